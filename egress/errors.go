@@ -1,0 +1,69 @@
+package egress
+
+import "fmt"
+
+// Reason says why we could not do our own part. The same words are Temporal
+// error types, metric labels and log values, so that the three cannot disagree.
+type Reason string
+
+// The closed list of reasons.
+const (
+	Refused     Reason = "refused"      // LiveKit said no to the request itself; asking again would not help
+	Denied      Reason = "denied"       // LiveKit said no to our key or grant
+	NotFound    Reason = "not_found"    // LiveKit does not know the room or the egress
+	AlreadyOver Reason = "already_over" // stop: the egress has ended
+	Unanswered  Reason = "unanswered"   // stop: LiveKit reached no worker for this egress
+	Unreachable Reason = "unreachable"  // nothing was sent: it is safe to ask again
+	RateLimited Reason = "rate_limited" // nothing was accepted: ask again later
+	Unavailable Reason = "unavailable"  // LiveKit could not do it now
+	Ambiguous   Reason = "ambiguous"    // it may or may not have been done
+	NoEcho      Reason = "no_echo"      // LiveKit started it, but does not echo our token
+	TooLate     Reason = "too_late"     // start_by has passed and no earlier start of ours was found
+	Invalid     Reason = "invalid"      // the caller's input is wrong; Field names where
+	Conflict    Reason = "conflict"     // another request already has this ID
+	Sealed      Reason = "sealed"       // the sealed request cannot be opened with our keys
+	StillGoing  Reason = "still_going"  // poll: no news yet
+	Consumer    Reason = "consumer"     // the consumer did not take the announcement
+	Internal    Reason = "internal"     // a fault of ours
+)
+
+// Reasons lists every Reason.
+func Reasons() []Reason {
+	return []Reason{
+		Refused, Denied, NotFound, AlreadyOver, Unanswered, Unreachable, RateLimited, Unavailable, Ambiguous,
+		NoEcho, TooLate, Invalid, Conflict, Sealed, StillGoing, Consumer, Internal,
+	}
+}
+
+// Error is the one error type of the domain.
+type Error struct {
+	Reason  Reason `json:"reason"`
+	Code    string `json:"code,omitempty"`    // LiveKit's Twirp code, unchanged
+	Message string `json:"message,omitempty"` // LiveKit's message unchanged, or ours
+	Field   string `json:"field,omitempty"`   // the field or variable at fault
+	Err     error  `json:"-"`
+}
+
+// Error is the message with the field or LiveKit's code in front.
+func (e *Error) Error() string {
+	msg := e.Message
+	if e.Err != nil && msg == "" {
+		msg = e.Err.Error()
+	}
+	switch {
+	case e.Field != "":
+		return fmt.Sprintf("%s: %s", e.Field, msg)
+	case e.Code != "":
+		return fmt.Sprintf("%s: %s", e.Code, msg)
+	default:
+		return msg
+	}
+}
+
+// Unwrap is the cause, if any.
+func (e *Error) Unwrap() error { return e.Err }
+
+// invalid is an Error about one field of the caller's input.
+func invalid(field, format string, args ...any) *Error {
+	return &Error{Reason: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,58 @@
+package egress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Evidence is what speaks for an egress being dead although LiveKit has not said
+// that it ended. A zero time means that this was not seen.
+type Evidence struct {
+	MissingSince time.Time `json:"missing_since"` // LiveKit answers not_found for the egress ID
+	RoomGone     time.Time `json:"room_gone"`     // its room finished, or is not listed
+	Unanswered   time.Time `json:"unanswered"`    // StopEgress reached no worker
+}
+
+// Lost judges whether the egress is lost, and says why in words. A worker that
+// does not answer a stop is dead only when the evidence has stood for LostAfter;
+// an upload in ENDING may take as long as it takes, up to GiveUpAfter.
+func (s *State) Lost(now time.Time) (string, bool) {
+	stood := func(since time.Time, d Duration) bool { return !since.IsZero() && now.Sub(since) >= d.D() }
+	e := s.Evidence
+	var why []string
+	switch {
+	case stood(e.MissingSince, s.Policy.LostAfter):
+		why = append(why, "LiveKit no longer knows the egress")
+	case !e.Unanswered.IsZero() && !s.uploading() && stood(s.EndExpected, s.Policy.LostAfter):
+		why = append(why, "its worker does not answer StopEgress")
+	case stood(s.EndExpected, s.Policy.GiveUpAfter):
+		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected", statusOf(s.Latest.GetStatus()), s.Policy.GiveUpAfter))
+	default:
+		return "", false
+	}
+	if !e.RoomGone.IsZero() {
+		why = append(why, "its room is gone")
+	}
+	return strings.Join(why, ", "), true
+}
+
+// MayProbe reports whether we may ask the worker by a StopEgress: only when there
+// is nothing left to record, so that no good recording is ever ended unasked. A
+// web egress has no room, and is only probed after a stop that was asked for.
+func (s *State) MayProbe(now time.Time) bool {
+	askable := s.Stopped != "" || !s.Evidence.RoomGone.IsZero()
+	return s.Phase == Watching && askable && !s.uploading() && s.Evidence.Unanswered.IsZero() &&
+		!s.EndExpected.IsZero() && now.Sub(s.EndExpected) >= s.Policy.LostAfter.D()
+}
+
+func (s *State) uploading() bool {
+	return s.Latest.GetStatus() == livekit.EgressStatus_EGRESS_ENDING
+}
+
+// GiveUp settles the egress as lost, with its evidence in words.
+func (s *State) GiveUp(by Source, why string, now time.Time) {
+	s.Phase, s.Status, s.EndedBy, s.NewsAt, s.NewsBy, s.LostBecause = Settled, Lost, by, now, by, why
+}

@@ -1,0 +1,168 @@
+package egress
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+var (
+	lenient      = protojson.UnmarshalOptions{DiscardUnknown: true}
+	infoMessage  = (&livekit.EgressInfo{}).ProtoReflect().Descriptor()
+	eventMessage = (&livekit.WebhookEvent{}).ProtoReflect().Descriptor()
+)
+
+// Info is LiveKit's EgressInfo as we carry it: the message, for rules, and the
+// JSON that it came as, so that fields and enum names of a newer LiveKit reach the
+// consumer. It is always redacted. The zero Info is an egress not yet known.
+type Info struct {
+	*livekit.EgressInfo
+	raw json.RawMessage
+}
+
+// NewInfo redacts what LiveKit's API answered.
+func NewInfo(m *livekit.EgressInfo) (Info, error) {
+	b, err := protojson.Marshal(m)
+	if err != nil {
+		return Info{}, fmt.Errorf("encode EgressInfo: %w", err)
+	}
+	if b, err = redactJSON(infoMessage, b); err != nil {
+		return Info{}, err
+	}
+	return parseInfo(b)
+}
+
+func parseInfo(b []byte) (Info, error) {
+	m := &livekit.EgressInfo{}
+	if err := lenient.Unmarshal(b, m); err != nil {
+		return Info{}, fmt.Errorf("decode EgressInfo: %w", err)
+	}
+	return Info{EgressInfo: m, raw: b}, nil
+}
+
+// Known reports whether there is an EgressInfo at all.
+func (i Info) Known() bool { return i.EgressInfo != nil }
+
+// Raw is the redacted EgressInfo as LiveKit spelled it.
+func (i Info) Raw() json.RawMessage { return i.raw }
+
+// EndTime is LiveKit's ended_at, zero where it is missing.
+func (i Info) EndTime() time.Time {
+	if i.GetEndedAt() == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, i.GetEndedAt()).UTC()
+}
+
+// MarshalJSON writes the EgressInfo as LiveKit spelled it.
+func (i Info) MarshalJSON() ([]byte, error) {
+	if i.raw == nil {
+		return []byte("null"), nil
+	}
+	return i.raw, nil
+}
+
+// UnmarshalJSON reads protojson of any LiveKit version.
+func (i *Info) UnmarshalJSON(b []byte) error {
+	if bytes.Equal(b, []byte("null")) {
+		*i = Info{}
+		return nil
+	}
+	v, err := parseInfo(bytes.Clone(b))
+	*i = v
+	return err
+}
+
+// Event is a webhook event of LiveKit's, carried like Info.
+type Event struct {
+	*livekit.WebhookEvent
+	raw json.RawMessage
+}
+
+// ParseEvent redacts the body of a webhook, whose signature the caller has
+// verified. Fields and enum names that we do not know are kept.
+func ParseEvent(body []byte) (Event, error) {
+	b, err := redactJSON(eventMessage, body)
+	if err != nil {
+		return Event{}, err
+	}
+	var e Event
+	return e, e.UnmarshalJSON(b)
+}
+
+// Raw is the redacted event as LiveKit spelled it.
+func (e Event) Raw() json.RawMessage { return e.raw }
+
+// Info is the event's EgressInfo, zero where it has none.
+func (e Event) Info() (Info, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(e.raw, &fields); err != nil {
+		return Info{}, fmt.Errorf("decode webhook event: %w", err)
+	}
+	b := fields["egressInfo"]
+	if b == nil {
+		b = fields["egress_info"]
+	}
+	if b == nil {
+		return Info{}, nil
+	}
+	return parseInfo(b)
+}
+
+// MarshalJSON writes the event as LiveKit spelled it.
+func (e Event) MarshalJSON() ([]byte, error) {
+	if e.raw == nil {
+		return []byte("null"), nil
+	}
+	return e.raw, nil
+}
+
+// UnmarshalJSON reads protojson of any LiveKit version.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	m := &livekit.WebhookEvent{}
+	if bytes.Equal(b, []byte("null")) {
+		*e = Event{}
+		return nil
+	}
+	if err := lenient.Unmarshal(b, m); err != nil {
+		return fmt.Errorf("decode webhook event: %w", err)
+	}
+	*e = Event{WebhookEvent: m, raw: bytes.Clone(b)}
+	return nil
+}
+
+// TokenOf finds our token in the request that an EgressInfo echoes. It wants the
+// EgressInfo as LiveKit sent it: a redacted one shows the caller's webhooks only.
+func TokenOf(m *livekit.EgressInfo) (Token, bool) {
+	for _, w := range Webhooks(m) {
+		if t, ok := ParseToken(w.GetUrl()); ok {
+			return t, true
+		}
+	}
+	return Token{}, false
+}
+
+// Webhooks are the per-request webhooks of the request that an EgressInfo echoes.
+func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
+	r := m.ProtoReflect()
+	fd := r.WhichOneof(infoMessage.Oneofs().ByName("request"))
+	if fd == nil {
+		return nil
+	}
+	if v, ok := messageAt(r, fd).(interface {
+		GetWebhooks() []*livekit.WebhookConfig
+	}); ok {
+		return v.GetWebhooks()
+	}
+	return nil
+}
+
+func messageAt(r protoreflect.Message, fd protoreflect.FieldDescriptor) any {
+	return r.Get(fd).Message().Interface()
+}

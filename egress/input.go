@@ -1,0 +1,162 @@
+package egress
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// Input is the argument of the Egress workflow. A request comes either in the
+// clear, as the field of its kind (`{"room_composite": {…}, "max_duration": "3h"}`,
+// from any Temporal SDK), or sealed, from our own starter, beside an allow-listed
+// summary.
+type Input struct {
+	Plain       Request    // one field of the kind's name; holds no credential
+	Summary     *Summary   // with Sealed: what may be read of the request
+	Sealed      []byte     // the whole request, sealed for the start activity
+	Fingerprint string     // keyed digest of the request: the same ID with another one is a conflict
+	MaxDuration Duration   // when set, the egress is stopped after that long; default: never
+	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
+	Carried     *State     // only continue-as-new sets it
+}
+
+type inputFields struct {
+	Summary     *Summary   `json:"summary,omitempty"`
+	Sealed      []byte     `json:"sealed,omitempty"`
+	Fingerprint string     `json:"fingerprint,omitempty"`
+	MaxDuration *Duration  `json:"max_duration,omitempty"`
+	StartBy     *time.Time `json:"start_by,omitempty"`
+	Carried     *State     `json:"carried,omitempty"`
+}
+
+// MarshalJSON writes the plain request under the name of its kind.
+func (in Input) MarshalJSON() ([]byte, error) {
+	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Carried: in.Carried}
+	if in.MaxDuration != 0 {
+		f.MaxDuration = &in.MaxDuration
+	}
+	b, err := json.Marshal(f)
+	if err != nil || in.Plain == nil {
+		return b, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return nil, err
+	}
+	if fields[string(KindOf(in.Plain))], err = marshalLoose.Marshal(in.Plain); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
+}
+
+var marshalLoose = protojson.MarshalOptions{UseProtoNames: true}
+
+// UnmarshalJSON is strict: an unknown field is an error that names it, and so is
+// a second request. A typing error in a setting of a recording is found here, not
+// when the recording is missed.
+func (in *Input) UnmarshalJSON(b []byte) error {
+	fields, names, err := strictFields(b)
+	if err != nil {
+		return err
+	}
+	var out Input
+	for _, name := range names {
+		if err := out.setField(name, fields[name]); err != nil {
+			return err
+		}
+	}
+	*in = out
+	return nil
+}
+
+func (in *Input) setField(name string, value json.RawMessage) error {
+	var target any
+	switch name {
+	case "summary":
+		target = &in.Summary
+	case "sealed":
+		target = &in.Sealed
+	case "fingerprint":
+		target = &in.Fingerprint
+	case "max_duration":
+		target = &in.MaxDuration
+	case "start_by":
+		target = &in.StartBy
+	case "carried":
+		target = &in.Carried
+	default:
+		return in.setPlain(name, value)
+	}
+	if err := json.Unmarshal(value, target); err != nil {
+		return invalid(name, "%s", err.Error())
+	}
+	return nil
+}
+
+func (in *Input) setPlain(name string, value json.RawMessage) error {
+	if NewRequest(Kind(name)) == nil {
+		return invalid(name, "is not a field of the input; want one of %s, max_duration, start_by", strings.Join(kindNames(), ", "))
+	}
+	if in.Plain != nil {
+		return invalid(name, "is a second request beside %s", KindOf(in.Plain))
+	}
+	r, err := ParseRequest(Kind(name), value)
+	in.Plain = r
+	return err
+}
+
+// Validate names the first field that is wrong. The request ID comes from the
+// workflow's ID.
+func (in Input) Validate(requestID string) error {
+	if err := ValidateID(requestID); err != nil {
+		return err
+	}
+	switch {
+	case in.Plain == nil && len(in.Sealed) == 0:
+		return invalid("request", "is missing; want one of %s", strings.Join(kindNames(), ", "))
+	case in.Plain != nil && len(in.Sealed) > 0:
+		return invalid("sealed", "comes beside a request in the clear")
+	case len(in.Sealed) > 0 && in.Summary == nil:
+		return invalid("summary", "is missing beside sealed")
+	case in.MaxDuration < 0:
+		return invalid("max_duration", "is negative: %s", in.MaxDuration)
+	case in.Plain != nil:
+		return RefuseCredentials(in.Plain)
+	}
+	return nil
+}
+
+// Readable is the summary of the request, whichever way it came.
+func (in Input) Readable() Summary {
+	if in.Summary != nil {
+		return *in.Summary
+	}
+	return Summarize(in.Plain)
+}
+
+// MaxIDLength is the longest request ID.
+const MaxIDLength = 128
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// ValidateID says whether a request ID (an idempotency key) is one: 1 to 128 of
+// [A-Za-z0-9._-]. Those that begin with "EG_" are LiveKit's own.
+func ValidateID(id string) error {
+	switch {
+	case !idPattern.MatchString(id):
+		return invalid("id", "want 1 to %d of [A-Za-z0-9._-], got %q", MaxIDLength, id)
+	case strings.HasPrefix(id, IDPrefix):
+		return invalid("id", "begins with %s, which only LiveKit's egress IDs do: %q", IDPrefix, id)
+	}
+	return nil
+}
+
+// StartUpdate is the argument of UpdateStart. A caller whose fingerprint differs
+// from the running request's is refused, since it asks for something else under
+// the same ID; an empty one is not compared.
+type StartUpdate struct {
+	Fingerprint string `json:"fingerprint,omitempty"`
+}

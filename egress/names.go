@@ -1,0 +1,69 @@
+// Package egress is the vocabulary of Reelkeeper and its pure rules: what can be
+// asked for, what can happen to an egress, what counts as news, when to look
+// again, and what comes out.
+//
+// It does no I/O, reads no clock, and imports nothing but LiveKit's generated
+// types; every other package imports it. Names and JSON tags in this package are
+// wire format: they are recorded in workflow histories, so they change only by
+// addition.
+package egress
+
+import "strings"
+
+// Names by which the rest of the world reaches an egress workflow.
+const (
+	WorkflowType = "Egress"      // argument: Input, result: Verdict
+	TaskQueue    = "egress"      // workflows and all activities but the poll
+	PollQueue    = "egress-poll" // the poll alone, so that its rate can be bounded
+
+	SignalObserved = "egress.observed" // payload: a redacted livekit.WebhookEvent that names an egress
+	SignalHint     = "egress.hint"     // payload: a redacted livekit.WebhookEvent from which an end can be expected
+
+	UpdateStart = "egress.start"      // argument: StartUpdate, result: EgressInfo as protojson
+	UpdateStop  = "egress.stop"       // no argument, result: EgressInfo as protojson
+	UpdateRetry = "egress.retry_step" // argument: the step's name
+	UpdateSkip  = "egress.skip_step"  // argument: the step's name
+
+	QueryState = "egress.state" // result: State
+)
+
+// Search attributes of an egress workflow. All are of type Keyword but
+// AttributeStuck, which is a Bool.
+const (
+	AttributeID      = "EgressId"
+	AttributeRoom    = "EgressRoom"
+	AttributeKind    = "EgressKind"
+	AttributeStatus  = "EgressStatus"
+	AttributeEndedBy = "EgressEndedBy"
+	AttributeMissed  = "EgressMissed"
+	AttributeStuck   = "EgressStuck"
+)
+
+// MemoVerdict is the memo under which a settled egress keeps its Memo, so that a
+// report needs visibility alone.
+const MemoVerdict = "verdict"
+
+const workflowPrefix = "egress/"
+
+// WorkflowID is the one rule that ties a request to its workflow. Starter,
+// webhook endpoint and reconciler all use it, so none of them keeps a table.
+func WorkflowID(requestID string) string { return workflowPrefix + requestID }
+
+// RequestID is the inverse of WorkflowID. It reports false for the ID of a
+// workflow that is not an egress.
+func RequestID(workflowID string) (string, bool) {
+	id, ok := strings.CutPrefix(workflowID, workflowPrefix)
+	return id, ok && id != ""
+}
+
+// LiveKit's names of the webhook events that we read.
+const (
+	EventStarted         = "egress_started"
+	EventUpdated         = "egress_updated"
+	EventEnded           = "egress_ended" // final by its name, whatever the status says
+	EventRoomFinished    = "room_finished"
+	EventParticipantLeft = "participant_left"
+)
+
+// IDPrefix begins every egress ID that LiveKit mints.
+const IDPrefix = "EG_"

@@ -1,0 +1,110 @@
+package egress
+
+import (
+	"fmt"
+	"time"
+)
+
+// Policy is when to look, and when to give up. It travels with each egress from
+// its start on, so that an egress keeps the timing it began with.
+//
+// The defaults follow what was measured on LiveKit: its retries of a webhook end
+// 15 to 65 s after the first attempt, an egress is active 2 to 6 s after its start
+// (20 s on a cold worker), and ends 0.1 to 0.3 s after a stop.
+type Policy struct {
+	// LookStarting are the waits between looks at an egress that has not become
+	// active; the last one repeats. Default: 15 s, 30 s, 60 s.
+	LookStarting []Duration `json:"look_starting"`
+	// LookActive is the wait between looks at an active egress, ±10 %. Default: 5 min.
+	LookActive Duration `json:"look_active"`
+	// LookEnding are the waits between looks once an end is expected; the last one
+	// repeats. Default: 20 s, 40 s, 60 s.
+	LookEnding []Duration `json:"look_ending"`
+	// LostAfter is how long the evidence that an egress is dead must stand.
+	// Default: 60 s, three times what LiveKit takes to notice a dead worker.
+	LostAfter Duration `json:"lost_after"`
+	// StuckAfter is how long an egress may run before it is marked as stuck. It
+	// stops nothing. Default: 12 h, LiveKit Cloud's longest.
+	StuckAfter Duration `json:"stuck_after"`
+	// GiveUpAfter is how long an expected end is waited for before the egress is
+	// settled as lost. Default: 24 h, after which LiveKit forgets an ended egress.
+	GiveUpAfter Duration `json:"give_up_after"`
+}
+
+// DefaultPolicy is the policy where no setting says otherwise.
+func DefaultPolicy() Policy {
+	return Policy{
+		LookStarting: []Duration{seconds(15), seconds(30), seconds(60)},
+		LookActive:   Duration(5 * time.Minute),
+		LookEnding:   []Duration{seconds(20), seconds(40), seconds(60)},
+		LostAfter:    seconds(60),
+		StuckAfter:   Duration(12 * time.Hour),
+		GiveUpAfter:  Duration(24 * time.Hour),
+	}
+}
+
+func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
+
+// Validate names the first setting that is wrong.
+func (p Policy) Validate() error {
+	for _, c := range []struct {
+		name  string
+		waits []Duration
+	}{
+		{"REELKEEPER_LOOK_STARTING", p.LookStarting},
+		{"REELKEEPER_LOOK_ACTIVE", []Duration{p.LookActive}},
+		{"REELKEEPER_LOOK_ENDING", p.LookEnding},
+		{"REELKEEPER_LOST_AFTER", []Duration{p.LostAfter}},
+		{"REELKEEPER_STUCK_AFTER", []Duration{p.StuckAfter}},
+		{"REELKEEPER_GIVE_UP_AFTER", []Duration{p.GiveUpAfter}},
+	} {
+		if len(c.waits) == 0 {
+			return invalid(c.name, "is empty")
+		}
+		for _, w := range c.waits {
+			if w <= 0 {
+				return invalid(c.name, "wants to be over zero, got %s", w)
+			}
+		}
+	}
+	return nil
+}
+
+// Outlook is what is known of an egress's near future. It decides how often to look.
+type Outlook string
+
+// The outlooks.
+const (
+	OutlookStarting Outlook = "starting"
+	OutlookActive   Outlook = "active"
+	OutlookEnding   Outlook = "ending" // an end is expected: ENDING seen, room gone, stop asked
+)
+
+// Wait is how long to wait before the next look, when n looks since the last news
+// have found none. spread is a number in [0,1) that differs between egresses, so
+// that those which began together do not look together.
+func (p Policy) Wait(o Outlook, n int, spread float64) time.Duration {
+	switch o {
+	case OutlookStarting:
+		return step(p.LookStarting, n)
+	case OutlookEnding:
+		return step(p.LookEnding, n)
+	case OutlookActive:
+		return time.Duration(float64(p.LookActive) * (0.9 + 0.2*spread))
+	default:
+		panic(fmt.Sprintf("egress: no such outlook: %q", o))
+	}
+}
+
+func step(waits []Duration, n int) time.Duration {
+	return waits[min(max(n, 0), len(waits)-1)].D()
+}
+
+// Spread makes a number in [0,1) of an ID, the same each time (FNV-1a).
+func Spread(id string) float64 {
+	h := uint32(2166136261)
+	for i := range len(id) {
+		h = (h ^ uint32(id[i])) * 16777619
+	}
+	return float64(h) / (1 << 32)
+}

@@ -1,0 +1,250 @@
+package egress
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/livekit/logger"
+)
+
+// redacted stands where a credential stood.
+const redacted = "{redacted}"
+
+// redactJSON returns a LiveKit message's JSON without its credentials and without
+// our own webhooks. LiveKit redacts too, but not everything (proxies, a second
+// file output, failed automatic starts, the turnPassword of a room). It works on
+// the JSON and not on the message, so that what a newer LiveKit adds survives.
+func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var tree map[string]any
+	if err := dec.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("redact %s: %w", md.Name(), err)
+	}
+	walk(md, tree, "", maskValue)
+	return json.Marshal(tree)
+}
+
+// RefuseCredentials names the first field of a request that holds a credential.
+// A request in the clear must have none: histories are read by many.
+func RefuseCredentials(r Request) error {
+	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(r)
+	if err != nil {
+		return invalid(string(KindOf(r)), "%s", err.Error())
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(b, &tree); err != nil {
+		return invalid(string(KindOf(r)), "%s", err.Error())
+	}
+	found := ""
+	walk(r.ProtoReflect().Descriptor(), tree, string(KindOf(r)), func(path string, f field, v string) string {
+		if found == "" && f.isCredential(v) {
+			found = path
+		}
+		return v
+	})
+	if found != "" {
+		return invalid(found, "holds a credential, which a request in the clear must not; use the starter, which seals it")
+	}
+	return nil
+}
+
+// field is one string field of a message, as the walker meets it. desc is nil for
+// a field that our protocol package does not know.
+type field struct {
+	owner protoreflect.MessageDescriptor
+	desc  protoreflect.FieldDescriptor
+	name  string
+}
+
+// walk visits every string in a message's JSON and replaces it by what visit
+// returns. Names are visited in order, so that the first finding is always the same.
+func walk(md protoreflect.MessageDescriptor, tree map[string]any, path string, visit func(string, field, string) string) {
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		fd := md.Fields().ByJSONName(name)
+		if fd == nil {
+			fd = md.Fields().ByTextName(name)
+		}
+		f := field{owner: md, desc: fd, name: name}
+		tree[name] = walkValue(f, tree[name], strings.TrimPrefix(path+"."+name, "."), visit)
+	}
+}
+
+func walkValue(f field, value any, path string, visit func(string, field, string) string) any {
+	switch v := value.(type) {
+	case string:
+		return visit(path, f, v)
+	case []any:
+		if f.name == "webhooks" {
+			v = slices.DeleteFunc(v, isOurs)
+		}
+		for i := range v {
+			v[i] = walkValue(f, v[i], fmt.Sprintf("%s[%d]", path, i), visit)
+		}
+		return v
+	case map[string]any:
+		if !f.isScalarMap() {
+			walk(f.messageType(), v, path, visit)
+			return v
+		}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			v[key] = walkValue(f, v[key], path+"."+key, visit)
+		}
+	}
+	return value
+}
+
+// isScalarMap reports whether the field is a map whose keys are the user's words,
+// such as an upload's metadata.
+func (f field) isScalarMap() bool {
+	return f.desc != nil && f.desc.IsMap() && f.desc.MapValue().Message() == nil
+}
+
+// isOurs reports whether a webhook in an echoed request is the one that we put in:
+// what the caller sees are the caller's own.
+func isOurs(v any) bool {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return false
+	}
+	u, _ := m["url"].(string)
+	_, ours := ParseToken(u)
+	return ours
+}
+
+// messageType is the type of a message field, of a map's values, or an empty one
+// for what we do not know (whose owner then decides).
+func (f field) messageType() protoreflect.MessageDescriptor {
+	switch {
+	case f.desc == nil:
+		if holdsSecrets(f.owner) {
+			return f.owner
+		}
+		return (&livekit.FilterParams{}).ProtoReflect().Descriptor()
+	case f.desc.IsMap() && f.desc.MapValue().Message() != nil:
+		return f.desc.MapValue().Message()
+	case f.desc.Message() != nil:
+		return f.desc.Message()
+	default:
+		return f.owner
+	}
+}
+
+func maskValue(_ string, f field, v string) string {
+	switch {
+	case v == "":
+		return v
+	case f.isSecret():
+		return redacted
+	case f.isURL():
+		return maskURL(v)
+	case f.name == "error" || f.name == "details":
+		return urlInText.ReplaceAllStringFunc(v, maskURL)
+	default:
+		return v
+	}
+}
+
+var (
+	secretName  = regexp.MustCompile(`(?i)password|secret|credential|session_?token|(access|account|private)_?key`)
+	unknownName = regexp.MustCompile(`(?i)password|secret|credential|token|key|auth`)
+	secretQuery = regexp.MustCompile(`(?i)password|secret|credential|token|key|auth|sig`)
+	urlInText   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
+)
+
+func (f field) isSecret() bool {
+	if f.desc == nil {
+		return holdsSecrets(f.owner) || unknownName.MatchString(f.name)
+	}
+	return sensitivity(f.desc) == logger.Sensitivity_SENSITIVITY_SECRET ||
+		secretName.MatchString(string(f.desc.Name())) ||
+		f.owner.Name() == "ProxyConfig" && f.desc.Name() == "username"
+}
+
+func (f field) isURL() bool {
+	name := strings.ToLower(f.name)
+	return strings.HasSuffix(name, "url") || strings.HasSuffix(name, "urls")
+}
+
+func (f field) isCredential(v string) bool {
+	switch {
+	case v == "":
+		return false
+	case f.isSecret():
+		return true
+	case !f.isURL():
+		return false
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.User != nil || isStream(u.Scheme) {
+		return true
+	}
+	for name := range u.Query() {
+		if secretQuery.MatchString(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsSecrets reports whether a message has a field marked as a credential: what
+// a newer LiveKit adds beside one may well be another.
+func holdsSecrets(md protoreflect.MessageDescriptor) bool {
+	for i := range md.Fields().Len() {
+		if sensitivity(md.Fields().Get(i)) == logger.Sensitivity_SENSITIVITY_SECRET {
+			return true
+		}
+	}
+	return false
+}
+
+func sensitivity(fd protoreflect.FieldDescriptor) logger.Sensitivity {
+	s, _ := proto.GetExtension(fd.Options(), logger.E_Sensitivity).(logger.Sensitivity)
+	return s
+}
+
+func isStream(scheme string) bool {
+	switch strings.ToLower(scheme) {
+	case "rtmp", "rtmps", "srt", "mux", "twitch":
+		return true
+	}
+	return false
+}
+
+// maskURL keeps scheme, host and path, and masks what can hold a credential: user
+// information, the values of a query, and the last path element of a stream (its key).
+func maskURL(v string) string {
+	u, err := url.Parse(v)
+	if err != nil {
+		return redacted
+	}
+	var b strings.Builder
+	b.WriteString(u.Scheme + "://")
+	if u.User != nil {
+		b.WriteString(redacted + "@")
+	}
+	b.WriteString(u.Host)
+	path := u.EscapedPath()
+	switch {
+	case isStream(u.Scheme) && path == "":
+		return u.Scheme + "://" + redacted
+	case isStream(u.Scheme):
+		path = path[:strings.LastIndex(path, "/")+1] + redacted
+	}
+	b.WriteString(path)
+	if names := slices.Sorted(maps.Keys(u.Query())); len(names) > 0 {
+		b.WriteString("?" + strings.Join(names, "="+redacted+"&") + "=" + redacted)
+	}
+	return b.String()
+}

@@ -1,0 +1,128 @@
+package egress
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Request is one of LiveKit's start requests: a *livekit.RoomCompositeEgressRequest,
+// WebEgressRequest, ParticipantEgressRequest, TrackCompositeEgressRequest,
+// TrackEgressRequest, or StartEgressRequest.
+type Request interface {
+	proto.Message
+	GetWebhooks() []*livekit.WebhookConfig
+}
+
+// NewRequest is an empty request of a kind, or nil for a kind that cannot be
+// asked for.
+func NewRequest(k Kind) Request {
+	switch k {
+	case KindRoomComposite:
+		return &livekit.RoomCompositeEgressRequest{}
+	case KindWeb:
+		return &livekit.WebEgressRequest{}
+	case KindParticipant:
+		return &livekit.ParticipantEgressRequest{}
+	case KindTrackComposite:
+		return &livekit.TrackCompositeEgressRequest{}
+	case KindTrack:
+		return &livekit.TrackEgressRequest{}
+	case KindEgress:
+		return &livekit.StartEgressRequest{}
+	default:
+		return nil
+	}
+}
+
+// KindOf is the kind of a request, empty for a type that is no start request.
+func KindOf(r Request) Kind {
+	switch r.(type) {
+	case *livekit.RoomCompositeEgressRequest:
+		return KindRoomComposite
+	case *livekit.WebEgressRequest:
+		return KindWeb
+	case *livekit.ParticipantEgressRequest:
+		return KindParticipant
+	case *livekit.TrackCompositeEgressRequest:
+		return KindTrackComposite
+	case *livekit.TrackEgressRequest:
+		return KindTrack
+	case *livekit.StartEgressRequest:
+		return KindEgress
+	default:
+		return ""
+	}
+}
+
+// ParseRequest reads a request of a kind from protojson. A field that we do not
+// know is an error that names it: a recording that silently lacks what was asked
+// for is worse than a refusal.
+func ParseRequest(k Kind, b []byte) (Request, error) {
+	r := NewRequest(k)
+	if r == nil {
+		return nil, invalid(string(k), "is no kind of egress; want one of %s", strings.Join(kindNames(), ", "))
+	}
+	if err := protojson.Unmarshal(b, r); err != nil {
+		return nil, invalid(string(k), "%s", protojsonMessage(err))
+	}
+	return r, nil
+}
+
+// ParseRequestFile reads `{"room_composite": {…}}`: one request under the name of
+// its kind.
+func ParseRequestFile(b []byte) (Request, error) {
+	var in Input
+	if err := json.Unmarshal(b, &in); err != nil {
+		return nil, asInvalid(err)
+	}
+	if in.Plain == nil {
+		return nil, invalid("request", "want one of %s at the top level", strings.Join(kindNames(), ", "))
+	}
+	if in.Summary != nil || in.Sealed != nil || in.Carried != nil {
+		return nil, invalid("request", "holds fields beside the request")
+	}
+	return in.Plain, nil
+}
+
+func kindNames() []string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+// protojsonMessage is a protojson error without its "proto: (line 1:2): " prefix,
+// whose spacing differs from build to build on purpose.
+func protojsonMessage(err error) string {
+	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	return strings.TrimSpace(strings.TrimPrefix(msg, "proto:"))
+}
+
+func asInvalid(err error) error {
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	return invalid("request", "%s", err.Error())
+}
+
+// strictFields decodes an object's fields, refusing a second value behind it.
+func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
+	var fields map[string]json.RawMessage
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if err := dec.Decode(&fields); err != nil {
+		return nil, nil, invalid("request", "is not a JSON object: %s", err.Error())
+	}
+	if dec.More() {
+		return nil, nil, invalid("request", "has more than one JSON value")
+	}
+	return fields, slices.Sorted(maps.Keys(fields)), nil
+}

@@ -1,0 +1,151 @@
+package egress
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Phase is the step of the workflow.
+type Phase string
+
+// The phases of a life, in their order.
+const (
+	Requested Phase = "requested" // LiveKit has not confirmed a start
+	Watching  Phase = "watching"
+	Settled   Phase = "settled" // it ended, or is lost
+	Delivered Phase = "delivered"
+)
+
+// State is everything that an egress workflow remembers, and all that it carries
+// into its next run. It is also the answer to QueryState.
+type State struct {
+	Phase   Phase  `json:"phase"`
+	Policy  Policy `json:"policy"`
+	Part    int    `json:"part"`    // counted from 1
+	ID      string `json:"id"`      // the egress ID bound to this part by the first confirmation
+	Latest  Info   `json:"latest"`  // the last news
+	Started bool   `json:"started"` // the start activity has answered
+
+	BoundAt time.Time `json:"bound_at"`
+	NewsAt  time.Time `json:"news_at"`
+	NewsBy  Source    `json:"news_by"`
+
+	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the
+	// consumer gets the same one. Empty when nobody but a poll told us.
+	Event   json.RawMessage `json:"event,omitempty"`
+	EndedBy Source          `json:"ended_by,omitempty"`
+	Status  Status          `json:"status,omitempty"` // final status, once settled
+
+	Stopped   StopReason `json:"stopped,omitempty"`
+	StoppedAt time.Time  `json:"stopped_at"`
+
+	EndExpected time.Time `json:"end_expected"` // since when an end is expected; zero while none is
+	Evidence    Evidence  `json:"evidence"`
+	LostBecause string    `json:"lost_because,omitempty"`
+	Stuck       string    `json:"stuck,omitempty"` // why a person should look, in words
+	Done        []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
+}
+
+// Observation is one look at an egress, from whichever source.
+type Observation struct {
+	Info    Info
+	Final   bool            // LiveKit says that it ended, by the event's name
+	Event   json.RawMessage // the webhook event that it came in, if any
+	Source  Source
+	HeardAt time.Time
+}
+
+// ObserveEvent makes an observation of a webhook event.
+func ObserveEvent(e Event, at time.Time) (Observation, error) {
+	info, err := e.Info()
+	return Observation{Info: info, Final: e.GetEvent() == EventEnded, Event: e.Raw(), Source: FromWebhook, HeardAt: at}, err
+}
+
+// News says what an observation changed.
+type News string
+
+// What an observation can be.
+const (
+	NoNews  News = "none"    // repeated, late or out of order
+	Foreign News = "foreign" // another egress ID than the one bound: a twin, never folded in
+	Moved   News = "moved"
+	Over    News = "over"
+)
+
+// Observe folds one observation into the state. Webhooks may be repeated, late or
+// out of order, and a poll may race them; only what is further along counts, and
+// the first end is the end. The first egress ID is bound, and another one is
+// never folded in.
+func (s *State) Observe(o Observation) News {
+	id := o.Info.GetEgressId()
+	switch {
+	case id == "":
+		return NoNews
+	case s.ID != "" && id != s.ID:
+		return Foreign
+	case s.over() || s.rankOf(o) <= s.rank():
+		return NoNews
+	}
+	if s.ID == "" {
+		s.ID, s.BoundAt = id, o.HeardAt
+	}
+	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
+	s.Evidence.MissingSince = time.Time{}
+	switch s.rankOf(o) {
+	case rankEnded:
+		s.Phase, s.EndedBy, s.Event = Settled, o.Source, o.Event
+		s.Status = statusOf(o.Info.GetStatus())
+		return Over
+	case rank(livekit.EgressStatus_EGRESS_ENDING):
+		s.ExpectEnd(o.HeardAt)
+	}
+	return Moved
+}
+
+func (s *State) over() bool { return s.Phase == Settled || s.Phase == Delivered }
+
+func (s *State) rank() int {
+	if !s.Latest.Known() {
+		return 0
+	}
+	return rank(s.Latest.GetStatus())
+}
+
+// rankOf is the observation's rank: the event name `egress_ended` is final even
+// where the status is unknown, which decodes as EGRESS_STARTING.
+func (s *State) rankOf(o Observation) int {
+	if o.Final {
+		return rankEnded
+	}
+	return rank(o.Info.GetStatus())
+}
+
+// ExpectEnd notes that an end is near. Saying it again does not move the moment.
+func (s *State) ExpectEnd(at time.Time) {
+	if s.EndExpected.IsZero() {
+		s.EndExpected = at
+	}
+}
+
+// Outlook is what is known of the egress's near future.
+func (s *State) Outlook() Outlook {
+	switch {
+	case !s.EndExpected.IsZero():
+		return OutlookEnding
+	case s.rank() >= rank(livekit.EgressStatus_EGRESS_ACTIVE):
+		return OutlookActive
+	default:
+		return OutlookStarting
+	}
+}
+
+// NextLook is when news is overdue: the time at which to ask LiveKit.
+func (s *State) NextLook() time.Time {
+	since := s.NewsAt
+	if s.EndExpected.After(since) {
+		since = s.EndExpected
+	}
+	return since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
+}

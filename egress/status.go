@@ -1,0 +1,95 @@
+package egress
+
+import "github.com/livekit/protocol/livekit"
+
+// Status is LiveKit's name of an egress status (`EGRESS_ACTIVE`), or Lost.
+type Status string
+
+// Lost is the one status that LiveKit has no word for: it no longer knows the
+// egress, or still calls it active although it is dead.
+const Lost Status = "LOST"
+
+// statusOf is LiveKit's name of a status, also of one newer than our protocol
+// package, which prints as its number.
+func statusOf(s livekit.EgressStatus) Status { return Status(s.String()) }
+
+// rank orders the statuses of a life: an egress never moves down. A status that
+// we do not know ranks lowest, so it is never news by itself.
+func rank(s livekit.EgressStatus) int {
+	switch s {
+	case livekit.EgressStatus_EGRESS_STARTING:
+		return 1
+	case livekit.EgressStatus_EGRESS_ACTIVE:
+		return 2
+	case livekit.EgressStatus_EGRESS_ENDING:
+		return 3
+	case livekit.EgressStatus_EGRESS_COMPLETE, livekit.EgressStatus_EGRESS_LIMIT_REACHED,
+		livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
+		return rankEnded
+	default:
+		return 0
+	}
+}
+
+const rankEnded = 4
+
+// Source says who told us something.
+type Source string
+
+// Who can tell us of an egress, and who can have told us of its end.
+const (
+	FromStart     Source = "start"     // the reply to our start
+	FromWebhook   Source = "webhook"   // LiveKit's webhook, as it should be
+	FromPoll      Source = "poll"      // our own question: the webhook was missed
+	FromReconcile Source = "reconcile" // the comparison of both lists
+	FromStop      Source = "stop"      // the reply to our stop
+	FromTimeout   Source = "timeout"   // nobody: we gave up waiting
+)
+
+// Sources lists every Source, for metrics whose labels exist from the start.
+func Sources() []Source {
+	return []Source{FromStart, FromWebhook, FromPoll, FromReconcile, FromStop, FromTimeout}
+}
+
+// StopReason says why we told LiveKit to stop an egress.
+type StopReason string
+
+// Why an egress is stopped. A probe is no wish to end it: it asks whether the
+// worker still answers, once nothing is left to record.
+const (
+	StopRequested   StopReason = "requested"
+	StopMaxDuration StopReason = "max_duration"
+	StopCancelled   StopReason = "cancelled"
+	StopProbe       StopReason = "probe"
+)
+
+// Media says whether the recorded media is really there.
+type Media string
+
+// MediaUnchecked means that nobody looked, which is never an alarm.
+const MediaUnchecked Media = "unchecked"
+
+// Missed is the class of a missed webhook, empty when it came.
+type Missed string
+
+// MissedUnclassified is a missed `egress_ended` whose cause nobody has looked for.
+const MissedUnclassified Missed = "unclassified"
+
+// Kind is the kind of an egress request, which is also its field in Input.
+type Kind string
+
+// The kinds of request. KindEgress is LiveKit's unified StartEgress; KindReplay
+// is only ever seen in an EgressInfo, since Cloud starts those by itself.
+const (
+	KindRoomComposite  Kind = "room_composite"
+	KindWeb            Kind = "web"
+	KindParticipant    Kind = "participant"
+	KindTrackComposite Kind = "track_composite"
+	KindTrack          Kind = "track"
+	KindEgress         Kind = "egress"
+)
+
+// Kinds lists every Kind that can be asked for.
+func Kinds() []Kind {
+	return []Kind{KindRoomComposite, KindWeb, KindParticipant, KindTrackComposite, KindTrack, KindEgress}
+}

@@ -1,0 +1,47 @@
+package egress
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// WebhookPath is where LiveKit posts its webhooks. A per-request webhook has the
+// request's token below it.
+const WebhookPath = "/webhooks/livekit"
+
+// Token names a request and a part of its recording. It is the path of the
+// per-request webhook URL, which LiveKit echoes in the EgressInfo's request, in
+// every webhook and every ListEgress item: so it routes a webhook without a look-up
+// and lets a retry find what an earlier attempt started.
+type Token struct {
+	RequestID string
+	Part      int    // counted from 1
+	MAC       string // keyed digest of the two; it routes, it does not authenticate
+}
+
+// Path is the token's path below the public URL.
+func (t Token) Path() string {
+	return WebhookPath + "/" + t.RequestID + "/" + strconv.Itoa(t.Part) + "/" + t.MAC
+}
+
+// Same reports whether both name the same request and part.
+func (t Token) Same(o Token) bool { return t.RequestID == o.RequestID && t.Part == o.Part }
+
+// ParseToken finds our token in a webhook URL, whatever host or path stands before it.
+func ParseToken(rawURL string) (Token, bool) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return Token{}, false
+	}
+	_, rest, found := strings.Cut(u.Path, WebhookPath+"/")
+	parts := strings.Split(rest, "/")
+	if !found || len(parts) != 3 {
+		return Token{}, false
+	}
+	n, err := strconv.Atoi(parts[1])
+	if err != nil || n < 1 || ValidateID(parts[0]) != nil || parts[2] == "" {
+		return Token{}, false
+	}
+	return Token{RequestID: parts[0], Part: n, MAC: parts[2]}, true
+}

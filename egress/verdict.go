@@ -1,0 +1,108 @@
+package egress
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Verdict is what became of a recording, said once. It is the workflow's result. A
+// recording that LiveKit failed is a verdict, not an error.
+type Verdict struct {
+	RequestID string     `json:"request_id"`
+	EgressID  string     `json:"egress_id"`
+	Kind      Kind       `json:"kind"`
+	Room      string     `json:"room,omitempty"`
+	RoomID    string     `json:"room_id,omitempty"`
+	Status    Status     `json:"status"`
+	EndedBy   Source     `json:"ended_by"`
+	EndedAt   time.Time  `json:"ended_at"` // LiveKit's ended_at; for a lost egress, when we gave up
+	HeardAt   time.Time  `json:"heard_at"`
+	Late      Duration   `json:"late"` // from the end to when we heard of it
+	Missed    Missed     `json:"missed,omitempty"`
+	Media     Media      `json:"media"`
+	Stopped   StopReason `json:"stopped,omitempty"`
+	Because   string     `json:"because,omitempty"` // evidence of a loss, or LiveKit's error
+	Delivered []string   `json:"delivered,omitempty"`
+	Info      Info       `json:"info"`
+}
+
+// Verdict judges a settled egress.
+func (s *State) Verdict(requestID string, sum Summary) Verdict {
+	v := Verdict{
+		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.GetRoomId(),
+		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
+		Media: MediaUnchecked, Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Info: s.Latest,
+	}
+	if v.EndedAt.IsZero() {
+		v.EndedAt = s.NewsAt
+	}
+	if v.Because == "" {
+		v.Because = s.Latest.GetError()
+	}
+	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
+	switch s.EndedBy {
+	case FromPoll, FromReconcile, FromTimeout:
+		v.Missed = MissedUnclassified
+	}
+	return v
+}
+
+// Memo is what a report needs of a verdict, kept as a memo of the workflow.
+type Memo struct {
+	RoomID  string    `json:"room_id,omitempty"`
+	EndedAt time.Time `json:"ended_at"`
+	Late    Duration  `json:"late"`
+	Missed  Missed    `json:"missed,omitempty"`
+	Media   Media     `json:"media"`
+}
+
+// Memo is the part of the verdict that a report needs.
+func (v Verdict) Memo() Memo {
+	return Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media}
+}
+
+// Announcement is the webhook event that the consumer gets: the one that LiveKit
+// sent, where it reached us, else what it would have been. Its ID is derived from
+// egress ID and verdict, so that a repeated announcement carries the same one. A
+// lost egress is EGRESS_FAILED to the consumer, who has no word for it.
+func (s *State) Announcement() (Event, error) {
+	var e Event
+	if len(s.Event) > 0 && s.Status != Lost {
+		return e, e.UnmarshalJSON(s.Event)
+	}
+	var info map[string]any
+	if err := json.Unmarshal(s.Latest.Raw(), &info); err != nil {
+		return Event{}, fmt.Errorf("announce %s: %w", s.ID, err)
+	}
+	at := s.Latest.EndTime()
+	if at.IsZero() {
+		at = s.NewsAt
+	}
+	if s.Status == Lost {
+		info["status"] = livekit.EgressStatus_EGRESS_FAILED.String()
+		info["error"] = "lost: " + s.LostBecause
+		info["endedAt"] = strconv.FormatInt(at.UnixNano(), 10)
+	}
+	b, err := json.Marshal(map[string]any{
+		"event":      EventEnded,
+		"room":       map[string]any{"sid": s.Latest.GetRoomId(), "name": s.Latest.GetRoomName()},
+		"egressInfo": info,
+		"id":         derivedEventID(s.ID, s.Status),
+		"createdAt":  strconv.FormatInt(at.Unix(), 10),
+	})
+	if err != nil {
+		return Event{}, fmt.Errorf("announce %s: %w", s.ID, err)
+	}
+	return e, e.UnmarshalJSON(b)
+}
+
+func derivedEventID(egressID string, s Status) string {
+	sum := sha256.Sum256([]byte(egressID + "/" + string(s)))
+	return "EV_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:12]
+}
