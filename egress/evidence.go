@@ -29,7 +29,7 @@ func (s *State) Lost(now time.Time) (string, bool) {
 	case !e.Unanswered.IsZero() && !s.uploading() && stood(s.EndExpected, s.Policy.LostAfter):
 		why = append(why, "its worker does not answer StopEgress")
 	case stood(s.EndExpected, s.Policy.GiveUpAfter):
-		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected", statusOf(s.Latest.GetStatus()), s.Policy.GiveUpAfter))
+		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected", statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
 	default:
 		return "", false
 	}
@@ -49,7 +49,7 @@ func (s *State) MayProbe(now time.Time) bool {
 }
 
 func (s *State) uploading() bool {
-	return s.Latest.GetStatus() == livekit.EgressStatus_EGRESS_ENDING
+	return s.Latest.Proto().GetStatus() == livekit.EgressStatus_EGRESS_ENDING
 }
 
 // GiveUp settles the egress as lost, with its evidence in words.

@@ -21,8 +21,11 @@ var (
 // Info is LiveKit's EgressInfo as we carry it: the message, for rules, and the
 // JSON that it came as, so that fields and enum names of a newer LiveKit reach the
 // consumer. It is always redacted. The zero Info is an egress not yet known.
+//
+// It does not embed the message: it would then be a proto message to Temporal's
+// converters, which would drop what the message does not know.
 type Info struct {
-	*livekit.EgressInfo
+	msg *livekit.EgressInfo
 	raw json.RawMessage
 }
 
@@ -43,21 +46,25 @@ func parseInfo(b []byte) (Info, error) {
 	if err := lenient.Unmarshal(b, m); err != nil {
 		return Info{}, fmt.Errorf("decode EgressInfo: %w", err)
 	}
-	return Info{EgressInfo: m, raw: b}, nil
+	return Info{msg: m, raw: b}, nil
 }
 
 // Known reports whether there is an EgressInfo at all.
-func (i Info) Known() bool { return i.EgressInfo != nil }
+func (i Info) Known() bool { return i.msg != nil }
+
+// Proto is the redacted message, nil where nothing is known; its getters answer
+// for nil too.
+func (i Info) Proto() *livekit.EgressInfo { return i.msg }
 
 // Raw is the redacted EgressInfo as LiveKit spelled it.
 func (i Info) Raw() json.RawMessage { return i.raw }
 
 // EndTime is LiveKit's ended_at, zero where it is missing.
 func (i Info) EndTime() time.Time {
-	if i.GetEndedAt() == 0 {
+	if i.msg.GetEndedAt() == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, i.GetEndedAt()).UTC()
+	return time.Unix(0, i.msg.GetEndedAt()).UTC()
 }
 
 // MarshalJSON writes the EgressInfo as LiveKit spelled it.
@@ -81,7 +88,7 @@ func (i *Info) UnmarshalJSON(b []byte) error {
 
 // Event is a webhook event of LiveKit's, carried like Info.
 type Event struct {
-	*livekit.WebhookEvent
+	msg *livekit.WebhookEvent
 	raw json.RawMessage
 }
 
@@ -95,6 +102,9 @@ func ParseEvent(body []byte) (Event, error) {
 	var e Event
 	return e, e.UnmarshalJSON(b)
 }
+
+// Proto is the redacted message, nil where there is no event.
+func (e Event) Proto() *livekit.WebhookEvent { return e.msg }
 
 // Raw is the redacted event as LiveKit spelled it.
 func (e Event) Raw() json.RawMessage { return e.raw }
@@ -133,7 +143,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	if err := lenient.Unmarshal(b, m); err != nil {
 		return fmt.Errorf("decode webhook event: %w", err)
 	}
-	*e = Event{WebhookEvent: m, raw: bytes.Clone(b)}
+	*e = Event{msg: m, raw: bytes.Clone(b)}
 	return nil
 }
 

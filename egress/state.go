@@ -60,7 +60,7 @@ type Observation struct {
 // ObserveEvent makes an observation of a webhook event.
 func ObserveEvent(e Event, at time.Time) (Observation, error) {
 	info, err := e.Info()
-	return Observation{Info: info, Final: e.GetEvent() == EventEnded, Event: e.Raw(), Source: FromWebhook, HeardAt: at}, err
+	return Observation{Info: info, Final: e.Proto().GetEvent() == EventEnded, Event: e.Raw(), Source: FromWebhook, HeardAt: at}, err
 }
 
 // News says what an observation changed.
@@ -79,7 +79,7 @@ const (
 // the first end is the end. The first egress ID is bound, and another one is
 // never folded in.
 func (s *State) Observe(o Observation) News {
-	id := o.Info.GetEgressId()
+	id := o.Info.Proto().GetEgressId()
 	switch {
 	case id == "":
 		return NoNews
@@ -96,7 +96,7 @@ func (s *State) Observe(o Observation) News {
 	switch s.rankOf(o) {
 	case rankEnded:
 		s.Phase, s.EndedBy, s.Event = Settled, o.Source, o.Event
-		s.Status = statusOf(o.Info.GetStatus())
+		s.Status = statusOf(o.Info.Proto().GetStatus())
 		return Over
 	case rank(livekit.EgressStatus_EGRESS_ENDING):
 		s.ExpectEnd(o.HeardAt)
@@ -110,7 +110,7 @@ func (s *State) rank() int {
 	if !s.Latest.Known() {
 		return 0
 	}
-	return rank(s.Latest.GetStatus())
+	return rank(s.Latest.Proto().GetStatus())
 }
 
 // rankOf is the observation's rank: the event name `egress_ended` is final even
@@ -119,7 +119,7 @@ func (s *State) rankOf(o Observation) int {
 	if o.Final {
 		return rankEnded
 	}
-	return rank(o.Info.GetStatus())
+	return rank(o.Info.Proto().GetStatus())
 }
 
 // ExpectEnd notes that an end is near. Saying it again does not move the moment.

@@ -35,7 +35,7 @@ type Verdict struct {
 // Verdict judges a settled egress.
 func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
-		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.GetRoomId(),
+		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
 		Media: MediaUnchecked, Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Info: s.Latest,
 	}
@@ -43,7 +43,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		v.EndedAt = s.NewsAt
 	}
 	if v.Because == "" {
-		v.Because = s.Latest.GetError()
+		v.Because = s.Latest.Proto().GetError()
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
 	switch s.EndedBy {
@@ -91,7 +91,7 @@ func (s *State) Announcement() (Event, error) {
 	}
 	b, err := json.Marshal(map[string]any{
 		"event":      EventEnded,
-		"room":       map[string]any{"sid": s.Latest.GetRoomId(), "name": s.Latest.GetRoomName()},
+		"room":       map[string]any{"sid": s.Latest.Proto().GetRoomId(), "name": s.Latest.Proto().GetRoomName()},
 		"egressInfo": info,
 		"id":         derivedEventID(s.ID, s.Status),
 		"createdAt":  strconv.FormatInt(at.Unix(), 10),
