@@ -13,6 +13,7 @@ import (
 type Evidence struct {
 	MissingSince time.Time `json:"missing_since"` // LiveKit answers not_found for the egress ID
 	RoomGone     time.Time `json:"room_gone"`     // its room finished, or is not listed
+	Probed       time.Time `json:"probed"`        // the last time that a worker was asked by a stop
 	Unanswered   time.Time `json:"unanswered"`    // StopEgress reached no worker
 }
 
@@ -20,20 +21,19 @@ type Evidence struct {
 // does not answer a stop is dead only when the evidence has stood for LostAfter;
 // an upload in ENDING may take as long as it takes, up to GiveUpAfter.
 func (s *State) Lost(now time.Time) (string, bool) {
-	stood := func(since time.Time, d Duration) bool { return !since.IsZero() && now.Sub(since) >= d.D() }
-	e := s.Evidence
 	var why []string
 	switch {
-	case stood(e.MissingSince, s.Policy.LostAfter):
+	case stood(s.Evidence.MissingSince, s.Policy.LostAfter, now):
 		why = append(why, "LiveKit no longer knows the egress")
-	case !e.Unanswered.IsZero() && !s.uploading() && stood(s.EndExpected, s.Policy.LostAfter):
+	case s.dead() && stood(s.EndExpected, s.Policy.LostAfter, now):
 		why = append(why, "its worker does not answer StopEgress")
-	case stood(s.EndExpected, s.Policy.GiveUpAfter):
-		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected", statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
+	case stood(s.EndExpected, s.Policy.GiveUpAfter, now):
+		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected",
+			statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
 	default:
 		return "", false
 	}
-	if !e.RoomGone.IsZero() {
+	if !s.Evidence.RoomGone.IsZero() {
 		why = append(why, "its room is gone")
 	}
 	return strings.Join(why, ", "), true
@@ -43,13 +43,30 @@ func (s *State) Lost(now time.Time) (string, bool) {
 // is nothing left to record, so that no good recording is ever ended unasked. A
 // web egress has no room, and is only probed after a stop that was asked for.
 func (s *State) MayProbe(now time.Time) bool {
-	askable := s.Stopped != "" || !s.Evidence.RoomGone.IsZero()
-	return s.Phase == Watching && askable && !s.uploading() && s.Evidence.Unanswered.IsZero() &&
-		!s.EndExpected.IsZero() && now.Sub(s.EndExpected) >= s.Policy.LostAfter.D()
+	return s.askable() && stood(later(s.EndExpected, s.Evidence.Probed), s.Policy.LostAfter, now)
 }
+
+func (s *State) askable() bool {
+	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero()
+	return nothingLeft && !s.uploading() && s.Evidence.Unanswered.IsZero() && !s.EndExpected.IsZero()
+}
+
+func (s *State) dead() bool { return !s.Evidence.Unanswered.IsZero() && !s.uploading() }
 
 func (s *State) uploading() bool {
 	return s.Latest.Proto().GetStatus() == livekit.EgressStatus_EGRESS_ENDING
+}
+
+// stood reports whether something seen at since has been so for d.
+func stood(since time.Time, d Duration, now time.Time) bool {
+	return !since.IsZero() && now.Sub(since) >= d.D()
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // GiveUp settles the egress as lost, with its evidence in words.

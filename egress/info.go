@@ -67,6 +67,18 @@ func (i Info) EndTime() time.Time {
 	return time.Unix(0, i.msg.GetEndedAt()).UTC()
 }
 
+// StatusName is the status as LiveKit spelled it, also one that our protocol
+// package does not know.
+func (i Info) StatusName() Status {
+	var spelled struct {
+		Status string `json:"status"`
+	}
+	if json.Unmarshal(i.raw, &spelled) == nil && spelled.Status != "" {
+		return Status(spelled.Status)
+	}
+	return statusOf(i.msg.GetStatus()) // left out for STARTING, or a number
+}
+
 // MarshalJSON writes the EgressInfo as LiveKit spelled it.
 func (i Info) MarshalJSON() ([]byte, error) {
 	if i.raw == nil {

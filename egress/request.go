@@ -126,3 +126,26 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	}
 	return fields, slices.Sorted(maps.Keys(fields)), nil
 }
+
+// AddWebhook returns a copy of a request with a webhook of ours in front of the
+// caller's own. In front, because LiveKit stops at the first whose signing key it
+// does not know.
+func AddWebhook(r Request, w *livekit.WebhookConfig) Request {
+	out, _ := proto.Clone(r).(Request)
+	hooks := append([]*livekit.WebhookConfig{w}, out.GetWebhooks()...)
+	switch m := out.(type) {
+	case *livekit.RoomCompositeEgressRequest:
+		m.Webhooks = hooks
+	case *livekit.WebEgressRequest:
+		m.Webhooks = hooks
+	case *livekit.ParticipantEgressRequest:
+		m.Webhooks = hooks
+	case *livekit.TrackCompositeEgressRequest:
+		m.Webhooks = hooks
+	case *livekit.TrackEgressRequest:
+		m.Webhooks = hooks
+	case *livekit.StartEgressRequest:
+		m.Webhooks = hooks
+	}
+	return out
+}

@@ -21,16 +21,19 @@ const (
 // State is everything that an egress workflow remembers, and all that it carries
 // into its next run. It is also the answer to QueryState.
 type State struct {
+	Terms
 	Phase   Phase  `json:"phase"`
-	Policy  Policy `json:"policy"`
 	Part    int    `json:"part"`    // counted from 1
 	ID      string `json:"id"`      // the egress ID bound to this part by the first confirmation
 	Latest  Info   `json:"latest"`  // the last news
 	Started bool   `json:"started"` // the start activity has answered
 
-	BoundAt time.Time `json:"bound_at"`
-	NewsAt  time.Time `json:"news_at"`
-	NewsBy  Source    `json:"news_by"`
+	MaxDuration Duration `json:"max_duration,omitempty"`
+
+	BoundAt  time.Time `json:"bound_at"`
+	NewsAt   time.Time `json:"news_at"`
+	NewsBy   Source    `json:"news_by"`
+	LookedAt time.Time `json:"looked_at"` // the last time that a poll answered
 
 	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the
 	// consumer gets the same one. Empty when nobody but a poll told us.
@@ -40,13 +43,27 @@ type State struct {
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
+	StopDue   bool       `json:"stop_due,omitempty"` // a stop is wanted and has not been sent
 
 	EndExpected time.Time `json:"end_expected"` // since when an end is expected; zero while none is
 	Evidence    Evidence  `json:"evidence"`
 	LostBecause string    `json:"lost_because,omitempty"`
 	Stuck       string    `json:"stuck,omitempty"` // why a person should look, in words
 	Done        []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
+	Skipped     []string  `json:"skipped,omitempty"`
+	Twins       []string  `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
 }
+
+// Terms are the settings that an egress keeps for its life, taken when it starts.
+type Terms struct {
+	Policy Policy   `json:"policy"`
+	Steps  []string `json:"steps,omitempty"` // delivery steps, in their order
+	// AnnounceFor is how long an announcement is tried. Default: 72 h.
+	AnnounceFor Duration `json:"announce_for"`
+}
+
+// StepAnnounce is the delivery step that tells the consumer.
+const StepAnnounce = "announce"
 
 // Observation is one look at an egress, from whichever source.
 type Observation struct {
@@ -92,11 +109,11 @@ func (s *State) Observe(o Observation) News {
 		s.ID, s.BoundAt = id, o.HeardAt
 	}
 	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
-	s.Evidence.MissingSince = time.Time{}
+	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}
 	switch s.rankOf(o) {
 	case rankEnded:
 		s.Phase, s.EndedBy, s.Event = Settled, o.Source, o.Event
-		s.Status = statusOf(o.Info.Proto().GetStatus())
+		s.Status = o.Info.StatusName()
 		return Over
 	case rank(livekit.EgressStatus_EGRESS_ENDING):
 		s.ExpectEnd(o.HeardAt)
@@ -141,11 +158,5 @@ func (s *State) Outlook() Outlook {
 	}
 }
 
-// NextLook is when news is overdue: the time at which to ask LiveKit.
-func (s *State) NextLook() time.Time {
-	since := s.NewsAt
-	if s.EndExpected.After(since) {
-		since = s.EndExpected
-	}
-	return since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
-}
+// Ahead reports whether a status is further along in a life than another.
+func Ahead(seen, have livekit.EgressStatus) bool { return rank(seen) > rank(have) }

@@ -1,0 +1,52 @@
+package activities
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// retriable says, for every reason, whether Temporal should run the activity again.
+// It is the only place that decides so.
+var retriable = map[egress.Reason]bool{
+	egress.Refused:     false,
+	egress.Denied:      false, // of a start; a poll goes on by itself
+	egress.NotFound:    false,
+	egress.AlreadyOver: false,
+	egress.NoEcho:      false,
+	egress.TooLate:     false,
+	egress.Invalid:     false,
+	egress.Conflict:    false,
+	egress.Sealed:      false,
+
+	egress.Unanswered:  true, // a stop: one lost answer is no dead worker
+	egress.Unreachable: true,
+	egress.RateLimited: true,
+	egress.Unavailable: true,
+	egress.Ambiguous:   true, // every activity finds out first what the last attempt did
+	egress.StillGoing:  true,
+	egress.Consumer:    true,
+	egress.Internal:    true,
+}
+
+// toTemporal turns an error into Temporal's retry decision. The error type is the
+// reason, and the first detail the egress.Error, so that LiveKit's own code and
+// message reach the caller.
+func toTemporal(err error) error { return retryIn(err, 0) }
+
+// retryIn is toTemporal with the delay of the next attempt, where one is due.
+func retryIn(err error, delay time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	e := &egress.Error{Reason: egress.Internal, Message: err.Error()}
+	errors.As(err, &e)
+	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Reason), temporal.ApplicationErrorOptions{
+		NonRetryable:   !retriable[e.Reason],
+		Details:        []any{e},
+		NextRetryDelay: delay,
+	})
+}

@@ -1,0 +1,68 @@
+// Package activities is everything that the workflows do to the outside world. Each
+// activity says why running it twice is harmless; none decides about the life of
+// an egress, which is the workflow's part.
+package activities
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// API is what the activities need of LiveKit. Errors are egress.Errors.
+type API interface {
+	Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error)
+	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
+	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
+	RoomLive(ctx context.Context, room string) (bool, error)
+}
+
+// Opener opens sealed requests and makes their tokens.
+type Opener interface {
+	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
+	Token(requestID string, part int) egress.Token
+}
+
+// Config is what the LiveKit activities work with. Zero durations mean the default.
+type Config struct {
+	PublicURL  string // where LiveKit reaches our webhook endpoint
+	SigningKey string // name of the API key with which LiveKit signs our webhooks
+	Terms      egress.Terms
+
+	// CallTimeout bounds one start call. Default: 90 s; the server itself tries for
+	// up to 75 s under one egress ID.
+	CallTimeout time.Duration
+	// StartFor is how long a start is tried in all. Default: 10 min.
+	StartFor time.Duration
+	// SearchFor is how long an earlier start of ours is looked for after an outcome
+	// that says nothing. Default: 90 s; a slow start is unlisted for up to 24 s.
+	SearchFor time.Duration
+	// SearchEvery is the wait between two looks. Default: 2 s.
+	SearchEvery time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	c.CallTimeout = cmp.Or(c.CallTimeout, 90*time.Second)
+	c.StartFor = cmp.Or(c.StartFor, 10*time.Minute)
+	c.SearchFor = cmp.Or(c.SearchFor, 90*time.Second)
+	c.SearchEvery = cmp.Or(c.SearchEvery, 2*time.Second)
+	return c
+}
+
+// LiveKit holds the activities that talk to LiveKit.
+type LiveKit struct {
+	cfg    Config
+	api    API
+	opener Opener
+}
+
+// NewLiveKit makes the activities.
+func NewLiveKit(cfg Config, api API, opener Opener) *LiveKit {
+	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener}
+}

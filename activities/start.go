@@ -1,0 +1,164 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// StartRequest is the argument of Start.
+type StartRequest struct {
+	RequestID string       `json:"request_id"`
+	Part      int          `json:"part"`
+	Input     egress.Input `json:"input"`
+}
+
+// Started is what a start answers: the egress, and the terms by which this worker
+// says that it is to be watched.
+type Started struct {
+	Info  egress.Info  `json:"info"`
+	Terms egress.Terms `json:"terms"`
+}
+
+// Start asks LiveKit for the egress, exactly once as far as recordings go. LiveKit
+// mints an egress per call, and a timeout may hide a running one, so an attempt
+// whose outcome is not known, or that follows one that died, first looks for our
+// token in LiveKit's list, for as long as a slow start can stay unlisted.
+func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
+	req, err := a.opener.OpenRequest(in.RequestID, in.Input)
+	if err != nil {
+		return Started{}, toTemporal(err)
+	}
+	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
+	s.req = egress.AddWebhook(req, &livekit.WebhookConfig{
+		Url:        strings.TrimSuffix(a.cfg.PublicURL, "/") + s.token.Path(),
+		SigningKey: a.cfg.SigningKey,
+	})
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
+	defer cancel()
+	defer keepAlive(ctx)()
+
+	m, err := s.run(ctx, activity.GetInfo(ctx).Attempt > 1)
+	if err != nil {
+		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
+	}
+	if _, echoed := egress.TokenOf(m); !echoed {
+		activity.GetMetricsHandler(ctx).Counter("reelkeeper_start_without_echo_total").Inc(1)
+		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
+	}
+	info, err := egress.NewInfo(m)
+	return Started{Info: info, Terms: a.cfg.Terms}, toTemporal(err)
+}
+
+// starting is one attempt at a start.
+type starting struct {
+	*LiveKit
+	req   egress.Request
+	token egress.Token
+	sum   egress.Summary
+	by    *time.Time
+}
+
+// run calls until something is known. maybeSent says that an earlier attempt may
+// have reached LiveKit.
+func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo, error) {
+	var last error
+	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
+		if maybeSent {
+			if m, err := s.search(ctx, last); m != nil || err != nil {
+				return m, err
+			}
+		}
+		if s.by != nil && time.Now().After(*s.by) {
+			return nil, &egress.Error{Reason: egress.TooLate, Message: fmt.Sprintf("not started before %s, and no earlier start found", s.by.Format(time.RFC3339))}
+		}
+		m, err := s.call(ctx)
+		if err == nil {
+			return m, nil
+		}
+		e := &egress.Error{Reason: egress.Internal}
+		if errors.As(err, &e); e.Reason != egress.Unreachable && e.Reason != egress.RateLimited && e.Reason != egress.Ambiguous {
+			return nil, err
+		}
+		last, maybeSent = err, e.Reason == egress.Ambiguous
+		if !maybeSent && !sleep(ctx, wait) {
+			return nil, s.gaveUp(ctx, last)
+		}
+	}
+}
+
+func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
+	defer cancel()
+	return s.api.Start(ctx, s.req)
+}
+
+// search looks for our token until it is found, or surely absent: a list that could
+// be read after SearchFor does not have it.
+func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, error) {
+	for begin := time.Now(); ; {
+		asked := time.Now()
+		items, err := s.list(ctx)
+		for _, m := range items {
+			if t, ok := egress.TokenOf(m); ok && t.Same(s.token) {
+				return m, nil
+			}
+		}
+		if err == nil && asked.Sub(begin) >= s.cfg.SearchFor {
+			return nil, nil
+		}
+		if !sleep(ctx, s.cfg.SearchEvery) {
+			return nil, s.gaveUp(ctx, errors.Join(last, err))
+		}
+	}
+}
+
+// list is where our egress would be: a web egress has no room to filter by.
+func (s starting) list(ctx context.Context) ([]*livekit.EgressInfo, error) {
+	if s.sum.Room == "" {
+		return s.api.Active(ctx)
+	}
+	return s.api.InRoom(ctx, s.sum.Room)
+}
+
+// gaveUp is the end of StartFor, or of this worker: then another one goes on.
+func (s starting) gaveUp(ctx context.Context, last error) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return &egress.Error{Reason: egress.TooLate, Message: fmt.Sprintf("LiveKit did not start it within %s: %v", s.cfg.StartFor, last), Err: last}
+	}
+	return &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("worker stopped during the start: %v", last), Err: last}
+}
+
+// sleep waits, and reports false when the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// keepAlive heartbeats until the returned function is called, so that another
+// worker takes over soon after this one died.
+func keepAlive(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	every := activity.GetInfo(ctx).HeartbeatTimeout / 3
+	go func() {
+		defer close(done)
+		for activity.RecordHeartbeat(ctx); every > 0 && sleep(ctx, every); {
+			activity.RecordHeartbeat(ctx)
+		}
+	}()
+	return func() { cancel(); <-done }
+}

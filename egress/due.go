@@ -1,0 +1,123 @@
+package egress
+
+import "time"
+
+// Action is what an egress needs now.
+type Action string
+
+// What can be due.
+const (
+	ActNothing Action = "nothing"
+	ActStop    Action = "stop"  // tell LiveKit to end it
+	ActProbe   Action = "probe" // ask by a stop whether its worker still answers
+	ActLose    Action = "lose"  // settle it as lost
+	ActMark    Action = "mark"  // mark it for a person: it runs longer than it should
+	ActLook    Action = "look"  // news is overdue: ask LiveKit
+)
+
+// Due says what the egress needs at a moment. It is the whole policy of the watch.
+func (s *State) Due(now time.Time) Action {
+	switch {
+	case s.Phase != Watching:
+		return ActNothing
+	case s.StopDue:
+		return ActStop
+	case !s.Started: // the start brings the terms by which the rest is judged
+		return ActNothing
+	}
+	if _, lost := s.Lost(now); lost {
+		return ActLose
+	}
+	switch {
+	case s.Stopped == "" && s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now):
+		return ActStop
+	case s.MayProbe(now):
+		return ActProbe
+	case s.Stuck == "" && stood(s.BoundAt, s.Policy.StuckAfter, now):
+		return ActMark
+	case !now.Before(s.NextLook()):
+		return ActLook
+	default:
+		return ActNothing
+	}
+}
+
+// NextLook is when news is overdue: the time at which to ask LiveKit.
+func (s *State) NextLook() time.Time {
+	since := later(later(s.NewsAt, s.EndExpected), s.LookedAt)
+	return since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
+}
+
+// Alarm is the first moment at which Due may ask for something else than a look,
+// however often nothing is heard until then. It is zero when there is none.
+func (s *State) Alarm() time.Time {
+	var first time.Time
+	at := func(since time.Time, d Duration, applies bool) {
+		if t := since.Add(d.D()); applies && !since.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	at(s.BoundAt, s.MaxDuration, s.Stopped == "" && s.MaxDuration > 0)
+	at(s.BoundAt, s.Policy.StuckAfter, s.Stuck == "")
+	at(later(s.EndExpected, s.Evidence.Probed), s.Policy.LostAfter, s.askable())
+	at(s.EndExpected, s.Policy.LostAfter, s.dead())
+	at(s.EndExpected, s.Policy.GiveUpAfter, true)
+	at(s.Evidence.MissingSince, s.Policy.LostAfter, true)
+	return first
+}
+
+// Want notes that the egress is to be stopped. The first reason is kept, and
+// asking again neither moves the expected end nor buys more time.
+func (s *State) Want(why StopReason, now time.Time) {
+	if s.Stopped == "" {
+		s.Stopped, s.StoppedAt = why, now
+	}
+	s.StopDue = true
+	s.ExpectEnd(now)
+}
+
+// Hint takes a webhook event from which an end can be expected: our room finished,
+// or the egress's own participant left it. It reports whether it told us anything;
+// an event of another room that had the same name does not.
+func (s *State) Hint(e Event, now time.Time) bool {
+	m := e.Proto()
+	if s.Phase != Watching || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
+		return false
+	}
+	switch m.GetEvent() {
+	case EventRoomFinished:
+		if s.Evidence.RoomGone.IsZero() {
+			s.Evidence.RoomGone = now
+		}
+	case EventParticipantLeft:
+		if m.GetParticipant().GetIdentity() != s.ID {
+			return false
+		}
+	default:
+		return false
+	}
+	news := s.EndExpected.IsZero()
+	s.ExpectEnd(now)
+	return news
+}
+
+// Look is what a poll saw.
+type Look struct {
+	Info         Info      `json:"info"`          // zero when LiveKit could not be asked, or no longer knows it
+	RoomGone     bool      `json:"room_gone"`     // its room is not listed
+	MissingSince time.Time `json:"missing_since"` // since when LiveKit answers not_found
+}
+
+// Looked folds what a poll saw into the state.
+func (s *State) Looked(l Look, now time.Time) News {
+	s.LookedAt = now
+	s.Evidence.MissingSince = l.MissingSince
+	news := s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
+	if l.RoomGone && s.Phase == Watching {
+		if s.Evidence.RoomGone.IsZero() {
+			s.Evidence.RoomGone = now
+		}
+		s.ExpectEnd(now)
+	}
+	return news
+}

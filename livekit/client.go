@@ -1,0 +1,154 @@
+// Package livekit is the adapter to LiveKit's API: the few calls that an egress
+// needs, over LiveKit's own Go SDK, with every failure told as an egress.Error. It
+// decides nothing and never retries: whether a failed call may be repeated is
+// known only to its caller.
+package livekit
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/livekit/server-sdk-go/v2/signalling"
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Config says which LiveKit, and as whom.
+type Config struct {
+	URL       string // http(s) or ws(s)
+	APIKey    string
+	APISecret string
+	// Timeout bounds every call but Start, whose caller sets its own. Default: 10 s,
+	// as in LiveKit's SDKs; StopEgress of a dead worker answers after 3 s.
+	Timeout time.Duration
+	// ShareFor is how old a shared list of active egresses may be. Default: 2 s.
+	ShareFor time.Duration
+}
+
+// Client calls LiveKit. It is safe for concurrent use.
+type Client struct {
+	cfg     Config
+	egress  *lksdk.EgressClient
+	rooms   *lksdk.RoomServiceClient
+	unified livekit.Egress // the SDK's client lacks the unified StartEgress
+	active  sharedList
+}
+
+// New makes a client. It does not connect.
+func New(cfg Config) *Client {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.ShareFor == 0 {
+		cfg.ShareFor = 2 * time.Second
+	}
+	return &Client{
+		cfg:     cfg,
+		egress:  lksdk.NewEgressClient(cfg.URL, cfg.APIKey, cfg.APISecret),
+		rooms:   lksdk.NewRoomServiceClient(cfg.URL, cfg.APIKey, cfg.APISecret),
+		unified: livekit.NewEgressProtobufClient(signalling.ToHttpURL(cfg.URL), &http.Client{}),
+	}
+}
+
+// Start asks LiveKit for an egress. It is not idempotent: each call that reaches
+// LiveKit records anew. The context's deadline is the only timeout. The SDK's
+// fail-over to other regions is off, since it would send the start again.
+func (c *Client) Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+	ctx = lksdk.WithFailover(ctx, false)
+	m, err := c.start(ctx, r)
+	return m, classify("start egress", err)
+}
+
+func (c *Client) start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+	switch r := r.(type) {
+	case *livekit.RoomCompositeEgressRequest:
+		return c.egress.StartRoomCompositeEgress(ctx, r)
+	case *livekit.WebEgressRequest:
+		return c.egress.StartWebEgress(ctx, r)
+	case *livekit.ParticipantEgressRequest:
+		return c.egress.StartParticipantEgress(ctx, r)
+	case *livekit.TrackCompositeEgressRequest:
+		return c.egress.StartTrackCompositeEgress(ctx, r)
+	case *livekit.TrackEgressRequest:
+		return c.egress.StartTrackEgress(ctx, r)
+	case *livekit.StartEgressRequest:
+		token, err := auth.NewAccessToken(c.cfg.APIKey, c.cfg.APISecret).
+			SetVideoGrant(&auth.VideoGrant{RoomRecord: true}).ToJWT()
+		if err != nil {
+			return nil, fmt.Errorf("sign token: %w", err)
+		}
+		if ctx, err = twirp.WithHTTPRequestHeaders(ctx, signalling.NewHTTPHeaderWithToken(token)); err != nil {
+			return nil, fmt.Errorf("set token: %w", err)
+		}
+		return c.unified.StartEgress(ctx, r)
+	default:
+		return nil, fmt.Errorf("no such request: %T", r)
+	}
+}
+
+// Get asks for one egress by its ID. LiveKit answers not_found for one that it
+// does not know, or has forgotten 24 h after its end.
+func (c *Client) Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
+	items, err := c.list(ctx, &livekit.ListEgressRequest{EgressId: egressID})
+	if err == nil && len(items) == 0 {
+		err = &egress.Error{Reason: egress.NotFound, Message: "egress does not exist"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return items[0], nil
+}
+
+// InRoom lists the egresses of a room, ended ones too.
+func (c *Client) InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error) {
+	return c.list(ctx, &livekit.ListEgressRequest{RoomName: room})
+}
+
+// Active lists all active egresses. Callers within ShareFor of each other share
+// one answer, so that many who look for a web egress cost one call.
+func (c *Client) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
+	return c.active.get(c.cfg.ShareFor, func() ([]*livekit.EgressInfo, error) {
+		return c.list(context.WithoutCancel(ctx), &livekit.ListEgressRequest{Active: true})
+	})
+}
+
+// list reads every page: newer LiveKit Cloud servers page, self-hosted ones do not.
+func (c *Client) list(ctx context.Context, req *livekit.ListEgressRequest) ([]*livekit.EgressInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	var items []*livekit.EgressInfo
+	for {
+		page, err := c.egress.ListEgress(ctx, req)
+		if err != nil {
+			return nil, classify("list egress", err)
+		}
+		items = append(items, page.GetItems()...)
+		next := page.GetNextPageToken()
+		if next.GetToken() == "" || next.GetToken() == req.GetPageToken().GetToken() {
+			return items, nil
+		}
+		req.PageToken = next
+	}
+}
+
+// Stop tells LiveKit to end an egress. It is idempotent while the egress is ending.
+func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	m, err := c.egress.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: egressID})
+	return m, classifyStop(err)
+}
+
+// RoomLive reports whether a room is listed.
+func (c *Client) RoomLive(ctx context.Context, room string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{room}})
+	return len(rooms.GetRooms()) > 0, classify("list rooms", err)
+}

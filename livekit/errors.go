@@ -1,0 +1,69 @@
+package livekit
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// classify tells what a failed call means for the one question that matters: may
+// LiveKit have done it all the same? Twirp's code and message are kept unchanged.
+func classify(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &egress.Error{Err: fmt.Errorf("%s: %w", op, err), Message: err.Error()}
+	var te twirp.Error
+	if errors.As(err, &te) {
+		e.Code, e.Message = string(te.Code()), te.Msg()
+	}
+	e.Reason = reason(err, te)
+	return e
+}
+
+func reason(err error, te twirp.Error) egress.Reason {
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "dial":
+		return egress.Unreachable // no connection, so nothing was sent
+	case te == nil:
+		return egress.Internal // our own: a token that cannot be signed, say
+	case te.Meta("status_code") == strconv.Itoa(429):
+		return egress.RateLimited
+	}
+	switch te.Code() {
+	case twirp.InvalidArgument, twirp.Malformed, twirp.OutOfRange, twirp.FailedPrecondition,
+		twirp.AlreadyExists, twirp.Unimplemented, twirp.BadRoute:
+		return egress.Refused
+	case twirp.Unauthenticated, twirp.PermissionDenied:
+		return egress.Denied
+	case twirp.NotFound:
+		return egress.NotFound
+	case twirp.ResourceExhausted:
+		return egress.RateLimited
+	default: // unavailable, deadline_exceeded, internal, a cut connection, a 5xx
+		return egress.Ambiguous
+	}
+}
+
+// classifyStop knows the two answers that mean something else for a stop.
+func classifyStop(err error) error {
+	var te twirp.Error
+	switch c := classify("stop egress", err); {
+	case c == nil:
+		return nil
+	case !errors.As(err, &te):
+		return c
+	case te.Code() == twirp.FailedPrecondition:
+		return &egress.Error{Reason: egress.AlreadyOver, Code: string(te.Code()), Message: te.Msg(), Err: c}
+	case te.Code() == twirp.DeadlineExceeded:
+		return &egress.Error{Reason: egress.Unanswered, Code: string(te.Code()), Message: te.Msg(), Err: c}
+	default:
+		return c
+	}
+}

@@ -1,0 +1,67 @@
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// deliver records the verdict and runs the steps after it, in their order. It
+// cannot be cancelled: the media exists, and someone waits for it.
+func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
+	e.disarm()
+	if err := e.record(ctx); err != nil {
+		return egress.Verdict{}, err
+	}
+	for _, step := range e.Steps {
+		for !slices.Contains(e.Done, step) {
+			e.attempt(ctx, step)
+		}
+	}
+	e.Phase = egress.Delivered
+	if err := e.drain(ctx); err != nil {
+		return egress.Verdict{}, err
+	}
+	return e.Verdict(e.id, e.sum), nil
+}
+
+// attempt runs a step. One that fails for good marks the egress for a person, and
+// waits for their word: nothing is dropped.
+func (e *run) attempt(ctx workflow.Context, step string) {
+	err := e.do(ctx, step)
+	if err == nil {
+		e.Done = append(e.Done, step)
+		e.clear(ctx)
+		return
+	}
+	e.waiting = step
+	e.mark(ctx, "step "+step+" failed for good: "+err.Error()+"; fix the cause and say retry, or skip")
+	// The context is never cancelled, so that Await cannot fail.
+	_ = workflow.Await(ctx, func() bool { return e.waiting == "" })
+}
+
+func (e *run) do(ctx workflow.Context, step string) error {
+	switch step {
+	case egress.StepAnnounce:
+		ev, err := e.Announcement()
+		if err != nil {
+			return err
+		}
+		opts := announceOptions
+		opts.ScheduleToCloseTimeout = e.AnnounceFor.D()
+		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), delivery.Announce, ev).Get(ctx, nil)
+	default:
+		return &egress.Error{Reason: egress.Invalid, Field: "step", Message: "this worker has no step " + step}
+	}
+}
+
+// drain takes what arrived meanwhile, and lets every caller have their answer, so
+// that nothing is dropped by the end of the workflow.
+func (e *run) drain(ctx workflow.Context) error {
+	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
+		e.observe(ctx, ev)
+	}
+	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+}

@@ -1,0 +1,113 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Egress carries one recording from request to delivery.
+//
+//	start    ask LiveKit, once; a retry adopts what an earlier attempt started
+//	watch    until it ends: webhook first, our own look when news is overdue
+//	settle   one verdict
+//	deliver  tell the consumer
+//
+// A lost webhook costs at most one wait of the policy. Cancelling the workflow
+// stops the egress and still delivers what was recorded.
+func (w *Workflows) Egress(ctx workflow.Context, in egress.Input) (egress.Verdict, error) {
+	e, ctx, err := w.open(ctx, in)
+	if err != nil {
+		return egress.Verdict{}, err
+	}
+
+	for !e.over() {
+		switch ev := e.next(ctx); ev.kind {
+		case started: // LiveKit answered our start
+			if err := e.begin(ctx, ev); err != nil {
+				return egress.Verdict{}, e.refuse(ctx, err)
+			}
+		case observed: // LiveKit told us
+			e.observe(ctx, ev.event)
+		case hinted: // something else ended, so this will
+			e.hint(ctx, ev.event)
+		case looked: // we asked
+			e.look(ctx, ev)
+		case stopAsked: // the caller has enough
+			e.Want(egress.StopRequested, workflow.Now(ctx))
+		case cancelled: // stop it, and see it through
+			e.Want(egress.StopCancelled, workflow.Now(ctx))
+		case woke: // nobody told us anything in time
+			e.wake = nil
+		}
+
+		switch now := workflow.Now(ctx); e.Due(now) {
+		case egress.ActStop:
+			e.stop(ctx)
+		case egress.ActProbe:
+			e.probe(ctx)
+		case egress.ActLose:
+			e.lose(ctx)
+		case egress.ActMark:
+			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String())
+		case egress.ActLook:
+			e.poll(ctx)
+		case egress.ActNothing:
+		}
+
+		if e.full(ctx) {
+			return egress.Verdict{}, workflow.NewContinueAsNewError(ctx, egress.WorkflowType, e.carry())
+		}
+	}
+
+	return e.deliver(ctx)
+}
+
+// next waits for whatever happens first. It only says what happened; what to do
+// about it is decided in Egress.
+func (e *run) next(ctx workflow.Context) (ev event) {
+	e.arm(ctx)
+	s := workflow.NewNamedSelector(ctx, "egress event")
+	s.AddReceive(e.observations, func(c workflow.ReceiveChannel, _ bool) {
+		ev.kind = observed
+		c.Receive(ctx, &ev.event)
+	})
+	s.AddReceive(e.hints, func(c workflow.ReceiveChannel, _ bool) {
+		ev.kind = hinted
+		c.Receive(ctx, &ev.event)
+	})
+	s.AddReceive(e.asks, func(c workflow.ReceiveChannel, _ bool) {
+		ev.kind = stopAsked
+		c.Receive(ctx, nil)
+	})
+	if e.cancelled != nil {
+		s.AddReceive(e.cancelled, func(workflow.ReceiveChannel, bool) {
+			ev.kind, e.cancelled = cancelled, nil // it stays closed: once is enough
+		})
+	}
+	for _, p := range []*pending{e.starting, e.polling, e.wake} {
+		if p != nil {
+			s.AddFuture(p.future, func(f workflow.Future) { ev.kind, ev.future = p.kind, f })
+		}
+	}
+	s.Select(ctx)
+	return ev
+}
+
+type event struct {
+	kind   eventKind
+	event  egress.Event    // with observed and hinted
+	future workflow.Future // with started and looked
+}
+
+type eventKind int
+
+const (
+	started eventKind = iota + 1
+	observed
+	hinted
+	looked
+	stopAsked
+	cancelled
+	woke
+)

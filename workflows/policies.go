@@ -1,0 +1,49 @@
+// Package workflows holds the policy of a recording's life, and nothing else: no
+// I/O, no clock but Temporal's, no retries of its own. The rules that need no
+// workflow are pure functions in package egress.
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// startOptions: one attempt does all the asking and looking by its own settings
+// (REELKEEPER_START_FOR); another one follows only when its worker died, which is
+// noticed by the missing heartbeat.
+var startOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: time.Hour,
+	HeartbeatTimeout:    10 * time.Second,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 10 * time.Second},
+	Summary:             "ask LiveKit to start the egress",
+}
+
+// pollOptions: an attempt is one look of at most two calls. Every look without news
+// is a failed attempt whose error names the delay of the next one; the retry
+// policy's own interval serves attempts that died.
+var pollOptions = workflow.ActivityOptions{
+	TaskQueue:           egress.PollQueue,
+	StartToCloseTimeout: 30 * time.Second,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Minute},
+	Summary:             "ask LiveKit how the egress is",
+}
+
+// stopOptions: LiveKit takes 3 s to say that it reached no worker. Three such
+// answers are evidence; a stop that could not be sent is due again with the next probe.
+var stopOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 15 * time.Second,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 2 * time.Second, MaximumAttempts: 3},
+	Summary:             "tell LiveKit to stop the egress",
+}
+
+// announceOptions: a consumer may be down over a weekend; for how long in all it is
+// tried is a setting (REELKEEPER_ANNOUNCE_FOR).
+var announceOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 30 * time.Second,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
+	Summary:             "tell the consumer",
+}

@@ -1,0 +1,152 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Workflows holds what workflows take from their worker.
+type Workflows struct {
+	// Terms are used for an egress whose start never answered, since the answer to
+	// the start brings them otherwise.
+	Terms egress.Terms
+}
+
+// Nil pointers, used only to name activities: workflow.ExecuteActivity reads the
+// method, never the receiver.
+var (
+	livekit  *activities.LiveKit
+	delivery *activities.Delivery
+)
+
+// run is one run of an egress workflow: its state, and what it waits for.
+type run struct {
+	egress.State
+	worker *Workflows
+	id     string // request ID
+	in     egress.Input
+	sum    egress.Summary
+	log    log.Logger
+	failed error // why LiveKit did not start it; ends the run
+
+	observations workflow.ReceiveChannel
+	hints        workflow.ReceiveChannel
+	cancelled    workflow.ReceiveChannel
+	asks         workflow.Channel
+	stops        int    // stops that have been answered, one way or another
+	stopErr      error  // how the last one failed, if it did
+	waiting      string // the delivery step that waits for a person's word
+
+	starting, polling, wake *pending
+	armed                   plan
+}
+
+// pending is something that the run waits for.
+type pending struct {
+	kind   eventKind
+	future workflow.Future
+	cancel workflow.CancelFunc
+}
+
+// open checks the input, takes up what an earlier run carried over, and begins the
+// start. The returned context is not cancelled with the workflow: a cancelled
+// workflow still ends its egress and delivers.
+func (w *Workflows) open(ctx workflow.Context, in egress.Input) (*run, workflow.Context, error) {
+	id, ok := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
+	if !ok {
+		return nil, ctx, invalid(&egress.Error{Reason: egress.Invalid, Field: "workflow ID", Message: `want "egress/<request ID>"`})
+	}
+	if err := in.Validate(id); err != nil {
+		return nil, ctx, invalid(err)
+	}
+	e := &run{
+		State:        egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration},
+		worker:       w,
+		id:           id,
+		in:           in,
+		sum:          in.Readable(),
+		observations: workflow.GetSignalChannel(ctx, egress.SignalObserved),
+		hints:        workflow.GetSignalChannel(ctx, egress.SignalHint),
+		cancelled:    ctx.Done(),
+		asks:         workflow.NewNamedBufferedChannel(ctx, "stop asked", 16),
+		log:          log.With(workflow.GetLogger(ctx), "requestID", id, "room", in.Readable().Room),
+	}
+	if in.Carried != nil {
+		e.State = *in.Carried
+	}
+	if err := e.handle(ctx); err != nil {
+		return nil, ctx, err
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if !e.Started {
+		e.start(ctx)
+	}
+	return e, ctx, nil
+}
+
+func invalid(err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), string(egress.Invalid), nil, err)
+}
+
+// over reports whether the watch has ended. The start is awaited even when a
+// webhook came first: what it answers belongs to the egress.
+func (e *run) over() bool {
+	return e.Started && (e.Phase == egress.Settled || e.Phase == egress.Delivered)
+}
+
+// full reports whether the run should go on as a new one: the server suggests it,
+// and nothing is under way that would not be carried over.
+func (e *run) full(ctx workflow.Context) bool {
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
+		e.observations.Len() == 0 && e.hints.Len() == 0 && workflow.AllHandlersFinished(ctx)
+}
+
+// carry is the input of the next run.
+func (e *run) carry() egress.Input {
+	e.disarm()
+	e.in.Carried = &e.State
+	return e.in
+}
+
+// refuse ends a run whose egress never began, once its callers have their answer.
+func (e *run) refuse(ctx workflow.Context, err error) error {
+	e.failed = err
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	return e.failed
+}
+
+// reasonOf is the reason of an activity's failure, empty when it did not fail.
+func reasonOf(err error) egress.Reason {
+	var app *temporal.ApplicationError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &app):
+		return egress.Reason(app.Type())
+	default:
+		return egress.Internal
+	}
+}
+
+// plainly is an activity's failure as the workflow's own: without the activity
+// around it, so that callers in every language see reason and details first.
+func plainly(op string, err error) error {
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	details := &egress.Error{}
+	if err := app.Details(details); err != nil {
+		return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), app)
+	}
+	return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), nil, details)
+}

@@ -1,0 +1,79 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+var (
+	attributeID      = temporal.NewSearchAttributeKeyKeyword(egress.AttributeID)
+	attributeStatus  = temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus)
+	attributeEndedBy = temporal.NewSearchAttributeKeyKeyword(egress.AttributeEndedBy)
+	attributeMissed  = temporal.NewSearchAttributeKeyKeyword(egress.AttributeMissed)
+	attributeStuck   = temporal.NewSearchAttributeKeyBool(egress.AttributeStuck)
+)
+
+// Metrics that the workflows count.
+const (
+	MetricEnded = "reelkeeper_egress_ended_total" // labels: status, source
+	MetricTwins = "reelkeeper_egress_twins_total"
+)
+
+// show tells the log, the search attributes and the UI of a change of state. The
+// end is told by record, with the verdict.
+func (e *run) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, e.Details())
+	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
+	if e.Phase == egress.Watching {
+		e.upsert(ctx, attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(e.Latest.StatusName())))
+	}
+}
+
+// record keeps the verdict where a report reads it: search attributes and memo.
+func (e *run) record(ctx workflow.Context) error {
+	v := e.Verdict(e.id, e.sum)
+	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because)
+	workflow.SetCurrentDetails(ctx, e.Details())
+	workflow.GetMetricsHandler(ctx).
+		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	updates := []temporal.SearchAttributeUpdate{
+		attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(v.Status)), attributeEndedBy.ValueSet(string(v.EndedBy)),
+	}
+	if v.Missed != "" {
+		updates = append(updates, attributeMissed.ValueSet(string(v.Missed)))
+	}
+	e.upsert(ctx, updates...)
+	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()}); err != nil {
+		return fmt.Errorf("record verdict: %w", err)
+	}
+	return nil
+}
+
+// mark makes the egress findable for a person, with the reason in words.
+func (e *run) mark(ctx workflow.Context, why string) {
+	e.Stuck = why
+	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
+	workflow.SetCurrentDetails(ctx, e.Details())
+	e.upsert(ctx, attributeStuck.ValueSet(true))
+}
+
+// clear takes the mark away.
+func (e *run) clear(ctx workflow.Context) {
+	if e.Stuck == "" {
+		return
+	}
+	e.Stuck = ""
+	workflow.SetCurrentDetails(ctx, e.Details())
+	e.upsert(ctx, attributeStuck.ValueSet(false))
+}
+
+// upsert never fails for what we send: types and names are constants.
+func (e *run) upsert(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		e.log.Error("search attributes not set", "egressID", e.ID, "error", err)
+	}
+}

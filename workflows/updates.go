@@ -1,0 +1,91 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// handle registers what the outside may ask of an egress.
+func (e *run) handle(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }); err != nil {
+		return fmt.Errorf("handle query: %w", err)
+	}
+	return cmp.Or(
+		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, e.awaitStart, workflow.UpdateHandlerOptions{Validator: e.sameRequest}),
+		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStop, e.askStop, workflow.UpdateHandlerOptions{Validator: e.stillRuns}),
+		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateRetry, e.sayRetry, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
+		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateSkip, e.saySkip, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
+	)
+}
+
+// sameRequest refuses a caller who asks for something else under the same ID.
+func (e *run) sameRequest(_ workflow.Context, u egress.StartUpdate) error {
+	if u.Fingerprint == "" || e.in.Fingerprint == "" || u.Fingerprint == e.in.Fingerprint {
+		return nil
+	}
+	return toCaller(&egress.Error{Reason: egress.Conflict, Code: "already_exists", Message: fmt.Sprintf("another request already has the ID %q", e.id)})
+}
+
+// awaitStart answers the caller as soon as anything shows that the egress runs.
+func (e *run) awaitStart(ctx workflow.Context, _ egress.StartUpdate) (egress.Info, error) {
+	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.Latest.Known() }); err != nil {
+		return egress.Info{}, fmt.Errorf("await start: %w", err)
+	}
+	return e.Latest, e.failed
+}
+
+func (e *run) stillRuns(workflow.Context) error {
+	if e.Phase == egress.Settled || e.Phase == egress.Delivered {
+		return toCaller(&egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition", Message: fmt.Sprintf("egress with status %s cannot be stopped", e.Status)})
+	}
+	return nil
+}
+
+// askStop has the loop stop the egress, and answers with what LiveKit said.
+func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
+	before := e.stops
+	e.asks.Send(ctx, nil)
+	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.stops > before || e.over() }); err != nil {
+		return egress.Info{}, fmt.Errorf("await stop: %w", err)
+	}
+	switch {
+	case e.failed != nil:
+		return egress.Info{}, e.failed
+	case e.stopErr != nil:
+		return egress.Info{}, plainly("stop egress", e.stopErr)
+	}
+	return e.Latest, nil
+}
+
+// awaitsWord refuses a word about a step that does not wait for one.
+func (e *run) awaitsWord(_ workflow.Context, step string) error {
+	if e.waiting == step {
+		return nil
+	}
+	return toCaller(&egress.Error{Reason: egress.Invalid, Field: "step", Message: fmt.Sprintf("%q does not wait for a retry or skip", step)})
+}
+
+func (e *run) sayRetry(workflow.Context, string) error {
+	e.waiting = ""
+	return nil
+}
+
+func (e *run) saySkip(_ workflow.Context, step string) error {
+	if !slices.Contains(e.Done, step) {
+		e.Done = append(e.Done, step)
+	}
+	e.Skipped = append(e.Skipped, step)
+	e.waiting = ""
+	return nil
+}
+
+// toCaller gives an error the type and details by which a caller knows the reason.
+func toCaller(err *egress.Error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), string(err.Reason), nil, err)
+}

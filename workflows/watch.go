@@ -1,0 +1,209 @@
+package workflows
+
+import (
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// start asks LiveKit for the egress. Nothing waits for the answer here: a webhook
+// may come first.
+func (e *run) start(ctx workflow.Context) {
+	ctx = workflow.WithActivityOptions(ctx, startOptions)
+	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
+		RequestID: e.id, Part: e.Part, Input: e.in,
+	})}
+}
+
+// begin takes the answer to the start. A refusal ends the run, unless a webhook has
+// already shown that the egress runs: then only the reply was lost.
+func (e *run) begin(ctx workflow.Context, ev event) error {
+	e.starting = nil
+	var s activities.Started
+	err := ev.future.Get(ctx, &s)
+	if err != nil && e.Phase == egress.Requested {
+		return plainly("start egress", err)
+	}
+	e.Started, e.Terms = true, s.Terms
+	if err != nil {
+		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
+		return workflow.SideEffect(ctx, func(workflow.Context) any { return e.worker.Terms }).Get(&e.Terms)
+	}
+	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
+	return nil
+}
+
+// observe takes a webhook.
+func (e *run) observe(ctx workflow.Context, ev egress.Event) {
+	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
+	if err != nil {
+		e.log.Error("webhook event cannot be read", "error", err)
+		return
+	}
+	e.fold(ctx, o)
+}
+
+// fold is the one door through which news enters.
+func (e *run) fold(ctx workflow.Context, o egress.Observation) {
+	e.told(ctx, e.Observe(o), o)
+}
+
+// told acts on what an observation changed.
+func (e *run) told(ctx workflow.Context, n egress.News, o egress.Observation) {
+	switch n {
+	case egress.NoNews:
+	case egress.Foreign:
+		e.stopTwin(ctx, o)
+	case egress.Moved, egress.Over:
+		e.show(ctx)
+	}
+}
+
+// hint takes the news that something else ended.
+func (e *run) hint(ctx workflow.Context, ev egress.Event) {
+	if e.Hint(ev, workflow.Now(ctx)) {
+		e.log.Info("end expected", "egressID", e.ID, "event", ev.Proto().GetEvent())
+	}
+}
+
+// look takes what a poll saw. A poll that failed for good is no failed egress: the
+// next one is due after the usual wait.
+func (e *run) look(ctx workflow.Context, ev event) {
+	e.polling = nil
+	var l egress.Look
+	if err := ev.future.Get(ctx, &l); err != nil {
+		e.log.Warn("poll failed", "egressID", e.ID, "error", err)
+	}
+	now := workflow.Now(ctx)
+	e.told(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
+}
+
+// stop tells LiveKit to end the egress.
+func (e *run) stop(ctx workflow.Context) {
+	if e.Stopped == "" {
+		e.Want(egress.StopMaxDuration, workflow.Now(ctx))
+	}
+	e.StopDue = false
+	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
+	e.sendStop(ctx)
+	e.stops++
+}
+
+// probe asks by a stop whether the worker still answers, when there is nothing
+// left that it could record.
+func (e *run) probe(ctx workflow.Context) {
+	e.log.Info("probing", "egressID", e.ID)
+	e.sendStop(ctx)
+}
+
+func (e *run) sendStop(ctx workflow.Context) {
+	var info egress.Info
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, stopOptions), livekit.Stop, e.ID).Get(ctx, &info)
+	now := workflow.Now(ctx)
+	e.Evidence.Probed, e.stopErr = now, err
+	switch reasonOf(err) {
+	case "":
+		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})
+	case egress.Unanswered:
+		e.Evidence.Unanswered = now
+	case egress.NotFound:
+		if e.Evidence.MissingSince.IsZero() {
+			e.Evidence.MissingSince = now
+		}
+	default:
+		e.log.Warn("stop failed", "egressID", e.ID, "error", err)
+	}
+}
+
+// lose settles the egress as lost.
+func (e *run) lose(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	why, _ := e.Lost(now)
+	e.GiveUp(egress.FromTimeout, why, now)
+	e.log.Error("lost", "egressID", e.ID, "reason", why)
+	e.show(ctx)
+}
+
+// stopTwin ends an egress of ours under another ID than the one that is bound: it
+// would record the same room beside it.
+func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
+	id := o.Info.Proto().GetEgressId()
+	if slices.Contains(e.Twins, id) {
+		return
+	}
+	e.Twins = append(e.Twins, id)
+	workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
+	e.log.Error("twin", "egressID", e.ID, "twin", id)
+	if o.Final {
+		return
+	}
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, stopOptions), livekit.Stop, id).Get(ctx, nil)
+	if err != nil {
+		e.log.Error("twin could not be stopped", "twin", id, "error", err)
+	}
+}
+
+// plan is when the run wakes by itself: a timer until news is overdue, or a poll
+// that the server repeats.
+type plan struct {
+	look    time.Time
+	until   time.Time
+	outlook egress.Outlook
+}
+
+func (e *run) plan() plan {
+	return plan{look: e.NextLook(), until: e.Alarm(), outlook: e.Outlook()}
+}
+
+// arm makes the run wake when the state says so, and leaves what is armed alone
+// when that has not changed: each change costs history.
+func (e *run) arm(ctx workflow.Context) {
+	if !e.Started || e.Phase != egress.Watching {
+		e.disarm()
+		return
+	}
+	p := e.plan()
+	if p == e.armed && (e.wake != nil || e.polling != nil) {
+		return
+	}
+	e.disarm()
+	e.armed = p
+	if e.NewsBy == egress.FromPoll { // webhooks do not come: a poll may as well do the waiting
+		e.poll(ctx)
+		return
+	}
+	at := p.look
+	if !p.until.IsZero() && p.until.Before(at) {
+		at = p.until
+	}
+	ctx, cancel := workflow.WithCancel(ctx)
+	e.wake = &pending{kind: woke, cancel: cancel, future: workflow.NewTimerWithOptions(ctx, at.Sub(workflow.Now(ctx)),
+		workflow.TimerOptions{Summary: "until news is overdue"})}
+}
+
+func (e *run) disarm() {
+	for _, p := range []*pending{e.wake, e.polling} {
+		if p != nil {
+			p.cancel()
+		}
+	}
+	e.wake, e.polling, e.armed = nil, nil, plan{}
+}
+
+// poll lets an activity look that the server repeats until there is news.
+func (e *run) poll(ctx workflow.Context) {
+	if e.polling != nil {
+		return
+	}
+	p := e.plan()
+	e.disarm()
+	e.armed = p
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, pollOptions))
+	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
+		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until,
+	})}
+}
