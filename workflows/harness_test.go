@@ -1,0 +1,170 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/workflows"
+)
+
+const (
+	requestID = "standup-1"
+	egressID  = "EG_1"
+	roomID    = "RM_1"
+)
+
+// life is one egress workflow on Temporal's time-skipping test environment, with
+// LiveKit and the consumer played by functions. Only pure unit tests use it; what
+// the parts do to each other is shown in e2e.
+type life struct {
+	*testsuite.TestWorkflowEnvironment
+	t     *testing.T
+	began time.Time
+
+	start    func(ctx context.Context) (activities.Started, error)
+	poll     func(in activities.PollRequest) (egress.Look, error)
+	stop     func(id string) (egress.Info, error)
+	announce func(e egress.Event) error
+
+	polls     []activities.PollRequest
+	stops     []string
+	announced []egress.Event
+}
+
+// terms are the defaults, with one delivery step.
+func terms() egress.Terms {
+	return egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}, AnnounceFor: egress.Duration(72 * time.Hour)}
+}
+
+func newLife(t *testing.T) *life {
+	t.Helper()
+	var s testsuite.WorkflowTestSuite
+	l := &life{t: t, TestWorkflowEnvironment: s.NewTestWorkflowEnvironment()}
+	l.SetDataConverter(payload.Converter())
+	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.WorkflowID(requestID), TaskQueue: egress.TaskQueue})
+	l.SetTestTimeout(time.Minute)
+	l.began = l.Now()
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_STARTING), Terms: terms()}, nil
+	}
+	l.poll = func(activities.PollRequest) (egress.Look, error) {
+		return egress.Look{Info: info(t, lk.EgressStatus_EGRESS_COMPLETE)}, nil
+	}
+	l.stop = func(string) (egress.Info, error) { return info(t, lk.EgressStatus_EGRESS_ENDING), nil }
+	l.announce = func(egress.Event) error { return nil }
+	l.register()
+	return l
+}
+
+func (l *life) register() {
+	w := &workflows.Workflows{Terms: terms()}
+	l.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	for name, fn := range map[string]any{
+		"Start": func(ctx context.Context, _ activities.StartRequest) (activities.Started, error) { return l.start(ctx) },
+		"Poll": func(_ context.Context, in activities.PollRequest) (egress.Look, error) {
+			l.polls = append(l.polls, in)
+			return l.poll(in)
+		},
+		"Stop": func(_ context.Context, id string) (egress.Info, error) {
+			l.stops = append(l.stops, id)
+			return l.stop(id)
+		},
+		"Announce": func(_ context.Context, e egress.Event) error {
+			if err := l.announce(e); err != nil {
+				return err
+			}
+			l.announced = append(l.announced, e)
+			return nil
+		},
+	} {
+		l.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+}
+
+// at schedules what happens after that long.
+func (l *life) at(after time.Duration, do func()) { l.RegisterDelayedCallback(do, after) }
+
+// webhook is LiveKit's webhook arriving after that long.
+func (l *life) webhook(after time.Duration, event string, m *lk.EgressInfo) {
+	l.at(after, func() { l.SignalWorkflow(egress.SignalObserved, webhook(l.t, event, m)) })
+}
+
+// run executes the workflow to its end.
+func (l *life) run(in egress.Input) (egress.Verdict, error) {
+	l.ExecuteWorkflow(egress.WorkflowType, in)
+	require.True(l.t, l.IsWorkflowCompleted(), "the workflow still runs")
+	if err := l.GetWorkflowError(); err != nil {
+		return egress.Verdict{}, err
+	}
+	var v egress.Verdict
+	require.NoError(l.t, l.GetWorkflowResult(&v))
+	return v, nil
+}
+
+func (l *life) mustRun(in egress.Input) egress.Verdict {
+	l.t.Helper()
+	v, err := l.run(in)
+	require.NoError(l.t, err)
+	return v
+}
+
+// took is how long the workflow has run by its own clock.
+func (l *life) took() time.Duration { return l.Now().Sub(l.began) }
+
+func plainInput(t *testing.T) egress.Input {
+	t.Helper()
+	var in egress.Input
+	require.NoError(t, json.Unmarshal([]byte(`{"room_composite":{"room_name":"standup","file_outputs":[{"filepath":"{room_name}.mp4"}]}}`), &in))
+	return in
+}
+
+func message(id string, s lk.EgressStatus) *lk.EgressInfo {
+	m := &lk.EgressInfo{EgressId: id, RoomId: roomID, RoomName: "standup", Status: s, StartedAt: 1}
+	if s >= lk.EgressStatus_EGRESS_COMPLETE {
+		m.EndedAt = 2
+	}
+	return m
+}
+
+func info(t *testing.T, s lk.EgressStatus) egress.Info {
+	t.Helper()
+	i, err := egress.NewInfo(message(egressID, s))
+	require.NoError(t, err)
+	return i
+}
+
+func webhook(t *testing.T, event string, m *lk.EgressInfo) egress.Event {
+	t.Helper()
+	i, err := egress.NewInfo(m)
+	require.NoError(t, err)
+	b, err := json.Marshal(map[string]any{"event": event, "id": fmt.Sprintf("EV_%s_%s", m.GetEgressId(), m.GetStatus()), "egressInfo": i})
+	require.NoError(t, err)
+	e, err := egress.ParseEvent(b)
+	require.NoError(t, err)
+	return e
+}
+
+func hint(t *testing.T, event, sid, identity string) egress.Event {
+	t.Helper()
+	b, err := json.Marshal(map[string]any{
+		"event": event, "id": "EV_hint", "room": map[string]any{"sid": sid, "name": "standup"},
+		"participant": map[string]any{"identity": identity},
+	})
+	require.NoError(t, err)
+	e, err := egress.ParseEvent(b)
+	require.NoError(t, err)
+	return e
+}
