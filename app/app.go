@@ -1,0 +1,111 @@
+// Package app is the wiring: the only package that knows everybody. The binaries,
+// the development instance and the end-to-end tests all run what is put together
+// here, from the same settings.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/internal/telemetry"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// shutdownGrace is how long a process takes to end cleanly: longer than the poll
+// and stop calls under way (10 s), below the 30 s after which Kubernetes kills.
+const shutdownGrace = 20 * time.Second
+
+// App is what worker and starter share: settings, keys, a Temporal client, a log
+// and metrics.
+type App struct {
+	cfg        config.Config
+	keys       *seal.Keys
+	temporal   client.Client
+	recordings *recordings.Client
+	tel        *telemetry.Telemetry
+	log        *slog.Logger
+}
+
+// Options are what does not come from the environment.
+type Options struct {
+	Environ map[string]string
+	Role    config.Role
+	LogTo   io.Writer // default: standard error
+}
+
+// Open reads the settings and makes the clients. It does not wait for Temporal: a
+// starter serves while Temporal is down.
+func Open(o Options) (*App, error) {
+	cfg, err := config.Load(o.Environ, o.Role)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
+	if err != nil {
+		return nil, err
+	}
+	tel, err := telemetry.New(telemetry.Config{Level: cfg.LogLevel, Format: cfg.LogFormat, Output: o.LogTo})
+	if err != nil {
+		return nil, err
+	}
+	opts, err := config.TemporalOptions(o.Environ)
+	if err != nil {
+		return nil, err
+	}
+	opts.Logger, opts.MetricsHandler = tel.TemporalLogger(), tel.TemporalMetrics()
+	temporal, err := client.NewLazyClient(opts)
+	if err != nil {
+		return nil, fmt.Errorf("Temporal client: %w", err)
+	}
+	return &App{
+		cfg:      cfg,
+		keys:     keys,
+		temporal: temporal,
+		recordings: recordings.New(recordings.Config{
+			Temporal: temporal, Namespace: opts.Namespace, Sealer: keys,
+		}),
+		tel: tel,
+		log: tel.Logger(),
+	}, nil
+}
+
+// Recordings is the client for people's commands.
+func (a *App) Recordings() *recordings.Client { return a.recordings }
+
+// Log is the process's log.
+func (a *App) Log() *slog.Logger { return a.log }
+
+// Close ends what Open began. Nothing may be under way any more.
+func (a *App) Close() error {
+	a.temporal.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
+	return a.tel.Shutdown(ctx)
+}
+
+// awaitTemporal tries until Temporal answers, so that processes may start in any
+// order. It says so once.
+func (a *App) awaitTemporal(ctx context.Context) error {
+	for said := false; ; said = true {
+		_, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+		if err == nil {
+			return nil
+		}
+		if !said {
+			a.log.Warn("waiting for Temporal", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+)
+
+// Interruptible ends with the signals by which a process is asked to stop.
+func Interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+// WorkerMain is the worker process: the worker, and metrics and health on the
+// admin address.
+func WorkerMain(ctx context.Context, environ map[string]string) error {
+	a, err := Open(Options{Environ: environ, Role: config.Worker})
+	if err != nil {
+		return err
+	}
+	var ready atomic.Bool
+	return a.run(ctx, ready.Load, func(ctx context.Context) error {
+		return a.RunWorker(ctx, func() { ready.Store(true); a.log.Info("worker ready") })
+	})
+}
+
+// ServeMain is the starter's server process: the door on its address, and metrics
+// on the admin address.
+func ServeMain(ctx context.Context, environ map[string]string) error {
+	a, err := Open(Options{Environ: environ, Role: config.Serve})
+	if err != nil {
+		return err
+	}
+	door, err := a.Door()
+	if err != nil {
+		return err
+	}
+	l, err := Listen("REELKEEPER_LISTEN", a.cfg.Door.Listen)
+	if err != nil {
+		return err
+	}
+	a.log.Info("serving", "address", l.Addr().String(), "publicURL", a.cfg.Door.PublicURL)
+	return a.run(ctx, func() bool { return true }, func(ctx context.Context) error { return ServeHTTP(ctx, l, door) })
+}
+
+// run runs a process's part beside the admin server, which ends last.
+func (a *App) run(ctx context.Context, ready func() bool, part func(context.Context) error) error {
+	admin, err := Listen("REELKEEPER_ADMIN_LISTEN", a.cfg.Door.AdminListen)
+	if err != nil {
+		return err
+	}
+	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	var g errgroup.Group
+	g.Go(func() error { return ServeHTTP(adminCtx, admin, a.Admin(ready)) })
+	err = part(ctx)
+	endAdmin()
+	err = errors.Join(err, g.Wait(), a.Close())
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Exit prints one line for an error and returns the exit status: 0 clean, 1 our
+// failure, 2 what the user gave us is wrong.
+func Exit(stderr io.Writer, name string, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	var e *egress.Error
+	if errors.As(err, &e) && e.Reason == egress.Invalid {
+		return 2
+	}
+	return 1
+}
