@@ -67,3 +67,11 @@ const (
 
 // IDPrefix begins every egress ID that LiveKit mints.
 const IDPrefix = "EG_"
+
+// Attributes are the search attributes and their Temporal types.
+func Attributes() map[string]string {
+	return map[string]string{
+		AttributeID: "Keyword", AttributeRoom: "Keyword", AttributeKind: "Keyword", AttributeStatus: "Keyword",
+		AttributeEndedBy: "Keyword", AttributeMissed: "Keyword", AttributeStuck: "Bool",
+	}
+}

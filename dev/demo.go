@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// demoTimers are the settings of a demo, whose recordings take seconds and not
+// hours. Nothing else differs from dev.
+var demoTimers = map[string]string{
+	"REELKEEPER_LOOK_STARTING":               "2s,2s,4s",
+	"REELKEEPER_LOOK_ACTIVE":                 "3s",
+	"REELKEEPER_LOOK_ENDING":                 "1s,1s,2s",
+	"REELKEEPER_LOST_AFTER":                  "5s",
+	"REELKEEPER_TOKEN_SEARCH":                "5s",
+	"REELKEEPER_TOKEN_SEARCH_EVERY":          "500ms",
+	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "30000",
+}
+
+const (
+	// demoSpeed shortens what the fake LiveKit takes for a start and an end.
+	demoSpeed = 0.2
+	// A demo's recordings take between these times.
+	shortestCall, longestCall = 3 * time.Second, 8 * time.Second
+	// demoLimit is when a demo gives up on what has not settled; it takes under a
+	// minute for 20 egresses.
+	demoLimit = 5 * time.Minute
+)
+
+func demoCommand(stdout, stderr io.Writer) *cli.Command {
+	return &cli.Command{
+		Name:         "demo",
+		Usage:        "record while webhooks get lost, and show that nothing else does",
+		OnUsageError: usageError,
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "egresses", Value: 20, Usage: "how many to record"},
+			&cli.FloatFlag{Name: "webhook-loss", Value: 0.3, Usage: "rate of LiveKit's webhooks that are lost, `0..1`"},
+			&cli.Uint64Flag{Name: "seed", Usage: "repeat the faults of an earlier run (default: a new one)"},
+			&cli.StringFlag{Name: "state", Usage: "keep the instance's state in `DIR` (default: a temporary one)"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object instead of the table"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			d := demo{
+				egresses: cmd.Int("egresses"), loss: cmd.Float("webhook-loss"), seed: cmd.Uint64("seed"),
+				stdout: stdout, stderr: stderr, asJSON: cmd.Bool("json"),
+			}
+			if !cmd.IsSet("seed") {
+				d.seed = rand.Uint64N(1_000_000)
+			}
+			if err := d.validate(cmd.Args().Slice()); err != nil {
+				return err
+			}
+			return d.run(ctx, cmd.String("state"))
+		},
+	}
+}
+
+// demo is one run: it plays the agent who starts recordings and walks away, and
+// the consumer who waits for their ends.
+type demo struct {
+	egresses       int
+	loss           float64
+	seed           uint64
+	asJSON         bool
+	stdout, stderr io.Writer
+
+	progress progress
+}
+
+func (d *demo) validate(args []string) error {
+	switch {
+	case len(args) > 0:
+		return usage(args[0], "is no argument of demo")
+	case d.egresses < 1 || d.egresses > 10_000:
+		return usage("--egresses", "want 1 to 10000, got %d", d.egresses)
+	case d.loss < 0 || d.loss > 1:
+		return usage("--webhook-loss", "want a rate from 0 to 1, got %v", d.loss)
+	}
+	return nil
+}
+
+func (d *demo) run(ctx context.Context, stateDir string) (err error) {
+	if stateDir == "" {
+		if stateDir, err = os.MkdirTemp("", "reelkeeper-demo-"); err != nil {
+			return fmt.Errorf("demo state: %w", err)
+		}
+		defer os.RemoveAll(stateDir)
+	} else if entries, _ := os.ReadDir(stateDir); len(entries) > 0 {
+		return usage("--state", "%s is not empty, and a demo begins with an empty state", stateDir)
+	}
+	consumer, err := newConsumer()
+	if err != nil {
+		return err
+	}
+	defer consumer.close()
+	i, err := d.instance(ctx, stateDir, consumer.url())
+	if err != nil {
+		return err
+	}
+	rows, err := d.record(ctx, i, consumer)
+	r := d.summarize(rows, i.fake.Egresses(), consumer)
+	if err = errors.Join(err, i.stop()); err != nil {
+		return err
+	}
+	if err := d.print(rows, r); err != nil {
+		return err
+	}
+	return r.broken()
+}
+
+// instance starts what `dev` starts, on free ports and with a demo's timers.
+func (d *demo) instance(ctx context.Context, stateDir, announceURL string) (*instance, error) {
+	free, err := freePorts()
+	if err != nil {
+		return nil, err
+	}
+	environ := config.Environ()
+	maps.DeleteFunc(environ, func(name, _ string) bool { return hasPrefix(name, "LIVEKIT_", "TEMPORAL_", "REELKEEPER_") })
+	maps.Copy(environ, demoTimers)
+	environ["REELKEEPER_ANNOUNCE_URL"] = announceURL
+	return startInstance(ctx, instanceOptions{
+		stateDir: stateDir, ports: free, environ: environ, progress: d.stderr, log: d.stderr,
+		fake: fakelivekit.Config{
+			Timings: fakelivekit.DefaultTimings().Scaled(demoSpeed),
+			Faults: map[fakelivekit.Fault]float64{
+				fakelivekit.WebhookLost: d.loss, fakelivekit.RoomWebhookLost: d.loss,
+			},
+			Seed: d.seed,
+		},
+	})
+}
+
+// record starts the egresses and waits for the end of each.
+func (d *demo) record(ctx context.Context, i *instance, c *consumer) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, demoLimit)
+	defer cancel()
+	rows := make([]row, d.egresses)
+	plans := d.plan()
+	d.progress = newProgress(d.stderr, d.egresses)
+	defer d.progress.stop()
+	var g errgroup.Group
+	g.SetLimit(200)
+	for n, p := range plans {
+		g.Go(func() error {
+			rows[n] = d.one(ctx, i, c, p)
+			return nil
+		})
+	}
+	return rows, errors.Join(g.Wait(), i.ctx.Err())
+}
+
+// one is the life of one recording as agent and consumer see it.
+func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row {
+	r := row{name: p.room, kind: egress.KindOf(p.request)}
+	if p.room != "" {
+		if r.err = i.fake.AddRoom(p.room, fakelivekit.RoomScript{Call: p.call, AudioOnly: false}); r.err != nil {
+			return r
+		}
+	}
+	d.progress.say("%s: starting", p.name())
+	started, err := i.app.Recordings().Start(ctx, recordings.StartOptions{ID: p.id, Request: p.request})
+	if r.err = err; err != nil {
+		return r
+	}
+	r.accepted, r.egressID = true, started.Info.Proto().GetEgressId()
+	d.progress.say("%s: %s records", p.name(), r.egressID)
+	if p.room == "" { // nobody leaves a web page: whoever started it stops it
+		if r.err = d.stopAfter(ctx, i, r.egressID, p.call); r.err != nil {
+			return r
+		}
+	}
+	if r.verdict, r.err = i.app.Recordings().Wait(ctx, p.id); r.err != nil {
+		return r
+	}
+	r.settled, r.delivered = true, c.count(r.egressID)
+	d.progress.done("%s: %s, told by %s", p.name(), r.verdict.Status, r.verdict.EndedBy)
+	return r
+}
+
+func (d *demo) stopAfter(ctx context.Context, i *instance, egressID string, call time.Duration) error {
+	select {
+	case <-time.After(call):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, err := i.app.Recordings().Stop(ctx, egressID)
+	return err
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+const (
+	// demoRoom exists on the fake LiveKit, with people in it.
+	demoRoom = "standup"
+	// devKey and devSecret are livekit-server's own in its --dev mode.
+	devKey, devSecret = "devkey", "secret"
+	stopLimit         = 30 * time.Second
+)
+
+// instanceOptions say what an instance is made of.
+type instanceOptions struct {
+	stateDir string
+	ports    ports
+	environ  map[string]string
+	fake     fakelivekit.Config // timings and faults
+	progress io.Writer          // what a person should know while it starts
+	log      io.Writer
+}
+
+// instance is everything of Reelkeeper running on this machine.
+type instance struct {
+	place    place
+	fake     *fakelivekit.Server // nil with a real LiveKit
+	temporal *devtemporal.Server // nil with a Temporal of the user's own
+	app      *app.App
+
+	ctx    context.Context // ends when a part fails
+	cancel context.CancelFunc
+	parts  *errgroup.Group
+	lock   *os.File
+}
+
+// startInstance starts the parts in the order in which they need each other. What
+// was started is stopped again when a later part fails.
+func startInstance(ctx context.Context, o instanceOptions) (_ *instance, err error) {
+	i := &instance{}
+	i.ctx, i.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	i.parts, i.ctx = errgroup.WithContext(i.ctx)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.stop())
+		}
+	}()
+	if i.place, err = o.place(); err != nil {
+		return nil, err
+	}
+	if err := o.checkPorts(); err != nil {
+		return nil, err
+	}
+	if i.lock, err = lockState(o.stateDir); err != nil {
+		return nil, err
+	}
+	if err := i.startTemporal(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := i.startFake(o); err != nil {
+		return nil, err
+	}
+	if err := i.startApp(ctx, o); err != nil {
+		return nil, err
+	}
+	return i, i.leaveWord()
+}
+
+// realLiveKit reports whether the environment names a LiveKit of the user's own.
+func (o instanceOptions) realLiveKit() bool {
+	return o.environ["LIVEKIT_URL"] != "" && o.environ["LIVEKIT_API_KEY"] != "" && o.environ["LIVEKIT_API_SECRET"] != ""
+}
+
+func (o instanceOptions) ownTemporal() bool { return o.environ["TEMPORAL_ADDRESS"] == "" }
+
+func (o instanceOptions) place() (place, error) {
+	state, err := filepath.Abs(o.stateDir)
+	if err != nil {
+		return place{}, fmt.Errorf("state: %w", err)
+	}
+	p := place{
+		Starter: loopbackURL(o.ports.starter), LiveKit: loopbackURL(o.ports.livekit), APIKey: devKey, APISecret: devSecret,
+		Temporal: loopback(o.ports.temporal), Namespace: "default", UI: loopbackURL(o.ports.ui), State: state,
+	}
+	if o.realLiveKit() {
+		p.LiveKit, p.APIKey, p.APISecret = o.environ["LIVEKIT_URL"], o.environ["LIVEKIT_API_KEY"], o.environ["LIVEKIT_API_SECRET"]
+	}
+	if !o.ownTemporal() {
+		p.Temporal, p.UI = o.environ["TEMPORAL_ADDRESS"], ""
+	}
+	if ns := o.environ["TEMPORAL_NAMESPACE"]; ns != "" {
+		p.Namespace = ns
+	}
+	return p, nil
+}
+
+// checkPorts comes first, so that a port that is taken is told before minutes of
+// building.
+func (o instanceOptions) checkPorts() error {
+	err := errors.Join(check("starter", o.ports.starter), check("admin", o.ports.admin))
+	if !o.realLiveKit() {
+		err = errors.Join(err, check("fake LiveKit", o.ports.livekit))
+	}
+	if o.ownTemporal() {
+		err = errors.Join(err, check("Temporal", o.ports.temporal), check("Temporal UI", o.ports.ui))
+	}
+	return err
+}
+
+func (i *instance) startTemporal(ctx context.Context, o instanceOptions) error {
+	if !o.ownTemporal() {
+		return nil
+	}
+	path, err := devtemporal.Path(ctx, o.progress)
+	if err != nil {
+		return err
+	}
+	db, err := devtemporal.DBFilename(ctx, i.place.State, path)
+	if err != nil {
+		return err
+	}
+	i.temporal, err = devtemporal.Start(ctx, devtemporal.Options{
+		Path: path, Port: o.ports.temporal, UIPort: o.ports.ui, DBFilename: db, Namespace: i.place.Namespace,
+		SearchAttributes: egress.Attributes(), Log: o.log, Progress: o.progress,
+	})
+	if err != nil {
+		return err
+	}
+	i.parts.Go(func() error { // a Temporal that ends by itself ends the instance
+		select {
+		case <-i.temporal.Done():
+			return i.temporal.Err()
+		case <-i.ctx.Done():
+			return nil
+		}
+	})
+	return nil
+}
+
+func (i *instance) startFake(o instanceOptions) error {
+	if o.realLiveKit() {
+		return nil
+	}
+	cfg := o.fake
+	cfg.Addr, cfg.APIKey, cfg.APISecret = loopback(o.ports.livekit), devKey, devSecret
+	cfg.WebhookURLs = []string{i.place.Starter + egress.WebhookPath}
+	cfg.StateFile = filepath.Join(i.place.State, "livekit.json")
+	fake, err := fakelivekit.New(cfg)
+	if err != nil {
+		return fmt.Errorf("fake LiveKit: %w", err)
+	}
+	if err := fake.Start(); err != nil {
+		return fmt.Errorf("fake LiveKit: %w", err)
+	}
+	i.fake = fake
+	return fake.AddRoom(demoRoom, fakelivekit.RoomScript{})
+}
+
+// startApp runs what ships: worker, door and admin server, from one environment.
+func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
+	environ := maps.Clone(o.environ)
+	for name, value := range map[string]string{
+		"LIVEKIT_URL": i.place.LiveKit, "LIVEKIT_API_KEY": i.place.APIKey, "LIVEKIT_API_SECRET": i.place.APISecret,
+		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": i.place.Namespace,
+	} {
+		environ[name] = value
+	}
+	for name, value := range map[string]string{
+		"REELKEEPER_PUBLIC_URL": i.place.Starter, "REELKEEPER_LOG_LEVEL": "warn",
+	} {
+		if environ[name] == "" {
+			environ[name] = value
+		}
+	}
+	var err error
+	if i.app, err = app.Open(app.Options{Environ: environ, Role: config.Serve, LogTo: o.log}); err != nil {
+		return err
+	}
+	door, err := i.app.Door()
+	if err != nil {
+		return err
+	}
+	ready := make(chan struct{})
+	if err := i.serve("starter", o.ports.starter, door); err != nil {
+		return err
+	}
+	if err := i.serve("admin", o.ports.admin, i.app.Admin(func() bool { return isClosed(ready) })); err != nil {
+		return err
+	}
+	i.parts.Go(func() error { return ignoreCancel(i.app.RunWorker(i.ctx, func() { close(ready) })) })
+	select {
+	case <-ready:
+		return nil
+	case <-i.ctx.Done():
+		return errors.New("the worker did not start")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// leaveWord writes where the instance is into its state, where the starter's
+// commands find it.
+func (i *instance) leaveWord() error {
+	b, err := json.Marshal(i.place)
+	if err != nil {
+		return fmt.Errorf("describe instance: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(i.place.State, "dev.json"), append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("describe instance: %w", err)
+	}
+	return nil
+}
+
+// failed is closed when a part has failed.
+func (i *instance) failed() <-chan struct{} { return i.ctx.Done() }
+
+// stop ends the parts in reverse order and reports the first that failed.
+func (i *instance) stop() error {
+	i.cancel()
+	err := i.parts.Wait()
+	if i.app != nil {
+		err = errors.Join(err, i.app.Close())
+	}
+	if i.fake != nil {
+		err = errors.Join(err, i.fake.Close())
+	}
+	if i.temporal != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		defer cancel()
+		err = errors.Join(err, i.temporal.Stop(ctx))
+	}
+	if i.lock != nil {
+		_ = os.Remove(filepath.Join(i.place.State, "dev.json")) // the next instance writes it anew
+		err = errors.Join(err, i.lock.Close())
+	}
+	return err
+}

@@ -1,0 +1,111 @@
+// Command dev is Reelkeeper on one machine with one command: a development
+// Temporal with its UI, a fake LiveKit where no real one is configured, the worker
+// and the starter's server. It is put together from what ships; only the two
+// stand-ins are its own. It must never be reachable from another machine.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+)
+
+func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := app.Interruptible()
+	defer stop()
+	cmd := command(stdout, stderr)
+	return app.Exit(stderr, "dev", cmd.Run(ctx, args))
+}
+
+func command(stdout, stderr io.Writer) *cli.Command {
+	return &cli.Command{
+		Name:           "dev",
+		Usage:          "run all of Reelkeeper on this machine",
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints it, once
+		OnUsageError:   usageError,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "state", Value: ".reelkeeper", Usage: "`DIR` that outlives the process"},
+			&cli.IntFlag{Name: "port-base", Usage: "move all ports: starter at `N`, then admin, LiveKit, Temporal, its UI"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON line once ready"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usage(cmd.Args().First(), "is no command; want demo, or nothing")
+			}
+			ports, err := portsFrom(cmd.Int("port-base"), cmd.IsSet("port-base"))
+			if err != nil {
+				return err
+			}
+			return serve(ctx, instanceOptions{
+				stateDir: cmd.String("state"), ports: ports, environ: config.Environ(), progress: stderr, log: stderr,
+			}, stdout, cmd.Bool("json"))
+		},
+		Commands: []*cli.Command{demoCommand(stdout, stderr)},
+	}
+}
+
+func usageError(_ context.Context, _ *cli.Command, err error, _ bool) error {
+	return usage("", "%s", err.Error())
+}
+
+func usage(field, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// serve runs an instance until the context ends or a part of it fails.
+func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool) error {
+	i, err := startInstance(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := i.place.announce(stdout, asJSON); err != nil {
+		return errors.Join(err, i.stop())
+	}
+	select {
+	case <-ctx.Done():
+		return i.stop()
+	case <-i.failed():
+		return i.stop()
+	}
+}
+
+// place says where an instance is.
+type place struct {
+	Starter   string `json:"starter"`
+	LiveKit   string `json:"livekit"`
+	APIKey    string `json:"api_key"`
+	APISecret string `json:"api_secret"`
+	Temporal  string `json:"temporal"`
+	Namespace string `json:"namespace"`
+	UI        string `json:"ui"`
+	State     string `json:"state"`
+}
+
+func (p place) announce(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(p)
+	}
+	_, err := fmt.Fprintf(w, `Reelkeeper is ready. Ctrl-C ends it; its state stays in %s.
+
+  starter    %s   webhooks at %s%s
+  LiveKit    %s   API key %s, room "%s" has people in it
+  Temporal   %s   namespace %s
+  UI         %s
+
+Record something:  go run ./starter start room-composite --room %s --file '{room_name}-{time}.mp4'
+`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, demoRoom, p.Temporal, p.Namespace, p.UI, demoRoom)
+	return err
+}

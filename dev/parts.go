@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/reelkeeper/reelkeeper/app"
+)
+
+// serve runs an HTTP server as a part of the instance.
+func (i *instance) serve(what string, port int, h http.Handler) error {
+	l, err := listen(what, port)
+	if err != nil {
+		return err
+	}
+	i.parts.Go(func() error { return app.ServeHTTP(i.ctx, l, h) })
+	return nil
+}
+
+func ignoreCancel(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// lockState makes the state's folder and holds it, so that two instances never
+// share one. The lock goes with the process, however that ends.
+func lockState(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, usage("--state", "%v", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, usage("--state", "%v", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(usage("--state", "%s is in use by another dev", dir), f.Close())
+	}
+	return f, nil
+}

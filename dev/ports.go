@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"net"
+)
+
+// The default ports: the starter's own, and LiveKit's, Temporal's and its UI's
+// usual ones. Admin is next to the starter's.
+var defaultPorts = ports{starter: 7980, admin: 7981, livekit: 7880, temporal: 7233, ui: 8233}
+
+// ports are where an instance listens.
+type ports struct{ starter, admin, livekit, temporal, ui int }
+
+func portsFrom(base int, set bool) (ports, error) {
+	switch {
+	case !set:
+		return defaultPorts, nil
+	case base < 1024 || base > 65535-4:
+		return ports{}, usage("--port-base", "want a port from 1024 to %d, got %d", 65535-4, base)
+	}
+	return ports{starter: base, admin: base + 1, livekit: base + 2, temporal: base + 3, ui: base + 4}, nil
+}
+
+// freePorts asks the system for ports that nobody has.
+func freePorts() (p ports, err error) {
+	for _, port := range []*int{&p.starter, &p.admin, &p.livekit, &p.temporal, &p.ui} {
+		l, err := net.Listen("tcp", loopback(0))
+		if err != nil {
+			return ports{}, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // all at once at the end, so that none is given twice
+		addr, _ := l.Addr().(*net.TCPAddr)
+		*port = addr.Port
+	}
+	return p, nil
+}
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+func loopbackURL(port int) string { return "http://" + loopback(port) }
+
+// listen binds one port, naming it when it is taken.
+func listen(what string, port int) (net.Listener, error) {
+	l, err := net.Listen("tcp", loopback(port))
+	if err != nil {
+		return nil, usage(what, "port %d is taken; --port-base moves all ports (%v)", port, err)
+	}
+	return l, nil
+}
+
+// check finds out before anything is started whether a port is taken.
+func check(what string, port int) error {
+	l, err := listen(what, port)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
