@@ -44,8 +44,13 @@ func retryIn(err error, delay time.Duration) error {
 	}
 	e := &egress.Error{Reason: egress.Internal, Message: err.Error()}
 	errors.As(err, &e)
+	category := temporal.ApplicationErrorCategoryUnspecified
+	if e.Reason == egress.StillGoing {
+		category = temporal.ApplicationErrorCategoryBenign // a look without news is no failure to log or count
+	}
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Reason), temporal.ApplicationErrorOptions{
 		NonRetryable:   !retriable[e.Reason],
+		Category:       category,
 		Details:        []any{e},
 		NextRetryDelay: delay,
 	})

@@ -151,12 +151,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // keepAlive heartbeats until the returned function is called, so that another
 // worker takes over soon after this one died.
 func keepAlive(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	waiting, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	every := activity.GetInfo(ctx).HeartbeatTimeout / 3
 	go func() {
 		defer close(done)
-		for activity.RecordHeartbeat(ctx); every > 0 && sleep(ctx, every); {
+		for every > 0 && sleep(waiting, every) {
 			activity.RecordHeartbeat(ctx)
 		}
 	}()

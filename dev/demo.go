@@ -165,7 +165,7 @@ func (d *demo) record(ctx context.Context, i *instance, c *consumer) ([]row, err
 
 // one is the life of one recording as agent and consumer see it.
 func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row {
-	r := row{name: p.room, kind: egress.KindOf(p.request)}
+	r := row{name: p.name(), kind: egress.KindOf(p.request)}
 	if p.room != "" {
 		if r.err = i.fake.AddRoom(p.room, fakelivekit.RoomScript{Call: p.call, AudioOnly: false}); r.err != nil {
 			return r
