@@ -51,7 +51,7 @@ func retryIn(err error, delay time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Reason), temporal.ApplicationErrorOptions{
 		NonRetryable:   !retriable[e.Reason],
 		Category:       category,
-		Details:        []any{e},
+		Details:        []any{*e},
 		NextRetryDelay: delay,
 	})
 }

@@ -58,6 +58,9 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, now time.Time) (_ eg
 	case err != nil:
 		return egress.Look{}, "LiveKit could not be asked: " + err.Error()
 	}
+	if activity.HasHeartbeatDetails(ctx) {
+		activity.RecordHeartbeat(ctx, time.Time{}) // known again: what missing remembers no longer stands
+	}
 	info, err := egress.NewInfo(m)
 	if err != nil {
 		return egress.Look{}, err.Error()

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -167,4 +169,39 @@ func hint(t *testing.T, event, sid, identity string) egress.Event {
 	e, err := egress.ParseEvent(b)
 	require.NoError(t, err)
 	return e
+}
+
+func payloads() converter.DataConverter { return payload.Converter() }
+
+// state is the answer to the state query.
+func (l *life) state() egress.State {
+	l.t.Helper()
+	v, err := l.QueryWorkflow(egress.QueryState)
+	require.NoError(l.t, err)
+	var s egress.State
+	require.NoError(l.t, v.Get(&s))
+	return s
+}
+
+// slowStart lets LiveKit take that long for the start.
+func (l *life) slowStart(d time.Duration) {
+	l.OnActivity("Start", mock.Anything, mock.Anything).After(d).Return(func(ctx context.Context, _ activities.StartRequest) (activities.Started, error) {
+		return l.start(ctx)
+	})
+}
+
+// update asks something of the workflow; what it answers goes into told.
+func (l *life) update(name, id string, told *error, args ...any) {
+	l.UpdateWorkflow(name, id, &testsuite.TestUpdateCallback{
+		OnAccept:   func() {},
+		OnReject:   func(err error) { *told = err },
+		OnComplete: func(_ any, err error) { *told = err },
+	}, args...)
+}
+
+func (l *life) askStop(id string, told *error) {
+	if told == nil {
+		told = new(error)
+	}
+	l.update(egress.UpdateStop, id, told)
 }

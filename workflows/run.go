@@ -92,7 +92,11 @@ func (w *Workflows) open(ctx workflow.Context, in egress.Input) (*run, workflow.
 }
 
 func invalid(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), string(egress.Invalid), nil, err)
+	var e *egress.Error
+	if !errors.As(err, &e) {
+		e = &egress.Error{Reason: egress.Invalid, Message: err.Error()}
+	}
+	return toCaller(e)
 }
 
 // over reports whether the watch has ended. The start is awaited even when a
@@ -144,8 +148,8 @@ func plainly(op string, err error) error {
 	if !errors.As(err, &app) {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	details := &egress.Error{}
-	if err := app.Details(details); err != nil {
+	var details egress.Error
+	if err := app.Details(&details); err != nil {
 		return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), app)
 	}
 	return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), nil, details)

@@ -87,5 +87,5 @@ func (e *run) saySkip(_ workflow.Context, step string) error {
 
 // toCaller gives an error the type and details by which a caller knows the reason.
 func toCaller(err *egress.Error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), string(err.Reason), nil, err)
+	return temporal.NewNonRetryableApplicationError(err.Error(), string(err.Reason), nil, *err)
 }

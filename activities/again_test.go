@@ -1,0 +1,207 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+var (
+	unreachable = because(egress.Unreachable)
+	rateLimited = because(egress.RateLimited)
+	ambiguous   = because(egress.Ambiguous)
+)
+
+// searched are the looks of a whole search that begins at from, every 2 s.
+func searched(from time.Duration) (log []string) {
+	for at := from; at <= from+90*time.Second; at += 2 * time.Second {
+		log = append(log, fmt.Sprintf("%s list %s", at, room))
+	}
+	return log
+}
+
+func TestAStartThatWasNotTakenIsTriedAgainWithoutLookingForIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		errs []error
+		want []string
+	}{
+		"refused connections": {[]error{unreachable, unreachable}, []string{"0s start", "1s start", "3s start"}},
+		"a rate limit":        {[]error{rateLimited}, []string{"0s start", "1s start"}},
+		"one after the other": {[]error{rateLimited, unreachable, rateLimited, unreachable, rateLimited, unreachable},
+			[]string{"0s start", "1s start", "3s start", "7s start", "15s start", "25s start", "35s start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: fails(tc.errs...)}
+				s, err := start(t, a, plain(roomRequest()))
+				require.NoError(t, err)
+				require.Equal(t, egressID, s.Info.Proto().GetEgressId())
+				require.Equal(t, tc.want, a.log)
+			})
+		})
+	}
+}
+
+func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		listedAt int // the look that shows it
+		want     time.Duration
+	}{
+		"at the first look":                        {1, 0},
+		"24 s later, while a slow start is listed": {13, 24 * time.Second},
+		"at the last look before another is begun": {46, 90 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				strangers := []*lk.EgressInfo{
+					echo("EG_plain", roomRequest()), withToken(t, "EG_other", "standup-2", 1), withToken(t, "EG_part", requestID, 2), {EgressId: "EG_bare"},
+				}
+				a := &api{onStart: fails(ambiguous), onList: func(n int) ([]*lk.EgressInfo, error) {
+					return map[bool][]*lk.EgressInfo{false: strangers, true: append(strangers, ours(t, "EG_hidden"))}[n >= tc.listedAt], nil
+				}}
+				s, err := start(t, a, plain(roomRequest()))
+				require.NoError(t, err)
+				require.Equal(t, "EG_hidden", s.Info.Proto().GetEgressId())
+				require.Equal(t, 1, a.count["start"])
+				require.Equal(t, fmt.Sprintf("%s list %s", tc.want, room), a.log[len(a.log)-1])
+			})
+		})
+	}
+}
+
+func TestOnlyAfterAWholeSearchIsAnotherStartSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(ambiguous, ambiguous), onList: lists()}
+		_, err := start(t, a, plain(roomRequest()))
+		require.NoError(t, err)
+		require.Equal(t, slices.Concat(
+			[]string{"0s start"}, searched(0),
+			[]string{"1m30s start"}, searched(90*time.Second),
+			[]string{"3m0s start"},
+		), a.log)
+	})
+}
+
+func TestAnotherUnreachableAfterASearchNeedsNoSecondOne(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(ambiguous, unreachable), onList: lists()}
+		_, err := start(t, a, plain(roomRequest()))
+		require.NoError(t, err)
+		require.Equal(t, slices.Concat([]string{"0s start"}, searched(0), []string{"1m30s start", "1m32s start"}), a.log)
+	})
+}
+
+func TestAListThatCannotBeReadIsNotOneThatLacksTheEgress(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		readable func(n int) bool
+		second   string
+	}{
+		"never at first":               {func(n int) bool { return n >= 100 }, "3m18s start"},
+		"once at first, then no more":  {func(n int) bool { return n == 1 || n >= 100 }, "3m18s start"},
+		"but for the one that decides": {func(n int) bool { return n != 46 }, "1m32s start"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: fails(ambiguous), onList: func(n int) ([]*lk.EgressInfo, error) {
+					return nil, map[bool]error{false: because(egress.Ambiguous)}[tc.readable(n)]
+				}}
+				_, err := start(t, a, plain(roomRequest()))
+				require.NoError(t, err)
+				require.Equal(t, 2, a.count["start"])
+				require.Equal(t, tc.second, a.log[len(a.log)-1])
+			})
+		})
+	}
+}
+
+func TestAStartIsGivenUpInTimeWithTheLastError(t *testing.T) {
+	t.Parallel()
+	never := func(err error) func(int, egress.Request) (*lk.EgressInfo, error) {
+		return func(int, egress.Request) (*lk.EgressInfo, error) { return nil, err }
+	}
+	for name, tc := range map[string]struct {
+		api    *api
+		starts int
+		says   []string
+	}{
+		"that cannot be reached": {&api{onStart: never(unreachable)}, 33, []string{"unreachable"}},
+		"that may have happened, with lists that cannot be read": {&api{
+			onStart: never(ambiguous), onList: func(int) ([]*lk.EgressInfo, error) { return nil, rateLimited },
+		}, 1, []string{"ambiguous", "rate_limited"}},
+		"that may have happened, four times": {&api{onStart: never(ambiguous), onList: lists()}, 4, []string{"ambiguous"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				_, err := start(t, tc.api, plain(roomRequest()), func(c *activities.Config) { c.StartFor = 5 * time.Minute })
+				ae, e := failed(t, err)
+				require.Equal(t, egress.TooLate, e.Reason)
+				require.True(t, ae.NonRetryable())
+				require.Equal(t, 5*time.Minute, time.Since(tc.api.began))
+				require.Equal(t, tc.starts, tc.api.count["start"])
+				for _, reason := range tc.says {
+					require.Contains(t, e.Message, "LiveKit said "+reason)
+				}
+			})
+		})
+	}
+}
+
+func TestAWebEgressHasNoRoomAndIsLookedForAmongTheActive(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		token := &lk.WebhookConfig{Url: publicURL + keys(t).Token(requestID, 1).Path()[1:]}
+		a := &api{onStart: fails(ambiguous), onList: lists(echo("EG_web", egress.AddWebhook(webRequest(), token)))}
+		s, err := start(t, a, plain(webRequest()))
+		require.NoError(t, err)
+		require.Equal(t, "EG_web", s.Info.Proto().GetEgressId())
+		require.Equal(t, []string{"0s start", "0s active"}, a.log)
+	})
+}
+
+func TestACallThatHangsIsEndedAndLookedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &hanging{api: &api{onList: lists(ours(t, "EG_slow"))}}
+		env := newEnv(a.api)
+		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL}, a, keys(t))
+		env.RegisterActivity(act.Start)
+		v, err := env.ExecuteActivity(act.Start, plain(roomRequest()))
+		require.NoError(t, err)
+		var s activities.Started
+		require.NoError(t, v.Get(&s))
+		require.Equal(t, "EG_slow", s.Info.Proto().GetEgressId())
+		require.Equal(t, []string{"0s start", "1m30s list " + room}, a.log)
+	})
+}
+
+// hanging is a LiveKit that never answers a start.
+type hanging struct{ *api }
+
+func (h *hanging) Start(ctx context.Context, _ egress.Request) (*lk.EgressInfo, error) {
+	h.note("start", "")
+	<-ctx.Done()
+	return nil, &egress.Error{Reason: egress.Ambiguous, Message: ctx.Err().Error(), Err: ctx.Err()}
+}
+
+func TestAnErrorThatIsNoneOfTheDomainsEndsTheAttemptAndNotTheStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(errors.New("a fault"))}
+		_, err := start(t, a, plain(roomRequest()))
+		ae, e := failed(t, err)
+		require.Equal(t, egress.Internal, e.Reason)
+		require.False(t, ae.NonRetryable())
+		require.True(t, strings.HasSuffix(e.Message, "a fault"))
+		require.Equal(t, []string{"0s start"}, a.log)
+	})
+}

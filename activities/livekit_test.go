@@ -1,0 +1,151 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+)
+
+const (
+	requestID = "standup-1"
+	room      = "standup"
+	egressID  = "EG_1"
+	publicURL = "https://reel.example.com/base/"
+)
+
+// api is a LiveKit of functions, each told how often it was called before, beginning
+// with 1. It writes down its calls with the time since it was made.
+type api struct {
+	onStart func(n int, r egress.Request) (*lk.EgressInfo, error)
+	onList  func(n int) ([]*lk.EgressInfo, error)
+	onGet   func(n int) (*lk.EgressInfo, error)
+	onStop  func(n int) (*lk.EgressInfo, error)
+	live    bool
+	liveErr error
+
+	mu    sync.Mutex
+	began time.Time
+	log   []string
+	count map[string]int
+	sent  []egress.Request
+}
+
+// note writes a call down and says how many of its kind there were.
+func (a *api) note(method, argument string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.count == nil {
+		a.count = map[string]int{}
+	}
+	a.count[method]++
+	a.log = append(a.log, fmt.Sprintf("%s %s%s", time.Since(a.began), method, argument))
+	return a.count[method]
+}
+
+func (a *api) Start(_ context.Context, r egress.Request) (*lk.EgressInfo, error) {
+	a.sent = append(a.sent, r)
+	return a.onStart(a.note("start", ""), r)
+}
+
+func (a *api) InRoom(_ context.Context, room string) ([]*lk.EgressInfo, error) {
+	return a.onList(a.note("list", " "+room))
+}
+
+func (a *api) Active(context.Context) ([]*lk.EgressInfo, error) {
+	return a.onList(a.note("active", ""))
+}
+
+func (a *api) Get(_ context.Context, id string) (*lk.EgressInfo, error) {
+	return a.onGet(a.note("get", " "+id))
+}
+
+func (a *api) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
+	return a.onStop(a.note("stop", " "+id))
+}
+
+func (a *api) RoomLive(_ context.Context, room string) (bool, error) {
+	a.note("rooms", " "+room)
+	return a.live, a.liveErr
+}
+
+var _ activities.API = (*api)(nil)
+
+func keys(t *testing.T) *seal.Keys {
+	t.Helper()
+	k, err := seal.New(seal.Config{Secret: "a-secret-of-32-characters-or-more"})
+	require.NoError(t, err)
+	return k
+}
+
+// bubble runs a test on a clock of its own, which moves when nothing else does: the
+// waits are LiveKit's real ones and take no time.
+func bubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
+// newEnv is Temporal's environment for one attempt of an activity.
+func newEnv(a *api) *testsuite.TestActivityEnvironment {
+	var s testsuite.WorkflowTestSuite
+	s.SetLogger(quiet{})
+	env := s.NewTestActivityEnvironment()
+	env.SetDataConverter(payload.Converter())
+	env.SetTestTimeout(24 * time.Hour)
+	a.began = time.Now()
+	return env
+}
+
+// activitiesOf are the activities with settings that are all the defaults, unless a
+// test changes one.
+func activitiesOf(t *testing.T, a *api, change ...func(*activities.Config)) *activities.LiveKit {
+	t.Helper()
+	c := activities.Config{PublicURL: publicURL, SigningKey: "devkey", Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
+	for _, f := range change {
+		f(&c)
+	}
+	return activities.NewLiveKit(c, a, keys(t))
+}
+
+// failed is what Temporal is told of a failure, and the domain's error in it.
+func failed(t *testing.T, err error) (*temporal.ApplicationError, egress.Error) {
+	t.Helper()
+	require.Error(t, err)
+	var a *temporal.ApplicationError
+	require.True(t, errors.As(err, &a), "%T: %v", err, err)
+	var e egress.Error
+	require.NoError(t, a.Details(&e))
+	require.Equal(t, string(e.Reason), a.Type())
+	return a, e
+}
+
+func because(r egress.Reason) error {
+	return &egress.Error{Reason: r, Code: "a_code", Message: "LiveKit said " + string(r)}
+}
+
+// status is the egress in a status, as LiveKit answers it.
+func status(s lk.EgressStatus) *lk.EgressInfo {
+	return &lk.EgressInfo{EgressId: egressID, RoomName: room, Status: s}
+}
+
+// quiet is a logger that says nothing.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}

@@ -1,0 +1,172 @@
+package activities_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+var theirs = &lk.WebhookConfig{Url: "https://consumer.example.com/hook?key=theirs", SigningKey: "their-key"}
+
+func roomRequest() egress.Request {
+	return &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: []*lk.WebhookConfig{theirs}}
+}
+
+func webRequest() egress.Request { return &lk.WebEgressRequest{Url: "https://example.com"} }
+
+func plain(r egress.Request) activities.StartRequest {
+	return activities.StartRequest{RequestID: requestID, Part: 1, Input: egress.Input{Plain: r}}
+}
+
+// echo is an egress whose EgressInfo shows a request, as LiveKit echoes it.
+func echo(id string, r egress.Request) *lk.EgressInfo {
+	m := &lk.EgressInfo{EgressId: id, RoomName: room}
+	switch r := r.(type) {
+	case *lk.RoomCompositeEgressRequest:
+		m.Request = &lk.EgressInfo_RoomComposite{RoomComposite: r}
+	case *lk.WebEgressRequest:
+		m.Request = &lk.EgressInfo_Web{Web: r}
+	}
+	return m
+}
+
+// ours is an egress that an earlier attempt of this request has started.
+func ours(t *testing.T, id string) *lk.EgressInfo { return withToken(t, id, requestID, 1) }
+
+func withToken(t *testing.T, id, requestID string, part int) *lk.EgressInfo {
+	t.Helper()
+	hook := &lk.WebhookConfig{Url: "https://reel.example.com" + keys(t).Token(requestID, part).Path(), SigningKey: "devkey"}
+	return echo(id, egress.AddWebhook(&lk.RoomCompositeEgressRequest{RoomName: room}, hook))
+}
+
+// accepts starts at once, at every call.
+func accepts(_ int, r egress.Request) (*lk.EgressInfo, error) { return echo(egressID, r), nil }
+
+// fails answers the first starts with errors, and accepts the next.
+func fails(errs ...error) func(int, egress.Request) (*lk.EgressInfo, error) {
+	return func(n int, r egress.Request) (*lk.EgressInfo, error) {
+		if n <= len(errs) {
+			return nil, errs[n-1]
+		}
+		return echo(egressID, r), nil
+	}
+}
+
+// lists answers each look with the same.
+func lists(items ...*lk.EgressInfo) func(int) ([]*lk.EgressInfo, error) {
+	return func(int) ([]*lk.EgressInfo, error) { return items, nil }
+}
+
+// start runs one attempt, the first one.
+func start(t *testing.T, a *api, in activities.StartRequest, change ...func(*activities.Config)) (activities.Started, error) {
+	t.Helper()
+	env := newEnv(a)
+	act := activitiesOf(t, a, change...)
+	env.RegisterActivity(act.Start)
+	v, err := env.ExecuteActivity(act.Start, in)
+	if err != nil {
+		return activities.Started{}, err
+	}
+	var s activities.Started
+	return s, v.Get(&s)
+}
+
+func TestTheFirstAttemptAsksOnceAndLooksForNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: accepts}
+		s, err := start(t, a, plain(roomRequest()))
+		require.NoError(t, err)
+		require.Equal(t, []string{"0s start"}, a.log)
+		require.Equal(t, egressID, s.Info.Proto().GetEgressId())
+		require.Equal(t, egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}, s.Terms, "the worker's own")
+	})
+}
+
+func TestOurWebhookIsPutBeforeTheCallersAndSignedWithOurKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: accepts}
+		in := plain(roomRequest())
+		in.Part = 3
+		s, err := start(t, a, in)
+		require.NoError(t, err)
+
+		hooks := a.sent[0].GetWebhooks()
+		require.Len(t, hooks, 2)
+		require.Equal(t, "https://reel.example.com/base"+keys(t).Token(requestID, 3).Path(), hooks[0].GetUrl())
+		require.Equal(t, "devkey", hooks[0].GetSigningKey())
+		require.Equal(t, theirs.String(), hooks[1].String())
+
+		token, ok := egress.ParseToken(hooks[0].GetUrl())
+		require.True(t, ok)
+		require.True(t, keys(t).VerifyMAC(token.RequestID, token.Part, token.MAC))
+		require.Len(t, in.Input.Plain.GetWebhooks(), 1, "the input stays as it was")
+		require.Len(t, egress.Webhooks(s.Info.Proto()), 1, "our own is not shown")
+	})
+}
+
+func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
+	const canary = "CANARY"
+	bubble(t, func(t *testing.T) {
+		secretive := &lk.RoomCompositeEgressRequest{
+			RoomName: room, CustomBaseUrl: "https://user:" + canary + "@example.com/?token=" + canary,
+			FileOutputs:   []*lk.EncodedFileOutput{{Filepath: "a.mp4", Output: &lk.EncodedFileOutput_S3{S3: &lk.S3Upload{AccessKey: canary, Secret: canary}}}},
+			StreamOutputs: []*lk.StreamOutput{{Urls: []string{"rtmp://live.example.com/" + canary}}},
+			Webhooks:      []*lk.WebhookConfig{{Url: "https://consumer.example.com/?key=" + canary}},
+		}
+		sealed, err := keys(t).SealRequest(requestID, secretive)
+		require.NoError(t, err)
+		a := &api{onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) {
+			m := echo(egressID, r)
+			m.Result = &lk.EgressInfo_Stream{Stream: &lk.StreamInfoList{Info: []*lk.StreamInfo{{Url: "rtmp://live.example.com/" + canary}}}}
+			return m, nil
+		}}
+		s, err := start(t, a, activities.StartRequest{RequestID: requestID, Part: 1, Input: sealed})
+		require.NoError(t, err)
+		require.Contains(t, a.sent[0].(*lk.RoomCompositeEgressRequest).String(), canary, "LiveKit gets the whole request")
+		require.Equal(t, egressID, s.Info.Proto().GetEgressId())
+		b, err := json.Marshal(s)
+		require.NoError(t, err)
+		require.NotContains(t, string(b), canary)
+	})
+}
+
+func TestARequestThatCannotBeOpenedFailsForGoodAndAsksNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in, err := keys(t).SealRequest("another-request", roomRequest())
+		require.NoError(t, err)
+		a := &api{}
+		_, err = start(t, a, activities.StartRequest{RequestID: requestID, Part: 1, Input: in})
+		ae, e := failed(t, err)
+		require.Equal(t, egress.Sealed, e.Reason)
+		require.True(t, ae.NonRetryable())
+		require.Empty(t, a.log)
+	})
+}
+
+func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
+	t.Parallel()
+	final := map[egress.Reason]bool{
+		egress.Refused: true, egress.Denied: true, egress.NotFound: true, egress.AlreadyOver: true, egress.NoEcho: true,
+		egress.TooLate: true, egress.Invalid: true, egress.Conflict: true, egress.Sealed: true,
+		// Another attempt of the activity looks first for what this one may have started.
+		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.Consumer: false, egress.Internal: false,
+	}
+	require.Len(t, final, len(egress.Reasons())-3, "unreachable, rate_limited and ambiguous are tried again by the attempt itself")
+	for reason, final := range final {
+		t.Run(string(reason), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: fails(because(reason))}
+				_, err := start(t, a, plain(roomRequest()))
+				ae, e := failed(t, err)
+				require.Equal(t, egress.Error{Reason: reason, Code: "a_code", Message: "LiveKit said " + string(reason)}, e)
+				require.Equal(t, final, ae.NonRetryable())
+				require.Equal(t, []string{"0s start"}, a.log)
+			})
+		})
+	}
+}
