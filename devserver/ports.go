@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+)
+
+// checkPorts fails on the first port that another process holds, before anything is started: the
+// server itself would end with a stack.
+func (o *options) checkPorts() error {
+	if err := checkPort(o.ip, o.port, "port"); err != nil {
+		return err
+	}
+	if !o.headless {
+		if err := checkPort(o.uiIP, o.uiPort, "ui-port"); err != nil {
+			return err
+		}
+	}
+	if err := checkPort(o.ip, o.httpPort, "http-port"); err != nil {
+		return err
+	}
+	return checkPort(o.ip, o.metricsPort, "metrics-port")
+}
+
+// checkPort fails if port can't be listened on. Port 0 means that the user named none.
+func checkPort(ip string, port int, flagName string) error {
+	if port == 0 {
+		return nil
+	}
+	listener, err := net.Listen("tcp", hostPort(ip, port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d on %s is in use: stop what holds it, or choose another with --%s", port, ip, flagName)
+	}
+	if err != nil {
+		return fmt.Errorf("can't serve on the address of --%s: %w", flagName, err)
+	}
+	return listener.Close()
+}
+
+// freePorts returns n different loopback ports that nothing listens on.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer listener.Close() // Held until all are found, so that none is found twice.
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
+
+func hostPort(ip string, port int) string {
+	return net.JoinHostPort(ip, strconv.Itoa(port))
+}
+
+// reachable is the address to call for a listener on ip: one on all interfaces is called on loopback.
+func reachable(ip string, port int) string {
+	switch {
+	case ip == "::":
+		return hostPort("::1", port)
+	case net.ParseIP(ip).IsUnspecified():
+		return hostPort(loopback, port)
+	default:
+		return hostPort(ip, port)
+	}
+}

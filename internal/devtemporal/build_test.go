@@ -1,0 +1,147 @@
+package devtemporal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// lineReader passes on each line that is written, one Write a line.
+type lineReader chan string
+
+func (l lineReader) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+func TestWhoWaitsForAnothersBuildIsTold(t *testing.T) {
+	t.Parallel()
+	f, _ := newFinder(t)
+	file := filepath.Join(t.TempDir(), "build.lock")
+	unlock, err := f.lock(t.Context(), file)
+	must(t, err)
+
+	said := make(lineReader, 1)
+	other := &finder{progress: said}
+	locked := make(chan struct{})
+	go func() {
+		defer close(locked)
+		unlockOther, err := other.lock(t.Context(), file)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		unlockOther()
+	}()
+	if line := <-said; !strings.HasPrefix(line, "Waiting for another process") {
+		t.Errorf("it said %q", line)
+	}
+	unlock()
+	await(t, "waiting for a lock that was lifted", locked)
+}
+
+func TestWaitingForAnothersBuildEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	f, _ := newFinder(t)
+	file := filepath.Join(t.TempDir(), "build.lock")
+	unlock, err := f.lock(t.Context(), file)
+	must(t, err)
+	defer unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.lock(ctx, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestACacheFolderThatCanNotBeMadeIsAnError(t *testing.T) {
+	t.Parallel()
+	f, _ := newFinder(t)
+	file := filepath.Join(t.TempDir(), "a-file")
+	must(t, os.WriteFile(file, nil, 0o644))
+	f.cacheDir = filepath.Join(file, "cache")
+	_, err := f.path(t.Context())
+	contains(t, err, "make the cache folder")
+}
+
+func TestProgressIsToldWhileTheBuildRuns(t *testing.T) {
+	t.Parallel()
+	told := make(lineReader)
+	f := &finder{progress: told}
+	output := &buildOutput{tail: newTail(&bytes.Buffer{}, 1)}
+	_, err := output.Write([]byte("a/p\nb/q\n"))
+	must(t, err)
+	stop := f.report(output, time.Now(), time.Millisecond)
+	for range 2 {
+		if line := <-told; !strings.HasSuffix(line, " s: 2 packages compiled\n") {
+			t.Errorf("it said %q", line)
+		}
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	for {
+		select {
+		case <-told: // A line that was on its way.
+		case <-stopped:
+			return
+		}
+	}
+}
+
+func TestABuildDoesNotDependOnTheCallersSettings(t *testing.T) {
+	t.Parallel()
+	f, _ := newFinder(t)
+	dir := source(t, f)
+	cmd := f.command(t.Context(), dir, "build")
+	if cmd.Dir != dir {
+		t.Errorf("go runs in %s", cmd.Dir)
+	}
+	for _, want := range []string{"GOFLAGS=", "GOWORK=off"} {
+		if !slices.Contains(cmd.Env, want) {
+			t.Errorf("the environment lacks %s", want)
+		}
+	}
+}
+
+func TestAChangeOfTheSourceIsBuiltBesideTheOldOne(t *testing.T) {
+	t.Parallel()
+	f, _ := newFinder(t)
+	before, err := f.path(t.Context())
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(source(t, f), "main.go"), []byte("package main // Changed.\n"), 0o644))
+	after, err := f.path(t.Context())
+	must(t, err)
+	if before == after || !exists(before) || !exists(after) {
+		t.Errorf("built %s, then %s", before, after)
+	}
+}
+
+func TestTheSourceIsFoundFromTheSecondFolderToo(t *testing.T) {
+	t.Parallel()
+	root := sourceTree(t)
+	found, err := findSource([]string{t.TempDir(), filepath.Join(root, "internal")})
+	must(t, err)
+	if found != filepath.Join(root, "devserver") {
+		t.Errorf("found %s", found)
+	}
+	if found, err = findSource([]string{filepath.Join(root, "devserver")}); err != nil || filepath.Dir(found) != root {
+		t.Errorf("from within the devserver: %s, %v", found, err)
+	}
+}
+
+func TestADatabaseIsNotNamedAfterAnUnknownServer(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"mute", "broken", "no-such-file"} {
+		_, err := DBFilename(t.Context(), "state", fake(name))
+		contains(t, err, "name the database file: ")
+	}
+}

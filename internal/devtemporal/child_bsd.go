@@ -1,0 +1,12 @@
+//go:build unix && !linux
+
+package devtemporal
+
+import "syscall"
+
+// childAttributes put the child in a process group of its own, out of reach of the terminal's
+// Ctrl-C. This system has no parent-death signal: after a kill -9 of this process the server stays,
+// and the next Start says which port it holds.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}

@@ -1,0 +1,82 @@
+package devtemporal
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// PathVariable names the environment variable that holds the path of a development server's binary,
+// to be used instead of any other.
+const PathVariable = "REELKEEPER_DEVSERVER"
+
+// Path returns the binary of a development server: the one that REELKEEPER_DEVSERVER names; else a
+// Temporal CLI on the PATH that contains server 1.29 or newer; else our devserver, which is built
+// into the user's cache folder, once for each version of its source. The build takes minutes, and
+// progress receives a line every few seconds. It is safe to call from many processes at once.
+func Path(ctx context.Context, progress io.Writer) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a cache folder for the development Temporal server: %w", err)
+	}
+	workDir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the development Temporal server's source: %w", err)
+	}
+	_, thisFile, _, _ := runtime.Caller(0)
+	f := &finder{
+		explicit: os.Getenv(PathVariable),
+		lookPath: exec.LookPath,
+		near:     []string{workDir, filepath.Dir(thisFile)},
+		cacheDir: filepath.Join(cache, "reelkeeper"),
+		goTool:   "go",
+		progress: progress,
+	}
+	return f.path(ctx)
+}
+
+// finder holds what Path takes from its surroundings.
+type finder struct {
+	explicit string
+	lookPath func(name string) (string, error)
+	near     []string // Folders from which to look upwards for the source.
+	cacheDir string
+	goTool   string
+	progress io.Writer
+}
+
+func (f *finder) path(ctx context.Context) (string, error) {
+	if f.explicit != "" {
+		if _, err := serverVersion(ctx, f.explicit); err != nil {
+			return "", fmt.Errorf("%s: %w", PathVariable, err)
+		}
+		return f.explicit, nil
+	}
+	if cli, ok := f.recentCLI(ctx); ok {
+		return cli, nil
+	}
+	return f.built(ctx)
+}
+
+// recentCLI returns the user's Temporal CLI, if there is one and its server is recent enough.
+func (f *finder) recentCLI(ctx context.Context) (string, bool) {
+	cli, err := f.lookPath("temporal")
+	if err != nil {
+		return "", false
+	}
+	v, err := serverVersion(ctx, cli)
+	switch {
+	case err != nil:
+		fmt.Fprintf(f.progress, "Not using the Temporal CLI on the PATH: %v.\n", err)
+		return "", false
+	case v.older(oldestServer):
+		fmt.Fprintf(f.progress, "Not using the Temporal CLI on the PATH: %s contains server %s, older than %s.\n",
+			cli, v, oldestServer)
+		return "", false
+	}
+	return cli, true
+}

@@ -1,0 +1,77 @@
+package devtemporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	// portPatience is how long a port may stay busy: long enough for the child of a process that was
+	// just killed to be gone, too short to look like a hang.
+	portPatience = 2 * time.Second
+	pollInterval = 25 * time.Millisecond
+)
+
+// freePorts returns n different ports that nothing listens on.
+func freePorts(ip string, n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer listener.Close() // Held until all are found, so that none is found twice.
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
+
+// awaitFreePorts makes sure that who answers on our ports later is our child, and not a server that
+// was there before.
+func awaitFreePorts(ctx context.Context, opts Options) error {
+	ctx, cancel := context.WithTimeout(ctx, portPatience)
+	defer cancel()
+	ports := []int{opts.Port}
+	if !opts.Headless {
+		ports = append(ports, opts.UIPort)
+	}
+	for _, port := range ports {
+		if err := poll(ctx, func() error { return checkFree(opts.IP, port) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkFree(ip string, port int) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d on %s is in use: stop what holds it, or choose another", port, ip)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for Temporal: %w", err)
+	}
+	return listener.Close()
+}
+
+// poll tries until it succeeds or ctx ends, and then returns the last error.
+func poll(ctx context.Context, try func() error) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package devtemporal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// rootModule is the module whose folder devserver holds the source of our development server.
+const rootModule = "github.com/reelkeeper/reelkeeper"
+
+// errNoSource tells a user what to do without the source tree.
+var errNoSource = errors.New("no development Temporal server: run this within Reelkeeper's source tree, " +
+	"or install the Temporal CLI (https://docs.temporal.io/cli), " +
+	"or set TEMPORAL_ADDRESS to a Temporal server that runs")
+
+// findSource looks for the devserver folder from each of the folders upwards.
+func findSource(near []string) (string, error) {
+	for _, dir := range near {
+		for dir = filepath.Clean(dir); ; dir = filepath.Dir(dir) {
+			source := filepath.Join(dir, "devserver")
+			if isModule(dir, rootModule) && isModule(source, rootModule+"/devserver") {
+				return source, nil
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	return "", errNoSource
+}
+
+// isModule reports whether dir is the root of the named Go module.
+func isModule(dir, name string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == "module" {
+			return fields[1] == name
+		}
+	}
+	return false
+}
+
+// fingerprint is a short hash of everything that decides what a build of source makes: its files
+// but for the tests, and the toolchain.
+func fingerprint(source, toolchain string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(source, "*.go"))
+	if err != nil {
+		return "", fmt.Errorf("list %s: %w", source, err)
+	}
+	files = append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum"))
+	hash := sha256.New()
+	fmt.Fprintln(hash, toolchain)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("hash the devserver's source: %w", err)
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", filepath.Base(file), len(text), text)
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}

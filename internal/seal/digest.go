@@ -1,0 +1,51 @@
+package seal
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// digestSize is the length of our digests in bytes: 128 bits, 22 characters in a URL.
+const digestSize = 16
+
+// MAC is the keyed digest of a request and a part, for a webhook's URL.
+func (k *Keys) MAC(requestID string, part int) string {
+	return k.current.macOf(requestID, part)
+}
+
+// VerifyMAC reports whether a MAC is ours, also under a previous secret. It takes as
+// long for a wrong one as for a right one.
+func (k *Keys) VerifyMAC(requestID string, part int, mac string) bool {
+	ok := 0
+	for _, set := range k.all() {
+		ok |= subtle.ConstantTimeCompare([]byte(set.macOf(requestID, part)), []byte(mac))
+	}
+	return ok == 1
+}
+
+// Token is the token of a request and a part, which the webhook URL carries.
+func (k *Keys) Token(requestID string, part int) egress.Token {
+	return egress.Token{RequestID: requestID, Part: part, MAC: k.MAC(requestID, part)}
+}
+
+// Fingerprint is a keyed digest by which two requests can be compared and nothing
+// of them be guessed. It is of the current secret alone: after a rotation the same
+// bytes have another one.
+func (k *Keys) Fingerprint(b []byte) string {
+	return digest(k.current.fingerprint, b)
+}
+
+func (s *keySet) macOf(requestID string, part int) string {
+	return digest(s.mac, binary.BigEndian.AppendUint64(appendField(nil, []byte(requestID)), uint64(part)))
+}
+
+func digest(key, message []byte) string {
+	h := hmac.New(sha256.New, key)
+	h.Write(message)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:digestSize])
+}

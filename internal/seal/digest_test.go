@@ -1,0 +1,69 @@
+package seal
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAMACVerifiesForItsOwnRequestAndPartAlone(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: testSecret})
+	mac := k.MAC("req-1", 1)
+	require.True(t, k.VerifyMAC("req-1", 1, mac))
+	require.False(t, k.VerifyMAC("req-1", 2, mac))
+	require.False(t, k.VerifyMAC("req-2", 1, mac))
+	require.False(t, k.VerifyMAC("req-1", 1, mac[:len(mac)-1]))
+	require.False(t, k.VerifyMAC("req-1", 1, mac+"A"))
+	require.False(t, k.VerifyMAC("req-1", 1, ""))
+}
+
+func TestAMACHas128BitsAndNeedsNoEscapeInAURL(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: testSecret})
+	for part := range 100 {
+		mac := k.MAC("req-1", part)
+		require.Len(t, mac, 22)
+		require.Equal(t, mac, url.PathEscape(mac))
+	}
+}
+
+func TestAMACVerifiesAfterARotationThatKeepsItsSecret(t *testing.T) {
+	t.Parallel()
+	for name, tc := range rotations() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mac := keysOf(t, tc.before).MAC("req-1", 1)
+			require.Equal(t, tc.known, keysOf(t, tc.after).VerifyMAC("req-1", 1, mac))
+		})
+	}
+}
+
+func TestATokenIsFoundInItsOwnURL(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: testSecret})
+	want := k.Token("req-1", 2)
+	got, ok := egress.ParseToken("https://reel.example.com/below" + want.Path())
+	require.True(t, ok)
+	require.Equal(t, want, got)
+	require.True(t, k.VerifyMAC(got.RequestID, got.Part, got.MAC))
+}
+
+func TestAFingerprintTellsBytesAndSecretsApart(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: testSecret})
+	require.Equal(t, k.Fingerprint([]byte("x")), k.Fingerprint([]byte("x")))
+	require.NotEqual(t, k.Fingerprint([]byte("x")), k.Fingerprint([]byte("y")))
+	require.NotEqual(t, k.Fingerprint([]byte("x")), keysOf(t, Config{Secret: "two"}).Fingerprint([]byte("x")))
+}
+
+// LiveKit holds the MACs of running egresses, and histories hold fingerprints.
+func TestTheFormatOfDigestsStays(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: testSecret})
+	require.Equal(t, "do7YY6xCbNHHC9kx5lkT5Q", k.MAC("req-1", 1))
+	require.Equal(t, "l7pKjmlcKrFdhqHUfOLhaQ", k.Fingerprint([]byte("x")))
+}

@@ -1,0 +1,139 @@
+// Package seal keeps the credentials of a request out of Temporal. It seals whole
+// requests for the two activities that need them, and makes the keyed digests that
+// route a webhook and tell two requests apart. It must never log, and its errors
+// must never hold, anything that it sealed or derived.
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Names of the settings, as errors show them.
+const (
+	variableSecret   = "LIVEKIT_API_SECRET"
+	variableSealKey  = "REELKEEPER_SEAL_KEY"
+	variablePrevious = "REELKEEPER_PREVIOUS_SECRETS"
+)
+
+// MinSealKey is the shortest seal key, in characters: 32 random ones are beyond
+// guessing in any usual alphabet. LiveKit's own secret is taken as it is, since
+// `livekit-server --dev` uses a short one.
+const MinSealKey = 32
+
+// Config says what the keys are derived from.
+type Config struct {
+	// Secret is LiveKit's API secret (LIVEKIT_API_SECRET). Required where there is no
+	// SealKey.
+	Secret string
+	// SealKey (REELKEEPER_SEAL_KEY) takes the place of Secret, so that a rotation of
+	// LiveKit's secret leaves the keys alone. What was made with Secret before a seal
+	// key was set still opens and verifies. At least MinSealKey characters. Default:
+	// none.
+	SealKey string
+	// Previous (REELKEEPER_PREVIOUS_SECRETS) are earlier secrets and seal keys: what was
+	// made with them still opens and verifies, nothing new is. Default: none.
+	Previous []string
+}
+
+// Validate names the variable at fault.
+func (c Config) Validate() error {
+	switch {
+	case c.Secret == "" && c.SealKey == "":
+		return fault(variableSecret, "is empty, and so is %s", variableSealKey)
+	case c.SealKey != "" && len(c.SealKey) < MinSealKey:
+		return fault(variableSealKey, "wants at least %d characters, has %d", MinSealKey, len(c.SealKey))
+	}
+	for i, p := range c.Previous {
+		if p == "" {
+			return fault(variablePrevious, "entry %d is empty", i+1)
+		}
+	}
+	return nil
+}
+
+func fault(variable, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: variable, Message: fmt.Sprintf(format, args...)}
+}
+
+// Keys seals, opens and makes digests. It is safe for concurrent use.
+type Keys struct {
+	current  *keySet
+	previous []*keySet // open and verify only
+}
+
+// New derives the keys.
+func New(c Config) (*Keys, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	var secrets []string
+	for _, s := range append([]string{c.SealKey, c.Secret}, c.Previous...) {
+		if s != "" {
+			secrets = append(secrets, s)
+		}
+	}
+	var sets []*keySet
+	for _, s := range secrets {
+		set, err := derive(s)
+		if err != nil {
+			return nil, fmt.Errorf("derive keys: %w", err)
+		}
+		sets = append(sets, set)
+	}
+	return &Keys{current: sets[0], previous: sets[1:]}, nil
+}
+
+// all are the key sets, the current one first.
+func (k *Keys) all() []*keySet { return append([]*keySet{k.current}, k.previous...) }
+
+// keySet is what one secret gives: a key for each purpose, none of which tells
+// anything of the others.
+type keySet struct {
+	id          keyID
+	aead        cipher.AEAD
+	mac         []byte
+	fingerprint []byte
+}
+
+// keyID says in a blob which secret sealed it.
+type keyID [8]byte
+
+func derive(secret string) (*keySet, error) {
+	set := &keySet{}
+	for _, purpose := range []struct {
+		label string
+		size  int
+		use   func([]byte) error
+	}{
+		{"key ID", len(set.id), func(b []byte) error { copy(set.id[:], b); return nil }},
+		{"seal", 32, set.setSealKey},
+		{"mac", 32, func(b []byte) error { set.mac = b; return nil }},
+		{"fingerprint", 32, func(b []byte) error { set.fingerprint = b; return nil }},
+	} {
+		b, err := hkdf.Key(sha256.New, []byte(secret), nil, "reelkeeper v1 "+purpose.label, purpose.size)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", purpose.label, err)
+		}
+		if err := purpose.use(b); err != nil {
+			return nil, fmt.Errorf("%s: %w", purpose.label, err)
+		}
+	}
+	return set, nil
+}
+
+// setSealKey makes AES-256-GCM of a key. Its nonces are random, which is safe for
+// 2³² requests of one secret.
+func (s *keySet) setSealKey(key []byte) error {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return err
+	}
+	s.aead, err = cipher.NewGCMWithRandomNonce(block)
+	return err
+}

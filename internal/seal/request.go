@@ -1,0 +1,88 @@
+package seal
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// SealRequest makes the workflow's input of a request: sealed whole, as it came,
+// beside its summary and its fingerprint. MaxDuration and StartBy are the caller's
+// to set.
+func (k *Keys) SealRequest(requestID string, r egress.Request) (egress.Input, error) {
+	plaintext, err := encode(r)
+	if err != nil {
+		return egress.Input{}, err
+	}
+	sum := egress.Summarize(r)
+	readable, err := json.Marshal(sum)
+	if err != nil {
+		return egress.Input{}, fmt.Errorf("seal request: %w", err)
+	}
+	blob, err := k.Seal(plaintext, requestID, readable)
+	if err != nil {
+		return egress.Input{}, fmt.Errorf("seal request: %w", err)
+	}
+	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: k.Fingerprint(plaintext)}, nil
+}
+
+// OpenRequest is the request of an input, the caller's to change: a sealed one is
+// opened, one in the clear is cloned.
+func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, error) {
+	switch {
+	case in.Plain != nil:
+		return proto.Clone(in.Plain).(egress.Request), nil
+	case len(in.Sealed) == 0 || in.Summary == nil:
+		return nil, cannotOpen("sealed", "is missing, or its summary is")
+	}
+	readable, err := json.Marshal(in.Summary)
+	if err != nil {
+		return nil, fmt.Errorf("open request: %w", err)
+	}
+	plaintext, err := k.Open(in.Sealed, requestID, readable)
+	if err != nil {
+		return nil, err
+	}
+	return decode(plaintext, in.Summary.Kind)
+}
+
+// encode is the kind, with its length in front, and then the request's bytes. Equal
+// requests give equal bytes, and fields that we do not know are among them.
+func encode(r egress.Request) ([]byte, error) {
+	kind := egress.KindOf(r)
+	if kind == "" {
+		return nil, &egress.Error{Reason: egress.Invalid, Field: "request", Message: "is of no kind that can be asked for"}
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(appendField(nil, []byte(kind)), r)
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	return b, nil
+}
+
+func decode(b []byte, want egress.Kind) (egress.Request, error) {
+	kind, body, ok := cutField(b)
+	if !ok || egress.Kind(kind) != want {
+		return nil, cannotOpen("sealed", "holds another kind of request than its summary's %s", want)
+	}
+	r := egress.NewRequest(want)
+	if r == nil {
+		return nil, cannotOpen("sealed", "holds a kind of request that this version does not know: %s", want)
+	}
+	if err := proto.Unmarshal(body, r); err != nil {
+		return nil, cannotOpen("sealed", "does not hold a request of kind %s", want)
+	}
+	return r, nil
+}
+
+func cutField(b []byte) (field, rest []byte, ok bool) {
+	if len(b) < 4 || uint64(len(b)-4) < uint64(binary.BigEndian.Uint32(b)) {
+		return nil, nil, false
+	}
+	n := 4 + int(binary.BigEndian.Uint32(b))
+	return b[4:n], b[n:], true
+}
