@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
+)
+
+// worlds is how many tests of this package may each have a namespace of their own.
+const worlds = 60
+
+var (
+	temporal *devtemporal.Server
+	given    atomic.Int64
+	record   = flag.String("record", "", "folder into which the histories of TestRecordHistories are written")
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run starts one Temporal server for all tests. Each test has a namespace of its
+// own, so that each has its own workers.
+func run(m *testing.M) int {
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute) // a first build of the server takes minutes
+	defer cancel()
+	var args []string
+	for n := range worlds {
+		args = append(args, "--namespace", namespace(int64(n)))
+	}
+	var err error
+	temporal, err = devtemporal.Start(ctx, devtemporal.Options{
+		Headless: true, SearchAttributes: egress.Attributes(), Args: args, Log: os.Stderr, Progress: os.Stderr,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	code := m.Run()
+	if err := temporal.Stop(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	return code
+}
+
+func namespace(n int64) string { return "e2e-" + strconv.FormatInt(n, 10) }
+
+func nextNamespace(t *testing.T) string {
+	t.Helper()
+	n := given.Add(1) - 1
+	if n >= worlds {
+		t.Fatalf("more than %d tests want a namespace", worlds)
+	}
+	return namespace(n)
+}

@@ -1,0 +1,274 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/webhook"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+const (
+	apiKey    = "APIe2e"
+	apiSecret = "e2e-secret-e2e-secret-e2e-secret-32"
+	// limit is the upper limit of every wait: far above what anything takes, since
+	// these machines are noisy.
+	limit = 90 * time.Second
+)
+
+// timers are the settings of a world, whose recordings take seconds.
+var timers = map[string]string{
+	"REELKEEPER_LOOK_STARTING":               "1s,1s,2s",
+	"REELKEEPER_LOOK_ACTIVE":                 "1s",
+	"REELKEEPER_LOOK_ENDING":                 "500ms,500ms,1s",
+	"REELKEEPER_LOST_AFTER":                  "2s",
+	"REELKEEPER_TOKEN_SEARCH":                "2s",
+	"REELKEEPER_TOKEN_SEARCH_EVERY":          "200ms",
+	"REELKEEPER_START_CALL_TIMEOUT":          "3s",
+	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
+	"REELKEEPER_LOG_LEVEL":                   "warn",
+}
+
+// world is what ships, between a real Temporal, the fake LiveKit and a consumer.
+type world struct {
+	t        *testing.T
+	fake     *fakelivekit.Server
+	consumer *consumer
+	environ  map[string]string
+	door     *httptest.Server
+	client   *recordings.Client
+	log      *logBuffer
+
+	worker *part
+}
+
+// part is something of the world that can be ended and started again.
+type part struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+// newWorld makes a world; change may alter the fake or the settings before anything
+// is started.
+func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[string]string)) *world {
+	t.Helper()
+	w := &world{t: t, consumer: newConsumer(t), log: &logBuffer{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	doorURL := "http://" + l.Addr().String()
+
+	fake := fakelivekit.Config{
+		APIKey: apiKey, APISecret: apiSecret, WebhookURLs: []string{doorURL + egress.WebhookPath},
+		Timings: fakelivekit.DefaultTimings().Scaled(0.1), Seed: 1,
+	}
+	w.environ = map[string]string{
+		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
+		"TEMPORAL_ADDRESS": temporal.Address, "TEMPORAL_NAMESPACE": nextNamespace(t),
+		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": w.consumer.URL,
+	}
+	maps.Copy(w.environ, timers)
+	if change != nil {
+		change(&fake, w.environ)
+	}
+	w.fake, err = fakelivekit.New(fake)
+	require.NoError(t, err)
+	require.NoError(t, w.fake.Start())
+	t.Cleanup(func() { _ = w.fake.Close() })
+	w.environ["LIVEKIT_URL"] = w.fake.URL()
+
+	a := w.open()
+	h, err := a.Door()
+	require.NoError(t, err)
+	w.door = &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
+	w.door.Start()
+	t.Cleanup(w.door.Close)
+	w.client = a.Recordings()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(w.log.String())
+		}
+	})
+	return w
+}
+
+func (w *world) open() *app.App {
+	w.t.Helper()
+	a, err := app.Open(app.Options{Environ: w.environ, Role: config.Serve, LogTo: w.log})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = a.Close() })
+	return a
+}
+
+// startWorker runs a worker and waits until it is ready.
+func (w *world) startWorker() {
+	w.t.Helper()
+	a := w.open()
+	ctx, stop := context.WithCancel(w.t.Context())
+	p := &part{stop: stop, done: make(chan error, 1)}
+	ready := make(chan struct{})
+	go func() { p.done <- a.RunWorker(ctx, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-p.done:
+		require.NoError(w.t, err)
+	}
+	w.worker = p
+	w.t.Cleanup(stop)
+}
+
+// stopWorker ends the worker as a deployment would.
+func (w *world) stopWorker() {
+	w.t.Helper()
+	w.worker.stop()
+	require.NoError(w.t, <-w.worker.done)
+}
+
+func (w *world) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	w.t.Cleanup(cancel)
+	return ctx
+}
+
+// room makes a room on LiveKit.
+func (w *world) room(name string, script fakelivekit.RoomScript) {
+	w.t.Helper()
+	require.NoError(w.t, w.fake.AddRoom(name, script))
+}
+
+// start asks for a recording of a room, as an agent does.
+func (w *world) start(room string) recordings.Started {
+	w.t.Helper()
+	s, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: composite(room)})
+	require.NoError(w.t, err)
+	return s
+}
+
+// verdict waits for the end of the recording of a room.
+func (w *world) verdict(room string) egress.Verdict {
+	w.t.Helper()
+	v, err := w.client.Wait(w.ctx(), "r-"+room)
+	require.NoError(w.t, err)
+	return v
+}
+
+// state is what the workflow of a room's recording says of itself.
+func (w *world) state(room string) recordings.View {
+	w.t.Helper()
+	v, err := w.client.State(w.ctx(), "r-"+room)
+	require.NoError(w.t, err)
+	return v
+}
+
+// want waits until something is so.
+func (w *world) want(what string, so func() bool) {
+	w.t.Helper()
+	require.Eventually(w.t, so, limit, 20*time.Millisecond, what)
+}
+
+// twins counts what recorded beside another of the same request, on LiveKit's side.
+func (w *world) twins() int {
+	recorded, n := map[string]int{}, 0
+	for _, r := range w.fake.Egresses() {
+		t, ok := egress.TokenOf(r.Info)
+		if ok && r.Recorded {
+			if recorded[t.RequestID]++; recorded[t.RequestID] > 1 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func composite(room string) egress.Request {
+	return &livekit.RoomCompositeEgressRequest{
+		RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: room + "-{time}.mp4"}},
+	}
+}
+
+// consumer handles `egress_ended` with LiveKit's own receiver.
+type consumer struct {
+	*httptest.Server
+	mu     sync.Mutex
+	events []*livekit.WebhookEvent
+	answer func(*livekit.WebhookEvent) int // default: 200
+}
+
+func newConsumer(t *testing.T) *consumer {
+	t.Helper()
+	c := &consumer{}
+	c.Server = httptest.NewServer(c)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// ServeHTTP takes one announcement.
+func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, err := webhook.ReceiveWebhookEvent(r, auth.NewSimpleKeyProvider(apiKey, apiSecret))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	c.events = append(c.events, e)
+	answer := c.answer
+	c.mu.Unlock()
+	if answer != nil {
+		w.WriteHeader(answer(e))
+	}
+}
+
+func (c *consumer) answerWith(answer func(*livekit.WebhookEvent) int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answer = answer
+}
+
+// told is every announcement of an egress.
+func (c *consumer) told(egressID string) []*livekit.WebhookEvent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []*livekit.WebhookEvent
+	for _, e := range c.events {
+		if e.GetEgressInfo().GetEgressId() == egressID {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// logBuffer keeps a world's log for the case that its test fails, and for tests
+// that look for what must not be in it.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends to the log.
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String is the log so far.
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.TrimSpace(l.b.String())
+}
