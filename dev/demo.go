@@ -167,7 +167,7 @@ func (d *demo) record(ctx context.Context, i *instance, c *consumer) ([]row, err
 func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row {
 	r := row{name: p.name(), kind: egress.KindOf(p.request)}
 	if p.room != "" {
-		if r.err = i.fake.AddRoom(p.room, fakelivekit.RoomScript{Call: p.call, AudioOnly: false}); r.err != nil {
+		if r.err = i.fake.AddRoom(p.room, fakelivekit.RoomScript{}); r.err != nil {
 			return r
 		}
 	}
@@ -178,10 +178,8 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 	}
 	r.accepted, r.egressID = true, started.Info.Proto().GetEgressId()
 	d.progress.say("%s: %s records", p.name(), r.egressID)
-	if p.room == "" { // nobody leaves a web page: whoever started it stops it
-		if r.err = d.stopAfter(ctx, i, r.egressID, p.call); r.err != nil {
-			return r
-		}
+	if r.err = d.endAfter(ctx, i, p, r.egressID); r.err != nil {
+		return r
 	}
 	if r.verdict, r.err = i.app.Recordings().Wait(ctx, p.id); r.err != nil {
 		return r
@@ -191,11 +189,16 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 	return r
 }
 
-func (d *demo) stopAfter(ctx context.Context, i *instance, egressID string, call time.Duration) error {
+// endAfter lets people leave the room when their call is over. Nobody leaves a web
+// page: whoever started that one stops it.
+func (d *demo) endAfter(ctx context.Context, i *instance, p planned, egressID string) error {
 	select {
-	case <-time.After(call):
+	case <-time.After(p.call):
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if p.room != "" {
+		return i.fake.EndCall(p.room)
 	}
 	_, err := i.app.Recordings().Stop(ctx, egressID)
 	return err

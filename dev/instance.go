@@ -49,6 +49,8 @@ type instance struct {
 	cancel context.CancelFunc
 	parts  *errgroup.Group
 	lock   *os.File
+
+	temporalLog *os.File
 }
 
 // startInstance starts the parts in the order in which they need each other. What
@@ -136,9 +138,12 @@ func (i *instance) startTemporal(ctx context.Context, o instanceOptions) error {
 	if err != nil {
 		return err
 	}
+	if i.temporalLog, err = os.Create(filepath.Join(i.place.State, "temporal.log")); err != nil {
+		return fmt.Errorf("Temporal log: %w", err)
+	}
 	i.temporal, err = devtemporal.Start(ctx, devtemporal.Options{
 		Path: path, Port: o.ports.temporal, UIPort: o.ports.ui, DBFilename: db, Namespace: i.place.Namespace,
-		SearchAttributes: egress.Attributes(), Log: o.log, Progress: o.progress,
+		SearchAttributes: egress.Attributes(), Log: i.temporalLog, Progress: o.progress,
 	})
 	if err != nil {
 		return err
@@ -245,6 +250,9 @@ func (i *instance) stop() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 		defer cancel()
 		err = errors.Join(err, i.temporal.Stop(ctx))
+	}
+	if i.temporalLog != nil {
+		err = errors.Join(err, i.temporalLog.Close())
 	}
 	if i.lock != nil {
 		_ = os.Remove(filepath.Join(i.place.State, "dev.json")) // the next instance writes it anew

@@ -18,9 +18,9 @@ import (
 const worlds = 60
 
 var (
-	temporal *devtemporal.Server
-	given    atomic.Int64
-	record   = flag.String("record", "", "folder into which the histories of TestRecordHistories are written")
+	server *devtemporal.Server
+	given  atomic.Int64
+	record = flag.String("record", "", "folder into which the histories of TestRecordHistories are written")
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -36,15 +36,15 @@ func run(m *testing.M) int {
 		args = append(args, "--namespace", namespace(int64(n)))
 	}
 	var err error
-	temporal, err = devtemporal.Start(ctx, devtemporal.Options{
-		Headless: true, SearchAttributes: egress.Attributes(), Args: args, Log: os.Stderr, Progress: os.Stderr,
+	server, err = devtemporal.Start(ctx, devtemporal.Options{
+		Headless: true, SearchAttributes: egress.Attributes(), Args: args, Progress: os.Stderr,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
 	code := m.Run()
-	if err := temporal.Stop(context.Background()); err != nil {
+	if err := server.Stop(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}

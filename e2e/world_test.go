@@ -79,7 +79,7 @@ func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[st
 	}
 	w.environ = map[string]string{
 		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
-		"TEMPORAL_ADDRESS": temporal.Address, "TEMPORAL_NAMESPACE": nextNamespace(t),
+		"TEMPORAL_ADDRESS": server.Address, "TEMPORAL_NAMESPACE": nextNamespace(t),
 		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": w.consumer.URL,
 	}
 	maps.Copy(w.environ, timers)

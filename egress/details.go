@@ -18,7 +18,7 @@ func (s *State) Details() string {
 	}
 	line("phase", "%s", s.Phase)
 	if s.Latest.Known() {
-		line("egress", "%s, %s", s.ID, statusOf(s.Latest.Proto().GetStatus()))
+		line("egress", "%s, %s", s.ID, s.Latest.StatusName())
 		line("last news", "from %s at %s", s.NewsBy, clock(s.NewsAt))
 	}
 	if s.Stopped != "" {

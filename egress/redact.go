@@ -157,7 +157,7 @@ func maskValue(_ string, f field, v string) string {
 }
 
 var (
-	secretName  = regexp.MustCompile(`(?i)password|secret|credential|session_?token|(access|account|private)_?key`)
+	secretName  = regexp.MustCompile(`(?i)password|secret|credential|session_?token|(access|account|private|stream)_?key`)
 	unknownName = regexp.MustCompile(`(?i)password|secret|credential|token|key|auth`)
 	secretQuery = regexp.MustCompile(`(?i)password|secret|credential|token|key|auth|sig`)
 	urlInText   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
@@ -190,7 +190,11 @@ func (f field) isCredential(v string) bool {
 	if err != nil || u.User != nil || isStream(u.Scheme) {
 		return true
 	}
-	for name := range u.Query() {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return true
+	}
+	for name := range query {
 		if secretQuery.MatchString(name) {
 			return true
 		}
@@ -225,17 +229,22 @@ func isStream(scheme string) bool {
 // maskURL keeps scheme, host and path, and masks what can hold a credential: user
 // information, the values of a query, and the last path element of a stream (its key).
 func maskURL(v string) string {
-	u, err := url.Parse(v)
-	if err != nil {
+	u, err := url.Parse(strings.ReplaceAll(v, redacted, "redacted")) // braces do not parse: masking twice is masking once
+	if err != nil || v == redacted {
 		return redacted
 	}
 	var b strings.Builder
-	b.WriteString(u.Scheme + "://")
+	if u.Scheme != "" {
+		b.WriteString(u.Scheme + "://")
+	}
 	if u.User != nil {
 		b.WriteString(redacted + "@")
 	}
 	b.WriteString(u.Host)
 	path := u.EscapedPath()
+	if isStream(u.Scheme) {
+		path = strings.TrimRight(path, "/")
+	}
 	switch {
 	case isStream(u.Scheme) && path == "":
 		return u.Scheme + "://" + redacted
@@ -243,8 +252,22 @@ func maskURL(v string) string {
 		path = path[:strings.LastIndex(path, "/")+1] + redacted
 	}
 	b.WriteString(path)
-	if names := slices.Sorted(maps.Keys(u.Query())); len(names) > 0 {
-		b.WriteString("?" + strings.Join(names, "="+redacted+"&") + "=" + redacted)
-	}
+	b.WriteString(maskQuery(u.Query()))
 	return b.String()
+}
+
+// maskQuery keeps the names, but not those without a value: they are one themselves.
+func maskQuery(q url.Values) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		part := redacted
+		if strings.Join(q[name], "") != "" {
+			part = url.QueryEscape(name) + "=" + redacted
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(slices.Compact(parts), "&")
 }

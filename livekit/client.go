@@ -62,6 +62,9 @@ func New(cfg Config) *Client {
 func (c *Client) Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 	ctx = lksdk.WithFailover(ctx, false)
 	m, err := c.start(ctx, r)
+	if err == nil && m.GetEgressId() == "" { // an empty 200 decodes too, and is not LiveKit's
+		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "start egress: the reply names no egress"}
+	}
 	return m, classify("start egress", err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 
 	"github.com/twitchtv/twirp"
@@ -33,8 +34,6 @@ func reason(err error, te twirp.Error) egress.Reason {
 		return egress.Unreachable // no connection, so nothing was sent
 	case te == nil:
 		return egress.Internal // our own: a token that cannot be signed, say
-	case te.Meta("status_code") == strconv.Itoa(429):
-		return egress.RateLimited
 	}
 	switch te.Code() {
 	case twirp.InvalidArgument, twirp.Malformed, twirp.OutOfRange, twirp.FailedPrecondition,
@@ -46,9 +45,19 @@ func reason(err error, te twirp.Error) egress.Reason {
 		return egress.NotFound
 	case twirp.ResourceExhausted:
 		return egress.RateLimited
-	default: // unavailable, deadline_exceeded, internal, a cut connection, a 5xx
-		return egress.Ambiguous
 	}
+	if turnedAway(te) {
+		return egress.Refused
+	}
+	return egress.Ambiguous // unavailable, deadline_exceeded, internal, a cut connection, a 5xx
+}
+
+// turnedAway reports whether something in front of LiveKit answered with a redirect
+// or a 4xx, so that LiveKit has not seen the call. Twirp calls most of them internal
+// or unknown. A 408 says nothing.
+func turnedAway(te twirp.Error) bool {
+	status, err := strconv.Atoi(te.Meta("status_code")) // Twirp sets it only where the reply is not LiveKit's
+	return err == nil && status >= 300 && status < 500 && status != http.StatusRequestTimeout
 }
 
 // classifyStop knows the two answers that mean something else for a stop.

@@ -29,7 +29,9 @@ func Converter() converter.DataConverter {
 	)
 }
 
-type lenient struct{ *converter.ProtoJSONPayloadConverter }
+type lenient struct {
+	*converter.ProtoJSONPayloadConverter
+}
 
 // FromPayload gives the payload's JSON as it is to a target that is no proto
 // message itself but reads JSON.

@@ -1,0 +1,114 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+)
+
+// post sends a webhook as LiveKit signs it.
+func post(t *testing.T, url, key, secret string) int {
+	t.Helper()
+	body := []byte(`{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1","roomName":"standup","status":"EGRESS_COMPLETE"}}`)
+	sum := sha256.Sum256(body)
+	token, err := auth.NewAccessToken(key, secret).SetValidFor(5 * time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	require.NoError(t, err)
+	// LiveKit's own patience with an endpoint.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", token)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	require.Empty(t, res.Header.Get("Retry-After"), "a long one makes LiveKit drop the event")
+	return res.StatusCode
+}
+
+// silent is a Temporal that takes connections and says nothing.
+func silent(t *testing.T) string { return taken(t).Addr().String() }
+
+func TestAWebhookIsAnswered503InTimeWhileTemporalIsDown(t *testing.T) {
+	t.Parallel()
+	k, err := seal.New(seal.Config{Secret: canary})
+	require.NoError(t, err)
+	for name, address := range map[string]func(*testing.T) string{"refusing": free, "silent": silent} {
+		for of, path := range map[string]string{"of ours": k.Token("standup-1", 1).Path(), "of the project": egress.WebhookPath} {
+			t.Run(name+", a webhook "+of, func(t *testing.T) {
+				t.Parallel()
+				r := run(t, app.ServeMain, "TEMPORAL_ADDRESS", address(t))
+				began := time.Now()
+				require.Equal(t, http.StatusServiceUnavailable, post(t, r.door+path, "devkey", canary))
+				require.Less(t, time.Since(began), 8*time.Second, "its own limit is 2 s; LiveKit hangs up after 10")
+				_, metrics := get(t, r.admin+"/metrics")
+				require.Regexp(t, `reelkeeper_webhook_requests_total\{reason="temporal_(failed|slow)"\} 1`, metrics)
+			})
+		}
+	}
+}
+
+// lines is a log that may be written while it is read.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestAWebhookThatCannotBeVerifiedIsSentAgainToo(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ key, secret, reason string }{
+		"another key":    {"otherkey", canary, "unknown_key"},
+		"another secret": {"devkey", "another-secret-of-32-characters--", "bad_signature"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log lines
+			a, err := app.Open(app.Options{Environ: environ(t, "REELKEEPER_LOG_LEVEL", "debug"), Role: config.Serve, LogTo: &log})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, a.Close()) })
+			door, err := a.Door()
+			require.NoError(t, err)
+			server := httptest.NewServer(door)
+			t.Cleanup(server.Close)
+			require.Equal(t, http.StatusServiceUnavailable, post(t, server.URL+egress.WebhookPath, tc.key, tc.secret))
+			require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte(tc.reason)) }, 10*time.Second, time.Millisecond)
+			require.NotContains(t, log.String(), canary)
+		})
+	}
+}
+
+func TestSecretsOfBeforeARotationStillVerify(t *testing.T) {
+	t.Parallel()
+	const earlier = "an-earlier-secret-of-32-characters"
+	r := run(t, app.ServeMain, "REELKEEPER_PREVIOUS_SECRETS", earlier)
+	require.Equal(t, http.StatusServiceUnavailable, post(t, r.door+egress.WebhookPath, "devkey", earlier))
+	_, metrics := get(t, r.admin+"/metrics")
+	require.Contains(t, metrics, `reason="bad_signature"} 0`)
+	require.Regexp(t, `reason="temporal_(failed|slow)"\} 1`, metrics)
+}

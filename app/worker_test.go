@@ -1,0 +1,131 @@
+package app_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+)
+
+// temporal is a server that has nothing to do: polls wait for ever. It notes who polls.
+type temporal struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	operatorservice.UnimplementedOperatorServiceServer
+
+	lacks error // the answer to a query by our search attributes
+
+	mu    sync.Mutex
+	polls map[string]float64 // queue and kind of task, with the most activities a second
+}
+
+func (s *temporal) noted() map[string]float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]float64{}
+	for name, rate := range s.polls {
+		all[name] = rate
+	}
+	return all
+}
+
+func (s *temporal) note(name string, rate float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polls[name] = rate
+}
+
+func (s *temporal) DescribeNamespace(context.Context, *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
+	return &workflowservice.DescribeNamespaceResponse{}, nil
+}
+
+func (s *temporal) PollWorkflowTaskQueue(ctx context.Context, r *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
+	if r.GetTaskQueue().GetKind() == enumspb.TASK_QUEUE_KIND_NORMAL {
+		s.note(r.GetTaskQueue().GetName()+" workflows", 0)
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s *temporal) PollActivityTaskQueue(ctx context.Context, r *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	s.note(r.GetTaskQueue().GetName()+" activities", r.GetTaskQueueMetadata().GetMaxTasksPerSecond().GetValue())
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// CountWorkflowExecutions is how search attributes are asked for.
+func (s *temporal) CountWorkflowExecutions(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	return &workflowservice.CountWorkflowExecutionsResponse{}, s.lacks
+}
+
+// serve runs the server until the test ends.
+func (s *temporal) serve(t *testing.T) (address string) {
+	t.Helper()
+	s.polls = map[string]float64{}
+	server := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(server, s)
+	operatorservice.RegisterOperatorServiceServer(server, s)
+	healthy := health.NewServer()
+	healthy.SetServingStatus("temporal.api.workflowservice.v1.WorkflowService", grpc_health_v1.HealthCheckResponse_SERVING)
+	grpc_health_v1.RegisterHealthServer(server, healthy)
+	l := taken(t)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	t.Cleanup(func() {
+		server.Stop()
+		require.NoError(t, <-served)
+	})
+	return l.Addr().String()
+}
+
+func TestAWorkerIsReadyOnceItPollsAndEndsCleanly(t *testing.T) {
+	t.Parallel()
+	s := &temporal{}
+	r := run(t, app.WorkerMain, "TEMPORAL_ADDRESS", s.serve(t), "REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE", "120")
+	require.Eventually(t, func() bool {
+		status, _ := get(t, r.admin+"/readyz")
+		return status == http.StatusOK
+	}, 20*time.Second, 10*time.Millisecond)
+	want := map[string]float64{
+		egress.TaskQueue + " workflows": 0, egress.TaskQueue + " activities": 0,
+		egress.PollQueue + " activities": 2, // a second, over all workers
+	}
+	require.Eventually(t, func() bool { return len(s.noted()) >= len(want) }, 20*time.Second, 10*time.Millisecond)
+	require.Equal(t, want, s.noted())
+	require.NoError(t, r.stop())
+}
+
+func TestAWorkerThatMayNotMakeItsSearchAttributesFailsAndSaysSo(t *testing.T) {
+	t.Parallel()
+	s := &temporal{lacks: status.Error(codes.InvalidArgument, "no such search attribute")} // and making them is not implemented
+	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_ADDRESS", s.serve(t)))
+	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace default --name "+egress.AttributeID)
+	require.Empty(t, s.noted(), "it does not take work that it cannot do")
+}
+
+func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	a, err := app.Open(app.Options{Environ: environ(t), Role: config.Worker, LogTo: &lines{}})
+	require.NoError(t, err)
+	require.ErrorIs(t, a.RunWorker(ctx, func() { t.Error("it is not ready") }), context.Canceled)
+	require.NoError(t, a.Close())
+	require.NotNil(t, a.Recordings())
+	require.NotNil(t, a.Log())
+}

@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// What a life costs in history: bounded, and not more for a long recording than for
+// a short one.
+func TestALifeCostsFewEvents(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		loss  float64
+		calls []time.Duration // from one look to many
+		most  int
+	}{
+		{"with all four webhooks", 0, []time.Duration{2 * time.Second, 6 * time.Second}, 60},
+		{"with none", 1, []time.Duration{2 * time.Second, 6 * time.Second}, 40},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: tt.loss, fakelivekit.RoomWebhookLost: 1}
+				environ["REELKEEPER_LOOK_STARTING"] = "900ms" // after ACTIVE, so that a first look finds it
+				environ["REELKEEPER_LOOK_ACTIVE"] = "500ms"
+			})
+			w.startWorker()
+			for _, call := range tt.calls {
+				room := "room-" + call.String()
+				w.room(room, fakelivekit.RoomScript{Call: call})
+				w.start(room)
+				require.Equal(t, egress.Status("EGRESS_COMPLETE"), w.verdict(room).Status)
+
+				n := len(w.history("r-" + room))
+				t.Logf("%s of %s: %d events", tt.name, call, n)
+				require.LessOrEqual(t, n, tt.most, "%s of %s", tt.name, call)
+			}
+		})
+	}
+}
+
+// history is the history of a request's workflow, its runs in order.
+func (w *world) history(requestID string) []*historypb.HistoryEvent {
+	w.t.Helper()
+	c := w.temporal()
+	var events []*historypb.HistoryEvent
+	it := c.GetWorkflowHistory(w.ctx(), egress.WorkflowID(requestID), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for it.HasNext() {
+		e, err := it.Next()
+		require.NoError(w.t, err)
+		events = append(events, e)
+	}
+	return events
+}
+
+// TestRecordHistories writes the histories that the replay test of workflows reads:
+//
+//	go test ./e2e -run TestRecordHistories -record ../workflows/testdata/histories/DIR
+func TestRecordHistories(t *testing.T) {
+	if *record == "" {
+		t.Skip("run with -record DIR to write histories")
+	}
+	require.NoError(t, os.MkdirAll(*record, 0o755))
+	save := func(w *world, room, name string) {
+		w.verdict(room)
+		b, err := protojson.MarshalOptions{Indent: " "}.Marshal(&historypb.History{Events: w.history("r-" + room)})
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(*record, name+".json"), b, 0o644))
+	}
+	w := newWorld(t, nil)
+	w.startWorker()
+	for name, script := range map[string]fakelivekit.RoomScript{
+		"webhook-end":     {Call: 3 * time.Second},
+		"poll-end":        {Call: 3 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}},
+		"lost":            {Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Zombie}},
+		"reply-lost":      {Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.ReplyLost}},
+		"webhook-reorder": {Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookOutOfOrder}},
+	} {
+		w.room(name, script)
+		w.start(name)
+		save(w, name, name)
+	}
+	for name, stop := range map[string]func(id string) error{
+		"stopped":   func(id string) error { _, err := w.client.Stop(w.ctx(), id); return err },
+		"cancelled": func(id string) error { return w.temporal().CancelWorkflow(w.ctx(), egress.WorkflowID(id), "") },
+	} {
+		w.room(name, fakelivekit.RoomScript{})
+		w.start(name)
+		require.NoError(t, stop("r-"+name))
+		save(w, name, name)
+	}
+}

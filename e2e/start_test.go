@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+func TestARefusalReachesTheCallerAsLiveKitSaidItAndFreesTheKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	ask := recordings.StartOptions{ID: "key", Request: composite("room")}
+
+	for range 2 { // the second answer is a new one, not the first again
+		_, err := w.client.Start(w.ctx(), ask)
+		var refused *egress.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, egress.NotFound, refused.Reason)
+		require.Equal(t, "not_found", refused.Code)
+		require.Equal(t, "requested room does not exist", refused.Message)
+	}
+	require.Equal(t, 2, w.fake.Calls()["StartRoomCompositeEgress"])
+	require.Empty(t, w.fake.Egresses())
+
+	w.room("room", fakelivekit.RoomScript{Call: time.Second})
+	_, err := w.client.Start(w.ctx(), ask)
+	require.NoError(t, err)
+}
+
+func TestTheSameKeyGivesTheSameEgress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+
+	var wg sync.WaitGroup
+	ids := make([]string, 8)
+	for n := range ids {
+		wg.Go(func() { ids[n] = w.start("room").Info.Proto().GetEgressId() })
+	}
+	wg.Wait()
+	require.NoError(t, w.fake.EndCall("room"))
+	w.verdict("room")
+	again := w.start("room").Info.Proto().GetEgressId()
+
+	for _, id := range append(ids, again) {
+		require.Equal(t, ids[0], id)
+	}
+	require.Len(t, w.fake.Egresses(), 1)
+
+	other := &livekit.RoomCompositeEgressRequest{RoomName: "room", AudioOnly: true}
+	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: other})
+	require.Equal(t, egress.Conflict, recordings.ReasonOf(err), "%v", err)
+}
+
+func TestAStartGoesOnUntilLiveKitTakesIt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name        string
+		tries       int // calls that LiveKit sees before it mends
+		begin, mend func(w *world) error
+	}{
+		{"no worker is free", 2, setFault(fakelivekit.StartRefused, 1), setFault(fakelivekit.StartRefused, 0)},
+		{"too many requests", 2, setFault(fakelivekit.RateLimited, 1), setFault(fakelivekit.RateLimited, 0)},
+		{"the API is down: what cannot be looked for is not started again", 1, setFault(fakelivekit.APIDown, 1), setFault(fakelivekit.APIDown, 0)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+				fake.RefuseWith = []twirp.ErrorCode{twirp.ResourceExhausted}
+			})
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{})
+			require.NoError(t, tt.begin(w))
+			tried := make(chan struct{})
+			go func() {
+				defer close(tried)
+				w.start("room")
+			}()
+			w.want("tries", func() bool { return w.fake.Calls()["StartRoomCompositeEgress"] >= tt.tries })
+			require.NoError(t, tt.mend(w))
+
+			<-tried
+			_, err := w.client.Stop(w.ctx(), "r-room")
+			require.NoError(t, err)
+			require.Contains(t, []egress.Status{"EGRESS_COMPLETE", "EGRESS_ABORTED"}, w.verdict("room").Status, "stopped before or after it was active")
+			require.Zero(t, w.twins())
+		})
+	}
+}
+
+func setFault(f fakelivekit.Fault, rate float64) func(w *world) error {
+	return func(w *world) error { return w.fake.SetFault(f, rate) }
+}
+
+func TestAnyTemporalClientStartsARecordingWithPlainJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	c := w.temporal()
+
+	run, err := c.ExecuteWorkflow(w.ctx(), client.StartWorkflowOptions{ID: "egress/plain-1", TaskQueue: "egress"}, "Egress", map[string]any{
+		"room_composite": map[string]any{"room_name": "room", "file_outputs": []any{map[string]any{"filepath": "x.mp4"}}},
+		"max_duration":   "1s",
+	})
+	require.NoError(t, err)
+	var v map[string]any
+	require.NoError(t, run.Get(w.ctx(), &v))
+
+	require.Equal(t, "EGRESS_COMPLETE", v["status"])
+	require.Equal(t, "max_duration", v["stopped"])
+}
+
+func TestAPlainStartThatIsWrongFailsAndNamesTheField(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	c := w.temporal()
+	file := map[string]any{"filepath": "x.mp4"}
+	for name, tt := range map[string]struct {
+		id    string
+		input any
+		want  string
+	}{
+		"another workflow ID":  {"recording-1", map[string]any{"track": map[string]any{}}, "workflow ID"},
+		"no request":           {"egress/a", map[string]any{"max_duration": "3h"}, "request: is missing"},
+		"a misspelt field":     {"egress/b", map[string]any{"room_composit": map[string]any{}}, "room_composit: is not a field"},
+		"a misspelt sub-field": {"egress/c", map[string]any{"room_composite": map[string]any{"rom_name": "x"}}, "rom_name"},
+		"a duration of no unit": {"egress/d", map[string]any{
+			"room_composite": map[string]any{"room_name": "x"}, "max_duration": 3,
+		}, "max_duration"},
+		"a credential": {"egress/e", map[string]any{"room_composite": map[string]any{
+			"room_name": "x", "file_outputs": []any{file, map[string]any{"s3": map[string]any{"secret": "s"}}},
+		}}, "room_composite.file_outputs[1].s3.secret: holds a credential"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run, err := c.ExecuteWorkflow(w.ctx(), client.StartWorkflowOptions{ID: tt.id, TaskQueue: "egress"}, "Egress", tt.input)
+			require.NoError(t, err)
+
+			err = run.Get(w.ctx(), nil)
+
+			var failed *temporal.WorkflowExecutionError
+			require.ErrorAs(t, err, &failed)
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+	t.Cleanup(func() { require.Empty(t, w.fake.Egresses()) })
+}
+
+// temporal is a client of the world's namespace, as any program's.
+func (w *world) temporal() client.Client {
+	w.t.Helper()
+	opts, err := config.TemporalOptions(w.environ)
+	require.NoError(w.t, err)
+	c, err := client.DialContext(context.Background(), opts)
+	require.NoError(w.t, err)
+	w.t.Cleanup(c.Close)
+	return c
+}

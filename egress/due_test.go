@@ -1,0 +1,201 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// watched is an active egress whose start has answered, bound at noon.
+func watched(t testing.TB) *egress.State {
+	t.Helper()
+	s := seen(t, active)
+	s.Started = true
+	return s
+}
+
+// patience is how long an active EG_1 is left alone.
+func patience() time.Duration {
+	return egress.DefaultPolicy().Wait(egress.OutlookActive, 0, egress.Spread("EG_1"))
+}
+
+func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
+	t.Parallel()
+	dead := func(s *egress.State) {
+		s.Evidence.Unanswered, s.EndExpected, s.Stopped = noon, noon, egress.StopRequested
+	}
+	gone := func(s *egress.State) { s.Evidence.RoomGone, s.EndExpected = noon, noon }
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		after  time.Duration
+		want   egress.Action
+	}{
+		"nothing before news is overdue":   {func(*egress.State) {}, patience() - 1, egress.ActNothing},
+		"a look when news is overdue":      {func(*egress.State) {}, patience(), egress.ActLook},
+		"nothing when a look was had":      {func(s *egress.State) { s.LookedAt = noon.Add(1) }, patience(), egress.ActNothing},
+		"a look once it is old":            {func(s *egress.State) { s.LookedAt = noon.Add(1) }, patience() + 1, egress.ActLook},
+		"a look soon after an end near":    {func(s *egress.State) { s.EndExpected = noon.Add(minute) }, minute + 20*time.Second, egress.ActLook},
+		"nothing before that":              {func(s *egress.State) { s.EndExpected = noon.Add(minute) }, minute + 20*time.Second - 1, egress.ActNothing},
+		"a stop that is wanted":            {func(s *egress.State) { s.StopDue = true }, 0, egress.ActStop},
+		"a stop before the start answers":  {func(s *egress.State) { s.StopDue, s.Started = true, false }, 0, egress.ActStop},
+		"nothing before the start answers": {func(s *egress.State) { s.Started = false }, 100 * day, egress.ActNothing},
+		"nothing before it is confirmed":   {func(s *egress.State) { s.Phase, s.StopDue = egress.Requested, true }, day, egress.ActNothing},
+		"nothing once it is settled":       {func(s *egress.State) { s.Phase, s.StopDue = egress.Settled, true }, day, egress.ActNothing},
+		"nothing before its max_duration":  {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute - 1, egress.ActNothing},
+		"a stop at its max_duration":       {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute, egress.ActStop},
+		"no second stop":                   {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, minute, egress.ActNothing},
+		"a stop before a look":             {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, day, egress.ActStop},
+		"a probe of an empty room":         {gone, minute, egress.ActProbe},
+		"a look before that":               {gone, minute - 1, egress.ActLook},
+		"to be lost":                       {dead, minute, egress.ActLose},
+		"to be lost before anything else":  {func(s *egress.State) { dead(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
+		"a wanted stop before that":        {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
+		"a mark when it runs for too long": {func(*egress.State) {}, 12 * time.Hour, egress.ActMark},
+		"a look just before":               {func(*egress.State) {}, 12*time.Hour - 1, egress.ActLook},
+		"a look once it is marked":         {func(s *egress.State) { s.Stuck = "why" }, 12 * time.Hour, egress.ActLook},
+		"a stop before a mark":             {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, 12 * time.Hour, egress.ActStop},
+		"a probe before a mark":            {gone, 12 * time.Hour, egress.ActProbe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			tc.change(s)
+			require.Equal(t, tc.want, s.Due(noon.Add(tc.after)))
+		})
+	}
+}
+
+func TestTheNextLookFollowsTheLastOfNewsEndAndLook(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ news, end, look, want time.Duration }{
+		"news":          {3 * minute, 0, 2 * minute, 3*minute + 20*time.Second},
+		"the end":       {1, 5 * minute, 2 * minute, 5*minute + 20*time.Second},
+		"the last look": {1, 0, 7 * minute, 7*minute + 20*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			s.NewsAt, s.EndExpected, s.LookedAt = noon.Add(tc.news), noon.Add(tc.end), noon.Add(tc.look)
+			require.Equal(t, noon.Add(tc.want), s.NextLook())
+		})
+	}
+	require.Equal(t, noon.Add(15*time.Second), seen(t, starting).NextLook())
+}
+
+func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		want   time.Duration
+	}{
+		"it runs too long":              {func(*egress.State) {}, 12 * time.Hour},
+		"its max_duration":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute},
+		"its max_duration, but stopped": {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, 12 * time.Hour},
+		"the room is gone":              {func(s *egress.State) { s.EndExpected, s.Evidence.RoomGone = noon, noon }, minute},
+		"a probe was answered": {func(s *egress.State) {
+			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed = noon, noon, noon.Add(minute)
+		}, 2 * minute},
+		"a probe was not answered": {func(s *egress.State) { s.EndExpected, s.Evidence.Unanswered, s.Stuck = noon, noon, "x" }, minute},
+		"the end does not come":    {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "x" }, day},
+		"LiveKit does not know it": {func(s *egress.State) { s.Evidence.MissingSince = noon.Add(minute) }, 2 * minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			tc.change(s)
+			require.Equal(t, noon.Add(tc.want), s.Alarm())
+			require.Contains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm().Add(-1)))
+			require.NotContains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm()))
+		})
+	}
+	marked := watched(t)
+	marked.Stuck = "why"
+	require.Zero(t, marked.Alarm())
+}
+
+func TestTheFirstWishToStopIsKept(t *testing.T) {
+	t.Parallel()
+	s := watched(t)
+	s.Want(egress.StopRequested, noon.Add(minute))
+	s.StopDue = false
+	s.Want(egress.StopMaxDuration, noon.Add(2*minute))
+	require.Equal(t, egress.StopRequested, s.Stopped)
+	require.Equal(t, noon.Add(minute), s.StoppedAt)
+	require.Equal(t, noon.Add(minute), s.EndExpected)
+	require.True(t, s.StopDue)
+}
+
+func TestAHintOfOurRoomOrOurRecorderIsTaken(t *testing.T) {
+	t.Parallel()
+	hint := func(event, sid, identity string) string {
+		return `{"event":"` + event + `","room":{"name":"daily","sid":"` + sid + `"},"participant":{"identity":"` + identity + `"}}`
+	}
+	for name, tc := range map[string]struct {
+		event    string
+		change   func(*egress.State)
+		want     bool
+		roomGone time.Time
+	}{
+		"our room finished":           {hint("room_finished", "RM_1", ""), func(*egress.State) {}, true, noon},
+		"our recorder left":           {hint("participant_left", "RM_1", "EG_1"), func(*egress.State) {}, true, time.Time{}},
+		"another recorder left":       {hint("participant_left", "RM_1", "EG_2"), func(*egress.State) {}, false, time.Time{}},
+		"a room of the same name":     {hint("room_finished", "RM_2", ""), func(*egress.State) {}, false, time.Time{}},
+		"a room without its SID":      {hint("room_finished", "", ""), func(s *egress.State) { s.Latest = egress.Info{} }, false, time.Time{}},
+		"something else":              {hint("room_started", "RM_1", "EG_1"), func(*egress.State) {}, false, time.Time{}},
+		"after the end":               {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Phase = egress.Settled }, false, time.Time{}},
+		"what we knew":                {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.EndExpected = noon }, false, noon},
+		"what we knew, with its time": {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Evidence.RoomGone = noon.Add(-minute) }, true, noon.Add(-minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, err := egress.ParseEvent([]byte(tc.event))
+			require.NoError(t, err)
+			s := watched(t)
+			tc.change(s)
+			before := s.EndExpected
+			require.Equal(t, tc.want, s.Hint(e, noon))
+			require.Equal(t, tc.roomGone, s.Evidence.RoomGone)
+			require.Equal(t, tc.want, before.IsZero() && s.EndExpected.Equal(noon))
+		})
+	}
+}
+
+func TestAPollFoldsInAllThatItSaw(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		look          egress.Look
+		want          egress.News
+		missing, gone time.Time
+		expected      time.Time
+	}{
+		"nothing new":    {egress.Look{Info: infoOf(t, "EG_1", active)}, egress.NoNews, time.Time{}, time.Time{}, time.Time{}},
+		"nothing at all": {egress.Look{}, egress.NoNews, time.Time{}, time.Time{}, time.Time{}},
+		"its end":        {egress.Look{Info: infoOf(t, "EG_1", complete), RoomGone: true}, egress.Over, time.Time{}, time.Time{}, time.Time{}},
+		"an empty room":  {egress.Look{Info: infoOf(t, "EG_1", active), RoomGone: true}, egress.NoNews, time.Time{}, noon.Add(minute), noon.Add(minute)},
+		"no such egress": {egress.Look{MissingSince: noon}, egress.NoNews, noon, time.Time{}, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			require.Equal(t, tc.want, s.Looked(tc.look, noon.Add(minute)))
+			require.Equal(t, noon.Add(minute), s.LookedAt)
+			require.Equal(t, egress.Evidence{MissingSince: tc.missing, RoomGone: tc.gone}, s.Evidence)
+			require.Equal(t, tc.expected, s.EndExpected)
+		})
+	}
+}
+
+func TestAnEmptyRoomIsEmptySinceItWasFirstSeenSo(t *testing.T) {
+	t.Parallel()
+	s := watched(t)
+	look := egress.Look{Info: infoOf(t, "EG_1", livekit.EgressStatus_EGRESS_ACTIVE), RoomGone: true}
+	s.Looked(look, noon)
+	s.Looked(look, noon.Add(minute))
+	require.Equal(t, noon, s.Evidence.RoomGone)
+	require.Equal(t, noon, s.EndExpected)
+}

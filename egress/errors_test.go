@@ -1,0 +1,32 @@
+package egress_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAnErrorSaysFirstWhatIsAtFault(t *testing.T) {
+	t.Parallel()
+	for want, e := range map[string]*egress.Error{
+		"id: is wrong":                 {Reason: egress.Invalid, Field: "id", Code: "invalid_argument", Message: "is wrong"},
+		"not_found: no such room":      {Reason: egress.NotFound, Code: "not_found", Message: "no such room"},
+		"no connection":                {Reason: egress.Unreachable, Message: "no connection"},
+		"EOF":                          {Reason: egress.Ambiguous, Err: io.EOF},
+		"unavailable: EOF":             {Reason: egress.Ambiguous, Code: "unavailable", Err: io.EOF},
+		"the message before its cause": {Reason: egress.Ambiguous, Message: "the message before its cause", Err: io.EOF},
+	} {
+		require.EqualError(t, e, want)
+	}
+}
+
+func TestAnErrorShowsItsCause(t *testing.T) {
+	t.Parallel()
+	require.ErrorIs(t, fmt.Errorf("start egress: %w", &egress.Error{Err: io.EOF}), io.EOF)
+	require.NoError(t, errors.Unwrap(&egress.Error{}))
+}

@@ -1,0 +1,99 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	minute = time.Minute
+	day    = 24 * time.Hour
+)
+
+func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
+	t.Parallel()
+	none := time.Time{}
+	noWorker := "its worker does not answer StopEgress"
+	for name, tc := range map[string]struct {
+		status                                  livekit.EgressStatus
+		missing, roomGone, unanswered, expected time.Time
+		after                                   time.Duration
+		want                                    string
+	}{
+		"nothing":                              {active, none, none, none, none, 100 * day, ""},
+		"unknown to LiveKit, hardly":           {active, noon, none, none, none, minute - 1, ""},
+		"unknown to LiveKit":                   {active, noon, none, none, none, minute, "LiveKit no longer knows the egress"},
+		"unknown to LiveKit while uploading":   {ending, noon, none, none, none, minute, "LiveKit no longer knows the egress"},
+		"unknown, and its room gone":           {active, noon, noon, none, none, minute, "LiveKit no longer knows the egress, its room is gone"},
+		"its room alone gone":                  {active, none, noon, none, none, day, ""},
+		"no answer, hardly":                    {active, none, none, noon, noon, minute - 1, ""},
+		"no answer":                            {active, none, none, noon, noon, minute, noWorker},
+		"no answer while starting":             {starting, none, none, noon, noon, minute, noWorker},
+		"no answer, and its room gone":         {active, none, noon, noon, noon, minute, noWorker + ", its room is gone"},
+		"no answer, but no end expected":       {active, none, none, noon, none, day, ""},
+		"no answer to a probe that came late":  {active, none, none, noon.Add(minute), noon, minute, noWorker},
+		"no answer, but an upload":             {ending, none, none, noon, noon, day - 1, ""},
+		"an upload that takes a day":           {ending, none, none, none, noon, day, "LiveKit still calls it EGRESS_ENDING 24h0m0s after its end was expected"},
+		"called active, hardly a day":          {active, none, none, none, noon, day - 1, ""},
+		"called active a day after":            {active, none, none, none, noon, day, "LiveKit still calls it EGRESS_ACTIVE 24h0m0s after its end was expected"},
+		"called active a day after, room gone": {active, none, noon, none, noon, day, "LiveKit still calls it EGRESS_ACTIVE 24h0m0s after its end was expected, its room is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := seen(t, tc.status)
+			s.Evidence = egress.Evidence{MissingSince: tc.missing, RoomGone: tc.roomGone, Unanswered: tc.unanswered}
+			s.EndExpected = tc.expected
+			why, lost := s.Lost(noon.Add(tc.after))
+			require.Equal(t, tc.want, why)
+			require.Equal(t, tc.want != "", lost)
+		})
+	}
+}
+
+// Each row takes one condition away from a probe that may be sent.
+func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		status livekit.EgressStatus
+		change func(*egress.State)
+		after  time.Duration
+		want   bool
+	}{
+		"its room gone for a minute":   {active, func(*egress.State) {}, minute, true},
+		"its room gone, hardly":        {active, func(*egress.State) {}, minute - 1, false},
+		"still starting":               {starting, func(*egress.State) {}, minute, true},
+		"an upload":                    {ending, func(*egress.State) {}, day, false},
+		"its room there":               {active, func(s *egress.State) { s.Evidence.RoomGone = time.Time{} }, day, false},
+		"its room there, but stopped":  {active, func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
+		"no end expected":              {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
+		"asked without an answer":      {active, func(s *egress.State) { s.Evidence.Unanswered = noon }, day, false},
+		"asked a moment ago":           {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
+		"asked a minute ago, answered": {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := seen(t, tc.status)
+			s.Evidence.RoomGone, s.EndExpected = noon, noon
+			tc.change(s)
+			require.Equal(t, tc.want, s.MayProbe(noon.Add(tc.after)))
+		})
+	}
+}
+
+func TestGivingUpSettlesTheEgressAsLost(t *testing.T) {
+	t.Parallel()
+	s := seen(t, active)
+	s.GiveUp(egress.FromTimeout, "why", noon.Add(day))
+	require.Equal(t, egress.Settled, s.Phase)
+	require.Equal(t, egress.Lost, s.Status)
+	require.Equal(t, egress.FromTimeout, s.EndedBy)
+	require.Equal(t, egress.FromTimeout, s.NewsBy)
+	require.Equal(t, noon.Add(day), s.NewsAt)
+	require.Equal(t, "why", s.LostBecause)
+}

@@ -1,0 +1,129 @@
+package egress_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestTheDefaultPolicyIsValid(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, egress.DefaultPolicy().Validate())
+}
+
+func TestASettingOfThePolicyThatIsWrongIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*egress.Policy)
+		want   string
+	}{
+		"starting empty": {func(p *egress.Policy) { p.LookStarting = nil }, "REELKEEPER_LOOK_STARTING: is empty"},
+		"starting":       {func(p *egress.Policy) { p.LookStarting[2] = 0 }, "REELKEEPER_LOOK_STARTING: wants to be over zero, got 0s"},
+		"active":         {func(p *egress.Policy) { p.LookActive = 0 }, "REELKEEPER_LOOK_ACTIVE: wants to be over zero, got 0s"},
+		"ending empty":   {func(p *egress.Policy) { p.LookEnding = nil }, "REELKEEPER_LOOK_ENDING: is empty"},
+		"ending":         {func(p *egress.Policy) { p.LookEnding[0] = -1 }, "REELKEEPER_LOOK_ENDING: wants to be over zero, got -1ns"},
+		"lost":           {func(p *egress.Policy) { p.LostAfter = 0 }, "REELKEEPER_LOST_AFTER: wants to be over zero, got 0s"},
+		"stuck":          {func(p *egress.Policy) { p.StuckAfter = 0 }, "REELKEEPER_STUCK_AFTER: wants to be over zero, got 0s"},
+		"give up":        {func(p *egress.Policy) { p.GiveUpAfter = 0 }, "REELKEEPER_GIVE_UP_AFTER: wants to be over zero, got 0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := egress.DefaultPolicy()
+			tc.change(&p)
+			requireInvalid(t, p.Validate(), tc.want)
+		})
+	}
+}
+
+func requireInvalid(t *testing.T, err error, want string) {
+	t.Helper()
+	require.EqualError(t, err, want)
+	var e *egress.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, egress.Invalid, e.Reason)
+}
+
+func TestTheLookersPatience(t *testing.T) {
+	t.Parallel()
+	p := egress.DefaultPolicy()
+	for _, tc := range []struct {
+		outlook egress.Outlook
+		n       int
+		spread  float64
+		want    time.Duration
+	}{
+		{egress.OutlookStarting, -1, 0, 15 * time.Second},
+		{egress.OutlookStarting, 0, 0.9, 15 * time.Second},
+		{egress.OutlookStarting, 1, 0, 30 * time.Second},
+		{egress.OutlookStarting, 2, 0, 60 * time.Second},
+		{egress.OutlookStarting, 100, 0, 60 * time.Second},
+		{egress.OutlookEnding, 0, 0.9, 20 * time.Second},
+		{egress.OutlookEnding, 1, 0, 40 * time.Second},
+		{egress.OutlookEnding, 7, 0, 60 * time.Second},
+		{egress.OutlookActive, 0, 0, 270 * time.Second},
+		{egress.OutlookActive, 9, 0.5, 300 * time.Second},
+		{egress.OutlookActive, 0, 1, 330 * time.Second},
+	} {
+		require.InDelta(t, tc.want, p.Wait(tc.outlook, tc.n, tc.spread), float64(time.Millisecond), "%+v", tc)
+	}
+	require.PanicsWithValue(t, `egress: no such outlook: "x"`, func() { p.Wait("x", 0, 0) })
+}
+
+func TestEgressesThatBeganTogetherDoNotLookTogether(t *testing.T) {
+	t.Parallel()
+	tenths := [10]int{}
+	for i := range 1000 {
+		s := egress.Spread(fmt.Sprintf("EG_%d", i))
+		require.Equal(t, s, egress.Spread(fmt.Sprintf("EG_%d", i)))
+		tenths[int(s*10)]++ // out of range unless it is in [0,1)
+	}
+	for _, n := range tenths {
+		require.Greater(t, n, 25)
+	}
+	// FNV-1a of known texts: workflows are replayed with the numbers they had.
+	require.InDelta(t, float64(0x811c9dc5)/(1<<32), egress.Spread(""), 0)
+	require.InDelta(t, float64(0xe40c292c)/(1<<32), egress.Spread("a"), 0)
+	require.InDelta(t, float64(0xbf9cf968)/(1<<32), egress.Spread("foobar"), 0)
+}
+
+func TestADurationIsReadAndWrittenAsGoWritesIt(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{`"3h"`: 3 * time.Hour, `"250ms"`: 250 * time.Millisecond, `"1h30m"`: 90 * time.Minute, `"-1s"`: -time.Second, `"0s"`: 0} {
+		var d egress.Duration
+		require.NoError(t, json.Unmarshal([]byte(text), &d))
+		require.Equal(t, want, d.D())
+		b, err := json.Marshal(d)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("%q", want), string(b))
+		require.Equal(t, want.String(), d.String())
+	}
+}
+
+func TestADurationWithoutItsUnitIsRefused(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`3`:      `want a duration such as "3h", got 3`,
+		`"3"`:    `want a duration such as "3h", got "3"`,
+		`""`:     `want a duration such as "3h", got ""`,
+		`"3d"`:   `want a duration such as "3h", got "3d"`,
+		`["3h"]`: `want a duration such as "3h", got ["3h"]`,
+		`null`:   `want a duration such as "3h", got ""`,
+	} {
+		d := egress.Duration(time.Minute)
+		require.EqualError(t, d.UnmarshalJSON([]byte(text)), want)
+		require.Equal(t, time.Minute, d.D(), "a refused one changes nothing")
+	}
+}
+
+func TestADurationOfASettingIsReadFromText(t *testing.T) {
+	t.Parallel()
+	var d egress.Duration
+	require.NoError(t, d.UnmarshalText([]byte("90s")))
+	require.Equal(t, 90*time.Second, d.D())
+	require.EqualError(t, d.UnmarshalText([]byte("90")), `want a duration such as "3h", got "90"`)
+}

@@ -1,0 +1,58 @@
+package egress
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAURLKeepsWhatALookerOnNeedsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[string]string{
+		"https://example.com/hook":                 "https://example.com/hook",
+		"https://example.com":                      "https://example.com",
+		"https://user:pass@example.com:8443/x":     "https://{redacted}@example.com:8443/x",
+		"https://user@example.com/x":               "https://{redacted}@example.com/x",
+		"https://example.com/?b=2&a=1":             "https://example.com/?a={redacted}&b={redacted}",
+		"https://example.com/?a=1&a=2":             "https://example.com/?a={redacted}",
+		"https://example.com/?s3cr3t":              "https://example.com/?{redacted}",
+		"https://example.com/?s3cr3t&other&a=1":    "https://example.com/?a={redacted}&{redacted}",
+		"https://example.com/?a%26b=1":             "https://example.com/?a%26b={redacted}",
+		"https://example.com/x#s3cr3t":             "https://example.com/x",
+		"rtmp://live.example.com/app/key":          "rtmp://live.example.com/app/{redacted}",
+		"rtmp://live.example.com/app/key/":         "rtmp://live.example.com/app/{redacted}",
+		"RTMPS://live.example.com/app/key":         "rtmps://live.example.com/app/{redacted}",
+		"srt://live.example.com:9000?passphrase=x": "srt://{redacted}",
+		"mux://key":                 "mux://{redacted}",
+		"twitch://key":              "twitch://{redacted}",
+		"example.com/x?token=1":     "example.com/x?token={redacted}",
+		"https://bad host/?token=1": "{redacted}",
+		"%zz":                       "{redacted}",
+		"wss://example.com/audio?auth=1&room=daily": "wss://example.com/audio?auth={redacted}&room={redacted}",
+		"mailto:someone": "mailto://",
+	} {
+		require.Equal(t, want, maskURL(v), v)
+		require.Equal(t, want, maskURL(want), "masked twice: %s", v)
+	}
+}
+
+func TestAURLThatHoldsACredentialIsOne(t *testing.T) {
+	t.Parallel()
+	f := field{owner: infoMessage, name: "customBaseUrl", desc: infoMessage.Fields().ByName("error")}
+	for v, want := range map[string]bool{
+		"":                                        false,
+		"https://example.com/x?layout=grid":       false,
+		"https://example.com/x?keynote=1":         true, // a name with "key" in it: better refused once too often
+		"https://example.com/x?access_token=":     true,
+		"https://example.com/x?X-Amz-Signature=1": true,
+		"https://example.com/x?Password=1":        true,
+		"https://example.com/x?client_secret":     true,
+		"https://example.com/x?a;token=1":         true,
+		"https://u@example.com/x":                 true,
+		"rtmp://example.com/app/key":              true,
+		"srt://example.com":                       true,
+		"https://bad host/":                       true,
+	} {
+		require.Equal(t, want, f.isCredential(v), v)
+	}
+}

@@ -1,0 +1,119 @@
+package egress_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestEachKindIsTheKindOfItsRequest(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, k := range egress.Kinds() {
+		r := egress.NewRequest(k)
+		require.Equal(t, k, egress.KindOf(r))
+		seen[string(r.ProtoReflect().Descriptor().Name())] = true
+	}
+	require.Len(t, seen, 6)
+	require.Nil(t, egress.NewRequest("replay"))
+	require.Empty(t, egress.KindOf(nil))
+}
+
+func TestARequestIsReadUnderItsKind(t *testing.T) {
+	t.Parallel()
+	r, err := egress.ParseRequest(egress.KindTrack, []byte(`{"room_name":"daily","trackId":"TR_1"}`))
+	require.NoError(t, err)
+	require.True(t, proto.Equal(&livekit.TrackEgressRequest{RoomName: "daily", TrackId: "TR_1"}, r))
+
+	_, err = egress.ParseRequest("replay", []byte("{}"))
+	requireInvalid(t, err, "replay: is no kind of egress; want one of "+kinds)
+	_, err = egress.ParseRequest(egress.KindWeb, []byte(`{"newField":1}`))
+	requireInvalid(t, err, `web: (line 1:2): unknown field "newField"`)
+}
+
+func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
+	t.Parallel()
+	r, err := egress.ParseRequestFile([]byte(`{"web":{"url":"https://example.com"}}`))
+	require.NoError(t, err)
+	require.True(t, proto.Equal(&livekit.WebEgressRequest{Url: "https://example.com"}, r))
+	for file, want := range map[string]string{
+		`{}`:                                  "request: want one of " + kinds + " at the top level",
+		`null`:                                "request: want one of " + kinds + " at the top level",
+		`{"max_duration":"3h"}`:               "request: want one of " + kinds + " at the top level",
+		`{"web":{},"summary":{"kind":"web"}}`: "request: holds fields beside the request",
+		`{"web":{},"sealed":"eA=="}`:          "request: holds fields beside the request",
+		`{"web":{},"carried":{}}`:             "request: holds fields beside the request",
+		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", max_duration, start_by",
+		`{`:                                   "request: unexpected end of JSON input",
+	} {
+		_, err := egress.ParseRequestFile([]byte(file))
+		requireInvalid(t, err, want)
+	}
+}
+
+func TestOurWebhookStandsInFrontOfTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	ours, theirs := &livekit.WebhookConfig{Url: "https://ours"}, &livekit.WebhookConfig{Url: "https://theirs"}
+	for _, kind := range egress.Kinds() {
+		r := egress.AddWebhook(egress.NewRequest(kind), theirs)
+		got := egress.AddWebhook(r, ours)
+		require.Len(t, got.GetWebhooks(), 2, kind)
+		require.Equal(t, "https://ours", got.GetWebhooks()[0].GetUrl())
+		require.Equal(t, "https://theirs", got.GetWebhooks()[1].GetUrl())
+		require.Len(t, r.GetWebhooks(), 1, "the caller's request stays as it is")
+	}
+}
+
+func TestTheSummaryShowsWhereARecordingGoesAndNothingElse(t *testing.T) {
+	t.Parallel()
+	file := &livekit.EncodedFileOutput{Filepath: "x.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "s", Bucket: "b"}}}
+	list := &livekit.SegmentedFileOutput{FilenamePrefix: "seg", PlaylistName: "p.m3u8"}
+	noList := &livekit.SegmentedFileOutput{FilenamePrefix: "seg"}
+	images := &livekit.ImageOutput{FilenamePrefix: "img"}
+	all := []string{"x.mp4", "p.m3u8", "img"}
+	for name, tc := range map[string]struct {
+		request egress.Request
+		want    egress.Summary
+	}{
+		"room composite": {&livekit.RoomCompositeEgressRequest{RoomName: "r", Layout: "grid", FileOutputs: []*livekit.EncodedFileOutput{file},
+			SegmentOutputs: []*livekit.SegmentedFileOutput{list}, ImageOutputs: []*livekit.ImageOutput{images}},
+			egress.Summary{Kind: egress.KindRoomComposite, Room: "r", Layout: "grid", Paths: all}},
+		"room composite of old, a file": {&livekit.RoomCompositeEgressRequest{RoomName: "r", Output: &livekit.RoomCompositeEgressRequest_File{File: file}},
+			egress.Summary{Kind: egress.KindRoomComposite, Room: "r", Paths: []string{"x.mp4"}}},
+		"room composite of old, segments": {&livekit.RoomCompositeEgressRequest{RoomName: "r", Output: &livekit.RoomCompositeEgressRequest_Segments{Segments: noList}},
+			egress.Summary{Kind: egress.KindRoomComposite, Room: "r", Paths: []string{"seg"}}},
+		"web": {&livekit.WebEgressRequest{Url: "https://example.com/?token=x", FileOutputs: []*livekit.EncodedFileOutput{file}},
+			egress.Summary{Kind: egress.KindWeb, Paths: []string{"x.mp4"}}},
+		"participant": {&livekit.ParticipantEgressRequest{RoomName: "r", Identity: "alice", SegmentOutputs: []*livekit.SegmentedFileOutput{noList}},
+			egress.Summary{Kind: egress.KindParticipant, Room: "r", Paths: []string{"seg"}}},
+		"track composite": {&livekit.TrackCompositeEgressRequest{RoomName: "r", ImageOutputs: []*livekit.ImageOutput{images}},
+			egress.Summary{Kind: egress.KindTrackComposite, Room: "r", Paths: []string{"img"}}},
+		"track": {&livekit.TrackEgressRequest{RoomName: "r", Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{Filepath: "x.ogg"}}},
+			egress.Summary{Kind: egress.KindTrack, Room: "r", Paths: []string{"x.ogg"}}},
+		"a track's websocket": {&livekit.TrackEgressRequest{RoomName: "r", Output: &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: "wss://x"}},
+			egress.Summary{Kind: egress.KindTrack, Room: "r"}},
+		"unified": {&livekit.StartEgressRequest{RoomName: "r", Source: &livekit.StartEgressRequest_Template{Template: &livekit.TemplateSource{Layout: "grid"}}, Outputs: []*livekit.Output{
+			{Config: &livekit.Output_File{File: &livekit.FileOutput{Filepath: "x.mp4"}}},
+			{Config: &livekit.Output_Segments{Segments: list}},
+			{Config: &livekit.Output_Images{Images: images}},
+			{Config: &livekit.Output_Stream{Stream: &livekit.StreamOutput{Urls: []string{"rtmp://x/key"}}}}}},
+			egress.Summary{Kind: egress.KindEgress, Room: "r", Layout: "grid", Paths: all}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, egress.Summarize(tc.request))
+		})
+	}
+}
+
+func TestATitleSaysWhatIsRecordedAndWhereTo(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "web", egress.Summary{Kind: egress.KindWeb}.Title())
+	require.Equal(t, "track of room r", egress.Summary{Kind: egress.KindTrack, Room: "r"}.Title())
+	require.Equal(t, "web to a, b", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a", "b"}}.Title())
+}

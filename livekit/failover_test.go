@@ -1,0 +1,90 @@
+package livekit_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// cloud plays LiveKit Cloud, whose every region is down. The SDK only fails over for
+// hosts of livekit.cloud, so requests to those are led here by a proxy.
+var cloud = &regions{calls: map[string]int{}}
+
+type regions struct {
+	mu    sync.Mutex
+	calls map[string]int // by host and path
+}
+
+func (c *regions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/settings/regions" {
+		project, _, _ := strings.Cut(r.Host, ".")
+		_, _ = io.WriteString(w, `{"regions":[{"region":"a","url":"http://`+project+`.a.livekit.cloud"},{"region":"b","url":"http://`+project+`.b.livekit.cloud"}]}`)
+		return
+	}
+	c.mu.Lock()
+	c.calls[r.Host+r.URL.Path]++
+	c.mu.Unlock()
+	http.Error(w, "no healthy upstream", http.StatusServiceUnavailable)
+}
+
+// of is how often a project's regions were called in all.
+func (c *regions) of(project string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, calls := range c.calls {
+		if strings.HasPrefix(name, project+".") {
+			n += calls
+		}
+	}
+	return n
+}
+
+func TestMain(m *testing.M) {
+	server := httptest.NewServer(cloud)
+	proxy, err := url.Parse(server.URL)
+	if err != nil {
+		panic(err)
+	}
+	http.DefaultTransport.(*http.Transport).Proxy = func(r *http.Request) (*url.URL, error) {
+		if strings.HasSuffix(r.URL.Hostname(), ".livekit.cloud") {
+			return proxy, nil
+		}
+		return nil, nil
+	}
+	status := m.Run()
+	server.Close()
+	os.Exit(status)
+}
+
+func TestAStartIsSentToOneRegionOnceThoughAllAreDown(t *testing.T) {
+	t.Parallel()
+	for name, req := range map[string]egress.Request{
+		"room": &lk.RoomCompositeEgressRequest{}, "web": &lk.WebEgressRequest{}, "participant": &lk.ParticipantEgressRequest{},
+		"tracks": &lk.TrackCompositeEgressRequest{}, "track": &lk.TrackEgressRequest{}, "unified": &lk.StartEgressRequest{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := at("http://"+name+".livekit.cloud").Start(t.Context(), req)
+			require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
+			require.Equal(t, 1, cloud.of(name))
+		})
+	}
+}
+
+// Without this one, the test above would also pass with an SDK that never fails over.
+func TestAListIsReadFromAnotherRegion(t *testing.T) {
+	t.Parallel()
+	_, err := at("http://reader.livekit.cloud").InRoom(t.Context(), "standup")
+	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
+	require.Equal(t, 3, cloud.of("reader"))
+}

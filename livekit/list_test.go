@@ -1,0 +1,166 @@
+package livekit_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/livekit"
+)
+
+func page(next string, ids ...string) *lk.ListEgressResponse {
+	r := &lk.ListEgressResponse{}
+	for _, id := range ids {
+		r.Items = append(r.Items, &lk.EgressInfo{EgressId: id})
+	}
+	if next != "" {
+		r.NextPageToken = &lk.TokenPagination{Token: next}
+	}
+	return r
+}
+
+func idsOf(items []*lk.EgressInfo) (ids []string) {
+	for _, m := range items {
+		ids = append(ids, m.GetEgressId())
+	}
+	return ids
+}
+
+func TestAnEgressThatIsNotListedIsNotFound(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string]func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error){
+		"by LiveKit's answer": func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+			return nil, twirp.NotFoundError("egress does not exist")
+		},
+		"by an empty list": func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page(""), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &project{list: list}
+			m, err := at(p.open(t).url).Get(t.Context(), "EG_1")
+			require.Equal(t, egress.NotFound, failure(t, err).Reason)
+			require.Nil(t, m)
+		})
+	}
+}
+
+func TestAnEmptyRoomIsNoError(t *testing.T) {
+	t.Parallel()
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page(""), nil }}
+	items, err := at(p.open(t).url).InRoom(t.Context(), "standup")
+	require.NoError(t, err)
+	require.Empty(t, items)
+}
+
+func TestEachListAsksForWhatItWants(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		ask  func(*livekit.Client) error
+		want *lk.ListEgressRequest
+	}{
+		"one":    {func(c *livekit.Client) error { return second(c.Get(t.Context(), "EG_1")) }, &lk.ListEgressRequest{EgressId: "EG_1"}},
+		"room":   {func(c *livekit.Client) error { return second(c.InRoom(t.Context(), "r")) }, &lk.ListEgressRequest{RoomName: "r"}},
+		"active": {func(c *livekit.Client) error { return second(c.Active(t.Context())) }, &lk.ListEgressRequest{Active: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page("", "EG_1"), nil }}
+			require.NoError(t, tc.ask(at(p.open(t).url)))
+			require.Len(t, p.noted(), 1)
+			require.Equal(t, tc.want.String(), p.noted()[0].req.(*lk.ListEgressRequest).String())
+		})
+	}
+}
+
+func TestAllPagesAreRead(t *testing.T) {
+	t.Parallel()
+	pages := map[string]*lk.ListEgressResponse{"": page("b", "EG_1", "EG_2"), "b": page("c", "EG_3"), "c": page("", "EG_4")}
+	p := &project{list: func(r *lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		return pages[r.GetPageToken().GetToken()], nil
+	}}
+	items, err := at(p.open(t).url).InRoom(t.Context(), "standup")
+	require.NoError(t, err)
+	require.Equal(t, []string{"EG_1", "EG_2", "EG_3", "EG_4"}, idsOf(items))
+	require.Len(t, p.noted(), 3)
+	for _, c := range p.noted() {
+		require.Equal(t, "standup", c.req.(*lk.ListEgressRequest).GetRoomName(), "the filter stays")
+	}
+}
+
+func TestAPageThatFailsFailsTheListSoThatNothingCountsAsAbsent(t *testing.T) {
+	t.Parallel()
+	pages := map[string]error{"": nil, "b": twirp.NewError(twirp.Unavailable, "not now")}
+	p := &project{list: func(r *lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		return page("b", "EG_1"), pages[r.GetPageToken().GetToken()]
+	}}
+	items, err := at(p.open(t).url).InRoom(t.Context(), "standup")
+	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
+	require.Nil(t, items)
+}
+
+func TestAServerThatIgnoresThePageTokenIsNotAskedForEver(t *testing.T) {
+	t.Parallel()
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page("same", "EG_1"), nil }}
+	items, err := at(p.open(t).url).InRoom(t.Context(), "standup")
+	require.NoError(t, err)
+	require.Contains(t, idsOf(items), "EG_1")
+	require.Len(t, p.noted(), 2)
+}
+
+func TestAServerThatInventsPagesIsAskedUntilTheTimeOut(t *testing.T) {
+	t.Parallel()
+	n := 0
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		n++ // the client asks for one page after the other
+		return page(strconv.Itoa(n), "EG_1"), nil
+	}}
+	c := livekit.New(livekit.Config{URL: p.open(t).url, APIKey: key, APISecret: secret, Timeout: 100 * time.Millisecond})
+	_, err := c.InRoom(t.Context(), "standup")
+	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
+}
+
+func TestARoomIsLiveWhenItIsListed(t *testing.T) {
+	t.Parallel()
+	p := &project{rooms: func(r *lk.ListRoomsRequest) (*lk.ListRoomsResponse, error) {
+		listed := map[string][]*lk.Room{"[standup]": {{Name: "standup"}}}
+		return &lk.ListRoomsResponse{Rooms: listed[fmt.Sprint(r.GetNames())]}, nil
+	}}
+	c := at(p.open(t).url)
+	for room, want := range map[string]bool{"standup": true, "retro": false} {
+		live, err := c.RoomLive(t.Context(), room)
+		require.NoError(t, err)
+		require.Equal(t, want, live, room)
+	}
+}
+
+func TestActiveEgressesAreAskedForOnceByManyCallers(t *testing.T) {
+	t.Parallel()
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page("", "EG_1"), nil }}
+	c := at(p.open(t).url)
+	var g errgroup.Group
+	for range 20 {
+		g.Go(func() error { return second(c.Active(t.Context())) })
+	}
+	require.NoError(t, g.Wait())
+	require.Len(t, p.noted(), 1)
+}
+
+func TestACallerWhoLeavesDoesNotCostTheOthersTheirAnswer(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		leave()
+		return page("", "EG_1"), nil
+	}}
+	items, err := at(p.open(t).url).Active(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"EG_1"}, idsOf(items))
+}

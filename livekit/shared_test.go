@@ -1,0 +1,106 @@
+package livekit
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+)
+
+var one = []*livekit.EgressInfo{{EgressId: "EG_1"}}
+
+// asked counts the calls behind a shared list.
+type asked struct {
+	n   int
+	err error
+	do  func()
+}
+
+func (a *asked) ask() ([]*livekit.EgressInfo, error) {
+	a.n++
+	if a.do != nil {
+		a.do()
+	}
+	return one, a.err
+}
+
+func TestCallersWhoComeDuringACallShareIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		release := make(chan struct{})
+		a := &asked{do: func() { <-release }}
+		var callers sync.WaitGroup
+		for range 50 {
+			callers.Go(func() {
+				items, err := s.get(time.Nanosecond, a.ask)
+				require.NoError(t, err)
+				require.Equal(t, one, items)
+			})
+		}
+		synctest.Wait() // all of them wait now
+		close(release)
+		callers.Wait()
+		require.Equal(t, 1, a.n)
+	})
+}
+
+func TestAListIsKeptUntilItIsTooOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		a := &asked{}
+		for _, step := range []struct {
+			wait  time.Duration
+			calls int
+		}{{0, 1}, {2*time.Second - 1, 1}, {1, 2}, {time.Second, 2}, {time.Hour, 3}} {
+			time.Sleep(step.wait) // of the bubble's own clock
+			items, err := s.get(2*time.Second, a.ask)
+			require.NoError(t, err)
+			require.Equal(t, one, items)
+			require.Equal(t, step.calls, a.n)
+		}
+	})
+}
+
+func TestAListIsAsOldAsItsQuestion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		a := &asked{do: func() { time.Sleep(5 * time.Second) }}
+		for range 2 {
+			_, err := s.get(2*time.Second, a.ask)
+			require.NoError(t, err)
+		}
+		require.Equal(t, 2, a.n, "an egress that began during the first call may be missing in its answer")
+	})
+}
+
+func TestAnErrorIsNotKept(t *testing.T) {
+	t.Parallel()
+	var s sharedList
+	a := &asked{err: errors.New("not now")}
+	_, err := s.get(time.Hour, a.ask)
+	require.Error(t, err)
+	a.err = nil
+	items, err := s.get(time.Hour, a.ask)
+	require.NoError(t, err)
+	require.Equal(t, one, items)
+	require.Equal(t, 2, a.n)
+}
+
+func TestAnErrorDoesNotDropAListThatIsStillFresh(t *testing.T) {
+	t.Parallel()
+	var s sharedList
+	a := &asked{}
+	_, err := s.get(time.Hour, a.ask)
+	require.NoError(t, err)
+	a.err = errors.New("not now")
+	items, err := s.get(time.Hour, a.ask)
+	require.NoError(t, err)
+	require.Equal(t, one, items)
+}

@@ -1,0 +1,225 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/stretchr/testify/require"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	commonpb "go.temporal.io/api/common/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/webhook"
+)
+
+const (
+	apiKey    = "APIkey"
+	apiSecret = "a secret of the test, nobody else's"
+	room      = "daily"
+	egressID  = "EG_1"
+)
+
+// signal is one call of Signal.
+type signal struct {
+	workflowID, name, requestID string
+	payload                     *commonpb.Payload
+}
+
+// temporal is Temporal as the endpoint sees it.
+type temporal struct {
+	byID   map[string]string   // egress ID → workflow ID
+	byRoom map[string][]string // room → workflow IDs
+	find   error
+	answer func(ctx context.Context, workflowID string) error
+
+	mu      sync.Mutex
+	signals []signal
+}
+
+func (f *temporal) Signal(ctx context.Context, workflowID, name, requestID string, p *commonpb.Payload) error {
+	f.mu.Lock()
+	f.signals = append(f.signals, signal{workflowID, name, requestID, p})
+	f.mu.Unlock()
+	return f.answer(ctx, workflowID)
+}
+
+func (f *temporal) ByEgressID(_ context.Context, id string) (string, bool, error) {
+	w, ok := f.byID[id]
+	return w, ok, f.find
+}
+
+func (f *temporal) ByRoom(_ context.Context, room string) ([]string, error) {
+	return f.byRoom[room], f.find
+}
+
+func (f *temporal) taken() []signal {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.signals
+}
+
+func (f *temporal) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.signals = nil
+}
+
+// workflows are those that were signalled, in order.
+func (f *temporal) workflows() []string {
+	ids := []string{}
+	for _, s := range f.taken() {
+		ids = append(ids, s.workflowID)
+	}
+	return ids
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// bench is the endpoint on a real server, with everything around it in sight.
+type bench struct {
+	temporal *temporal
+	keys     *seal.Keys
+	handler  *webhook.Handler
+	server   *httptest.Server
+	log      *lines
+	meter    *sdkmetric.ManualReader
+}
+
+func newBench(t testing.TB, change ...func(*webhook.Config)) *bench {
+	t.Helper()
+	keys, err := seal.New(seal.Config{Secret: apiSecret})
+	require.NoError(t, err)
+	b := &bench{keys: keys, log: &lines{}, meter: sdkmetric.NewManualReader()}
+	b.temporal = &temporal{
+		byID:   map[string]string{egressID: "egress/found"},
+		byRoom: map[string][]string{room: {"egress/a", "egress/b"}},
+		answer: func(context.Context, string) error { return nil },
+	}
+	c := webhook.Config{
+		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Signaler: b.temporal, Finder: b.temporal,
+		Log:   slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(b.meter)).Meter("test"),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	b.handler, err = webhook.New(c)
+	require.NoError(t, err)
+	b.server = httptest.NewServer(b.handler)
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+// request is a webhook that is right in every way.
+func (b *bench) request(t testing.TB, path, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, b.server.URL+path, bytes.NewReader([]byte(body)))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", sign(t, apiKey, apiSecret, body))
+	r.Header.Set("Content-Type", "application/webhook+json")
+	return r
+}
+
+func (b *bench) do(t testing.TB, r *http.Request) *http.Response {
+	t.Helper()
+	res, err := b.server.Client().Do(r)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, res.Body)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return res
+}
+
+func (b *bench) post(t testing.TB, path, body string) int {
+	t.Helper()
+	return b.do(t, b.request(t, path, body)).StatusCode
+}
+
+// counts are the requests by reason, all reasons that exist.
+func (b *bench) counts(t testing.TB) map[webhook.Reason]int64 {
+	t.Helper()
+	counts := map[webhook.Reason]int64{}
+	sum, ok := b.metric(t, "reelkeeper_webhook_requests_total").(metricdata.Sum[int64])
+	require.True(t, ok)
+	for _, p := range sum.DataPoints {
+		reason, ok := p.Attributes.Value("reason")
+		require.True(t, ok)
+		counts[webhook.Reason(reason.AsString())] = p.Value
+	}
+	return counts
+}
+
+func (b *bench) metric(t testing.TB, name string) metricdata.Aggregation {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(t, b.meter.Collect(context.Background(), &all))
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		if m.Name == name {
+			return m.Data
+		}
+	}
+	return nil
+}
+
+// became requires that there was one request, and that it became this.
+func (b *bench) became(t testing.TB, want webhook.Reason) {
+	t.Helper()
+	for reason, n := range b.counts(t) {
+		require.Equal(t, map[bool]int64{true: 1}[reason == want], n, "count of %s", reason)
+	}
+	require.Contains(t, b.log.String(), fmt.Sprintf(`"reason":%q`, want))
+}
+
+func (b *bench) path(requestID string) string { return b.keys.Token(requestID, 1).Path() }
+
+// sign is the Authorization that LiveKit sends with a body.
+func sign(t testing.TB, key, secret, body string, change ...func(*auth.AccessToken)) string {
+	t.Helper()
+	sum := sha256.Sum256([]byte(body))
+	token := auth.NewAccessToken(key, secret).SetValidFor(5 * time.Minute).
+		SetSha256(base64.StdEncoding.EncodeToString(sum[:]))
+	for _, f := range change {
+		f(token)
+	}
+	jwt, err := token.ToJWT()
+	require.NoError(t, err)
+	return jwt
+}
+
+// egressEvent is an egress event with the request that LiveKit echoes.
+func egressEvent(name, id, echoedURL string) string {
+	return fmt.Sprintf(`{"event":%q, "id":"EV_1", "egressInfo":{"egressId":%q, "roomName":%q, "status":"EGRESS_ACTIVE",`+
+		` "roomComposite":{"roomName":%q, "webhooks":[{"url":%q}]}}}`, name, id, room, room, echoedURL)
+}
+
+// started is an event without a token of ours.
+func started() string { return egressEvent(egress.EventStarted, egressID, "https://example.com/hook") }

@@ -1,0 +1,99 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	commonpb "go.temporal.io/api/common/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	// DefaultTimeout is far below what a sender of LiveKit's waits (10 s, or for ever in
+	// older ones), so that a slow answer never makes the events behind it too old.
+	DefaultTimeout = 2 * time.Second
+
+	// DefaultMaxBody is half of Temporal's limit for a payload (2 MiB); the longest event
+	// that we recorded has under 2 KiB.
+	DefaultMaxBody = 1 << 20
+)
+
+// Signaler hands an event to a workflow.
+type Signaler interface {
+	// Signal returns once the signal is durable. The same request ID twice is one
+	// signal to that workflow. A workflow that has closed, or that never was, is a
+	// *serviceerror.NotFound. It must return when ctx ends.
+	Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error
+}
+
+// Finder finds running workflows by their search attributes. These lag behind, so
+// an empty answer does not mean that there is none. It must return when ctx ends.
+type Finder interface {
+	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)
+	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
+}
+
+// MACs verifies the MAC of a token. seal.Keys is one.
+type MACs interface {
+	VerifyMAC(requestID string, part int, mac string) bool
+}
+
+// Config is what the endpoint needs.
+type Config struct {
+	// Keys are LiveKit's API keys, by which it signs. Required.
+	Keys auth.KeyProvider
+	// Previous are secrets that still verify after a rotation, under any key name.
+	// Default: none.
+	Previous []string
+	// MACs, Signaler and Finder are required.
+	MACs     MACs
+	Signaler Signaler
+	Finder   Finder
+	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
+	Timeout time.Duration
+	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
+	MaxBody int64
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+	// Meter defaults to one that measures nothing.
+	Meter metric.Meter
+}
+
+func (c Config) withDefaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	if c.Meter == nil {
+		c.Meter = noop.Meter{}
+	}
+	return c
+}
+
+// Validate names the field or variable at fault.
+func (c Config) Validate() error {
+	switch {
+	case c.Keys == nil || c.Keys.NumKeys() == 0:
+		return fault("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
+	case c.MACs == nil || c.Signaler == nil || c.Finder == nil:
+		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs, Signaler and Finder are required"}
+	case slices.Contains(c.Previous, ""):
+		return fault("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
+	case c.Timeout <= 0:
+		return fault("Timeout", "wants to be over zero, got %s", c.Timeout)
+	case c.MaxBody <= 0:
+		return fault("MaxBody", "wants to be over zero, got %d", c.MaxBody)
+	}
+	return nil
+}
+
+func fault(field, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}

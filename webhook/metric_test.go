@@ -1,0 +1,79 @@
+package webhook_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/livekit/protocol/auth"
+
+	"github.com/reelkeeper/reelkeeper/webhook"
+)
+
+func TestEveryReasonIsCountedFromTheStart(t *testing.T) {
+	t.Parallel()
+	want := map[webhook.Reason]int64{}
+	for _, o := range webhook.Outcomes() {
+		want[o.Reason] = 0
+	}
+	require.Len(t, want, len(webhook.Outcomes()), "a reason has two outcomes")
+	require.Equal(t, want, newBench(t).counts(t))
+}
+
+// LiveKit takes all but 429 and 5xx for delivered.
+func TestOnlyWhatNoRetryCanMendIsAnsweredWith4xx(t *testing.T) {
+	t.Parallel()
+	statuses := map[int][]webhook.Reason{}
+	for _, o := range webhook.Outcomes() {
+		statuses[o.Status] = append(statuses[o.Status], o.Reason)
+	}
+	require.Len(t, statuses, 5)
+	require.Equal(t, []webhook.Reason{webhook.Unreadable}, statuses[http.StatusBadRequest])
+	require.Equal(t, []webhook.Reason{webhook.NotPost}, statuses[http.StatusMethodNotAllowed])
+	require.Equal(t, []webhook.Reason{webhook.Unsigned}, statuses[http.StatusUnauthorized])
+	require.Len(t, statuses[http.StatusOK], 8)
+	require.Len(t, statuses[http.StatusServiceUnavailable], 11)
+}
+
+func TestTheDurationHasLiveKitsBudgetsAmongItsBuckets(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.post(t, project, started())
+	h, ok := b.metric(t, "reelkeeper_webhook_duration_seconds").(metricdata.Histogram[float64])
+	require.True(t, ok)
+	require.EqualValues(t, 1, h.DataPoints[0].Count)
+	require.Greater(t, h.DataPoints[0].Sum, 0.0)
+	require.Less(t, h.DataPoints[0].Sum, 2.0)
+	require.Subset(t, h.DataPoints[0].Bounds, []float64{2, 10, 30})
+}
+
+func TestAnEndpointThatLacksSomethingNamesIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	whole := webhook.Config{Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: b.keys, Signaler: b.temporal, Finder: b.temporal}
+	_, err := webhook.New(whole)
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		change func(*webhook.Config)
+		want   string
+	}{
+		"keys":           {func(c *webhook.Config) { c.Keys = nil }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
+		"any key":        {func(c *webhook.Config) { c.Keys = auth.NewFileBasedKeyProviderFromMap(nil) }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
+		"a secret":       {func(c *webhook.Config) { c.Previous = []string{"x", ""} }, "REELKEEPER_PREVIOUS_SECRETS: has an empty entry"},
+		"MACs":           {func(c *webhook.Config) { c.MACs = nil }, "webhook: MACs, Signaler and Finder are required"},
+		"a signaler":     {func(c *webhook.Config) { c.Signaler = nil }, "webhook: MACs, Signaler and Finder are required"},
+		"a finder":       {func(c *webhook.Config) { c.Finder = nil }, "webhook: MACs, Signaler and Finder are required"},
+		"any time":       {func(c *webhook.Config) { c.Timeout = -1 }, "Timeout: wants to be over zero, got -1ns"},
+		"room for bytes": {func(c *webhook.Config) { c.MaxBody = -1 }, "MaxBody: wants to be over zero, got -1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := whole
+			tc.change(&c)
+			_, err := webhook.New(c)
+			require.EqualError(t, err, tc.want)
+		})
+	}
+}

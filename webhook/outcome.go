@@ -1,0 +1,75 @@
+package webhook
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// Reason says what became of a request. It is the metric's label and the log's value.
+type Reason string
+
+// The closed list of reasons.
+const (
+	Accepted       Reason = "accepted"        // its token named the workflow, which has the event
+	LookedUp       Reason = "looked_up"       // it came without a token of ours, and the egress ID found the workflow
+	WrongMAC       Reason = "wrong_mac"       // its URL's MAC is not ours, and the workflow was found without it
+	Hinted         Reason = "hinted"          // a room or a participant is gone, and the workflows know
+	Ignored        Reason = "ignored"         // no egress of ours is concerned
+	Late           Reason = "late"            // the workflow has closed
+	Unknown        Reason = "unknown"         // an egress without a workflow: the reconciler adopts it
+	NoEgressID     Reason = "no_egress_id"    // an automatic egress that never started
+	NotPost        Reason = "not_post"        // no webhook
+	Unsigned       Reason = "unsigned"        // no Authorization header
+	BadToken       Reason = "bad_token"       // Authorization holds no JWT
+	UnknownKey     Reason = "unknown_key"     // signed under a key name that we don't have
+	BadSignature   Reason = "bad_signature"   // not signed with our secret for the key
+	Expired        Reason = "expired"         // signed too long ago, or a clock is wrong
+	NotYetValid    Reason = "not_yet_valid"   // signed in the future: a clock is wrong
+	WrongHash      Reason = "wrong_hash"      // the body is not the one that was signed
+	TooLarge       Reason = "too_large"       // the body is over the cap, so it can't be verified
+	CutBody        Reason = "cut_body"        // the body ended early
+	SlowBody       Reason = "slow_body"       // the body took longer than the time-out
+	Unreadable     Reason = "unreadable"      // signed, but no webhook event: it never will be one
+	TemporalFailed Reason = "temporal_failed" // Temporal is down or refused
+	TemporalSlow   Reason = "temporal_slow"   // Temporal took longer than the time-out
+)
+
+// Outcome is a reason and how it is answered.
+//
+// LiveKit tries again after 429 and 5xx alone. So all that may be a real event, and
+// that we can't take now, is 503: also what we can't verify, since a rotated key or
+// a wrong clock would otherwise lose events unseen. There is never a Retry-After: a
+// long one makes LiveKit drop the event. 4xx is for what no retry can mend.
+type Outcome struct {
+	Reason Reason
+	Status int        // of HTTP
+	Level  slog.Level // of the one log line
+}
+
+// Outcomes lists what can become of a request.
+func Outcomes() []Outcome {
+	return []Outcome{
+		{Accepted, http.StatusOK, slog.LevelDebug},
+		{LookedUp, http.StatusOK, slog.LevelDebug},
+		{WrongMAC, http.StatusOK, slog.LevelWarn},
+		{Hinted, http.StatusOK, slog.LevelDebug},
+		{Ignored, http.StatusOK, slog.LevelDebug},
+		{Late, http.StatusOK, slog.LevelInfo},
+		{Unknown, http.StatusOK, slog.LevelWarn},
+		{NoEgressID, http.StatusOK, slog.LevelWarn},
+		{NotPost, http.StatusMethodNotAllowed, slog.LevelInfo},
+		{Unsigned, http.StatusUnauthorized, slog.LevelWarn},
+		{BadToken, http.StatusServiceUnavailable, slog.LevelWarn},
+		{UnknownKey, http.StatusServiceUnavailable, slog.LevelWarn},
+		{BadSignature, http.StatusServiceUnavailable, slog.LevelWarn},
+		{Expired, http.StatusServiceUnavailable, slog.LevelWarn},
+		{NotYetValid, http.StatusServiceUnavailable, slog.LevelWarn},
+		{WrongHash, http.StatusServiceUnavailable, slog.LevelWarn},
+		{TooLarge, http.StatusServiceUnavailable, slog.LevelWarn},
+		{CutBody, http.StatusServiceUnavailable, slog.LevelWarn},
+		{SlowBody, http.StatusServiceUnavailable, slog.LevelWarn},
+		{Unreadable, http.StatusBadRequest, slog.LevelError},
+		{TemporalFailed, http.StatusServiceUnavailable, slog.LevelError},
+		{TemporalSlow, http.StatusServiceUnavailable, slog.LevelError},
+	}
+}

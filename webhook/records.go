@@ -1,0 +1,84 @@
+package webhook
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// buckets hold LiveKit's budgets: our own 2 s, the 10 s after which a sender hangs
+// up, and the 30 s after which it drops what is queued.
+var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30}
+
+// records counts and logs what became of each request.
+type records struct {
+	log      *slog.Logger
+	requests metric.Int64Counter
+	duration metric.Float64Histogram
+	outcomes map[Reason]Outcome
+	labels   map[Reason]metric.MeasurementOption
+}
+
+func newRecords(m metric.Meter, log *slog.Logger) (*records, error) {
+	r := &records{log: log, outcomes: map[Reason]Outcome{}, labels: map[Reason]metric.MeasurementOption{}}
+	var err error
+	if r.requests, err = m.Int64Counter("reelkeeper_webhook_requests_total",
+		metric.WithDescription("Requests to the webhook endpoint by what became of them.")); err != nil {
+		return nil, err
+	}
+	if r.duration, err = m.Float64Histogram("reelkeeper_webhook_duration_seconds", metric.WithUnit("s"),
+		metric.WithDescription("Time from a webhook's header to its answer."),
+		metric.WithExplicitBucketBoundaries(buckets...)); err != nil {
+		return nil, err
+	}
+	for _, o := range Outcomes() {
+		r.outcomes[o.Reason] = o
+		r.labels[o.Reason] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", string(o.Reason))))
+		r.requests.Add(context.Background(), 0, r.labels[o.Reason])
+	}
+	return r, nil
+}
+
+func (r *records) outcome(reason Reason) Outcome { return r.outcomes[reason] }
+
+// record writes the one line and counts. answerErr is what hindered the answer; the
+// sender has gone then, and will send again.
+func (r *records) record(ctx context.Context, o Outcome, d *delivery, began time.Time, answerErr error) {
+	took := time.Since(began)
+	r.requests.Add(ctx, 1, r.labels[o.Reason])
+	r.duration.Record(ctx, took.Seconds())
+	if !r.log.Enabled(ctx, o.Level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("reason", string(o.Reason)), slog.Int("answer", o.Status), slog.Duration("took", took)}
+	attrs = append(attrs, d.attrs()...)
+	if answerErr != nil {
+		attrs = append(attrs, slog.String("answerError", answerErr.Error()))
+	}
+	r.log.LogAttrs(ctx, o.Level, "webhook", attrs...)
+}
+
+// attrs are what may be logged of a delivery: names and IDs.
+func (d *delivery) attrs() []slog.Attr {
+	var attrs []slog.Attr
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	add("event", d.sent.GetEvent())
+	add("eventID", d.id)
+	add("room", d.room())
+	add("egressID", d.egressID())
+	if info := d.sent.GetEgressInfo(); info != nil {
+		add("status", info.GetStatus().String())
+	}
+	add("workflowID", d.workflow)
+	if d.err != nil {
+		add("error", d.err.Error())
+	}
+	return attrs
+}

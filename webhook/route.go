@@ -1,0 +1,136 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+const eventMessage = "livekit.WebhookEvent"
+
+// observe hands an egress event to its workflow: the one that the token in the URL
+// names, else the one that the echoed token names, else the one with the egress ID.
+// A workflow that has closed ends the search; one that never was does not, since a
+// start that went past Temporal is adopted under its egress ID.
+func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
+	if d.egressID() == "" {
+		return NoEgressID
+	}
+	named, wrongMAC := h.named(d)
+	for _, id := range named {
+		if reason := h.signal(ctx, d, id, egress.SignalObserved); reason != Unknown {
+			return orWrongMAC(reason, wrongMAC)
+		}
+	}
+	id, found, err := h.cfg.Finder.ByEgressID(ctx, d.egressID())
+	switch {
+	case err != nil:
+		return d.failed(ctx, err)
+	case !found || slices.Contains(named, id):
+		return Unknown
+	}
+	reason := h.signal(ctx, d, id, egress.SignalObserved)
+	if reason == Accepted {
+		reason = LookedUp
+	}
+	return orWrongMAC(reason, wrongMAC)
+}
+
+// orWrongMAC says of an accepted event that its URL was not ours: one that rotates
+// its secret without keeping the previous one sees it here.
+func orWrongMAC(r Reason, wrong bool) Reason {
+	if wrong && (r == Accepted || r == LookedUp) {
+		return WrongMAC
+	}
+	return r
+}
+
+// named are the workflows that the event's tokens name, and whether the URL holds
+// a token that is not ours.
+func (h *Handler) named(d *delivery) (workflowIDs []string, wrongMAC bool) {
+	ours := func(t egress.Token, ok bool) bool { return ok && h.cfg.MACs.VerifyMAC(t.RequestID, t.Part, t.MAC) }
+	if ours(d.token, d.hasToken) {
+		workflowIDs = append(workflowIDs, egress.WorkflowID(d.token.RequestID))
+	} else {
+		wrongMAC = d.below
+	}
+	if t, ok := egress.TokenOf(d.sent.GetEgressInfo()); ours(t, ok) {
+		workflowIDs = append(workflowIDs, egress.WorkflowID(t.RequestID))
+	}
+	return slices.Compact(workflowIDs), wrongMAC
+}
+
+// hintRoom tells the running egresses of a room that it is gone. A name can be used
+// again: the workflows compare the room's SID.
+func (h *Handler) hintRoom(ctx context.Context, d *delivery) Reason {
+	if d.room() == "" {
+		return Ignored
+	}
+	ids, err := h.cfg.Finder.ByRoom(ctx, d.room())
+	if err != nil {
+		return d.failed(ctx, err)
+	}
+	return h.hint(ctx, d, ids)
+}
+
+// hintParticipant tells an egress that LiveKit saw its recorder leave.
+func (h *Handler) hintParticipant(ctx context.Context, d *delivery) Reason {
+	if d.egressID() == "" {
+		return Ignored
+	}
+	id, found, err := h.cfg.Finder.ByEgressID(ctx, d.egressID())
+	switch {
+	case err != nil:
+		return d.failed(ctx, err)
+	case !found:
+		return Ignored
+	}
+	return h.hint(ctx, d, []string{id})
+}
+
+// hint signals all of them. Where one fails, LiveKit's next attempt does the rest:
+// those that have the signal know its ID.
+func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) Reason {
+	result := Ignored
+	for _, id := range workflowIDs {
+		switch reason := h.signal(ctx, d, id, egress.SignalHint); reason {
+		case Accepted:
+			result = Hinted
+		case Late, Unknown: // it ended in the meantime
+		default:
+			return reason
+		}
+	}
+	return result
+}
+
+// signal says Accepted, Late, Unknown, or why Temporal did not take it.
+func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string) Reason {
+	d.workflow = workflowID
+	err := h.cfg.Signaler.Signal(ctx, workflowID, name, d.id, payload.Proto(eventMessage, d.event.Raw()))
+	var notFound *serviceerror.NotFound
+	switch {
+	case err == nil:
+		return Accepted
+	case !errors.As(err, &notFound):
+		return d.failed(ctx, err)
+	case strings.Contains(notFound.Message, "already completed"):
+		return Late
+	default:
+		return Unknown
+	}
+}
+
+func (d *delivery) failed(ctx context.Context, err error) Reason {
+	d.err = err
+	if ctx.Err() != nil {
+		return TemporalSlow
+	}
+	return TemporalFailed
+}

@@ -1,0 +1,87 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/webhook"
+)
+
+func TestCredentialsReachNeitherTemporalNorTheLog(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	event := `{"event":"egress_ended","id":"EV_1","room":{"name":"daily","turnPassword":"CANARY1"},
+		"egressInfo":{"egressId":"EG_1","status":"EGRESS_FAILED","error":"PUT https://u:CANARY2@host/x?X-Amz-Signature=CANARY3 failed",
+		"roomComposite":{"roomName":"daily","customBaseUrl":"https://x.example.com/?token=CANARY4",
+		"webhooks":[{"url":"https://consumer.example.com/hook?key=CANARY5"}],
+		"file":{"filepath":"x.mp4","s3":{"accessKey":"CANARY6","secret":"CANARY7","proxy":{"url":"http://p","username":"CANARY8","password":"CANARY9"}}}}}}`
+	require.Equal(t, 200, b.post(t, b.path("req-1"), event))
+	require.Len(t, b.temporal.taken(), 1)
+	require.NotContains(t, string(b.temporal.taken()[0].payload.GetData()), "CANARY")
+	require.Contains(t, string(b.temporal.taken()[0].payload.GetData()), "consumer.example.com")
+	require.NotContains(t, b.log.String(), "CANARY")
+}
+
+func TestNeitherTokensNorBodiesOfWhatIsRefusedAreLogged(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{started(), "CANARY", `{"event":"egress_ended","egressInfo":{"egressId":["CANARY"]}}`} {
+		b := newBench(t)
+		token := sign(t, apiKey, "another secret", body)
+		r := b.request(t, b.path("req-1"), body)
+		r.Header.Set("Authorization", token)
+		b.do(t, r)
+		b.post(t, b.path("req-1"), body)
+		require.NotContains(t, b.log.String(), token)
+		require.NotContains(t, b.log.String(), "CANARY")
+		require.NotContains(t, b.log.String(), b.keys.MAC("req-1", 1))
+	}
+}
+
+// What a newer LiveKit adds must reach the workflow: through the payload and the
+// converter into egress.Event, as a worker reads it.
+func TestWhatANewerLiveKitAddsReachesTheWorkflow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	event := `{"event":"egress_ended","id":"EV_1","newEnvelope":{"a":[1]},"egressInfo":{"egressId":"EG_1",
+		"status":"EGRESS_ENDED_SOMEHOW","endedAt":"1795446985757029154","newField":"kept","fileResults":[{"filename":"x.mp4","newHash":"sha"}]}}`
+	require.Equal(t, 200, b.post(t, b.path("req-1"), event))
+	p := b.temporal.taken()[0].payload
+	require.Equal(t, converter.MetadataEncodingProtoJSON, string(p.GetMetadata()[converter.MetadataEncoding]))
+	require.Equal(t, "livekit.WebhookEvent", string(p.GetMetadata()[converter.MetadataMessageType]))
+
+	var got egress.Event
+	require.NoError(t, payload.Converter().FromPayload(p, &got))
+	require.JSONEq(t, event, string(got.Raw()))
+	require.Equal(t, egress.EventEnded, got.Proto().GetEvent())
+}
+
+func TestTheLogLineOfALateEventSaysWhatAnOperatorSearchesFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.temporal.answer = answers(map[string]error{"egress/req-1": errClosed})
+	b.post(t, b.path("req-1"), started())
+	var line map[string]any
+	require.NoError(t, json.Unmarshal([]byte(b.log.String()), &line))
+	delete(line, "time")
+	delete(line, "took")
+	require.Equal(t, map[string]any{
+		"level": "INFO", "msg": "webhook", "reason": "late", "answer": 200.0, "event": "egress_started", "eventID": "EV_1",
+		"room": room, "egressID": egressID, "status": "EGRESS_ACTIVE", "workflowID": "egress/req-1",
+	}, line)
+}
+
+func TestTheLogLineOfAFailedSignalHoldsTemporalsError(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.temporal.answer = answers(map[string]error{"egress/req-1": fmt.Errorf("no connection")})
+	b.post(t, b.path("req-1"), started())
+	require.Contains(t, b.log.String(), `"level":"ERROR"`)
+	require.Contains(t, b.log.String(), `"error":"no connection"`)
+	b.became(t, webhook.TemporalFailed)
+}

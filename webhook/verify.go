@@ -1,0 +1,84 @@
+package webhook
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/webhook"
+)
+
+// read reads the body within the cap and the deadline. LiveKit's own verifier
+// would read without an end. The reason is empty where all is well.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, Reason) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, TooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, SlowBody
+	case err != nil:
+		return nil, CutBody
+	}
+	// Kept, the deadline would end the connection while Temporal is asked.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return body, ""
+}
+
+// verify lets LiveKit's own verifier check the signature and the hash of the raw
+// bytes: with our keys first, and with each previous secret where it is the key
+// that does not fit. The reason is empty where all is well.
+func (h *Handler) verify(header http.Header, body []byte) Reason {
+	first := reasonOf(receive(header, body, h.cfg.Keys))
+	reason := first
+	for _, secret := range h.cfg.Previous {
+		if reason != UnknownKey && reason != BadSignature {
+			return reason
+		}
+		reason = reasonOf(receive(header, body, anyName(secret)))
+	}
+	if reason == BadSignature {
+		return first
+	}
+	return reason
+}
+
+func receive(header http.Header, body []byte, keys auth.KeyProvider) error {
+	_, err := webhook.Receive(&http.Request{Header: header, Body: io.NopCloser(bytes.NewReader(body))}, keys)
+	return err
+}
+
+func reasonOf(err error) Reason {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, webhook.ErrSecretNotFound):
+		return UnknownKey
+	case errors.Is(err, webhook.ErrInvalidChecksum):
+		return WrongHash
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return BadSignature
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return Expired
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return NotYetValid
+	default:
+		return BadToken
+	}
+}
+
+// anyName is a secret under whatever key name: a rotation often makes a new name,
+// and only the secret is kept.
+type anyName string
+
+// GetSecret is the secret.
+func (s anyName) GetSecret(string) string { return string(s) }
+
+// NumKeys is one.
+func (s anyName) NumKeys() int { return 1 }
