@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+func TestLiveKitIsDownWhileAnEgressEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	id := w.start("room").Info.Proto().GetEgressId()
+	w.fake.SetDown(true)
+	require.NoError(t, w.fake.EndCall("room"))
+	w.want("a poll that failed is seen among the pending activities", func() bool {
+		for _, a := range w.state("room").Pending {
+			if a.Attempt > 2 && strings.Contains(a.LastFailure, "LiveKit could not be asked") {
+				return true
+			}
+		}
+		return false
+	})
+	w.fake.SetDown(false)
+
+	v := w.verdict("room")
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.FromPoll, v.EndedBy)
+	require.Len(t, w.consumer.told(id), 1)
+}
+
+func TestAConsumerThatIsDownIsToldOnceItIsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.consumer.answerWith(func(*livekit.WebhookEvent) int { return http.StatusNotFound })
+	w.room("room", fakelivekit.RoomScript{Call: time.Second})
+	id := w.start("room").Info.Proto().GetEgressId()
+	w.want("two attempts", func() bool { return len(w.consumer.told(id)) >= 2 })
+	w.consumer.answerWith(nil)
+
+	w.verdict("room")
+
+	told := w.consumer.told(id)
+	for _, e := range told {
+		require.Equal(t, told[0].GetId(), e.GetId(), "a repeat carries the same event ID")
+	}
+}
+
+func TestWhoeverLooksIntoTheUIUnderstandsOneEgress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	id := w.start("room").Info.Proto().GetEgressId()
+	w.want("ACTIVE in the search attributes", func() bool {
+		for row, err := range w.client.List(w.ctx(), recordings.Filter{Status: "EGRESS_ACTIVE"}) {
+			if err == nil && row.EgressID == id && row.Room == "room" && row.Kind == egress.KindRoomComposite {
+				return true
+			}
+		}
+		return false
+	})
+	c := w.temporal()
+	desc, err := c.DescribeWorkflow(w.ctx(), egress.WorkflowID("r-room"), "")
+	require.NoError(t, err)
+	summary, err := desc.GetStaticSummary()
+	require.NoError(t, err)
+	require.Equal(t, "room_composite of room room to room-{time}.mp4", summary)
+	meta, err := c.QueryWorkflow(w.ctx(), egress.WorkflowID("r-room"), "", "__temporal_workflow_metadata")
+	require.NoError(t, err)
+	var details sdkpb.WorkflowMetadata
+	require.NoError(t, meta.Get(&details))
+	for _, want := range []string{"watching", id + ", EGRESS_ACTIVE", "last news", "from webhook", "asks LiveKit itself from"} {
+		require.Contains(t, details.GetCurrentDetails(), want)
+	}
+
+	_, err = w.client.Stop(w.ctx(), id)
+	require.NoError(t, err)
+	require.Equal(t, egress.StopRequested, w.verdict("room").Stopped)
+}
+
+// A newer LiveKit adds fields, and statuses that our protocol package cannot name.
+// Both reach the consumer.
+func TestWhatANewerLiveKitAddsReachesTheConsumer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1}
+	})
+	bodies := make(chan string, 10)
+	raw := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		bodies <- string(b)
+	})}
+	w.consumer.Config.Handler = raw.Handler
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	id := w.start("room").Info.Proto().GetEgressId()
+
+	w.post(fmt.Sprintf(`{"event":"egress_ended","id":"EV_newer","createdAt":"1","priority":"HIGH","egressInfo":{
+		"egressId":%q,"status":"EGRESS_ARCHIVED","endedAt":"2","checksums":[{"sha256":"abc"}],
+		"roomComposite":{"roomName":"room","fileOutputs":[{"filepath":"x.mp4","s3":{"secret":"hidden","vaultPin":"hidden"}}]}}}`, id))
+	v := w.verdict("room")
+
+	require.Equal(t, egress.Status("EGRESS_ARCHIVED"), v.Status)
+	body := <-bodies
+	for _, want := range []string{`"priority":"HIGH"`, `"status":"EGRESS_ARCHIVED"`, `"checksums":[{"sha256":"abc"}]`, `"id":"EV_newer"`} {
+		require.Contains(t, body, want)
+	}
+	require.NotContains(t, body, "hidden")
+}
+
+// post sends a webhook body as LiveKit would, signed.
+func (w *world) post(body string) {
+	w.t.Helper()
+	var e egress.Event
+	require.NoError(w.t, json.Unmarshal([]byte(body), &e))
+	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: w.door.URL + egress.WebhookPath, APIKey: apiKey, APISecret: apiSecret})
+	require.NoError(w.t, d.Announce(w.ctx(), e))
+}
+
+// No history, search attribute, memo or log ever holds a credential.
+func TestNoSecretRests(t *testing.T) {
+	t.Parallel()
+	const canary = "CANARY-5ecret"
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Call: 2 * time.Second})
+	request := &livekit.RoomCompositeEgressRequest{
+		RoomName:      "room",
+		CustomBaseUrl: "https://user:" + canary + "@template.example.com/?token=" + canary,
+		FileOutputs: []*livekit.EncodedFileOutput{
+			{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{
+				AccessKey: canary, Secret: canary, SessionToken: canary, Bucket: "b",
+				Proxy: &livekit.ProxyConfig{Url: "http://u:" + canary + "@proxy.example.com", Username: canary, Password: canary},
+			}}},
+			{Filepath: "b.mp4", Output: &livekit.EncodedFileOutput_Gcp{Gcp: &livekit.GCPUpload{Credentials: canary, Bucket: "b"}}},
+		},
+		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmp://live.example.com/app/" + canary}}},
+		Webhooks:      []*livekit.WebhookConfig{{Url: "http://127.0.0.1:1/?token=" + canary, SigningKey: apiKey}},
+	}
+	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: request})
+	require.NoError(t, err)
+	v := w.verdict("room")
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	got := w.fake.Egresses()[0].Request
+	sent, err := protojson.Marshal(got)
+	require.NoError(t, err)
+	require.Equal(t, 11, bytes.Count(sent, []byte(canary)), "LiveKit itself gets every credential")
+	var history strings.Builder
+	for _, e := range w.history("r-room") {
+		b, err := protojson.Marshal(e)
+		require.NoError(t, err)
+		history.WriteString(decoded(b))
+	}
+	require.Contains(t, history.String(), `"customBaseUrl":"https://{redacted}@template.example.com/`, "the search sees what rests")
+	requireNone(t, canary, history.String())
+	requireNone(t, canary, w.log.String())
+	for _, e := range w.consumer.told(v.EgressID) {
+		requireNone(t, canary, e.String())
+	}
+}
+
+func requireNone(t *testing.T, canary, text string) {
+	t.Helper()
+	if i := strings.Index(text, canary); i >= 0 {
+		t.Fatalf("a credential rests in: …%s…", text[max(0, i-200):min(len(text), i+100)])
+	}
+}
+
+// decoded is an event's JSON with the data of its payloads as text.
+func decoded(event []byte) string {
+	var tree any
+	_ = json.Unmarshal(event, &tree)
+	var b strings.Builder
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, value := range v {
+				var data []byte
+				if s, ok := value.(string); ok && name == "data" && json.Unmarshal([]byte(`"`+s+`"`), &data) == nil {
+					b.Write(data)
+				}
+				walk(value)
+			}
+		case []any:
+			for _, value := range v {
+				walk(value)
+			}
+		case string:
+			b.WriteString(v + "\n")
+		}
+	}
+	walk(tree)
+	return b.String()
+}
