@@ -42,6 +42,7 @@ func TestAStartThatWasNotTakenIsTriedAgainWithoutLookingForIt(t *testing.T) {
 			[]string{"0s start", "1s start", "3s start", "7s start", "15s start", "25s start", "35s start"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := &api{onStart: fails(tc.errs...)}
 				s, err := start(t, a, plain(roomRequest()))
@@ -64,6 +65,7 @@ func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) 
 		"at the last look before another is begun": {46, 90 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				strangers := []*lk.EgressInfo{
 					echo("EG_plain", roomRequest()), withToken(t, "EG_other", "standup-2", 1), withToken(t, "EG_part", requestID, 2), {EgressId: "EG_bare"},
@@ -82,6 +84,7 @@ func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) 
 }
 
 func TestOnlyAfterAWholeSearchIsAnotherStartSent(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: fails(ambiguous, ambiguous), onList: lists()}
 		_, err := start(t, a, plain(roomRequest()))
@@ -95,6 +98,7 @@ func TestOnlyAfterAWholeSearchIsAnotherStartSent(t *testing.T) {
 }
 
 func TestAnotherUnreachableAfterASearchNeedsNoSecondOne(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: fails(ambiguous, unreachable), onList: lists()}
 		_, err := start(t, a, plain(roomRequest()))
@@ -114,6 +118,7 @@ func TestAListThatCannotBeReadIsNotOneThatLacksTheEgress(t *testing.T) {
 		"but for the one that decides": {func(n int) bool { return n != 46 }, "1m32s start"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := &api{onStart: fails(ambiguous), onList: func(n int) ([]*lk.EgressInfo, error) {
 					return nil, map[bool]error{false: because(egress.Ambiguous)}[tc.readable(n)]
@@ -144,6 +149,7 @@ func TestAStartIsGivenUpInTimeWithTheLastError(t *testing.T) {
 		"that may have happened, four times": {&api{onStart: never(ambiguous), onList: lists()}, 4, []string{"ambiguous"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				_, err := start(t, tc.api, plain(roomRequest()), func(c *activities.Config) { c.StartFor = 5 * time.Minute })
 				ae, e := failed(t, err)
@@ -160,6 +166,7 @@ func TestAStartIsGivenUpInTimeWithTheLastError(t *testing.T) {
 }
 
 func TestAWebEgressHasNoRoomAndIsLookedForAmongTheActive(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		token := &lk.WebhookConfig{Url: publicURL + keys(t).Token(requestID, 1).Path()[1:]}
 		a := &api{onStart: fails(ambiguous), onList: lists(echo("EG_web", egress.AddWebhook(webRequest(), token)))}
@@ -171,6 +178,7 @@ func TestAWebEgressHasNoRoomAndIsLookedForAmongTheActive(t *testing.T) {
 }
 
 func TestACallThatHangsIsEndedAndLookedFor(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &hanging{api: &api{onList: lists(ours(t, "EG_slow"))}}
 		env := newEnv(a.api)
@@ -195,6 +203,7 @@ func (h *hanging) Start(ctx context.Context, _ egress.Request) (*lk.EgressInfo, 
 }
 
 func TestAnErrorThatIsNoneOfTheDomainsEndsTheAttemptAndNotTheStart(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: fails(errors.New("a fault"))}
 		_, err := start(t, a, plain(roomRequest()))

@@ -2,7 +2,6 @@ package activities_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -95,9 +94,11 @@ func keys(t *testing.T) *seal.Keys {
 // waits are LiveKit's real ones and take no time.
 func bubble(t *testing.T, test func(*testing.T)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, test)
 }
+
+// pass lets time go by in a bubble.
+func pass(d time.Duration) { <-time.After(d) }
 
 // newEnv is Temporal's environment for one attempt of an activity.
 func newEnv(a *api) *testsuite.TestActivityEnvironment {
@@ -124,9 +125,8 @@ func activitiesOf(t *testing.T, a *api, change ...func(*activities.Config)) *act
 // failed is what Temporal is told of a failure, and the domain's error in it.
 func failed(t *testing.T, err error) (*temporal.ApplicationError, egress.Error) {
 	t.Helper()
-	require.Error(t, err)
 	var a *temporal.ApplicationError
-	require.True(t, errors.As(err, &a), "%T: %v", err, err)
+	require.ErrorAs(t, err, &a)
 	var e egress.Error
 	require.NoError(t, a.Details(&e))
 	require.Equal(t, string(e.Reason), a.Type())

@@ -77,6 +77,7 @@ func start(t *testing.T, a *api, in activities.StartRequest, change ...func(*act
 }
 
 func TestTheFirstAttemptAsksOnceAndLooksForNothing(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: accepts}
 		s, err := start(t, a, plain(roomRequest()))
@@ -88,6 +89,7 @@ func TestTheFirstAttemptAsksOnceAndLooksForNothing(t *testing.T) {
 }
 
 func TestOurWebhookIsPutBeforeTheCallersAndSignedWithOurKey(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: accepts}
 		in := plain(roomRequest())
@@ -111,6 +113,7 @@ func TestOurWebhookIsPutBeforeTheCallersAndSignedWithOurKey(t *testing.T) {
 
 func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
 	const canary = "CANARY"
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		secretive := &lk.RoomCompositeEgressRequest{
 			RoomName: room, CustomBaseUrl: "https://user:" + canary + "@example.com/?token=" + canary,
@@ -136,6 +139,7 @@ func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
 }
 
 func TestARequestThatCannotBeOpenedFailsForGoodAndAsksNothing(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		in, err := keys(t).SealRequest("another-request", roomRequest())
 		require.NoError(t, err)
@@ -159,6 +163,7 @@ func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
 	require.Len(t, final, len(egress.Reasons())-3, "unreachable, rate_limited and ambiguous are tried again by the attempt itself")
 	for reason, final := range final {
 		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := &api{onStart: fails(because(reason))}
 				_, err := start(t, a, plain(roomRequest()))

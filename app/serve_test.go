@@ -46,6 +46,11 @@ func reachable(url string) bool {
 	return res.Body.Close() == nil
 }
 
+func answersOK(url string) bool {
+	res, err := http.Get(url)
+	return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
+}
+
 func get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
 	res, err := http.Get(url)

@@ -87,7 +87,7 @@ func (d *demo) validate(args []string) error {
 		return usage(args[0], "is no argument of demo")
 	case d.egresses < 1 || d.egresses > 10_000:
 		return usage("--egresses", "want 1 to 10000, got %d", d.egresses)
-	case d.loss < 0 || d.loss > 1:
+	case !(d.loss >= 0 && d.loss <= 1): // not a number is none of the two
 		return usage("--webhook-loss", "want a rate from 0 to 1, got %v", d.loss)
 	}
 	return nil

@@ -175,7 +175,11 @@ func (i *instance) startFake(o instanceOptions) error {
 		return fmt.Errorf("fake LiveKit: %w", err)
 	}
 	i.fake = fake
-	return fake.AddRoom(demoRoom, fakelivekit.RoomScript{})
+	err = fake.AddRoom(demoRoom, fakelivekit.RoomScript{})
+	if errors.Is(err, fakelivekit.ErrRoomExists) {
+		return nil // from the state of an earlier instance
+	}
+	return err
 }
 
 // startApp runs what ships: worker, door and admin server, from one environment.

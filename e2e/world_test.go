@@ -219,7 +219,7 @@ func newConsumer(t *testing.T) *consumer {
 
 // ServeHTTP takes one announcement.
 func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, err := webhook.ReceiveWebhookEvent(r, auth.NewSimpleKeyProvider(apiKey, apiSecret))
+	e, err := webhook.ReceiveWebhookEvent(r, auth.NewFileBasedKeyProviderFromMap(map[string]string{apiKey: apiSecret, "devkey": "secret"}))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -42,8 +42,12 @@ func (s *State) Due(now time.Time) Action {
 	}
 }
 
-// NextLook is when news is overdue: the time at which to ask LiveKit.
+// NextLook is when news is overdue: the time at which to ask LiveKit. It is zero
+// until the start has answered, since that brings the policy.
 func (s *State) NextLook() time.Time {
+	if !s.Started {
+		return time.Time{}
+	}
 	since := later(later(s.NewsAt, s.EndExpected), s.LookedAt)
 	return since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
 }

@@ -84,7 +84,10 @@ func TestTheNextLookFollowsTheLastOfNewsEndAndLook(t *testing.T) {
 			require.Equal(t, noon.Add(tc.want), s.NextLook())
 		})
 	}
-	require.Equal(t, noon.Add(15*time.Second), seen(t, starting).NextLook())
+	begun := seen(t, starting)
+	require.Zero(t, begun.NextLook(), "until the start answers there is no policy")
+	begun.Started = true
+	require.Equal(t, noon.Add(15*time.Second), begun.NextLook())
 }
 
 func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {

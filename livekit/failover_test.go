@@ -1,6 +1,7 @@
 package livekit_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	lk "github.com/livekit/protocol/livekit"
@@ -49,6 +51,11 @@ func (c *regions) of(project string) (n int) {
 	return n
 }
 
+var projects atomic.Int32
+
+// projectOf is a project of its own for each run of a test.
+func projectOf(name string) string { return fmt.Sprintf("%s-%d", name, projects.Add(1)) }
+
 func TestMain(m *testing.M) {
 	server := httptest.NewServer(cloud)
 	proxy, err := url.Parse(server.URL)
@@ -74,9 +81,10 @@ func TestAStartIsSentToOneRegionOnceThoughAllAreDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := at("http://"+name+".livekit.cloud").Start(t.Context(), req)
+			project := projectOf(name)
+			_, err := at("http://"+project+".livekit.cloud").Start(t.Context(), req)
 			require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
-			require.Equal(t, 1, cloud.of(name))
+			require.Equal(t, 1, cloud.of(project))
 		})
 	}
 }
@@ -84,7 +92,8 @@ func TestAStartIsSentToOneRegionOnceThoughAllAreDown(t *testing.T) {
 // Without this one, the test above would also pass with an SDK that never fails over.
 func TestAListIsReadFromAnotherRegion(t *testing.T) {
 	t.Parallel()
-	_, err := at("http://reader.livekit.cloud").InRoom(t.Context(), "standup")
+	project := projectOf("reader")
+	_, err := at("http://"+project+".livekit.cloud").InRoom(t.Context(), "standup")
 	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
-	require.Equal(t, 3, cloud.of("reader"))
+	require.Equal(t, 3, cloud.of(project))
 }

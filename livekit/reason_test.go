@@ -44,7 +44,7 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 			t.Parallel()
 			require.True(t, twirp.IsValidErrorCode(tc.code))
 			s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				require.NoError(t, twirp.WriteError(w, twirp.NewError(tc.code, message)))
+				_ = twirp.WriteError(w, twirp.NewError(tc.code, message)) // whoever asked has gone
 			}))
 			c := at(s.url)
 			for call, got := range map[string]struct {

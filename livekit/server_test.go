@@ -2,7 +2,6 @@ package livekit_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -157,9 +156,8 @@ func bearer(r *http.Request) string {
 // failure is an error as the domain tells it.
 func failure(t *testing.T, err error) *egress.Error {
 	t.Helper()
-	require.Error(t, err)
 	var e *egress.Error
-	require.True(t, errors.As(err, &e), "%T is no egress.Error: %v", err, err)
+	require.ErrorAs(t, err, &e)
 	return e
 }
 

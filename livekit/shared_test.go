@@ -2,13 +2,14 @@ package livekit
 
 import (
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 var one = []*livekit.EgressInfo{{EgressId: "EG_1"}}
@@ -34,17 +35,17 @@ func TestCallersWhoComeDuringACallShareIt(t *testing.T) {
 		var s sharedList
 		release := make(chan struct{})
 		a := &asked{do: func() { <-release }}
-		var callers sync.WaitGroup
+		var callers errgroup.Group
 		for range 50 {
-			callers.Go(func() {
+			callers.Go(func() error {
 				items, err := s.get(time.Nanosecond, a.ask)
-				require.NoError(t, err)
-				require.Equal(t, one, items)
+				assert.Equal(t, one, items)
+				return err
 			})
 		}
 		synctest.Wait() // all of them wait now
 		close(release)
-		callers.Wait()
+		require.NoError(t, callers.Wait())
 		require.Equal(t, 1, a.n)
 	})
 }
@@ -58,7 +59,7 @@ func TestAListIsKeptUntilItIsTooOld(t *testing.T) {
 			wait  time.Duration
 			calls int
 		}{{0, 1}, {2*time.Second - 1, 1}, {1, 2}, {time.Second, 2}, {time.Hour, 3}} {
-			time.Sleep(step.wait) // of the bubble's own clock
+			<-time.After(step.wait) // on the bubble's own clock
 			items, err := s.get(2*time.Second, a.ask)
 			require.NoError(t, err)
 			require.Equal(t, one, items)
@@ -71,7 +72,7 @@ func TestAListIsAsOldAsItsQuestion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s sharedList
-		a := &asked{do: func() { time.Sleep(5 * time.Second) }}
+		a := &asked{do: func() { <-time.After(5 * time.Second) }}
 		for range 2 {
 			_, err := s.get(2*time.Second, a.ask)
 			require.NoError(t, err)

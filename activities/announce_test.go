@@ -1,0 +1,209 @@
+package activities_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/webhook"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+const consumerKey, consumerSecret = "devkey", "a-secret-of-32-characters-or-more"
+
+// ended is an egress_ended as LiveKit spells it, with a field and a status of a newer one.
+func ended(t *testing.T, at time.Time) egress.Event {
+	t.Helper()
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_ended", "id":"EV_1", "createdAt":"%d",
+		"egressInfo":{"egressId":"EG_1","status":"EGRESS_COMPLETE","endedAt":"%d","newField":{"a":1}}}`, at.Unix(), at.UnixNano()))
+	require.NoError(t, err)
+	return e
+}
+
+// consumer takes announcements with LiveKit's own receiver.
+type consumer struct {
+	mu      sync.Mutex
+	events  []*lk.WebhookEvent
+	headers []http.Header
+	lengths []int64
+}
+
+func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, err := webhook.ReceiveWebhookEvent(r, auth.NewSimpleKeyProvider(consumerKey, consumerSecret))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events, c.headers, c.lengths = append(c.events, e), append(c.headers, r.Header), append(c.lengths, r.ContentLength)
+}
+
+func at(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// announce is one attempt.
+func announce(t *testing.T, url string, e egress.Event) error {
+	t.Helper()
+	var s testsuite.WorkflowTestSuite
+	s.SetLogger(quiet{})
+	env := s.NewTestActivityEnvironment()
+	env.SetDataConverter(payload.Converter())
+	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, APIKey: consumerKey, APISecret: consumerSecret, Timeout: time.Second})
+	env.RegisterActivity(d.Announce)
+	_, err := env.ExecuteActivity(d.Announce, e)
+	return err
+}
+
+func TestAConsumersOwnLiveKitReceiverTakesTheAnnouncement(t *testing.T) {
+	t.Parallel()
+	for name, endedAt := range map[string]time.Time{
+		"at once":              time.Now(),
+		"two days after":       time.Now().Add(-48 * time.Hour),
+		"without an end there": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, e := &consumer{}, ended(t, endedAt)
+			require.NoError(t, announce(t, at(t, c.ServeHTTP), e))
+			require.Len(t, c.events, 1)
+			require.Equal(t, e.Proto().String(), c.events[0].String())
+			require.Equal(t, egress.EventEnded, c.events[0].GetEvent())
+			require.Equal(t, "LiveKit", c.headers[0].Get("User-Agent"))
+			require.Equal(t, "application/webhook+json", c.headers[0].Get("Content-Type"))
+			require.NotContains(t, c.headers[0].Get("Authorization"), "Bearer")
+			require.Equal(t, int64(len(e.Raw())), c.lengths[0])
+		})
+	}
+}
+
+func TestTheAnnouncedBodyIsTheEventAsLiveKitSpelledIt(t *testing.T) {
+	t.Parallel()
+	e := ended(t, time.Now())
+	var body []byte
+	url := at(t, func(_ http.ResponseWriter, r *http.Request) { body, _ = io.ReadAll(r.Body) })
+	require.NoError(t, announce(t, url, e))
+	require.JSONEq(t, string(e.Raw()), string(body))
+	require.Contains(t, string(body), "newField", "what a newer LiveKit adds reaches the consumer")
+}
+
+func TestARepeatedAnnouncementIsTheSameEventFreshlySigned(t *testing.T) {
+	t.Parallel()
+	c, e := &consumer{}, ended(t, time.Now().Add(-48*time.Hour))
+	url := at(t, c.ServeHTTP)
+	for range 3 {
+		require.NoError(t, announce(t, url, e))
+	}
+	require.Len(t, c.events, 3)
+	for i, event := range c.events {
+		require.Equal(t, "EV_1", event.GetId())
+		require.Equal(t, c.events[0].String(), event.String())
+		token, err := auth.ParseAPIToken(c.headers[i].Get("Authorization"))
+		require.NoError(t, err)
+		claims, _, err := token.Verify(consumerSecret)
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now().Add(5*time.Minute), claims.ExpiresAt.Time, 10*time.Second, "signed now, not when it ended")
+	}
+}
+
+func TestEveryAnswerBut2xxIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 501, 502, 503, 504} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			moved := at(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
+			url := at(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", moved)
+				w.Header().Set("Retry-After", "3600")
+				w.WriteHeader(status)
+			})
+			a, e := failed(t, announce(t, url, ended(t, time.Now())))
+			require.Equal(t, egress.Consumer, e.Reason)
+			require.False(t, a.NonRetryable())
+			require.Contains(t, e.Message, fmt.Sprint(status))
+			require.Zero(t, a.NextRetryDelay(), "when is the policy's to say")
+		})
+	}
+}
+
+func TestEvery2xxIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 201, 202, 204, 206} {
+		url := at(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		require.NoError(t, announce(t, url, ended(t, time.Now())), status)
+	}
+}
+
+func TestAConsumerThatDoesNotAnswerIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{
+		"refuses": refusing(t),
+		"hangs": at(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}),
+		"cuts the connection": at(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		"breaks off in its answer": at(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "ok")
+		}),
+		"cannot be found": "http://no..such..host/livekit",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, e := failed(t, announce(t, url+"/hook?key=CANARY", ended(t, time.Now())))
+			require.Equal(t, egress.Consumer, e.Reason)
+			require.False(t, a.NonRetryable())
+			require.NotContains(t, a.Error(), "CANARY", "a consumer's URL may hold a key, and errors rest in the history")
+			require.Nil(t, a.Unwrap())
+		})
+	}
+}
+
+func refusing(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return "http://" + l.Addr().String()
+}
+
+func TestAConsumerThatTalksWithoutEndIsNotListenedToForLong(t *testing.T) {
+	t.Parallel()
+	url := at(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 32<<10)); err != nil {
+				return
+			}
+		}
+	})
+	require.NoError(t, announce(t, url, ended(t, time.Now())))
+}
+
+func TestAKeyThatCannotSignIsOurOwnFault(t *testing.T) {
+	t.Parallel()
+	var s testsuite.WorkflowTestSuite
+	s.SetLogger(quiet{})
+	env := s.NewTestActivityEnvironment()
+	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: refusing(t)})
+	env.RegisterActivity(d.Announce)
+	_, err := env.ExecuteActivity(d.Announce, ended(t, time.Now()))
+	_, e := failed(t, err)
+	require.Equal(t, egress.Internal, e.Reason)
+}

@@ -1,0 +1,239 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// attempts runs an activity in a workflow that repeats it, as Temporal does.
+type attempts struct {
+	*testsuite.TestWorkflowEnvironment
+	options workflow.ActivityOptions
+}
+
+func newAttempts(a *api) *attempts {
+	var s testsuite.WorkflowTestSuite
+	s.SetLogger(quiet{})
+	env := s.NewTestWorkflowEnvironment()
+	env.SetDataConverter(payload.Converter())
+	env.SetTestTimeout(24 * time.Hour)
+	a.began = time.Now()
+	return &attempts{env, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Hour, HeartbeatTimeout: 30 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 20},
+	}}
+}
+
+// run executes the activity until it succeeds or fails for good.
+func (e *attempts) run(fn, argument, result any) error {
+	e.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: "activity"})
+	e.ExecuteWorkflow(func(ctx workflow.Context) (any, error) {
+		ctx = workflow.WithActivityOptions(ctx, e.options)
+		return nil, workflow.ExecuteActivity(ctx, "activity", argument).Get(ctx, result)
+	})
+	return e.GetWorkflowError()
+}
+
+// secondAttempt runs a start whose first attempt died with its worker.
+func secondAttempt(t *testing.T, a *api, in activities.StartRequest) (s activities.Started, err error) {
+	t.Helper()
+	act := activitiesOf(t, a)
+	err = newAttempts(a).run(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		if activity.GetInfo(ctx).Attempt == 1 {
+			return activities.Started{}, errors.New("the worker died")
+		}
+		return act.Start(ctx, in)
+	}, in, &s)
+	return s, err
+}
+
+func TestAnAttemptAfterOneThatDiedFindsWhatThatOneStarted(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onList: lists(ours(t, "EG_earlier"))}
+		s, err := secondAttempt(t, a, plain(roomRequest()))
+		require.NoError(t, err)
+		require.Equal(t, "EG_earlier", s.Info.Proto().GetEgressId())
+		require.Equal(t, []string{"0s list " + room}, a.log)
+	})
+}
+
+func TestAnAttemptAfterOneThatDiedStartsOnlyWhatASearchDidNotFind(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: accepts, onList: lists()}
+		_, err := secondAttempt(t, a, plain(roomRequest()))
+		require.NoError(t, err)
+		require.Equal(t, append(searched(0), "1m30s start"), a.log)
+	})
+}
+
+// by is a start that is not to be asked for after a moment.
+func by(d time.Duration) activities.StartRequest {
+	in := plain(roomRequest())
+	at := time.Now().Add(d)
+	in.Input.StartBy = &at
+	return in
+}
+
+func TestAStartWhoseTimeHasPassedIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{}
+		_, err := start(t, a, by(-time.Millisecond))
+		ae, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.True(t, ae.NonRetryable())
+		require.Empty(t, a.log)
+	})
+}
+
+func TestAStartWhoseTimeHasNotPassedIsAskedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: accepts}
+		_, err := start(t, a, by(0))
+		require.NoError(t, err)
+		require.Equal(t, []string{"0s start"}, a.log)
+	})
+}
+
+func TestAStartWhoseTimePassesWhileLiveKitIsUnreachableIsGivenUp(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(unreachable, unreachable, unreachable)}
+		_, err := start(t, a, by(2*time.Second))
+		_, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.Equal(t, []string{"0s start", "1s start"}, a.log)
+	})
+}
+
+func TestAStartWhoseTimePassesDuringTheSearchIsStillFound(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(ambiguous), onList: func(n int) ([]*lk.EgressInfo, error) {
+			return map[bool][]*lk.EgressInfo{true: {ours(t, "EG_late")}}[n == 10], nil
+		}}
+		s, err := start(t, a, by(2*time.Second))
+		require.NoError(t, err)
+		require.Equal(t, "EG_late", s.Info.Proto().GetEgressId())
+		require.Equal(t, 1, a.count["start"])
+	})
+}
+
+func TestAStartWhoseTimePassesDuringTheSearchIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(ambiguous), onList: lists()}
+		_, err := start(t, a, by(2*time.Second))
+		_, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.Equal(t, append([]string{"0s start"}, searched(0)...), a.log)
+	})
+}
+
+func TestALaterAttemptAfterTheTimeHasPassedFindsButNeverStarts(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		listed []*lk.EgressInfo
+		want   string
+	}{
+		"what there is":    {[]*lk.EgressInfo{ours(t, "EG_earlier")}, ""},
+		"what there isn't": {nil, string(egress.TooLate)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onList: lists(tc.listed...)} // a start would panic
+				_, err := secondAttempt(t, a, by(-time.Hour))
+				ae := &temporal.ApplicationError{}
+				_ = errors.As(err, &ae)
+				require.Equal(t, tc.want, ae.Type())
+			})
+		})
+	}
+}
+
+func TestALongStartSaysThatItIsAlive(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &hanging{api: &api{onList: lists(ours(t, "EG_slow"))}}
+		env := newAttempts(a.api)
+		var beats atomic.Int32
+		env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
+		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL}, a, keys(t))
+		require.NoError(t, env.run(act.Start, plain(roomRequest()), nil))
+		synctest.Wait()
+		require.Positive(t, beats.Load())
+	})
+}
+
+// counted is a metrics handler that keeps its counters' sums.
+type counted struct {
+	client.MetricsHandler
+	name string
+	sums map[string]*atomic.Int64
+}
+
+func (c counted) WithTags(map[string]string) client.MetricsHandler { return c }
+func (c counted) Counter(name string) client.MetricsCounter {
+	return counted{sums: c.sums, name: name}
+}
+
+func (c counted) Inc(n int64) {
+	if sum, ok := c.sums[c.name]; ok {
+		sum.Add(n)
+	}
+}
+
+func TestAReplyWithoutOurTokenIsAStartAllTheSameAndCounted(t *testing.T) {
+	t.Parallel()
+	const metric = "reelkeeper_start_without_echo_total"
+	for name, tc := range map[string]struct {
+		reply func(egress.Request) *lk.EgressInfo
+		want  int64
+	}{
+		"none":           {func(egress.Request) *lk.EgressInfo { return status(lk.EgressStatus_EGRESS_STARTING) }, 1},
+		"only theirs":    {func(egress.Request) *lk.EgressInfo { return echo(egressID, roomRequest()) }, 1},
+		"ours and their": {func(r egress.Request) *lk.EgressInfo { return echo(egressID, r) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) { return tc.reply(r), nil }}
+				var s testsuite.WorkflowTestSuite
+				s.SetLogger(quiet{})
+				sums := map[string]*atomic.Int64{metric: {}}
+				s.SetMetricsHandler(counted{MetricsHandler: client.MetricsNopHandler, sums: sums})
+				env := s.NewTestActivityEnvironment()
+				env.SetDataConverter(payload.Converter())
+				act := activitiesOf(t, a)
+				env.RegisterActivity(act.Start)
+				v, err := env.ExecuteActivity(act.Start, plain(roomRequest()))
+				require.NoError(t, err)
+				var started activities.Started
+				require.NoError(t, v.Get(&started))
+				require.Equal(t, egressID, started.Info.Proto().GetEgressId())
+				require.Equal(t, tc.want, sums[metric].Load())
+			})
+		})
+	}
+}

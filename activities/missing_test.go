@@ -1,0 +1,115 @@
+package activities_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+var notFound = because(egress.NotFound)
+
+func TestAnEgressIsMissingOnceLiveKitHasNotKnownItForLongEnough(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		since time.Duration
+		news  bool
+	}{
+		"almost":      {time.Minute - 1, false},
+		"long enough": {time.Minute, true},
+		"for hours":   {3 * time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				since := time.Now().Add(-tc.since)
+				look, err := poll(t, &api{onGet: gets(notFound)}, question(), since)
+				require.Equal(t, tc.news, err == nil)
+				require.Equal(t, tc.news, look.MissingSince.Equal(since))
+				require.False(t, look.Info.Known())
+			})
+		})
+	}
+}
+
+// answered is what LiveKit answers to the looks of one poll, one after the other.
+func answered(of ...func(int) (*lk.EgressInfo, error)) func(int) (*lk.EgressInfo, error) {
+	return func(n int) (*lk.EgressInfo, error) { return of[min(n, len(of))-1](n) }
+}
+
+// pollUntilNews repeats a poll as Temporal does, on the bubble's clock.
+func pollUntilNews(t *testing.T, a *api) egress.Look {
+	t.Helper()
+	began := time.Now()
+	var details []any // what the last attempt that heartbeat has left
+	for {
+		env := newEnv(a)
+		a.began = began
+		for _, d := range details {
+			env.SetHeartbeatDetails(d)
+		}
+		env.SetOnActivityHeartbeatListener(func(_ *activity.Info, v converter.EncodedValues) {
+			var since time.Time
+			if v.Get(&since) == nil {
+				details = []any{since}
+			}
+		})
+		act := activitiesOf(t, a)
+		env.RegisterActivity(act.Poll)
+		v, err := env.ExecuteActivity(act.Poll, question(web, have(active, egress.OutlookEnding)))
+		if err == nil {
+			var look egress.Look
+			require.NoError(t, v.Get(&look))
+			return look
+		}
+		pass(stillGoing(t, err))
+	}
+}
+
+func TestMissingIsRememberedOverAttempts(t *testing.T) {
+	down, unknown, known := gets(because(egress.Ambiguous)), gets(notFound), is(active)
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		looks []func(int) (*lk.EgressInfo, error)
+		since time.Duration // from the first look, which are 40 s apart
+		until time.Duration
+	}{
+		"from the first not_found on":                    {looks(unknown), 0, 80 * time.Second},
+		"and LiveKit being down between tells nothing":   {looks(unknown, down, unknown), 0, 80 * time.Second},
+		"but being down is not missing":                  {looks(down, down, down, unknown), 2 * time.Minute, 200 * time.Second},
+		"and an egress that is known again begins anew":  {looks(unknown, known, unknown), 80 * time.Second, 160 * time.Second},
+		"also when it was known again after a long time": {looks(unknown, known, known, known, known, unknown), 200 * time.Second, 280 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				began := time.Now()
+				look := pollUntilNews(t, &api{onGet: answered(tc.looks...)})
+				require.Equal(t, tc.since, look.MissingSince.Sub(began))
+				require.Equal(t, tc.until, time.Since(began))
+			})
+		})
+	}
+}
+
+func looks(of ...func(int) (*lk.EgressInfo, error)) []func(int) (*lk.EgressInfo, error) { return of }
+
+func TestLiveKitBeingDownNeverMakesAnEgressMissing(t *testing.T) {
+	t.Parallel()
+	others := slices.DeleteFunc(egress.Reasons(), func(r egress.Reason) bool { return r == egress.NotFound })
+	for _, reason := range others {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				_, err := poll(t, &api{onGet: gets(because(reason))}, question(), time.Now().Add(-24*time.Hour))
+				stillGoing(t, err)
+			})
+		})
+	}
+}

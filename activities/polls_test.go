@@ -1,0 +1,272 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	starting = lk.EgressStatus_EGRESS_STARTING
+	active   = lk.EgressStatus_EGRESS_ACTIVE
+	ending   = lk.EgressStatus_EGRESS_ENDING
+	complete = lk.EgressStatus_EGRESS_COMPLETE
+)
+
+func is(s lk.EgressStatus) func(int) (*lk.EgressInfo, error) {
+	return func(int) (*lk.EgressInfo, error) { return status(s), nil }
+}
+
+func gets(err error) func(int) (*lk.EgressInfo, error) {
+	return func(int) (*lk.EgressInfo, error) { return nil, err }
+}
+
+// question is a poll about an active egress of a room.
+func question(change ...func(*activities.PollRequest)) activities.PollRequest {
+	in := activities.PollRequest{EgressID: egressID, Room: room, Have: active, Outlook: egress.OutlookActive, Policy: egress.DefaultPolicy()}
+	for _, f := range change {
+		f(&in)
+	}
+	return in
+}
+
+func have(s lk.EgressStatus, o egress.Outlook) func(*activities.PollRequest) {
+	return func(in *activities.PollRequest) { in.Have, in.Outlook = s, o }
+}
+
+func web(in *activities.PollRequest) { in.Room = "" }
+
+func from(d time.Duration) func(*activities.PollRequest) {
+	return func(in *activities.PollRequest) { in.From = time.Now().Add(d) }
+}
+
+func until(d time.Duration) func(*activities.PollRequest) {
+	return func(in *activities.PollRequest) { in.Until = time.Now().Add(d) }
+}
+
+// poll is one attempt, the first one; details are what an earlier one heartbeat.
+func poll(t *testing.T, a *api, in activities.PollRequest, details ...any) (egress.Look, error) {
+	t.Helper()
+	env := newEnv(a)
+	for _, d := range details {
+		env.SetHeartbeatDetails(d)
+	}
+	act := activitiesOf(t, a)
+	env.RegisterActivity(act.Poll)
+	v, err := env.ExecuteActivity(act.Poll, in)
+	if err != nil {
+		return egress.Look{}, err
+	}
+	var l egress.Look
+	return l, v.Get(&l)
+}
+
+// stillGoing is a poll without news, and when it is to be repeated.
+func stillGoing(t *testing.T, err error) time.Duration {
+	t.Helper()
+	a, e := failed(t, err)
+	require.Equal(t, egress.StillGoing, e.Reason)
+	require.False(t, a.NonRetryable())
+	require.Equal(t, temporal.ApplicationErrorCategoryBenign, a.Category())
+	return a.NextRetryDelay()
+}
+
+func TestNewsEndsThePollAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		have, seen lk.EgressStatus
+		outlook    egress.Outlook
+	}{
+		{starting, active, egress.OutlookStarting},
+		{starting, complete, egress.OutlookStarting},
+		{active, ending, egress.OutlookActive},
+		{active, lk.EgressStatus_EGRESS_FAILED, egress.OutlookActive},
+		{active, lk.EgressStatus_EGRESS_ABORTED, egress.OutlookEnding},
+		{ending, complete, egress.OutlookEnding},
+		{ending, lk.EgressStatus_EGRESS_LIMIT_REACHED, egress.OutlookEnding},
+	} {
+		t.Run(fmt.Sprintf("%s after %s", tc.seen, tc.have), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onGet: is(tc.seen)}
+				look, err := poll(t, a, question(have(tc.have, tc.outlook)))
+				require.NoError(t, err)
+				require.Equal(t, tc.seen, look.Info.Proto().GetStatus())
+				require.False(t, look.RoomGone)
+				require.Zero(t, look.MissingSince)
+				require.Equal(t, []string{"0s get EG_1"}, a.log)
+			})
+		})
+	}
+}
+
+func TestWhatIsNoNewsIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		have lk.EgressStatus
+		seen func(int) (*lk.EgressInfo, error)
+		says string
+	}{
+		"the same status":               {active, is(active), "still EGRESS_ACTIVE"},
+		"a status that regressed":       {ending, is(active), "still EGRESS_ACTIVE"},
+		"a status of a newer LiveKit":   {starting, is(99), "still 99"},
+		"not known, for the first time": {active, gets(because(egress.NotFound)), "does not know it"},
+		"LiveKit is down":               {active, gets(because(egress.Ambiguous)), "LiveKit said ambiguous"},
+		"LiveKit cannot be reached":     {active, gets(because(egress.Unreachable)), "LiveKit said unreachable"},
+		"our key is refused":            {active, gets(because(egress.Denied)), "LiveKit said denied"},
+		"too many requests":             {active, gets(because(egress.RateLimited)), "LiveKit said rate_limited"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				_, err := poll(t, &api{onGet: tc.seen, live: true}, question(have(tc.have, egress.OutlookEnding)))
+				require.Equal(t, 40*time.Second, stillGoing(t, err))
+				require.ErrorContains(t, err, tc.says)
+			})
+		})
+	}
+}
+
+func TestTheNextLookIsWhenThePolicySays(t *testing.T) {
+	t.Parallel()
+	about5m := time.Duration(float64(5*time.Minute) * (0.9 + 0.2*egress.Spread(egressID)))
+	require.InDelta(t, 5*time.Minute, about5m, float64(30*time.Second))
+	for name, tc := range map[string]struct {
+		outlook egress.Outlook
+		change  func(*activities.PollRequest)
+		want    []time.Duration
+	}{
+		// The wait before the first look has been the workflow's own timer.
+		"soon after a start":          {egress.OutlookStarting, web, []time.Duration{30 * time.Second, time.Minute, time.Minute, time.Minute}},
+		"seldom while it is active":   {egress.OutlookActive, web, []time.Duration{about5m, about5m, about5m, about5m}},
+		"soon again near its end":     {egress.OutlookEnding, web, []time.Duration{40 * time.Second, time.Minute, time.Minute, time.Minute}},
+		"not before it was asked for": {egress.OutlookEnding, from(time.Minute), []time.Duration{time.Minute, 40 * time.Second, time.Minute, time.Minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onGet: is(starting), live: true}
+				act := activitiesOf(t, a)
+				var waits []time.Duration
+				_ = newAttempts(a).run(func(ctx context.Context, in activities.PollRequest) (egress.Look, error) {
+					_, err := act.Poll(ctx, in)
+					var a *temporal.ApplicationError
+					if !errors.As(err, &a) || len(waits) == len(tc.want) {
+						return egress.Look{}, err
+					}
+					waits = append(waits, a.NextRetryDelay())
+					pass(a.NextRetryDelay()) // the workflow's clock is not the bubble's
+					return egress.Look{}, errors.New("the server's to repeat")
+				}, question(have(starting, tc.outlook), tc.change), nil)
+				require.Equal(t, tc.want, waits)
+			})
+		})
+	}
+}
+
+func TestTheNextLookIsNoLaterThanTheAnswerIsDue(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ until, want time.Duration }{
+		"soon":     {7 * time.Second, 7 * time.Second},
+		"at once":  {time.Nanosecond, time.Millisecond},
+		"far away": {time.Hour, 40 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				_, err := poll(t, &api{onGet: is(active)}, question(have(active, egress.OutlookEnding), until(tc.until)))
+				require.Equal(t, tc.want, stillGoing(t, err))
+			})
+		})
+	}
+}
+
+func TestTheAnswerThatIsDueIsGivenWithoutNews(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		seen  func(int) (*lk.EgressInfo, error)
+		known bool
+	}{
+		"as it was":         {is(active), true},
+		"LiveKit is down":   {gets(because(egress.Ambiguous)), false},
+		"LiveKit forgot it": {gets(because(egress.NotFound)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				look, err := poll(t, &api{onGet: tc.seen, live: true}, question(until(0)))
+				require.NoError(t, err)
+				require.Equal(t, tc.known, look.Info.Known())
+			})
+		})
+	}
+}
+
+func TestBeforeItsTimeNothingIsAsked(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{}
+		_, err := poll(t, a, question(from(90*time.Second), until(time.Second)))
+		require.Equal(t, 90*time.Second, stillGoing(t, err))
+		require.Empty(t, a.log)
+	})
+}
+
+func TestARoomThatIsGoneIsNews(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: is(active), live: false}
+		look, err := poll(t, a, question())
+		require.NoError(t, err)
+		require.True(t, look.RoomGone)
+		require.Equal(t, active, look.Info.Proto().GetStatus())
+		require.Equal(t, []string{"0s get EG_1", "0s rooms " + room}, a.log)
+	})
+}
+
+func TestARoomIsOnlyAskedForWhereItCouldTellAnything(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		api   *api
+		in    func(*activities.PollRequest)
+		rooms int
+	}{
+		"it is there":                  {&api{onGet: is(active), live: true}, func(*activities.PollRequest) {}, 1},
+		"it cannot be asked for":       {&api{onGet: is(active), liveErr: because(egress.Ambiguous)}, func(*activities.PollRequest) {}, 1},
+		"a web egress has none":        {&api{onGet: is(active)}, web, 0},
+		"an end is expected already":   {&api{onGet: is(active)}, have(active, egress.OutlookEnding), 0},
+		"LiveKit could not be asked":   {&api{onGet: gets(because(egress.Ambiguous))}, web, 0},
+		"LiveKit does not know it now": {&api{onGet: gets(because(egress.NotFound))}, web, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				_, err := poll(t, tc.api, question(tc.in))
+				stillGoing(t, err)
+				require.Equal(t, tc.rooms, tc.api.count["rooms"])
+			})
+		})
+	}
+}
+
+func TestAPollShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		m := status(complete)
+		m.Request = &lk.EgressInfo_RoomComposite{RoomComposite: &lk.RoomCompositeEgressRequest{
+			FileOutputs: []*lk.EncodedFileOutput{{Output: &lk.EncodedFileOutput_S3{S3: &lk.S3Upload{Secret: "CANARY"}}}},
+		}}
+		look, err := poll(t, &api{onGet: func(int) (*lk.EgressInfo, error) { return m, nil }}, question())
+		require.NoError(t, err)
+		require.NotContains(t, string(look.Info.Raw()), "CANARY")
+	})
+}

@@ -1,0 +1,85 @@
+package activities_test
+
+import (
+	"testing"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func stop(t *testing.T, a *api) (egress.Info, error) {
+	t.Helper()
+	env := newEnv(a)
+	act := activitiesOf(t, a)
+	env.RegisterActivity(act.Stop)
+	v, err := env.ExecuteActivity(act.Stop, egressID)
+	if err != nil {
+		return egress.Info{}, err
+	}
+	var i egress.Info
+	return i, v.Get(&i)
+}
+
+func TestAStopTellsHowTheEgressThenIs(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStop: is(ending)}
+		info, err := stop(t, a)
+		require.NoError(t, err)
+		require.Equal(t, ending, info.Proto().GetStatus())
+		require.Equal(t, []string{"0s stop EG_1"}, a.log)
+	})
+}
+
+func TestAStopOfAnEgressThatIsOverTellsHowItEnded(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStop: gets(because(egress.AlreadyOver)), onGet: is(complete)}
+		info, err := stop(t, a)
+		require.NoError(t, err)
+		require.Equal(t, complete, info.Proto().GetStatus())
+		require.Equal(t, []string{"0s stop EG_1", "0s get EG_1"}, a.log)
+	})
+}
+
+func TestAStopThatFailsSaysWhy(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		stop, get error
+		want      egress.Reason
+		final     bool
+	}{
+		"its worker does not answer":       {because(egress.Unanswered), nil, egress.Unanswered, false},
+		"LiveKit cannot be reached":        {because(egress.Unreachable), nil, egress.Unreachable, false},
+		"nobody knows what became of it":   {because(egress.Ambiguous), nil, egress.Ambiguous, false},
+		"LiveKit does not know the egress": {because(egress.NotFound), nil, egress.NotFound, true},
+		"our key is refused":               {because(egress.Denied), nil, egress.Denied, true},
+		"over, and then LiveKit is down":   {because(egress.AlreadyOver), because(egress.Ambiguous), egress.Ambiguous, false},
+		"over, and forgotten":              {because(egress.AlreadyOver), because(egress.NotFound), egress.NotFound, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				_, err := stop(t, &api{onStop: gets(tc.stop), onGet: gets(tc.get)})
+				a, e := failed(t, err)
+				require.Equal(t, tc.want, e.Reason)
+				require.Equal(t, "LiveKit said "+string(tc.want), e.Message)
+				require.Equal(t, tc.final, a.NonRetryable())
+				require.ErrorContains(t, err, "LiveKit said")
+			})
+		})
+	}
+}
+
+func TestAStopShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		m := status(ending)
+		m.Request = &lk.EgressInfo_Web{Web: &lk.WebEgressRequest{Url: "https://example.com/?token=CANARY"}}
+		info, err := stop(t, &api{onStop: func(int) (*lk.EgressInfo, error) { return m, nil }})
+		require.NoError(t, err)
+		require.NotContains(t, string(info.Raw()), "CANARY")
+	})
+}

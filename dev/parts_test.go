@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// instanceAt is an instance before its parts are started.
+func instanceAt(t *testing.T, o instanceOptions) *instance {
+	t.Helper()
+	i := &instance{}
+	ctx, cancel := context.WithCancel(t.Context())
+	i.cancel = cancel
+	i.parts, i.ctx = errgroup.WithContext(ctx)
+	var err error
+	i.place, err = o.place()
+	require.NoError(t, err)
+	i.lock, err = lockState(o.stateDir)
+	require.NoError(t, err)
+	return i
+}
+
+// sign posts an event as LiveKit would, and returns the answer.
+func sign(t *testing.T, url, event string) int {
+	t.Helper()
+	body := fmt.Appendf(nil, `{"event":%q,"id":"EV_1","egressInfo":{"egressId":"EG_1"}}`, event)
+	sum := sha256.Sum256(body)
+	token, err := auth.NewAccessToken(devKey, devSecret).SetValidFor(time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", token)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return res.StatusCode
+}
+
+func TestAPartThatFailsEndsTheInstance(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	i := instanceAt(t, options(t, p))
+	require.NoError(t, i.serve("starter", p.starter, http.NotFoundHandler()))
+	i.parts.Go(func() error { return io.ErrUnexpectedEOF })
+	<-i.failed()
+	require.ErrorIs(t, i.stop(), io.ErrUnexpectedEOF)
+	require.NoError(t, check("starter", p.starter), "its other parts have ended too")
+}
+
+func TestTheFakeLiveKitHasARoomWithPeopleAndTellsTheStarter(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	o := options(t, p)
+	o.fake = fakelivekit.Config{Timings: fakelivekit.DefaultTimings().Scaled(0.01)}
+	i := instanceAt(t, o)
+	told := make(chan string, 100)
+	require.NoError(t, i.serve("starter", p.starter, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Path })))
+	require.NoError(t, i.startFake(o))
+	require.Equal(t, egress.WebhookPath, <-told) // its room has begun
+	require.ErrorContains(t, i.startFake(o), "fake LiveKit", "its port is taken by now")
+	require.NoError(t, i.stop())
+}
+
+func TestWithTheUsersOwnServersNoStandInIsStarted(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	o := options(t, p)
+	o.environ = ownServers()
+	i := instanceAt(t, o)
+	require.NoError(t, i.startFake(o))
+	require.NoError(t, i.startTemporal(t.Context(), o))
+	require.Nil(t, i.fake)
+	require.Nil(t, i.temporal)
+	require.NoError(t, i.stop())
+}

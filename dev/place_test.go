@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestThePlaceIsOneJSONLineWithTheseKeys(t *testing.T) {
+	t.Parallel()
+	o := options(t, defaultPorts)
+	p, err := o.place()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, p.announce(&out, true))
+	require.Equal(t, 1, bytes.Count(out.Bytes(), []byte("\n")))
+	var got map[string]string
+	require.NoError(t, json.Unmarshal(out.Bytes(), &got))
+	require.Equal(t, map[string]string{
+		"starter": "http://127.0.0.1:7980", "livekit": "http://127.0.0.1:7880", "api_key": "devkey", "api_secret": "secret",
+		"temporal": "127.0.0.1:7233", "namespace": "default", "ui": "http://127.0.0.1:8233", "state": o.stateDir,
+	}, got)
+}
+
+func TestThePlaceNamesTheUsersOwnServers(t *testing.T) {
+	t.Parallel()
+	o := options(t, defaultPorts)
+	o.environ = ownServers()
+	got, err := o.place()
+	require.NoError(t, err)
+	require.Equal(t, place{
+		Starter: "http://127.0.0.1:7980", LiveKit: "wss://live.example.com", APIKey: "key", APISecret: "their-secret",
+		Temporal: "temporal.example.com:7233", Namespace: "recordings", UI: "", State: o.stateDir,
+	}, got)
+	var out bytes.Buffer
+	require.NoError(t, got.announce(&out, false))
+	require.NotContains(t, out.String(), "their-secret")
+}
+
+func TestALiveKitThatIsOnlyHalfNamedIsNotUsed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"} {
+		o := options(t, defaultPorts)
+		o.environ = ownServers()
+		maps.DeleteFunc(o.environ, func(n, _ string) bool { return n == name })
+		p, err := o.place()
+		require.NoError(t, err)
+		require.Equal(t, []string{"http://127.0.0.1:7880", devKey, devSecret}, []string{p.LiveKit, p.APIKey, p.APISecret}, "without "+name)
+	}
+}
+
+func TestAPersonIsToldWhatToDoNext(t *testing.T) {
+	t.Parallel()
+	p, err := options(t, defaultPorts).place()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, p.announce(&out, false))
+	for _, want := range []string{
+		p.Starter, p.Starter + "/webhooks/livekit", p.LiveKit, p.Temporal, p.UI, p.State, p.APIKey,
+		"go run ./starter start room-composite --room " + demoRoom,
+	} {
+		require.Contains(t, out.String(), want)
+	}
+}
+
+func TestTheStarterFindsTheInstanceInItsStateUntilItStops(t *testing.T) {
+	t.Parallel()
+	o := options(t, defaultPorts)
+	i := instanceAt(t, o)
+	require.NoError(t, i.leaveWord())
+	word := filepath.Join(o.stateDir, "dev.json")
+	b, err := os.ReadFile(word)
+	require.NoError(t, err)
+	var got place
+	require.NoError(t, json.Unmarshal(b, &got))
+	require.Equal(t, i.place, got)
+	info, err := os.Stat(word)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it holds a secret")
+
+	require.NoError(t, i.stop())
+	require.NoFileExists(t, word)
+	held, err := lockState(o.stateDir)
+	require.NoError(t, err, "and its state may be used again")
+	require.NoError(t, held.Close())
+}
+
+func TestEveryPortOfTheInstanceIsInItsPlace(t *testing.T) {
+	t.Parallel()
+	p, err := options(t, ports{1, 2, 3, 4, 5}).place()
+	require.NoError(t, err)
+	require.Equal(t, []string{"127.0.0.1:4", "http://127.0.0.1:1", "http://127.0.0.1:3", "http://127.0.0.1:5"},
+		slices.Sorted(slices.Values([]string{p.Temporal, p.Starter, p.LiveKit, p.UI})))
+}

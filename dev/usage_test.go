@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	full, file := filepath.Join(dir, "full"), filepath.Join(dir, "file")
+	require.NoError(t, os.Mkdir(full, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(full, "reel.db"), nil, 0o600))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, tc := range map[string]struct {
+		args string
+		says string
+	}{
+		"an unknown command":                 {"recrod", `dev: recrod: is no command`},
+		"an unknown flag":                    {"--prot-base 9000", "flag provided but not defined: -prot-base"},
+		"a port that is no number":           {"--port-base http", `"http"`},
+		"a port for root alone":              {"--port-base 80", "dev: --port-base: want a port from 1024 to 65531, got 80"},
+		"a port of zero":                     {"--port-base 0", "dev: --port-base: want a port from 1024 to 65531, got 0"},
+		"ports beyond the last":              {"--port-base 65532", "dev: --port-base: want a port from 1024 to 65531, got 65532"},
+		"a flag without its value":           {"--state", "state"},
+		"a demo of something":                {"demo twice", "dev: twice: is no argument of demo"},
+		"a demo with an unknown flag":        {"demo --fast", "flag provided but not defined: -fast"},
+		"more lost than all":                 {"demo --webhook-loss 1.1", "dev: --webhook-loss: want a rate from 0 to 1, got 1.1"},
+		"fewer lost than none":               {"demo --webhook-loss=-0.1", "dev: --webhook-loss: want a rate from 0 to 1, got -0.1"},
+		"a loss that is no number":           {"demo --webhook-loss NaN", "dev: --webhook-loss: want a rate from 0 to 1, got NaN"},
+		"a loss in percent":                  {"demo --webhook-loss 30%", `"30%"`},
+		"nothing to record":                  {"demo --egresses 0", "dev: --egresses: want 1 to 10000, got 0"},
+		"less than nothing":                  {"demo --egresses=-1", "dev: --egresses: want 1 to 10000, got -1"},
+		"more than one machine can":          {"demo --egresses 10001", "dev: --egresses: want 1 to 10000, got 10001"},
+		"some":                               {"demo --egresses some", `"some"`},
+		"a seed below zero":                  {"demo --seed=-1", `"-1"`},
+		"a demo on another instance's state": {"demo --state " + full, "dev: --state: " + full + " is not empty"},
+		"a demo whose state is a file":       {"demo --state " + file, "dev: --state: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, 2, run(append([]string{"dev"}, strings.Fields(tc.args)...), &stdout, &stderr), stderr.String())
+			require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+			require.True(t, strings.HasPrefix(stderr.String(), "dev: "), stderr.String())
+			require.Contains(t, stderr.String(), tc.says)
+			require.Empty(t, stdout.String())
+		})
+	}
+	require.NoDirExists(t, ".reelkeeper")
+}
+
+func TestABusyPortIsNamedBeforeAnythingIsStarted(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", loopback(0))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, busy.Close()) })
+	base := busy.Addr().(*net.TCPAddr).Port
+	state := filepath.Join(t.TempDir(), "state")
+
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, 2, run([]string{"dev", "--state", state, "--port-base", strconv.Itoa(base)}, &stdout, &stderr))
+	require.Contains(t, stderr.String(), "dev: starter: port "+strconv.Itoa(base)+" is taken; --port-base moves all ports")
+	require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+	require.Empty(t, stdout.String())
+	require.NoDirExists(t, state)
+}
+
+func TestEachBusyPortIsNamedByWhatWantsIt(t *testing.T) {
+	t.Parallel()
+	for what, pick := range map[string]func(*ports) *int{
+		"starter":      func(p *ports) *int { return &p.starter },
+		"admin":        func(p *ports) *int { return &p.admin },
+		"fake LiveKit": func(p *ports) *int { return &p.livekit },
+		"Temporal":     func(p *ports) *int { return &p.temporal },
+		"Temporal UI":  func(p *ports) *int { return &p.ui },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			p, err := freePorts()
+			require.NoError(t, err)
+			busy, err := net.Listen("tcp", loopback(0))
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, busy.Close()) })
+			*pick(&p) = busy.Addr().(*net.TCPAddr).Port
+
+			_, err = startInstance(t.Context(), options(t, p))
+			var e *egress.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, egress.Invalid, e.Reason)
+			require.Equal(t, what, e.Field)
+		})
+	}
+}
+
+func TestThePortsOfAUsersOwnServersMayBeTakenByThem(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	for _, port := range []*int{&p.livekit, &p.temporal, &p.ui} {
+		busy, err := net.Listen("tcp", loopback(0))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, busy.Close()) })
+		*port = busy.Addr().(*net.TCPAddr).Port
+	}
+	o := options(t, p)
+	o.environ = ownServers()
+	require.NoError(t, o.checkPorts())
+}
+
+func ownServers() map[string]string {
+	return map[string]string{
+		"LIVEKIT_URL": "wss://live.example.com", "LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "their-secret",
+		"TEMPORAL_ADDRESS": "temporal.example.com:7233", "TEMPORAL_NAMESPACE": "recordings",
+	}
+}
+
+func options(t *testing.T, p ports) instanceOptions {
+	t.Helper()
+	return instanceOptions{stateDir: filepath.Join(t.TempDir(), "state"), ports: p, environ: map[string]string{}, progress: io.Discard, log: io.Discard}
+}
+
+func TestAStateThatIsInUseIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	o := options(t, p)
+	held, err := lockState(o.stateDir)
+	require.NoError(t, err)
+	word := filepath.Join(o.stateDir, "dev.json")
+	require.NoError(t, os.WriteFile(word, []byte("{}"), 0o600))
+
+	_, err = startInstance(t.Context(), o)
+	var stderr bytes.Buffer
+	require.Equal(t, 2, app.Exit(&stderr, "dev", err))
+	require.Equal(t, "dev: --state: "+o.stateDir+" is in use by another dev\n", stderr.String())
+	require.FileExists(t, word, "the other instance's")
+
+	require.NoError(t, held.Close())
+	again, err := lockState(o.stateDir)
+	require.NoError(t, err, "the lock goes with whoever held it")
+	require.NoError(t, again.Close())
+}
+
+func TestAStateThatCannotBeMadeIsNamed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		_, err := lockState(dir)
+		var e *egress.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "--state", e.Field)
+	}
+}
+
+func TestPortsAreNextToEachOtherFromTheBaseOn(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[int]ports{
+		1024:  {1024, 1025, 1026, 1027, 1028},
+		65531: {65531, 65532, 65533, 65534, 65535},
+	} {
+		got, err := portsFrom(base, true)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	got, err := portsFrom(0, false)
+	require.NoError(t, err)
+	require.Equal(t, defaultPorts, got)
+}
+
+func TestFreePortsAreAllDifferentAndFree(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	all := map[int]bool{p.starter: true, p.admin: true, p.livekit: true, p.temporal: true, p.ui: true}
+	require.Len(t, all, 5)
+	require.NotContains(t, all, 0)
+}
+
+func TestBeingToldToStopIsNoFailure(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, ignoreCancel(context.Canceled))
+	require.ErrorIs(t, ignoreCancel(io.ErrUnexpectedEOF), io.ErrUnexpectedEOF)
+}

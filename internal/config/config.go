@@ -1,0 +1,120 @@
+// Package config holds every setting of ours in one plain struct, read from an
+// environment map. LiveKit's and Temporal's own variables keep their own names, so
+// that a set-up that works for LiveKit's tools works here. It must never read the
+// process environment by itself, nor put a secret into an error.
+package config
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Config is all settings. The tags are the one source of the settings table:
+// `env` names the variable, `doc` says what it means, `required` names the roles
+// that do not start without it.
+type Config struct {
+	LiveKit  LiveKit
+	Door     Door
+	Announce Announce
+	Sealing  Sealing
+	Start    Start
+	Look     Look
+
+	AllowHosts []string   `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts, addresses or CIDR blocks (comma separated) named in requests that we connect to although they are private."`
+	LogLevel   slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
+	LogFormat  string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
+}
+
+// LiveKit is where LiveKit is, and with which keys it is asked.
+type LiveKit struct {
+	URL       string `env:"LIVEKIT_URL" required:"worker,serve" doc:"LiveKit's server: ws, wss, http or https."`
+	APIKey    string `env:"LIVEKIT_API_KEY" required:"worker,serve,client" doc:"API key of the project."`
+	APISecret string `env:"LIVEKIT_API_SECRET" required:"worker,serve,client" doc:"Its secret. Without REELKEEPER_SEAL_KEY, requests are sealed with a key derived from it."`
+	Keys      Keys   `env:"LIVEKIT_KEYS" doc:"For a project with several keys: livekit-server's own map of key: secret, by line or comma. A key alone in it stands for the two above."`
+
+	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most polls of LiveKit's API a minute, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
+}
+
+// Door is where the starter listens.
+type Door struct {
+	PublicURL      string        `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
+	Listen         string        `env:"REELKEEPER_LISTEN" doc:"Address of LiveKit's API and of the webhook endpoint."`
+	AdminListen    string        `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics."`
+	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"How long a caller waits for an answer; LiveKit's SDKs wait 10s. The start itself goes on."`
+}
+
+// Announce is where the consumer is told how a recording ended.
+type Announce struct {
+	URL string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: to the webhooks of the request alone."`
+	For time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
+}
+
+// Sealing is how requests, which may hold credentials, are sealed.
+type Sealing struct {
+	Key             string   `env:"REELKEEPER_SEAL_KEY" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
+	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" doc:"Earlier secrets (comma separated) that still open and verify after a rotation."`
+}
+
+// Start is how long a start is tried, and how an earlier attempt is looked for.
+type Start struct {
+	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
+	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all."`
+	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call."`
+	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"How often it is looked for."`
+}
+
+// Look is egress.Policy as settings.
+type Look struct {
+	Starting []egress.Duration `env:"REELKEEPER_LOOK_STARTING" doc:"Waits between looks at an egress that is not active yet (comma separated; the last one repeats)."`
+	Active   egress.Duration   `env:"REELKEEPER_LOOK_ACTIVE" doc:"Wait between looks at an active egress, give or take 10 %."`
+	Ending   []egress.Duration `env:"REELKEEPER_LOOK_ENDING" doc:"Waits between looks once an end is expected (comma separated; the last one repeats)."`
+	Lost     egress.Duration   `env:"REELKEEPER_LOST_AFTER" doc:"How long the evidence that an egress is dead must stand."`
+	Stuck    egress.Duration   `env:"REELKEEPER_STUCK_AFTER" doc:"How long an egress may run before it is marked as stuck. Stops nothing."`
+	GiveUp   egress.Duration   `env:"REELKEEPER_GIVE_UP_AFTER" doc:"How long an expected end is waited for before the egress counts as lost."`
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
+	c.Door.Listen = cmp.Or(c.Door.Listen, "127.0.0.1:7980")
+	c.Door.AdminListen = cmp.Or(c.Door.AdminListen, "127.0.0.1:7981")
+	c.Door.RequestTimeout = cmp.Or(c.Door.RequestTimeout, 9*time.Second)
+	c.Announce.For = cmp.Or(c.Announce.For, 72*time.Hour)
+	c.Start.CallTimeout = cmp.Or(c.Start.CallTimeout, 90*time.Second)
+	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)
+	c.Start.Search = cmp.Or(c.Start.Search, 90*time.Second)
+	c.Start.SearchEvery = cmp.Or(c.Start.SearchEvery, 2*time.Second)
+	c.LogFormat = cmp.Or(c.LogFormat, FormatText)
+	c.Look = c.Look.withDefaults(egress.DefaultPolicy())
+	return c
+}
+
+func (l Look) withDefaults(p egress.Policy) Look {
+	if l.Starting == nil {
+		l.Starting = p.LookStarting
+	}
+	if l.Ending == nil {
+		l.Ending = p.LookEnding
+	}
+	l.Active = cmp.Or(l.Active, p.LookActive)
+	l.Lost = cmp.Or(l.Lost, p.LostAfter)
+	l.Stuck = cmp.Or(l.Stuck, p.StuckAfter)
+	l.GiveUp = cmp.Or(l.GiveUp, p.GiveUpAfter)
+	return l
+}
+
+// Policy is when to look at an egress and when to give up, for those that start
+// from now on.
+func (c Config) Policy() egress.Policy {
+	return egress.Policy{
+		LookStarting: c.Look.Starting,
+		LookActive:   c.Look.Active,
+		LookEnding:   c.Look.Ending,
+		LostAfter:    c.Look.Lost,
+		StuckAfter:   c.Look.Stuck,
+		GiveUpAfter:  c.Look.GiveUp,
+	}
+}

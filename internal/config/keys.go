@@ -1,0 +1,65 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Keys are LiveKit API keys with their secrets.
+type Keys map[string]string
+
+// UnmarshalText reads livekit-server's own form, a YAML map (`key: secret`, one a
+// line), and the same on one line, separated by commas. Errors never show the
+// text, which is secret.
+func (k *Keys) UnmarshalText(b []byte) error {
+	var lines []string // without their indentation: a map has one level
+	for line := range strings.Lines(strings.TrimSpace(string(b))) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	text := strings.Join(lines, "\n")
+	if !strings.Contains(text, "\n") && !strings.HasPrefix(text, "{") {
+		text = "{" + text + "}"
+	}
+	var m map[string]string
+	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+		return errors.New("want `key: secret` pairs, by line or comma")
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if key == "" || m[key] == "" {
+			return errors.New("want `key: secret` pairs, by line or comma, each with a space after its colon")
+		}
+	}
+	*k = m
+	return nil
+}
+
+// pickKey settles which of several keys is ours.
+func (l *LiveKit) pickKey() error {
+	switch {
+	case l.APIKey == "" && l.APISecret == "" && len(l.Keys) == 1:
+		for key, secret := range l.Keys {
+			l.APIKey, l.APISecret = key, secret
+		}
+	case l.APIKey != "" && l.APISecret == "":
+		l.APISecret = l.Keys[l.APIKey]
+	case l.APIKey != "" && l.Keys[l.APIKey] != "" && l.Keys[l.APIKey] != l.APISecret:
+		return invalid("LIVEKIT_KEYS", "has another secret for %s than LIVEKIT_API_SECRET", l.APIKey)
+	}
+	return nil
+}
+
+// AllKeys are all keys with their secrets, the project's own included.
+func (l LiveKit) AllKeys() Keys {
+	all := maps.Clone(l.Keys)
+	if all == nil {
+		all = Keys{}
+	}
+	if l.APIKey != "" {
+		all[l.APIKey] = l.APISecret
+	}
+	return all
+}

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Role is what a process is, which decides what it cannot do without.
+type Role string
+
+// The roles. A Reader only looks at what Temporal knows; a Client also starts, and
+// so needs what requests are sealed with.
+const (
+	Worker Role = "worker"
+	Serve  Role = "serve"
+	Client Role = "client"
+	Reader Role = "reader"
+)
+
+// Environ is the process environment as a map, for Load.
+func Environ() map[string]string { return env.ToMap(os.Environ()) }
+
+// Load reads the settings from an environment. A variable that is set but empty
+// counts as unset. Every error is an *egress.Error of reason Invalid whose Field
+// is the variable at fault.
+func Load(environ map[string]string, role Role) (Config, error) {
+	set := map[string]string{}
+	for name, value := range environ {
+		if value = strings.TrimSpace(value); value != "" {
+			set[name] = value
+		}
+	}
+	if err := refuseUnknown(set); err != nil {
+		return Config{}, err
+	}
+	c := Config{}.withDefaults()
+	if err := parse(&c, set); err != nil {
+		return Config{}, err
+	}
+	if err := c.LiveKit.pickKey(); err != nil {
+		return Config{}, err
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, err
+	}
+	return c, c.require(role)
+}
+
+// parse reads the variables one by one, since caarlos0/env names the struct's
+// field in its errors and not the variable.
+func parse(c *Config, set map[string]string) error {
+	opts := env.Options{FuncMap: map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration}}
+	for _, s := range settings(c) {
+		value, ok := set[s.name]
+		if !ok {
+			continue
+		}
+		if s.value.Kind() == reflect.Slice {
+			value = tidyList(value)
+		}
+		opts.Environment = map[string]string{s.name: value}
+		if err := env.ParseWithOptions(c, opts); err != nil {
+			return invalid(s.name, "%s", plainly(err))
+		}
+	}
+	return nil
+}
+
+func parseDuration(s string) (any, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return nil, fmt.Errorf(`want a duration such as "3h", got %q`, s)
+	}
+	return d, nil
+}
+
+// tidyList drops the spaces around a list's elements, and empty ones, such as a
+// trailing comma leaves.
+func tidyList(s string) string {
+	var list []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// plainly is the innermost message of an error of caarlos0/env, without its own
+// words about fields and types.
+func plainly(err error) string {
+	var all env.AggregateError
+	if errors.As(err, &all) && len(all.Errors) > 0 {
+		err = all.Errors[0]
+	}
+	var p env.ParseError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return strings.TrimPrefix(err.Error(), "slog: ")
+}
+
+func invalid(name, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: name, Message: fmt.Sprintf(format, args...)}
+}

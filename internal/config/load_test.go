@@ -1,0 +1,239 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// least is what every role starts with.
+func least() map[string]string {
+	return map[string]string{
+		"LIVEKIT_URL": "wss://livekit.example", "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
+		"REELKEEPER_PUBLIC_URL": "https://hooks.example",
+	}
+}
+
+func with(name, value string) map[string]string {
+	environ := least()
+	environ[name] = value
+	return environ
+}
+
+func TestEveryVariableSetsItsField(t *testing.T) {
+	t.Parallel()
+	seconds := func(n int) egress.Duration { return egress.Duration(time.Duration(n) * time.Second) }
+	cases := map[string]struct {
+		value string
+		get   func(Config) any
+		want  any
+	}{
+		"LIVEKIT_URL":                            {"ws://lk:7880", func(c Config) any { return c.LiveKit.URL }, "ws://lk:7880"},
+		"LIVEKIT_API_KEY":                        {"APIother", func(c Config) any { return c.LiveKit.APIKey }, "APIother"},
+		"LIVEKIT_API_SECRET":                     {"other", func(c Config) any { return c.LiveKit.APISecret }, "other"},
+		"LIVEKIT_KEYS":                           {"APIa: x, APIb: y", func(c Config) any { return c.LiveKit.Keys }, Keys{"APIa": "x", "APIb": "y"}},
+		"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": {"900", func(c Config) any { return c.LiveKit.RequestsPerMinute }, 900},
+		"REELKEEPER_PUBLIC_URL":                  {"http://me:1", func(c Config) any { return c.Door.PublicURL }, "http://me:1"},
+		"REELKEEPER_LISTEN":                      {":80", func(c Config) any { return c.Door.Listen }, ":80"},
+		"REELKEEPER_ADMIN_LISTEN":                {"[::1]:81", func(c Config) any { return c.Door.AdminListen }, "[::1]:81"},
+		"REELKEEPER_REQUEST_TIMEOUT":             {"5s", func(c Config) any { return c.Door.RequestTimeout }, 5 * time.Second},
+		"REELKEEPER_ANNOUNCE_URL":                {"https://c.example/hook", func(c Config) any { return c.Announce.URL }, "https://c.example/hook"},
+		"REELKEEPER_ANNOUNCE_FOR":                {"24h", func(c Config) any { return c.Announce.For }, 24 * time.Hour},
+		"REELKEEPER_SEAL_KEY":                    {"sesame", func(c Config) any { return c.Sealing.Key }, "sesame"},
+		"REELKEEPER_PREVIOUS_SECRETS":            {"a, b,", func(c Config) any { return c.Sealing.PreviousSecrets }, []string{"a", "b"}},
+		"REELKEEPER_START_CALL_TIMEOUT":          {"80s", func(c Config) any { return c.Start.CallTimeout }, 80 * time.Second},
+		"REELKEEPER_START_FOR":                   {"5m", func(c Config) any { return c.Start.For }, 5 * time.Minute},
+		"REELKEEPER_TOKEN_SEARCH":                {"60s", func(c Config) any { return c.Start.Search }, time.Minute},
+		"REELKEEPER_TOKEN_SEARCH_EVERY":          {"1s", func(c Config) any { return c.Start.SearchEvery }, time.Second},
+		"REELKEEPER_LOOK_STARTING":               {"5s, 10s", func(c Config) any { return c.Policy().LookStarting }, []egress.Duration{seconds(5), seconds(10)}},
+		"REELKEEPER_LOOK_ACTIVE":                 {"1h", func(c Config) any { return c.Policy().LookActive }, seconds(3600)},
+		"REELKEEPER_LOOK_ENDING":                 {"7s", func(c Config) any { return c.Policy().LookEnding }, []egress.Duration{seconds(7)}},
+		"REELKEEPER_LOST_AFTER":                  {"61s", func(c Config) any { return c.Policy().LostAfter }, seconds(61)},
+		"REELKEEPER_STUCK_AFTER":                 {"62s", func(c Config) any { return c.Policy().StuckAfter }, seconds(62)},
+		"REELKEEPER_GIVE_UP_AFTER":               {"63s", func(c Config) any { return c.Policy().GiveUpAfter }, seconds(63)},
+		"REELKEEPER_ALLOW_HOSTS":                 {"minio,10.0.0.0/8", func(c Config) any { return c.AllowHosts }, []string{"minio", "10.0.0.0/8"}},
+		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
+		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
+	}
+	for _, s := range settings(&Config{}) {
+		if _, ok := cases[s.name]; !ok {
+			t.Errorf("%s is not tested", s.name)
+		}
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := Load(with(name, tc.value), Serve)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tc.get(c); !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+			others, err := Load(least(), Serve)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := differences(c, others); n != 1 {
+				t.Errorf("%d settings differ from the defaults, want this one alone", n)
+			}
+		})
+	}
+}
+
+// differences counts the settings in which two configs differ.
+func differences(a, b Config) int {
+	n, other := 0, settings(&b)
+	for i, s := range settings(&a) {
+		if !reflect.DeepEqual(s.value.Interface(), other[i].value.Interface()) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestTheDefaultPolicyIsTheVocabularys(t *testing.T) {
+	t.Parallel()
+	c, err := Load(nil, Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(c.Policy(), egress.DefaultPolicy()) {
+		t.Errorf("got %+v", c.Policy())
+	}
+}
+
+func TestWhatIsWrongIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, value, want string }{
+		{"LIVEKIT_URL", "livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "livekit.example"`},
+		{"LIVEKIT_URL", "ftp://me:pass@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "ftp://me:xxxxx@livekit.example"`},
+		{"REELKEEPER_PUBLIC_URL", "https://", `want a URL that begins with http:// or https://, got "https:"`},
+		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is no URL"},
+		{"REELKEEPER_LISTEN", "7980", `want host:port, got "7980"`},
+		{"REELKEEPER_ADMIN_LISTEN", "localhost", `want host:port, got "localhost"`},
+		{"REELKEEPER_LOG_FORMAT", "xml", `want text or json, got "xml"`},
+		{"REELKEEPER_LOG_LEVEL", "loud", `level string "loud": unknown name`},
+		{"REELKEEPER_ALLOW_HOSTS", "http://minio", `want hosts without a scheme, got "http://minio"`},
+		{"REELKEEPER_REQUEST_TIMEOUT", "9", `want a duration such as "3h", got "9"`},
+		{"REELKEEPER_REQUEST_TIMEOUT", "0s", "wants to be over zero, got 0s"},
+		{"REELKEEPER_ANNOUNCE_FOR", "-1h", "wants to be over zero, got -1h0m0s"},
+		{"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE", "0", "wants to be over zero, got 0"},
+		{"REELKEEPER_LOOK_STARTING", "5s,soon", `want a duration such as "3h", got "soon"`},
+		{"REELKEEPER_LOOK_ACTIVE", "0s", "wants to be over zero, got 0s"},
+		{"REELKEEPER_GIVE_UP_AFTER", "1d", `want a duration such as "3h", got "1d"`},
+		{"REELKEEPER_REQEST_TIMEOUT", "9s", "is no setting; did you mean REELKEEPER_REQUEST_TIMEOUT?"},
+		{"REELKEEPER_XYZ", "1", "is no setting"},
+		{"LIVEKIT_KEYS", "APIkey: another", "has another secret for APIkey than LIVEKIT_API_SECRET"},
+		{"LIVEKIT_KEYS", "APIkey:hunter2", "want `key: secret` pairs, by line or comma, each with a space after its colon"},
+		{"LIVEKIT_KEYS", "- hunter2\n- hunter3", "want `key: secret` pairs, by line or comma"},
+	} {
+		t.Run(tc.name+"="+tc.value, func(t *testing.T) {
+			t.Parallel()
+			_, err := Load(with(tc.name, tc.value), Worker)
+			wantInvalid(t, err, tc.name, tc.want)
+		})
+	}
+}
+
+func wantInvalid(t *testing.T, err error, field, message string) {
+	t.Helper()
+	var e *egress.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v", err)
+	}
+	if e.Reason != egress.Invalid || e.Field != field || e.Message != message {
+		t.Errorf("got  %s: %s\nwant %s: %s", e.Field, e.Message, field, message)
+	}
+	if strings.Contains(err.Error(), "hunter") {
+		t.Errorf("the error shows a secret: %v", err)
+	}
+}
+
+func TestEveryRoleSaysWhatItLacks(t *testing.T) {
+	t.Parallel()
+	for role, wants := range map[Role][]string{
+		Worker: {"LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "REELKEEPER_PUBLIC_URL"},
+		Serve:  {"LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "REELKEEPER_PUBLIC_URL"},
+		Client: {"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"},
+		Reader: {},
+	} {
+		for name := range least() {
+			t.Run(fmt.Sprintf("%s without %s", role, name), func(t *testing.T) {
+				t.Parallel()
+				environ := least()
+				environ[name] = "  " // set but empty counts as unset
+				_, err := Load(environ, role)
+				if !slices.Contains(wants, name) {
+					if err != nil {
+						t.Errorf("got %v", err)
+					}
+					return
+				}
+				wantInvalid(t, err, name, "is not set, and "+asker(role)+" needs it")
+			})
+		}
+	}
+}
+
+func TestForeignVariablesAreNoneOfOurs(t *testing.T) {
+	t.Parallel()
+	environ := least()
+	maps.Copy(environ, map[string]string{"PATH": "/bin", "LIVEKIT_OTHER": "x", "TEMPORAL_ADDRESS": "x", "REELKEEPER_DEVSERVER": "/bin/temporal"})
+	if _, err := Load(environ, Worker); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKeysComeInLiveKitServersOwnForm(t *testing.T) {
+	t.Parallel()
+	want := Keys{"APIa": "x", "APIb": "12345"}
+	for _, text := range []string{
+		"APIa: x\nAPIb: 12345", "APIa: x, APIb: 12345", "{APIa: x, APIb: 12345}", "\n  APIa: x\n  APIb: \"12345\"\n", "APIb: 12345,APIa: x,",
+	} {
+		var got Keys
+		if err := got.UnmarshalText([]byte(text)); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%q: got %v and %v", text, got, err)
+		}
+	}
+}
+
+func TestTheProjectsKeyMayComeFromTheMap(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		environ     map[string]string
+		key, secret string
+	}{
+		"one key alone is ours":       {map[string]string{"LIVEKIT_KEYS": "APIa: x"}, "APIa", "x"},
+		"the secret of the named key": {map[string]string{"LIVEKIT_KEYS": "APIa: x, APIb: y", "LIVEKIT_API_KEY": "APIb"}, "APIb", "y"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := Load(tc.environ, Client)
+			if err != nil || c.LiveKit.APIKey != tc.key || c.LiveKit.APISecret != tc.secret {
+				t.Errorf("got %s, %s and %v", c.LiveKit.APIKey, c.LiveKit.APISecret, err)
+			}
+		})
+	}
+	_, err := Load(map[string]string{"LIVEKIT_KEYS": "APIa: x, APIb: y"}, Client)
+	wantInvalid(t, err, "LIVEKIT_API_KEY", "is not set, and a start needs it")
+}
+
+func TestAllKeysHoldTheProjectsOwn(t *testing.T) {
+	t.Parallel()
+	l := LiveKit{APIKey: "APIc", APISecret: "z", Keys: Keys{"APIa": "x"}}
+	if got := l.AllKeys(); !maps.Equal(got, Keys{"APIa": "x", "APIc": "z"}) || len(l.Keys) != 1 {
+		t.Errorf("got %v, and the map is %v", got, l.Keys)
+	}
+	if got := (LiveKit{}).AllKeys(); len(got) != 0 || got == nil {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const prefix = "REELKEEPER_"
+
+// setting is one variable, as the struct's tags describe it.
+type setting struct {
+	name       string
+	doc        string
+	requiredBy []string
+	value      reflect.Value
+}
+
+// settings lists the fields of a config that have a variable, in their order.
+func settings(c *Config) []setting {
+	var list []setting
+	var visit func(reflect.Value)
+	visit = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name, ok := f.Tag.Lookup("env")
+			if !ok {
+				visit(v.Field(i))
+				continue
+			}
+			s := setting{name: name, doc: f.Tag.Get("doc"), value: v.Field(i)}
+			if by := f.Tag.Get("required"); by != "" {
+				s.requiredBy = strings.Split(by, ",")
+			}
+			list = append(list, s)
+		}
+	}
+	visit(reflect.ValueOf(c).Elem())
+	return list
+}
+
+// Table is the table of settings in Markdown, made from the struct's own tags.
+func Table() string {
+	c := Config{}.withDefaults()
+	var b strings.Builder
+	b.WriteString("| variable | meaning | default | required by |\n|---|---|---|---|\n")
+	for _, s := range settings(&c) {
+		by := "–"
+		if len(s.requiredBy) > 0 {
+			by = strings.Join(s.requiredBy, ", ")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.name, s.doc, shown(s.value), by)
+	}
+	return b.String()
+}
+
+func shown(v reflect.Value) string {
+	if slog, ok := v.Interface().(fmt.Stringer); ok && v.Kind() == reflect.Int {
+		return "`" + strings.ToLower(slog.String()) + "`"
+	}
+	if v.IsZero() {
+		return "–"
+	}
+	switch d := v.Interface().(type) {
+	case time.Duration:
+		return "`" + short(d) + "`"
+	case egress.Duration:
+		return "`" + short(d.D()) + "`"
+	case []egress.Duration:
+		var parts []string
+		for _, e := range d {
+			parts = append(parts, short(e.D()))
+		}
+		return "`" + strings.Join(parts, ",") + "`"
+	}
+	return fmt.Sprintf("`%v`", v.Interface())
+}
+
+// short is a duration as a person writes it: 72h and not 72h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// refuseUnknown names the first variable with our prefix that we do not know, so
+// that a typing error is no setting silently left at its default.
+func refuseUnknown(set map[string]string) error {
+	known := []string{"REELKEEPER_DEVSERVER"} // of `dev`, which hands its environment on
+	for _, s := range settings(&Config{}) {
+		known = append(known, s.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
+			continue
+		}
+		if near := nearest(name, known); near != "" {
+			return invalid(name, "is no setting; did you mean %s?", near)
+		}
+		return invalid(name, "is no setting")
+	}
+	return nil
+}

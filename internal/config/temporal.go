@@ -1,0 +1,96 @@
+package config
+
+import (
+	"cmp"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// Temporal's own variables that our errors name.
+const (
+	temporalAddress   = "TEMPORAL_ADDRESS"
+	temporalFile      = "TEMPORAL_CONFIG_FILE"
+	temporalProfile   = "TEMPORAL_PROFILE"
+	temporalTLS       = "TEMPORAL_TLS"
+	defaultTemporal   = "127.0.0.1:7233"
+	defaultNamespace  = client.DefaultNamespace
+	temporalVerifyOff = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"
+)
+
+// TemporalOptions reads Temporal's own settings, TEMPORAL_* variables over a TOML
+// profile, as every Temporal tool does. Address and namespace default to
+// 127.0.0.1:7233 and "default". The options carry our data converter; logger and
+// metrics are left to the caller. Errors name the variable at fault.
+func TemporalOptions(environ map[string]string) (client.Options, error) {
+	lookup := environment(environ)
+	for _, name := range []string{temporalTLS, temporalVerifyOff} {
+		if v := strings.ToLower(environ[name]); !slices.Contains([]string{"", "1", "0", "true", "false"}, v) {
+			return client.Options{}, invalid(name, "want true or false, got %q", environ[name])
+		}
+	}
+	profile, err := temporalProfileOf(lookup)
+	if err != nil {
+		return client.Options{}, err
+	}
+	if err := profile.ApplyEnvVars(lookup); err != nil {
+		return client.Options{}, invalid(temporalFile, "%s", err.Error())
+	}
+	profile.Address = cmp.Or(profile.Address, defaultTemporal)
+	profile.Namespace = cmp.Or(profile.Namespace, defaultNamespace)
+	if _, _, err := net.SplitHostPort(profile.Address); err != nil {
+		return client.Options{}, invalid(temporalAddress, "want host:port, got %q", profile.Address)
+	}
+	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
+	if err != nil {
+		return client.Options{}, invalid(temporalTLS, "%s", err.Error())
+	}
+	opts.DataConverter = payload.Converter()
+	return opts, nil
+}
+
+// temporalProfileOf reads the TOML profile. A file or profile that was named must
+// be there, which envconfig asks of the profile alone.
+func temporalProfileOf(lookup environment) (envconfig.ClientConfigProfile, error) {
+	if file := lookup[temporalFile]; file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return envconfig.ClientConfigProfile{}, invalid(temporalFile, "%s", err.Error())
+		}
+	}
+	conf, err := envconfig.LoadClientConfig(envconfig.LoadClientConfigOptions{EnvLookup: lookup})
+	if err != nil {
+		return envconfig.ClientConfigProfile{}, invalid(temporalFile, "%s", err.Error())
+	}
+	name := lookup[temporalProfile]
+	if p := conf.Profiles[cmp.Or(name, envconfig.DefaultConfigFileProfile)]; p != nil {
+		return *p, nil
+	}
+	if name != "" {
+		return envconfig.ClientConfigProfile{}, invalid(temporalProfile, "no profile %q in %s", name,
+			cmp.Or(lookup[temporalFile], envconfig.DefaultConfigFilePath()))
+	}
+	return envconfig.ClientConfigProfile{}, nil
+}
+
+// environment answers envconfig from a map. What is set but empty counts as unset.
+type environment map[string]string
+
+func (e environment) Environ() []string {
+	var list []string
+	for name, value := range e {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (e environment) LookupEnv(name string) (string, bool) {
+	v := e[name]
+	return v, v != ""
+}

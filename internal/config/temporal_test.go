@@ -1,0 +1,75 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// file writes a profile and returns its path. Without it the user's own is read.
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "temporal.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTemporalIsFoundByItsOwnSettings(t *testing.T) {
+	t.Parallel()
+	toml := "[profile.default]\naddress = \"file:1\"\nnamespace = \"from-file\"\n[profile.prod]\naddress = \"prod:2\"\n"
+	for name, tc := range map[string]struct {
+		toml                string
+		environ             map[string]string
+		address, nameWanted string
+	}{
+		"nothing is set":               {"", nil, "127.0.0.1:7233", "default"},
+		"a file":                       {toml, nil, "file:1", "from-file"},
+		"a profile":                    {toml, map[string]string{"TEMPORAL_PROFILE": "prod"}, "prod:2", "default"},
+		"variables come before a file": {toml, map[string]string{"TEMPORAL_ADDRESS": "env:3", "TEMPORAL_NAMESPACE": "n"}, "env:3", "n"},
+		"an empty one is unset":        {toml, map[string]string{"TEMPORAL_ADDRESS": ""}, "file:1", "from-file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			environ := map[string]string{"TEMPORAL_CONFIG_FILE": file(t, tc.toml)}
+			for k, v := range tc.environ {
+				environ[k] = v
+			}
+			opts, err := TemporalOptions(environ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if opts.HostPort != tc.address || opts.Namespace != tc.nameWanted || opts.DataConverter == nil {
+				t.Errorf("got %s, %s and %v", opts.HostPort, opts.Namespace, opts.DataConverter)
+			}
+		})
+	}
+}
+
+func TestWhatIsWrongWithTemporalsSettingsIsNamed(t *testing.T) {
+	t.Parallel()
+	good := file(t, "")
+	broken := file(t, "address = {")
+	for name, tc := range map[string]struct {
+		environ        map[string]string
+		field, message string
+	}{
+		"address":   {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal"`},
+		"profile":   {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_PROFILE": "prod"}, "TEMPORAL_PROFILE", `no profile "prod" in ` + good},
+		"no file":   {map[string]string{"TEMPORAL_CONFIG_FILE": "/nowhere.toml"}, "TEMPORAL_CONFIG_FILE", "stat /nowhere.toml: no such file or directory"},
+		"bool":      {map[string]string{"TEMPORAL_TLS": "yes"}, "TEMPORAL_TLS", `want true or false, got "yes"`},
+		"half cert": {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_TLS_CLIENT_CERT_PATH": "x"}, "TEMPORAL_TLS", "invalid TLS config: if either client cert or key path is present, other must be present too"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := TemporalOptions(tc.environ)
+			wantInvalid(t, err, tc.field, tc.message)
+		})
+	}
+	_, err := TemporalOptions(map[string]string{"TEMPORAL_CONFIG_FILE": broken})
+	if err == nil || !strings.HasPrefix(err.Error(), "TEMPORAL_CONFIG_FILE: ") {
+		t.Errorf("got %v", err)
+	}
+}

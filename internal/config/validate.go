@@ -1,0 +1,108 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How a log line may be written.
+const (
+	FormatText = "text"
+	FormatJSON = "json"
+)
+
+// Validate names the first variable that is wrong. It asks for nothing that only
+// some roles need.
+func (c Config) Validate() error {
+	for _, u := range []struct {
+		name, value string
+		schemes     []string
+	}{
+		{"LIVEKIT_URL", c.LiveKit.URL, []string{"ws", "wss", "http", "https"}},
+		{"REELKEEPER_PUBLIC_URL", c.Door.PublicURL, []string{"http", "https"}},
+		{"REELKEEPER_ANNOUNCE_URL", c.Announce.URL, []string{"http", "https"}},
+	} {
+		if err := checkURL(u.name, u.value, u.schemes); err != nil {
+			return err
+		}
+	}
+	for _, l := range []struct{ name, address string }{
+		{"REELKEEPER_LISTEN", c.Door.Listen},
+		{"REELKEEPER_ADMIN_LISTEN", c.Door.AdminListen},
+	} {
+		if _, _, err := net.SplitHostPort(l.address); err != nil {
+			return invalid(l.name, "want host:port, got %q", l.address)
+		}
+	}
+	if c.LogFormat != FormatText && c.LogFormat != FormatJSON {
+		return invalid("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
+	}
+	for _, h := range c.AllowHosts {
+		if strings.Contains(h, "://") {
+			return invalid("REELKEEPER_ALLOW_HOSTS", "want hosts without a scheme, got %q", h)
+		}
+	}
+	if err := c.checkPositive(); err != nil {
+		return err
+	}
+	return c.Policy().Validate()
+}
+
+// checkPositive refuses durations and rates of zero or less: none of ours has a
+// special value.
+func (c Config) checkPositive() error {
+	for _, s := range settings(&c) {
+		switch v := s.value.Interface().(type) {
+		case time.Duration:
+			if v <= 0 {
+				return invalid(s.name, "wants to be over zero, got %s", v)
+			}
+		case int:
+			if v <= 0 {
+				return invalid(s.name, "wants to be over zero, got %d", v)
+			}
+		}
+	}
+	return nil
+}
+
+// checkURL takes an empty URL for one that is not set. A URL that cannot be read
+// is not shown: it may hold a password.
+func checkURL(name, raw string, schemes []string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return invalid(name, "is no URL")
+	case !slices.Contains(schemes, u.Scheme) || u.Host == "":
+		return invalid(name, "want a URL that begins with %s://, got %q", strings.Join(schemes, ":// or "), u.Redacted())
+	}
+	return nil
+}
+
+// require names the first setting that the role cannot do without.
+func (c Config) require(role Role) error {
+	for _, s := range settings(&c) {
+		if s.value.Kind() == reflect.String && s.value.IsZero() && slices.Contains(s.requiredBy, string(role)) {
+			return invalid(s.name, "is not set, and %s needs it", asker(role))
+		}
+	}
+	return nil
+}
+
+func asker(role Role) string {
+	switch role {
+	case Worker:
+		return "the worker"
+	case Serve:
+		return "the starter's `serve`"
+	default:
+		return "a start"
+	}
+}

@@ -1,0 +1,205 @@
+package fakelivekit
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/logger"
+	"github.com/livekit/protocol/utils/guid"
+	"github.com/livekit/protocol/webhook"
+)
+
+// courier sends webhooks by LiveKit's own notifiers, composed as its DefaultNotifier is: one per project URL and one for all
+// per-request webhooks, each with one queue per egress or room. What differs is that the project URLs are given per event, so
+// that one event can be sent to an endpoint that never answers while its queue stays the same.
+type courier struct {
+	urls     []string
+	projects []*webhook.ResourceURLNotifier
+	extra    *webhook.ResourceURLNotifier
+	apiKey   string
+	keys     auth.KeyProvider
+	dice     *dice
+	late     time.Duration
+	trap     trap
+
+	mu     sync.Mutex // guards the lines
+	lines  map[string]*line
+	closed bool
+
+	// stats guards the counters. It is a lock of its own, since the notifier may report a drop while it is handed an event.
+	stats  sync.Mutex
+	counts map[string]Deliveries
+	told   map[string]int
+	wanted map[string]*delivery
+}
+
+// delivery is told when an event was first processed.
+type delivery struct{ done chan struct{} }
+
+// Deliveries counts what became of the webhooks of one event name.
+type Deliveries struct {
+	// Events is how many events there were, each meant for every URL.
+	Events int
+	// Suppressed is how many of them a fault, or a downtime, kept from being sent at all.
+	Suppressed int
+	// Sent is how many requests LiveKit takes for delivered: any answer but 429 and 5xx.
+	Sent int
+	// Failed is how many requests LiveKit gave up after all its attempts.
+	Failed int
+	// Dropped is how many requests LiveKit dropped with no attempt, for age or depth of the queue.
+	Dropped int
+}
+
+// newCourier sets the notifiers up. The statistics that they keep go to the process's default Prometheus registry, once.
+func newCourier(cfg Config, keys auth.KeyProvider, d *dice) *courier {
+	webhook.InitWebhookStats(prometheus.Labels{})
+	c := &courier{
+		urls: cfg.WebhookURLs, apiKey: cfg.APIKey, keys: keys, dice: d, late: cfg.Timings.WebhookLate,
+		counts: map[string]Deliveries{}, told: map[string]int{}, wanted: map[string]*delivery{}, lines: map[string]*line{},
+	}
+	params := webhook.ResourceURLNotifierParams{
+		HTTPClientParams: webhook.HTTPClientParams{
+			RetryWaitMin: cfg.Timings.WebhookRetryMin, RetryWaitMax: cfg.Timings.WebhookRetryMax,
+			MaxRetries: 4, ClientTimeout: cfg.Timings.WebhookTimeout,
+		},
+		Config:    webhook.ResourceURLNotifierConfig{MaxAge: cfg.Timings.WebhookMaxAge},
+		Logger:    logger.GetDiscardLogger(),
+		APIKey:    cfg.APIKey, // always: without a key the notifier returns with its lock held
+		APISecret: cfg.APISecret,
+	}
+	for range c.urls {
+		c.projects = append(c.projects, webhook.NewResourceURLNotifier(params))
+	}
+	c.extra = webhook.NewResourceURLNotifier(params)
+	for _, n := range append(slices.Clone(c.projects), c.extra) {
+		n.RegisterProcessedHook(c.processed)
+	}
+	return c
+}
+
+// letter is one event with all that decides its way.
+type letter struct {
+	event  *livekit.WebhookEvent
+	extras []*livekit.WebhookConfig
+	key    string // of the egress's line; empty for room events
+	hang   bool
+}
+
+// post hands an event to the notifiers now. LiveKit's own code stops a list of per-request webhooks silently at a signing key
+// that it does not know, and so does this.
+func (c *courier) post(l letter) {
+	ctx := context.Background()
+	for i, n := range c.projects {
+		_ = n.QueueNotify(ctx, l.event, webhook.WithExtraWebhooks([]*livekit.WebhookConfig{{Url: c.way(c.urls[i], l.hang), SigningKey: c.apiKey}}))
+	}
+	for _, hook := range l.extras {
+		opts := []webhook.NotifyOption{webhook.WithExtraWebhooks([]*livekit.WebhookConfig{{Url: c.way(hook.Url, l.hang), SigningKey: hook.SigningKey}})}
+		if hook.SigningKey != "" {
+			secret := c.keys.GetSecret(hook.SigningKey)
+			if secret == "" {
+				return
+			}
+			opts = append(opts, webhook.WithSecret(secret))
+		}
+		if err := c.extra.QueueNotify(ctx, l.event, opts...); err != nil {
+			return
+		}
+	}
+}
+
+// way is where an event is sent: to its URL, or into the trap.
+func (c *courier) way(url string, hang bool) string {
+	if hang {
+		return c.trap.url()
+	}
+	return url
+}
+
+// expect returns a delivery that is done when the event has been processed once, or nil where nobody would get it.
+func (c *courier) expect(l letter) *delivery {
+	if len(c.urls)+len(l.extras) == 0 {
+		return nil
+	}
+	d := &delivery{done: make(chan struct{})}
+	c.stats.Lock()
+	defer c.stats.Unlock()
+	c.wanted[l.event.Id] = d
+	return d
+}
+
+// processed is what LiveKit's notifier calls for each request, whatever became of it.
+func (c *courier) processed(_ context.Context, info *livekit.WebhookInfo) {
+	c.stats.Lock()
+	defer c.stats.Unlock()
+	n := c.counts[info.Event]
+	switch {
+	case info.IsDropped:
+		n.Dropped++
+	case info.SendError != "":
+		n.Failed++
+	default:
+		n.Sent++
+		if info.Event == webhook.EventEgressEnded {
+			c.told[info.EgressId]++
+		}
+	}
+	c.counts[info.Event] = n
+	if d, ok := c.wanted[info.EventId]; ok {
+		delete(c.wanted, info.EventId)
+		close(d.done)
+	}
+}
+
+// count counts an event that happened, sent or not.
+func (c *courier) count(event string, suppressed bool) {
+	c.stats.Lock()
+	defer c.stats.Unlock()
+	n := c.counts[event]
+	n.Events++
+	if suppressed {
+		n.Suppressed++
+	}
+	c.counts[event] = n
+}
+
+func (c *courier) deliveries() map[string]Deliveries {
+	c.stats.Lock()
+	defer c.stats.Unlock()
+	return maps.Clone(c.counts)
+}
+
+func (c *courier) toldOf(egressID string) int {
+	c.stats.Lock()
+	defer c.stats.Unlock()
+	return c.told[egressID]
+}
+
+// stop drops what is queued. A request that is on its way may still arrive.
+func (c *courier) stop() {
+	c.mu.Lock()
+	c.closed = true
+	for _, l := range c.lines {
+		l.stop()
+	}
+	c.lines = map[string]*line{}
+	c.mu.Unlock()
+	for _, n := range append(slices.Clone(c.projects), c.extra) {
+		n.Stop(true)
+	}
+	c.trap.close()
+}
+
+// renamed is the same state under a new event ID, as when a worker sends its update twice.
+func renamed(event *livekit.WebhookEvent) *livekit.WebhookEvent {
+	again := proto.CloneOf(event)
+	again.Id = guid.New("EV_")
+	return again
+}

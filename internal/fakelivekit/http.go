@@ -1,0 +1,194 @@
+package fakelivekit
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+
+	"github.com/twitchtv/twirp"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// maxBody caps a request. livekit-server caps them, too, at a figure that was not recorded.
+const maxBody = 4 << 20
+
+// Handler is the whole API, at the root of its host. Serving it elsewhere is the caller's own responsibility: see Config.Addr.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, service := range []interface {
+		http.Handler
+		PathPrefix() string
+	}{livekit.NewEgressServer(egressAPI{s}), livekit.NewRoomServiceServer(roomAPI{s})} {
+		mux.Handle(service.PathPrefix(), service)
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) })
+	return s.meddle(s.authenticate(mux))
+}
+
+// spoiled is what befalls the reply of one call. The service decides on it when it knows the egress.
+type spoiled struct {
+	fault   Fault
+	ordinal uint64
+}
+
+// spoiledKey finds the call's spoiled in its context.
+type spoiledKey struct{}
+
+// spoil lets a fault of the reply strike.
+func spoil(ctx context.Context, e *egress) {
+	sp, ok := ctx.Value(spoiledKey{}).(*spoiled)
+	if !ok {
+		return
+	}
+	for _, f := range []Fault{ReplyLost, ReplyHang, Reply5xx} {
+		if e.has(f) {
+			sp.fault, sp.ordinal = f, e.Ordinal
+			return
+		}
+	}
+}
+
+// meddle counts calls and lets the faults of the wire strike, before and after the service.
+func (s *Server) meddle(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := s.ordinal.Add(1)
+		s.calls.add(path.Base(r.URL.Path))
+		if s.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		if s.interrupts(w, call) {
+			return
+		}
+		sp := &spoiled{}
+		r = r.WithContext(context.WithValue(r.Context(), spoiledKey{}, sp))
+		if err := unzip(w, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		reply := &draft{header: http.Header{}, status: http.StatusOK}
+		next.ServeHTTP(reply, r)
+		s.deliver(w, r, reply, sp)
+	})
+}
+
+// unzip caps a request's body, and unpacks one that is gzipped: LiveKit takes both.
+func unzip(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return nil
+	}
+	zip, err := gzip.NewReader(r.Body)
+	if err != nil {
+		return err
+	}
+	r.Header.Del("Content-Encoding")
+	r.Body = http.MaxBytesReader(w, zip, maxBody)
+	return nil
+}
+
+// interrupts lets the faults strike that keep a call from happening.
+func (s *Server) interrupts(w http.ResponseWriter, call uint64) bool {
+	switch {
+	case s.dice.strikes(APIDown, call):
+		if s.dice.draw(APIDown, call)%2 == 0 {
+			panic(http.ErrAbortHandler) // cuts the connection
+		}
+		http.Error(w, "upstream connect error or disconnect/reset before headers", http.StatusServiceUnavailable)
+	case s.dice.strikes(RateLimited, call):
+		_ = twirp.WriteError(w, errRateLimited)
+	default:
+		return false
+	}
+	return true
+}
+
+// errRateLimited is answered by LiveKit Cloud; its wording was not recorded.
+var errRateLimited = twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded")
+
+// deliver sends the reply, or what a fault makes of it.
+func (s *Server) deliver(w http.ResponseWriter, r *http.Request, reply *draft, sp *spoiled) {
+	switch sp.fault {
+	case ReplyLost:
+		panic(http.ErrAbortHandler)
+	case ReplyHang:
+		if s.pause(r.Context(), s.timings.ReplyHang) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	case Reply5xx:
+		status := http.StatusInternalServerError
+		if s.dice.draw(Reply5xx, sp.ordinal)%2 == 0 {
+			status = http.StatusServiceUnavailable
+		}
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	reply.send(w)
+}
+
+// draft is a reply that is not sent yet.
+type draft struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header, WriteHeader and Write make a draft an http.ResponseWriter.
+func (d *draft) Header() http.Header { return d.header }
+
+// WriteHeader keeps the status.
+func (d *draft) WriteHeader(status int) { d.status = status }
+
+// Write keeps the body.
+func (d *draft) Write(b []byte) (int, error) { return d.body.Write(b) }
+
+// send sends the draft as it is.
+func (d *draft) send(w http.ResponseWriter) {
+	for name, values := range d.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(d.status)
+	_, _ = w.Write(d.body.Bytes())
+}
+
+// refuse lets the faults strike that keep a start from being accepted.
+func (s *Server) refuse(ctx context.Context, ordinal uint64, forced []Fault) error {
+	strikes := func(f Fault) bool { return slices.Contains(forced, f) }
+	switch {
+	case strikes(APIDown):
+		return twirp.NewError(twirp.Unavailable, "no response from servers")
+	case strikes(RateLimited):
+		return errRateLimited
+	case !strikes(StartRefused) && !s.dice.strikes(StartRefused, ordinal), len(s.cfg.RefuseWith) == 0:
+		return nil
+	}
+	code := s.cfg.RefuseWith[s.dice.draw(StartRefused, ordinal)%uint64(len(s.cfg.RefuseWith))]
+	if code == twirp.Unavailable {
+		if err := s.pause(ctx, s.timings.NoWorker); err != nil {
+			return twirp.NewError(twirp.Canceled, "request canceled")
+		}
+		return twirp.NewError(code, "no response from servers")
+	}
+	return twirp.NewError(code, fmt.Sprintf("start refused: %s", code))
+}
+
+// SetDown cuts every connection from now on, before anything happens, or lets them through again.
+func (s *Server) SetDown(down bool) { s.down.Store(down) }
+
+// SetFault changes a fault's rate for what comes.
+func (s *Server) SetFault(f Fault, rate float64) error {
+	if err := s.dice.set(f, rate); err != nil {
+		return fmt.Errorf("fakelivekit: %w", err)
+	}
+	return nil
+}
+
+// HoldStarts lets starts wait just before a worker claims them, until ReleaseStarts.
+func (s *Server) HoldStarts() { s.hold.shut() }
+
+// ReleaseStarts lets the starts go on that HoldStarts holds.
+func (s *Server) ReleaseStarts() { s.hold.open() }

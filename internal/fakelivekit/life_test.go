@@ -1,0 +1,32 @@
+package fakelivekit_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+func readAll(t *testing.T, r *http.Request) []byte {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body
+}
+
+func TestARecordingEndsWithItsCall(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	f.room("daily", fakelivekit.RoomScript{Call: 2 * time.Second})
+	id := f.record("daily")
+	if got := f.ended(id).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_COMPLETE || got.Details != "End reason: Source closed" {
+		t.Errorf("ended %v", got)
+	}
+}

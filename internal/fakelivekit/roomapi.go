@@ -1,0 +1,139 @@
+package fakelivekit
+
+import (
+	"context"
+	"time"
+
+	"github.com/twitchtv/twirp"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// roomAPI is the part of livekit.RoomService that egress has to do with; the rest is unimplemented.
+type roomAPI struct{ s *Server }
+
+var _ livekit.RoomService = roomAPI{}
+
+// CreateRoom opens a room, or returns the one that lives. Its metadata may hold a script; see RoomScript.
+// Its own empty and departure timeouts are shown, but the fake goes by Timings.
+func (a roomAPI) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*livekit.Room, error) {
+	if err := allow(ctx, creating); err != nil {
+		return nil, err
+	}
+	if req.Name == "" {
+		return nil, errNoName
+	}
+	script, err := parseScript(req.Metadata)
+	if err != nil {
+		return nil, twirp.NewError(twirp.InvalidArgument, err.Error())
+	}
+	reply, created := a.s.openOnce(req, script)
+	if created && req.Egress != nil {
+		a.s.autoStart(ctx, req.Name, req.Egress)
+	}
+	return reply, nil
+}
+
+// openOnce opens a room unless there is one of that name.
+func (s *Server) openOnce(req *livekit.CreateRoomRequest, script RoomScript) (reply *livekit.Room, created bool) {
+	s.mu.Lock()
+	defer s.unlock()
+	if r, ok := s.rooms[req.Name]; ok {
+		return r.snapshot(), false
+	}
+	now := time.Now()
+	r := newRoom(req.Name, now, script)
+	r.Info.Metadata, r.Info.MaxParticipants = req.Metadata, req.MaxParticipants
+	if req.EmptyTimeout > 0 {
+		r.Info.EmptyTimeout = req.EmptyTimeout
+	}
+	if req.DepartureTimeout > 0 {
+		r.Info.DepartureTimeout = req.DepartureTimeout
+	}
+	reply = r.snapshot() // as it was created: nobody has joined yet
+	s.open(r, now)
+	return reply, true
+}
+
+// ListRooms lists all live rooms, or those of some names.
+func (a roomAPI) ListRooms(ctx context.Context, req *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
+	if err := allow(ctx, listing); err != nil {
+		return nil, err
+	}
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	resp := &livekit.ListRoomsResponse{}
+	if len(req.Names) == 0 {
+		for _, r := range s.rooms {
+			resp.Rooms = append(resp.Rooms, r.snapshot())
+		}
+	}
+	for _, name := range req.Names {
+		if r, ok := s.rooms[name]; ok {
+			resp.Rooms = append(resp.Rooms, r.snapshot())
+		}
+	}
+	return resp, nil
+}
+
+// DeleteRoom closes a room at once, and answers when it is gone.
+func (a roomAPI) DeleteRoom(ctx context.Context, req *livekit.DeleteRoomRequest) (*livekit.DeleteRoomResponse, error) {
+	if err := allow(ctx, creating); err != nil {
+		return nil, err
+	}
+	s := a.s
+	if err := s.deleteRoom(req.Room); err != nil {
+		return nil, err
+	}
+	_ = s.pause(ctx, s.timings.DeleteRoom)
+	return &livekit.DeleteRoomResponse{}, nil
+}
+
+// deleteRoom closes a live room.
+func (s *Server) deleteRoom(name string) error {
+	s.mu.Lock()
+	defer s.unlock()
+	r, ok := s.rooms[name]
+	if !ok {
+		return errNoRoom
+	}
+	s.close(r, time.Now(), livekit.DisconnectReason_ROOM_DELETED)
+	return nil
+}
+
+// ListParticipants lists everybody in a room, hidden ones included; an unknown room is empty, not an error.
+func (a roomAPI) ListParticipants(ctx context.Context, req *livekit.ListParticipantsRequest) (*livekit.ListParticipantsResponse, error) {
+	if err := allow(ctx, administering(req.Room)); err != nil {
+		return nil, err
+	}
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	resp := &livekit.ListParticipantsResponse{}
+	if r, ok := s.rooms[req.Room]; ok {
+		for _, p := range r.People {
+			resp.Participants = append(resp.Participants, p.ParticipantInfo)
+		}
+		for _, p := range r.recorders {
+			resp.Participants = append(resp.Participants, p.ParticipantInfo)
+		}
+	}
+	return resp, nil
+}
+
+// GetParticipant finds one participant. With an egress ID as the identity it is the probe for whether a worker lives.
+func (a roomAPI) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.ParticipantInfo, error) {
+	if err := allow(ctx, administering(req.Room)); err != nil {
+		return nil, err
+	}
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r, ok := s.rooms[req.Room]; ok {
+		if p := r.participant(req.Identity); p != nil {
+			return p, nil
+		}
+	}
+	return nil, errNoParticipant
+}

@@ -1,0 +1,232 @@
+package fakelivekit_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/webhook"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// durable starts a server with a state file.
+func durable(t *testing.T, change func(*fakelivekit.Config)) *fake {
+	t.Helper()
+	return start(t, func(cfg *fakelivekit.Config) {
+		cfg.StateFile = stateFile(t)
+		if change != nil {
+			change(cfg)
+		}
+	})
+}
+
+// reborn is what a new process finds after a kill -9 at this moment: the state file as it is now, and nothing else. The old
+// server is not asked for anything; it goes on without an endpoint to disturb.
+func (f *fake) reborn(change func(*fakelivekit.Config)) *fake {
+	f.Helper()
+	data, err := os.ReadFile(f.cfg.StateFile)
+	if err != nil {
+		f.Fatal(err)
+	}
+	cfg := f.cfg
+	cfg.StateFile = stateFile(f.T)
+	if err := os.WriteFile(cfg.StateFile, data, 0o600); err != nil {
+		f.Fatal(err)
+	}
+	e := newEndpoint(f.T)
+	cfg.WebhookURLs = []string{e.URL + "/project"}
+	if change != nil {
+		change(&cfg)
+	}
+	return open(f.T, cfg, e)
+}
+
+func TestAnActiveEgressGoesOnAfterAKill(t *testing.T) {
+	t.Parallel()
+	f := durable(t, nil)
+	f.room("daily", fakelivekit.RoomScript{})
+	id := f.record("daily")
+	f.active(id)
+	again := f.reborn(nil)
+	if got := again.listed(id); got.Status != livekit.EgressStatus_EGRESS_ACTIVE {
+		t.Errorf("listed %v", got)
+	}
+	if _, err := again.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id}); err != nil {
+		t.Errorf("its participant: %v", err)
+	}
+	again.deleteRoom("daily")
+	if got := again.ended(id).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_COMPLETE || got.FileResults[0].Location == "" {
+		t.Errorf("ended %v", got)
+	}
+	if all, _ := again.endpoint.all(func(received) bool { return true }); all[0].Event == webhook.EventRoomStarted {
+		t.Errorf("old events came again: %v", names(all))
+	}
+}
+
+func TestWhatWasDueDuringADowntimeHappenedAndIsToldToNobody(t *testing.T) {
+	t.Parallel()
+	f := durable(t, func(cfg *fakelivekit.Config) { cfg.Timings.Remember = 24 * time.Hour })
+	f.room("daily", fakelivekit.RoomScript{Call: time.Hour})
+	id := f.record("daily")
+	f.active(id)
+	// Two hours pass: every time in the file is two hours earlier.
+	again := f.reborn(func(cfg *fakelivekit.Config) { rewind(t, cfg.StateFile, f.Egresses()[0].Accepted) })
+	got := again.listed(id)
+	if got.Status != livekit.EgressStatus_EGRESS_COMPLETE || got.Details != "End reason: Source closed" {
+		t.Errorf("listed %v", got)
+	}
+	if n := again.Deliveries()[webhook.EventEgressEnded]; n != (fakelivekit.Deliveries{Events: 1, Suppressed: 1}) {
+		t.Errorf("egress_ended: %+v", n)
+	}
+	resp, err := again.rooms.ListRooms(t.Context(), &livekit.ListRoomsRequest{})
+	if err != nil || len(resp.Rooms) != 0 {
+		t.Errorf("rooms %v, %v", resp, err)
+	}
+	if all, _ := again.endpoint.all(func(received) bool { return true }); len(all) != 0 {
+		t.Errorf("came: %v", names(all))
+	}
+}
+
+// rewind makes the call's planned end lie in the past.
+func rewind(t *testing.T, path string, accepted time.Time) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hour := accepted.Add(time.Hour).Format("2006-01-02T15:")
+	past := accepted.Add(-time.Hour).Format("2006-01-02T15:")
+	if !bytes.Contains(data, []byte(`"At":"`+hour)) {
+		hour = accepted.Add(time.Hour - time.Minute).Format("2006-01-02T15:") // the call began before a full hour
+	}
+	if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(`"At":"`+hour), []byte(`"At":"`+past)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAStartThatWasAcceptedBeforeAKillIsFoundAfterIt(t *testing.T) {
+	t.Parallel()
+	f := durable(t, nil)
+	f.room("daily", always(fakelivekit.ReplyLost))
+	if _, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
+		t.Fatal("the reply came")
+	}
+	again := f.reborn(nil)
+	resp, err := again.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
+	if err != nil || len(resp.Items) != 1 {
+		t.Fatalf("listed %v, %v", resp, err)
+	}
+	if got := again.Egresses(); len(got) != 1 || got[0].Faults[0] != fakelivekit.ReplyLost || got[0].Request != nil {
+		t.Errorf("in truth %+v", got)
+	}
+}
+
+func TestAZombieStaysOneAfterAKill(t *testing.T) {
+	t.Parallel()
+	f := durable(t, nil)
+	f.room("daily", always(fakelivekit.Zombie))
+	id := f.record("daily")
+	f.await(1, isRecorder("participant_left"))
+	again := f.reborn(nil)
+	if _, err := again.stop(id); err == nil || !strings.Contains(err.Error(), "request timed out") {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestEndedRoomsAndEgressesAreRemembered(t *testing.T) {
+	t.Parallel()
+	f := durable(t, nil)
+	f.room("daily", fakelivekit.RoomScript{})
+	id := f.record("daily")
+	f.active(id)
+	f.deleteRoom("daily")
+	f.ended(id)
+	again := f.reborn(nil)
+	if got := again.listed(id); got.Status != livekit.EgressStatus_EGRESS_COMPLETE {
+		t.Errorf("listed %v", got)
+	}
+	if _, err := again.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
+		t.Error("the room lives again")
+	}
+	again.room("daily", fakelivekit.RoomScript{})
+	if other := again.record("daily"); other == id {
+		t.Error("the same ID again")
+	}
+}
+
+func TestNoSecretIsInTheStateFile(t *testing.T) {
+	t.Parallel()
+	f := durable(t, nil)
+	f.room("daily", fakelivekit.RoomScript{})
+	req := person("daily")
+	req.FileOutputs[0].Output = &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{AccessKey: "AKIAEXAMPLE", Secret: "topsecret", Bucket: "rec"}}
+	if _, err := f.egress.StartParticipantEgress(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(f.cfg.StateFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"AKIAEXAMPLE", "topsecret", apiSecret} {
+		if bytes.Contains(data, []byte(secret)) {
+			t.Errorf("%s is in the state file", secret)
+		}
+	}
+	if got := f.Egresses()[0].Request.(*livekit.ParticipantEgressRequest); got.FileOutputs[0].GetS3().Secret != "topsecret" {
+		t.Errorf("as received: %v", got)
+	}
+}
+
+func TestATornLastLineIsIgnored(t *testing.T) {
+	t.Parallel()
+	f := durable(t, nil)
+	f.room("daily", fakelivekit.RoomScript{})
+	id := f.record("daily")
+	again := f.reborn(func(cfg *fakelivekit.Config) { appendTo(t, cfg.StateFile, `{"egress":{"Ordi`) })
+	again.listed(id)
+}
+
+func TestABrokenStateFileIsAnErrorThatNamesIt(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"no JSON":       "nonsense\n{}\n",
+		"half a record": "{\"starts\":1\n{\"starts\":2}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := stateFile(t)
+			appendTo(t, path, content)
+			_, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, StateFile: path})
+			if err == nil || !strings.Contains(err.Error(), "StateFile: line 1") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestAStateFileThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, StateFile: filepath.Join(t.TempDir(), "no", "such", "folder")})
+	if err == nil || !strings.Contains(err.Error(), "StateFile") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

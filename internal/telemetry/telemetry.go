@@ -1,0 +1,125 @@
+// Package telemetry is what a process tells about itself: a log and metrics. All
+// of it hangs on one value, so that two processes in one (dev, tests) do not share
+// it. It must never set a global provider, logger or registry.
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
+	"go.temporal.io/sdk/log"
+)
+
+// Config says how to tell.
+type Config struct {
+	Level  slog.Level // the least level that is logged; default: info
+	Format string     // "text" (default) or "json"
+	Output io.Writer  // where the log goes; default: standard error
+}
+
+func (c Config) withDefaults() Config {
+	c.Format = cmp.Or(c.Format, "text")
+	if c.Output == nil {
+		c.Output = os.Stderr
+	}
+	return c
+}
+
+// Telemetry is a process's log and metrics.
+type Telemetry struct {
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	provider *sdkmetric.MeterProvider
+}
+
+// New makes the telemetry of a process. It fails on a format that is neither text
+// nor json, and when the metrics' exporter cannot be made.
+func New(c Config) (*Telemetry, error) {
+	c = c.withDefaults()
+	handler, err := newHandler(c)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	exporter, err := otelprom.New(otelprom.WithRegisterer(registry), otelprom.WithoutScopeInfo(), otelprom.WithoutTargetInfo())
+	if err != nil {
+		return nil, fmt.Errorf("make metrics exporter: %w", err)
+	}
+	return &Telemetry{
+		logger:   slog.New(handler),
+		registry: registry,
+		provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithView(secondsView())),
+	}, nil
+}
+
+func newHandler(c Config) (slog.Handler, error) {
+	opts := &slog.HandlerOptions{Level: c.Level}
+	switch c.Format {
+	case "text":
+		return slog.NewTextHandler(c.Output, opts), nil
+	case "json":
+		return slog.NewJSONHandler(c.Output, opts), nil
+	default:
+		return nil, fmt.Errorf("no such log format: %q", c.Format)
+	}
+}
+
+// secondsView gives every histogram of seconds buckets from 5 ms, a Temporal call,
+// to 5 min, an egress start with all its retries. OpenTelemetry's own are meant
+// for milliseconds.
+func secondsView() sdkmetric.View {
+	return sdkmetric.NewView(
+		sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram, Unit: "s"},
+		sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{
+			Boundaries: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+		}},
+	)
+}
+
+// Logger is the process's log.
+func (t *Telemetry) Logger() *slog.Logger { return t.logger }
+
+// TemporalLogger is the same log for Temporal's clients and workers.
+func (t *Telemetry) TemporalLogger() log.Logger { return log.NewStructuredLogger(t.logger) }
+
+// Meter makes the instruments of one part of the process, such as "webhook".
+func (t *Telemetry) Meter(name string) metric.Meter {
+	return t.provider.Meter("github.com/reelkeeper/reelkeeper/" + name)
+}
+
+// TemporalMetrics counts what Temporal's client and worker do, beside our own.
+// An instrument that cannot be made is logged and counts nothing.
+func (t *Telemetry) TemporalMetrics() client.MetricsHandler {
+	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter:                t.provider.Meter("temporal-sdk-go"),
+		UseMonotonicCounters: true,
+		OnError:              func(err error) { t.logger.Error("Temporal metric cannot be made", "error", err) },
+	})
+}
+
+// Handler serves the metrics as Prometheus reads them.
+func (t *Telemetry) Handler() http.Handler {
+	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{Registry: t.registry})
+}
+
+// Shutdown ends the metrics; nothing is counted afterwards.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	if err := t.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("end metrics: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Limits of Temporal's: a keyword is a VARCHAR(255) in its SQL stores, a summary
+// has at most 400 bytes.
+const (
+	maxKeyword = 255
+	maxTitle   = 400
+)
+
+// clip cuts a text to at most n bytes, at a rune's end.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// attributesAtStart are those that are free at the start; later ones cost an event.
+func attributesAtStart(s egress.Summary, status string) temporal.SearchAttributes {
+	list := []temporal.SearchAttributeUpdate{
+		temporal.NewSearchAttributeKeyKeyword(egress.AttributeKind).ValueSet(string(s.Kind)),
+		temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet(status),
+		temporal.NewSearchAttributeKeyBool(egress.AttributeStuck).ValueSet(false),
+	}
+	if s.Room != "" {
+		list = append(list, temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(clip(s.Room, maxKeyword)))
+	}
+	return temporal.NewSearchAttributes(list...)
+}
+
+// attribute is a search attribute that a namespace must have.
+type attribute struct {
+	name  string
+	kind  enumspb.IndexedValueType
+	probe string // a value of its type, as a query writes it
+}
+
+func attributes() []attribute {
+	var list []attribute
+	for _, name := range []string{
+		egress.AttributeID, egress.AttributeRoom, egress.AttributeKind,
+		egress.AttributeStatus, egress.AttributeEndedBy, egress.AttributeMissed,
+	} {
+		list = append(list, attribute{name, enumspb.INDEXED_VALUE_TYPE_KEYWORD, "''"})
+	}
+	return append(list, attribute{egress.AttributeStuck, enumspb.INDEXED_VALUE_TYPE_BOOL, "true"})
+}
+
+// EnsureSearchAttributes makes the search attributes that the namespace lacks, and
+// returns the names of those that it lacked. Where the server does not allow it
+// (Temporal Cloud), the error of reason Invalid holds the commands that make them.
+func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
+	missing, err := c.lacking(ctx)
+	if err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	var names []string
+	add := map[string]enumspb.IndexedValueType{}
+	for _, a := range missing {
+		names = append(names, a.name)
+		add[a.name] = a.kind
+	}
+	_, err = c.Temporal.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: c.Namespace, SearchAttributes: add,
+	})
+	var exists *serviceerror.AlreadyExists // another worker was faster
+	switch {
+	case notAllowed(err):
+		return names, &egress.Error{
+			Reason: egress.Invalid, Field: "TEMPORAL_NAMESPACE", Err: err,
+			Message: fmt.Sprintf("%q lacks search attributes that we may not make; run: %s", c.Namespace, c.command(missing)),
+		}
+	case err != nil && !errors.As(err, &exists):
+		return names, asError("add search attributes", err)
+	}
+	return names, c.awaitAttributes(ctx)
+}
+
+// awaitAttributes waits until the server knows what was added: its caches lag.
+func (c *Client) awaitAttributes(ctx context.Context) error {
+	for {
+		missing, err := c.lacking(ctx)
+		if err != nil || len(missing) == 0 {
+			return err
+		}
+		if !c.pause(ctx) {
+			return asError("add search attributes", ctx.Err())
+		}
+	}
+}
+
+// lacking asks by a query for each attribute, which any server answers, also where
+// it has no operator service: a query with an unknown name is an invalid argument.
+func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
+	var missing []attribute
+	for _, a := range attributes() {
+		_, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+			Namespace: c.Namespace, Query: a.name + " = " + a.probe,
+		})
+		var unknown *serviceerror.InvalidArgument
+		switch {
+		case errors.As(err, &unknown):
+			missing = append(missing, a)
+		case err != nil:
+			return nil, asError("look for search attributes", err)
+		}
+	}
+	return missing, nil
+}
+
+func notAllowed(err error) bool {
+	var (
+		denied        *serviceerror.PermissionDenied
+		unimplemented *serviceerror.Unimplemented
+	)
+	return errors.As(err, &denied) || errors.As(err, &unimplemented)
+}
+
+// command makes the attributes by hand.
+func (c *Client) command(missing []attribute) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "temporal operator search-attribute create --namespace %s", c.Namespace)
+	for _, a := range missing {
+		fmt.Fprintf(&b, " --name %s --type %s", a.name, a.kind)
+	}
+	return b.String()
+}

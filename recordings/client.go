@@ -1,0 +1,67 @@
+// Package recordings is what one can ask of durable recordings: start, find,
+// watch, stop and list them. It speaks to Temporal alone and reaches workflows by
+// the names in package egress; it must never call LiveKit, nor keep anything that
+// Temporal does not know.
+package recordings
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Sealer makes a workflow's input of a request, with everything that may be a
+// credential sealed. *seal.Keys is one.
+type Sealer interface {
+	SealRequest(requestID string, r egress.Request) (egress.Input, error)
+}
+
+// Config is what a Client needs.
+type Config struct {
+	Temporal  client.Client // made with internal/payload's converter
+	Namespace string        // of the Temporal client; default: "default"
+	Sealer    Sealer        // needed by Start and Begin alone
+
+	// AskEvery is the pause before a start that no worker took is asked again, and
+	// before a search that found nothing is repeated. Default: 200 ms.
+	AskEvery time.Duration
+	// FindFor is how long an egress ID is looked for: visibility lags behind by up
+	// to 0.5 s on SQLite. Default: 2 s.
+	FindFor time.Duration
+	// QueryFor is how long State waits for a worker's answer. Default: 3 s.
+	QueryFor time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	c.Namespace = cmp.Or(c.Namespace, client.DefaultNamespace)
+	c.AskEvery = cmp.Or(c.AskEvery, 200*time.Millisecond)
+	c.FindFor = cmp.Or(c.FindFor, 2*time.Second)
+	c.QueryFor = cmp.Or(c.QueryFor, 3*time.Second)
+	return c
+}
+
+// Client asks Temporal about recordings. It is safe for concurrent use. Its errors
+// are *egress.Error; those that come from Temporal itself, and not from a workflow
+// of ours, also match ErrTemporal.
+type Client struct {
+	Config
+}
+
+// New makes a Client.
+func New(c Config) *Client { return &Client{c.withDefaults()} }
+
+// pause waits before another try. It reports false when the context ends first.
+func (c *Client) pause(ctx context.Context) bool {
+	t := time.NewTimer(c.AskEvery)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

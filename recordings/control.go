@@ -1,0 +1,95 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Stop stops an egress, by any of its IDs, and returns what LiveKit answered. When
+// it has ended before, the error of reason AlreadyOver says how.
+func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
+	var info egress.Info
+	err := c.update(ctx, id, egress.UpdateStop, &info)
+	return info, err
+}
+
+// Retry runs a delivery step again that has failed for good.
+func (c *Client) Retry(ctx context.Context, id, step string) error {
+	return c.update(ctx, id, egress.UpdateRetry, nil, step)
+}
+
+// Skip leaves a delivery step out that has failed for good.
+func (c *Client) Skip(ctx context.Context, id, step string) error {
+	return c.update(ctx, id, egress.UpdateSkip, nil, step)
+}
+
+func (c *Client) update(ctx context.Context, id, name string, result any, args ...any) error {
+	workflowID, err := c.Find(ctx, id)
+	if err != nil {
+		return err
+	}
+	handle, err := c.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: workflowID, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, result)
+	}
+	var closed *serviceerror.NotFound
+	if errors.As(err, &closed) {
+		return c.over(ctx, id, workflowID)
+	}
+	return asError(name+" of "+workflowID, err)
+}
+
+// over says how a recording ended whose workflow takes no more updates.
+func (c *Client) over(ctx context.Context, id, workflowID string) error {
+	v, err := c.State(ctx, workflowID)
+	switch {
+	case ReasonOf(err) == egress.NotFound:
+		return unknown(id)
+	case err != nil:
+		return err
+	case v.Verdict == nil:
+		return &egress.Error{Reason: egress.AlreadyOver, Message: fmt.Sprintf("%s is over: %s", id, v.Problem)}
+	default:
+		return &egress.Error{
+			Reason: egress.AlreadyOver, Code: "failed_precondition",
+			Message: fmt.Sprintf("%s ended at %s as %s", id, v.Verdict.EndedAt.UTC().Format(time.RFC3339), v.Verdict.Status),
+		}
+	}
+}
+
+// Wait waits for the verdict of a recording, by any of its IDs, until the context
+// ends. A start that LiveKit refused is an error; a recording that failed is not.
+func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
+	var v egress.Verdict
+	workflowID, err := c.Find(ctx, id)
+	if err != nil {
+		return v, err
+	}
+	err = c.Temporal.GetWorkflow(ctx, workflowID, "").Get(ctx, &v)
+	return v, notFoundAs(id, asError("wait for "+workflowID, err))
+}
+
+// Signal sends one signal to a running workflow. requestID is what the server
+// knows a repeated one by: the webhook's event ID. A workflow that is over or
+// unknown is an error of reason NotFound.
+func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error {
+	_, err := c.Temporal.WorkflowService().SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
+		Namespace:         c.Namespace,
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID},
+		SignalName:        signal,
+		RequestId:         requestID,
+		Input:             &commonpb.Payloads{Payloads: []*commonpb.Payload{payload}},
+	})
+	return asError("signal "+workflowID, err)
+}

@@ -1,0 +1,99 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// ErrTemporal marks an error as Temporal's own: no workflow of ours has answered.
+var ErrTemporal = errors.New("Temporal")
+
+// asError makes the domain's error of whatever Temporal's client returned. What a
+// workflow of ours said keeps its reason and words.
+func asError(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := said(err); ok {
+		return e
+	}
+	e := &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("%s: %s", operation, err)}
+	var (
+		notFound    *serviceerror.NotFound
+		noNamespace *serviceerror.NamespaceNotFound
+		denied      *serviceerror.PermissionDenied
+		invalid     *serviceerror.InvalidArgument
+		ended       *temporal.WorkflowExecutionError
+	)
+	switch {
+	case errors.As(err, &ended):
+		return &egress.Error{Reason: egress.Internal, Message: fmt.Sprintf("%s: the workflow has no result: %s", operation, ended.Unwrap()), Err: err}
+	case timedOut(err):
+		e.Reason, e.Code, e.Message = egress.Ambiguous, "deadline_exceeded", operation+": no answer in time"
+	case errors.As(err, &noNamespace):
+		e.Reason, e.Field, e.Message = egress.Invalid, "TEMPORAL_NAMESPACE", fmt.Sprintf("Temporal has no namespace %q", noNamespace.Namespace)
+	case errors.As(err, &notFound):
+		e.Reason = egress.NotFound
+	case errors.As(err, &denied):
+		e.Reason = egress.Denied
+	case errors.As(err, &invalid):
+		e.Reason = egress.Internal
+	}
+	e.Err = fmt.Errorf("%w: %w", ErrTemporal, err)
+	return e
+}
+
+// said is the domain's error that a workflow or an update handler of ours
+// returned: its type is the reason, its first detail the error itself.
+func said(err error) (*egress.Error, bool) {
+	var ours *egress.Error
+	if errors.As(err, &ours) {
+		return ours, true
+	}
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return nil, false
+	}
+	e := &egress.Error{}
+	reason := egress.Reason(app.Type())
+	if !slices.Contains(egress.Reasons(), reason) {
+		return &egress.Error{Reason: egress.Internal, Message: app.Message(), Err: err}, true
+	}
+	if !app.HasDetails() || app.Details(e) != nil {
+		e = &egress.Error{Message: app.Message()}
+	}
+	e.Reason, e.Err = reason, err
+	return e, true
+}
+
+// timedOut reports whether the time was up, ours or the server's.
+func timedOut(err error) bool {
+	var (
+		update   *client.WorkflowUpdateServiceTimeoutOrCanceledError
+		deadline *serviceerror.DeadlineExceeded
+		canceled *serviceerror.Canceled
+	)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.As(err, &update) || errors.As(err, &deadline) || errors.As(err, &canceled)
+}
+
+// ReasonOf is the reason of an error that this package returned, empty for nil.
+func ReasonOf(err error) egress.Reason {
+	var e *egress.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Reason
+	default:
+		return egress.Internal
+	}
+}

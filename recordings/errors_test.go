@@ -1,0 +1,96 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+func TestEveryReasonOfAWorkflowReachesTheCaller(t *testing.T) {
+	t.Parallel()
+	for _, reason := range egress.Reasons() {
+		cause := &egress.Error{Reason: reason, Code: "a_code", Message: "LiveKit's words", Field: "a field"}
+		err := asError("start", fmt.Errorf("update failed: %w", overTheWire(toCaller(cause))))
+		var got *egress.Error
+		if !errors.As(err, &got) {
+			t.Fatalf("%s: got %v", reason, err)
+		}
+		if got.Reason != reason || got.Code != cause.Code || got.Message != cause.Message || got.Field != cause.Field {
+			t.Errorf("%s: got %+v", reason, got)
+		}
+		if errors.Is(err, ErrTemporal) {
+			t.Errorf("%s: a workflow's error counts as Temporal's own", reason)
+		}
+	}
+}
+
+// overTheWire is an error as a client gets it.
+func overTheWire(err error) error {
+	c := temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: payload.Converter()})
+	return c.FailureToError(c.ErrorToFailure(err))
+}
+
+func TestAnErrorWithoutDetailsKeepsItsReason(t *testing.T) {
+	t.Parallel()
+	err := asError("start", temporal.NewApplicationError("no luck", string(egress.Refused)))
+	wantReason(t, err, egress.Refused)
+	if err.Error() != "no luck" {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestAnErrorOfNoReasonIsInternal(t *testing.T) {
+	t.Parallel()
+	err := asError("start", temporal.NewApplicationError("nil pointer", "PanicError"))
+	wantReason(t, err, egress.Internal)
+	if err.Error() != "nil pointer" {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want egress.Reason
+		text string
+	}{
+		"no worker in time": {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(errors.New("x")), egress.Ambiguous,
+			"deadline_exceeded: ask: no answer in time"},
+		"our deadline":      {context.DeadlineExceeded, egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
+		"Ctrl-C":            {context.Canceled, egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
+		"the server's":      {serviceerror.NewDeadlineExceeded("x"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
+		"no such workflow":  {serviceerror.NewNotFound("workflow not found for ID: x"), egress.NotFound, "ask: workflow not found for ID: x"},
+		"no such namespace": {serviceerror.NewNamespaceNotFound("nowhere"), egress.Invalid, `TEMPORAL_NAMESPACE: Temporal has no namespace "nowhere"`},
+		"no permission":     {serviceerror.NewPermissionDenied("no", ""), egress.Denied, "ask: no"},
+		"bad argument":      {serviceerror.NewInvalidArgument("too long"), egress.Internal, "ask: too long"},
+		"not reachable":     {serviceerror.NewUnavailable("connection refused"), egress.Unavailable, "ask: connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := asError("ask", fmt.Errorf("%w", tc.err))
+			wantReason(t, err, tc.want)
+			if err.Error() != tc.text {
+				t.Errorf("got %q, want %q", err, tc.text)
+			}
+			if !errors.Is(err, ErrTemporal) || !errors.Is(err, tc.err) {
+				t.Errorf("%v matches neither ErrTemporal nor its cause", err)
+			}
+		})
+	}
+}
+
+func TestNoErrorHasNoReason(t *testing.T) {
+	t.Parallel()
+	if asError("ask", nil) != nil || ReasonOf(nil) != "" || ReasonOf(errors.New("x")) != egress.Internal {
+		t.Error("no error became one, or a foreign one got a reason")
+	}
+}

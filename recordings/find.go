@@ -1,0 +1,66 @@
+package recordings
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Find is the workflow ID of an egress ID (`EG_…`), a request ID, or a workflow
+// ID (`egress/…`). Only an egress ID is looked up, for as long as FindFor, since
+// visibility lags behind; the others are taken at their word.
+func (c *Client) Find(ctx context.Context, id string) (string, error) {
+	if _, ok := egress.RequestID(id); ok {
+		return id, nil
+	}
+	if !strings.HasPrefix(id, egress.IDPrefix) {
+		return egress.WorkflowID(id), egress.ValidateID(id)
+	}
+	lookup, cancel := context.WithTimeout(ctx, c.FindFor)
+	defer cancel()
+	for {
+		workflowID, found, err := c.ByEgressID(lookup, id)
+		switch {
+		case found:
+			return workflowID, nil
+		case err != nil && (ctx.Err() != nil || !timedOut(err)):
+			return "", err
+		case err == nil && c.pause(lookup):
+			continue
+		case ctx.Err() != nil:
+			return "", asError("find "+id, ctx.Err())
+		default:
+			return "", unknown(id)
+		}
+	}
+}
+
+func unknown(id string) error {
+	return &egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("no recording has the ID %q", id)}
+}
+
+// ByEgressID is the workflow that an egress ID belongs to, as visibility knows it
+// now: false does not mean that there is none. An egress that was adopted has its
+// egress ID for a request ID.
+func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool, error) {
+	query := fmt.Sprintf("%s AND (%s OR %s)", equal("WorkflowType", egress.WorkflowType),
+		equal(egress.AttributeID, egressID), equal("WorkflowId", egress.WorkflowID(egressID)))
+	for row, err := range c.rows(ctx, query) {
+		return row.WorkflowID, err == nil, err
+	}
+	return "", false, nil
+}
+
+// ByRoom are the workflows that are recording a room, as visibility knows them now.
+func (c *Client) ByRoom(ctx context.Context, room string) ([]string, error) {
+	var ids []string
+	for row, err := range c.List(ctx, Filter{Room: room, Active: true}) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, row.WorkflowID)
+	}
+	return ids, nil
+}

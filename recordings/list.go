@@ -1,0 +1,104 @@
+package recordings
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// pageSize is how many recordings one call of List reads.
+const pageSize = 200
+
+// Row is what visibility alone knows of a recording. It lags behind a little.
+type Row struct {
+	RequestID  string        `json:"request_id"`
+	WorkflowID string        `json:"workflow_id"`
+	RunID      string        `json:"run_id"`
+	EgressID   string        `json:"egress_id,omitempty"`
+	Kind       egress.Kind   `json:"kind,omitempty"`
+	Room       string        `json:"room,omitempty"`
+	Status     egress.Status `json:"status,omitempty"`
+	EndedBy    egress.Source `json:"ended_by,omitempty"`
+	Missed     egress.Missed `json:"missed,omitempty"`
+	Stuck      bool          `json:"stuck,omitempty"`
+	Workflow   string        `json:"workflow"` // Temporal's status: running, completed, failed…
+	StartedAt  time.Time     `json:"started_at"`
+	ClosedAt   *time.Time    `json:"closed_at,omitempty"`
+	Memo       *egress.Memo  `json:"memo,omitempty"` // of the verdict, once there is one
+}
+
+// List gives the recordings that the filter lets through, newest first, page by
+// page as they are read. An error ends it.
+func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for row, err := range c.rows(ctx, f.query()) {
+			if (err != nil || f.letsThrough(row)) && !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Client) rows(ctx context.Context, query string) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, PageSize: pageSize, Query: query}
+		for {
+			page, err := c.Temporal.ListWorkflow(ctx, req)
+			if err != nil {
+				yield(Row{}, asError("list recordings", err))
+				return
+			}
+			for _, info := range page.GetExecutions() {
+				if !yield(rowOf(info), nil) {
+					return
+				}
+			}
+			if req.NextPageToken = page.GetNextPageToken(); len(req.NextPageToken) == 0 {
+				return
+			}
+		}
+	}
+}
+
+func rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
+	r := Row{
+		WorkflowID: info.GetExecution().GetWorkflowId(),
+		RunID:      info.GetExecution().GetRunId(),
+		Workflow:   strings.ToLower(info.GetStatus().String()),
+		StartedAt:  info.GetStartTime().AsTime(),
+	}
+	r.RequestID, _ = egress.RequestID(r.WorkflowID)
+	if t := info.GetCloseTime(); t != nil {
+		closed := t.AsTime()
+		r.ClosedAt = &closed
+	}
+	fields := info.GetSearchAttributes().GetIndexedFields()
+	for name, target := range map[string]any{
+		egress.AttributeID: &r.EgressID, egress.AttributeRoom: &r.Room, egress.AttributeKind: &r.Kind, egress.AttributeStatus: &r.Status,
+		egress.AttributeEndedBy: &r.EndedBy, egress.AttributeMissed: &r.Missed, egress.AttributeStuck: &r.Stuck,
+	} {
+		decode(converter.GetDefaultDataConverter(), fields[name], target)
+	}
+	if p := info.GetMemo().GetFields()[egress.MemoVerdict]; p != nil {
+		m := &egress.Memo{}
+		if decode(payload.Converter(), p, m) {
+			r.Memo = m
+		}
+	}
+	return r
+}
+
+// decode leaves the target as it is where there is nothing, or something that a
+// newer version of ours wrote: a list with a gap is better than none.
+func decode(c converter.DataConverter, p *commonpb.Payload, target any) bool {
+	return p != nil && c.FromPayload(p, target) == nil
+}

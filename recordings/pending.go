@@ -1,0 +1,111 @@
+package recordings
+
+import (
+	"context"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// Memos of the start: which call began the run, and what it asked for. They tell
+// a fresh outcome from one that the server replays out of a run of long ago.
+const (
+	memoCall        = "start_call"
+	memoFingerprint = "fingerprint"
+)
+
+// Started waits for LiveKit's confirmation, until the context ends; see Start.
+func (p *Pending) Started(ctx context.Context) (Started, error) {
+	if p.handle == nil {
+		return p.ended(ctx)
+	}
+	s, err := p.outcome(ctx)
+	if ReasonOf(err) == egress.Ambiguous || err == nil && !p.ask.named {
+		return s, err
+	}
+	born := p.client.birth(ctx, s.WorkflowID, s.RunID)
+	switch {
+	case err == nil && born.fingerprint != "" && born.fingerprint != p.ask.input.Fingerprint:
+		return Started{}, conflict(p.ask.requestID)
+	case err == nil || !born.failed || born.call == p.ask.call:
+		return s, err
+	}
+	// A run that an earlier call began was refused, which frees the ID: the server
+	// only replayed its outcome. An update ID of its own makes a new run.
+	handle, err := p.client.send(ctx, p.ask, updateID+"/"+s.RunID)
+	if err != nil {
+		return Started{}, p.client.startError(p.ask, err)
+	}
+	p.handle = handle
+	return p.outcome(ctx)
+}
+
+// outcome is the update's. Workflow and run are named beside an error too.
+func (p *Pending) outcome(ctx context.Context) (Started, error) {
+	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: p.handle.RunID()}
+	if err := p.handle.Get(ctx, &s.Info); err != nil {
+		return s, p.client.startError(p.ask, err)
+	}
+	return s, nil
+}
+
+// ended answers for an ID whose egress has ended, and was started by another update.
+func (p *Pending) ended(ctx context.Context) (Started, error) {
+	id := egress.WorkflowID(p.ask.requestID)
+	var v egress.Verdict
+	if err := p.client.Temporal.GetWorkflow(ctx, id, "").Get(ctx, &v); err != nil {
+		return Started{}, p.client.startError(p.ask, err)
+	}
+	born := p.client.birth(ctx, id, "")
+	if born.fingerprint != "" && born.fingerprint != p.ask.input.Fingerprint {
+		return Started{}, conflict(p.ask.requestID)
+	}
+	return Started{RequestID: p.ask.requestID, WorkflowID: id, RunID: born.runID, Info: v.Info}, nil
+}
+
+func conflict(requestID string) error {
+	return &egress.Error{Reason: egress.Conflict, Field: "id", Message: fmt.Sprintf("another request already has the ID %q", requestID)}
+}
+
+// birth is how a run began, and whether it failed.
+type birth struct {
+	runID, call, fingerprint string
+	failed                   bool
+}
+
+// birth asks for a run's memos. When Temporal does not say, the outcome that is
+// already in hand counts more than this check of it: hence no error.
+func (c *Client) birth(ctx context.Context, workflowID, runID string) birth {
+	d, err := c.describe(ctx, workflowID, runID)
+	if err != nil {
+		return birth{}
+	}
+	info := d.GetWorkflowExecutionInfo()
+	return birth{
+		runID: info.GetExecution().GetRunId(), call: memoString(info, memoCall),
+		fingerprint: memoString(info, memoFingerprint), failed: failed(info.GetStatus()),
+	}
+}
+
+// memoString is a memo that is a string, or empty.
+func memoString(info *workflowpb.WorkflowExecutionInfo, name string) string {
+	var s string
+	if p := info.GetMemo().GetFields()[name]; p == nil || payload.Converter().FromPayload(p, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// failed reports whether a closed run frees its ID.
+func failed(s enumspb.WorkflowExecutionStatus) bool {
+	switch s {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
+		enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,69 @@
+package recordings
+
+import (
+	"strings"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Filter says which recordings to list. The zero Filter lists all.
+type Filter struct {
+	Room   string
+	Kind   egress.Kind
+	Status egress.Status
+	Active bool // only those whose workflow is running
+	Stuck  bool // only those that a person should look at
+	Missed bool // only those whose `egress_ended` never came
+	Since  time.Time
+	Until  time.Time
+}
+
+// query is the filter as a visibility query.
+func (f Filter) query() string {
+	terms := []string{equal("WorkflowType", egress.WorkflowType)}
+	add := func(want bool, term string) {
+		if want {
+			terms = append(terms, term)
+		}
+	}
+	add(f.Room != "", roomTerm(clip(f.Room, maxKeyword)))
+	add(f.Kind != "", equal(egress.AttributeKind, string(f.Kind)))
+	add(f.Status != "", equal(egress.AttributeStatus, string(f.Status)))
+	add(f.Active, equal("ExecutionStatus", "Running"))
+	add(f.Stuck, egress.AttributeStuck+" = true")
+	add(f.Missed, egress.AttributeMissed+" IS NOT NULL")
+	add(!f.Since.IsZero(), "StartTime >= "+quote(f.Since.UTC().Format(time.RFC3339Nano)))
+	add(!f.Until.IsZero(), "StartTime < "+quote(f.Until.UTC().Format(time.RFC3339Nano)))
+	return strings.Join(terms, " AND ")
+}
+
+// mangled are the characters that Temporal's SQL stores may not find again: up to
+// server 1.32 they are escaped as MySQL wants it, which SQLite does not understand,
+// and quotes at a value's ends are lost.
+const mangled = "'\\\"\b\n\r\t"
+
+// roomTerm narrows a query to a room. Where the name holds a mangled character,
+// only what is before it is asked for, and letsThrough drops the rest.
+func roomTerm(room string) string {
+	switch i := strings.IndexAny(room, mangled); {
+	case i < 0:
+		return equal(egress.AttributeRoom, room)
+	case i == 0:
+		return egress.AttributeRoom + " IS NOT NULL"
+	default:
+		return egress.AttributeRoom + " STARTS_WITH " + quote(room[:i])
+	}
+}
+
+// letsThrough is the part of the filter that a query cannot be trusted with.
+func (f Filter) letsThrough(r Row) bool {
+	return f.Room == "" || r.Room == clip(f.Room, maxKeyword)
+}
+
+func equal(name, value string) string { return name + " = " + quote(value) }
+
+// quote writes a value into a query. Room names are the caller's words.
+func quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}

@@ -1,0 +1,47 @@
+package recordings
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAFilterIsOneQuery(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("CET", 3600))
+	for name, tc := range map[string]struct {
+		filter Filter
+		want   string
+	}{
+		"all":                                   {Filter{}, `WorkflowType = 'Egress'`},
+		"a room":                                {Filter{Room: "r"}, `WorkflowType = 'Egress' AND EgressRoom = 'r'`},
+		"what a store mangles is not asked for": {Filter{Room: `it's "q"`}, `WorkflowType = 'Egress' AND EgressRoom STARTS_WITH 'it'`},
+		"also where it comes first":             {Filter{Room: `' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressRoom IS NOT NULL`},
+		"other values never leave their quotes": {Filter{Status: `\' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressStatus = '\\\' OR 1=1 --'`},
+		"everything at once": {
+			Filter{Room: "r", Kind: egress.KindWeb, Status: egress.Lost, Active: true, Stuck: true, Missed: true, Since: day, Until: day.Add(time.Hour)},
+			`WorkflowType = 'Egress' AND EgressRoom = 'r' AND EgressKind = 'web' AND EgressStatus = 'LOST' AND ExecutionStatus = 'Running'` +
+				` AND EgressStuck = true AND EgressMissed IS NOT NULL AND StartTime >= '2026-03-04T04:06:07Z' AND StartTime < '2026-03-04T05:06:07Z'`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := tc.filter.query(); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestALongNameIsCutAtARune(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"", "short", strings.Repeat("é", 200), strings.Repeat("a", 255), "a" + strings.Repeat("🎥", 100)} {
+		got := clip(s, maxKeyword)
+		if len(got) > maxKeyword || !utf8.ValidString(got) || !strings.HasPrefix(s, got) || len(s) <= maxKeyword && got != s {
+			t.Errorf("%q became %q", s, got)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lithammer/shortuuid/v4"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// updateID is fixed, so that the same start asked twice is one update.
+const updateID = "start"
+
+// StartOptions says what to record, and under which key.
+type StartOptions struct {
+	ID          string         // request ID, the caller's idempotency key; default: a new one
+	Request     egress.Request // what to record
+	MaxDuration time.Duration  // when set, the egress is stopped after that long
+	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
+}
+
+// Started is an egress that LiveKit has confirmed.
+type Started struct {
+	RequestID  string      `json:"request_id"`
+	WorkflowID string      `json:"workflow_id"`
+	RunID      string      `json:"run_id"`
+	Info       egress.Info `json:"info"`
+}
+
+// Start starts an egress and waits for LiveKit's confirmation, until the context
+// ends. The same ID with the same request gives the same egress, also at the same
+// moment from two callers; with another request it is an error of reason Conflict.
+// An ID whose start LiveKit refused is free again. An error of reason Ambiguous
+// says that the start may go on: asking again with the same ID is safe.
+func (c *Client) Start(ctx context.Context, o StartOptions) (Started, error) {
+	p, err := c.begin(ctx, o, client.WorkflowUpdateStageCompleted)
+	if err != nil {
+		return Started{}, err
+	}
+	return p.Started(ctx)
+}
+
+// Begin starts an egress and waits only until a worker has accepted it: from then
+// on it is durable. When it fails with ErrTemporal, nothing may have been accepted.
+func (c *Client) Begin(ctx context.Context, o StartOptions) (*Pending, error) {
+	return c.begin(ctx, o, client.WorkflowUpdateStageAccepted)
+}
+
+// Pending is a start that a worker has accepted.
+type Pending struct {
+	client *Client
+	ask    ask
+	handle client.WorkflowUpdateHandle // nil: the ID's egress has ended long ago
+}
+
+// RequestID is the start's ID, given or made.
+func (p *Pending) RequestID() string { return p.ask.requestID }
+
+// ask is one start as it is sent, however often.
+type ask struct {
+	requestID string
+	call      string // differs from call to call: whose run is it?
+	input     egress.Input
+	named     bool // the caller chose the ID, so it may have been used before
+	stage     client.WorkflowUpdateStage
+}
+
+func (c *Client) begin(ctx context.Context, o StartOptions, stage client.WorkflowUpdateStage) (*Pending, error) {
+	a, err := c.prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	a.stage = stage
+	handle, err := c.send(ctx, a, updateID)
+	var over *serviceerror.WorkflowExecutionAlreadyStarted
+	if err != nil && !errors.As(err, &over) {
+		return nil, c.startError(a, err)
+	}
+	return &Pending{client: c, ask: a, handle: handle}, nil
+}
+
+func (c *Client) prepare(o StartOptions) (ask, error) {
+	a := ask{requestID: o.ID, named: o.ID != "", call: shortuuid.New()}
+	if !a.named {
+		a.requestID = shortuuid.New()
+	}
+	if err := egress.ValidateID(a.requestID); err != nil {
+		return ask{}, err
+	}
+	input, err := c.Sealer.SealRequest(a.requestID, o.Request)
+	if err != nil {
+		return ask{}, asError("seal request", err)
+	}
+	if o.MaxDuration < 0 {
+		return ask{}, &egress.Error{Reason: egress.Invalid, Field: "max_duration", Message: "is negative: " + o.MaxDuration.String()}
+	}
+	input.MaxDuration = egress.Duration(o.MaxDuration)
+	if !o.StartBy.IsZero() {
+		input.StartBy = &o.StartBy
+	}
+	a.input = input
+	return a, nil
+}
+
+// send asks until a worker takes the start. With no worker up the server starts
+// the workflow but does not record the update, so the same IDs are asked again.
+func (c *Client) send(ctx context.Context, a ask, updateID string) (client.WorkflowUpdateHandle, error) {
+	for {
+		handle, err := c.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: c.Temporal.NewWithStartWorkflowOperation(startOptions(a), egress.WorkflowType, a.input),
+			UpdateOptions: client.UpdateWorkflowOptions{
+				UpdateID:     updateID,
+				UpdateName:   egress.UpdateStart,
+				Args:         []any{egress.StartUpdate{Fingerprint: a.input.Fingerprint}},
+				WaitForStage: a.stage,
+			},
+		})
+		if err == nil || !timedOut(err) || !c.pause(ctx) {
+			return handle, err
+		}
+	}
+}
+
+func startOptions(a ask) client.StartWorkflowOptions {
+	summary := a.input.Readable()
+	return client.StartWorkflowOptions{
+		ID:                       egress.WorkflowID(a.requestID),
+		TaskQueue:                egress.TaskQueue,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		StaticSummary:            clip(summary.Title(), maxTitle),
+		TypedSearchAttributes:    attributesAtStart(summary, livekit.EgressStatus_EGRESS_STARTING.String()),
+		Memo:                     map[string]any{memoCall: a.call, memoFingerprint: a.input.Fingerprint},
+	}
+}
+
+func (c *Client) startError(a ask, err error) error {
+	err = asError("start "+egress.WorkflowID(a.requestID), err)
+	var e *egress.Error
+	if errors.As(err, &e) && e.Reason == egress.Ambiguous && errors.Is(err, ErrTemporal) {
+		e.Message += fmt.Sprintf("; it may go on: ask again with the ID %q", a.requestID)
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// View is all that is known of a recording.
+type View struct {
+	Row
+	Phase    egress.Phase    `json:"phase,omitempty"`
+	NewsAt   *time.Time      `json:"news_at,omitempty"`
+	NewsBy   egress.Source   `json:"news_by,omitempty"`
+	NextLook *time.Time      `json:"next_look,omitempty"` // when LiveKit is asked, should no webhook come
+	Because  string          `json:"because,omitempty"`   // why it is stuck
+	Done     []string        `json:"done,omitempty"`      // delivery steps that are done or skipped
+	Skipped  []string        `json:"skipped,omitempty"`   // those of them that were skipped
+	Twins    []string        `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
+	Pending  []Activity      `json:"pending,omitempty"`   // what is being done right now
+	Info     egress.Info     `json:"info"`
+	Verdict  *egress.Verdict `json:"verdict,omitempty"`
+	Problem  string          `json:"problem,omitempty"` // why the workflow failed, or could not say more
+}
+
+// Activity is one that is running or waits for its next attempt.
+type Activity struct {
+	Type        string     `json:"type"`
+	Attempt     int32      `json:"attempt"`
+	LastFailure string     `json:"last_failure,omitempty"`
+	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+}
+
+// State is all that is known of a recording, by any of its IDs. While it runs, a
+// worker is asked for the details; without one, Problem says so and the rest is
+// what Temporal knows.
+func (c *Client) State(ctx context.Context, id string) (View, error) {
+	workflowID, err := c.Find(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
+	d, err := c.describe(ctx, workflowID, "")
+	if err != nil {
+		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
+	}
+	v := View{Row: rowOf(d.GetWorkflowExecutionInfo()), Pending: pendingOf(d.GetPendingActivities())}
+	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		c.askState(ctx, &v)
+		return v, nil
+	}
+	var verdict egress.Verdict
+	if err := c.Temporal.GetWorkflow(ctx, workflowID, v.RunID).Get(ctx, &verdict); err != nil {
+		v.Problem = asError("result of "+workflowID, err).Error()
+		return v, nil
+	}
+	v.Verdict, v.Info, v.Phase = &verdict, verdict.Info, egress.Delivered
+	return v, nil
+}
+
+func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return c.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
+}
+
+func (c *Client) askState(ctx context.Context, v *View) {
+	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
+	defer cancel()
+	var s egress.State
+	answer, err := c.Temporal.QueryWorkflow(ctx, v.WorkflowID, v.RunID, egress.QueryState)
+	if err == nil {
+		err = answer.Get(&s)
+	}
+	if err != nil {
+		v.Problem = "no worker answered: " + err.Error()
+		return
+	}
+	v.Phase, v.NewsBy, v.Because, v.Info = s.Phase, s.NewsBy, s.Stuck, s.Latest
+	v.Done, v.Skipped, v.Twins = s.Done, s.Skipped, s.Twins
+	if v.EgressID == "" {
+		v.EgressID = s.ID
+	}
+	if !s.NewsAt.IsZero() {
+		v.NewsAt = &s.NewsAt
+	}
+	if next := s.NextLook(); s.Phase == egress.Watching && !next.IsZero() {
+		v.NextLook = &next
+	}
+}
+
+func pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
+	var out []Activity
+	for _, p := range list {
+		a := Activity{Type: p.GetActivityType().GetName(), Attempt: p.GetAttempt(), LastFailure: p.GetLastFailure().GetMessage()}
+		if t := p.GetNextAttemptScheduleTime(); t != nil {
+			next := t.AsTime()
+			a.NextAttempt = &next
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// notFoundAs says it in the words of what was asked for, where it is Temporal that
+// knows no such workflow. A room that LiveKit does not know is another matter.
+func notFoundAs(id string, err error) error {
+	if ReasonOf(err) == egress.NotFound && errors.Is(err, ErrTemporal) {
+		return unknown(id)
+	}
+	return err
+}

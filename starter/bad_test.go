@@ -1,0 +1,175 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// room and page are complete but for what a case is about.
+const (
+	aRoom = "start room-composite --room r --file f.mp4 "
+	aPage = "start web --file f.mp4 "
+)
+
+func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"bogus":                                   "bogus: is no command of starter; want one of serve, start, show, list, wait, stop, retry, skip",
+		"--bogus":                                 "--bogus: is no flag of starter; see starter --help",
+		"start":                                   "--request: is missing; or name what to record: room-composite, participant, track-composite, track, web",
+		"start bogus":                             "bogus: is no command of starter start; want one of room-composite, participant, track-composite, track, web",
+		"start room-composite":                    "--file, --segments or --stream: one output is needed",
+		"start room-composite --file f":           "--room: is missing; name the room to record",
+		"start room-composite --room":             "--room: needs a value",
+		aRoom + "--bogus":                         "--bogus: is no flag of starter start room-composite; see starter start room-composite --help",
+		aRoom + "extra":                           "extra: is one argument too many: starter start room-composite",
+		aRoom + "--max-duration 3":                `--max-duration: "3" is no value for it: want a duration such as "3h"`,
+		aRoom + "--max-duration -3s":              "--max-duration: is negative: -3s",
+		aRoom + "--timeout -1s":                   "--timeout: is negative: -1s",
+		aRoom + "--id a/b":                        `--id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`,
+		aRoom + "--id EG_x":                       `--id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`,
+		aRoom + "--preset 4K":                     `--preset: "4K" is none; want one of ` + strings.Join(presets(), ", "),
+		aRoom + "--stream http://x":               "--stream: want a URL that begins with rtmp:// or rtmps:// or srt://",
+		aRoom + "--stream rtmp:key":               "--stream: want a URL that begins with rtmp:// or rtmps:// or srt://",
+		aRoom + "--base-url x":                    "--base-url: want a URL that begins with http:// or https://",
+		aRoom + "--audio-only --video-only":       "--audio-only and --video-only: leave nothing to record together",
+		aRoom + "--request x.json":                "--request: names its own kind; leave room-composite out",
+		"start participant --room r --file f":     "--identity: is missing; name the participant to record",
+		"start participant --file f":              "--room: is missing; name the room to record",
+		"start track-composite --room r":          "--file, --segments or --stream: one output is needed",
+		"start track-composite --file f":          "--room: is missing; name the room to record",
+		"start track-composite --room r --file f": "--audio-track or --video-track: one track is needed",
+		"start track --room r":                    "--track: is missing; name the track to record",
+		"start track --track t":                   "--room: is missing; name the room to record",
+		"start track --room r --track t":          "--file or --stream: one output is needed",
+		"start track --room r --track t --file f --stream ws://x": "--file and --stream: a track goes to one of them",
+		"start track --room r --track t --stream rtmp://x":        "--stream: want a URL that begins with ws:// or wss://",
+		aPage:                          "--url: is missing; name the page to record",
+		aPage + "--url example.com":    "--url: want a URL that begins with http:// or https://",
+		aPage + "--url http://a%zz/":   "--url: want a URL that begins with http:// or https://",
+		aPage + "--url https://":       "--url: want a URL that begins with http:// or https://",
+		"start --request nowhere.json": "--request: open nowhere.json: no such file or directory",
+		"show":                         "ID: is missing: starter show ID",
+		"show a b":                     "b: is one argument too many: starter show ID",
+		"stop":                         "ID: is missing: starter stop ID",
+		"wait":                         "ID: is missing: starter wait ID",
+		"wait x --timeout soon":        `--timeout: "soon" is no value for it: want a duration such as "3h"`,
+		"retry x":                      "STEP: is missing: starter retry ID STEP",
+		"skip":                         "ID: is missing: starter skip ID STEP",
+		"list extra":                   "extra: is one argument too many: starter list",
+		"list --kind video":            `--kind: "video" is none; want one of room-composite, web, participant, track-composite, track, egress`,
+		"list --limit -1":              "--limit: is negative: -1",
+		"list --limit many":            `--limit: "many" is no value for it: want a number`,
+		"serve now":                    "now: is one argument too many: starter serve",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			s := newShell()
+			wantRefusal(t, s, s.run(t, fields(line)...), want)
+		})
+	}
+}
+
+// wantRefusal wants status 2, one line on stderr, and nothing done.
+func wantRefusal(t *testing.T, s *shell, got result, want string) {
+	t.Helper()
+	if got.status != 2 || got.stderr != "starter: "+want+"\n" || got.stdout != "" {
+		t.Errorf("got %d, stdout %q, stderr\n%s\nwant\nstarter: %s", got.status, got.stdout, got.stderr, want)
+	}
+	if s.starts > 0 || s.served || len(s.asked) > 0 {
+		t.Error("something was started or asked all the same")
+	}
+}
+
+func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
+	t.Parallel()
+	const kinds = "room_composite, web, participant, track_composite, track, egress"
+	for text, want := range map[string]string{
+		"":                        `--request: is no JSON; want {"room_composite": {…}} or another kind`,
+		"{room_name: r}":          `--request: is no JSON; want {"room_composite": {…}} or another kind`,
+		"{}":                      "request: want one of " + kinds + " at the top level",
+		"[]":                      "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
+		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, start_by",
+		`{"web": {}, "track":{}}`: "web: is a second request beside track",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			s := newShell()
+			s.stdin = text
+			wantRefusal(t, s, s.run(t, "start", "--request", "-"), want)
+		})
+	}
+	t.Run("an unknown field is named", func(t *testing.T) {
+		t.Parallel()
+		s := newShell()
+		s.stdin = `{"room_composite": {"room_nmae": "r"}}`
+		got := s.run(t, "start", "--request", "-")
+		if got.status != 2 || !strings.HasPrefix(got.stderr, "starter: room_composite: ") || !strings.Contains(got.stderr, `"room_nmae"`) ||
+			strings.Count(got.stderr, "\n") != 1 || s.starts > 0 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestAMissingOrWrongVariableIsOneLine(t *testing.T) {
+	t.Parallel()
+	for want, environ := range map[string]map[string]string{
+		"LIVEKIT_API_KEY: is not set, and a start needs it":                    {"TEMPORAL_ADDRESS": "x:1"},
+		"LIVEKIT_API_SECRET: is not set, and a start needs it":                 {"LIVEKIT_API_KEY": "APIkey"},
+		"REELKEEPER_SEALKEY: is no setting; did you mean REELKEEPER_SEAL_KEY?": {"LIVEKIT_API_KEY": "APIkey", "REELKEEPER_SEALKEY": "x"},
+		`REELKEEPER_ANNOUNCE_FOR: want a duration such as "3h", got "long"`:    {"LIVEKIT_API_KEY": "APIkey", "REELKEEPER_ANNOUNCE_FOR": "long"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			s := newShell()
+			s.environ = environ
+			wantRefusal(t, s, s.run(t, fields(aRoom)...), want)
+		})
+	}
+}
+
+func TestTheRealConnectionNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	noFile := filepath.Join(t.TempDir(), "temporal.toml")
+	if err := os.WriteFile(noFile, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for field, environ := range map[string]map[string]string{
+		"TEMPORAL_PROFILE":    {"TEMPORAL_CONFIG_FILE": noFile, "TEMPORAL_PROFILE": "prod"},
+		"REELKEEPER_SEAL_KEY": {"TEMPORAL_CONFIG_FILE": noFile, "REELKEEPER_SEAL_KEY": "short"},
+		"REELKEEPER_LISTEN":   {"TEMPORAL_CONFIG_FILE": noFile, "REELKEEPER_LISTEN": "x"},
+		"TEMPORAL_ADDRESS":    {"TEMPORAL_CONFIG_FILE": noFile, "TEMPORAL_ADDRESS": "127.0.0.1:1"},
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			environ["LIVEKIT_API_KEY"], environ["LIVEKIT_API_SECRET"] = "APIkey", "secret"
+			_, _, err := connect(t.Context(), environ, "client")
+			if err == nil || !strings.HasPrefix(err.Error(), field+": ") || strings.Contains(oneLine(err), "\n") {
+				t.Errorf("got %v, want an error about %s", err, field)
+			}
+		})
+	}
+}
+
+func TestTheExitStatusSaysWhoseFaultItIs(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[egress.Reason]int{
+		egress.Invalid: 2, egress.Refused: 2, egress.Denied: 2, egress.NotFound: 2, egress.Conflict: 2, egress.AlreadyOver: 2,
+		egress.Unanswered: 1, egress.Unreachable: 1, egress.RateLimited: 1, egress.Unavailable: 1, egress.Ambiguous: 1, egress.NoEcho: 1,
+		egress.TooLate: 1, egress.Sealed: 1, egress.StillGoing: 1, egress.Consumer: 1, egress.Internal: 1,
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			s := newShell()
+			s.err = &egress.Error{Reason: reason, Code: "a_code", Message: "LiveKit's\nwords"}
+			got := s.run(t, fields(aRoom)...)
+			if got.status != want || got.stderr != "starter: a_code: LiveKit's; words\n" || got.stdout != "" {
+				t.Errorf("got %+v, want status %d", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"regexp"
+	"runtime/debug"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// recorder is what the commands ask; *recordings.Client is one.
+type recorder interface {
+	Start(ctx context.Context, o recordings.StartOptions) (recordings.Started, error)
+	State(ctx context.Context, id string) (recordings.View, error)
+	Stop(ctx context.Context, id string) (egress.Info, error)
+	Wait(ctx context.Context, id string) (egress.Verdict, error)
+	List(ctx context.Context, f recordings.Filter) iter.Seq2[recordings.Row, error]
+	Retry(ctx context.Context, id, step string) error
+	Skip(ctx context.Context, id, step string) error
+}
+
+// deps is the world around the commands.
+type deps struct {
+	environ        map[string]string
+	dir            string // the working directory, from where a dev instance is looked for
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	serve   func(ctx context.Context, environ map[string]string) error
+	connect func(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error)
+}
+
+// run runs one command line and returns the exit status: 0 clean, 1 our failure, 2
+// what we were given is wrong, 3 a recording is not as it should be.
+func run(ctx context.Context, args []string, d deps) int {
+	root := d.root()
+	if err := root.Run(ctx, append([]string{root.Name}, args...)); err != nil {
+		fmt.Fprintf(d.stderr, "%s: %s\n", root.Name, oneLine(err))
+		return statusOf(err)
+	}
+	return 0
+}
+
+// root is the tree of all commands.
+func (d deps) root() *cli.Command {
+	root := &cli.Command{
+		Name:           "starter",
+		Usage:          "durable LiveKit egress recordings",
+		Version:        version(),
+		Writer:         d.stdout,
+		ErrWriter:      d.stderr,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
+		Commands: []*cli.Command{
+			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(),
+			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(),
+		},
+	}
+	quiet(root)
+	return root
+}
+
+// quiet lets no command print its own usage errors, and gives each that only
+// groups others an answer to a name that it does not know.
+func quiet(c *cli.Command) {
+	c.HideHelpCommand = true
+	c.DisableSliceFlagSeparator = true // a stream's URL may hold a comma
+	c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error { return usageError(c, err) }
+	if c.Action == nil {
+		c.Action = func(_ context.Context, c *cli.Command) error {
+			if name := c.Args().First(); name != "" {
+				return unknownCommand(c, name)
+			}
+			return cli.ShowSubcommandHelp(c)
+		}
+	}
+	for _, sub := range c.Commands {
+		quiet(sub)
+	}
+}
+
+// serveCommand hands on to the wiring, which reads its own settings.
+func (d deps) serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "serve LiveKit's API to agents, and the webhook endpoint to LiveKit",
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := wantArgs(c); err != nil {
+				return err
+			}
+			return d.serve(ctx, d.environ)
+		},
+	}
+}
+
+// unknownCommand lists what there is: guesses mislead more than they help.
+func unknownCommand(c *cli.Command, name string) error {
+	return invalid(name, "is no command of %s; want one of %s", c.FullName(), strings.Join(commandNames(c), ", "))
+}
+
+// commandNames are the names of a command's own commands.
+func commandNames(c *cli.Command) []string {
+	var names []string
+	for _, sub := range c.Commands {
+		names = append(names, sub.Name)
+	}
+	return names
+}
+
+// wantArgs names the arguments that a command needs, or the first too many.
+func wantArgs(c *cli.Command, names ...string) error {
+	switch given := c.Args().Slice(); {
+	case len(given) < len(names):
+		return invalid(names[len(given)], "is missing: %s %s", c.FullName(), strings.Join(names, " "))
+	case len(given) > len(names):
+		return invalid(given[len(names)], "is one argument too many: %s", strings.TrimSpace(c.FullName()+" "+strings.Join(names, " ")))
+	}
+	return nil
+}
+
+var (
+	undefinedFlag = regexp.MustCompile(`^flag provided but not defined: -+(\S+)$`)
+	lackingFlag   = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)
+	wrongFlag     = regexp.MustCompile(`^invalid value (".*") for flag -+(\S+): (.*)$`)
+)
+
+// usageError says in our words what the flag parser says in its own.
+func usageError(c *cli.Command, err error) error {
+	msg := err.Error()
+	if m := undefinedFlag.FindStringSubmatch(msg); m != nil {
+		return invalid("--"+m[1], "is no flag of %s; see %s --help", c.FullName(), c.FullName())
+	}
+	if m := lackingFlag.FindStringSubmatch(msg); m != nil {
+		return invalid("--"+strings.TrimLeft(m[1], "-"), "needs a value")
+	}
+	if m := wrongFlag.FindStringSubmatch(msg); m != nil {
+		reason := m[3]
+		switch {
+		case strings.Contains(reason, "duration"):
+			reason = `want a duration such as "3h"`
+		case strings.Contains(reason, "ParseInt"):
+			reason = "want a number"
+		}
+		return invalid("--"+m[2], "%s is no value for it: %s", m[1], reason)
+	}
+	return invalid("", "%s", msg)
+}
+
+// invalid is an error about what was typed, whose field is the flag or argument.
+func invalid(field, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// version is the module's, or the commit that it was built from.
+func version() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := b.Main.Version
+	for _, s := range b.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			v = s.Value
+		}
+	}
+	return v
+}

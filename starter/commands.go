@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+const (
+	// askTimeout bounds a command that only asks; a stop takes up to 10 s with LiveKit.
+	askTimeout = 30 * time.Second
+	// listLimit is how many recordings are listed where no limit is named.
+	listLimit = 50
+)
+
+// with runs a command beside a client, for at most --timeout; 0 means no limit.
+func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do func(context.Context, recorder) error) error {
+	environ, err := d.environment()
+	if err != nil {
+		return err
+	}
+	timeout := c.Duration("timeout")
+	if timeout < 0 {
+		return invalid("--timeout", "is negative: %s", timeout)
+	}
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	rec, done, err := d.connect(ctx, environ, role)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return do(ctx, rec)
+}
+
+const anyID = "ID"
+
+// byID is a command about one recording, by any of its IDs.
+func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Context, *cli.Command, recorder) error, args ...string) *cli.Command {
+	return &cli.Command{
+		Name:        name,
+		Usage:       usage,
+		ArgsUsage:   anyID,
+		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…).",
+		Flags: []cli.Flag{
+			jsonFlag("print JSON"),
+			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: timeout},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := wantArgs(c, append([]string{anyID}, args...)...); err != nil {
+				return err
+			}
+			return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error { return do(ctx, c, rec) })
+		},
+	}
+}
+
+// showCommand shows a recording at any point of its life.
+func (d deps) showCommand() *cli.Command {
+	return d.byID("show", "show all that is known of a recording", askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
+		v, err := rec.State(ctx, c.Args().First())
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(d.stdout, v)
+		}
+		return printView(d.stdout, v)
+	})
+}
+
+// waitCommand has no time limit of its own: a recording takes as long as its call.
+// Its exit status lets a script go on only with a recording that is there.
+func (d deps) waitCommand() *cli.Command {
+	return d.byID("wait", "wait for the verdict; exit status 3 when the recording failed or is lost", 0, func(ctx context.Context, c *cli.Command, rec recorder) error {
+		v, err := rec.Wait(ctx, c.Args().First())
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			err = printJSON(d.stdout, v)
+		} else {
+			err = printVerdict(d.stdout, v)
+		}
+		if err == nil && !good(v.Status) {
+			return driftError{fmt.Sprintf("%s ended as %s", v.EgressID, v.Status)}
+		}
+		return err
+	})
+}
+
+// good reports whether there is a recording: a limit that was reached leaves one.
+func good(s egress.Status) bool { return s == "EGRESS_COMPLETE" || s == "EGRESS_LIMIT_REACHED" }
+
+// stopCommand returns once LiveKit has answered; the upload may go on.
+func (d deps) stopCommand() *cli.Command {
+	return d.byID("stop", "stop a recording", askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
+		info, err := rec.Stop(ctx, c.Args().First())
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printInfo(d.stdout, info)
+		}
+		return printInfoTable(d.stdout, info)
+	})
+}
+
+// retryCommand is a person's word, after the cause is gone.
+func (d deps) retryCommand() *cli.Command {
+	return d.stepCommand("retry", "run a failed delivery step again", func(ctx context.Context, rec recorder, id, step string) error {
+		return rec.Retry(ctx, id, step)
+	})
+}
+
+// skipCommand is the other word: the delivery goes on without the step.
+func (d deps) skipCommand() *cli.Command {
+	return d.stepCommand("skip", "leave a failed delivery step out", func(ctx context.Context, rec recorder, id, step string) error {
+		return rec.Skip(ctx, id, step)
+	})
+}
+
+// stepCommand is a word about one step of one recording.
+func (d deps) stepCommand(name, usage string, say func(ctx context.Context, rec recorder, id, step string) error) *cli.Command {
+	c := d.byID(name, usage, askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
+		id, step := c.Args().Get(0), c.Args().Get(1)
+		if err := say(ctx, rec, id, step); err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(d.stdout, map[string]string{"id": id, "step": step, "said": name})
+		}
+		_, err := fmt.Fprintf(d.stdout, "%s: %s of step %s is noted\n", id, name, step)
+		return err
+	}, "STEP")
+	c.ArgsUsage = "ID STEP"
+	return c
+}
+
+// listCommand reads visibility alone, so it needs neither worker nor LiveKit.
+func (d deps) listCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "list recordings, newest first",
+		Flags: []cli.Flag{
+			roomFlag(),
+			&cli.StringFlag{Name: "kind", Usage: "only those of this `KIND`, such as room-composite"},
+			&cli.StringFlag{Name: "status", Usage: "only those with this `STATUS`, such as EGRESS_ACTIVE or LOST"},
+			&cli.BoolFlag{Name: "active", Aliases: []string{"a"}, Usage: "only those that are not over"},
+			&cli.BoolFlag{Name: "stuck", Usage: "only those that a person should look at"},
+			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended never came"},
+			&cli.DurationFlag{Name: "since", Usage: "only those started in the last `DURATION`"},
+			&cli.IntFlag{Name: "limit", Usage: "at most `N`; 0 for all", Value: listLimit},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: askTimeout},
+			jsonFlag("print JSON"),
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			f, err := readFilter(c, time.Now())
+			if err != nil {
+				return err
+			}
+			return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error { return d.list(ctx, c, rec, f) })
+		},
+	}
+}
+
+// readFilter reads the flags. A status is not checked: a newer LiveKit has more.
+func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
+	f := recordings.Filter{
+		Room: c.String("room"), Status: egress.Status(c.String("status")), Kind: kindOf(c.String("kind")),
+		Active: c.Bool("active"), Stuck: c.Bool("stuck"), Missed: c.Bool("missed"),
+	}
+	if err := wantArgs(c); err != nil {
+		return f, err
+	}
+	if f.Kind != "" && !slices.Contains(egress.Kinds(), f.Kind) {
+		return f, invalid("--kind", "%q is none; want one of %s", c.String("kind"), kindList())
+	}
+	if c.Int("limit") < 0 {
+		return f, invalid("--limit", "is negative: %d", c.Int("limit"))
+	}
+	if since := c.Duration("since"); since > 0 {
+		f.Since = now.Add(-since)
+	}
+	return f, nil
+}
+
+// list prints nothing of a list that breaks off: a part would pass for the whole.
+func (d deps) list(ctx context.Context, c *cli.Command, rec recorder, f recordings.Filter) error {
+	rows := []recordings.Row{}
+	for row, err := range rec.List(ctx, f) {
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
+		if len(rows) == c.Int("limit") {
+			break
+		}
+	}
+	if c.Bool("json") {
+		return printJSON(d.stdout, rows)
+	}
+	return printRows(d.stdout, rows)
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+func aVerdict(s egress.Status) egress.Verdict {
+	return egress.Verdict{
+		RequestID: "req", EgressID: "EG_1", Kind: egress.KindRoomComposite, Room: "daily", RoomID: "RM_1", Status: s, EndedBy: egress.FromPoll,
+		EndedAt: day(9), HeardAt: day(9).Add(21 * time.Second), Late: egress.Duration(21 * time.Second), Missed: egress.MissedUnclassified,
+		Media: egress.MediaUnchecked, Because: "its worker does not answer StopEgress", Delivered: []string{"announce"}, Info: info(),
+	}
+}
+
+func aView() recordings.View {
+	news, next := day(8), day(10)
+	return recordings.View{
+		Row: recordings.Row{
+			RequestID: "req", WorkflowID: "egress/req", RunID: "run", EgressID: "EG_1", Kind: egress.KindRoomComposite, Room: "daily",
+			Status: "EGRESS_STARTING", Workflow: "running", StartedAt: day(7), Stuck: true,
+		},
+		Phase: egress.Watching, NewsAt: &news, NewsBy: egress.FromWebhook, NextLook: &next, Because: "runs for over 12h", Info: info(),
+		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}},
+	}
+}
+
+func TestShowTellsAllThatIsKnown(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.view = aView()
+	golden(t, "show-running.txt", s.run(t, "show", "EG_1"))
+	golden(t, "show-running.json", s.run(t, "show", "EG_1", "--json"))
+	v := aVerdict(egress.Lost)
+	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v}
+	s.view.Workflow = "completed"
+	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))
+	golden(t, "show-ended.json", s.run(t, "show", "--json", "egress/req"))
+	if want := []string{"show EG_1", "show EG_1", "show egress/req", "show egress/req"}; !slices.Equal(s.asked, want) || s.role != "reader" {
+		t.Errorf("asked %v as %s", s.asked, s.role)
+	}
+}
+
+func TestAProblemIsShownBesideWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.view = recordings.View{Row: recordings.Row{WorkflowID: "egress/req", Workflow: "running"}, Problem: "no worker answered: timeout"}
+	golden(t, "show-problem.txt", s.run(t, "show", "req"))
+}
+
+func TestWaitEndsWithTheVerdict(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[egress.Status]int{
+		"EGRESS_COMPLETE": 0, "EGRESS_LIMIT_REACHED": 0, "EGRESS_FAILED": 3, "EGRESS_ABORTED": 3, egress.Lost: 3,
+	} {
+		s := newShell()
+		s.verdict = aVerdict(status)
+		got := s.run(t, "wait", "req")
+		if got.status != want || !strings.Contains(got.stdout, string(status)) || s.stopped {
+			t.Errorf("%s: got %+v, want status %d and no time limit", status, got, want)
+		}
+		if line := "starter: EG_1 ended as " + string(status) + "\n"; want == 3 && got.stderr != line {
+			t.Errorf("got %q, want %q", got.stderr, line)
+		}
+	}
+}
+
+func TestWaitPrintsTheVerdict(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.verdict = aVerdict("EGRESS_COMPLETE")
+	golden(t, "wait.txt", s.run(t, "wait", "req", "--timeout", "1m"))
+	golden(t, "wait.json", s.run(t, "wait", "req", "--json"))
+}
+
+func TestStopPrintsWhatLiveKitAnswered(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	golden(t, "stop.txt", s.run(t, "stop", "EG_1"))
+	golden(t, "start.json", s.run(t, "stop", "EG_1", "--json"))
+}
+
+func TestRetryAndSkipAreSaidToAStep(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	if got := s.run(t, "retry", "EG_1", "announce"); got.stdout != "EG_1: retry of step announce is noted\n" || got.status != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if got := s.run(t, "skip", "EG_1", "announce", "--json"); !strings.Contains(got.stdout, `"said": "skip"`) || got.status != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if want := []string{"retry EG_1 announce", "skip EG_1 announce"}; !slices.Equal(s.asked, want) {
+		t.Errorf("asked %v", s.asked)
+	}
+}
+
+func rows() []recordings.Row {
+	closed := day(9)
+	return []recordings.Row{
+		{RequestID: "b", WorkflowID: "egress/b", EgressID: "EG_2", Kind: egress.KindTrackComposite, Room: "daily", Status: "EGRESS_ACTIVE", Stuck: true, Workflow: "running", StartedAt: day(8)},
+		{
+			RequestID: "a", WorkflowID: "egress/a", EgressID: "EG_1", Kind: egress.KindWeb, Status: egress.Lost, EndedBy: egress.FromPoll, Missed: egress.MissedUnclassified,
+			Workflow: "completed", StartedAt: day(7), ClosedAt: &closed, Memo: &egress.Memo{EndedAt: closed, Media: egress.MediaUnchecked},
+		},
+	}
+}
+
+func TestListPrintsRows(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	golden(t, "list-empty.txt", s.run(t, "list"))
+	golden(t, "list-empty.json", s.run(t, "list", "--json"))
+	s.rows = rows()
+	golden(t, "list.txt", s.run(t, "list"))
+	golden(t, "list.json", s.run(t, "list", "--json"))
+	if got := s.run(t, "list", "--limit", "1"); strings.Contains(got.stdout, "EG_1") || !strings.Contains(got.stdout, "EG_2") {
+		t.Errorf("got %s", got.stdout)
+	}
+	s.err = errors.New("page lost")
+	if got := s.run(t, "list"); got.status != 1 || got.stdout != "" || got.stderr != "starter: page lost\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestListAsksForWhatTheFlagsSay(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	before := time.Now().Add(-time.Hour)
+	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --since 1h")...)
+	f := s.filter
+	if f.Since.Before(before) || f.Since.After(time.Now().Add(-time.Hour)) {
+		t.Errorf("since %s", f.Since)
+	}
+	f.Since = time.Time{}
+	if want := (recordings.Filter{Room: "r", Kind: egress.KindTrackComposite, Status: egress.Lost, Active: true, Stuck: true, Missed: true}); f != want {
+		t.Errorf("got %+v, want %+v", f, want)
+	}
+}
+
+func TestServeIsHandedOn(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	if got := s.run(t, "serve"); got.status != 0 || !s.served {
+		t.Errorf("got %+v", got)
+	}
+	s.err = &egress.Error{Reason: egress.Invalid, Field: "REELKEEPER_PUBLIC_URL", Message: "is not set"}
+	if got := s.run(t, "serve"); got.status != 2 || got.stderr != "starter: REELKEEPER_PUBLIC_URL: is not set\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	for _, line := range []string{"--help", "", "start --help", "start room-composite -h", "list -h"} {
+		if got := s.run(t, fields(line)...); got.status != 0 || got.stderr != "" || !strings.Contains(got.stdout, "USAGE:") {
+			t.Errorf("%q: got %+v", line, got)
+		}
+	}
+	if got := s.run(t, "--version"); got.status != 0 || got.stdout != "starter version "+version()+"\n" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// connect makes a client for one command. Unlike a server it does not wait for
+// Temporal, and it logs nothing: what goes wrong is the command's one line. Only a
+// role that starts something has keys to seal with.
+func connect(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
+	cfg, err := config.Load(environ, role)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts, err := config.TemporalOptions(environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	conf := recordings.Config{Namespace: opts.Namespace}
+	if role == config.Client {
+		keys, err := seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
+		if err != nil {
+			return nil, nil, err
+		}
+		conf.Sealer = keys
+	}
+	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	temporal, err := client.DialContext(ctx, opts)
+	if err != nil {
+		return nil, nil, &egress.Error{
+			Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err,
+			Message: fmt.Sprintf("Temporal does not answer at %s; `go run ./dev` starts one (%s)", opts.HostPort, err),
+		}
+	}
+	conf.Temporal = temporal
+	return recordings.New(conf), temporal.Close, nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+)
+
+// devFile is where a development instance says how to reach it.
+var devFile = filepath.Join(".reelkeeper", "dev.json")
+
+// devInstance is what we read of it, as `go run ./dev --json` prints it.
+type devInstance struct {
+	LiveKit   string `json:"livekit"`
+	APIKey    string `json:"api_key"`
+	APISecret string `json:"api_secret"`
+	Temporal  string `json:"temporal"`
+	Namespace string `json:"namespace"`
+}
+
+// environment is the process's own, or, when that names neither LiveKit's keys nor
+// a Temporal, the one of the development instance that runs here, which is said.
+func (d deps) environment() (map[string]string, error) {
+	for _, name := range []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"} {
+		if d.environ[name] != "" {
+			return d.environ, nil
+		}
+	}
+	path, i, err := findDev(d.dir)
+	if err != nil || path == "" {
+		return d.environ, err
+	}
+	fmt.Fprintf(d.stderr, "using the development instance of %s\n", path)
+	environ := map[string]string{}
+	maps.Copy(environ, d.environ)
+	maps.Copy(environ, map[string]string{
+		"LIVEKIT_URL": i.LiveKit, "LIVEKIT_API_KEY": i.APIKey, "LIVEKIT_API_SECRET": i.APISecret,
+		"TEMPORAL_ADDRESS": i.Temporal, "TEMPORAL_NAMESPACE": i.Namespace,
+	})
+	return environ, nil
+}
+
+// findDev looks for the file in a folder and those above it. No file is no error.
+func findDev(dir string) (string, devInstance, error) {
+	for dir != "" {
+		path := filepath.Join(dir, devFile)
+		b, err := os.ReadFile(path)
+		switch {
+		case err == nil:
+			var i devInstance
+			if err := json.Unmarshal(b, &i); err != nil {
+				return "", i, invalid(path, "is no JSON as `go run ./dev` writes it: %s", err)
+			}
+			return path, i, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", devInstance{}, fmt.Errorf("look for a development instance: %w", err)
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			break
+		}
+		dir = up
+	}
+	return "", devInstance{}, nil
+}

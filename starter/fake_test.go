@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// fake is a recorder that remembers what it was asked.
+type fake struct {
+	started recordings.StartOptions
+	starts  int
+	asked   []string
+	filter  recordings.Filter
+	stopped bool // the context had a deadline
+
+	view    recordings.View
+	verdict egress.Verdict
+	rows    []recordings.Row
+	err     error
+}
+
+func (f *fake) Start(ctx context.Context, o recordings.StartOptions) (recordings.Started, error) {
+	f.started, f.starts = o, f.starts+1
+	_, f.stopped = ctx.Deadline()
+	return recordings.Started{RequestID: "req", WorkflowID: "egress/req", RunID: "run", Info: info()}, f.err
+}
+
+func (f *fake) State(_ context.Context, id string) (recordings.View, error) {
+	f.asked = append(f.asked, "show "+id)
+	return f.view, f.err
+}
+
+func (f *fake) Stop(_ context.Context, id string) (egress.Info, error) {
+	f.asked = append(f.asked, "stop "+id)
+	return info(), f.err
+}
+
+func (f *fake) Wait(ctx context.Context, id string) (egress.Verdict, error) {
+	f.asked = append(f.asked, "wait "+id)
+	_, f.stopped = ctx.Deadline()
+	return f.verdict, f.err
+}
+
+func (f *fake) List(_ context.Context, filter recordings.Filter) iter.Seq2[recordings.Row, error] {
+	f.filter = filter
+	return func(yield func(recordings.Row, error) bool) {
+		for _, r := range f.rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if f.err != nil {
+			yield(recordings.Row{}, f.err)
+		}
+	}
+}
+
+func (f *fake) Retry(_ context.Context, id, step string) error {
+	f.asked = append(f.asked, "retry "+id+" "+step)
+	return f.err
+}
+
+func (f *fake) Skip(_ context.Context, id, step string) error {
+	f.asked = append(f.asked, "skip "+id+" "+step)
+	return f.err
+}
+
+func info() egress.Info {
+	i, err := egress.NewInfo(&livekit.EgressInfo{
+		EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: livekit.EgressStatus_EGRESS_ACTIVE, StartedAt: 1772600000000000000,
+		Request: &livekit.EgressInfo_RoomComposite{RoomComposite: &livekit.RoomCompositeEgressRequest{RoomName: "daily", Layout: "grid"}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return i
+}
+
+// result is what one command line did.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// shell runs command lines against a fake.
+type shell struct {
+	fake
+	environ   map[string]string
+	dir       string
+	stdin     string
+	connected map[string]string // the environment that a client was made from
+	role      config.Role
+	closed    bool
+	served    bool
+}
+
+func newShell() *shell {
+	return &shell{environ: map[string]string{"LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret"}}
+}
+
+func (s *shell) run(t *testing.T, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status := run(t.Context(), args, deps{
+		environ: s.environ, dir: s.dir, stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr,
+		serve: func(context.Context, map[string]string) error { s.served = true; return s.err },
+		connect: func(_ context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
+			s.connected, s.role = environ, role
+			_, err := config.Load(environ, role)
+			return &s.fake, func() { s.closed = true }, err
+		},
+	})
+	return result{status, stdout.String(), stderr.String()}
+}
+
+func fields(line string) []string { return strings.Fields(line) }
+
+func day(hour int) time.Time { return time.Date(2026, 3, 4, hour, 0, 0, 0, time.UTC) }

@@ -1,0 +1,31 @@
+// Command starter is the front door for people and agents: `serve` runs LiveKit's
+// API and the webhook endpoint, the other commands start, show and stop durable
+// recordings. It keeps nothing: all state is Temporal's.
+package main
+
+import (
+	"os"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+)
+
+func main() { os.Exit(start()) }
+
+func start() int {
+	ctx, stop := app.Interruptible()
+	defer stop()
+	here, err := os.Getwd()
+	if err != nil {
+		here = "" // the folder is gone: there is no dev instance to find from it
+	}
+	return run(ctx, os.Args[1:], deps{
+		environ: config.Environ(),
+		dir:     here,
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		serve:   app.ServeMain,
+		connect: connect,
+	})
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// outputs are where a recording goes, as LiveKit's requests name them.
+type outputs struct {
+	files    []*livekit.EncodedFileOutput
+	segments []*livekit.SegmentedFileOutput
+	streams  []*livekit.StreamOutput
+	preset   *livekit.EncodingOptionsPreset
+}
+
+// outputFlags are named as LiveKit names its outputs.
+func outputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "file", Usage: "record to the file `PATH`, which may hold {room_name} and {time}"},
+		&cli.StringFlag{Name: "segments", Usage: "record HLS segments whose names begin with `PREFIX`"},
+		&cli.StringFlag{Name: "playlist", Usage: "`NAME` of the segments' playlist"},
+		&cli.StringSliceFlag{Name: "stream", Usage: "stream to an rtmp or srt `URL`; may be repeated"},
+		&cli.StringFlag{Name: "preset", Usage: "encoding `PRESET`: " + strings.Join(presets(), ", ")},
+	}
+}
+
+func roomFlag() cli.Flag { return &cli.StringFlag{Name: "room", Usage: "`NAME` of the room"} }
+func layoutFlag() cli.Flag {
+	return &cli.StringFlag{Name: "layout", Usage: "`LAYOUT` of the room: grid, speaker, single-speaker, or a template's own"}
+}
+func baseURLFlag() cli.Flag {
+	return &cli.StringFlag{Name: "base-url", Usage: "`URL` of a layout template of your own"}
+}
+func audioOnlyFlag() cli.Flag { return &cli.BoolFlag{Name: "audio-only", Usage: "record no video"} }
+func videoOnlyFlag() cli.Flag { return &cli.BoolFlag{Name: "video-only", Usage: "record no audio"} }
+func jsonFlag(usage string) cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: usage}
+}
+
+// readOutputs wants one output at least: LiveKit refuses a request without, but
+// cannot name the flag.
+func readOutputs(c *cli.Command) (outputs, error) {
+	var o outputs
+	file, segments, playlist, streams := c.String("file"), c.String("segments"), c.String("playlist"), c.StringSlice("stream")
+	if file == "" && segments == "" && playlist == "" && len(streams) == 0 {
+		return o, invalid("--file, --segments or --stream", "one output is needed")
+	}
+	if file != "" {
+		o.files = append(o.files, &livekit.EncodedFileOutput{Filepath: file})
+	}
+	if segments != "" || playlist != "" {
+		o.segments = append(o.segments, &livekit.SegmentedFileOutput{FilenamePrefix: segments, PlaylistName: playlist})
+	}
+	if err := o.addStreams(streams); err != nil {
+		return o, err
+	}
+	return o, o.setPreset(c.String("preset"))
+}
+
+// addStreams makes one output per protocol, as LiveKit wants it.
+func (o *outputs) addStreams(urls []string) error {
+	byProtocol := map[livekit.StreamProtocol]*livekit.StreamOutput{}
+	for _, raw := range urls {
+		if err := checkURL("--stream", raw, "rtmp", "rtmps", "srt"); err != nil {
+			return err
+		}
+		protocol := livekit.StreamProtocol_RTMP
+		if strings.HasPrefix(strings.ToLower(raw), "srt:") {
+			protocol = livekit.StreamProtocol_SRT
+		}
+		if byProtocol[protocol] == nil {
+			byProtocol[protocol] = &livekit.StreamOutput{Protocol: protocol}
+			o.streams = append(o.streams, byProtocol[protocol])
+		}
+		byProtocol[protocol].Urls = append(byProtocol[protocol].Urls, raw)
+	}
+	return nil
+}
+
+// setPreset takes LiveKit's own names.
+func (o *outputs) setPreset(name string) error {
+	if name == "" {
+		return nil
+	}
+	v, ok := livekit.EncodingOptionsPreset_value[name]
+	if !ok {
+		return invalid("--preset", "%q is none; want one of %s", name, strings.Join(presets(), ", "))
+	}
+	p := livekit.EncodingOptionsPreset(v)
+	o.preset = &p
+	return nil
+}
+
+// presets are LiveKit's encoding presets, by name.
+func presets() []string {
+	var names []string
+	for name := range livekit.EncodingOptionsPreset_value {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// asFlag names the flag where an error of the vocabulary names a field.
+func asFlag(err error) error {
+	var e *egress.Error
+	if errors.As(err, &e) && e.Field != "" {
+		flag := *e
+		flag.Field = "--" + strings.ReplaceAll(e.Field, "_", "-")
+		return &flag
+	}
+	return err
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// startTimeout is above the 75 s that LiveKit itself tries for.
+const startTimeout = 90 * time.Second
+
+// startCommand has a command for each kind, and takes any request from a file.
+func (d deps) startCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "start",
+		Usage:     "start a durable recording",
+		UsageText: "starter start room-composite|participant|track-composite|track|web [flags]\nstarter start --request FILE|- [flags]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "request", Usage: "start the request in `FILE` (- for standard input): {\"room_composite\": {…}}, in protojson"},
+			&cli.StringFlag{Name: "id", Usage: "idempotency `KEY`: the same key twice starts one recording"},
+			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`"},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for LiveKit's answer; the start goes on", Value: startTimeout},
+			jsonFlag("print LiveKit's EgressInfo as JSON"),
+		},
+		Commands: []*cli.Command{
+			d.startKind(egress.KindRoomComposite, "record a room with a layout", roomComposite,
+				roomFlag(), layoutFlag(), baseURLFlag(), audioOnlyFlag(), videoOnlyFlag()),
+			d.startKind(egress.KindParticipant, "record a participant's audio and video", participant,
+				roomFlag(), &cli.StringFlag{Name: "identity", Usage: "`IDENTITY` of the participant"},
+				&cli.BoolFlag{Name: "screen-share", Usage: "record the screen share instead of camera and microphone"}),
+			d.startKind(egress.KindTrackComposite, "record an audio and a video track together", trackComposite,
+				roomFlag(), &cli.StringFlag{Name: "audio-track", Usage: "`ID` of the audio track"}, &cli.StringFlag{Name: "video-track", Usage: "`ID` of the video track"}),
+			d.startTrack(),
+			d.startKind(egress.KindWeb, "record a web page", webPage,
+				&cli.StringFlag{Name: "url", Usage: "`URL` of the page"}, audioOnlyFlag(), videoOnlyFlag()),
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if name := c.Args().First(); name != "" {
+				return unknownCommand(c, name)
+			}
+			if c.String("request") == "" {
+				return invalid("--request", "is missing; or name what to record: %s", strings.Join(commandNames(c), ", "))
+			}
+			r, err := d.readRequest(c.String("request"))
+			if err != nil {
+				return err
+			}
+			return d.start(ctx, c, r)
+		},
+	}
+}
+
+// startKind is the command of one kind of request with encoded outputs.
+func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command, outputs) (egress.Request, error), flags ...cli.Flag) *cli.Command {
+	return &cli.Command{
+		Name:  commandOf(k),
+		Usage: usage,
+		Flags: append(flags, outputFlags()...),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := checkStart(c); err != nil {
+				return err
+			}
+			return d.startBuilt(ctx, c, func() (egress.Request, error) {
+				out, err := readOutputs(c)
+				if err != nil {
+					return nil, err
+				}
+				return build(c, out)
+			})
+		},
+	}
+}
+
+// startTrack has outputs of its own: a track is not encoded again.
+func (d deps) startTrack() *cli.Command {
+	return &cli.Command{
+		Name:  commandOf(egress.KindTrack),
+		Usage: "record one track as it is",
+		Flags: []cli.Flag{
+			roomFlag(),
+			&cli.StringFlag{Name: "track", Usage: "`ID` of the track"},
+			&cli.StringFlag{Name: "file", Usage: "record to the file `PATH`"},
+			&cli.StringFlag{Name: "stream", Usage: "stream to the websocket `URL`"},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := checkStart(c); err != nil {
+				return err
+			}
+			return d.startBuilt(ctx, c, func() (egress.Request, error) { return track(c) })
+		},
+	}
+}
+
+// startBuilt starts what the flags make, when they make something.
+func (d deps) startBuilt(ctx context.Context, c *cli.Command, build func() (egress.Request, error)) error {
+	r, err := build()
+	if err != nil {
+		return err
+	}
+	return d.start(ctx, c, r)
+}
+
+// checkStart refuses two requests at once.
+func checkStart(c *cli.Command) error {
+	if c.IsSet("request") {
+		return invalid("--request", "names its own kind; leave %s out", c.Name)
+	}
+	return wantArgs(c)
+}
+
+// start checks what is left to check before anything is started.
+func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error {
+	if c.IsSet("id") {
+		if err := egress.ValidateID(c.String("id")); err != nil {
+			return asFlag(err)
+		}
+	}
+	if c.Duration("max-duration") < 0 {
+		return invalid("--max-duration", "is negative: %s", c.Duration("max-duration"))
+	}
+	return d.with(ctx, c, config.Client, func(ctx context.Context, rec recorder) error {
+		started, err := rec.Start(ctx, recordings.StartOptions{ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration")})
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printInfo(d.stdout, started.Info)
+		}
+		return printStarted(d.stdout, started)
+	})
+}
+
+// readRequest reads a file, or standard input for "-".
+func (d deps) readRequest(path string) (egress.Request, error) {
+	if path == "-" {
+		b, err := io.ReadAll(d.stdin)
+		if err != nil {
+			return nil, fmt.Errorf("read request: %w", err)
+		}
+		return parseRequest(b)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, invalid("--request", "%s", err)
+	}
+	return parseRequest(b)
+}
+
+// parseRequest says first whether it is JSON at all, in words that need no parser
+// to understand.
+func parseRequest(b []byte) (egress.Request, error) {
+	if !json.Valid(b) {
+		return nil, invalid("--request", `is no JSON; want {"room_composite": {…}} or another kind`)
+	}
+	return egress.ParseRequestFile(b)
+}
+
+// commandOf is a kind as commands spell it.
+func commandOf(k egress.Kind) string { return strings.ReplaceAll(string(k), "_", "-") }

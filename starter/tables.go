@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// printStarted names what the later commands take for an ID.
+func printStarted(w io.Writer, s recordings.Started) error {
+	i := s.Info.Proto()
+	return facts(w,
+		[2]string{"egress", i.GetEgressId()},
+		[2]string{"status", i.GetStatus().String()},
+		[2]string{"room", i.GetRoomName()},
+		[2]string{"request", s.RequestID},
+		[2]string{"workflow", s.WorkflowID},
+	)
+}
+
+// printInfoTable is LiveKit's answer, for people.
+func printInfoTable(w io.Writer, info egress.Info) error {
+	i := info.Proto()
+	return facts(w,
+		[2]string{"egress", i.GetEgressId()},
+		[2]string{"status", i.GetStatus().String()},
+		[2]string{"room", i.GetRoomName()},
+		[2]string{"error", i.GetError()},
+	)
+}
+
+// printVerdict prints how a recording ended.
+func printVerdict(w io.Writer, v egress.Verdict) error {
+	return facts(w, verdictFacts(v)...)
+}
+
+// verdictFacts are a verdict's names and values, in the order of their weight.
+func verdictFacts(v egress.Verdict) [][2]string {
+	late := ""
+	if v.Late > 0 {
+		late = v.Late.D().Round(time.Millisecond).String()
+	}
+	return [][2]string{
+		{"egress", v.EgressID},
+		{"status", string(v.Status)},
+		{"room", v.Room},
+		{"request", v.RequestID},
+		{"ended", at(v.EndedAt)},
+		{"ended by", string(v.EndedBy)},
+		{"heard after", late},
+		{"missed webhook", string(v.Missed)},
+		{"media", string(v.Media)},
+		{"stopped", string(v.Stopped)},
+		{"because", v.Because},
+		{"delivered", strings.Join(v.Delivered, ", ")},
+	}
+}
+
+// printView prints a verdict where there is one: what was expected before it no
+// longer matters. LiveKit's own status is newer than the search attribute.
+func printView(w io.Writer, v recordings.View) error {
+	if v.Verdict != nil {
+		return facts(w, append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})...)
+	}
+	status := string(v.Status)
+	if v.Info.Known() {
+		status = v.Info.Proto().GetStatus().String()
+	}
+	pairs := [][2]string{
+		{"egress", v.EgressID},
+		{"status", status},
+		{"phase", string(v.Phase)},
+		{"room", v.Room},
+		{"kind", commandOf(v.Kind)},
+		{"request", v.RequestID},
+		{"workflow", v.WorkflowID + " " + v.Workflow},
+		{"started", at(v.StartedAt)},
+		{"last news", news(v)},
+		{"next look", when(v.NextLook)},
+		{"stuck", v.Because},
+		{"done", strings.Join(v.Done, ", ")},
+		{"skipped", strings.Join(v.Skipped, ", ")},
+		{"twins", strings.Join(v.Twins, ", ")},
+		{"problem", v.Problem},
+	}
+	for _, a := range v.Pending {
+		pairs = append(pairs, [2]string{"doing", activity(a)})
+	}
+	return facts(w, pairs...)
+}
+
+// news is when we last heard of the egress, and from whom.
+func news(v recordings.View) string {
+	if v.NewsAt == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, by %s", at(*v.NewsAt), v.NewsBy)
+}
+
+// activity is what is being done, and what stood in its way the last time.
+func activity(a recordings.Activity) string {
+	s := fmt.Sprintf("%s, attempt %d", a.Type, a.Attempt)
+	if next := when(a.NextAttempt); next != "" {
+		s += ", again at " + next
+	}
+	if a.LastFailure != "" {
+		s += ": " + a.LastFailure
+	}
+	return s
+}
+
+// when is at, for a time that may be missing.
+func when(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return at(*t)
+}
+
+// printRows prints a table; to nothing found it says so.
+func printRows(w io.Writer, rows []recordings.Row) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(w, "no recordings")
+		return err
+	}
+	t := plainTable()
+	t.AppendHeader(table.Row{"egress", "status", "kind", "room", "started", "ended by", "missed", "request"})
+	for _, r := range rows {
+		status := string(r.Status)
+		if r.Stuck {
+			status += " (stuck)"
+		}
+		t.AppendRow(table.Row{r.EgressID, status, commandOf(r.Kind), r.Room, at(r.StartedAt), r.EndedBy, r.Missed, r.RequestID})
+	}
+	return render(w, t)
+}
+
+// kindOf reads a kind as commands spell it.
+func kindOf(s string) egress.Kind { return egress.Kind(strings.ReplaceAll(s, "-", "_")) }
+
+// kindList names all kinds, as commands spell them.
+func kindList() string {
+	var names []string
+	for _, k := range egress.Kinds() {
+		names = append(names, commandOf(k))
+	}
+	return strings.Join(names, ", ")
+}
