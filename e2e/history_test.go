@@ -51,12 +51,17 @@ func TestALifeCostsFewEvents(t *testing.T) {
 	}
 }
 
-// history is the history of a request's workflow, its runs in order.
+// history is the history of the last run of a request's workflow.
 func (w *world) history(requestID string) []*historypb.HistoryEvent {
+	w.t.Helper()
+	return w.historyOf(requestID, "")
+}
+
+func (w *world) historyOf(requestID, runID string) []*historypb.HistoryEvent {
 	w.t.Helper()
 	c := w.temporal()
 	var events []*historypb.HistoryEvent
-	it := c.GetWorkflowHistory(w.ctx(), egress.WorkflowID(requestID), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	it := c.GetWorkflowHistory(w.ctx(), egress.WorkflowID(requestID), runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for it.HasNext() {
 		e, err := it.Next()
 		require.NoError(w.t, err)
@@ -73,11 +78,14 @@ func TestRecordHistories(t *testing.T) {
 		t.Skip("run with -record DIR to write histories")
 	}
 	require.NoError(t, os.MkdirAll(*record, 0o755))
-	save := func(w *world, room, name string) {
-		w.verdict(room)
-		b, err := protojson.MarshalOptions{Indent: " "}.Marshal(&historypb.History{Events: w.history("r-" + room)})
+	write := func(name string, events []*historypb.HistoryEvent) {
+		b, err := protojson.MarshalOptions{Indent: " "}.Marshal(&historypb.History{Events: events})
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(*record, name+".json"), b, 0o644))
+	}
+	save := func(w *world, room, name string) {
+		w.verdict(room)
+		write(name, w.history("r-"+room))
 	}
 	w := newWorld(t, nil)
 	w.startWorker()
@@ -101,4 +109,10 @@ func TestRecordHistories(t *testing.T) {
 		require.NoError(t, stop("r-"+name))
 		save(w, name, name)
 	}
+	long := shortHistories(t)
+	long.room("long", fakelivekit.RoomScript{Call: 3 * time.Second})
+	long.start("long")
+	save(long, "long", "continued-second-run")
+	first := long.history("r-long")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
+	write("continued-first-run", long.historyOf("r-long", first))
 }
