@@ -171,7 +171,7 @@ func TestAConsumerThatDoesNotAnswerIsTriedAgain(t *testing.T) {
 			require.Equal(t, egress.Consumer, e.Reason)
 			require.False(t, a.NonRetryable())
 			require.NotContains(t, a.Error(), "CANARY", "a consumer's URL may hold a key, and errors rest in the history")
-			require.Nil(t, a.Unwrap())
+			require.NoError(t, a.Unwrap(), "nor does its cause")
 		})
 	}
 }

@@ -6,6 +6,7 @@ package activities
 import (
 	"cmp"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -60,6 +61,7 @@ type LiveKit struct {
 	cfg    Config
 	api    API
 	opener Opener
+	noEcho atomic.Bool // LiveKit has been seen not to echo our token
 }
 
 // NewLiveKit makes the activities.

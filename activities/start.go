@@ -13,6 +13,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// MetricNoEcho counts start replies without our token. One is an alert: a lost
+// reply of that LiveKit cannot be found again.
+const MetricNoEcho = "reelkeeper_start_without_echo_total"
+
 // StartRequest is the argument of Start.
 type StartRequest struct {
 	RequestID string       `json:"request_id"`
@@ -50,7 +54,8 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
 	if _, echoed := egress.TokenOf(m); !echoed {
-		activity.GetMetricsHandler(ctx).Counter("reelkeeper_start_without_echo_total").Inc(1)
+		a.noEcho.Store(true)
+		activity.GetMetricsHandler(ctx).Counter(MetricNoEcho).Inc(1)
 		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 	}
 	info, err := egress.NewInfo(m)
@@ -74,6 +79,9 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		if maybeSent {
 			if m, err := s.search(ctx, last); m != nil || err != nil {
 				return m, err
+			}
+			if s.noEcho.Load() {
+				return nil, &egress.Error{Reason: egress.NoEcho, Message: "LiveKit does not echo our webhook, so an earlier start cannot be ruled out; not started again", Err: last}
 			}
 		}
 		if s.by != nil && time.Now().After(*s.by) {

@@ -63,13 +63,11 @@ func (a *App) run(ctx context.Context, ready func() bool, part func(context.Cont
 	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
 	g.Go(func() error { return ServeHTTP(adminCtx, admin, a.Admin(ready)) })
-	err = part(ctx)
-	endAdmin()
-	err = errors.Join(err, g.Wait(), a.Close())
-	if errors.Is(err, context.Canceled) {
-		return nil
+	if err = part(ctx); errors.Is(err, context.Canceled) {
+		err = nil // we were asked to stop
 	}
-	return err
+	endAdmin()
+	return errors.Join(err, g.Wait(), a.Close())
 }
 
 // Exit prints one line for an error and returns the exit status: 0 clean, 1 our

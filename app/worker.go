@@ -26,6 +26,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	} else if len(created) > 0 {
 		a.log.Info("search attributes created", "names", created)
 	}
+	a.announceMetrics()
 	main, poll := a.workers()
 	for _, w := range []worker.Worker{main, poll} {
 		if err := w.Start(); err != nil {

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -36,11 +37,7 @@ type temporal struct {
 func (s *temporal) noted() map[string]float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]float64{}
-	for name, rate := range s.polls {
-		all[name] = rate
-	}
-	return all
+	return maps.Clone(s.polls)
 }
 
 func (s *temporal) note(name string, rate float64) {

@@ -98,7 +98,7 @@ func (d *demo) run(ctx context.Context, stateDir string) (err error) {
 		if stateDir, err = os.MkdirTemp("", "reelkeeper-demo-"); err != nil {
 			return fmt.Errorf("demo state: %w", err)
 		}
-		defer os.RemoveAll(stateDir)
+		defer func() { err = errors.Join(err, os.RemoveAll(stateDir)) }()
 	} else if entries, _ := os.ReadDir(stateDir); len(entries) > 0 {
 		return usage("--state", "%s is not empty, and a demo begins with an empty state", stateDir)
 	}

@@ -31,6 +31,18 @@ func TestAPlanIsTheSameForTheSameSeedAndAnotherForAnother(t *testing.T) {
 	require.Equal(t, written(demo{egresses: 20, seed: 7})[:5], written(demo{egresses: 5, seed: 7}), "a shorter run begins alike")
 }
 
+func TestTheSeedDecidesHowLongCallsTake(t *testing.T) {
+	t.Parallel()
+	lengths := func(seed uint64) (all []time.Duration) {
+		for _, p := range (&demo{egresses: 20, seed: seed}).plan() {
+			all = append(all, p.call)
+		}
+		return all
+	}
+	require.Equal(t, lengths(7), lengths(7))
+	require.NotEqual(t, lengths(7), lengths(8))
+}
+
 func TestAPlanHoldsKindsInTurnWithNamesOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	d := demo{egresses: 40, seed: 3}

@@ -185,12 +185,10 @@ func (i *instance) startFake(o instanceOptions) error {
 // startApp runs what ships: worker, door and admin server, from one environment.
 func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	environ := maps.Clone(o.environ)
-	for name, value := range map[string]string{
+	maps.Copy(environ, map[string]string{
 		"LIVEKIT_URL": i.place.LiveKit, "LIVEKIT_API_KEY": i.place.APIKey, "LIVEKIT_API_SECRET": i.place.APISecret,
 		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": i.place.Namespace,
-	} {
-		environ[name] = value
-	}
+	})
 	for name, value := range map[string]string{
 		"REELKEEPER_PUBLIC_URL": i.place.Starter, "REELKEEPER_LOG_LEVEL": "warn",
 	} {

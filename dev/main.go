@@ -68,7 +68,10 @@ func usage(field, format string, args ...any) error {
 // serve runs an instance until the context ends or a part of it fails.
 func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool) error {
 	i, err := startInstance(ctx, o)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && i == nil:
+		return nil // we were asked to stop while it started
+	case err != nil:
 		return err
 	}
 	if err := i.place.announce(stdout, asJSON); err != nil {

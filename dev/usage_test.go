@@ -28,7 +28,7 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 		args string
 		says string
 	}{
-		"an unknown command":                 {"recrod", `dev: recrod: is no command`},
+		"an unknown command":                 {"play", `dev: play: is no command`},
 		"an unknown flag":                    {"--prot-base 9000", "flag provided but not defined: -prot-base"},
 		"a port that is no number":           {"--port-base http", `"http"`},
 		"a port for root alone":              {"--port-base 80", "dev: --port-base: want a port from 1024 to 65531, got 80"},

@@ -73,7 +73,7 @@ func (w *world) historyOf(requestID, runID string) []*historypb.HistoryEvent {
 // TestRecordHistories writes the histories that the replay test of workflows reads:
 //
 //	go test ./e2e -run TestRecordHistories -record ../workflows/testdata/histories/DIR
-func TestRecordHistories(t *testing.T) {
+func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes files, and runs alone
 	if *record == "" {
 		t.Skip("run with -record DIR to write histories")
 	}

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,12 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
@@ -70,23 +72,23 @@ func TestWhoeverLooksIntoTheUIUnderstandsOneEgress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.startWorker()
-	w.room("room", fakelivekit.RoomScript{})
-	id := w.start("room").Info.Proto().GetEgressId()
+	w.room("daily", fakelivekit.RoomScript{})
+	id := w.start("daily").Info.Proto().GetEgressId()
 	w.want("ACTIVE in the search attributes", func() bool {
 		for row, err := range w.client.List(w.ctx(), recordings.Filter{Status: "EGRESS_ACTIVE"}) {
-			if err == nil && row.EgressID == id && row.Room == "room" && row.Kind == egress.KindRoomComposite {
+			if err == nil && row.EgressID == id && row.Room == "daily" && row.Kind == egress.KindRoomComposite {
 				return true
 			}
 		}
 		return false
 	})
 	c := w.temporal()
-	desc, err := c.DescribeWorkflow(w.ctx(), egress.WorkflowID("r-room"), "")
+	desc, err := c.DescribeWorkflow(w.ctx(), egress.WorkflowID("r-daily"), "")
 	require.NoError(t, err)
 	summary, err := desc.GetStaticSummary()
 	require.NoError(t, err)
-	require.Equal(t, "room_composite of room room to room-{time}.mp4", summary)
-	meta, err := c.QueryWorkflow(w.ctx(), egress.WorkflowID("r-room"), "", "__temporal_workflow_metadata")
+	require.Equal(t, "room_composite of room daily to daily-{time}.mp4", summary)
+	meta, err := c.QueryWorkflow(w.ctx(), egress.WorkflowID("r-daily"), "", "__temporal_workflow_metadata")
 	require.NoError(t, err)
 	var details sdkpb.WorkflowMetadata
 	require.NoError(t, meta.Get(&details))
@@ -96,7 +98,7 @@ func TestWhoeverLooksIntoTheUIUnderstandsOneEgress(t *testing.T) {
 
 	_, err = w.client.Stop(w.ctx(), id)
 	require.NoError(t, err)
-	require.Equal(t, egress.StopRequested, w.verdict("room").Stopped)
+	require.Equal(t, egress.StopRequested, w.verdict("daily").Stopped)
 }
 
 // A newer LiveKit adds fields, and statuses that our protocol package cannot name.
@@ -132,10 +134,16 @@ func TestWhatANewerLiveKitAddsReachesTheConsumer(t *testing.T) {
 // post sends a webhook body as LiveKit would, signed.
 func (w *world) post(body string) {
 	w.t.Helper()
-	var e egress.Event
-	require.NoError(w.t, json.Unmarshal([]byte(body), &e))
-	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: w.door.URL + egress.WebhookPath, APIKey: apiKey, APISecret: apiSecret})
-	require.NoError(w.t, d.Announce(w.ctx(), e))
+	sum := sha256.Sum256([]byte(body))
+	token, err := auth.NewAccessToken(apiKey, apiSecret).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	require.NoError(w.t, err)
+	req, err := http.NewRequestWithContext(w.ctx(), http.MethodPost, w.door.URL+egress.WebhookPath, strings.NewReader(body))
+	require.NoError(w.t, err)
+	req.Header.Set("Authorization", token)
+	res, err := w.door.Client().Do(req)
+	require.NoError(w.t, err)
+	require.NoError(w.t, res.Body.Close())
+	require.Equal(w.t, http.StatusOK, res.StatusCode)
 }
 
 // No history, search attribute, memo or log ever holds a credential.

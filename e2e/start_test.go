@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -56,9 +57,7 @@ func TestTheSameKeyGivesTheSameEgress(t *testing.T) {
 	w.verdict("room")
 	again := w.start("room").Info.Proto().GetEgressId()
 
-	for _, id := range append(ids, again) {
-		require.Equal(t, ids[0], id)
-	}
+	require.Equal(t, slices.Repeat([]string{again}, len(ids)), ids)
 	require.Len(t, w.fake.Egresses(), 1)
 
 	other := &livekit.RoomCompositeEgressRequest{RoomName: "room", AudioOnly: true}
@@ -138,7 +137,7 @@ func TestAPlainStartThatIsWrongFailsAndNamesTheField(t *testing.T) {
 	}{
 		"another workflow ID":  {"recording-1", map[string]any{"track": map[string]any{}}, "workflow ID"},
 		"no request":           {"egress/a", map[string]any{"max_duration": "3h"}, "request: is missing"},
-		"a misspelt field":     {"egress/b", map[string]any{"room_composit": map[string]any{}}, "room_composit: is not a field"},
+		"a misspelt field":     {"egress/b", map[string]any{"rom_composite": map[string]any{}}, "rom_composite: is not a field"},
 		"a misspelt sub-field": {"egress/c", map[string]any{"room_composite": map[string]any{"rom_name": "x"}}, "rom_name"},
 		"a duration of no unit": {"egress/d", map[string]any{
 			"room_composite": map[string]any{"room_name": "x"}, "max_duration": 3,

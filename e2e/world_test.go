@@ -54,14 +54,6 @@ type world struct {
 	door     *httptest.Server
 	client   *recordings.Client
 	log      *logBuffer
-
-	worker *part
-}
-
-// part is something of the world that can be ended and started again.
-type part struct {
-	stop context.CancelFunc
-	done chan error
 }
 
 // newWorld makes a world; change may alter the fake or the settings before anything
@@ -120,23 +112,15 @@ func (w *world) startWorker() {
 	w.t.Helper()
 	a := w.open()
 	ctx, stop := context.WithCancel(w.t.Context())
-	p := &part{stop: stop, done: make(chan error, 1)}
+	done := make(chan error, 1)
 	ready := make(chan struct{})
-	go func() { p.done <- a.RunWorker(ctx, func() { close(ready) }) }()
+	go func() { done <- a.RunWorker(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
-	case err := <-p.done:
+	case err := <-done:
 		require.NoError(w.t, err)
 	}
-	w.worker = p
 	w.t.Cleanup(stop)
-}
-
-// stopWorker ends the worker as a deployment would.
-func (w *world) stopWorker() {
-	w.t.Helper()
-	w.worker.stop()
-	require.NoError(w.t, <-w.worker.done)
 }
 
 func (w *world) ctx() context.Context {

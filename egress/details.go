@@ -40,6 +40,7 @@ func (s *State) Details() string {
 			line("lost", "%s", s.LostBecause)
 		}
 		line("waits for", "delivery: %s", strings.Join(s.Steps, ", "))
+	case Delivered:
 	}
 	return b.String()
 }

@@ -12,9 +12,9 @@ import (
 )
 
 // watched is an active egress whose start has answered, bound at noon.
-func watched(t testing.TB) *egress.State {
-	t.Helper()
-	s := seen(t, active)
+func watched(tb testing.TB) *egress.State {
+	tb.Helper()
+	s := seen(tb, active)
 	s.Started = true
 	return s
 }

@@ -72,6 +72,20 @@ func (in *Input) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// Argument is Input as the workflow takes it. What cannot be read is kept as the
+// Problem, so that the workflow itself can fail with the reason and the field: an
+// argument that Temporal could not decode would fail without either.
+type Argument struct {
+	Input
+	Problem error
+}
+
+// UnmarshalJSON never fails.
+func (a *Argument) UnmarshalJSON(b []byte) error {
+	a.Problem = a.Input.UnmarshalJSON(b)
+	return nil
+}
+
 func (in *Input) setField(name string, value json.RawMessage) error {
 	var target any
 	switch name {

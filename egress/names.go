@@ -8,7 +8,10 @@
 // addition.
 package egress
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Names by which the rest of the world reaches an egress workflow.
 const (
@@ -67,6 +70,24 @@ const (
 
 // IDPrefix begins every egress ID that LiveKit mints.
 const IDPrefix = "EG_"
+
+// maxKeyword is Temporal's limit for a keyword in its SQL stores, a VARCHAR(255).
+const maxKeyword = 255
+
+// Keyword cuts a value to what a search attribute can hold, at a rune's end, so
+// that whoever sets it and whoever looks for it agree.
+func Keyword(s string) string { return Clip(s, maxKeyword) }
+
+// Clip cuts a text to at most n bytes, at a rune's end.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
 
 // Attributes are the search attributes and their Temporal types.
 func Attributes() map[string]string {

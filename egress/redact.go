@@ -71,13 +71,18 @@ type field struct {
 // walk visits every string in a message's JSON and replaces it by what visit
 // returns. Names are visited in order, so that the first finding is always the same.
 func walk(md protoreflect.MessageDescriptor, tree map[string]any, path string, visit func(string, field, string) string) {
-	for _, name := range slices.Sorted(maps.Keys(tree)) {
+	for _, name := range sortedKeys(tree) {
 		fd := md.Fields().ByJSONName(name)
 		if fd == nil {
 			fd = md.Fields().ByTextName(name)
 		}
 		f := field{owner: md, desc: fd, name: name}
-		tree[name] = walkValue(f, tree[name], strings.TrimPrefix(path+"."+name, "."), visit)
+		value := walkValue(f, tree[name], strings.TrimPrefix(path+"."+name, "."), visit)
+		if list, ok := value.([]any); ok && len(list) == 0 {
+			delete(tree, name) // it held nothing but our own webhook
+			continue
+		}
+		tree[name] = value
 	}
 }
 
@@ -98,7 +103,7 @@ func walkValue(f field, value any, path string, visit func(string, field, string
 			walk(f.messageType(), v, path, visit)
 			return v
 		}
-		for _, key := range slices.Sorted(maps.Keys(v)) {
+		for _, key := range sortedKeys(v) {
 			v[key] = walkValue(f, v[key], path+"."+key, visit)
 		}
 	}
@@ -191,15 +196,12 @@ func (f field) isCredential(v string) bool {
 		return true
 	}
 	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return true
-	}
-	for name := range query {
-		if secretQuery.MatchString(name) {
-			return true
-		}
-	}
-	return false
+	return err != nil || slices.ContainsFunc(sortedKeys(query), secretQuery.MatchString)
+}
+
+// sortedKeys are a map's keys in an order that is always the same.
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m)) //workflowcheck:ignore // sorted at once
 }
 
 // holdsSecrets reports whether a message has a field marked as a credential: what
@@ -259,7 +261,7 @@ func maskURL(v string) string {
 // maskQuery keeps the names, but not those without a value: they are one themselves.
 func maskQuery(q url.Values) string {
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(q)) {
+	for _, name := range sortedKeys(q) {
 		part := redacted
 		if strings.Join(q[name], "") != "" {
 			part = url.QueryEscape(name) + "=" + redacted

@@ -3,8 +3,7 @@ package egress
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
+	"errors"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -108,7 +107,7 @@ func protojsonMessage(err error) string {
 }
 
 func asInvalid(err error) error {
-	if e, ok := err.(*Error); ok {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return invalid("request", "%s", err.Error())
@@ -124,7 +123,7 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	if dec.More() {
 		return nil, nil, invalid("request", "has more than one JSON value")
 	}
-	return fields, slices.Sorted(maps.Keys(fields)), nil
+	return fields, sortedKeys(fields), nil
 }
 
 // AddWebhook returns a copy of a request with a webhook of ours in front of the

@@ -25,19 +25,19 @@ const (
 	newer    = livekit.EgressStatus(99)
 )
 
-func infoOf(t testing.TB, id string, s livekit.EgressStatus) egress.Info {
-	t.Helper()
+func infoOf(tb testing.TB, id string, s livekit.EgressStatus) egress.Info {
+	tb.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: id, Status: s, RoomId: "RM_1", RoomName: "daily"})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return i
 }
 
 // seen is a state after some statuses of EG_1, one a second from noon on.
-func seen(t testing.TB, statuses ...livekit.EgressStatus) *egress.State {
-	t.Helper()
+func seen(tb testing.TB, statuses ...livekit.EgressStatus) *egress.State {
+	tb.Helper()
 	s := &egress.State{Phase: egress.Requested, Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
 	for i, status := range statuses {
-		s.Observe(egress.Observation{Info: infoOf(t, "EG_1", status), Source: egress.FromStart, HeardAt: noon.Add(time.Duration(i) * time.Second)})
+		s.Observe(egress.Observation{Info: infoOf(tb, "EG_1", status), Source: egress.FromStart, HeardAt: noon.Add(time.Duration(i) * time.Second)})
 	}
 	return s
 }

@@ -49,6 +49,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	switch s.EndedBy {
 	case FromPoll, FromReconcile, FromTimeout:
 		v.Missed = MissedUnclassified
+	case FromStart, FromWebhook, FromStop: // LiveKit told us, or we were talking to it
 	}
 	return v
 }

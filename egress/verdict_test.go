@@ -13,12 +13,12 @@ import (
 )
 
 // ended is an egress that ended at noon and of whose end we heard two minutes later.
-func ended(t testing.TB, by egress.Source) *egress.State {
-	t.Helper()
-	s := seen(t, active)
+func ended(tb testing.TB, by egress.Source) *egress.State {
+	tb.Helper()
+	s := seen(tb, active)
 	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: failed,
 		EndedAt: noon.UnixNano(), Error: "upload failed"})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	s.Observe(egress.Observation{Info: info, Source: by, HeardAt: noon.Add(2 * time.Minute)})
 	return s
 }

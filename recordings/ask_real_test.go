@@ -229,7 +229,10 @@ func TestListLetsThroughWhatItsFilterSays(t *testing.T) {
 			t.Errorf("%s: got %d rows, want %d", name, got, tc.want)
 		}
 	}
-	for row := range c.List(ctx, Filter{Room: room, Active: true}) {
+	for row, err := range c.List(ctx, Filter{Room: room, Active: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if row.EgressID == "" || row.Room != room || row.StartedAt.Before(began) || row.ClosedAt != nil || row.Stuck {
 			t.Errorf("got %+v", row)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
@@ -16,23 +15,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Limits of Temporal's: a keyword is a VARCHAR(255) in its SQL stores, a summary
-// has at most 400 bytes.
-const (
-	maxKeyword = 255
-	maxTitle   = 400
-)
-
-// clip cuts a text to at most n bytes, at a rune's end.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
+// maxTitle is Temporal's limit for a summary, in bytes.
+const maxTitle = 400
 
 // attributesAtStart are those that are free at the start; later ones cost an event.
 func attributesAtStart(s egress.Summary, status string) temporal.SearchAttributes {
@@ -42,7 +26,7 @@ func attributesAtStart(s egress.Summary, status string) temporal.SearchAttribute
 		temporal.NewSearchAttributeKeyBool(egress.AttributeStuck).ValueSet(false),
 	}
 	if s.Room != "" {
-		list = append(list, temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(clip(s.Room, maxKeyword)))
+		list = append(list, temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(egress.Keyword(s.Room)))
 	}
 	return temporal.NewSearchAttributes(list...)
 }

@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func (c *cloud) CountWorkflow(_ context.Context, r *workflowservice.CountWorkflo
 }
 
 func (c *cloud) AddSearchAttributes(context.Context, *operatorservice.AddSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.AddSearchAttributesResponse, error) {
-	if _, faster := c.answer.(*serviceerror.AlreadyExists); faster {
+	if _, faster := errors.AsType[*serviceerror.AlreadyExists](c.answer); faster {
 		c.lacks = nil
 	}
 	return &operatorservice.AddSearchAttributesResponse{}, c.answer

@@ -43,8 +43,7 @@ func (c *Client) update(ctx context.Context, id, name string, result any, args .
 	if err == nil {
 		err = handle.Get(ctx, result)
 	}
-	var closed *serviceerror.NotFound
-	if errors.As(err, &closed) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return c.over(ctx, id, workflowID)
 	}
 	return asError(name+" of "+workflowID, err)

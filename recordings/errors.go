@@ -54,8 +54,7 @@ func asError(operation string, err error) error {
 // said is the domain's error that a workflow or an update handler of ours
 // returned: its type is the reason, its first detail the error itself.
 func said(err error) (*egress.Error, bool) {
-	var ours *egress.Error
-	if errors.As(err, &ours) {
+	if ours, ok := errors.AsType[*egress.Error](err); ok {
 		return ours, true
 	}
 	var app *temporal.ApplicationError

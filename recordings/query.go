@@ -27,7 +27,7 @@ func (f Filter) query() string {
 			terms = append(terms, term)
 		}
 	}
-	add(f.Room != "", roomTerm(clip(f.Room, maxKeyword)))
+	add(f.Room != "", roomTerm(egress.Keyword(f.Room)))
 	add(f.Kind != "", equal(egress.AttributeKind, string(f.Kind)))
 	add(f.Status != "", equal(egress.AttributeStatus, string(f.Status)))
 	add(f.Active, equal("ExecutionStatus", "Running"))
@@ -58,7 +58,7 @@ func roomTerm(room string) string {
 
 // letsThrough is the part of the filter that a query cannot be trusted with.
 func (f Filter) letsThrough(r Row) bool {
-	return f.Room == "" || r.Room == clip(f.Room, maxKeyword)
+	return f.Room == "" || r.Room == egress.Keyword(f.Room)
 }
 
 func equal(name, value string) string { return name + " = " + quote(value) }

@@ -35,6 +35,7 @@ func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdic
 		_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 		return egress.Verdict{}, err
 	}
+	l.state.Started = true
 	l.state.Observe(egress.Observation{Info: info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	if err := l.show(ctx, info); err != nil {
 		return egress.Verdict{}, err

@@ -136,7 +136,7 @@ func startOptions(a ask) client.StartWorkflowOptions {
 		TaskQueue:                egress.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		StaticSummary:            clip(summary.Title(), maxTitle),
+		StaticSummary:            egress.Clip(summary.Title(), maxTitle),
 		TypedSearchAttributes:    attributesAtStart(summary, livekit.EgressStatus_EGRESS_STARTING.String()),
 		Memo:                     map[string]any{memoCall: a.call, memoFingerprint: a.input.Fingerprint},
 	}

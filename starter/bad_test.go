@@ -106,9 +106,9 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 	t.Run("an unknown field is named", func(t *testing.T) {
 		t.Parallel()
 		s := newShell()
-		s.stdin = `{"room_composite": {"room_nmae": "r"}}`
+		s.stdin = `{"room_composite": {"room_naame": "r"}}`
 		got := s.run(t, "start", "--request", "-")
-		if got.status != 2 || !strings.HasPrefix(got.stderr, "starter: room_composite: ") || !strings.Contains(got.stderr, `"room_nmae"`) ||
+		if got.status != 2 || !strings.HasPrefix(got.stderr, "starter: room_composite: ") || !strings.Contains(got.stderr, `"room_naame"`) ||
 			strings.Count(got.stderr, "\n") != 1 || s.starts > 0 {
 			t.Errorf("got %+v", got)
 		}

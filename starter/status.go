@@ -21,8 +21,7 @@ func (e driftError) Error() string { return e.what }
 
 // statusOf is 2 for what the caller can set right, LiveKit's refusals included.
 func statusOf(err error) int {
-	var drift driftError
-	if errors.As(err, &drift) {
+	if _, ok := errors.AsType[driftError](err); ok {
 		return exitDrift
 	}
 	var e *egress.Error
@@ -32,8 +31,9 @@ func statusOf(err error) int {
 	switch e.Reason {
 	case egress.Invalid, egress.Refused, egress.Denied, egress.NotFound, egress.Conflict, egress.AlreadyOver:
 		return exitUsage
+	default:
+		return exitFailure
 	}
-	return exitFailure
 }
 
 // oneLine keeps an error on the one line that it is given.

@@ -114,10 +114,10 @@ type bench struct {
 	meter    *sdkmetric.ManualReader
 }
 
-func newBench(t testing.TB, change ...func(*webhook.Config)) *bench {
-	t.Helper()
+func newBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
+	tb.Helper()
 	keys, err := seal.New(seal.Config{Secret: apiSecret})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	b := &bench{keys: keys, log: &lines{}, meter: sdkmetric.NewManualReader()}
 	b.temporal = &temporal{
 		byID:   map[string]string{egressID: "egress/found"},
@@ -133,55 +133,55 @@ func newBench(t testing.TB, change ...func(*webhook.Config)) *bench {
 		f(&c)
 	}
 	b.handler, err = webhook.New(c)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	b.server = httptest.NewServer(b.handler)
-	t.Cleanup(b.server.Close)
+	tb.Cleanup(b.server.Close)
 	return b
 }
 
 // request is a webhook that is right in every way.
-func (b *bench) request(t testing.TB, path, body string) *http.Request {
-	t.Helper()
+func (b *bench) request(tb testing.TB, path, body string) *http.Request {
+	tb.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.server.URL+path, bytes.NewReader([]byte(body)))
-	require.NoError(t, err)
-	r.Header.Set("Authorization", sign(t, apiKey, apiSecret, body))
+	require.NoError(tb, err)
+	r.Header.Set("Authorization", sign(tb, apiKey, apiSecret, body))
 	r.Header.Set("Content-Type", "application/webhook+json")
 	return r
 }
 
-func (b *bench) do(t testing.TB, r *http.Request) *http.Response {
-	t.Helper()
+func (b *bench) do(tb testing.TB, r *http.Request) *http.Response {
+	tb.Helper()
 	res, err := b.server.Client().Do(r)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	_, err = io.Copy(io.Discard, res.Body)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, res.Body.Close())
 	return res
 }
 
-func (b *bench) post(t testing.TB, path, body string) int {
-	t.Helper()
-	return b.do(t, b.request(t, path, body)).StatusCode
+func (b *bench) post(tb testing.TB, path, body string) int {
+	tb.Helper()
+	return b.do(tb, b.request(tb, path, body)).StatusCode
 }
 
 // counts are the requests by reason, all reasons that exist.
-func (b *bench) counts(t testing.TB) map[webhook.Reason]int64 {
-	t.Helper()
+func (b *bench) counts(tb testing.TB) map[webhook.Reason]int64 {
+	tb.Helper()
 	counts := map[webhook.Reason]int64{}
-	sum, ok := b.metric(t, "reelkeeper_webhook_requests_total").(metricdata.Sum[int64])
-	require.True(t, ok)
+	sum, ok := b.metric(tb, "reelkeeper_webhook_requests_total").(metricdata.Sum[int64])
+	require.True(tb, ok)
 	for _, p := range sum.DataPoints {
 		reason, ok := p.Attributes.Value("reason")
-		require.True(t, ok)
+		require.True(tb, ok)
 		counts[webhook.Reason(reason.AsString())] = p.Value
 	}
 	return counts
 }
 
-func (b *bench) metric(t testing.TB, name string) metricdata.Aggregation {
-	t.Helper()
+func (b *bench) metric(tb testing.TB, name string) metricdata.Aggregation {
+	tb.Helper()
 	var all metricdata.ResourceMetrics
-	require.NoError(t, b.meter.Collect(context.Background(), &all))
+	require.NoError(tb, b.meter.Collect(context.Background(), &all))
 	for _, m := range all.ScopeMetrics[0].Metrics {
 		if m.Name == name {
 			return m.Data
@@ -191,19 +191,19 @@ func (b *bench) metric(t testing.TB, name string) metricdata.Aggregation {
 }
 
 // became requires that there was one request, and that it became this.
-func (b *bench) became(t testing.TB, want webhook.Reason) {
-	t.Helper()
-	for reason, n := range b.counts(t) {
-		require.Equal(t, map[bool]int64{true: 1}[reason == want], n, "count of %s", reason)
+func (b *bench) became(tb testing.TB, want webhook.Reason) {
+	tb.Helper()
+	for reason, n := range b.counts(tb) {
+		require.Equal(tb, map[bool]int64{true: 1}[reason == want], n, "count of %s", reason)
 	}
-	require.Contains(t, b.log.String(), fmt.Sprintf(`"reason":%q`, want))
+	require.Contains(tb, b.log.String(), fmt.Sprintf(`"reason":%q`, want))
 }
 
 func (b *bench) path(requestID string) string { return b.keys.Token(requestID, 1).Path() }
 
 // sign is the Authorization that LiveKit sends with a body.
-func sign(t testing.TB, key, secret, body string, change ...func(*auth.AccessToken)) string {
-	t.Helper()
+func sign(tb testing.TB, key, secret, body string, change ...func(*auth.AccessToken)) string {
+	tb.Helper()
 	sum := sha256.Sum256([]byte(body))
 	token := auth.NewAccessToken(key, secret).SetValidFor(5 * time.Minute).
 		SetSha256(base64.StdEncoding.EncodeToString(sum[:]))
@@ -211,7 +211,7 @@ func sign(t testing.TB, key, secret, body string, change ...func(*auth.AccessTok
 		f(token)
 	}
 	jwt, err := token.ToJWT()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return jwt
 }
 

@@ -143,8 +143,8 @@ func TestAConnectionOutlivesASlowAnswer(t *testing.T) {
 	require.EqualValues(t, 1, connections.Load())
 }
 
-func TestLiveKitsOwnSenderDeliversOnceTemporalIsBack(t *testing.T) {
-	livekitwebhook.InitWebhookStats(prometheus.Labels{}) // global, so not in parallel
+func TestLiveKitsOwnSenderDeliversOnceTemporalIsBack(t *testing.T) { //nolint:paralleltest // the stats are global
+	livekitwebhook.InitWebhookStats(prometheus.Labels{})
 	b := newBench(t)
 	var attempts atomic.Int32
 	b.temporal.answer = func(context.Context, string) error {

@@ -30,20 +30,20 @@ type recorded struct {
 	Body          string `json:"body"`
 }
 
-func recordings(t testing.TB) []recorded {
-	t.Helper()
+func recordings(tb testing.TB) []recorded {
+	tb.Helper()
 	f, err := os.Open("testdata/recorded.jsonl.gz")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, f.Close()) }()
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, f.Close()) }()
 	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var all []recorded
 	for lines := bufio.NewScanner(z); lines.Scan(); {
 		var r recorded
-		require.NoError(t, json.Unmarshal(lines.Bytes(), &r))
+		require.NoError(tb, json.Unmarshal(lines.Bytes(), &r))
 		all = append(all, r)
 	}
-	require.Len(t, all, 654)
+	require.Len(tb, all, 654)
 	return all
 }
 
@@ -59,9 +59,9 @@ func (everything) ByRoom(_ context.Context, room string) ([]string, error) {
 }
 
 // newRecordedBench has LiveKit's recorded keys, and a workflow for everything.
-func newRecordedBench(t testing.TB, change ...func(*webhook.Config)) *bench {
-	t.Helper()
-	return newBench(t, append(change, func(c *webhook.Config) {
+func newRecordedBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
+	tb.Helper()
+	return newBench(tb, append(change, func(c *webhook.Config) {
 		c.Finder = everything{}
 		c.Keys = auth.NewFileBasedKeyProviderFromMap(map[string]string{
 			"APIh2key": "h2secret_h2secret_h2secret_h2secret_32", "APIh2key2": "h2other_h2other_h2other_h2other_h2oth",
@@ -90,10 +90,10 @@ func TestEveryRecordedWebhookIsTakenUnderItsOwnClock(t *testing.T) {
 			_, _, err := jwt.NewParser().ParseUnverified(r.Authorization, claims)
 			require.NoError(t, err)
 
-			time.Sleep(time.Until(claims.NotBefore.Time)) // takes no time in a bubble
+			time.Sleep(time.Until(claims.NotBefore.Time)) //nolint:forbidigo // takes no time in a bubble
 			require.Equal(t, 200, b.replay(r), r.Name)
 
-			time.Sleep(time.Until(claims.ExpiresAt.Add(70 * time.Second)))
+			time.Sleep(time.Until(claims.ExpiresAt.Add(70 * time.Second))) //nolint:forbidigo // takes no time in a bubble
 			require.Equal(t, 503, b.replay(r), r.Name)
 		})
 	}

@@ -17,16 +17,16 @@ import (
 
 // claimsAt is a token whose times are the test's to choose, which LiveKit's own
 // code does not offer.
-func claimsAt(t testing.TB, body string, method jwt.SigningMethod, key any, notBefore, expires time.Duration) string {
-	t.Helper()
-	right := sign(t, apiKey, apiSecret, body)
+func claimsAt(tb testing.TB, body string, method jwt.SigningMethod, key any, notBefore, expires time.Duration) string {
+	tb.Helper()
+	right := sign(tb, apiKey, apiSecret, body)
 	claims := jwt.MapClaims{}
 	_, _, err := jwt.NewParser().ParseUnverified(right, claims)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	claims["nbf"] = time.Now().Add(notBefore).Unix()
 	claims["exp"] = time.Now().Add(expires).Unix()
 	token, err := jwt.NewWithClaims(method, claims).SignedString(key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return token
 }
 

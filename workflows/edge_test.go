@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -320,7 +319,7 @@ func TestWhatIsWrongWithTheInputIsNamed(t *testing.T) {
 	_, err := l.run(in)
 
 	var app *temporal.ApplicationError
-	require.True(t, errors.As(err, &app))
+	require.ErrorAs(t, err, &app)
 	require.Equal(t, string(egress.Invalid), app.Type())
 	require.ErrorContains(t, err, "max_duration")
 }

@@ -15,8 +15,8 @@ import (
 //
 // A lost webhook costs at most one wait of the policy. Cancelling the workflow
 // stops the egress and still delivers what was recorded.
-func (w *Workflows) Egress(ctx workflow.Context, in egress.Input) (egress.Verdict, error) {
-	e, ctx, err := w.open(ctx, in)
+func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
+	e, ctx, err := w.open(ctx, arg)
 	if err != nil {
 		return egress.Verdict{}, err
 	}

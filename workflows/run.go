@@ -58,7 +58,11 @@ type pending struct {
 // open checks the input, takes up what an earlier run carried over, and begins the
 // start. The returned context is not cancelled with the workflow: a cancelled
 // workflow still ends its egress and delivers.
-func (w *Workflows) open(ctx workflow.Context, in egress.Input) (*run, workflow.Context, error) {
+func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
+	if arg.Problem != nil {
+		return nil, ctx, invalid(arg.Problem)
+	}
+	in := arg.Input
 	id, ok := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	if !ok {
 		return nil, ctx, invalid(&egress.Error{Reason: egress.Invalid, Field: "workflow ID", Message: `want "egress/<request ID>"`})
@@ -85,6 +89,7 @@ func (w *Workflows) open(ctx workflow.Context, in egress.Input) (*run, workflow.
 		return nil, ctx, err
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	e.introduce(ctx)
 	if !e.Started {
 		e.start(ctx)
 	}
@@ -122,6 +127,7 @@ func (e *run) carry() egress.Input {
 // refuse ends a run whose egress never began, once its callers have their answer.
 func (e *run) refuse(ctx workflow.Context, err error) error {
 	e.failed = err
+	e.upsert(ctx, attributeStatus.ValueUnset()) // nothing records
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}

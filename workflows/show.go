@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 
+	livekitpb "github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -10,6 +11,8 @@ import (
 )
 
 var (
+	attributeRoom    = temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom)
+	attributeKind    = temporal.NewSearchAttributeKeyKeyword(egress.AttributeKind)
 	attributeID      = temporal.NewSearchAttributeKeyKeyword(egress.AttributeID)
 	attributeStatus  = temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus)
 	attributeEndedBy = temporal.NewSearchAttributeKeyKeyword(egress.AttributeEndedBy)
@@ -22,6 +25,16 @@ const (
 	MetricEnded = "reelkeeper_egress_ended_total" // labels: status, source
 	MetricTwins = "reelkeeper_egress_twins_total"
 )
+
+// introduce sets the search attributes that our own starter sets with the start,
+// for a workflow that was started from elsewhere.
+func (e *run) introduce(ctx workflow.Context) {
+	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(attributeKind) {
+		return
+	}
+	e.upsert(ctx, attributeKind.ValueSet(string(e.sum.Kind)), attributeRoom.ValueSet(egress.Keyword(e.sum.Room)),
+		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
+}
 
 // show tells the log, the search attributes and the UI of a change of state. The
 // end is told by record, with the verdict.

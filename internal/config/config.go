@@ -23,9 +23,8 @@ type Config struct {
 	Start    Start
 	Look     Look
 
-	AllowHosts []string   `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts, addresses or CIDR blocks (comma separated) named in requests that we connect to although they are private."`
-	LogLevel   slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
-	LogFormat  string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
+	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
+	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
 }
 
 // LiveKit is where LiveKit is, and with which keys it is asked.
@@ -40,15 +39,14 @@ type LiveKit struct {
 
 // Door is where the starter listens.
 type Door struct {
-	PublicURL      string        `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
-	Listen         string        `env:"REELKEEPER_LISTEN" doc:"Address of LiveKit's API and of the webhook endpoint."`
-	AdminListen    string        `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics."`
-	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"How long a caller waits for an answer; LiveKit's SDKs wait 10s. The start itself goes on."`
+	PublicURL   string `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
+	Listen      string `env:"REELKEEPER_LISTEN" doc:"Address of the webhook endpoint."`
+	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics."`
 }
 
 // Announce is where the consumer is told how a recording ended.
 type Announce struct {
-	URL string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: to the webhooks of the request alone."`
+	URL string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
 	For time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 }
 
@@ -81,7 +79,6 @@ func (c Config) withDefaults() Config {
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
 	c.Door.Listen = cmp.Or(c.Door.Listen, "127.0.0.1:7980")
 	c.Door.AdminListen = cmp.Or(c.Door.AdminListen, "127.0.0.1:7981")
-	c.Door.RequestTimeout = cmp.Or(c.Door.RequestTimeout, 9*time.Second)
 	c.Announce.For = cmp.Or(c.Announce.For, 72*time.Hour)
 	c.Start.CallTimeout = cmp.Or(c.Start.CallTimeout, 90*time.Second)
 	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)

@@ -101,8 +101,7 @@ func plainly(err error) string {
 	if errors.As(err, &all) && len(all.Errors) > 0 {
 		err = all.Errors[0]
 	}
-	var p env.ParseError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[env.ParseError](err); ok {
 		err = p.Err
 	}
 	return strings.TrimPrefix(err.Error(), "slog: ")

@@ -60,7 +60,7 @@ func Table() string {
 }
 
 func shown(v reflect.Value) string {
-	if slog, ok := v.Interface().(fmt.Stringer); ok && v.Kind() == reflect.Int {
+	if slog, ok := reflect.TypeAssert[fmt.Stringer](v); ok && v.Kind() == reflect.Int {
 		return "`" + strings.ToLower(slog.String()) + "`"
 	}
 	if v.IsZero() {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,9 +35,7 @@ func TestTemporalIsFoundByItsOwnSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			environ := map[string]string{"TEMPORAL_CONFIG_FILE": file(t, tc.toml)}
-			for k, v := range tc.environ {
-				environ[k] = v
-			}
+			maps.Copy(environ, tc.environ)
 			opts, err := TemporalOptions(environ)
 			if err != nil {
 				t.Fatal(err)

@@ -15,6 +15,9 @@ const (
 	FormatJSON = "json"
 )
 
+// maxStartFor is below the hour that one attempt at a start may take.
+const maxStartFor = 50 * time.Minute
+
 // Validate names the first variable that is wrong. It asks for nothing that only
 // some roles need.
 func (c Config) Validate() error {
@@ -41,10 +44,8 @@ func (c Config) Validate() error {
 	if c.LogFormat != FormatText && c.LogFormat != FormatJSON {
 		return invalid("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
 	}
-	for _, h := range c.AllowHosts {
-		if strings.Contains(h, "://") {
-			return invalid("REELKEEPER_ALLOW_HOSTS", "want hosts without a scheme, got %q", h)
-		}
+	if c.Start.For > maxStartFor {
+		return invalid("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
 	}
 	if err := c.checkPositive(); err != nil {
 		return err

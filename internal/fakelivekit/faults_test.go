@@ -45,8 +45,7 @@ func (f *fake) finished(id string) {
 }
 
 func codeOf(err error) twirp.ErrorCode {
-	var e twirp.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[twirp.Error](err); ok {
 		return e.Code()
 	}
 	return twirp.NoError

@@ -153,7 +153,7 @@ func TestARequestMayBeGzipped(t *testing.T) {
 func TestTheRootAnswersAsLiveKitsDoes(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
-	resp, err := http.Get(f.URL()) //nolint:noctx // as a probe does
+	resp, err := http.Get(f.URL())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -148,9 +149,7 @@ func (d *draft) Write(b []byte) (int, error) { return d.body.Write(b) }
 
 // send sends the draft as it is.
 func (d *draft) send(w http.ResponseWriter) {
-	for name, values := range d.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), d.header)
 	w.WriteHeader(d.status)
 	_, _ = w.Write(d.body.Bytes())
 }

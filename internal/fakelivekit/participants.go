@@ -110,7 +110,7 @@ func videoTrack(at time.Time) *livekit.TrackInfo {
 	t := newTrack("VC", "video", "video/VP8", at)
 	layer := []*livekit.VideoLayer{{Quality: livekit.VideoQuality_HIGH, Width: t.Width, Height: t.Height, Ssrc: uint32(at.UnixNano())}}
 	t.Type, t.Source, t.Mid = livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA, strconv.Itoa(0)
-	t.Layers = layer //nolint:staticcheck // livekit-server still fills in the deprecated field, and the recordings have it
+	t.Layers = layer // livekit-server still fills in the deprecated field, and the recordings have it
 	t.Codecs[0].Layers, t.Codecs[0].Mid = layer, t.Mid
 	return t
 }

@@ -125,11 +125,8 @@ func setLegacyResult(info *livekit.EgressInfo) {
 
 // uploadFailure is what LiveKit says of a path that it can't write, or of a key that S3 does not know (bad-path-perm, s3-403).
 func uploadFailure(info *livekit.EgressInfo) string {
-	for i, f := range outputsOf(info).files {
-		if f.upload != nil && f.upload.GetS3() != nil {
-			break
-		}
-		return "Local upload failed: open " + info.FileResults[i].Filename + ": permission denied"
+	if files := outputsOf(info).files; len(files) > 0 && (files[0].upload == nil || files[0].upload.GetS3() == nil) {
+		return "Local upload failed: open " + info.FileResults[0].Filename + ": permission denied"
 	}
 	return "S3 upload failed: err: operation error S3: PutObject, https response error StatusCode: 403, RequestID: , HostID: , " +
 		"api error InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records., status code: 403"

@@ -86,8 +86,8 @@ func DefaultTimings() Timings {
 func (t Timings) Scaled(factor float64) Timings {
 	t = t.withDefaults()
 	fields := reflect.ValueOf(&t).Elem()
-	for i := range fields.NumField() {
-		fields.Field(i).SetInt(int64(float64(fields.Field(i).Int()) * factor))
+	for _, field := range fields.Fields() {
+		field.SetInt(int64(float64(field.Int()) * factor))
 	}
 	return t
 }

@@ -1,0 +1,17 @@
+# syntax=docker/dockerfile:1
+# One image with both commands: `worker`, and `starter serve`.
+
+FROM golang:1.26.8-alpine AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o /out/ ./worker ./starter
+
+FROM alpine:3.24.1
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/ /usr/local/bin/
+USER 10001:10001
+EXPOSE 7980 7981
+CMD ["worker"]

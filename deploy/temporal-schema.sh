@@ -1,0 +1,16 @@
+#!/bin/sh
+# Makes Temporal's two databases and brings their schemas up to date. Running it
+# again is harmless: what is there stays, and newer versions are added. The SQL_
+# variables say where PostgreSQL is (temporal-sql-tool --help names them).
+set -eu
+
+schemas=${SCHEMAS:-/etc/temporal/schema/postgresql/v12}
+
+schema() { # database, folder of its schema
+	temporal-sql-tool --db "$1" create
+	temporal-sql-tool --db "$1" setup-schema --version 0.0
+	temporal-sql-tool --db "$1" update-schema --schema-dir "$schemas/$2/versioned"
+}
+
+schema temporal temporal
+schema temporal_visibility visibility

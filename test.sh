@@ -1,0 +1,25 @@
+#!/bin/sh
+# Runs every test: those of this module with the race detector, end to end ones and replays included,
+# and those of the development Temporal server, which is a module of its own. It first builds that
+# server, once for each version of its source. Arguments go to go test:
+#
+#   sh test.sh -run Replay -v
+#
+# It ends with exit status 0 only if all of them passed.
+set -eu
+cd "$(dirname "$0")"
+
+go run ./internal/devtemporal/build
+
+race=-race
+if ! go build -race errors 2>/dev/null; then
+	race=
+	echo 'Without the race detector, which needs a C compiler.' >&2
+fi
+
+status=0
+# The end to end tests may take longer than go test's own limit of ten minutes on a busy machine.
+go test $race -timeout 30m "$@" ./... || status=$?
+# Without the race detector, with which all of Temporal's server would be compiled once more.
+(cd devserver && go test -timeout 30m "$@" ./...) || status=$?
+exit $status
