@@ -152,7 +152,7 @@ func TestNoSecretRests(t *testing.T) {
 	const canary = "CANARY-5ecret"
 	w := newWorld(t, nil)
 	w.startWorker()
-	w.room("room", fakelivekit.RoomScript{Call: 2 * time.Second})
+	w.room("room", fakelivekit.RoomScript{})
 	request := &livekit.RoomCompositeEgressRequest{
 		RoomName:      "room",
 		CustomBaseUrl: "https://user:" + canary + "@template.example.com/?token=" + canary,
@@ -166,8 +166,12 @@ func TestNoSecretRests(t *testing.T) {
 		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmp://live.example.com/app/" + canary}}},
 		Webhooks:      []*livekit.WebhookConfig{{Url: "http://127.0.0.1:1/?token=" + canary, SigningKey: apiKey}},
 	}
-	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: request})
+	started, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: request})
 	require.NoError(t, err)
+	w.want("ACTIVE", func() bool {
+		return w.statusOf(started.Info.Proto().GetEgressId()) == livekit.EgressStatus_EGRESS_ACTIVE
+	})
+	require.NoError(t, w.fake.EndCall("room"))
 	v := w.verdict("room")
 
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)

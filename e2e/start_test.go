@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
@@ -36,7 +35,7 @@ func TestARefusalReachesTheCallerAsLiveKitSaidItAndFreesTheKey(t *testing.T) {
 	require.Equal(t, 2, w.fake.Calls()["StartRoomCompositeEgress"])
 	require.Empty(t, w.fake.Egresses())
 
-	w.room("room", fakelivekit.RoomScript{Call: time.Second})
+	w.room("room", fakelivekit.RoomScript{})
 	_, err := w.client.Start(w.ctx(), ask)
 	require.NoError(t, err)
 }

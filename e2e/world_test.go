@@ -54,6 +54,7 @@ type world struct {
 	door     *httptest.Server
 	client   *recordings.Client
 	log      *logBuffer
+	calls    sync.Map // how long the call of a room lasts, once it is recorded
 }
 
 // newWorld makes a world; change may alter the fake or the settings before anything
@@ -129,9 +130,12 @@ func (w *world) ctx() context.Context {
 	return ctx
 }
 
-// room makes a room on LiveKit.
+// room makes a room on LiveKit. Its call lasts for script.Call from the confirmed
+// start of a recording on, so that a slow machine does not end it before.
 func (w *world) room(name string, script fakelivekit.RoomScript) {
 	w.t.Helper()
+	w.calls.Store(name, script.Call)
+	script.Call = 0
 	require.NoError(w.t, w.fake.AddRoom(name, script))
 }
 
@@ -140,6 +144,10 @@ func (w *world) start(room string) recordings.Started {
 	w.t.Helper()
 	s, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: composite(room)})
 	require.NoError(w.t, err)
+	if call, _ := w.calls.LoadAndDelete(room); call != nil && call != time.Duration(0) {
+		timer := time.AfterFunc(call.(time.Duration), func() { _ = w.fake.EndCall(room) }) // the room may have been closed
+		w.t.Cleanup(func() { timer.Stop() })
+	}
 	return s
 }
 
