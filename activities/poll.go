@@ -11,6 +11,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// CallsPerPoll is how many calls of LiveKit's API one look may take: the egress,
+// and its room.
+const CallsPerPoll = 2
+
 // PollRequest is the argument of Poll.
 type PollRequest struct {
 	EgressID string               `json:"egress_id"`

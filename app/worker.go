@@ -65,7 +65,7 @@ func (a *App) workers() (main, poll worker.Worker) {
 
 	opts := options()
 	opts.DisableWorkflowWorker = true
-	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60
+	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
 	poll = worker.New(a.temporal, egress.PollQueue, opts)
 	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
 	return main, poll

@@ -34,7 +34,7 @@ type LiveKit struct {
 	APISecret string `env:"LIVEKIT_API_SECRET" required:"worker,serve,client" doc:"Its secret. Without REELKEEPER_SEAL_KEY, requests are sealed with a key derived from it."`
 	Keys      Keys   `env:"LIVEKIT_KEYS" doc:"For a project with several keys: livekit-server's own map of key: secret, by line or comma. A key alone in it stands for the two above."`
 
-	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most polls of LiveKit's API a minute, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
+	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most requests a minute to LiveKit's API for polls, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
 }
 
 // Door is where the starter listens.
