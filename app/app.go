@@ -30,6 +30,7 @@ type App struct {
 	keys       *seal.Keys
 	temporal   client.Client
 	recordings *recordings.Client
+	namespace  string
 	tel        *telemetry.Telemetry
 	log        *slog.Logger
 }
@@ -72,8 +73,9 @@ func Open(o Options) (*App, error) {
 		recordings: recordings.New(recordings.Config{
 			Temporal: temporal, Namespace: opts.Namespace, Sealer: keys,
 		}),
-		tel: tel,
-		log: tel.Logger(),
+		namespace: opts.Namespace,
+		tel:       tel,
+		log:       tel.Logger(),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -42,7 +43,11 @@ func TestEveryFaultEndsInOneVerdictAndOneAnnouncement(t *testing.T) {
 	} {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
+			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+				if !slices.Contains(tt.wantBy, egress.FromPoll) && tt.wantStatus != egress.Lost {
+					environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "1m", "1m"
+				}
+			})
 			w.startWorker()
 			script := tt.script
 			script.Faults = []fakelivekit.Fault{tt.fault}

@@ -54,6 +54,7 @@ type world struct {
 	door     *httptest.Server
 	client   *recordings.Client
 	log      *logBuffer
+	worker   *app.App
 	calls    sync.Map // how long the call of a room lasts, once it is recorded
 }
 
@@ -112,6 +113,7 @@ func (w *world) open() *app.App {
 func (w *world) startWorker() {
 	w.t.Helper()
 	a := w.open()
+	w.worker = a
 	ctx, stop := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	ready := make(chan struct{})
