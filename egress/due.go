@@ -63,7 +63,7 @@ func (s *State) Alarm() time.Time {
 	}
 	at(s.BoundAt, s.MaxDuration, s.Stopped == "" && s.MaxDuration > 0)
 	at(s.BoundAt, s.Policy.StuckAfter, s.Stuck == "")
-	at(later(s.EndExpected, s.Evidence.Probed), s.Policy.LostAfter, s.askable())
+	at(s.probeFrom(), s.Policy.LostAfter, s.askable())
 	at(s.EndExpected, s.Policy.LostAfter, s.dead())
 	at(s.EndExpected, s.Policy.GiveUpAfter, true)
 	at(s.Evidence.MissingSince, s.Policy.LostAfter, true)

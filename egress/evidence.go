@@ -43,12 +43,17 @@ func (s *State) Lost(now time.Time) (string, bool) {
 // is nothing left to record, so that no good recording is ever ended unasked. A
 // web egress has no room, and is only probed after a stop that was asked for.
 func (s *State) MayProbe(now time.Time) bool {
-	return s.askable() && stood(later(s.EndExpected, s.Evidence.Probed), s.Policy.LostAfter, now)
+	return s.askable() && stood(s.probeFrom(), s.Policy.LostAfter, now)
 }
 
 func (s *State) askable() bool {
 	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero()
 	return nothingLeft && !s.uploading() && s.Evidence.Unanswered.IsZero() && !s.EndExpected.IsZero()
+}
+
+// probeFrom is when the last thing happened that a worker may still be acting on.
+func (s *State) probeFrom() time.Time {
+	return later(later(s.EndExpected, s.Evidence.RoomGone), s.Evidence.Probed)
 }
 
 func (s *State) dead() bool { return !s.Evidence.Unanswered.IsZero() && !s.uploading() }
