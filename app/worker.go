@@ -79,6 +79,9 @@ func options() worker.Options {
 		WorkflowTaskPollerBehavior: scaled,
 		ActivityTaskPollerBehavior: scaled,
 		WorkerStopTimeout:          10 * time.Second,
+		// Our workflow code waits for nothing but Temporal, so what takes over the
+		// SDK's 1 s is no deadlock but a machine with too few cores.
+		DeadlockDetectionTimeout: 30 * time.Second,
 	}
 }
 

@@ -122,7 +122,7 @@ func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {
 	o.environ["TEMPORAL_ADDRESS"] = loopback(p.temporal) // nobody is there
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, serve(ctx, o, saidOnce{}, true), context.DeadlineExceeded)
+	require.NoError(t, serve(ctx, o, saidOnce{}, true), "being told to stop is no failure")
 	require.NoError(t, o.checkPorts())
 }
 
