@@ -41,7 +41,9 @@ func (e *run) introduce(ctx workflow.Context) {
 func (e *run) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details())
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
-	if e.Phase == egress.Watching {
+	// Each upsert is an event and a write to visibility. ENDING mostly lasts for a
+	// moment before the verdict, which is told to both.
+	if e.Phase == egress.Watching && e.Latest.Proto().GetStatus() != livekitpb.EgressStatus_EGRESS_ENDING {
 		e.upsert(ctx, attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(e.Latest.StatusName())))
 	}
 }
