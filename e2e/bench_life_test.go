@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// webhooksOfALife is how many webhooks LiveKit sends of an egress that is stopped.
+const webhooksOfALife = 4
+
+// news are those webhooks, in LiveKit's order.
+var news = [webhooksOfALife]struct {
+	event  string
+	status livekit.EgressStatus
+}{
+	{egress.EventStarted, livekit.EgressStatus_EGRESS_STARTING},
+	{egress.EventUpdated, livekit.EgressStatus_EGRESS_ACTIVE},
+	{egress.EventUpdated, livekit.EgressStatus_EGRESS_ENDING},
+	{egress.EventEnded, livekit.EgressStatus_EGRESS_COMPLETE},
+}
+
+// BenchmarkLife compares whole lives, from the start to the announced end, with
+// floors: a round of the one, then a round of the other, on the same server.
+func BenchmarkLife(b *testing.B) {
+	for _, bb := range []struct{ callers, lives int }{{1, 100}, {8, 240}, {100, 400}} {
+		b.Run(fmt.Sprintf("callers=%d", bb.callers), func(b *testing.B) {
+			s := newStage(b, nil)
+			s.startWorker()
+			floor := s.startFloor()
+			ours := func(n int) (time.Duration, error) { return s.life(n, s.signalAll) }
+			theirs := func(int) (time.Duration, error) { return s.floorLife(floor, extras{}) }
+			warm := max(50, 2*bb.callers)
+			s.round(bb.callers, warm, ours)
+			s.round(bb.callers, warm, theirs)
+			for b.Loop() {
+				life := s.round(bb.callers, bb.lives, ours)
+				bare := s.round(bb.callers, bb.lives, theirs)
+				s.figures.add("rate-of-floor", life.rate/bare.rate)
+				s.figures.add("cpu-of-floor", life.cpu.of(bare.cpu))
+				life.addTo(&s.figures, "life")
+				bare.addTo(&s.figures, "floor")
+			}
+			s.figures.report(b)
+		})
+	}
+}
+
+// BenchmarkLifeByDoor is BenchmarkLife with each webhook signed and posted to the
+// door: the sender's signing and our HTTP endpoint are in its figures.
+func BenchmarkLifeByDoor(b *testing.B) {
+	s := newStage(b, nil)
+	s.startWorker()
+	ours := func(n int) (time.Duration, error) { return s.life(n, s.postAll) }
+	s.round(8, 50, ours)
+	for b.Loop() {
+		s.round(8, 240, ours).addTo(&s.figures, "life")
+	}
+	s.figures.report(b)
+}
+
+// round is what a number of lives took, at the hands of a number of callers.
+type round struct {
+	rate   float64 // lives a second
+	cpu    cpu     // of one life
+	starts []time.Duration
+	wholes []time.Duration
+}
+
+func (s *stage) round(callers, lives int, live func(n int) (time.Duration, error)) round {
+	s.b.Helper()
+	r := round{starts: make([]time.Duration, lives), wholes: make([]time.Duration, lives)}
+	pid := serverPID(server.Address)
+	before, began := cpuNow(pid), time.Now()
+	var g errgroup.Group
+	g.SetLimit(callers)
+	for n := range lives {
+		g.Go(func() (err error) {
+			began := time.Now()
+			r.starts[n], err = live(n)
+			r.wholes[n] = time.Since(began)
+			return err
+		})
+	}
+	require.NoError(s.b, g.Wait())
+	r.rate = float64(lives) / time.Since(began).Seconds()
+	used := cpuNow(pid).since(before)
+	r.cpu = cpu{own: used.own / time.Duration(lives), server: used.server / time.Duration(lives)}
+	return r
+}
+
+func (r round) addTo(f *figures, name string) {
+	f.add(name+"-rate/s", r.rate)
+	f.addTimes(name+"-start", r.starts)
+	f.addTimes(name+"-whole", r.wholes)
+	f.add(name+"-cpu-ms", milliseconds(r.cpu.own))
+	f.add(name+"-server-cpu-ms", milliseconds(r.cpu.server))
+}
+
+// life is one egress from start to verdict: everything but LiveKit's own webhooks,
+// which tell sends, is as it ships.
+func (s *stage) life(n int, tell func(recordings.Started) error) (start time.Duration, err error) {
+	began := time.Now()
+	r, err := s.start("", n)
+	if err != nil {
+		return 0, err
+	}
+	start = time.Since(began)
+	if err := tell(r); err != nil {
+		return 0, err
+	}
+	v, err := s.client.Wait(s.ctx, workflowOf(r))
+	if err == nil && v.EndedBy != egress.FromWebhook {
+		err = fmt.Errorf("ended by %s: %s", v.EndedBy, v.Because)
+	}
+	return start, err
+}
+
+// signalAll sends the webhooks as the signals that the door makes of them.
+func (s *stage) signalAll(r recordings.Started) error {
+	for _, w := range news {
+		e, err := egress.ParseEvent(webhookBody(s.b, r, w.event, w.status))
+		if err != nil {
+			return err
+		}
+		p := payload.Proto("livekit.WebhookEvent", e.Raw())
+		if err := s.client.Signal(s.ctx, workflowOf(r), egress.SignalObserved, e.Proto().GetId(), p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// postAll posts the webhooks as LiveKit does.
+func (s *stage) postAll(r recordings.Started) error {
+	for _, w := range news {
+		if err := s.post(s.signed(s.path(r.RequestID), webhookBody(s.b, r, w.event, w.status))); err != nil {
+			return err
+		}
+	}
+	return nil
+}

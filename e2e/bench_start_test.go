@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// BenchmarkStart compares recordings.Start with LiveKit's own client, call by call
+// in turn, on the same LiveKit: one that answers at once, where all the time is
+// ours, and one that takes the 0.55 s that were recorded.
+func BenchmarkStart(b *testing.B) {
+	for _, bb := range []struct {
+		name  string
+		pairs int
+		named bool
+		slow  bool
+	}{
+		{"livekit=0s", 300, false, false},
+		{"livekit=0s/own-id", 300, true, false},
+		{"livekit=0.55s", 10, false, true},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			s := newStage(b, func(fake *fakelivekit.Config, _ map[string]string) {
+				if d := fakelivekit.DefaultTimings(); bb.slow {
+					fake.Timings.StartClaim, fake.Timings.StartReply = d.StartClaim, d.StartReply
+				}
+			})
+			s.startWorker()
+			direct := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
+			warm := 50
+			if bb.slow {
+				warm = 2
+			}
+			s.pairs(direct, "warm", warm, bb.named)
+			f := &s.figures
+			for n := 0; b.Loop(); n++ {
+				theirs, ours := s.pairs(direct, fmt.Sprint("r", n), bb.pairs, bb.named)
+				f.addTimes("direct", theirs)
+				f.addTimes("ours", ours)
+				a, o := quantile(theirs, 0.5), quantile(ours, 0.5)
+				f.add("over-direct-p50-ms", milliseconds(o-a))
+				f.add("ratio-p50", float64(o)/float64(a))
+			}
+			f.report(b)
+		})
+	}
+}
+
+// pairs starts egresses by LiveKit's own client and by ours, in turn.
+func (s *stage) pairs(direct *lksdk.EgressClient, round string, n int, named bool) (theirs, ours []time.Duration) {
+	for i := range n {
+		began := time.Now()
+		_, err := direct.StartRoomCompositeEgress(s.ctx, composite(fmt.Sprint("direct-", i)).(*livekit.RoomCompositeEgressRequest))
+		require.NoError(s.b, err)
+		theirs = append(theirs, time.Since(began))
+
+		id := ""
+		if named {
+			id = fmt.Sprint("start-", round, "-", i)
+		}
+		began = time.Now()
+		_, err = s.start(id, i)
+		require.NoError(s.b, err)
+		ours = append(ours, time.Since(began))
+	}
+	return theirs, ours
+}

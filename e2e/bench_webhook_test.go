@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/utils/guid"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// BenchmarkWebhook posts signed webhooks to the door, over many running workflows,
+// until each is answered 200: then its signal is durable. The worker handles the
+// signals meanwhile, on the same cores.
+func BenchmarkWebhook(b *testing.B) {
+	const running = 300
+	for _, bb := range []struct {
+		name    string
+		posts   int
+		rate    int // a second; 0: as fast as 16 senders can
+		senders int
+	}{
+		{"rate=100", 1000, 100, 0},
+		{"full-speed", 2000, 0, 16},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			s := newStage(b, nil)
+			s.startWorker()
+			egresses := s.running(running)
+			s.flood(s.sign(egresses, 200), 8)
+			pid := serverPID(server.Address)
+			for b.Loop() {
+				b.StopTimer()
+				posts := s.sign(egresses, bb.posts)
+				b.StartTimer()
+				before, began := cpuNow(pid), time.Now()
+				var took []time.Duration
+				if bb.rate > 0 {
+					took = s.pace(posts, time.Second/time.Duration(bb.rate))
+				} else {
+					took = s.flood(posts, bb.senders)
+				}
+				s.figures.add("requests/s", float64(len(posts))/time.Since(began).Seconds())
+				s.figures.addTimes("answer", took)
+				used := cpuNow(pid).since(before)
+				s.figures.add("cpu-ms", milliseconds(used.own)/float64(len(posts)))
+				s.figures.add("server-cpu-ms", milliseconds(used.server)/float64(len(posts)))
+			}
+			s.figures.report(b)
+		})
+	}
+}
+
+// running starts egresses that go on.
+func (s *stage) running(n int) []recordings.Started {
+	list := make([]recordings.Started, n)
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i := range n {
+		g.Go(func() (err error) {
+			list[i], err = s.start("", i)
+			return err
+		})
+	}
+	require.NoError(s.b, g.Wait())
+	return list
+}
+
+// sign makes posts as LiveKit would, in turn to all egresses. Signing is the
+// sender's work and is done before the time runs.
+func (s *stage) sign(egresses []recordings.Started, n int) []*http.Request {
+	posts := make([]*http.Request, n)
+	for i := range posts {
+		e := egresses[i%len(egresses)]
+		body := webhookBody(s.b, e, egress.EventUpdated, livekit.EgressStatus_EGRESS_ACTIVE)
+		posts[i] = s.signed(s.path(e.RequestID), body)
+	}
+	return posts
+}
+
+// webhookBody is an event about an egress under a new ID, with LiveKit's fields.
+func webhookBody(b *testing.B, e recordings.Started, event string, status livekit.EgressStatus) []byte {
+	b.Helper()
+	info := proto.CloneOf(e.Info.Proto())
+	info.Status, info.UpdatedAt = status, time.Now().UnixNano()
+	body, err := protojson.Marshal(&livekit.WebhookEvent{
+		Event: event, Id: guid.New("EV_"), CreatedAt: time.Now().Unix(), EgressInfo: info,
+		Room: &livekit.Room{Sid: info.GetRoomId(), Name: info.GetRoomName()},
+	})
+	require.NoError(b, err)
+	return body
+}
+
+func (s *stage) signed(url string, body []byte) *http.Request {
+	sum := sha256.Sum256(body)
+	token, err := auth.NewAccessToken(apiKey, apiSecret).SetValidFor(5 * time.Minute).
+		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	require.NoError(s.b, err)
+	r, err := http.NewRequestWithContext(s.ctx, http.MethodPost, url, bytes.NewReader(body))
+	require.NoError(s.b, err)
+	r.Header.Set("Authorization", token)
+	r.Header.Set("Content-Type", "application/webhook+json")
+	return r
+}
+
+// pace sends one post after each interval, whether the ones before are answered or
+// not, and takes each one's time from when it was due.
+func (s *stage) pace(posts []*http.Request, every time.Duration) []time.Duration {
+	took := make([]time.Duration, len(posts))
+	var g errgroup.Group
+	began := time.Now()
+	for i, r := range posts {
+		due := began.Add(time.Duration(i) * every)
+		<-time.After(time.Until(due))
+		g.Go(func() error {
+			err := s.post(r)
+			took[i] = time.Since(due)
+			return err
+		})
+	}
+	require.NoError(s.b, g.Wait())
+	return took
+}
+
+// flood lets a number of senders post as fast as they are answered.
+func (s *stage) flood(posts []*http.Request, senders int) []time.Duration {
+	took := make([]time.Duration, len(posts))
+	var g errgroup.Group
+	g.SetLimit(senders)
+	for i, r := range posts {
+		g.Go(func() error {
+			began := time.Now()
+			err := s.post(r)
+			took[i] = time.Since(began)
+			return err
+		})
+	}
+	require.NoError(s.b, g.Wait())
+	return took
+}
+
+// post wants 200, and nothing else.
+func (s *stage) post(r *http.Request) error {
+	res, err := s.sender.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("answered %s", res.Status)
+	}
+	return nil
+}
