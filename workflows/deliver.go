@@ -12,9 +12,7 @@ import (
 // cannot be cancelled: the media exists, and someone waits for it.
 func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	e.disarm()
-	if err := e.record(ctx); err != nil {
-		return egress.Verdict{}, err
-	}
+	e.record(ctx)
 	for _, step := range e.Steps {
 		for !slices.Contains(e.Done, step) {
 			e.attempt(ctx, step)
@@ -22,6 +20,9 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	}
 	e.Phase = egress.Delivered
 	if err := e.drain(ctx); err != nil {
+		return egress.Verdict{}, err
+	}
+	if err := e.remember(ctx); err != nil {
 		return egress.Verdict{}, err
 	}
 	return e.Verdict(e.id, e.sum), nil
@@ -37,6 +38,9 @@ func (e *run) attempt(ctx workflow.Context, step string) {
 		return
 	}
 	e.waiting = step
+	if err := e.remember(ctx); err != nil {
+		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
+	}
 	e.mark(ctx, "step "+step+" failed for good: "+err.Error()+"; fix the cause and say retry, or skip")
 	// The context is never cancelled, so that Await cannot fail.
 	_ = workflow.Await(ctx, func() bool { return e.waiting == "" })

@@ -48,8 +48,8 @@ func (e *run) show(ctx workflow.Context) {
 	}
 }
 
-// record keeps the verdict where a report reads it: search attributes and memo.
-func (e *run) record(ctx workflow.Context) error {
+// record tells everyone the verdict.
+func (e *run) record(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because)
 	workflow.SetCurrentDetails(ctx, e.Details())
@@ -62,6 +62,13 @@ func (e *run) record(ctx workflow.Context) error {
 		updates = append(updates, attributeMissed.ValueSet(string(v.Missed)))
 	}
 	e.upsert(ctx, updates...)
+}
+
+// remember keeps what a report needs as the memo. It comes with the end of the
+// workflow, whose own write to visibility then covers it, or with the mark that a
+// person is needed.
+func (e *run) remember(ctx workflow.Context) error {
+	v := e.Verdict(e.id, e.sum)
 	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()}); err != nil {
 		return fmt.Errorf("record verdict: %w", err)
 	}
