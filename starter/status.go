@@ -17,6 +17,7 @@ const (
 // driftError says that a recording is not as it should be: we did our part.
 type driftError struct{ what string }
 
+// Error says what drifted.
 func (e driftError) Error() string { return e.what }
 
 // statusOf is 2 for what the caller can set right, LiveKit's refusals included.

@@ -81,6 +81,7 @@ func temporalProfileOf(lookup environment) (envconfig.ClientConfigProfile, error
 // environment answers envconfig from a map. What is set but empty counts as unset.
 type environment map[string]string
 
+// Environ is the environment as a process has it.
 func (e environment) Environ() []string {
 	var list []string
 	for name, value := range e {
@@ -90,6 +91,7 @@ func (e environment) Environ() []string {
 	return list
 }
 
+// LookupEnv is one variable of it.
 func (e environment) LookupEnv(name string) (string, bool) {
 	v := e[name]
 	return v, v != ""
