@@ -27,7 +27,9 @@ func TestALifeCostsFewEvents(t *testing.T) {
 		most  int
 	}{
 		{"with all four webhooks", 0, []time.Duration{2 * time.Second, 6 * time.Second}, 60},
-		{"with none", 1, []time.Duration{2 * time.Second, 6 * time.Second}, 40},
+		// 40, and 6 more where a look falls between the room's end and the egress's,
+		// which looks twice a second may do on a slow machine.
+		{"with none", 1, []time.Duration{2 * time.Second, 6 * time.Second}, 46},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
