@@ -1,17 +1,24 @@
 package activities_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
+
+// seen is what an earlier attempt has left in its heartbeat details.
+type seen struct {
+	MissingSince time.Time `json:"missing_since"`
+}
 
 var notFound = because(egress.NotFound)
 
@@ -29,7 +36,7 @@ func TestAnEgressIsMissingOnceLiveKitHasNotKnownItForLongEnough(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				since := time.Now().Add(-tc.since)
-				look, err := poll(t, &api{onGet: gets(notFound)}, question(), since)
+				look, err := poll(t, &api{onGet: gets(notFound)}, question(), seen{MissingSince: since})
 				require.Equal(t, tc.news, err == nil)
 				require.Equal(t, tc.news, look.MissingSince.Equal(since))
 				require.False(t, look.Info.Known())
@@ -44,32 +51,23 @@ func answered(of ...func(int) (*lk.EgressInfo, error)) func(int) (*lk.EgressInfo
 }
 
 // pollUntilNews repeats a poll as Temporal does, on the bubble's clock.
-func pollUntilNews(t *testing.T, a *api) egress.Look {
+func pollUntilNews(t *testing.T, a *api, in activities.PollRequest) (look egress.Look) {
 	t.Helper()
-	began := time.Now()
-	var details []any // what the last attempt that heartbeat has left
-	for {
-		env := newEnv(a)
-		a.began = began
-		for _, d := range details {
-			env.SetHeartbeatDetails(d)
-		}
-		env.SetOnActivityHeartbeatListener(func(_ *activity.Info, v converter.EncodedValues) {
-			var since time.Time
-			if v.Get(&since) == nil {
-				details = []any{since}
-			}
-		})
-		act := activitiesOf(t, a)
-		env.RegisterActivity(act.Poll)
-		v, err := env.ExecuteActivity(act.Poll, question(web, have(active, egress.OutlookEnding)))
+	act := activitiesOf(t, a)
+	env := newAttempts(a)
+	env.options.HeartbeatTimeout = 0
+	env.options.RetryPolicy = &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1}
+	err := env.run(func(ctx context.Context, in activities.PollRequest) (egress.Look, error) {
+		l, err := act.Poll(ctx, in)
 		if err == nil {
-			var look egress.Look
-			require.NoError(t, v.Get(&look))
-			return look
+			look = l
+			return l, nil
 		}
 		pass(stillGoing(t, err))
-	}
+		return l, errors.New("the server's to repeat")
+	}, in, nil)
+	require.NoError(t, err)
+	return look
 }
 
 func TestMissingIsRememberedOverAttempts(t *testing.T) {
@@ -77,20 +75,20 @@ func TestMissingIsRememberedOverAttempts(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		looks []func(int) (*lk.EgressInfo, error)
-		since time.Duration // from the first look, which are 40 s apart
+		since time.Duration // from the first look, which are 40 s apart, then 60 s
 		until time.Duration
 	}{
-		"from the first not_found on":                    {looks(unknown), 0, 80 * time.Second},
-		"and LiveKit being down between tells nothing":   {looks(unknown, down, unknown), 0, 80 * time.Second},
-		"but being down is not missing":                  {looks(down, down, down, unknown), 2 * time.Minute, 200 * time.Second},
-		"and an egress that is known again begins anew":  {looks(unknown, known, unknown), 80 * time.Second, 160 * time.Second},
-		"also when it was known again after a long time": {looks(unknown, known, known, known, known, unknown), 200 * time.Second, 280 * time.Second},
+		"from the first not_found on":                    {looks(unknown), 0, 100 * time.Second},
+		"and LiveKit being down between tells nothing":   {looks(unknown, down, unknown), 0, 100 * time.Second},
+		"but being down is not missing":                  {looks(down, down, down, unknown), 160 * time.Second, 220 * time.Second},
+		"and an egress that is known again begins anew":  {looks(unknown, known, unknown), 100 * time.Second, 160 * time.Second},
+		"also when it was known again after a long time": {looks(unknown, known, known, known, known, unknown), 280 * time.Second, 340 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				began := time.Now()
-				look := pollUntilNews(t, &api{onGet: answered(tc.looks...)})
+				look := pollUntilNews(t, &api{onGet: answered(tc.looks...)}, question(web, have(active, egress.OutlookEnding)))
 				require.Equal(t, tc.since, look.MissingSince.Sub(began))
 				require.Equal(t, tc.until, time.Since(began))
 			})
@@ -107,7 +105,7 @@ func TestLiveKitBeingDownNeverMakesAnEgressMissing(t *testing.T) {
 		t.Run(string(reason), func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				_, err := poll(t, &api{onGet: gets(because(reason))}, question(), time.Now().Add(-24*time.Hour))
+				_, err := poll(t, &api{onGet: gets(because(reason))}, question(), seen{MissingSince: time.Now().Add(-24 * time.Hour)})
 				stillGoing(t, err)
 			})
 		})

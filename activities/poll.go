@@ -30,74 +30,134 @@ type PollRequest struct {
 // is recorded: each look without news is a failed attempt that Temporal's server
 // repeats after the delay that the policy names. It only reads, so any number of
 // attempts is harmless.
+//
+// An end that comes into sight, since the room is gone or the upload began, is no
+// news yet: Poll goes on by the waits of an ending egress until it has ended, or has
+// not for so long that the workflow must act.
 func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error) {
 	now := time.Now()
 	if now.Before(in.From) {
 		return egress.Look{}, retryIn(stillGoing("first look is not due"), in.From.Sub(now))
 	}
-	look, why := a.look(ctx, in, now)
-	done := why == "" || !in.Until.IsZero() && !time.Now().Before(in.Until)
-	if done {
+	s := recall(ctx)
+	before := s
+	look, why := a.look(ctx, in, &s, now)
+	if s != before {
+		activity.RecordHeartbeat(ctx, s)
+	}
+	until := s.until(in)
+	if why == "" || !until.IsZero() && !time.Now().Before(until) {
+		look.MissingSince, look.RoomGone, look.EndExpected = s.MissingSince, s.RoomGone, s.EndExpected
 		return look, nil
 	}
-	n := int(activity.GetInfo(ctx).Attempt)
-	if in.From.After(activity.GetInfo(ctx).ScheduledTime) {
-		n-- // the first attempt only waited
-	}
-	delay := in.Policy.Wait(in.Outlook, n, egress.Spread(in.EgressID))
-	if !in.Until.IsZero() {
-		delay = min(delay, max(time.Until(in.Until), time.Millisecond))
+	delay := in.Policy.Wait(s.outlook(in), s.looks(ctx, in), egress.Spread(in.EgressID))
+	if !until.IsZero() {
+		delay = min(delay, max(time.Until(until), time.Millisecond))
 	}
 	return egress.Look{}, retryIn(stillGoing(why), delay)
 }
 
 // look asks once. why is empty when there is news, else what was seen: it is shown
 // among the workflow's pending activities.
-func (a *LiveKit) look(ctx context.Context, in PollRequest, now time.Time) (_ egress.Look, why string) {
+func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.Time) (l egress.Look, why string) {
 	m, err := a.api.Get(ctx, in.EgressID)
 	var e *egress.Error
 	switch {
 	case errors.As(err, &e) && e.Reason == egress.NotFound:
-		return missing(ctx, in, now)
-	case err != nil:
-		return egress.Look{}, "LiveKit could not be asked: " + err.Error()
-	}
-	if activity.HasHeartbeatDetails(ctx) {
-		activity.RecordHeartbeat(ctx, time.Time{}) // known again: what missing remembers no longer stands
-	}
-	info, err := egress.NewInfo(m)
-	if err != nil {
-		return egress.Look{}, err.Error()
-	}
-	l := egress.Look{Info: info}
-	if egress.Ahead(m.GetStatus(), in.Have) {
-		return l, ""
-	}
-	if in.Room != "" && in.Outlook != egress.OutlookEnding {
-		if live, err := a.api.RoomLive(ctx, in.Room); err == nil && !live {
-			l.RoomGone = true
+		if s.MissingSince.IsZero() {
+			s.MissingSince = now
+		}
+		if now.Sub(s.MissingSince) >= in.Policy.LostAfter.D() {
 			return l, ""
 		}
+		return l, "LiveKit does not know it"
+	case err != nil:
+		return l, "LiveKit could not be asked: " + err.Error()
 	}
-	return l, "still " + m.GetStatus().String()
-}
-
-// missing remembers in the heartbeat details since when LiveKit has not known the
-// egress, and makes it news once that has stood long enough.
-func missing(ctx context.Context, in PollRequest, now time.Time) (egress.Look, string) {
-	since := now
-	if activity.HasHeartbeatDetails(ctx) {
-		var earlier time.Time
-		if err := activity.GetHeartbeatDetails(ctx, &earlier); err == nil && !earlier.IsZero() {
-			since = earlier
+	s.MissingSince = time.Time{}
+	if l.Info, err = egress.NewInfo(m); err != nil {
+		return l, err.Error()
+	}
+	status := m.GetStatus()
+	s.Ending = status == livekit.EgressStatus_EGRESS_ENDING
+	switch {
+	case s.Ending && in.Have == livekit.EgressStatus_EGRESS_ACTIVE:
+		s.expectEnd(ctx, now)
+	case egress.Ahead(status, in.Have):
+		return l, ""
+	case in.Room != "" && s.outlook(in) != egress.OutlookEnding:
+		if live, err := a.api.RoomLive(ctx, in.Room); err == nil && !live {
+			s.RoomGone = now
+			s.expectEnd(ctx, now)
 		}
 	}
-	activity.RecordHeartbeat(ctx, since)
-	l := egress.Look{MissingSince: since}
-	if now.Sub(since) >= in.Policy.LostAfter.D() {
-		return l, ""
+	why = "still " + string(l.Info.StatusName())
+	if !s.RoomGone.IsZero() {
+		why += ", its room is gone"
 	}
-	return l, "LiveKit does not know it"
+	return l, why
 }
 
 func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoing, Message: why} }
+
+// sight is what a poll knows from its earlier looks. Temporal keeps it for the next
+// attempt as heartbeat details. A zero time means that this was not seen.
+type sight struct {
+	MissingSince time.Time `json:"missing_since"` // since when LiveKit does not know the egress
+	RoomGone     time.Time `json:"room_gone"`
+	EndExpected  time.Time `json:"end_expected"`
+	Ending       bool      `json:"ending"`  // an upload, which may take as long as it takes
+	Attempt      int32     `json:"attempt"` // that first saw the end coming
+}
+
+func recall(ctx context.Context) (s sight) {
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &s); err != nil {
+			return sight{} // another version's: it is seen anew
+		}
+	}
+	return s
+}
+
+func (s *sight) expectEnd(ctx context.Context, now time.Time) {
+	if s.EndExpected.IsZero() {
+		s.EndExpected, s.Attempt = now, activity.GetInfo(ctx).Attempt
+	}
+}
+
+func (s *sight) outlook(in PollRequest) egress.Outlook {
+	if !s.EndExpected.IsZero() {
+		return egress.OutlookEnding
+	}
+	return in.Outlook
+}
+
+// looks counts the looks that found nothing under the present outlook, but for the
+// one before which the workflow's own timer waited.
+func (s *sight) looks(ctx context.Context, in PollRequest) int {
+	i := activity.GetInfo(ctx)
+	n := i.Attempt
+	switch {
+	case !s.EndExpected.IsZero():
+		n -= s.Attempt
+	case in.From.After(i.ScheduledTime):
+		n-- // the first attempt only waited
+	}
+	return int(n)
+}
+
+// until is when the workflow wants an answer, news or none. An end in sight brings it
+// forward to when the workflow weighs the evidence.
+func (s *sight) until(in PollRequest) time.Time {
+	if s.EndExpected.IsZero() {
+		return in.Until
+	}
+	act := s.EndExpected.Add(in.Policy.LostAfter.D())
+	if s.Ending {
+		act = s.EndExpected.Add(in.Policy.GiveUpAfter.D())
+	}
+	if !in.Until.IsZero() && in.Until.Before(act) {
+		return in.Until
+	}
+	return act
+}

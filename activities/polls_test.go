@@ -88,7 +88,7 @@ func TestNewsEndsThePollAtOnce(t *testing.T) {
 	}{
 		{starting, active, egress.OutlookStarting},
 		{starting, complete, egress.OutlookStarting},
-		{active, ending, egress.OutlookActive},
+		{starting, ending, egress.OutlookStarting},
 		{active, lk.EgressStatus_EGRESS_FAILED, egress.OutlookActive},
 		{active, lk.EgressStatus_EGRESS_ABORTED, egress.OutlookEnding},
 		{ending, complete, egress.OutlookEnding},
@@ -101,8 +101,7 @@ func TestNewsEndsThePollAtOnce(t *testing.T) {
 				look, err := poll(t, a, question(have(tc.have, tc.outlook)))
 				require.NoError(t, err)
 				require.Equal(t, tc.seen, look.Info.Proto().GetStatus())
-				require.False(t, look.RoomGone)
-				require.Zero(t, look.MissingSince)
+				require.Equal(t, egress.Look{Info: look.Info}, look)
 				require.Equal(t, []string{"0s get EG_1"}, a.log)
 			})
 		})
@@ -221,16 +220,38 @@ func TestBeforeItsTimeNothingIsAsked(t *testing.T) {
 	})
 }
 
-func TestARoomThatIsGoneIsNews(t *testing.T) {
+// An end in sight is no news: the poll goes on by itself, since each news would cost
+// history, and answers when the workflow must act.
+func TestAPollGoesOnOverAnEndInSight(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		a := &api{onGet: is(active), live: false}
-		look, err := poll(t, a, question())
-		require.NoError(t, err)
-		require.True(t, look.RoomGone)
-		require.Equal(t, active, look.Info.Proto().GetStatus())
-		require.Equal(t, []string{"0s get EG_1", "0s rooms " + room}, a.log)
-	})
+	for name, tc := range map[string]struct {
+		looks []func(int) (*lk.EgressInfo, error) // 5 min apart (about), then 20, 40, 60 s
+		gone  bool
+		end   time.Duration // expected, from the first look
+		done  time.Duration
+		at    lk.EgressStatus
+	}{
+		"the room is gone, and then it ends": {looks(is(active), is(active), is(complete)), true, 0, time.Minute, complete},
+		"it uploads, and then it ends":       {looks(is(ending), is(complete)), false, 0, 20 * time.Second, complete},
+		"the room is gone, and nothing more": {looks(is(active)), true, 0, time.Minute, active},
+		"the room is gone, and LiveKit down": {looks(is(active), gets(because(egress.Unreachable))), true, 0, time.Minute, starting},
+		"an upload takes as long as it does": {looks(is(ending)), false, 0, 5 * time.Minute, ending},
+		"an upload in a room that was gone":  {looks(is(active), is(ending), is(ending), is(ending), is(complete)), true, 0, 3 * time.Minute, complete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				began := time.Now()
+				look := pollUntilNews(t, &api{onGet: answered(tc.looks...), live: !tc.gone}, question(func(in *activities.PollRequest) {
+					in.Policy.GiveUpAfter = egress.Duration(5 * time.Minute)
+				}))
+				require.Equal(t, tc.done, time.Since(began))
+				require.Equal(t, tc.end, look.EndExpected.Sub(began))
+				require.Equal(t, tc.gone, look.RoomGone.Equal(began))
+				require.Equal(t, tc.at, look.Info.Proto().GetStatus())
+			})
+		})
+	}
 }
 
 func TestARoomIsOnlyAskedForWhereItCouldTellAnything(t *testing.T) {

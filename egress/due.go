@@ -48,7 +48,10 @@ func (s *State) NextLook() time.Time {
 	if !s.Started {
 		return time.Time{}
 	}
-	since := later(later(s.NewsAt, s.EndExpected), s.LookedAt)
+	since := later(s.NewsAt, s.LookedAt)
+	if !s.EndExpected.IsZero() { // news of the way to it does not put the end off
+		since = later(s.EndExpected, s.LookedAt)
+	}
 	return since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
 }
 
@@ -105,23 +108,23 @@ func (s *State) Hint(e Event, now time.Time) bool {
 	return news
 }
 
-// Look is what a poll saw.
+// Look is what a poll saw. A zero time means that this was not seen.
 type Look struct {
 	Info         Info      `json:"info"`          // zero when LiveKit could not be asked, or no longer knows it
-	RoomGone     bool      `json:"room_gone"`     // its room is not listed
+	RoomGone     time.Time `json:"room_gone"`     // since when its room is not listed
+	EndExpected  time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit answers not_found
 }
 
 // Looked folds what a poll saw into the state.
 func (s *State) Looked(l Look, now time.Time) News {
 	s.LookedAt = now
-	s.Evidence.MissingSince = l.MissingSince
-	news := s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
-	if l.RoomGone && s.Phase == Watching {
-		if s.Evidence.RoomGone.IsZero() {
-			s.Evidence.RoomGone = now
-		}
-		s.ExpectEnd(now)
+	if s.Phase == Watching && !l.EndExpected.IsZero() {
+		s.ExpectEnd(l.EndExpected)
 	}
-	return news
+	if s.Evidence.RoomGone.IsZero() {
+		s.Evidence.RoomGone = l.RoomGone
+	}
+	s.Evidence.MissingSince = l.MissingSince
+	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
 }

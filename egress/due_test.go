@@ -73,9 +73,9 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 func TestTheNextLookFollowsTheLastOfNewsEndAndLook(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ news, end, look, want time.Duration }{
-		"news":          {3 * minute, 0, 2 * minute, 3*minute + 20*time.Second},
-		"the end":       {1, 5 * minute, 2 * minute, 5*minute + 20*time.Second},
-		"the last look": {1, 0, 7 * minute, 7*minute + 20*time.Second},
+		"the end":                      {1, 5 * minute, 2 * minute, 5*minute + 20*time.Second},
+		"the end, whatever came after": {6 * minute, 5 * minute, 2 * minute, 5*minute + 20*time.Second},
+		"the last look":                {1, 5 * minute, 7 * minute, 7*minute + 20*time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,6 +84,12 @@ func TestTheNextLookFollowsTheLastOfNewsEndAndLook(t *testing.T) {
 			require.Equal(t, noon.Add(tc.want), s.NextLook())
 		})
 	}
+	s := watched(t)
+	s.NewsAt, s.LookedAt = noon.Add(3*minute), noon.Add(2*minute)
+	active := s.Policy.Wait(egress.OutlookActive, 0, egress.Spread(s.ID))
+	require.Equal(t, noon.Add(3*minute+active), s.NextLook(), "news")
+	s.LookedAt = noon.Add(4 * minute)
+	require.Equal(t, noon.Add(4*minute+active), s.NextLook(), "a look")
 	begun := seen(t, starting)
 	require.Zero(t, begun.NextLook(), "until the start answers there is no policy")
 	begun.Started = true
@@ -178,8 +184,9 @@ func TestAPollFoldsInAllThatItSaw(t *testing.T) {
 	}{
 		"nothing new":    {egress.Look{Info: infoOf(t, "EG_1", active)}, egress.NoNews, time.Time{}, time.Time{}, time.Time{}},
 		"nothing at all": {egress.Look{}, egress.NoNews, time.Time{}, time.Time{}, time.Time{}},
-		"its end":        {egress.Look{Info: infoOf(t, "EG_1", complete), RoomGone: true}, egress.Over, time.Time{}, time.Time{}, time.Time{}},
-		"an empty room":  {egress.Look{Info: infoOf(t, "EG_1", active), RoomGone: true}, egress.NoNews, time.Time{}, noon.Add(minute), noon.Add(minute)},
+		"its end":        {egress.Look{Info: infoOf(t, "EG_1", complete), RoomGone: noon, EndExpected: noon}, egress.Over, time.Time{}, noon, noon},
+		"an empty room":  {egress.Look{Info: infoOf(t, "EG_1", active), RoomGone: noon, EndExpected: noon}, egress.NoNews, time.Time{}, noon, noon},
+		"an upload":      {egress.Look{Info: infoOf(t, "EG_1", livekit.EgressStatus_EGRESS_ENDING), EndExpected: noon}, egress.Moved, time.Time{}, time.Time{}, noon},
 		"no such egress": {egress.Look{MissingSince: noon}, egress.NoNews, noon, time.Time{}, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,9 +203,9 @@ func TestAPollFoldsInAllThatItSaw(t *testing.T) {
 func TestAnEmptyRoomIsEmptySinceItWasFirstSeenSo(t *testing.T) {
 	t.Parallel()
 	s := watched(t)
-	look := egress.Look{Info: infoOf(t, "EG_1", livekit.EgressStatus_EGRESS_ACTIVE), RoomGone: true}
-	s.Looked(look, noon)
-	s.Looked(look, noon.Add(minute))
+	for _, at := range []time.Time{noon, noon.Add(minute)} {
+		s.Looked(egress.Look{Info: infoOf(t, "EG_1", livekit.EgressStatus_EGRESS_ACTIVE), RoomGone: at, EndExpected: at}, at)
+	}
 	require.Equal(t, noon, s.Evidence.RoomGone)
 	require.Equal(t, noon, s.EndExpected)
 }

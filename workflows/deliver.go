@@ -11,7 +11,9 @@ import (
 // deliver records the verdict and runs the steps after it, in their order. It
 // cannot be cancelled: the media exists, and someone waits for it.
 func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
-	e.disarm()
+	if e.polling != nil { // a timer may run out unheard
+		e.polling.cancel()
+	}
 	e.record(ctx)
 	for _, step := range e.Steps {
 		for !slices.Contains(e.Done, step) {

@@ -159,6 +159,14 @@ func (e *run) plan() plan {
 	return plan{look: e.NextLook(), until: e.Alarm(), outlook: e.Outlook()}
 }
 
+// wake is when a timer is to fire.
+func (p plan) wake() time.Time {
+	if !p.until.IsZero() && p.until.Before(p.look) {
+		return p.until
+	}
+	return p.look
+}
+
 // arm makes the run wake when the state says so, and leaves what is armed alone
 // when that has not changed: each change costs history.
 func (e *run) arm(ctx workflow.Context) {
@@ -167,7 +175,7 @@ func (e *run) arm(ctx workflow.Context) {
 		return
 	}
 	p := e.plan()
-	if p == e.armed && (e.wake != nil || e.polling != nil) {
+	if e.polling != nil && p == e.armed || e.wake != nil && p.wake().Equal(e.armed.wake()) {
 		return
 	}
 	e.disarm()
@@ -176,12 +184,8 @@ func (e *run) arm(ctx workflow.Context) {
 		e.poll(ctx)
 		return
 	}
-	at := p.look
-	if !p.until.IsZero() && p.until.Before(at) {
-		at = p.until
-	}
 	ctx, cancel := workflow.WithCancel(ctx)
-	e.wake = &pending{kind: woke, cancel: cancel, future: workflow.NewTimerWithOptions(ctx, at.Sub(workflow.Now(ctx)),
+	e.wake = &pending{kind: woke, cancel: cancel, future: workflow.NewTimerWithOptions(ctx, p.wake().Sub(workflow.Now(ctx)),
 		workflow.TimerOptions{Summary: "until news is overdue"})}
 }
 
