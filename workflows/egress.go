@@ -66,7 +66,10 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 // next waits for whatever happens first. It only says what happened; what to do
 // about it is decided in Egress.
 func (e *run) next(ctx workflow.Context) (ev event) {
-	e.arm(ctx)
+	if e.observations.Len() == 0 { // else more news is at the door
+		e.arm(ctx)
+		e.publish(ctx)
+	}
 	s := workflow.NewNamedSelector(ctx, "egress event")
 	s.AddReceive(e.observations, func(c workflow.ReceiveChannel, _ bool) {
 		ev.kind = observed

@@ -40,9 +40,10 @@ type run struct {
 	hints        workflow.ReceiveChannel
 	cancelled    workflow.ReceiveChannel
 	asks         workflow.Channel
-	stops        int    // stops that have been answered, one way or another
-	stopErr      error  // how the last one failed, if it did
-	waiting      string // the delivery step that waits for a person's word
+	stops        int           // stops that have been answered, one way or another
+	stopErr      error         // how the last one failed, if it did
+	published    egress.Status // what the search attributes say
+	waiting      string        // the delivery step that waits for a person's word
 
 	starting, polling, wake *pending
 	armed                   plan

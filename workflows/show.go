@@ -36,15 +36,24 @@ func (e *run) introduce(ctx workflow.Context) {
 		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
 }
 
-// show tells the log, the search attributes and the UI of a change of state. The
-// end is told by record, with the verdict.
+// show tells the log and the UI of a change of state. The end is told by record,
+// with the verdict.
 func (e *run) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details())
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
-	// Each upsert is an event and a write to visibility. ENDING mostly lasts for a
-	// moment before the verdict, which is told to both.
-	if e.Phase == egress.Watching && e.Latest.Proto().GetStatus() != livekitpb.EgressStatus_EGRESS_ENDING {
-		e.upsert(ctx, attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(e.Latest.StatusName())))
+}
+
+// publish tells the search attributes how the egress is. Each upsert is an event and
+// a write to visibility: so it is left out for ENDING, which mostly lasts for a moment
+// before the verdict.
+func (e *run) publish(ctx workflow.Context) {
+	status := e.Latest.StatusName()
+	switch {
+	case e.Phase != egress.Watching, status == e.published:
+	case e.published != "" && status == egress.Status(livekitpb.EgressStatus_EGRESS_ENDING.String()):
+	default:
+		e.published = status
+		e.upsert(ctx, attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(status)))
 	}
 }
 

@@ -44,7 +44,8 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 	}
 	profile.Address = cmp.Or(profile.Address, defaultTemporal)
 	profile.Namespace = cmp.Or(profile.Namespace, defaultNamespace)
-	if _, _, err := net.SplitHostPort(profile.Address); err != nil {
+	host, _, err := net.SplitHostPort(profile.Address)
+	if err != nil {
 		return client.Options{}, invalid(temporalAddress, "want host:port, got %q", profile.Address)
 	}
 	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
@@ -52,6 +53,9 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 		return client.Options{}, invalid(temporalTLS, "%s", err.Error())
 	}
 	opts.DataConverter = payload.Converter()
+	if ip := net.ParseIP(host); host == "localhost" || ip.IsLoopback() {
+		opts.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{} // gzip costs more there than it saves
+	}
 	return opts, nil
 }
 
