@@ -65,7 +65,7 @@ func announce(t *testing.T, url string, e egress.Event) error {
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, APIKey: consumerKey, APISecret: consumerSecret, Timeout: time.Second})
+	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Timeout: time.Second})
 	env.RegisterActivity(d.Announce)
 	_, err := env.ExecuteActivity(d.Announce, e)
 	return err
@@ -201,7 +201,7 @@ func TestAKeyThatCannotSignIsOurOwnFault(t *testing.T) {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
-	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: refusing(t)})
+	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: refusing(t), SigningKey: consumerKey, Keys: map[string]string{consumerKey: ""}})
 	env.RegisterActivity(d.Announce)
 	_, err := env.ExecuteActivity(d.Announce, ended(t, time.Now()))
 	_, e := failed(t, err)

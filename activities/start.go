@@ -41,7 +41,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		return Started{}, toTemporal(err)
 	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
-	s.req = egress.AddWebhook(req, &livekit.WebhookConfig{
+	s.req = egress.SwapWebhooks(req, &livekit.WebhookConfig{
 		Url:        strings.TrimSuffix(a.cfg.PublicURL, "/") + s.token.Path(),
 		SigningKey: a.cfg.SigningKey,
 	})

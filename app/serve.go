@@ -25,6 +25,7 @@ func (a *App) Door() (http.Handler, error) {
 		MACs:     a.keys,
 		Signaler: a.recordings,
 		Finder:   a.recordings,
+		Adopter:  a.recordings,
 		Log:      a.log,
 		Meter:    a.tel.Meter("webhook"),
 	})

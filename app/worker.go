@@ -60,7 +60,7 @@ func (a *App) workers() (main, poll worker.Worker) {
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(activities.NewDelivery(activities.DeliveryConfig{
-		AnnounceURL: a.cfg.Announce.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret,
+		AnnounceURL: a.cfg.Announce.URL, SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
 	}))
 
 	opts := options()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -157,34 +156,4 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{msg: m, raw: bytes.Clone(b)}
 	return nil
-}
-
-// TokenOf finds our token in the request that an EgressInfo echoes. It wants the
-// EgressInfo as LiveKit sent it: a redacted one shows the caller's webhooks only.
-func TokenOf(m *livekit.EgressInfo) (Token, bool) {
-	for _, w := range Webhooks(m) {
-		if t, ok := ParseToken(w.GetUrl()); ok {
-			return t, true
-		}
-	}
-	return Token{}, false
-}
-
-// Webhooks are the per-request webhooks of the request that an EgressInfo echoes.
-func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
-	r := m.ProtoReflect()
-	fd := r.WhichOneof(infoMessage.Oneofs().ByName("request"))
-	if fd == nil {
-		return nil
-	}
-	if v, ok := messageAt(r, fd).(interface {
-		GetWebhooks() []*livekit.WebhookConfig
-	}); ok {
-		return v.GetWebhooks()
-	}
-	return nil
-}
-
-func messageAt(r protoreflect.Message, fd protoreflect.FieldDescriptor) any {
-	return r.Get(fd).Message().Interface()
 }

@@ -20,6 +20,7 @@ type Input struct {
 	Fingerprint string     // keyed digest of the request: the same ID with another one is a conflict
 	MaxDuration Duration   // when set, the egress is stopped after that long; default: never
 	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
+	Adopted     bool       // it was started past Temporal, and is only watched; beside Summary alone
 	Carried     *State     // only continue-as-new sets it
 }
 
@@ -29,12 +30,13 @@ type inputFields struct {
 	Fingerprint string     `json:"fingerprint,omitempty"`
 	MaxDuration *Duration  `json:"max_duration,omitempty"`
 	StartBy     *time.Time `json:"start_by,omitempty"`
+	Adopted     bool       `json:"adopted,omitempty"`
 	Carried     *State     `json:"carried,omitempty"`
 }
 
 // MarshalJSON writes the plain request under the name of its kind.
 func (in Input) MarshalJSON() ([]byte, error) {
-	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Carried: in.Carried}
+	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Adopted: in.Adopted, Carried: in.Carried}
 	if in.MaxDuration != 0 {
 		f.MaxDuration = &in.MaxDuration
 	}
@@ -99,6 +101,8 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.MaxDuration
 	case "start_by":
 		target = &in.StartBy
+	case "adopted":
+		target = &in.Adopted
 	case "carried":
 		target = &in.Carried
 	default:
@@ -129,6 +133,10 @@ func (in Input) Validate(requestID string) error {
 		return err
 	}
 	switch {
+	case in.Adopted && (in.Plain != nil || len(in.Sealed) > 0 || in.Summary == nil):
+		return invalid("adopted", "wants a summary beside it, and no request")
+	case in.Adopted:
+		return nil
 	case in.Plain == nil && len(in.Sealed) == 0:
 		return invalid("request", "is missing; want one of %s", strings.Join(kindNames(), ", "))
 	case in.Plain != nil && len(in.Sealed) > 0:
@@ -141,6 +149,17 @@ func (in Input) Validate(requestID string) error {
 		return RefuseCredentials(in.Plain)
 	}
 	return nil
+}
+
+// Adoption is the input for an egress that LiveKit already runs, of its first sign of
+// life. Its own webhooks are LiveKit's to serve: nobody took them out.
+func Adoption(i Info) Input {
+	sum := Summary{Kind: KindEgress, Room: i.Proto().GetRoomName()}
+	if r, ok := requestOf(i.Proto()); ok {
+		sum = Summarize(r)
+	}
+	sum.Webhooks = nil
+	return Input{Summary: &sum, Adopted: true}
 }
 
 // Readable is the summary of the request, whichever way it came.

@@ -130,8 +130,17 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 // caller's own. In front, because LiveKit stops at the first whose signing key it
 // does not know.
 func AddWebhook(r Request, w *livekit.WebhookConfig) Request {
+	return withWebhooks(r, append([]*livekit.WebhookConfig{w}, r.GetWebhooks()...))
+}
+
+// SwapWebhooks returns a copy of a request with a webhook of ours in the place of the
+// caller's own, which are then ours to serve.
+func SwapWebhooks(r Request, w *livekit.WebhookConfig) Request {
+	return withWebhooks(r, []*livekit.WebhookConfig{w})
+}
+
+func withWebhooks(r Request, hooks []*livekit.WebhookConfig) Request {
 	out, _ := proto.Clone(r).(Request)
-	hooks := append([]*livekit.WebhookConfig{w}, out.GetWebhooks()...)
 	switch m := out.(type) {
 	case *livekit.RoomCompositeEgressRequest:
 		m.Webhooks = hooks

@@ -2,6 +2,8 @@ package egress
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -62,8 +64,21 @@ type Terms struct {
 	AnnounceFor Duration `json:"announce_for"`
 }
 
-// StepAnnounce is the delivery step that tells the consumer.
+// StepAnnounce is the delivery step that tells the consumer of the settings.
 const StepAnnounce = "announce"
+
+// stepWebhook begins the name of a step that tells one of the caller's own webhooks.
+const stepWebhook = "webhook-"
+
+// WebhookStep is the delivery step that tells the caller's nth webhook, from 0 on.
+func WebhookStep(n int) string { return stepWebhook + strconv.Itoa(n+1) }
+
+// StepWebhook is the inverse of WebhookStep. It reports false for another step.
+func StepWebhook(step string) (n int, ok bool) {
+	number, found := strings.CutPrefix(step, stepWebhook)
+	n, err := strconv.Atoi(number)
+	return n - 1, found && err == nil && n > 0
+}
 
 // Observation is one look at an egress, from whichever source.
 type Observation struct {

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -16,6 +17,9 @@ type Summary struct {
 	Room   string   `json:"room,omitempty"` // empty for a web egress
 	Paths  []string `json:"paths,omitempty"`
 	Layout string   `json:"layout,omitempty"`
+	// Webhooks are the hosts of the caller's own webhooks, in their order. We take them
+	// out of the request, and serve them.
+	Webhooks []string `json:"webhooks,omitempty"`
 }
 
 // Title is the summary in one line, for the UI.
@@ -46,8 +50,18 @@ func Summarize(r Request) Summary {
 			s.add(out.GetFile().GetFilepath(), segmentsPath(out.GetSegments()), out.GetImages().GetFilenamePrefix())
 		}
 	}
+	for _, w := range r.GetWebhooks() {
+		s.Webhooks = append(s.Webhooks, hostOf(w.GetUrl()))
+	}
 	s.addOutputs(r)
 	return s
+}
+
+func hostOf(rawURL string) string {
+	if u, err := url.Parse(rawURL); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "unreadable"
 }
 
 func (s *Summary) addOutputs(r proto.Message) {

@@ -61,11 +61,41 @@ type Memo struct {
 	Late    Duration  `json:"late"`
 	Missed  Missed    `json:"missed,omitempty"`
 	Media   Media     `json:"media"`
+	Lost    string    `json:"lost,omitempty"` // evidence of a loss
 }
 
 // Memo is the part of the verdict that a report needs.
 func (v Verdict) Memo() Memo {
-	return Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media}
+	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media}
+	if v.Status == Lost {
+		m.Lost = v.Because
+	}
+	return m
+}
+
+// Told is the EgressInfo that others are told of a verdict: a lost egress is
+// EGRESS_FAILED to them, who have no word for it.
+func (v Verdict) Told() (Info, error) {
+	if v.Status != Lost {
+		return v.Info, nil
+	}
+	return v.Info.Lost(v.Because, v.EndedAt)
+}
+
+// Lost is the EgressInfo of an egress that is lost, in LiveKit's words.
+func (i Info) Lost(because string, at time.Time) (Info, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(i.raw, &fields); err != nil {
+		return Info{}, fmt.Errorf("lost EgressInfo: %w", err)
+	}
+	fields["status"] = livekit.EgressStatus_EGRESS_FAILED.String()
+	fields["error"] = "lost: " + because
+	fields["endedAt"] = strconv.FormatInt(at.UnixNano(), 10)
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return Info{}, fmt.Errorf("lost EgressInfo: %w", err)
+	}
+	return parseInfo(b)
 }
 
 // Announcement is the webhook event that the consumer gets: the one that LiveKit
@@ -77,18 +107,19 @@ func (s *State) Announcement() (Event, error) {
 	if len(s.Event) > 0 && s.Status != Lost {
 		return e, e.UnmarshalJSON(s.Event)
 	}
-	var info map[string]any
-	if err := json.Unmarshal(s.Latest.Raw(), &info); err != nil {
-		return Event{}, fmt.Errorf("announce %s: %w", s.ID, err)
+	info := s.Latest
+	if !info.Known() {
+		return Event{}, fmt.Errorf("announce %s: it has not been seen", s.ID)
 	}
-	at := s.Latest.EndTime()
+	at := info.EndTime()
 	if at.IsZero() {
 		at = s.NewsAt
 	}
 	if s.Status == Lost {
-		info["status"] = livekit.EgressStatus_EGRESS_FAILED.String()
-		info["error"] = "lost: " + s.LostBecause
-		info["endedAt"] = strconv.FormatInt(at.UnixNano(), 10)
+		var err error
+		if info, err = info.Lost(s.LostBecause, at); err != nil {
+			return Event{}, err
+		}
 	}
 	b, err := json.Marshal(map[string]any{
 		"event":      EventEnded,

@@ -9,9 +9,12 @@ import (
 	"context"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // Sealer makes a workflow's input of a request, with everything that may be a
@@ -25,6 +28,9 @@ type Config struct {
 	Temporal  client.Client // made with internal/payload's converter
 	Namespace string        // of the Temporal client; default: "default"
 	Sealer    Sealer        // needed by Start and Begin alone
+	// Codec is the Temporal client's own, for what is sent and read past it: signals
+	// and memos. Default: none.
+	Codec converter.PayloadCodec
 
 	// AskEvery is the pause before a start that no worker took is asked again, and
 	// before a search that found nothing is repeated. Default: 200 ms.
@@ -53,6 +59,22 @@ type Client struct {
 
 // New makes a Client.
 func New(c Config) *Client { return &Client{c.withDefaults()} }
+
+// converter is as the Temporal client's own.
+func (c *Client) converter() converter.DataConverter {
+	if c.Codec == nil {
+		return payload.Converter()
+	}
+	return converter.NewCodecDataConverter(payload.Converter(), c.Codec)
+}
+
+// encode makes a payload as the Temporal client would have.
+func (c *Client) encode(p *commonpb.Payload) ([]*commonpb.Payload, error) {
+	if c.Codec == nil {
+		return []*commonpb.Payload{p}, nil
+	}
+	return c.Codec.Encode([]*commonpb.Payload{p})
+}
 
 // pause waits before another try. It reports false when the context ends first.
 func (c *Client) pause(ctx context.Context) bool {

@@ -83,12 +83,16 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 // knows a repeated one by: the webhook's event ID. A workflow that is over or
 // unknown is an error of reason NotFound.
 func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error {
-	_, err := c.Temporal.WorkflowService().SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
+	input, err := c.encode(payload)
+	if err != nil {
+		return asError("signal "+workflowID, err)
+	}
+	_, err = c.Temporal.WorkflowService().SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
 		Namespace:         c.Namespace,
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID},
 		SignalName:        signal,
 		RequestId:         requestID,
-		Input:             &commonpb.Payloads{Payloads: []*commonpb.Payload{payload}},
+		Input:             &commonpb.Payloads{Payloads: input},
 	})
 	return asError("signal "+workflowID, err)
 }

@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // pageSize is how many recordings one call of List reads.
@@ -58,7 +57,7 @@ func (c *Client) rows(ctx context.Context, query string) iter.Seq2[Row, error] {
 				return
 			}
 			for _, info := range page.GetExecutions() {
-				if !yield(rowOf(info), nil) {
+				if !yield(c.rowOf(info), nil) {
 					return
 				}
 			}
@@ -69,7 +68,7 @@ func (c *Client) rows(ctx context.Context, query string) iter.Seq2[Row, error] {
 	}
 }
 
-func rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
+func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	r := Row{
 		WorkflowID: info.GetExecution().GetWorkflowId(),
 		RunID:      info.GetExecution().GetRunId(),
@@ -90,7 +89,7 @@ func rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	}
 	if p := info.GetMemo().GetFields()[egress.MemoVerdict]; p != nil {
 		m := &egress.Memo{}
-		if decode(payload.Converter(), p, m) {
+		if decode(c.converter(), p, m) {
 			r.Memo = m
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // Memos of the start: which call began the run, and what it asked for. They tell
@@ -86,15 +85,15 @@ func (c *Client) birth(ctx context.Context, workflowID, runID string) birth {
 	}
 	info := d.GetWorkflowExecutionInfo()
 	return birth{
-		runID: info.GetExecution().GetRunId(), call: memoString(info, memoCall),
-		fingerprint: memoString(info, memoFingerprint), failed: failed(info.GetStatus()),
+		runID: info.GetExecution().GetRunId(), call: c.memoString(info, memoCall),
+		fingerprint: c.memoString(info, memoFingerprint), failed: failed(info.GetStatus()),
 	}
 }
 
 // memoString is a memo that is a string, or empty.
-func memoString(info *workflowpb.WorkflowExecutionInfo, name string) string {
+func (c *Client) memoString(info *workflowpb.WorkflowExecutionInfo, name string) string {
 	var s string
-	if p := info.GetMemo().GetFields()[name]; p == nil || payload.Converter().FromPayload(p, &s) != nil {
+	if p := info.GetMemo().GetFields()[name]; p == nil || c.converter().FromPayload(p, &s) != nil {
 		return ""
 	}
 	return s

@@ -22,6 +22,7 @@ const updateID = "start"
 // StartOptions says what to record, and under which key.
 type StartOptions struct {
 	ID          string         // request ID, the caller's idempotency key; default: a new one
+	Made        bool           // the ID was made just now: nobody has used it before
 	Request     egress.Request // what to record
 	MaxDuration time.Duration  // when set, the egress is stopped after that long
 	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
@@ -88,8 +89,8 @@ func (c *Client) begin(ctx context.Context, o StartOptions, stage client.Workflo
 }
 
 func (c *Client) prepare(o StartOptions) (ask, error) {
-	a := ask{requestID: o.ID, named: o.ID != "", call: shortuuid.New()}
-	if !a.named {
+	a := ask{requestID: o.ID, named: o.ID != "" && !o.Made, call: shortuuid.New()}
+	if o.ID == "" {
 		a.requestID = shortuuid.New()
 	}
 	if err := egress.ValidateID(a.requestID); err != nil {

@@ -49,7 +49,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	if err != nil {
 		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
 	}
-	v := View{Row: rowOf(d.GetWorkflowExecutionInfo()), Pending: pendingOf(d.GetPendingActivities())}
+	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: pendingOf(d.GetPendingActivities())}
 	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		c.askState(ctx, &v)
 		return v, nil

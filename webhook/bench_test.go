@@ -43,10 +43,19 @@ type temporal struct {
 	byID   map[string]string   // egress ID → workflow ID
 	byRoom map[string][]string // room → workflow IDs
 	find   error
+	adopt  error
 	answer func(ctx context.Context, workflowID string) error
 
 	mu      sync.Mutex
 	signals []signal
+	adopted []string
+}
+
+func (f *temporal) Adopt(ctx context.Context, requestID string, e egress.Event) error {
+	f.mu.Lock()
+	f.adopted = append(f.adopted, requestID+" by "+e.Proto().GetId())
+	f.mu.Unlock()
+	return f.adopt
 }
 
 func (f *temporal) Signal(ctx context.Context, workflowID, name, requestID string, p *commonpb.Payload) error {
@@ -125,7 +134,7 @@ func newBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
 		answer: func(context.Context, string) error { return nil },
 	}
 	c := webhook.Config{
-		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Signaler: b.temporal, Finder: b.temporal,
+		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Signaler: b.temporal, Finder: b.temporal, Adopter: b.temporal,
 		Log:   slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(b.meter)).Meter("test"),
 	}

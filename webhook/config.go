@@ -34,6 +34,13 @@ type Signaler interface {
 	Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error
 }
 
+// Adopter takes up an egress of ours that no workflow watches, since it was started
+// while Temporal was away.
+type Adopter interface {
+	// Adopt returns once a workflow is durable that has the event.
+	Adopt(ctx context.Context, requestID string, e egress.Event) error
+}
+
 // Finder finds running workflows by their search attributes. These lag behind, so
 // an empty answer does not mean that there is none. It must return when ctx ends.
 type Finder interface {
@@ -53,10 +60,11 @@ type Config struct {
 	// Previous are secrets that still verify after a rotation, under any key name.
 	// Default: none.
 	Previous []string
-	// MACs, Signaler and Finder are required.
+	// MACs, Signaler, Finder and Adopter are required.
 	MACs     MACs
 	Signaler Signaler
 	Finder   Finder
+	Adopter  Adopter
 	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
@@ -82,8 +90,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Keys == nil || c.Keys.NumKeys() == 0:
 		return fault("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
-	case c.MACs == nil || c.Signaler == nil || c.Finder == nil:
-		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs, Signaler and Finder are required"}
+	case c.MACs == nil || c.Signaler == nil || c.Finder == nil || c.Adopter == nil:
+		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs, Signaler, Finder and Adopter are required"}
 	case slices.Contains(c.Previous, ""):
 		return fault("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
 	case c.Timeout <= 0:

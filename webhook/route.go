@@ -16,8 +16,8 @@ const eventMessage = "livekit.WebhookEvent"
 
 // observe hands an egress event to its workflow: the one that the token in the URL
 // names, else the one that the echoed token names, else the one with the egress ID.
-// A workflow that has closed ends the search; one that never was does not, since a
-// start that went past Temporal is adopted under its egress ID.
+// A workflow that has closed ends the search; one that never was does not: a start
+// that went past Temporal may be adopted under its egress ID, and else is adopted now.
 func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	if d.egressID() == "" {
 		return NoEgressID
@@ -32,6 +32,8 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	switch {
 	case err != nil:
 		return d.failed(ctx, err)
+	case !found && len(named) > 0:
+		return h.adopt(ctx, d, named[0])
 	case !found || slices.Contains(named, id):
 		return Unknown
 	}
@@ -40,6 +42,17 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 		reason = LookedUp
 	}
 	return orWrongMAC(reason, wrongMAC)
+}
+
+// adopt makes the workflow that our token names and Temporal does not know: the start
+// went past it.
+func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
+	d.workflow = workflowID
+	requestID, _ := egress.RequestID(workflowID)
+	if err := h.cfg.Adopter.Adopt(ctx, requestID, d.event); err != nil {
+		return d.failed(ctx, err)
+	}
+	return Adopted
 }
 
 // orWrongMAC says of an accepted event that its URL was not ours: one that rotates

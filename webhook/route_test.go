@@ -62,9 +62,9 @@ func TestAnEgressEventFindsItsWorkflow(t *testing.T) {
 			webhook.LookedUp, []string{"egress/req-1", "egress/found"}},
 		"nowhere": {project, egressEvent(egress.EventEnded, "EG_unknown", other), nil,
 			webhook.Unknown, []string{}},
-		"nowhere, with a token of ours": {b.path("req-1"), egressEvent(egress.EventEnded, "EG_unknown", url("req-1")),
+		"nowhere, with a token of ours: adopted now": {b.path("req-1"), egressEvent(egress.EventEnded, "EG_unknown", url("req-1")),
 			map[string]error{"egress/req-1": errUnknown},
-			webhook.Unknown, []string{"egress/req-1"}},
+			webhook.Adopted, []string{"egress/req-1"}},
 		"nowhere, with a wrong MAC": {wrong(b.path("req-1")), egressEvent(egress.EventEnded, "EG_unknown", other), nil,
 			webhook.Unknown, []string{}},
 		"found and gone": {project, egressEvent(egress.EventEnded, egressID, other), map[string]error{"egress/found": errUnknown},
@@ -103,6 +103,28 @@ func TestAFoundWorkflowThatItsTokenHasNamedIsNotAskedTwice(t *testing.T) {
 	require.Equal(t, 200, b.post(t, b.path("req-1"), started()))
 	require.Equal(t, []string{"egress/req-1"}, b.temporal.workflows())
 	b.became(t, webhook.Unknown)
+}
+
+func TestAnEgressThatWasStartedWhileTemporalWasAwayIsAdoptedByItsToken(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		adopt  error
+		status int
+		reason webhook.Reason
+	}{
+		"with the event that told of it":   {nil, 200, webhook.Adopted},
+		"later, when Temporal is away yet": {errors.New("away"), 503, webhook.TemporalFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.temporal.adopt = tc.adopt
+			b.temporal.answer = func(context.Context, string) error { return errUnknown }
+			require.Equal(t, tc.status, b.post(t, b.path("req-1"), egressEvent(egress.EventUpdated, "EG_new", "https://example.com")))
+			require.Equal(t, []string{"req-1 by EV_1"}, b.temporal.adopted)
+			b.became(t, tc.reason)
+		})
+	}
 }
 
 func TestAHintReachesTheEgressesThatItConcerns(t *testing.T) {

@@ -15,11 +15,18 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 		e.polling.cancel()
 	}
 	e.record(ctx)
-	for _, step := range e.Steps {
-		for !slices.Contains(e.Done, step) {
-			e.attempt(ctx, step)
-		}
+	e.relays.end(ctx)
+	all := workflow.NewWaitGroup(ctx)
+	for _, step := range e.Steps { // beside each other: who is down holds up nobody else
+		all.Add(1)
+		workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
+			defer all.Done()
+			for !slices.Contains(e.Done, step) {
+				e.attempt(ctx, step)
+			}
+		})
 	}
+	all.Wait(ctx)
 	e.Phase = egress.Delivered
 	if err := e.drain(ctx); err != nil {
 		return egress.Verdict{}, err
@@ -36,28 +43,37 @@ func (e *run) attempt(ctx workflow.Context, step string) {
 	err := e.do(ctx, step)
 	if err == nil {
 		e.Done = append(e.Done, step)
-		e.clear(ctx)
+		if len(e.waiting) == 0 {
+			e.clear(ctx)
+		}
 		return
 	}
-	e.waiting = step
+	e.waiting = append(e.waiting, step)
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
 	e.mark(ctx, "step "+step+" failed for good: "+err.Error()+"; fix the cause and say retry, or skip")
 	// The context is never cancelled, so that Await cannot fail.
-	_ = workflow.Await(ctx, func() bool { return e.waiting == "" })
+	_ = workflow.Await(ctx, func() bool { return !slices.Contains(e.waiting, step) })
+	if len(e.waiting) == 0 {
+		e.clear(ctx)
+	}
 }
 
 func (e *run) do(ctx workflow.Context, step string) error {
-	switch step {
-	case egress.StepAnnounce:
-		ev, err := e.Announcement()
-		if err != nil {
-			return err
-		}
-		opts := announceOptions
-		opts.ScheduleToCloseTimeout = e.AnnounceFor.D()
-		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), delivery.Announce, ev).Get(ctx, nil)
+	ev, err := e.Announcement()
+	if err != nil {
+		return err
+	}
+	opts := announceOptions
+	opts.ScheduleToCloseTimeout = e.AnnounceFor.D()
+	ctx = workflow.WithActivityOptions(ctx, opts)
+	n, webhook := egress.StepWebhook(step)
+	switch {
+	case step == egress.StepAnnounce:
+		return workflow.ExecuteActivity(ctx, delivery.Announce, ev).Get(ctx, nil)
+	case webhook && n < len(e.sum.Webhooks):
+		return workflow.ExecuteActivity(ctx, delivery.Tell, e.tell(n, ev)).Get(ctx, nil)
 	default:
 		return &egress.Error{Reason: egress.Invalid, Field: "step", Message: "this worker has no step " + step}
 	}

@@ -47,3 +47,12 @@ var announceOptions = workflow.ActivityOptions{
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
 	Summary:             "tell the consumer",
 }
+
+// relayOptions: events of the way are worth a second try, and must not hold up the
+// end for longer than a slow consumer takes.
+var relayOptions = workflow.ActivityOptions{
+	StartToCloseTimeout:    10 * time.Second,
+	ScheduleToCloseTimeout: 15 * time.Second,
+	RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 2},
+	Summary:                "relay an event to the caller's webhook",
+}

@@ -43,7 +43,8 @@ type run struct {
 	stops        int           // stops that have been answered, one way or another
 	stopErr      error         // how the last one failed, if it did
 	published    egress.Status // what the search attributes say
-	waiting      string        // the delivery step that waits for a person's word
+	waiting      []string      // delivery steps that wait for a person's word
+	relays       relays
 
 	starting, polling, wake *pending
 	armed                   plan
@@ -86,15 +87,22 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	if in.Carried != nil {
 		e.State = *in.Carried
 	}
-	if err := e.handle(ctx); err != nil {
+	err := e.handle(ctx)
+	if err != nil {
 		return nil, ctx, err
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	e.introduce(ctx)
-	if !e.Started {
+	e.relays.begin(ctx, e)
+	switch {
+	case e.Started:
+	case in.Adopted:
+		e.Started = true
+		err = e.ownTerms(ctx)
+	default:
 		e.start(ctx)
 	}
-	return e, ctx, nil
+	return e, ctx, err
 }
 
 func invalid(err error) error {
@@ -115,7 +123,7 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.hints.Len() == 0 && workflow.AllHandlersFinished(ctx)
+		e.observations.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && workflow.AllHandlersFinished(ctx)
 }
 
 // carry is the input of the next run.

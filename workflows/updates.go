@@ -65,14 +65,14 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 
 // awaitsWord refuses a word about a step that does not wait for one.
 func (e *run) awaitsWord(_ workflow.Context, step string) error {
-	if e.waiting == step {
+	if slices.Contains(e.waiting, step) {
 		return nil
 	}
 	return toCaller(&egress.Error{Reason: egress.Invalid, Field: "step", Message: fmt.Sprintf("%q does not wait for a retry or skip", step)})
 }
 
-func (e *run) sayRetry(workflow.Context, string) error {
-	e.waiting = ""
+func (e *run) sayRetry(_ workflow.Context, step string) error {
+	e.goOn(step)
 	return nil
 }
 
@@ -81,8 +81,12 @@ func (e *run) saySkip(_ workflow.Context, step string) error {
 		e.Done = append(e.Done, step)
 	}
 	e.Skipped = append(e.Skipped, step)
-	e.waiting = ""
+	e.goOn(step)
 	return nil
+}
+
+func (e *run) goOn(step string) {
+	e.waiting = slices.DeleteFunc(e.waiting, func(s string) bool { return s == step })
 }
 
 // toCaller gives an error the type and details by which a caller knows the reason.

@@ -28,13 +28,30 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	if err != nil && e.Phase == egress.Requested {
 		return plainly("start egress", err)
 	}
-	e.Started, e.Terms = true, s.Terms
+	e.Started = true
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
-		return workflow.SideEffect(ctx, func(workflow.Context) any { return e.worker.Terms }).Get(&e.Terms)
+		return e.ownTerms(ctx)
 	}
+	e.agree(s.Terms)
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	return nil
+}
+
+// ownTerms are this worker's, for an egress whose start brought none.
+func (e *run) ownTerms(ctx workflow.Context) error {
+	var t egress.Terms
+	err := workflow.SideEffect(ctx, func(workflow.Context) any { return e.worker.Terms }).Get(&t)
+	e.agree(t)
+	return err
+}
+
+// agree takes the terms, and adds the caller's own webhooks to the steps.
+func (e *run) agree(t egress.Terms) {
+	e.Terms = t
+	for n := range e.sum.Webhooks {
+		e.Steps = append(e.Steps, egress.WebhookStep(n))
+	}
 }
 
 // observe takes a webhook.
@@ -43,6 +60,9 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 	if err != nil {
 		e.log.Error("webhook event cannot be read", "error", err)
 		return
+	}
+	if !o.Final {
+		e.relays.take(ev)
 	}
 	e.fold(ctx, o)
 }

@@ -1,0 +1,102 @@
+package egress
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// TokenOf finds our token in the request that an EgressInfo echoes. It wants the
+// EgressInfo as LiveKit sent it: a redacted one shows the caller's webhooks only.
+func TokenOf(m *livekit.EgressInfo) (Token, bool) {
+	for _, w := range Webhooks(m) {
+		if t, ok := ParseToken(w.GetUrl()); ok {
+			return t, true
+		}
+	}
+	return Token{}, false
+}
+
+// Webhooks are the per-request webhooks of the request that an EgressInfo echoes.
+func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
+	if r, ok := requestOf(m); ok {
+		return r.GetWebhooks()
+	}
+	return nil
+}
+
+// requestOf is the request that an EgressInfo echoes.
+func requestOf(m *livekit.EgressInfo) (Request, bool) {
+	r := m.ProtoReflect()
+	fd := r.WhichOneof(infoMessage.Oneofs().ByName("request"))
+	if fd == nil {
+		return nil, false
+	}
+	v, ok := r.Get(fd).Message().Interface().(Request)
+	return v, ok
+}
+
+// WithWebhooks is the event with the caller's own webhooks in the request that it
+// echoes, as LiveKit would have sent it: ours stood in their place. It is for the
+// caller alone, since a webhook's URL may hold a credential.
+func (e Event) WithWebhooks(hooks []*livekit.WebhookConfig) (Event, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(e.raw, &fields); err != nil {
+		return Event{}, fmt.Errorf("decode webhook event: %w", err)
+	}
+	for _, name := range []string{"egressInfo", "egress_info"} {
+		if fields[name] == nil {
+			continue
+		}
+		info, err := echoWebhooks(fields[name], hooks)
+		if err != nil {
+			return Event{}, err
+		}
+		fields[name] = info
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return Event{}, fmt.Errorf("encode webhook event: %w", err)
+	}
+	var out Event
+	return out, out.UnmarshalJSON(b)
+}
+
+// echoWebhooks puts webhooks into an EgressInfo's echoed request, whatever its kind.
+func echoWebhooks(info json.RawMessage, hooks []*livekit.WebhookConfig) (json.RawMessage, error) {
+	hooked := []json.RawMessage{}
+	for _, w := range hooks {
+		b, err := protojson.Marshal(w)
+		if err != nil {
+			return nil, fmt.Errorf("encode webhook: %w", err)
+		}
+		hooked = append(hooked, b)
+	}
+	list, err := json.Marshal(hooked)
+	if err != nil {
+		return nil, fmt.Errorf("encode webhooks: %w", err)
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(info, &fields); err != nil {
+		return nil, fmt.Errorf("decode EgressInfo: %w", err)
+	}
+	kinds := infoMessage.Oneofs().ByName("request").Fields()
+	for i := range kinds.Len() {
+		for _, name := range []string{kinds.Get(i).JSONName(), kinds.Get(i).TextName()} {
+			var request map[string]json.RawMessage
+			if fields[name] == nil || json.Unmarshal(fields[name], &request) != nil {
+				continue
+			}
+			request["webhooks"] = list
+			b, err := json.Marshal(request)
+			if err != nil {
+				return nil, fmt.Errorf("encode request: %w", err)
+			}
+			fields[name] = b
+		}
+	}
+	return json.Marshal(fields)
+}

@@ -1,0 +1,66 @@
+package recordings
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// maxEnded bounds Ended: each of its egresses is a read of its own.
+const maxEnded = 100
+
+// Ended are egresses that have ended, newest first and at most 100, as others are
+// told of them: by egress ID when one is given, else of a room.
+func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
+	query := Filter{Room: room}.query() + " AND " + equal("ExecutionStatus", "Completed")
+	if egressID != "" {
+		query += " AND " + equal(egress.AttributeID, egressID)
+	}
+	var infos []egress.Info
+	for row, err := range c.rows(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		if !(Filter{Room: room}).letsThrough(row) {
+			continue
+		}
+		var v egress.Verdict
+		if err := c.Temporal.GetWorkflow(ctx, row.WorkflowID, row.RunID).Get(ctx, &v); err != nil {
+			return nil, asError("result of "+row.WorkflowID, err)
+		}
+		info, err := v.Told()
+		if err != nil {
+			return nil, asError("result of "+row.WorkflowID, err)
+		}
+		if infos = append(infos, info); len(infos) == maxEnded {
+			break
+		}
+	}
+	return infos, nil
+}
+
+// Lost are those of some egresses that are settled as lost, with the evidence.
+func (c *Client) Lost(ctx context.Context, egressIDs []string) (map[string]string, error) {
+	lost := map[string]string{}
+	if len(egressIDs) == 0 {
+		return lost, nil
+	}
+	quoted := make([]string, len(egressIDs))
+	for i, id := range egressIDs {
+		quoted[i] = quote(id)
+	}
+	query := fmt.Sprintf("%s AND %s IN (%s)", Filter{Status: egress.Lost}.query(), egress.AttributeID, strings.Join(quoted, ", "))
+	for row, err := range c.rows(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		lost[row.EgressID] = "it is not heard of any more"
+		if row.Memo != nil {
+			lost[row.EgressID] = cmp.Or(row.Memo.Lost, lost[row.EgressID])
+		}
+	}
+	return lost, nil
+}

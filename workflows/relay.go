@@ -1,0 +1,74 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// relays hands LiveKit's events of the way to the caller's own webhooks, as they come
+// and in their order. It is best effort: the end is what must arrive, and it is the
+// delivery's to tell. An egress whose caller named no webhooks has none.
+type relays struct {
+	queue workflow.Channel
+	busy  bool
+	over  bool
+}
+
+// relayBuffer is far more than a life has: a worker sends a handful of updates.
+const relayBuffer = 64
+
+func (r *relays) begin(ctx workflow.Context, e *run) {
+	if len(e.sum.Webhooks) == 0 {
+		return
+	}
+	r.queue = workflow.NewNamedBufferedChannel(ctx, "relays", relayBuffer)
+	workflow.GoNamed(ctx, "relay", func(ctx workflow.Context) {
+		for ev := (egress.Event{}); r.queue.Receive(ctx, &ev); ev = (egress.Event{}) {
+			if r.over {
+				continue
+			}
+			r.busy = true
+			e.tellAll(ctx, ev)
+			r.busy = false
+		}
+	})
+}
+
+// take queues an event. One too many is dropped.
+func (r *relays) take(ev egress.Event) {
+	if r.queue != nil && !r.over {
+		r.queue.SendAsync(ev)
+	}
+}
+
+// end drops what waits, and returns once nothing is under way: no relay comes after
+// the end.
+func (r *relays) end(ctx workflow.Context) {
+	r.over = true
+	_ = workflow.Await(ctx, func() bool { return !r.busy }) // the context is never cancelled
+}
+
+func (r *relays) idle() bool { return r.queue == nil || !r.busy && r.queue.Len() == 0 }
+
+// tellAll posts an event to all of the caller's webhooks at once.
+func (e *run) tellAll(ctx workflow.Context, ev egress.Event) {
+	ctx = workflow.WithActivityOptions(ctx, relayOptions)
+	var told []workflow.Future
+	for n := range e.sum.Webhooks {
+		told = append(told, workflow.ExecuteActivity(ctx, delivery.Tell, e.tell(n, ev)))
+	}
+	for n, f := range told {
+		if err := f.Get(ctx, nil); err != nil {
+			e.log.Warn("event not relayed", "egressID", e.ID, "event", ev.Proto().GetEvent(), "webhook", n+1, "error", err)
+		}
+	}
+}
+
+// tell is what the caller's nth webhook is told.
+func (e *run) tell(n int, ev egress.Event) activities.TellRequest {
+	in := e.in
+	in.Carried = nil
+	return activities.TellRequest{RequestID: e.id, Input: in, Webhook: n, Event: ev}
+}
