@@ -40,10 +40,12 @@ type life struct {
 	poll     func(in activities.PollRequest) (egress.Look, error)
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
+	tell     func(in activities.TellRequest) error
 
 	polls     []activities.PollRequest
 	stops     []string
 	announced []egress.Event
+	told      []string // of the caller's own webhooks: which, and of what
 }
 
 // terms are the defaults, with one delivery step.
@@ -67,6 +69,7 @@ func newLife(t *testing.T) *life {
 	}
 	l.stop = func(string) (egress.Info, error) { return info(t, lk.EgressStatus_EGRESS_ENDING), nil }
 	l.announce = func(egress.Event) error { return nil }
+	l.tell = func(activities.TellRequest) error { return nil }
 	l.register()
 	return l
 }
@@ -89,6 +92,13 @@ func (l *life) register() {
 				return err
 			}
 			l.announced = append(l.announced, e)
+			return nil
+		},
+		"Tell": func(_ context.Context, in activities.TellRequest) error {
+			if err := l.tell(in); err != nil {
+				return err
+			}
+			l.told = append(l.told, fmt.Sprintf("%d %s", in.Webhook, in.Event.Proto().GetEvent()))
 			return nil
 		},
 	} {

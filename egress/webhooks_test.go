@@ -1,0 +1,156 @@
+package egress_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestTheCallersOwnWebhooksStandInTheEventThatTheCallerGets(t *testing.T) {
+	t.Parallel()
+	theirs := []*livekit.WebhookConfig{{Url: "https://a.example.com/hook?key=1", SigningKey: "k"}}
+	for name, tc := range map[string]struct{ body, want string }{
+		"where ours stood": {
+			`{"event":"egress_ended","egressInfo":{"egressId":"EG_1","roomComposite":{"roomName":"r","newField":12345678901234567890,"webhooks":[{"url":"https://x/webhooks/livekit/id/1/mac"}]}}}`,
+			`{"event":"egress_ended","egressInfo":{"egressId":"EG_1","roomComposite":{"roomName":"r","newField":12345678901234567890,"webhooks":[{"url":"https://a.example.com/hook?key=1","signingKey":"k"}]}}}`,
+		},
+		"in the other spelling": {
+			`{"event":"egress_ended","egress_info":{"egress_id":"EG_1","web":{"url":"https://w"}}}`,
+			`{"event":"egress_ended","egress_info":{"egress_id":"EG_1","web":{"url":"https://w","webhooks":[{"url":"https://a.example.com/hook?key=1","signingKey":"k"}]}}}`,
+		},
+		"and nowhere where no request is echoed": {
+			`{"event":"egress_ended","egressInfo":{"egressId":"EG_1"}}`,
+			`{"event":"egress_ended","egressInfo":{"egressId":"EG_1"}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, err := egress.ParseEvent([]byte(tc.body))
+			require.NoError(t, err)
+			e, err = e.WithWebhooks(theirs)
+			require.NoError(t, err)
+			require.Equal(t, compact(t, tc.want), compact(t, string(e.Raw())))
+		})
+	}
+	_, err := egress.Event{}.WithWebhooks(theirs)
+	require.Error(t, err, "there is no event")
+}
+
+// compact is JSON with its keys in order and its numbers as they are.
+func compact(t *testing.T, s string) string {
+	t.Helper()
+	var v map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(s), &v))
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	return sorted(t, b)
+}
+
+func sorted(t *testing.T, b json.RawMessage) string {
+	t.Helper()
+	var v map[string]json.RawMessage
+	if json.Unmarshal(b, &v) != nil {
+		return string(b)
+	}
+	for k := range v {
+		v[k] = json.RawMessage(sorted(t, v[k]))
+	}
+	out, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(out)
+}
+
+func TestOurWebhookStandsBesideTheCallersOrInTheirPlace(t *testing.T) {
+	t.Parallel()
+	ours := &livekit.WebhookConfig{Url: "https://ours"}
+	for _, k := range egress.Kinds() {
+		r := egress.AddWebhook(egress.NewRequest(k), &livekit.WebhookConfig{Url: "https://theirs"})
+		require.Equal(t, []string{"https://ours", "https://theirs"}, urls(egress.AddWebhook(r, ours)), k)
+		require.Equal(t, []string{"https://ours"}, urls(egress.SwapWebhooks(r, ours)), k)
+		require.Equal(t, []string{"https://theirs"}, urls(r), "the request stays as it was")
+	}
+}
+
+func urls(r egress.Request) []string {
+	var list []string
+	for _, w := range r.GetWebhooks() {
+		list = append(list, w.GetUrl())
+	}
+	return list
+}
+
+func TestASummaryShowsTheHostsOfTheCallersWebhooksAlone(t *testing.T) {
+	t.Parallel()
+	sum := egress.Summarize(&livekit.RoomCompositeEgressRequest{Webhooks: []*livekit.WebhookConfig{
+		{Url: "https://user:CANARY@a.example.com:8443/CANARY?key=CANARY"}, {Url: "::"},
+	}})
+	require.Equal(t, []string{"a.example.com:8443", "unreadable"}, sum.Webhooks)
+}
+
+func TestAStepOfAWebhookNamesItsNumber(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "webhook-1", egress.WebhookStep(0))
+	for step, want := range map[string]int{"webhook-1": 0, "webhook-12": 11} {
+		n, ok := egress.StepWebhook(step)
+		require.True(t, ok)
+		require.Equal(t, want, n)
+	}
+	for _, step := range []string{"announce", "webhook-", "webhook-0", "webhook-x", "1", ""} {
+		_, ok := egress.StepWebhook(step)
+		require.False(t, ok, step)
+	}
+}
+
+func TestAnAdoptionKnowsWhatTheFirstSignOfLifeShows(t *testing.T) {
+	t.Parallel()
+	adoption := func(m *livekit.EgressInfo) egress.Input {
+		i, err := egress.NewInfo(m)
+		require.NoError(t, err)
+		in := egress.Adoption(i)
+		require.NoError(t, in.Validate("req-1"))
+		b, err := json.Marshal(in)
+		require.NoError(t, err)
+		var back egress.Input
+		require.NoError(t, json.Unmarshal(b, &back))
+		require.Equal(t, in, back)
+		return back
+	}
+	in := adoption(&livekit.EgressInfo{EgressId: "EG_1", RoomName: "standup", Request: &livekit.EgressInfo_RoomComposite{
+		RoomComposite: &livekit.RoomCompositeEgressRequest{RoomName: "standup", Layout: "grid", Webhooks: []*livekit.WebhookConfig{{Url: "https://theirs"}}},
+	}})
+	require.Equal(t, &egress.Summary{Kind: egress.KindRoomComposite, Room: "standup", Layout: "grid"}, in.Summary, "their webhooks are LiveKit's to serve")
+	in = adoption(&livekit.EgressInfo{EgressId: "EG_1", RoomName: "standup"})
+	require.Equal(t, "standup", in.Summary.Room)
+}
+
+func TestAnAdoptionIsNoRequest(t *testing.T) {
+	t.Parallel()
+	sum := &egress.Summary{Kind: egress.KindWeb}
+	for name, in := range map[string]egress.Input{
+		"without a summary": {Adopted: true},
+		"with a request":    {Adopted: true, Summary: sum, Plain: &livekit.WebEgressRequest{}},
+		"with a sealed one": {Adopted: true, Summary: sum, Sealed: []byte("x")},
+	} {
+		require.ErrorContains(t, in.Validate("req-1"), "adopted: wants a summary beside it", name)
+	}
+}
+
+func TestALostEgressIsAFailedOneToOthers(t *testing.T) {
+	t.Parallel()
+	v := egress.Verdict{Status: egress.Lost, Because: "its worker died", EndedAt: noon, Info: infoOf(t, "EG_1", livekit.EgressStatus_EGRESS_ACTIVE)}
+	i, err := v.Told()
+	require.NoError(t, err)
+	require.Equal(t, livekit.EgressStatus_EGRESS_FAILED, i.Proto().GetStatus())
+	require.Equal(t, "lost: its worker died", i.Proto().GetError())
+	require.Equal(t, noon.UnixNano(), i.Proto().GetEndedAt())
+	require.Equal(t, "its worker died", v.Memo().Lost)
+	v.Status = "EGRESS_COMPLETE"
+	i, err = v.Told()
+	require.NoError(t, err)
+	require.Equal(t, v.Info, i)
+	require.Empty(t, v.Memo().Lost)
+}

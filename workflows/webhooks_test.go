@@ -1,0 +1,150 @@
+package workflows_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// hooked is a request with webhooks of the caller's own.
+func hooked(t *testing.T, urls ...string) egress.Input {
+	t.Helper()
+	var hooks []map[string]string
+	for _, u := range urls {
+		hooks = append(hooks, map[string]string{"url": u, "signing_key": "theirs"})
+	}
+	b, err := json.Marshal(map[string]any{"room_composite": map[string]any{
+		"room_name": "standup", "file_outputs": []any{map[string]any{"filepath": "x.mp4"}}, "webhooks": hooks,
+	}})
+	require.NoError(t, err)
+	var in egress.Input
+	require.NoError(t, json.Unmarshal(b, &in))
+	return in
+}
+
+// lived is LiveKit's four events of a life.
+func (l *life) lived() {
+	l.webhook(time.Second, egress.EventStarted, message(egressID, lk.EgressStatus_EGRESS_STARTING))
+	l.webhook(2*time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventUpdated, message(egressID, lk.EgressStatus_EGRESS_ENDING))
+	l.webhook(11*time.Second, egress.EventEnded, message(egressID, complete))
+}
+
+func TestTheCallersOwnWebhooksAreServedInOrderAndTheEndComesLast(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.lived()
+
+	l.mustRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Equal(t, []string{"0 egress_started", "0 egress_updated", "0 egress_updated", "0 egress_ended"}, l.told)
+	require.Len(t, l.announced, 1, "and the consumer of the settings is told")
+}
+
+func TestALostWebhookReachesTheCallersOwnAllTheSame(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+
+	v := l.mustRun(hooked(t, "https://a.example.com/hook", "https://b.example.com/hook"))
+
+	require.Equal(t, egress.FromPoll, v.EndedBy)
+	require.ElementsMatch(t, []string{"0 egress_ended", "1 egress_ended"}, l.told)
+	require.ElementsMatch(t, []string{"announce", "webhook-1", "webhook-2"}, v.Delivered)
+}
+
+func TestARelayThatFailsHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.lived()
+	l.tell = func(in activities.TellRequest) error {
+		if in.Event.Proto().GetEvent() != egress.EventEnded {
+			return errors.New("down")
+		}
+		return nil
+	}
+
+	v := l.mustRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Equal(t, []string{"0 egress_ended"}, l.told)
+	require.Equal(t, egress.FromWebhook, v.EndedBy)
+	require.Less(t, l.took(), time.Minute)
+}
+
+func TestAConsumerThatIsDownHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.lived()
+	up := l.began.Add(24 * time.Hour)
+	l.tell = func(in activities.TellRequest) error {
+		if in.Webhook == 0 && l.Now().Before(up) {
+			return temporal.NewApplicationErrorWithOptions("down", string(egress.Consumer), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour})
+		}
+		return nil
+	}
+	l.at(time.Hour, func() {
+		require.Equal(t, []string{"1 egress_started", "1 egress_updated", "1 egress_updated", "1 egress_ended"}, l.told)
+		require.Len(t, l.announced, 1)
+	})
+
+	l.mustRun(hooked(t, "https://down.example.com/hook", "https://b.example.com/hook"))
+
+	require.Equal(t, "0 egress_ended", l.told[len(l.told)-1])
+}
+
+func TestAStepThatWaitsForAPersonHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.lived()
+	broken := true
+	l.tell = func(in activities.TellRequest) error {
+		if in.Webhook == 0 && broken {
+			return failure(egress.Invalid, "no such host")
+		}
+		return nil
+	}
+	var told error
+	l.at(time.Hour, func() {
+		require.Contains(t, l.state().Stuck, "webhook-1 failed for good")
+		require.Contains(t, l.told, "1 egress_ended")
+		broken = false
+		l.update(egress.UpdateRetry, "retry", &told, "webhook-1")
+	})
+
+	v := l.mustRun(hooked(t, "https://a.example.com/hook", "https://b.example.com/hook"))
+
+	require.NoError(t, told)
+	require.Contains(t, l.told, "0 egress_ended")
+	require.Len(t, v.Delivered, 3)
+}
+
+func TestAnAdoptedEgressIsWatchedAndDeliveredButNotStarted(t *testing.T) {
+	t.Parallel()
+	for name, by := range map[string]egress.Source{"by webhook": egress.FromWebhook, "by a poll, where that was lost": egress.FromPoll} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.slowStart(0)
+			l.webhook(0, egress.EventUpdated, message(egressID, active))
+			if by == egress.FromWebhook {
+				l.webhook(time.Minute, egress.EventEnded, message(egressID, complete))
+			}
+			i := info(t, active)
+
+			v := l.mustRun(egress.Adoption(i))
+
+			l.AssertActivityNotCalled(t, "Start")
+			require.Equal(t, by, v.EndedBy)
+			require.Equal(t, egressID, v.EgressID)
+			require.Equal(t, "standup", v.Room)
+			require.Len(t, l.announced, 1)
+		})
+	}
+}
