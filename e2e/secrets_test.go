@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// canary stands in every field that may hold a credential.
+const canary = "CANARY-5ecret"
+
+// secretNames are those fields, by name: not by the marks that our redaction goes by.
+var secretNames = regexp.MustCompile(`^(access_key|secret|session_token|assume_role_external_id|credentials|account_key|password|username)$|url`)
+
+// withSecrets fills a request with credentials. Each oneof takes another of its
+// variants in each element of a list and for each turn, so that all occur.
+func withSecrets(m protoreflect.Message, turn int) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		if of := f.ContainingOneof(); of != nil && !of.IsSynthetic() && of.Fields().Get(turn%of.Fields().Len()) != f {
+			continue
+		}
+		switch {
+		case f.IsMap():
+		case f.IsList() && f.Message() != nil:
+			for n := range 4 {
+				withSecrets(m.Mutable(f).List().AppendMutable().Message(), turn+n)
+			}
+		case f.Message() != nil:
+			withSecrets(m.Mutable(f).Message(), turn)
+		case f.Kind() != protoreflect.StringKind || !secretNames.MatchString(string(f.Name())):
+		case f.IsList():
+			m.Mutable(f).List().Append(protoreflect.ValueOfString(secretURL(f, turn)))
+		case strings.Contains(string(f.Name()), "url"):
+			m.Set(f, protoreflect.ValueOfString(secretURL(f, turn)))
+		default:
+			m.Set(f, protoreflect.ValueOfString(canary))
+		}
+	}
+}
+
+// secretURL has a credential wherever a URL can.
+func secretURL(f protoreflect.FieldDescriptor, turn int) string {
+	if f.Name() == "urls" {
+		return fmt.Sprintf("rtmp://live.example.com/app/%s-%d", canary, turn)
+	}
+	scheme := "https"
+	if strings.Contains(string(f.Name()), "websocket") {
+		scheme = "wss"
+	}
+	return fmt.Sprintf("%s://user:%s@host.example.com/?token=%s", scheme, canary, canary)
+}
+
+// No history, search attribute, memo, log or metric ever holds a credential, of any
+// kind of request, whether it is recorded, fails, or is refused.
+func TestNoSecretRests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	theirs := newConsumer(t)
+	w.room("room", fakelivekit.RoomScript{})
+	w.room("fails", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+	sent := 0
+	for _, kind := range egress.Kinds() {
+		for turn := range 5 {
+			for _, room := range []string{"room", "fails", "unknown"} {
+				id := fmt.Sprintf("%s-%d-%s", kind, turn, room)
+				s, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: id, Request: secretRequest(t, kind, turn, room, theirs.URL)})
+				if err != nil {
+					requireNone(t, canary, err.Error())
+					continue
+				}
+				sent++
+				requireNone(t, canary, string(s.Info.Raw()))
+				_, _ = w.client.Stop(w.ctx(), id) // one that fails by itself may be over
+			}
+		}
+	}
+	require.Greater(t, sent, 5*len(egress.Kinds()), "most are recorded")
+	for _, e := range w.fake.Egresses() {
+		b, err := protojson.Marshal(e.Request)
+		require.NoError(t, err)
+		require.Contains(t, string(b), canary, "LiveKit itself gets every credential")
+	}
+	w.automaticFailure()
+	w.want("all have ended", func() bool { return w.running() == 0 })
+
+	histories := w.everything()
+	require.Contains(t, histories, "{redacted}", "the search sees what rests")
+	requireNone(t, canary, histories)
+	requireNone(t, canary, w.log.String())
+	requireNone(t, canary, w.metrics())
+}
+
+// secretRequest is a request of a kind whose every credential is the canary.
+func secretRequest(t *testing.T, kind egress.Kind, turn int, room, webhookURL string) egress.Request {
+	t.Helper()
+	r := egress.NewRequest(kind)
+	withSecrets(r.ProtoReflect(), turn)
+	b, err := protojson.Marshal(r)
+	require.NoError(t, err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(b, &fields))
+	fields["webhooks"] = []any{map[string]any{"url": webhookURL + "/?token=" + canary, "signingKey": apiKey}}
+	fields["roomName"] = room
+	b, err = json.Marshal(fields)
+	require.NoError(t, err)
+	require.NoError(t, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(b, r))
+	require.GreaterOrEqual(t, bytes.Count(b, []byte(canary)), 2, kind)
+	return r
+}
+
+// automaticFailure makes LiveKit tell of an automatic egress that never started, with
+// its request in the clear.
+func (w *world) automaticFailure() {
+	const body = `{"event":"egress_ended","id":"EV_auto","egressInfo":{"status":"EGRESS_FAILED","roomName":"auto","error":"no workers",` +
+		`"roomComposite":{"roomName":"auto","fileOutputs":[{"filepath":"x","s3":{"accessKey":"` + canary + `","secret":"` + canary + `","bucket":"b"}}]}}}`
+	w.post(body)
+}
+
+// metrics are the worker's, as Prometheus gets them.
+func (w *world) metrics() string {
+	w.t.Helper()
+	res := httptest.NewRecorder()
+	w.worker.Admin(func() bool { return true }).ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Equal(w.t, http.StatusOK, res.Code)
+	return res.Body.String()
+}
+
+// running counts the workflows that have not ended, as visibility has it.
+func (w *world) running() int64 {
+	r, err := w.temporal().CountWorkflow(w.ctx(), &workflowservice.CountWorkflowExecutionsRequest{
+		Namespace: w.environ["TEMPORAL_NAMESPACE"], Query: `ExecutionStatus = "Running"`,
+	})
+	require.NoError(w.t, err)
+	return r.GetCount()
+}
+
+// everything is all that Temporal keeps of a namespace, as text.
+func (w *world) everything() string {
+	w.t.Helper()
+	var all strings.Builder
+	c := w.temporal()
+	req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: w.environ["TEMPORAL_NAMESPACE"], PageSize: 1000}
+	page, err := c.ListWorkflow(w.ctx(), req)
+	require.NoError(w.t, err)
+	for _, x := range page.GetExecutions() {
+		b, err := protojson.Marshal(x) // search attributes and memo
+		require.NoError(w.t, err)
+		all.WriteString(decoded(b))
+		it := c.GetWorkflowHistory(w.ctx(), x.GetExecution().GetWorkflowId(), x.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for it.HasNext() {
+			e, err := it.Next()
+			require.NoError(w.t, err)
+			b, err := protojson.Marshal(e)
+			require.NoError(w.t, err)
+			all.WriteString(decoded(b))
+		}
+	}
+	return all.String()
+}
+
+func requireNone(t *testing.T, canary, text string) {
+	t.Helper()
+	if i := strings.Index(text, canary); i >= 0 {
+		t.Fatalf("a credential rests in: …%s…", text[max(0, i-200):min(len(text), i+100)])
+	}
+}
+
+// decoded is an event's JSON with the data of its payloads as text.
+func decoded(event []byte) string {
+	var tree any
+	_ = json.Unmarshal(event, &tree)
+	var b strings.Builder
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, value := range v {
+				var data []byte
+				if s, ok := value.(string); ok && name == "data" && json.Unmarshal([]byte(`"`+s+`"`), &data) == nil {
+					b.Write(data)
+				}
+				walk(value)
+			}
+		case []any:
+			for _, value := range v {
+				walk(value)
+			}
+		case string:
+			b.WriteString(v + "\n")
+		}
+	}
+	walk(tree)
+	return b.String()
+}
