@@ -20,6 +20,8 @@ type Config struct {
 	Door     Door
 	Announce Announce
 	Sealing  Sealing
+	Payloads Payloads
+	Dial     Dial
 	Start    Start
 	Look     Look
 
@@ -37,11 +39,15 @@ type LiveKit struct {
 	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most requests a minute to LiveKit's API for polls, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
 }
 
-// Door is where the starter listens.
+// Door is where the starter listens, and how long it lets a caller wait.
 type Door struct {
 	PublicURL   string `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
 	Listen      string `env:"REELKEEPER_LISTEN" doc:"Address of the webhook endpoint."`
-	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics."`
+	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics, and of the codec endpoint."`
+
+	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"How long a caller of the front door waits at most. LiveKit's SDKs give up after 10s by themselves."`
+	FailOpenAfter  DurationOrOff `env:"REELKEEPER_FAIL_OPEN_AFTER" doc:"How long a start waits for Temporal to accept it before it goes straight to LiveKit; off: it never does."`
+	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom waits for the room's egresses to end before the room goes; off: not at all."`
 }
 
 // Announce is where the consumer is told how a recording ended.
@@ -54,6 +60,19 @@ type Announce struct {
 type Sealing struct {
 	Key             string   `env:"REELKEEPER_SEAL_KEY" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
 	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" doc:"Earlier secrets (comma separated) that still open and verify after a rotation."`
+}
+
+// Payloads is whether what Temporal keeps is encrypted, and who may read it in
+// Temporal's UI and CLI all the same.
+type Payloads struct {
+	Encrypt     bool   `env:"REELKEEPER_ENCRYPT_PAYLOADS" doc:"Whether all that workflows keep in Temporal is encrypted, with a key derived as for requests: true or false. What is encrypted stays readable to us after it was switched off."`
+	CodecToken  string `env:"REELKEEPER_CODEC_TOKEN" doc:"Bearer token of the codec endpoint, by which Temporal's UI and CLI show what is encrypted. Unset: there is no such endpoint."`
+	CodecOrigin string `env:"REELKEEPER_CODEC_ORIGIN" doc:"Origin of Temporal's UI, which alone may ask the codec endpoint from a browser. Required with REELKEEPER_CODEC_TOKEN."`
+}
+
+// Dial is what may be connected to beside the internet.
+type Dial struct {
+	AllowHosts []string `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts named in settings and requests that may be at a private address (comma separated): host names and IPs, with or without :port, and CIDRs. Unset: the internet alone is reached."`
 }
 
 // Start is how long a start is tried, and how an earlier attempt is looked for.
@@ -79,6 +98,9 @@ func (c Config) withDefaults() Config {
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
 	c.Door.Listen = cmp.Or(c.Door.Listen, "127.0.0.1:7980")
 	c.Door.AdminListen = cmp.Or(c.Door.AdminListen, "127.0.0.1:7981")
+	c.Door.RequestTimeout = cmp.Or(c.Door.RequestTimeout, 9*time.Second)
+	c.Door.FailOpenAfter = cmp.Or(c.Door.FailOpenAfter, DurationOrOff(2*time.Second))
+	c.Door.DeleteRoomWait = cmp.Or(c.Door.DeleteRoomWait, DurationOrOff(3*time.Second))
 	c.Announce.For = cmp.Or(c.Announce.For, 72*time.Hour)
 	c.Start.CallTimeout = cmp.Or(c.Start.CallTimeout, 90*time.Second)
 	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,7 +58,10 @@ func Load(environ map[string]string, role Role) (Config, error) {
 // parse reads the variables one by one, since caarlos0/env names the struct's
 // field in its errors and not the variable.
 func parse(c *Config, set map[string]string) error {
-	opts := env.Options{FuncMap: map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration}}
+	opts := env.Options{FuncMap: map[reflect.Type]env.ParserFunc{
+		reflect.TypeFor[time.Duration](): parseDuration,
+		reflect.TypeFor[bool]():          parseBool,
+	}}
 	for _, s := range settings(c) {
 		value, ok := set[s.name]
 		if !ok {
@@ -80,6 +84,14 @@ func parseDuration(s string) (any, error) {
 		return nil, fmt.Errorf(`want a duration such as "3h", got %q`, s)
 	}
 	return d, nil
+}
+
+func parseBool(s string) (any, error) {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return nil, fmt.Errorf("want true or false, got %q", s)
+	}
+	return b, nil
 }
 
 // tidyList drops the spaces around a list's elements, and empty ones, such as a

@@ -14,11 +14,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// least is what every role starts with.
+// least is what every role starts with, and what another setting needs beside it.
 func least() map[string]string {
 	return map[string]string{
 		"LIVEKIT_URL": "wss://livekit.example", "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
-		"REELKEEPER_PUBLIC_URL": "https://hooks.example",
+		"REELKEEPER_PUBLIC_URL": "https://hooks.example", "REELKEEPER_CODEC_ORIGIN": "https://temporal.example",
 	}
 }
 
@@ -44,6 +44,13 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_PUBLIC_URL":                  {"http://me:1", func(c Config) any { return c.Door.PublicURL }, "http://me:1"},
 		"REELKEEPER_LISTEN":                      {":80", func(c Config) any { return c.Door.Listen }, ":80"},
 		"REELKEEPER_ADMIN_LISTEN":                {"[::1]:81", func(c Config) any { return c.Door.AdminListen }, "[::1]:81"},
+		"REELKEEPER_REQUEST_TIMEOUT":             {"20s", func(c Config) any { return c.Door.RequestTimeout }, 20 * time.Second},
+		"REELKEEPER_FAIL_OPEN_AFTER":             {"off", func(c Config) any { return c.Door.FailOpenAfter }, Off},
+		"REELKEEPER_DELETE_ROOM_WAIT":            {"1s", func(c Config) any { return c.Door.DeleteRoomWait }, DurationOrOff(time.Second)},
+		"REELKEEPER_ENCRYPT_PAYLOADS":            {"true", func(c Config) any { return c.Payloads.Encrypt }, true},
+		"REELKEEPER_CODEC_TOKEN":                 {"sesame", func(c Config) any { return c.Payloads.CodecToken }, "sesame"},
+		"REELKEEPER_CODEC_ORIGIN":                {"http://ui:8233", func(c Config) any { return c.Payloads.CodecOrigin }, "http://ui:8233"},
+		"REELKEEPER_ALLOW_HOSTS":                 {"10.0.0.0/8, hooks.internal:80", func(c Config) any { return c.Dial.AllowHosts }, []string{"10.0.0.0/8", "hooks.internal:80"}},
 		"REELKEEPER_ANNOUNCE_URL":                {"https://c.example/hook", func(c Config) any { return c.Announce.URL }, "https://c.example/hook"},
 		"REELKEEPER_ANNOUNCE_FOR":                {"24h", func(c Config) any { return c.Announce.For }, 24 * time.Hour},
 		"REELKEEPER_SEAL_KEY":                    {"sesame", func(c Config) any { return c.Sealing.Key }, "sesame"},
@@ -109,6 +116,8 @@ func TestTheDefaultPolicyIsTheVocabularys(t *testing.T) {
 	}
 }
 
+const wantOrigin = "want scheme, host and port alone, in small letters and without a / at the end"
+
 func TestWhatIsWrongIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, value, want string }{
@@ -125,6 +134,20 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_START_FOR", "0s", "wants to be over zero, got 0s"},
 		{"REELKEEPER_ANNOUNCE_FOR", "-1h", "wants to be over zero, got -1h0m0s"},
 		{"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE", "0", "wants to be over zero, got 0"},
+		{"REELKEEPER_REQUEST_TIMEOUT", "0s", "wants to be over zero, got 0s"},
+		{"REELKEEPER_REQUEST_TIMEOUT", "off", `want a duration such as "3h", got "off"`},
+		{"REELKEEPER_FAIL_OPEN_AFTER", "never", `want a duration such as "2s", or "off", got "never"`},
+		{"REELKEEPER_FAIL_OPEN_AFTER", "0s", `wants to be over zero, or "off", got 0s`},
+		{"REELKEEPER_FAIL_OPEN_AFTER", "-1ns", `wants to be over zero, or "off", got -1ns`},
+		{"REELKEEPER_FAIL_OPEN_AFTER", "9s", "wants to be below REELKEEPER_REQUEST_TIMEOUT (9s), got 9s"},
+		{"REELKEEPER_DELETE_ROOM_WAIT", "1m", "wants to be below REELKEEPER_REQUEST_TIMEOUT (9s), got 1m0s"},
+		{"REELKEEPER_ENCRYPT_PAYLOADS", "yes", `want true or false, got "yes"`},
+		{"REELKEEPER_CODEC_ORIGIN", "temporal.example", `want a URL that begins with http:// or https://, got "temporal.example"`},
+		{"REELKEEPER_CODEC_ORIGIN", "https://", `want a URL that begins with http:// or https://, got "https:"`},
+		{"REELKEEPER_CODEC_ORIGIN", "https://temporal.example/", wantOrigin},
+		{"REELKEEPER_CODEC_ORIGIN", "https://temporal.example/ui?x", wantOrigin},
+		{"REELKEEPER_CODEC_ORIGIN", "https://Temporal.example", wantOrigin},
+		{"REELKEEPER_CODEC_ORIGIN", "https://me:hunter2@temporal.example", wantOrigin},
 		{"REELKEEPER_LOOK_STARTING", "5s,soon", `want a duration such as "3h", got "soon"`},
 		{"REELKEEPER_LOOK_ACTIVE", "0s", "wants to be over zero, got 0s"},
 		{"REELKEEPER_GIVE_UP_AFTER", "1d", `want a duration such as "3h", got "1d"`},

@@ -63,12 +63,14 @@ func shown(v reflect.Value) string {
 	if slog, ok := reflect.TypeAssert[fmt.Stringer](v); ok && v.Kind() == reflect.Int {
 		return "`" + strings.ToLower(slog.String()) + "`"
 	}
-	if v.IsZero() {
+	if v.IsZero() && v.Kind() != reflect.Bool {
 		return "–"
 	}
 	switch d := v.Interface().(type) {
 	case time.Duration:
 		return "`" + short(d) + "`"
+	case DurationOrOff:
+		return "`" + d.String() + "`"
 	case egress.Duration:
 		return "`" + short(d.D()) + "`"
 	case []egress.Duration:

@@ -51,7 +51,8 @@ func TestTheTableShowsDefaultsAsAPersonWritesThem(t *testing.T) {
 	t.Parallel()
 	for _, want := range []string{
 		"| `REELKEEPER_ANNOUNCE_FOR` | How long an announcement is tried before a person is asked. | `72h` | – |\n",
-		"| `15s,30s,1m` |", "| `1m30s` |", "| `500` |", "| `info` |", "| worker, serve |\n",
+		"| `15s,30s,1m` |", "| `1m30s` |", "| `500` |", "| `info` |", "| `false` |", "| `9s` |", "| `2s` |",
+		"| worker, serve |\n",
 	} {
 		if !strings.Contains(Table(), want) {
 			t.Errorf("the table lacks %q", want)

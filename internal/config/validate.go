@@ -50,7 +50,45 @@ func (c Config) Validate() error {
 	if err := c.checkPositive(); err != nil {
 		return err
 	}
+	if err := c.Door.checkWaits(); err != nil {
+		return err
+	}
+	if err := c.Payloads.validate(); err != nil {
+		return err
+	}
 	return c.Policy().Validate()
+}
+
+// checkWaits refuses a wait that would outlast the caller, who would be told
+// nothing of what comes behind it.
+func (d Door) checkWaits() error {
+	for _, w := range []struct {
+		name string
+		wait DurationOrOff
+	}{
+		{"REELKEEPER_FAIL_OPEN_AFTER", d.FailOpenAfter},
+		{"REELKEEPER_DELETE_ROOM_WAIT", d.DeleteRoomWait},
+	} {
+		if v, on := w.wait.D(); on && v >= d.RequestTimeout {
+			return invalid(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, v)
+		}
+	}
+	return nil
+}
+
+// validate leaves the token to the codec endpoint, which knows what it needs.
+func (p Payloads) validate() error {
+	const name = "REELKEEPER_CODEC_ORIGIN"
+	if p.CodecToken != "" && p.CodecOrigin == "" {
+		return invalid(name, "is not set, and REELKEEPER_CODEC_TOKEN needs it")
+	}
+	if err := checkURL(name, p.CodecOrigin, []string{"http", "https"}); err != nil {
+		return err
+	}
+	if u, err := url.Parse(p.CodecOrigin); err != nil || p.CodecOrigin != "" && p.CodecOrigin != strings.ToLower(u.Scheme+"://"+u.Host) {
+		return invalid(name, "want scheme, host and port alone, in small letters and without a / at the end")
+	}
+	return nil
 }
 
 // checkPositive refuses durations and rates of zero or less: none of ours has a

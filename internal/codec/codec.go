@@ -1,0 +1,112 @@
+// Package codec encrypts what Temporal keeps, where that is asked for, and serves
+// Temporal's UI and CLI with what it says in the clear. It must never hand out a
+// payload that it could not decrypt as if it were one that nobody had encrypted.
+package codec
+
+import (
+	"fmt"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/proto"
+)
+
+// An encrypted payload is marked as Temporal's own samples mark it.
+const (
+	encodingEncrypted = "binary/encrypted"
+	metadataKeyID     = "encryption-key-id"
+)
+
+// Cipher encrypts with its current key and decrypts with that and earlier ones. It
+// finds the key by itself: its ID is shown to people alone.
+type Cipher interface {
+	KeyID() string
+	Encrypt(plaintext []byte) []byte
+	Decrypt(encrypted []byte) ([]byte, error)
+}
+
+type codec struct {
+	cipher  Cipher
+	encrypt bool
+}
+
+// New makes the codec of a process. It decrypts whether or not it encrypts, and
+// leaves alone what is not encrypted: so the switch may be thrown in either
+// direction while workflows run, and in one process after the other.
+func New(cipher Cipher, encrypt bool) converter.PayloadCodec {
+	return &codec{cipher: cipher, encrypt: encrypt}
+}
+
+// Encode encrypts each payload whole, its metadata included.
+func (c *codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	if !c.encrypt {
+		return payloads, nil
+	}
+	encoded := make([]*commonpb.Payload, len(payloads))
+	for i, p := range payloads {
+		plaintext, err := proto.Marshal(p)
+		if err != nil {
+			return nil, fmt.Errorf("encrypt payload: %w", err)
+		}
+		encoded[i] = &commonpb.Payload{
+			Metadata: map[string][]byte{
+				converter.MetadataEncoding: []byte(encodingEncrypted),
+				metadataKeyID:              []byte(c.cipher.KeyID()),
+			},
+			Data: c.cipher.Encrypt(plaintext),
+		}
+	}
+	return encoded, nil
+}
+
+// Decode is the inverse of Encode, for payloads that are encrypted.
+func (c *codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	decoded := make([]*commonpb.Payload, len(payloads))
+	for i, p := range payloads {
+		if string(p.GetMetadata()[converter.MetadataEncoding]) != encodingEncrypted {
+			decoded[i] = p
+			continue
+		}
+		plaintext, err := c.cipher.Decrypt(p.GetData())
+		if err != nil {
+			return nil, fmt.Errorf("decrypt payload: %w", err)
+		}
+		decoded[i] = &commonpb.Payload{}
+		if err := proto.Unmarshal(plaintext, decoded[i]); err != nil {
+			return nil, fmt.Errorf("decrypt payload: %w", err)
+		}
+	}
+	return decoded, nil
+}
+
+// Converter is base with a codec around it.
+func Converter(base converter.DataConverter, c converter.PayloadCodec) converter.DataConverter {
+	return converter.NewCodecDataConverter(base, c)
+}
+
+// Failures writes an error's details with a data converter, which Temporal's own
+// failure converter does not. With hide it puts message and stack trace there too:
+// both may quote what the payloads hold. It reads either form.
+func Failures(dc converter.DataConverter, hide bool) converter.FailureConverter {
+	return temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+		DataConverter: dc, EncodeCommonAttributes: hide,
+	})
+}
+
+type blocking struct{ converter.PayloadCodec }
+
+// Blocking is a codec for a worker's client, and for nothing else: a payload that it
+// cannot decode is a panic. Temporal's SDK lets a workflow fail for good whose input
+// cannot be decoded, and drops such a signal. A panic fails the workflow task or the
+// activity alone, which are tried again until somebody brings the lost key back.
+func Blocking(c converter.PayloadCodec) converter.PayloadCodec { return blocking{c} }
+
+// Decode panics where it fails.
+func (b blocking) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	decoded, err := b.PayloadCodec.Decode(payloads)
+	if err != nil {
+		panic(err)
+	}
+	return decoded, nil
+}

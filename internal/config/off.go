@@ -1,0 +1,47 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// DurationOrOff is a duration over zero, or Off. Its zero value is neither: it is a
+// setting that nobody has read.
+type DurationOrOff time.Duration
+
+// Off switches off what the duration bounds. It is written as "off".
+const Off DurationOrOff = -1
+
+// D is the duration, and whether there is one.
+func (d DurationOrOff) D() (time.Duration, bool) {
+	if d <= 0 {
+		return 0, false
+	}
+	return time.Duration(d), true
+}
+
+// String is the duration as a person writes it, or "off".
+func (d DurationOrOff) String() string {
+	if v, on := d.D(); on {
+		return short(v)
+	}
+	return "off"
+}
+
+// UnmarshalText reads a duration such as "2s", or "off".
+func (d *DurationOrOff) UnmarshalText(b []byte) error {
+	if strings.EqualFold(string(b), "off") {
+		*d = Off
+		return nil
+	}
+	v, err := time.ParseDuration(string(b))
+	switch {
+	case err != nil:
+		return fmt.Errorf(`want a duration such as "2s", or "off", got %q`, b)
+	case v <= 0:
+		return fmt.Errorf(`wants to be over zero, or "off", got %s`, v)
+	}
+	*d = DurationOrOff(v)
+	return nil
+}

@@ -1,0 +1,119 @@
+// Package dial connects to hosts that somebody else has named: a request, or what
+// LiveKit sends. It must never reach what only this machine or its network can
+// reach, unless the operator has named it.
+package dial
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// variable is the name of the setting, as errors show it.
+const variable = "REELKEEPER_ALLOW_HOSTS"
+
+const (
+	connectTimeout = 10 * time.Second // for one address; a request's own limit may be shorter
+	idleTimeout    = 90 * time.Second // net/http's own
+	maxHeaders     = 64 << 10
+)
+
+// Config says what may be reached beside the public internet.
+type Config struct {
+	// Allow (REELKEEPER_ALLOW_HOSTS) are exceptions: host names, IPs, either with :port,
+	// and CIDRs. A name is allowed whatever address it has. Default: none.
+	Allow []string
+	// MaxReply is the longest body of a reply in bytes, after decompression. Default:
+	// 1 MiB, far more than a consumer's answer or a store's error.
+	MaxReply int64
+}
+
+func (c Config) withDefaults() Config {
+	c.MaxReply = cmp.Or(c.MaxReply, 1<<20)
+	return c
+}
+
+// Validate names the variable at fault.
+func (c Config) Validate() error {
+	_, err := parseAllow(c.Allow)
+	return err
+}
+
+// Dialer makes clients. It is safe for concurrent use.
+type Dialer struct {
+	allow     allowed
+	resolver  *net.Resolver // nil: the system's
+	transport http.RoundTripper
+}
+
+// New makes a dialer.
+func New(c Config) (*Dialer, error) {
+	c = c.withDefaults()
+	allow, err := parseAllow(c.Allow)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dialer{allow: allow}
+	d.transport = &capped{limit: c.MaxReply, next: &http.Transport{
+		// A proxy would connect in our place, and to whatever it likes.
+		Proxy:                  nil,
+		DialContext:            d.connect,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    connectTimeout,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaders,
+	}}
+	return d, nil
+}
+
+// Client makes a client whose requests take at most timeout in all; 0 leaves that to
+// their context. It follows no redirect: the caller gets the redirect itself. A host
+// whose address is refused is an *egress.Error of reason Invalid, somewhere in the
+// error's chain, since to ask again would not help. Clients of one dialer share
+// their connections.
+func (d *Dialer) Client(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:   timeout,
+		Transport: d.transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// connect judges each address at the moment of connecting to it, when the name has
+// been resolved: an answer of DNS that changes in between changes nothing.
+func (d *Dialer) connect(ctx context.Context, network, hostPort string) (net.Conn, error) {
+	dialer := net.Dialer{
+		Timeout:  connectTimeout,
+		Resolver: d.resolver,
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			return d.judge(hostPort, address)
+		},
+	}
+	return dialer.DialContext(ctx, network, hostPort)
+}
+
+// judge decides whether the address of a host may be connected to. Both have a port.
+func (d *Dialer) judge(hostPort, address string) error {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fault("does not cover %s, whose address %q is none that can be judged", hostPort, address)
+	}
+	kind := kindOf(addr.Addr())
+	if kind == "" || d.allow.host(hostPort) || d.allow.address(addr) {
+		return nil
+	}
+	return fault("does not cover %s, whose address %s is %s", hostPort, addr.Addr(), kind)
+}
+
+func fault(format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: variable, Message: fmt.Sprintf(format, args...)}
+}

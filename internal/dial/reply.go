@@ -1,0 +1,58 @@
+package dial
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// capped gives replies that can be read up to a limit. It stands behind the
+// transport's own decompression.
+type capped struct {
+	limit int64
+	next  http.RoundTripper
+}
+
+// RoundTrip limits the reply of the transport behind it.
+func (c *capped) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = &limited{ReadCloser: res.Body, host: r.URL.Host, limit: c.limit, left: c.limit}
+	return res, nil
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (c *capped) CloseIdleConnections() {
+	if closer, ok := c.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// limited is a body that fails where it is longer than its limit: one cut short
+// without a word would be taken for the whole.
+type limited struct {
+	io.ReadCloser
+	host        string
+	limit, left int64
+}
+
+func (l *limited) Read(b []byte) (int, error) {
+	if l.left < 0 {
+		return 0, l.tooLong()
+	}
+	if int64(len(b)) > l.left+1 { // one more byte tells whether there is more
+		b = b[:l.left+1]
+	}
+	n, err := l.ReadCloser.Read(b)
+	l.left -= int64(n)
+	if l.left < 0 {
+		return n - 1, l.tooLong()
+	}
+	return n, err
+}
+
+func (l *limited) tooLong() error {
+	return fmt.Errorf("the reply of %s is longer than %d bytes", l.host, l.limit)
+}
