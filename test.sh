@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs every test: those of this module with the race detector, end to end ones and replays included,
 # and those of the development Temporal server, which is a module of its own. It first builds that
-# server, once for each version of its source. Arguments go to go test:
+# server, once for each version of its source. The test of LiveKit's Node SDK gets that SDK by npm, once
+# for each version, and is skipped where there is no npm, unless CI is set. Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #

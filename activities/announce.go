@@ -131,12 +131,10 @@ func (d *Delivery) sign(key string, body []byte) (string, error) {
 // unreached is a request that got no answer. Its URL is left out, which the client's
 // own error would show whole; the reason behind it stays.
 func unreached(err error) error {
-	var refused *egress.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*egress.Error](err); ok {
 		return refused
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return &egress.Error{Reason: egress.Consumer, Message: "the consumer could not be reached", Err: err}

@@ -93,15 +93,27 @@ func by(d time.Duration) activities.StartRequest {
 	return in
 }
 
-func TestAStartWhoseTimeHasPassedIsNotAskedFor(t *testing.T) {
+func TestAStartWhoseTimeHasPassedIsLookedForAndNotAskedFor(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		a := &api{}
+		a := &api{onList: lists()}
 		_, err := start(t, a, by(-time.Millisecond))
 		ae, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
 		require.True(t, ae.NonRetryable())
-		require.Empty(t, a.log)
+		require.Equal(t, searched(0), a.log)
+	})
+}
+
+func TestWhatTheDoorStartedWithoutUsIsFound(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onList: func(n int) ([]*lk.EgressInfo, error) {
+			return map[bool][]*lk.EgressInfo{true: {ours(t, "EG_door")}}[n == 3], nil
+		}}
+		s, err := start(t, a, by(-time.Millisecond))
+		require.NoError(t, err)
+		require.Equal(t, "EG_door", s.Info.Proto().GetEgressId())
 	})
 }
 
@@ -118,11 +130,11 @@ func TestAStartWhoseTimeHasNotPassedIsAskedFor(t *testing.T) {
 func TestAStartWhoseTimePassesWhileLiveKitIsUnreachableIsGivenUp(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		a := &api{onStart: fails(unreachable, unreachable, unreachable)}
+		a := &api{onStart: fails(unreachable, unreachable, unreachable), onList: lists()}
 		_, err := start(t, a, by(2*time.Second))
 		_, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
-		require.Equal(t, []string{"0s start", "1s start"}, a.log)
+		require.Equal(t, append([]string{"0s start", "1s start"}, searched(3*time.Second)...), a.log)
 	})
 }
 

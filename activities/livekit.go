@@ -28,6 +28,7 @@ type API interface {
 type Opener interface {
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 	Token(requestID string, part int) egress.Token
+	SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (string, error)
 }
 
 // Config is what the LiveKit activities work with. Zero durations mean the default.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -41,10 +42,9 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		return Started{}, toTemporal(err)
 	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
-	s.req = egress.SwapWebhooks(req, &livekit.WebhookConfig{
-		Url:        strings.TrimSuffix(a.cfg.PublicURL, "/") + s.token.Path(),
-		SigningKey: a.cfg.SigningKey,
-	})
+	if s.req, err = a.swapped(in.RequestID, req, s.token); err != nil {
+		return Started{}, toTemporal(err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
 	defer keepAlive(ctx)()
@@ -62,6 +62,20 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	return Started{Info: info, Terms: a.cfg.Terms}, toTemporal(err)
 }
 
+// swapped is a request with our webhook in the place of the caller's own, which go
+// with it sealed: whoever lists the egress is shown them.
+func (a *LiveKit) swapped(requestID string, r egress.Request, token egress.Token) (egress.Request, error) {
+	w := &livekit.WebhookConfig{Url: strings.TrimSuffix(a.cfg.PublicURL, "/") + token.Path(), SigningKey: a.cfg.SigningKey}
+	if theirs := r.GetWebhooks(); len(theirs) > 0 {
+		sealed, err := a.opener.SealWebhooks(requestID, theirs)
+		if err != nil {
+			return nil, err
+		}
+		w.Url += "?" + url.Values{egress.QueryWebhooks: {sealed}}.Encode()
+	}
+	return egress.SwapWebhooks(r, w), nil
+}
+
 // starting is one attempt at a start.
 type starting struct {
 	*LiveKit
@@ -76,7 +90,8 @@ type starting struct {
 func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
-		if maybeSent {
+		late := s.late()
+		if maybeSent || late {
 			if m, err := s.search(ctx, last); m != nil || err != nil {
 				return m, err
 			}
@@ -84,7 +99,7 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 				return nil, &egress.Error{Reason: egress.NoEcho, Message: "LiveKit does not echo our webhook, so an earlier start cannot be ruled out; not started again", Err: last}
 			}
 		}
-		if s.by != nil && time.Now().After(*s.by) {
+		if late || maybeSent && s.late() {
 			return nil, &egress.Error{Reason: egress.TooLate, Message: fmt.Sprintf("not started before %s, and no earlier start found", s.by.Format(time.RFC3339))}
 		}
 		m, err := s.call(ctx)
@@ -101,6 +116,10 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		}
 	}
 }
+
+// late reports whether LiveKit may no longer be asked. The door may have asked instead,
+// since it did not hear of us in time.
+func (s starting) late() bool { return s.by != nil && time.Now().After(*s.by) }
 
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	lk "github.com/livekit/protocol/livekit"
@@ -99,7 +100,12 @@ func TestOurWebhookTakesThePlaceOfTheCallersAndIsSignedWithOurKey(t *testing.T) 
 
 		hooks := a.sent[0].GetWebhooks()
 		require.Len(t, hooks, 1)
-		require.Equal(t, "https://reel.example.com/base"+keys(t).Token(requestID, 3).Path(), hooks[0].GetUrl())
+		address, sealed, _ := strings.Cut(hooks[0].GetUrl(), "?w=")
+		require.Equal(t, "https://reel.example.com/base"+keys(t).Token(requestID, 3).Path(), address)
+		opened, err := keys(t).OpenWebhooks(requestID, sealed)
+		require.NoError(t, err)
+		require.Len(t, opened, 1)
+		require.Equal(t, theirs.String(), opened[0].String(), "whoever lists it is shown the caller's own")
 		require.Equal(t, "devkey", hooks[0].GetSigningKey())
 
 		token, ok := egress.ParseToken(hooks[0].GetUrl())

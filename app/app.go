@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
+	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/internal/telemetry"
 	"github.com/reelkeeper/reelkeeper/recordings"
@@ -30,6 +33,8 @@ type App struct {
 	keys       *seal.Keys
 	temporal   client.Client
 	recordings *recordings.Client
+	payloads   converter.PayloadCodec
+	dialer     *dial.Dialer
 	namespace  string
 	tel        *telemetry.Telemetry
 	log        *slog.Logger
@@ -62,6 +67,14 @@ func Open(o Options) (*App, error) {
 		return nil, err
 	}
 	opts.Logger, opts.MetricsHandler = tel.TemporalLogger(), tel.TemporalMetrics()
+	payloads, err := encrypt(&opts, keys, cfg.Payloads.Encrypt, o.Role)
+	if err != nil {
+		return nil, err
+	}
+	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts})
+	if err != nil {
+		return nil, err
+	}
 	temporal, err := client.NewLazyClient(opts)
 	if err != nil {
 		return nil, fmt.Errorf("Temporal client: %w", err)
@@ -71,12 +84,31 @@ func Open(o Options) (*App, error) {
 		keys:     keys,
 		temporal: temporal,
 		recordings: recordings.New(recordings.Config{
-			Temporal: temporal, Namespace: opts.Namespace, Sealer: keys,
+			Temporal: temporal, Namespace: opts.Namespace, Sealer: keys, Codec: payloads,
 		}),
+		payloads:  payloads,
+		dialer:    dialer,
 		namespace: opts.Namespace,
 		tel:       tel,
 		log:       tel.Logger(),
 	}, nil
+}
+
+// encrypt gives a Temporal client the codec, which decrypts in any case: it may have
+// been on before. A worker that cannot decrypt stops at that task, and loses nothing.
+func encrypt(opts *client.Options, keys *seal.Keys, on bool, role config.Role) (converter.PayloadCodec, error) {
+	cipher, err := keys.Payloads()
+	if err != nil {
+		return nil, err
+	}
+	c := codec.New(cipher, on)
+	own := c
+	if role == config.Worker {
+		own = codec.Blocking(c)
+	}
+	opts.DataConverter = codec.Converter(opts.DataConverter, own)
+	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
+	return c, nil
 }
 
 // Recordings is the client for people's commands.

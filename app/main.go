@@ -60,9 +60,13 @@ func (a *App) run(ctx context.Context, ready func() bool, part func(context.Cont
 	if err != nil {
 		return err
 	}
+	h, err := a.Admin(ready)
+	if err != nil {
+		return err
+	}
 	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
-	g.Go(func() error { return ServeHTTP(adminCtx, admin, a.Admin(ready)) })
+	g.Go(func() error { return ServeHTTP(adminCtx, admin, h) })
 	if err = part(ctx); errors.Is(err, context.Canceled) {
 		err = nil // we were asked to stop
 	}

@@ -6,19 +6,27 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"path"
 	"time"
 
 	"github.com/livekit/protocol/auth"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/gateway"
+	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// Door is the starter's own handler: the webhook endpoint and health. Its readiness
-// does not depend on Temporal: while that is down, webhooks are answered 503, which
-// LiveKit repeats.
+// Door is the starter's own handler: the front door for agents, the webhook endpoint
+// and health. Its readiness does not depend on Temporal: while that is down, starts go
+// straight to LiveKit, and webhooks are answered 503, which LiveKit repeats.
 func (a *App) Door() (http.Handler, error) {
+	agents, err := a.agents()
+	if err != nil {
+		return nil, err
+	}
 	hooks, err := webhook.New(webhook.Config{
 		Keys:     auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
 		Previous: a.cfg.Sealing.PreviousSecrets,
@@ -37,13 +45,58 @@ func (a *App) Door() (http.Handler, error) {
 	mux.Handle(egress.WebhookPath+"/", hooks)
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok)
-	return mux, nil
+	return besides(mux, agents), nil
 }
 
-// Admin is what only operators should reach: metrics, and health for a process
-// that has no door.
-func (a *App) Admin(ready func() bool) http.Handler {
+// besides serves what a mux has a pattern for, and leaves all else to a handler that
+// gets it as it came: a mux would redirect from paths that it finds unclean.
+func besides(mux *http.ServeMux, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path.Clean(r.URL.Path) == r.URL.Path {
+			if _, pattern := mux.Handler(r); pattern != "" {
+				mux.ServeHTTP(w, r)
+				return
+			}
+		}
+		rest.ServeHTTP(w, r)
+	})
+}
+
+// agents is the door that agents use as if it were LiveKit.
+func (a *App) agents() (http.Handler, error) {
+	upstream, err := url.Parse(a.cfg.LiveKit.URL)
+	if err != nil {
+		return nil, &egress.Error{Reason: egress.Invalid, Field: "LIVEKIT_URL", Message: err.Error()}
+	}
+	failOpen, _ := a.cfg.Door.FailOpenAfter.D()
+	wait, _ := a.cfg.Door.DeleteRoomWait.D()
+	return gateway.New(gateway.Config{
+		Keys:           auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
+		Recordings:     durable{a.recordings},
+		LiveKit:        a.livekit(),
+		Marker:         a.keys,
+		Upstream:       upstream,
+		PublicURL:      a.cfg.Door.PublicURL,
+		SigningKey:     a.cfg.LiveKit.APIKey,
+		RequestTimeout: a.cfg.Door.RequestTimeout,
+		FailOpenAfter:  failOpen,
+		DeleteRoomWait: wait,
+		Log:            a.log,
+		Meter:          a.tel.Meter("gateway"),
+	})
+}
+
+// Admin is what only operators should reach: metrics, the codec endpoint, and health
+// for a process that has no door.
+func (a *App) Admin(ready func() bool) (http.Handler, error) {
 	mux := http.NewServeMux()
+	if a.cfg.Payloads.CodecToken != "" {
+		h, err := codec.Handler(a.payloads, codec.Config{Token: a.cfg.Payloads.CodecToken, Origin: a.cfg.Payloads.CodecOrigin})
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle("/codec/", http.StripPrefix("/codec", h))
+	}
 	mux.Handle("GET /metrics", a.tel.Handler())
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +106,7 @@ func (a *App) Admin(ready func() bool) http.Handler {
 		}
 		ok(w, r)
 	})
-	return mux
+	return mux, nil
 }
 
 func ok(w http.ResponseWriter, _ *http.Request) {
@@ -72,7 +125,7 @@ func Listen(variable, addr string) (net.Listener, error) {
 
 // ServeHTTP serves until the context ends, then lets requests under way finish.
 func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -75,7 +75,7 @@ func TestTheDoorIsReadyWhileTemporalIsDown(t *testing.T) {
 	t.Parallel()
 	r := run(t, app.ServeMain)
 	for url, want := range map[string]int{
-		r.door + "/healthz": 200, r.door + "/readyz": 200, r.door + "/metrics": 404, r.door + "/": 404,
+		r.door + "/healthz": 200, r.door + "/readyz": 200, r.door + "/metrics": 502, r.door + "/": 502, // LiveKit, which is not there,
 		r.admin + "/healthz": 200, r.admin + "/readyz": 200, r.admin + "/metrics": 200,
 		r.door + "/webhooks/livekit": 405, r.door + "/webhooks/livekit/a/1/mac": 405,
 	} {
@@ -89,7 +89,9 @@ func TestReadinessFollowsTheWorker(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	ready := false
-	server := httptest.NewServer(a.Admin(func() bool { return ready }))
+	h, err := a.Admin(func() bool { return ready })
+	require.NoError(t, err)
+	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	status, _ := get(t, server.URL+"/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, status)

@@ -15,6 +15,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
+// announceTimeout bounds one announcement: LiveKit's own limit from protocol 1.54 on.
+const announceTimeout = 10 * time.Second
+
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
@@ -51,9 +54,7 @@ func (a *App) workers() (main, poll worker.Worker) {
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
-	}, livekit.New(livekit.Config{
-		URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: a.cfg.Start.SearchEvery,
-	}), a.keys)
+	}, a.livekit(), a.keys)
 
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
@@ -61,6 +62,7 @@ func (a *App) workers() (main, poll worker.Worker) {
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(activities.NewDelivery(activities.DeliveryConfig{
 		AnnounceURL: a.cfg.Announce.URL, SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
+		Client: a.dialer.Client(announceTimeout),
 	}))
 
 	opts := options()
@@ -69,6 +71,13 @@ func (a *App) workers() (main, poll worker.Worker) {
 	poll = worker.New(a.temporal, egress.PollQueue, opts)
 	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
 	return main, poll
+}
+
+// livekit is LiveKit, as we ask it ourselves.
+func (a *App) livekit() *livekit.Client {
+	return livekit.New(livekit.Config{
+		URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: a.cfg.Start.SearchEvery,
+	})
 }
 
 // options: autoscaled pollers took 4 to 18 % of the CPU per life away, and tails of

@@ -190,7 +190,7 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": i.place.Namespace,
 	})
 	for name, value := range map[string]string{
-		"REELKEEPER_PUBLIC_URL": i.place.Starter, "REELKEEPER_LOG_LEVEL": "warn",
+		"REELKEEPER_PUBLIC_URL": i.place.Starter, "REELKEEPER_LOG_LEVEL": "warn", "REELKEEPER_ALLOW_HOSTS": "localhost,127.0.0.0/8,::1",
 	} {
 		if environ[name] == "" {
 			environ[name] = value
@@ -208,7 +208,11 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	if err := i.serve("starter", o.ports.starter, door); err != nil {
 		return err
 	}
-	if err := i.serve("admin", o.ports.admin, i.app.Admin(func() bool { return isClosed(ready) })); err != nil {
+	admin, err := i.app.Admin(func() bool { return isClosed(ready) })
+	if err != nil {
+		return err
+	}
+	if err := i.serve("admin", o.ports.admin, admin); err != nil {
 		return err
 	}
 	i.parts.Go(func() error { return ignoreCancel(i.app.RunWorker(i.ctx, func() { close(ready) })) })

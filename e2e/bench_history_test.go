@@ -135,7 +135,9 @@ var attemptsLine = regexp.MustCompile(`(?m)^temporal_activity_execution_latency\
 func (s *stage) attempts() int {
 	s.b.Helper()
 	answer := httptest.NewRecorder()
-	s.worker.Admin(func() bool { return true }).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	admin, err := s.worker.Admin(func() bool { return true })
+	require.NoError(s.b, err)
+	admin.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	total := 0
 	for _, m := range attemptsLine.FindAllStringSubmatch(answer.Body.String(), -1) {
 		n, err := strconv.Atoi(m[1])

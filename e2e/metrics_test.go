@@ -39,7 +39,9 @@ func TestWhatIsCountedHasBeenThereFromTheStart(t *testing.T) {
 func (w *world) series() map[string]string {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	w.worker.Admin(func() bool { return true }).ServeHTTP(rec, httptest.NewRequestWithContext(w.ctx(), "GET", "/metrics", nil))
+	admin, err := w.worker.Admin(func() bool { return true })
+	require.NoError(w.t, err)
+	admin.ServeHTTP(rec, httptest.NewRequestWithContext(w.ctx(), "GET", "/metrics", nil))
 	series := map[string]string{}
 	for line := range strings.Lines(rec.Body.String()) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")

@@ -138,7 +138,9 @@ func (w *world) automaticFailure() {
 func (w *world) metrics() string {
 	w.t.Helper()
 	res := httptest.NewRecorder()
-	w.worker.Admin(func() bool { return true }).ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	admin, err := w.worker.Admin(func() bool { return true })
+	require.NoError(w.t, err)
+	admin.ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	require.Equal(w.t, http.StatusOK, res.Code)
 	return res.Body.String()
 }

@@ -43,6 +43,7 @@ var timers = map[string]string{
 	"REELKEEPER_START_CALL_TIMEOUT":          "3s",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
 	"REELKEEPER_LOG_LEVEL":                   "warn",
+	"REELKEEPER_ALLOW_HOSTS":                 "127.0.0.1",
 }
 
 // world is what ships, between a real Temporal, the fake LiveKit and a consumer.

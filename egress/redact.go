@@ -148,7 +148,7 @@ func (f field) messageType() protoreflect.MessageDescriptor {
 
 func maskValue(_ string, f field, v string) string {
 	switch {
-	case v == "":
+	case v == "", placeholder.MatchString(v):
 		return v
 	case f.isSecret():
 		return redacted
@@ -160,6 +160,10 @@ func maskValue(_ string, f field, v string) string {
 		return v
 	}
 }
+
+// placeholder is what LiveKit's own redaction leaves: "{access_key}", and of a stream
+// its URL with some characters of the key. It stays, so that all see the same.
+var placeholder = regexp.MustCompile(`^(\{[a-z_]+\}|[a-z]+://[^@?#{}]+/\{[^{}/?#]{0,3}\.\.\.[^{}/?#]{0,3}\})$`)
 
 var (
 	secretName  = regexp.MustCompile(`(?i)password|secret|credential|session_?token|(access|account|private|stream)_?key`)

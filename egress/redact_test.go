@@ -170,6 +170,10 @@ func TestRedactionOfWhatLiveKitLeavesOpen(t *testing.T) {
 		"a room's password": {`{"room":{"turnPassword":"x"}}`, `{"room":{"turnPassword":"{redacted}"}}`},
 		"a proxy": {info(`"web":{"file":{"s3":{"proxy":{"url":"http://u:p@host","username":"u","password":"p"}}}}`),
 			info(`"web":{"file":{"s3":{"proxy":{"password":"{redacted}","url":"http://{redacted}@host","username":"{redacted}"}}}}`)},
+		"what LiveKit has redacted, which stays": {
+			info(`"roomComposite":{"file":{"s3":{"accessKey":"{access_key}","secret":"{secret}"}}},"streamResults":[{"url":"rtmp://host/app/{str...y-1}"}]`),
+			info(`"roomComposite":{"file":{"s3":{"accessKey":"{access_key}","secret":"{secret}"}}},"streamResults":[{"url":"rtmp://host/app/{str...y-1}"}]`),
+		},
 		"stream keys": {info(`"streamResults":[{"url":"rtmp://host/app/key"}]`), info(`"streamResults":[{"url":"rtmp://host/app/{redacted}"}]`)},
 		"a URL in an error": {info(`"error":"PUT \"https://u:p@host/x?sig=1\" failed, see http://host/"`),
 			info(`"error":"PUT \"https://{redacted}@host/x?sig={redacted}\" failed, see http://host/"`)},

@@ -25,6 +25,9 @@ func (t Token) Path() string {
 	return WebhookPath + "/" + t.RequestID + "/" + strconv.Itoa(t.Part) + "/" + t.MAC
 }
 
+// QueryWebhooks is the query of our webhook's URL that holds the caller's own, sealed.
+const QueryWebhooks = "w"
+
 // Same reports whether both name the same request and part.
 func (t Token) Same(o Token) bool { return t.RequestID == o.RequestID && t.Part == o.Part }
 

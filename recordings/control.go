@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
@@ -49,7 +48,7 @@ func (c *Client) update(ctx context.Context, id, name string, result any, args .
 	return asError(name+" of "+workflowID, err)
 }
 
-// over says how a recording ended whose workflow takes no more updates.
+// over says that a recording has ended whose workflow takes no more updates.
 func (c *Client) over(ctx context.Context, id, workflowID string) error {
 	v, err := c.State(ctx, workflowID)
 	switch {
@@ -62,7 +61,7 @@ func (c *Client) over(ctx context.Context, id, workflowID string) error {
 	default:
 		return &egress.Error{
 			Reason: egress.AlreadyOver, Code: "failed_precondition",
-			Message: fmt.Sprintf("%s ended at %s as %s", id, v.Verdict.EndedAt.UTC().Format(time.RFC3339), v.Verdict.Status),
+			Message: fmt.Sprintf("egress with status %s cannot be stopped", v.Verdict.Status), // LiveKit's words
 		}
 	}
 }

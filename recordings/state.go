@@ -8,6 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -49,7 +50,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	if err != nil {
 		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
 	}
-	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: pendingOf(d.GetPendingActivities())}
+	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: c.pendingOf(d.GetPendingActivities())}
 	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		c.askState(ctx, &v)
 		return v, nil
@@ -92,9 +93,10 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	}
 }
 
-func pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
+func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 	var out []Activity
 	for _, p := range list {
+		converter.DecodeCommonFailureAttributes(c.converter(), p.GetLastFailure())
 		a := Activity{Type: p.GetActivityType().GetName(), Attempt: p.GetAttempt(), LastFailure: p.GetLastFailure().GetMessage()}
 		if t := p.GetNextAttemptScheduleTime(); t != nil {
 			next := t.AsTime()

@@ -51,7 +51,7 @@ type temporal struct {
 	adopted []string
 }
 
-func (f *temporal) Adopt(ctx context.Context, requestID string, e egress.Event) error {
+func (f *temporal) Adopt(_ context.Context, requestID string, e egress.Event) error {
 	f.mu.Lock()
 	f.adopted = append(f.adopted, requestID+" by "+e.Proto().GetId())
 	f.mu.Unlock()

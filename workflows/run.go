@@ -42,6 +42,7 @@ type run struct {
 	asks         workflow.Channel
 	stops        int           // stops that have been answered, one way or another
 	stopErr      error         // how the last one failed, if it did
+	stopped      egress.Info   // what LiveKit answered to it
 	published    egress.Status // what the search attributes say
 	waiting      []string      // delivery steps that wait for a person's word
 	relays       relays

@@ -59,6 +59,8 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 		return egress.Info{}, e.failed
 	case e.stopErr != nil:
 		return egress.Info{}, plainly("stop egress", e.stopErr)
+	case e.stopped.Known():
+		return e.stopped, nil
 	}
 	return e.Latest, nil
 }

@@ -124,7 +124,7 @@ func (e *run) sendStop(ctx workflow.Context) {
 	var info egress.Info
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, stopOptions), livekit.Stop, e.ID).Get(ctx, &info)
 	now := workflow.Now(ctx)
-	e.Evidence.Probed, e.stopErr = now, err
+	e.Evidence.Probed, e.stopErr, e.stopped = now, err, info
 	switch reasonOf(err) {
 	case "":
 		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})

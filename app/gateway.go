@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/gateway"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// durable is the recordings client as the front door knows it.
+type durable struct {
+	*recordings.Client
+}
+
+func (d durable) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, error) {
+	p, err := d.Client.Begin(ctx, recordings.StartOptions{ID: s.ID, Made: s.Made, Request: s.Request, StartBy: s.StartBy})
+	if err != nil {
+		return nil, notDurable(err)
+	}
+	return pending{p}, nil
+}
+
+func (d durable) Stop(ctx context.Context, requestID string) (egress.Info, error) {
+	info, err := d.Client.Stop(ctx, requestID)
+	return info, notDurable(err)
+}
+
+func (d durable) ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error) {
+	workflowID, found, err := d.Client.ByEgressID(ctx, egressID)
+	requestID, _ = egress.RequestID(workflowID)
+	return requestID, found, notDurable(err)
+}
+
+func (d durable) Lost(ctx context.Context, egressIDs []string) (map[string]string, error) {
+	lost, err := d.Client.Lost(ctx, egressIDs)
+	return lost, notDurable(err)
+}
+
+func (d durable) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
+	infos, err := d.Client.Ended(ctx, egressID, room)
+	return infos, notDurable(err)
+}
+
+// pending is a start that a worker has accepted.
+type pending struct {
+	*recordings.Pending
+}
+
+func (p pending) Started(ctx context.Context) (egress.Info, error) {
+	s, err := p.Pending.Started(ctx)
+	return s.Info, err
+}
+
+// notDurable marks an error of Temporal's own, but for its word that it does not know
+// a workflow, which is an answer.
+func notDurable(err error) error {
+	if !errors.Is(err, recordings.ErrTemporal) || recordings.ReasonOf(err) == egress.NotFound {
+		return err
+	}
+	return fmt.Errorf("%w: %w", gateway.ErrNotDurable, err)
+}

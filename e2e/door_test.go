@@ -1,0 +1,216 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// agent is LiveKit's own client, pointed at the door.
+func (w *world) agent() *lksdk.EgressClient {
+	return lksdk.NewEgressClient(w.door.URL, apiKey, apiSecret)
+}
+
+// ask starts a recording of a room through the door, as an agent does, under a key
+// of its own where one is given.
+func (w *world) ask(ctx context.Context, room, key string) (*livekit.EgressInfo, error) {
+	if key != "" {
+		var err error
+		if ctx, err = twirp.WithHTTPRequestHeaders(ctx, http.Header{"Idempotency-Key": {key}}); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as LiveKit's SDKs
+	defer cancel()
+	return w.agent().StartRoomCompositeEgress(lksdk.WithFailover(ctx, false), composite(room).(*livekit.RoomCompositeEgressRequest))
+}
+
+// tokenOf is the request ID that LiveKit has for an egress.
+func (w *world) requestOf(egressID string) string {
+	w.t.Helper()
+	for _, r := range w.fake.Egresses() {
+		if t, ok := egress.TokenOf(r.Info); ok && r.Info.GetEgressId() == egressID {
+			return t.RequestID
+		}
+	}
+	w.t.Fatalf("%s has no token of ours", egressID)
+	return ""
+}
+
+func TestAnAgentChangesOneURLAndItsRecordingIsDurable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+
+	info, err := w.ask(w.ctx(), "room", "")
+	require.NoError(t, err)
+	stopped, err := w.agent().StopEgress(w.ctx(), &livekit.StopEgressRequest{EgressId: info.GetEgressId()})
+	require.NoError(t, err)
+	require.Equal(t, info.GetEgressId(), stopped.GetEgressId())
+
+	v, err := w.client.Wait(w.ctx(), w.requestOf(info.GetEgressId()))
+	require.NoError(t, err)
+	require.Equal(t, egress.StopRequested, v.Stopped, "the stop went through the workflow")
+	require.Len(t, w.consumer.told(info.GetEgressId()), 1)
+}
+
+// Temporal is cut off before, during and after starts. Whatever LiveKit accepted ends
+// with one verdict and one delivery once Temporal is back.
+func TestTemporalIsAwayWhenAgentsStart(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		cut  func(w *world, g *gate, start func()) // calls start, and cuts before, during or after it
+	}{
+		{"before", func(_ *world, g *gate, start func()) { g.cut(); start() }},
+		{"while LiveKit is asked", func(w *world, g *gate, start func()) {
+			w.fake.HoldStarts()
+			var wg sync.WaitGroup
+			wg.Go(start)
+			w.want("a start", func() bool { return w.fake.Calls()["StartRoomCompositeEgress"] > 0 })
+			g.cut()
+			w.fake.ReleaseStarts()
+			wg.Wait()
+		}},
+		{"after", func(_ *world, g *gate, start func()) { start(); g.cut() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t, server.Address)
+			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = g.Address })
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{})
+			var info *livekit.EgressInfo
+			var err error
+
+			tt.cut(w, g, func() { info, err = w.ask(w.ctx(), "room", "key") })
+			g.open()
+			if err != nil { // the caller knows how to ask again
+				require.ErrorContains(t, err, "Idempotency-Key: key")
+				w.want("an answer", func() bool { info, err = w.ask(w.ctx(), "room", "key"); return err == nil })
+			}
+			require.NoError(t, w.fake.EndCall("room"))
+
+			var v egress.Verdict
+			w.want("a verdict", func() bool {
+				ctx, cancel := context.WithTimeout(w.ctx(), 3*time.Second)
+				defer cancel()
+				v, err = w.client.Wait(ctx, "key")
+				return err == nil
+			})
+			require.Equal(t, info.GetEgressId(), v.EgressID)
+			require.Len(t, w.consumer.told(v.EgressID), 1)
+			require.Len(t, w.fake.Egresses(), 1)
+		})
+	}
+}
+
+// stormSeed is of one run, unless REELKEEPER_SEED names it.
+func stormSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("REELKEEPER_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+		seed = n
+	}
+	t.Logf("seed %d (REELKEEPER_SEED)", seed)
+	return seed
+}
+
+// Five hundred agents start through the door while replies are lost, LiveKit fails
+// after it has accepted, calls hang, and the worker is killed: each has its one
+// recording, and none has two.
+func TestFiveHundredStartsInAStorm(t *testing.T) {
+	t.Parallel()
+	const requests, callers, maxTries = 500, 32, 20
+	seed := stormSeed(t)
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		fake.Seed = seed
+		fake.Faults = map[fakelivekit.Fault]float64{
+			fakelivekit.ReplyLost: 0.3, fakelivekit.Reply5xx: 0.1, fakelivekit.ReplyHang: 0.1,
+		}
+		environ["REELKEEPER_START_CALL_TIMEOUT"] = "1s" // the fake hangs for ever
+		environ["REELKEEPER_LOG_LEVEL"] = "error"
+	})
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	killed := make(chan int)
+	go w.killWorkers(ctx, rand.New(rand.NewPCG(seed, 2)), killed)
+
+	ids := make([]string, requests)
+	var g errgroup.Group
+	g.SetLimit(callers)
+	for n := range requests {
+		room := fmt.Sprintf("room-%d", n)
+		w.room(room, fakelivekit.RoomScript{})
+		g.Go(func() error {
+			for tries := 1; ; tries++ {
+				info, err := w.ask(ctx, room, "r-"+room)
+				var te twirp.Error
+				switch {
+				case err == nil:
+					ids[n] = info.GetEgressId()
+					return nil
+				case errors.As(err, &te) && te.Code() != twirp.DeadlineExceeded && te.Code() != twirp.Unavailable && te.Code() != twirp.Internal:
+					return err
+				case ctx.Err() != nil || tries == maxTries:
+					return fmt.Errorf("%s, asked %d times: %w", room, tries, err)
+				}
+			}
+		})
+	}
+	err := g.Wait()
+	end()
+	require.NoError(t, err)
+	t.Logf("%d workers were killed", <-killed)
+
+	w.startWorker()
+	for n := range requests {
+		require.NoError(t, w.fake.EndCall(fmt.Sprintf("room-%d", n)))
+	}
+	recorded := map[string]bool{}
+	for n := range requests {
+		v := w.verdict(fmt.Sprintf("room-%d", n))
+		require.Equal(t, ids[n], v.EgressID)
+		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+		require.Len(t, w.consumer.told(v.EgressID), 1)
+		recorded[v.EgressID] = true
+	}
+	require.Len(t, recorded, requests, "as many distinct recordings")
+	require.Zero(t, w.twins())
+}
+
+// killWorkers runs one worker process after the other, and kills each after a while.
+func (w *world) killWorkers(ctx context.Context, r *rand.Rand, killed chan<- int) {
+	for n := 0; ; n++ {
+		p := w.workerProcess()
+		select {
+		case <-time.After(time.Duration(4000+r.IntN(6000)) * time.Millisecond):
+			p.kill()
+		case <-ctx.Done():
+			p.kill()
+			killed <- n
+			return
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// With REELKEEPER_ENCRYPT_PAYLOADS Temporal keeps nothing readable but the search
+// attributes, and everything goes on as before, for egresses that began before too.
+func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	const sentinel = "SENTINEL-in-a-path"
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_ENCRYPT_PAYLOADS"] = "true"
+	})
+	w.startWorker()
+	theirs := newConsumer(t)
+	record := func(room string, script fakelivekit.RoomScript) egress.Verdict {
+		w.room(room, script)
+		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
+			RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: sentinel}},
+			Webhooks: []*livekit.WebhookConfig{{Url: theirs.URL, SigningKey: apiKey}},
+		}})
+		require.NoError(t, err)
+		time.AfterFunc(time.Second, func() { _ = w.fake.EndCall(room) })
+		return w.verdict(room)
+	}
+	for room, script := range map[string]fakelivekit.RoomScript{
+		"whole": {}, "lost": {Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}}, "failed": {Faults: []fakelivekit.Fault{fakelivekit.UploadFailed}},
+	} {
+		v := record(room, script)
+		require.NotEmpty(t, v.EgressID)
+		require.Len(t, w.consumer.told(v.EgressID), 1)
+		require.Contains(t, theirs.names(v.EgressID), egress.EventEnded)
+	}
+	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "refused", Request: composite("no-such-room")})
+	require.ErrorContains(t, err, "requested room does not exist", "errors are readable to callers")
+
+	for row, err := range w.client.List(w.ctx(), recordings.Filter{Room: "lost"}) {
+		require.NoError(t, err)
+		require.NotNil(t, row.Memo, "memos are readable to us")
+	}
+	all := w.everything()
+	requireNone(t, sentinel, all)
+	requireNone(t, "requested room does not exist", all)
+	require.Contains(t, all, "EGRESS_COMPLETE", "search attributes are never encrypted")
+}

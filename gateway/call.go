@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/lithammer/shortuuid/v4"
+	"github.com/livekit/protocol/auth"
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	// HeaderKey holds a start's idempotency key, which becomes its request ID.
+	HeaderKey = "Idempotency-Key"
+
+	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
+	// ID under which the start can be asked again.
+	HeaderRequestID = "X-Reelkeeper-Request-Id"
+)
+
+// call is one request of ours on its way. It goes through the context, since that
+// is all that Twirp hands to a service.
+type call struct {
+	method   string
+	began    time.Time
+	deadline time.Time // by which the caller is answered
+	grants   *auth.ClaimGrants
+	token    string // the caller's own
+	key      string // of HeaderKey
+
+	// What became of it, for its line in the log.
+	outcome   Outcome
+	requestID string
+	egressID  string
+	room      string
+	code      twirp.ErrorCode
+	cause     error // why it failed, or why it went past Temporal
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return &call{} // Without a grant: refused.
+	}
+	return c
+}
+
+// lasting is a context that ends when the caller is to be answered, and not before:
+// a caller that gives up has still asked.
+func (c *call) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(context.WithoutCancel(ctx), c.deadline)
+}
+
+// share is the moment by which a part of the caller's time is over.
+func (c *call) share(part, of int) time.Time {
+	return c.began.Add(c.deadline.Sub(c.began) * time.Duration(part) / time.Duration(of))
+}
+
+// name fixes the request ID of a start, the caller's own or a new one, and says it in
+// the answer's header.
+func (c *call) name(header http.Header) error {
+	if c.requestID = c.key; c.key == "" {
+		c.requestID = shortuuid.New()
+	}
+	if err := egress.ValidateID(c.requestID); err != nil {
+		e := asEgress(err)
+		c.requestID = ""
+		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
+	}
+	header.Set(HeaderRequestID, c.requestID)
+	return nil
+}
+
+// permit is LiveKit's one error for no token and for a token without the grant.
+func (c *call) permit() error {
+	if !has(c.grants, recording) {
+		return twirp.NewError(twirp.Unauthenticated, "permissions denied")
+	}
+	return nil
+}
+
+// failed notes an error that the caller is answered with.
+func (c *call) failed(err twirp.Error) {
+	c.code, c.outcome = err.Code(), outcomeOf(err.Code())
+	if c.cause == nil {
+		c.cause = err
+	}
+}

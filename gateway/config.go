@@ -1,0 +1,155 @@
+// Package gateway is the front door for agents: LiveKit's own Egress API, at the
+// root of its host, so that an agent in any language changes one URL and every
+// recording it starts is durable. What is not ours goes to LiveKit untouched. It
+// keeps nothing, and it never makes a caller wait for what LiveKit would have
+// answered without it: when Temporal is away, a start goes straight to LiveKit.
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	// DefaultRequestTimeout is below the 10 s after which LiveKit's SDKs give up.
+	DefaultRequestTimeout = 9 * time.Second
+
+	// DefaultMaxBody is the cap of a request's body in bytes. The fake LiveKit's is the
+	// same; the longest real request that we have seen has under 4 KiB.
+	DefaultMaxBody = 4 << 20
+)
+
+// ErrNotDurable marks an error of Begin, Stop or Known that is Temporal's own: it is
+// unreachable, slow, or has no worker. A start may then go straight to LiveKit.
+var ErrNotDurable = errors.New("Temporal")
+
+// Start is one start as a caller asked for it.
+type Start struct {
+	ID      string // request ID: the caller's Idempotency-Key, or made by the door
+	Made    bool   // the door made the ID just now, so that nobody has used it before
+	Request egress.Request
+	StartBy time.Time // LiveKit is not asked for a new egress after this moment
+}
+
+// Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code
+// and message where LiveKit has spoken.
+type Recordings interface {
+	// Begin returns once a worker has accepted the start: from then on it is durable.
+	Begin(ctx context.Context, s Start) (Pending, error)
+	// Stop ends the egress of a request, and answers with what LiveKit said. A
+	// request that is not ours is an error of reason NotFound.
+	Stop(ctx context.Context, requestID string) (egress.Info, error)
+	// ByEgressID finds the request that an egress belongs to.
+	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
+	// Lost are those of some egresses that are settled as lost, although LiveKit may
+	// call them active, with the evidence in words.
+	Lost(ctx context.Context, egressIDs []string) (map[string]string, error)
+	// Ended lists what Temporal remembers of ended egresses, by egress ID or by room,
+	// newest first and bounded. LiveKit forgets them after 24 h.
+	Ended(ctx context.Context, egressID, room string) ([]egress.Info, error)
+}
+
+// Pending is a start that is durable.
+type Pending interface {
+	// Started waits until LiveKit has answered, or ctx ends: then the error has the
+	// reason Ambiguous, and the start goes on.
+	Started(ctx context.Context) (egress.Info, error)
+}
+
+// LiveKit is the LiveKit behind the door. Errors are *egress.Error.
+type LiveKit interface {
+	Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error)
+	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
+	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
+	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+}
+
+// Marker knows our tokens.
+type Marker interface {
+	// Token is the token of the first part of a request.
+	Token(requestID string, part int) egress.Token
+	// VerifyMAC reports whether a token is one that we made.
+	VerifyMAC(requestID string, part int, mac string) bool
+	// OpenWebhooks are the caller's own webhooks, in whose place ours stands.
+	OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig, error)
+}
+
+// Config is what the door needs.
+type Config struct {
+	Keys       auth.KeyProvider // LiveKit's API keys, by which callers sign. Required.
+	Recordings Recordings       // Required.
+	LiveKit    LiveKit          // Required.
+	Marker     Marker           // Required.
+	// Upstream is LiveKit's URL, to which everything else is proxied. Required.
+	Upstream *url.URL
+	// PublicURL is where LiveKit reaches our webhook endpoint. Required.
+	PublicURL string
+	// SigningKey is the name of the API key by which LiveKit signs our webhooks. Required.
+	SigningKey string
+
+	// RequestTimeout is within how long a caller is answered. Defaults to
+	// DefaultRequestTimeout.
+	RequestTimeout time.Duration
+	// FailOpenAfter is how long Temporal has to accept a start before it goes straight
+	// to LiveKit (one second later, so that both cannot). Zero: it never does.
+	FailOpenAfter time.Duration
+	// DeleteRoomWait is how long DeleteRoom waits for the room's egresses to end. Zero:
+	// it does not stop them.
+	DeleteRoomWait time.Duration
+	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
+	MaxBody int64
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+	// Meter defaults to one that measures nothing.
+	Meter metric.Meter
+}
+
+func (c Config) withDefaults() Config {
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	if c.Meter == nil {
+		c.Meter = noop.Meter{}
+	}
+	return c
+}
+
+// Validate names the first field that is wrong.
+func (c Config) Validate() error {
+	switch {
+	case c.Keys == nil || c.Keys.NumKeys() == 0:
+		return fault("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
+	case c.Upstream == nil:
+		return fault("LIVEKIT_URL", "is missing")
+	case c.PublicURL == "":
+		return fault("REELKEEPER_PUBLIC_URL", "is missing")
+	case c.Recordings == nil || c.LiveKit == nil || c.Marker == nil || c.SigningKey == "":
+		return &egress.Error{Reason: egress.Internal, Message: "gateway: Recordings, LiveKit, Marker and SigningKey are required"}
+	case c.RequestTimeout < 0 || c.FailOpenAfter < 0 || c.DeleteRoomWait < 0 || c.MaxBody < 0:
+		return &egress.Error{Reason: egress.Internal, Message: "gateway: a duration or size is negative"}
+	case c.FailOpenAfter > 0 && c.FailOpenAfter+failOpenMargin >= c.RequestTimeout:
+		return fault("REELKEEPER_FAIL_OPEN_AFTER", "want at least %s less than REELKEEPER_REQUEST_TIMEOUT (%s), got %s", failOpenMargin, c.RequestTimeout, c.FailOpenAfter)
+	}
+	return nil
+}
+
+// failOpenMargin lies between the last moment at which a worker may ask LiveKit and
+// the first at which the door does: their clocks may differ by it.
+const failOpenMargin = time.Second
+
+func fault(field, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}

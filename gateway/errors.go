@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// codes are the Twirp codes of reasons for which LiveKit itself has named none.
+var codes = map[egress.Reason]twirp.ErrorCode{
+	egress.Refused:     twirp.InvalidArgument,
+	egress.Denied:      twirp.Unauthenticated,
+	egress.NotFound:    twirp.NotFound,
+	egress.AlreadyOver: twirp.FailedPrecondition,
+	egress.Unanswered:  twirp.DeadlineExceeded,
+	egress.Unreachable: twirp.Unavailable,
+	egress.RateLimited: twirp.ResourceExhausted,
+	egress.Unavailable: twirp.Unavailable,
+	egress.Ambiguous:   twirp.DeadlineExceeded,
+	egress.NoEcho:      twirp.DeadlineExceeded,
+	egress.TooLate:     twirp.Unavailable,
+	egress.Invalid:     twirp.InvalidArgument,
+	egress.Conflict:    twirp.AlreadyExists,
+	egress.Sealed:      twirp.Internal,
+	egress.StillGoing:  twirp.Internal,
+	egress.Consumer:    twirp.Internal,
+	egress.Internal:    twirp.Internal,
+}
+
+// toTwirp is the one place that says what a caller hears of an error: LiveKit's own
+// code and message where it has spoken, else what our reason means in Twirp's words.
+// Neither Temporal's words nor an address of ours ever reach a caller.
+func toTwirp(err error) twirp.Error {
+	var said twirp.Error
+	e := asEgress(err)
+	switch {
+	case e == nil && errors.As(err, &said):
+		return said
+	case e == nil && errors.Is(err, context.DeadlineExceeded):
+		return twirp.NewError(twirp.DeadlineExceeded, "no answer in time")
+	case e == nil:
+		return twirp.NewError(twirp.Internal, "internal error")
+	case errors.Is(err, ErrNotDurable):
+		return twirp.NewError(codes[temporals(e.Reason)], "Temporal does not answer")
+	}
+	if strings.HasPrefix(e.Message, notSent) {
+		return twirp.NewError(codes[e.Reason], "LiveKit not reached")
+	}
+	code := codes[e.Reason]
+	if own := twirp.ErrorCode(e.Code); own != twirp.NoError && twirp.IsValidErrorCode(own) {
+		code = own
+	}
+	return twirp.NewError(code, message(e))
+}
+
+// notSent begins the words of Twirp's client, and not of LiveKit, for a call without
+// an answer. An address follows.
+const notSent = "failed to do request"
+
+// temporals keeps of a reason that Temporal gave only what a caller can act on.
+func temporals(r egress.Reason) egress.Reason {
+	if r == egress.Ambiguous {
+		return r
+	}
+	return egress.Unavailable
+}
+
+func message(e *egress.Error) string {
+	switch {
+	case e.Field != "":
+		return e.Field + ": " + e.Message
+	case e.Message == "":
+		return string(e.Reason)
+	default:
+		return e.Message
+	}
+}
+
+// asEgress is the domain's error in an error, nil where there is none.
+func asEgress(err error) *egress.Error {
+	e, _ := errors.AsType[*egress.Error](err)
+	return e
+}

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// failOpen starts an egress past Temporal: the durability layer must never cost a
+// recording. Our token goes with it, so that it is adopted by its first webhook.
+//
+// Temporal may have the start all the same, and a worker may have asked LiveKit
+// until StartBy. So the door waits a little longer, looks for our token, and asks
+// only where it is absent; a worker that comes later finds the door's. A start of
+// the worker's that LiveKit lists later than that makes a twin, which the workflow's
+// own rule ends; so do two doors that ask for one key within LiveKit's answer to the
+// first. Within one door they are one start.
+func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+	if !until(ctx, s.StartBy.Add(failOpenMargin)) {
+		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
+	}
+	return h.once(s, func() (*livekit.EgressInfo, error) {
+		m, err := h.find(ctx, s)
+		if m != nil || err != nil {
+			return m, err
+		}
+		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(s.Request, h.webhook(s.ID)))
+	})
+}
+
+// flown is what those who ask for one key at the same moment share.
+type flown struct {
+	request egress.Request
+	info    *livekit.EgressInfo
+}
+
+// once runs a start of a request ID once among all that ask for it right now. Who
+// asks for something else under the same key is refused, as its workflow would.
+func (h *Handler) once(s Start, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
+	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
+		m, err := start()
+		return flown{s.Request, m}, err
+	})
+	f, _ := v.(flown)
+	switch {
+	case !proto.Equal(f.request, s.Request):
+		return nil, conflict(s.ID)
+	case err != nil:
+		return nil, err
+	}
+	return f.info, nil
+}
+
+func conflict(requestID string) error {
+	return &egress.Error{Reason: egress.Conflict, Message: fmt.Sprintf("another request already has the ID %q", requestID)}
+}
+
+// find looks once for our token among LiveKit's egresses. Where LiveKit does not
+// say, nothing is started: it might be the second.
+func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+	ours := h.cfg.Marker.Token(s.ID, 1)
+	items, err := h.candidates(ctx, egress.Summarize(s.Request).Room)
+	if err != nil {
+		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "look for an earlier start", Err: err}
+	}
+	for _, m := range items {
+		if t, ok := egress.TokenOf(m); ok && t.Same(ours) {
+			return m, nil
+		}
+	}
+	return nil, nil
+}
+
+// candidates are where our egress would be: a web egress has no room to filter by.
+func (h *Handler) candidates(ctx context.Context, room string) ([]*livekit.EgressInfo, error) {
+	if room == "" {
+		return h.cfg.LiveKit.Active(ctx)
+	}
+	return h.cfg.LiveKit.InRoom(ctx, room)
+}
+
+// webhook is our own webhook of a request.
+func (h *Handler) webhook(requestID string) *livekit.WebhookConfig {
+	return &livekit.WebhookConfig{
+		Url:        strings.TrimSuffix(h.cfg.PublicURL, "/") + h.cfg.Marker.Token(requestID, 1).Path(),
+		SigningKey: h.cfg.SigningKey,
+	}
+}
+
+// until waits for a moment, and reports false when the context ended first.
+func until(ctx context.Context, at time.Time) bool {
+	t := time.NewTimer(time.Until(at))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

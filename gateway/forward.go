@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+var lenient = protojson.UnmarshalOptions{DiscardUnknown: true}
+
+// forward sends a start that names what only a newer LiveKit knows as it came, with
+// our webhook put in front: a recording that silently lacks what was asked for is
+// worse than one that is adopted later. r is what we can read of it.
+func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r egress.Request, raw json.RawMessage) {
+	ctx, cancel := c.lasting(hr.Context())
+	defer cancel()
+	c.room = egress.Summarize(r).Room
+	answer, err := h.forwardOnce(ctx, c, r, raw)
+	if err != nil {
+		c.cause = err
+		e := toTwirp(goesOn(c.requestID, err))
+		h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
+		return
+	}
+	if c.outcome = Forwarded; answer.status != http.StatusOK {
+		c.failed(answer.refusal())
+	}
+	w.Header().Set("Content-Type", answer.contentType)
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body) // A caller that has gone needs no answer.
+}
+
+// forwardOnce forwards a start of a request ID once among all that ask for it now.
+func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (reply, error) {
+	if err := h.checkWebhooks(r); err != nil {
+		return reply{}, err
+	}
+	type flown struct {
+		raw    json.RawMessage
+		answer reply
+	}
+	v, err, _ := h.flights.Do("forward "+c.requestID, func() (any, error) {
+		answer, err := h.forwarded(ctx, c, r, raw)
+		return flown{raw, answer}, err
+	})
+	f, _ := v.(flown)
+	if !bytes.Equal(f.raw, raw) {
+		return reply{}, conflict(c.requestID)
+	}
+	info := &livekit.EgressInfo{}
+	if err == nil && f.answer.status == http.StatusOK && (lenient.Unmarshal(f.answer.body, info) != nil || info.GetEgressId() == "") {
+		err = &egress.Error{Reason: egress.Ambiguous, Message: "the answer names no egress"}
+	}
+	c.egressID = info.GetEgressId()
+	return f.answer, err
+}
+
+// forwarded is LiveKit's answer. Under a key that the caller chose, the egress may
+// be running already; whether it is what the caller asks for now is not known then,
+// since of LiveKit's echo we read only what we know.
+func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (reply, error) {
+	if c.key != "" {
+		m, err := h.find(ctx, Start{ID: c.requestID, Request: r})
+		if err != nil {
+			return reply{}, err
+		}
+		if m != nil {
+			b, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(h.shown(m))
+			return reply{http.StatusOK, "application/json", b}, err
+		}
+	}
+	body, err := insertWebhook(raw, h.webhook(c.requestID))
+	if err != nil {
+		return reply{}, err
+	}
+	answer, err := h.livekit.post(ctx, c.token, c.method, body)
+	if err == nil && answer.status == http.StatusOK {
+		answer.body = hideWebhook(answer.body)
+	}
+	return answer, err
+}
+
+// insertWebhook puts a webhook in front of a request's own. All else keeps its
+// bytes, but for the space between them and the order of the top level.
+func insertWebhook(request json.RawMessage, w *livekit.WebhookConfig) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	var hooks []json.RawMessage
+	if err := json.Unmarshal(request, &fields); err != nil {
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	if own := fields["webhooks"]; own != nil {
+		if err := json.Unmarshal(own, &hooks); err != nil {
+			return nil, fmt.Errorf("forward: %w", err)
+		}
+	}
+	ours := encode(map[string]string{"url": w.GetUrl(), "signing_key": w.GetSigningKey()})
+	fields["webhooks"] = encode(append([]json.RawMessage{ours}, hooks...))
+	return encode(fields), nil
+}
+
+// hideWebhook takes our webhook out of the request that an answer echoes, whatever
+// the name of its kind. What is not shaped like one stays as it is.
+func hideWebhook(answer []byte) []byte {
+	var info map[string]json.RawMessage
+	if json.Unmarshal(answer, &info) != nil {
+		return answer
+	}
+	for kind, value := range info {
+		var request map[string]json.RawMessage
+		var hooks []json.RawMessage
+		if json.Unmarshal(value, &request) != nil || json.Unmarshal(request["webhooks"], &hooks) != nil {
+			continue
+		}
+		theirs := []json.RawMessage{}
+		for _, hook := range hooks {
+			var w livekit.WebhookConfig
+			if lenient.Unmarshal(hook, &w) != nil || !isOurs(&w) {
+				theirs = append(theirs, hook)
+			}
+		}
+		request["webhooks"] = encode(theirs)
+		info[kind] = encode(request)
+	}
+	return encode(info)
+}
+
+// encode is json.Marshal, but for characters of HTML, which it leaves alone. What
+// it is given was decoded from JSON, or is a string: it does not fail.
+func encode(v any) json.RawMessage {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err)
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+func isOurs(w *livekit.WebhookConfig) bool {
+	_, ours := egress.ParseToken(w.GetUrl())
+	return ours
+}

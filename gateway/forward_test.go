@@ -1,0 +1,196 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// newerLiveKit answers a start with the request that it got, field by field.
+func newerLiveKit(t *testing.T) http.Handler {
+	t.Helper()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request json.RawMessage
+		_ = json.NewDecoder(r.Body).Decode(&request)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"egress_id":"EG_new","status":"EGRESS_PREPARING","hologram":%s,"sizes":[1.0,12345678901234567890]}`, request)
+	})
+}
+
+const newField = `{"room_name":"daily","hologram":{"depth":1.0,"n":12345678901234567890,"text":"a<b>&c"},"webhooks":[{"url":"https://a.example.com","signing_key":"APIother","retries":9}]}`
+
+func TestAStartWithAnUnknownFieldIsForwardedWhole(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newerLiveKit(t))
+	r := request(t.Context(), t, "StartRoomCompositeEgress", newField)
+	r.Header.Set("Idempotency-Key", "call-7")
+	w := b.do(r)
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+
+	require.Len(t, b.reached(), 1)
+	sent := b.reached()[0]
+	require.Equal(t, "Egress/StartRoomCompositeEgress", sent.method)
+	require.Equal(t, r.Header.Get("Authorization"), sent.authorization)
+	require.Contains(t, sent.body, `{"depth":1.0,"n":12345678901234567890,"text":"a<b>&c"}`, "bytes of an unknown field changed")
+	require.JSONEq(t, `{"room_name":"daily","hologram":{"depth":1.0,"n":12345678901234567890,"text":"a<b>&c"},"webhooks":[`+
+		`{"url":"https://door.example.com/webhooks/livekit/call-7/1/mac-call-7","signing_key":"APIkey"},`+
+		`{"url":"https://a.example.com","signing_key":"APIother","retries":9}]}`, sent.body)
+
+	require.NotContains(t, w.Body.String(), "door.example.com", "our webhook shows")
+	require.Contains(t, w.Body.String(), `"webhooks":[{"url":"https://a.example.com","signing_key":"APIother","retries":9}]`)
+	require.Contains(t, w.Body.String(), `"sizes":[1.0,12345678901234567890]`)
+	require.Equal(t, "call-7", w.Header().Get("X-Reelkeeper-Request-Id"))
+	require.Empty(t, b.recordings.begun())
+	require.Equal(t, map[string]int64{"StartRoomCompositeEgress forwarded": 1}, b.counts(t))
+	require.Equal(t, map[string]any{
+		"level": "WARN", "msg": "door", "method": "StartRoomCompositeEgress", "outcome": "forwarded",
+		"requestID": "call-7", "egressID": "EG_new", "room": "daily",
+	}, b.line(t))
+}
+
+func TestWhatCountsAsUnknown(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		body      string
+		forwarded int
+	}{
+		"a known request":             {`{"room_name":"daily","layout":"grid"}`, 0},
+		"camel case":                  {`{"roomName":"daily"}`, 0},
+		"what follows":                {`{"room_name":"daily"} {"hologram":1}`, 0},
+		"an unknown field":            {`{"room_name":"daily","hologram":1}`, 1},
+		"one deep inside":             {`{"file_outputs":[{"filepath":"x.mp4","s3":{"hologram":1}}]}`, 1},
+		"an unknown enum name":        {`{"preset":"H264_8K_120"}`, 1},
+		"no webhooks":                 {`{"webhooks":null,"hologram":1}`, 1},
+		"an unknown field of webhook": {`{"webhooks":[{"url":"https://a.example.com","hologram":1}]}`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, newerLiveKit(t))
+			w := b.call(t, "StartRoomCompositeEgress", tc.body)
+			require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+			require.Len(t, b.reached(), tc.forwarded)
+			require.Len(t, b.recordings.begun(), 1-tc.forwarded)
+		})
+	}
+}
+
+func TestJSONThatIsNoneIsTwirpsToRefuse(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"", "nonsense", `{"room_name":1}`, `{"room_name":"a","room_name":"b"}`, `[]`, `{"hologram":`, `{"hologram":1,"room_name":1}`} {
+		b := newBench(t, newerLiveKit(t))
+		w := b.call(t, "StartRoomCompositeEgress", body)
+		require.Equal(t, http.StatusBadRequest, w.Code)
+		require.Equal(t, refusal{"malformed", "the json request could not be decoded"}, refusalIn(t, w))
+		require.Empty(t, b.reached())
+		require.Empty(t, b.recordings.begun())
+		require.Equal(t, map[string]int64{"StartRoomCompositeEgress unreadable": 1}, b.counts(t))
+	}
+}
+
+func TestAForwardedStartUnderAKnownKeyIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newerLiveKit(t))
+	b.liveKit.add(running("EG_first", "call-7", theirs()))
+	w := b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7")
+	m := infoIn(t, w)
+	require.Equal(t, "EG_first", m.GetEgressId())
+	require.Equal(t, []string{theirs().GetUrl()}, urlsOf(m))
+	require.Empty(t, b.reached())
+}
+
+func TestTwoForwardedStartsWithOneKeyAtOnceAreOne(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}, 2), make(chan struct{})
+	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- struct{}{}
+		<-release
+		newerLiveKit(t).ServeHTTP(w, r)
+	}))
+	var all sync.WaitGroup
+	codes := make(chan int, 2)
+	ask := func() { codes <- b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7").Code }
+	all.Go(ask)
+	<-begun
+	b.liveKit.add(running("EG_new", "call-7")) // for the second, should it come late
+	all.Go(ask)
+	close(release)
+	all.Wait()
+	require.Equal(t, []int{200, 200}, []int{<-codes, <-codes})
+	require.Len(t, b.reached(), 1)
+}
+
+func TestWhatLiveKitSaysOfAForwardedStartReachesTheCaller(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		status                     int
+		contentType, body, outcome string
+	}{
+		"a refusal":        {404, "application/json", `{"code":"not_found","msg":"requested room does not exist"}`, "refused"},
+		"a bad token":      {401, "text/plain", "invalid API key: APIkey", "error"},
+		"a proxy's answer": {502, "text/html", "<html>Bad Gateway", "error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", tc.contentType)
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+			w := b.call(t, "StartRoomCompositeEgress", newField)
+			require.Equal(t, tc.status, w.Code)
+			require.Equal(t, tc.contentType, w.Header().Get("Content-Type"))
+			require.Equal(t, tc.body, w.Body.String())
+			require.Equal(t, map[string]int64{"StartRoomCompositeEgress " + tc.outcome: 1}, b.counts(t))
+		})
+	}
+}
+
+func TestAForwardedStartWithoutAnAnswerMayGoOn(t *testing.T) {
+	t.Parallel()
+	for name, up := range map[string]http.HandlerFunc{
+		"cut":       func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"no egress": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) },
+		"a page":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, up)
+			w := b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7")
+			require.Equal(t, "deadline_exceeded", refusalIn(t, w).Code)
+			require.Contains(t, refusalIn(t, w).Msg, "Idempotency-Key: call-7")
+		})
+	}
+}
+
+func TestAListOrStopWithAnUnknownFieldIsProxiedWhole(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"ListEgress", "StopEgress"} {
+		b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("as it came")) }))
+		w := b.call(t, method, `{"egress_id": "EG_1", "not_invented_yet": 1}`)
+		require.Equal(t, "as it came", w.Body.String())
+		require.JSONEq(t, `{"egress_id": "EG_1", "not_invented_yet": 1}`, b.reached()[0].body)
+		require.Equal(t, map[string]int64{method + " forwarded": 1}, b.counts(t))
+	}
+}
+
+func TestMethodsThatAreNotOursGoToLiveKit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	for _, call := range []struct{ verb, path string }{
+		{"GET", "/twirp/livekit.Egress/UpdateLayout"}, {"POST", "/twirp/livekit.Egress/UpdateEgress"},
+		{"POST", "/twirp/livekit.Egress/NotInventedYet"}, {"GET", "/twirp/livekit.Egress/StartWebEgress"},
+		{"POST", "/twirp/livekit.RoomService/CreateRoom"}, {"GET", "/"},
+	} {
+		w := httptest.NewRecorder()
+		b.door.ServeHTTP(w, httptest.NewRequest(call.verb, call.path, nil))
+		require.Equal(t, http.StatusTeapot, w.Code, call)
+	}
+	require.Len(t, b.reached(), 6)
+	require.Equal(t, map[string]int64{"other proxied": 6}, b.counts(t))
+	require.Empty(t, b.log.String())
+}

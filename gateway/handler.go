@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Handler is the front door. It belongs at the root of a host: LiveKit's Python SDK
+// drops the path of a URL.
+type Handler struct {
+	cfg     Config
+	gate    gate
+	records *records
+	proxy   http.Handler
+	rooms   http.Handler
+	twirp   http.Handler
+	livekit upstream
+	flights singleflight.Group
+}
+
+// New makes the door. Its metrics exist from then on.
+func New(c Config) (*Handler, error) {
+	c = c.withDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	r, err := newRecords(c.Meter, c.Log)
+	if err != nil {
+		return nil, fmt.Errorf("door metrics: %w", err)
+	}
+	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(c.Upstream, c.Log), livekit: newUpstream(c.Upstream)}
+	h.rooms = newRooms(roomsConfig{
+		Proxy:   h.proxy,
+		Closer:  closer{h},
+		Allowed: func(r *http.Request, _ string) bool { return h.gate.allowed(r, creating) },
+		Wait:    c.DeleteRoomWait,
+		Log:     c.Log,
+	})
+	h.twirp = livekit.NewEgressServer(service{h}, twirp.WithServerHooks(&twirp.ServerHooks{
+		Error: func(ctx context.Context, err twirp.Error) context.Context {
+			callOf(ctx).failed(err)
+			return ctx
+		},
+	}))
+	return h, nil
+}
+
+// ServeHTTP answers what is ours, and hands the rest to LiveKit.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method, request := methodOf(r)
+	if request != nil {
+		now := time.Now()
+		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey)}
+		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c)
+		return
+	}
+	h.records.passed(r.Context(), r.URL.Path)
+	if r.URL.Path == deleteRoomPath {
+		h.rooms.ServeHTTP(w, r)
+		return
+	}
+	h.proxy.ServeHTTP(w, r)
+}
+
+// serve answers a call of ours, whatever happens, and records it.
+func (h *Handler) serve(w *answer, r *http.Request, c *call) {
+	defer h.records.record(context.WithoutCancel(r.Context()), c)
+	defer h.contain(w, r, c)
+	r.Body = http.MaxBytesReader(w, r.Body, h.cfg.MaxBody)
+	grants, problem := h.gate.grants(r)
+	if problem != "" {
+		c.outcome = Unauthenticated
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(problem)) // A caller that has gone needs no answer.
+		return
+	}
+	c.grants = grants
+	c.token, _ = tokenOf(r)
+	body, broken := h.read(w, r, c.deadline)
+	if broken != nil {
+		h.refuse(w, c, broken.err, broken.status)
+		return
+	}
+	if _, start := starts[c.method]; start && c.permit() == nil {
+		if err := c.name(w.Header()); err != nil {
+			e := toTwirp(err)
+			h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
+			return
+		}
+	}
+	h.answer(w, withBody(r, body), c, body)
+}
+
+// answer goes through Twirp, but for a request that Twirp would trim.
+func (h *Handler) answer(w *answer, r *http.Request, c *call, body []byte) {
+	_, request := methodOf(r)
+	var raw json.RawMessage
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") && c.permit() == nil {
+		raw = newer(body, request)
+	}
+	start, isStart := request.(egress.Request)
+	switch {
+	case raw == nil:
+		h.twirp.ServeHTTP(w, r)
+	case isStart:
+		h.forward(w, r, c, start, raw)
+	default:
+		c.outcome = Forwarded
+		h.proxy.ServeHTTP(w, r)
+	}
+}
+
+// refuse answers with an error in Twirp's form.
+func (h *Handler) refuse(w http.ResponseWriter, c *call, err twirp.Error, status int) {
+	c.failed(err)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"code": string(err.Code()), "msg": err.Msg()}) // A caller that has gone needs no answer.
+}
+
+// contain answers for a call that panicked. Twirp has answered where it was inside.
+func (h *Handler) contain(w *answer, r *http.Request, c *call) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		c.outcome = Failed
+		panic(p)
+	}
+	c.cause = fmt.Errorf("panic: %v", p)
+	h.cfg.Log.ErrorContext(r.Context(), "panic", "method", c.method, "requestID", c.requestID, "stack", string(debug.Stack()))
+	if c.outcome = Failed; !w.begun {
+		h.refuse(w, c, twirp.NewError(twirp.Internal, "internal error"), http.StatusInternalServerError)
+	}
+}
+
+// answer is a response that knows whether it has begun.
+type answer struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader begins the response.
+func (a *answer) WriteHeader(status int) {
+	a.begun = true
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

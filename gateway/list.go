@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+	"google.golang.org/protobuf/proto"
+)
+
+// knowFor is how long a list waits for what Temporal adds to it.
+const knowFor = 2 * time.Second
+
+// list is LiveKit's list, asked in the caller's name, with what we know better: an
+// egress that is lost is not shown active for ever, and one that LiveKit has
+// forgotten is remembered. What Temporal cannot say is left out; it is no error.
+func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	c := callOf(ctx)
+	if err := c.permit(); err != nil {
+		return nil, err
+	}
+	c.room, c.egressID = r.GetRoomName(), r.GetEgressId()
+	ctx, cancel := context.WithDeadline(ctx, c.deadline)
+	defer cancel()
+	list, err := h.livekit.list(ctx, c.token, r)
+	forgotten := r.GetEgressId() != "" && isNotFound(err)
+	if err != nil && !forgotten {
+		c.cause = err
+		return nil, toTwirp(err)
+	}
+	shown := &livekit.ListEgressResponse{}
+	if list != nil {
+		shown = list
+	}
+	for i, m := range shown.GetItems() {
+		shown.Items[i] = h.shown(m)
+	}
+	c.outcome = Durable
+	if add := h.improve(ctx, r, shown); add != nil {
+		c.outcome, c.cause = Direct, add
+	}
+	if forgotten && len(shown.GetItems()) == 0 {
+		return nil, toTwirp(err)
+	}
+	return shown, nil
+}
+
+func isNotFound(err error) bool {
+	var te twirp.Error
+	return errors.As(err, &te) && te.Code() == twirp.NotFound
+}
+
+// improve puts into a list what Temporal knows.
+func (h *Handler) improve(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
+	ctx, cancel := context.WithTimeout(ctx, knowFor)
+	defer cancel()
+	return errors.Join(h.remember(ctx, r, list), h.lose(ctx, r, list))
+}
+
+// remember adds what LiveKit has forgotten of an egress or a room: where the whole
+// list was asked for, and is here.
+func (h *Handler) remember(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
+	switch {
+	case r.GetActive() || r.GetPageToken() != nil || list.GetNextPageToken().GetToken() != "":
+		return nil
+	case r.GetEgressId() == "" && r.GetRoomName() == "", r.GetEgressId() != "" && len(list.GetItems()) > 0:
+		return nil
+	}
+	room := r.GetRoomName()
+	if r.GetEgressId() != "" {
+		room = "" // As at LiveKit, an ID overrides the other filters.
+	}
+	ended, err := h.cfg.Recordings.Ended(ctx, r.GetEgressId(), room)
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for _, m := range list.GetItems() {
+		listed[m.GetEgressId()] = true
+	}
+	for _, info := range ended {
+		if info.Known() && !listed[info.Proto().GetEgressId()] {
+			list.Items = append(list.Items, info.Proto())
+		}
+	}
+	return nil
+}
+
+// lose shows as failed what is lost, although LiveKit may call it active: there is
+// no word for it in LiveKit's API. It is no longer one of the active ones.
+func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
+	var running []string
+	for _, m := range list.GetItems() {
+		if !over(m) {
+			running = append(running, m.GetEgressId())
+		}
+	}
+	if len(running) == 0 {
+		return nil
+	}
+	lost, err := h.cfg.Recordings.Lost(ctx, running)
+	if err != nil {
+		return err
+	}
+	var items []*livekit.EgressInfo
+	for _, m := range list.GetItems() {
+		evidence, gone := lost[m.GetEgressId()]
+		switch {
+		case !gone:
+			items = append(items, m)
+		case !r.GetActive():
+			m = proto.CloneOf(m)
+			m.Status, m.Error = livekit.EgressStatus_EGRESS_FAILED, "lost: "+evidence
+			items = append(items, m)
+		}
+	}
+	list.Items = items
+	return nil
+}

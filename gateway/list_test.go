@@ -1,0 +1,218 @@
+package gateway_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// listing is LiveKit's list at its own address.
+type listing struct {
+	livekit.Egress
+	answer *livekit.ListEgressResponse
+	err    error
+	asked  *livekit.ListEgressRequest
+}
+
+func (l *listing) ListEgress(_ context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	l.asked = r
+	if l.err != nil {
+		return nil, l.err
+	}
+	return cmp.Or(l.answer, &livekit.ListEgressResponse{}), nil
+}
+
+// shownIn are an answer's egresses with status and error.
+func shownIn(list *livekit.ListEgressResponse) []string {
+	shown := []string{}
+	for _, m := range list.GetItems() {
+		shown = append(shown, m.GetEgressId()+" "+m.GetStatus().String()+" "+m.GetError())
+	}
+	return shown
+}
+
+func remembered(t *testing.T, ids ...string) func(context.Context, string, string) ([]egress.Info, error) {
+	t.Helper()
+	var all []egress.Info
+	for _, id := range ids {
+		m := running(id, "")
+		m.Status = livekit.EgressStatus_EGRESS_COMPLETE
+		info, err := egress.NewInfo(m)
+		require.NoError(t, err)
+		all = append(all, info)
+	}
+	return func(context.Context, string, string) ([]egress.Info, error) { return all, nil }
+}
+
+func TestAListIsLiveKitsOwnWithoutOurWebhooks(t *testing.T) {
+	t.Parallel()
+	up := &listing{answer: &livekit.ListEgressResponse{
+		Items:         []*livekit.EgressInfo{running("EG_1", "call-1", theirs()), running("EG_2", "", theirs()), running("EG_3", "call-3")},
+		NextPageToken: &livekit.TokenPagination{Token: "next"},
+	}}
+	b := newBench(t, livekit.NewEgressServer(up))
+	got, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily", PageToken: &livekit.TokenPagination{Token: "page"}})
+	require.NoError(t, err)
+	require.Equal(t, "daily", up.asked.GetRoomName())
+	require.Equal(t, "page", up.asked.GetPageToken().GetToken())
+	require.Equal(t, "next", got.GetNextPageToken().GetToken())
+	require.Equal(t, []string{"EG_1 EGRESS_ACTIVE ", "EG_2 EGRESS_ACTIVE ", "EG_3 EGRESS_ACTIVE "}, shownIn(got))
+	for i, want := range []int{1, 1, 0} {
+		require.Len(t, got.GetItems()[i].GetRoomComposite().GetWebhooks(), want)
+	}
+	require.Equal(t, theirs().GetUrl(), got.GetItems()[0].GetRoomComposite().GetWebhooks()[0].GetUrl())
+}
+
+func TestALostEgressIsNotShownActiveForEver(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		ask  *livekit.ListEgressRequest
+		want []string
+	}{
+		"all":        {&livekit.ListEgressRequest{}, []string{"EG_1 EGRESS_ACTIVE ", "EG_2 EGRESS_FAILED lost: its room is gone"}},
+		"a room":     {&livekit.ListEgressRequest{RoomName: "daily"}, []string{"EG_1 EGRESS_ACTIVE ", "EG_2 EGRESS_FAILED lost: its room is gone"}},
+		"the active": {&livekit.ListEgressRequest{Active: true}, []string{"EG_1 EGRESS_ACTIVE "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{
+				Items: []*livekit.EgressInfo{running("EG_1", "call-1"), running("EG_2", "call-2")},
+			}}))
+			b.recordings.lost = func(_ context.Context, ids []string) (map[string]string, error) {
+				require.Equal(t, []string{"EG_1", "EG_2"}, ids)
+				return map[string]string{"EG_2": "its room is gone"}, nil
+			}
+			got, err := b.sdk(t).ListEgress(t.Context(), tc.ask)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, shownIn(got))
+			require.Equal(t, map[string]int64{"ListEgress durable": 1}, b.counts(t))
+		})
+	}
+}
+
+func TestOnlyWhatLiveKitCallsRunningIsAskedAfter(t *testing.T) {
+	t.Parallel()
+	ended := running("EG_1", "call-1")
+	ended.Status = livekit.EgressStatus_EGRESS_COMPLETE
+	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{ended}}}))
+	b.recordings.lost = func(context.Context, []string) (map[string]string, error) {
+		return nil, errors.New("asked without need")
+	}
+	_, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"ListEgress durable": 1}, b.counts(t))
+}
+
+func TestWhatLiveKitHasForgottenIsRemembered(t *testing.T) {
+	t.Parallel()
+	notFound := twirp.NewError(twirp.NotFound, "egress does not exist")
+	page := &livekit.TokenPagination{Token: "page"}
+	here := func() *livekit.ListEgressResponse {
+		return &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{running("EG_1", "call-1")}}
+	}
+	for name, tc := range map[string]struct {
+		ask    *livekit.ListEgressRequest
+		up     *listing
+		want   []string
+		wanted string // of Temporal
+	}{
+		"by ID":                     {&livekit.ListEgressRequest{EgressId: "EG_2"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/"},
+		"by ID and room":            {&livekit.ListEgressRequest{EgressId: "EG_2", RoomName: "daily"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/"},
+		"by ID, but LiveKit has it": {&livekit.ListEgressRequest{EgressId: "EG_1"}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
+		"by room":                   {&livekit.ListEgressRequest{RoomName: "daily"}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE ", "EG_2 EGRESS_COMPLETE "}, "/daily"},
+		"by room, active":           {&livekit.ListEgressRequest{RoomName: "daily", Active: true}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
+		"by room, a later page":     {&livekit.ListEgressRequest{RoomName: "daily", PageToken: page}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
+		"by room, not the last page": {
+			&livekit.ListEgressRequest{RoomName: "daily"},
+			&listing{answer: &livekit.ListEgressResponse{Items: here().Items, NextPageToken: page}}, []string{"EG_1 EGRESS_ACTIVE "}, "",
+		},
+		"all": {&livekit.ListEgressRequest{}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, livekit.NewEgressServer(tc.up))
+			asked, known := "", remembered(t, "EG_1", "EG_2")
+			if tc.ask.EgressId != "" {
+				known = remembered(t, "EG_2")
+			}
+			b.recordings.ended = func(ctx context.Context, id, room string) ([]egress.Info, error) {
+				asked = id + "/" + room
+				return known(ctx, id, room)
+			}
+			got, err := b.sdk(t).ListEgress(t.Context(), tc.ask)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, shownIn(got))
+			require.Equal(t, tc.wanted, asked)
+		})
+	}
+}
+
+func TestAnEgressThatNobodyKnowsIsNotFound(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, livekit.NewEgressServer(&listing{err: twirp.NewError(twirp.NotFound, "egress does not exist")}))
+	_, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{EgressId: "EG_9"})
+	var te twirp.Error
+	require.ErrorAs(t, err, &te)
+	require.Equal(t, twirp.NotFound, te.Code())
+	require.Equal(t, "egress does not exist", te.Msg())
+	require.Equal(t, map[string]int64{"ListEgress refused": 1}, b.counts(t))
+}
+
+func TestWithoutTemporalAListIsLiveKitsAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{running("EG_1", "call-1")}}}))
+	b.recordings.lost = func(context.Context, []string) (map[string]string, error) { return nil, away }
+	b.recordings.ended = func(context.Context, string, string) ([]egress.Info, error) { return nil, away }
+	got, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"EG_1 EGRESS_ACTIVE "}, shownIn(got))
+	require.Equal(t, map[string]int64{"ListEgress direct": 1}, b.counts(t))
+}
+
+func TestASlowTemporalHoldsAListUpForTwoSecondsInAll(t *testing.T) {
+	t.Parallel()
+	var bounds []time.Duration
+	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{running("EG_1", "call-1")}}}))
+	until := func(ctx context.Context) error {
+		by, _ := ctx.Deadline()
+		bounds = append(bounds, time.Until(by))
+		return away
+	}
+	b.recordings.lost = func(ctx context.Context, _ []string) (map[string]string, error) { return nil, until(ctx) }
+	b.recordings.ended = func(ctx context.Context, _, _ string) ([]egress.Info, error) { return nil, until(ctx) }
+	_, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
+	require.NoError(t, err)
+	require.Len(t, bounds, 2)
+	require.LessOrEqual(t, bounds[0], 2*time.Second)
+	require.Less(t, bounds[1], bounds[0], "each has a time of its own")
+}
+
+func TestWhatLiveKitSaysOfAListReachesTheCaller(t *testing.T) {
+	t.Parallel()
+	for _, said := range []twirp.Error{
+		twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded"), twirp.NewError(twirp.Unauthenticated, "permissions denied"),
+		twirp.NewError(twirp.NotFound, "room does not exist"),
+	} {
+		b := newBench(t, livekit.NewEgressServer(&listing{err: said}))
+		w := b.call(t, "ListEgress", `{"room_name":"daily"}`)
+		require.Equal(t, refusal{string(said.Code()), said.Msg()}, refusalIn(t, w))
+	}
+}
+
+func TestALiveKitOutOfReachIsToldWithoutItsAddress(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	w := b.call(t, "ListEgress", `{}`)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, refusal{"unavailable", "LiveKit not reached"}, refusalIn(t, w))
+	require.Equal(t, map[string]int64{"ListEgress error": 1}, b.counts(t))
+}

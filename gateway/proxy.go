@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twitchtv/twirp"
+)
+
+const (
+	// proxyDialTimeout is below the 9 s in which a caller is to be answered: one that
+	// asks while LiveKit is away learns that instead of giving up.
+	proxyDialTimeout = 5 * time.Second
+
+	// proxyIdleTimeout is half of what load balancers commonly keep an idle connection
+	// (60 s), so that a request seldom meets one that is just being closed.
+	proxyIdleTimeout = 30 * time.Second
+
+	// proxyIdleConns is how many connections to LiveKit are kept. net/http's own 2 would
+	// make most calls of a busy agent fleet dial anew.
+	proxyIdleConns = 256
+
+	// proxyStall is how long a caller may let its request's body rest: twice what the
+	// server gives to a whole request.
+	proxyStall = 30 * time.Second
+)
+
+// proxy hands to LiveKit what is not ours.
+type proxy struct {
+	reverse  *httputil.ReverseProxy
+	upstream *url.URL
+	stall    time.Duration
+	log      *slog.Logger
+}
+
+// newProxy makes the handler of everything that is not ours. Requests and answers
+// pass as they came, websockets and bodies of any length included, and they take as
+// long as they take. upstream is LiveKit's URL, ws and wss included; its path is put
+// before that of a request.
+func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
+	p := &proxy{upstream: httpURL(upstream), stall: proxyStall, log: log}
+	p.reverse = &httputil.ReverseProxy{
+		Rewrite:       p.rewrite,
+		Transport:     proxyTransport(),
+		FlushInterval: -1, // What LiveKit has said is not held back.
+		ErrorHandler:  p.fail,
+		// It tells of an answer that broke off in the middle, and never of a URL.
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return p
+}
+
+// httpURL is where LiveKit is: signalling and API share a host, and settings may name
+// either.
+func httpURL(u *url.URL) *url.URL {
+	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	switch u.Scheme {
+	case "ws":
+		base.Scheme = "http"
+	case "wss":
+		base.Scheme = "https"
+	}
+	return base
+}
+
+// proxyTransport has no timeout for an answer: LiveKit takes 75 s over a start, and
+// longer over a phone call that is to be answered. It goes through no proxy of the
+// environment's, and speaks HTTP/1.1 alone, which websockets need.
+func proxyTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: proxyDialTimeout}
+	return &http.Transport{
+		DialContext:           dialer.DialContext,
+		TLSHandshakeTimeout:   proxyDialTimeout,
+		IdleConnTimeout:       proxyIdleTimeout,
+		MaxIdleConnsPerHost:   proxyIdleConns,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true, // Else an answer would be unpacked for a caller that asked for none.
+	}
+}
+
+// rewrite sends a request to LiveKit, with Host set to LiveKit's.
+func (p *proxy) rewrite(r *httputil.ProxyRequest) {
+	r.SetURL(p.upstream)
+	r.Out.URL.RawQuery = r.In.URL.RawQuery // httputil drops what it can't parse,
+	r.Out.Trailer = r.In.Trailer           // and trailers, which come after the body.
+	// A proxy before us is believed as it would be by LiveKit, which places callers by
+	// their address. We add ourselves to the chain.
+	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+	r.SetXForwarded()
+	for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if known := r.In.Header[name]; known != nil {
+			r.Out.Header[name] = known
+		}
+	}
+}
+
+// ServeHTTP hands one request on.
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := &upload{ReadCloser: r.Body, stall: p.stall, control: http.NewResponseController(w)}
+	defer body.end()
+	r = r.WithContext(r.Context()) // A copy: the caller's request stays as it is.
+	r.Body = body
+	p.reverse.ServeHTTP(w, r)
+}
+
+// fail answers where LiveKit did not. Neither its line nor its answer has a query: it
+// may hold an access_token.
+func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
+	ctx, path := r.Context(), strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(p.upstream.Path, "/"))
+	log := p.log.With("method", r.Method, "path", path, "error", err)
+	if ctx.Err() != nil { // A body that came no further ends the context, too.
+		log.DebugContext(ctx, "caller went away")
+		http.Error(w, http.StatusText(http.StatusRequestTimeout), http.StatusRequestTimeout)
+		return
+	}
+	if _, ok := errors.AsType[*uploadError](err); ok {
+		log.DebugContext(ctx, "caller sent a broken body")
+		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+		return
+	}
+	log.ErrorContext(ctx, "LiveKit not reached")
+	if !strings.HasPrefix(path, "/twirp/") {
+		http.Error(w, "LiveKit not reached", http.StatusBadGateway)
+		return
+	}
+	_ = twirp.WriteError(w, twirp.NewError(twirp.Unavailable, "LiveKit not reached")) // A caller that has gone needs no answer.
+}
+
+// upload is the body of a request on its way to LiveKit. The server's ReadTimeout is
+// meant for short ones; this one takes as long as it takes while something comes, and
+// once it has come, so does the answer.
+type upload struct {
+	io.ReadCloser
+	stall   time.Duration
+	control *http.ResponseController
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// Read marks what went wrong as the caller's doing.
+func (u *upload) Read(b []byte) (int, error) {
+	u.deadline(time.Now().Add(u.stall))
+	n, err := u.ReadCloser.Read(b)
+	if err == nil {
+		return n, nil
+	}
+	if errors.Is(err, io.EOF) {
+		u.deadline(time.Time{})
+		return n, io.EOF
+	}
+	return n, &uploadError{err}
+}
+
+// deadline bounds the next read from the caller. Zero stands for none. The transport
+// may still read when the answer is done, and must not meddle with the next request.
+func (u *upload) deadline(t time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.ended {
+		_ = u.control.SetReadDeadline(t) // Where the connection takes none, it has none to move.
+	}
+}
+
+// end leaves the connection to its server.
+func (u *upload) end() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ended = true
+}
+
+// uploadError is a body that the caller did not bring to its end.
+type uploadError struct{ error }
+
+// Unwrap returns what was read instead.
+func (e *uploadError) Unwrap() error { return e.error }

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// start is every start: durable, or straight to LiveKit where Temporal is away.
+func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+	c := callOf(ctx)
+	if err := c.permit(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.lasting(ctx)
+	defer cancel()
+	c.room = egress.Summarize(r).Room
+	m, err := h.started(ctx, c, r)
+	if err != nil {
+		c.cause = errors.Join(c.cause, err)
+		return nil, toTwirp(goesOn(c.requestID, err))
+	}
+	c.egressID = m.GetEgressId()
+	return showing(m, r.GetWebhooks()), nil
+}
+
+func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*livekit.EgressInfo, error) {
+	if err := h.checkWebhooks(r); err != nil {
+		return nil, err
+	}
+	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r)}
+	if h.cfg.FailOpenAfter > 0 {
+		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
+	}
+	pending, err := h.begin(ctx, s)
+	switch {
+	case err == nil:
+		c.outcome = Durable
+		return confirmed(ctx, pending)
+	case h.cfg.FailOpenAfter == 0 || !notDurable(err):
+		return nil, err
+	}
+	c.outcome, c.cause = FailedOpen, err
+	return h.failOpen(ctx, s)
+}
+
+// begin gives Temporal its time. A caller's whole time is Temporal's where a start
+// never fails open.
+func (h *Handler) begin(ctx context.Context, s Start) (Pending, error) {
+	if !s.StartBy.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, s.StartBy.Add(failOpenMargin))
+		defer cancel()
+	}
+	return h.cfg.Recordings.Begin(ctx, s)
+}
+
+// notDurable reports whether Temporal did not take a start. Its own errors are
+// marked; a context that ended comes without a mark where nobody was asked.
+func notDurable(err error) bool {
+	return errors.Is(err, ErrNotDurable) || asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
+}
+
+// confirmed waits for LiveKit's word on a start that is durable.
+func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
+	info, err := p.Started(ctx)
+	switch {
+	case err != nil && notDurable(err): // It is durable all the same.
+		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not answered in time", Err: err}
+	case err != nil:
+		return nil, err
+	case !info.Known():
+		return nil, &egress.Error{Reason: egress.Internal, Message: "the start has no EgressInfo"}
+	}
+	return info.Proto(), nil
+}
+
+// checkWebhooks refuses a signing key that LiveKit would not know: it would accept
+// the request, and then send neither that webhook nor those behind it.
+func (h *Handler) checkWebhooks(r egress.Request) error {
+	for i, w := range r.GetWebhooks() {
+		if key := w.GetSigningKey(); key != "" && h.cfg.Keys.GetSecret(key) == "" {
+			return fault(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is no API key of this project", key)
+		}
+	}
+	return nil
+}
+
+// signed is a request whose webhooks all name a signing key, ours where the caller
+// named none: LiveKit would sign with a default of its own, and older servers send
+// no webhook at all any more once they have met one without a key.
+func (h *Handler) signed(r egress.Request) egress.Request {
+	r, _ = proto.Clone(r).(egress.Request)
+	for _, w := range r.GetWebhooks() {
+		if w.GetSigningKey() == "" {
+			w.SigningKey = h.cfg.SigningKey
+		}
+	}
+	return r
+}
+
+// goesOn tells a caller who got no answer how to get one.
+func goesOn(requestID string, err error) error {
+	e := asEgress(err)
+	if e == nil && !errors.Is(err, context.DeadlineExceeded) || e != nil && e.Reason != egress.Ambiguous {
+		return err
+	}
+	return &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf(
+		"no answer in time; the recording may go on: ask again with the header %s: %s", HeaderKey, requestID)}
+}

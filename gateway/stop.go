@@ -1,0 +1,134 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// The shares of a caller's time in a stop: looking for the request, and its workflow's
+// answer. What is left, 3.6 s of 9, is for LiveKit, which needs 3 s to say that it
+// cannot stop an egress.
+const (
+	lookShare, stopShare = 1, 3
+	shares               = 5
+)
+
+// stop ends an egress through its workflow, and directly where it is not ours or
+// Temporal is away. Both is harmless: a second stop of LiveKit's answers as the first.
+func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
+	c := callOf(ctx)
+	if err := c.permit(); err != nil {
+		return nil, err
+	}
+	c.egressID = egressID
+	ctx, cancel := c.lasting(ctx)
+	defer cancel()
+	m, err := h.stopDurable(ctx, c)
+	switch {
+	case err == nil && m != nil:
+		c.outcome = Durable
+		return m, nil
+	case err != nil && !notDurable(err) && reasonOf(err) != egress.NotFound:
+		c.cause = err
+		return nil, toTwirp(err)
+	}
+	c.outcome, c.cause = Direct, err
+	if m, err = h.cfg.LiveKit.Stop(ctx, egressID); err != nil {
+		c.cause = errors.Join(c.cause, err)
+		return nil, toTwirp(err)
+	}
+	return h.shown(m), nil
+}
+
+// stopDurable is nil for an egress that is not ours.
+func (h *Handler) stopDurable(ctx context.Context, c *call) (*livekit.EgressInfo, error) {
+	looking, cancel := context.WithDeadline(ctx, c.share(lookShare, shares))
+	defer cancel()
+	id, hooks, err := h.requestOf(looking, c.egressID)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	c.requestID = id
+	ctx, cancel = context.WithDeadline(ctx, c.share(stopShare, shares))
+	defer cancel()
+	info, err := h.cfg.Recordings.Stop(ctx, id)
+	if err != nil || len(hooks) == 0 {
+		return info.Proto(), err
+	}
+	return showing(info.Proto(), hooks), nil
+}
+
+// requestOf resolves an egress ID, to the request and the caller's own webhooks: by
+// LiveKit's echoed token first, and by Temporal's search attributes second, which lag
+// behind. What LiveKit says of an egress that it does not list is not asked here: the
+// stop itself will hear it. The request is empty for an egress that is not ours.
+func (h *Handler) requestOf(ctx context.Context, egressID string) (requestID string, hooks []*livekit.WebhookConfig, err error) {
+	m, err := h.cfg.LiveKit.Get(ctx, egressID)
+	if err == nil {
+		if t, ours := h.tokenOf(m); ours {
+			return t.RequestID, h.theirs(m), nil
+		}
+	}
+	requestID, found, err := h.cfg.Recordings.ByEgressID(ctx, egressID)
+	if !found {
+		requestID = ""
+	}
+	return requestID, nil, err
+}
+
+// tokenOf is the token of ours that an EgressInfo of LiveKit's echoes.
+func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {
+	t, ok := egress.TokenOf(m)
+	return t, ok && h.cfg.Marker.VerifyMAC(t.RequestID, t.Part, t.MAC)
+}
+
+func reasonOf(err error) egress.Reason {
+	if e := asEgress(err); e != nil {
+		return e.Reason
+	}
+	return egress.Internal
+}
+
+// closer ends a room's recordings. It is the door's Closer.
+type closer struct{ *Handler }
+
+// Close stops those of a room's egresses that are ours, all at once. LiveKit answers
+// a stop with an egress that is ENDING or has ended.
+func (c closer) Close(ctx context.Context, room string) error {
+	items, err := c.cfg.LiveKit.InRoom(ctx, room)
+	if err != nil {
+		return fmt.Errorf("list egresses: %w", err)
+	}
+	failed := make([]error, len(items))
+	var all sync.WaitGroup
+	for i, m := range items {
+		if t, ours := c.tokenOf(m); ours && !over(m) {
+			all.Go(func() { failed[i] = c.end(ctx, m, t) })
+		}
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+// end stops one egress, past Temporal where that is away.
+func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
+	_, err := c.cfg.Recordings.Stop(ctx, t.RequestID)
+	if err != nil && (notDurable(err) || reasonOf(err) == egress.NotFound) {
+		_, err = c.cfg.LiveKit.Stop(ctx, m.GetEgressId())
+	}
+	if err != nil && reasonOf(err) != egress.AlreadyOver {
+		return fmt.Errorf("stop %s: %w", m.GetEgressId(), err)
+	}
+	return nil
+}
+
+// over reports whether LiveKit calls an egress ended.
+func over(m *livekit.EgressInfo) bool {
+	return !egress.Ahead(livekit.EgressStatus_EGRESS_COMPLETE, m.GetStatus())
+}

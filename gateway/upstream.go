@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// maxAnswer caps what is read of an answer of LiveKit's, in bytes: a start's has a
+// few KiB. It is the cap that some Twirp clients have.
+const maxAnswer = 4 << 20
+
+// upstream is LiveKit, asked in the caller's own name: with its token, so that what
+// LiveKit allows and what it lists is what the caller would have got without us.
+type upstream struct {
+	base   string
+	client *http.Client
+	egress livekit.Egress
+}
+
+func newUpstream(at *url.URL) upstream {
+	// Like the proxy's, it follows no redirect: it would carry the token elsewhere.
+	client := &http.Client{Transport: proxyTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	base := strings.TrimSuffix(httpURL(at).String(), "/")
+	return upstream{base: base, client: client, egress: livekit.NewEgressProtobufClient(base, client)}
+}
+
+// list asks for LiveKit's list.
+func (u upstream) list(ctx context.Context, token string, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	ctx, err := as(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	list, err := u.egress.ListEgress(ctx, r)
+	return list, sent(err)
+}
+
+// as lets a call of the generated client be made in somebody's name.
+func as(ctx context.Context, token string) (context.Context, error) {
+	ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{"Authorization": {bearer + token}})
+	if err != nil {
+		return nil, fmt.Errorf("set token: %w", err)
+	}
+	return ctx, nil
+}
+
+// reply is what LiveKit answered.
+type reply struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+// post sends a JSON body as it is.
+func (u upstream) post(ctx context.Context, token, method string, body []byte) (reply, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.base+livekit.EgressPathPrefix+method, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, fmt.Errorf("forward: %w", err)
+	}
+	r.Header.Set("Authorization", bearer+token)
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := u.client.Do(r)
+	if err != nil {
+		return reply{}, posted(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return reply{}, posted(err)
+	}
+	return reply{resp.StatusCode, resp.Header.Get("Content-Type"), answer}, nil
+}
+
+// refusal is the error in an answer that is one.
+func (r reply) refusal() twirp.Error {
+	var said struct {
+		Code twirp.ErrorCode `json:"code"`
+		Msg  string          `json:"msg"`
+	}
+	switch {
+	case r.status == http.StatusOK:
+		return nil
+	case json.Unmarshal(r.body, &said) == nil && said.Code != twirp.NoError && twirp.IsValidErrorCode(said.Code):
+		return twirp.NewError(said.Code, said.Msg)
+	default:
+		return twirp.NewError(twirp.Unknown, "HTTP status "+http.StatusText(r.status))
+	}
+}
+
+// posted is a start without an answer: LiveKit may have done it, unless there was no
+// connection.
+func posted(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return &egress.Error{Reason: egress.Unavailable, Message: notSent, Err: err}
+	}
+	return &egress.Error{Reason: egress.Ambiguous, Message: notSent, Err: err}
+}
+
+// sent tells a call that got no answer from one that LiveKit answered with an error.
+func sent(err error) error {
+	var lost *url.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, io.ErrUnexpectedEOF):
+		return &egress.Error{Reason: egress.Ambiguous, Message: notSent, Err: err}
+	case errors.As(err, &lost):
+		return &egress.Error{Reason: egress.Unavailable, Message: notSent, Err: err}
+	}
+	return err
+}
