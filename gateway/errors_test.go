@@ -1,0 +1,59 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestEveryReasonHasACodeThatSaysWhatTheCallerCanDo(t *testing.T) {
+	t.Parallel()
+	want := map[egress.Reason]twirp.ErrorCode{
+		egress.Refused: twirp.InvalidArgument, egress.Denied: twirp.Unauthenticated, egress.NotFound: twirp.NotFound,
+		egress.AlreadyOver: twirp.FailedPrecondition, egress.Unanswered: twirp.DeadlineExceeded, egress.Unreachable: twirp.Unavailable,
+		egress.RateLimited: twirp.ResourceExhausted, egress.Unavailable: twirp.Unavailable, egress.Ambiguous: twirp.DeadlineExceeded,
+		egress.NoEcho: twirp.DeadlineExceeded, egress.TooLate: twirp.Unavailable, egress.Invalid: twirp.InvalidArgument,
+		egress.Conflict: twirp.AlreadyExists, egress.Sealed: twirp.Internal, egress.StillGoing: twirp.Internal,
+		egress.Consumer: twirp.Internal, egress.Internal: twirp.Internal,
+	}
+	require.Len(t, want, len(egress.Reasons()))
+	for _, reason := range egress.Reasons() {
+		e := toTwirp(fmt.Errorf("start: %w", &egress.Error{Reason: reason, Message: "why"}))
+		require.Equal(t, want[reason], e.Code(), reason)
+		require.Equal(t, "why", e.Msg(), reason)
+		require.GreaterOrEqual(t, twirp.ServerHTTPStatusFromErrorCode(e.Code()), 400, "an error is never a 200: %s", reason)
+	}
+}
+
+func TestWhatACallerHearsOfAnError(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		code twirp.ErrorCode
+		msg  string
+	}{
+		"LiveKit's own words":           {&egress.Error{Reason: egress.Refused, Code: "out_of_range", Message: "said LiveKit"}, twirp.OutOfRange, "said LiveKit"},
+		"a code that is none":           {&egress.Error{Reason: egress.NotFound, Code: "no_such_code", Message: "why"}, twirp.NotFound, "why"},
+		"a field of ours":               {&egress.Error{Reason: egress.Invalid, Field: "id", Message: "is wrong"}, twirp.InvalidArgument, "id: is wrong"},
+		"a reason without words":        {&egress.Error{Reason: egress.Conflict}, twirp.AlreadyExists, "conflict"},
+		"Twirp's own":                   {twirp.NewError(twirp.NotFound, "no room"), twirp.NotFound, "no room"},
+		"Temporal's words stay here":    {fmt.Errorf("%w: %w", ErrNotDurable, &egress.Error{Reason: egress.Unavailable, Message: "dial 10.0.0.1"}), twirp.Unavailable, "Temporal does not answer"},
+		"Temporal took too long":        {fmt.Errorf("%w: %w", ErrNotDurable, &egress.Error{Reason: egress.Ambiguous, Message: "x"}), twirp.DeadlineExceeded, "Temporal does not answer"},
+		"an address of LiveKit's":       {&egress.Error{Reason: egress.Unreachable, Message: notSent + ": dial 10.0.0.1"}, twirp.Unavailable, "LiveKit not reached"},
+		"the time is up":                {context.DeadlineExceeded, twirp.DeadlineExceeded, "no answer in time"},
+		"what should not have happened": {errors.New("secret thing"), twirp.Internal, "internal error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := toTwirp(tc.err)
+			require.Equal(t, tc.code, e.Code())
+			require.Equal(t, tc.msg, e.Msg())
+		})
+	}
+}

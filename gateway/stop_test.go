@@ -1,0 +1,181 @@
+package gateway_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/gateway"
+)
+
+func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	unknown := func(context.Context, string) (egress.Info, error) {
+		return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: "no recording has the ID"}
+	}
+	for name, tc := range map[string]struct {
+		at      func(b *bench)
+		durable []string
+		direct  []string
+		outcome string
+	}{
+		"by LiveKit's echo": {func(b *bench) { b.liveKit.add(running("EG_1", "call-1")) }, []string{"call-1"}, nil, "durable"},
+		"by Temporal, where LiveKit has forgotten it": {func(b *bench) {
+			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "call-1", true, nil }
+		}, []string{"call-1"}, nil, "durable"},
+		"directly, where it is not ours": {func(b *bench) { b.liveKit.add(running("EG_1", "")) }, nil, []string{"EG_1"}, "direct"},
+		"directly, where Temporal is away": {func(b *bench) {
+			b.liveKit.add(running("EG_1", "call-1"))
+			b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.Info{}, away }
+		}, []string{"call-1"}, []string{"EG_1"}, "direct"},
+		"directly, where Temporal cannot be asked": {func(b *bench) {
+			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "", false, away }
+		}, nil, []string{"EG_1"}, "direct"},
+		"directly, where its workflow is not there": {func(b *bench) {
+			b.liveKit.add(running("EG_1", "call-1"))
+			b.recordings.stop = unknown
+		}, []string{"call-1"}, []string{"EG_1"}, "direct"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil)
+			tc.at(b)
+			m, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+			require.NoError(t, err)
+			require.Equal(t, livekit.EgressStatus_EGRESS_ENDING, m.GetStatus())
+			require.Equal(t, tc.durable, b.recordings.stopped())
+			require.Equal(t, tc.direct, b.liveKit.stopped())
+			require.Equal(t, map[string]int64{"StopEgress " + tc.outcome: 1}, b.counts(t))
+		})
+	}
+}
+
+func TestLiveKitsRefusalOfAStopReachesTheCallerUnchanged(t *testing.T) {
+	t.Parallel()
+	refused := &egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition", Message: "egress with status EGRESS_COMPLETE cannot be stopped"}
+	for name, id := range map[string]string{"through the workflow": "call-1", "directly": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil)
+			b.liveKit.add(running("EG_1", id))
+			b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.Info{}, refused }
+			b.liveKit.stop = func(context.Context, string) (*livekit.EgressInfo, error) { return nil, refused }
+			_, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+			var te twirp.Error
+			require.ErrorAs(t, err, &te)
+			require.Equal(t, twirp.FailedPrecondition, te.Code())
+			require.Equal(t, refused.Message, te.Msg())
+		})
+	}
+}
+
+// swapped is an egress of ours whose caller named a webhook, as LiveKit echoes it.
+func swapped(egressID, requestID, sealed string) *livekit.EgressInfo {
+	w := ours(requestID)
+	w.Url += "?w=" + sealed
+	m := running(egressID, "")
+	m.GetRoomComposite().Webhooks = []*livekit.WebhookConfig{w}
+	return m
+}
+
+func TestACallerIsShownItsOwnWebhooksWhereverLiveKitEchoesOurs(t *testing.T) {
+	t.Parallel()
+	up := &updates{listing: listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{swapped("EG_1", "call-1", "https%3A%2F%2Ftheirs")}}}}
+	b := newBench(t, livekit.NewEgressServer(up))
+	b.liveKit.add(up.answer.Items[0])
+	sdk := b.sdk(t)
+	ask := map[string]func() (*livekit.EgressInfo, error){
+		"list": func() (*livekit.EgressInfo, error) {
+			list, err := sdk.ListEgress(t.Context(), &livekit.ListEgressRequest{})
+			return list.GetItems()[0], err
+		},
+		"stop": func() (*livekit.EgressInfo, error) {
+			b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.NewInfo(up.answer.Items[0]) }
+			return sdk.StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+		},
+		"layout": func() (*livekit.EgressInfo, error) {
+			return sdk.UpdateLayout(t.Context(), &livekit.UpdateLayoutRequest{EgressId: "EG_1", Layout: "grid"})
+		},
+		"stream": func() (*livekit.EgressInfo, error) {
+			return sdk.UpdateStream(t.Context(), &livekit.UpdateStreamRequest{EgressId: "EG_1"})
+		},
+	}
+	for name, call := range ask {
+		m, err := call()
+		require.NoError(t, err, name)
+		hooks := m.GetRoomComposite().GetWebhooks()
+		require.Len(t, hooks, 1, name)
+		require.Equal(t, "https://theirs", hooks[0].GetUrl(), name)
+	}
+	require.Equal(t, "grid", up.layout)
+}
+
+func TestWebhooksThatCannotBeOpenedAreLeftOut(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{swapped("EG_1", "call-1", "broken")}}}))
+	list, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{})
+	require.NoError(t, err)
+	require.Empty(t, list.GetItems()[0].GetRoomComposite().GetWebhooks())
+	require.Contains(t, b.log.String(), "a caller's webhooks cannot be shown")
+}
+
+// updates is LiveKit's list and updates at its own address.
+type updates struct {
+	listing
+	layout string
+}
+
+func (u *updates) UpdateLayout(_ context.Context, r *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
+	u.layout = r.GetLayout()
+	return u.answer.Items[0], nil
+}
+
+func (u *updates) UpdateStream(context.Context, *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
+	return u.answer.Items[0], nil
+}
+
+func TestARoomThatIsDeletedHasItsRecordingsStoppedFirst(t *testing.T) {
+	t.Parallel()
+	deleted := &rooms{}
+	b := newBench(t, livekit.NewRoomServiceServer(deleted), func(c *gateway.Config) { c.DeleteRoomWait = 3 * time.Second })
+	deleted.stopped = b.recordings.stopped
+	ended := running("EG_3", "call-3")
+	ended.Status = livekit.EgressStatus_EGRESS_COMPLETE
+	b.liveKit.add(running("EG_1", "call-1"), running("EG_2", ""), ended)
+	client := lksdk.NewRoomServiceClient(b.serve(t), apiKey, apiSecret)
+
+	_, err := client.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"})
+
+	require.NoError(t, err)
+	require.Equal(t, []string{"call-1"}, deleted.before, "ours that runs was stopped before, and nobody else's")
+	require.Empty(t, b.liveKit.stopped())
+}
+
+func TestARecordingIsStoppedBeforeItsRoomGoesWhileTemporalIsAwayToo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, livekit.NewRoomServiceServer(&rooms{stopped: func() []string { return nil }}), func(c *gateway.Config) { c.DeleteRoomWait = 3 * time.Second })
+	b.liveKit.add(running("EG_1", "call-1"))
+	b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.Info{}, away }
+	client := lksdk.NewRoomServiceClient(b.serve(t), apiKey, apiSecret)
+	_, err := client.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
+}
+
+// rooms is LiveKit's RoomService. It notes what was stopped before a deletion.
+type rooms struct {
+	livekit.RoomService
+	stopped func() []string
+	before  []string
+}
+
+func (r *rooms) DeleteRoom(context.Context, *livekit.DeleteRoomRequest) (*livekit.DeleteRoomResponse, error) {
+	r.before = r.stopped()
+	return &livekit.DeleteRoomResponse{}, nil
+}
