@@ -11,6 +11,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/livekit"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
@@ -96,7 +97,7 @@ func options() worker.Options {
 
 // terms are what an egress keeps for its life, as this worker is set.
 func (a *App) terms() egress.Terms {
-	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For)}
+	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed}
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

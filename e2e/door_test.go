@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 	"golang.org/x/sync/errgroup"
@@ -71,6 +73,34 @@ func TestAnAgentChangesOneURLAndItsRecordingIsDurable(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, egress.StopRequested, v.Stopped, "the stop went through the workflow")
 	require.Len(t, w.consumer.told(info.GetEgressId()), 1)
+}
+
+func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
+	t.Parallel()
+	for _, away := range []bool{false, true} {
+		t.Run(fmt.Sprintf("Temporal away %t", away), func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t, server.Address)
+			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = g.Address })
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{})
+			if away {
+				g.cut()
+			}
+			var all sync.WaitGroup
+			ids := make([]string, 8)
+			for n := range ids {
+				all.Go(func() {
+					info, err := w.ask(w.ctx(), "room", "one-key")
+					assert.NoError(t, err)
+					ids[n] = info.GetEgressId()
+				})
+			}
+			all.Wait()
+			require.Equal(t, slices.Repeat(ids[:1], len(ids)), ids)
+			require.Len(t, w.fake.Egresses(), 1)
+		})
+	}
 }
 
 // Temporal is cut off before, during and after starts. Whatever LiveKit accepted ends

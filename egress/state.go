@@ -62,6 +62,9 @@ type Terms struct {
 	Steps  []string `json:"steps,omitempty"` // delivery steps, in their order
 	// AnnounceFor is how long an announcement is tried. Default: 72 h.
 	AnnounceFor Duration `json:"announce_for"`
+	// MissedOnly says that the consumer of the settings hears LiveKit's own webhooks, and
+	// is told of those ends alone that LiveKit did not tell us.
+	MissedOnly bool `json:"missed_only,omitempty"`
 }
 
 // StepAnnounce is the delivery step that tells the consumer of the settings.

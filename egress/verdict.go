@@ -46,12 +46,22 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		v.Because = s.Latest.Proto().GetError()
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
+	v.Missed = s.missed()
+	return v
+}
+
+func (s *State) missed() Missed {
 	switch s.EndedBy {
 	case FromPoll, FromReconcile, FromTimeout:
-		v.Missed = MissedUnclassified
+		return MissedUnclassified
 	case FromStart, FromWebhook, FromStop: // LiveKit told us, or we were talking to it
 	}
-	return v
+	return ""
+}
+
+// Needs reports whether a delivery step has anything to do for how it ended.
+func (s *State) Needs(step string) bool {
+	return step != StepAnnounce || !s.MissedOnly || s.missed() != ""
 }
 
 // Memo is what a report needs of a verdict, kept as a memo of the workflow.

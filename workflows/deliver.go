@@ -18,6 +18,9 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	e.relays.end(ctx)
 	all := workflow.NewWaitGroup(ctx)
 	for _, step := range e.Steps { // beside each other: who is down holds up nobody else
+		if !e.Needs(step) {
+			continue
+		}
 		all.Add(1)
 		workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
 			defer all.Done()

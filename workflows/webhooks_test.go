@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -145,6 +146,31 @@ func TestAnAdoptedEgressIsWatchedAndDeliveredButNotStarted(t *testing.T) {
 			require.Equal(t, egressID, v.EgressID)
 			require.Equal(t, "standup", v.Room)
 			require.Len(t, l.announced, 1)
+		})
+	}
+}
+
+func TestAConsumerThatHearsLiveKitItselfIsToldOfWhatWasMissedAlone(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		heard bool
+		want  int
+	}{"LiveKit told us": {true, 0}, "LiveKit did not": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.start = func(context.Context) (activities.Started, error) {
+				t := terms()
+				t.MissedOnly = true
+				return activities.Started{Info: info(l.t, lk.EgressStatus_EGRESS_STARTING), Terms: t}, nil
+			}
+			if tc.heard {
+				l.lived()
+			}
+			v := l.mustRun(hooked(t, "https://a.example.com/hook"))
+			require.Len(t, l.announced, tc.want)
+			require.Contains(t, l.told, "0 egress_ended", "a webhook of the request's own is ours to serve in any case")
+			require.Len(t, v.Delivered, 1+tc.want)
 		})
 	}
 }

@@ -42,7 +42,7 @@ type LiveKit struct {
 // Door is where the starter listens, and how long it lets a caller wait.
 type Door struct {
 	PublicURL   string `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
-	Listen      string `env:"REELKEEPER_LISTEN" doc:"Address of the webhook endpoint."`
+	Listen      string `env:"REELKEEPER_LISTEN" doc:"Address of the front door and the webhook endpoint."`
 	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics, and of the codec endpoint."`
 
 	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"How long a caller of the front door waits at most. LiveKit's SDKs give up after 10s by themselves."`
@@ -50,10 +50,17 @@ type Door struct {
 	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom waits for the room's egresses to end before the room goes; off: not at all."`
 }
 
+// What REELKEEPER_ANNOUNCE can be.
+const (
+	AnnounceAlways = "always"
+	AnnounceMissed = "missed"
+)
+
 // Announce is where the consumer is told how a recording ended.
 type Announce struct {
-	URL string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
-	For time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
+	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
+	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
+	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 }
 
 // Sealing is how requests, which may hold credentials, are sealed.
@@ -72,7 +79,7 @@ type Payloads struct {
 
 // Dial is what may be connected to beside the internet.
 type Dial struct {
-	AllowHosts []string `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts named in settings and requests that may be at a private address (comma separated): host names and IPs, with or without :port, and CIDRs. Unset: the internet alone is reached."`
+	AllowHosts []string `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts named in requests that may be at a private address (comma separated): host names and IPs, with or without :port, and CIDRs. Unset: the internet alone is reached."`
 }
 
 // Start is how long a start is tried, and how an earlier attempt is looked for.
@@ -101,6 +108,7 @@ func (c Config) withDefaults() Config {
 	c.Door.RequestTimeout = cmp.Or(c.Door.RequestTimeout, 9*time.Second)
 	c.Door.FailOpenAfter = cmp.Or(c.Door.FailOpenAfter, DurationOrOff(2*time.Second))
 	c.Door.DeleteRoomWait = cmp.Or(c.Door.DeleteRoomWait, DurationOrOff(3*time.Second))
+	c.Announce.When = cmp.Or(c.Announce.When, AnnounceAlways)
 	c.Announce.For = cmp.Or(c.Announce.For, 72*time.Hour)
 	c.Start.CallTimeout = cmp.Or(c.Start.CallTimeout, 90*time.Second)
 	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)

@@ -52,6 +52,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_CODEC_ORIGIN":                {"http://ui:8233", func(c Config) any { return c.Payloads.CodecOrigin }, "http://ui:8233"},
 		"REELKEEPER_ALLOW_HOSTS":                 {"10.0.0.0/8, hooks.internal:80", func(c Config) any { return c.Dial.AllowHosts }, []string{"10.0.0.0/8", "hooks.internal:80"}},
 		"REELKEEPER_ANNOUNCE_URL":                {"https://c.example/hook", func(c Config) any { return c.Announce.URL }, "https://c.example/hook"},
+		"REELKEEPER_ANNOUNCE":                    {"missed", func(c Config) any { return c.Announce.When }, "missed"},
 		"REELKEEPER_ANNOUNCE_FOR":                {"24h", func(c Config) any { return c.Announce.For }, 24 * time.Hour},
 		"REELKEEPER_SEAL_KEY":                    {"sesame", func(c Config) any { return c.Sealing.Key }, "sesame"},
 		"REELKEEPER_PREVIOUS_SECRETS":            {"a, b,", func(c Config) any { return c.Sealing.PreviousSecrets }, []string{"a", "b"}},

@@ -44,6 +44,9 @@ func (c Config) Validate() error {
 	if c.LogFormat != FormatText && c.LogFormat != FormatJSON {
 		return invalid("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
 	}
+	if c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed {
+		return invalid("REELKEEPER_ANNOUNCE", "want always or missed, got %q", c.Announce.When)
+	}
 	if c.Start.For > maxStartFor {
 		return invalid("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
 	}
