@@ -105,6 +105,31 @@ func TestAStartWhoseTimeHasPassedIsLookedForAndNotAskedFor(t *testing.T) {
 	})
 }
 
+func TestAStartAfterOneThatFailedLooksOnceBeforeItAsks(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		list func(int) ([]*lk.EgressInfo, error)
+		want []string
+		id   string
+	}{
+		"and finds what came after all": {lists(ours(t, "EG_late")), []string{"0s list " + room}, "EG_late"},
+		"and asks where there is none":  {lists(), []string{"0s list " + room, "0s start"}, egressID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: accepts, onList: tc.list}
+				in := plain(roomRequest())
+				in.Input.Again = true
+				s, err := start(t, a, in)
+				require.NoError(t, err)
+				require.Equal(t, tc.id, s.Info.Proto().GetEgressId())
+				require.Equal(t, tc.want, a.log)
+			})
+		})
+	}
+}
+
 func TestWhatTheDoorStartedWithoutUsIsFound(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -49,7 +49,10 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer cancel()
 	defer keepAlive(ctx)()
 
-	m, err := s.run(ctx, activity.GetInfo(ctx).Attempt > 1)
+	m, maybeSent := s.begun(ctx, in.Input.Again)
+	if m == nil {
+		m, err = s.run(ctx, maybeSent || activity.GetInfo(ctx).Attempt > 1)
+	}
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
@@ -83,6 +86,27 @@ type starting struct {
 	token egress.Token
 	sum   egress.Summary
 	by    *time.Time
+}
+
+// begun looks once for what an earlier run of the same key may have begun: that run has
+// searched for long, but what it asked for may have come later still. maybeSent says
+// that LiveKit did not tell.
+func (s starting) begun(ctx context.Context, again bool) (m *livekit.EgressInfo, maybeSent bool) {
+	if !again {
+		return nil, false
+	}
+	items, err := s.list(ctx)
+	return s.ours(items), err != nil
+}
+
+// ours is the egress that has our token, nil where there is none.
+func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
+	for _, m := range items {
+		if t, ok := egress.TokenOf(m); ok && t.Same(s.token) {
+			return m
+		}
+	}
+	return nil
 }
 
 // run calls until something is known. maybeSent says that an earlier attempt may
@@ -133,10 +157,8 @@ func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, 
 	for begin := time.Now(); ; {
 		asked := time.Now()
 		items, err := s.list(ctx)
-		for _, m := range items {
-			if t, ok := egress.TokenOf(m); ok && t.Same(s.token) {
-				return m, nil
-			}
+		if m := s.ours(items); m != nil {
+			return m, nil
 		}
 		if err == nil && asked.Sub(begin) >= s.cfg.SearchFor {
 			return nil, nil

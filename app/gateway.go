@@ -51,7 +51,7 @@ type pending struct {
 
 func (p pending) Started(ctx context.Context) (egress.Info, error) {
 	s, err := p.Pending.Started(ctx)
-	return s.Info, err
+	return s.Info, notDurable(err)
 }
 
 // notDurable marks an error of Temporal's own, but for its word that it does not know

@@ -62,6 +62,10 @@ func besides(mux *http.ServeMux, rest http.Handler) http.Handler {
 	})
 }
 
+// freshList is well below the second between a worker's last moment for a start and the
+// door's own: an older list would not show what the worker began.
+const freshList = 100 * time.Millisecond
+
 // agents is the door that agents use as if it were LiveKit.
 func (a *App) agents() (http.Handler, error) {
 	upstream, err := url.Parse(a.cfg.LiveKit.URL)
@@ -73,7 +77,7 @@ func (a *App) agents() (http.Handler, error) {
 	return gateway.New(gateway.Config{
 		Keys:           auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
 		Recordings:     durable{a.recordings},
-		LiveKit:        a.livekit(),
+		LiveKit:        a.livekit(freshList),
 		Marker:         a.keys,
 		Upstream:       upstream,
 		PublicURL:      a.cfg.Door.PublicURL,

@@ -55,7 +55,7 @@ func (a *App) workers() (main, poll worker.Worker) {
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
-	}, a.livekit(), a.keys)
+	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
 
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
@@ -74,11 +74,10 @@ func (a *App) workers() (main, poll worker.Worker) {
 	return main, poll
 }
 
-// livekit is LiveKit, as we ask it ourselves.
-func (a *App) livekit() *livekit.Client {
-	return livekit.New(livekit.Config{
-		URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: a.cfg.Start.SearchEvery,
-	})
+// livekit is LiveKit, as we ask it ourselves. share is how old a list of all that is
+// active may be, for those who ask at the same time.
+func (a *App) livekit(share time.Duration) *livekit.Client {
+	return livekit.New(livekit.Config{URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: share})
 }
 
 // options: autoscaled pollers took 4 to 18 % of the CPU per life away, and tails of

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -103,37 +105,75 @@ func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
 	}
 }
 
-// Temporal is cut off before, during and after starts. Whatever LiveKit accepted ends
-// with one verdict and one delivery once Temporal is back.
+// outage is a Temporal server of a test's own that can be killed, and started again on
+// the same store.
+type outage struct {
+	*gate
+	t      *testing.T
+	store  string
+	server *devtemporal.Server
+}
+
+func newOutage(t *testing.T) *outage {
+	t.Helper()
+	o := &outage{gate: newGate(t, ""), t: t, store: filepath.Join(t.TempDir(), "temporal.db")}
+	o.start()
+	t.Cleanup(func() { o.server.Kill() })
+	return o
+}
+
+func (o *outage) start() {
+	var err error
+	o.server, err = devtemporal.Start(within(o.t), devtemporal.Options{
+		Headless: true, DBFilename: o.store, Namespace: "away", SearchAttributes: egress.Attributes(),
+	})
+	require.NoError(o.t, err)
+	o.lead(o.server.Address)
+}
+
+func (o *outage) kill() {
+	o.cut()
+	o.server.Kill()
+}
+
+func (o *outage) back() {
+	o.start()
+	o.open()
+}
+
+// Temporal is killed before, during and after starts, and started again on the same
+// store. Whatever LiveKit accepted ends with one verdict and one delivery.
 func TestTemporalIsAwayWhenAgentsStart(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
-		cut  func(w *world, g *gate, start func()) // calls start, and cuts before, during or after it
+		kill func(w *world, o *outage, start func()) // calls start, and kills before, during or after it
 	}{
-		{"before", func(_ *world, g *gate, start func()) { g.cut(); start() }},
-		{"while LiveKit is asked", func(w *world, g *gate, start func()) {
+		{"before", func(_ *world, o *outage, start func()) { o.kill(); start() }},
+		{"while LiveKit is asked", func(w *world, o *outage, start func()) {
 			w.fake.HoldStarts()
 			var wg sync.WaitGroup
 			wg.Go(start)
 			w.want("a start", func() bool { return w.fake.Calls()["StartRoomCompositeEgress"] > 0 })
-			g.cut()
+			o.kill()
 			w.fake.ReleaseStarts()
 			wg.Wait()
 		}},
-		{"after", func(_ *world, g *gate, start func()) { start(); g.cut() }},
+		{"after", func(_ *world, o *outage, start func()) { start(); o.kill() }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGate(t, server.Address)
-			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = g.Address })
+			o := newOutage(t)
+			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+				environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = o.Address, "away"
+			})
 			w.startWorker()
 			w.room("room", fakelivekit.RoomScript{})
 			var info *livekit.EgressInfo
 			var err error
 
-			tt.cut(w, g, func() { info, err = w.ask(w.ctx(), "room", "key") })
-			g.open()
+			tt.kill(w, o, func() { info, err = w.ask(w.ctx(), "room", "key") })
+			o.back()
 			if err != nil { // the caller knows how to ask again
 				require.ErrorContains(t, err, "Idempotency-Key: key")
 				w.want("an answer", func() bool { info, err = w.ask(w.ctx(), "room", "key"); return err == nil })
@@ -220,7 +260,12 @@ func TestFiveHundredStartsInAStorm(t *testing.T) {
 	}
 	recorded := map[string]bool{}
 	for n := range requests {
-		v := w.verdict(fmt.Sprintf("room-%d", n))
+		var v egress.Verdict
+		w.want("a verdict", func() (ended bool) { // a start that nobody found in time is adopted by its webhook
+			var err error
+			v, err = w.client.Wait(w.ctx(), fmt.Sprintf("r-room-%d", n))
+			return err == nil
+		})
 		require.Equal(t, ids[n], v.EgressID)
 		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 		require.Len(t, w.consumer.told(v.EgressID), 1)

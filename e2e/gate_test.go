@@ -13,9 +13,9 @@ import (
 // all that it holds stay as they are, as when a network or a load balancer fails.
 type gate struct {
 	Address string
-	to      string
 
 	mu    sync.Mutex
+	to    string
 	shut  bool
 	conns map[net.Conn]bool
 }
@@ -54,9 +54,22 @@ func (g *gate) open() {
 	g.shut = false
 }
 
+// lead makes the gate lead somewhere else: a server that was started again.
+func (g *gate) lead(to string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.to = to
+}
+
+func (g *gate) target() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.to
+}
+
 func (g *gate) carry(c net.Conn) {
 	defer c.Close()
-	up, err := net.Dial("tcp", g.to)
+	up, err := net.Dial("tcp", g.target())
 	if err != nil {
 		return
 	}

@@ -20,6 +20,7 @@ type Input struct {
 	Fingerprint string     // keyed digest of the request: the same ID with another one is a conflict
 	MaxDuration Duration   // when set, the egress is stopped after that long; default: never
 	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
+	Again       bool       // an earlier run of the same key failed: LiveKit is looked at first
 	Adopted     bool       // it was started past Temporal, and is only watched; beside Summary alone
 	Carried     *State     // only continue-as-new sets it
 }
@@ -30,13 +31,14 @@ type inputFields struct {
 	Fingerprint string     `json:"fingerprint,omitempty"`
 	MaxDuration *Duration  `json:"max_duration,omitempty"`
 	StartBy     *time.Time `json:"start_by,omitempty"`
+	Again       bool       `json:"again,omitempty"`
 	Adopted     bool       `json:"adopted,omitempty"`
 	Carried     *State     `json:"carried,omitempty"`
 }
 
 // MarshalJSON writes the plain request under the name of its kind.
 func (in Input) MarshalJSON() ([]byte, error) {
-	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Adopted: in.Adopted, Carried: in.Carried}
+	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Adopted: in.Adopted, Carried: in.Carried}
 	if in.MaxDuration != 0 {
 		f.MaxDuration = &in.MaxDuration
 	}
@@ -101,6 +103,8 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.MaxDuration
 	case "start_by":
 		target = &in.StartBy
+	case "again":
+		target = &in.Again
 	case "adopted":
 		target = &in.Adopted
 	case "carried":

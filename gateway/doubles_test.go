@@ -22,7 +22,6 @@ func (marker) VerifyMAC(id string, part int, mac string) bool {
 	return part == 1 && mac == "mac-"+id
 }
 
-// ours is our webhook of a request.
 // OpenWebhooks opens what is not sealed in these tests: a URL.
 func (marker) OpenWebhooks(id, sealed string) ([]*livekit.WebhookConfig, error) {
 	if sealed == "broken" {
@@ -31,6 +30,7 @@ func (marker) OpenWebhooks(id, sealed string) ([]*livekit.WebhookConfig, error) 
 	return []*livekit.WebhookConfig{{Url: sealed, SigningKey: id}}, nil
 }
 
+// ours is our webhook of a request.
 func ours(id string) *livekit.WebhookConfig {
 	return &livekit.WebhookConfig{Url: publicURL + marker{}.Token(id, 1).Path(), SigningKey: apiKey}
 }

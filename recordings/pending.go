@@ -35,6 +35,7 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	}
 	// A run that an earlier call began was refused, which frees the ID: the server
 	// only replayed its outcome. An update ID of its own makes a new run.
+	p.ask.input.Again = true
 	handle, err := p.client.send(ctx, p.ask, updateID+"/"+s.RunID)
 	if err != nil {
 		return Started{}, p.client.startError(p.ask, err)

@@ -51,6 +51,8 @@ type temporal struct {
 	adopted []string
 }
 
+var errOver = &egress.Error{Reason: egress.AlreadyOver, Message: "has completed"}
+
 func (f *temporal) Adopt(_ context.Context, requestID string, e egress.Event) error {
 	f.mu.Lock()
 	f.adopted = append(f.adopted, requestID+" by "+e.Proto().GetId())

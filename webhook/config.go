@@ -37,7 +37,8 @@ type Signaler interface {
 // Adopter takes up an egress of ours that no workflow watches, since it was started
 // while Temporal was away.
 type Adopter interface {
-	// Adopt returns once a workflow is durable that has the event.
+	// Adopt returns once a workflow is durable that has the event. A request whose
+	// workflow has completed is an *egress.Error of reason AlreadyOver.
 	Adopt(ctx context.Context, requestID string, e egress.Event) error
 }
 

@@ -24,7 +24,11 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	}
 	named, wrongMAC := h.named(d)
 	for _, id := range named {
-		if reason := h.signal(ctx, d, id, egress.SignalObserved); reason != Unknown {
+		switch reason := h.signal(ctx, d, id, egress.SignalObserved); reason {
+		case Unknown:
+		case Late: // it may have failed, before LiveKit began after all
+			return h.adopt(ctx, d, id)
+		default:
 			return orWrongMAC(reason, wrongMAC)
 		}
 	}
@@ -44,15 +48,21 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	return orWrongMAC(reason, wrongMAC)
 }
 
-// adopt makes the workflow that our token names and Temporal does not know: the start
-// went past it.
+// adopt makes the workflow that our token names, where Temporal does not know it, since
+// the start went past it, or where it has failed.
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
-	if err := h.cfg.Adopter.Adopt(ctx, requestID, d.event); err != nil {
+	err := h.cfg.Adopter.Adopt(ctx, requestID, d.event)
+	over, ok := errors.AsType[*egress.Error](err)
+	switch {
+	case err == nil:
+		return Adopted
+	case ok && over.Reason == egress.AlreadyOver:
+		return Late
+	default:
 		return d.failed(ctx, err)
 	}
-	return Adopted
 }
 
 // orWrongMAC says of an accepted event that its URL was not ours: one that rotates

@@ -84,6 +84,9 @@ func TestAnEgressEventFindsItsWorkflow(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			b.temporal.answer = answers(tc.answers)
+			if tc.reason == webhook.Late {
+				b.temporal.adopt = errOver
+			}
 			require.Equal(t, 200, b.post(t, tc.path, tc.event))
 			require.Equal(t, tc.signalled, b.temporal.workflows())
 			b.became(t, tc.reason)
@@ -108,18 +111,21 @@ func TestAFoundWorkflowThatItsTokenHasNamedIsNotAskedTwice(t *testing.T) {
 func TestAnEgressThatWasStartedWhileTemporalWasAwayIsAdoptedByItsToken(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
+		signal error
 		adopt  error
 		status int
 		reason webhook.Reason
 	}{
-		"with the event that told of it":   {nil, 200, webhook.Adopted},
-		"later, when Temporal is away yet": {errors.New("away"), 503, webhook.TemporalFailed},
+		"with the event that told of it":           {errUnknown, nil, 200, webhook.Adopted},
+		"later, when Temporal is away yet":         {errUnknown, errors.New("away"), 503, webhook.TemporalFailed},
+		"also where its workflow had failed":       {errClosed, nil, 200, webhook.Adopted},
+		"but not where its workflow has completed": {errClosed, errOver, 200, webhook.Late},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			b.temporal.adopt = tc.adopt
-			b.temporal.answer = func(context.Context, string) error { return errUnknown }
+			b.temporal.answer = func(context.Context, string) error { return tc.signal }
 			require.Equal(t, tc.status, b.post(t, b.path("req-1"), egressEvent(egress.EventUpdated, "EG_new", "https://example.com")))
 			require.Equal(t, []string{"req-1 by EV_1"}, b.temporal.adopted)
 			b.became(t, tc.reason)

@@ -64,7 +64,7 @@ func TestWhatANewerLiveKitAddsReachesTheWorkflow(t *testing.T) {
 func TestTheLogLineOfALateEventSaysWhatAnOperatorSearchesFor(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.temporal.answer = answers(map[string]error{"egress/req-1": errClosed})
+	b.temporal.answer, b.temporal.adopt = answers(map[string]error{"egress/req-1": errClosed}), errOver
 	b.post(t, b.path("req-1"), started())
 	var line map[string]any
 	require.NoError(t, json.Unmarshal([]byte(b.log.String()), &line))
