@@ -16,7 +16,6 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 	"golang.org/x/sync/errgroup"
@@ -89,16 +88,16 @@ func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
 			if away {
 				g.cut()
 			}
-			var all sync.WaitGroup
+			var all errgroup.Group
 			ids := make([]string, 8)
 			for n := range ids {
-				all.Go(func() {
+				all.Go(func() error {
 					info, err := w.ask(w.ctx(), "room", "one-key")
-					assert.NoError(t, err)
 					ids[n] = info.GetEgressId()
+					return err
 				})
 			}
-			all.Wait()
+			require.NoError(t, all.Wait())
 			require.Equal(t, slices.Repeat(ids[:1], len(ids)), ids)
 			require.Len(t, w.fake.Egresses(), 1)
 		})
