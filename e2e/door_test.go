@@ -208,10 +208,11 @@ func stormSeed(t *testing.T) uint64 {
 
 // Five hundred agents start through the door while replies are lost, LiveKit fails
 // after it has accepted, calls hang, and the worker is killed: each has its one
-// recording, and none has two.
+// recording and its one verdict, and none has two. Starts do not fail open here: what is
+// started past Temporal is adopted by a webhook, and in this storm those get lost.
 func TestFiveHundredStartsInAStorm(t *testing.T) {
 	t.Parallel()
-	const requests, callers, maxTries = 500, 32, 20
+	const requests, callers, maxTries = 500, 64, 20
 	seed := stormSeed(t)
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
 		fake.Seed = seed
@@ -219,6 +220,7 @@ func TestFiveHundredStartsInAStorm(t *testing.T) {
 			fakelivekit.ReplyLost: 0.3, fakelivekit.Reply5xx: 0.1, fakelivekit.ReplyHang: 0.1,
 		}
 		environ["REELKEEPER_START_CALL_TIMEOUT"] = "1s" // the fake hangs for ever
+		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "off"
 		environ["REELKEEPER_LOG_LEVEL"] = "error"
 	})
 	ctx, end := context.WithCancel(t.Context())
