@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,6 +75,30 @@ func TestAnAgentChangesOneURLAndItsRecordingIsDurable(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, egress.StopRequested, v.Stopped, "the stop went through the workflow")
 	require.Len(t, w.consumer.told(info.GetEgressId()), 1)
+}
+
+func TestAListKnowsBetterThanLiveKitWhatIsLostOrForgotten(t *testing.T) {
+	t.Parallel()
+	for room, fault := range map[string]fakelivekit.Fault{"zombie": fakelivekit.Zombie, "forgotten": fakelivekit.Forgotten} {
+		t.Run(room, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.startWorker()
+			w.room(room, fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fault}})
+			id := w.start(room).Info.Proto().GetEgressId()
+			require.Equal(t, egress.Lost, w.verdict(room).Status)
+			for name, ask := range map[string]*livekit.ListEgressRequest{"by ID": {EgressId: id}, "by room": {RoomName: room}} {
+				w.want(name, func() bool { // visibility lags behind
+					list, err := w.agent().ListEgress(w.ctx(), ask)
+					return err == nil && len(list.GetItems()) == 1 && list.GetItems()[0].GetStatus() == livekit.EgressStatus_EGRESS_FAILED &&
+						strings.HasPrefix(list.GetItems()[0].GetError(), "lost: ")
+				})
+			}
+			active, err := w.agent().ListEgress(w.ctx(), &livekit.ListEgressRequest{Active: true})
+			require.NoError(t, err)
+			require.Empty(t, active.GetItems())
+		})
+	}
 }
 
 func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
