@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -68,7 +67,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 // swapped is a request with our webhook in the place of the caller's own, which go
 // with it sealed: whoever lists the egress is shown them.
 func (a *LiveKit) swapped(requestID string, r egress.Request, token egress.Token) (egress.Request, error) {
-	w := &livekit.WebhookConfig{Url: strings.TrimSuffix(a.cfg.PublicURL, "/") + token.Path(), SigningKey: a.cfg.SigningKey}
+	w := &livekit.WebhookConfig{Url: token.URL(a.cfg.PublicURL), SigningKey: a.cfg.SigningKey}
 	if theirs := r.GetWebhooks(); len(theirs) > 0 {
 		sealed, err := a.opener.SealWebhooks(requestID, theirs)
 		if err != nil {

@@ -15,6 +15,7 @@ type durable struct {
 	*recordings.Client
 }
 
+// Begin waits until a worker has accepted a start.
 func (d durable) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, error) {
 	p, err := d.Client.Begin(ctx, recordings.StartOptions{ID: s.ID, Made: s.Made, Request: s.Request, StartBy: s.StartBy})
 	if err != nil {
@@ -23,22 +24,26 @@ func (d durable) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, e
 	return pending{p}, nil
 }
 
+// Stop stops the egress of a request.
 func (d durable) Stop(ctx context.Context, requestID string) (egress.Info, error) {
 	info, err := d.Client.Stop(ctx, requestID)
 	return info, notDurable(err)
 }
 
+// ByEgressID is the request that an egress belongs to.
 func (d durable) ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error) {
 	workflowID, found, err := d.Client.ByEgressID(ctx, egressID)
 	requestID, _ = egress.RequestID(workflowID)
 	return requestID, found, notDurable(err)
 }
 
+// Lost are those of some egresses that are lost, with the evidence.
 func (d durable) Lost(ctx context.Context, egressIDs []string) (map[string]string, error) {
 	lost, err := d.Client.Lost(ctx, egressIDs)
 	return lost, notDurable(err)
 }
 
+// Ended are egresses that have ended.
 func (d durable) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
 	infos, err := d.Client.Ended(ctx, egressID, room)
 	return infos, notDurable(err)
@@ -49,6 +54,7 @@ type pending struct {
 	*recordings.Pending
 }
 
+// Started waits for what LiveKit answered.
 func (p pending) Started(ctx context.Context) (egress.Info, error) {
 	s, err := p.Pending.Started(ctx)
 	return s.Info, notDurable(err)

@@ -127,9 +127,10 @@ func Listen(variable, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// ServeHTTP serves until the context ends, then lets requests under way finish.
+// ServeHTTP serves until the context ends, then lets requests under way finish. Who
+// takes long bodies, or long over an answer, moves the deadline of ReadTimeout itself.
 func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

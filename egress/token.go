@@ -25,6 +25,9 @@ func (t Token) Path() string {
 	return WebhookPath + "/" + t.RequestID + "/" + strconv.Itoa(t.Part) + "/" + t.MAC
 }
 
+// URL is the token's whole URL at a public URL, with or without a path.
+func (t Token) URL(public string) string { return strings.TrimSuffix(public, "/") + t.Path() }
+
 // QueryWebhooks is the query of our webhook's URL that holds the caller's own, sealed.
 const QueryWebhooks = "w"
 

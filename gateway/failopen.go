@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -88,7 +87,7 @@ func (h *Handler) candidates(ctx context.Context, room string) ([]*livekit.Egres
 // webhook is our own webhook of a request.
 func (h *Handler) webhook(requestID string) *livekit.WebhookConfig {
 	return &livekit.WebhookConfig{
-		Url:        strings.TrimSuffix(h.cfg.PublicURL, "/") + h.cfg.Marker.Token(requestID, 1).Path(),
+		Url:        h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL),
 		SigningKey: h.cfg.SigningKey,
 	}
 }

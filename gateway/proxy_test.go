@@ -260,7 +260,7 @@ func TestACallerWhoStallsIsLetGoAndOneWhoWaitsIsNot(t *testing.T) {
 				answer, _ := io.ReadAll(p.dial(t, half))
 				gone <- r.Context().Err()
 				_, _ = w.Write(answer)
-			})
+			}, func(s *http.Server) { s.ReadTimeout = tick / 2 }) // who waits, waits for longer than that
 			p.proxy.stall = tick
 			res := p.do(t, p.request(t, http.MethodPost, "/twirp/x", body))
 			require.Regexp(t, "^HTTP/1.1 408 Request Timeout\r\n", readAll(t, res.Body))

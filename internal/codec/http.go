@@ -77,6 +77,7 @@ type guard struct {
 	next  http.Handler
 }
 
+// ServeHTTP lets through who has the token, and a browser at the one origin.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch origin := r.Header.Get("Origin"); {

@@ -38,6 +38,7 @@ type limited struct {
 	limit, left int64
 }
 
+// Read reads up to the limit, and fails beyond it.
 func (l *limited) Read(b []byte) (int, error) {
 	if l.left < 0 {
 		return 0, l.tooLong()
