@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -51,16 +52,35 @@ func (e *run) attempt(ctx workflow.Context, step string) {
 		}
 		return
 	}
-	e.waiting = append(e.waiting, step)
+	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + err.Error() + "; fix the cause and say retry, or skip"})
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
-	e.mark(ctx, "step "+step+" failed for good: "+err.Error()+"; fix the cause and say retry, or skip")
+	e.mark(ctx, e.held())
 	// The context is never cancelled, so that Await cannot fail.
-	_ = workflow.Await(ctx, func() bool { return !slices.Contains(e.waiting, step) })
+	_ = workflow.Await(ctx, func() bool { return !e.waits(step) })
 	if len(e.waiting) == 0 {
 		e.clear(ctx)
+		return
 	}
+	e.Stuck = e.held()
+	workflow.SetCurrentDetails(ctx, e.Details())
+}
+
+// held is a delivery step that has failed for good, and why.
+type held struct{ step, why string }
+
+// held is why a person is waited for, of all steps.
+func (e *run) held() string {
+	var why []string
+	for _, h := range e.waiting {
+		why = append(why, h.why)
+	}
+	return strings.Join(why, "; ")
+}
+
+func (e *run) waits(step string) bool {
+	return slices.ContainsFunc(e.waiting, func(h held) bool { return h.step == step })
 }
 
 func (e *run) do(ctx workflow.Context, step string) error {

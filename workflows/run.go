@@ -44,7 +44,7 @@ type run struct {
 	stopErr      error         // how the last one failed, if it did
 	stopped      egress.Info   // what LiveKit answered to it
 	published    egress.Status // what the search attributes say
-	waiting      []string      // delivery steps that wait for a person's word
+	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
 
 	starting, polling, wake *pending

@@ -67,7 +67,7 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 
 // awaitsWord refuses a word about a step that does not wait for one.
 func (e *run) awaitsWord(_ workflow.Context, step string) error {
-	if slices.Contains(e.waiting, step) {
+	if e.waits(step) {
 		return nil
 	}
 	return toCaller(&egress.Error{Reason: egress.Invalid, Field: "step", Message: fmt.Sprintf("%q does not wait for a retry or skip", step)})
@@ -88,7 +88,7 @@ func (e *run) saySkip(_ workflow.Context, step string) error {
 }
 
 func (e *run) goOn(step string) {
-	e.waiting = slices.DeleteFunc(e.waiting, func(s string) bool { return s == step })
+	e.waiting = slices.DeleteFunc(e.waiting, func(h held) bool { return h.step == step })
 }
 
 // toCaller gives an error the type and details by which a caller knows the reason.

@@ -126,6 +126,37 @@ func TestAStepThatWaitsForAPersonHoldsUpNobodyElse(t *testing.T) {
 	require.Len(t, v.Delivered, 3)
 }
 
+func TestWhatIsStuckIsSaidOfEachStepThatStillWaits(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.lived()
+	fixed := map[int]bool{}
+	l.tell = func(in activities.TellRequest) error {
+		if !fixed[in.Webhook] {
+			return failure(egress.Invalid, "no such host")
+		}
+		return nil
+	}
+	var told error
+	l.at(time.Hour, func() {
+		require.Contains(t, l.state().Stuck, "step webhook-1 failed")
+		require.Contains(t, l.state().Stuck, "step webhook-2 failed")
+		fixed[1] = true
+		l.update(egress.UpdateRetry, "second", &told, "webhook-2")
+	})
+	l.at(2*time.Hour, func() {
+		require.NotContains(t, l.state().Stuck, "webhook-2")
+		require.Contains(t, l.state().Stuck, "step webhook-1 failed")
+		l.update(egress.UpdateSkip, "first", &told, "webhook-1")
+	})
+
+	v := l.mustRun(hooked(t, "https://a.example.com/hook", "https://b.example.com/hook"))
+
+	require.NoError(t, told)
+	require.Contains(t, l.told, "1 egress_ended")
+	require.Len(t, v.Delivered, 3)
+}
+
 func TestAnAdoptedEgressIsWatchedAndDeliveredButNotStarted(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]egress.Source{"by webhook": egress.FromWebhook, "by a poll, where that was lost": egress.FromPoll} {
