@@ -17,6 +17,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -113,9 +114,10 @@ func TestWhatANewerLiveKitAddsReachesTheConsumer(t *testing.T) {
 	w.consumer.Config.Handler = raw.Handler
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})
-	id := w.start("room").Info.Proto().GetEgressId()
+	started := w.start("room")
+	id := started.Info.Proto().GetEgressId()
 
-	w.post(fmt.Sprintf(`{"event":"egress_ended","id":"EV_newer","createdAt":"1","priority":"HIGH","egressInfo":{
+	w.post(w.requestWebhook(started.RequestID), fmt.Sprintf(`{"event":"egress_ended","id":"EV_newer","createdAt":"1","priority":"HIGH","egressInfo":{
 		"egressId":%q,"status":"EGRESS_ARCHIVED","endedAt":"2","checksums":[{"sha256":"abc"}],
 		"roomComposite":{"roomName":"room","fileOutputs":[{"filepath":"x.mp4","s3":{"secret":"hidden","vaultPin":"hidden"}}]}}}`, id))
 	v := w.verdict("room")
@@ -128,13 +130,21 @@ func TestWhatANewerLiveKitAddsReachesTheConsumer(t *testing.T) {
 	require.NotContains(t, body, "hidden")
 }
 
-// post sends a webhook body as LiveKit would, signed.
-func (w *world) post(body string) {
+// requestWebhook is the path of a request's own webhook.
+func (w *world) requestWebhook(requestID string) string {
+	w.t.Helper()
+	keys, err := seal.New(seal.Config{Secret: apiSecret})
+	require.NoError(w.t, err)
+	return keys.Token(requestID, 1).Path()
+}
+
+// post sends a webhook body to a path of the door as LiveKit would, signed.
+func (w *world) post(path, body string) {
 	w.t.Helper()
 	sum := sha256.Sum256([]byte(body))
 	token, err := auth.NewAccessToken(apiKey, apiSecret).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
 	require.NoError(w.t, err)
-	req, err := http.NewRequestWithContext(w.ctx(), http.MethodPost, w.door.URL+egress.WebhookPath, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(w.ctx(), http.MethodPost, w.door.URL+path, strings.NewReader(body))
 	require.NoError(w.t, err)
 	req.Header.Set("Authorization", token)
 	res, err := w.door.Client().Do(req)

@@ -131,7 +131,7 @@ func secretRequest(t *testing.T, kind egress.Kind, turn int, room, webhookURL st
 func (w *world) automaticFailure() {
 	const body = `{"event":"egress_ended","id":"EV_auto","egressInfo":{"status":"EGRESS_FAILED","roomName":"auto","error":"no workers",` +
 		`"roomComposite":{"roomName":"auto","fileOutputs":[{"filepath":"x","s3":{"accessKey":"` + canary + `","secret":"` + canary + `","bucket":"b"}}]}}}`
-	w.post(body)
+	w.post(egress.WebhookPath, body)
 }
 
 // metrics are the worker's, as Prometheus gets them.

@@ -10,7 +10,8 @@ import (
 
 // Find is the workflow ID of an egress ID (`EG_…`), a request ID, or a workflow
 // ID (`egress/…`). Only an egress ID is looked up, for as long as FindFor, since
-// visibility lags behind; the others are taken at their word.
+// visibility lags behind; the others are taken at their word. An egress that is not
+// active yet is found by asking its workflow.
 func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RequestID(id); ok {
 		return id, nil
@@ -22,6 +23,9 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	defer cancel()
 	for {
 		workflowID, found, err := c.ByEgressID(lookup, id)
+		if err == nil && !found {
+			workflowID, found, err = c.beginning(lookup, id)
+		}
 		switch {
 		case found:
 			return workflowID, nil
@@ -49,6 +53,27 @@ func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool,
 		equal(egress.AttributeID, egressID), equal("WorkflowId", egress.WorkflowID(egressID)))
 	for row, err := range c.rows(ctx, query) {
 		return row.WorkflowID, err == nil, err
+	}
+	return "", false, nil
+}
+
+// maxBeginning bounds how many workflows are asked for their egress ID.
+const maxBeginning = 50
+
+// beginning looks for an egress ID among the newest of those that have just begun: they
+// are given their time to become active before visibility is told.
+func (c *Client) beginning(ctx context.Context, egressID string) (workflowID string, found bool, err error) {
+	query := Filter{Active: true}.query() + " AND " + egress.AttributeID + " IS NULL"
+	asked := 0
+	for row, err := range c.rows(ctx, query) {
+		if err != nil || asked == maxBeginning {
+			return "", false, err
+		}
+		asked++
+		v := View{Row: row}
+		if c.askState(ctx, &v); v.EgressID == egressID {
+			return row.WorkflowID, true, nil
+		}
 	}
 	return "", false, nil
 }

@@ -1,21 +1,28 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// deliver records the verdict and runs the steps after it, in their order. It
-// cannot be cancelled: the media exists, and someone waits for it.
+// deliver tells the verdict to everyone. It cannot be cancelled: the media exists,
+// and someone waits for it.
+//
+// Each step is tried once before the verdict goes to visibility. Mostly that is all,
+// and then the verdict comes with the end of the workflow, whose own write to
+// visibility covers it.
 func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()
 	}
-	e.record(ctx)
+	e.settle(ctx)
 	e.relays.end(ctx)
 	all := workflow.NewWaitGroup(ctx)
 	for _, step := range e.Steps { // beside each other: who is down holds up nobody else
@@ -25,9 +32,7 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 		all.Add(1)
 		workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
 			defer all.Done()
-			for !slices.Contains(e.Done, step) {
-				e.attempt(ctx, step)
-			}
+			e.carryOut(ctx, step)
 		})
 	}
 	all.Wait(ctx)
@@ -35,24 +40,47 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	if err := e.drain(ctx); err != nil {
 		return egress.Verdict{}, err
 	}
+	e.publishVerdict(ctx)
 	if err := e.remember(ctx); err != nil {
 		return egress.Verdict{}, err
 	}
 	return e.Verdict(e.id, e.sum), nil
 }
 
-// attempt runs a step. One that fails for good marks the egress for a person, and
-// waits for their word: nothing is dropped.
-func (e *run) attempt(ctx workflow.Context, step string) {
-	err := e.do(ctx, step)
-	if err == nil {
-		e.Done = append(e.Done, step)
-		if len(e.waiting) == 0 {
-			e.clear(ctx)
-		}
-		return
+// carryOut runs a step until it is done, or a person leaves it out.
+func (e *run) carryOut(ctx workflow.Context, step string) {
+	patient := announceOptions
+	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
+	err := e.do(ctx, onceOptions, step)
+	if err != nil {
+		e.publishVerdict(ctx) // this may take days
 	}
-	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + err.Error() + "; fix the cause and say retry, or skip"})
+	if mayPass(err) {
+		err = e.do(ctx, patient, step)
+	}
+	for err != nil {
+		e.hold(ctx, step, err)
+		if slices.Contains(e.Skipped, step) {
+			return
+		}
+		err = e.do(ctx, patient, step)
+	}
+	e.Done = append(e.Done, step)
+	if len(e.waiting) == 0 {
+		e.clear(ctx)
+	}
+}
+
+// mayPass reports whether a step failed that may succeed when it is tried again.
+func mayPass(err error) bool {
+	var failed *temporal.ActivityError
+	return errors.As(err, &failed) && failed.RetryState() != enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE
+}
+
+// hold marks the egress for a person, since a step of it has failed for good, and
+// waits for their word: nothing is dropped.
+func (e *run) hold(ctx workflow.Context, step string, failed error) {
+	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + failed.Error() + "; fix the cause and say retry, or skip"})
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
@@ -83,13 +111,11 @@ func (e *run) waits(step string) bool {
 	return slices.ContainsFunc(e.waiting, func(h held) bool { return h.step == step })
 }
 
-func (e *run) do(ctx workflow.Context, step string) error {
+func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, step string) error {
 	ev, err := e.Announcement()
 	if err != nil {
 		return err
 	}
-	opts := announceOptions
-	opts.ScheduleToCloseTimeout = e.AnnounceFor.D()
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	n, webhook := egress.StepWebhook(step)
 	switch {

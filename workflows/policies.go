@@ -45,6 +45,14 @@ var stopOptions = workflow.ActivityOptions{
 var announceOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
+	Summary:             "tell the consumer, until it takes it",
+}
+
+// onceOptions: most consumers take it at once. What one does not is tried again by
+// announceOptions.
+var onceOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 30 * time.Second,
+	RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
 	Summary:             "tell the consumer",
 }
 

@@ -36,7 +36,7 @@ func (e *run) introduce(ctx workflow.Context) {
 		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
 }
 
-// show tells the log and the UI of a change of state. The end is told by record,
+// show tells the log and the UI of a change of state. The end is told by settle,
 // with the verdict.
 func (e *run) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details())
@@ -44,12 +44,14 @@ func (e *run) show(ctx workflow.Context) {
 }
 
 // publish tells the search attributes how the egress is. Each upsert is an event and
-// a write to visibility: so it is left out for ENDING, which mostly lasts for a moment
-// before the verdict.
+// a write to visibility, so there is none for what mostly lasts for a moment: an egress
+// that has begun is given its time to become active, and one that is ENDING its time
+// to end.
 func (e *run) publish(ctx workflow.Context) {
 	status := e.Latest.StatusName()
 	switch {
 	case e.Phase != egress.Watching, status == e.published:
+	case e.Outlook() == egress.OutlookStarting && e.polling == nil:
 	case e.published != "" && status == egress.Status(livekitpb.EgressStatus_EGRESS_ENDING.String()):
 	default:
 		e.published = status
@@ -57,13 +59,22 @@ func (e *run) publish(ctx workflow.Context) {
 	}
 }
 
-// record tells everyone the verdict.
-func (e *run) record(ctx workflow.Context) {
+// settle tells the log, the metrics and the UI the verdict.
+func (e *run) settle(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because)
 	workflow.SetCurrentDetails(ctx, e.Details())
 	workflow.GetMetricsHandler(ctx).
 		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+}
+
+// publishVerdict tells the search attributes the verdict, once.
+func (e *run) publishVerdict(ctx workflow.Context) {
+	if e.published == e.Status {
+		return
+	}
+	e.published = e.Status
+	v := e.Verdict(e.id, e.sum)
 	updates := []temporal.SearchAttributeUpdate{
 		attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(v.Status)), attributeEndedBy.ValueSet(string(v.EndedBy)),
 	}
