@@ -22,6 +22,10 @@ const (
 	SignalObserved = "egress.observed" // payload: a redacted livekit.WebhookEvent that names an egress
 	SignalHint     = "egress.hint"     // payload: a redacted livekit.WebhookEvent from which an end can be expected
 
+	// SignalReconciled is what the comparison of LiveKit's list with ours found: a redacted
+	// livekit.WebhookEvent that nobody sent, with the EgressInfo as LiveKit lists it.
+	SignalReconciled = "egress.reconciled"
+
 	UpdateStart = "egress.start"      // argument: StartUpdate, result: EgressInfo as protojson
 	UpdateStop  = "egress.stop"       // no argument, result: EgressInfo as protojson
 	UpdateRetry = "egress.retry_step" // argument: the step's name

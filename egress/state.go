@@ -98,6 +98,13 @@ func ObserveEvent(e Event, at time.Time) (Observation, error) {
 	return Observation{Info: info, Final: e.Proto().GetEvent() == EventEnded, Event: e.Raw(), Source: FromWebhook, HeardAt: at}, err
 }
 
+// ObserveListed makes an observation of what SignalReconciled brings. Its event is one
+// that nobody sent, and is not kept.
+func ObserveListed(e Event, at time.Time) (Observation, error) {
+	info, err := e.Info()
+	return Observation{Info: info, Source: FromReconcile, HeardAt: at}, err
+}
+
 // News says what an observation changed.
 type News string
 

@@ -69,11 +69,24 @@ type Media string
 // MediaUnchecked means that nobody looked, which is never an alarm.
 const MediaUnchecked Media = "unchecked"
 
-// Missed is the class of a missed webhook, empty when it came.
+// Missed is the class of a missed webhook, empty when it came: why `egress_ended` did
+// not reach us, as far as we can see.
 type Missed string
 
-// MissedUnclassified is a missed `egress_ended` whose cause nobody has looked for.
-const MissedUnclassified Missed = "unclassified"
+// Why a webhook was missed.
+const (
+	MissedDown         Missed = "endpoint_down" // our endpoint did not answer, or answered that it could not take it
+	MissedSlow         Missed = "endpoint_slow" // its answers took longer than LiveKit's queue allows
+	MissedRefused      Missed = "refused"       // it refused what LiveKit signed: a wrong key, a clock, a wrong path
+	MissedUntried      Missed = "never_tried"   // it was well, and LiveKit never came as far as we can see
+	MissedLate         Missed = "late"          // it came after we had asked
+	MissedUnclassified Missed = "unclassified"  // nothing is known of that time
+)
+
+// Misses lists every class of a missed webhook.
+func Misses() []Missed {
+	return []Missed{MissedDown, MissedSlow, MissedRefused, MissedUntried, MissedLate, MissedUnclassified}
+}
 
 // Kind is the kind of an egress request, which is also its field in Input.
 type Kind string

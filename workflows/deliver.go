@@ -134,6 +134,8 @@ func (e *run) drain(ctx workflow.Context) error {
 	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
 		e.observe(ctx, ev)
 	}
+	for e.listings.ReceiveAsync(nil) { // it is over already
+	}
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })

@@ -323,3 +323,22 @@ func TestWhatIsWrongWithTheInputIsNamed(t *testing.T) {
 	require.Equal(t, string(egress.Invalid), app.Type())
 	require.ErrorContains(t, err, "max_duration")
 }
+
+func TestWhatTheReconcilerSawIsNewsAndItsEventIsNotPassedOn(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	l.at(time.Minute, func() {
+		l.SignalWorkflow(egress.SignalReconciled, webhook(l.t, "", message(egressID, active)))
+		l.SignalWorkflow(egress.SignalReconciled, webhook(l.t, "", message(egressID, complete)))
+		l.SignalWorkflow(egress.SignalReconciled, webhook(l.t, "", message(egressID, complete)))
+	})
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.FromReconcile, v.EndedBy)
+	require.Equal(t, egress.MissedUnclassified, v.Missed)
+	require.Len(t, l.announced, 1)
+	require.Equal(t, egress.EventEnded, l.announced[0].Proto().GetEvent())
+}

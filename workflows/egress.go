@@ -29,6 +29,8 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			}
 		case observed: // LiveKit told us
 			e.observe(ctx, ev.event)
+		case listed: // the reconciler saw it in LiveKit's list
+			e.listed(ctx, ev.event)
 		case hinted: // something else ended, so this will
 			e.hint(ctx, ev.event)
 		case looked: // we asked
@@ -75,6 +77,10 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 		ev.kind = observed
 		c.Receive(ctx, &ev.event)
 	})
+	s.AddReceive(e.listings, func(c workflow.ReceiveChannel, _ bool) {
+		ev.kind = listed
+		c.Receive(ctx, &ev.event)
+	})
 	s.AddReceive(e.hints, func(c workflow.ReceiveChannel, _ bool) {
 		ev.kind = hinted
 		c.Receive(ctx, &ev.event)
@@ -99,7 +105,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 
 type event struct {
 	kind   eventKind
-	event  egress.Event    // with observed and hinted
+	event  egress.Event    // with observed, listed and hinted
 	future workflow.Future // with started and looked
 }
 
@@ -108,6 +114,7 @@ type eventKind int
 const (
 	started eventKind = iota + 1
 	observed
+	listed
 	hinted
 	looked
 	stopAsked

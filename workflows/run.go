@@ -37,6 +37,7 @@ type run struct {
 	failed error // why LiveKit did not start it; ends the run
 
 	observations workflow.ReceiveChannel
+	listings     workflow.ReceiveChannel
 	hints        workflow.ReceiveChannel
 	cancelled    workflow.ReceiveChannel
 	asks         workflow.Channel
@@ -80,6 +81,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		in:           in,
 		sum:          in.Readable(),
 		observations: workflow.GetSignalChannel(ctx, egress.SignalObserved),
+		listings:     workflow.GetSignalChannel(ctx, egress.SignalReconciled),
 		hints:        workflow.GetSignalChannel(ctx, egress.SignalHint),
 		cancelled:    ctx.Done(),
 		asks:         workflow.NewNamedBufferedChannel(ctx, "stop asked", 16),
@@ -124,7 +126,7 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && workflow.AllHandlersFinished(ctx)
+		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && workflow.AllHandlersFinished(ctx)
 }
 
 // carry is the input of the next run.

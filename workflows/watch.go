@@ -67,6 +67,16 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 	e.fold(ctx, o)
 }
 
+// listed takes what the reconciler saw.
+func (e *run) listed(ctx workflow.Context, ev egress.Event) {
+	o, err := egress.ObserveListed(ev, workflow.Now(ctx))
+	if err != nil {
+		e.log.Error("listed egress cannot be read", "error", err)
+		return
+	}
+	e.fold(ctx, o)
+}
+
 // fold is the one door through which news enters.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	e.told(ctx, e.Observe(o), o)
