@@ -22,6 +22,7 @@ type API interface {
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
 	RoomLive(ctx context.Context, room string) (bool, error)
+	Present(ctx context.Context, room, identity string) (bool, error)
 }
 
 // Opener opens sealed requests and makes their tokens.
@@ -63,6 +64,7 @@ type LiveKit struct {
 	api    API
 	opener Opener
 	noEcho atomic.Bool // LiveKit has been seen not to echo our token
+	shows  atomic.Bool // LiveKit has been seen to show an egress's own participant
 }
 
 // NewLiveKit makes the activities.

@@ -35,6 +35,8 @@ type api struct {
 	onStop  func(n int) (*lk.EgressInfo, error)
 	live    bool
 	liveErr error
+	here    bool // whether the egress has its participant in the room
+	hereErr error
 
 	mu    sync.Mutex
 	began time.Time
@@ -79,6 +81,10 @@ func (a *api) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
 func (a *api) RoomLive(_ context.Context, room string) (bool, error) {
 	a.note("rooms", " "+room)
 	return a.live, a.liveErr
+}
+
+func (a *api) Present(context.Context, string, string) (bool, error) {
+	return a.here, a.hereErr
 }
 
 var _ activities.API = (*api)(nil)

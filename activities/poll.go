@@ -11,8 +11,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// CallsPerPoll is how many calls of LiveKit's API one look may take: the egress,
-// and its room.
+// CallsPerPoll is how many calls of LiveKit's API one look takes: the egress, and its
+// own participant. Only where that is not found, its room is asked for as well.
 const CallsPerPoll = 2
 
 // PollRequest is the argument of Poll.
@@ -47,7 +47,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	}
 	until := s.until(in)
 	if why == "" || !until.IsZero() && !time.Now().Before(until) {
-		look.MissingSince, look.RoomGone, look.EndExpected = s.MissingSince, s.RoomGone, s.EndExpected
+		look.MissingSince, look.RoomGone, look.RecorderGone, look.EndExpected = s.MissingSince, s.RoomGone, s.RecorderGone, s.EndExpected
 		return look, nil
 	}
 	delay := in.Policy.Wait(s.outlook(in), s.looks(ctx, in), egress.Spread(in.EgressID))
@@ -84,18 +84,45 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	case s.Ending && in.Have == livekit.EgressStatus_EGRESS_ACTIVE:
 		s.expectEnd(ctx, now)
 	case egress.Ahead(status, in.Have):
+		s.RecorderGone = time.Time{} // it had only just begun
 		return l, ""
-	case in.Room != "" && s.outlook(in) != egress.OutlookEnding:
-		if live, err := a.api.RoomLive(ctx, in.Room); err == nil && !live {
-			s.RoomGone = now
-			s.expectEnd(ctx, now)
-		}
+	case in.Room != "" && !s.Ending && s.RoomGone.IsZero():
+		l.RecorderHere = a.seek(ctx, in, s, now)
 	}
 	why = "still " + string(l.Info.StatusName())
-	if !s.RoomGone.IsZero() {
+	switch {
+	case !s.RoomGone.IsZero():
 		why += ", its room is gone"
+	case !s.RecorderGone.IsZero():
+		why += ", its participant is not in the room"
 	}
 	return l, why
+}
+
+// seek looks for the egress's own participant, which is there for as long as its worker
+// lives, and for the room where it is not. That it is absent tells something only of a
+// LiveKit that has been seen to show such participants.
+func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, now time.Time) (here bool) {
+	here, err := a.api.Present(ctx, in.Room, in.EgressID)
+	switch {
+	case err != nil: // nothing is known of it
+		return false
+	case here:
+		a.shows.Store(true)
+		s.RecorderGone, s.EndExpected = time.Time{}, time.Time{}
+		return true
+	case a.shows.Load() && s.RecorderGone.IsZero():
+		s.RecorderGone = now
+		s.expectEnd(ctx, now)
+	}
+	if in.Outlook == egress.OutlookEnding { // it would tell nothing more
+		return false
+	}
+	if live, err := a.api.RoomLive(ctx, in.Room); err == nil && !live {
+		s.RoomGone = now
+		s.expectEnd(ctx, now)
+	}
+	return false
 }
 
 func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoing, Message: why} }
@@ -105,6 +132,7 @@ func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoi
 type sight struct {
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit does not know the egress
 	RoomGone     time.Time `json:"room_gone"`
+	RecorderGone time.Time `json:"recorder_gone"`
 	EndExpected  time.Time `json:"end_expected"`
 	Ending       bool      `json:"ending"`  // an upload, which may take as long as it takes
 	Attempt      int32     `json:"attempt"` // that first saw the end coming

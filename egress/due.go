@@ -100,6 +100,9 @@ func (s *State) Hint(e Event, now time.Time) bool {
 		if m.GetParticipant().GetIdentity() != s.ID {
 			return false
 		}
+		if s.Evidence.RecorderGone.IsZero() {
+			s.Evidence.RecorderGone = now
+		}
 	default:
 		return false
 	}
@@ -112,8 +115,19 @@ func (s *State) Hint(e Event, now time.Time) bool {
 type Look struct {
 	Info         Info      `json:"info"`          // zero when LiveKit could not be asked, or no longer knows it
 	RoomGone     time.Time `json:"room_gone"`     // since when its room is not listed
+	RecorderGone time.Time `json:"recorder_gone"` // since when its own participant is not in the room
+	RecorderHere bool      `json:"recorder_here"` // its own participant is in the room
 	EndExpected  time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit answers not_found
+}
+
+// recovered takes back that an end was expected, since the recorder is at work: it had
+// only lost its connection, or runs a second time.
+func (s *State) recovered() {
+	s.Evidence.RecorderGone, s.Evidence.RoomGone, s.Evidence.Unanswered = time.Time{}, time.Time{}, time.Time{}
+	if s.Stopped == "" && !s.uploading() {
+		s.EndExpected = time.Time{}
+	}
 }
 
 // Looked folds what a poll saw into the state.
@@ -126,5 +140,11 @@ func (s *State) Looked(l Look, now time.Time) News {
 		s.Evidence.RoomGone = l.RoomGone
 	}
 	s.Evidence.MissingSince = l.MissingSince
+	switch {
+	case l.RecorderHere:
+		s.recovered()
+	case s.Evidence.RecorderGone.IsZero():
+		s.Evidence.RecorderGone = l.RecorderGone
+	}
 	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
 }

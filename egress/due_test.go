@@ -52,6 +52,8 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a stop before a look":             {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, day, egress.ActStop},
 		"a probe of an empty room":         {gone, minute, egress.ActProbe},
 		"a look before that":               {gone, minute - 1, egress.ActLook},
+		"a probe of an absent participant": {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected = noon, noon }, minute, egress.ActProbe},
+		"a look before that, too":          {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected = noon, noon }, minute - 1, egress.ActLook},
 		"to be lost":                       {dead, minute, egress.ActLose},
 		"to be lost before anything else":  {func(s *egress.State) { dead(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
 		"a wanted stop before that":        {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},

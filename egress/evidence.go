@@ -13,6 +13,7 @@ import (
 type Evidence struct {
 	MissingSince time.Time `json:"missing_since"` // LiveKit answers not_found for the egress ID
 	RoomGone     time.Time `json:"room_gone"`     // its room finished, or is not listed
+	RecorderGone time.Time `json:"recorder_gone"` // its own participant is not in the room
 	Probed       time.Time `json:"probed"`        // the last time that a worker was asked by a stop
 	Unanswered   time.Time `json:"unanswered"`    // StopEgress reached no worker
 }
@@ -33,27 +34,32 @@ func (s *State) Lost(now time.Time) (string, bool) {
 	default:
 		return "", false
 	}
-	if !s.Evidence.RoomGone.IsZero() {
+	switch {
+	case !s.Evidence.RoomGone.IsZero():
 		why = append(why, "its room is gone")
+	case !s.Evidence.RecorderGone.IsZero():
+		why = append(why, "its participant has left the room")
 	}
 	return strings.Join(why, ", "), true
 }
 
 // MayProbe reports whether we may ask the worker by a StopEgress: only when there
-// is nothing left to record, so that no good recording is ever ended unasked. A
-// web egress has no room, and is only probed after a stop that was asked for.
+// is nothing left to record, or nobody left who could, so that no good recording is
+// ever ended unasked. A web egress has no room, and is only probed after a stop that
+// was asked for.
 func (s *State) MayProbe(now time.Time) bool {
 	return s.askable() && stood(s.probeFrom(), s.Policy.LostAfter, now)
 }
 
 func (s *State) askable() bool {
-	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero()
+	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero() || !s.Evidence.RecorderGone.IsZero()
 	return nothingLeft && !s.uploading() && s.Evidence.Unanswered.IsZero() && !s.EndExpected.IsZero()
 }
 
 // probeFrom is when the last thing happened that a worker may still be acting on.
 func (s *State) probeFrom() time.Time {
-	return later(later(s.EndExpected, s.Evidence.RoomGone), s.Evidence.Probed)
+	gone := later(s.Evidence.RoomGone, s.Evidence.RecorderGone)
+	return later(later(s.EndExpected, gone), s.Evidence.Probed)
 }
 
 func (s *State) dead() bool { return !s.Evidence.Unanswered.IsZero() && !s.uploading() }

@@ -65,16 +65,21 @@ func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
 		after  time.Duration
 		want   bool
 	}{
-		"its room gone for a minute":   {active, func(*egress.State) {}, minute, true},
-		"its room gone, hardly":        {active, func(*egress.State) {}, minute - 1, false},
-		"still starting":               {starting, func(*egress.State) {}, minute, true},
-		"an upload":                    {ending, func(*egress.State) {}, day, false},
-		"its room there":               {active, func(s *egress.State) { s.Evidence.RoomGone = time.Time{} }, day, false},
-		"its room there, but stopped":  {active, func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
-		"no end expected":              {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
-		"asked without an answer":      {active, func(s *egress.State) { s.Evidence.Unanswered = noon }, day, false},
-		"asked a moment ago":           {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
-		"asked a minute ago, answered": {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
+		"its room gone for a minute": {active, func(*egress.State) {}, minute, true},
+		"its room gone, hardly":      {active, func(*egress.State) {}, minute - 1, false},
+		"still starting":             {starting, func(*egress.State) {}, minute, true},
+		"an upload":                  {ending, func(*egress.State) {}, day, false},
+		"its room there":             {active, func(s *egress.State) { s.Evidence.RoomGone = time.Time{} }, day, false},
+		"its participant gone":       {active, func(s *egress.State) { s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon }, minute, true},
+		"its participant gone, hardly": {active, func(s *egress.State) {
+			s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon.Add(time.Second)
+		}, minute, false},
+		"its participant gone, but an upload": {ending, func(s *egress.State) { s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon }, day, false},
+		"its room there, but stopped":         {active, func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
+		"no end expected":                     {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
+		"asked without an answer":             {active, func(s *egress.State) { s.Evidence.Unanswered = noon }, day, false},
+		"asked a moment ago":                  {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
+		"asked a minute ago, answered":        {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

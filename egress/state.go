@@ -135,6 +135,7 @@ func (s *State) Observe(o Observation) News {
 	}
 	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
 	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}
+	s.Evidence.RecorderGone = time.Time{}
 	switch s.rankOf(o) {
 	case rankEnded:
 		s.Phase, s.EndedBy, s.Event = Settled, o.Source, o.Event

@@ -6,6 +6,7 @@ package livekit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -146,6 +147,19 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 	defer cancel()
 	m, err := c.egress.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: egressID})
 	return m, classifyStop(err)
+}
+
+// Present reports whether a participant is in a room. An egress joins its room under
+// its egress ID. A room that is gone has nobody in it.
+func (c *Client) Present(ctx context.Context, room, identity string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	_, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: room, Identity: identity})
+	var e *egress.Error
+	if err = classify("get participant", err); errors.As(err, &e) && e.Reason == egress.NotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // RoomLive reports whether a room is listed.

@@ -1,0 +1,109 @@
+package activities_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// looked is what the last of some polls saw or said, all of one worker.
+func looked(t *testing.T, a *api, in activities.PollRequest, here ...bool) (last egress.Look, why string) {
+	t.Helper()
+	act := activitiesOf(t, a)
+	for _, a.here = range here {
+		env := newEnv(a)
+		env.RegisterActivity(act.Poll)
+		v, err := env.ExecuteActivity(act.Poll, in)
+		if err != nil {
+			_, e := failed(t, err)
+			last, why = egress.Look{}, e.Message
+			continue
+		}
+		require.NoError(t, v.Get(&last))
+		why = ""
+	}
+	return last, why
+}
+
+func TestAnAbsentRecorderTellsSomethingOnlyWhereRecordersAreShown(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		here []bool
+		want string
+	}{
+		"it is there":                             {[]bool{true}, "still EGRESS_ACTIVE"},
+		"none has ever been seen":                 {[]bool{false}, "still EGRESS_ACTIVE"},
+		"one has been seen, and this one is gone": {[]bool{true, false}, "still EGRESS_ACTIVE, its participant is not in the room"},
+		"it was gone, and is back":                {[]bool{true, false, true}, "still EGRESS_ACTIVE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				_, why := looked(t, &api{onGet: is(active), live: true}, question(), tc.here...)
+				require.Equal(t, tc.want, why)
+			})
+		})
+	}
+}
+
+func TestARecorderThatCannotBeAskedForTellsNothing(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: is(active), hereErr: because(egress.Denied)}
+		_, why := looked(t, a, question(), true, false)
+		require.Equal(t, "still EGRESS_ACTIVE", why)
+		require.Zero(t, a.count["rooms"])
+	})
+}
+
+func TestTheAnswerSaysWhetherTheRecorderIsThere(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		here, _ := looked(t, &api{onGet: is(active), live: true}, question(until(0)), true)
+		require.True(t, here.RecorderHere)
+		require.Zero(t, here.RecorderGone)
+		gone, _ := looked(t, &api{onGet: is(active), live: true}, question(until(0)), true, false)
+		require.False(t, gone.RecorderHere)
+		require.Equal(t, time.Now().UTC(), gone.RecorderGone.UTC())
+		require.Equal(t, gone.RecorderGone, gone.EndExpected)
+		web, _ := looked(t, &api{onGet: is(active)}, question(web, until(0)), true)
+		require.False(t, web.RecorderHere, "a web egress has no participant")
+	})
+}
+
+func TestAPollWaitsOnForAMinuteWhileTheRecorderIsGone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: is(active), live: true}
+		act := activitiesOf(t, a)
+		attempt := func(details ...any) (egress.Look, error) {
+			env := newEnv(a)
+			for _, d := range details {
+				env.SetHeartbeatDetails(d)
+			}
+			env.RegisterActivity(act.Poll)
+			v, err := env.ExecuteActivity(act.Poll, question())
+			if err != nil {
+				return egress.Look{}, err
+			}
+			var l egress.Look
+			return l, v.Get(&l)
+		}
+		a.here = true
+		_, err := attempt()
+		stillGoing(t, err)
+		a.here = false
+		_, err = attempt()
+		require.Equal(t, 20*time.Second, stillGoing(t, err))
+		gone := time.Now()
+		pass(time.Minute)
+		look, err := attempt(map[string]any{"recorder_gone": gone, "end_expected": gone, "attempt": 0})
+		require.NoError(t, err, "the workflow must weigh it")
+		require.True(t, look.RecorderGone.Equal(gone))
+		require.True(t, look.EndExpected.Equal(gone))
+	})
+}

@@ -1,0 +1,80 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestTheRecorderThatLeftIsEvidenceSinceItWasFirstMissed(t *testing.T) {
+	t.Parallel()
+	left, err := egress.ParseEvent([]byte(`{"event":"participant_left","room":{"name":"daily","sid":"RM_1"},"participant":{"identity":"EG_1"}}`))
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		first, second func(s *egress.State)
+	}{
+		"by webhook, then by a poll": {
+			func(s *egress.State) { s.Hint(left, noon) },
+			func(s *egress.State) { s.Looked(egress.Look{RecorderGone: noon.Add(minute)}, noon.Add(minute)) },
+		},
+		"by a poll, then by webhook": {
+			func(s *egress.State) { s.Looked(egress.Look{RecorderGone: noon, EndExpected: noon}, noon) },
+			func(s *egress.State) { s.Hint(left, noon.Add(minute)) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			tc.first(s)
+			tc.second(s)
+			require.Equal(t, noon, s.Evidence.RecorderGone)
+			require.Equal(t, noon, s.EndExpected)
+		})
+	}
+}
+
+func TestARecorderThatIsBackTakesBackThatAnEndWasExpected(t *testing.T) {
+	t.Parallel()
+	gone := egress.Evidence{RecorderGone: noon, RoomGone: noon, Unanswered: noon}
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		want   time.Time
+	}{
+		"as it was":                     {func(*egress.State) {}, time.Time{}},
+		"but a stop was asked for":      {func(s *egress.State) { s.Stopped = egress.StopRequested }, noon},
+		"but what was recorded is sent": {func(s *egress.State) { s.Latest = infoOf(t, "EG_1", ending) }, noon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			s.Evidence, s.EndExpected = gone, noon
+			tc.change(s)
+			s.Looked(egress.Look{RecorderHere: true}, noon.Add(minute))
+			require.Zero(t, s.Evidence)
+			require.Equal(t, tc.want, s.EndExpected)
+		})
+	}
+}
+
+func TestWhyAnEgressIsLostNamesTheRecorderOnlyWhereTheRoomGoesOn(t *testing.T) {
+	t.Parallel()
+	s := watched(t)
+	s.EndExpected = noon
+	s.Evidence = egress.Evidence{Unanswered: noon, RecorderGone: noon}
+	why, _ := s.Lost(noon.Add(minute))
+	require.Equal(t, "its worker does not answer StopEgress, its participant has left the room", why)
+	s.Evidence.RoomGone = noon
+	why, _ = s.Lost(noon.Add(minute))
+	require.Equal(t, "its worker does not answer StopEgress, its room is gone", why)
+}
+
+func TestNewsOfARecordingIsNoSignOfItsRecordersAbsence(t *testing.T) {
+	t.Parallel()
+	s := seen(t, starting)
+	s.Evidence.RecorderGone = noon
+	s.Observe(egress.Observation{Info: infoOf(t, "EG_1", active), Source: egress.FromWebhook, HeardAt: noon})
+	require.Zero(t, s.Evidence.RecorderGone)
+}
