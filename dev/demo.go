@@ -26,6 +26,8 @@ var demoTimers = map[string]string{
 	"REELKEEPER_LOOK_ACTIVE":                 "3s",
 	"REELKEEPER_LOOK_ENDING":                 "1s,1s,2s",
 	"REELKEEPER_LOST_AFTER":                  "5s",
+	"REELKEEPER_HOLD_FOR":                    "3s",
+	"REELKEEPER_CORRECT_FOR":                 "off",
 	"REELKEEPER_TOKEN_SEARCH":                "5s",
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "500ms",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "30000",

@@ -37,7 +37,7 @@ func TestEveryFaultEndsInOneVerdictAndOneAnnouncement(t *testing.T) {
 		{fakelivekit.Aborted, fakelivekit.RoomScript{Call: call}, "EGRESS_ABORTED", by(egress.FromWebhook)},
 		{fakelivekit.LimitReached, fakelivekit.RoomScript{Call: 5 * time.Second}, "EGRESS_LIMIT_REACHED", by(egress.FromWebhook)},
 		{fakelivekit.Zombie, fakelivekit.RoomScript{Call: call}, egress.Lost, by(egress.FromTimeout)},
-		{fakelivekit.Rerun, fakelivekit.RoomScript{Call: 5 * time.Second}, "EGRESS_FAILED", by(egress.FromWebhook)},
+		{fakelivekit.Rerun, fakelivekit.RoomScript{Call: 5 * time.Second}, "EGRESS_COMPLETE", by(egress.FromWebhook)},
 		{fakelivekit.Forgotten, fakelivekit.RoomScript{Call: call}, egress.Lost, by(egress.FromTimeout)},
 		{fakelivekit.NoEcho, fakelivekit.RoomScript{Call: call}, "EGRESS_COMPLETE", by(egress.FromWebhook, egress.FromPoll)},
 	} {

@@ -38,6 +38,8 @@ var timers = map[string]string{
 	"REELKEEPER_LOOK_ACTIVE":                 "1s",
 	"REELKEEPER_LOOK_ENDING":                 "500ms,500ms,1s",
 	"REELKEEPER_LOST_AFTER":                  "2s",
+	"REELKEEPER_HOLD_FOR":                    "1s",
+	"REELKEEPER_CORRECT_FOR":                 "off", // else what is lost stays open
 	"REELKEEPER_TOKEN_SEARCH":                "2s",
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "200ms",
 	"REELKEEPER_START_CALL_TIMEOUT":          "3s",

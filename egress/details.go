@@ -34,6 +34,9 @@ func (s *State) Details() string {
 		if !s.EndExpected.IsZero() {
 			line("end expected since", "%s", clock(s.EndExpected))
 		}
+	case Held:
+		line("failed", "%s, told by %s", s.Status, s.EndedBy)
+		line("waits for", "a second run, which LiveKit may begin under the same ID while the room is live; settled at %s", clock(s.heldUntil()))
 	case Settled:
 		line("ended", "%s, told by %s", s.Status, s.EndedBy)
 		if s.LostBecause != "" {

@@ -8,16 +8,19 @@ type Action string
 // What can be due.
 const (
 	ActNothing Action = "nothing"
-	ActStop    Action = "stop"  // tell LiveKit to end it
-	ActProbe   Action = "probe" // ask by a stop whether its worker still answers
-	ActLose    Action = "lose"  // settle it as lost
-	ActMark    Action = "mark"  // mark it for a person: it runs longer than it should
-	ActLook    Action = "look"  // news is overdue: ask LiveKit
+	ActStop    Action = "stop"   // tell LiveKit to end it
+	ActProbe   Action = "probe"  // ask by a stop whether its worker still answers
+	ActLose    Action = "lose"   // settle it as lost
+	ActMark    Action = "mark"   // mark it for a person: it runs longer than it should
+	ActLook    Action = "look"   // news is overdue: ask LiveKit
+	ActSettle  Action = "settle" // the end that was held is the last word
 )
 
 // Due says what the egress needs at a moment. It is the whole policy of the watch.
 func (s *State) Due(now time.Time) Action {
 	switch {
+	case s.Phase == Held:
+		return s.dueHeld(now)
 	case s.Phase != Watching:
 		return ActNothing
 	case s.StopDue:
@@ -45,8 +48,11 @@ func (s *State) Due(now time.Time) Action {
 // NextLook is when news is overdue: the time at which to ask LiveKit. It is zero
 // until the start has answered, since that brings the policy.
 func (s *State) NextLook() time.Time {
-	if !s.Started {
+	switch {
+	case !s.Started:
 		return time.Time{}
+	case s.Phase == Held:
+		return s.heldUntil()
 	}
 	since := later(s.NewsAt, s.LookedAt)
 	if !s.EndExpected.IsZero() { // news of the way to it does not put the end off
@@ -58,6 +64,9 @@ func (s *State) NextLook() time.Time {
 // Alarm is the first moment at which Due may ask for something else than a look,
 // however often nothing is heard until then. It is zero when there is none.
 func (s *State) Alarm() time.Time {
+	if s.Phase == Held {
+		return s.heldUntil()
+	}
 	var first time.Time
 	at := func(since time.Time, d Duration, applies bool) {
 		if t := since.Add(d.D()); applies && !since.IsZero() && (first.IsZero() || t.Before(first)) {
@@ -88,7 +97,7 @@ func (s *State) Want(why StopReason, now time.Time) {
 // an event of another room that had the same name does not.
 func (s *State) Hint(e Event, now time.Time) bool {
 	m := e.Proto()
-	if s.Phase != Watching || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
+	if s.Phase == Requested || s.Phase == Settled || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
 		return false
 	}
 	switch m.GetEvent() {

@@ -31,7 +31,8 @@ const (
 	UpdateRetry = "egress.retry_step" // argument: the step's name
 	UpdateSkip  = "egress.skip_step"  // argument: the step's name
 
-	QueryState = "egress.state" // result: State
+	QueryState   = "egress.state"   // result: State
+	QueryVerdict = "egress.verdict" // result: Verdict, null until it is delivered
 )
 
 // Search attributes of an egress workflow. All are of type Keyword but

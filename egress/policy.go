@@ -29,6 +29,13 @@ type Policy struct {
 	// GiveUpAfter is how long an expected end is waited for before the egress is
 	// settled as lost. Default: 24 h, after which LiveKit forgets an ended egress.
 	GiveUpAfter Duration `json:"give_up_after"`
+	// HoldFor is how long an end that failed while its room is live is held, since
+	// LiveKit may run the egress again under its ID. Zero: not at all. Default: 30 s.
+	HoldFor Duration `json:"hold_for,omitempty"`
+	// CorrectFor is how long a verdict that is delivered may still be corrected, where
+	// the egress is lost, or failed while its room is live. Zero: not at all. Default:
+	// 24 h, after which LiveKit forgets an ended egress.
+	CorrectFor Duration `json:"correct_for,omitempty"`
 }
 
 // DefaultPolicy is the policy where no setting says otherwise.
@@ -40,6 +47,8 @@ func DefaultPolicy() Policy {
 		LostAfter:    seconds(60),
 		StuckAfter:   Duration(12 * time.Hour),
 		GiveUpAfter:  Duration(24 * time.Hour),
+		HoldFor:      seconds(30),
+		CorrectFor:   Duration(24 * time.Hour),
 	}
 }
 

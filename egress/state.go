@@ -16,6 +16,7 @@ type Phase string
 const (
 	Requested Phase = "requested" // LiveKit has not confirmed a start
 	Watching  Phase = "watching"
+	Held      Phase = "held"    // it failed while its room is live, and may run again
 	Settled   Phase = "settled" // it ended, or is lost
 	Delivered Phase = "delivered"
 )
@@ -42,6 +43,9 @@ type State struct {
 	Event   json.RawMessage `json:"event,omitempty"`
 	EndedBy Source          `json:"ended_by,omitempty"`
 	Status  Status          `json:"status,omitempty"` // final status, once settled
+
+	HeldSince time.Time `json:"held_since"`         // when an end was heard of that may not be the last
+	Corrects  Status    `json:"corrects,omitempty"` // the status that was delivered before, and was wrong
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
@@ -127,6 +131,8 @@ func (s *State) Observe(o Observation) News {
 		return NoNews
 	case s.ID != "" && id != s.ID:
 		return Foreign
+	case s.Phase == Held || s.Correctable():
+		return s.anew(o)
 	case s.over() || s.rankOf(o) <= s.rank():
 		return NoNews
 	}
@@ -138,9 +144,7 @@ func (s *State) Observe(o Observation) News {
 	s.Evidence.RecorderGone = time.Time{}
 	switch s.rankOf(o) {
 	case rankEnded:
-		s.Phase, s.EndedBy, s.Event = Settled, o.Source, o.Event
-		s.Status = o.Info.StatusName()
-		return Over
+		return s.conclude(o)
 	case rank(livekit.EgressStatus_EGRESS_ENDING):
 		s.ExpectEnd(o.HeardAt)
 	}

@@ -35,7 +35,9 @@ func infoOf(tb testing.TB, id string, s livekit.EgressStatus) egress.Info {
 // seen is a state after some statuses of EG_1, one a second from noon on.
 func seen(tb testing.TB, statuses ...livekit.EgressStatus) *egress.State {
 	tb.Helper()
-	s := &egress.State{Phase: egress.Requested, Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
+	p := egress.DefaultPolicy()
+	p.HoldFor, p.CorrectFor = 0, 0 // again_test.go has what they do
+	s := &egress.State{Phase: egress.Requested, Terms: egress.Terms{Policy: p}}
 	for i, status := range statuses {
 		s.Observe(egress.Observation{Info: infoOf(tb, "EG_1", status), Source: egress.FromStart, HeardAt: noon.Add(time.Duration(i) * time.Second)})
 	}

@@ -27,7 +27,8 @@ type Verdict struct {
 	Missed    Missed     `json:"missed,omitempty"`
 	Media     Media      `json:"media"`
 	Stopped   StopReason `json:"stopped,omitempty"`
-	Because   string     `json:"because,omitempty"` // evidence of a loss, or LiveKit's error
+	Because   string     `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
+	Corrects  Status     `json:"corrects,omitempty"` // what was told before, and was wrong
 	Delivered []string   `json:"delivered,omitempty"`
 	Info      Info       `json:"info"`
 }
@@ -37,7 +38,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
-		Media: MediaUnchecked, Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Info: s.Latest,
+		Media: MediaUnchecked, Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
 	}
 	if v.EndedAt.IsZero() {
 		v.EndedAt = s.NewsAt

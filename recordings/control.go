@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -66,16 +67,52 @@ func (c *Client) over(ctx context.Context, id, workflowID string) error {
 	}
 }
 
-// Wait waits for the verdict of a recording, by any of its IDs, until the context
-// ends. A start that LiveKit refused is an error; a recording that failed is not.
+// Wait waits for the verdict of a recording to be delivered, by any of its IDs, until
+// the context ends. One that may still be corrected is not waited for any longer. A start that LiveKit refused is an error; a recording that failed is not.
 func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 	var v egress.Verdict
 	workflowID, err := c.Find(ctx, id)
 	if err != nil {
 		return v, err
 	}
-	err = c.Temporal.GetWorkflow(ctx, workflowID, "").Get(ctx, &v)
-	return v, notFoundAs(id, asError("wait for "+workflowID, err))
+	run := c.Temporal.GetWorkflow(ctx, workflowID, "")
+	for {
+		slice, cancel := context.WithTimeout(ctx, c.WaitFor)
+		err := run.Get(slice, &v)
+		cancel()
+		if err == nil || ctx.Err() != nil || !timedOut(err) {
+			return v, notFoundAs(id, asError("wait for "+workflowID, err))
+		}
+		if open, err := c.openVerdict(ctx, workflowID); err == nil && open != nil {
+			return *open, nil
+		}
+	}
+}
+
+// openVerdict is the verdict of a recording that is delivered and stays open, since it
+// may be corrected; nil for any other.
+func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Verdict, error) {
+	d, err := c.describe(ctx, workflowID, "")
+	if err != nil {
+		return nil, asError("describe "+workflowID, err)
+	}
+	row := c.rowOf(d.GetWorkflowExecutionInfo())
+	if row.EndedBy == "" || d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return nil, nil
+	}
+	return c.askVerdict(ctx, row)
+}
+
+// askVerdict asks the workflow, nil where it has not delivered.
+func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
+	defer cancel()
+	var v *egress.Verdict
+	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryVerdict)
+	if err == nil {
+		err = answer.Get(&v)
+	}
+	return v, asError("verdict of "+row.WorkflowID, err)
 }
 
 // Signal sends one signal to a running workflow. requestID is what the server

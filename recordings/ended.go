@@ -15,7 +15,8 @@ const maxEnded = 100
 // Ended are egresses that have ended, newest first and at most 100, as others are
 // told of them: by egress ID when one is given, else of a room.
 func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
-	query := Filter{Room: room}.query() + " AND " + equal("ExecutionStatus", "Completed")
+	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
+		equal("ExecutionStatus", "Completed"), equal("ExecutionStatus", "Running"), egress.AttributeEndedBy)
 	if egressID != "" {
 		query += " AND " + equal(egress.AttributeID, egressID)
 	}
@@ -27,9 +28,12 @@ func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Inf
 		if !(Filter{Room: room}).letsThrough(row) {
 			continue
 		}
-		var v egress.Verdict
-		if err := c.Temporal.GetWorkflow(ctx, row.WorkflowID, row.RunID).Get(ctx, &v); err != nil {
-			return nil, asError("result of "+row.WorkflowID, err)
+		v, err := c.verdict(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil { // its consumer is not told yet
+			continue
 		}
 		info, err := v.Told()
 		if err != nil {
@@ -40,6 +44,18 @@ func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Inf
 		}
 	}
 	return infos, nil
+}
+
+// verdict is a recording's own, also of one that may still be corrected.
+func (c *Client) verdict(ctx context.Context, row Row) (*egress.Verdict, error) {
+	if row.ClosedAt == nil {
+		return c.askVerdict(ctx, row)
+	}
+	v := &egress.Verdict{}
+	if err := c.Temporal.GetWorkflow(ctx, row.WorkflowID, row.RunID).Get(ctx, v); err != nil {
+		return nil, asError("result of "+row.WorkflowID, err)
+	}
+	return v, nil
 }
 
 // Lost are those of some egresses that are settled as lost, with the evidence.

@@ -53,6 +53,9 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: c.pendingOf(d.GetPendingActivities())}
 	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		c.askState(ctx, &v)
+		if v.Phase == egress.Delivered {
+			v.Verdict, _ = c.askVerdict(ctx, v.Row) // the state is told all the same
+		}
 		return v, nil
 	}
 	var verdict egress.Verdict

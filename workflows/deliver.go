@@ -18,7 +18,7 @@ import (
 // Each step is tried once before the verdict goes to visibility. Mostly that is all,
 // and then the verdict comes with the end of the workflow, whose own write to
 // visibility covers it.
-func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
+func (e *run) deliver(ctx workflow.Context) error {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()
 	}
@@ -38,13 +38,56 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	all.Wait(ctx)
 	e.Phase = egress.Delivered
 	if err := e.drain(ctx); err != nil {
-		return egress.Verdict{}, err
+		return err
+	}
+	if e.Phase != egress.Delivered { // it shows that it lives
+		return nil
 	}
 	e.publishVerdict(ctx)
-	if err := e.remember(ctx); err != nil {
-		return egress.Verdict{}, err
+	return e.remember(ctx)
+}
+
+// revived reports whether a verdict that was delivered must be corrected, since an egress
+// that is lost, or failed while its room is live, shows that it lives. It waits for that.
+func (e *run) revived(ctx workflow.Context) (bool, error) {
+	if e.Correctable() {
+		if err := e.awaitSign(ctx); err != nil {
+			return false, err
+		}
 	}
-	return e.Verdict(e.id, e.sum), nil
+	if e.Phase == egress.Delivered {
+		return false, nil
+	}
+	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
+	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
+	e.upsert(ctx, attributeEndedBy.ValueUnset(), attributeMissed.ValueUnset())
+	return true, nil
+}
+
+// awaitSign waits for a late sign of life, for as long as the terms say.
+func (e *run) awaitSign(ctx workflow.Context) error {
+	timed, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	expired := false
+	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
+	s := workflow.NewNamedSelector(ctx, "sign of life")
+	e.listen(ctx, s, e.observations, e.observe)
+	e.listen(ctx, s, e.listings, e.listed)
+	e.listen(ctx, s, e.hints, e.hint)
+	s.AddFuture(timer, func(workflow.Future) { expired = true })
+	for e.Correctable() && !expired {
+		s.Select(ctx)
+	}
+	return e.drain(ctx)
+}
+
+// listen adds a signal to a selector.
+func (e *run) listen(ctx workflow.Context, s workflow.Selector, c workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
+	s.AddReceive(c, func(c workflow.ReceiveChannel, _ bool) {
+		var ev egress.Event
+		c.Receive(ctx, &ev)
+		take(ctx, ev)
+	})
 }
 
 // carryOut runs a step until it is done, or a person leaves it out.
@@ -134,7 +177,8 @@ func (e *run) drain(ctx workflow.Context) error {
 	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
 		e.observe(ctx, ev)
 	}
-	for e.listings.ReceiveAsync(nil) { // it is over already
+	for ev := (egress.Event{}); e.listings.ReceiveAsync(&ev); ev = (egress.Event{}) {
+		e.listed(ctx, ev)
 	}
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}

@@ -12,6 +12,7 @@ import (
 //	watch    until it ends: webhook first, our own look when news is overdue
 //	settle   one verdict
 //	deliver  tell the consumer
+//	correct  when what was lost shows that it lives
 //
 // A lost webhook costs at most one wait of the policy. Cancelling the workflow
 // stops the egress and still delivers what was recorded.
@@ -21,11 +22,26 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		return egress.Verdict{}, err
 	}
 
+	for {
+		if err := e.watch(ctx); err != nil {
+			return egress.Verdict{}, err
+		}
+		if err := e.deliver(ctx); err != nil {
+			return egress.Verdict{}, err
+		}
+		if again, err := e.revived(ctx); err != nil || !again {
+			return e.Verdict(e.id, e.sum), err
+		}
+	}
+}
+
+// watch follows the egress until it has ended, or is lost.
+func (e *run) watch(ctx workflow.Context) error {
 	for !e.over() {
 		switch ev := e.next(ctx); ev.kind {
 		case started: // LiveKit answered our start
 			if err := e.begin(ctx, ev); err != nil {
-				return egress.Verdict{}, e.refuse(ctx, err)
+				return e.refuse(ctx, err)
 			}
 		case observed: // LiveKit told us
 			e.observe(ctx, ev.event)
@@ -54,15 +70,16 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String())
 		case egress.ActLook:
 			e.poll(ctx)
+		case egress.ActSettle:
+			e.Settle()
 		case egress.ActNothing:
 		}
 
 		if e.full(ctx) {
-			return egress.Verdict{}, workflow.NewContinueAsNewError(ctx, egress.WorkflowType, e.carry())
+			return workflow.NewContinueAsNewError(ctx, egress.WorkflowType, e.carry())
 		}
 	}
-
-	return e.deliver(ctx)
+	return nil
 }
 
 // next waits for whatever happens first. It only says what happened; what to do

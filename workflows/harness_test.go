@@ -45,12 +45,16 @@ type life struct {
 	polls     []activities.PollRequest
 	stops     []string
 	announced []egress.Event
-	told      []string // of the caller's own webhooks: which, and of what
+	heard     []time.Duration // when each announcement was made, from the beginning on
+	told      []string        // of the caller's own webhooks: which, and of what
 }
 
-// terms are the defaults, with one delivery step.
+// terms are the defaults, with one delivery step. Nothing is held or corrected, but in
+// the tests of just that.
 func terms() egress.Terms {
-	return egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}, AnnounceFor: egress.Duration(72 * time.Hour)}
+	p := egress.DefaultPolicy()
+	p.HoldFor, p.CorrectFor = 0, 0
+	return egress.Terms{Policy: p, Steps: []string{egress.StepAnnounce}, AnnounceFor: egress.Duration(72 * time.Hour)}
 }
 
 func newLife(t *testing.T) *life {
@@ -92,6 +96,7 @@ func (l *life) register() {
 				return err
 			}
 			l.announced = append(l.announced, e)
+			l.heard = append(l.heard, l.Now().Sub(l.began))
 			return nil
 		},
 		"Tell": func(_ context.Context, in activities.TellRequest) error {
@@ -154,6 +159,13 @@ func message(id string, s lk.EgressStatus) *lk.EgressInfo {
 func info(t *testing.T, s lk.EgressStatus) egress.Info {
 	t.Helper()
 	i, err := egress.NewInfo(message(egressID, s))
+	require.NoError(t, err)
+	return i
+}
+
+func infoOf(t *testing.T, m *lk.EgressInfo) egress.Info {
+	t.Helper()
+	i, err := egress.NewInfo(m)
 	require.NoError(t, err)
 	return i
 }

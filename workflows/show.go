@@ -24,6 +24,8 @@ var (
 const (
 	MetricEnded = "reelkeeper_egress_ended_total" // labels: status, source
 	MetricTwins = "reelkeeper_egress_twins_total"
+	// MetricCorrected counts verdicts that a late sign of life has changed.
+	MetricCorrected = "reelkeeper_egress_corrected_total"
 )
 
 // introduce sets the search attributes that our own starter sets with the start,

@@ -16,12 +16,24 @@ func (e *run) handle(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }); err != nil {
 		return fmt.Errorf("handle query: %w", err)
 	}
+	if err := workflow.SetQueryHandler(ctx, egress.QueryVerdict, e.delivered); err != nil {
+		return fmt.Errorf("handle query: %w", err)
+	}
 	return cmp.Or(
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, e.awaitStart, workflow.UpdateHandlerOptions{Validator: e.sameRequest}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStop, e.askStop, workflow.UpdateHandlerOptions{Validator: e.stillRuns}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateRetry, e.sayRetry, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateSkip, e.saySkip, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 	)
+}
+
+// delivered is the verdict once it is delivered, also while it may be corrected.
+func (e *run) delivered() (*egress.Verdict, error) {
+	if e.Phase != egress.Delivered {
+		return nil, nil
+	}
+	v := e.Verdict(e.id, e.sum)
+	return &v, nil
 }
 
 // sameRequest refuses a caller who asks for something else under the same ID.

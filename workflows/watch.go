@@ -200,7 +200,7 @@ func (p plan) wake() time.Time {
 // arm makes the run wake when the state says so, and leaves what is armed alone
 // when that has not changed: each change costs history.
 func (e *run) arm(ctx workflow.Context) {
-	if !e.Started || e.Phase != egress.Watching {
+	if !e.Started || e.Phase != egress.Watching && e.Phase != egress.Held {
 		e.disarm()
 		return
 	}

@@ -98,6 +98,8 @@ type Look struct {
 	Lost     egress.Duration   `env:"REELKEEPER_LOST_AFTER" doc:"How long the evidence that an egress is dead must stand."`
 	Stuck    egress.Duration   `env:"REELKEEPER_STUCK_AFTER" doc:"How long an egress may run before it is marked as stuck. Stops nothing."`
 	GiveUp   egress.Duration   `env:"REELKEEPER_GIVE_UP_AFTER" doc:"How long an expected end is waited for before the egress counts as lost."`
+	Hold     DurationOrOff     `env:"REELKEEPER_HOLD_FOR" doc:"How long an end that failed while its room is live is held, since LiveKit may run the egress again under its ID; off: not at all."`
+	Correct  DurationOrOff     `env:"REELKEEPER_CORRECT_FOR" doc:"How long a lost egress, or one that failed while its room is live, stays open for a late sign of life after it was announced; off: not at all."`
 }
 
 // withDefaults fills in what is not set.
@@ -130,12 +132,16 @@ func (l Look) withDefaults(p egress.Policy) Look {
 	l.Lost = cmp.Or(l.Lost, p.LostAfter)
 	l.Stuck = cmp.Or(l.Stuck, p.StuckAfter)
 	l.GiveUp = cmp.Or(l.GiveUp, p.GiveUpAfter)
+	l.Hold = cmp.Or(l.Hold, DurationOrOff(p.HoldFor))
+	l.Correct = cmp.Or(l.Correct, DurationOrOff(p.CorrectFor))
 	return l
 }
 
 // Policy is when to look at an egress and when to give up, for those that start
 // from now on.
 func (c Config) Policy() egress.Policy {
+	hold, _ := c.Look.Hold.D()
+	correct, _ := c.Look.Correct.D()
 	return egress.Policy{
 		LookStarting: c.Look.Starting,
 		LookActive:   c.Look.Active,
@@ -143,5 +149,7 @@ func (c Config) Policy() egress.Policy {
 		LostAfter:    c.Look.Lost,
 		StuckAfter:   c.Look.Stuck,
 		GiveUpAfter:  c.Look.GiveUp,
+		HoldFor:      egress.Duration(hold),
+		CorrectFor:   egress.Duration(correct),
 	}
 }

@@ -66,6 +66,8 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_LOST_AFTER":                  {"61s", func(c Config) any { return c.Policy().LostAfter }, seconds(61)},
 		"REELKEEPER_STUCK_AFTER":                 {"62s", func(c Config) any { return c.Policy().StuckAfter }, seconds(62)},
 		"REELKEEPER_GIVE_UP_AFTER":               {"63s", func(c Config) any { return c.Policy().GiveUpAfter }, seconds(63)},
+		"REELKEEPER_HOLD_FOR":                    {"64s", func(c Config) any { return c.Policy().HoldFor }, seconds(64)},
+		"REELKEEPER_CORRECT_FOR":                 {"off", func(c Config) any { return c.Policy().CorrectFor }, seconds(0)},
 		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
 	}
@@ -152,6 +154,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_LOOK_STARTING", "5s,soon", `want a duration such as "3h", got "soon"`},
 		{"REELKEEPER_LOOK_ACTIVE", "0s", "wants to be over zero, got 0s"},
 		{"REELKEEPER_GIVE_UP_AFTER", "1d", `want a duration such as "3h", got "1d"`},
+		{"REELKEEPER_HOLD_FOR", "no", `want a duration such as "2s", or "off", got "no"`},
 		{"REELKEEPER_STRT_FOR", "9s", "is no setting; did you mean REELKEEPER_START_FOR?"},
 		{"REELKEEPER_XYZ", "1", "is no setting"},
 		{"LIVEKIT_KEYS", "APIkey: another", "has another secret for APIkey than LIVEKIT_API_SECRET"},

@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// As recorded in tc-kill9-worker: the worker is killed, LiveKit calls its egress active
+// for good, and the room goes on.
+func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, hints := range map[string]float64{"LiveKit tells that its participant left": 0, "nobody tells": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+				fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: hints}
+			})
+			w.startWorker()
+			w.room("good", fakelivekit.RoomScript{})
+			w.room("dies", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
+			good := w.start("good").Info.Proto().GetEgressId()
+			dies := w.start("dies").Info.Proto().GetEgressId()
+
+			v := w.verdict("dies")
+
+			require.Equal(t, egress.Lost, v.Status)
+			require.Equal(t, egress.FromTimeout, v.EndedBy)
+			require.Equal(t, "its worker does not answer StopEgress, its participant has left the room", v.Because)
+			require.Len(t, w.consumer.told(dies), 1)
+			require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(dies), "LiveKit knows no better")
+			require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(good), "a good recording is not stopped")
+			require.NoError(t, w.fake.EndCall("good"))
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), w.verdict("good").Status)
+		})
+	}
+}
+
+// As recorded in fakeworker-two-runs-one-id, and LiveKit Cloud's retry_count: what
+// failed runs again under its ID.
+func TestASecondRunUnderOneIDIsWatchedAndToldOfOnce(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]float64{"with webhooks": 0, "with none": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: lost}
+				fake.Timings.RerunGap = time.Second
+				environ["REELKEEPER_HOLD_FOR"] = "4s"
+			})
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Rerun}})
+			id := w.start("room").Info.Proto().GetEgressId()
+			w.want("it runs a second time", func() bool {
+				for _, r := range w.fake.Egresses() {
+					if r.Info.GetEgressId() == id {
+						return r.Info.GetRetryCount() == 1 && r.Info.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE
+					}
+				}
+				return false
+			})
+			w.want("that is known", func() bool { return w.state("room").Phase == egress.Watching })
+			require.NoError(t, w.fake.EndCall("room"))
+
+			v := w.verdict("room")
+
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.EqualValues(t, 1, v.Info.Proto().GetRetryCount())
+			require.Len(t, w.consumer.told(id), 1)
+		})
+	}
+}
+
+func TestALostEgressThatShowsThatItLivesIsCorrected(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_CORRECT_FOR"] = "1h" })
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Forgotten}})
+	started := w.start("room")
+	id := started.Info.Proto().GetEgressId()
+
+	v := w.verdict("room")
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, "running", w.state("room").Workflow, "it stays open")
+	infos, err := w.client.Ended(w.ctx(), id, "")
+	require.NoError(t, err)
+	require.Len(t, infos, 1, "and is listed as ended meanwhile")
+
+	w.post(w.requestWebhook(started.RequestID), fmt.Sprintf(
+		`{"event":"egress_ended","id":"EV_after_all","egressInfo":{"egressId":%q,"status":"EGRESS_COMPLETE","endedAt":"%d"}}`, id, time.Now().UnixNano()))
+	w.want("the consumer is told again", func() bool { return len(w.consumer.told(id)) == 2 })
+	v = w.verdict("room")
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.Lost, v.Corrects)
+	told := w.consumer.told(id)
+	require.Equal(t, livekit.EgressStatus_EGRESS_FAILED, told[0].GetEgressInfo().GetStatus())
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, told[1].GetEgressInfo().GetStatus())
+	require.Equal(t, "EV_after_all", told[1].GetId())
+	require.NotEqual(t, told[0].GetId(), told[1].GetId())
+}

@@ -1,0 +1,93 @@
+package egress
+
+import (
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// An end need not be the last word. LiveKit may run a failed egress a second time
+// under its ID, and an egress that is settled as lost may show that it lives. So an end
+// that failed while its room is live is held for a while, and what is delivered may
+// still be corrected. Good ends are neither held nor corrected.
+
+// conclude settles the egress by an end, or holds it.
+func (s *State) conclude(o Observation) News {
+	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
+	if s.failedMidway() && s.Policy.HoldFor > 0 {
+		s.Phase, s.HeldSince = Held, o.HeardAt
+		return Moved
+	}
+	s.Phase = Settled
+	return Over
+}
+
+// failedMidway reports whether the egress failed or was aborted while there is still
+// something to record: nobody wanted it stopped, and its room is not known to be gone.
+func (s *State) failedMidway() bool {
+	switch s.Latest.Proto().GetStatus() {
+	case livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
+		return s.Latest.Proto().GetRoomId() != "" && s.Stopped == "" && s.Evidence.RoomGone.IsZero()
+	}
+	return false
+}
+
+// heldUntil is when an end that is held is the last word.
+func (s *State) heldUntil() time.Time { return s.HeldSince.Add(s.Policy.HoldFor.D()) }
+
+// dueHeld says what an end that is held needs: a look at its close, in case that the
+// second run's webhooks are lost, and to be settled.
+func (s *State) dueHeld(now time.Time) Action {
+	switch {
+	case !s.failedMidway():
+		return ActSettle
+	case now.Before(s.heldUntil()):
+		return ActNothing
+	case s.LookedAt.Before(s.heldUntil()):
+		return ActLook
+	default:
+		return ActSettle
+	}
+}
+
+// Settle makes an end that was held the last word.
+func (s *State) Settle() { s.Phase = Settled }
+
+// Correctable reports whether a verdict that is delivered may still change: that of an
+// egress that is lost, or that failed while its room is live.
+func (s *State) Correctable() bool {
+	return s.Phase == Delivered && s.Policy.CorrectFor > 0 && (s.Status == Lost || s.failedMidway())
+}
+
+// anew folds in what comes after an end that need not be the last word: a later end, or
+// a sign that the egress runs. LiveKit's own times tell it from what is merely late.
+func (s *State) anew(o Observation) News {
+	seen, known := o.Info.Proto(), s.Latest.Proto()
+	again := seen.GetRetryCount() > known.GetRetryCount()
+	switch {
+	case s.rankOf(o) == rankEnded && (again || s.Status == Lost || seen.GetEndedAt() > known.GetEndedAt()):
+		s.revive(o)
+		return s.conclude(o)
+	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt()):
+		s.revive(o)
+		s.Phase, s.EndedBy, s.Event, s.Status, s.LostBecause = Watching, "", nil, "", ""
+		if s.uploading() {
+			s.ExpectEnd(o.HeardAt)
+		}
+		return Moved
+	default:
+		return NoNews
+	}
+}
+
+// revive takes the egress up again as an observation has it.
+func (s *State) revive(o Observation) {
+	if s.Phase == Delivered {
+		s.Corrects, s.Done, s.Skipped = s.Status, nil, nil
+	}
+	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
+	s.HeldSince, s.Evidence = time.Time{}, Evidence{RoomGone: s.Evidence.RoomGone}
+	if s.Stopped == "" && s.Evidence.RoomGone.IsZero() {
+		s.EndExpected = time.Time{}
+	}
+}

@@ -1,0 +1,213 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const limited = livekit.EgressStatus_EGRESS_LIMIT_REACHED
+
+// infoAt is EG_1 as LiveKit had it at a second of its own clock, in its nth run.
+func infoAt(tb testing.TB, status livekit.EgressStatus, second int64, run int32) egress.Info {
+	tb.Helper()
+	m := &livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: status, UpdatedAt: second, RetryCount: run}
+	if status >= complete {
+		m.EndedAt = second
+	}
+	i, err := egress.NewInfo(m)
+	require.NoError(tb, err)
+	return i
+}
+
+func observed(i egress.Info, after time.Duration) egress.Observation {
+	return egress.Observation{Info: i, Source: egress.FromWebhook, HeardAt: noon.Add(after)}
+}
+
+// recording is an egress that has been active since noon, under the default policy.
+func recording(tb testing.TB) *egress.State {
+	tb.Helper()
+	s := &egress.State{Phase: egress.Requested, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
+	require.Equal(tb, egress.Moved, s.Observe(observed(infoAt(tb, active, 10, 0), 0)))
+	return s
+}
+
+func TestWhichEndsAreHeld(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		status livekit.EgressStatus
+		change func(*egress.State)
+		want   egress.Phase
+	}{
+		"failed":                        {failed, func(*egress.State) {}, egress.Held},
+		"aborted":                       {aborted, func(*egress.State) {}, egress.Held},
+		"complete":                      {complete, func(*egress.State) {}, egress.Settled},
+		"limit reached":                 {limited, func(*egress.State) {}, egress.Settled},
+		"failed once its room is gone":  {failed, func(s *egress.State) { s.Evidence.RoomGone = noon }, egress.Settled},
+		"aborted by a stop":             {aborted, func(s *egress.State) { s.Want(egress.StopRequested, noon) }, egress.Settled},
+		"failed, where nothing is held": {failed, func(s *egress.State) { s.Policy.HoldFor = 0 }, egress.Settled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			tc.change(s)
+			s.Observe(observed(infoAt(t, tc.status, 20, 0), minute))
+			require.Equal(t, tc.want, s.Phase)
+			require.Equal(t, egress.Status(tc.status.String()), s.Status)
+			require.Equal(t, egress.FromWebhook, s.EndedBy)
+		})
+	}
+	s := recording(t)
+	web, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: failed, EndedAt: 20})
+	require.NoError(t, err)
+	s.Observe(observed(web, minute))
+	require.Equal(t, egress.Settled, s.Phase, "a web egress has no room")
+}
+
+// heldAt is a recording whose first run failed a minute after noon.
+func heldAt(tb testing.TB) *egress.State {
+	tb.Helper()
+	s := recording(tb)
+	require.Equal(tb, egress.Moved, s.Observe(observed(infoAt(tb, failed, 20, 0), minute)))
+	return s
+}
+
+func TestWhatFollowsAnEndThatIsHeld(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		seen egress.Info
+		want egress.Phase
+		news egress.News
+	}{
+		"the same end":                            {infoAt(t, failed, 20, 0), egress.Held, egress.NoNews},
+		"an earlier status, late":                 {infoAt(t, active, 19, 0), egress.Held, egress.NoNews},
+		"a status of the same moment":             {infoAt(t, active, 20, 0), egress.Held, egress.NoNews},
+		"a status that we do not know":            {infoAt(t, 99, 30, 1), egress.Held, egress.NoNews},
+		"a sign of life after it":                 {infoAt(t, active, 21, 0), egress.Watching, egress.Moved},
+		"a second run, whatever its clock says":   {infoAt(t, starting, 5, 1), egress.Watching, egress.Moved},
+		"a second run that uploads":               {infoAt(t, ending, 30, 1), egress.Watching, egress.Moved},
+		"a second run's good end":                 {infoAt(t, complete, 30, 1), egress.Settled, egress.Over},
+		"a good end of the same run, afterwards":  {infoAt(t, complete, 21, 0), egress.Settled, egress.Over},
+		"a good end that was before":              {infoAt(t, complete, 20, 0), egress.Held, egress.NoNews},
+		"a second run's failure":                  {infoAt(t, failed, 30, 1), egress.Held, egress.Moved},
+		"a second run's failure, by its run only": {infoAt(t, failed, 20, 1), egress.Held, egress.Moved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := heldAt(t)
+			require.Equal(t, tc.news, s.Observe(observed(tc.seen, 2*minute)))
+			require.Equal(t, tc.want, s.Phase)
+			require.Equal(t, tc.news == egress.NoNews, s.NewsAt.Equal(noon.Add(minute)))
+			require.Equal(t, tc.want == egress.Watching, s.Status == "" && s.EndedBy == "")
+			require.Equal(t, tc.want == egress.Held && tc.news == egress.Moved, s.HeldSince.Equal(noon.Add(2*minute)))
+			require.Equal(t, tc.seen.Proto().GetStatus() == ending, !s.EndExpected.IsZero())
+			require.Empty(t, s.Corrects, "nothing was told before")
+		})
+	}
+}
+
+func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
+	t.Parallel()
+	const end = minute + 30*time.Second
+	looked := func(after time.Duration) func(*egress.State) {
+		return func(s *egress.State) { s.LookedAt = noon.Add(after) }
+	}
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		after  time.Duration
+		want   egress.Action
+	}{
+		"nothing for 30 s":             {func(*egress.State) {}, end - 1, egress.ActNothing},
+		"then a look":                  {func(*egress.State) {}, end, egress.ActLook},
+		"also where one was had":       {looked(end - 1), end, egress.ActLook},
+		"and then to be settled":       {looked(end), end, egress.ActSettle},
+		"at once when its room goes":   {func(s *egress.State) { s.Evidence.RoomGone = noon }, minute, egress.ActSettle},
+		"at once when nobody wants it": {func(s *egress.State) { s.Want(egress.StopRequested, noon) }, minute, egress.ActSettle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := heldAt(t)
+			require.Equal(t, noon.Add(end), s.NextLook())
+			require.Equal(t, noon.Add(end), s.Alarm())
+			tc.change(s)
+			require.Equal(t, tc.want, s.Due(noon.Add(tc.after)))
+		})
+	}
+}
+
+func TestARoomThatFinishesIsHeardOfWhileAnEndIsHeldOrMayBeCorrected(t *testing.T) {
+	t.Parallel()
+	finished, err := egress.ParseEvent([]byte(`{"event":"room_finished","room":{"name":"daily","sid":"RM_1"}}`))
+	require.NoError(t, err)
+	for _, phase := range []egress.Phase{egress.Held, egress.Delivered} {
+		s := heldAt(t)
+		s.Phase = phase
+		s.Hint(finished, noon)
+		require.Equal(t, noon, s.Evidence.RoomGone, phase)
+		require.False(t, s.Correctable(), phase)
+	}
+}
+
+func TestWhichVerdictsMayBeCorrected(t *testing.T) {
+	t.Parallel()
+	lost := func(s *egress.State) { s.GiveUp(egress.FromTimeout, "why", noon) }
+	failure := func(s *egress.State) { s.Observe(observed(infoAt(t, failed, 20, 0), minute)) }
+	for name, tc := range map[string]struct {
+		end, change func(*egress.State)
+		want        bool
+	}{
+		"lost":                       {lost, func(*egress.State) {}, true},
+		"failed in a live room":      {failure, func(*egress.State) {}, true},
+		"failed, its room gone":      {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, its room gone":        {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, true},
+		"complete":                   {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, func(*egress.State) {}, false},
+		"lost, and not told yet":     {lost, func(s *egress.State) { s.Phase = egress.Settled }, false},
+		"where nothing is corrected": {lost, func(s *egress.State) { s.Policy.CorrectFor = 0 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			tc.end(s)
+			s.Phase = egress.Delivered
+			tc.change(s)
+			require.Equal(t, tc.want, s.Correctable())
+		})
+	}
+}
+
+func TestASignOfLifeTakesALostEgressUpAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		seen     egress.Info
+		want     egress.Phase
+		corrects egress.Status
+	}{
+		"as LiveKit had it last":   {infoAt(t, active, 10, 0), egress.Delivered, ""},
+		"it records still":         {infoAt(t, active, 11, 0), egress.Watching, egress.Lost},
+		"it has ended":             {infoAt(t, complete, 11, 0), egress.Settled, egress.Lost},
+		"it ended long before":     {infoAt(t, complete, 1, 0), egress.Settled, egress.Lost},
+		"it failed, and may again": {infoAt(t, failed, 11, 0), egress.Held, egress.Lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			s.EndExpected = noon
+			s.Evidence = egress.Evidence{MissingSince: noon, RecorderGone: noon, Unanswered: noon}
+			s.GiveUp(egress.FromTimeout, "why", noon)
+			s.Phase, s.Done = egress.Delivered, []string{egress.StepAnnounce}
+			s.Observe(observed(tc.seen, minute))
+			require.Equal(t, tc.want, s.Phase)
+			require.Equal(t, tc.corrects, s.Corrects)
+			revived := tc.want != egress.Delivered
+			require.Equal(t, revived, s.Evidence == egress.Evidence{})
+			require.Equal(t, revived, s.EndExpected.IsZero())
+			require.Equal(t, revived, len(s.Done) == 0, "the steps are to run again")
+			require.Equal(t, revived, s.LostBecause == "")
+		})
+	}
+}

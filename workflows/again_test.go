@@ -1,0 +1,190 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const failed = lk.EgressStatus_EGRESS_FAILED
+
+// lenient is a life whose failures are held, and whose verdicts are corrected, as by
+// default.
+func lenient(t *testing.T) *life {
+	t.Helper()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		t := terms()
+		t.Policy = egress.DefaultPolicy()
+		return activities.Started{Info: info(l.t, lk.EgressStatus_EGRESS_STARTING), Terms: t}, nil
+	}
+	l.poll = func(activities.PollRequest) (egress.Look, error) { return egress.Look{}, nil }
+	return l
+}
+
+// at is an egress as LiveKit had it at a second of its own clock, in its nth run.
+func at(status lk.EgressStatus, second int64, run int32) *lk.EgressInfo {
+	m := message(egressID, status)
+	m.UpdatedAt, m.RetryCount = second*int64(time.Second), run
+	if status == failed || status == complete || status == aborted {
+		m.EndedAt = m.UpdatedAt
+	}
+	return m
+}
+
+func (l *life) toldOf() []lk.EgressStatus {
+	var told []lk.EgressStatus
+	for _, e := range l.announced {
+		told = append(told, e.Proto().GetEgressInfo().GetStatus())
+	}
+	return told
+}
+
+func TestAFailureWhileTheRoomIsLiveIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		script   func(l *life)
+		want     lk.EgressStatus
+		wantBy   egress.Source
+		wantTold time.Duration
+	}{
+		{"and told once nothing follows it", func(*life) {}, failed, egress.FromWebhook, 40 * time.Second},
+		{"but not once its room is gone", func(l *life) {
+			l.at(15*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(l.t, egress.EventRoomFinished, roomID, "")) })
+		}, failed, egress.FromWebhook, 15 * time.Second},
+		{"and a second run's end is the end", func(l *life) {
+			l.webhook(20*time.Second, egress.EventUpdated, at(active, 20, 1))
+			l.webhook(5*time.Minute, egress.EventEnded, at(complete, 300, 1))
+		}, complete, egress.FromWebhook, 5 * time.Minute},
+		{"and a second run's end is the end, though nobody told of its beginning", func(l *life) {
+			l.webhook(20*time.Second, egress.EventEnded, at(complete, 20, 1))
+		}, complete, egress.FromWebhook, 20 * time.Second},
+		{"and a second run that LiveKit lists is watched, though no webhook comes", func(l *life) {
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				if in.Have == failed {
+					return egress.Look{Info: infoOf(l.t, at(active, 30, 1))}, nil
+				}
+				return egress.Look{Info: infoOf(l.t, at(complete, 300, 1))}, nil
+			}
+		}, complete, egress.FromPoll, 40 * time.Second},
+		{"and held again when the second run fails", func(l *life) {
+			l.webhook(20*time.Second, egress.EventUpdated, at(active, 20, 1))
+			l.webhook(60*time.Second, egress.EventEnded, at(failed, 60, 1))
+		}, failed, egress.FromWebhook, 90 * time.Second},
+		{"and what was merely late is no second run", func(l *life) {
+			l.webhook(20*time.Second, egress.EventUpdated, at(active, 5, 0))
+			l.webhook(21*time.Second, egress.EventEnded, at(failed, 10, 0))
+		}, failed, egress.FromWebhook, 40 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := lenient(t)
+			l.webhook(2*time.Second, egress.EventUpdated, at(active, 2, 0))
+			l.webhook(10*time.Second, egress.EventEnded, at(failed, 10, 0))
+			tt.script(l)
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, egress.Status(tt.want.String()), v.Status)
+			require.Equal(t, tt.wantBy, v.EndedBy)
+			require.Equal(t, []lk.EgressStatus{tt.want}, l.toldOf(), "the consumer is told of what is final, once")
+			require.InDelta(t, tt.wantTold.Seconds(), l.heard[0].Seconds(), 1)
+		})
+	}
+}
+
+func TestAGoodEndIsNeitherHeldNorCorrected(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.webhook(10*time.Second, egress.EventEnded, at(complete, 10, 0))
+
+	l.mustRun(plainInput(t))
+
+	require.InDelta(t, 10, l.took().Seconds(), 1)
+}
+
+func TestAFailureThatWasAskedForIsNotHeld(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.at(5*time.Second, func() { l.askStop("a", nil) })
+	l.webhook(10*time.Second, egress.EventEnded, at(aborted, 10, 0))
+
+	l.mustRun(plainInput(t))
+
+	require.InDelta(t, 10, l.took().Seconds(), 1)
+}
+
+func TestALateSignOfLifeCorrectsTheVerdict(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		script   func(l *life)
+		want     []lk.EgressStatus
+		wantTook time.Duration
+	}{
+		{"its end comes after all", func(l *life) {
+			l.webhook(time.Hour, egress.EventEnded, at(complete, 3600, 0))
+		}, []lk.EgressStatus{failed, complete}, time.Hour},
+		{"the reconciler finds its end", func(l *life) {
+			l.at(time.Hour, func() { l.SignalWorkflow(egress.SignalReconciled, webhook(l.t, "", at(complete, 3600, 0))) })
+		}, []lk.EgressStatus{failed, complete}, time.Hour},
+		{"it turns out to record still", func(l *life) {
+			l.webhook(time.Hour, egress.EventUpdated, at(active, 3600, 0))
+			l.webhook(2*time.Hour, egress.EventEnded, at(complete, 7200, 0))
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				if l.Now().Sub(l.began) < time.Hour {
+					return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+				}
+				return egress.Look{}, nil
+			}
+		}, []lk.EgressStatus{failed, complete}, 2 * time.Hour},
+		{"none comes", func(*life) {}, []lk.EgressStatus{failed}, 24 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := lenient(t)
+			l.webhook(2*time.Second, egress.EventUpdated, at(active, 2, 0))
+			l.poll = func(activities.PollRequest) (egress.Look, error) {
+				return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+			}
+			l.at(30*time.Minute, func() {
+				var v *egress.Verdict
+				answer, err := l.QueryWorkflow(egress.QueryVerdict)
+				require.NoError(t, err)
+				require.NoError(t, answer.Get(&v))
+				require.Equal(t, egress.Lost, v.Status, "the verdict is told meanwhile")
+			})
+			tt.script(l)
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, tt.want, l.toldOf())
+			require.InDelta(t, tt.wantTook.Minutes(), l.took().Minutes(), 7)
+			if len(tt.want) == 2 {
+				require.Equal(t, egress.Lost, v.Corrects)
+				require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+				require.NotEqual(t, l.announced[0].Proto().GetId(), l.announced[1].Proto().GetId(), "another event, so that no consumer takes it for a repeat")
+			}
+		})
+	}
+}
+
+func TestAFailureMayBeCorrectedUntilItsRoomIsGone(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.webhook(2*time.Second, egress.EventUpdated, at(active, 2, 0))
+	l.webhook(10*time.Second, egress.EventEnded, at(failed, 10, 0))
+	l.at(time.Hour, func() { l.SignalWorkflow(egress.SignalHint, hint(l.t, egress.EventRoomFinished, roomID, "")) })
+
+	l.mustRun(plainInput(t))
+
+	require.InDelta(t, time.Hour.Seconds(), l.took().Seconds(), 1)
+	require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+}
