@@ -41,7 +41,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		return Started{}, toTemporal(err)
 	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
-	if s.req, err = a.swapped(in.RequestID, req, s.token); err != nil {
+	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)

@@ -14,6 +14,7 @@ func (a *App) announceMetrics() {
 	workflow := a.tel.TemporalMetrics().WithTags(a.sdkTags("none"))
 	workflow.Counter(workflows.MetricTwins).Inc(0)
 	workflow.Counter(workflows.MetricCorrected).Inc(0)
+	workflow.Counter(workflows.MetricRecovered).Inc(0)
 	for _, status := range endedStatuses() {
 		for _, source := range egress.Sources() {
 			workflow.WithTags(map[string]string{"status": string(status), "source": string(source)}).Counter(workflows.MetricEnded).Inc(0)

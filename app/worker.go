@@ -96,7 +96,7 @@ func options() worker.Options {
 
 // terms are what an egress keeps for its life, as this worker is set.
 func (a *App) terms() egress.Terms {
-	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed}
+	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

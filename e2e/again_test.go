@@ -105,3 +105,50 @@ func TestALostEgressThatShowsThatItLivesIsCorrected(t *testing.T) {
 	require.Equal(t, "EV_after_all", told[1].GetId())
 	require.NotEqual(t, told[0].GetId(), told[1].GetId())
 }
+
+func TestARecordingThatFailsInALiveRoomGoesOnAsItsNextPart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		fake.Timings.MidRecording = 300 * time.Millisecond
+		environ["REELKEEPER_RECOVER"] = "2"
+		environ["REELKEEPER_HOLD_FOR"] = "off"
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+	w.start("room")
+	w.want("the last part that is allowed has failed too", func() bool { return len(w.consumer.all()) == 3 })
+
+	v := w.verdict("room")
+
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Len(t, v.Parts, 3)
+	paths := map[string]bool{}
+	for i, p := range v.Parts {
+		require.Len(t, w.consumer.told(p.EgressID), 1)
+		require.Positive(t, p.StartedAt.UnixNano())
+		require.Equal(t, i > 0, p.Gap > 0)
+		for _, f := range p.Info.Proto().GetRoomComposite().GetFileOutputs() {
+			paths[f.GetFilepath()] = true
+		}
+	}
+	require.Equal(t, map[string]bool{"room-{time}.mp4": true, "room-{time}-part2.mp4": true, "room-{time}-part3.mp4": true}, paths)
+	require.NoError(t, w.fake.EndCall("room"))
+}
+
+func TestARecordingIsNotStartedAgainOnceItsRoomIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: 1}
+		environ["REELKEEPER_RECOVER"] = "2"
+		environ["REELKEEPER_HOLD_FOR"] = "off"
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.UploadFailed}})
+	id := w.start("room").Info.Proto().GetEgressId()
+
+	v := w.verdict("room")
+
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Equal(t, id, v.EgressID)
+	require.Len(t, w.consumer.all(), 1)
+}

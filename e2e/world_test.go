@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -247,6 +248,13 @@ func (c *consumer) told(egressID string) []*livekit.WebhookEvent {
 		}
 	}
 	return list
+}
+
+// all is every announcement.
+func (c *consumer) all() []*livekit.WebhookEvent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.events)
 }
 
 // logBuffer keeps a world's log for the case that its test fails, and for tests

@@ -26,6 +26,9 @@ func (s *State) Details() string {
 	}
 	switch s.Phase {
 	case Requested:
+		if len(s.Parts) > 0 {
+			line("part", "%d, since %s ended as %s", s.Part, s.Parts[len(s.Parts)-1].EgressID, s.Parts[len(s.Parts)-1].Status)
+		}
 		line("waits for", "LiveKit to confirm the start")
 	case Watching:
 		if s.Started {

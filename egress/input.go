@@ -21,6 +21,7 @@ type Input struct {
 	MaxDuration Duration   // when set, the egress is stopped after that long; default: never
 	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
 	Again       bool       // an earlier run of the same key failed: LiveKit is looked at first
+	Recover     *int       // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
 	Adopted     bool       // it was started past Temporal, and is only watched; beside Summary alone
 	Carried     *State     // only continue-as-new sets it
 }
@@ -32,13 +33,14 @@ type inputFields struct {
 	MaxDuration *Duration  `json:"max_duration,omitempty"`
 	StartBy     *time.Time `json:"start_by,omitempty"`
 	Again       bool       `json:"again,omitempty"`
+	Recover     *int       `json:"recover,omitempty"`
 	Adopted     bool       `json:"adopted,omitempty"`
 	Carried     *State     `json:"carried,omitempty"`
 }
 
 // MarshalJSON writes the plain request under the name of its kind.
 func (in Input) MarshalJSON() ([]byte, error) {
-	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Adopted: in.Adopted, Carried: in.Carried}
+	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Recover: in.Recover, Adopted: in.Adopted, Carried: in.Carried}
 	if in.MaxDuration != 0 {
 		f.MaxDuration = &in.MaxDuration
 	}
@@ -105,6 +107,8 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.StartBy
 	case "again":
 		target = &in.Again
+	case "recover":
+		target = &in.Recover
 	case "adopted":
 		target = &in.Adopted
 	case "carried":
@@ -120,7 +124,7 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 
 func (in *Input) setPlain(name string, value json.RawMessage) error {
 	if NewRequest(Kind(name)) == nil {
-		return invalid(name, "is not a field of the input; want one of %s, max_duration, start_by", strings.Join(kindNames(), ", "))
+		return invalid(name, "is not a field of the input; want one of %s, max_duration, recover, start_by", strings.Join(kindNames(), ", "))
 	}
 	if in.Plain != nil {
 		return invalid(name, "is a second request beside %s", KindOf(in.Plain))
@@ -149,6 +153,8 @@ func (in Input) Validate(requestID string) error {
 		return invalid("summary", "is missing beside sealed")
 	case in.MaxDuration < 0:
 		return invalid("max_duration", "is negative: %s", in.MaxDuration)
+	case in.Recover != nil && (*in.Recover < 0 || *in.Recover > MaxRecover):
+		return invalid("recover", "want 0 to %d, got %d", MaxRecover, *in.Recover)
 	case in.Plain != nil:
 		return RefuseCredentials(in.Plain)
 	}
@@ -173,6 +179,9 @@ func (in Input) Readable() Summary {
 	}
 	return Summarize(in.Plain)
 }
+
+// MaxRecover bounds how often a recording is started again: each part is in the verdict.
+const MaxRecover = 100
 
 // MaxIDLength is the longest request ID.
 const MaxIDLength = 128

@@ -26,10 +26,11 @@ const (
 type State struct {
 	Terms
 	Phase   Phase  `json:"phase"`
-	Part    int    `json:"part"`    // counted from 1
-	ID      string `json:"id"`      // the egress ID bound to this part by the first confirmation
-	Latest  Info   `json:"latest"`  // the last news
-	Started bool   `json:"started"` // the start activity has answered
+	Part    int    `json:"part"`            // counted from 1
+	Parts   []Part `json:"parts,omitempty"` // the parts before this one
+	ID      string `json:"id"`              // the egress ID bound to this part by the first confirmation
+	Latest  Info   `json:"latest"`          // the last news
+	Started bool   `json:"started"`         // the start activity has answered
 
 	MaxDuration Duration `json:"max_duration,omitempty"`
 
@@ -69,6 +70,9 @@ type Terms struct {
 	// MissedOnly says that the consumer of the settings hears LiveKit's own webhooks, and
 	// is told of those ends alone that LiveKit did not tell us.
 	MissedOnly bool `json:"missed_only,omitempty"`
+	// Recover is how often a recording is started again, as its next part, when its
+	// egress fails or is lost while its room is live. Default: never.
+	Recover int `json:"recover,omitempty"`
 }
 
 // StepAnnounce is the delivery step that tells the consumer of the settings.
@@ -116,6 +120,7 @@ type News string
 const (
 	NoNews  News = "none"    // repeated, late or out of order
 	Foreign News = "foreign" // another egress ID than the one bound: a twin, never folded in
+	Past    News = "past"    // of an earlier part of the recording, never folded in
 	Moved   News = "moved"
 	Over    News = "over"
 )
@@ -129,6 +134,8 @@ func (s *State) Observe(o Observation) News {
 	switch {
 	case id == "":
 		return NoNews
+	case s.earlier(id) >= 0:
+		return Past
 	case s.ID != "" && id != s.ID:
 		return Foreign
 	case s.Phase == Held || s.Correctable():
@@ -137,7 +144,10 @@ func (s *State) Observe(o Observation) News {
 		return NoNews
 	}
 	if s.ID == "" {
-		s.ID, s.BoundAt = id, o.HeardAt
+		s.ID = id
+		if s.BoundAt.IsZero() { // a later part keeps the first one's
+			s.BoundAt = o.HeardAt
+		}
 	}
 	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
 	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,7 @@ type Verdict struct {
 	Stopped   StopReason `json:"stopped,omitempty"`
 	Because   string     `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
 	Corrects  Status     `json:"corrects,omitempty"` // what was told before, and was wrong
+	Parts     []Part     `json:"parts,omitempty"`    // all parts, where there is more than one
 	Delivered []string   `json:"delivered,omitempty"`
 	Info      Info       `json:"info"`
 }
@@ -48,6 +50,9 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
 	v.Missed = s.missed()
+	if len(s.Parts) > 0 {
+		v.Parts = append(slices.Clone(s.Parts), s.part())
+	}
 	return v
 }
 

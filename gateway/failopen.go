@@ -29,7 +29,7 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 		if m != nil || err != nil {
 			return m, err
 		}
-		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(s.Request, h.webhook(s.ID)))
+		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(s.Request, 1), h.webhook(s.ID)))
 	})
 }
 

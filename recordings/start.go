@@ -25,6 +25,7 @@ type StartOptions struct {
 	Made        bool           // the ID was made just now: nobody has used it before
 	Request     egress.Request // what to record
 	MaxDuration time.Duration  // when set, the egress is stopped after that long
+	Recover     *int           // how often it is started again when it fails while its room is live; default: the worker's setting
 	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
 }
 
@@ -103,7 +104,7 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 	if o.MaxDuration < 0 {
 		return ask{}, &egress.Error{Reason: egress.Invalid, Field: "max_duration", Message: "is negative: " + o.MaxDuration.String()}
 	}
-	input.MaxDuration = egress.Duration(o.MaxDuration)
+	input.MaxDuration, input.Recover = egress.Duration(o.MaxDuration), o.Recover
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy
 	}

@@ -29,6 +29,8 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		aRoom + "extra":                           "extra: is one argument too many: starter start room-composite",
 		aRoom + "--max-duration 3":                `--max-duration: "3" is no value for it: want a duration such as "3h"`,
 		aRoom + "--max-duration -3s":              "--max-duration: is negative: -3s",
+		aRoom + "--recover 101":                  "--recover: want 0 to 100, got 101",
+		aRoom + "--recover=-1":                   "--recover: want 0 to 100, got -1",
 		aRoom + "--timeout -1s":                   "--timeout: is negative: -1s",
 		aRoom + "--id a/b":                        `--id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--id EG_x":                       `--id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`,
@@ -93,7 +95,7 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 		"{room_name: r}":          `--request: is no JSON; want {"room_composite": {…}} or another kind`,
 		"{}":                      "request: want one of " + kinds + " at the top level",
 		"[]":                      "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, start_by",
+		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, recover, start_by",
 		`{"web": {}, "track":{}}`: "web: is a second request beside track",
 	} {
 		t.Run(text, func(t *testing.T) {

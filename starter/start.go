@@ -29,6 +29,7 @@ func (d deps) startCommand() *cli.Command {
 			&cli.StringFlag{Name: "request", Usage: "start the request in `FILE` (- for standard input): {\"room_composite\": {…}}, in protojson"},
 			&cli.StringFlag{Name: "id", Usage: "idempotency `KEY`: the same key twice starts one recording"},
 			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`"},
+			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails or is lost while its room is live (default: the worker's REELKEEPER_RECOVER)"},
 			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for LiveKit's answer; the start goes on", Value: startTimeout},
 			jsonFlag("print LiveKit's EgressInfo as JSON"),
 		},
@@ -128,8 +129,16 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	if c.Duration("max-duration") < 0 {
 		return invalid("--max-duration", "is negative: %s", c.Duration("max-duration"))
 	}
+	opts := recordings.StartOptions{ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration")}
+	if c.IsSet("recover") {
+		n := c.Int("recover")
+		if n < 0 || n > egress.MaxRecover {
+			return invalid("--recover", "want 0 to %d, got %d", egress.MaxRecover, n)
+		}
+		opts.Recover = &n
+	}
 	return d.with(ctx, c, config.Client, func(ctx context.Context, rec recorder) error {
-		started, err := rec.Start(ctx, recordings.StartOptions{ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration")})
+		started, err := rec.Start(ctx, opts)
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,11 @@ func verdictFacts(v egress.Verdict) [][2]string {
 // longer matters. LiveKit's own status is newer than the search attribute.
 func printView(w io.Writer, v recordings.View) error {
 	if v.Verdict != nil {
-		return facts(w, append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})...)
+		pairs := append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})
+		for _, p := range v.Verdict.Parts {
+			pairs = append(pairs, [2]string{"part", part(p)})
+		}
+		return facts(w, pairs...)
 	}
 	status := string(v.Status)
 	if v.Info.Known() {
@@ -93,6 +97,15 @@ func printView(w io.Writer, v recordings.View) error {
 		pairs = append(pairs, [2]string{"doing", activity(a)})
 	}
 	return facts(w, pairs...)
+}
+
+// part is one part of a recording that was started again.
+func part(p egress.Part) string {
+	s := fmt.Sprintf("%d: %s, %s, %s to %s", p.Number, p.EgressID, p.Status, at(p.StartedAt), at(p.EndedAt))
+	if p.Gap > 0 {
+		s += fmt.Sprintf(", after a gap of %s", p.Gap.D().Round(100*time.Millisecond))
+	}
+	return s
 }
 
 // news is when we last heard of the egress, and from whom.

@@ -22,20 +22,14 @@ func (e *run) deliver(ctx workflow.Context) error {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()
 	}
-	e.settle(ctx)
-	e.relays.end(ctx)
-	all := workflow.NewWaitGroup(ctx)
-	for _, step := range e.Steps { // beside each other: who is down holds up nobody else
-		if !e.Needs(step) {
-			continue
-		}
-		all.Add(1)
-		workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
-			defer all.Done()
-			e.carryOut(ctx, step)
-		})
+	if !e.toldBefore {
+		e.settle(ctx)
+		e.relays.end(ctx)
+		e.tellSteps(ctx, &e.State, "")
 	}
-	all.Wait(ctx)
+	// The context is never cancelled, so that Await cannot fail.
+	_ = workflow.Await(ctx, func() bool { return e.telling == 0 })
+	e.toldBefore = false
 	e.Phase = egress.Delivered
 	if err := e.drain(ctx); err != nil {
 		return err
@@ -45,6 +39,28 @@ func (e *run) deliver(ctx workflow.Context) error {
 	}
 	e.publishVerdict(ctx)
 	return e.remember(ctx)
+}
+
+// tellSteps runs the delivery steps of what has ended, beside each other: who is down
+// holds up nobody else. Their names end in what tells them from those of other parts.
+func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
+	for _, kind := range of.Steps {
+		if !of.Needs(kind) {
+			continue
+		}
+		e.telling++
+		workflow.GoNamed(ctx, kind+name, func(ctx workflow.Context) {
+			e.carryOut(ctx, task{step: kind + name, kind: kind, of: of})
+			e.telling--
+		})
+	}
+}
+
+// task is a delivery step of what has ended.
+type task struct {
+	step string        // its name
+	kind string        // what is to be done
+	of   *egress.State // what has ended
 }
 
 // revived reports whether a verdict that was delivered must be corrected, since an egress
@@ -91,24 +107,24 @@ func (e *run) listen(ctx workflow.Context, s workflow.Selector, c workflow.Recei
 }
 
 // carryOut runs a step until it is done, or a person leaves it out.
-func (e *run) carryOut(ctx workflow.Context, step string) {
+func (e *run) carryOut(ctx workflow.Context, t task) {
 	patient := announceOptions
 	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
-	err := e.do(ctx, onceOptions, step)
+	err := e.do(ctx, onceOptions, t)
 	if err != nil {
 		e.publishVerdict(ctx) // this may take days
 	}
 	if mayPass(err) {
-		err = e.do(ctx, patient, step)
+		err = e.do(ctx, patient, t)
 	}
 	for err != nil {
-		e.hold(ctx, step, err)
-		if slices.Contains(e.Skipped, step) {
+		e.hold(ctx, t.step, err)
+		if slices.Contains(e.Skipped, t.step) {
 			return
 		}
-		err = e.do(ctx, patient, step)
+		err = e.do(ctx, patient, t)
 	}
-	e.Done = append(e.Done, step)
+	e.Done = append(e.Done, t.step)
 	if len(e.waiting) == 0 {
 		e.clear(ctx)
 	}
@@ -154,20 +170,20 @@ func (e *run) waits(step string) bool {
 	return slices.ContainsFunc(e.waiting, func(h held) bool { return h.step == step })
 }
 
-func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, step string) error {
-	ev, err := e.Announcement()
+func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
+	ev, err := t.of.Announcement()
 	if err != nil {
 		return err
 	}
 	ctx = workflow.WithActivityOptions(ctx, opts)
-	n, webhook := egress.StepWebhook(step)
+	n, webhook := egress.StepWebhook(t.kind)
 	switch {
-	case step == egress.StepAnnounce:
+	case t.kind == egress.StepAnnounce:
 		return workflow.ExecuteActivity(ctx, delivery.Announce, ev).Get(ctx, nil)
 	case webhook && n < len(e.sum.Webhooks):
 		return workflow.ExecuteActivity(ctx, delivery.Tell, e.tell(n, ev)).Get(ctx, nil)
 	default:
-		return &egress.Error{Reason: egress.Invalid, Field: "step", Message: "this worker has no step " + step}
+		return &egress.Error{Reason: egress.Invalid, Field: "step", Message: "this worker has no step " + t.kind}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 //	start    ask LiveKit, once; a retry adopts what an earlier attempt started
 //	watch    until it ends: webhook first, our own look when news is overdue
 //	settle   one verdict
+//	recover  start again what failed, while there is something to record
 //	deliver  tell the consumer
 //	correct  when what was lost shows that it lives
 //
@@ -26,6 +27,10 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
+		if e.Recoverable() {
+			e.recover(ctx)
+			continue
+		}
 		if err := e.deliver(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
@@ -40,8 +45,10 @@ func (e *run) watch(ctx workflow.Context) error {
 	for !e.over() {
 		switch ev := e.next(ctx); ev.kind {
 		case started: // LiveKit answered our start
-			if err := e.begin(ctx, ev); err != nil {
+			if err := e.begin(ctx, ev); err != nil && e.Part == 1 {
 				return e.refuse(ctx, err)
+			} else if err != nil {
+				e.giveBack(err)
 			}
 		case observed: // LiveKit told us
 			e.observe(ctx, ev.event)

@@ -37,6 +37,7 @@ type life struct {
 	began time.Time
 
 	start    func(ctx context.Context) (activities.Started, error)
+	started  func(ctx context.Context, in activities.StartRequest) (activities.Started, error) // in the place of start, for parts
 	poll     func(in activities.PollRequest) (egress.Look, error)
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
@@ -82,7 +83,12 @@ func (l *life) register() {
 	w := &workflows.Workflows{Terms: terms()}
 	l.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	for name, fn := range map[string]any{
-		"Start": func(ctx context.Context, _ activities.StartRequest) (activities.Started, error) { return l.start(ctx) },
+		"Start": func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+			if l.started != nil {
+				return l.started(ctx, in)
+			}
+			return l.start(ctx)
+		},
 		"Poll": func(_ context.Context, in activities.PollRequest) (egress.Look, error) {
 			l.polls = append(l.polls, in)
 			return l.poll(in)

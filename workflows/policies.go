@@ -56,6 +56,12 @@ var onceOptions = workflow.ActivityOptions{
 	Summary:             "tell the consumer",
 }
 
+// recoverBackoff is the wait before a part is started, counted from the second: what
+// failed at once would else be started again without a pause.
+func recoverBackoff(part int) time.Duration {
+	return min(time.Second<<min(part-2, 10), time.Minute)
+}
+
 // relayOptions: events of the way are worth a second try, and must not hold up the
 // end for longer than a slow consumer takes.
 var relayOptions = workflow.ActivityOptions{

@@ -47,6 +47,9 @@ type run struct {
 	published    egress.Status // what the search attributes say
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
+	telling      int           // delivery steps that are under way
+	before       *egress.State // the part before, until the next one has begun
+	toldBefore   bool          // what ended is being told already
 
 	starting, polling, wake *pending
 	armed                   plan
@@ -126,7 +129,7 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && workflow.AllHandlersFinished(ctx)
+		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.telling == 0 && workflow.AllHandlersFinished(ctx)
 }
 
 // carry is the input of the next run.

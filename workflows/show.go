@@ -26,6 +26,8 @@ const (
 	MetricTwins = "reelkeeper_egress_twins_total"
 	// MetricCorrected counts verdicts that a late sign of life has changed.
 	MetricCorrected = "reelkeeper_egress_corrected_total"
+	// MetricRecovered counts parts that were started since the one before failed or is lost.
+	MetricRecovered = "reelkeeper_egress_recovered_total"
 )
 
 // introduce sets the search attributes that our own starter sets with the start,
@@ -72,7 +74,7 @@ func (e *run) settle(ctx workflow.Context) {
 
 // publishVerdict tells the search attributes the verdict, once.
 func (e *run) publishVerdict(ctx workflow.Context) {
-	if e.published == e.Status {
+	if e.Status == "" || e.published == e.Status { // of a part before, or told already
 		return
 	}
 	e.published = e.Status

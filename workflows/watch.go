@@ -14,8 +14,12 @@ import (
 // may come first.
 func (e *run) start(ctx workflow.Context) {
 	ctx = workflow.WithActivityOptions(ctx, startOptions)
+	in := e.in
+	if e.Part > 1 { // the moment was that of the first part
+		in.StartBy, in.Again = nil, false
+	}
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
-		RequestID: e.id, Part: e.Part, Input: e.in,
+		RequestID: e.id, Part: e.Part, Input: in,
 	})}
 }
 
@@ -48,7 +52,16 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
+	if e.Part > 1 { // those of the first part go on
+		return
+	}
 	e.Terms = t
+	switch {
+	case e.in.Adopted: // there is no request to start again
+		e.Recover = 0
+	case e.in.Recover != nil:
+		e.Recover = *e.in.Recover
+	}
 	for n := range e.sum.Webhooks {
 		e.Steps = append(e.Steps, egress.WebhookStep(n))
 	}
@@ -88,6 +101,8 @@ func (e *run) told(ctx workflow.Context, n egress.News, o egress.Observation) {
 	case egress.NoNews:
 	case egress.Foreign:
 		e.stopTwin(ctx, o)
+	case egress.Past:
+		e.past(ctx, o)
 	case egress.Moved, egress.Over:
 		e.show(ctx)
 	}

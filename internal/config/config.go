@@ -25,6 +25,8 @@ type Config struct {
 	Start    Start
 	Look     Look
 
+	Recover uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
+
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
 }

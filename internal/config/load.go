@@ -61,6 +61,7 @@ func parse(c *Config, set map[string]string) error {
 	opts := env.Options{FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[time.Duration](): parseDuration,
 		reflect.TypeFor[bool]():          parseBool,
+		reflect.TypeFor[uint]():          parseCount,
 	}}
 	for _, s := range settings(c) {
 		value, ok := set[s.name]
@@ -84,6 +85,14 @@ func parseDuration(s string) (any, error) {
 		return nil, fmt.Errorf(`want a duration such as "3h", got %q`, s)
 	}
 	return d, nil
+}
+
+func parseCount(s string) (any, error) {
+	n, err := strconv.ParseUint(s, 10, 0)
+	if err != nil {
+		return nil, fmt.Errorf("want a number from 0 on, got %q", s)
+	}
+	return uint(n), nil
 }
 
 func parseBool(s string) (any, error) {

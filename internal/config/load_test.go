@@ -68,6 +68,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_GIVE_UP_AFTER":               {"63s", func(c Config) any { return c.Policy().GiveUpAfter }, seconds(63)},
 		"REELKEEPER_HOLD_FOR":                    {"64s", func(c Config) any { return c.Policy().HoldFor }, seconds(64)},
 		"REELKEEPER_CORRECT_FOR":                 {"off", func(c Config) any { return c.Policy().CorrectFor }, seconds(0)},
+		"REELKEEPER_RECOVER":                     {"3", func(c Config) any { return c.Recover }, uint(3)},
 		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
 	}
@@ -155,6 +156,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_LOOK_ACTIVE", "0s", "wants to be over zero, got 0s"},
 		{"REELKEEPER_GIVE_UP_AFTER", "1d", `want a duration such as "3h", got "1d"`},
 		{"REELKEEPER_HOLD_FOR", "no", `want a duration such as "2s", or "off", got "no"`},
+		{"REELKEEPER_RECOVER", "101", "want 0 to 100, got 101"},
+		{"REELKEEPER_RECOVER", "-1", `want a number from 0 on, got "-1"`},
 		{"REELKEEPER_STRT_FOR", "9s", "is no setting; did you mean REELKEEPER_START_FOR?"},
 		{"REELKEEPER_XYZ", "1", "is no setting"},
 		{"LIVEKIT_KEYS", "APIkey: another", "has another secret for APIkey than LIVEKIT_API_SECRET"},

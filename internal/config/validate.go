@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // How a log line may be written.
@@ -58,6 +60,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Payloads.validate(); err != nil {
 		return err
+	}
+	if c.Recover > egress.MaxRecover {
+		return invalid("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
 	return c.Policy().Validate()
 }

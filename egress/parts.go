@@ -1,0 +1,144 @@
+package egress
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// A recording that fails while its room is live can be started again, as the next part
+// of itself. Each part is an egress of LiveKit's own, with its own token.
+
+// Part is what became of one part of a recording.
+type Part struct {
+	Number    int       `json:"number"` // counted from 1
+	EgressID  string    `json:"egress_id"`
+	Status    Status    `json:"status"`
+	EndedBy   Source    `json:"ended_by"`
+	Because   string    `json:"because,omitempty"`
+	StartedAt time.Time `json:"started_at"` // LiveKit's; ours where it has none
+	EndedAt   time.Time `json:"ended_at"`   // LiveKit's; for a lost part, its last sign of life
+	// Gap is what is missing between the end of the part before and the start of this one.
+	Gap  Duration `json:"gap,omitempty"`
+	Info Info     `json:"info"`
+}
+
+// Recoverable reports whether a settled egress is to be started again: it failed or is
+// lost, its room is not known to be gone, nobody wanted it stopped, and there are parts
+// left.
+func (s *State) Recoverable() bool {
+	return s.Phase == Settled && s.Part <= s.Recover && (s.Status == Lost || s.failedMidway()) &&
+		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && s.Latest.Proto().GetRoomId() != ""
+}
+
+// NextPart notes what became of this part, and makes the state that of the next one
+// before its start.
+func (s *State) NextPart() {
+	*s = State{
+		Terms: s.Terms, Phase: Requested, Part: s.Part + 1, Parts: append(s.Parts, s.part()),
+		MaxDuration: s.MaxDuration, BoundAt: s.BoundAt, Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
+	}
+}
+
+// part is what became of the part that has ended.
+func (s *State) part() Part {
+	m := s.Latest.Proto()
+	p := Part{
+		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
+		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
+		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
+		Info:      s.Latest,
+	}
+	if s.Status == Lost {
+		p.EndedAt = unixNano(cmp.Or(m.GetUpdatedAt(), s.NewsAt.UnixNano()))
+	}
+	if n := len(s.Parts); n > 0 {
+		p.Gap = Duration(max(0, p.StartedAt.Sub(s.Parts[n-1].EndedAt)))
+	}
+	return p
+}
+
+// earlier is the index of an earlier part of this recording, -1 for another egress.
+func (s *State) earlier(egressID string) int {
+	return slices.IndexFunc(s.Parts, func(p Part) bool { return p.EgressID == egressID })
+}
+
+// CorrectPart takes the end of an earlier part that was lost, and returns that part as a
+// state to be delivered. It reports false for what changes nothing.
+func (s *State) CorrectPart(o Observation) (State, bool) {
+	i := s.earlier(o.Info.Proto().GetEgressId())
+	if i < 0 || s.Parts[i].Status != Lost || s.rankOf(o) != rankEnded {
+		return State{}, false
+	}
+	past := State{
+		Terms: s.Terms, Phase: Settled, Part: s.Parts[i].Number, ID: s.Parts[i].EgressID, Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Corrects: Lost,
+	}
+	p := past.part()
+	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap
+	s.Parts = slices.Clone(s.Parts)
+	s.Parts[i] = p
+	return past, true
+}
+
+// Beside reports whether an earlier part shows that it records still, beside the part
+// that took its place.
+func (s *State) Beside(o Observation) bool {
+	i := s.earlier(o.Info.Proto().GetEgressId())
+	return i >= 0 && s.rankOf(o) != rankEnded && o.Info.Proto().GetUpdatedAt() > s.Parts[i].Info.Proto().GetUpdatedAt()
+}
+
+func unixNano(n int64) time.Time { return time.Unix(0, n).UTC() }
+
+// PartPlaceholder stands in a path for the number of the part.
+const PartPlaceholder = "{part}"
+
+// pathFields are the fields of LiveKit's outputs that say where media is written.
+var pathFields = map[protoreflect.Name]bool{
+	"filepath": true, "filename_prefix": true, "playlist_name": true, "live_playlist_name": true,
+}
+
+// ForPart returns a copy of a request whose paths are those of a part. Where a path has
+// no placeholder, parts after the first get a suffix: two parts must not write one file.
+func ForPart(r Request, part int) Request {
+	out, _ := proto.Clone(r).(Request)
+	renumber(out.ProtoReflect(), part)
+	return out
+}
+
+func renumber(m protoreflect.Message, part int) {
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.Kind() == protoreflect.StringKind && !fd.IsList() && pathFields[fd.Name()]:
+			m.Set(fd, protoreflect.ValueOfString(pathOf(v.String(), part)))
+		case fd.Kind() == protoreflect.MessageKind && fd.IsList():
+			for i := range v.List().Len() {
+				renumber(v.List().Get(i).Message(), part)
+			}
+		case fd.Kind() == protoreflect.MessageKind && !fd.IsMap():
+			renumber(v.Message(), part)
+		}
+		return true
+	})
+}
+
+// pathOf is a path for a part. A directory alone is one that LiveKit puts a name of its
+// own into, which differs by time.
+func pathOf(p string, part int) string {
+	n := strconv.Itoa(part)
+	switch {
+	case strings.Contains(p, PartPlaceholder):
+		return strings.ReplaceAll(p, PartPlaceholder, n)
+	case part == 1 || p == "" || strings.HasSuffix(p, "/"):
+		return p
+	default:
+		ext := path.Ext(p)
+		return strings.TrimSuffix(p, ext) + "-part" + n + ext
+	}
+}

@@ -1,0 +1,209 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestWhatIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	failure := func(s *egress.State) { s.Observe(observed(infoAt(t, failed, 20, 0), minute)); s.Settle() }
+	lost := func(s *egress.State) { s.GiveUp(egress.FromTimeout, "why", noon) }
+	nothing := func(*egress.State) {}
+	for name, tc := range map[string]struct {
+		end, change func(*egress.State)
+		want        bool
+	}{
+		"failed in a live room":      {failure, nothing, true},
+		"lost in a live room":        {lost, nothing, true},
+		"complete":                   {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, nothing, false},
+		"failed, its room gone":      {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, its room gone":        {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, and stopped":          {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
+		"held yet":                   {failure, func(s *egress.State) { s.Phase = egress.Held }, false},
+		"the last part":              {failure, func(s *egress.State) { s.Part = 2 }, true},
+		"one more":                   {failure, func(s *egress.State) { s.Part = 3 }, false},
+		"where nothing is recovered": {failure, func(s *egress.State) { s.Recover = 0 }, false},
+		"a web egress":               {lost, func(s *egress.State) { s.Latest = infoOf(t, "EG_1", active); s.Latest = egress.Info{} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			s.Part, s.Recover = 1, 2
+			tc.end(s)
+			tc.change(s)
+			require.Equal(t, tc.want, s.Recoverable())
+		})
+	}
+}
+
+// ofPart is an egress in nanoseconds of LiveKit's clock.
+func ofPart(tb testing.TB, id string, status livekit.EgressStatus, started, updated int64) egress.Info {
+	tb.Helper()
+	m := &livekit.EgressInfo{EgressId: id, RoomId: "RM_1", Status: status, StartedAt: started, UpdatedAt: updated, Error: "why"}
+	if status >= complete {
+		m.EndedAt = updated
+	}
+	i, err := egress.NewInfo(m)
+	require.NoError(tb, err)
+	return i
+}
+
+// secondPart is a recording whose first part failed, and whose second one records.
+func secondPart(tb testing.TB) *egress.State {
+	tb.Helper()
+	s := &egress.State{Phase: egress.Requested, Part: 1, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Recover: 1}}
+	s.Observe(observed(ofPart(tb, "EG_1", active, 10, 20), 0))
+	s.Observe(observed(ofPart(tb, "EG_1", failed, 10, 30), minute))
+	s.Settle()
+	require.True(tb, s.Recoverable())
+	s.NextPart()
+	require.Equal(tb, egress.Requested, s.Phase)
+	require.Empty(tb, s.ID)
+	require.False(tb, s.Started)
+	require.Equal(tb, egress.Moved, s.Observe(observed(ofPart(tb, "EG_2", active, 75, 80), 2*minute)))
+	s.Started = true
+	return s
+}
+
+func TestAVerdictListsAllPartsAndTheGapsBetweenThem(t *testing.T) {
+	t.Parallel()
+	s := secondPart(t)
+	require.Equal(t, noon, s.BoundAt, "the recording began with its first part")
+	s.Observe(observed(ofPart(t, "EG_2", complete, 75, 100), 3*minute))
+	v := s.Verdict("r", egress.Summary{})
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Len(t, v.Parts, 2)
+	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
+	for i, want := range []egress.Part{
+		{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(10), EndedAt: at(30)},
+		{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(75), EndedAt: at(100), Gap: 45},
+	} {
+		got := v.Parts[i]
+		require.True(t, got.Info.Known())
+		got.Info = egress.Info{}
+		require.Equal(t, want, got)
+	}
+	require.Empty(t, recording(t).Verdict("r", egress.Summary{}).Parts, "one part alone is no list")
+}
+
+func TestALostPartEndsWithItsLastSignOfLife(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.Recover, s.Part = 1, 1
+	s.GiveUp(egress.FromTimeout, "it is dead", noon.Add(minute))
+	s.NextPart()
+	require.Equal(t, time.Unix(0, 10).UTC(), s.Parts[0].EndedAt)
+	require.Equal(t, egress.Lost, s.Parts[0].Status)
+	require.Equal(t, "it is dead", s.Parts[0].Because)
+}
+
+func TestNewsOfAnEarlierPartIsNeverFoldedIn(t *testing.T) {
+	t.Parallel()
+	for name, i := range map[string]egress.Info{
+		"late": ofPart(t, "EG_1", active, 10, 20), "its end, repeated": ofPart(t, "EG_1", failed, 10, 30), "another end": ofPart(t, "EG_1", complete, 10, 99),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := secondPart(t)
+			require.Equal(t, egress.Past, s.Observe(observed(i, 3*minute)))
+			require.Equal(t, "EG_2", s.ID)
+			s.Recover = 2
+			s.GiveUp(egress.FromTimeout, "x", noon)
+			s.NextPart()
+			require.Equal(t, egress.Past, s.Observe(observed(i, 3*minute)), "before the next part has an ID, too")
+			require.Empty(t, s.ID)
+		})
+	}
+}
+
+func TestTheEndOfALostPartCorrectsIt(t *testing.T) {
+	t.Parallel()
+	lost := func() *egress.State {
+		s := secondPart(t)
+		s.Parts[0].Status, s.Parts[0].Because = egress.Lost, "dead"
+		return s
+	}
+	s := lost()
+	past, ok := s.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, 60), 3*minute))
+	require.True(t, ok)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), past.Status)
+	require.Equal(t, egress.Lost, past.Corrects)
+	require.Equal(t, 1, past.Part)
+	e, err := past.Announcement()
+	require.NoError(t, err)
+	require.Equal(t, "EG_1", e.Proto().GetEgressInfo().GetEgressId())
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), s.Parts[0].Status)
+	require.Equal(t, time.Unix(0, 60).UTC(), s.Parts[0].EndedAt)
+	for name, o := range map[string]egress.Observation{
+		"it records still":   observed(ofPart(t, "EG_1", active, 10, 60), 0),
+		"another's":          observed(ofPart(t, "EG_9", complete, 10, 60), 0),
+		"that of this part":  observed(ofPart(t, "EG_2", complete, 10, 60), 0),
+		"what failed before": {},
+	} {
+		_, ok := lost().CorrectPart(o)
+		require.False(t, ok, name)
+	}
+	_, ok = secondPart(t).CorrectPart(observed(ofPart(t, "EG_1", complete, 10, 60), 0))
+	require.False(t, ok, "one that was not lost")
+}
+
+func TestAnEarlierPartThatRecordsStillDoesSoBesideItsSuccessor(t *testing.T) {
+	t.Parallel()
+	s := secondPart(t)
+	require.True(t, s.Beside(observed(ofPart(t, "EG_1", active, 10, 31), 0)))
+	require.False(t, s.Beside(observed(ofPart(t, "EG_1", active, 10, 30), 0)), "late")
+	require.False(t, s.Beside(observed(ofPart(t, "EG_1", complete, 10, 31), 0)), "over")
+	require.False(t, s.Beside(observed(ofPart(t, "EG_9", active, 10, 31), 0)), "another's")
+}
+
+func TestThePathsOfAPart(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		path string
+		part int
+		want string
+	}{
+		{"a/{room_name}-{time}.mp4", 1, "a/{room_name}-{time}.mp4"},
+		{"a/{room_name}-{time}.mp4", 2, "a/{room_name}-{time}-part2.mp4"},
+		{"a/{part}/x.mp4", 1, "a/1/x.mp4"},
+		{"a/{part}/x.mp4", 12, "a/12/x.mp4"},
+		{"no-extension", 2, "no-extension-part2"},
+		{"a.b/c", 2, "a.b/c-part2"},
+		{"directory/", 2, "directory/"},
+		{"", 2, ""},
+	} {
+		for _, r := range []egress.Request{
+			&livekit.RoomCompositeEgressRequest{FileOutputs: []*livekit.EncodedFileOutput{{Filepath: tc.path}}},
+			&livekit.RoomCompositeEgressRequest{Output: &livekit.RoomCompositeEgressRequest_File{File: &livekit.EncodedFileOutput{Filepath: tc.path}}},
+			&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{Filepath: tc.path}}},
+			&livekit.WebEgressRequest{SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: tc.path}}},
+			&livekit.ParticipantEgressRequest{SegmentOutputs: []*livekit.SegmentedFileOutput{{PlaylistName: tc.path}}},
+			&livekit.TrackCompositeEgressRequest{ImageOutputs: []*livekit.ImageOutput{{FilenamePrefix: tc.path}}},
+			&livekit.StartEgressRequest{Outputs: []*livekit.Output{{Config: &livekit.Output_File{File: &livekit.FileOutput{Filepath: tc.path}}}}},
+		} {
+			before := egress.Summarize(r).Paths
+			got := egress.ForPart(r, tc.part)
+			require.Equal(t, before, egress.Summarize(r).Paths, "the request is left as it is")
+			require.Equal(t, pathsOf(tc.want), egress.Summarize(got).Paths)
+		}
+	}
+	live := &livekit.ParticipantEgressRequest{SegmentOutputs: []*livekit.SegmentedFileOutput{{LivePlaylistName: "live.m3u8"}}}
+	require.Equal(t, "live-part2.m3u8", egress.ForPart(live, 2).(*livekit.ParticipantEgressRequest).GetSegmentOutputs()[0].GetLivePlaylistName())
+	r := &livekit.RoomCompositeEgressRequest{RoomName: "a.b", CustomBaseUrl: "https://x.example/y.html", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmp://x/y.flv"}}}}
+	require.Equal(t, r.String(), egress.ForPart(r, 2).(*livekit.RoomCompositeEgressRequest).String(), "nothing else is a path")
+}
+
+func pathsOf(p string) []string {
+	if p == "" {
+		return nil
+	}
+	return []string{p}
+}

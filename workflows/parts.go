@@ -1,0 +1,57 @@
+package workflows
+
+import (
+	"strconv"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// recover starts a recording again whose egress failed while its room is live, as the
+// next part of itself. What became of this part is told meanwhile: nobody waits for it.
+func (e *run) recover(ctx workflow.Context) {
+	e.log.Warn("starting again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
+	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
+	e.disarm()
+	e.settle(ctx)
+	e.relays.end(ctx)
+	e.relays.over = false
+	before := e.State
+	e.tellPart(ctx, before)
+	e.before = &before
+	e.NextPart()
+	e.published = ""
+	_ = workflow.Sleep(ctx, recoverBackoff(e.Part)) // the context is never cancelled
+	workflow.SetCurrentDetails(ctx, e.Details())
+	e.start(ctx)
+}
+
+// tellPart runs the delivery steps for a part that has ended, beside all that follows.
+func (e *run) tellPart(ctx workflow.Context, part egress.State) {
+	name := "-part-" + strconv.Itoa(part.Part)
+	if part.Corrects != "" {
+		name += "-corrected"
+	}
+	e.tellSteps(ctx, &part, name)
+}
+
+// giveBack settles the recording by the part before, since the next one was refused: its
+// room is gone, most likely. It is being told already.
+func (e *run) giveBack(err error) {
+	e.log.Warn("not started again", "part", e.Part, "error", err)
+	done, skipped := e.Done, e.Skipped
+	e.State = *e.before
+	e.Done, e.Skipped, e.Recover, e.toldBefore = done, skipped, 0, true
+}
+
+// past takes news of an earlier part. The end of one that was lost is told as a
+// correction; one that records still does so beside the part that took its place.
+func (e *run) past(ctx workflow.Context, o egress.Observation) {
+	if part, corrected := e.CorrectPart(o); corrected {
+		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
+		e.tellPart(ctx, part)
+	} else if e.Beside(o) {
+		e.stopTwin(ctx, o)
+	}
+}

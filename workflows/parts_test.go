@@ -1,0 +1,171 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// part is the nth part's egress as LiveKit has it, at a second of its clock.
+func part(n int, status lk.EgressStatus, second int64) *lk.EgressInfo {
+	m := at(status, second, 0)
+	m.EgressId = map[int]string{1: egressID, 2: "EG_2", 3: "EG_3"}[n]
+	m.StartedAt = second * int64(time.Second)
+	return m
+}
+
+// recovering is a life that is started again up to so many times, at once.
+func recovering(t *testing.T, times int) (l *life, starts *[]activities.StartRequest) {
+	t.Helper()
+	l = newLife(t)
+	starts = &[]activities.StartRequest{}
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		*starts = append(*starts, in)
+		terms := terms()
+		terms.Recover = times
+		return activities.Started{Info: infoOf(l.t, part(in.Part, lk.EgressStatus_EGRESS_STARTING, 1)), Terms: terms}, nil
+	}
+	l.poll = func(activities.PollRequest) (egress.Look, error) { return egress.Look{}, nil }
+	return l, starts
+}
+
+func TestWhatFailsWhileItsRoomIsLiveIsStartedAgainAsItsNextPart(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 2)
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(20*time.Second, egress.EventEnded, part(1, failed, 10)) // repeated: it is not the second part's
+	l.webhook(30*time.Second, egress.EventEnded, part(2, aborted, 30))
+	l.webhook(60*time.Second, egress.EventEnded, part(3, complete, 60))
+	in := plainInput(t)
+	by := l.began.Add(time.Second)
+	in.StartBy = &by
+
+	v := l.mustRun(in)
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, "EG_3", v.EgressID)
+	require.Len(t, v.Parts, 3)
+	for i, p := range v.Parts {
+		require.Equal(t, i+1, p.Number)
+		require.Equal(t, i+1, (*starts)[i].Part)
+		require.Equal(t, i == 0, (*starts)[i].Input.StartBy != nil, "the moment was that of the first part")
+	}
+	require.Equal(t, []lk.EgressStatus{failed, aborted, complete}, l.toldOf(), "each part is told of, once")
+	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-2", "announce"}, v.Delivered)
+	require.Empty(t, l.stops, "no part is another's twin")
+}
+
+func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		setting int
+		asked   *int
+		want    int
+	}{
+		"by the setting":                         {1, nil, 2},
+		"by the request":                         {5, ptr(1), 2},
+		"by the request, which wants none":       {5, ptr(0), 1},
+		"by default":                             {0, nil, 1},
+		"by the request, where the default is 0": {0, ptr(1), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, tc.setting)
+			for n := 1; n <= 3; n++ {
+				l.webhook(time.Duration(n)*10*time.Second, egress.EventEnded, part(n, failed, int64(n)*10))
+			}
+			in := plainInput(t)
+			in.Recover = tc.asked
+
+			v := l.mustRun(in)
+
+			require.Len(t, *starts, tc.want)
+			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+			require.Len(t, l.announced, tc.want)
+		})
+	}
+}
+
+func ptr(n int) *int { return &n }
+
+func TestALostEgressIsStartedAgainAndItsLateEndCorrectsThePart(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == egressID {
+			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+		}
+		return egress.Look{}, nil
+	}
+	l.webhook(10*time.Minute, egress.EventEnded, part(1, complete, 600))
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf(), "lost, then what it really came to, then the second part")
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
+	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
+}
+
+func TestARecordingWhoseNextPartIsRefusedEndsWithThePartBefore(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 3)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		if in.Part > 1 {
+			return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
+		}
+		return first(ctx, in)
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Equal(t, egressID, v.EgressID)
+	require.Empty(t, v.Parts)
+	require.Len(t, l.announced, 1, "it is told once, although it was to be only a part")
+}
+
+func TestAConsumerThatIsDownDoesNotHoldUpTheNextPart(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	up := l.began.Add(time.Hour)
+	l.announce = func(egress.Event) error {
+		if l.Now().Before(up) {
+			return temporal.NewApplicationErrorWithOptions("down", string(egress.Consumer), temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
+		}
+		return nil
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.at(time.Minute, func() { require.Len(t, *starts, 2) })
+	l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
+
+	l.mustRun(plainInput(t))
+
+	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+}
+
+func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == egressID {
+			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+		}
+		return egress.Look{}, nil
+	}
+	l.webhook(10*time.Minute, egress.EventUpdated, part(1, active, 600))
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{egressID}, l.stops)
+}
