@@ -37,6 +37,7 @@ func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	}
 	all.Wait(ctx)
 	e.Phase = egress.Delivered
+	e.explain(ctx)
 	if err := e.drain(ctx); err != nil {
 		return egress.Verdict{}, err
 	}
@@ -66,6 +67,7 @@ func (e *run) carryOut(ctx workflow.Context, step string) {
 		err = e.do(ctx, patient, step)
 	}
 	e.Done = append(e.Done, step)
+	e.explain(ctx)
 	if len(e.waiting) == 0 {
 		e.clear(ctx)
 	}
@@ -80,7 +82,8 @@ func mayPass(err error) bool {
 // hold marks the egress for a person, since a step of it has failed for good, and
 // waits for their word: nothing is dropped.
 func (e *run) hold(ctx workflow.Context, step string, failed error) {
-	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + failed.Error() + "; fix the cause and say retry, or skip"})
+	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + inWords(failed)})
+	e.Held = append(e.Held, step)
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
@@ -92,7 +95,7 @@ func (e *run) hold(ctx workflow.Context, step string, failed error) {
 		return
 	}
 	e.Stuck = e.held()
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 }
 
 // held is a delivery step that has failed for good, and why.
@@ -116,6 +119,7 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, step strin
 	if err != nil {
 		return err
 	}
+	opts.Summary += " (" + step + ")"
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	n, webhook := egress.StepWebhook(step)
 	switch {

@@ -89,6 +89,7 @@ func (e *run) saySkip(_ workflow.Context, step string) error {
 
 func (e *run) goOn(step string) {
 	e.waiting = slices.DeleteFunc(e.waiting, func(h held) bool { return h.step == step })
+	e.Held = slices.DeleteFunc(e.Held, func(s string) bool { return s == step })
 }
 
 // toCaller gives an error the type and details by which a caller knows the reason.
