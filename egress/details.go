@@ -12,24 +12,24 @@ const longestWhy = 300
 
 // Details tells the story of an egress in plain words, for the current details of
 // its workflow in the Temporal UI: whether it needs a person, what it waits for,
-// what can be done, and what has happened. It is Markdown of under 2 kB in all but
-// the longest lives, since the UI carries it in a URL.
+// what can be done, and what has happened. It is Markdown of under 2 kB, since the
+// UI carries it in a URL; a list and a table, since the UI sets paragraphs far apart.
 func (s *State) Details(requestID string) string {
 	var b strings.Builder
+	line := func(name, text string) { fmt.Fprintf(&b, "- **%s**: %s\n", name, text) }
 	if s.Stuck != "" {
-		fmt.Fprintf(&b, "**Needs a person**: %s.\n\n", plain(cut(s.Stuck, longestWhy)))
+		line("needs a person", plain(cut(s.Stuck, longestWhy)))
 	}
-	fmt.Fprintf(&b, "**Now**: %s\n\n", s.now())
+	line("now", s.now())
 	ways := s.Ways(requestID)
 	if s.Phase != Delivered {
 		ways = append(ways, Way{"starter show " + requestID, "see what is being tried, and what stands in its way"})
-		b.WriteString("**What you can do**\n\n")
 	}
 	for _, w := range ways {
-		fmt.Fprintf(&b, "- `%s`: %s\n", w.Command, w.For)
+		line("you can", "`"+w.Command+"`: "+w.For)
 	}
 	if len(s.Story) > 0 {
-		b.WriteString("\n**What happened**\n\n| UTC | what | told by | late |\n|---|---|---|---|\n")
+		b.WriteString("\n| UTC | what happened | told by | late |\n|---|---|---|---|\n")
 	}
 	for _, beat := range s.Story {
 		if beat.LeftOut > 0 {
@@ -74,9 +74,9 @@ func (s *State) waits() string {
 // ended is the verdict in words.
 func (s *State) ended() string {
 	if s.Status != Lost {
-		return fmt.Sprintf("ended as %s, told by %s.", s.Status, s.EndedBy)
+		return fmt.Sprintf("%s ended as %s, told by %s.", s.ID, s.Status, s.EndedBy)
 	}
-	return fmt.Sprintf("lost: %s. Nothing more is to come of it; its storage may hold a part.", plain(s.LostBecause))
+	return fmt.Sprintf("%s is lost: %s. Nothing more is to come of it; its storage may hold a part.", s.ID, plain(s.LostBecause))
 }
 
 // delivering is what the delivery waits for.

@@ -27,24 +27,24 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 		"starting": {
 			func(t *testing.T) *egress.State { t.Helper(); return seen(t) },
 			[]string{
-				"**Now**: LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook.",
-				"- `starter stop standup-1`: end it as soon as it has begun",
-				"- `starter show standup-1`: see what is being tried, and what stands in its way",
+				"- **now**: LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook.",
+				"- **you can**: `starter stop standup-1`: end it as soon as it has begun",
+				"- **you can**: `starter show standup-1`: see what is being tried, and what stands in its way",
 			},
 		},
 		"told by a webhook before the start answers": {
 			func(t *testing.T) *egress.State { t.Helper(); return seen(t, starting) },
 			[]string{
-				"**Now**: EG_1 is EGRESS_STARTING. Waits for LiveKit's answer to our start.",
-				"- `starter stop standup-1`: end it now; it records on otherwise",
+				"- **now**: EG_1 is EGRESS_STARTING. Waits for LiveKit's answer to our start.",
+				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
 				"| 2026-11-23 12:00:00 | EGRESS_STARTING | start |  |",
 			},
 		},
 		"active": {
 			func(t *testing.T) *egress.State { t.Helper(); return watched(t) },
 			[]string{
-				"**Now**: EG_1 is EGRESS_ACTIVE. Waits for LiveKit's webhook; if none comes, LiveKit is asked at 2026-11-23 12:05:11 UTC.",
-				"- `starter stop standup-1`: end it now; it records on otherwise",
+				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for LiveKit's webhook; if none comes, LiveKit is asked at 2026-11-23 12:05:11 UTC.",
+				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
 				"| 2026-11-23 12:00:00 | EGRESS_ACTIVE | start |  |",
 			},
 		},
@@ -56,7 +56,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"**Now**: EG_1 is EGRESS_ACTIVE. Waits for news, and asks LiveKit again and again from 2026-11-23 12:05:00 UTC on: " +
+				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for news, and asks LiveKit again and again from 2026-11-23 12:05:00 UTC on: " +
 					"the pending activity Poll says what it last saw.",
 			},
 		},
@@ -70,7 +70,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 			[]string{
 				"if none comes, LiveKit is asked at 2026-11-23 12:01:20 UTC. Its end is expected since 2026-11-23 12:01:00 UTC; " +
 					"without one it is given up as lost at 2026-11-24 12:01:00 UTC at the latest.",
-				"- `starter stop standup-1`: tell LiveKit once more to end it",
+				"- **you can**: `starter stop standup-1`: tell LiveKit once more to end it",
 				"| 2026-11-23 12:00:00 | EGRESS_ACTIVE | start |  |",
 				"| 2026-11-23 12:01:00 | a stop was asked for |  |  |",
 			},
@@ -83,14 +83,14 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"**Needs a person**: it has been running for over 12h0m0s.",
-				"**Now**: EG_1 is EGRESS_ACTIVE.",
-				"- `starter stop standup-1`: end it now; it records on otherwise",
+				"- **needs a person**: it has been running for over 12h0m0s\n",
+				"- **now**: EG_1 is EGRESS_ACTIVE.",
+				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
 			},
 		},
 		"ended before the start answered": {
 			func(t *testing.T) *egress.State { t.Helper(); return seen(t, failed) },
-			[]string{"**Now**: ended as EGRESS_FAILED, told by start. Waits for LiveKit's answer to our start."},
+			[]string{"- **now**: EG_1 ended as EGRESS_FAILED, told by start. Waits for LiveKit's answer to our start."},
 		},
 		"settled, and not yet delivered": {
 			func(t *testing.T) *egress.State {
@@ -100,8 +100,8 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"**Now**: ended as EGRESS_COMPLETE, told by webhook. Waits for delivery: announce, webhook-2.",
-				"**What you can do**\n\n- `starter show standup-1`: see what is being tried",
+				"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook. Waits for delivery: announce, webhook-2.",
+				"\n- **you can**: `starter show standup-1`: see what is being tried",
 				"| 2026-11-23 12:01:00 | ended as EGRESS_COMPLETE | webhook |  |",
 			},
 		},
@@ -113,10 +113,10 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"**Needs a person**: step webhook-1 failed for good: &lt;b&gt;404&lt;/b&gt; \\*Not\\* Found at all.",
+				"- **needs a person**: step webhook-1 failed for good: &lt;b&gt;404&lt;/b&gt; \\*Not\\* Found at all\n",
 				"Waits for your word on webhook-1. Waits for delivery: announce.",
-				"- `starter retry standup-1 webhook-1`: run it again, once the cause is mended",
-				"- `starter skip standup-1 webhook-1`: leave it out",
+				"- **you can**: `starter retry standup-1 webhook-1`: run it again, once the cause is mended",
+				"- **you can**: `starter skip standup-1 webhook-1`: leave it out",
 			},
 		},
 		"lost": {
@@ -128,7 +128,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"**Now**: lost: its room is gone. Nothing more is to come of it; its storage may hold a part. Waits for delivery: announce.",
+				"- **now**: EG_1 is lost: its room is gone. Nothing more is to come of it; its storage may hold a part. Waits for delivery: announce.",
 				"| 2026-11-23 13:00:00 | lost: its room is gone | timeout |  |",
 			},
 		},
@@ -140,7 +140,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"**Now**: ended as EGRESS_COMPLETE, told by webhook. Delivered: announce. Left out: webhook-1.\n\n\n**What happened**",
+				"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook. Delivered: announce. Left out: webhook-1.\n\n| UTC | what happened | told by | late |",
 				"| 2026-11-23 12:01:00 | ended as EGRESS_COMPLETE | webhook |  |",
 			},
 		},

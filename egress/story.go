@@ -29,19 +29,20 @@ func (b Beat) String() string {
 	if b.By != "" {
 		s += ", told by " + string(b.By)
 	}
-	if b.Late > 0 {
-		s += ", " + b.After() + " late"
+	if after := b.After(); after != "" {
+		s += ", " + after + " late"
 	}
 	return s
 }
 
 // After is how late the beat was heard, as a person reads it. It is empty where
-// LiveKit's own time is not known, or no earlier.
+// LiveKit's own time is not known, or hardly earlier.
 func (b Beat) After() string {
-	if b.Late <= 0 {
+	late := b.Late.D().Round(100 * time.Millisecond)
+	if late <= 0 {
 		return ""
 	}
-	return b.Late.D().Round(100 * time.Millisecond).String()
+	return late.String()
 }
 
 // tell adds a beat to the story. The first is kept, since with it all began.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
@@ -21,6 +22,7 @@ import (
 func (e *run) deliver(ctx workflow.Context) (egress.Verdict, error) {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()
+		e.AskedFrom = time.Time{}
 	}
 	e.settle(ctx)
 	e.relays.end(ctx)
