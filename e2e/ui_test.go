@@ -28,7 +28,7 @@ var pictures = flag.String("pictures", "", "folder into which TestAPersonFindsAS
 // Temporal's UI, and reads there what is wrong and what to do.
 func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	t.Parallel()
-	b := newBrowser(t)
+	needs(t, "chromium")
 	ui, w := newWorldWithUI(t)
 	w.startWorker()
 	w.consumer.answerWith(func(e *livekit.WebhookEvent) int {
@@ -47,6 +47,7 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	}
 	w.want("both are marked", func() bool { return w.count(recordings.Filter{Stuck: true}) == 2 })
 
+	b := newBrowser(t)
 	b.do("open the list", chromedp.Navigate(ui+"/namespaces/default/workflows?query="+url.QueryEscape(documented(t, "what needs a person?"))))
 	b.await("both are listed", `() => ['standup-1', 'retro-1'].every(id => document.querySelector('a[href*="' + id + '"]'))`)
 	b.await("what is well is not", `() => !document.querySelector('a[href*="all-hands-1"]')`)
@@ -80,7 +81,7 @@ func TestTheQueriesInTheDocsAreOnesThatTemporalTakes(t *testing.T) {
 	w := newWorld(t, nil)
 	c := w.temporal()
 	queries := documentedQueries(t)
-	require.Len(t, queries, 7)
+	require.NotEmpty(t, queries)
 	for question, query := range queries {
 		_, err := c.ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{Query: query})
 		require.NoError(t, err, question)
@@ -90,7 +91,7 @@ func TestTheQueriesInTheDocsAreOnesThatTemporalTakes(t *testing.T) {
 // newWorldWithUI is a world on a Temporal of its own, whose UI is at the URL.
 func newWorldWithUI(t *testing.T) (string, *world) {
 	t.Helper()
-	s, err := devtemporal.Start(t.Context(), devtemporal.Options{SearchAttributes: egress.Attributes(), Progress: os.Stderr})
+	s, err := devtemporal.Start(within(t), devtemporal.Options{SearchAttributes: egress.Attributes(), Progress: os.Stderr})
 	require.NoError(t, err)
 	t.Cleanup(s.Kill) // it holds nothing that is worth an orderly end
 	return s.UIURL, newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// longestWhy is the longest reason for a mark that is shown, in characters.
+// longestWhy is the longest reason for a mark that is shown, in bytes.
 const longestWhy = 300
 
 // Details tells the story of an egress in plain words, for the current details of
 // its workflow in the Temporal UI: whether it needs a person, what it waits for,
-// what can be done, and what has happened. It is Markdown of under 2 kB, since the
-// UI carries it in a URL; a list and a table, since the UI sets paragraphs far apart.
+// what can be done, and what has happened. It is Markdown of about 2 kB at
+// most, since the UI carries it in a URL; a list and a table, since the UI sets
+// paragraphs far apart.
 func (s *State) Details(requestID string) string {
 	var b strings.Builder
 	line := func(name, text string) { fmt.Fprintf(&b, "- **%s**: %s\n", name, text) }
@@ -48,7 +49,7 @@ func (s *State) now() string {
 	case Delivered:
 		return s.ended() + " " + s.delivered()
 	case Watching:
-		return fmt.Sprintf("%s is %s. %s", s.ID, s.Latest.StatusName(), s.waits())
+		return fmt.Sprintf("%s is %s. %s", s.ID, plain(string(s.Latest.StatusName())), s.waits())
 	case Requested:
 	}
 	return "LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook."
@@ -74,7 +75,7 @@ func (s *State) waits() string {
 // ended is the verdict in words.
 func (s *State) ended() string {
 	if s.Status != Lost {
-		return fmt.Sprintf("%s ended as %s, told by %s.", s.ID, s.Status, s.EndedBy)
+		return fmt.Sprintf("%s ended as %s, told by %s.", s.ID, plain(string(s.Status)), s.EndedBy)
 	}
 	return fmt.Sprintf("%s is lost: %s. Nothing more is to come of it; its storage may hold a part.", s.ID, plain(s.LostBecause))
 }

@@ -8,7 +8,7 @@ import (
 // Beat is one piece of news in the story of an egress.
 type Beat struct {
 	At   time.Time `json:"at"`             // when we heard it
-	What string    `json:"what"`           // in words, at most 120 characters
+	What string    `json:"what"`           // in words, at most 120 bytes
 	By   Source    `json:"by,omitempty"`   // from whom; empty for what a person or a setting wanted
 	Late Duration  `json:"late,omitempty"` // how long after LiveKit's own time of it we heard
 	// LeftOut is how many beats before this one are no longer kept.
@@ -19,7 +19,7 @@ const (
 	// storyLength is how many beats are kept: the first, and the newest. A life has
 	// three to six; the cap keeps the state and the page in the UI small whatever comes.
 	storyLength = 12
-	// longestWhat is the longest text of a beat, in characters.
+	// longestWhat is the longest text of a beat, in bytes.
 	longestWhat = 120
 )
 
@@ -117,11 +117,12 @@ func (s *State) Ways(requestID string) []Way {
 	return ways
 }
 
-// cut shortens a text to n characters, in one line.
+// cut shortens a text to n bytes, in one line, and shows that something is missing.
 func cut(text string, n int) string {
-	short := []rune(oneLine(text))
-	if len(short) > n {
-		short = append(short[:n-1], '…')
+	const more = "…"
+	text = oneLine(text)
+	if len(text) <= n {
+		return text
 	}
-	return string(short)
+	return Clip(text, n-len(more)) + more
 }

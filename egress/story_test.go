@@ -110,7 +110,7 @@ func TestALongStoryKeepsItsBeginningAndItsEnd(t *testing.T) {
 	require.Equal(t, noon.Add(21*time.Second), s.Story[1].At)
 	require.Equal(t, 20, s.Story[1].LeftOut)
 	require.Equal(t, noon.Add(time.Minute), s.Story[11].At)
-	require.Len(t, []rune(s.Story[11].What), 120)
+	require.Equal(t, "ended as EGRESS_FAILED: "+strings.Repeat("x", 120-24-3)+"…", s.Story[11].What)
 	require.Equal(t, noon.Add(20*time.Second), before[1].At, "who holds the story of before sees no change")
 	b, err := json.Marshal(s.Story)
 	require.NoError(t, err)
