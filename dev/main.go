@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	"github.com/urfave/cli/v3"
@@ -106,9 +107,18 @@ func (p place) announce(w io.Writer, asJSON bool) error {
   starter    %s   webhooks at %s%s
   LiveKit    %s   API key %s, room "%s" has people in it
   Temporal   %s   namespace %s
-  UI         %s
+  UI         %s%s
 
 Record something:  go run ./starter start room-composite --room %s --file '{room_name}-{time}.mp4'
-`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, demoRoom, p.Temporal, p.Namespace, p.UI, demoRoom)
+`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, demoRoom, p.Temporal, p.Namespace, p.UI, p.stuck(), demoRoom)
 	return err
+}
+
+// stuck is a line with the UI's list of what needs a person, where the UI is ours.
+func (p place) stuck() string {
+	if p.UI == "" {
+		return ""
+	}
+	query := fmt.Sprintf("WorkflowType = '%s' AND %s = true", egress.WorkflowType, egress.AttributeStuck)
+	return "\n  stuck      " + p.UI + "/namespaces/" + url.PathEscape(p.Namespace) + "/workflows?query=" + url.QueryEscape(query)
 }

@@ -41,6 +41,7 @@ func TestThePlaceNamesTheUsersOwnServers(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, got.announce(&out, false))
 	require.NotContains(t, out.String(), "their-secret")
+	require.NotContains(t, out.String(), "EgressStuck", "their Temporal's UI may be anywhere")
 }
 
 func TestALiveKitThatIsOnlyHalfNamedIsNotUsed(t *testing.T) {
@@ -64,6 +65,7 @@ func TestAPersonIsToldWhatToDoNext(t *testing.T) {
 	for _, want := range []string{
 		p.Starter, p.Starter + "/webhooks/livekit", p.LiveKit, p.Temporal, p.UI, p.State, p.APIKey,
 		"go run ./starter start room-composite --room " + demoRoom,
+		p.UI + "/namespaces/default/workflows?query=WorkflowType+%3D+%27Egress%27+AND+EgressStuck+%3D+true\n",
 	} {
 		require.Contains(t, out.String(), want)
 	}

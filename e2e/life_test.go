@@ -90,7 +90,7 @@ func TestWhoeverLooksIntoTheUIUnderstandsOneEgress(t *testing.T) {
 	require.NoError(t, err)
 	var details sdkpb.WorkflowMetadata
 	require.NoError(t, meta.Get(&details))
-	for _, want := range []string{"watching", id + ", EGRESS_ACTIVE", "last news", "from webhook", "asks LiveKit itself from"} {
+	for _, want := range []string{id + " is EGRESS_ACTIVE", "| EGRESS_ACTIVE | webhook |", "LiveKit is asked at", "starter stop r-daily"} {
 		require.Contains(t, details.GetCurrentDetails(), want)
 	}
 

@@ -14,6 +14,7 @@ import (
 // conclude settles the egress by an end, or holds it.
 func (s *State) conclude(o Observation) News {
 	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
+	s.tell(o.beat(true))
 	if s.failedMidway() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, o.HeardAt
 		return Moved
@@ -71,6 +72,7 @@ func (s *State) anew(o Observation) News {
 	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt()):
 		s.revive(o)
 		s.Phase, s.EndedBy, s.Event, s.Status, s.LostBecause = Watching, "", nil, "", ""
+		s.tell(o.beat(false))
 		if s.uploading() {
 			s.ExpectEnd(o.HeardAt)
 		}

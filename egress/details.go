@@ -2,53 +2,133 @@ package egress
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Details tells the story of an egress in plain words (Markdown), for the current
-// details of its workflow in the Temporal UI.
-func (s *State) Details() string {
+// longestWhy is the longest reason for a mark that is shown, in bytes.
+const longestWhy = 300
+
+// Details tells the story of an egress in plain words, for the current details of
+// its workflow in the Temporal UI: whether it needs a person, what it waits for,
+// what can be done, and what has happened. It is Markdown of about 2 kB at
+// most, since the UI carries it in a URL; a list and a table, since the UI sets
+// paragraphs far apart.
+func (s *State) Details(requestID string) string {
 	var b strings.Builder
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "- **%s**: %s\n", name, fmt.Sprintf(format, args...))
-	}
+	line := func(name, text string) { fmt.Fprintf(&b, "- **%s**: %s\n", name, text) }
 	if s.Stuck != "" {
-		line("needs a person", "%s", s.Stuck)
+		line("needs a person", plain(cut(s.Stuck, longestWhy)))
 	}
-	line("phase", "%s", s.Phase)
-	if s.Latest.Known() {
-		line("egress", "%s, %s", s.ID, s.Latest.StatusName())
-		line("last news", "from %s at %s", s.NewsBy, clock(s.NewsAt))
+	line("now", s.now())
+	ways := s.Ways(requestID)
+	if s.Phase != Delivered {
+		ways = append(ways, Way{"starter show " + requestID, "see what is being tried, and what stands in its way"})
 	}
-	if s.Stopped != "" {
-		line("stop", "%s at %s", s.Stopped, clock(s.StoppedAt))
+	for _, w := range ways {
+		line("you can", "`"+w.Command+"`: "+w.For)
 	}
-	switch s.Phase {
-	case Requested:
-		if len(s.Parts) > 0 {
-			line("part", "%d, since %s ended as %s", s.Part, s.Parts[len(s.Parts)-1].EgressID, s.Parts[len(s.Parts)-1].Status)
+	if len(s.Story) > 0 {
+		b.WriteString("\n| UTC | what happened | told by | late |\n|---|---|---|---|\n")
+	}
+	for _, beat := range s.Story {
+		if beat.LeftOut > 0 {
+			fmt.Fprintf(&b, "| … | %d more | | |\n", beat.LeftOut)
 		}
-		line("waits for", "LiveKit to confirm the start")
-	case Watching:
-		if s.Started {
-			line("waits for", "LiveKit's webhook; asks LiveKit itself from %s", clock(s.NextLook()))
-		}
-		if !s.EndExpected.IsZero() {
-			line("end expected since", "%s", clock(s.EndExpected))
-		}
-	case Held:
-		line("failed", "%s, told by %s", s.Status, s.EndedBy)
-		line("waits for", "a second run, which LiveKit may begin under the same ID while the room is live; settled at %s", clock(s.heldUntil()))
-	case Settled:
-		line("ended", "%s, told by %s", s.Status, s.EndedBy)
-		if s.LostBecause != "" {
-			line("lost", "%s", s.LostBecause)
-		}
-		line("waits for", "delivery: %s", strings.Join(s.Steps, ", "))
-	case Delivered:
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", beat.At.UTC().Format(time.DateTime), plain(beat.What), beat.By, beat.After())
 	}
 	return b.String()
 }
+
+// now says how it is, and what it waits for.
+func (s *State) now() string {
+	switch s.Phase {
+	case Held:
+		return fmt.Sprintf("%s failed as %s while its room is live. LiveKit may run it again under its ID: that is waited for until %s.",
+			s.ID, plain(string(s.Status)), clock(s.heldUntil()))
+	case Settled:
+		return s.ended() + s.delivering()
+	case Delivered:
+		text := s.ended() + " " + s.delivered()
+		if s.Correctable() {
+			text += fmt.Sprintf(" Stays open for %s, in case that it shows that it lives.", s.Policy.CorrectFor)
+		}
+		return text
+	case Watching:
+		return fmt.Sprintf("%s is %s. %s", s.ID, plain(string(s.Latest.StatusName())), s.waits())
+	case Requested:
+	}
+	if n := len(s.Parts); n > 0 {
+		return fmt.Sprintf("%s ended as %s while its room is live, so LiveKit is asked to start part %d.", s.Parts[n-1].EgressID, plain(string(s.Parts[n-1].Status)), s.Part)
+	}
+	return "LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook."
+}
+
+// waits is what is waited for while it runs, and when LiveKit is asked next.
+func (s *State) waits() string {
+	if !s.Started {
+		return "Waits for LiveKit's answer to our start."
+	}
+	text := "Waits for LiveKit's webhook; if none comes, LiveKit is asked at " + clock(s.NextLook()) + "."
+	if !s.AskedFrom.IsZero() {
+		text = "Waits for news, and asks LiveKit again and again from " + clock(s.AskedFrom) +
+			" on: the pending activity Poll says what it last saw."
+	}
+	if !s.EndExpected.IsZero() {
+		text += " Its end is expected since " + clock(s.EndExpected) +
+			"; without one it is given up as lost at " + clock(s.EndExpected.Add(s.Policy.GiveUpAfter.D())) + " at the latest."
+	}
+	return text
+}
+
+// ended is the verdict in words.
+func (s *State) ended() string {
+	if s.Status != Lost {
+		return fmt.Sprintf("%s ended as %s, told by %s.", s.ID, plain(string(s.Status)), s.EndedBy)
+	}
+	return fmt.Sprintf("%s is lost: %s. Nothing more is to come of it; its storage may hold a part.", s.ID, plain(s.LostBecause))
+}
+
+// delivering is what the delivery waits for.
+func (s *State) delivering() string {
+	open := slices.DeleteFunc(slices.Clone(s.Steps), func(step string) bool {
+		return slices.Contains(s.Done, step) || slices.Contains(s.AwaitsWord, step) || !s.Needs(step)
+	})
+	var text string
+	if !s.Started {
+		text = " Waits for LiveKit's answer to our start."
+	}
+	if len(s.AwaitsWord) > 0 {
+		text += " Waits for your word on " + strings.Join(s.AwaitsWord, ", ") + "."
+	}
+	if len(open) > 0 {
+		text += " Waits for delivery: " + strings.Join(open, ", ") + "."
+	}
+	return text
+}
+
+// delivered is who was told.
+func (s *State) delivered() string {
+	told := slices.DeleteFunc(slices.Clone(s.Done), func(step string) bool { return slices.Contains(s.Skipped, step) })
+	text := "Nobody had to be told."
+	if len(told) > 0 {
+		text = "Delivered: " + strings.Join(told, ", ") + "."
+	}
+	if len(s.Skipped) > 0 {
+		text += " Left out: " + strings.Join(s.Skipped, ", ") + "."
+	}
+	return text
+}
+
+// markdown is what would be markup, or end a cell of a table. LiveKit's and a
+// consumer's words are shown as they are: the UI lets HTML through.
+var markdown = strings.NewReplacer(
+	`\`, `\\`, "`", "\\`", `*`, `\*`, `[`, `\[`, `]`, `\]`, `<`, "&lt;", `>`, "&gt;", `&`, "&amp;", `|`, "&#124;", `$`, `\$`, `~`, `\~`)
+
+// plain is somebody else's text, as Markdown that shows it as it is.
+func plain(text string) string { return markdown.Replace(oneLine(text)) }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -1,6 +1,8 @@
 package egress_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,29 +13,179 @@ import (
 
 func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 	t.Parallel()
-	stuck := watched(t)
-	stuck.Stuck, stuck.EndExpected = "it runs for over 12h0m0s", noon.Add(time.Minute)
-	stuck.Want(egress.StopRequested, noon.Add(time.Minute))
-	lost := watched(t)
-	lost.Steps = []string{"verify", "announce"}
-	lost.GiveUp(egress.FromTimeout, "its room is gone", noon)
-	unanswered := seen(t, starting)
+	ended := func(t *testing.T, steps ...string) *egress.State {
+		t.Helper()
+		s := watched(t)
+		s.Steps = steps
+		s.Observe(egress.Observation{Info: infoOf(t, "EG_1", complete), Final: true, Source: egress.FromWebhook, HeardAt: noon.Add(time.Minute)})
+		return s
+	}
 	for name, tc := range map[string]struct {
-		state *egress.State
-		want  string
+		state func(t *testing.T) *egress.State
+		want  []string // lines, in their order
 	}{
-		"requested": {seen(t), "- **phase**: requested\n- **waits for**: LiveKit to confirm the start\n"},
-		"told by a webhook before the start answers": {unanswered, "- **phase**: watching\n- **egress**: EG_1, EGRESS_STARTING\n" +
-			"- **last news**: from start at 2026-11-23 12:00:00 UTC\n"},
-		"stuck": {stuck, "- **needs a person**: it runs for over 12h0m0s\n- **phase**: watching\n- **egress**: EG_1, EGRESS_ACTIVE\n" +
-			"- **last news**: from start at 2026-11-23 12:00:00 UTC\n- **stop**: requested at 2026-11-23 12:01:00 UTC\n" +
-			"- **waits for**: LiveKit's webhook; asks LiveKit itself from 2026-11-23 12:01:20 UTC\n- **end expected since**: 2026-11-23 12:01:00 UTC\n"},
-		"lost": {lost, "- **phase**: settled\n- **egress**: EG_1, EGRESS_ACTIVE\n- **last news**: from timeout at 2026-11-23 12:00:00 UTC\n" +
-			"- **ended**: LOST, told by timeout\n- **lost**: its room is gone\n- **waits for**: delivery: verify, announce\n"},
+		"starting": {
+			func(t *testing.T) *egress.State { t.Helper(); return seen(t) },
+			[]string{
+				"- **now**: LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook.",
+				"- **you can**: `starter stop standup-1`: end it as soon as it has begun",
+				"- **you can**: `starter show standup-1`: see what is being tried, and what stands in its way",
+			},
+		},
+		"told by a webhook before the start answers": {
+			func(t *testing.T) *egress.State { t.Helper(); return seen(t, starting) },
+			[]string{
+				"- **now**: EG_1 is EGRESS_STARTING. Waits for LiveKit's answer to our start.",
+				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
+				"| 2026-11-23 12:00:00 | EGRESS_STARTING | start |  |",
+			},
+		},
+		"active": {
+			func(t *testing.T) *egress.State { t.Helper(); return watched(t) },
+			[]string{
+				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for LiveKit's webhook; if none comes, LiveKit is asked at 2026-11-23 12:05:11 UTC.",
+				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
+				"| 2026-11-23 12:00:00 | EGRESS_ACTIVE | start |  |",
+			},
+		},
+		"overdue": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := watched(t)
+				s.AskedFrom = noon.Add(5 * time.Minute)
+				return s
+			},
+			[]string{
+				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for news, and asks LiveKit again and again from 2026-11-23 12:05:00 UTC on: " +
+					"the pending activity Poll says what it last saw.",
+			},
+		},
+		"an end is expected": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := watched(t)
+				s.Want(egress.StopRequested, noon.Add(time.Minute))
+				return s
+			},
+			[]string{
+				"if none comes, LiveKit is asked at 2026-11-23 12:01:20 UTC. Its end is expected since 2026-11-23 12:01:00 UTC; " +
+					"without one it is given up as lost at 2026-11-24 12:01:00 UTC at the latest.",
+				"- **you can**: `starter stop standup-1`: tell LiveKit once more to end it",
+				"| 2026-11-23 12:00:00 | EGRESS_ACTIVE | start |  |",
+				"| 2026-11-23 12:01:00 | a stop was asked for |  |  |",
+			},
+		},
+		"stuck": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := watched(t)
+				s.Stuck = "it has been running for over 12h0m0s"
+				return s
+			},
+			[]string{
+				"- **needs a person**: it has been running for over 12h0m0s\n",
+				"- **now**: EG_1 is EGRESS_ACTIVE.",
+				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
+			},
+		},
+		"ended before the start answered": {
+			func(t *testing.T) *egress.State { t.Helper(); return seen(t, failed) },
+			[]string{"- **now**: EG_1 ended as EGRESS_FAILED, told by start. Waits for LiveKit's answer to our start."},
+		},
+		"settled, and not yet delivered": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := ended(t, "announce", "webhook-1", "webhook-2")
+				s.Done = []string{"webhook-1"}
+				return s
+			},
+			[]string{
+				"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook. Waits for delivery: announce, webhook-2.",
+				"\n- **you can**: `starter show standup-1`: see what is being tried",
+				"| 2026-11-23 12:01:00 | ended as EGRESS_COMPLETE | webhook |  |",
+			},
+		},
+		"settled, and a step waits for a person's word": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := ended(t, "announce", "webhook-1")
+				s.AwaitsWord, s.Stuck = []string{"webhook-1"}, "step webhook-1 failed for good: <b>404</b> *Not* Found\nat all"
+				return s
+			},
+			[]string{
+				"- **needs a person**: step webhook-1 failed for good: &lt;b&gt;404&lt;/b&gt; \\*Not\\* Found at all\n",
+				"Waits for your word on webhook-1. Waits for delivery: announce.",
+				"- **you can**: `starter retry standup-1 webhook-1`: run it again, once the cause is mended",
+				"- **you can**: `starter skip standup-1 webhook-1`: leave it out",
+			},
+		},
+		"lost": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := watched(t)
+				s.Steps = []string{"announce"}
+				s.GiveUp(egress.FromTimeout, "its room is gone", noon.Add(time.Hour))
+				return s
+			},
+			[]string{
+				"- **now**: EG_1 is lost: its room is gone. Nothing more is to come of it; its storage may hold a part. Waits for delivery: announce.",
+				"| 2026-11-23 13:00:00 | lost: its room is gone | timeout |  |",
+			},
+		},
+		"delivered": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := ended(t, "announce", "webhook-1")
+				s.Phase, s.Done, s.Skipped = egress.Delivered, []string{"announce", "webhook-1"}, []string{"webhook-1"}
+				return s
+			},
+			[]string{
+				"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook. Delivered: announce. Left out: webhook-1.\n\n| UTC | what happened | told by | late |",
+				"| 2026-11-23 12:01:00 | ended as EGRESS_COMPLETE | webhook |  |",
+			},
+		},
+		"delivered to nobody": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := ended(t)
+				s.Phase = egress.Delivered
+				return s
+			},
+			[]string{"told by webhook. Nobody had to be told."},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, tc.want, tc.state.Details())
+			rest := tc.state(t).Details("standup-1")
+			for _, line := range tc.want {
+				before, after, found := strings.Cut(rest, line)
+				require.True(t, found, "want %q in\n%s", line, rest)
+				require.NotContains(t, before, line)
+				rest = after
+			}
 		})
 	}
+}
+
+func TestNobodyIsToldWhatToDoAboutWhatIsOver(t *testing.T) {
+	t.Parallel()
+	s := seen(t, complete)
+	s.Phase = egress.Delivered
+	require.NotContains(t, s.Details("standup-1"), "starter ")
+	require.Empty(t, s.Ways("standup-1"))
+}
+
+// The UI carries the details in a URL, and the state travels into each next run.
+func TestTheDetailsStaySmallHoweverLongTheLife(t *testing.T) {
+	t.Parallel()
+	s := watched(t)
+	s.Stuck = strings.Repeat("no route to host; ", 100)
+	for n := range 100 {
+		s.Evidence.MissingSince = time.Time{}
+		s.Looked(egress.Look{MissingSince: noon}, noon.Add(time.Duration(n)*time.Minute))
+	}
+	text := s.Details(strings.Repeat("r", 128))
+	require.Less(t, len(text), 2048, text)
+	require.Contains(t, text, "| … | 89 more | | |")
+	require.Contains(t, text, fmt.Sprintf("| %s | LiveKit no longer knows it | poll |", noon.Add(99*time.Minute).Format(time.DateTime)))
 }

@@ -87,6 +87,7 @@ func (s *State) Alarm() time.Time {
 func (s *State) Want(why StopReason, now time.Time) {
 	if s.Stopped == "" {
 		s.Stopped, s.StoppedAt = why, now
+		s.tell(Beat{At: now, What: why.words()})
 	}
 	s.StopDue = true
 	s.ExpectEnd(now)
@@ -100,10 +101,12 @@ func (s *State) Hint(e Event, now time.Time) bool {
 	if s.Phase == Requested || s.Phase == Settled || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
 		return false
 	}
+	news := s.EndExpected.IsZero()
 	switch m.GetEvent() {
 	case EventRoomFinished:
 		if s.Evidence.RoomGone.IsZero() {
 			s.Evidence.RoomGone = now
+			s.tell(Beat{At: now, What: "its room finished", By: FromWebhook})
 		}
 	case EventParticipantLeft:
 		if m.GetParticipant().GetIdentity() != s.ID {
@@ -112,10 +115,12 @@ func (s *State) Hint(e Event, now time.Time) bool {
 		if s.Evidence.RecorderGone.IsZero() {
 			s.Evidence.RecorderGone = now
 		}
+		if news {
+			s.tell(Beat{At: now, What: "it left its room", By: FromWebhook})
+		}
 	default:
 		return false
 	}
-	news := s.EndExpected.IsZero()
 	s.ExpectEnd(now)
 	return news
 }
@@ -145,8 +150,17 @@ func (s *State) Looked(l Look, now time.Time) News {
 	if s.Phase == Watching && !l.EndExpected.IsZero() {
 		s.ExpectEnd(l.EndExpected)
 	}
+	if s.Phase == Watching && s.Evidence.RoomGone.IsZero() && !l.RoomGone.IsZero() {
+		s.tell(Beat{At: now, What: "its room is gone", By: FromPoll})
+	}
 	if s.Evidence.RoomGone.IsZero() {
 		s.Evidence.RoomGone = l.RoomGone
+	}
+	if s.Phase == Watching && s.Evidence.MissingSince.IsZero() && !l.MissingSince.IsZero() {
+		s.tell(Beat{At: now, What: "LiveKit no longer knows it", By: FromPoll})
+	}
+	if s.Phase == Watching && s.Evidence.RecorderGone.IsZero() && !l.RecorderGone.IsZero() {
+		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
 	}
 	s.Evidence.MissingSince = l.MissingSince
 	switch {

@@ -66,6 +66,14 @@ func (i Info) EndTime() time.Time {
 	return time.Unix(0, i.msg.GetEndedAt()).UTC()
 }
 
+// UpdateTime is LiveKit's updated_at, zero where it is missing.
+func (i Info) UpdateTime() time.Time {
+	if i.msg.GetUpdatedAt() == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, i.msg.GetUpdatedAt()).UTC()
+}
+
 // StatusName is the status as LiveKit spelled it, also one that our protocol
 // package does not know.
 func (i Info) StatusName() Status {

@@ -59,6 +59,10 @@ type State struct {
 	Done        []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
 	Skipped     []string  `json:"skipped,omitempty"`
 	Twins       []string  `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
+
+	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
+	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
+	AskedFrom  time.Time `json:"asked_from,omitzero"`   // from when on a poll asks LiveKit; zero while none is under way
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.
@@ -158,6 +162,7 @@ func (s *State) Observe(o Observation) News {
 	case rank(livekit.EgressStatus_EGRESS_ENDING):
 		s.ExpectEnd(o.HeardAt)
 	}
+	s.tell(o.beat(false))
 	return Moved
 }
 

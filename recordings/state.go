@@ -25,6 +25,8 @@ type View struct {
 	Skipped  []string        `json:"skipped,omitempty"`   // those of them that were skipped
 	Twins    []string        `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
 	Pending  []Activity      `json:"pending,omitempty"`   // what is being done right now
+	Story    []egress.Beat   `json:"story,omitempty"`     // what happened, oldest first
+	Ways     []egress.Way    `json:"ways,omitempty"`      // what a person can do now
 	Info     egress.Info     `json:"info"`
 	Verdict  *egress.Verdict `json:"verdict,omitempty"`
 	Problem  string          `json:"problem,omitempty"` // why the workflow failed, or could not say more
@@ -84,7 +86,8 @@ func (c *Client) askState(ctx context.Context, v *View) {
 		return
 	}
 	v.Phase, v.NewsBy, v.Because, v.Info = s.Phase, s.NewsBy, s.Stuck, s.Latest
-	v.Done, v.Skipped, v.Twins = s.Done, s.Skipped, s.Twins
+	v.Done, v.Skipped, v.Twins, v.Story = s.Done, s.Skipped, s.Twins, s.Story
+	v.Ways = s.Ways(v.RequestID)
 	if v.EgressID == "" {
 		v.EgressID = s.ID
 	}

@@ -28,6 +28,11 @@ func aView() recordings.View {
 		},
 		Phase: egress.Watching, NewsAt: &news, NewsBy: egress.FromWebhook, NextLook: &next, Because: "runs for over 12h", Info: info(),
 		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}},
+		Story: []egress.Beat{
+			{At: day(7), What: "EGRESS_STARTING", By: egress.FromStart},
+			{At: day(8), What: "EGRESS_ACTIVE", By: egress.FromWebhook, Late: egress.Duration(1250 * time.Millisecond), LeftOut: 3},
+		},
+		Ways: []egress.Way{{Command: "starter stop req", For: "end it now"}},
 	}
 }
 

@@ -96,6 +96,10 @@ func printView(w io.Writer, v recordings.View) error {
 	for _, a := range v.Pending {
 		pairs = append(pairs, [2]string{"doing", activity(a)})
 	}
+	pairs = append(pairs, story(v.Story)...)
+	for _, way := range v.Ways {
+		pairs = append(pairs, [2]string{"you can", way.Command + ": " + way.For})
+	}
 	return facts(w, pairs...)
 }
 
@@ -106,6 +110,18 @@ func part(p egress.Part) string {
 		s += fmt.Sprintf(", after a gap of %s", p.Gap.D().Round(100*time.Millisecond))
 	}
 	return s
+}
+
+// story is what happened, a line for each beat.
+func story(beats []egress.Beat) [][2]string {
+	var lines [][2]string
+	for _, b := range beats {
+		if b.LeftOut > 0 {
+			lines = append(lines, [2]string{"story", fmt.Sprintf("… %d more", b.LeftOut)})
+		}
+		lines = append(lines, [2]string{"story", at(b.At) + ", " + b.String()})
+	}
+	return lines
 }
 
 // news is when we last heard of the egress, and from whom.

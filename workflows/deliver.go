@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
@@ -21,6 +22,7 @@ import (
 func (e *run) deliver(ctx workflow.Context) error {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()
+		e.AskedFrom = time.Time{}
 	}
 	if !e.toldBefore {
 		e.settle(ctx)
@@ -31,6 +33,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 	_ = workflow.Await(ctx, func() bool { return e.telling == 0 })
 	e.toldBefore = false
 	e.Phase = egress.Delivered
+	e.explain(ctx)
 	if err := e.drain(ctx); err != nil {
 		return err
 	}
@@ -125,6 +128,7 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 		err = e.do(ctx, patient, t)
 	}
 	e.Done = append(e.Done, t.step)
+	e.explain(ctx)
 	if len(e.waiting) == 0 {
 		e.clear(ctx)
 	}
@@ -139,7 +143,8 @@ func mayPass(err error) bool {
 // hold marks the egress for a person, since a step of it has failed for good, and
 // waits for their word: nothing is dropped.
 func (e *run) hold(ctx workflow.Context, step string, failed error) {
-	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + failed.Error() + "; fix the cause and say retry, or skip"})
+	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + inWords(failed)})
+	e.AwaitsWord = append(e.AwaitsWord, step)
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
@@ -151,7 +156,7 @@ func (e *run) hold(ctx workflow.Context, step string, failed error) {
 		return
 	}
 	e.Stuck = e.held()
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 }
 
 // held is a delivery step that has failed for good, and why.
@@ -175,6 +180,7 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 	if err != nil {
 		return err
 	}
+	opts.Summary += " (" + t.step + ")"
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	n, webhook := egress.StepWebhook(t.kind)
 	switch {

@@ -308,6 +308,9 @@ func TestTheNextRunGoesOnWhereThisOneStopped(t *testing.T) {
 
 	require.Equal(t, egress.FromPoll, v.EndedBy)
 	require.Equal(t, ending, l.polls[0].Have)
+	require.Len(t, in.Carried.Story, 4, "started, active, cancelled, ending")
+	require.Len(t, l.state().Story, 5, "and so does the story")
+	require.Equal(t, in.Carried.Story[0], l.state().Story[0])
 }
 
 func TestWhatIsWrongWithTheInputIsNamed(t *testing.T) {

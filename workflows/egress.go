@@ -95,6 +95,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	if e.observations.Len() == 0 { // else more news is at the door
 		e.arm(ctx)
 		e.publish(ctx)
+		e.explain(ctx)
 	}
 	s := workflow.NewNamedSelector(ctx, "egress event")
 	s.AddReceive(e.observations, func(c workflow.ReceiveChannel, _ bool) {

@@ -23,7 +23,7 @@ func (e *run) recover(ctx workflow.Context) {
 	e.NextPart()
 	e.published = ""
 	_ = workflow.Sleep(ctx, recoverBackoff(e.Part)) // the context is never cancelled
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 	e.start(ctx)
 }
 

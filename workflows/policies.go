@@ -29,7 +29,7 @@ var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
 	StartToCloseTimeout: 30 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Minute},
-	Summary:             "ask LiveKit how the egress is",
+	Summary:             "ask LiveKit how the egress is, until there is news",
 }
 
 // stopOptions: LiveKit takes 3 s to say that it reached no worker. Three such
@@ -38,6 +38,18 @@ var stopOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 15 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 2 * time.Second, MaximumAttempts: 3},
 	Summary:             "tell LiveKit to stop the egress",
+}
+
+// probeOptions and twinOptions are stops too, for other reasons.
+var (
+	probeOptions = as(stopOptions, "ask by a stop whether the egress's worker still answers")
+	twinOptions  = as(stopOptions, "stop another egress of the same request")
+)
+
+// as is options under another summary.
+func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
+	o.Summary = summary
+	return o
 }
 
 // announceOptions: a consumer may be down over a weekend; for how long in all it is

@@ -43,7 +43,7 @@ func (e *run) introduce(ctx workflow.Context) {
 // show tells the log and the UI of a change of state. The end is told by settle,
 // with the verdict.
 func (e *run) show(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
 }
 
@@ -67,7 +67,7 @@ func (e *run) publish(ctx workflow.Context) {
 func (e *run) settle(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because)
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 	workflow.GetMetricsHandler(ctx).
 		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
 }
@@ -103,7 +103,7 @@ func (e *run) remember(ctx workflow.Context) error {
 func (e *run) mark(ctx workflow.Context, why string) {
 	e.Stuck = why
 	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 	e.upsert(ctx, attributeStuck.ValueSet(true))
 }
 
@@ -113,7 +113,7 @@ func (e *run) clear(ctx workflow.Context) {
 		return
 	}
 	e.Stuck = ""
-	workflow.SetCurrentDetails(ctx, e.Details())
+	e.explain(ctx)
 	e.upsert(ctx, attributeStuck.ValueSet(false))
 }
 

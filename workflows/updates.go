@@ -101,6 +101,7 @@ func (e *run) saySkip(_ workflow.Context, step string) error {
 
 func (e *run) goOn(step string) {
 	e.waiting = slices.DeleteFunc(e.waiting, func(h held) bool { return h.step == step })
+	e.AwaitsWord = slices.DeleteFunc(e.AwaitsWord, func(s string) bool { return s == step })
 }
 
 // toCaller gives an error the type and details by which a caller knows the reason.

@@ -118,7 +118,7 @@ func (e *run) hint(ctx workflow.Context, ev egress.Event) {
 // look takes what a poll saw. A poll that failed for good is no failed egress: the
 // next one is due after the usual wait.
 func (e *run) look(ctx workflow.Context, ev event) {
-	e.polling = nil
+	e.polling, e.AskedFrom = nil, time.Time{}
 	var l egress.Look
 	if err := ev.future.Get(ctx, &l); err != nil {
 		e.log.Warn("poll failed", "egressID", e.ID, "error", err)
@@ -134,7 +134,7 @@ func (e *run) stop(ctx workflow.Context) {
 	}
 	e.StopDue = false
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
-	e.sendStop(ctx)
+	e.sendStop(ctx, stopOptions)
 	e.stops++
 }
 
@@ -142,12 +142,13 @@ func (e *run) stop(ctx workflow.Context) {
 // left that it could record.
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
-	e.sendStop(ctx)
+	e.sendStop(ctx, probeOptions)
 }
 
-func (e *run) sendStop(ctx workflow.Context) {
+func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
+	e.explain(ctx) // LiveKit may take a while to answer
 	var info egress.Info
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, stopOptions), livekit.Stop, e.ID).Get(ctx, &info)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, e.ID).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.stopErr, e.stopped = now, err, info
 	switch reasonOf(err) {
@@ -186,7 +187,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if o.Final {
 		return
 	}
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, stopOptions), livekit.Stop, id).Get(ctx, nil)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.Stop, id).Get(ctx, nil)
 	if err != nil {
 		e.log.Error("twin could not be stopped", "twin", id, "error", err)
 	}
@@ -212,6 +213,11 @@ func (p plan) wake() time.Time {
 	return p.look
 }
 
+// sleep says of the timer until when it runs.
+func (p plan) sleep() string {
+	return "unless LiveKit tells us before, sleep until " + p.wake().UTC().Format("2006-01-02 15:04:05 MST")
+}
+
 // arm makes the run wake when the state says so, and leaves what is armed alone
 // when that has not changed: each change costs history.
 func (e *run) arm(ctx workflow.Context) {
@@ -231,7 +237,7 @@ func (e *run) arm(ctx workflow.Context) {
 	}
 	ctx, cancel := workflow.WithCancel(ctx)
 	e.wake = &pending{kind: woke, cancel: cancel, future: workflow.NewTimerWithOptions(ctx, p.wake().Sub(workflow.Now(ctx)),
-		workflow.TimerOptions{Summary: "until news is overdue"})}
+		workflow.TimerOptions{Summary: p.sleep()})}
 }
 
 func (e *run) disarm() {
@@ -240,7 +246,7 @@ func (e *run) disarm() {
 			p.cancel()
 		}
 	}
-	e.wake, e.polling, e.armed = nil, nil, plan{}
+	e.wake, e.polling, e.armed, e.AskedFrom = nil, nil, plan{}, time.Time{}
 }
 
 // poll lets an activity look that the server repeats until there is news.
@@ -250,8 +256,8 @@ func (e *run) poll(ctx workflow.Context) {
 	}
 	p := e.plan()
 	e.disarm()
-	e.armed = p
-	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, pollOptions))
+	e.armed, e.AskedFrom = p, p.look
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
 		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until,
 	})}

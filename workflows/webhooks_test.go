@@ -141,11 +141,13 @@ func TestWhatIsStuckIsSaidOfEachStepThatStillWaits(t *testing.T) {
 	l.at(time.Hour, func() {
 		require.Contains(t, l.state().Stuck, "step webhook-1 failed")
 		require.Contains(t, l.state().Stuck, "step webhook-2 failed")
+		require.ElementsMatch(t, []string{"webhook-1", "webhook-2"}, l.state().AwaitsWord)
 		fixed[1] = true
 		l.update(egress.UpdateRetry, "second", &told, "webhook-2")
 	})
 	l.at(2*time.Hour, func() {
 		require.NotContains(t, l.state().Stuck, "webhook-2")
+		require.Equal(t, []string{"webhook-1"}, l.state().AwaitsWord)
 		require.Contains(t, l.state().Stuck, "step webhook-1 failed")
 		l.update(egress.UpdateSkip, "first", &told, "webhook-1")
 	})

@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// browser is a headless Chromium with one tab of 1280 × 800.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// newBrowser starts Chromium with a profile of its own, and ends it with the test.
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.WindowSize(1280, 800), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.WSURLReadTimeout(limit),
+	)
+	ctx, stop := context.WithTimeout(t.Context(), 3*limit)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	b := &browser{t: t, ctx: ctx}
+	b.do("start Chromium", chromedp.EmulateViewport(1280, 800))
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // before its context ends, so that it closes by itself
+	return b
+}
+
+func (b *browser) do(what string, actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		require.NoError(b.t, err, "%s, at %s", what, b.page())
+	}
+}
+
+// page is what the tab shows, for a test that fails.
+func (b *browser) page() string {
+	var s string
+	if err := chromedp.Run(b.ctx, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &s)); err != nil {
+		return err.Error()
+	}
+	return s
+}
+
+// await waits until a JavaScript function returns something true.
+func (b *browser) await(what, function string, args ...any) {
+	b.t.Helper()
+	b.do(what, chromedp.PollFunction(function, nil, chromedp.WithPollingArgs(args...), chromedp.WithPollingTimeout(limit)))
+}
+
+// picture writes what the tab shows as a PNG into a folder, unless none is named.
+func (b *browser) picture(folder, name string) {
+	b.t.Helper()
+	if folder == "" {
+		return
+	}
+	var shot []byte
+	b.do("take a picture", chromedp.CaptureScreenshot(&shot))
+	img, err := png.Decode(bytes.NewReader(shot))
+	require.NoError(b.t, err)
+	var small bytes.Buffer
+	require.NoError(b.t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, img))
+	require.NoError(b.t, os.WriteFile(filepath.Join(folder, name), small.Bytes(), 0o644))
+}

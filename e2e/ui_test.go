@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"flag"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+var pictures = flag.String("pictures", "", "folder into which TestAPersonFindsAStuckEgressInTheUI writes what the browser shows")
+
+// Whoever operates this takes the query from the docs, finds the stuck egress in
+// Temporal's UI, and reads there what is wrong and what to do.
+func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
+	t.Parallel()
+	needs(t, "chromium")
+	ui, w := newWorldWithUI(t)
+	w.startWorker()
+	w.consumer.answerWith(func(e *livekit.WebhookEvent) int {
+		if e.GetEgressInfo().GetRoomName() == "all-hands" {
+			return http.StatusOK
+		}
+		return http.StatusNotFound
+	})
+	for _, room := range []string{"standup", "retro", "all-hands"} {
+		w.room(room, fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
+		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: room + "-1", Request: composite(room)})
+		require.NoError(t, err)
+	}
+	for _, room := range []string{"standup", "retro"} {
+		require.NoError(t, w.fake.EndCall(room))
+	}
+	w.want("both are marked", func() bool { return w.count(recordings.Filter{Stuck: true}) == 2 })
+
+	b := newBrowser(t)
+	b.do("open the list", chromedp.Navigate(ui+"/namespaces/default/workflows?query="+url.QueryEscape(documented(t, "what needs a person?"))))
+	b.await("both are listed", `() => ['standup-1', 'retro-1'].every(id => document.querySelector('a[href*="' + id + '"]'))`)
+	b.await("what is well is not", `() => !document.querySelector('a[href*="all-hands-1"]')`)
+	b.picture(*pictures, "ui-stuck.png")
+
+	b.do("open one", chromedp.Click(`a[href*="standup-1"]`, chromedp.ByQuery))
+	b.do("see what is said of it", chromedp.Click(`a[href$="/user-metadata"]`, chromedp.ByQuery))
+	const frame = `document.querySelector('#user-metadata-current-details')?.contentDocument?.body`
+	b.await("its details are there", `() => `+frame+`?.innerText.includes('needs a person')`)
+	var text, rows string
+	b.do("read", chromedp.Evaluate(frame+`.innerText`, &text), chromedp.Evaluate(`[...`+frame+`.querySelectorAll('td')].map(d => d.innerText).join('|')`, &rows))
+	for _, want := range []string{
+		"step announce failed for good", "404", "Waits for your word on announce",
+		"starter retry standup-1 announce", "starter skip standup-1 announce", "starter show standup-1",
+	} {
+		require.Contains(t, text, want)
+	}
+	require.NotContains(t, text, "**", "it is shown as Markdown")
+	require.Contains(t, rows, "|ended as EGRESS_COMPLETE|poll|", "with a table of the news")
+	b.do("scroll to its end", chromedp.Evaluate(`document.querySelector('#user-metadata-current-details').scrollIntoView({block: 'end'})`, nil))
+	b.picture(*pictures, "ui-details.png")
+
+	shown := w.starter("", "show", "standup-1")
+	require.Contains(t, shown.out, "ended as EGRESS_COMPLETE, told by poll", "and the starter tells the same")
+	require.Contains(t, shown.out, "starter retry standup-1 announce")
+}
+
+// Each is one that Temporal takes; what it finds is the test of the commands beside it.
+func TestTheQueriesInTheDocsAreOnesThatTemporalTakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := w.temporal()
+	queries := documentedQueries(t)
+	require.NotEmpty(t, queries)
+	for question, query := range queries {
+		_, err := c.ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{Query: query})
+		require.NoError(t, err, question)
+	}
+}
+
+// newWorldWithUI is a world on a Temporal of its own, whose UI is at the URL.
+func newWorldWithUI(t *testing.T) (string, *world) {
+	t.Helper()
+	s, err := devtemporal.Start(within(t), devtemporal.Options{SearchAttributes: egress.Attributes(), Progress: os.Stderr})
+	require.NoError(t, err)
+	t.Cleanup(s.Kill) // it holds nothing that is worth an orderly end
+	return s.UIURL, newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = s.Address, "default"
+		environ["REELKEEPER_ANNOUNCE_FOR"] = time.Second.String()
+	})
+}
+
+func (w *world) count(f recordings.Filter) (n int) {
+	for _, err := range w.client.List(w.ctx(), f) {
+		if err != nil {
+			return -1
+		}
+		n++
+	}
+	return n
+}
+
+var documentedQuery = regexp.MustCompile("(?m)^\\| ([^|]+) \\| `([^`]+)` \\|")
+
+// documented is the query that docs/operations.md has for a question.
+func documented(t *testing.T, question string) string {
+	t.Helper()
+	query, found := documentedQueries(t)[question]
+	require.True(t, found, "docs/operations.md has no query for %q", question)
+	return query
+}
+
+func documentedQueries(t *testing.T) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	require.NoError(t, err)
+	_, looking, _ := strings.Cut(string(b), "\n## Looking\n")
+	looking, _, _ = strings.Cut(looking, "\n## ")
+	queries := map[string]string{}
+	for _, m := range documentedQuery.FindAllStringSubmatch(looking, -1) {
+		queries[m[1]] = m[2]
+	}
+	return queries
+}

@@ -1,0 +1,128 @@
+package egress
+
+import (
+	"fmt"
+	"time"
+)
+
+// Beat is one piece of news in the story of an egress.
+type Beat struct {
+	At   time.Time `json:"at"`             // when we heard it
+	What string    `json:"what"`           // in words, at most 120 bytes
+	By   Source    `json:"by,omitempty"`   // from whom; empty for what a person or a setting wanted
+	Late Duration  `json:"late,omitempty"` // how long after LiveKit's own time of it we heard
+	// LeftOut is how many beats before this one are no longer kept.
+	LeftOut int `json:"left_out,omitempty"`
+}
+
+const (
+	// storyLength is how many beats are kept: the first, and the newest. A life has
+	// three to six; the cap keeps the state and the page in the UI small whatever comes.
+	storyLength = 12
+	// longestWhat is the longest text of a beat, in bytes.
+	longestWhat = 120
+)
+
+// String is the beat in one line, without its time.
+func (b Beat) String() string {
+	s := b.What
+	if b.By != "" {
+		s += ", told by " + string(b.By)
+	}
+	if after := b.After(); after != "" {
+		s += ", " + after + " late"
+	}
+	return s
+}
+
+// After is how late the beat was heard, as a person reads it. It is empty where
+// LiveKit's own time is not known, or hardly earlier.
+func (b Beat) After() string {
+	late := b.Late.D().Round(100 * time.Millisecond)
+	if late <= 0 {
+		return ""
+	}
+	return late.String()
+}
+
+// tell adds a beat to the story. The first is kept, since with it all began.
+func (s *State) tell(b Beat) {
+	b.What = cut(b.What, longestWhat)
+	if len(s.Story) == storyLength {
+		second := s.Story[1]
+		s.Story = append(s.Story[:1:1], s.Story[2:]...)
+		s.Story[1].LeftOut += second.LeftOut + 1
+	}
+	s.Story = append(s.Story, b)
+}
+
+// beat is what an observation that was news adds to the story.
+func (o Observation) beat(over bool) Beat {
+	b := Beat{At: o.HeardAt, What: string(o.Info.StatusName()), By: o.Source}
+	own := o.Info.UpdateTime()
+	if over {
+		b.What = "ended as " + b.What
+		if why := o.Info.Proto().GetError(); why != "" {
+			b.What += ": " + why
+		}
+		if at := o.Info.EndTime(); !at.IsZero() {
+			own = at
+		}
+	}
+	if !own.IsZero() { // a clock of LiveKit's that is ahead of ours says nothing
+		b.Late = Duration(max(0, o.HeardAt.Sub(own)))
+	}
+	return b
+}
+
+// words is why an egress is stopped, for the story.
+func (r StopReason) words() string {
+	switch r {
+	case StopRequested:
+		return "a stop was asked for"
+	case StopMaxDuration:
+		return "its longest duration is over, so it is stopped"
+	case StopCancelled:
+		return "its workflow was cancelled, so it is stopped"
+	default:
+		return "it is stopped: " + string(r)
+	}
+}
+
+// Way is one thing that a person can do about an egress.
+type Way struct {
+	Command string `json:"command"` // of the starter, to be copied
+	For     string `json:"for"`     // what it does, in words
+}
+
+// Ways is what a person can do now, the most needed first.
+func (s *State) Ways(requestID string) []Way {
+	var ways []Way
+	add := func(what, format string, args ...any) {
+		ways = append(ways, Way{Command: fmt.Sprintf("starter "+format, args...), For: what})
+	}
+	for _, step := range s.AwaitsWord {
+		add("run it again, once the cause is mended", "retry %s %s", requestID, step)
+		add("leave it out", "skip %s %s", requestID, step)
+	}
+	switch {
+	case s.over():
+	case s.Phase == Requested:
+		add("end it as soon as it has begun", "stop %s", requestID)
+	case s.Stopped != "":
+		add("tell LiveKit once more to end it", "stop %s", requestID)
+	default:
+		add("end it now; it records on otherwise", "stop %s", requestID)
+	}
+	return ways
+}
+
+// cut shortens a text to n bytes, in one line, and shows that something is missing.
+func cut(text string, n int) string {
+	const more = "…"
+	text = oneLine(text)
+	if len(text) <= n {
+		return text
+	}
+	return Clip(text, n-len(more)) + more
+}
