@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type StartOptions struct {
 	Request     egress.Request // what to record
 	MaxDuration time.Duration  // when set, the egress is stopped after that long
 	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
+	AskedBy     *egress.Asker  // for reports; default: Config.AskedBy
 }
 
 // Started is an egress that LiveKit has confirmed.
@@ -70,6 +72,7 @@ type ask struct {
 	requestID string
 	call      string // differs from call to call: whose run is it?
 	input     egress.Input
+	askedBy   *egress.Asker
 	named     bool // the caller chose the ID, so it may have been used before
 	stage     client.WorkflowUpdateStage
 }
@@ -107,7 +110,7 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy
 	}
-	a.input = input
+	a.input, a.askedBy = input, cmp.Or(o.AskedBy, c.AskedBy)
 	return a, nil
 }
 
@@ -132,6 +135,10 @@ func (c *Client) send(ctx context.Context, a ask, updateID string) (client.Workf
 
 func startOptions(a ask) client.StartWorkflowOptions {
 	summary := a.input.Readable()
+	memo := map[string]any{memoCall: a.call, memoFingerprint: a.input.Fingerprint}
+	if a.askedBy != nil {
+		memo[egress.MemoAskedBy] = a.askedBy
+	}
 	return client.StartWorkflowOptions{
 		ID:                       egress.WorkflowID(a.requestID),
 		TaskQueue:                egress.TaskQueue,
@@ -139,7 +146,7 @@ func startOptions(a ask) client.StartWorkflowOptions {
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:            egress.Clip(summary.Title(), maxTitle),
 		TypedSearchAttributes:    attributesAtStart(summary, livekit.EgressStatus_EGRESS_STARTING.String()),
-		Memo:                     map[string]any{memoCall: a.call, memoFingerprint: a.input.Fingerprint},
+		Memo:                     memo,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os/user"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -33,6 +34,7 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 			return nil, nil, err
 		}
 		conf.Sealer = keys
+		conf.AskedBy = egress.AskedBy(cfg.LiveKit.APIKey, userName(environ))
 	}
 	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.DialContext(ctx, opts)
@@ -44,4 +46,13 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 	}
 	conf.Temporal = temporal
 	return recordings.New(conf), temporal.Close, nil
+}
+
+// userName is who runs the command, as far as the machine says; a container may not
+// know its own user.
+func userName(environ map[string]string) string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return environ["USER"]
 }
