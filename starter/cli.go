@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -23,6 +24,7 @@ type recorder interface {
 	Stop(ctx context.Context, id string) (egress.Info, error)
 	Wait(ctx context.Context, id string) (egress.Verdict, error)
 	List(ctx context.Context, f recordings.Filter) iter.Seq2[recordings.Row, error]
+	Report(ctx context.Context, since, until time.Time) (recordings.Report, error)
 	Retry(ctx context.Context, id, step string) error
 	Skip(ctx context.Context, id, step string) error
 }
@@ -59,7 +61,7 @@ func (d deps) root() *cli.Command {
 		ErrWriter:      d.stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
 		Commands: []*cli.Command{
-			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(),
+			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
 			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(),
 		},
 	}

@@ -21,6 +21,8 @@ type fake struct {
 	starts  int
 	asked   []string
 	filter  recordings.Filter
+	since   time.Time
+	until   time.Time
 	stopped bool // the context had a deadline
 
 	view    recordings.View
@@ -63,6 +65,11 @@ func (f *fake) List(_ context.Context, filter recordings.Filter) iter.Seq2[recor
 			yield(recordings.Row{}, f.err)
 		}
 	}
+}
+
+func (f *fake) Report(_ context.Context, since, until time.Time) (recordings.Report, error) {
+	f.since, f.until = since, until
+	return recordings.ReportOf(f.rows, day(0), day(12)), f.err
 }
 
 func (f *fake) Retry(_ context.Context, id, step string) error {
