@@ -37,6 +37,7 @@ type deps struct {
 	stdout, stderr io.Writer
 
 	serve   func(ctx context.Context, environ map[string]string) error
+	examine func(environ map[string]string) (examiner, func(), error)
 	connect func(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error)
 }
 
@@ -62,7 +63,7 @@ func (d deps) root() *cli.Command {
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
 		Commands: []*cli.Command{
 			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
-			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(),
+			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.doctorCommand(),
 		},
 	}
 	quiet(root)

@@ -109,6 +109,7 @@ type shell struct {
 	role      config.Role
 	closed    bool
 	served    bool
+	doctor    patient
 }
 
 func newShell() *shell {
@@ -121,6 +122,10 @@ func (s *shell) run(t *testing.T, args ...string) result {
 	status := run(t.Context(), args, deps{
 		environ: s.environ, dir: s.dir, stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr,
 		serve: func(context.Context, map[string]string) error { s.served = true; return s.err },
+		examine: func(environ map[string]string) (examiner, func(), error) {
+			s.connected = environ
+			return &s.doctor, func() { s.closed = true }, s.err
+		},
 		connect: func(_ context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
 			s.connected, s.role = environ, role
 			_, err := config.Load(environ, role)
