@@ -111,6 +111,12 @@ func encrypt(opts *client.Options, keys *seal.Keys, on bool, role config.Role) (
 	return c, nil
 }
 
+// Encrypt gives the Temporal client of a single command the codec, as Open does for a
+// process, and returns it for what is read past the client.
+func Encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
+	return encrypt(opts, keys, on, config.Client)
+}
+
 // Recordings is the client for people's commands.
 func (a *App) Recordings() *recordings.Client { return a.recordings }
 

@@ -47,6 +47,10 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, row.Memo, "memos are readable to us")
 	}
+	shown := w.starter("", "show", "r-whole")
+	require.Zero(t, shown.status, shown.err)
+	require.Contains(t, shown.out, "EGRESS_COMPLETE", "what is over is readable to a command that has the secret")
+	require.Contains(t, w.starter("", "report", "--csv").out, ",RM_", "and so are the memos")
 	all := w.everything()
 	requireNone(t, sentinel, all)
 	requireNone(t, "requested room does not exist", all)

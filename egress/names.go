@@ -73,6 +73,14 @@ const (
 	EventParticipantLeft = "participant_left"
 )
 
+// EventProbe is the name of an event that LiveKit never sends: whoever has our keys
+// asks by it whether the way to the webhook endpoint is open.
+const EventProbe = "reelkeeper_probe"
+
+// HeaderEndpoint is on every answer of the webhook endpoint, with the value "webhook",
+// so that a proxy's own answer is not taken for ours.
+const HeaderEndpoint = "X-Reelkeeper-Endpoint"
+
 // IDPrefix begins every egress ID that LiveKit mints.
 const IDPrefix = "EG_"
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/livekit/protocol/auth"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // gate checks tokens as livekit-server does, and in its words.
@@ -31,6 +33,15 @@ func (g gate) grants(r *http.Request) (_ *auth.ClaimGrants, problem string) {
 		return nil, "invalid token: " + token + ", error: " + err.Error()
 	}
 	return grants, ""
+}
+
+// askerOf is who signed a token that was verified, and for whom.
+func askerOf(token string) *egress.Asker {
+	v, err := auth.ParseAPIToken(token)
+	if err != nil {
+		return nil // there is no token
+	}
+	return egress.AskedBy(v.APIKey(), v.Identity())
 }
 
 // allowed reports whether a request's token is good and has a grant.

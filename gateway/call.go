@@ -29,6 +29,7 @@ type call struct {
 	deadline time.Time // by which the caller is answered
 	grants   *auth.ClaimGrants
 	token    string // the caller's own
+	askedBy  *egress.Asker
 	key      string // of HeaderKey
 
 	// What became of it, for its line in the log.

@@ -87,6 +87,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 	}
 	c.grants = grants
 	c.token, _ = tokenOf(r)
+	c.askedBy = askerOf(c.token)
 	body, broken := h.read(w, r, c.deadline)
 	if broken != nil {
 		h.refuse(w, c, broken.err, broken.status)

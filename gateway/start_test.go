@@ -81,6 +81,7 @@ func TestEveryKindOfStartIsDurableInBothFormats(t *testing.T) {
 				s := b.recordings.begun()[0]
 				require.Equal(t, "call-7", s.ID)
 				require.False(t, s.Made)
+				require.Equal(t, &egress.Asker{APIKey: apiKey, Identity: "agent"}, s.AskedBy)
 				require.True(t, proto.Equal(start.request, s.Request))
 				require.WithinDuration(t, time.Now().Add(2*time.Second), s.StartBy, time.Second)
 				require.Empty(t, b.liveKit.started())

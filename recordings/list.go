@@ -32,7 +32,8 @@ type Row struct {
 	Workflow   string        `json:"workflow"` // Temporal's status: running, completed, failed…
 	StartedAt  time.Time     `json:"started_at"`
 	ClosedAt   *time.Time    `json:"closed_at,omitempty"`
-	Memo       *egress.Memo  `json:"memo,omitempty"` // of the verdict, once there is one
+	AskedBy    *egress.Asker `json:"asked_by,omitempty"` // nil where that is not known
+	Memo       *egress.Memo  `json:"memo,omitempty"`     // of the verdict, once there is one
 }
 
 // List gives the recordings that the filter lets through, newest first, page by
@@ -87,6 +88,7 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	} {
 		decode(converter.GetDefaultDataConverter(), fields[name], target)
 	}
+	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoAskedBy], &r.AskedBy)
 	if p := info.GetMemo().GetFields()[egress.MemoVerdict]; p != nil {
 		m := &egress.Memo{}
 		if decode(c.converter(), p, m) {

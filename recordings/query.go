@@ -12,11 +12,13 @@ type Filter struct {
 	Room   string
 	Kind   egress.Kind
 	Status egress.Status
-	Active bool // only those whose workflow is running
-	Stuck  bool // only those that a person should look at
-	Missed bool // only those whose `egress_ended` never came
-	Since  time.Time
-	Until  time.Time
+	Active bool      // only those whose workflow is running
+	Stuck  bool      // only those that a person should look at
+	Missed bool      // only those whose `egress_ended` never came
+	Since  time.Time // only those that began then or later
+	Until  time.Time // only those that began before
+	// RanSince leaves out those that were over by then, whenever they began.
+	RanSince time.Time
 }
 
 // query is the filter as a visibility query.
@@ -35,6 +37,7 @@ func (f Filter) query() string {
 	add(f.Missed, egress.AttributeMissed+" IS NOT NULL")
 	add(!f.Since.IsZero(), "StartTime >= "+quote(f.Since.UTC().Format(time.RFC3339Nano)))
 	add(!f.Until.IsZero(), "StartTime < "+quote(f.Until.UTC().Format(time.RFC3339Nano)))
+	add(!f.RanSince.IsZero(), "(ExecutionStatus = 'Running' OR CloseTime >= "+quote(f.RanSince.UTC().Format(time.RFC3339Nano))+")")
 	return strings.Join(terms, " AND ")
 }
 

@@ -21,6 +21,10 @@ func TestAFilterIsOneQuery(t *testing.T) {
 		"what a store mangles is not asked for": {Filter{Room: `it's "q"`}, `WorkflowType = 'Egress' AND EgressRoom STARTS_WITH 'it'`},
 		"also where it comes first":             {Filter{Room: `' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressRoom IS NOT NULL`},
 		"other values never leave their quotes": {Filter{Status: `\' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressStatus = '\\\' OR 1=1 --'`},
+		"all that ran in a span of time": {
+			Filter{RanSince: day, Until: day.Add(time.Hour)},
+			`WorkflowType = 'Egress' AND StartTime < '2026-03-04T05:06:07Z' AND (ExecutionStatus = 'Running' OR CloseTime >= '2026-03-04T04:06:07Z')`,
+		},
 		"everything at once": {
 			Filter{Room: "r", Kind: egress.KindWeb, Status: egress.Lost, Active: true, Stuck: true, Missed: true, Since: day, Until: day.Add(time.Hour)},
 			`WorkflowType = 'Egress' AND EgressRoom = 'r' AND EgressKind = 'web' AND EgressStatus = 'LOST' AND ExecutionStatus = 'Running'` +

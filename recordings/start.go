@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type StartOptions struct {
 	MaxDuration time.Duration  // when set, the egress is stopped after that long
 	Recover     *int           // how often it is started again when it fails while its room is live; default: the worker's setting
 	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
+	AskedBy     *egress.Asker  // for reports; default: Config.AskedBy
 }
 
 // Started is an egress that LiveKit has confirmed.
@@ -71,6 +73,7 @@ type ask struct {
 	requestID string
 	call      string // differs from call to call: whose run is it?
 	input     egress.Input
+	askedBy   *egress.Asker
 	named     bool // the caller chose the ID, so it may have been used before
 	stage     client.WorkflowUpdateStage
 }
@@ -108,7 +111,7 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy
 	}
-	a.input = input
+	a.input, a.askedBy = input, cmp.Or(o.AskedBy, c.AskedBy)
 	return a, nil
 }
 
@@ -133,6 +136,10 @@ func (c *Client) send(ctx context.Context, a ask, updateID string) (client.Workf
 
 func startOptions(a ask) client.StartWorkflowOptions {
 	summary := a.input.Readable()
+	memo := map[string]any{memoCall: a.call, memoFingerprint: a.input.Fingerprint}
+	if a.askedBy != nil {
+		memo[egress.MemoAskedBy] = a.askedBy
+	}
 	return client.StartWorkflowOptions{
 		ID:                       egress.WorkflowID(a.requestID),
 		TaskQueue:                egress.TaskQueue,
@@ -140,7 +147,7 @@ func startOptions(a ask) client.StartWorkflowOptions {
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:            egress.Clip(summary.Title(), maxTitle),
 		TypedSearchAttributes:    attributesAtStart(summary, livekit.EgressStatus_EGRESS_STARTING.String()),
-		Memo:                     map[string]any{memoCall: a.call, memoFingerprint: a.input.Fingerprint},
+		Memo:                     memo,
 	}
 }
 

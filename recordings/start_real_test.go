@@ -21,7 +21,7 @@ func TestTheSameIDTwiceIsOneEgress(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	first, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id), MaxDuration: time.Hour})
 	must(t, err)
-	second, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id), MaxDuration: time.Hour})
+	second, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id), MaxDuration: time.Hour, AskedBy: egress.AskedBy("APIother", "somebody else")})
 	must(t, err)
 	if first.Info.Proto().GetEgressId() != second.Info.Proto().GetEgressId() || first.RunID != second.RunID || w.started(id) != 1 {
 		t.Errorf("got %+v and %+v after %d starts, want one egress", first, second, w.started(id))

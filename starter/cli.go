@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -23,6 +24,7 @@ type recorder interface {
 	Stop(ctx context.Context, id string) (egress.Info, error)
 	Wait(ctx context.Context, id string) (egress.Verdict, error)
 	List(ctx context.Context, f recordings.Filter) iter.Seq2[recordings.Row, error]
+	Report(ctx context.Context, since, until time.Time) (recordings.Report, error)
 	Retry(ctx context.Context, id, step string) error
 	Skip(ctx context.Context, id, step string) error
 }
@@ -35,6 +37,7 @@ type deps struct {
 	stdout, stderr io.Writer
 
 	serve   func(ctx context.Context, environ map[string]string) error
+	examine func(environ map[string]string) (examiner, func(), error)
 	connect func(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error)
 }
 
@@ -59,8 +62,8 @@ func (d deps) root() *cli.Command {
 		ErrWriter:      d.stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
 		Commands: []*cli.Command{
-			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(),
-			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(),
+			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
+			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.doctorCommand(),
 		},
 	}
 	quiet(root)

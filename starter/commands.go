@@ -157,6 +157,7 @@ func (d deps) listCommand() *cli.Command {
 			&cli.StringFlag{Name: "kind", Usage: "only those of this `KIND`, such as room-composite"},
 			&cli.StringFlag{Name: "status", Usage: "only those with this `STATUS`, such as EGRESS_ACTIVE or LOST"},
 			&cli.BoolFlag{Name: "active", Aliases: []string{"a"}, Usage: "only those that are not over"},
+			&cli.BoolFlag{Name: "lost", Usage: "only those that are lost: short for --status LOST"},
 			&cli.BoolFlag{Name: "stuck", Usage: "only those that a person should look at"},
 			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended never came"},
 			&cli.DurationFlag{Name: "since", Usage: "only those started in the last `DURATION`"},
@@ -185,6 +186,12 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 	}
 	if f.Kind != "" && !slices.Contains(egress.Kinds(), f.Kind) {
 		return f, invalid("--kind", "%q is none; want one of %s", c.String("kind"), kindList())
+	}
+	if c.Bool("lost") {
+		if f.Status != "" && f.Status != egress.Lost {
+			return f, invalid("--lost and --status", "name two statuses")
+		}
+		f.Status = egress.Lost
 	}
 	if c.Int("limit") < 0 {
 		return f, invalid("--limit", "is negative: %d", c.Int("limit"))

@@ -137,6 +137,10 @@ func TestListAsksForWhatTheFlagsSay(t *testing.T) {
 	t.Parallel()
 	s := newShell()
 	before := time.Now().Add(-time.Hour)
+	s.run(t, "list", "--lost")
+	if s.filter != (recordings.Filter{Status: egress.Lost}) {
+		t.Errorf("got %+v", s.filter)
+	}
 	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --since 1h")...)
 	f := s.filter
 	if f.Since.Before(before) || f.Since.After(time.Now().Add(-time.Hour)) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os/user"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
@@ -15,8 +17,8 @@ import (
 )
 
 // connect makes a client for one command. Unlike a server it does not wait for
-// Temporal, and it logs nothing: what goes wrong is the command's one line. Only a
-// role that starts something has keys to seal with.
+// Temporal, and it logs nothing: what goes wrong is the command's one line. A command
+// that only looks needs no secret, but where payloads are encrypted.
 func connect(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
 	cfg, err := config.Load(environ, role)
 	if err != nil {
@@ -27,12 +29,18 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 		return nil, nil, err
 	}
 	conf := recordings.Config{Namespace: opts.Namespace}
-	if role == config.Client {
+	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
 		keys, err := seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
 		if err != nil {
 			return nil, nil, err
 		}
+		if conf.Codec, err = app.Encrypt(&opts, keys, cfg.Payloads.Encrypt); err != nil {
+			return nil, nil, err
+		}
 		conf.Sealer = keys
+	}
+	if role == config.Client {
+		conf.AskedBy = egress.AskedBy(cfg.LiveKit.APIKey, userName(environ))
 	}
 	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.DialContext(ctx, opts)
@@ -44,4 +52,13 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 	}
 	conf.Temporal = temporal
 	return recordings.New(conf), temporal.Close, nil
+}
+
+// userName is who runs the command, as far as the machine says; a container may not
+// know its own user.
+func userName(environ map[string]string) string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return environ["USER"]
 }

@@ -15,6 +15,7 @@ var devFile = filepath.Join(".reelkeeper", "dev.json")
 
 // devInstance is what we read of it, as `go run ./dev --json` prints it.
 type devInstance struct {
+	Starter   string `json:"starter"`
 	LiveKit   string `json:"livekit"`
 	APIKey    string `json:"api_key"`
 	APISecret string `json:"api_secret"`
@@ -39,7 +40,7 @@ func (d deps) environment() (map[string]string, error) {
 	maps.Copy(environ, d.environ)
 	maps.Copy(environ, map[string]string{
 		"LIVEKIT_URL": i.LiveKit, "LIVEKIT_API_KEY": i.APIKey, "LIVEKIT_API_SECRET": i.APISecret,
-		"TEMPORAL_ADDRESS": i.Temporal, "TEMPORAL_NAMESPACE": i.Namespace,
+		"REELKEEPER_PUBLIC_URL": i.Starter, "TEMPORAL_ADDRESS": i.Temporal, "TEMPORAL_NAMESPACE": i.Namespace,
 	})
 	return environ, nil
 }

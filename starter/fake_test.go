@@ -21,6 +21,8 @@ type fake struct {
 	starts  int
 	asked   []string
 	filter  recordings.Filter
+	since   time.Time
+	until   time.Time
 	stopped bool // the context had a deadline
 
 	view    recordings.View
@@ -65,6 +67,11 @@ func (f *fake) List(_ context.Context, filter recordings.Filter) iter.Seq2[recor
 	}
 }
 
+func (f *fake) Report(_ context.Context, since, until time.Time) (recordings.Report, error) {
+	f.since, f.until = since, until
+	return recordings.ReportOf(f.rows, day(0), day(12)), f.err
+}
+
 func (f *fake) Retry(_ context.Context, id, step string) error {
 	f.asked = append(f.asked, "retry "+id+" "+step)
 	return f.err
@@ -102,6 +109,7 @@ type shell struct {
 	role      config.Role
 	closed    bool
 	served    bool
+	doctor    patient
 }
 
 func newShell() *shell {
@@ -114,6 +122,10 @@ func (s *shell) run(t *testing.T, args ...string) result {
 	status := run(t.Context(), args, deps{
 		environ: s.environ, dir: s.dir, stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr,
 		serve: func(context.Context, map[string]string) error { s.served = true; return s.err },
+		examine: func(environ map[string]string) (examiner, func(), error) {
+			s.connected = environ
+			return &s.doctor, func() { s.closed = true }, s.err
+		},
 		connect: func(_ context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
 			s.connected, s.role = environ, role
 			_, err := config.Load(environ, role)

@@ -12,6 +12,9 @@ import (
 
 func main() { os.Exit(start()) }
 
+// examine makes the doctor, who connects by itself: what cannot be reached is a finding.
+func examine(environ map[string]string) (examiner, func(), error) { return app.Doctor(environ) }
+
 func start() int {
 	ctx, stop := app.Interruptible()
 	defer stop()
@@ -26,6 +29,7 @@ func start() int {
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
 		serve:   app.ServeMain,
+		examine: examine,
 		connect: connect,
 	})
 }

@@ -47,7 +47,7 @@ func newRealShell(t *testing.T) realShell {
 func (s realShell) run(t *testing.T, line string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status := run(t.Context(), fields(line), deps{environ: s, stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, connect: connect})
+	status := run(t.Context(), fields(line), deps{environ: s, stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, examine: examine, connect: connect})
 	return result{status, stdout.String(), stderr.String()}
 }
 

@@ -49,6 +49,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if o.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
+	w.Header().Set(egress.HeaderEndpoint, "webhook")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(o.Status)
 	_, err := fmt.Fprintln(w, http.StatusText(o.Status))
@@ -80,6 +81,8 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 		return h.hintRoom(ctx, d)
 	case d.sent.GetEvent() == egress.EventParticipantLeft:
 		return h.hintParticipant(ctx, d)
+	case d.sent.GetEvent() == egress.EventProbe:
+		return Probe
 	default:
 		return Ignored
 	}

@@ -33,7 +33,7 @@ func TestOnlyWhatNoRetryCanMendIsAnsweredWith4xx(t *testing.T) {
 	require.Equal(t, []webhook.Reason{webhook.Unreadable}, statuses[http.StatusBadRequest])
 	require.Equal(t, []webhook.Reason{webhook.NotPost}, statuses[http.StatusMethodNotAllowed])
 	require.Equal(t, []webhook.Reason{webhook.Unsigned}, statuses[http.StatusUnauthorized])
-	require.Len(t, statuses[http.StatusOK], 9)
+	require.Len(t, statuses[http.StatusOK], 10)
 	require.Len(t, statuses[http.StatusServiceUnavailable], 11)
 }
 

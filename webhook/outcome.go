@@ -15,6 +15,7 @@ const (
 	WrongMAC       Reason = "wrong_mac"       // its URL's MAC is not ours, and the workflow was found without it
 	Hinted         Reason = "hinted"          // a room or a participant is gone, and the workflows know
 	Ignored        Reason = "ignored"         // no egress of ours is concerned
+	Probe          Reason = "probe"           // our own doctor asks whether the way is open
 	Adopted        Reason = "adopted"         // it was started while Temporal was away, and has a workflow now
 	Late           Reason = "late"            // the workflow has closed
 	Unknown        Reason = "unknown"         // an egress without a workflow: the reconciler adopts it
@@ -55,6 +56,7 @@ func Outcomes() []Outcome {
 		{WrongMAC, http.StatusOK, slog.LevelWarn},
 		{Hinted, http.StatusOK, slog.LevelDebug},
 		{Ignored, http.StatusOK, slog.LevelDebug},
+		{Probe, http.StatusOK, slog.LevelDebug},
 		{Adopted, http.StatusOK, slog.LevelWarn},
 		{Late, http.StatusOK, slog.LevelInfo},
 		{Unknown, http.StatusOK, slog.LevelWarn},

@@ -1,0 +1,165 @@
+// Package doctor finds out whether everything that recordings depend on is well,
+// before a recording shows that it is not: settings, LiveKit, clocks, Temporal, and
+// above all the way of LiveKit's webhooks to us. Each finding has a fix in words. It
+// changes nothing anywhere, and must never show a secret.
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Check names one thing that is looked at.
+type Check string
+
+// The checks, in the order in which they are shown.
+const (
+	Settings         Check = "settings"
+	Keys             Check = "keys"
+	LiveKitAPI       Check = "livekit"
+	Clock            Check = "clock"
+	TemporalServer   Check = "temporal"
+	SearchAttributes Check = "search_attributes"
+	Workers          Check = "workers"
+	Schedule         Check = "schedule"
+	Webhook          Check = "webhook"
+)
+
+// Checks lists every Check.
+func Checks() []Check {
+	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Webhook}
+}
+
+// Status is how well it is.
+type Status string
+
+// The statuses. A warning says what will become a failure, or what could not be seen.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Finding is what one check found.
+type Finding struct {
+	Check  Check  `json:"check"`
+	Status Status `json:"status"`
+	Found  string `json:"found"`
+	Fix    string `json:"fix,omitempty"`  // in words; empty where all is well
+	Path   *Path  `json:"path,omitempty"` // of the webhook
+}
+
+// LiveKit is what is asked of LiveKit's API. Errors are *egress.Error.
+type LiveKit interface {
+	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
+	RoomLive(ctx context.Context, room string) (bool, error)
+}
+
+// Temporal is what is asked of Temporal. Errors are *egress.Error.
+type Temporal interface {
+	// Retention is for how long the namespace keeps what is over.
+	Retention(ctx context.Context) (time.Duration, error)
+	// LackingSearchAttributes is the command that makes those which the namespace lacks,
+	// empty where it lacks none.
+	LackingSearchAttributes(ctx context.Context) (command string, err error)
+	// LastPolls is when a worker last asked a task queue for workflow tasks and for
+	// activities, zero where none has within some minutes.
+	LastPolls(ctx context.Context, queue string) (workflows, activities time.Time, err error)
+	// LastAction is when a schedule last did something, or was made, and how often it
+	// should. One that does not exist is an error of reason NotFound.
+	LastAction(ctx context.Context, schedule string) (last time.Time, every time.Duration, paused bool, err error)
+}
+
+// Sealer seals requests and opens them. *seal.Keys is one.
+type Sealer interface {
+	SealRequest(requestID string, r egress.Request) (egress.Input, error)
+	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
+}
+
+// Config is what is examined. What is nil or empty, since the settings lack it, is
+// said not to have been checked.
+type Config struct {
+	Problem error // what is wrong with the settings; nil: nothing
+
+	Sealer     Sealer
+	SealKeySet bool // the seal key is a setting of its own, and not LiveKit's secret
+
+	LiveKit    LiveKit
+	LiveKitURL string // http or https
+	APIKey     string
+	APISecret  string
+
+	Temporal  Temporal
+	Address   string // of Temporal, to be named
+	Namespace string
+
+	PublicURL string
+	// RootCAs are whose certificates are trusted. Default: the machine's.
+	RootCAs *x509.CertPool
+
+	// Timeout bounds each check but that of the webhook, which has LiveKit's own
+	// budget. Default: 5 s.
+	Timeout time.Duration
+}
+
+// Doctor examines. It is safe for concurrent use.
+type Doctor struct{ cfg Config }
+
+// New makes a Doctor. It does not look at anything yet.
+func New(c Config) *Doctor {
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	return &Doctor{c}
+}
+
+// Run looks at everything, or at what is named alone, and returns the findings in the
+// order of Checks.
+func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
+	wanted := func(c Check) bool { return len(only) == 0 || slices.Contains(only, c) }
+	checks := map[Check]func(context.Context) Finding{
+		Settings: d.settings, Keys: d.keys, LiveKitAPI: d.liveKit, Clock: d.clock, TemporalServer: d.temporal,
+		SearchAttributes: d.searchAttributes, Workers: d.workers, Schedule: d.schedule, Webhook: d.webhook,
+	}
+	findings := make([]Finding, len(Checks()))
+	var all sync.WaitGroup
+	for i, name := range Checks() {
+		if !wanted(name) {
+			continue
+		}
+		all.Go(func() {
+			ctx := ctx
+			if name != Webhook {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, d.cfg.Timeout)
+				defer cancel()
+			}
+			findings[i] = checks[name](ctx)
+			findings[i].Check = name
+		})
+	}
+	all.Wait()
+	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Check == "" })
+}
+
+// Worst is the worst status of findings.
+func Worst(findings []Finding) Status {
+	worst := OK
+	for _, f := range findings {
+		if f.Status == Fail || worst == OK {
+			worst = f.Status
+		}
+	}
+	return worst
+}
+
+func ok(found string) Finding           { return Finding{Status: OK, Found: found} }
+func warn(found, fix string) Finding    { return Finding{Status: Warn, Found: found, Fix: fix} }
+func failed(found, fix string) Finding  { return Finding{Status: Fail, Found: found, Fix: fix} }
+func notChecked(setting string) Finding { return warn("not checked: no "+setting, "set "+setting) }

@@ -1,0 +1,179 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/doctor"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+)
+
+// liveKit answers lists.
+type liveKit struct{ egresses, rooms error }
+
+func (l liveKit) InRoom(context.Context, string) ([]*livekit.EgressInfo, error) {
+	return nil, l.egresses
+}
+func (l liveKit) RoomLive(context.Context, string) (bool, error) { return false, l.rooms }
+
+// temporal answers what is known of it.
+type temporal struct {
+	retention                  time.Duration
+	command                    string
+	workflows, activities      time.Time
+	last                       time.Time
+	paused                     bool
+	err, attributesErr, noPlan error
+}
+
+func (s temporal) Retention(context.Context) (time.Duration, error) { return s.retention, s.err }
+func (s temporal) LackingSearchAttributes(context.Context) (string, error) {
+	return s.command, errors.Join(s.err, s.attributesErr)
+}
+
+func (s temporal) LastPolls(_ context.Context, queue string) (time.Time, time.Time, error) {
+	if queue == egress.PollQueue {
+		return time.Time{}, s.activities, s.err
+	}
+	return s.workflows, s.activities, s.err
+}
+
+func (s temporal) LastAction(_ context.Context, schedule string) (time.Time, time.Duration, bool, error) {
+	if schedule != "egress-reconcile" {
+		return time.Time{}, 0, false, errors.New("no such schedule: " + schedule)
+	}
+	return s.last, time.Minute, s.paused, errors.Join(s.err, s.noPlan)
+}
+
+func healthy() temporal {
+	now := time.Now()
+	return temporal{retention: 7 * 24 * time.Hour, workflows: now, activities: now, last: now}
+}
+
+func keys(t *testing.T) *seal.Keys {
+	t.Helper()
+	k, err := seal.New(seal.Config{Secret: apiSecret})
+	require.NoError(t, err)
+	return k
+}
+
+// broken seals and cannot open.
+type broken struct{ *seal.Keys }
+
+func (broken) OpenRequest(string, egress.Input) (egress.Request, error) {
+	return nil, &egress.Error{Reason: egress.Sealed}
+}
+
+func dated(t *testing.T, off time.Duration) string {
+	t.Helper()
+	t.Helper()
+	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusNotFound) // whatever is at LiveKit's root
+	}))
+}
+
+func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*temporal)) doctor.Config {
+		s := healthy()
+		change(&s)
+		return doctor.Config{Temporal: s, Namespace: "prod", Address: "temporal:7233"}
+	}
+	refused := func(r egress.Reason) doctor.Config {
+		return doctor.Config{APIKey: apiKey, LiveKit: liveKit{egresses: &egress.Error{Reason: r, Message: "no"}}}
+	}
+	closed := "http://127.0.0.1:1"
+	noDate := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil }))
+	for name, tc := range map[string]struct {
+		check      doctor.Check
+		config     doctor.Config
+		want       doctor.Status
+		found, fix string
+	}{
+		"settings":                    {doctor.Settings, doctor.Config{}, doctor.OK, "all that are needed are set", ""},
+		"a setting is wrong":          {doctor.Settings, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "LIVEKIT_URL: is not set", "the README has the table"},
+		"a key of its own":            {doctor.Keys, doctor.Config{Sealer: keys(t), SealKeySet: true}, doctor.OK, "sealed with REELKEEPER_SEAL_KEY", ""},
+		"a key of LiveKit's secret":   {doctor.Keys, doctor.Config{Sealer: keys(t)}, doctor.OK, "a key of LIVEKIT_API_SECRET's", ""},
+		"keys that do not open":       {doctor.Keys, doctor.Config{Sealer: broken{keys(t)}}, doctor.Fail, "what was sealed cannot be opened", "the same REELKEEPER_SEAL_KEY"},
+		"no keys":                     {doctor.Keys, doctor.Config{}, doctor.Warn, "not checked: no LIVEKIT_API_SECRET", "set LIVEKIT_API_SECRET"},
+		"LiveKit":                     {doctor.LiveKitAPI, doctor.Config{APIKey: apiKey, LiveKit: liveKit{}}, doctor.OK, "lists egresses and rooms to the key APIkey", ""},
+		"LiveKit denies":              {doctor.LiveKitAPI, refused(egress.Denied), doctor.Fail, "LiveKit does not list egresses: no", "a key of this project"},
+		"LiveKit denies rooms":        {doctor.LiveKitAPI, doctor.Config{LiveKit: liveKit{rooms: &egress.Error{Reason: egress.Denied}}}, doctor.Fail, "does not list rooms", "a key of this project"},
+		"LiveKit is busy":             {doctor.LiveKitAPI, refused(egress.RateLimited), doctor.Warn, "does not list egresses", "REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE"},
+		"LiveKit is away":             {doctor.LiveKitAPI, refused(egress.Unreachable), doctor.Fail, "does not list egresses", "whether LIVEKIT_URL is right"},
+		"LiveKit is something else":   {doctor.LiveKitAPI, refused(egress.Ambiguous), doctor.Fail, "does not list egresses", "something in front of it"},
+		"LiveKit says something else": {doctor.LiveKitAPI, doctor.Config{LiveKit: liveKit{egresses: errors.New("odd")}}, doctor.Fail, "odd", "whether LIVEKIT_URL"},
+		"clocks agree":                {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 0)}, doctor.OK, "differ by ", ""},
+		"a clock 29 s behind":         {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -28*time.Second)}, doctor.OK, "differ by ", ""},
+		"a clock 35 s ahead":          {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 35*time.Second)}, doctor.Warn, "differ by 3", "run NTP"},
+		"a clock 5 min behind":        {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -5*time.Minute)}, doctor.Fail, "differ by ", "run NTP"},
+		"no Date":                     {doctor.Clock, doctor.Config{LiveKitURL: noDate}, doctor.Warn, "has no Date", "by hand"},
+		"no LiveKit for the clock":    {doctor.Clock, doctor.Config{LiveKitURL: closed}, doctor.Warn, "LiveKit does not answer", "see the check livekit"},
+		"Temporal":                    {doctor.TemporalServer, with(func(*temporal) {}), doctor.OK, `the namespace "prod" keeps what is over for 7 days`, ""},
+		"a short retention":           {doctor.TemporalServer, with(func(s *temporal) { s.retention = 72 * time.Hour }), doctor.Warn, "3 days: idempotency keys", "temporal operator namespace update --namespace prod --retention 168h"},
+		"hardly a retention":          {doctor.TemporalServer, with(func(s *temporal) { s.retention = 12 * time.Hour }), doctor.Fail, "12h0m0s: less than LiveKit does", "--retention 168h"},
+		"Temporal is away":            {doctor.TemporalServer, with(func(s *temporal) { s.err = errors.New("no answer in time") }), doctor.Fail, `"prod" at temporal:7233: no answer in time`, "TEMPORAL_ADDRESS"},
+		"search attributes":           {doctor.SearchAttributes, with(func(*temporal) {}), doctor.OK, "has them all", ""},
+		"no search attributes":        {doctor.SearchAttributes, with(func(s *temporal) { s.command = "temporal operator x" }), doctor.Fail, "lacks search attributes", "temporal operator x"},
+		"workers":                     {doctor.Workers, with(func(*temporal) {}), doctor.OK, "workers poll both task queues", ""},
+		"no worker":                   {doctor.Workers, with(func(s *temporal) { s.workflows = time.Time{} }), doctor.Fail, `no worker polls the task queue "egress"`, "start a worker"},
+		"no worker for polls":         {doctor.Workers, with(func(s *temporal) { s.activities = time.Time{} }), doctor.Fail, "no worker polls", "start a worker"},
+		"a worker of before":          {doctor.Workers, with(func(s *temporal) { s.activities = time.Now().Add(-3 * time.Minute) }), doctor.Warn, "last seen 3m0s ago", "whether a worker still runs"},
+		"a schedule":                  {doctor.Schedule, with(func(*temporal) {}), doctor.OK, "every 1m0s, last did something", ""},
+		"a schedule of long ago":      {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last did something 9m0s ago", "whether a round hangs"},
+		"a schedule that is late":     {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last did something 7m0s ago", ""},
+		"a paused schedule":           {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
+		"no schedule":                 {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},
+		"no Temporal for workers":     {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Warn, "not checked: away", "see the check temporal"},
+		"no public URL":               {doctor.Webhook, doctor.Config{}, doctor.Warn, "not checked: no REELKEEPER_PUBLIC_URL", "set REELKEEPER_PUBLIC_URL"},
+		"no key to sign with":         {doctor.Webhook, doctor.Config{PublicURL: closed}, doctor.Warn, "not checked: no LIVEKIT_API_KEY", "set LIVEKIT_API_KEY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings := doctor.New(tc.config).Run(t.Context(), tc.check)
+			require.Len(t, findings, 1)
+			f := findings[0]
+			require.Equal(t, tc.check, f.Check)
+			require.Equal(t, tc.want, f.Status, f.Found)
+			require.Contains(t, f.Found, tc.found)
+			require.Contains(t, f.Fix, tc.fix)
+			require.Equal(t, tc.want == doctor.OK, f.Fix == "", "what is not well has a fix: %+v", f)
+		})
+	}
+}
+
+func TestAllChecksAreRunInTheirOrder(t *testing.T) {
+	t.Parallel()
+	findings := doctor.New(doctor.Config{}).Run(t.Context())
+	var got []doctor.Check
+	for _, f := range findings {
+		got = append(got, f.Check)
+	}
+	require.Equal(t, doctor.Checks(), got)
+	require.Equal(t, doctor.Warn, doctor.Worst(findings))
+	require.Equal(t, doctor.OK, doctor.Worst(nil))
+	require.Equal(t, doctor.Fail, doctor.Worst([]doctor.Finding{{Status: doctor.OK}, {Status: doctor.Fail}, {Status: doctor.Warn}}))
+}
+
+// slow answers when its caller has given up.
+type slow struct{ temporal }
+
+func (slow) Retention(ctx context.Context) (time.Duration, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func TestACheckThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	findings := doctor.New(doctor.Config{Temporal: slow{healthy()}, Timeout: 10 * time.Millisecond}).Run(t.Context(), doctor.TemporalServer, doctor.Workers)
+	require.Equal(t, []doctor.Status{doctor.Fail, doctor.OK}, []doctor.Status{findings[0].Status, findings[1].Status})
+}

@@ -1,0 +1,129 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// judge says what a probe's way means for LiveKit's webhooks. LiveKit repeats after
+// 429 and 5xx alone, and takes every other answer for delivered.
+func judge(p Path, err error) Finding {
+	if err != nil {
+		return unanswered(p, err)
+	}
+	found := fmt.Sprintf("%s answered %d in %s", p.URL, p.Status, brief(p.Total.D()))
+	switch {
+	case p.Status/100 == 2 && p.ours:
+		return well(p, found)
+	case p.Status/100 == 2:
+		return failed(found+", but that was not our endpoint: LiveKit takes it for delivered, and every event is lost",
+			"let the proxy lead the path to `starter serve`, with its answers' headers, and run it in the version of this command")
+	case p.Status/100 == 3:
+		return failed(fmt.Sprintf("%s, a redirect to %s: LiveKit follows none and takes it for delivered, so every event is lost", found, p.location),
+			"set REELKEEPER_PUBLIC_URL to where it leads, and change the URL of the project's webhook at LiveKit as well")
+	case p.Status == http.StatusTooManyRequests || p.Status/100 == 5:
+		return failed(found+": LiveKit tries for 15 to 65 s, and then the event is lost", fixOf5xx(p))
+	default:
+		return failed(found+": LiveKit takes it for delivered, and every event is lost", fixOf4xx(p))
+	}
+}
+
+// well is a probe that our endpoint took, whose way may still become too long, or end
+// with its certificate.
+func well(p Path, found string) Finding {
+	found += fmt.Sprintf(" (DNS %s, connect %s, TLS %s)", brief(p.DNS.D()), brief(p.Connect.D()), brief(p.TLS.D()))
+	if p.CertificateUntil != nil {
+		left := time.Until(*p.CertificateUntil)
+		found += fmt.Sprintf(", certificate until %s", p.CertificateUntil.UTC().Format(time.RFC3339))
+		if left < certificateWarn {
+			return warn(fmt.Sprintf("%s: %d days are left", found, int(left.Hours()/24)), "renew the certificate: behind an expired one every webhook is lost")
+		}
+	}
+	if p.Total.D() > slowWarn {
+		return warn(fmt.Sprintf("%s: slow. LiveKit waits for %s, and drops events that queue for %s behind slow ones", found, attemptBudget, queueBudget),
+			"see which part of the way takes long; our endpoint itself answers within 2 s (reelkeeper_webhook_duration_seconds)")
+	}
+	return ok(found)
+}
+
+func fixOf5xx(p Path) string {
+	switch {
+	case p.ours:
+		return "the endpoint cannot verify our signature: give `starter serve` the same LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or LIVEKIT_KEYS), " +
+			"let no proxy change the body, and see whether the clocks agree; reelkeeper_webhook_requests_total names the reason"
+	case p.Status == http.StatusTooManyRequests:
+		return "a proxy limits the rate: let it pass the path of the webhooks unlimited"
+	default:
+		return "a proxy answered, which does not reach `starter serve`: see whether it runs, and where the proxy leads"
+	}
+}
+
+func fixOf4xx(p Path) string {
+	switch {
+	case p.ours && p.Status == http.StatusUnauthorized:
+		return "the header Authorization did not come through: let the proxy pass it on"
+	case p.ours && p.Status == http.StatusMethodNotAllowed:
+		return "the POST came as another method: let the proxy pass it on as it is"
+	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
+		return "a proxy wants a sign-in of its own, or refuses LiveKit's address: let it pass the path of the webhooks to all"
+	case p.Status == http.StatusNotFound:
+		return "the path is wrong: REELKEEPER_PUBLIC_URL must lead to `starter serve`, and a proxy has to take off what stands before /webhooks/livekit, " +
+			"and to pass on everything below it"
+	default:
+		return "let the proxy pass POST, the header Authorization and the body of up to 1 MiB on to `starter serve` as they are"
+	}
+}
+
+// unanswered is a probe without an answer: LiveKit repeats, and then the event is lost.
+func unanswered(p Path, err error) Finding {
+	var (
+		dns       *net.DNSError
+		authority x509.UnknownAuthorityError
+		host      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		noTLS     tls.RecordHeaderError
+		timeout   net.Error
+	)
+	say := func(what, fix string) Finding {
+		return failed(fmt.Sprintf("%s cannot be reached: %s; every event is lost", p.URL, what), fix)
+	}
+	switch {
+	case errors.As(err, &dns):
+		return say(fmt.Sprintf("DNS knows no %s (%s)", dns.Name, dns.Err), "make the name, or correct REELKEEPER_PUBLIC_URL; LiveKit must be able to resolve it")
+	case errors.As(err, &authority):
+		return say("its certificate is signed by nobody that is trusted", "serve the whole chain, of an authority that LiveKit's machines trust")
+	case errors.As(err, &host):
+		return say("its certificate is for another name", "get a certificate for the name in REELKEEPER_PUBLIC_URL")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return say(fmt.Sprintf("its certificate was valid until %s", invalid.Cert.NotAfter.UTC().Format(time.RFC3339)), "renew the certificate")
+	case errors.As(err, &invalid):
+		return say("its certificate is not valid: "+invalid.Error(), "get another certificate")
+	case errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &noTLS):
+		return say("no TLS is spoken there", "put a TLS proxy before `starter serve`, or begin REELKEEPER_PUBLIC_URL with http://")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return say("the connection is refused", "see whether `starter serve` and the proxy before it run, and listen there")
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+		return say(fmt.Sprintf("no answer within %s, LiveKit's own limit", attemptBudget), "see whether a firewall drops it, and whether the proxy's time-out is over 2 s")
+	default:
+		return say(plainly(err), "see whether REELKEEPER_PUBLIC_URL leads to `starter serve`")
+	}
+}
+
+// redacted is a URL without what may be a password.
+func redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "an unreadable URL"
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return strings.TrimSuffix(u.Redacted(), "?")
+}

@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// A webhook's token is valid for 5 min: a clock that is off by more refuses them all.
+const (
+	clockWarn = 30 * time.Second
+	clockFail = 4 * time.Minute
+)
+
+// noRoom is a room that nobody has: lists that are filtered by it are short.
+const noRoom = "reelkeeper-doctor"
+
+// liveKit asks what our own process asks: for egresses, which wants the grant
+// roomRecord, and for rooms, which wants roomList.
+func (d *Doctor) liveKit(ctx context.Context) Finding {
+	if d.cfg.LiveKit == nil {
+		return notChecked("LIVEKIT_URL")
+	}
+	began := time.Now()
+	if _, err := d.cfg.LiveKit.InRoom(ctx, noRoom); err != nil {
+		return d.liveKitRefuses("egresses", err)
+	}
+	if _, err := d.cfg.LiveKit.RoomLive(ctx, noRoom); err != nil {
+		return d.liveKitRefuses("rooms", err)
+	}
+	return ok(fmt.Sprintf("LiveKit lists egresses and rooms to the key %s, both within %s", d.cfg.APIKey, brief(time.Since(began))))
+}
+
+func (d *Doctor) liveKitRefuses(what string, err error) Finding {
+	found := fmt.Sprintf("LiveKit does not list %s: %s", what, err)
+	var e *egress.Error
+	if !errors.As(err, &e) {
+		return failed(found, "see whether LIVEKIT_URL is LiveKit's")
+	}
+	switch e.Reason {
+	case egress.Denied:
+		return failed(found, "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a key of this project; the clock check says whether a clock is wrong instead")
+	case egress.RateLimited:
+		return warn(found, "something uses up the project's requests; lower REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE if it is us")
+	case egress.Unreachable:
+		return failed(found, "see whether LIVEKIT_URL is right, and whether this machine may connect to it")
+	default:
+		return failed(found, "see whether LIVEKIT_URL is LiveKit's and not something in front of it, and whether LiveKit is well")
+	}
+}
+
+// clock compares LiveKit's clock with ours, by the Date of an answer, which is whole
+// seconds: half of one is added, and half of the way there and back.
+func (d *Doctor) clock(ctx context.Context) Finding {
+	if d.cfg.LiveKitURL == "" {
+		return notChecked("LIVEKIT_URL")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.cfg.LiveKitURL, http.NoBody)
+	if err != nil {
+		return failed("LIVEKIT_URL is no URL", "set LIVEKIT_URL")
+	}
+	client := d.client()
+	defer client.CloseIdleConnections()
+	began := time.Now()
+	res, err := client.Do(req)
+	if err != nil {
+		return warn("not checked: LiveKit does not answer: "+plainly(err), "see the check livekit")
+	}
+	defer res.Body.Close()
+	took := time.Since(began)
+	_, _ = io.CopyN(io.Discard, res.Body, 1<<10) // only the header is wanted
+	theirs, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		return warn("not checked: LiveKit's answer has no Date", "compare the clocks by hand, and run NTP on both machines")
+	}
+	off := theirs.Add(time.Second / 2).Sub(began.Add(took / 2))
+	found := fmt.Sprintf("LiveKit's clock and ours differ by %s", off.Abs().Round(time.Second))
+	const fix = "run NTP on both machines: a webhook's signature is valid for 5 min, and so is a token of ours"
+	switch {
+	case off.Abs() > clockFail:
+		return failed(found, fix)
+	case off.Abs() > clockWarn:
+		return warn(found, fix)
+	}
+	return ok(found)
+}
+
+// plainly is why a request got no answer. The URL, which a client's own error would
+// show, may hold a password.
+func plainly(err error) string {
+	if u, isURL := errors.AsType[*url.Error](err); isURL {
+		err = u.Err
+	}
+	return err.Error()
+}
+
+func brief(d time.Duration) string { return d.Round(time.Millisecond).String() }

@@ -1,0 +1,37 @@
+package doctor
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+func (d *Doctor) settings(context.Context) Finding {
+	if d.cfg.Problem != nil {
+		return failed(d.cfg.Problem.Error(), "set it for the worker and the starter alike; the README has the table of settings")
+	}
+	return ok("all that are needed are set")
+}
+
+// keys seals a request and opens it again.
+func (d *Doctor) keys(context.Context) Finding {
+	if d.cfg.Sealer == nil {
+		return notChecked("LIVEKIT_API_SECRET")
+	}
+	const id = "reelkeeper-doctor"
+	sent := &livekit.WebEgressRequest{Url: "https://example.com/?token=x"}
+	in, err := d.cfg.Sealer.SealRequest(id, sent)
+	if err != nil {
+		return failed("a request cannot be sealed: "+err.Error(), "set REELKEEPER_SEAL_KEY to 32 characters or more (openssl rand -hex 32)")
+	}
+	got, err := d.cfg.Sealer.OpenRequest(id, in)
+	if err != nil || !proto.Equal(sent, got) {
+		return failed("what was sealed cannot be opened", "give the worker and the starter the same REELKEEPER_SEAL_KEY and LIVEKIT_API_SECRET")
+	}
+	if !d.cfg.SealKeySet {
+		return ok("requests are sealed with a key of LIVEKIT_API_SECRET's; with a REELKEEPER_SEAL_KEY that secret could be rotated by itself")
+	}
+	return ok("requests are sealed with REELKEEPER_SEAL_KEY")
+}

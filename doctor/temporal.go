@@ -1,0 +1,124 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	// retentionWarn is how far back idempotency keys and reports should reach.
+	retentionWarn = 7 * 24 * time.Hour
+	// retentionFail is how long LiveKit lists an ended egress: one that Temporal has
+	// forgotten before would be taken for a new one.
+	retentionFail = 24 * time.Hour
+	// pollWarn is over the 60 s that a worker's question waits at most.
+	pollWarn = 2 * time.Minute
+	// scheduleSlack is how late a schedule may be beside its interval.
+	scheduleSlack = 5 * time.Minute
+)
+
+// ScheduleReconcile is the ID of the schedule that compares LiveKit's list with ours.
+const ScheduleReconcile = "egress-reconcile"
+
+const seeTemporal = "see the check temporal"
+
+func (d *Doctor) temporal(ctx context.Context) Finding {
+	if d.cfg.Temporal == nil {
+		return notChecked("TEMPORAL_ADDRESS")
+	}
+	retention, err := d.cfg.Temporal.Retention(ctx)
+	if err != nil {
+		return failed(fmt.Sprintf("Temporal does not answer for the namespace %q at %s: %s", d.cfg.Namespace, d.cfg.Address, err),
+			"see whether TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and Temporal's key or certificate are right, and whether Temporal is well")
+	}
+	found := fmt.Sprintf("Temporal answers, and the namespace %q keeps what is over for %s", d.cfg.Namespace, days(retention))
+	fix := fmt.Sprintf("temporal operator namespace update --namespace %s --retention 168h", d.cfg.Namespace)
+	switch {
+	case retention < retentionFail:
+		return failed(found+": less than LiveKit does, so that an ended egress can be taken for a new one", fix)
+	case retention < retentionWarn:
+		return warn(found+": idempotency keys and reports reach no further back", fix)
+	}
+	return ok(found)
+}
+
+func (d *Doctor) searchAttributes(ctx context.Context) Finding {
+	if d.cfg.Temporal == nil {
+		return notChecked("TEMPORAL_ADDRESS")
+	}
+	command, err := d.cfg.Temporal.LackingSearchAttributes(ctx)
+	switch {
+	case err != nil:
+		return warn("not checked: "+err.Error(), seeTemporal)
+	case command != "":
+		return failed("the namespace lacks search attributes, without which no worker starts", command)
+	}
+	return ok("the namespace has them all")
+}
+
+// workers wants one that polls each queue: without it nothing moves, although
+// everything is kept.
+func (d *Doctor) workers(ctx context.Context) Finding {
+	if d.cfg.Temporal == nil {
+		return notChecked("TEMPORAL_ADDRESS")
+	}
+	now := time.Now()
+	var oldest time.Duration
+	for _, queue := range []string{egress.TaskQueue, egress.PollQueue} {
+		workflows, activities, err := d.cfg.Temporal.LastPolls(ctx, queue)
+		if err != nil {
+			return warn("not checked: "+err.Error(), seeTemporal)
+		}
+		seen := []time.Time{activities}
+		if queue == egress.TaskQueue {
+			seen = append(seen, workflows)
+		}
+		for _, at := range seen {
+			if at.IsZero() {
+				return failed(fmt.Sprintf("no worker polls the task queue %q of the namespace %q", queue, d.cfg.Namespace),
+					"start a worker with the same TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE; its log says what it waits for")
+			}
+			oldest = max(oldest, now.Sub(at))
+		}
+	}
+	found := fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second))
+	if oldest > pollWarn {
+		return warn(found, "see whether a worker still runs: it should poll every minute")
+	}
+	return ok(found)
+}
+
+func (d *Doctor) schedule(ctx context.Context) Finding {
+	if d.cfg.Temporal == nil {
+		return notChecked("TEMPORAL_ADDRESS")
+	}
+	last, every, paused, err := d.cfg.Temporal.LastAction(ctx, ScheduleReconcile)
+	var e *egress.Error
+	switch {
+	case errors.As(err, &e) && e.Reason == egress.NotFound:
+		return warn(fmt.Sprintf("there is no schedule %q: egresses that were started elsewhere are not adopted", ScheduleReconcile),
+			"a worker makes it unless REELKEEPER_RECONCILE_EVERY is off")
+	case err != nil:
+		return warn("not checked: "+err.Error(), seeTemporal)
+	case paused:
+		return failed(fmt.Sprintf("the schedule %q is paused", ScheduleReconcile), "temporal schedule toggle --unpause --schedule-id "+ScheduleReconcile)
+	}
+	ago := time.Since(last)
+	found := fmt.Sprintf("the schedule %q, every %s, last did something %s ago", ScheduleReconcile, every, ago.Round(time.Second))
+	if ago > 3*every+scheduleSlack {
+		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+ScheduleReconcile)
+	}
+	return ok(found)
+}
+
+// days is a duration as retentions are spoken of.
+func days(d time.Duration) string {
+	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
+}

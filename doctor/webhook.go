@@ -1,0 +1,143 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const (
+	// attemptBudget is how long LiveKit waits for one answer, from its protocol
+	// package 1.54 on.
+	attemptBudget = 10 * time.Second
+	// queueBudget is for how long LiveKit keeps an event that waits behind others.
+	queueBudget = 30 * time.Second
+	// slowWarn is a tenth of the budget; our own endpoint answers within some ms.
+	slowWarn = time.Second
+	// certificateWarn is how early an expiry is said.
+	certificateWarn = 14 * 24 * time.Hour
+)
+
+// Path is how a webhook came through, as far as it came.
+type Path struct {
+	URL              string          `json:"url"`
+	Address          string          `json:"address,omitempty"` // that was connected to
+	DNS              egress.Duration `json:"dns"`
+	Connect          egress.Duration `json:"connect"`
+	TLS              egress.Duration `json:"tls"`
+	Total            egress.Duration `json:"total"` // until the answer's header
+	Status           int             `json:"status,omitempty"`
+	CertificateUntil *time.Time      `json:"certificate_until,omitempty"`
+
+	location string // where it was redirected to
+	ours     bool   // our own endpoint answered, and no proxy
+}
+
+// webhook posts an event as LiveKit would, on both ways that its events take: the
+// project's own webhook, and a path below it as each request has one of its own. The
+// endpoint knows the event for a probe and hands it to nobody.
+func (d *Doctor) webhook(ctx context.Context) Finding {
+	switch {
+	case d.cfg.PublicURL == "":
+		return notChecked("REELKEEPER_PUBLIC_URL")
+	case d.cfg.APIKey == "" || d.cfg.APISecret == "":
+		return notChecked("LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
+	}
+	project := strings.TrimSuffix(d.cfg.PublicURL, "/") + egress.WebhookPath
+	own := egress.Token{RequestID: noRoom, Part: 1, MAC: "probe"}.URL(d.cfg.PublicURL)
+	var worst Finding
+	for i, url := range []string{project, own} {
+		p, err := d.probe(ctx, url)
+		f := judge(p, err)
+		f.Path = &p
+		if i == 0 || f.Status != OK && worst.Status == OK || f.Status == Fail {
+			worst = f
+		}
+		if worst.Status == Fail {
+			return worst
+		}
+	}
+	return worst
+}
+
+// probe posts one event and follows it.
+func (d *Doctor) probe(ctx context.Context, url string) (Path, error) {
+	p := Path{URL: redacted(url)}
+	body, token, err := d.event()
+	if err != nil {
+		return p, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptBudget)
+	defer cancel()
+	steps := &trail{began: map[string]time.Time{}}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, steps.trace()), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return p, err
+	}
+	req.Header.Set("Authorization", token)
+	req.Header.Set("Content-Type", "application/webhook+json")
+	req.Header.Set("User-Agent", "LiveKit")
+	client := d.client()
+	defer client.CloseIdleConnections()
+	began := time.Now()
+	res, err := client.Do(req)
+	steps.tell(&p)
+	p.Total = egress.Duration(time.Since(began))
+	if err != nil {
+		return p, err
+	}
+	defer res.Body.Close()
+	_, _ = io.CopyN(io.Discard, res.Body, 1<<10) // the status is the answer
+	p.Status, p.location, p.ours = res.StatusCode, redacted(res.Header.Get("Location")), res.Header.Get(egress.HeaderEndpoint) != ""
+	if res.TLS != nil && len(res.TLS.PeerCertificates) > 0 {
+		until := res.TLS.PeerCertificates[0].NotAfter
+		p.CertificateUntil = &until
+	}
+	return p, nil
+}
+
+// event is a probe and its token, as LiveKit signs.
+func (d *Doctor) event() (body []byte, token string, err error) {
+	body, err = json.Marshal(map[string]string{
+		"event": egress.EventProbe, "id": "EV_" + rand.Text()[:12], "createdAt": fmt.Sprint(time.Now().Unix()),
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("encode probe: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	token, err = auth.NewAccessToken(d.cfg.APIKey, d.cfg.APISecret).
+		SetValidFor(5 * time.Minute).
+		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	if err != nil {
+		return nil, "", fmt.Errorf("sign probe: %w", err)
+	}
+	return body, token, nil
+}
+
+// client connects anew each time, so that the whole way is measured, and follows no
+// redirect, as LiveKit's sender.
+func (d *Doctor) client() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   &tls.Config{RootCAs: d.cfg.RootCAs},
+			ForceAttemptHTTP2: true,
+			DisableKeepAlives: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

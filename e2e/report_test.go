@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/csv"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// What the operator of a support thread compiled by hand: date, room ID, egress ID.
+func TestTheReportListsTheMissedAndWhoAskedForThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	lost := fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}}
+	w.room("typed", lost)
+	w.room("asked", lost)
+	w.room("told", fakelivekit.RoomScript{})
+
+	ids := map[string]string{}
+	for _, room := range []string{"asked", "told"} {
+		info, err := w.agent().StartRoomCompositeEgress(w.ctx(), composite(room).(*livekit.RoomCompositeEgressRequest))
+		require.NoError(t, err)
+		ids[info.GetEgressId()] = room
+	}
+	started := w.starter("", "start", "room-composite", "--room", "typed", "--file", "x.mp4", "--id", "typed")
+	require.Zero(t, started.status, started.err)
+	for id, room := range ids {
+		require.NoError(t, w.fake.EndCall(room))
+		w.starter("", "wait", id)
+	}
+	require.NoError(t, w.fake.EndCall("typed"))
+	require.Zero(t, w.starter("", "wait", "typed").status)
+
+	var report said
+	w.want("both are missed", func() bool {
+		report = w.starter("", "report", "--csv")
+		return strings.Count(report.out, "\n") == 3
+	})
+	require.Equal(t, 3, report.status)
+	require.Equal(t, "starter: 2 missed, 0 lost, 0 stuck\n", report.err)
+	lines, err := csv.NewReader(strings.NewReader(report.out)).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, []string{"date", "room_id", "room", "egress_id", "class", "late_seconds", "status", "request_id", "api_key", "identity"}, lines[0])
+	for _, line := range lines[1:] {
+		ended, err := time.Parse(time.RFC3339, line[0])
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now(), ended, 2*time.Minute)
+		require.True(t, strings.HasPrefix(line[1], "RM_"), line)
+		require.Contains(t, []string{"typed", "asked"}, line[2])
+		require.True(t, strings.HasPrefix(line[3], egress.IDPrefix), line)
+		require.Contains(t, egress.Misses(), egress.Missed(line[4]))
+		require.Equal(t, apiKey, line[8])
+		require.Equal(t, line[2] == "typed", line[7] == "typed")
+		require.Equal(t, line[2] == "typed", line[9] != "", "the user at the command line; an SDK's own token names nobody")
+	}
+	require.Equal(t, 2, w.starter("", "list", "--lost", "--status", "EGRESS_ACTIVE").status)
+	require.Equal(t, "no recordings\n", w.starter("", "list", "--lost").out)
+}
+
+// The canary of the webhook's way, beside the whole that ships, until Ctrl-C.
+func TestTheDoctorWatchesUntilItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	once := w.starter("", "doctor", "--only", "webhook", "--only", "livekit", "--only", "clock")
+	require.Zero(t, once.status, once.out+once.err)
+
+	cmd := exec.CommandContext(t.Context(), binary(t, "starter"), "doctor", "--watch", "--every", "1s")
+	for name, value := range w.environ {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	require.Contains(t, lines.Text(), "Z ok "+w.door.URL+"/webhooks/livekit answered 200")
+	w.door.Close()
+	require.True(t, lines.Scan())
+	require.Contains(t, lines.Text(), "Z ok -> fail "+w.door.URL+"/webhooks/livekit cannot be reached: the connection is refused")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	require.False(t, lines.Scan())
+	require.NoError(t, cmd.Wait(), "to be told to stop is no failure")
+}

@@ -1,0 +1,76 @@
+package recordings
+
+import (
+	"context"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Retention is for how long the namespace keeps workflows that are over.
+func (c *Client) Retention(ctx context.Context) (time.Duration, error) {
+	d, err := c.Temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.Namespace})
+	if err != nil {
+		return 0, asError("describe namespace "+c.Namespace, err)
+	}
+	return d.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
+}
+
+// LackingSearchAttributes is the command that makes the search attributes which the
+// namespace lacks, empty where it lacks none.
+func (c *Client) LackingSearchAttributes(ctx context.Context) (string, error) {
+	missing, err := c.lacking(ctx)
+	if err != nil || len(missing) == 0 {
+		return "", err
+	}
+	return c.command(missing), nil
+}
+
+// LastPolls is when a worker last asked a task queue for workflow tasks and for
+// activities. The server remembers it for 5 min; zero where there was none.
+func (c *Client) LastPolls(ctx context.Context, queue string) (workflows, activities time.Time, err error) {
+	if workflows, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW); err != nil {
+		return workflows, activities, err
+	}
+	activities, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	return workflows, activities, err
+}
+
+func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQueueType) (time.Time, error) {
+	var last time.Time
+	q, err := c.Temporal.DescribeTaskQueue(ctx, queue, kind)
+	if err != nil {
+		return last, asError("describe task queue "+queue, err)
+	}
+	for _, p := range q.GetPollers() {
+		if at := p.GetLastAccessTime().AsTime(); at.After(last) {
+			last = at
+		}
+	}
+	return last, nil
+}
+
+// LastAction is when a schedule last did something, or was made, how often it should,
+// and whether it is paused. One that does not exist is an error of reason NotFound.
+func (c *Client) LastAction(ctx context.Context, schedule string) (last time.Time, every time.Duration, paused bool, err error) {
+	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, schedule).Describe(ctx)
+	if ReasonOf(asError("", err)) == egress.NotFound {
+		return last, every, paused, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + schedule}
+	}
+	if err != nil {
+		return last, every, paused, asError("describe schedule "+schedule, err)
+	}
+	last = d.Info.CreatedAt
+	for _, a := range d.Info.RecentActions {
+		if a.ActualTime.After(last) {
+			last = a.ActualTime
+		}
+	}
+	if s := d.Schedule.Spec; s != nil && len(s.Intervals) > 0 {
+		every = s.Intervals[0].Every
+	}
+	return last, every, d.Schedule.State != nil && d.Schedule.State.Paused, nil
+}

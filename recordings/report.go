@@ -1,0 +1,163 @@
+package recordings
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Report is how the recordings of a span of time went, as visibility alone knows it.
+// Every egress is in one of four: running, settled, refused, or broken off.
+type Report struct {
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+
+	Egresses  int `json:"egresses"`   // all that ran in that time, whenever they began
+	Running   int `json:"running"`    // have no verdict yet
+	Settled   int `json:"settled"`    // have one
+	Refused   int `json:"refused"`    // LiveKit did not start them
+	BrokenOff int `json:"broken_off"` // their workflow was terminated or timed out, so nobody watched the end
+
+	Verdicts map[egress.Status]int `json:"verdicts"`
+	EndedBy  map[egress.Source]int `json:"ended_by"`
+
+	Missed     int                   `json:"missed"`      // settled, and LiveKit's webhook had not come
+	MissedRate float64               `json:"missed_rate"` // of the settled, from 0 to 1
+	Classes    map[egress.Missed]int `json:"missed_by_class"`
+	Lateness   Lateness              `json:"lateness"`
+	Lost       int                   `json:"lost"`
+	Stuck      int                   `json:"stuck"` // wait for a person, running or settled
+
+	Misses []Miss `json:"misses"` // newest first
+}
+
+// Lateness is how long after their end we heard of egresses, by nearest rank. Lost
+// ones are left out: nobody knows when they ended. Zero where there is none.
+type Lateness struct {
+	P50   egress.Duration `json:"p50"`
+	P99   egress.Duration `json:"p99"`
+	Worst egress.Duration `json:"worst"`
+}
+
+// Miss is an egress whose end LiveKit's webhook did not tell us in time.
+type Miss struct {
+	Date      time.Time       `json:"date"` // of its end, in UTC
+	RoomID    string          `json:"room_id,omitempty"`
+	Room      string          `json:"room,omitempty"`
+	EgressID  string          `json:"egress_id"`
+	RequestID string          `json:"request_id"`
+	Status    egress.Status   `json:"status"`
+	Class     egress.Missed   `json:"class"`
+	Late      egress.Duration `json:"late"` // unknown, and so zero, until it has been delivered
+	AskedBy   *egress.Asker   `json:"asked_by,omitempty"`
+}
+
+// Drift reports whether anything is not as it should be: missed, lost or stuck.
+func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck > 0 }
+
+// Report reads visibility, page by page: no result, no history, no worker.
+func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, error) {
+	var rows []Row
+	for row, err := range c.List(ctx, Filter{RanSince: since, Until: until}) {
+		if err != nil {
+			return Report{}, err
+		}
+		rows = append(rows, row)
+	}
+	return ReportOf(rows, since, until), nil
+}
+
+// ReportOf counts rows. A run that went on as another one is the other's: it is left
+// out.
+func ReportOf(rows []Row, since, until time.Time) Report {
+	r := Report{
+		Since: since.UTC(), Until: until.UTC(),
+		Verdicts: map[egress.Status]int{}, EndedBy: map[egress.Source]int{}, Classes: map[egress.Missed]int{}, Misses: []Miss{},
+	}
+	var late []egress.Duration
+	for _, row := range rows {
+		if row.Workflow == workflowContinued {
+			continue
+		}
+		r.add(row)
+		if row.Memo != nil && row.Status != egress.Lost {
+			late = append(late, row.Memo.Late)
+		}
+	}
+	slices.Sort(late)
+	r.Lateness = Lateness{P50: quantile(late, 0.5), P99: quantile(late, 0.99), Worst: quantile(late, 1)}
+	if r.Settled > 0 {
+		r.MissedRate = float64(r.Missed) / float64(r.Settled)
+	}
+	slices.SortStableFunc(r.Misses, func(a, b Miss) int { return b.Date.Compare(a.Date) })
+	return r
+}
+
+// Temporal's statuses that say more of a row than that it is over, as rows spell them.
+const (
+	workflowRunning   = "running"
+	workflowFailed    = "failed"
+	workflowContinued = "continuedasnew"
+)
+
+func (r *Report) add(row Row) {
+	r.Egresses++
+	if row.Stuck {
+		r.Stuck++
+	}
+	switch {
+	case row.EndedBy != "":
+		r.settle(row)
+	case row.Workflow == workflowRunning:
+		r.Running++
+	case row.Workflow == workflowFailed:
+		r.Refused++
+	default:
+		r.BrokenOff++
+	}
+}
+
+func (r *Report) settle(row Row) {
+	r.Settled++
+	r.Verdicts[row.Status]++
+	r.EndedBy[row.EndedBy]++
+	if row.Status == egress.Lost {
+		r.Lost++
+	}
+	if row.Missed == "" {
+		return
+	}
+	r.Missed++
+	r.Classes[row.Missed]++
+	r.Misses = append(r.Misses, missOf(row))
+}
+
+// missOf dates a miss by its end. Without the memo, which comes with the delivery,
+// the workflow's own times are the nearest that is known.
+func missOf(row Row) Miss {
+	m := Miss{
+		Date: row.StartedAt, Room: row.Room, EgressID: row.EgressID, RequestID: row.RequestID,
+		Status: row.Status, Class: row.Missed, AskedBy: row.AskedBy,
+	}
+	if row.ClosedAt != nil {
+		m.Date = *row.ClosedAt
+	}
+	if row.Memo != nil {
+		m.Date, m.RoomID, m.Late = row.Memo.EndedAt, row.Memo.RoomID, row.Memo.Late
+	}
+	m.Date = m.Date.UTC()
+	return m
+}
+
+// quantile is the nearest rank of a sorted list, zero of an empty one.
+func quantile[T cmp.Ordered](sorted []T, q float64) T {
+	if len(sorted) == 0 {
+		var zero T
+		return zero
+	}
+	return sorted[max(int(math.Ceil(q*float64(len(sorted)))), 1)-1]
+}

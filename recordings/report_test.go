@@ -1,0 +1,155 @@
+package recordings
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func hour(h int) time.Time { return time.Date(2026, 3, 4, h, 0, 0, 0, time.FixedZone("CET", 3600)) }
+
+// settled is a row of an egress that ended at an hour, and was heard of that late.
+func settled(id string, status egress.Status, by egress.Source, missed egress.Missed, ended int, late time.Duration) Row {
+	closed := hour(ended).Add(time.Hour)
+	return Row{
+		RequestID: id, EgressID: "EG_" + id, Room: "daily", Status: status, EndedBy: by, Missed: missed, Workflow: "completed",
+		StartedAt: hour(0), ClosedAt: &closed, AskedBy: egress.AskedBy("APIkey", "ann"),
+		Memo: &egress.Memo{RoomID: "RM_" + id, EndedAt: hour(ended), Late: egress.Duration(late), Missed: missed},
+	}
+}
+
+func TestAReportCountsEveryEgressOnce(t *testing.T) {
+	t.Parallel()
+	delivering := settled("e", "EGRESS_COMPLETE", egress.FromReconcile, egress.MissedDown, 5, 0)
+	delivering.Workflow, delivering.ClosedAt, delivering.Memo, delivering.Stuck = "running", nil, nil, true
+	rows := []Row{
+		settled("a", "EGRESS_COMPLETE", egress.FromWebhook, "", 1, 40*time.Millisecond),
+		settled("b", "EGRESS_COMPLETE", egress.FromPoll, egress.MissedSlow, 2, 21*time.Second),
+		settled("c", "EGRESS_FAILED", egress.FromPoll, egress.MissedSlow, 3, 60*time.Second),
+		settled("d", egress.Lost, egress.FromTimeout, egress.MissedUntried, 4, 0),
+		delivering,
+		{RequestID: "f", Workflow: "running", Status: "EGRESS_ACTIVE"},
+		{RequestID: "g", Workflow: "running", Stuck: true},
+		{RequestID: "h", Workflow: "failed"},
+		{RequestID: "i", Workflow: "terminated"},
+		{RequestID: "f", Workflow: "continuedasnew", Status: "EGRESS_ACTIVE"},
+	}
+	r := ReportOf(rows, hour(0), hour(10))
+	counts := [...]int{r.Egresses, r.Running, r.Settled, r.Refused, r.BrokenOff, r.Missed, r.Lost, r.Stuck}
+	if want := [...]int{9, 2, 5, 1, 1, 4, 1, 2}; counts != want {
+		t.Errorf("got %v, want %v", counts, want)
+	}
+	if r.MissedRate != 0.8 || !r.Drift() {
+		t.Errorf("got the rate %v", r.MissedRate)
+	}
+	if want := map[egress.Status]int{"EGRESS_COMPLETE": 3, "EGRESS_FAILED": 1, egress.Lost: 1}; !maps.Equal(r.Verdicts, want) {
+		t.Errorf("got %v", r.Verdicts)
+	}
+	if want := map[egress.Source]int{egress.FromWebhook: 1, egress.FromPoll: 2, egress.FromTimeout: 1, egress.FromReconcile: 1}; !maps.Equal(r.EndedBy, want) {
+		t.Errorf("got %v", r.EndedBy)
+	}
+	if want := map[egress.Missed]int{egress.MissedSlow: 2, egress.MissedUntried: 1, egress.MissedDown: 1}; !maps.Equal(r.Classes, want) {
+		t.Errorf("got %v", r.Classes)
+	}
+	if want := (Lateness{egress.Duration(21 * time.Second), egress.Duration(time.Minute), egress.Duration(time.Minute)}); r.Lateness != want {
+		t.Errorf("got %v, want %v without the lost one", r.Lateness, want)
+	}
+}
+
+func TestTheMissedAreListedNewestFirstInUTC(t *testing.T) {
+	t.Parallel()
+	undelivered := settled("b", "EGRESS_COMPLETE", egress.FromPoll, egress.MissedDown, 9, 0)
+	undelivered.Memo, undelivered.ClosedAt = nil, nil
+	r := ReportOf([]Row{
+		undelivered,
+		settled("c", "EGRESS_COMPLETE", egress.FromPoll, egress.MissedSlow, 2, time.Second),
+		settled("d", egress.Lost, egress.FromTimeout, egress.MissedUntried, 4, 0),
+	}, hour(0), hour(10))
+	var got []string
+	for _, m := range r.Misses {
+		b, err := json.Marshal(m)
+		must(t, err)
+		got = append(got, string(b))
+	}
+	want := []string{
+		`{"date":"2026-03-04T03:00:00Z","room_id":"RM_d","room":"daily","egress_id":"EG_d","request_id":"d","status":"LOST","class":"never_tried","late":"0s","asked_by":{"api_key":"APIkey","identity":"ann"}}`,
+		`{"date":"2026-03-04T01:00:00Z","room_id":"RM_c","room":"daily","egress_id":"EG_c","request_id":"c","status":"EGRESS_COMPLETE","class":"endpoint_slow","late":"1s","asked_by":{"api_key":"APIkey","identity":"ann"}}`,
+		`{"date":"2026-03-03T23:00:00Z","room":"daily","egress_id":"EG_b","request_id":"b","status":"EGRESS_COMPLETE","class":"endpoint_down","late":"0s","asked_by":{"api_key":"APIkey","identity":"ann"}}`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestAReportOfNothingIsClean(t *testing.T) {
+	t.Parallel()
+	r := ReportOf(nil, hour(1), hour(2))
+	if r.Drift() || r.Egresses != 0 || r.MissedRate != 0 || r.Misses == nil {
+		t.Errorf("got %+v", r)
+	}
+	for name, row := range map[string]Row{
+		"missed": {EndedBy: egress.FromPoll, Missed: egress.MissedLate}, "lost": {EndedBy: egress.FromStop, Status: egress.Lost}, "stuck": {Workflow: "running", Stuck: true},
+	} {
+		if !ReportOf([]Row{row}, hour(1), hour(2)).Drift() {
+			t.Errorf("%s is no drift", name)
+		}
+	}
+}
+
+func TestAQuantileIsTheNearestRank(t *testing.T) {
+	t.Parallel()
+	hundred := make([]int, 100)
+	for i := range hundred {
+		hundred[i] = i + 1
+	}
+	for _, tc := range []struct {
+		list []int
+		q    float64
+		want int
+	}{
+		{nil, 0.5, 0},
+		{[]int{7}, 0, 7}, {[]int{7}, 0.5, 7}, {[]int{7}, 1, 7},
+		{[]int{1, 2}, 0.5, 1}, {[]int{1, 2}, 0.51, 2}, {[]int{1, 2, 3}, 0.5, 2},
+		{hundred, 0.5, 50}, {hundred, 0.99, 99}, {hundred, 1, 100}, {hundred[:99], 0.99, 99},
+	} {
+		if got := quantile(tc.list, tc.q); got != tc.want {
+			t.Errorf("%v of %d: got %d, want %d", tc.q, len(tc.list), got, tc.want)
+		}
+	}
+}
+
+func TestAReportCoversWhatRanInItsTime(t *testing.T) {
+	t.Parallel()
+	id := fresh("report")
+	c, w := real(t)
+	w.open(id)
+	ctx := ctxOf(t, patience)
+	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id), AskedBy: egress.AskedBy("APIkey", "ann")})
+	must(t, err)
+	since := time.Now() // what began before and ended in it is part of it
+	_, err = c.Stop(ctx, id)
+	must(t, err)
+	_, err = c.Wait(ctx, id)
+	must(t, err)
+	if n := awaitRows(t, ctx, c, Filter{Room: id, RanSince: since, Until: since}, 1); n != 1 {
+		t.Errorf("got %d rows", n)
+	}
+	for row, err := range c.List(ctx, Filter{Room: id, RanSince: since}) {
+		must(t, err)
+		if row.Memo == nil || row.AskedBy == nil || *row.AskedBy != *egress.AskedBy("APIkey", "ann") {
+			t.Errorf("got the memo %+v, asked by %+v", row.Memo, row.AskedBy)
+		}
+	}
+	if n := awaitRows(t, ctx, c, Filter{Room: id, RanSince: time.Now().Add(time.Hour)}, 0); n != 0 {
+		t.Errorf("it was over before, and is listed %d times", n)
+	}
+	r, err := c.Report(ctx, since, time.Now())
+	must(t, err)
+	if r.Egresses == 0 {
+		t.Errorf("got %+v", r)
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/doctor"
+)
+
+// canaryEvery is how often the way of the webhooks is looked at by --watch.
+const canaryEvery = 30 * time.Second
+
+// examiner is what the doctor's command asks; *doctor.Doctor is one.
+type examiner interface {
+	Run(ctx context.Context, only ...doctor.Check) []doctor.Finding
+	Watch(ctx context.Context, every time.Duration, say func(doctor.Change) error) error
+}
+
+// doctorCommand changes nothing, anywhere. Warnings leave its exit status at 0.
+func (d deps) doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "examine settings, LiveKit, Temporal and the way of the webhooks; exit status 3 when something is not well",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "only", Usage: "run this `CHECK` alone: " + checkList() + "; may be repeated"},
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "look at the way of the webhooks again and again, and print a line when it changes"},
+			&cli.DurationFlag{Name: "every", Usage: "with --watch: look each `DURATION`", Value: canaryEvery},
+			jsonFlag("print JSON; with --watch one object a line"),
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			only, err := readChecks(c)
+			if err != nil {
+				return err
+			}
+			environ, err := d.environment()
+			if err != nil {
+				return err
+			}
+			doc, end, err := d.examine(environ)
+			if err != nil {
+				return err
+			}
+			defer end()
+			if c.Bool("watch") {
+				return doc.Watch(ctx, c.Duration("every"), d.sayChange(c.Bool("json")))
+			}
+			return d.printFindings(c, doc.Run(ctx, only...))
+		},
+	}
+}
+
+// readChecks reads the flags of the doctor.
+func readChecks(c *cli.Command) ([]doctor.Check, error) {
+	if err := wantArgs(c); err != nil {
+		return nil, err
+	}
+	var only []doctor.Check
+	for _, name := range c.StringSlice("only") {
+		check := doctor.Check(name)
+		if !slices.Contains(doctor.Checks(), check) {
+			return nil, invalid("--only", "%q is none; want one of %s", name, checkList())
+		}
+		only = append(only, check)
+	}
+	switch every := c.Duration("every"); {
+	case c.IsSet("every") && !c.Bool("watch"):
+		return nil, invalid("--every", "goes with --watch alone")
+	case every < time.Second:
+		return nil, invalid("--every", "want 1s or more, got %s", every)
+	case c.Bool("watch") && slices.ContainsFunc(only, func(name doctor.Check) bool { return name != doctor.Webhook }):
+		return nil, invalid("--only", "with --watch it is the check %s alone", doctor.Webhook)
+	}
+	return only, nil
+}
+
+func checkList() string {
+	var names []string
+	for _, c := range doctor.Checks() {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (d deps) printFindings(c *cli.Command, findings []doctor.Finding) error {
+	var err error
+	if c.Bool("json") {
+		err = printJSON(d.stdout, findings)
+	} else {
+		err = printFindings(d.stdout, findings)
+	}
+	var ill []string
+	for _, f := range findings {
+		if f.Status == doctor.Fail {
+			ill = append(ill, string(f.Check))
+		}
+	}
+	if err == nil && len(ill) > 0 {
+		return driftError{"not well: " + strings.Join(ill, ", ")}
+	}
+	return err
+}
+
+// printFindings is not a table: what is found, and the fix, are sentences.
+func printFindings(w io.Writer, findings []doctor.Finding) error {
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(w, "%-4s  %s: %s\n", f.Status, f.Check, f.Found); err != nil {
+			return err
+		}
+		if f.Fix == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "      fix: %s\n", f.Fix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sayChange prints one line for a change of state.
+func (d deps) sayChange(asJSON bool) func(doctor.Change) error {
+	return func(c doctor.Change) error {
+		if asJSON {
+			return json.NewEncoder(d.stdout).Encode(c)
+		}
+		state := string(c.Status)
+		if c.Before != "" {
+			state = fmt.Sprintf("%s -> %s", c.Before, c.Status)
+		}
+		line := fmt.Sprintf("%s %s %s", c.At.UTC().Format(time.RFC3339), state, c.Found)
+		if c.Fix != "" {
+			line += "; fix: " + c.Fix
+		}
+		_, err := fmt.Fprintln(d.stdout, line)
+		return err
+	}
+}
