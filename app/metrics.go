@@ -13,6 +13,7 @@ import (
 func (a *App) announceMetrics() {
 	workflow := a.tel.TemporalMetrics().WithTags(a.sdkTags("none"))
 	workflow.Counter(workflows.MetricTwins).Inc(0)
+	workflow.Counter(workflows.MetricStuck).Inc(0)
 	for _, status := range endedStatuses() {
 		for _, source := range egress.Sources() {
 			workflow.WithTags(map[string]string{"status": string(status), "source": string(source)}).Counter(workflows.MetricEnded).Inc(0)

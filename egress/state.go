@@ -53,7 +53,8 @@ type State struct {
 	Stuck       string    `json:"stuck,omitempty"` // why a person should look, in words
 	Done        []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
 	Skipped     []string  `json:"skipped,omitempty"`
-	Twins       []string  `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
+	Twins       []string  `json:"twins,omitempty"`   // other egress IDs of this request, stopped by us
+	Noticed     []Concern `json:"noticed,omitempty"` // what the notification hook is told of it
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.
@@ -65,6 +66,9 @@ type Terms struct {
 	// MissedOnly says that the consumer of the settings hears LiveKit's own webhooks, and
 	// is told of those ends alone that LiveKit did not tell us.
 	MissedOnly bool `json:"missed_only,omitempty"`
+	// Notify says that the notification hook is told of what concerns people. Which hook
+	// that is, is the setting of the worker that tells it.
+	Notify bool `json:"notify,omitempty"`
 }
 
 // StepAnnounce is the delivery step that tells the consumer of the settings.

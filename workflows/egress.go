@@ -51,7 +51,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		case egress.ActLose:
 			e.lose(ctx)
 		case egress.ActMark:
-			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String())
+			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String(), "")
 		case egress.ActLook:
 			e.poll(ctx)
 		case egress.ActNothing:

@@ -47,6 +47,7 @@ type run struct {
 	published    egress.Status // what the search attributes say
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
+	noticing     int // notices whose workflow has not begun
 
 	starting, polling, wake *pending
 	armed                   plan
@@ -126,7 +127,7 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && workflow.AllHandlersFinished(ctx)
+		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
 }
 
 // carry is the input of the next run.

@@ -24,6 +24,7 @@ var (
 const (
 	MetricEnded = "reelkeeper_egress_ended_total" // labels: status, source
 	MetricTwins = "reelkeeper_egress_twins_total"
+	MetricStuck = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
 )
 
 // introduce sets the search attributes that our own starter sets with the start,
@@ -66,6 +67,7 @@ func (e *run) settle(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details())
 	workflow.GetMetricsHandler(ctx).
 		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	e.notify(ctx, e.EndConcern(), "")
 }
 
 // publishVerdict tells the search attributes the verdict, once.
@@ -95,12 +97,15 @@ func (e *run) remember(ctx workflow.Context) error {
 	return nil
 }
 
-// mark makes the egress findable for a person, with the reason in words.
-func (e *run) mark(ctx workflow.Context, why string) {
+// mark makes the egress findable for a person, with the reason in words. A step is
+// named where it is one that waits for them.
+func (e *run) mark(ctx workflow.Context, why, step string) {
 	e.Stuck = why
+	workflow.GetMetricsHandler(ctx).Counter(MetricStuck).Inc(1)
 	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
 	workflow.SetCurrentDetails(ctx, e.Details())
 	e.upsert(ctx, attributeStuck.ValueSet(true))
+	e.notify(ctx, egress.ConcernStuck, step)
 }
 
 // clear takes the mark away.
