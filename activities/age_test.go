@@ -3,6 +3,7 @@ package activities_test
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,8 +62,12 @@ func (k *teller) ages() map[string]float64 {
 
 func TestTheAgeOfAnEndIsMeasuredOnceItIsTaken(t *testing.T) {
 	t.Parallel()
-	status := http.StatusServiceUnavailable
-	url := at(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	var takes atomic.Bool
+	url := at(t, func(w http.ResponseWriter, _ *http.Request) {
+		if !takes.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
 	k := newTeller(t, url)
 	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: []*lk.WebhookConfig{{Url: url, SigningKey: consumerKey}}})
 	require.NoError(t, err)
@@ -75,7 +80,7 @@ func TestTheAgeOfAnEndIsMeasuredOnceItIsTaken(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, k.ages(), "nobody has taken it")
 
-	status = http.StatusOK
+	takes.Store(true)
 	_, err = k.env.ExecuteActivity(k.tell.Announce, hourOld)
 	require.NoError(t, err)
 	_, err = k.env.ExecuteActivity(k.tell.Tell, toTheirs)

@@ -72,3 +72,24 @@ func TestPeopleAreToldOfAMissedWebhookThoughTheHookWasDown(t *testing.T) {
 	requireNone(t, canary, w.log.String())
 	requireNone(t, canary, w.metrics())
 }
+
+// Nothing holds the workflow open here but that its notice must have begun.
+func TestPeopleAreToldOfALossThatNobodyElseIsToldOf(t *testing.T) {
+	t.Parallel()
+	hook := newChat(t, 0)
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_NOTIFY_URL"] = hook.URL
+		delete(environ, "REELKEEPER_ANNOUNCE_URL")
+	})
+	w.startWorker()
+	w.room("dead", fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
+	w.start("dead")
+
+	v := w.verdict("dead")
+
+	require.Equal(t, egress.Lost, v.Status)
+	require.Empty(t, v.Delivered)
+	w.want("the hook has taken it", func() bool { return len(hook.said()) > 0 })
+	require.Contains(t, hook.said()[0], "Recording lost: egress "+v.EgressID)
+	require.Contains(t, hook.said()[0], "Evidence: "+v.Because)
+}
