@@ -15,6 +15,7 @@ import (
 
 	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -22,11 +23,14 @@ import (
 // DeliveryConfig is what the delivery steps work with.
 type DeliveryConfig struct {
 	AnnounceURL string // where the consumer of the settings takes `egress_ended`
+	NotifyURL   string // the notification hook; may hold a token
 	SigningKey  string // name of the key by which announcements are signed where none is named
 	Keys        map[string]string
 	Opener      Opener
 	// Timeout bounds one request. Default: 10 s, LiveKit's own from protocol 1.54 on.
 	Timeout time.Duration
+	// Meter makes MetricAge. Default: none, and nothing is measured.
+	Meter metric.Meter
 	// Client connects to hosts that requests name: it refuses inner ones. Default: one
 	// that connects anywhere, as to AnnounceURL.
 	Client *http.Client
@@ -35,26 +39,35 @@ type DeliveryConfig struct {
 // Delivery holds the activities that tell the consumers.
 type Delivery struct {
 	cfg   DeliveryConfig
-	own   *http.Client // to AnnounceURL, which the operator chose
+	age   *age
+	own   *http.Client // to AnnounceURL and NotifyURL, which the operator chose
 	named *http.Client // to what a request names
 }
 
-// NewDelivery makes the activities.
-func NewDelivery(cfg DeliveryConfig) *Delivery {
+// NewDelivery makes the activities. It fails where the meter does.
+func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
+	age, err := newAge(cfg.Meter)
+	if err != nil {
+		return nil, err
+	}
 	own := &http.Client{
 		Timeout: cmp.Or(cfg.Timeout, 10*time.Second),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // a consumer that moved is told so by the failure
 		},
 	}
-	return &Delivery{cfg: cfg, own: own, named: cmp.Or(cfg.Client, own)}
+	return &Delivery{cfg: cfg, age: age, own: own, named: cmp.Or(cfg.Client, own)}, nil
 }
 
 // Announce posts an event to the consumer of the settings as LiveKit would have: same
 // body, same signing, same headers. Repeats carry the same event ID, by which a
 // consumer already tells LiveKit's own repeats. Any answer but 2xx is a failure.
 func (d *Delivery) Announce(ctx context.Context, e egress.Event) error {
-	return toTemporal(d.post(ctx, d.own, &livekit.WebhookConfig{Url: d.cfg.AnnounceURL}, e.Raw()))
+	if err := d.post(ctx, d.own, &livekit.WebhookConfig{Url: d.cfg.AnnounceURL}, e.Raw()); err != nil {
+		return toTemporal(err)
+	}
+	d.age.taken(ctx, toConsumer, e)
+	return nil
 }
 
 // TellRequest is the argument of Tell.
@@ -80,7 +93,11 @@ func (d *Delivery) Tell(ctx context.Context, in TellRequest) error {
 	if err != nil {
 		return toTemporal(err)
 	}
-	return toTemporal(d.post(ctx, d.named, hooks[in.Webhook], e.Raw()))
+	if err := d.post(ctx, d.named, hooks[in.Webhook], e.Raw()); err != nil {
+		return toTemporal(err)
+	}
+	d.age.taken(ctx, toWebhook, e)
+	return nil
 }
 
 func (d *Delivery) post(ctx context.Context, client *http.Client, to *livekit.WebhookConfig, body []byte) error {
@@ -97,7 +114,7 @@ func (d *Delivery) post(ctx context.Context, client *http.Client, to *livekit.We
 	req.Header.Set("User-Agent", "LiveKit")
 	res, err := client.Do(req)
 	if err != nil {
-		return unreached(err)
+		return unreached("the consumer", err)
 	}
 	defer res.Body.Close()
 	// The answer's text is the consumer's own affair; reading some of it lets the
@@ -130,12 +147,12 @@ func (d *Delivery) sign(key string, body []byte) (string, error) {
 
 // unreached is a request that got no answer. Its URL is left out, which the client's
 // own error would show whole; the reason behind it stays.
-func unreached(err error) error {
+func unreached(who string, err error) error {
 	if refused, ok := errors.AsType[*egress.Error](err); ok {
 		return refused
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return &egress.Error{Reason: egress.Consumer, Message: "the consumer could not be reached", Err: err}
+	return &egress.Error{Reason: egress.Consumer, Message: who + " could not be reached", Err: err}
 }

@@ -65,9 +65,10 @@ func announce(t *testing.T, url string, e egress.Event) error {
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Timeout: time.Second})
+	d, err := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Timeout: time.Second})
+	require.NoError(t, err)
 	env.RegisterActivity(d.Announce)
-	_, err := env.ExecuteActivity(d.Announce, e)
+	_, err = env.ExecuteActivity(d.Announce, e)
 	return err
 }
 
@@ -201,9 +202,10 @@ func TestAKeyThatCannotSignIsOurOwnFault(t *testing.T) {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
-	d := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: refusing(t), SigningKey: consumerKey, Keys: map[string]string{consumerKey: ""}})
+	d, err := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: refusing(t), SigningKey: consumerKey, Keys: map[string]string{consumerKey: ""}})
+	require.NoError(t, err)
 	env.RegisterActivity(d.Announce)
-	_, err := env.ExecuteActivity(d.Announce, ended(t, time.Now()))
+	_, err = env.ExecuteActivity(d.Announce, ended(t, time.Now()))
 	_, e := failed(t, err)
 	require.Equal(t, egress.Internal, e.Reason)
 }

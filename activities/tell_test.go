@@ -25,10 +25,11 @@ func tell(t *testing.T, client *http.Client, which int, hooks ...*lk.WebhookConf
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d := activities.NewDelivery(activities.DeliveryConfig{
+	d, err := activities.NewDelivery(activities.DeliveryConfig{
 		SigningKey: "ours", Keys: map[string]string{"ours": "our secret, which nobody else knows", consumerKey: consumerSecret},
 		Opener: keys(t), Timeout: time.Second, Client: client,
 	})
+	require.NoError(t, err)
 	env.RegisterActivity(d.Tell)
 	_, err = env.ExecuteActivity(d.Tell, activities.TellRequest{RequestID: requestID, Input: in, Webhook: which, Event: ended(t, time.Now())})
 	return err

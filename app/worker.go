@@ -31,7 +31,10 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		a.log.Info("search attributes created", "names", created)
 	}
 	a.announceMetrics()
-	main, poll := a.workers()
+	main, poll, err := a.workers()
+	if err != nil {
+		return err
+	}
 	for _, w := range []worker.Worker{main, poll} {
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("start worker: %w", err)
@@ -45,7 +48,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 
 // workers are the two of a worker process: polls have a queue of their own, whose
 // rate the server bounds over all workers.
-func (a *App) workers() (main, poll worker.Worker) {
+func (a *App) workers() (main, poll worker.Worker, err error) {
 	terms := a.terms()
 	lk := activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
@@ -57,21 +60,29 @@ func (a *App) workers() (main, poll worker.Worker) {
 		SearchEvery: a.cfg.Start.SearchEvery,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
 
+	told, err := activities.NewDelivery(activities.DeliveryConfig{
+		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
+		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
+		Client: a.dialer.Client(announceTimeout), Meter: a.tel.Meter("activities"),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+
+	w := &workflows.Workflows{Terms: terms}
 	main = worker.New(a.temporal, egress.TaskQueue, options())
-	main.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
-	main.RegisterActivity(activities.NewDelivery(activities.DeliveryConfig{
-		AnnounceURL: a.cfg.Announce.URL, SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
-		Client: a.dialer.Client(announceTimeout),
-	}))
+	main.RegisterActivity(told)
 
 	opts := options()
 	opts.DisableWorkflowWorker = true
 	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
 	poll = worker.New(a.temporal, egress.PollQueue, opts)
 	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
-	return main, poll
+	return main, poll, nil
 }
 
 // livekit is LiveKit, as we ask it ourselves. share is how old a list of all that is
@@ -97,6 +108,7 @@ func options() worker.Options {
 // terms are what an egress keeps for its life, as this worker is set.
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
+	t.Notify = a.cfg.Announce.NotifyURL != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

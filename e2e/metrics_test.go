@@ -2,6 +2,10 @@ package e2e
 
 import (
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,4 +55,27 @@ func (w *world) series() map[string]string {
 	}
 	require.NotEmpty(w.t, series)
 	return series
+}
+
+// That our own metrics are there is shown in deploy; those of Temporal's SDK are not
+// ours to name, and a newer one may name them otherwise.
+func TestWhatAlertsAndDashboardAskOfTemporalsSDKIsThere(t *testing.T) {
+	t.Parallel()
+	hook := newChat(t, 1)
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_NOTIFY_URL"] = hook.URL })
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
+	w.start("room")
+	w.verdict("room")
+	w.want("the hook has failed once and then taken it", func() bool { return len(hook.said()) > 0 })
+
+	shown := w.metrics()
+	for _, file := range []string{"prometheus/alerts.yml", "grafana/reelkeeper.json"} {
+		b, err := os.ReadFile(filepath.Join("..", "deploy", file))
+		require.NoError(t, err)
+		names := regexp.MustCompile(`\btemporal_[a-z_]+`).FindAllString(string(b), -1)
+		for _, name := range slices.DeleteFunc(names, func(n string) bool { return n == "temporal_failed" || n == "temporal_slow" }) { // reasons of ours
+			require.Contains(t, shown, "\n"+name+"{", file)
+		}
+	}
 }

@@ -75,7 +75,7 @@ const (
 
 // EventProbe is the name of an event that LiveKit never sends: whoever has our keys
 // asks by it whether the way to the webhook endpoint is open.
-const EventProbe = "reelkeeper_probe"
+const EventProbe = "reelkeeper.probe"
 
 // HeaderEndpoint is on every answer of the webhook endpoint, with the value "webhook",
 // so that a proxy's own answer is not taken for ours.

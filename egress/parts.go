@@ -43,7 +43,7 @@ func (s *State) NextPart() {
 	*s = State{
 		Terms: s.Terms, Phase: Requested, Part: s.Part + 1, Parts: append(s.Parts, s.part()),
 		MaxDuration: s.MaxDuration, BoundAt: s.BoundAt, Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
-		Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck,
+		Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck, Noticed: s.Noticed,
 	}
 }
 

@@ -63,6 +63,8 @@ type State struct {
 	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
 	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
 	AskedFrom  time.Time `json:"asked_from,omitzero"`   // from when on a poll asks LiveKit; zero while none is under way
+
+	Noticed []Concern `json:"noticed,omitempty"` // what the notification hook is told of it
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.
@@ -77,6 +79,9 @@ type Terms struct {
 	// Recover is how often a recording is started again, as its next part, when its
 	// egress fails or is lost while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
+	// Notify says that the notification hook is told of what concerns people. Which hook
+	// that is, is the setting of the worker that tells it.
+	Notify bool `json:"notify,omitempty"`
 }
 
 // StepAnnounce is the delivery step that tells the consumer of the settings.

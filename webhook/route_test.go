@@ -214,7 +214,7 @@ func TestAProbeIsAnsweredAndTouchesNothing(t *testing.T) {
 	t.Parallel()
 	for _, at := range []func(*bench) string{func(*bench) string { return project }, func(b *bench) string { return b.path("doctor") }} {
 		b := newBench(t)
-		res := b.do(t, b.request(t, at(b), `{"event":"reelkeeper_probe","id":"EV_probe"}`))
+		res := b.do(t, b.request(t, at(b), `{"event":"reelkeeper.probe","id":"EV_probe"}`))
 		require.Equal(t, 200, res.StatusCode)
 		require.Equal(t, "webhook", res.Header.Get(egress.HeaderEndpoint))
 		require.Empty(t, b.temporal.taken())

@@ -148,7 +148,7 @@ func (e *run) hold(ctx workflow.Context, step string, failed error) {
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
-	e.mark(ctx, e.held())
+	e.mark(ctx, e.held(), step)
 	// The context is never cancelled, so that Await cannot fail.
 	_ = workflow.Await(ctx, func() bool { return !e.waits(step) })
 	if len(e.waiting) == 0 {
@@ -204,5 +204,5 @@ func (e *run) drain(ctx workflow.Context) error {
 	}
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}
-	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	return workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
 }

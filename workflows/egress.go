@@ -74,7 +74,7 @@ func (e *run) watch(ctx workflow.Context) error {
 		case egress.ActLose:
 			e.lose(ctx)
 		case egress.ActMark:
-			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String())
+			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String(), "")
 		case egress.ActLook:
 			e.poll(ctx)
 		case egress.ActSettle:

@@ -82,3 +82,12 @@ var relayOptions = workflow.ActivityOptions{
 	RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 2},
 	Summary:                "relay an event to the caller's webhook",
 }
+
+// noticeOptions: the hook may be down as long as a consumer; how long in all it is
+// tried is the same setting (REELKEEPER_ANNOUNCE_FOR). An answer that no repeat mends
+// by itself names a longer delay.
+var noticeOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 30 * time.Second,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
+	Summary:             "tell the notification hook, until it takes it",
+}

@@ -50,6 +50,7 @@ type run struct {
 	telling      int           // delivery steps that are under way
 	before       *egress.State // the part before, until the next one has begun
 	toldBefore   bool          // what ended is being told already
+	noticing     int           // notices whose workflow has not begun
 
 	starting, polling, wake *pending
 	armed                   plan
@@ -129,7 +130,7 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.telling == 0 && workflow.AllHandlersFinished(ctx)
+		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.telling == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
 }
 
 // carry is the input of the next run.

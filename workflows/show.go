@@ -28,6 +28,7 @@ const (
 	MetricCorrected = "reelkeeper_egress_corrected_total"
 	// MetricRecovered counts parts that were started since the one before failed or is lost.
 	MetricRecovered = "reelkeeper_egress_recovered_total"
+	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
 )
 
 // introduce sets the search attributes that our own starter sets with the start,
@@ -70,6 +71,7 @@ func (e *run) settle(ctx workflow.Context) {
 	e.explain(ctx)
 	workflow.GetMetricsHandler(ctx).
 		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	e.notify(ctx, e.EndConcern(), "")
 }
 
 // publishVerdict tells the search attributes the verdict, once.
@@ -99,12 +101,15 @@ func (e *run) remember(ctx workflow.Context) error {
 	return nil
 }
 
-// mark makes the egress findable for a person, with the reason in words.
-func (e *run) mark(ctx workflow.Context, why string) {
+// mark makes the egress findable for a person, with the reason in words. A step is
+// named where it is one that waits for them.
+func (e *run) mark(ctx workflow.Context, why, step string) {
 	e.Stuck = why
+	workflow.GetMetricsHandler(ctx).Counter(MetricStuck).Inc(1)
 	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
 	e.explain(ctx)
 	e.upsert(ctx, attributeStuck.ValueSet(true))
+	e.notify(ctx, egress.ConcernStuck, step)
 }
 
 // clear takes the mark away.

@@ -63,6 +63,8 @@ type Announce struct {
 	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
 	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
+
+	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording and stuck one. It may hold a token. Unset: nobody is told."`
 }
 
 // Sealing is how requests, which may hold credentials, are sealed.

@@ -35,6 +35,9 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
+	if checkURL("", c.Announce.NotifyURL, []string{"http", "https"}) != nil { // its path may hold a token: nothing of it is shown
+		return invalid("REELKEEPER_NOTIFY_URL", "want a URL that begins with http:// or https://")
+	}
 	for _, l := range []struct{ name, address string }{
 		{"REELKEEPER_LISTEN", c.Door.Listen},
 		{"REELKEEPER_ADMIN_LISTEN", c.Door.AdminListen},

@@ -1,0 +1,55 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// MetricAge is the time from the end of an egress, by LiveKit's clock, to a consumer's
+// 2xx. Label: to.
+const MetricAge = "reelkeeper_announce_age_seconds"
+
+// ageBuckets go from a webhook that came at once over the 10 min that are worth an alert
+// to the 3 days for which a consumer is tried.
+var ageBuckets = []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600, 72 * 3600}
+
+// recipient is who is told of an end, as the label of MetricAge.
+type recipient string
+
+const (
+	toConsumer recipient = "consumer" // of the settings
+	toWebhook  recipient = "webhook"  // one that the request named
+)
+
+// age records how old an end was when it was taken.
+type age struct{ seconds metric.Float64Histogram }
+
+// newAge makes the instrument; without a meter nothing is recorded.
+func newAge(m metric.Meter) (*age, error) {
+	if m == nil {
+		return &age{}, nil
+	}
+	h, err := m.Float64Histogram(MetricAge, metric.WithUnit("s"),
+		metric.WithDescription("Time from the end of an egress to the consumer's answer that it has taken it."),
+		metric.WithExplicitBucketBoundaries(ageBuckets...))
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", MetricAge, err)
+	}
+	return &age{h}, nil
+}
+
+// taken records an event that was taken now. An event of the way has no end, and some
+// ends have no time.
+func (a *age) taken(ctx context.Context, to recipient, e egress.Event) {
+	info, err := e.Info()
+	if a.seconds == nil || err != nil || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
+		return
+	}
+	a.seconds.Record(ctx, max(0, time.Since(info.EndTime()).Seconds()), metric.WithAttributeSet(attribute.NewSet(attribute.String("to", string(to)))))
+}

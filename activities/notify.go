@@ -1,0 +1,62 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// wrongHookDelay is the wait before a hook is asked again that said no to the request
+// itself, as Slack does (`no_service`, `invalid_token`) once its URL is revoked: that
+// takes a person.
+const wrongHookDelay = 15 * time.Minute
+
+// slackText escapes what Slack and those that speak like it would read as markup: a
+// room's name must not call a channel together.
+var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// Notify posts a notice to the notification hook of the settings, as `{"text": …}`.
+// Any answer but 2xx is a failure, and every failure is tried again. The hook's URL is
+// this worker's own setting and may hold a token: it is in no argument and no error.
+// Twice is harmless: people read the same line again.
+func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
+	if d.cfg.NotifyURL == "" { // another worker may have it
+		return retryIn(&egress.Error{Reason: egress.Consumer, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)
+	}
+	body, err := json.Marshal(map[string]string{"text": slackText.Replace(n.Text())})
+	if err != nil {
+		return toTemporal(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.cfg.NotifyURL, bytes.NewReader(body))
+	if err != nil {
+		return toTemporal(&egress.Error{Reason: egress.Internal, Field: "REELKEEPER_NOTIFY_URL", Message: "is not a URL"})
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := d.own.Do(req)
+	if err != nil {
+		return toTemporal(unreached("the notification hook", err))
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	return hookAnswer(res)
+}
+
+// hookAnswer is what an answer of the hook means. A 4xx that is not about the moment
+// says that the URL is wrong.
+func hookAnswer(res *http.Response) error {
+	var delay time.Duration
+	switch code := res.StatusCode; {
+	case code/100 == 2:
+		return nil
+	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests:
+	case code/100 == 4:
+		delay = wrongHookDelay
+	}
+	return retryIn(&egress.Error{Reason: egress.Consumer, Message: "the notification hook answered " + res.Status}, delay)
+}

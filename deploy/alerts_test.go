@@ -1,0 +1,214 @@
+package deploy_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// stillToCome are metrics that alerts and dashboard use and the code does not count
+// yet. One that it does count is taken off this list, and the list with the last one.
+var stillToCome = []string{
+	"reelkeeper_webhook_missed_total",
+	"reelkeeper_egress_detection_lag_seconds",
+	"reelkeeper_strays_total",
+	"reelkeeper_reconcile_rounds_total",
+	"reelkeeper_unrecorded_rooms",
+}
+
+const (
+	alertsFile    = "deploy/prometheus/alerts.yml"
+	unitTestsFile = "deploy/prometheus/alerts_test.yml"
+	runbookFile   = "docs/operations.md"
+)
+
+// rules is what we read of alerts.yml.
+type rules struct {
+	Groups []struct {
+		Rules []rule `yaml:"rules"`
+	} `yaml:"groups"`
+}
+
+type rule struct {
+	Record      string            `yaml:"record"`
+	Alert       string            `yaml:"alert"`
+	Expr        string            `yaml:"expr"`
+	Labels      map[string]string `yaml:"labels"`
+	Annotations map[string]string `yaml:"annotations"`
+}
+
+// unitTests is what we read of alerts_test.yml.
+type unitTests struct {
+	Tests []struct {
+		Alerts []struct {
+			Alert string `yaml:"alertname"`
+			Fires []any  `yaml:"exp_alerts"`
+		} `yaml:"alert_rule_test"`
+	} `yaml:"tests"`
+}
+
+// allRules are the rules of all groups.
+func allRules(t *testing.T) []rule {
+	t.Helper()
+	var f rules
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, alertsFile)), &f))
+	var all []rule
+	for _, g := range f.Groups {
+		all = append(all, g.Rules...)
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+// alerts are those of them that are alerts.
+func alerts(t *testing.T) []rule {
+	t.Helper()
+	return slices.DeleteFunc(allRules(t), func(r rule) bool { return r.Alert == "" })
+}
+
+// counted are the metrics of ours that the code makes: every instrument is made under
+// a literal name.
+func counted(t *testing.T) []string {
+	t.Helper()
+	name := regexp.MustCompile(`^reelkeeper_[a-z_]+$`)
+	names := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if s, err := strconv.Unquote(lit.Value); err == nil && name.MatchString(s) {
+					names[s] = true
+				}
+			}
+			return true
+		})
+		return nil
+	}))
+	require.NotEmpty(t, names)
+	return slices.Sorted(maps.Keys(names))
+}
+
+// used are our metrics that an expression asks for, without what a histogram's series
+// end in.
+func used(expr string) []string {
+	var names []string
+	for _, n := range regexp.MustCompile(`\breelkeeper_[a-z_]+`).FindAllString(expr, -1) {
+		for _, end := range []string{"_bucket", "_count", "_sum"} {
+			n = strings.TrimSuffix(n, end)
+		}
+		names = append(names, n)
+	}
+	return names
+}
+
+// recorded are the rules' own metrics that an expression asks for.
+func recorded(expr string) []string {
+	return regexp.MustCompile(`\breelkeeper:[a-z0-9_:]+`).FindAllString(expr, -1)
+}
+
+// expressions are all that are asked of Prometheus, by where.
+func expressions(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, r := range allRules(t) {
+		all[r.Alert+r.Record] = r.Expr
+	}
+	for title, expr := range panelExpressions(t) {
+		all["dashboard: "+title] = expr
+	}
+	return all
+}
+
+func TestWhatAlertsAndDashboardAskForIsCounted(t *testing.T) {
+	t.Parallel()
+	known := append(counted(t), stillToCome...)
+	var records []string
+	for _, r := range allRules(t) {
+		records = append(records, r.Record)
+	}
+	for where, expr := range expressions(t) {
+		assert.NotEmpty(t, append(append(used(expr), recorded(expr)...), temporal(expr)...), "%s asks for nothing of ours or Temporal's", where)
+		for _, name := range used(expr) {
+			assert.Contains(t, known, name, where)
+		}
+		for _, name := range recorded(expr) {
+			assert.Contains(t, records, name, where)
+		}
+	}
+}
+
+func TestWhatIsStillToComeHasNotCome(t *testing.T) {
+	t.Parallel()
+	for _, name := range stillToCome {
+		assert.NotContains(t, counted(t), name, "take it off the list stillToCome")
+	}
+}
+
+func TestEveryMetricOfOursIsInTheDocsAndOnTheDashboard(t *testing.T) {
+	t.Parallel()
+	docs := read(t, runbookFile)
+	var shown []string
+	for _, expr := range panelExpressions(t) {
+		shown = append(shown, used(expr)...)
+	}
+	for _, name := range counted(t) {
+		if !strings.Contains(docs, "`"+name+"`") { // without the whole text in the failure
+			t.Errorf("%s does not explain %s", runbookFile, name)
+		}
+	}
+	for _, name := range append(counted(t), stillToCome...) {
+		assert.Contains(t, shown, name, dashboardFile)
+	}
+}
+
+func TestEveryAlertSaysHowUrgentItIsAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	docs := read(t, runbookFile)
+	var names []string
+	for _, a := range alerts(t) {
+		names = append(names, a.Alert)
+		assert.Contains(t, []string{"page", "ticket"}, a.Labels["severity"], a.Alert)
+		assert.NotEmpty(t, a.Annotations["summary"], a.Alert)
+		assert.Equal(t, runbookFile+"#"+strings.ToLower(a.Alert), a.Annotations["runbook"], a.Alert)
+	}
+	var explained []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (Reelkeeper[A-Z]\w+)$`).FindAllStringSubmatch(docs, -1) {
+		explained = append(explained, m[1])
+	}
+	assert.ElementsMatch(t, names, explained, "the headings in %s", runbookFile)
+}
+
+func TestEveryAlertIsShownToFireAndNotTo(t *testing.T) {
+	t.Parallel()
+	var f unitTests
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, unitTestsFile)), &f))
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, test := range f.Tests {
+		for _, a := range test.Alerts {
+			fires[a.Alert] = fires[a.Alert] || len(a.Fires) > 0
+			silent[a.Alert] = silent[a.Alert] || len(a.Fires) == 0
+		}
+	}
+	for _, a := range alerts(t) {
+		assert.True(t, fires[a.Alert], "%s: no test in which it fires", a.Alert)
+		assert.True(t, silent[a.Alert], "%s: no test in which it does not", a.Alert)
+	}
+}

@@ -1,0 +1,129 @@
+package deploy_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const dashboardFile = "deploy/grafana/reelkeeper.json"
+
+// dashboard is what we read of the Grafana dashboard.
+type dashboard struct {
+	UID           string  `json:"uid"`
+	Title         string  `json:"title"`
+	SchemaVersion int     `json:"schemaVersion"`
+	Panels        []panel `json:"panels"`
+	Templating    struct {
+		List []struct {
+			Name  string `json:"name"`
+			Type  string `json:"type"`
+			Query any    `json:"query"`
+		} `json:"list"`
+	} `json:"templating"`
+}
+
+type panel struct {
+	ID          int         `json:"id"`
+	Type        string      `json:"type"`
+	Title       string      `json:"title"`
+	Description string      `json:"description"`
+	GridPos     rectangle   `json:"gridPos"`
+	Datasource  *datasource `json:"datasource"`
+	Targets     []struct {
+		Expr       string      `json:"expr"`
+		RefID      string      `json:"refId"`
+		Datasource *datasource `json:"datasource"`
+	} `json:"targets"`
+}
+
+type rectangle struct{ X, Y, W, H int }
+
+type datasource struct{ Type, UID string }
+
+// fromVariable is the data source that whoever looks at the dashboard has chosen.
+var fromVariable = &datasource{Type: "prometheus", UID: "${datasource}"}
+
+func loadDashboard(t *testing.T) dashboard {
+	t.Helper()
+	var d dashboard
+	require.NoError(t, json.Unmarshal([]byte(read(t, dashboardFile)), &d))
+	require.NotEmpty(t, d.Panels)
+	return d
+}
+
+// panelExpressions are what the panels ask for, by title and letter.
+func panelExpressions(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, p := range loadDashboard(t).Panels {
+		for _, target := range p.Targets {
+			all[p.Title+" "+target.RefID] = target.Expr
+		}
+	}
+	return all
+}
+
+// temporal are the metrics of Temporal's SDK that an expression asks for. That the SDK
+// has them is shown in e2e.
+func temporal(expr string) []string {
+	return regexp.MustCompile(`\btemporal_[a-z_]+`).FindAllString(expr, -1)
+}
+
+func TestTheDashboardHasARowForEachPart(t *testing.T) {
+	t.Parallel()
+	var rows []string
+	for _, p := range loadDashboard(t).Panels {
+		if p.Type == "row" {
+			rows = append(rows, p.Title)
+		}
+	}
+	assert.Equal(t, []string{"Recordings", "Webhooks", "Detection", "Delivery", "Front door", "Reconciler", "Temporal SDK"}, rows)
+}
+
+func TestTheDashboardAsksTheDataSourceThatIsChosen(t *testing.T) {
+	t.Parallel()
+	d := loadDashboard(t)
+	assert.NotEmpty(t, d.UID)
+	assert.NotEmpty(t, d.Title)
+	assert.GreaterOrEqual(t, d.SchemaVersion, 36, "data sources are named by their UID from then on")
+	require.Len(t, d.Templating.List, 1)
+	assert.Equal(t, "datasource", d.Templating.List[0].Name)
+	assert.Equal(t, "datasource", d.Templating.List[0].Type)
+	assert.Equal(t, "prometheus", d.Templating.List[0].Query)
+	for _, p := range d.Panels {
+		if p.Type == "row" {
+			continue
+		}
+		assert.Contains(t, []string{"timeseries", "stat", "heatmap"}, p.Type, p.Title)
+		assert.NotEmpty(t, p.Description, "%s says what to look for", p.Title)
+		assert.Equal(t, fromVariable, p.Datasource, p.Title)
+		assert.NotEmpty(t, p.Targets, p.Title)
+		letters := map[string]bool{}
+		for _, target := range p.Targets {
+			assert.Equal(t, fromVariable, target.Datasource, p.Title)
+			assert.NotEmpty(t, target.Expr, p.Title)
+			assert.False(t, letters[target.RefID], "%s: %s twice", p.Title, target.RefID)
+			letters[target.RefID] = true
+		}
+	}
+}
+
+func TestNoPanelLiesOverAnother(t *testing.T) {
+	t.Parallel()
+	ids, cells := map[int]string{}, map[[2]int]string{}
+	for _, p := range loadDashboard(t).Panels {
+		assert.Empty(t, ids[p.ID], "%s has the ID of another panel", p.Title)
+		ids[p.ID] = p.Title
+		assert.LessOrEqual(t, p.GridPos.X+p.GridPos.W, 24, "%s: Grafana's grid is 24 wide", p.Title)
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				assert.Empty(t, cells[[2]int{x, y}], p.Title)
+				cells[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package egress
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// NoticeType is the workflow that carries one Notice to the notification hook.
+const NoticeType = "Notice" // argument: Notice, no result
+
+const noticePrefix = "egress-notice/"
+
+// NoticeID is the ID of the workflow that carries a notice. It is derived, so that the
+// same notice is one, however often it is asked for.
+func NoticeID(requestID string, c Concern) string { return noticePrefix + requestID + "/" + string(c) }
+
+// Concern is what people are told of by the notification hook.
+type Concern string
+
+// The closed list of concerns.
+const (
+	ConcernMissed Concern = "missed" // LiveKit's egress_ended did not reach us; we found the end ourselves
+	ConcernLost   Concern = "lost"   // the egress is dead, and LiveKit will not say how it ended
+	ConcernStuck  Concern = "stuck"  // a person is waited for
+)
+
+// Concerns lists every Concern.
+func Concerns() []Concern { return []Concern{ConcernMissed, ConcernLost, ConcernStuck} }
+
+// Notice is what people are told of one egress, and all that the text is made of. It
+// holds names, IDs and our own words, and nothing that was redacted elsewhere.
+type Notice struct {
+	Concern   Concern   `json:"concern"`
+	RequestID string    `json:"request_id"`
+	EgressID  string    `json:"egress_id,omitempty"`
+	Kind      Kind      `json:"kind"`
+	Room      string    `json:"room,omitempty"`
+	Status    Status    `json:"status,omitempty"`   // final; empty while it runs
+	EndedBy   Source    `json:"ended_by,omitempty"` // who told us of the end
+	EndedAt   time.Time `json:"ended_at"`           // zero while it runs
+	Late      Duration  `json:"late,omitempty"`
+	Missed    Missed    `json:"missed,omitempty"`
+	Because   string    `json:"because,omitempty"` // evidence of a loss, or why it is stuck
+	Step      string    `json:"step,omitempty"`    // the delivery step that waits for a person
+	// For is how long the notice is tried. Default: as long as an announcement.
+	For Duration `json:"for"`
+}
+
+// EndConcern is what people should be told of a settled egress; empty where there is
+// nothing. Of a loss they are told once: that its webhook did not come goes without saying.
+func (s *State) EndConcern() Concern {
+	switch {
+	case s.Status == Lost:
+		return ConcernLost
+	case s.missed() != "":
+		return ConcernMissed
+	}
+	return ""
+}
+
+// Notice is the notice of a concern. It reports false where the egress began without
+// the hook, or where this has been said already. Saying it is the caller's part, and is
+// noted here.
+func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) {
+	if !s.Notify || c == "" || slices.Contains(s.Noticed, c) {
+		return Notice{}, false
+	}
+	s.Noticed = append(s.Noticed, c)
+	n := Notice{
+		Concern: c, RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, For: s.AnnounceFor,
+		Because: Clip(s.Stuck, maxBecause),
+	}
+	if s.over() {
+		v := s.Verdict(requestID, sum)
+		n.Status, n.EndedBy, n.EndedAt, n.Late, n.Missed = v.Status, v.EndedBy, v.EndedAt, v.Late, v.Missed
+	}
+	if c == ConcernLost {
+		n.Because = Clip(s.LostBecause, maxBecause)
+	}
+	return n, true
+}
+
+// maxBecause keeps the text of a notice below what chat programs cut, 4,000 characters.
+const maxBecause = 2000
+
+// Text tells the notice in words: what happened, to which recording, and what a person
+// can do about it.
+func (n Notice) Text() string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	switch n.Concern {
+	case ConcernMissed:
+		say("Webhook missed: LiveKit's egress_ended of %s did not reach us.", n.what())
+		say("It ended %s at %s. We learned it by %s, %s late. Class: %s.", n.Status, clock(n.EndedAt), n.EndedBy, n.Late.D().Round(time.Second), n.Missed)
+		say("Nothing is lost, and the end is announced as always. Look at it: `starter show %s`. Look for more: `starter list --missed`.", n.RequestID)
+		say("One now and then is LiveKit's way. Several at once: is the webhook endpoint up, quick and reachable from LiveKit?")
+	case ConcernLost:
+		say("Recording lost: %s.", n.what())
+		say("Evidence: %s. We gave it up at %s.", n.Because, clock(n.EndedAt))
+		say("Its consumer is told EGRESS_FAILED. Look at it: `starter show %s`. Look in its storage for what was written, and at LiveKit's egress workers for why one died.", n.RequestID)
+	case ConcernStuck:
+		say("A recording needs a person: %s.", n.what())
+		say("Why: %s.", n.Because)
+		if n.Step == "" {
+			say("It records on. Look at it: `starter show %s`. End it, if nobody wants it: `starter stop %s`.", n.RequestID, n.RequestID)
+			break
+		}
+		say("Look at it: `starter show %s`. Mend the cause, then `starter retry %s %s`, or leave it out: `starter skip %s %s`.",
+			n.RequestID, n.RequestID, n.Step, n.RequestID, n.Step)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// what names the recording as people know it.
+func (n Notice) what() string {
+	id := n.EgressID
+	if id == "" {
+		id = "without an ID yet"
+	}
+	if n.Room == "" {
+		return fmt.Sprintf("egress %s (%s)", id, n.Kind)
+	}
+	return fmt.Sprintf("egress %s (%s of room %q)", id, n.Kind, n.Room)
+}

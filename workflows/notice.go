@@ -1,0 +1,47 @@
+package workflows
+
+import (
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Notice carries one notice to the notification hook, until the hook has taken it. It
+// is a workflow of its own, so that a hook that is down holds up no recording. One that
+// could not be told in its time fails, and is found in Temporal by its type.
+func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
+	opts := noticeOptions
+	opts.ScheduleToCloseTimeout = n.For.D()
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), delivery.Notify, n).Get(ctx, nil)
+	if err != nil {
+		return plainly("notify", err)
+	}
+	return nil
+}
+
+// notify has people told of a concern, where the egress began with a hook. The notice
+// outlives the egress, which waits for no more than that the notice has begun: the
+// server drops a child whose parent has ended before. What becomes of it is nothing to
+// the egress.
+func (e *run) notify(ctx workflow.Context, c egress.Concern, step string) {
+	n, due := e.State.Notice(c, e.id, e.sum)
+	if !due {
+		return
+	}
+	n.Step = step
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            egress.NoticeID(e.id, c),
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:         "tell the notification hook: " + string(c),
+	})
+	began := workflow.ExecuteChildWorkflow(ctx, egress.NoticeType, n).GetChildWorkflowExecution()
+	e.noticing++
+	workflow.GoNamed(ctx, "notice", func(ctx workflow.Context) {
+		if err := began.Get(ctx, nil); err != nil {
+			e.log.Error("notice not begun", "egressID", e.ID, "reason", c, "error", err)
+		}
+		e.noticing--
+	})
+}
