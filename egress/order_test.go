@@ -21,6 +21,9 @@ type life []egress.Observation
 // recordedLives are all egresses whose end is among the recorded webhooks.
 func recordedLives(tb testing.TB) []life {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("hundreds of webhooks are read")
+	}
 	f, err := os.Open("../webhook/testdata/recorded.jsonl.gz")
 	require.NoError(tb, err)
 	defer func() { require.NoError(tb, f.Close()) }()
