@@ -68,6 +68,13 @@ func recording(recorded bool, urls ...string) fakelivekit.Recording {
 	return fakelivekit.Recording{Recorded: recorded, Info: &livekit.EgressInfo{Request: &livekit.EgressInfo_RoomComposite{RoomComposite: r}}}
 }
 
+// unechoed is a recording of a server that is too old to know the request's webhooks.
+func unechoed(url string) fakelivekit.Recording {
+	r := recording(true)
+	r.Request = &livekit.RoomCompositeEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: url}}}
+	return r
+}
+
 func TestTwinsAreWhatRecordsBesideAnotherOfItsRequest(t *testing.T) {
 	t.Parallel()
 	ours := func(id string) string { return "http://127.0.0.1:7980/webhooks/livekit/" + id + "/1/mac" }
@@ -75,14 +82,15 @@ func TestTwinsAreWhatRecordsBesideAnotherOfItsRequest(t *testing.T) {
 		recorded []fakelivekit.Recording
 		want     int
 	}{
-		"none":                           {nil, 0},
-		"one of each":                    {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("b"))}, 0},
-		"two of one":                     {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("b")), recording(true, ours("a"))}, 1},
-		"three of one":                   {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("a")), recording(true, ours("a"))}, 2},
-		"two of two":                     {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("b")), recording(true, ours("a")), recording(true, ours("b"))}, 2},
-		"one that never recorded":        {[]fakelivekit.Recording{recording(true, ours("a")), recording(false, ours("a"))}, 0},
-		"those that are not ours":        {[]fakelivekit.Recording{recording(true, "http://consumer/hook"), recording(true), recording(true)}, 0},
-		"beside a webhook of the caller": {[]fakelivekit.Recording{recording(true, "http://consumer/hook", ours("a")), recording(true, ours("a"))}, 1},
+		"none":                            {nil, 0},
+		"one of each":                     {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("b"))}, 0},
+		"two of one":                      {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("b")), recording(true, ours("a"))}, 1},
+		"three of one":                    {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("a")), recording(true, ours("a"))}, 2},
+		"two of two":                      {[]fakelivekit.Recording{recording(true, ours("a")), recording(true, ours("b")), recording(true, ours("a")), recording(true, ours("b"))}, 2},
+		"one that never recorded":         {[]fakelivekit.Recording{recording(true, ours("a")), recording(false, ours("a"))}, 0},
+		"two, and LiveKit echoes nothing": {[]fakelivekit.Recording{unechoed(ours("a")), unechoed(ours("a"))}, 1},
+		"those that are not ours":         {[]fakelivekit.Recording{recording(true, "http://consumer/hook"), recording(true), recording(true)}, 0},
+		"beside a webhook of the caller":  {[]fakelivekit.Recording{recording(true, "http://consumer/hook", ours("a")), recording(true, ours("a"))}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +135,7 @@ func outcome() ([]row, *consumer) {
 	}
 	return []row{
 		{name: "call-1", kind: egress.KindRoomComposite, egressID: "EG_1", accepted: true, settled: true, delivered: 1, verdict: verdict("EGRESS_COMPLETE", egress.FromWebhook, 100*time.Millisecond, "")},
-		{name: "call-2", kind: egress.KindParticipant, egressID: "EG_2", accepted: true, settled: true, delivered: 1, verdict: verdict("EGRESS_COMPLETE", egress.FromPoll, 2500*time.Millisecond, egress.MissedUnclassified)},
+		{name: "call-2", kind: egress.KindParticipant, egressID: "EG_2", accepted: true, settled: true, delivered: 1, verdict: verdict("EGRESS_COMPLETE", egress.FromPoll, 2500*time.Millisecond, egress.MissedLate)},
 		{name: "call-3", kind: egress.KindWeb, egressID: "EG_3", accepted: true, settled: true, delivered: 2, verdict: verdict(egress.Lost, egress.FromTimeout, time.Second, egress.MissedUnclassified)},
 		{name: "call-4", kind: egress.KindWeb, egressID: "EG_4", accepted: true, err: fmt.Errorf("it still runs")},
 		{name: "call-5", kind: egress.KindWeb, err: fmt.Errorf("LiveKit said no")},
@@ -137,12 +145,19 @@ func outcome() ([]row, *consumer) {
 func TestTheReportCountsWhatBecameOfEachRecording(t *testing.T) {
 	t.Parallel()
 	rows, c := outcome()
-	r := (&demo{seed: 7}).summarize(rows, nil, c)
+	r := (&demo{seed: 7, faults: rates{"zombie": 0.2, "rerun": 0}}).summarize(rows, nil, c)
 	require.Equal(t, report{
 		Accepted: 4, Settled: 3, Delivered: 2, Lost: 1, Missed: 2, Longest: 2.5, Seed: 7,
 		EndedBy: map[egress.Source]int{
 			egress.FromStart: 0, egress.FromWebhook: 1, egress.FromPoll: 1, egress.FromReconcile: 0, egress.FromStop: 0, egress.FromTimeout: 1,
 		},
+		Verdicts: map[egress.Status]int{
+			"EGRESS_COMPLETE": 2, "EGRESS_FAILED": 0, "EGRESS_ABORTED": 0, "EGRESS_LIMIT_REACHED": 0, egress.Lost: 1,
+		},
+		Classes: map[egress.Missed]int{
+			egress.MissedDown: 0, egress.MissedSlow: 0, egress.MissedRefused: 0, egress.MissedUntried: 0, egress.MissedLate: 1, egress.MissedUnclassified: 1,
+		},
+		Faults: rates{"zombie": 0.2},
 	}, r)
 	require.Error(t, r.broken())
 }
@@ -151,16 +166,19 @@ func TestTheReportIsATableForPeopleAndOneObjectForScripts(t *testing.T) {
 	t.Parallel()
 	rows, c := outcome()
 	var table, object bytes.Buffer
-	d := &demo{seed: 7, stdout: &table}
+	d := &demo{seed: 7, faults: rates{"zombie": 0.25}, stdout: &table}
 	require.NoError(t, d.print(rows, d.summarize(rows, nil, c)))
-	for _, want := range []string{"call-1", "EG_2", "LOST", "2 times", "it still runs", "2.5 s", "4 accepted, 3 settled (1 by webhook, 1 by poll, 1 by timeout), 2 delivered exactly once, 1 lost, 0 twins.", "Seed 7."} {
+	for _, want := range []string{"call-1", "EG_2", "LOST", "2 times", "it still runs", "2.5 s", "4 accepted, 3 settled (1 by webhook, 1 by poll, 1 by timeout), 2 delivered exactly once, 1 lost, 0 twins.", "Verdicts: 2 EGRESS_COMPLETE, 1 LOST.", "2 webhooks of an end were missed (1 late, 1 unclassified)", "Seed 7."} {
 		require.Contains(t, table.String(), want)
 	}
 	d.stdout, d.asJSON = &object, true
 	require.NoError(t, d.print(rows, d.summarize(rows, nil, c)))
 	require.Equal(t, 1, strings.Count(object.String(), "\n"))
 	require.JSONEq(t, `{"accepted":4,"settled":3,"delivered":2,"lost":1,"twins":0,"missed_webhooks":2,"longest_detection_seconds":2.5,"seed":7,
-		"ended_by":{"start":0,"webhook":1,"poll":1,"reconcile":0,"stop":0,"timeout":1}}`, object.String())
+		"ended_by":{"start":0,"webhook":1,"poll":1,"reconcile":0,"stop":0,"timeout":1},
+		"verdicts":{"EGRESS_COMPLETE":2,"EGRESS_FAILED":0,"EGRESS_ABORTED":0,"EGRESS_LIMIT_REACHED":0,"LOST":1},
+		"missed_by_class":{"endpoint_down":0,"endpoint_slow":0,"refused":0,"never_tried":0,"late":1,"unclassified":1},
+		"faults":{"zombie":0.25}}`, object.String())
 }
 
 func TestProgressIsPlainLinesWhereThereIsNoTerminal(t *testing.T) {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -34,12 +37,21 @@ type report struct {
 	Missed    int                   `json:"missed_webhooks"`
 	Longest   float64               `json:"longest_detection_seconds"` // from an end to our hearing of it
 	Seed      uint64                `json:"seed"`
+
+	Verdicts map[egress.Status]int `json:"verdicts"`
+	Classes  map[egress.Missed]int `json:"missed_by_class"`
+	Faults   rates                 `json:"faults"` // that were injected, with their rates
+}
+
+// verdicts are those that there can be. A newer LiveKit may add to them.
+func verdicts() []egress.Status {
+	return []egress.Status{"EGRESS_COMPLETE", "EGRESS_FAILED", "EGRESS_ABORTED", "EGRESS_LIMIT_REACHED", egress.Lost}
 }
 
 func (d *demo) summarize(rows []row, recorded []fakelivekit.Recording, c *consumer) report {
-	r := report{Seed: d.seed, EndedBy: map[egress.Source]int{}, Twins: twins(recorded)}
-	for _, s := range egress.Sources() {
-		r.EndedBy[s] = 0
+	r := report{
+		Seed: d.seed, Twins: twins(recorded), Faults: d.struck(),
+		EndedBy: none(egress.Sources()), Verdicts: none(verdicts()), Classes: none(egress.Misses()),
 	}
 	for _, row := range rows {
 		if row.accepted {
@@ -50,6 +62,7 @@ func (d *demo) summarize(rows []row, recorded []fakelivekit.Recording, c *consum
 		}
 		r.Settled++
 		r.EndedBy[row.verdict.EndedBy]++
+		r.Verdicts[row.verdict.Status]++
 		r.Longest = max(r.Longest, row.verdict.Late.D().Seconds())
 		if c.count(row.egressID) == 1 {
 			r.Delivered++
@@ -59,9 +72,26 @@ func (d *demo) summarize(rows []row, recorded []fakelivekit.Recording, c *consum
 		}
 		if row.verdict.Missed != "" {
 			r.Missed++
+			r.Classes[row.verdict.Missed]++
 		}
 	}
 	return r
+}
+
+// struck are the faults of the run that may have struck.
+func (d *demo) struck() rates {
+	r := maps.Clone(d.faults)
+	maps.DeleteFunc(r, func(_ fakelivekit.Fault, rate float64) bool { return rate == 0 })
+	return r
+}
+
+// none counts nothing yet, of each.
+func none[K comparable](all []K) map[K]int {
+	counts := make(map[K]int, len(all))
+	for _, k := range all {
+		counts[k] = 0
+	}
+	return counts
 }
 
 // twins counts, on LiveKit's side, what recorded beside another of the same request.
@@ -69,7 +99,7 @@ func twins(recorded []fakelivekit.Recording) int {
 	byRequest := map[string]int{}
 	n := 0
 	for _, r := range recorded {
-		t, ok := egress.TokenOf(r.Info)
+		t, ok := asked(r)
 		if !ok || !r.Recorded {
 			continue
 		}
@@ -78,6 +108,20 @@ func twins(recorded []fakelivekit.Recording) int {
 		}
 	}
 	return n
+}
+
+// asked is our token in the request as LiveKit received it, whatever it echoes.
+func asked(r fakelivekit.Recording) (egress.Token, bool) {
+	hooks := egress.Webhooks(r.Info)
+	if req, ok := r.Request.(egress.Request); ok {
+		hooks = req.GetWebhooks()
+	}
+	for _, w := range hooks {
+		if t, ok := egress.ParseToken(w.GetUrl()); ok {
+			return t, true
+		}
+	}
+	return egress.Token{}, false
 }
 
 // broken says in which way the promise was not kept, nil when it was.
@@ -117,12 +161,22 @@ func (r row) cells() table.Row {
 
 // String is the outcome in words.
 func (r report) String() string {
-	var by []string
-	for _, s := range egress.Sources() {
-		if r.EndedBy[s] > 0 {
-			by = append(by, fmt.Sprintf("%d by %s", r.EndedBy[s], s))
+	missed := fmt.Sprintf("%d webhooks of an end were missed", r.Missed)
+	if r.Missed > 0 {
+		missed += " (" + counted(r.Classes, egress.Misses(), "%d %s") + ")"
+	}
+	return fmt.Sprintf("%d accepted, %d settled (%s), %d delivered exactly once, %d lost, %d twins.\nVerdicts: %s.\n%s; the longest detection took %.1f s. Seed %d.",
+		r.Accepted, r.Settled, counted(r.EndedBy, egress.Sources(), "%d by %s"), r.Delivered, r.Lost, r.Twins,
+		cmp.Or(counted(r.Verdicts, slices.Sorted(maps.Keys(r.Verdicts)), "%d %s"), "none"), missed, r.Longest, r.Seed)
+}
+
+// counted are the counts over zero in words.
+func counted[K ~string](counts map[K]int, order []K, format string) string {
+	var words []string
+	for _, k := range order {
+		if counts[k] > 0 {
+			words = append(words, fmt.Sprintf(format, counts[k], k))
 		}
 	}
-	return fmt.Sprintf("%d accepted, %d settled (%s), %d delivered exactly once, %d lost, %d twins.\n%d webhooks of an end were missed; the longest detection took %.1f s. Seed %d.",
-		r.Accepted, r.Settled, strings.Join(by, ", "), r.Delivered, r.Lost, r.Twins, r.Missed, r.Longest, r.Seed)
+	return strings.Join(words, ", ")
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -120,23 +119,4 @@ func TestBadInputIsOneLineThatNamesTheField(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() { require.Empty(t, w.fake.Egresses(), "nothing was started") })
-}
-
-func TestTheDemoKeepsItsPromise(t *testing.T) {
-	t.Parallel()
-	path, err := devtemporal.Path(t.Context(), os.Stderr)
-	require.NoError(t, err)
-
-	s := command(t, "dev", map[string]string{devtemporal.PathVariable: path}, "", "demo", "--egresses", "8", "--webhook-loss", "0.5", "--seed", "3", "--json")
-
-	require.Zero(t, s.status, s.err)
-	var r map[string]any
-	require.NoError(t, json.Unmarshal([]byte(s.out), &r), "exactly one JSON object: %s", s.out)
-	for name, want := range map[string]float64{"accepted": 8, "settled": 8, "delivered": 8, "lost": 0, "twins": 0, "seed": 3} {
-		require.InDelta(t, want, r[name], 0, name)
-	}
-	ended, _ := r["ended_by"].(map[string]any)
-	require.InDelta(t, 8, ended["webhook"].(float64)+ended["poll"].(float64)+ended["stop"].(float64), 0)
-	require.Contains(t, r, "missed_webhooks")
-	require.Contains(t, r, "longest_detection_seconds")
 }

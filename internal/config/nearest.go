@@ -1,12 +1,27 @@
 package config
 
-// nearest is the name with the fewest edits from what was typed, or empty where
-// even that one would need as many as half of its letters behind the prefix.
+import "strings"
+
+// nearest is the variable with the fewest edits from what was typed; the prefix is in
+// all of them, and says nothing.
 func nearest(typed string, names []string) string {
+	var bare []string
+	for _, name := range names {
+		bare = append(bare, strings.TrimPrefix(name, prefix))
+	}
+	if near := Nearest(strings.TrimPrefix(typed, prefix), bare); near != "" {
+		return prefix + near
+	}
+	return ""
+}
+
+// Nearest is the name with the fewest edits from what was typed, or empty where even
+// that one would need as many as half of its letters.
+func Nearest(typed string, names []string) string {
 	best, least := "", 0
 	for _, name := range names {
 		d := edits(typed, name)
-		if d <= (len(name)-len(prefix))/2 && (best == "" || d < least) {
+		if d <= len(name)/2 && (best == "" || d < least) {
 			best, least = name, d
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -72,6 +73,23 @@ var faultDocs = []FaultDoc{
 	{Rerun, false, "One egress ID runs twice: FAILED while the room is live, then the participant is back and a second egress_ended follows with retry_count 1."},
 	{Forgotten, false, "LiveKit's store was flushed: the egress records on, but is not found from then on, and no webhook comes."},
 	{NoEcho, false, "An old server drops the request's webhooks: no per-request webhook comes and no token is echoed. A start can't be found again."},
+}
+
+// FaultTable is every fault in Markdown, for the docs.
+func FaultTable() string {
+	var b strings.Builder
+	b.WriteString("| fault | decided for each | what happens, and what it teaches |\n|---|---|---|\n")
+	for _, d := range faultDocs {
+		each := "egress"
+		switch {
+		case d.PerEvent:
+			each = "event"
+		case !slices.Contains(perCall, d.Name):
+			each = "call"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", d.Name, each, d.Teaches)
+	}
+	return b.String()
 }
 
 // known says whether there is such a fault.

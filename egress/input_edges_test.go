@@ -1,0 +1,63 @@
+package egress_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestThatAKeyIsTriedAgainIsCarried(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal(egress.Input{Plain: &livekit.WebEgressRequest{Url: "https://example.com"}, Again: true})
+	require.NoError(t, err)
+	var got egress.Input
+	require.NoError(t, json.Unmarshal(b, &got))
+	require.True(t, got.Again)
+	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"}}`), &got))
+	require.False(t, got.Again)
+}
+
+func TestAPlainRequestIsWrittenAsPeopleWriteIt(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal(egress.Input{Plain: &livekit.RoomCompositeEgressRequest{RoomName: "daily", AudioOnly: true}})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"room_composite":{"room_name":"daily","audio_only":true}}`, string(b))
+}
+
+func TestARequestThatCannotBeWrittenIsAnErrorAndNotAnEmptyRequest(t *testing.T) {
+	t.Parallel()
+	_, err := json.Marshal(egress.Input{Plain: &livekit.WebEgressRequest{Url: "\xff"}})
+	require.ErrorContains(t, err, "UTF-8")
+}
+
+func TestAnArgumentKeepsWhatIsWrongWithIt(t *testing.T) {
+	t.Parallel()
+	var a egress.Argument
+	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"},"max_duratoin":"3h"}`), &a))
+	require.ErrorContains(t, a.Problem, "max_duratoin")
+	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"}}`), &a))
+	require.NoError(t, a.Problem)
+}
+
+func TestAnEgressThatNamesNoRequestIsAdoptedAsOneOfItsRoom(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, egress.Input{Summary: &egress.Summary{Kind: egress.KindEgress, Room: "daily"}, Adopted: true},
+		egress.Adoption(infoOf(t, "EG_1", active)))
+}
+
+func TestATitleNamesTheOnePathToo(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "web to a.mp4", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a.mp4"}}.Title())
+	require.Equal(t, "web", egress.Summary{Kind: egress.KindWeb}.Title())
+}
+
+func TestAWebhookWithoutAHostIsCalledUnreadable(t *testing.T) {
+	t.Parallel()
+	s := egress.Summarize(&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "/hook"}, {Url: "https://a.example/hook"}, {Url: "%"}}})
+	require.Equal(t, []string{"unreadable", "a.example", "unreadable"}, s.Webhooks)
+}

@@ -1,0 +1,79 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestNothingIsNewsAfterAnEndThatIsFinalByItsNameAlone(t *testing.T) {
+	t.Parallel()
+	s := seen(t, starting)
+	require.Equal(t, egress.Over, s.Observe(egress.Observation{Info: infoOf(t, "EG_1", newer), Final: true, Source: egress.FromWebhook, HeardAt: noon}))
+	before := *s
+	require.Equal(t, egress.NoNews, s.Observe(egress.Observation{Info: infoOf(t, "EG_1", complete), Source: egress.FromPoll, HeardAt: noon.Add(time.Second)}),
+		"its status ranks lower than one that we know")
+	require.Equal(t, before, *s)
+}
+
+func TestWhatAPollSawIsHeardFromThePollWhenItSawIt(t *testing.T) {
+	t.Parallel()
+	s, at := seen(t, starting), noon.Add(time.Minute)
+	require.Equal(t, egress.Moved, s.Looked(egress.Look{Info: infoOf(t, "EG_1", active)}, at))
+	require.Equal(t, egress.FromPoll, s.NewsBy)
+	require.Equal(t, at, s.NewsAt)
+	require.Equal(t, at, s.LookedAt)
+}
+
+func TestAPollThatComesAfterTheEndExpectsNoOther(t *testing.T) {
+	t.Parallel()
+	s := ended(t, egress.FromWebhook)
+	require.Equal(t, egress.NoNews, s.Looked(egress.Look{EndExpected: noon}, noon.Add(time.Hour)))
+	require.True(t, s.EndExpected.IsZero())
+}
+
+func TestWhatAListShowedIsHeardFromTheComparisonOfBoth(t *testing.T) {
+	t.Parallel()
+	e, err := egress.ParseEvent([]byte(`{"event":"egress_ended","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE"}}`))
+	require.NoError(t, err)
+	o, err := egress.ObserveListed(e, noon)
+	require.NoError(t, err)
+	require.Equal(t, egress.FromReconcile, o.Source)
+	require.Equal(t, noon, o.HeardAt)
+	require.Empty(t, o.Event, "nobody sent it")
+	require.False(t, o.Final, "its name is ours")
+}
+
+func TestOnlyTheSettingsConsumerIsSparedWhatLiveKitToldUs(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		step       string
+		missedOnly bool
+		by         egress.Source
+		want       bool
+	}{
+		"announce always, told by webhook":      {egress.StepAnnounce, false, egress.FromWebhook, true},
+		"announce always, told by poll":         {egress.StepAnnounce, false, egress.FromPoll, true},
+		"announce what is missed, by webhook":   {egress.StepAnnounce, true, egress.FromWebhook, false},
+		"announce what is missed, by poll":      {egress.StepAnnounce, true, egress.FromPoll, true},
+		"a caller's webhook, missed, by poll":   {egress.WebhookStep(0), true, egress.FromPoll, true},
+		"a caller's webhook, told by webhook":   {egress.WebhookStep(0), true, egress.FromWebhook, true},
+		"a caller's webhook, always, by itself": {egress.WebhookStep(0), false, egress.FromWebhook, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := ended(t, tc.by)
+			s.MissedOnly = tc.missedOnly
+			require.Equal(t, tc.want, s.Needs(tc.step))
+		})
+	}
+}
+
+func TestNothingIsKnownOfAnEgressThatWasNeverSeenAndIsLost(t *testing.T) {
+	t.Parallel()
+	_, err := egress.Info{}.Lost("LiveKit no longer knows it", noon)
+	require.ErrorContains(t, err, "lost EgressInfo")
+}

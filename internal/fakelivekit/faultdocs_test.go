@@ -1,0 +1,54 @@
+package fakelivekit_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+var update = flag.Bool("update", false, "write the table of faults into the docs")
+
+const (
+	beginFaults = "<!-- faults -->\n"
+	endFaults   = "<!-- /faults -->"
+)
+
+func TestTheDocsHaveTheTableOfFaults(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "..", "docs", "failure-modes.md")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(b), beginFaults)
+	table, after, ends := strings.Cut(rest, endFaults)
+	if !begins || !ends {
+		t.Fatalf("%s has no table between %s and %s", path, strings.TrimSpace(beginFaults), endFaults)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+beginFaults+fakelivekit.FaultTable()+endFaults+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if table != fakelivekit.FaultTable() {
+		t.Errorf("the table of faults in %s is out of date: go test ./internal/fakelivekit -run TableOfFaults -update", path)
+	}
+}
+
+func TestTheTableSaysWhatEachFaultIsDecidedFor(t *testing.T) {
+	t.Parallel()
+	for _, want := range []string{
+		"| `webhook-lost` | event | ", "| `room-webhook-lost` | event | ",
+		"| `reply-lost` | egress | ", "| `zombie` | egress | ", "| `no-echo` | egress | ",
+		"| `start-refused` | call | ", "| `rate-limited` | call | ", "| `api-down` | call | ",
+	} {
+		if !strings.Contains(fakelivekit.FaultTable(), want) {
+			t.Errorf("the table lacks %q", want)
+		}
+	}
+}
