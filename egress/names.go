@@ -34,6 +34,12 @@ const (
 	QueryState = "egress.state" // result: State
 )
 
+// Names by which the comparison of LiveKit's list with ours is reached.
+const (
+	ReconcileType     = "Reconcile"        // argument: Reconciliation, result: Round
+	ReconcileSchedule = "egress-reconcile" // the schedule, and how the IDs of its workflows begin
+)
+
 // Search attributes of an egress workflow. All are of type Keyword but
 // AttributeStuck, which is a Bool.
 const (
