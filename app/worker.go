@@ -30,6 +30,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	} else if len(created) > 0 {
 		a.log.Info("search attributes created", "names", created)
 	}
+	a.scheduleReconciler(ctx)
 	a.announceMetrics()
 	main, poll := a.workers()
 	for _, w := range []worker.Worker{main, poll} {
@@ -47,6 +48,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker) {
 	terms := a.terms()
+	every, _ := a.cfg.Reconcile.Every.D()
 	lk := activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
@@ -55,10 +57,15 @@ func (a *App) workers() (main, poll worker.Worker) {
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
+
+		ReconcileEvery: egress.Duration(every),
+		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
 
 	main = worker.New(a.temporal, egress.TaskQueue, options())
-	main.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	flows := &workflows.Workflows{Terms: terms}
+	main.RegisterWorkflowWithOptions(flows.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	a.registerReconciler(main, flows)
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(activities.NewDelivery(activities.DeliveryConfig{

@@ -64,3 +64,13 @@ var relayOptions = workflow.ActivityOptions{
 	RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 2},
 	Summary:                "relay an event to the caller's webhook",
 }
+
+// reconcileOptions: a round goes on where it stopped when its worker died, which is
+// noticed by the missing heartbeat. What keeps failing is left to the next round, so
+// that one that cannot be done keeps none from being tried.
+var reconcileOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 10 * time.Minute,
+	HeartbeatTimeout:    30 * time.Second, // a long list may take LiveKit a while
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
+	Summary:             "compare LiveKit's egresses with ours",
+}
