@@ -32,7 +32,7 @@ func (r Reconciliation) DeepDue(at, last time.Time) bool {
 	case !last.IsZero():
 		return at.Sub(last) >= DeepEvery-r.Every.D()/2 // the schedule's own moments are not exact
 	default:
-		return at.Sub(at.Truncate(DeepEvery)) < max(r.Every.D(), time.Second)
+		return at.Sub(at.Truncate(DeepEvery)) < r.Every.D()
 	}
 }
 

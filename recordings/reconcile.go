@@ -84,7 +84,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID string, e egress.Eve
 
 // workflowState asks Temporal itself, not visibility: unspecified means that there is none.
 func (c *Client) workflowState(ctx context.Context, id string) (enumspb.WorkflowExecutionStatus, error) {
-	d, err := c.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	d, err := c.describe(ctx, id, "")
 	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
 		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, nil
 	}
