@@ -158,8 +158,10 @@ func (c *Client) RoomLive(ctx context.Context, room string) (bool, error) {
 
 // All lists every egress that LiveKit remembers, the ended ones of the last 24 h
 // included, or those alone that have not ended, and says how many calls that took.
-// Each page may take as long as Timeout.
+// Each page may take as long as Timeout, and all of them six times as long.
 func (c *Client) All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 6*c.cfg.Timeout)
+	defer cancel()
 	req := &livekit.ListEgressRequest{Active: active}
 	for {
 		page, err := c.page(ctx, req)

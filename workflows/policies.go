@@ -70,7 +70,7 @@ var relayOptions = workflow.ActivityOptions{
 // that one that cannot be done keeps none from being tried.
 var reconcileOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 10 * time.Minute,
-	HeartbeatTimeout:    30 * time.Second, // a long list may take LiveKit a while
+	HeartbeatTimeout:    90 * time.Second, // a list of many pages may take LiveKit a minute
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
 	Summary:             "compare LiveKit's egresses with ours",
 }
