@@ -83,9 +83,9 @@ func (w *world) workflows(of string) int64 {
 	return r.GetCount()
 }
 
-func (w *world) verdictOf(requestID string) egress.Verdict {
+func (w *world) verdictOf(id string) egress.Verdict {
 	w.t.Helper()
-	v, err := w.client.Wait(w.ctx(), requestID)
+	v, err := w.client.Wait(w.ctx(), id)
 	require.NoError(w.t, err)
 	return v
 }
@@ -108,15 +108,12 @@ func TestAStrayIsAdoptedAndItsEndIsHeardOf(t *testing.T) {
 	require.Equal(t, [2]int{1, 1}, [2]int{r.Asked, r.Nudged}, "it is not active any more: %+v", r)
 	require.Equal(t, 2, r.Calls, "a list and a question")
 
-	v := w.verdictOf(w.requestFor(id))
+	v := w.verdictOf(egress.WorkflowID(id))
 	require.Equal(t, egress.FromReconcile, v.EndedBy)
 	require.NotEmpty(t, v.Missed)
 	require.Len(t, w.consumer.told(id), 1)
 	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))
 }
-
-// requestFor is the request ID of an egress that was adopted.
-func (w *world) requestFor(egressID string) string { return egress.WorkflowID(egressID) }
 
 func TestAStrayThatNoRoundSawRunningIsAnnouncedToo(t *testing.T) {
 	t.Parallel()
@@ -131,7 +128,7 @@ func TestAStrayThatNoRoundSawRunningIsAnnouncedToo(t *testing.T) {
 	require.Zero(t, w.round(false).Adopted, "only a deep round sees it")
 	require.Equal(t, 1, w.round(true).Adopted)
 
-	v := w.verdictOf(w.requestFor(id))
+	v := w.verdictOf(egress.WorkflowID(id))
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Equal(t, egress.FromReconcile, v.EndedBy)
 	require.Len(t, w.consumer.told(id), 1)
@@ -159,7 +156,7 @@ func TestWhatEndedBeforeTheFirstRoundIsNeverAnnounced(t *testing.T) {
 	require.NoError(t, w.fake.EndCall("other"))
 	w.becomes(running, livekit.EgressStatus_EGRESS_COMPLETE)
 	require.Equal(t, 1, w.round(true).Nudged)
-	w.verdictOf(w.requestFor(running))
+	w.verdictOf(egress.WorkflowID(running))
 	require.Len(t, w.consumer.told(running), 1)
 	require.Empty(t, w.consumer.told(before))
 	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))

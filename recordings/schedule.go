@@ -17,6 +17,10 @@ import (
 // offNote is why we paused the schedule. One that a person paused stays so.
 const offNote = "REELKEEPER_RECONCILE_EVERY is off"
 
+// memoMade is the memo of the schedule that says when it was made. The server's own word
+// is of when it got round to it, which may be seconds later.
+const memoMade = "made"
+
 // EnsureReconcile makes the schedule of the reconciler, or changes it to the period.
 // Zero pauses it. Twice is harmless, also at the same moment from two workers.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
@@ -63,6 +67,7 @@ func (c *Client) makeSchedule(ctx context.Context, every time.Duration) error {
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		// A round that nobody could do is not made up for: the next one sees more.
 		CatchupWindow: max(every, 10*time.Second),
+		Memo:          map[string]any{memoMade: time.Now().UTC()},
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return nil // another worker was faster
@@ -94,5 +99,9 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, asError("describe schedule "+egress.ReconcileSchedule, err)
 	}
-	return d.Info.CreatedAt, nil
+	var made time.Time
+	if decode(c.converter(), d.Memo.GetFields()[memoMade], &made) {
+		return made, nil
+	}
+	return d.Info.CreatedAt, nil // somebody else made it
 }

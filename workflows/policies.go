@@ -69,7 +69,7 @@ var relayOptions = workflow.ActivityOptions{
 // noticed by the missing heartbeat. What keeps failing is left to the next round, so
 // that one that cannot be done keeps none from being tried.
 var reconcileOptions = workflow.ActivityOptions{
-	StartToCloseTimeout: 10 * time.Minute,
+	StartToCloseTimeout: 30 * time.Minute, // the first round may have thousands to adopt
 	HeartbeatTimeout:    90 * time.Second, // a list of many pages may take LiveKit a minute
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
 	Summary:             "compare LiveKit's egresses with ours",
