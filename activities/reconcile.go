@@ -9,7 +9,6 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/activity"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -202,14 +201,11 @@ func (r *round) act(ctx context.Context, steps []egress.Step) error {
 		steps = slices.DeleteFunc(steps, func(s egress.Step) bool { return s.EgressID <= r.After })
 	}
 	for some := range slices.Chunk(steps, atOnce) {
-		var g errgroup.Group
+		var all sync.WaitGroup
 		for _, s := range some {
-			g.Go(func() error {
-				r.do(ctx, s)
-				return nil // the others go on
-			})
+			all.Go(func() { r.do(ctx, s) })
 		}
-		_ = g.Wait()
+		all.Wait()
 		if ctx.Err() != nil {
 			return fmt.Errorf("reconcile: %w", ctx.Err())
 		}

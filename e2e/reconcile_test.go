@@ -45,6 +45,13 @@ func (w *world) round(deep bool) egress.Round {
 	return r
 }
 
+// roundWith does a round, of which a number must be so.
+func (w *world) roundWith(want int, deep bool, number func(egress.Round) int) {
+	w.t.Helper()
+	r := w.round(deep)
+	require.Equal(w.t, want, number(r), "%+v", r)
+}
+
 // stray starts an egress past us, with the token of a request where one is given.
 func (w *world) stray(room, request string) string {
 	w.t.Helper()
@@ -97,7 +104,7 @@ func TestAStrayIsAdoptedAndItsEndIsHeardOf(t *testing.T) {
 	w.room("room", fakelivekit.RoomScript{})
 	id := w.stray("room", "")
 
-	require.Equal(t, 1, w.round(false).Adopted)
+	w.roundWith(1, false, func(r egress.Round) int { return r.Adopted })
 	w.known(id)
 	require.Zero(t, w.round(false).Adopted, "it is ours now")
 
@@ -126,7 +133,7 @@ func TestAStrayThatNoRoundSawRunningIsAnnouncedToo(t *testing.T) {
 	w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE)
 
 	require.Zero(t, w.round(false).Adopted, "only a deep round sees it")
-	require.Equal(t, 1, w.round(true).Adopted)
+	w.roundWith(1, true, func(r egress.Round) int { return r.Adopted })
 
 	v := w.verdictOf(egress.WorkflowID(id))
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
@@ -155,7 +162,7 @@ func TestWhatEndedBeforeTheFirstRoundIsNeverAnnounced(t *testing.T) {
 
 	require.NoError(t, w.fake.EndCall("other"))
 	w.becomes(running, livekit.EgressStatus_EGRESS_COMPLETE)
-	require.Equal(t, 1, w.round(true).Nudged)
+	w.roundWith(1, true, func(r egress.Round) int { return r.Nudged })
 	w.verdictOf(egress.WorkflowID(running))
 	require.Len(t, w.consumer.told(running), 1)
 	require.Empty(t, w.consumer.told(before))
@@ -190,7 +197,7 @@ func TestAStartThatFailedOpenIsAdoptedOnceWithoutAnyWebhook(t *testing.T) {
 	require.Zero(t, w.round(true).Adopted)
 	require.NoError(t, w.fake.EndCall("room"))
 	w.becomes(info.GetEgressId(), livekit.EgressStatus_EGRESS_COMPLETE)
-	require.Equal(t, 1, w.round(true).Nudged)
+	w.roundWith(1, true, func(r egress.Round) int { return r.Nudged })
 	v := w.verdictOf("key")
 	require.Equal(t, info.GetEgressId(), v.EgressID)
 	require.Len(t, w.consumer.told(v.EgressID), 1)
@@ -252,7 +259,7 @@ func TestLiveKitIsDownForThreeRounds(t *testing.T) {
 		require.ErrorContains(t, w.begin(false).Get(w.ctx(), nil), "ListEgress")
 	}
 	w.fake.SetDown(false)
-	require.Equal(t, 1, w.round(false).Adopted)
+	w.roundWith(1, false, func(r egress.Round) int { return r.Adopted })
 	w.known(id)
 }
 
@@ -266,7 +273,7 @@ func TestAnEndThatNobodyHeardOfIsToldByTheReconciler(t *testing.T) {
 	require.NoError(t, w.fake.EndCall("room"))
 	w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE)
 
-	require.Equal(t, 1, w.round(false).Nudged)
+	w.roundWith(1, false, func(r egress.Round) int { return r.Nudged })
 
 	v := w.verdict("room")
 	require.Equal(t, egress.FromReconcile, v.EndedBy)
@@ -283,7 +290,7 @@ func TestAnotherEgressOfARequestIsStoppedByTheReconciler(t *testing.T) {
 	twin := w.stray("room", "r-room")
 	w.becomes(twin, livekit.EgressStatus_EGRESS_ACTIVE)
 
-	require.Equal(t, 1, w.round(false).Twins)
+	w.roundWith(1, false, func(r egress.Round) int { return r.Twins })
 
 	w.becomes(twin, livekit.EgressStatus_EGRESS_COMPLETE)
 	require.Equal(t, []string{twin}, w.state("room").Twins)

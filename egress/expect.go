@@ -58,7 +58,7 @@ func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Li
 		case !e.matches(r.GetName()), r.GetNumParticipants() == 0, at.Sub(since) < e.After.D():
 		case recorded[roomKey(r.GetName(), r.GetSid())], recorded[roomKey(r.GetName(), "")]:
 		default:
-			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !under[r.GetName()]})
+			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !under[Keyword(r.GetName())]})
 		}
 	}
 	slices.SortFunc(list, func(a, b Unrecorded) int { return cmp.Compare(a.Room.GetName(), b.Room.GetName()) })

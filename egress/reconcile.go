@@ -59,7 +59,7 @@ func (l Listed) Adopter() string { return cmp.Or(l.RequestID, l.ID) }
 type Ours struct {
 	RequestID string
 	EgressID  string // empty until visibility is told
-	Room      string
+	Room      string // as a search attribute holds it
 	StartedAt time.Time
 	Over      bool // its egress is settled, whether or not everybody has been told
 }
@@ -187,7 +187,7 @@ func (p *planner) judge(l Listed) {
 		p.quarantine(l, fmt.Sprintf("%s%s has the status %s, which this version does not know", l.ID, where(l), statusOf(l.Status)))
 	case ended && !l.Since.After(p.First):
 		p.plan.SeenBefore++
-	case l.RequestID == "" && p.beginning[l.Room]:
+	case l.RequestID == "" && p.beginning[Keyword(l.Room)]:
 		p.plan.Waiting++
 	default:
 		p.ended(l, Step{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) {
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
-	t.Cleanup(func() { _ = h.Delete(t.Context()) })
+	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
 
 	must(t, c.EnsureReconcile(ctx, 0))
 	if _, err := h.Describe(ctx); err == nil {
