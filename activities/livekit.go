@@ -48,6 +48,12 @@ type Config struct {
 	SearchFor time.Duration
 	// SearchEvery is the wait between two looks. Default: 2 s.
 	SearchEvery time.Duration
+
+	// ReconcileEvery is the period of the reconciler's rounds. Default: there are none.
+	ReconcileEvery egress.Duration
+	// Reconciling reports whether the reconciler is healthy: then active egresses are
+	// left alone for longer. Default: it is not.
+	Reconciling func(ctx context.Context) bool
 }
 
 func (c Config) withDefaults() Config {
@@ -55,6 +61,9 @@ func (c Config) withDefaults() Config {
 	c.StartFor = cmp.Or(c.StartFor, 10*time.Minute)
 	c.SearchFor = cmp.Or(c.SearchFor, 90*time.Second)
 	c.SearchEvery = cmp.Or(c.SearchEvery, 2*time.Second)
+	if c.Reconciling == nil {
+		c.Reconciling = func(context.Context) bool { return false }
+	}
 	return c
 }
 

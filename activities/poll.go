@@ -50,11 +50,24 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 		look.MissingSince, look.RoomGone, look.RecorderGone, look.EndExpected = s.MissingSince, s.RoomGone, s.RecorderGone, s.EndExpected
 		return look, nil
 	}
-	delay := in.Policy.Wait(s.outlook(in), s.looks(ctx, in), egress.Spread(in.EgressID))
+	delay := a.wait(ctx, in, &s, look)
 	if !until.IsZero() {
 		delay = min(delay, max(time.Until(until), time.Millisecond))
 	}
 	return egress.Look{}, retryIn(stillGoing(why), delay)
+}
+
+// wait is how long to wait before the next look. An active egress is left alone for
+// longer while the reconciler looks after it, but for one that LiveKit could not be
+// asked for, or did not know.
+func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.Look) time.Duration {
+	spread := egress.Spread(in.EgressID)
+	if s.outlook(in) == egress.OutlookActive && l.Info.Known() {
+		if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, spread); ok && a.cfg.Reconciling(ctx) {
+			return watched
+		}
+	}
+	return in.Policy.Wait(s.outlook(in), s.looks(ctx, in), spread)
 }
 
 // look asks once. why is empty when there is news, else what was seen: it is shown

@@ -22,6 +22,27 @@ func (a *App) announceMetrics() {
 		}
 	}
 	a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).Counter(activities.MetricNoEcho).Inc(0)
+	a.announceRounds()
+}
+
+// announceRounds does so for the reconciler's rounds.
+func (a *App) announceRounds() {
+	tags := a.sdkTags("Reconcile")
+	tags["workflow_type"] = egress.ReconcileType
+	m := a.tel.TemporalMetrics().WithTags(tags)
+	m.Counter(activities.MetricCalls).Inc(0)
+	m.Counter(activities.MetricUndone).Inc(0)
+	for _, depth := range []string{activities.DepthActive, activities.DepthAll} {
+		for _, outcome := range []string{activities.OutcomeDone, activities.OutcomeFailed} {
+			m.WithTags(map[string]string{"depth": depth, "outcome": outcome}).Counter(activities.MetricRounds).Inc(0)
+		}
+	}
+	for _, deed := range egress.Deeds() {
+		m.WithTags(map[string]string{"action": string(deed)}).Counter(activities.MetricStrays).Inc(0)
+	}
+	for _, action := range []string{activities.RoomReported, activities.RoomRecorded} {
+		m.WithTags(map[string]string{"action": action}).Counter(activities.MetricUnrecorded).Inc(0)
+	}
 }
 
 // sdkTags are the labels that Temporal's SDK puts on what is counted in a workflow

@@ -30,6 +30,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	} else if len(created) > 0 {
 		a.log.Info("search attributes created", "names", created)
 	}
+	a.scheduleReconciler(ctx)
 	a.announceMetrics()
 	main, poll, err := a.workers()
 	if err != nil {
@@ -50,6 +51,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker, err error) {
 	terms := a.terms()
+	every, _ := a.cfg.Reconcile.Every.D()
 	lk := activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
@@ -58,6 +60,9 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
+
+		ReconcileEvery: egress.Duration(every),
+		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
 
 	told, err := activities.NewDelivery(activities.DeliveryConfig{
@@ -73,6 +78,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
+	a.registerReconciler(main, w)
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)

@@ -23,9 +23,6 @@ import (
 var stillToCome = []string{
 	"reelkeeper_webhook_missed_total",
 	"reelkeeper_egress_detection_lag_seconds",
-	"reelkeeper_strays_total",
-	"reelkeeper_reconcile_rounds_total",
-	"reelkeeper_unrecorded_rooms",
 }
 
 const (

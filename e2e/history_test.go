@@ -109,7 +109,9 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 		require.NoError(t, stop("r-"+name))
 		save(w, name, name)
 	}
-	noticed := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_NOTIFY_URL"] = newChat(t, 0).URL })
+	noticed := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_NOTIFY_URL"] = newChat(t, 0).URL
+	})
 	noticed.startWorker()
 	noticed.room("noticed", fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
 	noticed.start("noticed")

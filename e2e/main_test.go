@@ -15,7 +15,7 @@ import (
 )
 
 // worlds is how many tests of this package may each have a namespace of their own.
-const worlds = 100
+const worlds = 130
 
 var (
 	server *devtemporal.Server

@@ -28,15 +28,42 @@ func TestWhatIsCountedHasBeenThereFromTheStart(t *testing.T) {
 
 	after := w.series()
 
-	counted := 0
+	grown := 0
 	for name, value := range after {
 		was, there := before[name]
 		require.True(t, there, "%s appeared", name)
 		if value != was {
-			counted++
+			grown++
 		}
 	}
-	require.Equal(t, 2, counted, "one verdict, one reply without echo")
+	require.Equal(t, 2, grown, "one verdict, one reply without echo")
+}
+
+// counted begins the names of what our workers count.
+var counted = []string{"reelkeeper_egress_", "reelkeeper_start_", "reelkeeper_reconcile_", "reelkeeper_strays_", "reelkeeper_unrecorded_"}
+
+func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		reconciled(fake, environ)
+		environ["REELKEEPER_EXPECT"], environ["REELKEEPER_EXPECT_AFTER"] = "unrecorded", "1ms"
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	w.room("unrecorded", fakelivekit.RoomScript{})
+	w.stray("room", "")
+	before := w.series()
+	w.want("a round that finds both", func() bool { return len(w.round(true).Unrecorded) == 1 })
+
+	grown := 0
+	for name, value := range w.series() {
+		was, there := before[name]
+		require.True(t, there, "%s appeared", name)
+		if value != was {
+			grown++
+		}
+	}
+	require.Equal(t, 4, grown, "a round, its calls, an adoption, a room")
 }
 
 // series are our own worker's metrics, by name and labels.
@@ -49,7 +76,7 @@ func (w *world) series() map[string]string {
 	series := map[string]string{}
 	for line := range strings.Lines(rec.Body.String()) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
-		if strings.HasPrefix(name, "reelkeeper_egress_") || strings.HasPrefix(name, "reelkeeper_start_") {
+		if slices.ContainsFunc(counted, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			series[name] = value
 		}
 	}

@@ -137,7 +137,11 @@ func (in *Input) setPlain(name string, value json.RawMessage) error {
 // Validate names the first field that is wrong. The request ID comes from the
 // workflow's ID.
 func (in Input) Validate(requestID string) error {
-	if err := ValidateID(requestID); err != nil {
+	err := ValidateID(requestID)
+	if in.Adopted && strings.HasPrefix(requestID, IDPrefix) && idPattern.MatchString(requestID) {
+		err = nil // a stray has no request of ours, and goes by its own ID
+	}
+	if err != nil {
 		return err
 	}
 	switch {

@@ -138,3 +138,14 @@ func TestTheReadablePartIsTheSummaryWhicheverWayItCame(t *testing.T) {
 	require.Equal(t, sum, egress.Input{Summary: &sum, Sealed: []byte("x")}.Readable())
 	require.Equal(t, sum, egress.Input{Plain: &livekit.TrackEgressRequest{RoomName: "daily"}}.Readable())
 }
+
+func TestOnlyAStrayGoesByItsEgressID(t *testing.T) {
+	t.Parallel()
+	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomName: "standup"})
+	require.NoError(t, err)
+	stray := egress.Adoption(info)
+	require.NoError(t, stray.Validate("EG_1"))
+	require.NoError(t, stray.Validate("r-1"))
+	require.Error(t, stray.Validate("EG_/1"))
+	require.Error(t, egress.Input{Plain: &livekit.WebEgressRequest{}}.Validate("EG_1"))
+}

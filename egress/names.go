@@ -35,6 +35,12 @@ const (
 	QueryVerdict = "egress.verdict" // result: Verdict, null until it is delivered
 )
 
+// Names by which the comparison of LiveKit's list with ours is reached.
+const (
+	ReconcileType     = "Reconcile"        // argument: Reconciliation, result: Round
+	ReconcileSchedule = "egress-reconcile" // the schedule, and how the IDs of its workflows begin
+)
+
 // Search attributes of an egress workflow. All are of type Keyword but
 // AttributeStuck, which is a Bool.
 const (

@@ -33,6 +33,9 @@ func rank(s livekit.EgressStatus) int {
 
 const rankEnded = 4
 
+// Ended reports whether a status is one of an egress that has ended.
+func Ended(s livekit.EgressStatus) bool { return rank(s) == rankEnded }
+
 // Source says who told us something.
 type Source string
 

@@ -169,3 +169,39 @@ func (c *Client) RoomLive(ctx context.Context, room string) (bool, error) {
 	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{room}})
 	return len(rooms.GetRooms()) > 0, classify("list rooms", err)
 }
+
+// All lists every egress that LiveKit remembers, the ended ones of the last 24 h
+// included, or those alone that have not ended, and says how many calls that took.
+// Each page may take as long as Timeout, and all of them six times as long.
+func (c *Client) All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 6*c.cfg.Timeout)
+	defer cancel()
+	req := &livekit.ListEgressRequest{Active: active}
+	for {
+		page, err := c.page(ctx, req)
+		calls++
+		if err != nil {
+			return nil, calls, classify("list egress", err)
+		}
+		items = append(items, page.GetItems()...)
+		next := page.GetNextPageToken()
+		if next.GetToken() == "" || next.GetToken() == req.GetPageToken().GetToken() {
+			return items, calls, nil
+		}
+		req.PageToken = next
+	}
+}
+
+func (c *Client) page(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	return c.egress.ListEgress(ctx, req)
+}
+
+// Rooms lists every live room.
+func (c *Client) Rooms(ctx context.Context) ([]*livekit.Room, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{})
+	return rooms.GetRooms(), classify("list rooms", err)
+}

@@ -164,3 +164,37 @@ func TestACallerWhoLeavesDoesNotCostTheOthersTheirAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"EG_1"}, idsOf(items))
 }
+
+func TestTheComparisonCountsItsCalls(t *testing.T) {
+	t.Parallel()
+	pages := map[string]*lk.ListEgressResponse{"": page("b", "EG_1", "EG_2"), "b": page("", "EG_3")}
+	p := &project{list: func(r *lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		return pages[r.GetPageToken().GetToken()], nil
+	}}
+	c := at(p.open(t).url)
+	for _, active := range []bool{true, false} {
+		items, calls, err := c.All(t.Context(), active)
+		require.NoError(t, err)
+		require.Equal(t, 2, calls)
+		require.Equal(t, []string{"EG_1", "EG_2", "EG_3"}, idsOf(items))
+		for _, call := range p.noted() {
+			require.Equal(t, active, call.req.(*lk.ListEgressRequest).GetActive())
+		}
+		p.calls = nil
+	}
+	p.list = func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return nil, twirp.InternalError("no") }
+	_, calls, err := c.All(t.Context(), true)
+	require.Equal(t, 1, calls)
+	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
+}
+
+func TestAllRoomsAreListed(t *testing.T) {
+	t.Parallel()
+	p := &project{rooms: func(r *lk.ListRoomsRequest) (*lk.ListRoomsResponse, error) {
+		return &lk.ListRoomsResponse{Rooms: []*lk.Room{{Name: fmt.Sprint(len(r.GetNames()))}}}, nil
+	}}
+	rooms, err := at(p.open(t).url).Rooms(t.Context())
+	require.NoError(t, err)
+	require.Len(t, rooms, 1)
+	require.Equal(t, "0", rooms[0].GetName(), "of no name")
+}

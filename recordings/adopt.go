@@ -2,11 +2,6 @@ package recordings
 
 import (
 	"context"
-	"errors"
-
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -21,16 +16,5 @@ func (c *Client) Adopt(ctx context.Context, requestID string, e egress.Event) er
 	if err != nil {
 		return asError("adopt", err)
 	}
-	in := egress.Adoption(info)
-	id := egress.WorkflowID(requestID)
-	_, err = c.Temporal.SignalWithStartWorkflow(ctx, id, egress.SignalObserved, e, client.StartWorkflowOptions{
-		TaskQueue:             egress.TaskQueue,
-		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		StaticSummary:         egress.Clip(in.Summary.Title(), maxTitle),
-		TypedSearchAttributes: attributesAtStart(*in.Summary, string(info.StatusName())),
-	}, egress.WorkflowType, in)
-	if over, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return &egress.Error{Reason: egress.AlreadyOver, Message: id + " has completed", Err: over}
-	}
-	return asError("adopt "+id, err)
+	return c.adopt(ctx, requestID, egress.SignalObserved, info, e)
 }

@@ -91,3 +91,13 @@ var noticeOptions = workflow.ActivityOptions{
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
 	Summary:             "tell the notification hook, until it takes it",
 }
+
+// reconcileOptions: a round goes on where it stopped when its worker died, which is
+// noticed by the missing heartbeat. What keeps failing is left to the next round, so
+// that one that cannot be done keeps none from being tried.
+var reconcileOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 30 * time.Minute, // the first round may have thousands to adopt
+	HeartbeatTimeout:    90 * time.Second, // a list of many pages may take LiveKit a minute
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
+	Summary:             "compare LiveKit's egresses with ours",
+}

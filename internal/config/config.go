@@ -25,7 +25,9 @@ type Config struct {
 	Start    Start
 	Look     Look
 
-	Recover uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
+	Recover   uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
+	Reconcile Reconcile
+	Expect    Expect
 
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
@@ -106,6 +108,19 @@ type Look struct {
 	Correct  DurationOrOff     `env:"REELKEEPER_CORRECT_FOR" doc:"How long a lost egress, or one that failed while its room is live, stays open for a late sign of life after it was announced; off: not at all."`
 }
 
+// Reconcile is how LiveKit's list of egresses is compared with ours.
+type Reconcile struct {
+	Every DurationOrOff `env:"REELKEEPER_RECONCILE_EVERY" doc:"How often LiveKit's list of egresses is compared with ours, so that what was started elsewhere is adopted, and what has ended is heard of; off: never."`
+	Grace time.Duration `env:"REELKEEPER_RECONCILE_GRACE" doc:"How long an egress that differs must have run, or be over, before that acts on it: its start may be under way, or the webhook of its end."`
+}
+
+// Expect is which rooms must be recorded.
+type Expect struct {
+	Rooms []string      `env:"REELKEEPER_EXPECT" doc:"Names of rooms that must be recorded (comma separated patterns: * for any letters but /, ? for one). Unset: none must."`
+	After time.Duration `env:"REELKEEPER_EXPECT_AFTER" doc:"How old such a room may become with people in it and no recording before it is reported."`
+	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the storage that LiveKit's egress service is set to. Unset: none is begun."`
+}
+
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
@@ -122,6 +137,9 @@ func (c Config) withDefaults() Config {
 	c.Start.SearchEvery = cmp.Or(c.Start.SearchEvery, 2*time.Second)
 	c.LogFormat = cmp.Or(c.LogFormat, FormatText)
 	c.Look = c.Look.withDefaults(egress.DefaultPolicy())
+	c.Reconcile.Every = cmp.Or(c.Reconcile.Every, DurationOrOff(time.Minute))
+	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)
+	c.Expect.After = cmp.Or(c.Expect.After, time.Minute)
 	return c
 }
 
@@ -156,4 +174,9 @@ func (c Config) Policy() egress.Policy {
 		HoldFor:      egress.Duration(hold),
 		CorrectFor:   egress.Duration(correct),
 	}
+}
+
+// Expectation is which rooms must be recorded, as the reconciler takes it.
+func (c Config) Expectation() egress.Expectation {
+	return egress.Expectation{Rooms: c.Expect.Rooms, After: egress.Duration(c.Expect.After), Start: c.Expect.Start}
 }

@@ -19,6 +19,7 @@ func least() map[string]string {
 	return map[string]string{
 		"LIVEKIT_URL": "wss://livekit.example", "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
 		"REELKEEPER_PUBLIC_URL": "https://hooks.example", "REELKEEPER_CODEC_ORIGIN": "https://temporal.example",
+		"REELKEEPER_EXPECT": "*",
 	}
 }
 
@@ -70,6 +71,11 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_HOLD_FOR":                    {"64s", func(c Config) any { return c.Policy().HoldFor }, seconds(64)},
 		"REELKEEPER_CORRECT_FOR":                 {"off", func(c Config) any { return c.Policy().CorrectFor }, seconds(0)},
 		"REELKEEPER_RECOVER":                     {"3", func(c Config) any { return c.Recover }, uint(3)},
+		"REELKEEPER_RECONCILE_EVERY":             {"off", func(c Config) any { return c.Reconcile.Every }, Off},
+		"REELKEEPER_RECONCILE_GRACE":             {"64s", func(c Config) any { return c.Reconcile.Grace }, 64 * time.Second},
+		"REELKEEPER_EXPECT":                      {"standup-*, all hands", func(c Config) any { return c.Expectation().Rooms }, []string{"standup-*", "all hands"}},
+		"REELKEEPER_EXPECT_AFTER":                {"65s", func(c Config) any { return c.Expectation().After }, seconds(65)},
+		"REELKEEPER_EXPECT_START":                {"{room_name}.mp4", func(c Config) any { return c.Expectation().Start }, "{room_name}.mp4"},
 		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
 	}
@@ -161,6 +167,11 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_HOLD_FOR", "no", `want a duration such as "2s", or "off", got "no"`},
 		{"REELKEEPER_RECOVER", "101", "want 0 to 100, got 101"},
 		{"REELKEEPER_RECOVER", "-1", `want a number from 0 on, got "-1"`},
+		{"REELKEEPER_RECONCILE_EVERY", "90ms", `wants whole seconds, or "off", got 90ms`},
+		{"REELKEEPER_RECONCILE_EVERY", "1.5s", `wants whole seconds, or "off", got 1.5s`},
+		{"REELKEEPER_RECONCILE_GRACE", "-1s", "wants to be over zero, got -1s"},
+		{"REELKEEPER_EXPECT", "a, [b", `"[b" is no pattern: want * for any letters, ? for one, [a-z] for some`},
+		{"REELKEEPER_EXPECT_AFTER", "0s", "wants to be over zero, got 0s"},
 		{"REELKEEPER_STRT_FOR", "9s", "is no setting; did you mean REELKEEPER_START_FOR?"},
 		{"REELKEEPER_XYZ", "1", "is no setting"},
 		{"LIVEKIT_KEYS", "APIkey: another", "has another secret for APIkey than LIVEKIT_API_SECRET"},

@@ -67,6 +67,12 @@ func (c Config) Validate() error {
 	if c.Recover > egress.MaxRecover {
 		return invalid("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
+	if err := c.Reconcile.validate(); err != nil {
+		return err
+	}
+	if err := c.Expectation().Validate(); err != nil {
+		return err
+	}
 	return c.Policy().Validate()
 }
 
@@ -83,6 +89,14 @@ func (d Door) checkWaits() error {
 		if v, on := w.wait.D(); on && v >= d.RequestTimeout {
 			return invalid(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, v)
 		}
+	}
+	return nil
+}
+
+// validate keeps to what a schedule of Temporal's can do.
+func (r Reconcile) validate() error {
+	if every, on := r.Every.D(); on && (every < time.Second || every%time.Second != 0) {
+		return invalid("REELKEEPER_RECONCILE_EVERY", `wants whole seconds, or "off", got %s`, every)
 	}
 	return nil
 }

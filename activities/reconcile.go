@@ -1,0 +1,288 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// remembered is a little more than the 24 h for which LiveKit keeps an egress that has
+// ended.
+const remembered = 25 * time.Hour
+
+// atOnce is how many steps of a round are done beside each other, and between two
+// heartbeats: each is at most four calls of Temporal.
+const atOnce = 16
+
+// Lister is what the reconciler needs of LiveKit. Errors are egress.Errors.
+type Lister interface {
+	All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error)
+	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+	Rooms(ctx context.Context) ([]*livekit.Room, error)
+}
+
+// Registry is what it needs of Temporal.
+type Registry interface {
+	Running(ctx context.Context) ([]egress.Ours, error)
+	Completed(ctx context.Context, since time.Time) ([]egress.Ours, error)
+	ReconcilingSince(ctx context.Context) (time.Time, error)
+	Tell(ctx context.Context, requestID string, e egress.Event) (told bool, err error)
+	AdoptListed(ctx context.Context, requestID string, e egress.Event) (adopted bool, err error)
+	Record(ctx context.Context, key string, r egress.Request) (begun bool, err error)
+}
+
+// Verifier knows our own tokens.
+type Verifier interface {
+	VerifyMAC(requestID string, part int, mac string) bool
+}
+
+// ReconcilerConfig is what the reconciler goes by.
+type ReconcilerConfig struct {
+	// Grace is how long something must have been so before it is acted on.
+	Grace  egress.Duration
+	Expect egress.Expectation
+}
+
+// Reconciler holds the activity that compares LiveKit's list with ours.
+type Reconciler struct {
+	cfg      ReconcilerConfig
+	livekit  Lister
+	temporal Registry
+	macs     Verifier
+}
+
+// NewReconciler makes the activity.
+func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reconciler {
+	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v}
+}
+
+// RoundRequest is the argument of Reconcile.
+type RoundRequest struct {
+	At   time.Time `json:"at"` // the moment of the schedule that the round is of
+	Deep bool      `json:"deep"`
+}
+
+// Reconcile is one round: it looks at both sides, plans, and acts. Every step is
+// harmless twice: an adoption goes by a workflow ID, which only one workflow can have,
+// and a signal by an event ID. So an attempt after one that died looks anew, and goes
+// on behind the last egress that the earlier one is known to have dealt with.
+func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Round, error) {
+	r := a.resume(ctx, in)
+	calls, failed := r.Round.Calls, r.Round.Failed
+	err := r.run(ctx)
+	r.Round.Took = egress.Duration(time.Since(r.Began).Round(time.Millisecond))
+	r.count(ctx, r.Round.Calls-calls, r.Round.Failed-failed, err)
+	return r.Round, toTemporal(err)
+}
+
+// round is a round under way, and what the next attempt must know of it.
+type round struct {
+	*Reconciler `json:"-"`
+	Round       egress.Round `json:"round"`
+	After       string       `json:"after"` // the egress ID up to which all is done
+	Deep        bool         `json:"deep"`
+	Began       time.Time    `json:"began"`
+
+	infos map[string]*livekit.EgressInfo
+	mu    sync.Mutex // steps are done beside each other
+}
+
+func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
+	r := &round{}
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, r) != nil {
+		r = &round{Round: egress.Round{At: in.At}, Began: time.Now(), Deep: in.Deep}
+	}
+	r.Reconciler = a
+	return r
+}
+
+func (r *round) run(ctx context.Context) error {
+	s, plan, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	r.Round.SeenBefore, r.Round.Waiting = plan.SeenBefore, plan.Waiting
+	if r.Deep {
+		r.Round.DeepAt = r.Round.At
+	}
+	if err := r.act(ctx, plan.Steps); err != nil {
+		return err
+	}
+	return r.expect(ctx, s)
+}
+
+// look sees both sides and plans. Workflows whose egress is not active any more need a
+// second question: one by one while they are few, else by listing everything.
+func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) {
+	s, err := r.observe(ctx)
+	if err != nil {
+		return s, egress.Plan{}, err
+	}
+	plan := egress.PlanRound(s)
+	switch {
+	case plan.Deepen():
+		r.Deep = true
+		if s, err = r.observe(ctx); err != nil {
+			return s, egress.Plan{}, err
+		}
+	case len(plan.Ask) > 0:
+		r.ask(ctx, &s, plan.Ask)
+	default:
+		return s, plan, nil
+	}
+	return s, egress.PlanRound(s), nil
+}
+
+// observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
+// among ours.
+func (r *round) observe(ctx context.Context) (s egress.Sighting, err error) {
+	items, calls, err := r.livekit.All(ctx, !r.Deep)
+	r.Round.Calls += calls
+	if err != nil {
+		return s, fmt.Errorf("list egresses: %w", err)
+	}
+	activity.RecordHeartbeat(ctx, r)
+	s = egress.Sighting{At: time.Now(), Deep: r.Deep, Grace: r.cfg.Grace}
+	r.infos = make(map[string]*livekit.EgressInfo, len(items))
+	r.Round.Seen, r.Round.Active = len(items), 0
+	for _, m := range items {
+		r.take(&s, m)
+		if !egress.Ended(m.GetStatus()) {
+			r.Round.Active++
+		}
+	}
+	if s.First, err = r.temporal.ReconcilingSince(ctx); err != nil {
+		return s, err
+	}
+	if s.Ours, err = r.temporal.Running(ctx); err != nil {
+		return s, err
+	}
+	r.Round.Workflows = len(s.Ours)
+	if r.Deep {
+		completed, err := r.temporal.Completed(ctx, s.At.Add(-remembered))
+		if err != nil {
+			return s, err
+		}
+		s.Ours = append(s.Ours, completed...)
+	}
+	activity.RecordHeartbeat(ctx, r)
+	return s, nil
+}
+
+func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
+	r.infos[m.GetEgressId()] = m
+	s.Listed = append(s.Listed, egress.ListedAs(m, func(t egress.Token) bool { return r.macs.VerifyMAC(t.RequestID, t.Part, t.MAC) }))
+}
+
+// ask adds what has become of some egresses. One that LiveKit does not know, or cannot
+// be asked for now, is left to its own workflow.
+func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
+	for _, id := range ids {
+		m, err := r.livekit.Get(ctx, id)
+		r.Round.Calls++
+		r.Round.Asked++
+		if err == nil {
+			r.take(s, m)
+		}
+		activity.RecordHeartbeat(ctx, r)
+	}
+}
+
+// act does what an earlier attempt has not.
+func (r *round) act(ctx context.Context, steps []egress.Step) error {
+	if r.After != "" {
+		steps = slices.DeleteFunc(steps, func(s egress.Step) bool { return s.EgressID <= r.After })
+	}
+	for some := range slices.Chunk(steps, atOnce) {
+		var all sync.WaitGroup
+		for _, s := range some {
+			all.Go(func() { r.do(ctx, s) })
+		}
+		all.Wait()
+		if ctx.Err() != nil {
+			return fmt.Errorf("reconcile: %w", ctx.Err())
+		}
+		r.After = some[len(some)-1].EgressID
+		activity.RecordHeartbeat(ctx, r)
+	}
+	return nil
+}
+
+// do does one step, and says so. What fails is left to the next round.
+func (r *round) do(ctx context.Context, s egress.Step) {
+	log := activity.GetLogger(ctx)
+	done, err := r.step(ctx, s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err != nil:
+		r.Round.Failed++
+		log.Error("reconcile: step failed", "deed", s.Deed, "egressID", s.EgressID, "requestID", s.RequestID, "error", err)
+	case done:
+		r.Round.Count(s.Deed)
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"action": string(s.Deed)}).Counter(MetricStrays).Inc(1)
+		if s.Deed == egress.DeedQuarantine {
+			r.Round.Words = egress.Tell(r.Round.Words, s.Why)
+			log.Warn("reconcile: quarantined", "egressID", s.EgressID, "reason", s.Why)
+			return
+		}
+		log.Info("reconcile: "+string(s.Deed), "egressID", s.EgressID, "requestID", s.RequestID, "room", r.infos[s.EgressID].GetRoomName())
+	}
+}
+
+func (r *round) step(ctx context.Context, s egress.Step) (done bool, err error) {
+	if s.Deed == egress.DeedQuarantine {
+		return true, nil
+	}
+	e, err := egress.ListedEvent(r.infos[s.EgressID])
+	if err != nil {
+		return false, err
+	}
+	if s.Deed == egress.DeedAdopt {
+		return r.temporal.AdoptListed(ctx, s.RequestID, e)
+	}
+	return r.temporal.Tell(ctx, s.RequestID, e)
+}
+
+// expect finds rooms that should be recorded and are not, and begins what is to be
+// begun, under a key of the room's own: another attempt begins nothing twice.
+func (r *round) expect(ctx context.Context, s egress.Sighting) error {
+	if len(r.cfg.Expect.Rooms) == 0 {
+		return nil
+	}
+	rooms, err := r.livekit.Rooms(ctx)
+	r.Round.Calls++
+	if err != nil {
+		return fmt.Errorf("list rooms: %w", err)
+	}
+	log, metrics := activity.GetLogger(ctx), activity.GetMetricsHandler(ctx)
+	for _, u := range r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours) {
+		name := u.Room.GetName()
+		r.Round.Unrecorded = egress.Tell(r.Round.Unrecorded, name)
+		metrics.WithTags(map[string]string{"action": RoomReported}).Counter(MetricUnrecorded).Inc(1)
+		log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())
+		if !u.Begin {
+			continue
+		}
+		key, request := r.cfg.Expect.Request(u.Room)
+		begun, err := r.temporal.Record(ctx, key, request)
+		switch {
+		case err != nil:
+			r.Round.Failed++
+			log.Error("an expected recording could not be begun", "room", name, "requestID", key, "error", err)
+		case begun:
+			r.Round.Recording = egress.Tell(r.Round.Recording, name)
+			metrics.WithTags(map[string]string{"action": RoomRecorded}).Counter(MetricUnrecorded).Inc(1)
+			log.Info("an expected recording was begun", "room", name, "requestID", key)
+		}
+		activity.RecordHeartbeat(ctx, r)
+	}
+	return nil
+}

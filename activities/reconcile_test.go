@@ -1,0 +1,300 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// both is LiveKit and Temporal as a round sees them. It notes what is done.
+type both struct {
+	items     []*lk.EgressInfo
+	rooms     []*lk.Room
+	running   []egress.Ours
+	completed []egress.Ours
+	listErr   error
+	failing   string // egress ID of which nothing can be done
+
+	mu   sync.Mutex
+	done []string
+}
+
+func (b *both) note(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = append(b.done, fmt.Sprintf(format, args...))
+}
+
+func (b *both) noted() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slices.Sort(b.done)
+	return b.done
+}
+
+func (b *both) All(_ context.Context, active bool) ([]*lk.EgressInfo, int, error) {
+	b.note("list active=%t", active)
+	items := slices.Clone(b.items)
+	if active {
+		items = slices.DeleteFunc(items, func(m *lk.EgressInfo) bool { return egress.Ended(m.GetStatus()) })
+	}
+	return items, 1, b.listErr
+}
+
+func (b *both) Get(_ context.Context, id string) (*lk.EgressInfo, error) {
+	b.note("get %s", id)
+	for _, m := range b.items {
+		if m.GetEgressId() == id {
+			return m, nil
+		}
+	}
+	return nil, because(egress.NotFound)
+}
+
+func (b *both) Rooms(context.Context) ([]*lk.Room, error) {
+	b.note("rooms")
+	return b.rooms, nil
+}
+
+func (b *both) Running(context.Context) ([]egress.Ours, error) { return b.running, nil }
+
+func (b *both) Completed(context.Context, time.Time) ([]egress.Ours, error) {
+	b.note("completed")
+	return b.completed, nil
+}
+
+func (b *both) ReconcilingSince(context.Context) (time.Time, error) {
+	return time.Now().Add(-time.Hour), nil
+}
+
+func (b *both) Tell(_ context.Context, requestID string, e egress.Event) (bool, error) {
+	b.note("tell %s of %s", requestID, e.Proto().GetEgressInfo().GetEgressId())
+	return true, nil
+}
+
+func (b *both) AdoptListed(_ context.Context, requestID string, e egress.Event) (bool, error) {
+	id := e.Proto().GetEgressInfo().GetEgressId()
+	if id == b.failing {
+		return false, errors.New("Temporal is away")
+	}
+	b.note("adopt %s as %s", id, requestID)
+	return true, nil
+}
+
+func (b *both) Record(_ context.Context, key string, r egress.Request) (bool, error) {
+	b.note("record %s: %s", key, egress.Summarize(r).Title())
+	return true, nil
+}
+
+func minutesAgo(n int) int64 { return time.Now().Add(-time.Duration(n) * time.Minute).UnixNano() }
+
+func running(id string) *lk.EgressInfo {
+	return &lk.EgressInfo{EgressId: id, RoomName: room, Status: active, StartedAt: minutesAgo(10)}
+}
+
+func over(id string) *lk.EgressInfo {
+	return &lk.EgressInfo{EgressId: id, RoomName: room, Status: complete, EndedAt: minutesAgo(5)}
+}
+
+func workflowOf(request, egressID string) egress.Ours {
+	return egress.Ours{RequestID: request, EgressID: egressID, Room: room, StartedAt: time.Now().Add(-time.Hour)}
+}
+
+// rounds is Temporal's environment for one attempt at a round; every heartbeat is given
+// to kept.
+func rounds(kept func(*converter.EncodedValues)) *testsuite.TestActivityEnvironment {
+	var s testsuite.WorkflowTestSuite
+	s.SetLogger(quiet{})
+	env := s.NewTestActivityEnvironment()
+	env.SetDataConverter(payload.Converter())
+	if kept != nil {
+		env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { kept(&details) })
+	}
+	return env
+}
+
+func reconcile(t *testing.T, b *both, deep bool, expect egress.Expectation) egress.Round {
+	t.Helper()
+	r, err := attempt(t, rounds(nil), b, deep, expect)
+	require.NoError(t, err)
+	require.NotZero(t, r.At)
+	return r
+}
+
+func attempt(t *testing.T, env *testsuite.TestActivityEnvironment, b *both, deep bool, expect egress.Expectation) (egress.Round, error) {
+	t.Helper()
+	a := activities.NewReconciler(activities.ReconcilerConfig{Grace: egress.Duration(time.Minute), Expect: expect}, b, b, keys(t))
+	env.RegisterActivity(a.Reconcile)
+	v, err := env.ExecuteActivity(a.Reconcile, activities.RoundRequest{At: time.Now(), Deep: deep})
+	if err != nil {
+		return egress.Round{}, err
+	}
+	var r egress.Round
+	return r, v.Get(&r)
+}
+
+func TestARoundAsksForWhatIsActiveAndADeepOneForEverything(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{running("EG_1"), over("EG_2")}, running: []egress.Ours{workflowOf("r-1", "EG_1")}}
+	r := reconcile(t, b, false, egress.Expectation{})
+	require.Equal(t, []string{"list active=true"}, b.noted())
+	require.Equal(t, 1, r.Calls)
+	require.Equal(t, [3]int{1, 1, 1}, [3]int{r.Seen, r.Active, r.Workflows})
+	require.Zero(t, r.DeepAt)
+
+	b.done = nil
+	r = reconcile(t, b, true, egress.Expectation{})
+	require.Equal(t, []string{"adopt EG_2 as EG_2", "completed", "list active=false"}, b.noted())
+	require.Equal(t, [4]int{2, 1, 1, 1}, [4]int{r.Seen, r.Active, r.Workflows, r.Adopted})
+	require.Equal(t, r.At, r.DeepAt)
+
+	b.done, b.completed = nil, []egress.Ours{{RequestID: "r-2", EgressID: "EG_2", Over: true}}
+	require.Zero(t, reconcile(t, b, true, egress.Expectation{}).Adopted)
+}
+
+func TestOnlyATokenThatOurKeyMadeNamesARequest(t *testing.T) {
+	t.Parallel()
+	with := func(id string, token egress.Token) *lk.EgressInfo {
+		m := running(id)
+		m.Request = &lk.EgressInfo_RoomComposite{RoomComposite: &lk.RoomCompositeEgressRequest{Webhooks: []*lk.WebhookConfig{{Url: token.URL(publicURL)}}}}
+		return m
+	}
+	ours := keys(t).Token("r-1", 1)
+	forged := egress.Token{RequestID: "r-2", Part: 1, MAC: ours.MAC}
+	b := &both{items: []*lk.EgressInfo{with("EG_1", ours), with("EG_2", forged), running("EG_3")}}
+	r := reconcile(t, b, false, egress.Expectation{})
+	require.Equal(t, []string{"adopt EG_1 as r-1", "adopt EG_3 as EG_3", "list active=true"}, b.noted())
+	require.Len(t, r.Words, 1)
+	require.Contains(t, r.Words[0], "EG_2 in room standup has a token that none of our keys made")
+}
+
+func TestWhatIsNotActiveAnyMoreIsAskedForOneByOneWhileItIsFew(t *testing.T) {
+	t.Parallel()
+	b := &both{
+		items:   []*lk.EgressInfo{over("EG_1")},
+		running: []egress.Ours{workflowOf("r-1", "EG_1"), workflowOf("r-2", "EG_2")},
+	}
+	r := reconcile(t, b, false, egress.Expectation{})
+	require.Equal(t, []string{"get EG_1", "get EG_2", "list active=true", "tell r-1 of EG_1"}, b.noted())
+	require.Equal(t, [3]int{3, 2, 1}, [3]int{r.Calls, r.Asked, r.Nudged})
+	require.Zero(t, r.DeepAt)
+}
+
+func TestManyThatAreNotActiveAnyMoreCostOneCall(t *testing.T) {
+	t.Parallel()
+	b := &both{}
+	for n := range 10 * egress.MaxAsked {
+		id := fmt.Sprintf("EG_%03d", n)
+		b.items = append(b.items, over(id))
+		b.running = append(b.running, workflowOf("r-"+id, id))
+	}
+	r := reconcile(t, b, false, egress.Expectation{})
+	require.Equal(t, 10*egress.MaxAsked, r.Nudged)
+	require.Equal(t, 2, r.Calls, "one list of what is active, one of everything")
+	require.Equal(t, r.At, r.DeepAt)
+}
+
+func TestAnAttemptGoesOnBehindWhatTheLastOneDid(t *testing.T) {
+	t.Parallel()
+	b := &both{}
+	for n := range 100 {
+		b.items = append(b.items, running(fmt.Sprintf("EG_%03d", n)))
+	}
+	var last converter.EncodedValues
+	_, err := attempt(t, rounds(func(d *converter.EncodedValues) { last = *d }), b, false, egress.Expectation{})
+	require.NoError(t, err)
+	require.NotNil(t, last)
+	require.Len(t, b.noted(), 101)
+
+	var kept map[string]any
+	require.NoError(t, last.Get(&kept))
+	kept["after"] = "EG_059" // as if its worker had died there
+	kept["round"].(map[string]any)["adopted"] = 60
+	b.done = nil
+	env := rounds(nil)
+	env.SetHeartbeatDetails(kept)
+	r, err := attempt(t, env, b, false, egress.Expectation{})
+	require.NoError(t, err)
+	require.Len(t, b.noted(), 41, "40 of them, and the list")
+	require.Equal(t, 100, r.Adopted, "what is told is of the whole round")
+}
+
+func TestWhatCannotBeDoneHoldsUpNothingElse(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{running("EG_1"), running("EG_2"), {Status: lk.EgressStatus_EGRESS_FAILED, RoomName: room}}, failing: "EG_1"}
+	r := reconcile(t, b, true, egress.Expectation{})
+	require.Equal(t, [3]int{1, 1, 1}, [3]int{r.Adopted, r.Failed, r.Quarantined})
+	require.Equal(t, []string{"an egress without an ID, EGRESS_FAILED in room standup: LiveKit could not start it"}, r.Words)
+}
+
+func TestARoundThatCannotAskLiveKitFails(t *testing.T) {
+	t.Parallel()
+	_, err := attempt(t, rounds(nil), &both{listErr: because(egress.Unreachable)}, false, egress.Expectation{})
+	_, e := failed(t, err)
+	require.Equal(t, egress.Unreachable, e.Reason)
+}
+
+func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	b := &both{
+		items: []*lk.EgressInfo{running("EG_1")},
+		rooms: []*lk.Room{{Name: room, Sid: "RM_1", NumParticipants: 1}, {Name: "daily", Sid: "RM_2", NumParticipants: 1}},
+	}
+	r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute)})
+	require.Equal(t, []string{"daily"}, r.Unrecorded)
+	require.Empty(t, r.Recording)
+	require.Equal(t, 2, r.Calls)
+
+	r = reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
+	require.Equal(t, []string{"daily"}, r.Recording)
+	require.Contains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
+}
+
+func TestAnActiveEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
+	t.Parallel()
+	usual := egress.DefaultPolicy().Wait(egress.OutlookActive, 0, egress.Spread(egressID))
+	for name, tc := range map[string]struct {
+		well  bool
+		every time.Duration
+		api   *api
+		in    func(*activities.PollRequest)
+		want  time.Duration
+	}{
+		"it is well":                 {true, time.Minute, &api{onGet: is(active), live: true}, web, 12 * usual},
+		"it is not":                  {false, time.Minute, &api{onGet: is(active), live: true}, web, usual},
+		"its rounds are seldom":      {true, time.Hour, &api{onGet: is(active), live: true}, web, usual},
+		"it is off":                  {true, 0, &api{onGet: is(active), live: true}, web, usual},
+		"an end is expected":         {true, time.Minute, &api{onGet: is(active), live: true}, have(active, egress.OutlookEnding), 40 * time.Second},
+		"it starts":                  {true, time.Minute, &api{onGet: is(starting), live: true}, have(starting, egress.OutlookStarting), 30 * time.Second},
+		"its room is gone":           {true, time.Minute, &api{onGet: is(active)}, func(*activities.PollRequest) {}, 20 * time.Second},
+		"LiveKit does not know it":   {true, time.Minute, &api{onGet: gets(because(egress.NotFound))}, web, usual},
+		"LiveKit could not be asked": {true, time.Minute, &api{onGet: gets(because(egress.Ambiguous))}, web, usual},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				env := newEnv(tc.api)
+				act := activitiesOf(t, tc.api, func(c *activities.Config) {
+					c.ReconcileEvery, c.Reconciling = egress.Duration(tc.every), func(context.Context) bool { return tc.well }
+				})
+				env.RegisterActivity(act.Poll)
+				_, err := env.ExecuteActivity(act.Poll, question(tc.in))
+				require.InDelta(t, tc.want, stillGoing(t, err), float64(10*time.Nanosecond))
+			})
+		})
+	}
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/workflows"
+)
+
+const (
+	// scheduleLimit is how long Temporal may take over the schedule at a worker's start.
+	scheduleLimit = 10 * time.Second
+	// healthyRounds is how many periods the last completed round may be old.
+	healthyRounds = 3
+	// healthFor is how long what was learned of the reconciler's health is kept.
+	healthFor = time.Minute
+	// healthLimit is how long Temporal may take to say so: a poll waits for it.
+	healthLimit = 2 * time.Second
+)
+
+// scheduleReconciler makes or changes the reconciler's schedule. A worker that may not
+// do so works all the same: egresses are watched one by one.
+func (a *App) scheduleReconciler(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, scheduleLimit)
+	defer cancel()
+	every, _ := a.cfg.Reconcile.Every.D()
+	if err := a.recordings.EnsureReconcile(ctx, every); err != nil {
+		a.log.Error("the reconciler is not scheduled: what is started elsewhere is not adopted", "error", err)
+	}
+}
+
+// registerReconciler gives a worker the rounds of the reconciler.
+func (a *App) registerReconciler(w worker.Worker, flows *workflows.Workflows) {
+	r := activities.NewReconciler(activities.ReconcilerConfig{
+		Grace: egress.Duration(a.cfg.Reconcile.Grace), Expect: a.cfg.Expectation(),
+	}, a.livekit(a.cfg.Start.SearchEvery), a.recordings, a.keys)
+	w.RegisterWorkflowWithOptions(flows.Reconcile, workflow.RegisterOptions{Name: egress.ReconcileType})
+	w.RegisterActivityWithOptions(r.Reconcile, activity.RegisterOptions{Name: "Reconcile"})
+}
+
+// health knows whether rounds of the reconciler complete. It asks at most once in
+// healthFor, whoever wants to know.
+type health struct {
+	since func(context.Context, time.Time) (bool, error) // whether one has completed since
+	every time.Duration
+
+	mu      sync.Mutex
+	askedAt time.Time
+	healthy bool
+}
+
+// Healthy reports whether a round has completed within the last three periods. When it
+// cannot be asked, it has not.
+func (h *health) Healthy(ctx context.Context) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if h.askedAt.IsZero() || now.Sub(h.askedAt) >= healthFor {
+		ctx, cancel := context.WithTimeout(ctx, healthLimit)
+		defer cancel()
+		ok, err := h.since(ctx, now.Add(-healthyRounds*h.every))
+		h.askedAt, h.healthy = now, ok && err == nil
+	}
+	return h.healthy
+}

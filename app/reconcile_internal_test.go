@@ -1,0 +1,36 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheReconcilersHealthIsAskedForOnceAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var since []time.Duration
+		ok, err := true, error(nil)
+		h := &health{every: time.Minute, since: func(_ context.Context, at time.Time) (bool, error) {
+			since = append(since, time.Since(at))
+			return ok, err
+		}}
+		for range 3 {
+			require.True(t, h.Healthy(t.Context()))
+		}
+		require.Equal(t, []time.Duration{3 * time.Minute}, since)
+
+		ok = false
+		<-time.After(time.Minute) // of the bubble's own clock
+		require.False(t, h.Healthy(t.Context()))
+
+		ok, err = true, errors.New("Temporal is away")
+		<-time.After(time.Minute)
+		require.False(t, h.Healthy(t.Context()), "what cannot be asked is not healthy")
+		require.Len(t, since, 3)
+	})
+}

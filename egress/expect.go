@@ -1,0 +1,83 @@
+package egress
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Expectation says which rooms must be recorded.
+type Expectation struct {
+	Rooms []string // patterns of room names, as path.Match takes them
+	After Duration // how long a room may live without a recording
+	// Start is the path of a recording that is begun where one lacks, with LiveKit's own
+	// placeholders, such as {room_name}-{time}.mp4. Empty: none is begun.
+	Start string
+}
+
+// Validate refuses a pattern that cannot be read.
+func (e Expectation) Validate() error {
+	for _, p := range e.Rooms {
+		if _, err := path.Match(p, ""); err != nil {
+			return invalid("REELKEEPER_EXPECT", "%q is no pattern: want * for any letters, ? for one, [a-z] for some", p)
+		}
+	}
+	if e.Start != "" && len(e.Rooms) == 0 {
+		return invalid("REELKEEPER_EXPECT_START", "is set, and REELKEEPER_EXPECT is not")
+	}
+	return nil
+}
+
+// Unrecorded is a room that is expected to be recorded, and is not.
+type Unrecorded struct {
+	Room  *livekit.Room
+	Begin bool // a recording may be begun: no start of ours is under way
+}
+
+// Unrecorded finds the rooms that have lived for too long with people in them and
+// without an active egress, by name. An egress of an earlier room of the same name
+// records nothing of this one.
+func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
+	recorded := map[string]bool{}
+	for _, l := range listed {
+		if !Ended(l.Status) {
+			recorded[roomKey(l.Room, l.RoomID)] = true
+		}
+	}
+	under := map[string]bool{}
+	for _, o := range ours {
+		under[o.Room] = under[o.Room] || !o.Over
+	}
+	var list []Unrecorded
+	for _, r := range rooms {
+		since := time.Unix(r.GetCreationTime(), 0)
+		switch {
+		case !e.matches(r.GetName()), r.GetNumParticipants() == 0, at.Sub(since) < e.After.D():
+		case recorded[roomKey(r.GetName(), r.GetSid())], recorded[roomKey(r.GetName(), "")]:
+		default:
+			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !under[Keyword(r.GetName())]})
+		}
+	}
+	slices.SortFunc(list, func(a, b Unrecorded) int { return cmp.Compare(a.Room.GetName(), b.Room.GetName()) })
+	return list
+}
+
+func (e Expectation) matches(room string) bool {
+	return slices.ContainsFunc(e.Rooms, func(p string) bool {
+		ok, err := path.Match(p, room)
+		return ok && err == nil
+	})
+}
+
+func roomKey(name, sid string) string { return sid + "/" + name }
+
+// Request is the recording that is begun of a room that lacks one, and the key under
+// which it is: one for each room that ever lived.
+func (e Expectation) Request(r *livekit.Room) (key string, _ Request) {
+	return "expect-" + r.GetSid(), &livekit.RoomCompositeEgressRequest{
+		RoomName: r.GetName(), FileOutputs: []*livekit.EncodedFileOutput{{Filepath: e.Start}},
+	}
+}

@@ -1,0 +1,78 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
+	t.Parallel()
+	room := func(name string, age time.Duration, people uint32) *livekit.Room {
+		return &livekit.Room{Name: name, Sid: "RM_1", CreationTime: noon.Add(-age).Unix(), NumParticipants: people}
+	}
+	for name, tc := range map[string]struct {
+		room   *livekit.Room
+		listed []egress.Listed
+		ours   []egress.Ours
+		found  bool
+		begin  bool
+	}{
+		"nothing records it":                  {room("standup", time.Hour, 2), nil, nil, true, true},
+		"for just long enough":                {room("standup", time.Minute, 1), nil, nil, true, true},
+		"another pattern":                     {room("daily-7", time.Hour, 1), nil, nil, true, true},
+		"it is recorded":                      {room("standup", time.Hour, 2), all(listed("EG_1", active)), nil, false, false},
+		"its recording starts":                {room("standup", time.Hour, 2), all(listed("EG_1", starting)), nil, false, false},
+		"its recording uploads":               {room("standup", time.Hour, 2), all(listed("EG_1", ending)), nil, false, false},
+		"its recording has ended":             {room("standup", time.Hour, 2), all(listed("EG_1", finished)), nil, true, true},
+		"an earlier room of its name uploads": {room("standup", time.Hour, 2), all(listed("EG_1", ending, func(l *egress.Listed) { l.RoomID = "RM_0" })), nil, true, true},
+		"recorded, in a room without an ID":   {room("standup", time.Hour, 2), all(listed("EG_1", active, func(l *egress.Listed) { l.RoomID = "" })), nil, false, false},
+		"another room is recorded":            {room("standup", time.Hour, 2), all(listed("EG_1", active, func(l *egress.Listed) { l.Room = "retro" })), nil, true, true},
+		"a start of ours is under way":        {room("standup", time.Hour, 2), nil, have(ours("r", "")), true, false},
+		"a start of ours is over":             {room("standup", time.Hour, 2), nil, have(ours("r", "", over)), true, true},
+		"one over, and one under way":         {room("standup", time.Hour, 2), nil, have(ours("r", ""), ours("s", "EG_1", over)), true, false},
+		"too young":                           {room("standup", 59*time.Second, 2), nil, nil, false, false},
+		"nobody is there":                     {room("standup", time.Hour, 0), nil, nil, false, false},
+		"no room that must be":                {room("retro", time.Hour, 2), nil, nil, false, false},
+		"no room of the pattern":              {room("standups", time.Hour, 2), nil, nil, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := egress.Expectation{Rooms: []string{"standup", "daily-*"}, After: egress.Duration(time.Minute), Start: "x.mp4"}
+			require.NoError(t, e.Validate())
+			rooms := []*livekit.Room{tc.room}
+			var want []egress.Unrecorded
+			if tc.found {
+				want = []egress.Unrecorded{{Room: tc.room, Begin: tc.begin}}
+			}
+			require.Equal(t, want, e.Unrecorded(noon, rooms, tc.listed, tc.ours))
+
+			e.Start = ""
+			for i := range want {
+				want[i].Begin = false
+			}
+			require.Equal(t, want, e.Unrecorded(noon, rooms, tc.listed, tc.ours), "reported, and nothing is begun")
+		})
+	}
+}
+
+func TestARoomIsRecordedUnderAKeyOfItsOwn(t *testing.T) {
+	t.Parallel()
+	e := egress.Expectation{Rooms: []string{"*"}, Start: "{room_name}-{time}.mp4"}
+	key, r := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"})
+	require.Equal(t, "expect-RM_kX", key)
+	require.NoError(t, egress.ValidateID(key))
+	require.Equal(t, "room_composite of room standup to {room_name}-{time}.mp4", egress.Summarize(r).Title())
+}
+
+func TestAnExpectationThatCannotBeReadIsRefused(t *testing.T) {
+	t.Parallel()
+	require.ErrorContains(t, egress.Expectation{Rooms: []string{"ok", "[a-"}}.Validate(), `REELKEEPER_EXPECT: "[a-" is no pattern`)
+	require.ErrorContains(t, egress.Expectation{Start: "x.mp4"}.Validate(), "REELKEEPER_EXPECT_START: is set, and REELKEEPER_EXPECT is not")
+	require.NoError(t, egress.Expectation{}.Validate())
+}

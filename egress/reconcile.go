@@ -1,0 +1,232 @@
+package egress
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// MaxAsked is how many egresses one round asks LiveKit for by their ID: at a round a
+// minute it is a twentieth of what LiveKit Cloud allows. More than that are cheaper
+// to learn by listing everything, which is one question.
+const MaxAsked = 50
+
+// Listed is an egress as LiveKit lists it.
+type Listed struct {
+	ID     string
+	Room   string
+	RoomID string
+	Status livekit.EgressStatus
+	// Since is the latest of LiveKit's own times: when it ended, else when it was last
+	// updated or started. Zero where LiveKit gave none.
+	Since time.Time
+	// RequestID is what our token in it names. Empty: it has none.
+	RequestID string
+	// Others says that it has a token that none of our keys made.
+	Others bool
+}
+
+// ListedAs is an egress of LiveKit's list. ours says whether one of our keys made a
+// token.
+func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
+	l := Listed{ID: m.GetEgressId(), Room: m.GetRoomName(), RoomID: m.GetRoomId(), Status: m.GetStatus()}
+	at := m.GetEndedAt()
+	if at == 0 {
+		at = max(m.GetStartedAt(), m.GetUpdatedAt())
+	}
+	if !Ended(l.Status) && m.GetStartedAt() != 0 {
+		at = m.GetStartedAt() // how long it has been running, however often it was updated
+	}
+	if at != 0 {
+		l.Since = time.Unix(0, at).UTC()
+	}
+	if t, ok := TokenOf(m); ok {
+		if l.Others = !ours(t); !l.Others {
+			l.RequestID = t.RequestID
+		}
+	}
+	return l
+}
+
+// Adopter is the request ID under which the egress is adopted: that of its token, and
+// for a stray its own egress ID.
+func (l Listed) Adopter() string { return cmp.Or(l.RequestID, l.ID) }
+
+// Ours is an egress workflow as visibility shows it.
+type Ours struct {
+	RequestID string
+	EgressID  string // empty until visibility is told
+	Room      string // as a search attribute holds it
+	StartedAt time.Time
+	Over      bool // its egress is settled, whether or not everybody has been told
+}
+
+// Sighting is what a round of the reconciler has seen on both sides.
+type Sighting struct {
+	At    time.Time
+	Deep  bool      // LiveKit was asked for all that it remembers, not for what is active alone
+	First time.Time // what ended before is none of ours to announce: when the schedule was made
+	// Grace is how long something must have been so before a round acts on it: a start
+	// may be under way, and the webhook of an end.
+	Grace  Duration
+	Listed []Listed
+	// Ours are the workflows that run, and with Deep those that have completed, too.
+	Ours []Ours
+}
+
+// Deed is what a round does about one egress.
+type Deed string
+
+// What can be done about an egress, as labels of metrics too.
+const (
+	DeedAdopt      Deed = "adopted"     // make its workflow
+	DeedNudge      Deed = "nudged"      // tell its workflow that it has ended
+	DeedTwin       Deed = "twin"        // show its request's workflow that it is another one than the one that is bound
+	DeedQuarantine Deed = "quarantined" // leave it alone, and say why
+)
+
+// Deeds lists every Deed.
+func Deeds() []Deed { return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedQuarantine} }
+
+// Step is one deed of a round.
+type Step struct {
+	Deed      Deed
+	EgressID  string
+	RequestID string // whose workflow it is about
+	Why       string // of a quarantine, in words
+}
+
+// Plan is what a round has to do.
+type Plan struct {
+	Steps []Step // in the order of their egress IDs, so that a round can go on where it stopped
+	// Ask are the egresses of running workflows that LiveKit does not call active, in the
+	// order of their IDs. Their end is probably on its way to us.
+	Ask        []string
+	SeenBefore int // ended before the first round, and none of ours
+	Waiting    int // left for a later round: too young, or a start of ours may be theirs
+}
+
+// Deepen reports whether so many have to be asked for that one list of everything is
+// cheaper.
+func (p Plan) Deepen() bool { return len(p.Ask) > MaxAsked }
+
+// PlanRound says what to do about the difference between LiveKit's list and ours.
+// That visibility does not show a workflow never means that there is none: whoever
+// adopts asks for it by its ID, which only one workflow can have.
+func PlanRound(s Sighting) Plan {
+	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, beginning: map[string]bool{}}
+	for i := range s.Ours {
+		p.know(&s.Ours[i])
+	}
+	listed := slices.Clone(s.Listed)
+	slices.SortFunc(listed, inOrder)
+	for _, l := range listed {
+		p.judge(l)
+	}
+	if !s.Deep {
+		p.suspect(listed)
+	}
+	slices.SortStableFunc(p.plan.Steps, func(a, b Step) int { return cmp.Compare(a.EgressID, b.EgressID) })
+	slices.Sort(p.plan.Ask)
+	return p.plan
+}
+
+// inOrder puts what still runs first, and the older one first: of several egresses
+// of one request, it is the one to keep.
+func inOrder(a, b Listed) int {
+	over := func(l Listed) int {
+		if Ended(l.Status) {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(over(a), over(b)), a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
+}
+
+type planner struct {
+	Sighting
+	byID      map[string]*Ours // by egress ID
+	byRequest map[string]*Ours
+	beginning map[string]bool // rooms in which a start of ours has no egress ID yet; "" is web egresses'
+	plan      Plan
+}
+
+func (p *planner) know(o *Ours) {
+	if known := p.byRequest[o.RequestID]; known == nil || known.Over {
+		p.byRequest[o.RequestID] = o
+	}
+	if o.EgressID != "" {
+		p.byID[o.EgressID] = o
+	} else if !o.Over {
+		p.beginning[o.Room] = true
+	}
+}
+
+func (p *planner) judge(l Listed) {
+	ours := p.byRequest[l.Adopter()]
+	if ours == nil {
+		ours = p.byID[l.ID] // a LiveKit that does not echo our token
+	}
+	ended := Ended(l.Status)
+	switch {
+	case l.ID == "":
+		p.quarantine(l, "an egress without an ID, "+string(statusOf(l.Status))+where(l)+": LiveKit could not start it")
+	case ours != nil && ours.EgressID != "" && ours.EgressID != l.ID:
+		if !ended && !ours.Over {
+			p.step(Step{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID})
+		}
+	case ours != nil && (ours.Over || !ended):
+	case ours != nil:
+		p.ended(l, Step{Deed: DeedNudge, EgressID: l.ID, RequestID: ours.RequestID})
+	case l.Others:
+		p.quarantine(l, l.ID+where(l)+" has a token that none of our keys made: another Reelkeeper's, or a secret's that was rotated away")
+	case rank(l.Status) == 0:
+		p.quarantine(l, fmt.Sprintf("%s%s has the status %s, which this version does not know", l.ID, where(l), statusOf(l.Status)))
+	case ended && !l.Since.After(p.First):
+		p.plan.SeenBefore++
+	case l.RequestID == "" && p.beginning[Keyword(l.Room)]:
+		p.plan.Waiting++
+	default:
+		p.ended(l, Step{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})
+		// A second one of the same request waits until the first is bound.
+		p.byRequest[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}
+	}
+}
+
+// ended does a step once it has been due for the grace.
+func (p *planner) ended(l Listed, s Step) {
+	if p.At.Sub(l.Since) < p.Grace.D() {
+		p.plan.Waiting++
+		return
+	}
+	p.step(s)
+}
+
+func (p *planner) step(s Step) { p.plan.Steps = append(p.plan.Steps, s) }
+
+func (p *planner) quarantine(l Listed, why string) {
+	p.step(Step{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
+}
+
+// suspect finds the workflows that wait for an egress which is not active any more.
+func (p *planner) suspect(listed []Listed) {
+	active := make(map[string]bool, len(listed))
+	for _, l := range listed {
+		active[l.ID] = true
+	}
+	for _, o := range p.Ours {
+		if o.EgressID != "" && !o.Over && !active[o.EgressID] && p.At.Sub(o.StartedAt) >= p.Grace.D() {
+			p.plan.Ask = append(p.plan.Ask, o.EgressID)
+		}
+	}
+}
+
+func where(l Listed) string {
+	if l.Room == "" {
+		return ""
+	}
+	return " in room " + l.Room
+}

@@ -1,0 +1,131 @@
+package egress
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// DeepEvery is how often a round lists all that LiveKit remembers, ended egresses of
+// the last 24 h included, and not what is active alone.
+const DeepEvery = 15 * time.Minute
+
+// Reconciliation is the argument of the Reconcile workflow. The zero value does one
+// round whose depth its time decides.
+type Reconciliation struct {
+	Every Duration `json:"every,omitempty"` // of the schedule
+	Deep  bool     `json:"deep,omitempty"`  // deep in any case
+}
+
+// DeepDue reports whether the round of a moment is a deep one, where the last deep one
+// that is known of began at last. Where none is known, it is the first round of each
+// quarter of an hour.
+func (r Reconciliation) DeepDue(at, last time.Time) bool {
+	switch {
+	case r.Deep:
+		return true
+	case !last.IsZero():
+		return at.Sub(last) >= DeepEvery-r.Every.D()/2 // the schedule's own moments are not exact
+	default:
+		return at.Sub(at.Truncate(DeepEvery)) < r.Every.D()
+	}
+}
+
+// Round is what one round of the reconciler has seen and done. It is the result of
+// the Reconcile workflow.
+type Round struct {
+	At     time.Time `json:"at"`
+	DeepAt time.Time `json:"deep_at"` // when the last deep round began; At when this is one
+	Took   Duration  `json:"took"`
+
+	Seen      int `json:"seen"`      // egresses that LiveKit listed
+	Active    int `json:"active"`    // of those, the ones that have not ended
+	Workflows int `json:"workflows"` // of ours, that run
+	Asked     int `json:"asked"`     // egresses that LiveKit was asked for one by one
+
+	Adopted     int `json:"adopted"`
+	Nudged      int `json:"nudged"`
+	Twins       int `json:"twins"`
+	Quarantined int `json:"quarantined"`
+	SeenBefore  int `json:"seen_before"` // ended before the schedule was made
+	Waiting     int `json:"waiting"`     // left for a later round
+	Failed      int `json:"failed"`      // steps that could not be done; the next round tries them again
+
+	Calls int `json:"livekit_calls"`
+
+	// Words say what a person should know, at most MaxWords of them.
+	Words []string `json:"words,omitempty"`
+	// Unrecorded are rooms that are expected to be recorded, and are not; Recording are
+	// those of them whose recording was begun by this round. At most MaxWords each.
+	Unrecorded []string `json:"unrecorded,omitempty"`
+	Recording  []string `json:"recording,omitempty"`
+}
+
+// MaxWords bounds every list in a Round, so that it can be kept and read.
+const MaxWords = 50
+
+// Tell adds to one of the round's lists, unless that is full.
+func Tell(list []string, words string) []string {
+	if len(list) >= MaxWords {
+		return list
+	}
+	return append(list, words)
+}
+
+// Count notes a step that was done.
+func (r *Round) Count(d Deed) {
+	switch d {
+	case DeedAdopt:
+		r.Adopted++
+	case DeedNudge:
+		r.Nudged++
+	case DeedTwin:
+		r.Twins++
+	case DeedQuarantine:
+		r.Quarantined++
+	}
+}
+
+// ListedEvent is an egress of LiveKit's list as the event that SignalReconciled
+// brings. Its ID is derived from the egress's ID and status, so that the same news is
+// one signal however often it is sent.
+func ListedEvent(m *livekit.EgressInfo) (Event, error) {
+	info, err := NewInfo(m)
+	if err != nil {
+		return Event{}, err
+	}
+	name := EventUpdated
+	if Ended(m.GetStatus()) {
+		name = EventEnded
+	}
+	sum := sha256.Sum256([]byte("listed/" + m.GetEgressId() + "/" + string(info.StatusName())))
+	b, err := json.Marshal(map[string]any{
+		"event": name, "egressInfo": info,
+		"id":        "EV_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:12],
+		"createdAt": strconv.FormatInt(max(m.GetUpdatedAt(), m.GetEndedAt(), m.GetStartedAt())/int64(time.Second), 10),
+	})
+	if err != nil {
+		return Event{}, fmt.Errorf("event of %s: %w", m.GetEgressId(), err)
+	}
+	var e Event
+	return e, e.UnmarshalJSON(b)
+}
+
+// reconciledStretch is how much longer an active egress is left alone while the
+// reconciler looks after it: 5 min become an hour.
+const reconciledStretch = 12
+
+// Watched is the wait before the next look at an active egress that the reconciler
+// looks after, beside the first one. Where rounds come less often than looks would,
+// they are no reason to wait.
+func (p Policy) Watched(every Duration, spread float64) (time.Duration, bool) {
+	if every <= 0 || every > p.LookActive {
+		return 0, false
+	}
+	return reconciledStretch * p.Wait(OutlookActive, 0, spread), true
+}

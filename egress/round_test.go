@@ -1,0 +1,130 @@
+package egress_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestADeepRoundComesEveryQuarterOfAnHour(t *testing.T) {
+	t.Parallel()
+	each := func(d time.Duration) egress.Reconciliation {
+		return egress.Reconciliation{Every: egress.Duration(d)}
+	}
+	quarter := noon.Truncate(egress.DeepEvery)
+	for name, tc := range map[string]struct {
+		r    egress.Reconciliation
+		at   time.Time
+		last time.Time
+		want bool
+	}{
+		"the first of all, at the quarter":     {each(time.Minute), quarter, time.Time{}, true},
+		"the first of all, in its minute":      {each(time.Minute), quarter.Add(59 * time.Second), time.Time{}, true},
+		"the first of all, later":              {each(time.Minute), quarter.Add(time.Minute), time.Time{}, false},
+		"the first of all, asked for":          {egress.Reconciliation{Deep: true}, quarter.Add(time.Minute), time.Time{}, true},
+		"one started by hand":                  {egress.Reconciliation{}, quarter.Add(time.Minute), time.Time{}, false},
+		"a quarter after the last":             {each(time.Minute), noon, noon.Add(-15 * time.Minute), true},
+		"a quarter, and the schedule is early": {each(time.Minute), noon, noon.Add(-15*time.Minute + 30*time.Second), true},
+		"a minute too soon":                    {each(time.Minute), noon, noon.Add(-14 * time.Minute), false},
+		"the last deep one failed":             {each(time.Minute), noon, noon.Add(-16 * time.Minute), true},
+		"rounds that are seldom":               {each(time.Hour), noon, noon.Add(-time.Hour), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.r.DeepDue(tc.at, tc.last))
+		})
+	}
+}
+
+func TestALiveKitEgressIsReadForTheComparison(t *testing.T) {
+	t.Parallel()
+	second := func(n int) int64 { return noon.Add(time.Duration(n) * time.Second).UnixNano() }
+	at := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Second) }
+	hook := func(token string) *livekit.EgressInfo_Web {
+		return &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://us" + token}}}}
+	}
+	ours := func(t egress.Token) bool { return t.MAC == "good" }
+	for name, tc := range map[string]struct {
+		info *livekit.EgressInfo
+		want egress.Listed
+	}{
+		"running since its start":   {&livekit.EgressInfo{EgressId: "EG_1", RoomName: "r", RoomId: "RM", Status: active, StartedAt: second(1), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Room: "r", RoomID: "RM", Status: active, Since: at(1)}},
+		"not started, but updated":  {&livekit.EgressInfo{EgressId: "EG_1", UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Since: at(9)}},
+		"over since its end":        {&livekit.EgressInfo{EgressId: "EG_1", Status: finished, StartedAt: second(1), EndedAt: second(5), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Status: finished, Since: at(5)}},
+		"over, and no end is said":  {&livekit.EgressInfo{EgressId: "EG_1", Status: finished, StartedAt: second(1), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Status: finished, Since: at(9)}},
+		"nothing is said":           {&livekit.EgressInfo{}, egress.Listed{}},
+		"our token":                 {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/good")}, egress.Listed{ID: "EG_1", RequestID: "r-1"}},
+		"another's token":           {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/bad")}, egress.Listed{ID: "EG_1", Others: true}},
+		"a webhook of the caller's": {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/hook")}, egress.Listed{ID: "EG_1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, egress.ListedAs(tc.info, ours))
+		})
+	}
+}
+
+func TestTheSameNewsIsTheSameEvent(t *testing.T) {
+	t.Parallel()
+	event := func(id string, s livekit.EgressStatus, updated int64) *livekit.WebhookEvent {
+		e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: id, Status: s, UpdatedAt: updated, Request: &livekit.EgressInfo_RoomComposite{
+			RoomComposite: &livekit.RoomCompositeEgressRequest{FileOutputs: []*livekit.EncodedFileOutput{{Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "CANARY"}}}}},
+		}})
+		require.NoError(t, err)
+		require.NotContains(t, string(e.Raw()), "CANARY")
+		return e.Proto()
+	}
+	first := event("EG_1", active, 1)
+	require.Equal(t, egress.EventUpdated, first.GetEvent())
+	require.Equal(t, egress.EventEnded, event("EG_1", finished, 1).GetEvent())
+	require.Equal(t, first.GetId(), event("EG_1", active, 2).GetId())
+	require.NotEqual(t, first.GetId(), event("EG_1", ending, 1).GetId())
+	require.NotEqual(t, first.GetId(), event("EG_2", active, 1).GetId())
+	require.True(t, strings.HasPrefix(first.GetId(), "EV_"))
+}
+
+func TestAStrayThatHasEndedIsSettledByItsFirstNews(t *testing.T) {
+	t.Parallel()
+	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_1", Status: finished, EndedAt: noon.UnixNano()})
+	require.NoError(t, err)
+	o, err := egress.ObserveListed(e, noon.Add(time.Minute))
+	require.NoError(t, err)
+	s := &egress.State{Phase: egress.Requested, Part: 1, Started: true}
+	require.Equal(t, egress.Over, s.Observe(o))
+	v := s.Verdict("EG_1", egress.Summary{})
+	require.Equal(t, egress.FromReconcile, v.EndedBy)
+	require.NotEmpty(t, v.Missed)
+	require.Equal(t, egress.Duration(time.Minute), v.Late)
+}
+
+func TestAnActiveEgressIsLeftAloneForLongerWhileItIsWatched(t *testing.T) {
+	t.Parallel()
+	p := egress.DefaultPolicy()
+	for every, want := range map[time.Duration]time.Duration{
+		time.Minute: time.Hour, 5 * time.Minute: time.Hour, 5*time.Minute + 1: 0, 0: 0, -1: 0,
+	} {
+		got, ok := p.Watched(egress.Duration(every), 0.5)
+		require.Equal(t, want > 0, ok, every)
+		require.Equal(t, want, got, every)
+	}
+}
+
+func TestWhatIsToldOfARoundIsBounded(t *testing.T) {
+	t.Parallel()
+	var list []string
+	for range 2 * egress.MaxWords {
+		list = egress.Tell(list, "word")
+	}
+	require.Len(t, list, egress.MaxWords)
+	r := egress.Round{}
+	for _, d := range egress.Deeds() {
+		r.Count(d)
+	}
+	require.Equal(t, egress.Round{Adopted: 1, Nudged: 1, Twins: 1, Quarantined: 1}, r)
+}

@@ -1,0 +1,127 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// Running are the egress workflows that run, as visibility knows them now.
+func (c *Client) Running(ctx context.Context) ([]egress.Ours, error) {
+	return c.ours(ctx, Filter{Active: true}.query())
+}
+
+// Completed are the egress workflows that have completed since a moment, as visibility
+// knows them now. One that failed is none: its egress may have begun after all.
+func (c *Client) Completed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
+	return c.ours(ctx, strings.Join([]string{
+		Filter{}.query(), equal("ExecutionStatus", "Completed"), "CloseTime >= " + quote(since.UTC().Format(time.RFC3339Nano)),
+	}, " AND "))
+}
+
+func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) {
+	var list []egress.Ours
+	for row, err := range c.rows(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, egress.Ours{
+			RequestID: row.RequestID, EgressID: row.EgressID, Room: row.Room, StartedAt: row.StartedAt,
+			Over: row.ClosedAt != nil || row.EndedBy != "",
+		})
+	}
+	return list, nil
+}
+
+// Tell gives a running workflow what LiveKit's list says of its egress, or of another
+// one of its request. Twice is harmless: the server knows the event by its ID. It
+// reports false for a workflow that does not run.
+func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
+	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), payload.Proto("livekit.WebhookEvent", e.Raw()))
+	if ReasonOf(err) == egress.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// AdoptListed makes a workflow for an egress that LiveKit lists and visibility does not
+// show. Visibility lags, so the workflow is asked for by its ID first: one that runs
+// is told instead, and one that has completed has had its say. It reports whether
+// one was made. Twice is harmless, also at the same moment: of one ID only one can run.
+func (c *Client) AdoptListed(ctx context.Context, requestID string, e egress.Event) (bool, error) {
+	info, err := e.Info()
+	if err != nil {
+		return false, asError("adopt", err)
+	}
+	state, err := c.workflowState(ctx, egress.WorkflowID(requestID))
+	switch {
+	case err != nil || state == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return false, err
+	case state == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		_, err := c.Tell(ctx, requestID, e)
+		return false, err
+	}
+	// A LiveKit that does not echo our token: the workflow has another ID.
+	if _, found, err := c.ByEgressID(ctx, info.Proto().GetEgressId()); err != nil || found && requestID == info.Proto().GetEgressId() {
+		return false, err
+	}
+	err = c.adopt(ctx, requestID, egress.SignalReconciled, info, e)
+	if ReasonOf(err) == egress.AlreadyOver {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// workflowState asks Temporal itself, not visibility: unspecified means that there is none.
+func (c *Client) workflowState(ctx context.Context, id string) (enumspb.WorkflowExecutionStatus, error) {
+	d, err := c.describe(ctx, id, "")
+	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, nil
+	}
+	return d.GetWorkflowExecutionInfo().GetStatus(), asError("describe "+id, err)
+}
+
+// adopt makes the workflow of an egress with its first news, or gives that to the one
+// that runs. One that has completed is an error of reason AlreadyOver.
+func (c *Client) adopt(ctx context.Context, requestID, signal string, info egress.Info, e egress.Event) error {
+	in := egress.Adoption(info)
+	id := egress.WorkflowID(requestID)
+	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, signal, e, client.StartWorkflowOptions{
+		TaskQueue:             egress.TaskQueue,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		StaticSummary:         egress.Clip(in.Summary.Title(), maxTitle),
+		TypedSearchAttributes: attributesAtStart(*in.Summary, string(info.StatusName())),
+	}, egress.WorkflowType, in)
+	if over, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return &egress.Error{Reason: egress.AlreadyOver, Message: id + " has completed", Err: over}
+	}
+	return asError("adopt "+id, err)
+}
+
+// Reconciled reports whether a round of the reconciler has completed since a moment.
+func (c *Client) Reconciled(ctx context.Context, since time.Time) (bool, error) {
+	n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Namespace: c.Namespace,
+		Query: fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", egress.ReconcileType),
+			equal("ExecutionStatus", "Completed"), quote(since.UTC().Format(time.RFC3339Nano))),
+	})
+	return n.GetCount() > 0, asError("look for rounds of the reconciler", err)
+}
+
+// Record begins a recording that somebody expects, under a key of its own, and waits
+// until it is durable. The same key twice is one recording: it reports false for one
+// that has ended before.
+func (c *Client) Record(ctx context.Context, key string, r egress.Request) (bool, error) {
+	p, err := c.Begin(ctx, StartOptions{ID: key, Request: r})
+	return err == nil && p.handle != nil, err
+}

@@ -1,0 +1,73 @@
+package recordings
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// One test has the schedule of the namespace: no other makes one.
+func TestTheScheduleFollowsItsSetting(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
+	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
+
+	must(t, c.EnsureReconcile(ctx, 0))
+	if _, err := h.Describe(ctx); err == nil {
+		t.Fatal("a schedule that is off was made")
+	}
+	if first, err := c.ReconcilingSince(ctx); err != nil || time.Since(first) > time.Minute {
+		t.Errorf("without a schedule: since %s, %v", first, err)
+	}
+
+	// Two workers start at once.
+	errs := make(chan error, 2)
+	for range 2 {
+		go func() { errs <- c.EnsureReconcile(ctx, time.Hour) }()
+	}
+	must(t, <-errs)
+	must(t, <-errs)
+	made, err := c.ReconcilingSince(ctx)
+	must(t, err)
+
+	for _, step := range []struct {
+		every  time.Duration
+		runs   time.Duration
+		paused bool
+	}{
+		{time.Hour, time.Hour, false},
+		{2 * time.Hour, 2 * time.Hour, false},
+		{0, 2 * time.Hour, true},
+		{0, 2 * time.Hour, true},
+		{time.Hour, time.Hour, false},
+	} {
+		must(t, c.EnsureReconcile(ctx, step.every))
+		d, err := h.Describe(ctx)
+		must(t, err)
+		if got := d.Schedule.Spec.Intervals[0].Every; got != step.runs || d.Schedule.State.Paused != step.paused {
+			t.Errorf("every %s: got %s, paused %t", step.every, got, d.Schedule.State.Paused)
+		}
+		if d.Schedule.Policy.Overlap != enumspb.SCHEDULE_OVERLAP_POLICY_SKIP {
+			t.Errorf("two rounds may run at once: %s", d.Schedule.Policy.Overlap)
+		}
+	}
+	if again, err := c.ReconcilingSince(ctx); err != nil || !again.Equal(made) {
+		t.Errorf("made %s, then %s, %v", made, again, err)
+	}
+
+	// What a person paused stays paused.
+	must(t, h.Pause(ctx, client.SchedulePauseOptions{Note: "LiveKit is being moved"}))
+	must(t, c.EnsureReconcile(ctx, 3*time.Hour))
+	d, err := h.Describe(ctx)
+	must(t, err)
+	if !d.Schedule.State.Paused || d.Schedule.Spec.Intervals[0].Every != 3*time.Hour {
+		t.Errorf("got %+v, every %s", d.Schedule.State, d.Schedule.Spec.Intervals[0].Every)
+	}
+}
