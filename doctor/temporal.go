@@ -22,7 +22,7 @@ const (
 )
 
 // ScheduleReconcile is the ID of the schedule that compares LiveKit's list with ours.
-const ScheduleReconcile = "egress-reconcile"
+const ScheduleReconcile = egress.ReconcileSchedule
 
 const seeTemporal = "see the check temporal"
 
