@@ -114,6 +114,9 @@ type Look struct {
 	RoomGone     time.Time `json:"room_gone"`     // since when its room is not listed
 	EndExpected  time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit answers not_found
+
+	Missed        Missed `json:"missed,omitempty"`         // why the webhook of an end that it saw did not come
+	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
 }
 
 // Looked folds what a poll saw into the state.
@@ -126,5 +129,9 @@ func (s *State) Looked(l Look, now time.Time) News {
 		s.Evidence.RoomGone = l.RoomGone
 	}
 	s.Evidence.MissingSince = l.MissingSince
-	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
+	news := s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
+	if news == Over {
+		s.MissedWhy, s.MissedBecause = l.Missed, l.MissedBecause
+	}
+	return news
 }

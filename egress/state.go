@@ -43,6 +43,10 @@ type State struct {
 	EndedBy Source          `json:"ended_by,omitempty"`
 	Status  Status          `json:"status,omitempty"` // final status, once settled
 
+	Told          bool   `json:"told,omitempty"`           // a webhook of this egress has come, and was news
+	MissedWhy     Missed `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
+	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
+
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
 	StopDue   bool       `json:"stop_due,omitempty"` // a stop is wanted and has not been sent
@@ -127,13 +131,19 @@ func (s *State) Observe(o Observation) News {
 		return NoNews
 	case s.ID != "" && id != s.ID:
 		return Foreign
-	case s.over() || s.rankOf(o) <= s.rank():
+	}
+	switch {
+	case s.over():
+		s.cameLate(o)
+		return NoNews
+	case s.rankOf(o) <= s.rank():
 		return NoNews
 	}
 	if s.ID == "" {
 		s.ID, s.BoundAt = id, o.HeardAt
 	}
 	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
+	s.Told = s.Told || o.Source == FromWebhook
 	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}
 	switch s.rankOf(o) {
 	case rankEnded:
