@@ -47,6 +47,9 @@ type Config struct {
 	SearchFor time.Duration
 	// SearchEvery is the wait between two looks. Default: 2 s.
 	SearchEvery time.Duration
+	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a poll
+	// gives no class to a missed webhook.
+	Endpoint Endpoint
 }
 
 func (c Config) withDefaults() Config {
@@ -62,10 +65,11 @@ type LiveKit struct {
 	cfg    Config
 	api    API
 	opener Opener
+	missed *WhyMissed
 	noEcho atomic.Bool // LiveKit has been seen not to echo our token
 }
 
 // NewLiveKit makes the activities.
 func NewLiveKit(cfg Config, api API, opener Opener) *LiveKit {
-	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener}
+	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener, missed: NewWhyMissed(cfg.Endpoint)}
 }

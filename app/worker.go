@@ -55,10 +55,13 @@ func (a *App) workers() (main, poll worker.Worker) {
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
+		Endpoint:    a.recordings,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
 
 	main = worker.New(a.temporal, egress.TaskQueue, options())
-	main.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	lives := &workflows.Workflows{Terms: terms}
+	main.RegisterWorkflowWithOptions(lives.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	main.RegisterWorkflowWithOptions(lives.Endpoint, workflow.RegisterOptions{Name: egress.EndpointType})
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(activities.NewDelivery(activities.DeliveryConfig{

@@ -24,6 +24,9 @@ var (
 const (
 	MetricEnded = "reelkeeper_egress_ended_total" // labels: status, source
 	MetricTwins = "reelkeeper_egress_twins_total"
+
+	MetricMissed = "reelkeeper_webhook_missed_total"         // label: class
+	MetricLag    = "reelkeeper_egress_detection_lag_seconds" // label: source; from the end to when we heard of it
 )
 
 // introduce sets the search attributes that our own starter sets with the start,
@@ -62,19 +65,29 @@ func (e *run) publish(ctx workflow.Context) {
 // settle tells the log, the metrics and the UI the verdict.
 func (e *run) settle(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
-	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because)
+	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
+		"missed", v.Missed, "missedBecause", v.MissedBecause)
 	workflow.SetCurrentDetails(ctx, e.Details())
-	workflow.GetMetricsHandler(ctx).
-		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	metrics := workflow.GetMetricsHandler(ctx)
+	metrics.WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	metrics.WithTags(map[string]string{"source": string(v.EndedBy)}).Timer(MetricLag).Record(v.Late.D())
+	if v.Missed != "" {
+		metrics.WithTags(map[string]string{"class": string(v.Missed)}).Counter(MetricMissed).Inc(1)
+	}
 }
 
-// publishVerdict tells the search attributes the verdict, once.
+// publishVerdict tells the search attributes the verdict, once. What it says of a
+// missed webhook changes when that comes after all.
 func (e *run) publishVerdict(ctx workflow.Context) {
+	v := e.Verdict(e.id, e.sum)
 	if e.published == e.Status {
+		if v.Missed != e.missed {
+			e.missed = v.Missed
+			e.upsert(ctx, attributeMissed.ValueSet(string(v.Missed)))
+		}
 		return
 	}
-	e.published = e.Status
-	v := e.Verdict(e.id, e.sum)
+	e.published, e.missed = e.Status, v.Missed
 	updates := []temporal.SearchAttributeUpdate{
 		attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(v.Status)), attributeEndedBy.ValueSet(string(v.EndedBy)),
 	}
