@@ -16,10 +16,10 @@ const (
 
 // How long a Minute is.
 const (
-	// MinuteLength is how often an instance reports when nothing is asked of it.
+	// MinuteLength is how often an instance reports that nobody asks anything.
 	MinuteLength = time.Minute
-	// MinuteParts of it pass before what was asked is reported: an egress that has just
-	// ended is judged by it.
+	// MinuteParts is how often in a minute it reports while webhooks come: every 10 s. A
+	// verdict is mostly given by the first look, 20 s after an end, and needs to know.
 	MinuteParts = 6
 )
 
@@ -36,7 +36,8 @@ const (
 type Minute struct {
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until"`
-	Every    Duration  `json:"every"`              // how often the instance reports at least
+	Every    Duration  `json:"every"`              // how long a whole one is
+	Due      Duration  `json:"due"`                // in which time from Until the next report comes
 	Instance string    `json:"instance,omitempty"` // a process; empty once it is merged with others
 
 	Accepted    int      `json:"accepted,omitempty"`    // answered 200
@@ -54,7 +55,7 @@ func (m Minute) join(o Minute) Minute {
 		m.Instance = ""
 	}
 	m.From, m.Until = sooner(m.From, o.From), later(m.Until, o.Until)
-	m.Every, m.Slowest = max(m.Every, o.Every), max(m.Slowest, o.Slowest)
+	m.Every, m.Due, m.Slowest = max(m.Every, o.Every), max(m.Due, o.Due), max(m.Slowest, o.Slowest)
 	m.Accepted, m.Refused, m.Unavailable = m.Accepted+o.Accepted, m.Refused+o.Refused, m.Unavailable+o.Unavailable
 	return m
 }
@@ -118,7 +119,8 @@ type Reported struct {
 	Minutes []Minute  `json:"minutes,omitempty"` // that overlap the span
 	First   time.Time `json:"first"`             // from when on anything is known; zero: nothing is
 	Last    time.Time `json:"last"`              // until when
-	Every   Duration  `json:"every"`             // how often reports come at least
+	Every   Duration  `json:"every"`             // how long a whole minute is
+	Due     Duration  `json:"due"`               // in which time from Last the next report comes
 }
 
 // Between is what is known of a span.
@@ -129,6 +131,9 @@ func (r *Ring) Between(from, to time.Time) Reported {
 			out.First = m.From
 		}
 		out.Every = max(out.Every, m.Every)
+		if m.Until.Equal(out.Last) {
+			out.Due = m.Due
+		}
 		if m.Until.After(from) && m.From.Before(to) {
 			out.Minutes = append(out.Minutes, m)
 		}

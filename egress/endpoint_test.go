@@ -81,10 +81,10 @@ func TestARingIsBounded(t *testing.T) {
 
 func TestASpanIsAnsweredWithWhatOverlapsIt(t *testing.T) {
 	t.Parallel()
-	r := ringOf(part(0, 60), part(60, 120), part(120, 180))
+	r := ringOf(part(0, 60), part(60, 120), part(120, 180, parts))
 	require.Equal(t, egress.Reported{}, new(egress.Ring).Between(noon, secs(60)))
 	require.Equal(t, egress.Reported{
-		Minutes: []egress.Minute{part(60, 120)}, First: noon, Last: secs(180), Every: egress.Duration(time.Minute),
+		Minutes: []egress.Minute{part(60, 120)}, First: noon, Last: secs(180), Every: egress.Duration(time.Minute), Due: egress.Duration(10 * time.Second),
 	}, r.Between(secs(60), secs(120)))
 	require.Len(t, r.Between(secs(59), secs(121)).Minutes, 3)
 	require.Empty(t, r.Between(secs(180), secs(240)).Minutes)

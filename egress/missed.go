@@ -19,9 +19,12 @@ const (
 	// webhookSoon is within what LiveKit takes to send an event: seen less than that after
 	// the end, a webhook is not missed yet.
 	webhookSoon = time.Second
-	// endpointHole is the shortest absence of the endpoint that can lose an event: LiveKit's
-	// attempts at a refused connection are spread over 15 s. It is that part of a minute.
+	// The shortest absence of the endpoint that can lose an event is 15 s, over which
+	// LiveKit's attempts at a refused connection are spread: that part of a minute.
 	endpointHole = 4
+	// That it was there for 7.5 s is enough to know: LiveKit makes the attempts of 0, 1, 3
+	// and 7 s. It is that part of a minute.
+	endpointThere = 8
 )
 
 // Miss is what is known about a webhook of an end that others than LiveKit told us.
@@ -77,12 +80,12 @@ type hole struct{ from, to time.Time }
 func (h hole) len() time.Duration { return h.to.Sub(h.from) }
 
 // long reports whether a hole can have swallowed the webhook.
-func (h hole) long(m Miss) bool { return h.len() > 0 && h.len() >= m.enough() }
+func (h hole) long(m Miss) bool { return h.len() > 0 && h.len() >= m.upTo(endpointHole) }
 
-// enough is how much of the span must be known, or missing, for a judgement.
-func (m Miss) enough() time.Duration {
+// upTo is that part of a minute, or the whole span where it is shorter.
+func (m Miss) upTo(part time.Duration) time.Duration {
 	from, to := m.Span()
-	return min(to.Sub(from), m.Every.D()/endpointHole)
+	return min(to.Sub(from), m.Every.D()/part)
 }
 
 // figures are those of the span as one, the longest hole in it, and whether enough of
@@ -110,10 +113,10 @@ func (m Miss) figures() (sum Minute, worst hole, known bool) {
 	switch {
 	case !m.Last.Before(to):
 		look(hole{at, to})
-	case m.HeardAt.Sub(m.Last) > 2*m.Every.D(): // the next report is overdue
+	case m.HeardAt.Sub(m.Last) > 2*m.Due.D(): // the next report is overdue
 		look(hole{later(at, m.Last), to})
 	}
-	return sum, worst, covered > 0 && covered >= m.enough()
+	return sum, worst, covered > 0 && covered >= m.upTo(endpointThere)
 }
 
 func (m Miss) of(sum Minute, n int) string {

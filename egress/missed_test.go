@@ -14,7 +14,7 @@ func secs(n float64) time.Time { return noon.Add(time.Duration(n * float64(time.
 
 // part is what an instance reported of the seconds after noon.
 func part(from, until float64, change ...func(*egress.Minute)) egress.Minute {
-	m := egress.Minute{From: secs(from), Until: secs(until), Every: egress.Duration(time.Minute), Instance: "a"}
+	m := egress.Minute{From: secs(from), Until: secs(until), Every: egress.Duration(time.Minute), Due: egress.Duration(time.Minute), Instance: "a"}
 	for _, f := range change {
 		f(&m)
 	}
@@ -24,6 +24,8 @@ func part(from, until float64, change ...func(*egress.Minute)) egress.Minute {
 func took(n int, slowest time.Duration) func(*egress.Minute) {
 	return func(m *egress.Minute) { m.Accepted, m.Slowest = n, egress.Duration(slowest) }
 }
+
+func parts(m *egress.Minute) { m.Due /= egress.MinuteParts }
 
 func refused(n int) func(*egress.Minute)     { return func(m *egress.Minute) { m.Refused = n } }
 func unavailable(n int) func(*egress.Minute) { return func(m *egress.Minute) { m.Unavailable = n } }
@@ -70,11 +72,13 @@ func TestWhyAWebhookWasMissed(t *testing.T) {
 		"its next report is not due":        {40, minutes{part(-3600, 0)}, true, egress.MissedUnclassified, "the endpoint has not reported on that time; its reports go from 2026-11-23 11:00:00 UTC to 2026-11-23 12:00:00 UTC"},
 		"its next report is just not due":   {60, minutes{part(-3600, -60)}, true, egress.MissedUnclassified, ""},
 		"its next report is overdue":        {60.1, minutes{part(-3600, -60)}, true, egress.MissedDown, ""},
-		"enough is known":                   {40, minutes{part(-3600, 15)}, true, egress.MissedUntried, ""},
-		"too little is known":               {40, minutes{part(-3600, 14.9)}, true, egress.MissedUnclassified, ""},
+		"its next part was due":             {20, minutes{part(-3600, -1, parts)}, true, egress.MissedDown, ""},
+		"its next part is just not due":     {20, minutes{part(-3600, 0, parts)}, true, egress.MissedUnclassified, ""},
+		"enough is known":                   {40, minutes{part(-3600, 7.5)}, true, egress.MissedUntried, ""},
+		"too little is known":               {40, minutes{part(-3600, 7.4)}, true, egress.MissedUnclassified, ""},
 		"it only began to report later":     {300, minutes{part(120, 300)}, true, egress.MissedUnclassified, ""},
-		"it began to report just before 70": {300, minutes{part(60, 300)}, true, egress.MissedUnclassified, ""},
-		"it began to report in good time":   {300, minutes{part(50, 300)}, true, egress.MissedUntried, ""},
+		"it began to report just before 70": {300, minutes{part(63, 300)}, true, egress.MissedUnclassified, ""},
+		"it began to report in good time":   {300, minutes{part(62, 300)}, true, egress.MissedUntried, ""},
 		"we looked too soon":                {0.9, minutes{part(-3600, 300)}, true, egress.MissedUnclassified, "we looked 900ms after the end: it may only have been late"},
 		"soon enough":                       {1, minutes{part(-3600, 300)}, true, egress.MissedUntried, ""},
 		"too soon, but it was refused":      {0.9, minutes{part(-3600, 300, refused(1))}, true, egress.MissedRefused, ""},

@@ -14,26 +14,28 @@ type Figures struct {
 	every    time.Duration
 	now      func() time.Time // by the wall clock, which goes on while a machine sleeps
 
-	mu      sync.Mutex
-	minute  egress.Minute   // under way
-	over    []egress.Minute // since the last Take
-	seen    time.Time       // when this process last ran for certain
-	untaken bool            // the minute under way has something that was not taken yet
+	mu     sync.Mutex
+	minute egress.Minute   // under way
+	over   []egress.Minute // since the last Take
+	seen   time.Time       // when this process last ran for certain
+	asked  time.Time       // when a webhook last came, or the process began
 }
+
+// attentive is for how many minutes after a webhook the figures are taken part by part.
+const attentive = 5
 
 // NewFigures begins the figures of one process, which is called instance. Its minutes
 // are every long, and begin with the clock's own. now is time.Now, but in tests.
 func NewFigures(instance string, every time.Duration, now func() time.Time) *Figures {
 	f := &Figures{instance: instance, every: every, now: func() time.Time { return now().UTC().Round(0) }}
 	f.seen = f.now()
+	f.asked = f.seen
 	f.begin(f.seen)
-	f.untaken = true // that it is there
 	return f
 }
 
 func (f *Figures) begin(at time.Time) {
 	f.minute = egress.Minute{From: at, Instance: f.instance, Every: egress.Duration(f.every)}
-	f.untaken = false
 }
 
 // roll ends the minute under way where it is over. A process that was not run for
@@ -67,7 +69,8 @@ func (f *Figures) count(r Reason, took time.Duration) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.roll(f.now())
+	now := f.now()
+	f.roll(now)
 	switch groupOf(r) {
 	case accepted:
 		f.minute.Accepted++
@@ -79,11 +82,11 @@ func (f *Figures) count(r Reason, took time.Duration) {
 		return
 	}
 	f.minute.Slowest = max(f.minute.Slowest, egress.Duration(took))
-	f.untaken = true
+	f.asked = now
 }
 
-// Take is what nobody has taken yet: the minutes that are over, and of the one under
-// way what there is so far, if anything came. all adds it in any case.
+// Take is what nobody has taken yet: the minutes that are over and, within five minutes
+// of a webhook, the one under way so far. all adds that in any case.
 func (f *Figures) Take(all bool) []egress.Minute {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,10 +94,18 @@ func (f *Figures) Take(all bool) []egress.Minute {
 	f.roll(now)
 	taken := f.over
 	f.over = nil
-	if soFar := f.minute; (all || f.untaken) && now.After(soFar.From) {
+	part, until := f.every/egress.MinuteParts, f.asked.Add(attentive*f.every)
+	busy := !now.After(until)
+	if soFar := f.minute; (all || busy) && now.After(soFar.From) {
 		soFar.Until = now
 		taken = append(taken, soFar)
-		f.untaken = false
+	}
+	due := f.every
+	if !now.Add(2 * part).After(until) { // else the next one may be that of the whole minute
+		due = part
+	}
+	for i := range taken {
+		taken[i].Due = egress.Duration(due)
 	}
 	return taken
 }

@@ -50,7 +50,7 @@ func counted(t *testing.T) (*bench, *webhook.Figures, *clock) {
 func minute(from, until int, change ...func(*egress.Minute)) egress.Minute {
 	m := egress.Minute{
 		From: noon.Add(time.Duration(from) * time.Second), Until: noon.Add(time.Duration(until) * time.Second),
-		Every: egress.Duration(time.Minute), Instance: "a",
+		Every: egress.Duration(time.Minute), Due: egress.Duration(10 * time.Second), Instance: "a",
 	}
 	for _, f := range change {
 		f(&m)
@@ -124,22 +124,31 @@ func TestFiguresSayWhetherAWebhookWasTakenRefusedOrCouldNotBeTaken(t *testing.T)
 	}
 }
 
-func TestOnlyWhatIsNewIsTaken(t *testing.T) {
+// idle is a minute of a process that nobody has asked anything for a while.
+func idle(m *egress.Minute) { m.Due = egress.Duration(time.Minute) }
+
+func TestThePartsOfAMinuteAreTakenForAsLongAsWebhooksCome(t *testing.T) {
 	t.Parallel()
 	b, f, c := counted(t)
 	require.Empty(t, f.Take(true), "nothing of no time")
 	c.at(time.Second)
 	require.Equal(t, []egress.Minute{minute(0, 1)}, f.Take(false), "that it is there")
-	c.at(10 * time.Second)
-	require.Empty(t, f.Take(false), "nothing came")
+	c.at(50 * time.Second)
 	b.post(t, project, started())
-	require.Equal(t, []egress.Minute{minute(0, 10, func(m *egress.Minute) { m.Accepted = 1 })}, timeless(t, f.Take(false)))
-	c.at(60 * time.Second)
-	require.Equal(t, []egress.Minute{minute(0, 60, func(m *egress.Minute) { m.Accepted = 1 })}, timeless(t, f.Take(false)), "the whole minute")
-	c.at(120 * time.Second)
-	require.Equal(t, []egress.Minute{minute(60, 120)}, f.Take(false), "a minute in which nothing came")
-	c.at(121 * time.Second)
-	require.Equal(t, []egress.Minute{minute(120, 121)}, f.Take(true), "at the end, all")
+	require.Equal(t, []egress.Minute{minute(0, 50, func(m *egress.Minute) { m.Accepted = 1 })}, timeless(t, f.Take(false)))
+	for n := 1; n <= 5; n++ {
+		c.at(time.Duration(n) * time.Minute)
+		whole := f.Take(false)
+		require.Len(t, whole, 1)
+		require.Equal(t, time.Minute, whole[0].Until.Sub(whole[0].From))
+	}
+	c.at(350 * time.Second)
+	require.Equal(t, []egress.Minute{minute(300, 350, idle)}, f.Take(false), "for five minutes")
+	c.at(351 * time.Second)
+	require.Empty(t, f.Take(false))
+	require.Equal(t, []egress.Minute{minute(300, 351, idle)}, f.Take(true), "at the end of the process, all")
+	c.at(361 * time.Second)
+	require.Equal(t, []egress.Minute{minute(300, 360, idle)}, f.Take(false), "a whole minute in any case")
 }
 
 func TestAProcessThatStoodStillWasNotThere(t *testing.T) {
@@ -148,11 +157,22 @@ func TestAProcessThatStoodStillWasNotThere(t *testing.T) {
 	c.at(30 * time.Second)
 	f.Take(false)
 	c.at(10 * time.Minute)
-	require.Equal(t, []egress.Minute{minute(0, 30)}, f.Take(false))
+	require.Equal(t, []egress.Minute{minute(0, 30, idle)}, f.Take(false))
 	c.at(11 * time.Minute)
-	require.Equal(t, []egress.Minute{minute(600, 660)}, f.Take(false))
+	require.Equal(t, []egress.Minute{minute(600, 660, idle)}, f.Take(false))
 	c.at(2 * time.Minute) // a clock that is set back
 	require.Empty(t, f.Take(true))
+}
+
+func TestTheNextReportIsNeverLaterThanItIsDue(t *testing.T) {
+	t.Parallel()
+	reporting(t, func(k *keeper, _ func()) {
+		pass(20 * time.Minute)
+		for i, m := range k.kept[1:] {
+			before := k.kept[i]
+			require.LessOrEqual(t, m.Until.Sub(before.Until), before.Due.D())
+		}
+	})
 }
 
 // keeper is Temporal as reports see it.
@@ -192,16 +212,16 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func TestEveryMinuteIsReportedOnce(t *testing.T) {
+func TestAnIdleProcessReportsEveryMinuteOnce(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, _ func()) {
-		pass(10 * time.Second)
-		require.Len(t, k.kept, 1, "that it is there")
+		pass(5*time.Minute + 10*time.Second)
+		require.Len(t, k.kept, 30, "every 10 s at first")
 		pass(3 * time.Minute)
-		require.Len(t, k.kept, 4)
-		for i, m := range k.kept[1:] {
+		require.Len(t, k.kept, 30+3)
+		for i, m := range k.kept[30:] {
 			require.Equal(t, time.Minute, m.Until.Sub(m.From))
-			require.Equal(t, k.kept[0].From.Add(time.Duration(i)*time.Minute), m.From)
+			require.Equal(t, k.kept[0].From.Add(time.Duration(5+i)*time.Minute), m.From)
 		}
 	})
 }

@@ -25,8 +25,8 @@ type Keeper interface {
 	ReportMinute(ctx context.Context, m egress.Minute) error
 }
 
-// Report hands the figures on until ctx ends: each minute once it is over, and what
-// came in the one under way a few times before that, since an egress that has just
+// Report hands the figures on until ctx ends: each minute once it is over, and the one
+// under way a few times before that while webhooks come, since an egress that has just
 // ended is judged by it. What cannot be handed on waits, so that an outage of Temporal
 // does not look like one of the endpoint. Log defaults to slog.Default().
 func Report(ctx context.Context, f *Figures, to Keeper, log *slog.Logger) {
