@@ -54,6 +54,10 @@ type Config struct {
 	// Reconciling reports whether the reconciler is healthy: then active egresses are
 	// left alone for longer. Default: it is not.
 	Reconciling func(ctx context.Context) bool
+
+	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a poll
+	// gives no class to a missed webhook.
+	Endpoint Endpoint
 }
 
 func (c Config) withDefaults() Config {
@@ -72,11 +76,12 @@ type LiveKit struct {
 	cfg    Config
 	api    API
 	opener Opener
+	missed *WhyMissed
 	noEcho atomic.Bool // LiveKit has been seen not to echo our token
 	shows  atomic.Bool // LiveKit has been seen to show an egress's own participant
 }
 
 // NewLiveKit makes the activities.
 func NewLiveKit(cfg Config, api API, opener Opener) *LiveKit {
-	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener}
+	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener, missed: NewWhyMissed(cfg.Endpoint)}
 }

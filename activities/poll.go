@@ -22,8 +22,9 @@ type PollRequest struct {
 	Have     livekit.EgressStatus `json:"have"`           // anything further along is news
 	Outlook  egress.Outlook       `json:"outlook"`
 	Policy   egress.Policy        `json:"policy"`
-	From     time.Time            `json:"from"`  // not before; zero: at once
-	Until    time.Time            `json:"until"` // answer then, news or none; zero: never
+	From     time.Time            `json:"from"`           // not before; zero: at once
+	Until    time.Time            `json:"until"`          // answer then, news or none; zero: never
+	Told     bool                 `json:"told,omitempty"` // a webhook of this egress has come
 }
 
 // Poll asks LiveKit until there is news. Between its looks nothing runs and nothing
@@ -48,6 +49,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	until := s.until(in)
 	if why == "" || !until.IsZero() && !time.Now().Before(until) {
 		look.MissingSince, look.RoomGone, look.RecorderGone, look.EndExpected = s.MissingSince, s.RoomGone, s.RecorderGone, s.EndExpected
+		look.Missed, look.MissedBecause = a.missed.Of(ctx, look.Info, time.Now(), in.Told)
 		return look, nil
 	}
 	delay := a.wait(ctx, in, &s, look)

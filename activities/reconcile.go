@@ -48,6 +48,9 @@ type ReconcilerConfig struct {
 	// Grace is how long something must have been so before it is acted on.
 	Grace  egress.Duration
 	Expect egress.Expectation
+	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a missed
+	// webhook gets no class.
+	Endpoint Endpoint
 }
 
 // Reconciler holds the activity that compares LiveKit's list with ours.
@@ -56,11 +59,12 @@ type Reconciler struct {
 	livekit  Lister
 	temporal Registry
 	macs     Verifier
+	missed   *WhyMissed
 }
 
 // NewReconciler makes the activity.
 func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reconciler {
-	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v}
+	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v, missed: NewWhyMissed(cfg.Endpoint)}
 }
 
 // RoundRequest is the argument of Reconcile.
@@ -244,6 +248,12 @@ func (r *round) step(ctx context.Context, s egress.Step) (done bool, err error) 
 	e, err := egress.ListedEvent(r.infos[s.EgressID])
 	if err != nil {
 		return false, err
+	}
+	if info, err := e.Info(); err == nil {
+		class, because := r.missed.OfListed(ctx, info, time.Now())
+		if e, err = e.WithMissed(class, because); err != nil {
+			return false, err
+		}
 	}
 	if s.Deed == egress.DeedAdopt {
 		return r.temporal.AdoptListed(ctx, s.RequestID, e)

@@ -4,7 +4,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,12 +16,14 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/internal/telemetry"
 	"github.com/reelkeeper/reelkeeper/recordings"
+	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
 // shutdownGrace is how long a process takes to end cleanly: longer than the poll
@@ -38,6 +42,7 @@ type App struct {
 	namespace  string
 	tel        *telemetry.Telemetry
 	log        *slog.Logger
+	figures    *webhook.Figures
 }
 
 // Options are what does not come from the environment.
@@ -45,6 +50,10 @@ type Options struct {
 	Environ map[string]string
 	Role    config.Role
 	LogTo   io.Writer // default: standard error
+
+	// ReportEvery is how often the webhook endpoint reports how it is. It must be the
+	// same for all instances. Default: egress.MinuteLength; tests are in a hurry.
+	ReportEvery time.Duration
 }
 
 // Open reads the settings and makes the clients. It does not wait for Temporal: a
@@ -91,6 +100,7 @@ func Open(o Options) (*App, error) {
 		namespace: opts.Namespace,
 		tel:       tel,
 		log:       tel.Logger(),
+		figures:   webhook.NewFigures(rand.Text(), cmp.Or(o.ReportEvery, egress.MinuteLength), time.Now),
 	}, nil
 }
 

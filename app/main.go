@@ -51,7 +51,14 @@ func ServeMain(ctx context.Context, environ map[string]string) error {
 		return err
 	}
 	a.log.Info("serving", "address", l.Addr().String(), "publicURL", a.cfg.Door.PublicURL)
-	return a.run(ctx, func() bool { return true }, func(ctx context.Context) error { return ServeHTTP(ctx, l, door) })
+	return a.run(ctx, func() bool { return true }, func(ctx context.Context) error {
+		var g errgroup.Group
+		ctx, stop := context.WithCancel(ctx)
+		g.Go(func() error { a.Report(ctx); return nil })
+		err := ServeHTTP(ctx, l, door)
+		stop()
+		return errors.Join(err, g.Wait())
+	})
 }
 
 // run runs a process's part beside the admin server, which ends last.

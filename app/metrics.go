@@ -21,6 +21,9 @@ func (a *App) announceMetrics() {
 			workflow.WithTags(map[string]string{"status": string(status), "source": string(source)}).Counter(workflows.MetricEnded).Inc(0)
 		}
 	}
+	for _, class := range egress.Misses() {
+		workflow.WithTags(map[string]string{"class": string(class)}).Counter(workflows.MetricMissed).Inc(0)
+	}
 	a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).Counter(activities.MetricNoEcho).Inc(0)
 	a.announceRounds()
 }

@@ -34,6 +34,7 @@ func (a *App) Door() (http.Handler, error) {
 		Signaler: a.recordings,
 		Finder:   a.recordings,
 		Adopter:  a.recordings,
+		Figures:  a.figures,
 		Log:      a.log,
 		Meter:    a.tel.Meter("webhook"),
 	})
@@ -47,6 +48,10 @@ func (a *App) Door() (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", ok)
 	return besides(mux, agents), nil
 }
+
+// Report tells Temporal how the webhook endpoint of Door is, until the context ends. It
+// runs beside the door, and holds up its end by a second at most.
+func (a *App) Report(ctx context.Context) { webhook.Report(ctx, a.figures, a.recordings, a.log) }
 
 // besides serves what a mux has a pattern for, and leaves all else to a handler that
 // gets it as it came: a mux would redirect from paths that it finds unclean.

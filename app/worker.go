@@ -60,6 +60,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
+		Endpoint:    a.recordings,
 
 		ReconcileEvery: egress.Duration(every),
 		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,
@@ -79,6 +80,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	a.registerReconciler(main, w)
+	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{Name: egress.EndpointType})
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)

@@ -215,6 +215,7 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	if err := i.serve("admin", o.ports.admin, admin); err != nil {
 		return err
 	}
+	i.parts.Go(func() error { i.app.Report(i.ctx); return nil })
 	i.parts.Go(func() error { return ignoreCancel(i.app.RunWorker(i.ctx, func() { close(ready) })) })
 	select {
 	case <-ready:

@@ -145,10 +145,10 @@ func (w *world) metrics() string {
 	return res.Body.String()
 }
 
-// running counts the workflows that have not ended, as visibility has it.
+// running counts the egress workflows that have not ended, as visibility has it.
 func (w *world) running() int64 {
 	r, err := w.temporal().CountWorkflow(w.ctx(), &workflowservice.CountWorkflowExecutionsRequest{
-		Namespace: w.environ["TEMPORAL_NAMESPACE"], Query: `ExecutionStatus = "Running"`,
+		Namespace: w.environ["TEMPORAL_NAMESPACE"], Query: `WorkflowType = "Egress" AND ExecutionStatus = "Running"`,
 	})
 	require.NoError(w.t, err)
 	return r.GetCount()

@@ -60,14 +60,22 @@ type world struct {
 	client   *recordings.Client
 	log      *logBuffer
 	worker   *app.App
-	calls    sync.Map // how long the call of a room lasts, once it is recorded
+	hurry    time.Duration // how often the webhook endpoint reports; zero: as it ships
+	away     func()        // ends the webhook endpoint, for good
+	calls    sync.Map      // how long the call of a room lasts, once it is recorded
 }
 
 // newWorld makes a world; change may alter the fake or the settings before anything
 // is started.
 func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[string]string)) *world {
 	t.Helper()
-	w := &world{t: t, consumer: newConsumer(t), log: &logBuffer{}}
+	return newWorldInAHurry(t, 0, change)
+}
+
+// newWorldInAHurry makes a world whose webhook endpoint reports that often.
+func newWorldInAHurry(t *testing.T, hurry time.Duration, change func(fake *fakelivekit.Config, environ map[string]string)) *world {
+	t.Helper()
+	w := &world{t: t, consumer: newConsumer(t), log: &logBuffer{}, hurry: hurry}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	doorURL := "http://" + l.Addr().String()
@@ -96,7 +104,18 @@ func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[st
 	require.NoError(t, err)
 	w.door = &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
 	w.door.Start()
-	t.Cleanup(w.door.Close)
+	ctx, stop := context.WithCancel(t.Context())
+	reports := make(chan struct{})
+	go func() {
+		defer close(reports)
+		a.Report(ctx)
+	}()
+	w.away = func() {
+		w.door.Close()
+		stop()
+		<-reports
+	}
+	t.Cleanup(w.away)
 	w.client = a.Recordings()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -108,7 +127,7 @@ func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[st
 
 func (w *world) open() *app.App {
 	w.t.Helper()
-	a, err := app.Open(app.Options{Environ: w.environ, Role: config.Serve, LogTo: w.log})
+	a, err := app.Open(app.Options{Environ: w.environ, Role: config.Serve, LogTo: w.log, ReportEvery: w.hurry})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { _ = a.Close() })
 	return a

@@ -14,6 +14,7 @@ import (
 // conclude settles the egress by an end, or holds it.
 func (s *State) conclude(o Observation) News {
 	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
+	s.MissedWhy, s.MissedBecause = o.Missed, o.MissedBecause
 	s.tell(o.beat(true))
 	if s.failedMidway() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, o.HeardAt
@@ -78,6 +79,7 @@ func (s *State) anew(o Observation) News {
 		}
 		return Moved
 	default:
+		s.cameLate(o)
 		return NoNews
 	}
 }
@@ -88,6 +90,7 @@ func (s *State) revive(o Observation) {
 		s.Corrects, s.Done, s.Skipped = s.Status, nil, nil
 	}
 	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
+	s.Told = s.Told || o.Source == FromWebhook
 	s.HeldSince, s.Evidence = time.Time{}, Evidence{RoomGone: s.Evidence.RoomGone}
 	if s.Stopped == "" && s.Evidence.RoomGone.IsZero() {
 		s.EndExpected = time.Time{}

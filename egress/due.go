@@ -133,6 +133,9 @@ type Look struct {
 	RecorderHere bool      `json:"recorder_here"` // its own participant is in the room
 	EndExpected  time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit answers not_found
+
+	Missed        Missed `json:"missed,omitempty"`         // why the webhook of an end that it saw did not come
+	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
 }
 
 // recovered takes back that an end was expected, since the recorder is at work: it had
@@ -169,5 +172,5 @@ func (s *State) Looked(l Look, now time.Time) News {
 	case s.Evidence.RecorderGone.IsZero():
 		s.Evidence.RecorderGone = l.RecorderGone
 	}
-	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now})
+	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now, Missed: l.Missed, MissedBecause: l.MissedBecause})
 }

@@ -58,6 +58,9 @@ func (i Info) Proto() *livekit.EgressInfo { return i.msg }
 // Raw is the redacted EgressInfo as LiveKit spelled it.
 func (i Info) Raw() json.RawMessage { return i.raw }
 
+// Ended reports whether LiveKit calls the egress ended.
+func (i Info) Ended() bool { return i.Known() && rank(i.msg.GetStatus()) == rankEnded }
+
 // EndTime is LiveKit's ended_at, zero where it is missing.
 func (i Info) EndTime() time.Time {
 	if i.msg.GetEndedAt() == 0 {

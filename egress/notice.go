@@ -42,7 +42,7 @@ type Notice struct {
 	EndedAt   time.Time `json:"ended_at"`           // zero while it runs
 	Late      Duration  `json:"late,omitempty"`
 	Missed    Missed    `json:"missed,omitempty"`
-	Because   string    `json:"because,omitempty"` // evidence of a loss, or why it is stuck
+	Because   string    `json:"because,omitempty"` // evidence of a loss or of the class, or why it is stuck
 	Step      string    `json:"step,omitempty"`    // the delivery step that waits for a person
 	// For is how long the notice is tried. Default: as long as an announcement.
 	For Duration `json:"for"`
@@ -51,10 +51,11 @@ type Notice struct {
 // EndConcern is what people should be told of a settled egress; empty where there is
 // nothing. Of a loss they are told once: that its webhook did not come goes without saying.
 func (s *State) EndConcern() Concern {
+	missed, _ := s.missed()
 	switch {
 	case s.Status == Lost:
 		return ConcernLost
-	case s.missed() != "":
+	case missed != "":
 		return ConcernMissed
 	}
 	return ""
@@ -76,8 +77,13 @@ func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) 
 		v := s.Verdict(requestID, sum)
 		n.Status, n.EndedBy, n.EndedAt, n.Late, n.Missed = v.Status, v.EndedBy, v.EndedAt, v.Late, v.Missed
 	}
-	if c == ConcernLost {
+	switch c {
+	case ConcernLost:
 		n.Because = Clip(s.LostBecause, maxBecause)
+	case ConcernMissed:
+		_, why := s.missed()
+		n.Because = Clip(why, maxBecause)
+	case ConcernStuck:
 	}
 	return n, true
 }
@@ -94,6 +100,9 @@ func (n Notice) Text() string {
 	case ConcernMissed:
 		say("Webhook missed: LiveKit's egress_ended of %s did not reach us.", n.what())
 		say("It ended %s at %s. We learned it by %s, %s late. Class: %s.", n.Status, clock(n.EndedAt), n.EndedBy, n.Late.D().Round(time.Second), n.Missed)
+		if n.Because != "" {
+			say("Evidence: %s.", n.Because)
+		}
 		say("Nothing is lost, and the end is announced as always. Look at it: `starter show %s`. Look for more: `starter list --missed`.", n.RequestID)
 		say("One now and then is LiveKit's way. Several at once: is the webhook endpoint up, quick and reachable from LiveKit?")
 	case ConcernLost:

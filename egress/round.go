@@ -116,6 +116,26 @@ func ListedEvent(m *livekit.EgressInfo) (Event, error) {
 	return e, e.UnmarshalJSON(b)
 }
 
+// WithMissed is the event of an end with why its webhook did not come, for ObserveListed.
+func (e Event) WithMissed(class Missed, because string) (Event, error) {
+	var fields map[string]json.RawMessage
+	err := json.Unmarshal(e.raw, &fields)
+	for name, text := range map[string]string{"missed": string(class), "missedBecause": because} {
+		if err == nil && text != "" {
+			fields[name], err = json.Marshal(text)
+		}
+	}
+	if err != nil {
+		return Event{}, fmt.Errorf("class of a missed webhook: %w", err)
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return Event{}, fmt.Errorf("class of a missed webhook: %w", err)
+	}
+	var out Event
+	return out, out.UnmarshalJSON(b)
+}
+
 // reconciledStretch is how much longer an active egress is left alone while the
 // reconciler looks after it: 5 min become an hour.
 const reconciledStretch = 12

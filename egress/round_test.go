@@ -128,3 +128,24 @@ func TestWhatIsToldOfARoundIsBounded(t *testing.T) {
 	}
 	require.Equal(t, egress.Round{Adopted: 1, Nudged: 1, Twins: 1, Quarantined: 1}, r)
 }
+
+func TestWhyAWebhookWasMissedGoesWithWhatTheReconcilerSaw(t *testing.T) {
+	t.Parallel()
+	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", Status: complete, EndedAt: noon.UnixNano()})
+	require.NoError(t, err)
+	with, err := e.WithMissed(egress.MissedDown, "it was away")
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		event   egress.Event
+		class   egress.Missed
+		because string
+	}{{with, egress.MissedDown, "it was away"}, {e, egress.MissedUnclassified, ""}} {
+		o, err := egress.ObserveListed(tc.event, noon.Add(minute))
+		require.NoError(t, err)
+		s := watched(t)
+		require.Equal(t, egress.Over, s.Observe(o))
+		v := s.Verdict("r", egress.Summary{})
+		require.Equal(t, tc.class, v.Missed)
+		require.Equal(t, tc.because, v.MissedBecause)
+	}
+}

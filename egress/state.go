@@ -45,8 +45,11 @@ type State struct {
 	EndedBy Source          `json:"ended_by,omitempty"`
 	Status  Status          `json:"status,omitempty"` // final status, once settled
 
-	HeldSince time.Time `json:"held_since"`         // when an end was heard of that may not be the last
-	Corrects  Status    `json:"corrects,omitempty"` // the status that was delivered before, and was wrong
+	HeldSince     time.Time `json:"held_since"`               // when an end was heard of that may not be the last
+	Corrects      Status    `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
+	Told          bool      `json:"told,omitempty"`           // a webhook of this egress has come, and was news
+	MissedWhy     Missed    `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
+	MissedBecause string    `json:"missed_because,omitempty"` // the evidence in words
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
@@ -107,6 +110,9 @@ type Observation struct {
 	Event   json.RawMessage // the webhook event that it came in, if any
 	Source  Source
 	HeardAt time.Time
+
+	Missed        Missed // of an end that we asked for: why its webhook did not come, where somebody found out
+	MissedBecause string // the evidence in words
 }
 
 // ObserveEvent makes an observation of a webhook event.
@@ -119,7 +125,14 @@ func ObserveEvent(e Event, at time.Time) (Observation, error) {
 // that nobody sent, and is not kept.
 func ObserveListed(e Event, at time.Time) (Observation, error) {
 	info, err := e.Info()
-	return Observation{Info: info, Source: FromReconcile, HeardAt: at}, err
+	var why struct {
+		Missed        Missed `json:"missed"`
+		MissedBecause string `json:"missedBecause"`
+	}
+	if err == nil {
+		err = json.Unmarshal(e.Raw(), &why)
+	}
+	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause}, err
 }
 
 // News says what an observation changed.
@@ -149,7 +162,10 @@ func (s *State) Observe(o Observation) News {
 		return Foreign
 	case s.Phase == Held || s.Correctable():
 		return s.anew(o)
-	case s.over() || s.rankOf(o) <= s.rank():
+	case s.over():
+		s.cameLate(o)
+		return NoNews
+	case s.rankOf(o) <= s.rank():
 		return NoNews
 	}
 	if s.ID == "" {
@@ -159,6 +175,7 @@ func (s *State) Observe(o Observation) News {
 		}
 	}
 	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
+	s.Told = s.Told || o.Source == FromWebhook
 	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}
 	s.Evidence.RecorderGone = time.Time{}
 	switch s.rankOf(o) {

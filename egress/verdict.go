@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -33,6 +34,8 @@ type Verdict struct {
 	Parts     []Part     `json:"parts,omitempty"`    // all parts, where there is more than one
 	Delivered []string   `json:"delivered,omitempty"`
 	Info      Info       `json:"info"`
+
+	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
 }
 
 // Verdict judges a settled egress.
@@ -49,25 +52,46 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		v.Because = s.Latest.Proto().GetError()
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
-	v.Missed = s.missed()
+	v.Missed, v.MissedBecause = s.missed()
 	if len(s.Parts) > 0 {
 		v.Parts = append(slices.Clone(s.Parts), s.part())
 	}
 	return v
 }
 
-func (s *State) missed() Missed {
+// missed is the class of the missed webhook, with the evidence in words. It is
+// unclassified where nobody found out.
+//
+// LiveKit sends nothing of an egress that it has never called ended. One that it no
+// longer knows may have ended, long ago.
+func (s *State) missed() (Missed, string) {
 	switch s.EndedBy {
-	case FromPoll, FromReconcile, FromTimeout:
-		return MissedUnclassified
+	case FromTimeout:
+		if s.Evidence.MissingSince.IsZero() {
+			return MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
+		}
+		return MissedUnclassified, "LiveKit no longer knows the egress"
+	case FromPoll, FromReconcile:
+		return cmp.Or(s.MissedWhy, MissedUnclassified), s.MissedBecause
 	case FromStart, FromWebhook, FromStop: // LiveKit told us, or we were talking to it
 	}
-	return ""
+	return "", ""
+}
+
+// cameLate takes what comes after the end. The webhook of an end that we had to ask for
+// was not lost, if it comes at all. That of an egress that we gave up is another matter.
+func (s *State) cameLate(o Observation) {
+	missed, _ := s.missed()
+	if o.Source == FromWebhook && o.Final && s.Status != Lost && missed != "" && missed != MissedLate {
+		s.MissedWhy = MissedLate
+		s.MissedBecause = "it came " + round(o.HeardAt.Sub(s.NewsAt)).String() + " after we had learned the end"
+	}
 }
 
 // Needs reports whether a delivery step has anything to do for how it ended.
 func (s *State) Needs(step string) bool {
-	return step != StepAnnounce || !s.MissedOnly || s.missed() != ""
+	missed, _ := s.missed()
+	return step != StepAnnounce || !s.MissedOnly || missed != ""
 }
 
 // Memo is what a report needs of a verdict, kept as a memo of the workflow.
@@ -78,11 +102,13 @@ type Memo struct {
 	Missed  Missed    `json:"missed,omitempty"`
 	Media   Media     `json:"media"`
 	Lost    string    `json:"lost,omitempty"` // evidence of a loss
+
+	MissedBecause string `json:"missed_because,omitempty"` // evidence for Missed
 }
 
 // Memo is the part of the verdict that a report needs.
 func (v Verdict) Memo() Memo {
-	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media}
+	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media, MissedBecause: v.MissedBecause}
 	if v.Status == Lost {
 		m.Lost = v.Because
 	}

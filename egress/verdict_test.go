@@ -42,7 +42,7 @@ func TestAWebhookIsMissedWhenWeHadToAsk(t *testing.T) {
 	t.Parallel()
 	for by, want := range map[egress.Source]egress.Missed{
 		egress.FromStart: "", egress.FromWebhook: "", egress.FromStop: "",
-		egress.FromPoll: egress.MissedUnclassified, egress.FromReconcile: egress.MissedUnclassified, egress.FromTimeout: egress.MissedUnclassified,
+		egress.FromPoll: egress.MissedUnclassified, egress.FromReconcile: egress.MissedUnclassified, egress.FromTimeout: egress.MissedUntried,
 	} {
 		require.Equal(t, want, ended(t, by).Verdict("req-1", egress.Summary{}).Missed, by)
 	}
@@ -70,7 +70,16 @@ func TestALostEgressSaysWhy(t *testing.T) {
 	require.Equal(t, egress.Lost, v.Status)
 	require.Equal(t, "its room is gone", v.Because)
 	require.Equal(t, noon.Add(day), v.EndedAt)
-	require.Equal(t, egress.MissedUnclassified, v.Missed)
+	require.Equal(t, egress.MissedUntried, v.Missed, "LiveKit does not say that it ended, so it has sent nothing")
+	require.NotEmpty(t, v.MissedBecause)
+}
+
+func TestALostEgressThatLiveKitHasForgottenMayHaveSentItsWebhook(t *testing.T) {
+	t.Parallel()
+	s := seen(t, active)
+	s.Evidence.MissingSince = noon
+	s.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress", noon.Add(day))
+	require.Equal(t, egress.MissedUnclassified, s.Verdict("req-1", egress.Summary{}).Missed)
 }
 
 func TestTheConsumerGetsTheEventThatLiveKitSent(t *testing.T) {

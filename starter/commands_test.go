@@ -43,6 +43,7 @@ func TestShowTellsAllThatIsKnown(t *testing.T) {
 	golden(t, "show-running.txt", s.run(t, "show", "EG_1"))
 	golden(t, "show-running.json", s.run(t, "show", "EG_1", "--json"))
 	v := aVerdict(egress.Lost)
+	v.Missed, v.MissedBecause = egress.MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
 	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v}
 	s.view.Workflow = "completed"
 	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))

@@ -54,12 +54,20 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"ended", at(v.EndedAt)},
 		{"ended by", string(v.EndedBy)},
 		{"heard after", late},
-		{"missed webhook", string(v.Missed)},
+		{"missed webhook", missed(v)},
 		{"media", string(v.Media)},
 		{"stopped", string(v.Stopped)},
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
 	}
+}
+
+// missed is the class of a missed webhook, with its evidence.
+func missed(v egress.Verdict) string {
+	if v.MissedBecause == "" {
+		return string(v.Missed)
+	}
+	return string(v.Missed) + ": " + v.MissedBecause
 }
 
 // printView prints a verdict where there is one: what was expected before it no

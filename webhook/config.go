@@ -70,6 +70,8 @@ type Config struct {
 	Timeout time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
 	MaxBody int64
+	// Figures are kept of what is answered. Default: none.
+	Figures *Figures
 	// Log defaults to slog.Default().
 	Log *slog.Logger
 	// Meter defaults to one that measures nothing.

@@ -28,7 +28,7 @@ func New(c Config) (*Handler, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	r, err := newRecords(c.Meter, c.Log)
+	r, err := newRecords(c.Meter, c.Log, c.Figures)
 	if err != nil {
 		return nil, fmt.Errorf("webhook metrics: %w", err)
 	}

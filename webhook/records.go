@@ -9,21 +9,23 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// buckets hold LiveKit's budgets: our own 2 s, the 10 s after which a sender hangs
-// up, and the 30 s after which it drops what is queued.
-var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30}
+// buckets hold LiveKit's budgets: our own 2 s, the 10 s after which a sender hangs up,
+// the 15 s in which it gives up an endpoint that refuses, the 30 s after which it drops
+// what is queued, and the 65 s of all attempts at one that hangs.
+var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 65}
 
 // records counts and logs what became of each request.
 type records struct {
 	log      *slog.Logger
+	figures  *Figures
 	requests metric.Int64Counter
 	duration metric.Float64Histogram
 	outcomes map[Reason]Outcome
 	labels   map[Reason]metric.MeasurementOption
 }
 
-func newRecords(m metric.Meter, log *slog.Logger) (*records, error) {
-	r := &records{log: log, outcomes: map[Reason]Outcome{}, labels: map[Reason]metric.MeasurementOption{}}
+func newRecords(m metric.Meter, log *slog.Logger, f *Figures) (*records, error) {
+	r := &records{log: log, figures: f, outcomes: map[Reason]Outcome{}, labels: map[Reason]metric.MeasurementOption{}}
 	var err error
 	if r.requests, err = m.Int64Counter("reelkeeper_webhook_requests_total",
 		metric.WithDescription("Requests to the webhook endpoint by what became of them.")); err != nil {
@@ -50,6 +52,7 @@ func (r *records) record(ctx context.Context, o Outcome, d *delivery, began time
 	took := time.Since(began)
 	r.requests.Add(ctx, 1, r.labels[o.Reason])
 	r.duration.Record(ctx, took.Seconds())
+	r.figures.count(o.Reason, took)
 	if !r.log.Enabled(ctx, o.Level) {
 		return
 	}

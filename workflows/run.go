@@ -45,6 +45,7 @@ type run struct {
 	stopErr      error         // how the last one failed, if it did
 	stopped      egress.Info   // what LiveKit answered to it
 	published    egress.Status // what the search attributes say
+	missed       egress.Missed // what they say of a missed webhook
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
 	telling      int           // delivery steps that are under way

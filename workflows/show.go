@@ -29,6 +29,9 @@ const (
 	// MetricRecovered counts parts that were started since the one before failed or is lost.
 	MetricRecovered = "reelkeeper_egress_recovered_total"
 	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
+
+	MetricMissed = "reelkeeper_webhook_missed_total"         // label: class
+	MetricLag    = "reelkeeper_egress_detection_lag_seconds" // label: source; from the end to when we heard of it
 )
 
 // introduce sets the search attributes that our own starter sets with the start,
@@ -67,20 +70,33 @@ func (e *run) publish(ctx workflow.Context) {
 // settle tells the log, the metrics and the UI the verdict.
 func (e *run) settle(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
-	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because)
+	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
+		"missed", v.Missed, "missedBecause", v.MissedBecause)
 	e.explain(ctx)
-	workflow.GetMetricsHandler(ctx).
-		WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	metrics := workflow.GetMetricsHandler(ctx)
+	metrics.WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
+	metrics.WithTags(map[string]string{"source": string(v.EndedBy)}).Timer(MetricLag).Record(v.Late.D())
+	if v.Missed != "" {
+		metrics.WithTags(map[string]string{"class": string(v.Missed)}).Counter(MetricMissed).Inc(1)
+	}
 	e.notify(ctx, e.EndConcern(), "")
 }
 
-// publishVerdict tells the search attributes the verdict, once.
+// publishVerdict tells the search attributes the verdict, once. What it says of a
+// missed webhook changes when that comes after all.
 func (e *run) publishVerdict(ctx workflow.Context) {
-	if e.Status == "" || e.published == e.Status { // of a part before, or told already
+	if e.Status == "" { // of a part before
 		return
 	}
-	e.published = e.Status
 	v := e.Verdict(e.id, e.sum)
+	if e.published == e.Status {
+		if v.Missed != e.missed {
+			e.missed = v.Missed
+			e.upsert(ctx, attributeMissed.ValueSet(string(v.Missed)))
+		}
+		return
+	}
+	e.published, e.missed = e.Status, v.Missed
 	updates := []temporal.SearchAttributeUpdate{
 		attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(v.Status)), attributeEndedBy.ValueSet(string(v.EndedBy)),
 	}

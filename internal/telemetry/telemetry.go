@@ -83,13 +83,13 @@ func newHandler(c Config) (slog.Handler, error) {
 }
 
 // secondsView gives Temporal's histograms of seconds buckets from 5 ms, a Temporal call,
-// to 5 min, an egress start with all its retries. OpenTelemetry's own are meant
-// for milliseconds.
+// over 5 min, an egress start with all its retries, to 10 min, in which the longest
+// usual wait for a look has passed. OpenTelemetry's own are meant for milliseconds.
 func secondsView() sdkmetric.View {
 	return sdkmetric.NewView(
 		sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram, Unit: "s", Scope: instrumentation.Scope{Name: temporalScope}},
 		sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{
-			Boundaries: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+			Boundaries: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600},
 		}},
 	)
 }

@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// hurry is a minute of the endpoint's figures in these tests, so that it reports every second.
+const hurry = 6 * time.Second
+
+// Why the webhook of an end was missed is found out from what the endpoint reported of
+// itself. In each case a stop makes the end near, so that the first look comes 3 s later.
+func TestAMissedWebhookSaysWhy(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		fake    func(*fakelivekit.Config)
+		before  func(*world) // the stop
+		want    egress.Missed
+		because string
+	}{
+		{"LiveKit did not send it", func(c *fakelivekit.Config) {
+			c.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1}
+		}, func(*world) {}, egress.MissedUntried, "none of this egress came"},
+		{"the endpoint is away", func(*fakelivekit.Config) {}, func(w *world) {
+			w.away()
+			w.want("its next report is overdue", func() bool { return time.Since(w.reported()) > hurry/2 })
+		}, egress.MissedDown, "the endpoint did not report from"},
+		{"LiveKit signs by a key that we do not have", func(c *fakelivekit.Config) {
+			c.APIKey, c.APISecret, c.ExtraKeys = "APItheirs", "theirs-secret-theirs-secret-theirs", map[string]string{apiKey: apiSecret}
+			c.Faults = map[fakelivekit.Fault]float64{fakelivekit.NoEcho: 1}
+		}, func(*world) {}, egress.MissedRefused, "the endpoint refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldInAHurry(t, hurry, func(fake *fakelivekit.Config, environ map[string]string) {
+				tt.fake(fake)
+				maps.Copy(environ, map[string]string{
+					"REELKEEPER_LOOK_STARTING": "1m", "REELKEEPER_LOOK_ACTIVE": "1m", "REELKEEPER_LOOK_ENDING": "3s",
+				})
+			})
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{})
+			id := w.start("room").Info.Proto().GetEgressId()
+			w.want("ACTIVE", func() bool { return w.fake.Egresses()[0].Info.GetStatus().String() == "EGRESS_ACTIVE" })
+			w.want("a report", func() bool { return !w.reported().IsZero() })
+			tt.before(w)
+			_, err := w.client.Stop(w.ctx(), id)
+			require.NoError(t, err)
+
+			v := w.verdict("room")
+
+			require.Equal(t, egress.FromPoll, v.EndedBy)
+			require.Equal(t, tt.want, v.Missed, v.MissedBecause)
+			require.Contains(t, v.MissedBecause, tt.because)
+			w.want("the class among the search attributes, and the evidence in the memo", func() bool {
+				for row, err := range w.client.List(w.ctx(), recordings.Filter{Missed: true}) {
+					if err == nil && row.EgressID == id && row.Missed == tt.want && row.Memo != nil {
+						return row.Memo.MissedBecause == v.MissedBecause
+					}
+				}
+				return false
+			})
+		})
+	}
+}
+
+// reported is until when the endpoint has said how it was.
+func (w *world) reported() time.Time {
+	w.t.Helper()
+	r, err := w.client.Minutes(w.ctx(), time.Now(), time.Now())
+	if err != nil {
+		require.Equal(w.t, egress.NotFound, recordings.ReasonOf(err), err)
+	}
+	return r.Last
+}

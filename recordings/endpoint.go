@@ -1,0 +1,31 @@
+package recordings
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// ReportMinute hands a report of the webhook endpoint to the workflow that keeps them,
+// which it starts where it does not run. It returns once the report is durable; the
+// same one twice is one.
+func (c *Client) ReportMinute(ctx context.Context, m egress.Minute) error {
+	_, err := c.Temporal.SignalWithStartWorkflow(ctx, egress.EndpointID, egress.SignalMinute, m, client.StartWorkflowOptions{
+		TaskQueue: egress.TaskQueue, StaticSummary: "how the webhook endpoint was",
+	}, egress.EndpointType, egress.Ring{})
+	return asError("report to "+egress.EndpointID, err)
+}
+
+// Minutes is what the webhook endpoint reported on a span. Reason NotFound: it has
+// never reported. A worker answers, so ctx should have a deadline.
+func (c *Client) Minutes(ctx context.Context, from, to time.Time) (egress.Reported, error) {
+	var r egress.Reported
+	answer, err := c.Temporal.QueryWorkflow(ctx, egress.EndpointID, "", egress.QueryMinutes, from, to)
+	if err == nil {
+		err = answer.Get(&r)
+	}
+	return r, asError("ask "+egress.EndpointID, err)
+}

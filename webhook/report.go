@@ -1,0 +1,95 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// mostWaiting is how many reports wait for Temporal to come back: as many minutes as
+// are kept there.
+const mostWaiting = 26 * 60
+
+// lastWord bounds the report of a process that ends: it goes beside the requests that
+// are still under way, and must not hold up the end.
+const lastWord = time.Second
+
+// Keeper keeps reports of how the endpoint was.
+type Keeper interface {
+	// ReportMinute returns once the report is durable. The same report twice is one. It
+	// must return when ctx ends.
+	ReportMinute(ctx context.Context, m egress.Minute) error
+}
+
+// Report hands the figures on until ctx ends: each minute once it is over, and the one
+// under way a few times before that while webhooks come, since an egress that has just
+// ended is judged by it. What cannot be handed on waits, so that an outage of Temporal
+// does not look like one of the endpoint. Log defaults to slog.Default().
+func Report(ctx context.Context, f *Figures, to Keeper, log *slog.Logger) {
+	r := &reporter{figures: f, to: to, log: cmp.Or(log, slog.Default())}
+	tick := time.NewTicker(max(f.every/egress.MinuteParts, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.flush(ctx, false)
+		case <-ctx.Done():
+			if r.failing {
+				return
+			}
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+			defer cancel()
+			r.flush(ctx, true)
+			return
+		}
+	}
+}
+
+// reporter is what waits to be handed on.
+type reporter struct {
+	figures *Figures
+	to      Keeper
+	log     *slog.Logger
+	waiting []egress.Minute
+	failing bool
+}
+
+// flush hands on what waits, the oldest first.
+func (r *reporter) flush(ctx context.Context, all bool) {
+	for _, m := range r.figures.Take(all) {
+		r.wait(m)
+	}
+	for len(r.waiting) > 0 {
+		if err := r.send(ctx, r.waiting[0]); err != nil {
+			if !r.failing && ctx.Err() == nil {
+				r.log.Warn("how the endpoint was could not be reported; it waits", "error", err)
+			}
+			r.failing = true
+			return
+		}
+		r.failing, r.waiting = false, r.waiting[1:]
+	}
+}
+
+// send takes less than a minute, or the process would seem to have stood still.
+func (r *reporter) send(ctx context.Context, m egress.Minute) error {
+	ctx, cancel := context.WithTimeout(ctx, m.Every.D()/2)
+	defer cancel()
+	return r.to.ReportMinute(ctx, m)
+}
+
+// wait queues a minute. It takes the place of what was known of it before.
+func (r *reporter) wait(m egress.Minute) {
+	if n := len(r.waiting) - 1; n >= 0 && r.waiting[n].From.Equal(m.From) {
+		r.waiting[n] = m
+		return
+	}
+	r.waiting = append(r.waiting, m)
+	if over := len(r.waiting) - mostWaiting; over > 0 {
+		r.waiting = slices.Delete(r.waiting, 0, over)
+	}
+}

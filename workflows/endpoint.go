@@ -1,0 +1,42 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// minutesPerRun is after how many reports the Endpoint goes on as a new run: each costs
+// four events, so that is below what a server suggests, and below Temporal's limit of
+// 10,000 signals.
+const minutesPerRun = 1000
+
+// Endpoint remembers how the webhook endpoint was in the last hours, so that it can be
+// said of a missed webhook why it was. Every instance of the endpoint reports to this
+// one, and begins it where it does not run. It decides nothing.
+func (w *Workflows) Endpoint(ctx workflow.Context, ring egress.Ring) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, egress.QueryMinutes, func(from, to time.Time) (egress.Reported, error) {
+		return ring.Between(from, to), nil
+	}, workflow.QueryHandlerOptions{Description: "how the webhook endpoint was in a span of time"})
+	if err != nil {
+		return fmt.Errorf("query handler: %w", err)
+	}
+	minutes := workflow.GetSignalChannel(ctx, egress.SignalMinute)
+	for n := 1; ; n++ {
+		var m egress.Minute
+		s := workflow.NewNamedSelector(ctx, "report")
+		s.AddReceive(minutes, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, &m) })
+		s.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
+		s.Select(ctx)
+		if err := ctx.Err(); err != nil {
+			return err // the next report begins it anew
+		}
+		ring.Add(m)
+		if minutes.Len() == 0 && (n >= minutesPerRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) {
+			return workflow.NewContinueAsNewError(ctx, egress.EndpointType, ring)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package workflows_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// classes are what the search attributes said of a missed webhook, one after the other.
+func (l *life) classes() *[]string {
+	var said []string
+	key := temporal.NewSearchAttributeKeyKeyword(egress.AttributeMissed)
+	l.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		if class, ok := args.Get(0).(temporal.SearchAttributes).GetKeyword(key); ok {
+			said = append(said, class)
+		}
+	}).Return(nil)
+	return &said
+}
+
+// missed lets the poll find the end, and the endpoint down.
+func (l *life) missed() {
+	l.poll = func(activities.PollRequest) (egress.Look, error) {
+		return egress.Look{Info: info(l.t, complete), Missed: egress.MissedDown, MissedBecause: "it was away"}, nil
+	}
+}
+
+func TestAVerdictSaysWhyItsWebhookWasMissed(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.missed()
+	said := l.classes()
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.MissedDown, v.Missed)
+	require.Equal(t, "it was away", v.MissedBecause)
+	require.Equal(t, []string{"endpoint_down"}, *said)
+	require.False(t, l.polls[0].Told)
+}
+
+func TestAWebhookThatComesWhileTheConsumerIsWaitedForWasLate(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.missed()
+	said := l.classes()
+	l.webhook(time.Second, egress.EventStarted, message(egressID, active))
+	l.announce = func(egress.Event) error {
+		if l.took() < 10*time.Minute {
+			return errors.New("the consumer is down")
+		}
+		return nil
+	}
+	l.webhook(8*time.Minute, egress.EventEnded, message(egressID, complete))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.FromPoll, v.EndedBy, "the first end is the end")
+	require.Equal(t, egress.MissedLate, v.Missed)
+	require.Equal(t, []string{"endpoint_down", "late"}, *said)
+	require.True(t, l.polls[0].Told, "a webhook of the way had come")
+}
