@@ -22,7 +22,7 @@ func (e endpoint) Minutes(ctx context.Context, from, to time.Time) (egress.Repor
 
 // well was there for an hour, and refused so many webhooks in its last minutes.
 func well(refused int) endpoint {
-	return func(_ context.Context, from, to time.Time) (egress.Reported, error) {
+	return func(_ context.Context, _, _ time.Time) (egress.Reported, error) {
 		first := time.Now().Add(-time.Hour)
 		m := egress.Minute{From: first, Until: time.Now(), Every: egress.Duration(time.Minute), Refused: refused}
 		return egress.Reported{Minutes: []egress.Minute{m}, First: first, Last: m.Until, Every: m.Every}, nil

@@ -240,11 +240,11 @@ func TestTooManyToAskForAreListed(t *testing.T) {
 func crowd(n int) (l []egress.Listed, o []egress.Ours) {
 	for i := range n {
 		id, request := fmt.Sprintf("EG_%05d", i), fmt.Sprint("r-", i)
-		switch {
-		case i%10 == 1:
+		switch i % 10 {
+		case 1:
 			l = append(l, listed(id, active))
 			continue
-		case i%10 == 2:
+		case 2:
 			l = append(l, listed(id, finished, of(request)))
 		default:
 			l = append(l, listed(id, active, of(request)))

@@ -128,7 +128,7 @@ func groupOf(r Reason) group {
 		return refused
 	case TooLarge, CutBody, SlowBody, TemporalFailed, TemporalSlow:
 		return unavailable
-	case NotPost:
+	case NotPost, Probe:
 	}
 	return nobody
 }

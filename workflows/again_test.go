@@ -138,7 +138,7 @@ func TestALateSignOfLifeCorrectsTheVerdict(t *testing.T) {
 		{"it turns out to record still", func(l *life) {
 			l.webhook(time.Hour, egress.EventUpdated, at(active, 3600, 0))
 			l.webhook(2*time.Hour, egress.EventEnded, at(complete, 7200, 0))
-			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+			l.poll = func(activities.PollRequest) (egress.Look, error) {
 				if l.Now().Sub(l.began) < time.Hour {
 					return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
 				}

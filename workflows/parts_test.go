@@ -70,10 +70,10 @@ func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 		want    int
 	}{
 		"by the setting":                         {1, nil, 2},
-		"by the request":                         {5, ptr(1), 2},
-		"by the request, which wants none":       {5, ptr(0), 1},
+		"by the request":                         {5, new(1), 2},
+		"by the request, which wants none":       {5, new(0), 1},
 		"by default":                             {0, nil, 1},
-		"by the request, where the default is 0": {0, ptr(1), 2},
+		"by the request, where the default is 0": {0, new(1), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,8 +92,6 @@ func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 		})
 	}
 }
-
-func ptr(n int) *int { return &n }
 
 func TestALostEgressIsStartedAgainAndItsLateEndCorrectsThePart(t *testing.T) {
 	t.Parallel()

@@ -16,8 +16,7 @@ func (e *run) explain(ctx workflow.Context) {
 // inWords is an activity's failure for a person: what the activity said, without
 // what Temporal wraps around it.
 func inWords(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Message()
 	}
 	return err.Error()
