@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"syscall"
@@ -40,18 +41,30 @@ func checkPort(ip string, port int, flagName string) error {
 	return listener.Close()
 }
 
+const (
+	// firstFree and lastFree are where free ports are looked for: below those that Linux gives to
+	// connections (from 32768 on), one of which could take a port before the server does.
+	firstFree, lastFree = 10000, 32767
+	// freeTries is how many ports are tried for each that is wanted.
+	freeTries = 100
+)
+
 // freePorts returns n different loopback ports that nothing listens on.
 func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+	var ports []int
+	var err error
+	for range n * freeTries {
+		port := firstFree + rand.IntN(lastFree-firstFree+1)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", hostPort(loopback, port)); err != nil {
+			continue
 		}
 		defer listener.Close() // Held until all are found, so that none is found twice.
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, fmt.Errorf("find a free port: %w", err)
 }
 
 func hostPort(ip string, port int) string {

@@ -307,7 +307,7 @@ func within(t *testing.T) context.Context {
 func freeBase(t *testing.T) int {
 	t.Helper()
 	for range 100 {
-		base := 20000 + rand.IntN(20000)
+		base := 20000 + rand.IntN(12000) // below those that connections get
 		free := 0
 		for n := range 5 {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+n))
