@@ -59,9 +59,14 @@ func (w *world) history(requestID string) []*historypb.HistoryEvent {
 
 func (w *world) historyOf(requestID, runID string) []*historypb.HistoryEvent {
 	w.t.Helper()
+	return w.historyAt(egress.WorkflowID(requestID), runID)
+}
+
+func (w *world) historyAt(workflowID, runID string) []*historypb.HistoryEvent {
+	w.t.Helper()
 	c := w.temporal()
 	var events []*historypb.HistoryEvent
-	it := c.GetWorkflowHistory(w.ctx(), egress.WorkflowID(requestID), runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	it := c.GetWorkflowHistory(w.ctx(), workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for it.HasNext() {
 		e, err := it.Next()
 		require.NoError(w.t, err)
@@ -94,6 +99,7 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 		"poll-end":        {Call: 3 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}},
 		"lost":            {Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Zombie}},
 		"reply-lost":      {Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.ReplyLost}},
+		"rerun":           {Call: 5 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Rerun}},
 		"webhook-reorder": {Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookOutOfOrder}},
 	} {
 		w.room(name, script)
@@ -116,6 +122,25 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	noticed.room("noticed", fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
 	noticed.start("noticed")
 	save(noticed, "noticed", "noticed")
+	write("notice", noticed.historyAt(egress.NoticeID("r-noticed", egress.ConcernMissed), ""))
+	parts := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		reconciled(fake, environ)
+		fake.Timings.MidRecording = 300 * time.Millisecond
+		environ["REELKEEPER_RECOVER"], environ["REELKEEPER_HOLD_FOR"], environ["REELKEEPER_CORRECT_FOR"] = "1", "off", "2s"
+	})
+	parts.startWorker()
+	parts.room("parts", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+	parts.start("parts")
+	parts.want("both parts are told of, and no sign of life has come", func() bool { return parts.state("parts").Workflow == "completed" })
+	save(parts, "parts", "parts-and-no-sign-of-life")
+	round := parts.begin(true)
+	require.NoError(t, round.Get(parts.ctx(), nil))
+	write("reconcile", parts.historyAt(round.GetID(), ""))
+	parts.want("the endpoint has reported", func() bool {
+		_, err := parts.temporal().DescribeWorkflow(parts.ctx(), egress.EndpointID, "")
+		return err == nil
+	})
+	write("endpoint", parts.historyAt(egress.EndpointID, ""))
 	long := shortHistories(t)
 	long.room("long", fakelivekit.RoomScript{Call: 3 * time.Second})
 	long.start("long")

@@ -36,7 +36,11 @@ func TestRecordedLivesReplay(t *testing.T) {
 			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: payloads()})
 			require.NoError(t, err)
 			w := &workflows.Workflows{Terms: terms()}
-			replayer.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+			for name, f := range map[string]any{
+				egress.WorkflowType: w.Egress, egress.NoticeType: w.Notice, egress.ReconcileType: w.Reconcile, egress.EndpointType: w.Endpoint,
+			} {
+				replayer.RegisterWorkflowWithOptions(f, workflow.RegisterOptions{Name: name})
+			}
 
 			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(nil, history, worker.ReplayWorkflowHistoryOptions{
 				OriginalExecution: workflow.Execution{ID: began.GetWorkflowId(), RunID: began.GetOriginalExecutionRunId()},

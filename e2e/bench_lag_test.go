@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// lagScale is how much faster than by default everybody looks in BenchmarkLag: a second
+// there is 100 s of a real installation.
+const lagScale = 100
+
+// BenchmarkLag measures how late an end is heard of while every webhook of the egresses
+// is lost: where the room's own webhooks come, and where those are lost too.
+func BenchmarkLag(b *testing.B) {
+	const lives = 200
+	for name, lost := range map[string]float64{"room webhooks come": 0, "no webhook comes": 1} {
+		b.Run(name, func(b *testing.B) {
+			s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
+				fake.WebhookURLs = []string{environ["REELKEEPER_PUBLIC_URL"] + egress.WebhookPath}
+				fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: lost}
+				environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"] = "150ms,300ms,600ms", "3s"
+				environ["REELKEEPER_LOOK_ENDING"] = "200ms,400ms,600ms"
+				environ["REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE"] = "600000"
+			})
+			s.startWorker()
+			for b.Loop() {
+				late := make([]time.Duration, lives)
+				var g errgroup.Group
+				for n := range lives {
+					g.Go(func() (err error) {
+						late[n], err = s.lag(b.Name()+strconv.Itoa(b.N)+"-"+strconv.Itoa(n), time.Duration(n)*25*time.Millisecond)
+						return err
+					})
+				}
+				require.NoError(b, g.Wait())
+				for n := range late {
+					late[n] *= lagScale
+				}
+				s.figures.addTimes("lag", late)
+			}
+			s.figures.report(b)
+		})
+	}
+}
+
+// lag is how late the end of one recording was heard of that records for a while.
+func (s *stage) lag(room string, while time.Duration) (time.Duration, error) {
+	if err := s.fake.AddRoom(room, fakelivekit.RoomScript{}); err != nil {
+		return 0, err
+	}
+	r, err := s.client.Start(s.ctx, recordings.StartOptions{Request: composite(room)})
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(time.Second + while) // a recording is of some length
+	if err := s.fake.EndCall(room); err != nil {
+		return 0, err
+	}
+	v, err := s.client.Wait(s.ctx, r.RequestID)
+	return v.Late.D(), err
+}
