@@ -28,7 +28,7 @@ const (
 const (
 	// testLimit is when a test that hangs on a mutant is ended; the tests of pure rules
 	// take well under a second.
-	testLimit = "20s"
+	testLimit = "10s"
 	// mostBuilds is how often the package is compiled until what does not compile is
 	// found: the compiler does not look on behind some errors.
 	mostBuilds = 20
