@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -72,4 +75,25 @@ func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
 	}, s.Parts[1], "the gap before it is the one that was told")
 	require.Equal(t, before[0], s.Parts[0])
 	require.Equal(t, egress.Lost, before[1].Status, "who holds the parts of before sees no change")
+}
+
+func TestEveryPathOfARequestIsOfThePart(t *testing.T) {
+	t.Parallel()
+	r := &livekit.RoomCompositeEgressRequest{
+		RoomName: "daily", Layout: "grid",
+		FileOutputs: []*livekit.EncodedFileOutput{
+			{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Bucket: "b", Metadata: map[string]string{"filepath": "x.mp4"}}}},
+			{Filepath: "b.mp4"},
+		},
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: "s", PlaylistName: "s.m3u8", LivePlaylistName: "live.m3u8"}},
+		ImageOutputs:   []*livekit.ImageOutput{{CaptureInterval: 5, FilenamePrefix: "i"}},
+	}
+	want := proto.Clone(r).(*livekit.RoomCompositeEgressRequest)
+	want.FileOutputs[0].Filepath, want.FileOutputs[1].Filepath = "a-part2.mp4", "b-part2.mp4"
+	want.SegmentOutputs[0].FilenamePrefix, want.ImageOutputs[0].FilenamePrefix = "s-part2", "i-part2"
+	want.SegmentOutputs[0].PlaylistName, want.SegmentOutputs[0].LivePlaylistName = "s-part2.m3u8", "live-part2.m3u8"
+
+	got := egress.ForPart(r, 2)
+
+	require.True(t, proto.Equal(want, got), got)
 }
