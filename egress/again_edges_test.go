@@ -26,6 +26,7 @@ func TestTheEndOfALostEgressIsTakenWithoutItsTime(t *testing.T) {
 	s := lostAt(t)
 	require.Equal(t, egress.Over, s.Observe(observed(infoOf(t, "EG_1", complete), minute)))
 	require.Equal(t, egress.Lost, s.Corrects)
+	require.Equal(t, egress.Lost, s.Verdict("r", egress.Summary{}).Corrects)
 }
 
 func TestAnEndThatIsOnlyUpdatedIsNoSignOfLife(t *testing.T) {
