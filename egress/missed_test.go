@@ -58,7 +58,7 @@ func TestWhyAWebhookWasMissed(t *testing.T) {
 		"refused":                          {300, minutes{part(-3600, 0), part(0, 60, refused(5)), part(60, 300)}, false, egress.MissedRefused, "the endpoint refused 5 of 5 webhooks at that time: see its log for the key, clock or path"},
 		"refused, and slow, and then away": {300, minutes{part(-3600, 10, refused(1), took(3, time.Minute)), part(200, 300)}, false, egress.MissedRefused, ""},
 		"slow":                             {300, minutes{part(-3600, 0), part(0, 60, took(3, 6*time.Second)), part(60, 300)}, false, egress.MissedSlow, "the endpoint took 6s to answer at that time, and LiveKit drops what waits for 30s"},
-		"slow, and then away":              {300, minutes{part(-3600, 10, took(3, 8*time.Second)), part(200, 300)}, false, egress.MissedSlow, ""},
+		"slow, and then away":              {300, minutes{part(-3600, 10, took(3, 8040*time.Millisecond)), part(200, 300)}, false, egress.MissedSlow, "the endpoint took 8s to answer"},
 		"almost slow":                      {300, minutes{part(-3600, 300, took(3, 6*time.Second-1))}, false, egress.MissedUntried, ""},
 
 		"away all the time":   {300, minutes{part(-3600, -60), part(120, 300)}, true, egress.MissedDown, "the endpoint did not report from 2026-11-23 12:00:00 UTC to 2026-11-23 12:01:10 UTC"},
