@@ -211,3 +211,29 @@ func TestAnEmptyRoomIsEmptySinceItWasFirstSeenSo(t *testing.T) {
 	require.Equal(t, noon, s.Evidence.RoomGone)
 	require.Equal(t, noon, s.EndExpected)
 }
+
+func TestALookIsToldOnceAndWhileTheEgressIsWatched(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		look egress.Look
+		want string
+	}{
+		"room":        {egress.Look{RoomGone: noon}, "its room is gone"},
+		"recorder":    {egress.Look{RecorderGone: noon}, "its participant is not in the room"},
+		"the unknown": {egress.Look{MissingSince: noon}, "LiveKit no longer knows it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			s.Looked(tc.look, noon.Add(minute))
+			s.Looked(tc.look, noon.Add(2*minute))
+			require.Equal(t, []egress.Beat{{At: noon.Add(minute), What: tc.want, By: egress.FromPoll}}, s.Story[1:])
+			for _, phase := range []egress.Phase{egress.Held, egress.Settled, egress.Delivered} {
+				s := watched(t)
+				s.Phase = phase
+				s.Looked(tc.look, noon.Add(minute))
+				require.Len(t, s.Story, 1, phase)
+			}
+		})
+	}
+}

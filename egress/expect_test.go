@@ -76,3 +76,15 @@ func TestAnExpectationThatCannotBeReadIsRefused(t *testing.T) {
 	require.ErrorContains(t, egress.Expectation{Start: "x.mp4"}.Validate(), "REELKEEPER_EXPECT_START: is set, and REELKEEPER_EXPECT is not")
 	require.NoError(t, egress.Expectation{}.Validate())
 }
+
+func TestUnrecordedRoomsAreListedByName(t *testing.T) {
+	t.Parallel()
+	room := func(name string) *livekit.Room {
+		return &livekit.Room{Name: name, Sid: "RM_" + name, NumParticipants: 1}
+	}
+	var names []string
+	for _, u := range (egress.Expectation{Rooms: []string{"*"}}).Unrecorded(noon, []*livekit.Room{room("c"), room("a"), room("b")}, nil, nil) {
+		names = append(names, u.Room.GetName())
+	}
+	require.Equal(t, []string{"a", "b", "c"}, names)
+}

@@ -133,3 +133,13 @@ func TestAnEventThatIsNoneIsNull(t *testing.T) {
 	_, err = e.Info()
 	require.ErrorContains(t, err, "decode webhook event: ")
 }
+
+func TestWhichInfosSayThatAnEgressHasEnded(t *testing.T) {
+	t.Parallel()
+	require.False(t, egress.Info{}.Ended())
+	for status, want := range map[livekit.EgressStatus]bool{
+		starting: false, active: false, ending: false, newer: false, complete: true, failed: true, aborted: true, limit: true,
+	} {
+		require.Equal(t, want, infoOf(t, "EG_1", status).Ended(), status)
+	}
+}

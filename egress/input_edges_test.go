@@ -61,3 +61,20 @@ func TestAWebhookWithoutAHostIsCalledUnreadable(t *testing.T) {
 	s := egress.Summarize(&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "/hook"}, {Url: "https://a.example/hook"}, {Url: "%"}}})
 	require.Equal(t, []string{"unreadable", "a.example", "unreadable"}, s.Webhooks)
 }
+
+func TestHowOftenARecordingIsStartedAgainIsCarriedAndBounded(t *testing.T) {
+	t.Parallel()
+	web := &livekit.WebEgressRequest{Url: "https://example.com"}
+	for n, want := range map[int]string{-1: "recover: want 0 to 100, got -1", 0: "", 1: "", 100: "", 101: "recover: want 0 to 100, got 101"} {
+		b, err := json.Marshal(egress.Input{Plain: web, Recover: &n})
+		require.NoError(t, err)
+		var got egress.Input
+		require.NoError(t, json.Unmarshal(b, &got))
+		require.Equal(t, &n, got.Recover)
+		if err := got.Validate("req-1"); want == "" {
+			require.NoError(t, err)
+		} else {
+			requireInvalid(t, err, want)
+		}
+	}
+}

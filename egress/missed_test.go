@@ -58,12 +58,13 @@ func TestWhyAWebhookWasMissed(t *testing.T) {
 		"refused":                          {300, minutes{part(-3600, 0), part(0, 60, refused(5)), part(60, 300)}, false, egress.MissedRefused, "the endpoint refused 5 of 5 webhooks at that time: see its log for the key, clock or path"},
 		"refused, and slow, and then away": {300, minutes{part(-3600, 10, refused(1), took(3, time.Minute)), part(200, 300)}, false, egress.MissedRefused, ""},
 		"slow":                             {300, minutes{part(-3600, 0), part(0, 60, took(3, 6*time.Second)), part(60, 300)}, false, egress.MissedSlow, "the endpoint took 6s to answer at that time, and LiveKit drops what waits for 30s"},
-		"slow, and then away":              {300, minutes{part(-3600, 10, took(3, 8*time.Second)), part(200, 300)}, false, egress.MissedSlow, ""},
+		"slow, and then away":              {300, minutes{part(-3600, 10, took(3, 8040*time.Millisecond)), part(200, 300)}, false, egress.MissedSlow, "the endpoint took 8s to answer"},
 		"almost slow":                      {300, minutes{part(-3600, 300, took(3, 6*time.Second-1))}, false, egress.MissedUntried, ""},
 
 		"away all the time":   {300, minutes{part(-3600, -60), part(120, 300)}, true, egress.MissedDown, "the endpoint did not report from 2026-11-23 12:00:00 UTC to 2026-11-23 12:01:10 UTC"},
 		"away until today":    {300, minutes{part(-3600, -60)}, true, egress.MissedDown, "the endpoint did not report from 2026-11-23 12:00:00 UTC to 2026-11-23 12:01:10 UTC"},
 		"away for 15 s":       {300, minutes{part(-3600, 10), part(25, 300)}, true, egress.MissedDown, "the endpoint did not report from 2026-11-23 12:00:10 UTC to 2026-11-23 12:00:25 UTC"},
+		"away twice as long":  {300, minutes{part(-3600, 5), part(20, 30), part(45, 300)}, true, egress.MissedDown, "from 2026-11-23 12:00:05 UTC to 2026-11-23 12:00:20 UTC"},
 		"a restart":           {300, minutes{part(-3600, 10), part(24.9, 300)}, true, egress.MissedUntried, ""},
 		"away until we heard": {20, minutes{part(-3600, -120)}, true, egress.MissedDown, ""},
 		"away after the end":  {300, minutes{part(-3600, 30)}, true, egress.MissedDown, "the endpoint did not report from 2026-11-23 12:00:30 UTC to 2026-11-23 12:01:10 UTC"},
@@ -109,6 +110,17 @@ func TestWhatNobodyReportedOnHasNoClass(t *testing.T) {
 	class, because = egress.WhyMissed(egress.Miss{HeardAt: secs(60)})
 	require.Equal(t, egress.MissedUnclassified, class)
 	require.Equal(t, "LiveKit does not say when it ended", because)
+}
+
+func TestReportsThatDoNotSayHowOftenTheyComeAreNoAbsence(t *testing.T) {
+	t.Parallel()
+	m := egress.Miss{EndedAt: noon, HeardAt: secs(300)}
+	m.Reported = egress.Reported{Minutes: []egress.Minute{part(-3600, 300)}, First: secs(-3600), Last: secs(300)}
+	class, _ := egress.WhyMissed(m)
+	require.Equal(t, egress.MissedUntried, class)
+	m.Reported = egress.Reported{First: secs(-3600), Last: secs(-3600), Due: egress.Duration(day)}
+	class, _ = egress.WhyMissed(m)
+	require.Equal(t, egress.MissedUnclassified, class, "nothing is known of that time")
 }
 
 func TestEveryClassIsListed(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 func TestTheDefaultPolicyIsValid(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, egress.DefaultPolicy().Validate())
+	require.Equal(t, day, egress.DefaultPolicy().CorrectFor.D())
 }
 
 func TestASettingOfThePolicyThatIsWrongIsNamed(t *testing.T) {

@@ -94,6 +94,13 @@ func TestNothingIsHeardBeforeItHappened(t *testing.T) {
 	require.Empty(t, s.Story[0].After())
 }
 
+func TestHowLateABeatIsIsReadInTenthsOfASecond(t *testing.T) {
+	t.Parallel()
+	for late, want := range map[time.Duration]string{0: "", 49 * time.Millisecond: "", 50 * time.Millisecond: "100ms", 1234 * time.Millisecond: "1.2s"} {
+		require.Equal(t, want, egress.Beat{Late: egress.Duration(late)}.After(), late)
+	}
+}
+
 // The first beat and the newest are kept, and the number of those between.
 func TestALongStoryKeepsItsBeginningAndItsEnd(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ const (
 const (
 	// testLimit is when a test that hangs on a mutant is ended; the tests of pure rules
 	// take well under a second.
-	testLimit = "20s"
+	testLimit = "10s"
 	// mostBuilds is how often the package is compiled until what does not compile is
 	// found: the compiler does not look on behind some errors.
 	mostBuilds = 20
@@ -113,6 +113,7 @@ func (o options) judge(ctx context.Context, dir, binary string, n int, m mutant)
 		if err := os.Mkdir(alone, 0o700); err != nil {
 			return "", err
 		}
+		defer func() { _ = os.RemoveAll(alone) }() // a binary each is more than a gigabyte
 		source, err := os.ReadFile(m.file)
 		if err != nil {
 			return "", err
@@ -146,7 +147,7 @@ func (o options) build(ctx context.Context, overlay *overlay, binary string) ([]
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", flag, "-o", binary, ".")
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", flag, "-o", binary, ".")
 	cmd.Dir = o.dir
 	out, err := cmd.CombinedOutput()
 	var failed *exec.ExitError

@@ -1,0 +1,103 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// lostAt is a recording that was given up at noon, as everybody has been told.
+func lostAt(tb testing.TB) *egress.State {
+	tb.Helper()
+	s := recording(tb)
+	s.EndExpected = noon
+	s.GiveUp(egress.FromTimeout, "why", noon)
+	s.Phase = egress.Delivered
+	return s
+}
+
+func TestTheEndOfALostEgressIsTakenWithoutItsTime(t *testing.T) {
+	t.Parallel()
+	s := lostAt(t)
+	require.Equal(t, egress.Over, s.Observe(observed(infoOf(t, "EG_1", complete), minute)))
+	require.Equal(t, egress.Lost, s.Corrects)
+	require.Equal(t, egress.Lost, s.Verdict("r", egress.Summary{}).Corrects)
+}
+
+func TestAnEndThatIsOnlyUpdatedIsNoSignOfLife(t *testing.T) {
+	t.Parallel()
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", Status: failed, EndedAt: 20, UpdatedAt: 30})
+	require.NoError(t, err)
+	s := heldAt(t)
+	require.Equal(t, egress.NoNews, s.Observe(observed(i, 2*minute)))
+	require.Equal(t, egress.Held, s.Phase)
+	require.Equal(t, egress.Status("EGRESS_FAILED"), s.Status)
+}
+
+func TestAStatusOfTheSameClockAfterALossIsLate(t *testing.T) {
+	t.Parallel()
+	s := lostAt(t)
+	require.Equal(t, egress.NoNews, s.Observe(observed(infoAt(t, ending, 10, 0), minute)), "further along, and of no later moment")
+	require.Equal(t, egress.Lost, s.Status)
+}
+
+func TestWhoeverShowedThatAnEgressLivesIsWhoWasHeard(t *testing.T) {
+	t.Parallel()
+	for by, told := range map[egress.Source]bool{egress.FromPoll: false, egress.FromReconcile: false, egress.FromWebhook: true} {
+		s := heldAt(t)
+		s.Told = false
+		o := observed(infoAt(t, active, 30, 1), 2*minute)
+		o.Source = by
+		require.Equal(t, egress.Moved, s.Observe(o))
+		require.Equal(t, by, s.NewsBy)
+		require.Equal(t, told, s.Told)
+		require.Zero(t, s.HeldSince)
+		beat := s.Story[len(s.Story)-1]
+		require.Equal(t, egress.Beat{At: noon.Add(2 * minute), What: "EGRESS_ACTIVE", By: by}, egress.Beat{At: beat.At, What: beat.What, By: beat.By})
+	}
+	s := heldAt(t)
+	require.True(t, s.Told)
+	o := observed(infoAt(t, active, 30, 1), 2*minute)
+	o.Source = egress.FromPoll
+	s.Observe(o)
+	require.True(t, s.Told, "its webhooks did come before")
+}
+
+func TestWhatIsKnownOfTheRoomAndTheWishToStopOutlivesARevival(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change         func(*egress.State)
+		gone, expected time.Time
+	}{
+		"its room is there":            {func(*egress.State) {}, time.Time{}, time.Time{}},
+		"its room is gone":             {func(s *egress.State) { s.Evidence.RoomGone = noon }, noon, noon},
+		"it is to stop":                {func(s *egress.State) { s.Stopped = egress.StopRequested }, time.Time{}, noon},
+		"it is to stop, its room gone": {func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = noon, egress.StopRequested }, noon, noon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := lostAt(t)
+			tc.change(s)
+			s.Evidence.Unanswered, s.Evidence.Probed = noon, noon
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 11, 0), minute)))
+			require.Equal(t, egress.Evidence{RoomGone: tc.gone}, s.Evidence)
+			require.Equal(t, tc.expected, s.EndExpected)
+		})
+	}
+}
+
+func TestTheWebhookOfAnEndThatIsHeldCanComeLate(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.Looked(egress.Look{Info: infoAt(t, failed, 20, 0), Missed: egress.MissedUntried}, noon.Add(minute))
+	require.Equal(t, egress.Held, s.Phase)
+	o := observed(infoAt(t, failed, 20, 0), 2*minute)
+	o.Final = true
+	require.Equal(t, egress.NoNews, s.Observe(o))
+	require.Equal(t, egress.MissedLate, s.MissedWhy)
+}

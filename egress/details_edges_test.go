@@ -1,0 +1,95 @@
+package egress_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const tableHead = "\n\n| UTC | what happened | told by | late |\n|---|---|---|---|\n"
+
+func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		state func(t *testing.T) *egress.State
+		want  string
+	}{
+		"held": {
+			func(t *testing.T) *egress.State { t.Helper(); return heldAt(t) },
+			"- **now**: EG_1 failed as EGRESS_FAILED while its room is live. LiveKit may run it again under its ID: that is waited for until 2026-11-23 12:01:30 UTC.\n",
+		},
+		"delivered, and may be corrected": {
+			func(t *testing.T) *egress.State { t.Helper(); return lostAt(t) },
+			"its storage may hold a part. Nobody had to be told. Stays open for 24h0m0s, in case that it shows that it lives.\n",
+		},
+		"the second part is asked for": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := heldAt(t)
+				s.Part = 1
+				s.Settle()
+				s.NextPart()
+				return s
+			},
+			"- **now**: EG_1 ended as EGRESS_FAILED while its room is live, so LiveKit is asked to start part 2.\n",
+		},
+		"the third part is asked for": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := secondPart(t)
+				s.GiveUp(egress.FromTimeout, "why", noon)
+				s.NextPart()
+				return s
+			},
+			"- **now**: EG_2 ended as LOST while its room is live, so LiveKit is asked to start part 3.\n",
+		},
+		"settled, and nobody is to be told": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := watched(t)
+				s.Steps, s.MissedOnly = []string{egress.StepAnnounce}, true
+				s.Observe(egress.Observation{Info: infoOf(t, "EG_1", complete), Final: true, Source: egress.FromWebhook, HeardAt: noon})
+				return s
+			},
+			"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook.\n",
+		},
+		"delivered to nobody": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := seen(t, complete)
+				s.Phase = egress.Delivered
+				return s
+			},
+			"told by start. Nobody had to be told." + tableHead + "| 2026-11-23 12:00:00 |",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, tc.state(t).Details("standup-1"), tc.want)
+		})
+	}
+}
+
+func TestTheTableHasARowForWhatIsLeftOutAndNoneForNothing(t *testing.T) {
+	t.Parallel()
+	require.NotContains(t, seen(t).Details("standup-1"), "|", "no story")
+	for leftOut, want := range map[int]string{
+		0: tableHead + "| 2026-11-23 12:00:00 |", 1: tableHead + "| … | 1 more | | |\n| 2026-11-23 12:00:00 |",
+	} {
+		s := watched(t)
+		s.Story[0].LeftOut = leftOut
+		require.Contains(t, s.Details("standup-1"), want)
+	}
+}
+
+func TestALongReasonIsCutWhereItIsShown(t *testing.T) {
+	t.Parallel()
+	s := watched(t)
+	s.Stuck = strings.Repeat("x", 301)
+	require.Contains(t, s.Details("standup-1"), ": "+strings.Repeat("x", 297)+"…\n")
+	s.Stuck = strings.Repeat("x", 300)
+	require.Contains(t, s.Details("standup-1"), ": "+s.Stuck+"\n")
+}

@@ -1,0 +1,99 @@
+package egress_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestWhatIsOfTheRecordingAndNotOfItsPartGoesOnInTheNext(t *testing.T) {
+	t.Parallel()
+	s := heldAt(t)
+	s.Settle()
+	s.Part, s.Recover, s.MissedOnly, s.MaxDuration = 1, 2, true, egress.Duration(time.Hour)
+	s.Done, s.Skipped, s.Twins = []string{"webhook-1"}, []string{"webhook-2"}, []string{"EG_7"}
+	s.AwaitsWord, s.Stuck, s.Noticed = []string{"webhook-3"}, "it failed for good", []egress.Concern{egress.ConcernStuck}
+	s.LookedAt, s.EndExpected, s.Evidence.RecorderGone, s.Told = noon, noon, noon, true
+	require.NotEmpty(t, s.Story)
+	want := egress.State{
+		Terms: s.Terms, Phase: egress.Requested, Part: 2, MaxDuration: s.MaxDuration, BoundAt: noon,
+		Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
+		Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck, Noticed: s.Noticed,
+	}
+
+	s.NextPart()
+
+	require.Len(t, s.Parts, 1)
+	want.Parts = s.Parts
+	require.Equal(t, want, *s)
+}
+
+func TestPartsThatOverlapHaveNoGap(t *testing.T) {
+	t.Parallel()
+	s := secondPart(t)
+	s.Observe(observed(ofPart(t, "EG_2", complete, 29, 100), 3*minute))
+	require.Zero(t, s.Verdict("r", egress.Summary{}).Parts[1].Gap)
+}
+
+// threeParts is a recording whose first part failed, whose second one was lost, and
+// whose third one has ended.
+func threeParts(tb testing.TB) *egress.State {
+	tb.Helper()
+	s := secondPart(tb)
+	s.Recover = 2
+	s.GiveUp(egress.FromTimeout, "dead", noon.Add(3*minute))
+	s.NextPart()
+	s.Observe(observed(ofPart(tb, "EG_3", complete, 200, 300), 4*minute))
+	return s
+}
+
+func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
+	t.Parallel()
+	s := threeParts(t)
+	before := s.Parts
+	o := observed(ofPart(t, "EG_2", complete, 77, 120), 5*minute)
+	o.Event = json.RawMessage(`{"event":"egress_ended"}`)
+
+	past, ok := s.CorrectPart(o)
+
+	require.True(t, ok)
+	require.Equal(t, egress.State{
+		Terms: s.Terms, Phase: egress.Settled, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon.Add(5 * minute), NewsBy: egress.FromWebhook,
+		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_COMPLETE", Corrects: egress.Lost,
+	}, past)
+	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
+	require.Equal(t, egress.Part{
+		Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why",
+		StartedAt: at(75), EndedAt: at(120), Gap: 45, Info: o.Info,
+	}, s.Parts[1], "the gap before it is the one that was told")
+	require.Equal(t, before[0], s.Parts[0])
+	require.Equal(t, egress.Lost, before[1].Status, "who holds the parts of before sees no change")
+}
+
+func TestEveryPathOfARequestIsOfThePart(t *testing.T) {
+	t.Parallel()
+	r := &livekit.RoomCompositeEgressRequest{
+		RoomName: "daily", Layout: "grid",
+		FileOutputs: []*livekit.EncodedFileOutput{
+			{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Bucket: "b", Metadata: map[string]string{"filepath": "x.mp4"}}}},
+			{Filepath: "b.mp4"},
+		},
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: "s", PlaylistName: "s.m3u8", LivePlaylistName: "live.m3u8"}},
+		ImageOutputs:   []*livekit.ImageOutput{{CaptureInterval: 5, FilenamePrefix: "i"}},
+	}
+	want := proto.Clone(r).(*livekit.RoomCompositeEgressRequest)
+	want.FileOutputs[0].Filepath, want.FileOutputs[1].Filepath = "a-part2.mp4", "b-part2.mp4"
+	want.SegmentOutputs[0].FilenamePrefix, want.ImageOutputs[0].FilenamePrefix = "s-part2", "i-part2"
+	want.SegmentOutputs[0].PlaylistName, want.SegmentOutputs[0].LivePlaylistName = "s-part2.m3u8", "live-part2.m3u8"
+
+	got := egress.ForPart(r, 2)
+
+	require.True(t, proto.Equal(want, got), got)
+}
