@@ -60,7 +60,7 @@ func (s *stage) lag(room string, while time.Duration) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	time.Sleep(time.Second + while) // a recording is of some length
+	<-time.After(time.Second + while) // a recording is of some length
 	if err := s.fake.EndCall(room); err != nil {
 		return 0, err
 	}

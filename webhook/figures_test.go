@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,8 +170,8 @@ func TestTheNextReportIsNeverLaterThanItIsDue(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, _ func()) {
 		pass(20 * time.Minute)
-		for i, m := range k.kept[1:] {
-			before := k.kept[i]
+		for i, m := range k.all()[1:] {
+			before := k.all()[i]
 			require.LessOrEqual(t, m.Until.Sub(before.Until), before.Due.D())
 		}
 	})
@@ -177,16 +179,27 @@ func TestTheNextReportIsNeverLaterThanItIsDue(t *testing.T) {
 
 // keeper is Temporal as reports see it.
 type keeper struct {
-	down bool
+	down atomic.Bool
+	mu   sync.Mutex
 	kept []egress.Minute
 }
 
+// ReportMinute keeps a report, unless Temporal is down.
 func (k *keeper) ReportMinute(_ context.Context, m egress.Minute) error {
-	if k.down {
+	if k.down.Load() {
 		return errors.New("no connection")
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.kept = append(k.kept, m)
 	return nil
+}
+
+// all is what it has been told so far.
+func (k *keeper) all() []egress.Minute {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.kept)
 }
 
 // reporting runs a test on a clock of its own, beside the reports of a process.
@@ -216,12 +229,12 @@ func TestAnIdleProcessReportsEveryMinuteOnce(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, _ func()) {
 		pass(5*time.Minute + 10*time.Second)
-		require.Len(t, k.kept, 30, "every 10 s at first")
+		require.Len(t, k.all(), 30, "every 10 s at first")
 		pass(3 * time.Minute)
-		require.Len(t, k.kept, 30+3)
-		for i, m := range k.kept[30:] {
+		require.Len(t, k.all(), 30+3)
+		for i, m := range k.all()[30:] {
 			require.Equal(t, time.Minute, m.Until.Sub(m.From))
-			require.Equal(t, k.kept[0].From.Add(time.Duration(5+i)*time.Minute), m.From)
+			require.Equal(t, k.all()[0].From.Add(time.Duration(5+i)*time.Minute), m.From)
 		}
 	})
 }
@@ -229,14 +242,14 @@ func TestAnIdleProcessReportsEveryMinuteOnce(t *testing.T) {
 func TestReportsWaitForTemporal(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, _ func()) {
-		k.down = true
+		k.down.Store(true)
 		pass(5 * time.Hour)
-		require.Empty(t, k.kept)
-		k.down = false
+		require.Empty(t, k.all())
+		k.down.Store(false)
 		pass(10 * time.Second)
-		require.Len(t, k.kept, 300)
-		for i, m := range k.kept[1:] {
-			require.Equal(t, k.kept[i].Until, m.From, "without a hole, and in their order")
+		require.Len(t, k.all(), 300)
+		for i, m := range k.all()[1:] {
+			require.Equal(t, k.all()[i].Until, m.From, "without a hole, and in their order")
 		}
 	})
 }
@@ -244,12 +257,12 @@ func TestReportsWaitForTemporal(t *testing.T) {
 func TestNoMoreReportsWaitThanAreKept(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, _ func()) {
-		k.down = true
+		k.down.Store(true)
 		pass(30 * time.Hour)
-		k.down = false
+		k.down.Store(false)
 		pass(10 * time.Second)
-		require.Len(t, k.kept, 26*60)
-		require.Equal(t, 30*time.Hour, k.kept[len(k.kept)-1].Until.Sub(k.kept[0].From.Add(-4*time.Hour)), "the oldest are dropped")
+		require.Len(t, k.all(), 26*60)
+		require.Equal(t, 30*time.Hour, k.all()[len(k.all())-1].Until.Sub(k.all()[0].From.Add(-4*time.Hour)), "the oldest are dropped")
 	})
 }
 
@@ -258,7 +271,7 @@ func TestAProcessThatEndsReportsItsLastMinute(t *testing.T) {
 	reporting(t, func(k *keeper, end func()) {
 		pass(75 * time.Second)
 		end()
-		last := k.kept[len(k.kept)-1]
+		last := k.all()[len(k.all())-1]
 		require.Equal(t, 15*time.Second, last.Until.Sub(last.From))
 	})
 }
@@ -266,10 +279,10 @@ func TestAProcessThatEndsReportsItsLastMinute(t *testing.T) {
 func TestAProcessThatEndsWhileTemporalIsDownDoesNotWaitForIt(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, end func()) {
-		k.down = true
+		k.down.Store(true)
 		pass(time.Minute)
-		k.down = false
+		k.down.Store(false)
 		end()
-		require.Empty(t, k.kept)
+		require.Empty(t, k.all())
 	})
 }
