@@ -79,12 +79,16 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 	for {
 		slice, cancel := context.WithTimeout(ctx, c.WaitFor)
 		err := run.Get(slice, &v)
+		early := slice.Err() == nil // it was not we who ended it
 		cancel()
 		if err == nil || ctx.Err() != nil || !timedOut(err) {
 			return v, notFoundAs(id, asError("wait for "+workflowID, err))
 		}
 		if open, err := c.openVerdict(ctx, workflowID); err == nil && open != nil {
 			return *open, nil
+		}
+		if early {
+			c.pause(ctx) // whatever is wrong with Temporal, haste would not mend it
 		}
 	}
 }
