@@ -80,6 +80,7 @@ func (e *run) revived(ctx workflow.Context) (bool, error) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
 	e.upsert(ctx, attributeEndedBy.ValueUnset(), attributeMissed.ValueUnset())
+	e.published = "" // also a verdict of the same status is told anew
 	return true, nil
 }
 

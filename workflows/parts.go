@@ -40,9 +40,12 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 // room is gone, most likely. It is being told already.
 func (e *run) giveBack(err error) {
 	e.log.Warn("not started again", "part", e.Part, "error", err)
-	done, skipped := e.Done, e.Skipped
+	now := e.State
 	e.State = *e.before
-	e.Done, e.Skipped, e.Recover, e.toldBefore = done, skipped, 0, true
+	e.Done, e.Skipped, e.AwaitsWord, e.Stuck = now.Done, now.Skipped, now.AwaitsWord, now.Stuck
+	e.Noticed, e.Twins, e.Story = now.Noticed, now.Twins, now.Story
+	e.Stopped, e.StoppedAt = now.Stopped, now.StoppedAt
+	e.Recover, e.toldBefore = 0, true
 }
 
 // past takes news of an earlier part. The end of one that was lost is told as a

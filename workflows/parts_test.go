@@ -167,3 +167,35 @@ func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
 
 	require.Equal(t, []string{egressID}, l.stops)
 }
+
+func TestAStepOfAPartThatWaitsForAPersonIsStillKnownWhenTheNextPartIsRefused(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		if in.Part > 1 {
+			return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
+		}
+		return first(ctx, in)
+	}
+	broken := true
+	l.announce = func(egress.Event) error {
+		if broken {
+			return failure(egress.Invalid, "no such host")
+		}
+		return nil
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	var told error
+	l.at(time.Hour, func() {
+		require.Equal(t, []string{"announce-part-1"}, l.state().AwaitsWord)
+		require.Contains(t, l.state().Stuck, "announce-part-1")
+		broken = false
+		l.update(egress.UpdateRetry, "retry", &told, "announce-part-1")
+	})
+
+	v := l.mustRun(plainInput(t))
+
+	require.NoError(t, told)
+	require.Equal(t, []string{"announce-part-1"}, v.Delivered)
+}

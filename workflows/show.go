@@ -85,7 +85,7 @@ func (e *run) settle(ctx workflow.Context) {
 // publishVerdict tells the search attributes the verdict, once. What it says of a
 // missed webhook changes when that comes after all.
 func (e *run) publishVerdict(ctx workflow.Context) {
-	if e.Status == "" { // of a part before
+	if !e.over() { // a step of a part before
 		return
 	}
 	v := e.Verdict(e.id, e.sum)
