@@ -120,10 +120,10 @@ func (d *Delivery) post(ctx context.Context, client *http.Client, to *livekit.We
 	// The answer's text is the consumer's own affair; reading some of it lets the
 	// connection be used again.
 	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)); err != nil {
-		return &egress.Error{Reason: egress.Consumer, Message: "the consumer's answer broke off"}
+		return &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
 	}
 	if res.StatusCode/100 != 2 {
-		return &egress.Error{Reason: egress.Consumer, Message: "the consumer answered " + res.Status}
+		return &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + res.Status}
 	}
 	return nil
 }
@@ -154,5 +154,5 @@ func unreached(who string, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return &egress.Error{Reason: egress.Consumer, Message: who + " could not be reached", Err: err}
+	return &egress.Error{Reason: egress.ConsumerFailed, Message: who + " could not be reached", Err: err}
 }

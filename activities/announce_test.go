@@ -135,7 +135,7 @@ func TestEveryAnswerBut2xxIsTriedAgain(t *testing.T) {
 				w.WriteHeader(status)
 			})
 			a, e := failed(t, announce(t, url, ended(t, time.Now())))
-			require.Equal(t, egress.Consumer, e.Reason)
+			require.Equal(t, egress.ConsumerFailed, e.Reason)
 			require.False(t, a.NonRetryable())
 			require.Contains(t, e.Message, fmt.Sprint(status))
 			require.Zero(t, a.NextRetryDelay(), "when is the policy's to say")
@@ -169,7 +169,7 @@ func TestAConsumerThatDoesNotAnswerIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, e := failed(t, announce(t, url+"/hook?key=CANARY", ended(t, time.Now())))
-			require.Equal(t, egress.Consumer, e.Reason)
+			require.Equal(t, egress.ConsumerFailed, e.Reason)
 			require.False(t, a.NonRetryable())
 			require.NotContains(t, a.Error(), "CANARY", "a consumer's URL may hold a key, and errors rest in the history")
 			require.NoError(t, a.Unwrap(), "nor does its cause")

@@ -28,7 +28,7 @@ var retriable = map[egress.Reason]bool{
 	egress.Unavailable: true,
 	egress.Ambiguous:   true, // every activity finds out first what the last attempt did
 	egress.StillGoing:  true,
-	egress.Consumer:    true,
+	egress.ConsumerFailed:    true,
 	egress.Internal:    true,
 }
 

@@ -19,7 +19,7 @@ var again = map[egress.Reason]bool{
 	egress.Refused: false, egress.Denied: false, egress.NotFound: false, egress.AlreadyOver: false, egress.NoEcho: false,
 	egress.TooLate: false, egress.Invalid: false, egress.Conflict: false, egress.Sealed: false,
 	egress.Unanswered: true, egress.Unreachable: true, egress.RateLimited: true, egress.Unavailable: true,
-	egress.Ambiguous: true, egress.StillGoing: true, egress.Consumer: true, egress.Internal: true,
+	egress.Ambiguous: true, egress.StillGoing: true, egress.ConsumerFailed: true, egress.Internal: true,
 }
 
 func TestEveryReasonIsARetryDecision(t *testing.T) {

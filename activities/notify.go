@@ -27,7 +27,7 @@ var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 // Twice is harmless: people read the same line again.
 func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 	if d.cfg.NotifyURL == "" { // another worker may have it
-		return retryIn(&egress.Error{Reason: egress.Consumer, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)
+		return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)
 	}
 	body, err := json.Marshal(map[string]string{"text": slackText.Replace(n.Text())})
 	if err != nil {
@@ -58,5 +58,5 @@ func hookAnswer(res *http.Response) error {
 	case code/100 == 4:
 		delay = wrongHookDelay
 	}
-	return retryIn(&egress.Error{Reason: egress.Consumer, Message: "the notification hook answered " + res.Status}, delay)
+	return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Message: "the notification hook answered " + res.Status}, delay)
 }

@@ -74,7 +74,7 @@ func TestWhatTheHookDoesNotTakeIsTriedAgain(t *testing.T) {
 				_, _ = io.WriteString(w, "CANARY")
 			})
 			a, e := failed(t, notify(t, url+"/services/CANARY", missed))
-			require.Equal(t, egress.Consumer, e.Reason)
+			require.Equal(t, egress.ConsumerFailed, e.Reason)
 			require.False(t, a.NonRetryable())
 			require.Equal(t, delay, a.NextRetryDelay())
 			require.Equal(t, fmt.Sprintf("the notification hook answered %d %s", status, http.StatusText(status)), e.Message)

@@ -200,9 +200,9 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 }
 
 // act does what an earlier attempt has not.
-func (r *round) act(ctx context.Context, steps []egress.Step) error {
+func (r *round) act(ctx context.Context, steps []egress.Measure) error {
 	if r.After != "" {
-		steps = slices.DeleteFunc(steps, func(s egress.Step) bool { return s.EgressID <= r.After })
+		steps = slices.DeleteFunc(steps, func(s egress.Measure) bool { return s.EgressID <= r.After })
 	}
 	for some := range slices.Chunk(steps, atOnce) {
 		var all sync.WaitGroup
@@ -220,7 +220,7 @@ func (r *round) act(ctx context.Context, steps []egress.Step) error {
 }
 
 // do does one step, and says so. What fails is left to the next round.
-func (r *round) do(ctx context.Context, s egress.Step) {
+func (r *round) do(ctx context.Context, s egress.Measure) {
 	log := activity.GetLogger(ctx)
 	done, err := r.step(ctx, s)
 	r.mu.Lock()
@@ -241,7 +241,7 @@ func (r *round) do(ctx context.Context, s egress.Step) {
 	}
 }
 
-func (r *round) step(ctx context.Context, s egress.Step) (done bool, err error) {
+func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err error) {
 	if s.Deed == egress.DeedQuarantine {
 		return true, nil
 	}

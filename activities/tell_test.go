@@ -62,7 +62,7 @@ func TestWhatTheCallersWebhookCannotBeToldIsSaidInWords(t *testing.T) {
 		"what is no URL":              {nil, &lk.WebhookConfig{Url: "http://a b/CANARY"}, 0, egress.Invalid, "webhooks.url: is not a URL"},
 		"a webhook that is not there": {nil, &lk.WebhookConfig{Url: "https://a.example.com"}, 1, egress.Internal, "the request has no webhook 2"},
 		"a host that is refused":      {refuses, &lk.WebhookConfig{Url: "https://10.0.0.1/CANARY"}, 0, egress.Invalid, "REELKEEPER_ALLOW_HOSTS: does not have 10.0.0.1"},
-		"a host that is away":         {fails, &lk.WebhookConfig{Url: "https://a.example.com/?key=CANARY"}, 0, egress.Consumer, "the consumer could not be reached"},
+		"a host that is away":         {fails, &lk.WebhookConfig{Url: "https://a.example.com/?key=CANARY"}, 0, egress.ConsumerFailed, "the consumer could not be reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

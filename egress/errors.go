@@ -8,30 +8,30 @@ type Reason string
 
 // The closed list of reasons.
 const (
-	Refused     Reason = "refused"      // LiveKit said no to the request itself; asking again would not help
-	Denied      Reason = "denied"       // LiveKit said no to our key or grant
-	NotFound    Reason = "not_found"    // LiveKit does not know the room or the egress
-	AlreadyOver Reason = "already_over" // stop: the egress has ended
-	Unanswered  Reason = "unanswered"   // stop: LiveKit reached no worker for this egress
-	Unreachable Reason = "unreachable"  // nothing was sent: it is safe to ask again
-	RateLimited Reason = "rate_limited" // nothing was accepted: ask again later
-	Unavailable Reason = "unavailable"  // LiveKit could not do it now
-	Ambiguous   Reason = "ambiguous"    // it may or may not have been done
-	NoEcho      Reason = "no_echo"      // LiveKit started it, but does not echo our token
-	TooLate     Reason = "too_late"     // start_by has passed and no earlier start of ours was found
-	Invalid     Reason = "invalid"      // the caller's input is wrong; Field names where
-	Conflict    Reason = "conflict"     // another request already has this ID
-	Sealed      Reason = "sealed"       // the sealed request cannot be opened with our keys
-	StillGoing  Reason = "still_going"  // poll: no news yet
-	Consumer    Reason = "consumer"     // the consumer did not take the announcement
-	Internal    Reason = "internal"     // a fault of ours
+	Refused        Reason = "refused"      // LiveKit said no to the request itself; asking again would not help
+	Denied         Reason = "denied"       // LiveKit said no to our key or grant
+	NotFound       Reason = "not_found"    // LiveKit does not know the room or the egress
+	AlreadyOver    Reason = "already_over" // stop: the egress has ended
+	Unanswered     Reason = "unanswered"   // stop: LiveKit reached no worker for this egress
+	Unreachable    Reason = "unreachable"  // nothing was sent: it is safe to ask again
+	RateLimited    Reason = "rate_limited" // nothing was accepted: ask again later
+	Unavailable    Reason = "unavailable"  // LiveKit could not do it now
+	Ambiguous      Reason = "ambiguous"    // it may or may not have been done
+	NoEcho         Reason = "no_echo"      // LiveKit started it, but does not echo our token
+	TooLate        Reason = "too_late"     // start_by has passed and no earlier start of ours was found
+	Invalid        Reason = "invalid"      // the caller's input is wrong; Field names where
+	Conflict       Reason = "conflict"     // another request already has this ID
+	Sealed         Reason = "sealed"       // the sealed request cannot be opened with our keys
+	StillGoing     Reason = "still_going"  // poll: no news yet
+	ConsumerFailed Reason = "consumer"     // the consumer did not take the announcement
+	Internal       Reason = "internal"     // a fault of ours
 )
 
 // Reasons lists every Reason.
 func Reasons() []Reason {
 	return []Reason{
 		Refused, Denied, NotFound, AlreadyOver, Unanswered, Unreachable, RateLimited, Unavailable, Ambiguous,
-		NoEcho, TooLate, Invalid, Conflict, Sealed, StillGoing, Consumer, Internal,
+		NoEcho, TooLate, Invalid, Conflict, Sealed, StillGoing, ConsumerFailed, Internal,
 	}
 }
 

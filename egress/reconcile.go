@@ -91,8 +91,8 @@ const (
 // Deeds lists every Deed.
 func Deeds() []Deed { return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedQuarantine} }
 
-// Step is one deed of a round.
-type Step struct {
+// Measure is one deed of a round.
+type Measure struct {
 	Deed      Deed
 	EgressID  string
 	RequestID string // whose workflow it is about
@@ -101,7 +101,7 @@ type Step struct {
 
 // Plan is what a round has to do.
 type Plan struct {
-	Steps []Step // in the order of their egress IDs, so that a round can go on where it stopped
+	Steps []Measure // in the order of their egress IDs, so that a round can go on where it stopped
 	// Ask are the egresses of running workflows that LiveKit does not call active, in the
 	// order of their IDs. Their end is probably on its way to us.
 	Ask        []string
@@ -129,7 +129,7 @@ func PlanRound(s Sighting) Plan {
 	if !s.Deep {
 		p.suspect(listed)
 	}
-	slices.SortStableFunc(p.plan.Steps, func(a, b Step) int { return cmp.Compare(a.EgressID, b.EgressID) })
+	slices.SortStableFunc(p.plan.Steps, func(a, b Measure) int { return cmp.Compare(a.EgressID, b.EgressID) })
 	slices.Sort(p.plan.Ask)
 	return p.plan
 }
@@ -176,11 +176,11 @@ func (p *planner) judge(l Listed) {
 		p.quarantine(l, "an egress without an ID, "+string(statusOf(l.Status))+where(l)+": LiveKit could not start it")
 	case ours != nil && ours.EgressID != "" && ours.EgressID != l.ID:
 		if !ended && !ours.Over {
-			p.step(Step{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID})
+			p.step(Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID})
 		}
 	case ours != nil && (ours.Over || !ended):
 	case ours != nil:
-		p.ended(l, Step{Deed: DeedNudge, EgressID: l.ID, RequestID: ours.RequestID})
+		p.ended(l, Measure{Deed: DeedNudge, EgressID: l.ID, RequestID: ours.RequestID})
 	case l.Others:
 		p.quarantine(l, l.ID+where(l)+" has a token that none of our keys made: another Reelkeeper's, or a secret's that was rotated away")
 	case rank(l.Status) == 0:
@@ -190,14 +190,14 @@ func (p *planner) judge(l Listed) {
 	case l.RequestID == "" && p.beginning[Keyword(l.Room)]:
 		p.plan.Waiting++
 	default:
-		p.ended(l, Step{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})
+		p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})
 		// A second one of the same request waits until the first is bound.
 		p.byRequest[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}
 	}
 }
 
 // ended does a step once it has been due for the grace.
-func (p *planner) ended(l Listed, s Step) {
+func (p *planner) ended(l Listed, s Measure) {
 	if p.At.Sub(l.Since) < p.Grace.D() {
 		p.plan.Waiting++
 		return
@@ -205,10 +205,10 @@ func (p *planner) ended(l Listed, s Step) {
 	p.step(s)
 }
 
-func (p *planner) step(s Step) { p.plan.Steps = append(p.plan.Steps, s) }
+func (p *planner) step(s Measure) { p.plan.Steps = append(p.plan.Steps, s) }
 
 func (p *planner) quarantine(l Listed, why string) {
-	p.step(Step{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
+	p.step(Measure{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
 }
 
 // suspect finds the workflows that wait for an egress which is not active any more.

@@ -195,7 +195,7 @@ func TestWhatCannotBeWatchedIsPutAsideInWords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, p := plan(true, all(tc.listed), nil)
-			require.Equal(t, []egress.Step{{Deed: egress.DeedQuarantine, EgressID: tc.listed.ID, Why: tc.want}}, p.Steps)
+			require.Equal(t, []egress.Measure{{Deed: egress.DeedQuarantine, EgressID: tc.listed.ID, Why: tc.want}}, p.Steps)
 		})
 	}
 }
@@ -272,7 +272,7 @@ func TestTenThousandAreToldApart(t *testing.T) {
 		count[s.Deed]++
 	}
 	require.Equal(t, map[egress.Deed]int{egress.DeedAdopt: n / 10, egress.DeedNudge: n / 10, egress.DeedTwin: n / 100}, count)
-	require.True(t, slices.IsSortedFunc(p.Steps, func(a, b egress.Step) int {
+	require.True(t, slices.IsSortedFunc(p.Steps, func(a, b egress.Measure) int {
 		if a.EgressID < b.EgressID {
 			return -1
 		}

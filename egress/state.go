@@ -55,13 +55,14 @@ type State struct {
 	StoppedAt time.Time  `json:"stopped_at"`
 	StopDue   bool       `json:"stop_due,omitempty"` // a stop is wanted and has not been sent
 
-	EndExpected time.Time `json:"end_expected"` // since when an end is expected; zero while none is
-	Evidence    Evidence  `json:"evidence"`
-	LostBecause string    `json:"lost_because,omitempty"`
-	Stuck       string    `json:"stuck,omitempty"` // why a person should look, in words
-	Done        []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
-	Skipped     []string  `json:"skipped,omitempty"`
-	Twins       []string  `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
+	EndExpected time.Time    `json:"end_expected"` // since when an end is expected; zero while none is
+	Evidence    Evidence     `json:"evidence"`
+	LostBecause string       `json:"lost_because,omitempty"`
+	Media       *MediaReport `json:"media,omitempty"` // what verify found; nil before
+	Stuck       string       `json:"stuck,omitempty"` // why a person should look, in words
+	Done        []string     `json:"done,omitempty"`  // delivery steps that are done or skipped
+	Skipped     []string     `json:"skipped,omitempty"`
+	Twins       []string     `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
 
 	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
 	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
@@ -74,6 +75,8 @@ type State struct {
 type Terms struct {
 	Policy Policy   `json:"policy"`
 	Steps  []string `json:"steps,omitempty"` // delivery steps, in their order
+	// Pipeline is what happens after the end, beside Steps.
+	Pipeline Pipeline `json:"pipeline,omitzero"`
 	// AnnounceFor is how long an announcement is tried. Default: 72 h.
 	AnnounceFor Duration `json:"announce_for"`
 	// MissedOnly says that the consumer of the settings hears LiveKit's own webhooks, and

@@ -66,12 +66,6 @@ const (
 	StopProbe       StopReason = "probe"
 )
 
-// Media says whether the recorded media is really there.
-type Media string
-
-// MediaUnchecked means that nobody looked, which is never an alarm.
-const MediaUnchecked Media = "unchecked"
-
 // Missed is the class of a missed webhook, empty when it came: why `egress_ended` did
 // not reach us, as far as we can see.
 type Missed string

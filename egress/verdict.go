@@ -43,7 +43,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
-		Media: MediaUnchecked, Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
+		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
 	}
 	if v.EndedAt.IsZero() {
 		v.EndedAt = s.NewsAt
@@ -57,6 +57,14 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		v.Parts = append(slices.Clone(s.Parts), s.part())
 	}
 	return v
+}
+
+// media is what is known of the media.
+func (s *State) media() Media {
+	if s.Media == nil {
+		return MediaUnchecked
+	}
+	return s.Media.Media
 }
 
 // missed is the class of the missed webhook, with the evidence in words. It is

@@ -27,7 +27,7 @@ var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.Conflict:    twirp.AlreadyExists,
 	egress.Sealed:      twirp.Internal,
 	egress.StillGoing:  twirp.Internal,
-	egress.Consumer:    twirp.Internal,
+	egress.ConsumerFailed:    twirp.Internal,
 	egress.Internal:    twirp.Internal,
 }
 

@@ -261,7 +261,7 @@ func TestAStepThatFailedForGoodWaitsForAPerson(t *testing.T) {
 			broken := true
 			l.announce = func(egress.Event) error {
 				if broken {
-					return failure(egress.Consumer, "404 Not Found")
+					return failure(egress.ConsumerFailed, "404 Not Found")
 				}
 				return nil
 			}

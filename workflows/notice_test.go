@@ -113,7 +113,7 @@ func TestAStepThatWaitsTwiceIsToldOnce(t *testing.T) {
 func TestAHookThatIsDownHoldsUpNothing(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]error{
-		"for days":    temporal.NewApplicationErrorWithOptions("down", string(egress.Consumer), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour}),
+		"for days":    temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour}),
 		"for ever":    failure(egress.Invalid, "no hook"),
 		"for a while": errors.New("down"),
 	} {
@@ -155,7 +155,7 @@ func TestANoticeOutlastsADayWithoutTheHook(t *testing.T) {
 	t.Parallel()
 	took, err := notice(t, func(attempt int) error {
 		if attempt < 9 { // the test environment gives up after ten
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.Consumer), temporal.ApplicationErrorOptions{NextRetryDelay: 3 * time.Hour})
+			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 3 * time.Hour})
 		}
 		return nil
 	})
@@ -165,7 +165,7 @@ func TestANoticeOutlastsADayWithoutTheHook(t *testing.T) {
 
 func TestANoticeThatNobodyTakesFailsInItsTime(t *testing.T) {
 	t.Parallel()
-	took, err := notice(t, func(int) error { return temporal.NewApplicationError("down", string(egress.Consumer)) })
+	took, err := notice(t, func(int) error { return temporal.NewApplicationError("down", string(egress.ConsumerFailed)) })
 	require.Error(t, err)
 	require.LessOrEqual(t, took, 72*time.Hour)
 }

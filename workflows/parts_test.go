@@ -138,7 +138,7 @@ func TestAConsumerThatIsDownDoesNotHoldUpTheNextPart(t *testing.T) {
 	up := l.began.Add(time.Hour)
 	l.announce = func(egress.Event) error {
 		if l.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.Consumer), temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
+			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
 		}
 		return nil
 	}

@@ -86,7 +86,7 @@ func TestAConsumerThatIsDownHoldsUpNobodyElse(t *testing.T) {
 	up := l.began.Add(24 * time.Hour)
 	l.tell = func(in activities.TellRequest) error {
 		if in.Webhook == 0 && l.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.Consumer), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour})
+			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour})
 		}
 		return nil
 	}
