@@ -43,6 +43,7 @@ type life struct {
 	announce func(e egress.Event) error
 
 	announceTo func(in activities.Announcement) error // to the pipeline's consumers
+	asked      []activities.Announcement              // every attempt to announce, to whomever
 	tell       func(in activities.TellRequest) error
 
 	polls     []activities.PollRequest
@@ -101,6 +102,7 @@ func (l *life) register() {
 			return l.stop(id)
 		},
 		"Announce": func(_ context.Context, in activities.Announcement) error {
+			l.asked = append(l.asked, in)
 			if in.Consumer != nil {
 				return l.announceTo(in)
 			}
