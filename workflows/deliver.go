@@ -27,7 +27,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 	}
 	if !e.toldBefore {
 		e.settle(ctx)
-		e.relays.end(ctx)
+		e.relays.end()
 		e.tellSteps(ctx, &e.State, "")
 	}
 	// The context is never cancelled, so that Await cannot fail.
@@ -54,6 +54,9 @@ func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
 		}
 		e.telling++
 		workflow.GoNamed(ctx, kind+name, func(ctx workflow.Context) {
+			if _, relayed := egress.StepWebhook(kind); relayed {
+				e.relays.finish(ctx)
+			}
 			e.carryOut(ctx, task{step: kind + name, kind: kind, of: of})
 			e.telling--
 		})
