@@ -9,7 +9,7 @@ import (
 )
 
 // MetricAttempts counts attempts to tell a consumer of something. Labels: to, outcome.
-const MetricAttempts = "reelkeeper_announce_attempts"
+const MetricAttempts = "reelkeeper_announce_attempts_total"
 
 // Outcome is what became of an attempt to tell a consumer.
 type Outcome string

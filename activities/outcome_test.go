@@ -78,9 +78,10 @@ func TestAnAttemptThatFindsNoPlaceIsCounted(t *testing.T) {
 		cfg.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	})
 	done := make(chan error, 1)
-	go func() { done <- tryOnce(d, activities.Announcement{Event: ended(t, time.Now())}) }()
+	in := activities.Announcement{Event: ended(t, time.Now())}
+	go func() { done <- tryOnce(d, in) }()
 	<-inside
-	a, e := failed(t, tryOnce(d, activities.Announcement{Event: ended(t, time.Now())}))
+	a, e := failed(t, tryOnce(d, in))
 	require.Equal(t, egress.HeldBack, e.Reason)
 	require.False(t, a.NonRetryable())
 	require.InDelta(t, 1, a.NextRetryDelay().Seconds(), 0.5, "the first of egress.RetryHeldBack")

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -42,9 +43,7 @@ func TestWhatAnAnnouncementSaysBesideLiveKitsOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := plain()
-			for k, v := range tc.also {
-				want[k] = v
-			}
+			maps.Copy(want, tc.also)
 			require.Equal(t, want, tc.state.Headers("req-1"))
 		})
 	}
