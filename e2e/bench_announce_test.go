@@ -85,8 +85,7 @@ func announceMany(ctx workflow.Context, n int) error {
 func BenchmarkTold(b *testing.B) {
 	const lives = 100
 	for name, tc := range map[string]struct {
-		lost, roomLost float64
-		scale          time.Duration
+		lost, roomLost, scale float64
 	}{
 		"webhook comes":                {0, 0, 1},
 		"lost, room's webhooks come":   {1, 0, lagScale},
@@ -126,7 +125,7 @@ func BenchmarkTold(b *testing.B) {
 
 // taker is a consumer that notes how old the ends are that it takes.
 type taker struct {
-	scale time.Duration
+	scale float64
 
 	mu         sync.Mutex
 	ages       []time.Duration // from the end to now
@@ -146,12 +145,13 @@ func (k *taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprint(err, bad), http.StatusBadRequest) // so that the round never ends
 		return
 	}
-	lag := time.Duration(seconds * float64(time.Second))
-	delivery := max(0, time.Since(info.EndTime())-lag)
+	delivery := max(0, time.Since(info.EndTime())-inTime(seconds))
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ages, k.deliveries = append(k.ages, lag*k.scale+delivery), append(k.deliveries, delivery)
+	k.ages, k.deliveries = append(k.ages, inTime(seconds*k.scale)+delivery), append(k.deliveries, delivery)
 }
+
+func inTime(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 func (k *taker) reset() {
 	k.mu.Lock()

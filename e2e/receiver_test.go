@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,4 +94,35 @@ func TestLiveKitsNodeReceiverTakesWhatIsAnnounced(t *testing.T) {
 		Event: "egress_ended", ID: "EV_fromLiveKit", EgressID: late, Status: int(livekit.EgressStatus_EGRESS_ABORTED),
 		EndedAt: fmt.Sprint(ended.UnixNano()), Verdict: "EGRESS_ABORTED",
 	}, <-got, "two days after the end, and with LiveKit's own event ID")
+}
+
+// The consumer has a webhook of LiveKit's own, and ours beside it.
+func TestAConsumerBesideLiveKitsOwnWebhookHearsOfEachEndUnderOneID(t *testing.T) {
+	t.Parallel()
+	for when, wantComing := range map[string]int{"always": 2, "missed": 1} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				fake.WebhookURLs = append(fake.WebhookURLs, environ["REELKEEPER_ANNOUNCE_URL"])
+				environ["REELKEEPER_ANNOUNCE"] = when
+			})
+			w.startWorker()
+			w.room("comes", fakelivekit.RoomScript{Call: time.Second})
+			w.room("lost", fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
+			comes, lost := w.start("comes").Info.Proto().GetEgressId(), w.start("lost").Info.Proto().GetEgressId()
+			w.verdict("comes")
+			w.verdict("lost")
+
+			w.want("LiveKit and we have told it", func() bool { return len(w.ends(comes)) == wantComing })
+			for _, e := range w.ends(comes) {
+				require.Equal(t, w.ends(comes)[0].GetId(), e.GetId(), "ours is LiveKit's again")
+			}
+			require.Len(t, w.ends(lost), 1, "which LiveKit did not tell it")
+		})
+	}
+}
+
+// ends are the ends that the consumer was told of an egress.
+func (w *world) ends(egressID string) []*livekit.WebhookEvent {
+	return slices.DeleteFunc(w.consumer.told(egressID), func(e *livekit.WebhookEvent) bool { return e.GetEvent() != egress.EventEnded })
 }
