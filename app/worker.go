@@ -81,6 +81,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	a.registerReconciler(main, w)
 	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{Name: egress.EndpointType})
+	main.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)
