@@ -17,7 +17,7 @@ import (
 // operators whose types are not to be had without the operator, of one below.
 func typeOf(t *testing.T, version, kind string) any {
 	t.Helper()
-	make, known := map[string]func() any{
+	create, known := map[string]func() any{
 		"v1/ConfigMap":                           func() any { return new(corev1.ConfigMap) },
 		"v1/Service":                             func() any { return new(corev1.Service) },
 		"v1/ServiceAccount":                      func() any { return new(corev1.ServiceAccount) },
@@ -34,7 +34,7 @@ func typeOf(t *testing.T, version, kind string) any {
 		"temporal.io/v1alpha1/WorkerDeployment":   func() any { return new(workerDeployment) },
 	}[version+"/"+kind]
 	require.True(t, known, "%s/%s is no kind that is known here", version, kind)
-	return make()
+	return create()
 }
 
 // scaledObject is what we use of KEDA's ScaledObject (keda.sh/v1alpha1).
