@@ -4,10 +4,12 @@ import (
 	"context"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/loader"
@@ -149,6 +151,29 @@ func TestSecretsComeFromFiles(t *testing.T) {
 		assert.Equal(t, name, filepath.Base(secret.File))
 		assert.Regexp(t, `(?m)^for name in .*\b`+name+`\b`, made, "deploy/secrets.sh does not make it")
 	}
+}
+
+func TestOursHaveTheTimeToStop(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	for _, name := range []string{"worker", "starter"} {
+		assert.GreaterOrEqual(t, time.Duration(*p.Services[name].StopGracePeriod), stopping, name)
+	}
+}
+
+// What Compose leaves of the line is run, with a server that says what it was given.
+func TestTemporalGetsThePasswordOfItsFile(t *testing.T) {
+	t.Parallel()
+	entrypoint := composed(t).Services["temporal"].Entrypoint
+	require.Len(t, entrypoint, 3)
+	file := filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(file, []byte("hush\n"), 0o600))
+	line := strings.ReplaceAll(entrypoint[2], "/run/secrets/postgres_password", file)
+	require.NotEqual(t, entrypoint[2], line)
+	line = strings.ReplaceAll(line, "/etc/temporal/entrypoint.sh", "env")
+	out, err := exec.CommandContext(t.Context(), entrypoint[0], entrypoint[1], line).CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "POSTGRES_PWD=hush\n")
 }
 
 func TestWhatIsMountedIsThere(t *testing.T) {

@@ -2,8 +2,10 @@ package strict_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -102,6 +104,9 @@ func TestKEDAWatchesTheQueueOfTheSettings(t *testing.T) {
 	trigger := scaled.Spec.Triggers[0]
 	assert.Equal(t, "temporal", trigger.Type)
 	assert.Equal(t, "egress", trigger.Metadata["taskQueue"])
+	// KEDA takes what it does not know for nothing: these are of its Temporal scaler's documentation.
+	documented := []string{"endpointFromEnv", "namespace", "queueTypes", "targetQueueSize", "taskQueue"}
+	assert.Equal(t, documented, slices.Sorted(maps.Keys(trigger.Metadata)))
 	for _, m := range of[corev1.ConfigMap](objects) {
 		assert.Equal(t, m.Data["TEMPORAL_NAMESPACE"], trigger.Metadata["namespace"])
 		assert.Contains(t, m.Data, trigger.Metadata["endpointFromEnv"])
