@@ -6,12 +6,12 @@ import (
 	"io"
 	"iter"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/recordings"
@@ -57,7 +57,7 @@ func (d deps) root() *cli.Command {
 	root := &cli.Command{
 		Name:           "starter",
 		Usage:          "durable LiveKit egress recordings",
-		Version:        version(),
+		Version:        app.ThisBuild().String(),
 		Writer:         d.stdout,
 		ErrWriter:      d.stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
@@ -159,19 +159,4 @@ func usageError(c *cli.Command, err error) error {
 // invalid is an error about what was typed, whose field is the flag or argument.
 func invalid(field, format string, args ...any) error {
 	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
-}
-
-// version is the module's, or the commit that it was built from.
-func version() string {
-	b, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := b.Main.Version
-	for _, s := range b.Settings {
-		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
-			v = s.Value
-		}
-	}
-	return v
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
@@ -173,7 +174,7 @@ func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 			t.Errorf("%q: got %+v", line, got)
 		}
 	}
-	if got := s.run(t, "--version"); got.status != 0 || got.stdout != "starter version "+version()+"\n" {
+	if got := s.run(t, "--version"); got.status != 0 || got.stdout != "starter version "+app.ThisBuild().String()+"\n" {
 		t.Errorf("got %+v", got)
 	}
 }
