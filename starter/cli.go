@@ -61,6 +61,13 @@ func (d deps) root() *cli.Command {
 		Writer:         d.stdout,
 		ErrWriter:      d.stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
+		// starter completion bash|zsh|fish|pwsh prints what a shell is to be told.
+		EnableShellCompletion: true,
+		ConfigureShellCompletionCommand: func(c *cli.Command) {
+			c.Hidden, c.Usage = false, "print what makes a shell complete these commands: bash, zsh, fish or pwsh"
+			c.Action = nil // else a shell that it does not know is asked for help
+			quiet(c)
+		},
 		Commands: []*cli.Command{
 			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
 			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.doctorCommand(),
