@@ -26,6 +26,8 @@ type Config struct {
 	Start    Start
 	Look     Look
 
+	Deployment Deployment
+
 	Recover   uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
@@ -42,6 +44,13 @@ type LiveKit struct {
 	Keys      Keys   `env:"LIVEKIT_KEYS" secret:"true" doc:"For a project with several keys: livekit-server's own map of key: secret, by line or comma. A key alone in it stands for the two above."`
 
 	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most requests a minute to LiveKit's API for polls, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
+}
+
+// Deployment is the Worker Deployment of Temporal's that a worker belongs to. Temporal's
+// worker controller sets both.
+type Deployment struct {
+	Name    string `env:"TEMPORAL_DEPLOYMENT_NAME" doc:"Temporal Worker Deployment that the worker belongs to: a recording stays with the version of the worker that began it. Unset: any worker goes on with any recording."`
+	BuildID string `env:"TEMPORAL_WORKER_BUILD_ID" doc:"Version of the worker in that deployment. Unset: what worker --version says, the release or else the commit."`
 }
 
 // Door is where the starter listens, and how long it lets a caller wait.
