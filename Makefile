@@ -1,6 +1,6 @@
 # The commands that people run, by name. None of them does more than what stands here.
 
-.PHONY: test ci demo bench mutate
+.PHONY: test ci demo bench mutate release
 
 # Every test, with the race detector.
 test:
@@ -23,3 +23,7 @@ bench:
 # What the tests of the rules would not notice: docs/mutation.md.
 mutate:
 	go run ./internal/mutate -explained docs/mutation.md ./egress
+
+# The archives of a release, the same bytes wherever it runs: docs/releasing.md.
+release:
+	sh release.sh $(VERSION)

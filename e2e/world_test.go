@@ -137,6 +137,10 @@ func (w *world) open() *app.App {
 // startWorker runs a worker and waits until it is ready.
 func (w *world) startWorker() {
 	w.t.Helper()
+	if *released != "" {
+		w.workerProcess()
+		return
+	}
 	a := w.open()
 	w.worker = a
 	ctx, stop := context.WithCancel(w.t.Context())
