@@ -31,6 +31,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		a.log.Info("search attributes created", "names", created)
 	}
 	a.scheduleReconciler(ctx)
+	a.scheduleCanary(ctx)
 	a.announceMetrics()
 	main, poll, err := a.workers()
 	if err != nil {
@@ -84,9 +85,13 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	a.registerReconciler(main, w)
+	if err := a.registerCanary(main, w); err != nil {
+		return nil, nil, err
+	}
 	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{
 		Name: egress.EndpointType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // it never ends
 	})
+	main.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)

@@ -31,6 +31,7 @@ type Config struct {
 	Recover   uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
+	Canary    Canary
 
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
@@ -131,6 +132,11 @@ type Expect struct {
 	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the storage that LiveKit's egress service is set to. Unset: none is begun."`
 }
 
+// Canary is how often the way of LiveKit's webhooks is tried.
+type Canary struct {
+	Every DurationOrOff `env:"REELKEEPER_CANARY_EVERY" doc:"How often a signed event of ours is sent to REELKEEPER_PUBLIC_URL, as LiveKit would, to see whether webhooks arrive; off: never."`
+}
+
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
@@ -150,6 +156,7 @@ func (c Config) withDefaults() Config {
 	c.Reconcile.Every = cmp.Or(c.Reconcile.Every, DurationOrOff(time.Minute))
 	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)
 	c.Expect.After = cmp.Or(c.Expect.After, time.Minute)
+	c.Canary.Every = cmp.Or(c.Canary.Every, DurationOrOff(time.Minute))
 	return c
 }
 

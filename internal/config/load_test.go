@@ -78,6 +78,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_EXPECT":                      {"standup-*, all hands", func(c Config) any { return c.Expectation().Rooms }, []string{"standup-*", "all hands"}},
 		"REELKEEPER_EXPECT_AFTER":                {"65s", func(c Config) any { return c.Expectation().After }, seconds(65)},
 		"REELKEEPER_EXPECT_START":                {"{room_name}.mp4", func(c Config) any { return c.Expectation().Start }, "{room_name}.mp4"},
+		"REELKEEPER_CANARY_EVERY":                {"30s", func(c Config) any { return c.Canary.Every }, DurationOrOff(30 * time.Second)},
 		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
 	}
