@@ -78,6 +78,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	w := &workflows.Workflows{Terms: terms}
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	main.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	a.registerReconciler(main, w)
 	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{Name: egress.EndpointType})

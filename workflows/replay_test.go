@@ -38,6 +38,7 @@ func TestRecordedLivesReplay(t *testing.T) {
 			w := &workflows.Workflows{Terms: terms()}
 			for name, f := range map[string]any{
 				egress.WorkflowType: w.Egress, egress.NoticeType: w.Notice, egress.ReconcileType: w.Reconcile, egress.EndpointType: w.Endpoint,
+				egress.RedeliveryType: w.Redelivery,
 			} {
 				replayer.RegisterWorkflowWithOptions(f, workflow.RegisterOptions{Name: name})
 			}
