@@ -74,13 +74,7 @@ func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workf
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {
-	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
-	defer cancel()
-	var s egress.State
-	answer, err := c.Temporal.QueryWorkflow(ctx, v.WorkflowID, v.RunID, egress.QueryState)
-	if err == nil {
-		err = answer.Get(&s)
-	}
+	s, err := c.queryState(ctx, v.Row)
 	if err != nil {
 		v.Problem = "no worker answered: " + err.Error()
 		return
@@ -97,6 +91,19 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	if next := s.NextLook(); s.Phase == egress.Watching && !next.IsZero() {
 		v.NextLook = &next
 	}
+}
+
+// queryState asks a workflow what it knows, also one that has closed: a worker replays
+// it then.
+func (c *Client) queryState(ctx context.Context, row Row) (egress.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
+	defer cancel()
+	var s egress.State
+	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryState)
+	if err == nil {
+		err = answer.Get(&s)
+	}
+	return s, err
 }
 
 func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
