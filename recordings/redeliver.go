@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,9 @@ import (
 
 // RedeliverOptions says what is told again.
 type RedeliverOptions struct {
-	Step    string // the one step by which it is told; default: all consumers
-	DryRun  bool   // only say what would be done
-	AskedBy *egress.Asker
+	Step    string        // the one step by which it is told; default: all consumers
+	DryRun  bool          // only say what would be done
+	AskedBy *egress.Asker // for reports; default: Config.AskedBy
 }
 
 // Redelivered is a redelivery that has begun, or would.
@@ -127,8 +128,8 @@ func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redeli
 func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Redelivery, o RedeliverOptions) (taken bool, err error) {
 	sum := arg.Input.Readable()
 	memo := map[string]any{egress.MemoStep: o.Step}
-	if o.AskedBy != nil {
-		memo[egress.MemoAskedBy] = o.AskedBy
+	if by := cmp.Or(o.AskedBy, c.AskedBy); by != nil {
+		memo[egress.MemoAskedBy] = by
 	}
 	_, err = c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
