@@ -109,6 +109,20 @@ func (c *Client) Redeliveries(ctx context.Context, requestID string) iter.Seq2[R
 	}
 }
 
+// others are the redeliveries of a recording, but for one that is the row itself.
+func (c *Client) others(ctx context.Context, row Row) ([]Row, error) {
+	var rows []Row
+	for other, err := range c.Redeliveries(ctx, row.RequestID) {
+		if err != nil {
+			return nil, err
+		}
+		if other.WorkflowID != row.WorkflowID {
+			rows = append(rows, other)
+		}
+	}
+	return rows, nil
+}
+
 // tellAgain begins the redelivery under the first number that is free. Two callers at
 // once get two numbers, or the second finds the first one under way.
 func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redelivery, o RedeliverOptions) (Redelivered, error) {

@@ -30,6 +30,8 @@ type View struct {
 	Info     egress.Info     `json:"info"`
 	Verdict  *egress.Verdict `json:"verdict,omitempty"`
 	Problem  string          `json:"problem,omitempty"` // why the workflow failed, or could not say more
+	// Redeliveries are the workflows that told its verdict again, or corrected it, newest first.
+	Redeliveries []Row `json:"redeliveries,omitempty"`
 }
 
 // Activity is one that is running or waits for its next attempt.
@@ -53,6 +55,9 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
 	}
 	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: c.pendingOf(d.GetPendingActivities())}
+	if v.Redeliveries, err = c.others(ctx, v.Row); err != nil {
+		return View{}, err
+	}
 	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
