@@ -104,4 +104,3 @@ func (b *bulk) counts() string {
 	}
 	return fmt.Sprintf("redelivered %d, skipped %d, failed %d", b.sum[redelivered], b.sum[skipped], b.sum[failed])
 }
-

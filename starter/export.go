@@ -66,9 +66,9 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 // printVerdicts prints each verdict as it is read, and returns how many they were.
 func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.Span, asCSV bool) (n int, err error) {
 	buffered := bufio.NewWriter(w)
-	print, flush := jsonLines(buffered), buffered.Flush
+	line, flush := jsonLines(buffered), buffered.Flush
 	if asCSV {
-		if print, err = csvLines(buffered); err != nil {
+		if line, err = csvLines(buffered); err != nil {
 			return 0, err
 		}
 	}
@@ -77,7 +77,7 @@ func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.
 			// Whole lines alone: what is there already was right.
 			return n, errors.Join(asFlag(err), flush())
 		}
-		if err := print(v); err != nil {
+		if err := line(v); err != nil {
 			return n, err
 		}
 		n++

@@ -88,7 +88,7 @@ func (f *fake) Skip(_ context.Context, id, step string) error {
 	return f.err
 }
 
-func (f *fake) Held(_ context.Context, id string) ([]recordings.Held, error) {
+func (f *fake) Held(context.Context, string) ([]recordings.Held, error) {
 	return f.held, f.err
 }
 

@@ -196,7 +196,7 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 		}
 	})
 	require.Equal(t, egress.Lost, s.Status)
-	o, err := egress.ObserveEvent(webhook(t, egress.EventEnded, message(egressID, complete)), time.Now())
+	o, err := egress.ObserveEvent(webhook(t, egress.EventEnded, message(egressID, complete)), time.Unix(90, 0))
 	require.NoError(t, err)
 	amended, ok := s.Amend(o)
 	require.True(t, ok)
