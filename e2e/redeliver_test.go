@@ -243,3 +243,40 @@ func documentedShell(t *testing.T, section string) string {
 	}
 	return script.String()
 }
+
+// What was sealed for the first telling opens for the second, also where payloads are
+// encrypted.
+func TestTheWebhookThatARequestNamedIsToldAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_ENCRYPT_PAYLOADS"] = "true"
+	})
+	w.startWorker()
+	own := newConsumer(t)
+	w.room("room", fakelivekit.RoomScript{})
+	r := composite("room").(*livekit.RoomCompositeEgressRequest)
+	r.Webhooks = []*livekit.WebhookConfig{{Url: own.URL, SigningKey: apiKey}}
+	started, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: r})
+	require.NoError(t, err)
+	id := started.Info.Proto().GetEgressId()
+	require.NoError(t, w.fake.EndCall("room"))
+	w.verdict("room")
+	var first *livekit.WebhookEvent
+	for _, e := range own.told(id) {
+		if e.GetEvent() == egress.EventEnded {
+			first = e
+		}
+	}
+	require.NotNil(t, first)
+	before := len(own.told(id))
+
+	said := w.starter("", "redeliver", id, "--step", "webhook-1")
+
+	require.Zero(t, said.status, said.err)
+	require.Equal(t, []string{"webhook-1"}, w.verdictOf(egress.RedeliveryID("r-room", 1)).Delivered)
+	told := own.told(id)
+	require.Len(t, told, before+1)
+	require.Equal(t, first.GetId(), told[before].GetId())
+	require.Equal(t, own.URL, told[before].GetEgressInfo().GetRoomComposite().GetWebhooks()[0].GetUrl(), "in the caller's own words")
+	require.Len(t, w.consumer.told(id), 1, "nobody else is told")
+}
