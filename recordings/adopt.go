@@ -10,18 +10,11 @@ import (
 // the webhook event by which we heard of it. Twice is harmless: the second event
 // goes to the same workflow. So is a request whose workflow failed, since nobody found
 // in time what had been started after all. One whose workflow has completed is not
-// begun again: that is an error of reason AlreadyOver. Where it was given up as lost, its
-// end is told as a correction all the same.
+// begun again: that is an error of reason AlreadyOver.
 func (c *Client) Adopt(ctx context.Context, requestID string, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {
 		return asError("adopt", err)
 	}
-	err = c.adopt(ctx, requestID, egress.SignalObserved, info, e)
-	if ReasonOf(err) == egress.AlreadyOver {
-		if _, failed := c.Correct(ctx, requestID, e); failed != nil {
-			return failed
-		}
-	}
-	return err
+	return c.adopt(ctx, requestID, egress.SignalObserved, info, e)
 }

@@ -187,26 +187,20 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string) (bool, e
 	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && (theirs == "" || theirs == step), nil
 }
 
-// Correct tells the consumers of a lost egress how it ended, when that is heard of only
+// correct tells the consumers of a lost egress how it ended, when that is heard of only
 // after its workflow has closed: once, however often it is heard. It reports false where
 // the event corrects nothing, or has done so before.
-func (c *Client) Correct(ctx context.Context, requestID string, e egress.Event) (bool, error) {
+func (c *Client) correct(ctx context.Context, row Row, e egress.Event) (bool, error) {
 	o, err := egress.ObserveEvent(e, time.Now().UTC())
-	if err != nil || !o.Final {
+	if err != nil || !o.Final || row.ClosedAt == nil {
 		return false, asError("correct", err)
-	}
-	workflowID := egress.WorkflowID(requestID)
-	d, err := c.describe(ctx, workflowID, "")
-	if err != nil {
-		return false, asError("describe "+workflowID, err)
 	}
 	// Mostly it is the second webhook of an end that was told by the first: no worker
 	// has to replay a life for that. Of earlier parts the workflow alone knows.
-	row := c.rowOf(d.GetWorkflowExecutionInfo())
 	if row.EgressID == o.Info.Proto().GetEgressId() && row.Status != egress.Lost {
 		return false, nil
 	}
-	known, err := c.recall(ctx, workflowID)
+	known, err := c.recall(ctx, row.WorkflowID)
 	if err != nil {
 		return false, err
 	}
@@ -215,6 +209,6 @@ func (c *Client) Correct(ctx context.Context, requestID string, e egress.Event) 
 		return false, nil
 	}
 	known.State = state
-	taken, err := c.beginRedelivery(ctx, egress.CorrectionID(requestID, state.ID), known, RedeliverOptions{})
+	taken, err := c.beginRedelivery(ctx, egress.CorrectionID(row.RequestID, state.ID), known, RedeliverOptions{})
 	return err == nil && !taken, err
 }

@@ -180,7 +180,7 @@ func TestWhatIsNotDeliveredIsNotToldAgain(t *testing.T) {
 	}
 }
 
-func endOf(t *testing.T, egressID string, status livekit.EgressStatus, event string) egress.Event {
+func lateEventOf(t *testing.T, egressID string, status livekit.EgressStatus, event string) egress.Event {
 	t.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: egressID, Status: status, EndedAt: 5})
 	must(t, err)
@@ -198,25 +198,21 @@ func TestTheLateEndOfWhatWasLostIsToldOnce(t *testing.T) {
 	v := over(t, ctx, c, w, "late")
 	complete := livekit.EgressStatus_EGRESS_COMPLETE
 	for _, e := range []egress.Event{
-		endOf(t, v.EgressID, livekit.EgressStatus_EGRESS_ACTIVE, egress.EventUpdated), endOf(t, "EG_another", complete, egress.EventEnded),
+		lateEventOf(t, v.EgressID, livekit.EgressStatus_EGRESS_ACTIVE, egress.EventUpdated), lateEventOf(t, "EG_another", complete, egress.EventEnded),
 	} {
-		if corrected, err := c.Correct(ctx, v.RequestID, e); err != nil || corrected {
-			t.Errorf("%s of %s corrects: %v", e.Proto().GetEvent(), e.Proto().GetEgressInfo().GetEgressId(), err)
-		}
+		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), e))
 	}
-	end := endOf(t, v.EgressID, complete, egress.EventEnded)
+	if state, err := c.workflowState(ctx, egress.CorrectionID(v.RequestID, v.EgressID)); err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
+		t.Errorf("something else corrects it: %v", err)
+	}
+	end := lateEventOf(t, v.EgressID, complete, egress.EventEnded)
 	for range 2 { // as the webhook endpoint does
-		if err := c.Adopt(ctx, v.RequestID, end); ReasonOf(err) != egress.AlreadyOver {
-			t.Errorf("got %v", err)
-		}
+		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), end))
 	}
 	id := egress.CorrectionID(v.RequestID, v.EgressID)
 	state, err := c.workflowState(ctx, id)
 	if err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		t.Errorf("got %v: %v", state, err)
-	}
-	if corrected, err := c.Correct(ctx, v.RequestID, end); err != nil || corrected {
-		t.Errorf("it is told twice: %v", err)
 	}
 	must(t, c.Retry(ctx, id, egress.StepAnnounce))
 	told, err := c.Wait(ctx, id)
