@@ -27,7 +27,7 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 		return asError("describe "+workflowID, err)
 	}
 	row := c.rowOf(d.GetWorkflowExecutionInfo())
-	if _, err := c.correct(ctx, row, e); err != nil {
+	if err := c.correct(ctx, row, e); err != nil {
 		return err
 	}
 	late, due := closed(row).CameLate(e, time.Now().UTC())

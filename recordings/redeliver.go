@@ -188,27 +188,26 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string) (bool, e
 }
 
 // correct tells the consumers of a lost egress how it ended, when that is heard of only
-// after its workflow has closed: once, however often it is heard. It reports false where
-// the event corrects nothing, or has done so before.
-func (c *Client) correct(ctx context.Context, row Row, e egress.Event) (bool, error) {
+// after its workflow has closed: once, however often it is heard.
+func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	o, err := egress.ObserveEvent(e, time.Now().UTC())
 	if err != nil || !o.Final || row.ClosedAt == nil {
-		return false, asError("correct", err)
+		return asError("correct", err)
 	}
 	// Mostly it is the second webhook of an end that was told by the first: no worker
 	// has to replay a life for that. Of earlier parts the workflow alone knows.
 	if row.EgressID == o.Info.Proto().GetEgressId() && row.Status != egress.Lost {
-		return false, nil
+		return nil
 	}
 	known, err := c.recall(ctx, row.WorkflowID)
 	if err != nil {
-		return false, err
+		return err
 	}
 	state, amends := known.State.Amend(o)
 	if !amends {
-		return false, nil
+		return nil
 	}
 	known.State = state
-	taken, err := c.beginRedelivery(ctx, egress.CorrectionID(row.RequestID, state.ID), known, RedeliverOptions{})
-	return err == nil && !taken, err
+	_, err = c.beginRedelivery(ctx, egress.CorrectionID(row.RequestID, state.ID), known, RedeliverOptions{})
+	return err
 }
