@@ -86,6 +86,7 @@ func newLife(t *testing.T) *life {
 func (l *life) register() {
 	w := &workflows.Workflows{Terms: terms()}
 	l.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	l.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	for name, fn := range map[string]any{
 		"Start": func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 			if l.started != nil {
