@@ -163,7 +163,7 @@ func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
 		egress.Refused: true, egress.Denied: true, egress.NotFound: true, egress.AlreadyOver: true, egress.NoEcho: true,
 		egress.TooLate: true, egress.Invalid: true, egress.Conflict: true, egress.Sealed: true,
 		// Another attempt of the activity looks first for what this one may have started.
-		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.ConsumerFailed: false, egress.Internal: false,
+		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.ConsumerFailed: false, egress.HeldBack: false, egress.Internal: false,
 	}
 	require.Len(t, final, len(egress.Reasons())-3, "unreachable, rate_limited and ambiguous are tried again by the attempt itself")
 	for reason, final := range final {

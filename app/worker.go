@@ -71,6 +71,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
 		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
 		Client: a.dialer.Client(announceTimeout), Meter: a.tel.Meter("activities"),
+		PerHost: a.cfg.Announce.PerHost, Secrets: a.cfg.Announce.Secrets,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -92,7 +92,7 @@ func (s *State) ended() string {
 
 // delivering is what the delivery waits for.
 func (s *State) delivering() string {
-	open := slices.DeleteFunc(slices.Clone(s.Steps), func(step string) bool {
+	open := slices.DeleteFunc(s.Tells(), func(step string) bool {
 		return slices.Contains(s.Done, step) || slices.Contains(s.AwaitsWord, step) || !s.Needs(step)
 	})
 	var text string

@@ -98,6 +98,9 @@ func (s *State) cameLate(o Observation) {
 
 // Needs reports whether a delivery step has anything to do for how it ended.
 func (s *State) Needs(step string) bool {
+	if c, ok := s.Pipeline.Consumer(step); ok {
+		return s.Status.among(c.When)
+	}
 	missed, _ := s.missed()
 	return step != StepAnnounce || !s.MissedOnly || missed != ""
 }

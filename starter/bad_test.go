@@ -187,7 +187,7 @@ func TestTheExitStatusSaysWhoseFaultItIs(t *testing.T) {
 	for reason, want := range map[egress.Reason]int{
 		egress.Invalid: 2, egress.Refused: 2, egress.Denied: 2, egress.NotFound: 2, egress.Conflict: 2, egress.AlreadyOver: 2,
 		egress.Unanswered: 1, egress.Unreachable: 1, egress.RateLimited: 1, egress.Unavailable: 1, egress.Ambiguous: 1, egress.NoEcho: 1,
-		egress.TooLate: 1, egress.Sealed: 1, egress.StillGoing: 1, egress.ConsumerFailed: 1, egress.Internal: 1,
+		egress.TooLate: 1, egress.Sealed: 1, egress.StillGoing: 1, egress.ConsumerFailed: 1, egress.HeldBack: 1, egress.Internal: 1,
 	} {
 		t.Run(string(reason), func(t *testing.T) {
 			t.Parallel()

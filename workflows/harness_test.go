@@ -41,7 +41,10 @@ type life struct {
 	poll     func(in activities.PollRequest) (egress.Look, error)
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
-	tell     func(in activities.TellRequest) error
+
+	announceTo func(in activities.Announcement) error // to the pipeline's consumers
+	asked      []activities.Announcement              // every attempt to announce, to whomever
+	tell       func(in activities.TellRequest) error
 
 	polls     []activities.PollRequest
 	stops     []string
@@ -75,6 +78,7 @@ func newLife(t *testing.T) *life {
 	l.stop = func(string) (egress.Info, error) { return info(t, lk.EgressStatus_EGRESS_ENDING), nil }
 	l.announce = func(egress.Event) error { return nil }
 	l.tell = func(activities.TellRequest) error { return nil }
+	l.announceTo = func(activities.Announcement) error { return nil }
 	l.register()
 	return l
 }
@@ -98,11 +102,15 @@ func (l *life) register() {
 			l.stops = append(l.stops, id)
 			return l.stop(id)
 		},
-		"Announce": func(_ context.Context, e egress.Event) error {
-			if err := l.announce(e); err != nil {
+		"Announce": func(_ context.Context, in activities.Announcement) error {
+			l.asked = append(l.asked, in)
+			if in.Consumer != nil {
+				return l.announceTo(in)
+			}
+			if err := l.announce(in.Event); err != nil {
 				return err
 			}
-			l.announced = append(l.announced, e)
+			l.announced = append(l.announced, in.Event)
 			l.heard = append(l.heard, l.Now().Sub(l.began))
 			return nil
 		},

@@ -15,7 +15,7 @@ func (e *run) recover(ctx workflow.Context) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	e.disarm()
 	e.settle(ctx)
-	e.relays.end(ctx)
+	e.relays.end()
 	e.relays.over = false
 	before := e.State
 	e.tellPart(ctx, before)

@@ -77,6 +77,9 @@ type Announce struct {
 	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 
+	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"Most announcements under way to one host at a time, of each worker."`
+	Secrets WebhookSecrets `env:"REELKEEPER_WEBHOOK_SECRETS" secret:"true" doc:"Secrets by which announcements are signed as standard-webhooks says too: name: whsec_…, by line or comma, where announce is the consumer of REELKEEPER_ANNOUNCE_URL. Two of one name, separated by a space, are a rotation. Unset: they are signed in LiveKit's way alone."`
+
 	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording and stuck one. It may hold a token. Unset: nobody is told."`
 }
 
@@ -147,6 +150,7 @@ func (c Config) withDefaults() Config {
 	c.Door.DeleteRoomWait = cmp.Or(c.Door.DeleteRoomWait, DurationOrOff(3*time.Second))
 	c.Announce.When = cmp.Or(c.Announce.When, AnnounceAlways)
 	c.Announce.For = cmp.Or(c.Announce.For, 72*time.Hour)
+	c.Announce.PerHost = cmp.Or(c.Announce.PerHost, 8)
 	c.Start.CallTimeout = cmp.Or(c.Start.CallTimeout, 90*time.Second)
 	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)
 	c.Start.Search = cmp.Or(c.Start.Search, 90*time.Second)
