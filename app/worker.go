@@ -75,6 +75,11 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		return nil, nil, err
 	}
 
+	looking, err := a.verification()
+	if err != nil {
+		return nil, nil, err
+	}
+
 	w := &workflows.Workflows{Terms: terms}
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
@@ -84,6 +89,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)
+	main.RegisterActivity(looking)
 
 	opts := options()
 	opts.DisableWorkflowWorker = true
@@ -117,6 +123,8 @@ func options() worker.Options {
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
+	wait, _ := a.cfg.Verify.For.D()
+	t.VerifyFor, t.LocalFiles = egress.Duration(wait), a.cfg.Verify.LocalFiles != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}
