@@ -56,12 +56,12 @@ func findObject(ctx context.Context, b Bucket, path string) (egress.Found, error
 	return egress.Found{There: err == nil, Size: size}, err
 }
 
-// findSegments finds those that the playlist names, or where there is none, those that
-// are named as it would name them.
+// findSegments finds those that the playlist names, or where there is none or nothing in
+// it, those that are named as it would name them.
 func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	segments, size, err := readPlaylist(ctx, b, w.Playlist)
 	switch {
-	case reasonIs(err, egress.NotFound):
+	case reasonIs(err, egress.NotFound), err == nil && len(segments) == 0:
 		listed, err := b.List(ctx, w.File.Path, mostListed)
 		return egress.FindSet(egress.Numbered(listed)), err
 	case err != nil:

@@ -20,9 +20,9 @@ import (
 // Timeout bounds one probe. A file's head and its index are read, not its media.
 const Timeout = 20 * time.Second
 
-// formats are those that LiveKit writes. Playlists are not among them: they would name
-// files and hosts for ffprobe to open.
-const formats = "mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,mpegts"
+// formats are those that LiveKit writes, and WAV. Playlists are not among them: they would
+// name files and hosts for ffprobe to open.
+const formats = "mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,mpegts,wav"
 
 // Prober runs ffprobe.
 type Prober struct{ path string }
