@@ -125,10 +125,10 @@ func requireReason(t *testing.T, err error, want egress.Reason, text string) {
 
 func TestEachStoreKeepsWhatIsWrittenOnce(t *testing.T) {
 	t.Parallel()
-	for name, make := range stores(t) {
+	for name, prepare := range stores(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg, upload := make(t)
+			cfg, upload := prepare(t)
 			b := open(t, cfg, upload)
 			ctx := t.Context()
 
@@ -159,10 +159,10 @@ func TestEachStoreKeepsWhatIsWrittenOnce(t *testing.T) {
 
 func TestEachStoreListsByPrefixUpToALimit(t *testing.T) {
 	t.Parallel()
-	for name, make := range stores(t) {
+	for name, prepare := range stores(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg, upload := make(t)
+			cfg, upload := prepare(t)
 			b := open(t, cfg, upload)
 			for _, key := range []string{"rec/seg_00001.ts", "rec/seg_00000.ts", "rec/other.ts", "rec/seg_00002.ts"} {
 				require.NoError(t, b.Create(t.Context(), key, "video/mp2t", bytes.Repeat([]byte("x"), 7)))

@@ -42,20 +42,16 @@ func explain(field, op string, err error) error {
 
 // answerOf is the status and the code that a store answered, as each client tells it.
 func answerOf(err error) (status int, code string) {
-	var s3 *smithyhttp.ResponseError
-	if errors.As(err, &s3) {
+	if s3, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = s3.HTTPStatusCode()
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		code = api.ErrorCode()
 	}
-	var google *googleapi.Error
-	if errors.As(err, &google) {
+	if google, ok := errors.AsType[*googleapi.Error](err); ok {
 		status = google.Code
 	}
-	var azure *azcore.ResponseError
-	if errors.As(err, &azure) {
+	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		status, code = azure.StatusCode, azure.ErrorCode
 	}
 	if refused := tokenStatus(err); refused != 0 {
