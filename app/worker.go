@@ -77,6 +77,10 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		return nil, nil, err
 	}
 
+	looking, err := a.verification()
+	if err != nil {
+		return nil, nil, err
+	}
 	opts, err := a.options()
 	if err != nil {
 		return nil, nil, err
@@ -97,6 +101,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)
+	main.RegisterActivity(looking)
 
 	opts.DisableWorkflowWorker = true
 	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
@@ -131,6 +136,8 @@ func (a *App) options() (worker.Options, error) {
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
+	wait, _ := a.cfg.Verify.For.D()
+	t.VerifyFor, t.LocalFiles = egress.Duration(wait), a.cfg.Verify.LocalFiles != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

@@ -85,6 +85,11 @@ type Terms struct {
 	// Recover is how often a recording is started again, as its next part, when its
 	// egress fails or is lost while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
+	// VerifyFor is how long the announcement waits for media that is not there yet. Zero:
+	// nobody looks for it.
+	VerifyFor Duration `json:"verify_for,omitempty"`
+	// LocalFiles says that the worker can read the local files of LiveKit's egress service.
+	LocalFiles bool `json:"local_files,omitempty"`
 	// Notify says that the notification hook is told of what concerns people. Which hook
 	// that is, is the setting of the worker that tells it.
 	Notify bool `json:"notify,omitempty"`

@@ -55,7 +55,7 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"ended by", string(v.EndedBy)},
 		{"heard after", late},
 		{"missed webhook", missed(v)},
-		{"media", string(v.Media)},
+		{"media", mediaOf(v)},
 		{"stopped", string(v.Stopped)},
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
@@ -70,11 +70,34 @@ func missed(v egress.Verdict) string {
 	return string(v.Missed) + ": " + v.MissedBecause
 }
 
+// mediaOf is what was found of the media, with the evidence.
+func mediaOf(v egress.Verdict) string {
+	if v.MediaBecause == "" {
+		return string(v.Media)
+	}
+	return string(v.Media) + ": " + v.MediaBecause
+}
+
+// mediaFile is one file, or set of them, as it was found in the store.
+func mediaFile(f egress.MediaFile) string {
+	s := fmt.Sprintf("%s %s, %s, %d bytes", f.Kind, f.Path, f.Media, f.Size)
+	if f.Count > 0 {
+		s += fmt.Sprintf(" in %d", f.Count)
+	}
+	if f.Length > 0 {
+		s += ", plays for " + f.Length.D().Round(100*time.Millisecond).String()
+	}
+	return s
+}
+
 // printView prints a verdict where there is one: what was expected before it no
 // longer matters. LiveKit's own status is newer than the search attribute.
 func printView(w io.Writer, v recordings.View) error {
 	if v.Verdict != nil {
 		pairs := append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})
+		for _, f := range v.Verdict.Files {
+			pairs = append(pairs, [2]string{"file", mediaFile(f)})
+		}
 		for _, p := range v.Verdict.Parts {
 			pairs = append(pairs, [2]string{"part", part(p)})
 		}
@@ -97,6 +120,7 @@ func printView(w io.Writer, v recordings.View) error {
 		{"last news", news(v)},
 		{"next look", when(v.NextLook)},
 		{"stuck", v.Because},
+		{"media", found(v)},
 		{"done", strings.Join(v.Done, ", ")},
 		{"skipped", strings.Join(v.Skipped, ", ")},
 		{"twins", strings.Join(v.Twins, ", ")},
@@ -126,11 +150,22 @@ func redeliveries(rows []recordings.Row) [][2]string {
 	return lines
 }
 
+// found is what was found of the media so far.
+func found(v recordings.View) string {
+	if v.Media == nil {
+		return ""
+	}
+	return v.Media.String()
+}
+
 // part is one part of a recording that was started again.
 func part(p egress.Part) string {
 	s := fmt.Sprintf("%d: %s, %s, %s to %s", p.Number, p.EgressID, p.Status, at(p.StartedAt), at(p.EndedAt))
 	if p.Gap > 0 {
 		s += fmt.Sprintf(", after a gap of %s", p.Gap.D().Round(100*time.Millisecond))
+	}
+	if p.Media != nil {
+		s += ", " + p.Media.String()
 	}
 	return s
 }
@@ -187,6 +222,9 @@ func printRows(w io.Writer, rows []recordings.Row) error {
 		status := string(r.Status)
 		if r.Stuck {
 			status += " (stuck)"
+		}
+		if r.Memo != nil && r.Memo.Media.Alarming() {
+			status += " (media " + string(r.Memo.Media) + ")"
 		}
 		t.AppendRow(table.Row{r.EgressID, status, commandOf(r.Kind), r.Room, at(r.StartedAt), r.EndedBy, r.Missed, r.RequestID})
 	}

@@ -84,6 +84,9 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_CANARY_EVERY":       {"30s", func(c Config) any { return c.Canary.Every }, DurationOrOff(30 * time.Second)},
 		"REELKEEPER_LOG_LEVEL":          {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":         {"json", func(c Config) any { return c.LogFormat }, "json"},
+		"REELKEEPER_VERIFY_FOR":         {"off", func(c Config) any { return c.Verify.For }, Off},
+		"REELKEEPER_LOCAL_FILES":        {"/out", func(c Config) any { return c.Verify.LocalFiles }, "/out"},
+		"REELKEEPER_FFPROBE":            {"off", func(c Config) any { return c.Verify.FFprobe }, "off"},
 	}
 	for _, s := range settings(&Config{}) {
 		if _, ok := cases[s.name]; !ok {
@@ -180,6 +183,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_HOLD_FOR", "no", `want a duration such as "2s", or "off", got "no"`},
 		{"REELKEEPER_RECOVER", "101", "want 0 to 100, got 101"},
 		{"REELKEEPER_RECOVER", "-1", `want a number from 0 on, got "-1"`},
+		{"REELKEEPER_VERIFY_FOR", "3m", "want at most 2m0s, got 3m0s"},
+		{"REELKEEPER_LOCAL_FILES", "out", `want a path from the root on, got "out"`},
 		{"REELKEEPER_RECONCILE_EVERY", "90ms", `wants whole seconds, or "off", got 90ms`},
 		{"REELKEEPER_RECONCILE_EVERY", "1.5s", `wants whole seconds, or "off", got 1.5s`},
 		{"REELKEEPER_RECONCILE_GRACE", "-1s", "wants to be over zero, got -1s"},
