@@ -85,6 +85,9 @@ type Terms struct {
 	// Recover is how often a recording is started again, as its next part, when its
 	// egress fails or is lost while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
+	// Storage is the storage profile that the outputs without a storage of their own go
+	// to, as the start chose it. Default: none.
+	Storage string `json:"storage,omitempty"`
 	// Notify says that the notification hook is told of what concerns people. Which hook
 	// that is, is the setting of the worker that tells it.
 	Notify bool `json:"notify,omitempty"`

@@ -52,7 +52,8 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
-	if e.Part > 1 { // those of the first part go on
+	if e.Part > 1 { // those of the first part go on, but for where this part's media goes
+		e.Storage = t.Storage
 		return
 	}
 	e.Terms = t
