@@ -40,6 +40,10 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
+	req, terms, err := a.stored(req, in.Input.Storage)
+	if err != nil {
+		return Started{}, toTemporal(err)
+	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
@@ -61,7 +65,20 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 	}
 	info, err := egress.NewInfo(m)
-	return Started{Info: info, Terms: a.cfg.Terms}, toTemporal(err)
+	return Started{Info: info, Terms: terms}, toTemporal(err)
+}
+
+// stored is a request whose media goes where it should, and the terms that say which
+// profile that is: by its name alone, since they are in the history.
+func (a *LiveKit) stored(r egress.Request, named string) (egress.Request, egress.Terms, error) {
+	terms := a.cfg.Terms
+	name, err := a.cfg.Profiles.Pick(r, named)
+	if err != nil {
+		return nil, terms, err
+	}
+	terms.Storage = name
+	r, err = a.cfg.Profiles.Fill(r, name)
+	return r, terms, err
 }
 
 // swapped is a request with our webhook in the place of the caller's own, which go

@@ -56,6 +56,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
 		Terms:       terms,
+		Profiles:    a.profiles,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,

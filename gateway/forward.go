@@ -43,6 +43,9 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if err := h.checkWebhooks(r); err != nil {
 		return reply{}, err
 	}
+	if c.storage != "" {
+		return reply{}, fault(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows; name the storage in the request")
+	}
 	type flown struct {
 		raw    json.RawMessage
 		answer reply
@@ -76,6 +79,10 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 			b, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(h.shown(m))
 			return reply{http.StatusOK, "application/json", b}, err
 		}
+	}
+	raw, err := h.stored(r, raw)
+	if err != nil {
+		return reply{}, err
 	}
 	body, err := insertWebhook(raw, h.webhook(c.requestID))
 	if err != nil {

@@ -76,6 +76,8 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_EXPECT":                      {"standup-*, all hands", func(c Config) any { return c.Expectation().Rooms }, []string{"standup-*", "all hands"}},
 		"REELKEEPER_EXPECT_AFTER":                {"65s", func(c Config) any { return c.Expectation().After }, seconds(65)},
 		"REELKEEPER_EXPECT_START":                {"{room_name}.mp4", func(c Config) any { return c.Expectation().Start }, "{room_name}.mp4"},
+		"REELKEEPER_STORAGE":                     {"/etc/storage.yaml", func(c Config) any { return c.Storage.File }, "/etc/storage.yaml"},
+		"REELKEEPER_PREFLIGHT":                   {"always", func(c Config) any { return c.Storage.Preflight }, "always"},
 		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
 	}
@@ -140,6 +142,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_NOTIFY_URL", "https://hooks.example/a b%zz/hunter2", "want a URL that begins with http:// or https://"},
 		{"REELKEEPER_LISTEN", "7980", `want host:port, got "7980"`},
 		{"REELKEEPER_ADMIN_LISTEN", "localhost", `want host:port, got "localhost"`},
+		{"REELKEEPER_PREFLIGHT", "often", `want new, always, off, got "often"`},
 		{"REELKEEPER_LOG_FORMAT", "xml", `want text or json, got "xml"`},
 		{"REELKEEPER_LOG_LEVEL", "loud", `level string "loud": unknown name`},
 		{"REELKEEPER_START_FOR", "9", `want a duration such as "3h", got "9"`},

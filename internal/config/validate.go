@@ -70,6 +70,9 @@ func (c Config) Validate() error {
 	if err := c.Reconcile.validate(); err != nil {
 		return err
 	}
+	if err := c.Storage.validate(); err != nil {
+		return err
+	}
 	if err := c.Expectation().Validate(); err != nil {
 		return err
 	}
