@@ -90,7 +90,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	}
 	answer, err := h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
-		answer.body = hideWebhook(answer.body)
+		answer.body = h.hideStored(hideWebhook(answer.body))
 	}
 	return answer, err
 }

@@ -85,6 +85,8 @@ func TestASealedRequestOpensUnderItsOwnIDAndSummaryAlone(t *testing.T) {
 		"another kind":        func(_ *string, in *egress.Input) { in.Summary.Kind = egress.KindWeb },
 		"another path":        func(_ *string, in *egress.Input) { in.Summary.Paths = []string{"y.mp4"} },
 		"another layout":      func(_ *string, in *egress.Input) { in.Summary.Layout = "speaker" },
+		"another storage":     func(_ *string, in *egress.Input) { in.Storage = "cold" },
+		"no storage":          func(_ *string, in *egress.Input) { in.Storage = "" },
 		"no summary":          func(_ *string, in *egress.Input) { in.Summary = nil },
 		"no sealed request":   func(_ *string, in *egress.Input) { in.Sealed = nil },
 		"a changed last byte": func(_ *string, in *egress.Input) { in.Sealed[len(in.Sealed)-1]++ },
@@ -92,7 +94,9 @@ func TestASealedRequestOpensUnderItsOwnIDAndSummaryAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := keysOf(t, Config{Secret: testSecret})
-			in, err := k.SealRequest("req-1", requests()[egress.KindRoomComposite], "")
+			in, err := k.SealRequest("req-1", requests()[egress.KindRoomComposite], "main")
+			require.NoError(t, err)
+			_, err = k.OpenRequest("req-1", in)
 			require.NoError(t, err)
 			id := "req-1"
 			change(&id, &in)
@@ -154,6 +158,13 @@ func TestEqualRequestsHaveEqualFingerprintsAndNoOthersDo(t *testing.T) {
 		require.Equal(t, one.Fingerprint, two.Fingerprint)
 		require.NotContains(t, seen, one.Fingerprint, "%s and %s", kind, seen[one.Fingerprint])
 		seen[one.Fingerprint] = kind
+		for _, storage := range []string{"main", "cold"} {
+			in, err := k.SealRequest("req-1", r, storage)
+			require.NoError(t, err)
+			require.Equal(t, storage, in.Storage)
+			require.NotContains(t, seen, in.Fingerprint, "%s to %s", kind, storage)
+			seen[in.Fingerprint] = kind
+		}
 	}
 	changed := proto.CloneOf(requests()[egress.KindRoomComposite].(*livekit.RoomCompositeEgressRequest))
 	changed.FileOutputs[0].GetS3().Secret = "another"
