@@ -1,0 +1,7 @@
+package egress
+
+// Object is what a store has at a path.
+type Object struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"` // bytes
+}

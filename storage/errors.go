@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"gocloud.dev/gcerrors"
+	"google.golang.org/api/googleapi"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// explain is an error of a store in our words. The store's own text is left out: it may
+// show the request that it answers.
+func explain(field, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ours, ok := errors.AsType[*egress.Error](err); ok { // the dialer's, or of the configuration
+		return ours
+	}
+	status, code := answerOf(err)
+	e := &egress.Error{Reason: reasonOf(status, code, gcerrors.Code(err)), Field: field, Err: err}
+	switch {
+	case e.Reason == egress.NotFound && code == "NoSuchBucket":
+		e.Message = "there is no such bucket"
+	case e.Reason == egress.NotFound:
+		e.Message = "there is no such object"
+	case status == 0:
+		e.Message = fmt.Sprintf("cannot %s: the store does not answer", op)
+	case code == "":
+		e.Message = fmt.Sprintf("cannot %s: the store answers %d", op, status)
+	default:
+		e.Message = fmt.Sprintf("cannot %s: the store answers %d %s", op, status, code)
+	}
+	return e
+}
+
+// answerOf is the status and the code that a store answered, as each client tells it.
+func answerOf(err error) (status int, code string) {
+	var s3 *smithyhttp.ResponseError
+	if errors.As(err, &s3) {
+		status = s3.HTTPStatusCode()
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		code = api.ErrorCode()
+	}
+	var google *googleapi.Error
+	if errors.As(err, &google) {
+		status = google.Code
+	}
+	var azure *azcore.ResponseError
+	if errors.As(err, &azure) {
+		status, code = azure.StatusCode, azure.ErrorCode
+	}
+	return cmp.Or(status, tokenStatus(err)), code
+}
+
+// reasonOf sorts what a store answers.
+func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
+	switch {
+	case status == http.StatusNotFound, status == 0 && kind == gcerrors.NotFound:
+		return egress.NotFound
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == 0 && kind == gcerrors.PermissionDenied:
+		return egress.Denied
+	case status == http.StatusBadRequest && (code == "invalid_grant" || code == "ExpiredToken" || code == "InvalidToken"):
+		return egress.Denied
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == 0, status >= http.StatusInternalServerError:
+		return egress.Unreachable
+	default:
+		return egress.Invalid
+	}
+}
