@@ -25,6 +25,9 @@ func (a *App) announceMetrics() {
 		workflow.WithTags(map[string]string{"class": string(class)}).Counter(workflows.MetricMissed).Inc(0)
 	}
 	a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).Counter(activities.MetricNoEcho).Inc(0)
+	for _, outcome := range egress.Probes() {
+		a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).WithTags(map[string]string{"outcome": string(outcome)}).Counter(activities.MetricPreflight).Inc(0)
+	}
 	a.announceRounds()
 }
 

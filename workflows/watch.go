@@ -38,6 +38,9 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		return e.ownTerms(ctx)
 	}
 	e.agree(s.Terms)
+	for _, note := range s.Notes {
+		e.Note(workflow.Now(ctx), note)
+	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	return nil
 }
