@@ -36,18 +36,18 @@ const (
 	cachedMost = 1000
 )
 
-// Prober tries destinations. The error says what was found, but for good and unchecked,
+// StoreProber tries destinations. The error says what was found, but for good and unchecked,
 // and is an *egress.Error of reason Invalid with the field at fault for refused.
-type Prober interface {
+type StoreProber interface {
 	Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error)
 }
 
 // PreflightConfig says which starts are preceded by a try of their storage. The zero
 // value tries nothing.
 type PreflightConfig struct {
-	Prober Prober // default: nothing is tried
-	Off    bool   // only those that ask for it
-	Always bool   // all; default: those to a destination that was not tried lately
+	Prober StoreProber // default: nothing is tried
+	Off    bool        // only those that ask for it
+	Always bool        // all; default: those to a destination that was not tried lately
 }
 
 // Preflight tries the storage of a start, so that a wrong bucket is found before the

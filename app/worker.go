@@ -51,12 +51,17 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker, err error) {
 	terms := a.terms()
+	preflight, err := a.preflight()
+	if err != nil {
+		return nil, nil, err
+	}
 	every, _ := a.cfg.Reconcile.Every.D()
 	lk := activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
 		Terms:       terms,
 		Profiles:    a.profiles,
+		Preflight:   preflight,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
@@ -76,6 +81,11 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		return nil, nil, err
 	}
 
+	looking, err := a.verification()
+	if err != nil {
+		return nil, nil, err
+	}
+
 	w := &workflows.Workflows{Terms: terms}
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
@@ -85,6 +95,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)
+	main.RegisterActivity(looking)
 
 	opts := options()
 	opts.DisableWorkflowWorker = true
@@ -118,6 +129,8 @@ func options() worker.Options {
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
+	wait, _ := a.cfg.Verify.For.D()
+	t.VerifyFor, t.LocalFiles = egress.Duration(wait), a.cfg.Verify.LocalFiles != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

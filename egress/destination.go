@@ -111,6 +111,15 @@ func Destinations(r Request) []Destination {
 	return d.list
 }
 
+// Destinations are those of the request that LiveKit shows, with its keys masked.
+func (i Info) Destinations() []Destination {
+	r, ok := requestOf(i.Proto())
+	if !ok {
+		return nil
+	}
+	return Destinations(r)
+}
+
 type destinations struct{ list []Destination }
 
 // encoded takes the lists, and the single outputs of old where there is no list: so does LiveKit.

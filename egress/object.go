@@ -1,7 +1,10 @@
 package egress
 
+import "time"
+
 // Object is what a store has at a path.
 type Object struct {
-	Path string `json:"path"`
-	Size int64  `json:"size"` // bytes
+	Path     string
+	Size     int64 // bytes
+	Modified time.Time
 }

@@ -88,6 +88,11 @@ type Terms struct {
 	// Storage is the storage profile that the outputs without a storage of their own go
 	// to, as the start chose it. Default: none.
 	Storage string `json:"storage,omitempty"`
+	// VerifyFor is how long the announcement waits for media that is not there yet. Zero:
+	// nobody looks for it.
+	VerifyFor Duration `json:"verify_for,omitempty"`
+	// LocalFiles says that the worker can read the local files of LiveKit's egress service.
+	LocalFiles bool `json:"local_files,omitempty"`
 	// Notify says that the notification hook is told of what concerns people. Which hook
 	// that is, is the setting of the worker that tells it.
 	Notify bool `json:"notify,omitempty"`

@@ -16,26 +16,28 @@ import (
 // Verdict is what became of a recording, said once. It is the workflow's result. A
 // recording that LiveKit failed is a verdict, not an error.
 type Verdict struct {
-	RequestID string     `json:"request_id"`
-	EgressID  string     `json:"egress_id"`
-	Kind      Kind       `json:"kind"`
-	Room      string     `json:"room,omitempty"`
-	RoomID    string     `json:"room_id,omitempty"`
-	Status    Status     `json:"status"`
-	EndedBy   Source     `json:"ended_by"`
-	EndedAt   time.Time  `json:"ended_at"` // LiveKit's ended_at; for a lost egress, when we gave up
-	HeardAt   time.Time  `json:"heard_at"`
-	Late      Duration   `json:"late"` // from the end to when we heard of it
-	Missed    Missed     `json:"missed,omitempty"`
-	Media     Media      `json:"media"`
-	Stopped   StopReason `json:"stopped,omitempty"`
-	Because   string     `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
-	Corrects  Status     `json:"corrects,omitempty"` // what was told before, and was wrong
-	Parts     []Part     `json:"parts,omitempty"`    // all parts, where there is more than one
-	Delivered []string   `json:"delivered,omitempty"`
-	Info      Info       `json:"info"`
+	RequestID string      `json:"request_id"`
+	EgressID  string      `json:"egress_id"`
+	Kind      Kind        `json:"kind"`
+	Room      string      `json:"room,omitempty"`
+	RoomID    string      `json:"room_id,omitempty"`
+	Status    Status      `json:"status"`
+	EndedBy   Source      `json:"ended_by"`
+	EndedAt   time.Time   `json:"ended_at"` // LiveKit's ended_at; for a lost egress, when we gave up
+	HeardAt   time.Time   `json:"heard_at"`
+	Late      Duration    `json:"late"` // from the end to when we heard of it
+	Missed    Missed      `json:"missed,omitempty"`
+	Media     Media       `json:"media"`
+	Files     []MediaFile `json:"files,omitempty"` // what was found in the store
+	Stopped   StopReason  `json:"stopped,omitempty"`
+	Because   string      `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
+	Corrects  Status      `json:"corrects,omitempty"` // what was told before, and was wrong
+	Parts     []Part      `json:"parts,omitempty"`    // all parts, where there is more than one
+	Delivered []string    `json:"delivered,omitempty"`
+	Info      Info        `json:"info"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
+	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, where it is not present
 }
 
 // Verdict judges a settled egress.
@@ -53,6 +55,9 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
 	v.Missed, v.MissedBecause = s.missed()
+	if s.Media != nil {
+		v.Files, v.MediaBecause = s.Media.Files, s.Media.Because
+	}
 	if len(s.Parts) > 0 {
 		v.Parts = append(slices.Clone(s.Parts), s.part())
 	}
@@ -112,6 +117,7 @@ type Memo struct {
 	Lost    string    `json:"lost,omitempty"` // evidence of a loss
 
 	MissedBecause string `json:"missed_because,omitempty"` // evidence for Missed
+	MediaBecause  string `json:"media_because,omitempty"`  // evidence for Media, where people should know it
 }
 
 // Memo is the part of the verdict that a report needs.
@@ -119,6 +125,9 @@ func (v Verdict) Memo() Memo {
 	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media, MissedBecause: v.MissedBecause}
 	if v.Status == Lost {
 		m.Lost = v.Because
+	}
+	if v.Media.Alarming() {
+		m.MediaBecause = Clip(v.MediaBecause, maxBecause)
 	}
 	return m
 }

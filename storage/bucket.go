@@ -65,7 +65,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 		if err != nil {
 			return nil, explain(b.field, "list", err)
 		}
-		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size})
+		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size, Modified: next.ModTime})
 	}
 	return objects, nil
 }

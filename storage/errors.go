@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,8 +58,14 @@ func answerOf(err error) (status int, code string) {
 	if errors.As(err, &azure) {
 		status, code = azure.StatusCode, azure.ErrorCode
 	}
-	return cmp.Or(status, tokenStatus(err)), code
+	if refused := tokenStatus(err); refused != 0 {
+		return refused, noToken
+	}
+	return status, code
 }
+
+// noToken is the code of a token that was refused, which has none of its own.
+const noToken = "no token"
 
 // reasonOf sorts what a store answers.
 func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
@@ -69,7 +74,7 @@ func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
 		return egress.NotFound
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == 0 && kind == gcerrors.PermissionDenied:
 		return egress.Denied
-	case status == http.StatusBadRequest && (code == "invalid_grant" || code == "ExpiredToken" || code == "InvalidToken"):
+	case status == http.StatusBadRequest && (code == noToken || code == "ExpiredToken" || code == "InvalidToken"):
 		return egress.Denied
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == 0, status >= http.StatusInternalServerError:
 		return egress.Unreachable

@@ -27,6 +27,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 	if !e.toldBefore {
 		e.settle(ctx)
 		e.relays.end(ctx)
+		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
 	}
 	// The context is never cancelled, so that Await cannot fail.

@@ -33,7 +33,12 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	if part.Corrects != "" {
 		name += "-corrected"
 	}
-	e.tellSteps(ctx, &part, name)
+	e.telling++
+	workflow.GoNamed(ctx, "tell"+name, func(ctx workflow.Context) {
+		e.verify(ctx, &part, name)
+		e.tellSteps(ctx, &part, name)
+		e.telling--
+	})
 }
 
 // giveBack settles the recording by the part before, since the next one was refused: its

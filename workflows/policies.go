@@ -52,6 +52,15 @@ func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
 	return o
 }
 
+// verifyOptions: an attempt is one look at the store, and one at each file. What is not
+// there yet is looked for again by the activity's own delays, and for how long in all is
+// a setting (REELKEEPER_VERIFY_FOR).
+var verifyOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 5 * time.Minute, // ten files are played, and long lists read
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 15 * time.Second},
+	Summary:             "look for the media in its store",
+}
+
 // announceOptions: a consumer may be down over a weekend; for how long in all it is
 // tried is a setting (REELKEEPER_ANNOUNCE_FOR).
 var announceOptions = workflow.ActivityOptions{

@@ -49,6 +49,7 @@ type run struct {
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
 	telling      int           // delivery steps that are under way
+	verifying    int           // those of them that look for media behind the announcement
 	before       *egress.State // the part before, until the next one has begun
 	toldBefore   bool          // what ended is being told already
 	noticing     int           // notices whose workflow has not begun

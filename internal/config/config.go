@@ -29,6 +29,7 @@ type Config struct {
 	Reconcile Reconcile
 	Expect    Expect
 	Storage   Storage
+	Verify    Verify
 
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
@@ -122,6 +123,13 @@ type Expect struct {
 	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the default storage profile, or the storage that LiveKit's egress service is set to. Unset: none is begun."`
 }
 
+// Verify is how recorded media is looked for in its store.
+type Verify struct {
+	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or for a store that does not answer; off: nobody looks."`
+	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory below which LiveKit's egress service writes what it uploads nowhere, as the worker sees it, at the same path. Unset: such files are not looked for."`
+	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, by which the worker learns how long media plays; off: nothing is played. Unset: where PATH has it, if it does."`
+}
+
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
@@ -142,6 +150,7 @@ func (c Config) withDefaults() Config {
 	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)
 	c.Storage.Preflight = cmp.Or(c.Storage.Preflight, PreflightNew)
 	c.Expect.After = cmp.Or(c.Expect.After, time.Minute)
+	c.Verify.For = cmp.Or(c.Verify.For, DurationOrOff(2*time.Minute))
 	return c
 }
 
