@@ -52,7 +52,7 @@ type VerifyRequest struct {
 	Info      egress.Info   `json:"info"` // LiveKit's last word
 	Status    egress.Status `json:"status"`
 	Storage   string        `json:"storage,omitempty"` // profile that the start filled in
-	HeardAt   time.Time     `json:"heard_at"` // of the end
+	HeardAt   time.Time     `json:"heard_at"`          // of the end
 	// For is how long, from the first attempt on, what is not there is waited for.
 	For egress.Duration `json:"for"`
 	// Behind says that nobody waits any more: a store that cannot be reached is tried
