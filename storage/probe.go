@@ -3,8 +3,10 @@ package storage
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -30,10 +32,21 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	if err != nil {
 		return refusal(d, err)
 	}
-	if err := b.blobs.Delete(ctx, path); err != nil {
+	if err := remove(ctx, b.blobs, d.Upload.S3.GetBucket(), path); err != nil {
 		return egress.ProbeUndeleted, explain(d.Field, "delete "+path, err)
 	}
 	return egress.ProbeGood, nil
+}
+
+// remove deletes an object, and does not look first whether it is there: that would need
+// a right more.
+func remove(ctx context.Context, b *blob.Bucket, name, path string) error {
+	var client *s3.Client
+	if !b.As(&client) {
+		return b.Delete(ctx, path)
+	}
+	_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &path})
+	return err
 }
 
 // opening is what became of a store that could not even be opened. A fault of its
@@ -47,7 +60,14 @@ func opening(d egress.Destination, err error) (egress.Probed, error) {
 }
 
 func refusal(d egress.Destination, err error) (egress.Probed, error) {
-	if e := d.Fault(answerOf(err)); e != nil {
+	status, code := answerOf(err)
+	if code == noToken { // whoever gives out tokens may be away as well as say no
+		code = ""
+		if status != http.StatusBadRequest && status != http.StatusUnauthorized {
+			status = 0
+		}
+	}
+	if e := d.Fault(status, code); e != nil {
 		return egress.ProbeRefused, e
 	}
 	return egress.ProbeUnreachable, explain(d.Field, "write", err)
