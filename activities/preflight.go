@@ -81,10 +81,10 @@ type target struct {
 	tried
 }
 
-// Try tries the destinations of a request, once each, within the budget and half of what
+// try tries the destinations of a request, once each, within the budget and half of what
 // is left until by: LiveKit is to be asked before then. What has not answered by then
 // goes on, for the starts that follow.
-func (p *Preflight) Try(ctx context.Context, r egress.Request, asked bool, by *time.Time) []target {
+func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *time.Time) []target {
 	budget := preflightBudget
 	if by != nil {
 		budget = min(budget, time.Until(*by)/2)

@@ -246,16 +246,24 @@ func TestWhatMayRunAlreadyIsNotTried(t *testing.T) {
 
 func TestStartsAtTheSameMomentShareOneTry(t *testing.T) {
 	t.Parallel()
+	in := sealedFor(t, to("b"), "")
 	bubble(t, func(t *testing.T) {
 		p := &prober{hang: make(chan struct{})}
-		f := activities.NewPreflight(activities.PreflightConfig{Prober: p})
-		var all sync.WaitGroup
-		for range 5 {
-			all.Go(func() { f.Try(t.Context(), to("b"), false, nil) })
+		change := trying(activities.PreflightConfig{Prober: p})
+		done := make(chan error, 5)
+		for range cap(done) {
+			env, act := newEnv(&api{}), activitiesOf(t, &api{onStart: accepts}, change)
+			env.RegisterActivity(act.Start)
+			go func() {
+				_, err := env.ExecuteActivity(act.Start, in)
+				done <- err
+			}()
 		}
 		synctest.Wait()
 		close(p.hang)
-		all.Wait()
+		for range cap(done) {
+			require.NoError(t, <-done)
+		}
 		require.Len(t, p.tries(), 1)
 	})
 }

@@ -24,7 +24,7 @@ func (a *LiveKit) stored(r egress.Request, named string) (egress.Request, egress
 // tryStorage tries where a start's media would go. Only a definite no is an error; what
 // else there is to say comes as notes. asked is the request before a profile was filled in.
 func (a *LiveKit) tryStorage(ctx context.Context, s starting, asked egress.Request, always bool) (notes []string, err error) {
-	targets := a.cfg.Preflight.Try(ctx, s.req, always, s.by)
+	targets := a.cfg.Preflight.try(ctx, s.req, always, s.by)
 	for _, t := range targets {
 		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"outcome": string(t.found)}).Counter(MetricPreflight).Inc(1)
 		if note := noteOf(t); note != "" {

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,19 +98,23 @@ func TestOneKeyForTwoProfilesIsAConflictPastTemporalToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil, storing)
 		b.recordings.begin = gone
-		release, cold := make(chan struct{}), make(chan int, 1)
+		release, codes := make(chan struct{}), make(chan int, 2)
 		b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 			<-release
 			return echo(r, "EG_direct"), nil
 		}
-		go func() {
-			cold <- b.call(t, "StartRoomCompositeEgress", toFiles, "Idempotency-Key", "k", "X-Reelkeeper-Storage", "cold").Code
-		}()
-		main := make(chan int, 1)
-		go func() { main <- b.call(t, "StartRoomCompositeEgress", toFiles, "Idempotency-Key", "k").Code }()
+		for _, named := range []string{"", "cold"} {
+			r, w := request(t.Context(), t, "StartRoomCompositeEgress", toFiles), httptest.NewRecorder()
+			r.Header.Set("Idempotency-Key", "k")
+			r.Header.Set("X-Reelkeeper-Storage", named)
+			go func() {
+				b.door.ServeHTTP(w, r)
+				codes <- w.Code
+			}()
+		}
 		<-time.After(4 * time.Second) // both have begun, and one is at LiveKit
 		close(release)
-		require.ElementsMatch(t, []int{http.StatusOK, http.StatusConflict}, []int{<-cold, <-main})
+		require.ElementsMatch(t, []int{http.StatusOK, http.StatusConflict}, []int{<-codes, <-codes})
 	})
 }
 
