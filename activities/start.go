@@ -29,6 +29,8 @@ type StartRequest struct {
 type Started struct {
 	Info  egress.Info  `json:"info"`
 	Terms egress.Terms `json:"terms"`
+	// Notes are what a person may want to know of the start, for its story.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Start asks LiveKit for the egress, exactly once as far as recordings go. LiveKit
@@ -36,11 +38,15 @@ type Started struct {
 // whose outcome is not known, or that follows one that died, first looks for our
 // token in LiveKit's list, for as long as a slow start can stay unlisted.
 func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
-	req, err := a.opener.OpenRequest(in.RequestID, in.Input)
+	asked, err := a.opener.OpenRequest(in.RequestID, in.Input)
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
-	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
+	req, terms, err := a.stored(asked, in.Input.Storage)
+	if err != nil {
+		return Started{}, toTemporal(err)
+	}
+	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -49,8 +55,13 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer keepAlive(ctx)()
 
 	m, maybeSent := s.begun(ctx, in.Input.Again)
-	if m == nil {
-		m, err = s.run(ctx, maybeSent || activity.GetInfo(ctx).Attempt > 1)
+	maybeSent = maybeSent || activity.GetInfo(ctx).Attempt > 1
+	var notes []string
+	if m == nil && !maybeSent { // else it may be running, and a refusal would leave it so
+		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
+	}
+	if m == nil && err == nil {
+		m, err = s.run(ctx, maybeSent)
 	}
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
@@ -61,7 +72,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 	}
 	info, err := egress.NewInfo(m)
-	return Started{Info: info, Terms: a.cfg.Terms}, toTemporal(err)
+	return Started{Info: info, Terms: terms, Notes: notes}, toTemporal(err)
 }
 
 // swapped is a request with our webhook in the place of the caller's own, which go
@@ -85,6 +96,8 @@ type starting struct {
 	token egress.Token
 	sum   egress.Summary
 	by    *time.Time
+	// profile is the storage profile that was filled in, if any.
+	profile string
 }
 
 // begun looks once for what an earlier run of the same key may have begun: that run has

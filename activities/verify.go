@@ -30,6 +30,8 @@ type LengthProber interface {
 // VerificationConfig is what verify works with.
 type VerificationConfig struct {
 	Opener Opener
+	// Profiles are the storage profiles. Default: none.
+	Profiles egress.Profiles
 	// Open opens what a destination names.
 	Open func(context.Context, egress.Destination) (Bucket, error)
 	// Probe is ffprobe. Default: none, and nothing is played.
@@ -49,7 +51,8 @@ type VerifyRequest struct {
 	Part      int           `json:"part"`
 	Info      egress.Info   `json:"info"` // LiveKit's last word
 	Status    egress.Status `json:"status"`
-	HeardAt   time.Time     `json:"heard_at"` // of the end
+	Storage   string        `json:"storage,omitempty"` // profile that the start filled in
+	HeardAt   time.Time     `json:"heard_at"`          // of the end
 	// For is how long, from the first attempt on, what is not there is waited for.
 	For egress.Duration `json:"for"`
 	// Behind says that nobody waits any more: a store that cannot be reached is tried
@@ -118,6 +121,9 @@ func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, err
 		return in.Info.Destinations(), nil
 	}
 	r, err := v.cfg.Opener.OpenRequest(in.RequestID, in.Input)
+	if err == nil {
+		r, err = v.cfg.Profiles.Fill(r, in.Storage)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ func (a *App) announceMetrics() {
 		workflow.WithTags(map[string]string{"media": string(media)}).Counter(workflows.MetricMedia).Inc(0)
 	}
 	a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).Counter(activities.MetricNoEcho).Inc(0)
+	for _, outcome := range egress.Probes() {
+		a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).WithTags(map[string]string{"outcome": string(outcome)}).Counter(activities.MetricPreflight).Inc(0)
+	}
 	a.announceRounds()
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/ffprobe"
 	"github.com/reelkeeper/reelkeeper/storage"
@@ -23,7 +24,8 @@ func (a *App) verification() (*activities.Verification, error) {
 		return nil, err
 	}
 	cfg := activities.VerificationConfig{
-		Opener: a.keys,
+		Opener:   a.keys,
+		Profiles: a.profiles,
 		Open: func(ctx context.Context, d egress.Destination) (activities.Bucket, error) {
 			b, err := stores.Open(ctx, d)
 			if err != nil {
@@ -44,6 +46,17 @@ func (a *App) verification() (*activities.Verification, error) {
 	}
 	a.log.Info("verifying media", "ffprobe", prober != nil, "localFiles", a.cfg.Verify.LocalFiles)
 	return activities.NewVerification(cfg), nil
+}
+
+// preflight tries the same stores before a start.
+func (a *App) preflight() (*activities.Preflight, error) {
+	stores, err := a.stores()
+	if err != nil {
+		return nil, err
+	}
+	return activities.NewPreflight(activities.PreflightConfig{
+		Prober: stores, Off: a.cfg.Storage.Preflight == config.PreflightOff, Always: a.cfg.Storage.Preflight == config.PreflightAlways,
+	}), nil
 }
 
 func (a *App) stores() (*storage.Stores, error) {

@@ -52,11 +52,17 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker, err error) {
 	terms := a.terms()
+	preflight, err := a.preflight()
+	if err != nil {
+		return nil, nil, err
+	}
 	every, _ := a.cfg.Reconcile.Every.D()
 	lk := activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
 		Terms:       terms,
+		Profiles:    a.profiles,
+		Preflight:   preflight,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,

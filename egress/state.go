@@ -85,6 +85,9 @@ type Terms struct {
 	// Recover is how often a recording is started again, as its next part, when its
 	// egress fails or is lost while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
+	// Storage is the storage profile that the outputs without a storage of their own go
+	// to, as the start chose it. Default: none.
+	Storage string `json:"storage,omitempty"`
 	// VerifyFor is how long the announcement waits for media that is not there yet. Zero:
 	// nobody looks for it.
 	VerifyFor Duration `json:"verify_for,omitempty"`

@@ -16,6 +16,9 @@ const (
 	// HeaderKey holds a start's idempotency key, which becomes its request ID.
 	HeaderKey = "Idempotency-Key"
 
+	// HeaderStorage names the storage profile that a start's media goes to.
+	HeaderStorage = "X-Reelkeeper-Storage"
+
 	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
 	// ID under which the start can be asked again.
 	HeaderRequestID = "X-Reelkeeper-Request-Id"
@@ -31,6 +34,7 @@ type call struct {
 	token    string // the caller's own
 	askedBy  *egress.Asker
 	key      string // of HeaderKey
+	storage  string // of HeaderStorage
 
 	// What became of it, for its line in the log.
 	outcome   Outcome
@@ -74,6 +78,17 @@ func (c *call) name(header http.Header) error {
 		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
 	}
 	header.Set(HeaderRequestID, c.requestID)
+	return nil
+}
+
+// checkStorage refuses the name of a storage profile that no profile can have.
+func (c *call) checkStorage() error {
+	if c.storage == "" {
+		return nil
+	}
+	if err := egress.ValidateProfile(c.storage); err != nil {
+		return fault(HeaderStorage, "%s", asEgress(err).Message)
+	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ type Start struct {
 	ID      string // request ID: the caller's Idempotency-Key, or made by the door
 	Made    bool   // the door made the ID just now, so that nobody has used it before
 	Request egress.Request
+	Storage string        // storage profile that the caller names; empty: none
 	StartBy time.Time     // LiveKit is not asked for a new egress after this moment
 	AskedBy *egress.Asker // by the caller's token
 }
@@ -100,6 +101,10 @@ type Config struct {
 	PublicURL string
 	// SigningKey is the name of the API key by which LiveKit signs our webhooks. Required.
 	SigningKey string
+
+	// Profiles are the storage profiles, for a start that goes straight to LiveKit.
+	// Defaults to none: a start that names one is then refused while Temporal is away.
+	Profiles egress.Profiles
 
 	// RequestTimeout is within how long a caller is answered. Defaults to
 	// DefaultRequestTimeout.

@@ -225,7 +225,7 @@ type strange struct {
 
 type refuseStrange struct{}
 
-func (refuseStrange) SealRequest(_ string, r egress.Request) (egress.Input, error) {
+func (refuseStrange) SealRequest(_ string, r egress.Request, _ string) (egress.Input, error) {
 	if egress.KindOf(r) == "" {
 		return egress.Input{}, &egress.Error{Reason: egress.Invalid, Field: "request"}
 	}

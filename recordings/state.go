@@ -24,6 +24,7 @@ type View struct {
 	Done     []string      `json:"done,omitempty"`      // delivery steps that are done or skipped
 	Skipped  []string      `json:"skipped,omitempty"`   // those of them that were skipped
 	Twins    []string      `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
+	Storage  string        `json:"storage,omitempty"`   // storage profile that its media goes to
 	Pending  []Activity    `json:"pending,omitempty"`   // what is being done right now
 	Story    []egress.Beat `json:"story,omitempty"`     // what happened, oldest first
 	Ways     []egress.Way  `json:"ways,omitempty"`      // what a person can do now
@@ -88,7 +89,7 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	}
 	v.Phase, v.NewsBy, v.Because, v.Info = s.Phase, s.NewsBy, s.Stuck, s.Latest
 	v.Done, v.Skipped, v.Twins, v.Story = s.Done, s.Skipped, s.Twins, s.Story
-	v.Media = s.Media
+	v.Media, v.Storage = s.Media, s.Storage
 	v.Ways = s.Ways(v.RequestID)
 	if v.EgressID == "" {
 		v.EgressID = s.ID

@@ -123,6 +123,7 @@ func printView(w io.Writer, v recordings.View) error {
 		{"media", found(v)},
 		{"done", strings.Join(v.Done, ", ")},
 		{"skipped", strings.Join(v.Skipped, ", ")},
+		{"storage", v.Storage},
 		{"twins", strings.Join(v.Twins, ", ")},
 		{"problem", v.Problem},
 	}

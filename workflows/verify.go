@@ -93,7 +93,8 @@ func (e *run) verification(of *egress.State, behind bool) activities.VerifyReque
 	in := e.in
 	in.Carried = nil
 	return activities.VerifyRequest{
-		RequestID: e.id, Input: in, Part: of.Part, Info: of.Latest, Status: of.Status, HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
+		RequestID: e.id, Input: in, Part: of.Part, Info: of.Latest, Status: of.Status, Storage: of.Storage,
+		HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
 	}
 }
 

@@ -38,6 +38,9 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		return e.ownTerms(ctx)
 	}
 	e.agree(s.Terms)
+	for _, note := range s.Notes {
+		e.Note(workflow.Now(ctx), note)
+	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	return nil
 }
@@ -52,7 +55,8 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
-	if e.Part > 1 { // those of the first part go on
+	if e.Part > 1 { // those of the first part go on, but for where this part's media goes
+		e.Storage = t.Storage
 		return
 	}
 	e.Terms = t

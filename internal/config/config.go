@@ -32,6 +32,7 @@ type Config struct {
 	Reconcile Reconcile
 	Expect    Expect
 	Canary    Canary
+	Storage   Storage
 	Verify    Verify
 
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
@@ -133,7 +134,7 @@ type Reconcile struct {
 type Expect struct {
 	Rooms []string      `env:"REELKEEPER_EXPECT" doc:"Names of rooms that must be recorded (comma separated patterns: * for any letters but /, ? for one). Unset: none must."`
 	After time.Duration `env:"REELKEEPER_EXPECT_AFTER" doc:"How old such a room may become with people in it and no recording before it is reported."`
-	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the storage that LiveKit's egress service is set to. Unset: none is begun."`
+	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the default storage profile, or the storage that LiveKit's egress service is set to. Unset: none is begun."`
 }
 
 // Canary is how often the way of LiveKit's webhooks is tried.
@@ -167,6 +168,7 @@ func (c Config) withDefaults() Config {
 	c.Look = c.Look.withDefaults(egress.DefaultPolicy())
 	c.Reconcile.Every = cmp.Or(c.Reconcile.Every, DurationOrOff(time.Minute))
 	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)
+	c.Storage.Preflight = cmp.Or(c.Storage.Preflight, PreflightNew)
 	c.Expect.After = cmp.Or(c.Expect.After, time.Minute)
 	c.Canary.Every = cmp.Or(c.Canary.Every, DurationOrOff(time.Minute))
 	c.Verify.For = cmp.Or(c.Verify.For, DurationOrOff(2*time.Minute))

@@ -87,6 +87,8 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_VERIFY_FOR":         {"off", func(c Config) any { return c.Verify.For }, Off},
 		"REELKEEPER_LOCAL_FILES":        {"/out", func(c Config) any { return c.Verify.LocalFiles }, "/out"},
 		"REELKEEPER_FFPROBE":            {"off", func(c Config) any { return c.Verify.FFprobe }, "off"},
+		"REELKEEPER_STORAGE":            {"/etc/storage.yaml", func(c Config) any { return c.Storage.File }, "/etc/storage.yaml"},
+		"REELKEEPER_PREFLIGHT":          {"always", func(c Config) any { return c.Storage.Preflight }, "always"},
 	}
 	for _, s := range settings(&Config{}) {
 		if _, ok := cases[s.name]; !ok {
@@ -156,6 +158,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_NOTIFY_URL", "https://hooks.example/a b%zz/hunter2", "want a URL that begins with http:// or https://"},
 		{"REELKEEPER_LISTEN", "7980", `want host:port, got "7980"`},
 		{"REELKEEPER_ADMIN_LISTEN", "localhost", `want host:port, got "localhost"`},
+		{"REELKEEPER_PREFLIGHT", "often", `want new, always, off, got "often"`},
 		{"REELKEEPER_LOG_FORMAT", "xml", `want text or json, got "xml"`},
 		{"REELKEEPER_LOG_LEVEL", "loud", `level string "loud": unknown name`},
 		{"REELKEEPER_START_FOR", "9", `want a duration such as "3h", got "9"`},

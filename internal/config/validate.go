@@ -74,6 +74,9 @@ func (c Config) Validate() error {
 	if err := period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every); err != nil {
 		return err
 	}
+	if err := c.Storage.validate(); err != nil {
+		return err
+	}
 	if err := c.Verify.validate(); err != nil {
 		return err
 	}
