@@ -37,6 +37,7 @@ type Config struct {
 	PublicURL  string // where LiveKit reaches our webhook endpoint
 	SigningKey string // name of the API key with which LiveKit signs our webhooks
 	Terms      egress.Terms
+	Pipelines  egress.Pipelines // of which each start takes its own
 
 	// CallTimeout bounds one start call. Default: 90 s; the server itself tries for
 	// up to 75 s under one egress ID.

@@ -44,6 +44,12 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
+	terms, refused := a.terms(in)
+	if first := activity.GetInfo(ctx).Attempt == 1 && !in.Input.Again; refused != nil && first {
+		return Started{}, toTemporal(refused)
+	} else if refused != nil { // an earlier attempt may have known the pipeline: look for what it began, and begin nothing
+		s.by = &time.Time{}
+	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
 	defer keepAlive(ctx)()
@@ -51,6 +57,9 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	m, maybeSent := s.begun(ctx, in.Input.Again)
 	if m == nil {
 		m, err = s.run(ctx, maybeSent || activity.GetInfo(ctx).Attempt > 1)
+	}
+	if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.TooLate && refused != nil {
+		err = refused
 	}
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
@@ -61,7 +70,21 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 	}
 	info, err := egress.NewInfo(m)
-	return Started{Info: info, Terms: a.cfg.Terms}, toTemporal(err)
+	return Started{Info: info, Terms: terms}, toTemporal(err)
+}
+
+// terms are this worker's, with the pipeline that the request names. Parts after the
+// first go on by the terms of that one.
+func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
+	t := a.cfg.Terms
+	if in.Part > 1 {
+		return t, nil
+	}
+	var err error
+	if t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline); err != nil {
+		t.Pipeline = a.cfg.Pipelines.ChooseOrDefault("")
+	}
+	return t, err
 }
 
 // swapped is a request with our webhook in the place of the caller's own, which go

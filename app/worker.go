@@ -22,6 +22,9 @@ const announceTimeout = 10 * time.Second
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
+	if err := a.readPipelines(); err != nil {
+		return err
+	}
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
@@ -56,6 +59,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
 		Terms:       terms,
+		Pipelines:   a.pipelines,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
@@ -75,7 +79,11 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		return nil, nil, err
 	}
 
-	w := &workflows.Workflows{Terms: terms}
+	clearly, err := a.clear()
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &workflows.Workflows{Terms: terms, Pipelines: a.pipelines, Clear: clearly}
 	main = worker.New(a.temporal, egress.TaskQueue, options())
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})

@@ -36,6 +36,9 @@ type Verdict struct {
 	Info      Info       `json:"info"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
+
+	// Results are what the steps of the pipeline returned, by their names.
+	Results map[string]json.RawMessage `json:"results,omitempty"`
 }
 
 // Verdict judges a settled egress.
@@ -44,6 +47,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
 		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
+		Results: s.Results,
 	}
 	if v.EndedAt.IsZero() {
 		v.EndedAt = s.NewsAt

@@ -16,6 +16,10 @@ const (
 	// HeaderKey holds a start's idempotency key, which becomes its request ID.
 	HeaderKey = "Idempotency-Key"
 
+	// HeaderPipeline names the pipeline that is run at the recording's end, of those that
+	// the workers know. Default: theirs.
+	HeaderPipeline = "X-Reelkeeper-Pipeline"
+
 	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
 	// ID under which the start can be asked again.
 	HeaderRequestID = "X-Reelkeeper-Request-Id"
@@ -31,6 +35,7 @@ type call struct {
 	token    string // the caller's own
 	askedBy  *egress.Asker
 	key      string // of HeaderKey
+	pipeline string // of HeaderPipeline
 
 	// What became of it, for its line in the log.
 	outcome   Outcome
@@ -74,6 +79,9 @@ func (c *call) name(header http.Header) error {
 		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
 	}
 	header.Set(HeaderRequestID, c.requestID)
+	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
+		return &egress.Error{Reason: egress.Invalid, Field: HeaderPipeline, Message: asEgress(egress.BadPipeline(c.pipeline)).Message}
+	}
 	return nil
 }
 

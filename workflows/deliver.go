@@ -29,6 +29,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 		e.relays.end(ctx)
 		e.tellSteps(ctx, &e.State, "")
 	}
+	e.runSteps(ctx)
 	// The context is never cancelled, so that Await cannot fail.
 	_ = workflow.Await(ctx, func() bool { return e.telling == 0 })
 	e.toldBefore = false
@@ -52,6 +53,7 @@ func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
 			continue
 		}
 		e.telling++
+		e.untried++
 		workflow.GoNamed(ctx, kind+name, func(ctx workflow.Context) {
 			e.carryOut(ctx, task{step: kind + name, kind: kind, of: of})
 			e.telling--
@@ -115,6 +117,7 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 	patient := announceOptions
 	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
 	err := e.do(ctx, onceOptions, t)
+	e.untried--
 	if err != nil {
 		e.publishVerdict(ctx) // this may take days
 	}

@@ -70,6 +70,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_GIVE_UP_AFTER":               {"63s", func(c Config) any { return c.Policy().GiveUpAfter }, seconds(63)},
 		"REELKEEPER_HOLD_FOR":                    {"64s", func(c Config) any { return c.Policy().HoldFor }, seconds(64)},
 		"REELKEEPER_CORRECT_FOR":                 {"off", func(c Config) any { return c.Policy().CorrectFor }, seconds(0)},
+		"REELKEEPER_PIPELINE":                    {"/etc/pipelines.yaml", func(c Config) any { return c.Pipeline }, "/etc/pipelines.yaml"},
 		"REELKEEPER_RECOVER":                     {"3", func(c Config) any { return c.Recover }, uint(3)},
 		"REELKEEPER_RECONCILE_EVERY":             {"off", func(c Config) any { return c.Reconcile.Every }, Off},
 		"REELKEEPER_RECONCILE_GRACE":             {"64s", func(c Config) any { return c.Reconcile.Grace }, 64 * time.Second},
