@@ -2,6 +2,9 @@ module github.com/reelkeeper/reelkeeper
 
 go 1.26.0
 
+// npm's packages bring Go files of their own.
+ignore node_modules
+
 require (
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/chromedp/chromedp v0.16.0
