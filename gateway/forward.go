@@ -77,7 +77,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 			return reply{http.StatusOK, "application/json", b}, err
 		}
 	}
-	body, err := insertWebhook(raw, h.webhook(c.requestID))
+	body, err := insertWebhook(raw, h.webhook(c.requestID, c.pipeline))
 	if err != nil {
 		return reply{}, err
 	}
