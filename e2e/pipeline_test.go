@@ -199,6 +199,38 @@ func TestARequestChoosesItsPipeline(t *testing.T) {
 	}
 }
 
+// A start that went past Temporal names its pipeline in our webhook's URL, whoever finds it.
+func TestWhatIsAdoptedTakesThePipelineThatItsStartNamed(t *testing.T) {
+	t.Parallel()
+	for name, byWebhook := range map[string]bool{"by its first webhook": true, "by the reconciler": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			change := withPipeline(t, three)
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				change(fake, environ)
+				if !byWebhook {
+					reconciled(fake, environ)
+				}
+			})
+			w.startWorker()
+			w.theirWorker("media", "Work")
+			w.room("room", fakelivekit.RoomScript{})
+			id := w.stray("room", "r-room", "?p=archive")
+			w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)
+			if !byWebhook {
+				require.Equal(t, 1, w.round(false).Adopted)
+			}
+			w.want("it is adopted", func() bool { return w.inside("room").ID == id })
+			require.NoError(t, w.fake.EndCall("room"))
+			w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE)
+			if !byWebhook {
+				w.roundWith(1, true, func(r egress.Round) int { return r.Nudged })
+			}
+			require.Equal(t, []string{"announce", "archive"}, w.verdict("room").Delivered)
+		})
+	}
+}
+
 // Where all is encrypted, a worker that cannot decrypt gets the input of its steps in the
 // clear, where they say so, and nothing else is.
 func TestAClearStepIsReadableWhereAllElseIsEncrypted(t *testing.T) {
