@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -10,52 +9,49 @@ import (
 // Spelled is the EgressInfo with LiveKit's proto field names (`egress_id`), as `lk`
 // prints it, whichever way it came. What our protocol package does not know stays as it is.
 func (i Info) Spelled() Info {
-	dec := json.NewDecoder(bytes.NewReader(i.raw))
-	dec.UseNumber()
-	var tree map[string]any
-	if dec.Decode(&tree) != nil { // there is none
+	if i.raw == nil {
 		return i
 	}
-	b, err := json.Marshal(spell(infoMessage, tree))
-	if err != nil {
-		return i
-	}
-	return Info{msg: i.msg, raw: b}
+	return Info{msg: i.msg, raw: spell(infoMessage, i.raw)}
 }
 
-// spell renames the fields of a message's JSON.
-func spell(md protoreflect.MessageDescriptor, tree map[string]any) map[string]any {
-	out := make(map[string]any, len(tree))
-	for _, name := range sortedKeys(tree) {
-		fd := md.Fields().ByJSONName(name)
-		switch {
-		case fd == nil && md.Fields().ByTextName(name) == nil:
-			out[name] = tree[name]
-		case fd == nil:
-			out[name] = spellValue(md.Fields().ByTextName(name), tree[name])
-		default:
-			out[fd.TextName()] = spellValue(fd, tree[name])
+// spell renames the fields of a message's JSON, or of each message in a list. Everything
+// else it returns as it came, numbers of any length included.
+func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil {
+		for i := range list {
+			list[i] = spell(md, list[i])
 		}
+		return encoded(list, raw)
 	}
-	return out
-}
-
-func spellValue(fd protoreflect.FieldDescriptor, value any) any {
-	md := fd.Message()
-	if fd.IsMap() {
-		md = nil // its keys are the user's words; LiveKit has none of messages
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil || fields == nil {
+		return raw
 	}
-	switch v := value.(type) {
-	case []any:
-		for i := range v {
-			if m, ok := v[i].(map[string]any); ok && md != nil {
-				v[i] = spell(md, m)
+	out := make(map[string]json.RawMessage, len(fields))
+	for _, name := range sortedKeys(fields) {
+		fd := md.Fields().ByJSONName(name)
+		if fd == nil {
+			fd = md.Fields().ByTextName(name)
+		}
+		value := fields[name]
+		if fd != nil {
+			name = fd.TextName()
+			if fd.Message() != nil && !fd.IsMap() { // the keys of a map are the user's words
+				value = spell(fd.Message(), value)
 			}
 		}
-	case map[string]any:
-		if md != nil {
-			return spell(md, v)
-		}
+		out[name] = value
 	}
-	return value
+	return encoded(out, raw)
+}
+
+// encoded is a value as JSON, or instead where there is none.
+func encoded(v any, instead json.RawMessage) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return instead
+	}
+	return b
 }

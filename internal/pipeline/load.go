@@ -30,8 +30,7 @@ func Load(path string, keys []string) (egress.Pipelines, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		var why *os.PathError
-		if errors.As(err, &why) {
+		if why, ok := errors.AsType[*os.PathError](err); ok {
 			err = why.Err
 		}
 		return egress.Pipelines{}, invalid("%s: %s", path, err)

@@ -100,15 +100,15 @@ var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credent
 // refuseCredentials looks for what is called like a credential, or is a URL with one.
 func (v value) refuseCredentials() error {
 	const advice = "and the file is kept in workflow histories: let the step's own worker hold it"
-	switch v.node.Kind {
-	case yaml.MappingNode:
+	if v.node.Kind == yaml.MappingNode {
 		return v.entries(func(name string, v value) error {
 			if credential.MatchString(name) {
 				return v.fail("is called like a credential, %s", advice)
 			}
 			return v.refuseCredentials()
 		})
-	case yaml.SequenceNode:
+	}
+	if v.node.Kind == yaml.SequenceNode {
 		return v.list(value.refuseCredentials)
 	}
 	if strings.Contains(v.node.Value, "://") && hasUser(v.node.Value) {
