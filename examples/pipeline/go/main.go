@@ -63,7 +63,7 @@ func Index(ctx context.Context, in StepInput) (Result, error) {
 	if err := os.WriteFile(draft, b, 0o600); err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = os.Remove(draft) }() // a draft that stays harms nobody
+	defer func() { _ = os.Remove(draft) }()                            // a draft that stays harms nobody
 	if err := os.Link(draft, r.File); err != nil && !os.IsExist(err) { // Link fails where the file is there
 		return Result{}, err
 	}
