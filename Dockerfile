@@ -7,8 +7,10 @@ ENV GOMODCACHE=/cache/modules GOCACHE=/cache/build
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/cache/modules go mod download
 COPY . .
+# What --version says: docs/releasing.md.
+ARG VERSION= COMMIT=
 RUN --mount=type=cache,target=/cache/modules --mount=type=cache,target=/cache/build \
-    CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o /out/ ./worker ./starter
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X github.com/reelkeeper/reelkeeper/app.release=$VERSION -X github.com/reelkeeper/reelkeeper/app.commit=$COMMIT" -o /out/ ./worker ./starter
 
 FROM alpine:3.24.1
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -1,6 +1,6 @@
 # The commands that people run, by name. None of them does more than what stands here.
 
-.PHONY: test ci demo bench mutate
+.PHONY: test ci demo bench mutate release
 
 # Every test, with the race detector.
 test:
@@ -14,7 +14,7 @@ ci:
 demo:
 	go run ./dev demo $(ARGS)
 
-# The figures of docs/performance.md, in some 25 minutes; BENCH=Life$$ runs one of them.
+# The figures of docs/performance.md, in some 65 minutes; BENCH=Life$$ runs one of them.
 BENCH ?= .
 bench:
 	go run ./internal/devtemporal/build
@@ -23,3 +23,7 @@ bench:
 # What the tests of the rules would not notice: docs/mutation.md.
 mutate:
 	go run ./internal/mutate -explained docs/mutation.md ./egress
+
+# The archives of a release, the same bytes wherever it runs: docs/releasing.md.
+release:
+	sh release.sh $(VERSION)

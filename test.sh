@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs every test: those of this module with the race detector, end to end ones and replays included,
-# and those of the development Temporal server, which is a module of its own. It first builds that
-# server, once for each version of its source. The test of LiveKit's Node SDK gets that SDK by npm, once
-# for each version, and is skipped where there is no npm, unless CI is set; so is the test of the UI where
-# there is no chromium. Arguments go to go test:
+# and those of the development Temporal server and of what is deployed, which are modules of their own. It
+# first builds that server, once for each version of its source. The test of LiveKit's Node SDK gets that
+# SDK by npm, once for each version, and is skipped where there is no npm, unless CI is set; so is the test
+# of the UI where there is no chromium. Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #
@@ -24,4 +24,5 @@ status=0
 go test $race -timeout 30m "$@" ./... || status=$?
 # Without the race detector, with which all of Temporal's server would be compiled once more.
 (cd devserver && go test -timeout 30m "$@" ./...) || status=$?
+(cd deploy/strict && go test "$@" ./...) || status=$?
 exit $status

@@ -22,14 +22,14 @@ var retriable = map[egress.Reason]bool{
 	egress.Conflict:    false,
 	egress.Sealed:      false,
 
-	egress.Unanswered:  true, // a stop: one lost answer is no dead worker
-	egress.Unreachable: true,
-	egress.RateLimited: true,
-	egress.Unavailable: true,
-	egress.Ambiguous:   true, // every activity finds out first what the last attempt did
-	egress.StillGoing:  true,
-	egress.ConsumerFailed:    true,
-	egress.Internal:    true,
+	egress.Unanswered:     true, // a stop: one lost answer is no dead worker
+	egress.Unreachable:    true,
+	egress.RateLimited:    true,
+	egress.Unavailable:    true,
+	egress.Ambiguous:      true, // every activity finds out first what the last attempt did
+	egress.StillGoing:     true,
+	egress.ConsumerFailed: true,
+	egress.Internal:       true,
 }
 
 // toTemporal turns an error into Temporal's retry decision. The error type is the

@@ -34,9 +34,12 @@ func (a *App) Door() (http.Handler, error) {
 		Signaler: a.recordings,
 		Finder:   a.recordings,
 		Adopter:  a.recordings,
-		Figures:  a.figures,
-		Log:      a.log,
-		Meter:    a.tel.Meter("webhook"),
+
+		Latecomers: a.recordings,
+
+		Figures: a.figures,
+		Log:     a.log,
+		Meter:   a.tel.Meter("webhook"),
 	})
 	if err != nil {
 		return nil, err

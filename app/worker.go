@@ -34,6 +34,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		a.log.Info("search attributes created", "names", created)
 	}
 	a.scheduleReconciler(ctx)
+	a.scheduleCanary(ctx)
 	a.announceMetrics()
 	main, poll, err := a.workers()
 	if err != nil {
@@ -83,17 +84,26 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	opts, err := a.options()
+	if err != nil {
+		return nil, nil, err
+	}
 	w := &workflows.Workflows{Terms: terms, Pipelines: a.pipelines, Clear: clearly}
-	main = worker.New(a.temporal, egress.TaskQueue, options())
+	main = worker.New(a.temporal, egress.TaskQueue, opts)
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	a.registerReconciler(main, w)
-	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{Name: egress.EndpointType})
+	if err := a.registerCanary(main, w); err != nil {
+		return nil, nil, err
+	}
+	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{
+		Name: egress.EndpointType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // it never ends
+	})
+	main.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)
 
-	opts := options()
 	opts.DisableWorkflowWorker = true
 	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
 	poll = worker.New(a.temporal, egress.PollQueue, opts)
@@ -109,7 +119,8 @@ func (a *App) livekit(share time.Duration) *livekit.Client {
 
 // options: autoscaled pollers took 4 to 18 % of the CPU per life away, and tails of
 // several seconds at 32 to 100 callers, where the fixed number did not.
-func options() worker.Options {
+func (a *App) options() (worker.Options, error) {
+	version, err := deployment(a.cfg.Deployment, ThisBuild())
 	scaled := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
 	return worker.Options{
 		WorkflowTaskPollerBehavior: scaled,
@@ -118,7 +129,8 @@ func options() worker.Options {
 		// Our workflow code waits for nothing but Temporal, so what takes over the
 		// SDK's 1 s is no deadlock but a machine with too few cores.
 		DeadlockDetectionTimeout: 30 * time.Second,
-	}
+		DeploymentOptions:        version,
+	}, err
 }
 
 // terms are what an egress keeps for its life, as this worker is set.

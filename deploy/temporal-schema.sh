@@ -4,6 +4,12 @@
 # variables say where PostgreSQL is (temporal-sql-tool --help names them).
 set -eu
 
+# temporal-sql-tool takes the password from its environment alone.
+if [ -n "${SQL_PASSWORD_FILE:-}" ]; then
+	SQL_PASSWORD=$(cat "$SQL_PASSWORD_FILE")
+	export SQL_PASSWORD
+fi
+
 schemas=${SCHEMAS:-/etc/temporal/schema/postgresql/v12}
 
 schema() { # database, folder of its schema

@@ -32,6 +32,7 @@ var demoTimers = map[string]string{
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "500ms",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "30000",
 	"REELKEEPER_RECONCILE_EVERY":             "off", // a demo is over before a round is due
+	"REELKEEPER_CANARY_EVERY":                "off",
 }
 
 const (

@@ -33,6 +33,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:           "dev",
 		Usage:          "run all of Reelkeeper on this machine",
+		Version:        app.ThisBuild().String(),
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints it, once

@@ -30,12 +30,13 @@ const (
 	SearchAttributes Check = "search_attributes"
 	Workers          Check = "workers"
 	Schedule         Check = "schedule"
+	Canary           Check = "canary"
 	Webhook          Check = "webhook"
 )
 
 // Checks lists every Check.
 func Checks() []Check {
-	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Webhook}
+	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Canary, Webhook}
 }
 
 // Status is how well it is.
@@ -125,7 +126,7 @@ func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 	wanted := func(c Check) bool { return len(only) == 0 || slices.Contains(only, c) }
 	checks := map[Check]func(context.Context) Finding{
 		Settings: d.settings, Keys: d.keys, LiveKitAPI: d.liveKit, Clock: d.clock, TemporalServer: d.temporal,
-		SearchAttributes: d.searchAttributes, Workers: d.workers, Schedule: d.schedule, Webhook: d.webhook,
+		SearchAttributes: d.searchAttributes, Workers: d.workers, Schedule: d.schedule, Canary: d.canary, Webhook: d.webhook,
 	}
 	findings := make([]Finding, len(Checks()))
 	var all sync.WaitGroup

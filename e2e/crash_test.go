@@ -28,9 +28,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// binary builds one of the commands, once for all tests.
+// binary builds one of the commands, once for all tests. A released worker is there already.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	if name == "worker" && *released != "" {
+		return *released
+	}
 	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
 		path := filepath.Join(os.TempDir(), fmt.Sprintf("reelkeeper-e2e-%d-%s", os.Getpid(), name))
 		out, err := exec.Command("go", "build", "-o", path, "../"+name).CombinedOutput()

@@ -18,9 +18,10 @@ import (
 const worlds = 150
 
 var (
-	server *devtemporal.Server
-	given  atomic.Int64
-	record = flag.String("record", "", "folder into which the histories of TestRecordHistories are written")
+	server   *devtemporal.Server
+	given    atomic.Int64
+	record   = flag.String("record", "", "folder into which the histories of TestRecordHistories are written")
+	released = flag.String("worker", "", "released `worker` that writes those histories; default: the code under test")
 )
 
 func TestMain(m *testing.M) {

@@ -46,6 +46,7 @@ var timers = map[string]string{
 	"REELKEEPER_START_CALL_TIMEOUT":          "3s",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
 	"REELKEEPER_RECONCILE_EVERY":             "off", // a round at the full minute would change who tells of an end
+	"REELKEEPER_CANARY_EVERY":                "off",
 	"REELKEEPER_LOG_LEVEL":                   "warn",
 	"REELKEEPER_ALLOW_HOSTS":                 "127.0.0.1",
 }
@@ -136,6 +137,10 @@ func (w *world) open() *app.App {
 // startWorker runs a worker and waits until it is ready.
 func (w *world) startWorker() {
 	w.t.Helper()
+	if *released != "" {
+		w.workerProcess()
+		return
+	}
 	a := w.open()
 	w.worker = a
 	ctx, stop := context.WithCancel(w.t.Context())

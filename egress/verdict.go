@@ -96,7 +96,7 @@ func (s *State) cameLate(o Observation) {
 	missed, _ := s.missed()
 	if o.Source == FromWebhook && o.Final && s.Status != Lost && missed != "" && missed != MissedLate {
 		s.MissedWhy = MissedLate
-		s.MissedBecause = "it came " + round(o.HeardAt.Sub(s.NewsAt)).String() + " after we had learned the end"
+		s.MissedBecause = lateBy(s.NewsAt, o.HeardAt)
 	}
 }
 

@@ -68,7 +68,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return v, nil
 	}
 	v.Verdict, v.Info, v.Phase = &verdict, verdict.Info, egress.Delivered
-	return v, nil
+	return v, c.lateVerdict(ctx, &v)
 }
 
 func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {

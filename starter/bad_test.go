@@ -75,7 +75,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		"report --until 2026-05-04":          `--until: "2026-05-04" is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"report --until 2026-05-04T00:00:00Z --since 2026-05-05T01:00:00+01:00": "--since: 2026-05-05T00:00:00Z is not before --until 2026-05-04T00:00:00Z",
 		"doctor extra":                "extra: is one argument too many: starter doctor",
-		"doctor --only hope":          `--only: "hope" is none; want one of settings, keys, livekit, clock, temporal, search_attributes, workers, schedule, webhook`,
+		"doctor --only hope":          `--only: "hope" is none; want one of settings, keys, livekit, clock, temporal, search_attributes, workers, schedule, canary, webhook`,
 		"doctor --every 10s":          "--every: goes with --watch alone",
 		"doctor --watch --every 10ms": "--every: want 1s or more, got 10ms",
 		"doctor --watch --only clock": "--only: with --watch it is the check webhook alone",

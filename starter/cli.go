@@ -6,12 +6,12 @@ import (
 	"io"
 	"iter"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/recordings"
@@ -57,10 +57,17 @@ func (d deps) root() *cli.Command {
 	root := &cli.Command{
 		Name:           "starter",
 		Usage:          "durable LiveKit egress recordings",
-		Version:        version(),
+		Version:        app.ThisBuild().String(),
 		Writer:         d.stdout,
 		ErrWriter:      d.stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
+		// starter completion bash|zsh|fish|pwsh prints what a shell is to be told.
+		EnableShellCompletion: true,
+		ConfigureShellCompletionCommand: func(c *cli.Command) {
+			c.Hidden, c.Usage = false, "print what makes a shell complete these commands: bash, zsh, fish or pwsh"
+			c.Action = nil // else a shell that it does not know is asked for help
+			quiet(c)
+		},
 		Commands: []*cli.Command{
 			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
 			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.doctorCommand(),
@@ -159,19 +166,4 @@ func usageError(c *cli.Command, err error) error {
 // invalid is an error about what was typed, whose field is the flag or argument.
 func invalid(field, format string, args ...any) error {
 	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
-}
-
-// version is the module's, or the commit that it was built from.
-func version() string {
-	b, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := b.Main.Version
-	for _, s := range b.Settings {
-		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
-			v = s.Value
-		}
-	}
-	return v
 }

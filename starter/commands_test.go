@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
@@ -175,7 +176,25 @@ func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 			t.Errorf("%q: got %+v", line, got)
 		}
 	}
-	if got := s.run(t, "--version"); got.status != 0 || got.stdout != "starter version "+version()+"\n" {
+	if got := s.run(t, "--version"); got.status != 0 || got.stdout != "starter version "+app.ThisBuild().String()+"\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAShellCompletesTheCommands(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	for line, want := range map[string]string{
+		"completion bash":                   "complete -o bashdefault",
+		"completion zsh":                    "#compdef starter",
+		"completion fish":                   "complete -c starter",
+		"start --generate-shell-completion": "room-composite:",
+	} {
+		if got := s.run(t, fields(line)...); got.status != 0 || !strings.Contains(got.stdout, want) {
+			t.Errorf("%q: got %+v", line, got)
+		}
+	}
+	if got := s.run(t, "completion", "nosh"); got.status != 2 || !strings.Contains(got.stderr, "want one of bash, zsh, fish, pwsh") {
 		t.Errorf("got %+v", got)
 	}
 }

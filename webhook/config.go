@@ -49,6 +49,13 @@ type Finder interface {
 	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
 }
 
+// Latecomers keeps webhooks of ends whose workflow has closed.
+type Latecomers interface {
+	// Late returns once it is durable that the event came after all. The same one twice is
+	// one. It must return when ctx ends.
+	Late(ctx context.Context, workflowID string, e egress.Event) error
+}
+
 // MACs verifies the MAC of a token. seal.Keys is one.
 type MACs interface {
 	VerifyMAC(requestID string, part int, mac string) bool
@@ -66,6 +73,9 @@ type Config struct {
 	Signaler Signaler
 	Finder   Finder
 	Adopter  Adopter
+	// Latecomers is told of ends that come too late for their workflow. Default: they are
+	// only counted.
+	Latecomers Latecomers
 	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.

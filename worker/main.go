@@ -3,16 +3,49 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"os"
 
+	"github.com/urfave/cli/v3"
+
 	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-func main() { os.Exit(run()) }
-
-func run() int {
+func main() {
 	ctx, stop := app.Interruptible()
 	defer stop()
-	return app.Exit(os.Stderr, "worker", app.WorkerMain(ctx, config.Environ()))
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(ctx context.Context) error { return app.WorkerMain(ctx, config.Environ()) }))
+}
+
+// run runs one command line and returns the exit status, as app.Exit has it. work is
+// what the worker does.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, work func(context.Context) error) int {
+	c := &cli.Command{
+		Name:  "worker",
+		Usage: "run Reelkeeper's workflows and activities",
+		Description: "It polls the task queues egress and egress-poll of the Temporal namespace until SIGTERM or Ctrl-C,\n" +
+			"and then finishes what is under way within 20 s. It keeps nothing: run as many as you like.\n\n" +
+			"It takes no arguments: all settings are environment variables, listed in README.md under Settings.\n" +
+			"LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and REELKEEPER_PUBLIC_URL are required.\n\n" +
+			"Exit status: 0 it was asked to stop, 1 a failure, 2 a setting is wrong (the line names it).",
+		Version:        app.ThisBuild().String(),
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
+		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
+			return &egress.Error{Reason: egress.Invalid, Message: err.Error()}
+		},
+		HideHelpCommand: true,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				return &egress.Error{Reason: egress.Invalid, Field: c.Args().First(), Message: fmt.Sprintf("%s takes no arguments", c.Name)}
+			}
+			return work(ctx)
+		},
+	}
+	return app.Exit(stderr, c.Name, c.Run(ctx, args))
 }

@@ -115,3 +115,13 @@ var reconcileOptions = workflow.ActivityOptions{
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
 	Summary:             "compare LiveKit's egresses with ours",
 }
+
+// canaryOptions: a probe is two events of at most 10 s each, which is LiveKit's own limit.
+// It says of a bad way what it met, so that one that fails is the worker's own trouble,
+// and the next is due soon.
+var canaryOptions = workflow.ActivityOptions{
+	ScheduleToCloseTimeout: 50 * time.Second,
+	StartToCloseTimeout:    25 * time.Second,
+	RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	Summary:                "send an event of ours the way of LiveKit's webhooks",
+}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
@@ -28,23 +29,47 @@ func TestRecordedLivesReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(file), "testdata/histories/"), ".json"), func(t *testing.T) {
 			t.Parallel()
-			b, err := os.ReadFile(file)
-			require.NoError(t, err)
-			history := &historypb.History{}
-			require.NoError(t, protojson.Unmarshal(b, history))
-			began := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
-			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: payloads()})
-			require.NoError(t, err)
 			w := &workflows.Workflows{Terms: terms()}
-			for name, f := range map[string]any{
+			require.NoError(t, replay(t, file, map[string]any{
 				egress.WorkflowType: w.Egress, egress.NoticeType: w.Notice, egress.ReconcileType: w.Reconcile, egress.EndpointType: w.Endpoint,
-			} {
-				replayer.RegisterWorkflowWithOptions(f, workflow.RegisterOptions{Name: name})
-			}
-
-			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(nil, history, worker.ReplayWorkflowHistoryOptions{
-				OriginalExecution: workflow.Execution{ID: began.GetWorkflowId(), RunID: began.GetOriginalExecutionRunId()},
 			}))
 		})
 	}
+}
+
+// What would keep recordings from going on after an upgrade is found by the replay: code
+// that does the same and one thing more.
+func TestAChangeOfTheOrderOfCommandsIsFound(t *testing.T) {
+	t.Parallel()
+	w := &workflows.Workflows{Terms: terms()}
+	changed := func(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
+		if err := workflow.Sleep(ctx, time.Second); err != nil {
+			return egress.Verdict{}, err
+		}
+		return w.Egress(ctx, arg)
+	}
+	files, err := filepath.Glob("testdata/histories/*/webhook-end.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		require.ErrorContains(t, replay(t, file, map[string]any{egress.WorkflowType: changed}), "TMPRL1100", "the SDK's code of what is not deterministic")
+	}
+}
+
+// replay runs workflow functions, by their types, against a recorded history.
+func replay(t *testing.T, file string, byType map[string]any) error {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	history := &historypb.History{}
+	require.NoError(t, protojson.Unmarshal(b, history))
+	began := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: payloads()})
+	require.NoError(t, err)
+	for name, f := range byType {
+		replayer.RegisterWorkflowWithOptions(f, workflow.RegisterOptions{Name: name})
+	}
+	return replayer.ReplayWorkflowHistoryWithOptions(nil, history, worker.ReplayWorkflowHistoryOptions{
+		OriginalExecution: workflow.Execution{ID: began.GetWorkflowId(), RunID: began.GetOriginalExecutionRunId()},
+	})
 }

@@ -14,7 +14,8 @@ import (
 
 // Config is all settings. The tags are the one source of the settings table:
 // `env` names the variable, `doc` says what it means, `required` names the roles
-// that do not start without it.
+// that do not start without it, `secret` that its value may be in a file, which
+// the variable with _FILE behind its name names.
 type Config struct {
 	LiveKit  LiveKit
 	Door     Door
@@ -25,10 +26,13 @@ type Config struct {
 	Start    Start
 	Look     Look
 
+	Deployment Deployment
+
 	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
 	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
+	Canary    Canary
 
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
@@ -38,10 +42,17 @@ type Config struct {
 type LiveKit struct {
 	URL       string `env:"LIVEKIT_URL" required:"worker,serve" doc:"LiveKit's server: ws, wss, http or https."`
 	APIKey    string `env:"LIVEKIT_API_KEY" required:"worker,serve,client" doc:"API key of the project."`
-	APISecret string `env:"LIVEKIT_API_SECRET" required:"worker,serve,client" doc:"Its secret. Without REELKEEPER_SEAL_KEY, requests are sealed with a key derived from it."`
-	Keys      Keys   `env:"LIVEKIT_KEYS" doc:"For a project with several keys: livekit-server's own map of key: secret, by line or comma. A key alone in it stands for the two above."`
+	APISecret string `env:"LIVEKIT_API_SECRET" secret:"true" required:"worker,serve,client" doc:"Its secret. Without REELKEEPER_SEAL_KEY, requests are sealed with a key derived from it."`
+	Keys      Keys   `env:"LIVEKIT_KEYS" secret:"true" doc:"For a project with several keys: livekit-server's own map of key: secret, by line or comma. A key alone in it stands for the two above."`
 
 	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most requests a minute to LiveKit's API for polls, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
+}
+
+// Deployment is the Worker Deployment of Temporal's that a worker belongs to. Temporal's
+// worker controller sets both.
+type Deployment struct {
+	Name    string `env:"TEMPORAL_DEPLOYMENT_NAME" doc:"Temporal Worker Deployment that the worker belongs to: a recording stays with the version of the worker that began it. Unset: any worker goes on with any recording."`
+	BuildID string `env:"TEMPORAL_WORKER_BUILD_ID" doc:"Version of the worker in that deployment. Unset: what worker --version says, the release or else the commit."`
 }
 
 // Door is where the starter listens, and how long it lets a caller wait.
@@ -67,20 +78,20 @@ type Announce struct {
 	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 
-	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording and stuck one. It may hold a token. Unset: nobody is told."`
+	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording and stuck one. It may hold a token. Unset: nobody is told."`
 }
 
 // Sealing is how requests, which may hold credentials, are sealed.
 type Sealing struct {
-	Key             string   `env:"REELKEEPER_SEAL_KEY" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
-	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" doc:"Earlier secrets (comma separated) that still open and verify after a rotation."`
+	Key             string   `env:"REELKEEPER_SEAL_KEY" secret:"true" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
+	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets (comma separated) that still open and verify after a rotation."`
 }
 
 // Payloads is whether what Temporal keeps is encrypted, and who may read it in
 // Temporal's UI and CLI all the same.
 type Payloads struct {
 	Encrypt     bool   `env:"REELKEEPER_ENCRYPT_PAYLOADS" doc:"Whether all that workflows keep in Temporal is encrypted, with a key derived as for requests: true or false. What is encrypted stays readable to us after it was switched off."`
-	CodecToken  string `env:"REELKEEPER_CODEC_TOKEN" doc:"Bearer token of the codec endpoint, by which Temporal's UI and CLI show what is encrypted. Unset: there is no such endpoint."`
+	CodecToken  string `env:"REELKEEPER_CODEC_TOKEN" secret:"true" doc:"Bearer token of the codec endpoint, by which Temporal's UI and CLI show what is encrypted. Unset: there is no such endpoint."`
 	CodecOrigin string `env:"REELKEEPER_CODEC_ORIGIN" doc:"Origin of Temporal's UI, which alone may ask the codec endpoint from a browser. Required with REELKEEPER_CODEC_TOKEN."`
 }
 
@@ -122,6 +133,11 @@ type Expect struct {
 	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the storage that LiveKit's egress service is set to. Unset: none is begun."`
 }
 
+// Canary is how often the way of LiveKit's webhooks is tried.
+type Canary struct {
+	Every DurationOrOff `env:"REELKEEPER_CANARY_EVERY" doc:"How often a signed event of ours is sent to REELKEEPER_PUBLIC_URL, as LiveKit would, to see whether webhooks arrive; off: never."`
+}
+
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
@@ -141,6 +157,7 @@ func (c Config) withDefaults() Config {
 	c.Reconcile.Every = cmp.Or(c.Reconcile.Every, DurationOrOff(time.Minute))
 	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)
 	c.Expect.After = cmp.Or(c.Expect.After, time.Minute)
+	c.Canary.Every = cmp.Or(c.Canary.Every, DurationOrOff(time.Minute))
 	return c
 }
 

@@ -30,9 +30,14 @@ const (
 func Environ() map[string]string { return env.ToMap(os.Environ()) }
 
 // Load reads the settings from an environment. A variable that is set but empty
-// counts as unset. Every error is an *egress.Error of reason Invalid whose Field
-// is the variable at fault.
+// counts as unset. A secret NAME may also be in the file that NAME_FILE names. Every
+// error is an *egress.Error of reason Invalid whose Field is the variable at
+// fault.
 func Load(environ map[string]string, role Role) (Config, error) {
+	environ, err := withFiles(environ, ourSecrets()...)
+	if err != nil {
+		return Config{}, err
+	}
 	set := map[string]string{}
 	for name, value := range environ {
 		if value = strings.TrimSpace(value); value != "" {

@@ -40,6 +40,8 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"LIVEKIT_URL":                            {"ws://lk:7880", func(c Config) any { return c.LiveKit.URL }, "ws://lk:7880"},
 		"LIVEKIT_API_KEY":                        {"APIother", func(c Config) any { return c.LiveKit.APIKey }, "APIother"},
 		"LIVEKIT_API_SECRET":                     {"other", func(c Config) any { return c.LiveKit.APISecret }, "other"},
+		"TEMPORAL_DEPLOYMENT_NAME":               {"recorder", func(c Config) any { return c.Deployment.Name }, "recorder"},
+		"TEMPORAL_WORKER_BUILD_ID":               {"v1.2.3", func(c Config) any { return c.Deployment.BuildID }, "v1.2.3"},
 		"LIVEKIT_KEYS":                           {"APIa: x, APIb: y", func(c Config) any { return c.LiveKit.Keys }, Keys{"APIa": "x", "APIb": "y"}},
 		"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": {"900", func(c Config) any { return c.LiveKit.RequestsPerMinute }, 900},
 		"REELKEEPER_PUBLIC_URL":                  {"http://me:1", func(c Config) any { return c.Door.PublicURL }, "http://me:1"},
@@ -77,6 +79,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_EXPECT":                      {"standup-*, all hands", func(c Config) any { return c.Expectation().Rooms }, []string{"standup-*", "all hands"}},
 		"REELKEEPER_EXPECT_AFTER":                {"65s", func(c Config) any { return c.Expectation().After }, seconds(65)},
 		"REELKEEPER_EXPECT_START":                {"{room_name}.mp4", func(c Config) any { return c.Expectation().Start }, "{room_name}.mp4"},
+		"REELKEEPER_CANARY_EVERY":                {"30s", func(c Config) any { return c.Canary.Every }, DurationOrOff(30 * time.Second)},
 		"REELKEEPER_LOG_LEVEL":                   {"debug", func(c Config) any { return c.LogLevel }, slog.LevelDebug},
 		"REELKEEPER_LOG_FORMAT":                  {"json", func(c Config) any { return c.LogFormat }, "json"},
 	}

@@ -18,6 +18,7 @@ type setting struct {
 	name       string
 	doc        string
 	requiredBy []string
+	secret     bool // may be in the file that NAME_FILE names
 	value      reflect.Value
 }
 
@@ -33,7 +34,7 @@ func settings(c *Config) []setting {
 				visit(v.Field(i))
 				continue
 			}
-			s := setting{name: name, doc: f.Tag.Get("doc"), value: v.Field(i)}
+			s := setting{name: name, doc: f.Tag.Get("doc"), secret: f.Tag.Get("secret") == "true", value: v.Field(i)}
 			if by := f.Tag.Get("required"); by != "" {
 				s.requiredBy = strings.Split(by, ",")
 			}
@@ -101,6 +102,9 @@ func refuseUnknown(set map[string]string) error {
 	known := []string{"REELKEEPER_DEVSERVER"} // of `dev`, which hands its environment on
 	for _, s := range settings(&Config{}) {
 		known = append(known, s.name)
+		if s.secret {
+			known = append(known, s.name+fileSuffix)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {

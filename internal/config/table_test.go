@@ -38,6 +38,21 @@ func TestTheReadmeHasTheTableOfSettings(t *testing.T) {
 	}
 }
 
+func TestTheReadmeNamesTheSecretsThatMayBeInAFile(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(b), "A secret may be in a file instead")
+	line, _, _ := strings.Cut(after, "\n")
+	for _, name := range Secrets() {
+		if !found || !strings.Contains(line, "`"+name+"`") {
+			t.Errorf("the README does not say that %s may be in a file", name)
+		}
+	}
+}
+
 func TestEverySettingSaysWhatItMeans(t *testing.T) {
 	t.Parallel()
 	for _, s := range settings(&Config{}) {

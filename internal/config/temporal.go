@@ -27,8 +27,13 @@ const (
 // TemporalOptions reads Temporal's own settings, TEMPORAL_* variables over a TOML
 // profile, as every Temporal tool does. Address and namespace default to
 // 127.0.0.1:7233 and "default". The options carry our data converter; logger and
-// metrics are left to the caller. Errors name the variable at fault.
+// metrics are left to the caller. TEMPORAL_API_KEY_FILE names a file with the key.
+// Errors name the variable at fault.
 func TemporalOptions(environ map[string]string) (client.Options, error) {
+	environ, err := withFiles(environ, temporalAPIKey)
+	if err != nil {
+		return client.Options{}, err
+	}
 	lookup := environment(environ)
 	for _, name := range []string{temporalTLS, temporalVerifyOff} {
 		if v := strings.ToLower(environ[name]); !slices.Contains([]string{"", "1", "0", "true", "false"}, v) {

@@ -1,0 +1,38 @@
+package deploy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/internal/config"
+)
+
+// What Kubernetes makes of the manifests is tested in deploy/strict, by its own types.
+func TestTheSettingsOfAClusterAreValid(t *testing.T) {
+	t.Parallel()
+	environ := map[string]string{}
+	for _, name := range []string{"base/settings.env", "overlays/production/settings.env"} {
+		for line := range strings.Lines(read(t, "deploy/kubernetes/"+name)) {
+			if variable, value, is := strings.Cut(strings.TrimSpace(line), "="); is && !strings.HasPrefix(line, "#") {
+				environ[variable] = value
+			}
+		}
+	}
+	for variable, path := range environ {
+		if strings.HasSuffix(variable, "_FILE") {
+			assert.True(t, strings.HasPrefix(path, "/run/secrets/reelkeeper/"), variable)
+			environ[variable] = secretFile(t, strings.Repeat("s", 32))
+		}
+	}
+	for _, role := range []config.Role{config.Worker, config.Serve} {
+		_, err := config.Load(environ, role)
+		require.NoError(t, err)
+	}
+	_, err := config.TemporalOptions(environ)
+	require.NoError(t, err)
+	assert.Equal(t, "0.0.0.0:7980", environ["REELKEEPER_LISTEN"], "as the manifests' ports have it")
+	assert.Equal(t, "0.0.0.0:7981", environ["REELKEEPER_ADMIN_LISTEN"])
+}

@@ -1,0 +1,140 @@
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// run runs a script of ours with an environment of its own, and returns what it says.
+func run(t *testing.T, script string, environ ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", script)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// secretFile is a secret as Compose mounts it.
+func secretFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func TestTheScriptsAreShell(t *testing.T) {
+	t.Parallel()
+	scripts, err := filepath.Glob("*.sh")
+	require.NoError(t, err)
+	more, err := filepath.Glob("*/*.sh")
+	require.NoError(t, err)
+	require.NotEmpty(t, more)
+	for _, script := range append(scripts, more...) {
+		out, err := exec.CommandContext(t.Context(), "sh", "-n", script).CombinedOutput()
+		assert.NoError(t, err, "%s: %s", script, out)
+	}
+}
+
+func TestLiveKitStartsWithTheKeyAndTheStartersWebhook(t *testing.T) {
+	t.Parallel()
+	said := filepath.Join(t.TempDir(), "server") // instead of the server: it prints its configuration
+	require.NoError(t, os.WriteFile(said, []byte("#!/bin/sh\nprintf '# %s\\n%s' \"$LIVEKIT_KEYS\" \"$LIVEKIT_CONFIG\"\n"), 0o700))
+	out, err := run(t, "livekit/livekit.sh", "CONFIG=livekit/livekit.yaml", "LIVEKIT_API_KEY=APIkey",
+		"SECRET_FILE="+secretFile(t, "hush\n"), "SERVER="+said)
+	require.NoError(t, err, out)
+	assert.True(t, strings.HasPrefix(out, "# APIkey: hush\n"), "as livekit-server reads it")
+	var conf struct {
+		Port  int `yaml:"port"`
+		Redis struct {
+			Address string `yaml:"address"`
+		} `yaml:"redis"`
+		Webhook struct {
+			APIKey string   `yaml:"api_key"`
+			URLs   []string `yaml:"urls"`
+		} `yaml:"webhook"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(out), &conf), out)
+	assert.Equal(t, 7880, conf.Port)
+	assert.Equal(t, "redis:6379", conf.Redis.Address)
+	assert.Equal(t, "APIkey", conf.Webhook.APIKey)
+	assert.Equal(t, []string{"http://starter:7980/webhooks/livekit"}, conf.Webhook.URLs)
+}
+
+func TestLiveKitDoesNotStartWithoutASecret(t *testing.T) {
+	t.Parallel()
+	for name, environ := range map[string][]string{
+		"no key":    {"SECRET_FILE=" + secretFile(t, "hush")},
+		"no secret": {"LIVEKIT_API_KEY=APIkey", "SECRET_FILE=" + secretFile(t, "")},
+	} {
+		out, err := run(t, "livekit/livekit.sh", append(environ, "CONFIG=livekit/livekit.yaml", "SERVER=env")...)
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, name)
+		assert.Equal(t, 2, exit.ExitCode(), name)
+		assert.Contains(t, out, "secrets/livekit_api_secret", name)
+	}
+}
+
+func TestTheEgressServiceGetsItsSecretAndAPlaceToRun(t *testing.T) {
+	t.Parallel()
+	place := filepath.Join(t.TempDir(), "run")
+	out, err := run(t, "livekit/egress.sh", "SECRET_FILE="+secretFile(t, "hush\n"), "XDG_RUNTIME_DIR="+place, "SERVER=env")
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "LIVEKIT_API_SECRET=hush\n")
+	assert.DirExists(t, place)
+}
+
+func TestSecretsAreMadeOnceAndAtRandom(t *testing.T) {
+	t.Parallel()
+	place := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(place, "deploy"), 0o700))
+	script := filepath.Join(place, "deploy", "secrets.sh")
+	require.NoError(t, os.WriteFile(script, []byte(read(t, "deploy/secrets.sh")), 0o600))
+	out, err := run(t, script)
+	require.NoError(t, err, out)
+	folder, err := os.Stat(filepath.Join(place, "secrets"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o700), folder.Mode().Perm(), "its owner's alone")
+
+	first := map[string]string{}
+	secrets, err := filepath.Glob(filepath.Join(place, "secrets", "*"))
+	require.NoError(t, err)
+	for _, path := range secrets {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		first[filepath.Base(path)] = string(b)
+	}
+	assert.Len(t, first, 8)
+	for _, name := range []string{"seal_key", "postgres_password", "grafana_admin_password"} {
+		assert.Regexp(t, `^[0-9a-f]{64}\n$`, first[name], name)
+	}
+	assert.NotEqual(t, first["seal_key"], first["postgres_password"])
+	assert.Empty(t, first["livekit_api_secret"], "it is LiveKit's")
+
+	require.NoError(t, os.WriteFile(filepath.Join(place, "secrets", "notify_url"), []byte("https://hooks.example\n"), 0o600))
+	out, err = run(t, script)
+	require.NoError(t, err, out)
+	again, err := os.ReadFile(filepath.Join(place, "secrets", "seal_key"))
+	require.NoError(t, err)
+	assert.Equal(t, first["seal_key"], string(again), "a second run changes nothing")
+	kept, err := os.ReadFile(filepath.Join(place, "secrets", "notify_url"))
+	require.NoError(t, err)
+	assert.Equal(t, "https://hooks.example\n", string(kept))
+}
+
+func TestTheSchemaJobHandsItsPasswordOver(t *testing.T) {
+	t.Parallel()
+	tools := t.TempDir()
+	tool := "#!/bin/sh\necho \"$SQL_PASSWORD: $*\"\n"
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "temporal-sql-tool"), []byte(tool), 0o700))
+	out, err := run(t, "temporal-schema.sh", "PATH="+tools+":"+os.Getenv("PATH"), "SQL_PASSWORD_FILE="+secretFile(t, "hush\n"))
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "hush: --db temporal create\n")
+	assert.Contains(t, out, "hush: --db temporal_visibility update-schema --schema-dir /etc/temporal/schema/postgresql/v12/visibility/versioned\n")
+}

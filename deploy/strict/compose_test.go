@@ -1,0 +1,197 @@
+package strict_test
+
+import (
+	"context"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// root is the repository.
+const root = "../.."
+
+// composed is docker-compose.yml as Docker Compose reads it, with the settings of
+// .env.example and every profile. Its own schema refuses what it does not know.
+func composed(t *testing.T) *types.Project {
+	t.Helper()
+	env, err := dotenv.Read(filepath.Join(root, ".env.example"))
+	require.NoError(t, err)
+	p, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
+		WorkingDir:  root,
+		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(root, "docker-compose.yml")}},
+		Environment: env,
+	}, func(o *loader.Options) { o.Profiles = []string{"*"} })
+	require.NoError(t, err)
+	require.Len(t, p.Services, 12)
+	return p
+}
+
+// once are the jobs that run to their end.
+func once(s types.ServiceConfig) bool { return strings.HasPrefix(s.Restart, "on-failure") }
+
+func TestComposeTakesTheFile(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	assert.Equal(t, "reelkeeper", p.Name)
+	for name, s := range p.Services {
+		if slices.Contains(s.Profiles, "livekit") {
+			assert.Contains(t, []string{"livekit", "egress", "redis"}, name)
+		} else {
+			assert.Empty(t, s.Profiles, name)
+		}
+	}
+}
+
+func TestEveryServiceIsPinnedCheckedAndRestarted(t *testing.T) {
+	t.Parallel()
+	for name, s := range composed(t).Services {
+		if s.Build == nil {
+			assert.Regexp(t, `^[a-z/-]+:v?\d+\.\d+(\.\d+)?(-alpine)?$`, s.Image, "%s: a version, no floating one", name)
+			assert.Regexp(t, `\d+\.\d+\.\d+|^postgres:\d+\.\d+-`, s.Image, "%s: to the last digit", name)
+		}
+		if once(s) {
+			assert.Nil(t, s.HealthCheck, "%s ends", name)
+			continue
+		}
+		assert.Equal(t, "unless-stopped", s.Restart, name)
+		require.NotNil(t, s.HealthCheck, name)
+		assert.NotNil(t, s.HealthCheck.Interval, name)
+		assert.NotNil(t, s.HealthCheck.Timeout, name)
+		assert.NotNil(t, s.HealthCheck.StartPeriod, name)
+		assert.Equal(t, "CMD", s.HealthCheck.Test[0], "%s: no shell is needed", name)
+	}
+}
+
+func TestEveryServiceIsLockedUp(t *testing.T) {
+	t.Parallel()
+	for name, s := range composed(t).Services {
+		assert.NotRegexp(t, `^(0(:|$)|root)`, s.User, name)
+		assert.NotEmpty(t, s.User, "%s: whom an image runs as by itself may change", name)
+		assert.True(t, s.ReadOnly, name)
+		assert.Equal(t, []string{"ALL"}, s.CapDrop, name)
+		assert.Equal(t, []string{"no-new-privileges:true"}, s.SecurityOpt, name)
+		assert.False(t, s.Privileged, name)
+		assert.Empty(t, s.NetworkMode, name)
+		assert.NotEmpty(t, s.Networks, name)
+		if name != "egress" { // Chrome's sandbox
+			assert.Empty(t, s.CapAdd, name)
+		}
+		for _, v := range s.Volumes {
+			assert.True(t, v.ReadOnly || v.Type == types.VolumeTypeVolume || v.Target == "/out", "%s can write to %s", name, v.Source)
+			assert.NotContains(t, v.Source, "docker.sock", name)
+		}
+	}
+}
+
+func TestPortsAreOfThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	taken := map[string]string{}
+	for name, s := range composed(t).Services {
+		for _, port := range s.Ports {
+			assert.Equal(t, "127.0.0.1", port.HostIP, name)
+			where := port.Published + "/" + port.Protocol
+			assert.Empty(t, taken[where], "%s wants %s too", name, where)
+			taken[where] = name
+		}
+	}
+	assert.Equal(t, []string{
+		"3000/tcp", "7233/tcp", "7880/tcp", "7881/tcp", "7882/udp", "7980/tcp", "8233/tcp", "9090/tcp",
+	}, slices.Sorted(maps.Keys(taken)), "no admin address, no database")
+}
+
+func TestNetworksKeepApartWhatNeedNotMeet(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	members := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
+		for network := range p.Services[name].Networks {
+			members[network] = append(members[network], name)
+		}
+	}
+	assert.Equal(t, []string{"postgresql", "temporal", "temporal-schema"}, members["store"])
+	assert.Equal(t, []string{"egress", "livekit", "redis"}, members["livekit"])
+	assert.True(t, p.Networks["store"].Internal)
+	assert.True(t, p.Networks["livekit"].Internal)
+}
+
+func TestSecretsComeFromFiles(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	made := string(read(t, "deploy/secrets.sh"))
+	used := map[string]bool{}
+	for name, s := range p.Services {
+		for _, secret := range s.Secrets {
+			used[secret.Source] = true
+		}
+		for variable, value := range s.Environment {
+			if value == nil {
+				continue
+			}
+			if strings.HasSuffix(variable, "_FILE") && strings.HasPrefix(*value, "/run/secrets/") {
+				assert.True(t, slices.ContainsFunc(s.Secrets, func(c types.ServiceSecretConfig) bool { return "/run/secrets/"+c.Source == *value }),
+					"%s: %s is not mounted", name, *value)
+				continue
+			}
+			assert.NotRegexp(t, `(SECRET|PASSWORD|TOKEN|PWD|SEAL_KEY)$`, variable, "%s: a secret is in its environment", name)
+		}
+	}
+	for name, secret := range p.Secrets {
+		assert.True(t, used[name], "%s is used by nobody", name)
+		assert.Equal(t, name, filepath.Base(secret.File))
+		assert.Regexp(t, `(?m)^for name in .*\b`+name+`\b`, made, "deploy/secrets.sh does not make it")
+	}
+}
+
+func TestOursHaveTheTimeToStop(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	for _, name := range []string{"worker", "starter"} {
+		assert.GreaterOrEqual(t, time.Duration(*p.Services[name].StopGracePeriod), stopping, name)
+	}
+}
+
+// What Compose leaves of the line is run, with a server that says what it was given.
+func TestTemporalGetsThePasswordOfItsFile(t *testing.T) {
+	t.Parallel()
+	entrypoint := composed(t).Services["temporal"].Entrypoint
+	require.Len(t, entrypoint, 3)
+	file := filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(file, []byte("hush\n"), 0o600))
+	line := strings.ReplaceAll(entrypoint[2], "/run/secrets/postgres_password", file)
+	require.NotEqual(t, entrypoint[2], line)
+	line = strings.ReplaceAll(line, "/etc/temporal/entrypoint.sh", "env")
+	out, err := exec.CommandContext(t.Context(), entrypoint[0], entrypoint[1], line).CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "POSTGRES_PWD=hush\n")
+}
+
+func TestWhatIsMountedIsThere(t *testing.T) {
+	t.Parallel()
+	for name, s := range composed(t).Services {
+		for _, v := range s.Volumes {
+			if v.Type == types.VolumeTypeBind && v.Target != "/out" {
+				_, err := os.Stat(v.Source)
+				assert.NoError(t, err, name)
+			}
+		}
+	}
+}
+
+// read is a file of the repository.
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, name))
+	require.NoError(t, err)
+	return b
+}

@@ -1,0 +1,141 @@
+package strict_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// overlays are all that can be applied as they are, once their settings are right.
+var overlays = []string{"production", "keda", "cloud-api-key", "cloud-mtls", "worker-controller"}
+
+// object is one that kustomize made, decoded into its own type.
+type object struct {
+	kind, name, namespace string
+	is                    any
+}
+
+// render is what `kubectl apply --kustomize` would send, each object strictly decoded.
+func render(t *testing.T, overlay string) []object {
+	t.Helper()
+	k := krusty.MakeKustomizer(krusty.MakeDefaultOptions())
+	made, err := k.Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy", "kubernetes", "overlays", overlay))
+	require.NoError(t, err, overlay)
+	require.NotZero(t, made.Size())
+	var all []object
+	for _, r := range made.Resources() {
+		text, err := r.AsYAML()
+		require.NoError(t, err)
+		o := object{kind: r.GetKind(), name: r.GetName(), namespace: r.GetNamespace(), is: typeOf(t, r.GetApiVersion(), r.GetKind())}
+		decode(t, overlay+": "+o.kind+" "+o.name, text, o.is)
+		all = append(all, o)
+	}
+	return all
+}
+
+// decode reads an object as Kubernetes' API does where it is asked to be strict:
+// unknown and doubled keys are errors, and so are keys in other letters.
+func decode(t *testing.T, what string, text []byte, into any) {
+	t.Helper()
+	raw, err := yaml.YAMLToJSONStrict(text)
+	require.NoError(t, err, what)
+	wrong, err := kjson.UnmarshalStrict(raw, into)
+	require.NoError(t, err, what)
+	require.Empty(t, wrong, what)
+}
+
+// of are the objects of one type, by name.
+func of[T any](objects []object) map[string]*T {
+	found := map[string]*T{}
+	for _, o := range objects {
+		if is, ok := o.is.(*T); ok {
+			found[o.name] = is
+		}
+	}
+	return found
+}
+
+// settings are the variables of the README's table, which a test of the settings holds
+// to their struct, and those of Temporal's that the docs name.
+func settings(t *testing.T) []string {
+	t.Helper()
+	_, table, found := strings.Cut(string(read(t, "README.md")), "<!-- settings -->")
+	require.True(t, found)
+	var names []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` ").FindAllStringSubmatch(table, -1) {
+		names = append(names, m[1])
+	}
+	require.Greater(t, len(names), 40)
+	return append(names, "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY",
+		"TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH")
+}
+
+func TestEveryOverlayIsMadeOfKnownObjects(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range overlays {
+		seen := map[string]bool{}
+		for _, o := range render(t, overlay) {
+			assert.Equal(t, "reelkeeper", o.namespace, "%s: %s %s", overlay, o.kind, o.name)
+			assert.False(t, seen[o.kind+o.name], "%s: %s %s twice", overlay, o.kind, o.name)
+			seen[o.kind+o.name] = true
+		}
+	}
+}
+
+func TestEveryOverlayIsListed(t *testing.T) {
+	t.Parallel()
+	folders, err := filepath.Glob(filepath.Join(root, "deploy", "kubernetes", "overlays", "*"))
+	require.NoError(t, err)
+	var names []string
+	for _, f := range folders {
+		names = append(names, filepath.Base(f))
+	}
+	assert.ElementsMatch(t, overlays, names)
+}
+
+func TestEverySettingInAClusterIsKnown(t *testing.T) {
+	t.Parallel()
+	known := settings(t)
+	for _, overlay := range overlays {
+		maps := of[corev1.ConfigMap](render(t, overlay))
+		require.Len(t, maps, 1, overlay)
+		for _, m := range maps {
+			for name, value := range m.Data {
+				assert.NotEmpty(t, value, "%s: %s", overlay, name)
+				if bare, isFile := strings.CutSuffix(name, "_FILE"); isFile {
+					assert.Contains(t, known, bare, overlay)
+					assert.True(t, strings.HasPrefix(value, "/run/secrets/reelkeeper/"), "%s: %s", overlay, name)
+					continue
+				}
+				assert.Contains(t, known, name, overlay)
+				assert.False(t, slices.Contains([]string{"LIVEKIT_API_SECRET", "REELKEEPER_SEAL_KEY", "TEMPORAL_API_KEY"}, name), "%s: %s is a secret", overlay, name)
+			}
+		}
+	}
+}
+
+func TestTheSecretHasWhatIsReadOfIt(t *testing.T) {
+	t.Parallel()
+	var secret corev1.Secret
+	decode(t, "secret.example.yaml", read(t, "deploy/kubernetes/secret.example.yaml"), &secret)
+	for key, value := range secret.StringData {
+		assert.Empty(t, value, "%s: an example holds no secret", key)
+	}
+	for _, m := range of[corev1.ConfigMap](render(t, "production")) {
+		for name, value := range m.Data {
+			if strings.HasSuffix(name, "_FILE") {
+				assert.Contains(t, secret.StringData, filepath.Base(value), name)
+			}
+		}
+	}
+}

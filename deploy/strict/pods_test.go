@@ -1,0 +1,167 @@
+package strict_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// stopping is how long a worker or a starter takes to stop at most: its part 20 s, and
+// its admin address 20 s more (shutdownGrace in app).
+const stopping = 40 * time.Second
+
+// pods are the pod templates of an overlay, by the name of what makes them.
+func pods(objects []object) map[string]corev1.PodTemplateSpec {
+	all := map[string]corev1.PodTemplateSpec{}
+	for name, d := range of[appsv1.Deployment](objects) {
+		all[name] = d.Spec.Template
+	}
+	for name, d := range of[workerDeployment](objects) {
+		all[name] = d.Spec.Template
+	}
+	return all
+}
+
+// everyPod runs a check over worker and starter of every overlay.
+func everyPod(t *testing.T, check func(t *testing.T, name string, objects []object, pod corev1.PodTemplateSpec)) {
+	t.Helper()
+	for _, overlay := range overlays {
+		objects := render(t, overlay)
+		all := pods(objects)
+		require.Len(t, all, 2, overlay)
+		for _, name := range []string{"reelkeeper-worker", "reelkeeper-starter"} {
+			require.Contains(t, all, name, overlay)
+			check(t, overlay+": "+name, objects, all[name])
+		}
+	}
+}
+
+func TestPodsKeepToTheRestrictedProfile(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, _ []object, pod corev1.PodTemplateSpec) {
+		assert.False(t, *pod.Spec.AutomountServiceAccountToken, name)
+		assert.True(t, *pod.Spec.SecurityContext.RunAsNonRoot, name)
+		assert.Equal(t, int64(10001), *pod.Spec.SecurityContext.RunAsUser, "%s: the Dockerfile's user", name)
+		assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.Spec.SecurityContext.SeccompProfile.Type, name)
+		require.Len(t, pod.Spec.Containers, 1, name)
+		c := pod.Spec.Containers[0]
+		assert.False(t, *c.SecurityContext.AllowPrivilegeEscalation, name)
+		assert.True(t, *c.SecurityContext.ReadOnlyRootFilesystem, name)
+		assert.Equal(t, &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}, c.SecurityContext.Capabilities, name)
+		for _, v := range pod.Spec.Volumes {
+			require.NotNil(t, v.Secret, "%s: %s", name, v.Name)
+			assert.Equal(t, int32(0o440), *v.Secret.DefaultMode, name)
+		}
+	})
+}
+
+func TestPodsArePinnedBoundedAndSpread(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, _ []object, pod corev1.PodTemplateSpec) {
+		c := pod.Spec.Containers[0]
+		assert.Regexp(t, `^registry\.example\.com/reelkeeper:\d+\.\d+\.\d+$`, c.Image, name)
+		assert.NotZero(t, c.Resources.Requests.Cpu().MilliValue(), name)
+		assert.NotZero(t, c.Resources.Requests.Memory().Value(), name)
+		assert.NotZero(t, c.Resources.Limits.Memory().Value(), name)
+		assert.Len(t, pod.Spec.TopologySpreadConstraints, 2, name)
+		for _, s := range pod.Spec.TopologySpreadConstraints {
+			assert.True(t, selects(t, s.LabelSelector, pod), name)
+		}
+	})
+}
+
+func TestPodsTakeTheSettingsAndTheSecrets(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, objects []object, pod corev1.PodTemplateSpec) {
+		c := pod.Spec.Containers[0]
+		require.Len(t, c.EnvFrom, 1, name)
+		assert.Contains(t, of[corev1.ConfigMap](objects), c.EnvFrom[0].ConfigMapRef.Name, name)
+		assert.Contains(t, of[corev1.ServiceAccount](objects), pod.Spec.ServiceAccountName, name)
+		require.NotEmpty(t, c.VolumeMounts, name)
+		assert.Equal(t, "/run/secrets/reelkeeper", c.VolumeMounts[0].MountPath, name)
+		for _, m := range c.VolumeMounts {
+			assert.True(t, m.ReadOnly, name)
+		}
+	})
+}
+
+func TestProbesAskWhatListens(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, _ []object, pod corev1.PodTemplateSpec) {
+		c := pod.Spec.Containers[0]
+		listens := map[string]int32{}
+		for _, p := range c.Ports {
+			listens[p.Name] = p.ContainerPort
+		}
+		assert.Equal(t, int32(7981), listens["admin"], name)
+		for path, probe := range map[string]*corev1.Probe{"/healthz": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
+			require.NotNil(t, probe, name)
+			assert.Equal(t, path, probe.HTTPGet.Path, name)
+			assert.Contains(t, listens, probe.HTTPGet.Port.StrVal, name)
+		}
+		require.NotNil(t, c.StartupProbe, name)
+		assert.Equal(t, c.LivenessProbe.HTTPGet, c.StartupProbe.HTTPGet, "%s: a process that waits for Temporal has begun", name)
+	})
+}
+
+func TestPodsHaveTheTimeToStop(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, _ []object, pod corev1.PodTemplateSpec) {
+		need := stopping
+		if l := pod.Spec.Containers[0].Lifecycle; l != nil {
+			need += time.Duration(l.PreStop.Sleep.Seconds) * time.Second
+		}
+		assert.GreaterOrEqual(t, time.Duration(*pod.Spec.TerminationGracePeriodSeconds)*time.Second, need, name)
+	})
+}
+
+func TestADisruptionLeavesOneOfEach(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, objects []object, pod corev1.PodTemplateSpec) {
+		budgets := 0
+		for _, b := range of[policyv1.PodDisruptionBudget](objects) {
+			if selects(t, b.Spec.Selector, pod) {
+				budgets++
+				assert.Equal(t, intstr.FromInt32(1), *b.Spec.MaxUnavailable, name)
+			}
+		}
+		assert.Equal(t, 1, budgets, name)
+	})
+}
+
+func TestOnlyOneDecidesHowManyRun(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range overlays {
+		objects := render(t, overlay)
+		scaled := map[string]bool{}
+		for _, h := range of[autoscalingv2.HorizontalPodAutoscaler](objects) {
+			assert.GreaterOrEqual(t, *h.Spec.MinReplicas, int32(2), overlay)
+			scaled[h.Spec.ScaleTargetRef.Name] = true
+		}
+		for _, k := range of[scaledObject](objects) {
+			assert.GreaterOrEqual(t, k.Spec.MinReplicaCount, int32(2), overlay)
+			scaled[k.Spec.ScaleTargetRef.Name] = true
+		}
+		for name, d := range of[appsv1.Deployment](objects) {
+			assert.Equal(t, scaled[name], d.Spec.Replicas == nil, "%s: %s", overlay, name)
+			assert.Equal(t, 0, d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue(), "%s: %s", overlay, name)
+		}
+	}
+}
+
+// selects is whether a selector takes the pods of a template.
+func selects(t *testing.T, s *metav1.LabelSelector, pod corev1.PodTemplateSpec) bool {
+	t.Helper()
+	selector, err := metav1.LabelSelectorAsSelector(s)
+	require.NoError(t, err)
+	return !selector.Empty() && selector.Matches(labels.Set(pod.Labels))
+}

@@ -1,0 +1,158 @@
+package strict_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "write the PrometheusRule anew from alerts.yml")
+
+const rulesFile = "deploy/kubernetes/components/monitoring/rules.yaml"
+
+func TestTheOperatorHasTheRulesOfPrometheus(t *testing.T) {
+	t.Parallel()
+	var spec monitoringv1.PrometheusRuleSpec
+	decode(t, "alerts.yml", read(t, "deploy/prometheus/alerts.yml"), &spec)
+	require.NotEmpty(t, spec.Groups)
+	if *update {
+		text, err := yaml.Marshal(map[string]any{
+			"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule",
+			"metadata": map[string]any{"name": "reelkeeper", "labels": map[string]string{"app.kubernetes.io/name": "reelkeeper"}},
+			"spec":     spec,
+		})
+		require.NoError(t, err)
+		head := "# The rules of deploy/prometheus/alerts.yml, written by a test in deploy/strict:\n#\n#   go test . -run TheOperator -update\n"
+		require.NoError(t, os.WriteFile(filepath.Join(root, rulesFile), append([]byte(head), text...), 0o600))
+	}
+	rule := of[monitoringv1.PrometheusRule](render(t, "production"))["reelkeeper"]
+	require.NotNil(t, rule)
+	assert.Equal(t, spec, rule.Spec, "go test . -run TheOperator -update")
+}
+
+func TestTheOperatorScrapesBothAndAlertsKnowThem(t *testing.T) {
+	t.Parallel()
+	objects := render(t, "production")
+	monitor := of[monitoringv1.ServiceMonitor](objects)["reelkeeper"]
+	service := of[corev1.Service](objects)["reelkeeper-metrics"]
+	require.NotNil(t, monitor)
+	require.NotNil(t, service)
+	for key, value := range monitor.Spec.Selector.MatchLabels {
+		assert.Equal(t, value, service.Labels[key], key)
+	}
+	require.Len(t, monitor.Spec.Endpoints, 1)
+	assert.Equal(t, service.Spec.Ports[0].Name, monitor.Spec.Endpoints[0].Port)
+	for name, pod := range pods(objects) {
+		for key, value := range service.Spec.Selector {
+			assert.Equal(t, value, pod.Labels[key], name)
+		}
+	}
+	starter := of[corev1.Service](objects)["reelkeeper-starter"]
+	require.Len(t, starter.Spec.Ports, 1, "the admin address is for monitoring alone")
+	assert.Equal(t, "http", starter.Spec.Ports[0].TargetPort.StrVal)
+	assert.Equal(t, "starter", starter.Spec.Selector["app.kubernetes.io/component"])
+}
+
+func TestNothingIsReachedThatIsNotNamed(t *testing.T) {
+	t.Parallel()
+	policies := of[networkingv1.NetworkPolicy](render(t, "production"))
+	require.Len(t, policies, 4)
+	nothing := policies["reelkeeper-nothing"]
+	assert.ElementsMatch(t, []networkingv1.PolicyType{"Ingress", "Egress"}, nothing.Spec.PolicyTypes)
+	assert.Empty(t, nothing.Spec.Ingress)
+	assert.Empty(t, nothing.Spec.Egress)
+	ports := map[int]bool{}
+	for name, p := range policies {
+		assert.Equal(t, "reelkeeper", p.Spec.PodSelector.MatchLabels["app.kubernetes.io/name"], name)
+		for _, rule := range p.Spec.Egress {
+			require.NotEmpty(t, rule.To, "%s: to everywhere", name)
+			for _, to := range rule.To {
+				if to.PodSelector != nil {
+					assert.Empty(t, to.PodSelector.MatchLabels, "%s: kustomize puts our label here", name)
+				}
+			}
+			for _, port := range rule.Ports {
+				ports[port.Port.IntValue()] = true
+			}
+		}
+	}
+	assert.Equal(t, map[int]bool{53: true, 443: true, 7233: true, 7880: true}, ports)
+	metrics := policies["reelkeeper-metrics"].Spec.Ingress
+	require.Len(t, metrics, 1)
+	assert.Len(t, metrics[0].From, 1, "monitoring alone")
+	assert.Equal(t, "admin", metrics[0].Ports[0].Port.StrVal)
+}
+
+func TestKEDAWatchesTheQueueOfTheSettings(t *testing.T) {
+	t.Parallel()
+	objects := render(t, "keda")
+	scaled := of[scaledObject](objects)["reelkeeper-worker"]
+	require.NotNil(t, scaled)
+	assert.Contains(t, of[appsv1.Deployment](objects), scaled.Spec.ScaleTargetRef.Name)
+	require.Len(t, scaled.Spec.Triggers, 1)
+	trigger := scaled.Spec.Triggers[0]
+	assert.Equal(t, "temporal", trigger.Type)
+	assert.Equal(t, "egress", trigger.Metadata["taskQueue"])
+	// KEDA takes what it does not know for nothing: these are of its Temporal scaler's documentation.
+	documented := []string{"endpointFromEnv", "namespace", "queueTypes", "targetQueueSize", "taskQueue"}
+	assert.Equal(t, documented, slices.Sorted(maps.Keys(trigger.Metadata)))
+	for _, m := range of[corev1.ConfigMap](objects) {
+		assert.Equal(t, m.Data["TEMPORAL_NAMESPACE"], trigger.Metadata["namespace"])
+		assert.Contains(t, m.Data, trigger.Metadata["endpointFromEnv"])
+	}
+}
+
+func TestTheWorkerControllerRunsTheBasesWorker(t *testing.T) {
+	t.Parallel()
+	base := of[appsv1.Deployment](render(t, "production"))["reelkeeper-worker"]
+	objects := render(t, "worker-controller")
+	assert.NotContains(t, of[appsv1.Deployment](objects), "reelkeeper-worker", "two would poll")
+	worker := of[workerDeployment](objects)["reelkeeper-worker"]
+	require.NotNil(t, worker)
+	assert.Equal(t, base.Spec.Template, worker.Spec.Template)
+	assert.Equal(t, base.Spec.Replicas, worker.Spec.Replicas)
+	conn := of[connection](objects)[worker.Spec.WorkerOptions.ConnectionRef.Name]
+	require.NotNil(t, conn)
+	for _, m := range of[corev1.ConfigMap](objects) {
+		assert.Equal(t, m.Data["TEMPORAL_ADDRESS"], conn.Spec.HostPort)
+		assert.Equal(t, m.Data["TEMPORAL_NAMESPACE"], worker.Spec.WorkerOptions.TemporalNamespace)
+	}
+	last := 0
+	for _, step := range worker.Spec.Rollout.Steps {
+		assert.Greater(t, step.RampPercentage, last)
+		last = step.RampPercentage
+	}
+	assert.Less(t, last, 100)
+}
+
+func TestTemporalCloudIsReachedWithItsCredentials(t *testing.T) {
+	t.Parallel()
+	for overlay, want := range map[string][]string{
+		"cloud-api-key": {"TEMPORAL_API_KEY_FILE"},
+		"cloud-mtls":    {"TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH"},
+	} {
+		objects := render(t, overlay)
+		for _, m := range of[corev1.ConfigMap](objects) {
+			for _, name := range want {
+				for pod, template := range pods(objects) {
+					mounted := false
+					for _, mount := range template.Spec.Containers[0].VolumeMounts {
+						mounted = mounted || filepath.Dir(m.Data[name]) == mount.MountPath
+					}
+					assert.True(t, mounted, "%s: %s: nothing is mounted for %s", overlay, pod, name)
+				}
+			}
+		}
+	}
+}

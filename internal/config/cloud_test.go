@@ -1,0 +1,293 @@
+package config
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"maps"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// authority is one that signs certificates, as Temporal Cloud's and an account's own do.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	key := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return authority{cert, key, pool}
+}
+
+// issue makes a certificate for a name, and returns the paths of it and of its key.
+func (a authority) issue(t *testing.T, name string) (cert, key string) {
+	t.Helper()
+	own := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &own.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemFile(t, "CERTIFICATE", der), pemFile(t, "PRIVATE KEY", private)
+}
+
+func pemFile(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// seen is what a call brought along.
+type seen struct {
+	method, authorization, namespace string
+}
+
+// cloud is a gRPC server that answers as much as a client asks when it connects, over
+// TLS where it has credentials.
+type cloud struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	address string
+	calls   chan seen
+}
+
+func (*cloud) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+	return &workflowservice.GetSystemInfoResponse{}, nil
+}
+
+func (*cloud) DescribeNamespace(context.Context, *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
+	return &workflowservice.DescribeNamespaceResponse{}, nil
+}
+
+// note keeps what each call brought.
+func (c *cloud) note(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	s := seen{method: filepath.Base(info.FullMethod), authorization: strings.Join(md["authorization"], ","), namespace: strings.Join(md["temporal-namespace"], ",")}
+	select {
+	case c.calls <- s:
+	default:
+		return nil, status.Error(codes.ResourceExhausted, "more calls than a test looks at")
+	}
+	return handle(ctx, req)
+}
+
+// serve runs one until the test ends.
+func serve(t *testing.T, options ...grpc.ServerOption) *cloud {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cloud{address: l.Addr().String(), calls: make(chan seen, 16)}
+	s := grpc.NewServer(append(options, grpc.UnaryInterceptor(c.note))...)
+	workflowservice.RegisterWorkflowServiceServer(s, c)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Stop(); <-done })
+	return c
+}
+
+// serveTLS asks for a certificate of the clients' authority, if there is one.
+func serveTLS(t *testing.T, own authority, clients *authority) *cloud {
+	t.Helper()
+	cert, key := own.issue(t, "cloud.example")
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if clients != nil {
+		conf.ClientCAs, conf.ClientAuth = clients.pool, tls.RequireAndVerifyClientCert
+	}
+	return serve(t, grpc.Creds(credentials.NewTLS(conf)))
+}
+
+// ask connects by the settings, and asks for the namespace.
+func ask(t *testing.T, environ map[string]string) error {
+	t.Helper()
+	environ = maps.Clone(environ)
+	if environ["TEMPORAL_CONFIG_FILE"] == "" {
+		environ["TEMPORAL_CONFIG_FILE"] = file(t, "")
+	}
+	opts, err := TemporalOptions(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	temporal, err := client.DialContext(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	_, err = temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: opts.Namespace})
+	return err
+}
+
+// trusting are the settings by which a server of the authority is known.
+func (c *cloud) trusting(t *testing.T, own authority) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"TEMPORAL_ADDRESS": c.address, "TEMPORAL_NAMESPACE": "recordings.a1b2c", "TEMPORAL_TLS_SERVER_NAME": "cloud.example",
+		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": pemFile(t, "CERTIFICATE", own.cert.Raw),
+	}
+}
+
+func (c *cloud) described(t *testing.T) seen {
+	t.Helper()
+	for len(c.calls) > 0 {
+		if s := <-c.calls; s.method == "DescribeNamespace" {
+			return s
+		}
+	}
+	t.Fatal("nobody asked")
+	return seen{}
+}
+
+func TestAnAPIKeyReachesTemporalOverTLS(t *testing.T) {
+	t.Parallel()
+	own := newAuthority(t)
+	for name, give := range map[string]func(t *testing.T, environ map[string]string){
+		"by variable": func(_ *testing.T, environ map[string]string) { environ["TEMPORAL_API_KEY"] = "hunter2" },
+		"by file": func(t *testing.T, environ map[string]string) {
+			environ["TEMPORAL_API_KEY_FILE"] = secretFile(t, "hunter2\n")
+		},
+		"by profile": func(t *testing.T, environ map[string]string) {
+			environ["TEMPORAL_CONFIG_FILE"] = file(t, "[profile.default]\napi_key = \"hunter2\"\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := serveTLS(t, own, nil)
+			environ := c.trusting(t, own)
+			give(t, environ)
+			if err := ask(t, environ); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.described(t); got.authorization != "Bearer hunter2" || got.namespace != "recordings.a1b2c" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestAnAPIKeyIsNotSentInTheClear(t *testing.T) {
+	t.Parallel()
+	c := serve(t)
+	err := ask(t, map[string]string{"TEMPORAL_ADDRESS": c.address, "TEMPORAL_API_KEY": "hunter2"})
+	if err == nil || len(c.calls) > 0 {
+		t.Errorf("got %v after %d calls", err, len(c.calls))
+	}
+	if err != nil && strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error shows the key: %v", err)
+	}
+}
+
+func TestAClientsCertificateReachesTemporal(t *testing.T) {
+	t.Parallel()
+	own, account := newAuthority(t), newAuthority(t)
+	c := serveTLS(t, own, &account)
+	cert, key := account.issue(t, "reelkeeper")
+	environ := c.trusting(t, own)
+	environ["TEMPORAL_TLS_CLIENT_CERT_PATH"], environ["TEMPORAL_TLS_CLIENT_KEY_PATH"] = cert, key
+	if err := ask(t, environ); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.described(t); got.authorization != "" || got.namespace != "recordings.a1b2c" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestWithoutTheRightCertificatesTemporalIsNotReached(t *testing.T) {
+	t.Parallel()
+	own, account, other := newAuthority(t), newAuthority(t), newAuthority(t)
+	cert, key := account.issue(t, "reelkeeper")
+	strange, strangeKey := other.issue(t, "reelkeeper")
+	for name, change := range map[string]map[string]string{
+		"no certificate":                {"TEMPORAL_TLS_CLIENT_CERT_PATH": "", "TEMPORAL_TLS_CLIENT_KEY_PATH": ""},
+		"one of another authority":      {"TEMPORAL_TLS_CLIENT_CERT_PATH": strange, "TEMPORAL_TLS_CLIENT_KEY_PATH": strangeKey},
+		"a server of another authority": {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": pemFile(t, "CERTIFICATE", other.cert.Raw)},
+		"a server of another name":      {"TEMPORAL_TLS_SERVER_NAME": "else.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := serveTLS(t, own, &account)
+			environ := c.trusting(t, own)
+			environ["TEMPORAL_TLS_CLIENT_CERT_PATH"], environ["TEMPORAL_TLS_CLIENT_KEY_PATH"] = cert, key
+			maps.Copy(environ, change)
+			if err := ask(t, environ); err == nil || len(c.calls) > 0 {
+				t.Errorf("got %v after %d calls", err, len(c.calls))
+			}
+		})
+	}
+}
+
+func TestCredentialsThatCannotBeReadAreNamed(t *testing.T) {
+	t.Parallel()
+	cert, key := newAuthority(t).issue(t, "reelkeeper")
+	for name, environ := range map[string]map[string]string{
+		"no certificate there": {"TEMPORAL_TLS_CLIENT_CERT_PATH": "/nowhere.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH": key},
+		"no key there":         {"TEMPORAL_TLS_CLIENT_CERT_PATH": cert, "TEMPORAL_TLS_CLIENT_KEY_PATH": "/nowhere.pem"},
+		"no authority there":   {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/nowhere.pem"},
+	} {
+		environ["TEMPORAL_CONFIG_FILE"] = file(t, "")
+		_, err := TemporalOptions(environ)
+		if err == nil || !slices.Contains(strings.Split(err.Error(), ": "), "TEMPORAL_TLS") || !strings.Contains(err.Error(), "/nowhere.pem") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"maps"
+	"os"
+	"strings"
+)
+
+const (
+	fileSuffix     = "_FILE"
+	temporalAPIKey = "TEMPORAL_API_KEY"
+)
+
+// Secrets are the variables NAME whose value may be in the file that NAME_FILE names:
+// our own secrets, and Temporal's API key, which Temporal's settings take from the
+// environment or a profile alone.
+func Secrets() []string { return append(ourSecrets(), temporalAPIKey) }
+
+func ourSecrets() []string {
+	var names []string
+	for _, s := range settings(&Config{}) {
+		if s.secret {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+// withFiles puts the content of the file that NAME_FILE names in the place of each
+// secret, without the space around it. An empty file leaves the secret unset, as an
+// empty variable does, so that a file can be mounted whether or not it is used. Errors
+// name the variable, and show nothing of the content.
+func withFiles(environ map[string]string, secrets ...string) (map[string]string, error) {
+	merged := maps.Clone(environ)
+	for _, name := range secrets {
+		path := strings.TrimSpace(environ[name+fileSuffix])
+		delete(merged, name+fileSuffix)
+		if path == "" {
+			continue
+		}
+		if strings.TrimSpace(environ[name]) != "" {
+			return nil, invalid(name+fileSuffix, "is set, and %s is set as well: want one of the two", name)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, invalid(name+fileSuffix, "%s", err.Error())
+		}
+		merged[name] = strings.TrimSpace(string(content))
+	}
+	return merged, nil
+}

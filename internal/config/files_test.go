@@ -1,0 +1,121 @@
+package config
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// secretFile writes what a secret's file holds, and returns its path.
+func secretFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTheSecretsAreThoseThatMayBeInAFile(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REELKEEPER_CODEC_TOKEN", "REELKEEPER_NOTIFY_URL",
+		"REELKEEPER_PREVIOUS_SECRETS", "REELKEEPER_SEAL_KEY", "TEMPORAL_API_KEY",
+	}
+	if got := slices.Sorted(slices.Values(Secrets())); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestASecretsFileIsReadAsItsVariable(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		content string
+		get     func(Config) string
+		want    string
+	}{
+		"LIVEKIT_API_SECRET":          {" hush\n", func(c Config) string { return c.LiveKit.APISecret }, "hush"},
+		"LIVEKIT_KEYS":                {"APIa: x\nAPIb: y\n", func(c Config) string { return c.LiveKit.Keys["APIb"] }, "y"},
+		"REELKEEPER_CODEC_TOKEN":      {"sesame\r\n", func(c Config) string { return c.Payloads.CodecToken }, "sesame"},
+		"REELKEEPER_NOTIFY_URL":       {"https://hooks.example/x\n", func(c Config) string { return c.Announce.NotifyURL }, "https://hooks.example/x"},
+		"REELKEEPER_PREVIOUS_SECRETS": {"a, b\n", func(c Config) string { return c.Sealing.PreviousSecrets[1] }, "b"},
+		"REELKEEPER_SEAL_KEY":         {"key", func(c Config) string { return c.Sealing.Key }, "key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			environ := with(name+"_FILE", secretFile(t, tc.content))
+			delete(environ, name)
+			c, err := Load(environ, Serve)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tc.get(c); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAnEmptyFileLeavesASecretUnset(t *testing.T) {
+	t.Parallel()
+	environ := least()
+	environ["REELKEEPER_SEAL_KEY_FILE"] = secretFile(t, "\n")
+	environ["LIVEKIT_KEYS_FILE"] = " "
+	c, err := Load(environ, Serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Sealing.Key != "" || c.LiveKit.Keys != nil {
+		t.Errorf("got %+v and %+v", c.Sealing, c.LiveKit)
+	}
+	delete(environ, "LIVEKIT_API_SECRET")
+	environ["LIVEKIT_API_SECRET_FILE"] = secretFile(t, "")
+	_, err = Load(environ, Serve)
+	wantInvalid(t, err, "LIVEKIT_API_SECRET", "is not set, and the starter's `serve` needs it")
+}
+
+func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		variable, value string
+		message         string
+	}{
+		"both are set":       {"LIVEKIT_API_SECRET_FILE", secretFile(t, "hunter2"), "is set, and LIVEKIT_API_SECRET is set as well: want one of the two"},
+		"it is not there":    {"REELKEEPER_SEAL_KEY_FILE", "/nowhere/seal", "open /nowhere/seal: no such file or directory"},
+		"it is a folder":     {"REELKEEPER_CODEC_TOKEN_FILE", "/", "read /: is a directory"},
+		"it is of no secret": {"REELKEEPER_ANNOUNCE_FOR_FILE", "/x", "is no setting; did you mean REELKEEPER_ANNOUNCE_FOR?"},
+		"a typing error":     {"REELKEEPER_SEAL_KEYS_FILE", "/x", "is no setting; did you mean REELKEEPER_SEAL_KEY_FILE?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Load(with(tc.variable, tc.value), Worker)
+			wantInvalid(t, err, tc.variable, tc.message)
+		})
+	}
+	t.Run("its content is wrong", func(t *testing.T) {
+		t.Parallel()
+		_, err := Load(with("LIVEKIT_KEYS_FILE", secretFile(t, "hunter2")), Worker)
+		wantInvalid(t, err, "LIVEKIT_KEYS", "want `key: secret` pairs, by line or comma, each with a space after its colon")
+	})
+}
+
+func TestTemporalsAPIKeyMayBeInAFile(t *testing.T) {
+	t.Parallel()
+	environ := map[string]string{"TEMPORAL_CONFIG_FILE": file(t, ""), "TEMPORAL_API_KEY_FILE": secretFile(t, "hunter2\n")}
+	before := maps.Clone(environ)
+	opts, err := TemporalOptions(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opts.Credentials == nil {
+		t.Error("there are no credentials")
+	}
+	if !maps.Equal(before, environ) {
+		t.Errorf("the caller's environment became %v", environ)
+	}
+	environ["TEMPORAL_API_KEY"] = "hunter3"
+	_, err = TemporalOptions(environ)
+	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is set, and TEMPORAL_API_KEY is set as well: want one of the two")
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Builds what a release consists of: `sh release.sh v0.1.0` makes dist/ with an archive of worker and starter for
+# each platform, and SHA256SUMS. The same commit and the same Go give the same bytes, wherever it runs.
+#   PLATFORMS="linux/amd64" builds fewer; OUT=DIR puts them elsewhere.
+set -eu
+cd "$(dirname "$0")"
+
+version=${1:-}
+case $version in
+v[0-9]*.[0-9]*.[0-9]*) ;;
+*)
+	echo "release.sh: want a version such as v0.1.0, got \"$version\"" >&2
+	exit 2
+	;;
+esac
+out=${OUT:-dist}
+commit=$(git rev-parse HEAD)
+date=$(git show -s --format=%ct HEAD)
+if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+	echo 'release.sh: the working tree has changes; a release is made of a commit' >&2
+	exit 1
+fi
+
+rm -rf "$out"
+mkdir -p "$out"
+app=github.com/reelkeeper/reelkeeper/app
+for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
+	name=reelkeeper-$version-$(echo "$platform" | tr / -)
+	echo "$name" >&2
+	mkdir "$out/$name"
+	CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} GOAMD64=v1 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -buildid= -X $app.release=$version -X $app.commit=$commit" -o "$out/$name/" ./worker ./starter
+	cp LICENSE README.md CHANGELOG.md "$out/$name/"
+	# Names in order, no owner, and the time of the commit: nothing of this machine.
+	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$date" \
+		--directory "$out" "$name" | gzip --no-name --best >"$out/$name.tar.gz"
+	rm -r "${out:?}/$name"
+done
+(cd "$out" && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)
