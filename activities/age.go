@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -45,11 +46,16 @@ func newAge(m metric.Meter) (*age, error) {
 }
 
 // taken records an event that was taken now. An event of the way has no end, and some
-// ends have no time.
+// ends have no time. One that is told again is old for no fault of its consumer.
 func (a *age) taken(ctx context.Context, to recipient, e egress.Event) {
 	info, err := e.Info()
-	if a.seconds == nil || err != nil || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
+	if a.seconds == nil || err != nil || redelivered(ctx) || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
 		return
 	}
 	a.seconds.Record(ctx, max(0, time.Since(info.EndTime()).Seconds()), metric.WithAttributeSet(attribute.NewSet(attribute.String("to", string(to)))))
+}
+
+// redelivered reports whether a redelivery asks.
+func redelivered(ctx context.Context) bool {
+	return activity.IsActivity(ctx) && activity.GetInfo(ctx).WorkflowType.Name == egress.RedeliveryType
 }

@@ -12,6 +12,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -112,4 +113,23 @@ func TestAnEndByAClockAheadOfOursIsNew(t *testing.T) {
 	_, err := k.env.ExecuteActivity(k.tell.Announce, ended(t, time.Now().Add(time.Hour)))
 	require.NoError(t, err)
 	require.Equal(t, map[string]float64{"consumer": 0}, k.ages())
+}
+
+func TestAnEndThatIsToldAgainHasNoAge(t *testing.T) {
+	t.Parallel()
+	for workflowType, want := range map[string]int{egress.WorkflowType: 1, egress.RedeliveryType: 0} {
+		k := newTeller(t, at(t, func(http.ResponseWriter, *http.Request) {}))
+		var s testsuite.WorkflowTestSuite
+		s.SetLogger(quiet{})
+		env := s.NewTestWorkflowEnvironment()
+		env.SetDataConverter(payload.Converter())
+		env.RegisterActivity(k.tell)
+		env.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+			return workflow.ExecuteActivity(ctx, k.tell.Announce, ended(t, time.Now().Add(-time.Hour))).Get(ctx, nil)
+		}, workflow.RegisterOptions{Name: workflowType})
+		env.ExecuteWorkflow(workflowType)
+		require.NoError(t, env.GetWorkflowError())
+		require.Len(t, k.ages(), want, workflowType)
+	}
 }

@@ -91,6 +91,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	w := &workflows.Workflows{Terms: terms, Pipelines: a.pipelines, Clear: clearly}
 	main = worker.New(a.temporal, egress.TaskQueue, opts)
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	main.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	a.registerReconciler(main, w)
 	if err := a.registerCanary(main, w); err != nil {

@@ -31,7 +31,8 @@ type Config struct {
 	// Codec is the Temporal client's own, for what is sent and read past it: signals
 	// and memos. Default: none.
 	Codec converter.PayloadCodec
-	// AskedBy is who asks for a start that names nobody, for reports. Default: unknown.
+	// AskedBy is who asks for a start or a redelivery that names nobody, for reports. Default:
+	// unknown.
 	AskedBy *egress.Asker
 
 	// AskEvery is the pause before a start that no worker took is asked again, and

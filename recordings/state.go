@@ -30,6 +30,8 @@ type View struct {
 	Info     egress.Info     `json:"info"`
 	Verdict  *egress.Verdict `json:"verdict,omitempty"`
 	Problem  string          `json:"problem,omitempty"` // why the workflow failed, or could not say more
+	// Redeliveries are the workflows that told its verdict again, or corrected it, newest first.
+	Redeliveries []Row `json:"redeliveries,omitempty"`
 }
 
 // Activity is one that is running or waits for its next attempt.
@@ -55,6 +57,9 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
 	}
 	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: c.pendingOf(d.GetPendingActivities())}
+	if v.Redeliveries, err = c.others(ctx, v.Row); err != nil {
+		return View{}, err
+	}
 	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
@@ -76,13 +81,7 @@ func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workf
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {
-	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
-	defer cancel()
-	var s egress.State
-	answer, err := c.Temporal.QueryWorkflow(ctx, v.WorkflowID, v.RunID, egress.QueryState)
-	if err == nil {
-		err = answer.Get(&s)
-	}
+	s, err := c.queryState(ctx, v.Row)
 	if err != nil {
 		v.Problem = "no worker answered: " + err.Error()
 		return
@@ -99,6 +98,19 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	if next := s.NextLook(); s.Phase == egress.Watching && !next.IsZero() {
 		v.NextLook = &next
 	}
+}
+
+// queryState asks a workflow what it knows, also one that has closed: a worker replays
+// it then.
+func (c *Client) queryState(ctx context.Context, row Row) (egress.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
+	defer cancel()
+	var s egress.State
+	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryState)
+	if err == nil {
+		err = answer.Get(&s)
+	}
+	return s, err
 }
 
 func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {

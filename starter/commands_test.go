@@ -95,20 +95,6 @@ func TestStopPrintsWhatLiveKitAnswered(t *testing.T) {
 	golden(t, "start.json", s.run(t, "stop", "EG_1", "--json"))
 }
 
-func TestRetryAndSkipAreSaidToAStep(t *testing.T) {
-	t.Parallel()
-	s := newShell()
-	if got := s.run(t, "retry", "EG_1", "announce"); got.stdout != "EG_1: retry of step announce is noted\n" || got.status != 0 {
-		t.Errorf("got %+v", got)
-	}
-	if got := s.run(t, "skip", "EG_1", "announce", "--json"); !strings.Contains(got.stdout, `"said": "skip"`) || got.status != 0 {
-		t.Errorf("got %+v", got)
-	}
-	if want := []string{"retry EG_1 announce", "skip EG_1 announce"}; !slices.Equal(s.asked, want) {
-		t.Errorf("asked %v", s.asked)
-	}
-}
-
 func rows() []recordings.Row {
 	closed := day(9)
 	return []recordings.Row{
@@ -145,13 +131,13 @@ func TestListAsksForWhatTheFlagsSay(t *testing.T) {
 	if s.filter != (recordings.Filter{Status: egress.Lost}) {
 		t.Errorf("got %+v", s.filter)
 	}
-	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --since 1h")...)
+	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --redeliveries --since 1h")...)
 	f := s.filter
 	if f.Since.Before(before) || f.Since.After(time.Now().Add(-time.Hour)) {
 		t.Errorf("since %s", f.Since)
 	}
 	f.Since = time.Time{}
-	if want := (recordings.Filter{Room: "r", Kind: egress.KindTrackComposite, Status: egress.Lost, Active: true, Stuck: true, Missed: true}); f != want {
+	if want := (recordings.Filter{Room: "r", Kind: egress.KindTrackComposite, Status: egress.Lost, Active: true, Stuck: true, Missed: true, Redeliveries: true}); f != want {
 		t.Errorf("got %+v, want %+v", f, want)
 	}
 }

@@ -139,8 +139,8 @@ func printMissesCSV(w io.Writer, misses []recordings.Miss) error {
 			by = *m.AskedBy
 		}
 		lines = append(lines, []string{
-			m.Date.Format(time.RFC3339), m.RoomID, m.Room, m.EgressID, string(m.Class),
-			strconv.FormatFloat(m.Late.D().Seconds(), 'f', 3, 64), string(m.Status), m.RequestID, by.APIKey, by.Identity,
+			m.Date.Format(time.RFC3339), cell(m.RoomID), cell(m.Room), cell(m.EgressID), string(m.Class),
+			seconds(m.Late.D()), string(m.Status), cell(m.RequestID), cell(by.APIKey), cell(by.Identity),
 		})
 	}
 	if err := csv.NewWriter(w).WriteAll(lines); err != nil {

@@ -88,6 +88,7 @@ func printView(w io.Writer, v recordings.View) error {
 		for _, p := range v.Verdict.Parts {
 			pairs = append(pairs, [2]string{"part", part(p)})
 		}
+		pairs = append(pairs, redeliveries(v.Redeliveries)...)
 		return facts(w, pairs...)
 	}
 	status := string(v.Status)
@@ -114,11 +115,25 @@ func printView(w io.Writer, v recordings.View) error {
 	for _, a := range v.Pending {
 		pairs = append(pairs, [2]string{"doing", activity(a)})
 	}
+	pairs = append(pairs, redeliveries(v.Redeliveries)...)
 	pairs = append(pairs, story(v.Story)...)
 	for _, way := range v.Ways {
 		pairs = append(pairs, [2]string{"you can", way.Command + ": " + way.For})
 	}
 	return facts(w, pairs...)
+}
+
+// redeliveries are what told its verdict again, a line each.
+func redeliveries(rows []recordings.Row) [][2]string {
+	var lines [][2]string
+	for _, r := range rows {
+		how := r.Workflow
+		if r.Stuck {
+			how += ", stuck"
+		}
+		lines = append(lines, [2]string{"told again", fmt.Sprintf("%s, by %s %s", at(r.StartedAt), r.WorkflowID, how)})
+	}
+	return lines
 }
 
 // part is one part of a recording that was started again.

@@ -83,6 +83,7 @@ func newLife(t *testing.T) *life {
 func (l *life) register() {
 	l.worker = &workflows.Workflows{Terms: terms()}
 	l.RegisterWorkflowWithOptions(l.worker.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	l.RegisterWorkflowWithOptions(l.worker.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	for name, fn := range map[string]any{
 		"Start": func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 			if l.started != nil {
