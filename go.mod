@@ -2,6 +2,9 @@ module github.com/reelkeeper/reelkeeper
 
 go 1.26.0
 
+// npm's packages bring Go files of their own.
+ignore node_modules
+
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.23.1
 	github.com/Azure/azure-sdk-for-go/sdk/azidentity v1.14.1

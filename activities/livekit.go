@@ -41,6 +41,7 @@ type Config struct {
 	Profiles egress.Profiles
 	// Preflight tries where media goes before a start. Default: nothing is tried.
 	Preflight *Preflight
+	Pipelines egress.Pipelines // of which each start takes its own
 
 	// CallTimeout bounds one start call. Default: 90 s; the server itself tries for
 	// up to 75 s under one egress ID.

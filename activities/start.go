@@ -42,13 +42,19 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
-	req, terms, err := a.stored(asked, in.Input.Storage)
+	terms, refused := a.terms(in)
+	req, err := a.stored(asked, in.Input.Storage, &terms)
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
+	}
+	if first := activity.GetInfo(ctx).Attempt == 1 && !in.Input.Again; refused != nil && first {
+		return Started{}, toTemporal(refused)
+	} else if refused != nil { // an earlier attempt may have known the pipeline: look for what it began, and begin nothing
+		s.by = &time.Time{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
@@ -63,6 +69,9 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if m == nil && err == nil {
 		m, err = s.run(ctx, maybeSent)
 	}
+	if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.TooLate && refused != nil {
+		err = refused
+	}
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
@@ -73,6 +82,20 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	}
 	info, err := egress.NewInfo(m)
 	return Started{Info: info, Terms: terms, Notes: notes}, toTemporal(err)
+}
+
+// terms are this worker's, with the pipeline that the request names. Parts after the
+// first go on by the terms of that one.
+func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
+	t := a.cfg.Terms
+	if in.Part > 1 {
+		return t, nil
+	}
+	var err error
+	if t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline); err != nil {
+		t.Pipeline = a.cfg.Pipelines.ChooseOrDefault("")
+	}
+	return t, err
 }
 
 // swapped is a request with our webhook in the place of the caller's own, which go

@@ -8,17 +8,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// stored is a request whose media goes where it should, and the terms that say which
-// profile that is: by its name alone, since they are in the history.
-func (a *LiveKit) stored(r egress.Request, named string) (egress.Request, egress.Terms, error) {
-	terms := a.cfg.Terms
+// stored is a request whose media goes where it should. The terms then say which profile
+// that is: by its name alone, since they are in the history.
+func (a *LiveKit) stored(r egress.Request, named string, terms *egress.Terms) (egress.Request, error) {
 	name, err := a.cfg.Profiles.Pick(r, named)
 	if err != nil {
-		return nil, terms, err
+		return nil, err
 	}
 	terms.Storage = name
-	r, err = a.cfg.Profiles.Fill(r, name)
-	return r, terms, err
+	return a.cfg.Profiles.Fill(r, name)
 }
 
 // tryStorage tries where a start's media would go. Only a definite no is an error; what

@@ -44,6 +44,7 @@ type App struct {
 	tel        *telemetry.Telemetry
 	log        *slog.Logger
 	figures    *webhook.Figures
+	pipelines  egress.Pipelines // read by RunWorker
 }
 
 // Options are what does not come from the environment.

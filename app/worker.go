@@ -22,6 +22,9 @@ const announceTimeout = 10 * time.Second
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
+	if err := a.readPipelines(); err != nil {
+		return err
+	}
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
@@ -63,6 +66,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		Terms:       terms,
 		Profiles:    a.profiles,
 		Preflight:   preflight,
+		Pipelines:   a.pipelines,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
@@ -87,11 +91,15 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	clearly, err := a.clear()
+	if err != nil {
+		return nil, nil, err
+	}
 	opts, err := a.options()
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &workflows.Workflows{Terms: terms}
+	w := &workflows.Workflows{Terms: terms, Pipelines: a.pipelines, Clear: clearly}
 	main = worker.New(a.temporal, egress.TaskQueue, opts)
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})

@@ -105,6 +105,9 @@ func (s *State) delivering() string {
 	if len(open) > 0 {
 		text += " Waits for delivery: " + strings.Join(open, ", ") + "."
 	}
+	if step, ok := s.stepOf(s.Doing); ok && !slices.Contains(s.AwaitsWord, s.Doing) {
+		text += fmt.Sprintf(" Step %s is under way: it waits for what a worker of task queue %s answers.", step.Name, plain(step.TaskQueue))
+	}
 	return text
 }
 

@@ -24,6 +24,7 @@ type Input struct {
 	Recover     *int       // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
 	Storage     string     // storage profile that media goes to; default: the worker's default profile, where an output has no storage
 	Preflight   bool       // the storage is tried before the start, however lately it was; default: the worker's setting
+	Pipeline    string     // name of the pipeline that is run at its end; default: the worker's
 	Adopted     bool       // it was started past Temporal, and is only watched; beside Summary alone
 	Carried     *State     // only continue-as-new sets it
 }
@@ -38,6 +39,7 @@ type inputFields struct {
 	Recover     *int       `json:"recover,omitempty"`
 	Storage     string     `json:"storage,omitempty"`
 	Preflight   bool       `json:"preflight,omitempty"`
+	Pipeline    string     `json:"pipeline,omitempty"`
 	Adopted     bool       `json:"adopted,omitempty"`
 	Carried     *State     `json:"carried,omitempty"`
 }
@@ -46,7 +48,7 @@ type inputFields struct {
 func (in Input) MarshalJSON() ([]byte, error) {
 	f := inputFields{
 		Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Recover: in.Recover,
-		Storage: in.Storage, Preflight: in.Preflight, Adopted: in.Adopted, Carried: in.Carried,
+		Storage: in.Storage, Preflight: in.Preflight, Pipeline: in.Pipeline, Adopted: in.Adopted, Carried: in.Carried,
 	}
 	if in.MaxDuration != 0 {
 		f.MaxDuration = &in.MaxDuration
@@ -120,6 +122,8 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.Storage
 	case "preflight":
 		target = &in.Preflight
+	case "pipeline":
+		target = &in.Pipeline
 	case "adopted":
 		target = &in.Adopted
 	case "carried":
@@ -135,7 +139,7 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 
 func (in *Input) setPlain(name string, value json.RawMessage) error {
 	if NewRequest(Kind(name)) == nil {
-		return invalid(name, "is not a field of the input; want one of %s, max_duration, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
+		return invalid(name, "is not a field of the input; want one of %s, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
 	}
 	if in.Plain != nil {
 		return invalid(name, "is a second request beside %s", KindOf(in.Plain))
@@ -172,6 +176,8 @@ func (in Input) Validate(requestID string) error {
 		return invalid("recover", "want 0 to %d, got %d", MaxRecover, *in.Recover)
 	case in.Storage != "" && !profileName.MatchString(in.Storage):
 		return ValidateProfile(in.Storage)
+	case in.Pipeline != "" && !ValidName(in.Pipeline):
+		return BadPipeline(in.Pipeline)
 	case in.Plain != nil:
 		return RefuseCredentials(in.Plain)
 	}

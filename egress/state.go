@@ -62,7 +62,10 @@ type State struct {
 	Stuck       string       `json:"stuck,omitempty"` // why a person should look, in words
 	Done        []string     `json:"done,omitempty"`  // delivery steps that are done or skipped
 	Skipped     []string     `json:"skipped,omitempty"`
-	Twins       []string     `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
+	Doing       string       `json:"doing,omitempty"` // step of the pipeline that is under way
+	// Results are what steps of the pipeline returned, by their names.
+	Results map[string]json.RawMessage `json:"results,omitempty"`
+	Twins   []string                   `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
 
 	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
 	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word

@@ -38,6 +38,9 @@ type Verdict struct {
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
 	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, where it is not present
+
+	// Results are what the steps of the pipeline returned, by their names.
+	Results map[string]json.RawMessage `json:"results,omitempty"`
 }
 
 // Verdict judges a settled egress.
@@ -46,6 +49,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
 		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
+		Results: s.Results,
 	}
 	if v.EndedAt.IsZero() {
 		v.EndedAt = s.NewsAt

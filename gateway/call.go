@@ -18,6 +18,9 @@ const (
 
 	// HeaderStorage names the storage profile that a start's media goes to.
 	HeaderStorage = "X-Reelkeeper-Storage"
+	// HeaderPipeline names the pipeline that is run at the recording's end, of those that
+	// the workers know. Default: theirs.
+	HeaderPipeline = "X-Reelkeeper-Pipeline"
 
 	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
 	// ID under which the start can be asked again.
@@ -35,6 +38,7 @@ type call struct {
 	askedBy  *egress.Asker
 	key      string // of HeaderKey
 	storage  string // of HeaderStorage
+	pipeline string // of HeaderPipeline
 
 	// What became of it, for its line in the log.
 	outcome   Outcome
@@ -78,6 +82,9 @@ func (c *call) name(header http.Header) error {
 		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
 	}
 	header.Set(HeaderRequestID, c.requestID)
+	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
+		return &egress.Error{Reason: egress.Invalid, Field: HeaderPipeline, Message: asEgress(egress.BadPipeline(c.pipeline)).Message}
+	}
 	return nil
 }
 

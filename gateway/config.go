@@ -40,9 +40,11 @@ type Start struct {
 	ID      string // request ID: the caller's Idempotency-Key, or made by the door
 	Made    bool   // the door made the ID just now, so that nobody has used it before
 	Request egress.Request
-	Storage string        // storage profile that the caller names; empty: none
-	StartBy time.Time     // LiveKit is not asked for a new egress after this moment
-	AskedBy *egress.Asker // by the caller's token
+	Storage string // storage profile that the caller names; empty: none
+	// Pipeline is the name of the one that is run at its end. Default: the worker's.
+	Pipeline string
+	StartBy  time.Time     // LiveKit is not asked for a new egress after this moment
+	AskedBy  *egress.Asker // by the caller's token
 }
 
 // Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -33,7 +34,7 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 		if m != nil || err != nil {
 			return m, err
 		}
-		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID)))
+		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
 	})
 }
 
@@ -103,12 +104,14 @@ func (h *Handler) candidates(ctx context.Context, room string) ([]*livekit.Egres
 	return h.cfg.LiveKit.InRoom(ctx, room)
 }
 
-// webhook is our own webhook of a request.
-func (h *Handler) webhook(requestID string) *livekit.WebhookConfig {
-	return &livekit.WebhookConfig{
-		Url:        h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL),
-		SigningKey: h.cfg.SigningKey,
+// webhook is our own webhook of a request. It names the pipeline that was asked for,
+// since nothing else goes with a start that is adopted later.
+func (h *Handler) webhook(requestID, pipeline string) *livekit.WebhookConfig {
+	w := &livekit.WebhookConfig{Url: h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL), SigningKey: h.cfg.SigningKey}
+	if pipeline != "" {
+		w.Url += "?" + url.Values{egress.QueryPipeline: {pipeline}}.Encode()
 	}
+	return w
 }
 
 // until waits for a moment, and reports false when the context ended first.

@@ -84,7 +84,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	if err != nil {
 		return reply{}, err
 	}
-	body, err := insertWebhook(raw, h.webhook(c.requestID))
+	body, err := insertWebhook(raw, h.webhook(c.requestID, c.pipeline))
 	if err != nil {
 		return reply{}, err
 	}

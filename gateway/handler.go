@@ -62,7 +62,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method, request := methodOf(r)
 	if request != nil {
 		now := time.Now()
-		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey), storage: r.Header.Get(HeaderStorage)}
+		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey), storage: r.Header.Get(HeaderStorage), pipeline: r.Header.Get(HeaderPipeline)}
 		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c)
 		return
 	}

@@ -34,7 +34,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if err := h.checkWebhooks(r); err != nil {
 		return nil, err
 	}
-	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), Storage: c.storage, AskedBy: c.askedBy}
+	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
 	if h.cfg.FailOpenAfter > 0 {
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}

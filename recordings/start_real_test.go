@@ -207,6 +207,7 @@ func TestBadInputStartsNothing(t *testing.T) {
 		"an ID with a slash":    {ID: "a/b", Request: roomRequest("r")},
 		"an ID like LiveKit's":  {ID: "EG_x", Request: roomRequest("r")},
 		"a negative duration":   {Request: roomRequest("r"), MaxDuration: -time.Second},
+		"a pipeline's bad name": {Request: roomRequest("r"), Pipeline: "a/b"},
 		"a request of no kind":  {Request: strange{}},
 		"a request that is nil": {},
 	} {

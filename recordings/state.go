@@ -43,6 +43,8 @@ type Activity struct {
 	Attempt     int32      `json:"attempt"`
 	LastFailure string     `json:"last_failure,omitempty"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	// AwaitsWorker is the task queue of which no worker has taken it yet.
+	AwaitsWorker string `json:"awaits_worker,omitempty"`
 }
 
 // State is all that is known of a recording, by any of its IDs. While it runs, a
@@ -123,6 +125,8 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 		if t := p.GetNextAttemptScheduleTime(); t != nil {
 			next := t.AsTime()
 			a.NextAttempt = &next
+		} else if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+			a.AwaitsWorker = p.GetActivityOptions().GetTaskQueue().GetName()
 		}
 		out = append(out, a)
 	}

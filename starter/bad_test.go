@@ -31,6 +31,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		aRoom + "--max-duration -3s":              "--max-duration: is negative: -3s",
 		aRoom + "--recover 101":                   "--recover: want 0 to 100, got 101",
 		aRoom + "--recover=-1":                    "--recover: want 0 to 100, got -1",
+		aRoom + "--pipeline a/b":                  `--pipeline: want 1 to 64 of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--timeout -1s":                   "--timeout: is negative: -1s",
 		aRoom + "--id a/b":                        `--id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--id EG_x":                       `--id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`,
@@ -120,7 +121,7 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 		"{room_name: r}":          `--request: is no JSON; want {"room_composite": {…}} or another kind`,
 		"{}":                      "request: want one of " + kinds + " at the top level",
 		"[]":                      "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, preflight, recover, start_by, storage",
+		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage",
 		`{"web": {}, "track":{}}`: "web: is a second request beside track",
 	} {
 		t.Run(text, func(t *testing.T) {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +48,7 @@ func verdictFacts(v egress.Verdict) [][2]string {
 	if v.Late > 0 {
 		late = v.Late.D().Round(time.Millisecond).String()
 	}
-	return [][2]string{
+	pairs := [][2]string{
 		{"egress", v.EgressID},
 		{"status", string(v.Status)},
 		{"room", v.Room},
@@ -60,7 +62,15 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
 	}
+	for _, step := range slices.Sorted(maps.Keys(v.Results)) {
+		pairs = append(pairs, [2]string{"result", step + ": " + egress.Clip(string(v.Results[step]), longestResult)})
+	}
+	return pairs
 }
+
+// longestResult is how much of a step's result is shown to people, in bytes. --json has
+// all of it.
+const longestResult = 200
 
 // missed is the class of a missed webhook, with its evidence.
 func missed(v egress.Verdict) string {
@@ -196,6 +206,9 @@ func activity(a recordings.Activity) string {
 	s := fmt.Sprintf("%s, attempt %d", a.Type, a.Attempt)
 	if next := when(a.NextAttempt); next != "" {
 		s += ", again at " + next
+	}
+	if a.AwaitsWorker != "" {
+		s += ", waits for a worker of task queue " + a.AwaitsWorker
 	}
 	if a.LastFailure != "" {
 		s += ": " + a.LastFailure

@@ -31,6 +31,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
 	}
+	e.runSteps(ctx)
 	// The context is never cancelled, so that Await cannot fail.
 	_ = workflow.Await(ctx, func() bool { return e.telling == 0 })
 	e.toldBefore = false
@@ -54,6 +55,7 @@ func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
 			continue
 		}
 		e.telling++
+		e.untried++
 		workflow.GoNamed(ctx, kind+name, func(ctx workflow.Context) {
 			if _, relayed := egress.StepWebhook(kind); relayed {
 				e.relays.finish(ctx)
@@ -123,6 +125,7 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 	patient := announceOptions
 	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
 	err := e.do(ctx, onceOptions, t)
+	e.untried--
 	if err != nil {
 		e.publishVerdict(ctx) // this may take days
 	}

@@ -33,8 +33,9 @@ const (
 // the parts do to each other is shown in e2e.
 type life struct {
 	*testsuite.TestWorkflowEnvironment
-	t     *testing.T
-	began time.Time
+	t      *testing.T
+	worker *workflows.Workflows
+	began  time.Time
 
 	start    func(ctx context.Context) (activities.Started, error)
 	started  func(ctx context.Context, in activities.StartRequest) (activities.Started, error) // in the place of start, for parts
@@ -84,9 +85,9 @@ func newLife(t *testing.T) *life {
 }
 
 func (l *life) register() {
-	w := &workflows.Workflows{Terms: terms()}
-	l.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
-	l.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
+	l.worker = &workflows.Workflows{Terms: terms()}
+	l.RegisterWorkflowWithOptions(l.worker.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	l.RegisterWorkflowWithOptions(l.worker.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	for name, fn := range map[string]any{
 		"Start": func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 			if l.started != nil {

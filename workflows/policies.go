@@ -92,6 +92,20 @@ var relayOptions = workflow.ActivityOptions{
 	Summary:                "relay an event to the caller's webhook",
 }
 
+// stepOptions are a step's own, as its pipeline says.
+func stepOptions(s egress.Step) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		TaskQueue:              s.TaskQueue,
+		StartToCloseTimeout:    s.Timeout.D(),
+		ScheduleToCloseTimeout: s.For.D(),
+		HeartbeatTimeout:       s.Heartbeat.D(),
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: s.Backoff.First.D(), MaximumInterval: s.Backoff.Max.D(), MaximumAttempts: int32(s.Attempts),
+		},
+		Summary: "step " + s.Name + " of pipeline",
+	}
+}
+
 // noticeOptions: the hook may be down as long as a consumer; how long in all it is
 // tried is the same setting (REELKEEPER_ANNOUNCE_FOR). An answer that no repeat mends
 // by itself names a longer delay.

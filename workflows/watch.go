@@ -45,10 +45,15 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	return nil
 }
 
-// ownTerms are this worker's, for an egress whose start brought none.
+// ownTerms are this worker's, for an egress whose start brought none. A pipeline that it
+// does not know cannot be refused any more, so the default takes its place.
 func (e *run) ownTerms(ctx workflow.Context) error {
 	var t egress.Terms
-	err := workflow.SideEffect(ctx, func(workflow.Context) any { return e.worker.Terms }).Get(&t)
+	err := workflow.SideEffect(ctx, func(workflow.Context) any {
+		t := e.worker.Terms
+		t.Pipeline = e.worker.Pipelines.ChooseOrDefault(e.in.Pipeline)
+		return t
+	}).Get(&t)
 	e.agree(t)
 	return err
 }

@@ -28,7 +28,8 @@ type Config struct {
 
 	Deployment Deployment
 
-	Recover   uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
+	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
+	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
 	Canary    Canary

@@ -89,6 +89,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_FFPROBE":            {"off", func(c Config) any { return c.Verify.FFprobe }, "off"},
 		"REELKEEPER_STORAGE":            {"/etc/storage.yaml", func(c Config) any { return c.Storage.File }, "/etc/storage.yaml"},
 		"REELKEEPER_PREFLIGHT":          {"always", func(c Config) any { return c.Storage.Preflight }, "always"},
+		"REELKEEPER_PIPELINE":           {"/etc/pipelines.yaml", func(c Config) any { return c.Pipeline }, "/etc/pipelines.yaml"},
 	}
 	for _, s := range settings(&Config{}) {
 		if _, ok := cases[s.name]; !ok {
