@@ -42,7 +42,7 @@ type StepInput struct {
 // StepInput is what a step is given to work on.
 func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 	v := s.Verdict(requestID, sum)
-	v.Delivered, v.Results = nil, nil // who has been told yet is no concern of a step
+	v.Delivered, v.Results, v.Files = nil, nil, nil // who has been told is no concern of a step; the others stand beside
 	v.Info = v.Info.Spelled()
 	v.Parts = slices.Clone(v.Parts)
 	for i := range v.Parts {
