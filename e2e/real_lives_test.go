@@ -82,6 +82,10 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 			require.Equal(t, tt.by, v.EndedBy)
 			require.Equal(t, tt.by == poll, v.Missed != "")
+			recorded, err := w.livekit.Recorded(t.Context())
+			require.NoError(t, err)
+			require.Len(t, recorded, 1, "no twin")
+			require.Equal(t, id, recorded[0].EgressID)
 		})
 	}
 }
