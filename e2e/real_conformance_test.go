@@ -189,11 +189,11 @@ var scenarios = []scenario{
 // Every difference between what was captured from a real server with the real egress
 // service, the real server with our worker double, and our double of both, stands in a
 // table with its reason. What stands there and is no difference is an error, too.
-func TestTheRealLiveKitAndItsDoubleSayTheSame(t *testing.T) {
+func TestTheRealLiveKitAndItsDoubleSayTheSame(t *testing.T) { //nolint:tparallel // what all saw is counted when all have ended
 	t.Parallel()
 	shared := newRealSide(t, nil)
 	seen := make(chan []sawn, len(scenarios))
-	t.Run("scenarios", func(t *testing.T) { //nolint:tparallel // what they saw is counted when all have ended
+	t.Run("scenarios", func(t *testing.T) {
 		for _, sc := range scenarios {
 			t.Run(sc.dir, func(t *testing.T) {
 				t.Parallel()

@@ -49,20 +49,19 @@ func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
 // endpoint is away, slow or wrong while an egress ends, and nobody tells us of its end.
 func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	t.Parallel()
-	const webhook, poll = egress.FromWebhook, egress.FromPoll
 	for _, tt := range []struct {
 		name     string
 		is       func(*way) http.HandlerFunc
 		lasts    time.Duration // after the end; zero: for good
-		by       egress.Source
+		webhook  bool          // comes in the end; else a look learns the end, or a stop that a look tried
 		settings map[string]string
 	}{
-		{"the endpoint is down for 10 s", always(down), 10 * time.Second, webhook, nil},
-		{"the endpoint is down for 25 s", always(down), 25 * time.Second, webhook, nil},
-		{"the endpoint is down for 35 s", always(down), 35 * time.Second, poll, nil},
-		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, poll, nil},
-		{"the endpoint answers 404", always(answering(http.StatusNotFound)), time.Second, poll, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
-		{"the endpoint answers 401", always(answering(http.StatusUnauthorized)), time.Second, poll, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint is down for 10 s", always(down), 10 * time.Second, true, nil},
+		{"the endpoint is down for 25 s", always(down), 25 * time.Second, true, nil},
+		{"the endpoint is down for 35 s", always(down), 35 * time.Second, false, nil},
+		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
+		{"the endpoint answers 404", always(answering(http.StatusNotFound)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint answers 401", always(answering(http.StatusUnauthorized)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,8 +79,8 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 			v := w.judged(id)
 
 			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-			require.Equal(t, tt.by, v.EndedBy)
-			require.Equal(t, tt.by == poll, v.Missed != "")
+			require.Equal(t, tt.webhook, v.EndedBy == egress.FromWebhook, v.EndedBy)
+			require.Equal(t, v.EndedBy == egress.FromPoll, v.Missed != "", v.Missed)
 			recorded, err := w.livekit.Recorded(t.Context())
 			require.NoError(t, err)
 			require.Len(t, recorded, 1, "no twin")
@@ -108,7 +107,7 @@ func TestNoEndIsLostByAnEndpointThatIsSlow(t *testing.T) {
 	v := w.judged(id)
 
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Equal(t, egress.FromPoll, v.EndedBy)
+	require.NotEqual(t, egress.FromWebhook, v.EndedBy)
 }
 
 // A real server has its webhooks in memory only: what it had not sent when it was killed
@@ -129,7 +128,7 @@ func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
 
 	v := w.judged(id)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Equal(t, egress.FromPoll, v.EndedBy)
+	require.NotEqual(t, egress.FromWebhook, v.EndedBy)
 }
 
 // The real server calls an egress active for good whose worker was killed.
@@ -169,15 +168,19 @@ func TestAnEgressThatHangsInTheRealLiveKitIsGivenUp(t *testing.T) {
 func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_HOLD_FOR": "10s"})
+	again := func(w *realWorld, id string) {
+		w.want("the second run", func() bool { return w.listed(id).RetryCount == 1 })
+	}
 	for _, tt := range []struct {
-		fate   reallivekit.Fate
-		status egress.Status
+		fate    reallivekit.Fate
+		stopped func(w *realWorld, egressID string) // when; nil: it ends by itself
+		status  egress.Status
 	}{
-		{reallivekit.Killed, "EGRESS_FAILED"},
-		{reallivekit.Limited, "EGRESS_LIMIT_REACHED"},
-		{reallivekit.Slow, "EGRESS_COMPLETE"},
-		{reallivekit.Unstored, "EGRESS_FAILED"},
-		{reallivekit.Twice, "EGRESS_COMPLETE"},
+		{reallivekit.Killed, nil, "EGRESS_FAILED"},
+		{reallivekit.Limited, nil, "EGRESS_LIMIT_REACHED"},
+		{reallivekit.Slow, (*realWorld).underWay, "EGRESS_COMPLETE"},
+		{reallivekit.Unstored, (*realWorld).underWay, "EGRESS_FAILED"},
+		{reallivekit.Twice, again, "EGRESS_COMPLETE"},
 	} {
 		t.Run(string(tt.fate), func(t *testing.T) {
 			t.Parallel()
@@ -185,12 +188,8 @@ func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 			require.NoError(t, w.livekit.Plan(w.ctx(), room, tt.fate, 2*time.Second))
 			w.alice(room)
 			id := w.record(room)
-			switch tt.fate {
-			case reallivekit.Twice:
-				w.want("the second run", func() bool { return w.listed(id).RetryCount == 1 })
-				w.stopBehindTheDoor(id)
-			case reallivekit.Slow, reallivekit.Unstored:
-				w.underWay(id)
+			if tt.stopped != nil {
+				tt.stopped(w, id)
 				w.stopBehindTheDoor(id)
 			}
 
