@@ -26,5 +26,9 @@ status=0
 go test $race -timeout 30m "$@" ./... || status=$?
 # Without the race detector, with which all of Temporal's server would be compiled once more.
 (cd devserver && go test -timeout 30m "$@" ./...) || status=$?
-(cd e2e/livekit && go test -timeout 30m "$@" ./...) || status=$?
+if [ -n "${CI:-}" ] || (cd e2e/livekit && go list -deps ./... >/dev/null 2>&1); then
+	(cd e2e/livekit && go test -timeout 30m "$@" ./...) || status=$?
+else
+	echo 'Without the tests of e2e/livekit, whose modules can not be had.' >&2
+fi
 exit $status
