@@ -67,6 +67,7 @@ func (p *process) stop() {
 // kill ends a role as kill -9 does, and waits for it.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
+	_ = p.stdin.Close()
 	<-p.done
 }
 

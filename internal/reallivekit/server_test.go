@@ -13,9 +13,9 @@ import (
 // roles is a script that stands in for the roles' binary.
 const roles = `#!/bin/sh
 case "$1" in
-redis) echo 127.0.0.1:1; cat ;;
+redis) echo 127.0.0.1:1; exec cat ;;
 server) echo "no such setting" >&2; exit 1 ;;
-silent) cat ;;
+silent) exec cat ;;
 child) sleep 600 & echo $!; wait ;;
 esac
 `
