@@ -24,8 +24,23 @@ const (
 // binary has 155 MB instead of 217; panics keep their line numbers.
 var buildFlags = []string{"-v", "-buildvcs=false", "-ldflags=-s -w"}
 
-// built returns our devserver from the cache, and builds it first if it is not there.
-func (f *finder) built(ctx context.Context) (string, error) {
+// program is what the devserver module builds.
+type program struct {
+	name    string // in the cache
+	pkg     string
+	title   string // what people are told that is built
+	warning string // what they are told more before
+}
+
+// devserver is our development server.
+var devserver = program{
+	name: "devserver", pkg: ".", title: "the development Temporal server",
+	warning: " This is done once and takes 4–8 minutes on two cores\n" +
+		"(about 1,150 packages). With the Temporal CLI on the PATH, or TEMPORAL_ADDRESS set, it is not needed.",
+}
+
+// built returns a program from the cache, and builds it first if it is not there.
+func (f *finder) built(ctx context.Context, p program) (string, error) {
 	source, err := findSource(f.near)
 	if err != nil {
 		return "", err
@@ -34,11 +49,11 @@ func (f *finder) built(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum, err := fingerprint(source, toolchain)
+	sum, err := fingerprint(source, toolchain, p.pkg == ".")
 	if err != nil {
 		return "", err
 	}
-	target := filepath.Join(f.cacheDir, "devserver-"+sum)
+	target := filepath.Join(f.cacheDir, p.name+"-"+sum)
 	if runtime.GOOS == "windows" {
 		target += ".exe"
 	}
@@ -56,7 +71,7 @@ func (f *finder) built(ctx context.Context) (string, error) {
 	if exists(target) { // Another process built it while we waited.
 		return target, nil
 	}
-	return target, f.build(ctx, source, target)
+	return target, f.build(ctx, source, target, p)
 }
 
 // toolchain names the compiler and the platform, and fails where there is no Go.
@@ -100,7 +115,7 @@ func (f *finder) lock(ctx context.Context, path string) (unlock func(), err erro
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !said {
-			fmt.Fprintln(f.progress, "Waiting for another process that builds the development Temporal server.")
+			fmt.Fprintln(f.progress, "Waiting for another process that builds the same.")
 		}
 		select {
 		case <-ctx.Done():
@@ -112,11 +127,10 @@ func (f *finder) lock(ctx context.Context, path string) (unlock func(), err erro
 }
 
 // build compiles to a name of its own and renames, so that the target is whole or absent.
-func (f *finder) build(ctx context.Context, source, target string) error {
-	fmt.Fprintln(f.progress, "Building the development Temporal server. This is done once and takes 4–8 minutes on two cores\n"+
-		"(about 1,150 packages). With the Temporal CLI on the PATH, or TEMPORAL_ADDRESS set, it is not needed.")
+func (f *finder) build(ctx context.Context, source, target string, p program) error {
+	fmt.Fprintf(f.progress, "Building %s.%s\n", p.title, p.warning)
 	unfinished := target + ".unfinished"
-	cmd := f.command(ctx, source, append(append([]string{"build"}, buildFlags...), "-o", unfinished, ".")...)
+	cmd := f.command(ctx, source, append(append([]string{"build"}, buildFlags...), "-o", unfinished, p.pkg)...)
 	output := &buildOutput{tail: newTail(io.Discard, tailLines)}
 	cmd.Stderr = output
 	begin := time.Now()
@@ -124,10 +138,10 @@ func (f *finder) build(ctx context.Context, source, target string) error {
 	err := cmd.Run()
 	stopProgress()
 	if ctx.Err() != nil {
-		return fmt.Errorf("build the development Temporal server: %w", ctx.Err())
+		return fmt.Errorf("build %s: %w", p.title, ctx.Err())
 	}
 	if err != nil {
-		return fmt.Errorf("build the development Temporal server: %w:\n%s", err, output.tail)
+		return fmt.Errorf("build %s: %w:\n%s", p.title, err, output.tail)
 	}
 	if err := os.Rename(unfinished, target); err != nil {
 		return fmt.Errorf("keep the built server: %w", err)

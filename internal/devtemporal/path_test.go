@@ -212,7 +212,7 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(sourceTree(t), "devserver")
 	sum := func(toolchain string) string {
-		text, err := fingerprint(dir, toolchain)
+		text, err := fingerprint(dir, toolchain, true)
 		must(t, err)
 		return text
 	}
