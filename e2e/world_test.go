@@ -84,9 +84,10 @@ func newWorldInAHurry(t *testing.T, hurry time.Duration, change func(fake *fakel
 		APIKey: apiKey, APISecret: apiSecret, WebhookURLs: []string{doorURL + egress.WebhookPath},
 		Timings: fakelivekit.DefaultTimings().Scaled(0.1), Seed: 1,
 	}
+	address, namespace := place(t)
 	w.environ = map[string]string{
 		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
-		"TEMPORAL_ADDRESS": server.Address, "TEMPORAL_NAMESPACE": nextNamespace(t),
+		"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace,
 		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": w.consumer.URL,
 	}
 	maps.Copy(w.environ, timers)

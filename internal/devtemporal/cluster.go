@@ -125,7 +125,8 @@ func (c *Cluster) StartTemporal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, clusterLimit)
 	defer cancel()
 	own := map[string]string{
-		"PATH": os.Getenv("PATH"), "HOME": c.Postgres.dir, "BIND_ON_IP": "127.0.0.1", "LOG_LEVEL": "warn", "PROMETHEUS_ENDPOINT": "",
+		"PATH": os.Getenv("PATH"), "HOME": c.Postgres.dir, "BIND_ON_IP": "127.0.0.1", "PROMETHEUS_ENDPOINT": "",
+		"LOG_LEVEL":      "fatal", // Errors have stacks; what it ends of is what an error quotes.
 		"POSTGRES_SEEDS": "127.0.0.1", "DB_PORT": strconv.Itoa(c.Postgres.Port), "POSTGRES_PWD": c.Postgres.password,
 	}
 	for i, name := range portVariables {

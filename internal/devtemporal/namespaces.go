@@ -8,7 +8,6 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -26,20 +25,22 @@ func (c *Cluster) MakeNamespaces(ctx context.Context, attributes map[string]stri
 		return err
 	}
 	defer t.Close()
-	g, ctx := errgroup.WithContext(ctx)
 	for _, name := range names {
-		g.Go(func() error {
-			_, err := t.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
-				Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(minRetention),
-			})
-			var there *serviceerror.NamespaceAlreadyExists
-			if err != nil && !errors.As(err, &there) {
-				return fmt.Errorf("make namespace %s: %w", name, err)
-			}
-			return pollEvery(ctx, namespaceInterval, func() error {
-				return addSearchAttributes(ctx, t, Options{Namespace: name, SearchAttributes: attributes})
-			})
+		_, err := t.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+			Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(minRetention),
 		})
+		var there *serviceerror.NamespaceAlreadyExists
+		if err != nil && !errors.As(err, &there) {
+			return fmt.Errorf("make namespace %s: %w", name, err)
+		}
 	}
-	return g.Wait()
+	for _, name := range names { // One after the other: they share a version, for which they would compete.
+		err := pollEvery(ctx, namespaceInterval, func() error {
+			return addSearchAttributes(ctx, t, Options{Namespace: name, SearchAttributes: attributes})
+		})
+		if err != nil {
+			return fmt.Errorf("namespace %s: %w", name, err)
+		}
+	}
+	return nil
 }
