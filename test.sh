@@ -2,8 +2,8 @@
 # Runs every test: those of this module with the race detector, end to end ones and replays included,
 # and those of the development Temporal server and of what is deployed, which are modules of their own. It
 # first builds that server, once for each version of its source. The test of LiveKit's Node SDK gets that
-# SDK by npm, once for each version, and is skipped where there is no npm, unless CI is set; so is the test
-# of the UI where there is no chromium. Arguments go to go test:
+# SDK by npm, once for each version, and is skipped where there is no npm, unless CI is set; so are the
+# test of the UI where there is no chromium and those on PostgreSQL where there is none. Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #

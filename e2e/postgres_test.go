@@ -64,10 +64,10 @@ func TestOnPostgreSQL(t *testing.T) { //nolint:tparallel // who kills the server
 			"encrypted payloads":     TestEverythingIsEncryptedWhereThatIsAskedFor,
 			"a new run":              TestALongLifeGoesOnAsANewRun,
 		} {
-			t.Run(name, test)
+			t.Run(name, test) //nolint:paralleltest // each says so itself
 		}
 	})
-	for name, kill := range map[string]outageOf{
+	for name, kill := range map[string]outageOf{ //nolint:paralleltest // the servers are killed one after the other
 		"PostgreSQL is killed": {production.Postgres.Kill, production.Postgres.Start},
 		"Temporal is killed":   {production.KillTemporal, production.StartTemporal},
 	} {
@@ -114,8 +114,8 @@ func startProduction(t *testing.T) *devtemporal.Cluster {
 	return c
 }
 
-// Temporal's SQL stores do not find by equality what has a quote or a backslash in it,
-// each in a way of its own.
+// Temporal does not find by equality what has a quote or a backslash in it, on this
+// store as little as on the development server's.
 func roomsAreFoundWhateverTheirNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

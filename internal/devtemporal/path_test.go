@@ -235,6 +235,48 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	}
 }
 
+// Temporal's own programs are not built again for each change of our development server.
+func TestTheFingerprintOfTemporalsProgramsIsThatOfTheVersions(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(sourceTree(t), "devserver")
+	sum := func() string {
+		text, err := fingerprint(dir, "go1", false)
+		must(t, err)
+		return text
+	}
+	before := sum()
+	must(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("changed"), 0o644))
+	if sum() != before {
+		t.Error("it follows the development server's own source")
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "go.sum"), []byte("changed"), 0o644))
+	if sum() == before {
+		t.Error("it does not follow the versions")
+	}
+}
+
+func TestProgramsOfOneModuleAreBuiltBesideEachOther(t *testing.T) {
+	t.Parallel()
+	f, progress := newFinder(t)
+	built := map[string]bool{}
+	for _, p := range []program{devserver, temporalServer, temporalSQLTool} {
+		for range 2 { // the second time it is in the cache
+			path, err := f.built(t.Context(), p)
+			must(t, err)
+			built[path] = true
+			if name := filepath.Base(path); !strings.HasPrefix(name, p.name+"-") {
+				t.Errorf("%s is built as %s", p.pkg, name)
+			}
+		}
+		if !strings.Contains(progress.String(), "Building "+p.title+".") {
+			t.Errorf("nobody is told that %s is built", p.title)
+		}
+	}
+	if n := lines(t, filepath.Join(source(t, f), "builds")); n != 3 || len(built) != 3 {
+		t.Errorf("%d builds made %d programs", n, len(built))
+	}
+}
+
 func TestServerVersionsAreReadAndCompared(t *testing.T) {
 	t.Parallel()
 	for output, want := range map[string]version{
