@@ -17,7 +17,7 @@ func TestARootsServerRunsAsNobodyAndMayUseItsFolder(t *testing.T) {
 	}
 	nobody, err := unprivileged("no-such-user", "nobody")
 	must(t, err)
-	folder, err := os.MkdirTemp("", "reelkeeper-owner-")
+	folder, err := os.MkdirTemp("", "reelkeeper-owner-") //nolint:usetesting // t.TempDir is within a folder that is closed to others
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(folder)) })
 	must(t, nobody.give(folder))
