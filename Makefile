@@ -14,7 +14,7 @@ ci:
 demo:
 	go run ./dev demo $(ARGS)
 
-# The figures of docs/performance.md, in some 25 minutes; BENCH=Life$$ runs one of them.
+# The figures of docs/performance.md, in some 65 minutes; BENCH=Life$$ runs one of them.
 BENCH ?= .
 bench:
 	go run ./internal/devtemporal/build

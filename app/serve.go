@@ -34,9 +34,12 @@ func (a *App) Door() (http.Handler, error) {
 		Signaler: a.recordings,
 		Finder:   a.recordings,
 		Adopter:  a.recordings,
-		Figures:  a.figures,
-		Log:      a.log,
-		Meter:    a.tel.Meter("webhook"),
+
+		Latecomers: a.recordings,
+
+		Figures: a.figures,
+		Log:     a.log,
+		Meter:   a.tel.Meter("webhook"),
 	})
 	if err != nil {
 		return nil, err
@@ -89,6 +92,7 @@ func (a *App) agents() (http.Handler, error) {
 		SigningKey:     a.cfg.LiveKit.APIKey,
 		RequestTimeout: a.cfg.Door.RequestTimeout,
 		FailOpenAfter:  failOpen,
+		Profiles:       a.profiles,
 		DeleteRoomWait: wait,
 		Log:            a.log,
 		Meter:          a.tel.Meter("gateway"),

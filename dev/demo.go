@@ -32,6 +32,7 @@ var demoTimers = map[string]string{
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "500ms",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "30000",
 	"REELKEEPER_RECONCILE_EVERY":             "off", // a demo is over before a round is due
+	"REELKEEPER_CANARY_EVERY":                "off",
 }
 
 const (
@@ -207,7 +208,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 		return r
 	}
 	r.settled, r.delivered = true, c.count(r.egressID)
-	d.progress.done("%s: %s, told by %s", p.name(), r.verdict.Status, r.verdict.EndedBy)
+	d.progress.done("%s: %s, told by %s, media %s", p.name(), r.verdict.Status, r.verdict.EndedBy, r.verdict.Media)
 	return r
 }
 

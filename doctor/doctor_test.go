@@ -47,7 +47,7 @@ func (s temporal) LastPolls(_ context.Context, queue string) (time.Time, time.Ti
 }
 
 func (s temporal) LastAction(_ context.Context, schedule string) (time.Time, time.Duration, bool, error) {
-	if schedule != "egress-reconcile" {
+	if schedule != "egress-reconcile" && schedule != "egress-canary" {
 		return time.Time{}, 0, false, errors.New("no such schedule: " + schedule)
 	}
 	return s.last, time.Minute, s.paused, errors.Join(s.err, s.noPlan)
@@ -133,6 +133,9 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a schedule that is late":     {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last did something 7m0s ago", ""},
 		"a paused schedule":           {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
 		"no schedule":                 {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},
+		"a canary":                    {doctor.Canary, with(func(*temporal) {}), doctor.OK, `the schedule "egress-canary", every 1m0s`, ""},
+		"a paused canary":             {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},
+		"no canary":                   {doctor.Canary, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `there is no schedule "egress-canary"`, "REELKEEPER_CANARY_EVERY"},
 		"no Temporal for workers":     {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Warn, "not checked: away", "see the check temporal"},
 		"no public URL":               {doctor.Webhook, doctor.Config{}, doctor.Warn, "not checked: no REELKEEPER_PUBLIC_URL", "set REELKEEPER_PUBLIC_URL"},
 		"no key to sign with":         {doctor.Webhook, doctor.Config{PublicURL: closed}, doctor.Warn, "not checked: no LIVEKIT_API_KEY", "set LIVEKIT_API_KEY"},

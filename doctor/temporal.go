@@ -93,24 +93,32 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 }
 
 func (d *Doctor) schedule(ctx context.Context) Finding {
+	return d.scheduled(ctx, ScheduleReconcile, "REELKEEPER_RECONCILE_EVERY", "egresses that were started elsewhere are not adopted")
+}
+
+func (d *Doctor) canary(ctx context.Context) Finding {
+	return d.scheduled(ctx, egress.CanarySchedule, "REELKEEPER_CANARY_EVERY", "nobody looks whether webhooks arrive before one is missed")
+}
+
+// scheduled wants a schedule of ours that does something. Without it is what follows.
+func (d *Doctor) scheduled(ctx context.Context, id, setting, without string) Finding {
 	if d.cfg.Temporal == nil {
 		return notChecked("TEMPORAL_ADDRESS")
 	}
-	last, every, paused, err := d.cfg.Temporal.LastAction(ctx, ScheduleReconcile)
+	last, every, paused, err := d.cfg.Temporal.LastAction(ctx, id)
 	var e *egress.Error
 	switch {
 	case errors.As(err, &e) && e.Reason == egress.NotFound:
-		return warn(fmt.Sprintf("there is no schedule %q: egresses that were started elsewhere are not adopted", ScheduleReconcile),
-			"a worker makes it unless REELKEEPER_RECONCILE_EVERY is off")
+		return warn(fmt.Sprintf("there is no schedule %q: %s", id, without), "a worker makes it unless "+setting+" is off")
 	case err != nil:
 		return warn("not checked: "+err.Error(), seeTemporal)
 	case paused:
-		return failed(fmt.Sprintf("the schedule %q is paused", ScheduleReconcile), "temporal schedule toggle --unpause --schedule-id "+ScheduleReconcile)
+		return failed(fmt.Sprintf("the schedule %q is paused", id), "temporal schedule toggle --unpause --schedule-id "+id)
 	}
 	ago := time.Since(last)
-	found := fmt.Sprintf("the schedule %q, every %s, last did something %s ago", ScheduleReconcile, every, ago.Round(time.Second))
+	found := fmt.Sprintf("the schedule %q, every %s, last did something %s ago", id, every, ago.Round(time.Second))
 	if ago > 3*every+scheduleSlack {
-		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+ScheduleReconcile)
+		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+id)
 	}
 	return ok(found)
 }

@@ -45,6 +45,7 @@ type Path struct {
 
 	location string // where it was redirected to
 	ours     bool   // our own endpoint answered, and no proxy
+	outcome  egress.CanaryOutcome
 }
 
 // webhook posts an event as LiveKit would, on both ways that its events take: the
@@ -63,6 +64,7 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 	for i, url := range []string{project, own} {
 		p, err := d.probe(ctx, url)
 		f := judge(p, err)
+		p.outcome = outcome(p, err)
 		f.Path = &p
 		if i == 0 || f.Status != OK && worst.Status == OK || f.Status == Fail {
 			worst = f

@@ -70,7 +70,7 @@ func newStage(b *testing.B, change func(fake *fakelivekit.Config, environ map[st
 		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
 		"TEMPORAL_ADDRESS": server.Address, "TEMPORAL_NAMESPACE": namespace(n),
 		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": s.consumer.URL, "REELKEEPER_LOG_LEVEL": "error",
-		"REELKEEPER_RECONCILE_EVERY": "off",
+		"REELKEEPER_RECONCILE_EVERY": "off", "REELKEEPER_CANARY_EVERY": "off",
 	}
 	if change != nil {
 		change(&fake, s.environ)

@@ -16,7 +16,7 @@ import (
 )
 
 // worlds is how many tests of this package may each have a namespace of their own.
-const worlds = 130
+const worlds = 150
 
 var (
 	server   *devtemporal.Server
@@ -25,7 +25,12 @@ var (
 	released = flag.String("worker", "", "released `worker` that writes those histories; default: the code under test")
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if queue := os.Getenv(envStepWorker); queue != "" {
+		os.Exit(stepWorkerMain(queue))
+	}
+	os.Exit(run(m))
+}
 
 // run starts one Temporal server for all tests. Each test has a namespace of its
 // own, so that each has its own workers.

@@ -46,6 +46,9 @@ var timers = map[string]string{
 	"REELKEEPER_START_CALL_TIMEOUT":          "3s",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
 	"REELKEEPER_RECONCILE_EVERY":             "off", // a round at the full minute would change who tells of an end
+	"REELKEEPER_CANARY_EVERY":                "off",
+	"REELKEEPER_VERIFY_FOR":                  "off", // most requests name stores that are not there
+	"REELKEEPER_PREFLIGHT":                   "off", // most requests name stores that are not there
 	"REELKEEPER_LOG_LEVEL":                   "warn",
 	"REELKEEPER_ALLOW_HOSTS":                 "127.0.0.1",
 }

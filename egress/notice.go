@@ -23,14 +23,20 @@ type Concern string
 const (
 	ConcernMissed Concern = "missed" // LiveKit's egress_ended did not reach us; we found the end ourselves
 	ConcernLost   Concern = "lost"   // the egress is dead, and LiveKit will not say how it ended
+	ConcernMedia  Concern = "media"  // the media is not in its store as it should be
 	ConcernStuck  Concern = "stuck"  // a person is waited for
+
+	ConcernBroken Concern = "path_broken" // LiveKit's webhooks do not arrive: the canary's
+	ConcernHealed Concern = "path_healed" // they do again
 )
 
 // Concerns lists every Concern.
-func Concerns() []Concern { return []Concern{ConcernMissed, ConcernLost, ConcernStuck} }
+func Concerns() []Concern {
+	return []Concern{ConcernMissed, ConcernLost, ConcernMedia, ConcernStuck, ConcernBroken, ConcernHealed}
+}
 
-// Notice is what people are told of one egress, and all that the text is made of. It
-// holds names, IDs and our own words, and nothing that was redacted elsewhere.
+// Notice is what people are told of one egress, or of the way of the webhooks, and all
+// that the text is made of. It holds names, IDs and our own words, and nothing that was redacted elsewhere.
 type Notice struct {
 	Concern   Concern   `json:"concern"`
 	RequestID string    `json:"request_id"`
@@ -44,6 +50,8 @@ type Notice struct {
 	Missed    Missed    `json:"missed,omitempty"`
 	Because   string    `json:"because,omitempty"` // evidence of a loss or of the class, or why it is stuck
 	Step      string    `json:"step,omitempty"`    // the delivery step that waits for a person
+	Fix       string    `json:"fix,omitempty"`     // of a broken way
+	Since     time.Time `json:"since,omitzero"`    // since when it was broken
 	// For is how long the notice is tried. Default: as long as an announcement.
 	For Duration `json:"for"`
 }
@@ -83,7 +91,9 @@ func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) 
 	case ConcernMissed:
 		_, why := s.missed()
 		n.Because = Clip(why, maxBecause)
-	case ConcernStuck:
+	case ConcernMedia:
+		n.Because = Clip(s.alarming().String(), maxBecause)
+	case ConcernStuck, ConcernBroken, ConcernHealed:
 	}
 	return n, true
 }
@@ -109,6 +119,10 @@ func (n Notice) Text() string {
 		say("Recording lost: %s.", n.what())
 		say("Evidence: %s. We gave it up at %s.", n.Because, clock(n.EndedAt))
 		say("Its consumer is told EGRESS_FAILED. Look at it: `starter show %s`. Look in its storage for what was written, and at LiveKit's egress workers for why one died.", n.RequestID)
+	case ConcernMedia:
+		say("Media not as it should be: %s.", n.what())
+		say("Found: %s.", n.Because)
+		say("Its consumer is told LiveKit's status all the same. Look at it: `starter show %s`. Look in its storage, and at LiveKit's egress workers.", n.RequestID)
 	case ConcernStuck:
 		say("A recording needs a person: %s.", n.what())
 		say("Why: %s.", n.Because)
@@ -118,6 +132,13 @@ func (n Notice) Text() string {
 		}
 		say("Look at it: `starter show %s`. Mend the cause, then `starter retry %s %s`, or leave it out: `starter skip %s %s`.",
 			n.RequestID, n.RequestID, n.Step, n.RequestID, n.Step)
+	case ConcernBroken:
+		say("LiveKit's webhooks do not arrive, since %s: %s.", clock(n.Since), n.Because)
+		say("To mend it: %s.", n.Fix)
+		say("Nothing is lost: ends are learned by our own questions, but later. Look at it: `starter doctor --only webhook`.")
+	case ConcernHealed:
+		say("LiveKit's webhooks arrive again, as seen at %s: %s.", clock(n.EndedAt), n.Because)
+		say("They had not since %s. What was missed in that time: `starter report --since %s`.", clock(n.Since), n.Since.UTC().Format(time.RFC3339))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -77,10 +78,10 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 	}
 	run := c.Temporal.GetWorkflow(ctx, workflowID, "")
 	for {
-		slice, cancel := context.WithTimeout(ctx, c.WaitFor)
+		slice, end := c.slice(ctx)
 		err := run.Get(slice, &v)
 		early := slice.Err() == nil // it was not we who ended it
-		cancel()
+		end()
 		if err == nil || ctx.Err() != nil || !timedOut(err) {
 			return v, notFoundAs(id, asError("wait for "+workflowID, err))
 		}
@@ -90,6 +91,20 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 		if early {
 			c.pause(ctx) // whatever is wrong with Temporal, haste would not mend it
 		}
+	}
+}
+
+// slice is a context that ends after WaitFor, or with its parent, and has no deadline.
+// Within the last second before a deadline Temporal does not hold an answer back, and
+// its client asks again at once: some thousand calls, of each who waits.
+func (c *Client) slice(ctx context.Context) (context.Context, func()) {
+	slice, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	released := context.AfterFunc(ctx, cancel)
+	timer := time.AfterFunc(c.WaitFor, cancel)
+	return slice, func() {
+		timer.Stop()
+		released()
+		cancel()
 	}
 }
 

@@ -40,7 +40,11 @@ type Row struct {
 // page as they are read. An error ends it.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
+		late := latecomers{client: c, since: later(f.Since, f.RanSince)}
 		for row, err := range c.rows(ctx, f.query()) {
+			if err == nil && f.letsThrough(row) {
+				err = late.join(ctx, &row)
+			}
 			if (err != nil || f.letsThrough(row)) && !yield(row, err) {
 				return
 			}
@@ -50,15 +54,30 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 
 func (c *Client) rows(ctx context.Context, query string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
+		for info, err := range c.executions(ctx, query) {
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			if !yield(c.rowOf(info), nil) {
+				return
+			}
+		}
+	}
+}
+
+// executions are what a query finds, page by page as they are read. An error ends them.
+func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workflowpb.WorkflowExecutionInfo, error] {
+	return func(yield func(*workflowpb.WorkflowExecutionInfo, error) bool) {
 		req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, PageSize: pageSize, Query: query}
 		for {
 			page, err := c.Temporal.ListWorkflow(ctx, req)
 			if err != nil {
-				yield(Row{}, asError("list recordings", err))
+				yield(nil, asError("list recordings", err))
 				return
 			}
 			for _, info := range page.GetExecutions() {
-				if !yield(c.rowOf(info), nil) {
+				if !yield(info, nil) {
 					return
 				}
 			}
@@ -76,7 +95,10 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 		Workflow:   strings.ToLower(info.GetStatus().String()),
 		StartedAt:  info.GetStartTime().AsTime(),
 	}
-	r.RequestID, _ = egress.RequestID(r.WorkflowID)
+	var ok bool
+	if r.RequestID, ok = egress.RequestID(r.WorkflowID); !ok {
+		r.RequestID, _ = egress.RedeliveryOf(r.WorkflowID)
+	}
 	if t := info.GetCloseTime(); t != nil {
 		closed := t.AsTime()
 		r.ClosedAt = &closed

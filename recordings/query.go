@@ -19,11 +19,13 @@ type Filter struct {
 	Until  time.Time // only those that began before
 	// RanSince leaves out those that were over by then, whenever they began.
 	RanSince time.Time
+	// Redeliveries lists what tells a verdict again, instead of the recordings.
+	Redeliveries bool
 }
 
 // query is the filter as a visibility query.
 func (f Filter) query() string {
-	terms := []string{equal("WorkflowType", egress.WorkflowType)}
+	terms := []string{equal("WorkflowType", f.workflowType())}
 	add := func(want bool, term string) {
 		if want {
 			terms = append(terms, term)
@@ -39,6 +41,13 @@ func (f Filter) query() string {
 	add(!f.Until.IsZero(), "StartTime < "+quote(f.Until.UTC().Format(time.RFC3339Nano)))
 	add(!f.RanSince.IsZero(), "(ExecutionStatus = 'Running' OR CloseTime >= "+quote(f.RanSince.UTC().Format(time.RFC3339Nano))+")")
 	return strings.Join(terms, " AND ")
+}
+
+func (f Filter) workflowType() string {
+	if f.Redeliveries {
+		return egress.RedeliveryType
+	}
+	return egress.WorkflowType
 }
 
 // mangled are the characters that Temporal's SQL stores may not find again: up to

@@ -14,8 +14,32 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// offNote is why we paused the schedule. One that a person paused stays so.
-const offNote = "REELKEEPER_RECONCILE_EVERY is off"
+// plan is a schedule of ours.
+type plan struct {
+	id      string
+	offNote string // why we paused it; one that a person paused stays so
+	action  func(every time.Duration) *client.ScheduleWorkflowAction
+}
+
+var (
+	reconciling = plan{egress.ReconcileSchedule, "REELKEEPER_RECONCILE_EVERY is off", func(every time.Duration) *client.ScheduleWorkflowAction {
+		return &client.ScheduleWorkflowAction{
+			ID:            egress.ReconcileSchedule,
+			Workflow:      egress.ReconcileType,
+			Args:          []any{egress.Reconciliation{Every: egress.Duration(every)}},
+			TaskQueue:     egress.TaskQueue,
+			StaticSummary: "compare LiveKit's egresses with ours",
+		}
+	}}
+	probing = plan{egress.CanarySchedule, "REELKEEPER_CANARY_EVERY is off", func(time.Duration) *client.ScheduleWorkflowAction {
+		return &client.ScheduleWorkflowAction{
+			ID:            egress.CanarySchedule,
+			Workflow:      egress.CanaryType,
+			TaskQueue:     egress.TaskQueue,
+			StaticSummary: "see whether LiveKit's webhooks can arrive",
+		}
+	}}
+)
 
 // memoMade is the memo of the schedule that says when it was made. The server's own word
 // is of when it got round to it, which may be seconds later.
@@ -24,46 +48,55 @@ const memoMade = "made"
 // EnsureReconcile makes the schedule of the reconciler, or changes it to the period.
 // Zero pauses it. Twice is harmless, also at the same moment from two workers.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
-	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
+	return c.ensure(ctx, reconciling, every)
+}
+
+// EnsureCanary does so for the schedule of the canary.
+func (c *Client) EnsureCanary(ctx context.Context, every time.Duration) error {
+	return c.ensure(ctx, probing, every)
+}
+
+func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error {
+	h := c.Temporal.ScheduleClient().GetHandle(ctx, p.id)
 	d, err := h.Describe(ctx)
 	_, none := errors.AsType[*serviceerror.NotFound](err)
 	switch {
 	case none && every == 0:
 		return nil
 	case none:
-		return c.makeSchedule(ctx, every)
+		return c.makeSchedule(ctx, p, every)
 	case err != nil:
-		return asError("describe schedule "+egress.ReconcileSchedule, err)
-	case every == 0 && d.Schedule.State.Paused, every != 0 && runsEvery(&d.Schedule, every):
+		return asError("describe schedule "+p.id, err)
+	case every == 0 && d.Schedule.State.Paused, every != 0 && p.runsEvery(&d.Schedule, every):
 		return nil
 	}
 	err = h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 		s := in.Description.Schedule
 		if every == 0 {
-			s.State.Paused, s.State.Note = true, offNote
+			s.State.Paused, s.State.Note = true, p.offNote
 			return &client.ScheduleUpdate{Schedule: &s}, nil
 		}
-		if s.State.Note == offNote {
+		if s.State.Note == p.offNote {
 			s.State.Paused, s.State.Note = false, ""
 		}
 		spec := scheduleSpec(every)
-		s.Spec, s.Action = &spec, scheduleAction(every)
+		s.Spec, s.Action = &spec, p.action(every)
 		return &client.ScheduleUpdate{Schedule: &s}, nil
 	}})
-	return asError("change schedule "+egress.ReconcileSchedule, err)
+	return asError("change schedule "+p.id, err)
 }
 
 // runsEvery reports whether there is nothing to change.
-func runsEvery(s *client.Schedule, every time.Duration) bool {
-	return (!s.State.Paused || s.State.Note != offNote) && s.Spec != nil &&
+func (p plan) runsEvery(s *client.Schedule, every time.Duration) bool {
+	return (!s.State.Paused || s.State.Note != p.offNote) && s.Spec != nil &&
 		slices.EqualFunc(s.Spec.Intervals, scheduleSpec(every).Intervals, func(a, b client.ScheduleIntervalSpec) bool { return a.Every == b.Every })
 }
 
-func (c *Client) makeSchedule(ctx context.Context, every time.Duration) error {
+func (c *Client) makeSchedule(ctx context.Context, p plan, every time.Duration) error {
 	_, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:      egress.ReconcileSchedule,
+		ID:      p.id,
 		Spec:    scheduleSpec(every),
-		Action:  scheduleAction(every),
+		Action:  p.action(every),
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		// A round that nobody could do is not made up for: the next one sees more.
 		CatchupWindow: max(every, 10*time.Second),
@@ -72,21 +105,11 @@ func (c *Client) makeSchedule(ctx context.Context, every time.Duration) error {
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return nil // another worker was faster
 	}
-	return asError("make schedule "+egress.ReconcileSchedule, err)
+	return asError("make schedule "+p.id, err)
 }
 
 func scheduleSpec(every time.Duration) client.ScheduleSpec {
 	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
-}
-
-func scheduleAction(every time.Duration) *client.ScheduleWorkflowAction {
-	return &client.ScheduleWorkflowAction{
-		ID:            egress.ReconcileSchedule,
-		Workflow:      egress.ReconcileType,
-		Args:          []any{egress.Reconciliation{Every: egress.Duration(every)}},
-		TaskQueue:     egress.TaskQueue,
-		StaticSummary: "compare LiveKit's egresses with ours",
-	}
 }
 
 // ReconcilingSince is when the schedule of the reconciler was made: what ended before is

@@ -71,3 +71,32 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) {
 		t.Errorf("got %+v, every %s", d.Schedule.State, d.Schedule.Spec.Intervals[0].Every)
 	}
 }
+
+func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.CanarySchedule)
+	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
+
+	must(t, c.EnsureCanary(ctx, 0))
+	if _, _, _, err := c.LastAction(ctx, egress.CanarySchedule); ReasonOf(err) != egress.NotFound {
+		t.Fatalf("a canary that is off was scheduled: %v", err)
+	}
+	for _, step := range []struct {
+		every, runs time.Duration
+		paused      bool
+	}{{time.Hour, time.Hour, false}, {0, time.Hour, true}, {2 * time.Hour, 2 * time.Hour, false}} {
+		must(t, c.EnsureCanary(ctx, step.every))
+		_, every, paused, err := c.LastAction(ctx, egress.CanarySchedule)
+		must(t, err)
+		if every != step.runs || paused != step.paused {
+			t.Errorf("every %s: got %s, paused %t", step.every, every, paused)
+		}
+	}
+	d, err := h.Describe(ctx)
+	must(t, err)
+	if a, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); !ok || a.Workflow != egress.CanaryType || a.TaskQueue != egress.TaskQueue || a.ID != egress.CanarySchedule {
+		t.Errorf("got the action %+v", d.Schedule.Action)
+	}
+}

@@ -39,7 +39,7 @@ type Signaler interface {
 type Adopter interface {
 	// Adopt returns once a workflow is durable that has the event. A request whose
 	// workflow has completed is an *egress.Error of reason AlreadyOver.
-	Adopt(ctx context.Context, requestID string, e egress.Event) error
+	Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error
 }
 
 // Finder finds running workflows by their search attributes. These lag behind, so
@@ -47,6 +47,13 @@ type Adopter interface {
 type Finder interface {
 	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)
 	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
+}
+
+// Latecomers keeps webhooks of ends whose workflow has closed.
+type Latecomers interface {
+	// Late returns once it is durable that the event came after all. The same one twice is
+	// one. It must return when ctx ends.
+	Late(ctx context.Context, workflowID string, e egress.Event) error
 }
 
 // MACs verifies the MAC of a token. seal.Keys is one.
@@ -66,6 +73,9 @@ type Config struct {
 	Signaler Signaler
 	Finder   Finder
 	Adopter  Adopter
+	// Latecomers is told of ends that come too late for their workflow. Default: they are
+	// only counted.
+	Latecomers Latecomers
 	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.

@@ -76,7 +76,7 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 	}
 	switch {
 	case d.isEgress():
-		return h.observe(ctx, d)
+		return h.orLate(ctx, d, h.observe(ctx, d))
 	case d.sent.GetEvent() == egress.EventRoomFinished:
 		return h.hintRoom(ctx, d)
 	case d.sent.GetEvent() == egress.EventParticipantLeft:

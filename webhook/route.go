@@ -48,12 +48,24 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	return orWrongMAC(reason, wrongMAC)
 }
 
+// orLate notes the webhook of an end whose workflow has closed, so that a report knows
+// that it came after all.
+func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason {
+	if reason != Late || h.cfg.Latecomers == nil || d.sent.GetEvent() != egress.EventEnded {
+		return reason
+	}
+	if err := h.cfg.Latecomers.Late(ctx, d.workflow, d.event); err != nil {
+		return d.failed(ctx, err)
+	}
+	return reason
+}
+
 // adopt makes the workflow that our token names, where Temporal does not know it, since
 // the start went past it, or where it has failed.
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
-	err := h.cfg.Adopter.Adopt(ctx, requestID, d.event)
+	err := h.cfg.Adopter.Adopt(ctx, requestID, egress.PipelineOf(d.sent.GetEgressInfo()), d.event)
 	over, ok := errors.AsType[*egress.Error](err)
 	switch {
 	case err == nil:

@@ -20,6 +20,18 @@ func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
 	return nil
 }
 
+// beginNotice begins the workflow that carries a notice, which outlives the one that
+// does. The returned future is ready once it has begun.
+func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            egress.NoticeID(n.RequestID, n.Concern),
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:         "tell the notification hook: " + string(n.Concern),
+	})
+	return workflow.ExecuteChildWorkflow(ctx, egress.NoticeType, n).GetChildWorkflowExecution()
+}
+
 // notify has people told of a concern, where the egress began with a hook. The notice
 // outlives the egress, which waits for no more than that the notice has begun: the
 // server drops a child whose parent has ended before. What becomes of it is nothing to
@@ -30,13 +42,7 @@ func (e *run) notify(ctx workflow.Context, c egress.Concern, step string) {
 		return
 	}
 	n.Step = step
-	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            egress.NoticeID(e.id, c),
-		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
-		StaticSummary:         "tell the notification hook: " + string(c),
-	})
-	began := workflow.ExecuteChildWorkflow(ctx, egress.NoticeType, n).GetChildWorkflowExecution()
+	began := beginNotice(ctx, n)
 	e.noticing++
 	workflow.GoNamed(ctx, "notice", func(ctx workflow.Context) {
 		if err := began.Get(ctx, nil); err != nil {

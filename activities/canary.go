@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Metrics of the canary.
+const (
+	MetricCanary     = "reelkeeper_canary_total" // label: outcome, an egress.CanaryOutcome
+	MetricCanaryTook = "reelkeeper_canary_duration_seconds"
+)
+
+// canaryBuckets have what LiveKit allows among them: 10 s for one answer, and 6 s for each
+// of an egress's events where none may queue for 30 s. 1 s is where it is called slow.
+var canaryBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 6, 10}
+
+// Prober sends a signed event of ours to where LiveKit posts its webhooks, as LiveKit
+// would. *doctor.Doctor is one.
+type Prober interface {
+	// Probe says what the event met. It must return when ctx ends.
+	Probe(ctx context.Context) egress.Probe
+}
+
+// CanaryConfig is what the canary works with.
+type CanaryConfig struct {
+	// Notify says whether there is a notification hook, and For how long it is tried.
+	Notify bool
+	For    egress.Duration
+	// Meter makes the metrics. Default: none, and nothing is measured.
+	Meter metric.Meter
+}
+
+// Canary holds the activity that looks whether webhooks can arrive.
+type Canary struct {
+	cfg    CanaryConfig
+	prober Prober
+	count  metric.Int64Counter
+	took   metric.Float64Histogram
+}
+
+// NewCanary makes the activity. Its metrics exist from then on; it fails where the meter
+// does.
+func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
+	c := &Canary{cfg: cfg, prober: p}
+	if cfg.Meter == nil {
+		return c, nil
+	}
+	var err error
+	if c.count, err = cfg.Meter.Int64Counter(MetricCanary,
+		metric.WithDescription("Events of ours that went the way of LiveKit's webhooks, by what they met.")); err != nil {
+		return nil, fmt.Errorf("make %s: %w", MetricCanary, err)
+	}
+	if c.took, err = cfg.Meter.Float64Histogram(MetricCanaryTook, metric.WithUnit("s"),
+		metric.WithDescription("Time from sending such an event to its answer, where our endpoint took it."),
+		metric.WithExplicitBucketBoundaries(canaryBuckets...)); err != nil {
+		return nil, fmt.Errorf("make %s: %w", MetricCanaryTook, err)
+	}
+	for _, o := range egress.CanaryOutcomes() {
+		c.count.Add(context.Background(), 0, outcomeLabel(o))
+	}
+	return c, nil
+}
+
+// Probe sends an event, and says what it met: a way that is bad is a result. Twice is
+// harmless: the endpoint hands the event to nobody.
+func (c *Canary) Probe(ctx context.Context) (egress.Probe, error) {
+	p := c.prober.Probe(ctx)
+	if err := ctx.Err(); err != nil { // it was broken off, and says nothing
+		return egress.Probe{}, err
+	}
+	p.Notify, p.For = c.cfg.Notify, c.cfg.For
+	if c.count != nil {
+		c.count.Add(ctx, 1, outcomeLabel(p.Outcome))
+		if p.Outcome.Well() {
+			c.took.Record(ctx, p.Took.D().Seconds())
+		}
+	}
+	return p, nil
+}
+
+func outcomeLabel(o egress.CanaryOutcome) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", string(o))))
+}

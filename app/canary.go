@@ -1,0 +1,38 @@
+package app
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/doctor"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/workflows"
+)
+
+// scheduleCanary makes or changes the canary's schedule. A worker that may not do so
+// works all the same.
+func (a *App) scheduleCanary(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, scheduleLimit)
+	defer cancel()
+	every, _ := a.cfg.Canary.Every.D()
+	if err := a.recordings.EnsureCanary(ctx, every); err != nil {
+		a.log.Error("the canary is not scheduled: nobody looks whether webhooks arrive", "error", err)
+	}
+}
+
+// registerCanary gives a worker the probes of the canary.
+func (a *App) registerCanary(w worker.Worker, flows *workflows.Workflows) error {
+	c, err := activities.NewCanary(activities.CanaryConfig{
+		Notify: flows.Terms.Notify, For: flows.Terms.AnnounceFor, Meter: a.tel.Meter("activities"),
+	}, doctor.New(doctor.Config{APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, PublicURL: a.cfg.Door.PublicURL}))
+	if err != nil {
+		return err
+	}
+	w.RegisterWorkflowWithOptions(flows.Canary, workflow.RegisterOptions{Name: egress.CanaryType})
+	w.RegisterActivityWithOptions(c.Probe, activity.RegisterOptions{Name: "Probe"})
+	return nil
+}

@@ -1,0 +1,35 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Probe is the check of the webhook for a canary: the same events on the same ways, and
+// what became of the worse one.
+func (d *Doctor) Probe(ctx context.Context) egress.Probe {
+	f := d.webhook(ctx)
+	p := egress.Probe{Outcome: egress.CanaryUnreachable, Found: f.Found, Fix: f.Fix} // as where the settings name no way
+	if f.Path != nil {
+		p.Outcome, p.Took = f.Path.outcome, f.Path.Total
+	}
+	return p
+}
+
+// outcome is the class of what judge says in words.
+func outcome(p Path, err error) egress.CanaryOutcome {
+	switch {
+	case err != nil:
+		return egress.CanaryUnreachable
+	case p.Status/100 == 2 && p.ours && p.Total.D() > slowWarn:
+		return egress.CanarySlow
+	case p.Status/100 == 2 && p.ours:
+		return egress.CanaryOK
+	case p.Status == http.StatusTooManyRequests || p.Status/100 == 5:
+		return egress.CanaryUnavailable
+	default:
+		return egress.CanaryBent
+	}
+}

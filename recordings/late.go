@@ -1,0 +1,144 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Late notes the webhook of an end that came after its workflow had closed, where that
+// says the webhook missed. It returns once that is durable: a workflow of its own, which
+// reports read beside the closed one. Where the recording was given up as lost, its end is
+// told as a correction. The same webhook twice is one.
+func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
+	d, err := c.describe(ctx, workflowID, "")
+	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+		return nil // the namespace has forgotten it meanwhile
+	}
+	if err != nil {
+		return asError("describe "+workflowID, err)
+	}
+	row := c.rowOf(d.GetWorkflowExecutionInfo())
+	if err := c.correct(ctx, row, e); err != nil {
+		return err
+	}
+	late, due := closed(row).CameLate(e, time.Now().UTC())
+	if !due || row.ClosedAt == nil {
+		return nil
+	}
+	_, err = c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                    egress.LateID(row.RequestID),
+		TaskQueue:             egress.TaskQueue,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		StaticSummary:         "the webhook of " + late.EgressID + " came after all",
+		Memo:                  map[string]any{egress.MemoLate: late},
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(late.EgressID),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(egress.Keyword(late.Room)),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeMissed).ValueSet(string(egress.MissedLate)),
+		),
+	}, egress.LateType, late)
+	if _, before := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); before {
+		return nil
+	}
+	return asError("note late webhook of "+workflowID, err)
+}
+
+func closed(row Row) egress.Closed {
+	c := egress.Closed{RequestID: row.RequestID, EgressID: row.EgressID, Room: row.Room, Status: row.Status, Missed: row.Missed}
+	if row.Memo != nil {
+		c.HeardAt = row.Memo.EndedAt.Add(row.Memo.Late.D())
+	}
+	return c
+}
+
+// latecomers are the late webhooks of a list, which are read once the first row wants them.
+type latecomers struct {
+	client *Client
+	since  time.Time // no row has closed before; zero: nobody knows
+	noted  map[string]egress.Late
+}
+
+// join says of a row whose webhook came after all that it was late.
+func (l *latecomers) join(ctx context.Context, row *Row) error {
+	if row.Missed == "" || row.ClosedAt == nil {
+		return nil
+	}
+	if l.noted == nil {
+		if err := l.read(ctx); err != nil {
+			return err
+		}
+	}
+	if late, came := l.noted[row.RequestID]; came {
+		row.cameLate(late)
+	}
+	return nil
+}
+
+func (l *latecomers) read(ctx context.Context) error {
+	query := equal("WorkflowType", egress.LateType)
+	if !l.since.IsZero() { // each comes after its recording has closed
+		query += " AND StartTime >= " + quote(l.since.UTC().Format(time.RFC3339Nano))
+	}
+	l.noted = map[string]egress.Late{}
+	for info, err := range l.client.executions(ctx, query) {
+		if err != nil {
+			return err
+		}
+		if late, ok := l.client.lateOf(info); ok {
+			l.noted[late.RequestID] = late
+		}
+	}
+	return nil
+}
+
+func (c *Client) lateOf(info *workflowpb.WorkflowExecutionInfo) (late egress.Late, ok bool) {
+	ok = decode(c.converter(), info.GetMemo().GetFields()[egress.MemoLate], &late)
+	return late, ok
+}
+
+func (r *Row) cameLate(late egress.Late) {
+	if r.EgressID != late.EgressID { // the late one's recording had a run before this one
+		return
+	}
+	r.Missed = egress.MissedLate
+	if r.Memo != nil {
+		memo := *r.Memo
+		memo.Missed, memo.MissedBecause = egress.MissedLate, late.Because
+		r.Memo = &memo
+	}
+}
+
+// lateVerdict says of a closed recording whose webhook came after all that it was late.
+func (c *Client) lateVerdict(ctx context.Context, v *View) error {
+	if v.Missed == "" {
+		return nil
+	}
+	d, err := c.describe(ctx, egress.LateID(v.RequestID), "")
+	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+		return nil
+	}
+	if err != nil {
+		return asError("describe "+egress.LateID(v.RequestID), err)
+	}
+	if late, ok := c.lateOf(d.GetWorkflowExecutionInfo()); ok && late.EgressID == v.EgressID {
+		v.cameLate(late)
+		v.Verdict.Missed, v.Verdict.MissedBecause = egress.MissedLate, late.Because
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,100 @@
+package recordings
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// missedOne is a recording whose webhook was missed. It runs until it is terminated,
+// which stands for its end: who reads it sees what it said of itself.
+func missedOne(t *testing.T, ctx context.Context, c *Client, id string) {
+	t.Helper()
+	ended := time.Now().UTC().Add(-time.Minute)
+	_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: egress.WorkflowID(id), TaskQueue: "nobody's",
+		Memo: map[string]any{egress.MemoVerdict: egress.Memo{EndedAt: ended, Late: egress.Duration(20 * time.Second), Missed: egress.MissedDown, MissedBecause: "away"}},
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet("EG_"+id),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(id),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet("EGRESS_COMPLETE"),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeEndedBy).ValueSet(string(egress.FromPoll)),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeMissed).ValueSet(string(egress.MissedDown)),
+		),
+	}, egress.WorkflowType, egress.Input{})
+	must(t, err)
+}
+
+func endOf(t *testing.T, event, egressID, eventID string) egress.Event {
+	t.Helper()
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":%q,"id":%q,"egressInfo":{"egressId":%q,"status":"EGRESS_COMPLETE"}}`, event, eventID, egressID))
+	must(t, err)
+	return e
+}
+
+func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("late")
+	workflowID := egress.WorkflowID(id)
+	missedOne(t, ctx, c, id)
+	end := endOf(t, egress.EventEnded, "EG_"+id, "EV_1")
+	noted := func() bool {
+		_, err := c.describe(ctx, egress.LateID(id), "")
+		return err == nil
+	}
+
+	must(t, c.Late(ctx, workflowID, end))
+	if noted() {
+		t.Error("its workflow runs, and takes the webhook by itself")
+	}
+	must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "it has ended"))
+	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventUpdated, "EG_"+id, "EV_0")))
+	must(t, c.Late(ctx, egress.WorkflowID(fresh("forgotten")), end))
+	if noted() {
+		t.Error("an event of the way is no late end")
+	}
+	awaitMissed(t, ctx, c, id, egress.MissedDown)
+
+	must(t, c.Late(ctx, workflowID, end))
+	must(t, c.Late(ctx, workflowID, end))
+	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventEnded, "EG_"+id, "EV_2")))
+
+	row := awaitMissed(t, ctx, c, id, egress.MissedLate)
+	if row.Memo == nil || row.Memo.Missed != egress.MissedLate || row.Memo.MissedBecause == "away" || row.Memo.Late.D() != 20*time.Second {
+		t.Errorf("got the memo %+v", row.Memo)
+	}
+	r, err := c.Report(ctx, time.Now().Add(-time.Hour), time.Now())
+	must(t, err)
+	for _, m := range r.Misses {
+		if m.RequestID == id && m.Class != egress.MissedLate {
+			t.Errorf("got the class %s in the report", m.Class)
+		}
+	}
+}
+
+// awaitMissed asks until visibility shows a closed recording with that class, or gives
+// up after a while.
+func awaitMissed(t *testing.T, ctx context.Context, c *Client, room string, want egress.Missed) Row {
+	t.Helper()
+	for {
+		for row, err := range c.List(ctx, Filter{Room: room, Missed: true}) {
+			if err != nil {
+				t.Fatalf("never %s: %v", want, err)
+			}
+			if row.ClosedAt != nil && row.Missed == want {
+				return row
+			}
+		}
+		if !c.pause(ctx) {
+			t.Fatalf("never %s", want)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package recordings
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
+
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+)
+
+// historyCalls counts the questions for histories: those are what a wait consists of.
+type historyCalls struct{ n atomic.Int64 }
+
+func (c *historyCalls) count(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if strings.HasSuffix(method, "/GetWorkflowExecutionHistory") {
+		c.n.Add(1)
+	}
+	return invoke(ctx, method, req, reply, cc, opts...)
+}
+
+// counted is a client like that of real, whose questions are counted.
+func counted(t *testing.T, waitFor time.Duration) (*Client, *historyCalls) {
+	t.Helper()
+	srv, err := server()
+	must(t, err)
+	calls := &historyCalls{}
+	temporal, err := client.Dial(client.Options{
+		HostPort: srv.Address, Namespace: namespace, DataConverter: payload.Converter(),
+		Logger:            log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(calls.count)}},
+	})
+	must(t, err)
+	t.Cleanup(temporal.Close)
+	return New(Config{Temporal: temporal, Namespace: namespace, WaitFor: waitFor}), calls
+}
+
+func TestWhoWaitsAsksOnceForEachSlice(t *testing.T) {
+	t.Parallel()
+	id := fresh("patient")
+	c, w := real(t)
+	begin(t, ctxOf(t, patience), c, w, id, id)
+	for name, tc := range map[string]struct {
+		whole, slice time.Duration
+		most         int64
+	}{
+		"many slices":                         {2 * time.Second, 500 * time.Millisecond, 8},
+		"the caller's own deadline is sooner": {1500 * time.Millisecond, time.Minute, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			waiter, calls := counted(t, tc.slice)
+			_, err := waiter.Wait(ctxOf(t, tc.whole), id)
+			if err == nil {
+				t.Error("it has not ended, and yet there is a verdict")
+			}
+			if n := calls.n.Load(); n < 1 || n > tc.most {
+				t.Errorf("got %d questions in %s, want 1 to %d", n, tc.whole, tc.most)
+			}
+		})
+	}
+}
+
+func TestAWaitThatIsBrokenOffEnds(t *testing.T) {
+	t.Parallel()
+	id := fresh("broken-off")
+	c, w := real(t)
+	begin(t, ctxOf(t, patience), c, w, id, id)
+	waiter, calls := counted(t, time.Minute)
+	ctx, cancel := context.WithCancel(ctxOf(t, patience))
+	go func() {
+		for calls.n.Load() == 0 {
+			if !waiter.pause(ctx) {
+				return
+			}
+		}
+		cancel()
+	}()
+	_, err := waiter.Wait(ctx, id)
+	if err == nil || ctx.Err() == nil {
+		t.Errorf("got %v, with the context %v", err, ctx.Err())
+	}
+}

@@ -1,0 +1,66 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/webhook"
+)
+
+// noter is who keeps late webhooks.
+type noter struct {
+	err   error
+	noted []string
+}
+
+func (n *noter) Late(_ context.Context, workflowID string, e egress.Event) error {
+	n.noted = append(n.noted, workflowID+" by "+e.Proto().GetId())
+	return n.err
+}
+
+func TestTheWebhookOfAnEndThatComesTooLateIsNoted(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		event  string
+		named  bool // by the token in the URL, or else by its egress ID
+		answer error
+		err    error
+		reason webhook.Reason
+		noted  []string
+	}{
+		"its workflow has closed":            {egress.EventEnded, true, errClosed, nil, webhook.Late, []string{"egress/req-1 by EV_1"}},
+		"the workflow with its egress ID":    {egress.EventEnded, false, errClosed, nil, webhook.Late, []string{"egress/found by EV_1"}},
+		"an event of the way says nothing":   {egress.EventUpdated, true, errClosed, nil, webhook.Late, nil},
+		"its workflow runs":                  {egress.EventEnded, true, nil, nil, webhook.Accepted, nil},
+		"its workflow has failed":            {egress.EventEnded, true, errClosed, nil, webhook.Adopted, nil},
+		"Temporal does not take it just now": {egress.EventEnded, true, errClosed, errors.New("down"), webhook.TemporalFailed, []string{"egress/req-1 by EV_1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := &noter{err: tc.err}
+			b := newBench(t, func(c *webhook.Config) { c.Latecomers = n })
+			if tc.reason != webhook.Adopted {
+				b.temporal.adopt = errOver
+			}
+			b.temporal.answer = func(context.Context, string) error { return tc.answer }
+			path := project
+			if tc.named {
+				path = b.path("req-1")
+			}
+			status := http.StatusOK
+			if tc.err != nil {
+				status = http.StatusServiceUnavailable // LiveKit comes again
+			}
+
+			require.Equal(t, status, b.post(t, path, egressEvent(tc.event, egressID, "https://example.com/hook")))
+
+			require.Equal(t, tc.noted, n.noted)
+			b.became(t, tc.reason)
+		})
+	}
+}

@@ -1,0 +1,36 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// A nil pointer, as livekit and delivery are.
+var canary *activities.Canary
+
+// Canary sends one event of ours the way of LiveKit's webhooks. Its result is what is
+// known of the way since, which the next one of the schedule goes on from. People are
+// told by a notice when the way breaks, and when it is open again.
+func (w *Workflows) Canary(ctx workflow.Context) (egress.Canary, error) {
+	var last egress.Canary
+	if workflow.HasLastCompletionResult(ctx) {
+		if err := workflow.GetLastCompletionResult(ctx, &last); err != nil {
+			workflow.GetLogger(ctx).Warn("the last probe cannot be read", "error", err)
+		}
+	}
+	var p egress.Probe
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, canaryOptions), canary.Probe).Get(ctx, &p); err != nil {
+		return last, plainly("probe", err)
+	}
+	next, notice := last.Next(p, workflow.Now(ctx))
+	if notice == nil {
+		return next, nil
+	}
+	if err := beginNotice(ctx, *notice).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("notice not begun", "reason", notice.Concern, "error", err)
+		next.Told = last.Told // the next probe has it told
+	}
+	return next, nil
+}

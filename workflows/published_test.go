@@ -1,0 +1,96 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// said is a value of the search attribute by which visibility knows a verdict.
+type said struct {
+	by string
+	at time.Duration
+}
+
+// endings are the values of EgressEndedBy, one after the other.
+func (l *life) endings() *[]said {
+	var list []said
+	key := temporal.NewSearchAttributeKeyKeyword(egress.AttributeEndedBy)
+	l.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		if by, ok := args.Get(0).(temporal.SearchAttributes).GetKeyword(key); ok {
+			list = append(list, said{by, l.took()})
+		}
+	}).Return(nil)
+	return &list
+}
+
+func TestACorrectedVerdictOfTheSameStatusIsPublishedAnew(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	endings := l.endings()
+	l.webhook(2*time.Second, egress.EventUpdated, at(active, 2, 0))
+	l.webhook(10*time.Second, egress.EventEnded, at(failed, 10, 0))
+	l.webhook(time.Hour, egress.EventEnded, at(failed, 3600, 1)) // a second run, of which nothing else was heard
+	l.at(2*time.Hour, func() { l.SignalWorkflow(egress.SignalHint, hint(l.t, egress.EventRoomFinished, roomID, "")) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Corrects)
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	var by []string
+	for _, e := range *endings {
+		by = append(by, e.by)
+	}
+	require.Equal(t, []string{"webhook", "webhook"}, by, "told, taken back with the correction, and told anew")
+	require.Greater(t, (*endings)[1].at, time.Hour)
+}
+
+// The step of a part fails while the end of its successor is held: that end is no
+// verdict, and a second run follows it.
+func TestAStepOfAPartDoesNotPublishAVerdictThatIsOnlyHeld(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		s.Terms.Policy.HoldFor = egress.DefaultPolicy().HoldFor
+		return s, err
+	}
+	endings := l.endings()
+	const answer = 25 * time.Second
+	down := true
+	l.OnActivity("Announce", mock.Anything, mock.Anything).After(answer).Return(func(_ context.Context, in activities.Announcement) error {
+		l.announced = append(l.announced, in.Event)
+		if down {
+			down = false
+			require.Equal(t, egress.Held, l.state().Phase, "at %s", l.took())
+			return errors.New("the consumer is down")
+		}
+		return nil
+	})
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10)) // held until 40 s, and told of from then on
+	l.at(55*time.Second, func() { require.Len(t, *starts, 2) })
+	l.webhook(60*time.Second, egress.EventEnded, part(2, failed, 60))
+	again := part(2, lk.EgressStatus_EGRESS_ACTIVE, 75)
+	again.RetryCount = 1
+	l.webhook(75*time.Second, egress.EventUpdated, again)
+	end := part(2, complete, 600)
+	end.RetryCount = 1
+	l.webhook(10*time.Minute, egress.EventEnded, end)
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Len(t, *endings, 1, "one verdict, of the whole recording")
+	require.Equal(t, "webhook", (*endings)[0].by)
+	require.GreaterOrEqual(t, (*endings)[0].at, 10*time.Minute)
+}
