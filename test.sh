@@ -4,7 +4,8 @@
 # are modules of their own. It first builds the development Temporal server, once for each version of its source, and
 # a livekit-server with what it needs around it, without which the tests that need it are skipped, unless CI is set.
 # The test of LiveKit's Node SDK gets that SDK by npm, once for each version, and is skipped where there is no npm,
-# unless CI is set; so is the test of the UI where there is no chromium. Arguments go to go test:
+# unless CI is set; so are the test of the UI where there is no chromium and those on
+# PostgreSQL where there is none. Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #

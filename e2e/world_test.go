@@ -102,9 +102,10 @@ func emptyWorld(t *testing.T, hurry time.Duration) (w *world, l net.Listener, do
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	doorURL = "http://" + l.Addr().String()
+	address, namespace := place(t)
 	w.environ = map[string]string{
 		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
-		"TEMPORAL_ADDRESS": server.Address, "TEMPORAL_NAMESPACE": nextNamespace(t),
+		"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace,
 		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": w.consumer.URL,
 	}
 	maps.Copy(w.environ, timers)

@@ -73,7 +73,7 @@ func (f *finder) built(ctx context.Context, b Binary) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w%s", b.Title, err, b.Instead)
 	}
-	sum, err := fingerprint(source, toolchain)
+	sum, err := fingerprint(source, toolchain, strings.HasPrefix(cmp.Or(b.Package, "."), "."))
 	if err != nil {
 		return "", err
 	}

@@ -212,7 +212,7 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(sourceTree(t), "devserver")
 	sum := func(toolchain string) string {
-		text, err := fingerprint(dir, toolchain)
+		text, err := fingerprint(dir, toolchain, true)
 		must(t, err)
 		return text
 	}
@@ -232,6 +232,48 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "main_test.go"), []byte("changed"), 0o644))
 	if sum("go1") != before {
 		t.Error("a test decides nothing about the binary, but the fingerprint changed")
+	}
+}
+
+// Temporal's own programs are not built again for each change of our development server.
+func TestTheFingerprintOfTemporalsProgramsIsThatOfTheVersions(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(sourceTree(t), "devserver")
+	sum := func() string {
+		text, err := fingerprint(dir, "go1", false)
+		must(t, err)
+		return text
+	}
+	before := sum()
+	must(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("changed"), 0o644))
+	if sum() != before {
+		t.Error("it follows the development server's own source")
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "go.sum"), []byte("changed"), 0o644))
+	if sum() == before {
+		t.Error("it does not follow the versions")
+	}
+}
+
+func TestProgramsOfOneModuleAreBuiltBesideEachOther(t *testing.T) {
+	t.Parallel()
+	f, progress := fakeFinder(t)
+	built := map[string]bool{}
+	for _, p := range []Binary{devserver, temporalServer, temporalSQLTool} {
+		for range 2 { // the second time it is in the cache
+			path, err := f.built(t.Context(), p)
+			must(t, err)
+			built[path] = true
+			if name := filepath.Base(path); !strings.HasPrefix(name, p.Name+"-") {
+				t.Errorf("%s is built as %s", p.Package, name)
+			}
+		}
+		if !strings.Contains(progress.String(), "Building "+p.Title+".") {
+			t.Errorf("nobody is told that %s is built", p.Title)
+		}
+	}
+	if n := lines(t, filepath.Join(source(t, f), "builds")); n != 3 || len(built) != 3 {
+		t.Errorf("%d builds made %d programs", n, len(built))
 	}
 }
 

@@ -46,12 +46,16 @@ func isModule(dir, name string) bool {
 	return false
 }
 
-// fingerprint is a short hash of everything that decides what a build of source makes: its files
-// but for the tests, and the toolchain.
-func fingerprint(source, toolchain string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(source, "*.go"))
-	if err != nil {
-		return "", fmt.Errorf("list %s: %w", source, err)
+// fingerprint is a short hash of everything that decides what a build of source makes: its versions,
+// the toolchain and, for a program of its own and not of one of its versions, its files but for the
+// tests.
+func fingerprint(source, toolchain string, own bool) (string, error) {
+	var files []string
+	if own {
+		var err error
+		if files, err = filepath.Glob(filepath.Join(source, "*.go")); err != nil {
+			return "", fmt.Errorf("list %s: %w", source, err)
+		}
 	}
 	files = append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum"))
 	hash := sha256.New()
