@@ -23,8 +23,8 @@ type delivering struct {
 
 func newDelivering(t *testing.T) *delivering {
 	t.Helper()
-	d := &delivering{store: newS3Store(t), billing: newWitness(t, otherKey, otherSecret), archive: newWitness(t, apiKey, apiSecret)}
-	pipeline := withPipeline(t, twoConsumers(d.billing.URL, d.archive.URL), "LIVEKIT_KEYS", otherKey+": "+otherSecret)
+	d := &delivering{store: newS3Store(t), billing: newWitness(t, billingKey, billingSecret), archive: newWitness(t, apiKey, apiSecret)}
+	pipeline := withPipeline(t, twoConsumers(d.billing.URL, d.archive.URL), "LIVEKIT_KEYS", billingKey+": "+billingSecret)
 	d.world = newMediaWorld(t, d.store, func(environ map[string]string) { pipeline(nil, environ) })
 	d.index = d.theirWorker("media", "Index")
 	return d

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	otherKey, otherSecret = "APIother", "other-secret-other-secret-other-secret"
-	whsec                 = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	billingKey, billingSecret = "APIbilling", "billing-secret-billing-secret-billing"
+	whsec                     = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 )
 
 // witness is a consumer that keeps all of each request.
@@ -94,7 +94,7 @@ default: whole
 pipelines:
   whole:
     consumers:
-      - {name: billing, url: "` + billing + `", key: ` + otherKey + `}
+      - {name: billing, url: "` + billing + `", key: ` + billingKey + `}
       - {name: archive, url: "` + archive + `", when: [EGRESS_COMPLETE]}
       - {name: alarm, url: "` + archive + `/alarm", when: [EGRESS_FAILED, LOST]}
     steps:
@@ -106,7 +106,7 @@ pipelines:
 // in its own way, and the step is given what was found; then it is run once more.
 func TestADeliveryFromVerifyToAStepThatIsRunAgain(t *testing.T) {
 	t.Parallel()
-	store, billing, archive := newS3Store(t), newWitness(t, otherKey, otherSecret), newWitness(t, apiKey, apiSecret)
+	store, billing, archive := newS3Store(t), newWitness(t, billingKey, billingSecret), newWitness(t, apiKey, apiSecret)
 	ran := make(chan struct{})
 	billing.answer = func() int { // down until the step has run
 		select {
@@ -116,7 +116,7 @@ func TestADeliveryFromVerifyToAStepThatIsRunAgain(t *testing.T) {
 			return http.StatusServiceUnavailable
 		}
 	}
-	pipeline := withPipeline(t, twoConsumers(billing.URL, archive.URL), "LIVEKIT_KEYS", otherKey+": "+otherSecret, "REELKEEPER_WEBHOOK_SECRETS", "archive: "+whsec)
+	pipeline := withPipeline(t, twoConsumers(billing.URL, archive.URL), "LIVEKIT_KEYS", billingKey+": "+billingSecret, "REELKEEPER_WEBHOOK_SECRETS", "archive: "+whsec)
 	w := newMediaWorld(t, store, func(environ map[string]string) { pipeline(nil, environ) })
 	w.startWorker()
 	index := w.theirWorker("media", "Index")
