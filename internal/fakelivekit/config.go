@@ -34,6 +34,9 @@ type Config struct {
 	AnyRoom bool
 	// StateFile keeps rooms and egresses across restarts, as redis and the egress workers would. Defaults to none.
 	StateFile string
+	// Chronicle is a file to which everything is appended that happens to egresses and webhooks, a JSON object a line, for
+	// whoever judges a client by it. It holds no credentials. Defaults to none.
+	Chronicle string
 	// Log gets one line for each change of state, at debug level. Defaults to silence.
 	Log *slog.Logger
 }
