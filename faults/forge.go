@@ -23,19 +23,11 @@ func (a *agent) forge(ctx context.Context, egressID string) {
 	if err != nil {
 		return
 	}
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(apiKey, "not-the-secret-not-the-secret-not-the").
-		SetValidFor(5 * time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
-	if err != nil {
-		return
-	}
 	for range 3 { // the door may be away
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.door+"/webhooks/livekit", bytes.NewReader(body))
+		req, err := webhookRequest(ctx, a.door+"/webhooks/livekit", "not-the-secret-not-the-secret-not-the", body)
 		if err != nil {
 			return
 		}
-		req.Header.Set("Authorization", token)
-		req.Header.Set("Content-Type", "application/webhook+json")
 		res, err := a.http.Do(req)
 		if err == nil {
 			_ = res.Body.Close()
@@ -45,4 +37,21 @@ func (a *agent) forge(ctx context.Context, egressID string) {
 			return
 		}
 	}
+}
+
+// webhookRequest is a webhook as LiveKit sends it, signed with that secret.
+func webhookRequest(ctx context.Context, url, secret string, body []byte) (*http.Request, error) {
+	sum := sha256.Sum256(body)
+	token, err := auth.NewAccessToken(apiKey, secret).
+		SetValidFor(5 * time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", token)
+	req.Header.Set("Content-Type", "application/webhook+json")
+	return req, nil
 }

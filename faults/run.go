@@ -62,6 +62,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	}
 	g.Go(func() error { c.comeAndGo(ctx, r.calm, r.state.Seed); return nil })
 	g.Go(func() error { r.tell(ctx); return nil })
+	g.Go(func() error { return r.deepRounds(ctx) })
 	err = r.live(ctx, progressOf(had.Agents))
 	close(r.calm)
 	if err == nil {

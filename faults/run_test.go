@@ -31,6 +31,7 @@ func seedOf(t *testing.T) string {
 
 // The promise, under everything at once.
 func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}

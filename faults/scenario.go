@@ -43,6 +43,9 @@ type scenario struct {
 	Kills map[string]killSpec `yaml:"kills"`
 	// Settings are those of worker and starter: they compress the waits.
 	Settings map[string]string `yaml:"settings"`
+	// DeepRounds is how often the reconciler is asked to compare all that LiveKit
+	// remembers. Zero: only when it does so by itself, which is every 15 min.
+	DeepRounds time.Duration `yaml:"deep_rounds"`
 	// Bound is how late a consumer may be told. Settle is how long the last ones are
 	// waited for, once all agents are done.
 	Bound  time.Duration `yaml:"bound"`
@@ -164,6 +167,7 @@ func (s scenario) problems() (found []problem) {
 	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
 		say(!strings.HasPrefix(name, "REELKEEPER_"), "settings."+name, "want a setting that begins with REELKEEPER_")
 	}
+	say(s.DeepRounds < 0, "deep_rounds", "want a duration of zero or more")
 	say(s.Bound <= 0, "bound", "want a duration over zero")
 	say(s.Settle <= 0, "settle", "want a duration over zero")
 	return found

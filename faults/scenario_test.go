@@ -59,6 +59,7 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		"unknown part":        {"  worker: {", "  wroker: {", "line 11: kills.wroker: want one of worker, door, temporal, livekit"},
 		"killed without end":  {"every: 3s", "every: 0s", "line 11: kills.worker: want every over zero"},
 		"a foreign setting":   {"REELKEEPER_LOOK_ACTIVE", "LIVEKIT_URL", "line 13: settings.LIVEKIT_URL: want a setting that begins with REELKEEPER_"},
+		"rounds back in time": {"bound: 1m", "deep_rounds: -1s\nbound: 1m", "line 14: deep_rounds: want a duration of zero or more"},
 		"no bound":            {"bound: 1m\n", "", "line 1: bound: want a duration over zero"},
 		"no settling":         {"settle: 1m\n", "", "line 1: settle: want a duration over zero"},
 	} {

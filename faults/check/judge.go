@@ -60,7 +60,7 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 		j.found(KindUnverified, 0, "", "a request to the consumer without LiveKit's signature")
 	}
 	stopped := map[string]time.Time{}
-	number := map[string]int{}
+	number, made := map[string]int{}, ownWords(l.LiveKit)
 	for _, f := range lives {
 		for _, e := range f.egresses {
 			stopped[e.ID], number[e.ID] = f.stoppedAt, f.n
@@ -72,7 +72,13 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 			j.found(KindRepeated, 0, "", "one event ID was told with two verdicts at %s", path)
 		}
 		for _, id := range slices.Sorted(maps.Keys(groups)) {
-			j.told(number[id], id, groups[id])
+			list := groups[id]
+			if e := egresses[id]; e != nil {
+				list = e.ours(path, list, made)
+			}
+			if len(list) > 0 {
+				j.told(number[id], id, list)
+			}
 		}
 		if path == r.Path {
 			j.main, j.figures.Handled = groups, len(groups)

@@ -134,6 +134,25 @@ func TestThePromise(t *testing.T) {
 	}
 }
 
+// A start that went past Temporal leaves the request's own webhook to LiveKit, which may
+// repeat itself, and be wrong in the end.
+func TestWhatLiveKitItselfTellsIsNotOurs(t *testing.T) {
+	t.Parallel()
+	given := func(paths ...string) *logs {
+		l := accepted().records("EG_1", 1).then(1, func(e *Egress) { e.Hooks = paths }).ends(5, failed).ends(9, complete).told(10, "EV_1", "EG_1", complete, "")
+		for _, id := range []string{"EV_1", "EV_2", "EV_3"} {
+			l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: id}})
+		}
+		return l.told(6, "EV_2", "EG_1", failed, "").but(own).told(6, "EV_3", "EG_1", failed, "").but(own)
+	}
+	require.Equal(t, map[Kind]int{}, counted(given("/own")))
+	require.Equal(t, map[Kind]int{KindWrong: 1}, counted(given()), "LiveKit was given no such webhook")
+	require.Equal(t, map[Kind]int{KindWrong: 1}, counted(given("/other")))
+	require.Equal(t, map[Kind]int{}, counted(given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own)), "it told of the first end, and we of the last")
+	twice := given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own).told(11, "EV_of_ours_2", "EG_1", complete, "").but(own)
+	require.Equal(t, map[Kind]int{KindRepeated: 1}, counted(twice), "but what we tell there is ours")
+}
+
 func own(r *Request) { r.Path = "/own" }
 
 func counted(l *logs) map[Kind]int {

@@ -64,6 +64,7 @@ type Egress struct {
 	ID        string    `json:"id"`
 	Room      string    `json:"room"`
 	URL       string    `json:"url"`
+	Hooks     []string  `json:"hooks"` // paths to which LiveKit itself sends its webhooks
 	Status    string    `json:"status"`
 	Faults    []string  `json:"faults"`
 	Accepted  time.Time `json:"accepted"`
@@ -75,6 +76,7 @@ type Egress struct {
 
 // Webhook is what became of one event of LiveKit's.
 type Webhook struct {
+	ID      string `json:"id"`
 	Event   string `json:"event"`
 	Outcome string `json:"outcome"`
 }

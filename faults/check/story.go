@@ -172,6 +172,38 @@ func announcementOf(r Request) (announcement, bool) {
 	return a, true
 }
 
+// ownWords are the IDs of the events that LiveKit itself made.
+func ownWords(log []LiveKit) map[string]bool {
+	ids := map[string]bool{}
+	for _, line := range log {
+		if line.Webhook != nil {
+			ids[line.Webhook.ID] = true
+		}
+	}
+	return ids
+}
+
+// ours leaves out what LiveKit itself said at a path that it was given, since nobody but
+// LiveKit answers for that. Where something of ours is left, the first of LiveKit's stays
+// before it: then the same end was told there by both.
+func (r *recorded) ours(path string, list []announcement, made map[string]bool) []announcement {
+	if !slices.Contains(r.Hooks, path) {
+		return list
+	}
+	var theirs, rest []announcement
+	for _, a := range list {
+		if made[a.eventID] {
+			theirs = append(theirs, a)
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	if len(theirs) > 0 && len(rest) > 0 {
+		rest = slices.Insert(rest, 0, theirs[0])
+	}
+	return rest
+}
+
 // byEgress groups announcements, and leaves out the repeats under the same event ID,
 // as a consumer does. same says that each of those repeats said the same.
 func byEgress(told []announcement) (groups map[string][]announcement, same bool) {

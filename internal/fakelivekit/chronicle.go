@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -33,7 +34,8 @@ type note struct {
 type noteEgress struct {
 	ID        string    `json:"id"`
 	Room      string    `json:"room,omitempty"`
-	URL       string    `json:"url,omitempty"` // of a web egress
+	URL       string    `json:"url,omitempty"`   // of a web egress
+	Hooks     []string  `json:"hooks,omitempty"` // paths of the request's own webhooks, as LiveKit has them
 	Status    string    `json:"status"`
 	Error     string    `json:"error,omitempty"`
 	Faults    []Fault   `json:"faults,omitempty"`
@@ -90,7 +92,7 @@ func (c *chronicle) egress(e *egress) {
 		return
 	}
 	c.write(note{Egress: &noteEgress{
-		ID: e.id(), Room: e.Info.RoomName, URL: pageOf(e.Info.EgressInfo), Status: e.Info.Status.String(), Error: e.Info.Error,
+		ID: e.id(), Room: e.Info.RoomName, URL: pageOf(e.Info.EgressInfo), Hooks: e.hookPaths(), Status: e.Info.Status.String(), Error: e.Info.Error,
 		Faults: e.Faults, Runs: e.Runs, Accepted: e.Accepted, Ended: e.Ended, Recorded: e.Recorded, Dead: e.Dead, Forgotten: e.Lost,
 	}})
 }
@@ -114,6 +116,16 @@ func (c *chronicle) close() error {
 		return nil
 	}
 	return c.file.Close()
+}
+
+// hookPaths are where the request's webhooks go, without what may be a credential.
+func (e *egress) hookPaths() (paths []string) {
+	for _, w := range e.webhooks() {
+		if u, err := url.Parse(w.GetUrl()); err == nil {
+			paths = append(paths, u.Path)
+		}
+	}
+	return paths
 }
 
 // pageOf is the page that a web egress records.
