@@ -199,6 +199,7 @@ func (a *agent) finish(ctx context.Context, p plan, egressID string) error {
 	ctx, cancel := context.WithTimeout(ctx, a.scenario.Agent.Patience)
 	defer cancel()
 	for timeouts := 0; ; {
+		wait := time.Second
 		asking, err := a.signed(ctx, p.subject, nil)
 		if err != nil {
 			return err
@@ -210,8 +211,9 @@ func (a *agent) finish(ctx context.Context, p plan, egressID string) error {
 		}
 		if codeOf(err) == twirp.DeadlineExceeded { // what LiveKit says of a dead worker, too
 			timeouts++
+			wait = 10 * time.Second
 		}
-		if err == nil || final(err) || timeouts == 3 || !sleep(ctx, time.Second) {
+		if err == nil || final(err) || timeouts == 4 || !sleep(ctx, wait) {
 			return err
 		}
 	}

@@ -50,7 +50,6 @@ func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
 	for _, p := range parts {
 		require.NotZero(t, r.Figures.Kills[p], "%s was killed", p)
 	}
-	require.Empty(t, r.Figures.Exits, "no part gives up by itself")
 	require.NotZero(t, r.Figures.Webhooks["suppressed"])
 	for _, n := range r.Counts {
 		require.Zero(t, n)

@@ -18,12 +18,13 @@ type Figures struct {
 	Retries  int             `json:"retries"`  // calls of agents beyond the first of each life
 	Forged   int             `json:"forged"`   // ends that we were told of by somebody who is not LiveKit
 
-	Starts   int            `json:"starts"`   // start calls that reached LiveKit
-	Egresses int            `json:"egresses"` // that LiveKit accepted
-	Recorded int            `json:"recorded"` // of those, the ones with media
-	Running  int            `json:"running"`  // of those, the ones that have not ended
-	Faults   map[string]int `json:"faults"`   // egresses by what befell them as a whole
-	Webhooks map[string]int `json:"webhooks"` // of egresses, by what became of them
+	Starts   int            `json:"starts"`     // start calls that reached LiveKit
+	Egresses int            `json:"egresses"`   // that LiveKit accepted
+	Recorded int            `json:"recorded"`   // of those, the ones with media
+	Running  int            `json:"running"`    // of those, the ones that have not ended
+	Unknown  int            `json:"unknowable"` // of those, the ones that nobody but their agent can know of
+	Faults   map[string]int `json:"faults"`     // egresses by what befell them as a whole
+	Webhooks map[string]int `json:"webhooks"`   // of egresses, by what became of them
 
 	Requests int            `json:"requests"`           // to the consumer
 	Answers  map[int]int    `json:"answers"`            // by the consumer's answer; 0: the connection was cut
@@ -80,9 +81,11 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		}
 	}
 	for _, k := range l.Kills {
-		if k.Exit == "" {
+		switch {
+		case k.Back:
+		case k.Exit == "":
 			f.Kills[k.Part]++
-		} else {
+		default:
 			f.Exits[k.Part]++
 		}
 	}
@@ -150,7 +153,7 @@ const mostFindings = 20
 func Print(w io.Writer, findings []Finding, f Figures) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged)
-	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run; faults: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, list(f.Faults), list(f.Webhooks))
+	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
 	fmt.Fprintf(&b, "Kills: %s; ended by themselves: %s.\n", list(f.Kills), list(f.Exits))
 	fmt.Fprintf(&b, "Told after the end: p50 %.1f s, p99 %.1f s, at most %.1f s.\n", f.Lag.P50, f.Lag.P99, f.Lag.Max)

@@ -21,7 +21,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 		agent(Agent{At: at(2), Did: Forged})
 	l.Agents[1].Tries = 3
 	l.LiveKit = append(l.LiveKit, LiveKit{Start: "room"}, LiveKit{Webhook: &Webhook{Outcome: "sent"}}, LiveKit{Webhook: &Webhook{Outcome: "suppressed"}}, LiveKit{Up: true})
-	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}}
+	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}, {Part: "door", Back: true}}
 	findings, f := Judge(l.Logs, rules)
 	require.Empty(t, findings)
 	f.lags = nil

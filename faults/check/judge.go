@@ -149,6 +149,10 @@ func (j *judge) egress(life int, e *recorded, stopped time.Time) {
 		return
 	}
 	told := j.main[e.ID]
+	if len(told) == 0 && e.unknowable() {
+		j.figures.Unknown++
+		return
+	}
 	if len(told) == 0 {
 		j.found(KindLost, life, e.ID, "%s since %s, and the consumer was never told", e.how(), due.UTC().Format(time.RFC3339))
 		return

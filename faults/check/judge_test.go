@@ -207,6 +207,51 @@ func TestWhatIsLost(t *testing.T) {
 	}
 }
 
+// What was started past Temporal, and is forgotten before anybody took a webhook of it,
+// nobody but its agent can know of.
+func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
+	t.Parallel()
+	forgotten := func(down time.Duration, back ...Kill) *logs {
+		l := accepted().records("EG_1", 1).forgets(3)
+		l.Kills = append([]Kill{{At: at(-20), Part: "temporal", Down: down}}, back...)
+		return l
+	}
+	sent := func(l *logs, outcome string) *logs {
+		l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: "EV_0", EgressID: "EG_1", Outcome: outcome}})
+		return l
+	}
+	back := func(seconds float64) Kill { return Kill{At: at(seconds), Part: "temporal", Back: true} }
+	for name, tc := range map[string]struct {
+		logs       *logs
+		unknowable int
+	}{
+		"Temporal is away":              {forgotten(time.Minute), 1},
+		"Temporal is back in a moment":  {forgotten(time.Minute, back(30)), 1},
+		"Temporal has just come back":   {forgotten(time.Second, back(-13)), 1},
+		"Temporal was back long before": {forgotten(time.Second, back(-15)), 0},
+		"a webhook was taken":           {sent(forgotten(time.Minute), "sent"), 0},
+		"a webhook was dropped":         {sent(forgotten(time.Minute), "dropped"), 1},
+		"its end is known, and was not told": {func() *logs {
+			l := forgotten(time.Minute)
+			l.LiveKit[1].Egress.Forgotten = false
+			return l.ends(5, complete)
+		}(), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings, f := Judge(tc.logs.Logs, rules)
+			require.Equal(t, tc.unknowable, f.Unknown)
+			require.Equal(t, 1-tc.unknowable, Count(findings, KindLost))
+		})
+	}
+	other := forgotten(time.Minute)
+	other.Kills[0].Part = "door"
+	require.Equal(t, map[Kind]int{KindLost: 1}, counted(other))
+	told := forgotten(time.Minute).told(20, "EV_L", "EG_1", failed, "lost: x")
+	_, f := Judge(told.Logs, rules)
+	require.Zero(t, f.Unknown, "somebody did know")
+}
+
 func TestTwins(t *testing.T) {
 	t.Parallel()
 	told := func(l *logs, ids ...string) *logs {

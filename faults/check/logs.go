@@ -76,9 +76,10 @@ type Egress struct {
 
 // Webhook is what became of one event of LiveKit's.
 type Webhook struct {
-	ID      string `json:"id"`
-	Event   string `json:"event"`
-	Outcome string `json:"outcome"`
+	ID       string `json:"id"`
+	Event    string `json:"event"`
+	EgressID string `json:"egress_id"`
+	Outcome  string `json:"outcome"`
 }
 
 // LiveKit is one line of LiveKit's log.
@@ -107,6 +108,8 @@ type Kill struct {
 	Down time.Duration `json:"down"`
 	// Exit says why it ended by itself, where nobody killed it.
 	Exit string `json:"exit,omitempty"`
+	// Back says that it runs again, and nothing else.
+	Back bool `json:"back,omitempty"`
 }
 
 // Logs is all that was written down.
