@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -19,13 +20,16 @@ const MetricAge = "reelkeeper_announce_age_seconds"
 // to the 3 days for which a consumer is tried.
 var ageBuckets = []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600, 72 * 3600}
 
-// recipient is who is told of an end, as the label of MetricAge.
+// recipient is who is told of an end, as the label of MetricAge and MetricAttempts.
 type recipient string
 
 const (
 	toConsumer recipient = "consumer" // of the settings
 	toWebhook  recipient = "webhook"  // one that the request named
+	toPipeline recipient = "pipeline" // one of the pipeline's
 )
+
+func recipients() []recipient { return []recipient{toConsumer, toWebhook, toPipeline} }
 
 // age records how old an end was when it was taken.
 type age struct{ seconds metric.Float64Histogram }
@@ -45,11 +49,16 @@ func newAge(m metric.Meter) (*age, error) {
 }
 
 // taken records an event that was taken now. An event of the way has no end, and some
-// ends have no time.
+// ends have no time. One that is told again is old for no fault of its consumer.
 func (a *age) taken(ctx context.Context, to recipient, e egress.Event) {
 	info, err := e.Info()
-	if a.seconds == nil || err != nil || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
+	if a.seconds == nil || err != nil || redelivered(ctx) || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
 		return
 	}
 	a.seconds.Record(ctx, max(0, time.Since(info.EndTime()).Seconds()), metric.WithAttributeSet(attribute.NewSet(attribute.String("to", string(to)))))
+}
+
+// redelivered reports whether a redelivery asks.
+func redelivered(ctx context.Context) bool {
+	return activity.IsActivity(ctx) && activity.GetInfo(ctx).WorkflowType.Name == egress.RedeliveryType
 }

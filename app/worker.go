@@ -22,6 +22,9 @@ const announceTimeout = 10 * time.Second
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
+	if err := a.readPipelines(); err != nil {
+		return err
+	}
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
@@ -51,12 +54,45 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // workers are the two of a worker process: polls have a queue of their own, whose
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker, err error) {
-	terms := a.terms()
+	opts, err := a.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	lk, err := a.livekitActivities()
+	if err != nil {
+		return nil, nil, err
+	}
+	main = worker.New(a.temporal, egress.TaskQueue, opts)
+	if err := a.registerWorkflows(main); err != nil {
+		return nil, nil, err
+	}
+	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
+	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
+	if err := a.registerDelivery(main); err != nil {
+		return nil, nil, err
+	}
+
+	opts.DisableWorkflowWorker = true
+	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
+	poll = worker.New(a.temporal, egress.PollQueue, opts)
+	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
+	return main, poll, nil
+}
+
+// livekitActivities are those that start, stop and look.
+func (a *App) livekitActivities() (*activities.LiveKit, error) {
+	preflight, err := a.preflight()
+	if err != nil {
+		return nil, err
+	}
 	every, _ := a.cfg.Reconcile.Every.D()
-	lk := activities.NewLiveKit(activities.Config{
+	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
-		Terms:       terms,
+		Terms:       a.terms(),
+		Profiles:    a.profiles,
+		Preflight:   preflight,
+		Pipelines:   a.pipelines,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
@@ -65,42 +101,46 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 
 		ReconcileEvery: egress.Duration(every),
 		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,
-	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
+	}, a.livekit(a.cfg.Start.SearchEvery), a.keys), nil
+}
 
+// registerDelivery gives a worker the activities of what comes after the end.
+func (a *App) registerDelivery(w worker.Worker) error {
 	told, err := activities.NewDelivery(activities.DeliveryConfig{
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
 		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
 		Client: a.dialer.Client(announceTimeout), Meter: a.tel.Meter("activities"),
+		PerHost: a.cfg.Announce.PerHost, Secrets: a.cfg.Announce.Secrets,
 	})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-
-	opts, err := a.options()
+	looking, err := a.verification()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	w := &workflows.Workflows{Terms: terms}
-	main = worker.New(a.temporal, egress.TaskQueue, opts)
-	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
-	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
-	a.registerReconciler(main, w)
-	if err := a.registerCanary(main, w); err != nil {
-		return nil, nil, err
+	w.RegisterActivity(told)
+	w.RegisterActivity(looking)
+	return nil
+}
+
+// registerWorkflows gives a worker all of ours, and the activities of those that serve
+// no single egress.
+func (a *App) registerWorkflows(to worker.Worker) error {
+	clearly, err := a.clear()
+	if err != nil {
+		return err
 	}
-	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{
+	w := &workflows.Workflows{Terms: a.terms(), Pipelines: a.pipelines, Clear: clearly}
+	to.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	to.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
+	to.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
+	to.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
+	to.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{
 		Name: egress.EndpointType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // it never ends
 	})
-	main.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
-	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
-	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
-	main.RegisterActivity(told)
-
-	opts.DisableWorkflowWorker = true
-	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
-	poll = worker.New(a.temporal, egress.PollQueue, opts)
-	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
-	return main, poll, nil
+	a.registerReconciler(to, w)
+	return a.registerCanary(to, w)
 }
 
 // livekit is LiveKit, as we ask it ourselves. share is how old a list of all that is
@@ -129,6 +169,8 @@ func (a *App) options() (worker.Options, error) {
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
+	wait, _ := a.cfg.Verify.For.D()
+	t.VerifyFor, t.LocalFiles = egress.Duration(wait), a.cfg.Verify.LocalFiles != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

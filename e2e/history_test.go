@@ -14,6 +14,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // What a life costs in history: bounded, and not more for a long recording than for
@@ -115,6 +116,10 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 		require.NoError(t, stop("r-"+name))
 		save(w, name, name)
 	}
+	again, err := w.client.Redeliver(w.ctx(), "r-webhook-end", recordings.RedeliverOptions{})
+	require.NoError(t, err)
+	w.verdictOf(again.WorkflowID)
+	write("redelivery", w.historyAt(again.WorkflowID, ""))
 	noticed := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
 		environ["REELKEEPER_NOTIFY_URL"] = newChat(t, 0).URL
 	})

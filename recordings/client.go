@@ -20,7 +20,7 @@ import (
 // Sealer makes a workflow's input of a request, with everything that may be a
 // credential sealed. *seal.Keys is one.
 type Sealer interface {
-	SealRequest(requestID string, r egress.Request) (egress.Input, error)
+	SealRequest(requestID string, r egress.Request, storage string) (egress.Input, error)
 }
 
 // Config is what a Client needs.
@@ -31,7 +31,8 @@ type Config struct {
 	// Codec is the Temporal client's own, for what is sent and read past it: signals
 	// and memos. Default: none.
 	Codec converter.PayloadCodec
-	// AskedBy is who asks for a start that names nobody, for reports. Default: unknown.
+	// AskedBy is who asks for a start or a redelivery that names nobody, for reports. Default:
+	// unknown.
 	AskedBy *egress.Asker
 
 	// AskEvery is the pause before a start that no worker took is asked again, and

@@ -16,7 +16,8 @@ import (
 
 // Late notes the webhook of an end that came after its workflow had closed, where that
 // says the webhook missed. It returns once that is durable: a workflow of its own, which
-// reports read beside the closed one. The same webhook twice is one.
+// reports read beside the closed one. Where the recording was given up as lost, its end is
+// told as a correction. The same webhook twice is one.
 func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
 	d, err := c.describe(ctx, workflowID, "")
 	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
@@ -26,6 +27,9 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 		return asError("describe "+workflowID, err)
 	}
 	row := c.rowOf(d.GetWorkflowExecutionInfo())
+	if err := c.correct(ctx, row, e); err != nil {
+		return err
+	}
 	late, due := closed(row).CameLate(e, time.Now().UTC())
 	if !due || row.ClosedAt == nil {
 		return nil

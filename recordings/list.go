@@ -95,7 +95,10 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 		Workflow:   strings.ToLower(info.GetStatus().String()),
 		StartedAt:  info.GetStartTime().AsTime(),
 	}
-	r.RequestID, _ = egress.RequestID(r.WorkflowID)
+	var ok bool
+	if r.RequestID, ok = egress.RequestID(r.WorkflowID); !ok {
+		r.RequestID, _ = egress.RedeliveryOf(r.WorkflowID)
+	}
 	if t := info.GetCloseTime(); t != nil {
 		closed := t.AsTime()
 		r.ClosedAt = &closed

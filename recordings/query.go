@@ -19,11 +19,13 @@ type Filter struct {
 	Until  time.Time // only those that began before
 	// RanSince leaves out those that were over by then, whenever they began.
 	RanSince time.Time
+	// Redeliveries lists what tells a verdict again, instead of the recordings.
+	Redeliveries bool
 }
 
 // query is the filter as a visibility query.
 func (f Filter) query() string {
-	terms := []string{equal("WorkflowType", egress.WorkflowType)}
+	terms := []string{equal("WorkflowType", f.workflowType())}
 	add := func(want bool, term string) {
 		if want {
 			terms = append(terms, term)
@@ -41,9 +43,16 @@ func (f Filter) query() string {
 	return strings.Join(terms, " AND ")
 }
 
+func (f Filter) workflowType() string {
+	if f.Redeliveries {
+		return egress.RedeliveryType
+	}
+	return egress.WorkflowType
+}
+
 // mangled are the characters that Temporal's SQL stores may not find again: up to
-// server 1.32 they are escaped as MySQL wants it, which SQLite does not understand,
-// and quotes at a value's ends are lost.
+// server 1.32 they are escaped as MySQL wants it, which neither PostgreSQL nor SQLite
+// understands, and quotes at a value's ends are lost.
 const mangled = "'\\\"\b\n\r\t"
 
 // roomTerm narrows a query to a room. Where the name holds a mangled character,

@@ -120,6 +120,7 @@ func (s *standIn) started(room string) int {
 func (s *standIn) work(temporal client.Client) error {
 	w := worker.New(temporal, egress.TaskQueue, worker.Options{})
 	w.RegisterWorkflowWithOptions(s.workflow, workflow.RegisterOptions{Name: egress.WorkflowType})
+	w.RegisterWorkflowWithOptions(s.again, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	w.RegisterActivity(s.Begin)
 	return w.Start()
 }

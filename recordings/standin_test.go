@@ -24,7 +24,7 @@ type life struct {
 // signals, and ends when it is told to stop.
 func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdict, error) {
 	requestID, _ := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
-	l := &life{in: in, state: egress.State{Terms: egress.Terms{Policy: egress.DefaultPolicy()}, Phase: egress.Requested, Part: 1}}
+	l := &life{in: in, state: egress.State{Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}, Phase: egress.Requested, Part: 1}}
 	if err := l.handle(ctx); err != nil {
 		return egress.Verdict{}, err
 	}
@@ -45,7 +45,11 @@ func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdic
 		return egress.Verdict{}, err
 	}
 	l.state.GiveUp(egress.FromPoll, "the stand-in says so", workflow.Now(ctx))
+	l.state.Phase = egress.Delivered
 	v := l.state.Verdict(requestID, in.Readable())
+	if err := workflow.UpsertTypedSearchAttributes(ctx, temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet(string(v.Status))); err != nil {
+		return v, err
+	}
 	return v, workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()})
 }
 

@@ -16,20 +16,25 @@ import (
 // View is all that is known of a recording.
 type View struct {
 	Row
-	Phase    egress.Phase    `json:"phase,omitempty"`
-	NewsAt   *time.Time      `json:"news_at,omitempty"`
-	NewsBy   egress.Source   `json:"news_by,omitempty"`
-	NextLook *time.Time      `json:"next_look,omitempty"` // when LiveKit is asked, should no webhook come
-	Because  string          `json:"because,omitempty"`   // why it is stuck
-	Done     []string        `json:"done,omitempty"`      // delivery steps that are done or skipped
-	Skipped  []string        `json:"skipped,omitempty"`   // those of them that were skipped
-	Twins    []string        `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
-	Pending  []Activity      `json:"pending,omitempty"`   // what is being done right now
-	Story    []egress.Beat   `json:"story,omitempty"`     // what happened, oldest first
-	Ways     []egress.Way    `json:"ways,omitempty"`      // what a person can do now
-	Info     egress.Info     `json:"info"`
-	Verdict  *egress.Verdict `json:"verdict,omitempty"`
-	Problem  string          `json:"problem,omitempty"` // why the workflow failed, or could not say more
+	Phase    egress.Phase  `json:"phase,omitempty"`
+	NewsAt   *time.Time    `json:"news_at,omitempty"`
+	NewsBy   egress.Source `json:"news_by,omitempty"`
+	NextLook *time.Time    `json:"next_look,omitempty"` // when LiveKit is asked, should no webhook come
+	Because  string        `json:"because,omitempty"`   // why it is stuck
+	Done     []string      `json:"done,omitempty"`      // delivery steps that are done or skipped
+	Skipped  []string      `json:"skipped,omitempty"`   // those of them that were skipped
+	Twins    []string      `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
+	Storage  string        `json:"storage,omitempty"`   // storage profile that its media goes to
+	Pending  []Activity    `json:"pending,omitempty"`   // what is being done right now
+	Story    []egress.Beat `json:"story,omitempty"`     // what happened, oldest first
+	Ways     []egress.Way  `json:"ways,omitempty"`      // what a person can do now
+	Info     egress.Info   `json:"info"`
+	// Media is what was found of the media so far; once delivered, the verdict says it.
+	Media   *egress.MediaReport `json:"media,omitempty"`
+	Verdict *egress.Verdict     `json:"verdict,omitempty"`
+	Problem string              `json:"problem,omitempty"` // why the workflow failed, or could not say more
+	// Redeliveries are the workflows that told its verdict again, or corrected it, newest first.
+	Redeliveries []Row `json:"redeliveries,omitempty"`
 }
 
 // Activity is one that is running or waits for its next attempt.
@@ -38,6 +43,8 @@ type Activity struct {
 	Attempt     int32      `json:"attempt"`
 	LastFailure string     `json:"last_failure,omitempty"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	// AwaitsWorker is the task queue of which no worker has taken it yet.
+	AwaitsWorker string `json:"awaits_worker,omitempty"`
 }
 
 // State is all that is known of a recording, by any of its IDs. While it runs, a
@@ -53,6 +60,9 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
 	}
 	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: c.pendingOf(d.GetPendingActivities())}
+	if v.Redeliveries, err = c.others(ctx, v.Row); err != nil {
+		return View{}, err
+	}
 	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
@@ -74,19 +84,14 @@ func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workf
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {
-	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
-	defer cancel()
-	var s egress.State
-	answer, err := c.Temporal.QueryWorkflow(ctx, v.WorkflowID, v.RunID, egress.QueryState)
-	if err == nil {
-		err = answer.Get(&s)
-	}
+	s, err := c.queryState(ctx, v.Row)
 	if err != nil {
 		v.Problem = "no worker answered: " + err.Error()
 		return
 	}
 	v.Phase, v.NewsBy, v.Because, v.Info = s.Phase, s.NewsBy, s.Stuck, s.Latest
 	v.Done, v.Skipped, v.Twins, v.Story = s.Done, s.Skipped, s.Twins, s.Story
+	v.Media, v.Storage = s.Media, s.Storage
 	v.Ways = s.Ways(v.RequestID)
 	if v.EgressID == "" {
 		v.EgressID = s.ID
@@ -99,6 +104,19 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	}
 }
 
+// queryState asks a workflow what it knows, also one that has closed: a worker replays
+// it then.
+func (c *Client) queryState(ctx context.Context, row Row) (egress.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
+	defer cancel()
+	var s egress.State
+	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryState)
+	if err == nil {
+		err = answer.Get(&s)
+	}
+	return s, err
+}
+
 func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 	var out []Activity
 	for _, p := range list {
@@ -107,6 +125,8 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 		if t := p.GetNextAttemptScheduleTime(); t != nil {
 			next := t.AsTime()
 			a.NextAttempt = &next
+		} else if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+			a.AwaitsWorker = p.GetActivityOptions().GetTaskQueue().GetName()
 		}
 		out = append(out, a)
 	}

@@ -27,6 +27,10 @@ type recorder interface {
 	Report(ctx context.Context, since, until time.Time) (recordings.Report, error)
 	Retry(ctx context.Context, id, step string) error
 	Skip(ctx context.Context, id, step string) error
+	Held(ctx context.Context, id string) ([]recordings.Held, error)
+	Redeliver(ctx context.Context, id string, o recordings.RedeliverOptions) (recordings.Redelivered, error)
+	Settled(ctx context.Context, s recordings.Span) iter.Seq2[recordings.Row, error]
+	Verdicts(ctx context.Context, s recordings.Span) iter.Seq2[egress.Verdict, error]
 }
 
 // deps is the world around the commands.
@@ -35,6 +39,7 @@ type deps struct {
 	dir            string // the working directory, from where a dev instance is looked for
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	asked, watched bool // a person is there to answer a question, and to look on
 
 	serve   func(ctx context.Context, environ map[string]string) error
 	examine func(environ map[string]string) (examiner, func(), error)
@@ -70,10 +75,11 @@ func (d deps) root() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
-			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.doctorCommand(),
+			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.redeliverCommand(), d.exportCommand(), d.doctorCommand(),
 		},
 	}
 	quiet(root)
+	describe(root)
 	return root
 }
 

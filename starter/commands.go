@@ -46,7 +46,7 @@ func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do fun
 const anyID = "ID"
 
 // byID is a command about one recording, by any of its IDs.
-func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Context, *cli.Command, recorder) error, args ...string) *cli.Command {
+func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Context, *cli.Command, recorder) error) *cli.Command {
 	return &cli.Command{
 		Name:        name,
 		Usage:       usage,
@@ -57,7 +57,7 @@ func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Co
 			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: timeout},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := wantArgs(c, append([]string{anyID}, args...)...); err != nil {
+			if err := wantArgs(c, anyID); err != nil {
 				return err
 			}
 			return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error { return do(ctx, c, rec) })
@@ -116,37 +116,6 @@ func (d deps) stopCommand() *cli.Command {
 	})
 }
 
-// retryCommand is a person's word, after the cause is gone.
-func (d deps) retryCommand() *cli.Command {
-	return d.stepCommand("retry", "run a failed delivery step again", func(ctx context.Context, rec recorder, id, step string) error {
-		return rec.Retry(ctx, id, step)
-	})
-}
-
-// skipCommand is the other word: the delivery goes on without the step.
-func (d deps) skipCommand() *cli.Command {
-	return d.stepCommand("skip", "leave a failed delivery step out", func(ctx context.Context, rec recorder, id, step string) error {
-		return rec.Skip(ctx, id, step)
-	})
-}
-
-// stepCommand is a word about one step of one recording.
-func (d deps) stepCommand(name, usage string, say func(ctx context.Context, rec recorder, id, step string) error) *cli.Command {
-	c := d.byID(name, usage, askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
-		id, step := c.Args().Get(0), c.Args().Get(1)
-		if err := say(ctx, rec, id, step); err != nil {
-			return err
-		}
-		if c.Bool("json") {
-			return printJSON(d.stdout, map[string]string{"id": id, "step": step, "said": name})
-		}
-		_, err := fmt.Fprintf(d.stdout, "%s: %s of step %s is noted\n", id, name, step)
-		return err
-	}, "STEP")
-	c.ArgsUsage = "ID STEP"
-	return c
-}
-
 // listCommand reads visibility alone, so it needs neither worker nor LiveKit.
 func (d deps) listCommand() *cli.Command {
 	return &cli.Command{
@@ -160,6 +129,7 @@ func (d deps) listCommand() *cli.Command {
 			&cli.BoolFlag{Name: "lost", Usage: "only those that are lost: short for --status LOST"},
 			&cli.BoolFlag{Name: "stuck", Usage: "only those that a person should look at"},
 			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended never came"},
+			&cli.BoolFlag{Name: "redeliveries", Usage: "what tells a verdict again, instead of the recordings"},
 			&cli.DurationFlag{Name: "since", Usage: "only those started in the last `DURATION`"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N`; 0 for all", Value: listLimit},
 			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: askTimeout},
@@ -180,6 +150,7 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 	f := recordings.Filter{
 		Room: c.String("room"), Status: egress.Status(c.String("status")), Kind: kindOf(c.String("kind")),
 		Active: c.Bool("active"), Stuck: c.Bool("stuck"), Missed: c.Bool("missed"),
+		Redeliveries: c.Bool("redeliveries"),
 	}
 	if err := wantArgs(c); err != nil {
 		return f, err

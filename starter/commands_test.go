@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func aView() recordings.View {
 			Status: "EGRESS_STARTING", Workflow: "running", StartedAt: day(7), Stuck: true,
 		},
 		Phase: egress.Watching, NewsAt: &news, NewsBy: egress.FromWebhook, NextLook: &next, Because: "runs for over 12h", Info: info(),
-		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}},
+		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}, {Type: "Transcribe", Attempt: 1, AwaitsWorker: "media"}},
 		Story: []egress.Beat{
 			{At: day(7), What: "EGRESS_STARTING", By: egress.FromStart},
 			{At: day(8), What: "EGRESS_ACTIVE", By: egress.FromWebhook, Late: egress.Duration(1250 * time.Millisecond), LeftOut: 3},
@@ -45,6 +46,7 @@ func TestShowTellsAllThatIsKnown(t *testing.T) {
 	golden(t, "show-running.json", s.run(t, "show", "EG_1", "--json"))
 	v := aVerdict(egress.Lost)
 	v.Missed, v.MissedBecause = egress.MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
+	v.Results = map[string]json.RawMessage{"transcribe": json.RawMessage(`{"text":"s3://b/t"}`), "long": json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}
 	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v}
 	s.view.Workflow = "completed"
 	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))
@@ -93,20 +95,6 @@ func TestStopPrintsWhatLiveKitAnswered(t *testing.T) {
 	golden(t, "start.json", s.run(t, "stop", "EG_1", "--json"))
 }
 
-func TestRetryAndSkipAreSaidToAStep(t *testing.T) {
-	t.Parallel()
-	s := newShell()
-	if got := s.run(t, "retry", "EG_1", "announce"); got.stdout != "EG_1: retry of step announce is noted\n" || got.status != 0 {
-		t.Errorf("got %+v", got)
-	}
-	if got := s.run(t, "skip", "EG_1", "announce", "--json"); !strings.Contains(got.stdout, `"said": "skip"`) || got.status != 0 {
-		t.Errorf("got %+v", got)
-	}
-	if want := []string{"retry EG_1 announce", "skip EG_1 announce"}; !slices.Equal(s.asked, want) {
-		t.Errorf("asked %v", s.asked)
-	}
-}
-
 func rows() []recordings.Row {
 	closed := day(9)
 	return []recordings.Row{
@@ -143,13 +131,13 @@ func TestListAsksForWhatTheFlagsSay(t *testing.T) {
 	if s.filter != (recordings.Filter{Status: egress.Lost}) {
 		t.Errorf("got %+v", s.filter)
 	}
-	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --since 1h")...)
+	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --redeliveries --since 1h")...)
 	f := s.filter
 	if f.Since.Before(before) || f.Since.After(time.Now().Add(-time.Hour)) {
 		t.Errorf("since %s", f.Since)
 	}
 	f.Since = time.Time{}
-	if want := (recordings.Filter{Room: "r", Kind: egress.KindTrackComposite, Status: egress.Lost, Active: true, Stuck: true, Missed: true}); f != want {
+	if want := (recordings.Filter{Room: "r", Kind: egress.KindTrackComposite, Status: egress.Lost, Active: true, Stuck: true, Missed: true, Redeliveries: true}); f != want {
 		t.Errorf("got %+v, want %+v", f, want)
 	}
 }

@@ -39,9 +39,7 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 		}
 		conf.Sealer = keys
 	}
-	if role == config.Client {
-		conf.AskedBy = egress.AskedBy(cfg.LiveKit.APIKey, userName(environ))
-	}
+	conf.AskedBy = egress.AskedBy(cfg.LiveKit.APIKey, userName(environ))
 	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.DialContext(ctx, opts)
 	if err != nil {

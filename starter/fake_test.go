@@ -25,6 +25,12 @@ type fake struct {
 	until   time.Time
 	stopped bool // the context had a deadline
 
+	held     []recordings.Held
+	redelive func(id string) (recordings.Redelivered, error)
+	opts     recordings.RedeliverOptions
+	span     recordings.Span
+	verdicts []egress.Verdict
+
 	view    recordings.View
 	verdict egress.Verdict
 	rows    []recordings.Row
@@ -82,6 +88,51 @@ func (f *fake) Skip(_ context.Context, id, step string) error {
 	return f.err
 }
 
+func (f *fake) Held(context.Context, string) ([]recordings.Held, error) {
+	return f.held, f.err
+}
+
+func (f *fake) Redeliver(_ context.Context, id string, o recordings.RedeliverOptions) (recordings.Redelivered, error) {
+	f.asked, f.opts = append(f.asked, "redeliver "+id), o
+	if f.redelive != nil {
+		return f.redelive(id)
+	}
+	id = strings.TrimPrefix(id, "egress/")
+	r := recordings.Redelivered{RequestID: id, EgressID: "EG_" + id, Room: "daily", Status: "EGRESS_COMPLETE", EventID: "EV_" + id}
+	if !o.DryRun {
+		r.WorkflowID = egress.RedeliveryID(id, 1)
+	}
+	return r, f.err
+}
+
+func (f *fake) Settled(_ context.Context, s recordings.Span) iter.Seq2[recordings.Row, error] {
+	f.span = s
+	return func(yield func(recordings.Row, error) bool) {
+		for _, r := range f.rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if f.err != nil {
+			yield(recordings.Row{}, f.err)
+		}
+	}
+}
+
+func (f *fake) Verdicts(_ context.Context, s recordings.Span) iter.Seq2[egress.Verdict, error] {
+	f.span = s
+	return func(yield func(egress.Verdict, error) bool) {
+		for _, v := range f.verdicts {
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if f.err != nil {
+			yield(egress.Verdict{}, f.err)
+		}
+	}
+}
+
 func info() egress.Info {
 	i, err := egress.NewInfo(&livekit.EgressInfo{
 		EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: livekit.EgressStatus_EGRESS_ACTIVE, StartedAt: 1772600000000000000,
@@ -109,6 +160,8 @@ type shell struct {
 	role      config.Role
 	closed    bool
 	served    bool
+	asks      bool // a person is there to answer
+	watched   bool // and to look on
 	doctor    patient
 }
 
@@ -118,9 +171,13 @@ func newShell() *shell {
 
 func (s *shell) run(t *testing.T, args ...string) result {
 	t.Helper()
+	return s.runIn(t.Context(), args...)
+}
+
+func (s *shell) runIn(ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
-	status := run(t.Context(), args, deps{
-		environ: s.environ, dir: s.dir, stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr,
+	status := run(ctx, args, deps{
+		environ: s.environ, dir: s.dir, stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr, asked: s.asks, watched: s.watched,
 		serve: func(context.Context, map[string]string) error { s.served = true; return s.err },
 		examine: func(environ map[string]string) (examiner, func(), error) {
 			s.connected = environ

@@ -6,6 +6,8 @@ package main
 import (
 	"os"
 
+	"golang.org/x/term"
+
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
@@ -14,6 +16,8 @@ func main() { os.Exit(start()) }
 
 // examine makes the doctor, who connects by itself: what cannot be reached is a finding.
 func examine(environ map[string]string) (examiner, func(), error) { return app.Doctor(environ) }
+
+func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 func start() int {
 	ctx, stop := app.Interruptible()
@@ -28,6 +32,8 @@ func start() int {
 		stdin:   os.Stdin,
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
+		asked:   terminal(os.Stdin) && terminal(os.Stderr),
+		watched: terminal(os.Stderr),
 		serve:   app.ServeMain,
 		examine: examine,
 		connect: connect,

@@ -114,6 +114,7 @@ func printReport(w io.Writer, r recordings.Report) error {
 		[2]string{"missed by", tally(r.Classes)},
 		[2]string{"heard after", fmt.Sprintf("p50 %s, p99 %s, worst %s", brief(r.Lateness.P50), brief(r.Lateness.P99), brief(r.Lateness.Worst))},
 		[2]string{"lost", strconv.Itoa(r.Lost)},
+		[2]string{"media", tally(r.Media)},
 		[2]string{"stuck", strconv.Itoa(r.Stuck)},
 	)
 	if err != nil || len(r.Misses) == 0 {
@@ -139,8 +140,8 @@ func printMissesCSV(w io.Writer, misses []recordings.Miss) error {
 			by = *m.AskedBy
 		}
 		lines = append(lines, []string{
-			m.Date.Format(time.RFC3339), m.RoomID, m.Room, m.EgressID, string(m.Class),
-			strconv.FormatFloat(m.Late.D().Seconds(), 'f', 3, 64), string(m.Status), m.RequestID, by.APIKey, by.Identity,
+			m.Date.Format(time.RFC3339), cell(m.RoomID), cell(m.Room), cell(m.EgressID), string(m.Class),
+			seconds(m.Late.D()), string(m.Status), cell(m.RequestID), cell(by.APIKey), cell(by.Identity),
 		})
 	}
 	if err := csv.NewWriter(w).WriteAll(lines); err != nil {

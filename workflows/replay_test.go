@@ -32,6 +32,7 @@ func TestRecordedLivesReplay(t *testing.T) {
 			w := &workflows.Workflows{Terms: terms()}
 			require.NoError(t, replay(t, file, map[string]any{
 				egress.WorkflowType: w.Egress, egress.NoticeType: w.Notice, egress.ReconcileType: w.Reconcile, egress.EndpointType: w.Endpoint,
+				egress.RedeliveryType: w.Redelivery,
 			}))
 		})
 	}

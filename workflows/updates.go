@@ -22,6 +22,13 @@ func (e *run) handle(ctx workflow.Context) error {
 	return cmp.Or(
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, e.awaitStart, workflow.UpdateHandlerOptions{Validator: e.sameRequest}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStop, e.askStop, workflow.UpdateHandlerOptions{Validator: e.stillRuns}),
+		e.handleWords(ctx),
+	)
+}
+
+// handleWords registers what a person can say to a step that waits for them.
+func (e *run) handleWords(ctx workflow.Context) error {
+	return cmp.Or(
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateRetry, e.sayRetry, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateSkip, e.saySkip, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 	)

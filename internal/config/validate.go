@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,6 +24,18 @@ const maxStartFor = 50 * time.Minute
 // Validate names the first variable that is wrong. It asks for nothing that only
 // some roles need.
 func (c Config) Validate() error {
+	for _, check := range []func() error{
+		c.checkAddresses, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
+		c.Storage.validate, c.Verify.validate, c.Expectation().Validate, c.Policy().Validate,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkAddresses() error {
 	for _, u := range []struct {
 		name, value string
 		schemes     []string
@@ -46,37 +59,30 @@ func (c Config) Validate() error {
 			return invalid(l.name, "want host:port, got %q", l.address)
 		}
 	}
-	if c.LogFormat != FormatText && c.LogFormat != FormatJSON {
+	return nil
+}
+
+func (c Config) checkChoices() error {
+	switch {
+	case c.LogFormat != FormatText && c.LogFormat != FormatJSON:
 		return invalid("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
-	}
-	if c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed {
+	case c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed:
 		return invalid("REELKEEPER_ANNOUNCE", "want always or missed, got %q", c.Announce.When)
 	}
-	if c.Start.For > maxStartFor {
+	return nil
+}
+
+func (c Config) checkBounds() error {
+	switch {
+	case c.Start.For > maxStartFor:
 		return invalid("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
-	}
-	if err := c.checkPositive(); err != nil {
-		return err
-	}
-	if err := c.Door.checkWaits(); err != nil {
-		return err
-	}
-	if err := c.Payloads.validate(); err != nil {
-		return err
-	}
-	if c.Recover > egress.MaxRecover {
+	case c.Recover > egress.MaxRecover:
 		return invalid("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
 	if err := period("REELKEEPER_CANARY_EVERY", c.Canary.Every); err != nil {
 		return err
 	}
-	if err := period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every); err != nil {
-		return err
-	}
-	if err := c.Expectation().Validate(); err != nil {
-		return err
-	}
-	return c.Policy().Validate()
+	return period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every)
 }
 
 // checkWaits refuses a wait that would outlast the caller, who would be told
@@ -100,6 +106,19 @@ func (d Door) checkWaits() error {
 func period(name string, d DurationOrOff) error {
 	if every, on := d.D(); on && (every < time.Second || every%time.Second != 0) {
 		return invalid(name, `wants whole seconds, or "off", got %s`, every)
+	}
+	return nil
+}
+
+// maxVerifyFor is how long an announcement may be held up by a look at the media.
+const maxVerifyFor = 2 * time.Minute
+
+func (v Verify) validate() error {
+	if wait, on := v.For.D(); on && wait > maxVerifyFor {
+		return invalid("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
+	}
+	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
+		return invalid("REELKEEPER_LOCAL_FILES", "want a path from the root on, got %q", v.LocalFiles)
 	}
 	return nil
 }

@@ -1,0 +1,282 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// lostItsDatabase forgets what the consumer was told, and returns the event ID of each
+// egress.
+func (c *consumer) lostItsDatabase() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids := map[string]string{}
+	for _, e := range c.events {
+		ids[e.GetEgressInfo().GetEgressId()] = e.GetId()
+	}
+	c.events = nil
+	return ids
+}
+
+// knows are the event IDs that the consumer was told, by egress.
+func (c *consumer) knows() map[string]string {
+	ids := map[string]string{}
+	for _, e := range c.all() {
+		ids[e.GetEgressInfo().GetEgressId()] = e.GetId()
+	}
+	return ids
+}
+
+func TestAConsumerThatLostItsDatabaseIsToldAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	for room, faults := range map[string][]fakelivekit.Fault{
+		"heard": nil, "missed": {fakelivekit.WebhookLost}, "lost": {fakelivekit.Zombie},
+	} {
+		w.room(room, fakelivekit.RoomScript{Call: time.Second, Faults: faults})
+		w.start(room)
+	}
+	w.room("runs", fakelivekit.RoomScript{})
+	runs := w.start("runs").Info.Proto().GetEgressId()
+	var ids []string
+	for _, room := range []string{"heard", "missed", "lost"} {
+		ids = append(ids, w.verdict(room).EgressID)
+	}
+	w.want("all three are over in the list", func() bool { return strings.Count(w.starter("", "export").out, "\n") == 3 })
+	told := w.consumer.lostItsDatabase()
+	require.Len(t, told, 3)
+
+	dry := w.starter("", "redeliver", "--since", "1h", "--dry-run")
+	require.Zero(t, dry.status, dry.err)
+	require.Equal(t, 3, strings.Count(dry.out, "would redeliver"), dry.out)
+	require.Equal(t, "would redeliver 3, skip 0, fail at 0\n", dry.err)
+	require.Empty(t, w.consumer.all(), "a dry run tells nobody")
+
+	one := w.starter("", "redeliver", ids[0])
+	require.Zero(t, one.status, one.err)
+	require.Contains(t, one.out, told[ids[0]])
+	w.want("the one is told again", func() bool { return len(w.consumer.told(ids[0])) == 1 })
+	require.Len(t, w.consumer.all(), 1)
+	w.verdictOf(egress.RedeliveryID("r-heard", 1))
+
+	all := w.starter("", "redeliver", "--since", "1h")
+	require.Zero(t, all.status, all.err)
+	require.Equal(t, "redelivered 3, skipped 0, failed 0\n", all.err)
+	w.want("all are told again", func() bool { return len(w.consumer.all()) == 4 })
+	require.Equal(t, told, w.consumer.knows(), "each under the ID of before")
+	require.Equal(t, livekit.EgressStatus_EGRESS_FAILED, w.consumer.told(ids[2])[0].GetEgressInfo().GetStatus(), "a lost one is in words that the consumer has")
+
+	for id, want := range map[string]string{runs: "not delivered yet", "nobody": `no recording has the ID "nobody"`} {
+		refused := w.starter("", "redeliver", id)
+		require.Equal(t, 2, refused.status)
+		require.Contains(t, refused.err, want)
+	}
+	step := w.starter("", "redeliver", ids[0], "--step", "webhook-1")
+	require.Equal(t, 2, step.status)
+	require.Equal(t, "starter: --step: it had no step \"webhook-1\", but announce\n", step.err)
+	mixed := w.starter("", "redeliver", ids[0], "nobody", "--json")
+	require.Equal(t, 3, mixed.status)
+	require.Contains(t, mixed.err, "1 of 2 could not be told again")
+	require.NoError(t, w.fake.EndCall("runs"))
+}
+
+func TestFiftyAreToldAgainAtARate(t *testing.T) {
+	t.Parallel()
+	const n = 50
+	w := newWorld(t, nil)
+	w.startWorker()
+	var group sync.WaitGroup
+	for i := range n {
+		room := fmt.Sprintf("room-%d", i)
+		w.room(room, fakelivekit.RoomScript{Call: time.Second})
+		group.Go(func() {
+			if _, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: composite(room)}); err == nil {
+				_ = w.fake.EndCall(room)
+			}
+		})
+	}
+	group.Wait()
+	w.want("all are over in the list", func() bool {
+		over := 0
+		for _, err := range w.client.Closed(w.ctx(), recordings.Span{}) {
+			require.NoError(t, err)
+			over++
+		}
+		return over == n
+	})
+	told := w.consumer.lostItsDatabase()
+	require.Len(t, told, n)
+
+	said := w.starter("", "redeliver", "--since", "1h", "--rate", "100/s")
+
+	require.Zero(t, said.status, said.err)
+	require.Equal(t, "redelivered 50, skipped 0, failed 0\n", said.err)
+	require.Equal(t, n, strings.Count(said.out, "\n"), "a line each, and no bar without a terminal")
+	w.want("all are told again", func() bool { return len(w.consumer.knows()) == n })
+	require.Equal(t, told, w.consumer.knows())
+	require.Len(t, w.consumer.all(), n, "each once")
+}
+
+func TestAStepThatFailedForGoodIsRetriedAlsoInARedelivery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_ANNOUNCE_FOR"] = time.Second.String()
+	})
+	w.startWorker()
+	w.consumer.answerWith(func(*livekit.WebhookEvent) int { return http.StatusNotFound })
+	w.room("standup", fakelivekit.RoomScript{Call: time.Second})
+	id := w.start("standup").Info.Proto().GetEgressId()
+	waits := func(what string, recs recordings.Filter) {
+		w.want(what, func() bool { return w.count(recs) == 1 })
+	}
+	waits("the recording waits for a person", recordings.Filter{Stuck: true})
+	early := w.starter("", "redeliver", id)
+	require.Equal(t, 2, early.status)
+	require.Contains(t, early.err, "announce waits for your word, retry or skip")
+	wrong := w.starter("", "retry", id, "--step", "webhook-1")
+	require.Equal(t, "starter: --step: \"webhook-1\" does not wait for a word; want one of announce\n", wrong.err)
+
+	w.consumer.answerWith(nil)
+	retried := w.starter("", "retry", id)
+	require.Zero(t, retried.status, retried.err)
+	require.Equal(t, id+": retry of step announce is noted\n", retried.out)
+	require.Equal(t, []string{"announce"}, w.verdict("standup").Delivered)
+
+	w.consumer.answerWith(func(*livekit.WebhookEvent) int { return http.StatusNotFound })
+	require.Zero(t, w.starter("", "redeliver", id).status)
+	waits("the redelivery waits for a person", recordings.Filter{Stuck: true, Redeliveries: true})
+	under := w.starter("", "redeliver", id)
+	require.Contains(t, under.out, "egress-redelivery/r-standup/1 tells them still")
+	require.Contains(t, w.starter("", "list", "--redeliveries", "--stuck").out, id)
+	require.Contains(t, w.starter("", "show", id).out, "egress-redelivery/r-standup/1 running, stuck")
+	skipped := w.starter("", "skip", "r-standup")
+	require.Zero(t, skipped.status, skipped.err)
+	w.verdictOf(egress.RedeliveryID("r-standup", 1))
+	require.Contains(t, w.starter("", "skip", id).err, "no step of "+id+" waits for a word")
+}
+
+func TestTheEndOfWhatWasLostIsToldOnceThoughItComesAfterTheClose(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("dies", fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
+	id := w.start("dies").Info.Proto().GetEgressId()
+	require.Equal(t, egress.Lost, w.verdict("dies").Status)
+	w.want("it has closed", func() bool { return w.state("dies").Workflow == "completed" })
+
+	for _, event := range []string{"EV_late", "EV_late", "EV_again"} {
+		w.post(w.requestWebhook("r-dies"), fmt.Sprintf(`{"event":"egress_ended","id":%q,"egressInfo":{"egressId":%q,"roomName":"dies","status":"EGRESS_COMPLETE","endedAt":"%d"}}`,
+			event, id, time.Now().UnixNano()))
+	}
+
+	v := w.verdictOf(egress.CorrectionID("r-dies", id))
+	require.Equal(t, egress.Lost, v.Corrects)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	told := w.consumer.told(id)
+	require.Len(t, told, 2, "that it failed, and what it really came to, once")
+	require.Equal(t, "EV_late", told[1].GetId())
+	require.Contains(t, w.starter("", "show", "r-dies").out, "egress-redelivery/r-dies/corrects-"+id)
+}
+
+func TestTheCommandsInTheDocsDeliverAgainAndArchive(t *testing.T) {
+	t.Parallel()
+	needs(t, "sh")
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("standup", fakelivekit.RoomScript{Call: time.Second})
+	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "standup-1", Request: composite("standup")})
+	require.NoError(t, err)
+	require.NoError(t, w.fake.EndCall("standup"))
+	w.verdictOf("standup-1")
+	w.want("it is over in the list", func() bool { return w.starter("", "export").out != "" })
+	dir := t.TempDir()
+
+	script := documentedShell(t, "Deliver again") + documentedShell(t, "Archive")
+	require.Greater(t, strings.Count(script, "starter "), 6)
+	cmd := exec.CommandContext(w.ctx(), "sh", "-euc", `starter() { "$STARTER" "$@"; }`+"\n"+script)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "STARTER="+binary(t, "starter"))
+	for k, v := range w.environ {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	out, err := cmd.CombinedOutput()
+
+	require.NoError(t, err, string(out))
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Len(t, files, 2, "an archive in each form")
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, string(b), "standup-1")
+	}
+	w.want("it was told again", func() bool { return len(w.consumer.all()) > 1 })
+}
+
+// documentedShell are the commands of a section of docs/operations.md.
+func documentedShell(t *testing.T, section string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	require.NoError(t, err)
+	_, text, found := strings.Cut(string(b), "\n## "+section+"\n")
+	require.True(t, found, section)
+	text, _, _ = strings.Cut(text, "\n## ")
+	var script strings.Builder
+	for i, block := range strings.Split(text, "\n```\n") {
+		if i%2 == 1 {
+			script.WriteString(block + "\n")
+		}
+	}
+	return script.String()
+}
+
+// What was sealed for the first telling opens for the second, also where payloads are
+// encrypted.
+func TestTheWebhookThatARequestNamedIsToldAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_ENCRYPT_PAYLOADS"] = "true"
+	})
+	w.startWorker()
+	own := newConsumer(t)
+	w.room("room", fakelivekit.RoomScript{})
+	r := composite("room").(*livekit.RoomCompositeEgressRequest)
+	r.Webhooks = []*livekit.WebhookConfig{{Url: own.URL, SigningKey: apiKey}}
+	started, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: r})
+	require.NoError(t, err)
+	id := started.Info.Proto().GetEgressId()
+	require.NoError(t, w.fake.EndCall("room"))
+	w.verdict("room")
+	var first *livekit.WebhookEvent
+	for _, e := range own.told(id) {
+		if e.GetEvent() == egress.EventEnded {
+			first = e
+		}
+	}
+	require.NotNil(t, first)
+	before := len(own.told(id))
+
+	said := w.starter("", "redeliver", id, "--step", "webhook-1")
+
+	require.Zero(t, said.status, said.err)
+	require.Equal(t, []string{"webhook-1"}, w.verdictOf(egress.RedeliveryID("r-room", 1)).Delivered)
+	told := own.told(id)
+	require.Len(t, told, before+1)
+	require.Equal(t, first.GetId(), told[before].GetId())
+	require.Equal(t, own.URL, told[before].GetEgressInfo().GetRoomComposite().GetWebhooks()[0].GetUrl(), "in the caller's own words")
+	require.Len(t, w.consumer.told(id), 1, "nobody else is told")
+}

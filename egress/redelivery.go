@@ -1,0 +1,172 @@
+package egress
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RedeliveryType is the workflow that tells a verdict once more, or corrects one, after
+// its egress has been delivered.
+const RedeliveryType = "Redelivery" // argument: Redelivery, result: Verdict
+
+// MemoStep is the memo under which a redelivery keeps which step it was asked for, empty
+// for all consumers.
+const MemoStep = "step"
+
+const redeliveryPrefix = "egress-redelivery/"
+
+// RedeliveryID is the ID of the nth redelivery of a request's recording, from 1 on.
+func RedeliveryID(requestID string, n int) string {
+	return RedeliveriesOf(requestID) + strconv.Itoa(n)
+}
+
+// CorrectionID is the ID of the redelivery that corrects what was told of a lost egress.
+// It is derived, so that there is one, however often the end comes.
+func CorrectionID(requestID, egressID string) string {
+	return RedeliveriesOf(requestID) + "corrects-" + egressID
+}
+
+// RedeliveriesOf is how the IDs of all redeliveries of a request's recording begin.
+func RedeliveriesOf(requestID string) string { return redeliveryPrefix + requestID + "/" }
+
+// RedeliveryOf is the request ID in the ID of a redelivery. It reports false for the ID
+// of another workflow.
+func RedeliveryOf(workflowID string) (requestID string, ok bool) {
+	rest, found := strings.CutPrefix(workflowID, redeliveryPrefix)
+	requestID, name, cut := strings.Cut(rest, "/")
+	return requestID, found && cut && requestID != "" && name != ""
+}
+
+// Redelivery is the argument of the workflow Redelivery.
+type Redelivery struct {
+	Input Input `json:"input"` // of the egress: the webhooks of its request are in it
+	State State `json:"state"` // what is told, as Again or Amend made it
+}
+
+// Again is the state by which what was delivered is told once more: to all consumers, or
+// by one step alone. It is told as it was, under the same event IDs, also where LiveKit
+// itself had told it. What is not delivered is an error of reason Conflict, and a step
+// that the egress did not have is one of reason Invalid.
+func (s State) Again(step string, at time.Time) (State, error) {
+	if s.Phase != Delivered {
+		return State{}, s.undelivered()
+	}
+	if err := s.keep(step); err != nil {
+		return State{}, err
+	}
+	s.retell()
+	s.MissedOnly = false
+	s.tell(Beat{At: at, What: "its consumers are to be told again"})
+	return s, nil
+}
+
+// undelivered says why there is nothing to tell again.
+func (s State) undelivered() error {
+	e := &Error{Reason: Conflict, Code: "failed_precondition"}
+	switch {
+	case len(s.AwaitsWord) > 0:
+		e.Message = fmt.Sprintf("it is not delivered yet: %s waits for your word, retry or skip", strings.Join(s.AwaitsWord, ", "))
+	case s.Phase == Settled:
+		e.Message = "it is not delivered yet: its consumers are being told"
+	default:
+		e.Message = "it is not delivered yet: it has no verdict"
+	}
+	return e
+}
+
+// keep leaves the consumers alone that a step tells, all of them where none is named.
+func (s *State) keep(step string) error {
+	var names []string
+	names = append(names, s.Steps...)
+	for _, c := range s.Pipeline.Consumers {
+		names = append(names, AnnounceStep(c.Name))
+	}
+	own := slices.ContainsFunc(s.Pipeline.Steps, func(p Step) bool { return p.Name == step })
+	switch {
+	case own:
+		return invalid("step", "%q is a step of your own: a redelivery tells consumers alone", step)
+	case len(names) == 0:
+		return invalid("step", "it has no consumer that could be told")
+	case step != "" && !slices.Contains(names, step):
+		return invalid("step", "it had no step %q, but %s", step, strings.Join(names, ", "))
+	}
+	s.Pipeline.Steps = nil
+	if step != "" {
+		s.Steps = slices.DeleteFunc(slices.Clone(s.Steps), func(name string) bool { return name != step })
+		s.Pipeline.Consumers = slices.DeleteFunc(slices.Clone(s.Pipeline.Consumers), func(c Consumer) bool { return AnnounceStep(c.Name) != step })
+	}
+	return nil
+}
+
+// AnnounceStep is the delivery step that tells a consumer of the pipeline.
+func AnnounceStep(consumer string) string { return StepAnnounce + "-" + consumer }
+
+// retell makes a delivered state one whose delivery is still to come.
+func (s *State) retell() {
+	s.Phase, s.Story = Settled, slices.Clone(s.Story)
+	s.Done, s.Skipped, s.AwaitsWord, s.Stuck, s.AskedFrom = nil, nil, nil, "", time.Time{}
+}
+
+// Amend is the state by which what was told of a lost egress is corrected, when its end
+// comes after its workflow has closed. It reports false for news that corrects nothing.
+func (s State) Amend(o Observation) (State, bool) {
+	if part, ok := s.CorrectPart(o); ok {
+		part.Pipeline.Steps = nil
+		return part, true
+	}
+	if s.Phase != Delivered || s.Status != Lost || o.Info.Proto().GetEgressId() != s.ID || s.rankOf(o) != rankEnded {
+		return State{}, false
+	}
+	s.revive(o)
+	s.retell()
+	s.Parts = nil // the others were told as they are
+	s.conclude(o)
+	s.Settle()
+	return s, true
+}
+
+// Before are the states by which the earlier parts of a recording are told again.
+func (s *State) Before() []State {
+	var parts []State
+	for _, p := range s.Parts {
+		parts = append(parts, s.before(p))
+	}
+	return parts
+}
+
+// before is an earlier part as it was when it was told.
+func (s *State) before(p Part) State {
+	past := State{
+		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, NewsAt: p.EndedAt,
+	}
+	if p.Status == Lost {
+		past.LostBecause = p.Because
+	}
+	if p.EventID != "" {
+		past.Event = past.announced(p.EventID)
+	}
+	return past
+}
+
+// announced is the announcement under the ID of LiveKit's own event, nil where there
+// can be none.
+func (s *State) announced(id string) json.RawMessage {
+	e, err := s.Announcement()
+	if err != nil {
+		return nil
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(e.Raw(), &fields) != nil {
+		return nil
+	}
+	fields["id"], _ = json.Marshal(id) // a string always can be
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,213 @@
+package recordings
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// RedeliverOptions says what is told again.
+type RedeliverOptions struct {
+	Step    string        // the one step by which it is told; default: all consumers
+	DryRun  bool          // only say what would be done
+	AskedBy *egress.Asker // for reports; default: Config.AskedBy
+}
+
+// Redelivered is a redelivery that has begun, or would.
+type Redelivered struct {
+	RequestID  string        `json:"request_id"`
+	EgressID   string        `json:"egress_id"`
+	Room       string        `json:"room,omitempty"`
+	Status     egress.Status `json:"status"`
+	WorkflowID string        `json:"workflow_id,omitempty"` // of the redelivery; empty in a dry run
+	EventID    string        `json:"event_id"`              // under which its end is told, as before
+	UnderWay   bool          `json:"under_way,omitempty"`   // an earlier one is telling them still, so none was begun
+}
+
+// Redeliver tells the consumers of a recording once more what became of it, by any of
+// its IDs, under the same event IDs as before. It returns once that is durable; the
+// telling goes on without the caller, and is repeated as the first one was. Where an
+// earlier redelivery still tells the same ones, none is begun beside it. A worker must
+// run, since what was told is asked of the workflow that told it.
+func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (Redelivered, error) {
+	workflowID, requestID, err := c.findEgress(ctx, id)
+	if err != nil {
+		return Redelivered{}, err
+	}
+	known, err := c.recall(ctx, workflowID)
+	if err != nil {
+		return Redelivered{}, notFoundAs(id, err)
+	}
+	state, err := known.State.Again(o.Step, time.Now().UTC())
+	if err != nil {
+		return Redelivered{}, err
+	}
+	event, err := state.Announcement()
+	if err != nil {
+		return Redelivered{}, asError("redeliver "+id, err)
+	}
+	r := Redelivered{
+		RequestID: requestID, EgressID: state.ID, Room: state.Latest.Proto().GetRoomName(), Status: state.Status, EventID: event.Proto().GetId(),
+	}
+	if o.DryRun {
+		return r, nil
+	}
+	known.State = state
+	return c.tellAgain(ctx, r, known, o)
+}
+
+// findEgress is the workflow of the recording itself, also by the ID of a redelivery.
+func (c *Client) findEgress(ctx context.Context, id string) (workflowID, requestID string, err error) {
+	if requestID, ok := egress.RedeliveryOf(id); ok {
+		return egress.WorkflowID(requestID), requestID, nil
+	}
+	workflowID, err = c.Find(ctx, id)
+	requestID, _ = egress.RequestID(workflowID)
+	return workflowID, requestID, err
+}
+
+// recall is what a workflow knows, also once it has closed: a worker replays it then.
+func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelivery, error) {
+	var r egress.Redelivery
+	events := c.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := events.Next()
+	if err == nil {
+		err = c.converter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &r.Input)
+	}
+	if err != nil {
+		return r, asError("read "+workflowID, err)
+	}
+	r.Input.Carried = nil // the state is newer
+	r.State, err = c.queryState(ctx, Row{WorkflowID: workflowID})
+	if err != nil {
+		return r, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + workflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
+	}
+	return r, nil
+}
+
+// Redeliveries are the redeliveries of a request's recording, newest first, as visibility
+// knows them now.
+func (c *Client) Redeliveries(ctx context.Context, requestID string) iter.Seq2[Row, error] {
+	query := fmt.Sprintf("%s AND WorkflowId STARTS_WITH %s", Filter{Redeliveries: true}.query(), quote(egress.RedeliveriesOf(requestID)))
+	return func(yield func(Row, error) bool) {
+		for row, err := range c.rows(ctx, query) {
+			// To some stores the _ of an ID is any character.
+			if (err != nil || row.RequestID == requestID) && !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// others are the redeliveries of a recording, but for one that is the row itself.
+func (c *Client) others(ctx context.Context, row Row) ([]Row, error) {
+	var rows []Row
+	for other, err := range c.Redeliveries(ctx, row.RequestID) {
+		if err != nil {
+			return nil, err
+		}
+		if other.WorkflowID != row.WorkflowID {
+			rows = append(rows, other)
+		}
+	}
+	return rows, nil
+}
+
+// tellAgain begins the redelivery under the first number that is free. Two callers at
+// once get two numbers, or the second finds the first one under way.
+func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redelivery, o RedeliverOptions) (Redelivered, error) {
+	for n := 1; ; n++ {
+		r.WorkflowID = egress.RedeliveryID(r.RequestID, n)
+		taken, err := c.beginRedelivery(ctx, r.WorkflowID, arg, o)
+		if !taken || err != nil {
+			return r, err
+		}
+		if r.UnderWay, err = c.underWay(ctx, r.WorkflowID, o.Step); err != nil || r.UnderWay {
+			return r, err
+		}
+	}
+}
+
+// beginRedelivery starts a redelivery. It reports whether the ID was taken.
+func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Redelivery, o RedeliverOptions) (taken bool, err error) {
+	sum := arg.Input.Readable()
+	memo := map[string]any{egress.MemoStep: o.Step}
+	if by := cmp.Or(o.AskedBy, c.AskedBy); by != nil {
+		memo[egress.MemoAskedBy] = by
+	}
+	_, err = c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       id,
+		TaskQueue:                                egress.TaskQueue,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            egress.Clip(redeliveryTitle(arg.State)+": "+sum.Title(), maxTitle),
+		TypedSearchAttributes:                    attributesOfRedelivery(sum, arg.State),
+		Memo:                                     memo,
+	}, egress.RedeliveryType, arg)
+	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return true, nil
+	}
+	return false, asError("start "+id, err)
+}
+
+func redeliveryTitle(s egress.State) string {
+	if s.Corrects != "" {
+		return "correct what was told of " + s.ID
+	}
+	return "tell again of " + s.ID
+}
+
+// attributesOfRedelivery are as those of the egress once it is delivered, so that both
+// are found by room, egress ID and status.
+func attributesOfRedelivery(sum egress.Summary, s egress.State) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(attributesAtStart(sum, string(s.Status)).Copy(),
+		temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(s.ID))
+}
+
+// underWay reports whether a redelivery runs that tells whom a step would tell.
+func (c *Client) underWay(ctx context.Context, workflowID, step string) (bool, error) {
+	d, err := c.describe(ctx, workflowID, "")
+	if err != nil {
+		return false, asError("describe "+workflowID, err)
+	}
+	info := d.GetWorkflowExecutionInfo()
+	var theirs string
+	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoStep], &theirs)
+	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && (theirs == "" || theirs == step), nil
+}
+
+// correct tells the consumers of a lost egress how it ended, when that is heard of only
+// after its workflow has closed: once, however often it is heard.
+func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
+	o, err := egress.ObserveEvent(e, time.Now().UTC())
+	if err != nil || !o.Final || row.ClosedAt == nil {
+		return asError("correct", err)
+	}
+	// Mostly it is the second webhook of an end that was told by the first: no worker
+	// has to replay a life for that. Of earlier parts the workflow alone knows.
+	if row.EgressID == o.Info.Proto().GetEgressId() && row.Status != egress.Lost {
+		return nil
+	}
+	known, err := c.recall(ctx, row.WorkflowID)
+	if err != nil {
+		return err
+	}
+	state, amends := known.State.Amend(o)
+	if !amends {
+		return nil
+	}
+	known.State = state
+	_, err = c.beginRedelivery(ctx, egress.CorrectionID(row.RequestID, state.ID), known, RedeliverOptions{})
+	return err
+}

@@ -1,0 +1,223 @@
+package recordings
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// again stands in for the workflow that tells again: it waits for a word on its step.
+func (s *standIn) again(ctx workflow.Context, r egress.Redelivery) (egress.Verdict, error) {
+	requestID, _ := egress.RedeliveryOf(workflow.GetInfo(ctx).WorkflowExecution.ID)
+	r.State.AwaitsWord = []string{egress.StepAnnounce}
+	done := false
+	if err := workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return r.State, nil }); err != nil {
+		return egress.Verdict{}, err
+	}
+	if err := workflow.SetUpdateHandler(ctx, egress.UpdateRetry, func(workflow.Context, string) error {
+		done = true
+		return nil
+	}); err != nil {
+		return egress.Verdict{}, err
+	}
+	err := workflow.Await(ctx, func() bool { return done && workflow.AllHandlersFinished(ctx) })
+	return r.State.Verdict(requestID, r.Input.Readable()), err
+}
+
+// over is a recording that has been delivered.
+func over(t *testing.T, ctx context.Context, c *Client, w *standIn, name string) egress.Verdict {
+	t.Helper()
+	id := fresh(name)
+	w.open(id)
+	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
+	must(t, err)
+	_, err = c.Stop(ctx, id)
+	must(t, err)
+	v, err := c.Wait(ctx, id)
+	must(t, err)
+	return v
+}
+
+func TestARedeliveryTakesTheNextNumberUnlessOneIsUnderWay(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "again")
+
+	dry, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{DryRun: true})
+	must(t, err)
+	if dry.WorkflowID != "" || dry.EventID == "" || dry.EgressID != v.EgressID || dry.Status != egress.Lost {
+		t.Errorf("got %+v", dry)
+	}
+	first, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{AskedBy: egress.AskedBy("APIkey", "ann")})
+	must(t, err)
+	if first.WorkflowID != egress.RedeliveryID(v.RequestID, 1) || first.UnderWay || first.EventID != dry.EventID {
+		t.Errorf("got %+v", first)
+	}
+	second, err := c.Redeliver(ctx, v.EgressID, RedeliverOptions{Step: egress.StepAnnounce})
+	must(t, err)
+	if second.WorkflowID != first.WorkflowID || !second.UnderWay {
+		t.Errorf("another was begun beside the first: %+v", second)
+	}
+	must(t, c.Retry(ctx, first.WorkflowID, egress.StepAnnounce))
+	told, err := c.Wait(ctx, first.WorkflowID)
+	must(t, err)
+	if told.EgressID != v.EgressID || told.RequestID != v.RequestID {
+		t.Errorf("got %+v", told)
+	}
+	third, err := c.Redeliver(ctx, egress.WorkflowID(v.RequestID), RedeliverOptions{Step: egress.StepAnnounce})
+	must(t, err)
+	if third.WorkflowID != egress.RedeliveryID(v.RequestID, 2) || third.UnderWay {
+		t.Errorf("got %+v", third)
+	}
+	all, err := c.Redeliver(ctx, first.WorkflowID, RedeliverOptions{})
+	must(t, err)
+	if all.WorkflowID != egress.RedeliveryID(v.RequestID, 3) {
+		t.Errorf("one that tells a single step is not one that tells all: %+v", all)
+	}
+}
+
+func TestRedeliveriesAtTheSameMomentAreOne(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "race")
+	var group sync.WaitGroup
+	results := make([]Redelivered, 5)
+	errs := make([]error, len(results))
+	for i := range results {
+		group.Go(func() { results[i], errs[i] = c.Redeliver(ctx, v.RequestID, RedeliverOptions{}) })
+	}
+	group.Wait()
+	must(t, errors.Join(errs...))
+	begun := 0
+	for _, r := range results {
+		if r.WorkflowID != egress.RedeliveryID(v.RequestID, 1) {
+			t.Errorf("got %+v", r)
+		}
+		if !r.UnderWay {
+			begun++
+		}
+	}
+	if begun != 1 {
+		t.Errorf("%d were begun", begun)
+	}
+}
+
+func TestARedeliveryIsNoRecordingAndIsFoundWhereItWaits(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "listed")
+	r, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{AskedBy: egress.AskedBy("APIkey", "ann")})
+	must(t, err)
+
+	if n := awaitRows(t, ctx, c, Filter{Room: v.Room, Redeliveries: true}, 1); n != 1 {
+		t.Errorf("it is listed %d times", n)
+	}
+	if n := awaitRows(t, ctx, c, Filter{Room: v.Room}, 1); n != 1 {
+		t.Errorf("%d recordings, want the one", n)
+	}
+	for row, err := range c.Redeliveries(ctx, v.RequestID) {
+		must(t, err)
+		if row.WorkflowID != r.WorkflowID || row.RequestID != v.RequestID || row.EgressID != v.EgressID || row.Status != v.Status ||
+			row.AskedBy == nil || *row.AskedBy != *egress.AskedBy("APIkey", "ann") {
+			t.Errorf("got %+v", row)
+		}
+	}
+	for _, id := range []string{v.RequestID, v.EgressID, r.WorkflowID} {
+		held, err := c.Held(ctx, id)
+		must(t, err)
+		if !slices.Equal(held, []Held{{r.WorkflowID, egress.StepAnnounce}}) {
+			t.Errorf("%s: got %v", id, held)
+		}
+	}
+	shown, err := c.State(ctx, r.WorkflowID)
+	must(t, err)
+	if shown.Phase != egress.Settled || shown.RequestID != v.RequestID {
+		t.Errorf("got %+v", shown)
+	}
+	must(t, c.Retry(ctx, r.WorkflowID, egress.StepAnnounce))
+	_, err = c.Wait(ctx, r.WorkflowID)
+	must(t, err)
+	held, err := c.Held(ctx, v.RequestID)
+	if err != nil || len(held) > 0 {
+		t.Errorf("got %v: %v", held, err)
+	}
+}
+
+func TestWhatIsNotDeliveredIsNotToldAgain(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("runs")
+	w.open(id)
+	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
+	must(t, err)
+	if _, err := c.Redeliver(ctx, id, RedeliverOptions{}); ReasonOf(err) != egress.Conflict || !strings.Contains(err.Error(), "not delivered yet") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.Redeliver(ctx, fresh("nobody"), RedeliverOptions{}); ReasonOf(err) != egress.NotFound || !strings.Contains(err.Error(), "no recording has the ID") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.Held(ctx, fresh("nobody")); ReasonOf(err) != egress.NotFound {
+		t.Errorf("got %v", err)
+	}
+	v := over(t, ctx, c, w, "done")
+	if _, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{Step: "webhook-7"}); ReasonOf(err) != egress.Invalid || !strings.Contains(err.Error(), `no step "webhook-7"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func lateEventOf(t *testing.T, egressID string, status livekit.EgressStatus, event string) egress.Event {
+	t.Helper()
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: egressID, Status: status, EndedAt: 5})
+	must(t, err)
+	b, err := json.Marshal(map[string]any{"event": event, "id": "EV_late", "egressInfo": i})
+	must(t, err)
+	e, err := egress.ParseEvent(b)
+	must(t, err)
+	return e
+}
+
+func TestTheLateEndOfWhatWasLostIsToldOnce(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "late")
+	complete := livekit.EgressStatus_EGRESS_COMPLETE
+	for _, e := range []egress.Event{
+		lateEventOf(t, v.EgressID, livekit.EgressStatus_EGRESS_ACTIVE, egress.EventUpdated), lateEventOf(t, "EG_another", complete, egress.EventEnded),
+	} {
+		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), e))
+	}
+	if state, err := c.workflowState(ctx, egress.CorrectionID(v.RequestID, v.EgressID)); err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
+		t.Errorf("something else corrects it: %v", err)
+	}
+	end := lateEventOf(t, v.EgressID, complete, egress.EventEnded)
+	for range 2 { // as the webhook endpoint does
+		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), end))
+	}
+	id := egress.CorrectionID(v.RequestID, v.EgressID)
+	state, err := c.workflowState(ctx, id)
+	if err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		t.Errorf("got %v: %v", state, err)
+	}
+	must(t, c.Retry(ctx, id, egress.StepAnnounce))
+	told, err := c.Wait(ctx, id)
+	must(t, err)
+	if told.Corrects != egress.Lost || told.Status != "EGRESS_COMPLETE" {
+		t.Errorf("got %+v", told)
+	}
+}

@@ -1,0 +1,88 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Span is which recordings are meant, of those that have a verdict.
+type Span struct {
+	Since time.Time // those whose workflow closed then or later; zero: all that Temporal keeps
+	Until time.Time // those whose workflow closed before; zero: all until now
+	Where string    // a condition in Temporal's query language beside, such as EgressRoom = 'standup'
+}
+
+// query is the span as a visibility query, of workflows in a state.
+func (s Span) query(state string) string {
+	terms := []string{Filter{}.query(), state}
+	if s.Where != "" {
+		terms = append(terms, "("+s.Where+")")
+	}
+	return strings.Join(terms, " AND ")
+}
+
+// closed is the query of those that have closed with a verdict.
+func (s Span) closed() string {
+	state := equal("ExecutionStatus", "Completed")
+	if !s.Since.IsZero() {
+		state += " AND CloseTime >= " + quote(s.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if !s.Until.IsZero() {
+		state += " AND CloseTime < " + quote(s.Until.UTC().Format(time.RFC3339Nano))
+	}
+	return s.query(state)
+}
+
+// open is the query of those that have a verdict and stay open, since it may be
+// corrected, or since their delivery is under way.
+func (s Span) open() string {
+	return s.query(equal("ExecutionStatus", "Running") + " AND " + egress.AttributeEndedBy + " IS NOT NULL")
+}
+
+// holds reports whether a recording that is open was settled in the span.
+func (s Span) holds(r Row) bool {
+	return r.Memo != nil && !r.Memo.EndedAt.Before(s.Since) && (s.Until.IsZero() || r.Memo.EndedAt.Before(s.Until))
+}
+
+// Closed are the recordings of a span that have closed with a verdict, the last that
+// closed first, page by page as they are read. An error ends it; one of reason Invalid
+// and the field "where" says that Temporal does not understand the condition.
+func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
+	return c.spanned(ctx, s, s.closed(), func(Row) bool { return true })
+}
+
+// Settled are the recordings of a span that have a verdict: those that are open still,
+// and then those that have closed.
+func (c *Client) Settled(ctx context.Context, s Span) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for _, rows := range []iter.Seq2[Row, error]{c.spanned(ctx, s, s.open(), s.holds), c.Closed(ctx, s)} {
+			for row, err := range rows {
+				if !yield(row, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (c *Client) spanned(ctx context.Context, s Span, query string, holds func(Row) bool) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for row, err := range c.rows(ctx, query) {
+			if wrong, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && s.Where != "" {
+				err = &egress.Error{Reason: egress.Invalid, Field: "where", Message: "Temporal does not understand it: " + wrong.Error(), Err: err}
+			}
+			// A condition with a bracket too many could let others in.
+			_, ours := egress.RequestID(row.WorkflowID)
+			if (err != nil || ours && holds(row)) && !yield(row, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package recordings
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestASpanIsAQueryOfThoseWithAVerdict(t *testing.T) {
+	t.Parallel()
+	whole := Span{Since: hour(1), Until: hour(2), Where: "EgressRoom = 'a' OR EgressRoom = 'b'"}
+	for name, tc := range map[string]struct{ got, want string }{
+		"all that closed":         {Span{}.closed(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Completed'"},
+		"all that is open":        {Span{}.open(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Running' AND EgressEndedBy IS NOT NULL"},
+		"a span, and a condition": {whole.closed(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Completed' AND CloseTime >= '2026-03-04T00:00:00Z' AND CloseTime < '2026-03-04T01:00:00Z' AND (EgressRoom = 'a' OR EgressRoom = 'b')"},
+		"the same of the open":    {whole.open(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Running' AND EgressEndedBy IS NOT NULL AND (EgressRoom = 'a' OR EgressRoom = 'b')"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, tc.got, tc.want)
+		}
+	}
+}
+
+func TestWhatIsOpenIsInTheSpanOfItsEnd(t *testing.T) {
+	t.Parallel()
+	ended := func(h int) Row { return Row{Memo: &egress.Memo{EndedAt: hour(h)}} }
+	for name, tc := range map[string]struct {
+		span Span
+		row  Row
+		want bool
+	}{
+		"before":              {Span{Since: hour(2), Until: hour(4)}, ended(1), false},
+		"as it begins":        {Span{Since: hour(2), Until: hour(4)}, ended(2), true},
+		"in it":               {Span{Since: hour(2), Until: hour(4)}, ended(3), true},
+		"as it ends":          {Span{Since: hour(2), Until: hour(4)}, ended(4), false},
+		"without an end":      {Span{Since: hour(2)}, ended(9), true},
+		"without a beginning": {Span{Until: hour(4)}, ended(1), true},
+		"not delivered yet":   {Span{}, Row{}, false},
+	} {
+		if got := tc.span.holds(tc.row); got != tc.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
+// closedInOrder are recordings of a room of their own that closed one after the other.
+func closedInOrder(t *testing.T, ctx context.Context, c *Client, w *standIn, n int) (ids []string, where string) {
+	t.Helper()
+	room := fresh("span")
+	w.open(room)
+	for range n {
+		id := fresh("span")
+		_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(room)})
+		must(t, err)
+		_, err = c.Stop(ctx, id)
+		must(t, err)
+		_, err = c.Wait(ctx, id)
+		must(t, err)
+		ids = append(ids, id)
+	}
+	where = fmt.Sprintf("EgressRoom = '%s'", room)
+	for closed := 0; closed < n && ctx.Err() == nil; {
+		closed = 0
+		for _, err := range c.Closed(ctx, Span{Where: where}) {
+			must(t, err)
+			closed++
+		}
+	}
+	return ids, where
+}
+
+func verdictsOf(t *testing.T, ctx context.Context, c *Client, s Span) (ids []string) {
+	t.Helper()
+	for v, err := range c.Verdicts(ctx, s) {
+		must(t, err)
+		ids = append(ids, v.RequestID)
+	}
+	return ids
+}
+
+func TestVerdictsComeInOneOrderTheLastThatClosedFirst(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	began := time.Now()
+	ids, where := closedInOrder(t, ctx, c, w, readAhead+3)
+	slices.Reverse(ids)
+
+	for range 2 {
+		if got := verdictsOf(t, ctx, c, Span{Where: where}); !slices.Equal(got, ids) {
+			t.Errorf("got %v, want %v", got, ids)
+		}
+	}
+	if got := verdictsOf(t, ctx, c, Span{Since: began, Until: time.Now(), Where: where}); len(got) != len(ids) {
+		t.Errorf("got %v", got)
+	}
+	if got := verdictsOf(t, ctx, c, Span{Until: began, Where: where}); len(got) > 0 {
+		t.Errorf("before they were: %v", got)
+	}
+	var second time.Time
+	for row, err := range c.Closed(ctx, Span{Where: where}) {
+		must(t, err)
+		if row.RequestID == ids[1] {
+			second = *row.ClosedAt
+		}
+	}
+	if got := verdictsOf(t, ctx, c, Span{Until: second, Where: where}); !slices.Equal(got, ids[2:]) {
+		t.Errorf("who goes on from there gets %v, want %v", got, ids[2:])
+	}
+	for v, err := range c.Verdicts(ctx, Span{Where: where}) { // and who has enough stops
+		must(t, err)
+		if v.RequestID != ids[0] || v.Status != egress.Lost || v.EgressID == "" {
+			t.Errorf("got %+v", v)
+		}
+		break
+	}
+}
+
+func TestVerdictsThatBreakOffSayThatTheyDo(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	_, where := closedInOrder(t, ctx, c, w, 2)
+	reading, stop := context.WithCancel(ctx)
+	var failed error
+	for _, err := range c.Verdicts(reading, Span{Where: where}) {
+		stop()
+		failed = err
+	}
+	stop()
+	if failed == nil {
+		t.Error("a part passes for the whole")
+	}
+}
+
+func TestAConditionThatTemporalDoesNotUnderstandIsTheCallersMistake(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	for _, where := range []string{"EgressRoom =", "Nonsense = 1", "EgressRoom = 'a'; DROP"} {
+		for _, err := range c.Settled(ctxOf(t, patience), Span{Where: where}) {
+			e, _ := err.(*egress.Error) //nolint:errorlint // the very one that is returned
+			if e == nil || e.Reason != egress.Invalid || e.Field != "where" {
+				t.Errorf("%s: got %v", where, err)
+			}
+		}
+	}
+	c2, w := real(t)
+	v := over(t, ctxOf(t, patience), c2, w, "bracket")
+	_, err := c2.Redeliver(ctxOf(t, patience), v.RequestID, RedeliverOptions{})
+	must(t, err)
+	awaitRows(t, ctxOf(t, patience), c2, Filter{Room: v.Room, Redeliveries: true}, 1)
+	for row, err := range c2.Settled(ctxOf(t, patience), Span{Where: "EgressRoom = 'x') OR (EgressRoom = '" + v.Room + "'"}) {
+		must(t, err)
+		if row.WorkflowID != egress.WorkflowID(v.RequestID) {
+			t.Errorf("let in %s", row.WorkflowID)
+		}
+	}
+}

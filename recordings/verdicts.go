@@ -1,0 +1,66 @@
+package recordings
+
+import (
+	"context"
+	"iter"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// readAhead is how many verdicts are read at once: each is a call of its own.
+const readAhead = 8
+
+// Verdicts are the verdicts of the recordings of a span that have closed, in the order of
+// Closed. They are read as they are taken, at most eight ahead, and no worker is needed.
+// An error ends it.
+func (c *Client) Verdicts(ctx context.Context, s Span) iter.Seq2[egress.Verdict, error] {
+	return func(yield func(egress.Verdict, error) bool) {
+		reading, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for turn := range c.read(reading, s) {
+			a := <-turn
+			if !yield(a.verdict, a.err) || a.err != nil {
+				return
+			}
+		}
+		if ctx.Err() != nil { // else a part would pass for the whole
+			yield(egress.Verdict{}, asError("read verdicts", ctx.Err()))
+		}
+	}
+}
+
+// answer is a verdict that was read, or why not.
+type answer struct {
+	verdict egress.Verdict
+	err     error
+}
+
+// read hands out each verdict's answer in its turn, while it is still being read. It ends
+// with the context.
+func (c *Client) read(ctx context.Context, s Span) <-chan chan answer {
+	turns := make(chan chan answer, readAhead)
+	go func() {
+		defer close(turns)
+		for row, err := range c.Closed(ctx, s) {
+			turn := make(chan answer, 1)
+			select {
+			case turns <- turn:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				turn <- answer{err: err}
+				return
+			}
+			go func() {
+				v, err := c.verdict(ctx, row)
+				if err != nil {
+					turn <- answer{err: err}
+					return
+				}
+				turn <- answer{verdict: *v}
+			}()
+		}
+	}()
+	return turns
+}

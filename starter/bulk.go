@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// bulk tells many recordings again, one after the other. One that cannot be told keeps
+// none of the others from it.
+type bulk struct {
+	rec  recorder
+	opts recordings.RedeliverOptions
+	rate *rate.Limiter
+	out  *told
+	sum  map[outcome]int
+}
+
+// outcome is what became of one recording.
+type outcome string
+
+const (
+	redelivered outcome = "redelivered"
+	wouldBe     outcome = "would redeliver"
+	skipped     outcome = "skipped"
+	failed      outcome = "failed"
+)
+
+// telling is what is said of one recording.
+type telling struct {
+	Outcome outcome `json:"outcome"`
+	ID      string  `json:"id"`
+	Reason  string  `json:"reason,omitempty"` // why it was skipped, or failed
+	*recordings.Redelivered
+}
+
+func lineOf(r recordings.Redelivered, dry bool) telling {
+	t := telling{Outcome: redelivered, ID: r.RequestID, Redelivered: &r}
+	switch {
+	case dry:
+		t.Outcome = wouldBe
+	case r.UnderWay:
+		t.Outcome, t.Reason = skipped, r.WorkflowID+" tells them still"
+	}
+	return t
+}
+
+// run tells all of them. It ends early when the context does, and says where.
+func (b *bulk) run(ctx context.Context, targets []target) error {
+	b.sum = map[outcome]int{}
+	for i, t := range targets {
+		// A dry run only reads.
+		if !b.opts.DryRun && b.rate.Wait(ctx) != nil || ctx.Err() != nil {
+			return b.stopped(i, targets)
+		}
+		said := b.one(ctx, t)
+		if ctx.Err() != nil && said.Outcome == failed {
+			return b.stopped(i, targets)
+		}
+		b.sum[said.Outcome]++
+		if err := b.out.line(said); err != nil {
+			return err
+		}
+	}
+	b.out.end(b.counts())
+	if n := b.sum[failed]; n > 0 {
+		return driftError{fmt.Sprintf("%d of %d could not be told again", n, len(targets))}
+	}
+	return nil
+}
+
+// one tells one recording again. What is not delivered yet needs no telling again.
+func (b *bulk) one(ctx context.Context, t target) telling {
+	r, err := b.rec.Redeliver(ctx, t.id, b.opts)
+	if err == nil {
+		return lineOf(r, b.opts.DryRun)
+	}
+	said := telling{Outcome: failed, ID: t.id, Reason: oneLine(err)}
+	if recordings.ReasonOf(err) == egress.Conflict {
+		said.Outcome = skipped
+	}
+	return said
+}
+
+// stopped says where, and how to go on from there.
+func (b *bulk) stopped(next int, targets []target) error {
+	b.out.end(b.counts())
+	on := "the same command again"
+	if at := targets[next].at; !at.IsZero() {
+		// The span is open at its end: the next one is to be in it.
+		on = "--until " + at.Add(time.Millisecond).UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Errorf("stopped before %s, with %d of %d to go; go on with %s", targets[next].id, len(targets)-next, len(targets), on)
+}
+
+func (b *bulk) counts() string {
+	if b.opts.DryRun {
+		return fmt.Sprintf("would redeliver %d, skip %d, fail at %d", b.sum[wouldBe], b.sum[skipped], b.sum[failed])
+	}
+	return fmt.Sprintf("redelivered %d, skipped %d, failed %d", b.sum[redelivered], b.sum[skipped], b.sum[failed])
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// column is a column of the verdicts as CSV. The table in docs/operations.md says of each
+// what it holds.
+type column struct {
+	name string
+	of   func(egress.Verdict) string
+}
+
+// verdictColumns change by addition at their end: scripts count them.
+func verdictColumns() []column {
+	return []column{
+		{"request_id", func(v egress.Verdict) string { return v.RequestID }},
+		{"egress_id", func(v egress.Verdict) string { return v.EgressID }},
+		{"kind", func(v egress.Verdict) string { return string(v.Kind) }},
+		{"room_id", func(v egress.Verdict) string { return v.RoomID }},
+		{"room", func(v egress.Verdict) string { return v.Room }},
+		{"status", func(v egress.Verdict) string { return string(v.Status) }},
+		{"ended_by", func(v egress.Verdict) string { return string(v.EndedBy) }},
+		{"started_at", func(v egress.Verdict) string { return nanos(v.Info.Proto().GetStartedAt()) }},
+		{"ended_at", func(v egress.Verdict) string { return stamp(v.EndedAt) }},
+		{"heard_at", func(v egress.Verdict) string { return stamp(v.HeardAt) }},
+		{"late_seconds", func(v egress.Verdict) string { return seconds(v.Late.D()) }},
+		{"missed", func(v egress.Verdict) string { return string(v.Missed) }},
+		{"missed_because", func(v egress.Verdict) string { return v.MissedBecause }},
+		{"media", func(v egress.Verdict) string { return string(v.Media) }},
+		{"stopped", func(v egress.Verdict) string { return string(v.Stopped) }},
+		{"because", func(v egress.Verdict) string { return v.Because }},
+		{"corrects", func(v egress.Verdict) string { return string(v.Corrects) }},
+		{"delivered", func(v egress.Verdict) string { return strings.Join(v.Delivered, " ") }},
+		{"parts", parts},
+		{"locations", locations},
+	}
+}
+
+// parts are the egress IDs of a recording's parts, where it has more than one.
+func parts(v egress.Verdict) string {
+	var ids []string
+	for _, p := range v.Parts {
+		ids = append(ids, p.EgressID)
+	}
+	return strings.Join(ids, " ")
+}
+
+// locations are where LiveKit says that the media is.
+func locations(v egress.Verdict) string {
+	var list []string
+	add := func(location string) {
+		if location != "" {
+			list = append(list, location)
+		}
+	}
+	for _, f := range v.Info.Proto().GetFileResults() {
+		add(f.GetLocation())
+	}
+	for _, s := range v.Info.Proto().GetSegmentResults() {
+		add(s.GetPlaylistLocation())
+		add(s.GetLivePlaylistLocation())
+	}
+	for _, i := range v.Info.Proto().GetImageResults() {
+		add(i.GetFilenamePrefix())
+	}
+	return strings.Join(list, " ")
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func nanos(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return stamp(time.Unix(0, n))
+}
+
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
+
+// cell keeps a spreadsheet from taking a text for a formula: room names and errors are
+// other people's words. The apostrophe is how spreadsheets themselves mark a text.
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}

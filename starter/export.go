@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// exportCommand is for archives: Temporal forgets what is older than its retention.
+func (d deps) exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "export",
+		Usage:     "print the verdicts of recordings whose workflow has closed, a JSON object a line, the last that closed first",
+		UsageText: "starter export [--since 24h] [--until TIME] [--where QUERY] [--csv] [--out FILE]",
+		Description: "A recording is in the span in which its workflow closed, so that spans without a gap hold each verdict once, and as it stays.\n" +
+			"One that may still be corrected has not closed: it is in a later span.",
+		Flags: append(spanFlags("24h"),
+			&cli.BoolFlag{Name: "csv", Usage: "print CSV with a header line"},
+			jsonFlag("print JSON lines, as without it"),
+			&cli.StringFlag{Name: "out", Usage: "write to `FILE`, which appears once it is complete"},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes"},
+		),
+		Action: d.export,
+	}
+}
+
+func (d deps) export(ctx context.Context, c *cli.Command) error {
+	if err := wantArgs(c); err != nil {
+		return err
+	}
+	if c.Bool("json") && c.Bool("csv") {
+		return invalid("--json and --csv", "ask for two forms at once")
+	}
+	span, err := readWhich(c, time.Now())
+	if err != nil {
+		return err
+	}
+	return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error {
+		write := func(w io.Writer) (int, error) { return printVerdicts(ctx, w, rec, span, c.Bool("csv")) }
+		if c.String("out") == "" {
+			_, err := write(d.stdout)
+			return err
+		}
+		n, err := writeFile(c.String("out"), write)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(d.stderr, "%d verdicts in %s\n", n, c.String("out"))
+		return err
+	})
+}
+
+// printVerdicts prints each verdict as it is read, and returns how many they were.
+func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.Span, asCSV bool) (n int, err error) {
+	buffered := bufio.NewWriter(w)
+	line, flush := jsonLines(buffered), buffered.Flush
+	if asCSV {
+		if line, err = csvLines(buffered); err != nil {
+			return 0, err
+		}
+	}
+	for v, err := range rec.Verdicts(ctx, s) {
+		if err != nil {
+			// Whole lines alone: what is there already was right.
+			return n, errors.Join(asFlag(err), flush())
+		}
+		if err := line(v); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, flush()
+}
+
+func jsonLines(w io.Writer) func(egress.Verdict) error {
+	return func(v egress.Verdict) error {
+		line, err := verdictJSON(v)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(w).Encode(line)
+	}
+}
+
+func csvLines(w io.Writer) (func(egress.Verdict) error, error) {
+	lines := csv.NewWriter(w)
+	write := func(cells []string) error {
+		if err := lines.Write(cells); err != nil {
+			return fmt.Errorf("print CSV: %w", err)
+		}
+		lines.Flush()
+		return lines.Error()
+	}
+	var header []string
+	for _, c := range verdictColumns() {
+		header = append(header, c.name)
+	}
+	return func(v egress.Verdict) error {
+		var cells []string
+		for _, c := range verdictColumns() {
+			cells = append(cells, cell(c.of(v)))
+		}
+		return write(cells)
+	}, write(header)
+}
+
+// writeFile writes a file beside the one that is wanted, and puts it in its place once it
+// is complete: whoever looks sees all or nothing. It can be read by its owner alone.
+func writeFile(path string, write func(io.Writer) (int, error)) (n int, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return 0, invalid("--out", "%s", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	n, err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return n, err
+	}
+	return n, os.Rename(f.Name(), path)
+}

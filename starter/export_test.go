@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// archived are verdicts of a loss, of a recording in parts, and of a room with a name
+// that a spreadsheet would run.
+func archived(t *testing.T) []egress.Verdict {
+	t.Helper()
+	i, err := egress.NewInfo(&livekit.EgressInfo{
+		EgressId: "EG_2", Status: livekit.EgressStatus_EGRESS_COMPLETE, StartedAt: day(8).UnixNano(),
+		FileResults:    []*livekit.FileInfo{{Location: "s3://b/a.mp4"}, {Filename: "local.mp4"}},
+		SegmentResults: []*livekit.SegmentsInfo{{PlaylistLocation: "s3://b/a.m3u8", LivePlaylistLocation: "s3://b/live.m3u8"}},
+		ImageResults:   []*livekit.ImagesInfo{{FilenamePrefix: "images/a"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parted := aVerdict("EGRESS_COMPLETE")
+	parted.EgressID, parted.Info, parted.Because = "EG_2", i, ""
+	parted.Parts = []egress.Part{{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED"}, {Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", Info: i}}
+	hostile := aVerdict("EGRESS_FAILED")
+	hostile.Room, hostile.Because = `=HYPERLINK("http://evil.example","a, b")`, "-1\n+2"
+	return []egress.Verdict{aVerdict(egress.Lost), parted, hostile}
+}
+
+func TestVerdictsAreExportedAsJSONLines(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.verdicts = archived(t)
+	got := s.run(t, "export", "--since", "48h", "--where", "x")
+	golden(t, "export.jsonl", got)
+	if time.Since(s.span.Since).Round(time.Hour) != 48*time.Hour || s.span.Where != "x" || s.role != "reader" {
+		t.Errorf("asked for %+v as %s", s.span, s.role)
+	}
+	lines := strings.Split(strings.TrimSuffix(got.stdout, "\n"), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("got %d lines", len(lines))
+	}
+	for i, line := range lines {
+		var v egress.Verdict
+		if err := json.Unmarshal([]byte(line), &v); err != nil || v.EgressID != s.verdicts[i].EgressID || v.Room != s.verdicts[i].Room || len(v.Parts) != len(s.verdicts[i].Parts) {
+			t.Errorf("got %+v: %v", v, err)
+		}
+	}
+	if again := s.run(t, "export", "--json"); again.stdout != got.stdout || time.Since(s.span.Since).Round(time.Hour) != 24*time.Hour {
+		t.Error("--json is another form, or the span of a day is not the default")
+	}
+}
+
+func TestVerdictsAreExportedAsCSV(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.verdicts = archived(t)
+	got := s.run(t, "export", "--csv")
+	golden(t, "export.csv", got)
+	lines, err := csv.NewReader(strings.NewReader(got.stdout)).ReadAll()
+	if err != nil || len(lines) != 4 {
+		t.Fatalf("got %q: %v", lines, err)
+	}
+	of := func(line int, name string) string { return lines[line][slices.Index(lines[0], name)] }
+	for i, want := range map[string]string{
+		of(1, "status"): "LOST", of(1, "late_seconds"): "21.000", of(1, "ended_at"): "2026-03-04T09:00:00Z",
+		of(2, "parts"): "EG_1 EG_2", of(2, "locations"): "s3://b/a.mp4 s3://b/a.m3u8 s3://b/live.m3u8 images/a",
+		of(3, "room"): `'=HYPERLINK("http://evil.example","a, b")`, of(3, "because"): "'-1\n+2",
+	} {
+		if i != want {
+			t.Errorf("got %q, want %q", i, want)
+		}
+	}
+}
+
+func TestNoCellIsAFormula(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "daily": "daily", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "'\t=1", "\r=1": "'\r=1", "\n=1": "'\n=1", "'=1": "'=1", "é": "é",
+	} {
+		if got := cell(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAFileAppearsOnceItIsComplete(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "verdicts.csv")
+	if err := os.WriteFile(path, []byte("before"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.verdicts, s.err = archived(t), errors.New("page lost")
+	if got := s.run(t, "export", "--csv", "--out", path); got.status != 1 || got.stderr != "starter: page lost\n" || got.stdout != "" {
+		t.Errorf("got %+v", got)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "before" {
+		t.Errorf("got %q: %v", b, err)
+	}
+	s.err = nil
+	if got := s.run(t, "export", "--csv", "--out", path); got.status != 0 || got.stderr != "3 verdicts in "+path+"\n" || got.stdout != "" {
+		t.Errorf("got %+v", got)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || string(b) != s.run(t, "export", "--csv").stdout {
+		t.Errorf("got %q: %v", b, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left %v: %v", left, err)
+	}
+	if got := s.run(t, "export", "--out", filepath.Join(dir, "nowhere", "x")); got.status != 2 || !strings.Contains(got.stderr, "--out: ") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnExportThatBreaksOffSaysSoAndEndsWithAWholeLine(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.verdicts, s.err = archived(t)[:1], &egress.Error{Reason: egress.Invalid, Field: "where", Message: "no"}
+	got := s.run(t, "export")
+	if got.status != 2 || got.stderr != "starter: --where: no\n" || strings.Count(got.stdout, "\n") != 1 || !json.Valid([]byte(got.stdout)) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/time/rate"
+
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// redeliverRate is gentle to consumers that have just come back.
+const redeliverRate = "10/s"
+
+// redeliverCommand tells consumers again what was delivered.
+func (d deps) redeliverCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "redeliver",
+		Usage: "tell the consumers again how recordings ended, under the same event IDs; exit status 3 when some could not be told",
+		UsageText: "starter redeliver ID… [flags]\nstarter redeliver --since 24h [--until TIME] [--where QUERY] [flags]\n" +
+			"starter redeliver --where \"EgressRoom = 'standup'\" [flags]",
+		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…). Without one, all that ended in a span, or that a query finds, are told again, the last first.\n" +
+			"Each redelivery is a workflow of its own, which goes on without this command and is repeated as the first announcement was. Its event has the ID of before, so that a consumer that has it already can drop it.",
+		Flags: append(spanFlags(""),
+			&cli.StringFlag{Name: "step", Usage: "tell by the delivery step `NAME` alone, such as announce or webhook-1 (default: all consumers)"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
+			&cli.StringFlag{Name: "rate", Usage: "begin at most `N/s`, N/m or N/h", Value: redeliverRate},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before more than one is told again"},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes"},
+			jsonFlag("print a JSON object a line"),
+		),
+		Action: d.redeliver,
+	}
+}
+
+// spanFlags say which recordings are meant, for who reads many.
+func spanFlags(since string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "since", Usage: "those that were over at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z", Value: since},
+		&cli.StringFlag{Name: "until", Usage: "those that were over before `TIME` (default: now)"},
+		&cli.StringFlag{Name: "where", Usage: "those that a `QUERY` in Temporal's language finds, such as \"EgressRoom = 'standup' AND EgressMissed IS NOT NULL\""},
+	}
+}
+
+// readWhich reads the flags of a span.
+func readWhich(c *cli.Command, now time.Time) (recordings.Span, error) {
+	s := recordings.Span{Until: now, Where: strings.TrimSpace(c.String("where"))}
+	var err error
+	if c.String("since") != "" {
+		if s.Since, err = moment("--since", c.String("since"), now); err != nil {
+			return s, err
+		}
+	}
+	if c.IsSet("until") {
+		if s.Until, err = moment("--until", c.String("until"), now); err != nil {
+			return s, err
+		}
+	}
+	if !s.Since.Before(s.Until) {
+		return s, invalid("--since", "%s is not before --until %s", s.Since.UTC().Format(time.RFC3339), s.Until.UTC().Format(time.RFC3339))
+	}
+	return s, nil
+}
+
+func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
+	ids := c.Args().Slice()
+	many := c.IsSet("since") || c.IsSet("until") || c.IsSet("where")
+	switch {
+	case len(ids) > 0 && many:
+		return invalid("ID", "is named beside --since, --until or --where: want one or the other")
+	case len(ids) == 0 && !many:
+		return invalid("ID", "is missing: name recordings, or a span with --since or --where")
+	}
+	span, err := readWhich(c, time.Now())
+	if err != nil {
+		return err
+	}
+	limit, err := readRate(c.String("rate"))
+	if err != nil {
+		return err
+	}
+	return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error {
+		opts := recordings.RedeliverOptions{Step: c.String("step"), DryRun: c.Bool("dry-run")}
+		if len(ids) == 1 {
+			return d.redeliverOne(ctx, c, rec, ids[0], opts)
+		}
+		targets := targetsOf(ids)
+		if many {
+			if targets, err = settled(ctx, rec, span); err != nil {
+				return err
+			}
+		}
+		if ok, err := d.confirm(c, len(targets)); err != nil || !ok {
+			return err
+		}
+		b := &bulk{rec: rec, opts: opts, rate: rate.NewLimiter(limit, 1), out: d.newTold(c, len(targets))}
+		return b.run(ctx, targets)
+	})
+}
+
+// redeliverOne is of the one recording that was named: what is wrong is the error.
+func (d deps) redeliverOne(ctx context.Context, c *cli.Command, rec recorder, id string, opts recordings.RedeliverOptions) error {
+	r, err := rec.Redeliver(ctx, id, opts)
+	if err != nil {
+		return asFlag(err)
+	}
+	return d.newTold(c, 1).line(lineOf(r, opts.DryRun))
+}
+
+// target is a recording that is to be told again.
+type target struct {
+	id string
+	at time.Time // when it was over; zero where that is not known
+}
+
+func targetsOf(ids []string) []target {
+	var list []target
+	for _, id := range ids {
+		list = append(list, target{id: id})
+	}
+	return list
+}
+
+// settled are the recordings of a span. They are read before the first is told, so that
+// one can be asked, and see how far it is.
+func settled(ctx context.Context, rec recorder, s recordings.Span) ([]target, error) {
+	var list []target
+	for row, err := range rec.Settled(ctx, s) {
+		if err != nil {
+			return nil, asFlag(err)
+		}
+		t := target{id: row.WorkflowID}
+		if row.ClosedAt != nil {
+			t.at = *row.ClosedAt
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// confirm asks before more than one is told again, where a person can answer.
+func (d deps) confirm(c *cli.Command, n int) (bool, error) {
+	if n <= 1 || !d.asked || c.Bool("yes") || c.Bool("dry-run") {
+		return true, nil
+	}
+	fmt.Fprintf(d.stderr, "Tell the consumers of %d recordings again? [y/N] ", n)
+	answer, err := bufio.NewReader(d.stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true, nil
+	}
+	if err != nil {
+		fmt.Fprintln(d.stderr)
+	}
+	return false, errors.New("nothing was done")
+}
+
+// readRate reads how often something may be done: 10/s, 90/m, 600/h.
+func readRate(text string) (rate.Limit, error) {
+	number, unit, _ := strings.Cut(text, "/")
+	var n float64
+	_, err := fmt.Sscanf(number, "%g", &n)
+	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
+	if err != nil || !known || !(n > 0) || fmt.Sprintf("%g", n) != number {
+		return 0, invalid("--rate", `%q is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`, text)
+	}
+	return rate.Limit(n / per.Seconds()), nil
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/urfave/cli/v3"
+)
+
+// told prints what became of each recording: a line each, and below them a bar where a
+// person looks on.
+type told struct {
+	out, err io.Writer
+	json     bool
+	bar      *progressbar.ProgressBar // nil where nobody looks on
+}
+
+func (d deps) newTold(c *cli.Command, total int) *told {
+	t := &told{out: d.stdout, err: d.stderr, json: c.Bool("json")}
+	if d.watched && total > 1 {
+		t.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(d.stderr), progressbar.OptionShowCount(),
+			progressbar.OptionSetDescription("told again"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+	}
+	return t
+}
+
+// line says what became of one recording.
+func (t *told) line(said telling) error {
+	text := said.text()
+	if t.json {
+		b, err := json.Marshal(said)
+		if err != nil {
+			return fmt.Errorf("print JSON: %w", err)
+		}
+		text = string(b)
+	}
+	if t.bar == nil {
+		_, err := fmt.Fprintln(t.out, text)
+		return err
+	}
+	if err := t.bar.Clear(); err != nil {
+		return fmt.Errorf("draw the bar: %w", err)
+	}
+	if _, err := fmt.Fprintln(t.out, text); err != nil {
+		return err
+	}
+	return t.bar.Add(1)
+}
+
+func (t telling) text() string {
+	s := fmt.Sprintf("%-11s  %s", t.Outcome, t.ID)
+	if r := t.Redelivered; r != nil {
+		s += fmt.Sprintf("  %s %s, event %s", r.EgressID, r.Status, r.EventID)
+		if r.WorkflowID != "" && !r.UnderWay {
+			s += ", by " + r.WorkflowID
+		}
+	}
+	if t.Reason != "" {
+		s += ": " + t.Reason
+	}
+	return s
+}
+
+// end takes the bar away, and says what became of all. That is for people: standard
+// output has the lines alone.
+func (t *told) end(counts string) {
+	if t.bar != nil {
+		_ = t.bar.Exit() // nothing is wrong with the work where the bar cannot be drawn
+		_ = t.bar.Clear()
+	}
+	fmt.Fprintln(t.err, counts)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// retryCommand is a person's word, after the cause is gone. It may be said to all steps
+// at once: what fails again waits again.
+func (d deps) retryCommand() *cli.Command {
+	return d.wordCommand("retry", "run delivery steps again that have failed for good: all of them, or one", true, recorder.Retry)
+}
+
+// skipCommand is the other word: the delivery goes on without the step. What is left out
+// is never told, so it is said to one step at a time.
+func (d deps) skipCommand() *cli.Command {
+	return d.wordCommand("skip", "leave a delivery step out that has failed for good", false, recorder.Skip)
+}
+
+// wordCommand is a word about the steps of one recording that wait for one, and about
+// those of its redeliveries.
+func (d deps) wordCommand(name, usage string, all bool, say func(recorder, context.Context, string, string) error) *cli.Command {
+	return &cli.Command{
+		Name:        name,
+		Usage:       usage,
+		UsageText:   fmt.Sprintf("starter %s ID [--step NAME]\nstarter %s ID NAME", name, name),
+		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…, or egress-redelivery/… for the steps of that redelivery alone).",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "step", Usage: "the step `NAME`, such as announce or webhook-1 (default: what waits)"},
+			jsonFlag("print JSON"),
+			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: askTimeout},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			step, err := readStep(c)
+			if err != nil {
+				return err
+			}
+			return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error {
+				id := c.Args().First()
+				held, err := rec.Held(ctx, id)
+				if err != nil {
+					return err
+				}
+				if held, err = choose(held, id, step, all); err != nil {
+					return err
+				}
+				return d.sayTo(ctx, c, rec, held, say)
+			})
+		},
+	}
+}
+
+// readStep is the step that was named, by the flag or behind the ID.
+func readStep(c *cli.Command) (string, error) {
+	args := c.Args().Slice()
+	switch {
+	case len(args) == 0:
+		return "", invalid(anyID, "is missing: %s ID [--step NAME]", c.FullName())
+	case len(args) > 2:
+		return "", invalid(args[2], "is one argument too many: %s ID [--step NAME]", c.FullName())
+	case len(args) == 2 && c.IsSet("step"):
+		return "", invalid("--step", "names a step beside %q: want one of them", args[1])
+	case len(args) == 2:
+		return args[1], nil
+	}
+	return c.String("step"), nil
+}
+
+// choose picks the steps that the word is for, of those that wait for one.
+func choose(held []recordings.Held, id, step string, all bool) ([]recordings.Held, error) {
+	names := make([]string, len(held))
+	for i, h := range held {
+		names[i] = h.Step
+		if _, again := egress.RedeliveryOf(h.WorkflowID); again {
+			names[i] += " of " + h.WorkflowID
+		}
+	}
+	chosen := slices.DeleteFunc(slices.Clone(held), func(h recordings.Held) bool { return step != "" && h.Step != step })
+	switch {
+	case len(held) == 0:
+		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for a word"}
+	case len(chosen) == 0:
+		return nil, invalid("--step", "%q does not wait for a word; want one of %s", step, strings.Join(names, ", "))
+	case len(chosen) > 1 && !all && step == "":
+		return nil, invalid("--step", "is missing: several wait for a word: %s", strings.Join(names, ", "))
+	case len(chosen) > 1 && !all:
+		return nil, invalid(anyID, "names several that wait for a word: %s; want the workflow's own", strings.Join(names, ", "))
+	}
+	return chosen, nil
+}
+
+// sayTo says the word to each, and prints that it is noted.
+func (d deps) sayTo(ctx context.Context, c *cli.Command, rec recorder, held []recordings.Held, say func(recorder, context.Context, string, string) error) error {
+	for _, h := range held {
+		if err := say(rec, ctx, h.WorkflowID, h.Step); err != nil {
+			return err
+		}
+		var err error
+		if c.Bool("json") {
+			err = printJSON(d.stdout, map[string]string{"id": c.Args().First(), "workflow_id": h.WorkflowID, "step": h.Step, "said": c.Name})
+		} else {
+			_, err = fmt.Fprintf(d.stdout, "%s: %s of step %s is noted\n", c.Args().First(), c.Name, h.Step)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Redelivery tells the consumers of a recording once more what became of it, or corrects
+// what they were told of one that was lost. It is a workflow of its own, since that of
+// the egress has closed: what it delivered stays as it was. The steps, their retries and
+// a person's word are those of the egress. Cancelling it ends the telling.
+func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egress.Verdict, error) {
+	e, err := w.reopen(ctx, r)
+	if err != nil {
+		return egress.Verdict{}, err
+	}
+	steps, _ := workflow.NewDisconnectedContext(ctx) // else each would fail, and wait for a person
+	for _, part := range e.Before() {
+		e.tellSteps(steps, &part, "-part-"+strconv.Itoa(part.Part))
+	}
+	e.tellSteps(steps, &e.State, "")
+	e.explain(ctx)
+	if err := workflow.Await(ctx, func() bool { return e.telling == 0 }); err != nil {
+		return egress.Verdict{}, fmt.Errorf("redeliver: %w", err)
+	}
+	e.Phase = egress.Delivered
+	e.explain(ctx)
+	if err := e.remember(ctx); err != nil {
+		return egress.Verdict{}, err
+	}
+	// Whoever gave their word gets their answer, and a notice begins that is due.
+	err = workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
+	return e.Verdict(e.id, e.sum), err
+}
+
+// reopen makes a run of an egress whose life is over. What visibility says of it came
+// with the start of the workflow.
+func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, error) {
+	id, ok := egress.RedeliveryOf(workflow.GetInfo(ctx).WorkflowExecution.ID)
+	if !ok {
+		return nil, invalid(&egress.Error{Reason: egress.Invalid, Field: "workflow ID", Message: `want "egress-redelivery/<request ID>/<name>"`})
+	}
+	if err := r.Input.Validate(id); err != nil {
+		return nil, invalid(err)
+	}
+	e := &run{
+		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(),
+		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", r.Input.Readable().Room),
+	}
+	v := e.Verdict(id, e.sum)
+	e.published, e.missed = v.Status, v.Missed
+	if e.Corrects != "" {
+		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
+		e.log.Warn("verdict was wrong", "egressID", e.ID, "status", v.Status, "source", v.EndedBy)
+	}
+	return e, cmp.Or(
+		workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }),
+		e.handleWords(ctx),
+	)
+}
