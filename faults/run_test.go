@@ -35,7 +35,13 @@ func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
-	dir := filepath.Join(t.TempDir(), "run")
+	dir, err := os.MkdirTemp("", "reelkeeper-faults-") //nolint:usetesting // a run that fails leaves its logs
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(dir)
+		}
+	})
 	o := perform(t, "--scenario", "ci.yaml", "--seed", seedOf(t), "--state", dir, "--bin", built(t), "--json")
 	t.Log(o.stderr, o.stdout)
 	require.Zero(t, o.status)
