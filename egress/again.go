@@ -25,11 +25,14 @@ func (s *State) conclude(o Observation) News {
 }
 
 // failedMidway reports whether the egress failed or was aborted while there is still
-// something to record: nobody wanted it stopped, and its room is not known to be gone.
+// something to record: nobody wanted it stopped, and its room is not known to be gone. A
+// page never goes.
 func (s *State) failedMidway() bool {
-	switch s.Latest.Proto().GetStatus() {
+	m := s.Latest.Proto()
+	switch m.GetStatus() {
 	case livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
-		return s.Latest.Proto().GetRoomId() != "" && s.Stopped == "" && s.Evidence.RoomGone.IsZero()
+		there := m.GetRoomId() != "" && s.Evidence.RoomGone.IsZero() || m.GetWeb() != nil || m.GetEgress().GetWeb() != nil
+		return there && s.Stopped == ""
 	}
 	return false
 }

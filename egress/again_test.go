@@ -62,11 +62,31 @@ func TestWhichEndsAreHeld(t *testing.T) {
 			require.Equal(t, egress.FromWebhook, s.EndedBy)
 		})
 	}
-	s := recording(t)
-	web, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: failed, EndedAt: 20})
-	require.NoError(t, err)
-	s.Observe(observed(web, minute))
-	require.Equal(t, egress.Settled, s.Phase, "a web egress has no room")
+	web := &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Url: "https://example.com"}}
+	unified := &livekit.EgressInfo_Egress{Egress: &livekit.StartEgressRequest{Source: &livekit.StartEgressRequest_Web{Web: &livekit.WebSource{Url: "https://example.com"}}}}
+	for name, tc := range map[string]struct {
+		info *livekit.EgressInfo
+		stop bool
+		want egress.Phase
+	}{
+		"a page, which never goes":     {&livekit.EgressInfo{Request: web}, false, egress.Held},
+		"a page, by the unified start": {&livekit.EgressInfo{Request: unified}, false, egress.Held},
+		"a page that is stopped":       {&livekit.EgressInfo{Request: web}, true, egress.Settled},
+		"neither a page nor in a room": {&livekit.EgressInfo{}, false, egress.Settled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			if tc.stop {
+				s.Want(egress.StopRequested, noon)
+			}
+			tc.info.EgressId, tc.info.Status, tc.info.EndedAt = "EG_1", failed, 20
+			info, err := egress.NewInfo(tc.info)
+			require.NoError(t, err)
+			s.Observe(observed(info, minute))
+			require.Equal(t, tc.want, s.Phase)
+		})
+	}
 }
 
 // heldAt is a recording whose first run failed a minute after noon.
