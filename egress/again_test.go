@@ -231,3 +231,41 @@ func TestASignOfLifeTakesALostEgressUpAgain(t *testing.T) {
 		})
 	}
 }
+
+// The terms come with the answer to the start, and an end may come before it.
+func TestAnEndBeforeTheStartIsAnsweredIsHeldOnceItIs(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		first   livekit.EgressStatus
+		then    []egress.Observation // before the answer
+		hold    egress.Duration
+		want    egress.Phase
+		status  livekit.EgressStatus
+		heldFor time.Duration
+	}{
+		"a failure":                            {first: failed, hold: egress.Duration(minute), want: egress.Held, status: failed},
+		"a failure, where nothing is held":     {first: failed, want: egress.Settled, status: failed},
+		"a good end":                           {first: complete, hold: egress.Duration(minute), want: egress.Settled, status: complete},
+		"a failure, and a second run ends":     {first: failed, then: []egress.Observation{observed(infoAt(t, complete, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Settled, status: complete},
+		"a failure, and a second run runs":     {first: failed, then: []egress.Observation{observed(infoAt(t, active, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Watching, status: active},
+		"a failure, and a second run fails":    {first: failed, then: []egress.Observation{observed(infoAt(t, failed, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Held, status: failed, heldFor: 30 * time.Second},
+		"a failure, and what was merely late":  {first: failed, then: []egress.Observation{observed(infoAt(t, active, 5, 0), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Held, status: failed},
+		"a good end, and what cannot be again": {first: complete, then: []egress.Observation{observed(infoAt(t, active, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Settled, status: complete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &egress.State{Phase: egress.Requested}
+			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, tc.first, 20, 0), 0)))
+			for _, o := range tc.then {
+				s.Observe(o)
+			}
+			s.Started, s.Policy.HoldFor = true, tc.hold
+			s.HoldBack()
+			require.Equal(t, tc.want, s.Phase)
+			require.Equal(t, tc.status, s.Latest.Proto().GetStatus())
+			if tc.want == egress.Held {
+				require.Equal(t, noon.Add(tc.heldFor), s.HeldSince)
+			}
+		})
+	}
+}

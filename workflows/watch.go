@@ -35,9 +35,12 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	e.Started = true
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
-		return e.ownTerms(ctx)
+		err = e.ownTerms(ctx)
+		e.HoldBack()
+		return err
 	}
 	e.agree(s.Terms, s.Info)
+	e.HoldBack()
 	for _, note := range s.Notes {
 		e.Note(workflow.Now(ctx), note)
 	}
