@@ -23,3 +23,35 @@ func (a *LiveKit) Stop(ctx context.Context, egressID string) (egress.Info, error
 	info, err := egress.NewInfo(m)
 	return info, toTemporal(err)
 }
+
+// TwinRequest names an egress that records beside the one that is bound to its request.
+type TwinRequest struct {
+	Twin  string `json:"twin"`            // egress ID
+	Over  bool   `json:"over,omitempty"`  // the twin has ended by itself
+	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: that does not matter
+}
+
+// TwinAnswer says what was done about a twin.
+type TwinAnswer struct {
+	BoundMissing bool `json:"bound_missing,omitempty"` // LiveKit does not know the bound one, so the twin was left alone
+}
+
+// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one: then
+// the twin is the only recording there is. Where LiveKit does not say, nothing is stopped.
+// Twice is as harmless as Stop.
+func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
+	if in.Bound != "" {
+		_, err := a.api.Get(ctx, in.Bound)
+		if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.NotFound {
+			return TwinAnswer{BoundMissing: true}, nil
+		}
+		if err != nil {
+			return TwinAnswer{}, toTemporal(fmt.Errorf("look for egress %s: %w", in.Bound, err))
+		}
+	}
+	if in.Over {
+		return TwinAnswer{}, nil
+	}
+	_, err := a.Stop(ctx, in.Twin)
+	return TwinAnswer{}, err
+}

@@ -6,6 +6,7 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -82,4 +83,42 @@ func TestAStopShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(info.Raw()), "CANARY")
 	})
+}
+
+func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		in      activities.TwinRequest
+		get     error
+		log     []string
+		missing bool
+		fails   bool
+	}{
+		"the bound one is known":        {activities.TwinRequest{Twin: "EG_2", Bound: egressID}, nil, []string{"0s get EG_1", "0s stop EG_2"}, false, false},
+		"it is forgotten":               {activities.TwinRequest{Twin: "EG_2", Bound: egressID}, because(egress.NotFound), []string{"0s get EG_1"}, true, false},
+		"LiveKit does not say":          {activities.TwinRequest{Twin: "EG_2", Bound: egressID}, because(egress.Unreachable), []string{"0s get EG_1"}, false, true},
+		"the twin has ended":            {activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, nil, []string{"0s get EG_1"}, false, false},
+		"the end of the bound is known": {activities.TwinRequest{Twin: "EG_2"}, because(egress.NotFound), []string{"0s stop EG_2"}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStop: is(ending), onGet: is(active)}
+				if tc.get != nil {
+					a.onGet = gets(tc.get)
+				}
+				env := newEnv(a)
+				act := activitiesOf(t, a)
+				env.RegisterActivity(act.StopTwin)
+				v, err := env.ExecuteActivity(act.StopTwin, tc.in)
+				require.Equal(t, tc.fails, err != nil)
+				require.Equal(t, tc.log, a.log)
+				var got activities.TwinAnswer
+				if err == nil {
+					require.NoError(t, v.Get(&got))
+				}
+				require.Equal(t, tc.missing, got.BoundMissing)
+			})
+		})
+	}
 }

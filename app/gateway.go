@@ -25,8 +25,8 @@ func (d durable) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, e
 }
 
 // Stop stops the egress of a request.
-func (d durable) Stop(ctx context.Context, requestID string) (egress.Info, error) {
-	info, err := d.Client.Stop(ctx, requestID)
+func (d durable) Stop(ctx context.Context, requestID, egressID string) (egress.Info, error) {
+	info, err := d.Client.StopEgress(ctx, requestID, egressID)
 	return info, notDurable(err)
 }
 

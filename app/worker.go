@@ -68,6 +68,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	}
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
+	main.RegisterActivityWithOptions(lk.StopTwin, activity.RegisterOptions{Name: "StopTwin"})
 	if err := a.registerDelivery(main); err != nil {
 		return nil, nil, err
 	}

@@ -98,7 +98,7 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 				return egress.NewInfo(echo(egress.AddWebhook(s.Request, ours(s.ID)), "EG_"+s.ID))
 			}), nil
 		},
-		stop:  func(_ context.Context, id string) (egress.Info, error) { return egress.NewInfo(ending("EG_" + id)) },
+		stop:  func(_ context.Context, _, id string) (egress.Info, error) { return egress.NewInfo(ending(id)) },
 		byID:  func(context.Context, string) (string, bool, error) { return "", false, nil },
 		lost:  func(context.Context, []string) (map[string]string, error) { return nil, nil },
 		ended: func(context.Context, string, string) ([]egress.Info, error) { return nil, nil },

@@ -52,9 +52,11 @@ type Start struct {
 type Recordings interface {
 	// Begin returns once a worker has accepted the start: from then on it is durable.
 	Begin(ctx context.Context, s Start) (Pending, error)
-	// Stop ends the egress of a request, and answers with what LiveKit said. A
-	// request that is not ours is an error of reason NotFound.
-	Stop(ctx context.Context, requestID string) (egress.Info, error)
+	// Stop ends the egress of a request, and answers with what LiveKit said. Reason
+	// AlreadyOver says that just this egress has ended. A request without a workflow, or
+	// whose workflow has closed without knowing how this egress ended, is an error of
+	// reason NotFound.
+	Stop(ctx context.Context, requestID, egressID string) (egress.Info, error)
 	// ByEgressID finds the request that an egress belongs to.
 	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
 	// Lost are those of some egresses that are settled as lost, although LiveKit may

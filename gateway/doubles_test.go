@@ -43,7 +43,7 @@ func theirs() *livekit.WebhookConfig {
 // recordings are durable ones, in memory.
 type recordings struct {
 	begin func(context.Context, gateway.Start) (gateway.Pending, error)
-	stop  func(context.Context, string) (egress.Info, error)
+	stop  func(ctx context.Context, requestID, egressID string) (egress.Info, error)
 	byID  func(context.Context, string) (string, bool, error)
 	lost  func(context.Context, []string) (map[string]string, error)
 	ended func(ctx context.Context, egressID, room string) ([]egress.Info, error)
@@ -60,11 +60,11 @@ func (r *recordings) Begin(ctx context.Context, s gateway.Start) (gateway.Pendin
 	return r.begin(ctx, s)
 }
 
-func (r *recordings) Stop(ctx context.Context, id string) (egress.Info, error) {
+func (r *recordings) Stop(ctx context.Context, id, egressID string) (egress.Info, error) {
 	r.mu.Lock()
 	r.stops = append(r.stops, id)
 	r.mu.Unlock()
-	return r.stop(ctx, id)
+	return r.stop(ctx, id, egressID)
 }
 
 func (r *recordings) ByEgressID(ctx context.Context, id string) (string, bool, error) {

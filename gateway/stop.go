@@ -19,8 +19,10 @@ const (
 	shares               = 5
 )
 
-// stop ends an egress through its workflow, and directly where it is not ours or
-// Temporal is away. Both is harmless: a second stop of LiveKit's answers as the first.
+// stop ends an egress through its workflow, and directly where it is not ours, Temporal
+// is away, or its workflow is over without knowing its end: then the answer is LiveKit's.
+// So one that was answered is kept, by LiveKit or by a workflow. Both is harmless: a
+// second stop of LiveKit's answers as the first.
 func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
 	if err := c.permit(); err != nil {
@@ -55,13 +57,32 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (*livekit.EgressInfo
 		return nil, err
 	}
 	c.requestID = id
+	answering := ctx
 	ctx, cancel = context.WithDeadline(ctx, c.share(stopShare, shares))
 	defer cancel()
-	info, err := h.cfg.Recordings.Stop(ctx, id)
-	if err != nil || len(hooks) == 0 {
-		return info.Proto(), err
+	info, err := h.cfg.Recordings.Stop(ctx, id, c.egressID)
+	if err != nil {
+		return nil, err
 	}
-	return showing(info.Proto(), hooks), nil
+	m, err := h.stopOther(answering, c.egressID, info.Proto())
+	if err != nil || len(hooks) == 0 {
+		return m, err
+	}
+	return showing(m, hooks), nil
+}
+
+// stopOther stops the egress that was asked for, too, where the workflow has stopped
+// another one of the request: it may be a twin that the workflow does not know of. The
+// answer is the workflow's where LiveKit has nothing to stop, as of an earlier part.
+func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livekit.EgressInfo) (*livekit.EgressInfo, error) {
+	if stopped == nil || stopped.GetEgressId() == egressID {
+		return stopped, nil
+	}
+	m, err := h.cfg.LiveKit.Stop(ctx, egressID)
+	if r := reasonOf(err); err != nil && (r == egress.AlreadyOver || r == egress.NotFound) {
+		return stopped, nil
+	}
+	return m, err
 }
 
 // requestOf resolves an egress ID, to the request and the caller's own webhooks: by
@@ -118,8 +139,11 @@ func (c closer) Close(ctx context.Context, room string) error {
 
 // end stops one egress, past Temporal where that is away.
 func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
-	_, err := c.cfg.Recordings.Stop(ctx, t.RequestID)
-	if err != nil && (notDurable(err) || reasonOf(err) == egress.NotFound) {
+	info, err := c.cfg.Recordings.Stop(ctx, t.RequestID, m.GetEgressId())
+	switch {
+	case err == nil:
+		_, err = c.stopOther(ctx, m.GetEgressId(), info.Proto())
+	case notDurable(err) || reasonOf(err) == egress.NotFound:
 		_, err = c.cfg.LiveKit.Stop(ctx, m.GetEgressId())
 	}
 	if err != nil && reasonOf(err) != egress.AlreadyOver {

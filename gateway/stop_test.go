@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 	t.Parallel()
-	unknown := func(context.Context, string) (egress.Info, error) {
+	unknown := func(context.Context, string, string) (egress.Info, error) {
 		return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: "no recording has the ID"}
 	}
 	for name, tc := range map[string]struct {
@@ -32,7 +33,7 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 		"directly, where it is not ours": {func(b *bench) { b.liveKit.add(running("EG_1", "")) }, nil, []string{"EG_1"}, "direct"},
 		"directly, where Temporal is away": {func(b *bench) {
 			b.liveKit.add(running("EG_1", "call-1"))
-			b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.Info{}, away }
+			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away }
 		}, []string{"call-1"}, []string{"EG_1"}, "direct"},
 		"directly, where Temporal cannot be asked": {func(b *bench) {
 			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "", false, away }
@@ -56,6 +57,58 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 	}
 }
 
+// The request's workflow may hold a twin, or an earlier part: what was asked for is
+// stopped, too, and a stop that nobody has taken is never answered as one that is.
+func TestAStopThatTheWorkflowSpentOnAnotherEgressReachesTheOneAskedForToo(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		liveKit error
+		want    string // egress ID, or a Twirp code
+	}{
+		"it records beside the bound one": {nil, "EG_1"},
+		"it is an earlier part":           {&egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition"}, "EG_2"},
+		"LiveKit has forgotten it":        {&egress.Error{Reason: egress.NotFound, Code: "not_found"}, "EG_2"},
+		"LiveKit does not answer":         {&egress.Error{Reason: egress.Unreachable, Code: "internal", Message: "failed to do request: EOF"}, "unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil)
+			b.liveKit.add(running("EG_1", "call-1"))
+			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(ending("EG_2")) }
+			b.liveKit.stop = func(_ context.Context, id string) (*livekit.EgressInfo, error) { return ending(id), tc.liveKit }
+			m, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+			got := m.GetEgressId()
+			if te, ok := errors.AsType[twirp.Error](err); ok {
+				got = string(te.Code())
+			}
+			require.Equal(t, tc.want, got)
+			require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
+		})
+	}
+}
+
+func TestAStopThatNobodyTookIsLiveKitsErrorAndCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	down := &egress.Error{Reason: egress.Unreachable, Code: "internal", Message: "failed to do request: connection refused"}
+	for name, hinders := range map[string]error{"it is listed, and then LiveKit is down": nil, "LiveKit is down": down} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil)
+			b.liveKit.add(running("EG_1", "call-1"))
+			b.liveKit.list = func(context.Context) error { return hinders }
+			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) {
+				return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: "no recording has the ID"}
+			}
+			b.liveKit.stop = func(context.Context, string) (*livekit.EgressInfo, error) { return nil, down }
+			_, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+			var te twirp.Error
+			require.ErrorAs(t, err, &te)
+			require.Equal(t, twirp.Unavailable, te.Code())
+			require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
+		})
+	}
+}
+
 func TestLiveKitsRefusalOfAStopReachesTheCallerUnchanged(t *testing.T) {
 	t.Parallel()
 	refused := &egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition", Message: "egress with status EGRESS_COMPLETE cannot be stopped"}
@@ -64,7 +117,7 @@ func TestLiveKitsRefusalOfAStopReachesTheCallerUnchanged(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, nil)
 			b.liveKit.add(running("EG_1", id))
-			b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.Info{}, refused }
+			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, refused }
 			b.liveKit.stop = func(context.Context, string) (*livekit.EgressInfo, error) { return nil, refused }
 			_, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
 			var te twirp.Error
@@ -96,7 +149,7 @@ func TestACallerIsShownItsOwnWebhooksWhereverLiveKitEchoesOurs(t *testing.T) {
 			return list.GetItems()[0], err
 		},
 		"stop": func() (*livekit.EgressInfo, error) {
-			b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.NewInfo(up.answer.Items[0]) }
+			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(up.answer.Items[0]) }
 			return sdk.StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
 		},
 		"layout": func() (*livekit.EgressInfo, error) {
@@ -157,11 +210,27 @@ func TestARoomThatIsDeletedHasItsRecordingsStoppedFirst(t *testing.T) {
 	require.Empty(t, b.liveKit.stopped())
 }
 
-func TestARecordingIsStoppedBeforeItsRoomGoesWhileTemporalIsAwayToo(t *testing.T) {
+func TestARecordingIsStoppedBeforeItsRoomGoesWhoeverItsWorkflowHolds(t *testing.T) {
 	t.Parallel()
+	for name, answer := range map[string]func(context.Context, string, string) (egress.Info, error){
+		"Temporal is away": func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away },
+		"its workflow failed": func(context.Context, string, string) (egress.Info, error) {
+			return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: "it is over"}
+		},
+		"another egress": func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(ending("EG_2")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stopsBeforeItsRoomGoes(t, answer)
+		})
+	}
+}
+
+func stopsBeforeItsRoomGoes(t *testing.T, answer func(context.Context, string, string) (egress.Info, error)) {
+	t.Helper()
 	b := newBench(t, livekit.NewRoomServiceServer(&rooms{stopped: func() []string { return nil }}), func(c *gateway.Config) { c.DeleteRoomWait = 3 * time.Second })
 	b.liveKit.add(running("EG_1", "call-1"))
-	b.recordings.stop = func(context.Context, string) (egress.Info, error) { return egress.Info{}, away }
+	b.recordings.stop = answer
 	client := lksdk.NewRoomServiceClient(b.serve(t), apiKey, apiSecret)
 	_, err := client.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"})
 	require.NoError(t, err)

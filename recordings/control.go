@@ -23,6 +23,35 @@ func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 	return info, err
 }
 
+// StopEgress stops the egress of a request as Stop does, for somebody who has heard of
+// that egress from LiveKit. It may record although the request's workflow is over: the
+// workflow failed, was bound to another egress, or settled it as lost. So only an end
+// that is known is of reason AlreadyOver, and anything else of reason NotFound.
+func (c *Client) StopEgress(ctx context.Context, requestID, egressID string) (egress.Info, error) {
+	info, err := c.Stop(ctx, requestID)
+	if ReasonOf(err) != egress.AlreadyOver {
+		return info, err
+	}
+	v, unread := c.State(ctx, egress.WorkflowID(requestID))
+	switch {
+	case unread != nil:
+		return egress.Info{}, unread
+	case v.ended(egressID):
+		return egress.Info{}, err
+	default:
+		return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s is over, and does not know how %s ended", v.WorkflowID, egressID)}
+	}
+}
+
+// ended reports whether an egress is known to have ended for good. One that failed may
+// run again while its verdict can be corrected.
+func (v View) ended(egressID string) bool {
+	if v.Verdict == nil || v.Verdict.EgressID != egressID {
+		return false
+	}
+	return v.Verdict.Status.Good() || v.Verdict.Status != egress.Lost && v.ClosedAt != nil
+}
+
 // Retry runs a delivery step again that has failed for good.
 func (c *Client) Retry(ctx context.Context, id, step string) error {
 	return c.update(ctx, id, egress.UpdateRetry, nil, step)

@@ -345,3 +345,23 @@ func TestWhatTheReconcilerSawIsNewsAndItsEventIsNotPassedOn(t *testing.T) {
 	require.Len(t, l.announced, 1)
 	require.Equal(t, egress.EventEnded, l.announced[0].Proto().GetEvent())
 }
+
+// The start went past Temporal, most likely: whoever stops knows of an egress, and asks LiveKit.
+func TestAStopOfWhatWasNotStartedIsNotAnsweredWithTheStartsOwnError(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.slowStart(10 * time.Second)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{}, failure(egress.TooLate, "not started in time")
+	}
+	var told error
+	l.at(time.Second, func() { l.askStop("stop", &told) })
+
+	_, err := l.run(plainInput(t))
+
+	require.ErrorContains(t, err, "not started in time")
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, told, &app)
+	require.Equal(t, string(egress.NotFound), app.Type())
+	require.Empty(t, l.stops)
+}

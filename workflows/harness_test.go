@@ -42,6 +42,7 @@ type life struct {
 	poll     func(in activities.PollRequest) (egress.Look, error)
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
+	forgot   bool // LiveKit does not know the bound egress, when another one is seen
 
 	announceTo func(in activities.Announcement) error // to the pipeline's consumers
 	asked      []activities.Announcement              // every attempt to announce, to whomever
@@ -102,6 +103,15 @@ func (l *life) register() {
 		"Stop": func(_ context.Context, id string) (egress.Info, error) {
 			l.stops = append(l.stops, id)
 			return l.stop(id)
+		},
+		"StopTwin": func(_ context.Context, in activities.TwinRequest) (activities.TwinAnswer, error) {
+			if in.Bound != "" && l.forgot {
+				return activities.TwinAnswer{BoundMissing: true}, nil
+			}
+			if !in.Over {
+				l.stops = append(l.stops, in.Twin)
+			}
+			return activities.TwinAnswer{}, nil
 		},
 		"Announce": func(_ context.Context, in activities.Announcement) error {
 			l.asked = append(l.asked, in)

@@ -26,7 +26,8 @@ const (
 	MetricTwins = "reelkeeper_egress_twins_total"
 	// MetricCorrected counts verdicts that a late sign of life has changed.
 	MetricCorrected = "reelkeeper_egress_corrected_total"
-	// MetricRecovered counts parts that were started since the one before failed or is lost.
+	// MetricRecovered counts parts that were started since the one before failed or is lost,
+	// and egresses that took the place of one that is gone.
 	MetricRecovered = "reelkeeper_egress_recovered_total"
 	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
 

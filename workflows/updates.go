@@ -74,8 +74,8 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 		return egress.Info{}, fmt.Errorf("await stop: %w", err)
 	}
 	switch {
-	case e.failed != nil:
-		return egress.Info{}, e.failed
+	case e.failed != nil: // not the start's own words: whoever stops may know of an egress all the same
+		return egress.Info{}, toCaller(&egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s was not started", e.id)})
 	case e.stopErr != nil:
 		return egress.Info{}, plainly("stop egress", e.stopErr)
 	case e.stopped.Known():

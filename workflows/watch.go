@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -189,25 +188,6 @@ func (e *run) lose(ctx workflow.Context) {
 	e.GiveUp(egress.FromTimeout, why, now)
 	e.log.Error("lost", "egressID", e.ID, "reason", why)
 	e.show(ctx)
-}
-
-// stopTwin ends an egress of ours under another ID than the one that is bound: it
-// would record the same room beside it.
-func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
-	id := o.Info.Proto().GetEgressId()
-	if slices.Contains(e.Twins, id) {
-		return
-	}
-	e.Twins = append(e.Twins, id)
-	workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
-	e.log.Error("twin", "egressID", e.ID, "twin", id)
-	if o.Final {
-		return
-	}
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.Stop, id).Get(ctx, nil)
-	if err != nil {
-		e.log.Error("twin could not be stopped", "twin", id, "error", err)
-	}
 }
 
 // plan is when the run wakes by itself: a timer until news is overdue, or a poll

@@ -1,0 +1,47 @@
+package egress
+
+import "strings"
+
+// An egress of our token that nobody bound is a twin, and is stopped. But where LiveKit
+// no longer knows the one that is bound, or that is lost, it may be the only recording
+// there is: a second start of the request went past Temporal, say. Then it is the next
+// part of the recording.
+
+// Orphaned reports whether the bound egress is gone, as far as we know.
+func (s *State) Orphaned() bool {
+	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.over() && s.Status == Lost
+}
+
+// CanTakeOver reports whether another egress can take the place of a bound one that is
+// gone now: nothing of the bound one is under way, and it is no earlier part itself.
+func (s *State) CanTakeOver(o Observation) bool {
+	return s.Started && (s.Phase == Watching || s.Phase == Delivered) && s.Orphaned() &&
+		s.earlier(o.Info.Proto().GetEgressId()) < 0 && s.rankOf(o) > 0
+}
+
+// TakeOver makes the state that of a next part which an egress has begun already, and
+// which an observation of it is to be folded into. What is lost may have been delivered:
+// then the part is told all the same. A stop that was asked for is meant for it, too.
+func (s *State) TakeOver(o Observation) {
+	stopped, at, delivered := s.Stopped, s.StoppedAt, s.Phase == Delivered
+	s.NextPart()
+	s.Started = true
+	if s.Stopped, s.StoppedAt, s.StopDue = stopped, at, stopped != ""; s.StopDue {
+		s.ExpectEnd(o.HeardAt)
+	}
+	if delivered {
+		s.Done, s.Skipped = nil, nil
+	}
+	if len(Webhooks(o.Info.Proto())) > 0 { // LiveKit serves them
+		s.Steps = withoutWebhooks(s.Steps)
+	}
+}
+
+func withoutWebhooks(steps []string) (rest []string) {
+	for _, step := range steps {
+		if !strings.HasPrefix(step, stepWebhook) {
+			rest = append(rest, step)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,88 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func other(t *testing.T, id string, status livekit.EgressStatus) egress.Observation {
+	t.Helper()
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: id, Status: status})
+	require.NoError(t, err)
+	return egress.Observation{Info: i, HeardAt: noon}
+}
+
+func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
+	t.Parallel()
+	missing := egress.Evidence{MissingSince: noon}
+	for name, tc := range map[string]struct {
+		phase    egress.Phase
+		evidence egress.Evidence
+		status   egress.Status
+		starting bool
+		id       string
+		seen     livekit.EgressStatus
+		orphaned bool
+		can      bool
+	}{
+		"LiveKit has forgotten the bound one": {egress.Watching, missing, "", false, "EG_2", 1, true, true},
+		"and the other has ended":             {egress.Watching, missing, "", false, "EG_2", 3, true, true},
+		"the bound one was told as lost":      {egress.Delivered, egress.Evidence{}, egress.Lost, false, "EG_2", 1, true, true},
+		"it is being told as lost":            {egress.Settled, egress.Evidence{}, egress.Lost, false, "EG_2", 1, true, false},
+		"its start has not answered":          {egress.Watching, missing, "", true, "EG_2", 1, true, false},
+		"an earlier part":                     {egress.Watching, missing, "", false, "EG_0", 1, true, false},
+		"a status of a newer LiveKit":         {egress.Watching, missing, "", false, "EG_2", 77, true, false},
+		"LiveKit knows the bound one":         {egress.Watching, egress.Evidence{RoomGone: noon}, "", false, "EG_2", 1, false, false},
+		"the bound one is complete":           {egress.Delivered, missing, "EGRESS_COMPLETE", false, "EG_2", 1, false, false},
+		"the bound one failed, and is held":   {egress.Held, missing, "EGRESS_FAILED", false, "EG_2", 1, false, false},
+	} {
+		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Parts: []egress.Part{{EgressID: "EG_0"}}}
+		require.Equal(t, tc.orphaned, s.Orphaned(), name)
+		require.Equal(t, tc.can, s.CanTakeOver(other(t, tc.id, tc.seen)), name)
+	}
+}
+
+func TestWhatTakesThePlaceIsTheNextPart(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true, Done: []string{"announce-part-1"}, Evidence: egress.Evidence{MissingSince: noon}}
+	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
+	o := other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)
+
+	s.TakeOver(o)
+
+	require.Equal(t, egress.Moved, s.Observe(o))
+	require.Equal(t, "EG_2", s.ID)
+	require.Equal(t, 2, s.Part)
+	require.True(t, s.Started)
+	require.Equal(t, []string{"announce-part-1"}, s.Done)
+	require.Equal(t, []string{egress.StepAnnounce, egress.WebhookStep(0)}, s.Steps)
+	require.Equal(t, egress.Past, s.Observe(other(t, "EG_1", livekit.EgressStatus_EGRESS_ACTIVE)))
+	require.NotEqual(t, egress.ActStop, s.Due(noon))
+}
+
+func TestWhatWasMeantForTheOneThatIsGoneHoldsForItsNextPart(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Phase: egress.Delivered, Status: egress.Lost, ID: "EG_1", Part: 1, Started: true, Done: []string{egress.StepAnnounce}, Skipped: []string{egress.StepAnnounce}}
+	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
+	s.Stopped, s.StoppedAt = egress.StopRequested, noon.Add(-time.Hour)
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_2", Status: livekit.EgressStatus_EGRESS_ACTIVE, Request: &livekit.EgressInfo_Web{
+		Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://theirs.example.com"}}},
+	}})
+	require.NoError(t, err)
+	o := egress.Observation{Info: i, HeardAt: noon}
+
+	s.TakeOver(o)
+	s.Observe(o)
+
+	require.Equal(t, egress.ActStop, s.Due(noon))
+	require.Equal(t, egress.StopRequested, s.Stopped)
+	require.Equal(t, noon, s.EndExpected)
+	require.Empty(t, s.Done, "the part is told, although the loss was")
+	require.Empty(t, s.Skipped)
+	require.Equal(t, []string{egress.StepAnnounce}, s.Steps, "LiveKit serves the webhooks of a start that went past Temporal")
+}

@@ -1,0 +1,62 @@
+package recordings
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// A start that was refused leaves a workflow that has failed, and the door may have
+// recorded past it under the same token.
+func TestAStopIsNotAnsweredByAWorkflowThatFailed(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("refused")
+	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
+	wantReason(t, err, egress.NotFound)
+
+	_, err = c.Stop(ctx, id)
+	wantReason(t, err, egress.AlreadyOver)
+	_, err = c.StopEgress(ctx, id, "EG_past_temporal")
+	wantReason(t, err, egress.NotFound)
+}
+
+func TestAStopIsNotAnsweredByTheEndOfAnotherEgressOrOneThatIsLost(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "lost") // as the stand-in ends all of them
+
+	for _, egressID := range []string{v.EgressID, "EG_another"} {
+		_, err := c.StopEgress(ctx, v.RequestID, egressID)
+		wantReason(t, err, egress.NotFound)
+	}
+}
+
+func TestAnEndIsKnownOfThatEgressAloneAndOnceItIsTheLastWord(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1, 0)
+	for name, tc := range map[string]struct {
+		status egress.Status
+		id     string
+		closed *time.Time
+		want   bool
+	}{
+		"complete":                        {"EGRESS_COMPLETE", "EG_1", &at, true},
+		"complete, and being told":        {"EGRESS_LIMIT_REACHED", "EG_1", nil, true},
+		"failed":                          {"EGRESS_FAILED", "EG_1", &at, true},
+		"failed, and it may be corrected": {"EGRESS_FAILED", "EG_1", nil, false},
+		"lost":                            {egress.Lost, "EG_1", &at, false},
+		"another":                         {"EGRESS_COMPLETE", "EG_2", &at, false},
+	} {
+		v := View{Row: Row{ClosedAt: tc.closed}, Verdict: &egress.Verdict{EgressID: tc.id, Status: tc.status}}
+		if v.ended("EG_1") != tc.want {
+			t.Errorf("%s: want %v", name, tc.want)
+		}
+	}
+	if (View{Row: Row{EgressID: "EG_1", ClosedAt: &at}, Problem: "it failed"}).ended("EG_1") {
+		t.Error("a workflow that failed knows of no end")
+	}
+}

@@ -1,0 +1,71 @@
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// stopTwin ends an egress of ours under another ID than the one that is bound: it would
+// record the same room beside it. Where the bound one is gone, it is all there is, and
+// takes its place instead.
+func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
+	id := o.Info.Proto().GetEgressId()
+	if slices.Contains(e.Twins, id) {
+		return
+	}
+	if e.Orphaned() || e.boundIsMissing(ctx, o) {
+		e.takeOver(ctx, o)
+		return
+	}
+	e.Twins = append(e.Twins, id)
+	workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
+	e.log.Error("twin", "egressID", e.ID, "twin", id)
+}
+
+// boundIsMissing asks LiveKit for the bound egress, and has the twin stopped where it is
+// known. Nobody needs to ask once its end is known.
+func (e *run) boundIsMissing(ctx workflow.Context, o egress.Observation) bool {
+	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final}
+	if e.Phase == egress.Watching {
+		in.Bound = e.ID
+	}
+	if in.Over && in.Bound == "" {
+		return false
+	}
+	var a activities.TwinAnswer
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a); err != nil {
+		e.log.Error("twin could not be stopped", "twin", in.Twin, "error", err)
+	}
+	if a.BoundMissing {
+		e.Evidence.MissingSince = workflow.Now(ctx)
+	}
+	return a.BoundMissing
+}
+
+// takeOver makes an egress the next part of the recording, since the bound one is gone,
+// which is told as lost. One that cannot take its place now is left alone until more is
+// heard of it.
+func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
+	id := o.Info.Proto().GetEgressId()
+	if !e.CanTakeOver(o) {
+		e.log.Error("left to record, since the bound egress is gone", "egressID", e.ID, "other", id)
+		return
+	}
+	e.log.Error("takes the place of the bound egress, which is gone", "egressID", e.ID, "other", id)
+	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
+	if e.Phase != egress.Delivered {
+		e.disarm()
+		e.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress, and "+id+" of the same request records", workflow.Now(ctx))
+		e.settle(ctx)
+		e.relays.end()
+		e.tellPart(ctx, e.State)
+	}
+	e.relays.over = false
+	e.TakeOver(o)
+	e.published = ""
+	e.fold(ctx, o)
+}

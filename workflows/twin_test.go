@@ -1,0 +1,129 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// forgetting is a life whose bound egress LiveKit has forgotten, while another one of
+// the request records.
+func forgetting(t *testing.T) *life {
+	t.Helper()
+	l := newLife(t)
+	l.forgot = true
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == egressID {
+			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+		}
+		return egress.Look{}, nil
+	}
+	return l
+}
+
+// correctable lets what is lost be corrected for a day, as by default.
+func (l *life) correctable() {
+	l.start = func(context.Context) (activities.Started, error) {
+		terms := terms()
+		terms.Policy.CorrectFor = egress.Duration(24 * time.Hour)
+		return activities.Started{Info: info(l.t, lk.EgressStatus_EGRESS_STARTING), Terms: terms}, nil
+	}
+}
+
+func TestTheOnlyRecordingThereIsIsNotStoppedAsATwin(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(l *life){
+		"its start and its end": func(l *life) {
+			l.webhook(time.Second, egress.EventUpdated, part(2, active, 1))
+			l.webhook(time.Minute, egress.EventEnded, part(2, complete, 60))
+		},
+		"its end alone": func(l *life) { l.webhook(time.Second, egress.EventEnded, part(2, complete, 1)) },
+		"the reconciler, and a poll": func(l *life) {
+			l.at(time.Second, func() {
+				l.SignalWorkflow(egress.SignalReconciled, webhook(l.t, egress.EventUpdated, part(2, active, 1)))
+			})
+			missing := l.poll
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				if in.EgressID == "EG_2" {
+					return egress.Look{Info: infoOf(l.t, part(2, complete, 600))}, nil
+				}
+				return missing(in)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := forgetting(t)
+			tell(l)
+
+			v := l.mustRun(plainInput(t))
+
+			require.Empty(t, l.stops)
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Len(t, v.Parts, 2)
+			require.Equal(t, egress.Lost, v.Parts[0].Status)
+			require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf(), "the forgotten one as lost, and what was recorded")
+			require.Empty(t, l.state().Twins)
+		})
+	}
+}
+
+func TestWhatRecordsAfterItsRequestWasToldAsLostIsItsNextPart(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	l.correctable()
+	l.webhook(10*time.Hour, egress.EventUpdated, part(2, active, 36000))
+	l.at(9*time.Hour, func() { require.Equal(t, egress.Lost, l.state().Status) })
+	l.webhook(11*time.Hour, egress.EventEnded, part(2, complete, 39600))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+	require.Equal(t, []string{"announce"}, v.Delivered)
+}
+
+func TestAStopThatMetAForgottenEgressStopsTheOneThatTakesItsPlace(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	l.stop = func(id string) (egress.Info, error) {
+		if id == egressID {
+			return egress.Info{}, failure(egress.NotFound, "egress does not exist")
+		}
+		return infoOf(t, part(2, ending, 20)), nil
+	}
+	var told error
+	l.at(time.Second, func() { l.askStop("stop", &told) })
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.webhook(30*time.Second, egress.EventEnded, part(2, complete, 30))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Error(t, told)
+	require.Equal(t, []string{egressID, "EG_2"}, l.stops)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+}
+
+func TestAnotherEgressIsLeftAloneWhileTheStartOfAForgottenOneIsUnderWay(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	l.correctable()
+	l.slowStart(time.Minute)
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+}
