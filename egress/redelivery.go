@@ -80,11 +80,7 @@ func (s State) undelivered() error {
 
 // keep leaves the consumers alone that a step tells, all of them where none is named.
 func (s *State) keep(step string) error {
-	var names []string
-	names = append(names, s.Steps...)
-	for _, c := range s.Pipeline.Consumers {
-		names = append(names, AnnounceStep(c.Name))
-	}
+	names := s.Tells()
 	own := slices.ContainsFunc(s.Pipeline.Steps, func(p Step) bool { return p.Name == step })
 	switch {
 	case own:
@@ -97,13 +93,10 @@ func (s *State) keep(step string) error {
 	s.Pipeline.Steps = nil
 	if step != "" {
 		s.Steps = slices.DeleteFunc(slices.Clone(s.Steps), func(name string) bool { return name != step })
-		s.Pipeline.Consumers = slices.DeleteFunc(slices.Clone(s.Pipeline.Consumers), func(c Consumer) bool { return AnnounceStep(c.Name) != step })
+		s.Pipeline.Consumers = slices.DeleteFunc(slices.Clone(s.Pipeline.Consumers), func(c Consumer) bool { return ConsumerStep(c.Name) != step })
 	}
 	return nil
 }
-
-// AnnounceStep is the delivery step that tells a consumer of the pipeline.
-func AnnounceStep(consumer string) string { return StepAnnounce + "-" + consumer }
 
 // retell makes a delivered state one whose delivery is still to come.
 func (s *State) retell() {
