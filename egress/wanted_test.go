@@ -107,6 +107,8 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 			require.Equal(t, tc.want, got.Media)
 			require.Equal(t, tc.why, why)
 			require.Equal(t, tc.f.Size, got.Size)
+			require.Equal(t, tc.f.Length, got.Length)
+			require.Equal(t, tc.f.Count, got.Count, "of a set, how many are there, and not how many there should be")
 		})
 	}
 }
