@@ -35,7 +35,7 @@ func TestWhatIsNotedOfAnEarlierPartLeavesACopyOfTheStateAsItWas(t *testing.T) {
 	before := s
 	s.NoteMedia(1, egress.Unchecked("nobody can"), moment(1))
 	require.Nil(t, before.Parts[0].Media)
-	require.Equal(t, egress.MediaUnchecked, s.Parts[0].Media.Media)
+	require.Equal(t, &egress.MediaReport{Media: egress.MediaUnchecked, Because: "nobody can"}, s.Parts[0].Media)
 	require.Empty(t, s.Story, "that nobody looked is no news")
 }
 

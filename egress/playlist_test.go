@@ -19,6 +19,9 @@ func TestAPlaylistNamesItsSegmentsFromWhereItIs(t *testing.T) {
 		{"rec/seg_00000.ts", long(2500 * time.Millisecond)}, {"rec/sub/seg_00001.ts", long(time.Second)}, {"rec/seg_00002.ts", 0},
 	}, egress.ParsePlaylist("rec/p.m3u8", []byte(playlist)))
 	require.Empty(t, egress.ParsePlaylist("p.m3u8", nil))
+	for length, want := range map[string]egress.Duration{"0.5": long(time.Second / 2), "-1": 0, "1000000": 0, "999999": long(999999 * time.Second), "NaN": 0, "1e400": 0} {
+		require.Equal(t, []egress.Segment{{"a.ts", want}}, egress.ParsePlaylist("p.m3u8", []byte("#EXTINF:"+length+",\na.ts")), length)
+	}
 	require.Equal(t, []egress.Segment{{"/out/a.ts", 0}}, egress.ParsePlaylist("/out/p.m3u8", []byte("a.ts")))
 }
 
@@ -63,6 +66,10 @@ seg_00003.ts
 	times := egress.WritePlaylist("seg-salvaged.m3u8", []egress.Segment{{"seg_20260102150405123.ts", 1}, {"seg_20260102150409123.ts", 1}})
 	require.NotContains(t, string(times), "DISCONTINUITY", "times say nothing of a gap")
 	require.Contains(t, string(times), "\nseg_20260102150409123.ts\n")
+	for before, after := range map[string]string{"intro.ts": "seg_00005.ts", "seg_00000.ts": "outro.ts", "seg_10000000000.ts": "seg_10000000005.ts"} {
+		text := egress.WritePlaylist("p.m3u8", []egress.Segment{{before, 1}, {after, 1}})
+		require.NotContains(t, string(text), "DISCONTINUITY", "%s, %s", before, after)
+	}
 }
 
 func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
@@ -128,6 +135,7 @@ func TestALeftoversLengthIsTheBestThatIsKnown(t *testing.T) {
 		{one, both, 6, []egress.Duration{3, 2}, "ffprobe"},
 		{nil, both, 6, []egress.Duration{1, 2}, "ffprobe"},
 		{nil, one, 6, []egress.Duration{3, long(6 * time.Second)}, "the request's segment_duration"},
+		{nil, map[string]egress.Duration{"s_00001.ts": 2}, 6, []egress.Duration{long(6 * time.Second), 2}, "the request's segment_duration"},
 		{nil, nil, 0, []egress.Duration{long(4 * time.Second), long(4 * time.Second)}, "the request's segment_duration"},
 	} {
 		segments, source := l.Lengths(egress.Destination{Segment: tc.asked}, tc.known, tc.probed)

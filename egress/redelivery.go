@@ -134,7 +134,7 @@ func (s *State) Before() []State {
 // before is an earlier part as it was when it was told.
 func (s *State) before(p Part) State {
 	past := State{
-		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, NewsAt: p.EndedAt,
+		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, NewsAt: p.EndedAt, Media: p.Media,
 	}
 	if p.Status == Lost {
 		past.LostBecause = p.Because

@@ -56,6 +56,19 @@ func TestWhatAStepIsGiven(t *testing.T) {
 	require.Contains(t, string(empty), `"files":[],"results":{},"with":{}`, "never null: a step in any language may go through them")
 }
 
+func TestAStepIsGivenEachPartAsLkPrintsIt(t *testing.T) {
+	t.Parallel()
+	s := settled(t)
+	s.Recover, s.Part = 1, 2
+	s.Parts = []egress.Part{{Number: 1, EgressID: "EG_0", Info: s.Latest}}
+	parts := s.StepInput("r", egress.Summary{}, s.Pipeline.Steps[0]).Verdict.Parts
+	require.Len(t, parts, 2)
+	for _, p := range parts {
+		require.Contains(t, string(p.Info.Raw()), `"egress_id"`)
+	}
+	require.Contains(t, string(s.Parts[0].Info.Raw()), `"egressId"`, "what is kept stays as LiveKit spells it")
+}
+
 func settledInput(t *testing.T) egress.StepInput {
 	t.Helper()
 	s := settled(t)
