@@ -26,7 +26,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 		return spelled(list, raw)
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil || fields == nil {
+	if json.Unmarshal(raw, &fields) != nil {
 		return raw
 	}
 	out := make(map[string]json.RawMessage, len(fields))
@@ -38,7 +38,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 		value := fields[name]
 		if fd != nil {
 			name = fd.TextName()
-			if fd.Message() != nil && !fd.IsMap() { // the keys of a map are the user's words
+			if fd.Message() != nil { // an entry of a map has no names that could be spelled otherwise
 				value = spell(fd.Message(), value)
 			}
 		}

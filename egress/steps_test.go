@@ -164,6 +164,10 @@ func TestTheDetailsTellOfSteps(t *testing.T) {
 	require.Contains(t, details, "| step two is left out: it is not run for EGRESS_COMPLETE |")
 	require.NoError(t, s.FinishStep(two, nil, endedAt))
 	require.Contains(t, s.Details("r"), "| step two is done |")
+	require.Len(t, s.Story, 3)
+	for _, beat := range s.Story {
+		require.Equal(t, endedAt, beat.At)
+	}
 }
 
 func TestTheStateKeepsResultsWhenItIsCarriedOver(t *testing.T) {
