@@ -85,6 +85,7 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	require.True(t, due)
 	require.Equal(t, "its media is empty: file a holds nothing", n.Because)
 	require.Contains(t, n.Text(), "Media not as it should be: egress EG_1 (web).\nFound: its media is empty: file a holds nothing.")
+	require.Contains(t, n.Text(), "`starter show r-1`")
 	_, again := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{})
 	require.False(t, again)
 
