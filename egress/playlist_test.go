@@ -89,7 +89,7 @@ seg_00003.ts
 	require.NotContains(t, string(times), "DISCONTINUITY", "times say nothing of a gap")
 	require.Contains(t, string(times), "\nseg_20260102150409123.ts\n")
 	require.Contains(t, string(egress.WritePlaylist("p.m3u8", []egress.Segment{{"seg_00000.ts", 1}, {"seg_00002.ts", 1}})), "DISCONTINUITY")
-	for before, after := range map[string]string{"intro.ts": "seg_00005.ts", "seg_00000.ts": "outro.ts", "seg_10000000000.ts": "seg_10000000005.ts"} {
+	for before, after := range map[string]string{"intro.ts": "seg_00005.ts", "seg_00009.ts": "seg_00010.ts", "seg_00000.ts": "outro.ts", "seg_10000000000.ts": "seg_10000000005.ts"} {
 		text := egress.WritePlaylist("p.m3u8", []egress.Segment{{before, 1}, {after, 1}})
 		require.NotContains(t, string(text), "DISCONTINUITY", "%s, %s", before, after)
 	}

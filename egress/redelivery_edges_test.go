@@ -84,7 +84,10 @@ func TestAPartIsToldAgainWithTheSameHeaders(t *testing.T) {
 			s.NextPart()
 			s.Observe(observed(ofPart(t, "EG_2", complete, 75, 100), 2*minute))
 
-			got := s.Before()[0].Headers("r")
+			part := s.Before()[0]
+			require.Equal(t, egress.Settled, part.Phase)
+			require.Equal(t, s.Parts[0].EndedAt, part.NewsAt)
+			got := part.Headers("r")
 
 			want[egress.HeaderLag] = got[egress.HeaderLag] // when we heard of a part is not kept
 			require.Equal(t, want, got)
