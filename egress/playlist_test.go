@@ -163,6 +163,7 @@ func TestALeftoversLengthIsTheBestThatIsKnown(t *testing.T) {
 	} {
 		segments, source := l.Lengths(egress.Destination{Segment: tc.asked}, tc.known, tc.probed)
 		require.Equal(t, tc.want, []egress.Duration{segments[0].Length, segments[1].Length})
+		require.Equal(t, []string{"s_00000.ts", "s_00001.ts"}, []string{segments[0].Path, segments[1].Path})
 		require.Equal(t, tc.source, source)
 	}
 }

@@ -9,9 +9,6 @@ import (
 // Spelled is the EgressInfo with LiveKit's proto field names (`egress_id`), as `lk`
 // prints it, whichever way it came. What our protocol package does not know stays as it is.
 func (i Info) Spelled() Info {
-	if i.raw == nil {
-		return i
-	}
 	return Info{msg: i.msg, raw: spell(infoMessage, i.raw)}
 }
 
