@@ -44,8 +44,7 @@ func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 	v := s.Verdict(requestID, sum)
 	v.Delivered, v.Results, v.Files = nil, nil, nil // who has been told is no concern of a step; the others stand beside
 	v.Info = v.Info.Spelled()
-	v.Parts = slices.Clone(v.Parts)
-	for i := range v.Parts {
+	for i := range v.Parts { // a copy
 		v.Parts[i].Info = v.Parts[i].Info.Spelled()
 	}
 	in := StepInput{

@@ -127,6 +127,7 @@ func TestWhatAStepMayReturn(t *testing.T) {
 		"the most":                     {0, quoted(most), ""},
 		"one byte more":                {0, quoted(most + 1), "result: step one returned 65537 bytes of JSON, more than the 65536 that a step may; keep them in a store, and return where"},
 		"as much as all may":           {3, quoted(most), ""},
+		"a single byte":                {0, `1`, ""},
 		"one byte more than all may":   {4, `1`, "result: the steps up to one returned 262145 bytes of JSON, more than the 262144 that all may"},
 		"nothing, where there is much": {4, "null", ""},
 		"no JSON":                      {0, "{", "result: step one returned no JSON"},
@@ -143,6 +144,8 @@ func TestWhatAStepMayReturn(t *testing.T) {
 			require.Equal(t, tc.want, text(err))
 			require.Equal(t, tc.want == "", len(s.Done) == 1, "what is refused is not done")
 			require.Equal(t, tc.want == "", s.Doing == "")
+			_, kept := s.Results["one"]
+			require.Equal(t, tc.want == "" && tc.result != "null", kept)
 		})
 	}
 }
@@ -158,6 +161,7 @@ func TestTheDetailsTellOfSteps(t *testing.T) {
 	require.NotContains(t, s.Details("r"), "is under way")
 	require.Contains(t, s.Details("r"), "Waits for your word on one.")
 	s.PassOver(one, endedAt)
+	require.Empty(t, s.Doing)
 	s.LeaveOut(two, endedAt)
 	details := s.Details("r")
 	require.Contains(t, details, "| step one is left out by a person |")
