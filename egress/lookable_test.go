@@ -80,7 +80,7 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	t.Parallel()
 	s := egress.State{Terms: egress.Terms{Notify: true}, ID: "EG_1", Phase: egress.Settled, Status: "EGRESS_COMPLETE", Part: 2}
 	s.Parts = []egress.Part{{Number: 1, Media: &egress.MediaReport{Media: egress.MediaPresent}}}
-	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing"}
+	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing", Files: []egress.MediaFile{{Path: "a"}}}
 	n, due := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{Kind: egress.KindWeb})
 	require.True(t, due)
 	require.Equal(t, "its media is empty: file a holds nothing", n.Because)
@@ -92,5 +92,6 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	v := s.Verdict("r-1", egress.Summary{})
 	require.Equal(t, egress.MediaEmpty, v.Media)
 	require.Equal(t, "file a holds nothing", v.MediaBecause)
+	require.Equal(t, s.Media.Files, v.Files)
 	require.Equal(t, "file a holds nothing", v.Memo().MediaBecause)
 }

@@ -50,7 +50,8 @@ func TestEachThingOfAResultIsWanted(t *testing.T) {
 		"a file of old": {`{"roomComposite":{"file":{"filepath":"a.mp4"}},"file":{"filename":"a.mp4","size":"5"}}`, []string{"file a.mp4 at  5 bytes 0 many 0s file"}},
 		"segments of old": {`{"roomComposite":{"segments":{"playlistName":"d/p.m3u8"}},"segments":{"playlistName":"d/p.m3u8","segmentCount":"2"}}`,
 			[]string{"playlist d/p.m3u8 at  0 bytes 0 many 0s segments", "segments d/p at  0 bytes 2 many 0s segments"}},
-		"the list goes before the one of old": {`{"roomComposite":{"file":{}},"file":{"filename":"a"},"fileResults":[{"filename":"a"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
+		"the list goes before the one of old": {`{"roomComposite":{"file":{}},"file":{"filename":"old"},"fileResults":[{"filename":"a"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
+		"and so does that of segments":        {`{"segments":{"playlistName":"old"},"segmentResults":[{"playlistName":"p"}]}`, []string{"playlist p at  0 bytes 0 many 0s ", "segments  at  0 bytes 0 many 0s "}},
 		"a manifest elsewhere":                {`{"roomComposite":{"file":{}},"fileResults":[{"filename":"d/a"}],"manifestLocation":"https://b/other.json"}`, []string{"file d/a at  0 bytes 0 many 0s file"}},
 		"an end before the start":             {`{"roomComposite":{"file":{}},"fileResults":[{"filename":"a","startedAt":"9","endedAt":"8","duration":"-1"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
 		"each where its own output writes": {`{"roomId":"RM_1","roomComposite":{"fileOutputs":[{"filepath":"a","s3":{}},{"filepath":"b","gcp":{}}],
@@ -78,6 +79,13 @@ func TestEachThingOfAResultIsWanted(t *testing.T) {
 			require.Equal(t, tc.want, got)
 		})
 	}
+	for _, w := range egress.Wants(resultOf(t, everyOutput), nil) {
+		want := ""
+		if w.File.Kind == egress.OutputSegments {
+			want = "out/seg.m3u8"
+		}
+		require.Equal(t, want, w.Playlist, w.File.Kind)
+	}
 }
 
 func TestHowLongMediaMustPlay(t *testing.T) {
@@ -89,6 +97,8 @@ func TestHowLongMediaMustPlay(t *testing.T) {
 		"it measured nothing":   {0, 1, 8, 7},
 		"it measured less yet":  {-1, 1, 8, 7},
 		"it never started":      {7, 0, 3, 7},
+		"it measured the least": {1, 1, 8, 1},
+		"it ended at once":      {7, 2, 3, 1},
 		"it ended as it began":  {7, 3, 3, 7},
 		"it ended before":       {7, 8, 3, 7},
 		"nobody knows anything": {-1, 0, 0, 0},
