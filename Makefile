@@ -1,6 +1,6 @@
 # The commands that people run, by name. None of them does more than what stands here.
 
-.PHONY: test ci demo bench mutate release
+.PHONY: test ci demo bench mutate faults faults-safeguards release
 
 # Every test, with the race detector.
 test:
@@ -23,6 +23,18 @@ bench:
 # What the tests of the rules would not notice: docs/mutation.md.
 mutate:
 	go run ./internal/mutate -explained docs/mutation.md ./egress
+
+# Recordings under all faults at once, judged from outside: docs/faults.md. It prints the seed;
+# RESUME=DIR goes on with a run that was interrupted.
+SCENARIO ?= faults/ci.yaml
+faults:
+	go run ./internal/devtemporal/build
+	go run ./faults $(if $(RESUME),--resume $(RESUME),--scenario $(SCENARIO)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Builds that lack a safeguard, each of which the fault suite must catch.
+faults-safeguards:
+	go run ./internal/devtemporal/build
+	go test ./faults -run ABuildWithoutASafeguardIsCaught -safeguards -parallel 3 -timeout 30m -v
 
 # The archives of a release, the same bytes wherever it runs: docs/releasing.md.
 release:

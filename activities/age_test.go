@@ -72,7 +72,7 @@ func TestTheAgeOfAnEndIsMeasuredOnceItIsTaken(t *testing.T) {
 		}
 	})
 	k := newTeller(t, url)
-	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: []*lk.WebhookConfig{{Url: url, SigningKey: consumerKey}}}, "")
+	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: []*lk.WebhookConfig{{Url: url, SigningKey: consumerKey}}}, "", "")
 	require.NoError(t, err)
 	hourOld := ended(t, time.Now().Add(-time.Hour))
 	toTheirs := activities.TellRequest{RequestID: requestID, Input: in, Event: hourOld}

@@ -95,7 +95,7 @@ func TestAWebhookOfARequestIsCountedAsSuch(t *testing.T) {
 	t.Parallel()
 	k := newTeller(t, refusing(t))
 	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: []*lk.WebhookConfig{{
-		Url: at(t, func(http.ResponseWriter, *http.Request) {}), SigningKey: consumerKey}}}, "")
+		Url: at(t, func(http.ResponseWriter, *http.Request) {}), SigningKey: consumerKey}}}, "", "")
 	require.NoError(t, err)
 	_, err = k.env.ExecuteActivity(k.tell.Tell, activities.TellRequest{RequestID: requestID, Input: in, Event: ended(t, time.Now())})
 	require.NoError(t, err)

@@ -32,7 +32,7 @@ func toFile(upload *lk.S3Upload) egress.Request {
 // sealedFor is a start of a sealed request that names a profile, or none.
 func sealedFor(t *testing.T, r egress.Request, storage string) activities.StartRequest {
 	t.Helper()
-	in, err := keys(t).SealRequest(requestID, r, storage)
+	in, err := keys(t).SealRequest(requestID, r, storage, "")
 	require.NoError(t, err)
 	return activities.StartRequest{RequestID: requestID, Part: 1, Input: in}
 }

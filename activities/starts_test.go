@@ -126,7 +126,7 @@ func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
 			StreamOutputs: []*lk.StreamOutput{{Urls: []string{"rtmp://live.example.com/" + canary}}},
 			Webhooks:      []*lk.WebhookConfig{{Url: "https://consumer.example.com/?key=" + canary}},
 		}
-		sealed, err := keys(t).SealRequest(requestID, secretive, "")
+		sealed, err := keys(t).SealRequest(requestID, secretive, "", "")
 		require.NoError(t, err)
 		a := &api{onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) {
 			m := echo(egressID, r)
@@ -146,7 +146,7 @@ func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
 func TestARequestThatCannotBeOpenedFailsForGoodAndAsksNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		in, err := keys(t).SealRequest("another-request", roomRequest(), "")
+		in, err := keys(t).SealRequest("another-request", roomRequest(), "", "")
 		require.NoError(t, err)
 		a := &api{}
 		_, err = start(t, a, activities.StartRequest{RequestID: requestID, Part: 1, Input: in})

@@ -71,8 +71,9 @@ type Verified struct {
 // LiveKit says and as long. What is not there yet is waited for by Temporal's retries,
 // until the time is up. Of an egress that failed or is lost it looks for segments that
 // were left behind, and makes a playlist for them. Twice is harmless: it writes nothing
-// but that playlist, and never over another.
+// but that playlist, and never over another. It heartbeats.
 func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, error) {
+	defer keepAlive(ctx)()
 	to, err := v.destinations(in)
 	if err != nil {
 		return Verified{}, toTemporal(err)

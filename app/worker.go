@@ -54,16 +54,42 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // workers are the two of a worker process: polls have a queue of their own, whose
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker, err error) {
-	terms := a.terms()
-	preflight, err := a.preflight()
+	opts, err := a.options()
 	if err != nil {
 		return nil, nil, err
 	}
+	lk, err := a.livekitActivities()
+	if err != nil {
+		return nil, nil, err
+	}
+	main = worker.New(a.temporal, egress.TaskQueue, opts)
+	if err := a.registerWorkflows(main); err != nil {
+		return nil, nil, err
+	}
+	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
+	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
+	if err := a.registerDelivery(main); err != nil {
+		return nil, nil, err
+	}
+
+	opts.DisableWorkflowWorker = true
+	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
+	poll = worker.New(a.temporal, egress.PollQueue, opts)
+	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
+	return main, poll, nil
+}
+
+// livekitActivities are those that start, stop and look.
+func (a *App) livekitActivities() (*activities.LiveKit, error) {
+	preflight, err := a.preflight()
+	if err != nil {
+		return nil, err
+	}
 	every, _ := a.cfg.Reconcile.Every.D()
-	lk := activities.NewLiveKit(activities.Config{
+	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
-		Terms:       terms,
+		Terms:       a.terms(),
 		Profiles:    a.profiles,
 		Preflight:   preflight,
 		Pipelines:   a.pipelines,
@@ -75,8 +101,11 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 
 		ReconcileEvery: egress.Duration(every),
 		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,
-	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
+	}, a.livekit(a.cfg.Start.SearchEvery), a.keys), nil
+}
 
+// registerDelivery gives a worker the activities of what comes after the end.
+func (a *App) registerDelivery(w worker.Worker) error {
 	told, err := activities.NewDelivery(activities.DeliveryConfig{
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
 		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
@@ -84,44 +113,34 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		PerHost: a.cfg.Announce.PerHost, Secrets: a.cfg.Announce.Secrets,
 	})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-
 	looking, err := a.verification()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	w.RegisterActivity(told)
+	w.RegisterActivity(looking)
+	return nil
+}
+
+// registerWorkflows gives a worker all of ours, and the activities of those that serve
+// no single egress.
+func (a *App) registerWorkflows(to worker.Worker) error {
 	clearly, err := a.clear()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	opts, err := a.options()
-	if err != nil {
-		return nil, nil, err
-	}
-	w := &workflows.Workflows{Terms: terms, Pipelines: a.pipelines, Clear: clearly}
-	main = worker.New(a.temporal, egress.TaskQueue, opts)
-	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
-	main.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
-	main.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
-	a.registerReconciler(main, w)
-	if err := a.registerCanary(main, w); err != nil {
-		return nil, nil, err
-	}
-	main.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{
+	w := &workflows.Workflows{Terms: a.terms(), Pipelines: a.pipelines, Clear: clearly}
+	to.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	to.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
+	to.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
+	to.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
+	to.RegisterWorkflowWithOptions(w.Endpoint, workflow.RegisterOptions{
 		Name: egress.EndpointType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // it never ends
 	})
-	main.RegisterWorkflowWithOptions(w.Late, workflow.RegisterOptions{Name: egress.LateType})
-	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
-	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
-	main.RegisterActivity(told)
-	main.RegisterActivity(looking)
-
-	opts.DisableWorkflowWorker = true
-	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
-	poll = worker.New(a.temporal, egress.PollQueue, opts)
-	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
-	return main, poll, nil
+	a.registerReconciler(to, w)
+	return a.registerCanary(to, w)
 }
 
 // livekit is LiveKit, as we ask it ourselves. share is how old a list of all that is

@@ -83,7 +83,7 @@ type Temporal interface {
 
 // Sealer seals requests and opens them. *seal.Keys is one.
 type Sealer interface {
-	SealRequest(requestID string, r egress.Request, storage string) (egress.Input, error)
+	SealRequest(requestID string, r egress.Request, storage, pipeline string) (egress.Input, error)
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 }
 

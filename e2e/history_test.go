@@ -146,10 +146,32 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 		return err == nil
 	})
 	write("endpoint", parts.historyAt(egress.EndpointID, ""))
+	whole, stepAgain := wholeDelivery(t)
+	write("whole-delivery", whole.history("r-whole"))
+	write("step-again", whole.historyAt(stepAgain, ""))
 	long := shortHistories(t)
 	long.room("long", fakelivekit.RoomScript{Call: 3 * time.Second})
 	long.start("long")
 	save(long, "long", "continued-second-run")
 	first := long.history("r-long")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
 	write("continued-first-run", long.historyOf("r-long", first))
+}
+
+// wholeDelivery is a recording whose media is looked for, and that ends in two consumers
+// and a step; the step is then run once more, by the workflow whose ID is returned.
+func wholeDelivery(t *testing.T) (w *world, again string) {
+	t.Helper()
+	store := newS3Store(t)
+	billing, archive := newWitness(t, billingKey, billingSecret), newWitness(t, apiKey, apiSecret)
+	pipeline := withPipeline(t, twoConsumers(billing.URL, archive.URL), "LIVEKIT_KEYS", billingKey+": "+billingSecret)
+	w = newMediaWorld(t, store, func(environ map[string]string) { pipeline(nil, environ) })
+	w.startWorker()
+	w.theirWorker("media", "Index")
+	w.room("whole", fakelivekit.RoomScript{Call: time.Second})
+	store.record(w, "whole")
+	w.verdict("whole")
+	r, err := w.client.Redeliver(w.ctx(), "r-whole", recordings.RedeliverOptions{Step: "index"})
+	require.NoError(t, err)
+	w.verdictOf(r.WorkflowID)
+	return w, r.WorkflowID
 }

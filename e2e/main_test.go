@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,6 +59,15 @@ func run(m *testing.M) int {
 }
 
 func namespace(n int64) string { return "e2e-" + strconv.FormatInt(n, 10) }
+
+// place is a test's Temporal: its address, and a namespace of the test's own.
+func place(t *testing.T) (address, namespace string) {
+	t.Helper()
+	if strings.HasPrefix(t.Name(), onPostgres) {
+		return production.Address, production.next(t)
+	}
+	return server.Address, nextNamespace(t)
+}
 
 func nextNamespace(t *testing.T) string {
 	t.Helper()

@@ -29,6 +29,8 @@ type s3Store struct {
 	mu    sync.Mutex
 	down  bool
 	asked int
+	// hanging is closed once a store that hangs, for everybody, answers again.
+	hanging chan struct{}
 	// lateBy is how many requests come before what was written is there.
 	lateBy int
 	held   map[string][]byte
@@ -42,6 +44,13 @@ func newS3Store(t *testing.T) *s3Store {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.isDown() {
 			panic(http.ErrAbortHandler) // the connection is cut
+		}
+		if h := s.hangs(); h != nil {
+			select {
+			case <-h:
+			case <-r.Context().Done(): // who asked has gone
+				return
+			}
 		}
 		api.ServeHTTP(w, r)
 	}))
@@ -60,6 +69,32 @@ func (s *s3Store) isDown() bool {
 		clear(s.held)
 	}
 	return s.down
+}
+
+func (s *s3Store) hangs() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hanging
+}
+
+// hang lets no request be answered until the returned function is called.
+func (s *s3Store) hang() (answer func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hanging = make(chan struct{})
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(s.hanging)
+		s.hanging = nil
+	})
+}
+
+// asks is how often it was asked so far.
+func (s *s3Store) asks() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
 }
 
 func (s *s3Store) set(down bool) {

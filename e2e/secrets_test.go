@@ -141,8 +141,8 @@ func TestNoSecretOfAProfileRests(t *testing.T) {
 	w.want("all have ended", func() bool { return len(w.consumer.all()) == 3 && w.running() == 0 })
 
 	histories := w.everything()
-	require.True(t, strings.Contains(histories, `"storage":"good"`), "the name alone is kept")
-	require.True(t, strings.Contains(histories, `"media":"missing"`), "who looks for the media has the profile's credentials too")
+	require.Contains(t, histories, `"storage":"good"`, "the name alone is kept")
+	require.Contains(t, histories, `"media":"missing"`, "who looks for the media has the profile's credentials too")
 	requireNone(t, canary, histories)
 	requireNone(t, canary, w.log.String())
 	requireNone(t, canary, w.metrics())

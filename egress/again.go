@@ -24,12 +24,27 @@ func (s *State) conclude(o Observation) News {
 	return Over
 }
 
+// HoldBack holds an end that came before the start was answered: the answer brought the
+// terms that say for how long.
+func (s *State) HoldBack() {
+	if s.Phase == Settled && s.failedMidway() && s.Policy.HoldFor > 0 {
+		s.Phase, s.HeldSince = Held, s.NewsAt
+	}
+}
+
+// early reports whether an end came before the start was answered, and may be held once
+// that is.
+func (s *State) early() bool { return s.Phase == Settled && !s.Started && s.failedMidway() }
+
 // failedMidway reports whether the egress failed or was aborted while there is still
-// something to record: nobody wanted it stopped, and its room is not known to be gone.
+// something to record: nobody wanted it stopped, and its room is not known to be gone. A
+// page never goes.
 func (s *State) failedMidway() bool {
-	switch s.Latest.Proto().GetStatus() {
+	m := s.Latest.Proto()
+	switch m.GetStatus() {
 	case livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
-		return s.Latest.Proto().GetRoomId() != "" && s.Stopped == "" && s.Evidence.RoomGone.IsZero()
+		there := m.GetRoomId() != "" && s.Evidence.RoomGone.IsZero() || m.GetWeb() != nil || m.GetEgress().GetWeb() != nil
+		return there && s.Stopped == ""
 	}
 	return false
 }

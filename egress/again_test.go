@@ -62,11 +62,31 @@ func TestWhichEndsAreHeld(t *testing.T) {
 			require.Equal(t, egress.FromWebhook, s.EndedBy)
 		})
 	}
-	s := recording(t)
-	web, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: failed, EndedAt: 20})
-	require.NoError(t, err)
-	s.Observe(observed(web, minute))
-	require.Equal(t, egress.Settled, s.Phase, "a web egress has no room")
+	web := &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Url: "https://example.com"}}
+	unified := &livekit.EgressInfo_Egress{Egress: &livekit.StartEgressRequest{Source: &livekit.StartEgressRequest_Web{Web: &livekit.WebSource{Url: "https://example.com"}}}}
+	for name, tc := range map[string]struct {
+		info *livekit.EgressInfo
+		stop bool
+		want egress.Phase
+	}{
+		"a page, which never goes":     {&livekit.EgressInfo{Request: web}, false, egress.Held},
+		"a page, by the unified start": {&livekit.EgressInfo{Request: unified}, false, egress.Held},
+		"a page that is stopped":       {&livekit.EgressInfo{Request: web}, true, egress.Settled},
+		"neither a page nor in a room": {&livekit.EgressInfo{}, false, egress.Settled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			if tc.stop {
+				s.Want(egress.StopRequested, noon)
+			}
+			tc.info.EgressId, tc.info.Status, tc.info.EndedAt = "EG_1", failed, 20
+			info, err := egress.NewInfo(tc.info)
+			require.NoError(t, err)
+			s.Observe(observed(info, minute))
+			require.Equal(t, tc.want, s.Phase)
+		})
+	}
 }
 
 // heldAt is a recording whose first run failed a minute after noon.
@@ -208,6 +228,44 @@ func TestASignOfLifeTakesALostEgressUpAgain(t *testing.T) {
 			require.Equal(t, revived, s.EndExpected.IsZero())
 			require.Equal(t, revived, len(s.Done) == 0, "the steps are to run again")
 			require.Equal(t, revived, s.LostBecause == "")
+		})
+	}
+}
+
+// The terms come with the answer to the start, and an end may come before it.
+func TestAnEndBeforeTheStartIsAnsweredIsHeldOnceItIs(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		first   livekit.EgressStatus
+		then    []egress.Observation // before the answer
+		hold    egress.Duration
+		want    egress.Phase
+		status  livekit.EgressStatus
+		heldFor time.Duration
+	}{
+		"a failure":                            {first: failed, hold: egress.Duration(minute), want: egress.Held, status: failed},
+		"a failure, where nothing is held":     {first: failed, want: egress.Settled, status: failed},
+		"a good end":                           {first: complete, hold: egress.Duration(minute), want: egress.Settled, status: complete},
+		"a failure, and a second run ends":     {first: failed, then: []egress.Observation{observed(infoAt(t, complete, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Settled, status: complete},
+		"a failure, and a second run runs":     {first: failed, then: []egress.Observation{observed(infoAt(t, active, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Watching, status: active},
+		"a failure, and a second run fails":    {first: failed, then: []egress.Observation{observed(infoAt(t, failed, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Held, status: failed, heldFor: 30 * time.Second},
+		"a failure, and what was merely late":  {first: failed, then: []egress.Observation{observed(infoAt(t, active, 5, 0), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Held, status: failed},
+		"a good end, and what cannot be again": {first: complete, then: []egress.Observation{observed(infoAt(t, active, 30, 1), 30*time.Second)}, hold: egress.Duration(minute), want: egress.Settled, status: complete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &egress.State{Phase: egress.Requested}
+			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, tc.first, 20, 0), 0)))
+			for _, o := range tc.then {
+				s.Observe(o)
+			}
+			s.Started, s.Policy.HoldFor = true, tc.hold
+			s.HoldBack()
+			require.Equal(t, tc.want, s.Phase)
+			require.Equal(t, tc.status, s.Latest.Proto().GetStatus())
+			if tc.want == egress.Held {
+				require.Equal(t, noon.Add(tc.heldFor), s.HeldSince)
+			}
 		})
 	}
 }

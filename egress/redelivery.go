@@ -49,19 +49,43 @@ type Redelivery struct {
 
 // Again is the state by which what was delivered is told once more: to all consumers, or
 // by one step alone. It is told as it was, under the same event IDs, also where LiveKit
-// itself had told it. What is not delivered is an error of reason Conflict, and a step
-// that the egress did not have is one of reason Invalid.
+// itself had told it. A step of the pipeline is run again by its name alone: on what it
+// was given, under the same idempotency key. What is not delivered, and a step that is
+// not run for how it ended, are errors of reason Conflict; a step that the egress did not
+// have is one of reason Invalid.
 func (s State) Again(step string, at time.Time) (State, error) {
 	if s.Phase != Delivered {
 		return State{}, s.undelivered()
 	}
-	if err := s.keep(step); err != nil {
+	what := "its consumers are to be told again"
+	if own, ok := s.stepOf(step); ok {
+		if !own.RunsFor(s.Status) {
+			return State{}, &Error{Reason: Conflict, Code: "failed_precondition", Message: fmt.Sprintf("step %s is not run for %s", step, s.Status)}
+		}
+		s.rerun(own)
+		what = "step " + step + " is to be run again"
+	} else if err := s.keep(step); err != nil {
 		return State{}, err
 	}
 	s.retell()
 	s.MissedOnly = false
-	s.tell(Beat{At: at, What: "its consumers are to be told again"})
+	s.tell(Beat{At: at, What: what})
 	return s, nil
+}
+
+// rerun leaves everybody alone but a step of the pipeline, which is given what it was
+// given the first time.
+func (s *State) rerun(step Step) {
+	results := map[string]json.RawMessage{}
+	for _, before := range s.Pipeline.Steps {
+		if before.Name == step.Name {
+			break
+		}
+		if result, returned := s.Results[before.Name]; returned {
+			results[before.Name] = result
+		}
+	}
+	s.Results, s.Steps, s.Pipeline.Consumers, s.Pipeline.Steps = results, nil, nil, []Step{step}
 }
 
 // undelivered says why there is nothing to tell again.
@@ -81,13 +105,16 @@ func (s State) undelivered() error {
 // keep leaves the consumers alone that a step tells, all of them where none is named.
 func (s *State) keep(step string) error {
 	names := s.Tells()
-	own := slices.ContainsFunc(s.Pipeline.Steps, func(p Step) bool { return p.Name == step })
 	switch {
-	case own:
-		return invalid("step", "%q is a step of your own: a redelivery tells consumers alone", step)
-	case len(names) == 0:
-		return invalid("step", "it has no consumer that could be told")
+	case step == "" && len(names) == 0:
+		return invalid("step", "it has no consumer that could be told; a step of its pipeline is run again by its name")
 	case step != "" && !slices.Contains(names, step):
+		for _, own := range s.Pipeline.Steps {
+			names = append(names, own.Name)
+		}
+		if len(names) == 0 {
+			return invalid("step", "it had no step at all")
+		}
 		return invalid("step", "it had no step %q, but %s", step, strings.Join(names, ", "))
 	}
 	s.Pipeline.Steps = nil
@@ -116,6 +143,8 @@ func (s State) Amend(o Observation) (State, bool) {
 	}
 	s.revive(o)
 	s.retell()
+	unchecked := Unchecked("its end came after its workflow had closed")
+	s.Media = &unchecked
 	s.Parts = nil // the others were told as they are
 	s.conclude(o)
 	s.Settle()
@@ -134,7 +163,8 @@ func (s *State) Before() []State {
 // before is an earlier part as it was when it was told.
 func (s *State) before(p Part) State {
 	past := State{
-		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, NewsAt: p.EndedAt, Media: p.Media,
+		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, NewsAt: p.EndedAt,
+		Media: p.Media,
 	}
 	if p.Status == Lost {
 		past.LostBecause = p.Because

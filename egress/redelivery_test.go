@@ -39,8 +39,10 @@ func toldOnce(t *testing.T) egress.State {
 	s := recording(t)
 	s.Steps = []string{egress.StepAnnounce, "webhook-1"}
 	s.Pipeline = egress.Pipeline{
-		Consumers: []egress.Consumer{{Name: "crm"}, {Name: "archive"}}, Steps: []egress.Step{{Name: "summarize"}},
+		Consumers: []egress.Consumer{{Name: "crm"}, {Name: "archive"}},
+		Steps:     []egress.Step{{Name: "transcribe"}, {Name: "summarize"}, {Name: "tidy", When: []egress.Status{egress.Lost}}},
 	}
+	s.Media = &egress.MediaReport{Media: egress.MediaPresent, Files: []egress.MediaFile{{Kind: "file", Path: "a.mp4"}}}
 	s.MissedOnly = true
 	s.Observe(observed(infoAt(t, complete, 20, 0), minute))
 	s.Phase, s.Done, s.Skipped = egress.Delivered, []string{"announce", "webhook-1"}, []string{"webhook-1"}
@@ -66,7 +68,7 @@ func TestWhatIsToldAgain(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want.steps, s.Steps)
 			require.Equal(t, want.consumers, s.Pipeline.Consumers)
-			require.Empty(t, s.Pipeline.Steps, "a redelivery tells consumers alone")
+			require.Empty(t, s.Pipeline.Steps, "a telling runs no steps")
 			require.Equal(t, egress.Settled, s.Phase)
 			require.Empty(t, s.Done)
 			require.Empty(t, s.Skipped)
@@ -84,6 +86,26 @@ func TestWhatIsToldAgain(t *testing.T) {
 	}
 }
 
+func TestAStepOfThePipelineIsGivenTheSameAgain(t *testing.T) {
+	t.Parallel()
+	before := toldOnce(t)
+	transcribe, summarize := before.Pipeline.Steps[0], before.Pipeline.Steps[1]
+	require.NoError(t, before.FinishStep(transcribe, json.RawMessage(`"words"`), noon))
+	first := before.StepInput("standup-1", egress.Summary{}, summarize)
+	require.NoError(t, before.FinishStep(summarize, json.RawMessage(`"gist"`), noon))
+
+	s, err := before.Again("summarize", noon)
+
+	require.NoError(t, err)
+	require.Equal(t, first, s.StepInput("standup-1", egress.Summary{}, summarize), "also the idempotency key, and without its own result")
+	require.Equal(t, []egress.Step{summarize}, s.Pipeline.Steps)
+	require.Empty(t, s.Tells(), "nobody is told")
+	require.Empty(t, s.Done)
+	require.Equal(t, "step summarize is to be run again", s.Story[len(s.Story)-1].What)
+	require.Len(t, before.Results, 2, "what was delivered stays as it was")
+	require.Len(t, before.Pipeline.Steps, 3)
+}
+
 func TestWhatCannotBeToldAgainIsSaidInWords(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -92,9 +114,10 @@ func TestWhatCannotBeToldAgainIsSaidInWords(t *testing.T) {
 		reason egress.Reason
 		want   string
 	}{
-		"a step that it did not have":    {"webhook-2", func(*egress.State) {}, egress.Invalid, `step: it had no step "webhook-2", but announce, webhook-1, announce-crm, announce-archive`},
-		"a step of the user's own":       {"summarize", func(*egress.State) {}, egress.Invalid, `step: "summarize" is a step of your own: a redelivery tells consumers alone`},
-		"one that had nobody to tell":    {"", func(s *egress.State) { s.Steps, s.Pipeline = nil, egress.Pipeline{} }, egress.Invalid, "step: it has no consumer that could be told"},
+		"a step that it did not have":    {"webhook-2", func(*egress.State) {}, egress.Invalid, `step: it had no step "webhook-2", but announce, webhook-1, announce-crm, announce-archive, transcribe, summarize, tidy`},
+		"a step for another end":         {"tidy", func(*egress.State) {}, egress.Conflict, "failed_precondition: step tidy is not run for EGRESS_COMPLETE"},
+		"one that had nobody to tell":    {"", func(s *egress.State) { s.Steps, s.Pipeline.Consumers = nil, nil }, egress.Invalid, "step: it has no consumer that could be told; a step of its pipeline is run again by its name"},
+		"one that had no step at all":    {"tidy", func(s *egress.State) { s.Steps, s.Pipeline = nil, egress.Pipeline{} }, egress.Invalid, "step: it had no step at all"},
 		"one that is being delivered":    {"", func(s *egress.State) { s.Phase = egress.Settled }, egress.Conflict, "failed_precondition: it is not delivered yet: its consumers are being told"},
 		"one that waits for a person":    {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce", "webhook-1"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce, webhook-1 waits for your word, retry or skip"},
 		"one step that waits":            {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce waits for your word, retry or skip"},
@@ -154,6 +177,7 @@ func TestALateEndAmendsWhatWasLost(t *testing.T) {
 			require.Equal(t, egress.FromWebhook, s.EndedBy)
 			require.Empty(t, s.Done)
 			require.Empty(t, s.Stuck)
+			require.Equal(t, egress.Unchecked("its end came after its workflow had closed"), *s.Media)
 			require.Equal(t, egress.Lost, before.Status, "what was delivered stays as it was")
 		})
 	}
@@ -197,6 +221,7 @@ func TestPartsAreToldAgainAsTheyWere(t *testing.T) {
 			s.Part, s.Recover = 1, 1
 			tc.end(s)
 			s.Settle()
+			s.Media = &egress.MediaReport{Media: egress.MediaTruncated}
 			first, err := s.Announcement()
 			require.NoError(t, err)
 			s.NextPart()
@@ -210,6 +235,7 @@ func TestPartsAreToldAgainAsTheyWere(t *testing.T) {
 			require.Equal(t, first.Proto().GetId(), again.Proto().GetId())
 			require.Equal(t, first.Proto().GetEgressInfo().GetStatus(), again.Proto().GetEgressInfo().GetStatus())
 			require.Equal(t, first.Proto().GetEgressInfo().GetError(), again.Proto().GetEgressInfo().GetError())
+			require.Equal(t, "truncated", parts[0].Headers("standup-1")[egress.HeaderMedia])
 			if tc.want != "" {
 				require.Equal(t, tc.want, again.Proto().GetId())
 			}

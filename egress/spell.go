@@ -2,6 +2,7 @@ package egress
 
 import (
 	"encoding/json"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -10,6 +11,16 @@ import (
 // prints it, whichever way it came. What our protocol package does not know stays as it is.
 func (i Info) Spelled() Info {
 	return Info{msg: i.msg, raw: spell(infoMessage, i.raw)}
+}
+
+// Spelled is the verdict with every EgressInfo in it as `lk` prints it.
+func (v Verdict) Spelled() Verdict {
+	v.Info = v.Info.Spelled()
+	v.Parts = slices.Clone(v.Parts)
+	for i := range v.Parts {
+		v.Parts[i].Info = v.Parts[i].Info.Spelled()
+	}
+	return v
 }
 
 // spell renames the fields of a message's JSON, or of each message in a list. Everything

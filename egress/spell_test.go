@@ -37,3 +37,16 @@ func TestAnEgressInfoIsSpelledAsLkPrintsIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "null", string(b))
 }
+
+func TestAVerdictIsSpelledInAllItsParts(t *testing.T) {
+	t.Parallel()
+	var v egress.Verdict
+	require.NoError(t, json.Unmarshal([]byte(`{"info":{"egressId":"EG_2"},"parts":[{"info":{"egressId":"EG_1","newerField":1}},{"info":{"egressId":"EG_2"}}]}`), &v))
+
+	s := v.Spelled()
+
+	require.JSONEq(t, `{"egress_id":"EG_2"}`, string(s.Info.Raw()))
+	require.JSONEq(t, `{"egress_id":"EG_1","newerField":1}`, string(s.Parts[0].Info.Raw()))
+	require.JSONEq(t, `{"egress_id":"EG_2"}`, string(s.Parts[1].Info.Raw()))
+	require.JSONEq(t, `{"egressId":"EG_2"}`, string(v.Parts[1].Info.Raw()), "what was spelled stays as it was")
+}

@@ -174,7 +174,7 @@ func (s *State) Observe(o Observation) News {
 		return Past
 	case s.ID != "" && id != s.ID:
 		return Foreign
-	case s.Phase == Held || s.Correctable():
+	case s.Phase == Held || s.early() || s.Correctable():
 		return s.anew(o)
 	case s.over():
 		s.cameLate(o)

@@ -41,12 +41,8 @@ type StepInput struct {
 
 // StepInput is what a step is given to work on.
 func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
-	v := s.Verdict(requestID, sum)
+	v := s.Verdict(requestID, sum).Spelled()
 	v.Delivered, v.Results, v.Files = nil, nil, nil // who has been told is no concern of a step; the others stand beside
-	v.Info = v.Info.Spelled()
-	for i := range v.Parts { // a copy
-		v.Parts[i].Info = v.Parts[i].Info.Spelled()
-	}
 	in := StepInput{
 		RequestID: requestID, EgressID: s.ID, Step: step.Name, IdempotencyKey: v.StepKey(step.Name),
 		Verdict: v, Files: []MediaFile{}, Results: map[string]json.RawMessage{}, With: map[string]any{},

@@ -90,10 +90,18 @@ func (s *State) missed() (Missed, string) {
 		return MissedUnclassified, "LiveKit no longer knows the egress"
 	case FromPoll, FromReconcile:
 		return cmp.Or(s.MissedWhy, MissedUnclassified), s.MissedBecause
-	case FromStart, FromWebhook, FromStop: // LiveKit told us, or we were talking to it
+	case FromStop: // mostly the stop ended it
+		if end := s.Latest.EndTime(); !end.IsZero() && s.NewsAt.Sub(end) > retriesEnd {
+			return cmp.Or(s.MissedWhy, MissedUnclassified), cmp.Or(s.MissedBecause, "it had ended long before our stop said so")
+		}
+	case FromStart, FromWebhook: // LiveKit told us
 	}
 	return "", ""
 }
+
+// retriesEnd is how long LiveKit tries to send a webhook to an endpoint that is not there:
+// five times, 1, 2, 4 and 8 s apart.
+const retriesEnd = 15 * time.Second
 
 // cameLate takes what comes after the end. The webhook of an end that we had to ask for
 // was not lost, if it comes at all. That of an egress that we gave up is another matter.

@@ -54,9 +54,9 @@ func (h *Handler) filled(s Start) (egress.Request, error) {
 
 // flown is what those who ask for one key at the same moment share.
 type flown struct {
-	request egress.Request
-	storage string
-	info    *livekit.EgressInfo
+	request           egress.Request
+	storage, pipeline string
+	info              *livekit.EgressInfo
 }
 
 // once runs a start of a request ID once among all that ask for it right now. Who
@@ -64,11 +64,11 @@ type flown struct {
 func (h *Handler) once(s Start, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
 	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
 		m, err := start()
-		return flown{s.Request, s.Storage, m}, err
+		return flown{s.Request, s.Storage, s.Pipeline, m}, err
 	})
 	f, _ := v.(flown)
 	switch {
-	case f.storage != s.Storage || !proto.Equal(f.request, s.Request):
+	case f.storage != s.Storage || f.pipeline != s.Pipeline || !proto.Equal(f.request, s.Request):
 		return nil, conflict(s.ID)
 	case err != nil:
 		return nil, err

@@ -93,8 +93,19 @@ func TestAStartPastTemporalIsRefusedWhereItsStorageIsNotKnown(t *testing.T) {
 	}
 }
 
-func TestOneKeyForTwoProfilesIsAConflictPastTemporalToo(t *testing.T) {
+func TestOneKeyForTwoProfilesOrPipelinesIsAConflictPastTemporalToo(t *testing.T) {
 	t.Parallel()
+	for header, names := range map[string][]string{"X-Reelkeeper-Storage": {"", "cold"}, "X-Reelkeeper-Pipeline": {"", "archive"}} {
+		t.Run(header, func(t *testing.T) {
+			t.Parallel()
+			oneKeyFor(t, header, names)
+		})
+	}
+}
+
+// oneKeyFor has two callers start the same under one key, with another value of a header.
+func oneKeyFor(t *testing.T, header string, names []string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil, storing)
 		b.recordings.begin = gone
@@ -103,10 +114,10 @@ func TestOneKeyForTwoProfilesIsAConflictPastTemporalToo(t *testing.T) {
 			<-release
 			return echo(r, "EG_direct"), nil
 		}
-		for _, named := range []string{"", "cold"} {
+		for _, named := range names {
 			r, w := request(t.Context(), t, "StartRoomCompositeEgress", toFiles), httptest.NewRecorder()
 			r.Header.Set("Idempotency-Key", "k")
-			r.Header.Set("X-Reelkeeper-Storage", named)
+			r.Header.Set(header, named)
 			go func() {
 				b.door.ServeHTTP(w, r)
 				codes <- w.Code

@@ -18,7 +18,7 @@ import (
 
 // RedeliverOptions says what is told again.
 type RedeliverOptions struct {
-	Step    string        // the one step by which it is told; default: all consumers
+	Step    string        // the one step by which it is told, or that of the pipeline that is run again; default: all consumers
 	DryRun  bool          // only say what would be done
 	AskedBy *egress.Asker // for reports; default: Config.AskedBy
 }
@@ -30,12 +30,14 @@ type Redelivered struct {
 	Room       string        `json:"room,omitempty"`
 	Status     egress.Status `json:"status"`
 	WorkflowID string        `json:"workflow_id,omitempty"` // of the redelivery; empty in a dry run
-	EventID    string        `json:"event_id"`              // under which its end is told, as before
+	EventID    string        `json:"event_id,omitempty"`    // under which its end is told, as before; empty for a step of the pipeline
 	UnderWay   bool          `json:"under_way,omitempty"`   // an earlier one is telling them still, so none was begun
+	// IdempotencyKey is that of the step of the pipeline that is run again, as before.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
 }
 
 // Redeliver tells the consumers of a recording once more what became of it, by any of
-// its IDs, under the same event IDs as before. It returns once that is durable; the
+// its IDs, under the same event IDs as before, or runs a step of its pipeline again. It returns once that is durable; the
 // telling goes on without the caller, and is repeated as the first one was. Where an
 // earlier redelivery still tells the same ones, none is begun beside it. A worker must
 // run, since what was told is asked of the workflow that told it.
@@ -52,12 +54,15 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	if err != nil {
 		return Redelivered{}, err
 	}
-	event, err := state.Announcement()
-	if err != nil {
-		return Redelivered{}, asError("redeliver "+id, err)
-	}
-	r := Redelivered{
-		RequestID: requestID, EgressID: state.ID, Room: state.Latest.Proto().GetRoomName(), Status: state.Status, EventID: event.Proto().GetId(),
+	r := Redelivered{RequestID: requestID, EgressID: state.ID, Room: state.Latest.Proto().GetRoomName(), Status: state.Status}
+	if len(state.Tells()) == 0 { // a step of the pipeline alone
+		r.IdempotencyKey = state.Verdict(requestID, egress.Summary{}).StepKey(o.Step)
+	} else {
+		event, err := state.Announcement()
+		if err != nil {
+			return Redelivered{}, asError("redeliver "+id, err)
+		}
+		r.EventID = event.Proto().GetId()
 	}
 	if o.DryRun {
 		return r, nil
@@ -132,7 +137,7 @@ func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redeli
 		if !taken || err != nil {
 			return r, err
 		}
-		if r.UnderWay, err = c.underWay(ctx, r.WorkflowID, o.Step); err != nil || r.UnderWay {
+		if r.UnderWay, err = c.underWay(ctx, r.WorkflowID, o.Step, r.EventID != ""); err != nil || r.UnderWay {
 			return r, err
 		}
 	}
@@ -175,8 +180,9 @@ func attributesOfRedelivery(sum egress.Summary, s egress.State) temporal.SearchA
 		temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(s.ID))
 }
 
-// underWay reports whether a redelivery runs that tells whom a step would tell.
-func (c *Client) underWay(ctx context.Context, workflowID, step string) (bool, error) {
+// underWay reports whether a redelivery runs that does what a step would do: one of all
+// tells each consumer, but runs no step of the pipeline.
+func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bool) (bool, error) {
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
 		return false, asError("describe "+workflowID, err)
@@ -184,7 +190,7 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string) (bool, e
 	info := d.GetWorkflowExecutionInfo()
 	var theirs string
 	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoStep], &theirs)
-	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && (theirs == "" || theirs == step), nil
+	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && (theirs == step || tells && theirs == ""), nil
 }
 
 // correct tells the consumers of a lost egress how it ended, when that is heard of only

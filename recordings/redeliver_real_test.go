@@ -70,6 +70,14 @@ func TestARedeliveryTakesTheNextNumberUnlessOneIsUnderWay(t *testing.T) {
 	if second.WorkflowID != first.WorkflowID || !second.UnderWay {
 		t.Errorf("another was begun beside the first: %+v", second)
 	}
+	own, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{Step: "index"})
+	must(t, err)
+	if own.WorkflowID != egress.RedeliveryID(v.RequestID, 2) || own.UnderWay || own.EventID != "" || own.IdempotencyKey != v.StepKey("index") {
+		t.Errorf("whoever tells all runs no step: %+v", own)
+	}
+	if own, err = c.Redeliver(ctx, v.RequestID, RedeliverOptions{Step: "index"}); err != nil || !own.UnderWay {
+		t.Errorf("got %+v, %v", own, err)
+	}
 	must(t, c.Retry(ctx, first.WorkflowID, egress.StepAnnounce))
 	told, err := c.Wait(ctx, first.WorkflowID)
 	must(t, err)
@@ -78,12 +86,12 @@ func TestARedeliveryTakesTheNextNumberUnlessOneIsUnderWay(t *testing.T) {
 	}
 	third, err := c.Redeliver(ctx, egress.WorkflowID(v.RequestID), RedeliverOptions{Step: egress.StepAnnounce})
 	must(t, err)
-	if third.WorkflowID != egress.RedeliveryID(v.RequestID, 2) || third.UnderWay {
+	if third.WorkflowID != egress.RedeliveryID(v.RequestID, 3) || third.UnderWay {
 		t.Errorf("got %+v", third)
 	}
 	all, err := c.Redeliver(ctx, first.WorkflowID, RedeliverOptions{})
 	must(t, err)
-	if all.WorkflowID != egress.RedeliveryID(v.RequestID, 3) {
+	if all.WorkflowID != egress.RedeliveryID(v.RequestID, 4) {
 		t.Errorf("one that tells a single step is not one that tells all: %+v", all)
 	}
 }

@@ -20,11 +20,14 @@ type life struct {
 	stop   bool
 }
 
+// indexed is the pipeline of every recording.
+var indexed = egress.Pipeline{Steps: []egress.Step{{Name: "index"}}}
+
 // workflow speaks as the real one does, and decides nothing: it starts, hears
 // signals, and ends when it is told to stop.
 func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdict, error) {
 	requestID, _ := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
-	l := &life{in: in, state: egress.State{Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}, Phase: egress.Requested, Part: 1}}
+	l := &life{in: in, state: egress.State{Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}, Pipeline: indexed}, Phase: egress.Requested, Part: 1}}
 	if err := l.handle(ctx); err != nil {
 		return egress.Verdict{}, err
 	}

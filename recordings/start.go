@@ -108,17 +108,16 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 			return ask{}, err
 		}
 	}
-	input, err := c.Sealer.SealRequest(a.requestID, o.Request, o.Storage)
-	if err != nil {
-		return ask{}, asError("seal request", err)
-	}
 	if o.Pipeline != "" && !egress.ValidName(o.Pipeline) {
 		return ask{}, egress.BadPipeline(o.Pipeline)
+	}
+	input, err := c.Sealer.SealRequest(a.requestID, o.Request, o.Storage, o.Pipeline)
+	if err != nil {
+		return ask{}, asError("seal request", err)
 	}
 	if o.MaxDuration < 0 {
 		return ask{}, &egress.Error{Reason: egress.Invalid, Field: "max_duration", Message: "is negative: " + o.MaxDuration.String()}
 	}
-	input.Pipeline = o.Pipeline
 	input.MaxDuration, input.Recover, input.Preflight = egress.Duration(o.MaxDuration), o.Recover, o.Preflight
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy

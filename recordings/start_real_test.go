@@ -113,8 +113,11 @@ func TestAnotherRequestUnderALivingIDIsAConflict(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(mine)})
 	must(t, err)
-	_, err = c.Start(ctx, StartOptions{ID: id, Request: roomRequest(yours)})
-	wantReason(t, err, egress.Conflict)
+	for _, other := range []StartOptions{{Request: roomRequest(yours)}, {Request: roomRequest(mine), Storage: "cold"}, {Request: roomRequest(mine), Pipeline: "archive"}} {
+		other.ID = id
+		_, err = c.Start(ctx, other)
+		wantReason(t, err, egress.Conflict)
+	}
 	_, err = c.Stop(ctx, id)
 	must(t, err)
 	_, err = c.Wait(ctx, id)
@@ -226,7 +229,7 @@ type strange struct {
 
 type refuseStrange struct{}
 
-func (refuseStrange) SealRequest(_ string, r egress.Request, _ string) (egress.Input, error) {
+func (refuseStrange) SealRequest(_ string, r egress.Request, _, _ string) (egress.Input, error) {
 	if egress.KindOf(r) == "" {
 		return egress.Input{}, &egress.Error{Reason: egress.Invalid, Field: "request"}
 	}

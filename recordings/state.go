@@ -28,7 +28,7 @@ type View struct {
 	Pending  []Activity    `json:"pending,omitempty"`   // what is being done right now
 	Story    []egress.Beat `json:"story,omitempty"`     // what happened, oldest first
 	Ways     []egress.Way  `json:"ways,omitempty"`      // what a person can do now
-	Info     egress.Info   `json:"info"`
+	Info     egress.Info   `json:"info,omitzero"`
 	// Media is what was found of the media so far; once delivered, the verdict says it.
 	Media   *egress.MediaReport `json:"media,omitempty"`
 	Verdict *egress.Verdict     `json:"verdict,omitempty"`

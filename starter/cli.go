@@ -79,6 +79,7 @@ func (d deps) root() *cli.Command {
 		},
 	}
 	quiet(root)
+	describe(root)
 	return root
 }
 

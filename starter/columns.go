@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ func verdictColumns() []column {
 		{"delivered", func(v egress.Verdict) string { return strings.Join(v.Delivered, " ") }},
 		{"parts", parts},
 		{"locations", locations},
+		{"media_because", func(v egress.Verdict) string { return v.MediaBecause }},
+		{"files", files},
+		{"results", results},
 	}
 }
 
@@ -69,6 +73,27 @@ func locations(v egress.Verdict) string {
 		add(i.GetFilenamePrefix())
 	}
 	return strings.Join(list, " ")
+}
+
+// files are what was found in the store.
+func files(v egress.Verdict) string {
+	var paths []string
+	for _, f := range v.Files {
+		paths = append(paths, f.Path)
+	}
+	return strings.Join(paths, " ")
+}
+
+// results are what the steps of the pipeline returned, as JSON.
+func results(v egress.Verdict) string {
+	if len(v.Results) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(v.Results)
+	if err != nil {
+		return "" // it came as JSON
+	}
+	return string(b)
 }
 
 func stamp(t time.Time) string {

@@ -87,11 +87,7 @@ func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.
 
 func jsonLines(w io.Writer) func(egress.Verdict) error {
 	return func(v egress.Verdict) error {
-		line, err := verdictJSON(v)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(w).Encode(line)
+		return json.NewEncoder(w).Encode(v.Spelled())
 	}
 }
 

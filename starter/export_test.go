@@ -31,6 +31,9 @@ func archived(t *testing.T) []egress.Verdict {
 	}
 	parted := aVerdict("EGRESS_COMPLETE")
 	parted.EgressID, parted.Info, parted.Because = "EG_2", i, ""
+	parted.Media, parted.MediaBecause = egress.MediaMissing, "file a.mp4 is not there"
+	parted.Files = []egress.MediaFile{{Kind: "file", Path: "a.mp4", Media: egress.MediaMissing}, {Kind: "playlist", Path: "a.m3u8", Size: 7, Media: egress.MediaPresent}}
+	parted.Results = map[string]json.RawMessage{"index": json.RawMessage(`{"line":7}`)}
 	parted.Parts = []egress.Part{{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED"}, {Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", Info: i}}
 	hostile := aVerdict("EGRESS_FAILED")
 	hostile.Room, hostile.Because = `=HYPERLINK("http://evil.example","a, b")`, "-1\n+2"

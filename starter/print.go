@@ -9,47 +9,21 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"google.golang.org/protobuf/encoding/protojson"
-
-	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // printInfo prints an EgressInfo as `lk` does: protojson with proto field names.
-func printInfo(w io.Writer, i egress.Info) error {
-	b, err := snake(i.Proto())
-	if err != nil {
-		return err
-	}
-	return indent(w, b)
-}
-
-// snake is protojson with proto field names, without its random spacing.
-func snake(m *livekit.EgressInfo) (json.RawMessage, error) {
-	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("print EgressInfo: %w", err)
-	}
-	var out bytes.Buffer
-	if err := json.Compact(&out, b); err != nil {
-		return nil, fmt.Errorf("print EgressInfo: %w", err)
-	}
-	return out.Bytes(), nil
-}
+func printInfo(w io.Writer, i egress.Info) error { return printJSON(w, i.Spelled()) }
 
 // printJSON prints a value of ours, and each EgressInfo in it as printInfo does.
 func printJSON(w io.Writer, v any) error {
-	var err error
 	switch t := v.(type) {
 	case recordings.View:
-		v, err = viewJSON(t)
+		v = viewSpelled(t)
 	case egress.Verdict:
-		v, err = verdictJSON(t)
-	}
-	if err != nil {
-		return err
+		v = t.Spelled()
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -58,32 +32,14 @@ func printJSON(w io.Writer, v any) error {
 	return indent(w, b)
 }
 
-// viewJSON replaces the EgressInfo, which a View keeps as LiveKit spelled it.
-func viewJSON(v recordings.View) (any, error) {
-	out := struct {
-		recordings.View
-		Info    json.RawMessage `json:"info,omitempty"`
-		Verdict any             `json:"verdict,omitempty"`
-	}{View: v}
-	var err error
-	if v.Info.Known() {
-		if out.Info, err = snake(v.Info.Proto()); err != nil {
-			return nil, err
-		}
-	}
+// viewSpelled is a View with each EgressInfo spelled, which it keeps as LiveKit wrote it.
+func viewSpelled(v recordings.View) recordings.View {
+	v.Info = v.Info.Spelled()
 	if v.Verdict != nil {
-		out.Verdict, err = verdictJSON(*v.Verdict)
+		spelled := v.Verdict.Spelled()
+		v.Verdict = &spelled
 	}
-	return out, err
-}
-
-// verdictJSON does the same for a verdict.
-func verdictJSON(v egress.Verdict) (any, error) {
-	b, err := snake(v.Info.Proto())
-	return struct {
-		egress.Verdict
-		Info json.RawMessage `json:"info"`
-	}{v, b}, err
+	return v
 }
 
 // indent writes JSON for people who read it, with a newline at its end.

@@ -26,9 +26,9 @@ func (d deps) redeliverCommand() *cli.Command {
 		UsageText: "starter redeliver ID… [flags]\nstarter redeliver --since 24h [--until TIME] [--where QUERY] [flags]\n" +
 			"starter redeliver --where \"EgressRoom = 'standup'\" [flags]",
 		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…). Without one, all that ended in a span, or that a query finds, are told again, the last first.\n" +
-			"Each redelivery is a workflow of its own, which goes on without this command and is repeated as the first announcement was. Its event has the ID of before, so that a consumer that has it already can drop it.",
+			"Each redelivery is a workflow of its own, which goes on without this command and is repeated as the first announcement was. Its event has the ID of before, so that a consumer that has it already can drop it; a step of the pipeline gets the idempotency key of before.",
 		Flags: append(spanFlags(""),
-			&cli.StringFlag{Name: "step", Usage: "tell by the delivery step `NAME` alone, such as announce or webhook-1 (default: all consumers)"},
+			&cli.StringFlag{Name: "step", Usage: "tell by the delivery step `NAME` alone, such as announce or webhook-1; or run that step of the pipeline again (default: all consumers)"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
 			&cli.StringFlag{Name: "rate", Usage: "begin at most `N/s`, N/m or N/h", Value: redeliverRate},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before more than one is told again"},

@@ -47,6 +47,21 @@ func TestOneRecordingIsToldAgain(t *testing.T) {
 	}
 }
 
+func TestAStepOfThePipelineIsRunAgainUnderItsKey(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.redelive = func(id string) (recordings.Redelivered, error) {
+		return recordings.Redelivered{RequestID: id, EgressID: "EG", Status: egress.Lost, IdempotencyKey: "ST_1", WorkflowID: "w"}, nil
+	}
+	if got := s.run(t, "redeliver", "req", "--step", "index"); got.stdout != "redelivered  req  EG LOST, key ST_1, by w\n" {
+		t.Errorf("got %+v", got)
+	}
+	got := s.run(t, "redeliver", "req", "--step", "index", "--json")
+	if !strings.Contains(got.stdout, `"idempotency_key":"ST_1"`) || strings.Contains(got.stdout, "event_id") {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestASpanIsToldAgainAndGoesOnOverFailures(t *testing.T) {
 	t.Parallel()
 	s := newShell()

@@ -52,7 +52,7 @@ func (t *told) line(said telling) error {
 func (t telling) text() string {
 	s := fmt.Sprintf("%-11s  %s", t.Outcome, t.ID)
 	if r := t.Redelivered; r != nil {
-		s += fmt.Sprintf("  %s %s, event %s", r.EgressID, r.Status, r.EventID)
+		s += fmt.Sprintf("  %s %s, %s", r.EgressID, r.Status, t.under())
 		if r.WorkflowID != "" && !r.UnderWay {
 			s += ", by " + r.WorkflowID
 		}
@@ -61,6 +61,14 @@ func (t telling) text() string {
 		s += ": " + t.Reason
 	}
 	return s
+}
+
+// under is the ID by which who is told again knows a repeat.
+func (t telling) under() string {
+	if t.IdempotencyKey != "" {
+		return "key " + t.IdempotencyKey
+	}
+	return "event " + t.EventID
 }
 
 // end takes the bar away, and says what became of all. That is for people: standard

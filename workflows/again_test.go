@@ -188,3 +188,17 @@ func TestAFailureMayBeCorrectedUntilItsRoomIsGone(t *testing.T) {
 	require.InDelta(t, time.Hour.Seconds(), l.took().Seconds(), 1)
 	require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
 }
+
+func TestAFailureThatComesBeforeTheStartIsAnsweredIsHeldToo(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.slowStart(20 * time.Second)
+	l.webhook(5*time.Second, egress.EventEnded, at(failed, 5, 0))
+	l.webhook(30*time.Second, egress.EventUpdated, at(active, 30, 1))
+	l.webhook(5*time.Minute, egress.EventEnded, at(complete, 300, 1))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf(), "the consumer is told of what is final, once")
+}

@@ -54,9 +54,11 @@ func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
 
 // verifyOptions: an attempt is one look at the store, and one at each file. What is not
 // there yet is looked for again by the activity's own delays, and for how long in all is
-// a setting (REELKEEPER_VERIFY_FOR).
+// a setting (REELKEEPER_VERIFY_FOR). A worker that died in a look is noticed by the
+// missing heartbeat, so that another one looks within that time.
 var verifyOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 5 * time.Minute, // ten files are played, and long lists read
+	HeartbeatTimeout:    10 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 15 * time.Second},
 	Summary:             "look for the media in its store",
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Redelivery tells the consumers of a recording once more what became of it, or corrects
-// what they were told of one that was lost. It is a workflow of its own, since that of
-// the egress has closed: what it delivered stays as it was. The steps, their retries and
-// a person's word are those of the egress. Cancelling it ends the telling.
+// Redelivery tells the consumers of a recording once more what became of it, or runs a
+// step of its pipeline again, or corrects what they were told of one that was lost. It is
+// a workflow of its own, since that of the egress has closed: what it delivered stays as
+// it was, and nobody looks for its media anew. The steps, their retries and a person's
+// word are those of the egress. Cancelling it ends the telling.
 func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egress.Verdict, error) {
 	e, err := w.reopen(ctx, r)
 	if err != nil {
@@ -25,6 +26,13 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 		e.tellSteps(steps, &part, "-part-"+strconv.Itoa(part.Part))
 	}
 	e.tellSteps(steps, &e.State, "")
+	if len(e.Pipeline.Steps) > 0 {
+		e.telling++
+		workflow.GoNamed(steps, "steps", func(ctx workflow.Context) { // beside it, so that a cancel ends them
+			e.runSteps(ctx)
+			e.telling--
+		})
+	}
 	e.explain(ctx)
 	if err := workflow.Await(ctx, func() bool { return e.telling == 0 }); err != nil {
 		return egress.Verdict{}, fmt.Errorf("redeliver: %w", err)

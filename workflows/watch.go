@@ -35,9 +35,12 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	e.Started = true
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
-		return e.ownTerms(ctx)
+		err = e.ownTerms(ctx)
+		e.HoldBack()
+		return err
 	}
-	e.agree(s.Terms)
+	e.agree(s.Terms, s.Info)
+	e.HoldBack()
 	for _, note := range s.Notes {
 		e.Note(workflow.Now(ctx), note)
 	}
@@ -54,12 +57,14 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 		t.Pipeline = e.worker.Pipelines.ChooseOrDefault(e.in.Pipeline)
 		return t
 	}).Get(&t)
-	e.agree(t)
+	e.agree(t, e.Latest)
 	return err
 }
 
-// agree takes the terms, and adds the caller's own webhooks to the steps.
-func (e *run) agree(t egress.Terms) {
+// agree takes the terms, and adds the caller's own webhooks to the steps, but for those
+// that LiveKit serves: a start that the door sent past Temporal still had them, and the
+// same end must not be told twice under two event IDs.
+func (e *run) agree(t egress.Terms, seen egress.Info) {
 	if e.Part > 1 { // those of the first part go on, but for where this part's media goes
 		e.Storage = t.Storage
 		return
@@ -70,6 +75,9 @@ func (e *run) agree(t egress.Terms) {
 		e.Recover = 0
 	case e.in.Recover != nil:
 		e.Recover = *e.in.Recover
+	}
+	if len(egress.Webhooks(seen.Proto())) > 0 {
+		return
 	}
 	for n := range e.sum.Webhooks {
 		e.Steps = append(e.Steps, egress.WebhookStep(n))

@@ -61,6 +61,24 @@ func TestALostWebhookReachesTheCallersOwnAllTheSame(t *testing.T) {
 	require.ElementsMatch(t, []string{"announce", "webhook-1", "webhook-2"}, v.Delivered)
 }
 
+// The door started it past Temporal, which had it all the same: nobody took the webhook
+// out of the request that LiveKit has.
+func TestAnOwnWebhookThatLiveKitServesIsNotToldOfTheEndByUs(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		m := message(egressID, lk.EgressStatus_EGRESS_STARTING)
+		m.Request = &lk.EgressInfo_RoomComposite{RoomComposite: &lk.RoomCompositeEgressRequest{Webhooks: []*lk.WebhookConfig{{Url: "https://a.example.com/hook"}}}}
+		return activities.Started{Info: infoOf(t, m), Terms: terms()}, nil
+	}
+
+	v := l.mustRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Empty(t, l.told)
+	require.Equal(t, []string{"announce"}, v.Delivered)
+	require.Len(t, l.announced, 1, "but the consumer of the settings is told")
+}
+
 func TestARelayThatFailsHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

@@ -24,6 +24,18 @@ const maxStartFor = 50 * time.Minute
 // Validate names the first variable that is wrong. It asks for nothing that only
 // some roles need.
 func (c Config) Validate() error {
+	for _, check := range []func() error{
+		c.checkAddresses, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
+		c.Storage.validate, c.Verify.validate, c.Expectation().Validate, c.Policy().Validate,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkAddresses() error {
 	for _, u := range []struct {
 		name, value string
 		schemes     []string
@@ -47,43 +59,30 @@ func (c Config) Validate() error {
 			return invalid(l.name, "want host:port, got %q", l.address)
 		}
 	}
-	if c.LogFormat != FormatText && c.LogFormat != FormatJSON {
+	return nil
+}
+
+func (c Config) checkChoices() error {
+	switch {
+	case c.LogFormat != FormatText && c.LogFormat != FormatJSON:
 		return invalid("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
-	}
-	if c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed {
+	case c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed:
 		return invalid("REELKEEPER_ANNOUNCE", "want always or missed, got %q", c.Announce.When)
 	}
-	if c.Start.For > maxStartFor {
+	return nil
+}
+
+func (c Config) checkBounds() error {
+	switch {
+	case c.Start.For > maxStartFor:
 		return invalid("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
-	}
-	if err := c.checkPositive(); err != nil {
-		return err
-	}
-	if err := c.Door.checkWaits(); err != nil {
-		return err
-	}
-	if err := c.Payloads.validate(); err != nil {
-		return err
-	}
-	if c.Recover > egress.MaxRecover {
+	case c.Recover > egress.MaxRecover:
 		return invalid("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
 	if err := period("REELKEEPER_CANARY_EVERY", c.Canary.Every); err != nil {
 		return err
 	}
-	if err := period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every); err != nil {
-		return err
-	}
-	if err := c.Storage.validate(); err != nil {
-		return err
-	}
-	if err := c.Verify.validate(); err != nil {
-		return err
-	}
-	if err := c.Expectation().Validate(); err != nil {
-		return err
-	}
-	return c.Policy().Validate()
+	return period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every)
 }
 
 // checkWaits refuses a wait that would outlast the caller, who would be told

@@ -64,6 +64,7 @@ func (s *Server) admit(st start) (ordinal uint64, forced []Fault, err error) {
 		forced = r.Script.Faults
 	}
 	s.starts++
+	s.chron.start(st)
 	return s.starts, forced, nil
 }
 

@@ -27,6 +27,7 @@ type courier struct {
 	apiKey   string
 	keys     auth.KeyProvider
 	dice     *dice
+	chron    *chronicle
 	late     time.Duration
 	trap     trap
 
@@ -59,10 +60,10 @@ type Deliveries struct {
 }
 
 // newCourier sets the notifiers up. The statistics that they keep go to the process's default Prometheus registry, once.
-func newCourier(cfg Config, keys auth.KeyProvider, d *dice) *courier {
+func newCourier(cfg Config, keys auth.KeyProvider, d *dice, chron *chronicle) *courier {
 	webhook.InitWebhookStats(prometheus.Labels{})
 	c := &courier{
-		urls: cfg.WebhookURLs, apiKey: cfg.APIKey, keys: keys, dice: d, late: cfg.Timings.WebhookLate,
+		urls: cfg.WebhookURLs, apiKey: cfg.APIKey, keys: keys, dice: d, chron: chron, late: cfg.Timings.WebhookLate,
 		counts: map[string]Deliveries{}, told: map[string]int{}, wanted: map[string]*delivery{}, lines: map[string]*line{},
 	}
 	params := webhook.ResourceURLNotifierParams{
@@ -140,11 +141,14 @@ func (c *courier) processed(_ context.Context, info *livekit.WebhookInfo) {
 	c.stats.Lock()
 	defer c.stats.Unlock()
 	n := c.counts[info.Event]
+	outcome := "sent"
 	switch {
 	case info.IsDropped:
 		n.Dropped++
+		outcome = "dropped"
 	case info.SendError != "":
 		n.Failed++
+		outcome = "failed"
 	default:
 		n.Sent++
 		if info.Event == webhook.EventEgressEnded {
@@ -152,6 +156,9 @@ func (c *courier) processed(_ context.Context, info *livekit.WebhookInfo) {
 		}
 	}
 	c.counts[info.Event] = n
+	if info.EgressId != "" {
+		c.chron.webhook(info.EventId, info.Event, info.EgressId, outcome)
+	}
 	if d, ok := c.wanted[info.EventId]; ok {
 		delete(c.wanted, info.EventId)
 		close(d.done)

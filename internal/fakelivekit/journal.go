@@ -120,8 +120,11 @@ func (s *Server) rewrite() error {
 	return errors.Join(err, w.Flush(), os.Rename(next, s.cfg.StateFile))
 }
 
-// save appends what a subject is like now. The server's mutex is held.
+// save appends what a subject is like now, and tells the chronicle. The server's mutex is held.
 func (s *Server) save(of subject) {
+	if e, ok := of.(*egress); ok {
+		s.chron.egress(e)
+	}
 	if s.journal == nil {
 		return
 	}

@@ -22,6 +22,7 @@ type Server struct {
 	keys    auth.KeyProvider
 	dice    *dice
 	courier *courier
+	chron   *chronicle
 	calls   counters
 	ordinal atomic.Uint64 // of API calls
 	down    atomic.Bool
@@ -63,11 +64,15 @@ func New(cfg Config) (*Server, error) {
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),
 	}
-	s.courier = newCourier(cfg, s.keys, s.dice)
+	var err error
+	if s.chron, err = openChronicle(cfg.Chronicle, cfg.Log); err != nil {
+		return nil, fmt.Errorf("fakelivekit: %w", err)
+	}
+	s.courier = newCourier(cfg, s.keys, s.dice, s.chron)
 	s.http = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
 	if err := s.restore(); err != nil {
 		s.courier.stop()
-		return nil, fmt.Errorf("fakelivekit: %w", err)
+		return nil, fmt.Errorf("fakelivekit: %w", errors.Join(err, s.chron.close()))
 	}
 	go s.live()
 	return s, nil
@@ -138,7 +143,7 @@ func (s *Server) Close() error {
 	<-s.done
 	err := s.http.Close()
 	s.courier.stop()
-	return errors.Join(err, s.journal.close())
+	return errors.Join(err, s.journal.close(), s.chron.close())
 }
 
 // live performs what is planned, each step at its time, until the server closes.

@@ -21,6 +21,7 @@ func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 	lost := s.silent || e.Lost || !e.Listed || strikes(WebhookLost)
 	s.courier.count(name, lost)
 	if lost {
+		s.chron.webhook(event.Id, name, e.id(), "suppressed")
 		return nil
 	}
 	l := letter{event: event, extras: e.webhooks(), key: e.id(), hang: strikes(WebhookHang)}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func (v value) consumers() ([]egress.Consumer, error) {
 func (v value) consumer() (egress.Consumer, error) {
 	var c egress.Consumer
 	err := v.fields(fields{
-		"name": func(v value) error { return v.name(&c.Name) },
+		"name": func(v value) error { return v.consumerName(&c.Name) },
 		"url":  func(v value) error { return v.url(&c.URL) },
 		"key":  func(v value) error { return v.key(&c.Key) },
 		"when": func(v value) error { return v.ends(&c.When) },
@@ -43,6 +44,21 @@ func (v value) consumer() (egress.Consumer, error) {
 		return c, v.field("url").fail("is missing")
 	}
 	return c, nil
+}
+
+// taken are the names of consumers whose step would be another's: the part of a recording
+// is the end of the name of its steps. A consumer announce would be taken for that of the
+// settings, whose standard-webhooks secret has that name.
+var taken = regexp.MustCompile(`^(announce|part-.*)$|-part-[0-9]+$`)
+
+func (v value) consumerName(into *string) error {
+	if err := v.name(into); err != nil {
+		return err
+	}
+	if taken.MatchString(*into) {
+		return v.fail("%s would be taken for another step of Reelkeeper's own: take another name than announce, part-… and …-part-<number>", *into)
+	}
+	return nil
 }
 
 // url refuses what can hold a credential, and never shows it.

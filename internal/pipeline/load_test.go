@@ -92,6 +92,7 @@ func consumer(fields string) string {
 func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 	t.Parallel()
 	const at = "pipelines.p.steps[0]."
+	const at4, notTaken = ":4: pipelines.p.consumers[0].name: ", " would be taken for another step of Reelkeeper's own: take another name than announce, part-… and …-part-<number>"
 	for name, tc := range map[string]struct{ file, want string }{
 		"nothing":               {"", ": holds nothing; want default and pipelines"},
 		"no YAML":               {"pipelines:\n  p: [", ":2: is no YAML: did not find expected node content"},
@@ -133,6 +134,9 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 		"consumer's URL":        {consumer("name: a"), ":4: pipelines.p.consumers[0].url: is missing"},
 		"consumer's scheme":     {consumer("name: a, url: 'ftp://c.example'"), ":4: pipelines.p.consumers[0].url: want a URL that begins with http:// or https://"},
 		"consumer's key":        {consumer("key: APIother"), `:4: pipelines.p.consumers[0].key: "APIother" is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIone, APItwo`},
+		"consumer announce":     {consumer("name: announce"), at4 + "announce" + notTaken},
+		"consumer of a part":    {consumer("name: part-1"), at4 + "part-1" + notTaken},
+		"part of a consumer":    {consumer("name: a-part-2"), at4 + "a-part-2" + notTaken},
 		"consumer twice":        {consumer("name: a, url: 'https://c.example'") + "      - {name: a, url: 'https://d.example'}", ":5: pipelines.p.consumers[1].name: a is there twice; the other one is in line 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -162,7 +166,7 @@ func TestAStepIsNotCalledLikeOneOfOurs(t *testing.T) {
 		_, err := pipeline.Parse("p.yaml", []byte("pipelines:\n  p:\n    steps:\n      - {name: "+name+", activity: A, task_queue: q}"), nil)
 		return err
 	}
-	for _, name := range []string{"announce", "announce-billing", "webhook-1", "verify"} {
+	for _, name := range []string{"announce", "announce-billing", "webhook-1", "verify", "verify-part-1"} {
 		require.ErrorContains(t, read(name), "p.yaml:4: pipelines.p.steps[0].name: "+name+" is a step of Reelkeeper's own")
 	}
 	for _, name := range []string{"announcement", "webhooks", "verify-text"} {

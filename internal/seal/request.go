@@ -11,9 +11,9 @@ import (
 )
 
 // SealRequest makes the workflow's input of a request: sealed whole, as it came,
-// beside its summary, its fingerprint and the storage profile that it is for; empty: it
-// names none. All else in an input is the caller's to set.
-func (k *Keys) SealRequest(requestID string, r egress.Request, storage string) (egress.Input, error) {
+// beside its summary, its fingerprint, and the storage profile and the pipeline that it
+// is for; empty: it names none. All else in an input is the caller's to set.
+func (k *Keys) SealRequest(requestID string, r egress.Request, storage, pipeline string) (egress.Input, error) {
 	plaintext, err := encode(r)
 	if err != nil {
 		return egress.Input{}, err
@@ -27,11 +27,20 @@ func (k *Keys) SealRequest(requestID string, r egress.Request, storage string) (
 	if err != nil {
 		return egress.Input{}, fmt.Errorf("seal request: %w", err)
 	}
+	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: k.fingerprintOf(plaintext, storage, pipeline), Storage: storage, Pipeline: pipeline}, nil
+}
+
+// fingerprintOf is the fingerprint of a request. The same one for another storage, or
+// with another pipeline, is another one.
+func (k *Keys) fingerprintOf(plaintext []byte, storage, pipeline string) string {
 	fingerprint := k.Fingerprint(plaintext)
-	if storage != "" { // the same request for another storage is another one
+	if storage != "" {
 		fingerprint = k.Fingerprint([]byte(fingerprint + storage))
 	}
-	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: fingerprint, Storage: storage}, nil
+	if pipeline != "" { // no name of a profile has a space
+		fingerprint = k.Fingerprint([]byte(fingerprint + " " + pipeline))
+	}
+	return fingerprint
 }
 
 // OpenRequest is the request of an input, the caller's to change: a sealed one is

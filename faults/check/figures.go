@@ -1,0 +1,193 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Figures is what happened in a run, good and bad.
+type Figures struct {
+	Lives    int             `json:"lives"`
+	Kinds    map[string]int  `json:"kinds"`    // lives by kind of request
+	Outcomes map[Outcome]int `json:"outcomes"` // lives by what their agent was told
+	Retries  int             `json:"retries"`  // calls of agents beyond the first of each life
+	Forged   int             `json:"forged"`   // ends that we were told of by somebody who is not LiveKit
+
+	Starts   int            `json:"starts"`     // start calls that reached LiveKit
+	Egresses int            `json:"egresses"`   // that LiveKit accepted
+	Recorded int            `json:"recorded"`   // of those, the ones with media
+	Running  int            `json:"running"`    // of those, the ones that have not ended
+	Unknown  int            `json:"unknowable"` // of those, the ones that nobody but their agent can know of
+	Faults   map[string]int `json:"faults"`     // egresses by what befell them as a whole
+	Webhooks map[string]int `json:"webhooks"`   // of egresses, by what became of them
+
+	Requests int            `json:"requests"`           // to the consumer
+	Answers  map[int]int    `json:"answers"`            // by the consumer's answer; 0: the connection was cut
+	Handled  int            `json:"handled"`            // egresses whose end the consumer handled
+	Verdicts map[string]int `json:"verdicts"`           // by the last that it was told
+	EndedBy  map[string]int `json:"ended_by,omitempty"` // where the consumer's headers say who told us
+	Amended  int            `json:"corrections"`        // verdicts that were told anew, with news
+
+	Kills map[string]int `json:"kills"` // by part
+	Exits map[string]int `json:"exits"` // parts that ended by themselves
+
+	Lag Lag `json:"lag"`
+
+	lags []time.Duration
+}
+
+// Lag is how long after its end an egress was told: the slowest of half of them, of
+// 99 %, and of all, in seconds.
+type Lag struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
+	f := Figures{
+		Lives: len(lives), Egresses: len(egresses), Requests: len(l.Consumer),
+		Kinds: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{}, Webhooks: map[string]int{},
+		Answers: map[int]int{}, Verdicts: map[string]int{}, EndedBy: map[string]int{}, Kills: map[string]int{}, Exits: map[string]int{},
+	}
+	for _, a := range l.Agents {
+		f.agent(a)
+	}
+	for _, line := range l.LiveKit {
+		switch {
+		case line.Start != "":
+			f.Starts++
+		case line.Webhook != nil:
+			f.Webhooks[line.Webhook.Outcome]++
+		}
+	}
+	for _, e := range egresses {
+		if e.Recorded {
+			f.Recorded++
+		}
+		for _, fault := range e.Faults {
+			f.Faults[fault]++
+		}
+	}
+	for _, r := range l.Consumer {
+		f.Answers[r.Answer]++
+		if by := endedBy(r.Header); by != "" && r.Answer/100 == 2 {
+			f.EndedBy[by]++
+		}
+	}
+	for _, k := range l.Kills {
+		switch {
+		case k.Back:
+		case k.Exit == "":
+			f.Kills[k.Part]++
+		default:
+			f.Exits[k.Part]++
+		}
+	}
+	return f
+}
+
+func (f *Figures) agent(a Agent) {
+	switch a.Did {
+	case Began:
+		if a.Tries == 0 {
+			f.Kinds[a.Kind]++
+		}
+	case Answered:
+		f.Outcomes[a.Outcome]++
+		f.Retries += max(a.Tries-1, 0)
+	case Forged:
+		f.Forged++
+	case Stopped, Done:
+	}
+}
+
+// endedBy is who told us of an end, where an announcement says so in a header.
+func endedBy(h http.Header) string {
+	for name, values := range h {
+		if strings.HasSuffix(name, "-Ended-By") {
+			return values[0]
+		}
+	}
+	return ""
+}
+
+// finish adds what is known only once all is judged.
+func (f *Figures) finish(told map[string][]announcement) {
+	for _, list := range told {
+		f.Verdicts[list[len(list)-1].status]++
+		f.Amended += len(list) - 1
+	}
+	slices.Sort(f.lags)
+	f.Lag = Lag{rank(f.lags, 0.5).Seconds(), rank(f.lags, 0.99).Seconds(), rank(f.lags, 1).Seconds()}
+}
+
+// rank is the value that this share of a sorted list does not exceed.
+func rank(sorted []time.Duration, share float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	n := int(share*float64(len(sorted))+0.999999) - 1
+	return sorted[min(max(n, 0), len(sorted)-1)]
+}
+
+// Count is how many findings there are of a kind.
+func Count(findings []Finding, k Kind) (n int) {
+	for _, f := range findings {
+		if f.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// mostFindings is how many findings are shown to a person.
+const mostFindings = 20
+
+// Print shows findings and figures to a person.
+func Print(w io.Writer, findings []Finding, f Figures) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged)
+	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Webhooks))
+	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
+	fmt.Fprintf(&b, "Kills: %s; ended by themselves: %s.\n", list(f.Kills), list(f.Exits))
+	fmt.Fprintf(&b, "Told after the end: p50 %.1f s, p99 %.1f s, at most %.1f s.\n", f.Lag.P50, f.Lag.P99, f.Lag.Max)
+	var counts []string
+	for _, k := range Kinds() {
+		counts = append(counts, fmt.Sprintf("%d %s", Count(findings, k), k))
+	}
+	fmt.Fprintln(&b, strings.Join(counts, ", ")+".")
+	for n, x := range findings {
+		if n == mostFindings {
+			fmt.Fprintf(&b, "  … and %d more\n", len(findings)-n)
+			break
+		}
+		fmt.Fprintf(&b, "  %s: life %d, %s: %s\n", x.Kind, x.Life, x.EgressID, x.Words)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func by(counts map[string]int) string {
+	if len(counts) == 0 {
+		return ""
+	}
+	return "; told by: " + list(counts)
+}
+
+// list is counts in words.
+func list[K ~string | ~int](counts map[K]int) string {
+	if len(counts) == 0 {
+		return "none"
+	}
+	var words []string
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		words = append(words, fmt.Sprintf("%d %v", counts[k], k))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,236 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Rules are what a run is judged by.
+type Rules struct {
+	// Path is where the consumer is told of every end. Other paths are consumers that
+	// single requests named.
+	Path string
+	// Bound is how long after its end, or after its worker died, an egress may stay
+	// untold. What is told later is late.
+	Bound time.Duration
+}
+
+// skew is how much the clocks of one machine may seem to differ: LiveKit's log is
+// written after the event that it tells of.
+const skew = 100 * time.Millisecond
+
+// Kind is one way to break the promise.
+type Kind string
+
+// All ways to break the promise.
+const (
+	KindLost       Kind = "lost"       // accepted or recorded, over, and the consumer was never told
+	KindTwin       Kind = "twin"       // recorded beside another egress of the same request
+	KindRepeated   Kind = "repeated"   // handled again under another event ID, with nothing new in it
+	KindWrong      Kind = "wrong"      // the last that was told is not how it ended
+	KindEarly      Kind = "early"      // told before it ended
+	KindLate       Kind = "late"       // told after the bound
+	KindInvented   Kind = "invented"   // the agent or the consumer was told of an egress that LiveKit never had
+	KindUnverified Kind = "unverified" // told without LiveKit's signature
+	KindSecret     Kind = "secret"     // a credential of a request where none may rest
+)
+
+// Kinds are all ways to break the promise, in the order in which they are shown.
+func Kinds() []Kind {
+	return []Kind{KindLost, KindTwin, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnverified, KindSecret}
+}
+
+// Finding is one broken promise.
+type Finding struct {
+	Kind     Kind   `json:"kind"`
+	Life     int    `json:"life,omitempty"`
+	EgressID string `json:"egress_id,omitempty"`
+	Words    string `json:"words"`
+}
+
+// Judge holds the logs against the rules. It returns every broken promise, and the
+// figures of what happened. It does not look for secrets: see Search.
+func Judge(l Logs, r Rules) ([]Finding, Figures) {
+	lives, egresses := stories(l)
+	j := &judge{rules: r, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses)}
+	told, unverified := announcements(l.Consumer)
+	for range unverified {
+		j.found(KindUnverified, 0, "", "a request to the consumer without LiveKit's signature")
+	}
+	stopped := map[string]time.Time{}
+	number, made := map[string]int{}, ownWords(l.LiveKit)
+	for _, f := range lives {
+		for _, e := range f.egresses {
+			stopped[e.ID], number[e.ID] = f.stoppedAt, f.n
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(told)) {
+		groups, same := byEgress(told[path])
+		if !same {
+			j.found(KindRepeated, 0, "", "one event ID was told with two verdicts at %s", path)
+		}
+		for _, id := range slices.Sorted(maps.Keys(groups)) {
+			list := groups[id]
+			if e := egresses[id]; e != nil {
+				list = e.ours(path, list, made)
+			}
+			if len(list) > 0 {
+				j.told(number[id], id, list)
+			}
+		}
+		if path == r.Path {
+			j.main, j.figures.Handled = groups, len(groups)
+		}
+	}
+	for _, f := range lives {
+		j.life(f)
+	}
+	for _, id := range slices.Sorted(maps.Keys(egresses)) {
+		j.egress(number[id], egresses[id], stopped[id])
+	}
+	j.figures.finish(j.main)
+	return j.findings, j.figures
+}
+
+type judge struct {
+	rules    Rules
+	lives    []*life
+	egresses map[string]*recorded
+	main     map[string][]announcement
+	findings []Finding
+	figures  Figures
+}
+
+func (j *judge) found(k Kind, life int, egressID, format string, args ...any) {
+	j.findings = append(j.findings, Finding{k, life, egressID, fmt.Sprintf(format, args...)})
+}
+
+// life judges what an agent was told, and that it has one recording.
+func (j *judge) life(f *life) {
+	if f.outcome == Accepted && j.egresses[f.egressID] == nil {
+		j.found(KindInvented, f.n, f.egressID, "the agent was told of it, and LiveKit never had it")
+	}
+	var media []*recorded
+	for _, e := range f.egresses {
+		if e.Recorded {
+			media = append(media, e)
+		}
+	}
+	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
+	for n := 1; n < len(media); n++ {
+		if !succeeds(media[n-1], media[n]) {
+			j.found(KindTwin, f.n, media[n].ID, "records beside %s", media[n-1].ID)
+		}
+	}
+}
+
+// succeeds says that an egress is the next part of a recording, not a twin: the one
+// before it had failed, was dead or forgotten when this one began.
+func succeeds(first, next *recorded) bool {
+	if !first.goneAt.IsZero() {
+		return first.goneAt.Before(next.Accepted)
+	}
+	return slices.ContainsFunc(first.ends, func(e end) bool {
+		return e.at.Before(next.Accepted) && (e.status == "EGRESS_FAILED" || e.status == "EGRESS_ABORTED")
+	})
+}
+
+// egress judges that somebody was told of it in time. An egress that neither recorded
+// nor was promised to its agent is nobody's.
+func (j *judge) egress(life int, e *recorded, stopped time.Time) {
+	due := e.due(stopped)
+	if !e.Recorded && !e.answered {
+		return
+	}
+	if due.IsZero() {
+		j.figures.Running++
+		return
+	}
+	told := j.main[e.ID]
+	if len(told) == 0 && e.unknowable() {
+		j.figures.Unknown++
+		return
+	}
+	if len(told) == 0 {
+		j.found(KindLost, life, e.ID, "%s since %s, and the consumer was never told", e.how(), due.UTC().Format(time.RFC3339))
+		return
+	}
+	lag := max(told[0].at.Sub(due), 0)
+	j.figures.lags = append(j.figures.lags, lag)
+	if lag > j.rules.Bound {
+		j.found(KindLate, life, e.ID, "told %s after it was over; the bound is %s", lag.Round(time.Millisecond), j.rules.Bound)
+	}
+}
+
+// how is what became of an egress, in a word.
+func (r *recorded) how() string {
+	switch {
+	case r.Forgotten:
+		return "forgotten"
+	case r.Dead:
+		return "dead"
+	default:
+		return r.Status
+	}
+}
+
+// told judges what one consumer was told of one egress.
+func (j *judge) told(life int, id string, list []announcement) {
+	e := j.egresses[id]
+	if e == nil {
+		j.found(KindInvented, life, id, "the consumer was told of it, and LiveKit never had it")
+		return
+	}
+	for n, a := range list {
+		if n > 0 && !e.corrects(list[:n], a) {
+			j.found(KindRepeated, life, id, "told as %s under %s, and again as %s under %s", list[n-1].status, list[n-1].eventID, a.status, a.eventID)
+		}
+		if !e.couldBe(a) {
+			j.found(KindEarly, life, id, "told as %s before that", a.status)
+		}
+	}
+	if last := list[len(list)-1].status; !e.agrees(last) {
+		j.found(KindWrong, life, id, "told as %s, and it is %s", last, e.how())
+	}
+}
+
+// corrects says that an announcement under a new event ID has news: the one before
+// said that it is lost, or it has ended once more.
+func (r *recorded) corrects(before []announcement, next announcement) bool {
+	if next.status == Lost {
+		return false
+	}
+	ends := 1
+	for _, a := range before {
+		if a.status != Lost {
+			ends++
+		}
+	}
+	return ends == 1 || ends <= len(r.ends)
+}
+
+// couldBe says that what was announced had happened by then.
+func (r *recorded) couldBe(a announcement) bool {
+	if a.status == Lost {
+		return true // whether it was right is judged by what it came to
+	}
+	return slices.ContainsFunc(r.ends, func(e end) bool { return e.status == a.status && !e.at.After(a.at.Add(skew)) })
+}
+
+// agrees says that a verdict is how it ended. It is lost where its worker died, where
+// LiveKit forgot it, and where it never ended.
+func (r *recorded) agrees(status string) bool {
+	if status == Lost {
+		return r.Dead || r.Forgotten || len(r.ends) == 0
+	}
+	return len(r.ends) > 0 && r.ends[len(r.ends)-1].status == status
+}
+
+// Settled says that nothing is open any more: everything that LiveKit began is over, and
+// the consumer knows of it, rightly.
+func Settled(l Logs, r Rules) bool {
+	findings, figures := Judge(l, r)
+	return figures.Running == 0 && Count(findings, KindLost) == 0 && Count(findings, KindWrong) == 0
+}

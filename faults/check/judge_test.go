@@ -1,0 +1,304 @@
+package check
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+
+// at is some seconds after noon.
+func at(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
+
+var rules = Rules{Path: "/announced", Bound: time.Minute}
+
+// logs are written down for one life, in the words of its three witnesses.
+type logs struct{ Logs }
+
+// accepted is a life whose agent was told of EG_1.
+func accepted() *logs {
+	l := &logs{}
+	return l.agent(Agent{At: at(0), Did: Began, Subject: "room", Kind: "room_composite"}).
+		agent(Agent{At: at(1), Did: Answered, Outcome: Accepted, EgressID: "EG_1", Tries: 1})
+}
+
+func unanswered(o Outcome) *logs {
+	l := &logs{}
+	return l.agent(Agent{At: at(0), Did: Began, Subject: "room", Kind: "room_composite"}).agent(Agent{At: at(1), Did: Answered, Outcome: o, Tries: 3})
+}
+
+func (l *logs) agent(a Agent) *logs {
+	a.Life = 1
+	l.Agents = append(l.Agents, a)
+	return l
+}
+
+// records adds an egress of the room that records from its start on.
+func (l *logs) records(id string, since float64) *logs {
+	return l.state(since, Egress{ID: id, Room: "room", Status: "EGRESS_ACTIVE", Accepted: at(since), Recorded: true})
+}
+
+// page adds an egress that records a page.
+func (l *logs) page(id, url string) *logs {
+	return l.state(1, Egress{ID: id, URL: url, Status: "EGRESS_ACTIVE", Accepted: at(1), Recorded: true})
+}
+
+func (l *logs) state(seconds float64, e Egress) *logs {
+	l.LiveKit = append(l.LiveKit, LiveKit{At: at(seconds), Egress: &e})
+	return l
+}
+
+// then changes the egress that changed last.
+func (l *logs) then(seconds float64, change func(e *Egress)) *logs {
+	e := *l.LiveKit[len(l.LiveKit)-1].Egress
+	change(&e)
+	return l.state(seconds, e)
+}
+
+func (l *logs) ends(seconds float64, status string) *logs {
+	return l.then(seconds, func(e *Egress) { e.Status, e.Ended = status, at(seconds) })
+}
+
+func (l *logs) dies(seconds float64) *logs {
+	return l.then(seconds, func(e *Egress) { e.Dead = true })
+}
+
+func (l *logs) forgets(seconds float64) *logs {
+	return l.then(seconds, func(e *Egress) { e.Forgotten = true })
+}
+
+func (l *logs) told(seconds float64, eventID, egressID, status, failure string) *logs {
+	l.Consumer = append(l.Consumer, Request{
+		At: at(seconds), Path: "/announced", Verified: true, Answer: http.StatusOK, Header: http.Header{},
+		Body: fmt.Sprintf(`{"event":"egress_ended","id":%q,"egressInfo":{"egressId":%q,"status":%q,"error":%q}}`, eventID, egressID, status, failure),
+	})
+	return l
+}
+
+// but changes the last request to the consumer.
+func (l *logs) but(change func(r *Request)) *logs {
+	change(&l.Consumer[len(l.Consumer)-1])
+	return l
+}
+
+const (
+	complete = "EGRESS_COMPLETE"
+	failed   = "EGRESS_FAILED"
+)
+
+func TestThePromise(t *testing.T) {
+	t.Parallel()
+	kept := map[Kind]int{}
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"it is recorded once, and told of once":           {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), kept},
+		"told again under the same event ID":              {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(7, "EV_1", "EG_1", complete, ""), kept},
+		"it runs still":                                   {accepted().records("EG_1", 1), kept},
+		"its agent was refused, and nothing was recorded": {unanswered(Refused), kept},
+		"its agent got no answer, and it is told of":      {unanswered(Unknown).records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), kept},
+		"aborted before it recorded, unknown to anybody":  {unanswered(Unknown).state(1, Egress{ID: "EG_1", Room: "room"}).ends(5, "EGRESS_ABORTED"), kept},
+
+		"never told of": {accepted().records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1}},
+		"never told of, though its agent had no answer":  {unanswered(Unknown).records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1}},
+		"never told of, though its agent was refused":    {unanswered(Refused).records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1}},
+		"aborted, accepted and never told of":            {accepted().state(1, Egress{ID: "EG_1", Room: "room"}).ends(5, "EGRESS_ABORTED"), map[Kind]int{KindLost: 1}},
+		"the consumer's answer was 500":                  {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Answer = 500 }), map[Kind]int{KindLost: 1}},
+		"told without a signature":                       {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Verified = false }), map[Kind]int{KindLost: 1, KindUnverified: 1}},
+		"told only at the request's own webhook":         {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Path = "/own" }), map[Kind]int{KindLost: 1}},
+		"told of another event alone":                    {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Body = `{"event":"egress_updated"}` }), map[Kind]int{KindLost: 1}},
+		"told of in the last moment":                     {accepted().records("EG_1", 1).ends(5, complete).told(65, "EV_1", "EG_1", complete, ""), kept},
+		"told of too late":                               {accepted().records("EG_1", 1).ends(5, complete).told(65.1, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLate: 1}},
+		"told of before its end":                         {accepted().records("EG_1", 1).ends(5, complete).told(4.8, "EV_1", "EG_1", complete, ""), map[Kind]int{KindEarly: 1}},
+		"told of within the skew of the clocks":          {accepted().records("EG_1", 1).ends(5, complete).told(4.95, "EV_1", "EG_1", complete, ""), kept},
+		"told of, and it runs still":                     {accepted().records("EG_1", 1).told(4, "EV_1", "EG_1", complete, ""), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+		"told of as it did not end":                      {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", failed, ""), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+		"told of twice":                                  {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(7, "EV_2", "EG_1", complete, ""), map[Kind]int{KindRepeated: 1}},
+		"told of three times":                            {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(7, "EV_2", "EG_1", complete, "").told(8, "EV_3", "EG_1", complete, ""), map[Kind]int{KindRepeated: 2}},
+		"one event ID with two verdicts":                 {accepted().records("EG_1", 1).ends(5, failed).told(6, "EV_1", "EG_1", failed, "").told(7, "EV_1", "EG_1", complete, ""), map[Kind]int{KindRepeated: 1}},
+		"the agent was told of what never was":           {accepted(), map[Kind]int{KindInvented: 1}},
+		"the consumer was told of what never was":        {unanswered(Refused).told(6, "EV_1", "EG_9", complete, ""), map[Kind]int{KindInvented: 1}},
+		"twice at the request's own webhook":             {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own).told(7, "EV_2", "EG_1", complete, "").but(own), map[Kind]int{KindRepeated: 1}},
+		"told of in the main and at the request's own":   {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), kept},
+		"an own webhook that is told of a worse verdict": {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", Lost, "lost: x").but(own), map[Kind]int{KindWrong: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+		})
+	}
+}
+
+// A start that went past Temporal leaves the request's own webhook to LiveKit, which may
+// repeat itself, and be wrong in the end.
+func TestWhatLiveKitItselfTellsIsNotOurs(t *testing.T) {
+	t.Parallel()
+	given := func(paths ...string) *logs {
+		l := accepted().records("EG_1", 1).then(1, func(e *Egress) { e.Hooks = paths }).ends(5, failed).ends(9, complete).told(10, "EV_1", "EG_1", complete, "")
+		for _, id := range []string{"EV_1", "EV_2", "EV_3"} {
+			l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: id}})
+		}
+		return l.told(6, "EV_2", "EG_1", failed, "").but(own).told(6, "EV_3", "EG_1", failed, "").but(own)
+	}
+	require.Equal(t, map[Kind]int{}, counted(given("/own")))
+	require.Equal(t, map[Kind]int{KindWrong: 1}, counted(given()), "LiveKit was given no such webhook")
+	require.Equal(t, map[Kind]int{KindWrong: 1}, counted(given("/other")))
+	require.Equal(t, map[Kind]int{}, counted(given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own)), "it told of the first end, and we of the last")
+	twice := given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own).told(11, "EV_of_ours_2", "EG_1", complete, "").but(own)
+	require.Equal(t, map[Kind]int{KindRepeated: 1}, counted(twice), "but what we tell there is ours")
+}
+
+func own(r *Request) { r.Path = "/own" }
+
+func counted(l *logs) map[Kind]int {
+	findings, _ := Judge(l.Logs, rules)
+	counts := map[Kind]int{}
+	for _, f := range findings {
+		counts[f.Kind]++
+	}
+	return counts
+}
+
+func TestWhatIsLost(t *testing.T) {
+	t.Parallel()
+	lost := func(l *logs, seconds float64) *logs {
+		return l.told(seconds, "EV_L", "EG_1", failed, "lost: nobody answers")
+	}
+	kept := map[Kind]int{}
+	page := func() *logs {
+		l := &logs{}
+		l.agent(Agent{At: at(0), Did: Began, Subject: "https://page"}).agent(Agent{At: at(1), Did: Answered, Outcome: Accepted, EgressID: "EG_1"})
+		return l.page("EG_1", "https://page").dies(3)
+	}
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"its worker died":                            {lost(accepted().records("EG_1", 1).dies(3), 20), kept},
+		"its worker died, and nobody was told":       {accepted().records("EG_1", 1).dies(3), map[Kind]int{KindLost: 1}},
+		"its worker died, and that was told late":    {lost(accepted().records("EG_1", 1).dies(3), 63.1), map[Kind]int{KindLate: 1}},
+		"its worker died, and it is told as whole":   {accepted().records("EG_1", 1).dies(3).told(20, "EV_1", "EG_1", complete, ""), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+		"LiveKit forgot it":                          {lost(accepted().records("EG_1", 1).forgets(3).ends(5, complete), 20), kept},
+		"LiveKit forgot it, and nobody was told":     {accepted().records("EG_1", 1).forgets(3).ends(5, complete), map[Kind]int{KindLost: 1}},
+		"it was well":                                {lost(accepted().records("EG_1", 1).ends(5, complete), 20), map[Kind]int{KindWrong: 1}},
+		"it never ended":                             {lost(accepted().records("EG_1", 1), 20), kept},
+		"it was well, and that was corrected":        {lost(accepted().records("EG_1", 1).ends(5, complete), 6).told(20, "EV_1", "EG_1", complete, ""), kept},
+		"it was whole, and is told as lost after":    {lost(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), 7), map[Kind]int{KindRepeated: 1, KindWrong: 1}},
+		"told as lost twice":                         {accepted().records("EG_1", 1).dies(3).told(20, "EV_1", "EG_1", failed, "lost: x").told(21, "EV_2", "EG_1", failed, "lost: y"), map[Kind]int{KindRepeated: 1}},
+		"a page whose worker died, unasked":          {page(), kept},
+		"a page whose worker died, stopped":          {page().agent(Agent{At: at(9), Did: Stopped}), map[Kind]int{KindLost: 1}},
+		"a page whose worker died, told in time":     {lost(page().agent(Agent{At: at(9), Did: Stopped}), 69), kept},
+		"a page stopped before its worker died":      {lost(page().agent(Agent{At: at(2), Did: Stopped}), 63.1), map[Kind]int{KindLate: 1}},
+		"it ran twice, and its last end was told":    {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(10, "EV_1", "EG_1", complete, ""), kept},
+		"it ran twice, and each end was told":        {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, ""), kept},
+		"it ran twice, and the last is not told":     {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, ""), map[Kind]int{KindWrong: 1}},
+		"it ran twice, and was told of three times":  {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "").told(11, "EV_3", "EG_1", complete, ""), map[Kind]int{KindRepeated: 1}},
+		"it ran twice, and is told late of its last": {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(70, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLate: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+		})
+	}
+}
+
+// What was started past Temporal, and is forgotten before anybody took a webhook of it,
+// nobody but its agent can know of.
+func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
+	t.Parallel()
+	forgotten := func(down time.Duration, back ...Kill) *logs {
+		l := accepted().records("EG_1", 1).forgets(3)
+		l.Kills = append([]Kill{{At: at(-20), Part: "temporal", Down: down}}, back...)
+		return l
+	}
+	sent := func(l *logs, outcome string) *logs {
+		l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: "EV_0", EgressID: "EG_1", Outcome: outcome}})
+		return l
+	}
+	back := func(seconds float64) Kill { return Kill{At: at(seconds), Part: "temporal", Back: true} }
+	for name, tc := range map[string]struct {
+		logs       *logs
+		unknowable int
+	}{
+		"Temporal is away":              {forgotten(time.Minute), 1},
+		"Temporal is back in a moment":  {forgotten(time.Minute, back(30)), 1},
+		"Temporal has just come back":   {forgotten(time.Second, back(-13)), 1},
+		"Temporal was back long before": {forgotten(time.Second, back(-15)), 0},
+		"a webhook was taken":           {sent(forgotten(time.Minute), "sent"), 0},
+		"a webhook was dropped":         {sent(forgotten(time.Minute), "dropped"), 1},
+		"its end is known, and was not told": {func() *logs {
+			l := forgotten(time.Minute)
+			l.LiveKit[1].Egress.Forgotten = false
+			return l.ends(5, complete)
+		}(), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings, f := Judge(tc.logs.Logs, rules)
+			require.Equal(t, tc.unknowable, f.Unknown)
+			require.Equal(t, 1-tc.unknowable, Count(findings, KindLost))
+		})
+	}
+	other := forgotten(time.Minute)
+	other.Kills[0].Part = "door"
+	require.Equal(t, map[Kind]int{KindLost: 1}, counted(other))
+	told := forgotten(time.Minute).told(20, "EV_L", "EG_1", failed, "lost: x")
+	_, f := Judge(told.Logs, rules)
+	require.Zero(t, f.Unknown, "somebody did know")
+}
+
+func TestTwins(t *testing.T) {
+	t.Parallel()
+	told := func(l *logs, ids ...string) *logs {
+		for n, id := range ids {
+			l.told(30, fmt.Sprintf("EV_%d", n), id, l.last(id), "")
+		}
+		return l
+	}
+	for name, tc := range map[string]struct {
+		logs *logs
+		want int
+	}{
+		"one":                             {told(accepted().records("EG_1", 1).ends(9, complete), "EG_1"), 0},
+		"two beside each other":           {told(accepted().records("EG_1", 1).ends(9, complete).records("EG_2", 2).ends(9, complete), "EG_1", "EG_2"), 1},
+		"three beside each other":         {told(accepted().records("EG_1", 1).ends(9, complete).records("EG_2", 2).ends(9, complete).records("EG_3", 3).ends(9, complete), "EG_1", "EG_2", "EG_3"), 2},
+		"a second one that never records": {told(accepted().records("EG_1", 1).ends(9, complete).state(2, Egress{ID: "EG_2", Room: "room"}).ends(9, "EGRESS_ABORTED"), "EG_1"), 0},
+		"of another life":                 {told(accepted().records("EG_1", 1).ends(9, complete).state(2, Egress{ID: "EG_2", Room: "other", Recorded: true}).ends(9, complete), "EG_1", "EG_2"), 0},
+		"one after one that is whole":     {told(accepted().records("EG_1", 1).ends(5, complete).records("EG_2", 6).ends(9, complete), "EG_1", "EG_2"), 1},
+		"one after one that failed":       {told(accepted().records("EG_1", 1).ends(5, failed).records("EG_2", 6).ends(9, complete), "EG_1", "EG_2"), 0},
+		"one before the other failed":     {told(accepted().records("EG_1", 1).ends(5, failed).records("EG_2", 4).ends(9, complete), "EG_1", "EG_2"), 1},
+		"one after one whose worker died": {told(accepted().records("EG_1", 1).dies(3).records("EG_2", 6).ends(9, complete), "EG_2").told(20, "EV_L", "EG_1", failed, "lost: x"), 0},
+		"one before its worker died":      {told(accepted().records("EG_1", 1).dies(7).records("EG_2", 6).ends(9, complete), "EG_2").told(20, "EV_L", "EG_1", failed, "lost: x"), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings, _ := Judge(tc.logs.Logs, rules)
+			require.Equal(t, tc.want, Count(findings, KindTwin))
+			require.Len(t, findings, tc.want, "and nothing else")
+		})
+	}
+}
+
+// last is how an egress ended.
+func (l *logs) last(id string) (status string) {
+	for _, line := range l.LiveKit {
+		if line.Egress.ID == id {
+			status = line.Egress.Status
+		}
+	}
+	return status
+}
+
+func TestARunIsSettledOnceAllIsOverAndTold(t *testing.T) {
+	t.Parallel()
+	require.True(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").Logs, rules))
+	require.True(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(99, "EV_1", "EG_1", complete, "").Logs, rules), "waiting makes nothing earlier")
+	require.False(t, Settled(accepted().records("EG_1", 1).Logs, rules), "it runs still")
+	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).Logs, rules), "nobody was told")
+	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", failed, "lost: x").Logs, rules), "it may yet be corrected")
+}

@@ -1,0 +1,159 @@
+// Package check says whether the promise was kept, from what others wrote down: the
+// agents, LiveKit and the consumer. It must know nothing of ours, neither types nor
+// state nor the way in which we mark requests: what it cannot learn from outside, a
+// user could not either.
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Names of the logs in the folder of a run.
+const (
+	AgentLog    = "agents.jsonl"
+	LiveKitLog  = "livekit.jsonl"
+	ConsumerLog = "consumer.jsonl"
+	KillLog     = "kills.jsonl"
+)
+
+// Deed is what an agent did.
+type Deed string
+
+// What agents do.
+const (
+	Began    Deed = "began"    // is about to ask for a recording
+	Answered Deed = "answered" // has the last answer that it waits for
+	Stopped  Deed = "stopped"  // asked for the end and has an answer, whichever
+	Forged   Deed = "forged"   // somebody else told us of an end that is not true
+	Done     Deed = "done"     // wants nothing more
+)
+
+// Outcome is what an agent was told in the end.
+type Outcome string
+
+// What agents are told.
+const (
+	Accepted Outcome = "accepted" // it records, as that egress
+	Refused  Outcome = "refused"  // it does not, and asking again changes nothing
+	Unknown  Outcome = "unknown"  // no answer in all the time that the agent had
+)
+
+// Agent is one line of the agents' log.
+type Agent struct {
+	At       time.Time `json:"at"`
+	Life     int       `json:"life"`
+	Did      Deed      `json:"did"`
+	Subject  string    `json:"subject,omitempty"` // the room, or the page of a web egress: no other life has it
+	Kind     string    `json:"kind,omitempty"`
+	Outcome  Outcome   `json:"outcome,omitempty"`
+	EgressID string    `json:"egress_id,omitempty"`
+	Tries    int       `json:"tries,omitempty"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// Egress is the truth about one egress at a moment.
+type Egress struct {
+	ID        string    `json:"id"`
+	Room      string    `json:"room"`
+	URL       string    `json:"url"`
+	Hooks     []string  `json:"hooks"` // paths to which LiveKit itself sends its webhooks
+	Status    string    `json:"status"`
+	Faults    []string  `json:"faults"`
+	Accepted  time.Time `json:"accepted"`
+	Ended     time.Time `json:"ended"`
+	Recorded  bool      `json:"recorded"`
+	Dead      bool      `json:"dead"`
+	Forgotten bool      `json:"forgotten"`
+}
+
+// Webhook is what became of one event of LiveKit's.
+type Webhook struct {
+	ID       string `json:"id"`
+	Event    string `json:"event"`
+	EgressID string `json:"egress_id"`
+	Outcome  string `json:"outcome"`
+}
+
+// LiveKit is one line of LiveKit's log.
+type LiveKit struct {
+	At      time.Time `json:"at"`
+	Up      bool      `json:"up"`
+	Start   string    `json:"start"`
+	Egress  *Egress   `json:"egress"`
+	Webhook *Webhook  `json:"webhook"`
+}
+
+// Request is one line of the consumer's log: a request as it came.
+type Request struct {
+	At       time.Time   `json:"at"`
+	Path     string      `json:"path"`
+	Header   http.Header `json:"header"`
+	Body     string      `json:"body"`
+	Verified bool        `json:"verified"` // by LiveKit's own verifier, when it came
+	Answer   int         `json:"answer"`   // 200: it was handled, even where the answer got lost
+}
+
+// Kill is one line of the log of kills.
+type Kill struct {
+	At   time.Time     `json:"at"`
+	Part string        `json:"part"`
+	Down time.Duration `json:"down"`
+	// Exit says why it ended by itself, where nobody killed it.
+	Exit string `json:"exit,omitempty"`
+	// Back says that it runs again, and nothing else.
+	Back bool `json:"back,omitempty"`
+}
+
+// Logs is all that was written down.
+type Logs struct {
+	Agents   []Agent
+	LiveKit  []LiveKit
+	Consumer []Request
+	Kills    []Kill
+}
+
+// Read reads the logs of a run. One that is missing is empty, and a torn last line,
+// of a process that was killed, does not count.
+func Read(dir string) (l Logs, err error) {
+	for _, f := range []struct {
+		name string
+		take func(line []byte) error
+	}{
+		{AgentLog, taking(&l.Agents)}, {LiveKitLog, taking(&l.LiveKit)}, {ConsumerLog, taking(&l.Consumer)}, {KillLog, taking(&l.Kills)},
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, f.name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Logs{}, err
+		}
+		whole := data[:bytes.LastIndexByte(data, '\n')+1]
+		n := 0
+		for line := range bytes.Lines(whole) {
+			if n++; len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			if err := f.take(line); err != nil {
+				return Logs{}, fmt.Errorf("%s: line %d: %w", f.name, n, err)
+			}
+		}
+	}
+	return l, nil
+}
+
+func taking[T any](list *[]T) func([]byte) error {
+	return func(line []byte) error {
+		var v T
+		if err := json.Unmarshal(line, &v); err != nil {
+			return err
+		}
+		*list = append(*list, v)
+		return nil
+	}
+}

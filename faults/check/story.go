@@ -1,0 +1,258 @@
+package check
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ended is the event that counts.
+const ended = "egress_ended"
+
+// Lost is the verdict on an egress of which nobody can tell how it ended. The
+// consumer is told of it as of a failure.
+const Lost = "LOST"
+
+// lostMark begins the error of an announcement of such an egress.
+const lostMark = "lost: "
+
+// end is one end of an egress, as LiveKit has it.
+type end struct {
+	at     time.Time
+	status string
+}
+
+// recorded is an egress with its whole life, from LiveKit's log.
+type recorded struct {
+	Egress
+	ends     []end
+	goneAt   time.Time // when its worker died, or LiveKit forgot it
+	answered bool      // it is the one that its agent was told of
+	taken    bool      // somebody took a webhook of it
+	past     bool      // its agent was answered while Temporal was away
+}
+
+// life is what an agent wanted, and what came of it.
+type life struct {
+	n          int
+	subject    string
+	outcome    Outcome
+	egressID   string
+	answeredAt time.Time
+	stoppedAt  time.Time
+	egresses   []*recorded
+}
+
+// announcement is an egress_ended as the consumer handled it.
+type announcement struct {
+	at       time.Time
+	eventID  string
+	egressID string
+	status   string
+}
+
+// stories puts the logs together: the lives in the order in which they began, and
+// every egress by its ID.
+func stories(l Logs) ([]*life, map[string]*recorded) {
+	lives, bySubject := livesOf(l.Agents)
+	egresses := map[string]*recorded{}
+	away := outages(l.Kills, "temporal")
+	for _, line := range l.LiveKit {
+		if w := line.Webhook; w != nil && w.Outcome == "sent" && egresses[w.EgressID] != nil {
+			egresses[w.EgressID].taken = true
+		}
+		if line.Egress == nil {
+			continue
+		}
+		r := egresses[line.Egress.ID]
+		if r == nil {
+			r = &recorded{}
+			egresses[line.Egress.ID] = r
+			if of := bySubject[subjectOf(line.Egress)]; of != nil {
+				of.egresses = append(of.egresses, r)
+				r.answered = of.egressID == line.Egress.ID
+				r.past = away(of.answeredAt)
+			}
+		}
+		r.take(line)
+	}
+	return lives, egresses
+}
+
+func livesOf(agents []Agent) ([]*life, map[string]*life) {
+	var lives []*life
+	byNumber, bySubject := map[int]*life{}, map[string]*life{}
+	for _, a := range agents {
+		f := byNumber[a.Life]
+		if f == nil {
+			f = &life{n: a.Life}
+			byNumber[a.Life] = f
+			lives = append(lives, f)
+		}
+		switch a.Did {
+		case Began:
+			f.subject = a.Subject
+			bySubject[a.Subject] = f
+		case Answered:
+			f.outcome, f.egressID, f.answeredAt = a.Outcome, a.EgressID, a.At
+		case Stopped:
+			f.stoppedAt = a.At
+		case Forged, Done:
+		}
+	}
+	return lives, bySubject
+}
+
+// subjectOf is what an egress records: a page, or else a room.
+func subjectOf(e *Egress) string {
+	if e.URL != "" {
+		return e.URL
+	}
+	return e.Room
+}
+
+// take adds one state to the life of an egress.
+func (r *recorded) take(line LiveKit) {
+	e := *line.Egress
+	if !e.Ended.IsZero() && !e.Ended.Equal(r.Ended) {
+		r.ends = append(r.ends, end{e.Ended, e.Status})
+	}
+	if (e.Dead || e.Forgotten) && r.goneAt.IsZero() {
+		r.goneAt = line.At
+	}
+	r.Egress = e
+}
+
+// outages tells of a moment whether a part was away then. Until it has come to itself
+// again it counts as away: so long a start may go past it.
+func outages(kills []Kill, part string) func(time.Time) bool {
+	const recovery = 15 * time.Second
+	var from, to []time.Time
+	for _, k := range kills {
+		switch {
+		case k.Part != part:
+		case !k.Back:
+			from, to = append(from, k.At), append(to, k.At.Add(k.Down+recovery))
+		case len(to) > 0:
+			to[len(to)-1] = k.At.Add(recovery)
+		}
+	}
+	return func(at time.Time) bool {
+		for n := range from {
+			if !at.Before(from[n]) && !at.After(to[n]) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// unknowable says that nobody but its agent can know of it: it was started past Temporal,
+// nobody took a webhook of it, and LiveKit forgot it.
+func (r *recorded) unknowable() bool { return r.Forgotten && r.past && !r.taken }
+
+// page says that it records no room, so that nothing but a stop shows that it is dead.
+func (r *recorded) page() bool { return r.URL != "" }
+
+// due is the moment from which somebody must be told, zero while there is none. Of an
+// egress that ran twice it is its last end. A dead one that records a page is due once
+// its agent asked for its end.
+func (r *recorded) due(stoppedAt time.Time) time.Time {
+	switch {
+	case r.Forgotten:
+		return r.goneAt
+	case r.Dead && r.page():
+		if stoppedAt.IsZero() || stoppedAt.After(r.goneAt) {
+			return stoppedAt
+		}
+		return r.goneAt
+	case r.Dead:
+		return r.goneAt
+	case len(r.ends) > 0:
+		return r.ends[len(r.ends)-1].at
+	}
+	return time.Time{}
+}
+
+// announcements are those that the consumer handled, by path and egress, in the order
+// in which they came. What it could not verify is counted apart.
+func announcements(log []Request) (told map[string][]announcement, unverified int) {
+	told = map[string][]announcement{}
+	for _, r := range log {
+		if !r.Verified {
+			unverified++
+			continue
+		}
+		a, ok := announcementOf(r)
+		if ok && r.Answer/100 == 2 {
+			told[r.Path] = append(told[r.Path], a)
+		}
+	}
+	return told, unverified
+}
+
+// announcementOf reads a webhook as any consumer of LiveKit's does.
+func announcementOf(r Request) (announcement, bool) {
+	var e struct {
+		Event, ID  string
+		EgressInfo struct{ EgressID, Status, Error string }
+	}
+	if err := json.Unmarshal([]byte(r.Body), &e); err != nil || e.Event != ended {
+		return announcement{}, false
+	}
+	a := announcement{r.At, e.ID, e.EgressInfo.EgressID, e.EgressInfo.Status}
+	if strings.HasPrefix(e.EgressInfo.Error, lostMark) {
+		a.status = Lost
+	}
+	return a, true
+}
+
+// ownWords are the IDs of the events that LiveKit itself made.
+func ownWords(log []LiveKit) map[string]bool {
+	ids := map[string]bool{}
+	for _, line := range log {
+		if line.Webhook != nil {
+			ids[line.Webhook.ID] = true
+		}
+	}
+	return ids
+}
+
+// ours leaves out what LiveKit itself said at a path that it was given, since nobody but
+// LiveKit answers for that. Where something of ours is left, the first of LiveKit's stays
+// before it: then the same end was told there by both.
+func (r *recorded) ours(path string, list []announcement, made map[string]bool) []announcement {
+	if !slices.Contains(r.Hooks, path) {
+		return list
+	}
+	var theirs, rest []announcement
+	for _, a := range list {
+		if made[a.eventID] {
+			theirs = append(theirs, a)
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	if len(theirs) > 0 && len(rest) > 0 {
+		rest = slices.Insert(rest, 0, theirs[0])
+	}
+	return rest
+}
+
+// byEgress groups announcements, and leaves out the repeats under the same event ID,
+// as a consumer does. same says that each of those repeats said the same.
+func byEgress(told []announcement) (groups map[string][]announcement, same bool) {
+	groups, same = map[string][]announcement{}, true
+	for _, a := range told {
+		known := groups[a.egressID]
+		i := slices.IndexFunc(known, func(b announcement) bool { return b.eventID == a.eventID })
+		switch {
+		case i < 0:
+			groups[a.egressID] = append(known, a)
+		case known[i].status != a.status:
+			same = false
+		}
+	}
+	return groups, same
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+)
+
+// running is a part that runs and can be killed as the kernel would.
+type running interface {
+	Kill()
+	Done() <-chan struct{}
+	Err() error
+}
+
+// child is a process of ours.
+type child struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// spawn starts a process with no environment but the one that is given. Its goroutine
+// keeps its thread, since Linux kills a child when the thread that started it ends.
+func spawn(path string, args, environ []string, log io.Writer) (*child, error) {
+	c := &child{cmd: exec.Command(path, args...), done: make(chan struct{})}
+	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = environ, log, log
+	c.cmd.SysProcAttr = childAttributes()
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.cmd.Start()
+		started <- err
+		if err == nil {
+			c.err = c.cmd.Wait()
+			close(c.done)
+		}
+	}()
+	return c, <-started
+}
+
+// Kill kills it and waits until it is gone.
+func (c *child) Kill() {
+	_ = c.cmd.Process.Kill() // it may be gone already
+	<-c.done
+}
+
+// Done is closed when it has ended.
+func (c *child) Done() <-chan struct{} { return c.done }
+
+// Err is how it ended, once it has.
+func (c *child) Err() error { return c.err }
+
+// openLog opens a file that gets what a part writes, behind what earlier ones wrote.
+func openLog(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+}

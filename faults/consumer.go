@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/webhook"
+
+	"github.com/reelkeeper/reelkeeper/faults/check"
+)
+
+// Paths of the consumer: of the settings, and of requests that name one.
+const (
+	announcePath = "/announced"
+	ownPath      = "/own"
+)
+
+// consumer takes announcements as those do who handled LiveKit's own webhooks before.
+// It writes down what comes, and misbehaves as the scenario has it.
+type consumer struct {
+	spec   consumerSpec
+	log    *record
+	keys   auth.KeyProvider
+	away   atomic.Bool
+	server *http.Server
+
+	mu     sync.Mutex // guards random
+	random *rand.Rand
+}
+
+func newConsumer(spec consumerSpec, log *record, seed uint64, addr string) (*consumer, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &consumer{spec: spec, log: log, keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), random: newRandom(seed, theConsumer)}
+	c.server = &http.Server{Handler: c, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = c.server.Serve(l) }() // ends with close
+	return c, nil
+}
+
+// ServeHTTP takes one request.
+func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c.away.Load() {
+		panic(http.ErrAbortHandler)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_, err = webhook.Receive(&http.Request{Header: r.Header, Body: io.NopCloser(bytes.NewReader(body))}, c.keys)
+	answer, cut := c.answer()
+	entry := check.Request{Path: r.URL.Path, Header: r.Header.Clone(), Body: string(body), Verified: err == nil, Answer: answer, At: time.Now()}
+	entry.Header.Del("Authorization") // it is verified, and of no use to anybody
+	if err := c.log.add(entry); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(answer)
+}
+
+// answer is what the consumer answers now, and whether the answer gets lost.
+func (c *consumer) answer() (status int, cut bool) {
+	c.mu.Lock()
+	slow, fails, cuts := c.random.Float64() < c.spec.Slow, c.random.Float64() < c.spec.Error, c.random.Float64() < c.spec.Cut
+	c.mu.Unlock()
+	if slow {
+		sleep(context.Background(), 2*time.Second)
+	}
+	if fails {
+		return http.StatusInternalServerError, false
+	}
+	return http.StatusOK, cuts
+}
+
+// comeAndGo lets the consumer be away now and then, until calm.
+func (c *consumer) comeAndGo(ctx context.Context, calm <-chan struct{}, seed uint64) {
+	defer c.away.Store(false)
+	random := newRandom(seed, theConsumer+" away")
+	for c.spec.Away.Every > 0 {
+		if !sleepUntil(ctx, calm, c.spec.Away.next(random)) {
+			return
+		}
+		c.away.Store(true)
+		if !sleepUntil(ctx, calm, c.spec.Away.down(random)) {
+			return
+		}
+		c.away.Store(false)
+	}
+}
+
+func (c *consumer) close() { _ = c.server.Close() }
+
+// next is how long something stays: by chance, Every as a mean.
+func (k killSpec) next(random *rand.Rand) time.Duration {
+	return time.Duration(random.ExpFloat64() * float64(k.Every))
+}
+
+// down is how long something is away.
+func (k killSpec) down(random *rand.Rand) time.Duration {
+	return time.Duration(random.Int64N(int64(k.Down) + 1))
+}
+
+// sleepUntil waits, and reports false when all is to be calm or over before.
+func sleepUntil(ctx context.Context, calm <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-calm:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}

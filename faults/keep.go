@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/faults/check"
+)
+
+// part is something that runs, is killed, and is started again.
+type part struct {
+	name  string
+	start func(ctx context.Context) (running, error)
+	kills killSpec
+}
+
+const (
+	// startTries is how often a part is tried to be started, a second apart: the port
+	// of one that was just killed may be busy for a moment.
+	startTries = 5
+	// exitWait is what passes before a part that ended by itself is started again, as a
+	// service manager would.
+	exitWait = time.Second
+)
+
+// keep runs a part until the context ends, and kills it by chance until all is to be
+// calm. What it does is written down before it is done.
+func keep(ctx context.Context, p part, first running, log *record, calm <-chan struct{}, seed uint64) error {
+	random := newRandom(seed, p.name)
+	for r := first; ; {
+		k, err := p.watch(ctx, r, calm, random)
+		if k == nil || err != nil {
+			return err
+		}
+		if err := log.add(k); err != nil {
+			return err
+		}
+		r.Kill()
+		if !sleep(ctx, k.Down) {
+			return nil
+		}
+		if r, err = p.again(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // it is to end, so nothing has to start
+			}
+			return err
+		}
+		if err := log.add(check.Kill{At: time.Now(), Part: p.name, Back: true}); err != nil {
+			r.Kill()
+			return err
+		}
+	}
+}
+
+// watch waits until a part is to be killed, or has ended by itself. It returns nothing,
+// and has killed it, when the context ends.
+func (p part) watch(ctx context.Context, r running, calm <-chan struct{}, random *rand.Rand) (*check.Kill, error) {
+	var due <-chan time.Time
+	if p.kills.Every > 0 && !closed(calm) {
+		t := time.NewTimer(p.kills.next(random))
+		defer t.Stop()
+		due = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			r.Kill()
+			return nil, nil
+		case <-r.Done():
+			exit := "exit status 0"
+			if err := r.Err(); err != nil {
+				exit = err.Error()
+			}
+			return &check.Kill{At: time.Now(), Part: p.name, Down: exitWait, Exit: exit}, nil
+		case <-due:
+			if due = nil; closed(calm) {
+				continue
+			}
+			return &check.Kill{At: time.Now(), Part: p.name, Down: p.kills.down(random)}, nil
+		}
+	}
+}
+
+// again starts a part once more.
+func (p part) again(ctx context.Context) (r running, err error) {
+	for range startTries {
+		if r, err = p.start(ctx); err == nil {
+			return r, nil
+		}
+		if !sleep(ctx, time.Second) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("start %s again: %w", p.name, err)
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// newRandom draws for one purpose, whatever is drawn for others.
+func newRandom(seed uint64, purpose string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(purpose)) // never fails
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}

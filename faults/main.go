@@ -1,0 +1,196 @@
+// Command faults lets many recordings happen while everything goes wrong at once, and
+// says whether the promise was kept. The parts that ship run as processes and are killed
+// like them; what became of each recording is judged by package check, from the logs of
+// the agents, of LiveKit and of the consumer. It is for tests: it must never be pointed
+// at a LiveKit, a Temporal or a consumer that is not its own.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/faults/check"
+)
+
+func main() { os.Exit(start()) }
+
+func start() int {
+	ctx, stop := app.Interruptible()
+	defer stop()
+	if config := os.Getenv(livekitVariable); config != "" {
+		return serveLiveKit(ctx, config, os.Stderr)
+	}
+	return command(ctx, os.Args, os.Stdout, os.Stderr)
+}
+
+// command runs one command line and returns the exit status: 0 the promise was kept, 1
+// it was not, or the run failed, 2 what the user gave us is wrong.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c := &cli.Command{
+		Name:           "faults",
+		Usage:          "let recordings happen under all faults at once, and check that the promise is kept",
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
+		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
+			return &egress.Error{Reason: egress.Invalid, Message: err.Error()}
+		},
+		HideHelpCommand: true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "scenario", Value: "faults/ci.yaml", Usage: "what happens, and how often: `FILE`"},
+			&cli.Uint64Flag{Name: "seed", Usage: "draw as an earlier run did (default: a new one, which is printed)"},
+			&cli.IntFlag{Name: "lives", Usage: "how many recordings (default: as the scenario has it)"},
+			&cli.StringFlag{Name: "state", Usage: "keep logs and state in `DIR`, which must be empty (default: a temporary one, removed when all is well)"},
+			&cli.StringFlag{Name: "resume", Usage: "go on with the interrupted run in `DIR`"},
+			&cli.StringFlag{Name: "check", Usage: "only judge the run in `DIR`, once more"},
+			&cli.StringFlag{Name: "bin", Usage: "folder with worker and starter (default: they are built)"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object instead of words"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usage(cmd.Args().First(), "is no argument of faults")
+			}
+			o := options{stdout: stdout, stderr: stderr, bin: cmd.String("bin"), asJSON: cmd.Bool("json")}
+			if dir := cmd.String("check"); dir != "" {
+				return o.again(dir)
+			}
+			return o.perform(ctx, cmd)
+		},
+	}
+	return app.Exit(stderr, c.Name, c.Run(ctx, args))
+}
+
+func usage(field, format string, args ...any) error {
+	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+type options struct {
+	stdout, stderr io.Writer
+	bin            string
+	asJSON         bool
+}
+
+// perform plays a run, new or interrupted, and judges it.
+func (o options) perform(ctx context.Context, cmd *cli.Command) error {
+	s, dir, temporary, err := o.state(cmd)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // the lock goes with the process
+	sc, _, err := readScenario(s.path(scenarioFile))
+	if err != nil {
+		return err
+	}
+	if s.Lives > 0 {
+		sc.Lives = s.Lives
+	}
+	if o.bin == "" {
+		if o.bin, err = build(ctx, s.path("bin"), o.stderr); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(o.stderr, "seed %d, %d lives, logs in %s\n", s.Seed, sc.Lives, dir)
+	r := &run{scenario: sc, state: s, out: o.stderr, calm: make(chan struct{}), stage: &stage{scenario: sc, state: s, bin: o.bin, progress: o.stderr}}
+	if err := r.play(ctx); err != nil {
+		fmt.Fprintf(o.stderr, "interrupted; to go on: --resume %s\n", dir)
+		return err
+	}
+	if err := o.judge(s, r.rules()); err != nil || !temporary {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// state opens the folder of a run.
+func (o options) state(cmd *cli.Command) (s *state, dir string, temporary bool, err error) {
+	if dir = cmd.String("resume"); dir != "" {
+		s, err = oldState(dir)
+		return s, dir, false, err
+	}
+	_, text, err := readScenario(cmd.String("scenario"))
+	if err != nil {
+		return nil, "", false, err
+	}
+	if lives := cmd.Int("lives"); cmd.IsSet("lives") && (lives < 1 || lives > 1_000_000) {
+		return nil, "", false, usage("--lives", "want 1 to 1000000, got %d", lives)
+	}
+	seed := rand.Uint64N(1_000_000)
+	if cmd.IsSet("seed") {
+		seed = cmd.Uint64("seed")
+	}
+	if dir = cmd.String("state"); dir == "" {
+		if dir, err = os.MkdirTemp("", "reelkeeper-faults-"); err != nil {
+			return nil, "", false, err
+		}
+		temporary = true
+	}
+	s, err = newState(dir, text, seed, cmd.Int("lives"))
+	return s, dir, temporary, err
+}
+
+// again judges a run that is over.
+func (o options) again(dir string) error {
+	s, err := oldState(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // the lock goes with the process
+	sc, _, err := readScenario(s.path(scenarioFile))
+	if err != nil {
+		return err
+	}
+	return o.judge(s, check.Rules{Path: announcePath, Bound: sc.Bound})
+}
+
+// judge holds what was written down against the promise, and says what came of it.
+func (o options) judge(s *state, rules check.Rules) error {
+	logs, err := check.Read(s.dir)
+	if err != nil {
+		return err
+	}
+	findings, figures := check.Judge(logs, rules)
+	secrets, err := check.Search(s.ours(""), canaryOf(s.Seed))
+	if err != nil {
+		return err
+	}
+	findings = append(findings, secrets...)
+	if o.asJSON {
+		counts := map[check.Kind]int{}
+		for _, k := range check.Kinds() {
+			counts[k] = check.Count(findings, k)
+		}
+		err = json.NewEncoder(o.stdout).Encode(map[string]any{"seed": s.Seed, "figures": figures, "counts": counts, "findings": findings})
+	} else {
+		err = check.Print(o.stdout, findings, figures)
+	}
+	if err != nil || len(findings) == 0 {
+		return err
+	}
+	return fmt.Errorf("the promise is broken %d times; seed %d, logs in %s", len(findings), s.Seed, s.dir)
+}
+
+// build builds worker and starter of the module that we are in.
+func build(ctx context.Context, dir string, progress io.Writer) (string, error) {
+	fmt.Fprintln(progress, "building worker and starter")
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	c := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./worker", "./starter")
+	c.Dir = string(root[:len(root)-1])
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", errors.New("build worker and starter: " + string(out))
+	}
+	return dir, nil
+}

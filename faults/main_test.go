@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// commandVariable makes the test binary the command, so that a test can kill it.
+const commandVariable = "REELKEEPER_FAULTS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(livekitVariable) != "" || os.Getenv(commandVariable) != "" {
+		os.Exit(start())
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binaries)
+	os.Exit(code)
+}
+
+// binaries is where worker and starter are, built once for all tests.
+var binaries = filepath.Join(os.TempDir(), fmt.Sprintf("reelkeeper-faults-test-%d", os.Getpid()))
+
+var buildOnce = sync.OnceValue(func() error {
+	_, err := build(context.Background(), binaries, os.Stderr)
+	return err
+})
+
+func built(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, buildOnce())
+	return binaries
+}
+
+// outcome is what a command line came to.
+type outcome struct {
+	status         int
+	stdout, stderr string
+}
+
+func perform(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status := command(t.Context(), append([]string{"faults"}, args...), &stdout, &stderr)
+	return outcome{status, stdout.String(), stderr.String()}
+}
+
+// asProcess is the command as a process of its own.
+func asProcess(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := itself()
+	require.NoError(t, err)
+	c := exec.Command(self, args...)
+	c.Env = append(os.Environ(), commandVariable+"=1")
+	return c
+}
+
+func TestWhatIsTypedWrongIsSaidInOneLine(t *testing.T) {
+	t.Parallel()
+	taken := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(taken, "x"), nil, 0o600))
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an argument":         {[]string{"now"}, "faults: now: is no argument of faults\n"},
+		"an unknown flag":     {[]string{"--loud"}, "faults: flag provided but not defined: -loud\n"},
+		"no such scenario":    {[]string{"--scenario", "none.yaml"}, "faults: --scenario: open none.yaml: no such file or directory\n"},
+		"no lives":            {[]string{"--scenario", "ci.yaml", "--lives", "0"}, "faults: --lives: want 1 to 1000000, got 0\n"},
+		"a folder in use":     {[]string{"--scenario", "ci.yaml", "--state", taken}, "faults: --state: " + taken + " is not empty; --resume goes on with a run\n"},
+		"nothing to resume":   {[]string{"--resume", taken}, "faults: --resume: " + taken + " holds no run\n"},
+		"nothing to judge":    {[]string{"--check", taken}, "faults: --resume: " + taken + " holds no run\n"},
+		"a seed that is none": {[]string{"--seed", "x"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := perform(t, tc.args...)
+			require.Equal(t, 2, o.status)
+			require.Empty(t, o.stdout)
+			if tc.want != "" {
+				require.Equal(t, tc.want, o.stderr)
+			}
+		})
+	}
+}
+
+func TestARunIsHeldByOneProcess(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "run")
+	s, err := newState(dir, []byte(whole), 7, 5)
+	require.NoError(t, err)
+	o := perform(t, "--resume", dir)
+	require.Equal(t, 2, o.status)
+	require.Contains(t, o.stderr, "is in use by another run")
+	require.NoError(t, s.close())
+	again, err := oldState(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = again.close() })
+	require.Equal(t, []any{uint64(7), 5, s.Ports}, []any{again.Seed, again.Lives, again.Ports}, "URLs with these ports are in requests")
+}
+
+func TestALogLosesNoMoreThanATornLine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.jsonl")
+	add := func(v any) {
+		r, err := openRecord(dir, "x.jsonl")
+		require.NoError(t, err)
+		require.NoError(t, r.add(v))
+		require.NoError(t, r.close())
+	}
+	add(1)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(`{"torn`)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	add(2)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "1\n2\n", string(text))
+}

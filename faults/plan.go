@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Kinds of request that a scenario can ask for.
+const (
+	kindRoomComposite  = "room_composite"
+	kindParticipant    = "participant"
+	kindTrackComposite = "track_composite"
+	kindTrack          = "track"
+	kindWeb            = "web"
+	kindEgress         = "egress" // the unified start
+)
+
+var kinds = []string{kindRoomComposite, kindParticipant, kindTrackComposite, kindTrack, kindWeb, kindEgress}
+
+// How a recording ends.
+const (
+	endCall   = "call"   // people leave
+	endStop   = "stop"   // its agent stops it
+	endDelete = "delete" // its agent deletes the room
+)
+
+// plan is one life before it begins: the same for the same seed and number.
+type plan struct {
+	n       int
+	key     string // the agent's idempotency key
+	kind    string
+	subject string // room or page
+	call    time.Duration
+	end     string
+	forge   bool
+	own     bool
+	canary  string // begins every credential of all lives of the run
+}
+
+// page says that it records a page, in no room.
+func (p plan) page() bool { return p.kind == kindWeb }
+
+// canaryOf begins the credentials of a run.
+func canaryOf(seed uint64) string { return fmt.Sprintf("RKcanary%dZ", seed) }
+
+// planOf makes the plan of a life. Lives are numbered from 1 on.
+func planOf(s scenario, seed uint64, n int) plan {
+	random := rand.New(rand.NewPCG(seed, uint64(n)))
+	p := plan{n: n, key: fmt.Sprintf("life-%d-%d", seed, n), subject: fmt.Sprintf("room-of-life-%d", n), canary: canaryOf(seed), end: endCall}
+	p.kind = pick(s.Kinds, random)
+	p.call = s.Call.From + time.Duration(random.Int64N(int64(s.Call.To-s.Call.From)+1))
+	ending := random.Float64()
+	p.forge, p.own = random.Float64() < s.Forge, random.Float64() < s.OwnWebhook
+	switch {
+	case p.page():
+		p.subject, p.end = fmt.Sprintf("https://pages.example.com/life-%d", n), endStop
+	case ending < s.Stop:
+		p.end = endStop
+	case ending < s.Stop+s.DeleteRoom:
+		p.end = endDelete
+	}
+	return p
+}
+
+// pick draws a kind by its weight.
+func pick(weights map[string]int, random *rand.Rand) string {
+	names, sum := slices.Sorted(maps.Keys(weights)), 0
+	for _, k := range names {
+		sum += weights[k]
+	}
+	draw := random.IntN(sum)
+	for _, k := range names {
+		if draw -= weights[k]; draw < 0 {
+			return k
+		}
+	}
+	return names[0] // not reached: the draw is below the sum
+}
+
+// secret is a credential of the life.
+func (p plan) secret(what string) string { return fmt.Sprintf("%s%s%d", p.canary, what, p.n) }
+
+// s3 is a store with every credential that there can be.
+func (p plan) s3() *livekit.S3Upload {
+	return &livekit.S3Upload{
+		Bucket: "recordings", Region: "eu-west-1",
+		AccessKey: p.secret("access"), Secret: p.secret("secret"), SessionToken: p.secret("session"),
+		Proxy: &livekit.ProxyConfig{Url: "http://proxy.example.com:3128", Username: "recorder", Password: p.secret("proxy")},
+	}
+}
+
+// hooks are the webhooks of the request's own, at a consumer whose URL has a token.
+func (p plan) hooks(consumer string) []*livekit.WebhookConfig {
+	if !p.own {
+		return nil
+	}
+	return []*livekit.WebhookConfig{{Url: consumer + ownPath + "?token=" + p.secret("hook"), SigningKey: apiKey}}
+}
+
+// files is one MP4 in that store.
+func (p plan) files() []*livekit.EncodedFileOutput {
+	return []*livekit.EncodedFileOutput{{
+		FileType: livekit.EncodedFileType_MP4, Filepath: fmt.Sprintf("life-%d-{time}.mp4", p.n),
+		Output: &livekit.EncodedFileOutput_S3{S3: p.s3()},
+	}}
+}

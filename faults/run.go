@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/faults/check"
+)
+
+const (
+	// tellEvery is how often a run says how far it is.
+	tellEvery = 15 * time.Second
+	// judgeEvery is how often the last lives are looked at while they are waited for.
+	judgeEvery = 2 * time.Second
+	// linger is how long a run goes on when all seems well: what comes twice comes later.
+	linger = 4 * time.Second
+)
+
+// run is one run of a scenario.
+type run struct {
+	scenario scenario
+	state    *state
+	stage    *stage
+	out      io.Writer // for what a person wants to know meanwhile
+
+	agents, consumed, kills *record
+
+	calm chan struct{} // closed once nothing is killed any more
+	done atomic.Int64  // lives that are done
+}
+
+// play lets all lives happen, from where they were, and returns once everybody should
+// have been told.
+func (r *run) play(ctx context.Context) (err error) {
+	defer r.stage.close()
+	if err := r.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.agents.close(), r.consumed.close(), r.kills.close()) }()
+	had, err := check.Read(r.state.dir)
+	if err != nil {
+		return err
+	}
+	c, err := newConsumer(r.scenario.Consumer, r.consumed, r.state.Seed, r.state.addr(theConsumer))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	g, ctx := errgroup.WithContext(ctx)
+	if err := r.raise(ctx, g); err != nil {
+		end()
+		return errors.Join(err, g.Wait())
+	}
+	g.Go(func() error { c.comeAndGo(ctx, r.calm, r.state.Seed); return nil })
+	g.Go(func() error { r.tell(ctx); return nil })
+	g.Go(func() error { return r.deepRounds(ctx) })
+	err = r.live(ctx, progressOf(had.Agents))
+	close(r.calm)
+	if err == nil {
+		err = r.settle(ctx)
+	}
+	end()
+	if stopped := g.Wait(); stopped != nil {
+		err = stopped // what ended the others
+	}
+	return err
+}
+
+func (r *run) open() (err error) {
+	for _, f := range []struct {
+		record **record
+		name   string
+	}{{&r.agents, check.AgentLog}, {&r.consumed, check.ConsumerLog}, {&r.kills, check.KillLog}} {
+		if *f.record, err = openRecord(r.state.dir, f.name); err != nil {
+			return err
+		}
+	}
+	return mend(r.state.path(check.LiveKitLog))
+}
+
+// raise starts all parts, and has each kept from then on.
+func (r *run) raise(ctx context.Context, g *errgroup.Group) error {
+	list, err := r.stage.parts(ctx)
+	if err != nil {
+		return err
+	}
+	var first []running
+	for _, p := range list {
+		part, err := p.again(ctx)
+		if err == nil {
+			first = append(first, part)
+			err = r.stage.ready(ctx, p.name, part)
+		}
+		if err != nil {
+			for _, started := range first {
+				started.Kill()
+			}
+			return err
+		}
+	}
+	for i, p := range list {
+		g.Go(func() error { return keep(ctx, p, first[i], r.kills, r.calm, r.state.Seed) })
+	}
+	return nil
+}
+
+// live lets all agents do what they have not done yet.
+func (r *run) live(ctx context.Context, had map[int]*progress) error {
+	client := &http.Client{Timeout: r.scenario.Agent.Timeout}
+	a := &agent{
+		scenario: r.scenario, log: r.agents, http: client, token: grant,
+		door: r.state.url(partDoor), livekit: r.state.url(partLiveKit), consumer: r.state.url(theConsumer),
+	}
+	lives, each := errgroup.WithContext(ctx)
+	lives.SetLimit(r.scenario.AtOnce)
+	for n := 1; n <= r.scenario.Lives && each.Err() == nil; n++ {
+		p := had[n]
+		switch {
+		case p == nil:
+			p = &progress{}
+		case p.done:
+			r.done.Add(1)
+			continue
+		}
+		lives.Go(func() error {
+			defer r.done.Add(1)
+			return a.live(each, planOf(r.scenario, r.state.Seed, n), *p)
+		})
+	}
+	return errors.Join(lives.Wait(), ctx.Err())
+}
+
+// settle waits until the checker finds that everybody has been told of everything, or
+// until the scenario's patience ends.
+func (r *run) settle(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, r.scenario.Settle)
+	defer cancel()
+	for {
+		logs, err := check.Read(r.state.dir)
+		if err != nil {
+			return err
+		}
+		if check.Settled(logs, r.rules()) || !sleep(limit, judgeEvery) {
+			break
+		}
+	}
+	sleep(ctx, linger)
+	return ctx.Err()
+}
+
+func (r *run) rules() check.Rules { return check.Rules{Path: announcePath, Bound: r.scenario.Bound} }
+
+// tell says how far the run is, now and then.
+func (r *run) tell(ctx context.Context) {
+	for begin := time.Now(); sleep(ctx, tellEvery); {
+		fmt.Fprintf(r.out, "%s: %d of %d lives done, seed %d\n", time.Since(begin).Round(time.Second), r.done.Load(), r.scenario.Lives, r.state.Seed)
+	}
+}

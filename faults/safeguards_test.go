@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/faults/check"
+)
+
+var allSafeguards = flag.Bool("safeguards", false, "switch every safeguard off in turn, not two of them alone, and run each scenario with it on as well")
+
+// change is a text of a source file, and what stands in its place.
+type change struct{ file, old, now string }
+
+// safeguard is something that keeps the promise: a build without it must be caught, by
+// a scenario that needs it.
+type safeguard struct {
+	name     string
+	always   bool // also without -safeguards
+	changes  []change
+	scenario []string
+	caught   check.Kind
+	least    int // findings of that kind
+}
+
+var safeguards = []safeguard{
+	{
+		name: "an earlier start is looked for by its token", always: true,
+		changes:  []change{{"activities/start.go", "if maybeSent || late {", "if false {"}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {reply-lost: 0.4, reply-5xx: 0.4, webhook-lost: 1}}"},
+		caught:   check.KindTwin, least: 3,
+	},
+	{
+		name: "LiveKit is asked when news is overdue", always: true,
+		changes:  []change{{"activities/poll.go", "look, why := a.look(ctx, in, &s, now)", `look, why := egress.Look{}, "not asked"`}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 15s"},
+		caught:   check.KindLost, least: 12,
+	},
+	{
+		name: "a webhook's signature is checked",
+		changes: []change{
+			{"webhook/verify.go", "_, err := webhook.Receive(", "_, _ = webhook.Receive("},
+			{"webhook/verify.go", "keys)\n\treturn err\n", "keys)\n\treturn nil\n"},
+		},
+		scenario: []string{"lives: 12", "forge: 1\nlives: 12"},
+		caught:   check.KindEarly, least: 6,
+	},
+	{
+		name:     "an idempotency key is one recording",
+		changes:  []change{{"gateway/call.go", `if c.requestID = c.key; c.key == "" {`, "if true {"}},
+		scenario: []string{"timeout: 5s", "timeout: 1s", "speed: 0.1}", "speed: 0.1, faults: {start-slow: 0.6}}"},
+		caught:   check.KindTwin, least: 2,
+	},
+	{
+		name: "requests are sealed",
+		changes: []change{
+			{"internal/seal/request.go", "blob, err := k.Seal(plaintext, requestID, readable)", "blob, err := append(readable[:0:0], plaintext...), error(nil)"},
+			{"internal/seal/request.go", "plaintext, err := k.Open(in.Sealed, requestID, readable)", "plaintext, err := append(readable[:0:0], in.Sealed...), error(nil)"},
+		},
+		caught: check.KindSecret, least: 1,
+	},
+	{
+		name:     "an announcement is repeated under its own ID",
+		changes:  []change{{"activities/announce.go", "{Url: d.cfg.AnnounceURL}, e.Raw())", `{Url: d.cfg.AnnounceURL}, bytes.Replace(e.Raw(), []byte("EV_"), fmt.Appendf(nil, "EV_%d", time.Now().UnixNano()), 1))`}},
+		scenario: []string{"bound: 60s", "consumer: {cut: 0.5}\nbound: 60s"},
+		caught:   check.KindRepeated, least: 3,
+	},
+	{
+		name:     "a failure that may not be the last word is held",
+		changes:  []change{{"egress/again.go", "if s.failedMidway() && s.Policy.HoldFor > 0 {", "if false {"}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {rerun: 1}}", "settle: 40s", "settle: 10s"},
+		caught:   check.KindWrong, least: 6,
+	},
+	{
+		name:     "a worker that may be dead is asked by a stop",
+		changes:  []change{{"egress/due.go", "case s.MayProbe(now):\n\t\treturn ActProbe\n", ""}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {zombie: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 20s"},
+		caught:   check.KindLost, least: 12,
+	},
+	{
+		name: "a start past Temporal is adopted",
+		changes: []change{
+			{"webhook/route.go", "case !found && len(named) > 0:\n\t\treturn h.adopt(ctx, d, named[0])\n", ""},
+		},
+		scenario: []string{"at_once: 12", "kills: {temporal: {every: 3s, down: 6s}}\nat_once: 4", "lives: 12", "lives: 20", "settle: 40s", "settle: 20s"},
+		caught:   check.KindLost, least: 1,
+	},
+}
+
+func TestABuildWithoutASafeguardIsCaught(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	for _, s := range safeguards {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			if !s.always && !*allSafeguards {
+				t.Skip("make faults-safeguards runs them all")
+			}
+			path, seed := scenarioFor(t, s.scenario...), seedOf(t)
+			judge := func(bin string) (int, map[check.Kind]int) {
+				o := perform(t, "--scenario", path, "--seed", seed, "--state", filepath.Join(t.TempDir(), "run"), "--bin", bin, "--json")
+				t.Log(o.stderr, o.stdout)
+				var r struct{ Counts map[check.Kind]int }
+				require.NoError(t, json.Unmarshal([]byte(o.stdout), &r))
+				return o.status, r.Counts
+			}
+			status, counts := judge(without(t, s.changes))
+			require.Equal(t, 1, status)
+			require.GreaterOrEqual(t, counts[s.caught], s.least, s.caught)
+			if *allSafeguards {
+				status, counts = judge(built(t))
+				require.Zero(t, status, "with it, the same scenario is survived: %v", counts)
+			}
+		})
+	}
+}
+
+// without builds worker and starter with some texts changed, each of which must be
+// there once.
+func without(t *testing.T, changes []change) string {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	texts := map[string]string{}
+	for _, c := range changes {
+		path := filepath.Join(root, c.file)
+		if _, ok := texts[path]; !ok {
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			texts[path] = string(b)
+		}
+		require.Equal(t, 1, strings.Count(texts[path], c.old), "%s: %s", c.file, c.old)
+		texts[path] = strings.Replace(texts[path], c.old, c.now, 1)
+	}
+	replace := map[string]string{}
+	for path, text := range texts {
+		replace[path] = filepath.Join(dir, filepath.Base(path))
+		require.NoError(t, os.WriteFile(replace[path], []byte(text), 0o600))
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	at := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(at, overlay, 0o600))
+	build := exec.Command("go", "build", "-overlay", at, "-o", dir+string(filepath.Separator), "./worker", "./starter")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return dir
+}

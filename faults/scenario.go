@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// scenario is what happens in a run, and how often. Rates go from 0 (never) to 1.
+type scenario struct {
+	// Lives is how many recordings are asked for, AtOnce how many of them at a time.
+	Lives  int `yaml:"lives"`
+	AtOnce int `yaml:"at_once"`
+	// Call is how long people stay in a room, or a page is recorded.
+	Call span `yaml:"call"`
+	// Kinds are the weights of the kinds of request.
+	Kinds map[string]int `yaml:"kinds"`
+	// Stop and DeleteRoom are the rates of agents who end a recording themselves. The
+	// others let the people leave. A page is always stopped.
+	Stop       float64 `yaml:"stop"`
+	DeleteRoom float64 `yaml:"delete_room"`
+	// Forge is the rate of lives of which somebody who is not LiveKit tells us an end.
+	Forge float64 `yaml:"forge"`
+	// OwnWebhook is the rate of requests that bring a webhook of their own.
+	OwnWebhook float64 `yaml:"own_webhook"`
+	// Agent is how agents ask.
+	Agent agentSpec `yaml:"agent"`
+	// LiveKit is what the fake is like.
+	LiveKit livekitSpec `yaml:"livekit"`
+	// Consumer is what the consumer is like.
+	Consumer consumerSpec `yaml:"consumer"`
+	// Kills are the parts that are killed.
+	Kills map[string]killSpec `yaml:"kills"`
+	// Settings are those of worker and starter: they compress the waits.
+	Settings map[string]string `yaml:"settings"`
+	// DeepRounds is how often the reconciler is asked to compare all that LiveKit
+	// remembers. Zero: only when it does so by itself, which is every 15 min.
+	DeepRounds time.Duration `yaml:"deep_rounds"`
+	// Bound is how late a consumer may be told. Settle is how long the last ones are
+	// waited for, once all agents are done.
+	Bound  time.Duration `yaml:"bound"`
+	Settle time.Duration `yaml:"settle"`
+}
+
+// span is a duration between two.
+type span struct {
+	From time.Duration `yaml:"from"`
+	To   time.Duration `yaml:"to"`
+}
+
+// agentSpec is how agents ask.
+type agentSpec struct {
+	// Timeout is how long an agent waits for one answer, and Patience for any.
+	Timeout  time.Duration `yaml:"timeout"`
+	Patience time.Duration `yaml:"patience"`
+}
+
+// livekitSpec is what the fake LiveKit is like.
+type livekitSpec struct {
+	// Speed multiplies all that was recorded of LiveKit's own times.
+	Speed float64 `yaml:"speed"`
+	// ReplyHang is how late a hanging reply comes. Default: as Speed has it.
+	ReplyHang time.Duration `yaml:"reply_hang"`
+	// Faults are the rates of its faults.
+	Faults map[fakelivekit.Fault]float64 `yaml:"faults"`
+}
+
+// consumerSpec is what the consumer is like: rates of answers that take 2 s, that are
+// 500, and that are cut after they were handled; and how often it is away, for how long.
+type consumerSpec struct {
+	Slow  float64  `yaml:"slow"`
+	Error float64  `yaml:"error"`
+	Cut   float64  `yaml:"cut"`
+	Away  killSpec `yaml:"away"`
+}
+
+// killSpec is how often something goes away, as a mean, and for how long, at most.
+type killSpec struct {
+	Every time.Duration `yaml:"every"`
+	Down  time.Duration `yaml:"down"`
+}
+
+// Parts that can be killed.
+const (
+	partWorker   = "worker"
+	partDoor     = "door"
+	partTemporal = "temporal"
+	partLiveKit  = "livekit"
+)
+
+var parts = []string{partWorker, partDoor, partTemporal, partLiveKit}
+
+// readScenario reads a scenario. An error names line and field.
+func readScenario(path string) (scenario, []byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return scenario{}, nil, usage("--scenario", "%v", err)
+	}
+	s, err := parseScenario(text)
+	if err != nil {
+		return scenario{}, nil, usage("--scenario", "%s: %v", path, err)
+	}
+	return s, text, nil
+}
+
+func parseScenario(text []byte) (scenario, error) {
+	var s scenario
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&s); err != nil {
+		if errors.Is(err, io.EOF) {
+			return s, errors.New("is empty")
+		}
+		return s, errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", ""))
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return s, err
+	}
+	for _, p := range s.problems() {
+		return s, fmt.Errorf("line %d: %s: %s", lineOf(&root, p.field), p.field, p.words)
+	}
+	return s, nil
+}
+
+// problem is what is wrong with a field, whose name has a dot for each level.
+type problem struct{ field, words string }
+
+func (s scenario) problems() (found []problem) {
+	say := func(wrong bool, field, format string, args ...any) {
+		if wrong {
+			found = append(found, problem{field, fmt.Sprintf(format, args...)})
+		}
+	}
+	say(s.Lives < 1 || s.Lives > 1_000_000, "lives", "want 1 to 1000000, got %d", s.Lives)
+	say(s.AtOnce < 1 || s.AtOnce > 1000, "at_once", "want 1 to 1000, got %d", s.AtOnce)
+	say(s.Call.From <= 0 || s.Call.To < s.Call.From, "call", "want from over zero, and to not below it")
+	say(len(s.Kinds) == 0, "kinds", "is missing or empty")
+	for _, k := range slices.Sorted(maps.Keys(s.Kinds)) {
+		say(!slices.Contains(kinds, k), "kinds."+k, "want one of %s", strings.Join(kinds, ", "))
+		say(s.Kinds[k] < 1, "kinds."+k, "want a weight of 1 or more, got %d", s.Kinds[k])
+	}
+	say(s.Agent.Timeout <= 0, "agent.timeout", "want a duration over zero")
+	say(s.Agent.Patience <= 0, "agent.patience", "want a duration over zero")
+	say(s.LiveKit.Speed <= 0 || s.LiveKit.Speed > 1, "livekit.speed", "want over 0 to 1, got %v", s.LiveKit.Speed)
+	for _, f := range slices.Sorted(maps.Keys(s.LiveKit.Faults)) {
+		known := slices.ContainsFunc(fakelivekit.Faults(), func(d fakelivekit.FaultDoc) bool { return d.Name == f })
+		say(!known, "livekit.faults."+string(f), "is no fault of LiveKit's")
+	}
+	for field, rate := range s.rates() {
+		say(!(rate >= 0 && rate <= 1), field, "want a rate from 0 to 1, got %v", rate)
+	}
+	for _, p := range slices.Sorted(maps.Keys(s.Kills)) {
+		say(!slices.Contains(parts, p), "kills."+p, "want one of %s", strings.Join(parts, ", "))
+		say(s.Kills[p].Every <= 0 || s.Kills[p].Down < 0, "kills."+p, "want every over zero, and down not below it")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
+		say(!strings.HasPrefix(name, "REELKEEPER_"), "settings."+name, "want a setting that begins with REELKEEPER_")
+	}
+	say(s.DeepRounds < 0, "deep_rounds", "want a duration of zero or more")
+	say(s.Bound <= 0, "bound", "want a duration over zero")
+	say(s.Settle <= 0, "settle", "want a duration over zero")
+	return found
+}
+
+// rates are all rates by the name of their field.
+func (s scenario) rates() map[string]float64 {
+	rates := map[string]float64{
+		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook,
+		"consumer.slow": s.Consumer.Slow, "consumer.error": s.Consumer.Error, "consumer.cut": s.Consumer.Cut,
+	}
+	for f, rate := range s.LiveKit.Faults {
+		rates["livekit.faults."+string(f)] = rate
+	}
+	return rates
+}
+
+// lineOf is the line of a field, or of what is nearest above it.
+func lineOf(root *yaml.Node, field string) int {
+	node, line := root.Content[0], 1
+	for name := range strings.SplitSeq(field, ".") {
+		i := slices.IndexFunc(node.Content, func(n *yaml.Node) bool { return n.Value == name })
+		if i < 0 || i+1 >= len(node.Content) {
+			break
+		}
+		line, node = node.Content[i].Line, node.Content[i+1]
+	}
+	return line
+}

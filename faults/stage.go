@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/faults/check"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
+)
+
+// LiveKit's key of the project. The secret is none of the canaries: worker and starter
+// have it from their environment.
+const (
+	apiKey    = "APIfaults"
+	apiSecret = "faults-secret-faults-secret-faults-32"
+)
+
+// readyLimit is how long a part may take to begin, on a machine that is busy.
+const readyLimit = 2 * time.Minute
+
+// stage is what a run plays on: the parts that ship, as processes of their own, beside
+// Temporal and the fake LiveKit.
+type stage struct {
+	scenario scenario
+	state    *state
+	bin      string // folder with worker and starter
+	progress io.Writer
+	logs     []*os.File
+}
+
+// parts are started in this order, each once the one before it is ready.
+func (s *stage) parts(ctx context.Context) ([]part, error) {
+	temporal, err := s.temporal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	livekit, err := s.livekit()
+	if err != nil {
+		return nil, err
+	}
+	door, err := s.ours(partDoor, filepath.Join(s.bin, "starter"), adminDoor, "serve")
+	if err != nil {
+		return nil, err
+	}
+	worker, err := s.ours(partWorker, filepath.Join(s.bin, "worker"), adminWorker)
+	if err != nil {
+		return nil, err
+	}
+	list := []part{{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partDoor, start: door}, {name: partWorker, start: worker}}
+	for i := range list {
+		list[i].kills = s.scenario.Kills[list[i].name]
+	}
+	return list, nil
+}
+
+type starter = func(ctx context.Context) (running, error)
+
+// temporal is a development server on one file, which it has in common with the one
+// that was killed before.
+func (s *stage) temporal(ctx context.Context) (starter, error) {
+	path, err := devtemporal.Path(ctx, s.progress)
+	if err != nil {
+		return nil, err
+	}
+	db, err := devtemporal.DBFilename(ctx, s.state.ours(""), path)
+	if err != nil {
+		return nil, err
+	}
+	log, err := s.log(partTemporal)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (running, error) {
+		return devtemporal.Start(ctx, devtemporal.Options{
+			Path: path, Port: s.state.Ports[partTemporal], Headless: true, DBFilename: db, Log: log, SearchAttributes: egress.Attributes(),
+		})
+	}, nil
+}
+
+// livekit is this binary, as the fake.
+func (s *stage) livekit() (starter, error) {
+	path, err := itself()
+	if err != nil {
+		return nil, err
+	}
+	log, err := openLog(s.state.path("livekit.log"))
+	if err != nil {
+		return nil, err
+	}
+	s.logs = append(s.logs, log)
+	config, err := livekitConfig{
+		Addr: s.state.addr(partLiveKit), WebhookURL: s.state.url(partDoor) + egress.WebhookPath, Seed: s.state.Seed, Spec: s.scenario.LiveKit,
+		StateFile: s.state.path("livekit.json"), Chronicle: s.state.path(check.LiveKitLog),
+	}.environ()
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) (running, error) {
+		return spawn(path, nil, append(inherited(), config), log)
+	}, nil
+}
+
+// ours is one of the commands that ship.
+func (s *stage) ours(name, path, admin string, args ...string) (starter, error) {
+	log, err := s.log(name)
+	if err != nil {
+		return nil, err
+	}
+	environ := append(inherited(), s.environ(admin)...)
+	return func(context.Context) (running, error) { return spawn(path, args, environ, log) }, nil
+}
+
+// environ is all settings of worker and starter.
+func (s *stage) environ(admin string) []string {
+	all := map[string]string{
+		"LIVEKIT_URL": s.state.url(partLiveKit), "LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
+		"TEMPORAL_ADDRESS": s.state.addr(partTemporal), "TEMPORAL_NAMESPACE": "default",
+		"REELKEEPER_PUBLIC_URL": s.state.url(partDoor), "REELKEEPER_LISTEN": s.state.addr(partDoor),
+		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
+		"REELKEEPER_ANNOUNCE_URL": s.state.url(theConsumer) + announcePath,
+	}
+	maps.Copy(all, s.scenario.Settings)
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, k+"="+all[k])
+	}
+	return list
+}
+
+// inherited is what a process needs of our own environment, and none of its settings.
+func inherited() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "XDG_CACHE_HOME=" + os.Getenv("XDG_CACHE_HOME")}
+}
+
+// log is a part's log, in which no secret may be.
+func (s *stage) log(name string) (*os.File, error) {
+	f, err := openLog(s.state.ours(name + ".log"))
+	if err == nil {
+		s.logs = append(s.logs, f)
+	}
+	return f, err
+}
+
+// ready waits until a part says that it is.
+func (s *stage) ready(ctx context.Context, name string, r running) error {
+	urls := map[string]string{
+		partLiveKit: s.state.url(partLiveKit) + "/", partDoor: s.state.url(partDoor) + "/readyz", partWorker: s.state.url(adminWorker) + "/readyz",
+	}
+	url, ok := urls[name]
+	if !ok {
+		return nil // it was ready when its start returned
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	for !answers(ctx, url) {
+		select {
+		case <-r.Done():
+			return fmt.Errorf("%s ended: %w: see its log in %s", name, r.Err(), s.state.dir)
+		default:
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			return fmt.Errorf("%s is not ready: see its log in %s", name, s.state.dir)
+		}
+	}
+	return nil
+}
+
+func answers(ctx context.Context, url string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+func (s *stage) close() {
+	for _, f := range s.logs {
+		_ = f.Close() // it was only written to by processes that have ended
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Files in the folder of a run, beside the logs. Secrets are searched for in the
+// folder searched alone: what is outside of it is LiveKit's, or the agents' own.
+const (
+	scenarioFile = "scenario.yaml"
+	runFile      = "run.json"
+	lockFile     = "lock"
+	searched     = "ours"
+)
+
+// What has a port beside the parts.
+const (
+	theConsumer = "consumer"
+	adminDoor   = "admin of the door"
+	adminWorker = "admin of the worker"
+)
+
+// state is what a run needs to go on after it was interrupted: everything else is in
+// the logs.
+type state struct {
+	dir  string
+	lock *os.File
+
+	Seed  uint64         `json:"seed"`
+	Lives int            `json:"lives"` // instead of the scenario's; 0: as that has it
+	Ports map[string]int `json:"ports"`
+}
+
+// newState begins a run in a folder, which must be empty.
+func newState(dir string, scenario []byte, seed uint64, lives int) (*state, error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, usage("--state", "%s is not empty; --resume goes on with a run", dir)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, searched), 0o700); err != nil {
+		return nil, usage("--state", "%v", err)
+	}
+	ports, err := freePorts(partDoor, partLiveKit, partTemporal, theConsumer, adminDoor, adminWorker)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{dir: dir, Seed: seed, Lives: lives, Ports: ports}
+	if err := os.WriteFile(filepath.Join(dir, scenarioFile), scenario, 0o600); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(os.WriteFile(filepath.Join(dir, runFile), b, 0o600), s.hold())
+}
+
+// oldState goes on with the run in a folder.
+func oldState(dir string) (*state, error) {
+	b, err := os.ReadFile(filepath.Join(dir, runFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usage("--resume", "%s holds no run", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &state{dir: dir}
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", runFile, err)
+	}
+	return s, s.hold()
+}
+
+// hold keeps others away. The lock goes with the process, however that ends.
+func (s *state) hold() error {
+	f, err := os.OpenFile(s.path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return errors.Join(usage("--resume", "%s is in use by another run", s.dir), f.Close())
+	}
+	s.lock = f
+	return nil
+}
+
+func (s *state) close() error { return s.lock.Close() }
+
+func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
+
+// ours is the path of a file in which no secret may be.
+func (s *state) ours(name string) string { return filepath.Join(s.dir, searched, name) }
+
+func (s *state) addr(part string) string { return fmt.Sprintf("127.0.0.1:%d", s.Ports[part]) }
+
+func (s *state) url(part string) string { return "http://" + s.addr(part) }
+
+// freePorts finds a port for each name. They stay the same when a run goes on, since
+// requests and workflows hold URLs with them.
+func freePorts(names ...string) (map[string]int, error) {
+	ports := map[string]int{}
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // held until all are found, so that none is found twice
+		ports[name] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

@@ -1,0 +1,137 @@
+package fakelivekit
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// chronicle is what LiveKit itself could tell afterwards: one JSON object a line, appended and never written anew, so that it
+// holds every state there was, across restarts. Whoever judges a client by it reads the file, and needs nothing of this
+// package. A nil one, where Config.Chronicle is empty, takes everything and writes nothing.
+type chronicle struct {
+	mu   sync.Mutex
+	file *os.File
+	log  *slog.Logger
+}
+
+// note is one line of the chronicle, of one of four kinds.
+type note struct {
+	At      time.Time    `json:"at"`
+	Up      bool         `json:"up,omitempty"`      // a server began, with what the state file has
+	Start   string       `json:"start,omitempty"`   // a start call came for this room or page, whatever became of it
+	Egress  *noteEgress  `json:"egress,omitempty"`  // an egress changed
+	Webhook *noteWebhook `json:"webhook,omitempty"` // what became of an event
+}
+
+// noteEgress is the truth about one egress.
+type noteEgress struct {
+	ID        string    `json:"id"`
+	Room      string    `json:"room,omitempty"`
+	URL       string    `json:"url,omitempty"`   // of a web egress
+	Hooks     []string  `json:"hooks,omitempty"` // paths of the request's own webhooks, as LiveKit has them
+	Status    string    `json:"status"`
+	Error     string    `json:"error,omitempty"`
+	Faults    []Fault   `json:"faults,omitempty"`
+	Runs      int       `json:"runs,omitempty"`
+	Accepted  time.Time `json:"accepted"`
+	Ended     time.Time `json:"ended,omitzero"`
+	Recorded  bool      `json:"recorded,omitempty"`
+	Dead      bool      `json:"dead,omitempty"`
+	Forgotten bool      `json:"forgotten,omitempty"`
+}
+
+// noteWebhook is what became of one event, for one endpoint where it was sent.
+type noteWebhook struct {
+	ID       string `json:"id,omitempty"`
+	Event    string `json:"event"`
+	EgressID string `json:"egress_id,omitempty"`
+	Outcome  string `json:"outcome"` // suppressed, sent, failed or dropped
+}
+
+// openChronicle opens the file for what comes, behind what is there.
+func openChronicle(path string, log *slog.Logger) (*chronicle, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("Chronicle: %w", err)
+	}
+	c := &chronicle{file: file, log: log}
+	c.write(note{Up: true})
+	return c, nil
+}
+
+// write appends a line by one write, which a kill -9 either does or doesn't do.
+func (c *chronicle) write(n note) {
+	if c == nil {
+		return
+	}
+	n.At = time.Now()
+	text, err := json.Marshal(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		_, err = c.file.Write(append(text, '\n'))
+	}
+	if err != nil {
+		c.log.Error("chronicle not written", "error", err)
+	}
+}
+
+// egress tells what an egress is like now.
+func (c *chronicle) egress(e *egress) {
+	if c == nil {
+		return
+	}
+	c.write(note{Egress: &noteEgress{
+		ID: e.id(), Room: e.Info.RoomName, URL: pageOf(e.Info.EgressInfo), Hooks: e.hookPaths(), Status: e.Info.Status.String(), Error: e.Info.Error,
+		Faults: e.Faults, Runs: e.Runs, Accepted: e.Accepted, Ended: e.Ended, Recorded: e.Recorded, Dead: e.Dead, Forgotten: e.Lost,
+	}})
+}
+
+// start tells of a call that came.
+func (c *chronicle) start(st start) {
+	page := pageOf(st.echo)
+	if page == "" {
+		page = st.room
+	}
+	c.write(note{Start: page})
+}
+
+// webhook tells what became of an event.
+func (c *chronicle) webhook(id, event, egressID, outcome string) {
+	c.write(note{Webhook: &noteWebhook{ID: id, Event: event, EgressID: egressID, Outcome: outcome}})
+}
+
+func (c *chronicle) close() error {
+	if c == nil {
+		return nil
+	}
+	return c.file.Close()
+}
+
+// hookPaths are where the request's webhooks go, without what may be a credential.
+func (e *egress) hookPaths() (paths []string) {
+	for _, w := range e.webhooks() {
+		if u, err := url.Parse(w.GetUrl()); err == nil {
+			paths = append(paths, u.Path)
+		}
+	}
+	return paths
+}
+
+// pageOf is the page that a web egress records.
+func pageOf(info *livekit.EgressInfo) string {
+	if page := info.GetWeb().GetUrl(); page != "" {
+		return page
+	}
+	return info.GetEgress().GetWeb().GetUrl()
+}

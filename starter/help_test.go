@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestEachCommandHasAManualWhoseExamplesAreUnderstood(t *testing.T) {
+	t.Parallel()
+	root := deps{}.root()
+	for _, c := range root.Commands {
+		require.Contains(t, c.Description, "\n  starter "+c.Name, "an example of %s", c.Name)
+	}
+	for name, text := range manual {
+		for line := range strings.Lines(text) {
+			example, ok := strings.CutPrefix(line, "  starter ")
+			if !ok {
+				continue
+			}
+			s := newShell()
+			s.held = waiting("announce")
+			got := s.run(t, words(t, example)...)
+			require.NotEqual(t, 2, got.status, "%s: %s: %s", name, example, got.stderr)
+		}
+	}
+}
+
+// words are a line's as a shell would hand them on.
+func words(t *testing.T, line string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `each() { printf '%s\0' "$@"; }; each `+strings.Split(line, " >")[0])
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+}
