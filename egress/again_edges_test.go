@@ -101,3 +101,44 @@ func TestTheWebhookOfAnEndThatIsHeldCanComeLate(t *testing.T) {
 	require.Equal(t, egress.NoNews, s.Observe(o))
 	require.Equal(t, egress.MissedLate, s.MissedWhy)
 }
+
+func TestAnEndThatIsOverOnceTheStartIsAnsweredStaysSo(t *testing.T) {
+	t.Parallel()
+	secondRun := observed(infoAt(t, active, 30, 1), 2*minute)
+	for name, change := range map[string]func(*egress.State){
+		"settled, where nothing is held": func(s *egress.State) { s.Started = true },
+		"delivered":                      func(s *egress.State) { s.Started, s.Phase = true, egress.Delivered },
+		"delivered without an answer":    func(s *egress.State) { s.Phase = egress.Delivered },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &egress.State{Phase: egress.Requested}
+			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, failed, 20, 0), minute)))
+			change(s)
+			want := s.Phase
+			require.Equal(t, egress.NoNews, s.Observe(secondRun))
+			require.Equal(t, want, s.Phase)
+		})
+	}
+}
+
+func TestWhatIsDeliveredIsNotHeldBack(t *testing.T) {
+	t.Parallel()
+	s := &egress.State{Phase: egress.Requested}
+	s.Observe(observed(infoAt(t, failed, 20, 0), minute))
+	s.Phase, s.Policy.HoldFor = egress.Delivered, egress.Duration(minute)
+	s.HoldBack()
+	require.Equal(t, egress.Delivered, s.Phase)
+	require.Zero(t, s.HeldSince)
+}
+
+func TestTheWebhookOfAGoodEndThatWeAskedForIsLate(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	end := observed(infoAt(t, complete, 20, 0), minute)
+	polled, webhook := end, end
+	polled.Source, webhook.Final = egress.FromPoll, true
+	require.Equal(t, egress.Over, s.Observe(polled))
+	require.Equal(t, egress.NoNews, s.Observe(webhook))
+	require.Equal(t, egress.MissedLate, s.MissedWhy)
+}

@@ -76,6 +76,16 @@ func TestTheHookIsToldOfABreakOnceItIsSwitchedOn(t *testing.T) {
 	require.Equal(t, egress.ConcernBroken, n.Concern)
 }
 
+func TestAHookThatIsSwitchedOffIsNotToldThatABreakIsOver(t *testing.T) {
+	t.Parallel()
+	bad := egress.Probe{Outcome: egress.CanaryBent, Notify: true}
+	c, _ := egress.Canary{}.Next(bad, noon)
+	c, broken := c.Next(bad, noon)
+	require.NotNil(t, broken)
+	_, healed := c.Next(egress.Probe{Outcome: egress.CanaryOK}, noon)
+	require.Nil(t, healed)
+}
+
 func TestTheNoticesOfABreakSayWhatHelps(t *testing.T) {
 	t.Parallel()
 	bad := egress.Probe{Outcome: egress.CanaryBent, Found: "it answered 404", Fix: "mend the path", Notify: true}
@@ -90,6 +100,7 @@ func TestTheNoticesOfABreakSayWhatHelps(t *testing.T) {
 		require.Contains(t, healed.Text(), want)
 	}
 	require.Equal(t, broken.RequestID, healed.RequestID, "both are of one break")
+	require.Equal(t, fmt.Sprintf("canary-%d", noon.Unix()), broken.RequestID, "which began then: another one has another ID")
 	require.NotEqual(t, egress.NoticeID(broken.RequestID, broken.Concern), egress.NoticeID(healed.RequestID, healed.Concern))
 	require.False(t, strings.HasSuffix(broken.Text()+healed.Text(), "\n"))
 }

@@ -52,7 +52,7 @@ func eachSecret(m protoreflect.Message, visit func(protoreflect.Message, protore
 		case f.IsList():
 		case f.Message() != nil:
 			eachSecret(m.Get(f).Message(), visit)
-		case f.Kind() == protoreflect.StringKind && field{owner: m.Descriptor(), desc: f, name: f.TextName()}.isSecret():
+		case f.Kind() == protoreflect.StringKind && field{owner: m.Descriptor(), desc: f}.isSecret():
 			visit(m, f)
 		}
 	}

@@ -2,11 +2,8 @@ package egress
 
 import "slices"
 
-// stepConsumer begins the name of a step that tells one of the pipeline's consumers.
-const stepConsumer = StepAnnounce + "-"
-
 // ConsumerStep is the delivery step that tells the pipeline's consumer of that name.
-func ConsumerStep(name string) string { return stepConsumer + name }
+func ConsumerStep(name string) string { return StepAnnounce + "-" + name }
 
 // Consumer is the pipeline's consumer that a delivery step tells. It reports false for
 // another step.

@@ -113,10 +113,7 @@ func Destinations(r Request) []Destination {
 
 // Destinations are those of the request that LiveKit shows, with its keys masked.
 func (i Info) Destinations() []Destination {
-	r, ok := requestOf(i.Proto())
-	if !ok {
-		return nil
-	}
+	r, _ := requestOf(i.Proto())
 	return Destinations(r)
 }
 

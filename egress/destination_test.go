@@ -43,7 +43,10 @@ func TestEachOutputThatWritesIsADestinationWithTheFieldOfItsStore(t *testing.T) 
 			[]string{"file_outputs[0] local file 0 new - 0"}},
 		"a list of another kind does not": {egress.KindRoomComposite, `{"image_outputs":[{"filename_prefix":"i"}],"file":{"filepath":"old"}}`,
 			[]string{"file local file 0 old - 0", "image_outputs[0] local images 0 i - 0"}},
-		"a stream alone": {egress.KindRoomComposite, `{"stream":{"urls":["rtmp://a/b"]}}`, nil},
+		"a list of segments does too": {egress.KindWeb, `{"segment_outputs":[{"filename_prefix":"new"}],"segments":{"filename_prefix":"old"}}`,
+			[]string{"segment_outputs[0] local segments 0 new - 0"}},
+		"a participant's images": {egress.KindParticipant, `{"image_outputs":[{"filename_prefix":"i"}]}`, []string{"image_outputs[0] local images 0 i - 0"}},
+		"a stream alone":         {egress.KindRoomComposite, `{"stream":{"urls":["rtmp://a/b"]}}`, nil},
 		"unified": {egress.KindEgress, `{"storage":{"s3":{"bucket":"r"}},"outputs":[
 			{"file":{"filepath":"a"}},{"file":{"filepath":"b"},"storage":{"gcp":{"bucket":"o"}}},
 			{"stream":{"urls":["rtmp://a/b"]}},{"segments":{"filename_prefix":"s","azure":{}}},{"images":{"filename_prefix":"i"},"storage":{}}]}`,

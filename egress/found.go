@@ -76,8 +76,9 @@ func (w Wanted) judgeLength(f Found) (Media, string) {
 }
 
 // gravity orders what can be found: a report is as bad as its worst file. That nobody
-// could look at one outweighs that another is present, since present means all.
-var gravity = map[Media]int{MediaMissing: 4, MediaEmpty: 3, MediaTruncated: 2, MediaUnchecked: 1, MediaPresent: 0}
+// could look at one outweighs that another is present, which has none, since present
+// means all.
+var gravity = map[Media]int{MediaMissing: 4, MediaEmpty: 3, MediaTruncated: 2, MediaUnchecked: 1}
 
 // longestReport is how many files a report holds at most: it is in the history.
 const longestReport = 50

@@ -38,7 +38,7 @@ func TestWhatAnAnnouncementSaysBesideLiveKitsOwn(t *testing.T) {
 		"a second part":        {with(func(s *egress.State) { s.Part = 2 }), map[string]string{"X-Reelkeeper-Part": "2"}},
 		"a first part of many": {with(func(s *egress.State) { s.Recover = 1 }), map[string]string{"X-Reelkeeper-Part": "1"}},
 		"a newer LiveKit's":    {with(func(s *egress.State) { s.Status = "EGRESS_\r\nX: ü" }), map[string]string{"X-Reelkeeper-Verdict": "EGRESS_X: "}},
-		"and its correction":   {with(func(s *egress.State) { s.Corrects = "A\nB\x7f" }), map[string]string{"X-Reelkeeper-Corrects": "AB"}},
+		"and its correction":   {with(func(s *egress.State) { s.Corrects = "A\nB~\x7f" }), map[string]string{"X-Reelkeeper-Corrects": "AB~"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

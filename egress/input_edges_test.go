@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,26 @@ func TestThatAKeyIsTriedAgainIsCarried(t *testing.T) {
 	require.True(t, got.Again)
 	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"}}`), &got))
 	require.False(t, got.Again)
+}
+
+func TestEachFieldOfAnInputIsCarried(t *testing.T) {
+	t.Parallel()
+	startBy, restarts := noon.UTC(), 2
+	in := egress.Input{
+		Summary: &egress.Summary{Kind: egress.KindWeb}, Sealed: []byte("sealed"), Fingerprint: "f", MaxDuration: egress.Duration(minute),
+		StartBy: &startBy, Again: true, Recover: &restarts, Storage: "main", Preflight: true, Pipeline: "archive", Adopted: true,
+		Carried: &egress.State{ID: "EG_1"},
+	}
+	fields := reflect.ValueOf(in)
+	for i := range fields.NumField() {
+		name := fields.Type().Field(i).Name
+		require.Equal(t, name == "Plain", fields.Field(i).IsZero(), "%s is not tested here", name)
+	}
+	b, err := json.Marshal(in)
+	require.NoError(t, err)
+	var got egress.Input
+	require.NoError(t, json.Unmarshal(b, &got))
+	require.Equal(t, in, got)
 }
 
 func TestAPlainRequestIsWrittenAsPeopleWriteIt(t *testing.T) {

@@ -51,12 +51,10 @@ func (s *State) unreadable(d Destination, adopted bool) string {
 
 // masked reports whether a credential is shown masked.
 func (u Upload) masked() bool {
-	for _, m := range []proto.Message{u.S3, u.GCP, u.Azure, u.AliOSS} {
+	for _, m := range []proto.Message{u.S3, u.GCP, u.Azure} { // Alibaba Cloud's cannot be read anyhow
 		found := false
 		m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-			if fd.Kind() == protoreflect.StringKind && !fd.IsList() {
-				found = found || v.String() == redacted || placeholder.MatchString(v.String())
-			}
+			found = fd.Kind() == protoreflect.StringKind && placeholder.MatchString(v.String())
 			return !found
 		})
 		if found {

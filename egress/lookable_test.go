@@ -34,6 +34,9 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 		"a local file of ours":   {files, local, complete, false, ""},
 		"Ali's":                  {on, `{"roomComposite":{"file":{"aliOSS":{"bucket":"b"}}}}`, complete, false, "file.aliOSS is Alibaba Cloud's, which cannot be read from here"},
 		"adopted, keys masked":   {on, s3, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].s3"},
+		"adopted, ours masked":   {on, `{"web":{"fileOutputs":[{"s3":{"bucket":"b","secret":"{redacted}","region":"eu"}}]}}`, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].s3"},
+		"adopted, Google's":      {on, `{"web":{"fileOutputs":[{"gcp":{"bucket":"b","credentials":"{credentials}"}}]}}`, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].gcp"},
+		"adopted, Azure's":       {on, `{"web":{"fileOutputs":[{"azure":{"containerName":"b","accountKey":"{account_key}"}}]}}`, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].azure"},
 		"adopted, no keys":       {on, segments, complete, true, ""},
 		"adopted, local":         {files, local, complete, true, ""},
 		"failed":                 {on, s3, failed, false, "nothing is to be expected of what ended as EGRESS_FAILED"},
@@ -77,16 +80,18 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	t.Parallel()
 	s := egress.State{Terms: egress.Terms{Notify: true}, ID: "EG_1", Phase: egress.Settled, Status: "EGRESS_COMPLETE", Part: 2}
 	s.Parts = []egress.Part{{Number: 1, Media: &egress.MediaReport{Media: egress.MediaPresent}}}
-	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing"}
+	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing", Files: []egress.MediaFile{{Path: "a"}}}
 	n, due := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{Kind: egress.KindWeb})
 	require.True(t, due)
 	require.Equal(t, "its media is empty: file a holds nothing", n.Because)
 	require.Contains(t, n.Text(), "Media not as it should be: egress EG_1 (web).\nFound: its media is empty: file a holds nothing.")
+	require.Contains(t, n.Text(), "`starter show r-1`")
 	_, again := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{})
 	require.False(t, again)
 
 	v := s.Verdict("r-1", egress.Summary{})
 	require.Equal(t, egress.MediaEmpty, v.Media)
 	require.Equal(t, "file a holds nothing", v.MediaBecause)
+	require.Equal(t, s.Media.Files, v.Files)
 	require.Equal(t, "file a holds nothing", v.Memo().MediaBecause)
 }

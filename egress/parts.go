@@ -61,7 +61,7 @@ func (s *State) part() Part {
 		Info:      s.Latest, Media: s.Media,
 	}
 	var e Event
-	if len(s.Event) > 0 && e.UnmarshalJSON(s.Event) == nil {
+	if e.UnmarshalJSON(s.Event) == nil { // one that a poll told has no event
 		p.EventID = e.Proto().GetId()
 	}
 	if s.Status == Lost {

@@ -3,7 +3,6 @@ package egress
 import (
 	"cmp"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +60,7 @@ func (s Step) WithDefaults() Step {
 }
 
 // RunsFor reports whether the step is to be run for how an egress ended.
-func (s Step) RunsFor(end Status) bool { return len(s.When) == 0 || slices.Contains(s.When, end) }
+func (s Step) RunsFor(end Status) bool { return end.among(s.When) }
 
 // Ends lists how an egress can end, as `when` names it.
 func Ends() []Status {

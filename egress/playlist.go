@@ -28,7 +28,6 @@ func ParsePlaylist(at string, text []byte) []Segment {
 			if n, err := strconv.ParseFloat(seconds, 64); err == nil && n >= 0 && n < 1e6 {
 				length = Duration(n * float64(time.Second))
 			}
-			continue
 		}
 		if line == "" || strings.HasPrefix(line, "#") || strings.Contains(line, "://") {
 			continue

@@ -19,6 +19,9 @@ func TestAPlaylistNamesItsSegmentsFromWhereItIs(t *testing.T) {
 		{"rec/seg_00000.ts", long(2500 * time.Millisecond)}, {"rec/sub/seg_00001.ts", long(time.Second)}, {"rec/seg_00002.ts", 0},
 	}, egress.ParsePlaylist("rec/p.m3u8", []byte(playlist)))
 	require.Empty(t, egress.ParsePlaylist("p.m3u8", nil))
+	for length, want := range map[string]egress.Duration{"0.5": long(time.Second / 2), "-1": 0, "1000000": 0, "999999": long(999999 * time.Second), "NaN": 0, "1e400": 0} {
+		require.Equal(t, []egress.Segment{{"a.ts", want}}, egress.ParsePlaylist("p.m3u8", []byte("#EXTINF:"+length+",\na.ts")), length)
+	}
 	require.Equal(t, []egress.Segment{{"/out/a.ts", 0}}, egress.ParsePlaylist("/out/p.m3u8", []byte("a.ts")))
 }
 
@@ -28,8 +31,28 @@ func TestSegmentsAreFoundByTheirPlaylist(t *testing.T) {
 	got := egress.FindSegments(segments, []egress.Object{{Path: "rec/seg_00000.ts", Size: 7}, {Path: "rec/sub/seg_00001.ts"}, {Path: "rec/seg_other.ts", Size: 9}})
 	require.Equal(t, egress.Found{There: true, Size: 7, Count: 2, Hollow: 1, Length: long(3500 * time.Millisecond)}, got)
 	require.Equal(t, egress.Found{}, egress.FindSegments(segments, nil))
-	require.Equal(t, "rec/s", egress.CommonPrefix(segments))
-	require.Empty(t, egress.CommonPrefix(nil))
+	all := []egress.Object{{Path: "rec/seg_00000.ts", Size: 7}, {Path: "rec/sub/seg_00001.ts"}, {Path: "rec/seg_00002.ts", Size: 1}}
+	require.Equal(t, egress.Found{There: true, Size: 8, Count: 3, Hollow: 1, Length: long(3500 * time.Millisecond)}, egress.FindSegments(segments, all))
+	require.Equal(t, egress.Found{There: true, Size: 7, Count: 1, Length: long(2500 * time.Millisecond)}, egress.FindSegments(segments, all[:1]))
+}
+
+func TestWhatAllSegmentsBeginWith(t *testing.T) {
+	t.Parallel()
+	for want, paths := range map[string][]string{
+		"":        nil,
+		"rec/a_0": {"rec/a_0"},
+		"rec/a_":  {"rec/a_0", "rec/a_1"},
+		"rec/":    {"rec/a_0", "rec/a_1", "rec/b_0"},
+		"r":       {"rec/a", "r/b"},
+		"a":       {"a", "ab"},
+	} {
+		var segments []egress.Segment
+		for _, p := range paths {
+			segments = append(segments, egress.Segment{Path: p})
+		}
+		require.Equal(t, want, egress.CommonPrefix(segments))
+	}
+	require.Empty(t, egress.CommonPrefix([]egress.Segment{{Path: "a/x"}, {Path: "b/y"}}))
 }
 
 func TestASetIsWhatWasListed(t *testing.T) {
@@ -38,6 +61,8 @@ func TestASetIsWhatWasListed(t *testing.T) {
 	require.Equal(t, listed[:2], egress.Images("img", listed))
 	require.Equal(t, listed[4:], egress.Numbered(listed))
 	require.Equal(t, egress.Found{There: true, Size: 3, Count: 2, Hollow: 1}, egress.FindSet(listed[:2]))
+	require.Equal(t, egress.Found{There: true, Size: 1, Count: 1}, egress.FindSet(listed[4:]))
+	require.Equal(t, egress.Found{There: true, Size: 4, Count: 3, Hollow: 1}, egress.FindSet(listed[:3]))
 	require.Equal(t, egress.Found{}, egress.FindSet(nil))
 }
 
@@ -63,6 +88,11 @@ seg_00003.ts
 	times := egress.WritePlaylist("seg-salvaged.m3u8", []egress.Segment{{"seg_20260102150405123.ts", 1}, {"seg_20260102150409123.ts", 1}})
 	require.NotContains(t, string(times), "DISCONTINUITY", "times say nothing of a gap")
 	require.Contains(t, string(times), "\nseg_20260102150409123.ts\n")
+	require.Contains(t, string(egress.WritePlaylist("p.m3u8", []egress.Segment{{"seg_00000.ts", 1}, {"seg_00002.ts", 1}})), "DISCONTINUITY")
+	for before, after := range map[string]string{"intro.ts": "seg_00005.ts", "seg_00009.ts": "seg_00010.ts", "seg_00000.ts": "outro.ts", "seg_10000000000.ts": "seg_10000000005.ts"} {
+		text := egress.WritePlaylist("p.m3u8", []egress.Segment{{before, 1}, {after, 1}})
+		require.NotContains(t, string(text), "DISCONTINUITY", "%s, %s", before, after)
+	}
 }
 
 func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
@@ -128,10 +158,12 @@ func TestALeftoversLengthIsTheBestThatIsKnown(t *testing.T) {
 		{one, both, 6, []egress.Duration{3, 2}, "ffprobe"},
 		{nil, both, 6, []egress.Duration{1, 2}, "ffprobe"},
 		{nil, one, 6, []egress.Duration{3, long(6 * time.Second)}, "the request's segment_duration"},
+		{nil, map[string]egress.Duration{"s_00001.ts": 2}, 6, []egress.Duration{long(6 * time.Second), 2}, "the request's segment_duration"},
 		{nil, nil, 0, []egress.Duration{long(4 * time.Second), long(4 * time.Second)}, "the request's segment_duration"},
 	} {
 		segments, source := l.Lengths(egress.Destination{Segment: tc.asked}, tc.known, tc.probed)
 		require.Equal(t, tc.want, []egress.Duration{segments[0].Length, segments[1].Length})
+		require.Equal(t, []string{"s_00000.ts", "s_00001.ts"}, []string{segments[0].Path, segments[1].Path})
 		require.Equal(t, tc.source, source)
 	}
 }

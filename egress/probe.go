@@ -92,10 +92,10 @@ func (d Destination) OfProfile(profile string, e *Error) *Error {
 	return &out
 }
 
-// Destination is where a profile leads, without a path. Its field begins with the
-// profile's name.
+// Destination is where a profile leads, without what an output has, such as a path. Its
+// field begins with the profile's name.
 func (p Profiles) Destination(name string) Destination {
 	d := destinations{}
-	d.add(Destination{Field: name, Kind: OutputFile}, p.Named[name])
+	d.add(Destination{Field: name}, p.Named[name])
 	return d.list[0]
 }

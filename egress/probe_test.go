@@ -114,6 +114,11 @@ func TestOnlyCredentialsOfTheRequestsOwnAreTried(t *testing.T) {
 	}
 }
 
+func TestEachOutcomeOfATryIsListed(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []egress.Probed{"good", "known", "undeleted", "refused", "unreachable", "slow", "unchecked"}, egress.Probes())
+}
+
 func TestWhereAProfileLeads(t *testing.T) {
 	t.Parallel()
 	d := profiles("").Destination("cold")

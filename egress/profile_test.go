@@ -135,6 +135,7 @@ func TestWhichProfileIsPicked(t *testing.T) {
 		"nor where one is named":           {streams, "main", "cold", "", ""},
 		"a name beside its own":            {own, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
 		"a name beside some of its own":    {mixed, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
+		"a name beside two of its own":     {`{"file_outputs":[{"gcp":{"bucket":"b"}},{"s3":{"bucket":"b"}}]}`, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
 		"a name that is not known":         {lacking, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
 		"a name that is not, of a stream":  {streams, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
 		"a name that is not, beside owned": {own, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
@@ -179,4 +180,10 @@ func TestTheNameOfAProfileInAnInput(t *testing.T) {
 	require.EqualError(t, in.Validate("id"), `storage: want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got "a b"`)
 	in.Storage = "main"
 	require.NoError(t, in.Validate("id"))
+	in.Pipeline = "archive"
+	require.NoError(t, in.Validate("id"))
+	in.Plain = parse(t, egress.KindTrack, `{"file":{"s3":{"secret":"hunter2"}}}`)
+	require.ErrorContains(t, in.Validate("id"), "file.s3.secret", "names that are good hide no credential")
+	in.Pipeline = "a b"
+	require.ErrorContains(t, in.Validate("id"), "pipeline: ")
 }

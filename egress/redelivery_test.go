@@ -120,6 +120,7 @@ func TestWhatCannotBeToldAgainIsSaidInWords(t *testing.T) {
 		"one that had no step at all":    {"tidy", func(s *egress.State) { s.Steps, s.Pipeline = nil, egress.Pipeline{} }, egress.Invalid, "step: it had no step at all"},
 		"one that is being delivered":    {"", func(s *egress.State) { s.Phase = egress.Settled }, egress.Conflict, "failed_precondition: it is not delivered yet: its consumers are being told"},
 		"one that waits for a person":    {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce", "webhook-1"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce, webhook-1 waits for your word, retry or skip"},
+		"one step that waits":            {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce waits for your word, retry or skip"},
 		"one that records":               {"", func(s *egress.State) { s.Phase = egress.Watching }, egress.Conflict, "failed_precondition: it is not delivered yet: it has no verdict"},
 		"one that is held":               {"", func(s *egress.State) { s.Phase = egress.Held }, egress.Conflict, "failed_precondition: it is not delivered yet: it has no verdict"},
 		"one that LiveKit did not start": {"", func(s *egress.State) { s.Phase = egress.Requested }, egress.Conflict, "failed_precondition: it is not delivered yet: it has no verdict"},

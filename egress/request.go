@@ -85,7 +85,7 @@ func ParseRequestFile(b []byte) (Request, error) {
 	if in.Plain == nil {
 		return nil, invalid("request", "want one of %s at the top level", strings.Join(kindNames(), ", "))
 	}
-	if in.Summary != nil || in.Sealed != nil || in.Carried != nil || in.Storage != "" || in.Preflight {
+	if _, names, _ := strictFields(b); len(names) > 1 { // the rest are flags: one in the file would be passed over
 		return nil, invalid("request", "holds fields beside the request")
 	}
 	return in.Plain, nil

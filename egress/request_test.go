@@ -48,6 +48,11 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 		`{"web":{},"summary":{"kind":"web"}}`: "request: holds fields beside the request",
 		`{"web":{},"sealed":"eA=="}`:          "request: holds fields beside the request",
 		`{"web":{},"carried":{}}`:             "request: holds fields beside the request",
+		`{"web":{},"storage":"main"}`:         "request: holds fields beside the request",
+		`{"web":{},"preflight":true}`:         "request: holds fields beside the request",
+		`{"web":{},"max_duration":"3h"}`:      "request: holds fields beside the request",
+		`{"web":{},"pipeline":"archive"}`:     "request: holds fields beside the request",
+		`{"recover":2,"web":{}}`:              "request: holds fields beside the request",
 		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage",
 		`{`:                                   "request: unexpected end of JSON input",
 	} {

@@ -10,9 +10,6 @@ import (
 // Spelled is the EgressInfo with LiveKit's proto field names (`egress_id`), as `lk`
 // prints it, whichever way it came. What our protocol package does not know stays as it is.
 func (i Info) Spelled() Info {
-	if i.raw == nil {
-		return i
-	}
 	return Info{msg: i.msg, raw: spell(infoMessage, i.raw)}
 }
 
@@ -37,7 +34,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 		return spelled(list, raw)
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil || fields == nil {
+	if json.Unmarshal(raw, &fields) != nil {
 		return raw
 	}
 	out := make(map[string]json.RawMessage, len(fields))
@@ -49,7 +46,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 		value := fields[name]
 		if fd != nil {
 			name = fd.TextName()
-			if fd.Message() != nil && !fd.IsMap() { // the keys of a map are the user's words
+			if fd.Message() != nil { // an entry of a map has no names that could be spelled otherwise
 				value = spell(fd.Message(), value)
 			}
 		}

@@ -15,10 +15,13 @@ func TestAnEgressInfoIsSpelledAsLkPrintsIt(t *testing.T) {
 		"lower camel":      {`{"egressId":"EG_1","roomName":"r"}`, `{"egress_id":"EG_1","room_name":"r"}`},
 		"as lk already":    {`{"egress_id":"EG_1"}`, `{"egress_id":"EG_1"}`},
 		"lists":            {`{"fileResults":[{"filename":"a","startedAt":"1"}]}`, `{"file_results":[{"filename":"a","started_at":"1"}]}`},
+		"half of it":       {`{"file_results":[{"startedAt":"1"}]}`, `{"file_results":[{"started_at":"1"}]}`},
 		"messages":         {`{"roomComposite":{"roomName":"r","file":{"filepath":"x","disableManifest":true}}}`, `{"room_composite":{"room_name":"r","file":{"filepath":"x","disable_manifest":true}}}`},
 		"words of a user":  {`{"roomComposite":{"file":{"s3":{"metadata":{"roomName":"x"}}}}}`, `{"room_composite":{"file":{"s3":{"metadata":{"roomName":"x"}}}}}`},
+		"keys of a map":    {`{"web":{"file":{"s3":{"metadata":{"key":"a","value":"b","egressId":"c"}}}}}`, `{"web":{"file":{"s3":{"metadata":{"key":"a","value":"b","egressId":"c"}}}}}`},
 		"of a newer one":   {`{"egressId":"EG_1","newField":{"roomName":1},"status":"EGRESS_NEW"}`, `{"egress_id":"EG_1","newField":{"roomName":1},"status":"EGRESS_NEW"}`},
 		"large numbers":    {`{"updatedAt":1772366400000000001}`, `{"updated_at":1772366400000000001}`},
+		"null of a list":   {`{"fileResults":null,"roomComposite":null}`, `{"file_results":null,"room_composite":null}`},
 		"of another shape": {`{"newList":["a",1,null]}`, `{"newList":["a",1,null]}`},
 	} {
 		t.Run(name, func(t *testing.T) {

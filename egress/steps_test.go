@@ -56,6 +56,19 @@ func TestWhatAStepIsGiven(t *testing.T) {
 	require.Contains(t, string(empty), `"files":[],"results":{},"with":{}`, "never null: a step in any language may go through them")
 }
 
+func TestAStepIsGivenEachPartAsLkPrintsIt(t *testing.T) {
+	t.Parallel()
+	s := settled(t)
+	s.Recover, s.Part = 1, 2
+	s.Parts = []egress.Part{{Number: 1, EgressID: "EG_0", Info: s.Latest}}
+	parts := s.StepInput("r", egress.Summary{}, s.Pipeline.Steps[0]).Verdict.Parts
+	require.Len(t, parts, 2)
+	for _, p := range parts {
+		require.Contains(t, string(p.Info.Raw()), `"egress_id"`)
+	}
+	require.Contains(t, string(s.Parts[0].Info.Raw()), `"egressId"`, "what is kept stays as LiveKit spells it")
+}
+
 func settledInput(t *testing.T) egress.StepInput {
 	t.Helper()
 	s := settled(t)
@@ -114,6 +127,7 @@ func TestWhatAStepMayReturn(t *testing.T) {
 		"the most":                     {0, quoted(most), ""},
 		"one byte more":                {0, quoted(most + 1), "result: step one returned 65537 bytes of JSON, more than the 65536 that a step may; keep them in a store, and return where"},
 		"as much as all may":           {3, quoted(most), ""},
+		"a single byte":                {0, `1`, ""},
 		"one byte more than all may":   {4, `1`, "result: the steps up to one returned 262145 bytes of JSON, more than the 262144 that all may"},
 		"nothing, where there is much": {4, "null", ""},
 		"no JSON":                      {0, "{", "result: step one returned no JSON"},
@@ -130,6 +144,8 @@ func TestWhatAStepMayReturn(t *testing.T) {
 			require.Equal(t, tc.want, text(err))
 			require.Equal(t, tc.want == "", len(s.Done) == 1, "what is refused is not done")
 			require.Equal(t, tc.want == "", s.Doing == "")
+			_, kept := s.Results["one"]
+			require.Equal(t, tc.want == "" && tc.result != "null", kept)
 		})
 	}
 }
@@ -145,12 +161,17 @@ func TestTheDetailsTellOfSteps(t *testing.T) {
 	require.NotContains(t, s.Details("r"), "is under way")
 	require.Contains(t, s.Details("r"), "Waits for your word on one.")
 	s.PassOver(one, endedAt)
+	require.Empty(t, s.Doing)
 	s.LeaveOut(two, endedAt)
 	details := s.Details("r")
 	require.Contains(t, details, "| step one is left out by a person |")
 	require.Contains(t, details, "| step two is left out: it is not run for EGRESS_COMPLETE |")
 	require.NoError(t, s.FinishStep(two, nil, endedAt))
 	require.Contains(t, s.Details("r"), "| step two is done |")
+	require.Len(t, s.Story, 3)
+	for _, beat := range s.Story {
+		require.Equal(t, endedAt, beat.At)
+	}
 }
 
 func TestTheStateKeepsResultsWhenItIsCarriedOver(t *testing.T) {

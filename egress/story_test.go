@@ -143,3 +143,10 @@ func hintOf(t *testing.T, body string) egress.Event {
 	require.NoError(t, err)
 	return e
 }
+
+func TestWhatIsNotedIsTold(t *testing.T) {
+	t.Parallel()
+	s := egress.State{}
+	s.Note(noon, "its room is gone")
+	require.Equal(t, []egress.Beat{{At: noon, What: "its room is gone"}}, s.Story)
+}

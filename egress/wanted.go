@@ -57,7 +57,7 @@ func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
 	location := plainURL(m.GetManifestLocation())
 	for _, w := range media {
 		at := path.Join(path.Dir(w.File.Path), m.GetEgressId()+".json")
-		if location != "" && w.File.Path != "" && strings.HasSuffix(location, at) {
+		if w.File.Path != "" && strings.HasSuffix(location, at) {
 			return []Wanted{{To: w.To, File: MediaFile{Kind: OutputManifest, Path: at, Location: location}}}
 		}
 	}
@@ -87,7 +87,7 @@ func nth(to []Destination, kind string, n int) Destination {
 			return d
 		}
 	}
-	return Destination{Kind: kind, Nth: n}
+	return Destination{}
 }
 
 // lengthOf is how long media must play: the shorter of what LiveKit measured and the time
@@ -138,5 +138,5 @@ const (
 // tooShort reports whether media plays for less than it plausibly should.
 func tooShort(length, want Duration) bool {
 	slack := lengthSlack + want.D()*lengthSlackPercent/100
-	return want > 0 && length.D() < want.D()-slack
+	return length.D() < want.D()-slack
 }

@@ -50,10 +50,24 @@ func TestEachThingOfAResultIsWanted(t *testing.T) {
 		"a file of old": {`{"roomComposite":{"file":{"filepath":"a.mp4"}},"file":{"filename":"a.mp4","size":"5"}}`, []string{"file a.mp4 at  5 bytes 0 many 0s file"}},
 		"segments of old": {`{"roomComposite":{"segments":{"playlistName":"d/p.m3u8"}},"segments":{"playlistName":"d/p.m3u8","segmentCount":"2"}}`,
 			[]string{"playlist d/p.m3u8 at  0 bytes 0 many 0s segments", "segments d/p at  0 bytes 2 many 0s segments"}},
-		"the list goes before the one of old": {`{"roomComposite":{"file":{}},"file":{"filename":"a"},"fileResults":[{"filename":"a"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
+		"the list goes before the one of old": {`{"roomComposite":{"file":{}},"file":{"filename":"old"},"fileResults":[{"filename":"a"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
+		"and so does that of segments":        {`{"segments":{"playlistName":"old"},"segmentResults":[{"playlistName":"p"}]}`, []string{"playlist p at  0 bytes 0 many 0s ", "segments  at  0 bytes 0 many 0s "}},
 		"a manifest elsewhere":                {`{"roomComposite":{"file":{}},"fileResults":[{"filename":"d/a"}],"manifestLocation":"https://b/other.json"}`, []string{"file d/a at  0 bytes 0 many 0s file"}},
 		"an end before the start":             {`{"roomComposite":{"file":{}},"fileResults":[{"filename":"a","startedAt":"9","endedAt":"8","duration":"-1"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
-		"streams":                             {`{"roomComposite":{"stream":{"urls":["rtmp://a/b"]}},"streamResults":[{"url":"rtmp://a/b"}]}`, nil},
+		"each where its own output writes": {`{"roomId":"RM_1","roomComposite":{"fileOutputs":[{"filepath":"a","s3":{}},{"filepath":"b","gcp":{}}],
+			"segmentOutputs":[{"filenamePrefix":"s/{room_id}-{time}/x"},{"filenamePrefix":"t","azure":{}}],"imageOutputs":[{},{"aliOSS":{}}]},
+			"fileResults":[{"filename":"a"},{"filename":"b","location":"out/b?c"}],"segmentResults":[{"playlistName":"s/p.m3u8","duration":"3"},{"playlistName":"t.m3u8","livePlaylistName":"l.m3u8","livePlaylistLocation":"https://b/l.m3u8?sig=1","startedAt":"1","endedAt":"9"}],
+			"imageResults":[{"filenamePrefix":"i"},{"filenamePrefix":"j"}]}`, []string{
+			"file a at  0 bytes 0 many 0s file_outputs[0].s3", "file b at out/b?c 0 bytes 0 many 0s file_outputs[1].gcp",
+			"playlist s/p.m3u8 at  0 bytes 0 many 0s segment_outputs[0]", "segments s/RM_1- at  0 bytes 0 many 3ns segment_outputs[0]",
+			"playlist t.m3u8 at  0 bytes 0 many 0s segment_outputs[1].azure", "playlist l.m3u8 at https://b/l.m3u8 0 bytes 0 many 0s segment_outputs[1].azure",
+			"segments t at  0 bytes 0 many 8ns segment_outputs[1].azure",
+			"images i at  0 bytes 0 many 0s image_outputs[0]", "images j at  0 bytes 0 many 0s image_outputs[1].aliOSS",
+		}},
+		"more than was asked for":     {`{"roomComposite":{"fileOutputs":[{"filepath":"a"}]},"fileResults":[{"filename":"a"},{"filename":"b"}]}`, []string{"file a at  0 bytes 0 many 0s file_outputs[0]", "file b at  0 bytes 0 many 0s "}},
+		"a manifest beside no name":   {`{"egressId":"EG_x","roomComposite":{"file":{}},"fileResults":[{}],"manifestLocation":"https://b/EG_x.json"}`, []string{"file  at  0 bytes 0 many 0s file"}},
+		"a manifest that is not told": {`{"egressId":"EG_x","roomComposite":{"file":{}},"fileResults":[{"filename":"a"}]}`, []string{"file a at  0 bytes 0 many 0s file"}},
+		"streams":                     {`{"roomComposite":{"stream":{"urls":["rtmp://a/b"]}},"streamResults":[{"url":"rtmp://a/b"}]}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,6 +77,36 @@ func TestEachThingOfAResultIsWanted(t *testing.T) {
 				got = append(got, fmt.Sprintf("%s %s at %s %d bytes %d many %s %s", w.File.Kind, w.File.Path, w.File.Location, w.File.Want, w.File.Count, w.Length, w.To.Field))
 			}
 			require.Equal(t, tc.want, got)
+		})
+	}
+	for _, w := range egress.Wants(resultOf(t, everyOutput), nil) {
+		want := ""
+		if w.File.Kind == egress.OutputSegments {
+			want = "out/seg.m3u8"
+		}
+		require.Equal(t, want, w.Playlist, w.File.Kind)
+	}
+}
+
+func TestHowLongMediaMustPlay(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ measured, started, ended, want int64 }{
+		"both say the same":     {7, 1, 8, 7},
+		"it measured less":      {6, 1, 8, 6},
+		"it measured more":      {9, 1, 8, 7},
+		"it measured nothing":   {0, 1, 8, 7},
+		"it measured less yet":  {-1, 1, 8, 7},
+		"it never started":      {7, 0, 3, 7},
+		"it measured the least": {1, 1, 8, 1},
+		"it ended at once":      {7, 2, 3, 1},
+		"it ended as it began":  {7, 3, 3, 7},
+		"it ended before":       {7, 8, 3, 7},
+		"nobody knows anything": {-1, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			info := resultOf(t, fmt.Sprintf(`{"fileResults":[{"duration":"%d","startedAt":"%d","endedAt":"%d"}]}`, tc.measured, tc.started, tc.ended))
+			require.Equal(t, egress.Duration(tc.want), egress.Wants(info, nil)[0].Length)
 		})
 	}
 }
@@ -107,6 +151,8 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 			require.Equal(t, tc.want, got.Media)
 			require.Equal(t, tc.why, why)
 			require.Equal(t, tc.f.Size, got.Size)
+			require.Equal(t, tc.f.Length, got.Length)
+			require.Equal(t, tc.f.Count, got.Count, "of a set, how many are there, and not how many there should be")
 		})
 	}
 }
@@ -121,6 +167,8 @@ func TestAReportIsAsBadAsItsWorstFile(t *testing.T) {
 		{[]egress.Media{egress.MediaPresent, egress.MediaUnchecked}, egress.MediaUnchecked},
 		{[]egress.Media{egress.MediaUnchecked, egress.MediaTruncated}, egress.MediaTruncated},
 		{[]egress.Media{egress.MediaEmpty, egress.MediaTruncated}, egress.MediaEmpty},
+		{[]egress.Media{egress.MediaTruncated, egress.MediaEmpty}, egress.MediaEmpty},
+		{[]egress.Media{egress.MediaTruncated, egress.MediaUnchecked, egress.MediaPresent}, egress.MediaTruncated},
 		{[]egress.Media{egress.MediaEmpty, egress.MediaMissing, egress.MediaPresent}, egress.MediaMissing},
 	} {
 		var r egress.MediaReport
@@ -140,8 +188,9 @@ func TestAReportIsAsBadAsItsWorstFile(t *testing.T) {
 
 func TestOnlyWhatIsThereButWrongAlarms(t *testing.T) {
 	t.Parallel()
+	alarming := map[egress.Media]bool{}
 	for _, m := range egress.Medias() {
-		want := m == egress.MediaMissing || m == egress.MediaEmpty || m == egress.MediaTruncated
-		require.Equal(t, want, m.Alarming(), m)
+		alarming[m] = m.Alarming()
 	}
+	require.Equal(t, map[egress.Media]bool{"present": false, "missing": true, "empty": true, "truncated": true, "unchecked": false}, alarming)
 }

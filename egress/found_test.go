@@ -1,0 +1,76 @@
+package egress_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAReportSaysWhyOfEachFileUntilItIsLong(t *testing.T) {
+	t.Parallel()
+	bad := egress.MediaFile{Media: egress.MediaMissing}
+	var r egress.MediaReport
+	r.Add(egress.MediaFile{Media: egress.MediaPresent}, "")
+	require.Empty(t, r.Because)
+	r.Add(bad, "file a\nis not there")
+	require.Equal(t, "file a is not there", r.Because, "in one line")
+	r.Add(egress.MediaFile{Media: egress.MediaPresent}, "")
+	r.Add(bad, "file b is not there")
+	require.Equal(t, "file a is not there; file b is not there", r.Because)
+
+	for length, more := range map[int]bool{999: true, 1000: false} {
+		long := egress.MediaReport{Media: egress.MediaMissing, Because: strings.Repeat("x", length)}
+		long.Add(bad, strings.Repeat("y", 400))
+		require.Equal(t, more, strings.HasSuffix(long.Because, "; "+strings.Repeat("y", 297)+"…"), length)
+		require.Equal(t, !more, len(long.Because) == length, length)
+	}
+}
+
+func TestWhatIsNotedOfAnEarlierPartLeavesACopyOfTheStateAsItWas(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Part: 2, Parts: []egress.Part{{Number: 1}}}
+	before := s
+	s.NoteMedia(1, egress.Unchecked("nobody can"), moment(1))
+	require.Nil(t, before.Parts[0].Media)
+	require.Equal(t, &egress.MediaReport{Media: egress.MediaUnchecked, Because: "nobody can"}, s.Parts[0].Media)
+	require.Empty(t, s.Story, "that nobody looked is no news")
+}
+
+func TestThatSomeFilesWereLookedAtIsNews(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Part: 1}
+	s.NoteMedia(1, egress.MediaReport{Media: egress.MediaUnchecked, Because: "one is locked", Files: []egress.MediaFile{{Media: egress.MediaPresent}}}, moment(1))
+	require.Len(t, s.Story, 1)
+	require.Equal(t, "its media is unchecked: one is locked", s.Story[0].What)
+	require.Equal(t, moment(1), s.Story[0].At)
+}
+
+func TestPeopleAreToldOfTheFirstPartWhoseMediaAlarms(t *testing.T) {
+	t.Parallel()
+	report := func(m egress.Media) *egress.MediaReport { return &egress.MediaReport{Media: m, Because: "so"} }
+	for name, tc := range map[string]struct {
+		parts []*egress.MediaReport
+		last  *egress.MediaReport
+		want  string
+	}{
+		"the last":                 {[]*egress.MediaReport{report(egress.MediaPresent)}, report(egress.MediaTruncated), "its media is truncated: so"},
+		"one before":               {[]*egress.MediaReport{report(egress.MediaUnchecked), report(egress.MediaMissing)}, report(egress.MediaPresent), "its media is missing: so"},
+		"the first of several":     {[]*egress.MediaReport{report(egress.MediaEmpty), report(egress.MediaMissing)}, report(egress.MediaTruncated), "its media is empty: so"},
+		"one before, and none yet": {[]*egress.MediaReport{nil, report(egress.MediaEmpty)}, nil, "its media is empty: so"},
+		"none that is known":       {[]*egress.MediaReport{nil}, nil, "its media is : 0 found, 0 bytes in all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := egress.State{Terms: egress.Terms{Notify: true}, Media: tc.last}
+			for n, r := range tc.parts {
+				s.Parts = append(s.Parts, egress.Part{Number: n + 1, Media: r})
+			}
+			n, due := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{})
+			require.True(t, due)
+			require.Equal(t, tc.want, n.Because)
+		})
+	}
+}
