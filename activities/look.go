@@ -100,15 +100,22 @@ func (l *looker) probe(ctx context.Context, w egress.Wanted, f *egress.Found) {
 		f.Unplayable = err.Error()
 	}
 	f.Length = length
+	if l.cfg.Listen != nil && length > 0 && len(w.Silence) > 0 {
+		f.Sound, _ = l.cfg.Listen.Sound(ctx, f.Size, length, reading(b, w.File.Path)) // one that cannot say leaves it open
+	}
 }
 
 func (l *looker) length(ctx context.Context, b Bucket, path string, size int64) (egress.Duration, error) {
-	length, err := l.cfg.Probe.Length(ctx, size, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	return l.cfg.Probe.Length(ctx, size, reading(b, path))
+}
+
+// reading reads an object from an offset on.
+func reading(b Bucket, path string) func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
 		r, err := b.Read(ctx, path, offset)
 		if err != nil { // the store's no is none of the media's
 			return nil, fmt.Errorf("read media: %s", err.Error())
 		}
 		return r, nil
-	})
-	return length, err
+	}
 }

@@ -27,6 +27,12 @@ type LengthProber interface {
 	Length(ctx context.Context, size int64, read func(ctx context.Context, offset int64) (io.ReadCloser, error)) (egress.Duration, error)
 }
 
+// SoundProber says what is to be heard in media that plays for so long. Its error says
+// nothing of the media.
+type SoundProber interface {
+	Sound(ctx context.Context, size int64, length egress.Duration, read func(ctx context.Context, offset int64) (io.ReadCloser, error)) (egress.Sound, error)
+}
+
 // VerificationConfig is what verify works with.
 type VerificationConfig struct {
 	Opener Opener
@@ -36,6 +42,8 @@ type VerificationConfig struct {
 	Open func(context.Context, egress.Destination) (Bucket, error)
 	// Probe is ffprobe. Default: none, and nothing is played.
 	Probe LengthProber
+	// Listen is ffprobe. Default: none, and nothing is called silent.
+	Listen SoundProber
 }
 
 // Verification holds the activity that looks for the media.

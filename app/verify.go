@@ -42,7 +42,7 @@ func (a *App) verification() (*activities.Verification, error) {
 		return nil, err
 	}
 	if prober != nil {
-		cfg.Probe = prober
+		cfg.Probe, cfg.Listen = prober, prober
 	}
 	a.log.Info("verifying media", "ffprobe", prober != nil, "localFiles", a.cfg.Verify.LocalFiles)
 	return activities.NewVerification(cfg), nil

@@ -184,6 +184,7 @@ func TestMediaThatIsThereIsPresent(t *testing.T) {
 	v := w.verdict("well")
 
 	require.Equal(t, egress.MediaPresent, v.Media, v.MediaBecause)
+	require.Empty(t, v.MediaBecause)
 	require.Equal(t, []string{
 		"file well/call.mp4", "playlist well/seg.m3u8", "segments well/seg", "images well/img", "manifest well/" + v.EgressID + ".json",
 	}, kinds(v.Files, egress.MediaPresent))

@@ -18,10 +18,12 @@ type Found struct {
 	Length Duration
 	// Unplayable is why a player cannot read it, in words.
 	Unplayable string
+	// Sound is what was heard in it, empty where nobody could say.
+	Sound Sound
 }
 
 // Judge is what a thing that is wanted comes to, with the evidence in words where it is
-// not present: a missing one before an empty before a truncated one.
+// not present or is silent: a missing one before an empty before a truncated one.
 func (w Wanted) Judge(f Found) (MediaFile, string) {
 	file := w.File
 	file.Size, file.Length = f.Size, f.Length
@@ -38,6 +40,9 @@ func (w Wanted) Judge(f Found) (MediaFile, string) {
 	}
 	if media == MediaPresent {
 		media, why = w.judgeLength(f)
+	}
+	if media == MediaPresent && slices.Contains(w.Silence, f.Sound) {
+		file.Silent, why = true, f.Sound.words()
 	}
 	file.Media = media
 	if w.set() {

@@ -68,6 +68,10 @@ func TestWhatIsFoundIsNotedOfItsPart(t *testing.T) {
 	require.Equal(t, &present, s.Media)
 	require.Equal(t, "its media is present: 2 found, 12 bytes in all", s.Story[1].What)
 
+	silent := egress.MediaReport{Media: egress.MediaPresent, Because: "file a is silent: it has no audio"}
+	require.Equal(t, "its media is present: file a is silent: it has no audio", silent.String())
+	require.False(t, silent.Media.Alarming())
+
 	s.NoteMedia(2, egress.Unchecked("nobody can"), moment(3))
 	require.Equal(t, egress.MediaUnchecked, s.Media.Media)
 	require.Len(t, s.Story, 2, "that nobody looked is no news")

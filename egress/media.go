@@ -20,7 +20,7 @@ func Medias() []Media {
 // MediaReport is what `verify` found in the object store.
 type MediaReport struct {
 	Media   Media       `json:"media"`
-	Because string      `json:"because,omitempty"` // the evidence in words, where it is not present
+	Because string      `json:"because,omitempty"` // the evidence in words, where it is not present or is silent
 	Files   []MediaFile `json:"files,omitempty"`
 }
 
@@ -34,4 +34,6 @@ type MediaFile struct {
 	Want     int64    `json:"want,omitempty"`     // bytes by LiveKit's word, where it gives one
 	Length   Duration `json:"length,omitempty"`   // playing time, where it was probed
 	Media    Media    `json:"media"`
+	// Silent says that its request wants sound, and that none was heard. It is present all the same.
+	Silent bool `json:"silent,omitempty"`
 }

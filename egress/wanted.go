@@ -17,6 +17,8 @@ type Wanted struct {
 	Length Duration
 	// Playlist is that of a set of segments, by which it is found.
 	Playlist string
+	// Silence is what of its sound would be silence. Empty where no sound is wanted.
+	Silence []Sound
 }
 
 // Wants is what the result of an egress says that there must be, at a request's
@@ -26,7 +28,7 @@ func Wants(i Info, to []Destination) []Wanted {
 	var all []Wanted
 	for n, f := range fileResults(m) {
 		all = append(all, Wanted{
-			To: nth(to, OutputFile, n), Length: lengthOf(f.GetDuration(), f.GetStartedAt(), f.GetEndedAt()),
+			To: nth(to, OutputFile, n), Length: lengthOf(f.GetDuration(), f.GetStartedAt(), f.GetEndedAt()), Silence: soundless(m),
 			File: MediaFile{Kind: OutputFile, Path: f.GetFilename(), Location: plainURL(f.GetLocation()), Want: f.GetSize()},
 		})
 	}

@@ -114,6 +114,8 @@ func TestHowLongMediaMustPlay(t *testing.T) {
 func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 	t.Parallel()
 	file := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputFile, Path: "a", Want: 100}, Length: egress.Duration(200 * time.Second)}
+	loud := file
+	loud.Silence = []egress.Sound{egress.SoundSilent, egress.SoundAbsent}
 	set := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputSegments, Path: "s", Want: 100, Count: 4}, Playlist: "s.m3u8"}
 	images := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputImages, Path: "i", Count: 2}}
 	some := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputSegments, Path: "s"}, Playlist: "s.m3u8"}
@@ -134,6 +136,12 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 		"not playable":               {file, egress.Found{There: true, Size: 100, Unplayable: "no index"}, egress.MediaTruncated, "file a cannot be played: no index"},
 		"a little short":             {file, egress.Found{There: true, Size: 100, Length: seconds(185)}, egress.MediaPresent, ""},
 		"too short":                  {file, egress.Found{There: true, Size: 100, Length: seconds(184.9)}, egress.MediaTruncated, "file a plays for 3m4.9s of 3m20s"},
+		"a sound":                    {loud, egress.Found{There: true, Size: 100, Sound: egress.SoundHeard}, egress.MediaPresent, ""},
+		"nobody could hear":          {loud, egress.Found{There: true, Size: 100}, egress.MediaPresent, ""},
+		"silence":                    {loud, egress.Found{There: true, Size: 100, Sound: egress.SoundSilent}, egress.MediaPresent, "file a is silent where samples were taken"},
+		"no audio":                   {loud, egress.Found{There: true, Size: 100, Sound: egress.SoundAbsent}, egress.MediaPresent, "file a is silent: it has no audio"},
+		"no sound is wanted":         {file, egress.Found{There: true, Size: 100, Sound: egress.SoundAbsent}, egress.MediaPresent, ""},
+		"truncated before silent":    {loud, egress.Found{There: true, Size: 99, Sound: egress.SoundSilent}, egress.MediaTruncated, "file a has 99 of 100 bytes"},
 		"all segments":               {set, egress.Found{There: true, Size: 100, Count: 4}, egress.MediaPresent, ""},
 		"one segment missing":        {set, egress.Found{There: true, Size: 100, Count: 3}, egress.MediaMissing, "segments s are 3 of 4"},
 		"missing before empty":       {set, egress.Found{There: true, Size: 100, Count: 3, Hollow: 1}, egress.MediaMissing, "segments s are 3 of 4"},
@@ -153,6 +161,7 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 			require.Equal(t, tc.f.Size, got.Size)
 			require.Equal(t, tc.f.Length, got.Length)
 			require.Equal(t, tc.f.Count, got.Count, "of a set, how many are there, and not how many there should be")
+			require.Equal(t, strings.Contains(tc.why, "silent"), got.Silent)
 		})
 	}
 }

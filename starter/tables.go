@@ -97,6 +97,9 @@ func mediaFile(f egress.MediaFile) string {
 	if f.Length > 0 {
 		s += ", plays for " + f.Length.D().Round(100*time.Millisecond).String()
 	}
+	if f.Silent {
+		s += ", silent"
+	}
 	return s
 }
 

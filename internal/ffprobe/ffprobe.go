@@ -1,4 +1,4 @@
-// Package ffprobe asks the program of that name how long media plays. What it reads may
+// Package ffprobe asks the program of that name how long media plays, and whether it is silent. What it reads may
 // come from anybody: it must never be given a credential, nor a file or host to open but
 // the one that is served to it here.
 package ffprobe
@@ -17,7 +17,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Timeout bounds one probe. A file's head and its index are read, not its media.
+// Timeout bounds one probe. A file's head and its index are read, and of its
+// media a few seconds.
 const Timeout = 20 * time.Second
 
 // formats are those that LiveKit writes, and WAV. Playlists are not among them: they would
@@ -47,15 +48,24 @@ func Find(path string) (*Prober, error) {
 // Length is how long media plays, 0 where it does not say. Media that a player cannot
 // read is an *egress.Error of reason Invalid; any other error says nothing of the media.
 func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Duration, error) {
+	told, err := p.ask(ctx, size, read, "-show_entries", "format=duration:stream=codec_type,duration")
+	if err != nil {
+		return 0, err
+	}
+	return parse(told)
+}
+
+// ask has ffprobe answer in JSON.
+func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	source, err := serve(ctx, size, read)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer source.close()
-	cmd := exec.CommandContext(ctx, p.path, "-v", "error", "-protocol_whitelist", "http,tcp", "-format_whitelist", formats,
-		"-show_entries", "format=duration:stream=codec_type,duration", "-of", "json", source.url)
+	args := append([]string{"-v", "error", "-protocol_whitelist", "http,tcp", "-format_whitelist", formats}, what...)
+	cmd := exec.CommandContext(ctx, p.path, append(args, "-of", "json", source.url)...)
 	cmd.Env = []string{} // it needs nothing of ours
 	cmd.WaitDelay = time.Second
 	var out, said bytes.Buffer
@@ -63,16 +73,16 @@ func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Dura
 	err = cmd.Run()
 	switch {
 	case source.failed() != nil:
-		return 0, fmt.Errorf("probe media: %w", source.failed())
+		return nil, fmt.Errorf("probe media: %w", source.failed())
 	case ctx.Err() != nil:
-		return 0, fmt.Errorf("probe media: %w", ctx.Err())
+		return nil, fmt.Errorf("probe media: %w", ctx.Err())
 	case err == nil:
-		return parse(out.Bytes())
+		return out.Bytes(), nil
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
-		return 0, unplayable(lastWords(said.String()))
+		return nil, unplayable(lastWords(said.String()))
 	}
-	return 0, fmt.Errorf("probe media: %w", err)
+	return nil, fmt.Errorf("probe media: %w", err)
 }
 
 // parse reads ffprobe's JSON: the longest of what the file and its streams say.

@@ -16,17 +16,27 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// real is ffprobe, where the machine has it, and media that ffmpeg makes.
+// real is ffprobe, where the machine has it, and media that plays for 3 s, with a tone.
 func real(t *testing.T, name string) (*Prober, []byte) {
+	t.Helper()
+	return made(t, name, "-f", "lavfi", "-i", "sine=duration=3", "-f", "lavfi", "-i", "color=duration=3:size=64x64", "-shortest")
+}
+
+// made is ffprobe, where the machine has it, and media that ffmpeg makes.
+func made(t *testing.T, name string, how ...string) (*Prober, []byte) {
 	t.Helper()
 	p, err := Find("")
 	require.NoError(t, err)
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if p == nil || err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("ffprobe and ffmpeg must be there: in CI nothing is skipped for want of a tool")
+		}
 		t.Skip("this machine has no ffprobe or no ffmpeg")
 	}
 	path := filepath.Join(t.TempDir(), name)
-	out, err := exec.CommandContext(t.Context(), ffmpeg, "-v", "error", "-f", "lavfi", "-i", "sine=duration=3", "-f", "lavfi", "-i", "color=duration=3:size=64x64", "-shortest", path).CombinedOutput()
+	args := append(append([]string{"-v", "error"}, how...), path)
+	out, err := exec.CommandContext(t.Context(), ffmpeg, args...).CombinedOutput()
 	require.NoError(t, err, string(out))
 	media, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -24,6 +24,9 @@ type source struct {
 	err error
 }
 
+// buffered is how much of the media may wait on loopback, in bytes.
+const buffered = 64 << 10
+
 func serve(ctx context.Context, size int64, read Read) (*source, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,7 +41,15 @@ func serve(ctx context.Context, size int64, read Read) (*source, error) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		http.ServeContent(w, r, "", time.Time{}, from)
 	})
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: Timeout, BaseContext: func(net.Listener) context.Context { return ctx }}
+	s.server = &http.Server{
+		Handler: mux, ReadHeaderTimeout: Timeout, BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if tcp, ok := c.(*net.TCPConn); ok {
+				_ = tcp.SetWriteBuffer(buffered) // else megabytes are read from the store ahead of each jump, in vain
+			}
+			return ctx
+		},
+	}
 	go func() { _ = s.server.Serve(listener) }() // it ends by close
 	return s, nil
 }

@@ -1,0 +1,86 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// listener says what is to be heard in all media, and reads its first bytes.
+type listener struct {
+	player
+	sound  egress.Sound
+	cannot error
+	heard  []string
+}
+
+func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, read func(context.Context, int64) (io.ReadCloser, error)) (egress.Sound, error) {
+	body, err := read(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	media, err := io.ReadAll(io.LimitReader(body, size))
+	l.heard = append(l.heard, string(media))
+	return l.sound, errors.Join(err, l.cannot)
+}
+
+func listen(t *testing.T, store *objects, l *listener, in activities.VerifyRequest) activities.Verified {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	v := activities.NewVerification(activities.VerificationConfig{
+		Opener: keys(t), Probe: l, Listen: l, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
+	})
+	env.RegisterActivity(v)
+	value, err := env.ExecuteActivity(v.Verify, in)
+	require.NoError(t, err)
+	var got activities.Verified
+	require.NoError(t, value.Get(&got))
+	return got
+}
+
+func TestSilentMediaIsPresentAndFlagged(t *testing.T) {
+	t.Parallel()
+	plays := player{length: egress.Duration(time.Minute)}
+	for name, tc := range map[string]struct {
+		with   listener
+		quiet  bool // the request wants no sound
+		why    string
+		listen bool // somebody listened
+	}{
+		"a sound":            {listener{player: plays, sound: egress.SoundHeard}, false, "", true},
+		"silence":            {listener{player: plays, sound: egress.SoundSilent}, false, "file a.mp4 is silent where samples were taken", true},
+		"no audio":           {listener{player: plays, sound: egress.SoundAbsent}, false, "file a.mp4 is silent: it has no audio", true},
+		"nobody can say":     {listener{player: plays, cannot: errors.New("no memory")}, false, "", true},
+		"no sound is wanted": {listener{player: plays, sound: egress.SoundSilent}, true, "", false},
+		"it has no length":   {listener{sound: egress.SoundSilent}, false, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := verifying(t, wellDone, 0)
+			m := in.Info.Proto()
+			m.GetRoomComposite().VideoOnly = tc.quiet
+			info, err := egress.NewInfo(m)
+			require.NoError(t, err)
+			in.Info = info
+			got := listen(t, &objects{at: whole()}, &tc.with, in)
+			require.Equal(t, egress.MediaPresent, got.Media)
+			require.Equal(t, tc.why, got.Because)
+			require.Equal(t, tc.why != "", got.Files[0].Silent)
+			if tc.listen {
+				require.Equal(t, []string{"media"}, tc.with.heard, "the file alone")
+			} else {
+				require.Empty(t, tc.with.heard)
+			}
+		})
+	}
+}
