@@ -1,9 +1,11 @@
 #!/bin/sh
 # Runs every test: those of this module with the race detector, end to end ones and replays included,
-# and those of the development Temporal server and of what is deployed, which are modules of their own. It
-# first builds that server, once for each version of its source. The test of LiveKit's Node SDK gets that
-# SDK by npm, once for each version, and is skipped where there is no npm, unless CI is set; so is the test
-# of the UI where there is no chromium. Arguments go to go test:
+# and those of the development Temporal server, of what is deployed, and of the real livekit-server in tests, which
+# are modules of their own. It first builds the development Temporal server, once for each version of its source, and
+# a livekit-server with what it needs around it, without which the tests that need it are skipped, unless CI is set.
+# The test of LiveKit's Node SDK gets that SDK by npm, once for each version, and is skipped where there is no npm,
+# unless CI is set; so are the test of the UI where there is no chromium and those on
+# PostgreSQL where there is none. Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #
@@ -12,6 +14,7 @@ set -eu
 cd "$(dirname "$0")"
 
 go run ./internal/devtemporal/build
+go run ./internal/reallivekit/build
 
 race=-race
 if ! go build -race errors 2>/dev/null; then
@@ -25,4 +28,9 @@ go test $race -timeout 30m "$@" ./... || status=$?
 # Without the race detector, with which all of Temporal's server would be compiled once more.
 (cd devserver && go test -timeout 30m "$@" ./...) || status=$?
 (cd deploy/strict && go test "$@" ./...) || status=$?
+if [ -n "${CI:-}" ] || (cd e2e/livekit && go list -deps ./... >/dev/null 2>&1); then
+	(cd e2e/livekit && go test -timeout 30m "$@" ./...) || status=$?
+else
+	echo 'Without the tests of e2e/livekit, whose modules can not be had.' >&2
+fi
 exit $status

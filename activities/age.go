@@ -20,13 +20,16 @@ const MetricAge = "reelkeeper_announce_age_seconds"
 // to the 3 days for which a consumer is tried.
 var ageBuckets = []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600, 72 * 3600}
 
-// recipient is who is told of an end, as the label of MetricAge.
+// recipient is who is told of an end, as the label of MetricAge and MetricAttempts.
 type recipient string
 
 const (
 	toConsumer recipient = "consumer" // of the settings
 	toWebhook  recipient = "webhook"  // one that the request named
+	toPipeline recipient = "pipeline" // one of the pipeline's
 )
+
+func recipients() []recipient { return []recipient{toConsumer, toWebhook, toPipeline} }
 
 // age records how old an end was when it was taken.
 type age struct{ seconds metric.Float64Histogram }

@@ -1,19 +1,12 @@
 package activities
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"time"
 
-	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"go.opentelemetry.io/otel/metric"
 
@@ -26,10 +19,16 @@ type DeliveryConfig struct {
 	NotifyURL   string // the notification hook; may hold a token
 	SigningKey  string // name of the key by which announcements are signed where none is named
 	Keys        map[string]string
-	Opener      Opener
+	// Secrets are those by which announcements are signed as standard-webhooks says, beside
+	// LiveKit's way: by a consumer's name, that of the settings being egress.StepAnnounce.
+	// Several for one are a rotation: it takes either. Default: none, and no such signature.
+	Secrets map[string][]string
+	Opener  Opener
 	// Timeout bounds one request. Default: 10 s, LiveKit's own from protocol 1.54 on.
 	Timeout time.Duration
-	// Meter makes MetricAge. Default: none, and nothing is measured.
+	// PerHost is the most requests under way to one host and port. Default: 8.
+	PerHost int
+	// Meter makes MetricAge and MetricAttempts. Default: none, and nothing is measured.
 	Meter metric.Meter
 	// Client connects to hosts that requests name: it refuses inner ones. Default: one
 	// that connects anywhere, as to AnnounceURL.
@@ -38,36 +37,83 @@ type DeliveryConfig struct {
 
 // Delivery holds the activities that tell the consumers.
 type Delivery struct {
-	cfg   DeliveryConfig
-	age   *age
-	own   *http.Client // to AnnounceURL and NotifyURL, which the operator chose
-	named *http.Client // to what a request names
+	cfg      DeliveryConfig
+	age      *age
+	attempts *attempts
+	places   *places
+	standard map[string]standardSigner
+	own      *http.Client // to what the operator chose: AnnounceURL, NotifyURL, the pipeline's consumers
+	named    *http.Client // to what a request names
 }
 
-// NewDelivery makes the activities. It fails where the meter does.
+// NewDelivery makes the activities. It fails where the meter does, or where one of
+// Secrets is none, which is named by its consumer alone.
 func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
 	age, err := newAge(cfg.Meter)
 	if err != nil {
 		return nil, err
 	}
-	own := &http.Client{
-		Timeout: cmp.Or(cfg.Timeout, 10*time.Second),
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // a consumer that moved is told so by the failure
-		},
+	attempts, err := newAttempts(cfg.Meter)
+	if err != nil {
+		return nil, err
 	}
-	return &Delivery{cfg: cfg, age: age, own: own, named: cmp.Or(cfg.Client, own)}, nil
+	standard, err := standardSigners(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	cfg.PerHost = cmp.Or(cfg.PerHost, 8)
+	own := ownClient(cmp.Or(cfg.Timeout, 10*time.Second), cfg.PerHost)
+	return &Delivery{
+		cfg: cfg, age: age, attempts: attempts, places: newPlaces(cfg.PerHost), standard: standard,
+		own: own, named: cmp.Or(cfg.Client, own),
+	}, nil
 }
 
-// Announce posts an event to the consumer of the settings as LiveKit would have: same
-// body, same signing, same headers. Repeats carry the same event ID, by which a
-// consumer already tells LiveKit's own repeats. Any answer but 2xx is a failure.
-func (d *Delivery) Announce(ctx context.Context, e egress.Event) error {
-	if err := d.post(ctx, d.own, &livekit.WebhookConfig{Url: d.cfg.AnnounceURL}, e.Raw()); err != nil {
-		return toTemporal(err)
+// ownClient keeps a connection for each request that may be under way to a host: the
+// default is two. It follows no redirect: a consumer that moved is told so by the failure.
+func ownClient(timeout time.Duration, perHost int) *http.Client {
+	c := &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	d.age.taken(ctx, toConsumer, e)
-	return nil
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = t.Clone()
+		t.MaxIdleConnsPerHost = perHost
+		c.Transport = t
+	}
+	return c
+}
+
+// Envelope is what goes with an event that is told.
+type Envelope struct {
+	Headers map[string]string `json:"headers,omitempty"` // beside LiveKit's own: egress.State.Headers
+	// PutOff is for how long the first attempt of this activity waits, since an attempt of
+	// another one has failed. Default: it does not.
+	PutOff egress.Duration `json:"put_off,omitempty"`
+	// Because is how that one failed, for who looks at what is pending.
+	Because string `json:"because,omitempty"`
+}
+
+// Announcement is the argument of Announce.
+type Announcement struct {
+	Event egress.Event `json:"event"`
+	// Consumer is who is told, of the pipeline's. Default: the consumer of the settings,
+	// whose URL is this worker's own and in no history.
+	Consumer *egress.Consumer `json:"consumer,omitempty"`
+	Envelope
+}
+
+// Announce posts an event to a consumer as LiveKit would have: same body, same signing,
+// same headers, and some more. Repeats carry the same event ID, by which a consumer
+// already tells LiveKit's own repeats. Any answer but 2xx is a failure, and is tried
+// again after egress.RetryConsumer.
+func (d *Delivery) Announce(ctx context.Context, in Announcement) error {
+	l := letter{to: toConsumer, name: egress.StepAnnounce, url: d.cfg.AnnounceURL, event: in.Event}
+	if c := in.Consumer; c != nil {
+		l = letter{to: toPipeline, name: c.Name, url: c.URL, key: c.Key, event: in.Event}
+	}
+	l.client = d.own
+	return d.deliver(ctx, l, in.Envelope)
 }
 
 // TellRequest is the argument of Tell.
@@ -76,83 +122,30 @@ type TellRequest struct {
 	Input     egress.Input `json:"input"`
 	Webhook   int          `json:"webhook"` // which of the caller's own, from 0 on
 	Event     egress.Event `json:"event"`
+	Envelope
 }
 
 // Tell posts an event to one of the caller's own webhooks, which we took out of the
 // request, as LiveKit would have. Twice is harmless as with Announce.
 func (d *Delivery) Tell(ctx context.Context, in TellRequest) error {
-	req, err := d.cfg.Opener.OpenRequest(in.RequestID, in.Input)
+	hook, e, err := d.hooked(in)
 	if err != nil {
 		return toTemporal(err)
+	}
+	l := letter{to: toWebhook, client: d.named, url: hook.GetUrl(), key: hook.GetSigningKey(), event: e}
+	return d.deliver(ctx, l, in.Envelope)
+}
+
+// hooked is one of the caller's own webhooks, and the event as it would have come there.
+func (d *Delivery) hooked(in TellRequest) (*livekit.WebhookConfig, egress.Event, error) {
+	req, err := d.cfg.Opener.OpenRequest(in.RequestID, in.Input)
+	if err != nil {
+		return nil, egress.Event{}, err
 	}
 	hooks := req.GetWebhooks()
 	if in.Webhook < 0 || in.Webhook >= len(hooks) {
-		return toTemporal(&egress.Error{Reason: egress.Internal, Field: "webhooks", Message: fmt.Sprintf("the request has no webhook %d", in.Webhook+1)})
+		return nil, egress.Event{}, &egress.Error{Reason: egress.Internal, Field: "webhooks", Message: fmt.Sprintf("the request has no webhook %d", in.Webhook+1)}
 	}
 	e, err := in.Event.WithWebhooks(hooks)
-	if err != nil {
-		return toTemporal(err)
-	}
-	if err := d.post(ctx, d.named, hooks[in.Webhook], e.Raw()); err != nil {
-		return toTemporal(err)
-	}
-	d.age.taken(ctx, toWebhook, e)
-	return nil
-}
-
-func (d *Delivery) post(ctx context.Context, client *http.Client, to *livekit.WebhookConfig, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.GetUrl(), bytes.NewReader(body))
-	if err != nil { // the URL is not shown: it may hold a credential
-		return &egress.Error{Reason: egress.Invalid, Field: "webhooks.url", Message: "is not a URL"}
-	}
-	token, err := d.sign(cmp.Or(to.GetSigningKey(), d.cfg.SigningKey), body)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", token)
-	req.Header.Set("Content-Type", "application/webhook+json")
-	req.Header.Set("User-Agent", "LiveKit")
-	res, err := client.Do(req)
-	if err != nil {
-		return unreached("the consumer", err)
-	}
-	defer res.Body.Close()
-	// The answer's text is the consumer's own affair; reading some of it lets the
-	// connection be used again.
-	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)); err != nil {
-		return &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
-	}
-	if res.StatusCode/100 != 2 {
-		return &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + res.Status}
-	}
-	return nil
-}
-
-// sign makes the token that LiveKit's webhooks carry: of the body's digest, fresh for
-// each attempt.
-func (d *Delivery) sign(key string, body []byte) (string, error) {
-	secret, known := d.cfg.Keys[key]
-	if !known {
-		return "", &egress.Error{Reason: egress.Invalid, Field: "webhooks.signing_key", Message: fmt.Sprintf("no key %q is among ours (LIVEKIT_KEYS)", key)}
-	}
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(key, secret).
-		SetValidFor(5 * time.Minute).
-		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
-	if err != nil {
-		return "", fmt.Errorf("sign announcement: %w", err)
-	}
-	return token, nil
-}
-
-// unreached is a request that got no answer. Its URL is left out, which the client's
-// own error would show whole; the reason behind it stays.
-func unreached(who string, err error) error {
-	if refused, ok := errors.AsType[*egress.Error](err); ok {
-		return refused
-	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	return &egress.Error{Reason: egress.ConsumerFailed, Message: who + " could not be reached", Err: err}
+	return hooks[in.Webhook], e, err
 }

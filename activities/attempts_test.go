@@ -52,9 +52,9 @@ func (e *attempts) run(fn, argument, result any) error {
 }
 
 // secondAttempt runs a start whose first attempt died with its worker.
-func secondAttempt(t *testing.T, a *api, in activities.StartRequest) (s activities.Started, err error) {
+func secondAttempt(t *testing.T, a *api, in activities.StartRequest, change ...func(*activities.Config)) (s activities.Started, err error) {
 	t.Helper()
-	act := activitiesOf(t, a)
+	act := activitiesOf(t, a, change...)
 	err = newAttempts(a).run(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 		if activity.GetInfo(ctx).Attempt == 1 {
 			return activities.Started{}, errors.New("the worker died")

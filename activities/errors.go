@@ -29,6 +29,7 @@ var retriable = map[egress.Reason]bool{
 	egress.Ambiguous:      true, // every activity finds out first what the last attempt did
 	egress.StillGoing:     true,
 	egress.ConsumerFailed: true,
+	egress.HeldBack:       true,
 	egress.Internal:       true,
 }
 
@@ -45,8 +46,8 @@ func retryIn(err error, delay time.Duration) error {
 	e := &egress.Error{Reason: egress.Internal, Message: err.Error()}
 	errors.As(err, &e)
 	category := temporal.ApplicationErrorCategoryUnspecified
-	if e.Reason == egress.StillGoing {
-		category = temporal.ApplicationErrorCategoryBenign // a look without news is no failure to log or count
+	if e.Reason == egress.StillGoing || e.Reason == egress.HeldBack {
+		category = temporal.ApplicationErrorCategoryBenign // a look without news, or a wait, is no failure to log or count
 	}
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Reason), temporal.ApplicationErrorOptions{
 		NonRetryable:   !retriable[e.Reason],

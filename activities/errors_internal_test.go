@@ -19,7 +19,7 @@ var again = map[egress.Reason]bool{
 	egress.Refused: false, egress.Denied: false, egress.NotFound: false, egress.AlreadyOver: false, egress.NoEcho: false,
 	egress.TooLate: false, egress.Invalid: false, egress.Conflict: false, egress.Sealed: false,
 	egress.Unanswered: true, egress.Unreachable: true, egress.RateLimited: true, egress.Unavailable: true,
-	egress.Ambiguous: true, egress.StillGoing: true, egress.ConsumerFailed: true, egress.Internal: true,
+	egress.Ambiguous: true, egress.StillGoing: true, egress.ConsumerFailed: true, egress.HeldBack: true, egress.Internal: true,
 }
 
 func TestEveryReasonIsARetryDecision(t *testing.T) {
@@ -42,12 +42,12 @@ func TestEveryReasonIsARetryDecision(t *testing.T) {
 	}
 }
 
-func TestALookWithoutNewsIsNoFailureToLogOrCount(t *testing.T) {
+func TestALookWithoutNewsAndAWaitAreNoFailuresToLogOrCount(t *testing.T) {
 	t.Parallel()
 	for _, reason := range egress.Reasons() {
 		want := map[bool]temporal.ApplicationErrorCategory{
 			true: temporal.ApplicationErrorCategoryBenign, false: temporal.ApplicationErrorCategoryUnspecified,
-		}[reason == egress.StillGoing]
+		}[reason == egress.StillGoing || reason == egress.HeldBack]
 		require.Equal(t, want, application(t, toTemporal(&egress.Error{Reason: reason})).Category(), reason)
 	}
 }

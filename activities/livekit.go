@@ -37,6 +37,11 @@ type Config struct {
 	PublicURL  string // where LiveKit reaches our webhook endpoint
 	SigningKey string // name of the API key with which LiveKit signs our webhooks
 	Terms      egress.Terms
+	// Profiles are the storage profiles. Default: none.
+	Profiles egress.Profiles
+	// Preflight tries where media goes before a start. Default: nothing is tried.
+	Preflight *Preflight
+	Pipelines egress.Pipelines // of which each start takes its own
 
 	// CallTimeout bounds one start call. Default: 90 s; the server itself tries for
 	// up to 75 s under one egress ID.
@@ -65,6 +70,9 @@ func (c Config) withDefaults() Config {
 	c.StartFor = cmp.Or(c.StartFor, 10*time.Minute)
 	c.SearchFor = cmp.Or(c.SearchFor, 90*time.Second)
 	c.SearchEvery = cmp.Or(c.SearchEvery, 2*time.Second)
+	if c.Preflight == nil {
+		c.Preflight = NewPreflight(PreflightConfig{})
+	}
 	if c.Reconciling == nil {
 		c.Reconciling = func(context.Context) bool { return false }
 	}

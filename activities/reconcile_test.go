@@ -86,7 +86,7 @@ func (b *both) Tell(_ context.Context, requestID string, e egress.Event) (bool, 
 	return true, nil
 }
 
-func (b *both) AdoptListed(_ context.Context, requestID string, e egress.Event) (bool, error) {
+func (b *both) AdoptListed(_ context.Context, requestID, _ string, e egress.Event) (bool, error) {
 	id := e.Proto().GetEgressInfo().GetEgressId()
 	if id == b.failing {
 		return false, errors.New("Temporal is away")

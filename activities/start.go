@@ -29,6 +29,8 @@ type StartRequest struct {
 type Started struct {
 	Info  egress.Info  `json:"info"`
 	Terms egress.Terms `json:"terms"`
+	// Notes are what a person may want to know of the start, for its story.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Start asks LiveKit for the egress, exactly once as far as recordings go. LiveKit
@@ -36,21 +38,39 @@ type Started struct {
 // whose outcome is not known, or that follows one that died, first looks for our
 // token in LiveKit's list, for as long as a slow start can stay unlisted.
 func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
-	req, err := a.opener.OpenRequest(in.RequestID, in.Input)
+	asked, err := a.opener.OpenRequest(in.RequestID, in.Input)
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
-	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy}
+	terms, refused := a.terms(in)
+	req, err := a.stored(asked, in.Input.Storage, &terms)
+	if err != nil {
+		return Started{}, toTemporal(err)
+	}
+	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
+	}
+	if first := activity.GetInfo(ctx).Attempt == 1 && !in.Input.Again; refused != nil && first {
+		return Started{}, toTemporal(refused)
+	} else if refused != nil { // an earlier attempt may have known the pipeline: look for what it began, and begin nothing
+		s.by = &time.Time{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
 	defer keepAlive(ctx)()
 
 	m, maybeSent := s.begun(ctx, in.Input.Again)
-	if m == nil {
-		m, err = s.run(ctx, maybeSent || activity.GetInfo(ctx).Attempt > 1)
+	maybeSent = maybeSent || activity.GetInfo(ctx).Attempt > 1
+	var notes []string
+	if m == nil && !maybeSent { // else it may be running, and a refusal would leave it so
+		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
+	}
+	if m == nil && err == nil {
+		m, err = s.run(ctx, maybeSent)
+	}
+	if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.TooLate && refused != nil {
+		err = refused
 	}
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
@@ -61,7 +81,21 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 	}
 	info, err := egress.NewInfo(m)
-	return Started{Info: info, Terms: a.cfg.Terms}, toTemporal(err)
+	return Started{Info: info, Terms: terms, Notes: notes}, toTemporal(err)
+}
+
+// terms are this worker's, with the pipeline that the request names. Parts after the
+// first go on by the terms of that one.
+func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
+	t := a.cfg.Terms
+	if in.Part > 1 {
+		return t, nil
+	}
+	var err error
+	if t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline); err != nil {
+		t.Pipeline = a.cfg.Pipelines.ChooseOrDefault("")
+	}
+	return t, err
 }
 
 // swapped is a request with our webhook in the place of the caller's own, which go
@@ -85,6 +119,8 @@ type starting struct {
 	token egress.Token
 	sum   egress.Summary
 	by    *time.Time
+	// profile is the storage profile that was filled in, if any.
+	profile string
 }
 
 // begun looks once for what an earlier run of the same key may have begun: that run has

@@ -126,7 +126,7 @@ func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
 			StreamOutputs: []*lk.StreamOutput{{Urls: []string{"rtmp://live.example.com/" + canary}}},
 			Webhooks:      []*lk.WebhookConfig{{Url: "https://consumer.example.com/?key=" + canary}},
 		}
-		sealed, err := keys(t).SealRequest(requestID, secretive)
+		sealed, err := keys(t).SealRequest(requestID, secretive, "")
 		require.NoError(t, err)
 		a := &api{onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) {
 			m := echo(egressID, r)
@@ -146,7 +146,7 @@ func TestASealedRequestIsSentWithItsSecretsAndAnsweredWithout(t *testing.T) {
 func TestARequestThatCannotBeOpenedFailsForGoodAndAsksNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		in, err := keys(t).SealRequest("another-request", roomRequest())
+		in, err := keys(t).SealRequest("another-request", roomRequest(), "")
 		require.NoError(t, err)
 		a := &api{}
 		_, err = start(t, a, activities.StartRequest{RequestID: requestID, Part: 1, Input: in})
@@ -163,7 +163,7 @@ func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
 		egress.Refused: true, egress.Denied: true, egress.NotFound: true, egress.AlreadyOver: true, egress.NoEcho: true,
 		egress.TooLate: true, egress.Invalid: true, egress.Conflict: true, egress.Sealed: true,
 		// Another attempt of the activity looks first for what this one may have started.
-		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.ConsumerFailed: false, egress.Internal: false,
+		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.ConsumerFailed: false, egress.HeldBack: false, egress.Internal: false,
 	}
 	require.Len(t, final, len(egress.Reasons())-3, "unreachable, rate_limited and ambiguous are tried again by the attempt itself")
 	for reason, final := range final {

@@ -19,7 +19,7 @@ import (
 // tell is one attempt at one of the caller's own webhooks, of a sealed request.
 func tell(t *testing.T, client *http.Client, which int, hooks ...*lk.WebhookConfig) error {
 	t.Helper()
-	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: hooks})
+	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: hooks}, "")
 	require.NoError(t, err)
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})

@@ -39,10 +39,12 @@ type App struct {
 	recordings *recordings.Client
 	payloads   converter.PayloadCodec
 	dialer     *dial.Dialer
+	profiles   egress.Profiles // of a worker and of `starter serve` alone
 	namespace  string
 	tel        *telemetry.Telemetry
 	log        *slog.Logger
 	figures    *webhook.Figures
+	pipelines  egress.Pipelines // read by RunWorker
 }
 
 // Options are what does not come from the environment.
@@ -84,6 +86,10 @@ func Open(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	profiles, err := profilesFor(o.Role, cfg, o.Environ)
+	if err != nil {
+		return nil, err
+	}
 	temporal, err := client.NewLazyClient(opts)
 	if err != nil {
 		return nil, fmt.Errorf("Temporal client: %w", err)
@@ -97,11 +103,21 @@ func Open(o Options) (*App, error) {
 		}),
 		payloads:  payloads,
 		dialer:    dialer,
+		profiles:  profiles,
 		namespace: opts.Namespace,
 		tel:       tel,
 		log:       tel.Logger(),
 		figures:   webhook.NewFigures(rand.Text(), cmp.Or(o.ReportEvery, egress.MinuteLength), time.Now),
 	}, nil
+}
+
+// profilesFor are the storage profiles of a process that starts recordings itself: a
+// command leaves them to the worker, and need not have their secrets.
+func profilesFor(role config.Role, cfg config.Config, environ map[string]string) (egress.Profiles, error) {
+	if role != config.Worker && role != config.Serve {
+		return egress.Profiles{}, nil
+	}
+	return cfg.Storage.Profiles(environ)
 }
 
 // encrypt gives a Temporal client the codec, which decrypts in any case: it may have

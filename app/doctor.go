@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -11,9 +13,11 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/doctor"
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/livekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
+	"github.com/reelkeeper/reelkeeper/storage"
 )
 
 // Doctor examines what `starter serve` and the worker would run with. Settings that
@@ -34,6 +38,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		c.LiveKitURL = overHTTP(cfg.LiveKit.URL)
 		c.LiveKit = livekit.New(livekit.Config{URL: cfg.LiveKit.URL, APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret})
 	}
+	problem = errors.Join(problem, storages(&c, cfg, environ))
 	end := func() {}
 	opts, err := config.TemporalOptions(environ)
 	if problem = errors.Join(problem, err); err == nil {
@@ -50,6 +55,17 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		c.Problem = errors.New(strings.ReplaceAll(problem.Error(), "\n", "; "))
 	}
 	return doctor.New(c), end, nil
+}
+
+// storages are the profiles, and how they are tried.
+func storages(c *doctor.Config, cfg config.Config, environ map[string]string) error {
+	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts})
+	if err != nil {
+		return err
+	}
+	c.Prober = storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) }})
+	c.Profiles, err = cfg.Storage.Profiles(environ)
+	return err
 }
 
 // overHTTP is LiveKit's URL for a plain request: its signalling is at the same place.

@@ -24,7 +24,13 @@ func (a *App) announceMetrics() {
 	for _, class := range egress.Misses() {
 		workflow.WithTags(map[string]string{"class": string(class)}).Counter(workflows.MetricMissed).Inc(0)
 	}
+	for _, media := range egress.Medias() {
+		workflow.WithTags(map[string]string{"media": string(media)}).Counter(workflows.MetricMedia).Inc(0)
+	}
 	a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).Counter(activities.MetricNoEcho).Inc(0)
+	for _, outcome := range egress.Probes() {
+		a.tel.TemporalMetrics().WithTags(a.sdkTags("Start")).WithTags(map[string]string{"outcome": string(outcome)}).Counter(activities.MetricPreflight).Inc(0)
+	}
 	a.announceRounds()
 }
 

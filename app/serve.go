@@ -92,6 +92,7 @@ func (a *App) agents() (http.Handler, error) {
 		SigningKey:     a.cfg.LiveKit.APIKey,
 		RequestTimeout: a.cfg.Door.RequestTimeout,
 		FailOpenAfter:  failOpen,
+		Profiles:       a.profiles,
 		DeleteRoomWait: wait,
 		Log:            a.log,
 		Meter:          a.tel.Meter("gateway"),

@@ -22,6 +22,9 @@ const announceTimeout = 10 * time.Second
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
+	if err := a.readPipelines(); err != nil {
+		return err
+	}
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
@@ -52,11 +55,18 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // rate the server bounds over all workers.
 func (a *App) workers() (main, poll worker.Worker, err error) {
 	terms := a.terms()
+	preflight, err := a.preflight()
+	if err != nil {
+		return nil, nil, err
+	}
 	every, _ := a.cfg.Reconcile.Every.D()
 	lk := activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
 		Terms:       terms,
+		Profiles:    a.profiles,
+		Preflight:   preflight,
+		Pipelines:   a.pipelines,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
 		SearchFor:   a.cfg.Start.Search,
@@ -71,16 +81,25 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
 		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
 		Client: a.dialer.Client(announceTimeout), Meter: a.tel.Meter("activities"),
+		PerHost: a.cfg.Announce.PerHost, Secrets: a.cfg.Announce.Secrets,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 
+	looking, err := a.verification()
+	if err != nil {
+		return nil, nil, err
+	}
+	clearly, err := a.clear()
+	if err != nil {
+		return nil, nil, err
+	}
 	opts, err := a.options()
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &workflows.Workflows{Terms: terms}
+	w := &workflows.Workflows{Terms: terms, Pipelines: a.pipelines, Clear: clearly}
 	main = worker.New(a.temporal, egress.TaskQueue, opts)
 	main.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 	main.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
@@ -96,6 +115,7 @@ func (a *App) workers() (main, poll worker.Worker, err error) {
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivity(told)
+	main.RegisterActivity(looking)
 
 	opts.DisableWorkflowWorker = true
 	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
@@ -130,6 +150,8 @@ func (a *App) options() (worker.Options, error) {
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
+	wait, _ := a.cfg.Verify.For.D()
+	t.VerifyFor, t.LocalFiles = egress.Duration(wait), a.cfg.Verify.LocalFiles != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

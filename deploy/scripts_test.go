@@ -110,7 +110,7 @@ func TestSecretsAreMadeOnceAndAtRandom(t *testing.T) {
 		require.NoError(t, err)
 		first[filepath.Base(path)] = string(b)
 	}
-	assert.Len(t, first, 8)
+	assert.Len(t, first, 9)
 	for _, name := range []string{"seal_key", "postgres_password", "grafana_admin_password"} {
 		assert.Regexp(t, `^[0-9a-f]{64}\n$`, first[name], name)
 	}

@@ -25,7 +25,7 @@ chmod 0700 "$folder"
 for name in seal_key postgres_password grafana_admin_password; do
 	file "$name" random
 done
-for name in livekit_api_secret livekit_keys previous_secrets notify_url codec_token; do
+for name in livekit_api_secret livekit_keys previous_secrets notify_url webhook_secrets codec_token; do
 	file "$name" true
 done
 

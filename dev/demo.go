@@ -208,7 +208,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 		return r
 	}
 	r.settled, r.delivered = true, c.count(r.egressID)
-	d.progress.done("%s: %s, told by %s", p.name(), r.verdict.Status, r.verdict.EndedBy)
+	d.progress.done("%s: %s, told by %s, media %s", p.name(), r.verdict.Status, r.verdict.EndedBy, r.verdict.Media)
 	return r
 }
 

@@ -167,6 +167,7 @@ func (i *instance) startFake(o instanceOptions) error {
 	cfg.Addr, cfg.APIKey, cfg.APISecret = loopback(o.ports.livekit), devKey, devSecret
 	cfg.WebhookURLs = []string{i.place.Starter + egress.WebhookPath}
 	cfg.StateFile = filepath.Join(i.place.State, "livekit.json")
+	cfg.Store = mediaBelow(i.mediaDir())
 	fake, err := fakelivekit.New(cfg)
 	if err != nil {
 		return fmt.Errorf("fake LiveKit: %w", err)
@@ -185,12 +186,16 @@ func (i *instance) startFake(o instanceOptions) error {
 // startApp runs what ships: worker, door and admin server, from one environment.
 func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	environ := maps.Clone(o.environ)
+	if err := os.MkdirAll(i.mediaDir(), 0o750); err != nil {
+		return fmt.Errorf("directory of the media: %w", err)
+	}
 	maps.Copy(environ, map[string]string{
 		"LIVEKIT_URL": i.place.LiveKit, "LIVEKIT_API_KEY": i.place.APIKey, "LIVEKIT_API_SECRET": i.place.APISecret,
 		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": i.place.Namespace,
 	})
 	for name, value := range map[string]string{
 		"REELKEEPER_PUBLIC_URL": i.place.Starter, "REELKEEPER_LOG_LEVEL": "warn", "REELKEEPER_ALLOW_HOSTS": "localhost,127.0.0.0/8,::1",
+		"REELKEEPER_LOCAL_FILES": i.mediaDir(),
 	} {
 		if environ[name] == "" {
 			environ[name] = value

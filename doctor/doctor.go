@@ -1,7 +1,8 @@
 // Package doctor finds out whether everything that recordings depend on is well,
 // before a recording shows that it is not: settings, LiveKit, clocks, Temporal, and
 // above all the way of LiveKit's webhooks to us. Each finding has a fix in words. It
-// changes nothing anywhere, and must never show a secret.
+// changes nothing anywhere, but for the probe that it writes to each storage profile and
+// deletes, and must never show a secret.
 package doctor
 
 import (
@@ -31,12 +32,13 @@ const (
 	Workers          Check = "workers"
 	Schedule         Check = "schedule"
 	Canary           Check = "canary"
+	Storage          Check = "storage"
 	Webhook          Check = "webhook"
 )
 
 // Checks lists every Check.
 func Checks() []Check {
-	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Canary, Webhook}
+	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Canary, Storage, Webhook}
 }
 
 // Status is how well it is.
@@ -81,7 +83,7 @@ type Temporal interface {
 
 // Sealer seals requests and opens them. *seal.Keys is one.
 type Sealer interface {
-	SealRequest(requestID string, r egress.Request) (egress.Input, error)
+	SealRequest(requestID string, r egress.Request, storage string) (egress.Input, error)
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 }
 
@@ -101,6 +103,9 @@ type Config struct {
 	Temporal  Temporal
 	Address   string // of Temporal, to be named
 	Namespace string
+
+	Profiles egress.Profiles
+	Prober   Prober // wanted where there are profiles
 
 	PublicURL string
 	// RootCAs are whose certificates are trusted. Default: the machine's.
@@ -126,7 +131,8 @@ func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 	wanted := func(c Check) bool { return len(only) == 0 || slices.Contains(only, c) }
 	checks := map[Check]func(context.Context) Finding{
 		Settings: d.settings, Keys: d.keys, LiveKitAPI: d.liveKit, Clock: d.clock, TemporalServer: d.temporal,
-		SearchAttributes: d.searchAttributes, Workers: d.workers, Schedule: d.schedule, Canary: d.canary, Webhook: d.webhook,
+		SearchAttributes: d.searchAttributes, Workers: d.workers, Schedule: d.schedule, Canary: d.canary,
+		Storage: d.storage, Webhook: d.webhook,
 	}
 	findings := make([]Finding, len(Checks()))
 	var all sync.WaitGroup

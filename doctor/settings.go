@@ -22,7 +22,7 @@ func (d *Doctor) keys(context.Context) Finding {
 	}
 	const id = "reelkeeper-doctor"
 	sent := &livekit.WebEgressRequest{Url: "https://example.com/?token=x"}
-	in, err := d.cfg.Sealer.SealRequest(id, sent)
+	in, err := d.cfg.Sealer.SealRequest(id, sent, "")
 	if err != nil {
 		return failed("a request cannot be sealed: "+err.Error(), "set REELKEEPER_SEAL_KEY to 32 characters or more (openssl rand -hex 32)")
 	}

@@ -37,9 +37,14 @@ func (a allowed) covers(step, field string) bool {
 	return matches(a.step, step) && (a.path == "" || matches(a.path, field))
 }
 
+// sides are the names of the two that are compared.
+type sides struct{ one, other string }
+
+var directAndDoor = sides{"LiveKit", "the door"}
+
 // compare names every field that differs and is not allowed to, and which of the
 // allowed ones do differ.
-func compare(direct, door report, table []allowed) (unexpected []string, seen map[int]bool) {
+func (s sides) compare(direct, door report, table []allowed) (unexpected []string, seen map[int]bool) {
 	seen = map[int]bool{}
 	mine, theirs := flatten(direct), flatten(door)
 	for n := range max(len(mine), len(theirs)) {
@@ -63,8 +68,8 @@ func compare(direct, door report, table []allowed) (unexpected []string, seen ma
 				seen[n] = true
 				continue
 			}
-			unexpected = append(unexpected, fmt.Sprintf("%s: %s: LiveKit says %s, the door %s", a.step, field,
-				cmp.Or(a.fields[field], "nothing"), cmp.Or(b.fields[field], "nothing")))
+			unexpected = append(unexpected, fmt.Sprintf("%s: %s: %s says %s, %s %s", a.step, field,
+				s.one, cmp.Or(a.fields[field], "nothing"), s.other, cmp.Or(b.fields[field], "nothing")))
 		}
 	}
 	return unexpected, seen
@@ -93,7 +98,7 @@ func flatten(r report) []flat {
 
 var (
 	// generated are the IDs that LiveKit makes up.
-	generated = regexp.MustCompile(`\b(EG|RM|PA|TR)_[A-Za-z0-9]+`)
+	generated = regexp.MustCompile(`\b(EG|EV|RM|PA|TR)_[A-Za-z0-9]+`)
 	// dated is {time} in the name of a file.
 	dated = regexp.MustCompile(`\b\d{4}-\d{2}-\d{2}T\d{6}\b`)
 	// token is a JWT, which an error may quote.
@@ -189,7 +194,7 @@ func TestTheComparisonSeesEveryField(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, seen := compare(read(t, direct), read(t, strings.ReplaceAll(direct, tt.from, tt.to)), table)
+			got, seen := directAndDoor.compare(read(t, direct), read(t, strings.ReplaceAll(direct, tt.from, tt.to)), table)
 
 			require.Subset(t, got, tt.want)
 			require.Equal(t, len(tt.want) == 0, len(got) == 0, "%v", got)

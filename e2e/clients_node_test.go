@@ -76,14 +76,17 @@ func needs(t *testing.T, tools ...string) {
 	}
 }
 
-var installNode = sync.OnceValues(func() (string, error) {
-	if own, err := filepath.Abs(filepath.Join("node", "node_modules")); err == nil && exists(own) {
+var installNode = sync.OnceValues(func() (string, error) { return npmModules("node") })
+
+// npmModules is the folder with what a package-lock.json pins, as nodeModules says.
+func npmModules(project string) (string, error) {
+	if own, err := filepath.Abs(filepath.Join(project, "node_modules")); err == nil && exists(own) {
 		return own, nil
 	}
 	files := map[string][]byte{}
 	sum := sha256.New()
 	for _, name := range []string{"package.json", "package-lock.json", ".npmrc"} {
-		b, err := os.ReadFile(filepath.Join("node", name))
+		b, err := os.ReadFile(filepath.Join(project, name))
 		if err != nil {
 			return "", err
 		}
@@ -99,7 +102,7 @@ var installNode = sync.OnceValues(func() (string, error) {
 		return modules, nil
 	}
 	return filepath.Join(dir, "node_modules"), install(dir, files)
-})
+}
 
 // install lets npm fill a folder, which appears only when it is complete.
 func install(dir string, files map[string][]byte) error {

@@ -41,7 +41,7 @@ func TestAnAgentIsAnsweredAtTheDoorAsByLiveKitItself(t *testing.T) {
 			direct := tt.agent(t, alone.URL())
 			door := tt.agent(t, w.door.URL)
 
-			unexpected, seen := compare(direct, door, added)
+			unexpected, seen := directAndDoor.compare(direct, door, added)
 			for _, d := range unexpected {
 				t.Error(d)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // worlds is how many tests of this package may each have a namespace of their own.
-const worlds = 130
+const worlds = 150
 
 var (
 	server   *devtemporal.Server
@@ -24,7 +25,12 @@ var (
 	released = flag.String("worker", "", "released `worker` that writes those histories; default: the code under test")
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if queue := os.Getenv(envStepWorker); queue != "" {
+		os.Exit(stepWorkerMain(queue))
+	}
+	os.Exit(run(m))
+}
 
 // run starts one Temporal server for all tests. Each test has a namespace of its
 // own, so that each has its own workers.
@@ -53,6 +59,15 @@ func run(m *testing.M) int {
 }
 
 func namespace(n int64) string { return "e2e-" + strconv.FormatInt(n, 10) }
+
+// place is a test's Temporal: its address, and a namespace of the test's own.
+func place(t *testing.T) (address, namespace string) {
+	t.Helper()
+	if strings.HasPrefix(t.Name(), onPostgres) {
+		return production.Address, production.next(t)
+	}
+	return server.Address, nextNamespace(t)
+}
 
 func nextNamespace(t *testing.T) string {
 	t.Helper()

@@ -36,11 +36,11 @@ func TestWhatIsCountedHasBeenThereFromTheStart(t *testing.T) {
 			grown++
 		}
 	}
-	require.Equal(t, 2, grown, "one verdict, one reply without echo")
+	require.Equal(t, 3, grown, "one verdict, one reply without echo, one announcement")
 }
 
 // counted begins the names of what our workers count.
-var counted = []string{"reelkeeper_egress_", "reelkeeper_start_", "reelkeeper_reconcile_", "reelkeeper_strays_", "reelkeeper_unrecorded_"}
+var counted = []string{"reelkeeper_egress_", "reelkeeper_start_", "reelkeeper_reconcile_", "reelkeeper_strays_", "reelkeeper_unrecorded_", "reelkeeper_announce_attempts_"}
 
 func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,14 +53,15 @@ func (w *world) roundWith(want int, deep bool, number func(egress.Round) int) {
 	require.Equal(w.t, want, number(r), "%+v", r)
 }
 
-// stray starts an egress past us, with the token of a request where one is given.
-func (w *world) stray(room, request string) string {
+// stray starts an egress past us, with the token of a request where one is given, and a
+// query behind it.
+func (w *world) stray(room, request string, query ...string) string {
 	w.t.Helper()
 	r := composite(room).(*livekit.RoomCompositeEgressRequest)
 	if request != "" {
 		keys, err := seal.New(seal.Config{Secret: apiSecret})
 		require.NoError(w.t, err)
-		r.Webhooks = []*livekit.WebhookConfig{{Url: keys.Token(request, 1).URL(w.door.URL), SigningKey: apiKey}}
+		r.Webhooks = []*livekit.WebhookConfig{{Url: keys.Token(request, 1).URL(w.door.URL) + strings.Join(query, ""), SigningKey: apiKey}}
 	}
 	info, err := lksdk.NewEgressClient(w.fake.URL(), apiKey, apiSecret).StartRoomCompositeEgress(w.ctx(), r)
 	require.NoError(w.t, err)

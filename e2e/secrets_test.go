@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -103,6 +104,45 @@ func TestNoSecretRests(t *testing.T) {
 
 	histories := w.everything()
 	require.Contains(t, histories, "{redacted}", "the search sees what rests")
+	requireNone(t, canary, histories)
+	requireNone(t, canary, w.log.String())
+	requireNone(t, canary, w.metrics())
+}
+
+// Nor does one of a storage profile, whether the start is taken, refused for its storage,
+// or goes past Temporal.
+func TestNoSecretOfAProfileRests(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, server.Address)
+	w, _ := newStoredWorld(t, func(environ map[string]string) {
+		environ["REELKEEPER_PREFLIGHT"], environ["TEMPORAL_ADDRESS"], environ["REELKEEPER_LOG_LEVEL"] = "always", g.Address, "debug"
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	for _, profile := range []string{"", "good", "nobucket", "nokey"} {
+		info, err := w.askStored(composite("room").(*livekit.RoomCompositeEgressRequest), "taken-"+profile, profile)
+		if profile == "nobucket" || profile == "nokey" {
+			require.ErrorContains(t, err, `storage: profile "`+profile+`"`)
+			requireNone(t, canary, err.Error())
+			continue
+		}
+		require.NoError(t, err)
+		requireNone(t, canary, info.String())
+	}
+	g.cut()
+	info, err := w.askStored(composite("room").(*livekit.RoomCompositeEgressRequest), "past", "good")
+	require.NoError(t, err)
+	requireNone(t, canary, info.String())
+	for _, e := range w.fake.Egresses() {
+		require.Contains(t, e.Request.(*livekit.RoomCompositeEgressRequest).String(), canary, "LiveKit itself gets every credential")
+	}
+	g.open()
+	require.NoError(t, w.fake.EndCall("room"))
+	w.want("all have ended", func() bool { return len(w.consumer.all()) == 3 && w.running() == 0 })
+
+	histories := w.everything()
+	require.True(t, strings.Contains(histories, `"storage":"good"`), "the name alone is kept")
+	require.True(t, strings.Contains(histories, `"media":"missing"`), "who looks for the media has the profile's credentials too")
 	requireNone(t, canary, histories)
 	requireNone(t, canary, w.log.String())
 	requireNone(t, canary, w.metrics())

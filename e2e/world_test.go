@@ -47,6 +47,8 @@ var timers = map[string]string{
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
 	"REELKEEPER_RECONCILE_EVERY":             "off", // a round at the full minute would change who tells of an end
 	"REELKEEPER_CANARY_EVERY":                "off",
+	"REELKEEPER_VERIFY_FOR":                  "off", // most requests name stores that are not there
+	"REELKEEPER_PREFLIGHT":                   "off", // most requests name stores that are not there
 	"REELKEEPER_LOG_LEVEL":                   "warn",
 	"REELKEEPER_ALLOW_HOSTS":                 "127.0.0.1",
 }
@@ -76,30 +78,45 @@ func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[st
 // newWorldInAHurry makes a world whose webhook endpoint reports that often.
 func newWorldInAHurry(t *testing.T, hurry time.Duration, change func(fake *fakelivekit.Config, environ map[string]string)) *world {
 	t.Helper()
-	w := &world{t: t, consumer: newConsumer(t), log: &logBuffer{}, hurry: hurry}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	doorURL := "http://" + l.Addr().String()
-
+	w, l, doorURL := emptyWorld(t, hurry)
 	fake := fakelivekit.Config{
 		APIKey: apiKey, APISecret: apiSecret, WebhookURLs: []string{doorURL + egress.WebhookPath},
 		Timings: fakelivekit.DefaultTimings().Scaled(0.1), Seed: 1,
 	}
-	w.environ = map[string]string{
-		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
-		"TEMPORAL_ADDRESS": server.Address, "TEMPORAL_NAMESPACE": nextNamespace(t),
-		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": w.consumer.URL,
-	}
-	maps.Copy(w.environ, timers)
 	if change != nil {
 		change(&fake, w.environ)
 	}
+	var err error
 	w.fake, err = fakelivekit.New(fake)
 	require.NoError(t, err)
 	require.NoError(t, w.fake.Start())
 	t.Cleanup(func() { _ = w.fake.Close() })
-	w.environ["LIVEKIT_URL"] = w.fake.URL()
+	w.openDoor(l, w.fake.URL())
+	return w
+}
 
+// emptyWorld is a world without a LiveKit, and where its door will be.
+func emptyWorld(t *testing.T, hurry time.Duration) (w *world, l net.Listener, doorURL string) {
+	t.Helper()
+	w = &world{t: t, consumer: newConsumer(t), log: &logBuffer{}, hurry: hurry}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	doorURL = "http://" + l.Addr().String()
+	address, namespace := place(t)
+	w.environ = map[string]string{
+		"LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
+		"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace,
+		"REELKEEPER_PUBLIC_URL": doorURL, "REELKEEPER_ANNOUNCE_URL": w.consumer.URL,
+	}
+	maps.Copy(w.environ, timers)
+	return w, l, doorURL
+}
+
+// openDoor opens the door of a world to its LiveKit.
+func (w *world) openDoor(l net.Listener, liveKitURL string) {
+	t := w.t
+	t.Helper()
+	w.environ["LIVEKIT_URL"] = liveKitURL
 	a := w.open()
 	h, err := a.Door()
 	require.NoError(t, err)
@@ -123,7 +140,6 @@ func newWorldInAHurry(t *testing.T, hurry time.Duration, change func(fake *fakel
 			t.Log(w.log.String())
 		}
 	})
-	return w
 }
 
 func (w *world) open() *app.App {

@@ -87,7 +87,7 @@ func (s *State) anew(o Observation) News {
 // revive takes the egress up again as an observation has it.
 func (s *State) revive(o Observation) {
 	if s.Phase == Delivered {
-		s.Corrects, s.Done, s.Skipped = s.Status, nil, nil
+		s.Corrects, s.Done, s.Skipped, s.Media, s.Results = s.Status, nil, nil, nil, nil
 	}
 	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
 	s.Told = s.Told || o.Source == FromWebhook

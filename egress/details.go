@@ -92,7 +92,7 @@ func (s *State) ended() string {
 
 // delivering is what the delivery waits for.
 func (s *State) delivering() string {
-	open := slices.DeleteFunc(slices.Clone(s.Steps), func(step string) bool {
+	open := slices.DeleteFunc(s.Tells(), func(step string) bool {
 		return slices.Contains(s.Done, step) || slices.Contains(s.AwaitsWord, step) || !s.Needs(step)
 	})
 	var text string
@@ -104,6 +104,9 @@ func (s *State) delivering() string {
 	}
 	if len(open) > 0 {
 		text += " Waits for delivery: " + strings.Join(open, ", ") + "."
+	}
+	if step, ok := s.stepOf(s.Doing); ok && !slices.Contains(s.AwaitsWord, s.Doing) {
+		text += fmt.Sprintf(" Step %s is under way: it waits for what a worker of task queue %s answers.", step.Name, plain(step.TaskQueue))
 	}
 	return text
 }

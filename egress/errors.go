@@ -24,6 +24,7 @@ const (
 	Sealed         Reason = "sealed"       // the sealed request cannot be opened with our keys
 	StillGoing     Reason = "still_going"  // poll: no news yet
 	ConsumerFailed Reason = "consumer"     // the consumer did not take the announcement
+	HeldBack       Reason = "held_back"    // the consumer was not asked: it is not this attempt's turn
 	Internal       Reason = "internal"     // a fault of ours
 )
 
@@ -31,7 +32,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		Refused, Denied, NotFound, AlreadyOver, Unanswered, Unreachable, RateLimited, Unavailable, Ambiguous,
-		NoEcho, TooLate, Invalid, Conflict, Sealed, StillGoing, ConsumerFailed, Internal,
+		NoEcho, TooLate, Invalid, Conflict, Sealed, StillGoing, ConsumerFailed, HeldBack, Internal,
 	}
 }
 

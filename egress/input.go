@@ -22,6 +22,9 @@ type Input struct {
 	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
 	Again       bool       // an earlier run of the same key failed: LiveKit is looked at first
 	Recover     *int       // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
+	Storage     string     // storage profile that media goes to; default: the worker's default profile, where an output has no storage
+	Preflight   bool       // the storage is tried before the start, however lately it was; default: the worker's setting
+	Pipeline    string     // name of the pipeline that is run at its end; default: the worker's
 	Adopted     bool       // it was started past Temporal, and is only watched; beside Summary alone
 	Carried     *State     // only continue-as-new sets it
 }
@@ -34,13 +37,19 @@ type inputFields struct {
 	StartBy     *time.Time `json:"start_by,omitempty"`
 	Again       bool       `json:"again,omitempty"`
 	Recover     *int       `json:"recover,omitempty"`
+	Storage     string     `json:"storage,omitempty"`
+	Preflight   bool       `json:"preflight,omitempty"`
+	Pipeline    string     `json:"pipeline,omitempty"`
 	Adopted     bool       `json:"adopted,omitempty"`
 	Carried     *State     `json:"carried,omitempty"`
 }
 
 // MarshalJSON writes the plain request under the name of its kind.
 func (in Input) MarshalJSON() ([]byte, error) {
-	f := inputFields{Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Recover: in.Recover, Adopted: in.Adopted, Carried: in.Carried}
+	f := inputFields{
+		Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Recover: in.Recover,
+		Storage: in.Storage, Preflight: in.Preflight, Pipeline: in.Pipeline, Adopted: in.Adopted, Carried: in.Carried,
+	}
 	if in.MaxDuration != 0 {
 		f.MaxDuration = &in.MaxDuration
 	}
@@ -109,6 +118,12 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.Again
 	case "recover":
 		target = &in.Recover
+	case FieldStorage:
+		target = &in.Storage
+	case "preflight":
+		target = &in.Preflight
+	case "pipeline":
+		target = &in.Pipeline
 	case "adopted":
 		target = &in.Adopted
 	case "carried":
@@ -124,7 +139,7 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 
 func (in *Input) setPlain(name string, value json.RawMessage) error {
 	if NewRequest(Kind(name)) == nil {
-		return invalid(name, "is not a field of the input; want one of %s, max_duration, recover, start_by", strings.Join(kindNames(), ", "))
+		return invalid(name, "is not a field of the input; want one of %s, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
 	}
 	if in.Plain != nil {
 		return invalid(name, "is a second request beside %s", KindOf(in.Plain))
@@ -159,6 +174,10 @@ func (in Input) Validate(requestID string) error {
 		return invalid("max_duration", "is negative: %s", in.MaxDuration)
 	case in.Recover != nil && (*in.Recover < 0 || *in.Recover > MaxRecover):
 		return invalid("recover", "want 0 to %d, got %d", MaxRecover, *in.Recover)
+	case in.Storage != "" && !profileName.MatchString(in.Storage):
+		return ValidateProfile(in.Storage)
+	case in.Pipeline != "" && !ValidName(in.Pipeline):
+		return BadPipeline(in.Pipeline)
 	case in.Plain != nil:
 		return RefuseCredentials(in.Plain)
 	}

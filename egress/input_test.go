@@ -64,8 +64,8 @@ func TestAPlainInputIsReadAsAPersonWritesIt(t *testing.T) {
 func TestAnInputThatIsWrongIsRefusedByItsField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ input, want string }{
-		"an unknown field":         {`{"web":{},"max_duraton":"3h"}`, "max_duraton: is not a field of the input; want one of " + kinds + ", max_duration, recover, start_by"},
-		"another case":             {`{"Web":{}}`, "Web: is not a field of the input; want one of " + kinds + ", max_duration, recover, start_by"},
+		"an unknown field":         {`{"web":{},"max_duraton":"3h"}`, "max_duraton: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage"},
+		"another case":             {`{"Web":{}}`, "Web: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage"},
 		"two requests":             {`{"web":{},"track":{}}`, "web: is a second request beside track"},
 		"a number for a duration":  {`{"web":{},"max_duration":3}`, `max_duration: want a duration such as "3h", got 3`},
 		"a day":                    {`{"web":{},"max_duration":"1d"}`, `max_duration: want a duration such as "3h", got "1d"`},
@@ -109,7 +109,7 @@ func TestAnInputThatCannotBeIsNamed(t *testing.T) {
 		"sealed alone":        {egress.Input{Sealed: []byte("x")}, "summary: is missing beside sealed"},
 		"a negative duration": {egress.Input{Plain: web, MaxDuration: -1}, "max_duration: is negative: -1ns"},
 		"a credential": {egress.Input{Plain: &livekit.WebEgressRequest{Url: "https://u:p@example.com"}},
-			"web.url: holds a credential, which a request in the clear must not; use the starter, which seals it"},
+			"web.url: holds a credential, which a request in the clear must not; name a storage profile, or use the starter, which seals it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

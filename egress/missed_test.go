@@ -139,7 +139,7 @@ func TestTheWebhookOfAnEndThatWeAskedForCanComeLate(t *testing.T) {
 		"after a poll":                   {egress.FromPoll, func(*egress.Observation) {}, egress.MissedLate},
 		"after a comparison of lists":    {egress.FromReconcile, func(*egress.Observation) {}, egress.MissedLate},
 		"again":                          {egress.FromWebhook, func(*egress.Observation) {}, ""},
-		"after a stop that said it":      {egress.FromStop, func(*egress.Observation) {}, ""},
+		"after a stop that found it":     {egress.FromStop, func(*egress.Observation) {}, egress.MissedLate},
 		"of something before the end":    {egress.FromPoll, func(o *egress.Observation) { o.Final = false }, egress.MissedUntried},
 		"of another egress":              {egress.FromPoll, func(o *egress.Observation) { o.Info = infoOf(t, "EG_2", failed) }, egress.MissedUntried},
 		"from a list, which is no proof": {egress.FromPoll, func(o *egress.Observation) { o.Source = egress.FromReconcile }, egress.MissedUntried},

@@ -23,6 +23,7 @@ type Concern string
 const (
 	ConcernMissed Concern = "missed" // LiveKit's egress_ended did not reach us; we found the end ourselves
 	ConcernLost   Concern = "lost"   // the egress is dead, and LiveKit will not say how it ended
+	ConcernMedia  Concern = "media"  // the media is not in its store as it should be
 	ConcernStuck  Concern = "stuck"  // a person is waited for
 
 	ConcernBroken Concern = "path_broken" // LiveKit's webhooks do not arrive: the canary's
@@ -31,7 +32,7 @@ const (
 
 // Concerns lists every Concern.
 func Concerns() []Concern {
-	return []Concern{ConcernMissed, ConcernLost, ConcernStuck, ConcernBroken, ConcernHealed}
+	return []Concern{ConcernMissed, ConcernLost, ConcernMedia, ConcernStuck, ConcernBroken, ConcernHealed}
 }
 
 // Notice is what people are told of one egress, or of the way of the webhooks, and all
@@ -90,6 +91,8 @@ func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) 
 	case ConcernMissed:
 		_, why := s.missed()
 		n.Because = Clip(why, maxBecause)
+	case ConcernMedia:
+		n.Because = Clip(s.alarming().String(), maxBecause)
 	case ConcernStuck, ConcernBroken, ConcernHealed:
 	}
 	return n, true
@@ -116,6 +119,10 @@ func (n Notice) Text() string {
 		say("Recording lost: %s.", n.what())
 		say("Evidence: %s. We gave it up at %s.", n.Because, clock(n.EndedAt))
 		say("Its consumer is told EGRESS_FAILED. Look at it: `starter show %s`. Look in its storage for what was written, and at LiveKit's egress workers for why one died.", n.RequestID)
+	case ConcernMedia:
+		say("Media not as it should be: %s.", n.what())
+		say("Found: %s.", n.Because)
+		say("Its consumer is told LiveKit's status all the same. Look at it: `starter show %s`. Look in its storage, and at LiveKit's egress workers.", n.RequestID)
 	case ConcernStuck:
 		say("A recording needs a person: %s.", n.what())
 		say("Why: %s.", n.Because)

@@ -11,7 +11,7 @@ import (
 
 func TestEveryConcernIsListed(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []egress.Concern{"missed", "lost", "stuck", "path_broken", "path_healed"}, egress.Concerns())
+	require.Equal(t, []egress.Concern{"missed", "lost", "media", "stuck", "path_broken", "path_healed"}, egress.Concerns())
 }
 
 func TestANoticeOfAMissedWebhookHasItsEvidenceWhereThereIsAny(t *testing.T) {

@@ -29,6 +29,8 @@ type Part struct {
 	Info Info     `json:"info"`
 	// EventID is LiveKit's own of the webhook event of its end, under which it was told.
 	EventID string `json:"event_id,omitempty"`
+	// Media is what verify found of this part; nil before.
+	Media *MediaReport `json:"media,omitempty"`
 }
 
 // Recoverable reports whether a settled egress is to be started again: it failed or is
@@ -56,7 +58,7 @@ func (s *State) part() Part {
 		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		Info:      s.Latest,
+		Info:      s.Latest, Media: s.Media,
 	}
 	var e Event
 	if len(s.Event) > 0 && e.UnmarshalJSON(s.Event) == nil {

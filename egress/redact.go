@@ -55,7 +55,7 @@ func RefuseCredentials(r Request) error {
 		return v
 	})
 	if found != "" {
-		return invalid(found, "holds a credential, which a request in the clear must not; use the starter, which seals it")
+		return invalid(found, "holds a credential, which a request in the clear must not; name a storage profile, or use the starter, which seals it")
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func TestEachCredentialOfARequestInTheClearIsRefusedByItsPath(t *testing.T) {
 				require.NoError(t, err, l.path)
 				continue
 			}
-			require.EqualError(t, err, l.path+": holds a credential, which a request in the clear must not; use the starter, which seals it")
+			require.EqualError(t, err, l.path+": holds a credential, which a request in the clear must not; name a storage profile, or use the starter, which seals it")
 			require.NotContains(t, err.Error(), canary)
 		}
 	}

@@ -85,7 +85,7 @@ func ParseRequestFile(b []byte) (Request, error) {
 	if in.Plain == nil {
 		return nil, invalid("request", "want one of %s at the top level", strings.Join(kindNames(), ", "))
 	}
-	if in.Summary != nil || in.Sealed != nil || in.Carried != nil {
+	if in.Summary != nil || in.Sealed != nil || in.Carried != nil || in.Storage != "" || in.Preflight {
 		return nil, invalid("request", "holds fields beside the request")
 	}
 	return in.Plain, nil

@@ -48,7 +48,7 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 		`{"web":{},"summary":{"kind":"web"}}`: "request: holds fields beside the request",
 		`{"web":{},"sealed":"eA=="}`:          "request: holds fields beside the request",
 		`{"web":{},"carried":{}}`:             "request: holds fields beside the request",
-		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", max_duration, recover, start_by",
+		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage",
 		`{`:                                   "request: unexpected end of JSON input",
 	} {
 		_, err := egress.ParseRequestFile([]byte(file))

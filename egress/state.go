@@ -62,7 +62,10 @@ type State struct {
 	Stuck       string       `json:"stuck,omitempty"` // why a person should look, in words
 	Done        []string     `json:"done,omitempty"`  // delivery steps that are done or skipped
 	Skipped     []string     `json:"skipped,omitempty"`
-	Twins       []string     `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
+	Doing       string       `json:"doing,omitempty"` // step of the pipeline that is under way
+	// Results are what steps of the pipeline returned, by their names.
+	Results map[string]json.RawMessage `json:"results,omitempty"`
+	Twins   []string                   `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
 
 	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
 	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
@@ -85,6 +88,14 @@ type Terms struct {
 	// Recover is how often a recording is started again, as its next part, when its
 	// egress fails or is lost while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
+	// Storage is the storage profile that the outputs without a storage of their own go
+	// to, as the start chose it. Default: none.
+	Storage string `json:"storage,omitempty"`
+	// VerifyFor is how long the announcement waits for media that is not there yet. Zero:
+	// nobody looks for it.
+	VerifyFor Duration `json:"verify_for,omitempty"`
+	// LocalFiles says that the worker can read the local files of LiveKit's egress service.
+	LocalFiles bool `json:"local_files,omitempty"`
 	// Notify says that the notification hook is told of what concerns people. Which hook
 	// that is, is the setting of the worker that tells it.
 	Notify bool `json:"notify,omitempty"`

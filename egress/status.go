@@ -13,6 +13,11 @@ const Lost Status = "LOST"
 // package, which prints as its number.
 func statusOf(s livekit.EgressStatus) Status { return Status(s.String()) }
 
+// Good reports whether LiveKit calls the media of what ended so complete.
+func (s Status) Good() bool {
+	return s == statusOf(livekit.EgressStatus_EGRESS_COMPLETE) || s == statusOf(livekit.EgressStatus_EGRESS_LIMIT_REACHED)
+}
+
 // rank orders the statuses of a life: an egress never moves down. A status that
 // we do not know ranks lowest, so it is never news by itself.
 func rank(s livekit.EgressStatus) int {

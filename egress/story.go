@@ -56,6 +56,9 @@ func (s *State) tell(b Beat) {
 	s.Story = append(s.Story, b)
 }
 
+// Note adds to the story what nobody told us, but we found out at a start.
+func (s *State) Note(at time.Time, what string) { s.tell(Beat{At: at, What: what}) }
+
 // beat is what an observation that was news adds to the story.
 func (o Observation) beat(over bool) Beat {
 	b := Beat{At: o.HeardAt, What: string(o.Info.StatusName()), By: o.Source}

@@ -91,7 +91,7 @@ func TestEveryReasonAndSourceIsListedOnce(t *testing.T) {
 		require.Regexp(t, "^[a-z_]+$", string(r))
 		reasons[r] = true
 	}
-	require.Len(t, reasons, 17)
+	require.Len(t, reasons, 18)
 	require.ElementsMatch(t, strings.Fields("start webhook poll reconcile stop timeout"), sourceNames())
 }
 

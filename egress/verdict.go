@@ -16,26 +16,31 @@ import (
 // Verdict is what became of a recording, said once. It is the workflow's result. A
 // recording that LiveKit failed is a verdict, not an error.
 type Verdict struct {
-	RequestID string     `json:"request_id"`
-	EgressID  string     `json:"egress_id"`
-	Kind      Kind       `json:"kind"`
-	Room      string     `json:"room,omitempty"`
-	RoomID    string     `json:"room_id,omitempty"`
-	Status    Status     `json:"status"`
-	EndedBy   Source     `json:"ended_by"`
-	EndedAt   time.Time  `json:"ended_at"` // LiveKit's ended_at; for a lost egress, when we gave up
-	HeardAt   time.Time  `json:"heard_at"`
-	Late      Duration   `json:"late"` // from the end to when we heard of it
-	Missed    Missed     `json:"missed,omitempty"`
-	Media     Media      `json:"media"`
-	Stopped   StopReason `json:"stopped,omitempty"`
-	Because   string     `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
-	Corrects  Status     `json:"corrects,omitempty"` // what was told before, and was wrong
-	Parts     []Part     `json:"parts,omitempty"`    // all parts, where there is more than one
-	Delivered []string   `json:"delivered,omitempty"`
-	Info      Info       `json:"info"`
+	RequestID string      `json:"request_id"`
+	EgressID  string      `json:"egress_id"`
+	Kind      Kind        `json:"kind"`
+	Room      string      `json:"room,omitempty"`
+	RoomID    string      `json:"room_id,omitempty"`
+	Status    Status      `json:"status"`
+	EndedBy   Source      `json:"ended_by"`
+	EndedAt   time.Time   `json:"ended_at"` // LiveKit's ended_at; for a lost egress, when we gave up
+	HeardAt   time.Time   `json:"heard_at"`
+	Late      Duration    `json:"late"` // from the end to when we heard of it
+	Missed    Missed      `json:"missed,omitempty"`
+	Media     Media       `json:"media"`
+	Files     []MediaFile `json:"files,omitempty"` // what was found in the store
+	Stopped   StopReason  `json:"stopped,omitempty"`
+	Because   string      `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
+	Corrects  Status      `json:"corrects,omitempty"` // what was told before, and was wrong
+	Parts     []Part      `json:"parts,omitempty"`    // all parts, where there is more than one
+	Delivered []string    `json:"delivered,omitempty"`
+	Info      Info        `json:"info"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
+	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, where it is not present
+
+	// Results are what the steps of the pipeline returned, by their names.
+	Results map[string]json.RawMessage `json:"results,omitempty"`
 }
 
 // Verdict judges a settled egress.
@@ -44,6 +49,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
 		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
+		Results: s.Results,
 	}
 	if v.EndedAt.IsZero() {
 		v.EndedAt = s.NewsAt
@@ -53,6 +59,9 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
 	v.Missed, v.MissedBecause = s.missed()
+	if s.Media != nil {
+		v.Files, v.MediaBecause = s.Media.Files, s.Media.Because
+	}
 	if len(s.Parts) > 0 {
 		v.Parts = append(slices.Clone(s.Parts), s.part())
 	}
@@ -81,10 +90,18 @@ func (s *State) missed() (Missed, string) {
 		return MissedUnclassified, "LiveKit no longer knows the egress"
 	case FromPoll, FromReconcile:
 		return cmp.Or(s.MissedWhy, MissedUnclassified), s.MissedBecause
-	case FromStart, FromWebhook, FromStop: // LiveKit told us, or we were talking to it
+	case FromStop: // mostly the stop ended it
+		if end := s.Latest.EndTime(); !end.IsZero() && s.NewsAt.Sub(end) > retriesEnd {
+			return cmp.Or(s.MissedWhy, MissedUnclassified), cmp.Or(s.MissedBecause, "it had ended long before our stop said so")
+		}
+	case FromStart, FromWebhook: // LiveKit told us
 	}
 	return "", ""
 }
+
+// retriesEnd is how long LiveKit tries to send a webhook to an endpoint that is not there:
+// five times, 1, 2, 4 and 8 s apart.
+const retriesEnd = 15 * time.Second
 
 // cameLate takes what comes after the end. The webhook of an end that we had to ask for
 // was not lost, if it comes at all. That of an egress that we gave up is another matter.
@@ -98,6 +115,9 @@ func (s *State) cameLate(o Observation) {
 
 // Needs reports whether a delivery step has anything to do for how it ended.
 func (s *State) Needs(step string) bool {
+	if c, ok := s.Pipeline.Consumer(step); ok {
+		return s.Status.among(c.When)
+	}
 	missed, _ := s.missed()
 	return step != StepAnnounce || !s.MissedOnly || missed != ""
 }
@@ -112,6 +132,7 @@ type Memo struct {
 	Lost    string    `json:"lost,omitempty"` // evidence of a loss
 
 	MissedBecause string `json:"missed_because,omitempty"` // evidence for Missed
+	MediaBecause  string `json:"media_because,omitempty"`  // evidence for Media, where people should know it
 }
 
 // Memo is the part of the verdict that a report needs.
@@ -119,6 +140,9 @@ func (v Verdict) Memo() Memo {
 	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media, MissedBecause: v.MissedBecause}
 	if v.Status == Lost {
 		m.Lost = v.Because
+	}
+	if v.Media.Alarming() {
+		m.MediaBecause = Clip(v.MediaBecause, maxBecause)
 	}
 	return m
 }

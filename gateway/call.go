@@ -16,6 +16,12 @@ const (
 	// HeaderKey holds a start's idempotency key, which becomes its request ID.
 	HeaderKey = "Idempotency-Key"
 
+	// HeaderStorage names the storage profile that a start's media goes to.
+	HeaderStorage = "X-Reelkeeper-Storage"
+	// HeaderPipeline names the pipeline that is run at the recording's end, of those that
+	// the workers know. Default: theirs.
+	HeaderPipeline = "X-Reelkeeper-Pipeline"
+
 	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
 	// ID under which the start can be asked again.
 	HeaderRequestID = "X-Reelkeeper-Request-Id"
@@ -31,6 +37,8 @@ type call struct {
 	token    string // the caller's own
 	askedBy  *egress.Asker
 	key      string // of HeaderKey
+	storage  string // of HeaderStorage
+	pipeline string // of HeaderPipeline
 
 	// What became of it, for its line in the log.
 	outcome   Outcome
@@ -74,6 +82,20 @@ func (c *call) name(header http.Header) error {
 		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
 	}
 	header.Set(HeaderRequestID, c.requestID)
+	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
+		return &egress.Error{Reason: egress.Invalid, Field: HeaderPipeline, Message: asEgress(egress.BadPipeline(c.pipeline)).Message}
+	}
+	return nil
+}
+
+// checkStorage refuses the name of a storage profile that no profile can have.
+func (c *call) checkStorage() error {
+	if c.storage == "" {
+		return nil
+	}
+	if err := egress.ValidateProfile(c.storage); err != nil {
+		return fault(HeaderStorage, "%s", asEgress(err).Message)
+	}
 	return nil
 }
 

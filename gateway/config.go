@@ -40,8 +40,11 @@ type Start struct {
 	ID      string // request ID: the caller's Idempotency-Key, or made by the door
 	Made    bool   // the door made the ID just now, so that nobody has used it before
 	Request egress.Request
-	StartBy time.Time     // LiveKit is not asked for a new egress after this moment
-	AskedBy *egress.Asker // by the caller's token
+	Storage string // storage profile that the caller names; empty: none
+	// Pipeline is the name of the one that is run at its end. Default: the worker's.
+	Pipeline string
+	StartBy  time.Time     // LiveKit is not asked for a new egress after this moment
+	AskedBy  *egress.Asker // by the caller's token
 }
 
 // Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code
@@ -100,6 +103,10 @@ type Config struct {
 	PublicURL string
 	// SigningKey is the name of the API key by which LiveKit signs our webhooks. Required.
 	SigningKey string
+
+	// Profiles are the storage profiles, for a start that goes straight to LiveKit.
+	// Defaults to none: a start that names one is then refused while Temporal is away.
+	Profiles egress.Profiles
 
 	// RequestTimeout is within how long a caller is answered. Defaults to
 	// DefaultRequestTimeout.

@@ -35,8 +35,9 @@ func showing(m *livekit.EgressInfo, hooks []*livekit.WebhookConfig) *livekit.Egr
 }
 
 // shown is an EgressInfo of LiveKit's as a caller is shown it: with the caller's own
-// webhooks in the place of ours.
+// webhooks in the place of ours, and without the credentials of our storage profiles.
 func (h *Handler) shown(m *livekit.EgressInfo) *livekit.EgressInfo {
+	m = h.cfg.Profiles.Conceal(m)
 	for _, w := range egress.Webhooks(m) {
 		if _, ours := egress.ParseToken(w.GetUrl()); ours {
 			return showing(m, h.theirs(m))

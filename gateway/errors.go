@@ -28,6 +28,7 @@ var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.Sealed:         twirp.Internal,
 	egress.StillGoing:     twirp.Internal,
 	egress.ConsumerFailed: twirp.Internal,
+	egress.HeldBack:       twirp.Internal,
 	egress.Internal:       twirp.Internal,
 }
 

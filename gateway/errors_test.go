@@ -20,7 +20,7 @@ func TestEveryReasonHasACodeThatSaysWhatTheCallerCanDo(t *testing.T) {
 		egress.RateLimited: twirp.ResourceExhausted, egress.Unavailable: twirp.Unavailable, egress.Ambiguous: twirp.DeadlineExceeded,
 		egress.NoEcho: twirp.DeadlineExceeded, egress.TooLate: twirp.Unavailable, egress.Invalid: twirp.InvalidArgument,
 		egress.Conflict: twirp.AlreadyExists, egress.Sealed: twirp.Internal, egress.StillGoing: twirp.Internal,
-		egress.ConsumerFailed: twirp.Internal, egress.Internal: twirp.Internal,
+		egress.ConsumerFailed: twirp.Internal, egress.HeldBack: twirp.Internal, egress.Internal: twirp.Internal,
 	}
 	require.Len(t, want, len(egress.Reasons()))
 	for _, reason := range egress.Reasons() {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -21,6 +22,10 @@ import (
 // own rule ends; so do two doors that ask for one key within LiveKit's answer to the
 // first. Within one door they are one start.
 func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+	filled, err := h.filled(s)
+	if err != nil {
+		return nil, err
+	}
 	if !until(ctx, s.StartBy.Add(failOpenMargin)) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}
@@ -29,13 +34,28 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 		if m != nil || err != nil {
 			return m, err
 		}
-		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(s.Request, 1), h.webhook(s.ID)))
+		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
 	})
+}
+
+// filled is a start's request with its storage profile filled in, as the worker would
+// have. A profile that only the worker knows is no reason to record elsewhere.
+func (h *Handler) filled(s Start) (egress.Request, error) {
+	if s.Storage != "" && h.cfg.Profiles.Named[s.Storage] == nil {
+		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf(
+			"Temporal does not answer, and without it the storage profile %q is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
+	}
+	name, err := h.cfg.Profiles.Pick(s.Request, s.Storage)
+	if err != nil {
+		return nil, err
+	}
+	return h.cfg.Profiles.Fill(s.Request, name)
 }
 
 // flown is what those who ask for one key at the same moment share.
 type flown struct {
 	request egress.Request
+	storage string
 	info    *livekit.EgressInfo
 }
 
@@ -44,11 +64,11 @@ type flown struct {
 func (h *Handler) once(s Start, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
 	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
 		m, err := start()
-		return flown{s.Request, m}, err
+		return flown{s.Request, s.Storage, m}, err
 	})
 	f, _ := v.(flown)
 	switch {
-	case !proto.Equal(f.request, s.Request):
+	case f.storage != s.Storage || !proto.Equal(f.request, s.Request):
 		return nil, conflict(s.ID)
 	case err != nil:
 		return nil, err
@@ -84,12 +104,14 @@ func (h *Handler) candidates(ctx context.Context, room string) ([]*livekit.Egres
 	return h.cfg.LiveKit.InRoom(ctx, room)
 }
 
-// webhook is our own webhook of a request.
-func (h *Handler) webhook(requestID string) *livekit.WebhookConfig {
-	return &livekit.WebhookConfig{
-		Url:        h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL),
-		SigningKey: h.cfg.SigningKey,
+// webhook is our own webhook of a request. It names the pipeline that was asked for,
+// since nothing else goes with a start that is adopted later.
+func (h *Handler) webhook(requestID, pipeline string) *livekit.WebhookConfig {
+	w := &livekit.WebhookConfig{Url: h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL), SigningKey: h.cfg.SigningKey}
+	if pipeline != "" {
+		w.Url += "?" + url.Values{egress.QueryPipeline: {pipeline}}.Encode()
 	}
+	return w
 }
 
 // until waits for a moment, and reports false when the context ended first.

@@ -43,6 +43,9 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if err := h.checkWebhooks(r); err != nil {
 		return reply{}, err
 	}
+	if c.storage != "" {
+		return reply{}, fault(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows; name the storage in the request")
+	}
 	type flown struct {
 		raw    json.RawMessage
 		answer reply
@@ -77,13 +80,17 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 			return reply{http.StatusOK, "application/json", b}, err
 		}
 	}
-	body, err := insertWebhook(raw, h.webhook(c.requestID))
+	raw, err := h.stored(r, raw)
+	if err != nil {
+		return reply{}, err
+	}
+	body, err := insertWebhook(raw, h.webhook(c.requestID, c.pipeline))
 	if err != nil {
 		return reply{}, err
 	}
 	answer, err := h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
-		answer.body = hideWebhook(answer.body)
+		answer.body = h.hideStored(hideWebhook(answer.body))
 	}
 	return answer, err
 }

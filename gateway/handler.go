@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,7 +62,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method, request := methodOf(r)
 	if request != nil {
 		now := time.Now()
-		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey)}
+		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey), storage: r.Header.Get(HeaderStorage), pipeline: r.Header.Get(HeaderPipeline)}
 		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c)
 		return
 	}
@@ -94,7 +95,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 		return
 	}
 	if _, start := starts[c.method]; start && c.permit() == nil {
-		if err := c.name(w.Header()); err != nil {
+		if err := cmp.Or(c.name(w.Header()), c.checkStorage()); err != nil {
 			e := toTwirp(err)
 			h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
 			return

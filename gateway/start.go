@@ -27,14 +27,14 @@ func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressI
 		return nil, toTwirp(goesOn(c.requestID, err))
 	}
 	c.egressID = m.GetEgressId()
-	return showing(m, r.GetWebhooks()), nil
+	return h.cfg.Profiles.Conceal(showing(m, r.GetWebhooks())), nil
 }
 
 func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*livekit.EgressInfo, error) {
 	if err := h.checkWebhooks(r); err != nil {
 		return nil, err
 	}
-	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), AskedBy: c.askedBy}
+	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
 	if h.cfg.FailOpenAfter > 0 {
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}

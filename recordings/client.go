@@ -20,7 +20,7 @@ import (
 // Sealer makes a workflow's input of a request, with everything that may be a
 // credential sealed. *seal.Keys is one.
 type Sealer interface {
-	SealRequest(requestID string, r egress.Request) (egress.Input, error)
+	SealRequest(requestID string, r egress.Request, storage string) (egress.Input, error)
 }
 
 // Config is what a Client needs.

@@ -51,8 +51,8 @@ func (f Filter) workflowType() string {
 }
 
 // mangled are the characters that Temporal's SQL stores may not find again: up to
-// server 1.32 they are escaped as MySQL wants it, which SQLite does not understand,
-// and quotes at a value's ends are lost.
+// server 1.32 they are escaped as MySQL wants it, which neither PostgreSQL nor SQLite
+// understands, and quotes at a value's ends are lost.
 const mangled = "'\\\"\b\n\r\t"
 
 // roomTerm narrows a query to a room. Where the name holds a mangled character,

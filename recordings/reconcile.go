@@ -58,7 +58,7 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 // show. Visibility lags, so the workflow is asked for by its ID first: one that runs
 // is told instead, and one that has completed has had its say. It reports whether
 // one was made. Twice is harmless, also at the same moment: of one ID only one can run.
-func (c *Client) AdoptListed(ctx context.Context, requestID string, e egress.Event) (bool, error) {
+func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
 		return false, asError("adopt", err)
@@ -75,7 +75,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID string, e egress.Eve
 	if _, found, err := c.ByEgressID(ctx, info.Proto().GetEgressId()); err != nil || found && requestID == info.Proto().GetEgressId() {
 		return false, err
 	}
-	err = c.adopt(ctx, requestID, egress.SignalReconciled, info, e)
+	err = c.adopt(ctx, adoption{requestID, pipeline, egress.SignalReconciled}, info, e)
 	if ReasonOf(err) == egress.AlreadyOver {
 		return false, nil
 	}
@@ -91,12 +91,16 @@ func (c *Client) workflowState(ctx context.Context, id string) (enumspb.Workflow
 	return d.GetWorkflowExecutionInfo().GetStatus(), asError("describe "+id, err)
 }
 
+// adoption is as whose workflow an egress is taken up, and by which signal.
+type adoption struct{ requestID, pipeline, signal string }
+
 // adopt makes the workflow of an egress with its first news, or gives that to the one
 // that runs. One that has completed is an error of reason AlreadyOver.
-func (c *Client) adopt(ctx context.Context, requestID, signal string, info egress.Info, e egress.Event) error {
+func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egress.Event) error {
 	in := egress.Adoption(info)
-	id := egress.WorkflowID(requestID)
-	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, signal, e, client.StartWorkflowOptions{
+	in.Pipeline = a.pipeline
+	id := egress.WorkflowID(a.requestID)
+	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, a.signal, e, client.StartWorkflowOptions{
 		TaskQueue:             egress.TaskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:         egress.Clip(in.Summary.Title(), maxTitle),

@@ -31,6 +31,7 @@ type Report struct {
 	Lateness   Lateness              `json:"lateness"`
 	Lost       int                   `json:"lost"`
 	Stuck      int                   `json:"stuck"` // wait for a person, running or settled
+	Media      map[egress.Media]int  `json:"media"` // of those that were delivered
 
 	Misses []Miss `json:"misses"` // newest first
 }
@@ -56,8 +57,17 @@ type Miss struct {
 	AskedBy   *egress.Asker   `json:"asked_by,omitempty"`
 }
 
-// Drift reports whether anything is not as it should be: missed, lost or stuck.
-func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck > 0 }
+// Drift reports whether anything is not as it should be: missed, lost or stuck, or media
+// that is not in its store.
+func (r Report) Drift() bool {
+	wrong := r.Missed + r.Lost + r.Stuck
+	for _, m := range egress.Medias() {
+		if m.Alarming() {
+			wrong += r.Media[m]
+		}
+	}
+	return wrong > 0
+}
 
 // Report reads visibility, page by page: no result, no history, no worker.
 func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, error) {
@@ -76,7 +86,7 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 func ReportOf(rows []Row, since, until time.Time) Report {
 	r := Report{
 		Since: since.UTC(), Until: until.UTC(),
-		Verdicts: map[egress.Status]int{}, EndedBy: map[egress.Source]int{}, Classes: map[egress.Missed]int{}, Misses: []Miss{},
+		Verdicts: map[egress.Status]int{}, EndedBy: map[egress.Source]int{}, Classes: map[egress.Missed]int{}, Media: map[egress.Media]int{}, Misses: []Miss{},
 	}
 	var late []egress.Duration
 	for _, row := range rows {
@@ -127,6 +137,9 @@ func (r *Report) settle(row Row) {
 	r.EndedBy[row.EndedBy]++
 	if row.Status == egress.Lost {
 		r.Lost++
+	}
+	if row.Memo != nil {
+		r.Media[row.Memo.Media]++
 	}
 	if row.Missed == "" {
 		return

@@ -27,6 +27,9 @@ type StartOptions struct {
 	Request     egress.Request // what to record
 	MaxDuration time.Duration  // when set, the egress is stopped after that long
 	Recover     *int           // how often it is started again when it fails while its room is live; default: the worker's setting
+	Storage     string         // storage profile that its media goes to; default: the worker's default profile, where an output has no storage
+	Preflight   bool           // its storage is tried before the start, however lately it was; default: the worker's setting
+	Pipeline    string         // name of the pipeline that is run at its end; default: the worker's
 	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
 	AskedBy     *egress.Asker  // for reports; default: Config.AskedBy
 }
@@ -100,14 +103,23 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 	if err := egress.ValidateID(a.requestID); err != nil {
 		return ask{}, err
 	}
-	input, err := c.Sealer.SealRequest(a.requestID, o.Request)
+	if o.Storage != "" {
+		if err := egress.ValidateProfile(o.Storage); err != nil {
+			return ask{}, err
+		}
+	}
+	input, err := c.Sealer.SealRequest(a.requestID, o.Request, o.Storage)
 	if err != nil {
 		return ask{}, asError("seal request", err)
+	}
+	if o.Pipeline != "" && !egress.ValidName(o.Pipeline) {
+		return ask{}, egress.BadPipeline(o.Pipeline)
 	}
 	if o.MaxDuration < 0 {
 		return ask{}, &egress.Error{Reason: egress.Invalid, Field: "max_duration", Message: "is negative: " + o.MaxDuration.String()}
 	}
-	input.MaxDuration, input.Recover = egress.Duration(o.MaxDuration), o.Recover
+	input.Pipeline = o.Pipeline
+	input.MaxDuration, input.Recover, input.Preflight = egress.Duration(o.MaxDuration), o.Recover, o.Preflight
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy
 	}

@@ -207,6 +207,7 @@ func TestBadInputStartsNothing(t *testing.T) {
 		"an ID with a slash":    {ID: "a/b", Request: roomRequest("r")},
 		"an ID like LiveKit's":  {ID: "EG_x", Request: roomRequest("r")},
 		"a negative duration":   {Request: roomRequest("r"), MaxDuration: -time.Second},
+		"a pipeline's bad name": {Request: roomRequest("r"), Pipeline: "a/b"},
 		"a request of no kind":  {Request: strange{}},
 		"a request that is nil": {},
 	} {
@@ -225,7 +226,7 @@ type strange struct {
 
 type refuseStrange struct{}
 
-func (refuseStrange) SealRequest(_ string, r egress.Request) (egress.Input, error) {
+func (refuseStrange) SealRequest(_ string, r egress.Request, _ string) (egress.Input, error) {
 	if egress.KindOf(r) == "" {
 		return egress.Input{}, &egress.Error{Reason: egress.Invalid, Field: "request"}
 	}

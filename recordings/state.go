@@ -16,20 +16,23 @@ import (
 // View is all that is known of a recording.
 type View struct {
 	Row
-	Phase    egress.Phase    `json:"phase,omitempty"`
-	NewsAt   *time.Time      `json:"news_at,omitempty"`
-	NewsBy   egress.Source   `json:"news_by,omitempty"`
-	NextLook *time.Time      `json:"next_look,omitempty"` // when LiveKit is asked, should no webhook come
-	Because  string          `json:"because,omitempty"`   // why it is stuck
-	Done     []string        `json:"done,omitempty"`      // delivery steps that are done or skipped
-	Skipped  []string        `json:"skipped,omitempty"`   // those of them that were skipped
-	Twins    []string        `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
-	Pending  []Activity      `json:"pending,omitempty"`   // what is being done right now
-	Story    []egress.Beat   `json:"story,omitempty"`     // what happened, oldest first
-	Ways     []egress.Way    `json:"ways,omitempty"`      // what a person can do now
-	Info     egress.Info     `json:"info"`
-	Verdict  *egress.Verdict `json:"verdict,omitempty"`
-	Problem  string          `json:"problem,omitempty"` // why the workflow failed, or could not say more
+	Phase    egress.Phase  `json:"phase,omitempty"`
+	NewsAt   *time.Time    `json:"news_at,omitempty"`
+	NewsBy   egress.Source `json:"news_by,omitempty"`
+	NextLook *time.Time    `json:"next_look,omitempty"` // when LiveKit is asked, should no webhook come
+	Because  string        `json:"because,omitempty"`   // why it is stuck
+	Done     []string      `json:"done,omitempty"`      // delivery steps that are done or skipped
+	Skipped  []string      `json:"skipped,omitempty"`   // those of them that were skipped
+	Twins    []string      `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
+	Storage  string        `json:"storage,omitempty"`   // storage profile that its media goes to
+	Pending  []Activity    `json:"pending,omitempty"`   // what is being done right now
+	Story    []egress.Beat `json:"story,omitempty"`     // what happened, oldest first
+	Ways     []egress.Way  `json:"ways,omitempty"`      // what a person can do now
+	Info     egress.Info   `json:"info"`
+	// Media is what was found of the media so far; once delivered, the verdict says it.
+	Media   *egress.MediaReport `json:"media,omitempty"`
+	Verdict *egress.Verdict     `json:"verdict,omitempty"`
+	Problem string              `json:"problem,omitempty"` // why the workflow failed, or could not say more
 	// Redeliveries are the workflows that told its verdict again, or corrected it, newest first.
 	Redeliveries []Row `json:"redeliveries,omitempty"`
 }
@@ -40,6 +43,8 @@ type Activity struct {
 	Attempt     int32      `json:"attempt"`
 	LastFailure string     `json:"last_failure,omitempty"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	// AwaitsWorker is the task queue of which no worker has taken it yet.
+	AwaitsWorker string `json:"awaits_worker,omitempty"`
 }
 
 // State is all that is known of a recording, by any of its IDs. While it runs, a
@@ -86,6 +91,7 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	}
 	v.Phase, v.NewsBy, v.Because, v.Info = s.Phase, s.NewsBy, s.Stuck, s.Latest
 	v.Done, v.Skipped, v.Twins, v.Story = s.Done, s.Skipped, s.Twins, s.Story
+	v.Media, v.Storage = s.Media, s.Storage
 	v.Ways = s.Ways(v.RequestID)
 	if v.EgressID == "" {
 		v.EgressID = s.ID
@@ -119,6 +125,8 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 		if t := p.GetNextAttemptScheduleTime(); t != nil {
 			next := t.AsTime()
 			a.NextAttempt = &next
+		} else if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+			a.AwaitsWorker = p.GetActivityOptions().GetTaskQueue().GetName()
 		}
 		out = append(out, a)
 	}

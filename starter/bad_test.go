@@ -31,6 +31,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		aRoom + "--max-duration -3s":              "--max-duration: is negative: -3s",
 		aRoom + "--recover 101":                   "--recover: want 0 to 100, got 101",
 		aRoom + "--recover=-1":                    "--recover: want 0 to 100, got -1",
+		aRoom + "--pipeline a/b":                  `--pipeline: want 1 to 64 of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--timeout -1s":                   "--timeout: is negative: -1s",
 		aRoom + "--id a/b":                        `--id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--id EG_x":                       `--id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`,
@@ -87,7 +88,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		"report --until 2026-05-04":          `--until: "2026-05-04" is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"report --until 2026-05-04T00:00:00Z --since 2026-05-05T01:00:00+01:00": "--since: 2026-05-05T00:00:00Z is not before --until 2026-05-04T00:00:00Z",
 		"doctor extra":                "extra: is one argument too many: starter doctor",
-		"doctor --only hope":          `--only: "hope" is none; want one of settings, keys, livekit, clock, temporal, search_attributes, workers, schedule, canary, webhook`,
+		"doctor --only hope":          `--only: "hope" is none; want one of settings, keys, livekit, clock, temporal, search_attributes, workers, schedule, canary, storage, webhook`,
 		"doctor --every 10s":          "--every: goes with --watch alone",
 		"doctor --watch --every 10ms": "--every: want 1s or more, got 10ms",
 		"doctor --watch --only clock": "--only: with --watch it is the check webhook alone",
@@ -120,7 +121,7 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 		"{room_name: r}":          `--request: is no JSON; want {"room_composite": {…}} or another kind`,
 		"{}":                      "request: want one of " + kinds + " at the top level",
 		"[]":                      "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, recover, start_by",
+		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage",
 		`{"web": {}, "track":{}}`: "web: is a second request beside track",
 	} {
 		t.Run(text, func(t *testing.T) {
@@ -187,7 +188,7 @@ func TestTheExitStatusSaysWhoseFaultItIs(t *testing.T) {
 	for reason, want := range map[egress.Reason]int{
 		egress.Invalid: 2, egress.Refused: 2, egress.Denied: 2, egress.NotFound: 2, egress.Conflict: 2, egress.AlreadyOver: 2,
 		egress.Unanswered: 1, egress.Unreachable: 1, egress.RateLimited: 1, egress.Unavailable: 1, egress.Ambiguous: 1, egress.NoEcho: 1,
-		egress.TooLate: 1, egress.Sealed: 1, egress.StillGoing: 1, egress.ConsumerFailed: 1, egress.Internal: 1,
+		egress.TooLate: 1, egress.Sealed: 1, egress.StillGoing: 1, egress.ConsumerFailed: 1, egress.HeldBack: 1, egress.Internal: 1,
 	} {
 		t.Run(string(reason), func(t *testing.T) {
 			t.Parallel()

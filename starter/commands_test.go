@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func aView() recordings.View {
 			Status: "EGRESS_STARTING", Workflow: "running", StartedAt: day(7), Stuck: true,
 		},
 		Phase: egress.Watching, NewsAt: &news, NewsBy: egress.FromWebhook, NextLook: &next, Because: "runs for over 12h", Info: info(),
-		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}},
+		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}, {Type: "Transcribe", Attempt: 1, AwaitsWorker: "media"}},
 		Story: []egress.Beat{
 			{At: day(7), What: "EGRESS_STARTING", By: egress.FromStart},
 			{At: day(8), What: "EGRESS_ACTIVE", By: egress.FromWebhook, Late: egress.Duration(1250 * time.Millisecond), LeftOut: 3},
@@ -45,6 +46,7 @@ func TestShowTellsAllThatIsKnown(t *testing.T) {
 	golden(t, "show-running.json", s.run(t, "show", "EG_1", "--json"))
 	v := aVerdict(egress.Lost)
 	v.Missed, v.MissedBecause = egress.MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
+	v.Results = map[string]json.RawMessage{"transcribe": json.RawMessage(`{"text":"s3://b/t"}`), "long": json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}
 	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v}
 	s.view.Workflow = "completed"
 	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))

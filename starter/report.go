@@ -114,6 +114,7 @@ func printReport(w io.Writer, r recordings.Report) error {
 		[2]string{"missed by", tally(r.Classes)},
 		[2]string{"heard after", fmt.Sprintf("p50 %s, p99 %s, worst %s", brief(r.Lateness.P50), brief(r.Lateness.P99), brief(r.Lateness.Worst))},
 		[2]string{"lost", strconv.Itoa(r.Lost)},
+		[2]string{"media", tally(r.Media)},
 		[2]string{"stuck", strconv.Itoa(r.Stuck)},
 	)
 	if err != nil || len(r.Misses) == 0 {

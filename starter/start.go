@@ -30,6 +30,9 @@ func (d deps) startCommand() *cli.Command {
 			&cli.StringFlag{Name: "id", Usage: "idempotency `KEY`: the same key twice starts one recording"},
 			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`"},
 			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails or is lost while its room is live (default: the worker's REELKEEPER_RECOVER)"},
+			&cli.StringFlag{Name: "storage", Usage: "storage profile `NAME` that the recording goes to (default: the worker's default profile, where an output has no storage of its own)"},
+			&cli.BoolFlag{Name: "preflight", Usage: "try the storage before the start, however lately it was tried"},
+			&cli.StringFlag{Name: "pipeline", Usage: "run the pipeline `NAME` at its end (default: the default one of the worker's REELKEEPER_PIPELINE)"},
 			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for LiveKit's answer; the start goes on", Value: startTimeout},
 			jsonFlag("print LiveKit's EgressInfo as JSON"),
 		},
@@ -129,7 +132,18 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	if c.Duration("max-duration") < 0 {
 		return invalid("--max-duration", "is negative: %s", c.Duration("max-duration"))
 	}
-	opts := recordings.StartOptions{ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration")}
+	opts := recordings.StartOptions{
+		ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration"), Storage: c.String("storage"), Preflight: c.Bool("preflight"),
+		Pipeline: c.String("pipeline"),
+	}
+	if c.IsSet("storage") {
+		if err := egress.ValidateProfile(opts.Storage); err != nil {
+			return asFlag(err)
+		}
+	}
+	if c.IsSet("pipeline") && !egress.ValidName(opts.Pipeline) {
+		return asFlag(egress.BadPipeline(opts.Pipeline))
+	}
 	if c.IsSet("recover") {
 		n := c.Int("recover")
 		if n < 0 || n > egress.MaxRecover {

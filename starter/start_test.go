@@ -177,3 +177,20 @@ func TestABrokenDevFileIsNamed(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestAStartNamesItsStorageAndAsksForItsTry(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	got := s.run(t, fields("start --storage cold --preflight room-composite --room r --file f.mp4")...)
+	if got.status != 0 || s.started.Storage != "cold" || !s.started.Preflight {
+		t.Errorf("got %+v, started %+v", got, s.started)
+	}
+	for line, want := range map[string]string{
+		"start --storage a/b room-composite --room r --file f.mp4": "--storage: want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got \"a/b\"",
+	} {
+		s := newShell()
+		if got := s.run(t, fields(line)...); got.status != 2 || s.starts != 0 || !strings.Contains(got.stderr, want) {
+			t.Errorf("got %+v", got)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +48,7 @@ func verdictFacts(v egress.Verdict) [][2]string {
 	if v.Late > 0 {
 		late = v.Late.D().Round(time.Millisecond).String()
 	}
-	return [][2]string{
+	pairs := [][2]string{
 		{"egress", v.EgressID},
 		{"status", string(v.Status)},
 		{"room", v.Room},
@@ -55,12 +57,20 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"ended by", string(v.EndedBy)},
 		{"heard after", late},
 		{"missed webhook", missed(v)},
-		{"media", string(v.Media)},
+		{"media", mediaOf(v)},
 		{"stopped", string(v.Stopped)},
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
 	}
+	for _, step := range slices.Sorted(maps.Keys(v.Results)) {
+		pairs = append(pairs, [2]string{"result", step + ": " + egress.Clip(string(v.Results[step]), longestResult)})
+	}
+	return pairs
 }
+
+// longestResult is how much of a step's result is shown to people, in bytes. --json has
+// all of it.
+const longestResult = 200
 
 // missed is the class of a missed webhook, with its evidence.
 func missed(v egress.Verdict) string {
@@ -70,11 +80,34 @@ func missed(v egress.Verdict) string {
 	return string(v.Missed) + ": " + v.MissedBecause
 }
 
+// mediaOf is what was found of the media, with the evidence.
+func mediaOf(v egress.Verdict) string {
+	if v.MediaBecause == "" {
+		return string(v.Media)
+	}
+	return string(v.Media) + ": " + v.MediaBecause
+}
+
+// mediaFile is one file, or set of them, as it was found in the store.
+func mediaFile(f egress.MediaFile) string {
+	s := fmt.Sprintf("%s %s, %s, %d bytes", f.Kind, f.Path, f.Media, f.Size)
+	if f.Count > 0 {
+		s += fmt.Sprintf(" in %d", f.Count)
+	}
+	if f.Length > 0 {
+		s += ", plays for " + f.Length.D().Round(100*time.Millisecond).String()
+	}
+	return s
+}
+
 // printView prints a verdict where there is one: what was expected before it no
 // longer matters. LiveKit's own status is newer than the search attribute.
 func printView(w io.Writer, v recordings.View) error {
 	if v.Verdict != nil {
 		pairs := append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})
+		for _, f := range v.Verdict.Files {
+			pairs = append(pairs, [2]string{"file", mediaFile(f)})
+		}
 		for _, p := range v.Verdict.Parts {
 			pairs = append(pairs, [2]string{"part", part(p)})
 		}
@@ -97,8 +130,10 @@ func printView(w io.Writer, v recordings.View) error {
 		{"last news", news(v)},
 		{"next look", when(v.NextLook)},
 		{"stuck", v.Because},
+		{"media", found(v)},
 		{"done", strings.Join(v.Done, ", ")},
 		{"skipped", strings.Join(v.Skipped, ", ")},
+		{"storage", v.Storage},
 		{"twins", strings.Join(v.Twins, ", ")},
 		{"problem", v.Problem},
 	}
@@ -126,11 +161,22 @@ func redeliveries(rows []recordings.Row) [][2]string {
 	return lines
 }
 
+// found is what was found of the media so far.
+func found(v recordings.View) string {
+	if v.Media == nil {
+		return ""
+	}
+	return v.Media.String()
+}
+
 // part is one part of a recording that was started again.
 func part(p egress.Part) string {
 	s := fmt.Sprintf("%d: %s, %s, %s to %s", p.Number, p.EgressID, p.Status, at(p.StartedAt), at(p.EndedAt))
 	if p.Gap > 0 {
 		s += fmt.Sprintf(", after a gap of %s", p.Gap.D().Round(100*time.Millisecond))
+	}
+	if p.Media != nil {
+		s += ", " + p.Media.String()
 	}
 	return s
 }
@@ -161,6 +207,9 @@ func activity(a recordings.Activity) string {
 	if next := when(a.NextAttempt); next != "" {
 		s += ", again at " + next
 	}
+	if a.AwaitsWorker != "" {
+		s += ", waits for a worker of task queue " + a.AwaitsWorker
+	}
 	if a.LastFailure != "" {
 		s += ": " + a.LastFailure
 	}
@@ -187,6 +236,9 @@ func printRows(w io.Writer, rows []recordings.Row) error {
 		status := string(r.Status)
 		if r.Stuck {
 			status += " (stuck)"
+		}
+		if r.Memo != nil && r.Memo.Media.Alarming() {
+			status += " (media " + string(r.Memo.Media) + ")"
 		}
 		t.AppendRow(table.Row{r.EgressID, status, commandOf(r.Kind), r.Room, at(r.StartedAt), r.EndedBy, r.Missed, r.RequestID})
 	}

@@ -39,7 +39,7 @@ type Signaler interface {
 type Adopter interface {
 	// Adopt returns once a workflow is durable that has the event. A request whose
 	// workflow has completed is an *egress.Error of reason AlreadyOver.
-	Adopt(ctx context.Context, requestID string, e egress.Event) error
+	Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error
 }
 
 // Finder finds running workflows by their search attributes. These lag behind, so

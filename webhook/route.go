@@ -65,7 +65,7 @@ func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
-	err := h.cfg.Adopter.Adopt(ctx, requestID, d.event)
+	err := h.cfg.Adopter.Adopt(ctx, requestID, egress.PipelineOf(d.sent.GetEgressInfo()), d.event)
 	over, ok := errors.AsType[*egress.Error](err)
 	switch {
 	case err == nil:

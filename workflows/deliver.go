@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -26,9 +27,11 @@ func (e *run) deliver(ctx workflow.Context) error {
 	}
 	if !e.toldBefore {
 		e.settle(ctx)
-		e.relays.end(ctx)
+		e.relays.end()
+		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
 	}
+	e.runSteps(ctx)
 	// The context is never cancelled, so that Await cannot fail.
 	_ = workflow.Await(ctx, func() bool { return e.telling == 0 })
 	e.toldBefore = false
@@ -47,12 +50,16 @@ func (e *run) deliver(ctx workflow.Context) error {
 // tellSteps runs the delivery steps of what has ended, beside each other: who is down
 // holds up nobody else. Their names end in what tells them from those of other parts.
 func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
-	for _, kind := range of.Steps {
+	for _, kind := range of.Tells() {
 		if !of.Needs(kind) {
 			continue
 		}
 		e.telling++
+		e.untried++
 		workflow.GoNamed(ctx, kind+name, func(ctx workflow.Context) {
+			if _, relayed := egress.StepWebhook(kind); relayed {
+				e.relays.finish(ctx)
+			}
 			e.carryOut(ctx, task{step: kind + name, kind: kind, of: of})
 			e.telling--
 		})
@@ -64,6 +71,9 @@ type task struct {
 	step string        // its name
 	kind string        // what is to be done
 	of   *egress.State // what has ended
+	// putOff is the wait of the next try, as the one before asked for it.
+	putOff  time.Duration
+	because string // how that one failed
 }
 
 // revived reports whether a verdict that was delivered must be corrected, since an egress
@@ -115,11 +125,14 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 	patient := announceOptions
 	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
 	err := e.do(ctx, onceOptions, t)
+	e.untried--
 	if err != nil {
 		e.publishVerdict(ctx) // this may take days
 	}
 	if mayPass(err) {
-		err = e.do(ctx, patient, t)
+		again := t
+		again.putOff, again.because = askedFor(err)
+		err = e.do(ctx, patient, again)
 	}
 	for err != nil {
 		e.hold(ctx, t.step, err)
@@ -139,6 +152,16 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 func mayPass(err error) bool {
 	var failed *temporal.ActivityError
 	return errors.As(err, &failed) && failed.RetryState() != enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE
+}
+
+// askedFor is when a failed step is to be tried again, and how it failed. An attempt that
+// died asks for nothing.
+func askedFor(err error) (time.Duration, string) {
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return 0, ""
+	}
+	return app.NextRetryDelay(), app.Message()
 }
 
 // hold marks the egress for a person, since a step of it has failed for good, and
@@ -184,11 +207,17 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 	opts.Summary += " (" + t.step + ")"
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	n, webhook := egress.StepWebhook(t.kind)
+	consumer, pipeline := t.of.Pipeline.Consumer(t.kind)
+	env := activities.Envelope{Headers: t.of.Headers(e.id), PutOff: egress.Duration(t.putOff), Because: t.because}
 	switch {
 	case t.kind == egress.StepAnnounce:
-		return workflow.ExecuteActivity(ctx, delivery.Announce, ev).Get(ctx, nil)
+		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Envelope: env}).Get(ctx, nil)
+	case pipeline:
+		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: &consumer, Envelope: env}).Get(ctx, nil)
 	case webhook && n < len(e.sum.Webhooks):
-		return workflow.ExecuteActivity(ctx, delivery.Tell, e.tell(n, ev)).Get(ctx, nil)
+		told := e.tell(n, ev)
+		told.Envelope = env
+		return workflow.ExecuteActivity(ctx, delivery.Tell, told).Get(ctx, nil)
 	default:
 		return &egress.Error{Reason: egress.Invalid, Field: "step", Message: "this worker has no step " + t.kind}
 	}

@@ -12,7 +12,7 @@ import (
 //	watch    until it ends: webhook first, our own look when news is overdue
 //	settle   one verdict
 //	recover  start again what failed, while there is something to record
-//	deliver  tell the consumer
+//	deliver  tell the consumers, and run the steps of the pipeline
 //	correct  when what was lost shows that it lives
 //
 // A lost webhook costs at most one wait of the policy. Cancelling the workflow

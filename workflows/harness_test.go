@@ -33,15 +33,19 @@ const (
 // the parts do to each other is shown in e2e.
 type life struct {
 	*testsuite.TestWorkflowEnvironment
-	t     *testing.T
-	began time.Time
+	t      *testing.T
+	worker *workflows.Workflows
+	began  time.Time
 
 	start    func(ctx context.Context) (activities.Started, error)
 	started  func(ctx context.Context, in activities.StartRequest) (activities.Started, error) // in the place of start, for parts
 	poll     func(in activities.PollRequest) (egress.Look, error)
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
-	tell     func(in activities.TellRequest) error
+
+	announceTo func(in activities.Announcement) error // to the pipeline's consumers
+	asked      []activities.Announcement              // every attempt to announce, to whomever
+	tell       func(in activities.TellRequest) error
 
 	polls     []activities.PollRequest
 	stops     []string
@@ -75,14 +79,15 @@ func newLife(t *testing.T) *life {
 	l.stop = func(string) (egress.Info, error) { return info(t, lk.EgressStatus_EGRESS_ENDING), nil }
 	l.announce = func(egress.Event) error { return nil }
 	l.tell = func(activities.TellRequest) error { return nil }
+	l.announceTo = func(activities.Announcement) error { return nil }
 	l.register()
 	return l
 }
 
 func (l *life) register() {
-	w := &workflows.Workflows{Terms: terms()}
-	l.RegisterWorkflowWithOptions(w.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
-	l.RegisterWorkflowWithOptions(w.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
+	l.worker = &workflows.Workflows{Terms: terms()}
+	l.RegisterWorkflowWithOptions(l.worker.Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	l.RegisterWorkflowWithOptions(l.worker.Redelivery, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	for name, fn := range map[string]any{
 		"Start": func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 			if l.started != nil {
@@ -98,11 +103,15 @@ func (l *life) register() {
 			l.stops = append(l.stops, id)
 			return l.stop(id)
 		},
-		"Announce": func(_ context.Context, e egress.Event) error {
-			if err := l.announce(e); err != nil {
+		"Announce": func(_ context.Context, in activities.Announcement) error {
+			l.asked = append(l.asked, in)
+			if in.Consumer != nil {
+				return l.announceTo(in)
+			}
+			if err := l.announce(in.Event); err != nil {
 				return err
 			}
-			l.announced = append(l.announced, e)
+			l.announced = append(l.announced, in.Event)
 			l.heard = append(l.heard, l.Now().Sub(l.began))
 			return nil
 		},

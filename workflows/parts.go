@@ -15,7 +15,7 @@ func (e *run) recover(ctx workflow.Context) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	e.disarm()
 	e.settle(ctx)
-	e.relays.end(ctx)
+	e.relays.end()
 	e.relays.over = false
 	before := e.State
 	e.tellPart(ctx, before)
@@ -33,7 +33,12 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	if part.Corrects != "" {
 		name += "-corrected"
 	}
-	e.tellSteps(ctx, &part, name)
+	e.telling++
+	workflow.GoNamed(ctx, "tell"+name, func(ctx workflow.Context) {
+		e.verify(ctx, &part, name)
+		e.tellSteps(ctx, &part, name)
+		e.telling--
+	})
 }
 
 // giveBack settles the recording by the part before, since the next one was refused: its

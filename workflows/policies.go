@@ -52,6 +52,15 @@ func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
 	return o
 }
 
+// verifyOptions: an attempt is one look at the store, and one at each file. What is not
+// there yet is looked for again by the activity's own delays, and for how long in all is
+// a setting (REELKEEPER_VERIFY_FOR).
+var verifyOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 5 * time.Minute, // ten files are played, and long lists read
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 15 * time.Second},
+	Summary:             "look for the media in its store",
+}
+
 // announceOptions: a consumer may be down over a weekend; for how long in all it is
 // tried is a setting (REELKEEPER_ANNOUNCE_FOR).
 var announceOptions = workflow.ActivityOptions{
@@ -81,6 +90,20 @@ var relayOptions = workflow.ActivityOptions{
 	ScheduleToCloseTimeout: 15 * time.Second,
 	RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 2},
 	Summary:                "relay an event to the caller's webhook",
+}
+
+// stepOptions are a step's own, as its pipeline says.
+func stepOptions(s egress.Step) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		TaskQueue:              s.TaskQueue,
+		StartToCloseTimeout:    s.Timeout.D(),
+		ScheduleToCloseTimeout: s.For.D(),
+		HeartbeatTimeout:       s.Heartbeat.D(),
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: s.Backoff.First.D(), MaximumInterval: s.Backoff.Max.D(), MaximumAttempts: int32(s.Attempts),
+		},
+		Summary: "step " + s.Name + " of pipeline",
+	}
 }
 
 // noticeOptions: the hook may be down as long as a consumer; how long in all it is

@@ -68,8 +68,8 @@ func TestAStepOfAPartDoesNotPublishAVerdictThatIsOnlyHeld(t *testing.T) {
 	endings := l.endings()
 	const answer = 25 * time.Second
 	down := true
-	l.OnActivity("Announce", mock.Anything, mock.Anything).After(answer).Return(func(_ context.Context, e egress.Event) error {
-		l.announced = append(l.announced, e)
+	l.OnActivity("Announce", mock.Anything, mock.Anything).After(answer).Return(func(_ context.Context, in activities.Announcement) error {
+		l.announced = append(l.announced, in.Event)
 		if down {
 			down = false
 			require.Equal(t, egress.Held, l.state().Phase, "at %s", l.took())

@@ -43,10 +43,16 @@ func (r *relays) take(ev egress.Event) {
 	}
 }
 
-// end drops what waits, and returns once nothing is under way: no relay comes after
-// the end.
-func (r *relays) end(ctx workflow.Context) {
+// end drops what waits: no relay begins after the end.
+func (r *relays) end() {
 	r.over = true
+	for r.queue != nil && r.queue.ReceiveAsync(nil) { // not relayed
+	}
+}
+
+// finish returns once nothing is under way, so that the end comes after it. Who is told
+// of ends alone need not wait.
+func (r *relays) finish(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return !r.busy }) // the context is never cancelled
 }
 

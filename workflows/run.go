@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -17,6 +18,11 @@ type Workflows struct {
 	// Terms are used for an egress whose start never answered, since the answer to
 	// the start brings them otherwise.
 	Terms egress.Terms
+	// Pipelines are those of which an egress whose start never answered takes its own.
+	Pipelines egress.Pipelines
+	// Clear writes what is never encrypted, and reads what is. Default: the converter of
+	// the worker, which knows no encryption then.
+	Clear converter.DataConverter
 }
 
 // Nil pointers, used only to name activities: workflow.ExecuteActivity reads the
@@ -49,6 +55,8 @@ type run struct {
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
 	telling      int           // delivery steps that are under way
+	verifying    int           // those of them that look for media behind the announcement
+	untried      int           // those of them that were not tried yet
 	before       *egress.State // the part before, until the next one has begun
 	toldBefore   bool          // what ended is being told already
 	noticing     int           // notices whose workflow has not begun

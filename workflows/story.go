@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
@@ -19,5 +20,21 @@ func inWords(err error) string {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Message()
 	}
+	if late, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		return timeoutInWords(late.TimeoutType())
+	}
 	return err.Error()
+}
+
+func timeoutInWords(t enumspb.TimeoutType) string {
+	switch t {
+	case enumspb.TIMEOUT_TYPE_START_TO_CLOSE:
+		return "an attempt took longer than it may"
+	case enumspb.TIMEOUT_TYPE_HEARTBEAT:
+		return "its worker no longer showed that it lives"
+	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE:
+		return "no worker took it, or none was done with it, in all the time that it has"
+	default:
+		return "it ran out of time"
+	}
 }

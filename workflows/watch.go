@@ -38,21 +38,30 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		return e.ownTerms(ctx)
 	}
 	e.agree(s.Terms)
+	for _, note := range s.Notes {
+		e.Note(workflow.Now(ctx), note)
+	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	return nil
 }
 
-// ownTerms are this worker's, for an egress whose start brought none.
+// ownTerms are this worker's, for an egress whose start brought none. A pipeline that it
+// does not know cannot be refused any more, so the default takes its place.
 func (e *run) ownTerms(ctx workflow.Context) error {
 	var t egress.Terms
-	err := workflow.SideEffect(ctx, func(workflow.Context) any { return e.worker.Terms }).Get(&t)
+	err := workflow.SideEffect(ctx, func(workflow.Context) any {
+		t := e.worker.Terms
+		t.Pipeline = e.worker.Pipelines.ChooseOrDefault(e.in.Pipeline)
+		return t
+	}).Get(&t)
 	e.agree(t)
 	return err
 }
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
-	if e.Part > 1 { // those of the first part go on
+	if e.Part > 1 { // those of the first part go on, but for where this part's media goes
+		e.Storage = t.Storage
 		return
 	}
 	e.Terms = t

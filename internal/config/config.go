@@ -28,10 +28,13 @@ type Config struct {
 
 	Deployment Deployment
 
-	Recover   uint `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
+	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
+	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
 	Canary    Canary
+	Storage   Storage
+	Verify    Verify
 
 	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
@@ -76,6 +79,9 @@ type Announce struct {
 	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
 	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
+
+	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"Most announcements under way to one host at a time, of each worker."`
+	Secrets WebhookSecrets `env:"REELKEEPER_WEBHOOK_SECRETS" secret:"true" doc:"Secrets by which announcements are signed as standard-webhooks says too: name: whsec_…, by line or comma, where announce is the consumer of REELKEEPER_ANNOUNCE_URL. Two of one name, separated by a space, are a rotation. Unset: they are signed in LiveKit's way alone."`
 
 	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording and stuck one. It may hold a token. Unset: nobody is told."`
 }
@@ -129,12 +135,19 @@ type Reconcile struct {
 type Expect struct {
 	Rooms []string      `env:"REELKEEPER_EXPECT" doc:"Names of rooms that must be recorded (comma separated patterns: * for any letters but /, ? for one). Unset: none must."`
 	After time.Duration `env:"REELKEEPER_EXPECT_AFTER" doc:"How old such a room may become with people in it and no recording before it is reported."`
-	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the storage that LiveKit's egress service is set to. Unset: none is begun."`
+	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the default storage profile, or the storage that LiveKit's egress service is set to. Unset: none is begun."`
 }
 
 // Canary is how often the way of LiveKit's webhooks is tried.
 type Canary struct {
 	Every DurationOrOff `env:"REELKEEPER_CANARY_EVERY" doc:"How often a signed event of ours is sent to REELKEEPER_PUBLIC_URL, as LiveKit would, to see whether webhooks arrive; off: never."`
+}
+
+// Verify is how recorded media is looked for in its store.
+type Verify struct {
+	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or for a store that does not answer; off: nobody looks."`
+	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory below which LiveKit's egress service writes what it uploads nowhere, as the worker sees it, at the same path. Unset: such files are not looked for."`
+	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, by which the worker learns how long media plays; off: nothing is played. Unset: where PATH has it, if it does."`
 }
 
 // withDefaults fills in what is not set.
@@ -147,6 +160,7 @@ func (c Config) withDefaults() Config {
 	c.Door.DeleteRoomWait = cmp.Or(c.Door.DeleteRoomWait, DurationOrOff(3*time.Second))
 	c.Announce.When = cmp.Or(c.Announce.When, AnnounceAlways)
 	c.Announce.For = cmp.Or(c.Announce.For, 72*time.Hour)
+	c.Announce.PerHost = cmp.Or(c.Announce.PerHost, 8)
 	c.Start.CallTimeout = cmp.Or(c.Start.CallTimeout, 90*time.Second)
 	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)
 	c.Start.Search = cmp.Or(c.Start.Search, 90*time.Second)
@@ -155,8 +169,10 @@ func (c Config) withDefaults() Config {
 	c.Look = c.Look.withDefaults(egress.DefaultPolicy())
 	c.Reconcile.Every = cmp.Or(c.Reconcile.Every, DurationOrOff(time.Minute))
 	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)
+	c.Storage.Preflight = cmp.Or(c.Storage.Preflight, PreflightNew)
 	c.Expect.After = cmp.Or(c.Expect.After, time.Minute)
 	c.Canary.Every = cmp.Or(c.Canary.Every, DurationOrOff(time.Minute))
+	c.Verify.For = cmp.Or(c.Verify.For, DurationOrOff(2*time.Minute))
 	return c
 }
 

@@ -22,7 +22,7 @@ func TestTheSecretsAreThoseThatMayBeInAFile(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REELKEEPER_CODEC_TOKEN", "REELKEEPER_NOTIFY_URL",
-		"REELKEEPER_PREVIOUS_SECRETS", "REELKEEPER_SEAL_KEY", "TEMPORAL_API_KEY",
+		"REELKEEPER_PREVIOUS_SECRETS", "REELKEEPER_SEAL_KEY", "REELKEEPER_WEBHOOK_SECRETS", "TEMPORAL_API_KEY",
 	}
 	if got := slices.Sorted(slices.Values(Secrets())); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -73,6 +74,12 @@ func (c Config) Validate() error {
 	if err := period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every); err != nil {
 		return err
 	}
+	if err := c.Storage.validate(); err != nil {
+		return err
+	}
+	if err := c.Verify.validate(); err != nil {
+		return err
+	}
 	if err := c.Expectation().Validate(); err != nil {
 		return err
 	}
@@ -100,6 +107,19 @@ func (d Door) checkWaits() error {
 func period(name string, d DurationOrOff) error {
 	if every, on := d.D(); on && (every < time.Second || every%time.Second != 0) {
 		return invalid(name, `wants whole seconds, or "off", got %s`, every)
+	}
+	return nil
+}
+
+// maxVerifyFor is how long an announcement may be held up by a look at the media.
+const maxVerifyFor = 2 * time.Minute
+
+func (v Verify) validate() error {
+	if wait, on := v.For.D(); on && wait > maxVerifyFor {
+		return invalid("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
+	}
+	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
+		return invalid("REELKEEPER_LOCAL_FILES", "want a path from the root on, got %q", v.LocalFiles)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package devtemporal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,21 +25,59 @@ const (
 // binary has 155 MB instead of 217; panics keep their line numbers.
 var buildFlags = []string{"-v", "-buildvcs=false", "-ldflags=-s -w"}
 
-// built returns our devserver from the cache, and builds it first if it is not there.
-func (f *finder) built(ctx context.Context) (string, error) {
-	source, err := findSource(f.near)
+// Binary is a main package of a module that is nested in Reelkeeper's, because what it is built from
+// does not go together with what Reelkeeper is built from.
+type Binary struct {
+	// Folder is that of the nested module, from the root: "devserver".
+	Folder string
+	// Package is what is built: a path from Folder on, or an import path. Defaults to ".".
+	Package string
+	// Name is the file's in the cache, to which a fingerprint of the source is added.
+	Name string
+	// Title is what the user is told that it is: "the development Temporal server".
+	Title string
+	// About is what the user is told before a build, in lines.
+	About string
+	// Instead is what a user can do who can't build it, as the end of a sentence. Defaults to nothing.
+	Instead string
+}
+
+// devserver is our development server.
+var devserver = Binary{
+	Folder: "devserver", Name: "devserver", Title: "the development Temporal server",
+	About: "This is done once and takes 4–8 minutes on two cores\n" +
+		"(about 1,150 packages). With the Temporal CLI on the PATH, or TEMPORAL_ADDRESS set, it is not needed.",
+	Instead: ", or install the Temporal CLI (https://docs.temporal.io/cli), " +
+		"or set TEMPORAL_ADDRESS to a Temporal server that runs",
+}
+
+// Built returns a binary from the user's cache folder, and builds it first if it is not there, once
+// for each version of its source. A build may take minutes, and progress receives a line every few
+// seconds. It is safe to call from many processes at once. Without the source tree, without Go, or
+// where its modules can't be had, it fails.
+func Built(ctx context.Context, b Binary, progress io.Writer) (string, error) {
+	f, err := newFinder(progress)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("build %s: %w", b.Title, err)
+	}
+	return f.built(ctx, b)
+}
+
+// built returns a binary from the cache, and builds it first if it is not there.
+func (f *finder) built(ctx context.Context, b Binary) (string, error) {
+	source, err := findSource(f.near, b.Folder)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w%s", b.Title, err, b.Instead)
 	}
 	toolchain, err := f.toolchain(ctx, source)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("build %s: %w%s", b.Title, err, b.Instead)
 	}
-	sum, err := fingerprint(source, toolchain)
+	sum, err := fingerprint(source, toolchain, strings.HasPrefix(cmp.Or(b.Package, "."), "."))
 	if err != nil {
 		return "", err
 	}
-	target := filepath.Join(f.cacheDir, "devserver-"+sum)
+	target := filepath.Join(f.cacheDir, b.Name+"-"+sum)
 	if runtime.GOOS == "windows" {
 		target += ".exe"
 	}
@@ -48,7 +87,7 @@ func (f *finder) built(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(f.cacheDir, 0o755); err != nil {
 		return "", fmt.Errorf("make the cache folder: %w", err)
 	}
-	unlock, err := f.lock(ctx, target+".lock")
+	unlock, err := f.lock(ctx, b.Title, target+".lock")
 	if err != nil {
 		return "", err
 	}
@@ -56,14 +95,14 @@ func (f *finder) built(ctx context.Context) (string, error) {
 	if exists(target) { // Another process built it while we waited.
 		return target, nil
 	}
-	return target, f.build(ctx, source, target)
+	return target, f.build(ctx, b, source, target)
 }
 
 // toolchain names the compiler and the platform, and fails where there is no Go.
 func (f *finder) toolchain(ctx context.Context, source string) (string, error) {
 	output, err := f.command(ctx, source, "env", "GOVERSION").Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("%w; or install Go, which builds one", errNoSource)
+		return "", errors.New("install Go, which builds it")
 	}
 	if err != nil {
 		return "", fmt.Errorf("go env: %w", err)
@@ -83,7 +122,7 @@ func (f *finder) command(ctx context.Context, source string, args ...string) *ex
 }
 
 // lock waits until no other process builds the same binary.
-func (f *finder) lock(ctx context.Context, path string) (unlock func(), err error) {
+func (f *finder) lock(ctx context.Context, title, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the build: %w", err)
@@ -100,7 +139,7 @@ func (f *finder) lock(ctx context.Context, path string) (unlock func(), err erro
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !said {
-			fmt.Fprintln(f.progress, "Waiting for another process that builds the development Temporal server.")
+			fmt.Fprintf(f.progress, "Waiting for another process that builds %s.\n", title)
 		}
 		select {
 		case <-ctx.Done():
@@ -112,11 +151,10 @@ func (f *finder) lock(ctx context.Context, path string) (unlock func(), err erro
 }
 
 // build compiles to a name of its own and renames, so that the target is whole or absent.
-func (f *finder) build(ctx context.Context, source, target string) error {
-	fmt.Fprintln(f.progress, "Building the development Temporal server. This is done once and takes 4–8 minutes on two cores\n"+
-		"(about 1,150 packages). With the Temporal CLI on the PATH, or TEMPORAL_ADDRESS set, it is not needed.")
+func (f *finder) build(ctx context.Context, b Binary, source, target string) error {
+	fmt.Fprintf(f.progress, "Building %s. %s\n", b.Title, b.About)
 	unfinished := target + ".unfinished"
-	cmd := f.command(ctx, source, append(append([]string{"build"}, buildFlags...), "-o", unfinished, ".")...)
+	cmd := f.command(ctx, source, append(append([]string{"build"}, buildFlags...), "-o", unfinished, cmp.Or(b.Package, "."))...)
 	output := &buildOutput{tail: newTail(io.Discard, tailLines)}
 	cmd.Stderr = output
 	begin := time.Now()
@@ -124,10 +162,10 @@ func (f *finder) build(ctx context.Context, source, target string) error {
 	err := cmd.Run()
 	stopProgress()
 	if ctx.Err() != nil {
-		return fmt.Errorf("build the development Temporal server: %w", ctx.Err())
+		return fmt.Errorf("build %s: %w", b.Title, ctx.Err())
 	}
 	if err != nil {
-		return fmt.Errorf("build the development Temporal server: %w:\n%s", err, output.tail)
+		return fmt.Errorf("build %s: %w:\n%s", b.Title, err, output.tail)
 	}
 	if err := os.Rename(unfinished, target); err != nil {
 		return fmt.Errorf("keep the built server: %w", err)

@@ -22,9 +22,9 @@ func (l lineReader) Write(p []byte) (int, error) {
 
 func TestWhoWaitsForAnothersBuildIsTold(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	file := filepath.Join(t.TempDir(), "build.lock")
-	unlock, err := f.lock(t.Context(), file)
+	unlock, err := f.lock(t.Context(), "it", file)
 	must(t, err)
 
 	said := make(lineReader, 1)
@@ -32,7 +32,7 @@ func TestWhoWaitsForAnothersBuildIsTold(t *testing.T) {
 	locked := make(chan struct{})
 	go func() {
 		defer close(locked)
-		unlockOther, err := other.lock(t.Context(), file)
+		unlockOther, err := other.lock(t.Context(), "it", file)
 		if err != nil {
 			t.Error(err)
 			return
@@ -48,21 +48,21 @@ func TestWhoWaitsForAnothersBuildIsTold(t *testing.T) {
 
 func TestWaitingForAnothersBuildEndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	file := filepath.Join(t.TempDir(), "build.lock")
-	unlock, err := f.lock(t.Context(), file)
+	unlock, err := f.lock(t.Context(), "it", file)
 	must(t, err)
 	defer unlock()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.lock(ctx, file); !errors.Is(err, context.Canceled) {
+	if _, err := f.lock(ctx, "it", file); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
 }
 
 func TestACacheFolderThatCanNotBeMadeIsAnError(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	file := filepath.Join(t.TempDir(), "a-file")
 	must(t, os.WriteFile(file, nil, 0o644))
 	f.cacheDir = filepath.Join(file, "cache")
@@ -99,7 +99,7 @@ func TestProgressIsToldWhileTheBuildRuns(t *testing.T) {
 
 func TestABuildDoesNotDependOnTheCallersSettings(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	dir := source(t, f)
 	cmd := f.command(t.Context(), dir, "build")
 	if cmd.Dir != dir {
@@ -114,7 +114,7 @@ func TestABuildDoesNotDependOnTheCallersSettings(t *testing.T) {
 
 func TestAChangeOfTheSourceIsBuiltBesideTheOldOne(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	before, err := f.path(t.Context())
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(source(t, f), "main.go"), []byte("package main // Changed.\n"), 0o644))
@@ -128,12 +128,12 @@ func TestAChangeOfTheSourceIsBuiltBesideTheOldOne(t *testing.T) {
 func TestTheSourceIsFoundFromTheSecondFolderToo(t *testing.T) {
 	t.Parallel()
 	root := sourceTree(t)
-	found, err := findSource([]string{t.TempDir(), filepath.Join(root, "internal")})
+	found, err := findSource([]string{t.TempDir(), filepath.Join(root, "internal")}, "devserver")
 	must(t, err)
 	if found != filepath.Join(root, "devserver") {
 		t.Errorf("found %s", found)
 	}
-	if found, err = findSource([]string{filepath.Join(root, "devserver")}); err != nil || filepath.Dir(found) != root {
+	if found, err = findSource([]string{filepath.Join(root, "devserver")}, "devserver"); err != nil || filepath.Dir(found) != root {
 		t.Errorf("from within the devserver: %s, %v", found, err)
 	}
 }
@@ -144,4 +144,31 @@ func TestADatabaseIsNotNamedAfterAnUnknownServer(t *testing.T) {
 		_, err := DBFilename(t.Context(), "state", fake(name))
 		contains(t, err, "name the database file: ")
 	}
+}
+
+func TestEachNestedModuleIsBuiltFromItsOwnSourceUnderItsOwnName(t *testing.T) {
+	t.Parallel()
+	f, progress := fakeFinder(t)
+	dir := filepath.Join(filepath.Dir(source(t, f)), "e2e", "nested")
+	must(t, os.MkdirAll(dir, 0o755))
+	for name, text := range map[string]string{"go.mod": "module " + rootModule + "/e2e/nested\n", "go.sum": "", "main.go": "package main\n"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	path, err := f.built(t.Context(), Binary{
+		Folder: "e2e/nested", Package: "example.com/other/cmd", Name: "other", Title: "the other", About: "It is quick.",
+	})
+	must(t, err)
+	if !strings.HasPrefix(filepath.Base(path), "other-") || lines(t, filepath.Join(dir, "builds")) != 1 {
+		t.Errorf("built %s", path)
+	}
+	if !strings.HasPrefix(progress.String(), "Building the other. It is quick.\n") {
+		t.Errorf("it said %q", progress)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "packages"))
+	must(t, err)
+	if strings.TrimSpace(string(text)) != "example.com/other/cmd" {
+		t.Errorf("the package was %s", text)
+	}
+	_, err = f.built(t.Context(), Binary{Folder: "e2e/absent"})
+	contains(t, err, "source tree")
 }

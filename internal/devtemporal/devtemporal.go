@@ -1,13 +1,13 @@
 // Package devtemporal finds or builds a development Temporal server and runs it as a child process.
 // The server is `temporal server start-dev` of the user's own CLI, or the same thing built from the
-// devserver folder of this repository. It is for `dev` and for tests: nothing that serves production
-// may depend on it, and it never links the Temporal server into the calling program.
+// devserver folder of this repository. For tests of what production runs on there is a Cluster, too:
+// Temporal's own server on PostgreSQL. The package is for `dev` and for tests: nothing that serves
+// production may depend on it, and it never links the Temporal server into the calling program.
 package devtemporal
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,19 +15,12 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 )
 
-const (
-	// startLimit bounds the time from the child's start until it serves. It takes 0.1–1.1 s on two
-	// cores; a loaded machine may be many times slower.
-	startLimit = 60 * time.Second
-	// stopGrace is how long the child may take to end by itself before it is killed.
-	stopGrace = 10 * time.Second
-	// tailLines is how much of the child's stderr an error quotes.
-	tailLines = 10
-)
+// startLimit bounds the time from the child's start until it serves. It takes 0.1–1.1 s on two
+// cores; a loaded machine may be many times slower.
+const startLimit = 60 * time.Second
 
 // Options say how the development server runs. The zero value is a server in memory, with its UI,
 // on free ports of loopback.
@@ -64,11 +57,7 @@ type Server struct {
 	// UIURL is where a browser finds the web UI. Empty if headless.
 	UIURL string
 
-	command  *exec.Cmd
-	stderr   *tail
-	stopping atomic.Bool
-	done     chan struct{}
-	exit     error // Set before done is closed.
+	*child
 }
 
 // Start runs a development server and returns once its namespace and search attributes can be used.
@@ -138,67 +127,10 @@ func (o Options) arguments() []string {
 func newServer(opts Options) *Server {
 	s := &Server{
 		Address: net.JoinHostPort(opts.IP, strconv.Itoa(opts.Port)),
-		stderr:  newTail(opts.Log, tailLines),
-		command: exec.Command(opts.Path, opts.arguments()...),
-		done:    make(chan struct{}),
+		child:   newChild("the development Temporal server", exec.Command(opts.Path, opts.arguments()...), opts.Log),
 	}
 	if !opts.Headless {
 		s.UIURL = "http://" + net.JoinHostPort(opts.IP, strconv.Itoa(opts.UIPort))
 	}
-	s.command.Stderr = s.stderr
-	s.command.SysProcAttr = childAttributes()
-	// Something that the child left behind may hold stderr open; that must not hold us up.
-	s.command.WaitDelay = time.Second
 	return s
-}
-
-// Done is closed when the server has ended, for whatever reason.
-func (s *Server) Done() <-chan struct{} { return s.done }
-
-// Err says why the server ended by itself, with the last lines that it wrote. It is nil while the
-// server runs, and after Stop or Kill.
-func (s *Server) Err() error {
-	select {
-	case <-s.done:
-	default:
-		return nil
-	}
-	if s.stopping.Load() {
-		return nil
-	}
-	reason := "exit status 0"
-	if s.exit != nil {
-		reason = s.exit.Error()
-	}
-	return fmt.Errorf("the development Temporal server ended by itself (%s): %s", reason, s.stderr)
-}
-
-// Stop ends the server and waits for it. One that does not end within 10 s, or before ctx does, is
-// killed, which is the error; nothing is lost by that. A server that has ended by itself before
-// returns Err.
-func (s *Server) Stop(ctx context.Context) error {
-	select {
-	case <-s.done:
-		return s.Err()
-	default:
-	}
-	s.stopping.Store(true)
-	ctx, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
-	if err := terminate(s.command.Process); err == nil {
-		select {
-		case <-s.done:
-			return nil
-		case <-ctx.Done():
-		}
-	}
-	s.Kill()
-	return errors.New("the development Temporal server did not stop in time and was killed")
-}
-
-// Kill ends the server as `kill -9` does, and waits until it is gone.
-func (s *Server) Kill() {
-	s.stopping.Store(true)
-	_ = s.command.Process.Kill() // It fails only if the process has ended.
-	<-s.done
 }

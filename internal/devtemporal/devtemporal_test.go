@@ -59,7 +59,7 @@ func TestARealServerKeepsItsFileThroughKillAndRestart(t *testing.T) {
 // checkNamespace looks at the namespace through the API, as a worker would find it.
 func checkNamespace(t *testing.T, s *Server, namespace string) {
 	t.Helper()
-	c, err := s.dial(t.Context(), namespace)
+	c, err := dial(t.Context(), s.Address, namespace)
 	must(t, err)
 	defer c.Close()
 	described, err := c.WorkflowService().DescribeNamespace(t.Context(),
@@ -80,7 +80,7 @@ func checkNamespace(t *testing.T, s *Server, namespace string) {
 func TestWhatTheServerDidNotDoIsDoneThroughItsAPI(t *testing.T) {
 	t.Parallel()
 	s := startReal(t, Options{Headless: true})
-	c, err := s.dial(t.Context(), "default")
+	c, err := dial(t.Context(), s.Address, "default")
 	must(t, err)
 	defer c.Close()
 	must(t, keepLonger(t.Context(), c, "default"))

@@ -30,6 +30,7 @@ if [ -e slow.go ]; then : >started; exec sleep 600; fi
 echo "go: downloading example.com/module v1.0.0" >&2
 echo "example.com/module/package" >&2
 while [ "$1" != -o ]; do shift; done
+echo "$3" >>packages
 { echo '#!/bin/sh'; echo 'echo "devserver version 1.32.1 (Server 1.32.1, UI 2.55.0)"'; } >"$2"
 chmod +x "$2"`,
 }

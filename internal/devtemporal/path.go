@@ -19,24 +19,33 @@ const PathVariable = "REELKEEPER_DEVSERVER"
 // into the user's cache folder, once for each version of its source. The build takes minutes, and
 // progress receives a line every few seconds. It is safe to call from many processes at once.
 func Path(ctx context.Context, progress io.Writer) (string, error) {
+	f, err := newFinder(progress)
+	if err != nil {
+		return "", fmt.Errorf("find the development Temporal server: %w", err)
+	}
+	return f.path(ctx)
+}
+
+// newFinder looks in the user's cache folder, and for the source from the working folder and from
+// this file on.
+func newFinder(progress io.Writer) (*finder, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a cache folder for the development Temporal server: %w", err)
+		return nil, fmt.Errorf("find a cache folder: %w", err)
 	}
 	workDir, err := os.Getwd()
 	if err != nil {
-		return "", fmt.Errorf("find the development Temporal server's source: %w", err)
+		return nil, fmt.Errorf("find the source: %w", err)
 	}
 	_, thisFile, _, _ := runtime.Caller(0)
-	f := &finder{
+	return &finder{
 		explicit: os.Getenv(PathVariable),
 		lookPath: exec.LookPath,
 		near:     []string{workDir, filepath.Dir(thisFile)},
 		cacheDir: filepath.Join(cache, "reelkeeper"),
 		goTool:   "go",
 		progress: progress,
-	}
-	return f.path(ctx)
+	}, nil
 }
 
 // finder holds what Path takes from its surroundings.
@@ -59,7 +68,7 @@ func (f *finder) path(ctx context.Context) (string, error) {
 	if cli, ok := f.recentCLI(ctx); ok {
 		return cli, nil
 	}
-	return f.built(ctx)
+	return f.built(ctx, devserver)
 }
 
 // recentCLI returns the user's Temporal CLI, if there is one and its server is recent enough.

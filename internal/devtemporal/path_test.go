@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// newFinder looks in a made-up source tree and cache, with a fake go and no Temporal CLI.
-func newFinder(t *testing.T) (*finder, *bytes.Buffer) {
+// fakeFinder looks in a made-up source tree and cache, with a fake go and no Temporal CLI.
+func fakeFinder(t *testing.T) (*finder, *bytes.Buffer) {
 	t.Helper()
 	var progress bytes.Buffer
 	return &finder{
@@ -55,14 +55,14 @@ func sourceTree(t *testing.T) string {
 // source is the devserver folder of the finder's source tree.
 func source(t *testing.T, f *finder) string {
 	t.Helper()
-	dir, err := findSource(f.near)
+	dir, err := findSource(f.near, "devserver")
 	must(t, err)
 	return dir
 }
 
 func TestTheVariableWinsOverEverything(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	f.explicit, f.lookPath = fake("old-cli"), onPath(fake("recent-cli"))
 	path, err := f.path(t.Context())
 	must(t, err)
@@ -74,7 +74,7 @@ func TestTheVariableWinsOverEverything(t *testing.T) {
 func TestAVariableThatNamesNoServerIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"no-such-file", "broken", "mute"} {
-		f, _ := newFinder(t)
+		f, _ := fakeFinder(t)
 		f.explicit = fake(name)
 		_, err := f.path(t.Context())
 		contains(t, err, PathVariable+": ")
@@ -83,7 +83,7 @@ func TestAVariableThatNamesNoServerIsAnError(t *testing.T) {
 
 func TestARecentCLIIsUsedAsItIs(t *testing.T) {
 	t.Parallel()
-	f, progress := newFinder(t)
+	f, progress := fakeFinder(t)
 	f.lookPath = onPath(fake("recent-cli"))
 	path, err := f.path(t.Context())
 	must(t, err)
@@ -99,7 +99,7 @@ func TestAnUnfitCLIIsPassedOverWithOneLine(t *testing.T) {
 		"mute":    "no Temporal server version in",
 		"broken":  "exit status 126",
 	} {
-		f, progress := newFinder(t)
+		f, progress := fakeFinder(t)
 		f.lookPath = onPath(fake(name))
 		path, err := f.path(t.Context())
 		must(t, err)
@@ -115,7 +115,7 @@ func TestAnUnfitCLIIsPassedOverWithOneLine(t *testing.T) {
 
 func TestItIsBuiltOnceForAllProcesses(t *testing.T) {
 	t.Parallel()
-	f, progress := newFinder(t)
+	f, progress := fakeFinder(t)
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
@@ -144,7 +144,7 @@ func TestItIsBuiltOnceForAllProcesses(t *testing.T) {
 
 func TestABuildSaysWhatItIsAndHowLongItTakes(t *testing.T) {
 	t.Parallel()
-	f, progress := newFinder(t)
+	f, progress := fakeFinder(t)
 	path, err := f.path(t.Context())
 	must(t, err)
 	for _, want := range []string{"This is done once and takes 4–8 minutes", "TEMPORAL_ADDRESS", "Built in 0s: " + path} {
@@ -156,7 +156,7 @@ func TestABuildSaysWhatItIsAndHowLongItTakes(t *testing.T) {
 
 func TestABuildThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	must(t, os.WriteFile(filepath.Join(source(t, f), "broken.go"), []byte("pack"), 0o644))
 	_, err := f.path(t.Context())
 	contains(t, err, "build the development Temporal server", "./broken.go:1:1: syntax error")
@@ -169,7 +169,7 @@ func TestABuildThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 
 func TestABuildEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	must(t, os.WriteFile(filepath.Join(source(t, f), "slow.go"), nil, 0o644))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -189,10 +189,10 @@ func TestABuildEndsWithItsContext(t *testing.T) {
 
 func TestWithoutSourceOrGoItSaysWhatToInstall(t *testing.T) {
 	t.Parallel()
-	f, _ := newFinder(t)
+	f, _ := fakeFinder(t)
 	f.goTool = "no-such-go-command"
 	_, err := f.path(t.Context())
-	contains(t, err, "install the Temporal CLI", "TEMPORAL_ADDRESS", "or install Go")
+	contains(t, err, "install the Temporal CLI", "TEMPORAL_ADDRESS", "install Go")
 
 	f.near = []string{t.TempDir()}
 	_, err = f.path(t.Context())
@@ -203,7 +203,7 @@ func TestAnotherModulesDevserverIsNotOurs(t *testing.T) {
 	t.Parallel()
 	root := sourceTree(t)
 	must(t, os.WriteFile(filepath.Join(root, "go.mod"), []byte("module example.com/fork\n"), 0o644))
-	if dir, err := findSource([]string{root}); err == nil {
+	if dir, err := findSource([]string{root}, "devserver"); err == nil {
 		t.Errorf("took %s", dir)
 	}
 }
@@ -212,7 +212,7 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(sourceTree(t), "devserver")
 	sum := func(toolchain string) string {
-		text, err := fingerprint(dir, toolchain)
+		text, err := fingerprint(dir, toolchain, true)
 		must(t, err)
 		return text
 	}
@@ -232,6 +232,48 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "main_test.go"), []byte("changed"), 0o644))
 	if sum("go1") != before {
 		t.Error("a test decides nothing about the binary, but the fingerprint changed")
+	}
+}
+
+// Temporal's own programs are not built again for each change of our development server.
+func TestTheFingerprintOfTemporalsProgramsIsThatOfTheVersions(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(sourceTree(t), "devserver")
+	sum := func() string {
+		text, err := fingerprint(dir, "go1", false)
+		must(t, err)
+		return text
+	}
+	before := sum()
+	must(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("changed"), 0o644))
+	if sum() != before {
+		t.Error("it follows the development server's own source")
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "go.sum"), []byte("changed"), 0o644))
+	if sum() == before {
+		t.Error("it does not follow the versions")
+	}
+}
+
+func TestProgramsOfOneModuleAreBuiltBesideEachOther(t *testing.T) {
+	t.Parallel()
+	f, progress := fakeFinder(t)
+	built := map[string]bool{}
+	for _, p := range []Binary{devserver, temporalServer, temporalSQLTool} {
+		for range 2 { // the second time it is in the cache
+			path, err := f.built(t.Context(), p)
+			must(t, err)
+			built[path] = true
+			if name := filepath.Base(path); !strings.HasPrefix(name, p.Name+"-") {
+				t.Errorf("%s is built as %s", p.Package, name)
+			}
+		}
+		if !strings.Contains(progress.String(), "Building "+p.Title+".") {
+			t.Errorf("nobody is told that %s is built", p.Title)
+		}
+	}
+	if n := lines(t, filepath.Join(source(t, f), "builds")); n != 3 || len(built) != 3 {
+		t.Errorf("%d builds made %d programs", n, len(built))
 	}
 }
 

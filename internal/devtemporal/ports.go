@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"syscall"
@@ -29,6 +30,33 @@ func freePorts(ip string, n int) ([]int, error) {
 		ports[i] = listener.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil
+}
+
+const (
+	// firstLasting and lastLasting are below the ports that Linux gives to connections (from 32768 on),
+	// one of which could take the port of a server that is away.
+	firstLasting, lastLasting = 10000, 32767
+	// portTries is how many ports are tried for each that is wanted.
+	portTries = 100
+)
+
+// lastingPorts returns n different loopback ports that nothing listens on, for servers that end and
+// come back.
+func lastingPorts(n int) ([]int, error) {
+	var ports []int
+	var err error
+	for range n * portTries {
+		port := firstLasting + rand.IntN(lastLasting-firstLasting+1)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
+			continue
+		}
+		defer listener.Close() // Held until all are found, so that none is found twice.
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
+	}
+	return nil, fmt.Errorf("find a free port: %w", err)
 }
 
 // awaitFreePorts makes sure that who answers on our ports later is our child, and not a server that
@@ -60,8 +88,10 @@ func checkFree(ip string, port int) error {
 }
 
 // poll tries until it succeeds or ctx ends, and then returns the last error.
-func poll(ctx context.Context, try func() error) error {
-	ticker := time.NewTicker(pollInterval)
+func poll(ctx context.Context, try func() error) error { return pollEvery(ctx, pollInterval, try) }
+
+func pollEvery(ctx context.Context, interval time.Duration, try func() error) error {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		err := try()

@@ -23,29 +23,13 @@ const minRetention = 7 * 24 * time.Hour
 
 // awaitReady returns when the server can be used, or as soon as it can't be any more.
 func (s *Server) awaitReady(ctx context.Context, opts Options) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		defer cancel()
-		select {
-		case <-s.done:
-		case <-ctx.Done():
-		}
-	}()
-	err := s.prepare(ctx, opts)
-	if ended := s.Err(); ended != nil {
-		return ended
-	}
-	if err != nil {
-		return fmt.Errorf("wait for the development Temporal server: %w; it said: %s", err, s.stderr)
-	}
-	return nil
+	return s.awaitUp(ctx, func(ctx context.Context) error { return s.prepare(ctx, opts) })
 }
 
 // prepare waits for the namespace and completes it through the public API. With our devserver there
 // is nothing to complete; the CLI ignores search attribute flags for a file that exists.
 func (s *Server) prepare(ctx context.Context, opts Options) error {
-	c, err := s.dial(ctx, opts.Namespace)
+	c, err := dial(ctx, s.Address, opts.Namespace)
 	if err != nil {
 		return err
 	}
@@ -68,9 +52,9 @@ func (s *Server) prepare(ctx context.Context, opts Options) error {
 }
 
 // dial waits for the port first: a gRPC connection that was refused once sits out a second.
-func (s *Server) dial(ctx context.Context, namespace string) (client.Client, error) {
+func dial(ctx context.Context, address, namespace string) (client.Client, error) {
 	err := poll(ctx, func() error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err != nil {
 			return err
 		}
@@ -82,7 +66,7 @@ func (s *Server) dial(ctx context.Context, namespace string) (client.Client, err
 	var c client.Client
 	err = poll(ctx, func() (err error) {
 		c, err = client.DialContext(ctx, client.Options{
-			HostPort:  s.Address,
+			HostPort:  address,
 			Namespace: namespace,
 			Logger:    log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 		})

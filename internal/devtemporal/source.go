@@ -10,20 +10,18 @@ import (
 	"strings"
 )
 
-// rootModule is the module whose folder devserver holds the source of our development server.
+// rootModule is the module that the others are nested in.
 const rootModule = "github.com/reelkeeper/reelkeeper"
 
-// errNoSource tells a user what to do without the source tree.
-var errNoSource = errors.New("no development Temporal server: run this within Reelkeeper's source tree, " +
-	"or install the Temporal CLI (https://docs.temporal.io/cli), " +
-	"or set TEMPORAL_ADDRESS to a Temporal server that runs")
+// errNoSource tells where a nested module is looked for.
+var errNoSource = errors.New("it is built from Reelkeeper's source tree: run this within that")
 
-// findSource looks for the devserver folder from each of the folders upwards.
-func findSource(near []string) (string, error) {
+// findSource looks for the folder of a nested module from each of the folders upwards.
+func findSource(near []string, folder string) (string, error) {
 	for _, dir := range near {
 		for dir = filepath.Clean(dir); ; dir = filepath.Dir(dir) {
-			source := filepath.Join(dir, "devserver")
-			if isModule(dir, rootModule) && isModule(source, rootModule+"/devserver") {
+			source := filepath.Join(dir, filepath.FromSlash(folder))
+			if isModule(dir, rootModule) && isModule(source, rootModule+"/"+folder) {
 				return source, nil
 			}
 			if dir == filepath.Dir(dir) {
@@ -48,12 +46,16 @@ func isModule(dir, name string) bool {
 	return false
 }
 
-// fingerprint is a short hash of everything that decides what a build of source makes: its files
-// but for the tests, and the toolchain.
-func fingerprint(source, toolchain string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(source, "*.go"))
-	if err != nil {
-		return "", fmt.Errorf("list %s: %w", source, err)
+// fingerprint is a short hash of everything that decides what a build of source makes: its versions,
+// the toolchain and, for a program of its own and not of one of its versions, its files but for the
+// tests.
+func fingerprint(source, toolchain string, own bool) (string, error) {
+	var files []string
+	if own {
+		var err error
+		if files, err = filepath.Glob(filepath.Join(source, "*.go")); err != nil {
+			return "", fmt.Errorf("list %s: %w", source, err)
+		}
 	}
 	files = append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum"))
 	hash := sha256.New()
@@ -64,7 +66,7 @@ func fingerprint(source, toolchain string) (string, error) {
 		}
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return "", fmt.Errorf("hash the devserver's source: %w", err)
+			return "", fmt.Errorf("hash the source: %w", err)
 		}
 		fmt.Fprintf(hash, "%s %d\n%s", filepath.Base(file), len(text), text)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -50,6 +51,7 @@ func (c Config) Validate() error {
 type Dialer struct {
 	allow     allowed
 	resolver  *net.Resolver // nil: the system's
+	maxReply  int64
 	transport http.RoundTripper
 }
 
@@ -60,17 +62,32 @@ func New(c Config) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dialer{allow: allow}
-	d.transport = &capped{limit: c.MaxReply, next: &http.Transport{
-		// A proxy would connect in our place, and to whatever it likes.
-		Proxy:                  nil,
+	d := &Dialer{allow: allow, maxReply: c.MaxReply}
+	// A proxy of ours would connect in our place, and to whatever it likes.
+	d.transport = d.through(nil)
+	return d, nil
+}
+
+func (d *Dialer) through(proxy func(*http.Request) (*url.URL, error)) http.RoundTripper {
+	return &capped{limit: d.maxReply, next: &http.Transport{
+		Proxy:                  proxy,
 		DialContext:            d.connect,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    connectTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaders,
 	}}
-	return d, nil
+}
+
+// Via makes a client as Client does, whose requests go through a proxy that the request
+// names: the proxy is what is connected to, and is judged as any other host. It reaches
+// what its own network does, which is not ours. A nil proxy is none.
+func (d *Dialer) Via(proxy *url.URL, timeout time.Duration) *http.Client {
+	client := d.Client(timeout)
+	if proxy != nil {
+		client.Transport = d.through(http.ProxyURL(proxy))
+	}
+	return client
 }
 
 // Client makes a client whose requests take at most timeout in all; 0 leaves that to

@@ -18,7 +18,7 @@ const startedLead = 270 * time.Millisecond
 // perCall are the faults that are decided once for each start.
 var perCall = []Fault{
 	ReplyLost, ReplyHang, Reply5xx, StartSlow,
-	Failed, UploadFailed, Aborted, LimitReached, Zombie, Rerun, Forgotten, NoEcho,
+	Failed, UploadFailed, Aborted, LimitReached, Zombie, Rerun, Forgotten, NoEcho, MediaMissing, MediaEmpty,
 }
 
 // begin is a start call from its arrival to its reply.

@@ -34,6 +34,9 @@ type Config struct {
 	AnyRoom bool
 	// StateFile keeps rooms and egresses across restarts, as redis and the egress workers would. Defaults to none.
 	StateFile string
+	// Store writes the media of a recording to a path, of silence and as long as the result says. It is called while the server
+	// stands still, so it must be quick. Defaults to none: nothing is written anywhere.
+	Store func(path string, media []byte) error
 	// Log gets one line for each change of state, at debug level. Defaults to silence.
 	Log *slog.Logger
 }

@@ -8,7 +8,7 @@
 // [RoomScript] gives it. People join at once. Egresses of it go through the recorded states at the recorded times, scaled by
 // [Config.Timings]; [Server.Egresses] has the truth about each, whatever the API says of it.
 //
-// Where it is not like the real thing, and why:
+// The e2e tests hold it to a real livekit-server, too, field by field. Where it is not like the real thing, and why:
 //   - It is built with protocol 1.50.4. Webhooks lack what is newer: room_finished has no roomEndReason, and the User-Agent is
 //     Go's, not LiveKit. A session token that is not an assumed role's is left out of the echo instead of being redacted.
 //   - Events that a real server delayed by some milliseconds, such as the tracks of somebody who joins, come at once.

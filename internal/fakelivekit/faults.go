@@ -37,6 +37,8 @@ const (
 	Rerun             Fault = "rerun"
 	Forgotten         Fault = "forgotten"
 	NoEcho            Fault = "no-echo"
+	MediaMissing      Fault = "media-missing"
+	MediaEmpty        Fault = "media-empty"
 )
 
 // FaultDoc describes a fault.
@@ -73,6 +75,8 @@ var faultDocs = []FaultDoc{
 	{Rerun, false, "One egress ID runs twice: FAILED while the room is live, then the participant is back and a second egress_ended follows with retry_count 1."},
 	{Forgotten, false, "LiveKit's store was flushed: the egress records on, but is not found from then on, and no webhook comes."},
 	{NoEcho, false, "An old server drops the request's webhooks: no per-request webhook comes and no token is echoed. A start can't be found again."},
+	{MediaMissing, false, "COMPLETE, with size and place of each file, and none of them is in the store: LiveKit's word is no proof."},
+	{MediaEmpty, false, "COMPLETE, with size and place of each file, and each of them holds nothing: that a file is there is no proof either."},
 }
 
 // FaultTable is every fault in Markdown, for the docs.

@@ -53,9 +53,11 @@ func (s *Server) strike(e *egress, at time.Time) {
 		e.Lost = true // its worker records on, but nobody hears of it any more
 	case Zombie:
 		e.Dead = true
+		s.leaveSegments(e, at)
 		e.clear()
 		s.later(e, at.Add(s.timings.ParticipantTimeout), stepGone)
 	case Failed:
+		s.leaveSegments(e, at)
 		s.kill(e, at)
 		s.later(e, at.Add(s.timings.ParticipantTimeout), stepGone)
 	case LimitReached:
@@ -83,6 +85,7 @@ func (s *Server) limit(e *egress, at time.Time) {
 		info.SetEndReason(livekit.EndReasonLimitReached)
 		closeFiles(info, at, true)
 	})
+	s.storeMedia(e)
 	s.conclude(e, at, livekit.EgressStatus_EGRESS_LIMIT_REACHED, http.StatusRequestEntityTooLarge, livekit.MsgLimitReached)
 	s.leaveRecorder(e, at, livekit.DisconnectReason_CLIENT_INITIATED)
 }
@@ -149,6 +152,9 @@ func (s *Server) finish(e *egress, at time.Time) {
 		status, code = livekit.EgressStatus_EGRESS_FAILED, http.StatusBadRequest
 	}
 	e.change(at, func(info *livekit.EgressInfo) { closeFiles(info, e.Stopped, failure == "") })
+	if failure == "" {
+		s.storeMedia(e)
+	}
 	s.conclude(e, at, status, code, failure)
 	s.leaveRecorder(e, at, livekit.DisconnectReason_CLIENT_INITIATED)
 }

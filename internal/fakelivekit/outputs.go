@@ -20,6 +20,7 @@ type outputs struct {
 // Segments and images come in two types each, old and unified, that have the same getters.
 type (
 	segmentOutput interface {
+		GetFilenamePrefix() string
 		GetPlaylistName() string
 		GetLivePlaylistName() string
 	}

@@ -13,6 +13,9 @@ import (
 // bytesPerSecond is about what the recordings came to.
 const bytesPerSecond = 53_000
 
+// segmentLength is LiveKit's where a request does not say.
+const segmentLength = 4 * time.Second
+
 // nameFiles fills in the results of a new egress: what will be written, as far as its name is known by now.
 func nameFiles(info *livekit.EgressInfo, at time.Time) {
 	outs := outputsOf(info)
@@ -96,7 +99,7 @@ func closeFiles(info *livekit.EgressInfo, at time.Time, stored bool) {
 func countParts(info *livekit.EgressInfo, at time.Time) {
 	for _, seg := range info.SegmentResults {
 		length := at.UnixNano() - seg.StartedAt
-		seg.Size, seg.SegmentCount = sizeOf(length), length/int64(4*time.Second)+1
+		seg.Size, seg.SegmentCount = sizeOf(length), length/int64(segmentLength)+1
 		seg.PlaylistLocation = seg.PlaylistName
 	}
 	for _, img := range info.ImageResults {

@@ -11,15 +11,15 @@ import (
 )
 
 // SealRequest makes the workflow's input of a request: sealed whole, as it came,
-// beside its summary and its fingerprint. MaxDuration and StartBy are the caller's
-// to set.
-func (k *Keys) SealRequest(requestID string, r egress.Request) (egress.Input, error) {
+// beside its summary, its fingerprint and the storage profile that it is for; empty: it
+// names none. All else in an input is the caller's to set.
+func (k *Keys) SealRequest(requestID string, r egress.Request, storage string) (egress.Input, error) {
 	plaintext, err := encode(r)
 	if err != nil {
 		return egress.Input{}, err
 	}
 	sum := egress.Summarize(r)
-	readable, err := json.Marshal(sum)
+	readable, err := readablePart(sum, storage)
 	if err != nil {
 		return egress.Input{}, fmt.Errorf("seal request: %w", err)
 	}
@@ -27,7 +27,11 @@ func (k *Keys) SealRequest(requestID string, r egress.Request) (egress.Input, er
 	if err != nil {
 		return egress.Input{}, fmt.Errorf("seal request: %w", err)
 	}
-	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: k.Fingerprint(plaintext)}, nil
+	fingerprint := k.Fingerprint(plaintext)
+	if storage != "" { // the same request for another storage is another one
+		fingerprint = k.Fingerprint([]byte(fingerprint + storage))
+	}
+	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: fingerprint, Storage: storage}, nil
 }
 
 // OpenRequest is the request of an input, the caller's to change: a sealed one is
@@ -39,7 +43,7 @@ func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, e
 	case len(in.Sealed) == 0 || in.Summary == nil:
 		return nil, cannotOpen("sealed", "is missing, or its summary is")
 	}
-	readable, err := json.Marshal(in.Summary)
+	readable, err := readablePart(*in.Summary, in.Storage)
 	if err != nil {
 		return nil, fmt.Errorf("open request: %w", err)
 	}
@@ -48,6 +52,13 @@ func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, e
 		return nil, err
 	}
 	return decode(plaintext, in.Summary.Kind)
+}
+
+// readablePart is what a blob is bound to: it opens beside no other summary, and for no
+// other storage.
+func readablePart(sum egress.Summary, storage string) ([]byte, error) {
+	b, err := json.Marshal(sum)
+	return append(b, storage...), err
 }
 
 // encode is the kind, with its length in front, and then the request's bytes. Equal

@@ -50,7 +50,7 @@ func TestARequestOfEachKindOpensAsItWasSealed(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			k := keysOf(t, Config{Secret: testSecret})
-			in, err := k.SealRequest("req-1", r)
+			in, err := k.SealRequest("req-1", r, "")
 			require.NoError(t, err)
 			require.NoError(t, in.Validate("req-1"))
 			require.Equal(t, egress.Summarize(r), *in.Summary)
@@ -70,7 +70,7 @@ func TestFieldsOfANewerLiveKitSurviveTheSeal(t *testing.T) {
 	r := &livekit.WebEgressRequest{Url: "https://example.com"}
 	r.ProtoReflect().SetUnknown(unknown)
 
-	in, err := k.SealRequest("req-1", r)
+	in, err := k.SealRequest("req-1", r, "")
 	require.NoError(t, err)
 	got, err := k.OpenRequest("req-1", in)
 	require.NoError(t, err)
@@ -85,6 +85,8 @@ func TestASealedRequestOpensUnderItsOwnIDAndSummaryAlone(t *testing.T) {
 		"another kind":        func(_ *string, in *egress.Input) { in.Summary.Kind = egress.KindWeb },
 		"another path":        func(_ *string, in *egress.Input) { in.Summary.Paths = []string{"y.mp4"} },
 		"another layout":      func(_ *string, in *egress.Input) { in.Summary.Layout = "speaker" },
+		"another storage":     func(_ *string, in *egress.Input) { in.Storage = "cold" },
+		"no storage":          func(_ *string, in *egress.Input) { in.Storage = "" },
 		"no summary":          func(_ *string, in *egress.Input) { in.Summary = nil },
 		"no sealed request":   func(_ *string, in *egress.Input) { in.Sealed = nil },
 		"a changed last byte": func(_ *string, in *egress.Input) { in.Sealed[len(in.Sealed)-1]++ },
@@ -92,7 +94,9 @@ func TestASealedRequestOpensUnderItsOwnIDAndSummaryAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := keysOf(t, Config{Secret: testSecret})
-			in, err := k.SealRequest("req-1", requests()[egress.KindRoomComposite])
+			in, err := k.SealRequest("req-1", requests()[egress.KindRoomComposite], "main")
+			require.NoError(t, err)
+			_, err = k.OpenRequest("req-1", in)
 			require.NoError(t, err)
 			id := "req-1"
 			change(&id, &in)
@@ -138,7 +142,7 @@ func TestARequestInTheClearIsClonedNotShared(t *testing.T) {
 
 func TestWhatIsNoRequestIsNotSealed(t *testing.T) {
 	t.Parallel()
-	_, err := keysOf(t, Config{Secret: testSecret}).SealRequest("req-1", nil)
+	_, err := keysOf(t, Config{Secret: testSecret}).SealRequest("req-1", nil, "")
 	require.EqualError(t, err, "request: is of no kind that can be asked for")
 }
 
@@ -147,17 +151,24 @@ func TestEqualRequestsHaveEqualFingerprintsAndNoOthersDo(t *testing.T) {
 	k := keysOf(t, Config{Secret: testSecret})
 	seen := map[string]egress.Kind{}
 	for kind, r := range requests() {
-		one, err := k.SealRequest("req-1", r)
+		one, err := k.SealRequest("req-1", r, "")
 		require.NoError(t, err)
-		two, err := k.SealRequest("req-2", proto.Clone(r).(egress.Request))
+		two, err := k.SealRequest("req-2", proto.Clone(r).(egress.Request), "")
 		require.NoError(t, err)
 		require.Equal(t, one.Fingerprint, two.Fingerprint)
 		require.NotContains(t, seen, one.Fingerprint, "%s and %s", kind, seen[one.Fingerprint])
 		seen[one.Fingerprint] = kind
+		for _, storage := range []string{"main", "cold"} {
+			in, err := k.SealRequest("req-1", r, storage)
+			require.NoError(t, err)
+			require.Equal(t, storage, in.Storage)
+			require.NotContains(t, seen, in.Fingerprint, "%s to %s", kind, storage)
+			seen[in.Fingerprint] = kind
+		}
 	}
 	changed := proto.CloneOf(requests()[egress.KindRoomComposite].(*livekit.RoomCompositeEgressRequest))
 	changed.FileOutputs[0].GetS3().Secret = "another"
-	in, err := k.SealRequest("req-1", changed)
+	in, err := k.SealRequest("req-1", changed, "")
 	require.NoError(t, err)
 	require.NotContains(t, seen, in.Fingerprint)
 }
@@ -168,7 +179,7 @@ func TestTheKindIsPartOfTheFingerprint(t *testing.T) {
 	k := keysOf(t, Config{Secret: testSecret})
 	seen := map[string]bool{}
 	for _, kind := range egress.Kinds() {
-		in, err := k.SealRequest("req-1", egress.NewRequest(kind))
+		in, err := k.SealRequest("req-1", egress.NewRequest(kind), "")
 		require.NoError(t, err)
 		seen[in.Fingerprint] = true
 	}

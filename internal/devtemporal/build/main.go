@@ -1,6 +1,6 @@
-// Command build finds or builds the development Temporal server, shows how far it is on stderr, and
-// prints the path of the binary. A test run begins with it, since a build takes minutes, which the
-// time limit of a test would count.
+// Command build finds or builds the development Temporal server and, where there is a PostgreSQL for it,
+// Temporal's own, shows how far it is on stderr, and prints the paths of the binaries. A test run begins
+// with it, since a build takes minutes, which the time limit of a test would count.
 package main
 
 import (
@@ -14,11 +14,28 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	path, err := devtemporal.Path(ctx, os.Stderr)
+	err := build(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func build(ctx context.Context) error {
+	path, err := devtemporal.Path(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
 	fmt.Println(path)
+	if _, err := devtemporal.PostgresPrograms(); err != nil {
+		return nil //nolint:nilerr // without it there is nothing to run the other on
+	}
+	tools, err := devtemporal.FindTools(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Println(tools.Server)
+	fmt.Println(tools.SQLTool)
+	return nil
 }

@@ -1,0 +1,159 @@
+package activities
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/auth"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// letter is an event on its way to somebody.
+type letter struct {
+	to     recipient
+	name   string // of the consumer; empty for a webhook that a request named
+	client *http.Client
+	url    string // may hold a credential: it is in no error
+	key    string // name of the API key that signs. Default: DeliveryConfig.SigningKey
+	event  egress.Event
+}
+
+// deliver makes one attempt, and says when the next one is due. It returns Temporal's
+// errors.
+func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
+	attempt := int(activity.GetInfo(ctx).Attempt)
+	if env.PutOff > 0 && attempt == 1 {
+		return retryIn(&egress.Error{Reason: egress.HeldBack, Message: env.Because}, env.PutOff.D())
+	}
+	req, err := d.request(ctx, l, env.Headers)
+	if err != nil {
+		d.attempts.count(ctx, l.to, Unsendable)
+		return toTemporal(err)
+	}
+	leave, p := d.places.enter(ctx, strings.ToLower(req.URL.Host))
+	if p != admitted {
+		d.attempts.count(ctx, l.to, NoPlace)
+		wait := egress.RetryHeldBack(attempt, spread(ctx))
+		if p == hopeless {
+			wait = egress.RetryConsumer(attempt, 0, spread(ctx))
+		}
+		return retryIn(&egress.Error{Reason: egress.HeldBack, Message: "as many requests as may be are under way to the consumer's host"}, wait)
+	}
+	outcome, asked, err := post(l.client, req)
+	leave(outcome != Unreached)
+	d.attempts.count(ctx, l.to, outcome)
+	if err != nil {
+		return retryIn(err, egress.RetryConsumer(attempt, asked, spread(ctx)))
+	}
+	d.age.taken(ctx, l.to, l.event)
+	return nil
+}
+
+// spread differs between attempts. What differs comes first, since egress.Spread mixes
+// the end of its text least.
+func spread(ctx context.Context) float64 {
+	info := activity.GetInfo(ctx)
+	return egress.Spread(fmt.Sprintf("%s/%d/%s/%s", info.WorkflowExecution.RunID, info.Attempt, info.ActivityID, info.ActivityType.Name))
+}
+
+// request is LiveKit's webhook, signed now: a token is good for minutes, and an
+// announcement is tried for days.
+func (d *Delivery) request(ctx context.Context, l letter, headers map[string]string) (*http.Request, error) {
+	body := l.event.Raw()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(body))
+	if err != nil { // the URL is not shown: it may hold a credential
+		return nil, &egress.Error{Reason: egress.Invalid, Field: "webhooks.url", Message: "is not a URL"}
+	}
+	token, err := d.sign(cmp.Or(l.key, d.cfg.SigningKey), body)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	if s, ok := d.standard[l.name]; ok {
+		if err := s.sign(req.Header, l.event.Proto().GetId(), time.Now(), body); err != nil {
+			return nil, err
+		}
+	}
+	req.Header.Set("Authorization", token)
+	req.Header.Set("Content-Type", "application/webhook+json")
+	req.Header.Set("User-Agent", "LiveKit")
+	return req, nil
+}
+
+// sign makes the token that LiveKit's webhooks carry: of the body's digest, fresh for
+// each attempt.
+func (d *Delivery) sign(key string, body []byte) (string, error) {
+	secret, known := d.cfg.Keys[key]
+	if !known {
+		return "", &egress.Error{Reason: egress.Invalid, Field: "webhooks.signing_key", Message: fmt.Sprintf("no key %q is among ours (LIVEKIT_KEYS)", key)}
+	}
+	sum := sha256.Sum256(body)
+	token, err := auth.NewAccessToken(key, secret).
+		SetValidFor(5 * time.Minute).
+		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	if err != nil {
+		return "", fmt.Errorf("sign announcement: %w", err)
+	}
+	return token, nil
+}
+
+// post sends a request, and says what became of it, and when the consumer wants to be
+// asked again.
+func post(client *http.Client, req *http.Request) (o Outcome, asked time.Duration, err error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return Unreached, 0, unreached("the consumer", err)
+	}
+	defer res.Body.Close()
+	// The answer's text is the consumer's own affair; reading some of it lets the
+	// connection be used again.
+	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)); err != nil {
+		return Unreached, 0, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
+	}
+	switch {
+	case res.StatusCode/100 == 2:
+		return Taken, 0, nil
+	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
+		asked = retryAfter(res.Header.Get("Retry-After"), time.Now())
+	}
+	return Refused, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + res.Status}
+}
+
+// retryAfter reads seconds or a date. What is neither, or is past, asks for nothing.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
+}
+
+// unreached is a request that got no answer. Its URL is left out, which the client's
+// own error would show whole; the reason behind it stays.
+func unreached(who string, err error) error {
+	if refused, ok := errors.AsType[*egress.Error](err); ok {
+		return refused
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return &egress.Error{Reason: egress.ConsumerFailed, Message: who + " could not be reached", Err: err}
+}

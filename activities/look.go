@@ -1,0 +1,114 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Bounds of one look.
+const (
+	mostListed = 50_000  // objects: segments of 2 s over 24 h
+	mostRead   = 8 << 20 // bytes of a playlist, which such a recording's stays below
+	mostProbed = 10      // files of one result
+)
+
+// find looks for one thing. It fails where the store cannot be reached.
+func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error) {
+	if w.File.Path == "" {
+		return egress.Found{Unseen: "has no path in LiveKit's result"}, nil
+	}
+	b, err := l.bucket(ctx, w.To)
+	if err != nil {
+		why, err := unseen(err)
+		return egress.Found{Unseen: why}, err
+	}
+	var found egress.Found
+	switch w.File.Kind {
+	case egress.OutputSegments:
+		found, err = findSegments(ctx, b, w)
+	case egress.OutputImages:
+		var listed []egress.Object
+		listed, err = b.List(ctx, w.File.Path, mostListed)
+		found = egress.FindSet(egress.Images(w.File.Path, listed))
+	default:
+		found, err = findObject(ctx, b, w.File.Path)
+	}
+	if err != nil && !reasonIs(err, egress.NotFound) {
+		why, err := unseen(err)
+		return egress.Found{Unseen: why}, err
+	}
+	return found, nil
+}
+
+// findObject looks for one object. Some stores take a slash in front for a part of the
+// name, and LiveKit leaves it out for others.
+func findObject(ctx context.Context, b Bucket, path string) (egress.Found, error) {
+	size, err := b.Size(ctx, path)
+	if trimmed := strings.TrimPrefix(path, "/"); trimmed != path && reasonIs(err, egress.NotFound) {
+		if again, err := b.Size(ctx, trimmed); err == nil {
+			return egress.Found{There: true, Size: again}, nil
+		}
+	}
+	return egress.Found{There: err == nil, Size: size}, err
+}
+
+// findSegments finds those that the playlist names, or where there is none or nothing in
+// it, those that are named as it would name them.
+func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
+	segments, size, err := readPlaylist(ctx, b, w.Playlist)
+	switch {
+	case reasonIs(err, egress.NotFound), err == nil && len(segments) == 0:
+		listed, err := b.List(ctx, w.File.Path, mostListed)
+		return egress.FindSet(egress.Numbered(listed)), err
+	case err != nil:
+		return egress.Found{}, err
+	}
+	listed, err := b.List(ctx, egress.CommonPrefix(segments), mostListed)
+	found := egress.FindSegments(segments, listed)
+	found.Size += size // LiveKit may count it among them
+	return found, err
+}
+
+func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress.Segment, size int64, err error) {
+	r, err := b.Read(ctx, path, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, mostRead))
+	if err != nil {
+		return nil, 0, &egress.Error{Reason: egress.Unreachable, Message: "the playlist could not be read to its end", Err: err}
+	}
+	return egress.ParsePlaylist(path, text), int64(len(text)), nil
+}
+
+// probe plays a file that is there. What ffprobe cannot say is left open.
+func (l *looker) probe(ctx context.Context, w egress.Wanted, f *egress.Found) {
+	if l.cfg.Probe == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
+		return
+	}
+	b, err := l.bucket(ctx, w.To)
+	if err != nil {
+		return
+	}
+	length, err := l.length(ctx, b, w.File.Path, f.Size)
+	if reasonIs(err, egress.Invalid) {
+		f.Unplayable = err.Error()
+	}
+	f.Length = length
+}
+
+func (l *looker) length(ctx context.Context, b Bucket, path string, size int64) (egress.Duration, error) {
+	length, err := l.cfg.Probe.Length(ctx, size, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+		r, err := b.Read(ctx, path, offset)
+		if err != nil { // the store's no is none of the media's
+			return nil, fmt.Errorf("read media: %s", err.Error())
+		}
+		return r, nil
+	})
+	return length, err
+}

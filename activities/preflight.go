@@ -1,0 +1,226 @@
+package activities
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// MetricPreflight counts tries of a destination before a start, by outcome.
+const MetricPreflight = "reelkeeper_preflight_total"
+
+const (
+	// preflightBudget is how long a start waits for its storage at most: the caller has
+	// 9 s, of which LiveKit takes 2 to 6.
+	preflightBudget = time.Second
+	// probeTimeout bounds a try that a start no longer waits for.
+	probeTimeout = 20 * time.Second
+	// goodFor is how long a destination that was good is not tried again.
+	goodFor = 10 * time.Minute
+	// doubtFor is how long one that nobody could tell of is not tried again, so that not
+	// each start of an outage waits for it. A refusal is forgotten at once: its cause may
+	// be mended.
+	doubtFor = 30 * time.Second
+	// cachedMost is how many destinations are remembered before old ones are dropped.
+	cachedMost = 1000
+)
+
+// StoreProber tries destinations. The error says what was found, but for good and unchecked,
+// and is an *egress.Error of reason Invalid with the field at fault for refused.
+type StoreProber interface {
+	Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error)
+}
+
+// PreflightConfig says which starts are preceded by a try of their storage. The zero
+// value tries nothing.
+type PreflightConfig struct {
+	Prober StoreProber // default: nothing is tried
+	Off    bool        // only those that ask for it
+	Always bool        // all; default: those to a destination that was not tried lately
+}
+
+// Preflight tries the storage of a start, so that a wrong bucket is found before the
+// recording and not after it. It is safe for concurrent use.
+type Preflight struct {
+	cfg     PreflightConfig
+	key     []byte // of the digests by which destinations are remembered
+	flights singleflight.Group
+	mu      sync.Mutex
+	seen    map[string]tried
+}
+
+// tried is what a try found, and when.
+type tried struct {
+	found egress.Probed
+	err   error
+	at    time.Time
+}
+
+// NewPreflight makes a Preflight that has tried nothing yet.
+func NewPreflight(cfg PreflightConfig) *Preflight {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // it never fails
+	return &Preflight{cfg: cfg, key: key, seen: map[string]tried{}}
+}
+
+// target is one destination of a start, and what became of its try.
+type target struct {
+	egress.Destination
+	digest string
+	tried
+}
+
+// try tries the destinations of a request, once each, within the budget and half of what
+// is left until by: LiveKit is to be asked before then. What has not answered by then
+// goes on, for the starts that follow.
+func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *time.Time) []target {
+	budget := preflightBudget
+	if by != nil {
+		budget = min(budget, time.Until(*by)/2)
+	}
+	if p.cfg.Prober == nil || p.cfg.Off && !asked || budget <= 0 {
+		return nil
+	}
+	targets := p.targets(r)
+	timer := time.NewTimer(budget)
+	defer timer.Stop()
+	flights := make([]<-chan singleflight.Result, len(targets))
+	for i, t := range targets {
+		if known, ok := p.lately(t.digest); ok && !asked && !p.cfg.Always {
+			targets[i].tried = known
+			continue
+		}
+		flights[i] = p.flights.DoChan(t.digest, func() (any, error) { return p.probe(ctx, t), nil })
+	}
+	over := false
+	for i, flight := range flights {
+		if flight != nil {
+			targets[i].tried, over = p.await(flight, timer.C, targets[i], over)
+		}
+	}
+	return targets
+}
+
+// targets are a request's destinations, those that are the same only once.
+func (p *Preflight) targets(r egress.Request) []target {
+	var list []target
+	there := map[string]bool{}
+	for _, d := range egress.Destinations(r) {
+		if d.Upload.Store() == egress.StoreLocal {
+			continue // LiveKit's own
+		}
+		digest := p.digest(d)
+		if !there[digest] {
+			list = append(list, target{Destination: d, digest: digest})
+		}
+		there[digest] = true
+	}
+	return list
+}
+
+// digest tells destinations apart, by their credentials too, without keeping them.
+func (p *Preflight) digest(d egress.Destination) string {
+	h := hmac.New(sha256.New, p.key)
+	for _, m := range []proto.Message{d.Upload.S3, d.Upload.GCP, d.Upload.Azure, d.Upload.AliOSS} {
+		b, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m) // what was parsed can be written
+		_, _ = fmt.Fprintf(h, "%d:%s", len(b), b)
+	}
+	_, _ = h.Write([]byte(d.ProbePath("")))
+	return string(h.Sum(nil))
+}
+
+// await is what a try found, or slow once the budget is over: then only what is there
+// already counts.
+func (p *Preflight) await(flight <-chan singleflight.Result, budget <-chan time.Time, t target, over bool) (tried, bool) {
+	if !over {
+		select {
+		case r := <-flight:
+			return r.Val.(tried), false
+		case <-budget:
+		}
+	}
+	select {
+	case r := <-flight:
+		return r.Val.(tried), true
+	default:
+	}
+	slow := tried{egress.ProbeSlow, fmt.Errorf("%s: the store has not answered in time", t.Field), time.Now()}
+	p.remember(t.digest, slow)
+	return slow, true
+}
+
+// probe tries a destination, for all that wait for it.
+func (p *Preflight) probe(ctx context.Context, t target) tried {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancel()
+	found, err := p.cfg.Prober.Probe(ctx, t.Destination, strings.ToLower(rand.Text()))
+	v := tried{found, err, time.Now()}
+	p.remember(t.digest, v)
+	return v
+}
+
+// lately is what a destination was found to be, while that still counts.
+func (p *Preflight) lately(digest string) (tried, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, ok := p.seen[digest]
+	if !ok || !v.counts() {
+		return tried{}, false
+	}
+	if v.found == egress.ProbeGood {
+		v.found = egress.ProbeKnown
+	}
+	return v, true
+}
+
+func (v tried) counts() bool {
+	keep := map[egress.Probed]time.Duration{
+		egress.ProbeGood: goodFor, egress.ProbeUndeleted: goodFor, egress.ProbeUnchecked: goodFor,
+		egress.ProbeUnreachable: doubtFor, egress.ProbeSlow: doubtFor,
+	}
+	return time.Since(v.at) < keep[v.found]
+}
+
+func (p *Preflight) remember(digest string, v tried) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.seen) >= cachedMost {
+		for old, v := range p.seen {
+			if !v.counts() {
+				delete(p.seen, old)
+			}
+		}
+	}
+	p.seen[digest] = v
+}
+
+// refused is the first definite no, nil where there is none. One of a profile's storage
+// names the profile: the caller knows no other.
+func refused(targets []target, r egress.Request, profile string) error {
+	own := map[string]bool{} // the request's own, before a profile was filled in
+	for _, d := range egress.Destinations(r) {
+		own[d.Field] = true
+	}
+	for _, t := range targets {
+		e, ok := errors.AsType[*egress.Error](t.err)
+		switch {
+		case t.found != egress.ProbeRefused:
+		case ok && !own[t.Field]:
+			return t.OfProfile(profile, e)
+		default:
+			return t.err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package activities_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const profileSecret = "CANARY-of-a-profile"
+
+// storing gives the worker profiles; main is the default.
+func storing(c *activities.Config) {
+	c.Profiles = egress.Profiles{Default: "main", Named: map[string]*lk.StorageConfig{
+		"main": {Provider: &lk.StorageConfig_S3{S3: &lk.S3Upload{Bucket: "main-bucket", Secret: profileSecret}}},
+		"cold": {Provider: &lk.StorageConfig_S3{S3: &lk.S3Upload{Bucket: "cold-bucket", Secret: profileSecret}}},
+	}}
+}
+
+func toFile(upload *lk.S3Upload) egress.Request {
+	f := &lk.EncodedFileOutput{Filepath: "{room_name}.mp4"}
+	if upload != nil {
+		f.Output = &lk.EncodedFileOutput_S3{S3: upload}
+	}
+	return &lk.RoomCompositeEgressRequest{RoomName: room, FileOutputs: []*lk.EncodedFileOutput{f}}
+}
+
+// sealedFor is a start of a sealed request that names a profile, or none.
+func sealedFor(t *testing.T, r egress.Request, storage string) activities.StartRequest {
+	t.Helper()
+	in, err := keys(t).SealRequest(requestID, r, storage)
+	require.NoError(t, err)
+	return activities.StartRequest{RequestID: requestID, Part: 1, Input: in}
+}
+
+func TestAStartGoesToItsProfileAndNamesIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		request               egress.Request
+		named, bucket, answer string
+	}{
+		"the default":  {toFile(nil), "", "main-bucket", "main"},
+		"a named one":  {toFile(nil), "cold", "cold-bucket", "cold"},
+		"none of ours": {toFile(&lk.S3Upload{Bucket: "own"}), "", "own", ""},
+	} {
+		for way, in := range map[string]activities.StartRequest{
+			"sealed": sealedFor(t, tc.request, tc.named), "plain": {RequestID: requestID, Part: 1, Input: egress.Input{Plain: tc.request, Storage: tc.named}},
+		} {
+			t.Run(name+" "+way, func(t *testing.T) {
+				t.Parallel()
+				bubble(t, func(t *testing.T) {
+					a := &api{onStart: accepts}
+					s, err := start(t, a, in, storing)
+					require.NoError(t, err)
+					require.Equal(t, tc.bucket, egress.Destinations(a.sent[0])[0].Upload.S3.GetBucket())
+					require.Equal(t, tc.answer, s.Terms.Storage)
+					b, err := json.Marshal(s)
+					require.NoError(t, err)
+					require.NotContains(t, string(b), profileSecret)
+				})
+			})
+		}
+	}
+}
+
+func TestAProfileThatIsNotKnownIsRefusedBeforeLiveKitIsAsked(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		in   activities.StartRequest
+		want string
+	}{
+		"not known":    {sealedFor(t, toFile(nil), "hot"), `names no profile: "hot"; want one of cold, main`},
+		"beside owned": {sealedFor(t, toFile(&lk.S3Upload{Bucket: "own"}), "cold"), `names the profile "cold" beside a storage of the request's own: file_outputs[0].s3`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{}
+				_, err := start(t, a, tc.in, storing)
+				ae, e := failed(t, err)
+				require.True(t, ae.NonRetryable())
+				require.Equal(t, egress.Error{Reason: egress.Invalid, Field: "storage", Message: tc.want}, e)
+				require.Empty(t, a.log)
+			})
+		})
+	}
+}

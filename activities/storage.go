@@ -1,0 +1,46 @@
+package activities
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// stored is a request whose media goes where it should. The terms then say which profile
+// that is: by its name alone, since they are in the history.
+func (a *LiveKit) stored(r egress.Request, named string, terms *egress.Terms) (egress.Request, error) {
+	name, err := a.cfg.Profiles.Pick(r, named)
+	if err != nil {
+		return nil, err
+	}
+	terms.Storage = name
+	return a.cfg.Profiles.Fill(r, name)
+}
+
+// tryStorage tries where a start's media would go. Only a definite no is an error; what
+// else there is to say comes as notes. asked is the request before a profile was filled in.
+func (a *LiveKit) tryStorage(ctx context.Context, s starting, asked egress.Request, always bool) (notes []string, err error) {
+	targets := a.cfg.Preflight.try(ctx, s.req, always, s.by)
+	for _, t := range targets {
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"outcome": string(t.found)}).Counter(MetricPreflight).Inc(1)
+		if note := noteOf(t); note != "" {
+			activity.GetLogger(ctx).Warn("storage before a start", "outcome", string(t.found), "field", t.Field, "error", t.err)
+			notes = append(notes, note)
+		}
+	}
+	return notes, refused(targets, asked, s.profile)
+}
+
+// noteOf is what a try has found that is neither good nor a refusal, in words.
+func noteOf(t target) string {
+	switch t.found {
+	case egress.ProbeUndeleted:
+		return "a probe stays in its storage: " + t.err.Error()
+	case egress.ProbeUnreachable, egress.ProbeSlow:
+		return "its storage could not be tried: " + t.err.Error()
+	default:
+		return ""
+	}
+}

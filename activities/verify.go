@@ -1,0 +1,196 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Bucket is one opened store. Its errors are *egress.Error.
+type Bucket interface {
+	Size(ctx context.Context, path string) (int64, error)
+	List(ctx context.Context, prefix string, limit int) ([]egress.Object, error)
+	Read(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
+	// Create never overwrites: what is there is an error of reason Conflict.
+	Create(ctx context.Context, path, contentType string, data []byte) error
+	Close() error
+}
+
+// LengthProber says how long media plays. Media that cannot be played is an *egress.Error of
+// reason Invalid; any other error says nothing of the media.
+type LengthProber interface {
+	Length(ctx context.Context, size int64, read func(ctx context.Context, offset int64) (io.ReadCloser, error)) (egress.Duration, error)
+}
+
+// VerificationConfig is what verify works with.
+type VerificationConfig struct {
+	Opener Opener
+	// Profiles are the storage profiles. Default: none.
+	Profiles egress.Profiles
+	// Open opens what a destination names.
+	Open func(context.Context, egress.Destination) (Bucket, error)
+	// Probe is ffprobe. Default: none, and nothing is played.
+	Probe LengthProber
+}
+
+// Verification holds the activity that looks for the media.
+type Verification struct{ cfg VerificationConfig }
+
+// NewVerification makes it.
+func NewVerification(cfg VerificationConfig) *Verification { return &Verification{cfg} }
+
+// VerifyRequest is the argument of Verify.
+type VerifyRequest struct {
+	RequestID string        `json:"request_id"`
+	Input     egress.Input  `json:"input"`
+	Part      int           `json:"part"`
+	Info      egress.Info   `json:"info"` // LiveKit's last word
+	Status    egress.Status `json:"status"`
+	Storage   string        `json:"storage,omitempty"` // profile that the start filled in
+	HeardAt   time.Time     `json:"heard_at"`          // of the end
+	// For is how long, from the first attempt on, what is not there is waited for.
+	For egress.Duration `json:"for"`
+	// Behind says that nobody waits any more: a store that cannot be reached is tried
+	// again without an end.
+	Behind bool `json:"behind,omitempty"`
+}
+
+// Verified is what Verify found.
+type Verified struct {
+	egress.MediaReport
+	// Again says that the store could not be reached in time, and is to be asked again.
+	Again bool `json:"again,omitempty"`
+}
+
+// Verify asks the store for the media of what has ended: whether it is there, as large as
+// LiveKit says and as long. What is not there yet is waited for by Temporal's retries,
+// until the time is up. Of an egress that failed or is lost it looks for segments that
+// were left behind, and makes a playlist for them. Twice is harmless: it writes nothing
+// but that playlist, and never over another.
+func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, error) {
+	to, err := v.destinations(in)
+	if err != nil {
+		return Verified{}, toTemporal(err)
+	}
+	info := activity.GetInfo(ctx)
+	wait := lookAgain(info.Attempt)
+	until := info.ScheduledTime.Add(in.For.D())
+	last := !time.Now().Add(wait).Before(until)
+	if !in.Behind {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, later(until, time.Now().Add(shortestLook)))
+		defer cancel()
+	}
+	l := &looker{cfg: v.cfg, in: in}
+	defer l.close()
+	report, err := l.report(ctx, to)
+	switch {
+	case err != nil && last && !in.Behind:
+		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
+	case err != nil:
+		return Verified{}, retryIn(err, wait)
+	case report.Media.Alarming() && !last:
+		return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: report.String()}, wait)
+	}
+	return Verified{MediaReport: report}, nil
+}
+
+// shortestLook is what a look gets in any case.
+const shortestLook = 10 * time.Second
+
+// lookAgain is the wait after an attempt: 1 s, 2 s, 4 s, 8 s, and then 15 s each.
+func lookAgain(attempt int32) time.Duration {
+	return min(time.Second<<min(attempt-1, 10), 15*time.Second)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// destinations are where the request writes. What was adopted has only LiveKit's word of it.
+func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, error) {
+	if in.Input.Adopted {
+		return in.Info.Destinations(), nil
+	}
+	r, err := v.cfg.Opener.OpenRequest(in.RequestID, in.Input)
+	if err == nil {
+		r, err = v.cfg.Profiles.Fill(r, in.Storage)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return egress.Destinations(egress.ForPart(r, max(1, in.Part))), nil
+}
+
+// looker looks at what one result names. Each bucket is opened once.
+type looker struct {
+	cfg  VerificationConfig
+	in   VerifyRequest
+	open map[string]Bucket // by the field of the destination
+}
+
+func (l *looker) close() {
+	for _, b := range l.open {
+		_ = b.Close() // nothing is under way
+	}
+}
+
+func (l *looker) bucket(ctx context.Context, d egress.Destination) (Bucket, error) {
+	if b := l.open[d.Field]; b != nil {
+		return b, nil
+	}
+	b, err := l.cfg.Open(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if l.open == nil {
+		l.open = map[string]Bucket{}
+	}
+	l.open[d.Field] = b
+	return b, nil
+}
+
+// report fails where a store cannot be reached, and there alone.
+func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
+	if !l.in.Status.Good() {
+		return l.salvage(ctx, to)
+	}
+	var report egress.MediaReport
+	wanted := egress.Wants(l.in.Info, to)
+	for n, w := range wanted {
+		found, err := l.find(ctx, w)
+		if err != nil {
+			return report, err
+		}
+		if n < mostProbed {
+			l.probe(ctx, w, &found)
+		}
+		report.Add(w.Judge(found))
+	}
+	if len(wanted) == 0 {
+		return egress.Unchecked("LiveKit names no file"), nil
+	}
+	return report, nil
+}
+
+// unseen sorts an error: a store that says no is not asked again.
+func unseen(err error) (why string, unreachable error) {
+	e, ok := errors.AsType[*egress.Error](err)
+	if !ok || retriable[e.Reason] {
+		return "", err
+	}
+	return "could not be looked at: " + e.Error(), nil
+}
+
+func reasonIs(err error, want egress.Reason) bool {
+	e, ok := errors.AsType[*egress.Error](err)
+	return ok && e.Reason == want
+}

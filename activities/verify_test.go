@@ -1,0 +1,236 @@
+package activities_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// objects is a store in memory, whose calls can fail.
+type objects struct {
+	at    map[string][]byte
+	err   error // of every call but Create
+	noPut error // of Create
+}
+
+func (o *objects) Size(_ context.Context, path string) (int64, error) {
+	media, there := o.at[path]
+	if o.err == nil && !there {
+		return 0, &egress.Error{Reason: egress.NotFound}
+	}
+	return int64(len(media)), o.err
+}
+
+func (o *objects) List(_ context.Context, prefix string, limit int) (list []egress.Object, err error) {
+	for _, path := range slices.Sorted(maps.Keys(o.at)) {
+		if strings.HasPrefix(path, prefix) && len(list) < limit {
+			list = append(list, egress.Object{Path: path, Size: int64(len(o.at[path])), Modified: time.Unix(100, 0)})
+		}
+	}
+	return list, o.err
+}
+
+func (o *objects) Read(_ context.Context, path string, offset int64) (io.ReadCloser, error) {
+	media, there := o.at[path]
+	if o.err == nil && !there {
+		return nil, &egress.Error{Reason: egress.NotFound}
+	}
+	return io.NopCloser(bytes.NewReader(media[min(offset, int64(len(media))):])), o.err
+}
+
+func (o *objects) Create(_ context.Context, path, _ string, media []byte) error {
+	if _, there := o.at[path]; there {
+		return &egress.Error{Reason: egress.Conflict}
+	}
+	if o.noPut == nil {
+		o.at[path] = media
+	}
+	return o.noPut
+}
+
+func (o *objects) Close() error { return nil }
+
+// player says how long all media plays, or why it does not.
+type player struct {
+	length egress.Duration
+	err    error
+}
+
+func (p player) Length(context.Context, int64, func(context.Context, int64) (io.ReadCloser, error)) (egress.Duration, error) {
+	return p.length, p.err
+}
+
+func verify(t *testing.T, store *objects, probe activities.LengthProber, in activities.VerifyRequest) (activities.Verified, error) {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	v := activities.NewVerification(activities.VerificationConfig{
+		Opener: keys(t), Probe: probe, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
+	})
+	env.RegisterActivity(v)
+	value, err := env.ExecuteActivity(v.Verify, in)
+	var got activities.Verified
+	if err == nil {
+		require.NoError(t, value.Get(&got))
+	}
+	return got, err
+}
+
+// verifying asks for the media of a composite that wrote a file and segments.
+func verifying(t *testing.T, status egress.Status, wait time.Duration) activities.VerifyRequest {
+	t.Helper()
+	request := &livekit.RoomCompositeEgressRequest{
+		RoomName:       "room",
+		FileOutputs:    []*livekit.EncodedFileOutput{{Filepath: "a.mp4"}},
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: "s/seg", PlaylistName: "s/p.m3u8", SegmentDuration: 6}},
+	}
+	info, err := egress.NewInfo(&livekit.EgressInfo{
+		EgressId: "EG_1", Request: &livekit.EgressInfo_RoomComposite{RoomComposite: request},
+		FileResults:    []*livekit.FileInfo{{Filename: "a.mp4", Size: 5, Duration: int64(time.Minute)}},
+		SegmentResults: []*livekit.SegmentsInfo{{PlaylistName: "s/p.m3u8", SegmentCount: 2, Size: 4}},
+	})
+	require.NoError(t, err)
+	return activities.VerifyRequest{
+		RequestID: "r-1", Input: egress.Input{Plain: request}, Part: 1, Info: info, Status: status, HeardAt: time.Unix(200, 0), For: egress.Duration(wait),
+	}
+}
+
+func whole() map[string][]byte {
+	return map[string][]byte{
+		"a.mp4": []byte("media"), "s/p.m3u8": []byte("#EXTINF:4,\nseg_00000.ts\n#EXTINF:4,\nseg_00001.ts\n"), "s/seg_00000.ts": []byte("ab"), "s/seg_00001.ts": []byte("cd"),
+	}
+}
+
+const wellDone = egress.Status("EGRESS_COMPLETE")
+
+func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(map[string][]byte)
+		probe  activities.LengthProber
+		want   egress.Media
+		why    string
+	}{
+		"as it should be":      {func(map[string][]byte) {}, nil, egress.MediaPresent, ""},
+		"it plays long enough": {func(map[string][]byte) {}, player{length: egress.Duration(59 * time.Second)}, egress.MediaPresent, ""},
+		"it plays too short":   {func(map[string][]byte) {}, player{length: egress.Duration(9 * time.Second)}, egress.MediaTruncated, "file a.mp4 plays for 9s of 1m0s"},
+		"it does not play":     {func(map[string][]byte) {}, player{err: &egress.Error{Reason: egress.Invalid, Message: "no index"}}, egress.MediaTruncated, "file a.mp4 cannot be played: no index"},
+		"nobody can say":       {func(map[string][]byte) {}, player{err: errors.New("no memory")}, egress.MediaPresent, ""},
+		"no file":              {func(m map[string][]byte) { delete(m, "a.mp4") }, nil, egress.MediaMissing, "file a.mp4 is not there"},
+		"an empty file":        {func(m map[string][]byte) { m["a.mp4"] = nil }, player{}, egress.MediaEmpty, "file a.mp4 holds nothing"},
+		"a cut file":           {func(m map[string][]byte) { m["a.mp4"] = []byte("med") }, player{}, egress.MediaTruncated, "file a.mp4 has 3 of 5 bytes"},
+		"a segment less":       {func(m map[string][]byte) { delete(m, "s/seg_00001.ts") }, nil, egress.MediaMissing, "segments s/seg are 1 of 2"},
+		"no playlist":          {func(m map[string][]byte) { delete(m, "s/p.m3u8") }, nil, egress.MediaMissing, "playlist s/p.m3u8 is not there"},
+		"all of it is empty": {func(m map[string][]byte) {
+			for path := range m {
+				m[path] = nil
+			}
+		}, nil, egress.MediaEmpty, "file a.mp4 holds nothing; playlist s/p.m3u8 holds nothing; segments s/seg are 2 of which 2 hold nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := &objects{at: whole()}
+			tc.change(store.at)
+			got, err := verify(t, store, tc.probe, verifying(t, wellDone, 0))
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got.Media)
+			require.Equal(t, tc.why, got.Because)
+			require.Len(t, got.Files, 3)
+			require.False(t, got.Again)
+		})
+	}
+}
+
+func TestWhatIsNotThereYetIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	_, err := verify(t, &objects{}, nil, verifying(t, wellDone, time.Minute))
+	var failed *temporal.ApplicationError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, string(egress.StillGoing), failed.Type())
+	require.False(t, failed.NonRetryable())
+	require.Equal(t, time.Second, failed.NextRetryDelay())
+	require.Contains(t, failed.Message(), "file a.mp4 is not there")
+}
+
+func TestAStoreThatDoesNotAnswerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	store := &objects{err: &egress.Error{Reason: egress.Unreachable, Message: "the store does not answer"}}
+	for _, status := range []egress.Status{wellDone, egress.Lost} {
+		_, err := verify(t, store, nil, verifying(t, status, time.Minute))
+		var failed *temporal.ApplicationError
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, string(egress.Unreachable), failed.Type())
+
+		got, err := verify(t, store, nil, verifying(t, status, 0))
+		require.NoError(t, err, "the time is up")
+		require.Equal(t, activities.Verified{MediaReport: egress.Unchecked("the store does not answer"), Again: true}, got)
+
+		behind := verifying(t, status, 0)
+		behind.Behind = true
+		_, err = verify(t, store, nil, behind)
+		require.ErrorAs(t, err, &failed, "nobody waits, so it is asked without an end")
+	}
+}
+
+func TestAStoreThatSaysNoIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	store := &objects{err: &egress.Error{Reason: egress.Denied, Message: "the store answers 403"}}
+	got, err := verify(t, store, nil, verifying(t, wellDone, time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaUnchecked, got.Media)
+	require.Contains(t, got.Because, "file a.mp4 could not be looked at: the store answers 403")
+}
+
+func TestSegmentsThatWereLeftBehindGetAPlaylist(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*objects)
+		probe  activities.LengthProber
+		says   string
+		length string // in the playlist
+		files  int
+	}{
+		"LiveKit left its playlist": {func(*objects) {}, nil, "2 segments were left behind at s/seg, 8s in all by LiveKit's own playlist; a playlist of them is s/seg-salvaged.m3u8", "4.000", 2},
+		"it left none":              {func(o *objects) { delete(o.at, "s/p.m3u8") }, nil, "12s in all by the request's segment_duration", "6.000", 2},
+		"ffprobe measures":          {func(o *objects) { delete(o.at, "s/p.m3u8") }, player{length: egress.Duration(5 * time.Second)}, "10s in all by ffprobe", "5.000", 2},
+		"nobody may write":          {func(o *objects) { o.noPut = &egress.Error{Reason: egress.Denied, Message: "no"} }, nil, "no playlist was made of them, since s/seg-salvaged.m3u8 could not be looked at: no", "", 1},
+		"no segments":               {func(o *objects) { o.at = nil }, nil, "no segments were left behind", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := &objects{at: whole()}
+			tc.change(store)
+			got, err := verify(t, store, tc.probe, verifying(t, egress.Lost, time.Minute))
+			require.NoError(t, err)
+			require.Equal(t, egress.MediaUnchecked, got.Media)
+			require.Contains(t, got.Because, "it ended as LOST, so that no media is expected; ")
+			require.Contains(t, got.Because, tc.says)
+			require.Len(t, got.Files, tc.files)
+			require.Contains(t, string(store.at["s/seg-salvaged.m3u8"]), tc.length)
+		})
+	}
+}
+
+func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
+	t.Parallel()
+	store := &objects{at: whole()}
+	store.at["s/seg-salvaged.m3u8"] = []byte("mine")
+	got, err := verify(t, store, nil, verifying(t, egress.Lost, 0))
+	require.NoError(t, err)
+	require.Len(t, got.Files, 2)
+	require.Equal(t, "mine", string(store.at["s/seg-salvaged.m3u8"]))
+}

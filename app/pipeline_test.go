@@ -1,0 +1,35 @@
+package app_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAWorkerWithAWrongFileOfPipelinesDoesNotStart(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ text, want string }{
+		"a step": {"pipelines:\n  p:\n    steps:\n      - {name: a, timeout: soon}", `pipelines.yaml:4: pipelines.p.steps[0].timeout: want a duration such as 30m, got "soon"`},
+		"a key of another project": {"pipelines:\n  p:\n    consumers:\n      - {key: APIother}",
+			`pipelines.yaml:4: pipelines.p.consumers[0].key: "APIother" is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIsecond, devkey`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "pipelines.yaml")
+			require.NoError(t, os.WriteFile(path, []byte(tc.text), 0o600))
+
+			err := app.WorkerMain(t.Context(), environ(t, "REELKEEPER_PIPELINE", path, "LIVEKIT_KEYS", "APIsecond: x"))
+
+			var e *egress.Error
+			require.ErrorAs(t, err, &e, "which is exit status 2")
+			require.Equal(t, egress.Invalid, e.Reason)
+			require.Equal(t, "REELKEEPER_PIPELINE", e.Field)
+			require.Equal(t, tc.want, e.Message)
+		})
+	}
+}

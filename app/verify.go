@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/dial"
+	"github.com/reelkeeper/reelkeeper/internal/ffprobe"
+	"github.com/reelkeeper/reelkeeper/storage"
+)
+
+// maxMedia is the longest reply of a store. Media is passed on as it comes, and kept nowhere.
+const maxMedia = 1 << 50
+
+// verification looks for media, in stores that are reached by the one rule for hosts that
+// requests name.
+func (a *App) verification() (*activities.Verification, error) {
+	stores, err := a.stores()
+	if err != nil {
+		return nil, err
+	}
+	cfg := activities.VerificationConfig{
+		Opener:   a.keys,
+		Profiles: a.profiles,
+		Open: func(ctx context.Context, d egress.Destination) (activities.Bucket, error) {
+			b, err := stores.Open(ctx, d)
+			if err != nil {
+				return nil, err // and no bucket that is not nil
+			}
+			return b, nil
+		},
+	}
+	if a.cfg.Verify.FFprobe == "off" {
+		return activities.NewVerification(cfg), nil
+	}
+	prober, err := ffprobe.Find(a.cfg.Verify.FFprobe)
+	if err != nil {
+		return nil, err
+	}
+	if prober != nil {
+		cfg.Probe = prober
+	}
+	a.log.Info("verifying media", "ffprobe", prober != nil, "localFiles", a.cfg.Verify.LocalFiles)
+	return activities.NewVerification(cfg), nil
+}
+
+// preflight tries the same stores before a start.
+func (a *App) preflight() (*activities.Preflight, error) {
+	stores, err := a.stores()
+	if err != nil {
+		return nil, err
+	}
+	return activities.NewPreflight(activities.PreflightConfig{
+		Prober: stores, Off: a.cfg.Storage.Preflight == config.PreflightOff, Always: a.cfg.Storage.Preflight == config.PreflightAlways,
+	}), nil
+}
+
+func (a *App) stores() (*storage.Stores, error) {
+	dialer, err := dial.New(dial.Config{Allow: a.cfg.Dial.AllowHosts, MaxReply: maxMedia})
+	if err != nil {
+		return nil, err
+	}
+	return storage.New(storage.Config{
+		Client:     func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) },
+		LocalFiles: a.cfg.Verify.LocalFiles,
+	}), nil
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/rpc"
+	"github.com/livekit/psrpc"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/proto"
+)
+
+// launch is how long a handler process takes to start, during which egress_started is on its way.
+const launch = 50 * time.Millisecond
+
+// fate is what becomes of an egress other than a good recording.
+type fate string
+
+const (
+	// refuse answers the start with resource_exhausted.
+	refuse fate = "refuse"
+	// slow accepts the start only after a while.
+	slow fate = "slow"
+	// killed loses the handler in mid-recording, which its service reports.
+	killed fate = "killed"
+	// unstored finds at the end that the file can't be stored.
+	unstored fate = "unstored"
+	// limited stops at LiveKit's own limit.
+	limited fate = "limited"
+	// hung says and does nothing more, and stays in the room.
+	hung fate = "hung"
+	// twice loses its handler in mid-recording, and records on under the same ID.
+	twice fate = "twice"
+)
+
+// plan is a fate and when it strikes: after ACTIVE, or after the call for a slow start.
+type plan struct {
+	Fate  fate `json:"fate"`
+	After int  `json:"after_ms"`
+}
+
+func (p plan) after() time.Duration { return time.Duration(p.After) * time.Millisecond }
+
+// recorded is what a worker really did, whatever it told.
+type recorded struct {
+	EgressID string `json:"egress_id"`
+	Room     string `json:"room"`
+	File     string `json:"file"`
+	Runs     int    `json:"runs"`
+}
+
+// worker takes starts as the egress service does.
+type worker struct {
+	account
+	bus psrpc.MessageBus
+	io  rpc.IOInfoClient
+
+	mu       sync.Mutex
+	plans    map[string]plan
+	recorded []*recorded
+}
+
+func newWorker(a account, redisAddr string) (*worker, error) {
+	bus := psrpc.NewRedisMessageBus(redis.NewClient(&redis.Options{Addr: redisAddr}))
+	io, err := rpc.NewIOInfoClient(bus)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{account: a, bus: bus, io: io, plans: map[string]plan{}}
+	s, err := rpc.NewEgressInternalServer(w, bus)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.RegisterStartEgressTopic(""); err != nil {
+		return nil, err
+	}
+	return w, s.RegisterListActiveEgressTopic("")
+}
+
+// control is how a test steers what is recorded from now on: PUT a plan for a room, "-" for a page in none. GET tells what
+// was recorded.
+func (w *worker) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /plans/{room}", func(rw http.ResponseWriter, r *http.Request) {
+		var p plan
+		if err := json.NewDecoder(r.Body).Decode(&p); err != nil {
+			http.Error(rw, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.plans[r.PathValue("room")] = p
+	})
+	mux.HandleFunc("GET /recorded", func(rw http.ResponseWriter, _ *http.Request) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		_ = json.NewEncoder(rw).Encode(w.recorded)
+	})
+	return mux
+}
+
+// planned is the plan for a room, "-" for a page in none.
+func (w *worker) planned(room string) plan {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if room == "" {
+		room = "-"
+	}
+	return w.plans[room]
+}
+
+// records notes one more run.
+func (w *worker) records(info *livekit.EgressInfo, file string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.recorded {
+		if r.EgressID == info.EgressId {
+			r.Runs++
+			return
+		}
+	}
+	w.recorded = append(w.recorded, &recorded{EgressID: info.EgressId, Room: info.RoomName, File: file, Runs: 1})
+}
+
+// StartEgress claims a start. Of a start that comes again while it is slow, both are run, as with the real worker.
+func (w *worker) StartEgress(ctx context.Context, req *rpc.StartEgressRequest) (*livekit.EgressInfo, error) {
+	o, err := newOrder(req)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{worker: w, order: o, plan: w.planned(o.info.RoomName), stops: make(chan chan *livekit.EgressInfo), news: make(chan *livekit.EgressInfo, 20)}
+	switch r.Fate {
+	case refuse:
+		return nil, psrpc.NewErrorf(psrpc.ResourceExhausted, "not enough CPU")
+	case slow:
+		<-time.After(r.after())
+	}
+	first := proto.CloneOf(o.info)
+	if _, err := w.io.CreateEgress(ctx, first); err != nil {
+		return nil, fmt.Errorf("create egress: %w", err)
+	}
+	<-time.After(launch)
+	go r.tell()
+	go r.live(first)
+	return first, nil
+}
+
+// StartEgressAffinity says that this worker has room for one more.
+func (w *worker) StartEgressAffinity(context.Context, *rpc.StartEgressRequest) float32 { return 1 }
+
+// ListActiveEgress is asked by tools.
+func (w *worker) ListActiveEgress(context.Context, *rpc.ListActiveEgressRequest) (*rpc.ListActiveEgressResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	resp := &rpc.ListActiveEgressResponse{}
+	for _, r := range w.recorded {
+		resp.EgressIds = append(resp.EgressIds, r.EgressID)
+	}
+	return resp, nil
+}

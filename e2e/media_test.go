@@ -1,0 +1,239 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+const bucket = "recordings"
+
+// s3Store is a store that speaks S3's protocol, and can be late or down.
+type s3Store struct {
+	*httptest.Server
+	backend *s3mem.Backend
+
+	mu    sync.Mutex
+	down  bool
+	asked int
+	// lateBy is how many requests come before what was written is there.
+	lateBy int
+	held   map[string][]byte
+}
+
+func newS3Store(t *testing.T) *s3Store {
+	t.Helper()
+	s := &s3Store{backend: s3mem.New(), held: map[string][]byte{}}
+	require.NoError(t, s.backend.CreateBucket(bucket))
+	api := gofakes3.New(s.backend).Server()
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.isDown() {
+			panic(http.ErrAbortHandler) // the connection is cut
+		}
+		api.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// isDown counts a request, and lets what is late appear.
+func (s *s3Store) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked++; s.asked > s.lateBy {
+		for path, media := range s.held {
+			_ = s.put(path, media)
+		}
+		clear(s.held)
+	}
+	return s.down
+}
+
+func (s *s3Store) set(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// store takes what LiveKit uploads.
+func (s *s3Store) store(path string, media []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lateBy > 0 {
+		s.held[path] = media
+		return nil
+	}
+	return s.put(path, media)
+}
+
+func (s *s3Store) put(path string, media []byte) error {
+	_, err := s.backend.PutObject(bucket, path, nil, bytes.NewReader(media), int64(len(media)), nil)
+	return err
+}
+
+func (s *s3Store) text(t *testing.T, path string) string {
+	t.Helper()
+	o, err := s.backend.GetObject(bucket, path, nil)
+	require.NoError(t, err)
+	defer o.Contents.Close()
+	var b bytes.Buffer
+	_, err = b.ReadFrom(o.Contents)
+	require.NoError(t, err)
+	return b.String()
+}
+
+// newMediaWorld is a world whose LiveKit uploads to a store.
+func newMediaWorld(t *testing.T, s *s3Store, change func(map[string]string)) *world {
+	t.Helper()
+	return newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		fake.Store = s.store
+		environ["REELKEEPER_VERIFY_FOR"] = "30s"
+		if change != nil {
+			change(environ)
+		}
+	})
+}
+
+func (s *s3Store) upload() *livekit.S3Upload {
+	return &livekit.S3Upload{AccessKey: "key", Secret: canary, Bucket: bucket, Endpoint: s.URL, ForcePathStyle: true, Region: "eu-west-1"}
+}
+
+// record starts an egress of a room that writes a file, segments and images to the store.
+func (s *s3Store) record(w *world, room string) recordings.Started {
+	w.t.Helper()
+	started, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
+		RoomName:       room,
+		FileOutputs:    []*livekit.EncodedFileOutput{{Filepath: room + "/call.mp4", Output: &livekit.EncodedFileOutput_S3{S3: s.upload()}}},
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: room + "/seg", PlaylistName: room + "/seg.m3u8", Output: &livekit.SegmentedFileOutput_S3{S3: s.upload()}}},
+		ImageOutputs:   []*livekit.ImageOutput{{FilenamePrefix: room + "/img", CaptureInterval: 5, Output: &livekit.ImageOutput_S3{S3: s.upload()}}},
+	}})
+	require.NoError(w.t, err)
+	if call, _ := w.calls.LoadAndDelete(room); call != time.Duration(0) {
+		timer := time.AfterFunc(call.(time.Duration), func() { _ = w.fake.EndCall(room) })
+		w.t.Cleanup(func() { timer.Stop() })
+	}
+	return started
+}
+
+func kinds(files []egress.MediaFile, m egress.Media) (list []string) {
+	for _, f := range files {
+		if f.Media == m {
+			list = append(list, f.Kind+" "+f.Path)
+		}
+	}
+	return list
+}
+
+// Each file of the result is looked for in the store that the request names, with the
+// credentials of the request.
+func TestMediaThatIsThereIsPresent(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	w := newMediaWorld(t, store, nil)
+	w.startWorker()
+	w.room("well", fakelivekit.RoomScript{Call: 2 * time.Second})
+	started := store.record(w, "well")
+	v := w.verdict("well")
+
+	require.Equal(t, egress.MediaPresent, v.Media, v.MediaBecause)
+	require.Equal(t, []string{
+		"file well/call.mp4", "playlist well/seg.m3u8", "segments well/seg", "images well/img", "manifest well/" + v.EgressID + ".json",
+	}, kinds(v.Files, egress.MediaPresent))
+	require.Len(t, w.consumer.told(started.Info.Proto().GetEgressId()), 1)
+	require.NotContains(t, w.log.String(), canary)
+	verifies := 0
+	for _, e := range w.history("r-well") {
+		require.NotContains(t, e.String(), canary)
+		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == "Verify" {
+			verifies++
+		}
+	}
+	require.Equal(t, 1, verifies)
+}
+
+func TestMediaThatIsNotThereIsMissing(t *testing.T) {
+	t.Parallel()
+	store, hook := newS3Store(t), newChat(t, 0)
+	w := newMediaWorld(t, store, func(environ map[string]string) {
+		environ["REELKEEPER_VERIFY_FOR"], environ["REELKEEPER_NOTIFY_URL"] = "2s", hook.URL
+	})
+	w.startWorker()
+	for room, fault := range map[string]fakelivekit.Fault{"gone": fakelivekit.MediaMissing, "hollow": fakelivekit.MediaEmpty} {
+		w.room(room, fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fault}})
+	}
+	gone := store.record(w, "gone")
+	store.record(w, "hollow")
+
+	v := w.verdict("gone")
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status, "LiveKit's status is kept")
+	require.Equal(t, egress.MediaMissing, v.Media)
+	require.Contains(t, v.MediaBecause, "file gone/call.mp4 is not there")
+	require.Len(t, w.consumer.told(gone.Info.Proto().GetEgressId()), 1)
+	require.Equal(t, egress.MediaEmpty, w.verdict("hollow").Media)
+	w.want("people are told", func() bool {
+		said := hook.said()
+		return len(said) == 2 && slices.ContainsFunc(said, func(text string) bool { return bytes.Contains([]byte(text), []byte("its media is missing")) })
+	})
+}
+
+func TestMediaThatIsLateIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	store.lateBy = 8 // more than one look
+	w := newMediaWorld(t, store, nil)
+	w.startWorker()
+	w.room("late", fakelivekit.RoomScript{Call: 2 * time.Second})
+	store.record(w, "late")
+	v := w.verdict("late")
+	require.Equal(t, egress.MediaPresent, v.Media, v.MediaBecause)
+}
+
+// A store that is down holds the announcement up for its time and no longer; the look is
+// made up for once it is back.
+func TestAStoreThatIsDownHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	w := newMediaWorld(t, store, func(environ map[string]string) { environ["REELKEEPER_VERIFY_FOR"] = "1s" })
+	w.startWorker()
+	store.set(true)
+	w.room("down", fakelivekit.RoomScript{Call: 2 * time.Second})
+	id := store.record(w, "down").Info.Proto().GetEgressId()
+	w.want("the consumer is told", func() bool { return len(w.consumer.told(id)) == 1 })
+	s := w.state("down")
+	require.Equal(t, egress.MediaUnchecked, s.Media.Media)
+	require.Equal(t, egress.Settled, s.Phase, "the look is still to come")
+
+	store.set(false)
+	v := w.verdict("down")
+	require.Equal(t, egress.MediaPresent, v.Media, v.MediaBecause)
+	require.Contains(t, v.Delivered, "verify")
+	require.Len(t, w.consumer.told(id), 1)
+}
+
+func TestSegmentsOfWhatFailedAreSalvaged(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	w := newMediaWorld(t, store, nil)
+	w.startWorker()
+	w.room("broken", fakelivekit.RoomScript{Call: 6 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+	store.record(w, "broken")
+	v := w.verdict("broken")
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Equal(t, egress.MediaUnchecked, v.Media)
+	require.Contains(t, v.MediaBecause, "segments were left behind at broken/seg")
+	require.Equal(t, []string{"segments broken/seg", "salvage broken/seg-salvaged.m3u8"}, kinds(v.Files, egress.MediaPresent))
+	require.Contains(t, store.text(t, "broken/seg-salvaged.m3u8"), "\nseg_00000.ts\n")
+}

@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+const examples = "../examples/pipeline"
+
+// The pipeline of the examples, with its workers in Go and TypeScript as processes of
+// their own: each step runs in the worker of its language, and sees what came before.
+func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
+	t.Parallel()
+	typescript := typescriptWorker(t)
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_PIPELINE"] = examples + "/pipelines.yaml"
+	})
+	w.startWorker()
+	dir := t.TempDir()
+	indexer := filepath.Join(t.TempDir(), "indexer")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", indexer, examples+"/go").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	w.example(exec.Command(indexer), "INDEX_DIR="+dir)
+	w.example(typescript, "SUMMARY_DIR="+dir)
+	w.room("room", fakelivekit.RoomScript{Call: time.Second})
+	w.start("room")
+
+	v := w.verdict("room")
+
+	require.Equal(t, []string{"announce", "index", "summarize"}, v.Delivered)
+	var index struct {
+		File  string `json:"file"`
+		Entry struct {
+			Room, Status string
+		} `json:"entry"`
+	}
+	require.NoError(t, json.Unmarshal(v.Results["index"], &index))
+	require.Equal(t, "room", index.Entry.Room)
+	require.Equal(t, "EGRESS_COMPLETE", index.Entry.Status)
+	require.FileExists(t, index.File)
+	var summary struct{ File string }
+	require.NoError(t, json.Unmarshal(v.Results["summarize"], &summary))
+	require.Equal(t, filepath.Join(dir, v.StepKey("summarize")+".md"), summary.File)
+	text, err := os.ReadFile(summary.File)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "# Standup r-room\n", "with is handed on")
+	require.Contains(t, string(text), "- ended: ")
+	require.Contains(t, string(text), "- file: "+v.Info.Proto().GetFileResults()[0].GetFilename())
+	require.Contains(t, string(text), "- index: {", "so are results of earlier steps")
+}
+
+// example runs a worker of the examples until the test ends.
+func (w *world) example(cmd *exec.Cmd, environ ...string) {
+	w.t.Helper()
+	cmd.Env = append(os.Environ(), append(environ, "TEMPORAL_ADDRESS="+server.Address, "TEMPORAL_NAMESPACE="+w.environ["TEMPORAL_NAMESPACE"])...)
+	cmd.Stdout, cmd.Stderr = w.log, w.log
+	p := &process{Cmd: cmd, done: make(chan struct{})}
+	p.start(w.t)
+}
+
+var installTypeScript = sync.OnceValues(func() (string, error) { return npmModules(examples + "/typescript") })
+
+// typescriptWorker is the TypeScript example, compiled by its own compiler.
+func typescriptWorker(t *testing.T) *exec.Cmd {
+	t.Helper()
+	needs(t, "node", "npm")
+	modules, err := installTypeScript()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "src"), os.DirFS(examples+"/typescript/src")))
+	for _, name := range []string{"tsconfig.json", "package.json"} {
+		copyFile(t, filepath.Join(examples, "typescript", name), filepath.Join(dir, name))
+	}
+	require.NoError(t, os.Symlink(modules, filepath.Join(dir, "node_modules")))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*limit)
+	defer cancel()
+	tsc := exec.CommandContext(ctx, "node", "node_modules/typescript/bin/tsc")
+	tsc.Dir = dir
+	out, err := tsc.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cmd := exec.Command("node", "lib/worker.js")
+	cmd.Dir = dir
+	return cmd
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	in, err := os.Open(from)
+	require.NoError(t, err)
+	defer in.Close()
+	out, err := os.Create(to)
+	require.NoError(t, err)
+	_, err = io.Copy(out, in)
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+}

@@ -1,0 +1,202 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
+)
+
+// The programs of the how-to pages record by the real LiveKit as they do by its double.
+func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		page, language string
+		run            func(t *testing.T, url, program string) (printed string)
+		deletes        bool // the program deletes the room at once, maybe before the egress is active
+		want           []egress.Status
+	}{
+		{"node.md", "js", runJS, false, []egress.Status{"EGRESS_COMPLETE"}},
+		{"go.md", "go", runGo, true, []egress.Status{"EGRESS_COMPLETE", "EGRESS_ABORTED"}},
+	} {
+		t.Run(tt.page, func(t *testing.T) {
+			t.Parallel()
+			w := newRealWorld(t, nil)
+			w.alice("standup")
+
+			printed := tt.run(t, w.door.URL, programsOf(t, tt.page, tt.language)[0])
+
+			id, _, _ := strings.Cut(strings.TrimSpace(printed), "\n")
+			if !tt.deletes {
+				w.underWay(id)
+				_, err := w.client.Stop(w.ctx(), id)
+				require.NoError(t, err)
+			}
+			v := w.judged(id)
+			require.Contains(t, tt.want, v.Status)
+			require.Empty(t, v.Missed)
+		})
+	}
+}
+
+// Each way to lose a webhook that was captured from real servers, on a real server: the
+// endpoint is away, slow or wrong while an egress ends, and nobody tells us of its end.
+func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		is       func(*way) http.HandlerFunc
+		lasts    time.Duration // after the end; zero: for good
+		webhook  bool          // comes in the end; else a look learns the end, or a stop that a look tried
+		settings map[string]string
+	}{
+		{"the endpoint is down for 10 s", always(down), 10 * time.Second, true, nil},
+		{"the endpoint is down for 25 s", always(down), 25 * time.Second, true, nil},
+		{"the endpoint is down for 35 s", always(down), 35 * time.Second, false, nil},
+		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
+		{"the endpoint answers 404", always(answering(http.StatusNotFound)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint answers 401", always(answering(http.StatusUnauthorized)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRealWorld(t, tt.settings)
+			w.alice("standup")
+			id := w.record("standup")
+			w.underWay(id)
+			w.way.is(tt.is(w.way))
+			w.stopBehindTheDoor(id)
+			if tt.lasts > 0 {
+				timer := time.AfterFunc(tt.lasts, func() { w.way.is(nil) })
+				defer timer.Stop()
+			}
+
+			v := w.judged(id)
+
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Equal(t, tt.webhook, v.EndedBy == egress.FromWebhook, v.EndedBy)
+			require.Equal(t, v.EndedBy == egress.FromPoll, v.Missed != "", v.Missed)
+			recorded, err := w.livekit.Recorded(t.Context())
+			require.NoError(t, err)
+			require.Len(t, recorded, 1, "no twin")
+			require.Equal(t, id, recorded[0].EgressID)
+		})
+	}
+}
+
+func always(h http.HandlerFunc) func(*way) http.HandlerFunc {
+	return func(*way) http.HandlerFunc { return h }
+}
+
+// An endpoint that takes 20 s for each webhook is told of the news before the last, and by
+// then the last is too old.
+func TestNoEndIsLostByAnEndpointThatIsSlow(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "25s", "REELKEEPER_LOOK_ENDING": "5s"})
+	w.alice("standup")
+	id := w.record("standup")
+	w.way.is(w.way.slow)
+	w.want("ACTIVE at LiveKit", func() bool { return w.listed(id).Status == livekit.EgressStatus_EGRESS_ACTIVE })
+	w.stopBehindTheDoor(id)
+
+	v := w.judged(id)
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.NotEqual(t, egress.FromWebhook, v.EndedBy)
+}
+
+// A real server has its webhooks in memory only: what it had not sent when it was killed
+// is never sent.
+func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"})
+	w.alice("standup")
+	id := w.record("standup")
+	w.underWay(id)
+	w.way.is(down)
+	w.stopBehindTheDoor(id)
+	w.want("COMPLETE at LiveKit", func() bool { return w.listed(id).Status == livekit.EgressStatus_EGRESS_COMPLETE })
+
+	require.NoError(t, w.livekit.KillServer())
+	w.way.is(nil)
+	require.NoError(t, w.livekit.StartServer(w.ctx()))
+
+	v := w.judged(id)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.NotEqual(t, egress.FromWebhook, v.EndedBy)
+}
+
+// The real server calls an egress active for good whose worker was killed.
+func TestAnEgressOfAKilledWorkerIsLostByTheRealLiveKitToo(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "5s"})
+	w.alice("standup")
+	id := w.record("standup")
+	w.underWay(id)
+
+	w.livekit.KillWorker()
+
+	v := w.judged(id)
+	require.Equal(t, egress.Lost, v.Status)
+	require.NotEmpty(t, v.Because)
+}
+
+// A worker that hangs answers no stop, and stays in the room: its end is waited for until
+// that is given up.
+func TestAnEgressThatHangsInTheRealLiveKitIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ENDING": "2s", "REELKEEPER_GIVE_UP_AFTER": "8s"})
+	require.NoError(t, w.livekit.Plan(t.Context(), "standup", reallivekit.Hung, 0))
+	w.alice("standup")
+	id := w.record("standup")
+	w.underWay(id)
+
+	_, err := w.client.Stop(w.ctx(), id)
+
+	require.Error(t, err, "LiveKit has not stopped it")
+	v := w.judged(id)
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.listed(id).Status)
+}
+
+// What fails, reaches its limit or runs twice is told as what it is.
+func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t, map[string]string{"REELKEEPER_HOLD_FOR": "10s"})
+	again := func(w *realWorld, id string) {
+		w.want("the second run", func() bool { return w.listed(id).RetryCount == 1 })
+	}
+	for _, tt := range []struct {
+		fate    reallivekit.Fate
+		stopped func(w *realWorld, egressID string) // when; nil: it ends by itself
+		status  egress.Status
+	}{
+		{reallivekit.Killed, nil, "EGRESS_FAILED"},
+		{reallivekit.Limited, nil, "EGRESS_LIMIT_REACHED"},
+		{reallivekit.Slow, (*realWorld).underWay, "EGRESS_COMPLETE"},
+		{reallivekit.Unstored, (*realWorld).underWay, "EGRESS_FAILED"},
+		{reallivekit.Twice, again, "EGRESS_COMPLETE"},
+	} {
+		t.Run(string(tt.fate), func(t *testing.T) {
+			t.Parallel()
+			room := "room-" + string(tt.fate)
+			require.NoError(t, w.livekit.Plan(w.ctx(), room, tt.fate, 2*time.Second))
+			w.alice(room)
+			id := w.record(room)
+			if tt.stopped != nil {
+				tt.stopped(w, id)
+				w.stopBehindTheDoor(id)
+			}
+
+			v := w.judged(id)
+
+			require.Equal(t, tt.status, v.Status)
+			require.Equal(t, egress.FromWebhook, v.EndedBy)
+		})
+	}
+}

@@ -1,0 +1,172 @@
+package e2e
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
+)
+
+// patience are the settings of a world with a real LiveKit, whose webhooks come after up
+// to 30 s: looks come after that, so that it is seen which of the two tells of an end.
+var patience = map[string]string{
+	"REELKEEPER_LOOK_STARTING": "1m", "REELKEEPER_LOOK_ACTIVE": "40s", "REELKEEPER_LOOK_ENDING": "40s",
+	"REELKEEPER_START_CALL_TIMEOUT": "10s",
+}
+
+// realWorld is what ships, between a real Temporal, a real livekit-server and a consumer.
+type realWorld struct {
+	*world
+	livekit *reallivekit.Server
+	folder  string // into which the worker records
+	way     *way
+}
+
+func newRealWorld(t *testing.T, settings map[string]string) *realWorld {
+	t.Helper()
+	realBinaries(t)
+	w, l, doorURL := emptyWorld(t, 0)
+	r := &realWorld{world: w, folder: t.TempDir(), way: newWay(t, doorURL)}
+	r.livekit = startReal(t, func(o *reallivekit.Options) {
+		o.Dir, o.WebhookURLs = r.folder, []string{r.way.URL + egress.WebhookPath}
+	})
+	w.environ["REELKEEPER_PUBLIC_URL"] = r.way.URL
+	maps.Copy(w.environ, patience)
+	maps.Copy(w.environ, settings)
+	w.openDoor(l, r.livekit.URL)
+	w.startWorker()
+	return r
+}
+
+// alice joins a room, which makes it.
+func (r *realWorld) alice(room string) {
+	r.t.Helper()
+	require.NoError(r.t, r.livekit.Join(r.ctx(), room, "alice", false))
+}
+
+// record asks the door for a recording, as an agent with LiveKit's Go SDK does.
+func (r *realWorld) record(room string) (egressID string) {
+	r.t.Helper()
+	info, err := lksdk.NewEgressClient(r.door.URL, apiKey, apiSecret).StartRoomCompositeEgress(r.ctx(), &livekit.RoomCompositeEgressRequest{
+		RoomName: room, FileOutputs: files("{room_name}-{time}.mp4", nil),
+	})
+	require.NoError(r.t, err)
+	return info.EgressId
+}
+
+// underWay waits until the workflow has heard that an egress is active.
+func (r *realWorld) underWay(egressID string) {
+	r.t.Helper()
+	r.want("ACTIVE", func() bool {
+		v, err := r.client.State(r.ctx(), egressID)
+		return err == nil && v.Status == "EGRESS_ACTIVE"
+	})
+}
+
+// stopBehindTheDoor ends an egress at LiveKit itself, so that nobody but LiveKit can tell.
+func (r *realWorld) stopBehindTheDoor(egressID string) {
+	r.t.Helper()
+	_, err := lksdk.NewEgressClient(r.livekit.URL, apiKey, apiSecret).StopEgress(r.ctx(), &livekit.StopEgressRequest{EgressId: egressID})
+	require.NoError(r.t, err)
+}
+
+// listed is what LiveKit itself says of an egress.
+func (r *realWorld) listed(egressID string) *livekit.EgressInfo {
+	r.t.Helper()
+	list, err := lksdk.NewEgressClient(r.livekit.URL, apiKey, apiSecret).ListEgress(r.ctx(), &livekit.ListEgressRequest{EgressId: egressID})
+	require.NoError(r.t, err)
+	require.Len(r.t, list.Items, 1)
+	return list.Items[0]
+}
+
+// judged waits for the verdict on an egress, and checks what is true of each: it was told
+// once, and a good one is in a file that begins as an MP4 does.
+func (r *realWorld) judged(egressID string) egress.Verdict {
+	r.t.Helper()
+	v, err := r.client.Wait(r.ctx(), egressID)
+	require.NoError(r.t, err)
+	told := r.consumer.told(egressID)
+	require.Len(r.t, told, 1)
+	require.Equal(r.t, string(v.Status) != "EGRESS_COMPLETE", told[0].EgressInfo.GetStatus() != livekit.EgressStatus_EGRESS_COMPLETE)
+	if v.Status == "EGRESS_COMPLETE" {
+		b, err := os.ReadFile(filepath.Join(r.folder, v.Info.Proto().FileResults[0].Filename))
+		require.NoError(r.t, err)
+		require.True(r.t, bytes.HasPrefix(b[4:], []byte("ftyp")))
+		require.EqualValues(r.t, len(b), v.Info.Proto().FileResults[0].Size)
+	}
+	return v
+}
+
+// way is what is between LiveKit and our webhook endpoint.
+type way struct {
+	*httptest.Server
+	clear http.Handler
+	ended chan struct{}
+	mu    sync.Mutex
+	now   http.HandlerFunc
+}
+
+func newWay(t *testing.T, to string) *way {
+	t.Helper()
+	u, err := url.Parse(to)
+	require.NoError(t, err)
+	w := &way{clear: httputil.NewSingleHostReverseProxy(u), ended: make(chan struct{})}
+	w.Server = httptest.NewServer(w)
+	t.Cleanup(func() {
+		close(w.ended) // some may hang
+		w.Close()
+	})
+	return w
+}
+
+// ServeHTTP lets a webhook through, or does what the way does now.
+func (w *way) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	now := w.now
+	w.mu.Unlock()
+	if now == nil {
+		now = w.clear.ServeHTTP
+	}
+	now(rw, r)
+}
+
+// is makes the way do something else from now on; nil: it is clear.
+func (w *way) is(now http.HandlerFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = now
+}
+
+// down breaks each connection off.
+func down(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// hanging never answers.
+func (w *way) hanging(http.ResponseWriter, *http.Request) { <-w.ended }
+
+// slow lets a webhook through after 20 s.
+func (w *way) slow(rw http.ResponseWriter, r *http.Request) {
+	select {
+	case <-time.After(20 * time.Second):
+		w.clear.ServeHTTP(rw, r)
+	case <-w.ended:
+	}
+}
+
+// answering answers with a status.
+func answering(status int) http.HandlerFunc {
+	return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) }
+}

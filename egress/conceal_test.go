@@ -1,0 +1,35 @@
+package egress_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAProfilesCredentialsAreConcealedAndTheCallersOwnStay(t *testing.T) {
+	t.Parallel()
+	p := egress.Profiles{Named: map[string]*livekit.StorageConfig{
+		"main": {Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{
+			AccessKey: "AKIA", Secret: "hunter2", SessionToken: "session", Bucket: "b", Metadata: map[string]string{"x": "y"},
+			Proxy: &livekit.ProxyConfig{Url: "https://proxy", Username: "user", Password: "pass"},
+		}}},
+		"az": {Provider: &livekit.StorageConfig_Azure{Azure: &livekit.AzureBlobUpload{AccountName: "n", AccountKey: "account", ContainerName: "c"}}},
+	}}
+	require.ElementsMatch(t, []string{"AKIA", "hunter2", "session", "user", "pass", "account"}, p.Secrets())
+
+	filled, err := p.Fill(parse(t, egress.KindRoomComposite, `{"room_name":"hunter2","file_outputs":[{},{"s3":{"secret":"own"}}],"webhooks":[{"url":"https://x"}]}`), "main")
+	require.NoError(t, err)
+	m := &livekit.EgressInfo{RoomName: "hunter2", Request: &livekit.EgressInfo_RoomComposite{RoomComposite: filled.(*livekit.RoomCompositeEgressRequest)}}
+	got := p.Conceal(m)
+	want := parse(t, egress.KindRoomComposite, `{"room_name":"hunter2","file_outputs":[{"s3":{"access_key":"{redacted}","secret":"{redacted}",
+		"session_token":"{redacted}","bucket":"b","metadata":{"x":"y"},"proxy":{"url":"https://proxy","username":"{redacted}","password":"{redacted}"}}},
+		{"s3":{"secret":"own"}}],"webhooks":[{"url":"https://x"}]}`)
+	requireSame(t, want, got.GetRoomComposite())
+	require.Equal(t, "hunter2", got.GetRoomName(), "a room may have any name")
+	require.Equal(t, "hunter2", m.GetRoomComposite().GetFileOutputs()[0].GetS3().GetSecret(), "what was given is not changed")
+	require.Same(t, m, egress.Profiles{}.Conceal(m))
+}

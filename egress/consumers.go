@@ -1,0 +1,32 @@
+package egress
+
+import "slices"
+
+// stepConsumer begins the name of a step that tells one of the pipeline's consumers.
+const stepConsumer = StepAnnounce + "-"
+
+// ConsumerStep is the delivery step that tells the pipeline's consumer of that name.
+func ConsumerStep(name string) string { return stepConsumer + name }
+
+// Consumer is the pipeline's consumer that a delivery step tells. It reports false for
+// another step.
+func (p Pipeline) Consumer(step string) (Consumer, bool) {
+	i := slices.IndexFunc(p.Consumers, func(c Consumer) bool { return ConsumerStep(c.Name) == step })
+	if i < 0 {
+		return Consumer{}, false
+	}
+	return p.Consumers[i], true
+}
+
+// Tells are the delivery steps that tell somebody of an end, in their order: Steps, then
+// those of the pipeline's consumers.
+func (t Terms) Tells() []string {
+	steps := slices.Clone(t.Steps)
+	for _, c := range t.Pipeline.Consumers {
+		steps = append(steps, ConsumerStep(c.Name))
+	}
+	return steps
+}
+
+// among reports whether an end is one of those that are named; none named are all.
+func (s Status) among(when []Status) bool { return len(when) == 0 || slices.Contains(when, s) }

@@ -1,0 +1,68 @@
+package egress_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func piped(t *testing.T, consumers ...egress.Consumer) *egress.State {
+	t.Helper()
+	s := ended(t, egress.FromWebhook)
+	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
+	s.Pipeline.Consumers = consumers
+	return s
+}
+
+func TestThePipelinesConsumersAreToldBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	s := piped(t, egress.Consumer{Name: "archive"}, egress.Consumer{Name: "search"})
+	require.Equal(t, []string{"announce", "webhook-1", "announce-archive", "announce-search"}, s.Tells())
+	require.Equal(t, []string{"announce", "webhook-1"}, s.Steps, "which others read")
+	require.Equal(t, []string{"announce", "webhook-1"}, piped(t).Tells())
+}
+
+func TestAStepIsThatOfTheConsumerWhoseNameItHas(t *testing.T) {
+	t.Parallel()
+	s := piped(t, egress.Consumer{Name: "archive", URL: "https://a"}, egress.Consumer{Name: "search", URL: "https://s"})
+	c, ok := s.Pipeline.Consumer(egress.ConsumerStep("search"))
+	require.True(t, ok)
+	require.Equal(t, "https://s", c.URL)
+	for _, step := range []string{egress.StepAnnounce, "announce-", "announce-other", "search", "webhook-1"} {
+		_, ok := s.Pipeline.Consumer(step)
+		require.False(t, ok, step)
+	}
+}
+
+func TestAConsumerIsToldOfTheEndsThatItWants(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		when []egress.Status
+		end  egress.Status
+		want bool
+	}{
+		"all, where it names none":  {nil, "EGRESS_COMPLETE", true},
+		"the one that it names":     {[]egress.Status{"EGRESS_COMPLETE"}, "EGRESS_COMPLETE", true},
+		"one of those that it does": {[]egress.Status{"EGRESS_FAILED", egress.Lost}, egress.Lost, true},
+		"not another":               {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := piped(t, egress.Consumer{Name: "archive", When: tc.when})
+			s.Status = tc.end
+			require.Equal(t, tc.want, s.Needs("announce-archive"))
+			s.MissedOnly = true
+			require.Equal(t, tc.want, s.Needs("announce-archive"), "that is the setting of another consumer")
+			require.True(t, s.Needs("webhook-1"))
+		})
+	}
+}
+
+func TestWhatThePipelinesConsumersWaitForIsSaid(t *testing.T) {
+	t.Parallel()
+	s := piped(t, egress.Consumer{Name: "archive"}, egress.Consumer{Name: "quiet", When: []egress.Status{egress.Lost}})
+	s.Done = []string{egress.StepAnnounce}
+	require.Contains(t, s.Details("req-1"), "Waits for delivery: webhook-1, announce-archive.")
+}

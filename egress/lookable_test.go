@@ -1,0 +1,92 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
+	t.Parallel()
+	const s3 = `{"roomComposite":{"fileOutputs":[{"filepath":"a.mp4","s3":{"bucket":"b","accessKey":"{access_key}"}}]}}`
+	const segments = `{"roomComposite":{"segmentOutputs":[{"filenamePrefix":"a","s3":{"bucket":"b"}}]}}`
+	const local = `{"roomComposite":{"file":{"filepath":"/out/a.mp4"}}}`
+	const complete, failed = egress.Status("EGRESS_COMPLETE"), egress.Status("EGRESS_FAILED")
+	on := egress.Terms{VerifyFor: egress.Duration(time.Minute)}
+	files := egress.Terms{VerifyFor: egress.Duration(time.Minute), LocalFiles: true}
+	for name, tc := range map[string]struct {
+		terms   egress.Terms
+		body    string
+		status  egress.Status
+		adopted bool
+		because string // empty: somebody looks
+	}{
+		"a store":                {on, s3, complete, false, ""},
+		"at its limit":           {on, s3, "EGRESS_LIMIT_REACHED", false, ""},
+		"off":                    {egress.Terms{}, s3, complete, false, "the settings say that nobody looks"},
+		"no request":             {on, `{}`, complete, false, "LiveKit does not show its request"},
+		"backup storage":         {on, `{"backupStorageUsed":true,` + s3[1:], complete, false, "LiveKit kept it in its backup storage"},
+		"a stream alone":         {on, `{"roomComposite":{"stream":{"urls":["rtmp://a/b"]}}}`, complete, false, "it writes no files"},
+		"a local file":           {on, local, complete, false, "file names no store, and REELKEEPER_LOCAL_FILES is not set"},
+		"a local file of ours":   {files, local, complete, false, ""},
+		"Ali's":                  {on, `{"roomComposite":{"file":{"aliOSS":{"bucket":"b"}}}}`, complete, false, "file.aliOSS is Alibaba Cloud's, which cannot be read from here"},
+		"adopted, keys masked":   {on, s3, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].s3"},
+		"adopted, no keys":       {on, segments, complete, true, ""},
+		"adopted, local":         {files, local, complete, true, ""},
+		"failed":                 {on, s3, failed, false, "nothing is to be expected of what ended as EGRESS_FAILED"},
+		"failed segments":        {on, segments, failed, false, ""},
+		"lost segments":          {on, segments, egress.Lost, false, ""},
+		"one of two can be seen": {on, `{"roomComposite":{"fileOutputs":[{"filepath":"a"},{"filepath":"a","gcp":{"bucket":"b"}}]}}`, complete, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := egress.State{Terms: tc.terms, Latest: resultOf(t, tc.body), Status: tc.status}
+			because, ok := s.Lookable(tc.adopted)
+			require.Equal(t, tc.because, because)
+			require.Equal(t, tc.because == "", ok)
+		})
+	}
+}
+
+func TestWhatIsFoundIsNotedOfItsPart(t *testing.T) {
+	t.Parallel()
+	missing := egress.MediaReport{Media: egress.MediaMissing, Because: "file a is not there"}
+	s := egress.State{Part: 2, Parts: []egress.Part{{Number: 1}}}
+	s.NoteMedia(1, missing, moment(1))
+	require.Nil(t, s.Media)
+	require.Equal(t, &missing, s.Parts[0].Media)
+	require.Equal(t, "of part 1, its media is missing: file a is not there", s.Story[0].What)
+
+	present := egress.MediaReport{Media: egress.MediaPresent, Files: []egress.MediaFile{{Size: 5}, {Size: 7}}}
+	s.NoteMedia(2, present, moment(2))
+	require.Equal(t, &present, s.Media)
+	require.Equal(t, "its media is present: 2 found, 12 bytes in all", s.Story[1].What)
+
+	s.NoteMedia(2, egress.Unchecked("nobody can"), moment(3))
+	require.Equal(t, egress.MediaUnchecked, s.Media.Media)
+	require.Len(t, s.Story, 2, "that nobody looked is no news")
+
+	s.NoteMedia(7, present, moment(4))
+	require.Len(t, s.Story, 2, "there is no such part")
+}
+
+func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Terms: egress.Terms{Notify: true}, ID: "EG_1", Phase: egress.Settled, Status: "EGRESS_COMPLETE", Part: 2}
+	s.Parts = []egress.Part{{Number: 1, Media: &egress.MediaReport{Media: egress.MediaPresent}}}
+	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing"}
+	n, due := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{Kind: egress.KindWeb})
+	require.True(t, due)
+	require.Equal(t, "its media is empty: file a holds nothing", n.Because)
+	require.Contains(t, n.Text(), "Media not as it should be: egress EG_1 (web).\nFound: its media is empty: file a holds nothing.")
+	_, again := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{})
+	require.False(t, again)
+
+	v := s.Verdict("r-1", egress.Summary{})
+	require.Equal(t, egress.MediaEmpty, v.Media)
+	require.Equal(t, "file a holds nothing", v.MediaBecause)
+	require.Equal(t, "file a holds nothing", v.Memo().MediaBecause)
+}

@@ -1,0 +1,119 @@
+package egress
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Segment is one entry of a playlist.
+type Segment struct {
+	Path   string // in the store
+	Length Duration
+}
+
+// ParsePlaylist reads an HLS media playlist that is at a path: its segments, whose names
+// count from there. What it does not know it passes over.
+func ParsePlaylist(at string, text []byte) []Segment {
+	var all []Segment
+	var length Duration
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if info, ok := strings.CutPrefix(line, "#EXTINF:"); ok {
+			seconds, _, _ := strings.Cut(info, ",")
+			if n, err := strconv.ParseFloat(seconds, 64); err == nil && n >= 0 && n < 1e6 {
+				length = Duration(n * float64(time.Second))
+			}
+			continue
+		}
+		if line == "" || strings.HasPrefix(line, "#") || strings.Contains(line, "://") {
+			continue
+		}
+		all = append(all, Segment{Path: path.Join(path.Dir(at), line), Length: length})
+		length = 0
+	}
+	return all
+}
+
+// FindSegments is what a store says of the segments of a playlist, whose objects are
+// those that were listed. Its length is the playlist's own.
+func FindSegments(segments []Segment, listed []Object) Found {
+	sizes := map[string]int64{}
+	for _, o := range listed {
+		sizes[o.Path] = o.Size
+	}
+	var f Found
+	for _, s := range segments {
+		size, there := sizes[s.Path]
+		if !there {
+			continue
+		}
+		f.Count++
+		f.Size += size
+		f.Length += s.Length
+		if size == 0 {
+			f.Hollow++
+		}
+	}
+	f.There = f.Count > 0
+	return f
+}
+
+// FindSet is what a store says of a set that is all that was listed.
+func FindSet(listed []Object) Found {
+	f := Found{There: len(listed) > 0, Count: len(listed)}
+	for _, o := range listed {
+		f.Size += o.Size
+		if o.Size == 0 {
+			f.Hollow++
+		}
+	}
+	return f
+}
+
+// CommonPrefix is how all segments begin, to list them by.
+func CommonPrefix(segments []Segment) string {
+	if len(segments) == 0 {
+		return ""
+	}
+	prefix := segments[0].Path
+	for _, s := range segments[1:] {
+		for !strings.HasPrefix(s.Path, prefix) {
+			prefix = prefix[:len(prefix)-1]
+		}
+	}
+	return prefix
+}
+
+// WritePlaylist is a playlist at a path of segments that are beside or below it, as a
+// recording that is over. Where numbers are missing between two, a player is told so.
+func WritePlaylist(at string, segments []Segment) []byte {
+	longest := slices.MaxFunc(segments, func(a, b Segment) int { return int(a.Length - b.Length) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n",
+		int(math.Ceil(longest.Length.D().Seconds())))
+	for i, s := range segments {
+		if i > 0 && gap(segments[i-1].Path, s.Path) {
+			b.WriteString("#EXT-X-DISCONTINUITY\n")
+		}
+		fmt.Fprintf(&b, "#EXTINF:%.3f,\n%s\n", s.Length.D().Seconds(), strings.TrimPrefix(strings.TrimPrefix(s.Path, path.Dir(at)), "/"))
+	}
+	b.WriteString("#EXT-X-ENDLIST\n")
+	return []byte(b.String())
+}
+
+// gap reports whether the numbers of two segments do not follow each other. Numbers that
+// are times say nothing of that.
+func gap(before, after string) bool {
+	_, a, okA := numbered(before)
+	_, b, okB := numbered(after)
+	return okA && okB && a < timesFrom && b != a+1
+}
+
+// timesFrom is from where on a number is a time: LiveKit writes them as 20060102150405 and
+// milliseconds.
+const timesFrom = 10_000_000_000

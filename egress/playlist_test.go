@@ -1,0 +1,142 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const playlist = "#EXTM3U\r\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.5,\nseg_00000.ts\n\n#EXTINF:1.000,title\nsub/seg_00001.ts\n#EXTINF:x,\nhttps://other/seg.ts\nseg_00002.ts\n#EXT-X-ENDLIST\n"
+
+func long(d time.Duration) egress.Duration { return egress.Duration(d) }
+
+func TestAPlaylistNamesItsSegmentsFromWhereItIs(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []egress.Segment{
+		{"rec/seg_00000.ts", long(2500 * time.Millisecond)}, {"rec/sub/seg_00001.ts", long(time.Second)}, {"rec/seg_00002.ts", 0},
+	}, egress.ParsePlaylist("rec/p.m3u8", []byte(playlist)))
+	require.Empty(t, egress.ParsePlaylist("p.m3u8", nil))
+	require.Equal(t, []egress.Segment{{"/out/a.ts", 0}}, egress.ParsePlaylist("/out/p.m3u8", []byte("a.ts")))
+}
+
+func TestSegmentsAreFoundByTheirPlaylist(t *testing.T) {
+	t.Parallel()
+	segments := egress.ParsePlaylist("rec/p.m3u8", []byte(playlist))
+	got := egress.FindSegments(segments, []egress.Object{{Path: "rec/seg_00000.ts", Size: 7}, {Path: "rec/sub/seg_00001.ts"}, {Path: "rec/seg_other.ts", Size: 9}})
+	require.Equal(t, egress.Found{There: true, Size: 7, Count: 2, Hollow: 1, Length: long(3500 * time.Millisecond)}, got)
+	require.Equal(t, egress.Found{}, egress.FindSegments(segments, nil))
+	require.Equal(t, "rec/s", egress.CommonPrefix(segments))
+	require.Empty(t, egress.CommonPrefix(nil))
+}
+
+func TestASetIsWhatWasListed(t *testing.T) {
+	t.Parallel()
+	listed := []egress.Object{{Path: "img_00000.jpeg", Size: 3}, {Path: "img_00001.jpeg"}, {Path: "img-2_00000.jpeg", Size: 1}, {Path: "img_1.txt"}, {Path: "img_20260102150405123.ts", Size: 1}}
+	require.Equal(t, listed[:2], egress.Images("img", listed))
+	require.Equal(t, listed[4:], egress.Numbered(listed))
+	require.Equal(t, egress.Found{There: true, Size: 3, Count: 2, Hollow: 1}, egress.FindSet(listed[:2]))
+	require.Equal(t, egress.Found{}, egress.FindSet(nil))
+}
+
+func TestAPlaylistOfLeftoversTellsOfItsGaps(t *testing.T) {
+	t.Parallel()
+	got := egress.WritePlaylist("rec/seg-salvaged.m3u8", []egress.Segment{
+		{"rec/seg_00000.ts", long(2 * time.Second)}, {"rec/seg_00001.ts", long(2100 * time.Millisecond)}, {"rec/seg_00003.ts", long(time.Second)},
+	})
+	require.Equal(t, `#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-TARGETDURATION:3
+#EXT-X-MEDIA-SEQUENCE:0
+#EXTINF:2.000,
+seg_00000.ts
+#EXTINF:2.100,
+seg_00001.ts
+#EXT-X-DISCONTINUITY
+#EXTINF:1.000,
+seg_00003.ts
+#EXT-X-ENDLIST
+`, string(got))
+	times := egress.WritePlaylist("seg-salvaged.m3u8", []egress.Segment{{"seg_20260102150405123.ts", 1}, {"seg_20260102150409123.ts", 1}})
+	require.NotContains(t, string(times), "DISCONTINUITY", "times say nothing of a gap")
+	require.Contains(t, string(times), "\nseg_20260102150409123.ts\n")
+}
+
+func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
+	t.Parallel()
+	from, until := moment(1000), moment(2000)
+	object := func(path string, size int64, modified time.Time) egress.Object {
+		return egress.Object{Path: path, Size: size, Modified: modified}
+	}
+	mine := from.Add(time.Second)
+	for name, tc := range map[string]struct {
+		to     egress.Destination
+		prefix string
+		listed []egress.Object
+		want   map[string]int
+	}{
+		"by prefix": {egress.Destination{Path: "rec/seg"}, "rec/seg", []egress.Object{
+			object("rec/seg_00001.ts", 1, mine), object("rec/seg_00000.ts", 1, mine), object("rec/seg.m3u8", 1, mine), object("rec/seg2_00000.ts", 1, mine), object("rec/seg_00002.ts", 0, mine),
+		}, map[string]int{"rec/seg": 2}},
+		"by playlist":                {egress.Destination{Playlist: "rec/p.m3u8"}, "rec/p", []egress.Object{object("rec/p_00000.ts", 1, mine)}, map[string]int{"rec/p": 1}},
+		"prefix beside the playlist": {egress.Destination{Path: "seg", Playlist: "rec/p.m3u8"}, "rec/seg", []egress.Object{object("rec/seg_00000.ts", 1, mine)}, map[string]int{"rec/seg": 1}},
+		"placeholders": {egress.Destination{Path: "{room_name}/{time}/seg"}, "standup/", []egress.Object{
+			object("standup/2026/seg_00000.ts", 1, mine), object("standup/2025/seg_00000.ts", 1, mine), object("standup/x/y/seg_00000.ts", 1, mine),
+		}, map[string]int{"standup/2025/seg": 1, "standup/2026/seg": 1}},
+		"by time": {egress.Destination{Path: "seg"}, "seg", []egress.Object{
+			object("seg_00000.ts", 1, from.Add(-3*time.Minute)), object("seg_00001.ts", 1, from.Add(-time.Minute)),
+			object("seg_00002.ts", 1, until.Add(time.Minute)), object("seg_00003.ts", 1, until.Add(3*time.Minute)),
+		}, map[string]int{"seg": 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			info := resultOf(t, `{"roomName":"standup"}`)
+			require.Equal(t, tc.prefix, egress.SalvagePrefix(info, tc.to))
+			got := map[string]int{}
+			for _, l := range egress.Salvage(info, tc.to, tc.listed, from, until) {
+				got[l.Base] = len(l.Segments)
+				require.IsIncreasing(t, paths(l.Segments))
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func paths(objects []egress.Object) (all []string) {
+	for _, o := range objects {
+		all = append(all, o.Path)
+	}
+	return append([]string{""}, all...)
+}
+
+func TestALeftoversLengthIsTheBestThatIsKnown(t *testing.T) {
+	t.Parallel()
+	l := egress.Leftover{Base: "s", Segments: []egress.Object{{Path: "s_00000.ts"}, {Path: "s_00001.ts"}}}
+	require.Equal(t, "s-salvaged.m3u8", l.Playlist())
+	both := map[string]egress.Duration{"s_00000.ts": 1, "s_00001.ts": 2}
+	one := map[string]egress.Duration{"s_00000.ts": 3}
+	for _, tc := range []struct {
+		known, probed map[string]egress.Duration
+		asked         uint32
+		want          []egress.Duration
+		source        string
+	}{
+		{both, nil, 6, []egress.Duration{1, 2}, "LiveKit's own playlist"},
+		{one, both, 6, []egress.Duration{3, 2}, "ffprobe"},
+		{nil, both, 6, []egress.Duration{1, 2}, "ffprobe"},
+		{nil, one, 6, []egress.Duration{3, long(6 * time.Second)}, "the request's segment_duration"},
+		{nil, nil, 0, []egress.Duration{long(4 * time.Second), long(4 * time.Second)}, "the request's segment_duration"},
+	} {
+		segments, source := l.Lengths(egress.Destination{Segment: tc.asked}, tc.known, tc.probed)
+		require.Equal(t, tc.want, []egress.Duration{segments[0].Length, segments[1].Length})
+		require.Equal(t, tc.source, source)
+	}
+}
+
+// moment is so many seconds into a day.
+func moment(seconds int) time.Time {
+	return time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
+}

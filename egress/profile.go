@@ -1,0 +1,164 @@
+package egress
+
+import (
+	"regexp"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Profiles are storages that have a name, so that who asks for a recording needs no
+// credentials. They hold credentials: they must never be logged, nor kept in a history.
+// The zero value has none.
+type Profiles struct {
+	Default string // used where neither a request nor its caller names a storage; default: none
+	Named   map[string]*livekit.StorageConfig
+}
+
+// Names are the names of all profiles, in order.
+func (p Profiles) Names() []string { return sortedKeys(p.Named) }
+
+// Pick is the profile that a request's media goes to: the one that the caller names, else
+// the default, where an output has no storage of its own. Empty: none, since every
+// output has its own storage or is a stream, or since there is no default. The error is
+// of reason Invalid and field storage: the name is not known, or stands beside a storage
+// of the request's own.
+func (p Profiles) Pick(r Request, named string) (string, error) {
+	lacks, own := "", ""
+	for _, d := range Destinations(r) {
+		if d.Upload.Store() == StoreLocal {
+			lacks = d.Field
+		} else if own == "" {
+			own = d.Field
+		}
+	}
+	switch {
+	case named != "" && p.Named[named] == nil:
+		return "", p.unknown(named)
+	case named != "" && own != "":
+		return "", invalid(FieldStorage, "names the profile %q beside a storage of the request's own: %s", named, own)
+	case lacks == "":
+		return "", nil
+	case named != "":
+		return named, nil
+	default:
+		return p.Default, nil
+	}
+}
+
+// Fill is a request whose outputs without a storage of their own go to a profile, as
+// Pick chose it. It is the request that LiveKit gets, and with whose credentials the
+// media is found again. An empty name changes nothing.
+func (p Profiles) Fill(r Request, name string) (Request, error) {
+	if name == "" {
+		return r, nil
+	}
+	config := p.Named[name]
+	if config == nil {
+		return nil, p.unknown(name)
+	}
+	out, _ := proto.Clone(r).(Request)
+	switch m := out.(type) {
+	case *livekit.StartEgressRequest:
+		for _, o := range m.GetOutputs() {
+			if lacksStorage(o) && m.GetStorage().GetProvider() == nil {
+				o.Storage = proto.CloneOf(config)
+			}
+		}
+	case *livekit.TrackEgressRequest:
+		if f := m.GetFile(); f != nil {
+			fill(f, config)
+		}
+	case encoded:
+		fillEncoded(m, config)
+	}
+	return out, nil
+}
+
+// FieldStorage is the field of an input that names a profile.
+const FieldStorage = "storage"
+
+var profileName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// ValidateProfile says whether a name is one that a profile may have: 1 to 64 of
+// [A-Za-z0-9._-].
+func ValidateProfile(name string) error {
+	if !profileName.MatchString(name) {
+		return invalid(FieldStorage, "want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got %q", name)
+	}
+	return nil
+}
+
+func (p Profiles) unknown(name string) error {
+	if len(p.Named) == 0 {
+		return invalid(FieldStorage, "names the profile %q, and there are none: set REELKEEPER_STORAGE", name)
+	}
+	return invalid(FieldStorage, "names no profile: %q; want one of %s", name, strings.Join(p.Names(), ", "))
+}
+
+// lacksStorage reports whether an output of StartEgress writes media and says nothing of
+// where. What a newer LiveKit may say of it in fields that we do not know, stands.
+func lacksStorage(o *livekit.Output) bool {
+	if o.GetStorage().GetProvider() != nil || len(o.ProtoReflect().GetUnknown()) > 0 {
+		return false
+	}
+	switch c := o.GetConfig().(type) {
+	case *livekit.Output_File:
+		return true
+	case *livekit.Output_Segments:
+		return bare(c.Segments)
+	case *livekit.Output_Images:
+		return bare(c.Images)
+	default:
+		return false
+	}
+}
+
+// fillEncoded fills the lists, and the single outputs of old.
+func fillEncoded(m encoded, config *livekit.StorageConfig) {
+	for _, f := range m.GetFileOutputs() {
+		fill(f, config)
+	}
+	for _, s := range m.GetSegmentOutputs() {
+		fill(s, config)
+	}
+	for _, i := range m.GetImageOutputs() {
+		fill(i, config)
+	}
+	old, ok := m.(single)
+	if !ok {
+		return
+	}
+	if f := old.GetFile(); f != nil {
+		fill(f, config)
+	}
+	if s := old.GetSegments(); s != nil {
+		fill(s, config)
+	}
+}
+
+// output is one that brings its own storage.
+type output interface {
+	proto.Message
+	uploading
+}
+
+func bare(o output) bool {
+	return uploadOf(o).Store() == StoreLocal && len(o.ProtoReflect().GetUnknown()) == 0
+}
+
+// fill gives an output without a storage that of a profile. All outputs name the four
+// stores by the same fields.
+func fill(o output, config *livekit.StorageConfig) {
+	if !bare(o) {
+		return
+	}
+	config.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		own := o.ProtoReflect().Descriptor().Fields().ByName(f.Name())
+		o.ProtoReflect().Set(own, protoreflect.ValueOfMessage(proto.Clone(v.Message().Interface()).ProtoReflect()))
+		return true
+	})
+}

@@ -1,0 +1,182 @@
+package egress_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func profiles(def string) egress.Profiles {
+	return egress.Profiles{Default: def, Named: map[string]*livekit.StorageConfig{
+		"main": {Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{Bucket: "main", Secret: "s"}}},
+		"cold": {Provider: &livekit.StorageConfig_Gcp{Gcp: &livekit.GCPUpload{Bucket: "cold"}}},
+		"az":   {Provider: &livekit.StorageConfig_Azure{Azure: &livekit.AzureBlobUpload{ContainerName: "az"}}},
+		"ali":  {Provider: &livekit.StorageConfig_AliOSS{AliOSS: &livekit.AliOSSUpload{Bucket: "ali"}}},
+	}}
+}
+
+func parse(t *testing.T, k egress.Kind, text string) egress.Request {
+	t.Helper()
+	r, err := egress.ParseRequest(k, []byte(text))
+	require.NoError(t, err)
+	return r
+}
+
+func TestAProfileFillsTheOutputsThatHaveNoStorageAndNoOther(t *testing.T) {
+	t.Parallel()
+	const (
+		main = `"s3":{"bucket":"main","secret":"s"}`
+		own  = `"azure":{"container_name":"own"}`
+	)
+	for name, tc := range map[string]struct {
+		kind         egress.Kind
+		before, want string
+	}{
+		"lists of a room": {egress.KindRoomComposite,
+			`{"file_outputs":[{"filepath":"a"},{` + own + `}],"segment_outputs":[{},{` + own + `}],"image_outputs":[{},{` + own + `}],"stream_outputs":[{"urls":["rtmp://x/y"]}]}`,
+			`{"file_outputs":[{"filepath":"a",` + main + `},{` + own + `}],"segment_outputs":[{` + main + `},{` + own + `}],"image_outputs":[{` + main + `},{` + own + `}],"stream_outputs":[{"urls":["rtmp://x/y"]}]}`},
+		"the single file of old":      {egress.KindRoomComposite, `{"file":{}}`, `{"file":{` + main + `}}`},
+		"the single segments of old":  {egress.KindWeb, `{"segments":{}}`, `{"segments":{` + main + `}}`},
+		"the single one's own":        {egress.KindTrackComposite, `{"file":{` + own + `}}`, `{"file":{` + own + `}}`},
+		"a participant":               {egress.KindParticipant, `{"file_outputs":[{}]}`, `{"file_outputs":[{` + main + `}]}`},
+		"a web page":                  {egress.KindWeb, `{"segment_outputs":[{}]}`, `{"segment_outputs":[{` + main + `}]}`},
+		"tracks":                      {egress.KindTrackComposite, `{"image_outputs":[{}]}`, `{"image_outputs":[{` + main + `}]}`},
+		"a track's file":              {egress.KindTrack, `{"file":{}}`, `{"file":{` + main + `}}`},
+		"a track's file with its own": {egress.KindTrack, `{"file":{` + own + `}}`, `{"file":{` + own + `}}`},
+		"a track's websocket":         {egress.KindTrack, `{"websocket_url":"wss://x"}`, `{"websocket_url":"wss://x"}`},
+		"the unified request": {egress.KindEgress,
+			`{"outputs":[{"file":{}},{"segments":{}},{"images":{}},{"file":{},"storage":{` + own + `}},{"stream":{}},{"segments":{` + own + `}},{"images":{` + own + `}},{}]}`,
+			`{"outputs":[{"file":{},"storage":{` + main + `}},{"segments":{},"storage":{` + main + `}},{"images":{},"storage":{` + main + `}},{"file":{},"storage":{` + own + `}},{"stream":{}},{"segments":{` + own + `}},{"images":{` + own + `}},{}]}`},
+		"the unified request's own": {egress.KindEgress, `{"outputs":[{"file":{}}],"storage":{` + own + `}}`, `{"outputs":[{"file":{}}],"storage":{` + own + `}}`},
+		"an empty storage is none":  {egress.KindEgress, `{"outputs":[{"file":{},"storage":{}}],"storage":{}}`, `{"outputs":[{"file":{},"storage":{` + main + `}}],"storage":{}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := parse(t, tc.kind, tc.before)
+			got, err := profiles("").Fill(r, "main")
+			require.NoError(t, err)
+			requireSame(t, parse(t, tc.kind, tc.want), got)
+			requireSame(t, parse(t, tc.kind, tc.before), r)
+			again, err := profiles("").Fill(got, "cold")
+			require.NoError(t, err)
+			requireSame(t, got, again)
+		})
+	}
+}
+
+func requireSame(t *testing.T, want, got proto.Message) {
+	t.Helper()
+	require.True(t, proto.Equal(want, got), "want %s\ngot  %s", protojson.Format(want), protojson.Format(got))
+}
+
+func TestEachStoreIsFilledInUnderItsOwnName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"main": `{"file":{"s3":{"bucket":"main","secret":"s"}}}`, "cold": `{"file":{"gcp":{"bucket":"cold"}}}`,
+		"az": `{"file":{"azure":{"container_name":"az"}}}`, "ali": `{"file":{"aliOSS":{"bucket":"ali"}}}`,
+	} {
+		got, err := profiles("").Fill(parse(t, egress.KindTrack, `{"file":{}}`), name)
+		require.NoError(t, err)
+		requireSame(t, parse(t, egress.KindTrack, want), got)
+	}
+}
+
+func TestAFilledRequestSharesNothingWithItsProfile(t *testing.T) {
+	t.Parallel()
+	p := profiles("")
+	for kind, text := range map[egress.Kind]string{egress.KindTrack: `{"file":{}}`, egress.KindEgress: `{"outputs":[{"file":{}}]}`} {
+		got, err := p.Fill(parse(t, kind, text), "main")
+		require.NoError(t, err)
+		egress.Destinations(got)[0].Upload.S3.Bucket = "changed"
+		require.Equal(t, "main", p.Named["main"].GetS3().GetBucket())
+	}
+}
+
+func TestWhatANewerLiveKitMaySayOfAStorageStands(t *testing.T) {
+	t.Parallel()
+	strange := protowire.AppendVarint(protowire.AppendTag(nil, 500, protowire.VarintType), 1)
+	for kind, text := range map[egress.Kind]string{egress.KindTrack: `{"file":{}}`, egress.KindEgress: `{"outputs":[{"segments":{}}]}`} {
+		r := parse(t, kind, text)
+		switch m := r.(type) {
+		case *livekit.TrackEgressRequest:
+			m.GetFile().ProtoReflect().SetUnknown(strange)
+		case *livekit.StartEgressRequest:
+			m.GetOutputs()[0].ProtoReflect().SetUnknown(strange)
+		}
+		got, err := profiles("").Fill(r, "main")
+		require.NoError(t, err)
+		requireSame(t, r, got)
+	}
+}
+
+func TestWhichProfileIsPicked(t *testing.T) {
+	t.Parallel()
+	const (
+		lacking = `{"file_outputs":[{"filepath":"a"}]}`
+		mixed   = `{"file_outputs":[{"gcp":{"bucket":"b"}},{"filepath":"a"}]}`
+		own     = `{"file_outputs":[{"gcp":{"bucket":"b"}}]}`
+		streams = `{"stream_outputs":[{"urls":["rtmp://x/y"]}]}`
+	)
+	for name, tc := range map[string]struct{ request, def, named, want, problem string }{
+		"none, and no default":             {lacking, "", "", "", ""},
+		"the default":                      {lacking, "main", "", "main", ""},
+		"the one that is named":            {lacking, "main", "cold", "cold", ""},
+		"a name without a default":         {lacking, "", "cold", "cold", ""},
+		"its own storage":                  {own, "main", "", "", ""},
+		"the default for the rest":         {mixed, "main", "", "main", ""},
+		"a stream needs none":              {streams, "main", "", "", ""},
+		"nor where one is named":           {streams, "main", "cold", "", ""},
+		"a name beside its own":            {own, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
+		"a name beside some of its own":    {mixed, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
+		"a name that is not known":         {lacking, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
+		"a name that is not, of a stream":  {streams, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
+		"a name that is not, beside owned": {own, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := profiles(tc.def).Pick(parse(t, egress.KindRoomComposite, tc.request), tc.named)
+			require.Equal(t, tc.want, got)
+			if tc.problem == "" {
+				require.NoError(t, err)
+				return
+			}
+			var e *egress.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, egress.Invalid, e.Reason)
+			require.EqualError(t, err, tc.problem)
+		})
+	}
+}
+
+func TestWithoutProfilesNothingIsFilledIn(t *testing.T) {
+	t.Parallel()
+	var none egress.Profiles
+	r := parse(t, egress.KindTrack, `{"file":{}}`)
+	name, err := none.Pick(r, "")
+	require.NoError(t, err)
+	got, err := none.Fill(r, name)
+	require.NoError(t, err)
+	require.Same(t, r, got)
+	_, err = none.Pick(r, "main")
+	require.EqualError(t, err, `storage: names the profile "main", and there are none: set REELKEEPER_STORAGE`)
+	_, err = profiles("").Fill(r, "gone")
+	require.EqualError(t, err, `storage: names no profile: "gone"; want one of ali, az, cold, main`)
+}
+
+func TestTheNameOfAProfileInAnInput(t *testing.T) {
+	t.Parallel()
+	for name, good := range map[string]bool{"main": true, "Main-2_b.c": true, "": false, "a b": false, "ü": false, "a/b": false} {
+		require.Equal(t, good, egress.ValidateProfile(name) == nil, name)
+	}
+	in := egress.Input{Plain: parse(t, egress.KindTrack, `{"file":{}}`), Storage: "a b"}
+	require.EqualError(t, in.Validate("id"), `storage: want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got "a b"`)
+	in.Storage = "main"
+	require.NoError(t, in.Validate("id"))
+}

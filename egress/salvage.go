@@ -1,0 +1,116 @@
+package egress
+
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What an egress that failed or is lost leaves behind is segments, written piece by piece.
+// LiveKit tells nobody of them.
+
+// Leftover is segments that belong together, in their order.
+type Leftover struct {
+	Base     string // how their names begin
+	Segments []Object
+}
+
+// Playlist is the path of the playlist that is made for them.
+func (l Leftover) Playlist() string { return l.Base + "-salvaged.m3u8" }
+
+// segmentName is LiveKit's: the prefix, an index of five digits or a time, and MPEG-TS.
+var segmentName = regexp.MustCompile(`^(.*)_(\d{5,17})\.(ts|m4s)$`)
+
+func numbered(name string) (base string, number int64, ok bool) {
+	m := segmentName.FindStringSubmatch(name)
+	if m == nil {
+		return "", 0, false
+	}
+	number, err := strconv.ParseInt(m[2], 10, 64)
+	return m[1], number, err == nil
+}
+
+// SalvagePrefix is where to look for the segments of a destination: up to the first
+// placeholder that LiveKit alone fills in. It is empty where nothing narrows it down.
+func SalvagePrefix(i Info, to Destination) string { return segmentPrefix(to, i.Proto()) }
+
+// uploadLag is how much before a start and after an end an object's time may lie: clocks
+// differ, and the last segment is still to be uploaded.
+const uploadLag = 2 * time.Minute
+
+// Salvage sorts out of what was listed the segments that a destination's egress wrote
+// between two moments; another recording of the same room may lie beside them.
+func Salvage(i Info, to Destination, listed []Object, from, until time.Time) []Leftover {
+	pattern := templatePattern(segmentTemplate(to, i.Proto()))
+	groups := map[string][]Object{}
+	for _, o := range listed {
+		base, _, ok := numbered(o.Path)
+		late := o.Modified.Before(from.Add(-uploadLag)) || o.Modified.After(until.Add(uploadLag))
+		if ok && o.Size > 0 && !late && pattern.MatchString(base) {
+			groups[base] = append(groups[base], o)
+		}
+	}
+	var all []Leftover
+	for _, base := range sortedKeys(groups) {
+		slices.SortFunc(groups[base], func(a, b Object) int {
+			_, m, _ := numbered(a.Path)
+			_, n, _ := numbered(b.Path)
+			return cmp.Compare(m, n)
+		})
+		all = append(all, Leftover{Base: base, Segments: groups[base]})
+	}
+	return all
+}
+
+// placeholderInPath is one that LiveKit fills in.
+var placeholderInPath = regexp.MustCompile(`\\\{[a-z_]+\\\}`)
+
+// templatePattern matches what LiveKit can make of a template.
+func templatePattern(template string) *regexp.Regexp {
+	quoted := regexp.QuoteMeta(path.Clean(template))
+	return regexp.MustCompile("^" + placeholderInPath.ReplaceAllString(quoted, "[^/]*") + "$")
+}
+
+// segmentLength is how long a segment of LiveKit's is where the request does not say.
+const segmentLength = 4 * time.Second
+
+// Lengths gives segments their lengths: those of LiveKit's own playlists where they are
+// in one, what was probed, and else what the request asks for, which may be off. The word
+// for where they come from is the worst of them.
+func (l Leftover) Lengths(to Destination, known, probed map[string]Duration) (segments []Segment, source string) {
+	asked := Duration(cmp.Or(time.Duration(to.Segment)*time.Second, segmentLength))
+	source = "LiveKit's own playlist"
+	for _, o := range l.Segments {
+		s := Segment{Path: o.Path, Length: cmp.Or(known[o.Path], probed[o.Path])}
+		switch {
+		case s.Length == 0:
+			s.Length, source = asked, "the request's segment_duration"
+		case known[o.Path] == 0 && !strings.Contains(source, "request"):
+			source = "ffprobe"
+		}
+		segments = append(segments, s)
+	}
+	return segments, source
+}
+
+// Numbered are the segments among what was listed.
+func Numbered(listed []Object) []Object {
+	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
+		_, _, ok := numbered(o.Path)
+		return !ok
+	})
+}
+
+// imageName is LiveKit's, behind the prefix.
+var imageName = regexp.MustCompile(`^_\d{5,17}\.(jpeg|jpg|png|webp)$`)
+
+// Images are the images of a prefix among what was listed.
+func Images(prefix string, listed []Object) []Object {
+	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
+		return !imageName.MatchString(strings.TrimPrefix(o.Path, prefix))
+	})
+}

@@ -1,0 +1,142 @@
+package egress
+
+import (
+	"cmp"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Wanted is one thing that must be in the store by LiveKit's word.
+type Wanted struct {
+	To   Destination
+	File MediaFile // Kind, Path, Location and Want; of a set also the Count that there must be
+	// Length is how long it must play, 0 where LiveKit does not say.
+	Length Duration
+	// Playlist is that of a set of segments, by which it is found.
+	Playlist string
+}
+
+// Wants is what the result of an egress says that there must be, at a request's
+// destinations. It is empty for one that only streams.
+func Wants(i Info, to []Destination) []Wanted {
+	m := i.Proto()
+	var all []Wanted
+	for n, f := range fileResults(m) {
+		all = append(all, Wanted{
+			To: nth(to, OutputFile, n), Length: lengthOf(f.GetDuration(), f.GetStartedAt(), f.GetEndedAt()),
+			File: MediaFile{Kind: OutputFile, Path: f.GetFilename(), Location: plainURL(f.GetLocation()), Want: f.GetSize()},
+		})
+	}
+	for n, s := range segmentResults(m) {
+		all = append(all, segmentWants(s, nth(to, OutputSegments, n), m)...)
+	}
+	for n, g := range m.GetImageResults() {
+		all = append(all, Wanted{
+			To: nth(to, OutputImages, n), File: MediaFile{Kind: OutputImages, Path: g.GetFilenamePrefix(), Count: int(g.GetImageCount())},
+		})
+	}
+	return append(all, manifestWants(m, all)...)
+}
+
+func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo) []Wanted {
+	all := []Wanted{{To: to, File: MediaFile{Kind: OutputPlaylist, Path: s.GetPlaylistName(), Location: plainURL(s.GetPlaylistLocation())}}}
+	if live := s.GetLivePlaylistName(); live != "" {
+		all = append(all, Wanted{To: to, File: MediaFile{Kind: OutputPlaylist, Path: live, Location: plainURL(s.GetLivePlaylistLocation())}})
+	}
+	return append(all, Wanted{
+		To: to, Length: lengthOf(s.GetDuration(), s.GetStartedAt(), s.GetEndedAt()), Playlist: s.GetPlaylistName(),
+		File: MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
+	})
+}
+
+// manifestWants is the manifest, which LiveKit puts beside the media under the egress's ID.
+func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
+	location := plainURL(m.GetManifestLocation())
+	for _, w := range media {
+		at := path.Join(path.Dir(w.File.Path), m.GetEgressId()+".json")
+		if location != "" && w.File.Path != "" && strings.HasSuffix(location, at) {
+			return []Wanted{{To: w.To, File: MediaFile{Kind: OutputManifest, Path: at, Location: location}}}
+		}
+	}
+	return nil
+}
+
+// fileResults are the files of a result, the single one of old where there is no list.
+func fileResults(m *livekit.EgressInfo) []*livekit.FileInfo {
+	if list := m.GetFileResults(); len(list) > 0 || m.GetFile() == nil {
+		return list
+	}
+	return []*livekit.FileInfo{m.GetFile()}
+}
+
+func segmentResults(m *livekit.EgressInfo) []*livekit.SegmentsInfo {
+	if list := m.GetSegmentResults(); len(list) > 0 || m.GetSegments() == nil {
+		return list
+	}
+	return []*livekit.SegmentsInfo{m.GetSegments()}
+}
+
+// nth is the destination of the nth result of a kind; one without a store where the
+// request has none, so that nobody looks in the wrong place.
+func nth(to []Destination, kind string, n int) Destination {
+	for _, d := range to {
+		if d.Kind == kind && d.Nth == n {
+			return d
+		}
+	}
+	return Destination{Kind: kind, Nth: n}
+}
+
+// lengthOf is how long media must play: the shorter of what LiveKit measured and the time
+// from its start to its end. LiveKit has been seen to end before it started.
+func lengthOf(measured, started, ended int64) Duration {
+	between := ended - started
+	switch {
+	case started == 0 || between <= 0:
+		return Duration(max(0, measured))
+	case measured <= 0:
+		return Duration(between)
+	default:
+		return Duration(min(measured, between))
+	}
+}
+
+// plainURL is a location without what may hold a credential.
+func plainURL(location string) string {
+	if strings.Contains(location, "://") {
+		location, _, _ = strings.Cut(location, "?")
+	}
+	return location
+}
+
+// segmentPrefix is how the segments of a destination begin, as far as it is known: up to
+// the first placeholder that LiveKit alone fills in.
+func segmentPrefix(to Destination, m *livekit.EgressInfo) string {
+	prefix, _, _ := strings.Cut(segmentTemplate(to, m), "{")
+	return prefix
+}
+
+// segmentTemplate is LiveKit's rule for the names of segments: below the playlist's
+// directory where the prefix names none, and named as the playlist without a prefix.
+func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
+	dir, name := path.Split(to.Path)
+	playlistDir, playlist := path.Split(to.Playlist)
+	name = cmp.Or(name, strings.TrimSuffix(playlist, path.Ext(playlist)))
+	return strings.NewReplacer("{room_name}", m.GetRoomName(), "{room_id}", m.GetRoomId()).Replace(cmp.Or(dir, playlistDir) + name)
+}
+
+// longerThan is how much shorter than LiveKit's word media may play: a recorder waits up
+// to a few seconds for the first key frame, and its clock and the media's differ a little.
+const (
+	lengthSlack        = 5 * time.Second
+	lengthSlackPercent = 5
+)
+
+// tooShort reports whether media plays for less than it plausibly should.
+func tooShort(length, want Duration) bool {
+	slack := lengthSlack + want.D()*lengthSlackPercent/100
+	return want > 0 && length.D() < want.D()-slack
+}

@@ -1,0 +1,97 @@
+// Command go is a worker whose activity is a step of a pipeline: it keeps an index of
+// recordings, one file for each, exactly once.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+)
+
+// StepInput is what this step needs of what it is given. docs/pipelines.md has all of it.
+type StepInput struct {
+	RequestID      string `json:"request_id"`
+	IdempotencyKey string `json:"idempotency_key"`
+	Verdict        struct {
+		Status  string `json:"status"`
+		Room    string `json:"room"`
+		EndedAt string `json:"ended_at"`
+	} `json:"verdict"`
+}
+
+// Entry is one recording in the index. Attempt says which one wrote it.
+type Entry struct {
+	RequestID string `json:"request_id"`
+	Room      string `json:"room"`
+	Status    string `json:"status"`
+	EndedAt   string `json:"ended_at"`
+	Attempt   int32  `json:"attempt"`
+}
+
+// Result is what the steps behind this one see.
+type Result struct {
+	File  string `json:"file"`
+	Entry Entry  `json:"entry"`
+}
+
+// Index writes a recording's entry. Its file is named by the idempotency key, which is
+// the same for all attempts, and is never written over: so an attempt that comes after a
+// worker died finds what an earlier one did.
+func Index(ctx context.Context, in StepInput) (Result, error) {
+	dir := os.Getenv("INDEX_DIR")
+	if dir == "" {
+		return Result{}, temporal.NewNonRetryableApplicationError("INDEX_DIR is not set", "Settings", nil)
+	}
+	r := Result{File: filepath.Join(dir, in.IdempotencyKey+".json"), Entry: Entry{
+		RequestID: in.RequestID, Room: in.Verdict.Room, Status: in.Verdict.Status, EndedAt: in.Verdict.EndedAt,
+		Attempt: activity.GetInfo(ctx).Attempt,
+	}}
+	b, err := json.Marshal(r.Entry)
+	if err != nil {
+		return Result{}, err
+	}
+	draft := fmt.Sprintf("%s.%d", r.File, os.Getpid())
+	if err := os.WriteFile(draft, b, 0o600); err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = os.Remove(draft) }()                            // a draft that stays harms nobody
+	if err := os.Link(draft, r.File); err != nil && !os.IsExist(err) { // Link fails where the file is there
+		return Result{}, err
+	}
+	if b, err = os.ReadFile(r.File); err != nil {
+		return Result{}, err
+	}
+	return r, json.Unmarshal(b, &r.Entry)
+}
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run works for the task queue that pipelines.yaml names. TEMPORAL_ADDRESS,
+// TEMPORAL_NAMESPACE and all other variables of Temporal's SDK say where.
+func run() error {
+	opts, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return err
+	}
+	c, err := client.Dial(opts)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	w := worker.New(c, "index", worker.Options{})
+	w.RegisterActivity(Index)
+	return w.Run(worker.InterruptCh())
+}

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// stored is a request's JSON with the default storage profile in its outputs that lack a
+// storage. r is what we can read of it; the rest keeps its bytes.
+func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage, error) {
+	name, err := h.cfg.Profiles.Pick(r, "")
+	if err != nil || name == "" {
+		return raw, err
+	}
+	filled, err := h.cfg.Profiles.Fill(r, name)
+	if err != nil {
+		return nil, err
+	}
+	return graft(raw, r.ProtoReflect(), filled.ProtoReflect())
+}
+
+// hideStored takes the credentials of our storage profiles out of an answer that nobody
+// here can read whole. A short one may be any word, and is left to LiveKit's own redaction.
+func (h *Handler) hideStored(answer []byte) []byte {
+	for _, secret := range h.cfg.Profiles.Secrets() {
+		if len(secret) >= 8 {
+			answer = bytes.ReplaceAll(answer, encode(secret), []byte(`"{redacted}"`))
+		}
+	}
+	return answer
+}
+
+// graft adds to a message's JSON what one message has and another, otherwise the same,
+// has not.
+func graft(raw json.RawMessage, before, after protoreflect.Message) (json.RawMessage, error) {
+	var tree map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	fields := after.Descriptor().Fields()
+	for i := range fields.Len() {
+		f, err := fields.Get(i), error(nil)
+		name := nameIn(tree, f)
+		switch {
+		case f.Message() == nil || f.IsMap() || !after.Has(f):
+		case !before.Has(f):
+			tree[name], err = protojson.MarshalOptions{UseProtoNames: true}.Marshal(after.Get(f).Message().Interface())
+		case f.IsList():
+			tree[name], err = graftList(tree[name], before.Get(f).List(), after.Get(f).List())
+		default:
+			tree[name], err = graft(tree[name], before.Get(f).Message(), after.Get(f).Message())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return encode(tree), nil
+}
+
+func graftList(raw json.RawMessage, before, after protoreflect.List) (json.RawMessage, error) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	for i := range min(after.Len(), len(items)) {
+		var err error
+		if items[i], err = graft(items[i], before.Get(i).Message(), after.Get(i).Message()); err != nil {
+			return nil, err
+		}
+	}
+	return encode(items), nil
+}
+
+// nameIn is how a JSON object spells a field: protojson reads both ways.
+func nameIn(tree map[string]json.RawMessage, f protoreflect.FieldDescriptor) string {
+	if _, camel := tree[f.JSONName()]; camel {
+		return f.JSONName()
+	}
+	return f.TextName()
+}

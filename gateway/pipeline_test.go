@@ -1,0 +1,37 @@
+package gateway_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAStartNamesItsPipelineByAHeader(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for _, header := range [][]string{nil, {"X-Reelkeeper-Pipeline", "archive"}} {
+		infoIn(t, b.call(t, "StartWebEgress", `{}`, header...))
+	}
+	require.Empty(t, b.recordings.starts[0].Pipeline)
+	require.Equal(t, "archive", b.recordings.starts[1].Pipeline)
+}
+
+func TestABadNameOfAPipelineIsRefusedByItsHeader(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	w := b.call(t, "StartWebEgress", `{}`, "X-Reelkeeper-Pipeline", "a/b")
+	require.Equal(t, refusal{"invalid_argument", `X-Reelkeeper-Pipeline: want 1 to 64 of [A-Za-z0-9._-], got "a/b"`}, refusalIn(t, w))
+	require.Empty(t, b.recordings.starts)
+}
+
+// What goes past Temporal is adopted later, and its webhook's URL is all that goes with it.
+func TestAStartThatFailsOpenTakesItsPipelineWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		infoIn(t, b.call(t, "StartWebEgress", `{}`, "Idempotency-Key", "call-7", "X-Reelkeeper-Pipeline", "archive"))
+		require.Equal(t, ours("call-7").GetUrl()+"?p=archive", b.liveKit.started()[0].GetWebhooks()[0].GetUrl())
+	})
+}

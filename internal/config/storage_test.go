@@ -1,0 +1,135 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// stored reads a file of profiles.
+func stored(t *testing.T, text string, environ map[string]string) (p egress.Profiles, path string, err error) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "storage.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err = Storage{File: path}.Profiles(environ)
+	return p, path, err
+}
+
+func TestProfilesAreLiveKitsOwnMessages(t *testing.T) {
+	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("from: \"a\" file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := stored(t, `
+default: main
+profiles:
+  main:
+    s3: &s3
+      bucket: recordings
+      region: eu-central-1
+      access_key: ${KEY}
+      secret: ${file:`+secret+`}
+      force_path_style: true
+      metadata: {team: "a-${KEY}", literal: "$${KEY}"}
+      proxy: {url: "https://proxy.example", username: u}
+  same: {s3: *s3}
+  cold: {gcp: {bucket: b, credentials: '{"type":"service_account"}'}}
+  az: {azure: {account_name: n, account_key: 12, container_name: c}}
+  ali: {ali_oss: {bucket: b, region: r}}
+`, map[string]string{"KEY": "AKIA: {x}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := &livekit.StorageConfig{Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{
+		Bucket: "recordings", Region: "eu-central-1", AccessKey: "AKIA: {x}", Secret: `from: "a" file`, ForcePathStyle: true,
+		Metadata: map[string]string{"team": "a-AKIA: {x}", "literal": "${KEY}"}, Proxy: &livekit.ProxyConfig{Url: "https://proxy.example", Username: "u"},
+	}}}
+	want := map[string]*livekit.StorageConfig{
+		"main": main, "same": main,
+		"cold": {Provider: &livekit.StorageConfig_Gcp{Gcp: &livekit.GCPUpload{Bucket: "b", Credentials: `{"type":"service_account"}`}}},
+		"az":   {Provider: &livekit.StorageConfig_Azure{Azure: &livekit.AzureBlobUpload{AccountName: "n", AccountKey: "12", ContainerName: "c"}}},
+		"ali":  {Provider: &livekit.StorageConfig_AliOSS{AliOSS: &livekit.AliOSSUpload{Bucket: "b", Region: "r"}}},
+	}
+	if p.Default != "main" || len(p.Named) != len(want) {
+		t.Errorf("default %q, %d profiles", p.Default, len(p.Named))
+	}
+	for name, w := range want {
+		if !proto.Equal(w, p.Named[name]) {
+			t.Errorf("%s: got %v", name, p.Named[name])
+		}
+	}
+}
+
+func TestWhatIsWrongWithAProfileIsNamedByLineAndFieldAndNeverShown(t *testing.T) {
+	t.Parallel()
+	const canary = "hunter2"
+	for text, want := range map[string]string{
+		"":                         ":1: profiles: is missing",
+		"profiles: {}":             ":1: profiles: is missing, or empty",
+		"default: main":            ":1: profiles: is missing, or empty",
+		"- hunter2":                ":1: profiles: want fields, by `name: value`",
+		"profiles: hunter2":        ":1: profiles: want fields, by `name: value`",
+		"a: b: hunter2":            ":1: is not YAML",
+		"profiles:\n  a: *hunter2": ":1: is not YAML",
+		"profiles:\n\tx: hunter2":  ":2: is not YAML",
+		"\nprofile: hunter2":       ":2: profile: is not a field; want one of default, profiles",
+		"profiles: {a: {s3: {bucket: b}}}\n\ndefault: b":                              `:3: default: names no profile: "b"; want one of a`,
+		"profiles: {a: {s3: {bucket: b}}}\ndefault: [a]":                              ":2: default: want a value",
+		"profiles: {a b: {s3: {bucket: b}}}":                                          ":1: profiles.a b: want a name of 1 to 64 of [A-Za-z0-9._-]",
+		"profiles:\n  a: hunter2":                                                     ":2: profiles.a: want fields, by `name: value`",
+		"profiles:\n  a: {}":                                                          ":2: profiles.a: want one store: one of ali_oss, azure, gcp, s3",
+		"profiles:\n  a:\n    s4: {}":                                                 ":3: profiles.a.s4: is not a field; want one of ali_oss, azure, gcp, s3",
+		"profiles:\n  a: {s3: {bucket: b}, gcp: {bucket: b}}":                         ":2: profiles.a: want one store: one of ali_oss, azure, gcp, s3",
+		"profiles:\n  a:\n    gcp: {}":                                                ":3: profiles.a.gcp: lacks bucket",
+		"profiles:\n  a:\n    azure: {account_name: x}":                               ":3: profiles.a.azure: lacks container_name",
+		"profiles:\n  a:\n    gcp:\n      bukket: hunter2":                            ":4: profiles.a.gcp.bukket: is not a field; want one of credentials, bucket, proxy",
+		"profiles:\n  a:\n    gcp:\n      bucket: b\n      bucket: hunter2":           ":5: profiles.a.gcp.bucket: is there twice",
+		"profiles:\n  a:\n    gcp:\n      bucket: b\n      proxy:\n        hunter: 2": ":6: profiles.a.gcp.proxy.hunter: is not a field; want one of url, username, password",
+		"profiles:\n  a:\n    s3:\n      secret: {hunter2: x}":                        ":4: profiles.a.s3.secret: want a value",
+		"profiles:\n  a:\n    s3:\n      secret:":                                     ":4: profiles.a.s3.secret: want a value",
+		"profiles:\n  a:\n    s3:\n      secret: hunter2${NONE}":                      ":4: profiles.a.s3.secret: the variable NONE is not set",
+		"profiles:\n  a:\n    s3:\n      secret: hunter2${file:/no/such/file}":        ":4: profiles.a.s3.secret: open /no/such/file: no such file or directory",
+		"profiles:\n  a:\n    s3:\n      force_path_style: hunter2":                   ":4: profiles.a.s3.force_path_style: want true or false",
+		"profiles:\n  a:\n    s3:\n      metadata: hunter2":                           ":4: profiles.a.s3.metadata: want fields, by `name: value`",
+		"profiles:\n  a:\n    s3:\n      metadata: {x: [hunter2]}":                    ":4: profiles.a.s3.metadata.x: want a value",
+		"default: ${X}\nprofiles: {a: {s3: {bucket: b}}}":                             ":1: default: the variable X is not set",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			_, path, err := stored(t, text, nil)
+			var e *egress.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v", err)
+			}
+			if e.Reason != egress.Invalid || e.Field != "REELKEEPER_STORAGE" || e.Message != path+want {
+				t.Errorf("got %v", err)
+			}
+			if strings.Contains(err.Error(), canary) {
+				t.Errorf("it shows a value: %v", err)
+			}
+		})
+	}
+}
+
+func TestAFileOfProfilesThatIsNotThereIsNamed(t *testing.T) {
+	t.Parallel()
+	_, err := Storage{File: "/no/such/file"}.Profiles(nil)
+	if err == nil || err.Error() != "REELKEEPER_STORAGE: open /no/such/file: no such file or directory" {
+		t.Errorf("got %v", err)
+	}
+	p, err := Storage{}.Profiles(nil)
+	if err != nil || len(p.Named) != 0 || p.Default != "" {
+		t.Errorf("without a file: %v, %v", p.Names(), err)
+	}
+}

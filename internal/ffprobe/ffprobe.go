@@ -1,0 +1,132 @@
+// Package ffprobe asks the program of that name how long media plays. What it reads may
+// come from anybody: it must never be given a credential, nor a file or host to open but
+// the one that is served to it here.
+package ffprobe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Timeout bounds one probe. A file's head and its index are read, not its media.
+const Timeout = 20 * time.Second
+
+// formats are those that LiveKit writes, and WAV. Playlists are not among them: they would
+// name files and hosts for ffprobe to open.
+const formats = "mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,mpegts,wav"
+
+// Prober runs ffprobe.
+type Prober struct{ path string }
+
+// Find is ffprobe at a path, or where PATH has it when the path is empty. It is nil, and
+// no error, where PATH has none.
+func Find(path string) (*Prober, error) {
+	if path == "" {
+		found, err := exec.LookPath("ffprobe")
+		if err != nil {
+			return nil, nil //nolint:nilnil,nilerr // to have none is allowed
+		}
+		return &Prober{found}, nil
+	}
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return nil, &egress.Error{Reason: egress.Invalid, Field: "REELKEEPER_FFPROBE", Message: "is no program that can be run", Err: err}
+	}
+	return &Prober{found}, nil
+}
+
+// Length is how long media plays, 0 where it does not say. Media that a player cannot
+// read is an *egress.Error of reason Invalid; any other error says nothing of the media.
+func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	source, err := serve(ctx, size, read)
+	if err != nil {
+		return 0, err
+	}
+	defer source.close()
+	cmd := exec.CommandContext(ctx, p.path, "-v", "error", "-protocol_whitelist", "http,tcp", "-format_whitelist", formats,
+		"-show_entries", "format=duration:stream=codec_type,duration", "-of", "json", source.url)
+	cmd.Env = []string{} // it needs nothing of ours
+	cmd.WaitDelay = time.Second
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &limited{&out, 1 << 20}, &limited{&said, 4 << 10}
+	err = cmd.Run()
+	switch {
+	case source.failed() != nil:
+		return 0, fmt.Errorf("probe media: %w", source.failed())
+	case ctx.Err() != nil:
+		return 0, fmt.Errorf("probe media: %w", ctx.Err())
+	case err == nil:
+		return parse(out.Bytes())
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+		return 0, unplayable(lastWords(said.String()))
+	}
+	return 0, fmt.Errorf("probe media: %w", err)
+}
+
+// parse reads ffprobe's JSON: the longest of what the file and its streams say.
+func parse(b []byte) (egress.Duration, error) {
+	type part struct {
+		Type     string `json:"codec_type"`
+		Duration string `json:"duration"`
+	}
+	var told struct {
+		Format  part   `json:"format"`
+		Streams []part `json:"streams"`
+	}
+	if err := json.Unmarshal(b, &told); err != nil {
+		return 0, fmt.Errorf("ffprobe's answer: %w", err)
+	}
+	if len(told.Streams) == 0 {
+		return 0, unplayable("it has no audio and no video")
+	}
+	longest := 0.0
+	for _, p := range append(told.Streams, told.Format) {
+		if seconds, err := strconv.ParseFloat(p.Duration, 64); err == nil && seconds < 1e8 { // "N/A" says nothing
+			longest = max(longest, seconds)
+		}
+	}
+	return egress.Duration(longest * float64(time.Second)), nil
+}
+
+func unplayable(why string) error {
+	return &egress.Error{Reason: egress.Invalid, Message: why}
+}
+
+// lastWords is ffprobe's last line without the URL in front, which is ours.
+func lastWords(said string) string {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	last := lines[len(lines)-1]
+	if i := strings.LastIndex(last, ": "); i >= 0 {
+		last = last[i+2:]
+	}
+	if last == "" {
+		return "ffprobe cannot read it"
+	}
+	return last
+}
+
+// limited keeps so much of what is written, and drops the rest.
+type limited struct {
+	to   *bytes.Buffer
+	left int
+}
+
+// Write never fails: a program that says too much is to end by itself.
+func (l *limited) Write(b []byte) (int, error) {
+	keep := b[:min(len(b), l.left)]
+	l.left -= len(keep)
+	l.to.Write(keep)
+	return len(b), nil
+}

@@ -1,0 +1,78 @@
+package pipeline
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// consumers are who is told of an end, in the order of the file.
+func (v value) consumers() ([]egress.Consumer, error) {
+	var consumers []egress.Consumer
+	seen := map[string]int{}
+	return consumers, v.list(func(v value) error {
+		c, err := v.consumer()
+		if err != nil {
+			return err
+		}
+		if line, twice := seen[c.Name]; twice {
+			return v.field("name").fail("%s is there twice; the other one is in line %d", c.Name, line)
+		}
+		seen[c.Name] = v.node.Line
+		consumers = append(consumers, c)
+		return nil
+	})
+}
+
+func (v value) consumer() (egress.Consumer, error) {
+	var c egress.Consumer
+	err := v.fields(fields{
+		"name": func(v value) error { return v.name(&c.Name) },
+		"url":  func(v value) error { return v.url(&c.URL) },
+		"key":  func(v value) error { return v.key(&c.Key) },
+		"when": func(v value) error { return v.ends(&c.When) },
+	})
+	switch {
+	case err != nil:
+		return c, err
+	case c.Name == "":
+		return c, v.field("name").fail("is missing")
+	case c.URL == "":
+		return c, v.field("url").fail("is missing")
+	}
+	return c, nil
+}
+
+// url refuses what can hold a credential, and never shows it.
+func (v value) url(into *string) error {
+	if err := v.text(into); err != nil {
+		return err
+	}
+	u, err := url.Parse(*into)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return v.fail("want a URL that begins with http:// or https://")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return v.fail("has a user, a query or a fragment, which may hold a credential and would be kept in workflow histories; " +
+			"let the consumer check the signature instead, or tell it by REELKEEPER_ANNOUNCE_URL, which is kept nowhere")
+	}
+	return nil
+}
+
+// key takes the name of an API key that we can sign with.
+func (v value) key(into *string) error {
+	if err := v.text(into); err != nil {
+		return err
+	}
+	if !slices.Contains(v.keys, *into) {
+		return v.fail("%q is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of %s", *into, strings.Join(v.keys, ", "))
+	}
+	return nil
+}
+
+func hasUser(text string) bool {
+	u, err := url.Parse(text)
+	return err != nil || u.User != nil
+}

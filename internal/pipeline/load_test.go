@@ -1,0 +1,187 @@
+package pipeline_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/pipeline"
+)
+
+const whole = `default: standard
+pipelines:
+  standard:
+    consumers:
+      - {name: billing, url: https://billing.example.com/hook, key: APIbilling, when: [EGRESS_COMPLETE]}
+    steps:
+      - name: transcribe
+        activity: Transcribe
+        task_queue: media
+        when: &good [EGRESS_COMPLETE, EGRESS_LIMIT_REACHED]
+        timeout: 30m
+        heartbeat: 30s
+        attempts: 5
+        for: 24h
+        backoff: {first: 2s, max: 1m}
+        clear: true
+        with: {language: en, depth: 2, tags: [a, b], author: {name: x}}
+      - {name: tidy, activity: Tidy, task_queue: media, when: *good}
+  bare: {}
+`
+
+func hours(n int) egress.Duration { return egress.Duration(time.Duration(n) * time.Hour) }
+
+func seconds(n int) egress.Duration { return egress.Duration(time.Duration(n) * time.Second) }
+
+func TestAFileIsReadAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipelines.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(whole), 0o600))
+
+	p, err := pipeline.Load(path, []string{"APIbilling"})
+
+	require.NoError(t, err)
+	good := []egress.Status{"EGRESS_COMPLETE", "EGRESS_LIMIT_REACHED"}
+	require.Equal(t, egress.Pipelines{Default: "standard", Named: map[string]egress.Pipeline{
+		"bare": {Name: "bare"},
+		"standard": {
+			Name:      "standard",
+			Consumers: []egress.Consumer{{Name: "billing", URL: "https://billing.example.com/hook", Key: "APIbilling", When: good[:1]}},
+			Steps: []egress.Step{
+				{
+					Name: "transcribe", Activity: "Transcribe", TaskQueue: "media", When: good,
+					Timeout: seconds(1800), Heartbeat: seconds(30), Attempts: 5, For: hours(24),
+					Backoff: egress.Backoff{First: seconds(2), Max: seconds(60)}, Clear: true,
+					With: map[string]any{"language": "en", "depth": 2.0, "tags": []any{"a", "b"}, "author": map[string]any{"name": "x"}},
+				},
+				{
+					Name: "tidy", Activity: "Tidy", TaskQueue: "media", When: good,
+					Timeout: seconds(600), For: hours(72), Backoff: egress.Backoff{First: seconds(1), Max: seconds(300)},
+				},
+			},
+		},
+	}}, p)
+}
+
+func TestNoFileIsNoPipelines(t *testing.T) {
+	t.Parallel()
+	p, err := pipeline.Load("", nil)
+	require.NoError(t, err)
+	require.Zero(t, p)
+	_, err = pipeline.Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
+	require.ErrorContains(t, err, "REELKEEPER_PIPELINE: ")
+	require.ErrorContains(t, err, "none.yaml: no such file or directory")
+}
+
+// step is a file with one step, whose further fields begin in line 8.
+func step(more ...string) string {
+	return "pipelines:\n  p:\n    steps:\n      - name: cut\n        activity: Cut\n        task_queue: media\n        # more\n        " +
+		strings.Join(more, "\n        ") + "\n"
+}
+
+// consumer is a file with one consumer, whose fields are in line 4.
+func consumer(fields string) string {
+	return "pipelines:\n  p:\n    consumers:\n      - {" + fields + "}\n"
+}
+
+func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
+	t.Parallel()
+	const at = "pipelines.p.steps[0]."
+	for name, tc := range map[string]struct{ file, want string }{
+		"nothing":               {"", ": holds nothing; want default and pipelines"},
+		"no YAML":               {"pipelines:\n  p: [", ":2: is no YAML: did not find expected node content"},
+		"no mapping":            {"- a", ":1: want fields with values, got a list"},
+		"no pipelines":          {"default: a", ":1: pipelines: is missing; want a pipeline by its name"},
+		"unknown default":       {"pipelines:\n  b: {}\n  a: {}\ndefault: c", `:4: default: there is no "c"; want one of a, b`},
+		"unknown field":         {step("timout: 30m"), ":8: " + at + "timout: there is no such field; did you mean timeout?"},
+		"far from all":          {consumer("zzzzzzzzzzz: 1"), ":4: pipelines.p.consumers[0].zzzzzzzzzzz: there is no such field; want one of key, name, url, when"},
+		"twice":                 {step("timeout: 1m", "timeout: 2m"), ":9: " + at + "timeout: is there twice; the other one is in line 8"},
+		"pipeline twice":        {"pipelines:\n  a: {}\n  a: {}", ":3: pipelines.a: is there twice; the other one is in line 2"},
+		"pipeline's name":       {"pipelines:\n  a b: {}", ":2: pipelines.a b: wants a name of 1 to 64 of [A-Za-z0-9._-]"},
+		"duration":              {step("timeout: soon"), ":8: " + at + `timeout: want a duration such as 30m, got "soon"`},
+		"no unit":               {step("for: 30"), ":8: " + at + `for: want a duration such as 30m, got "30"`},
+		"zero":                  {step("heartbeat: 0s"), ":8: " + at + `heartbeat: want a duration such as 30m, got "0s"`},
+		"backoff":               {step("backoff: {first: 2m, max: 1m}"), ":4: " + at + "backoff: first is 2m0s, more than max: 1m0s"},
+		"backoff's field":       {step("backoff: {frist: 2m}"), ":8: " + at + "backoff.frist: there is no such field; did you mean first?"},
+		"attempts":              {step("attempts: 0"), ":8: " + at + `attempts: want a number from 1 on, got "0"`},
+		"attempts in words":     {step("attempts: five"), ":8: " + at + `attempts: want a number from 1 on, got "five"`},
+		"clear":                 {step("clear: perhaps"), ":8: " + at + `clear: want true or false, got "perhaps"`},
+		"status":                {step("when: [COMPLETE]"), ":8: " + at + `when[0]: want one of EGRESS_COMPLETE, EGRESS_LIMIT_REACHED, EGRESS_FAILED, EGRESS_ABORTED, LOST, got "COMPLETE"`},
+		"status of no end":      {step("when: [EGRESS_ACTIVE]"), ":8: " + at + `when[0]: want one of EGRESS_COMPLETE, EGRESS_LIMIT_REACHED, EGRESS_FAILED, EGRESS_ABORTED, LOST, got "EGRESS_ACTIVE"`},
+		"status twice":          {step("when: [LOST, LOST]"), ":8: " + at + "when[1]: LOST is there twice"},
+		"never":                 {step("when: []"), ":8: " + at + "when: is empty; leave it out for all ends"},
+		"status without a list": {step("when: LOST"), ":8: " + at + `when: want a list, got "LOST"`},
+		"attempt over all":      {step("timeout: 2h", "for: 1h"), ":4: " + at + "timeout: one attempt may take 2h0m0s, which is more than all may together (for: 1h0m0s)"},
+		"heartbeat over all":    {step("heartbeat: 1h"), ":4: " + at + "heartbeat: is 1h0m0s, more than an attempt may take (timeout: 10m0s)"},
+		"no name":               {"pipelines:\n  p:\n    steps:\n      - {activity: A, task_queue: q}", ":4: " + at + "name: is missing"},
+		"no activity":           {"pipelines:\n  p:\n    steps:\n      - {name: a, task_queue: q}", ":4: " + at + "activity: is missing"},
+		"no queue":              {"pipelines:\n  p:\n    steps:\n      - {name: a, activity: A}", ":4: " + at + "task_queue: is missing"},
+		"empty":                 {"pipelines:\n  p:\n    steps:\n      - {name: '', activity: A}", ":4: " + at + `name: want a text, got ""`},
+		"no text":               {"pipelines:\n  p:\n    steps:\n      - {activity: {}}", ":4: " + at + `activity: want a text, got fields`},
+		"a name with spaces":    {"pipelines:\n  p:\n    steps:\n      - {name: a b}", ":4: " + at + `name: want 1 to 64 of [A-Za-z0-9._-], got "a b"`},
+		"step twice":            {step() + "      - {name: cut, activity: A, task_queue: q}", ":9: pipelines.p.steps[1].name: cut is there twice; the other one is in line 4"},
+		"with":                  {step("with: en"), ":8: " + at + `with: want fields with values, got "en"`},
+		"with a key":            {step("with: {deep: [{s3_access_key: x}]}"), ":8: " + at + "with.deep[0].s3_access_key: is called like a credential, and the file is kept in workflow histories: let the step's own worker hold it"},
+		"with a URL":            {step("with: {from: 'https://me:pw@example.com'}"), ":8: " + at + "with.from: is a URL with a user, and the file is kept in workflow histories: let the step's own worker hold it"},
+		"with itself":           {step("with: &a {b: *a}"), ":8: " + at + "with: cannot be read: anchor 'a' value contains itself"},
+		"consumer's name":       {consumer("url: 'https://c.example'"), ":4: pipelines.p.consumers[0].name: is missing"},
+		"consumer's URL":        {consumer("name: a"), ":4: pipelines.p.consumers[0].url: is missing"},
+		"consumer's scheme":     {consumer("name: a, url: 'ftp://c.example'"), ":4: pipelines.p.consumers[0].url: want a URL that begins with http:// or https://"},
+		"consumer's key":        {consumer("key: APIother"), `:4: pipelines.p.consumers[0].key: "APIother" is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIone, APItwo`},
+		"consumer twice":        {consumer("name: a, url: 'https://c.example'") + "      - {name: a, url: 'https://d.example'}", ":5: pipelines.p.consumers[1].name: a is there twice; the other one is in line 4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := pipeline.Parse("pipelines.yaml", []byte(tc.file), []string{"APIone", "APItwo"})
+			require.EqualError(t, err, "REELKEEPER_PIPELINE: pipelines.yaml"+tc.want)
+			var e *egress.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, egress.Invalid, e.Reason)
+		})
+	}
+}
+
+func TestAConsumersURLHoldsNothingThatMayBeSecret(t *testing.T) {
+	t.Parallel()
+	for _, u := range []string{"https://me:SENTINEL@c.example/x", "https://c.example/x?SENTINEL", "https://c.example/x#SENTINEL"} {
+		_, err := pipeline.Parse("p.yaml", []byte(consumer("name: a, url: '"+u+"'")), nil)
+		require.ErrorContains(t, err, "p.yaml:4: pipelines.p.consumers[0].url: has a user, a query or a fragment")
+		require.ErrorContains(t, err, "REELKEEPER_ANNOUNCE_URL")
+		require.NotContains(t, err.Error(), "SENTINEL")
+	}
+}
+
+func TestAStepIsNotCalledLikeOneOfOurs(t *testing.T) {
+	t.Parallel()
+	read := func(name string) error {
+		_, err := pipeline.Parse("p.yaml", []byte("pipelines:\n  p:\n    steps:\n      - {name: "+name+", activity: A, task_queue: q}"), nil)
+		return err
+	}
+	for _, name := range []string{"announce", "announce-billing", "webhook-1", "verify"} {
+		require.ErrorContains(t, read(name), "p.yaml:4: pipelines.p.steps[0].name: "+name+" is a step of Reelkeeper's own")
+	}
+	for _, name := range []string{"announcement", "webhooks", "verify-text"} {
+		require.NoError(t, read(name))
+	}
+	for _, queue := range []string{egress.TaskQueue, egress.PollQueue} {
+		_, err := pipeline.Parse("p.yaml", []byte("pipelines:\n  p:\n    steps:\n      - {name: a, activity: A, task_queue: "+queue+"}"), nil)
+		require.ErrorContains(t, err, "p.yaml:4: pipelines.p.steps[0].task_queue: "+queue+" is a queue of Reelkeeper's own workers")
+	}
+}
+
+func TestWhatOnlySoundsLikeACredentialIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"author", "keyframes", "tokenizer", "max_tokens", "secretary", "keywords"} {
+		_, err := pipeline.Parse("p.yaml", []byte(step("with: {"+name+": 1}")), nil)
+		require.NoError(t, err, name)
+	}
+	for _, name := range []string{"token", "api_key", "apiKey", "password", "db-password", "client_secret", "Authorization"} {
+		_, err := pipeline.Parse("p.yaml", []byte(step("with: {"+name+": 1}")), nil)
+		require.ErrorContains(t, err, "with."+name+": is called like a credential", name)
+	}
+}

@@ -1,0 +1,118 @@
+package pipeline
+
+import (
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// steps are the user's own, in the order of the file.
+func (v value) steps() ([]egress.Step, error) {
+	var steps []egress.Step
+	seen := map[string]int{}
+	return steps, v.list(func(v value) error {
+		s, err := v.step()
+		if err != nil {
+			return err
+		}
+		if line, twice := seen[s.Name]; twice {
+			return v.field("name").fail("%s is there twice; the other one is in line %d", s.Name, line)
+		}
+		seen[s.Name] = v.node.Line
+		steps = append(steps, s)
+		return nil
+	})
+}
+
+func (v value) step() (egress.Step, error) {
+	var s egress.Step
+	err := v.fields(fields{
+		"name":       func(v value) error { return v.stepName(&s.Name) },
+		"activity":   func(v value) error { return v.text(&s.Activity) },
+		"task_queue": func(v value) error { return v.taskQueue(&s.TaskQueue) },
+		"when":       func(v value) error { return v.ends(&s.When) },
+		"timeout":    func(v value) error { return v.duration(&s.Timeout) },
+		"heartbeat":  func(v value) error { return v.duration(&s.Heartbeat) },
+		"attempts":   func(v value) error { return v.count(&s.Attempts) },
+		"for":        func(v value) error { return v.duration(&s.For) },
+		"backoff":    func(v value) error { return v.backoff(&s.Backoff) },
+		"clear":      func(v value) error { return v.flag(&s.Clear) },
+		"with":       func(v value) error { return v.anything(&s.With) },
+	})
+	if err != nil {
+		return s, err
+	}
+	for _, need := range []struct{ name, value string }{{"name", s.Name}, {"activity", s.Activity}, {"task_queue", s.TaskQueue}} {
+		if need.value == "" {
+			return s, v.field(need.name).fail("is missing")
+		}
+	}
+	s = s.WithDefaults()
+	switch {
+	case s.Timeout > s.For:
+		return s, v.field("timeout").fail("one attempt may take %s, which is more than all may together (for: %s)", s.Timeout, s.For)
+	case s.Heartbeat > s.Timeout:
+		return s, v.field("heartbeat").fail("is %s, more than an attempt may take (timeout: %s)", s.Heartbeat, s.Timeout)
+	case s.Backoff.First > s.Backoff.Max:
+		return s, v.field("backoff").fail("first is %s, more than max: %s", s.Backoff.First, s.Backoff.Max)
+	}
+	return s, nil
+}
+
+func (v value) backoff(into *egress.Backoff) error {
+	return v.fields(fields{
+		"first": func(v value) error { return v.duration(&into.First) },
+		"max":   func(v value) error { return v.duration(&into.Max) },
+	})
+}
+
+// ours are the names of steps that are not the user's: a word about one must not be
+// taken for one about the other.
+var ours = regexp.MustCompile(`^(announce(-.*)?|webhook-.*|verify)$`)
+
+func (v value) stepName(into *string) error {
+	if err := v.name(into); err != nil {
+		return err
+	}
+	if ours.MatchString(*into) {
+		return v.fail("%s is a step of Reelkeeper's own, or may become one: take another name than announce, announce-…, webhook-… and verify", *into)
+	}
+	return nil
+}
+
+// taskQueue refuses our own queues: their workers know no activity of the user's, and
+// would fail each attempt of a step.
+func (v value) taskQueue(into *string) error {
+	if err := v.text(into); err != nil {
+		return err
+	}
+	if *into == egress.TaskQueue || *into == egress.PollQueue {
+		return v.fail("%s is a queue of Reelkeeper's own workers, which know no activity of yours: take one of your own", *into)
+	}
+	return nil
+}
+
+var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credentials?|token|authorization|(api|access|account|private|secret|stream)[_-]?key)([_-]|$)|(apiKey|accessKey|secretKey|authToken|accessToken)`)
+
+// refuseCredentials looks for what is called like a credential, or is a URL with one.
+func (v value) refuseCredentials() error {
+	const advice = "and the file is kept in workflow histories: let the step's own worker hold it"
+	if v.node.Kind == yaml.MappingNode {
+		return v.entries(func(name string, v value) error {
+			if credential.MatchString(name) {
+				return v.fail("is called like a credential, %s", advice)
+			}
+			return v.refuseCredentials()
+		})
+	}
+	if v.node.Kind == yaml.SequenceNode {
+		return v.list(value.refuseCredentials)
+	}
+	if strings.Contains(v.node.Value, "://") && hasUser(v.node.Value) {
+		return v.fail("is a URL with a user, %s", advice)
+	}
+	return nil
+}

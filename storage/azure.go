@@ -1,0 +1,58 @@
+package storage
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/livekit/protocol/livekit"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/azureblob"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Names as Azure allows them. They become part of a URL, so nothing else may.
+var (
+	accountName   = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+	containerName = regexp.MustCompile(`^[a-z0-9$][a-z0-9-]{1,62}$`)
+)
+
+func (s *Stores) openAzure(ctx context.Context, field string, u *livekit.AzureBlobUpload) (*blob.Bucket, error) {
+	switch {
+	case !accountName.MatchString(u.GetAccountName()):
+		return nil, wrong(field+".account_name", "is no name of a storage account")
+	case !containerName.MatchString(u.GetContainerName()):
+		return nil, wrong(field+".container_name", "is no name of a container")
+	}
+	at := "https://" + u.GetAccountName() + ".blob.core.windows.net/" + u.GetContainerName()
+	client, err := s.containerOf(at, field, u)
+	if err != nil {
+		return nil, err
+	}
+	return azureblob.OpenBucket(ctx, client, nil)
+}
+
+// containerOf opens the container with the request's key, or as whoever the worker is.
+func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*container.Client, error) {
+	opts := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport: s.cfg.Client(nil),
+		Retry:     policy.RetryOptions{MaxRetries: -1}, // Temporal tries again
+	}}
+	if u.GetAccountKey() != "" {
+		key, err := azblob.NewSharedKeyCredential(u.GetAccountName(), u.GetAccountKey())
+		if err != nil {
+			return nil, wrong(field+".account_key", "is no key of a storage account") // not shown: it may be one
+		}
+		return container.NewClientWithSharedKeyCredential(at, key, opts)
+	}
+	own, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, &egress.Error{Reason: egress.Denied, Field: field + ".account_key", Message: "is missing, and the worker has no identity of its own", Err: err}
+	}
+	return container.NewClient(at, own, opts)
+}

@@ -1,0 +1,122 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// callTimeout bounds one call but a read of media. Some clients would try for ever.
+const callTimeout = 20 * time.Second
+
+// Bucket is one opened store. Paths are those of LiveKit's results. All errors are
+// *egress.Error and hold no credential:
+//
+//	NotFound     there is no such object, or no such bucket
+//	Denied       the store says no to the credentials
+//	Invalid      the store says no to the request; Field names the configuration
+//	Unreachable  the store does not answer, or not now
+type Bucket struct {
+	field string
+	local string // the directory of local files
+	blobs *blob.Bucket
+}
+
+// Close ends what Open began.
+func (b *Bucket) Close() error { return b.blobs.Close() }
+
+// Size is how many bytes an object has.
+func (b *Bucket) Size(ctx context.Context, path string) (int64, error) {
+	key, err := b.key(path)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	attrs, err := b.blobs.Attributes(ctx, key)
+	if err != nil {
+		return 0, explain(b.field, "look at the object", err)
+	}
+	return attrs.Size, nil
+}
+
+// List is the objects whose path begins with a prefix, in the order of their names; at
+// most limit.
+func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.Object, error) {
+	key, err := b.key(prefix)
+	if err != nil {
+		return nil, err
+	}
+	if key == "./" || key == "." {
+		key = ""
+	}
+	var objects []egress.Object
+	for it := b.blobs.List(&blob.ListOptions{Prefix: key}); len(objects) < limit; {
+		next, err := b.next(ctx, it)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, explain(b.field, "list", err)
+		}
+		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size, Modified: next.ModTime})
+	}
+	return objects, nil
+}
+
+func (b *Bucket) next(ctx context.Context, it *blob.ListIterator) (*blob.ListObject, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return it.Next(ctx)
+}
+
+// Read is an object's bytes from an offset on. The caller closes it.
+func (b *Bucket) Read(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
+	key, err := b.key(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.blobs.NewRangeReader(ctx, key, offset, -1, nil)
+	if err != nil {
+		return nil, explain(b.field, "read", err)
+	}
+	return r, nil
+}
+
+// Create writes an object that is not there yet. One that is stays as it is, and is an
+// error of reason Conflict.
+func (b *Bucket) Create(ctx context.Context, path, contentType string, data []byte) error {
+	key, err := b.key(path)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if there, err := b.blobs.Exists(ctx, key); err != nil {
+		return explain(b.field, "look at the object", err)
+	} else if there {
+		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
+	}
+	err = b.blobs.WriteAll(ctx, key, data, &blob.WriterOptions{ContentType: contentType, IfNotExist: true, DisableContentTypeDetection: true})
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
+	}
+	return explain(b.field, "write", err)
+}
+
+// Delete takes an object away.
+func (b *Bucket) Delete(ctx context.Context, path string) error {
+	key, err := b.key(path)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return explain(b.field, "delete", b.blobs.Delete(ctx, key))
+}

@@ -1,0 +1,80 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"gocloud.dev/gcerrors"
+	"google.golang.org/api/googleapi"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// explain is an error of a store in our words. The store's own text is left out: it may
+// show the request that it answers.
+func explain(field, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ours, ok := errors.AsType[*egress.Error](err); ok { // the dialer's, or of the configuration
+		return ours
+	}
+	status, code := answerOf(err)
+	e := &egress.Error{Reason: reasonOf(status, code, gcerrors.Code(err)), Field: field, Err: err}
+	switch {
+	case e.Reason == egress.NotFound && code == "NoSuchBucket":
+		e.Message = "there is no such bucket"
+	case e.Reason == egress.NotFound:
+		e.Message = "there is no such object"
+	case status == 0:
+		e.Message = fmt.Sprintf("cannot %s: the store does not answer", op)
+	case code == "":
+		e.Message = fmt.Sprintf("cannot %s: the store answers %d", op, status)
+	default:
+		e.Message = fmt.Sprintf("cannot %s: the store answers %d %s", op, status, code)
+	}
+	return e
+}
+
+// answerOf is the status and the code that a store answered, as each client tells it.
+func answerOf(err error) (status int, code string) {
+	if s3, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		status = s3.HTTPStatusCode()
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code = api.ErrorCode()
+	}
+	if google, ok := errors.AsType[*googleapi.Error](err); ok {
+		status = google.Code
+	}
+	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
+		status, code = azure.StatusCode, azure.ErrorCode
+	}
+	if refused := tokenStatus(err); refused != 0 {
+		return refused, noToken
+	}
+	return status, code
+}
+
+// noToken is the code of a token that was refused, which has none of its own.
+const noToken = "no token"
+
+// reasonOf sorts what a store answers.
+func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
+	switch {
+	case status == http.StatusNotFound, status == 0 && kind == gcerrors.NotFound:
+		return egress.NotFound
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == 0 && kind == gcerrors.PermissionDenied:
+		return egress.Denied
+	case status == http.StatusBadRequest && (code == noToken || code == "ExpiredToken" || code == "InvalidToken"):
+		return egress.Denied
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == 0, status >= http.StatusInternalServerError:
+		return egress.Unreachable
+	default:
+		return egress.Invalid
+	}
+}

@@ -1,0 +1,64 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/livekit/protocol/livekit"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/gcsblob"
+	"gocloud.dev/gcp"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// readWrite is the scope that is asked for: a playlist of ours, and a probe, are written.
+const readWrite = "https://www.googleapis.com/auth/devstorage.read_write"
+
+func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload) (*blob.Bucket, error) {
+	if u.GetBucket() == "" {
+		return nil, wrong(field+".bucket", "is missing")
+	}
+	proxy, err := proxyOf(field, u.GetProxy().GetUrl(), u.GetProxy().GetUsername(), u.GetProxy().GetPassword())
+	if err != nil {
+		return nil, err
+	}
+	client := s.cfg.Client(proxy)
+	tokens, err := tokensOf(ctx, field, u, client)
+	if err != nil {
+		return nil, err
+	}
+	signing := &gcp.HTTPClient{Client: http.Client{
+		Transport: &oauth2.Transport{Source: tokens, Base: client.Transport}, CheckRedirect: client.CheckRedirect,
+	}}
+	return gcsblob.OpenBucket(ctx, signing, u.GetBucket(), nil)
+}
+
+// tokensOf takes a service account's key alone: other kinds of Google's credentials name
+// files and commands of the machine that reads them.
+func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *http.Client) (oauth2.TokenSource, error) {
+	if u.GetCredentials() == "" {
+		own, err := google.FindDefaultCredentials(ctx, readWrite)
+		if err != nil {
+			return nil, &egress.Error{Reason: egress.Denied, Field: field + ".credentials", Message: "is missing, and the worker has none of its own", Err: err}
+		}
+		return own.TokenSource, nil
+	}
+	account, err := google.JWTConfigFromJSON([]byte(u.GetCredentials()), readWrite)
+	if err != nil {
+		return nil, wrong(field+".credentials", "is no key of a service account") // not shown: it holds one
+	}
+	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
+}
+
+// tokenStatus is the status by which a token was refused, 0 for another error.
+func tokenStatus(err error) int {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.Response != nil {
+		return refused.Response.StatusCode
+	}
+	return 0
+}

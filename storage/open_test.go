@@ -1,0 +1,148 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/storage"
+)
+
+func TestAWrongConfigurationIsNamedByItsField(t *testing.T) {
+	t.Parallel()
+	const secret = "do-not-show-me"
+	for want, u := range map[string]egress.Upload{
+		"out.bucket: is missing":                            {S3: &livekit.S3Upload{AccessKey: "k", Secret: secret}},
+		"out.secret: is missing beside access_key":          {S3: &livekit.S3Upload{Bucket: "b", AccessKey: secret}},
+		"out.endpoint: is no URL of a store":                {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Endpoint: "https://me:" + secret + "@host"}},
+		"out.proxy.url: is no URL of a proxy":               {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Proxy: &livekit.ProxyConfig{Url: "socks5://" + secret}}},
+		"out.bucket: is missing ":                           {GCP: &livekit.GCPUpload{Credentials: secret}},
+		"out.credentials: is no key of a service account":   {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: secret}},
+		"out.credentials: is no key of a service account ":  {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: `{"type":"external_account","credential_source":{"file":"/etc/passwd"}}`}},
+		"out.account_name: is no name of a storage account": {Azure: &livekit.AzureBlobUpload{AccountName: "evil.example/", ContainerName: "abc", AccountKey: secret}},
+		"out.container_name: is no name of a container":     {Azure: &livekit.AzureBlobUpload{AccountName: "abc", ContainerName: "../x", AccountKey: secret}},
+		"out.account_key: is no key of a storage account":   {Azure: &livekit.AzureBlobUpload{AccountName: "abc", ContainerName: "abc", AccountKey: secret}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			s := storage.New(storage.Config{Client: through(refusing{})})
+			_, err := s.Open(t.Context(), egress.Destination{Field: "out", Upload: u})
+			requireReason(t, err, egress.Invalid, strings.TrimSpace(want))
+		})
+	}
+}
+
+func TestWhatNobodyMayReadFromHereIsDenied(t *testing.T) {
+	t.Parallel()
+	for want, u := range map[string]egress.Upload{
+		"out: is Alibaba Cloud's, which cannot be read from here":                  {AliOSS: &livekit.AliOSSUpload{Bucket: "b"}},
+		"out: names no store, and REELKEEPER_LOCAL_FILES is not set":               {},
+		"out.access_key: is missing, and the worker's own key is for Amazon alone": {S3: &livekit.S3Upload{Bucket: "b", Endpoint: "https://evil.example"}},
+	} {
+		_, err := storage.New(storage.Config{Client: through(refusing{})}).Open(t.Context(), egress.Destination{Field: "out", Upload: u})
+		requireReason(t, err, egress.Denied, want)
+	}
+}
+
+// refusing is a transport that no request may reach.
+type refusing struct{}
+
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &egress.Error{Reason: egress.Invalid, Field: "REELKEEPER_ALLOW_HOSTS", Message: "does not cover it"}
+}
+
+func TestAStoresAnswerBecomesAReason(t *testing.T) {
+	t.Parallel()
+	answer := func(status int, body string) http.RoundTripper {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Cleanup(server.Close)
+		return redirect{server.Listener.Addr().String()}
+	}
+	for name, tc := range map[string]struct {
+		rt   http.RoundTripper
+		want egress.Reason
+		text string
+	}{
+		"no such bucket": {answer(404, `<Error><Code>NoSuchBucket</Code></Error>`), egress.NotFound, "out: there is no such bucket"},
+		"unknown key":    {answer(403, `<Error><Code>InvalidAccessKeyId</Code><Message>s3cr3t</Message></Error>`), egress.Denied, "out: cannot list: the store answers 403 InvalidAccessKeyId"},
+		"expired":        {answer(400, `<Error><Code>ExpiredToken</Code></Error>`), egress.Denied, "out: cannot list: the store answers 400 ExpiredToken"},
+		"wrong region":   {answer(400, `<Error><Code>AuthorizationHeaderMalformed</Code></Error>`), egress.Invalid, "out: cannot list: the store answers 400 AuthorizationHeaderMalformed"},
+		"slow down":      {answer(503, `<Error><Code>SlowDown</Code></Error>`), egress.Unreachable, "out: cannot list: the store answers 503 SlowDown"},
+		"too many":       {answer(429, `<Error><Code>Throttled</Code></Error>`), egress.Unreachable, "out: cannot list: the store answers 429 Throttled"},
+		"cut":            {failing{&net.OpError{Op: "dial", Err: errors.New("s3cr3t")}}, egress.Unreachable, "out: cannot list: the store does not answer"},
+		"timeout":        {failing{context.DeadlineExceeded}, egress.Unreachable, "out: cannot list: the store does not answer"},
+		"inner host":     {refusing{}, egress.Invalid, "REELKEEPER_ALLOW_HOSTS: does not cover it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := open(t, storage.Config{Client: through(tc.rt)}, egress.Upload{S3: s3Upload("http://store.example")})
+			_, err := b.List(t.Context(), "rec/", 1)
+			requireReason(t, err, tc.want, tc.text)
+		})
+	}
+}
+
+func TestATokenThatGoogleRefusesIsDenied(t *testing.T) {
+	t.Parallel()
+	cfg, upload := gcs(t, http.StatusBadRequest)
+	_, err := open(t, cfg, upload).Size(t.Context(), "a")
+	requireReason(t, err, egress.Denied, "out: cannot look at the object: the store answers 400 no token")
+}
+
+func TestARequestsProxyIsHandedOver(t *testing.T) {
+	t.Parallel()
+	var got *url.URL
+	s := storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { got = proxy; return http.DefaultClient }})
+	u := s3Upload("http://store.example")
+	u.Proxy = &livekit.ProxyConfig{Url: "http://proxy.example:8080", Username: "me", Password: "pw"}
+	b, err := s.Open(t.Context(), egress.Destination{Field: "out", Upload: egress.Upload{S3: u}})
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	require.Equal(t, "http://me:pw@proxy.example:8080", got.String())
+}
+
+func TestAnAzureContainerIsAskedWithTheRequestsKey(t *testing.T) {
+	t.Parallel()
+	asked := make(chan *http.Request, 1)
+	rt := recording{asked}
+	b := open(t, storage.Config{Client: through(rt)}, egress.Upload{Azure: &livekit.AzureBlobUpload{AccountName: "acc", AccountKey: "a2V5", ContainerName: "recordings"}})
+	_, err := b.Size(t.Context(), "rec/a.mp4")
+	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store does not answer")
+	r := <-asked
+	require.Equal(t, "acc.blob.core.windows.net/recordings/rec/a.mp4", r.URL.Host+r.URL.Path)
+	require.Regexp(t, "^SharedKey acc:", r.Header.Get("Authorization"))
+}
+
+// recording notes what is asked, and answers nothing.
+type recording struct{ asked chan *http.Request }
+
+func (r recording) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.asked <- req
+	return nil, errors.New("no network")
+}
+
+// failing is a network that fails.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+// redirect is a network where each host is at one address.
+type redirect struct{ addr string }
+
+func (to redirect) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Host = to.addr
+	return http.DefaultTransport.RoundTrip(r)
+}

@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"gocloud.dev/blob"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Probe writes a small object beside a destination's output and deletes it again, with
+// nothing but the rights that a recording needs, and that of deletion. The error has
+// the field at fault where the store refuses, and says what could not be done where
+// anything but egress.ProbeGood or egress.ProbeUnchecked is found. It holds no credential.
+func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error) {
+	if !d.Upload.HasKeys() || d.Upload.Store() == egress.StoreAliOSS {
+		return egress.ProbeUnchecked, nil
+	}
+	b, err := s.Open(ctx, d)
+	if err != nil {
+		return opening(d, err)
+	}
+	defer func() { _ = b.Close() }() // nothing is buffered
+	path := d.ProbePath(name)
+	err = b.blobs.WriteAll(ctx, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"), &blob.WriterOptions{
+		ContentType: "text/plain", DisableContentTypeDetection: true,
+	})
+	if err != nil {
+		return refusal(d, err)
+	}
+	if err := remove(ctx, b.blobs, d.Upload.S3.GetBucket(), path); err != nil {
+		return egress.ProbeUndeleted, explain(d.Field, "delete "+path, err)
+	}
+	return egress.ProbeGood, nil
+}
+
+// remove deletes an object, and does not look first whether it is there: that would need
+// a right more.
+func remove(ctx context.Context, b *blob.Bucket, name, path string) error {
+	var client *s3.Client
+	if !b.As(&client) {
+		return b.Delete(ctx, path)
+	}
+	_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &path})
+	return err
+}
+
+// opening is what became of a store that could not even be opened. A fault of its
+// configuration is LiveKit's to find as well.
+func opening(d egress.Destination, err error) (egress.Probed, error) {
+	e, ok := errors.AsType[*egress.Error](err)
+	if ok && e.Reason == egress.Invalid && strings.HasPrefix(e.Field, d.Field+".") {
+		return egress.ProbeRefused, err
+	}
+	return egress.ProbeUnreachable, err
+}
+
+func refusal(d egress.Destination, err error) (egress.Probed, error) {
+	status, code := answerOf(err)
+	if code == noToken { // whoever gives out tokens may be away as well as say no
+		code = ""
+		if status != http.StatusBadRequest && status != http.StatusUnauthorized {
+			status = 0
+		}
+	}
+	if e := d.Fault(status, code); e != nil {
+		return egress.ProbeRefused, e
+	}
+	return egress.ProbeUnreachable, explain(d.Field, "write", err)
+}

@@ -1,0 +1,121 @@
+package storage
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/livekit/protocol/livekit"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// anyRegion serves where none is named: other stores than Amazon's take each.
+const anyRegion = "us-east-1"
+
+func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) (*blob.Bucket, error) {
+	if u.GetBucket() == "" {
+		return nil, wrong(field+".bucket", "is missing")
+	}
+	endpoint, err := endpointOf(field, u.GetEndpoint())
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := proxyOf(field, u.GetProxy().GetUrl(), u.GetProxy().GetUsername(), u.GetProxy().GetPassword())
+	if err != nil {
+		return nil, err
+	}
+	client := s.cfg.Client(proxy)
+	cfg, err := keysOf(ctx, field, u)
+	if err != nil {
+		return nil, err
+	}
+	cfg.HTTPClient = client
+	if cfg.Region, err = regionOf(ctx, client, u); err != nil {
+		return nil, err
+	}
+	if role := u.GetAssumeRoleArn(); role != "" {
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), role, func(o *stscreds.AssumeRoleOptions) {
+			if id := u.GetAssumeRoleExternalId(); id != "" {
+				o.ExternalID = &id
+			}
+		}))
+	}
+	return s3blob.OpenBucket(ctx, s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.BaseEndpoint = endpoint
+		o.UsePathStyle = u.GetForcePathStyle()
+		o.RetryMaxAttempts = 1 // Temporal tries again
+		// Stores that only speak the protocol know nothing of Amazon's new checksums.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}), u.GetBucket(), &s3blob.Options{RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})
+}
+
+// endpointOf is the endpoint of a store other than Amazon's, nil for Amazon's.
+func endpointOf(field, endpoint string) (*string, error) {
+	if endpoint == "" {
+		return nil, nil //nolint:nilnil // Amazon's own has none
+	}
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "https://" + endpoint
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, wrong(field+".endpoint", "is no URL of a store")
+	}
+	return &endpoint, nil
+}
+
+// keysOf is a configuration with the request's key, or the worker's own as Amazon's tools
+// find it. The worker's goes to Amazon alone: a host that a request names must not see
+// what is signed with it.
+func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config, error) {
+	switch {
+	case u.GetAccessKey() != "" && u.GetSecret() == "":
+		return aws.Config{}, wrong(field+".secret", "is missing beside access_key")
+	case u.GetAccessKey() != "":
+		static := credentials.NewStaticCredentialsProvider(u.GetAccessKey(), u.GetSecret(), u.GetSessionToken())
+		return aws.Config{Credentials: static}, nil
+	case u.GetEndpoint() != "":
+		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker's own key is for Amazon alone"}
+	}
+	own, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker has no key of its own", Err: err}
+	}
+	return aws.Config{Credentials: own.Credentials}, nil
+}
+
+// regionOf is the region of a bucket. Amazon says it to anybody.
+func regionOf(ctx context.Context, client *http.Client, u *livekit.S3Upload) (string, error) {
+	switch {
+	case u.GetRegion() != "":
+		return u.GetRegion(), nil
+	case u.GetEndpoint() != "":
+		return anyRegion, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "https://s3.amazonaws.com/"+url.PathEscape(u.GetBucket()), nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	if region := res.Header.Get("X-Amz-Bucket-Region"); region != "" {
+		return region, nil
+	}
+	return anyRegion, nil // no such bucket: the first call says so
+}

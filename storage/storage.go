@@ -1,0 +1,123 @@
+// Package storage opens what the outputs of a request name: S3 and all that speaks its
+// protocol, Google Cloud Storage, Azure Blob Storage, and local files. It must never
+// connect past the client that it is given, nor put a credential into an error.
+package storage
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Config is how stores are reached.
+type Config struct {
+	// Client connects to hosts that requests name, through a proxy where the request has
+	// one (nil: none), and refuses inner ones. Required.
+	Client func(proxy *url.URL) *http.Client
+	// LocalFiles (REELKEEPER_LOCAL_FILES) is the directory below which LiveKit's egress
+	// service writes what is uploaded nowhere, at the same path as there. Default: none,
+	// and local files cannot be read.
+	LocalFiles string
+}
+
+// Stores opens buckets. It is safe for concurrent use.
+type Stores struct{ cfg Config }
+
+// New makes Stores.
+func New(cfg Config) *Stores { return &Stores{cfg} }
+
+// Open opens the bucket that a destination names, with the credentials of the request,
+// or with the worker's own where the request has none. It need not connect. Errors are
+// *egress.Error and hold no credential:
+//
+//	Invalid      the configuration is wrong; Field names where
+//	Denied       nobody may look from here: Ali's stores, or local files that are not ours to read
+//	Unreachable  the store, or who gives out the credentials, does not answer
+func (s *Stores) Open(ctx context.Context, d egress.Destination) (*Bucket, error) {
+	b := &Bucket{field: d.Field}
+	var err error
+	switch d.Upload.Store() {
+	case egress.StoreS3:
+		b.blobs, err = s.openS3(ctx, d.Field, d.Upload.S3)
+	case egress.StoreGCP:
+		b.blobs, err = s.openGCP(ctx, d.Field, d.Upload.GCP)
+	case egress.StoreAzure:
+		b.blobs, err = s.openAzure(ctx, d.Field, d.Upload.Azure)
+	case egress.StoreAliOSS:
+		err = &egress.Error{Reason: egress.Denied, Field: d.Field, Message: "is Alibaba Cloud's, which cannot be read from here"}
+	case egress.StoreLocal:
+		b.local, b.blobs, err = s.openLocal(d.Field)
+	}
+	if err != nil {
+		return nil, explain(d.Field, "open", err)
+	}
+	return b, nil
+}
+
+// openLocal opens the directory of local files. It is the operator's word which one.
+func (s *Stores) openLocal(field string) (dir string, b *blob.Bucket, err error) {
+	if s.cfg.LocalFiles == "" {
+		return "", nil, &egress.Error{Reason: egress.Denied, Field: field, Message: "names no store, and REELKEEPER_LOCAL_FILES is not set"}
+	}
+	dir, err = filepath.Abs(s.cfg.LocalFiles)
+	if err == nil {
+		b, err = fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
+	}
+	if err != nil {
+		return "", nil, &egress.Error{Reason: egress.Unreachable, Field: "REELKEEPER_LOCAL_FILES", Message: "is no directory that can be read", Err: err}
+	}
+	return dir, b, nil
+}
+
+// proxyOf is the proxy of a request, nil for none.
+func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
+	if rawURL == "" {
+		return nil, nil //nolint:nilnil // no proxy is no fault
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, wrong(field+".proxy.url", "is no URL of a proxy") // not shown: it may hold a password
+	}
+	if user != "" {
+		u.User = url.UserPassword(user, password)
+	}
+	return u, nil
+}
+
+func wrong(field, message string) *egress.Error {
+	return &egress.Error{Reason: egress.Invalid, Field: field, Message: message}
+}
+
+// key is the key of a path: that of a local file goes from the directory on.
+func (b *Bucket) key(path string) (string, error) {
+	if b.local == "" {
+		return path, nil
+	}
+	full := path
+	if !filepath.IsAbs(path) {
+		full = filepath.Join(b.local, path)
+	}
+	rel, err := filepath.Rel(b.local, full)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", &egress.Error{Reason: egress.Denied, Field: b.field, Message: "writes outside of REELKEEPER_LOCAL_FILES"}
+	}
+	if strings.HasSuffix(path, "/") {
+		rel += "/"
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// path is the inverse of key, for a path that begins as the one that was asked for.
+func (b *Bucket) path(key, like string) string {
+	if b.local != "" && filepath.IsAbs(like) {
+		return filepath.Join(b.local, filepath.FromSlash(key))
+	}
+	return key
+}

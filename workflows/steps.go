@@ -1,0 +1,67 @@
+package workflows
+
+import (
+	"encoding/json"
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// runSteps runs the pipeline's own steps one after the other, once the media was looked
+// for and each consumer was asked: one that is down does not hold them up, and none of them holds up a consumer.
+func (e *run) runSteps(ctx workflow.Context) {
+	if len(e.Pipeline.Steps) == 0 {
+		return
+	}
+	// The context is never cancelled, so that Await cannot fail.
+	_ = workflow.Await(ctx, func() bool { return e.untried == 0 && e.verifying == 0 })
+	if slices.ContainsFunc(e.Pipeline.Steps, func(s egress.Step) bool { return s.RunsFor(e.Status) }) {
+		e.publishVerdict(ctx) // this may take hours
+		if err := e.remember(ctx); err != nil {
+			e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
+		}
+	}
+	for _, s := range e.Pipeline.Steps {
+		if !s.RunsFor(e.Status) {
+			e.LeaveOut(s, workflow.Now(ctx))
+			continue
+		}
+		e.BeginStep(s)
+		e.explain(ctx)
+		e.seeThrough(ctx, s)
+		e.explain(ctx)
+	}
+}
+
+// seeThrough runs a step until it is done, or a person leaves it out. Each attempt is
+// given the same, whatever has changed meanwhile.
+func (e *run) seeThrough(ctx workflow.Context, s egress.Step) {
+	in := e.StepInput(e.id, e.sum, s)
+	for {
+		err := e.work(ctx, s, in)
+		if err == nil {
+			return
+		}
+		e.log.Error("step failed for good", "egressID", e.ID, "step", s.Name, "error", err)
+		e.hold(ctx, s.Name, err)
+		if slices.Contains(e.Skipped, s.Name) {
+			e.PassOver(s, workflow.Now(ctx))
+			return
+		}
+	}
+}
+
+// work runs a step by its own terms, on a worker of the user's.
+func (e *run) work(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
+	ctx = workflow.WithActivityOptions(ctx, stepOptions(s))
+	if s.Clear && e.worker.Clear != nil {
+		ctx = workflow.WithDataConverter(ctx, e.worker.Clear)
+	}
+	var result json.RawMessage
+	if err := workflow.ExecuteActivity(ctx, s.Activity, in).Get(ctx, &result); err != nil {
+		return err
+	}
+	return e.FinishStep(s, result, workflow.Now(ctx))
+}

@@ -1,0 +1,119 @@
+package workflows
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// MetricMedia counts what was found of the media of ended egresses. Label: media.
+const MetricMedia = "reelkeeper_media_total"
+
+// stepVerify is the delivery step that goes on behind the announcement where the store
+// could not be reached before it.
+const stepVerify = "verify"
+
+var verification *activities.Verification // names the activity
+
+// verify asks the store for the media of what has ended, before anybody is told. It holds
+// that up for no longer than the terms say: a store that cannot be reached by then is
+// asked again behind it. Where nobody can look, no activity runs.
+func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
+	because, ok := of.Lookable(e.in.Adopted)
+	if !ok {
+		e.found(ctx, of, egress.Unchecked(because))
+		return
+	}
+	opts := verifyOptions
+	opts.ScheduleToCloseTimeout = of.VerifyFor.D() + verifyGrace
+	var v activities.Verified
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, false)).Get(ctx, &v)
+	switch {
+	case err == nil && !v.Again:
+		e.found(ctx, of, v.MediaReport)
+	case err == nil:
+		e.verifyBehind(ctx, of, name, v.Because)
+	case !forGood(err):
+		e.verifyBehind(ctx, of, name, inWords(err))
+	default:
+		e.found(ctx, of, egress.Unchecked("could not be looked at: "+inWords(err)))
+	}
+}
+
+// forGood reports whether an activity failed in a way that no repeat mends.
+func forGood(err error) bool {
+	var failed *temporal.ApplicationError
+	return errors.As(err, &failed) && failed.NonRetryable()
+}
+
+// verifyBehind goes on behind the announcement for as long as an announcement is tried,
+// and then waits for a person.
+func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
+	e.NoteMedia(of.Part, egress.Unchecked(because), workflow.Now(ctx))
+	e.telling++
+	e.verifying++
+	workflow.GoNamed(ctx, stepVerify+name, func(ctx workflow.Context) {
+		e.verifyOn(ctx, of, stepVerify+name)
+		e.telling--
+		e.verifying--
+	})
+}
+
+func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
+	opts := as(verifyOptions, verifyOptions.Summary+", until it answers ("+step+")")
+	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
+	for {
+		var v activities.Verified
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
+		if err == nil {
+			e.found(ctx, of, v.MediaReport)
+			break
+		}
+		e.hold(ctx, step, err)
+		if slices.Contains(e.Skipped, step) {
+			e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
+			return
+		}
+	}
+	e.Done = append(e.Done, step)
+	e.explain(ctx)
+	if len(e.waiting) == 0 {
+		e.clear(ctx)
+	}
+}
+
+// verification is the argument of Verify.
+func (e *run) verification(of *egress.State, behind bool) activities.VerifyRequest {
+	in := e.in
+	in.Carried = nil
+	return activities.VerifyRequest{
+		RequestID: e.id, Input: in, Part: of.Part, Info: of.Latest, Status: of.Status, Storage: of.Storage,
+		HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
+	}
+}
+
+// found takes what became known of the media into the state, the log and the metrics, and
+// has people told of what is not as it should be.
+func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport) {
+	of.Media = &r
+	e.NoteMedia(of.Part, r, workflow.Now(ctx))
+	if e.before != nil && e.before.Part == of.Part {
+		e.before.Media = &r
+	}
+	e.log.Info("media verified", "egressID", of.ID, "media", r.Media, "reason", r.Because, "files", len(r.Files))
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"media": string(r.Media)}).Counter(MetricMedia).Inc(1)
+	if r.Media.Alarming() {
+		e.notify(ctx, egress.ConcernMedia, "")
+	}
+	e.explain(ctx)
+}
+
+// verifyGrace is what the last look may take beyond the time that the terms give: it
+// began within them.
+const verifyGrace = 30 * time.Second

@@ -1,0 +1,190 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// stored is an EgressInfo whose request names a store.
+func stored(id string, s lk.EgressStatus) *lk.EgressInfo {
+	m := message(id, s)
+	m.Request = &lk.EgressInfo_RoomComposite{RoomComposite: &lk.RoomCompositeEgressRequest{
+		SegmentOutputs: []*lk.SegmentedFileOutput{{FilenamePrefix: "s", Output: &lk.SegmentedFileOutput_S3{S3: &lk.S3Upload{Bucket: "b"}}}},
+	}}
+	return m
+}
+
+// looking is a life whose media is looked for, for so long.
+func looking(t *testing.T, wait time.Duration, verify func(activities.VerifyRequest) (activities.Verified, error)) *life {
+	t.Helper()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		terms := terms()
+		terms.VerifyFor = egress.Duration(wait)
+		return activities.Started{Info: infoOf(t, stored(egressID, lk.EgressStatus_EGRESS_STARTING)), Terms: terms}, nil
+	}
+	l.RegisterActivityWithOptions(func(_ context.Context, in activities.VerifyRequest) (activities.Verified, error) {
+		return verify(in)
+	}, activity.RegisterOptions{Name: "Verify"})
+	return l
+}
+
+func ended(l *life, s lk.EgressStatus) {
+	l.webhook(5*time.Second, egress.EventEnded, stored(egressID, s))
+}
+
+func found(m egress.Media, because string) activities.Verified {
+	return activities.Verified{MediaReport: egress.MediaReport{Media: m, Because: because}}
+}
+
+func TestMediaIsLookedForBeforeAnybodyIsTold(t *testing.T) {
+	t.Parallel()
+	var asked []activities.VerifyRequest
+	var l *life
+	l = looking(t, 2*time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		require.Empty(t, l.announced)
+		asked = append(asked, in)
+		return found(egress.MediaMissing, "file a is not there"), nil
+	})
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, egress.MediaMissing, v.Media)
+	require.Equal(t, "file a is not there", v.MediaBecause)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Len(t, l.announced, 1)
+	require.Len(t, asked, 1)
+	require.Equal(t, requestID, asked[0].RequestID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), asked[0].Status)
+	require.Equal(t, egress.Duration(2*time.Minute), asked[0].For)
+	require.Equal(t, 1, asked[0].Part)
+	require.False(t, asked[0].Behind)
+	require.Equal(t, "its media is missing: file a is not there", l.state().Story[len(l.state().Story)-1].What)
+}
+
+func TestNobodyLooksWhereNobodyIsToLook(t *testing.T) {
+	t.Parallel()
+	l := looking(t, 0, func(activities.VerifyRequest) (activities.Verified, error) {
+		t.Error("somebody looks")
+		return activities.Verified{}, nil
+	})
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, egress.MediaUnchecked, v.Media)
+	require.Equal(t, "the settings say that nobody looks", v.MediaBecause)
+}
+
+func TestAStoreThatIsBackIsLookedAtBehindTheAnnouncement(t *testing.T) {
+	t.Parallel()
+	looks := 0
+	l := looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		if !in.Behind {
+			return activities.Verified{MediaReport: egress.Unchecked("the store does not answer"), Again: true}, nil
+		}
+		if looks++; looks < 4 {
+			return activities.Verified{}, temporal.NewApplicationError("the store does not answer", string(egress.Unreachable))
+		}
+		return found(egress.MediaPresent, ""), nil
+	})
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	l.at(6*time.Second, func() {
+		require.Len(t, l.announced, 1, "nobody waits for the store")
+		require.Equal(t, "the store does not answer", l.state().Media.Because)
+	})
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, egress.MediaPresent, v.Media)
+	require.Equal(t, []string{egress.StepAnnounce, "verify"}, v.Delivered)
+	require.Equal(t, 4, looks)
+}
+
+func TestAStoreThatStaysDownWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		word string
+		want egress.Media
+	}{
+		"who mends it":      {egress.UpdateRetry, egress.MediaPresent},
+		"who leaves it out": {egress.UpdateSkip, egress.MediaUnchecked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mended := false
+			l := looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+				switch {
+				case !in.Behind:
+					return activities.Verified{MediaReport: egress.Unchecked("the store does not answer"), Again: true}, nil
+				case mended:
+					return found(egress.MediaPresent, ""), nil
+				}
+				// What a failure for good is, the test environment does not learn from a time limit.
+				return activities.Verified{}, temporal.NewNonRetryableApplicationError("the store does not answer", string(egress.Unreachable), nil)
+			})
+			ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+			told := error(nil)
+			l.at(80*time.Hour, func() {
+				require.Contains(t, l.state().Stuck, "step verify failed for good: the store does not answer")
+				require.Equal(t, []string{"verify"}, l.state().AwaitsWord)
+				mended = true
+				l.update(tc.word, "word", &told, "verify")
+			})
+			v := l.mustRun(plainInput(t))
+			require.NoError(t, told)
+			require.Equal(t, tc.want, v.Media)
+			require.Contains(t, v.Delivered, "verify")
+			require.Empty(t, l.state().Stuck)
+		})
+	}
+}
+
+func TestALookThatCannotBeMadeIsUnchecked(t *testing.T) {
+	t.Parallel()
+	l := looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
+		return activities.Verified{}, temporal.NewNonRetryableApplicationError("the request cannot be opened", string(egress.Sealed), nil)
+	})
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, egress.MediaUnchecked, v.Media)
+	require.Equal(t, "could not be looked at: the request cannot be opened", v.MediaBecause)
+	require.Equal(t, []string{egress.StepAnnounce}, v.Delivered)
+}
+
+func TestEachPartIsLookedForByItself(t *testing.T) {
+	t.Parallel()
+	var asked []int
+	l := looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		asked = append(asked, in.Part)
+		if in.Part == 1 {
+			return found(egress.MediaUnchecked, "left behind"), nil
+		}
+		return found(egress.MediaPresent, ""), nil
+	})
+	part := 0
+	l.started = func(context.Context, activities.StartRequest) (activities.Started, error) {
+		part++
+		terms := terms()
+		terms.VerifyFor, terms.Recover = egress.Duration(time.Minute), 1
+		id := egressID
+		if part == 2 {
+			id = "EG_2"
+		}
+		return activities.Started{Info: infoOf(t, stored(id, lk.EgressStatus_EGRESS_ACTIVE)), Terms: terms}, nil
+	}
+	failed := stored(egressID, lk.EgressStatus_EGRESS_FAILED)
+	failed.ErrorCode = 500
+	l.webhook(5*time.Second, egress.EventEnded, failed)
+	l.webhook(10*time.Second, egress.EventEnded, stored("EG_2", lk.EgressStatus_EGRESS_COMPLETE))
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, []int{1, 2}, asked)
+	require.Equal(t, egress.MediaPresent, v.Media)
+	require.Len(t, v.Parts, 2)
+	require.Equal(t, "left behind", v.Parts[0].Media.Because)
+	require.Equal(t, egress.MediaPresent, v.Parts[1].Media.Media)
+}
