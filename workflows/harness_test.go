@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ type life struct {
 	asked      []activities.Announcement              // every attempt to announce, to whomever
 	tell       func(in activities.TellRequest) error
 
+	mu        sync.Mutex // activities run beside each other
 	polls     []activities.PollRequest
 	stops     []string
 	announced []egress.Event
@@ -97,11 +99,11 @@ func (l *life) register() {
 			return l.start(ctx)
 		},
 		"Poll": func(_ context.Context, in activities.PollRequest) (egress.Look, error) {
-			l.polls = append(l.polls, in)
+			l.note(func() { l.polls = append(l.polls, in) })
 			return l.poll(in)
 		},
 		"Stop": func(_ context.Context, id string) (egress.Info, error) {
-			l.stops = append(l.stops, id)
+			l.note(func() { l.stops = append(l.stops, id) })
 			return l.stop(id)
 		},
 		"StopTwin": func(_ context.Context, in activities.TwinRequest) (activities.TwinAnswer, error) {
@@ -109,27 +111,29 @@ func (l *life) register() {
 				return activities.TwinAnswer{BoundMissing: true}, nil
 			}
 			if !in.Over {
-				l.stops = append(l.stops, in.Twin)
+				l.note(func() { l.stops = append(l.stops, in.Twin) })
 			}
 			return activities.TwinAnswer{}, nil
 		},
 		"Announce": func(_ context.Context, in activities.Announcement) error {
-			l.asked = append(l.asked, in)
+			l.note(func() { l.asked = append(l.asked, in) })
 			if in.Consumer != nil {
 				return l.announceTo(in)
 			}
 			if err := l.announce(in.Event); err != nil {
 				return err
 			}
-			l.announced = append(l.announced, in.Event)
-			l.heard = append(l.heard, l.Now().Sub(l.began))
+			l.note(func() {
+				l.announced = append(l.announced, in.Event)
+				l.heard = append(l.heard, l.Now().Sub(l.began))
+			})
 			return nil
 		},
 		"Tell": func(_ context.Context, in activities.TellRequest) error {
 			if err := l.tell(in); err != nil {
 				return err
 			}
-			l.told = append(l.told, fmt.Sprintf("%d %s", in.Webhook, in.Event.Proto().GetEvent()))
+			l.note(func() { l.told = append(l.told, fmt.Sprintf("%d %s", in.Webhook, in.Event.Proto().GetEvent())) })
 			return nil
 		},
 	} {
@@ -138,6 +142,13 @@ func (l *life) register() {
 }
 
 // at schedules what happens after that long.
+// note notes what an activity was asked.
+func (l *life) note(what func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	what()
+}
+
 func (l *life) at(after time.Duration, do func()) { l.RegisterDelayedCallback(do, after) }
 
 // webhook is LiveKit's webhook arriving after that long.
