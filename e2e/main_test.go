@@ -16,7 +16,7 @@ import (
 )
 
 // worlds is how many tests of this package may each have a namespace of their own.
-const worlds = 150
+const worlds = 180
 
 var (
 	server   *devtemporal.Server

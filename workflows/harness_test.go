@@ -141,7 +141,6 @@ func (l *life) register() {
 	}
 }
 
-// at schedules what happens after that long.
 // note notes what an activity was asked.
 func (l *life) note(what func()) {
 	l.mu.Lock()
@@ -149,6 +148,7 @@ func (l *life) note(what func()) {
 	what()
 }
 
+// at schedules what happens after that long.
 func (l *life) at(after time.Duration, do func()) { l.RegisterDelayedCallback(do, after) }
 
 // webhook is LiveKit's webhook arriving after that long.
