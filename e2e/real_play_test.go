@@ -211,11 +211,11 @@ func normal(s step) step {
 
 // momentary takes away what depends on the moment: the server counts the people of a room, and looks whether it is recorded, every five seconds; a
 // participant's version counts the updates so far; who joins may have published by the time that it is told; and the number of
-// a track in its connection is that of the negotiation.
+// a track in its connection is that of the negotiation. Who leaves may be heard of by its own word, or by its connection first.
 func momentary(v any) {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, key := range []string{"numParticipants", "numPublishers", "activeRecording", "mid", "tracks", "isPublisher"} {
+		for _, key := range []string{"numParticipants", "numPublishers", "activeRecording", "mid", "tracks", "isPublisher", "disconnectReason"} {
 			delete(v, key)
 		}
 		if _, isNumber := v["version"].(float64); isNumber {
