@@ -9,7 +9,7 @@ import "strings"
 
 // Orphaned reports whether the bound egress is gone, as far as we know.
 func (s *State) Orphaned() bool {
-	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.over() && s.Status == Lost
+	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.Status == Lost
 }
 
 // CanTakeOver reports whether another egress can take the place of a bound one that is

@@ -86,3 +86,10 @@ func TestWhatWasMeantForTheOneThatIsGoneHoldsForItsNextPart(t *testing.T) {
 	require.Empty(t, s.Skipped)
 	require.Equal(t, []string{egress.StepAnnounce}, s.Steps, "LiveKit serves the webhooks of a start that went past Temporal")
 }
+
+func TestOneThatIsStartingCanTakeOver(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.Evidence.MissingSince = noon
+	require.True(t, s.CanTakeOver(egress.Observation{Info: infoOf(t, "EG_2", livekit.EgressStatus_EGRESS_STARTING)}))
+}
