@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/gateway"
 	"github.com/reelkeeper/reelkeeper/recordings"
@@ -28,6 +30,16 @@ func (d durable) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, e
 func (d durable) Stop(ctx context.Context, requestID, egressID string) (egress.Info, error) {
 	info, err := d.Client.StopEgress(ctx, requestID, egressID)
 	return info, notDurable(err)
+}
+
+// Adopt makes a workflow for an egress that LiveKit lists.
+func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error) {
+	e, err := egress.ListedEvent(m)
+	if err != nil {
+		return false, err
+	}
+	adopted, err := d.Client.AdoptListed(ctx, requestID, egress.PipelineOf(m), e)
+	return adopted, notDurable(err)
 }
 
 // ByEgressID is the request that an egress belongs to.

@@ -92,8 +92,10 @@ func (w *world) hooked(n int, url string) {
 	}
 }
 
+// A burst of ends waits in line for a slow consumer, eight at a time, and all of them arrive.
+//
+//nolint:paralleltest // takes the cores for itself: others would wait too long
 func TestAHundredEndsInOneSecondReachAConsumerThatTakesFiftyMillisecondsForEach(t *testing.T) {
-	t.Parallel()
 	const ends = 100
 	slow := newCrowd(t, func(context.Context) { <-time.After(50 * time.Millisecond) })
 	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) { // polls cost the server less than 400 webhooks at once

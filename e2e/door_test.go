@@ -235,8 +235,9 @@ func stormSeed(t *testing.T) uint64 {
 // after it has accepted, calls hang, and the worker is killed: each has its one
 // recording and its one verdict, and none has two. Starts do not fail open here: what is
 // started past Temporal is adopted by a webhook, and in this storm those get lost.
+//
+//nolint:paralleltest // takes the cores for itself: others would wait too long
 func TestFiveHundredStartsInAStorm(t *testing.T) {
-	t.Parallel()
 	const requests, callers, maxTries = 500, 64, 20
 	seed := stormSeed(t)
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {

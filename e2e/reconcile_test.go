@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +21,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // reconciled are the settings of a world with a reconciler that tests start themselves,
@@ -204,6 +207,42 @@ func TestAStartThatFailedOpenIsAdoptedOnceWithoutAnyWebhook(t *testing.T) {
 	require.Equal(t, info.GetEgressId(), v.EgressID)
 	require.Len(t, w.consumer.told(v.EgressID), 1)
 	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))
+}
+
+// A page is started past Temporal, its worker dies, and no webhook and no round of the
+// reconciler tells. All that shows it is that LiveKit does not answer its agent's stop.
+func TestAStopIsKeptAlsoWhereTheStartWentPastTemporal(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		reconciled(fake, environ)
+		fake.Faults[fakelivekit.Zombie] = 1
+		environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = o.Address, "away"
+		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "500ms"
+	})
+	w.startWorker()
+	o.kill()
+	ctx, err := twirp.WithHTTPRequestHeaders(w.ctx(), http.Header{"Idempotency-Key": {"page"}})
+	require.NoError(t, err)
+	info, err := w.agent().StartWebEgress(lksdk.WithFailover(ctx, false), &livekit.WebEgressRequest{
+		Url: "https://example.com/page", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "page-{time}.mp4"}},
+	})
+	require.NoError(t, err)
+	o.back()
+	w.want("the door has Temporal again", func() bool {
+		_, err := w.client.State(w.ctx(), "page")
+		return recordings.ReasonOf(err) == egress.NotFound
+	})
+
+	_, err = w.agent().StopEgress(lksdk.WithFailover(w.ctx(), false), &livekit.StopEgressRequest{EgressId: info.GetEgressId()})
+
+	te, ok := errors.AsType[twirp.Error](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, twirp.DeadlineExceeded, te.Code(), "as LiveKit says it")
+	v := w.verdictOf("page")
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, egress.StopRequested, v.Stopped)
+	require.Len(t, w.consumer.told(info.GetEgressId()), 1)
 }
 
 func TestTwoReconcilersAtOnceAdoptOnce(t *testing.T) {

@@ -12,8 +12,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
+// Two hundred recordings at once end by our own questions alone.
+//
+//nolint:paralleltest // takes the cores for itself: others would wait too long
 func TestTwoHundredAtOnceWithEveryWebhookLost(t *testing.T) {
-	t.Parallel()
 	const egresses = 200
 	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
 		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}

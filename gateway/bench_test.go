@@ -99,6 +99,7 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 			}), nil
 		},
 		stop:  func(_ context.Context, _, id string) (egress.Info, error) { return egress.NewInfo(ending(id)) },
+		adopt: func(context.Context, string, *livekit.EgressInfo) (bool, error) { return false, nil },
 		byID:  func(context.Context, string) (string, bool, error) { return "", false, nil },
 		lost:  func(context.Context, []string) (map[string]string, error) { return nil, nil },
 		ended: func(context.Context, string, string) ([]egress.Info, error) { return nil, nil },

@@ -57,6 +57,9 @@ type Recordings interface {
 	// whose workflow has closed without knowing how this egress ended, is an error of
 	// reason NotFound.
 	Stop(ctx context.Context, requestID, egressID string) (egress.Info, error)
+	// Adopt makes the workflow of a request of ours whose start went past Temporal, from what
+	// LiveKit lists of its egress. It reports false where there is nothing to make.
+	Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
 	// ByEgressID finds the request that an egress belongs to.
 	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
 	// Lost are those of some egresses that are settled as lost, although LiveKit may

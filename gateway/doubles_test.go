@@ -44,6 +44,7 @@ func theirs() *livekit.WebhookConfig {
 type recordings struct {
 	begin func(context.Context, gateway.Start) (gateway.Pending, error)
 	stop  func(ctx context.Context, requestID, egressID string) (egress.Info, error)
+	adopt func(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
 	byID  func(context.Context, string) (string, bool, error)
 	lost  func(context.Context, []string) (map[string]string, error)
 	ended func(ctx context.Context, egressID, room string) ([]egress.Info, error)
@@ -65,6 +66,10 @@ func (r *recordings) Stop(ctx context.Context, id, egressID string) (egress.Info
 	r.stops = append(r.stops, id)
 	r.mu.Unlock()
 	return r.stop(ctx, id, egressID)
+}
+
+func (r *recordings) Adopt(ctx context.Context, id string, m *livekit.EgressInfo) (bool, error) {
+	return r.adopt(ctx, id, m)
 }
 
 func (r *recordings) ByEgressID(ctx context.Context, id string) (string, bool, error) {

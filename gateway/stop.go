@@ -52,23 +52,37 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 func (h *Handler) stopDurable(ctx context.Context, c *call) (*livekit.EgressInfo, error) {
 	looking, cancel := context.WithDeadline(ctx, c.share(lookShare, shares))
 	defer cancel()
-	id, hooks, err := h.requestOf(looking, c.egressID)
-	if err != nil || id == "" {
+	of, err := h.requestOf(looking, c.egressID)
+	if err != nil || of.id == "" {
 		return nil, err
 	}
-	c.requestID = id
+	c.requestID = of.id
 	answering := ctx
 	ctx, cancel = context.WithDeadline(ctx, c.share(stopShare, shares))
 	defer cancel()
-	info, err := h.cfg.Recordings.Stop(ctx, id, c.egressID)
+	info, err := h.stopKnown(ctx, c.egressID, of)
 	if err != nil {
 		return nil, err
 	}
 	m, err := h.stopOther(answering, c.egressID, info.Proto())
-	if err != nil || len(hooks) == 0 {
+	if err != nil || len(of.hooks) == 0 {
 		return m, err
 	}
-	return showing(m, hooks), nil
+	return showing(m, of.hooks), nil
+}
+
+// stopKnown ends an egress through its workflow. One that has none yet, since its start
+// went past Temporal, is adopted first: that somebody wants its end may be all that ever
+// shows that its worker is dead.
+func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
+	info, err := h.cfg.Recordings.Stop(ctx, of.id, egressID)
+	if reasonOf(err) != egress.NotFound || of.listed == nil {
+		return info, err
+	}
+	if adopted, failed := h.cfg.Recordings.Adopt(ctx, of.id, of.listed); failed != nil || !adopted {
+		return egress.Info{}, errors.Join(err, failed)
+	}
+	return h.cfg.Recordings.Stop(ctx, of.id, egressID)
 }
 
 // stopOther stops the egress that was asked for, too, where the workflow has stopped
@@ -85,22 +99,28 @@ func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livek
 	return m, err
 }
 
-// requestOf resolves an egress ID, to the request and the caller's own webhooks: by
-// LiveKit's echoed token first, and by Temporal's search attributes second, which lag
-// behind. What LiveKit says of an egress that it does not list is not asked here: the
-// stop itself will hear it. The request is empty for an egress that is not ours.
-func (h *Handler) requestOf(ctx context.Context, egressID string) (requestID string, hooks []*livekit.WebhookConfig, err error) {
+// requestOf resolves an egress ID to its request: by LiveKit's echoed token first, and
+// by Temporal's search attributes second, which lag behind. What LiveKit says of an
+// egress that it does not list is not asked here: the stop itself will hear it.
+func (h *Handler) requestOf(ctx context.Context, egressID string) (request, error) {
 	m, err := h.cfg.LiveKit.Get(ctx, egressID)
 	if err == nil {
 		if t, ours := h.tokenOf(m); ours {
-			return t.RequestID, h.theirs(m), nil
+			return request{t.RequestID, h.theirs(m), m}, nil
 		}
 	}
-	requestID, found, err := h.cfg.Recordings.ByEgressID(ctx, egressID)
+	id, found, err := h.cfg.Recordings.ByEgressID(ctx, egressID)
 	if !found {
-		requestID = ""
+		id = ""
 	}
-	return requestID, nil, err
+	return request{id: id}, err
+}
+
+// request is whose an egress is.
+type request struct {
+	id     string                   // empty for an egress that is not ours
+	hooks  []*livekit.WebhookConfig // the caller's own
+	listed *livekit.EgressInfo      // what LiveKit says of it, if that shows our token
 }
 
 // tokenOf is the token of ours that an EgressInfo of LiveKit's echoes.
@@ -139,7 +159,7 @@ func (c closer) Close(ctx context.Context, room string) error {
 
 // end stops one egress, past Temporal where that is away.
 func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
-	info, err := c.cfg.Recordings.Stop(ctx, t.RequestID, m.GetEgressId())
+	info, err := c.stopKnown(ctx, m.GetEgressId(), request{id: t.RequestID, listed: m})
 	switch {
 	case err == nil:
 		_, err = c.stopOther(ctx, m.GetEgressId(), info.Proto())

@@ -42,6 +42,19 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 			b.liveKit.add(running("EG_1", "call-1"))
 			b.recordings.stop = unknown
 		}, []string{"call-1"}, []string{"EG_1"}, "direct"},
+		"directly, where its workflow can not be made": {func(b *bench) {
+			b.liveKit.add(running("EG_1", "call-1"))
+			b.recordings.stop = unknown
+			b.recordings.adopt = func(context.Context, string, *livekit.EgressInfo) (bool, error) { return true, away }
+		}, []string{"call-1"}, []string{"EG_1"}, "direct"},
+		"through the workflow that the stop makes": {func(b *bench) {
+			b.liveKit.add(running("EG_1", "call-1"))
+			b.recordings.stop = unknown
+			b.recordings.adopt = func(_ context.Context, id string, m *livekit.EgressInfo) (bool, error) {
+				b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(ending("EG_1")) }
+				return id == "call-1" && m.GetEgressId() == "EG_1", nil
+			}
+		}, []string{"call-1", "call-1"}, nil, "durable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
