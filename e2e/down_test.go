@@ -17,9 +17,10 @@ import (
 func TestAnEndpointThatAnswered503IsWhyAWebhookWasMissed(t *testing.T) {
 	t.Parallel()
 	way := newGate(t, server.Address)
-	w := newWorldInAHurry(t, hurry, func(_ *fakelivekit.Config, environ map[string]string) {
+	w := newWorldInAHurry(t, hurry, func(fake *fakelivekit.Config, environ map[string]string) {
 		environ["TEMPORAL_ADDRESS"] = way.Address
 		environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"] = "10m", "10m"
+		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: 1} // else a look comes first
 		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms"
 	})
 	w.environ["TEMPORAL_ADDRESS"] = server.Address // the endpoint alone goes by the gate

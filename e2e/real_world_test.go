@@ -16,6 +16,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
@@ -58,14 +59,21 @@ func (r *realWorld) alice(room string) {
 	require.NoError(r.t, r.livekit.Join(r.ctx(), room, "alice", false))
 }
 
-// record asks the door for a recording, as an agent with LiveKit's Go SDK does.
+// record asks the door for a recording, as an agent with LiveKit's Go SDK does, and again
+// under the same key where that took too long.
 func (r *realWorld) record(room string) (egressID string) {
 	r.t.Helper()
-	info, err := lksdk.NewEgressClient(r.door.URL, apiKey, apiSecret).StartRoomCompositeEgress(r.ctx(), &livekit.RoomCompositeEgressRequest{
-		RoomName: room, FileOutputs: files("{room_name}-{time}.mp4", nil),
-	})
+	ctx, err := twirp.WithHTTPRequestHeaders(r.ctx(), http.Header{"Idempotency-Key": {room}})
 	require.NoError(r.t, err)
-	return info.EgressId
+	agent := lksdk.NewEgressClient(r.door.URL, apiKey, apiSecret)
+	r.want("a recording", func() bool {
+		info, err := agent.StartRoomCompositeEgress(ctx, &livekit.RoomCompositeEgressRequest{
+			RoomName: room, FileOutputs: files("{room_name}-{time}.mp4", nil),
+		})
+		egressID = info.GetEgressId()
+		return err == nil
+	})
+	return egressID
 }
 
 // underWay waits until the workflow has heard that an egress is active.
