@@ -17,7 +17,7 @@ type Endpoint interface {
 
 // endpointTimeout bounds the question how the endpoint was: nobody may wait long for a
 // verdict only to know why it came by another way.
-const endpointTimeout = 2 * time.Second
+const endpointTimeout = 5 * time.Second
 
 // WhyMissed finds out why the webhook of an end did not come.
 type WhyMissed struct {

@@ -102,9 +102,7 @@ func (s *stage) spent() map[string]int {
 			spent[name] += n
 		}
 	}
-	for _, n := range s.fake.Calls() {
-		spent["livekit-calls"] += n
-	}
+	spent["livekit-calls"] = s.calls()
 	if d, err := s.temporal().ScheduleClient().GetHandle(s.ctx, egress.ReconcileSchedule).Describe(s.ctx); err == nil {
 		spent["scheduled"] = d.Info.NumActions
 	}

@@ -29,7 +29,7 @@ import (
 )
 
 // binary builds one of the commands, once for all tests. A released worker is there already.
-func binary(t *testing.T, name string) string {
+func binary(t testing.TB, name string) string {
 	t.Helper()
 	if name == "worker" && *released != "" {
 		return *released
@@ -60,7 +60,7 @@ func (w *world) spawn(name string, environ map[string]string, args ...string) *p
 	return spawn(w.t, w.log, name, environ, args...)
 }
 
-func spawn(t *testing.T, log *logBuffer, name string, environ map[string]string, args ...string) *process {
+func spawn(t testing.TB, log *logBuffer, name string, environ map[string]string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(binary(t, name), args...), done: make(chan struct{})}
 	p.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "XDG_CACHE_HOME=" + os.Getenv("XDG_CACHE_HOME")}
@@ -75,7 +75,7 @@ func spawn(t *testing.T, log *logBuffer, name string, environ map[string]string,
 	return p
 }
 
-func (p *process) start(t *testing.T) {
+func (p *process) start(t testing.TB) {
 	t.Helper()
 	require.NoError(t, p.Start())
 	go func() {

@@ -161,11 +161,7 @@ func (s *soak) sample(lives int) sample {
 		open, err := os.ReadDir(filepath.Join(proc, "fd"))
 		require.NoError(s.t, err, "%s is gone", s.names[n])
 		out.process[n][openFiles] = float64(len(open))
-		statm, err := os.ReadFile(filepath.Join(proc, "statm"))
-		require.NoError(s.t, err)
-		pages, err := strconv.Atoi(strings.Fields(string(statm))[1])
-		require.NoError(s.t, err)
-		out.process[n][memory] = float64(pages * os.Getpagesize())
+		out.process[n][memory] = resident(s.t, pid)
 		if s.admin[n] != "" {
 			out.process[n][goroutines] = s.gauge(s.admin[n], "go_goroutines")
 		}
@@ -176,6 +172,16 @@ func (s *soak) sample(lives int) sample {
 		}
 	}
 	return out
+}
+
+// resident is the memory of a process, in bytes.
+func resident(t testing.TB, pid int) float64 {
+	t.Helper()
+	statm, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
+	require.NoError(t, err)
+	pages, err := strconv.Atoi(strings.Fields(string(statm))[1])
+	require.NoError(t, err)
+	return float64(pages * os.Getpagesize())
 }
 
 // gauge reads one metric without labels.

@@ -67,6 +67,27 @@ func (s *State) dueHeld(now time.Time) Action {
 	}
 }
 
+// heldBlind puts off the end of the hold where LiveKit could not be asked at its close:
+// a second run may be under way whose webhooks are lost. It does so for a while only:
+// what is told may still be corrected.
+func (s *State) heldBlind(l Look, now time.Time) {
+	if s.Phase != Held || l.Info.Known() || !l.MissingSince.IsZero() || stood(s.NewsAt, s.Policy.HoldFor+s.Policy.LostAfter, now) {
+		return
+	}
+	next := now.Add(s.Policy.Wait(OutlookEnding, 0, Spread(s.ID)))
+	s.HeldSince = next.Add(-s.Policy.HoldFor.D())
+}
+
+// superseded reports whether a webhook tells of the end of an earlier run than the one
+// that is known to be under way. What LiveKit lists is of now: only a webhook can be late.
+func (s *State) superseded(o Observation) bool {
+	seen, known := o.Info.Proto(), s.Latest.Proto()
+	if o.Source != FromWebhook || s.rankOf(o) != rankEnded {
+		return false
+	}
+	return seen.GetRetryCount() < known.GetRetryCount() || seen.GetEndedAt() != 0 && seen.GetEndedAt() < known.GetUpdatedAt()
+}
+
 // Settle makes an end that was held the last word.
 func (s *State) Settle() { s.Phase = Settled }
 

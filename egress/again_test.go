@@ -160,6 +160,69 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 	}
 }
 
+func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
+	t.Parallel()
+	const end, most = minute + 30*time.Second, minute + 90*time.Second // held, and as long as what may be lost
+	for name, tc := range map[string]struct {
+		look  egress.Look
+		after time.Duration
+		want  egress.Action
+	}{
+		"LiveKit can not be asked":      {egress.Look{}, end, egress.ActNothing},
+		"nor for a good while":          {egress.Look{}, most - 1, egress.ActNothing},
+		"nor for longer than that":      {egress.Look{}, most, egress.ActSettle},
+		"LiveKit does not know it":      {egress.Look{MissingSince: noon}, end, egress.ActSettle},
+		"LiveKit has it as we heard it": {egress.Look{Info: infoAt(t, failed, 20, 0)}, end, egress.ActSettle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := heldAt(t)
+			now := noon.Add(tc.after)
+			s.Looked(tc.look, now)
+			require.Equal(t, tc.want, s.Due(now))
+			if tc.want == egress.ActNothing {
+				next := now.Add(s.Policy.Wait(egress.OutlookEnding, 0, egress.Spread(s.ID)))
+				require.Equal(t, next, s.NextLook())
+				require.Equal(t, egress.ActLook, s.Due(next))
+			}
+		})
+	}
+	watched := recording(t)
+	watched.Looked(egress.Look{}, noon.Add(minute))
+	require.Zero(t, watched.HeldSince)
+}
+
+// Webhooks may overtake each other: of an earlier run's end we hear once the next runs.
+func TestTheEndOfAnEarlierRunIsNoEnd(t *testing.T) {
+	t.Parallel()
+	at := func(seen egress.Info, by egress.Source) egress.Observation {
+		return egress.Observation{Info: seen, Source: by, HeardAt: noon.Add(minute)}
+	}
+	for name, tc := range map[string]struct {
+		seen egress.Observation
+		want egress.Phase
+	}{
+		"of the run before":               {at(infoAt(t, failed, 30, 0), egress.FromWebhook), egress.Watching},
+		"of before it began":              {at(infoAt(t, failed, 9, 1), egress.FromWebhook), egress.Watching},
+		"a good one of before":            {at(infoAt(t, complete, 9, 1), egress.FromWebhook), egress.Watching},
+		"of the moment in which it began": {at(infoAt(t, failed, 10, 1), egress.FromWebhook), egress.Held},
+		"of this run":                     {at(infoAt(t, failed, 11, 1), egress.FromWebhook), egress.Held},
+		"as LiveKit lists it now":         {at(infoAt(t, failed, 9, 0), egress.FromPoll), egress.Held},
+		"without a time":                  {at(infoAt(t, failed, 0, 1), egress.FromWebhook), egress.Held},
+		"an upload, of whatever moment":   {at(infoAt(t, ending, 9, 0), egress.FromWebhook), egress.Watching},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &egress.State{Phase: egress.Requested, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
+			s.Observe(observed(infoAt(t, active, 10, 1), 0))
+			s.Observe(tc.seen)
+			require.Equal(t, tc.want, s.Phase)
+			require.Equal(t, tc.want == egress.Held, s.EndedBy != "")
+			require.Equal(t, name == "an upload, of whatever moment", s.Latest.Proto().GetStatus() == ending)
+		})
+	}
+}
+
 func TestARoomThatFinishesIsHeardOfWhileAnEndIsHeldOrMayBeCorrected(t *testing.T) {
 	t.Parallel()
 	finished, err := egress.ParseEvent([]byte(`{"event":"room_finished","room":{"name":"daily","sid":"RM_1"}}`))

@@ -150,6 +150,7 @@ func (s *State) recovered() {
 // Looked folds what a poll saw into the state.
 func (s *State) Looked(l Look, now time.Time) News {
 	s.LookedAt = now
+	s.heldBlind(l, now)
 	if s.Phase == Watching && !l.EndExpected.IsZero() {
 		s.ExpectEnd(l.EndExpected)
 	}

@@ -61,7 +61,26 @@ type Ours struct {
 	EgressID  string // empty until visibility is told
 	Room      string // as a search attribute holds it
 	StartedAt time.Time
-	Over      bool // its egress is settled, whether or not everybody has been told
+	Over      bool   // its egress is settled, whether or not everybody has been told
+	Closed    bool   // its workflow has ended, and hears of nothing any more
+	Status    Status // what it calls its egress
+}
+
+// mistakes reports whether LiveKit's list shows that a verdict which may still be
+// corrected is wrong: what failed runs again or has ended otherwise, or what is lost has
+// an end. That LiveKit calls what is lost active says nothing.
+func (o Ours) mistakes(l Listed) bool {
+	if !o.Over || o.Closed {
+		return false
+	}
+	switch o.Status {
+	case Lost:
+		return Ended(l.Status)
+	case statusOf(livekit.EgressStatus_EGRESS_FAILED), statusOf(livekit.EgressStatus_EGRESS_ABORTED):
+		return o.Status != statusOf(l.Status)
+	default:
+		return false
+	}
 }
 
 // Sighting is what a round of the reconciler has seen on both sides.
@@ -178,9 +197,9 @@ func (p *planner) judge(l Listed) {
 		if !ended && !ours.Over {
 			p.step(Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID})
 		}
-	case ours != nil && (ours.Over || !ended):
-	case ours != nil:
+	case ours != nil && (ours.mistakes(l) || ended && !ours.Over):
 		p.ended(l, Measure{Deed: DeedNudge, EgressID: l.ID, RequestID: ours.RequestID})
+	case ours != nil: // both say the same
 	case l.Others:
 		p.quarantine(l, l.ID+where(l)+" has a token that none of our keys made: another Reelkeeper's, or a secret's that was rotated away")
 	case rank(l.Status) == 0:

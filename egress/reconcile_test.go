@@ -129,6 +129,35 @@ func TestWhatRunsAtLiveKitHasItsWorkflow(t *testing.T) {
 	}
 }
 
+func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	settled := func(s egress.Status) func(*egress.Ours) {
+		return func(o *egress.Ours) { o.Over, o.Status = true, s }
+	}
+	closed := func(o *egress.Ours) { o.Closed = true }
+	const failure, abort = "EGRESS_FAILED", "EGRESS_ABORTED"
+	again := does("nudged EG_1 as r")
+	for name, tc := range map[string]sight{
+		"failed, and it runs":                  {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled(failure))), again},
+		"failed, and it has ended well":        {all(listed("EG_1", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), again},
+		"failed, as listed":                    {all(listed("EG_1", failed, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
+		"failed, and it has run since now":     {all(listed("EG_1", active, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(failure))), does("waiting 1")},
+		"failed, and nobody hears it any more": {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},
+		"aborted, and it failed":               {all(listed("EG_1", failed, of("r"))), have(ours("r", "EG_1", settled(abort))), again},
+		"aborted, as listed":                   {all(listed("EG_1", aborted, of("r"))), have(ours("r", "EG_1", settled(abort))), nil},
+		"lost, and LiveKit has its end":        {all(listed("EG_1", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), again},
+		"lost, and LiveKit knows no better":    {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), nil},
+		"complete":                             {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
+		"failed once, and it runs again":       {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", func(o *egress.Ours) { o.Status = failure })), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			did, _ := plan(false, tc.listed, tc.ours)
+			require.ElementsMatch(t, tc.want, did)
+		})
+	}
+}
+
 func TestWhatHasEndedIsHeardOfOnce(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]sight{

@@ -179,7 +179,7 @@ func (s *State) Observe(o Observation) News {
 	case s.over():
 		s.cameLate(o)
 		return NoNews
-	case s.rankOf(o) <= s.rank():
+	case s.rankOf(o) <= s.rank() || s.superseded(o):
 		return NoNews
 	}
 	if s.ID == "" {

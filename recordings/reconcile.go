@@ -37,7 +37,7 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 		}
 		list = append(list, egress.Ours{
 			RequestID: row.RequestID, EgressID: row.EgressID, Room: row.Room, StartedAt: row.StartedAt,
-			Over: row.ClosedAt != nil || row.EndedBy != "",
+			Over: row.ClosedAt != nil || row.EndedBy != "", Closed: row.ClosedAt != nil, Status: row.Status,
 		})
 	}
 	return list, nil

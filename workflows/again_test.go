@@ -24,7 +24,7 @@ func lenient(t *testing.T) *life {
 		t.Policy = egress.DefaultPolicy()
 		return activities.Started{Info: info(l.t, lk.EgressStatus_EGRESS_STARTING), Terms: t}, nil
 	}
-	l.poll = func(activities.PollRequest) (egress.Look, error) { return egress.Look{}, nil }
+	l.poll = l.nothingNew
 	return l
 }
 
@@ -74,6 +74,17 @@ func TestAFailureWhileTheRoomIsLiveIsHeld(t *testing.T) {
 				return egress.Look{Info: infoOf(l.t, at(complete, 300, 1))}, nil
 			}
 		}, complete, egress.FromPoll, 40 * time.Second},
+		{"and such a run is found also where LiveKit could not be asked at first", func(l *life) {
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				switch {
+				case in.Have == failed && l.took() < 50*time.Second:
+					return egress.Look{}, nil
+				case in.Have == failed:
+					return egress.Look{Info: infoOf(l.t, at(active, 30, 1))}, nil
+				}
+				return egress.Look{Info: infoOf(l.t, at(complete, 300, 1))}, nil
+			}
+		}, complete, egress.FromPoll, time.Minute},
 		{"and held again when the second run fails", func(l *life) {
 			l.webhook(20*time.Second, egress.EventUpdated, at(active, 20, 1))
 			l.webhook(60*time.Second, egress.EventEnded, at(failed, 60, 1))

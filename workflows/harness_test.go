@@ -207,6 +207,13 @@ func infoOf(t *testing.T, m *lk.EgressInfo) egress.Info {
 	return i
 }
 
+// nothingNew is LiveKit's answer to a poll: it has the egress as we heard of it.
+func (l *life) nothingNew(in activities.PollRequest) (egress.Look, error) {
+	m := message(in.EgressID, in.Have)
+	m.UpdatedAt = 1
+	return egress.Look{Info: infoOf(l.t, m)}, nil
+}
+
 func webhook(t *testing.T, event string, m *lk.EgressInfo) egress.Event {
 	t.Helper()
 	i, err := egress.NewInfo(m)

@@ -32,7 +32,7 @@ func recovering(t *testing.T, times int) (l *life, starts *[]activities.StartReq
 		terms.Recover = times
 		return activities.Started{Info: infoOf(l.t, part(in.Part, lk.EgressStatus_EGRESS_STARTING, 1)), Terms: terms}, nil
 	}
-	l.poll = func(activities.PollRequest) (egress.Look, error) { return egress.Look{}, nil }
+	l.poll = l.nothingNew
 	return l, starts
 }
 

@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"maps"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
+// none, by the settings as they ship: the worker, a process of its own, and the server.
+func BenchmarkWaiting(b *testing.B) {
+	const waiting, starters, window = 10_000, 32, 3 * time.Minute
+	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
+		delete(environ, "REELKEEPER_RECONCILE_EVERY")
+		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms" // all are started past us, and adopted
+		environ["REELKEEPER_ADMIN_LISTEN"] = "127.0.0.1:0"
+	})
+	lk := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
+	var g errgroup.Group
+	g.SetLimit(starters)
+	for i := range waiting {
+		g.Go(func() error {
+			_, err := lk.StartRoomCompositeEgress(s.ctx, composite("room-"+strconv.Itoa(i)).(*livekit.RoomCompositeEgressRequest))
+			return err
+		})
+	}
+	require.NoError(b, g.Wait())
+	worker := spawn(b, &logBuffer{}, "worker", maps.Clone(s.environ)).Process.Pid
+	require.Eventually(b, func() bool {
+		ours, err := s.client.Running(s.ctx)
+		return err == nil && len(ours) == waiting
+	}, benchLimit, time.Second)
+	temporal := serverPID(server.Address)
+	for b.Loop() {
+		calls, used, served := s.calls(), processCPU(worker), processCPU(temporal)
+		<-time.After(window)
+		s.figures.add("worker-cpu-%", percent(processCPU(worker)-used, window))
+		s.figures.add("server-cpu-%", percent(processCPU(temporal)-served, window))
+		s.figures.add("worker-MB", resident(b, worker)/1e6)
+		s.figures.add("server-MB", resident(b, temporal)/1e6)
+		s.figures.add("livekit-calls", float64(s.calls()-calls))
+	}
+	s.figures.report(b)
+}
+
+func percent(part, whole time.Duration) float64 { return 100 * part.Seconds() / whole.Seconds() }
+
+// calls is how often LiveKit was called.
+func (s *stage) calls() (n int) {
+	for _, of := range s.fake.Calls() {
+		n += of
+	}
+	return n
+}
