@@ -2,16 +2,20 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -20,6 +24,7 @@ import (
 	"github.com/livekit/protocol/utils/guid"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -63,6 +68,50 @@ func BenchmarkWebhook(b *testing.B) {
 			s.figures.report(b)
 		})
 	}
+}
+
+// BenchmarkWebhookAtTheDoor is BenchmarkWebhook with a Temporal that takes each signal
+// at once: what is left is the door's own, at rates that Temporal and a worker cannot
+// serve on the same two cores.
+func BenchmarkWebhookAtTheDoor(b *testing.B) {
+	const rate, posts = 500, 5000
+	at, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	temporal := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(temporal, takesAll{})
+	go func() { _ = temporal.Serve(at) }()
+	b.Cleanup(temporal.Stop)
+	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["TEMPORAL_ADDRESS"] = at.Addr().String()
+	})
+	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", RoomName: "room", Status: livekit.EgressStatus_EGRESS_ACTIVE})
+	require.NoError(b, err)
+	egresses := []recordings.Started{{RequestID: "bench", Info: info}}
+	s.flood(s.sign(egresses, 500), 16)
+	for b.Loop() {
+		b.StopTimer()
+		signed := s.sign(egresses, posts)
+		b.StartTimer()
+		before := cpuNow(0)
+		s.figures.addTimes("answer", s.pace(signed, time.Second/rate))
+		s.figures.add("cpu-ms", milliseconds(cpuNow(0).since(before).own)/posts)
+	}
+	s.figures.report(b)
+}
+
+// takesAll is a Temporal that takes every signal at once.
+type takesAll struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+}
+
+// GetSystemInfo says nothing of itself.
+func (takesAll) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+	return &workflowservice.GetSystemInfoResponse{}, nil
+}
+
+// SignalWorkflowExecution takes a signal.
+func (takesAll) SignalWorkflowExecution(context.Context, *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
+	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 }
 
 // running starts egresses that go on.
