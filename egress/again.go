@@ -8,16 +8,17 @@ import (
 
 // An end need not be the last word. LiveKit may run a failed egress a second time
 // under its ID, and an egress that is settled as lost may show that it lives. So an end
-// that failed while its room is live is held for a while, and what is delivered may
-// still be corrected. Good ends are neither held nor corrected.
+// that failed is held until LiveKit was asked once more, for a while where its room is
+// live, and what is delivered may still be corrected. Good ends are neither held nor
+// corrected.
 
 // conclude settles the egress by an end, or holds it.
 func (s *State) conclude(o Observation) News {
 	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
 	s.MissedWhy, s.MissedBecause = o.Missed, o.MissedBecause
 	s.tell(o.beat(true))
-	if s.failedMidway() && s.Policy.HoldFor > 0 {
-		s.Phase, s.HeldSince = Held, o.HeardAt
+	if s.mayRunAgain() && s.Policy.HoldFor > 0 {
+		s.Phase, s.HeldSince, s.HoldMore = Held, o.HeardAt, time.Time{}
 		return Moved
 	}
 	s.Phase = Settled
@@ -27,36 +28,49 @@ func (s *State) conclude(o Observation) News {
 // HoldBack holds an end that came before the start was answered: the answer brought the
 // terms that say for how long.
 func (s *State) HoldBack() {
-	if s.Phase == Settled && s.failedMidway() && s.Policy.HoldFor > 0 {
+	if s.Phase == Settled && s.mayRunAgain() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, s.NewsAt
 	}
 }
 
 // early reports whether an end came before the start was answered, and may be held once
 // that is.
-func (s *State) early() bool { return s.Phase == Settled && !s.Started && s.failedMidway() }
+func (s *State) early() bool { return s.Phase == Settled && !s.Started && s.mayRunAgain() }
 
-// failedMidway reports whether the egress failed or was aborted while there is still
-// something to record: nobody wanted it stopped, and its room is not known to be gone. A
-// page never goes.
-func (s *State) failedMidway() bool {
+// mayRunAgain reports whether the egress failed or was aborted, and nobody wanted it
+// stopped: LiveKit may run it a second time.
+func (s *State) mayRunAgain() bool {
 	m := s.Latest.Proto()
 	switch m.GetStatus() {
 	case livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
-		there := m.GetRoomId() != "" && s.Evidence.RoomGone.IsZero() || m.GetWeb() != nil || m.GetEgress().GetWeb() != nil
-		return there && s.Stopped == ""
+		return s.Stopped == "" && (m.GetRoomId() != "" || isPage(m))
 	}
 	return false
 }
 
-// heldUntil is when an end that is held is the last word.
-func (s *State) heldUntil() time.Time { return s.HeldSince.Add(s.Policy.HoldFor.D()) }
+// failedMidway reports whether that happened while there is still something to record:
+// its room is not known to be gone. A page never goes.
+func (s *State) failedMidway() bool {
+	return s.mayRunAgain() && (s.Evidence.RoomGone.IsZero() || isPage(s.Latest.Proto()))
+}
+
+func isPage(m *livekit.EgressInfo) bool { return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil }
+
+// heldUntil is when a look decides whether an end that is held is the last word. Once the
+// room is gone, nothing more can begin in it.
+func (s *State) heldUntil() time.Time {
+	until := s.HeldSince.Add(s.Policy.HoldFor.D())
+	if gone := later(s.HeldSince, s.Evidence.RoomGone); !s.failedMidway() && gone.Before(until) {
+		until = gone
+	}
+	return later(until, s.HoldMore)
+}
 
 // dueHeld says what an end that is held needs: a look at its close, in case that the
 // second run's webhooks are lost, and to be settled.
 func (s *State) dueHeld(now time.Time) Action {
 	switch {
-	case !s.failedMidway():
+	case !s.mayRunAgain():
 		return ActSettle
 	case now.Before(s.heldUntil()):
 		return ActNothing
@@ -67,15 +81,12 @@ func (s *State) dueHeld(now time.Time) Action {
 	}
 }
 
-// heldBlind puts off the end of the hold where LiveKit could not be asked at its close:
-// a second run may be under way whose webhooks are lost. It does so for a while only:
-// what is told may still be corrected.
+// heldBlind puts off the end of the hold where LiveKit could not be asked at its close.
+// It does so for a while only.
 func (s *State) heldBlind(l Look, now time.Time) {
-	if s.Phase != Held || l.Info.Known() || !l.MissingSince.IsZero() || stood(s.NewsAt, s.Policy.HoldFor+s.Policy.LostAfter, now) {
-		return
+	if s.Phase == Held && !l.Info.Known() && l.MissingSince.IsZero() && !stood(s.NewsAt, s.Policy.HoldFor+s.Policy.LostAfter, now) {
+		s.HoldMore = now.Add(s.Policy.Wait(OutlookEnding, 0, Spread(s.ID)))
 	}
-	next := now.Add(s.Policy.Wait(OutlookEnding, 0, Spread(s.ID)))
-	s.HeldSince = next.Add(-s.Policy.HoldFor.D())
 }
 
 // superseded reports whether a webhook tells of the end of an earlier run than the one

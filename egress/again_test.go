@@ -48,7 +48,7 @@ func TestWhichEndsAreHeld(t *testing.T) {
 		"aborted":                       {aborted, func(*egress.State) {}, egress.Held},
 		"complete":                      {complete, func(*egress.State) {}, egress.Settled},
 		"limit reached":                 {limited, func(*egress.State) {}, egress.Settled},
-		"failed once its room is gone":  {failed, func(s *egress.State) { s.Evidence.RoomGone = noon }, egress.Settled},
+		"failed once its room is gone":  {failed, func(s *egress.State) { s.Evidence.RoomGone = noon }, egress.Held}, // for one look
 		"aborted by a stop":             {aborted, func(s *egress.State) { s.Want(egress.StopRequested, noon) }, egress.Settled},
 		"failed, where nothing is held": {failed, func(s *egress.State) { s.Policy.HoldFor = 0 }, egress.Settled},
 	} {
@@ -137,17 +137,30 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 	looked := func(after time.Duration) func(*egress.State) {
 		return func(s *egress.State) { s.LookedAt = noon.Add(after) }
 	}
+	both := func(first, second func(*egress.State)) func(*egress.State) {
+		return func(s *egress.State) { first(s); second(s) }
+	}
+	page := func(s *egress.State) {
+		info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: failed, Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{}}})
+		require.NoError(t, err)
+		s.Latest = info
+	}
 	for name, tc := range map[string]struct {
 		change func(*egress.State)
 		after  time.Duration
 		want   egress.Action
 	}{
-		"nothing for 30 s":             {func(*egress.State) {}, end - 1, egress.ActNothing},
-		"then a look":                  {func(*egress.State) {}, end, egress.ActLook},
-		"also where one was had":       {looked(end - 1), end, egress.ActLook},
-		"and then to be settled":       {looked(end), end, egress.ActSettle},
-		"at once when its room goes":   {func(s *egress.State) { s.Evidence.RoomGone = noon }, minute, egress.ActSettle},
-		"at once when nobody wants it": {func(s *egress.State) { s.Want(egress.StopRequested, noon) }, minute, egress.ActSettle},
+		"nothing for 30 s":              {func(*egress.State) {}, end - 1, egress.ActNothing},
+		"then a look":                   {func(*egress.State) {}, end, egress.ActLook},
+		"also where one was had":        {looked(end - 1), end, egress.ActLook},
+		"and then to be settled":        {looked(end), end, egress.ActSettle},
+		"a look when its room is gone":  {func(s *egress.State) { s.Evidence.RoomGone = noon }, minute, egress.ActLook},
+		"and to be settled after it":    {both(func(s *egress.State) { s.Evidence.RoomGone = noon }, looked(minute)), minute, egress.ActSettle},
+		"a look when its room goes":     {both(func(s *egress.State) { s.Evidence.RoomGone = noon.Add(minute + 1) }, looked(minute)), minute + 1, egress.ActLook},
+		"but not before it goes":        {func(s *egress.State) { s.Evidence.RoomGone = noon.Add(minute + 1) }, minute, egress.ActNothing},
+		"a page has no room that goes":  {both(page, func(s *egress.State) { s.Evidence.RoomGone = noon }), end - 1, egress.ActNothing},
+		"in good time, if it goes late": {func(s *egress.State) { s.Evidence.RoomGone = noon.Add(end + 1) }, end, egress.ActLook},
+		"at once when nobody wants it":  {func(s *egress.State) { s.Want(egress.StopRequested, noon) }, minute, egress.ActSettle},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +202,11 @@ func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	}
 	watched := recording(t)
 	watched.Looked(egress.Look{}, noon.Add(minute))
-	require.Zero(t, watched.HeldSince)
+	require.Zero(t, watched.HoldMore)
+	again := heldAt(t)
+	again.Looked(egress.Look{}, noon.Add(end))
+	again.Observe(observed(infoAt(t, failed, 30, 1), 2*minute))
+	require.Equal(t, noon.Add(2*minute+30*time.Second), again.NextLook(), "another end is held for as long as any")
 }
 
 // Webhooks may overtake each other: of an earlier run's end we hear once the next runs.

@@ -45,6 +45,9 @@ func (s *State) Details(requestID string) string {
 func (s *State) now() string {
 	switch s.Phase {
 	case Held:
+		if !s.failedMidway() {
+			return fmt.Sprintf("%s failed as %s. LiveKit is asked whether it runs again under its ID.", s.ID, plain(string(s.Status)))
+		}
 		return fmt.Sprintf("%s failed as %s while its room is live. LiveKit may run it again under its ID: that is waited for until %s.",
 			s.ID, plain(string(s.Status)), clock(s.heldUntil()))
 	case Settled:

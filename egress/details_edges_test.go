@@ -21,6 +21,15 @@ func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
 			func(t *testing.T) *egress.State { t.Helper(); return heldAt(t) },
 			"- **now**: EG_1 failed as EGRESS_FAILED while its room is live. LiveKit may run it again under its ID: that is waited for until 2026-11-23 12:01:30 UTC.\n",
 		},
+		"held, its room gone": {
+			func(t *testing.T) *egress.State {
+				t.Helper()
+				s := heldAt(t)
+				s.Evidence.RoomGone = noon
+				return s
+			},
+			"- **now**: EG_1 failed as EGRESS_FAILED. LiveKit is asked whether it runs again under its ID.\n",
+		},
 		"delivered, and may be corrected": {
 			func(t *testing.T) *egress.State { t.Helper(); return lostAt(t) },
 			"its storage may hold a part. Nobody had to be told. Stays open for 24h0m0s, in case that it shows that it lives.\n",

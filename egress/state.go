@@ -46,6 +46,7 @@ type State struct {
 	Status  Status          `json:"status,omitempty"` // final status, once settled
 
 	HeldSince     time.Time `json:"held_since"`               // when an end was heard of that may not be the last
+	HoldMore      time.Time `json:"hold_more,omitzero"`       // until when more, since LiveKit could not be asked
 	Corrects      Status    `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
 	Told          bool      `json:"told,omitempty"`           // a webhook of this egress has come, and was news
 	MissedWhy     Missed    `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
