@@ -142,6 +142,7 @@ func BenchmarkFloorWith(b *testing.B) {
 	}{
 		{"nothing", extras{}},
 		{"payloads", extras{Payload: payload}},
+		{"upsert", extras{Upserts: 1}}, // as many as a life has between its start and its end
 		{"upserts", extras{Upserts: 4}},
 		{"timers", extras{Timers: 3}},
 		{"memo", extras{Memo: true}},
