@@ -11,6 +11,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
@@ -36,23 +37,40 @@ func BenchmarkLife(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", bb.callers), func(b *testing.B) {
 			s := newStage(b, nil)
 			s.startWorker()
-			floor := s.startFloor()
-			ours := func(n int) (time.Duration, error) { return s.life(n, s.signalAll) }
-			theirs := func(int) (time.Duration, error) { return s.floorLife(floor, extras{}) }
-			warm := max(50, 2*bb.callers)
-			s.round(bb.callers, warm, ours)
-			s.round(bb.callers, warm, theirs)
-			for b.Loop() {
-				life := s.round(bb.callers, bb.lives, ours)
-				bare := s.round(bb.callers, bb.lives, theirs)
-				s.figures.add("rate-of-floor", life.rate/bare.rate)
-				s.figures.add("cpu-of-floor", life.cpu.of(bare.cpu))
-				life.addTo(&s.figures, "life")
-				bare.addTo(&s.figures, "floor")
-			}
-			s.figures.report(b)
+			s.besideFloors(bb.callers, bb.lives)
 		})
 	}
+}
+
+// BenchmarkLifeOnPostgreSQL is BenchmarkLife on Temporal's own server over PostgreSQL,
+// as docker-compose.yml has it. Both are on the same two cores.
+func BenchmarkLifeOnPostgreSQL(b *testing.B) {
+	temporal := startProduction(b)
+	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = temporal.Address })
+	s.startWorker()
+	s.besideFloors(8, 240)
+}
+
+// besideFloors measures rounds of lives, and after each one of floors.
+func (s *stage) besideFloors(callers, lives int) {
+	s.b.Helper()
+	floor := s.startFloor()
+	ours := func(n int) (time.Duration, error) { return s.life(n, s.signalAll) }
+	theirs := func(int) (time.Duration, error) { return s.floorLife(floor, extras{}) }
+	warm := max(50, 2*callers)
+	s.round(callers, warm, ours)
+	s.round(callers, warm, theirs)
+	for s.b.Loop() {
+		life := s.round(callers, lives, ours)
+		bare := s.round(callers, lives, theirs)
+		s.figures.add("rate-of-floor", life.rate/bare.rate)
+		if bare.cpu.server > 0 {
+			s.figures.add("cpu-of-floor", life.cpu.of(bare.cpu))
+		}
+		life.addTo(&s.figures, "life")
+		bare.addTo(&s.figures, "floor")
+	}
+	s.figures.report(s.b)
 }
 
 // BenchmarkLifeByDoor is BenchmarkLife with each webhook signed and posted to the
@@ -79,7 +97,7 @@ type round struct {
 func (s *stage) round(callers, lives int, live func(n int) (time.Duration, error)) round {
 	s.b.Helper()
 	r := round{starts: make([]time.Duration, lives), wholes: make([]time.Duration, lives)}
-	pid := serverPID(server.Address)
+	pid := serverPID(s.environ["TEMPORAL_ADDRESS"])
 	before, began := cpuNow(pid), time.Now()
 	var g errgroup.Group
 	g.SetLimit(callers)
@@ -103,7 +121,9 @@ func (r round) addTo(f *figures, name string) {
 	f.addTimes(name+"-start", r.starts)
 	f.addTimes(name+"-whole", r.wholes)
 	f.add(name+"-cpu-ms", milliseconds(r.cpu.own))
-	f.add(name+"-server-cpu-ms", milliseconds(r.cpu.server))
+	if r.cpu.server > 0 {
+		f.add(name+"-server-cpu-ms", milliseconds(r.cpu.server))
+	}
 }
 
 // life is one egress from start to verdict: everything but LiveKit's own webhooks,

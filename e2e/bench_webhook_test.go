@@ -39,6 +39,7 @@ func BenchmarkWebhook(b *testing.B) {
 		rate    int // a second; 0: as fast as 16 senders can
 		senders int
 	}{
+		{"rate=10", 300, 10, 0},
 		{"rate=100", 1000, 100, 0},
 		{"full-speed", 2000, 0, 16},
 	} {

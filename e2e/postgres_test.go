@@ -89,7 +89,7 @@ func faultsOnPostgres(t *testing.T) {
 
 // startProduction starts what docker-compose.yml describes, or skips the test where
 // there is no PostgreSQL.
-func startProduction(t *testing.T) *devtemporal.Cluster {
+func startProduction(t testing.TB) *devtemporal.Cluster {
 	t.Helper()
 	b, err := os.ReadFile("../docker-compose.yml")
 	require.NoError(t, err)

@@ -80,13 +80,16 @@ func (i Info) UpdateTime() time.Time {
 // StatusName is the status as LiveKit spelled it, also one that our protocol
 // package does not know.
 func (i Info) StatusName() Status {
+	if m := i.msg.GetStatus(); m != 0 {
+		return statusOf(m)
+	}
 	var spelled struct {
 		Status string `json:"status"`
 	}
 	if json.Unmarshal(i.raw, &spelled) == nil && spelled.Status != "" {
 		return Status(spelled.Status)
 	}
-	return statusOf(i.msg.GetStatus()) // left out for STARTING, or a number
+	return statusOf(i.msg.GetStatus()) // left out for STARTING
 }
 
 // MarshalJSON writes the EgressInfo as LiveKit spelled it.
@@ -143,6 +146,9 @@ func (e Event) Info() (Info, error) {
 	}
 	if b == nil {
 		return Info{}, nil
+	}
+	if m := e.msg.GetEgressInfo(); m != nil {
+		return Info{msg: m, raw: b}, nil
 	}
 	return parseInfo(b)
 }

@@ -108,11 +108,11 @@ func (t *Telemetry) Meter(name string) metric.Meter {
 // TemporalMetrics counts what Temporal's client and worker do, beside our own.
 // An instrument that cannot be made is logged and counts nothing.
 func (t *Telemetry) TemporalMetrics() client.MetricsHandler {
-	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+	return &cached{of: opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter:                t.provider.Meter(temporalScope),
 		UseMonotonicCounters: true,
 		OnError:              func(err error) { t.logger.Error("Temporal metric cannot be made", "error", err) },
-	})
+	})}
 }
 
 // Handler serves the metrics as Prometheus reads them.

@@ -1,0 +1,60 @@
+package telemetry
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.temporal.io/sdk/client"
+)
+
+// cached makes each instrument once. Temporal's SDK asks for one, by its tags, each time
+// that it counts, and OpenTelemetry sorts and checks the tags then.
+type cached struct {
+	of                       client.MetricsHandler
+	tagged                   sync.Map // of the tags: *cached
+	counters, gauges, timers sync.Map // of the name
+}
+
+// WithTags is the handler that adds tags, which are few: names of types, queues and calls.
+func (c *cached) WithTags(tags map[string]string) client.MetricsHandler {
+	return once(&c.tagged, keyOf(tags), func() *cached { return &cached{of: c.of.WithTags(tags)} })
+}
+
+// Counter counts.
+func (c *cached) Counter(name string) client.MetricsCounter {
+	return once(&c.counters, name, func() client.MetricsCounter { return c.of.Counter(name) })
+}
+
+// Gauge has one value.
+func (c *cached) Gauge(name string) client.MetricsGauge {
+	return once(&c.gauges, name, func() client.MetricsGauge { return c.of.Gauge(name) })
+}
+
+// Timer takes durations.
+func (c *cached) Timer(name string) client.MetricsTimer {
+	return once(&c.timers, name, func() client.MetricsTimer { return c.of.Timer(name) })
+}
+
+// once is what a key stands for, made where it is not there. Two that are made at the
+// same moment count into the same series.
+func once[T any](m *sync.Map, key string, create func() T) T {
+	v, ok := m.Load(key)
+	if !ok {
+		v, _ = m.LoadOrStore(key, create())
+	}
+	return v.(T) //nolint:forcetypeassert // each map holds what its method makes
+}
+
+// keyOf writes tags in one order.
+func keyOf(tags map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		b.WriteString(name)
+		b.WriteByte(0)
+		b.WriteString(tags[name])
+		b.WriteByte(0)
+	}
+	return b.String()
+}
