@@ -54,6 +54,36 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// BenchmarkStartsAtOnce lets a hundred callers start at the same moment, straight and then
+// through ours, where LiveKit takes the 0.55 s that were recorded.
+func BenchmarkStartsAtOnce(b *testing.B) {
+	const callers = 100
+	s := newStage(b, func(fake *fakelivekit.Config, _ map[string]string) {
+		d := fakelivekit.DefaultTimings()
+		fake.Timings.StartClaim, fake.Timings.StartReply = d.StartClaim, d.StartReply
+	})
+	s.startWorker()
+	direct := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
+	theirs := func(n int) (time.Duration, error) {
+		began := time.Now()
+		_, err := direct.StartRoomCompositeEgress(s.ctx, composite(fmt.Sprint("direct-", n)).(*livekit.RoomCompositeEgressRequest))
+		return time.Since(began), err
+	}
+	ours := func(n int) (time.Duration, error) {
+		began := time.Now()
+		_, err := s.start("", n)
+		return time.Since(began), err
+	}
+	s.round(callers, callers, ours)
+	for b.Loop() {
+		straight, through := s.round(callers, callers, theirs).starts, s.round(callers, callers, ours).starts
+		s.figures.addTimes("direct", straight)
+		s.figures.addTimes("ours", through)
+		s.figures.add("over-direct-p99-ms", milliseconds(quantile(through, 0.99)-quantile(straight, 0.99)))
+	}
+	s.figures.report(b)
+}
+
 // pairs starts egresses by LiveKit's own client and by ours, in turn.
 func (s *stage) pairs(direct *lksdk.EgressClient, round string, n int, named bool) (theirs, ours []time.Duration) {
 	for i := range n {
