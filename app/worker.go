@@ -36,6 +36,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	a.scheduleReconciler(ctx)
 	a.scheduleCanary(ctx)
 	a.announceMetrics()
+	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
 	main, poll, err := a.workers()
 	if err != nil {
 		return err

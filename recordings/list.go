@@ -14,8 +14,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// pageSize is how many recordings one call of List reads.
-const pageSize = 200
+// pageSize is how many recordings one call of List reads: as many as Temporal gives by
+// default at most, since each page costs it a search of its own.
+const pageSize = 1000
 
 // Row is what visibility alone knows of a recording. It lags behind a little.
 type Row struct {

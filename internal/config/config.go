@@ -28,6 +28,7 @@ type Config struct {
 
 	Deployment Deployment
 
+	Cached    int    `env:"REELKEEPER_CACHED_WORKFLOWS" doc:"Most workflows that a worker keeps in memory, at some 75 kB each. One that is not there is read again from Temporal when there is news of it."`
 	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
 	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
@@ -152,6 +153,7 @@ type Verify struct {
 
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
+	c.Cached = cmp.Or(c.Cached, 4000)
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
 	c.Door.Listen = cmp.Or(c.Door.Listen, "127.0.0.1:7980")
 	c.Door.AdminListen = cmp.Or(c.Door.AdminListen, "127.0.0.1:7981")
