@@ -74,7 +74,7 @@ var safeguards = []safeguard{
 	},
 	{
 		name:     "a failure that may not be the last word is held",
-		changes:  []change{{"egress/again.go", "if s.failedMidway() && s.Policy.HoldFor > 0 {", "if false {"}},
+		changes:  []change{{"egress/again.go", "if s.mayRunAgain() && s.Policy.HoldFor > 0 {", "if false {"}},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {rerun: 1}}", "settle: 40s", "settle: 10s"},
 		caught:   check.KindWrong, least: 6,
 	},
