@@ -1,8 +1,8 @@
 // Command faults lets many recordings happen while everything goes wrong at once, and
 // says whether the promise was kept. The parts that ship run as processes and are killed
 // like them; what became of each recording is judged by package check, from the logs of
-// the agents, of LiveKit and of the consumer. It is for tests: it must never be pointed
-// at a LiveKit, a Temporal or a consumer that is not its own.
+// the agents, of LiveKit, of the consumer and of the pipeline's step. It is for tests: it
+// must never be pointed at a LiveKit, a Temporal or a consumer that is not its own.
 package main
 
 import (
@@ -28,8 +28,8 @@ func main() { os.Exit(start()) }
 func start() int {
 	ctx, stop := app.Interruptible()
 	defer stop()
-	if config := os.Getenv(livekitVariable); config != "" {
-		return serveLiveKit(ctx, config, os.Stderr)
+	if config := os.Getenv(roleVariable); config != "" {
+		return play(ctx, config, os.Stderr)
 	}
 	return command(ctx, os.Args, os.Stdout, os.Stderr)
 }
@@ -106,7 +106,7 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 		fmt.Fprintf(o.stderr, "interrupted; to go on: --resume %s\n", dir)
 		return err
 	}
-	if err := o.judge(s, r.rules()); err != nil || !temporary {
+	if err := o.judge(s, sc.rules()); err != nil || !temporary {
 		return err
 	}
 	return os.RemoveAll(dir)
@@ -150,7 +150,7 @@ func (o options) again(dir string) error {
 	if err != nil {
 		return err
 	}
-	return o.judge(s, check.Rules{Path: announcePath, Bound: sc.Bound})
+	return o.judge(s, sc.rules())
 }
 
 // judge holds what was written down against the promise, and says what came of it.

@@ -17,7 +17,7 @@ import (
 const commandVariable = "REELKEEPER_FAULTS_COMMAND"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(livekitVariable) != "" || os.Getenv(commandVariable) != "" {
+	if os.Getenv(roleVariable) != "" || os.Getenv(commandVariable) != "" {
 		os.Exit(start())
 	}
 	code := m.Run()

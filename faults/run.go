@@ -139,8 +139,8 @@ func (r *run) live(ctx context.Context, had map[int]*progress) error {
 	return errors.Join(lives.Wait(), ctx.Err())
 }
 
-// settle waits until the checker finds that everybody has been told of everything, or
-// until the scenario's patience ends.
+// settle waits until the checker finds that everybody has been told of everything and
+// each step is done, or until the scenario's patience ends.
 func (r *run) settle(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, r.scenario.Settle)
 	defer cancel()
@@ -149,15 +149,13 @@ func (r *run) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if check.Settled(logs, r.rules()) || !sleep(limit, judgeEvery) {
+		if check.Settled(logs, r.scenario.rules()) || !sleep(limit, judgeEvery) {
 			break
 		}
 	}
 	sleep(ctx, linger)
 	return ctx.Err()
 }
-
-func (r *run) rules() check.Rules { return check.Rules{Path: announcePath, Bound: r.scenario.Bound} }
 
 // tell says how far the run is, now and then.
 func (r *run) tell(ctx context.Context) {

@@ -57,6 +57,7 @@ func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
 		require.NotZero(t, r.Figures.Kills[p], "%s was killed", p)
 	}
 	require.NotZero(t, r.Figures.Webhooks["suppressed"])
+	require.NotZero(t, r.Figures.Steps[check.Knew], "keys were needed")
 	for _, n := range r.Counts {
 		require.Zero(t, n)
 	}

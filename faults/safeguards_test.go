@@ -74,7 +74,7 @@ var safeguards = []safeguard{
 	},
 	{
 		name:     "a failure that may not be the last word is held",
-		changes:  []change{{"egress/again.go", "if s.failedMidway() && s.Policy.HoldFor > 0 {", "if false {"}},
+		changes:  []change{{"egress/again.go", "if s.mayRunAgain() && s.Policy.HoldFor > 0 {", "if false {"}},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {rerun: 1}}", "settle: 40s", "settle: 10s"},
 		caught:   check.KindWrong, least: 6,
 	},
@@ -91,6 +91,21 @@ var safeguards = []safeguard{
 		},
 		scenario: []string{"at_once: 12", "kills: {temporal: {every: 3s, down: 6s}}\nat_once: 4", "lives: 12", "lives: 20", "settle: 40s", "settle: 20s"},
 		caught:   check.KindLost, least: 1,
+	},
+	{
+		name:     "a step that fails is tried again",
+		changes:  []change{{"workflows/policies.go", "MaximumAttempts: int32(s.Attempts)", "MaximumAttempts: 1"}},
+		scenario: []string{"bound: 60s", "step: {error: 0.5}\nbound: 60s"},
+		caught:   check.KindUnstepped, least: 2,
+	},
+	{
+		name: "a step has one key at all attempts",
+		changes: []change{
+			{"workflows/policies.go", "MaximumAttempts: int32(s.Attempts)", "MaximumAttempts: 1"},
+			{"workflows/steps.go", "e.hold(ctx, s.Name, err)", `in.IdempotencyKey += "X"`},
+		},
+		scenario: []string{"bound: 60s", "step: {cut: 0.6}\nbound: 60s"},
+		caught:   check.KindRepeated, least: 2,
 	},
 }
 

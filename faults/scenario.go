@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/reelkeeper/reelkeeper/faults/check"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -39,6 +40,8 @@ type scenario struct {
 	LiveKit livekitSpec `yaml:"livekit"`
 	// Consumer is what the consumer is like.
 	Consumer consumerSpec `yaml:"consumer"`
+	// Step is what the step of the pipeline is like.
+	Step stepSpec `yaml:"step"`
 	// Kills are the parts that are killed.
 	Kills map[string]killSpec `yaml:"kills"`
 	// Settings are those of worker and starter: they compress the waits.
@@ -84,6 +87,14 @@ type consumerSpec struct {
 	Away  killSpec `yaml:"away"`
 }
 
+// stepSpec is what the step of the pipeline is like: rates of attempts that take 2 s once
+// their work is done, that fail before it, and whose answer gets lost.
+type stepSpec struct {
+	Slow  float64 `yaml:"slow"`
+	Error float64 `yaml:"error"`
+	Cut   float64 `yaml:"cut"`
+}
+
 // killSpec is how often something goes away, as a mean, and for how long, at most.
 type killSpec struct {
 	Every time.Duration `yaml:"every"`
@@ -96,9 +107,10 @@ const (
 	partDoor     = "door"
 	partTemporal = "temporal"
 	partLiveKit  = "livekit"
+	partStep     = "step" // the worker of the step
 )
 
-var parts = []string{partWorker, partDoor, partTemporal, partLiveKit}
+var parts = []string{partWorker, partDoor, partTemporal, partLiveKit, partStep}
 
 // readScenario reads a scenario. An error names line and field.
 func readScenario(path string) (scenario, []byte, error) {
@@ -173,11 +185,17 @@ func (s scenario) problems() (found []problem) {
 	return found
 }
 
+// rules are what a run of it is judged by.
+func (s scenario) rules() check.Rules {
+	return check.Rules{Path: announcePath, Bound: s.Bound, Step: stepName}
+}
+
 // rates are all rates by the name of their field.
 func (s scenario) rates() map[string]float64 {
 	rates := map[string]float64{
 		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook,
 		"consumer.slow": s.Consumer.Slow, "consumer.error": s.Consumer.Error, "consumer.cut": s.Consumer.Cut,
+		"step.slow": s.Step.Slow, "step.error": s.Step.Error, "step.cut": s.Step.Cut,
 	}
 	for f, rate := range s.LiveKit.Faults {
 		rates["livekit.faults."+string(f)] = rate

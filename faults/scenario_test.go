@@ -21,8 +21,10 @@ livekit:
   speed: 0.1
   faults:
     zombie: 0.5
+step: {slow: 0.1, error: 0.2, cut: 0.3}
 kills:
   worker: {every: 3s, down: 1s}
+  step: {every: 4s}
 settings:
   REELKEEPER_LOOK_ACTIVE: 3s
 bound: 1m
@@ -35,15 +37,16 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, scenario{
 		Lives: 3, AtOnce: 2, Call: span{time.Second, 2 * time.Second}, Kinds: map[string]int{"web": 1},
-		Agent:   agentSpec{time.Second, 2 * time.Second},
-		LiveKit: livekitSpec{Speed: 0.1, Faults: map[fakelivekit.Fault]float64{fakelivekit.Zombie: 0.5}},
-		Kills:   map[string]killSpec{"worker": {3 * time.Second, time.Second}}, Settings: map[string]string{"REELKEEPER_LOOK_ACTIVE": "3s"},
-		Bound: time.Minute, Settle: time.Minute,
+		Agent:    agentSpec{time.Second, 2 * time.Second},
+		LiveKit:  livekitSpec{Speed: 0.1, Faults: map[fakelivekit.Fault]float64{fakelivekit.Zombie: 0.5}},
+		Step:     stepSpec{Slow: 0.1, Error: 0.2, Cut: 0.3},
+		Kills:    map[string]killSpec{"worker": {3 * time.Second, time.Second}, "step": {4 * time.Second, 0}},
+		Settings: map[string]string{"REELKEEPER_LOOK_ACTIVE": "3s"}, Bound: time.Minute, Settle: time.Minute,
 	}, s)
 	for name, tc := range map[string]struct{ old, now, want string }{
-		"unknown field":       {"bound: 1m", "bounds: 1m", "line 14: field bounds not found"},
+		"unknown field":       {"bound: 1m", "bounds: 1m", "line 16: field bounds not found"},
 		"not a number":        {"lives: 3", "lives: many", "line 1: cannot unmarshal"},
-		"not a duration":      {"settle: 1m", "settle: long", "line 15: cannot unmarshal"},
+		"not a duration":      {"settle: 1m", "settle: long", "line 17: cannot unmarshal"},
 		"no lives":            {"lives: 3", "lives: 0", "line 1: lives: want 1 to 1000000, got 0"},
 		"too many at once":    {"at_once: 2", "at_once: 1001", "line 2: at_once: want 1 to 1000, got 1001"},
 		"a call that is none": {"from: 1s, to: 2s", "from: 2s, to: 1s", "line 3: call: want from over zero"},
@@ -56,10 +59,15 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		"unknown fault":       {"zombie: 0.5", "ghost: 0.5", "line 9: livekit.faults.ghost: is no fault of LiveKit's"},
 		"a fault beyond 1":    {"zombie: 0.5", "zombie: 1.5", "line 9: livekit.faults.zombie: want a rate from 0 to 1, got 1.5"},
 		"a rate below zero":   {"lives: 3", "forge: -1\nlives: 3", "line 1: forge: want a rate from 0 to 1, got -1"},
-		"unknown part":        {"  worker: {", "  wroker: {", "line 11: kills.wroker: want one of worker, door, temporal, livekit"},
-		"killed without end":  {"every: 3s", "every: 0s", "line 11: kills.worker: want every over zero"},
-		"a foreign setting":   {"REELKEEPER_LOOK_ACTIVE", "LIVEKIT_URL", "line 13: settings.LIVEKIT_URL: want a setting that begins with REELKEEPER_"},
-		"rounds back in time": {"bound: 1m", "deep_rounds: -1s\nbound: 1m", "line 14: deep_rounds: want a duration of zero or more"},
+		"a step too slow":     {"slow: 0.1", "slow: 1.1", "line 10: step.slow: want a rate from 0 to 1, got 1.1"},
+		"a step that fails":   {"error: 0.2", "error: -0.2", "line 10: step.error: want a rate from 0 to 1, got -0.2"},
+		"a step that is cut":  {"cut: 0.3", "cut: .nan", "line 10: step.cut: want a rate from 0 to 1, got NaN"},
+		"unknown of a step":   {"cut: 0.3", "cuts: 0.3", "line 10: field cuts not found"},
+		"a step killed often": {"every: 4s", "every: -4s", "line 13: kills.step: want every over zero"},
+		"unknown part":        {"  worker: {", "  wroker: {", "line 12: kills.wroker: want one of worker, door, temporal, livekit, step"},
+		"killed without end":  {"every: 3s", "every: 0s", "line 12: kills.worker: want every over zero"},
+		"a foreign setting":   {"REELKEEPER_LOOK_ACTIVE", "LIVEKIT_URL", "line 15: settings.LIVEKIT_URL: want a setting that begins with REELKEEPER_"},
+		"rounds back in time": {"bound: 1m", "deep_rounds: -1s\nbound: 1m", "line 16: deep_rounds: want a duration of zero or more"},
 		"no bound":            {"bound: 1m\n", "", "line 1: bound: want a duration over zero"},
 		"no settling":         {"settle: 1m\n", "", "line 1: settle: want a duration over zero"},
 	} {
@@ -94,5 +102,6 @@ func TestTheScenariosThatShipNameEveryFault(t *testing.T) {
 		}
 		require.Len(t, s.Kills, len(parts), name)
 		require.Len(t, s.Kinds, len(kinds), name)
+		require.NotZero(t, s.Step.Slow*s.Step.Error*s.Step.Cut, name)
 	}
 }

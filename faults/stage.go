@@ -27,7 +27,7 @@ const (
 const readyLimit = 2 * time.Minute
 
 // stage is what a run plays on: the parts that ship, as processes of their own, beside
-// Temporal and the fake LiveKit.
+// Temporal, the fake LiveKit and the worker of a step.
 type stage struct {
 	scenario scenario
 	state    *state
@@ -42,7 +42,16 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	livekit, err := s.livekit()
+	livekit, err := s.role("livekit.log", role{LiveKit: &livekitConfig{
+		Addr: s.state.addr(partLiveKit), WebhookURL: s.state.url(partDoor) + egress.WebhookPath, Seed: s.state.Seed, Spec: s.scenario.LiveKit,
+		StateFile: s.state.path("livekit.json"), Chronicle: s.state.path(check.LiveKitLog),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	step, err := s.role("step.log", role{Step: &stepConfig{
+		Temporal: s.state.addr(partTemporal), Dir: s.state.dir, Seed: s.state.Seed, Spec: s.scenario.Step,
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +63,10 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []part{{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partDoor, start: door}, {name: partWorker, start: worker}}
+	list := []part{
+		{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partStep, start: step},
+		{name: partDoor, start: door}, {name: partWorker, start: worker},
+	}
 	for i := range list {
 		list[i].kills = s.scenario.Kills[list[i].name]
 	}
@@ -85,21 +97,18 @@ func (s *stage) temporal(ctx context.Context) (starter, error) {
 	}, nil
 }
 
-// livekit is this binary, as the fake.
-func (s *stage) livekit() (starter, error) {
+// role is this binary, as another part.
+func (s *stage) role(logFile string, r role) (starter, error) {
 	path, err := itself()
 	if err != nil {
 		return nil, err
 	}
-	log, err := openLog(s.state.path("livekit.log"))
+	log, err := openLog(s.state.path(logFile))
 	if err != nil {
 		return nil, err
 	}
 	s.logs = append(s.logs, log)
-	config, err := livekitConfig{
-		Addr: s.state.addr(partLiveKit), WebhookURL: s.state.url(partDoor) + egress.WebhookPath, Seed: s.state.Seed, Spec: s.scenario.LiveKit,
-		StateFile: s.state.path("livekit.json"), Chronicle: s.state.path(check.LiveKitLog),
-	}.environ()
+	config, err := r.environ()
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +135,9 @@ func (s *stage) environ(admin string) []string {
 		"REELKEEPER_PUBLIC_URL": s.state.url(partDoor), "REELKEEPER_LISTEN": s.state.addr(partDoor),
 		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
 		"REELKEEPER_ANNOUNCE_URL": s.state.url(theConsumer) + announcePath,
+	}
+	if admin == adminWorker {
+		all["REELKEEPER_PIPELINE"] = s.state.path(pipelineFile)
 	}
 	maps.Copy(all, s.scenario.Settings)
 	var list []string

@@ -15,6 +15,7 @@ import (
 // folder searched alone: what is outside of it is LiveKit's, or the agents' own.
 const (
 	scenarioFile = "scenario.yaml"
+	pipelineFile = "pipelines.yaml"
 	runFile      = "run.json"
 	lockFile     = "lock"
 	searched     = "ours"
@@ -51,8 +52,10 @@ func newState(dir string, scenario []byte, seed uint64, lives int) (*state, erro
 		return nil, err
 	}
 	s := &state{dir: dir, Seed: seed, Lives: lives, Ports: ports}
-	if err := os.WriteFile(filepath.Join(dir, scenarioFile), scenario, 0o600); err != nil {
-		return nil, err
+	for name, text := range map[string][]byte{scenarioFile: scenario, pipelineFile: []byte(pipelines)} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			return nil, err
+		}
 	}
 	b, err := json.Marshal(s)
 	if err != nil {

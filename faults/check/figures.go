@@ -33,20 +33,29 @@ type Figures struct {
 	EndedBy  map[string]int `json:"ended_by,omitempty"` // where the consumer's headers say who told us
 	Amended  int            `json:"corrections"`        // verdicts that were told anew, with news
 
+	Steps map[Work]int `json:"steps"`     // attempts of the pipeline's step, by what they did
+	Cut   int          `json:"steps_cut"` // of those, the ones whose answer got lost
+
 	Kills map[string]int `json:"kills"` // by part
 	Exits map[string]int `json:"exits"` // parts that ended by themselves
 
-	Lag Lag `json:"lag"`
+	Lag     Lag `json:"lag"`
+	StepLag Lag `json:"step_lag"` // from when the consumer was told to when the step worked
 
-	lags []time.Duration
+	lags, stepLags []time.Duration
 }
 
-// Lag is how long after its end an egress was told: the slowest of half of them, of
-// 99 %, and of all, in seconds.
+// Lag is how long something took, such as from the end of an egress until it was told:
+// the slowest of half of them, of 99 %, and of all, in seconds.
 type Lag struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
+}
+
+// String is the lag in words.
+func (l Lag) String() string {
+	return fmt.Sprintf("p50 %.1f s, p99 %.1f s, at most %.1f s", l.P50, l.P99, l.Max)
 }
 
 func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
@@ -54,6 +63,7 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		Lives: len(lives), Egresses: len(egresses), Requests: len(l.Consumer),
 		Kinds: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{}, Webhooks: map[string]int{},
 		Answers: map[int]int{}, Verdicts: map[string]int{}, EndedBy: map[string]int{}, Kills: map[string]int{}, Exits: map[string]int{},
+		Steps: map[Work]int{},
 	}
 	for _, a := range l.Agents {
 		f.agent(a)
@@ -78,6 +88,11 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		f.Answers[r.Answer]++
 		if by := endedBy(r.Header); by != "" && r.Answer/100 == 2 {
 			f.EndedBy[by]++
+		}
+	}
+	for _, s := range l.Steps {
+		if f.Steps[s.Did]++; s.Cut {
+			f.Cut++
 		}
 	}
 	for _, k := range l.Kills {
@@ -123,8 +138,12 @@ func (f *Figures) finish(told map[string][]announcement) {
 		f.Verdicts[list[len(list)-1].status]++
 		f.Amended += len(list) - 1
 	}
-	slices.Sort(f.lags)
-	f.Lag = Lag{rank(f.lags, 0.5).Seconds(), rank(f.lags, 0.99).Seconds(), rank(f.lags, 1).Seconds()}
+	f.Lag, f.StepLag = lagOf(f.lags), lagOf(f.stepLags)
+}
+
+func lagOf(all []time.Duration) Lag {
+	sorted := slices.Sorted(slices.Values(all))
+	return Lag{rank(sorted, 0.5).Seconds(), rank(sorted, 0.99).Seconds(), rank(sorted, 1).Seconds()}
 }
 
 // rank is the value that this share of a sorted list does not exceed.
@@ -155,8 +174,9 @@ func Print(w io.Writer, findings []Finding, f Figures) error {
 	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged)
 	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
+	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; worked after it was told: %s.\n", list(f.Steps), f.Cut, f.StepLag)
 	fmt.Fprintf(&b, "Kills: %s; ended by themselves: %s.\n", list(f.Kills), list(f.Exits))
-	fmt.Fprintf(&b, "Told after the end: p50 %.1f s, p99 %.1f s, at most %.1f s.\n", f.Lag.P50, f.Lag.P99, f.Lag.Max)
+	fmt.Fprintf(&b, "Told after the end: %s.\n", f.Lag)
 	var counts []string
 	for _, k := range Kinds() {
 		counts = append(counts, fmt.Sprintf("%d %s", Count(findings, k), k))

@@ -18,7 +18,8 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 	l := accepted().records("EG_1", 1).then(2, func(e *Egress) { e.Faults = []string{"rerun"} }).ends(3, failed).ends(9, complete).
 		told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "").but(func(r *Request) { r.Header = http.Header{"X-Reelkeeper-Ended-By": {"poll"}} }).
 		told(10, "EV_2", "EG_1", complete, "").but(func(r *Request) { r.Answer = 500 }).
-		agent(Agent{At: at(2), Did: Forged})
+		agent(Agent{At: at(2), Did: Forged}).
+		works(5, "ST_1", failed, 3).works(11, "ST_2", complete, 9).as(failing).works(12, "ST_2", complete, 9).works(13, "ST_2", complete, 9).as(knowing).as(func(s *Step) { s.Cut = true })
 	l.Agents[1].Tries = 3
 	l.LiveKit = append(l.LiveKit, LiveKit{Start: "room"}, LiveKit{Webhook: &Webhook{Outcome: "sent"}}, LiveKit{Webhook: &Webhook{Outcome: "suppressed"}}, LiveKit{Up: true})
 	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}, {Part: "door", Back: true}}
@@ -30,13 +31,15 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 		Starts: 1, Egresses: 1, Recorded: 1, Faults: map[string]int{"rerun": 1}, Webhooks: map[string]int{"sent": 1, "suppressed": 1},
 		Requests: 3, Answers: map[int]int{200: 2, 500: 1}, Handled: 1, Verdicts: map[string]int{complete: 1}, EndedBy: map[string]int{"poll": 1},
 		Amended: 1, Kills: map[string]int{"worker": 2}, Exits: map[string]int{"door": 1}, Lag: Lag{},
+		Steps: map[Work]int{Worked: 2, Failed: 1, Knew: 1}, Cut: 1,
 	}, f)
 
 	var out bytes.Buffer
 	require.NoError(t, Print(&out, nil, f))
 	require.Contains(t, out.String(), "1 accepted; 2 calls were repeated by agents, 1 ends forged.")
+	require.Contains(t, out.String(), "Step: attempts: 1 failed, 1 knew, 2 worked; 1 answers lost; worked after it was told: p50 0.0 s, p99 0.0 s, at most 0.0 s.\n")
 	require.Contains(t, out.String(), "Kills: 2 worker; ended by themselves: 1 door.")
-	require.Contains(t, out.String(), "0 lost, 0 twin, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 unverified, 0 secret.")
+	require.Contains(t, out.String(), "0 lost, 0 twin, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 unstepped, 0 unverified, 0 secret.")
 }
 
 func TestALagIsTheWaitFromTheEnd(t *testing.T) {
@@ -77,13 +80,18 @@ func TestLogsAreReadAsFarAsTheyAreWhole(t *testing.T) {
 	write(AgentLog, `{"life":1,"did":"began"}`+"\n\n"+`{"life":2,"did":"be`)
 	write(LiveKitLog, `{"egress":{"id":"EG_1","recorded":true}}`+"\n")
 	write(ConsumerLog, `{"answer":200}`+"\n")
+	write(StepLog, `{"key":"ST_1","did":"worked"}`+"\n"+`{"key":`)
 	write(KillLog, `{"part":"door"}`+"\n")
 	l, err = Read(dir)
 	require.NoError(t, err)
 	require.Equal(t, Logs{
 		Agents: []Agent{{Life: 1, Did: Began}}, LiveKit: []LiveKit{{Egress: &Egress{ID: "EG_1", Recorded: true}}},
 		Consumer: []Request{{Answer: 200}}, Kills: []Kill{{Part: "door"}},
+		Steps: []Step{{Key: "ST_1", Did: Worked}},
 	}, l)
+	steps, err := ReadSteps(dir)
+	require.NoError(t, err)
+	require.Equal(t, l.Steps, steps)
 
 	write(KillLog, "{}\n{\n{}\n")
 	_, err = Read(dir)

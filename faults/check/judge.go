@@ -15,6 +15,9 @@ type Rules struct {
 	// Bound is how long after its end, or after its worker died, an egress may stay
 	// untold. What is told later is late.
 	Bound time.Duration
+	// Step is the step of the pipeline that is run for every end, within the bound after
+	// the consumer was told. Empty: there is none.
+	Step string
 }
 
 // skew is how much the clocks of one machine may seem to differ: LiveKit's log is
@@ -28,18 +31,19 @@ type Kind string
 const (
 	KindLost       Kind = "lost"       // accepted or recorded, over, and the consumer was never told
 	KindTwin       Kind = "twin"       // recorded beside another egress of the same request
-	KindRepeated   Kind = "repeated"   // handled again under another event ID, with nothing new in it
+	KindRepeated   Kind = "repeated"   // handled again under another event ID, or worked for under another key, with nothing new in it
 	KindWrong      Kind = "wrong"      // the last that was told is not how it ended
-	KindEarly      Kind = "early"      // told before it ended
+	KindEarly      Kind = "early"      // told, or worked for, before it ended
 	KindLate       Kind = "late"       // told after the bound
-	KindInvented   Kind = "invented"   // the agent or the consumer was told of an egress that LiveKit never had
+	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had
+	KindUnstepped  Kind = "unstepped"  // told, and the pipeline's step never did its work for that
 	KindUnverified Kind = "unverified" // told without LiveKit's signature
 	KindSecret     Kind = "secret"     // a credential of a request where none may rest
 )
 
 // Kinds are all ways to break the promise, in the order in which they are shown.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindTwin, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnverified, KindSecret}
+	return []Kind{KindLost, KindTwin, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnstepped, KindUnverified, KindSecret}
 }
 
 // Finding is one broken promise.
@@ -89,6 +93,9 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(egresses)) {
 		j.egress(number[id], egresses[id], stopped[id])
+	}
+	if r.Step != "" {
+		j.steps(l.Steps, number)
 	}
 	j.figures.finish(j.main)
 	return j.findings, j.figures
@@ -229,8 +236,8 @@ func (r *recorded) agrees(status string) bool {
 }
 
 // Settled says that nothing is open any more: everything that LiveKit began is over, and
-// the consumer knows of it, rightly.
+// the consumer knows of it, rightly, and the step of the pipeline is done.
 func Settled(l Logs, r Rules) bool {
 	findings, figures := Judge(l, r)
-	return figures.Running == 0 && Count(findings, KindLost) == 0 && Count(findings, KindWrong) == 0
+	return figures.Running == 0 && Count(findings, KindLost) == 0 && Count(findings, KindWrong) == 0 && Count(findings, KindUnstepped) == 0
 }

@@ -301,4 +301,5 @@ func TestARunIsSettledOnceAllIsOverAndTold(t *testing.T) {
 	require.False(t, Settled(accepted().records("EG_1", 1).Logs, rules), "it runs still")
 	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).Logs, rules), "nobody was told")
 	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", failed, "lost: x").Logs, rules), "it may yet be corrected")
+	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").Logs, stepRules), "its step has not worked")
 }

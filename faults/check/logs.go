@@ -1,5 +1,5 @@
 // Package check says whether the promise was kept, from what others wrote down: the
-// agents, LiveKit and the consumer. It must know nothing of ours, neither types nor
+// agents, LiveKit, the consumer and the pipeline's step. It must know nothing of ours, neither types nor
 // state nor the way in which we mark requests: what it cannot learn from outside, a
 // user could not either.
 package check
@@ -21,6 +21,7 @@ const (
 	AgentLog    = "agents.jsonl"
 	LiveKitLog  = "livekit.jsonl"
 	ConsumerLog = "consumer.jsonl"
+	StepLog     = "steps.jsonl"
 	KillLog     = "kills.jsonl"
 )
 
@@ -101,6 +102,32 @@ type Request struct {
 	Answer   int         `json:"answer"`   // 200: it was handled, even where the answer got lost
 }
 
+// Work is what an attempt of a step did.
+type Work string
+
+// What attempts of a step do.
+const (
+	Failed Work = "failed" // nothing, and wants to be tried again
+	Worked Work = "worked" // its work: the key was new
+	Knew   Work = "knew"   // nothing: the work under its key was done before
+)
+
+// Step is one line of the log of the pipeline's step: one attempt, with what it was given.
+type Step struct {
+	At        time.Time `json:"at"`
+	Step      string    `json:"step"`
+	Key       string    `json:"key"` // its idempotency key
+	RequestID string    `json:"request_id"`
+	EgressID  string    `json:"egress_id"`
+	Status    string    `json:"status"` // of the verdict
+	EndedAt   time.Time `json:"ended_at"`
+	Corrects  string    `json:"corrects,omitempty"` // the verdict that was told before, and was wrong
+	Parts     []string  `json:"parts,omitempty"`    // the egresses of a recording that has more than one
+	Attempt   int32     `json:"attempt"`
+	Did       Work      `json:"did"`
+	Cut       bool      `json:"cut,omitempty"` // its answer got lost
+}
+
 // Kill is one line of the log of kills.
 type Kill struct {
 	At   time.Time     `json:"at"`
@@ -117,6 +144,7 @@ type Logs struct {
 	Agents   []Agent
 	LiveKit  []LiveKit
 	Consumer []Request
+	Steps    []Step
 	Kills    []Kill
 }
 
@@ -127,24 +155,38 @@ func Read(dir string) (l Logs, err error) {
 		name string
 		take func(line []byte) error
 	}{
-		{AgentLog, taking(&l.Agents)}, {LiveKitLog, taking(&l.LiveKit)}, {ConsumerLog, taking(&l.Consumer)}, {KillLog, taking(&l.Kills)},
+		{AgentLog, taking(&l.Agents)}, {LiveKitLog, taking(&l.LiveKit)}, {ConsumerLog, taking(&l.Consumer)},
+		{StepLog, taking(&l.Steps)}, {KillLog, taking(&l.Kills)},
 	} {
-		data, err := os.ReadFile(filepath.Join(dir, f.name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := lines(dir, f.name, f.take); err != nil {
 			return Logs{}, err
-		}
-		whole := data[:bytes.LastIndexByte(data, '\n')+1]
-		n := 0
-		for line := range bytes.Lines(whole) {
-			if n++; len(bytes.TrimSpace(line)) == 0 {
-				continue
-			}
-			if err := f.take(line); err != nil {
-				return Logs{}, fmt.Errorf("%s: line %d: %w", f.name, n, err)
-			}
 		}
 	}
 	return l, nil
+}
+
+// ReadSteps reads the log of the pipeline's step alone.
+func ReadSteps(dir string) (steps []Step, err error) {
+	err = lines(dir, StepLog, taking(&steps))
+	return steps, err
+}
+
+// lines takes each whole line of a log.
+func lines(dir, name string, take func(line []byte) error) error {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	n := 0
+	for line := range bytes.Lines(data[:bytes.LastIndexByte(data, '\n')+1]) {
+		if n++; len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if err := take(line); err != nil {
+			return fmt.Errorf("%s: line %d: %w", name, n, err)
+		}
+	}
+	return nil
 }
 
 func taking[T any](list *[]T) func([]byte) error {

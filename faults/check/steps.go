@@ -1,0 +1,96 @@
+package check
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// steps judges the pipeline's step: for each verdict that the consumer was told of it has
+// done its work, and for none it has done it twice.
+func (j *judge) steps(log []Step, number map[string]int) {
+	first, works, parts := map[string]Step{}, map[string][]Step{}, map[string]bool{}
+	for _, s := range log {
+		if s.Step != j.rules.Step {
+			continue
+		}
+		if f, known := first[s.Key]; !known {
+			first[s.Key] = s
+		} else if !s.same(f) {
+			j.found(KindRepeated, number[s.EgressID], s.EgressID, "step %s was given one key with two verdicts, %s of %s and %s", s.Step, f.Status, f.EgressID, s.Status)
+		}
+		if s.Did == Worked {
+			works[s.EgressID] = append(works[s.EgressID], s)
+		}
+		for _, id := range s.Parts {
+			parts[id] = parts[id] || id != s.EgressID
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(works)) {
+		j.worked(number[id], id, works[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(j.main)) {
+		if j.egresses[id] != nil && !parts[id] { // the step of an earlier part is that of the last one
+			j.stepped(number[id], id, works[id])
+		}
+	}
+}
+
+// same says that two attempts are of the same verdict.
+func (s Step) same(other Step) bool {
+	return s.EgressID == other.EgressID && s.Status == other.Status && s.EndedAt.Equal(other.EndedAt)
+}
+
+// worked judges the work that was done for one egress.
+func (j *judge) worked(life int, id string, works []Step) {
+	e := j.egresses[id]
+	if e == nil {
+		j.found(KindInvented, life, id, "step %s was run for it, and LiveKit never had it", works[0].Step)
+		return
+	}
+	for n, s := range works {
+		if n > 0 && !e.renews(works[:n], s) {
+			j.found(KindRepeated, life, id, "step %s worked for %s under %s, and again for %s under %s", s.Step, works[n-1].Status, works[n-1].Key, s.Status, s.Key)
+		}
+		if !e.couldBe(announcement{s.At, s.Key, id, s.Status}) {
+			j.found(KindEarly, life, id, "step %s worked for %s before that", s.Step, s.Status)
+		}
+	}
+}
+
+// renews says that a step rightly worked again: its verdict is a correction, with another
+// status or end than each before. What is no loss is another end of LiveKit's, too.
+func (r *recorded) renews(before []Step, next Step) bool {
+	ends := 1
+	for _, s := range before {
+		if s.same(next) {
+			return false
+		}
+		if s.Status != Lost {
+			ends++
+		}
+	}
+	return next.Corrects != "" && (next.Status == Lost || ends == 1 || ends <= len(r.ends))
+}
+
+// stepped judges that each verdict on an egress had its step, in time. What the consumer
+// was told again, with nothing new in it, is no verdict.
+func (j *judge) stepped(life int, id string, works []Step) {
+	told, left := j.main[id], slices.Clone(works)
+	for n, a := range told {
+		if n > 0 && !j.egresses[id].corrects(told[:n], a) {
+			continue
+		}
+		i := slices.IndexFunc(left, func(s Step) bool { return s.Status == a.status })
+		if i < 0 {
+			j.found(KindUnstepped, life, id, "told as %s, and step %s never worked for that", a.status, j.rules.Step)
+			continue
+		}
+		lag := max(left[i].At.Sub(a.at), 0)
+		left = slices.Delete(left, i, i+1)
+		j.figures.stepLags = append(j.figures.stepLags, lag)
+		if lag > j.rules.Bound {
+			j.found(KindLate, life, id, "step %s worked %s after it was told; the bound is %s", j.rules.Step, lag.Round(time.Millisecond), j.rules.Bound)
+		}
+	}
+}
