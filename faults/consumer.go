@@ -101,9 +101,10 @@ func (c *consumer) comeAndGo(ctx context.Context, calm <-chan struct{}, seed uin
 
 func (c *consumer) close() { _ = c.server.Close() }
 
-// next is how long something stays: by chance, Every as a mean.
+// next is how long something stays: by chance, Every as a mean, and never so long that a
+// short run would see none of it.
 func (k killSpec) next(random *rand.Rand) time.Duration {
-	return time.Duration(random.ExpFloat64() * float64(k.Every))
+	return time.Duration((0.25 + 1.5*random.Float64()) * float64(k.Every))
 }
 
 // down is how long something is away.

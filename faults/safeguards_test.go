@@ -68,7 +68,7 @@ var safeguards = []safeguard{
 	},
 	{
 		name:     "an announcement is repeated under its own ID",
-		changes:  []change{{"activities/announce.go", "{Url: d.cfg.AnnounceURL}, e.Raw())", `{Url: d.cfg.AnnounceURL}, bytes.Replace(e.Raw(), []byte("EV_"), fmt.Appendf(nil, "EV_%d", time.Now().UnixNano()), 1))`}},
+		changes:  []change{{"activities/letter.go", "body := l.event.Raw()", `body := bytes.Replace(l.event.Raw(), []byte("EV_"), fmt.Appendf(nil, "EV_%d", time.Now().UnixNano()), 1)`}},
 		scenario: []string{"bound: 60s", "consumer: {cut: 0.5}\nbound: 60s"},
 		caught:   check.KindRepeated, least: 3,
 	},
@@ -139,11 +139,18 @@ func TestABuildWithoutASafeguardIsCaught(t *testing.T) {
 	}
 }
 
-// without builds worker and starter with some texts changed, each of which must be
-// there once.
-func without(t *testing.T, changes []change) string {
+// A safeguard that was moved must be moved in its row, too.
+func TestWhatASafeguardRowSwitchesOffIsThere(t *testing.T) {
+	t.Parallel()
+	for _, s := range safeguards {
+		require.NotEmpty(t, changed(t, s.changes), s.name)
+	}
+}
+
+// changed are source files, by their paths, with some texts changed, each of which must
+// be there once.
+func changed(t *testing.T, changes []change) map[string]string {
 	t.Helper()
-	dir := t.TempDir()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	texts := map[string]string{}
@@ -157,8 +164,15 @@ func without(t *testing.T, changes []change) string {
 		require.Equal(t, 1, strings.Count(texts[path], c.old), "%s: %s", c.file, c.old)
 		texts[path] = strings.Replace(texts[path], c.old, c.now, 1)
 	}
+	return texts
+}
+
+// without builds worker and starter with some texts changed.
+func without(t *testing.T, changes []change) string {
+	t.Helper()
+	dir := t.TempDir()
 	replace := map[string]string{}
-	for path, text := range texts {
+	for path, text := range changed(t, changes) {
 		replace[path] = filepath.Join(dir, filepath.Base(path))
 		require.NoError(t, os.WriteFile(replace[path], []byte(text), 0o600))
 	}
@@ -167,7 +181,7 @@ func without(t *testing.T, changes []change) string {
 	at := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(at, overlay, 0o600))
 	build := exec.Command("go", "build", "-overlay", at, "-o", dir+string(filepath.Separator), "./worker", "./starter")
-	build.Dir = root
+	build.Dir = ".."
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return dir
