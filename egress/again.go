@@ -90,13 +90,18 @@ func (s *State) heldBlind(l Look, now time.Time) {
 }
 
 // superseded reports whether a webhook tells of the end of an earlier run than the one
-// that is known to be under way. What LiveKit lists is of now: only a webhook can be late.
+// that is known to be under way: by LiveKit's count, else by both of its times, since
+// clocks differ. What LiveKit lists is of now: only a webhook can be late.
 func (s *State) superseded(o Observation) bool {
 	seen, known := o.Info.Proto(), s.Latest.Proto()
 	if o.Source != FromWebhook || s.rankOf(o) != rankEnded {
 		return false
 	}
-	return seen.GetRetryCount() < known.GetRetryCount() || seen.GetEndedAt() != 0 && seen.GetEndedAt() < known.GetUpdatedAt()
+	if theirs, ours := seen.GetRetryCount(), known.GetRetryCount(); theirs != ours {
+		return theirs < ours
+	}
+	before := func(a, b int64) bool { return a != 0 && a < b }
+	return before(seen.GetStartedAt(), known.GetStartedAt()) && before(seen.GetEndedAt(), known.GetUpdatedAt())
 }
 
 // Settle makes an end that was held the last word.

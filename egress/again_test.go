@@ -212,30 +212,39 @@ func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 // Webhooks may overtake each other: of an earlier run's end we hear once the next runs.
 func TestTheEndOfAnEarlierRunIsNoEnd(t *testing.T) {
 	t.Parallel()
-	at := func(seen egress.Info, by egress.Source) egress.Observation {
-		return egress.Observation{Info: seen, Source: by, HeardAt: noon.Add(minute)}
+	seen := func(status livekit.EgressStatus, started, ended int64, run int32, by egress.Source) egress.Observation {
+		info, err := egress.NewInfo(&livekit.EgressInfo{
+			EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: status, StartedAt: started, EndedAt: ended, UpdatedAt: ended, RetryCount: run,
+		})
+		require.NoError(t, err)
+		return egress.Observation{Info: info, Source: by, HeardAt: noon.Add(minute)}
 	}
 	for name, tc := range map[string]struct {
 		seen egress.Observation
 		want egress.Phase
 	}{
-		"of the run before":               {at(infoAt(t, failed, 30, 0), egress.FromWebhook), egress.Watching},
-		"of before it began":              {at(infoAt(t, failed, 9, 1), egress.FromWebhook), egress.Watching},
-		"a good one of before":            {at(infoAt(t, complete, 9, 1), egress.FromWebhook), egress.Watching},
-		"of the moment in which it began": {at(infoAt(t, failed, 10, 1), egress.FromWebhook), egress.Held},
-		"of this run":                     {at(infoAt(t, failed, 11, 1), egress.FromWebhook), egress.Held},
-		"as LiveKit lists it now":         {at(infoAt(t, failed, 9, 0), egress.FromPoll), egress.Held},
-		"without a time":                  {at(infoAt(t, failed, 0, 1), egress.FromWebhook), egress.Held},
-		"an upload, of whatever moment":   {at(infoAt(t, ending, 9, 0), egress.FromWebhook), egress.Watching},
+		"by LiveKit's count":             {seen(failed, 30, 40, 0, egress.FromWebhook), egress.Watching},
+		"by its times":                   {seen(failed, 5, 9, 1, egress.FromWebhook), egress.Watching},
+		"a good one, by its times":       {seen(complete, 5, 9, 1, egress.FromWebhook), egress.Watching},
+		"it ended as the next one began": {seen(failed, 5, 10, 1, egress.FromWebhook), egress.Held},
+		"it began with this one":         {seen(failed, 8, 9, 1, egress.FromWebhook), egress.Held},
+		"of this run":                    {seen(failed, 8, 11, 1, egress.FromWebhook), egress.Held},
+		"of a later one":                 {seen(failed, 5, 9, 2, egress.FromWebhook), egress.Held},
+		"without the time of its end":    {seen(failed, 5, 0, 1, egress.FromWebhook), egress.Held},
+		"without that of its start":      {seen(failed, 0, 9, 1, egress.FromWebhook), egress.Held},
+		"as LiveKit lists it now":        {seen(failed, 5, 9, 0, egress.FromPoll), egress.Held},
+		"an upload, of whatever moment":  {seen(ending, 5, 9, 0, egress.FromWebhook), egress.Watching},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &egress.State{Phase: egress.Requested, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
-			s.Observe(observed(infoAt(t, active, 10, 1), 0))
+			first := seen(active, 8, 10, 1, egress.FromWebhook)
+			first.Info.Proto().EndedAt = 0
+			s.Observe(first)
 			s.Observe(tc.seen)
 			require.Equal(t, tc.want, s.Phase)
 			require.Equal(t, tc.want == egress.Held, s.EndedBy != "")
-			require.Equal(t, name == "an upload, of whatever moment", s.Latest.Proto().GetStatus() == ending)
+			require.Equal(t, tc.seen.Info.Proto().GetStatus() == ending, s.Latest.Proto().GetStatus() == ending)
 		})
 	}
 }
