@@ -76,7 +76,9 @@ func TestAFailureWhileTheRoomIsLiveIsHeld(t *testing.T) {
 		}, complete, egress.FromPoll, 40 * time.Second},
 		{"and a second run's end is found by a look once its room is gone", func(l *life) {
 			l.at(15*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(l.t, egress.EventRoomFinished, roomID, "")) })
-			l.poll = func(activities.PollRequest) (egress.Look, error) { return egress.Look{Info: infoOf(l.t, at(complete, 14, 1))}, nil }
+			l.poll = func(activities.PollRequest) (egress.Look, error) {
+				return egress.Look{Info: infoOf(l.t, at(complete, 14, 1))}, nil
+			}
 		}, complete, egress.FromPoll, 15 * time.Second},
 		{"and such a run is found also where LiveKit could not be asked at first", func(l *life) {
 			l.poll = func(in activities.PollRequest) (egress.Look, error) {
