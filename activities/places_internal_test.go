@@ -86,12 +86,16 @@ func TestTheLineIsBoundedAtOneHostAndAtAll(t *testing.T) {
 				p.visit(t.Context(), name)
 			}
 			synctest.Wait()
+			p.mu.Lock()
 			require.Len(t, p.hosts[name].line, want)
+			p.mu.Unlock()
 		}
 		line("a", longestLine)
 		line("b", mostWaiting-longestLine)
 		line("c", 0)
+		p.mu.Lock()
 		require.Equal(t, mostWaiting, p.waiting)
+		p.mu.Unlock()
 		synctest.Wait()
 		<-time.After(longestWait)
 		synctest.Wait()
