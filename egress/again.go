@@ -18,7 +18,7 @@ func (s *State) conclude(o Observation) News {
 	s.MissedWhy, s.MissedBecause = o.Missed, o.MissedBecause
 	s.tell(o.beat(true))
 	if s.mayRunAgain() && s.Policy.HoldFor > 0 {
-		s.Phase, s.HeldSince, s.HoldMore = Held, o.HeardAt, time.Time{}
+		s.Phase, s.HeldSince = Held, o.HeardAt
 		return Moved
 	}
 	s.Phase = Settled
