@@ -57,21 +57,21 @@ func (s *State) failedMidway() bool {
 func isPage(m *livekit.EgressInfo) bool { return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil }
 
 // heldUntil is when a look decides whether an end that is held is the last word. Once the
-// room is gone, nothing more can begin in it.
+// room is gone, nothing more can begin in it, and once it is to stop, nothing more should.
 func (s *State) heldUntil() time.Time {
 	until := s.HeldSince.Add(s.Policy.HoldFor.D())
-	if gone := later(s.HeldSince, s.Evidence.RoomGone); !s.failedMidway() && gone.Before(until) {
+	if gone := later(later(s.HeldSince, s.Evidence.RoomGone), s.StoppedAt); !s.failedMidway() && gone.Before(until) {
 		until = gone
 	}
 	return later(until, s.HoldMore)
 }
 
 // dueHeld says what an end that is held needs: a look at its close, in case that the
-// second run's webhooks are lost, and to be settled.
+// second run's webhooks are lost, and to be settled. A stop is for that run, too.
 func (s *State) dueHeld(now time.Time) Action {
 	switch {
-	case !s.mayRunAgain():
-		return ActSettle
+	case s.StopDue:
+		return ActStop
 	case now.Before(s.heldUntil()):
 		return ActNothing
 	case s.LookedAt.Before(s.heldUntil()):

@@ -140,6 +140,10 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 	both := func(first, second func(*egress.State)) func(*egress.State) {
 		return func(s *egress.State) { first(s); second(s) }
 	}
+	sent := func(s *egress.State) { // a stop that LiveKit has answered
+		s.Want(egress.StopRequested, noon.Add(minute+1))
+		s.StopDue = false
+	}
 	page := func(s *egress.State) {
 		info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: failed, Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{}}})
 		require.NoError(t, err)
@@ -160,7 +164,9 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 		"but not before it goes":        {func(s *egress.State) { s.Evidence.RoomGone = noon.Add(minute + 1) }, minute, egress.ActNothing},
 		"a page has no room that goes":  {both(page, func(s *egress.State) { s.Evidence.RoomGone = noon }), end - 1, egress.ActNothing},
 		"in good time, if it goes late": {func(s *egress.State) { s.Evidence.RoomGone = noon.Add(end + 1) }, end, egress.ActLook},
-		"at once when nobody wants it":  {func(s *egress.State) { s.Want(egress.StopRequested, noon) }, minute, egress.ActSettle},
+		"a stop where one is asked for": {func(s *egress.State) { s.Want(egress.StopRequested, noon) }, minute, egress.ActStop},
+		"a look once that was sent":     {both(looked(minute), sent), minute + 1, egress.ActLook},
+		"and to be settled at last":     {both(sent, looked(minute+1)), minute + 1, egress.ActSettle},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -80,6 +81,17 @@ func TestAFailureWhileTheRoomIsLiveIsHeld(t *testing.T) {
 				return egress.Look{Info: infoOf(l.t, at(complete, 14, 1))}, nil
 			}
 		}, complete, egress.FromPoll, 15 * time.Second},
+		{"and a stop is for the second run, which nobody told of", func(l *life) {
+			l.stop = func(string) (egress.Info, error) { return infoOf(l.t, at(lk.EgressStatus_EGRESS_ENDING, 15, 1)), nil }
+			l.at(15*time.Second, func() { l.askStop("a", nil) })
+			l.webhook(16*time.Second, egress.EventEnded, at(complete, 16, 1))
+		}, complete, egress.FromWebhook, 16 * time.Second},
+		{"and told at once when a stop finds nothing that runs", func(l *life) {
+			l.stop = func(string) (egress.Info, error) {
+				return egress.Info{}, temporal.NewNonRetryableApplicationError("cannot be stopped", string(egress.AlreadyOver), nil)
+			}
+			l.at(15*time.Second, func() { l.askStop("a", nil) })
+		}, failed, egress.FromWebhook, 15 * time.Second},
 		{"and such a run is found also where LiveKit could not be asked at first", func(l *life) {
 			l.poll = func(in activities.PollRequest) (egress.Look, error) {
 				switch {
