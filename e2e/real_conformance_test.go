@@ -180,6 +180,7 @@ var scenarios = []scenario{
 		p.list("list those of an unknown room", &livekit.ListEgressRequest{RoomName: "nowhere"})
 		p.list("list an unknown ID", &livekit.ListEgressRequest{EgressId: "EG_unknown"})
 		ask(&p.asking, "who is in the room", p.rooms.GetParticipant, &livekit.RoomParticipantIdentity{Room: p.room, Identity: first})
+		p.left(second)
 		ask(&p.asking, "who has left the room", p.rooms.GetParticipant, &livekit.RoomParticipantIdentity{Room: p.room, Identity: second})
 		p.stop("stop the other", first)
 		p.finally(first, 1)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
@@ -153,6 +154,15 @@ func (p *play) recorder(event string) {
 	p.hooks().reached(p.asking.t, 1, event, func(h hook) bool {
 		return p.mine(h) && h.Event == event && h.Participant.GetKind() == livekit.ParticipantInfo_EGRESS
 	})
+}
+
+// left waits until somebody is no longer in the room, which may be later than the end.
+func (p *play) left(identity string) {
+	p.asking.t.Helper()
+	require.Eventually(p.asking.t, func() bool {
+		_, err := p.rooms.GetParticipant(p.asking.t.Context(), &livekit.RoomParticipantIdentity{Room: p.room, Identity: identity})
+		return err != nil
+	}, limit, 20*time.Millisecond, identity)
 }
 
 // mine says whether a webhook is of this scenario.
