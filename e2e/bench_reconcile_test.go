@@ -19,23 +19,13 @@ import (
 // BenchmarkReconcile measures rounds over many egresses that were all started past us:
 // the first adopts them, and the later ones find nothing to do.
 func BenchmarkReconcile(b *testing.B) {
-	const starters = 32
 	for _, n := range []int{100, 1_000, 10_000} {
 		b.Run("egresses="+strconv.Itoa(n), func(b *testing.B) {
 			s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
 				environ["REELKEEPER_RECONCILE_EVERY"], environ["REELKEEPER_RECONCILE_GRACE"] = "24h", "1ms"
 				environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_STARTING"] = "1h", "1h"
 			})
-			lk := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
-			var g errgroup.Group
-			g.SetLimit(starters)
-			for i := range n {
-				g.Go(func() error {
-					_, err := lk.StartRoomCompositeEgress(s.ctx, composite("room-"+strconv.Itoa(i)).(*livekit.RoomCompositeEgressRequest))
-					return err
-				})
-			}
-			require.NoError(b, g.Wait())
+			s.startPast(n)
 			s.startWorker()
 			c := s.temporal()
 			first, took := s.reconcile(c, egress.Reconciliation{})
@@ -57,6 +47,21 @@ func BenchmarkReconcile(b *testing.B) {
 			s.figures.report(b)
 		})
 	}
+}
+
+// startPast starts egresses at LiveKit itself, each in a room of its own.
+func (s *stage) startPast(n int) {
+	s.b.Helper()
+	lk := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
+	var g errgroup.Group
+	g.SetLimit(32)
+	for i := range n {
+		g.Go(func() error {
+			_, err := lk.StartRoomCompositeEgress(s.ctx, composite("room-"+strconv.Itoa(i)).(*livekit.RoomCompositeEgressRequest))
+			return err
+		})
+	}
+	require.NoError(s.b, g.Wait())
 }
 
 // reconcile does one round, and says how long it took from its start to its result.

@@ -2,14 +2,10 @@ package e2e
 
 import (
 	"maps"
-	"strconv"
 	"testing"
 	"time"
 
-	"github.com/livekit/protocol/livekit"
-	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
@@ -17,22 +13,13 @@ import (
 // BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
 // none, by the settings as they ship: the worker, a process of its own, and the server.
 func BenchmarkWaiting(b *testing.B) {
-	const waiting, starters, window = 10_000, 32, 3 * time.Minute
+	const waiting, window = 10_000, time.Minute // in which one round is
 	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
 		delete(environ, "REELKEEPER_RECONCILE_EVERY")
 		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms" // all are started past us, and adopted
 		environ["REELKEEPER_ADMIN_LISTEN"] = "127.0.0.1:0"
 	})
-	lk := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
-	var g errgroup.Group
-	g.SetLimit(starters)
-	for i := range waiting {
-		g.Go(func() error {
-			_, err := lk.StartRoomCompositeEgress(s.ctx, composite("room-"+strconv.Itoa(i)).(*livekit.RoomCompositeEgressRequest))
-			return err
-		})
-	}
-	require.NoError(b, g.Wait())
+	s.startPast(waiting)
 	worker := spawn(b, &logBuffer{}, "worker", maps.Clone(s.environ)).Process.Pid
 	require.Eventually(b, func() bool {
 		ours, err := s.client.Running(s.ctx)

@@ -89,7 +89,7 @@ func (i Info) StatusName() Status {
 	if json.Unmarshal(i.raw, &spelled) == nil && spelled.Status != "" {
 		return Status(spelled.Status)
 	}
-	return statusOf(i.msg.GetStatus()) // left out for STARTING
+	return statusOf(livekit.EgressStatus_EGRESS_STARTING) // which LiveKit leaves out
 }
 
 // MarshalJSON writes the EgressInfo as LiveKit spelled it.
