@@ -31,6 +31,7 @@ type Lister interface {
 // Registry is what it needs of Temporal.
 type Registry interface {
 	Running(ctx context.Context) ([]egress.Ours, error)
+	Changed(ctx context.Context, since time.Time) ([]egress.Ours, error)
 	Completed(ctx context.Context, since time.Time) ([]egress.Ours, error)
 	ReconcilingSince(ctx context.Context) (time.Time, error)
 	Tell(ctx context.Context, requestID string, e egress.Event) (told bool, err error)
@@ -60,6 +61,7 @@ type Reconciler struct {
 	temporal Registry
 	macs     Verifier
 	missed   *WhyMissed
+	running  roster
 }
 
 // NewReconciler makes the activity.
@@ -122,18 +124,25 @@ func (r *round) run(ctx context.Context) error {
 	return r.expect(ctx, s)
 }
 
-// look sees both sides and plans. Workflows whose egress is not active any more need a
-// second question: one by one while they are few, else by listing everything.
+// look sees both sides and plans. What there is to do is planned from all our workflows
+// as they are now. Those whose egress is not active any more need a second question: one
+// by one while they are few, else by listing everything.
 func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) {
-	s, err := r.observe(ctx)
+	s, all, err := r.observe(ctx)
 	if err != nil {
 		return s, egress.Plan{}, err
 	}
 	plan := egress.PlanRound(s)
+	if !all && plan.Differs() {
+		if s.Ours, err = r.running.whole(ctx, r.temporal); err != nil {
+			return s, plan, err
+		}
+		plan = egress.PlanRound(s)
+	}
 	switch {
 	case plan.Deepen():
 		r.Deep = true
-		if s, err = r.observe(ctx); err != nil {
+		if s, _, err = r.observe(ctx); err != nil {
 			return s, egress.Plan{}, err
 		}
 	case len(plan.Ask) > 0:
@@ -145,12 +154,12 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 }
 
 // observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
-// among ours.
-func (r *round) observe(ctx context.Context) (s egress.Sighting, err error) {
+// among ours. It reports whether it read all of ours.
+func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err error) {
 	items, calls, err := r.livekit.All(ctx, !r.Deep)
 	r.Round.Calls += calls
 	if err != nil {
-		return s, fmt.Errorf("list egresses: %w", err)
+		return s, false, fmt.Errorf("list egresses: %w", err)
 	}
 	activity.RecordHeartbeat(ctx, r)
 	s = egress.Sighting{At: time.Now(), Deep: r.Deep, Grace: r.cfg.Grace}
@@ -163,21 +172,28 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, err error) {
 		}
 	}
 	if s.First, err = r.temporal.ReconcilingSince(ctx); err != nil {
-		return s, err
+		return s, false, err
 	}
-	if s.Ours, err = r.temporal.Running(ctx); err != nil {
-		return s, err
-	}
-	r.Round.Workflows = len(s.Ours)
-	if r.Deep {
-		completed, err := r.temporal.Completed(ctx, s.At.Add(-remembered))
-		if err != nil {
-			return s, err
-		}
-		s.Ours = append(s.Ours, completed...)
+	if s.Ours, all, err = r.ours(ctx, s.At); err != nil {
+		return s, false, err
 	}
 	activity.RecordHeartbeat(ctx, r)
-	return s, nil
+	return s, all, nil
+}
+
+// ours are our workflows that run, and in a deep round those that have completed, too.
+func (r *round) ours(ctx context.Context, at time.Time) (ours []egress.Ours, all bool, err error) {
+	if !r.Deep {
+		ours, all, err = r.running.latest(ctx, r.temporal)
+		r.Round.Workflows = len(ours)
+		return ours, all, err
+	}
+	if ours, err = r.running.whole(ctx, r.temporal); err != nil {
+		return nil, false, err
+	}
+	r.Round.Workflows = len(ours)
+	completed, err := r.temporal.Completed(ctx, at.Add(-remembered))
+	return append(ours, completed...), true, err
 }
 
 func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {

@@ -25,9 +25,14 @@ type both struct {
 	items     []*lk.EgressInfo
 	rooms     []*lk.Room
 	running   []egress.Ours
+	changed   []egress.Ours
 	completed []egress.Ours
 	listErr   error
 	failing   string // egress ID of which nothing can be done
+
+	visibilityErr error
+	reads         int       // how often all that runs was read
+	since         time.Time // from when on changes were asked for
 
 	mu   sync.Mutex
 	done []string
@@ -70,7 +75,15 @@ func (b *both) Rooms(context.Context) ([]*lk.Room, error) {
 	return b.rooms, nil
 }
 
-func (b *both) Running(context.Context) ([]egress.Ours, error) { return b.running, nil }
+func (b *both) Running(context.Context) ([]egress.Ours, error) {
+	b.reads++
+	return slices.Clone(b.running), b.visibilityErr
+}
+
+func (b *both) Changed(_ context.Context, since time.Time) ([]egress.Ours, error) {
+	b.since = since
+	return b.changed, b.visibilityErr
+}
 
 func (b *both) Completed(context.Context, time.Time) ([]egress.Ours, error) {
 	b.note("completed")
@@ -137,7 +150,15 @@ func reconcile(t *testing.T, b *both, deep bool, expect egress.Expectation) egre
 
 func attempt(t *testing.T, env *testsuite.TestActivityEnvironment, b *both, deep bool, expect egress.Expectation) (egress.Round, error) {
 	t.Helper()
-	a := activities.NewReconciler(activities.ReconcilerConfig{Grace: egress.Duration(time.Minute), Expect: expect}, b, b, keys(t))
+	return attemptBy(reconciler(t, b, expect), env, deep)
+}
+
+func reconciler(t *testing.T, b *both, expect egress.Expectation) *activities.Reconciler {
+	t.Helper()
+	return activities.NewReconciler(activities.ReconcilerConfig{Grace: egress.Duration(time.Minute), Expect: expect}, b, b, keys(t))
+}
+
+func attemptBy(a *activities.Reconciler, env *testsuite.TestActivityEnvironment, deep bool) (egress.Round, error) {
 	env.RegisterActivity(a.Reconcile)
 	v, err := env.ExecuteActivity(a.Reconcile, activities.RoundRequest{At: time.Now(), Deep: deep})
 	if err != nil {

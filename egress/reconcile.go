@@ -132,6 +132,11 @@ type Plan struct {
 // cheaper.
 func (p Plan) Deepen() bool { return len(p.Ask) > MaxAsked }
 
+// Differs reports whether the two lists differ in anything that is ours to settle.
+func (p Plan) Differs() bool {
+	return len(p.Ask) > 0 || slices.ContainsFunc(p.Steps, func(s Measure) bool { return s.Deed != DeedQuarantine })
+}
+
 // PlanRound says what to do about the difference between LiveKit's list and ours.
 // That visibility does not show a workflow never means that there is none: whoever
 // adopts asks for it by its ID, which only one workflow can have.

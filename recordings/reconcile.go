@@ -21,6 +21,15 @@ func (c *Client) Running(ctx context.Context) ([]egress.Ours, error) {
 	return c.ours(ctx, Filter{Active: true}.query())
 }
 
+// Changed are the egress workflows that began or closed since a moment, and those that
+// run and may change in what is shown of them: since they have no egress ID yet, or since
+// their egress is over. All others that run are as they were.
+func (c *Client) Changed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
+	at := quote(since.UTC().Format(time.RFC3339Nano))
+	return c.ours(ctx, fmt.Sprintf("%s AND (CloseTime >= %s OR %s AND (StartTime >= %s OR %s IS NULL OR %s IS NOT NULL))",
+		Filter{}.query(), at, equal("ExecutionStatus", "Running"), at, egress.AttributeID, egress.AttributeEndedBy))
+}
+
 // Completed are the egress workflows that have completed since a moment, as visibility
 // knows them now. One that failed is none: its egress may have begun after all.
 func (c *Client) Completed(ctx context.Context, since time.Time) ([]egress.Ours, error) {

@@ -1,0 +1,88 @@
+package activities
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// lag is how far visibility may be behind for a round to see at once what changed. What
+// came later than that is seen when all is read.
+const lag = time.Minute
+
+// roster is our running workflows, kept from one round to the next. To read all of them
+// is most of what a round costs Temporal, and of those that wait nothing has changed: so
+// only what did is read, until a round is deep or would act on what it sees.
+type roster struct {
+	mu   sync.Mutex
+	at   time.Time              // what changed before is in it. Zero: it was never read
+	rows map[string]egress.Ours // by request ID
+}
+
+// whole reads all.
+func (r *roster) whole(ctx context.Context, from Registry) ([]egress.Ours, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.read(ctx, from)
+}
+
+func (r *roster) read(ctx context.Context, from Registry) ([]egress.Ours, error) {
+	at := time.Now()
+	ours, err := from.Running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.at, r.rows = at, make(map[string]egress.Ours, len(ours))
+	for _, o := range ours {
+		r.rows[o.RequestID] = o
+	}
+	return ours, nil
+}
+
+// latest reads what changed, and reports whether it had to read all.
+func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours, all bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at.IsZero() {
+		ours, err = r.read(ctx, from)
+		return ours, true, err
+	}
+	at := time.Now()
+	changed, err := from.Changed(ctx, r.at.Add(-lag))
+	if err != nil {
+		return nil, false, err
+	}
+	if !r.take(changed) {
+		ours, err = r.read(ctx, from)
+		return ours, true, err
+	}
+	r.at = at
+	return slices.Collect(maps.Values(r.rows)), false, nil
+}
+
+// take adds what changed. It reports false where that does not say what became of a row:
+// one that was not bound or was over and is not told of any more is bound or runs again.
+func (r *roster) take(changed []egress.Ours) bool {
+	told := make(map[string]bool, len(changed))
+	for _, o := range changed {
+		told[o.RequestID] = true
+		if o.Closed {
+			delete(r.rows, o.RequestID)
+		}
+	}
+	for _, o := range changed { // of one ID, a run that has closed is older than one that runs
+		if !o.Closed {
+			r.rows[o.RequestID] = o
+		}
+	}
+	for id, o := range r.rows {
+		if !told[id] && (o.EgressID == "" || o.Over) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,123 @@
+package activities_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// regular is a reconciler that has done its first round.
+func regular(t *testing.T, b *both) *activities.Reconciler {
+	t.Helper()
+	a := reconciler(t, b, egress.Expectation{})
+	round(t, a, false)
+	require.Equal(t, 1, b.reads, "the first round of a worker reads all")
+	b.done = nil
+	return a
+}
+
+func round(t *testing.T, a *activities.Reconciler, deep bool) egress.Round {
+	t.Helper()
+	r, err := attemptBy(a, rounds(nil), deep)
+	require.NoError(t, err)
+	return r
+}
+
+func closed(o egress.Ours) egress.Ours {
+	o.Closed, o.Over = true, true
+	return o
+}
+
+func unbound(request string) egress.Ours { return workflowOf(request, "") }
+
+func settled(o egress.Ours) egress.Ours {
+	o.Over, o.Status = true, egress.Lost
+	return o
+}
+
+func TestARoundReadsWhatChangedAndNotWhatWaits(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{running("EG_1")}, running: []egress.Ours{workflowOf("r-1", "EG_1")}}
+	a := regular(t, b)
+	before := time.Now()
+	for range 3 {
+		require.Equal(t, 1, round(t, a, false).Workflows)
+	}
+	require.Equal(t, 1, b.reads)
+	require.WithinDuration(t, before.Add(-time.Minute), b.since, 30*time.Second, "visibility may lag by a minute")
+
+	b.items = append(b.items, running("EG_2"))
+	b.changed = []egress.Ours{workflowOf("r-2", "EG_2")}
+	require.Equal(t, 2, round(t, a, false).Workflows, "one began")
+	b.items, b.changed = b.items[1:], []egress.Ours{closed(workflowOf("r-1", "EG_1"))}
+	require.Equal(t, 1, round(t, a, false).Workflows, "one closed")
+	require.Equal(t, 1, b.reads)
+	require.NotContains(t, b.noted(), "get EG_1", "what closed is waited for by nobody")
+
+	round(t, a, true)
+	require.Equal(t, 2, b.reads, "a deep round reads all")
+}
+
+// A round must not act on what an earlier one saw.
+func TestWhatARoundWouldActOnIsReadAnew(t *testing.T) {
+	t.Parallel()
+	bound := workflowOf("r-1", "EG_1")
+	for name, tc := range map[string]struct {
+		first   egress.Ours   // as the first round sees it
+		changed []egress.Ours // since then
+		now     []egress.Ours // all that runs
+		listed  []*lk.EgressInfo
+		want    []string
+	}{
+		"its egress is not active any more": {bound, nil, []egress.Ours{bound}, []*lk.EgressInfo{over("EG_1")}, []string{"get EG_1", "list active=true", "tell r-1 of EG_1"}},
+		"it closed, and visibility lagged":  {bound, nil, nil, []*lk.EgressInfo{over("EG_1")}, []string{"list active=true"}},
+		"its next part, and not a twin":     {bound, nil, []egress.Ours{workflowOf("r-1", "EG_2")}, []*lk.EgressInfo{withToken(t, "EG_2", "r-1", 1)}, []string{"list active=true"}},
+		"a stray":                           {bound, nil, []egress.Ours{bound}, []*lk.EgressInfo{running("EG_1"), running("EG_9")}, []string{"adopt EG_9 as EG_9", "list active=true"}},
+		"it is bound by now":                {unbound("r-1"), nil, []egress.Ours{bound}, nil, []string{"get EG_1", "list active=true"}},
+		"it is not bound yet":               {unbound("r-1"), []egress.Ours{unbound("r-1")}, nil, nil, []string{"list active=true"}},
+		"it runs again":                     {settled(bound), nil, []egress.Ours{bound}, nil, []string{"get EG_1", "list active=true"}},
+		"it is over":                        {bound, []egress.Ours{settled(bound)}, nil, nil, []string{"list active=true"}},
+		"a later run of its ID":             {bound, []egress.Ours{workflowOf("r-1", "EG_2"), closed(bound)}, nil, []*lk.EgressInfo{withToken(t, "EG_2", "r-1", 1)}, []string{"list active=true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &both{items: []*lk.EgressInfo{running("EG_1")}, running: []egress.Ours{tc.first}}
+			a := regular(t, b)
+			b.items, b.changed, b.running = tc.listed, tc.changed, tc.now
+			round(t, a, false)
+			require.Equal(t, tc.want, b.noted())
+		})
+	}
+}
+
+// A quarantine comes back in each round, and needs nothing of ours.
+func TestWhatIsPutAsideMakesNobodyReadAll(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{{Status: active, RoomName: room}}}
+	require.Len(t, round(t, regular(t, b), false).Words, 1)
+	require.Equal(t, 1, b.reads)
+}
+
+func TestARoundThatCouldNotReadLeavesWhatWasKept(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{running("EG_1")}, running: []egress.Ours{workflowOf("r-1", "EG_1")}}
+	a := regular(t, b)
+	since := func() time.Time { round(t, a, false); return b.since }
+	first := since()
+	b.visibilityErr = errors.New("Temporal is away")
+	for _, deep := range []bool{false, true} {
+		_, err := attemptBy(a, rounds(nil), deep)
+		require.ErrorContains(t, err, "Temporal is away")
+	}
+	failing := b.since
+	b.visibilityErr = nil
+	require.Equal(t, failing, since(), "what changed in a round that failed is asked for again")
+	require.False(t, since().Before(first))
+	require.Equal(t, 2, b.reads, "the first and the deep one, which failed")
+}
