@@ -48,10 +48,6 @@ func keep(ctx context.Context, p part, first running, log *record, calm <-chan s
 			}
 			return err
 		}
-		if err := log.add(check.Kill{At: time.Now(), Part: p.name, Back: true}); err != nil {
-			r.Kill()
-			return err
-		}
 	}
 }
 

@@ -21,13 +21,9 @@ type livekitConfig struct {
 
 // serve is LiveKit until the context ends.
 func (c livekitConfig) serve(ctx context.Context) error {
-	timings := fakelivekit.DefaultTimings().Scaled(c.Spec.Speed)
-	if c.Spec.ReplyHang > 0 {
-		timings.ReplyHang = c.Spec.ReplyHang
-	}
 	fake, err := fakelivekit.New(fakelivekit.Config{
 		Addr: c.Addr, APIKey: apiKey, APISecret: apiSecret, WebhookURLs: []string{c.WebhookURL},
-		Timings: timings, Faults: c.Spec.Faults, Seed: c.Seed, StateFile: c.StateFile, Chronicle: c.Chronicle,
+		Timings: c.Spec.timings(), Faults: c.Spec.Faults, Seed: c.Seed, StateFile: c.StateFile, Chronicle: c.Chronicle,
 	})
 	if err != nil {
 		return err

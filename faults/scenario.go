@@ -78,6 +78,14 @@ type livekitSpec struct {
 	Faults map[fakelivekit.Fault]float64 `yaml:"faults"`
 }
 
+func (s livekitSpec) timings() fakelivekit.Timings {
+	timings := fakelivekit.DefaultTimings().Scaled(s.Speed)
+	if s.ReplyHang > 0 {
+		timings.ReplyHang = s.ReplyHang
+	}
+	return timings
+}
+
 // consumerSpec is what the consumer is like: rates of answers that take 2 s, that are
 // 500, and that are cut after they were handled; and how often it is away, for how long.
 type consumerSpec struct {
@@ -187,7 +195,7 @@ func (s scenario) problems() (found []problem) {
 
 // rules are what a run of it is judged by.
 func (s scenario) rules() check.Rules {
-	return check.Rules{Path: announcePath, Bound: s.Bound, Step: stepName}
+	return check.Rules{Path: announcePath, Bound: s.Bound, Past: pastTemporal, Hang: s.LiveKit.timings().ReplyHang, Step: stepName}
 }
 
 // rates are all rates by the name of their field.

@@ -96,11 +96,9 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		}
 	}
 	for _, k := range l.Kills {
-		switch {
-		case k.Back:
-		case k.Exit == "":
+		if k.Exit == "" {
 			f.Kills[k.Part]++
-		default:
+		} else {
 			f.Exits[k.Part]++
 		}
 	}

@@ -15,6 +15,11 @@ type Rules struct {
 	// Bound is how long after its end, or after its worker died, an egress may stay
 	// untold. What is told later is late.
 	Bound time.Duration
+	// Past is the host name by which LiveKit is called to start something past Temporal.
+	Past string
+	// Hang is how late a reply of LiveKit comes that hangs. Until then nobody who asked for
+	// a start knows of what it began.
+	Hang time.Duration
 	// Step is the step of the pipeline that is run for every end, within the bound after
 	// the consumer was told. Empty: there is none.
 	Step string
@@ -156,7 +161,7 @@ func (j *judge) egress(life int, e *recorded, stopped time.Time) {
 		return
 	}
 	told := j.main[e.ID]
-	if len(told) == 0 && e.unknowable() {
+	if len(told) == 0 && e.unknowable(j.rules) {
 		j.figures.Unknown++
 		return
 	}

@@ -14,7 +14,7 @@ var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 // at is some seconds after noon.
 func at(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
 
-var rules = Rules{Path: "/announced", Bound: time.Minute}
+var rules = Rules{Path: "/announced", Bound: time.Minute, Past: "localhost", Hang: 6 * time.Second}
 
 // logs are written down for one life, in the words of its three witnesses.
 type logs struct{ Logs }
@@ -207,34 +207,37 @@ func TestWhatIsLost(t *testing.T) {
 	}
 }
 
-// What was started past Temporal, and is forgotten before anybody took a webhook of it,
-// nobody but its agent can know of.
+// What was started past Temporal, or by a call that LiveKit has not answered, and is
+// forgotten before anybody took a webhook of it, nobody but its agent can know of.
 func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 	t.Parallel()
-	forgotten := func(down time.Duration, back ...Kill) *logs {
-		l := accepted().records("EG_1", 1).forgets(3)
-		l.Kills = append([]Kill{{At: at(-20), Part: "temporal", Down: down}}, back...)
-		return l
+	forgotten := func(host string) *logs {
+		return accepted().records("EG_1", 1).then(2, func(e *Egress) { e.Host = host }).forgets(3)
 	}
 	sent := func(l *logs, outcome string) *logs {
 		l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: "EV_0", EgressID: "EG_1", Outcome: outcome}})
 		return l
 	}
-	back := func(seconds float64) Kill { return Kill{At: at(seconds), Part: "temporal", Back: true} }
+	hanging := func(l *logs, fault string, forgotten float64) *logs {
+		l.state(1, Egress{ID: "EG_1", Room: "room", Status: "EGRESS_ACTIVE", Accepted: at(1), Recorded: true, Faults: []string{"zombie", fault}})
+		return l.forgets(forgotten)
+	}
 	for name, tc := range map[string]struct {
 		logs       *logs
 		unknowable int
 	}{
-		"Temporal is away":              {forgotten(time.Minute), 1},
-		"Temporal is back in a moment":  {forgotten(time.Minute, back(30)), 1},
-		"Temporal has just come back":   {forgotten(time.Second, back(-13)), 1},
-		"Temporal was back long before": {forgotten(time.Second, back(-15)), 0},
-		"a webhook was taken":           {sent(forgotten(time.Minute), "sent"), 0},
-		"a webhook was dropped":         {sent(forgotten(time.Minute), "dropped"), 1},
+		"it was started past Temporal":     {forgotten("localhost:7880"), 1},
+		"it was started by a workflow":     {forgotten("127.0.0.1:7880"), 0},
+		"a webhook was taken":              {sent(forgotten("localhost:7880"), "sent"), 0},
+		"a webhook was dropped":            {sent(forgotten("localhost:7880"), "dropped"), 1},
+		"its start's reply hangs":          {hanging(unanswered(Refused), "reply-hang", 6.9), 1},
+		"the reply would have come":        {hanging(unanswered(Refused), "reply-hang", 7), 0},
+		"its start's reply is lost":        {hanging(unanswered(Refused), "reply-lost", 3), 0},
+		"it hangs, and its agent is told":  {hanging(accepted(), "reply-hang", 3), 0},
+		"it hangs, and a webhook is taken": {sent(hanging(unanswered(Refused), "reply-hang", 3), "sent"), 0},
 		"its end is known, and was not told": {func() *logs {
-			l := forgotten(time.Minute)
-			l.LiveKit[1].Egress.Forgotten = false
-			return l.ends(5, complete)
+			l := forgotten("localhost:7880")
+			return l.then(4, func(e *Egress) { e.Forgotten = false }).ends(5, complete)
 		}(), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,10 +247,7 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 			require.Equal(t, 1-tc.unknowable, Count(findings, KindLost))
 		})
 	}
-	other := forgotten(time.Minute)
-	other.Kills[0].Part = "door"
-	require.Equal(t, map[Kind]int{KindLost: 1}, counted(other))
-	told := forgotten(time.Minute).told(20, "EV_L", "EG_1", failed, "lost: x")
+	told := forgotten("localhost:7880").told(20, "EV_L", "EG_1", failed, "lost: x")
 	_, f := Judge(told.Logs, rules)
 	require.Zero(t, f.Unknown, "somebody did know")
 }

@@ -65,6 +65,7 @@ type Egress struct {
 	ID        string    `json:"id"`
 	Room      string    `json:"room"`
 	URL       string    `json:"url"`
+	Host      string    `json:"host"`  // by which its start called LiveKit
 	Hooks     []string  `json:"hooks"` // paths to which LiveKit itself sends its webhooks
 	Status    string    `json:"status"`
 	Faults    []string  `json:"faults"`
@@ -135,8 +136,6 @@ type Kill struct {
 	Down time.Duration `json:"down"`
 	// Exit says why it ended by itself, where nobody killed it.
 	Exit string `json:"exit,omitempty"`
-	// Back says that it runs again, and nothing else.
-	Back bool `json:"back,omitempty"`
 }
 
 // Logs is all that was written down.

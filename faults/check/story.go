@@ -30,18 +30,16 @@ type recorded struct {
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
 	answered bool      // it is the one that its agent was told of
 	taken    bool      // somebody took a webhook of it
-	past     bool      // its agent was answered while Temporal was away
 }
 
 // life is what an agent wanted, and what came of it.
 type life struct {
-	n          int
-	subject    string
-	outcome    Outcome
-	egressID   string
-	answeredAt time.Time
-	stoppedAt  time.Time
-	egresses   []*recorded
+	n         int
+	subject   string
+	outcome   Outcome
+	egressID  string
+	stoppedAt time.Time
+	egresses  []*recorded
 }
 
 // announcement is an egress_ended as the consumer handled it.
@@ -57,7 +55,6 @@ type announcement struct {
 func stories(l Logs) ([]*life, map[string]*recorded) {
 	lives, bySubject := livesOf(l.Agents)
 	egresses := map[string]*recorded{}
-	away := outages(l.Kills, "temporal")
 	for _, line := range l.LiveKit {
 		if w := line.Webhook; w != nil && w.Outcome == "sent" && egresses[w.EgressID] != nil {
 			egresses[w.EgressID].taken = true
@@ -72,7 +69,6 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 			if of := bySubject[subjectOf(line.Egress)]; of != nil {
 				of.egresses = append(of.egresses, r)
 				r.answered = of.egressID == line.Egress.ID
-				r.past = away(of.answeredAt)
 			}
 		}
 		r.take(line)
@@ -95,7 +91,7 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 			f.subject = a.Subject
 			bySubject[a.Subject] = f
 		case Answered:
-			f.outcome, f.egressID, f.answeredAt = a.Outcome, a.EgressID, a.At
+			f.outcome, f.egressID = a.Outcome, a.EgressID
 		case Stopped:
 			f.stoppedAt = a.At
 		case Forged, Done:
@@ -124,33 +120,19 @@ func (r *recorded) take(line LiveKit) {
 	r.Egress = e
 }
 
-// outages tells of a moment whether a part was away then. Until it has come to itself
-// again it counts as away: so long a start may go past it.
-func outages(kills []Kill, part string) func(time.Time) bool {
-	const recovery = 15 * time.Second
-	var from, to []time.Time
-	for _, k := range kills {
-		switch {
-		case k.Part != part:
-		case !k.Back:
-			from, to = append(from, k.At), append(to, k.At.Add(k.Down+recovery))
-		case len(to) > 0:
-			to[len(to)-1] = k.At.Add(recovery)
-		}
-	}
-	return func(at time.Time) bool {
-		for n := range from {
-			if !at.Before(from[n]) && !at.After(to[n]) {
-				return true
-			}
-		}
+// hung is the fault of a start whose reply comes after everybody has stopped waiting.
+const hung = "reply-hang"
+
+// unknowable says that nobody, or none but its agent, can know of it: LiveKit forgot it,
+// nobody had taken a webhook of it, and it was started past Temporal, or was forgotten
+// while whoever had asked for it still waited for LiveKit's reply.
+func (r *recorded) unknowable(by Rules) bool {
+	if !r.Forgotten || r.taken {
 		return false
 	}
+	host, _, _ := strings.Cut(r.Host, ":")
+	return host == by.Past || !r.answered && slices.Contains(r.Faults, hung) && r.goneAt.Before(r.Accepted.Add(by.Hang))
 }
-
-// unknowable says that nobody but its agent can know of it: it was started past Temporal,
-// nobody took a webhook of it, and LiveKit forgot it.
-func (r *recorded) unknowable() bool { return r.Forgotten && r.past && !r.taken }
 
 // page says that it records no room, so that nothing but a stop shows that it is dead.
 func (r *recorded) page() bool { return r.URL != "" }

@@ -81,7 +81,7 @@ func (s *Server) claim(st start, ordinal uint64, forced []Fault) (*egress, error
 	}
 	info.StartedAt, info.UpdatedAt = now.UnixNano(), now.UnixNano()
 	e := &egress{
-		Ordinal: ordinal, Kind: st.kind, Info: egressInfo{info}, Accepted: now,
+		Ordinal: ordinal, Kind: st.kind, Host: st.host, Info: egressInfo{info}, Accepted: now,
 		Faults: s.decide(ordinal, forced), request: st.request, told: make(chan struct{}),
 	}
 	if e.has(NoEcho) {

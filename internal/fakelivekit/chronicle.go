@@ -35,6 +35,7 @@ type noteEgress struct {
 	ID        string    `json:"id"`
 	Room      string    `json:"room,omitempty"`
 	URL       string    `json:"url,omitempty"`   // of a web egress
+	Host      string    `json:"host,omitempty"`  // by which its start called the server
 	Hooks     []string  `json:"hooks,omitempty"` // paths of the request's own webhooks, as LiveKit has them
 	Status    string    `json:"status"`
 	Error     string    `json:"error,omitempty"`
@@ -92,7 +93,7 @@ func (c *chronicle) egress(e *egress) {
 		return
 	}
 	c.write(note{Egress: &noteEgress{
-		ID: e.id(), Room: e.Info.RoomName, URL: pageOf(e.Info.EgressInfo), Hooks: e.hookPaths(), Status: e.Info.Status.String(), Error: e.Info.Error,
+		ID: e.id(), Room: e.Info.RoomName, URL: pageOf(e.Info.EgressInfo), Host: e.Host, Hooks: e.hookPaths(), Status: e.Info.Status.String(), Error: e.Info.Error,
 		Faults: e.Faults, Runs: e.Runs, Accepted: e.Accepted, Ended: e.Ended, Recorded: e.Recorded, Dead: e.Dead, Forgotten: e.Lost,
 	}})
 }

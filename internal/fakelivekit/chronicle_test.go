@@ -20,10 +20,10 @@ type chapter struct {
 	Up     bool
 	Start  string
 	Egress *struct {
-		ID, Room, URL, Status string
-		Faults                []string
-		Ended                 time.Time
-		Recorded, Dead        bool
+		ID, Room, URL, Host, Status string
+		Faults                      []string
+		Ended                       time.Time
+		Recorded, Dead              bool
 	}
 	Webhook *struct {
 		Event, Outcome string
@@ -76,6 +76,7 @@ func TestTheChronicleTellsALifeAcrossRestarts(t *testing.T) {
 			ups = append(ups, "up")
 		case c.Egress != nil:
 			require.Equal(t, []any{info.GetEgressId(), "standup", []string{"upload-failed"}}, []any{c.Egress.ID, c.Egress.Room, c.Egress.Faults})
+			require.Equal(t, strings.TrimPrefix(f.URL(), "http://"), c.Egress.Host, "also after a restart")
 			if len(states) == 0 || states[len(states)-1] != c.Egress.Status {
 				states = append(states, c.Egress.Status)
 			}

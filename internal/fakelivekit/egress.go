@@ -28,6 +28,7 @@ type egress struct {
 	plan
 	Ordinal  uint64
 	Kind     sourceKind
+	Host     string `json:",omitempty"` // by which its start called the server
 	Info     egressInfo
 	First    egressInfo       // as it was when it started
 	Stopped  time.Time        // when its media ended, once ENDING

@@ -32,6 +32,7 @@ func (a egressAPI) start(ctx context.Context, st start) (*livekit.EgressInfo, er
 	if err := allow(ctx, recording); err != nil {
 		return nil, err
 	}
+	st.host, _ = ctx.Value(hostKey{}).(string)
 	return a.s.begin(ctx, st)
 }
 

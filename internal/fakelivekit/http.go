@@ -40,6 +40,9 @@ type spoiled struct {
 // spoiledKey finds the call's spoiled in its context.
 type spoiledKey struct{}
 
+// hostKey finds the Host of the call in its context.
+type hostKey struct{}
+
 // spoil lets a fault of the reply strike.
 func spoil(ctx context.Context, e *egress) {
 	sp, ok := ctx.Value(spoiledKey{}).(*spoiled)
@@ -66,7 +69,7 @@ func (s *Server) meddle(next http.Handler) http.Handler {
 			return
 		}
 		sp := &spoiled{}
-		r = r.WithContext(context.WithValue(r.Context(), spoiledKey{}, sp))
+		r = r.WithContext(context.WithValue(context.WithValue(r.Context(), spoiledKey{}, sp), hostKey{}, r.Host))
 		if err := unzip(w, r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return

@@ -11,6 +11,7 @@ import (
 type start struct {
 	request  proto.Message // as received
 	room     string        // empty for web egress
+	host     string        // by which the server was called; empty where it starts by itself
 	kind     sourceKind
 	identity string   // of the participant that is asked for
 	tracks   []string // that are asked for
