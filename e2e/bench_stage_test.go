@@ -27,7 +27,7 @@ import (
 // One iteration is one round, over which rates and quantiles are taken.
 
 // benchLimit is the upper limit of one benchmark.
-const benchLimit = 20 * time.Minute
+const benchLimit = 30 * time.Minute
 
 // stage is a world for benchmarks: what ships, between Temporal, a LiveKit that
 // answers at once, and a consumer that takes everything.

@@ -12,20 +12,29 @@ import (
 
 // BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
 // none, by the settings as they ship: the worker, a process of its own, and the server.
+// What the server takes where nothing runs is measured before.
 func BenchmarkWaiting(b *testing.B) {
-	const waiting, window = 10_000, time.Minute // in which one round is
+	const (
+		waiting = 10_000
+		window  = time.Minute     // in which one round is
+		asleep  = 6 * time.Minute // by then the first look, due after five minutes, has woken each of them
+	)
 	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
 		delete(environ, "REELKEEPER_RECONCILE_EVERY")
 		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms" // all are started past us, and adopted
 		environ["REELKEEPER_ADMIN_LISTEN"] = "127.0.0.1:0"
 	})
+	temporal := serverPID(server.Address)
+	served := processCPU(temporal)
+	<-time.After(window)
+	s.figures.add("idle-server-cpu-%", percent(processCPU(temporal)-served, window))
 	s.startPast(waiting)
 	worker := spawn(b, &logBuffer{}, "worker", maps.Clone(s.environ)).Process.Pid
 	require.Eventually(b, func() bool {
 		ours, err := s.client.Running(s.ctx)
 		return err == nil && len(ours) == waiting
-	}, benchLimit, time.Second)
-	temporal := serverPID(server.Address)
+	}, benchLimit, 10*time.Second)
+	<-time.After(asleep)
 	for b.Loop() {
 		calls, used, served := s.calls(), processCPU(worker), processCPU(temporal)
 		<-time.After(window)
