@@ -29,8 +29,8 @@ type agent struct {
 
 // progress is how far an agent had come when the run was interrupted.
 type progress struct {
-	began, done, stopped, forged bool
-	answer                       *check.Agent
+	began, done, stopped, forged, neighbour bool
+	answer                                  *check.Agent
 }
 
 // progressOf is how far each life had come.
@@ -51,6 +51,9 @@ func progressOf(log []check.Agent) map[int]*progress {
 			p.stopped = true
 		case check.Forged:
 			p.forged = true
+		case check.Neighbour:
+			p.neighbour = true
+		case check.NeighbourOver:
 		case check.Done:
 			p.done = true
 		}
@@ -94,6 +97,11 @@ func (a *agent) after(ctx context.Context, p plan, had progress, note func(check
 	if p.forge && !had.forged {
 		a.forge(ctx, id)
 		if err := note(check.Agent{Did: check.Forged, EgressID: id}); err != nil {
+			return err
+		}
+	}
+	if p.neighbour && !had.neighbour {
+		if err := a.neighbour(ctx, p, note); err != nil {
 			return err
 		}
 	}

@@ -31,15 +31,16 @@ const (
 
 // plan is one life before it begins: the same for the same seed and number.
 type plan struct {
-	n       int
-	key     string // the agent's idempotency key
-	kind    string
-	subject string // room or page
-	call    time.Duration
-	end     string
-	forge   bool
-	own     bool
-	canary  string // begins every credential of all lives of the run
+	n         int
+	key       string // the agent's idempotency key
+	kind      string
+	subject   string // room or page
+	call      time.Duration
+	end       string
+	forge     bool
+	own       bool
+	neighbour bool
+	canary    string // begins every credential of all lives of the run
 }
 
 // page says that it records a page, in no room.
@@ -55,7 +56,7 @@ func planOf(s scenario, seed uint64, n int) plan {
 	p.kind = pick(s.Kinds, random)
 	p.call = s.Call.From + time.Duration(random.Int64N(int64(s.Call.To-s.Call.From)+1))
 	ending := random.Float64()
-	p.forge, p.own = random.Float64() < s.Forge, random.Float64() < s.OwnWebhook
+	p.forge, p.own, p.neighbour = random.Float64() < s.Forge, random.Float64() < s.OwnWebhook, random.Float64() < s.Neighbour
 	switch {
 	case p.page():
 		p.subject, p.end = fmt.Sprintf("https://pages.example.com/life-%d", n), endStop

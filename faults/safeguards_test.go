@@ -53,6 +53,12 @@ var safeguards = []safeguard{
 		caught:   check.KindEarly, least: 6,
 	},
 	{
+		name:     "a token that no key of ours made names nothing of ours",
+		changes:  []change{{"internal/seal/digest.go", "return ok == 1", "return ok >= 0"}},
+		scenario: []string{"lives: 12", "neighbour: 1\nlives: 12"},
+		caught:   check.KindMeddled, least: 6,
+	},
+	{
 		name:     "an idempotency key is one recording",
 		changes:  []change{{"gateway/call.go", `if c.requestID = c.key; c.key == "" {`, "if true {"}},
 		scenario: []string{"timeout: 5s", "timeout: 1s", "speed: 0.1}", "speed: 0.1, faults: {start-slow: 0.6}}"},

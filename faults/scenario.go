@@ -32,6 +32,9 @@ type scenario struct {
 	DeleteRoom float64 `yaml:"delete_room"`
 	// Forge is the rate of lives of which somebody who is not LiveKit tells us an end.
 	Forge float64 `yaml:"forge"`
+	// Neighbour is the rate of lives beside which another Reelkeeper records, under the same
+	// idempotency key on the same LiveKit.
+	Neighbour float64 `yaml:"neighbour"`
 	// OwnWebhook is the rate of requests that bring a webhook of their own.
 	OwnWebhook float64 `yaml:"own_webhook"`
 	// Agent is how agents ask.
@@ -201,7 +204,7 @@ func (s scenario) rules() check.Rules {
 // rates are all rates by the name of their field.
 func (s scenario) rates() map[string]float64 {
 	rates := map[string]float64{
-		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook,
+		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook, "neighbour": s.Neighbour,
 		"consumer.slow": s.Consumer.Slow, "consumer.error": s.Consumer.Error, "consumer.cut": s.Consumer.Cut,
 		"step.slow": s.Step.Slow, "step.error": s.Step.Error, "step.cut": s.Step.Cut,
 	}

@@ -43,12 +43,13 @@ const (
 	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had
 	KindUnstepped  Kind = "unstepped"  // told, and the pipeline's step never did its work for that
 	KindUnverified Kind = "unverified" // told without LiveKit's signature
+	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, or the consumer was told of it
 	KindSecret     Kind = "secret"     // a credential of a request where none may rest
 )
 
 // Kinds are all ways to break the promise, in the order in which they are shown.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindTwin, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnstepped, KindUnverified, KindSecret}
+	return []Kind{KindLost, KindTwin, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnstepped, KindUnverified, KindMeddled, KindSecret}
 }
 
 // Finding is one broken promise.
@@ -152,6 +153,12 @@ func succeeds(first, next *recorded) bool {
 // egress judges that somebody was told of it in time. An egress that neither recorded
 // nor was promised to its agent is nobody's.
 func (j *judge) egress(life int, e *recorded, stopped time.Time) {
+	if e.theirs != nil {
+		if e.theirs.stopped(e) {
+			j.found(KindMeddled, life, e.ID, "a neighbour's egress was stopped, and not by them")
+		}
+		return
+	}
 	due := e.due(stopped)
 	if !e.Recorded && !e.answered {
 		return
@@ -193,6 +200,10 @@ func (j *judge) told(life int, id string, list []announcement) {
 	e := j.egresses[id]
 	if e == nil {
 		j.found(KindInvented, life, id, "the consumer was told of it, and LiveKit never had it")
+		return
+	}
+	if e.theirs != nil {
+		j.found(KindMeddled, life, id, "the consumer was told of a neighbour's egress")
 		return
 	}
 	for n, a := range list {

@@ -85,10 +85,7 @@ func (l *logs) but(change func(r *Request)) *logs {
 	return l
 }
 
-const (
-	complete = "EGRESS_COMPLETE"
-	failed   = "EGRESS_FAILED"
-)
+const failed = "EGRESS_FAILED"
 
 func TestThePromise(t *testing.T) {
 	t.Parallel()
@@ -250,6 +247,45 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 	told := forgotten("localhost:7880").told(20, "EV_L", "EG_1", failed, "lost: x")
 	_, f := Judge(told.Logs, rules)
 	require.Zero(t, f.Unknown, "somebody did know")
+}
+
+// What another Reelkeeper records on the same LiveKit is not ours to stop, nor to tell of.
+func TestANeighbourIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	const page = "https://example.com/theirs"
+	beside := func() *logs {
+		l := accepted().agent(Agent{At: at(1), Did: Neighbour, Subject: page}).agent(Agent{At: at(8), Did: NeighbourOver, Subject: page})
+		return l.page("EG_9", page)
+	}
+	ours := func(l *logs) *logs {
+		return l.records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "")
+	}
+	meddled := map[Kind]int{KindMeddled: 1}
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"they end it":              {ours(beside().ends(8.1, complete)), map[Kind]int{}},
+		"it fails":                 {ours(beside().ends(3, failed)), map[Kind]int{}},
+		"its worker dies":          {ours(beside().dies(3)), map[Kind]int{}},
+		"it goes on":               {ours(beside()), map[Kind]int{}},
+		"it is stopped":            {ours(beside().ends(7.9, complete)), meddled},
+		"it is stopped at once":    {ours(beside().ends(1.2, "EGRESS_ABORTED")), meddled},
+		"it is aborted":            {ours(beside().then(1.2, func(e *Egress) { e.Faults = []string{"aborted"} }).ends(1.2, "EGRESS_ABORTED")), map[Kind]int{}},
+		"it fails, and is stopped": {ours(beside().ends(3, failed).ends(7, complete)), meddled},
+		"our consumer is told":     {ours(beside().ends(8.1, complete)).told(9, "EV_9", "EG_9", complete, ""), meddled},
+		"told, and it goes on":     {ours(beside()).told(9, "EV_9", "EG_9", Lost, "lost: x"), meddled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+			_, f := Judge(tc.logs.Logs, rules)
+			require.Equal(t, 1, f.Neighbours)
+			require.Zero(t, f.Running, "it is not waited for")
+		})
+	}
+	running := accepted().agent(Agent{At: at(1), Did: Neighbour, Subject: page}).page("EG_9", page).ends(5, complete)
+	require.Equal(t, meddled, counted(ours(running)), "they have not asked for its end at all")
 }
 
 func TestTwins(t *testing.T) {

@@ -35,6 +35,11 @@ const (
 	Stopped  Deed = "stopped"  // asked for the end and has an answer, whichever
 	Forged   Deed = "forged"   // somebody else told us of an end that is not true
 	Done     Deed = "done"     // wants nothing more
+
+	// Somebody else than the agent, who shares LiveKit with us, records a page that is none
+	// of ours; and asks for its end.
+	Neighbour     Deed = "neighbour"
+	NeighbourOver Deed = "neighbour_over"
 )
 
 // Outcome is what an agent was told in the end.

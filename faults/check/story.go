@@ -10,6 +10,15 @@ import (
 // ended is the event that counts.
 const ended = "egress_ended"
 
+// The statuses of what is stopped while it records, and before it does.
+const (
+	complete = "EGRESS_COMPLETE"
+	aborted  = "EGRESS_ABORTED"
+)
+
+// abortion is the fault of an egress that is aborted by itself.
+const abortion = "aborted"
+
 // Lost is the verdict on an egress of which nobody can tell how it ended. The
 // consumer is told of it as of a failure.
 const Lost = "LOST"
@@ -30,6 +39,7 @@ type recorded struct {
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
 	answered bool      // it is the one that its agent was told of
 	taken    bool      // somebody took a webhook of it
+	theirs   *neighbour
 }
 
 // life is what an agent wanted, and what came of it.
@@ -41,6 +51,9 @@ type life struct {
 	stoppedAt time.Time
 	egresses  []*recorded
 }
+
+// neighbour is somebody who shares LiveKit with us and records a page.
+type neighbour struct{ over time.Time } // when they asked for its end
 
 // announcement is an egress_ended as the consumer handled it.
 type announcement struct {
@@ -54,7 +67,7 @@ type announcement struct {
 // every egress by its ID.
 func stories(l Logs) ([]*life, map[string]*recorded) {
 	lives, bySubject := livesOf(l.Agents)
-	egresses := map[string]*recorded{}
+	egresses, neighbours := map[string]*recorded{}, neighboursOf(l.Agents)
 	for _, line := range l.LiveKit {
 		if w := line.Webhook; w != nil && w.Outcome == "sent" && egresses[w.EgressID] != nil {
 			egresses[w.EgressID].taken = true
@@ -64,7 +77,7 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 		}
 		r := egresses[line.Egress.ID]
 		if r == nil {
-			r = &recorded{}
+			r = &recorded{theirs: neighbours[line.Egress.URL]}
 			egresses[line.Egress.ID] = r
 			if of := bySubject[subjectOf(line.Egress)]; of != nil {
 				of.egresses = append(of.egresses, r)
@@ -94,10 +107,33 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 			f.outcome, f.egressID = a.Outcome, a.EgressID
 		case Stopped:
 			f.stoppedAt = a.At
-		case Forged, Done:
+		case Forged, Neighbour, NeighbourOver, Done:
 		}
 	}
 	return lives, bySubject
+}
+
+// neighboursOf are the neighbours, by the pages that they record.
+func neighboursOf(agents []Agent) map[string]*neighbour {
+	all := map[string]*neighbour{}
+	for _, a := range agents {
+		switch {
+		case a.Did == Neighbour:
+			all[a.Subject] = &neighbour{}
+		case a.Did == NeighbourOver && all[a.Subject] != nil:
+			all[a.Subject].over = a.At
+		}
+	}
+	return all
+}
+
+// stopped says that it was stopped before its owner asked for that: a page goes on until
+// somebody asks, unless it fails.
+func (n *neighbour) stopped(r *recorded) bool {
+	return slices.ContainsFunc(r.ends, func(e end) bool {
+		asked := e.status == complete || e.status == aborted && !slices.Contains(r.Faults, abortion)
+		return asked && (n.over.IsZero() || e.at.Before(n.over))
+	})
 }
 
 // subjectOf is what an egress records: a page, or else a room.
