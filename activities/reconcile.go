@@ -61,7 +61,7 @@ type Reconciler struct {
 	temporal Registry
 	macs     Verifier
 	missed   *WhyMissed
-	running  roster
+	roster   roster
 }
 
 // NewReconciler makes the activity.
@@ -134,7 +134,7 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 	}
 	plan := egress.PlanRound(s)
 	if !all && plan.Differs() {
-		if s.Ours, err = r.running.whole(ctx, r.temporal); err != nil {
+		if s.Ours, err = r.roster.whole(ctx, r.temporal); err != nil {
 			return s, plan, err
 		}
 		plan = egress.PlanRound(s)
@@ -184,15 +184,15 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 // ours are our workflows that run, and in a deep round those that have completed, too.
 func (r *round) ours(ctx context.Context, at time.Time) (ours []egress.Ours, all bool, err error) {
 	if !r.Deep {
-		ours, all, err = r.running.latest(ctx, r.temporal)
+		ours, all, err = r.roster.latest(ctx, r.temporal)
 		r.Round.Workflows = len(ours)
 		return ours, all, err
 	}
-	if ours, err = r.running.whole(ctx, r.temporal); err != nil {
+	if ours, err = r.roster.whole(ctx, r.temporal); err != nil {
 		return nil, false, err
 	}
 	r.Round.Workflows = len(ours)
-	completed, err := r.temporal.Completed(ctx, at.Add(-remembered))
+	completed, err := r.roster.completed(ctx, r.temporal, at.Add(-remembered))
 	return append(ours, completed...), true, err
 }
 

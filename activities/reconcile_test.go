@@ -33,6 +33,7 @@ type both struct {
 	visibilityErr error
 	reads         int       // how often all that runs was read
 	since         time.Time // from when on changes were asked for
+	doneSince     time.Time // and what has completed
 
 	mu   sync.Mutex
 	done []string
@@ -85,9 +86,10 @@ func (b *both) Changed(_ context.Context, since time.Time) ([]egress.Ours, error
 	return b.changed, b.visibilityErr
 }
 
-func (b *both) Completed(context.Context, time.Time) ([]egress.Ours, error) {
+func (b *both) Completed(_ context.Context, since time.Time) ([]egress.Ours, error) {
 	b.note("completed")
-	return b.completed, nil
+	b.doneSince = since
+	return slices.Clone(b.completed), b.visibilityErr
 }
 
 func (b *both) ReconcilingSince(context.Context) (time.Time, error) {

@@ -14,13 +14,25 @@ import (
 // came later than that is seen when all is read.
 const lag = time.Minute
 
-// roster is our running workflows, kept from one round to the next. To read all of them
-// is most of what a round costs Temporal, and of those that wait nothing has changed: so
-// only what did is read, until a round is deep or would act on what it sees.
+// roster is our workflows, kept from one round to the next. To read all of them is most of
+// what a round costs Temporal, and of those that wait nothing has changed: so only what did
+// is read, until a round is deep or would act on what it sees.
 type roster struct {
 	mu   sync.Mutex
 	at   time.Time              // what changed before is in it. Zero: it was never read
-	rows map[string]egress.Ours // by request ID
+	rows map[string]egress.Ours // those that run, by request ID
+
+	doneAt time.Time // what completed before is in done. Zero: it was never read
+	done   map[bond]done
+}
+
+// bond is a workflow and the egress that it was about.
+type bond struct{ requestID, egressID string }
+
+// done is one that has completed. Nothing of it changes any more.
+type done struct {
+	egress.Ours
+	readAt time.Time
 }
 
 // whole reads all.
@@ -85,4 +97,31 @@ func (r *roster) take(changed []egress.Ours) bool {
 		}
 	}
 	return true
+}
+
+// completed are those that have completed since a moment, and some from before it. Only
+// what completed since the last reading is read.
+func (r *roster) completed(ctx context.Context, from Registry, since time.Time) ([]egress.Ours, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, unread := time.Now(), since
+	if last := r.doneAt.Add(-lag); last.After(since) {
+		unread = last
+	}
+	ours, err := from.Completed(ctx, unread)
+	if err != nil {
+		return nil, err
+	}
+	if r.doneAt = at; r.done == nil {
+		r.done = map[bond]done{}
+	}
+	for _, o := range ours {
+		r.done[bond{o.RequestID, o.EgressID}] = done{o, at}
+	}
+	maps.DeleteFunc(r.done, func(_ bond, d done) bool { return d.readAt.Before(since) })
+	all := make([]egress.Ours, 0, len(r.done))
+	for _, d := range r.done {
+		all = append(all, d.Ours)
+	}
+	return all, nil
 }

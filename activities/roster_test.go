@@ -121,3 +121,22 @@ func TestARoundThatCouldNotReadLeavesWhatWasKept(t *testing.T) {
 	require.False(t, since().Before(first))
 	require.Equal(t, 2, b.reads, "the first and the deep one, which failed")
 }
+
+// What has completed stays as it is, so a deep round reads what came since the last one.
+func TestADeepRoundReadsWhatHasCompletedOnce(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{over("EG_1"), over("EG_2")}, completed: []egress.Ours{closed(workflowOf("r-1", "EG_1"))}}
+	a := reconciler(t, b, egress.Expectation{})
+	require.Equal(t, 1, round(t, a, true).Adopted, "EG_2 alone")
+	require.WithinDuration(t, time.Now().Add(-25*time.Hour), b.doneSince, time.Minute)
+
+	b.completed = []egress.Ours{closed(workflowOf("EG_2", "EG_2"))}
+	require.Zero(t, round(t, a, true).Adopted, "EG_1 is not forgotten")
+	require.WithinDuration(t, time.Now().Add(-time.Minute), b.doneSince, 30*time.Second)
+
+	b.visibilityErr = errors.New("Temporal is away")
+	_, err := attemptBy(a, rounds(nil), true)
+	require.ErrorContains(t, err, "Temporal is away")
+	b.visibilityErr, b.completed = nil, nil
+	require.Zero(t, round(t, a, true).Adopted)
+}

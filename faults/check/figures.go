@@ -119,7 +119,7 @@ func (f *Figures) agent(a Agent) {
 		f.Forged++
 	case Neighbour:
 		f.Neighbours++
-	case Stopped, Done:
+	case NeighbourOver, Stopped, Done:
 	}
 }
 

@@ -17,8 +17,8 @@ type Rules struct {
 	Bound time.Duration
 	// Past is the host name by which LiveKit is called to start something past Temporal.
 	Past string
-	// Hang is how late a reply of LiveKit comes that hangs. Until then nobody who asked for
-	// a start knows of what it began.
+	// Hang is how late a reply of LiveKit comes that hangs. So long after its acceptance
+	// who asked for a start in vain need not have asked again.
 	Hang time.Duration
 	// Step is the step of the pipeline that is run for every end, within the bound after
 	// the consumer was told. Empty: there is none.

@@ -229,7 +229,9 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		"a webhook was dropped":            {sent(forgotten("localhost:7880"), "dropped"), 1},
 		"its start's reply hangs":          {hanging(unanswered(Refused), "reply-hang", 6.9), 1},
 		"the reply would have come":        {hanging(unanswered(Refused), "reply-hang", 7), 0},
-		"its start's reply is lost":        {hanging(unanswered(Refused), "reply-lost", 3), 0},
+		"its start's reply is lost":        {hanging(unanswered(Refused), "reply-lost", 3), 1},
+		"its start's reply is an error":    {hanging(unanswered(Unknown), "reply-5xx", 3), 1},
+		"its start's reply came":           {hanging(unanswered(Unknown), "start-slow", 3), 0},
 		"it hangs, and its agent is told":  {hanging(accepted(), "reply-hang", 3), 0},
 		"it hangs, and a webhook is taken": {sent(hanging(unanswered(Refused), "reply-hang", 3), "sent"), 0},
 		"its end is known, and was not told": {func() *logs {

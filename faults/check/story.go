@@ -156,18 +156,20 @@ func (r *recorded) take(line LiveKit) {
 	r.Egress = e
 }
 
-// hung is the fault of a start whose reply comes after everybody has stopped waiting.
-const hung = "reply-hang"
+// replyFault begins the faults of a start whose reply does not reach whoever asked for it:
+// it is lost, an error, or comes after everybody has stopped waiting.
+const replyFault = "reply-"
 
 // unknowable says that nobody, or none but its agent, can know of it: LiveKit forgot it,
 // nobody had taken a webhook of it, and it was started past Temporal, or was forgotten
-// while whoever had asked for it still waited for LiveKit's reply.
+// before whoever had asked for it in vain could ask again.
 func (r *recorded) unknowable(by Rules) bool {
 	if !r.Forgotten || r.taken {
 		return false
 	}
 	host, _, _ := strings.Cut(r.Host, ":")
-	return host == by.Past || !r.answered && slices.Contains(r.Faults, hung) && r.goneAt.Before(r.Accepted.Add(by.Hang))
+	inVain := !r.answered && slices.ContainsFunc(r.Faults, func(f string) bool { return strings.HasPrefix(f, replyFault) })
+	return host == by.Past || inVain && r.goneAt.Before(r.Accepted.Add(by.Hang))
 }
 
 // page says that it records no room, so that nothing but a stop shows that it is dead.
