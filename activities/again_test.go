@@ -69,6 +69,7 @@ func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) 
 			bubble(t, func(t *testing.T) {
 				strangers := []*lk.EgressInfo{
 					echo("EG_plain", roomRequest()), withToken(t, "EG_other", "standup-2", 1), withToken(t, "EG_part", requestID, 2), {EgressId: "EG_bare"},
+					neighbours(t, "EG_neighbour"),
 				}
 				a := &api{onStart: fails(ambiguous), onList: func(n int) ([]*lk.EgressInfo, error) {
 					return map[bool][]*lk.EgressInfo{false: strangers, true: append(strangers, ours(t, "EG_hidden"))}[n >= tc.listedAt], nil

@@ -25,10 +25,11 @@ type API interface {
 	Present(ctx context.Context, room, identity string) (bool, error)
 }
 
-// Opener opens sealed requests and makes their tokens.
+// Opener opens sealed requests, and makes and knows their tokens.
 type Opener interface {
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 	Token(requestID string, part int) egress.Token
+	VerifyMAC(requestID string, part int, mac string) bool
 	SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (string, error)
 }
 

@@ -134,10 +134,11 @@ func (s starting) begun(ctx context.Context, again bool) (m *livekit.EgressInfo,
 	return s.ours(items), err != nil
 }
 
-// ours is the egress that has our token, nil where there is none.
+// ours is the egress that has our token, nil where there is none. Another Reelkeeper on the
+// same LiveKit may have the same request ID, and its token a MAC that is none of ours.
 func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	for _, m := range items {
-		if t, ok := egress.TokenOf(m); ok && t.Same(s.token) {
+		if t, ok := egress.TokenOf(m); ok && t.Same(s.token) && s.opener.VerifyMAC(t.RequestID, t.Part, t.MAC) {
 			return m
 		}
 	}

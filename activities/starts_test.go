@@ -10,6 +10,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
 var theirs = &lk.WebhookConfig{Url: "https://consumer.example.com/hook?key=theirs", SigningKey: "their-key"}
@@ -43,6 +44,14 @@ func withToken(t *testing.T, id, requestID string, part int) *lk.EgressInfo {
 	t.Helper()
 	hook := &lk.WebhookConfig{Url: "https://reel.example.com" + keys(t).Token(requestID, part).Path(), SigningKey: "devkey"}
 	return echo(id, egress.AddWebhook(&lk.RoomCompositeEgressRequest{RoomName: room}, hook))
+}
+
+// neighbours is an egress of another Reelkeeper's under the request ID of ours.
+func neighbours(t *testing.T, id string) *lk.EgressInfo {
+	t.Helper()
+	k, err := seal.New(seal.Config{Secret: "another-secret-of-32-characters-or-more"})
+	require.NoError(t, err)
+	return echo(id, egress.AddWebhook(&lk.RoomCompositeEgressRequest{RoomName: room}, &lk.WebhookConfig{Url: k.Token(requestID, 1).URL(publicURL)}))
 }
 
 // accepts starts at once, at every call.

@@ -82,11 +82,23 @@ func (s *State) dueHeld(now time.Time) Action {
 }
 
 // heldBlind puts off the end of the hold where LiveKit could not be asked at its close.
-// It does so for a while only.
+// It does so for a while only, from the first look that was not answered.
 func (s *State) heldBlind(l Look, now time.Time) {
-	if s.Phase == Held && !l.Info.Known() && l.MissingSince.IsZero() && !stood(s.NewsAt, s.Policy.HoldFor+s.Policy.LostAfter, now) {
+	if s.Phase != Held || l.Info.Known() || !l.MissingSince.IsZero() {
+		return
+	}
+	if s.BlindSince.Before(s.HeldSince) {
+		s.BlindSince = now
+	}
+	if !stood(s.BlindSince, s.Policy.LostAfter, now) {
 		s.HoldMore = now.Add(s.Policy.Wait(OutlookEnding, 0, Spread(s.ID)))
 	}
+}
+
+// runsAgain reports whether the news is of a later run than the one that is watched, whose
+// end may still be on its way to us.
+func (s *State) runsAgain(o Observation) bool {
+	return s.Phase == Watching && o.Info.Proto().GetRetryCount() > s.Latest.Proto().GetRetryCount()
 }
 
 // superseded reports whether a webhook tells of the end of an earlier run than the one

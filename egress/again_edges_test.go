@@ -142,3 +142,28 @@ func TestTheWebhookOfAGoodEndThatWeAskedForIsLate(t *testing.T) {
 	require.Equal(t, egress.NoNews, s.Observe(webhook))
 	require.Equal(t, egress.MissedLate, s.MissedWhy)
 }
+
+// The news of the second run may come before the end of the first.
+func TestANewRunIsKnownBeforeTheEndOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*egress.State){
+		"while it records":         func(*egress.State) {},
+		"while it uploads":         func(s *egress.State) { s.Observe(observed(infoAt(t, ending, 12, 0), 1)) },
+		"while it is to stop":      func(s *egress.State) { s.Want(egress.StopRequested, noon) },
+		"before start is answered": func(s *egress.State) { s.Started = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			change(s)
+			asked := s.EndExpected
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 20, 1), minute)))
+			require.Equal(t, int32(1), s.Latest.Proto().GetRetryCount())
+			require.Equal(t, s.Stopped != "", !s.EndExpected.IsZero(), "expected at %s before", asked)
+			require.Equal(t, egress.NoNews, s.Observe(observed(infoAt(t, failed, 19, 0), minute)))
+			require.Equal(t, egress.NoNews, s.Observe(observed(infoAt(t, active, 18, 0), minute)))
+			require.Equal(t, egress.Watching, s.Phase)
+			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, complete, 30, 1), minute)))
+		})
+	}
+}

@@ -181,15 +181,14 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 
 func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	t.Parallel()
-	const end, most = minute + 30*time.Second, minute + 90*time.Second // held, and as long as what may be lost
+	const end = minute + 30*time.Second // held
 	for name, tc := range map[string]struct {
 		look  egress.Look
 		after time.Duration
 		want  egress.Action
 	}{
 		"LiveKit can not be asked":      {egress.Look{}, end, egress.ActNothing},
-		"nor for a good while":          {egress.Look{}, most - 1, egress.ActNothing},
-		"nor for longer than that":      {egress.Look{}, most, egress.ActSettle},
+		"nor by a worker that was away": {egress.Look{}, 10 * minute, egress.ActNothing},
 		"LiveKit does not know it":      {egress.Look{MissingSince: noon}, end, egress.ActSettle},
 		"LiveKit has it as we heard it": {egress.Look{Info: infoAt(t, failed, 20, 0)}, end, egress.ActSettle},
 	} {
@@ -209,6 +208,18 @@ func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	watched := recording(t)
 	watched.Looked(egress.Look{}, noon.Add(minute))
 	require.Zero(t, watched.HoldMore)
+
+	// From the first look that is not answered on it is held for as long as what may be lost.
+	for after, want := range map[time.Duration]egress.Action{minute - 1: egress.ActNothing, minute: egress.ActSettle} {
+		s := heldAt(t)
+		first := noon.Add(10 * minute)
+		s.Looked(egress.Look{}, first)
+		s.Looked(egress.Look{}, first.Add(after))
+		require.Equal(t, want, s.Due(first.Add(after)), after)
+		s.Observe(observed(infoAt(t, failed, 30, 1), 20*minute))
+		s.Looked(egress.Look{}, noon.Add(21*minute))
+		require.Equal(t, egress.ActNothing, s.Due(noon.Add(21*minute)), "another end is held anew")
+	}
 	again := heldAt(t)
 	again.Looked(egress.Look{}, noon.Add(end))
 	again.Observe(observed(infoAt(t, failed, 30, 1), 2*minute))

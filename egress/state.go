@@ -47,6 +47,7 @@ type State struct {
 
 	HeldSince     time.Time `json:"held_since"`               // when an end was heard of that may not be the last
 	HoldMore      time.Time `json:"hold_more,omitzero"`       // until when more, since LiveKit could not be asked
+	BlindSince    time.Time `json:"blind_since,omitzero"`     // since when not, in this hold
 	Corrects      Status    `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
 	Told          bool      `json:"told,omitempty"`           // a webhook of this egress has come, and was news
 	MissedWhy     Missed    `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
@@ -175,7 +176,7 @@ func (s *State) Observe(o Observation) News {
 		return Past
 	case s.ID != "" && id != s.ID:
 		return Foreign
-	case s.Phase == Held || s.early() || s.Correctable():
+	case s.Phase == Held || s.early() || s.Correctable() || s.runsAgain(o):
 		return s.anew(o)
 	case s.over():
 		s.cameLate(o)

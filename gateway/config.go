@@ -45,6 +45,9 @@ type Start struct {
 	Pipeline string
 	StartBy  time.Time     // LiveKit is not asked for a new egress after this moment
 	AskedBy  *egress.Asker // by the caller's token
+	// Again says that LiveKit is to be looked at first: an earlier start of this ID may
+	// have gone past Temporal.
+	Again bool
 }
 
 // Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code

@@ -26,6 +26,7 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 	if err != nil {
 		return nil, err
 	}
+	h.passed.Store(time.Now().UnixNano())
 	if !until(ctx, s.StartBy.Add(failOpenMargin)) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}
@@ -36,6 +37,16 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 		}
 		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
 	})
+}
+
+// unsure is how long after a start went past Temporal who asks with a key may be asking
+// again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
+const unsure = time.Minute
+
+// passedLately reports whether this door has lately started past Temporal. Whoever did not
+// hear of it asks again, and the workflow that they get then knows nothing of it.
+func (h *Handler) passedLately() bool {
+	return time.Since(time.Unix(0, h.passed.Load())) < unsure
 }
 
 // filled is a start's request with its storage profile filled in, as the worker would
@@ -89,7 +100,7 @@ func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "look for an earlier start", Err: err}
 	}
 	for _, m := range items {
-		if t, ok := egress.TokenOf(m); ok && t.Same(ours) {
+		if t, ok := h.tokenOf(m); ok && t.Same(ours) {
 			return m, nil
 		}
 	}

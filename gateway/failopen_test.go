@@ -264,3 +264,39 @@ func TestAKeyAskedAgainFindsWhatItStarted(t *testing.T) {
 		require.Len(t, b.liveKit.started(), 1)
 	})
 }
+
+// Another Reelkeeper on the same LiveKit may have the same keys.
+func TestANeighboursEgressIsNotOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		theirs := running("EG_neighbour", "")
+		theirs.GetRoomComposite().Webhooks = []*livekit.WebhookConfig{{Url: egress.Token{RequestID: "call-7", Part: 1, MAC: "not-of-our-key"}.URL(publicURL)}}
+		b.liveKit.add(theirs)
+		require.Equal(t, "EG_direct", infoIn(t, b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")).GetEgressId())
+		require.Len(t, b.liveKit.started(), 1)
+	})
+}
+
+// Who did not hear of a start that went past Temporal asks again, and is then given a
+// workflow that knows nothing of it.
+func TestAfterAStartPastTemporalAWorkflowLooksBeforeItStarts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		again := func(header ...string) bool {
+			b.call(t, "StartRoomCompositeEgress", start, header...)
+			begun := b.recordings.begun()
+			return begun[len(begun)-1].Again
+		}
+		require.False(t, again("Idempotency-Key", "call-6"))
+		b.recordings.begin = gone
+		require.False(t, again("Idempotency-Key", "call-7"), "nothing went past before this")
+		b.recordings.begin = nil
+		require.True(t, again("Idempotency-Key", "call-7"))
+		require.False(t, again(), "nobody can have asked by a key that was made just now")
+		<-time.After(time.Minute)
+		require.False(t, again("Idempotency-Key", "call-7"))
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -28,6 +29,7 @@ type Handler struct {
 	twirp   http.Handler
 	livekit upstream
 	flights singleflight.Group
+	passed  atomic.Int64 // when a start last went past Temporal, in nanoseconds
 }
 
 // New makes the door. Its metrics exist from then on.

@@ -195,6 +195,7 @@ func TestWhatIsLost(t *testing.T) {
 		"it ran twice, and each end was told":        {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, ""), kept},
 		"it ran twice, and the last is not told":     {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, ""), map[Kind]int{KindWrong: 1}},
 		"it ran twice, and was told of three times":  {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "").told(11, "EV_3", "EG_1", complete, ""), map[Kind]int{KindRepeated: 1}},
+		"it failed, and runs again":                  {accepted().records("EG_1", 1).ends(3, failed).then(4, func(e *Egress) { e.Status = "EGRESS_ACTIVE" }), kept},
 		"it ran twice, and is told late of its last": {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(70, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLate: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -189,10 +189,15 @@ func (r *recorded) due(stoppedAt time.Time) time.Time {
 		return r.goneAt
 	case r.Dead:
 		return r.goneAt
-	case len(r.ends) > 0:
+	case len(r.ends) > 0 && !r.runsAgain():
 		return r.ends[len(r.ends)-1].at
 	}
 	return time.Time{}
+}
+
+// runsAgain says that it is in a second run, after its end.
+func (r *recorded) runsAgain() bool {
+	return slices.Contains([]string{"EGRESS_STARTING", "EGRESS_ACTIVE", "EGRESS_ENDING"}, r.Status)
 }
 
 // announcements are those that the consumer handled, by path and egress, in the order
