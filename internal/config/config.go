@@ -153,7 +153,7 @@ type Verify struct {
 
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
-	c.Cached = cmp.Or(c.Cached, 4000)
+	c.Cached = cmp.Or(c.Cached, 3000)
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
 	c.Door.Listen = cmp.Or(c.Door.Listen, "127.0.0.1:7980")
 	c.Door.AdminListen = cmp.Or(c.Door.AdminListen, "127.0.0.1:7981")
