@@ -178,6 +178,41 @@ func TestAWebEgressHasNoRoomAndIsLookedForAmongTheActive(t *testing.T) {
 	})
 }
 
+// Before it is started again, or where an earlier run of its key may have begun one.
+func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
+	t.Parallel()
+	ended := echo("EG_over", egress.AddWebhook(webRequest(), &lk.WebhookConfig{Url: keys(t).Token(requestID, 1).URL(publicURL)}))
+	ended.Status = lk.EgressStatus_EGRESS_LIMIT_REACHED
+	for name, tc := range map[string]struct {
+		again bool
+		first string // the look that shows it
+		calls map[string]int
+	}{
+		"after a start without an answer": {false, "1m30s all", map[string]int{"start": 1, "active": 45, "all": 1}},
+		"after an earlier run of its key": {true, "0s all", map[string]int{"all": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: fails(ambiguous)}
+				a.onList = func(int) ([]*lk.EgressInfo, error) {
+					if a.count["all"] > 0 {
+						return []*lk.EgressInfo{ended}, nil
+					}
+					return nil, nil
+				}
+				in := plain(webRequest())
+				in.Input.Again = tc.again
+				s, err := start(t, a, in)
+				require.NoError(t, err)
+				require.Equal(t, "EG_over", s.Info.Proto().GetEgressId())
+				require.Equal(t, tc.first, a.log[len(a.log)-1])
+				require.Equal(t, tc.calls, a.count)
+			})
+		})
+	}
+}
+
 func TestACallThatHangsIsEndedAndLookedFor(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

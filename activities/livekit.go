@@ -21,6 +21,7 @@ type API interface {
 	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
+	All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error)
 	RoomLive(ctx context.Context, room string) (bool, error)
 	Present(ctx context.Context, room, identity string) (bool, error)
 }

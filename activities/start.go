@@ -130,7 +130,7 @@ func (s starting) begun(ctx context.Context, again bool) (m *livekit.EgressInfo,
 	if !again {
 		return nil, false
 	}
-	items, err := s.list(ctx)
+	items, err := s.list(ctx, true)
 	return s.ours(items), err != nil
 }
 
@@ -188,15 +188,15 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 }
 
 // search looks for our token until it is found, or surely absent: a list that could
-// be read after SearchFor does not have it.
+// be read after SearchFor does not have it, ended egresses included.
 func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, error) {
 	for begin := time.Now(); ; {
-		asked := time.Now()
-		items, err := s.list(ctx)
+		final := time.Since(begin) >= s.cfg.SearchFor
+		items, err := s.list(ctx, final)
 		if m := s.ours(items); m != nil {
 			return m, nil
 		}
-		if err == nil && asked.Sub(begin) >= s.cfg.SearchFor {
+		if err == nil && final {
 			return nil, nil
 		}
 		if !sleep(ctx, s.cfg.SearchEvery) {
@@ -205,12 +205,18 @@ func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, 
 	}
 }
 
-// list is where our egress would be: a web egress has no room to filter by.
-func (s starting) list(ctx context.Context) ([]*livekit.EgressInfo, error) {
-	if s.sum.Room == "" {
+// list is where our egress would be. A web egress has no room to filter by, so only a last
+// look is for those that have ended, too: LiveKit then lists all that it remembers.
+func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, error) {
+	switch {
+	case s.sum.Room != "":
+		return s.api.InRoom(ctx, s.sum.Room)
+	case ended:
+		items, _, err := s.api.All(ctx, false)
+		return items, err
+	default:
 		return s.api.Active(ctx)
 	}
-	return s.api.InRoom(ctx, s.sum.Room)
 }
 
 // gaveUp is the end of StartFor, or of this worker: then another one goes on.

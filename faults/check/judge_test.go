@@ -220,6 +220,10 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		l.state(1, Egress{ID: "EG_1", Room: "room", Status: "EGRESS_ACTIVE", Accepted: at(1), Recorded: true, Faults: []string{"zombie", fault}})
 		return l.forgets(forgotten)
 	}
+	killed := func(l *logs, part string, moment, forgotten float64) *logs {
+		l.Kills = append(l.Kills, Kill{At: at(moment), Part: part})
+		return hanging(l, "start-slow", forgotten)
+	}
 	for name, tc := range map[string]struct {
 		logs       *logs
 		unknowable int
@@ -233,6 +237,12 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		"its start's reply is lost":        {hanging(unanswered(Refused), "reply-lost", 3), 1},
 		"its start's reply is an error":    {hanging(unanswered(Unknown), "reply-5xx", 3), 1},
 		"its start's reply came":           {hanging(unanswered(Unknown), "start-slow", 3), 0},
+		"a worker was killed meanwhile":    {killed(unanswered(Unknown), "worker", 2, 3), 1},
+		"LiveKit was":                      {killed(unanswered(Unknown), "livekit", 2, 3), 1},
+		"the door was":                     {killed(unanswered(Unknown), "door", 2, 3), 0},
+		"it was killed before":             {killed(unanswered(Unknown), "worker", 0.9, 3), 0},
+		"it was killed later":              {killed(unanswered(Unknown), "worker", 3.1, 3), 0},
+		"killed, and known for long":       {killed(unanswered(Unknown), "worker", 2, 7), 0},
 		"it hangs, and its agent is told":  {hanging(accepted(), "reply-hang", 3), 0},
 		"it hangs, and a webhook is taken": {sent(hanging(unanswered(Refused), "reply-hang", 3), "sent"), 0},
 		"its end is known, and was not told": {func() *logs {

@@ -39,6 +39,7 @@ type recorded struct {
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
 	answered bool      // it is the one that its agent was told of
 	taken    bool      // somebody took a webhook of it
+	cut      bool      // LiveKit or a worker was killed between its acceptance and that
 	theirs   *neighbour
 }
 
@@ -85,6 +86,11 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 			}
 		}
 		r.take(line)
+	}
+	for _, r := range egresses {
+		r.cut = slices.ContainsFunc(l.Kills, func(k Kill) bool {
+			return (k.Part == "livekit" || k.Part == "worker") && k.At.After(r.Accepted) && k.At.Before(r.goneAt)
+		})
 	}
 	return lives, egresses
 }
@@ -162,14 +168,15 @@ const replyFault = "reply-"
 
 // unknowable says that nobody, or none but its agent, can know of it: LiveKit forgot it,
 // nobody had taken a webhook of it, and it was started past Temporal, or was forgotten
-// before whoever had asked for it in vain could ask again.
+// before whoever had asked for it in vain could ask again: where the reply did not come, or
+// one of the two was killed.
 func (r *recorded) unknowable(by Rules) bool {
 	if !r.Forgotten || r.taken {
 		return false
 	}
 	host, _, _ := strings.Cut(r.Host, ":")
-	inVain := !r.answered && slices.ContainsFunc(r.Faults, func(f string) bool { return strings.HasPrefix(f, replyFault) })
-	return host == by.Past || inVain && r.goneAt.Before(r.Accepted.Add(by.Hang))
+	inVain := r.cut || slices.ContainsFunc(r.Faults, func(f string) bool { return strings.HasPrefix(f, replyFault) })
+	return host == by.Past || !r.answered && inVain && r.goneAt.Before(r.Accepted.Add(by.Hang))
 }
 
 // page says that it records no room, so that nothing but a stop shows that it is dead.
