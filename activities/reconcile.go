@@ -134,7 +134,10 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 	}
 	plan := egress.PlanRound(s)
 	if !all && plan.Differs() {
-		if s.Ours, err = r.roster.whole(ctx, r.temporal); err != nil {
+		stop := keepAlive(ctx, r)
+		s.Ours, err = r.roster.whole(ctx, r.temporal)
+		stop()
+		if err != nil {
 			return s, plan, err
 		}
 		plan = egress.PlanRound(s)
@@ -156,7 +159,9 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 // observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
 // among ours. It reports whether it read all of ours.
 func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err error) {
+	stop := keepAlive(ctx, r)
 	items, calls, err := r.livekit.All(ctx, !r.Deep)
+	stop()
 	r.Round.Calls += calls
 	if err != nil {
 		return s, false, fmt.Errorf("list egresses: %w", err)
@@ -174,26 +179,28 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	if s.First, err = r.temporal.ReconcilingSince(ctx); err != nil {
 		return s, false, err
 	}
-	if s.Ours, all, err = r.ours(ctx, s.At); err != nil {
+	stop = keepAlive(ctx, r)
+	running, completed, all, err := r.ours(ctx, s.At)
+	stop()
+	if err != nil {
 		return s, false, err
 	}
+	r.Round.Workflows, s.Ours = len(running), append(running, completed...)
 	activity.RecordHeartbeat(ctx, r)
 	return s, all, nil
 }
 
-// ours are our workflows that run, and in a deep round those that have completed, too.
-func (r *round) ours(ctx context.Context, at time.Time) (ours []egress.Ours, all bool, err error) {
+// ours are our workflows that run, and in a deep round those that have completed.
+func (r *round) ours(ctx context.Context, at time.Time) (running, completed []egress.Ours, all bool, err error) {
 	if !r.Deep {
-		ours, all, err = r.roster.latest(ctx, r.temporal)
-		r.Round.Workflows = len(ours)
-		return ours, all, err
+		running, all, err = r.roster.latest(ctx, r.temporal)
+		return running, nil, all, err
 	}
-	if ours, err = r.roster.whole(ctx, r.temporal); err != nil {
-		return nil, false, err
+	if running, err = r.roster.whole(ctx, r.temporal); err != nil {
+		return nil, nil, false, err
 	}
-	r.Round.Workflows = len(ours)
-	completed, err := r.roster.completed(ctx, r.temporal, at.Add(-remembered))
-	return append(ours, completed...), true, err
+	completed, err = r.roster.completed(ctx, r.temporal, at.Add(-remembered))
+	return running, completed, true, err
 }
 
 func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {

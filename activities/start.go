@@ -240,15 +240,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // keepAlive heartbeats until the returned function is called, so that another
-// worker takes over soon after this one died.
-func keepAlive(ctx context.Context) (stop func()) {
+// worker takes over soon after this one died. The details must not change until then.
+func keepAlive(ctx context.Context, details ...any) (stop func()) {
 	waiting, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	every := activity.GetInfo(ctx).HeartbeatTimeout / 3
 	go func() {
 		defer close(done)
 		for every > 0 && sleep(waiting, every) {
-			activity.RecordHeartbeat(ctx)
+			activity.RecordHeartbeat(ctx, details...)
 		}
 	}()
 	return func() { cancel(); <-done }

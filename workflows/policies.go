@@ -122,7 +122,7 @@ var noticeOptions = workflow.ActivityOptions{
 // that one that cannot be done keeps none from being tried.
 var reconcileOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Minute, // the first round may have thousands to adopt
-	HeartbeatTimeout:    90 * time.Second, // a list of many pages may take LiveKit a minute
+	HeartbeatTimeout:    45 * time.Second, // a step of a round may be four calls of Temporal, of 10 s each
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
 	Summary:             "compare LiveKit's egresses with ours",
 }
