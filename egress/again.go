@@ -28,22 +28,30 @@ func (s *State) conclude(o Observation) News {
 // HoldBack holds an end that came before the start was answered: the answer brought the
 // terms that say for how long.
 func (s *State) HoldBack() {
-	if s.Phase == Settled && s.mayRunAgain() && s.Policy.HoldFor > 0 {
+	if s.Phase == Settled && s.brokeOffUnasked() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, s.NewsAt
 	}
 }
 
 // early reports whether an end came before the start was answered, and may be held once
 // that is.
-func (s *State) early() bool { return s.Phase == Settled && !s.Started && s.mayRunAgain() }
+func (s *State) early() bool { return s.Phase == Settled && !s.Started && s.brokeOffUnasked() }
 
 // mayRunAgain reports whether the egress failed or was aborted, and nobody wanted it
 // stopped: LiveKit may run it a second time.
-func (s *State) mayRunAgain() bool {
+func (s *State) mayRunAgain() bool { return s.Stopped == "" && s.brokeOff() }
+
+// brokeOffUnasked reports whether it failed or was aborted before a stop was asked for, which
+// is then for the second run.
+func (s *State) brokeOffUnasked() bool {
+	return s.brokeOff() && (s.Stopped == "" || !s.StoppedAt.Before(s.NewsAt))
+}
+
+func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
 	switch m.GetStatus() {
 	case livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
-		return s.Stopped == "" && (m.GetRoomId() != "" || isPage(m))
+		return m.GetRoomId() != "" || isPage(m)
 	}
 	return false
 }

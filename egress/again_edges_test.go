@@ -167,3 +167,39 @@ func TestANewRunIsKnownBeforeTheEndOfTheOneBefore(t *testing.T) {
 		})
 	}
 }
+
+// A stop that is asked for between an end and the answer to the start is for the second run.
+func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
+	t.Parallel()
+	early := func() *egress.State {
+		s := &egress.State{Phase: egress.Requested} // the terms come with the answer
+		require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, failed, 20, 0), minute)))
+		return s
+	}
+	answered := func(s *egress.State) {
+		s.Started, s.Policy = true, egress.DefaultPolicy()
+		s.HoldBack()
+	}
+	for name, after := range map[string]time.Duration{"at that moment": 0, "later": minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := early()
+			s.Want(egress.StopRequested, noon.Add(minute+after))
+			answered(s)
+			require.Equal(t, egress.Held, s.Phase)
+			require.Equal(t, egress.ActStop, s.Due(noon.Add(minute+after)))
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 30, 1), 2*minute)))
+			require.Equal(t, egress.Watching, s.Phase)
+		})
+	}
+	s := early()
+	s.Want(egress.StopRequested, noon.Add(minute))
+	require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 30, 1), 2*minute)), "also while nothing is answered")
+
+	asked := &egress.State{Phase: egress.Requested}
+	asked.Observe(observed(infoAt(t, active, 10, 0), 0))
+	asked.Want(egress.StopRequested, noon.Add(minute-1))
+	asked.Observe(observed(infoAt(t, failed, 20, 0), minute))
+	answered(asked)
+	require.Equal(t, egress.Settled, asked.Phase, "an end that was asked for is one")
+}
