@@ -53,9 +53,13 @@ func patiently(t *testing.T, in activities.Announcement, answer func(n int, w ht
 	env.SetDataConverter(payload.Converter())
 	env.SetTestTimeout(time.Minute)
 	began, asked := env.Now(), []time.Duration{}
+	var mu sync.Mutex // a cut request and the next one come over two connections
 	url := at(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		asked = append(asked, env.Now().Sub(began))
-		answer(len(asked), w, r)
+		n := len(asked)
+		mu.Unlock()
+		answer(n, w, r)
 	})
 	d := delivery(t, url, nil)
 	env.RegisterActivity(d.Announce)
