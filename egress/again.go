@@ -49,11 +49,11 @@ func (s *State) brokeOffUnasked() bool {
 
 func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
-	switch m.GetStatus() {
-	case livekit.EgressStatus_EGRESS_FAILED, livekit.EgressStatus_EGRESS_ABORTED:
-		return m.GetRoomId() != "" || isPage(m)
-	}
-	return false
+	return failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m))
+}
+
+func failed(status livekit.EgressStatus) bool {
+	return status == livekit.EgressStatus_EGRESS_FAILED || status == livekit.EgressStatus_EGRESS_ABORTED
 }
 
 // failedMidway reports whether that happened while there is still something to record:

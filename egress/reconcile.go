@@ -73,14 +73,20 @@ func (o Ours) mistakes(l Listed) bool {
 	if !o.Over || o.Closed {
 		return false
 	}
-	switch o.Status {
-	case Lost:
+	if o.Status == Lost {
 		return Ended(l.Status)
-	case statusOf(livekit.EgressStatus_EGRESS_FAILED), statusOf(livekit.EgressStatus_EGRESS_ABORTED):
-		return o.Status != statusOf(l.Status)
-	default:
-		return false
 	}
+	return o.brokeOff() && o.Status != statusOf(l.Status)
+}
+
+func (o Ours) brokeOff() bool {
+	return o.Status == statusOf(livekit.EgressStatus_EGRESS_FAILED) || o.Status == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
+}
+
+// differs reports whether the workflow is to be shown another egress of its request that
+// runs: a twin, or where its own is gone and its verdict may be corrected, all there is.
+func (o Ours) differs() bool {
+	return !o.Over || !o.Closed && (o.Status == Lost || o.brokeOff())
 }
 
 // Sighting is what a round of the reconciler has seen on both sides.
@@ -199,7 +205,7 @@ func (p *planner) judge(l Listed) {
 	case l.ID == "":
 		p.quarantine(l, "an egress without an ID, "+string(statusOf(l.Status))+where(l)+": LiveKit could not start it")
 	case ours != nil && ours.EgressID != "" && ours.EgressID != l.ID:
-		if !ended && !ours.Over {
+		if !ended && ours.differs() {
 			p.step(Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID})
 		}
 	case ours != nil && (ours.mistakes(l) || ended && !ours.Over):

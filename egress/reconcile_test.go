@@ -140,6 +140,11 @@ func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
 	for name, tc := range map[string]sight{
 		"failed, and it runs":                  {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled(failure))), again},
 		"failed, and it has ended well":        {all(listed("EG_1", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), again},
+		"failed, and another one runs":         {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure))), does("twin EG_2 as r")},
+		"lost, and another one runs":           {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
+		"failed, and another one has ended":    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
+		"complete, and another one runs":       {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
+		"failed, closed, and another one runs": {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},
 		"failed, as listed":                    {all(listed("EG_1", failed, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
 		"failed, and it has run since now":     {all(listed("EG_1", active, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(failure))), does("waiting 1")},
 		"failed, and nobody hears it any more": {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},

@@ -3,19 +3,21 @@ package egress
 import "strings"
 
 // An egress of our token that nobody bound is a twin, and is stopped. But where LiveKit
-// no longer knows the one that is bound, or that is lost, it may be the only recording
-// there is: a second start of the request went past Temporal, say. Then it is the next
-// part of the recording.
+// no longer knows the one that is bound, or that is lost or broke off, it may be the only
+// recording there is: a second start of the request went past Temporal, say. Then it is
+// the next part of the recording.
 
-// Orphaned reports whether the bound egress is gone, as far as we know.
+// Orphaned reports whether the bound egress is gone, as far as we know, or failed or was
+// aborted without anybody's stop.
 func (s *State) Orphaned() bool {
-	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.Status == Lost
+	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.Status == Lost ||
+		s.Stopped == "" && failed(s.Latest.Proto().GetStatus())
 }
 
 // CanTakeOver reports whether another egress can take the place of a bound one that is
 // gone now: nothing of the bound one is under way, and it is no earlier part itself.
 func (s *State) CanTakeOver(o Observation) bool {
-	return s.Started && (s.Phase == Watching || s.Phase == Delivered) && s.Orphaned() &&
+	return s.Started && s.Phase != Settled && s.Orphaned() &&
 		s.earlier(o.Info.Proto().GetEgressId()) < 0 && s.rankOf(o) > 0
 }
 

@@ -25,23 +25,29 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 		evidence egress.Evidence
 		status   egress.Status
 		starting bool
+		latest   livekit.EgressStatus
+		stopped  egress.StopReason
 		id       string
 		seen     livekit.EgressStatus
 		orphaned bool
 		can      bool
 	}{
-		"LiveKit has forgotten the bound one": {egress.Watching, missing, "", false, "EG_2", 1, true, true},
-		"and the other has ended":             {egress.Watching, missing, "", false, "EG_2", 3, true, true},
-		"the bound one was told as lost":      {egress.Delivered, egress.Evidence{}, egress.Lost, false, "EG_2", 1, true, true},
-		"it is being told as lost":            {egress.Settled, egress.Evidence{}, egress.Lost, false, "EG_2", 1, true, false},
-		"its start has not answered":          {egress.Watching, missing, "", true, "EG_2", 1, true, false},
-		"an earlier part":                     {egress.Watching, missing, "", false, "EG_0", 1, true, false},
-		"a status of a newer LiveKit":         {egress.Watching, missing, "", false, "EG_2", 77, true, false},
-		"LiveKit knows the bound one":         {egress.Watching, egress.Evidence{RoomGone: noon}, "", false, "EG_2", 1, false, false},
-		"the bound one is complete":           {egress.Delivered, missing, "EGRESS_COMPLETE", false, "EG_2", 1, false, false},
-		"the bound one failed, and is held":   {egress.Held, missing, "EGRESS_FAILED", false, "EG_2", 1, false, false},
+		"LiveKit has forgotten the bound one": {phase: egress.Watching, evidence: missing, id: "EG_2", seen: 1, orphaned: true, can: true},
+		"and the other has ended":             {phase: egress.Watching, evidence: missing, id: "EG_2", seen: 3, orphaned: true, can: true},
+		"the bound one was told as lost":      {phase: egress.Delivered, status: egress.Lost, id: "EG_2", seen: 1, orphaned: true, can: true},
+		"it is being told as lost":            {phase: egress.Settled, status: egress.Lost, id: "EG_2", seen: 1, orphaned: true},
+		"its start has not answered":          {phase: egress.Watching, evidence: missing, starting: true, id: "EG_2", seen: 1, orphaned: true},
+		"an earlier part":                     {phase: egress.Watching, evidence: missing, id: "EG_0", seen: 1, orphaned: true},
+		"a status of a newer LiveKit":         {phase: egress.Watching, evidence: missing, id: "EG_2", seen: 77, orphaned: true},
+		"LiveKit knows the bound one":         {phase: egress.Watching, evidence: egress.Evidence{RoomGone: noon}, id: "EG_2", seen: 1},
+		"the bound one is complete":           {phase: egress.Delivered, evidence: missing, status: "EGRESS_COMPLETE", latest: 3, id: "EG_2", seen: 1},
+		"it reached its limit":                {phase: egress.Delivered, status: "EGRESS_LIMIT_REACHED", latest: 6, id: "EG_2", seen: 1},
+		"the bound one failed, and is held":   {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true, can: true},
+		"it was aborted, and that is told":    {phase: egress.Delivered, status: "EGRESS_ABORTED", latest: 5, id: "EG_2", seen: 3, orphaned: true, can: true},
+		"its failure is being told":           {phase: egress.Settled, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true},
+		"it failed, and a stop was asked for": {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, stopped: egress.StopRequested, id: "EG_2", seen: 1},
 	} {
-		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Parts: []egress.Part{{EgressID: "EG_0"}}}
+		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Stopped: tc.stopped, Latest: other(t, "EG_1", tc.latest).Info, Parts: []egress.Part{{EgressID: "EG_0"}}}
 		require.Equal(t, tc.orphaned, s.Orphaned(), name)
 		require.Equal(t, tc.can, s.CanTakeOver(other(t, tc.id, tc.seen)), name)
 	}

@@ -86,6 +86,8 @@ type LiveKit interface {
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
+	// All lists what LiveKit remembers, or only what has not ended, and says in how many calls.
+	All(ctx context.Context, active bool) ([]*livekit.EgressInfo, int, error)
 	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 }
 

@@ -111,7 +111,7 @@ type liveKit struct {
 	items []*livekit.EgressInfo
 	asked []egress.Request // starts that reached it
 	stops []string
-	looks []string // rooms, or "active"
+	looks []string // rooms, "active" or "all"
 }
 
 func (l *liveKit) Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
@@ -147,7 +147,12 @@ func (l *liveKit) InRoom(ctx context.Context, room string) ([]*livekit.EgressInf
 }
 
 func (l *liveKit) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
-	return l.which(ctx, "active", func(*livekit.EgressInfo) bool { return true })
+	return l.which(ctx, "active", func(m *livekit.EgressInfo) bool { return !egress.Ended(m.GetStatus()) })
+}
+
+func (l *liveKit) All(ctx context.Context, _ bool) ([]*livekit.EgressInfo, int, error) {
+	items, err := l.which(ctx, "all", func(*livekit.EgressInfo) bool { return true })
+	return items, 1, err
 }
 
 func (l *liveKit) which(ctx context.Context, look string, ok func(*livekit.EgressInfo) bool) ([]*livekit.EgressInfo, error) {

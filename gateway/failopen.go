@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -35,6 +37,7 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 		if m != nil || err != nil {
 			return m, err
 		}
+		h.asked.note(s.ID)
 		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
 	})
 }
@@ -95,7 +98,7 @@ func conflict(requestID string) error {
 // say, nothing is started: it might be the second.
 func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
 	ours := h.cfg.Marker.Token(s.ID, 1)
-	items, err := h.candidates(ctx, egress.Summarize(s.Request).Room)
+	items, err := h.candidates(ctx, s)
 	if err != nil {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "look for an earlier start", Err: err}
 	}
@@ -107,12 +110,43 @@ func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error
 	return nil, nil
 }
 
-// candidates are where our egress would be: a web egress has no room to filter by.
-func (h *Handler) candidates(ctx context.Context, room string) ([]*livekit.EgressInfo, error) {
-	if room == "" {
+// candidates are where our egress would be. A web egress has no room to filter by, and is
+// among the active ones, unless it has ended since this door asked for it: only then
+// everything is listed, which takes long where much was recorded.
+func (h *Handler) candidates(ctx context.Context, s Start) ([]*livekit.EgressInfo, error) {
+	room := egress.Summarize(s.Request).Room
+	switch {
+	case room != "":
+		return h.cfg.LiveKit.InRoom(ctx, room)
+	case h.asked.lately(s.ID):
+		items, _, err := h.cfg.LiveKit.All(ctx, false)
+		return items, err
+	default:
 		return h.cfg.LiveKit.Active(ctx)
 	}
-	return h.cfg.LiveKit.InRoom(ctx, room)
+}
+
+// askedKeys are the keys with which a door has asked LiveKit past Temporal, and when.
+type askedKeys struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func (a *askedKeys) note(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at == nil {
+		a.at = map[string]time.Time{}
+	}
+	maps.DeleteFunc(a.at, func(_ string, at time.Time) bool { return time.Since(at) >= unsure })
+	a.at[key] = time.Now()
+}
+
+func (a *askedKeys) lately(key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at, ok := a.at[key]
+	return ok && time.Since(at) < unsure
 }
 
 // webhook is our own webhook of a request. It names the pipeline that was asked for,

@@ -121,6 +121,32 @@ func TestAWebEgressIsLookedForAmongTheActive(t *testing.T) {
 	})
 }
 
+// Its answer did not come, and it had ended before its key was asked with again.
+func TestAWebEgressThatEndedIsLookedForWhereItsKeyIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+			m := echo(r, "EG_direct")
+			m.Status = livekit.EgressStatus_EGRESS_LIMIT_REACHED
+			b.liveKit.add(m)
+			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no answer"}
+		}
+		ask := func(key string) *httptest.ResponseRecorder {
+			return b.call(t, "StartWebEgress", `{"url":"https://x.example.com"}`, "Idempotency-Key", key)
+		}
+		require.Equal(t, "deadline_exceeded", refusalIn(t, ask("call-7")).Code)
+		require.Equal(t, "EG_direct", infoIn(t, ask("call-7")).GetEgressId())
+		require.Len(t, b.liveKit.started(), 1)
+		require.Equal(t, []string{"active", "all"}, b.liveKit.looked())
+
+		<-time.After(time.Minute)
+		ask("call-7")
+		require.Equal(t, []string{"active", "all", "active"}, b.liveKit.looked(), "a list of everything is for those who ask again at once")
+	})
+}
+
 func TestWhatTemporalRefusedNeverFailsOpen(t *testing.T) {
 	t.Parallel()
 	for reason, code := range map[egress.Reason]string{

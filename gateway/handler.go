@@ -30,6 +30,7 @@ type Handler struct {
 	livekit upstream
 	flights singleflight.Group
 	passed  atomic.Int64 // when a start last went past Temporal, in nanoseconds
+	asked   askedKeys
 }
 
 // New makes the door. Its metrics exist from then on.

@@ -47,7 +47,7 @@ func (e *run) boundIsMissing(ctx workflow.Context, o egress.Observation) bool {
 }
 
 // takeOver makes an egress the next part of the recording, since the bound one is gone,
-// which is told as lost. One that cannot take its place now is left alone until more is
+// which is told as lost, or as what it ended as. One that cannot take its place now is left alone until more is
 // heard of it.
 func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.Proto().GetEgressId()
@@ -59,7 +59,11 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	if e.Phase != egress.Delivered {
 		e.disarm()
-		e.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress, and "+id+" of the same request records", workflow.Now(ctx))
+		if e.Phase == egress.Held {
+			e.Settle()
+		} else {
+			e.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress, and "+id+" of the same request records", workflow.Now(ctx))
+		}
 		e.settle(ctx)
 		e.relays.end()
 		e.tellPart(ctx, e.State)

@@ -127,3 +127,84 @@ func TestAnotherEgressIsLeftAloneWhileTheStartOfAForgottenOneIsUnderWay(t *testi
 	require.Equal(t, "EG_2", v.EgressID)
 	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
 }
+
+// holding is a life whose end is held for a while, and corrected for a day, as by default.
+func holding(t *testing.T) *life {
+	t.Helper()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		terms := terms()
+		terms.Policy.HoldFor, terms.Policy.CorrectFor = egress.Duration(30*time.Second), egress.Duration(24*time.Hour)
+		return activities.Started{Info: info(l.t, lk.EgressStatus_EGRESS_STARTING), Terms: terms}, nil
+	}
+	return l
+}
+
+// Who asked for it twice past Temporal, since no answer came, has only this recording.
+func TestWhatRecordsAfterTheBoundOneFailedIsItsNextPart(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(l *life){
+		"while that is held": func(l *life) {
+			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+			l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
+		},
+		"while that is held, and heard of when it has ended": func(l *life) {
+			l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
+		},
+		"once that was told": func(l *life) {
+			l.webhook(time.Hour, egress.EventUpdated, part(2, active, 10))
+			l.webhook(2*time.Hour, egress.EventEnded, part(2, complete, 7200))
+		},
+		"and nobody tells but the reconciler": func(l *life) {
+			l.at(time.Hour, func() {
+				l.SignalWorkflow(egress.SignalReconciled, webhook(l.t, egress.EventUpdated, part(2, active, 10)))
+			})
+			l.poll = func(activities.PollRequest) (egress.Look, error) {
+				return egress.Look{Info: infoOf(l.t, part(2, complete, 7200))}, nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := holding(t)
+			l.webhook(5*time.Second, egress.EventEnded, part(1, failed, 5))
+			tell(l)
+
+			v := l.mustRun(plainInput(t))
+
+			require.Empty(t, l.stops)
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Len(t, v.Parts, 2)
+			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Parts[0].Status)
+			require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+			require.Empty(t, l.state().Twins)
+		})
+	}
+}
+
+func TestWhatRecordsAfterTheBoundOneFailedIsStoppedWhereAStopWasAskedFor(t *testing.T) {
+	t.Parallel()
+	l := holding(t)
+	l.webhook(5*time.Second, egress.EventEnded, part(1, failed, 5))
+	broken := true
+	l.announce = func(egress.Event) error {
+		if broken {
+			return failure(egress.ConsumerFailed, "404 Not Found")
+		}
+		return nil
+	}
+	var told, mended error
+	l.at(6*time.Second, func() { l.askStop("stop", &told) })
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.at(20*time.Second, func() {
+		broken = false
+		l.update(egress.UpdateRetry, "retry", &mended, egress.StepAnnounce)
+	})
+
+	v := l.mustRun(plainInput(t))
+
+	require.Contains(t, l.stops, "EG_2")
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+}
