@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"maps"
 	"testing"
 	"time"
@@ -10,14 +11,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
+var asleep = flag.Duration("asleep", 6*time.Minute, "how long BenchmarkWaiting waits once all are adopted: by the default, "+
+	"the first look, due after five minutes, has woken each of them; after 70m come the second ones")
+
 // BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
 // none, by the settings as they ship: the worker, a process of its own, and the server.
 // What the server takes where nothing runs is measured before.
 func BenchmarkWaiting(b *testing.B) {
 	const (
 		waiting = 10_000
-		window  = time.Minute     // in which one round is
-		asleep  = 6 * time.Minute // by then the first look, due after five minutes, has woken each of them
+		window  = time.Minute // in which one round is
 	)
 	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
 		delete(environ, "REELKEEPER_RECONCILE_EVERY")
@@ -34,7 +37,7 @@ func BenchmarkWaiting(b *testing.B) {
 		ours, err := s.client.Running(s.ctx)
 		return err == nil && len(ours) == waiting
 	}, benchLimit, 10*time.Second)
-	<-time.After(asleep)
+	<-time.After(*asleep)
 	for b.Loop() {
 		calls, used, served := s.calls(), processCPU(worker), processCPU(temporal)
 		<-time.After(window)
