@@ -135,6 +135,52 @@ func TestARecordingThatFailsInALiveRoomGoesOnAsItsNextPart(t *testing.T) {
 	require.NoError(t, w.fake.EndCall("room"))
 }
 
+// Who asked past Temporal, and asked again when that egress had failed, has this one alone.
+func TestWhatRecordsAfterTheEgressOfItsRequestFailedIsItsNextPart(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		settings func(*fakelivekit.Config, map[string]string)
+		hear     func(w *world)
+	}{
+		"its webhooks come":                {func(*fakelivekit.Config, map[string]string) {}, func(*world) {}},
+		"the reconciler alone hears of it": {reconciled, func(w *world) { require.NoError(t, w.begin(false).Get(w.ctx(), nil)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				environ["REELKEEPER_HOLD_FOR"], environ["REELKEEPER_CORRECT_FOR"] = "1s", "1h"
+				tc.settings(fake, environ)
+			})
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+			id := w.start("room").Info.Proto().GetEgressId()
+			w.want("its failure is told", func() bool {
+				tc.hear(w)
+				return len(w.consumer.told(id)) == 1
+			})
+
+			w.room("other", fakelivekit.RoomScript{})
+			other := w.stray("other", "r-room")
+			w.want("the other one is its next part", func() bool {
+				tc.hear(w)
+				return w.state("room").EgressID == other
+			})
+			w.becomes(other, livekit.EgressStatus_EGRESS_ACTIVE) // nobody stops it
+			require.NoError(t, w.fake.EndCall("other"))
+			w.want("its end is told", func() bool {
+				tc.hear(w)
+				return len(w.consumer.told(other)) == 1
+			})
+
+			v := w.verdict("room")
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Len(t, v.Parts, 2)
+			require.Len(t, w.consumer.told(id), 1)
+			require.Empty(t, w.state("room").Twins)
+		})
+	}
+}
+
 func TestARecordingIsNotStartedAgainOnceItsRoomIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
