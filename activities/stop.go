@@ -33,20 +33,27 @@ type TwinRequest struct {
 
 // TwinAnswer says what was done about a twin.
 type TwinAnswer struct {
-	BoundMissing bool `json:"bound_missing,omitempty"` // LiveKit does not know the bound one, so the twin was left alone
+	// BoundMissing says that LiveKit does not know the bound one, so that the twin was left
+	// alone. Likewise where BoundFailed is the bound one, which failed or was aborted.
+	BoundMissing bool        `json:"bound_missing,omitempty"`
+	BoundFailed  egress.Info `json:"bound_failed,omitzero"`
 }
 
-// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one: then
-// the twin is the only recording there is. Where LiveKit does not say, nothing is stopped.
-// Twice is as harmless as Stop.
+// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one, or
+// has its failure: then the twin may be the only recording there is. Where LiveKit does not
+// say, nothing is stopped. Twice is as harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
 	if in.Bound != "" {
-		_, err := a.api.Get(ctx, in.Bound)
+		m, err := a.api.Get(ctx, in.Bound)
 		if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.NotFound {
 			return TwinAnswer{BoundMissing: true}, nil
 		}
 		if err != nil {
 			return TwinAnswer{}, toTemporal(fmt.Errorf("look for egress %s: %w", in.Bound, err))
+		}
+		if egress.Failed(m.GetStatus()) {
+			info, err := egress.NewInfo(m)
+			return TwinAnswer{BoundFailed: info}, toTemporal(err)
 		}
 	}
 	if in.Over {

@@ -90,20 +90,24 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 	for name, tc := range map[string]struct {
 		in      activities.TwinRequest
 		get     error
+		known   lk.EgressStatus
 		log     []string
 		missing bool
+		failed  bool
 		fails   bool
 	}{
-		"the bound one is known":        {activities.TwinRequest{Twin: "EG_2", Bound: egressID}, nil, []string{"0s get EG_1", "0s stop EG_2"}, false, false},
-		"it is forgotten":               {activities.TwinRequest{Twin: "EG_2", Bound: egressID}, because(egress.NotFound), []string{"0s get EG_1"}, true, false},
-		"LiveKit does not say":          {activities.TwinRequest{Twin: "EG_2", Bound: egressID}, because(egress.Unreachable), []string{"0s get EG_1"}, false, true},
-		"the twin has ended":            {activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, nil, []string{"0s get EG_1"}, false, false},
-		"the end of the bound is known": {activities.TwinRequest{Twin: "EG_2"}, because(egress.NotFound), []string{"0s stop EG_2"}, false, false},
+		"the bound one is known":        {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it is complete":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it failed":                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
+		"it is forgotten":               {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
+		"LiveKit does not say":          {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
+		"the twin has ended":            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
+		"the end of the bound is known": {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				a := &api{onStop: is(ending), onGet: is(active)}
+				a := &api{onStop: is(ending), onGet: is(tc.known)}
 				if tc.get != nil {
 					a.onGet = gets(tc.get)
 				}
@@ -118,6 +122,7 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 					require.NoError(t, v.Get(&got))
 				}
 				require.Equal(t, tc.missing, got.BoundMissing)
+				require.Equal(t, tc.failed, got.BoundFailed.Known())
 			})
 		})
 	}

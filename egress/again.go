@@ -49,10 +49,12 @@ func (s *State) brokeOffUnasked() bool {
 
 func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
-	return failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m))
+	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m))
 }
 
-func failed(status livekit.EgressStatus) bool {
+// Failed reports whether an egress ended without all that was asked for: it failed, or was
+// aborted.
+func Failed(status livekit.EgressStatus) bool {
 	return status == livekit.EgressStatus_EGRESS_FAILED || status == livekit.EgressStatus_EGRESS_ABORTED
 }
 

@@ -11,7 +11,7 @@ import "strings"
 // aborted without anybody's stop.
 func (s *State) Orphaned() bool {
 	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.Status == Lost ||
-		s.Stopped == "" && failed(s.Latest.Proto().GetStatus())
+		s.Stopped == "" && Failed(s.Latest.Proto().GetStatus())
 }
 
 // CanTakeOver reports whether another egress can take the place of a bound one that is

@@ -44,6 +44,7 @@ type life struct {
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
 	forgot   bool // LiveKit does not know the bound egress, when another one is seen
+	broke    bool // or has its failure
 
 	announceTo func(in activities.Announcement) error // to the pipeline's consumers
 	asked      []activities.Announcement              // every attempt to announce, to whomever
@@ -109,6 +110,9 @@ func (l *life) register() {
 		"StopTwin": func(_ context.Context, in activities.TwinRequest) (activities.TwinAnswer, error) {
 			if in.Bound != "" && l.forgot {
 				return activities.TwinAnswer{BoundMissing: true}, nil
+			}
+			if in.Bound != "" && l.broke {
+				return activities.TwinAnswer{BoundFailed: info(l.t, lk.EgressStatus_EGRESS_FAILED)}, nil
 			}
 			if !in.Over {
 				l.note(func() { l.stops = append(l.stops, in.Twin) })

@@ -17,7 +17,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if slices.Contains(e.Twins, id) {
 		return
 	}
-	if e.Orphaned() || e.boundIsMissing(ctx, o) {
+	if e.Orphaned() || e.boundIsGone(ctx, o) {
 		e.takeOver(ctx, o)
 		return
 	}
@@ -26,24 +26,37 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	e.log.Error("twin", "egressID", e.ID, "twin", id)
 }
 
-// boundIsMissing asks LiveKit for the bound egress, and has the twin stopped where it is
-// known. Nobody needs to ask once its end is known.
-func (e *run) boundIsMissing(ctx workflow.Context, o egress.Observation) bool {
+// boundIsGone asks LiveKit for the bound egress, and has the twin stopped unless that one
+// is gone. Nobody needs to ask once its end is known.
+func (e *run) boundIsGone(ctx workflow.Context, o egress.Observation) bool {
 	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final}
 	if e.Phase == egress.Watching {
 		in.Bound = e.ID
 	}
-	if in.Over && in.Bound == "" {
-		return false
+	a := e.endTwin(ctx, in)
+	now := workflow.Now(ctx)
+	switch {
+	case a.BoundMissing:
+		e.Evidence.MissingSince = now
+	case a.BoundFailed.Known():
+		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})
+		if !e.Orphaned() { // it was to stop, and so is the twin
+			in.Bound = ""
+			e.endTwin(ctx, in)
+		}
 	}
-	var a activities.TwinAnswer
+	return e.Orphaned()
+}
+
+// endTwin has LiveKit end a twin that has not ended.
+func (e *run) endTwin(ctx workflow.Context, in activities.TwinRequest) (a activities.TwinAnswer) {
+	if in.Over && in.Bound == "" {
+		return a
+	}
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a); err != nil {
 		e.log.Error("twin could not be stopped", "twin", in.Twin, "error", err)
 	}
-	if a.BoundMissing {
-		e.Evidence.MissingSince = workflow.Now(ctx)
-	}
-	return a.BoundMissing
+	return a
 }
 
 // takeOver makes an egress the next part of the recording, since the bound one is gone,

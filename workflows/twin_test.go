@@ -183,6 +183,50 @@ func TestWhatRecordsAfterTheBoundOneFailedIsItsNextPart(t *testing.T) {
 	}
 }
 
+// The webhook of its failure was lost, so that LiveKit alone knows of it.
+func TestWhatRecordsAfterAFailureThatNobodyHeardOfIsItsNextPart(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(l *life){
+		"and is heard of as it records": func(l *life) {
+			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+			l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
+		},
+		"and is heard of when it has ended": func(l *life) { l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := holding(t)
+			l.broke = true
+			l.poll = l.nothingNew
+			tell(l)
+
+			v := l.mustRun(plainInput(t))
+
+			require.Empty(t, l.stops)
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Len(t, v.Parts, 2)
+			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Parts[0].Status)
+			require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+		})
+	}
+}
+
+func TestWhatRecordsAfterAFailureThatNobodyHeardOfIsStoppedWhereAStopWasAskedFor(t *testing.T) {
+	t.Parallel()
+	l := holding(t)
+	l.broke = true
+	l.stop = func(string) (egress.Info, error) { return egress.Info{}, failure(egress.Unanswered, "no response") }
+	l.at(6*time.Second, func() { l.askStop("stop", nil) })
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Contains(t, l.stops, "EG_2")
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Equal(t, []string{"EG_2"}, l.state().Twins)
+}
+
 func TestWhatRecordsAfterTheBoundOneFailedIsStoppedWhereAStopWasAskedFor(t *testing.T) {
 	t.Parallel()
 	l := holding(t)
