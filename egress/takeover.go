@@ -8,16 +8,15 @@ import "strings"
 // the next part of the recording.
 
 // Orphaned reports whether the bound egress is gone, as far as we know, or failed or was
-// aborted without anybody's stop.
+// aborted.
 func (s *State) Orphaned() bool {
-	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.Status == Lost ||
-		s.Stopped == "" && Failed(s.Latest.Proto().GetStatus())
+	return s.Phase == Watching && !s.Evidence.MissingSince.IsZero() || s.Status == Lost || Failed(s.Latest.Proto().GetStatus())
 }
 
 // CanTakeOver reports whether another egress can take the place of a bound one that is
-// gone now: nothing of the bound one is under way, and it is no earlier part itself.
+// gone now: its start has answered, and the other is no earlier part itself.
 func (s *State) CanTakeOver(o Observation) bool {
-	return s.Started && s.Phase != Settled && s.Orphaned() &&
+	return s.Started && s.Orphaned() &&
 		s.earlier(o.Info.Proto().GetEgressId()) < 0 && s.rankOf(o) > 0
 }
 

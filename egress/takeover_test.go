@@ -35,7 +35,7 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 		"LiveKit has forgotten the bound one": {phase: egress.Watching, evidence: missing, id: "EG_2", seen: 1, orphaned: true, can: true},
 		"and the other has ended":             {phase: egress.Watching, evidence: missing, id: "EG_2", seen: 3, orphaned: true, can: true},
 		"the bound one was told as lost":      {phase: egress.Delivered, status: egress.Lost, id: "EG_2", seen: 1, orphaned: true, can: true},
-		"it is being told as lost":            {phase: egress.Settled, status: egress.Lost, id: "EG_2", seen: 1, orphaned: true},
+		"it was just settled as lost":         {phase: egress.Settled, status: egress.Lost, id: "EG_2", seen: 1, orphaned: true, can: true},
 		"its start has not answered":          {phase: egress.Watching, evidence: missing, starting: true, id: "EG_2", seen: 1, orphaned: true},
 		"an earlier part":                     {phase: egress.Watching, evidence: missing, id: "EG_0", seen: 1, orphaned: true},
 		"a status of a newer LiveKit":         {phase: egress.Watching, evidence: missing, id: "EG_2", seen: 77, orphaned: true},
@@ -44,8 +44,8 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 		"it reached its limit":                {phase: egress.Delivered, status: "EGRESS_LIMIT_REACHED", latest: 6, id: "EG_2", seen: 1},
 		"the bound one failed, and is held":   {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true, can: true},
 		"it was aborted, and that is told":    {phase: egress.Delivered, status: "EGRESS_ABORTED", latest: 5, id: "EG_2", seen: 3, orphaned: true, can: true},
-		"its failure is being told":           {phase: egress.Settled, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true},
-		"it failed, and a stop was asked for": {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, stopped: egress.StopRequested, id: "EG_2", seen: 1},
+		"its failure was just settled":        {phase: egress.Settled, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true, can: true},
+		"it failed, and a stop was asked for": {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, stopped: egress.StopRequested, id: "EG_2", seen: 1, orphaned: true, can: true},
 	} {
 		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Stopped: tc.stopped, Latest: other(t, "EG_1", tc.latest).Info, Parts: []egress.Part{{EgressID: "EG_0"}}}
 		require.Equal(t, tc.orphaned, s.Orphaned(), name)

@@ -33,35 +33,26 @@ func (e *run) boundIsGone(ctx workflow.Context, o egress.Observation) bool {
 	if e.Phase == egress.Watching {
 		in.Bound = e.ID
 	}
-	a := e.endTwin(ctx, in)
+	if in.Over && in.Bound == "" {
+		return false
+	}
+	var a activities.TwinAnswer
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a); err != nil {
+		e.log.Error("twin could not be stopped", "twin", in.Twin, "error", err)
+	}
 	now := workflow.Now(ctx)
 	switch {
 	case a.BoundMissing:
 		e.Evidence.MissingSince = now
 	case a.BoundFailed.Known():
 		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})
-		if !e.Orphaned() { // it was to stop, and so is the twin
-			in.Bound = ""
-			e.endTwin(ctx, in)
-		}
 	}
 	return e.Orphaned()
 }
 
-// endTwin has LiveKit end a twin that has not ended.
-func (e *run) endTwin(ctx workflow.Context, in activities.TwinRequest) (a activities.TwinAnswer) {
-	if in.Over && in.Bound == "" {
-		return a
-	}
-	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a); err != nil {
-		e.log.Error("twin could not be stopped", "twin", in.Twin, "error", err)
-	}
-	return a
-}
-
 // takeOver makes an egress the next part of the recording, since the bound one is gone,
-// which is told as lost, or as what it ended as. One that cannot take its place now is left alone until more is
-// heard of it.
+// which is told as lost, or as it ended. One that cannot take its place now is left alone
+// until more is heard of it.
 func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.Proto().GetEgressId()
 	if !e.CanTakeOver(o) {
@@ -72,11 +63,10 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	if e.Phase != egress.Delivered {
 		e.disarm()
-		if e.Phase == egress.Held {
-			e.Settle()
-		} else {
+		if e.Phase == egress.Watching {
 			e.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress, and "+id+" of the same request records", workflow.Now(ctx))
 		}
+		e.Settle()
 		e.settle(ctx)
 		e.relays.end()
 		e.tellPart(ctx, e.State)
