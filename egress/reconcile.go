@@ -83,11 +83,9 @@ func (o Ours) brokeOff() bool {
 	return o.Status == statusOf(livekit.EgressStatus_EGRESS_FAILED) || o.Status == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
 }
 
-// differs reports whether the workflow is to be shown another egress of its request that
-// runs: a twin, or where its own is gone and its verdict may be corrected, all there is.
-func (o Ours) differs() bool {
-	return !o.Over || !o.Closed && (o.Status == Lost || o.brokeOff())
-}
+// orphaned reports whether another egress can take the place of the one that is bound,
+// which is gone: its verdict may still change.
+func (o Ours) orphaned() bool { return o.Over && !o.Closed && (o.Status == Lost || o.brokeOff()) }
 
 // Sighting is what a round of the reconciler has seen on both sides.
 type Sighting struct {
@@ -205,9 +203,7 @@ func (p *planner) judge(l Listed) {
 	case l.ID == "":
 		p.quarantine(l, "an egress without an ID, "+string(statusOf(l.Status))+where(l)+": LiveKit could not start it")
 	case ours != nil && ours.EgressID != "" && ours.EgressID != l.ID:
-		if !ended && ours.differs() {
-			p.step(Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID})
-		}
+		p.other(l, *ours)
 	case ours != nil && (ours.mistakes(l) || ended && !ours.Over):
 		p.ended(l, Measure{Deed: DeedNudge, EgressID: l.ID, RequestID: ours.RequestID})
 	case ours != nil: // both say the same
@@ -223,6 +219,19 @@ func (p *planner) judge(l Listed) {
 		p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})
 		// A second one of the same request waits until the first is bound.
 		p.byRequest[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}
+	}
+}
+
+// other shows a workflow another egress of its request than the one that is bound: a twin
+// that runs, or where its own is gone, all there is. What has ended may be an earlier part
+// of it, or what it knows already: then the news is the same as before, and changes nothing.
+func (p *planner) other(l Listed, ours Ours) {
+	s := Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID}
+	switch {
+	case Ended(l.Status) && p.Deep && ours.orphaned():
+		p.ended(l, s)
+	case !Ended(l.Status) && (!ours.Over || ours.orphaned()):
+		p.step(s)
 	}
 }
 

@@ -129,12 +129,13 @@ func TestWhatRunsAtLiveKitHasItsWorkflow(t *testing.T) {
 	}
 }
 
+func settledAs(s egress.Status) func(*egress.Ours) {
+	return func(o *egress.Ours) { o.Over, o.Status = true, s }
+}
+
 func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
-	settled := func(s egress.Status) func(*egress.Ours) {
-		return func(o *egress.Ours) { o.Over, o.Status = true, s }
-	}
-	closed := func(o *egress.Ours) { o.Closed = true }
+	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }
 	const failure, abort = "EGRESS_FAILED", "EGRESS_ABORTED"
 	again := does("nudged EG_1 as r")
 	for name, tc := range map[string]sight{
@@ -142,7 +143,7 @@ func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
 		"failed, and it has ended well":        {all(listed("EG_1", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), again},
 		"failed, and another one runs":         {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure))), does("twin EG_2 as r")},
 		"lost, and another one runs":           {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
-		"failed, and another one has ended":    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
+		"failed, and another one has ended":    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), nil}, // a deep round shows it
 		"complete, and another one runs":       {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
 		"failed, closed, and another one runs": {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},
 		"failed, as listed":                    {all(listed("EG_1", failed, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
@@ -251,6 +252,41 @@ func TestWhoseEgressIsNotActiveAnyMoreIsAskedFor(t *testing.T) {
 			did, _ := plan(false, tc.listed, tc.ours)
 			require.Equal(t, tc.want, did)
 		})
+	}
+}
+
+func TestADeepRoundShowsWhatEndedAfterTheBoundOneWasGone(t *testing.T) {
+	t.Parallel()
+	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }
+	for name, tc := range map[string]sight{
+		"it failed":                     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
+		"it is lost":                    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
+		"its webhook may be on its way": {all(listed("EG_2", finished, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(egress.Lost))), does("waiting 1")},
+		"its workflow has closed":       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed)), nil},
+		"it is complete":                {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
+		"it records":                    {all(listed("EG_2", finished, of("r")), listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			did, _ := plan(true, tc.listed, tc.ours)
+			require.Equal(t, tc.want, did)
+		})
+	}
+}
+
+func TestWhetherTheListsDiffer(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sight
+		want bool
+	}{
+		"both say the same":             {sight{all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), nil}, false},
+		"one is not active any more":    {sight{nil, have(ours("r", "EG_1")), nil}, true},
+		"one has a twin":                {sight{all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"))), have(ours("r", "EG_1")), nil}, true},
+		"one is none of ours to settle": {sight{all(listed("EG_1", active, others)), nil, nil}, false},
+	} {
+		_, p := plan(false, tc.listed, tc.ours)
+		require.Equal(t, tc.want, p.Differs(), name)
 	}
 }
 

@@ -24,13 +24,16 @@ type agent struct {
 	token    func(room string) (string, error)
 	door     string // where we are
 	livekit  string // where its platform opens rooms: past us
+	past     string // where doors start past Temporal
 	consumer string
+	tokenURL func(key string) string // of our webhook of a request, as a door makes it
 }
 
 // progress is how far an agent had come when the run was interrupted.
 type progress struct {
-	began, done, stopped, forged, neighbour bool
-	answer                                  *check.Agent
+	began, done, stopped, forged, neighbour, elsewhere bool
+
+	answer *check.Agent
 }
 
 // progressOf is how far each life had come.
@@ -54,6 +57,8 @@ func progressOf(log []check.Agent) map[int]*progress {
 		case check.Neighbour:
 			p.neighbour = true
 		case check.NeighbourOver:
+		case check.Elsewhere:
+			p.elsewhere = true
 		case check.Done:
 			p.done = true
 		}
@@ -102,6 +107,11 @@ func (a *agent) after(ctx context.Context, p plan, had progress, note func(check
 	}
 	if p.neighbour && !had.neighbour {
 		if err := a.neighbour(ctx, p, note); err != nil {
+			return err
+		}
+	}
+	if p.elsewhere && !had.elsewhere {
+		if err := a.elsewhere(ctx, p, id, note); err != nil {
 			return err
 		}
 	}

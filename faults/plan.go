@@ -40,6 +40,8 @@ type plan struct {
 	forge     bool
 	own       bool
 	neighbour bool
+	elsewhere bool
+	token     string // URL of our webhook, in a request that goes past us
 	canary    string // begins every credential of all lives of the run
 }
 
@@ -57,6 +59,7 @@ func planOf(s scenario, seed uint64, n int) plan {
 	p.call = s.Call.From + time.Duration(random.Int64N(int64(s.Call.To-s.Call.From)+1))
 	ending := random.Float64()
 	p.forge, p.own, p.neighbour = random.Float64() < s.Forge, random.Float64() < s.OwnWebhook, random.Float64() < s.Neighbour
+	p.elsewhere = random.Float64() < s.Elsewhere
 	switch {
 	case p.page():
 		p.subject, p.end = fmt.Sprintf("https://pages.example.com/life-%d", n), endStop
@@ -95,12 +98,16 @@ func (p plan) s3() *livekit.S3Upload {
 	}
 }
 
-// hooks are the webhooks of the request's own, at a consumer whose URL has a token.
-func (p plan) hooks(consumer string) []*livekit.WebhookConfig {
-	if !p.own {
-		return nil
+// hooks are the webhooks of the request's own, at a consumer whose URL has a token. Ours is
+// before them where the request goes past us.
+func (p plan) hooks(consumer string) (hooks []*livekit.WebhookConfig) {
+	if p.token != "" {
+		hooks = append(hooks, &livekit.WebhookConfig{Url: p.token, SigningKey: apiKey})
 	}
-	return []*livekit.WebhookConfig{{Url: consumer + ownPath + "?token=" + p.secret("hook"), SigningKey: apiKey}}
+	if p.own {
+		hooks = append(hooks, &livekit.WebhookConfig{Url: consumer + ownPath + "?token=" + p.secret("hook"), SigningKey: apiKey})
+	}
+	return hooks
 }
 
 // files is one MP4 in that store.

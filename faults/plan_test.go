@@ -39,7 +39,7 @@ func TestPlansAreAsTheScenarioHasThem(t *testing.T) {
 	s := theScenario(t)
 	const lives = 4000
 	kindsSeen, ends, subjects, forged, own := map[string]int{}, map[string]int{}, map[string]bool{}, 0, 0
-	neighbours := 0
+	neighbours, elsewhere := 0, 0
 	for n := 1; n <= lives; n++ {
 		p := planOf(s, 3, n)
 		kindsSeen[p.kind]++
@@ -56,6 +56,9 @@ func TestPlansAreAsTheScenarioHasThem(t *testing.T) {
 		if p.neighbour {
 			neighbours++
 		}
+		if p.elsewhere {
+			elsewhere++
+		}
 	}
 	require.Len(t, subjects, 2*lives, "no two lives share a room, a page or a key")
 	for kind, weight := range s.Kinds {
@@ -67,6 +70,7 @@ func TestPlansAreAsTheScenarioHasThem(t *testing.T) {
 	require.InDelta(t, s.Forge, float64(forged)/lives, 0.03)
 	require.InDelta(t, s.OwnWebhook, float64(own)/lives, 0.03)
 	require.InDelta(t, s.Neighbour, float64(neighbours)/lives, 0.03)
+	require.InDelta(t, s.Elsewhere, float64(elsewhere)/lives, 0.03)
 }
 
 // asked keeps what a plan asks for.
@@ -128,10 +132,10 @@ func TestHowFarALifeHadComeIsInTheLog(t *testing.T) {
 	t.Parallel()
 	answer := check.Agent{Life: 1, Did: check.Answered, Outcome: check.Accepted, EgressID: "EG_1"}
 	had := progressOf([]check.Agent{
-		{Life: 1, Did: check.Began}, answer, {Life: 2, Did: check.Began}, {Life: 1, Did: check.Forged}, {Life: 1, Did: check.Neighbour}, {Life: 1, Did: check.Stopped},
+		{Life: 1, Did: check.Began}, answer, {Life: 2, Did: check.Began}, {Life: 1, Did: check.Forged}, {Life: 1, Did: check.Neighbour}, {Life: 1, Did: check.Elsewhere}, {Life: 1, Did: check.Stopped},
 		{Life: 3, Did: check.Began}, {Life: 3, Did: check.Done},
 	})
-	require.Equal(t, map[int]*progress{1: {began: true, answer: &answer, forged: true, neighbour: true, stopped: true}, 2: {began: true}, 3: {began: true, done: true}}, had)
+	require.Equal(t, map[int]*progress{1: {began: true, answer: &answer, forged: true, neighbour: true, elsewhere: true, stopped: true}, 2: {began: true}, 3: {began: true, done: true}}, had)
 }
 
 func TestKillsComeAsOftenAsTheyAreToInTheMean(t *testing.T) {

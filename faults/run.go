@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/faults/check"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
 const (
@@ -116,9 +117,15 @@ func (r *run) raise(ctx context.Context, g *errgroup.Group) error {
 // live lets all agents do what they have not done yet.
 func (r *run) live(ctx context.Context, had map[int]*progress) error {
 	client := &http.Client{Timeout: r.scenario.Agent.Timeout}
+	keys, err := seal.New(seal.Config{Secret: apiSecret})
+	if err != nil {
+		return fmt.Errorf("keys of the door: %w", err)
+	}
 	a := &agent{
 		scenario: r.scenario, log: r.agents, http: client, token: grant,
 		door: r.state.url(partDoor), livekit: r.state.url(partLiveKit), consumer: r.state.url(theConsumer),
+		past:     r.state.livekit(adminDoor),
+		tokenURL: func(key string) string { return keys.Token(key, 1).URL(r.state.url(partDoor)) },
 	}
 	lives, each := errgroup.WithContext(ctx)
 	lives.SetLimit(r.scenario.AtOnce)

@@ -99,6 +99,13 @@ var safeguards = []safeguard{
 		caught:   check.KindLost, least: 1,
 	},
 	{
+		name:    "what comes while an end is told is taken before the workflow closes",
+		changes: []change{{"workflows/deliver.go", "for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {", "for ev := (egress.Event{}); false; {"}},
+		scenario: []string{"lives: 12", "elsewhere: 1\nlives: 12", "bound: 60s", "step: {slow: 1}\nbound: 60s",
+			"speed: 0.1}", "speed: 0.1, faults: {failed: 1}}", "REELKEEPER_HOLD_FOR: 3s", "REELKEEPER_HOLD_FOR: \"off\"", "settle: 40s", "settle: 15s"},
+		caught: check.KindLost, least: 3,
+	},
+	{
 		name:     "a step that fails is tried again",
 		changes:  []change{{"workflows/policies.go", "MaximumAttempts: int32(s.Attempts)", "MaximumAttempts: 1"}},
 		scenario: []string{"bound: 60s", "step: {error: 0.5}\nbound: 60s"},

@@ -35,6 +35,9 @@ type scenario struct {
 	// Neighbour is the rate of lives beside which another Reelkeeper records, under the same
 	// idempotency key on the same LiveKit.
 	Neighbour float64 `yaml:"neighbour"`
+	// Elsewhere is the rate of lives that another door begins again, past Temporal, once
+	// their egress has failed.
+	Elsewhere float64 `yaml:"elsewhere"`
 	// OwnWebhook is the rate of requests that bring a webhook of their own.
 	OwnWebhook float64 `yaml:"own_webhook"`
 	// Agent is how agents ask.
@@ -204,7 +207,7 @@ func (s scenario) rules() check.Rules {
 // rates are all rates by the name of their field.
 func (s scenario) rates() map[string]float64 {
 	rates := map[string]float64{
-		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook, "neighbour": s.Neighbour,
+		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook, "neighbour": s.Neighbour, "elsewhere": s.Elsewhere,
 		"consumer.slow": s.Consumer.Slow, "consumer.error": s.Consumer.Error, "consumer.cut": s.Consumer.Cut,
 		"step.slow": s.Step.Slow, "step.error": s.Step.Error, "step.cut": s.Step.Cut,
 	}

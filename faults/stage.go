@@ -130,7 +130,7 @@ func (s *stage) ours(name, path, admin string, args ...string) (starter, error) 
 // environ is all settings of worker and starter.
 func (s *stage) environ(admin string) []string {
 	all := map[string]string{
-		"LIVEKIT_URL": s.livekit(admin), "LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
+		"LIVEKIT_URL": s.state.livekit(admin), "LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
 		"TEMPORAL_ADDRESS": s.state.addr(partTemporal), "TEMPORAL_NAMESPACE": "default",
 		"REELKEEPER_PUBLIC_URL": s.state.url(partDoor), "REELKEEPER_LISTEN": s.state.addr(partDoor),
 		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
@@ -151,11 +151,11 @@ func (s *stage) environ(admin string) []string {
 // was started past Temporal.
 const pastTemporal = "localhost"
 
-func (s *stage) livekit(admin string) string {
+func (s *state) livekit(admin string) string {
 	if admin == adminDoor {
-		return fmt.Sprintf("http://%s:%d", pastTemporal, s.state.Ports[partLiveKit])
+		return fmt.Sprintf("http://%s:%d", pastTemporal, s.Ports[partLiveKit])
 	}
-	return s.state.url(partLiveKit)
+	return s.url(partLiveKit)
 }
 
 // inherited is what a process needs of our own environment, and none of its settings.

@@ -31,7 +31,7 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 	c.egressID = egressID
 	ctx, cancel := c.lasting(ctx)
 	defer cancel()
-	m, err := h.stopDurable(ctx, c)
+	m, of, err := h.stopDurable(ctx, c)
 	switch {
 	case err == nil && m != nil:
 		c.outcome = Durable
@@ -41,20 +41,24 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 		return nil, toTwirp(err)
 	}
 	c.outcome, c.cause = Direct, err
-	if m, err = h.cfg.LiveKit.Stop(ctx, egressID); err != nil {
-		c.cause = errors.Join(c.cause, err)
-		return nil, toTwirp(err)
+	m, failed := h.cfg.LiveKit.Stop(ctx, egressID)
+	if failed == nil {
+		return h.shown(m), nil
 	}
-	return h.shown(m), nil
+	c.cause = errors.Join(c.cause, failed)
+	if notDurable(err) && of.mayGoOn() && reasonOf(failed) == egress.AlreadyOver {
+		failed = err // the next part is to stop, and Temporal alone knows of it
+	}
+	return nil, toTwirp(failed)
 }
 
 // stopDurable is nil for an egress that is not ours.
-func (h *Handler) stopDurable(ctx context.Context, c *call) (*livekit.EgressInfo, error) {
+func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressInfo, of request, err error) {
 	looking, cancel := context.WithDeadline(ctx, c.share(lookShare, shares))
 	defer cancel()
-	of, err := h.requestOf(looking, c.egressID)
+	of, err = h.requestOf(looking, c.egressID)
 	if err != nil || of.id == "" {
-		return nil, err
+		return nil, of, err
 	}
 	c.requestID = of.id
 	answering := ctx
@@ -62,13 +66,13 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (*livekit.EgressInfo
 	defer cancel()
 	info, err := h.stopKnown(ctx, c.egressID, of)
 	if err != nil {
-		return nil, err
+		return nil, of, err
 	}
-	m, err := h.stopOther(answering, c.egressID, info.Proto())
+	m, err = h.stopOther(answering, c.egressID, info.Proto())
 	if err != nil || len(of.hooks) == 0 {
-		return m, err
+		return m, of, err
 	}
-	return showing(m, of.hooks), nil
+	return showing(m, of.hooks), of, nil
 }
 
 // stopKnown ends an egress through its workflow. One that has none yet, since its start
@@ -122,6 +126,9 @@ type request struct {
 	hooks  []*livekit.WebhookConfig // the caller's own
 	listed *livekit.EgressInfo      // what LiveKit says of it, if that shows our token
 }
+
+// mayGoOn reports whether a recording may have gone on as another egress: this one failed.
+func (r request) mayGoOn() bool { return egress.Failed(r.listed.GetStatus()) }
 
 // tokenOf is the token of ours that an EgressInfo of LiveKit's echoes.
 func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {

@@ -17,6 +17,7 @@ type Figures struct {
 	Outcomes   map[Outcome]int `json:"outcomes"`   // lives by what their agent was told
 	Retries    int             `json:"retries"`    // calls of agents beyond the first of each life
 	Forged     int             `json:"forged"`     // ends that we were told of by somebody who is not LiveKit
+	Elsewhere  int             `json:"elsewhere"`  // begun once more by another door, after the egress had failed
 	Neighbours int             `json:"neighbours"` // recordings of somebody who shares LiveKit with us
 
 	Starts   int            `json:"starts"`     // start calls that reached LiveKit
@@ -119,6 +120,10 @@ func (f *Figures) agent(a Agent) {
 		f.Forged++
 	case Neighbour:
 		f.Neighbours++
+	case Elsewhere:
+		if a.EgressID != "" {
+			f.Elsewhere++
+		}
 	case NeighbourOver, Stopped, Done:
 	}
 }
@@ -172,7 +177,7 @@ const mostFindings = 20
 // Print shows findings and figures to a person.
 func Print(w io.Writer, findings []Finding, f Figures) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged, %d neighbours.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours)
+	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged, %d neighbours, %d begun again elsewhere.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours, f.Elsewhere)
 	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
 	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; worked after it was told: %s.\n", list(f.Steps), f.Cut, f.StepLag)

@@ -40,6 +40,10 @@ const (
 	// of ours; and asks for its end.
 	Neighbour     Deed = "neighbour"
 	NeighbourOver Deed = "neighbour_over"
+
+	// Elsewhere is the same request, begun once more by another door, after its egress had
+	// failed. The answer reached nobody.
+	Elsewhere Deed = "elsewhere"
 )
 
 // Outcome is what an agent was told in the end.

@@ -9,7 +9,7 @@ import (
 // steps judges the pipeline's step: for each verdict that the consumer was told of it has
 // done its work, and for none it has done it twice.
 func (j *judge) steps(log []Step, number map[string]int) {
-	first, works, parts := map[string]Step{}, map[string][]Step{}, map[string]bool{}
+	first, works, parts := map[string]Step{}, map[string][]Step{}, j.goesOn()
 	for _, s := range log {
 		if s.Step != j.rules.Step {
 			continue
@@ -34,6 +34,23 @@ func (j *judge) steps(log []Step, number map[string]int) {
 			j.stepped(number[id], id, works[id])
 		}
 	}
+}
+
+// goesOn are the egresses whose recording goes on as another one, which runs still: the
+// step is that one's.
+func (j *judge) goesOn() map[string]bool {
+	all := map[string]bool{}
+	for _, f := range j.lives {
+		for _, next := range f.egresses {
+			if !next.due(f.stoppedAt).IsZero() {
+				continue
+			}
+			for _, e := range f.egresses {
+				all[e.ID] = all[e.ID] || e.Accepted.Before(next.Accepted)
+			}
+		}
+	}
+	return all
 }
 
 // same says that two attempts are of the same verdict.

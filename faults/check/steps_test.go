@@ -54,6 +54,11 @@ func TestTheStepOfThePipeline(t *testing.T) {
 		"it works for what nobody was told of yet":         {accepted().records("EG_1", 1).ends(5, complete).works(7, "ST_1", complete, 5), map[Kind]int{KindLost: 1}},
 		"nobody has to be told, and nothing is to be done": {unanswered(Unknown).state(1, Egress{ID: "EG_1", Room: "room"}).ends(5, "EGRESS_ABORTED"), kept},
 
+		"its recording goes on as another egress": {accepted().records("EG_1", 1).ends(5, failed).told(6, "EV_1", "EG_1", failed, "").
+			state(6, Egress{ID: "EG_2", Room: "room", Status: "EGRESS_STARTING", Accepted: at(6)}), kept},
+		"… which is over": {accepted().records("EG_1", 1).ends(5, failed).told(6, "EV_1", "EG_1", failed, "").
+			state(6, Egress{ID: "EG_2", Room: "room", Status: "EGRESS_STARTING", Accepted: at(6)}).ends(7, "EGRESS_ABORTED"), map[Kind]int{KindUnstepped: 1}},
+
 		"it never works":                      {whole(), map[Kind]int{KindUnstepped: 1}},
 		"each attempt fails":                  {whole().works(7, "ST_1", complete, 5).as(failing), map[Kind]int{KindUnstepped: 1}},
 		"another step works":                  {whole().works(7, "ST_1", complete, 5).as(func(s *Step) { s.Step = "other" }), map[Kind]int{KindUnstepped: 1}},

@@ -113,7 +113,7 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 			f.outcome, f.egressID = a.Outcome, a.EgressID
 		case Stopped:
 			f.stoppedAt = a.At
-		case Forged, Neighbour, NeighbourOver, Done:
+		case Forged, Neighbour, NeighbourOver, Elsewhere, Done:
 		}
 	}
 	return lives, bySubject
