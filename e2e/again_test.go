@@ -181,6 +181,51 @@ func TestWhatRecordsAfterTheEgressOfItsRequestFailedIsItsNextPart(t *testing.T) 
 	}
 }
 
+// It was heard of too late: the workflow of its request has closed.
+func TestWhatRecordsWhenItsRequestHasClosedIsARecordingOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		settings func(*fakelivekit.Config, map[string]string)
+		hear     func(w *world)
+	}{
+		"its webhooks come":                {func(*fakelivekit.Config, map[string]string) {}, func(*world) {}},
+		"the reconciler alone hears of it": {reconciled, func(w *world) { require.NoError(t, w.begin(true).Get(w.ctx(), nil)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				environ["REELKEEPER_HOLD_FOR"], environ["REELKEEPER_CORRECT_FOR"] = "off", "off"
+				tc.settings(fake, environ)
+			})
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+			id := w.start("room").Info.Proto().GetEgressId()
+			w.want("its failure is told", func() bool {
+				tc.hear(w)
+				return len(w.consumer.told(id)) == 1
+			})
+			require.Equal(t, egress.Status("EGRESS_FAILED"), w.verdict("room").Status)
+
+			w.room("other", fakelivekit.RoomScript{})
+			other := w.stray("other", "r-room")
+			w.becomes(other, livekit.EgressStatus_EGRESS_ACTIVE)
+			w.want("it has a workflow", func() bool {
+				tc.hear(w)
+				v, err := w.client.State(w.ctx(), other)
+				return err == nil && v.WorkflowID == egress.WorkflowID(other)
+			})
+			require.NoError(t, w.fake.EndCall("other"))
+			w.want("its end is told", func() bool {
+				tc.hear(w)
+				return len(w.consumer.told(other)) == 1
+			})
+			tc.hear(w)
+			require.Len(t, w.consumer.told(id), 1)
+			require.Len(t, w.consumer.told(other), 1)
+		})
+	}
+}
+
 func TestARecordingIsNotStartedAgainOnceItsRoomIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {

@@ -83,9 +83,9 @@ func (o Ours) brokeOff() bool {
 	return o.Status == statusOf(livekit.EgressStatus_EGRESS_FAILED) || o.Status == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
 }
 
-// orphaned reports whether another egress can take the place of the one that is bound,
-// which is gone: its verdict may still change.
-func (o Ours) orphaned() bool { return o.Over && !o.Closed && (o.Status == Lost || o.brokeOff()) }
+// broke reports whether another egress can be in the place of the one that is bound, which
+// is gone.
+func (o Ours) broke() bool { return o.Over && (o.Status == Lost || o.brokeOff()) }
 
 // Sighting is what a round of the reconciler has seen on both sides.
 type Sighting struct {
@@ -197,6 +197,8 @@ func (p *planner) judge(l Listed) {
 	ours := p.byRequest[l.Adopter()]
 	if ours == nil {
 		ours = p.byID[l.ID] // a LiveKit that does not echo our token
+	} else if own := p.byID[l.ID]; own != nil && ours.EgressID != l.ID {
+		ours = own // it was heard of too late to be of its request
 	}
 	ended := Ended(l.Status)
 	switch {
@@ -225,12 +227,17 @@ func (p *planner) judge(l Listed) {
 // other shows a workflow another egress of its request than the one that is bound: a twin
 // that runs, or where its own is gone, all there is. What has ended may be an earlier part
 // of it, or what it knows already: then the news is the same as before, and changes nothing.
+// Where the workflow has closed, the other one is a recording of its own, unless that knew
+// of it.
 func (p *planner) other(l Listed, ours Ours) {
 	s := Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID}
 	switch {
-	case Ended(l.Status) && p.Deep && ours.orphaned():
+	case ours.Closed && (!Ended(l.Status) || p.Deep && ours.broke()):
+		s.Deed = DeedAdopt // unless that workflow knew of it
 		p.ended(l, s)
-	case !Ended(l.Status) && (!ours.Over || ours.orphaned()):
+	case Ended(l.Status) && p.Deep && !ours.Closed && ours.broke():
+		p.ended(l, s)
+	case !Ended(l.Status) && (!ours.Over || ours.broke()):
 		p.step(s)
 	}
 }

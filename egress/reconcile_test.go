@@ -145,7 +145,9 @@ func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
 		"lost, and another one runs":           {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
 		"failed, and another one has ended":    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(failure))), nil}, // a deep round shows it
 		"complete, and another one runs":       {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
-		"failed, closed, and another one runs": {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},
+		"failed, closed, and another one runs": {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), does("adopted EG_2 as r")},
+		"… that is just being started":         {all(listed("EG_2", starting, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(failure), closed)), does("waiting 1")},
+		"… that is adopted":                    {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed), ours("EG_2", "EG_2")), nil},
 		"failed, as listed":                    {all(listed("EG_1", failed, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
 		"failed, and it has run since now":     {all(listed("EG_1", active, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(failure))), does("waiting 1")},
 		"failed, and nobody hears it any more": {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},
@@ -262,7 +264,10 @@ func TestADeepRoundShowsWhatEndedAfterTheBoundOneWasGone(t *testing.T) {
 		"it failed":                     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
 		"it is lost":                    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
 		"its webhook may be on its way": {all(listed("EG_2", finished, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(egress.Lost))), does("waiting 1")},
-		"its workflow has closed":       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed)), nil},
+		"its workflow has closed":       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed)), does("adopted EG_2 as r")},
+		"… and has it for its own":      {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2")), does("nudged EG_2 as EG_2")},
+		"… which is over":               {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2", settled("EGRESS_COMPLETE"), closed)), nil},
+		"it was complete, and closed":   {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"), closed)), nil},
 		"it is complete":                {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
 		"it records":                    {all(listed("EG_2", finished, of("r")), listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), nil},
 	} {

@@ -33,6 +33,7 @@ type Verdict struct {
 	Because   string      `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
 	Corrects  Status      `json:"corrects,omitempty"` // what was told before, and was wrong
 	Parts     []Part      `json:"parts,omitempty"`    // all parts, where there is more than one
+	Twins     []string    `json:"twins,omitempty"`    // other egress IDs of the request, stopped by us
 	Delivered []string    `json:"delivered,omitempty"`
 	Info      Info        `json:"info"`
 
@@ -49,7 +50,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
 		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
-		Results: s.Results,
+		Twins: s.Twins, Results: s.Results,
 	}
 	if v.EndedAt.IsZero() {
 		v.EndedAt = s.NewsAt
@@ -66,6 +67,13 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		v.Parts = append(slices.Clone(s.Parts), s.part())
 	}
 	return v
+}
+
+// Knows reports whether an egress is one of the recording's: the last part, an earlier one,
+// or a twin.
+func (v Verdict) Knows(egressID string) bool {
+	return v.EgressID == egressID || slices.Contains(v.Twins, egressID) ||
+		slices.ContainsFunc(v.Parts, func(p Part) bool { return p.EgressID == egressID })
 }
 
 // media is what is known of the media.

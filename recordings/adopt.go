@@ -10,11 +10,54 @@ import (
 // the webhook event by which we heard of it. Twice is harmless: the second event
 // goes to the same workflow. So is a request whose workflow failed, since nobody found
 // in time what had been started after all. One whose workflow has completed is not
-// begun again: that is an error of reason AlreadyOver.
+// begun again: that is an error of reason AlreadyOver, unless the workflow never knew of
+// this egress, which is then a recording of its own.
 func (c *Client) Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {
 		return asError("adopt", err)
 	}
-	return c.adopt(ctx, adoption{requestID, pipeline, egress.SignalObserved}, info, e)
+	a := adoption{requestID, pipeline, egress.SignalObserved}
+	err = c.adopt(ctx, a, info, e)
+	if ReasonOf(err) == egress.AlreadyOver {
+		return c.adoptStranger(ctx, a, info, e, err)
+	}
+	return err
+}
+
+// adoptStranger takes up an egress under its own ID whose request's workflow has completed
+// without knowing it: another door began it past Temporal, and it was heard of too late to
+// be a twin or the next part. One that is known, or over itself, is the error over.
+func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info, e egress.Event, over error) error {
+	id := info.Proto().GetEgressId()
+	if id == "" || id == a.requestID {
+		return over
+	}
+	known, err := c.knows(ctx, a.requestID, id)
+	if err != nil {
+		return err
+	}
+	if known {
+		return over
+	}
+	a.requestID = id
+	return c.adopt(ctx, a, info, e)
+}
+
+// knows reports whether the completed workflow of a request knew of an egress.
+func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, error) {
+	workflowID := egress.WorkflowID(requestID)
+	d, err := c.describe(ctx, workflowID, "")
+	if err != nil {
+		return false, asError("describe "+workflowID, err)
+	}
+	row := c.rowOf(d.GetWorkflowExecutionInfo())
+	if row.EgressID == egressID {
+		return true, nil
+	}
+	var v egress.Verdict
+	if err := c.Temporal.GetWorkflow(ctx, workflowID, row.RunID).Get(ctx, &v); err != nil {
+		return false, asError("result of "+workflowID, err)
+	}
+	return v.Knows(egressID), nil
 }

@@ -65,17 +65,20 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 
 // AdoptListed makes a workflow for an egress that LiveKit lists and visibility does not
 // show. Visibility lags, so the workflow is asked for by its ID first: one that runs
-// is told instead, and one that has completed has had its say. It reports whether
-// one was made. Twice is harmless, also at the same moment: of one ID only one can run.
+// is told instead, and one that has completed has had its say, unless it never knew of
+// this egress. It reports whether one was made. Twice is harmless, also at the same moment: of one ID only one can run.
 func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
 		return false, asError("adopt", err)
 	}
+	a := adoption{requestID, pipeline, egress.SignalReconciled}
 	state, err := c.workflowState(ctx, egress.WorkflowID(requestID))
 	switch {
-	case err != nil || state == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+	case err != nil:
 		return false, err
+	case state == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return made(c.adoptStranger(ctx, a, info, e, errOver))
 	case state == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		_, err := c.Tell(ctx, requestID, e)
 		return false, err
@@ -84,7 +87,14 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 	if _, found, err := c.ByEgressID(ctx, info.Proto().GetEgressId()); err != nil || found && requestID == info.Proto().GetEgressId() {
 		return false, err
 	}
-	err = c.adopt(ctx, adoption{requestID, pipeline, egress.SignalReconciled}, info, e)
+	return made(c.adopt(ctx, a, info, e))
+}
+
+// errOver says that a workflow has completed.
+var errOver = &egress.Error{Reason: egress.AlreadyOver, Message: "has completed"}
+
+// made reports whether an adoption made a workflow, or came too late.
+func made(err error) (bool, error) {
 	if ReasonOf(err) == egress.AlreadyOver {
 		return false, nil
 	}

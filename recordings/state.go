@@ -75,7 +75,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		v.Problem = asError("result of "+workflowID, err).Error()
 		return v, nil
 	}
-	v.Verdict, v.Info, v.Phase = &verdict, verdict.Info, egress.Delivered
+	v.Verdict, v.Info, v.Twins, v.Phase = &verdict, verdict.Info, verdict.Twins, egress.Delivered
 	return v, c.lateVerdict(ctx, &v)
 }
 
