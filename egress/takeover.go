@@ -1,11 +1,14 @@
 package egress
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // An egress of our token that nobody bound is a twin, and is stopped. But where LiveKit
 // no longer knows the one that is bound, or that is lost or broke off, it may be the only
 // recording there is: a second start of the request went past Temporal, say. Then it is
-// the next part of the recording.
+// the next part of the recording. One that has ended by itself is an earlier part.
 
 // Orphaned reports whether the bound egress is gone, as far as we know, or failed or was
 // aborted.
@@ -36,6 +39,26 @@ func (s *State) TakeOver(o Observation) {
 	if len(Webhooks(o.Info.Proto())) > 0 { // LiveKit serves them
 		s.Steps = withoutWebhooks(s.Steps)
 	}
+}
+
+// CanPrecede reports whether another egress that has ended can be taken as an earlier part:
+// only once the start has answered is it known whom to tell.
+func (s *State) CanPrecede(o Observation) bool { return s.Started && s.rankOf(o) == rankEnded }
+
+// Precede takes another egress of the request that has ended by itself as the part before
+// the bound one, and returns it as a state to be delivered: it was recorded, and its caller
+// may have been told of it.
+func (s *State) Precede(o Observation) State {
+	past := State{
+		Terms: s.Terms, Phase: Settled, Part: s.Part, ID: o.Info.Proto().GetEgressId(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(),
+	}
+	if len(Webhooks(o.Info.Proto())) > 0 { // LiveKit serves them
+		past.Steps = withoutWebhooks(past.Steps)
+	}
+	s.Parts = append(slices.Clone(s.Parts), past.part())
+	s.Part++
+	return past
 }
 
 func withoutWebhooks(steps []string) (rest []string) {

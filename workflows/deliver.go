@@ -224,8 +224,23 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 }
 
 // drain takes what arrived meanwhile, and lets every caller have their answer, so
-// that nothing is dropped by the end of the workflow.
+// that nothing is dropped by the end of the workflow. An earlier part may have to be told
+// for that, which takes its time, and so more may arrive.
 func (e *run) drain(ctx workflow.Context) error {
+	for {
+		e.takeIn(ctx)
+		if e.Phase != egress.Delivered { // it goes on
+			return nil
+		}
+		err := workflow.Await(ctx, func() bool { return e.telling == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
+		if err != nil || e.observations.Len() == 0 && e.listings.Len() == 0 {
+			return err
+		}
+	}
+}
+
+// takeIn takes what has arrived.
+func (e *run) takeIn(ctx workflow.Context) {
 	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
 		e.observe(ctx, ev)
 	}
@@ -234,5 +249,4 @@ func (e *run) drain(ctx workflow.Context) error {
 	}
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}
-	return workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
 }

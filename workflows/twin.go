@@ -11,7 +11,7 @@ import (
 
 // stopTwin ends an egress of ours under another ID than the one that is bound: it would
 // record the same room beside it. Where the bound one is gone, it is all there is, and
-// takes its place instead.
+// takes its place instead. One that has ended by itself is told as an earlier part.
 func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.Proto().GetEgressId()
 	if slices.Contains(e.Twins, id) {
@@ -19,6 +19,11 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	}
 	if e.Orphaned() || e.boundIsGone(ctx, o) {
 		e.takeOver(ctx, o)
+		return
+	}
+	if e.CanPrecede(o) {
+		e.log.Warn("ended before the bound egress, as an earlier part", "egressID", e.ID, "other", id)
+		e.tellPart(ctx, e.Precede(o))
 		return
 	}
 	e.Twins = append(e.Twins, id)

@@ -241,3 +241,47 @@ func TestAStopOfWhatFailedIsForTheOneThatTakesItsPlaceToo(t *testing.T) {
 		})
 	}
 }
+
+// The one that is bound was heard of first, and the one that its caller was told of had
+// ended before.
+func TestAnotherEgressThatHasEndedIsToldAsAnEarlierPart(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]time.Duration{
+		"while the bound one records": 10 * time.Second,
+		"when that has been told":     40 * time.Second,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.poll = l.nothingNew
+			broken := at > 30*time.Second
+			l.announce = func(egress.Event) error {
+				if broken {
+					return failure(egress.ConsumerFailed, "404 Not Found")
+				}
+				return nil
+			}
+			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+			l.webhook(at, egress.EventEnded, part(2, failed, 5))
+			l.webhook(30*time.Second, egress.EventEnded, part(1, complete, 30))
+			l.at(50*time.Second, func() {
+				if broken {
+					broken = false
+					l.update(egress.UpdateRetry, "retry", new(error), egress.StepAnnounce)
+				}
+			})
+
+			v := l.mustRun(plainInput(t))
+
+			require.Empty(t, l.stops)
+			require.Equal(t, egressID, v.EgressID)
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Len(t, v.Parts, 2)
+			require.Equal(t, "EG_2", v.Parts[0].EgressID)
+			require.Equal(t, egressID, v.Parts[1].EgressID)
+			require.Equal(t, []int{1, 2}, []int{v.Parts[0].Number, v.Parts[1].Number})
+			require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+			require.Empty(t, v.Twins)
+		})
+	}
+}
