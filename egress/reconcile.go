@@ -235,7 +235,7 @@ func (p *planner) other(l Listed, ours Ours) {
 	case ours.Closed && (!Ended(l.Status) || p.Deep && ours.broke()):
 		s.Deed = DeedAdopt // unless that workflow knew of it
 		p.ended(l, s)
-	case Ended(l.Status) && p.Deep && !ours.Closed && ours.broke():
+	case Ended(l.Status) && p.Deep && ours.broke():
 		p.ended(l, s)
 	case !Ended(l.Status) && (!ours.Over || ours.broke()):
 		p.step(s)

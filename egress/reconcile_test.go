@@ -147,6 +147,7 @@ func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
 		"complete, and another one runs":       {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
 		"failed, closed, and another one runs": {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), does("adopted EG_2 as r")},
 		"… that is just being started":         {all(listed("EG_2", starting, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(failure), closed)), does("waiting 1")},
+		"… that has ended":                     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(failure), closed)), nil},
 		"… that is adopted":                    {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled(failure), closed), ours("EG_2", "EG_2")), nil},
 		"failed, as listed":                    {all(listed("EG_1", failed, of("r"))), have(ours("r", "EG_1", settled(failure))), nil},
 		"failed, and it has run since now":     {all(listed("EG_1", active, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(failure))), does("waiting 1")},
@@ -261,15 +262,18 @@ func TestADeepRoundShowsWhatEndedAfterTheBoundOneWasGone(t *testing.T) {
 	t.Parallel()
 	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }
 	for name, tc := range map[string]sight{
-		"it failed":                     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
-		"it is lost":                    {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
-		"its webhook may be on its way": {all(listed("EG_2", finished, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(egress.Lost))), does("waiting 1")},
-		"its workflow has closed":       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed)), does("adopted EG_2 as r")},
-		"… and has it for its own":      {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2")), does("nudged EG_2 as EG_2")},
-		"… which is over":               {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2", settled("EGRESS_COMPLETE"), closed)), nil},
-		"it was complete, and closed":   {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"), closed)), nil},
-		"it is complete":                {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
-		"it records":                    {all(listed("EG_2", finished, of("r")), listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), nil},
+		"it failed":                       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
+		"it is lost":                      {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
+		"its webhook may be on its way":   {all(listed("EG_2", finished, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(egress.Lost))), does("waiting 1")},
+		"its workflow has closed":         {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed)), does("adopted EG_2 as r")},
+		"… and has it for its own":        {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2")), does("nudged EG_2 as EG_2")},
+		"… which is over":                 {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2", settled("EGRESS_COMPLETE"), closed)), nil},
+		"it was complete, and closed":     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"), closed)), nil},
+		"it is complete":                  {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
+		"it failed, and another one runs": {all(listed("EG_2", starting, of("r"), ago(0))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
+		"it failed once, and runs again":  {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", func(o *egress.Ours) { o.Status = "EGRESS_FAILED" })), nil},
+		"it runs on in a second run":      {all(listed("EG_1", finished, of("r"))), have(ours("r", "EG_1"), ours("r", "EG_1", over)), does("nudged EG_1 as r")},
+		"it records":                      {all(listed("EG_2", finished, of("r")), listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -99,3 +99,42 @@ func TestOneThatIsStartingCanTakeOver(t *testing.T) {
 	s.Evidence.MissingSince = noon
 	require.True(t, s.CanTakeOver(egress.Observation{Info: infoOf(t, "EG_2", livekit.EgressStatus_EGRESS_STARTING)}))
 }
+
+func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
+	t.Parallel()
+	bound := func() egress.State {
+		s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 2, Started: true, Parts: []egress.Part{{Number: 1, EgressID: "EG_0"}}, Twins: []string{"EG_9"}}
+		s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
+		return s
+	}
+	o := other(t, "EG_2", livekit.EgressStatus_EGRESS_FAILED)
+	o.Source, o.Event = egress.FromWebhook, []byte(`{"id":"EV_2"}`)
+
+	s := bound()
+	require.True(t, s.CanPrecede(o))
+	past := s.Precede(o)
+
+	require.Equal(t, egress.State{
+		Terms: s.Terms, Phase: egress.Settled, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon, NewsBy: egress.FromWebhook,
+		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_FAILED",
+	}, past)
+	require.Equal(t, "EG_1", s.ID)
+	require.Equal(t, 3, s.Part)
+	require.Len(t, s.Parts, 2)
+	require.Equal(t, []any{2, "EG_2", egress.Status("EGRESS_FAILED")}, []any{s.Parts[1].Number, s.Parts[1].EgressID, s.Parts[1].Status})
+	require.Equal(t, []string{"EG_9"}, s.Verdict("r", egress.Summary{}).Twins)
+
+	served := o
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_2", Status: livekit.EgressStatus_EGRESS_FAILED, Request: &livekit.EgressInfo_Web{
+		Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://agents.example.com/hook"}}},
+	}})
+	require.NoError(t, err)
+	served.Info = i
+	s = bound()
+	require.Equal(t, []string{egress.StepAnnounce}, s.Precede(served).Steps, "LiveKit serves the caller's own")
+
+	s = bound()
+	require.False(t, s.CanPrecede(other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)))
+	s.Started = false
+	require.False(t, s.CanPrecede(o))
+}
