@@ -135,93 +135,74 @@ func TestARecordingThatFailsInALiveRoomGoesOnAsItsNextPart(t *testing.T) {
 	require.NoError(t, w.fake.EndCall("room"))
 }
 
+// again lets the egress of a request fail, and then another one of the request begin past
+// Temporal. hear is called wherever news is waited for.
+func (w *world) again(hear func()) (failed, other string) {
+	w.t.Helper()
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+	failed = w.start("room").Info.Proto().GetEgressId()
+	w.wantTold(failed, hear)
+	if w.environ["REELKEEPER_CORRECT_FOR"] == "off" {
+		require.Equal(w.t, egress.Status("EGRESS_FAILED"), w.verdict("room").Status, "its workflow has closed")
+	}
+	w.room("other", fakelivekit.RoomScript{})
+	return failed, w.stray("other", "r-room")
+}
+
+// wantTold waits until the consumer was told of an end.
+func (w *world) wantTold(egressID string, hear func()) {
+	w.t.Helper()
+	w.want("the end of "+egressID+" is told", func() bool {
+		hear()
+		return len(w.consumer.told(egressID)) == 1
+	})
+}
+
 // Who asked past Temporal, and asked again when that egress had failed, has this one alone.
-func TestWhatRecordsAfterTheEgressOfItsRequestFailedIsItsNextPart(t *testing.T) {
+func TestWhatRecordsAfterTheEgressOfItsRequestFailedIsTold(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		settings func(*fakelivekit.Config, map[string]string)
-		hear     func(w *world)
+		settings   func(*fakelivekit.Config, map[string]string)
+		correctFor string
+		own        bool // it is heard of too late: the workflow of its request has closed
 	}{
-		"its webhooks come":                {func(*fakelivekit.Config, map[string]string) {}, func(*world) {}},
-		"the reconciler alone hears of it": {reconciled, func(w *world) { require.NoError(t, w.begin(false).Get(w.ctx(), nil)) }},
+		"as the next part, by its webhooks":            {nil, "1h", false},
+		"as the next part, by the reconciler":          {reconciled, "1h", false},
+		"as a recording of its own, by its webhooks":   {nil, "off", true},
+		"as a recording of its own, by the reconciler": {reconciled, "off", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
-				environ["REELKEEPER_HOLD_FOR"], environ["REELKEEPER_CORRECT_FOR"] = "1s", "1h"
-				tc.settings(fake, environ)
+				environ["REELKEEPER_HOLD_FOR"], environ["REELKEEPER_CORRECT_FOR"] = "off", tc.correctFor
+				if tc.settings != nil {
+					tc.settings(fake, environ)
+				}
 			})
-			w.startWorker()
-			w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
-			id := w.start("room").Info.Proto().GetEgressId()
-			w.want("its failure is told", func() bool {
-				tc.hear(w)
-				return len(w.consumer.told(id)) == 1
-			})
-
-			w.room("other", fakelivekit.RoomScript{})
-			other := w.stray("other", "r-room")
-			w.want("the other one is its next part", func() bool {
-				tc.hear(w)
-				return w.state("room").EgressID == other
+			hear := func() {
+				if tc.settings != nil {
+					require.NoError(t, w.begin(tc.own).Get(w.ctx(), nil))
+				}
+			}
+			failed, other := w.again(hear)
+			w.want("it has a workflow", func() bool {
+				hear()
+				v, err := w.client.State(w.ctx(), other)
+				return err == nil && v.EgressID == other && (v.RequestID == other) == tc.own
 			})
 			w.becomes(other, livekit.EgressStatus_EGRESS_ACTIVE) // nobody stops it
 			require.NoError(t, w.fake.EndCall("other"))
-			w.want("its end is told", func() bool {
-				tc.hear(w)
-				return len(w.consumer.told(other)) == 1
-			})
-
-			v := w.verdict("room")
-			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-			require.Len(t, v.Parts, 2)
-			require.Len(t, w.consumer.told(id), 1)
-			require.Empty(t, w.state("room").Twins)
-		})
-	}
-}
-
-// It was heard of too late: the workflow of its request has closed.
-func TestWhatRecordsWhenItsRequestHasClosedIsARecordingOfItsOwn(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		settings func(*fakelivekit.Config, map[string]string)
-		hear     func(w *world)
-	}{
-		"its webhooks come":                {func(*fakelivekit.Config, map[string]string) {}, func(*world) {}},
-		"the reconciler alone hears of it": {reconciled, func(w *world) { require.NoError(t, w.begin(true).Get(w.ctx(), nil)) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
-				environ["REELKEEPER_HOLD_FOR"], environ["REELKEEPER_CORRECT_FOR"] = "off", "off"
-				tc.settings(fake, environ)
-			})
-			w.startWorker()
-			w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
-			id := w.start("room").Info.Proto().GetEgressId()
-			w.want("its failure is told", func() bool {
-				tc.hear(w)
-				return len(w.consumer.told(id)) == 1
-			})
-			require.Equal(t, egress.Status("EGRESS_FAILED"), w.verdict("room").Status)
-
-			w.room("other", fakelivekit.RoomScript{})
-			other := w.stray("other", "r-room")
-			w.becomes(other, livekit.EgressStatus_EGRESS_ACTIVE)
-			w.want("it has a workflow", func() bool {
-				tc.hear(w)
-				v, err := w.client.State(w.ctx(), other)
-				return err == nil && v.WorkflowID == egress.WorkflowID(other)
-			})
-			require.NoError(t, w.fake.EndCall("other"))
-			w.want("its end is told", func() bool {
-				tc.hear(w)
-				return len(w.consumer.told(other)) == 1
-			})
-			tc.hear(w)
-			require.Len(t, w.consumer.told(id), 1)
+			w.wantTold(other, hear)
+			hear()
+			require.Len(t, w.consumer.told(failed), 1)
 			require.Len(t, w.consumer.told(other), 1)
+			if !tc.own {
+				v := w.verdict("room")
+				require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+				require.Len(t, v.Parts, 2)
+				require.Empty(t, v.Twins)
+			}
 		})
 	}
 }

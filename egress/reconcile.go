@@ -83,9 +83,9 @@ func (o Ours) brokeOff() bool {
 	return o.Status == statusOf(livekit.EgressStatus_EGRESS_FAILED) || o.Status == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
 }
 
-// broke reports whether another egress can be in the place of the one that is bound, which
-// is gone.
-func (o Ours) broke() bool { return o.Over && (o.Status == Lost || o.brokeOff()) }
+// gone reports whether the bound egress is lost, or failed or was aborted: another one can
+// be in its place.
+func (o Ours) gone() bool { return o.Over && (o.Status == Lost || o.brokeOff()) }
 
 // Sighting is what a round of the reconciler has seen on both sides.
 type Sighting struct {
@@ -232,12 +232,12 @@ func (p *planner) judge(l Listed) {
 func (p *planner) other(l Listed, ours Ours) {
 	s := Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID}
 	switch {
-	case ours.Closed && (!Ended(l.Status) || p.Deep && ours.broke()):
+	case ours.Closed && (!Ended(l.Status) || p.Deep && ours.gone()):
 		s.Deed = DeedAdopt // unless that workflow knew of it
 		p.ended(l, s)
-	case Ended(l.Status) && p.Deep && ours.broke():
+	case Ended(l.Status) && p.Deep && ours.gone():
 		p.ended(l, s)
-	case !Ended(l.Status) && (!ours.Over || ours.broke()):
+	case !Ended(l.Status) && (!ours.Over || ours.gone()):
 		p.step(s)
 	}
 }

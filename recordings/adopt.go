@@ -20,15 +20,17 @@ func (c *Client) Adopt(ctx context.Context, requestID, pipeline string, e egress
 	a := adoption{requestID, pipeline, egress.SignalObserved}
 	err = c.adopt(ctx, a, info, e)
 	if ReasonOf(err) == egress.AlreadyOver {
-		return c.adoptStranger(ctx, a, info, e, err)
+		return c.adoptStranger(ctx, a, info, e)
 	}
 	return err
 }
 
 // adoptStranger takes up an egress under its own ID whose request's workflow has completed
 // without knowing it: another door began it past Temporal, and it was heard of too late to
-// be a twin or the next part. One that is known, or over itself, is the error over.
-func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info, e egress.Event, over error) error {
+// be a twin or the next part. One that is known, or over itself, is an error of reason
+// AlreadyOver.
+func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info, e egress.Event) error {
+	over := &egress.Error{Reason: egress.AlreadyOver, Message: egress.WorkflowID(a.requestID) + " has completed"}
 	id := info.Proto().GetEgressId()
 	if id == "" || id == a.requestID {
 		return over

@@ -66,7 +66,8 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 // AdoptListed makes a workflow for an egress that LiveKit lists and visibility does not
 // show. Visibility lags, so the workflow is asked for by its ID first: one that runs
 // is told instead, and one that has completed has had its say, unless it never knew of
-// this egress. It reports whether one was made. Twice is harmless, also at the same moment: of one ID only one can run.
+// this egress. It reports whether one was made. Twice is harmless, also at the same
+// moment: of one ID only one can run.
 func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
@@ -78,7 +79,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 	case err != nil:
 		return false, err
 	case state == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		return made(c.adoptStranger(ctx, a, info, e, errOver))
+		return made(c.adoptStranger(ctx, a, info, e))
 	case state == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		_, err := c.Tell(ctx, requestID, e)
 		return false, err
@@ -89,9 +90,6 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 	}
 	return made(c.adopt(ctx, a, info, e))
 }
-
-// errOver says that a workflow has completed.
-var errOver = &egress.Error{Reason: egress.AlreadyOver, Message: "has completed"}
 
 // made reports whether an adoption made a workflow, or came too late.
 func made(err error) (bool, error) {

@@ -38,7 +38,8 @@ type Signaler interface {
 // while Temporal was away.
 type Adopter interface {
 	// Adopt returns once a workflow is durable that has the event. A request whose
-	// workflow has completed is an *egress.Error of reason AlreadyOver.
+	// workflow has completed is an *egress.Error of reason AlreadyOver, unless that never
+	// knew of the egress, which is then adopted under its own ID.
 	Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error
 }
 

@@ -34,7 +34,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 // boundIsGone asks LiveKit for the bound egress, and has the twin stopped unless that one
 // is gone. Nobody needs to ask once its end is known.
 func (e *run) boundIsGone(ctx workflow.Context, o egress.Observation) bool {
-	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final}
+	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final || egress.Ended(o.Info.Proto().GetStatus())}
 	if e.Phase == egress.Watching {
 		in.Bound = e.ID
 	}
