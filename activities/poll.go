@@ -63,13 +63,13 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 // longer while the reconciler looks after it, but for one that LiveKit could not be
 // asked for, or did not know.
 func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.Look) time.Duration {
-	spread := egress.Spread(in.EgressID)
+	looks, spread := s.looks(ctx, in), egress.Spread(in.EgressID)
 	if s.outlook(in) == egress.OutlookActive && l.Info.Known() {
-		if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, spread); ok && a.cfg.Reconciling(ctx) {
+		if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, looks, spread); ok && a.cfg.Reconciling(ctx) {
 			return watched
 		}
 	}
-	return in.Policy.Wait(s.outlook(in), s.looks(ctx, in), spread)
+	return in.Policy.Wait(s.outlook(in), looks, spread)
 }
 
 // look asks once. why is empty when there is news, else what was seen: it is shown

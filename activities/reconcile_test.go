@@ -290,6 +290,8 @@ func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) 
 func TestAnActiveEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
 	t.Parallel()
 	usual := egress.DefaultPolicy().Wait(egress.OutlookActive, 0, egress.Spread(egressID))
+	watched, _ := egress.DefaultPolicy().Watched(egress.Duration(time.Minute), 1, egress.Spread(egressID))
+	require.Greater(t, watched, 2*usual)
 	for name, tc := range map[string]struct {
 		well  bool
 		every time.Duration
@@ -297,7 +299,7 @@ func TestAnActiveEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
 		in    func(*activities.PollRequest)
 		want  time.Duration
 	}{
-		"it is well":                 {true, time.Minute, &api{onGet: is(active), live: true}, web, 12 * usual},
+		"it is well":                 {true, time.Minute, &api{onGet: is(active), live: true}, web, watched},
 		"it is not":                  {false, time.Minute, &api{onGet: is(active), live: true}, web, usual},
 		"its rounds are seldom":      {true, time.Hour, &api{onGet: is(active), live: true}, web, usual},
 		"it is off":                  {true, 0, &api{onGet: is(active), live: true}, web, usual},

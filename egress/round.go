@@ -141,11 +141,17 @@ func (e Event) WithMissed(class Missed, because string) (Event, error) {
 const reconciledStretch = 12
 
 // Watched is the wait before the next look at an active egress that the reconciler
-// looks after, beside the first one. Where rounds come less often than looks would,
-// they are no reason to wait.
-func (p Policy) Watched(every Duration, spread float64) (time.Duration, bool) {
+// looks after, when n looks since the last news have found none. The first of these
+// waits ends at any moment of the longer period, which spread names, so that egresses
+// which began together are not looked at together an hour later. Where rounds come less
+// often than looks would, they are no reason to wait.
+func (p Policy) Watched(every Duration, n int, spread float64) (time.Duration, bool) {
 	if every <= 0 || every > p.LookActive {
 		return 0, false
 	}
-	return reconciledStretch * p.Wait(OutlookActive, 0, spread), true
+	wait := p.Wait(OutlookActive, n, spread)
+	if n > 1 {
+		return reconciledStretch * wait, true
+	}
+	return wait + time.Duration((reconciledStretch-1)*spread*float64(p.LookActive)), true
 }

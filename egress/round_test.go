@@ -109,9 +109,27 @@ func TestAnActiveEgressIsLeftAloneForLongerWhileItIsWatched(t *testing.T) {
 	for every, want := range map[time.Duration]time.Duration{
 		time.Minute: time.Hour, 5 * time.Minute: time.Hour, 5*time.Minute + 1: 0, 0: 0, -1: 0,
 	} {
-		got, ok := p.Watched(egress.Duration(every), 0.5)
+		got, ok := p.Watched(egress.Duration(every), 2, 0.5)
 		require.Equal(t, want > 0, ok, every)
 		require.Equal(t, want, got, every)
+	}
+}
+
+func TestWhatBeganTogetherIsNotLookedAtTogetherAnHourLater(t *testing.T) {
+	t.Parallel()
+	p := egress.DefaultPolicy()
+	for _, tc := range []struct {
+		n      int
+		spread float64
+		want   time.Duration
+	}{
+		{1, 0, 4*minute + 30*time.Second}, {1, 0.5, 32*minute + 30*time.Second}, {1, 1, 60*minute + 30*time.Second},
+		{2, 0, 54 * minute}, {2, 1, 66 * minute},
+		{3, 0.5, 60 * minute},
+	} {
+		got, ok := p.Watched(egress.Duration(minute), tc.n, tc.spread)
+		require.True(t, ok)
+		require.InDelta(t, tc.want, got, 1, tc)
 	}
 }
 
