@@ -17,8 +17,8 @@ import (
 // ended.
 const remembered = 25 * time.Hour
 
-// atOnce is how many steps of a round are done beside each other, and between two
-// heartbeats: each is at most four calls of Temporal.
+// atOnce is how many steps of a round are done beside each other: each is at most four
+// calls of Temporal.
 const atOnce = 16
 
 // Lister is what the reconciler needs of LiveKit. Errors are egress.Errors.
@@ -88,26 +88,34 @@ func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Rou
 	return r.Round, toTemporal(err)
 }
 
-// round is a round under way, and what the next attempt must know of it.
+// round is a round under way.
 type round struct {
-	*Reconciler `json:"-"`
-	Round       egress.Round `json:"round"`
-	After       string       `json:"after"` // the egress ID up to which all is done
-	Deep        bool         `json:"deep"`
-	Began       time.Time    `json:"began"`
+	*Reconciler
+	progress
 
 	infos map[string]*livekit.EgressInfo
 	mu    sync.Mutex // steps are done beside each other
 }
 
+// progress is what the next attempt must know of a round.
+type progress struct {
+	Round egress.Round `json:"round"`
+	After string       `json:"after"` // the egress ID up to which all is done
+	Deep  bool         `json:"deep"`
+	Began time.Time    `json:"began"`
+}
+
 func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
-	r := &round{}
-	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, r) != nil {
-		r = &round{Round: egress.Round{At: in.At}, Began: time.Now(), Deep: in.Deep}
+	r := &round{Reconciler: a}
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &r.progress) != nil {
+		r.progress = progress{Round: egress.Round{At: in.At}, Began: time.Now(), Deep: in.Deep}
 	}
-	r.Reconciler = a
 	return r
 }
+
+// alive heartbeats what is done so far until the returned function is called, however
+// long that which is done meanwhile takes.
+func (r *round) alive(ctx context.Context) (stop func()) { return keepAlive(ctx, r.progress) }
 
 func (r *round) run(ctx context.Context) error {
 	s, plan, err := r.look(ctx)
@@ -134,7 +142,7 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 	}
 	plan := egress.PlanRound(s)
 	if !all && plan.Differs() {
-		stop := keepAlive(ctx, r)
+		stop := r.alive(ctx)
 		s.Ours, err = r.roster.whole(ctx, r.temporal)
 		stop()
 		if err != nil {
@@ -159,14 +167,14 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 // observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
 // among ours. It reports whether it read all of ours.
 func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err error) {
-	stop := keepAlive(ctx, r)
+	stop := r.alive(ctx)
 	items, calls, err := r.livekit.All(ctx, !r.Deep)
 	stop()
 	r.Round.Calls += calls
 	if err != nil {
 		return s, false, fmt.Errorf("list egresses: %w", err)
 	}
-	activity.RecordHeartbeat(ctx, r)
+	activity.RecordHeartbeat(ctx, r.progress)
 	s = egress.Sighting{At: time.Now(), Deep: r.Deep, Grace: r.cfg.Grace}
 	r.infos = make(map[string]*livekit.EgressInfo, len(items))
 	r.Round.Seen, r.Round.Active = len(items), 0
@@ -179,14 +187,14 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	if s.First, err = r.temporal.ReconcilingSince(ctx); err != nil {
 		return s, false, err
 	}
-	stop = keepAlive(ctx, r)
+	stop = r.alive(ctx)
 	running, completed, all, err := r.ours(ctx, s.At)
 	stop()
 	if err != nil {
 		return s, false, err
 	}
 	r.Round.Workflows, s.Ours = len(running), append(running, completed...)
-	activity.RecordHeartbeat(ctx, r)
+	activity.RecordHeartbeat(ctx, r.progress)
 	return s, all, nil
 }
 
@@ -211,6 +219,7 @@ func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
 // ask adds what has become of some egresses. One that LiveKit does not know, or cannot
 // be asked for now, is left to its own workflow.
 func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
+	defer r.alive(ctx)()
 	for _, id := range ids {
 		m, err := r.livekit.Get(ctx, id)
 		r.Round.Calls++
@@ -218,7 +227,6 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 		if err == nil {
 			r.take(s, m)
 		}
-		activity.RecordHeartbeat(ctx, r)
 	}
 }
 
@@ -228,16 +236,18 @@ func (r *round) act(ctx context.Context, steps []egress.Measure) error {
 		steps = slices.DeleteFunc(steps, func(s egress.Measure) bool { return s.EgressID <= r.After })
 	}
 	for some := range slices.Chunk(steps, atOnce) {
+		stop := r.alive(ctx)
 		var all sync.WaitGroup
 		for _, s := range some {
 			all.Go(func() { r.do(ctx, s) })
 		}
 		all.Wait()
+		stop()
 		if ctx.Err() != nil {
 			return fmt.Errorf("reconcile: %w", ctx.Err())
 		}
 		r.After = some[len(some)-1].EgressID
-		activity.RecordHeartbeat(ctx, r)
+		activity.RecordHeartbeat(ctx, r.progress)
 	}
 	return nil
 }
@@ -290,6 +300,7 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 	if len(r.cfg.Expect.Rooms) == 0 {
 		return nil
 	}
+	defer r.alive(ctx)()
 	rooms, err := r.livekit.Rooms(ctx)
 	r.Round.Calls++
 	if err != nil {
@@ -315,7 +326,6 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 			metrics.WithTags(map[string]string{"action": RoomRecorded}).Counter(MetricUnrecorded).Inc(1)
 			log.Info("an expected recording was begun", "room", name, "requestID", key)
 		}
-		activity.RecordHeartbeat(ctx, r)
 	}
 	return nil
 }

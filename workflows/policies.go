@@ -118,11 +118,12 @@ var noticeOptions = workflow.ActivityOptions{
 }
 
 // reconcileOptions: a round goes on where it stopped when its worker died, which is
-// noticed by the missing heartbeat. What keeps failing is left to the next round, so
-// that one that cannot be done keeps none from being tried.
+// noticed by the missing heartbeat. It heartbeats while it waits for whatever it called.
+// What keeps failing is left to the next round, so that one that cannot be done keeps
+// none from being tried.
 var reconcileOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Minute, // the first round may have thousands to adopt
-	HeartbeatTimeout:    45 * time.Second, // a step of a round may be four calls of Temporal, of 10 s each
+	HeartbeatTimeout:    10 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Second, MaximumAttempts: 3},
 	Summary:             "compare LiveKit's egresses with ours",
 }
