@@ -41,9 +41,9 @@ func (s *State) TakeOver(o Observation) {
 	}
 }
 
-// CanPrecede reports whether another egress that has ended can be taken as an earlier part:
-// only once the start has answered is it known whom to tell.
-func (s *State) CanPrecede(o Observation) bool { return s.Started && s.rankOf(o) == rankEnded }
+// CanPrecede reports whether another egress has ended, so that it can be taken as an
+// earlier part.
+func (s *State) CanPrecede(o Observation) bool { return s.rankOf(o) == rankEnded }
 
 // Precede takes another egress of the request that has ended by itself as the part before
 // the bound one, and returns it as a state to be delivered: it was recorded, and its caller

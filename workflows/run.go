@@ -54,12 +54,13 @@ type run struct {
 	missed       egress.Missed // what they say of a missed webhook
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
-	telling      int           // delivery steps that are under way
-	verifying    int           // those of them that look for media behind the announcement
-	untried      int           // those of them that were not tried yet
-	before       *egress.State // the part before, until the next one has begun
-	toldBefore   bool          // what ended is being told already
-	noticing     int           // notices whose workflow has not begun
+	telling      int                  // delivery steps that are under way
+	verifying    int                  // those of them that look for media behind the announcement
+	untried      int                  // those of them that were not tried yet
+	before       *egress.State        // the part before, until the next one has begun
+	aside        []egress.Observation // of other egresses that ended before the start answered
+	toldBefore   bool                 // what ended is being told already
+	noticing     int                  // notices whose workflow has not begun
 
 	starting, polling, wake *pending
 	armed                   plan

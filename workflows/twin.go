@@ -17,6 +17,10 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if slices.Contains(e.Twins, id) {
 		return
 	}
+	if !e.Started && e.CanPrecede(o) { // whom to tell is not known yet
+		e.aside = append(e.aside, o)
+		return
+	}
 	if e.Orphaned() || e.boundIsGone(ctx, o) {
 		e.takeOver(ctx, o)
 		return

@@ -247,13 +247,15 @@ func TestAStopOfWhatFailedIsForTheOneThatTakesItsPlaceToo(t *testing.T) {
 func TestAnotherEgressThatHasEndedIsToldAsAnEarlierPart(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]time.Duration{
-		"while the bound one records": 10 * time.Second,
-		"when that has been told":     40 * time.Second,
+		"before LiveKit has answered the start": 2 * time.Second,
+		"while the bound one records":           10 * time.Second,
+		"when that has been told":               40 * time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLife(t)
 			l.poll = l.nothingNew
+			l.slowStart(5 * time.Second)
 			broken := at > 30*time.Second
 			l.announce = func(egress.Event) error {
 				if broken {
@@ -284,4 +286,22 @@ func TestAnotherEgressThatHasEndedIsToldAsAnEarlierPart(t *testing.T) {
 			require.Empty(t, v.Twins)
 		})
 	}
+}
+
+func TestAnotherEgressThatEndedIsToldOfAlsoWhereTheReplyToTheStartWasLost(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.slowStart(5 * time.Second)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{}, failure(egress.Ambiguous, "no reply")
+	}
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(2*time.Second, egress.EventEnded, part(2, failed, 2))
+	l.webhook(30*time.Second, egress.EventEnded, part(1, complete, 30))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egressID, v.EgressID)
+	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+	require.Empty(t, v.Twins)
 }

@@ -36,15 +36,26 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
 		err = e.ownTerms(ctx)
 		e.HoldBack()
+		e.foldAside(ctx)
 		return err
 	}
 	e.agree(s.Terms, s.Info)
 	e.HoldBack()
+	e.foldAside(ctx)
 	for _, note := range s.Notes {
 		e.Note(workflow.Now(ctx), note)
 	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	return nil
+}
+
+// foldAside takes what was put aside until it is known whom to tell.
+func (e *run) foldAside(ctx workflow.Context) {
+	aside := e.aside
+	e.aside = nil
+	for _, o := range aside {
+		e.fold(ctx, o)
+	}
 }
 
 // ownTerms are this worker's, for an egress whose start brought none. A pipeline that it
