@@ -23,15 +23,17 @@ func (s *State) Due(now time.Time) Action {
 		return s.dueHeld(now)
 	case s.Phase != Watching:
 		return ActNothing
+	case s.StopDue && !s.stopTried():
+		return ActStop
+	}
+	if _, lost := s.Lost(now); s.Started && lost {
+		return ActLose
+	}
+	switch {
 	case s.StopDue:
 		return ActStop
 	case !s.Started: // the start brings the terms by which the rest is judged
 		return ActNothing
-	}
-	if _, lost := s.Lost(now); lost {
-		return ActLose
-	}
-	switch {
 	case s.Stopped == "" && s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now):
 		return ActStop
 	case s.MayProbe(now):
@@ -43,6 +45,12 @@ func (s *State) Due(now time.Time) Action {
 	default:
 		return ActNothing
 	}
+}
+
+// stopTried reports whether LiveKit has been told to stop it since that was first wanted:
+// whoever goes on asking must not put off that it is lost.
+func (s *State) stopTried() bool {
+	return !s.Evidence.Probed.IsZero() && !s.Evidence.Probed.Before(s.StoppedAt)
 }
 
 // NextLook is when news is overdue: the time at which to ask LiveKit. It is zero

@@ -195,6 +195,13 @@ func Adoption(i Info) Input {
 	return Input{Summary: &sum, Adopted: true}
 }
 
+// OnlyLook is the input of a run that takes up what an earlier one has started, and starts
+// nothing itself.
+func (in Input) OnlyLook() Input {
+	in.Again, in.StartBy = true, &time.Time{}
+	return in
+}
+
 // Readable is the summary of the request, whichever way it came.
 func (in Input) Readable() Summary {
 	if in.Summary != nil {

@@ -28,7 +28,7 @@ func noticed(t *testing.T, change func(*State)) *State {
 func TestWhatPeopleAreToldOfASettledEgress(t *testing.T) {
 	t.Parallel()
 	for by, want := range map[Source]Concern{
-		FromStart: "", FromWebhook: "", FromStop: ConcernMissed, FromPoll: ConcernMissed, FromReconcile: ConcernMissed, FromTimeout: ConcernMissed,
+		FromStart: ConcernMissed, FromWebhook: "", FromStop: ConcernMissed, FromPoll: ConcernMissed, FromReconcile: ConcernMissed, FromTimeout: ConcernMissed,
 	} {
 		if got := noticed(t, func(s *State) { s.EndedBy = by }).EndConcern(); got != want {
 			t.Errorf("%s: got %q", by, got)

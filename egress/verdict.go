@@ -98,11 +98,14 @@ func (s *State) missed() (Missed, string) {
 		return MissedUnclassified, "LiveKit no longer knows the egress"
 	case FromPoll, FromReconcile:
 		return cmp.Or(s.MissedWhy, MissedUnclassified), s.MissedBecause
-	case FromStop: // mostly the stop ended it
-		if end := s.Latest.EndTime(); !end.IsZero() && s.NewsAt.Sub(end) > retriesEnd {
-			return cmp.Or(s.MissedWhy, MissedUnclassified), cmp.Or(s.MissedBecause, "it had ended long before our stop said so")
+	case FromStart, FromStop: // mostly the stop ended it
+		if s.MissedWhy != "" {
+			return s.MissedWhy, s.MissedBecause
 		}
-	case FromStart, FromWebhook: // LiveKit told us
+		if end := s.Latest.EndTime(); !end.IsZero() && s.NewsAt.Sub(end) > retriesEnd {
+			return MissedUnclassified, "it had ended long before LiveKit's answer to us said so"
+		}
+	case FromWebhook: // LiveKit told us
 	}
 	return "", ""
 }
@@ -115,6 +118,9 @@ const retriesEnd = 15 * time.Second
 // was not lost, if it comes at all. That of an egress that we gave up is another matter.
 func (s *State) cameLate(o Observation) {
 	missed, _ := s.missed()
+	if o.Source == FromWebhook && o.Final && s.Phase == Settled && s.unheard() && missed == "" {
+		s.Event = o.Event
+	}
 	if o.Source == FromWebhook && o.Final && s.Status != Lost && missed != "" && missed != MissedLate {
 		s.MissedWhy = MissedLate
 		s.MissedBecause = lateBy(s.NewsAt, o.HeardAt)

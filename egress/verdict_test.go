@@ -41,21 +41,23 @@ func TestAVerdictSaysWhatBecameOfARecording(t *testing.T) {
 func TestAWebhookIsMissedWhenWeHadToAsk(t *testing.T) {
 	t.Parallel()
 	for by, want := range map[egress.Source]egress.Missed{
-		egress.FromStart: "", egress.FromWebhook: "", egress.FromStop: egress.MissedUnclassified,
+		egress.FromStart: egress.MissedUnclassified, egress.FromWebhook: "", egress.FromStop: egress.MissedUnclassified,
 		egress.FromPoll: egress.MissedUnclassified, egress.FromReconcile: egress.MissedUnclassified, egress.FromTimeout: egress.MissedUntried,
 	} {
 		require.Equal(t, want, ended(t, by).Verdict("req-1", egress.Summary{}).Missed, by)
 	}
 }
 
-func TestAStopThatFindsAnEndTellsOfAMissedWebhookOnceLiveKitHasStoppedTrying(t *testing.T) {
+func TestAnAnswerThatHasTheEndTellsOfAMissedWebhookOnceLiveKitHasStoppedTrying(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]egress.Missed{
 		0: "", 15 * time.Second: "", 15*time.Second + 1: egress.MissedUnclassified,
 	} {
-		s := ended(t, egress.FromStop)
-		s.NewsAt = noon.Add(after)
-		require.Equal(t, want, s.Verdict("req-1", egress.Summary{}).Missed, after)
+		for _, by := range []egress.Source{egress.FromStart, egress.FromStop} {
+			s := ended(t, by)
+			s.NewsAt = noon.Add(after)
+			require.Equal(t, want, s.Verdict("req-1", egress.Summary{}).Missed, after)
+		}
 	}
 	s := seen(t, active)
 	s.Observe(egress.Observation{Info: infoOf(t, "EG_1", failed), Source: egress.FromStop, HeardAt: noon.Add(time.Hour)})

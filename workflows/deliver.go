@@ -26,6 +26,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 		e.AskedFrom = time.Time{}
 	}
 	if !e.toldBefore {
+		e.awaitWebhook(ctx)
 		e.settle(ctx)
 		e.relays.end()
 		e.verify(ctx, &e.State, "")
@@ -85,7 +86,7 @@ func (e *run) revived(ctx workflow.Context) (bool, error) {
 		}
 	}
 	if e.Phase == egress.Delivered {
-		return false, nil
+		return false, e.publishLate(ctx)
 	}
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
@@ -241,9 +242,7 @@ func (e *run) drain(ctx workflow.Context) error {
 
 // takeIn takes what has arrived.
 func (e *run) takeIn(ctx workflow.Context) {
-	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
-		e.observe(ctx, ev)
-	}
+	e.takeWebhooks(ctx)
 	for ev := (egress.Event{}); e.listings.ReceiveAsync(&ev); ev = (egress.Event{}) {
 		e.listed(ctx, ev)
 	}

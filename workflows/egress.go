@@ -58,7 +58,9 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.hint(ctx, ev.event)
 		case looked: // we asked
 			e.look(ctx, ev)
-		case stopAsked: // the caller has enough
+		case stopAsked: // the caller has enough, and one stop answers all who ask
+			for e.asks.ReceiveAsync(nil) {
+			}
 			e.Want(egress.StopRequested, workflow.Now(ctx))
 		case cancelled: // stop it, and see it through
 			e.Want(egress.StopCancelled, workflow.Now(ctx))

@@ -67,3 +67,21 @@ func TestAWebhookThatComesWhileTheConsumerIsWaitedForWasLate(t *testing.T) {
 	require.Equal(t, []string{"endpoint_down", "late"}, *said)
 	require.True(t, l.polls[0].Told, "a webhook of the way had come")
 }
+
+func TestAWebhookThatComesWhileAFailureMayStillBeCorrectedWasLate(t *testing.T) {
+	t.Parallel()
+	l := holding(t)
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if wait := in.From.Sub(l.Now()); wait > 0 {
+			return egress.Look{}, temporal.NewApplicationErrorWithOptions("not due", string(egress.StillGoing), temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+		}
+		return egress.Look{Info: infoOf(t, part(1, failed, 60)), Missed: egress.MissedDown, MissedBecause: "it was away"}, nil
+	}
+	said := l.classes()
+	l.webhook(2*time.Hour, egress.EventEnded, part(1, failed, 60))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.MissedLate, v.Missed)
+	require.Equal(t, []string{"endpoint_down", "late"}, *said)
+}

@@ -140,7 +140,14 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.telling == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
+		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.telling == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) &&
+		!e.cancelHeard(ctx)
+}
+
+// cancelHeard reports whether the workflow was cancelled and that has not been taken yet:
+// it would not be carried over.
+func (e *run) cancelHeard(ctx workflow.Context) bool {
+	return e.cancelled != nil && workflow.NewSelector(ctx).AddReceive(e.cancelled, func(workflow.ReceiveChannel, bool) {}).HasPending()
 }
 
 // carry is the input of the next run.

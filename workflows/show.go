@@ -107,6 +107,16 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 	e.upsert(ctx, updates...)
 }
 
+// publishLate says that a missed webhook came after all, where it came after the verdict
+// was published.
+func (e *run) publishLate(ctx workflow.Context) error {
+	said := e.missed
+	if e.publishVerdict(ctx); e.missed == said {
+		return nil
+	}
+	return e.remember(ctx)
+}
+
 // remember keeps what a report needs as the memo. It comes with the end of the
 // workflow, whose own write to visibility then covers it, or with the mark that a
 // person is needed.

@@ -21,7 +21,8 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 		e.aside = append(e.aside, o)
 		return
 	}
-	if e.Orphaned() || e.boundIsGone(ctx, o) {
+	stopped := e.Orphaned() || e.stopUnlessGone(ctx, o)
+	if e.Orphaned() {
 		e.takeOver(ctx, o)
 		return
 	}
@@ -30,23 +31,28 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 		e.tellPart(ctx, e.Precede(o))
 		return
 	}
+	if !stopped { // it is asked to stop again when more is heard of it
+		return
+	}
 	e.Twins = append(e.Twins, id)
 	workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
 	e.log.Error("twin", "egressID", e.ID, "twin", id)
 }
 
-// boundIsGone asks LiveKit for the bound egress, and has the twin stopped unless that one
-// is gone. Nobody needs to ask once its end is known.
-func (e *run) boundIsGone(ctx workflow.Context, o egress.Observation) bool {
+// stopUnlessGone asks LiveKit for the bound egress, and has the twin stopped unless that one
+// is gone, which the state says then. Nobody needs to ask once its end is known. It reports
+// whether the twin has stopped.
+func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) bool {
 	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final || egress.Ended(o.Info.Proto().GetStatus())}
 	if e.Phase == egress.Watching {
 		in.Bound = e.ID
 	}
 	if in.Over && in.Bound == "" {
-		return false
+		return true
 	}
 	var a activities.TwinAnswer
-	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a); err != nil {
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a)
+	if err != nil {
 		e.log.Error("twin could not be stopped", "twin", in.Twin, "error", err)
 	}
 	now := workflow.Now(ctx)
@@ -56,7 +62,8 @@ func (e *run) boundIsGone(ctx workflow.Context, o egress.Observation) bool {
 	case a.BoundFailed.Known():
 		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})
 	}
-	return e.Orphaned()
+	reason := reasonOf(err)
+	return err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
 }
 
 // takeOver makes an egress the next part of the recording, since the bound one is gone,

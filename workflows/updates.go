@@ -69,7 +69,7 @@ func (e *run) stillRuns(workflow.Context) error {
 // askStop has the loop stop the egress, and answers with what LiveKit said.
 func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 	before := e.stops
-	e.asks.Send(ctx, nil)
+	e.asks.SendAsync(nil) // where it is full, a stop is due already
 	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.stops > before || e.over() }); err != nil {
 		return egress.Info{}, fmt.Errorf("await stop: %w", err)
 	}

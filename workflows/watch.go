@@ -178,6 +178,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, e.ID).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.stopErr, e.stopped = now, err, info
+	e.takeWebhooks(ctx) // LiveKit's own words of the end go before its answer to us
 	switch reasonOf(err) {
 	case "":
 		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})

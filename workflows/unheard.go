@@ -1,0 +1,37 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// takeWebhooks takes those that have arrived.
+func (e *run) takeWebhooks(ctx workflow.Context) {
+	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
+		e.observe(ctx, ev)
+	}
+}
+
+// awaitWebhook gives LiveKit's own webhook its time, where a consumer is told only of
+// what that did not tell and LiveKit has said the end in an answer to us. What does not
+// come is missed, and told like any other.
+func (e *run) awaitWebhook(ctx workflow.Context) {
+	due := e.WebhookDue()
+	if due.IsZero() {
+		return
+	}
+	timed, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	expired := false
+	s := workflow.NewNamedSelector(ctx, "webhook of the end")
+	e.listen(ctx, s, e.observations, e.observe)
+	s.AddFuture(workflow.NewTimerWithOptions(timed, due.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "for LiveKit's own webhook of the end"}),
+		func(workflow.Future) { expired = true })
+	for !expired && !e.WebhookDue().IsZero() {
+		s.Select(ctx)
+	}
+	if !e.WebhookDue().IsZero() {
+		e.WebhookMissed()
+	}
+}

@@ -1,0 +1,174 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// completed is EG_1 as it ends now.
+func (l *life) completed() *lk.EgressInfo {
+	m := message(egressID, complete)
+	m.EndedAt = l.Now().UnixNano()
+	return m
+}
+
+// stoppedOver is a life that is stopped after a second, which LiveKit answers with the
+// end; the consumer is told only of what LiveKit did not tell.
+func stoppedOver(t *testing.T, missedOnly bool) *life {
+	t.Helper()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		terms := terms()
+		terms.MissedOnly = missedOnly
+		return activities.Started{Info: info(t, active), Terms: terms}, nil
+	}
+	l.stop = func(string) (egress.Info, error) { return infoOf(t, l.completed()), nil }
+	l.at(time.Second, func() { l.askStop("stop", nil) })
+	return l
+}
+
+func TestAWebhookThatIsThereGoesBeforeTheAnswerToAStop(t *testing.T) {
+	t.Parallel()
+	l := stoppedOver(t, false)
+	l.stop = func(string) (egress.Info, error) { // it takes 3 s to say that it has ended
+		m := l.completed()
+		l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, m))
+		return infoOf(t, m), nil
+	}
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.FromWebhook, v.EndedBy)
+	require.Len(t, l.announced, 1)
+	require.Equal(t, "EV_EG_1_EGRESS_COMPLETE", l.announced[0].Proto().GetId(), "LiveKit's own event")
+}
+
+func TestAnEndThatOnlyTheStopToldIsTakenForMissedOnceItsWebhookIsOverdue(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		missedOnly bool
+		comes      time.Duration // the webhook, after the stop; zero: never
+		missed     egress.Missed
+		told       []time.Duration
+	}{
+		"it comes, and the consumer has heard it": {true, 30 * time.Second, "", nil},
+		"it never comes":              {true, 0, egress.MissedUnclassified, []time.Duration{71 * time.Second}},
+		"the consumer is told of all": {false, 0, "", []time.Duration{time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := stoppedOver(t, tc.missedOnly)
+			if tc.comes > 0 {
+				l.at(time.Second+tc.comes, func() {
+					m := l.completed()
+					m.EndedAt -= tc.comes.Nanoseconds()
+					l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, m))
+				})
+			}
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, egress.FromStop, v.EndedBy)
+			require.Equal(t, tc.missed, v.Missed)
+			require.Equal(t, tc.told, rounded(l.heard))
+			if tc.comes > 0 {
+				require.Equal(t, time.Second+tc.comes, l.took().Round(time.Second), "nothing is left to wait for")
+			}
+		})
+	}
+}
+
+func rounded(all []time.Duration) (seconds []time.Duration) {
+	for _, d := range all {
+		seconds = append(seconds, d.Round(time.Second))
+	}
+	return seconds
+}
+
+func TestATwinThatCouldNotBeStoppedIsStoppedWhenMoreIsHeardOfIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		failed egress.Reason
+		stops  int
+	}{
+		"LiveKit is away":          {egress.Unreachable, 2},
+		"it has ended meanwhile":   {egress.AlreadyOver, 1},
+		"LiveKit has forgotten it": {egress.NotFound, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.poll = l.nothingNew
+			away := true
+			l.stopTwin = func() error {
+				if away {
+					return failure(tc.failed, "no")
+				}
+				return nil
+			}
+			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+			l.at(time.Minute, func() { away = false })
+			l.webhook(2*time.Minute, egress.EventUpdated, part(2, active, 120))
+			l.webhook(3*time.Minute, egress.EventUpdated, part(2, active, 180))
+			l.webhook(4*time.Minute, egress.EventEnded, part(1, complete, 240))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Len(t, l.stops, tc.stops)
+			require.Equal(t, []string{"EG_2"}, v.Twins)
+		})
+	}
+}
+
+// Each of those who asked has an answer, and the workflow closes.
+func TestManyStopsAtOnceAreOneForAllWhoWait(t *testing.T) {
+	t.Parallel()
+	const many = 40
+	l := newLife(t)
+	l.poll = l.nothingNew
+	answers := make([]error, many)
+	l.at(time.Second, func() {
+		for n := range many {
+			answers[n] = errors.New("none")
+			l.askStop(fmt.Sprintf("stop-%d", n), &answers[n])
+		}
+	})
+	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
+
+	l.mustRun(plainInput(t))
+
+	require.LessOrEqual(t, len(l.stops), 2, "one, and one for those who asked meanwhile")
+	for _, err := range answers {
+		require.NoError(t, err)
+	}
+}
+
+// Whoever asks again and again must not put it off that its worker is dead.
+func TestStopsWithoutEndDoNotKeepALostEgressAlive(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.poll = l.nothingNew
+	l.stop = func(string) (egress.Info, error) { return egress.Info{}, failure(egress.Unanswered, "no response") }
+	for n := range 100 {
+		l.at(time.Duration(n+1)*5*time.Second, func() {
+			if !l.IsWorkflowCompleted() {
+				l.askStop(fmt.Sprintf("stop-%d", n), nil)
+			}
+		})
+	}
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Lost, v.Status)
+	require.Less(t, v.HeardAt.Sub(l.began), 2*time.Minute)
+}
