@@ -63,3 +63,20 @@ func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, e
 	}
 	return v.Knows(egressID), nil
 }
+
+// adoptionInput is what the workflow of an egress begins with. A run of the same request
+// that failed, since nobody found in time what it had started after all, leaves its own:
+// the caller's webhooks, pipeline and limits. LiveKit is only looked at for it.
+func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info) (egress.Input, error) {
+	in := egress.Adoption(info)
+	in.Pipeline = a.pipeline
+	state, err := c.workflowState(ctx, egress.WorkflowID(a.requestID))
+	if err != nil || !failed(state) {
+		return in, err
+	}
+	earlier, err := c.inputOf(ctx, egress.WorkflowID(a.requestID))
+	if err != nil || earlier.Validate(a.requestID) != nil { // it cannot be read any more, or was never any good
+		return in, nil //nolint:nilerr // the egress is to be watched all the same
+	}
+	return earlier.OnlyLook(), nil
+}

@@ -114,14 +114,16 @@ type adoption struct{ requestID, pipeline, signal string }
 // adopt makes the workflow of an egress with its first news, or gives that to the one
 // that runs. One that has completed is an error of reason AlreadyOver.
 func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egress.Event) error {
-	in := egress.Adoption(info)
-	in.Pipeline = a.pipeline
-	id := egress.WorkflowID(a.requestID)
-	_, err := c.Temporal.SignalWithStartWorkflow(ctx, id, a.signal, e, client.StartWorkflowOptions{
+	in, err := c.adoptionInput(ctx, a, info)
+	if err != nil {
+		return err
+	}
+	id, sum := egress.WorkflowID(a.requestID), in.Readable()
+	_, err = c.Temporal.SignalWithStartWorkflow(ctx, id, a.signal, e, client.StartWorkflowOptions{
 		TaskQueue:             egress.TaskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		StaticSummary:         egress.Clip(in.Summary.Title(), maxTitle),
-		TypedSearchAttributes: attributesAtStart(*in.Summary, string(info.StatusName())),
+		StaticSummary:         egress.Clip(sum.Title(), maxTitle),
+		TypedSearchAttributes: attributesAtStart(sum, string(info.StatusName())),
 	}, egress.WorkflowType, in)
 	if over, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return &egress.Error{Reason: egress.AlreadyOver, Message: id + " has completed", Err: over}

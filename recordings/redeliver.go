@@ -81,15 +81,21 @@ func (c *Client) findEgress(ctx context.Context, id string) (workflowID, request
 	return workflowID, requestID, err
 }
 
+// inputOf is what the last run of a workflow began with.
+func (c *Client) inputOf(ctx context.Context, workflowID string) (in egress.Input, err error) {
+	events := c.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := events.Next()
+	if err != nil {
+		return in, err
+	}
+	return in, c.converter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
+}
+
 // recall is what a workflow knows, also once it has closed: a worker replays it then.
 func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelivery, error) {
 	var r egress.Redelivery
-	events := c.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	first, err := events.Next()
-	if err == nil {
-		err = c.converter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &r.Input)
-	}
-	if err != nil {
+	var err error
+	if r.Input, err = c.inputOf(ctx, workflowID); err != nil {
 		return r, asError("read "+workflowID, err)
 	}
 	r.Input.Carried = nil // the state is newer

@@ -1,0 +1,61 @@
+package recordings
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	by := time.Now()
+	request := egress.Input{
+		Plain:    &livekit.RoomCompositeEgressRequest{RoomName: "standup"},
+		Pipeline: "compliance", MaxDuration: egress.Duration(time.Hour), StartBy: &by,
+	}
+	for name, tc := range map[string]struct {
+		earlier *egress.Input
+		adopted bool
+	}{
+		"a run of the request failed": {&request, false},
+		"it was never any good":       {&egress.Input{}, true},
+		"there was none":              {nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := fresh("left-behind")
+			workflowID := egress.WorkflowID(id)
+			if tc.earlier != nil {
+				_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflowID, TaskQueue: "nobody's"}, egress.WorkflowType, *tc.earlier)
+				must(t, err)
+				must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "as if it had failed"))
+			}
+			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE","roomName":"standup"}}`))
+			must(t, err)
+
+			must(t, c.Adopt(ctx, id, "usual", e))
+
+			in, err := c.inputOf(ctx, workflowID)
+			must(t, err)
+			if tc.adopted {
+				if !in.Adopted || in.Pipeline != "usual" || in.Again {
+					t.Errorf("got %+v", in)
+				}
+				return
+			}
+			if in.Adopted || in.Pipeline != "compliance" || in.MaxDuration != request.MaxDuration || in.Plain == nil {
+				t.Errorf("got %+v, want what was asked for", in)
+			}
+			if !in.Again || in.StartBy == nil || !in.StartBy.IsZero() {
+				t.Errorf("got %+v, want nothing to be started", in)
+			}
+		})
+	}
+}
