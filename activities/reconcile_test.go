@@ -29,6 +29,7 @@ type both struct {
 	completed []egress.Ours
 	listErr   error
 	failing   string // egress ID of which nothing can be done
+	closed    string // egress ID whose workflow has closed
 
 	visibilityErr error
 	reads         int       // how often all that runs was read
@@ -107,7 +108,7 @@ func (b *both) AdoptListed(_ context.Context, requestID, _ string, e egress.Even
 		return false, errors.New("Temporal is away")
 	}
 	b.note("adopt %s as %s", id, requestID)
-	return true, nil
+	return id != b.closed, nil
 }
 
 func (b *both) Record(_ context.Context, key string, r egress.Request) (bool, error) {

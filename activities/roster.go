@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -24,6 +26,11 @@ type roster struct {
 
 	doneAt time.Time // what completed before is in done. Zero: it was never read
 	done   map[bond]done
+
+	// closed are egresses that LiveKit still lists though their workflow has closed, with
+	// the status that it gave them then: a killed one is listed as active for ever. They
+	// are left alone until that changes, or a deep round begins.
+	closed map[string]livekit.EgressStatus
 }
 
 // bond is a workflow and the egress that it was about.
@@ -74,6 +81,36 @@ func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours,
 	}
 	r.at = at
 	return slices.Collect(maps.Values(r.rows)), false, nil
+}
+
+// hasClosed notes that there is no workflow to make or tell for an egress.
+func (r *roster) hasClosed(egressID string, s livekit.EgressStatus) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed == nil {
+		r.closed = map[string]livekit.EgressStatus{}
+	}
+	r.closed[egressID] = s
+}
+
+// open are the listed egresses but for those of closed workflows.
+func (r *roster) open(listed []egress.Listed, ours []egress.Ours) []egress.Listed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range ours { // those that run after all
+		delete(r.closed, o.EgressID)
+	}
+	return slices.DeleteFunc(listed, func(l egress.Listed) bool {
+		s, closed := r.closed[l.ID]
+		return closed && s == l.Status
+	})
+}
+
+// openAll forgets what has closed, for a round that asks of all anew.
+func (r *roster) openAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = nil
 }
 
 // take adds what changed. It reports false where that does not say what became of a row:

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -139,4 +140,35 @@ func TestADeepRoundReadsWhatHasCompletedOnce(t *testing.T) {
 	require.ErrorContains(t, err, "Temporal is away")
 	b.visibilityErr, b.completed = nil, nil
 	require.Zero(t, round(t, a, true).Adopted)
+}
+
+// LiveKit lists an egress whose worker was killed as active for ever, and its workflow
+// closes one day.
+func TestWhatHasClosedIsLeftAloneUntilItMovesOrARoundIsDeep(t *testing.T) {
+	t.Parallel()
+	b := &both{items: []*lk.EgressInfo{running("EG_zombie"), running("EG_2")}, running: []egress.Ours{workflowOf("r-2", "EG_2")}, closed: "EG_zombie"}
+	a := reconciler(t, b, egress.Expectation{})
+	asks := func(deep bool) bool {
+		b.done, b.reads = nil, 0
+		r, err := attemptBy(a, rounds(nil), deep)
+		require.NoError(t, err)
+		require.Equal(t, 2, r.Seen)
+		require.Zero(t, r.Adopted)
+		return slices.Contains(b.noted(), "adopt EG_zombie as EG_zombie")
+	}
+	require.True(t, asks(false))
+	for range 3 {
+		require.False(t, asks(false))
+		require.Zero(t, b.reads, "and all is not read for it")
+	}
+	require.True(t, asks(true), "a deep round asks again")
+	require.False(t, asks(false))
+
+	b.items[0].Status = lk.EgressStatus_EGRESS_ENDING
+	require.True(t, asks(false), "it has moved")
+
+	b.changed = []egress.Ours{workflowOf("r-z", "EG_zombie")}
+	require.False(t, asks(false), "it runs after all")
+	b.changed[0].Closed = true
+	require.True(t, asks(false), "and has closed since")
 }
