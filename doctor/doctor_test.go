@@ -115,6 +115,8 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"clocks agree":                {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 0)}, doctor.OK, "differ by ", ""},
 		"a clock 29 s behind":         {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -28*time.Second)}, doctor.OK, "differ by ", ""},
 		"a clock 35 s ahead":          {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 35*time.Second)}, doctor.Warn, "differ by 3", "run NTP"},
+		"a clock 52 s behind":         {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -52*time.Second)}, doctor.Warn, "differ by 5", "run NTP"},
+		"a clock 68 s ahead":          {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 68*time.Second)}, doctor.Fail, "differ by 1m", "run NTP"},
 		"a clock 5 min behind":        {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -5*time.Minute)}, doctor.Fail, "differ by ", "run NTP"},
 		"no Date":                     {doctor.Clock, doctor.Config{LiveKitURL: noDate}, doctor.Warn, "has no Date", "by hand"},
 		"no LiveKit for the clock":    {doctor.Clock, doctor.Config{LiveKitURL: closed}, doctor.Warn, "LiveKit does not answer", "see the check livekit"},

@@ -12,10 +12,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// A webhook's token is valid for 5 min: a clock that is off by more refuses them all.
+// A token counts from a minute before it was signed, by the verifier of LiveKit's protocol
+// package: a clock that is off by more refuses LiveKit's webhooks, or LiveKit our calls.
 const (
 	clockWarn = 30 * time.Second
-	clockFail = 4 * time.Minute
+	clockFail = time.Minute
 )
 
 // noRoom is a room that nobody has: lists that are filtered by it are short.
@@ -81,7 +82,7 @@ func (d *Doctor) clock(ctx context.Context) Finding {
 	}
 	off := theirs.Add(time.Second / 2).Sub(began.Add(took / 2))
 	found := fmt.Sprintf("LiveKit's clock and ours differ by %s", off.Abs().Round(time.Second))
-	const fix = "run NTP on both machines: a webhook's signature is valid for 5 min, and so is a token of ours"
+	const fix = "run NTP on both machines: over a minute apart, webhooks or our calls are refused"
 	switch {
 	case off.Abs() > clockFail:
 		return failed(found, fix)
