@@ -59,14 +59,16 @@ type Miss struct {
 
 // Drift reports whether anything is not as it should be: missed, lost or stuck, or media
 // that is not in its store.
-func (r Report) Drift() bool {
-	wrong := r.Missed + r.Lost + r.Stuck
+func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck+r.WithoutMedia() > 0 }
+
+// WithoutMedia is of how many the media is missing, empty or truncated.
+func (r Report) WithoutMedia() (n int) {
 	for _, m := range egress.Medias() {
 		if m.Alarming() {
-			wrong += r.Media[m]
+			n += r.Media[m]
 		}
 	}
-	return wrong > 0
+	return n
 }
 
 // Report reads visibility, page by page: no result, no history, no worker.

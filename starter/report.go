@@ -24,7 +24,7 @@ import (
 func (d deps) reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "report",
-		Usage: "say how recordings went, and list those whose webhook was missed; exit status 3 when any was missed, is lost or stuck",
+		Usage: "say how recordings went, and list those whose webhook was missed; exit status 3 when any was missed, is lost, stuck or without its media",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "since", Usage: "leave out what was over by `TIME`: a duration before now, or 2026-05-04T00:00:00Z", Value: "24h"},
 			&cli.StringFlag{Name: "until", Usage: "leave out what began at `TIME` or later (default: now)"},
@@ -93,7 +93,7 @@ func (d deps) report(c *cli.Command, r recordings.Report) error {
 		err = printReport(d.stdout, r)
 	}
 	if err == nil && r.Drift() {
-		return driftError{fmt.Sprintf("%d missed, %d lost, %d stuck", r.Missed, r.Lost, r.Stuck)}
+		return driftError{fmt.Sprintf("%d missed, %d lost, %d stuck, %d without their media", r.Missed, r.Lost, r.Stuck, r.WithoutMedia())}
 	}
 	return err
 }

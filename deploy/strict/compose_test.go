@@ -84,9 +84,7 @@ func TestEveryServiceIsLockedUp(t *testing.T) {
 		assert.False(t, s.Privileged, name)
 		assert.Empty(t, s.NetworkMode, name)
 		assert.NotEmpty(t, s.Networks, name)
-		if name != "egress" { // Chrome's sandbox
-			assert.Empty(t, s.CapAdd, name)
-		}
+		assert.Empty(t, s.CapAdd, name)
 		for _, v := range s.Volumes {
 			assert.True(t, v.ReadOnly || v.Type == types.VolumeTypeVolume || v.Target == "/out", "%s can write to %s", name, v.Source)
 			assert.NotContains(t, v.Source, "docker.sock", name)
