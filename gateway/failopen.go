@@ -46,8 +46,9 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 // again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
 const unsure = time.Minute
 
-// passedLately reports whether this door has lately started past Temporal. Whoever did not
-// hear of it asks again, and the workflow that they get then knows nothing of it.
+// passedLately reports whether this door, or one before it that died, may have started past
+// Temporal lately. Whoever did not hear of it asks again, and the workflow that they get
+// then knows nothing of it.
 func (h *Handler) passedLately() bool {
 	return time.Since(time.Unix(0, h.passed.Load())) < unsure
 }
@@ -111,14 +112,14 @@ func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error
 }
 
 // candidates are where our egress would be. A web egress has no room to filter by, and is
-// among the active ones, unless it has ended since this door asked for it: only then
-// everything is listed, which takes long where much was recorded.
+// among the active ones, unless it has ended since this door, or one before it that died,
+// asked for it: only then everything is listed, which takes long where much was recorded.
 func (h *Handler) candidates(ctx context.Context, s Start) ([]*livekit.EgressInfo, error) {
 	room := egress.Summarize(s.Request).Room
 	switch {
 	case room != "":
 		return h.cfg.LiveKit.InRoom(ctx, room)
-	case h.asked.lately(s.ID):
+	case !s.Made && h.asked.lately(s.ID):
 		items, _, err := h.cfg.LiveKit.All(ctx, false)
 		return items, err
 	default:
@@ -126,10 +127,12 @@ func (h *Handler) candidates(ctx context.Context, s Start) ([]*livekit.EgressInf
 	}
 }
 
-// askedKeys are the keys with which a door has asked LiveKit past Temporal, and when.
+// askedKeys are the keys with which a door has asked LiveKit past Temporal, and when. With
+// which ones the door before it did that died, it does not know.
 type askedKeys struct {
-	mu sync.Mutex
-	at map[string]time.Time
+	since time.Time // when this door began
+	mu    sync.Mutex
+	at    map[string]time.Time
 }
 
 func (a *askedKeys) note(key string) {
@@ -142,11 +145,12 @@ func (a *askedKeys) note(key string) {
 	a.at[key] = time.Now()
 }
 
+// lately reports whether LiveKit may have been asked with a key within that time.
 func (a *askedKeys) lately(key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at, ok := a.at[key]
-	return ok && time.Since(at) < unsure
+	return ok && time.Since(at) < unsure || time.Since(a.since) < unsure
 }
 
 // webhook is our own webhook of a request. It names the pipeline that was asked for,

@@ -116,8 +116,23 @@ func TestAWebEgressIsLookedForAmongTheActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.recordings.begin = gone
+		<-time.After(time.Minute)
 		infoIn(t, b.call(t, "StartWebEgress", `{}`))
 		require.Equal(t, []string{"active"}, b.liveKit.looked())
+	})
+}
+
+// The door that asked was killed, and what it asked for has ended.
+func TestAWebEgressIsLookedForAmongAllByADoorThatHasJustBegun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		m := echo(egress.AddWebhook(&livekit.WebEgressRequest{}, ours("call-7")), "EG_before")
+		m.Status = livekit.EgressStatus_EGRESS_COMPLETE
+		b.liveKit.add(m)
+		require.Equal(t, "EG_before", infoIn(t, b.call(t, "StartWebEgress", `{}`, "Idempotency-Key", "call-7")).GetEgressId())
+		require.Empty(t, b.liveKit.started())
 	})
 }
 
@@ -127,6 +142,7 @@ func TestAWebEgressThatEndedIsLookedForWhereItsKeyIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.recordings.begin = gone
+		<-time.After(time.Minute)
 		b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 			m := echo(r, "EG_direct")
 			m.Status = livekit.EgressStatus_EGRESS_LIMIT_REACHED
@@ -316,6 +332,8 @@ func TestAfterAStartPastTemporalAWorkflowLooksBeforeItStarts(t *testing.T) {
 			begun := b.recordings.begun()
 			return begun[len(begun)-1].Again
 		}
+		require.True(t, again("Idempotency-Key", "call-6"), "the door before this one may have")
+		<-time.After(time.Minute)
 		require.False(t, again("Idempotency-Key", "call-6"))
 		b.recordings.begin = gone
 		require.False(t, again("Idempotency-Key", "call-7"), "nothing went past before this")

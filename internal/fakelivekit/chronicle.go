@@ -48,12 +48,13 @@ type noteEgress struct {
 	Forgotten bool      `json:"forgotten,omitempty"`
 }
 
-// noteWebhook is what became of one event, for one endpoint where it was sent.
+// noteWebhook is that an event was made, and what became of it, for one endpoint where it
+// was sent.
 type noteWebhook struct {
 	ID       string `json:"id,omitempty"`
 	Event    string `json:"event"`
 	EgressID string `json:"egress_id,omitempty"`
-	Outcome  string `json:"outcome"` // suppressed, sent, failed or dropped
+	Outcome  string `json:"outcome"` // made; suppressed, sent, failed or dropped
 }
 
 // openChronicle opens the file for what comes, behind what is there.

@@ -24,6 +24,7 @@ func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 		s.chron.webhook(event.Id, name, e.id(), "suppressed")
 		return nil
 	}
+	s.chron.webhook(event.Id, name, e.id(), "made") // a kill may keep from the log how it was taken
 	l := letter{event: event, extras: e.webhooks(), key: e.id(), hang: strikes(WebhookHang)}
 	d := s.courier.expect(l)
 	var delay time.Duration
@@ -35,6 +36,7 @@ func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 	if strikes(WebhookRepeated) {
 		again := l
 		again.event = renamed(event)
+		s.chron.webhook(again.event.Id, name, e.id(), "made")
 		s.send(func() { s.courier.enqueue(l, delay, false) })
 		s.send(func() { s.courier.enqueue(again, delay, false) })
 	}
