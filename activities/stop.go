@@ -37,6 +37,8 @@ type TwinAnswer struct {
 	// alone. Likewise where BoundFailed is the bound one, which failed or was aborted.
 	BoundMissing bool        `json:"bound_missing,omitempty"`
 	BoundFailed  egress.Info `json:"bound_failed,omitzero"`
+	// Ended is the twin, where it had ended by itself before it was told to.
+	Ended egress.Info `json:"ended,omitzero"`
 }
 
 // StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one, or
@@ -59,6 +61,9 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 	if in.Over {
 		return TwinAnswer{}, nil
 	}
-	_, err := a.Stop(ctx, in.Twin)
+	twin, err := a.Stop(ctx, in.Twin)
+	if err == nil && egress.Ended(twin.Proto().GetStatus()) {
+		return TwinAnswer{Ended: twin}, nil
+	}
 	return TwinAnswer{}, err
 }

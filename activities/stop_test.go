@@ -95,6 +95,8 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		missing bool
 		failed  bool
 		fails   bool
+		stop    error
+		ended   bool
 	}{
 		"the bound one is known":        {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
 		"it is complete":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
@@ -103,6 +105,8 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		"LiveKit does not say":          {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
 		"the twin has ended":            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
 		"the end of the bound is known": {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
+		"the twin had ended by itself":  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
+		"nobody answers for the twin":   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,6 +114,9 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 				a := &api{onStop: is(ending), onGet: is(tc.known)}
 				if tc.get != nil {
 					a.onGet = gets(tc.get)
+				}
+				if tc.stop != nil {
+					a.onStop = gets(tc.stop)
 				}
 				env := newEnv(a)
 				act := activitiesOf(t, a)
@@ -123,6 +130,7 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 				}
 				require.Equal(t, tc.missing, got.BoundMissing)
 				require.Equal(t, tc.failed, got.BoundFailed.Known())
+				require.Equal(t, tc.ended, got.Ended.Known())
 			})
 		})
 	}

@@ -45,7 +45,7 @@ type life struct {
 	announce func(e egress.Event) error
 	forgot   bool // LiveKit does not know the bound egress, when another one is seen
 	broke    bool // or has its failure
-	stopTwin func() error
+	stopTwin func() (activities.TwinAnswer, error)
 
 	announceTo func(in activities.Announcement) error // to the pipeline's consumers
 	asked      []activities.Announcement              // every attempt to announce, to whomever
@@ -82,7 +82,7 @@ func newLife(t *testing.T) *life {
 		return egress.Look{Info: info(t, lk.EgressStatus_EGRESS_COMPLETE)}, nil
 	}
 	l.stop = func(string) (egress.Info, error) { return info(t, lk.EgressStatus_EGRESS_ENDING), nil }
-	l.stopTwin = func() error { return nil }
+	l.stopTwin = func() (activities.TwinAnswer, error) { return activities.TwinAnswer{}, nil }
 	l.announce = func(egress.Event) error { return nil }
 	l.tell = func(activities.TellRequest) error { return nil }
 	l.announceTo = func(activities.Announcement) error { return nil }
@@ -118,7 +118,7 @@ func (l *life) register() {
 			}
 			if !in.Over {
 				l.note(func() { l.stops = append(l.stops, in.Twin) })
-				return activities.TwinAnswer{}, l.stopTwin()
+				return l.stopTwin()
 			}
 			return activities.TwinAnswer{}, nil
 		},

@@ -21,7 +21,10 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 		e.aside = append(e.aside, o)
 		return
 	}
-	stopped := e.Orphaned() || e.stopUnlessGone(ctx, o)
+	stopped := false
+	if !e.Orphaned() {
+		o, stopped = e.stopUnlessGone(ctx, o)
+	}
 	if e.Orphaned() {
 		e.takeOver(ctx, o)
 		return
@@ -40,15 +43,15 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 }
 
 // stopUnlessGone asks LiveKit for the bound egress, and has the twin stopped unless that one
-// is gone, which the state says then. Nobody needs to ask once its end is known. It reports
-// whether the twin has stopped.
-func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) bool {
+// is gone, which the state says then. Nobody needs to ask once its end is known. It returns
+// what is known of the twin now, and reports whether it has stopped.
+func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress.Observation, bool) {
 	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final || egress.Ended(o.Info.Proto().GetStatus())}
 	if e.Phase == egress.Watching {
 		in.Bound = e.ID
 	}
 	if in.Over && in.Bound == "" {
-		return true
+		return o, true
 	}
 	var a activities.TwinAnswer
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a)
@@ -61,9 +64,11 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) bool {
 		e.Evidence.MissingSince = now
 	case a.BoundFailed.Known():
 		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})
+	case a.Ended.Known():
+		return egress.Observation{Info: a.Ended, Source: egress.FromStop, HeardAt: now}, true
 	}
 	reason := reasonOf(err)
-	return err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
+	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
 }
 
 // takeOver makes an egress the next part of the recording, since the bound one is gone,

@@ -94,42 +94,6 @@ func rounded(all []time.Duration) (seconds []time.Duration) {
 	return seconds
 }
 
-func TestATwinThatCouldNotBeStoppedIsStoppedWhenMoreIsHeardOfIt(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		failed egress.Reason
-		stops  int
-	}{
-		"LiveKit is away":          {egress.Unreachable, 2},
-		"it has ended meanwhile":   {egress.AlreadyOver, 1},
-		"LiveKit has forgotten it": {egress.NotFound, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLife(t)
-			l.poll = l.nothingNew
-			away := true
-			l.stopTwin = func() error {
-				if away {
-					return failure(tc.failed, "no")
-				}
-				return nil
-			}
-			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
-			l.at(time.Minute, func() { away = false })
-			l.webhook(2*time.Minute, egress.EventUpdated, part(2, active, 120))
-			l.webhook(3*time.Minute, egress.EventUpdated, part(2, active, 180))
-			l.webhook(4*time.Minute, egress.EventEnded, part(1, complete, 240))
-
-			v := l.mustRun(plainInput(t))
-
-			require.Len(t, l.stops, tc.stops)
-			require.Equal(t, []string{"EG_2"}, v.Twins)
-		})
-	}
-}
-
 // Each of those who asked has an answer, and the workflow closes.
 func TestManyStopsAtOnceAreOneForAllWhoWait(t *testing.T) {
 	t.Parallel()
