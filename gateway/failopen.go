@@ -46,11 +46,13 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 // again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
 const unsure = time.Minute
 
-// passedLately reports whether this door, or one before it that died, may have started past
-// Temporal lately. Whoever did not hear of it asks again, and the workflow that they get
-// then knows nothing of it.
-func (h *Handler) passedLately() bool {
-	return time.Since(time.Unix(0, h.passed.Load())) < unsure
+// mayHavePassed reports whether this door has lately started past Temporal, or one before
+// it may have that died. Whoever did not hear of it asks again, and the workflow that they
+// get then knows nothing of it. For a page everything would have to be listed, and so that
+// is only done where this door knows that it is worth it.
+func (h *Handler) mayHavePassed(s Start) bool {
+	return time.Since(time.Unix(0, h.passed.Load())) < unsure ||
+		h.asked.young() && egress.Summarize(s.Request).Room != ""
 }
 
 // filled is a start's request with its storage profile filled in, as the worker would
@@ -150,8 +152,11 @@ func (a *askedKeys) lately(key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at, ok := a.at[key]
-	return ok && time.Since(at) < unsure || time.Since(a.since) < unsure
+	return ok && time.Since(at) < unsure || a.young()
 }
+
+// young reports whether what a door before this one asked may still matter.
+func (a *askedKeys) young() bool { return time.Since(a.since) < unsure }
 
 // webhook is our own webhook of a request. It names the pipeline that was asked for,
 // since nothing else goes with a start that is adopted later.

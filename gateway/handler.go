@@ -44,7 +44,6 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("door metrics: %w", err)
 	}
 	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(c.Upstream, c.Log), livekit: newUpstream(c.Upstream), asked: askedKeys{since: time.Now()}}
-	h.passed.Store(h.asked.since.UnixNano())
 	h.rooms = newRooms(roomsConfig{
 		Proxy:   h.proxy,
 		Closer:  closer{h},

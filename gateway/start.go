@@ -35,7 +35,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, err
 	}
 	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
-	s.Again = !s.Made && h.passedLately()
+	s.Again = !s.Made && h.mayHavePassed(s)
 	if h.cfg.FailOpenAfter > 0 {
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
