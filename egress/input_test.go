@@ -149,3 +149,15 @@ func TestOnlyAStrayGoesByItsEgressID(t *testing.T) {
 	require.Error(t, stray.Validate("EG_/1"))
 	require.Error(t, egress.Input{Plain: &livekit.WebEgressRequest{}}.Validate("EG_1"))
 }
+
+func TestARunThatOnlyLooksStartsNothingAndAsksForTheSame(t *testing.T) {
+	t.Parallel()
+	by := noon
+	in := egress.Input{Pipeline: "compliance", MaxDuration: egress.Duration(minute), StartBy: &by}
+	looks := in.OnlyLook()
+	require.True(t, looks.Again)
+	require.True(t, looks.StartBy.IsZero(), "no moment is early enough")
+	require.Equal(t, in.Pipeline, looks.Pipeline)
+	require.Equal(t, in.MaxDuration, looks.MaxDuration)
+	require.Equal(t, noon, *in.StartBy)
+}

@@ -66,8 +66,11 @@ func TestAWebhookThatComesInTimeIsNotMissedAndItsEventIsLiveKits(t *testing.T) {
 		change func(*egress.State, *egress.Observation)
 		want   string
 	}{
-		"in time":                  {func(*egress.State, *egress.Observation) {}, `{"id":"EV_1"}`},
-		"once the end was told":    {func(s *egress.State, _ *egress.Observation) { s.Phase = egress.Delivered }, ""},
+		"in time":               {func(*egress.State, *egress.Observation) {}, `{"id":"EV_1"}`},
+		"once the end was told": {func(s *egress.State, _ *egress.Observation) { s.Phase = egress.Delivered }, ""},
+		"after another one": {func(s *egress.State, _ *egress.Observation) {
+			s.EndedBy, s.Event = egress.FromWebhook, []byte(`{"id":"EV_0"}`)
+		}, `{"id":"EV_0"}`},
 		"of the way to it":         {func(_ *egress.State, o *egress.Observation) { o.Final = false }, ""},
 		"by the reconciler":        {func(_ *egress.State, o *egress.Observation) { o.Source = egress.FromReconcile }, ""},
 		"where it counts as lost":  {func(s *egress.State, _ *egress.Observation) { s.WebhookMissed() }, ""},
