@@ -48,7 +48,7 @@ func TestTheReportListsTheMissedAndWhoAskedForThem(t *testing.T) {
 		return strings.Count(report.out, "\n") == 3
 	})
 	require.Equal(t, 3, report.status)
-	require.Equal(t, "starter: 2 missed, 0 lost, 0 stuck\n", report.err)
+	require.Equal(t, "starter: 2 missed, 0 lost, 0 stuck, 0 without their media\n", report.err)
 	lines, err := csv.NewReader(strings.NewReader(report.out)).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, []string{"date", "room_id", "room", "egress_id", "class", "late_seconds", "status", "request_id", "api_key", "identity"}, lines[0])
