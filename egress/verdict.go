@@ -69,10 +69,10 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	return v
 }
 
-// Knows reports whether an egress is one of the recording's: the last part, an earlier one,
-// or a twin.
+// Knows reports whether an egress is one of the recording's that was told: the last part, or
+// an earlier one.
 func (v Verdict) Knows(egressID string) bool {
-	return v.EgressID == egressID || slices.Contains(v.Twins, egressID) ||
+	return v.EgressID == egressID ||
 		slices.ContainsFunc(v.Parts, func(p Part) bool { return p.EgressID == egressID })
 }
 

@@ -38,7 +38,20 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 			return m, err
 		}
 		h.asked.note(s.ID)
+		defer h.asked.answered(s.ID)
 		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
+	})
+}
+
+// join gives who asks with a key of which LiveKit's answer is awaited the same start: a
+// workflow's would be beside it, since LiveKit lists a start only with its answer.
+func (h *Handler) join(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+	return h.once(s, func() (*livekit.EgressInfo, error) {
+		m, err := h.find(ctx, s) // it has been answered just now
+		if m == nil && err == nil {
+			err = &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not said whether it was started"}
+		}
+		return m, err
 	})
 }
 
@@ -135,16 +148,31 @@ type askedKeys struct {
 	since time.Time // when this door began
 	mu    sync.Mutex
 	at    map[string]time.Time
+	open  map[string]bool // LiveKit has not answered yet
 }
 
 func (a *askedKeys) note(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.at == nil {
-		a.at = map[string]time.Time{}
+		a.at, a.open = map[string]time.Time{}, map[string]bool{}
 	}
 	maps.DeleteFunc(a.at, func(_ string, at time.Time) bool { return time.Since(at) >= unsure })
-	a.at[key] = time.Now()
+	a.at[key], a.open[key] = time.Now(), true
+}
+
+// answered notes that LiveKit has answered, or never will.
+func (a *askedKeys) answered(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.open, key)
+}
+
+// unanswered reports whether LiveKit's answer is awaited.
+func (a *askedKeys) unanswered(key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open[key]
 }
 
 // lately reports whether LiveKit may have been asked with a key within that time.

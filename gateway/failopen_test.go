@@ -346,3 +346,29 @@ func TestAfterAStartPastTemporalAWorkflowLooksBeforeItStarts(t *testing.T) {
 		require.False(t, again("Idempotency-Key", "call-7"))
 	})
 }
+
+// LiveKit lists a start only with its answer, so that a workflow would not find it.
+func TestWhoAsksAgainBeforeLiveKitHasAnsweredHasTheSameStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+			<-time.After(5 * time.Second)
+			return echo(r, "EG_slow"), nil
+		}
+		ask := func() string {
+			return infoIn(t, b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")).GetEgressId()
+		}
+		first := make(chan string, 1)
+		go func() { first <- ask() }()
+		<-time.After(4 * time.Second) // 3 s are Temporal's
+		b.recordings.begin = nil
+
+		require.Equal(t, "EG_slow", ask())
+
+		require.Equal(t, "EG_slow", <-first)
+		require.Len(t, b.liveKit.started(), 1)
+		require.Len(t, b.recordings.begun(), 1, "the first one's alone")
+	})
+}

@@ -39,6 +39,10 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if h.cfg.FailOpenAfter > 0 {
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
+	if h.asked.unanswered(s.ID) {
+		c.outcome = FailedOpen
+		return h.join(ctx, s)
+	}
 	pending, err := h.begin(ctx, s)
 	switch {
 	case err == nil:

@@ -11,10 +11,12 @@ import (
 
 // stopTwin ends an egress of ours under another ID than the one that is bound: it would
 // record the same room beside it. Where the bound one is gone, it is all there is, and
-// takes its place instead. One that has ended by itself is told as an earlier part.
+// takes its place instead. Once it has ended, it is told as an earlier part: it was
+// recorded, and its caller may know of it alone.
 func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.Proto().GetEgressId()
-	if slices.Contains(e.Twins, id) {
+	known := slices.Contains(e.Twins, id)
+	if known && !e.CanPrecede(o) {
 		return
 	}
 	if !e.Started && e.CanPrecede(o) { // whom to tell is not known yet

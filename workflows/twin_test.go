@@ -363,3 +363,23 @@ func TestATwinThatHadEndedByItselfIsToldAsAnEarlierPart(t *testing.T) {
 	require.Len(t, v.Parts, 2)
 	require.Empty(t, v.Twins)
 }
+
+func TestATwinThatWasStoppedIsToldOnceItHasEnded(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.poll = l.nothingNew
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.webhook(11*time.Second, egress.EventUpdated, part(2, ending, 11))
+	l.webhook(12*time.Second, egress.EventEnded, part(2, complete, 12))
+	l.webhook(13*time.Second, egress.EventEnded, part(2, complete, 12))
+	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"EG_2"}, l.stops)
+	require.Equal(t, []lk.EgressStatus{complete, complete}, l.toldOf())
+	require.Equal(t, egressID, v.EgressID)
+	require.Len(t, v.Parts, 2)
+	require.Equal(t, []string{"EG_2"}, v.Twins)
+}
