@@ -88,7 +88,8 @@ func (c *Client) inputOf(ctx context.Context, workflowID string) (in egress.Inpu
 	if err != nil {
 		return in, err
 	}
-	return in, c.converter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
+	err = c.converter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
+	return in, err
 }
 
 // recall is what a workflow knows, also once it has closed: a worker replays it then.
