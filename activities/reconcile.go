@@ -194,9 +194,10 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 		return s, false, err
 	}
 	r.Round.Workflows, s.Ours = len(running), append(running, completed...)
-	if !r.Deep {
-		s.Listed = r.roster.open(s.Listed, running)
+	if r.Deep {
+		r.roster.forget(s.Listed)
 	}
+	s.Listed = r.roster.open(s.Listed, running)
 	activity.RecordHeartbeat(ctx, r.progress)
 	return s, all, nil
 }
@@ -207,7 +208,6 @@ func (r *round) ours(ctx context.Context, at time.Time) (running, completed []eg
 		running, all, err = r.roster.latest(ctx, r.temporal)
 		return running, nil, all, err
 	}
-	r.roster.openAll()
 	if running, err = r.roster.whole(ctx, r.temporal); err != nil {
 		return nil, nil, false, err
 	}
@@ -260,8 +260,8 @@ func (r *round) act(ctx context.Context, steps []egress.Measure) error {
 func (r *round) do(ctx context.Context, s egress.Measure) {
 	log := activity.GetLogger(ctx)
 	done, err := r.step(ctx, s)
-	if s.Deed == egress.DeedAdopt && err == nil && !done {
-		r.roster.hasClosed(s.EgressID, r.infos[s.EgressID].GetStatus())
+	if err == nil {
+		r.roster.note(s, done, r.infos[s.EgressID].GetStatus())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -27,10 +27,11 @@ type roster struct {
 	doneAt time.Time // what completed before is in done. Zero: it was never read
 	done   map[bond]done
 
-	// closed are egresses that LiveKit still lists though their workflow has closed, with
-	// the status that it gave them then: a killed one is listed as active for ever. They
-	// are left alone until that changes, or a deep round begins.
-	closed map[string]livekit.EgressStatus
+	// known are egresses that LiveKit lists and of which nothing is left to do, with the
+	// status that it gave them then: their workflow has closed, or was told of their end. A
+	// killed one is listed as active for ever. They are left alone until that changes, and
+	// those that have not ended, until a deep round begins.
+	known map[string]livekit.EgressStatus
 }
 
 // bond is a workflow and the egress that it was about.
@@ -83,34 +84,47 @@ func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours,
 	return slices.Collect(maps.Values(r.rows)), false, nil
 }
 
-// hasClosed notes that there is no workflow to make or tell for an egress.
-func (r *roster) hasClosed(egressID string, s livekit.EgressStatus) {
+// note notes that nothing is left to do of an egress, after a step that was done, or of
+// which there was nothing to do.
+func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) {
+	closed := s.Deed == egress.DeedAdopt && !done
+	told := s.Deed == egress.DeedPart && done
+	if !closed && !told {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed == nil {
-		r.closed = map[string]livekit.EgressStatus{}
+	if r.known == nil {
+		r.known = map[string]livekit.EgressStatus{}
 	}
-	r.closed[egressID] = s
+	r.known[s.EgressID] = status
 }
 
-// open are the listed egresses but for those of closed workflows.
+// open are the listed egresses but for those of which nothing is left to do.
 func (r *roster) open(listed []egress.Listed, ours []egress.Ours) []egress.Listed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range ours { // those that run after all
-		delete(r.closed, o.EgressID)
+		delete(r.known, o.EgressID)
 	}
 	return slices.DeleteFunc(listed, func(l egress.Listed) bool {
-		s, closed := r.closed[l.ID]
-		return closed && s == l.Status
+		s, known := r.known[l.ID]
+		return known && s == l.Status
 	})
 }
 
-// openAll forgets what has closed, for a round that asks of all anew.
-func (r *roster) openAll() {
+// forget forgets, for a round that asks of all anew, what has not ended, and what LiveKit
+// lists no more.
+func (r *roster) forget(listed []egress.Listed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed = nil
+	known := make(map[string]livekit.EgressStatus, len(r.known))
+	for _, l := range listed {
+		if s, ok := r.known[l.ID]; ok && egress.Ended(s) {
+			known[l.ID] = s
+		}
+	}
+	r.known = known
 }
 
 // take adds what changed. It reports false where that does not say what became of a row:

@@ -172,3 +172,47 @@ func TestWhatHasClosedIsLeftAloneUntilItMovesOrARoundIsDeep(t *testing.T) {
 	b.changed[0].Closed = true
 	require.True(t, asks(false), "and has closed since")
 }
+
+// Its request's workflow is bound to another one, and need not be told in each deep round.
+func TestAnEndBesideTheBoundEgressIsToldOnce(t *testing.T) {
+	t.Parallel()
+	ended := withToken(t, "EG_2", "r-1", 1)
+	ended.Status, ended.EndedAt = lk.EgressStatus_EGRESS_FAILED, minutesAgo(5)
+	b := &both{items: []*lk.EgressInfo{running("EG_1"), ended}, running: []egress.Ours{workflowOf("r-1", "EG_1")}}
+	a := reconciler(t, b, egress.Expectation{})
+	tells := func(deep bool) int {
+		b.done = nil
+		told := round(t, a, deep).Parts
+		require.Equal(t, told == 1, slices.Contains(b.noted(), "tell r-1 of EG_2"))
+		return told
+	}
+	require.Zero(t, tells(false), "what has ended is listed in a deep round")
+	require.Equal(t, 1, tells(true))
+	for _, deep := range []bool{true, false, true} {
+		require.Zero(t, tells(deep))
+	}
+
+	ended.Status = complete
+	require.Equal(t, 1, tells(true), "it ended otherwise after all")
+
+	b.items = b.items[:1]
+	require.Zero(t, tells(true))
+	b.items = append(b.items, ended)
+	require.Equal(t, 1, tells(true), "what LiveKit lists no more is forgotten")
+}
+
+// Nothing of it changes any more.
+func TestAnEndThatAClosedWorkflowKnewOfIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	ended := withToken(t, "EG_2", "r-1", 1)
+	ended.Status, ended.EndedAt = complete, minutesAgo(5)
+	last := closed(workflowOf("r-1", "EG_1"))
+	last.Status = "EGRESS_COMPLETE"
+	b := &both{items: []*lk.EgressInfo{ended}, completed: []egress.Ours{last}, closed: "EG_2"}
+	a := reconciler(t, b, egress.Expectation{})
+	for _, want := range []bool{true, false, false} {
+		b.done = nil
+		require.Zero(t, round(t, a, true).Adopted)
+		require.Equal(t, want, slices.Contains(b.noted(), "adopt EG_2 as r-1"))
+	}
+}

@@ -224,3 +224,40 @@ func TestARecordingIsNotStartedAgainOnceItsRoomIsGone(t *testing.T) {
 	require.Equal(t, id, v.EgressID)
 	require.Len(t, w.consumer.all(), 1)
 }
+
+// Two doors began it past Temporal. What ended first was heard of by nobody, and the
+// other one is bound and well.
+func TestWhatEndedBesideTheBoundEgressIsToldWithoutItsWebhooks(t *testing.T) {
+	t.Parallel()
+	for name, closed := range map[string]bool{"while that records": false, "once its workflow has closed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, reconciled)
+			w.startWorker()
+			hear := func() { w.round(true) }
+			w.room("room", fakelivekit.RoomScript{})
+			bound := w.start("room").Info.Proto().GetEgressId()
+			w.becomes(bound, livekit.EgressStatus_EGRESS_ACTIVE)
+			w.known(bound)
+			end := func() {
+				require.NoError(t, w.fake.EndCall("room"))
+				w.wantTold(bound, hear)
+				require.Equal(t, egress.Status("EGRESS_COMPLETE"), w.verdict("room").Status)
+			}
+			if closed {
+				end()
+			}
+			w.room("other", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+			other := w.stray("other", "r-room")
+			w.becomes(other, livekit.EgressStatus_EGRESS_FAILED)
+			w.wantTold(other, hear)
+			if !closed {
+				end()
+				require.Len(t, w.verdict("room").Parts, 2)
+			}
+			hear()
+			require.Len(t, w.consumer.told(bound), 1)
+			require.Len(t, w.consumer.told(other), 1)
+		})
+	}
+}

@@ -108,11 +108,12 @@ const (
 	DeedAdopt      Deed = "adopted"     // make its workflow
 	DeedNudge      Deed = "nudged"      // tell its workflow that it has ended
 	DeedTwin       Deed = "twin"        // show its request's workflow that it is another one than the one that is bound
+	DeedPart       Deed = "part"        // tell its request's workflow that another one than the bound one has ended
 	DeedQuarantine Deed = "quarantined" // leave it alone, and say why
 )
 
 // Deeds lists every Deed.
-func Deeds() []Deed { return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedQuarantine} }
+func Deeds() []Deed { return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedPart, DeedQuarantine} }
 
 // Measure is one deed of a round.
 type Measure struct {
@@ -226,18 +227,24 @@ func (p *planner) judge(l Listed) {
 
 // other shows a workflow another egress of its request than the one that is bound: a twin
 // that runs, or where its own is gone, all there is. What has ended may be an earlier part
-// of it, or what it knows already: then the news is the same as before, and changes nothing.
+// of it that nobody told it of. Where it knows that already, the news changes nothing.
 // Where the workflow has closed, the other one is a recording of its own, unless that knew
 // of it.
 func (p *planner) other(l Listed, ours Ours) {
 	s := Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID}
 	switch {
-	case ours.Closed && (!Ended(l.Status) || p.Deep && ours.gone()):
-		s.Deed = DeedAdopt // unless that workflow knew of it
+	case ours.Closed:
+		s.Deed = DeedAdopt
+	case Ended(l.Status):
+		s.Deed = DeedPart
+	}
+	switch {
+	case ours.Over && ours.Status == "": // this very round adopts it
+		p.plan.Waiting++
+	case Ended(l.Status) && !p.Deep: // it was asked for as that of an earlier run
+	case Ended(l.Status), ours.Closed:
 		p.ended(l, s)
-	case Ended(l.Status) && p.Deep && ours.gone():
-		p.ended(l, s)
-	case !Ended(l.Status) && (!ours.Over || ours.gone()):
+	case !ours.Over || ours.gone():
 		p.step(s)
 	}
 }

@@ -203,11 +203,11 @@ func TestOneRequestHasOneEgress(t *testing.T) {
 	for name, tc := range map[string]sight{
 		"another one beside the one that is bound":  {all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"))), have(ours("r", "EG_1")), does("twin EG_2 as r")},
 		"… that is just being started":              {all(listed("EG_1", active, of("r")), listed("EG_2", starting, of("r"), ago(0))), have(ours("r", "EG_1")), does("twin EG_2 as r")},
-		"… that has ended":                          {all(listed("EG_1", active, of("r")), listed("EG_2", finished, of("r"))), have(ours("r", "EG_1")), nil},
-		"… of a request that is over":               {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", over)), nil},
-		"two of one request that nobody knows":      {all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"), ago(3*grace))), nil, does("adopted EG_2 as r")},
-		"… of the same age":                         {all(listed("EG_2", active, of("r")), listed("EG_1", active, of("r"))), nil, does("adopted EG_1 as r")},
-		"… of which the older one has ended":        {all(listed("EG_1", finished, of("r"), ago(3*grace)), listed("EG_2", active, of("r"))), nil, does("adopted EG_2 as r")},
+		"… that has ended":                          {all(listed("EG_1", active, of("r")), listed("EG_2", finished, of("r"))), have(ours("r", "EG_1")), does("part EG_2 as r")},
+		"… of a request that is over":               {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settledAs("EGRESS_COMPLETE"))), nil},
+		"two of one request that nobody knows":      {all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"), ago(3*grace))), nil, does("adopted EG_2 as r", "waiting 1")},
+		"… of the same age":                         {all(listed("EG_2", active, of("r")), listed("EG_1", active, of("r"))), nil, does("adopted EG_1 as r", "waiting 1")},
+		"… of which the older one has ended":        {all(listed("EG_1", finished, of("r"), ago(3*grace)), listed("EG_2", active, of("r"))), nil, does("adopted EG_2 as r", "waiting 1")},
 		"a run that was continued":                  {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", over), ours("r", "EG_1")), does("twin EG_2 as r")},
 		"a run that was continued, the other order": {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1"), ours("r", "EG_1", over)), does("twin EG_2 as r")},
 	} {
@@ -258,22 +258,23 @@ func TestWhoseEgressIsNotActiveAnyMoreIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestADeepRoundShowsWhatEndedAfterTheBoundOneWasGone(t *testing.T) {
+func TestADeepRoundShowsWhatEndedBesideTheBoundOne(t *testing.T) {
 	t.Parallel()
 	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }
 	for name, tc := range map[string]sight{
-		"it failed":                       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
-		"it is lost":                      {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("twin EG_2 as r")},
+		"it failed":                       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("part EG_2 as r")},
+		"it is lost":                      {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("part EG_2 as r")},
 		"its webhook may be on its way":   {all(listed("EG_2", finished, of("r"), ago(grace-1))), have(ours("r", "EG_1", settled(egress.Lost))), does("waiting 1")},
 		"its workflow has closed":         {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed)), does("adopted EG_2 as r")},
 		"… and has it for its own":        {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2")), does("nudged EG_2 as EG_2")},
 		"… which is over":                 {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"), closed), ours("EG_2", "EG_2", settled("EGRESS_COMPLETE"), closed)), nil},
-		"it was complete, and closed":     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"), closed)), nil},
-		"it is complete":                  {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
+		"it was complete, and closed":     {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"), closed)), does("adopted EG_2 as r")},
+		"it is complete":                  {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), does("part EG_2 as r")},
+		"it was complete, another runs":   {all(listed("EG_2", active, of("r"))), have(ours("r", "EG_1", settled("EGRESS_COMPLETE"))), nil},
 		"it failed, and another one runs": {all(listed("EG_2", starting, of("r"), ago(0))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("twin EG_2 as r")},
-		"it failed once, and runs again":  {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", func(o *egress.Ours) { o.Status = "EGRESS_FAILED" })), nil},
+		"it failed once, and runs again":  {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", func(o *egress.Ours) { o.Status = "EGRESS_FAILED" })), does("part EG_2 as r")},
 		"it runs on in a second run":      {all(listed("EG_1", finished, of("r"))), have(ours("r", "EG_1"), ours("r", "EG_1", over)), does("nudged EG_1 as r")},
-		"it records":                      {all(listed("EG_2", finished, of("r")), listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), nil},
+		"it records":                      {all(listed("EG_2", finished, of("r")), listed("EG_1", active, of("r"))), have(ours("r", "EG_1")), does("part EG_2 as r")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

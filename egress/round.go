@@ -51,6 +51,7 @@ type Round struct {
 	Adopted     int `json:"adopted"`
 	Nudged      int `json:"nudged"`
 	Twins       int `json:"twins"`
+	Parts       int `json:"parts"`
 	Quarantined int `json:"quarantined"`
 	SeenBefore  int `json:"seen_before"` // ended before the schedule was made
 	Waiting     int `json:"waiting"`     // left for a later round
@@ -86,6 +87,8 @@ func (r *Round) Count(d Deed) {
 		r.Nudged++
 	case DeedTwin:
 		r.Twins++
+	case DeedPart:
+		r.Parts++
 	case DeedQuarantine:
 		r.Quarantined++
 	}

@@ -144,7 +144,7 @@ func TestWhatIsToldOfARoundIsBounded(t *testing.T) {
 	for _, d := range egress.Deeds() {
 		r.Count(d)
 	}
-	require.Equal(t, egress.Round{Adopted: 1, Nudged: 1, Twins: 1, Quarantined: 1}, r)
+	require.Equal(t, egress.Round{Adopted: 1, Nudged: 1, Twins: 1, Parts: 1, Quarantined: 1}, r)
 }
 
 func TestWhyAWebhookWasMissedGoesWithWhatTheReconcilerSaw(t *testing.T) {

@@ -240,8 +240,9 @@ func (e *run) drain(ctx workflow.Context) error {
 	}
 }
 
-// takeIn takes what has arrived.
+// takeIn takes what has arrived, and what was put aside.
 func (e *run) takeIn(ctx workflow.Context) {
+	e.foldAside(ctx)
 	e.takeWebhooks(ctx)
 	for ev := (egress.Event{}); e.listings.ReceiveAsync(&ev); ev = (egress.Event{}) {
 		e.listed(ctx, ev)

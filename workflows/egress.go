@@ -66,6 +66,8 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.Want(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
 			e.wake = nil
+		case asideAgain: // what could not be dealt with may be now
+			e.foldAside(ctx)
 		}
 
 		switch now := workflow.Now(ctx); e.Due(now) {
@@ -121,7 +123,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 			ev.kind, e.cancelled = cancelled, nil // it stays closed: once is enough
 		})
 	}
-	for _, p := range []*pending{e.starting, e.polling, e.wake} {
+	for _, p := range []*pending{e.starting, e.polling, e.wake, e.asideDue} {
 		if p != nil {
 			s.AddFuture(p.future, func(f workflow.Future) { ev.kind, ev.future = p.kind, f })
 		}
@@ -147,4 +149,5 @@ const (
 	stopAsked
 	cancelled
 	woke
+	asideAgain
 )

@@ -58,12 +58,12 @@ type run struct {
 	verifying    int                  // those of them that look for media behind the announcement
 	untried      int                  // those of them that were not tried yet
 	before       *egress.State        // the part before, until the next one has begun
-	aside        []egress.Observation // of other egresses that ended before the start answered
+	aside        []egress.Observation // of other egresses of the request that could not be dealt with
 	toldBefore   bool                 // what ended is being told already
 	noticing     int                  // notices whose workflow has not begun
 
-	starting, polling, wake *pending
-	armed                   plan
+	starting, polling, wake, asideDue *pending
+	armed                             plan
 }
 
 // pending is something that the run waits for.

@@ -20,7 +20,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 		return
 	}
 	if !e.Started && e.CanPrecede(o) { // whom to tell is not known yet
-		e.aside = append(e.aside, o)
+		e.putAside(ctx, o)
 		return
 	}
 	stopped := false
@@ -36,7 +36,8 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 		e.tellPart(ctx, e.Precede(o))
 		return
 	}
-	if !stopped { // it is asked to stop again when more is heard of it
+	if !stopped {
+		e.putAside(ctx, o)
 		return
 	}
 	e.Twins = append(e.Twins, id)
@@ -75,11 +76,14 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 
 // takeOver makes an egress the next part of the recording, since the bound one is gone,
 // which is told as lost, or as it ended. One that cannot take its place now is left alone
-// until more is heard of it.
+// until the start has answered, or more is heard of it.
 func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.Proto().GetEgressId()
 	if !e.CanTakeOver(o) {
 		e.log.Error("left to record, since the bound egress is gone", "egressID", e.ID, "other", id)
+		if !e.Started {
+			e.putAside(ctx, o)
+		}
 		return
 	}
 	e.log.Error("takes the place of the bound egress, which is gone", "egressID", e.ID, "other", id)

@@ -306,80 +306,46 @@ func TestAnotherEgressThatEndedIsToldOfAlsoWhereTheReplyToTheStartWasLost(t *tes
 	require.Empty(t, v.Twins)
 }
 
-func TestATwinThatCouldNotBeStoppedIsStoppedWhenMoreIsHeardOfIt(t *testing.T) {
+// Whoever started it may know of it alone.
+func TestATwinIsToldOnceItHasEnded(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		failed egress.Reason
-		stops  int
+		answer activities.TwinAnswer
+		then   func(l *life)
+		told   lk.EgressStatus
+		twins  []string
 	}{
-		"LiveKit is away":          {egress.Unreachable, 2},
-		"it has ended meanwhile":   {egress.AlreadyOver, 1},
-		"LiveKit has forgotten it": {egress.NotFound, 1},
+		"since it was stopped": {
+			then: func(l *life) {
+				l.webhook(11*time.Second, egress.EventUpdated, part(2, ending, 11))
+				l.webhook(12*time.Second, egress.EventEnded, part(2, complete, 12))
+				l.webhook(13*time.Second, egress.EventEnded, part(2, complete, 12))
+			},
+			told: complete, twins: []string{"EG_2"},
+		},
+		"by itself, before it was to be stopped": {
+			answer: activities.TwinAnswer{Ended: infoOf(t, part(2, failed, 5))},
+			then:   func(l *life) { l.webhook(20*time.Second, egress.EventUpdated, part(2, active, 2)) },
+			told:   failed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLife(t)
 			l.poll = l.nothingNew
-			away := true
-			l.stopTwin = func() (activities.TwinAnswer, error) {
-				if away {
-					return activities.TwinAnswer{}, failure(tc.failed, "no")
-				}
-				return activities.TwinAnswer{}, nil
-			}
+			l.stopTwin = func() (activities.TwinAnswer, error) { return tc.answer, nil }
 			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
 			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
-			l.at(time.Minute, func() { away = false })
-			l.webhook(2*time.Minute, egress.EventUpdated, part(2, active, 120))
-			l.webhook(3*time.Minute, egress.EventUpdated, part(2, active, 180))
-			l.webhook(4*time.Minute, egress.EventEnded, part(1, complete, 240))
+			tc.then(l)
+			l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
 
 			v := l.mustRun(plainInput(t))
 
-			require.Len(t, l.stops, tc.stops)
-			require.Equal(t, []string{"EG_2"}, v.Twins)
+			require.Equal(t, []string{"EG_2"}, l.stops)
+			require.ElementsMatch(t, []lk.EgressStatus{tc.told, complete}, l.toldOf())
+			require.Equal(t, egressID, v.EgressID)
+			require.Len(t, v.Parts, 2)
+			require.Equal(t, tc.twins, v.Twins)
 		})
 	}
-}
-
-// Its webhook of before is late, and that of its end was lost.
-func TestATwinThatHadEndedByItselfIsToldAsAnEarlierPart(t *testing.T) {
-	t.Parallel()
-	l := newLife(t)
-	l.poll = l.nothingNew
-	l.stopTwin = func() (activities.TwinAnswer, error) {
-		return activities.TwinAnswer{Ended: infoOf(t, part(2, failed, 5))}, nil
-	}
-	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-	l.webhook(10*time.Second, egress.EventStarted, part(2, starting, 1))
-	l.webhook(20*time.Second, egress.EventUpdated, part(2, active, 2))
-	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, []string{"EG_2"}, l.stops)
-	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf())
-	require.Equal(t, egressID, v.EgressID)
-	require.Len(t, v.Parts, 2)
-	require.Empty(t, v.Twins)
-}
-
-func TestATwinThatWasStoppedIsToldOnceItHasEnded(t *testing.T) {
-	t.Parallel()
-	l := newLife(t)
-	l.poll = l.nothingNew
-	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
-	l.webhook(11*time.Second, egress.EventUpdated, part(2, ending, 11))
-	l.webhook(12*time.Second, egress.EventEnded, part(2, complete, 12))
-	l.webhook(13*time.Second, egress.EventEnded, part(2, complete, 12))
-	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, []string{"EG_2"}, l.stops)
-	require.Equal(t, []lk.EgressStatus{complete, complete}, l.toldOf())
-	require.Equal(t, egressID, v.EgressID)
-	require.Len(t, v.Parts, 2)
-	require.Equal(t, []string{"EG_2"}, v.Twins)
 }

@@ -49,15 +49,6 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	return nil
 }
 
-// foldAside takes what was put aside until it is known whom to tell.
-func (e *run) foldAside(ctx workflow.Context) {
-	aside := e.aside
-	e.aside = nil
-	for _, o := range aside {
-		e.fold(ctx, o)
-	}
-}
-
 // ownTerms are this worker's, for an egress whose start brought none. A pipeline that it
 // does not know cannot be refused any more, so the default takes its place.
 func (e *run) ownTerms(ctx workflow.Context) error {

@@ -1,0 +1,39 @@
+package workflows
+
+import (
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// asideFor is how long another egress of the request that could not be dealt with is put
+// aside. LiveKit was just asked three times; a round of the reconciler comes as often.
+const asideFor = time.Minute
+
+// putAside keeps what was seen of another egress of the request, which cannot be dealt with
+// now: nobody knows yet whom to tell, or LiveKit did not say that it stopped. What a run
+// that is continued has put aside is shown to the next one by the reconciler.
+func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
+	known := slices.ContainsFunc(e.aside, func(a egress.Observation) bool {
+		return a.Info.Proto().GetEgressId() == o.Info.Proto().GetEgressId()
+	})
+	if !known || e.CanPrecede(o) {
+		e.aside = append(e.aside, o)
+	}
+	if e.Started && e.asideDue == nil {
+		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, asideFor,
+			workflow.TimerOptions{Summary: "until another egress of the request is to be asked for again"})}
+	}
+}
+
+// foldAside takes what was put aside.
+func (e *run) foldAside(ctx workflow.Context) {
+	aside := e.aside
+	e.aside, e.asideDue = nil, nil
+	for _, o := range aside {
+		e.fold(ctx, o)
+	}
+}

@@ -1,0 +1,146 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestATwinThatCouldNotBeStoppedIsStoppedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		failed egress.Reason
+		stops  int
+	}{
+		"LiveKit is away":          {egress.Unreachable, 4},
+		"it has ended meanwhile":   {egress.AlreadyOver, 1},
+		"LiveKit has forgotten it": {egress.NotFound, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.poll = l.nothingNew
+			away := true
+			l.stopTwin = func() (activities.TwinAnswer, error) {
+				if away {
+					return activities.TwinAnswer{}, failure(tc.failed, "no")
+				}
+				return activities.TwinAnswer{}, nil
+			}
+			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+			l.webhook(10*time.Second, egress.EventStarted, part(2, starting, 10))
+			l.webhook(11*time.Second, egress.EventUpdated, part(2, active, 11))
+			l.at(90*time.Second, func() { away = false })
+			l.webhook(5*time.Minute, egress.EventEnded, part(1, complete, 300))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Len(t, l.stops, tc.stops, "at once for each webhook of it, and then once a minute")
+			require.Equal(t, []string{"EG_2"}, v.Twins)
+		})
+	}
+}
+
+// LiveKit went away as it was asked of the two, and has forgotten the other one since.
+func TestAnEgressThatLiveKitCouldNotBeAskedAboutIsToldWhenTheBoundOneHadFailed(t *testing.T) {
+	t.Parallel()
+	for name, heard := range map[string]func(l *life){
+		"as a poll finds": func(l *life) {
+			nothing := l.poll
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				if in.EgressID != egressID {
+					return nothing(in)
+				}
+				if wait := in.From.Sub(l.Now()); wait > 0 {
+					return egress.Look{}, temporal.NewApplicationErrorWithOptions("not due", string(egress.StillGoing), temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+				}
+				return egress.Look{Info: infoOf(l.t, part(1, failed, 5))}, nil
+			}
+		},
+		"as its webhook says, late": func(l *life) { l.webhook(20*time.Second, egress.EventEnded, part(1, failed, 5)) },
+		"as LiveKit says when it is back": func(l *life) {
+			l.at(50*time.Second, func() { l.broke = true })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := holding(t)
+			l.poll = l.nothingNew
+			l.stopTwin = func() (activities.TwinAnswer, error) {
+				return activities.TwinAnswer{}, failure(egress.Unreachable, "connection refused")
+			}
+			heard(l)
+			l.forgetsTheOther()
+			l.webhook(10*time.Second, egress.EventStarted, part(2, starting, 10))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Equal(t, egress.Lost, v.Status)
+			require.Len(t, v.Parts, 2)
+			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Parts[0].Status)
+			require.ElementsMatch(t, []lk.EgressStatus{failed, failed}, l.toldOf(), "the lost one is EGRESS_FAILED to others")
+			require.Empty(t, v.Twins)
+		})
+	}
+}
+
+// forgetsTheOther lets LiveKit know nothing of EG_2 when it is polled.
+func (l *life) forgetsTheOther() {
+	known := l.poll
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == "EG_2" {
+			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+		}
+		return known(in)
+	}
+}
+
+// The bound one has ended well, so that nothing comes any more that would be news.
+func TestATwinThatCouldNotBeStoppedIsStoppedBeforeTheWorkflowCloses(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.poll = l.nothingNew
+	away := true
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		if away {
+			return activities.TwinAnswer{}, failure(egress.Unreachable, "no")
+		}
+		return activities.TwinAnswer{}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.at(30*time.Second, func() { away = false })
+	l.webhook(40*time.Second, egress.EventEnded, part(1, complete, 40))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"EG_2", "EG_2"}, l.stops)
+	require.Equal(t, []string{"EG_2"}, v.Twins)
+}
+
+func TestAnEgressThatIsHeardOfOnceWhileTheStartOfAForgottenOneIsUnderWayIsTold(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == "EG_2" {
+			return egress.Look{Info: infoOf(l.t, part(2, complete, 120))}, nil
+		}
+		return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+	}
+	l.slowStart(time.Minute)
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf(), "the forgotten one as lost")
+}
