@@ -184,12 +184,13 @@ func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 	ended := echo("EG_over", egress.AddWebhook(webRequest(), &lk.WebhookConfig{Url: keys(t).Token(requestID, 1).URL(publicURL)}))
 	ended.Status = lk.EgressStatus_EGRESS_LIMIT_REACHED
 	for name, tc := range map[string]struct {
-		again bool
+		input egress.Input
 		first string // the look that shows it
 		calls map[string]int
 	}{
-		"after a start without an answer": {false, "1m30s all", map[string]int{"start": 1, "active": 45, "all": 1}},
-		"after an earlier run of its key": {true, "0s all", map[string]int{"all": 1}},
+		"after a start without an answer": {egress.Input{}, "1m30s all", map[string]int{"start": 1, "active": 45, "all": 1}},
+		"after an earlier run of its key": {egress.Input{Again: true}, "0s all", map[string]int{"all": 1}},
+		"after one past Temporal without": {egress.Input{Unlisted: true}, "1m30s all", map[string]int{"active": 45, "all": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -202,7 +203,7 @@ func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 					return nil, nil
 				}
 				in := plain(webRequest())
-				in.Input.Again = tc.again
+				in.Input.Again, in.Input.Unlisted = tc.input.Again, tc.input.Unlisted
 				s, err := start(t, a, in)
 				require.NoError(t, err)
 				require.Equal(t, "EG_over", s.Info.Proto().GetEgressId())

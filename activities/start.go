@@ -61,7 +61,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer keepAlive(ctx)()
 
 	m, maybeSent := s.begun(ctx, in.Input.Again)
-	maybeSent = maybeSent || activity.GetInfo(ctx).Attempt > 1
+	maybeSent = maybeSent || in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1
 	var notes []string
 	if m == nil && !maybeSent { // else it may be running, and a refusal would leave it so
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)

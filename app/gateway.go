@@ -19,7 +19,7 @@ type durable struct {
 
 // Begin waits until a worker has accepted a start.
 func (d durable) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, error) {
-	p, err := d.Client.Begin(ctx, recordings.StartOptions{ID: s.ID, Made: s.Made, Request: s.Request, Storage: s.Storage, Pipeline: s.Pipeline, StartBy: s.StartBy, AskedBy: s.AskedBy, Again: s.Again})
+	p, err := d.Client.Begin(ctx, recordings.StartOptions{ID: s.ID, Made: s.Made, Request: s.Request, Storage: s.Storage, Pipeline: s.Pipeline, StartBy: s.StartBy, AskedBy: s.AskedBy, Again: s.Again, Unlisted: s.Unlisted})
 	if err != nil {
 		return nil, notDurable(err)
 	}

@@ -21,6 +21,7 @@ type Input struct {
 	MaxDuration Duration   // when set, the egress is stopped after that long; default: never
 	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
 	Again       bool       // an earlier run of the same key failed: LiveKit is looked at first
+	Unlisted    bool       // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
 	Recover     *int       // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
 	Storage     string     // storage profile that media goes to; default: the worker's default profile, where an output has no storage
 	Preflight   bool       // the storage is tried before the start, however lately it was; default: the worker's setting
@@ -36,6 +37,7 @@ type inputFields struct {
 	MaxDuration *Duration  `json:"max_duration,omitempty"`
 	StartBy     *time.Time `json:"start_by,omitempty"`
 	Again       bool       `json:"again,omitempty"`
+	Unlisted    bool       `json:"unlisted,omitempty"`
 	Recover     *int       `json:"recover,omitempty"`
 	Storage     string     `json:"storage,omitempty"`
 	Preflight   bool       `json:"preflight,omitempty"`
@@ -47,7 +49,7 @@ type inputFields struct {
 // MarshalJSON writes the plain request under the name of its kind.
 func (in Input) MarshalJSON() ([]byte, error) {
 	f := inputFields{
-		Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Recover: in.Recover,
+		Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Unlisted: in.Unlisted, Recover: in.Recover,
 		Storage: in.Storage, Preflight: in.Preflight, Pipeline: in.Pipeline, Adopted: in.Adopted, Carried: in.Carried,
 	}
 	if in.MaxDuration != 0 {
@@ -116,6 +118,8 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.StartBy
 	case "again":
 		target = &in.Again
+	case "unlisted":
+		target = &in.Unlisted
 	case "recover":
 		target = &in.Recover
 	case FieldStorage:

@@ -28,7 +28,7 @@ func TestEachFieldOfAnInputIsCarried(t *testing.T) {
 	startBy, restarts := noon.UTC(), 2
 	in := egress.Input{
 		Summary: &egress.Summary{Kind: egress.KindWeb}, Sealed: []byte("sealed"), Fingerprint: "f", MaxDuration: egress.Duration(minute),
-		StartBy: &startBy, Again: true, Recover: &restarts, Storage: "main", Preflight: true, Pipeline: "archive", Adopted: true,
+		StartBy: &startBy, Again: true, Unlisted: true, Recover: &restarts, Storage: "main", Preflight: true, Pipeline: "archive", Adopted: true,
 		Carried: &egress.State{ID: "EG_1"},
 	}
 	fields := reflect.ValueOf(in)

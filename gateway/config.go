@@ -48,6 +48,8 @@ type Start struct {
 	// Again says that LiveKit is to be looked at first: an earlier start of this ID may
 	// have gone past Temporal.
 	Again bool
+	// Unlisted says that one has, without an answer, so that LiveKit may not list it yet.
+	Unlisted bool
 }
 
 // Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code

@@ -38,13 +38,15 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 			return m, err
 		}
 		h.asked.note(s.ID)
-		defer h.asked.answered(s.ID)
-		return h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
+		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
+		h.asked.answered(s.ID, err)
+		return m, err
 	})
 }
 
-// join gives who asks with a key of which LiveKit's answer is awaited the same start: a
-// workflow's would be beside it, since LiveKit lists a start only with its answer.
+// join gives who asks with a key of which LiveKit's answer is awaited, or has not come, the
+// same start: another one would be beside it, since LiveKit lists a start only with its
+// answer.
 func (h *Handler) join(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
 	return h.once(s, func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // it has been answered just now
@@ -58,6 +60,10 @@ func (h *Handler) join(ctx context.Context, s Start) (*livekit.EgressInfo, error
 // unsure is how long after a start went past Temporal who asks with a key may be asking
 // again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
 const unsure = time.Minute
+
+// slowStart is how long LiveKit may not list what it starts: 24 s, as measured, and some
+// more.
+const slowStart = 30 * time.Second
 
 // mayHavePassed reports whether this door has lately started past Temporal, or one before
 // it may have that died. Whoever did not hear of it asks again, and the workflow that they
@@ -142,45 +148,58 @@ func (h *Handler) candidates(ctx context.Context, s Start) ([]*livekit.EgressInf
 	}
 }
 
-// askedKeys are the keys with which a door has asked LiveKit past Temporal, and when. With
+// askedKeys are the keys with which a door has lately asked LiveKit past Temporal. With
 // which ones the door before it did that died, it does not know.
 type askedKeys struct {
 	since time.Time // when this door began
 	mu    sync.Mutex
-	at    map[string]time.Time
-	open  map[string]bool // LiveKit has not answered yet
+	keys  map[string]asked
+}
+
+// asked is what became of a start past Temporal.
+type asked struct {
+	at      time.Time
+	open    bool // LiveKit's answer is awaited
+	unclear bool // nobody waits any more, or it did not say whether it was started
 }
 
 func (a *askedKeys) note(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.at == nil {
-		a.at, a.open = map[string]time.Time{}, map[string]bool{}
+	if a.keys == nil {
+		a.keys = map[string]asked{}
 	}
-	maps.DeleteFunc(a.at, func(_ string, at time.Time) bool { return time.Since(at) >= unsure })
-	a.at[key], a.open[key] = time.Now(), true
+	maps.DeleteFunc(a.keys, func(_ string, k asked) bool { return !k.open && time.Since(k.at) >= unsure })
+	a.keys[key] = asked{at: time.Now(), open: true}
 }
 
-// answered notes that LiveKit has answered, or never will.
-func (a *askedKeys) answered(key string) {
+// answered notes what LiveKit has answered, or that it never will.
+func (a *askedKeys) answered(key string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.open, key)
+	k, e := a.keys[key], asEgress(err)
+	k.open, k.unclear = false, err != nil && (e == nil || e.Reason == egress.Ambiguous)
+	a.keys[key] = k
+}
+
+func (a *askedKeys) of(key string) asked {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.keys[key]
 }
 
 // unanswered reports whether LiveKit's answer is awaited.
-func (a *askedKeys) unanswered(key string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.open[key]
+func (a *askedKeys) unanswered(key string) bool { return a.of(key).open }
+
+// unlisted reports whether LiveKit may have started it and not list it yet.
+func (a *askedKeys) unlisted(key string) bool {
+	k := a.of(key)
+	return k.unclear && time.Since(k.at) < slowStart
 }
 
 // lately reports whether LiveKit may have been asked with a key within that time.
 func (a *askedKeys) lately(key string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at, ok := a.at[key]
-	return ok && time.Since(at) < unsure || a.young()
+	return time.Since(a.of(key).at) < unsure || a.young()
 }
 
 // young reports whether what a door before this one asked may still matter.

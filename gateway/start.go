@@ -35,8 +35,8 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, err
 	}
 	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
-	s.Again = !s.Made && h.mayHavePassed(s)
-	if h.cfg.FailOpenAfter > 0 {
+	s.Again, s.Unlisted = !s.Made && h.mayHavePassed(s), h.asked.unlisted(s.ID)
+	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
 	if h.asked.unanswered(s.ID) {
@@ -52,6 +52,9 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, err
 	}
 	c.outcome, c.cause = FailedOpen, err
+	if s.Unlisted {
+		return h.join(ctx, s)
+	}
 	return h.failOpen(ctx, s)
 }
 

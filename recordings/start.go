@@ -31,6 +31,7 @@ type StartOptions struct {
 	Preflight   bool           // its storage is tried before the start, however lately it was; default: the worker's setting
 	Pipeline    string         // name of the pipeline that is run at its end; default: the worker's
 	Again       bool           // LiveKit is looked at first, since an earlier start of the ID may have gone past us
+	Unlisted    bool           // one has, without an answer: LiveKit may not list it yet
 	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
 	AskedBy     *egress.Asker  // for reports; default: Config.AskedBy
 }
@@ -120,7 +121,7 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 		return ask{}, &egress.Error{Reason: egress.Invalid, Field: "max_duration", Message: "is negative: " + o.MaxDuration.String()}
 	}
 	input.MaxDuration, input.Recover, input.Preflight = egress.Duration(o.MaxDuration), o.Recover, o.Preflight
-	input.Again = o.Again
+	input.Again, input.Unlisted = o.Again, o.Unlisted
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy
 	}

@@ -15,7 +15,7 @@ func (e *run) start(ctx workflow.Context) {
 	ctx = workflow.WithActivityOptions(ctx, startOptions)
 	in := e.in
 	if e.Part > 1 { // the moment was that of the first part
-		in.StartBy, in.Again = nil, false
+		in.StartBy, in.Again, in.Unlisted = nil, false, false
 	}
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in,

@@ -1,0 +1,78 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Nobody waited for LiveKit's answer any more, and a slow start is not listed yet.
+func TestAStartPastTemporalWithoutAnAnswerIsSearchedFor(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"its caller went away":      {context.DeadlineExceeded, true},
+		"LiveKit's reply was lost":  {&egress.Error{Reason: egress.Ambiguous, Message: "EOF"}, true},
+		"LiveKit refused it":        {&egress.Error{Reason: egress.Refused, Message: "no such room"}, false},
+		"LiveKit could not be sent": {&egress.Error{Reason: egress.Unreachable, Message: "connection refused"}, false},
+		"LiveKit has answered":      {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, nil)
+				b.recordings.begin = gone
+				b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+					return echo(r, "EG_direct"), tc.err
+				}
+				unlisted := func(key string) bool {
+					b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", key)
+					begun := b.recordings.begun()
+					return begun[len(begun)-1].Unlisted
+				}
+				require.False(t, unlisted("call-7"))
+				b.recordings.begin = nil
+				require.Equal(t, tc.want, unlisted("call-7"))
+				require.Equal(t, tc.want, b.recordings.begun()[1].StartBy.IsZero(), "the search takes longer than Temporal is given")
+				require.False(t, unlisted("call-8"))
+				<-time.After(30 * time.Second)
+				require.False(t, unlisted("call-7"))
+			})
+		})
+	}
+}
+
+func TestAStartPastTemporalWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		answer := b.liveKit.start
+		b.liveKit.start = func(context.Context, egress.Request) (*livekit.EgressInfo, error) {
+			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "EOF"}
+		}
+		ask := func() *httptest.ResponseRecorder {
+			return b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")
+		}
+		for range 2 {
+			refused := refusalIn(t, ask())
+			require.Equal(t, "deadline_exceeded", refused.Code)
+			require.Contains(t, refused.Msg, "ask again with the header Idempotency-Key: call-7")
+		}
+		require.Len(t, b.liveKit.started(), 1)
+
+		<-time.After(30 * time.Second)
+		b.liveKit.start = answer
+		require.Equal(t, "EG_direct", infoIn(t, ask()).GetEgressId(), "it was never taken")
+		require.Len(t, b.liveKit.started(), 2)
+	})
+}
