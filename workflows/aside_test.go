@@ -5,6 +5,7 @@ import (
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -143,4 +144,31 @@ func TestAnEgressThatIsHeardOfOnceWhileTheStartOfAForgottenOneIsUnderWayIsTold(t
 	require.Empty(t, l.stops)
 	require.Equal(t, "EG_2", v.EgressID)
 	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf(), "the forgotten one as lost")
+}
+
+// It must not be taken for the next part, which has no egress ID yet.
+func TestATwinThatCouldNotBeStoppedWaitsForTheNextPart(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.OnActivity("Start", mock.Anything, mock.Anything).After(2 * time.Minute).Return(l.started)
+	away := true
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		if away {
+			return activities.TwinAnswer{}, failure(egress.Unreachable, "no")
+		}
+		return activities.TwinAnswer{}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(150*time.Second, egress.EventUpdated, part(3, active, 150))
+	l.at(151*time.Second, func() { away = false })
+	l.webhook(152*time.Second, egress.EventEnded, part(1, failed, 152))
+	l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2)
+	require.Equal(t, []string{"EG_3", "EG_3"}, l.stops)
+	require.Equal(t, []string{"EG_3"}, v.Twins)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
 }

@@ -67,7 +67,10 @@ func (e *run) watch(ctx workflow.Context) error {
 		case woke: // nobody told us anything in time
 			e.wake = nil
 		case asideAgain: // what could not be dealt with may be now
-			e.foldAside(ctx)
+			e.asideDue = nil
+			if e.Started { // else once the next part has begun
+				e.foldAside(ctx)
+			}
 		}
 
 		switch now := workflow.Now(ctx); e.Due(now) {

@@ -41,11 +41,11 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	}
 	e.agree(s.Terms, s.Info)
 	e.HoldBack()
-	e.foldAside(ctx)
 	for _, note := range s.Notes {
 		e.Note(workflow.Now(ctx), note)
 	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
+	e.foldAside(ctx)
 	return nil
 }
 
