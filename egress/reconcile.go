@@ -83,9 +83,9 @@ func (o Ours) brokeOff() bool {
 	return o.Status == statusOf(livekit.EgressStatus_EGRESS_FAILED) || o.Status == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
 }
 
-// gone reports whether the bound egress is lost, or failed or was aborted: another one can
-// be in its place.
-func (o Ours) gone() bool { return o.Over && (o.Status == Lost || o.brokeOff()) }
+// gone reports whether the bound egress of a request that is over is lost, or failed or was
+// aborted: another one can be in its place.
+func (o Ours) gone() bool { return o.Status == Lost || o.brokeOff() }
 
 // Sighting is what a round of the reconciler has seen on both sides.
 type Sighting struct {

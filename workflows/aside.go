@@ -29,10 +29,15 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
-// foldAside takes what was put aside.
+// foldAside takes what was put aside. While a part is being started it stays there: an
+// egress of another ID would be bound to it.
 func (e *run) foldAside(ctx workflow.Context) {
+	e.asideDue = nil
+	if !e.Started {
+		return
+	}
 	aside := e.aside
-	e.aside, e.asideDue = nil, nil
+	e.aside = nil
 	for _, o := range aside {
 		e.fold(ctx, o)
 	}

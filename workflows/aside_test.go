@@ -13,6 +13,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// stopsNoTwin lets the stop of a twin fail until then.
+func (l *life) stopsNoTwin(why egress.Reason, until time.Duration) {
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		if l.Now().Sub(l.began) < until {
+			return activities.TwinAnswer{}, failure(why, "no")
+		}
+		return activities.TwinAnswer{}, nil
+	}
+}
+
 func TestATwinThatCouldNotBeStoppedIsStoppedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -27,17 +37,10 @@ func TestATwinThatCouldNotBeStoppedIsStoppedAgain(t *testing.T) {
 			t.Parallel()
 			l := newLife(t)
 			l.poll = l.nothingNew
-			away := true
-			l.stopTwin = func() (activities.TwinAnswer, error) {
-				if away {
-					return activities.TwinAnswer{}, failure(tc.failed, "no")
-				}
-				return activities.TwinAnswer{}, nil
-			}
+			l.stopsNoTwin(tc.failed, 90*time.Second)
 			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
 			l.webhook(10*time.Second, egress.EventStarted, part(2, starting, 10))
 			l.webhook(11*time.Second, egress.EventUpdated, part(2, active, 11))
-			l.at(90*time.Second, func() { away = false })
 			l.webhook(5*time.Minute, egress.EventEnded, part(1, complete, 300))
 
 			v := l.mustRun(plainInput(t))
@@ -108,16 +111,9 @@ func TestATwinThatCouldNotBeStoppedIsStoppedBeforeTheWorkflowCloses(t *testing.T
 	t.Parallel()
 	l := newLife(t)
 	l.poll = l.nothingNew
-	away := true
-	l.stopTwin = func() (activities.TwinAnswer, error) {
-		if away {
-			return activities.TwinAnswer{}, failure(egress.Unreachable, "no")
-		}
-		return activities.TwinAnswer{}, nil
-	}
+	l.stopsNoTwin(egress.Unreachable, 30*time.Second)
 	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
 	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
-	l.at(30*time.Second, func() { away = false })
 	l.webhook(40*time.Second, egress.EventEnded, part(1, complete, 40))
 
 	v := l.mustRun(plainInput(t))
@@ -151,16 +147,9 @@ func TestATwinThatCouldNotBeStoppedWaitsForTheNextPart(t *testing.T) {
 	t.Parallel()
 	l, starts := recovering(t, 1)
 	l.OnActivity("Start", mock.Anything, mock.Anything).After(2 * time.Minute).Return(l.started)
-	away := true
-	l.stopTwin = func() (activities.TwinAnswer, error) {
-		if away {
-			return activities.TwinAnswer{}, failure(egress.Unreachable, "no")
-		}
-		return activities.TwinAnswer{}, nil
-	}
+	l.stopsNoTwin(egress.Unreachable, 151*time.Second)
 	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
 	l.webhook(150*time.Second, egress.EventUpdated, part(3, active, 150))
-	l.at(151*time.Second, func() { away = false })
 	l.webhook(152*time.Second, egress.EventEnded, part(1, failed, 152))
 	l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
 

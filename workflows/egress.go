@@ -67,10 +67,7 @@ func (e *run) watch(ctx workflow.Context) error {
 		case woke: // nobody told us anything in time
 			e.wake = nil
 		case asideAgain: // what could not be dealt with may be now
-			e.asideDue = nil
-			if e.Started { // else once the next part has begun
-				e.foldAside(ctx)
-			}
+			e.foldAside(ctx)
 		}
 
 		switch now := workflow.Now(ctx); e.Due(now) {
