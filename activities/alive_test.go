@@ -50,6 +50,11 @@ func (s slowly) AdoptListed(ctx context.Context, requestID, pipeline string, e e
 	return s.both.AdoptListed(ctx, requestID, pipeline, e)
 }
 
+func (s slowly) Present(ctx context.Context, room, identity string) (bool, error) {
+	s.take("seek")
+	return s.both.Present(ctx, room, identity)
+}
+
 func (s slowly) Rooms(ctx context.Context) ([]*lk.Room, error) {
 	s.take("rooms")
 	return s.both.Rooms(ctx)
@@ -57,16 +62,17 @@ func (s slowly) Rooms(ctx context.Context) ([]*lk.Room, error) {
 
 func TestARoundSaysThatItIsAliveWhateverItWaitsFor(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"list", "read", "ask", "adopt", "rooms"} {
+	for _, what := range []string{"list", "read", "ask", "adopt", "seek", "rooms"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				b := slowly{what: what, both: &both{
-					items:   []*lk.EgressInfo{running("EG_stray"), over("EG_over")},
-					running: []egress.Ours{workflowOf("r-1", "EG_over")},
+					items:   []*lk.EgressInfo{running("EG_stray"), over("EG_over"), running("EG_runs")},
+					running: []egress.Ours{workflowOf("r-1", "EG_over"), workflowOf("r-2", "EG_runs")},
+					here:    map[string]bool{"EG_runs": true},
 				}}
 				act := activities.NewReconciler(activities.ReconcilerConfig{
-					Grace: egress.Duration(time.Minute), Expect: egress.Expectation{Rooms: []string{"*"}},
+					Grace: egress.Duration(time.Minute), Policy: egress.DefaultPolicy(), Expect: egress.Expectation{Rooms: []string{"*"}},
 				}, b, b, keys(t))
 				env := newAttempts(&api{})
 				var beats atomic.Int32
@@ -80,4 +86,22 @@ func TestARoundSaysThatItIsAliveWhateverItWaitsFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestALookSaysThatItIsAliveWhileLiveKitTakesItsTime(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: func(int) (*lk.EgressInfo, error) {
+			pass(itsTime)
+			return status(complete), nil
+		}}
+		env := newAttempts(a)
+		var beats atomic.Int32
+		env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
+		var look egress.Look
+		require.NoError(t, env.run(activitiesOf(t, a).Poll, question(), &look))
+		synctest.Wait()
+		require.Equal(t, complete, look.Info.Proto().GetStatus())
+		require.Greater(t, beats.Load(), int32(itsTime/env.options.HeartbeatTimeout))
+	})
 }

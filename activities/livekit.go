@@ -62,6 +62,10 @@ type Config struct {
 	// left alone for longer. Default: it is not.
 	Reconciling func(ctx context.Context) bool
 
+	// Shown is set once LiveKit has been seen to show an egress's own participant: that one
+	// is absent tells something only then. Default: one of its own.
+	Shown *atomic.Bool
+
 	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a poll
 	// gives no class to a missed webhook.
 	Endpoint Endpoint
@@ -74,6 +78,9 @@ func (c Config) withDefaults() Config {
 	c.SearchEvery = cmp.Or(c.SearchEvery, 2*time.Second)
 	if c.Preflight == nil {
 		c.Preflight = NewPreflight(PreflightConfig{})
+	}
+	if c.Shown == nil {
+		c.Shown = &atomic.Bool{}
 	}
 	if c.Reconciling == nil {
 		c.Reconciling = func(context.Context) bool { return false }
@@ -88,7 +95,6 @@ type LiveKit struct {
 	opener Opener
 	missed *WhyMissed
 	noEcho atomic.Bool // LiveKit has been seen not to echo our token
-	shows  atomic.Bool // LiveKit has been seen to show an egress's own participant
 }
 
 // NewLiveKit makes the activities.

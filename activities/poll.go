@@ -42,7 +42,9 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	}
 	s := recall(ctx)
 	before := s
+	stop := keepAlive(ctx, before)
 	look, why := a.look(ctx, in, &s, now)
+	stop()
 	if s != before {
 		activity.RecordHeartbeat(ctx, s)
 	}
@@ -123,10 +125,10 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, now time.T
 	case err != nil: // nothing is known of it
 		return false
 	case here:
-		a.shows.Store(true)
+		a.cfg.Shown.Store(true)
 		s.RecorderGone, s.EndExpected = time.Time{}, time.Time{}
 		return true
-	case a.shows.Load() && s.RecorderGone.IsZero():
+	case a.cfg.Shown.Load() && s.RecorderGone.IsZero():
 		s.RecorderGone = now
 		s.expectEnd(ctx, now)
 	}

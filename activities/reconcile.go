@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -25,6 +26,7 @@ const atOnce = 16
 type Lister interface {
 	All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error)
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+	Present(ctx context.Context, room, identity string) (bool, error)
 	Rooms(ctx context.Context) ([]*livekit.Room, error)
 }
 
@@ -47,7 +49,12 @@ type Verifier interface {
 // ReconcilerConfig is what the reconciler goes by.
 type ReconcilerConfig struct {
 	// Grace is how long something must have been so before it is acted on.
-	Grace  egress.Duration
+	Grace egress.Duration
+	// Policy says how often the recorder of an active egress is looked for. Default: never.
+	Policy egress.Policy
+	// Shown is set once LiveKit has been seen to show an egress's own participant. Default:
+	// nobody wants to know.
+	Shown  *atomic.Bool
 	Expect egress.Expectation
 	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a missed
 	// webhook gets no class.
@@ -66,13 +73,17 @@ type Reconciler struct {
 
 // NewReconciler makes the activity.
 func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reconciler {
+	if cfg.Shown == nil {
+		cfg.Shown = &atomic.Bool{}
+	}
 	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v, missed: NewWhyMissed(cfg.Endpoint)}
 }
 
 // RoundRequest is the argument of Reconcile.
 type RoundRequest struct {
-	At   time.Time `json:"at"` // the moment of the schedule that the round is of
-	Deep bool      `json:"deep"`
+	At       time.Time `json:"at"` // the moment of the schedule that the round is of
+	Deep     bool      `json:"deep"`
+	SoughtAt time.Time `json:"sought_at,omitzero"` // that of the last round
 }
 
 // Reconcile is one round: it looks at both sides, plans, and acts. Every step is
@@ -108,7 +119,7 @@ type progress struct {
 func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
 	r := &round{Reconciler: a}
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &r.progress) != nil {
-		r.progress = progress{Round: egress.Round{At: in.At}, Began: time.Now(), Deep: in.Deep}
+		r.progress = progress{Round: egress.Round{At: in.At, SoughtAt: in.SoughtAt}, Began: time.Now(), Deep: in.Deep}
 	}
 	return r
 }
@@ -127,6 +138,9 @@ func (r *round) run(ctx context.Context) error {
 		r.Round.DeepAt = r.Round.At
 	}
 	if err := r.act(ctx, plan.Steps); err != nil {
+		return err
+	}
+	if err := r.seek(ctx, s); err != nil {
 		return err
 	}
 	return r.expect(ctx, s)
@@ -220,16 +234,19 @@ func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
 	s.Listed = append(s.Listed, egress.ListedAs(m, func(t egress.Token) bool { return r.macs.VerifyMAC(t.RequestID, t.Part, t.MAC) }))
 }
 
-// ask adds what has become of some egresses. One that LiveKit does not know, or cannot
-// be asked for now, is left to its own workflow.
+// ask adds what has become of some egresses. One that LiveKit cannot be asked for now is
+// left to the next round.
 func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 	defer r.alive(ctx)()
 	for _, id := range ids {
 		m, err := r.livekit.Get(ctx, id)
 		r.Round.Calls++
 		r.Round.Asked++
-		if err == nil {
+		switch {
+		case err == nil:
 			r.take(s, m)
+		case reasonIs(err, egress.NotFound):
+			s.Unknown = append(s.Unknown, id)
 		}
 	}
 }
@@ -284,6 +301,13 @@ func (r *round) do(ctx context.Context, s egress.Measure) {
 func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err error) {
 	if s.Deed == egress.DeedQuarantine {
 		return true, nil
+	}
+	if s.Deed == egress.DeedSuspect {
+		e, err := egress.LookEvent(s.EgressID, r.Round.At.Truncate(r.cfg.Policy.SuspectedFor().D()))
+		if err != nil {
+			return false, err
+		}
+		return r.temporal.Tell(ctx, s.RequestID, e)
 	}
 	e, err := egress.ListedEvent(r.infos[s.EgressID])
 	if err != nil {

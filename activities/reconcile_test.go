@@ -28,6 +28,8 @@ type both struct {
 	changed   []egress.Ours
 	completed []egress.Ours
 	listErr   error
+	here      map[string]bool
+	hereErr   error
 	failing   string // egress ID of which nothing can be done
 	closed    string // egress ID whose workflow has closed
 
@@ -77,6 +79,11 @@ func (b *both) Rooms(context.Context) ([]*lk.Room, error) {
 	return b.rooms, nil
 }
 
+func (b *both) Present(_ context.Context, room, identity string) (bool, error) {
+	b.note("seek %s in %s", identity, room)
+	return b.here[identity], b.hereErr
+}
+
 func (b *both) Running(context.Context) ([]egress.Ours, error) {
 	b.reads++
 	return slices.Clone(b.running), b.visibilityErr
@@ -98,7 +105,11 @@ func (b *both) ReconcilingSince(context.Context) (time.Time, error) {
 }
 
 func (b *both) Tell(_ context.Context, requestID string, e egress.Event) (bool, error) {
-	b.note("tell %s of %s", requestID, e.Proto().GetEgressInfo().GetEgressId())
+	id := e.Proto().GetEgressInfo().GetEgressId()
+	if id == b.failing {
+		return false, errors.New("Temporal is away")
+	}
+	b.note("tell %s of %s", requestID, id)
 	return true, nil
 }
 
@@ -213,8 +224,8 @@ func TestWhatIsNotActiveAnyMoreIsAskedForOneByOneWhileItIsFew(t *testing.T) {
 		running: []egress.Ours{workflowOf("r-1", "EG_1"), workflowOf("r-2", "EG_2")},
 	}
 	r := reconcile(t, b, false, egress.Expectation{})
-	require.Equal(t, []string{"get EG_1", "get EG_2", "list active=true", "tell r-1 of EG_1"}, b.noted())
-	require.Equal(t, [3]int{3, 2, 1}, [3]int{r.Calls, r.Asked, r.Nudged})
+	require.Equal(t, []string{"get EG_1", "get EG_2", "list active=true", "tell r-1 of EG_1", "tell r-2 of EG_2"}, b.noted())
+	require.Equal(t, [4]int{3, 2, 1, 1}, [4]int{r.Calls, r.Asked, r.Nudged, r.Suspected})
 	require.Zero(t, r.DeepAt)
 }
 

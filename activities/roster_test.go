@@ -80,9 +80,9 @@ func TestWhatARoundWouldActOnIsReadAnew(t *testing.T) {
 		"it closed, and visibility lagged":  {bound, nil, nil, []*lk.EgressInfo{over("EG_1")}, []string{"list active=true"}},
 		"its next part, and not a twin":     {bound, nil, []egress.Ours{workflowOf("r-1", "EG_2")}, []*lk.EgressInfo{withToken(t, "EG_2", "r-1", 1)}, []string{"list active=true"}},
 		"a stray":                           {bound, nil, []egress.Ours{bound}, []*lk.EgressInfo{running("EG_1"), running("EG_9")}, []string{"adopt EG_9 as EG_9", "list active=true"}},
-		"it is bound by now":                {unbound("r-1"), nil, []egress.Ours{bound}, nil, []string{"get EG_1", "list active=true"}},
+		"it is bound by now":                {unbound("r-1"), nil, []egress.Ours{bound}, nil, []string{"get EG_1", "list active=true", "tell r-1 of EG_1"}},
 		"it is not bound yet":               {unbound("r-1"), []egress.Ours{unbound("r-1")}, nil, nil, []string{"list active=true"}},
-		"it runs again":                     {settled(bound), nil, []egress.Ours{bound}, nil, []string{"get EG_1", "list active=true"}},
+		"it runs again":                     {settled(bound), nil, []egress.Ours{bound}, nil, []string{"get EG_1", "list active=true", "tell r-1 of EG_1"}},
 		"it is over":                        {bound, []egress.Ours{settled(bound)}, nil, nil, []string{"list active=true"}},
 		"a later run of its ID":             {bound, []egress.Ours{workflowOf("r-1", "EG_2"), closed(bound)}, nil, []*lk.EgressInfo{withToken(t, "EG_2", "r-1", 1)}, []string{"list active=true"}},
 	} {

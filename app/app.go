@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -45,6 +46,7 @@ type App struct {
 	log        *slog.Logger
 	figures    *webhook.Figures
 	pipelines  egress.Pipelines // read by RunWorker
+	shown      atomic.Bool      // whether LiveKit shows an egress's own participant
 }
 
 // Options are what does not come from the environment.

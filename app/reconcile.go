@@ -39,7 +39,11 @@ func (a *App) scheduleReconciler(ctx context.Context) {
 // registerReconciler gives a worker the rounds of the reconciler.
 func (a *App) registerReconciler(w worker.Worker, flows *workflows.Workflows) {
 	r := activities.NewReconciler(activities.ReconcilerConfig{
-		Grace: egress.Duration(a.cfg.Reconcile.Grace), Expect: a.cfg.Expectation(), Endpoint: a.recordings,
+		Grace:    egress.Duration(a.cfg.Reconcile.Grace),
+		Policy:   a.cfg.Policy(),
+		Shown:    &a.shown,
+		Expect:   a.cfg.Expectation(),
+		Endpoint: a.recordings,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.recordings, a.keys)
 	w.RegisterWorkflowWithOptions(flows.Reconcile, workflow.RegisterOptions{Name: egress.ReconcileType})
 	w.RegisterActivityWithOptions(r.Reconcile, activity.RegisterOptions{Name: "Reconcile"})

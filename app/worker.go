@@ -100,6 +100,7 @@ func (a *App) livekitActivities() (*activities.LiveKit, error) {
 		SearchFor:   a.cfg.Start.Search,
 		SearchEvery: a.cfg.Start.SearchEvery,
 		Endpoint:    a.recordings,
+		Shown:       &a.shown,
 
 		ReconcileEvery: egress.Duration(every),
 		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,

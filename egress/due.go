@@ -63,6 +63,9 @@ func (s *State) NextLook() time.Time {
 		return s.heldUntil()
 	}
 	since := later(s.NewsAt, s.LookedAt)
+	if s.SuspectedAt.After(since) {
+		return s.SuspectedAt
+	}
 	if !s.EndExpected.IsZero() { // news of the way to it does not put the end off
 		since = later(s.EndExpected, s.LookedAt)
 	}

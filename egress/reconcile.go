@@ -98,6 +98,8 @@ type Sighting struct {
 	Listed []Listed
 	// Ours are the workflows that run, and with Deep those that have completed, too.
 	Ours []Ours
+	// Unknown are egresses that LiveKit was asked for, and does not know.
+	Unknown []string
 }
 
 // Deed is what a round does about one egress.
@@ -109,11 +111,14 @@ const (
 	DeedNudge      Deed = "nudged"      // tell its workflow that it has ended
 	DeedTwin       Deed = "twin"        // show its request's workflow that it is another one than the one that is bound
 	DeedPart       Deed = "part"        // tell its request's workflow that another one than the bound one has ended
+	DeedSuspect    Deed = "suspected"   // have its workflow look for itself
 	DeedQuarantine Deed = "quarantined" // leave it alone, and say why
 )
 
 // Deeds lists every Deed.
-func Deeds() []Deed { return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedPart, DeedQuarantine} }
+func Deeds() []Deed {
+	return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedPart, DeedSuspect, DeedQuarantine}
+}
 
 // Measure is one deed of a round.
 type Measure struct {
@@ -155,9 +160,7 @@ func PlanRound(s Sighting) Plan {
 	for _, l := range listed {
 		p.judge(l)
 	}
-	if !s.Deep {
-		p.suspect(listed)
-	}
+	p.suspect(listed)
 	slices.SortStableFunc(p.plan.Steps, func(a, b Measure) int { return cmp.Compare(a.EgressID, b.EgressID) })
 	slices.Sort(p.plan.Ask)
 	return p.plan
@@ -264,14 +267,20 @@ func (p *planner) quarantine(l Listed, why string) {
 	p.step(Measure{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
 }
 
-// suspect finds the workflows that wait for an egress which is not active any more.
+// suspect finds the workflows that wait for an egress which LiveKit does not list: it is
+// not active any more, or where all was listed or it was asked for, LiveKit does not know
+// it.
 func (p *planner) suspect(listed []Listed) {
-	active := make(map[string]bool, len(listed))
+	seen := make(map[string]bool, len(listed))
 	for _, l := range listed {
-		active[l.ID] = true
+		seen[l.ID] = true
 	}
 	for _, o := range p.Ours {
-		if o.EgressID != "" && !o.Over && !active[o.EgressID] && p.At.Sub(o.StartedAt) >= p.Grace.D() {
+		switch {
+		case o.EgressID == "" || o.Over || seen[o.EgressID] || p.At.Sub(o.StartedAt) < p.Grace.D():
+		case p.Deep, slices.Contains(p.Unknown, o.EgressID):
+			p.step(Measure{Deed: DeedSuspect, EgressID: o.EgressID, RequestID: o.RequestID})
+		default:
 			p.plan.Ask = append(p.plan.Ask, o.EgressID)
 		}
 	}

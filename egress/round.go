@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -42,16 +43,21 @@ type Round struct {
 	At     time.Time `json:"at"`
 	DeepAt time.Time `json:"deep_at"` // when the last deep round began; At when this is one
 	Took   Duration  `json:"took"`
+	// SoughtAt is up to when the turns of recorders have come: At, unless LiveKit could not
+	// be asked for one.
+	SoughtAt time.Time `json:"sought_at,omitzero"`
 
 	Seen      int `json:"seen"`      // egresses that LiveKit listed
 	Active    int `json:"active"`    // of those, the ones that have not ended
 	Workflows int `json:"workflows"` // of ours, that run
 	Asked     int `json:"asked"`     // egresses that LiveKit was asked for one by one
+	Sought    int `json:"sought"`    // recorders that were looked for in their rooms
 
 	Adopted     int `json:"adopted"`
 	Nudged      int `json:"nudged"`
 	Twins       int `json:"twins"`
 	Parts       int `json:"parts"`
+	Suspected   int `json:"suspected"`
 	Quarantined int `json:"quarantined"`
 	SeenBefore  int `json:"seen_before"` // ended before the schedule was made
 	Waiting     int `json:"waiting"`     // left for a later round
@@ -89,6 +95,8 @@ func (r *Round) Count(d Deed) {
 		r.Twins++
 	case DeedPart:
 		r.Parts++
+	case DeedSuspect:
+		r.Suspected++
 	case DeedQuarantine:
 		r.Quarantined++
 	}
@@ -106,10 +114,9 @@ func ListedEvent(m *livekit.EgressInfo) (Event, error) {
 	if Ended(m.GetStatus()) {
 		name = EventEnded
 	}
-	sum := sha256.Sum256([]byte("listed/" + m.GetEgressId() + "/" + string(info.StatusName())))
 	b, err := json.Marshal(map[string]any{
 		"event": name, "egressInfo": info,
-		"id":        "EV_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:12],
+		"id":        eventID("listed", m.GetEgressId(), string(info.StatusName())),
 		"createdAt": strconv.FormatInt(max(m.GetUpdatedAt(), m.GetEndedAt(), m.GetStartedAt())/int64(time.Second), 10),
 	})
 	if err != nil {
@@ -117,6 +124,12 @@ func ListedEvent(m *livekit.EgressInfo) (Event, error) {
 	}
 	var e Event
 	return e, e.UnmarshalJSON(b)
+}
+
+// eventID is the ID of an event that nobody but us sends, made of what it says.
+func eventID(says ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(says, "/")))
+	return "EV_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:12]
 }
 
 // WithMissed is the event of an end with why its webhook did not come, for ObserveListed.
@@ -140,13 +153,13 @@ func (e Event) WithMissed(class Missed, because string) (Event, error) {
 }
 
 // reconciledStretch is how much longer an active egress is left alone while the
-// reconciler looks after it: 5 min become an hour.
-const reconciledStretch = 12
+// reconciler looks after it, its recorder included: 5 min become six hours.
+const reconciledStretch = 72
 
 // Watched is the wait before the next look at an active egress that the reconciler
 // looks after, when n looks since the last news have found none. The first of these
 // waits ends at any moment of the longer period, which spread names, so that egresses
-// which began together are not looked at together an hour later. Where rounds come less
+// which began together are not looked at together hours later. Where rounds come less
 // often than looks would, they are no reason to wait.
 func (p Policy) Watched(every Duration, n int, spread float64) (time.Duration, bool) {
 	if every <= 0 || every > p.LookActive {

@@ -107,7 +107,7 @@ func TestAnActiveEgressIsLeftAloneForLongerWhileItIsWatched(t *testing.T) {
 	t.Parallel()
 	p := egress.DefaultPolicy()
 	for every, want := range map[time.Duration]time.Duration{
-		time.Minute: time.Hour, 5 * time.Minute: time.Hour, 5*time.Minute + 1: 0, 0: 0, -1: 0,
+		time.Minute: 6 * time.Hour, 5 * time.Minute: 6 * time.Hour, 5*time.Minute + 1: 0, 0: 0, -1: 0,
 	} {
 		got, ok := p.Watched(egress.Duration(every), 2, 0.5)
 		require.Equal(t, want > 0, ok, every)
@@ -115,7 +115,7 @@ func TestAnActiveEgressIsLeftAloneForLongerWhileItIsWatched(t *testing.T) {
 	}
 }
 
-func TestWhatBeganTogetherIsNotLookedAtTogetherAnHourLater(t *testing.T) {
+func TestWhatBeganTogetherIsNotLookedAtTogetherHoursLater(t *testing.T) {
 	t.Parallel()
 	p := egress.DefaultPolicy()
 	for _, tc := range []struct {
@@ -123,9 +123,9 @@ func TestWhatBeganTogetherIsNotLookedAtTogetherAnHourLater(t *testing.T) {
 		spread float64
 		want   time.Duration
 	}{
-		{1, 0, 4*minute + 30*time.Second}, {1, 0.5, 32*minute + 30*time.Second}, {1, 1, 60*minute + 30*time.Second},
-		{2, 0, 54 * minute}, {2, 1, 66 * minute},
-		{3, 0.5, 60 * minute},
+		{1, 0, 4*minute + 30*time.Second}, {1, 0.5, 182*minute + 30*time.Second}, {1, 1, 360*minute + 30*time.Second},
+		{2, 0, 324 * minute}, {2, 1, 396 * minute},
+		{3, 0.5, 360 * minute},
 	} {
 		got, ok := p.Watched(egress.Duration(minute), tc.n, tc.spread)
 		require.True(t, ok)
@@ -144,7 +144,7 @@ func TestWhatIsToldOfARoundIsBounded(t *testing.T) {
 	for _, d := range egress.Deeds() {
 		r.Count(d)
 	}
-	require.Equal(t, egress.Round{Adopted: 1, Nudged: 1, Twins: 1, Parts: 1, Quarantined: 1}, r)
+	require.Equal(t, egress.Round{Adopted: 1, Nudged: 1, Twins: 1, Parts: 1, Suspected: 1, Quarantined: 1}, r)
 }
 
 func TestWhyAWebhookWasMissedGoesWithWhatTheReconcilerSaw(t *testing.T) {

@@ -38,6 +38,8 @@ type State struct {
 	NewsAt   time.Time `json:"news_at"`
 	NewsBy   Source    `json:"news_by"`
 	LookedAt time.Time `json:"looked_at"` // the last time that a poll answered
+	// SuspectedAt is when the reconciler last saw that something may be wrong.
+	SuspectedAt time.Time `json:"suspected_at,omitzero"`
 
 	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the
 	// consumer gets the same one. Empty when nobody but a poll told us.
@@ -129,6 +131,7 @@ type Observation struct {
 
 	Missed        Missed // of an end that we asked for: why its webhook did not come, where somebody found out
 	MissedBecause string // the evidence in words
+	Look          bool   // nothing is said of the egress but that its workflow should look for itself
 }
 
 // ObserveEvent makes an observation of a webhook event.
@@ -144,11 +147,12 @@ func ObserveListed(e Event, at time.Time) (Observation, error) {
 	var why struct {
 		Missed        Missed `json:"missed"`
 		MissedBecause string `json:"missedBecause"`
+		Look          bool   `json:"look"`
 	}
 	if err == nil {
 		err = json.Unmarshal(e.Raw(), &why)
 	}
-	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause}, err
+	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause, Look: why.Look}, err
 }
 
 // News says what an observation changed.

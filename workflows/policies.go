@@ -24,10 +24,12 @@ var startOptions = workflow.ActivityOptions{
 
 // pollOptions: an attempt is one look of at most two calls. Every look without news
 // is a failed attempt whose error names the delay of the next one; the retry
-// policy's own interval serves attempts that died.
+// policy's own interval serves attempts that died, which is noticed by the missing
+// heartbeat.
 var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
 	StartToCloseTimeout: 30 * time.Second,
+	HeartbeatTimeout:    10 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Minute},
 	Summary:             "ask LiveKit how the egress is, until there is news",
 }

@@ -105,6 +105,10 @@ func (e *run) listed(ctx workflow.Context, ev egress.Event) {
 		e.log.Error("listed egress cannot be read", "error", err)
 		return
 	}
+	if o.Look {
+		e.Suspect(o.Info.Proto().GetEgressId(), workflow.Now(ctx))
+		return
+	}
 	e.fold(ctx, o)
 }
 

@@ -1,0 +1,65 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// seek looks for the recorders whose turn it is, in their rooms, and has the workflows of
+// those that are not there look for themselves. Where more are due than one round may ask
+// for, it is chance which ones. Where one could not be asked for, or its workflow not be
+// told, all are due again in the next round.
+func (r *round) seek(ctx context.Context, s egress.Sighting) error {
+	due := s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt)
+	if len(due) > egress.MaxSought {
+		rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
+		due = due[:egress.MaxSought]
+	}
+	defer r.alive(ctx)()
+	failed := r.Round.Failed
+	for some := range slices.Chunk(due, atOnce) {
+		if err := r.seekSome(ctx, some); err != nil {
+			r.Round.Failed++
+			activity.GetLogger(ctx).Error("reconcile: recorders could not be looked for", "error", err)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("reconcile: %w", ctx.Err())
+		}
+		if r.Round.Failed > failed {
+			return nil
+		}
+	}
+	r.Round.SoughtAt = r.Round.At
+	return nil
+}
+
+// seekSome looks for some recorders at once.
+func (r *round) seekSome(ctx context.Context, some []egress.Measure) error {
+	var all errgroup.Group
+	var sought atomic.Int64
+	for _, s := range some {
+		all.Go(func() error {
+			here, err := r.livekit.Present(ctx, r.infos[s.EgressID].GetRoomName(), s.EgressID)
+			sought.Add(1)
+			switch {
+			case here:
+				r.cfg.Shown.Store(true)
+			case err == nil:
+				r.do(ctx, s)
+			}
+			return err
+		})
+	}
+	err := all.Wait()
+	r.Round.Calls += int(sought.Load())
+	r.Round.Sought += int(sought.Load())
+	return err
+}

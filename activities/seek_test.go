@@ -1,0 +1,97 @@
+package activities_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// recorded are so many egresses that run, each with its workflow.
+func recorded(n int) *both {
+	b := &both{here: map[string]bool{}}
+	for i := range n {
+		id := fmt.Sprintf("EG_%03d", i)
+		b.items = append(b.items, running(id))
+		b.running = append(b.running, workflowOf("r-"+id, id))
+		b.here[id] = true
+	}
+	return b
+}
+
+// seeking is a round that looks for all recorders, since none before has.
+func seeking(t *testing.T, b *both) egress.Round {
+	t.Helper()
+	r, err := attemptBy(activities.NewReconciler(activities.ReconcilerConfig{
+		Grace: egress.Duration(time.Minute), Policy: egress.DefaultPolicy(),
+	}, b, b, keys(t)), rounds(nil), false)
+	require.NoError(t, err)
+	return r
+}
+
+func TestARoundSaysWhoseRecorderIsNotInItsRoom(t *testing.T) {
+	t.Parallel()
+	b := recorded(3)
+	delete(b.here, "EG_001")
+	r := seeking(t, b)
+	require.Equal(t, []string{
+		"list active=true", "seek EG_000 in standup", "seek EG_001 in standup", "seek EG_002 in standup", "tell r-EG_001 of EG_001",
+	}, b.noted())
+	require.Equal(t, [3]int{4, 3, 1}, [3]int{r.Calls, r.Sought, r.Suspected})
+	require.Equal(t, r.At, r.SoughtAt)
+}
+
+func TestWhatARoundCouldNotLookForIsDueInTheNext(t *testing.T) {
+	t.Parallel()
+	for name, b := range map[string]func(*both){
+		"LiveKit is away":  func(b *both) { b.hereErr = because(egress.Unreachable) },
+		"Temporal is away": func(b *both) { b.here, b.failing = nil, "EG_001" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := recorded(3)
+			b(all)
+			r := seeking(t, all)
+			require.Equal(t, [2]int{3, 1}, [2]int{r.Sought, r.Failed})
+			require.Zero(t, r.SoughtAt)
+		})
+	}
+}
+
+func TestALiveKitThatIsAwayIsNotAskedForAll(t *testing.T) {
+	t.Parallel()
+	b := recorded(100)
+	b.hereErr = because(egress.Unreachable)
+	r := seeking(t, b)
+	require.Less(t, r.Sought, 50)
+	require.Equal(t, 1, r.Failed)
+}
+
+func TestARoundLooksForSoManyAndNoMore(t *testing.T) {
+	t.Parallel()
+	b := recorded(2 * egress.MaxSought)
+	b.here = nil
+	r := seeking(t, b)
+	require.Equal(t, [2]int{egress.MaxSought, egress.MaxSought}, [2]int{r.Sought, r.Suspected})
+	require.Equal(t, r.At, r.SoughtAt)
+	again := seeking(t, b)
+	require.Equal(t, egress.MaxSought, again.Sought)
+	told := map[string]bool{}
+	for _, what := range b.noted() {
+		told[what] = true
+	}
+	require.Greater(t, len(told), 2*egress.MaxSought+2, "not the same ones each time")
+}
+
+func TestNoRecorderIsLookedForWhereNobodySaysHowOften(t *testing.T) {
+	t.Parallel()
+	b := recorded(1)
+	require.Zero(t, reconcile(t, b, true, egress.Expectation{}).Sought)
+	b.items[0].Status = lk.EgressStatus_EGRESS_ENDING
+	require.Zero(t, seeking(t, b).Sought)
+}

@@ -1,0 +1,81 @@
+package egress
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// MaxSought is for how many recorders one round looks: at a round a minute it is a quarter
+// of what LiveKit Cloud allows, and 15,000 in an hour.
+const MaxSought = 250
+
+// SoughtEvery is how often rounds look for the recorder of an active egress: 12 times as
+// seldom as a poll would without them. Default: an hour.
+func (p Policy) SoughtEvery() Duration { return 12 * p.LookActive }
+
+// SuspectedFor is for how long a suspicion is raised once: an egress that LiveKit does not
+// know wants two looks. Default: 15 min.
+func (p Policy) SuspectedFor() Duration { return 3 * p.LookActive }
+
+// Recorders are the egresses for whose recorder this round looks. LiveKit calls an egress
+// whose worker died active for as long as nobody says otherwise, and shows it in its
+// participant alone, which is in the room no more. Each one comes up once in every, at a
+// moment that its ID names; what came up since the last round that looked is due.
+func (s Sighting) Recorders(every Duration, at, last time.Time) []Measure {
+	ours := make(map[string]Ours, len(s.Ours))
+	for _, o := range s.Ours {
+		if !o.Over && !o.Closed {
+			ours[o.EgressID] = o
+		}
+	}
+	var due []Measure
+	for _, l := range s.Listed {
+		o, waits := ours[l.ID]
+		if waits && l.seekable() && s.At.Sub(l.Since) >= s.Grace.D() && cameUp(l.ID, every.D(), at) < at.Sub(last) {
+			due = append(due, Measure{Deed: DeedSuspect, EgressID: l.ID, RequestID: o.RequestID})
+		}
+	}
+	return due
+}
+
+// seekable reports whether it should have a participant. A web egress is in no room.
+func (l Listed) seekable() bool {
+	return l.ID != "" && l.Room != "" && l.Status == livekit.EgressStatus_EGRESS_ACTIVE
+}
+
+// cameUp is how long ago an egress came up last.
+func cameUp(id string, every time.Duration, at time.Time) time.Duration {
+	if every <= 0 {
+		return math.MaxInt64
+	}
+	turn := time.Duration(Spread(id) * float64(every))
+	since := at.Add(-turn)
+	return since.Sub(since.Truncate(every))
+}
+
+// LookEvent is what SignalReconciled brings to a workflow that should look for itself. For
+// one moment it is one signal, however often it is sent.
+func LookEvent(egressID string, at time.Time) (Event, error) {
+	b, err := json.Marshal(map[string]any{
+		"event": EventUpdated, "egressInfo": map[string]string{"egressId": egressID}, "look": true,
+		"id": eventID("look", egressID, at.UTC().Format(time.RFC3339Nano)), "createdAt": strconv.FormatInt(at.Unix(), 10),
+	})
+	if err != nil {
+		return Event{}, fmt.Errorf("suspicion of %s: %w", egressID, err)
+	}
+	var e Event
+	return e, e.UnmarshalJSON(b)
+}
+
+// Suspect notes that a look is due, since the reconciler has seen that something may be
+// wrong.
+func (s *State) Suspect(id string, now time.Time) {
+	if s.Phase == Watching && s.ID == id && !now.Before(s.SuspectedAt.Add(s.Policy.SuspectedFor().D())) {
+		s.SuspectedAt = now
+	}
+}

@@ -1,0 +1,78 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// suspected is the reconciler's signal that a workflow should look for itself.
+func (l *life) suspected(after time.Duration, id string) {
+	l.at(after, func() {
+		e, err := egress.LookEvent(id, l.Now())
+		require.NoError(l.t, err)
+		l.SignalWorkflow(egress.SignalReconciled, e)
+	})
+}
+
+// pollsBegun are when polls were begun, since the workflow was.
+func (l *life) pollsBegun() *[]time.Duration {
+	var at []time.Duration
+	poll := l.poll
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if last := len(at) - 1; last < 0 || at[last] != l.took() {
+			l.note(func() { at = append(at, l.took()) })
+		}
+		return poll(in)
+	}
+	return &at
+}
+
+func TestASuspectedEgressIsLookedAtAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	asked := l.pollsBegun()
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.suspected(2*time.Minute, egressID)
+	l.suspected(3*time.Minute, egressID) // by the next round
+	l.webhook(4*time.Minute, egress.EventEnded, message(egressID, complete))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.FromWebhook, v.EndedBy)
+	require.Equal(t, []time.Duration{2 * time.Minute}, *asked)
+}
+
+func TestTheSuspicionOfAnotherEgressIsNoneOfOurs(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	asked := l.pollsBegun()
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.suspected(2*time.Minute, "EG_another")
+	l.webhook(4*time.Minute, egress.EventEnded, message(egressID, complete))
+
+	require.Empty(t, l.mustRun(plainInput(t)).Twins)
+
+	require.Empty(t, *asked)
+}
+
+func TestWhatLiveKitForgotIsLostSoonAfterTheReconcilerSawIt(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.poll = func(activities.PollRequest) (egress.Look, error) {
+		return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+	}
+	l.suspected(2*time.Minute, egressID)
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Lost, v.Status)
+	require.Less(t, l.took(), 3*time.Minute)
+}
