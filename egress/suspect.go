@@ -18,9 +18,10 @@ const MaxSought = 250
 // seldom as a poll would without them. Default: an hour.
 func (p Policy) SoughtEvery() Duration { return 12 * p.LookActive }
 
-// SuspectedFor is for how long a suspicion is raised once: an egress that LiveKit does not
-// know wants two looks. Default: 15 min.
-func (p Policy) SuspectedFor() Duration { return 3 * p.LookActive }
+// SuspectedFor is for how long a suspicion is raised once. A poll that begins anew forgets
+// since when LiveKit does not know an egress, so it is longer than one takes to call it
+// lost. Default: 16 min.
+func (p Policy) SuspectedFor() Duration { return 3*p.LookActive + p.LostAfter }
 
 // Recorders are the egresses for whose recorder this round looks. LiveKit calls an egress
 // whose worker died active for as long as nobody says otherwise, and shows it in its

@@ -117,7 +117,21 @@ func TestTheTurnsAreSpread(t *testing.T) {
 func TestWhenRecordersAreLookedFor(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, anHour, egress.DefaultPolicy().SoughtEvery())
-	require.Equal(t, egress.Duration(15*minute), egress.DefaultPolicy().SuspectedFor())
+	require.Equal(t, egress.Duration(16*minute), egress.DefaultPolicy().SuspectedFor())
+}
+
+func TestASuspicionLastsUntilWhatIsForgottenIsLost(t *testing.T) {
+	t.Parallel()
+	for _, look := range []time.Duration{time.Second, minute, time.Hour} {
+		p := egress.DefaultPolicy()
+		p.LookActive = egress.Duration(look)
+		longest := p.Wait(egress.OutlookActive, 0, 1)
+		lost := longest // the last look before it is lost, and the one that finds it so
+		for lost < p.LostAfter.D() {
+			lost += longest
+		}
+		require.Greater(t, p.SuspectedFor().D(), lost, look)
+	}
 }
 
 func TestASuspicionIsNoNewsOfTheEgress(t *testing.T) {
@@ -160,8 +174,8 @@ func TestASuspicionMakesALookDueAtOnce(t *testing.T) {
 		"an end is expected":    {func(s *egress.State) { s.EndExpected = later.Add(-1) }, "EG_1", egress.ActLook},
 		"of another egress":     {func(*egress.State) {}, "EG_2", egress.ActNothing},
 		"it was raised before":  {func(s *egress.State) { s.Suspect("EG_1", noon); s.LookedAt = noon.Add(1) }, "EG_1", egress.ActNothing},
-		"it was, and long ago":  {func(s *egress.State) { s.SuspectedAt = later.Add(-15 * minute); s.LookedAt = noon.Add(1) }, "EG_1", egress.ActLook},
-		"it was, not that long": {func(s *egress.State) { s.SuspectedAt = later.Add(1 - 15*minute); s.LookedAt = noon.Add(1) }, "EG_1", egress.ActNothing},
+		"it was, and long ago":  {func(s *egress.State) { s.SuspectedAt = later.Add(-16 * minute); s.LookedAt = noon.Add(1) }, "EG_1", egress.ActLook},
+		"it was, not that long": {func(s *egress.State) { s.SuspectedAt = later.Add(1 - 16*minute); s.LookedAt = noon.Add(1) }, "EG_1", egress.ActNothing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
