@@ -12,7 +12,7 @@ import (
 )
 
 var asleep = flag.Duration("asleep", 8*time.Minute, "how long BenchmarkWaiting waits once all are adopted: by the default, "+
-	"the first look, due after five minutes, has woken each of them, and the second ones come, spread over an hour")
+	"the first look, due after five minutes, has woken each of them, and the second ones come, spread over six hours")
 
 // BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
 // none: the worker, a process of its own, and the server. What the server takes where
