@@ -5,9 +5,12 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // billed are the actions of a recording with every webhook, as they were measured.
@@ -25,11 +28,13 @@ func TestWhatARecordingCostsInTheCloudIsWhatWasMeasured(t *testing.T) {
 	page := read(t, "docs/temporal-cloud.md")
 	base := billed(t, "10 s")
 	assert.Contains(t, page, fmt.Sprintf("\n    %d                          start,", base))
-	for _, row := range []struct {
-		length      string
-		alone, with int // looks
-	}{{"10 s", 0, 0}, {"1 h", 11, 2}, {"4 h", 47, 5}, {"12 h", 143, 13}} {
-		assert.Contains(t, page, fmt.Sprintf("\n| %s | %d, %d | %d, %d |\n", row.length, row.alone, base+row.alone, row.with, base+row.with))
+	policy := egress.DefaultPolicy()
+	watched, ok := policy.Watched(egress.Duration(time.Minute), 2, 0.5)
+	require.True(t, ok)
+	for length, lasts := range map[string]time.Duration{"10 s": 10 * time.Second, "1 h": time.Hour, "4 h": 4 * time.Hour, "12 h": 12 * time.Hour} {
+		alone := max(0, int(lasts/policy.LookActive.D())-1)
+		with := min(alone, 1) + int(lasts.Round(watched)/watched)
+		assert.Contains(t, page, fmt.Sprintf("\n| %s | %d, %d | %d, %d |\n", length, alone, base+alone, with, base+with))
 	}
 	assert.Equal(t, base+47, billed(t, "4 h"), "a look is an action")
 }

@@ -261,6 +261,15 @@ func TestWhoseEgressIsNotActiveAnyMoreIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestWhatLiveKitWasAskedForAndDoesNotKnowIsSuspected(t *testing.T) {
+	t.Parallel()
+	p := egress.PlanRound(egress.Sighting{
+		At: noon, Grace: egress.Duration(grace), Ours: have(ours("r", "EG_1"), ours("s", "EG_2")), Unknown: []string{"EG_2"},
+	})
+	require.Equal(t, []string{"EG_1"}, p.Ask)
+	require.Equal(t, []egress.Measure{{Deed: egress.DeedSuspect, EgressID: "EG_2", RequestID: "s"}}, p.Steps)
+}
+
 func TestADeepRoundShowsWhatEndedBesideTheBoundOne(t *testing.T) {
 	t.Parallel()
 	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }

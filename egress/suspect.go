@@ -30,7 +30,7 @@ func (p Policy) SuspectedFor() Duration { return 3*p.LookActive + p.LostAfter }
 func (s Sighting) Recorders(every Duration, at, last time.Time) []Measure {
 	ours := make(map[string]Ours, len(s.Ours))
 	for _, o := range s.Ours {
-		if !o.Over && !o.Closed {
+		if !o.Over {
 			ours[o.EgressID] = o
 		}
 	}

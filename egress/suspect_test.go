@@ -111,11 +111,21 @@ func TestTheTurnsAreSpread(t *testing.T) {
 		require.Empty(t, s.Recorders(anHour, at, at), "a second attempt at a round that has looked")
 		require.Empty(t, s.Recorders(anHour, at, at.Add(minute)), "a round that was begun by hand, out of order")
 		require.Empty(t, s.Recorders(0, at, at.Add(-minute)), "nobody says how often")
+		require.Len(t, s.Recorders(1, at, at.Add(-minute)), 6000, "as often as can be said")
 	}
+}
+
+func TestATurnIsOfOneRound(t *testing.T) {
+	t.Parallel()
+	turn := noon.Add(time.Duration(egress.Spread("EG_1") * float64(time.Hour)))
+	s := egress.Sighting{At: noon, Listed: all(listed("EG_1", active)), Ours: have(ours("r", "EG_1"))}
+	require.Len(t, s.Recorders(anHour, turn, turn.Add(-minute)), 1)
+	require.Empty(t, s.Recorders(anHour, turn.Add(minute), turn))
 }
 
 func TestWhenRecordersAreLookedFor(t *testing.T) {
 	t.Parallel()
+	require.Equal(t, 15_000, 60*egress.MaxSought)
 	require.Equal(t, anHour, egress.DefaultPolicy().SoughtEvery())
 	require.Equal(t, egress.Duration(16*minute), egress.DefaultPolicy().SuspectedFor())
 }
@@ -141,6 +151,7 @@ func TestASuspicionIsNoNewsOfTheEgress(t *testing.T) {
 	o, err := egress.ObserveListed(e, noon)
 	require.NoError(t, err)
 	require.True(t, o.Look)
+	require.Equal(t, egress.EventUpdated, e.Proto().GetEvent())
 	require.Equal(t, "EG_1", o.Info.Proto().GetEgressId())
 	require.Equal(t, noon.Unix(), e.Proto().GetCreatedAt())
 	s := watched(t)
