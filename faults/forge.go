@@ -23,15 +23,13 @@ func (a *agent) forge(ctx context.Context, egressID string) {
 	if err != nil {
 		return
 	}
-	for range 3 { // the door may be away
+	for range 3 { // the door may be away, or not know the egress yet
 		req, err := webhookRequest(ctx, a.door+"/webhooks/livekit", "not-the-secret-not-the-secret-not-the", body)
 		if err != nil {
 			return
 		}
-		res, err := a.http.Do(req)
-		if err == nil {
+		if res, err := a.http.Do(req); err == nil {
 			_ = res.Body.Close()
-			return
 		}
 		if !sleep(ctx, 500*time.Millisecond) {
 			return
