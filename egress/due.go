@@ -53,7 +53,8 @@ func (s *State) stopTried() bool {
 	return !s.Evidence.Probed.IsZero() && !s.Evidence.Probed.Before(s.StoppedAt)
 }
 
-// NextLook is when news is overdue: the time at which to ask LiveKit. It is zero
+// NextLook is when news is overdue: the time at which to ask LiveKit, which is past where
+// the reconciler suspects something of which nothing has been heard since. It is zero
 // until the start has answered, since that brings the policy.
 func (s *State) NextLook() time.Time {
 	switch {

@@ -34,32 +34,30 @@ func (l *life) pollsBegun() *[]time.Duration {
 
 func TestASuspectedEgressIsLookedAtAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLife(t)
-	l.stillActive()
-	asked := l.pollsBegun()
-	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-	l.suspected(2*time.Minute, egressID)
-	l.suspected(3*time.Minute, egressID) // by the next round
-	l.webhook(4*time.Minute, egress.EventEnded, message(egressID, complete))
+	for name, tc := range map[string]struct {
+		id   string
+		want []time.Duration
+	}{
+		"it is ours":        {egressID, []time.Duration{2 * time.Minute}},
+		"it is another one": {"EG_another", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.stillActive()
+			begun := l.pollsBegun()
+			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+			l.suspected(2*time.Minute, tc.id)
+			l.suspected(3*time.Minute, tc.id) // by the next round
+			l.webhook(4*time.Minute, egress.EventEnded, message(egressID, complete))
 
-	v := l.mustRun(plainInput(t))
+			v := l.mustRun(plainInput(t))
 
-	require.Equal(t, egress.FromWebhook, v.EndedBy)
-	require.Equal(t, []time.Duration{2 * time.Minute}, *asked)
-}
-
-func TestTheSuspicionOfAnotherEgressIsNoneOfOurs(t *testing.T) {
-	t.Parallel()
-	l := newLife(t)
-	l.stillActive()
-	asked := l.pollsBegun()
-	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-	l.suspected(2*time.Minute, "EG_another")
-	l.webhook(4*time.Minute, egress.EventEnded, message(egressID, complete))
-
-	require.Empty(t, l.mustRun(plainInput(t)).Twins)
-
-	require.Empty(t, *asked)
+			require.Equal(t, egress.FromWebhook, v.EndedBy)
+			require.Empty(t, v.Twins)
+			require.Equal(t, tc.want, *begun)
+		})
+	}
 }
 
 func TestWhatLiveKitForgotIsLostSoonAfterTheReconcilerSawIt(t *testing.T) {
