@@ -76,6 +76,10 @@ func (c cpu) since(before cpu) cpu {
 	return cpu{own: c.own - before.own, server: c.server - before.server}
 }
 
+func (c cpu) and(more cpu) cpu {
+	return cpu{own: c.own + more.own, server: c.server + more.server}
+}
+
 // of is the ratio of both kinds of CPU time together, zero where it is not known.
 func (c cpu) of(floor cpu) float64 {
 	if floor.own+floor.server == 0 {

@@ -153,11 +153,10 @@ func BenchmarkFloorWith(b *testing.B) {
 			c := s.startFloor()
 			bare := func(int) (time.Duration, error) { return s.floorLife(c, extras{}) }
 			more := func(int) (time.Duration, error) { return s.floorLife(c, bb.with) }
-			s.round(8, 50, bare)
-			s.round(8, 50, more)
+			s.inTurns(8, 50, 1, more, bare)
 			for b.Loop() {
-				m, f := s.round(8, 240, more), s.round(8, 240, bare)
-				s.figures.add("rate-of-floor", m.rate/f.rate)
+				m, f := s.inTurns(8, 240, 4, more, bare)
+				s.figures.add("rate-of-floor", m.rate()/f.rate())
 				s.figures.add("cpu-of-floor", m.cpu.of(f.cpu))
 				m.addTo(&s.figures, "more")
 			}

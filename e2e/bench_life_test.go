@@ -31,13 +31,13 @@ var news = [webhooksOfALife]struct {
 }
 
 // BenchmarkLife compares whole lives, from the start to the announced end, with
-// floors: a round of the one, then a round of the other, on the same server.
+// floors, in turns on the same server.
 func BenchmarkLife(b *testing.B) {
-	for _, bb := range []struct{ callers, lives int }{{1, 100}, {8, 240}, {100, 400}} {
+	for _, bb := range []struct{ callers, lives, turns int }{{1, 100, 4}, {8, 240, 4}, {100, 400, 1}} {
 		b.Run(fmt.Sprintf("callers=%d", bb.callers), func(b *testing.B) {
 			s := newStage(b, nil)
 			s.startWorker()
-			s.besideFloors(bb.callers, bb.lives)
+			s.besideFloors(bb.callers, bb.lives, bb.turns)
 		})
 	}
 }
@@ -48,22 +48,19 @@ func BenchmarkLifeOnPostgreSQL(b *testing.B) {
 	temporal := startProduction(b)
 	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = temporal.Address })
 	s.startWorker()
-	s.besideFloors(8, 240)
+	s.besideFloors(8, 240, 4)
 }
 
-// besideFloors measures rounds of lives, and after each one of floors.
-func (s *stage) besideFloors(callers, lives int) {
+// besideFloors measures lives and floors, in turns.
+func (s *stage) besideFloors(callers, lives, turns int) {
 	s.b.Helper()
 	floor := s.startFloor()
 	ours := func(n int) (time.Duration, error) { return s.life(n, s.signalAll) }
 	theirs := func(int) (time.Duration, error) { return s.floorLife(floor, extras{}) }
-	warm := max(50, 2*callers)
-	s.round(callers, warm, ours)
-	s.round(callers, warm, theirs)
+	s.inTurns(callers, max(50, 2*callers), 1, ours, theirs)
 	for s.b.Loop() {
-		life := s.round(callers, lives, ours)
-		bare := s.round(callers, lives, theirs)
-		s.figures.add("rate-of-floor", life.rate/bare.rate)
+		life, bare := s.inTurns(callers, lives, turns, ours, theirs)
+		s.figures.add("rate-of-floor", life.rate()/bare.rate())
 		if bare.cpu.server > 0 {
 			s.figures.add("cpu-of-floor", life.cpu.of(bare.cpu))
 		}
@@ -71,6 +68,22 @@ func (s *stage) besideFloors(callers, lives int) {
 		bare.addTo(&s.figures, "floor")
 	}
 	s.figures.report(s.b)
+}
+
+// inTurns measures lives of two kinds: some of the one, as many of the other, and in the
+// next turn the other way about, so that a machine that gets slower slows both.
+func (s *stage) inTurns(callers, lives, turns int, one, other func(n int) (time.Duration, error)) (a, b round) {
+	s.b.Helper()
+	for turn := range turns {
+		if turn%2 == 0 {
+			a.add(s.round(callers, lives/turns, one))
+			b.add(s.round(callers, lives/turns, other))
+		} else {
+			b.add(s.round(callers, lives/turns, other))
+			a.add(s.round(callers, lives/turns, one))
+		}
+	}
+	return a, b
 }
 
 // BenchmarkLifeByDoor is BenchmarkLife with each webhook signed and posted to the
@@ -88,10 +101,20 @@ func BenchmarkLifeByDoor(b *testing.B) {
 
 // round is what a number of lives took, at the hands of a number of callers.
 type round struct {
-	rate   float64 // lives a second
-	cpu    cpu     // of one life
+	took   time.Duration
+	cpu    cpu
 	starts []time.Duration
 	wholes []time.Duration
+}
+
+// rate is in lives a second.
+func (r round) rate() float64 { return float64(len(r.wholes)) / r.took.Seconds() }
+
+// add puts what another round took behind it.
+func (r *round) add(next round) {
+	r.took += next.took
+	r.cpu = r.cpu.and(next.cpu)
+	r.starts, r.wholes = append(r.starts, next.starts...), append(r.wholes, next.wholes...)
 }
 
 func (s *stage) round(callers, lives int, live func(n int) (time.Duration, error)) round {
@@ -110,19 +133,18 @@ func (s *stage) round(callers, lives int, live func(n int) (time.Duration, error
 		})
 	}
 	require.NoError(s.b, g.Wait())
-	r.rate = float64(lives) / time.Since(began).Seconds()
-	used := cpuNow(pid).since(before)
-	r.cpu = cpu{own: used.own / time.Duration(lives), server: used.server / time.Duration(lives)}
+	r.took, r.cpu = time.Since(began), cpuNow(pid).since(before)
 	return r
 }
 
 func (r round) addTo(f *figures, name string) {
-	f.add(name+"-rate/s", r.rate)
+	lives := float64(len(r.wholes))
+	f.add(name+"-rate/s", r.rate())
 	f.addTimes(name+"-start", r.starts)
 	f.addTimes(name+"-whole", r.wholes)
-	f.add(name+"-cpu-ms", milliseconds(r.cpu.own))
+	f.add(name+"-cpu-ms", milliseconds(r.cpu.own)/lives)
 	if r.cpu.server > 0 {
-		f.add(name+"-server-cpu-ms", milliseconds(r.cpu.server))
+		f.add(name+"-server-cpu-ms", milliseconds(r.cpu.server)/lives)
 	}
 }
 

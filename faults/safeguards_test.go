@@ -94,9 +94,11 @@ var safeguards = []safeguard{
 		name: "a start past Temporal is adopted",
 		changes: []change{
 			{"webhook/route.go", "case !found && len(named) > 0:\n\t\treturn h.adopt(ctx, d, named[0])\n", ""},
+			{"egress/reconcile.go", "p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})\n", ""},
 		},
-		scenario: []string{"at_once: 12", "kills: {temporal: {every: 3s, down: 6s}}\nat_once: 4", "lives: 12", "lives: 20", "settle: 40s", "settle: 20s"},
-		caught:   check.KindLost, least: 1,
+		scenario: []string{"at_once: 12", "kills: {temporal: {every: 2s, down: 20s}}\nat_once: 12", "lives: 12", "lives: 60", "bound: 60s", "deep_rounds: 5s\nbound: 90s",
+			"REELKEEPER_RECONCILE_EVERY: \"off\"", "REELKEEPER_RECONCILE_EVERY: 5s\n  REELKEEPER_RECONCILE_GRACE: 3s"},
+		caught: check.KindLost, least: 2,
 	},
 	{
 		name:    "what comes while an end is told is taken before the workflow closes",
