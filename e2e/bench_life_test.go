@@ -74,14 +74,11 @@ func (s *stage) besideFloors(callers, lives, turns int) {
 // next turn the other way about, so that a machine that gets slower slows both.
 func (s *stage) inTurns(callers, lives, turns int, one, other func(n int) (time.Duration, error)) (a, b round) {
 	s.b.Helper()
-	for turn := range turns {
-		if turn%2 == 0 {
-			a.add(s.round(callers, lives/turns, one))
-			b.add(s.round(callers, lives/turns, other))
-		} else {
-			b.add(s.round(callers, lives/turns, other))
-			a.add(s.round(callers, lives/turns, one))
-		}
+	first, second := func() { a.add(s.round(callers, lives/turns, one)) }, func() { b.add(s.round(callers, lives/turns, other)) }
+	for range turns {
+		first()
+		second()
+		first, second = second, first
 	}
 	return a, b
 }

@@ -38,8 +38,8 @@ func run(m *testing.M) int {
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute) // a first build of the server takes minutes
 	defer cancel()
-	// As in production. The development server's own default, to read them from its database at
-	// each use, is for attributes that are made while it runs; here they are there from the start.
+	// Search attributes are cached, as in production. The development server reads them from its
+	// database at each use, for those that are made while it runs; here all are there at its start.
 	args := []string{"--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"}
 	for n := range worlds {
 		args = append(args, "--namespace", namespace(int64(n)))
