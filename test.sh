@@ -3,9 +3,9 @@
 # and those of the development Temporal server, of what is deployed, and of the real livekit-server in tests, which
 # are modules of their own. It first builds the development Temporal server, once for each version of its source, and
 # a livekit-server with what it needs around it, without which the tests that need it are skipped, unless CI is set.
-# The test of LiveKit's Node SDK gets that SDK by npm, once for each version, and is skipped where there is no npm,
-# unless CI is set; so are the test of the UI where there is no chromium and those on
-# PostgreSQL where there is none. Arguments go to go test:
+# The tests of LiveKit's Node SDK, of pipelines in TypeScript and of Azure Blob Storage get what they need by npm, once
+# for each version, and are skipped where there is no npm, unless CI is set; so are the test of the UI where there is no
+# chromium and those on PostgreSQL where there is none. Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #

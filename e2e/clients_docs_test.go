@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // Each program of the how-to pages records the room standup, and only once, however
@@ -72,7 +73,7 @@ func runGo(t *testing.T, url, program string) string {
 
 func runShell(t *testing.T, url, program string) string {
 	t.Helper()
-	needs(t, "sh", "curl", "openssl")
+	needs.Tools(t, "sh", "curl", "openssl")
 	return runCommand(t, t.TempDir(), url, "sh", saved(t, "record.sh", program))
 }
 

@@ -7,13 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 const examples = "../examples/pipeline"
@@ -69,14 +69,10 @@ func (w *world) example(cmd *exec.Cmd, environ ...string) {
 	p.start(w.t)
 }
 
-var installTypeScript = sync.OnceValues(func() (string, error) { return npmModules(examples + "/typescript") })
-
 // typescriptWorker is the TypeScript example, compiled by its own compiler.
 func typescriptWorker(t *testing.T) *exec.Cmd {
 	t.Helper()
-	needs(t, "node", "npm")
-	modules, err := installTypeScript()
-	require.NoError(t, err)
+	modules := needs.NodeModules(t, examples+"/typescript")
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "src"), os.DirFS(examples+"/typescript/src")))
 	for _, name := range []string{"tsconfig.json", "package.json"} {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // received is what node/consumer.mjs says of a request.
@@ -32,7 +33,7 @@ type received struct {
 // nodeConsumer runs node/consumer.mjs, and returns its URL and what it receives.
 func nodeConsumer(t *testing.T) (url string, got <-chan received) {
 	t.Helper()
-	modules := nodeModules(t)
+	modules := needs.NodeModules(t, "node")
 	source, err := os.ReadFile(filepath.Join("node", "consumer.mjs"))
 	require.NoError(t, err)
 	dir := t.TempDir()

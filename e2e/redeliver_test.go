@@ -16,6 +16,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -195,7 +196,7 @@ func TestTheEndOfWhatWasLostIsToldOnceThoughItComesAfterTheClose(t *testing.T) {
 
 func TestTheCommandsInTheDocsDeliverAgainAndArchive(t *testing.T) {
 	t.Parallel()
-	needs(t, "sh")
+	needs.Tools(t, "sh")
 	w := newWorld(t, nil)
 	w.startWorker()
 	w.room("standup", fakelivekit.RoomScript{Call: time.Second})

@@ -19,6 +19,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -28,7 +29,7 @@ var pictures = flag.String("pictures", "", "folder into which TestAPersonFindsAS
 // Temporal's UI, and reads there what is wrong and what to do.
 func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	t.Parallel()
-	needs(t, "chromium")
+	needs.Tools(t, "chromium")
 	ui, w := newWorldWithUI(t)
 	w.startWorker()
 	w.consumer.answerWith(func(e *livekit.WebhookEvent) int {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -103,11 +104,19 @@ func (b *Bucket) Create(ctx context.Context, path, contentType string, data []by
 	} else if there {
 		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
 	}
-	err = b.blobs.WriteAll(ctx, key, data, &blob.WriterOptions{ContentType: contentType, IfNotExist: true, DisableContentTypeDetection: true})
+	err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType, IfNotExist: true})
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
 		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
 	}
 	return explain(b.field, "write", err)
+}
+
+// write writes an object in one request. It is no WriteAll: that goes through a pipe, whose
+// end Azure's driver may close when a refusal has already taken it away, which is a panic
+// (go-cloud's azureblob up to 0.48; s3blob's was mended by its pull request 3480).
+func write(ctx context.Context, to *blob.Bucket, key string, data []byte, o blob.WriterOptions) error {
+	o.DisableContentTypeDetection = true
+	return to.Upload(ctx, key, bytes.NewReader(data), &o)
 }
 
 // Delete takes an object away.

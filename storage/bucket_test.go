@@ -100,6 +100,10 @@ func stores(t *testing.T) map[string]func(*testing.T) (storage.Config, egress.Up
 		"s3": func(t *testing.T) (storage.Config, egress.Upload) {
 			return storage.Config{Client: through(http.DefaultTransport)}, egress.Upload{S3: s3Upload(s3Server(t))}
 		},
+		"azure": func(t *testing.T) (storage.Config, egress.Upload) {
+			cfg, u := azure(t)
+			return cfg, egress.Upload{Azure: u}
+		},
 		"gcp": func(t *testing.T) (storage.Config, egress.Upload) { return gcs(t, http.StatusOK) },
 		"local": func(t *testing.T) (storage.Config, egress.Upload) {
 			return storage.Config{LocalFiles: t.TempDir()}, egress.Upload{}

@@ -26,7 +26,7 @@ func explain(field, op string, err error) error {
 	status, code := answerOf(err)
 	e := &egress.Error{Reason: reasonOf(status, code, gcerrors.Code(err)), Field: field, Err: err}
 	switch {
-	case e.Reason == egress.NotFound && code == "NoSuchBucket":
+	case e.Reason == egress.NotFound && (code == "NoSuchBucket" || code == "ContainerNotFound"):
 		e.Message = "there is no such bucket"
 	case e.Reason == egress.NotFound:
 		e.Message = "there is no such object"

@@ -138,11 +138,12 @@ type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
 
-// redirect is a network where each host is at one address.
+// redirect is a network where each host is at one address, without TLS.
 type redirect struct{ addr string }
 
 func (to redirect) RoundTrip(r *http.Request) (*http.Response, error) {
+	asked := r.URL.Host
 	r = r.Clone(r.Context())
-	r.URL.Host = to.addr
+	r.Host, r.URL.Scheme, r.URL.Host = asked, "http", to.addr
 	return http.DefaultTransport.RoundTrip(r)
 }

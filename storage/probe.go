@@ -26,9 +26,7 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	}
 	defer func() { _ = b.Close() }() // nothing is buffered
 	path := d.ProbePath(name)
-	err = b.blobs.WriteAll(ctx, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"), &blob.WriterOptions{
-		ContentType: "text/plain", DisableContentTypeDetection: true,
-	})
+	err = write(ctx, b.blobs, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"), blob.WriterOptions{ContentType: "text/plain"})
 	if err != nil {
 		return refusal(d, err)
 	}
