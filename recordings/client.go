@@ -43,6 +43,9 @@ type Config struct {
 	FindFor time.Duration
 	// QueryFor is how long State waits for a worker's answer. Default: 3 s.
 	QueryFor time.Duration
+	// AnswerFor is how long a redelivery and a word to a step wait for it, which are nothing
+	// without. Default: 15 s.
+	AnswerFor time.Duration
 	// WaitFor is how long Wait lets Temporal hold one answer back before it looks by
 	// itself. Default: 5 s.
 	WaitFor time.Duration
@@ -53,6 +56,7 @@ func (c Config) withDefaults() Config {
 	c.AskEvery = cmp.Or(c.AskEvery, 200*time.Millisecond)
 	c.FindFor = cmp.Or(c.FindFor, 2*time.Second)
 	c.QueryFor = cmp.Or(c.QueryFor, 3*time.Second)
+	c.AnswerFor = cmp.Or(c.AnswerFor, 15*time.Second)
 	c.WaitFor = cmp.Or(c.WaitFor, 5*time.Second)
 	return c
 }

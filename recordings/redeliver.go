@@ -100,7 +100,7 @@ func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelive
 		return r, asError("read "+workflowID, err)
 	}
 	r.Input.Carried = nil // the state is newer
-	r.State, err = c.queryState(ctx, Row{WorkflowID: workflowID})
+	r.State, err = c.queryState(ctx, Row{WorkflowID: workflowID}, c.AnswerFor)
 	if err != nil {
 		return r, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + workflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
 	}

@@ -84,7 +84,7 @@ func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workf
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {
-	s, err := c.queryState(ctx, v.Row)
+	s, err := c.queryState(ctx, v.Row, c.QueryFor)
 	if err != nil {
 		v.Problem = "no worker answered: " + err.Error()
 		return
@@ -106,8 +106,8 @@ func (c *Client) askState(ctx context.Context, v *View) {
 
 // queryState asks a workflow what it knows, also one that has closed: a worker replays
 // it then.
-func (c *Client) queryState(ctx context.Context, row Row) (egress.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
+func (c *Client) queryState(ctx context.Context, row Row, patience time.Duration) (egress.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var s egress.State
 	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryState)

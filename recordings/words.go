@@ -54,7 +54,7 @@ func (c *Client) heldIn(ctx context.Context, id, workflowID string) ([]Held, err
 	if v.ClosedAt != nil {
 		return nil, nil
 	}
-	s, err := c.queryState(ctx, v.Row)
+	s, err := c.queryState(ctx, v.Row, c.AnswerFor)
 	if err != nil {
 		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("no worker answered for %s: %s", workflowID, err), Err: err}
 	}
