@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -47,13 +48,14 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 // findObject looks for one object. Some stores take a slash in front for a part of the
 // name, and LiveKit leaves it out for others.
 func findObject(ctx context.Context, b Bucket, path string) (egress.Found, error) {
+	found := egress.Found{}
 	size, err := b.Size(ctx, path)
 	if trimmed := strings.TrimPrefix(path, "/"); trimmed != path && reasonIs(err, egress.NotFound) {
-		if again, err := b.Size(ctx, trimmed); err == nil {
-			return egress.Found{There: true, Size: again}, nil
-		}
+		found.At = trimmed
+		size, err = b.Size(ctx, trimmed)
 	}
-	return egress.Found{There: err == nil, Size: size}, err
+	found.There, found.Size = err == nil, size
+	return found, err
 }
 
 // findSegments finds those that the playlist names, or where there is none or nothing in
@@ -95,13 +97,14 @@ func (l *looker) probe(ctx context.Context, w egress.Wanted, f *egress.Found) {
 	if err != nil {
 		return
 	}
-	length, err := l.length(ctx, b, w.File.Path, f.Size)
+	path := cmp.Or(f.At, w.File.Path)
+	length, err := l.length(ctx, b, path, f.Size)
 	if reasonIs(err, egress.Invalid) {
 		f.Unplayable = err.Error()
 	}
 	f.Length = length
 	if l.cfg.Listen != nil && length > 0 && len(w.Silence) > 0 {
-		f.Sound, _ = l.cfg.Listen.Sound(ctx, f.Size, length, reading(b, w.File.Path)) // one that cannot say leaves it open
+		f.Sound, _ = l.cfg.Listen.Sound(ctx, f.Size, length, reading(b, path)) // one that cannot say leaves it open
 	}
 }
 

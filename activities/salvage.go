@@ -18,7 +18,7 @@ const (
 // expects nothing to be there, so that nothing is missing.
 func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
 	report := egress.Unchecked(fmt.Sprintf("it ended as %s, so that no media is expected", l.in.Status))
-	sets := 0
+	sets, until := 0, aThirdOf(ctx)
 	for _, d := range to {
 		if d.Kind != egress.OutputSegments {
 			continue
@@ -32,7 +32,7 @@ func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.M
 		}
 		for _, set := range left[:min(len(left), mostLeftovers-sets)] {
 			sets++
-			if err := l.keep(ctx, b, d, set, &report); err != nil {
+			if err := l.keep(ctx, until, b, d, set, &report); err != nil {
 				return report, err
 			}
 		}
@@ -63,10 +63,20 @@ func (l *looker) leftovers(ctx context.Context, d egress.Destination) ([]egress.
 	return egress.Salvage(l.in.Info, d, listed, began, l.in.HeardAt), b, nil
 }
 
-// keep lists a set, and makes a playlist beside it.
-func (l *looker) keep(ctx context.Context, b Bucket, d egress.Destination, set egress.Leftover, report *egress.MediaReport) error {
+// aThirdOf the time that is left may go into playing segments: to list them and to write of
+// them matters more.
+func aThirdOf(ctx context.Context) time.Time {
+	now := time.Now()
+	if end, ok := ctx.Deadline(); ok {
+		return now.Add(end.Sub(now) / 3)
+	}
+	return now.Add(time.Minute)
+}
+
+// keep lists a set, and makes a playlist beside it. Segments are played until a time.
+func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.Destination, set egress.Leftover, report *egress.MediaReport) error {
 	known := l.known(ctx, b, d)
-	segments, source := set.Lengths(d, known, l.measure(ctx, b, set, known))
+	segments, source := set.Lengths(d, known, l.measure(ctx, until, b, set, known))
 	found := egress.FindSegments(segments, set.Segments)
 	report.Files = append(report.Files, egress.MediaFile{
 		Kind: egress.OutputSegments, Path: set.Base, Count: found.Count, Size: found.Size, Length: found.Length, Media: egress.MediaPresent,
@@ -108,13 +118,18 @@ func (l *looker) known(ctx context.Context, b Bucket, d egress.Destination) map[
 	return lengths
 }
 
-// measure probes the segments whose lengths are not known.
-func (l *looker) measure(ctx context.Context, b Bucket, set egress.Leftover, known map[string]egress.Duration) map[string]egress.Duration {
+// measure probes the segments whose lengths are not known, until a time.
+func (l *looker) measure(ctx context.Context, until time.Time, b Bucket, set egress.Leftover, known map[string]egress.Duration) map[string]egress.Duration {
 	lengths := map[string]egress.Duration{}
 	if l.cfg.Probe == nil {
 		return lengths
 	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	for _, o := range set.Segments[:min(len(set.Segments), mostMeasured)] {
+		if ctx.Err() != nil {
+			break
+		}
 		if known[o.Path] != 0 {
 			continue
 		}

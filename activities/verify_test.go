@@ -76,6 +76,11 @@ func (p player) Length(context.Context, int64, func(context.Context, int64) (io.
 
 func verify(t *testing.T, store *objects, probe activities.LengthProber, in activities.VerifyRequest) (activities.Verified, error) {
 	t.Helper()
+	return verifyIn(t, store, probe, in)
+}
+
+func verifyIn(t *testing.T, store activities.Bucket, probe activities.LengthProber, in activities.VerifyRequest) (activities.Verified, error) {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	v := activities.NewVerification(activities.VerificationConfig{

@@ -11,9 +11,10 @@ import (
 type Found struct {
 	Unseen string // why nobody could look, in words; empty where somebody did
 	There  bool
-	Size   int64 // bytes; of a set, of all that is there
-	Count  int   // of a set, how many are there
-	Hollow int   // of a set, how many of them hold nothing
+	At     string // where it is, if not at the path that LiveKit names
+	Size   int64  // bytes; of a set, of all that is there
+	Count  int    // of a set, how many are there
+	Hollow int    // of a set, how many of them hold nothing
 	// Length is how long it plays, 0 where nobody could say.
 	Length Duration
 	// Unplayable is why a player cannot read it, in words.

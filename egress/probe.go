@@ -77,7 +77,7 @@ var faults = map[Store]map[string]fault{
 func (d Destination) Fault(status int, code string) *Error {
 	code = cmp.Or(code, strconv.Itoa(status))
 	f, ok := faults[d.Upload.Store()][code]
-	if !ok {
+	if !ok || f.field == "region" && d.Upload.S3.GetRegion() == "" { // then it was our guess
 		return nil
 	}
 	return invalid(d.Field+"."+f.field, "%s (the store answers %s)", f.because, code)

@@ -33,7 +33,8 @@ func TestAProbeLiesBesideTheOutput(t *testing.T) {
 
 func TestWhatAStoresAnswerSaysOfTheFieldAtFault(t *testing.T) {
 	t.Parallel()
-	s3 := egress.Destination{Field: "file_outputs[0].s3", Upload: egress.Upload{S3: &livekit.S3Upload{}}}
+	s3 := egress.Destination{Field: "file_outputs[0].s3", Upload: egress.Upload{S3: &livekit.S3Upload{Region: "eu-west-1"}}}
+	unnamed := egress.Destination{Field: "file.s3", Upload: egress.Upload{S3: &livekit.S3Upload{}}}
 	gcp := egress.Destination{Field: "storage.gcp", Upload: egress.Upload{GCP: &livekit.GCPUpload{}}}
 	azure := egress.Destination{Field: "file.azure", Upload: egress.Upload{Azure: &livekit.AzureBlobUpload{}}}
 	for name, tc := range map[string]struct {
@@ -53,6 +54,7 @@ func TestWhatAStoresAnswerSaysOfTheFieldAtFault(t *testing.T) {
 		"another region":           {s3, 301, "PermanentRedirect", "file_outputs[0].s3.region: is not the bucket's (the store answers PermanentRedirect)"},
 		"another region's key":     {s3, 400, "AuthorizationHeaderMalformed", "file_outputs[0].s3.region: is not the bucket's (the store answers AuthorizationHeaderMalformed)"},
 		"another location":         {s3, 400, "IllegalLocationConstraintException", "file_outputs[0].s3.region: is not the bucket's (the store answers IllegalLocationConstraintException)"},
+		"another than we guessed":  {unnamed, 301, "PermanentRedirect", ""},
 		"too many":                 {s3, 503, "SlowDown", ""},
 		"our clock":                {s3, 403, "RequestTimeTooSkewed", ""},
 		"a fault of the store's":   {s3, 500, "InternalError", ""},

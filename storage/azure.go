@@ -2,7 +2,10 @@ package storage
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"regexp"
+	"strconv"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -40,8 +43,9 @@ func (s *Stores) openAzure(ctx context.Context, field string, u *livekit.AzureBl
 // containerOf opens the container with the request's key, or as whoever the worker is.
 func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*container.Client, error) {
 	opts := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: s.cfg.Client(nil),
-		Retry:     policy.RetryOptions{MaxRetries: -1}, // Temporal tries again
+		Transport:       s.cfg.Client(nil),
+		Retry:           policy.RetryOptions{MaxRetries: -1}, // Temporal tries again
+		PerCallPolicies: []policy.Policy{ownNames{}},         // before a request is signed
 	}}
 	if u.GetAccountKey() != "" {
 		key, err := azblob.NewSharedKeyCredential(u.GetAccountName(), u.GetAccountKey())
@@ -55,4 +59,35 @@ func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*con
 		return nil, &egress.Error{Reason: egress.Denied, Field: field + ".account_key", Message: "is missing, and the worker has no identity of its own", Err: err}
 	}
 	return container.NewClient(at, own, opts)
+}
+
+// ownNames asks for blobs by the names that LiveKit gave them. go-cloud's driver writes some
+// characters of a name in hexadecimal, such as the # of a room, so that it would look for
+// Team __0x23__1 where Team #1 is.
+type ownNames struct{}
+
+var hexadecimal = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
+
+// Do changes the request's path, and the prefix of a list.
+func (ownNames) Do(req *policy.Request) (*http.Response, error) {
+	u := req.Raw().URL
+	u.RawPath = hexadecimal.ReplaceAllStringFunc(u.EscapedPath(), func(s string) string { return url.PathEscape(plain(s)) })
+	var err error
+	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
+		return nil, err
+	}
+	if query := u.Query(); query.Has("prefix") {
+		query.Set("prefix", hexadecimal.ReplaceAllStringFunc(query.Get("prefix"), plain))
+		u.RawQuery = query.Encode()
+	}
+	return req.Next()
+}
+
+// plain is the character that is written in hexadecimal.
+func plain(s string) string {
+	c, err := strconv.ParseInt(hexadecimal.FindStringSubmatch(s)[1], 16, 32)
+	if err != nil {
+		return s
+	}
+	return string(rune(c))
 }

@@ -82,12 +82,16 @@ func azure(t *testing.T) (storage.Config, *livekit.AzureBlobUpload) {
 
 	credential, err := azblob.NewSharedKeyCredential(azureAccount, azureKey)
 	require.NoError(t, err)
-	client, err := azblob.NewClientWithSharedKeyCredential("https://"+azureAccount+".blob.core.windows.net", credential,
-		&azblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: cfg.Client(nil)}})
+	client, err := azblob.NewClientWithSharedKeyCredential("https://"+azureAccount+".blob.core.windows.net", credential, clientOf(cfg))
 	require.NoError(t, err)
 	_, err = client.CreateContainer(t.Context(), u.GetContainerName(), nil)
 	require.NoError(t, err)
 	return cfg, u
+}
+
+// clientOf is how Azure's own client reaches the emulator.
+func clientOf(cfg storage.Config) *azblob.ClientOptions {
+	return &azblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: cfg.Client(nil)}}
 }
 
 func TestAzuresAnswersNameTheField(t *testing.T) {

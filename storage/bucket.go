@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	"gocloud.dev/blob"
@@ -105,6 +106,9 @@ func (b *Bucket) Create(ctx context.Context, path, contentType string, data []by
 		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
 	}
 	err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType, IfNotExist: true})
+	if status, _ := answerOf(err); status == http.StatusNotImplemented { // the condition, and it was not there just now
+		err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType})
+	}
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
 		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
 	}

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"gocloud.dev/gcerrors"
 	"google.golang.org/api/googleapi"
 
@@ -24,7 +26,7 @@ func explain(field, op string, err error) error {
 		return ours
 	}
 	status, code := answerOf(err)
-	e := &egress.Error{Reason: reasonOf(status, code, gcerrors.Code(err)), Field: field, Err: err}
+	e := &egress.Error{Reason: reasonOf(status, code, kindOf(err)), Field: field, Err: err}
 	switch {
 	case e.Reason == egress.NotFound && (code == "NoSuchBucket" || code == "ContainerNotFound"):
 		e.Message = "there is no such bucket"
@@ -42,7 +44,7 @@ func explain(field, op string, err error) error {
 
 // answerOf is the status and the code that a store answered, as each client tells it.
 func answerOf(err error) (status int, code string) {
-	if s3, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+	if s3, ok := errors.AsType[*awshttp.ResponseError](err); ok { // and not of a machine's metadata, from which keys come
 		status = s3.HTTPStatusCode()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -54,14 +56,23 @@ func answerOf(err error) (status int, code string) {
 	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		status, code = azure.StatusCode, azure.ErrorCode
 	}
-	if refused := tokenStatus(err); refused != 0 {
-		return refused, noToken
+	if refused := refusedToken(err); refused != nil {
+		return refused.StatusCode, noToken
 	}
 	return status, code
 }
 
 // noToken is the code of a token that was refused, which has none of its own.
 const noToken = "no token"
+
+// kindOf is what the driver takes an error for. What no store has answered has none: to
+// Azure's driver, a name that nobody resolves is an object that is not there.
+func kindOf(err error) gcerrors.ErrorCode {
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return gcerrors.Unknown
+	}
+	return gcerrors.Code(err)
+}
 
 // reasonOf sorts what a store answers.
 func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
@@ -72,6 +83,10 @@ func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
 		return egress.Denied
 	case status == http.StatusBadRequest && (code == noToken || code == "ExpiredToken" || code == "InvalidToken"):
 		return egress.Denied
+	case status == http.StatusBadRequest && (strings.HasPrefix(code, "Throttling") || code == "RequestTimeout"):
+		return egress.Unreachable
+	case status == http.StatusNotImplemented:
+		return egress.Invalid
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == 0, status >= http.StatusInternalServerError:
 		return egress.Unreachable
 	default:

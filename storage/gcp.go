@@ -27,7 +27,9 @@ func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload
 		return nil, err
 	}
 	client := s.cfg.Client(proxy)
-	tokens, err := tokensOf(ctx, field, u, client)
+	asking := *client // for tokens, which are fetched without the context of the call that needs one
+	asking.Timeout = callTimeout
+	tokens, err := tokensOf(ctx, field, u, &asking)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +56,10 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
 }
 
-// tokenStatus is the status by which a token was refused, 0 for another error.
-func tokenStatus(err error) int {
-	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.Response != nil {
-		return refused.Response.StatusCode
+// refusedToken is the answer by which a token was refused, nil for another error.
+func refusedToken(err error) *http.Response {
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return refused.Response
 	}
-	return 0
+	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 
@@ -59,6 +61,9 @@ func opening(d egress.Destination, err error) (egress.Probed, error) {
 
 func refusal(d egress.Destination, err error) (egress.Probed, error) {
 	status, code := answerOf(err)
+	if otherClock(err) {
+		status, code = 0, "" // what LiveKit signs may well be taken
+	}
 	if code == noToken { // whoever gives out tokens may be away as well as say no
 		code = ""
 		if status != http.StatusBadRequest && status != http.StatusUnauthorized {
@@ -69,4 +74,22 @@ func refusal(d egress.Destination, err error) (egress.Probed, error) {
 		return egress.ProbeRefused, e
 	}
 	return egress.ProbeUnreachable, explain(d.Field, "write", err)
+}
+
+// mostSkew is within what Google and Azure forgive a clock: Azure 15 min by its documents.
+const mostSkew = 5 * time.Minute
+
+// otherClock reports whether a refusal may be of our clock: Google's tokens and Azure's
+// signatures are of a time, and refused as a wrong key is when it is not theirs. Amazon has a
+// code of its own for that.
+func otherClock(err error) bool {
+	answer := refusedToken(err)
+	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
+		answer = azure.RawResponse
+	}
+	if answer == nil {
+		return false
+	}
+	theirs, err := http.ParseTime(answer.Header.Get("Date"))
+	return err == nil && time.Since(theirs).Abs() > mostSkew
 }

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 	"github.com/livekit/protocol/livekit"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -40,7 +43,7 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 		return nil, err
 	}
 	cfg.HTTPClient = client
-	if cfg.Region, err = regionOf(ctx, client, u); err != nil {
+	if cfg.Region, err = regionOf(ctx, field, client, u); err != nil {
 		return nil, err
 	}
 	if role := u.GetAssumeRoleArn(); role != "" {
@@ -90,13 +93,26 @@ func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config,
 	}
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker has no key of its own", Err: err}
+		return aws.Config{}, noKey(field, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if _, err := own.Credentials.Retrieve(ctx); err != nil {
+		// The machine's metadata are asked last: there is no key elsewhere, and none there.
+		if last, ok := errors.AsType[*smithy.OperationError](err); ok && last.ServiceID == "ec2imds" {
+			err = noKey(field, err)
+		}
+		return aws.Config{}, err
 	}
 	return aws.Config{Credentials: own.Credentials}, nil
 }
 
+func noKey(field string, err error) error {
+	return &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker has no key of its own", Err: err}
+}
+
 // regionOf is the region of a bucket. Amazon says it to anybody.
-func regionOf(ctx context.Context, client *http.Client, u *livekit.S3Upload) (string, error) {
+func regionOf(ctx context.Context, field string, client *http.Client, u *livekit.S3Upload) (string, error) {
 	switch {
 	case u.GetRegion() != "":
 		return u.GetRegion(), nil
@@ -114,8 +130,11 @@ func regionOf(ctx context.Context, client *http.Client, u *livekit.S3Upload) (st
 		return "", err
 	}
 	defer res.Body.Close()
-	if region := res.Header.Get("X-Amz-Bucket-Region"); region != "" {
+	switch region := res.Header.Get("X-Amz-Bucket-Region"); {
+	case region != "":
 		return region, nil
+	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= http.StatusInternalServerError:
+		return "", &egress.Error{Reason: egress.Unreachable, Field: field + ".region", Message: fmt.Sprintf("is not named, and Amazon answers %d when it is asked for it", res.StatusCode)}
 	}
 	return anyRegion, nil // no such bucket: the first call says so
 }

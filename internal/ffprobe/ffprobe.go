@@ -79,10 +79,10 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	case err == nil:
 		return out.Bytes(), nil
 	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() && source.asked.Load() { // else it is ffprobe that does not work
 		return nil, unplayable(lastWords(said.String()))
 	}
-	return nil, fmt.Errorf("probe media: %w", err)
+	return nil, fmt.Errorf("probe media: %w: %s", err, lastWords(said.String()))
 }
 
 // parse reads ffprobe's JSON: the longest of what the file and its streams say.

@@ -135,3 +135,25 @@ func TestOnlyItsLastWordsAreKept(t *testing.T) {
 	}
 	require.Equal(t, "aba", b.String())
 }
+
+func TestAnFFprobeThatDoesNotWorkSaysNothingOfTheMedia(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"a library is missing": "echo 'ffprobe: error while loading shared libraries: libavdevice.so.59: cannot open shared object file' >&2; exit 127",
+		"built without HTTP":   "echo 'http://127.0.0.1:1/x: Protocol not found' >&2; exit 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "ffprobe")
+			require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+			p, err := Find(path)
+			require.NoError(t, err)
+			_, err = p.Length(t.Context(), 5, func(context.Context, int64) (io.ReadCloser, error) {
+				return io.NopCloser(bytes.NewReader([]byte("media"))), nil
+			})
+			require.Error(t, err)
+			_, ofTheMedia := errors.AsType[*egress.Error](err)
+			require.False(t, ofTheMedia, err.Error())
+		})
+	}
+}

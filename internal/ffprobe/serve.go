@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type Read = func(ctx context.Context, offset int64) (io.ReadCloser, error)
 type source struct {
 	url    string
 	server *http.Server
+	asked  atomic.Bool // whether anybody has come for the object
 
 	mu  sync.Mutex
 	err error
@@ -36,6 +38,7 @@ func serve(ctx context.Context, size int64, read Read) (*source, error) {
 	s := &source{url: "http://" + listener.Addr().String() + path}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Store(true)
 		from := &object{ctx: r.Context(), size: size, read: read, fail: s.fail}
 		defer from.close()
 		w.Header().Set("Content-Type", "application/octet-stream")

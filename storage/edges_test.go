@@ -1,0 +1,185 @@
+package storage_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/storage"
+)
+
+// answering is a network where each host is answered by a function.
+type answering func(*http.Request) (*http.Response, error)
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+
+// reply is an answer with a body.
+func reply(r *http.Request, status int, body string) *http.Response {
+	w := httptest.NewRecorder()
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+	res := w.Result()
+	res.Request = r
+	return res
+}
+
+func TestWhoGivesOutTokensHasNoLongerThanACall(t *testing.T) {
+	t.Parallel()
+	bounded := make(chan bool, 1)
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		_, has := r.Context().Deadline()
+		bounded <- has
+		return reply(r, http.StatusBadRequest, `{"error":"invalid_grant"}`), nil
+	}))}
+	_, err := open(t, cfg, egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}}).Size(t.Context(), "a.mp4")
+	require.Error(t, err)
+	require.True(t, <-bounded, "one that never answers would be waited for without an end")
+}
+
+func TestARefusalThatMayBeOfOurClockRefusesNothing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		off  time.Duration
+		want egress.Probed
+	}{"the same clock": {0, egress.ProbeRefused}, "ours is early": {-time.Hour, egress.ProbeUnreachable}, "ours is late": {time.Hour, egress.ProbeUnreachable}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+				res := reply(r, http.StatusBadRequest, `{"error":"invalid_grant"}`)
+				if strings.HasSuffix(r.URL.Host, ".windows.net") {
+					res = reply(r, http.StatusForbidden, `<Error><Code>AuthenticationFailed</Code></Error>`)
+					res.Header.Set("X-Ms-Error-Code", "AuthenticationFailed")
+				}
+				res.Header.Set("Date", time.Now().Add(tc.off).UTC().Format(http.TimeFormat))
+				return res, nil
+			}))}
+			for _, u := range []egress.Upload{
+				{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}},
+				{Azure: &livekit.AzureBlobUpload{AccountName: "acc", AccountKey: "a2V5", ContainerName: "recordings"}},
+			} {
+				found, err := storage.New(cfg).Probe(t.Context(), egress.Destination{Field: "out", Path: "a.mp4", Upload: u}, "x")
+				require.Equal(t, tc.want, found, "%s: %v", u.Store(), err)
+			}
+		})
+	}
+}
+
+func TestABusyAmazonIsNoOtherRegion(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodHead {
+			return reply(r, http.StatusServiceUnavailable, ""), nil
+		}
+		return reply(r, http.StatusMovedPermanently, `<Error><Code>PermanentRedirect</Code></Error>`), nil
+	}))}
+	u := &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings"}
+	found, err := storage.New(cfg).Probe(t.Context(), to(u), "x")
+	require.Equal(t, egress.ProbeUnreachable, found)
+	requireReason(t, err, egress.Unreachable, "file_outputs[0].s3.region: is not named, and Amazon answers 503 when it is asked for it")
+}
+
+func TestAStoreThatKnowsNoConditionIsWrittenToWithoutOne(t *testing.T) {
+	t.Parallel()
+	written := make(chan string, 1)
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		switch {
+		case r.Method == http.MethodHead:
+			return reply(r, http.StatusNotFound, ""), nil
+		case r.Header.Get("If-None-Match") != "":
+			return reply(r, http.StatusNotImplemented, `<Error><Code>NotImplemented</Code></Error>`), nil
+		}
+		b, err := io.ReadAll(r.Body)
+		written <- string(b)
+		return reply(r, http.StatusOK, ""), err
+	}))}
+	require.NoError(t, open(t, cfg, egress.Upload{S3: s3Upload("http://store.example")}).Create(t.Context(), "a.m3u8", "x/y", []byte("#EXTM3U")))
+	require.Equal(t, "#EXTM3U", <-written)
+}
+
+func TestWhoIsThrottledIsNotRefused(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		return reply(r, http.StatusBadRequest, `<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>`), nil
+	}))}
+	u := &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings", Region: "eu-west-1", AssumeRoleArn: "arn:aws:iam::1:role/x"}
+	_, err := open(t, cfg, egress.Upload{S3: u}).Size(t.Context(), "a.mp4")
+	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store answers 400 Throttling")
+}
+
+func TestANameThatNobodyResolvesIsNoMissingObject(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(failing{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acc.blob.core.windows.net", IsNotFound: true}}})}
+	b := open(t, cfg, egress.Upload{Azure: &livekit.AzureBlobUpload{AccountName: "acc", AccountKey: "a2V5", ContainerName: "recordings"}})
+	_, err := b.Size(t.Context(), "a.mp4")
+	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store does not answer")
+	_, err = b.List(t.Context(), "a", 1)
+	requireReason(t, err, egress.Unreachable, "out: cannot list: the store does not answer")
+}
+
+// A machine whose metadata name no role has no key, and no object is missing.
+func TestAWorkerWithoutAKeyOfItsOwnIsDenied(t *testing.T) { //nolint:paralleltest // the environment is the process's
+	for name, role := range map[string]http.HandlerFunc{"no role": http.NotFound, "no metadata": nil} {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+			for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+				t.Setenv(variable, "")
+			}
+			t.Setenv("HOME", t.TempDir())
+			if role == nil {
+				t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			} else {
+				metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if !strings.HasSuffix(r.URL.Path, "/api/token") {
+						role(w, r)
+						return
+					}
+					w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
+					_, _ = io.WriteString(w, "token")
+				}))
+				t.Cleanup(metadata.Close)
+				t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
+			}
+			u := egress.Upload{S3: &livekit.S3Upload{Bucket: "recordings", Region: "eu-west-1"}}
+			_, err := storage.New(storage.Config{Client: through(refusing{})}).Open(t.Context(), egress.Destination{Field: "out", Upload: u})
+			requireReason(t, err, egress.Denied, "out.access_key: is missing, and the worker has no key of its own")
+		})
+	}
+}
+
+func TestABlobIsLookedForByTheNameThatLiveKitGaveIt(t *testing.T) {
+	t.Parallel()
+	cfg, u := azure(t)
+	credential, err := azblob.NewSharedKeyCredential(u.GetAccountName(), u.GetAccountKey())
+	require.NoError(t, err)
+	client, err := azblob.NewClientWithSharedKeyCredential("https://"+azureAccount+".blob.core.windows.net", credential, clientOf(cfg))
+	require.NoError(t, err)
+	b := open(t, cfg, egress.Upload{Azure: u})
+	for _, name := range []string{"Team #1/call.mp4", "50% off?.mp4", `say "hi".mp4`, "Ünï & + .mp4", "a_0x23__b.mp4"} {
+		_, err = client.UploadBuffer(t.Context(), u.GetContainerName(), name, []byte("media"), nil)
+		require.NoError(t, err)
+		size, err := b.Size(t.Context(), name)
+		require.NoError(t, err, name)
+		require.EqualValues(t, 5, size)
+		listed, err := b.List(t.Context(), name[:len(name)-4], 2)
+		require.NoError(t, err)
+		require.Len(t, listed, 1, name)
+		require.Equal(t, name, listed[0].Path)
+		r, err := b.Read(t.Context(), name, 3)
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		require.Equal(t, "ia", string(got))
+	}
+	require.NoError(t, b.Create(t.Context(), "Team #1/call-salvaged.m3u8", "x/y", []byte("#EXTM3U")))
+	_, err = client.DownloadStream(t.Context(), u.GetContainerName(), "Team #1/call-salvaged.m3u8", nil)
+	require.NoError(t, err, "LiveKit's way of naming finds it")
+}
