@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/auth"
@@ -45,16 +46,30 @@ func (a *App) Door() (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(egress.WebhookPath, hooks)
-	mux.Handle(egress.WebhookPath+"/", hooks)
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok)
-	return besides(mux, agents), nil
+	return webhooksFirst(hooks, besides(mux, agents)), nil
 }
 
 // Report tells Temporal how the webhook endpoint of Door is, until the context ends. It
 // runs beside the door, and holds up its end by a second at most.
 func (a *App) Report(ctx context.Context) { webhook.Report(ctx, a.figures, a.recordings, a.log) }
+
+// webhooksFirst hands everything at or below the webhooks' path to their handler, however
+// it is spelled: with two slashes in front, where a proxy or a URL added one, or with one
+// behind. LiveKit would answer an event with 401, and its sender takes that for delivered.
+func webhooksFirst(hooks, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		spelled := "/" + strings.TrimLeft(r.URL.Path, "/")
+		if spelled != egress.WebhookPath && !strings.HasPrefix(spelled, egress.WebhookPath+"/") {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		r = r.Clone(r.Context())
+		r.URL.Path, r.URL.RawPath = spelled, ""
+		hooks.ServeHTTP(w, r)
+	})
+}
 
 // besides serves what a mux has a pattern for, and leaves all else to a handler that
 // gets it as it came: a mux would redirect from paths that it finds unclean.
@@ -139,7 +154,7 @@ func Listen(variable, addr string) (net.Listener, error) {
 // ServeHTTP serves until the context ends, then lets requests under way finish. Who
 // takes long bodies, or long over an answer, moves the deadline of ReadTimeout itself.
 func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

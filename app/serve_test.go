@@ -78,6 +78,8 @@ func TestTheDoorIsReadyWhileTemporalIsDown(t *testing.T) {
 		r.door + "/healthz": 200, r.door + "/readyz": 200, r.door + "/metrics": 502, r.door + "/": 502, // LiveKit, which is not there,
 		r.admin + "/healthz": 200, r.admin + "/readyz": 200, r.admin + "/metrics": 200,
 		r.door + "/webhooks/livekit": 405, r.door + "/webhooks/livekit/a/1/mac": 405,
+		r.door + "/webhooks/livekit/": 405, r.door + "//webhooks/livekit": 405, r.door + "/webhooks/livekit/a/1/mac/": 405, // never LiveKit's to answer
+		r.door + "//webhooks//livekit": 502, r.door + "/webhooks/livekit2": 502,
 	} {
 		status, _ := get(t, url)
 		require.Equal(t, want, status, url)

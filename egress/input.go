@@ -228,6 +228,8 @@ func ValidateID(id string) error {
 	switch {
 	case !idPattern.MatchString(id):
 		return invalid("id", "want 1 to %d of [A-Za-z0-9._-], got %q", MaxIDLength, id)
+	case id == "." || id == "..":
+		return invalid("id", "is %q, which is a folder in the path of a webhook", id)
 	case strings.HasPrefix(id, IDPrefix):
 		return invalid("id", "begins with %s, which only LiveKit's egress IDs do: %q", IDPrefix, id)
 	}

@@ -45,7 +45,7 @@ func ParseToken(rawURL string) (Token, bool) {
 		return Token{}, false
 	}
 	_, rest, found := strings.Cut(u.Path, WebhookPath+"/")
-	parts := strings.Split(rest, "/")
+	parts := strings.Split(strings.TrimSuffix(rest, "/"), "/")
 	if !found || len(parts) != 3 {
 		return Token{}, false
 	}

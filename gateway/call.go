@@ -100,7 +100,7 @@ func (c *call) checkStorage() error {
 }
 
 // permit is LiveKit's one error for no token and for a token without the grant.
-func (c *call) permit() error {
+func (c *call) permit() twirp.Error {
 	if !has(c.grants, recording) {
 		return twirp.NewError(twirp.Unauthenticated, "permissions denied")
 	}

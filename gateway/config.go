@@ -26,9 +26,10 @@ const (
 	// DefaultRequestTimeout is below the 10 s after which LiveKit's SDKs give up.
 	DefaultRequestTimeout = 9 * time.Second
 
-	// DefaultMaxBody is the cap of a request's body in bytes. The fake LiveKit's is the
-	// same; the longest real request that we have seen has under 4 KiB.
-	DefaultMaxBody = 4 << 20
+	// DefaultMaxBody is the cap of a request's body in bytes. The longest real request that
+	// we have seen has under 4 KiB; a page in a data URL may have more. A decoded request can
+	// take a hundred times its bytes.
+	DefaultMaxBody = 1 << 20
 )
 
 // ErrNotDurable marks an error of Begin, Stop or Known that is Temporal's own: it is

@@ -30,6 +30,29 @@ func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r eg
 		h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
 		return
 	}
+	write(w, c, answer)
+}
+
+// forwardOther sends a call that starts nothing as it came, where it names what only a newer
+// LiveKit knows. Its answer shows no more than that of any other call.
+func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, raw json.RawMessage) {
+	ctx, cancel := c.lasting(r.Context())
+	defer cancel()
+	answer, err := h.livekit.post(ctx, c.token, c.method, raw)
+	if err != nil {
+		c.cause = err
+		e := toTwirp(err)
+		h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
+		return
+	}
+	if answer.status == http.StatusOK {
+		answer.body = h.hideStored(hideWebhooks(answer.body))
+	}
+	write(w, c, answer)
+}
+
+// write answers a caller as LiveKit has answered us.
+func write(w http.ResponseWriter, c *call, answer reply) {
 	if c.outcome = Forwarded; answer.status != http.StatusOK {
 		c.failed(answer.refusal())
 	}
@@ -111,6 +134,20 @@ func insertWebhook(request json.RawMessage, w *livekit.WebhookConfig) ([]byte, e
 	ours := encode(map[string]string{"url": w.GetUrl(), "signing_key": w.GetSigningKey()})
 	fields["webhooks"] = encode(append([]json.RawMessage{ours}, hooks...))
 	return encode(fields), nil
+}
+
+// hideWebhooks is hideWebhook for each item of a list as well.
+func hideWebhooks(answer []byte) []byte {
+	var list map[string]json.RawMessage
+	var items []json.RawMessage
+	if json.Unmarshal(answer, &list) != nil || json.Unmarshal(list["items"], &items) != nil {
+		return hideWebhook(answer)
+	}
+	for i, item := range items {
+		items[i] = hideWebhook(item)
+	}
+	list["items"] = encode(items)
+	return encode(list)
 }
 
 // hideWebhook takes our webhook out of the request that an answer echoes, whatever

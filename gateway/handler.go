@@ -60,8 +60,9 @@ func New(c Config) (*Handler, error) {
 	return h, nil
 }
 
-// ServeHTTP answers what is ours, and hands the rest to LiveKit.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers what is ours, and hands the rest to LiveKit as it came.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
+	r := oneSlash(asCame)
 	method, request := methodOf(r)
 	if request != nil {
 		now := time.Now()
@@ -74,13 +75,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.rooms.ServeHTTP(w, r)
 		return
 	}
-	h.proxy.ServeHTTP(w, r)
+	h.proxy.ServeHTTP(w, asCame)
+}
+
+// oneSlash is a request whose path begins with one slash where it began with two, as it does
+// with LiveKit's Go client and a URL that ends in one. livekit-server serves both alike.
+func oneSlash(r *http.Request) *http.Request {
+	if !strings.HasPrefix(r.URL.Path, "//") {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.URL.Path, r.URL.RawPath = r.URL.Path[1:], strings.TrimPrefix(r.URL.RawPath, "/")
+	return r
 }
 
 // serve answers a call of ours, whatever happens, and records it.
 func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
+	if r.Header.Get("Origin") != "" { // LiveKit lets pages of any origin call, too
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "*")
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, h.cfg.MaxBody)
 	grants, problem := h.gate.grants(r)
 	if problem != "" {
@@ -92,12 +108,16 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 	c.grants = grants
 	c.token, _ = tokenOf(r)
 	c.askedBy = askerOf(c.token)
+	if err := c.permit(); err != nil { // before its body is read, which takes a hundred times its size
+		h.refuse(w, c, err, twirp.ServerHTTPStatusFromErrorCode(err.Code()))
+		return
+	}
 	body, broken := h.read(w, r, c.deadline)
 	if broken != nil {
 		h.refuse(w, c, broken.err, broken.status)
 		return
 	}
-	if _, start := starts[c.method]; start && c.permit() == nil {
+	if _, start := starts[c.method]; start {
 		if err := cmp.Or(c.name(w.Header()), c.checkStorage()); err != nil {
 			e := toTwirp(err)
 			h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
@@ -111,7 +131,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 func (h *Handler) answer(w *answer, r *http.Request, c *call, body []byte) {
 	_, request := methodOf(r)
 	var raw json.RawMessage
-	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") && c.permit() == nil {
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		raw = newer(body, request)
 	}
 	start, isStart := request.(egress.Request)
@@ -121,8 +141,7 @@ func (h *Handler) answer(w *answer, r *http.Request, c *call, body []byte) {
 	case isStart:
 		h.forward(w, r, c, start, raw)
 	default:
-		c.outcome = Forwarded
-		h.proxy.ServeHTTP(w, r)
+		h.forwardOther(w, r, c, raw)
 	}
 }
 

@@ -1,0 +1,94 @@
+package gateway_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/reelkeeper/reelkeeper/gateway"
+)
+
+// LiveKit's Go client puts its path behind the base as it is, and livekit-server takes
+// two slashes for one.
+func TestABaseThatEndsInASlashIsNoWayAroundTheDoor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/protobuf") // an empty list
+	}))
+	client := lksdk.NewEgressClient(b.serve(t)+"/", apiKey, apiSecret)
+	info, err := client.StartRoomCompositeEgress(t.Context(), &livekit.RoomCompositeEgressRequest{RoomName: "daily"})
+	require.NoError(t, err)
+	require.NotEqual(t, "EG_direct", info.GetEgressId())
+	_, err = client.ListEgress(t.Context(), &livekit.ListEgressRequest{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"StartRoomCompositeEgress durable": 1, "ListEgress durable": 1}, b.counts(t))
+	for _, call := range b.reached() {
+		require.Equal(t, "Egress/ListEgress", call.method, "asked by the door itself")
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body of a caller who may not record is read")
+	return 0, http.ErrBodyReadAfterClose
+}
+
+func TestWhoMayNotRecordIsRefusedBeforeItsBodyIsRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	r := httptest.NewRequest(http.MethodPost, "/twirp/livekit.Egress/StartRoomCompositeEgress", unread{t})
+	r.Header.Set("Content-Type", "application/protobuf")
+	w := b.do(r)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	require.Equal(t, "unauthenticated", refusalIn(t, w).Code)
+}
+
+func TestAnAnswerToAnUnknownFieldShowsNoMoreThanAnother(t *testing.T) {
+	t.Parallel()
+	info := &livekit.EgressInfo{EgressId: "EG_1", Request: &livekit.EgressInfo_RoomComposite{RoomComposite: &livekit.RoomCompositeEgressRequest{
+		Webhooks: []*livekit.WebhookConfig{ours("call-1"), {Url: "https://app.example.com/hook"}},
+		FileOutputs: []*livekit.EncodedFileOutput{
+			{Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Bucket: "main-bucket", Secret: profileSecret}}}, {},
+		},
+	}}}
+	list, err := protojson.Marshal(&livekit.ListEgressResponse{Items: []*livekit.EgressInfo{info}})
+	require.NoError(t, err)
+	one, err := protojson.Marshal(info)
+	require.NoError(t, err)
+	for method, answer := range map[string][]byte{"ListEgress": list, "StopEgress": one, "UpdateLayout": one} {
+		b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(answer)
+		}), storing)
+		shown := b.call(t, method, `{"egress_id": "EG_1", "not_invented_yet": 1}`).Body.String()
+		require.NotContains(t, shown, profileSecret)
+		require.NotContains(t, shown, "/webhooks/livekit/", "ours")
+		require.Contains(t, shown, "https://app.example.com/hook", "the caller's own")
+		require.Equal(t, map[string]int64{method + " forwarded": 1}, b.counts(t))
+	}
+}
+
+func TestACallOfOthersWithAnUnknownFieldAndNoLiveKitIsUnavailable(t *testing.T) {
+	t.Parallel()
+	w := newBench(t, nil).call(t, "UpdateLayout", `{"egress_id": "EG_1", "not_invented_yet": 1}`)
+	require.Equal(t, "unavailable", refusalIn(t, w).Code)
+}
+
+func TestAPageOfAnyOriginReadsWhatTheDoorAnswers(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(*gateway.Config){func(*gateway.Config) {}, func(c *gateway.Config) { c.MaxBody = 3 }} { // taken, and refused
+		b := newBench(t, nil, change)
+		w := b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Origin", "https://app.example")
+		require.Equal(t, "*", w.Header().Get("Access-Control-Allow-Origin"))
+		require.Equal(t, "*", w.Header().Get("Access-Control-Expose-Headers"))
+		require.Empty(t, b.call(t, "StartRoomCompositeEgress", strings.Repeat(" ", 2)).Header().Get("Access-Control-Allow-Origin"), "no page asks")
+	}
+}
