@@ -15,7 +15,9 @@ func (a *App) announceMetrics() {
 	workflow.Counter(workflows.MetricTwins).Inc(0)
 	workflow.Counter(workflows.MetricCorrected).Inc(0)
 	workflow.Counter(workflows.MetricRecovered).Inc(0)
-	workflow.Counter(workflows.MetricStuck).Inc(0)
+	for _, workflowType := range []string{egress.WorkflowType, egress.RedeliveryType} { // either may need a person
+		workflow.WithTags(map[string]string{"workflow_type": workflowType}).Counter(workflows.MetricStuck).Inc(0)
+	}
 	for _, status := range endedStatuses() {
 		for _, source := range egress.Sources() {
 			workflow.WithTags(map[string]string{"status": string(status), "source": string(source)}).Counter(workflows.MetricEnded).Inc(0)
