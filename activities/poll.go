@@ -25,6 +25,8 @@ type PollRequest struct {
 	From     time.Time            `json:"from"`           // not before; zero: at once
 	Until    time.Time            `json:"until"`          // answer then, news or none; zero: never
 	Told     bool                 `json:"told,omitempty"` // a webhook of this egress has come
+	// Doubt asks for an answer as soon as it is known whether the recorder is in its room.
+	Doubt bool `json:"doubt,omitempty"`
 }
 
 // Poll asks LiveKit until there is news. Between its looks nothing runs and nothing
@@ -103,8 +105,11 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	case egress.Ahead(status, in.Have):
 		s.RecorderGone = time.Time{} // it had only just begun
 		return l, ""
-	case in.Room != "" && !s.Ending && s.RoomGone.IsZero():
-		l.RecorderHere = a.seek(ctx, in, s, now)
+	case in.Room != "" && !s.Ending:
+		a.seek(ctx, in, s, &l, now)
+	}
+	if in.Doubt && (l.RecorderHere || l.RecorderAbsent) {
+		return l, ""
 	}
 	why = "still " + string(l.Info.StatusName())
 	switch {
@@ -119,27 +124,28 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 // seek looks for the egress's own participant, which is there for as long as its worker
 // lives, and for the room where it is not. That it is absent tells something only of a
 // LiveKit that has been seen to show such participants.
-func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, now time.Time) (here bool) {
+func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.Look, now time.Time) {
 	here, err := a.api.Present(ctx, in.Room, in.EgressID)
+	if err != nil { // nothing is known of it
+		return
+	}
+	l.RecorderHere, l.RecorderAbsent = here, !here
 	switch {
-	case err != nil: // nothing is known of it
-		return false
 	case here:
 		a.cfg.Shown.Store(true)
-		s.RecorderGone, s.EndExpected = time.Time{}, time.Time{}
-		return true
+		s.RecorderGone, s.RoomGone, s.EndExpected = time.Time{}, time.Time{}, time.Time{}
+		return
 	case a.cfg.Shown.Load() && s.RecorderGone.IsZero():
 		s.RecorderGone = now
 		s.expectEnd(ctx, now)
 	}
-	if in.Outlook == egress.OutlookEnding { // it would tell nothing more
-		return false
+	if in.Outlook == egress.OutlookEnding || !s.RoomGone.IsZero() { // it would tell nothing more
+		return
 	}
 	if live, err := a.api.RoomLive(ctx, in.Room); err == nil && !live {
 		s.RoomGone = now
 		s.expectEnd(ctx, now)
 	}
-	return false
 }
 
 func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoing, Message: why} }

@@ -107,3 +107,39 @@ func TestAPollWaitsOnForAMinuteWhileTheRecorderIsGone(t *testing.T) {
 		require.True(t, look.EndExpected.Equal(gone))
 	})
 }
+
+func TestWhereThereIsADoubtTheRecorderIsNewsAsSoonAsItCanBeAskedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := question(have(active, egress.OutlookEnding))
+		in.Doubt = true
+		_, why := looked(t, &api{onGet: gets(because(egress.RateLimited))}, in, true)
+		require.Contains(t, why, "LiveKit could not be asked")
+		_, why = looked(t, &api{onGet: is(active), hereErr: because(egress.RateLimited)}, in, true)
+		require.Equal(t, "still EGRESS_ACTIVE", why)
+		look, why := looked(t, &api{onGet: is(active)}, in, true)
+		require.Empty(t, why)
+		require.True(t, look.RecorderHere && !look.RecorderAbsent)
+		look, why = looked(t, &api{onGet: is(active)}, in, false)
+		require.Empty(t, why)
+		require.True(t, look.RecorderAbsent && !look.RecorderHere)
+	})
+}
+
+// A LiveKit that has lost its rooms for a moment has them again when its recorders are back.
+func TestARoomThatIsBackIsNotGone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: is(active)}
+		_, why := looked(t, a, question(), false)
+		require.Equal(t, "still EGRESS_ACTIVE, its room is gone", why)
+		act := activitiesOf(t, a)
+		env := newEnv(a)
+		env.SetHeartbeatDetails(map[string]any{"room_gone": time.Now(), "end_expected": time.Now(), "attempt": 0})
+		env.RegisterActivity(act.Poll)
+		a.here = true
+		_, err := env.ExecuteActivity(act.Poll, question())
+		_, e := failed(t, err)
+		require.Equal(t, "still EGRESS_ACTIVE", e.Message)
+	})
+}

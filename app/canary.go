@@ -32,7 +32,9 @@ func (a *App) registerCanary(w worker.Worker, flows *workflows.Workflows) error 
 	if err != nil {
 		return err
 	}
-	w.RegisterWorkflowWithOptions(flows.Canary, workflow.RegisterOptions{Name: egress.CanaryType})
+	w.RegisterWorkflowWithOptions(flows.Canary, workflow.RegisterOptions{
+		Name: egress.CanaryType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // the next one waits for it
+	})
 	w.RegisterActivityWithOptions(c.Probe, activity.RegisterOptions{Name: "Probe"})
 	return nil
 }

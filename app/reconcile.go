@@ -45,7 +45,9 @@ func (a *App) registerReconciler(w worker.Worker, flows *workflows.Workflows) {
 		Expect:   a.cfg.Expectation(),
 		Endpoint: a.recordings,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.recordings, a.keys)
-	w.RegisterWorkflowWithOptions(flows.Reconcile, workflow.RegisterOptions{Name: egress.ReconcileType})
+	w.RegisterWorkflowWithOptions(flows.Reconcile, workflow.RegisterOptions{
+		Name: egress.ReconcileType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // the next round waits for it
+	})
 	w.RegisterActivityWithOptions(r.Reconcile, activity.RegisterOptions{Name: "Reconcile"})
 }
 

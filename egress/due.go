@@ -87,7 +87,7 @@ func (s *State) Alarm() time.Time {
 	}
 	at(s.BoundAt, s.MaxDuration, s.Stopped == "" && s.MaxDuration > 0)
 	at(s.BoundAt, s.Policy.StuckAfter, s.Stuck == "")
-	at(s.probeFrom(), s.Policy.LostAfter, s.askable())
+	at(s.probeFrom(), s.Policy.LostAfter, s.askable() && !s.InDoubt())
 	at(s.EndExpected, s.Policy.LostAfter, s.dead())
 	at(s.EndExpected, s.Policy.GiveUpAfter, true)
 	at(s.Evidence.MissingSince, s.Policy.LostAfter, true)
@@ -143,8 +143,11 @@ type Look struct {
 	RoomGone     time.Time `json:"room_gone"`     // since when its room is not listed
 	RecorderGone time.Time `json:"recorder_gone"` // since when its own participant is not in the room
 	RecorderHere bool      `json:"recorder_here"` // its own participant is in the room
-	EndExpected  time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
-	MissingSince time.Time `json:"missing_since"` // since when LiveKit answers not_found
+	// RecorderAbsent says that this very look did not find it there, where RecorderGone and
+	// RoomGone may be of an earlier one.
+	RecorderAbsent bool      `json:"recorder_absent,omitempty"`
+	EndExpected    time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
+	MissingSince   time.Time `json:"missing_since"` // since when LiveKit answers not_found
 
 	Missed        Missed `json:"missed,omitempty"`         // why the webhook of an end that it saw did not come
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
@@ -178,7 +181,7 @@ func (s *State) Looked(l Look, now time.Time) News {
 	if s.Phase == Watching && s.Evidence.RecorderGone.IsZero() && !l.RecorderGone.IsZero() {
 		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
 	}
-	s.Evidence.MissingSince = l.MissingSince
+	s.Evidence.MissingSince, s.Evidence.Absent = l.MissingSince, l.RecorderAbsent
 	switch {
 	case l.RecorderHere:
 		s.recovered()

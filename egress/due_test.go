@@ -29,7 +29,7 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 	dead := func(s *egress.State) {
 		s.Evidence.Unanswered, s.EndExpected, s.Stopped = noon, noon, egress.StopRequested
 	}
-	gone := func(s *egress.State) { s.Evidence.RoomGone, s.EndExpected = noon, noon }
+	gone := func(s *egress.State) { s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, true }
 	for name, tc := range map[string]struct {
 		change func(*egress.State)
 		after  time.Duration
@@ -52,8 +52,9 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a stop before a look":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, day, egress.ActStop},
 		"a probe of an empty room":          {gone, minute, egress.ActProbe},
 		"a look before that":                {gone, minute - 1, egress.ActLook},
-		"a probe of an absent participant":  {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected = noon, noon }, minute, egress.ActProbe},
-		"a look before that, too":           {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected = noon, noon }, minute - 1, egress.ActLook},
+		"a look before any probe":           {func(s *egress.State) { gone(s); s.Evidence.Absent = false }, minute, egress.ActLook},
+		"a probe of an absent participant":  {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, true }, minute, egress.ActProbe},
+		"a look before that, too":           {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, true }, minute - 1, egress.ActLook},
 		"to be lost":                        {dead, minute, egress.ActLose},
 		"to be lost before anything else":   {func(s *egress.State) { dead(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
 		"a wanted stop before that":         {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
@@ -111,9 +112,12 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 		"it runs too long":              {func(*egress.State) {}, 12 * time.Hour},
 		"its max_duration":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute},
 		"its max_duration, but stopped": {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, 12 * time.Hour},
-		"the room is gone":              {func(s *egress.State) { s.EndExpected, s.Evidence.RoomGone = noon, noon }, minute},
+		"the room is gone":              {func(s *egress.State) { s.EndExpected, s.Evidence.RoomGone, s.Evidence.Absent = noon, noon, true }, minute},
+		"the room is gone, not looked": {func(s *egress.State) {
+			s.EndExpected, s.Evidence.RoomGone, s.LookedAt, s.Stuck = noon, noon, noon.Add(minute), "x"
+		}, day},
 		"a probe was answered": {func(s *egress.State) {
-			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed = noon, noon, noon.Add(minute)
+			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed, s.Evidence.Absent = noon, noon, noon.Add(minute), true
 		}, 2 * minute},
 		"a probe was not answered": {func(s *egress.State) { s.EndExpected, s.Evidence.Unanswered, s.Stuck = noon, noon, "x" }, minute},
 		"the end does not come":    {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "x" }, day},

@@ -76,6 +76,8 @@ func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
 		}, minute, false},
 		"its participant gone, but an upload": {ending, func(s *egress.State) { s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon }, day, false},
 		"its room there, but stopped":         {active, func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
+		"its room gone, not looked":           {active, func(s *egress.State) { s.Evidence.Absent = false }, day, false},
+		"stopped, not looked":                 {active, func(s *egress.State) { s.Evidence.Absent, s.Stopped = false, egress.StopRequested }, minute, true},
 		"no end expected":                     {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
 		"asked without an answer":             {active, func(s *egress.State) { s.Evidence.Unanswered = noon }, day, false},
 		"asked a moment ago":                  {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
@@ -84,7 +86,7 @@ func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := seen(t, tc.status)
-			s.Evidence.RoomGone, s.EndExpected = noon, noon
+			s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, true
 			tc.change(s)
 			require.Equal(t, tc.want, s.MayProbe(noon.Add(tc.after)))
 		})

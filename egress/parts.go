@@ -96,6 +96,12 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	return past, true
 }
 
+// TakeCorrection is that a part, which s ends with, has ended otherwise than it says.
+func (s *State) TakeCorrection(part State) {
+	s.Latest, s.NewsAt, s.NewsBy, s.EndedBy, s.Event = part.Latest, part.NewsAt, part.NewsBy, part.EndedBy, part.Event
+	s.Status, s.Corrects, s.LostBecause = part.Status, part.Corrects, ""
+}
+
 // Beside reports whether an earlier part shows that it records still, beside the part
 // that took its place.
 func (s *State) Beside(o Observation) bool {

@@ -78,3 +78,28 @@ func TestNewsOfARecordingIsNoSignOfItsRecordersAbsence(t *testing.T) {
 	s.Observe(egress.Observation{Info: infoOf(t, "EG_1", active), Source: egress.FromWebhook, HeardAt: noon})
 	require.Zero(t, s.Evidence.RecorderGone)
 }
+
+// LiveKit may be away at the very moment at which a probe would be due, as it is where a
+// node goes that the recorder was connected to.
+func TestALookThatCouldNotAskForTheRecorderLeavesADoubt(t *testing.T) {
+	t.Parallel()
+	left, err := egress.ParseEvent([]byte(`{"event":"participant_left","room":{"name":"daily","sid":"RM_1"},"participant":{"identity":"EG_1"}}`))
+	require.NoError(t, err)
+	s := watched(t)
+	require.True(t, s.Hint(left, noon))
+	s.Looked(egress.Look{}, noon.Add(minute-1))
+	require.False(t, s.InDoubt(), "a look is due before it comes to that")
+	require.Equal(t, noon.Add(minute), s.Alarm())
+	s.Looked(egress.Look{}, noon.Add(minute))
+	require.Equal(t, egress.ActNothing, s.Due(noon.Add(minute)))
+	require.True(t, s.InDoubt())
+	require.NotEqual(t, noon.Add(minute), s.Alarm(), "or it would ring for ever")
+
+	here, absent := *s, *s
+	here.Looked(egress.Look{RecorderHere: true}, noon.Add(2*minute))
+	require.False(t, here.InDoubt())
+	require.Zero(t, here.EndExpected)
+	absent.Looked(egress.Look{RecorderAbsent: true}, noon.Add(2*minute))
+	require.False(t, absent.InDoubt())
+	require.Equal(t, egress.ActProbe, absent.Due(noon.Add(2*minute)))
+}

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -178,7 +179,7 @@ func (s *State) Observe(o Observation) News {
 		return NoNews
 	case s.earlier(id) >= 0:
 		return Past
-	case s.ID != "" && id != s.ID:
+	case s.ID != "" && id != s.ID, s.ID == "" && slices.Contains(s.Twins, id): // a twin that was stopped begins no part
 		return Foreign
 	case s.Phase == Held || s.early() || s.Correctable() || s.runsAgain(o):
 		return s.anew(o)

@@ -59,3 +59,29 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 		})
 	}
 }
+
+// An operator terminates what records still: the next round, or its next webhook, takes it up.
+func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("EG_stray")
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
+	must(t, err)
+	adopt := func() {
+		t.Helper()
+		made, err := c.AdoptListed(ctx, id, "", e)
+		must(t, err)
+		if !made {
+			t.Error("nobody watches it")
+		}
+	}
+	adopt()
+	for range 2 {
+		if _, err := c.Find(ctx, id); err != nil { // visibility knows it
+			t.Fatal(err)
+		}
+		must(t, c.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
+		adopt()
+	}
+}

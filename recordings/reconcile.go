@@ -85,7 +85,8 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 		return false, err
 	}
 	// A LiveKit that does not echo our token: the workflow has another ID.
-	if _, found, err := c.ByEgressID(ctx, info.Proto().GetEgressId()); err != nil || found && requestID == info.Proto().GetEgressId() {
+	other, found, err := c.ByEgressID(ctx, info.Proto().GetEgressId())
+	if err != nil || found && requestID == info.Proto().GetEgressId() && other != egress.WorkflowID(requestID) {
 		return false, err
 	}
 	return made(c.adopt(ctx, a, info, e))

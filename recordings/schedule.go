@@ -29,6 +29,9 @@ var (
 			Args:          []any{egress.Reconciliation{Every: egress.Duration(every)}},
 			TaskQueue:     egress.TaskQueue,
 			StaticSummary: "compare LiveKit's egresses with ours",
+			// Above what its attempts can take: one that nobody goes on with must not
+			// hold up all that follow.
+			WorkflowRunTimeout: 2 * time.Hour,
 		}
 	}}
 	probing = plan{egress.CanarySchedule, "REELKEEPER_CANARY_EVERY is off", func(time.Duration) *client.ScheduleWorkflowAction {
@@ -37,6 +40,8 @@ var (
 			Workflow:      egress.CanaryType,
 			TaskQueue:     egress.TaskQueue,
 			StaticSummary: "see whether LiveKit's webhooks can arrive",
+
+			WorkflowRunTimeout: 10 * time.Minute, // as above
 		}
 	}}
 )
@@ -88,7 +93,9 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 
 // runsEvery reports whether there is nothing to change.
 func (p plan) runsEvery(s *client.Schedule, every time.Duration) bool {
-	return (!s.State.Paused || s.State.Note != p.offNote) && s.Spec != nil &&
+	action, ok := s.Action.(*client.ScheduleWorkflowAction)
+	return ok && action.WorkflowRunTimeout == p.action(every).WorkflowRunTimeout && // which an earlier version did not set
+		(!s.State.Paused || s.State.Note != p.offNote) && s.Spec != nil &&
 		slices.EqualFunc(s.Spec.Intervals, scheduleSpec(every).Intervals, func(a, b client.ScheduleIntervalSpec) bool { return a.Every == b.Every })
 }
 

@@ -57,6 +57,9 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) {
 		if d.Schedule.Policy.Overlap != enumspb.SCHEDULE_OVERLAP_POLICY_SKIP {
 			t.Errorf("two rounds may run at once: %s", d.Schedule.Policy.Overlap)
 		}
+		if a, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); !ok || a.WorkflowRunTimeout != 2*time.Hour {
+			t.Errorf("a round that nobody goes on with holds up all that follow: %+v", d.Schedule.Action)
+		}
 	}
 	if again, err := c.ReconcilingSince(ctx); err != nil || !again.Equal(made) {
 		t.Errorf("made %s, then %s, %v", made, again, err)

@@ -125,10 +125,11 @@ func TestANameThatNobodyResolvesIsNoMissingObject(t *testing.T) {
 	requireReason(t, err, egress.Unreachable, "out: cannot list: the store does not answer")
 }
 
-// A machine whose metadata name no role has no key, and no object is missing.
-func TestAWorkerWithoutAKeyOfItsOwnIsDenied(t *testing.T) { //nolint:paralleltest // the environment is the process's
+// A machine whose metadata name no role has no key, and no object is missing. It has the
+// environment to itself, which is the process's.
+func TestAWorkerWithoutAKeyOfItsOwnIsDenied(t *testing.T) {
 	for name, role := range map[string]http.HandlerFunc{"no role": http.NotFound, "no metadata": nil} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 				t.Setenv(variable, "")
 			}

@@ -56,8 +56,8 @@ func answerOf(err error) (status int, code string) {
 	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		status, code = azure.StatusCode, azure.ErrorCode
 	}
-	if refused := refusedToken(err); refused != nil {
-		return refused.StatusCode, noToken
+	if refused, _ := refusedToken(err); refused != 0 {
+		return refused, noToken
 	}
 	return status, code
 }

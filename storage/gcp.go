@@ -56,10 +56,12 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
 }
 
-// refusedToken is the answer by which a token was refused, nil for another error.
-func refusedToken(err error) *http.Response {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return refused.Response
+// refusedToken is the status by which a token was refused and when that was by its giver's
+// clock, zero for another error.
+func refusedToken(err error) (status int, at string) {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || refused.Response == nil {
+		return 0, ""
 	}
-	return nil
+	return refused.Response.StatusCode, refused.Response.Header.Get("Date")
 }

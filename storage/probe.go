@@ -83,13 +83,10 @@ const mostSkew = 5 * time.Minute
 // signatures are of a time, and refused as a wrong key is when it is not theirs. Amazon has a
 // code of its own for that.
 func otherClock(err error) bool {
-	answer := refusedToken(err)
-	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		answer = azure.RawResponse
+	_, at := refusedToken(err)
+	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok && azure.RawResponse != nil {
+		at = azure.RawResponse.Header.Get("Date")
 	}
-	if answer == nil {
-		return false
-	}
-	theirs, err := http.ParseTime(answer.Header.Get("Date"))
+	theirs, err := http.ParseTime(at)
 	return err == nil && time.Since(theirs).Abs() > mostSkew
 }

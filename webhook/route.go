@@ -42,7 +42,9 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 		return Unknown
 	}
 	reason := h.signal(ctx, d, id, egress.SignalObserved)
-	if reason == Accepted {
+	if reason == Late { // it may have failed, or have been terminated
+		reason = h.adopt(ctx, d, id)
+	} else if reason == Accepted {
 		reason = LookedUp
 	}
 	return orWrongMAC(reason, wrongMAC)

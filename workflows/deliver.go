@@ -21,12 +21,7 @@ import (
 // and then the verdict comes with the end of the workflow, whose own write to
 // visibility covers it.
 func (e *run) deliver(ctx workflow.Context) error {
-	if e.polling != nil { // a timer may run out unheard
-		e.polling.cancel()
-		e.AskedFrom = time.Time{}
-	}
 	if !e.toldBefore {
-		e.awaitWebhook(ctx)
 		e.settle(ctx)
 		e.relays.end()
 		e.verify(ctx, &e.State, "")
@@ -116,8 +111,9 @@ func (e *run) awaitSign(ctx workflow.Context) error {
 func (e *run) listen(ctx workflow.Context, s workflow.Selector, c workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
 	s.AddReceive(c, func(c workflow.ReceiveChannel, _ bool) {
 		var ev egress.Event
-		c.Receive(ctx, &ev)
-		take(ctx, ev)
+		if c.ReceiveAsync(&ev) { // as in next
+			take(ctx, ev)
+		}
 	})
 }
 

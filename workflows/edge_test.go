@@ -25,7 +25,7 @@ func (l *life) stillActive() {
 	l.poll = func(in activities.PollRequest) (egress.Look, error) {
 		news, due := in.Have != active, !in.Until.IsZero() && !l.Now().Before(in.Until)
 		if news || due {
-			return egress.Look{Info: info(l.t, active)}, nil
+			return egress.Look{Info: info(l.t, active), RecorderAbsent: in.Outlook == egress.OutlookEnding}, nil
 		}
 		delay := time.Hour
 		if !in.Until.IsZero() {

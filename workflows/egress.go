@@ -31,6 +31,9 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			e.recover(ctx)
 			continue
 		}
+		if e.awaitWebhook(ctx); !e.over() { // another egress of the request has taken its place
+			continue
+		}
 		if err := e.deliver(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
@@ -102,18 +105,13 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 		e.explain(ctx)
 	}
 	s := workflow.NewNamedSelector(ctx, "egress event")
-	s.AddReceive(e.observations, func(c workflow.ReceiveChannel, _ bool) {
-		ev.kind = observed
-		c.Receive(ctx, &ev.event)
-	})
-	s.AddReceive(e.listings, func(c workflow.ReceiveChannel, _ bool) {
-		ev.kind = listed
-		c.Receive(ctx, &ev.event)
-	})
-	s.AddReceive(e.hints, func(c workflow.ReceiveChannel, _ bool) {
-		ev.kind = hinted
-		c.Receive(ctx, &ev.event)
-	})
+	for _, from := range []source{{e.observations, observed}, {e.listings, listed}, {e.hints, hinted}} {
+		s.AddReceive(from.signals, func(c workflow.ReceiveChannel, _ bool) {
+			if c.ReceiveAsync(&ev.event) { // Receive would wait for the next one where this cannot be read
+				ev.kind = from.kind
+			}
+		})
+	}
 	s.AddReceive(e.asks, func(c workflow.ReceiveChannel, _ bool) {
 		ev.kind = stopAsked
 		c.Receive(ctx, nil)
@@ -130,6 +128,12 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	}
 	s.Select(ctx)
 	return ev
+}
+
+// source is a signal that brings events.
+type source struct {
+	signals workflow.ReceiveChannel
+	kind    eventKind
 }
 
 type event struct {

@@ -27,14 +27,17 @@ func (w *Workflows) Endpoint(ctx workflow.Context, ring egress.Ring) error {
 	minutes := workflow.GetSignalChannel(ctx, egress.SignalMinute)
 	for n := 1; ; n++ {
 		var m egress.Minute
+		heard := false
 		s := workflow.NewNamedSelector(ctx, "report")
-		s.AddReceive(minutes, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, &m) })
+		s.AddReceive(minutes, func(c workflow.ReceiveChannel, _ bool) { heard = c.ReceiveAsync(&m) })
 		s.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
 		s.Select(ctx)
 		if err := ctx.Err(); err != nil {
 			return err // the next report begins it anew
 		}
-		ring.Add(m)
+		if heard {
+			ring.Add(m)
+		}
 		if minutes.Len() == 0 && (n >= minutesPerRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) {
 			return workflow.NewContinueAsNewError(ctx, egress.EndpointType, ring)
 		}

@@ -57,6 +57,9 @@ func (e *run) giveBack(err error) {
 // correction; one that records still does so beside the part that took its place.
 func (e *run) past(ctx workflow.Context, o egress.Observation) {
 	if part, corrected := e.CorrectPart(o); corrected {
+		if e.before != nil && e.before.ID == part.ID { // it may be the last one after all
+			e.before.TakeCorrection(part)
+		}
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.tellPart(ctx, part)
 	} else if e.Beside(o) {

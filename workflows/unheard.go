@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"time"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -17,8 +19,12 @@ func (e *run) takeWebhooks(ctx workflow.Context) {
 // what that did not tell and LiveKit has said the end in an answer to us. What does not
 // come is missed, and told like any other.
 func (e *run) awaitWebhook(ctx workflow.Context) {
+	if e.polling != nil { // a timer may run out unheard
+		e.polling.cancel()
+		e.AskedFrom = time.Time{}
+	}
 	due := e.WebhookDue()
-	if due.IsZero() {
+	if e.toldBefore || due.IsZero() {
 		return
 	}
 	timed, cancel := workflow.WithCancel(ctx)

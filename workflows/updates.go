@@ -53,6 +53,7 @@ func (e *run) sameRequest(_ workflow.Context, u egress.StartUpdate) error {
 
 // awaitStart answers the caller as soon as anything shows that the egress runs.
 func (e *run) awaitStart(ctx workflow.Context, _ egress.StartUpdate) (egress.Info, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // who cancels the workflow stops the egress, and no answer
 	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.Latest.Known() }); err != nil {
 		return egress.Info{}, fmt.Errorf("await start: %w", err)
 	}
@@ -68,6 +69,7 @@ func (e *run) stillRuns(workflow.Context) error {
 
 // askStop has the loop stop the egress, and answers with what LiveKit said.
 func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	before := e.stops
 	e.asks.SendAsync(nil) // where it is full, a stop is due already
 	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.stops > before || e.over() }); err != nil {

@@ -203,10 +203,11 @@ type plan struct {
 	look    time.Time
 	until   time.Time
 	outlook egress.Outlook
+	doubt   bool // whether the recorder is in its room is news
 }
 
 func (e *run) plan() plan {
-	return plan{look: e.NextLook(), until: e.Alarm(), outlook: e.Outlook()}
+	return plan{look: e.NextLook(), until: e.Alarm(), outlook: e.Outlook(), doubt: e.InDoubt()}
 }
 
 // wake is when a timer is to fire.
@@ -263,6 +264,6 @@ func (e *run) poll(ctx workflow.Context) {
 	e.armed, e.AskedFrom = p, p.look
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
-		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, Told: e.Told,
+		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, Told: e.Told, Doubt: p.doubt,
 	})}
 }
