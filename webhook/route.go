@@ -43,8 +43,9 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	}
 	reason := h.signal(ctx, d, id, egress.SignalObserved)
 	if reason == Late { // it may have failed, or have been terminated
-		reason = h.adopt(ctx, d, id)
-	} else if reason == Accepted {
+		return orWrongMAC(h.adopt(ctx, d, id), wrongMAC)
+	}
+	if reason == Accepted {
 		reason = LookedUp
 	}
 	return orWrongMAC(reason, wrongMAC)
