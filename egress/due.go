@@ -70,7 +70,11 @@ func (s *State) NextLook() time.Time {
 	if !s.EndExpected.IsZero() { // news of the way to it does not put the end off
 		since = later(s.EndExpected, s.LookedAt)
 	}
-	return since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
+	next := since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
+	if due := s.probeFrom().Add(s.Policy.LostAfter.D()); due.Before(next) && s.askable() && s.Stopped == "" && !s.InDoubt() {
+		return due // a probe goes out on what a look sees then
+	}
+	return next
 }
 
 // Alarm is the first moment at which Due may ask for something else than a look,
@@ -181,7 +185,10 @@ func (s *State) Looked(l Look, now time.Time) News {
 	if s.Phase == Watching && s.Evidence.RecorderGone.IsZero() && !l.RecorderGone.IsZero() {
 		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
 	}
-	s.Evidence.MissingSince, s.Evidence.Absent = l.MissingSince, l.RecorderAbsent
+	s.Evidence.MissingSince, s.Evidence.Absent = l.MissingSince, time.Time{}
+	if l.RecorderAbsent {
+		s.Evidence.Absent = now
+	}
 	switch {
 	case l.RecorderHere:
 		s.recovered()

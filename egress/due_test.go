@@ -29,32 +29,38 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 	dead := func(s *egress.State) {
 		s.Evidence.Unanswered, s.EndExpected, s.Stopped = noon, noon, egress.StopRequested
 	}
-	gone := func(s *egress.State) { s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, true }
+	gone := func(s *egress.State) {
+		s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(minute)
+	}
 	for name, tc := range map[string]struct {
 		change func(*egress.State)
 		after  time.Duration
 		want   egress.Action
 	}{
-		"nothing before news is overdue":    {func(*egress.State) {}, patience() - 1, egress.ActNothing},
-		"a look when news is overdue":       {func(*egress.State) {}, patience(), egress.ActLook},
-		"nothing when a look was had":       {func(s *egress.State) { s.LookedAt = noon.Add(1) }, patience(), egress.ActNothing},
-		"a look once it is old":             {func(s *egress.State) { s.LookedAt = noon.Add(1) }, patience() + 1, egress.ActLook},
-		"a look soon after an end near":     {func(s *egress.State) { s.EndExpected = noon.Add(minute) }, minute + 20*time.Second, egress.ActLook},
-		"nothing before that":               {func(s *egress.State) { s.EndExpected = noon.Add(minute) }, minute + 20*time.Second - 1, egress.ActNothing},
-		"a stop that is wanted":             {func(s *egress.State) { s.StopDue = true }, 0, egress.ActStop},
-		"a stop before the start answers":   {func(s *egress.State) { s.StopDue, s.Started = true, false }, 0, egress.ActStop},
-		"nothing before the start answers":  {func(s *egress.State) { s.Started = false }, 100 * day, egress.ActNothing},
-		"nothing before it is confirmed":    {func(s *egress.State) { s.Phase, s.StopDue = egress.Requested, true }, day, egress.ActNothing},
-		"nothing once it is settled":        {func(s *egress.State) { s.Phase, s.StopDue = egress.Settled, true }, day, egress.ActNothing},
-		"nothing before its max_duration":   {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute - 1, egress.ActNothing},
-		"a stop at its max_duration":        {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute, egress.ActStop},
-		"no second stop":                    {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, minute, egress.ActNothing},
-		"a stop before a look":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, day, egress.ActStop},
-		"a probe of an empty room":          {gone, minute, egress.ActProbe},
-		"a look before that":                {gone, minute - 1, egress.ActLook},
-		"a look before any probe":           {func(s *egress.State) { gone(s); s.Evidence.Absent = false }, minute, egress.ActLook},
-		"a probe of an absent participant":  {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, true }, minute, egress.ActProbe},
-		"a look before that, too":           {func(s *egress.State) { s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, true }, minute - 1, egress.ActLook},
+		"nothing before news is overdue":   {func(*egress.State) {}, patience() - 1, egress.ActNothing},
+		"a look when news is overdue":      {func(*egress.State) {}, patience(), egress.ActLook},
+		"nothing when a look was had":      {func(s *egress.State) { s.LookedAt = noon.Add(1) }, patience(), egress.ActNothing},
+		"a look once it is old":            {func(s *egress.State) { s.LookedAt = noon.Add(1) }, patience() + 1, egress.ActLook},
+		"a look soon after an end near":    {func(s *egress.State) { s.EndExpected = noon.Add(minute) }, minute + 20*time.Second, egress.ActLook},
+		"nothing before that":              {func(s *egress.State) { s.EndExpected = noon.Add(minute) }, minute + 20*time.Second - 1, egress.ActNothing},
+		"a stop that is wanted":            {func(s *egress.State) { s.StopDue = true }, 0, egress.ActStop},
+		"a stop before the start answers":  {func(s *egress.State) { s.StopDue, s.Started = true, false }, 0, egress.ActStop},
+		"nothing before the start answers": {func(s *egress.State) { s.Started = false }, 100 * day, egress.ActNothing},
+		"nothing before it is confirmed":   {func(s *egress.State) { s.Phase, s.StopDue = egress.Requested, true }, day, egress.ActNothing},
+		"nothing once it is settled":       {func(s *egress.State) { s.Phase, s.StopDue = egress.Settled, true }, day, egress.ActNothing},
+		"nothing before its max_duration":  {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute - 1, egress.ActNothing},
+		"a stop at its max_duration":       {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute, egress.ActStop},
+		"no second stop":                   {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, minute, egress.ActNothing},
+		"a stop before a look":             {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, day, egress.ActStop},
+		"a probe of an empty room":         {gone, minute, egress.ActProbe},
+		"a look before that":               {gone, minute - 1, egress.ActLook},
+		"a look before any probe":          {func(s *egress.State) { gone(s); s.Evidence.Absent = noon.Add(minute - 1) }, minute, egress.ActLook},
+		"a probe of an absent participant": {func(s *egress.State) {
+			s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(minute)
+		}, minute, egress.ActProbe},
+		"a look before that, too": {func(s *egress.State) {
+			s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(minute)
+		}, minute - 1, egress.ActLook},
 		"to be lost":                        {dead, minute, egress.ActLose},
 		"to be lost before anything else":   {func(s *egress.State) { dead(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
 		"a wanted stop before that":         {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
@@ -112,12 +118,14 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 		"it runs too long":              {func(*egress.State) {}, 12 * time.Hour},
 		"its max_duration":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute},
 		"its max_duration, but stopped": {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, 12 * time.Hour},
-		"the room is gone":              {func(s *egress.State) { s.EndExpected, s.Evidence.RoomGone, s.Evidence.Absent = noon, noon, true }, minute},
+		"the room is gone": {func(s *egress.State) {
+			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Absent = noon, noon, noon.Add(minute)
+		}, minute},
 		"the room is gone, not looked": {func(s *egress.State) {
 			s.EndExpected, s.Evidence.RoomGone, s.LookedAt, s.Stuck = noon, noon, noon.Add(minute), "x"
 		}, day},
 		"a probe was answered": {func(s *egress.State) {
-			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed, s.Evidence.Absent = noon, noon, noon.Add(minute), true
+			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed, s.Evidence.Absent = noon, noon, noon.Add(minute), noon.Add(2*minute)
 		}, 2 * minute},
 		"a probe was not answered": {func(s *egress.State) { s.EndExpected, s.Evidence.Unanswered, s.Stuck = noon, noon, "x" }, minute},
 		"the end does not come":    {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "x" }, day},

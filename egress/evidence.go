@@ -11,12 +11,12 @@ import (
 // Evidence is what speaks for an egress being dead although LiveKit has not said
 // that it ended. A zero time means that this was not seen.
 type Evidence struct {
-	MissingSince time.Time `json:"missing_since"`    // LiveKit answers not_found for the egress ID
-	RoomGone     time.Time `json:"room_gone"`        // its room finished, or is not listed
-	RecorderGone time.Time `json:"recorder_gone"`    // its own participant is not in the room
-	Absent       bool      `json:"absent,omitempty"` // the last look did not find its participant
-	Probed       time.Time `json:"probed"`           // the last time that a worker was asked by a stop
-	Unanswered   time.Time `json:"unanswered"`       // StopEgress reached no worker
+	MissingSince time.Time `json:"missing_since"`   // LiveKit answers not_found for the egress ID
+	RoomGone     time.Time `json:"room_gone"`       // its room finished, or is not listed
+	RecorderGone time.Time `json:"recorder_gone"`   // its own participant is not in the room
+	Absent       time.Time `json:"absent,omitzero"` // when the last look did not find its participant, if it could ask
+	Probed       time.Time `json:"probed"`          // the last time that a worker was asked by a stop
+	Unanswered   time.Time `json:"unanswered"`      // StopEgress reached no worker
 }
 
 // Lost judges whether the egress is lost, and says why in words. A worker that
@@ -50,15 +50,19 @@ func (s *State) Lost(now time.Time) (string, bool) {
 // was asked for.
 //
 // What a webhook or an earlier look said may be over: a recorder that lost its connection
-// comes back. So the last look must have asked for it, and not have found it.
+// comes back. So the last look must have asked for it then, and not have found it.
 func (s *State) MayProbe(now time.Time) bool {
-	return s.askable() && (s.Stopped != "" || s.Evidence.Absent) && stood(s.probeFrom(), s.Policy.LostAfter, now)
+	return s.askable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
 }
 
-// InDoubt reports whether a probe is due but for a look that could not ask for the recorder.
-// The next one that can is news, whatever it sees.
+// InDoubt reports whether a probe is due but for the last look, which could not ask for the
+// recorder. The next one that can is news, whatever it sees.
 func (s *State) InDoubt() bool {
-	return s.askable() && s.Stopped == "" && !s.Evidence.Absent && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt)
+	return s.askable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
+}
+
+func (s *State) absentWhenDue() bool {
+	return stood(s.probeFrom(), s.Policy.LostAfter, s.Evidence.Absent)
 }
 
 func (s *State) askable() bool {

@@ -74,19 +74,20 @@ func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
 		"its participant gone, hardly": {active, func(s *egress.State) {
 			s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon.Add(time.Second)
 		}, minute, false},
-		"its participant gone, but an upload": {ending, func(s *egress.State) { s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon }, day, false},
-		"its room there, but stopped":         {active, func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
-		"its room gone, not looked":           {active, func(s *egress.State) { s.Evidence.Absent = false }, day, false},
-		"stopped, not looked":                 {active, func(s *egress.State) { s.Evidence.Absent, s.Stopped = false, egress.StopRequested }, minute, true},
-		"no end expected":                     {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
-		"asked without an answer":             {active, func(s *egress.State) { s.Evidence.Unanswered = noon }, day, false},
-		"asked a moment ago":                  {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
-		"asked a minute ago, answered":        {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
+		"its participant gone, but an upload":     {ending, func(s *egress.State) { s.Evidence.RoomGone, s.Evidence.RecorderGone = time.Time{}, noon }, day, false},
+		"its room there, but stopped":             {active, func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
+		"its room gone, not looked":               {active, func(s *egress.State) { s.Evidence.Absent = time.Time{} }, day, false},
+		"its room gone, looked before it was due": {active, func(s *egress.State) { s.Evidence.Absent = noon.Add(minute - 1) }, day, false},
+		"stopped, not looked":                     {active, func(s *egress.State) { s.Evidence.Absent, s.Stopped = time.Time{}, egress.StopRequested }, minute, true},
+		"no end expected":                         {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
+		"asked without an answer":                 {active, func(s *egress.State) { s.Evidence.Unanswered = noon }, day, false},
+		"asked a moment ago":                      {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
+		"asked a minute ago, answered":            {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := seen(t, tc.status)
-			s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, true
+			s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(tc.after)
 			tc.change(s)
 			require.Equal(t, tc.want, s.MayProbe(noon.Add(tc.after)))
 		})

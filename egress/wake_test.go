@@ -1,0 +1,50 @@
+package egress_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// A workflow that wakes for nothing would sleep for no time, wake again, and so on for ever.
+func TestWhoeverWakesHasSomethingToDo(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	var now time.Time
+	at := func() time.Time {
+		if r.IntN(3) == 0 {
+			return time.Time{}
+		}
+		then := noon.Add(time.Duration(r.IntN(9)) * minute / 4)
+		if then.After(now) {
+			now = then
+		}
+		return then
+	}
+	begun := watched(t)
+	for range 50_000 {
+		s := *begun
+		now = noon
+		s.NewsAt, s.LookedAt, s.EndExpected, s.SuspectedAt, s.BoundAt = noon, at(), at(), at(), noon
+		s.Evidence = egress.Evidence{MissingSince: at(), RoomGone: at(), RecorderGone: at(), Absent: at(), Probed: at(), Unanswered: at()}
+		s.MaxDuration = egress.Duration(r.IntN(3)) * egress.Duration(minute)
+		if r.IntN(2) == 0 {
+			s.Stopped, s.StoppedAt = egress.StopRequested, noon
+		}
+		if r.IntN(2) == 0 {
+			s.Stuck = "x"
+		}
+		wake := s.NextLook()
+		if alarm := s.Alarm(); !alarm.IsZero() && alarm.Before(wake) {
+			wake = alarm
+		}
+		if wake.Before(now) { // all that is above has happened
+			wake = now
+		}
+		require.NotEqual(t, egress.ActNothing, s.Due(wake), "%+v", s)
+	}
+}
