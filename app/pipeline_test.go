@@ -33,3 +33,15 @@ func TestAWorkerWithAWrongFileOfPipelinesDoesNotStart(t *testing.T) {
 		})
 	}
 }
+
+// Else it would wait for Temporal first, and nobody would know that it can't begin.
+func TestAWorkerOfADeploymentWithoutAVersionDoesNotStart(t *testing.T) {
+	t.Parallel()
+	if app.ThisBuild().ID() != "" {
+		t.Skip("this build has a version")
+	}
+	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_DEPLOYMENT_NAME", "reelkeeper"))
+	var e *egress.Error
+	require.ErrorAs(t, err, &e, "which is exit status 2")
+	require.Equal(t, "TEMPORAL_WORKER_BUILD_ID", e.Field)
+}

@@ -25,6 +25,9 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.readPipelines(); err != nil {
 		return err
 	}
+	if _, err := a.options(); err != nil { // before a wait for Temporal hides it
+		return err
+	}
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}

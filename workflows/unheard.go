@@ -15,9 +15,9 @@ func (e *run) takeWebhooks(ctx workflow.Context) {
 	}
 }
 
-// awaitWebhook gives LiveKit's own webhook its time, where a consumer is told only of
-// what that did not tell and LiveKit has said the end in an answer to us. What does not
-// come is missed, and told like any other.
+// awaitWebhook asks LiveKit no more, and gives its own webhook its time, where a consumer
+// is told only of what that did not tell and LiveKit has said the end in an answer to us.
+// What does not come is missed, and told like any other.
 func (e *run) awaitWebhook(ctx workflow.Context) {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()

@@ -88,6 +88,20 @@ func (v value) key(into *string) error {
 	return nil
 }
 
+// hasSecretQuery reports whether a URL's query names a credential, or signs it.
+func hasSecretQuery(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false // hasUser's
+	}
+	for name := range u.Query() {
+		if credential.MatchString(name) || strings.EqualFold(name, "sig") || strings.Contains(strings.ToLower(name), "signature") {
+			return true
+		}
+	}
+	return false
+}
+
 func hasUser(text string) bool {
 	u, err := url.Parse(text)
 	return err != nil || u.User != nil

@@ -128,6 +128,8 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 		"step twice":            {step() + "      - {name: cut, activity: A, task_queue: q}", ":9: pipelines.p.steps[1].name: cut is there twice; the other one is in line 4"},
 		"with":                  {step("with: en"), ":8: " + at + `with: want fields with values, got "en"`},
 		"with a key":            {step("with: {deep: [{s3_access_key: x}]}"), ":8: " + at + "with.deep[0].s3_access_key: is called like a credential, and the file is kept in workflow histories: let the step's own worker hold it"},
+		"with a signed URL":     {step("with: {from: 'https://example.com/a?X-Amz-Signature=abc'}"), ":8: " + at + "with.from: is a URL with what is called like a credential, and the file is kept in workflow histories: let the step's own worker hold it"},
+		"with a token in a URL": {step("with: {from: 'https://example.com/a?access_token=abc'}"), ":8: " + at + "with.from: is a URL with what is called like a credential, and the file is kept in workflow histories: let the step's own worker hold it"},
 		"with a URL":            {step("with: {from: 'https://me:pw@example.com'}"), ":8: " + at + "with.from: is a URL with a user, and the file is kept in workflow histories: let the step's own worker hold it"},
 		"with itself":           {step("with: &a {b: *a}"), ":8: " + at + "with: cannot be read: anchor 'a' value contains itself"},
 		"consumer's name":       {consumer("url: 'https://c.example'"), ":4: pipelines.p.consumers[0].name: is missing"},

@@ -114,5 +114,8 @@ func (v value) refuseCredentials() error {
 	if strings.Contains(v.node.Value, "://") && hasUser(v.node.Value) {
 		return v.fail("is a URL with a user, %s", advice)
 	}
+	if strings.Contains(v.node.Value, "://") && hasSecretQuery(v.node.Value) {
+		return v.fail("is a URL with what is called like a credential, %s", advice)
+	}
 	return nil
 }
