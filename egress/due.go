@@ -72,7 +72,9 @@ func (s *State) NextLook() time.Time {
 	}
 	next := since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
 	if due := s.probeFrom().Add(s.Policy.LostAfter.D()); due.Before(next) && s.askable() && s.Stopped == "" && !s.InDoubt() {
-		return due // a probe goes out on what a look sees then
+		// A probe goes out on what a look sees then. A worker whose clock is ahead may have
+		// looked before, and is not to look without a pause.
+		return later(due, s.LookedAt.Add(time.Second))
 	}
 	return next
 }

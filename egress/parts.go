@@ -102,6 +102,13 @@ func (s *State) TakeCorrection(part State) {
 	s.Status, s.Corrects, s.LostBecause = part.Status, part.Corrects, ""
 }
 
+// Concerns reports whether an observation is of the part that records, and not of an earlier
+// one, which is told, or of a twin.
+func (s *State) Concerns(o Observation) bool {
+	id := o.Info.Proto().GetEgressId()
+	return id == s.ID || s.ID == "" && s.earlier(id) < 0 && !slices.Contains(s.Twins, id)
+}
+
 // Beside reports whether an earlier part shows that it records still, beside the part
 // that took its place.
 func (s *State) Beside(o Observation) bool {

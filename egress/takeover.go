@@ -30,6 +30,8 @@ func (s *State) TakeOver(o Observation) {
 	stopped, at, delivered := s.Stopped, s.StoppedAt, s.Phase == Delivered
 	s.NextPart()
 	s.Started = true
+	id := o.Info.Proto().GetEgressId()
+	s.Twins = slices.DeleteFunc(slices.Clone(s.Twins), func(twin string) bool { return twin == id }) // it is none any more
 	if s.Stopped, s.StoppedAt, s.StopDue = stopped, at, stopped != ""; s.StopDue {
 		s.ExpectEnd(o.HeardAt)
 	}

@@ -118,13 +118,21 @@ const retriesEnd = 15 * time.Second
 // was not lost, if it comes at all. That of an egress that we gave up is another matter.
 func (s *State) cameLate(o Observation) {
 	missed, _ := s.missed()
-	if o.Source == FromWebhook && o.Final && s.Phase == Settled && s.unheard() && missed == "" {
+	// Nobody is told yet: they are to know it by LiveKit's own event ID.
+	untold := s.Phase == Settled && s.unheard() && missed == "" || s.Phase == Held && s.sameEnd(o)
+	if o.Source == FromWebhook && o.Final && untold {
 		s.Event = o.Event
 	}
 	if o.Source == FromWebhook && o.Final && s.Status != Lost && missed != "" && missed != MissedLate {
 		s.MissedWhy = MissedLate
 		s.MissedBecause = lateBy(s.NewsAt, o.HeardAt)
 	}
+}
+
+// sameEnd reports whether an observation is of the very end that is known.
+func (s *State) sameEnd(o Observation) bool {
+	seen, known := o.Info.Proto(), s.Latest.Proto()
+	return seen.GetStatus() == known.GetStatus() && seen.GetEndedAt() == known.GetEndedAt() && seen.GetRetryCount() == known.GetRetryCount()
 }
 
 // Needs reports whether a delivery step has anything to do for how it ended.

@@ -18,9 +18,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// maxAnswer caps what is read of an answer of LiveKit's, in bytes: a start's has a
-// few KiB. It is the cap that some Twirp clients have.
-const maxAnswer = 4 << 20
+// maxAnswer caps what is read of an answer of LiveKit's, in bytes: a start's has a few KiB,
+// and so has each egress of a list, which are those of a day.
+const maxAnswer = 64 << 20
 
 // upstream is LiveKit, asked in the caller's own name: with its token, so that what
 // LiveKit allows and what it lists is what the caller would have got without us.
@@ -76,9 +76,12 @@ func (u upstream) post(ctx context.Context, token, method string, body []byte) (
 		return reply{}, posted(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return reply{}, posted(err)
+	}
+	if len(answer) > maxAnswer {
+		return reply{}, &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("LiveKit's answer has over %d bytes", maxAnswer)}
 	}
 	return reply{resp.StatusCode, resp.Header.Get("Content-Type"), answer}, nil
 }

@@ -50,6 +50,9 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	if err != nil {
 		return Redelivered{}, notFoundAs(id, err)
 	}
+	if known.State, err = c.corrected(ctx, requestID, known.State); err != nil {
+		return Redelivered{}, err
+	}
 	state, err := known.State.Again(o.Step, time.Now().UTC())
 	if err != nil {
 		return Redelivered{}, err
@@ -69,6 +72,28 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	}
 	known.State = state
 	return c.tellAgain(ctx, r, known, o)
+}
+
+// corrected is what a lost egress was corrected to after its workflow had closed, which the
+// correction's own workflow knows, or the same where it was not.
+func (c *Client) corrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
+	if s.Status != egress.Lost {
+		return s, nil
+	}
+	id := egress.CorrectionID(requestID, s.ID)
+	switch status, err := c.workflowState(ctx, id); {
+	case err != nil:
+		return s, err
+	case status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return s, &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: "its correction is being told: " + id}
+	case status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return s, nil
+	}
+	known, err := c.queryState(ctx, Row{WorkflowID: id}, c.AnswerFor)
+	if err != nil {
+		return s, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + id + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
+	}
+	return known, nil
 }
 
 // findEgress is the workflow of the recording itself, also by the ID of a redelivery.

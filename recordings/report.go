@@ -74,10 +74,16 @@ func (r Report) WithoutMedia() (n int) {
 // Report reads visibility, page by page: no result, no history, no worker.
 func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, error) {
 	var rows []Row
+	at := map[string]int{} // by run: one that closes while pages are read is on two of them
 	for row, err := range c.List(ctx, Filter{RanSince: since, Until: until}) {
 		if err != nil {
 			return Report{}, err
 		}
+		if i, twice := at[row.RunID]; twice {
+			rows[i] = row
+			continue
+		}
+		at[row.RunID] = len(rows)
 		rows = append(rows, row)
 	}
 	return ReportOf(rows, since, until), nil
@@ -93,6 +99,11 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 	var late []egress.Duration
 	for _, row := range rows {
 		if row.Workflow == workflowContinued {
+			continue
+		}
+		if row.ClosedAt != nil && !until.IsZero() && !row.ClosedAt.Before(until) { // it is in the next span
+			r.Egresses++
+			r.Running++
 			continue
 		}
 		r.add(row)

@@ -55,7 +55,7 @@ func (s Span) holds(r Row) bool {
 // closed first, page by page as they are read. An error ends it; one of reason Invalid
 // and the field "where" says that Temporal does not understand the condition.
 func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
-	return c.spanned(ctx, s, s.closed(), func(Row) bool { return true })
+	return c.spanned(ctx, s, s.closed(), func(r Row) bool { return r.ClosedAt != nil })
 }
 
 // Settled are the recordings of a span that have a verdict: those that are open still,

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -76,9 +77,9 @@ func (ownNames) Do(req *policy.Request) (*http.Response, error) {
 	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
 		return nil, err
 	}
-	if query := u.Query(); query.Has("prefix") {
+	if query := u.Query(); hexadecimal.MatchString(query.Get("prefix")) {
 		query.Set("prefix", hexadecimal.ReplaceAllStringFunc(query.Get("prefix"), plain))
-		u.RawQuery = query.Encode()
+		u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // Azure signs a + as it is
 	}
 	return req.Next()
 }

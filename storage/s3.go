@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/livekit/protocol/livekit"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -99,12 +100,19 @@ func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config,
 	defer cancel()
 	if _, err := own.Credentials.Retrieve(ctx); err != nil {
 		// The machine's metadata are asked last: there is no key elsewhere, and none there.
-		if last, ok := errors.AsType[*smithy.OperationError](err); ok && last.ServiceID == "ec2imds" {
+		last, ok := errors.AsType[*smithy.OperationError](err)
+		if ok && last.ServiceID == "ec2imds" && !busy(err) && ctx.Err() == nil {
 			err = noKey(field, err)
 		}
 		return aws.Config{}, err
 	}
 	return aws.Config{Credentials: own.Credentials}, nil
+}
+
+// busy reports whether an answer is of the moment.
+func busy(err error) bool {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && (answer.HTTPStatusCode() == http.StatusTooManyRequests || answer.HTTPStatusCode() >= http.StatusInternalServerError)
 }
 
 func noKey(field string, err error) error {

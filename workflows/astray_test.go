@@ -178,3 +178,54 @@ func TestARecorderOfWhichNobodyCouldAskIsNotStopped(t *testing.T) {
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Empty(t, l.stops)
 }
+
+// A twin was stopped, and the bound egress breaks off. What the twin recorded is then all
+// there is, and its end is the recording's.
+func TestATwinThatOutlivesABrokenOffEgressIsToldOf(t *testing.T) {
+	t.Parallel()
+	for name, hold := range map[string]time.Duration{"at once": 0, "after the failure was held": 30 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.start = func(context.Context) (activities.Started, error) {
+				terms := terms()
+				terms.Policy.HoldFor, terms.Policy.CorrectFor = egress.Duration(hold), egress.Duration(time.Hour)
+				return activities.Started{Info: info(t, active), Terms: terms}, nil
+			}
+			l.poll = l.nothingNew
+			l.webhook(5*time.Second, egress.EventUpdated, part(2, active, 5))
+			l.webhook(30*time.Second, egress.EventEnded, message(egressID, failed))
+			l.webhook(40*time.Second, egress.EventEnded, part(2, complete, 39))
+			v, err := l.run(plainInput(t))
+			require.NoError(t, err)
+			require.Equal(t, part(2, complete, 39).GetEgressId(), v.EgressID)
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+		})
+	}
+}
+
+// It is stopped, the bound one fails in its live room, and LiveKit refuses the next part.
+func TestATwinThatEndsWhileTheNextPartIsRefusedIsToldOf(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 2)
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		*starts = append(*starts, in)
+		if in.Part > 1 {
+			return activities.Started{}, temporal.NewNonRetryableApplicationError("room not found", string(egress.NotFound), nil)
+		}
+		terms := terms()
+		terms.Recover = 2
+		return activities.Started{Info: infoOf(l.t, part(1, active, 1)), Terms: terms}, nil
+	}
+	l.webhook(5*time.Second, egress.EventUpdated, part(2, active, 5))
+	l.webhook(30*time.Second, egress.EventEnded, part(1, failed, 30))
+	l.webhook(30*time.Second+500*time.Millisecond, egress.EventEnded, part(2, complete, 30))
+	v, err := l.run(plainInput(t))
+	require.NoError(t, err)
+	require.Len(t, *starts, 2)
+	var told []string
+	for _, e := range l.announced {
+		told = append(told, e.Proto().GetEgressInfo().GetEgressId())
+	}
+	require.ElementsMatch(t, []string{part(1, active, 1).GetEgressId(), part(2, active, 1).GetEgressId()}, told, "%+v", v)
+}

@@ -34,9 +34,11 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 		name += "-corrected"
 	}
 	e.telling++
+	e.untried++ // until each of its consumers is, so that no step of the pipeline runs before
 	workflow.GoNamed(ctx, "tell"+name, func(ctx workflow.Context) {
 		e.verify(ctx, &part, name)
 		e.tellSteps(ctx, &part, name)
+		e.untried--
 		e.telling--
 	})
 }

@@ -92,7 +92,7 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 		e.log.Error("webhook event cannot be read", "error", err)
 		return
 	}
-	if !o.Final {
+	if !o.Final && e.Concerns(o) {
 		e.relays.take(ev)
 	}
 	e.fold(ctx, o)
