@@ -185,6 +185,12 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	items, calls, err := r.livekit.All(ctx, !r.Deep)
 	stop()
 	r.Round.Calls += calls
+	if err != nil && r.Deep && ctx.Err() == nil { // what is active matters more
+		r.Round.Failed++
+		activity.GetLogger(ctx).Error("reconcile: what has ended could not be listed", "error", err)
+		r.Deep = false
+		return r.observe(ctx)
+	}
 	if err != nil {
 		return s, false, fmt.Errorf("list egresses: %w", err)
 	}

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,10 @@ type both struct {
 	listErr   error
 	here      map[string]bool
 	hereErr   error
-	failing   string // egress ID of which nothing can be done
-	closed    string // egress ID whose workflow has closed
+	hereErrOf map[string]error // of one recorder
+	deepErr   error            // of a list of everything
+	failing   string           // egress ID of which nothing can be done
+	closed    string           // egress ID whose workflow has closed
 
 	visibilityErr error
 	reads         int       // how often all that runs was read
@@ -61,6 +64,9 @@ func (b *both) All(_ context.Context, active bool) ([]*lk.EgressInfo, int, error
 	if active {
 		items = slices.DeleteFunc(items, func(m *lk.EgressInfo) bool { return egress.Ended(m.GetStatus()) })
 	}
+	if !active && b.deepErr != nil {
+		return nil, 1, b.deepErr
+	}
 	return items, 1, b.listErr
 }
 
@@ -81,7 +87,7 @@ func (b *both) Rooms(context.Context) ([]*lk.Room, error) {
 
 func (b *both) Present(_ context.Context, room, identity string) (bool, error) {
 	b.note("seek %s in %s", identity, room)
-	return b.here[identity], b.hereErr
+	return b.here[identity], cmp.Or(b.hereErrOf[identity], b.hereErr)
 }
 
 func (b *both) Running(context.Context) ([]egress.Ours, error) {
@@ -334,4 +340,19 @@ func TestAnActiveEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What has ended may be too much to list, or LiveKit may have enough of us. What is active is
+// compared all the same.
+func TestADeepRoundThatCannotBeDoneIsAnOrdinaryOne(t *testing.T) {
+	t.Parallel()
+	b := recorded(2)
+	b.running = nil
+	b.deepErr = because(egress.RateLimited)
+	r, err := attempt(t, rounds(nil), b, true, egress.Expectation{})
+	require.NoError(t, err)
+	require.Subset(t, b.noted(), []string{"list active=false", "list active=true"})
+	require.Equal(t, 2, r.Adopted)
+	require.Equal(t, 1, r.Failed)
+	require.Zero(t, r.DeepAt, "the next one is due")
 }

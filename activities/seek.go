@@ -24,35 +24,47 @@ func (r *round) seek(ctx context.Context, s egress.Sighting) error {
 		due = due[:egress.MaxSought]
 	}
 	defer r.alive(ctx)()
-	failed := r.Round.Failed
+	unasked := 0
 	for some := range slices.Chunk(due, atOnce) {
-		if err := r.seekSome(ctx, some); err != nil {
+		before := r.Round.Failed
+		failed, err := r.seekSome(ctx, some)
+		unasked += failed + r.Round.Failed - before // by LiveKit, and where their workflows were not told
+		if err != nil {
 			r.Round.Failed++
-			activity.GetLogger(ctx).Error("reconcile: recorders could not be looked for", "error", err)
+			activity.GetLogger(ctx).Error("reconcile: recorders could not be looked for", "recorders", failed, "error", err)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("reconcile: %w", ctx.Err())
 		}
-		if r.Round.Failed > failed {
+		if failed == len(some) { // LiveKit is away, or has enough of us
 			return nil
 		}
+	}
+	if unasked*fewFailed > len(due) {
+		return nil // all are due in the next round, too
 	}
 	r.Round.SoughtAt = r.Round.At
 	return nil
 }
 
-// seekSome looks for some recorders at once.
-func (r *round) seekSome(ctx context.Context, some []egress.Measure) error {
+// fewFailed is of how many recorders one may not be looked for, in a room that LiveKit
+// cannot answer for, without all of them being looked for again in the next round.
+const fewFailed = 10
+
+// seekSome looks for some recorders at once, and says for how many it could not.
+func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error) {
 	var all errgroup.Group
-	var sought atomic.Int64
+	var sought, failed atomic.Int64
 	for _, s := range some {
 		all.Go(func() error {
 			here, err := r.livekit.Present(ctx, r.infos[s.EgressID].GetRoomName(), s.EgressID)
 			sought.Add(1)
 			switch {
+			case err != nil:
+				failed.Add(1)
 			case here:
 				r.cfg.Shown.Store(true)
-			case err == nil:
+			default:
 				r.do(ctx, s)
 			}
 			return err
@@ -61,5 +73,5 @@ func (r *round) seekSome(ctx context.Context, some []egress.Measure) error {
 	err := all.Wait()
 	r.Round.Calls += int(sought.Load())
 	r.Round.Sought += int(sought.Load())
-	return err
+	return int(failed.Load()), err
 }

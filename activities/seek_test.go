@@ -72,6 +72,17 @@ func TestALiveKitThatIsAwayIsNotAskedForAll(t *testing.T) {
 	require.Equal(t, 1, r.Failed)
 }
 
+// LiveKit cannot answer for one room. That holds up nobody else's recorder.
+func TestARoomThatLiveKitCannotAnswerForHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	b := recorded(100)
+	b.hereErrOf = map[string]error{"EG_000": because(egress.Unreachable)}
+	delete(b.here, "EG_099")
+	r := seeking(t, b)
+	require.Equal(t, [3]int{100, 1, 1}, [3]int{r.Sought, r.Suspected, r.Failed})
+	require.Equal(t, r.At, r.SoughtAt)
+}
+
 func TestARoundLooksForSoManyAndNoMore(t *testing.T) {
 	t.Parallel()
 	b := recorded(2 * egress.MaxSought)

@@ -192,6 +192,13 @@ func TestTheEndOfWhatWasLostIsToldOnceThoughItComesAfterTheClose(t *testing.T) {
 	require.Len(t, told, 2, "that it failed, and what it really came to, once")
 	require.Equal(t, "EV_late", told[1].GetId())
 	require.Contains(t, w.starter("", "show", "r-dies").out, "egress-redelivery/r-dies/corrects-"+id)
+
+	w.consumer.lostItsDatabase()
+	again := w.starter("", "redeliver", "r-dies")
+	require.Zero(t, again.status, again.err)
+	w.want("it is told again", func() bool { return len(w.consumer.told(id)) == 1 })
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, w.consumer.told(id)[0].GetEgressInfo().GetStatus(), "and not that it is lost")
+	require.Equal(t, "EV_late", w.consumer.told(id)[0].GetId())
 }
 
 func TestTheCommandsInTheDocsDeliverAgainAndArchive(t *testing.T) {

@@ -97,9 +97,10 @@ func TestTheWebhookOfAnEndThatIsHeldCanComeLate(t *testing.T) {
 	s.Looked(egress.Look{Info: infoAt(t, failed, 20, 0), Missed: egress.MissedUntried}, noon.Add(minute))
 	require.Equal(t, egress.Held, s.Phase)
 	o := observed(infoAt(t, failed, 20, 0), 2*minute)
-	o.Final = true
+	o.Final, o.Event = true, []byte(`{"id":"EV_1"}`)
 	require.Equal(t, egress.NoNews, s.Observe(o))
 	require.Equal(t, egress.MissedLate, s.MissedWhy)
+	require.JSONEq(t, `{"id":"EV_1"}`, string(s.Event), "consumers know it by LiveKit's own ID")
 }
 
 func TestAnEndThatIsOverOnceTheStartIsAnsweredStaysSo(t *testing.T) {

@@ -41,15 +41,16 @@ type Unrecorded struct {
 // without an active egress, by name. An egress of an earlier room of the same name
 // records nothing of this one.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
-	recorded := map[string]bool{}
-	for _, l := range listed {
-		if !Ended(l.Status) {
-			recorded[roomKey(l.Room, l.RoomID)] = true
-		}
-	}
-	under := map[string]bool{}
+	under, lost := map[string]bool{}, map[string]bool{}
 	for _, o := range ours {
 		under[o.Room] = under[o.Room] || !o.Over
+		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost
+	}
+	recorded := map[string]bool{}
+	for _, l := range listed {
+		if !Ended(l.Status) && !lost[l.ID] { // LiveKit lists an egress whose worker died for good
+			recorded[roomKey(l.Room, l.RoomID)] = true
+		}
 	}
 	var list []Unrecorded
 	for _, r := range rooms {

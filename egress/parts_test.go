@@ -207,3 +207,16 @@ func pathsOf(p string) []string {
 	}
 	return []string{p}
 }
+
+func TestOnlyThePartThatRecordsIsRelayed(t *testing.T) {
+	t.Parallel()
+	of := func(id string) egress.Observation { return egress.Observation{Info: infoOf(t, id, active)} }
+	s := watched(t)
+	s.Twins, s.Parts = []string{"EG_twin"}, []egress.Part{{EgressID: "EG_before"}}
+	require.True(t, s.Concerns(of("EG_1")))
+	require.False(t, s.Concerns(of("EG_other")))
+	s.ID = "" // the next part is being started
+	require.True(t, s.Concerns(of("EG_1")))
+	require.False(t, s.Concerns(of("EG_before")))
+	require.False(t, s.Concerns(of("EG_twin")))
+}

@@ -153,3 +153,15 @@ func TestAReportCoversWhatRanInItsTime(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// It is in the next report: each has its verdict in one of two that meet.
+func TestWhatClosesAfterItsSpanRunsInIt(t *testing.T) {
+	t.Parallel()
+	row := settled("a", egress.Lost, egress.FromTimeout, egress.MissedUntried, 4, 0) // it closes an hour later
+	for until, want := range map[int][3]int{5: {1, 0, 0}, 6: {0, 1, 1}} {
+		r := ReportOf([]Row{row}, hour(0), hour(until))
+		if got := [3]int{r.Running, r.Settled, r.Missed}; got != want {
+			t.Errorf("until %d: got %v, want %v", until, got, want)
+		}
+	}
+}
