@@ -71,10 +71,8 @@ func (s *State) NextLook() time.Time {
 		since = later(s.EndExpected, s.LookedAt)
 	}
 	next := since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
-	if due := s.probeFrom().Add(s.Policy.LostAfter.D()); due.Before(next) && s.askable() && s.Stopped == "" && !s.InDoubt() {
-		// A probe goes out on what a look sees then. A worker whose clock is ahead may have
-		// looked before, and is not to look without a pause.
-		return later(due, s.LookedAt.Add(time.Second))
+	if due := s.ProbeLook(); !due.IsZero() && due.Before(next) {
+		return due
 	}
 	return next
 }

@@ -61,6 +61,14 @@ func (s *State) InDoubt() bool {
 	return s.askable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
 }
 
+// ProbeLook is when a look is due on which a probe goes out or does not, zero where none is.
+func (s *State) ProbeLook() time.Time {
+	if !s.askable() || s.Stopped != "" || s.InDoubt() || s.absentWhenDue() {
+		return time.Time{}
+	}
+	return s.probeFrom().Add(s.Policy.LostAfter.D())
+}
+
 func (s *State) absentWhenDue() bool {
 	return stood(s.probeFrom(), s.Policy.LostAfter, s.Evidence.Absent)
 }

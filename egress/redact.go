@@ -199,6 +199,11 @@ func (f field) isCredential(v string) bool {
 	if err != nil || u.User != nil || isStream(u.Scheme) {
 		return true
 	}
+	return HasSecretQuery(u)
+}
+
+// HasSecretQuery reports whether a URL's query names a credential, or cannot be read.
+func HasSecretQuery(u *url.URL) bool {
 	query, err := url.ParseQuery(u.RawQuery)
 	return err != nil || slices.ContainsFunc(sortedKeys(query), secretQuery.MatchString)
 }

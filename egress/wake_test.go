@@ -19,7 +19,7 @@ func TestWhoeverWakesHasSomethingToDo(t *testing.T) {
 		if r.IntN(3) == 0 {
 			return time.Time{}
 		}
-		then := noon.Add(time.Duration(r.IntN(9)) * minute / 4)
+		then := noon.Add(time.Duration(r.IntN(9))*minute/4 + time.Duration(r.IntN(3)-1)*time.Duration(r.IntN(2000))*time.Millisecond)
 		if then.After(now) {
 			now = then
 		}

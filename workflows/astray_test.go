@@ -85,11 +85,10 @@ func TestATwinThatWasStoppedIsNoNextPart(t *testing.T) {
 	require.Equal(t, []string{part(2, active, 5).GetEgressId()}, l.stops)
 }
 
-// A part is lost and turns out to be complete while the next is being started, which LiveKit
-// then refuses, since the room is gone.
-func TestACorrectionOfThePartBeforeOutlivesARefusedStart(t *testing.T) {
-	t.Parallel()
-	l, starts := recovering(t, 2)
+// refusingTheNext is recovering, where LiveKit refuses each part but the first: the room is gone.
+func refusingTheNext(t *testing.T) (l *life, starts *[]activities.StartRequest) {
+	t.Helper()
+	l, starts = recovering(t, 2)
 	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
 		*starts = append(*starts, in)
 		if in.Part > 1 {
@@ -99,6 +98,14 @@ func TestACorrectionOfThePartBeforeOutlivesARefusedStart(t *testing.T) {
 		terms.Recover = 2
 		return activities.Started{Info: infoOf(l.t, part(1, active, 1)), Terms: terms}, nil
 	}
+	return l, starts
+}
+
+// A part is lost and turns out to be complete while the next is being started, which LiveKit
+// then refuses, since the room is gone.
+func TestACorrectionOfThePartBeforeOutlivesARefusedStart(t *testing.T) {
+	t.Parallel()
+	l, _ := refusingTheNext(t)
 	l.poll = func(activities.PollRequest) (egress.Look, error) {
 		return egress.Look{MissingSince: l.Now().Add(-time.Hour)}, nil
 	}
@@ -207,16 +214,7 @@ func TestATwinThatOutlivesABrokenOffEgressIsToldOf(t *testing.T) {
 // It is stopped, the bound one fails in its live room, and LiveKit refuses the next part.
 func TestATwinThatEndsWhileTheNextPartIsRefusedIsToldOf(t *testing.T) {
 	t.Parallel()
-	l, starts := recovering(t, 2)
-	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
-		*starts = append(*starts, in)
-		if in.Part > 1 {
-			return activities.Started{}, temporal.NewNonRetryableApplicationError("room not found", string(egress.NotFound), nil)
-		}
-		terms := terms()
-		terms.Recover = 2
-		return activities.Started{Info: infoOf(l.t, part(1, active, 1)), Terms: terms}, nil
-	}
+	l, starts := refusingTheNext(t)
 	l.webhook(5*time.Second, egress.EventUpdated, part(2, active, 5))
 	l.webhook(30*time.Second, egress.EventEnded, part(1, failed, 30))
 	l.webhook(30*time.Second+500*time.Millisecond, egress.EventEnded, part(2, complete, 30))
@@ -228,4 +226,30 @@ func TestATwinThatEndsWhileTheNextPartIsRefusedIsToldOf(t *testing.T) {
 		told = append(told, e.Proto().GetEgressInfo().GetEgressId())
 	}
 	require.ElementsMatch(t, []string{part(1, active, 1).GetEgressId(), part(2, active, 1).GetEgressId()}, told, "%+v", v)
+}
+
+// A worker whose clock is ahead of Temporal's answers before a probe is due by the latter.
+func TestAWorkerWhoseClockIsAheadIsNotAskedWithoutAPause(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_STARTING), Terms: terms()}, nil
+	}
+	var gone time.Time
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		switch {
+		case in.Have != active: // from now on no webhook is known to come
+			return egress.Look{Info: info(t, active)}, nil
+		case gone.IsZero(): // a minute ago by the worker's clock, 50 s by Temporal's
+			gone = l.Now().Add(-50 * time.Second)
+		}
+		return egress.Look{Info: info(t, active), RoomGone: gone, EndExpected: gone, RecorderAbsent: true}, nil
+	}
+	l.stop = func(string) (egress.Info, error) {
+		return egress.Info{}, failure(egress.Unanswered, "request timed out")
+	}
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, egress.Lost, v.Status)
+	require.LessOrEqual(t, len(l.polls), 4)
+	require.True(t, l.polls[2].From.Equal(gone.Add(time.Minute)), "the next one is when a probe is due")
 }

@@ -91,15 +91,7 @@ func (v value) key(into *string) error {
 // hasSecretQuery reports whether a URL's query names a credential, or signs it.
 func hasSecretQuery(text string) bool {
 	u, err := url.Parse(text)
-	if err != nil {
-		return false // hasUser's
-	}
-	for name := range u.Query() {
-		if credential.MatchString(name) || strings.EqualFold(name, "sig") || strings.Contains(strings.ToLower(name), "signature") {
-			return true
-		}
-	}
-	return false
+	return err == nil && egress.HasSecretQuery(u) // what is no URL is hasUser's
 }
 
 func hasUser(text string) bool {
