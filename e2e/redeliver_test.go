@@ -171,34 +171,41 @@ func TestAStepThatFailedForGoodIsRetriedAlsoInARedelivery(t *testing.T) {
 	require.Contains(t, w.starter("", "skip", id).err, "no step of "+id+" waits for a word")
 }
 
-func TestTheEndOfWhatWasLostIsToldOnceThoughItComesAfterTheClose(t *testing.T) {
+func TestTheEndsOfWhatWasLostAreToldOnceThoughTheyComeAfterTheClose(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_RECOVER"] = "1"
+	})
 	w.startWorker()
-	w.room("dies", fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
-	id := w.start("dies").Info.Proto().GetEgressId()
-	require.Equal(t, egress.Lost, w.verdict("dies").Status)
+	w.room("dies", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
+	part := w.start("dies").Info.Proto().GetEgressId()
+	lost := w.verdict("dies")
+	require.Equal(t, egress.Lost, lost.Status)
+	require.Equal(t, egress.Lost, lost.Parts[0].Status)
 	w.want("it has closed", func() bool { return w.state("dies").Workflow == "completed" })
 
-	for _, event := range []string{"EV_late", "EV_late", "EV_again"} {
-		w.post(w.requestWebhook("r-dies"), fmt.Sprintf(`{"event":"egress_ended","id":%q,"egressInfo":{"egressId":%q,"roomName":"dies","status":"EGRESS_COMPLETE","endedAt":"%d"}}`,
-			event, id, time.Now().UnixNano()))
+	for _, id := range []string{part, lost.EgressID} {
+		for _, event := range []string{"EV_late_" + id, "EV_late_" + id, "EV_again"} {
+			w.post(w.requestWebhook("r-dies"), fmt.Sprintf(`{"event":"egress_ended","id":%q,"egressInfo":{"egressId":%q,"roomName":"dies","status":"EGRESS_COMPLETE","endedAt":"%d"}}`,
+				event, id, time.Now().UnixNano()))
+		}
+		v := w.verdictOf(egress.CorrectionID("r-dies", id))
+		require.Equal(t, egress.Lost, v.Corrects)
+		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+		told := w.consumer.told(id)
+		require.Len(t, told, 2, "that it failed, and what it really came to, once")
+		require.Equal(t, "EV_late_"+id, told[1].GetId())
+		require.Contains(t, w.starter("", "show", "r-dies").out, "egress-redelivery/r-dies/corrects-"+id)
 	}
-
-	v := w.verdictOf(egress.CorrectionID("r-dies", id))
-	require.Equal(t, egress.Lost, v.Corrects)
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	told := w.consumer.told(id)
-	require.Len(t, told, 2, "that it failed, and what it really came to, once")
-	require.Equal(t, "EV_late", told[1].GetId())
-	require.Contains(t, w.starter("", "show", "r-dies").out, "egress-redelivery/r-dies/corrects-"+id)
 
 	w.consumer.lostItsDatabase()
 	again := w.starter("", "redeliver", "r-dies")
 	require.Zero(t, again.status, again.err)
-	w.want("it is told again", func() bool { return len(w.consumer.told(id)) == 1 })
-	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, w.consumer.told(id)[0].GetEgressInfo().GetStatus(), "and not that it is lost")
-	require.Equal(t, "EV_late", w.consumer.told(id)[0].GetId())
+	for _, id := range []string{part, lost.EgressID} {
+		w.want("it is told again", func() bool { return len(w.consumer.told(id)) == 1 })
+		require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, w.consumer.told(id)[0].GetEgressInfo().GetStatus(), "and not that it is lost")
+		require.Equal(t, "EV_late_"+id, w.consumer.told(id)[0].GetId())
+	}
 }
 
 func TestTheCommandsInTheDocsDeliverAgainAndArchive(t *testing.T) {

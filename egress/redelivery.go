@@ -151,6 +151,11 @@ func (s State) Amend(o Observation) (State, bool) {
 	return s, true
 }
 
+// End is the observation that a state was settled by.
+func (s *State) End() Observation {
+	return Observation{Info: s.Latest, Final: true, Event: s.Event, Source: s.EndedBy, HeardAt: s.NewsAt}
+}
+
 // Before are the states by which the earlier parts of a recording are told again.
 func (s *State) Before() []State {
 	var parts []State

@@ -50,7 +50,7 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	if err != nil {
 		return Redelivered{}, notFoundAs(id, err)
 	}
-	if known.State, err = c.corrected(ctx, requestID, known.State); err != nil {
+	if known.State, err = c.asCorrected(ctx, requestID, known.State); err != nil {
 		return Redelivered{}, err
 	}
 	state, err := known.State.Again(o.Step, time.Now().UTC())
@@ -74,26 +74,48 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	return c.tellAgain(ctx, r, known, o)
 }
 
-// corrected is what a lost egress was corrected to after its workflow had closed, which the
-// correction's own workflow knows, or the same where it was not.
-func (c *Client) corrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
+// asCorrected is a state with what it and its lost parts were corrected to after their
+// workflow had closed, which the correction's own workflow knows.
+func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
+	for _, p := range s.Parts {
+		if p.Status != egress.Lost {
+			continue
+		}
+		switch part, err := c.correction(ctx, requestID, p.EgressID); {
+		case err != nil:
+			return s, err
+		case part != nil:
+			s.CorrectPart(part.End())
+		}
+	}
 	if s.Status != egress.Lost {
 		return s, nil
 	}
-	id := egress.CorrectionID(requestID, s.ID)
+	corrected, err := c.correction(ctx, requestID, s.ID)
+	if err != nil || corrected == nil {
+		return s, err
+	}
+	corrected.Parts = s.Parts // which are told again, too
+	return *corrected, nil
+}
+
+// correction is what a lost egress was corrected to after its workflow had closed, nil
+// where it was not.
+func (c *Client) correction(ctx context.Context, requestID, egressID string) (*egress.State, error) {
+	id := egress.CorrectionID(requestID, egressID)
 	switch status, err := c.workflowState(ctx, id); {
 	case err != nil:
-		return s, err
+		return nil, err
 	case status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return s, &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: "its correction is being told: " + id}
+		return nil, &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: "its correction is being told: " + id}
 	case status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		return s, nil
+		return nil, nil
 	}
 	known, err := c.queryState(ctx, Row{WorkflowID: id}, c.AnswerFor)
 	if err != nil {
-		return s, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + id + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
+		return nil, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + id + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
 	}
-	return known, nil
+	return &known, nil
 }
 
 // findEgress is the workflow of the recording itself, also by the ID of a redelivery.

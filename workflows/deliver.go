@@ -29,7 +29,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 	}
 	e.runSteps(ctx)
 	// The context is never cancelled, so that Await cannot fail.
-	_ = workflow.Await(ctx, func() bool { return e.telling == 0 })
+	_ = workflow.Await(ctx, func() bool { return len(e.telling) == 0 })
 	e.toldBefore = false
 	e.Phase = egress.Delivered
 	e.explain(ctx)
@@ -50,16 +50,33 @@ func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
 		if !of.Needs(kind) {
 			continue
 		}
-		e.telling++
+		step := kind + name
+		e.telling[step] = true
 		e.untried++
-		workflow.GoNamed(ctx, kind+name, func(ctx workflow.Context) {
+		workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
+			e.inTurn(ctx, step)
 			if _, relayed := egress.StepWebhook(kind); relayed {
 				e.relays.finish(ctx)
 			}
-			e.carryOut(ctx, task{step: kind + name, kind: kind, of: of})
-			e.telling--
+			e.carryOut(ctx, task{step: step, kind: kind, of: of})
+			delete(e.telling, step)
 		})
 	}
+}
+
+// corrected is how the names of steps end that correct what an earlier part was told as.
+const corrected = "-corrected"
+
+// inTurn has a correction wait until the step that tells the loss is over, so that nobody
+// hears of the loss last. It holds up no step of the pipeline meanwhile.
+func (e *run) inTurn(ctx workflow.Context, step string) {
+	loss, corrects := strings.CutSuffix(step, corrected)
+	if !corrects || !e.telling[loss] {
+		return
+	}
+	e.untried--
+	_ = workflow.Await(ctx, func() bool { return !e.telling[loss] }) // the context is never cancelled
+	e.untried++
 }
 
 // task is a delivery step of what has ended.
@@ -229,7 +246,7 @@ func (e *run) drain(ctx workflow.Context) error {
 		if e.Phase != egress.Delivered { // it goes on
 			return nil
 		}
-		err := workflow.Await(ctx, func() bool { return e.telling == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
+		err := workflow.Await(ctx, func() bool { return len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
 		if err != nil || e.observations.Len() == 0 && e.listings.Len() == 0 {
 			return err
 		}

@@ -31,15 +31,18 @@ func (e *run) recover(ctx workflow.Context) {
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	name := "-part-" + strconv.Itoa(part.Part)
 	if part.Corrects != "" {
-		name += "-corrected"
+		name += corrected
 	}
-	e.telling++
+	all := "tell" + name
+	e.telling[all] = true
 	e.untried++ // until each of its consumers is, so that no step of the pipeline runs before
-	workflow.GoNamed(ctx, "tell"+name, func(ctx workflow.Context) {
+	workflow.GoNamed(ctx, all, func(ctx workflow.Context) {
+		e.inTurn(ctx, all)
+		e.awaitWebhookOf(ctx, &part)
 		e.verify(ctx, &part, name)
 		e.tellSteps(ctx, &part, name)
 		e.untried--
-		e.telling--
+		delete(e.telling, all)
 	})
 }
 
@@ -64,6 +67,8 @@ func (e *run) past(ctx workflow.Context, o egress.Observation) {
 		}
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.tellPart(ctx, part)
+	} else if part, waits := e.unheard[o.Info.Proto().GetEgressId()]; waits {
+		part.Observe(o)
 	} else if e.Beside(o) {
 		e.stopTwin(ctx, o)
 	}

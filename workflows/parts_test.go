@@ -6,6 +6,7 @@ import (
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -34,6 +35,14 @@ func recovering(t *testing.T, times int) (l *life, starts *[]activities.StartReq
 	}
 	l.poll = l.nothingNew
 	return l, starts
+}
+
+// firstIsGone is LiveKit's answer once it does not know the first part.
+func (l *life) firstIsGone(in activities.PollRequest) (egress.Look, error) {
+	if in.EgressID == egressID {
+		return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+	}
+	return egress.Look{}, nil
 }
 
 func TestWhatFailsWhileItsRoomIsLiveIsStartedAgainAsItsNextPart(t *testing.T) {
@@ -96,12 +105,7 @@ func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 func TestALostEgressIsStartedAgainAndItsLateEndCorrectsThePart(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 1)
-	l.poll = func(in activities.PollRequest) (egress.Look, error) {
-		if in.EgressID == egressID {
-			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
-		}
-		return egress.Look{}, nil
-	}
+	l.poll = l.firstIsGone
 	l.webhook(10*time.Minute, egress.EventEnded, part(1, complete, 600))
 	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
 
@@ -110,6 +114,104 @@ func TestALostEgressIsStartedAgainAndItsLateEndCorrectsThePart(t *testing.T) {
 	require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf(), "lost, then what it really came to, then the second part")
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
 	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
+}
+
+// One consumer is down for twenty minutes, and the lost part turns out to be whole meanwhile.
+func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		s.Terms.Pipeline.Consumers = []egress.Consumer{{Name: "well", URL: "https://well.example.com"}}
+		return s, err
+	}
+	l.poll = l.firstIsGone
+	tries := 0
+	l.announce = func(e egress.Event) error {
+		if tries++; e.Proto().GetEgressInfo().GetStatus() == failed && tries < 3 {
+			return down(20 * time.Minute)
+		}
+		return nil
+	}
+	l.webhook(15*time.Minute, egress.EventEnded, part(1, complete, 900))
+	l.at(16*time.Minute, func() {
+		require.Equal(t, []string{"announce-well-part-1", "announce-well-part-1-corrected"}, l.state().Done)
+	})
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	var ofThePart []lk.EgressStatus
+	for _, m := range l.announced {
+		if m.Proto().GetEgressInfo().GetEgressId() == egressID {
+			ofThePart = append(ofThePart, m.Proto().GetEgressInfo().GetStatus())
+		}
+	}
+	require.Equal(t, []lk.EgressStatus{failed, complete}, ofThePart, "nobody hears of the loss last")
+}
+
+// The store of the lost part is slow to say what was left behind.
+func TestACorrectionWaitsUntilTheMediaOfTheLossWasLookedFor(t *testing.T) {
+	t.Parallel()
+	l := looking(t, time.Minute, nil)
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		terms := terms()
+		terms.Recover, terms.VerifyFor = 1, egress.Duration(time.Hour)
+		m := part(in.Part, lk.EgressStatus_EGRESS_STARTING, 1)
+		m.Request = stored(egressID, active).GetRequest()
+		return activities.Started{Info: infoOf(t, m), Terms: terms}, nil
+	}
+	l.poll = l.firstIsGone
+	l.OnActivity("Verify", mock.Anything, mock.MatchedBy(func(in activities.VerifyRequest) bool { return in.Status == egress.Lost })).
+		After(30*time.Minute).Return(found(egress.MediaUnchecked, "it ended as LOST"), nil)
+	l.OnActivity("Verify", mock.Anything, mock.Anything).Return(found(egress.MediaPresent, ""), nil)
+	l.webhook(7*time.Minute, egress.EventUpdated, part(2, active, 420))
+	l.webhook(8*time.Minute, egress.EventEnded, part(1, complete, 480))
+	l.webhook(9*time.Minute, egress.EventEnded, part(2, complete, 540))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, []string{"announce", "announce-part-1", "announce-part-1-corrected"}, v.Delivered)
+}
+
+// LiveKit's answer to a start that is asked for once more says that it has failed, and the
+// consumer of the settings hears LiveKit's own webhooks.
+func TestAPartWhoseEndLiveKitSaidInAnAnswerIsToldUnlessItsWebhookComes(t *testing.T) {
+	t.Parallel()
+	for name, comes := range map[string]bool{"it comes": true, "it never comes": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+				*starts = append(*starts, in)
+				terms := terms()
+				terms.Recover, terms.MissedOnly = 1, true
+				m := part(in.Part, map[int]lk.EgressStatus{1: failed, 2: active}[in.Part], 1)
+				if in.Part == 1 {
+					m.EndedAt = l.began.UnixNano()
+				}
+				return activities.Started{Info: infoOf(t, m), Terms: terms}, nil
+			}
+			if comes {
+				l.webhook(20*time.Second, egress.EventEnded, part(1, failed, 1))
+			}
+			l.at(10*time.Second, func() { require.Len(t, *starts, 2, "the next part waits for nobody") })
+			l.webhook(5*time.Minute, egress.EventEnded, part(2, complete, 300))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, "EG_2", v.EgressID)
+			if comes {
+				require.Empty(t, l.announced, "LiveKit told it all")
+				return
+			}
+			require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+			require.Equal(t, []time.Duration{70 * time.Second}, rounded(l.heard))
+		})
+	}
 }
 
 func TestARecordingWhoseNextPartIsRefusedEndsWithThePartBefore(t *testing.T) {
@@ -154,12 +256,7 @@ func TestAConsumerThatIsDownDoesNotHoldUpTheNextPart(t *testing.T) {
 func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 1)
-	l.poll = func(in activities.PollRequest) (egress.Look, error) {
-		if in.EgressID == egressID {
-			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
-		}
-		return egress.Look{}, nil
-	}
+	l.poll = l.firstIsGone
 	l.webhook(10*time.Minute, egress.EventUpdated, part(1, active, 600))
 	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
 

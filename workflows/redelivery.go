@@ -27,14 +27,14 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	}
 	e.tellSteps(steps, &e.State, "")
 	if len(e.Pipeline.Steps) > 0 {
-		e.telling++
+		e.telling["steps"] = true
 		workflow.GoNamed(steps, "steps", func(ctx workflow.Context) { // beside it, so that a cancel ends them
 			e.runSteps(ctx)
-			e.telling--
+			delete(e.telling, "steps")
 		})
 	}
 	e.explain(ctx)
-	if err := workflow.Await(ctx, func() bool { return e.telling == 0 }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return len(e.telling) == 0 }); err != nil {
 		return egress.Verdict{}, fmt.Errorf("redeliver: %w", err)
 	}
 	e.Phase = egress.Delivered
@@ -58,7 +58,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 		return nil, invalid(err)
 	}
 	e := &run{
-		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(),
+		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(), telling: map[string]bool{},
 		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", r.Input.Readable().Room),
 	}
 	v := e.Verdict(id, e.sum)

@@ -54,13 +54,14 @@ type run struct {
 	missed       egress.Missed // what they say of a missed webhook
 	waiting      []held        // delivery steps that wait for a person's word
 	relays       relays
-	telling      int                  // delivery steps that are under way
-	verifying    int                  // those of them that look for media behind the announcement
-	untried      int                  // those of them that were not tried yet
-	before       *egress.State        // the part before, until the next one has begun
-	aside        []egress.Observation // of other egresses of the request that could not be dealt with
-	toldBefore   bool                 // what ended is being told already
-	noticing     int                  // notices whose workflow has not begun
+	telling      map[string]bool          // delivery steps that are under way, by name
+	verifying    int                      // those of them that look for media behind the announcement
+	untried      int                      // those of them that were not tried yet
+	unheard      map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
+	before       *egress.State            // the part before, until the next one has begun
+	aside        []egress.Observation     // of other egresses of the request that could not be dealt with
+	toldBefore   bool                     // what ended is being told already
+	noticing     int                      // notices whose workflow has not begun
 
 	starting, polling, wake, asideDue *pending
 	armed                             plan
@@ -99,6 +100,8 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		hints:        workflow.GetSignalChannel(ctx, egress.SignalHint),
 		cancelled:    ctx.Done(),
 		asks:         workflow.NewNamedBufferedChannel(ctx, "stop asked", 16),
+		telling:      map[string]bool{},
+		unheard:      map[string]*egress.State{},
 		log:          log.With(workflow.GetLogger(ctx), "requestID", id, "room", in.Readable().Room),
 	}
 	if in.Carried != nil {
@@ -140,7 +143,7 @@ func (e *run) over() bool {
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && e.telling == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) &&
+		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) &&
 		!e.cancelHeard(ctx)
 }
 

@@ -41,3 +41,17 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 		e.WebhookMissed()
 	}
 }
+
+// awaitWebhookOf does so for an earlier part, beside all that follows.
+func (e *run) awaitWebhookOf(ctx workflow.Context, part *egress.State) {
+	due := part.WebhookDue()
+	if due.IsZero() {
+		return
+	}
+	e.unheard[part.ID] = part
+	_, _ = workflow.AwaitWithTimeout(ctx, due.Sub(workflow.Now(ctx)), func() bool { return part.WebhookDue().IsZero() }) // never cancelled
+	delete(e.unheard, part.ID)
+	if !part.WebhookDue().IsZero() {
+		part.WebhookMissed()
+	}
+}

@@ -56,11 +56,12 @@ func forGood(err error) bool {
 // and then waits for a person.
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
 	e.NoteMedia(of.Part, egress.Unchecked(because), workflow.Now(ctx))
-	e.telling++
+	step := stepVerify + name
+	e.telling[step] = true
 	e.verifying++
-	workflow.GoNamed(ctx, stepVerify+name, func(ctx workflow.Context) {
-		e.verifyOn(ctx, of, stepVerify+name)
-		e.telling--
+	workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
+		e.verifyOn(ctx, of, step)
+		delete(e.telling, step)
 		e.verifying--
 	})
 }
