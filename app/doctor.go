@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/reelkeeper/reelkeeper/doctor"
+	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
@@ -38,7 +39,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		c.LiveKitURL = overHTTP(cfg.LiveKit.URL)
 		c.LiveKit = livekit.New(livekit.Config{URL: cfg.LiveKit.URL, APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret})
 	}
-	problem = errors.Join(problem, storages(&c, cfg, environ))
+	problem = errors.Join(problem, storages(&c, cfg, environ), codecSettings(cfg.Payloads))
 	end := func() {}
 	opts, err := config.TemporalOptions(environ)
 	if problem = errors.Join(problem, err); err == nil {
@@ -66,6 +67,14 @@ func storages(c *doctor.Config, cfg config.Config, environ map[string]string) er
 	c.Prober = storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) }})
 	c.Profiles, err = cfg.Storage.Profiles(environ)
 	return err
+}
+
+// codecSettings are what the codec endpoint of both processes wants.
+func codecSettings(p config.Payloads) error {
+	if p.CodecToken == "" {
+		return nil
+	}
+	return codec.Config{Token: p.CodecToken, Origin: p.CodecOrigin}.Validate()
 }
 
 // overHTTP is LiveKit's URL for a plain request: its signalling is at the same place.

@@ -34,10 +34,7 @@ func (a *App) verification() (*activities.Verification, error) {
 			return b, nil
 		},
 	}
-	if a.cfg.Verify.FFprobe == "off" {
-		return activities.NewVerification(cfg), nil
-	}
-	prober, err := ffprobe.Find(a.cfg.Verify.FFprobe)
+	prober, err := a.prober()
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +43,14 @@ func (a *App) verification() (*activities.Verification, error) {
 	}
 	a.log.Info("verifying media", "ffprobe", prober != nil, "localFiles", a.cfg.Verify.LocalFiles)
 	return activities.NewVerification(cfg), nil
+}
+
+// prober is ffprobe, nil where there is none to use.
+func (a *App) prober() (*ffprobe.Prober, error) {
+	if a.cfg.Verify.FFprobe == "off" {
+		return nil, nil //nolint:nilnil // to have none is allowed
+	}
+	return ffprobe.Find(a.cfg.Verify.FFprobe)
 }
 
 // preflight tries the same stores before a start.

@@ -25,7 +25,11 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.readPipelines(); err != nil {
 		return err
 	}
-	if _, err := a.options(); err != nil { // before a wait for Temporal hides it
+	// What is wrong is said before a wait for Temporal hides it.
+	if _, err := a.options(); err != nil {
+		return err
+	}
+	if _, err := a.prober(); err != nil {
 		return err
 	}
 	if err := a.awaitTemporal(ctx); err != nil {
@@ -40,7 +44,8 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	a.scheduleCanary(ctx)
 	a.announceMetrics()
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
-	main, poll, err := a.workers()
+	fatal := make(chan error, 2) // one of each
+	main, poll, err := a.workers(func(err error) { fatal <- err })
 	if err != nil {
 		return err
 	}
@@ -51,17 +56,23 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		defer w.Stop()
 	}
 	ready()
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-fatal:
+		return fmt.Errorf("worker: %w", err)
+	}
 }
 
 // workers are the two of a worker process: polls have a queue of their own, whose
-// rate the server bounds over all workers.
-func (a *App) workers() (main, poll worker.Worker, err error) {
+// rate the server bounds over all workers. One that stops by itself, since Temporal does
+// not know its namespace, say, tells it: the process is to end and to be begun anew.
+func (a *App) workers(stopped func(error)) (main, poll worker.Worker, err error) {
 	opts, err := a.options()
 	if err != nil {
 		return nil, nil, err
 	}
+	opts.OnFatalError = stopped
 	lk, err := a.livekitActivities()
 	if err != nil {
 		return nil, nil, err

@@ -76,9 +76,11 @@ type Temporal interface {
 	// LastPolls is when a worker last asked a task queue for workflow tasks and for
 	// activities, zero where none has within some minutes.
 	LastPolls(ctx context.Context, queue string) (workflows, activities time.Time, err error)
-	// LastAction is when a schedule last did something, or was made, and how often it
-	// should. One that does not exist is an error of reason NotFound.
-	LastAction(ctx context.Context, schedule string) (last time.Time, every time.Duration, paused bool, err error)
+	// ScheduleState is how a schedule stands. One that does not exist is an error of
+	// reason NotFound.
+	ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error)
+	// Succeeded reports whether a workflow of a type has completed since a moment.
+	Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error)
 }
 
 // Sealer seals requests and opens them. *seal.Keys is one.
@@ -166,7 +168,15 @@ func Worst(findings []Finding) Status {
 	return worst
 }
 
-func ok(found string) Finding           { return Finding{Status: OK, Found: found} }
-func warn(found, fix string) Finding    { return Finding{Status: Warn, Found: found, Fix: fix} }
-func failed(found, fix string) Finding  { return Finding{Status: Fail, Found: found, Fix: fix} }
-func notChecked(setting string) Finding { return warn("not checked: no "+setting, "set "+setting) }
+func ok(found string) Finding          { return Finding{Status: OK, Found: found} }
+func warn(found, fix string) Finding   { return Finding{Status: Warn, Found: found, Fix: fix} }
+func failed(found, fix string) Finding { return Finding{Status: Fail, Found: found, Fix: fix} }
+
+// notChecked is what is found where a setting lacks, or could not be read since another
+// one is wrong.
+func (d *Doctor) notChecked(setting string) Finding {
+	if d.cfg.Problem != nil {
+		return failed("not checked: "+d.cfg.Problem.Error(), seeSettings)
+	}
+	return warn("not checked: no "+setting, "set "+setting)
+}

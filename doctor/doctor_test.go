@@ -30,7 +30,8 @@ type temporal struct {
 	command                    string
 	workflows, activities      time.Time
 	last                       time.Time
-	paused                     bool
+	made                       time.Time
+	paused, off, failing       bool
 	err, attributesErr, noPlan error
 }
 
@@ -46,11 +47,18 @@ func (s temporal) LastPolls(_ context.Context, queue string) (time.Time, time.Ti
 	return s.workflows, s.activities, s.err
 }
 
-func (s temporal) LastAction(_ context.Context, schedule string) (time.Time, time.Duration, bool, error) {
-	if schedule != "egress-reconcile" && schedule != "egress-canary" {
-		return time.Time{}, 0, false, errors.New("no such schedule: " + schedule)
+func (s temporal) ScheduleState(_ context.Context, id string) (egress.ScheduleState, error) {
+	if id != "egress-reconcile" && id != "egress-canary" {
+		return egress.ScheduleState{}, errors.New("no such schedule: " + id)
 	}
-	return s.last, time.Minute, s.paused, errors.Join(s.err, s.noPlan)
+	return egress.ScheduleState{Made: s.made, Acted: s.last, Every: time.Minute, Paused: s.paused || s.off, Off: s.off}, errors.Join(s.err, s.noPlan)
+}
+
+func (s temporal) Succeeded(_ context.Context, workflowType string, since time.Time) (bool, error) {
+	if workflowType != "Reconcile" && workflowType != "Canary" || time.Since(since).Round(time.Second) != 8*time.Minute {
+		return false, errors.New("another question")
+	}
+	return !s.failing, nil
 }
 
 func healthy() temporal {
@@ -134,6 +142,11 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a schedule of long ago":      {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last did something 9m", "whether a round hangs"},
 		"a schedule that is late":     {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last did something 7m", ""},
 		"a paused schedule":           {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
+		"rounds that fail":            {doctor.Schedule, with(func(s *temporal) { s.failing = true }), doctor.Fail, "none of its rounds has completed within 8m0s", `'WorkflowType = "Reconcile"'`},
+		"a schedule made just now":    {doctor.Schedule, with(func(s *temporal) { s.failing, s.made = true, time.Now() }), doctor.OK, "last did something", ""},
+		"the reconciler is off":       {doctor.Schedule, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_RECONCILE_EVERY is off`, "set REELKEEPER_RECONCILE_EVERY if"},
+		"a canary that is off":        {doctor.Canary, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_CANARY_EVERY is off`, "set REELKEEPER_CANARY_EVERY if"},
+		"not checked by a wrong one":  {doctor.Webhook, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "not checked: LIVEKIT_URL: is not set", "the README has the table"},
 		"no schedule":                 {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},
 		"a canary":                    {doctor.Canary, with(func(*temporal) {}), doctor.OK, `the schedule "egress-canary", every 1m0s`, ""},
 		"a paused canary":             {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},

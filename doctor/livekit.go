@@ -26,7 +26,7 @@ const noRoom = "reelkeeper-doctor"
 // roomRecord, and for rooms, which wants roomList.
 func (d *Doctor) liveKit(ctx context.Context) Finding {
 	if d.cfg.LiveKit == nil {
-		return notChecked("LIVEKIT_URL")
+		return d.notChecked("LIVEKIT_URL")
 	}
 	began := time.Now()
 	if _, err := d.cfg.LiveKit.InRoom(ctx, noRoom); err != nil {
@@ -60,7 +60,7 @@ func (d *Doctor) liveKitRefuses(what string, err error) Finding {
 // seconds: half of one is added, and half of the way there and back.
 func (d *Doctor) clock(ctx context.Context) Finding {
 	if d.cfg.LiveKitURL == "" {
-		return notChecked("LIVEKIT_URL")
+		return d.notChecked("LIVEKIT_URL")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.cfg.LiveKitURL, http.NoBody)
 	if err != nil {

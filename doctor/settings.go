@@ -8,9 +8,11 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
+const seeSettings = "set it for the worker and the starter alike; the README has the table of settings"
+
 func (d *Doctor) settings(context.Context) Finding {
 	if d.cfg.Problem != nil {
-		return failed(d.cfg.Problem.Error(), "set it for the worker and the starter alike; the README has the table of settings")
+		return failed(d.cfg.Problem.Error(), seeSettings)
 	}
 	return ok("all that are needed are set")
 }
@@ -18,7 +20,7 @@ func (d *Doctor) settings(context.Context) Finding {
 // keys seals a request and opens it again.
 func (d *Doctor) keys(context.Context) Finding {
 	if d.cfg.Sealer == nil {
-		return notChecked("LIVEKIT_API_SECRET")
+		return d.notChecked("LIVEKIT_API_SECRET")
 	}
 	const id = "reelkeeper-doctor"
 	sent := &livekit.WebEgressRequest{Url: "https://example.com/?token=x"}

@@ -21,14 +21,11 @@ const (
 	scheduleSlack = 5 * time.Minute
 )
 
-// ScheduleReconcile is the ID of the schedule that compares LiveKit's list with ours.
-const ScheduleReconcile = egress.ReconcileSchedule
-
 const seeTemporal = "see the check temporal"
 
 func (d *Doctor) temporal(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
-		return notChecked("TEMPORAL_ADDRESS")
+		return d.notChecked("TEMPORAL_ADDRESS")
 	}
 	retention, err := d.cfg.Temporal.Retention(ctx)
 	if err != nil {
@@ -48,7 +45,7 @@ func (d *Doctor) temporal(ctx context.Context) Finding {
 
 func (d *Doctor) searchAttributes(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
-		return notChecked("TEMPORAL_ADDRESS")
+		return d.notChecked("TEMPORAL_ADDRESS")
 	}
 	command, err := d.cfg.Temporal.LackingSearchAttributes(ctx)
 	switch {
@@ -64,7 +61,7 @@ func (d *Doctor) searchAttributes(ctx context.Context) Finding {
 // everything is kept.
 func (d *Doctor) workers(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
-		return notChecked("TEMPORAL_ADDRESS")
+		return d.notChecked("TEMPORAL_ADDRESS")
 	}
 	now := time.Now()
 	var oldest time.Duration
@@ -93,32 +90,52 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 }
 
 func (d *Doctor) schedule(ctx context.Context) Finding {
-	return d.scheduled(ctx, ScheduleReconcile, "REELKEEPER_RECONCILE_EVERY", "egresses that were started elsewhere are not adopted")
+	return d.scheduled(ctx, rounds{
+		egress.ReconcileSchedule, egress.ReconcileType, "REELKEEPER_RECONCILE_EVERY", "egresses that were started elsewhere are not adopted",
+	})
 }
 
 func (d *Doctor) canary(ctx context.Context) Finding {
-	return d.scheduled(ctx, egress.CanarySchedule, "REELKEEPER_CANARY_EVERY", "nobody looks whether webhooks arrive before one is missed")
+	return d.scheduled(ctx, rounds{
+		egress.CanarySchedule, egress.CanaryType, "REELKEEPER_CANARY_EVERY", "nobody looks whether webhooks arrive before one is missed",
+	})
 }
 
-// scheduled wants a schedule of ours that does something. Without it is what follows.
-func (d *Doctor) scheduled(ctx context.Context, id, setting, without string) Finding {
+// rounds are what a schedule of ours begins.
+type rounds struct {
+	schedule, workflow string
+	setting            string
+	without            string // what follows where there are none
+}
+
+// scheduled wants a schedule of ours whose rounds complete.
+func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	if d.cfg.Temporal == nil {
-		return notChecked("TEMPORAL_ADDRESS")
+		return d.notChecked("TEMPORAL_ADDRESS")
 	}
-	last, every, paused, err := d.cfg.Temporal.LastAction(ctx, id)
+	s, err := d.cfg.Temporal.ScheduleState(ctx, r.schedule)
 	var e *egress.Error
 	switch {
 	case errors.As(err, &e) && e.Reason == egress.NotFound:
-		return warn(fmt.Sprintf("there is no schedule %q: %s", id, without), "a worker makes it unless "+setting+" is off")
+		return warn(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "a worker makes it unless "+r.setting+" is off")
 	case err != nil:
 		return warn("not checked: "+err.Error(), seeTemporal)
-	case paused:
-		return failed(fmt.Sprintf("the schedule %q is paused", id), "temporal schedule toggle --unpause --schedule-id "+id)
+	case s.Off:
+		return warn(fmt.Sprintf("the schedule %q is paused, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
+	case s.Paused:
+		return failed(fmt.Sprintf("the schedule %q is paused", r.schedule), "temporal schedule toggle --unpause --schedule-id "+r.schedule)
 	}
-	ago := time.Since(last)
-	found := fmt.Sprintf("the schedule %q, every %s, last did something %s ago", id, every, ago.Round(time.Second))
-	if ago > 3*every+scheduleSlack {
-		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+id)
+	now, late := time.Now(), 3*s.Every+scheduleSlack
+	found := fmt.Sprintf("the schedule %q, every %s, last did something %s ago", r.schedule, s.Every, now.Sub(s.Acted).Round(time.Second))
+	if now.Sub(s.Acted) > late {
+		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+r.schedule)
+	}
+	switch done, err := d.cfg.Temporal.Succeeded(ctx, r.workflow, now.Add(-late)); {
+	case err != nil:
+		return warn(found+"; whether its rounds complete was not checked: "+err.Error(), seeTemporal)
+	case !done && now.Sub(s.Made) > late:
+		return failed(fmt.Sprintf("%s, but none of its rounds has completed within %s", found, late),
+			fmt.Sprintf("see how they fail: temporal workflow list --query 'WorkflowType = %q'", r.workflow))
 	}
 	return ok(found)
 }

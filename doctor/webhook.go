@@ -54,9 +54,9 @@ type Path struct {
 func (d *Doctor) webhook(ctx context.Context) Finding {
 	switch {
 	case d.cfg.PublicURL == "":
-		return notChecked("REELKEEPER_PUBLIC_URL")
+		return d.notChecked("REELKEEPER_PUBLIC_URL")
 	case d.cfg.APIKey == "" || d.cfg.APISecret == "":
-		return notChecked("LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
+		return d.notChecked("LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
 	}
 	project := strings.TrimSuffix(d.cfg.PublicURL, "/") + egress.WebhookPath
 	own := egress.Token{RequestID: noRoom, Part: 1, MAC: "probe"}.URL(d.cfg.PublicURL)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -51,6 +52,21 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	require.Zero(t, shown.status, shown.err)
 	require.Contains(t, shown.out, "EGRESS_COMPLETE", "what is over is readable to a command that has the secret")
 	require.Contains(t, w.starter("", "report", "--csv").out, ",RM_", "and so are the memos")
+	delete(w.environ, "LIVEKIT_API_SECRET")
+	for _, args := range [][]string{{"report"}, {"redeliver", "--since", "1h", "--dry-run"}, {"export"}} {
+		said := w.starter("", args...)
+		require.Equal(t, 2, said.status, "without the secret: %s", args)
+		require.Contains(t, said.err, "LIVEKIT_API_SECRET: is not set, and REELKEEPER_ENCRYPT_PAYLOADS needs it")
+	}
+	delete(w.environ, "REELKEEPER_ENCRYPT_PAYLOADS")
+	for _, environ := range []map[string]string{{}, {"LIVEKIT_API_SECRET": "another secret, of another project"}} {
+		maps.Copy(w.environ, environ)
+		for _, args := range [][]string{{"report"}, {"redeliver", "--since", "1h", "--dry-run"}} {
+			said := w.starter("", args...)
+			require.NotZero(t, said.status, "a memo that cannot be read is no memo of media that is there")
+			require.Contains(t, said.err, "LIVEKIT_API_SECRET is not the secret that encrypted what is known of egress/")
+		}
+	}
 	all := w.everything()
 	requireNone(t, sentinel, all)
 	requireNone(t, "requested room does not exist", all)

@@ -53,24 +53,28 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 	return last, nil
 }
 
-// LastAction is when a schedule last did something, or was made, how often it should,
-// and whether it is paused. One that does not exist is an error of reason NotFound.
-func (c *Client) LastAction(ctx context.Context, schedule string) (last time.Time, every time.Duration, paused bool, err error) {
-	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, schedule).Describe(ctx)
+// ScheduleState is how a schedule stands. One that does not exist is an error of reason
+// NotFound.
+func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error) {
+	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, id).Describe(ctx)
 	if ReasonOf(asError("", err)) == egress.NotFound {
-		return last, every, paused, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + schedule}
+		return egress.ScheduleState{}, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + id}
 	}
 	if err != nil {
-		return last, every, paused, asError("describe schedule "+schedule, err)
+		return egress.ScheduleState{}, asError("describe schedule "+id, err)
 	}
-	last = d.Info.CreatedAt
+	s := egress.ScheduleState{Made: d.Info.CreatedAt, Acted: d.Info.CreatedAt}
 	for _, a := range d.Info.RecentActions {
-		if a.ActualTime.After(last) {
-			last = a.ActualTime
+		if a.ActualTime.After(s.Acted) {
+			s.Acted = a.ActualTime
 		}
 	}
-	if s := d.Schedule.Spec; s != nil && len(s.Intervals) > 0 {
-		every = s.Intervals[0].Every
+	if spec := d.Schedule.Spec; spec != nil && len(spec.Intervals) > 0 {
+		s.Every = spec.Intervals[0].Every
 	}
-	return last, every, d.Schedule.State != nil && d.Schedule.State.Paused, nil
+	if state := d.Schedule.State; state != nil {
+		s.Paused = state.Paused
+		s.Off = state.Paused && (state.Note == reconciling.offNote || state.Note == probing.offNote)
+	}
+	return s, nil
 }

@@ -54,7 +54,7 @@ func TestAScheduleSaysWhenItLastDidSomething(t *testing.T) {
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	id := fresh("schedule")
-	_, _, _, err := c.LastAction(ctx, id)
+	_, err := c.ScheduleState(ctx, id)
 	wantReason(t, err, egress.NotFound)
 	began := time.Now().Add(-time.Minute)
 	handle, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
@@ -63,14 +63,14 @@ func TestAScheduleSaysWhenItLastDidSomething(t *testing.T) {
 		Action: &client.ScheduleWorkflowAction{ID: id, Workflow: "Nothing", TaskQueue: id},
 	})
 	must(t, err)
-	last, every, paused, err := c.LastAction(ctx, id)
+	s, err := c.ScheduleState(ctx, id)
 	must(t, err)
-	if last.Before(began) || every != time.Hour || !paused {
-		t.Errorf("got %s, every %s, paused %v", last, every, paused)
+	if s.Acted.Before(began) || !s.Made.Equal(s.Acted) || s.Every != time.Hour || !s.Paused || s.Off {
+		t.Errorf("got %+v", s)
 	}
 	must(t, handle.Trigger(ctx, client.ScheduleTriggerOptions{}))
-	for made := last; !last.After(made); {
-		if last, _, _, err = c.LastAction(ctx, id); err != nil || !last.After(made) && !c.pause(ctx) {
+	for !s.Acted.After(s.Made) {
+		if s, err = c.ScheduleState(ctx, id); err != nil || !s.Acted.After(s.Made) && !c.pause(ctx) {
 			t.Fatalf("it never did anything: %v", err)
 		}
 	}

@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"time"
@@ -35,6 +36,8 @@ type Row struct {
 	ClosedAt   *time.Time    `json:"closed_at,omitempty"`
 	AskedBy    *egress.Asker `json:"asked_by,omitempty"` // nil where that is not known
 	Memo       *egress.Memo  `json:"memo,omitempty"`     // of the verdict, once there is one
+
+	unread error // why the memo cannot be read here; nil: it can, or there is none
 }
 
 // List gives the recordings that the filter lets through, newest first, page by
@@ -114,8 +117,10 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoAskedBy], &r.AskedBy)
 	if p := info.GetMemo().GetFields()[egress.MemoVerdict]; p != nil {
 		m := &egress.Memo{}
-		if decode(c.converter(), p, m) {
+		if err := c.converter().FromPayload(p, m); err == nil {
 			r.Memo = m
+		} else if errors.Is(err, converter.ErrEncodingIsNotSupported) || ReasonOf(err) == egress.Sealed {
+			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID, Err: err}
 		}
 	}
 	return r

@@ -134,12 +134,18 @@ func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egre
 
 // Reconciled reports whether a round of the reconciler has completed since a moment.
 func (c *Client) Reconciled(ctx context.Context, since time.Time) (bool, error) {
+	return c.Succeeded(ctx, egress.ReconcileType, since)
+}
+
+// Succeeded reports whether a workflow of a type has completed since a moment, as far as
+// visibility shows.
+func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error) {
 	n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Namespace: c.Namespace,
-		Query: fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", egress.ReconcileType),
+		Query: fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", workflowType),
 			equal("ExecutionStatus", "Completed"), quote(since.UTC().Format(time.RFC3339Nano))),
 	})
-	return n.GetCount() > 0, asError("look for rounds of the reconciler", err)
+	return n.GetCount() > 0, asError("look for workflows of the type "+workflowType, err)
 }
 
 // Record begins a recording that somebody expects, under a key of its own, and waits

@@ -76,7 +76,7 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 	var rows []Row
 	at := map[string]int{} // by run: one that closes while pages are read is on two of them
 	for row, err := range c.List(ctx, Filter{RanSince: since, Until: until}) {
-		if err != nil {
+		if err = cmp.Or(err, row.unread); err != nil { // without its memo it would be counted as well
 			return Report{}, err
 		}
 		if i, twice := at[row.RunID]; twice {

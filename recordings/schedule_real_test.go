@@ -83,7 +83,7 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
 
 	must(t, c.EnsureCanary(ctx, 0))
-	if _, _, _, err := c.LastAction(ctx, egress.CanarySchedule); ReasonOf(err) != egress.NotFound {
+	if _, err := c.ScheduleState(ctx, egress.CanarySchedule); ReasonOf(err) != egress.NotFound {
 		t.Fatalf("a canary that is off was scheduled: %v", err)
 	}
 	for _, step := range []struct {
@@ -91,10 +91,10 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 		paused      bool
 	}{{time.Hour, time.Hour, false}, {0, time.Hour, true}, {2 * time.Hour, 2 * time.Hour, false}} {
 		must(t, c.EnsureCanary(ctx, step.every))
-		_, every, paused, err := c.LastAction(ctx, egress.CanarySchedule)
+		s, err := c.ScheduleState(ctx, egress.CanarySchedule)
 		must(t, err)
-		if every != step.runs || paused != step.paused {
-			t.Errorf("every %s: got %s, paused %t", step.every, every, paused)
+		if s.Every != step.runs || s.Paused != step.paused || s.Off != step.paused {
+			t.Errorf("every %s: got %+v", step.every, s)
 		}
 	}
 	d, err := h.Describe(ctx)

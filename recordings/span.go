@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -59,14 +60,19 @@ func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
 }
 
 // Settled are the recordings of a span that have a verdict: those that are open still,
-// and then those that have closed.
+// and then those that have closed, each once.
 func (c *Client) Settled(ctx context.Context, s Span) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
+		open := map[string]bool{} // by run: one may close while pages are read
 		for _, rows := range []iter.Seq2[Row, error]{c.spanned(ctx, s, s.open(), s.holds), c.Closed(ctx, s)} {
 			for row, err := range rows {
+				if err == nil && open[row.RunID] {
+					continue
+				}
 				if !yield(row, err) || err != nil {
 					return
 				}
+				open[row.RunID] = row.ClosedAt == nil
 			}
 		}
 	}
@@ -80,6 +86,9 @@ func (c *Client) spanned(ctx context.Context, s Span, query string, holds func(R
 			}
 			// A condition with a bracket too many could let others in.
 			_, ours := egress.RequestID(row.WorkflowID)
+			if ours {
+				err = cmp.Or(err, row.unread)
+			}
 			if (err != nil || ours && holds(row)) && !yield(row, err) {
 				return
 			}

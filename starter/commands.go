@@ -167,7 +167,10 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 	if c.Int("limit") < 0 {
 		return f, invalid("--limit", "is negative: %d", c.Int("limit"))
 	}
-	if since := c.Duration("since"); since > 0 {
+	switch since := c.Duration("since"); {
+	case since < 0:
+		return f, invalid("--since", "is negative: %s", since)
+	case since > 0:
 		f.Since = now.Add(-since)
 	}
 	return f, nil

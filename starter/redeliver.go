@@ -52,7 +52,10 @@ func spanFlags(since string) []cli.Flag {
 func readWhich(c *cli.Command, now time.Time) (recordings.Span, error) {
 	s := recordings.Span{Until: now, Where: strings.TrimSpace(c.String("where"))}
 	var err error
-	if c.String("since") != "" {
+	if c.IsSet("where") && s.Where == "" {
+		return s, invalid("--where", "is empty: want a query, or none")
+	}
+	if c.IsSet("since") || c.String("since") != "" { // an empty one would mean all that there ever was
 		if s.Since, err = moment("--since", c.String("since"), now); err != nil {
 			return s, err
 		}

@@ -19,13 +19,15 @@ func least() map[string]string {
 	return map[string]string{
 		"LIVEKIT_URL": "wss://livekit.example", "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
 		"REELKEEPER_PUBLIC_URL": "https://hooks.example", "REELKEEPER_CODEC_ORIGIN": "https://temporal.example",
-		"REELKEEPER_EXPECT": "*",
 	}
 }
 
 func with(name, value string) map[string]string {
 	environ := least()
 	environ[name] = value
+	if strings.HasPrefix(name, "REELKEEPER_EXPECT_") {
+		environ["REELKEEPER_EXPECT"] = "*" // which they go with
+	}
 	return environ
 }
 
@@ -107,7 +109,7 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 			if got := tc.get(c); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
-			others, err := Load(least(), Serve)
+			others, err := Load(with(name, least()[name]), Serve)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,9 +147,15 @@ const wantOrigin = "want scheme, host and port alone, in small letters and witho
 func TestWhatIsWrongIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, value, want string }{
-		{"LIVEKIT_URL", "livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "livekit.example"`},
-		{"LIVEKIT_URL", "ftp://me:pass@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "ftp://me:xxxxx@livekit.example"`},
-		{"REELKEEPER_PUBLIC_URL", "https://", `want a URL that begins with http:// or https://, got "https:"`},
+		{"LIVEKIT_URL", "livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https:// and a host`},
+		{"LIVEKIT_URL", "ftp://me:pass@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "ftp://livekit.example"`},
+		{"LIVEKIT_URL", "me:hunter2@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https:// and a host`},
+		{"REELKEEPER_ANNOUNCE_URL", "consumer.example/in?token=hunter2", `want a URL that begins with http:// or https:// and a host`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/webhooks/livekit", `want it without /webhooks/livekit, which is put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/below/webhooks/livekit/", `want it without /webhooks/livekit, which is put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/?a=b", `want a URL without ? and #: paths are put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#here", `want a URL without ? and #: paths are put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://", `want a URL that begins with http:// or https:// and a host`},
 		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is no URL"},
 		{"REELKEEPER_CACHED_WORKFLOWS", "0", "wants to be over zero, got 0"},
 		{"REELKEEPER_CONSUMER_CONCURRENCY", "0", "wants to be over zero, got 0"},
@@ -177,8 +185,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_FAIL_OPEN_AFTER", "9s", "wants to be below REELKEEPER_REQUEST_TIMEOUT (9s), got 9s"},
 		{"REELKEEPER_DELETE_ROOM_WAIT", "1m", "wants to be below REELKEEPER_REQUEST_TIMEOUT (9s), got 1m0s"},
 		{"REELKEEPER_ENCRYPT_PAYLOADS", "yes", `want true or false, got "yes"`},
-		{"REELKEEPER_CODEC_ORIGIN", "temporal.example", `want a URL that begins with http:// or https://, got "temporal.example"`},
-		{"REELKEEPER_CODEC_ORIGIN", "https://", `want a URL that begins with http:// or https://, got "https:"`},
+		{"REELKEEPER_CODEC_ORIGIN", "temporal.example", `want a URL that begins with http:// or https:// and a host`},
+		{"REELKEEPER_CODEC_ORIGIN", "https://", `want a URL that begins with http:// or https:// and a host`},
 		{"REELKEEPER_CODEC_ORIGIN", "https://temporal.example/", wantOrigin},
 		{"REELKEEPER_CODEC_ORIGIN", "https://temporal.example/ui?x", wantOrigin},
 		{"REELKEEPER_CODEC_ORIGIN", "https://Temporal.example", wantOrigin},
@@ -222,6 +230,14 @@ func wantInvalid(t *testing.T, err error, field, message string) {
 	if strings.Contains(err.Error(), "hunter") {
 		t.Errorf("the error shows a secret: %v", err)
 	}
+}
+
+func TestRoomsThatNobodyLooksAtAreNotExpected(t *testing.T) {
+	t.Parallel()
+	environ := with("REELKEEPER_EXPECT", "standup-*")
+	environ["REELKEEPER_RECONCILE_EVERY"] = "off"
+	_, err := Load(environ, Worker)
+	wantInvalid(t, err, "REELKEEPER_EXPECT", "needs REELKEEPER_RECONCILE_EVERY, which is off: its rounds look at the rooms")
 }
 
 func TestEveryRoleSaysWhatItLacks(t *testing.T) {

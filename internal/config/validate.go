@@ -25,7 +25,7 @@ const maxStartFor = 50 * time.Minute
 // some roles need.
 func (c Config) Validate() error {
 	for _, check := range []func() error{
-		c.checkAddresses, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
+		c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
 		c.Storage.validate, c.Verify.validate, c.Expectation().Validate, c.Policy().Validate,
 	} {
 		if err := check(); err != nil {
@@ -78,6 +78,9 @@ func (c Config) checkBounds() error {
 		return invalid("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
 	case c.Recover > egress.MaxRecover:
 		return invalid("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
+	}
+	if _, on := c.Reconcile.Every.D(); !on && len(c.Expect.Rooms) > 0 {
+		return invalid("REELKEEPER_EXPECT", "needs REELKEEPER_RECONCILE_EVERY, which is off: its rounds look at the rooms")
 	}
 	if err := period("REELKEEPER_CANARY_EVERY", c.Canary.Every); err != nil {
 		return err
@@ -156,8 +159,24 @@ func (c Config) checkPositive() error {
 	return nil
 }
 
-// checkURL takes an empty URL for one that is not set. A URL that cannot be read
-// is not shown: it may hold a password.
+// checkPublic refuses what no path can be put behind, and LiveKit's whole webhook URL: our
+// paths would be below it a second time, where no token is known.
+func (d Door) checkPublic() error {
+	const name = "REELKEEPER_PUBLIC_URL"
+	u, err := url.Parse(d.PublicURL)
+	switch {
+	case err != nil:
+		return invalid(name, "is no URL")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return invalid(name, "want a URL without ? and #: paths are put behind it")
+	case strings.Contains(u.Path+"/", egress.WebhookPath+"/"):
+		return invalid(name, "want it without %s, which is put behind it", egress.WebhookPath)
+	}
+	return nil
+}
+
+// checkURL takes an empty URL for one that is not set. Of a wrong one at most scheme and
+// host are shown: the rest may hold a password.
 func checkURL(name, raw string, schemes []string) error {
 	if raw == "" {
 		return nil
@@ -166,8 +185,10 @@ func checkURL(name, raw string, schemes []string) error {
 	switch {
 	case err != nil:
 		return invalid(name, "is no URL")
-	case !slices.Contains(schemes, u.Scheme) || u.Host == "":
-		return invalid(name, "want a URL that begins with %s://, got %q", strings.Join(schemes, ":// or "), u.Redacted())
+	case u.Host == "":
+		return invalid(name, "want a URL that begins with %s:// and a host", strings.Join(schemes, ":// or "))
+	case !slices.Contains(schemes, u.Scheme):
+		return invalid(name, "want a URL that begins with %s://, got %q", strings.Join(schemes, ":// or "), u.Scheme+"://"+u.Host)
 	}
 	return nil
 }
