@@ -218,6 +218,29 @@ func TestTemporalIsAwayWhenAgentsStart(t *testing.T) {
 	}
 }
 
+// Its room is there by now, and all workers are away: that the key was refused before must
+// not cost the recording.
+func TestAKeyThatWasRefusedFailsOpenWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	stop := w.runWorker()
+	_, err := w.ask(w.ctx(), "room", "key")
+	require.ErrorContains(t, err, "requested room does not exist")
+	stop()
+	w.room("room", fakelivekit.RoomScript{})
+
+	info, err := w.ask(w.ctx(), "room", "key")
+
+	require.NoError(t, err)
+	w.startWorker()
+	require.NoError(t, w.fake.EndCall("room"))
+	v := w.verdictOf("key")
+	require.Equal(t, info.GetEgressId(), v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Len(t, w.consumer.told(v.EgressID), 1)
+	require.Len(t, w.fake.Egresses(), 1)
+}
+
 // stormSeed is of one run, unless REELKEEPER_SEED names it.
 func stormSeed(t *testing.T) uint64 {
 	t.Helper()

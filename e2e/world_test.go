@@ -166,9 +166,15 @@ func (w *world) startWorker() {
 		w.workerProcess()
 		return
 	}
+	w.runWorker()
+}
+
+// runWorker is a worker in this process, and what ends it.
+func (w *world) runWorker() (stop func()) {
+	w.t.Helper()
 	a := w.open()
 	w.worker = a
-	ctx, stop := context.WithCancel(w.t.Context())
+	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	ready := make(chan struct{})
 	go func() { done <- a.RunWorker(ctx, func() { close(ready) }) }()
@@ -177,7 +183,11 @@ func (w *world) startWorker() {
 	case err := <-done:
 		require.NoError(w.t, err)
 	}
-	w.t.Cleanup(stop)
+	w.t.Cleanup(cancel)
+	return func() {
+		cancel()
+		require.NoError(w.t, <-done)
+	}
 }
 
 func (w *world) ctx() context.Context {

@@ -3,9 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -51,26 +49,22 @@ func (h *Handler) join(ctx context.Context, s Start) (*livekit.EgressInfo, error
 	return h.once(s, func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // it has been answered just now
 		if m == nil && err == nil {
-			err = &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not said whether it was started"}
+			err = unlistedYet()
 		}
 		return m, err
 	})
 }
 
-// unsure is how long after a start went past Temporal who asks with a key may be asking
-// again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
-const unsure = time.Minute
+func unlistedYet() error {
+	return &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not said whether it was started"}
+}
 
-// slowStart is how long LiveKit may not list what it starts: 24 s, as measured, and some
-// more.
-const slowStart = 30 * time.Second
-
-// mayHavePassed reports whether this door has lately started past Temporal, or one before
-// it may have that died. Whoever did not hear of it asks again, and the workflow that they
-// get then knows nothing of it. For a page everything would have to be listed, and so that
-// is only done where this door knows that it is worth it.
+// mayHavePassed reports whether this door has asked with this key past Temporal, has lately
+// done so with any, or one before it may have that died. Whoever did not hear of it asks
+// again, and the workflow that they get then knows nothing of it. For a page everything would
+// have to be listed, and so that is only done where this door knows that it is worth it.
 func (h *Handler) mayHavePassed(s Start) bool {
-	return time.Since(time.Unix(0, h.passed.Load())) < unsure ||
+	return h.asked.known(s.ID) || time.Since(time.Unix(0, h.passed.Load())) < unsure ||
 		h.asked.young() && egress.Summarize(s.Request).Room != ""
 }
 
@@ -140,70 +134,13 @@ func (h *Handler) candidates(ctx context.Context, s Start) ([]*livekit.EgressInf
 	switch {
 	case room != "":
 		return h.cfg.LiveKit.InRoom(ctx, room)
-	case !s.Made && h.asked.lately(s.ID):
+	case !s.Made && (h.asked.known(s.ID) || h.asked.young()):
 		items, _, err := h.cfg.LiveKit.All(ctx, false)
 		return items, err
 	default:
 		return h.cfg.LiveKit.Active(ctx)
 	}
 }
-
-// askedKeys are the keys with which a door has lately asked LiveKit past Temporal. With
-// which ones the door before it did that died, it does not know.
-type askedKeys struct {
-	since time.Time // when this door began
-	mu    sync.Mutex
-	keys  map[string]asked
-}
-
-// asked is what became of a start past Temporal.
-type asked struct {
-	at      time.Time
-	open    bool // LiveKit's answer is awaited
-	unclear bool // nobody waits any more, or it did not say whether it was started
-}
-
-func (a *askedKeys) note(key string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.keys == nil {
-		a.keys = map[string]asked{}
-	}
-	maps.DeleteFunc(a.keys, func(_ string, k asked) bool { return !k.open && time.Since(k.at) >= unsure })
-	a.keys[key] = asked{at: time.Now(), open: true}
-}
-
-// answered notes what LiveKit has answered, or that it never will.
-func (a *askedKeys) answered(key string, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	k, e := a.keys[key], asEgress(err)
-	k.open, k.unclear = false, err != nil && (e == nil || e.Reason == egress.Ambiguous)
-	a.keys[key] = k
-}
-
-func (a *askedKeys) of(key string) asked {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.keys[key]
-}
-
-// unanswered reports whether LiveKit's answer is awaited.
-func (a *askedKeys) unanswered(key string) bool { return a.of(key).open }
-
-// unlisted reports whether LiveKit may have started it and not list it yet.
-func (a *askedKeys) unlisted(key string) bool {
-	k := a.of(key)
-	return k.unclear && time.Since(k.at) < slowStart
-}
-
-// lately reports whether LiveKit may have been asked with a key within that time.
-func (a *askedKeys) lately(key string) bool {
-	return time.Since(a.of(key).at) < unsure || a.young()
-}
-
-// young reports whether what a door before this one asked may still matter.
-func (a *askedKeys) young() bool { return time.Since(a.since) < unsure }
 
 // webhook is our own webhook of a request. It names the pipeline that was asked for,
 // since nothing else goes with a start that is adopted later.

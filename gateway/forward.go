@@ -81,19 +81,20 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if !bytes.Equal(f.raw, raw) {
 		return reply{}, conflict(c.requestID)
 	}
-	info := &livekit.EgressInfo{}
-	if err == nil && f.answer.status == http.StatusOK && (lenient.Unmarshal(f.answer.body, info) != nil || info.GetEgressId() == "") {
-		err = &egress.Error{Reason: egress.Ambiguous, Message: "the answer names no egress"}
+	if c.egressID = f.answer.egressID(); err == nil && f.answer.status == http.StatusOK {
+		err = f.answer.started(nil)
 	}
-	c.egressID = info.GetEgressId()
 	return f.answer, err
 }
 
 // forwarded is LiveKit's answer. Under a key that the caller chose, the egress may
 // be running already; whether it is what the caller asks for now is not known then,
 // since of LiveKit's echo we read only what we know.
-func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (reply, error) {
+func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
+		if h.asked.unlisted(c.requestID) {
+			return reply{}, unlistedYet()
+		}
 		m, err := h.find(ctx, Start{ID: c.requestID, Request: r})
 		if err != nil {
 			return reply{}, err
@@ -103,19 +104,45 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 			return reply{http.StatusOK, "application/json", b}, err
 		}
 	}
-	raw, err := h.stored(r, raw)
-	if err != nil {
+	if raw, err = h.stored(r, raw); err != nil {
 		return reply{}, err
 	}
 	body, err := insertWebhook(raw, h.webhook(c.requestID, c.pipeline))
 	if err != nil {
 		return reply{}, err
 	}
-	answer, err := h.livekit.post(ctx, c.token, c.method, body)
+	if c.key != "" {
+		h.asked.note(c.requestID)
+		defer func() { h.asked.answered(c.requestID, answer.started(err)) }()
+	}
+	answer, err = h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
 		answer.body = h.hideStored(hideWebhook(answer.body))
 	}
 	return answer, err
+}
+
+// started is nil for an answer that names the egress that was started, or else what it says
+// of the start.
+func (r reply) started(err error) error {
+	switch {
+	case err != nil:
+		return err
+	case r.status == http.StatusOK && r.egressID() == "", r.status >= http.StatusInternalServerError:
+		return &egress.Error{Reason: egress.Ambiguous, Message: "the answer names no egress"}
+	case r.status != http.StatusOK:
+		return &egress.Error{Reason: egress.Refused}
+	}
+	return nil
+}
+
+// egressID is of the egress that a start's answer names.
+func (r reply) egressID() string {
+	var info livekit.EgressInfo
+	if r.status != http.StatusOK || lenient.Unmarshal(r.body, &info) != nil {
+		return ""
+	}
+	return info.GetEgressId()
 }
 
 // insertWebhook puts a webhook in front of a request's own. All else keeps its

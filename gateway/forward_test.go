@@ -167,6 +167,31 @@ func TestAForwardedStartWithoutAnAnswerMayGoOn(t *testing.T) {
 	}
 }
 
+// LiveKit may have taken it, and lists it only with its answer.
+func TestAForwardedStartWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		up    http.HandlerFunc
+		asked int
+	}{
+		"cut":             {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 1},
+		"no egress":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) }, 1},
+		"a proxy's error": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, 1},
+		"refused":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, tc.up)
+			b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7")
+			w := b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7")
+			require.Len(t, b.reached(), tc.asked)
+			if tc.asked == 1 {
+				require.Contains(t, refusalIn(t, w).Msg, "ask again with the header Idempotency-Key: call-7")
+			}
+		})
+	}
+}
+
 func TestAListOrStopWithAnUnknownFieldIsProxiedWhole(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"ListEgress", "StopEgress"} {

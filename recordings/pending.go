@@ -23,24 +23,22 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 		return p.ended(ctx)
 	}
 	s, err := p.outcome(ctx)
-	if ReasonOf(err) == egress.Ambiguous || err == nil && !p.ask.named {
-		return s, err
-	}
-	born := p.client.birth(ctx, s.WorkflowID, s.RunID)
 	switch {
-	case err == nil && born.fingerprint != "" && born.fingerprint != p.ask.input.Fingerprint:
+	case !p.ask.named || ReasonOf(err) == egress.Ambiguous:
+		return s, err
+	case err == nil && p.born.fingerprint != "" && p.born.fingerprint != p.ask.input.Fingerprint:
 		return Started{}, conflict(p.ask.requestID)
-	case err == nil || !born.failed || born.call == p.ask.call:
+	case err == nil:
+		return s, nil
+	}
+	before := p.handle // it may have been refused meanwhile, and have been another's
+	p.born = p.client.birth(ctx, s.WorkflowID, s.RunID)
+	if again := p.again(ctx); again != nil {
+		return Started{}, again
+	}
+	if p.handle == before {
 		return s, err
 	}
-	// A run that an earlier call began was refused, which frees the ID: the server
-	// only replayed its outcome. An update ID of its own makes a new run.
-	p.ask.input.Again = true
-	handle, err := p.client.send(ctx, p.ask, updateID+"/"+s.RunID)
-	if err != nil {
-		return Started{}, p.client.startError(p.ask, err)
-	}
-	p.handle = handle
 	return p.outcome(ctx)
 }
 

@@ -149,9 +149,9 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 }
 
 // Record begins a recording that somebody expects, under a key of its own, and waits
-// until it is durable. The same key twice is one recording: it reports false for one
-// that has ended before.
+// until it is durable. The same key twice is one recording, unless LiveKit refused it: it
+// reports false for one that was begun before.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (bool, error) {
 	p, err := c.Begin(ctx, StartOptions{ID: key, Request: r})
-	return err == nil && p.handle != nil, err
+	return err == nil && p.handle != nil && p.ours(), err
 }

@@ -68,6 +68,7 @@ type Pending struct {
 	client *Client
 	ask    ask
 	handle client.WorkflowUpdateHandle // nil: the ID's egress has ended long ago
+	born   birth                       // how its run began, where the caller chose the ID
 }
 
 // RequestID is the start's ID, given or made.
@@ -89,13 +90,40 @@ func (c *Client) begin(ctx context.Context, o StartOptions, stage client.Workflo
 		return nil, err
 	}
 	a.stage = stage
-	handle, err := c.send(ctx, a, updateID)
+	p := &Pending{client: c, ask: a}
+	p.handle, err = c.send(ctx, a, updateID)
 	var over *serviceerror.WorkflowExecutionAlreadyStarted
-	if err != nil && !errors.As(err, &over) {
+	if errors.As(err, &over) {
+		return p, nil
+	}
+	if err != nil {
 		return nil, c.startError(a, err)
 	}
-	return &Pending{client: c, ask: a, handle: handle}, nil
+	if !a.named {
+		return p, nil
+	}
+	p.born = c.birth(ctx, egress.WorkflowID(a.requestID), p.handle.RunID())
+	return p, p.again(ctx)
 }
+
+// again asks anew where a run that an earlier call began was refused, which frees the ID: the
+// server has only replayed its outcome. An update ID of its own makes a new run.
+func (p *Pending) again(ctx context.Context) error {
+	if !p.born.failed || p.ours() {
+		return nil
+	}
+	p.ask.input.Again = true
+	handle, err := p.client.send(ctx, p.ask, updateID+"/"+p.handle.RunID())
+	if err != nil {
+		return p.client.startError(p.ask, err)
+	}
+	p.handle = handle
+	p.born = p.client.birth(ctx, egress.WorkflowID(p.ask.requestID), handle.RunID())
+	return nil
+}
+
+// ours reports whether this call began the run, and none before it.
+func (p *Pending) ours() bool { return p.born.call == p.ask.call }
 
 func (c *Client) prepare(o StartOptions) (ask, error) {
 	a := ask{requestID: o.ID, named: o.ID != "" && !o.Made, call: shortuuid.New()}

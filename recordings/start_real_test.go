@@ -102,6 +102,37 @@ func TestARefusedStartFreesItsID(t *testing.T) {
 	}
 }
 
+// Whoever waits only until a start is durable has a run of their own, too.
+func TestWhatWasRefusedIsRecordedWhereItIsExpectedStill(t *testing.T) {
+	t.Parallel()
+	id := fresh("expected")
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	record := func(want bool) {
+		t.Helper()
+		begun, err := c.Record(ctx, id, roomRequest(id))
+		must(t, err)
+		if begun != want {
+			t.Errorf("got %v, want %v", begun, want)
+		}
+	}
+	record(true)
+	if _, err := c.Wait(ctx, id); ReasonOf(err) != egress.NotFound {
+		t.Fatalf("got %v, want it refused", err)
+	}
+	w.open(id)
+	record(true)
+	record(false)
+	if _, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)}); err != nil || w.started(id) != 2 {
+		t.Errorf("LiveKit was asked %d times: %v", w.started(id), err)
+	}
+	_, err := c.Stop(ctx, id)
+	must(t, err)
+	_, err = c.Wait(ctx, id)
+	must(t, err)
+	record(false)
+}
+
 func TestAnotherRequestUnderALivingIDIsAConflict(t *testing.T) {
 	t.Parallel()
 	id := fresh("taken")
