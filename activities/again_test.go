@@ -22,10 +22,11 @@ var (
 	ambiguous   = because(egress.Ambiguous)
 )
 
-// searched are the looks of a whole search that begins at from, every 2 s.
+// searched are the looks of a whole search that begins at from: after 2, 4, 8 and then 16 s,
+// and one at the end of its 90 s.
 func searched(from time.Duration) (log []string) {
-	for at := from; at <= from+90*time.Second; at += 2 * time.Second {
-		log = append(log, fmt.Sprintf("%s list %s", at, room))
+	for _, after := range []int{0, 2, 6, 14, 30, 46, 62, 78, 90} {
+		log = append(log, fmt.Sprintf("%s list %s", from+time.Duration(after)*time.Second, room))
 	}
 	return log
 }
@@ -61,8 +62,8 @@ func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) 
 		want     time.Duration
 	}{
 		"at the first look":                        {1, 0},
-		"24 s later, while a slow start is listed": {13, 24 * time.Second},
-		"at the last look before another is begun": {46, 90 * time.Second},
+		"once a slow start is listed":              {5, 30 * time.Second},
+		"at the last look before another is begun": {9, 90 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,9 +115,9 @@ func TestAListThatCannotBeReadIsNotOneThatLacksTheEgress(t *testing.T) {
 		readable func(n int) bool
 		second   string
 	}{
-		"never at first":               {func(n int) bool { return n >= 100 }, "3m18s start"},
-		"once at first, then no more":  {func(n int) bool { return n == 1 || n >= 100 }, "3m18s start"},
-		"but for the one that decides": {func(n int) bool { return n != 46 }, "1m32s start"},
+		"never at first":               {func(n int) bool { return n >= 12 }, "2m18s start"},
+		"once at first, then no more":  {func(n int) bool { return n == 1 || n >= 12 }, "2m18s start"},
+		"but for the one that decides": {func(n int) bool { return n != 9 }, "1m46s start"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,9 +189,9 @@ func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 		first string // the look that shows it
 		calls map[string]int
 	}{
-		"after a start without an answer": {egress.Input{}, "1m30s all", map[string]int{"start": 1, "active": 45, "all": 1}},
+		"after a start without an answer": {egress.Input{}, "1m30s all", map[string]int{"start": 1, "active": 8, "all": 1}},
 		"after an earlier run of its key": {egress.Input{Again: true}, "0s all", map[string]int{"all": 1}},
-		"after one past Temporal without": {egress.Input{Unlisted: true}, "1m30s all", map[string]int{"active": 45, "all": 1}},
+		"after one past Temporal without": {egress.Input{Unlisted: true}, "1m30s all", map[string]int{"active": 8, "all": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

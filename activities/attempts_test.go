@@ -167,7 +167,7 @@ func TestAStartWhoseTimePassesDuringTheSearchIsStillFound(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: fails(ambiguous), onList: func(n int) ([]*lk.EgressInfo, error) {
-			return map[bool][]*lk.EgressInfo{true: {ours(t, "EG_late")}}[n == 10], nil
+			return map[bool][]*lk.EgressInfo{true: {ours(t, "EG_late")}}[n == 5], nil
 		}}
 		s, err := start(t, a, by(2*time.Second))
 		require.NoError(t, err)

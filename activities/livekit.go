@@ -53,7 +53,8 @@ type Config struct {
 	// SearchFor is how long an earlier start of ours is looked for after an outcome
 	// that says nothing. Default: 90 s; a slow start is unlisted for up to 24 s.
 	SearchFor time.Duration
-	// SearchEvery is the wait between two looks. Default: 2 s.
+	// SearchEvery is the first wait between two looks; each is twice as long as the one
+	// before, up to eight times this. Default: 2 s.
 	SearchEvery time.Duration
 
 	// ReconcileEvery is the period of the reconciler's rounds. Default: there are none.

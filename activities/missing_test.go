@@ -96,6 +96,25 @@ func TestMissingIsRememberedOverAttempts(t *testing.T) {
 	}
 }
 
+// A poll before it, or a stop, was told that LiveKit does not know it.
+func TestAPollGoesOnFromWhenItsEgressWasMissed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := question(web, until(time.Minute))
+		in.MissingSince = time.Now().Add(-egress.DefaultPolicy().LostAfter.D())
+		look, err := poll(t, &api{onGet: gets(notFound)}, in)
+		require.NoError(t, err, "it has been missing for long enough")
+		require.Equal(t, in.MissingSince, look.MissingSince.Local())
+
+		_, err = poll(t, &api{onGet: is(active)}, in)
+		stillGoing(t, err)
+		in.Until = time.Now()
+		look, err = poll(t, &api{onGet: is(active)}, in)
+		require.NoError(t, err)
+		require.Zero(t, look.MissingSince, "LiveKit knows it again")
+	})
+}
+
 func looks(of ...func(int) (*lk.EgressInfo, error)) []func(int) (*lk.EgressInfo, error) { return of }
 
 func TestLiveKitBeingDownNeverMakesAnEgressMissing(t *testing.T) {

@@ -27,6 +27,8 @@ type PollRequest struct {
 	Told     bool                 `json:"told,omitempty"` // a webhook of this egress has come
 	// Doubt asks for an answer as soon as it is known whether the recorder is in its room.
 	Doubt bool `json:"doubt,omitempty"`
+	// MissingSince is since when LiveKit is known not to know the egress; zero: it did.
+	MissingSince time.Time `json:"missing_since,omitzero"`
 }
 
 // Poll asks LiveKit until there is news. Between its looks nothing runs and nothing
@@ -42,7 +44,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	if now.Before(in.From) {
 		return egress.Look{}, retryIn(stillGoing("first look is not due"), in.From.Sub(now))
 	}
-	s := recall(ctx)
+	s := recall(ctx, in)
 	before := s
 	stop := keepAlive(ctx, before)
 	look, why := a.look(ctx, in, &s, now)
@@ -161,13 +163,12 @@ type sight struct {
 	Attempt      int32     `json:"attempt"` // that first saw the end coming
 }
 
-func recall(ctx context.Context) (s sight) {
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &s); err != nil {
-			return sight{} // another version's: it is seen anew
-		}
+func recall(ctx context.Context, in PollRequest) sight {
+	var s sight
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &s) == nil {
+		return s
 	}
-	return s
+	return sight{MissingSince: in.MissingSince} // the first look, or another version's: it is seen anew
 }
 
 func (s *sight) expectEnd(ctx context.Context, now time.Time) {

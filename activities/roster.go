@@ -88,7 +88,7 @@ func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours,
 // which there was nothing to do.
 func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) {
 	closed := s.Deed == egress.DeedAdopt && !done
-	told := s.Deed == egress.DeedPart && done
+	told := (s.Deed == egress.DeedPart || s.Deed == egress.DeedTwin) && done // deep rounds tell again of what records still
 	if !closed && !told {
 		return
 	}

@@ -188,10 +188,13 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 }
 
 // search looks for our token until it is found, or surely absent: a list that could
-// be read after SearchFor does not have it, ended egresses included.
+// be read after SearchFor does not have it, ended egresses included. The looks get rarer:
+// many starts may search at once, and share LiveKit's rate limit with all else.
 func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, error) {
-	for begin := time.Now(); ; {
-		final := time.Since(begin) >= s.cfg.SearchFor
+	begin, wait := time.Now(), s.cfg.SearchEvery
+	for {
+		left := s.cfg.SearchFor - time.Since(begin)
+		final := left <= 0
 		items, err := s.list(ctx, final)
 		if m := s.ours(items); m != nil {
 			return m, nil
@@ -199,11 +202,18 @@ func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, 
 		if err == nil && final {
 			return nil, nil
 		}
-		if !sleep(ctx, s.cfg.SearchEvery) {
+		if final {
+			left = wait
+		}
+		if !sleep(ctx, min(wait, left)) {
 			return nil, s.gaveUp(ctx, errors.Join(last, err))
 		}
+		wait = min(2*wait, rarest*s.cfg.SearchEvery)
 	}
 }
+
+// rarest is how many times as long as the first the longest wait between two looks is.
+const rarest = 8
 
 // list is where our egress would be. A web egress has no room to filter by, so only a last
 // look is for those that have ended, too: LiveKit then lists all that it remembers.

@@ -25,5 +25,16 @@ func (t Terms) Tells() []string {
 	return steps
 }
 
+// Tells are the delivery steps of an end, in their order. Those of the caller's own webhooks
+// are not among them where LiveKit serves these: a start that the door sent past Temporal
+// still had them, and the same end must not be told twice under two event IDs.
+func (s *State) Tells() []string {
+	steps := s.Terms.Tells()
+	if len(Webhooks(s.Latest.Proto())) > 0 {
+		steps = slices.DeleteFunc(steps, func(step string) bool { _, webhook := StepWebhook(step); return webhook })
+	}
+	return steps
+}
+
 // among reports whether an end is one of those that are named; none named are all.
 func (s Status) among(when []Status) bool { return len(when) == 0 || slices.Contains(when, s) }

@@ -41,14 +41,20 @@ type Unrecorded struct {
 // without an active egress, by name. An egress of an earlier room of the same name
 // records nothing of this one.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
-	under, lost := map[string]bool{}, map[string]bool{}
+	under, lost, bound := map[string]bool{}, map[string]bool{}, map[string]string{}
 	for _, o := range ours {
 		under[o.Room] = under[o.Room] || !o.Over
 		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost
+		if !o.Closed {
+			bound[o.RequestID] = o.EgressID
+		}
 	}
 	recorded := map[string]bool{}
 	for _, l := range listed {
-		if !Ended(l.Status) && !lost[l.ID] { // LiveKit lists an egress whose worker died for good
+		// LiveKit lists an egress whose worker died for good, also where another one has
+		// taken its place.
+		id := bound[l.RequestID]
+		if replaced := id != "" && id != l.ID; !Ended(l.Status) && !lost[l.ID] && !replaced {
 			recorded[roomKey(l.Room, l.RoomID)] = true
 		}
 	}

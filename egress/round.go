@@ -103,8 +103,8 @@ func (r *Round) Count(d Deed) {
 }
 
 // ListedEvent is an egress of LiveKit's list as the event that SignalReconciled
-// brings. Its ID is derived from the egress's ID and status, so that the same news is
-// one signal however often it is sent.
+// brings. Its ID is derived from the egress's ID, run and status, so that the same news is
+// one signal however often it is sent, and that of a second run another one.
 func ListedEvent(m *livekit.EgressInfo) (Event, error) {
 	info, err := NewInfo(m)
 	if err != nil {
@@ -116,7 +116,7 @@ func ListedEvent(m *livekit.EgressInfo) (Event, error) {
 	}
 	b, err := json.Marshal(map[string]any{
 		"event": name, "egressInfo": info,
-		"id":        eventID("listed", m.GetEgressId(), string(info.StatusName())),
+		"id":        eventID("listed", m.GetEgressId(), string(info.StatusName()), fmt.Sprint(m.GetRetryCount(), m.GetStartedAt(), m.GetEndedAt())),
 		"createdAt": strconv.FormatInt(max(m.GetUpdatedAt(), m.GetEndedAt(), m.GetStartedAt())/int64(time.Second), 10),
 	})
 	if err != nil {

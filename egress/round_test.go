@@ -89,6 +89,32 @@ func TestTheSameNewsIsTheSameEvent(t *testing.T) {
 	require.True(t, strings.HasPrefix(first.GetId(), "EV_"))
 }
 
+// LiveKit runs an egress twice under its ID, and it fails twice.
+func TestTheEndOfASecondRunIsAnotherEvent(t *testing.T) {
+	t.Parallel()
+	end := func(at int64, run int32) *livekit.EgressInfo {
+		return &livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", Status: livekit.EgressStatus_EGRESS_FAILED, StartedAt: 1, EndedAt: at, RetryCount: run}
+	}
+	listed := map[string]bool{}
+	for _, m := range []*livekit.EgressInfo{end(2, 0), end(3, 0), end(3, 1)} {
+		e, err := egress.ListedEvent(m)
+		require.NoError(t, err)
+		listed[e.Proto().GetId()] = true
+	}
+	require.Len(t, listed, 3, "Temporal drops a signal that it has had")
+
+	told := map[string]bool{}
+	for _, corrects := range []egress.Status{"", "EGRESS_FAILED", egress.Lost} {
+		info, err := egress.NewInfo(end(3, 0))
+		require.NoError(t, err)
+		s := egress.State{Phase: egress.Settled, ID: "EG_1", Latest: info, Status: "EGRESS_FAILED", Corrects: corrects}
+		e, err := s.Announcement()
+		require.NoError(t, err)
+		told[e.Proto().GetId()] = true
+	}
+	require.Len(t, told, 2, "a consumer drops an event that it has had")
+}
+
 func TestAStrayThatHasEndedIsSettledByItsFirstNews(t *testing.T) {
 	t.Parallel()
 	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_1", Status: finished, EndedAt: noon.UnixNano()})

@@ -2,7 +2,6 @@ package egress
 
 import (
 	"slices"
-	"strings"
 )
 
 // An egress of our token that nobody bound is a twin, and is stopped. But where LiveKit
@@ -38,14 +37,23 @@ func (s *State) TakeOver(o Observation) {
 	if delivered {
 		s.Done, s.Skipped = nil, nil
 	}
-	if len(Webhooks(o.Info.Proto())) > 0 { // LiveKit serves them
-		s.Steps = withoutWebhooks(s.Steps)
-	}
 }
 
 // CanPrecede reports whether another egress has ended, so that it can be taken as an
-// earlier part.
-func (s *State) CanPrecede(o Observation) bool { return s.rankOf(o) == rankEnded }
+// earlier part. One that is such a part already is not told a second time.
+func (s *State) CanPrecede(o Observation) bool {
+	return s.rankOf(o) == rankEnded && s.earlier(o.Info.Proto().GetEgressId()) < 0
+}
+
+// Undecided reports whether another egress has to wait: one that has ended until it is known
+// whom to tell; one that records while it may be the only one, since the next part has not
+// begun, or the recorder of the bound one has left its room.
+func (s *State) Undecided(o Observation) bool {
+	if s.rankOf(o) == rankEnded {
+		return !s.Started
+	}
+	return s.Phase == Requested || !s.Orphaned() && s.Phase == Watching && !s.Evidence.RecorderGone.IsZero() && s.Stopped == ""
+}
 
 // Precede takes another egress of the request that has ended by itself as the part before
 // the bound one, and returns it as a state to be delivered: it was recorded, and its caller
@@ -55,19 +63,7 @@ func (s *State) Precede(o Observation) State {
 		Terms: s.Terms, Phase: Settled, Part: s.Part, ID: o.Info.Proto().GetEgressId(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
 		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(),
 	}
-	if len(Webhooks(o.Info.Proto())) > 0 { // LiveKit serves them
-		past.Steps = withoutWebhooks(past.Steps)
-	}
 	s.Parts = append(slices.Clone(s.Parts), past.part())
 	s.Part++
 	return past
-}
-
-func withoutWebhooks(steps []string) (rest []string) {
-	for _, step := range steps {
-		if !strings.HasPrefix(step, stepWebhook) {
-			rest = append(rest, step)
-		}
-	}
-	return rest
 }

@@ -90,7 +90,8 @@ func TestWhatWasMeantForTheOneThatIsGoneHoldsForItsNextPart(t *testing.T) {
 	require.Equal(t, noon, s.EndExpected)
 	require.Empty(t, s.Done, "the part is told, although the loss was")
 	require.Empty(t, s.Skipped)
-	require.Equal(t, []string{egress.StepAnnounce}, s.Steps, "LiveKit serves the webhooks of a start that went past Temporal")
+	require.Equal(t, []string{egress.StepAnnounce}, s.Tells(), "LiveKit serves the webhooks of a start that went past Temporal")
+	require.Len(t, s.Steps, 2, "but not those of a part that we start again")
 }
 
 func TestOneThatIsStartingCanTakeOver(t *testing.T) {
@@ -131,7 +132,11 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 	require.NoError(t, err)
 	served.Info = i
 	s = bound()
-	require.Equal(t, []string{egress.StepAnnounce}, s.Precede(served).Steps, "LiveKit serves the caller's own")
+	past = s.Precede(served)
+	require.Equal(t, []string{egress.StepAnnounce}, past.Tells(), "LiveKit serves the caller's own")
+	s = bound()
+	s.Precede(o)
+	require.False(t, s.CanPrecede(o), "it is one already, and is not told twice")
 
 	s = bound()
 	require.False(t, s.CanPrecede(other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)))

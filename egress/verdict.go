@@ -2,8 +2,6 @@ package egress
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -221,7 +219,7 @@ func (s *State) Announcement() (Event, error) {
 		"event":      EventEnded,
 		"room":       map[string]any{"sid": s.Latest.Proto().GetRoomId(), "name": s.Latest.Proto().GetRoomName()},
 		"egressInfo": info,
-		"id":         derivedEventID(s.ID, s.Status),
+		"id":         s.eventID(),
 		"createdAt":  strconv.FormatInt(at.Unix(), 10),
 	})
 	if err != nil {
@@ -230,7 +228,12 @@ func (s *State) Announcement() (Event, error) {
 	return e, e.UnmarshalJSON(b)
 }
 
-func derivedEventID(egressID string, s Status) string {
-	sum := sha256.Sum256([]byte(egressID + "/" + string(s)))
-	return "EV_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:12]
+// eventID is derived, for an end of which LiveKit's own event is not known. One that is
+// corrected by another of the same name, of a second run, is not to be taken for it.
+func (s *State) eventID() string {
+	says := []string{s.ID, string(s.Status)}
+	if s.Corrects == s.Status {
+		says = append(says, fmt.Sprint(s.Latest.Proto().GetEndedAt()))
+	}
+	return eventID(says...)
 }

@@ -92,8 +92,7 @@ func (c *Client) begin(ctx context.Context, o StartOptions, stage client.Workflo
 	a.stage = stage
 	p := &Pending{client: c, ask: a}
 	p.handle, err = c.send(ctx, a, updateID)
-	var over *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &over) {
+	if _, over := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); over {
 		return p, nil
 	}
 	if err != nil {

@@ -67,8 +67,6 @@ func (e *run) past(ctx workflow.Context, o egress.Observation) {
 		}
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.tellPart(ctx, part)
-	} else if part, waits := e.unheard[o.Info.Proto().GetEgressId()]; waits {
-		part.Observe(o)
 	} else if e.Beside(o) {
 		e.stopTwin(ctx, o)
 	}

@@ -265,6 +265,36 @@ func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
 	require.Equal(t, []string{egressID}, l.stops)
 }
 
+// LiveKit runs the failed egress a second time while the next part waits for a worker, which
+// is refused in the end: what was stopped would have been the only recording.
+func TestAPartThatRecordsIsNotStoppedBeforeItsSuccessorHasBegun(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		s.Terms.Policy.CorrectFor = egress.Duration(24 * time.Hour)
+		return s, err
+	}
+	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 2 })).
+		After(5*time.Minute).Return(activities.Started{}, failure(egress.NotFound, "requested room does not exist"))
+	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		return l.started(ctx, in)
+	})
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	again, end := part(1, active, 60), part(1, complete, 1200)
+	again.RetryCount, end.RetryCount = 1, 1
+	l.webhook(time.Minute, egress.EventUpdated, again)
+	l.webhook(20*time.Minute, egress.EventEnded, end)
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+}
+
 func TestAStepOfAPartThatWaitsForAPersonIsStillKnownWhenTheNextPartIsRefused(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 1)

@@ -19,7 +19,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if known && !e.CanPrecede(o) {
 		return
 	}
-	if !e.Started && e.CanPrecede(o) { // whom to tell is not known yet
+	if e.Undecided(o) {
 		e.putAside(ctx, o)
 		return
 	}

@@ -23,10 +23,16 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 		e.polling.cancel()
 		e.AskedFrom = time.Time{}
 	}
-	due := e.WebhookDue()
-	if e.toldBefore || due.IsZero() {
-		return
+	if due := e.WebhookDue(); !e.toldBefore && !due.IsZero() {
+		e.awaitWebhookUntil(ctx, due)
 	}
+	for len(e.unheard) > 0 { // as earlier parts do
+		_ = workflow.Await(ctx, func() bool { return len(e.unheard) == 0 || e.observations.Len() > 0 }) // never cancelled
+		e.takeWebhooks(ctx)
+	}
+}
+
+func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	expired := false

@@ -87,6 +87,38 @@ func TestAnEndThatOnlyTheStopToldIsTakenForMissedOnceItsWebhookIsOverdue(t *test
 	}
 }
 
+// The recording has ended meanwhile, or its next part was refused.
+func TestAPartHearsItsWebhookWhateverBecameOfItsSuccessor(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]bool{"ended": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := recovering(t, 1)
+			l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+				if in.Part == 2 && refused {
+					return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
+				}
+				terms := terms()
+				terms.Recover, terms.MissedOnly = 1, true
+				m := part(in.Part, map[int]lk.EgressStatus{1: failed, 2: active}[in.Part], 1)
+				if in.Part == 1 {
+					m.EndedAt = l.began.UnixNano()
+				}
+				return activities.Started{Info: infoOf(t, m), Terms: terms}, nil
+			}
+			if !refused {
+				l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
+			}
+			l.webhook(40*time.Second, egress.EventEnded, part(1, failed, 1))
+
+			l.mustRun(plainInput(t))
+
+			require.Empty(t, l.announced, "LiveKit told it all")
+			require.Equal(t, 40*time.Second, l.took().Round(time.Second))
+		})
+	}
+}
+
 func rounded(all []time.Duration) (seconds []time.Duration) {
 	for _, d := range all {
 		seconds = append(seconds, d.Round(time.Second))

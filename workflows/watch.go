@@ -39,7 +39,7 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		e.foldAside(ctx)
 		return err
 	}
-	e.agree(s.Terms, s.Info)
+	e.agree(s.Terms)
 	e.HoldBack()
 	for _, note := range s.Notes {
 		e.Note(workflow.Now(ctx), note)
@@ -58,14 +58,12 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 		t.Pipeline = e.worker.Pipelines.ChooseOrDefault(e.in.Pipeline)
 		return t
 	}).Get(&t)
-	e.agree(t, e.Latest)
+	e.agree(t)
 	return err
 }
 
-// agree takes the terms, and adds the caller's own webhooks to the steps, but for those
-// that LiveKit serves: a start that the door sent past Temporal still had them, and the
-// same end must not be told twice under two event IDs.
-func (e *run) agree(t egress.Terms, seen egress.Info) {
+// agree takes the terms, and adds the caller's own webhooks to the steps.
+func (e *run) agree(t egress.Terms) {
 	if e.Part > 1 { // those of the first part go on, but for where this part's media goes
 		e.Storage = t.Storage
 		return
@@ -76,9 +74,6 @@ func (e *run) agree(t egress.Terms, seen egress.Info) {
 		e.Recover = 0
 	case e.in.Recover != nil:
 		e.Recover = *e.in.Recover
-	}
-	if len(egress.Webhooks(seen.Proto())) > 0 {
-		return
 	}
 	for n := range e.sum.Webhooks {
 		e.Steps = append(e.Steps, egress.WebhookStep(n))
@@ -92,8 +87,11 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 		e.log.Error("webhook event cannot be read", "error", err)
 		return
 	}
-	if !o.Final && e.Concerns(o) {
+	if !o.Final && e.Concerns(o) && len(egress.Webhooks(o.Info.Proto())) == 0 { // else LiveKit serves them
 		e.relays.take(ev)
+	}
+	if part, waits := e.unheard[o.Info.Proto().GetEgressId()]; waits {
+		part.Observe(o)
 	}
 	e.fold(ctx, o)
 }
@@ -236,9 +234,10 @@ func (e *run) arm(ctx workflow.Context) {
 	}
 	e.disarm()
 	e.armed = p
-	// Webhooks do not come: a poll may as well do the waiting. But a worker whose clock is
-	// ahead would look again and again before a probe is due by Temporal's.
-	if e.NewsBy == egress.FromPoll && !p.look.Equal(e.ProbeLook()) {
+	// Webhooks do not come: a poll may as well do the waiting. But for what is to be done at a
+	// moment, Temporal's clock is the one that counts: a worker whose own is ahead would look
+	// again and again before.
+	if e.NewsBy == egress.FromPoll && e.Phase == egress.Watching && p.wake().Equal(p.look) && !p.look.Equal(e.ProbeLook()) {
 		e.poll(ctx)
 		return
 	}
@@ -267,5 +266,6 @@ func (e *run) poll(ctx workflow.Context) {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
 		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, Told: e.Told, Doubt: p.doubt,
+		MissingSince: e.Evidence.MissingSince,
 	})}
 }

@@ -66,15 +66,20 @@ func TestALostWebhookReachesTheCallersOwnAllTheSame(t *testing.T) {
 func TestAnOwnWebhookThatLiveKitServesIsNotToldOfTheEndByUs(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	l.start = func(context.Context) (activities.Started, error) {
-		m := message(egressID, lk.EgressStatus_EGRESS_STARTING)
+	theirs := func(status lk.EgressStatus) *lk.EgressInfo {
+		m := message(egressID, status)
 		m.Request = &lk.EgressInfo_RoomComposite{RoomComposite: &lk.RoomCompositeEgressRequest{Webhooks: []*lk.WebhookConfig{{Url: "https://a.example.com/hook"}}}}
-		return activities.Started{Info: infoOf(t, m), Terms: terms()}, nil
+		return m
 	}
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: infoOf(t, theirs(lk.EgressStatus_EGRESS_STARTING)), Terms: terms()}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, theirs(active))
+	l.webhook(time.Minute, egress.EventEnded, theirs(complete))
 
 	v := l.mustRun(hooked(t, "https://a.example.com/hook"))
 
-	require.Empty(t, l.told)
+	require.Empty(t, l.told, "of nothing on the way either")
 	require.Equal(t, []string{"announce"}, v.Delivered)
 	require.Len(t, l.announced, 1, "but the consumer of the settings is told")
 }

@@ -111,7 +111,7 @@ type Start struct {
 	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
 	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all."`
 	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call."`
-	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"How often it is looked for."`
+	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"Wait after the first look for it; each is twice as long as the one before, up to eight times this."`
 }
 
 // Look is egress.Policy as settings.

@@ -92,7 +92,7 @@ func consumer(fields string) string {
 func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 	t.Parallel()
 	const at = "pipelines.p.steps[0]."
-	const at4, notTaken = ":4: pipelines.p.consumers[0].name: ", " would be taken for another step of Reelkeeper's own: take another name than announce, part-… and …-part-<number>"
+	const at4, notTaken = ":4: pipelines.p.consumers[0].name: ", " would be taken for another step of Reelkeeper's own: take another name than announce, corrected, part-…, …-part-<number> and …-corrected"
 	for name, tc := range map[string]struct{ file, want string }{
 		"nothing":               {"", ": holds nothing; want default and pipelines"},
 		"no YAML":               {"pipelines:\n  p: [", ":2: is no YAML: did not find expected node content"},
