@@ -98,6 +98,14 @@ func (p plan) s3() *livekit.S3Upload {
 	}
 }
 
+// ownPath is the path of the request's own webhook, empty where it names none.
+func (p plan) ownPath() string {
+	if !p.own {
+		return ""
+	}
+	return ownPath
+}
+
 // hooks are the webhooks of the request's own, at a consumer whose URL has a token. Ours is
 // before them where the request goes past us.
 func (p plan) hooks(consumer string) (hooks []*livekit.WebhookConfig) {

@@ -57,6 +57,9 @@ func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
 		require.NotZero(t, r.Figures.Kills[p], "%s was killed", p)
 	}
 	require.NotZero(t, r.Figures.Webhooks["suppressed"])
+	for _, became := range []string{"died", "forgotten", "EGRESS_FAILED", "EGRESS_ABORTED", "EGRESS_LIMIT_REACHED"} {
+		require.NotZero(t, r.Figures.Became[became], became)
+	}
 	require.NotZero(t, r.Figures.Steps[check.Knew], "keys were needed")
 	for _, n := range r.Counts {
 		require.Zero(t, n)

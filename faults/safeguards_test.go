@@ -108,6 +108,21 @@ var safeguards = []safeguard{
 		caught: check.KindLost, least: 3,
 	},
 	{
+		name:     "a request's own webhook is told of the end",
+		changes:  []change{{"workflows/watch.go", "e.Steps = append(e.Steps, egress.WebhookStep(n))", "_ = n"}},
+		scenario: []string{"lives: 12", "own_webhook: 1\nlives: 12", "settle: 40s", "settle: 10s"},
+		caught:   check.KindLost, least: 6,
+	},
+	{
+		name: "a stop reaches LiveKit",
+		changes: []change{
+			{"workflows/updates.go", "e.asks.SendAsync(nil)", "_ = before"},
+			{"workflows/updates.go", "e.failed != nil || e.stops > before || e.over()", "true"},
+		},
+		scenario: []string{"lives: 12", "stop: 1\nlives: 12", "web: 1}", "web: 9}", "settle: 40s", "settle: 10s"},
+		caught:   check.KindUnstopped, least: 3,
+	},
+	{
 		name:     "a step that fails is tried again",
 		changes:  []change{{"workflows/policies.go", "MaximumAttempts: int32(s.Attempts)", "MaximumAttempts: 1"}},
 		scenario: []string{"bound: 60s", "step: {error: 0.5}\nbound: 60s"},

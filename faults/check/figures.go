@@ -25,7 +25,8 @@ type Figures struct {
 	Recorded int            `json:"recorded"`   // of those, the ones with media
 	Running  int            `json:"running"`    // of those, the ones that have not ended
 	Unknown  int            `json:"unknowable"` // of those, the ones that nobody but their agent can know of
-	Faults   map[string]int `json:"faults"`     // egresses by what befell them as a whole
+	Faults   map[string]int `json:"faults"`     // egresses by what was to befall them as a whole
+	Became   map[string]int `json:"became"`     // egresses by what became of them: their last status, and whether they died, were forgotten, or ran twice
 	Webhooks map[string]int `json:"webhooks"`   // of egresses, by what became of them
 
 	Requests int            `json:"requests"`           // to the consumer
@@ -63,7 +64,7 @@ func (l Lag) String() string {
 func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 	f := Figures{
 		Lives: len(lives), Egresses: len(egresses), Requests: len(l.Consumer),
-		Kinds: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{}, Webhooks: map[string]int{},
+		Kinds: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{}, Became: map[string]int{}, Webhooks: map[string]int{},
 		Answers: map[int]int{}, Verdicts: map[string]int{}, EndedBy: map[string]int{}, Kills: map[string]int{}, Exits: map[string]int{},
 		Steps: map[Work]int{},
 	}
@@ -84,6 +85,9 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		}
 		for _, fault := range e.Faults {
 			f.Faults[fault]++
+		}
+		for _, became := range e.became() {
+			f.Became[became]++
 		}
 	}
 	for _, r := range l.Consumer {
@@ -178,7 +182,7 @@ const mostFindings = 20
 func Print(w io.Writer, findings []Finding, f Figures) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged, %d neighbours, %d begun again elsewhere.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours, f.Elsewhere)
-	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Webhooks))
+	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults drawn: %s; became: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
 	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; worked after it was told: %s.\n", list(f.Steps), f.Cut, f.StepLag)
 	fmt.Fprintf(&b, "Kills: %s; ended by themselves: %s.\n", list(f.Kills), list(f.Exits))

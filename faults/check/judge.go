@@ -36,9 +36,10 @@ type Kind string
 const (
 	KindLost       Kind = "lost"       // accepted or recorded, over, and the consumer was never told
 	KindTwin       Kind = "twin"       // recorded beside another egress of the same request
+	KindUnstopped  Kind = "unstopped"  // its agent asked for its end, was told that it comes, and it records on
 	KindRepeated   Kind = "repeated"   // handled again under another event ID, or worked for under another key, with nothing new in it
 	KindWrong      Kind = "wrong"      // the last that was told is not how it ended
-	KindEarly      Kind = "early"      // told, or worked for, before it ended
+	KindEarly      Kind = "early"      // told, or worked for, before it ended; told as lost while it was well
 	KindLate       Kind = "late"       // told after the bound
 	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had
 	KindUnstepped  Kind = "unstepped"  // told, and the pipeline's step never did its work for that
@@ -49,7 +50,7 @@ const (
 
 // Kinds are all ways to break the promise, in the order in which they are shown.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindTwin, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnstepped, KindUnverified, KindMeddled, KindSecret}
+	return []Kind{KindLost, KindTwin, KindUnstopped, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnstepped, KindUnverified, KindMeddled, KindSecret}
 }
 
 // Finding is one broken promise.
@@ -64,17 +65,14 @@ type Finding struct {
 // figures of what happened. It does not look for secrets: see Search.
 func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	lives, egresses := stories(l)
-	j := &judge{rules: r, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses)}
+	j := &judge{rules: r, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses), byPath: map[string]map[string][]announcement{}}
 	told, unverified := announcements(l.Consumer)
 	for range unverified {
 		j.found(KindUnverified, 0, "", "a request to the consumer without LiveKit's signature")
 	}
-	stopped := map[string]time.Time{}
 	number, made := map[string]int{}, ownWords(l.LiveKit)
-	for _, f := range lives {
-		for _, e := range f.egresses {
-			stopped[e.ID], number[e.ID] = f.stoppedAt, f.n
-		}
+	for id, e := range egresses {
+		number[id] = e.life.n
 	}
 	for _, path := range slices.Sorted(maps.Keys(told)) {
 		groups, same := byEgress(told[path])
@@ -90,15 +88,14 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 				j.told(number[id], id, list)
 			}
 		}
-		if path == r.Path {
-			j.main, j.figures.Handled = groups, len(groups)
-		}
+		j.byPath[path] = groups
 	}
+	j.main, j.figures.Handled = j.byPath[r.Path], len(j.byPath[r.Path])
 	for _, f := range lives {
 		j.life(f)
 	}
 	for _, id := range slices.Sorted(maps.Keys(egresses)) {
-		j.egress(number[id], egresses[id], stopped[id])
+		j.egress(egresses[id])
 	}
 	if r.Step != "" {
 		j.steps(l.Steps, number)
@@ -111,7 +108,8 @@ type judge struct {
 	rules    Rules
 	lives    []*life
 	egresses map[string]*recorded
-	main     map[string][]announcement
+	byPath   map[string]map[string][]announcement // what was told where, by egress
+	main     map[string][]announcement            // of those, at the path of the rules
 	findings []Finding
 	figures  Figures
 }
@@ -150,36 +148,49 @@ func succeeds(first, next *recorded) bool {
 	})
 }
 
-// egress judges that somebody was told of it in time. An egress that neither recorded
-// nor was promised to its agent is nobody's.
-func (j *judge) egress(life int, e *recorded, stopped time.Time) {
+// egress judges that somebody was told of it in time, and that it ended when its agent was
+// told so. An egress that neither recorded nor was promised to its agent is nobody's.
+func (j *judge) egress(e *recorded) {
 	if e.theirs != nil {
 		if e.theirs.stopped(e) {
-			j.found(KindMeddled, life, e.ID, "a neighbour's egress was stopped, and not by them")
+			j.found(KindMeddled, e.life.n, e.ID, "a neighbour's egress was stopped, and not by them")
 		}
 		return
 	}
-	due := e.due(stopped)
 	if !e.Recorded && !e.answered {
 		return
 	}
+	due := e.due(e.life.stoppedAt)
 	if due.IsZero() {
 		j.figures.Running++
+		if asked := e.life.stoppedAt; e.answered && !asked.IsZero() && e.life.ignored == "" {
+			j.found(KindUnstopped, e.life.n, e.ID, "its end was granted at %s, and it records", asked.UTC().Format(time.RFC3339))
+		}
 		return
 	}
-	told := j.main[e.ID]
-	if len(told) == 0 && e.unknowable(j.rules) {
+	if e.unknowable(j.rules) && len(j.main[e.ID]) == 0 {
 		j.figures.Unknown++
 		return
 	}
+	j.inTime(e, j.rules.Path, due)
+	if own := e.life.own; own != "" && !slices.Contains(e.Hooks, own) { // else LiveKit itself tells it there
+		j.inTime(e, own, due)
+	}
+}
+
+// inTime judges that a consumer was told of an egress, and by when of how it ended last.
+func (j *judge) inTime(e *recorded, path string, due time.Time) {
+	told := j.byPath[path][e.ID]
 	if len(told) == 0 {
-		j.found(KindLost, life, e.ID, "%s since %s, and the consumer was never told", e.how(), due.UTC().Format(time.RFC3339))
+		j.found(KindLost, e.life.n, e.ID, "%s since %s, and the consumer at %s was never told", e.how(), due.UTC().Format(time.RFC3339), path)
 		return
 	}
-	lag := max(told[0].at.Sub(due), 0)
-	j.figures.lags = append(j.figures.lags, lag)
+	lag := max(told[len(told)-1].at.Sub(due), 0)
+	if path == j.rules.Path {
+		j.figures.lags = append(j.figures.lags, lag)
+	}
 	if lag > j.rules.Bound {
-		j.found(KindLate, life, e.ID, "told %s after it was over; the bound is %s", lag.Round(time.Millisecond), j.rules.Bound)
+		j.found(KindLate, e.life.n, e.ID, "told at %s %s after it was over; the bound is %s", path, lag.Round(time.Millisecond), j.rules.Bound)
 	}
 }
 
@@ -236,8 +247,8 @@ func (r *recorded) corrects(before []announcement, next announcement) bool {
 
 // couldBe says that what was announced had happened by then.
 func (r *recorded) couldBe(a announcement) bool {
-	if a.status == Lost {
-		return true // whether it was right is judged by what it came to
+	if a.status == Lost { // of one that never ends nobody can tell
+		return len(r.ends) == 0 && r.goneAt.IsZero() || !r.goneAt.IsZero() && !r.goneAt.After(a.at.Add(skew))
 	}
 	return slices.ContainsFunc(r.ends, func(e end) bool { return e.status == a.status && !e.at.After(a.at.Add(skew)) })
 }

@@ -26,6 +26,13 @@ func accepted() *logs {
 		agent(Agent{At: at(1), Did: Answered, Outcome: Accepted, EgressID: "EG_1", Tries: 1})
 }
 
+// owned is accepted, where the request names a webhook of its own.
+func owned() *logs {
+	l := accepted()
+	l.Agents[0].Own = "/own"
+	return l
+}
+
 func unanswered(o Outcome) *logs {
 	l := &logs{}
 	return l.agent(Agent{At: at(0), Did: Began, Subject: "room", Kind: "room_composite"}).agent(Agent{At: at(1), Did: Answered, Outcome: o, Tries: 3})
@@ -122,7 +129,14 @@ func TestThePromise(t *testing.T) {
 		"the consumer was told of what never was":        {unanswered(Refused).told(6, "EV_1", "EG_9", complete, ""), map[Kind]int{KindInvented: 1}},
 		"twice at the request's own webhook":             {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own).told(7, "EV_2", "EG_1", complete, "").but(own), map[Kind]int{KindRepeated: 1}},
 		"told of in the main and at the request's own":   {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), kept},
-		"an own webhook that is told of a worse verdict": {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", Lost, "lost: x").but(own), map[Kind]int{KindWrong: 1}},
+		"an own webhook that is told of a worse verdict": {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", Lost, "lost: x").but(own), map[Kind]int{KindWrong: 1, KindEarly: 1}},
+		"an own webhook that is never told":              {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLost: 1}},
+		"an own webhook that is told":                    {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), kept},
+		"an own webhook that is told late":               {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(66, "EV_1", "EG_1", complete, "").but(own), map[Kind]int{KindLate: 1}},
+		"an own webhook that LiveKit serves":             {owned().records("EG_1", 1).then(1, func(e *Egress) { e.Hooks = []string{"/own"} }).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), kept},
+		"it records on after its stop":                   {accepted().records("EG_1", 1).agent(Agent{At: at(9), Did: Stopped}), map[Kind]int{KindUnstopped: 1}},
+		"its stop was refused":                           {accepted().records("EG_1", 1).agent(Agent{At: at(9), Did: Stopped, Error: "no"}), kept},
+		"its stop ended it":                              {accepted().records("EG_1", 1).agent(Agent{At: at(9), Did: Stopped}).ends(10, complete).told(11, "EV_1", "EG_1", complete, ""), kept},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,10 +196,13 @@ func TestWhatIsLost(t *testing.T) {
 		"its worker died, and it is told as whole":   {accepted().records("EG_1", 1).dies(3).told(20, "EV_1", "EG_1", complete, ""), map[Kind]int{KindEarly: 1, KindWrong: 1}},
 		"LiveKit forgot it":                          {lost(accepted().records("EG_1", 1).forgets(3).ends(5, complete), 20), kept},
 		"LiveKit forgot it, and nobody was told":     {accepted().records("EG_1", 1).forgets(3).ends(5, complete), map[Kind]int{KindLost: 1}},
-		"it was well":                                {lost(accepted().records("EG_1", 1).ends(5, complete), 20), map[Kind]int{KindWrong: 1}},
+		"it was well":                                {lost(accepted().records("EG_1", 1).ends(5, complete), 20), map[Kind]int{KindWrong: 1, KindEarly: 1}},
 		"it never ended":                             {lost(accepted().records("EG_1", 1), 20), kept},
-		"it was well, and that was corrected":        {lost(accepted().records("EG_1", 1).ends(5, complete), 6).told(20, "EV_1", "EG_1", complete, ""), kept},
-		"it was whole, and is told as lost after":    {lost(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), 7), map[Kind]int{KindRepeated: 1, KindWrong: 1}},
+		"it was well, and that was corrected":        {lost(accepted().records("EG_1", 1).ends(5, complete), 6).told(20, "EV_1", "EG_1", complete, ""), map[Kind]int{KindEarly: 1}},
+		"its worker was about to die":                {lost(accepted().records("EG_1", 1).dies(3), 2), map[Kind]int{KindEarly: 1}},
+		"forgotten, and corrected in time":           {lost(accepted().records("EG_1", 1).forgets(3).ends(30, complete), 6).told(31, "EV_1", "EG_1", complete, ""), kept},
+		"forgotten, and corrected late":              {lost(accepted().records("EG_1", 1).forgets(3).ends(30, complete), 6).told(70, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLate: 1}},
+		"it was whole, and is told as lost after":    {lost(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), 7), map[Kind]int{KindRepeated: 1, KindWrong: 1, KindEarly: 1}},
 		"told as lost twice":                         {accepted().records("EG_1", 1).dies(3).told(20, "EV_1", "EG_1", failed, "lost: x").told(21, "EV_2", "EG_1", failed, "lost: y"), map[Kind]int{KindRepeated: 1}},
 		"a page whose worker died, unasked":          {page(), kept},
 		"a page whose worker died, stopped":          {page().agent(Agent{At: at(9), Did: Stopped}), map[Kind]int{KindLost: 1}},

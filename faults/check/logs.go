@@ -63,6 +63,7 @@ type Agent struct {
 	Did      Deed      `json:"did"`
 	Subject  string    `json:"subject,omitempty"` // the room, or the page of a web egress: no other life has it
 	Kind     string    `json:"kind,omitempty"`
+	Own      string    `json:"own,omitempty"` // path of the webhook that the request names itself, where it names one
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	EgressID string    `json:"egress_id,omitempty"`
 	Tries    int       `json:"tries,omitempty"`

@@ -36,7 +36,7 @@ func TestTheStepOfThePipeline(t *testing.T) {
 		return accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "")
 	}
 	lost := func() *logs {
-		return accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_L", "EG_1", failed, "lost: x").told(20, "EV_1", "EG_1", complete, "")
+		return accepted().records("EG_1", 1).forgets(3).ends(5, complete).told(6, "EV_L", "EG_1", failed, "lost: x").told(20, "EV_1", "EG_1", complete, "")
 	}
 	gone := func() *logs { return accepted().records("EG_1", 1).dies(3).told(20, "EV_L", "EG_1", failed, "lost: x") }
 	parts := func() *logs {

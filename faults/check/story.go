@@ -41,12 +41,15 @@ type recorded struct {
 	taken    bool      // somebody took a webhook of it
 	cut      bool      // LiveKit or a worker was killed between its acceptance and that
 	theirs   *neighbour
+	life     *life // whose recording it is; an empty one where it is nobody's
 }
 
 // life is what an agent wanted, and what came of it.
 type life struct {
 	n         int
 	subject   string
+	own       string // path of the request's own webhook
+	ignored   string // how the request for its end failed; empty: it was granted, or there was none
 	outcome   Outcome
 	egressID  string
 	stoppedAt time.Time
@@ -78,10 +81,10 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 		}
 		r := egresses[line.Egress.ID]
 		if r == nil {
-			r = &recorded{theirs: neighbours[line.Egress.URL]}
+			r = &recorded{theirs: neighbours[line.Egress.URL], life: &life{}}
 			egresses[line.Egress.ID] = r
 			if of := bySubject[subjectOf(line.Egress)]; of != nil {
-				of.egresses = append(of.egresses, r)
+				of.egresses, r.life = append(of.egresses, r), of
 				r.answered = of.egressID == line.Egress.ID
 			}
 		}
@@ -107,12 +110,12 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 		}
 		switch a.Did {
 		case Began:
-			f.subject = a.Subject
+			f.subject, f.own = a.Subject, a.Own
 			bySubject[a.Subject] = f
 		case Answered:
 			f.outcome, f.egressID = a.Outcome, a.EgressID
 		case Stopped:
-			f.stoppedAt = a.At
+			f.stoppedAt, f.ignored = a.At, a.Error
 		case Forged, Neighbour, NeighbourOver, Elsewhere, Done:
 		}
 	}
@@ -205,6 +208,21 @@ func (r *recorded) due(stoppedAt time.Time) time.Time {
 // runsAgain says that it is in a second run, after its end.
 func (r *recorded) runsAgain() bool {
 	return slices.Contains([]string{"EGRESS_STARTING", "EGRESS_ACTIVE", "EGRESS_ENDING"}, r.Status)
+}
+
+// became is what became of it, in the words of the figures.
+func (r *recorded) became() []string {
+	list := []string{r.Status}
+	if r.Dead {
+		list = append(list, "died")
+	}
+	if r.Forgotten {
+		list = append(list, "forgotten")
+	}
+	if len(r.ends) > 1 {
+		list = append(list, "ran twice")
+	}
+	return list
 }
 
 // announcements are those that the consumer handled, by path and egress, in the order
