@@ -38,7 +38,7 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 	default:
 		found, err = findObject(ctx, b, w.File.Path)
 	}
-	if err != nil && !reasonIs(err, egress.NotFound) {
+	if err != nil && egress.ReasonOf(err) != egress.NotFound {
 		why, err := unseen(err)
 		return egress.Found{Unseen: why}, err
 	}
@@ -50,7 +50,7 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 func findObject(ctx context.Context, b Bucket, path string) (egress.Found, error) {
 	found := egress.Found{}
 	size, err := b.Size(ctx, path)
-	if trimmed := strings.TrimPrefix(path, "/"); trimmed != path && reasonIs(err, egress.NotFound) {
+	if trimmed := strings.TrimPrefix(path, "/"); trimmed != path && egress.ReasonOf(err) == egress.NotFound {
 		found.At = trimmed
 		size, err = b.Size(ctx, trimmed)
 	}
@@ -63,7 +63,7 @@ func findObject(ctx context.Context, b Bucket, path string) (egress.Found, error
 func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	segments, size, err := readPlaylist(ctx, b, w.Playlist)
 	switch {
-	case reasonIs(err, egress.NotFound), err == nil && len(segments) == 0:
+	case egress.ReasonOf(err) == egress.NotFound, err == nil && len(segments) == 0:
 		listed, err := b.List(ctx, w.File.Path, mostListed)
 		return egress.FindSet(egress.Numbered(listed)), err
 	case err != nil:
@@ -99,7 +99,7 @@ func (l *looker) probe(ctx context.Context, w egress.Wanted, f *egress.Found) {
 	}
 	path := cmp.Or(f.At, w.File.Path)
 	length, err := l.length(ctx, b, path, f.Size)
-	if reasonIs(err, egress.Invalid) {
+	if egress.ReasonOf(err) == egress.Invalid {
 		f.Unplayable = err.Error()
 	}
 	f.Length = length

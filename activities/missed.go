@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -29,7 +28,7 @@ func NewWhyMissed(e Endpoint) *WhyMissed { return &WhyMissed{endpoint: e} }
 
 // Of is the class of the missed webhook of an egress that has ended, as we learned at
 // heard, with the evidence in words. Both are empty for one that has not ended. told
-// says whether other webhooks of the egress came. It takes up to 2 s, and only reads.
+// says whether other webhooks of the egress came. It takes up to 5 s, and only reads.
 func (w *WhyMissed) Of(ctx context.Context, info egress.Info, heard time.Time, told bool) (egress.Missed, string) {
 	if w.endpoint == nil || !info.Ended() {
 		return "", ""
@@ -50,7 +49,7 @@ func (w *WhyMissed) judge(ctx context.Context, m egress.Miss) (egress.Missed, st
 	ctx, cancel := context.WithTimeout(ctx, endpointTimeout)
 	defer cancel()
 	reported, err := w.endpoint.Minutes(ctx, from, to)
-	if e, ok := errors.AsType[*egress.Error](err); err != nil && (!ok || e.Reason != egress.NotFound) {
+	if err != nil && egress.ReasonOf(err) != egress.NotFound {
 		return egress.MissedUnclassified, "it could not be found out how the endpoint was: " + err.Error()
 	}
 	m.Reported = reported

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -82,9 +81,8 @@ func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.L
 // among the workflow's pending activities.
 func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.Time) (l egress.Look, why string) {
 	m, err := a.api.Get(ctx, in.EgressID)
-	var e *egress.Error
 	switch {
-	case errors.As(err, &e) && e.Reason == egress.NotFound:
+	case egress.ReasonOf(err) == egress.NotFound:
 		if s.MissingSince.IsZero() {
 			s.MissingSince = now
 		}

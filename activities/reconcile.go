@@ -251,7 +251,7 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 		switch {
 		case err == nil:
 			r.take(s, m)
-		case reasonIs(err, egress.NotFound):
+		case egress.ReasonOf(err) == egress.NotFound:
 			s.Unknown = append(s.Unknown, id)
 		}
 	}

@@ -84,7 +84,7 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 	text := egress.WritePlaylist(set.Playlist(), segments)
 	said := "a playlist of them is " + set.Playlist()
 	switch err := b.Create(ctx, set.Playlist(), playlistType, text); {
-	case err == nil, reasonIs(err, egress.Conflict): // an earlier attempt's, or somebody's who was faster
+	case err == nil, egress.ReasonOf(err) == egress.Conflict: // an earlier attempt's, or somebody's who was faster
 		report.Files = append(report.Files, egress.MediaFile{
 			Kind: egress.OutputSalvage, Path: set.Playlist(), Size: int64(len(text)), Length: found.Length, Media: egress.MediaPresent,
 		})

@@ -69,7 +69,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if m == nil && err == nil {
 		m, err = s.run(ctx, maybeSent)
 	}
-	if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.TooLate && refused != nil {
+	if egress.ReasonOf(err) == egress.TooLate && refused != nil {
 		err = refused
 	}
 	if err != nil {
@@ -92,9 +92,7 @@ func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 		return t, nil
 	}
 	var err error
-	if t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline); err != nil {
-		t.Pipeline = a.cfg.Pipelines.ChooseOrDefault("")
-	}
+	t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline)
 	return t, err
 }
 
@@ -166,11 +164,14 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		if err == nil {
 			return m, nil
 		}
-		e := &egress.Error{Reason: egress.Internal}
-		if errors.As(err, &e); e.Reason != egress.Unreachable && e.Reason != egress.RateLimited && e.Reason != egress.Ambiguous {
+		switch egress.ReasonOf(err) {
+		case egress.Unreachable, egress.RateLimited:
+			last, maybeSent = err, false
+		case egress.Ambiguous:
+			last, maybeSent = err, true
+		default:
 			return nil, err
 		}
-		last, maybeSent = err, e.Reason == egress.Ambiguous
 		if !maybeSent && !sleep(ctx, wait) {
 			return nil, s.gaveUp(ctx, last)
 		}

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -13,8 +12,7 @@ import (
 // one that has ended is looked up.
 func (a *LiveKit) Stop(ctx context.Context, egressID string) (egress.Info, error) {
 	m, err := a.api.Stop(ctx, egressID)
-	var e *egress.Error
-	if errors.As(err, &e) && e.Reason == egress.AlreadyOver {
+	if egress.ReasonOf(err) == egress.AlreadyOver {
 		m, err = a.api.Get(ctx, egressID)
 	}
 	if err != nil {
@@ -47,7 +45,7 @@ type TwinAnswer struct {
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
 	if in.Bound != "" {
 		m, err := a.api.Get(ctx, in.Bound)
-		if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.NotFound {
+		if egress.ReasonOf(err) == egress.NotFound {
 			return TwinAnswer{BoundMissing: true}, nil
 		}
 		if err != nil {

@@ -198,8 +198,3 @@ func unseen(err error) (why string, unreachable error) {
 	}
 	return "could not be looked at: " + e.Error(), nil
 }
-
-func reasonIs(err error, want egress.Reason) bool {
-	e, ok := errors.AsType[*egress.Error](err)
-	return ok && e.Reason == want
-}

@@ -75,7 +75,7 @@ func (p pending) Started(ctx context.Context) (egress.Info, error) {
 // notDurable marks an error of Temporal's own, but for its word that it does not know
 // a workflow, which is an answer.
 func notDurable(err error) error {
-	if !errors.Is(err, recordings.ErrTemporal) || recordings.ReasonOf(err) == egress.NotFound {
+	if !errors.Is(err, recordings.ErrTemporal) || egress.ReasonOf(err) == egress.NotFound {
 		return err
 	}
 	return fmt.Errorf("%w: %w", gateway.ErrNotDurable, err)

@@ -88,8 +88,7 @@ func Exit(stderr io.Writer, name string, err error) int {
 		return 0
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", "; ")) // joined errors have a line each
-	var e *egress.Error
-	if errors.As(err, &e) && e.Reason == egress.Invalid {
+	if egress.ReasonOf(err) == egress.Invalid {
 		return 2
 	}
 	return 1

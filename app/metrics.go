@@ -1,8 +1,6 @@
 package app
 
 import (
-	"github.com/livekit/protocol/livekit"
-
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/workflows"
@@ -18,7 +16,7 @@ func (a *App) announceMetrics() {
 	for _, workflowType := range []string{egress.WorkflowType, egress.RedeliveryType} { // either may need a person
 		workflow.WithTags(map[string]string{"workflow_type": workflowType}).Counter(workflows.MetricStuck).Inc(0)
 	}
-	for _, status := range endedStatuses() {
+	for _, status := range egress.Ends() {
 		for _, source := range egress.Sources() {
 			workflow.WithTags(map[string]string{"status": string(status), "source": string(source)}).Counter(workflows.MetricEnded).Inc(0)
 		}
@@ -62,15 +60,5 @@ func (a *App) sdkTags(activityType string) map[string]string {
 	return map[string]string{
 		"client_name": "temporal_go", "namespace": a.namespace, "task_queue": egress.TaskQueue,
 		"workflow_type": egress.WorkflowType, "activity_type": activityType, "worker_type": "none",
-	}
-}
-
-func endedStatuses() []egress.Status {
-	return []egress.Status{
-		egress.Status(livekit.EgressStatus_EGRESS_COMPLETE.String()),
-		egress.Status(livekit.EgressStatus_EGRESS_FAILED.String()),
-		egress.Status(livekit.EgressStatus_EGRESS_ABORTED.String()),
-		egress.Status(livekit.EgressStatus_EGRESS_LIMIT_REACHED.String()),
-		egress.Lost,
 	}
 }

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -114,9 +113,8 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 		return d.notChecked("TEMPORAL_ADDRESS")
 	}
 	s, err := d.cfg.Temporal.ScheduleState(ctx, r.schedule)
-	var e *egress.Error
 	switch {
-	case errors.As(err, &e) && e.Reason == egress.NotFound:
+	case egress.ReasonOf(err) == egress.NotFound:
 		return warn(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "a worker makes it unless "+r.setting+" is off")
 	case err != nil:
 		return warn("not checked: "+err.Error(), seeTemporal)

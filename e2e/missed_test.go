@@ -77,7 +77,7 @@ func (w *world) reported() time.Time {
 	w.t.Helper()
 	r, err := w.client.Minutes(w.ctx(), time.Now(), time.Now())
 	if err != nil {
-		require.Equal(w.t, egress.NotFound, recordings.ReasonOf(err), err)
+		require.Equal(w.t, egress.NotFound, egress.ReasonOf(err), err)
 	}
 	return r.Last
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // reconciled are the settings of a world with a reconciler that tests start themselves,
@@ -231,7 +230,7 @@ func TestAStopIsKeptAlsoWhereTheStartWentPastTemporal(t *testing.T) {
 	o.back()
 	w.want("the door has Temporal again", func() bool {
 		_, err := w.client.State(w.ctx(), "page")
-		return recordings.ReasonOf(err) == egress.NotFound
+		return egress.ReasonOf(err) == egress.NotFound
 	})
 
 	_, err = w.agent().StopEgress(lksdk.WithFailover(w.ctx(), false), &livekit.StopEgressRequest{EgressId: info.GetEgressId()})

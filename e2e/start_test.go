@@ -61,7 +61,7 @@ func TestTheSameKeyGivesTheSameEgress(t *testing.T) {
 
 	other := &livekit.RoomCompositeEgressRequest{RoomName: "room", AudioOnly: true}
 	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: other})
-	require.Equal(t, egress.Conflict, recordings.ReasonOf(err), "%v", err)
+	require.Equal(t, egress.Conflict, egress.ReasonOf(err), "%v", err)
 }
 
 func TestAStartGoesOnUntilLiveKitTakesIt(t *testing.T) {

@@ -1,6 +1,9 @@
 package egress
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Reason says why we could not do our own part. The same words are Temporal
 // error types, metric labels and log values, so that the three cannot disagree.
@@ -63,6 +66,17 @@ func (e *Error) Error() string {
 
 // Unwrap is the cause, if any.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ReasonOf is the reason of an error: empty for nil, Internal where nobody gave one.
+func ReasonOf(err error) Reason {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return Internal
+}
 
 // invalid is an Error about one field of the caller's input.
 func invalid(field, format string, args ...any) *Error {

@@ -14,48 +14,26 @@ import (
 // from any Temporal SDK), or sealed, from our own starter, beside an allow-listed
 // summary.
 type Input struct {
-	Plain       Request    // one field of the kind's name; holds no credential
-	Summary     *Summary   // with Sealed: what may be read of the request
-	Sealed      []byte     // the whole request, sealed for the start activity
-	Fingerprint string     // keyed digest of the request: the same ID with another one is a conflict
-	MaxDuration Duration   // when set, the egress is stopped after that long; default: never
-	StartBy     *time.Time // when set, LiveKit is not asked for a new egress after this moment
-	Again       bool       // an earlier run of the same key failed: LiveKit is looked at first
-	Unlisted    bool       // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
-	Recover     *int       // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
-	Storage     string     // storage profile that media goes to; default: the worker's default profile, where an output has no storage
-	Preflight   bool       // the storage is tried before the start, however lately it was; default: the worker's setting
-	Pipeline    string     // name of the pipeline that is run at its end; default: the worker's
-	Adopted     bool       // it was started past Temporal, and is only watched; beside Summary alone
-	Carried     *State     // only continue-as-new sets it
-}
-
-type inputFields struct {
-	Summary     *Summary   `json:"summary,omitempty"`
-	Sealed      []byte     `json:"sealed,omitempty"`
-	Fingerprint string     `json:"fingerprint,omitempty"`
-	MaxDuration *Duration  `json:"max_duration,omitempty"`
-	StartBy     *time.Time `json:"start_by,omitempty"`
-	Again       bool       `json:"again,omitempty"`
-	Unlisted    bool       `json:"unlisted,omitempty"`
-	Recover     *int       `json:"recover,omitempty"`
-	Storage     string     `json:"storage,omitempty"`
-	Preflight   bool       `json:"preflight,omitempty"`
-	Pipeline    string     `json:"pipeline,omitempty"`
-	Adopted     bool       `json:"adopted,omitempty"`
-	Carried     *State     `json:"carried,omitempty"`
+	Plain       Request    `json:"-"`                      // under the name of its kind; holds no credential
+	Summary     *Summary   `json:"summary,omitempty"`      // with Sealed: what may be read of the request
+	Sealed      []byte     `json:"sealed,omitempty"`       // the whole request, sealed for the start activity
+	Fingerprint string     `json:"fingerprint,omitempty"`  // keyed digest of the request: the same ID with another one is a conflict
+	MaxDuration Duration   `json:"max_duration,omitempty"` // when set, the egress is stopped after that long; default: never
+	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this moment
+	Again       bool       `json:"again,omitempty"`        // an earlier run of the same key failed: LiveKit is looked at first
+	Unlisted    bool       `json:"unlisted,omitempty"`     // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
+	Recover     *int       `json:"recover,omitempty"`      // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
+	Storage     string     `json:"storage,omitempty"`      // storage profile that media goes to; default: the worker's default profile, where an output has no storage
+	Preflight   bool       `json:"preflight,omitempty"`    // the storage is tried before the start, however lately it was; default: the worker's setting
+	Pipeline    string     `json:"pipeline,omitempty"`     // name of the pipeline that is run at its end; default: the worker's
+	Adopted     bool       `json:"adopted,omitempty"`      // it was started past Temporal, and is only watched; beside Summary alone
+	Carried     *State     `json:"carried,omitempty"`      // only continue-as-new sets it
 }
 
 // MarshalJSON writes the plain request under the name of its kind.
 func (in Input) MarshalJSON() ([]byte, error) {
-	f := inputFields{
-		Summary: in.Summary, Sealed: in.Sealed, Fingerprint: in.Fingerprint, StartBy: in.StartBy, Again: in.Again, Unlisted: in.Unlisted, Recover: in.Recover,
-		Storage: in.Storage, Preflight: in.Preflight, Pipeline: in.Pipeline, Adopted: in.Adopted, Carried: in.Carried,
-	}
-	if in.MaxDuration != 0 {
-		f.MaxDuration = &in.MaxDuration
-	}
-	b, err := json.Marshal(f)
+	type bare Input // without this method
+	b, err := json.Marshal(bare(in))
 	if err != nil || in.Plain == nil {
 		return b, err
 	}

@@ -45,7 +45,7 @@ type Notice struct {
 	Room      string    `json:"room,omitempty"`
 	Status    Status    `json:"status,omitempty"`   // final; empty while it runs
 	EndedBy   Source    `json:"ended_by,omitempty"` // who told us of the end
-	EndedAt   time.Time `json:"ended_at"`           // zero while it runs
+	EndedAt   time.Time `json:"ended_at"`           // zero while it runs; of the way of webhooks: when it was last tried
 	Late      Duration  `json:"late,omitempty"`
 	Missed    Missed    `json:"missed,omitempty"`
 	Because   string    `json:"because,omitempty"` // evidence of a loss or of the class, or why it is stuck

@@ -78,29 +78,21 @@ type Pipelines struct {
 }
 
 // Choose is the pipeline of a name, or the default for an empty one. One that is not
-// known is an error of reason Invalid.
+// known is an error of reason Invalid, beside the default.
 func (p Pipelines) Choose(name string) (Pipeline, error) {
+	byDefault := p.Named[p.Default]
 	if name == "" {
-		return p.Named[p.Default], nil
+		return byDefault, nil
 	}
 	chosen, known := p.Named[name]
 	switch {
 	case known:
 		return chosen, nil
 	case len(p.Named) == 0:
-		return Pipeline{}, invalid("pipeline", "this worker has none, so not %q either; REELKEEPER_PIPELINE names their file", name)
+		return byDefault, invalid("pipeline", "this worker has none, so not %q either; REELKEEPER_PIPELINE names their file", name)
 	default:
-		return Pipeline{}, invalid("pipeline", "there is no %q; want one of %s", name, strings.Join(sortedKeys(p.Named), ", "))
+		return byDefault, invalid("pipeline", "there is no %q; want one of %s", name, strings.Join(sortedKeys(p.Named), ", "))
 	}
-}
-
-// ChooseOrDefault is the pipeline of a name, or the default where it is not known.
-func (p Pipelines) ChooseOrDefault(name string) Pipeline {
-	chosen, err := p.Choose(name)
-	if err != nil {
-		return p.Named[p.Default]
-	}
-	return chosen
 }
 
 var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

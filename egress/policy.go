@@ -2,6 +2,7 @@ package egress
 
 import (
 	"fmt"
+	"hash/fnv"
 	"time"
 )
 
@@ -111,9 +112,7 @@ func step(waits []Duration, n int) time.Duration {
 
 // Spread makes a number in [0,1) of an ID, the same each time (FNV-1a).
 func Spread(id string) float64 {
-	h := uint32(2166136261)
-	for i := range len(id) {
-		h = (h ^ uint32(id[i])) * 16777619
-	}
-	return float64(h) / (1 << 32)
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // it never fails
+	return float64(h.Sum32()) / (1 << 32)
 }

@@ -13,7 +13,7 @@ const Lost Status = "LOST"
 // package, which prints as its number.
 func statusOf(s livekit.EgressStatus) Status { return Status(s.String()) }
 
-// Good reports whether LiveKit calls the media of what ended so complete.
+// Good reports whether what ended so has its whole recording, by LiveKit's word.
 func (s Status) Good() bool {
 	return s == statusOf(livekit.EgressStatus_EGRESS_COMPLETE) || s == statusOf(livekit.EgressStatus_EGRESS_LIMIT_REACHED)
 }
@@ -62,13 +62,11 @@ func Sources() []Source {
 // StopReason says why we told LiveKit to stop an egress.
 type StopReason string
 
-// Why an egress is stopped. A probe is no wish to end it: it asks whether the
-// worker still answers, once nothing is left to record.
+// Why an egress is stopped.
 const (
 	StopRequested   StopReason = "requested"
 	StopMaxDuration StopReason = "max_duration"
 	StopCancelled   StopReason = "cancelled"
-	StopProbe       StopReason = "probe"
 )
 
 // Missed is the class of a missed webhook, empty when it came: why `egress_ended` did
@@ -93,7 +91,7 @@ func Misses() []Missed {
 // Kind is the kind of an egress request, which is also its field in Input.
 type Kind string
 
-// The kinds of request. KindEgress is LiveKit's unified StartEgress; KindReplay
+// The kinds of request. KindEgress is LiveKit's unified StartEgress; a replay
 // is only ever seen in an EgressInfo, since Cloud starts those by itself.
 const (
 	KindRoomComposite  Kind = "room_composite"

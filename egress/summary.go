@@ -1,11 +1,10 @@
 package egress
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -46,14 +45,15 @@ func Summarize(r Request) Summary {
 	}
 	if v, ok := r.(*livekit.StartEgressRequest); ok {
 		s.Layout = v.GetTemplate().GetLayout()
-		for _, out := range v.GetOutputs() {
-			s.add(out.GetFile().GetFilepath(), segmentsPath(out.GetSegments()), out.GetImages().GetFilenamePrefix())
-		}
 	}
 	for _, w := range r.GetWebhooks() {
 		s.Webhooks = append(s.Webhooks, hostOf(w.GetUrl()))
 	}
-	s.addOutputs(r)
+	for _, d := range Destinations(r) {
+		if p := cmp.Or(d.Playlist, d.Path); p != "" {
+			s.Paths = append(s.Paths, p)
+		}
+	}
 	return s
 }
 
@@ -62,53 +62,4 @@ func hostOf(rawURL string) string {
 		return u.Host
 	}
 	return "unreadable"
-}
-
-func (s *Summary) addOutputs(r proto.Message) {
-	if v, ok := r.(interface {
-		GetFileOutputs() []*livekit.EncodedFileOutput
-	}); ok {
-		for _, f := range v.GetFileOutputs() {
-			s.add(f.GetFilepath())
-		}
-	}
-	if v, ok := r.(interface {
-		GetSegmentOutputs() []*livekit.SegmentedFileOutput
-	}); ok {
-		for _, f := range v.GetSegmentOutputs() {
-			s.add(segmentsPath(f))
-		}
-	}
-	if v, ok := r.(interface{ GetImageOutputs() []*livekit.ImageOutput }); ok {
-		for _, f := range v.GetImageOutputs() {
-			s.add(f.GetFilenamePrefix())
-		}
-	}
-	switch v := r.(type) {
-	case interface {
-		GetFile() *livekit.EncodedFileOutput
-		GetSegments() *livekit.SegmentedFileOutput
-	}:
-		s.add(v.GetFile().GetFilepath(), segmentsPath(v.GetSegments()))
-	case interface {
-		GetFile() *livekit.DirectFileOutput
-	}:
-		s.add(v.GetFile().GetFilepath())
-	}
-}
-
-func (s *Summary) add(paths ...string) {
-	for _, p := range paths {
-		if p != "" {
-			s.Paths = append(s.Paths, p)
-		}
-	}
-}
-
-// segmentsPath is the playlist, or the prefix where no playlist is named.
-func segmentsPath(o *livekit.SegmentedFileOutput) string {
-	if o.GetPlaylistName() != "" {
-		return o.GetPlaylistName()
-	}
-	return o.GetFilenamePrefix()
 }

@@ -130,7 +130,7 @@ func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
 	return strings.NewReplacer("{room_name}", m.GetRoomName(), "{room_id}", m.GetRoomId()).Replace(cmp.Or(dir, playlistDir) + name)
 }
 
-// longerThan is how much shorter than LiveKit's word media may play: a recorder waits up
+// The slack is how much shorter than LiveKit's word media may play: a recorder waits up
 // to a few seconds for the first key frame, and its clock and the media's differ a little.
 const (
 	lengthSlack        = 5 * time.Second

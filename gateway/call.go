@@ -24,7 +24,7 @@ const (
 
 	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
 	// ID under which the start can be asked again.
-	HeaderRequestID = "X-Reelkeeper-Request-Id"
+	HeaderRequestID = egress.HeaderRequestID
 )
 
 // call is one request of ours on its way. It goes through the context, since that
@@ -82,14 +82,14 @@ func (c *call) name(header http.Header) error {
 		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
 	}
 	header.Set(HeaderRequestID, c.requestID)
-	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
-		return &egress.Error{Reason: egress.Invalid, Field: HeaderPipeline, Message: asEgress(egress.BadPipeline(c.pipeline)).Message}
-	}
 	return nil
 }
 
-// checkStorage refuses the name of a storage profile that no profile can have.
-func (c *call) checkStorage() error {
+// checkNames refuses a name that no pipeline or storage profile can have.
+func (c *call) checkNames() error {
+	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
+		return fault(HeaderPipeline, "%s", asEgress(egress.BadPipeline(c.pipeline)).Message)
+	}
 	if c.storage == "" {
 		return nil
 	}

@@ -96,7 +96,7 @@ type LiveKit interface {
 
 // Marker knows our tokens.
 type Marker interface {
-	// Token is the token of the first part of a request.
+	// Token is the token of a part of a request.
 	Token(requestID string, part int) egress.Token
 	// VerifyMAC reports whether a token is one that we made.
 	VerifyMAC(requestID string, part int, mac string) bool

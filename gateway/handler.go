@@ -118,7 +118,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 		return
 	}
 	if _, start := starts[c.method]; start {
-		if err := cmp.Or(c.name(w.Header()), c.checkStorage()); err != nil {
+		if err := cmp.Or(c.name(w.Header()), c.checkNames()); err != nil {
 			e := toTwirp(err)
 			h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
 			return

@@ -8,6 +8,8 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // knowFor is how long a list waits for what Temporal adds to it.
@@ -93,7 +95,7 @@ func (h *Handler) remember(ctx context.Context, r *livekit.ListEgressRequest, li
 func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
 	var running []string
 	for _, m := range list.GetItems() {
-		if !over(m) {
+		if !egress.Ended(m.GetStatus()) {
 			running = append(running, m.GetEgressId())
 		}
 	}

@@ -36,7 +36,7 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 	case err == nil && m != nil:
 		c.outcome = Durable
 		return m, nil
-	case err != nil && !notDurable(err) && reasonOf(err) != egress.NotFound:
+	case err != nil && !notDurable(err) && egress.ReasonOf(err) != egress.NotFound:
 		c.cause = err
 		return nil, toTwirp(err)
 	}
@@ -46,7 +46,7 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 		return h.shown(m), nil
 	}
 	c.cause = errors.Join(c.cause, failed)
-	if notDurable(err) && of.mayGoOn() && reasonOf(failed) == egress.AlreadyOver {
+	if notDurable(err) && of.mayGoOn() && egress.ReasonOf(failed) == egress.AlreadyOver {
 		failed = err // the next part is to stop, and Temporal alone knows of it
 	}
 	return nil, toTwirp(failed)
@@ -80,7 +80,7 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 // shows that its worker is dead.
 func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
 	info, err := h.cfg.Recordings.Stop(ctx, of.id, egressID)
-	if reasonOf(err) != egress.NotFound || of.listed == nil {
+	if egress.ReasonOf(err) != egress.NotFound || of.listed == nil {
 		return info, err
 	}
 	if adopted, failed := h.cfg.Recordings.Adopt(ctx, of.id, of.listed); failed != nil || !adopted {
@@ -97,7 +97,7 @@ func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livek
 		return stopped, nil
 	}
 	m, err := h.cfg.LiveKit.Stop(ctx, egressID)
-	if r := reasonOf(err); err != nil && (r == egress.AlreadyOver || r == egress.NotFound) {
+	if r := egress.ReasonOf(err); r == egress.AlreadyOver || r == egress.NotFound {
 		return stopped, nil
 	}
 	return m, err
@@ -136,13 +136,6 @@ func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {
 	return t, ok && h.cfg.Marker.VerifyMAC(t.RequestID, t.Part, t.MAC)
 }
 
-func reasonOf(err error) egress.Reason {
-	if e := asEgress(err); e != nil {
-		return e.Reason
-	}
-	return egress.Internal
-}
-
 // closer ends a room's recordings. It is the door's Closer.
 type closer struct{ *Handler }
 
@@ -156,7 +149,7 @@ func (c closer) Close(ctx context.Context, room string) error {
 	failed := make([]error, len(items))
 	var all sync.WaitGroup
 	for i, m := range items {
-		if t, ours := c.tokenOf(m); ours && !over(m) {
+		if t, ours := c.tokenOf(m); ours && !egress.Ended(m.GetStatus()) {
 			all.Go(func() { failed[i] = c.end(ctx, m, t) })
 		}
 	}
@@ -170,16 +163,11 @@ func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) 
 	switch {
 	case err == nil:
 		_, err = c.stopOther(ctx, m.GetEgressId(), info.Proto())
-	case notDurable(err) || reasonOf(err) == egress.NotFound:
+	case notDurable(err) || egress.ReasonOf(err) == egress.NotFound:
 		_, err = c.cfg.LiveKit.Stop(ctx, m.GetEgressId())
 	}
-	if err != nil && reasonOf(err) != egress.AlreadyOver {
+	if err != nil && egress.ReasonOf(err) != egress.AlreadyOver {
 		return fmt.Errorf("stop %s: %w", m.GetEgressId(), err)
 	}
 	return nil
-}
-
-// over reports whether LiveKit calls an egress ended.
-func over(m *livekit.EgressInfo) bool {
-	return !egress.Ahead(livekit.EgressStatus_EGRESS_COMPLETE, m.GetStatus())
 }

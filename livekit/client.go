@@ -5,8 +5,8 @@
 package livekit
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -43,12 +43,8 @@ type Client struct {
 
 // New makes a client. It does not connect.
 func New(cfg Config) *Client {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 10 * time.Second
-	}
-	if cfg.ShareFor == 0 {
-		cfg.ShareFor = 2 * time.Second
-	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.ShareFor = cmp.Or(cfg.ShareFor, 2*time.Second)
 	return &Client{
 		cfg:     cfg,
 		egress:  lksdk.NewEgressClient(cfg.URL, cfg.APIKey, cfg.APISecret),
@@ -122,23 +118,12 @@ func (c *Client) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
 	})
 }
 
-// list reads every page: newer LiveKit Cloud servers page, self-hosted ones do not.
+// list reads every page within Timeout.
 func (c *Client) list(ctx context.Context, req *livekit.ListEgressRequest) ([]*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	var items []*livekit.EgressInfo
-	for {
-		page, err := c.egress.ListEgress(ctx, req)
-		if err != nil {
-			return nil, classify("list egress", err)
-		}
-		items = append(items, page.GetItems()...)
-		next := page.GetNextPageToken()
-		if next.GetToken() == "" || next.GetToken() == req.GetPageToken().GetToken() {
-			return items, nil
-		}
-		req.PageToken = next
-	}
+	items, _, err := c.pages(ctx, req)
+	return items, err
 }
 
 // Stop tells LiveKit to end an egress. It is idempotent while the egress is ending.
@@ -155,8 +140,7 @@ func (c *Client) Present(ctx context.Context, room, identity string) (bool, erro
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	_, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: room, Identity: identity})
-	var e *egress.Error
-	if err = classify("get participant", err); errors.As(err, &e) && e.Reason == egress.NotFound {
+	if err = classify("get participant", err); egress.ReasonOf(err) == egress.NotFound {
 		return false, nil
 	}
 	return err == nil, err
@@ -176,7 +160,11 @@ func (c *Client) RoomLive(ctx context.Context, room string) (bool, error) {
 func (c *Client) All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 6*c.cfg.Timeout)
 	defer cancel()
-	req := &livekit.ListEgressRequest{Active: active}
+	return c.pages(ctx, &livekit.ListEgressRequest{Active: active})
+}
+
+// pages reads every page: newer LiveKit Cloud servers page, self-hosted ones do not.
+func (c *Client) pages(ctx context.Context, req *livekit.ListEgressRequest) (items []*livekit.EgressInfo, calls int, err error) {
 	for {
 		page, err := c.page(ctx, req)
 		calls++

@@ -19,7 +19,7 @@ func (c *Client) Adopt(ctx context.Context, requestID, pipeline string, e egress
 	}
 	a := adoption{requestID, pipeline, egress.SignalObserved}
 	err = c.adopt(ctx, a, info, e)
-	if ReasonOf(err) == egress.AlreadyOver {
+	if egress.ReasonOf(err) == egress.AlreadyOver {
 		return c.adoptStranger(ctx, a, info, e)
 	}
 	return err
@@ -51,7 +51,7 @@ func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, e
 	workflowID := egress.WorkflowID(requestID)
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
-		return false, asError("describe "+workflowID, err)
+		return false, err
 	}
 	row := c.rowOf(d.GetWorkflowExecutionInfo())
 	if row.EgressID == egressID {

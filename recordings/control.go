@@ -29,7 +29,7 @@ func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 // that is known is of reason AlreadyOver, and anything else of reason NotFound.
 func (c *Client) StopEgress(ctx context.Context, requestID, egressID string) (egress.Info, error) {
 	info, err := c.Stop(ctx, requestID)
-	if ReasonOf(err) != egress.AlreadyOver {
+	if egress.ReasonOf(err) != egress.AlreadyOver {
 		return info, err
 	}
 	v, unread := c.State(ctx, egress.WorkflowID(requestID))
@@ -83,7 +83,7 @@ func (c *Client) update(ctx context.Context, id, name string, result any, args .
 func (c *Client) over(ctx context.Context, id, workflowID string) error {
 	v, err := c.State(ctx, workflowID)
 	switch {
-	case ReasonOf(err) == egress.NotFound:
+	case egress.ReasonOf(err) == egress.NotFound:
 		return unknown(id)
 	case err != nil:
 		return err
@@ -142,7 +142,7 @@ func (c *Client) slice(ctx context.Context) (context.Context, func()) {
 func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Verdict, error) {
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
-		return nil, asError("describe "+workflowID, err)
+		return nil, err
 	}
 	row := c.rowOf(d.GetWorkflowExecutionInfo())
 	if row.EndedBy == "" || d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {

@@ -83,16 +83,3 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.As(err, &update) || errors.As(err, &deadline) || errors.As(err, &canceled)
 }
-
-// ReasonOf is the reason of an error that this package returned, empty for nil.
-func ReasonOf(err error) egress.Reason {
-	var e *egress.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &e):
-		return e.Reason
-	default:
-		return egress.Internal
-	}
-}

@@ -90,7 +90,7 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 
 func TestNoErrorHasNoReason(t *testing.T) {
 	t.Parallel()
-	if asError("ask", nil) != nil || ReasonOf(nil) != "" || ReasonOf(errors.New("x")) != egress.Internal {
+	if asError("ask", nil) != nil || egress.ReasonOf(nil) != "" || egress.ReasonOf(errors.New("x")) != egress.Internal {
 		t.Error("no error became one, or a foreign one got a reason")
 	}
 }

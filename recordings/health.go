@@ -57,7 +57,7 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 // NotFound.
 func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error) {
 	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, id).Describe(ctx)
-	if ReasonOf(asError("", err)) == egress.NotFound {
+	if egress.ReasonOf(asError("", err)) == egress.NotFound {
 		return egress.ScheduleState{}, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + id}
 	}
 	if err != nil {

@@ -20,11 +20,11 @@ import (
 // told as a correction. The same webhook twice is one.
 func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
 	d, err := c.describe(ctx, workflowID, "")
-	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+	if egress.ReasonOf(err) == egress.NotFound {
 		return nil // the namespace has forgotten it meanwhile
 	}
 	if err != nil {
-		return asError("describe "+workflowID, err)
+		return err
 	}
 	row := c.rowOf(d.GetWorkflowExecutionInfo())
 	if err := c.correct(ctx, row, e); err != nil {
@@ -123,11 +123,11 @@ func (c *Client) lateVerdict(ctx context.Context, v *View) error {
 		return nil
 	}
 	d, err := c.describe(ctx, egress.LateID(v.RequestID), "")
-	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+	if egress.ReasonOf(err) == egress.NotFound {
 		return nil
 	}
 	if err != nil {
-		return asError("describe "+egress.LateID(v.RequestID), err)
+		return err
 	}
 	if late, ok := c.lateOf(d.GetWorkflowExecutionInfo()); ok && late.EgressID == v.EgressID {
 		v.cameLate(late)

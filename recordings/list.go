@@ -119,7 +119,7 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 		m := &egress.Memo{}
 		if err := c.converter().FromPayload(p, m); err == nil {
 			r.Memo = m
-		} else if errors.Is(err, converter.ErrEncodingIsNotSupported) || ReasonOf(err) == egress.Sealed {
+		} else if errors.Is(err, converter.ErrEncodingIsNotSupported) || egress.ReasonOf(err) == egress.Sealed {
 			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID, Err: err}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -24,7 +23,7 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	}
 	s, err := p.outcome(ctx)
 	switch {
-	case !p.ask.named || ReasonOf(err) == egress.Ambiguous:
+	case !p.ask.named || egress.ReasonOf(err) == egress.Ambiguous:
 		return s, err
 	case err == nil && p.born.fingerprint != "" && p.born.fingerprint != p.ask.input.Fingerprint:
 		return Started{}, conflict(p.ask.requestID)
@@ -83,19 +82,10 @@ func (c *Client) birth(ctx context.Context, workflowID, runID string) birth {
 		return birth{}
 	}
 	info := d.GetWorkflowExecutionInfo()
-	return birth{
-		runID: info.GetExecution().GetRunId(), call: c.memoString(info, memoCall),
-		fingerprint: c.memoString(info, memoFingerprint), failed: failed(info.GetStatus()),
-	}
-}
-
-// memoString is a memo that is a string, or empty.
-func (c *Client) memoString(info *workflowpb.WorkflowExecutionInfo, name string) string {
-	var s string
-	if p := info.GetMemo().GetFields()[name]; p == nil || c.converter().FromPayload(p, &s) != nil {
-		return ""
-	}
-	return s
+	b := birth{runID: info.GetExecution().GetRunId(), failed: failed(info.GetStatus())}
+	decode(c.converter(), info.GetMemo().GetFields()[memoCall], &b.call)
+	decode(c.converter(), info.GetMemo().GetFields()[memoFingerprint], &b.fingerprint)
+	return b
 }
 
 // failed reports whether a closed run frees its ID.

@@ -162,7 +162,7 @@ func must(t *testing.T, err error) {
 
 func wantReason(t *testing.T, err error, want egress.Reason) {
 	t.Helper()
-	if got := ReasonOf(err); got != want {
+	if got := egress.ReasonOf(err); got != want {
 		t.Fatalf("got the error %v of reason %q, want reason %q", err, got, want)
 	}
 }

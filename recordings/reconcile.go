@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -33,9 +32,7 @@ func (c *Client) Changed(ctx context.Context, since time.Time) ([]egress.Ours, e
 // Completed are the egress workflows that have completed since a moment, as visibility
 // knows them now. One that failed is none: its egress may have begun after all.
 func (c *Client) Completed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
-	return c.ours(ctx, strings.Join([]string{
-		Filter{}.query(), equal("ExecutionStatus", "Completed"), "CloseTime >= " + quote(since.UTC().Format(time.RFC3339Nano)),
-	}, " AND "))
+	return c.ours(ctx, Span{Since: since}.closed())
 }
 
 func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) {
@@ -57,7 +54,7 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 // reports false for a workflow that does not run.
 func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
 	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), payload.Proto("livekit.WebhookEvent", e.Raw()))
-	if ReasonOf(err) == egress.NotFound {
+	if egress.ReasonOf(err) == egress.NotFound {
 		return false, nil
 	}
 	return err == nil, err
@@ -94,7 +91,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 
 // made reports whether an adoption made a workflow, or came too late.
 func made(err error) (bool, error) {
-	if ReasonOf(err) == egress.AlreadyOver {
+	if egress.ReasonOf(err) == egress.AlreadyOver {
 		return false, nil
 	}
 	return err == nil, err
@@ -103,10 +100,10 @@ func made(err error) (bool, error) {
 // workflowState asks Temporal itself, not visibility: unspecified means that there is none.
 func (c *Client) workflowState(ctx context.Context, id string) (enumspb.WorkflowExecutionStatus, error) {
 	d, err := c.describe(ctx, id, "")
-	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+	if egress.ReasonOf(err) == egress.NotFound {
 		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, nil
 	}
-	return d.GetWorkflowExecutionInfo().GetStatus(), asError("describe "+id, err)
+	return d.GetWorkflowExecutionInfo().GetStatus(), err
 }
 
 // adoption is as whose workflow an egress is taken up, and by which signal.

@@ -111,11 +111,8 @@ func (c *Client) correction(ctx context.Context, requestID, egressID string) (*e
 	case status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return nil, nil
 	}
-	known, err := c.queryState(ctx, Row{WorkflowID: id}, c.AnswerFor)
-	if err != nil {
-		return nil, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + id + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
-	}
-	return &known, nil
+	known, err := c.needState(ctx, Row{WorkflowID: id})
+	return &known, err
 }
 
 // findEgress is the workflow of the recording itself, also by the ID of a redelivery.
@@ -147,11 +144,8 @@ func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelive
 		return r, asError("read "+workflowID, err)
 	}
 	r.Input.Carried = nil // the state is newer
-	r.State, err = c.queryState(ctx, Row{WorkflowID: workflowID}, c.AnswerFor)
-	if err != nil {
-		return r, &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + workflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
-	}
-	return r, nil
+	r.State, err = c.needState(ctx, Row{WorkflowID: workflowID})
+	return r, err
 }
 
 // Redeliveries are the redeliveries of a request's recording, newest first, as visibility
@@ -239,7 +233,7 @@ func attributesOfRedelivery(sum egress.Summary, s egress.State) temporal.SearchA
 func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bool) (bool, error) {
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
-		return false, asError("describe "+workflowID, err)
+		return false, err
 	}
 	info := d.GetWorkflowExecutionInfo()
 	var theirs string

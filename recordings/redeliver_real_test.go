@@ -173,17 +173,17 @@ func TestWhatIsNotDeliveredIsNotToldAgain(t *testing.T) {
 	w.open(id)
 	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
 	must(t, err)
-	if _, err := c.Redeliver(ctx, id, RedeliverOptions{}); ReasonOf(err) != egress.Conflict || !strings.Contains(err.Error(), "not delivered yet") {
+	if _, err := c.Redeliver(ctx, id, RedeliverOptions{}); egress.ReasonOf(err) != egress.Conflict || !strings.Contains(err.Error(), "not delivered yet") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Redeliver(ctx, fresh("nobody"), RedeliverOptions{}); ReasonOf(err) != egress.NotFound || !strings.Contains(err.Error(), "no recording has the ID") {
+	if _, err := c.Redeliver(ctx, fresh("nobody"), RedeliverOptions{}); egress.ReasonOf(err) != egress.NotFound || !strings.Contains(err.Error(), "no recording has the ID") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Held(ctx, fresh("nobody")); ReasonOf(err) != egress.NotFound {
+	if _, err := c.Held(ctx, fresh("nobody")); egress.ReasonOf(err) != egress.NotFound {
 		t.Errorf("got %v", err)
 	}
 	v := over(t, ctx, c, w, "done")
-	if _, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{Step: "webhook-7"}); ReasonOf(err) != egress.Invalid || !strings.Contains(err.Error(), `no step "webhook-7"`) {
+	if _, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{Step: "webhook-7"}); egress.ReasonOf(err) != egress.Invalid || !strings.Contains(err.Error(), `no step "webhook-7"`) {
 		t.Errorf("got %v", err)
 	}
 }

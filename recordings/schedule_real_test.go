@@ -83,7 +83,7 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
 
 	must(t, c.EnsureCanary(ctx, 0))
-	if _, err := c.ScheduleState(ctx, egress.CanarySchedule); ReasonOf(err) != egress.NotFound {
+	if _, err := c.ScheduleState(ctx, egress.CanarySchedule); egress.ReasonOf(err) != egress.NotFound {
 		t.Fatalf("a canary that is off was scheduled: %v", err)
 	}
 	for _, step := range []struct {

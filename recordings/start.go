@@ -129,28 +129,17 @@ func (c *Client) prepare(o StartOptions) (ask, error) {
 	if o.ID == "" {
 		a.requestID = shortuuid.New()
 	}
-	if err := egress.ValidateID(a.requestID); err != nil {
-		return ask{}, err
-	}
-	if o.Storage != "" {
-		if err := egress.ValidateProfile(o.Storage); err != nil {
-			return ask{}, err
-		}
-	}
-	if o.Pipeline != "" && !egress.ValidName(o.Pipeline) {
-		return ask{}, egress.BadPipeline(o.Pipeline)
-	}
 	input, err := c.Sealer.SealRequest(a.requestID, o.Request, o.Storage, o.Pipeline)
 	if err != nil {
 		return ask{}, asError("seal request", err)
-	}
-	if o.MaxDuration < 0 {
-		return ask{}, &egress.Error{Reason: egress.Invalid, Field: "max_duration", Message: "is negative: " + o.MaxDuration.String()}
 	}
 	input.MaxDuration, input.Recover, input.Preflight = egress.Duration(o.MaxDuration), o.Recover, o.Preflight
 	input.Again, input.Unlisted = o.Again, o.Unlisted
 	if !o.StartBy.IsZero() {
 		input.StartBy = &o.StartBy
+	}
+	if err := input.Validate(a.requestID); err != nil {
+		return ask{}, err
 	}
 	a.input, a.askedBy = input, cmp.Or(o.AskedBy, c.AskedBy)
 	return a, nil

@@ -117,7 +117,7 @@ func TestWhatWasRefusedIsRecordedWhereItIsExpectedStill(t *testing.T) {
 		}
 	}
 	record(true)
-	if _, err := c.Wait(ctx, id); ReasonOf(err) != egress.NotFound {
+	if _, err := c.Wait(ctx, id); egress.ReasonOf(err) != egress.NotFound {
 		t.Fatalf("got %v, want it refused", err)
 	}
 	w.open(id)

@@ -3,6 +3,7 @@ package recordings
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -57,7 +58,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	}
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
-		return View{}, notFoundAs(id, asError("describe "+workflowID, err))
+		return View{}, notFoundAs(id, err)
 	}
 	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo()), Pending: c.pendingOf(d.GetPendingActivities())}
 	if v.Redeliveries, err = c.others(ctx, v.Row); err != nil {
@@ -79,8 +80,11 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	return v, c.lateVerdict(ctx, &v)
 }
 
+// describe asks Temporal itself, not visibility. What it does not know is an error of reason
+// NotFound.
 func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	return c.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
+	d, err := c.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
+	return d, asError("describe "+workflowID, err)
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {
@@ -117,6 +121,15 @@ func (c *Client) queryState(ctx context.Context, row Row, patience time.Duration
 	return s, err
 }
 
+// needState is queryState for who can do nothing without an answer.
+func (c *Client) needState(ctx context.Context, row Row) (egress.State, error) {
+	s, err := c.queryState(ctx, row, c.AnswerFor)
+	if err != nil {
+		err = &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + row.WorkflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
+	}
+	return s, err
+}
+
 func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 	var out []Activity
 	for _, p := range list {
@@ -136,7 +149,7 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 // notFoundAs says it in the words of what was asked for, where it is Temporal that
 // knows no such workflow. A room that LiveKit does not know is another matter.
 func notFoundAs(id string, err error) error {
-	if ReasonOf(err) == egress.NotFound && errors.Is(err, ErrTemporal) {
+	if egress.ReasonOf(err) == egress.NotFound && errors.Is(err, ErrTemporal) {
 		return unknown(id)
 	}
 	return err

@@ -2,7 +2,6 @@ package recordings
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -48,15 +47,15 @@ func (c *Client) Held(ctx context.Context, id string) ([]Held, error) {
 func (c *Client) heldIn(ctx context.Context, id, workflowID string) ([]Held, error) {
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
-		return nil, notFoundAs(id, asError("describe "+workflowID, err))
+		return nil, notFoundAs(id, err)
 	}
 	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo())}
 	if v.ClosedAt != nil {
 		return nil, nil
 	}
-	s, err := c.queryState(ctx, v.Row, c.AnswerFor)
+	s, err := c.needState(ctx, v.Row)
 	if err != nil {
-		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("no worker answered for %s: %s", workflowID, err), Err: err}
+		return nil, err
 	}
 	var held []Held
 	for _, step := range s.AwaitsWord {

@@ -81,7 +81,7 @@ func (b *bulk) one(ctx context.Context, t target) telling {
 		return lineOf(r, b.opts.DryRun)
 	}
 	said := telling{Outcome: failed, ID: t.id, Reason: oneLine(err)}
-	if recordings.ReasonOf(err) == egress.Conflict {
+	if egress.ReasonOf(err) == egress.Conflict {
 		said.Outcome = skipped
 	}
 	return said

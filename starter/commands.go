@@ -92,15 +92,12 @@ func (d deps) waitCommand() *cli.Command {
 		} else {
 			err = printVerdict(d.stdout, v)
 		}
-		if err == nil && !good(v.Status) {
+		if err == nil && !v.Status.Good() {
 			return driftError{fmt.Sprintf("%s ended as %s", v.EgressID, v.Status)}
 		}
 		return err
 	})
 }
-
-// good reports whether there is a recording: a limit that was reached leaves one.
-func good(s egress.Status) bool { return s == "EGRESS_COMPLETE" || s == "EGRESS_LIMIT_REACHED" }
 
 // stopCommand returns once LiveKit has answered; the upload may go on.
 func (d deps) stopCommand() *cli.Command {

@@ -80,7 +80,7 @@ Example:
 	"export": `Examples:
   starter export --since 24h
   starter export --since 168h --csv >verdicts.csv`,
-	"doctor": `Changes nothing. Each finding has its remedy in words. Run it with the settings of serve, where LiveKit runs or at least
+	"doctor": `Changes nothing, but for a probe that it writes to each storage profile and deletes. Each finding has its remedy in words. Run it with the settings of serve, where LiveKit runs or at least
 outside of your own network: the way of the webhooks is the one on which recordings get lost unseen.
 
 Examples:

@@ -69,11 +69,10 @@ func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Rea
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
 	err := h.cfg.Adopter.Adopt(ctx, requestID, egress.PipelineOf(d.sent.GetEgressInfo()), d.event)
-	over, ok := errors.AsType[*egress.Error](err)
-	switch {
-	case err == nil:
+	switch egress.ReasonOf(err) {
+	case "":
 		return Adopted
-	case ok && over.Reason == egress.AlreadyOver:
+	case egress.AlreadyOver:
 		return Late
 	default:
 		return d.failed(ctx, err)

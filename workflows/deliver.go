@@ -157,7 +157,7 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 	}
 	e.Done = append(e.Done, t.step)
 	e.explain(ctx)
-	if len(e.waiting) == 0 {
+	if len(e.AwaitsWord) == 0 {
 		e.clear(ctx)
 	}
 }
@@ -181,15 +181,15 @@ func askedFor(err error) (time.Duration, string) {
 // hold marks the egress for a person, since a step of it has failed for good, and
 // waits for their word: nothing is dropped.
 func (e *run) hold(ctx workflow.Context, step string, failed error) {
-	e.waiting = append(e.waiting, held{step, "step " + step + " failed for good: " + inWords(failed)})
 	e.AwaitsWord = append(e.AwaitsWord, step)
+	e.failures[step] = "step " + step + " failed for good: " + inWords(failed)
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
 	e.mark(ctx, e.held(), step)
 	// The context is never cancelled, so that Await cannot fail.
 	_ = workflow.Await(ctx, func() bool { return !e.waits(step) })
-	if len(e.waiting) == 0 {
+	if len(e.AwaitsWord) == 0 {
 		e.clear(ctx)
 		return
 	}
@@ -197,21 +197,16 @@ func (e *run) hold(ctx workflow.Context, step string, failed error) {
 	e.explain(ctx)
 }
 
-// held is a delivery step that has failed for good, and why.
-type held struct{ step, why string }
-
 // held is why a person is waited for, of all steps.
 func (e *run) held() string {
 	var why []string
-	for _, h := range e.waiting {
-		why = append(why, h.why)
+	for _, step := range e.AwaitsWord {
+		why = append(why, e.failures[step])
 	}
 	return strings.Join(why, "; ")
 }
 
-func (e *run) waits(step string) bool {
-	return slices.ContainsFunc(e.waiting, func(h held) bool { return h.step == step })
-}
+func (e *run) waits(step string) bool { return slices.Contains(e.AwaitsWord, step) }
 
 func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
 	ev, err := t.of.Announcement()

@@ -97,7 +97,7 @@ func (e *run) watch(ctx workflow.Context) error {
 }
 
 // next waits for whatever happens first. It only says what happened; what to do
-// about it is decided in Egress.
+// about it is decided in watch.
 func (e *run) next(ctx workflow.Context) (ev event) {
 	if e.observations.Len() == 0 { // else more news is at the door
 		e.arm(ctx)

@@ -234,6 +234,23 @@ func TestARecordingWhoseNextPartIsRefusedEndsWithThePartBefore(t *testing.T) {
 	require.Len(t, l.announced, 1, "it is told once, although it was to be only a part")
 }
 
+// What a continued run was handed stays its own: the next part is not asked for with it.
+func TestThePartOfAContinuedRunIsAskedForAsAnyOther(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	in, terms := plainInput(t), terms()
+	terms.Recover = 1
+	in.Carried = &egress.State{Terms: terms, Phase: egress.Watching, Part: 1, ID: egressID, Started: true, Latest: infoOf(t, part(1, active, 1)), NewsAt: l.Now()}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
+
+	v := l.mustRun(in)
+
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Len(t, *starts, 1)
+	require.Nil(t, (*starts)[0].Input.Carried)
+}
+
 func TestAConsumerThatIsDownDoesNotHoldUpTheNextPart(t *testing.T) {
 	t.Parallel()
 	l, starts := recovering(t, 1)

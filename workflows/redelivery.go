@@ -58,7 +58,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 		return nil, invalid(err)
 	}
 	e := &run{
-		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(), telling: map[string]bool{},
+		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(), telling: map[string]bool{}, failures: map[string]string{},
 		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", r.Input.Readable().Room),
 	}
 	v := e.Verdict(id, e.sum)

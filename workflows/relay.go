@@ -74,7 +74,5 @@ func (e *run) tellAll(ctx workflow.Context, ev egress.Event) {
 
 // tell is what the caller's nth webhook is told.
 func (e *run) tell(n int, ev egress.Event) activities.TellRequest {
-	in := e.in
-	in.Carried = nil
-	return activities.TellRequest{RequestID: e.id, Input: in, Webhook: n, Event: ev}
+	return activities.TellRequest{RequestID: e.id, Input: e.in, Webhook: n, Event: ev}
 }

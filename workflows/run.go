@@ -47,12 +47,12 @@ type run struct {
 	hints        workflow.ReceiveChannel
 	cancelled    workflow.ReceiveChannel
 	asks         workflow.Channel
-	stops        int           // stops that have been answered, one way or another
-	stopErr      error         // how the last one failed, if it did
-	stopped      egress.Info   // what LiveKit answered to it
-	published    egress.Status // what the search attributes say
-	missed       egress.Missed // what they say of a missed webhook
-	waiting      []held        // delivery steps that wait for a person's word
+	stops        int               // stops that have been answered, one way or another
+	stopErr      error             // how the last one failed, if it did
+	stopInfo     egress.Info       // what LiveKit answered to it
+	published    egress.Status     // what the search attributes say
+	missed       egress.Missed     // what they say of a missed webhook
+	failures     map[string]string // why each step failed that waits for a person's word
 	relays       relays
 	telling      map[string]bool          // delivery steps that are under way, by name
 	verifying    int                      // those of them that look for media behind the announcement
@@ -100,12 +100,13 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		hints:        workflow.GetSignalChannel(ctx, egress.SignalHint),
 		cancelled:    ctx.Done(),
 		asks:         workflow.NewNamedBufferedChannel(ctx, "stop asked", 16),
+		failures:     map[string]string{},
 		telling:      map[string]bool{},
 		unheard:      map[string]*egress.State{},
 		log:          log.With(workflow.GetLogger(ctx), "requestID", id, "room", in.Readable().Room),
 	}
 	if in.Carried != nil {
-		e.State = *in.Carried
+		e.State, e.in.Carried = *in.Carried, nil
 	}
 	err := e.handle(ctx)
 	if err != nil {

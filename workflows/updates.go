@@ -80,8 +80,8 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 		return egress.Info{}, toCaller(&egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s was not started", e.id)})
 	case e.stopErr != nil:
 		return egress.Info{}, plainly("stop egress", e.stopErr)
-	case e.stopped.Known():
-		return e.stopped, nil
+	case e.stopInfo.Known():
+		return e.stopInfo, nil
 	}
 	return e.Latest, nil
 }
@@ -109,7 +109,6 @@ func (e *run) saySkip(_ workflow.Context, step string) error {
 }
 
 func (e *run) goOn(step string) {
-	e.waiting = slices.DeleteFunc(e.waiting, func(h held) bool { return h.step == step })
 	e.AwaitsWord = slices.DeleteFunc(e.AwaitsWord, func(s string) bool { return s == step })
 }
 

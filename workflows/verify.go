@@ -84,17 +84,15 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
 	}
 	e.Done = append(e.Done, step)
 	e.explain(ctx)
-	if len(e.waiting) == 0 {
+	if len(e.AwaitsWord) == 0 {
 		e.clear(ctx)
 	}
 }
 
 // verification is the argument of Verify.
 func (e *run) verification(of *egress.State, behind bool) activities.VerifyRequest {
-	in := e.in
-	in.Carried = nil
 	return activities.VerifyRequest{
-		RequestID: e.id, Input: in, Part: of.Part, Info: of.Latest, Status: of.Status, Storage: of.Storage,
+		RequestID: e.id, Input: e.in, Part: of.Part, Info: of.Latest, Status: of.Status, Storage: of.Storage,
 		HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
 	}
 }

@@ -55,7 +55,7 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 	var t egress.Terms
 	err := workflow.SideEffect(ctx, func(workflow.Context) any {
 		t := e.worker.Terms
-		t.Pipeline = e.worker.Pipelines.ChooseOrDefault(e.in.Pipeline)
+		t.Pipeline, _ = e.worker.Pipelines.Choose(e.in.Pipeline) // else the default
 		return t
 	}).Get(&t)
 	e.agree(t)
@@ -110,7 +110,7 @@ func (e *run) listed(ctx workflow.Context, ev egress.Event) {
 	e.fold(ctx, o)
 }
 
-// fold is the one door through which news enters.
+// fold takes news of an egress, whoever brings it; what a poll saw comes by look.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	e.told(ctx, e.Observe(o), o)
 }
@@ -170,7 +170,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	var info egress.Info
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, e.ID).Get(ctx, &info)
 	now := workflow.Now(ctx)
-	e.Evidence.Probed, e.stopErr, e.stopped = now, err, info
+	e.Evidence.Probed, e.stopErr, e.stopInfo = now, err, info
 	e.takeWebhooks(ctx) // LiveKit's own words of the end go before its answer to us
 	switch reasonOf(err) {
 	case "":
