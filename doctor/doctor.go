@@ -172,7 +172,7 @@ func ok(found string) Finding          { return Finding{Status: OK, Found: found
 func warn(found, fix string) Finding   { return Finding{Status: Warn, Found: found, Fix: fix} }
 func failed(found, fix string) Finding { return Finding{Status: Fail, Found: found, Fix: fix} }
 
-// notChecked is what is found where a setting lacks, or could not be read since another
+// notChecked is what is found where a setting is missing, or could not be read since another
 // one is wrong.
 func (d *Doctor) notChecked(setting string) Finding {
 	if d.cfg.Problem != nil {

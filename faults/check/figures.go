@@ -135,7 +135,7 @@ func (f *Figures) agent(a Agent) {
 // endedBy is who told us of an end, where an announcement says so in a header.
 func endedBy(h http.Header) string {
 	for name, values := range h {
-		if strings.HasSuffix(name, "-Ended-By") {
+		if strings.HasSuffix(name, "-Source") {
 			return values[0]
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func TestFiguresSayWhatHappened(t *testing.T) {
 	t.Parallel()
 	l := accepted().records("EG_1", 1).then(2, func(e *Egress) { e.Faults = []string{"rerun"} }).ends(3, failed).ends(9, complete).
-		told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "").but(func(r *Request) { r.Header = http.Header{"X-Reelkeeper-Ended-By": {"poll"}} }).
+		told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "").but(func(r *Request) { r.Header = http.Header{"X-Reelkeeper-Source": {"poll"}} }).
 		told(10, "EV_2", "EG_1", complete, "").but(func(r *Request) { r.Answer = 500 }).
 		agent(Agent{At: at(2), Did: Forged}).
 		works(5, "ST_1", failed, 3).works(11, "ST_2", complete, 9).as(failing).works(12, "ST_2", complete, 9).works(13, "ST_2", complete, 9).as(knowing).as(func(s *Step) { s.Cut = true })

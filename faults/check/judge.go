@@ -185,7 +185,11 @@ func (j *judge) inTime(e *recorded, path string, due time.Time) {
 		j.found(KindLost, e.life.n, e.ID, "%s since %s, and the consumer at %s was never told", e.how(), due.UTC().Format(time.RFC3339), path)
 		return
 	}
-	lag := max(told[len(told)-1].at.Sub(due), 0)
+	last := told[len(told)-1]
+	if n := len(e.ends); n > 0 && last.status != Lost && e.ends[n-1].at.After(due) { // it was forgotten before
+		due = e.ends[n-1].at
+	}
+	lag := max(last.at.Sub(due), 0)
 	if path == j.rules.Path {
 		j.figures.lags = append(j.figures.lags, lag)
 	}

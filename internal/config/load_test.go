@@ -154,6 +154,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/webhooks/livekit", `want it without /webhooks/livekit, which is put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/below/webhooks/livekit/", `want it without /webhooks/livekit, which is put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/?a=b", `want a URL without ? and #: paths are put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#", `want a URL without ? and #: paths are put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#here", `want a URL without ? and #: paths are put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://", `want a URL that begins with http:// or https:// and a host`},
 		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is no URL"},

@@ -167,7 +167,7 @@ func (d Door) checkPublic() error {
 	switch {
 	case err != nil:
 		return invalid(name, "is no URL")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case strings.ContainsAny(d.PublicURL, "?#"):
 		return invalid(name, "want a URL without ? and #: paths are put behind it")
 	case strings.Contains(u.Path+"/", egress.WebhookPath+"/"):
 		return invalid(name, "want it without %s, which is put behind it", egress.WebhookPath)

@@ -47,8 +47,8 @@ func (v value) consumer() (egress.Consumer, error) {
 }
 
 // taken are the names of consumers whose step would be another's: the part of a recording,
-// and that it is corrected, is the end of the name of its steps. A consumer announce would be taken for that of the
-// settings, whose standard-webhooks secret has that name.
+// and that it is corrected, is the end of the name of its steps. A consumer announce would be
+// taken for that of the settings, whose standard-webhooks secret has that name.
 var taken = regexp.MustCompile(`^(announce|corrected|part-.*)$|-(part-[0-9]+|corrected)$`)
 
 func (v value) consumerName(into *string) error {
