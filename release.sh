@@ -33,7 +33,8 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	cp LICENSE README.md CHANGELOG.md "$out/$name/"
 	# Names in order, no owner, and the time of the commit: nothing of this machine.
 	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$date" \
-		--directory "$out" "$name" | gzip --no-name --best >"$out/$name.tar.gz"
+		--directory "$out" --file "$out/$name.tar" "$name"
+	gzip --no-name --best "$out/$name.tar"
 	rm -r "${out:?}/$name"
 done
 (cd "$out" && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)

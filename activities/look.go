@@ -34,9 +34,9 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 	case egress.OutputImages:
 		var listed []egress.Object
 		listed, err = b.List(ctx, w.File.Path, mostListed)
-		found = egress.FindSet(egress.Images(w.File.Path, listed))
+		found = egress.FindSet(egress.Images(w.File.Path, w.To.Overwritten, listed))
 	default:
-		found, err = findObject(ctx, b, w.File.Path)
+		found, err = findObject(ctx, b, w)
 	}
 	if err != nil && egress.ReasonOf(err) != egress.NotFound {
 		why, err := unseen(err)
@@ -47,24 +47,48 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 
 // findObject looks for one object. Some stores take a slash in front for a part of the
 // name, and LiveKit leaves it out for others.
-func findObject(ctx context.Context, b Bucket, path string) (egress.Found, error) {
-	found := egress.Found{}
+func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
+	path := w.File.Path
 	size, err := b.Size(ctx, path)
-	if trimmed := strings.TrimPrefix(path, "/"); trimmed != path && egress.ReasonOf(err) == egress.NotFound {
-		found.At = trimmed
-		size, err = b.Size(ctx, trimmed)
+	var at string
+	for _, other := range others(w, path) {
+		if egress.ReasonOf(err) != egress.NotFound {
+			break
+		}
+		at = other
+		size, err = b.Size(ctx, other)
 	}
-	found.There, found.Size = err == nil, size
-	return found, err
+	return egress.Found{There: err == nil, Size: size, At: at}, err
+}
+
+// others are where an object may be as well.
+func others(w egress.Wanted, path string) (paths []string) {
+	trimmed := strings.TrimPrefix(path, "/")
+	if trimmed != path {
+		paths = append(paths, trimmed)
+	}
+	for _, under := range w.Under {
+		paths = append(paths, under+trimmed)
+	}
+	return paths
 }
 
 // findSegments finds those that the playlist names, or where there is none or nothing in
 // it, those that are named as it would name them.
 func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	segments, size, err := readPlaylist(ctx, b, w.Playlist)
+	prefix := w.File.Path
+	for _, other := range others(w, w.Playlist) {
+		if egress.ReasonOf(err) != egress.NotFound {
+			break
+		}
+		if segments, size, err = readPlaylist(ctx, b, other); err == nil {
+			prefix = strings.TrimSuffix(other, strings.TrimPrefix(w.Playlist, "/")) + strings.TrimPrefix(prefix, "/")
+		}
+	}
 	switch {
 	case egress.ReasonOf(err) == egress.NotFound, err == nil && len(segments) == 0:
-		listed, err := b.List(ctx, w.File.Path, mostListed)
+		listed, err := b.List(ctx, prefix, mostListed)
 		return egress.FindSet(egress.Numbered(listed)), err
 	case err != nil:
 		return egress.Found{}, err

@@ -160,6 +160,58 @@ func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
 	}
 }
 
+// LiveKit's egress service is set to a prefix, and says it in its locations alone.
+func TestWhatLiesUnderThePrefixOfTheEgressServiceIsFound(t *testing.T) {
+	t.Parallel()
+	in := verifying(t, wellDone, 0)
+	m := in.Info.Proto()
+	m.FileResults[0].Location = "https://minio:9000/bucket/prod/a.mp4"
+	m.SegmentResults[0].PlaylistLocation = "https://minio:9000/bucket/prod/s/p.m3u8"
+	var err error
+	in.Info, err = egress.NewInfo(m)
+	require.NoError(t, err)
+	store := &objects{at: map[string][]byte{}}
+	for path, media := range whole() {
+		store.at["prod/"+path] = media
+	}
+
+	got, err := verify(t, store, player{length: egress.Duration(time.Minute)}, in)
+
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
+
+	store.at["prod/s/p.m3u8"] = nil // it has not been written to its end
+	got, err = verify(t, store, nil, in)
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaEmpty, got.Media)
+	require.Equal(t, "playlist s/p.m3u8 holds nothing", got.Because, "the segments are found by their names")
+
+	delete(store.at, "prod/a.mp4")
+	got, err = verify(t, store, nil, in)
+	require.NoError(t, err)
+	require.Contains(t, got.Because, "file a.mp4 is not there")
+}
+
+func TestImagesThatAreOverwrittenAreOneObject(t *testing.T) {
+	t.Parallel()
+	in := verifying(t, wellDone, 0)
+	request := &livekit.RoomCompositeEgressRequest{RoomName: "room", ImageOutputs: []*livekit.ImageOutput{{FilenamePrefix: "live", FilenameSuffix: livekit.ImageFileSuffix_IMAGE_SUFFIX_NONE_OVERWRITE}}}
+	in.Input.Plain = request
+	var err error
+	in.Info, err = egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", ImageResults: []*livekit.ImagesInfo{{FilenamePrefix: "live", ImageCount: 40}}})
+	require.NoError(t, err)
+	store := &objects{at: map[string][]byte{"live.jpeg": []byte("image")}}
+
+	got, err := verify(t, store, nil, in)
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
+
+	delete(store.at, "live.jpeg")
+	got, err = verify(t, store, nil, in)
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaMissing, got.Media)
+}
+
 func TestWhatIsNotThereYetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	_, err := verify(t, &objects{}, nil, verifying(t, wellDone, time.Minute))

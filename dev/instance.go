@@ -193,10 +193,13 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 		"LIVEKIT_URL": i.place.LiveKit, "LIVEKIT_API_KEY": i.place.APIKey, "LIVEKIT_API_SECRET": i.place.APISecret,
 		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": i.place.Namespace,
 	})
-	for name, value := range map[string]string{
+	defaults := map[string]string{
 		"REELKEEPER_PUBLIC_URL": i.place.Starter, "REELKEEPER_LOG_LEVEL": "warn", "REELKEEPER_ALLOW_HOSTS": "localhost,127.0.0.0/8,::1",
-		"REELKEEPER_LOCAL_FILES": i.mediaDir(),
-	} {
+	}
+	if !o.realLiveKit() { // a real one writes elsewhere
+		defaults["REELKEEPER_LOCAL_FILES"] = i.mediaDir()
+	}
+	for name, value := range defaults {
 		if environ[name] == "" {
 			environ[name] = value
 		}

@@ -66,6 +66,8 @@ type Destination struct {
 	Path  string // path of the file, or how those of a set begin; as in the request, with its {placeholders}
 	// Playlist is the path of the playlist of segments, if the request names one.
 	Playlist string
+	// Overwritten says of images that each takes the place of the one before.
+	Overwritten bool
 	// Segment is how long a segment is meant to be, in seconds. 0: LiveKit's own choice.
 	Segment uint32
 	Upload  Upload
@@ -135,7 +137,7 @@ func (d *destinations) encoded(m encoded) {
 		d.segments("segments", old.GetSegments(), old.GetSegments())
 	}
 	for i, s := range m.GetImageOutputs() {
-		d.add(Destination{Field: fmt.Sprintf("image_outputs[%d]", i), Kind: OutputImages, Path: s.GetFilenamePrefix()}, s)
+		d.images(fmt.Sprintf("image_outputs[%d]", i), s, s)
 	}
 }
 
@@ -163,7 +165,7 @@ func (d *destinations) unified(field string, o *livekit.Output, ofRequest *livek
 		d.segments(storage, c.Segments, u)
 	case *livekit.Output_Images:
 		storage, u := from(c.Images, "images")
-		d.add(Destination{Field: storage, Kind: OutputImages, Path: c.Images.GetFilenamePrefix()}, u)
+		d.images(storage, c.Images, u)
 	}
 }
 
@@ -177,6 +179,19 @@ type segmented interface {
 func (d *destinations) segments(field string, s segmented, u uploading) {
 	d.add(Destination{
 		Field: field, Kind: OutputSegments, Path: s.GetFilenamePrefix(), Playlist: s.GetPlaylistName(), Segment: s.GetSegmentDuration(),
+	}, u)
+}
+
+// imaged is an output of images, old or unified.
+type imaged interface {
+	GetFilenamePrefix() string
+	GetFilenameSuffix() livekit.ImageFileSuffix
+}
+
+func (d *destinations) images(field string, i imaged, u uploading) {
+	d.add(Destination{
+		Field: field, Kind: OutputImages, Path: i.GetFilenamePrefix(),
+		Overwritten: i.GetFilenameSuffix() == livekit.ImageFileSuffix_IMAGE_SUFFIX_NONE_OVERWRITE,
 	}, u)
 }
 

@@ -58,7 +58,7 @@ func TestWhatAllSegmentsBeginWith(t *testing.T) {
 func TestASetIsWhatWasListed(t *testing.T) {
 	t.Parallel()
 	listed := []egress.Object{{Path: "img_00000.jpeg", Size: 3}, {Path: "img_00001.jpeg"}, {Path: "img-2_00000.jpeg", Size: 1}, {Path: "img_1.txt"}, {Path: "img_20260102150405123.ts", Size: 1}}
-	require.Equal(t, listed[:2], egress.Images("img", listed))
+	require.Equal(t, listed[:2], egress.Images("img", false, listed))
 	require.Equal(t, listed[4:], egress.Numbered(listed))
 	require.Equal(t, egress.Found{There: true, Size: 3, Count: 2, Hollow: 1}, egress.FindSet(listed[:2]))
 	require.Equal(t, egress.Found{There: true, Size: 1, Count: 1}, egress.FindSet(listed[4:]))
@@ -113,6 +113,8 @@ func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
 		}, map[string]int{"rec/seg": 2}},
 		"by playlist":                {egress.Destination{Playlist: "rec/p.m3u8"}, "rec/p", []egress.Object{object("rec/p_00000.ts", 1, mine)}, map[string]int{"rec/p": 1}},
 		"prefix beside the playlist": {egress.Destination{Path: "seg", Playlist: "rec/p.m3u8"}, "rec/seg", []egress.Object{object("rec/seg_00000.ts", 1, mine)}, map[string]int{"rec/seg": 1}},
+		"prefix below the playlist":  {egress.Destination{Path: "segs/seg", Playlist: "rec/p.m3u8"}, "rec/segs/seg", []egress.Object{object("rec/segs/seg_00000.ts", 1, mine), object("segs/seg_00000.ts", 1, mine)}, map[string]int{"rec/segs/seg": 1}},
+		"prefix of its directory":    {egress.Destination{Path: "rec/seg", Playlist: "rec/p.m3u8"}, "rec/seg", []egress.Object{object("rec/seg_00000.ts", 1, mine)}, map[string]int{"rec/seg": 1}},
 		"placeholders": {egress.Destination{Path: "{room_name}/{time}/seg"}, "standup/", []egress.Object{
 			object("standup/2026/seg_00000.ts", 1, mine), object("standup/2025/seg_00000.ts", 1, mine), object("standup/x/y/seg_00000.ts", 1, mine),
 		}, map[string]int{"standup/2025/seg": 1, "standup/2026/seg": 1}},

@@ -105,12 +105,14 @@ func Numbered(listed []Object) []Object {
 	})
 }
 
-// imageName is LiveKit's, behind the prefix.
-var imageName = regexp.MustCompile(`^_\d{5,17}\.(jpeg|jpg|png|webp)$`)
+// imageName is LiveKit's, behind the prefix: with a number or a time, but where each image
+// takes the place of the one before.
+var imageName = regexp.MustCompile(`^(_\d{5,17})?\.(jpeg|jpg|png|webp)$`)
 
 // Images are the images of a prefix among what was listed.
-func Images(prefix string, listed []Object) []Object {
+func Images(prefix string, overwritten bool, listed []Object) []Object {
 	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
-		return !imageName.MatchString(strings.TrimPrefix(o.Path, prefix))
+		m := imageName.FindStringSubmatch(strings.TrimPrefix(o.Path, prefix))
+		return m == nil || (m[1] == "") != overwritten
 	})
 }

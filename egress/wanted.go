@@ -17,6 +17,9 @@ type Wanted struct {
 	Length Duration
 	// Playlist is that of a set of segments, by which it is found.
 	Playlist string
+	// Under are what may stand before the paths in the store, where LiveKit's location has
+	// more than its path: LiveKit's egress service may be set to a prefix for all that it writes.
+	Under []string
 	// Silence is what of its sound would be silence. Empty where no sound is wanted.
 	Silence []Sound
 }
@@ -36,11 +39,36 @@ func Wants(i Info, to []Destination) []Wanted {
 		all = append(all, segmentWants(s, nth(to, OutputSegments, n), m)...)
 	}
 	for n, g := range m.GetImageResults() {
-		all = append(all, Wanted{
-			To: nth(to, OutputImages, n), File: MediaFile{Kind: OutputImages, Path: g.GetFilenamePrefix(), Count: int(g.GetImageCount())},
-		})
+		w := Wanted{To: nth(to, OutputImages, n), File: MediaFile{Kind: OutputImages, Path: g.GetFilenamePrefix(), Count: int(g.GetImageCount())}}
+		if w.To.Overwritten { // LiveKit counts each that it took
+			w.File.Count = min(1, w.File.Count)
+		}
+		all = append(all, w)
 	}
-	return append(all, manifestWants(m, all)...)
+	all = append(all, manifestWants(m, all)...)
+	for n := range all {
+		if all[n].Under == nil {
+			all[n].Under = under(all[n].File.Location, all[n].File.Path)
+		}
+	}
+	return all
+}
+
+// under is what stands before a path in a location: with and without its first name, which
+// may be that of the bucket.
+func under(location, file string) []string {
+	if _, rest, remote := strings.Cut(location, "://"); remote {
+		_, location, _ = strings.Cut(rest, "/")
+	}
+	before, found := strings.CutSuffix("/"+strings.TrimPrefix(location, "/"), "/"+strings.TrimPrefix(file, "/"))
+	if before = strings.TrimPrefix(before, "/"); !found || before == "" {
+		return nil
+	}
+	prefixes := []string{before + "/"}
+	if _, rest, more := strings.Cut(before, "/"); more {
+		prefixes = append(prefixes, rest+"/")
+	}
+	return prefixes
 }
 
 func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo) []Wanted {
@@ -50,7 +78,8 @@ func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo
 	}
 	return append(all, Wanted{
 		To: to, Length: lengthOf(s.GetDuration(), s.GetStartedAt(), s.GetEndedAt()), Playlist: s.GetPlaylistName(),
-		File: MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
+		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()),
+		File:  MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
 	})
 }
 
@@ -121,12 +150,15 @@ func segmentPrefix(to Destination, m *livekit.EgressInfo) string {
 	return prefix
 }
 
-// segmentTemplate is LiveKit's rule for the names of segments: below the playlist's
-// directory where the prefix names none, and named as the playlist without a prefix.
+// segmentTemplate is LiveKit's rule for the names of segments: in the playlist's directory,
+// or below it where the prefix names another one, and named as the playlist without a prefix.
 func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
 	dir, name := path.Split(to.Path)
 	playlistDir, playlist := path.Split(to.Playlist)
 	name = cmp.Or(name, strings.TrimSuffix(playlist, path.Ext(playlist)))
+	if dir != "" && playlistDir != "" && dir != playlistDir {
+		dir = path.Join(playlistDir, dir) + "/"
+	}
 	return strings.NewReplacer("{room_name}", m.GetRoomName(), "{room_id}", m.GetRoomId()).Replace(cmp.Or(dir, playlistDir) + name)
 }
 

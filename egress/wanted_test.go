@@ -111,6 +111,46 @@ func TestHowLongMediaMustPlay(t *testing.T) {
 	}
 }
 
+// LiveKit's egress service may be set to a prefix, which its locations alone have.
+func TestALocationSaysWhatStandsBeforeThePath(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string][]string{
+		"":                                          nil,
+		"out/a.mp4":                                 nil,
+		"https://b.s3.amazonaws.com/out/a.mp4?sig=": nil,
+		"https://b.s3.amazonaws.com/x-out/a.mp4":    nil,
+		"https://b.s3.amazonaws.com/prod/out/a.mp4": {"prod/"},
+		"https://minio:9000/b/prod/out/a.mp4":       {"b/prod/", "prod/"},
+		"/var/egress/out/a.mp4":                     {"var/egress/", "egress/"},
+		"https://b.s3.amazonaws.com/another.mp4":    nil,
+	} {
+		info := resultOf(t, fmt.Sprintf(`{"fileResults":[{"filename":"out/a.mp4","location":%q}],"segmentResults":[{"playlistName":"/out/a.mp4","playlistLocation":%q}]}`, location, location))
+		for _, w := range egress.Wants(info, nil) {
+			require.Equal(t, want, w.Under, location)
+		}
+	}
+}
+
+func TestOfImagesThatAreOverwrittenThereIsOne(t *testing.T) {
+	t.Parallel()
+	for suffix, want := range map[livekit.ImageFileSuffix]int{
+		livekit.ImageFileSuffix_IMAGE_SUFFIX_INDEX: 7, livekit.ImageFileSuffix_IMAGE_SUFFIX_TIMESTAMP: 7, livekit.ImageFileSuffix_IMAGE_SUFFIX_NONE_OVERWRITE: 1,
+	} {
+		for _, r := range []egress.Request{
+			&livekit.WebEgressRequest{ImageOutputs: []*livekit.ImageOutput{{FilenamePrefix: "img", FilenameSuffix: suffix}}},
+			&livekit.StartEgressRequest{Outputs: []*livekit.Output{{Config: &livekit.Output_Images{Images: &livekit.ImageOutput{FilenamePrefix: "img", FilenameSuffix: suffix}}}}},
+		} {
+			w := egress.Wants(resultOf(t, `{"imageResults":[{"filenamePrefix":"img","imageCount":"7"}]}`), egress.Destinations(r))
+			require.Equal(t, want, w[0].File.Count, suffix)
+		}
+	}
+	none := egress.Wants(resultOf(t, `{"imageResults":[{"filenamePrefix":"img"}]}`), []egress.Destination{{Kind: egress.OutputImages, Overwritten: true}})
+	require.Zero(t, none[0].File.Count)
+	listed := []egress.Object{{Path: "img_00001.jpeg"}, {Path: "img.jpeg"}, {Path: "img2.jpeg"}}
+	require.Equal(t, listed[:1], egress.Images("img", false, listed))
+	require.Equal(t, listed[1:2], egress.Images("img", true, listed))
+}
+
 func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 	t.Parallel()
 	file := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputFile, Path: "a", Want: 100}, Length: egress.Duration(200 * time.Second)}

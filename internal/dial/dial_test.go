@@ -179,6 +179,21 @@ func TestAReplyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
+// Media may be of any length, and a store's no may not: whoever asked keeps it whole.
+func TestARefusalIsReadUpToAMebibyte(t *testing.T) {
+	t.Parallel()
+	s := listen(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		reply(w, 1<<20+1)
+	})
+	d, err := New(Config{Allow: []string{"127.0.0.1"}, MaxReply: 1 << 50})
+	require.NoError(t, err)
+	status, body, err := get(t, d.Client(5*time.Second), s.URL)
+	require.Equal(t, http.StatusForbidden, status)
+	require.ErrorContains(t, err, "is longer than 1048576 bytes")
+	require.Len(t, body, 1<<20)
+}
+
 // reply writes so many bytes, compressed where the number is negative.
 func reply(w http.ResponseWriter, length int) {
 	if length >= 0 {

@@ -6,8 +6,11 @@ import (
 	"net/http"
 )
 
-// capped gives replies that can be read up to a limit. It stands behind the
-// transport's own decompression.
+// maxRefusal is how long a reply may be that says no, in bytes: whoever asks keeps it whole.
+const maxRefusal = 1 << 20
+
+// capped gives replies that can be read up to a limit, or to maxRefusal where they say no. It
+// stands behind the transport's own decompression.
 type capped struct {
 	limit int64
 	next  http.RoundTripper
@@ -19,7 +22,11 @@ func (c *capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Body = &limited{ReadCloser: res.Body, host: r.URL.Host, limit: c.limit, left: c.limit}
+	limit := c.limit
+	if res.StatusCode/100 != 2 {
+		limit = min(limit, maxRefusal)
+	}
+	res.Body = &limited{ReadCloser: res.Body, host: r.URL.Host, limit: limit, left: limit}
 	return res, nil
 }
 

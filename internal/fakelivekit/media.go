@@ -77,11 +77,12 @@ func (s *Server) store(e *egress, name string, media []byte) {
 	}
 }
 
-// segmentPrefix is how the names of the segments begin: beside the playlist, and as the playlist where no prefix is asked for.
+// segmentPrefix is how the names of the segments begin: beside the playlist, or below it where the prefix has another
+// directory, and as the playlist where no prefix is asked for.
 func segmentPrefix(out segmentOutput, seg *livekit.SegmentsInfo) string {
 	dir, name := path.Split(out.GetFilenamePrefix())
-	if dir == "" {
-		dir = path.Dir(seg.PlaylistName) + "/"
+	if playlistDir, _ := path.Split(seg.PlaylistName); dir != playlistDir {
+		dir = path.Join(playlistDir, dir)
 	}
 	if name == "" {
 		name = strings.TrimSuffix(path.Base(seg.PlaylistName), path.Ext(seg.PlaylistName))

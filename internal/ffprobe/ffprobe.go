@@ -22,8 +22,11 @@ import (
 const Timeout = 20 * time.Second
 
 // formats are those that LiveKit writes, and WAV. Playlists are not among them: they would
-// name files and hosts for ffprobe to open.
-const formats = "mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,mpegts,wav"
+// name files and hosts for ffprobe to open. Of another format ffprobe says no more than that.
+const (
+	formats     = "mov,mp4,m4a,3gp,3g2,mj2,ogg,mp3,matroska,webm,mpegts,wav"
+	otherFormat = "not on whitelist"
+)
 
 // Prober runs ffprobe.
 type Prober struct{ path string }
@@ -79,7 +82,8 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	case err == nil:
 		return out.Bytes(), nil
 	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() && source.asked.Load() { // else it is ffprobe that does not work
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if ok && exit.Exited() && source.asked.Load() && !strings.Contains(said.String(), otherFormat) { // else ffprobe does not work, or must not
 		return nil, unplayable(lastWords(said.String()))
 	}
 	return nil, fmt.Errorf("probe media: %w: %s", err, lastWords(said.String()))
