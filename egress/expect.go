@@ -54,7 +54,7 @@ func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Li
 		// LiveKit lists an egress whose worker died for good, also where another one has
 		// taken its place.
 		id := bound[l.RequestID]
-		if replaced := id != "" && id != l.ID; !Ended(l.Status) && !lost[l.ID] && !replaced {
+		if replaced := id != "" && id != l.ID && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced {
 			recorded[roomKey(l.Room, l.RoomID)] = true
 		}
 	}

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"cmp"
+	"encoding/json"
 	"path"
 	"slices"
 	"strconv"
@@ -60,10 +61,7 @@ func (s *State) part() Part {
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
 		Info:      s.Latest, Media: s.Media,
 	}
-	var e Event
-	if e.UnmarshalJSON(s.Event) == nil { // one that a poll told has no event
-		p.EventID = e.Proto().GetId()
-	}
+	p.EventID = idOf(s.Event)
 	if s.Status == Lost {
 		p.EndedAt = unixNano(cmp.Or(m.GetUpdatedAt(), s.NewsAt.UnixNano()))
 	}
@@ -71,6 +69,26 @@ func (s *State) part() Part {
 		p.Gap = Duration(max(0, p.StartedAt.Sub(s.Parts[n-1].EndedAt)))
 	}
 	return p
+}
+
+// idOf is the ID of an event of LiveKit's, empty for none: what a poll told has no event.
+func idOf(event json.RawMessage) string {
+	var e Event
+	if e.UnmarshalJSON(event) != nil {
+		return ""
+	}
+	return e.Proto().GetId()
+}
+
+// HeardOf takes over what came of the webhook of a part's end, which was waited for.
+func (s *State) HeardOf(part State) {
+	if i := s.earlier(part.ID); i >= 0 {
+		s.Parts = slices.Clone(s.Parts)
+		s.Parts[i].EventID = idOf(part.Event)
+	}
+	if s.ID == part.ID {
+		s.Event, s.MissedWhy, s.MissedBecause = part.Event, part.MissedWhy, part.MissedBecause
+	}
 }
 
 // earlier is the index of an earlier part of this recording, -1 for another egress.
@@ -107,6 +125,12 @@ func (s *State) TakeCorrection(part State) {
 func (s *State) Concerns(o Observation) bool {
 	id := o.Info.Proto().GetEgressId()
 	return id == s.ID || s.ID == "" && s.earlier(id) < 0 && !slices.Contains(s.Twins, id)
+}
+
+// Includes reports whether an observation is of a part of the recording.
+func (s *State) Includes(o Observation) bool {
+	id := o.Info.Proto().GetEgressId()
+	return id == s.ID || s.earlier(id) >= 0
 }
 
 // Beside reports whether an earlier part shows that it records still, beside the part

@@ -52,7 +52,7 @@ func (s *State) Undecided(o Observation) bool {
 	if s.rankOf(o) == rankEnded {
 		return !s.Started
 	}
-	return s.Phase == Requested || !s.Orphaned() && s.Phase == Watching && !s.Evidence.RecorderGone.IsZero() && s.Stopped == ""
+	return s.Phase == Requested || !s.Orphaned() && s.Phase == Watching && !s.Evidence.RecorderGone.IsZero() && s.Stopped == "" && !s.uploading()
 }
 
 // Precede takes another egress of the request that has ended by itself as the part before

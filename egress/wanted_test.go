@@ -115,8 +115,8 @@ func TestHowLongMediaMustPlay(t *testing.T) {
 func TestALocationSaysWhatStandsBeforeThePath(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string][]string{
-		"":                                          nil,
-		"out/a.mp4":                                 nil,
+		"":          nil,
+		"out/a.mp4": nil,
 		"https://b.s3.amazonaws.com/out/a.mp4?sig=": nil,
 		"https://b.s3.amazonaws.com/x-out/a.mp4":    nil,
 		"https://b.s3.amazonaws.com/prod/out/a.mp4": {"prod/"},

@@ -29,6 +29,20 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
+// foldTwins takes what was put aside of other egresses than those of the recording, once the
+// bound one is over: before it is told, since that may take days.
+func (e *run) foldTwins(ctx workflow.Context) {
+	aside := e.aside
+	e.aside = nil
+	for _, o := range aside {
+		if e.Includes(o) {
+			e.aside = append(e.aside, o)
+		} else {
+			e.fold(ctx, o)
+		}
+	}
+}
+
 // foldAside takes what was put aside. While a part is being started it stays there: an
 // egress of another ID would be bound to it.
 func (e *run) foldAside(ctx workflow.Context) {

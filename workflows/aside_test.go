@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -160,4 +161,62 @@ func TestATwinThatCouldNotBeStoppedWaitsForTheNextPart(t *testing.T) {
 	require.Equal(t, []string{"EG_3"}, v.Twins)
 	require.Equal(t, "EG_2", v.EgressID)
 	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+}
+
+// The bound egress's worker has died, which only its participant tells, when another egress
+// of the request shows that it records.
+func TestTheTwinOfAZombieIsNotStopped(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: infoOf(t, part(1, active, 1)), Terms: terms()}, nil
+	}
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == egressID {
+			return egress.Look{Info: infoOf(t, part(1, active, 1)), RecorderAbsent: true, RecorderGone: l.Now()}, nil
+		}
+		return l.nothingNew(in)
+	}
+	l.stop = func(id string) (egress.Info, error) {
+		if id == egressID {
+			return egress.Info{}, failure(egress.Unanswered, "no response from servers")
+		}
+		return info(t, ending), nil
+	}
+	l.at(10*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(t, egress.EventParticipantLeft, roomID, egressID)) })
+	l.webhook(12*time.Second, egress.EventUpdated, part(2, active, 12))
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.NotContains(t, l.stops, "EG_2")
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.Lost, v.Parts[0].Status)
+}
+
+// The recorder leaves its room at each end; what was put aside then is not left to record for
+// as long as a consumer is down.
+func TestATwinThatIsSeenAtTheEndIsStoppedBeforeThatIsTold(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: infoOf(t, part(1, active, 1)), Terms: terms()}, nil
+	}
+	up := l.began.Add(time.Hour)
+	l.announce = func(egress.Event) error {
+		if l.Now().Before(up) {
+			return down(time.Hour)
+		}
+		return nil
+	}
+	l.at(10*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(t, egress.EventParticipantLeft, roomID, egressID)) })
+	l.webhook(11*time.Second, egress.EventUpdated, part(2, active, 11))
+	l.webhook(12*time.Second, egress.EventEnded, part(1, complete, 12))
+	l.at(time.Minute, func() { require.Equal(t, []string{"EG_2"}, l.stops) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"EG_2"}, v.Twins)
+	require.Equal(t, egressID, v.EgressID)
 }

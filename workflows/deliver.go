@@ -241,7 +241,9 @@ func (e *run) drain(ctx workflow.Context) error {
 		if e.Phase != egress.Delivered { // it goes on
 			return nil
 		}
-		err := workflow.Await(ctx, func() bool { return len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
+		err := workflow.Await(ctx, func() bool {
+			return e.heard() || len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
+		})
 		if err != nil || e.observations.Len() == 0 && e.listings.Len() == 0 {
 			return err
 		}

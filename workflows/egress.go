@@ -31,7 +31,10 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			e.recover(ctx)
 			continue
 		}
-		if e.awaitWebhook(ctx); !e.over() { // another egress of the request has taken its place
+		if e.foldTwins(ctx); !e.over() { // one of them has taken its place
+			continue
+		}
+		if e.awaitWebhook(ctx); !e.over() { // likewise
 			continue
 		}
 		if err := e.deliver(ctx); err != nil {

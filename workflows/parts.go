@@ -35,6 +35,9 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	}
 	all := "tell" + name
 	e.telling[all] = true
+	if !part.WebhookDue().IsZero() {
+		e.unheard[part.ID] = &part
+	}
 	e.untried++ // until each of its consumers is, so that no step of the pipeline runs before
 	workflow.GoNamed(ctx, all, func(ctx workflow.Context) {
 		e.inTurn(ctx, all)
@@ -58,16 +61,25 @@ func (e *run) giveBack(err error) {
 	e.Recover, e.toldBefore = 0, true
 }
 
-// past takes news of an earlier part. The end of one that was lost is told as a
-// correction; one that records still does so beside the part that took its place.
+// past takes news of an earlier part. One that records still does so beside the part that
+// took its place.
 func (e *run) past(ctx workflow.Context, o egress.Observation) {
-	if part, corrected := e.CorrectPart(o); corrected {
-		if e.before != nil && e.before.ID == part.ID { // it may be the last one after all
-			e.before.TakeCorrection(part)
-		}
-		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
-		e.tellPart(ctx, part)
-	} else if e.Beside(o) {
+	if !e.correct(ctx, o) && e.Beside(o) {
 		e.stopTwin(ctx, o)
 	}
+}
+
+// correct tells the end of an earlier part that was lost as a correction. It reports false
+// for any other news.
+func (e *run) correct(ctx workflow.Context, o egress.Observation) bool {
+	part, corrected := e.CorrectPart(o)
+	if !corrected {
+		return false
+	}
+	if e.before != nil && e.before.ID == part.ID { // it may be the last one after all
+		e.before.TakeCorrection(part)
+	}
+	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
+	e.tellPart(ctx, part)
+	return true
 }

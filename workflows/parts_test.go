@@ -282,6 +282,27 @@ func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
 	require.Equal(t, []string{egressID}, l.stops)
 }
 
+// The lost part shows that it lives, and has ended when it is to be stopped.
+func TestTheEndOfALostPartThatLiveKitSaysToItsStopCorrectsIt(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.poll = l.firstIsGone
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		return activities.TwinAnswer{Ended: infoOf(t, part(1, complete, 603))}, nil
+	}
+	l.webhook(10*time.Minute, egress.EventUpdated, part(1, ending, 600))
+	l.webhook(11*time.Minute, egress.EventEnded, part(1, complete, 603))
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
+	require.Len(t, v.Parts, 2, "it is one part")
+	require.Empty(t, v.Twins)
+	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
+	require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf())
+}
+
 // LiveKit runs the failed egress a second time while the next part waits for a worker, which
 // is refused in the end: what was stopped would have been the only recording.
 func TestAPartThatRecordsIsNotStoppedBeforeItsSuccessorHasBegun(t *testing.T) {

@@ -27,6 +27,9 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if !e.Orphaned() {
 		o, stopped = e.stopUnlessGone(ctx, o)
 	}
+	if e.correct(ctx, o) {
+		return
+	}
 	if e.Orphaned() {
 		e.takeOver(ctx, o)
 		return
@@ -96,9 +99,11 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 		e.Settle()
 		e.settle(ctx)
 		e.relays.end()
-		e.tellPart(ctx, e.State)
+		if !e.toldBefore {
+			e.tellPart(ctx, e.State)
+		}
 	}
-	e.relays.over = false
+	e.relays.over, e.toldBefore = false, false
 	e.TakeOver(o)
 	e.published = ""
 	e.fold(ctx, o)

@@ -27,9 +27,29 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 		e.awaitWebhookUntil(ctx, due)
 	}
 	for len(e.unheard) > 0 { // as earlier parts do
-		_ = workflow.Await(ctx, func() bool { return len(e.unheard) == 0 || e.observations.Len() > 0 }) // never cancelled
-		e.takeWebhooks(ctx)
+		_ = workflow.Await(ctx, func() bool { return e.heard() || len(e.unheard) == 0 }) // never cancelled
+		for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
+			e.hearPart(ctx, ev)
+		}
 	}
+}
+
+// heard reports whether what has arrived may be the webhook that an earlier part waits for.
+func (e *run) heard() bool { return len(e.unheard) > 0 && e.observations.Len() > 0 }
+
+// hearPart takes a webhook for an earlier part that waits for one. All others are put aside
+// until the end is told.
+func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
+	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
+	if err != nil {
+		e.log.Error("webhook event cannot be read", "error", err)
+		return
+	}
+	if part, waits := e.unheard[o.Info.Proto().GetEgressId()]; waits {
+		part.Observe(o)
+		return
+	}
+	e.aside = append(e.aside, o)
 }
 
 func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
@@ -50,14 +70,18 @@ func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 
 // awaitWebhookOf does so for an earlier part, beside all that follows.
 func (e *run) awaitWebhookOf(ctx workflow.Context, part *egress.State) {
-	due := part.WebhookDue()
-	if due.IsZero() {
+	if e.unheard[part.ID] != part {
 		return
 	}
-	e.unheard[part.ID] = part
-	_, _ = workflow.AwaitWithTimeout(ctx, due.Sub(workflow.Now(ctx)), func() bool { return part.WebhookDue().IsZero() }) // never cancelled
+	if due := part.WebhookDue(); !due.IsZero() { // else it has come by now
+		_, _ = workflow.AwaitWithTimeout(ctx, due.Sub(workflow.Now(ctx)), func() bool { return part.WebhookDue().IsZero() }) // never cancelled
+	}
 	delete(e.unheard, part.ID)
 	if !part.WebhookDue().IsZero() {
 		part.WebhookMissed()
+	}
+	e.HeardOf(*part)
+	if e.before != nil {
+		e.before.HeardOf(*part)
 	}
 }

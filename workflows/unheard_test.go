@@ -119,6 +119,62 @@ func TestAPartHearsItsWebhookWhateverBecameOfItsSuccessor(t *testing.T) {
 	}
 }
 
+// It is on its way to us, or comes while the verdict is told, when LiveKit says to our stop that the twin has ended.
+func TestATwinWhoseEndTheStopToldHearsItsWebhook(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		comes time.Duration // after the twin was seen; zero: before LiveKit answers
+		last  bool          // the twin is seen after the end of the bound egress, while that is told
+	}{
+		"it is there already":                      {0, false},
+		"it comes as the verdict is told":          {30 * time.Second, false},
+		"it comes before the workflow is to close": {30 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.start = func(context.Context) (activities.Started, error) {
+				terms := terms()
+				terms.MissedOnly = true
+				terms.Pipeline.Consumers = []egress.Consumer{{Name: "slow", URL: "https://slow.example.com"}}
+				return activities.Started{Info: info(t, active), Terms: terms}, nil
+			}
+			twin := func() *lk.EgressInfo {
+				m := part(2, complete, 20)
+				m.EndedAt = l.began.Add(20 * time.Second).UnixNano()
+				return m
+			}
+			l.stopTwin = func() (activities.TwinAnswer, error) {
+				if tc.comes == 0 {
+					l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, twin()))
+				}
+				return activities.TwinAnswer{Ended: infoOf(t, twin())}, nil
+			}
+			tries := 0
+			l.announceTo = func(activities.Announcement) error {
+				if tries++; tries < 3 {
+					return down(10 * time.Second)
+				}
+				return nil
+			}
+			end := 25 * time.Second
+			if tc.last {
+				end = 15 * time.Second
+			}
+			l.webhook(20*time.Second, egress.EventUpdated, part(2, active, 20))
+			l.webhook(end, egress.EventEnded, l.completed())
+			if tc.comes > 0 {
+				l.webhook(20*time.Second+tc.comes, egress.EventEnded, twin())
+			}
+
+			v := l.mustRun(plainInput(t))
+
+			require.Empty(t, l.announced, "LiveKit told it all")
+			require.Equal(t, "EV_EG_2_EGRESS_COMPLETE", v.Parts[0].EventID, "under which it is told again")
+		})
+	}
+}
+
 func rounded(all []time.Duration) (seconds []time.Duration) {
 	for _, d := range all {
 		seconds = append(seconds, d.Round(time.Second))
