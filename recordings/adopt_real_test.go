@@ -63,10 +63,11 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 // An operator terminates what records still: the next round, or its next webhook, takes it up.
 func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
-	c, _ := real(t)
+	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	id := fresh("EG_stray")
-	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
+	w.open(id) // else its workflow fails, and is not there to be terminated
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
 	must(t, err)
 	adopt := func() {
 		t.Helper()

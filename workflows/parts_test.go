@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,9 +128,9 @@ func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 		return s, err
 	}
 	l.poll = l.firstIsGone
-	tries := 0
+	var tries atomic.Int32
 	l.announce = func(e egress.Event) error {
-		if tries++; e.Proto().GetEgressInfo().GetStatus() == failed && tries < 3 {
+		if e.Proto().GetEgressInfo().GetStatus() == failed && tries.Add(1) < 3 {
 			return down(20 * time.Minute)
 		}
 		return nil

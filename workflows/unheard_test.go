@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,9 +151,9 @@ func TestATwinWhoseEndTheStopToldHearsItsWebhook(t *testing.T) {
 				}
 				return activities.TwinAnswer{Ended: infoOf(t, twin())}, nil
 			}
-			tries := 0
+			var tries atomic.Int32
 			l.announceTo = func(activities.Announcement) error {
-				if tries++; tries < 3 {
+				if tries.Add(1) < 3 {
 					return down(10 * time.Second)
 				}
 				return nil
