@@ -188,13 +188,7 @@ func TestAPartWhoseEndLiveKitSaidInAnAnswerIsToldUnlessItsWebhookComes(t *testin
 			l, starts := recovering(t, 1)
 			l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
 				*starts = append(*starts, in)
-				terms := terms()
-				terms.Recover, terms.MissedOnly = 1, true
-				m := part(in.Part, map[int]lk.EgressStatus{1: failed, 2: active}[in.Part], 1)
-				if in.Part == 1 {
-					m.EndedAt = l.began.UnixNano()
-				}
-				return activities.Started{Info: infoOf(t, m), Terms: terms}, nil
+				return l.startedOver(in.Part), nil
 			}
 			if comes {
 				l.webhook(20*time.Second, egress.EventEnded, part(1, failed, 1))

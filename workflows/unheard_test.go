@@ -37,6 +37,19 @@ func stoppedOver(t *testing.T, missedOnly bool) *life {
 	return l
 }
 
+// startedOver is LiveKit's answer to the start of a part, of which the first has just failed;
+// the consumer is told only of what LiveKit did not tell.
+func (l *life) startedOver(number int) activities.Started {
+	terms := terms()
+	terms.Recover, terms.MissedOnly = 1, true
+	m := part(number, active, 1)
+	if number == 1 {
+		m = part(number, failed, 1)
+		m.EndedAt = l.began.UnixNano()
+	}
+	return activities.Started{Info: infoOf(l.t, m), Terms: terms}
+}
+
 func TestAWebhookThatIsThereGoesBeforeTheAnswerToAStop(t *testing.T) {
 	t.Parallel()
 	l := stoppedOver(t, false)
@@ -99,13 +112,7 @@ func TestAPartHearsItsWebhookWhateverBecameOfItsSuccessor(t *testing.T) {
 				if in.Part == 2 && refused {
 					return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
 				}
-				terms := terms()
-				terms.Recover, terms.MissedOnly = 1, true
-				m := part(in.Part, map[int]lk.EgressStatus{1: failed, 2: active}[in.Part], 1)
-				if in.Part == 1 {
-					m.EndedAt = l.began.UnixNano()
-				}
-				return activities.Started{Info: infoOf(t, m), Terms: terms}, nil
+				return l.startedOver(in.Part), nil
 			}
 			if !refused {
 				l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
