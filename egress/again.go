@@ -166,7 +166,10 @@ func (s *State) revive(o Observation) {
 	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
 	s.Told = s.Told || o.Source == FromWebhook
 	s.HeldSince, s.Evidence = time.Time{}, Evidence{RoomGone: s.Evidence.RoomGone}
-	if s.Stopped == "" && s.Evidence.RoomGone.IsZero() {
+	switch {
+	case s.Stopped == "" && s.Evidence.RoomGone.IsZero():
 		s.EndExpected = time.Time{}
+	case s.Status == Lost: // or it would be so at once again, by what was weighed before it showed that it lives
+		s.EndExpected = o.HeardAt
 	}
 }

@@ -75,18 +75,19 @@ func TestWhatIsKnownOfTheRoomAndTheWishToStopOutlivesARevival(t *testing.T) {
 		gone, expected time.Time
 	}{
 		"its room is there":            {func(*egress.State) {}, time.Time{}, time.Time{}},
-		"its room is gone":             {func(s *egress.State) { s.Evidence.RoomGone = noon }, noon, noon},
-		"it is to stop":                {func(s *egress.State) { s.Stopped = egress.StopRequested }, time.Time{}, noon},
-		"it is to stop, its room gone": {func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = noon, egress.StopRequested }, noon, noon},
+		"its room is gone":             {func(s *egress.State) { s.Evidence.RoomGone = noon }, noon, noon.Add(day)},
+		"it is to stop":                {func(s *egress.State) { s.Stopped = egress.StopRequested }, time.Time{}, noon.Add(day)},
+		"it is to stop, its room gone": {func(s *egress.State) { s.Evidence.RoomGone, s.Stopped = noon, egress.StopRequested }, noon, noon.Add(day)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := lostAt(t)
 			tc.change(s)
-			s.Evidence.Unanswered, s.Evidence.Probed = noon, noon
-			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 11, 0), minute)))
+			s.Evidence.Unanswered, s.Evidence.Probed, s.LookedAt = noon, noon, noon.Add(day)
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 11, 0), day)))
 			require.Equal(t, egress.Evidence{RoomGone: tc.gone}, s.Evidence)
 			require.Equal(t, tc.expected, s.EndExpected)
+			require.NotEqual(t, egress.ActLose, s.Due(noon.Add(day)), "it has just shown that it lives")
 		})
 	}
 }
