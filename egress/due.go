@@ -26,7 +26,7 @@ func (s *State) Due(now time.Time) Action {
 	case s.StopDue && !s.stopTried():
 		return ActStop
 	}
-	if _, lost := s.Lost(now); s.Started && lost {
+	if _, lost := s.Lost(); s.Started && lost {
 		return ActLose
 	}
 	switch {
@@ -71,31 +71,35 @@ func (s *State) NextLook() time.Time {
 		since = later(s.EndExpected, s.LookedAt)
 	}
 	next := since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
-	if due := s.ProbeLook(); !due.IsZero() && due.Before(next) {
+	if due := s.Decisive(); !due.IsZero() && due.Before(next) {
 		return due
 	}
 	return next
 }
 
-// Alarm is the first moment at which Due may ask for something else than a look,
-// however often nothing is heard until then. It is zero when there is none.
+// Alarm is the first moment at which Due may ask for something else than a look, or for
+// the look that decides on it, however often nothing is heard until then. It is zero when
+// there is none.
 func (s *State) Alarm() time.Time {
 	if s.Phase == Held {
 		return s.heldUntil()
 	}
-	var first time.Time
-	at := func(since time.Time, d Duration, applies bool) {
-		if t := since.Add(d.D()); applies && !since.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
+	var first earliest
+	first.since(s.BoundAt, s.MaxDuration, s.Stopped == "" && s.MaxDuration > 0)
+	first.since(s.BoundAt, s.Policy.StuckAfter, s.Stuck == "")
+	first.since(s.probeFrom(), s.Policy.LostAfter, s.askable() && !s.InDoubt())
+	s.mayBeLost(&first)
+	return first.Time
+}
+
+// earliest is the first of several moments, zero where there is none.
+type earliest struct{ time.Time }
+
+// since adds the moment at which something seen at has been so for d, if that applies.
+func (e *earliest) since(at time.Time, d Duration, applies bool) {
+	if t := at.Add(d.D()); applies && !at.IsZero() && (e.IsZero() || t.Before(e.Time)) {
+		e.Time = t
 	}
-	at(s.BoundAt, s.MaxDuration, s.Stopped == "" && s.MaxDuration > 0)
-	at(s.BoundAt, s.Policy.StuckAfter, s.Stuck == "")
-	at(s.probeFrom(), s.Policy.LostAfter, s.askable() && !s.InDoubt())
-	at(s.EndExpected, s.Policy.LostAfter, s.dead())
-	at(s.EndExpected, s.Policy.GiveUpAfter, true)
-	at(s.Evidence.MissingSince, s.Policy.LostAfter, true)
-	return first
 }
 
 // Want notes that the egress is to be stopped. The first reason is kept, and

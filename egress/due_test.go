@@ -29,6 +29,10 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 	dead := func(s *egress.State) {
 		s.Evidence.Unanswered, s.EndExpected, s.Stopped = noon, noon, egress.StopRequested
 	}
+	judged := func(s *egress.State) {
+		dead(s)
+		s.LookedAt = noon.Add(minute)
+	}
 	gone := func(s *egress.State) {
 		s.Evidence.RoomGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(minute)
 	}
@@ -61,10 +65,13 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a look before that, too": {func(s *egress.State) {
 			s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(minute)
 		}, minute - 1, egress.ActLook},
-		"to be lost":                        {dead, minute, egress.ActLose},
-		"to be lost before anything else":   {func(s *egress.State) { dead(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
+		"to be lost":                        {judged, minute, egress.ActLose},
+		"a look before it is lost":          {dead, 2 * minute, egress.ActLook},
+		"a look before it is given up":      {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "why" }, 2 * day, egress.ActLook},
+		"to be given up":                    {func(s *egress.State) { s.EndExpected, s.LookedAt = noon, noon.Add(day) }, 2 * day, egress.ActLose},
+		"to be lost before anything else":   {func(s *egress.State) { judged(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
 		"a wanted stop before that":         {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
-		"no stop again where one is tried":  {func(s *egress.State) { dead(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute, egress.ActLose},
+		"no stop again where one is tried":  {func(s *egress.State) { judged(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute, egress.ActLose},
 		"a stop again before it is lost":    {func(s *egress.State) { dead(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute - 1, egress.ActStop},
 		"not lost before the start answers": {func(s *egress.State) { dead(s); s.Started = false }, minute, egress.ActNothing},
 		"a stop wanted since the probe":     {func(s *egress.State) { dead(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon.Add(1), noon }, minute, egress.ActStop},
@@ -137,6 +144,10 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 			tc.change(s)
 			require.Equal(t, noon.Add(tc.want), s.Alarm())
 			require.Contains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm().Add(-1)))
+			if s.Decisive().Equal(s.Alarm()) { // which the last look decides on
+				require.Equal(t, egress.ActLook, s.Due(s.Alarm()))
+				s.LookedAt = s.Alarm()
+			}
 			require.NotContains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm()))
 		})
 	}

@@ -22,14 +22,17 @@ type Evidence struct {
 // Lost judges whether the egress is lost, and says why in words. A worker that
 // does not answer a stop is dead only when the evidence has stood for LostAfter;
 // an upload in ENDING may take as long as it takes, up to GiveUpAfter.
-func (s *State) Lost(now time.Time) (string, bool) {
+//
+// The evidence must have stood at the last look: while no worker of ours ran, nobody
+// heard of what happened since.
+func (s *State) Lost() (string, bool) {
 	var why []string
 	switch {
-	case stood(s.Evidence.MissingSince, s.Policy.LostAfter, now):
+	case stood(s.Evidence.MissingSince, s.Policy.LostAfter, s.LookedAt):
 		why = append(why, "LiveKit no longer knows the egress")
-	case s.dead() && stood(s.EndExpected, s.Policy.LostAfter, now):
+	case s.dead() && stood(s.EndExpected, s.Policy.LostAfter, s.LookedAt):
 		why = append(why, "its worker does not answer StopEgress")
-	case stood(s.EndExpected, s.Policy.GiveUpAfter, now):
+	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt):
 		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected",
 			statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
 	default:
@@ -61,12 +64,20 @@ func (s *State) InDoubt() bool {
 	return s.askable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
 }
 
-// ProbeLook is when a look is due on which a probe goes out or does not, zero where none is.
-func (s *State) ProbeLook() time.Time {
-	if !s.askable() || s.Stopped != "" || s.InDoubt() || s.absentWhenDue() {
-		return time.Time{}
-	}
-	return s.probeFrom().Add(s.Policy.LostAfter.D())
+// Decisive is when a look is due by which a probe goes out or does not, or the egress is
+// lost or is not. It is zero where none is.
+func (s *State) Decisive() time.Time {
+	var first earliest
+	first.since(s.probeFrom(), s.Policy.LostAfter, s.askable() && s.Stopped == "" && !s.InDoubt() && !s.absentWhenDue())
+	s.mayBeLost(&first)
+	return first.Time
+}
+
+// mayBeLost adds the moments from which Lost may say so.
+func (s *State) mayBeLost(first *earliest) {
+	first.since(s.EndExpected, s.Policy.LostAfter, s.dead())
+	first.since(s.EndExpected, s.Policy.GiveUpAfter, true)
+	first.since(s.Evidence.MissingSince, s.Policy.LostAfter, true)
 }
 
 func (s *State) absentWhenDue() bool {

@@ -48,8 +48,8 @@ func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
 			t.Parallel()
 			s := seen(t, tc.status)
 			s.Evidence = egress.Evidence{MissingSince: tc.missing, RoomGone: tc.roomGone, Unanswered: tc.unanswered}
-			s.EndExpected = tc.expected
-			why, lost := s.Lost(noon.Add(tc.after))
+			s.EndExpected, s.LookedAt = tc.expected, noon.Add(tc.after)
+			why, lost := s.Lost()
 			require.Equal(t, tc.want, why)
 			require.Equal(t, tc.want != "", lost)
 		})

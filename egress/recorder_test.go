@@ -62,12 +62,12 @@ func TestARecorderThatIsBackTakesBackThatAnEndWasExpected(t *testing.T) {
 func TestWhyAnEgressIsLostNamesTheRecorderOnlyWhereTheRoomGoesOn(t *testing.T) {
 	t.Parallel()
 	s := watched(t)
-	s.EndExpected = noon
+	s.EndExpected, s.LookedAt = noon, noon.Add(minute)
 	s.Evidence = egress.Evidence{Unanswered: noon, RecorderGone: noon}
-	why, _ := s.Lost(noon.Add(minute))
+	why, _ := s.Lost()
 	require.Equal(t, "its worker does not answer StopEgress, its participant has left the room", why)
 	s.Evidence.RoomGone = noon
-	why, _ = s.Lost(noon.Add(minute))
+	why, _ = s.Lost()
 	require.Equal(t, "its worker does not answer StopEgress, its room is gone", why)
 }
 

@@ -189,7 +189,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 // lose settles the egress as lost.
 func (e *run) lose(ctx workflow.Context) {
 	now := workflow.Now(ctx)
-	why, _ := e.Lost(now)
+	why, _ := e.Lost()
 	e.GiveUp(egress.FromTimeout, why, now)
 	e.log.Error("lost", "egressID", e.ID, "reason", why)
 	e.show(ctx)
@@ -237,7 +237,7 @@ func (e *run) arm(ctx workflow.Context) {
 	// Webhooks do not come: a poll may as well do the waiting. But for what is to be done at a
 	// moment, Temporal's clock is the one that counts: a worker whose own is ahead would look
 	// again and again before.
-	if e.NewsBy == egress.FromPoll && e.Phase == egress.Watching && p.wake().Equal(p.look) && !p.look.Equal(e.ProbeLook()) {
+	if e.NewsBy == egress.FromPoll && e.Phase == egress.Watching && p.wake().Equal(p.look) && !p.look.Equal(e.Decisive()) {
 		e.poll(ctx)
 		return
 	}
