@@ -27,7 +27,7 @@ func patience() time.Duration {
 func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 	t.Parallel()
 	dead := func(s *egress.State) {
-		s.Evidence.Unanswered, s.EndExpected, s.Stopped = noon, noon, egress.StopRequested
+		s.Evidence.Unanswered, s.EndExpected, s.Stopped = noon.Add(minute), noon, egress.StopRequested
 	}
 	judged := func(s *egress.State) {
 		dead(s)
@@ -67,9 +67,10 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		}, minute - 1, egress.ActLook},
 		"to be lost":                        {judged, minute, egress.ActLose},
 		"a look before it is lost":          {dead, 2 * minute, egress.ActLook},
+		"a stop again before it is dead":    {func(s *egress.State) { dead(s); s.Evidence.Unanswered = noon.Add(minute - 1) }, minute, egress.ActProbe},
 		"a look before it is given up":      {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "why" }, 2 * day, egress.ActLook},
 		"to be given up":                    {func(s *egress.State) { s.EndExpected, s.LookedAt = noon, noon.Add(day) }, 2 * day, egress.ActLose},
-		"to be lost before anything else":   {func(s *egress.State) { judged(s); s.MaxDuration, s.Stopped = 1, ""; s.Evidence.Unanswered = noon }, minute, egress.ActLose},
+		"to be lost before anything else":   {func(s *egress.State) { judged(s); s.MaxDuration, s.Stopped = 1, "" }, minute, egress.ActLose},
 		"a wanted stop before that":         {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
 		"no stop again where one is tried":  {func(s *egress.State) { judged(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute, egress.ActLose},
 		"a stop again before it is lost":    {func(s *egress.State) { dead(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute - 1, egress.ActStop},
@@ -134,7 +135,7 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 		"a probe was answered": {func(s *egress.State) {
 			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed, s.Evidence.Absent = noon, noon, noon.Add(minute), noon.Add(2*minute)
 		}, 2 * minute},
-		"a probe was not answered": {func(s *egress.State) { s.EndExpected, s.Evidence.Unanswered, s.Stuck = noon, noon, "x" }, minute},
+		"a probe was not answered": {func(s *egress.State) { s.EndExpected, s.Evidence.Unanswered, s.Stuck = noon, noon.Add(minute), "x" }, minute},
 		"the end does not come":    {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "x" }, day},
 		"LiveKit does not know it": {func(s *egress.State) { s.Evidence.MissingSince = noon.Add(minute) }, 2 * minute},
 	} {

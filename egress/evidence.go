@@ -86,7 +86,7 @@ func (s *State) absentWhenDue() bool {
 
 func (s *State) askable() bool {
 	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero() || !s.Evidence.RecorderGone.IsZero()
-	return nothingLeft && !s.uploading() && s.Evidence.Unanswered.IsZero() && !s.EndExpected.IsZero()
+	return nothingLeft && !s.uploading() && !s.dead() && !s.EndExpected.IsZero()
 }
 
 // probeFrom is when the last thing happened that a worker may still be acting on.
@@ -95,7 +95,12 @@ func (s *State) probeFrom() time.Time {
 	return later(later(s.EndExpected, gone), s.Evidence.Probed)
 }
 
-func (s *State) dead() bool { return !s.Evidence.Unanswered.IsZero() && !s.uploading() }
+// dead says that nobody answered a stop that was asked once the end had been expected for
+// LostAfter: an earlier one, of a recording to be stopped, may have met a bus that was slow
+// for a moment, and is asked again.
+func (s *State) dead() bool {
+	return stood(s.EndExpected, s.Policy.LostAfter, s.Evidence.Unanswered) && !s.uploading()
+}
 
 func (s *State) uploading() bool {
 	return s.Latest.Proto().GetStatus() == livekit.EgressStatus_EGRESS_ENDING

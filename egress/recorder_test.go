@@ -63,7 +63,7 @@ func TestWhyAnEgressIsLostNamesTheRecorderOnlyWhereTheRoomGoesOn(t *testing.T) {
 	t.Parallel()
 	s := watched(t)
 	s.EndExpected, s.LookedAt = noon, noon.Add(minute)
-	s.Evidence = egress.Evidence{Unanswered: noon, RecorderGone: noon}
+	s.Evidence = egress.Evidence{Unanswered: noon.Add(minute), RecorderGone: noon}
 	why, _ := s.Lost()
 	require.Equal(t, "its worker does not answer StopEgress, its participant has left the room", why)
 	s.Evidence.RoomGone = noon

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,28 @@ func TestLiveKitIsDownForAnHourDuringTheWatch(t *testing.T) {
 	require.Less(t, l.took(), time.Hour+6*time.Minute)
 }
 
+// No look shows of a page that its worker lives.
+func TestAStopThatMetASlowBusIsSentAgain(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	var asked atomic.Int32
+	l.stop = func(string) (egress.Info, error) {
+		if asked.Add(1) == 1 {
+			return egress.Info{}, failure(egress.Unanswered, "request timed out")
+		}
+		return info(l.t, complete), nil
+	}
+	in := plainInput(t)
+	in.MaxDuration = egress.Duration(time.Hour)
+
+	v := l.mustRun(in)
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.StopMaxDuration, v.Stopped)
+	require.Len(t, l.stops, 2)
+}
+
 func TestAnEgressThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	unanswered := func(string) (egress.Info, error) {
@@ -71,7 +94,7 @@ func TestAnEgressThatNeverEnds(t *testing.T) {
 	}{
 		{"is stopped at the caller's max_duration, and lost when no worker answers", egress.Duration(time.Hour), func(l *life) {
 			l.stop = unanswered
-		}, 1, "its worker does not answer StopEgress", time.Hour + time.Minute},
+		}, 2, "its worker does not answer StopEgress", time.Hour + time.Minute},
 		{"is probed once its room is gone, and lost when no worker answers", 0, func(l *life) {
 			l.stop = unanswered
 			l.at(10*time.Minute, func() { l.SignalWorkflow(egress.SignalHint, hint(l.t, egress.EventRoomFinished, roomID, "")) })

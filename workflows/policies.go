@@ -34,8 +34,9 @@ var pollOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit how the egress is, until there is news",
 }
 
-// stopOptions: LiveKit takes 3 s to say that it reached no worker. Three such
-// answers are evidence; a stop that could not be sent is due again with the next probe.
+// stopOptions: LiveKit takes 3 s to say that it reached no worker. Three such answers
+// are evidence where the end has been expected for REELKEEPER_LOST_AFTER; a stop that was
+// earlier, or could not be sent, is due again with the next probe.
 var stopOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 15 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 2 * time.Second, MaximumAttempts: 3},
