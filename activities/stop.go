@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -27,6 +29,7 @@ type TwinRequest struct {
 	Twin  string `json:"twin"`            // egress ID
 	Over  bool   `json:"over,omitempty"`  // the twin has ended by itself
 	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: that does not matter
+	Room  string `json:"room,omitempty"`  // in which the recorder of the bound one must be. Default: that does not matter
 }
 
 // TwinAnswer says what was done about a twin.
@@ -35,14 +38,18 @@ type TwinAnswer struct {
 	// alone. Likewise where BoundFailed is the bound one, which failed or was aborted.
 	BoundMissing bool        `json:"bound_missing,omitempty"`
 	BoundFailed  egress.Info `json:"bound_failed,omitzero"`
+	// BoundAbsent says that the recorder of the bound one is not in its room, so that the
+	// twin was left alone.
+	BoundAbsent bool `json:"bound_absent,omitempty"`
 	// Ended is the twin, where it had ended by itself before it was told to.
 	Ended egress.Info `json:"ended,omitzero"`
 }
 
-// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one, or
-// has its failure: then the twin may be the only recording there is. Where LiveKit does not
+// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one, has
+// its failure, or does not see the recorder of an active one in its room: then the twin may be the only recording there is. Where LiveKit does not
 // say, nothing is stopped. Twice is as harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
+	active := false
 	if in.Bound != "" {
 		m, err := a.api.Get(ctx, in.Bound)
 		if egress.ReasonOf(err) == egress.NotFound {
@@ -55,9 +62,16 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			info, err := egress.NewInfo(m)
 			return TwinAnswer{BoundFailed: info}, toTemporal(err)
 		}
+		active = m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE
 	}
 	if in.Over {
 		return TwinAnswer{}, nil
+	}
+	if active && in.Room != "" && a.cfg.Shown.Load() { // what LiveKit calls active may be dead
+		here, err := a.api.Present(ctx, in.Room, in.Bound)
+		if err != nil || !here {
+			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)
+		}
 	}
 	twin, err := a.Stop(ctx, in.Twin)
 	if err == nil && egress.Ended(twin.Proto().GetStatus()) {

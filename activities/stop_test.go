@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	lk "github.com/livekit/protocol/livekit"
@@ -87,6 +88,7 @@ func TestAStopShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
 
 func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 	t.Parallel()
+	recorded := activities.TwinRequest{Twin: "EG_2", Bound: egressID, Room: "standup"}
 	for name, tc := range map[string]struct {
 		in      activities.TwinRequest
 		get     error
@@ -97,16 +99,23 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		fails   bool
 		stop    error
 		ended   bool
+		absent  bool
+		change  func(*api, *activities.Config)
 	}{
-		"the bound one is known":        {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it is complete":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it failed":                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
-		"it is forgotten":               {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
-		"LiveKit does not say":          {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
-		"the twin has ended":            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
-		"the end of the bound is known": {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
-		"the twin had ended by itself":  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
-		"nobody answers for the twin":   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
+		"its recorder is in the room":         {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(a *api, c *activities.Config) { a.here = true; c.Shown.Store(true) }},
+		"its recorder is not":                 {in: recorded, known: active, log: []string{"0s get EG_1"}, absent: true, change: func(_ *api, c *activities.Config) { c.Shown.Store(true) }},
+		"nobody says whether its recorder is": {in: recorded, known: active, log: []string{"0s get EG_1"}, fails: true, change: func(a *api, c *activities.Config) { a.hereErr = because(egress.Unreachable); c.Shown.Store(true) }},
+		"LiveKit shows no recorders":          {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"its recorder has yet to join":        {in: recorded, known: starting, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Store(true) }},
+		"the bound one is known":              {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it is complete":                      {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it failed":                           {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
+		"it is forgotten":                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
+		"LiveKit does not say":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
+		"the twin has ended":                  {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
+		"the end of the bound is known":       {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
+		"the twin had ended by itself":        {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
+		"nobody answers for the twin":         {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +128,12 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 					a.onStop = gets(tc.stop)
 				}
 				env := newEnv(a)
-				act := activitiesOf(t, a)
+				act := activitiesOf(t, a, func(c *activities.Config) {
+					c.Shown = &atomic.Bool{}
+					if tc.change != nil {
+						tc.change(a, c)
+					}
+				})
 				env.RegisterActivity(act.StopTwin)
 				v, err := env.ExecuteActivity(act.StopTwin, tc.in)
 				require.Equal(t, tc.fails, err != nil)
@@ -129,6 +143,7 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 					require.NoError(t, v.Get(&got))
 				}
 				require.Equal(t, tc.missing, got.BoundMissing)
+				require.Equal(t, tc.absent, got.BoundAbsent)
 				require.Equal(t, tc.failed, got.BoundFailed.Known())
 				require.Equal(t, tc.ended, got.Ended.Known())
 			})

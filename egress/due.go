@@ -145,6 +145,15 @@ func (s *State) Hint(e Event, now time.Time) bool {
 	return news
 }
 
+// RecorderLeft takes that the egress's own participant is not in its room.
+func (s *State) RecorderLeft(now time.Time) {
+	if s.Evidence.RecorderGone.IsZero() {
+		s.Evidence.RecorderGone = now
+		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
+	}
+	s.ExpectEnd(now)
+}
+
 // Look is what a poll saw. A zero time means that this was not seen.
 type Look struct {
 	Info         Info      `json:"info"`          // zero when LiveKit could not be asked, or no longer knows it

@@ -167,7 +167,23 @@ func TestATwinThatCouldNotBeStoppedWaitsForTheNextPart(t *testing.T) {
 // of the request shows that it records.
 func TestTheTwinOfAZombieIsNotStopped(t *testing.T) {
 	t.Parallel()
+	for name, hear := range map[string]func(*life){
+		"its recorder was heard to leave": func(l *life) {
+			l.at(10*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(t, egress.EventParticipantLeft, roomID, egressID)) })
+		},
+		"nobody heard of that": func(l *life) { l.absent = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			theTwinOfAZombieIsNotStopped(t, hear)
+		})
+	}
+}
+
+func theTwinOfAZombieIsNotStopped(t *testing.T, hear func(*life)) {
+	t.Helper()
 	l := newLife(t)
+	hear(l)
 	l.start = func(context.Context) (activities.Started, error) {
 		return activities.Started{Info: infoOf(t, part(1, active, 1)), Terms: terms()}, nil
 	}
@@ -183,7 +199,6 @@ func TestTheTwinOfAZombieIsNotStopped(t *testing.T) {
 		}
 		return info(t, ending), nil
 	}
-	l.at(10*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(t, egress.EventParticipantLeft, roomID, egressID)) })
 	l.webhook(12*time.Second, egress.EventUpdated, part(2, active, 12))
 	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
 

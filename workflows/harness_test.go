@@ -44,6 +44,7 @@ type life struct {
 	stop     func(id string) (egress.Info, error)
 	announce func(e egress.Event) error
 	forgot   bool // LiveKit does not know the bound egress, when another one is seen
+	absent   bool // its recorder is not in the room then
 	broke    bool // or has its failure
 	stopTwin func() (activities.TwinAnswer, error)
 
@@ -112,6 +113,9 @@ func (l *life) register() {
 		"StopTwin": func(_ context.Context, in activities.TwinRequest) (activities.TwinAnswer, error) {
 			if in.Bound != "" && l.forgot {
 				return activities.TwinAnswer{BoundMissing: true}, nil
+			}
+			if in.Bound != "" && in.Room != "" && l.absent {
+				return activities.TwinAnswer{BoundAbsent: true}, nil
 			}
 			if in.Bound != "" && l.broke {
 				return activities.TwinAnswer{BoundFailed: info(l.t, lk.EgressStatus_EGRESS_FAILED)}, nil

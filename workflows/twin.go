@@ -56,6 +56,9 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 	if e.Phase == egress.Watching {
 		in.Bound = e.ID
 	}
+	if e.Stopped == "" { // else neither is to record on
+		in.Room = e.sum.Room
+	}
 	if in.Over && in.Bound == "" {
 		return o, true
 	}
@@ -68,6 +71,9 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 	switch {
 	case a.BoundMissing:
 		e.Evidence.MissingSince = now
+	case a.BoundAbsent:
+		e.RecorderLeft(now)
+		return o, false
 	case a.BoundFailed.Known():
 		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})
 	case a.Ended.Known():
