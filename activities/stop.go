@@ -46,8 +46,9 @@ type TwinAnswer struct {
 }
 
 // StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one, has
-// its failure, or does not see the recorder of an active one in its room: then the twin may be the only recording there is. Where LiveKit does not
-// say, nothing is stopped. Twice is as harmless as Stop.
+// its failure, or does not see the recorder of an active one in its room: then the twin may
+// be the only recording there is. Where LiveKit does not say, nothing is stopped. Twice is
+// as harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
 	active := false
 	if in.Bound != "" {

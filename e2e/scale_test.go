@@ -43,7 +43,7 @@ func TestTwoHundredAtOnceWithEveryWebhookLost(t *testing.T) {
 		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 		require.Equal(t, egress.FromPoll, v.EndedBy)
 		require.NotEmpty(t, v.Missed)
-		require.Len(t, w.consumer.told(v.EgressID), 1)
+		require.Len(t, w.consumer.under(v.EgressID), 1)
 	}
 	require.Len(t, w.fake.Egresses(), egresses)
 	require.Zero(t, w.twins())

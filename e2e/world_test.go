@@ -310,6 +310,16 @@ func (c *consumer) told(egressID string) []*livekit.WebhookEvent {
 	return list
 }
 
+// under are the IDs of the events that an egress was told by. One is told again under the same
+// ID where no answer came in time, as with hundreds of ends at once.
+func (c *consumer) under(egressID string) map[string]bool {
+	ids := map[string]bool{}
+	for _, e := range c.told(egressID) {
+		ids[e.GetId()] = true
+	}
+	return ids
+}
+
 // all is every announcement.
 func (c *consumer) all() []*livekit.WebhookEvent {
 	c.mu.Lock()

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
 // Files in the folder of a run, beside the logs. Secrets are searched for in the
@@ -47,7 +48,7 @@ func newState(dir string, scenario []byte, seed uint64, lives int) (*state, erro
 	if err := os.MkdirAll(filepath.Join(dir, searched), 0o700); err != nil {
 		return nil, usage("--state", "%v", err)
 	}
-	ports, err := freePorts(partDoor, partLiveKit, partTemporal, theConsumer, adminDoor, adminWorker)
+	ports, err := namedPorts(partDoor, partLiveKit, partTemporal, theConsumer, adminDoor, adminWorker)
 	if err != nil {
 		return nil, err
 	}
@@ -104,17 +105,16 @@ func (s *state) addr(part string) string { return fmt.Sprintf("127.0.0.1:%d", s.
 
 func (s *state) url(part string) string { return "http://" + s.addr(part) }
 
-// freePorts finds a port for each name. They stay the same when a run goes on, since
+// namedPorts finds a port for each name. They stay the same when a run goes on, since
 // requests and workflows hold URLs with them.
-func freePorts(names ...string) (map[string]int, error) {
-	ports := map[string]int{}
-	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // held until all are found, so that none is found twice
-		ports[name] = l.Addr().(*net.TCPAddr).Port
+func namedPorts(names ...string) (map[string]int, error) {
+	ports, err := devtemporal.LastingPorts(len(names))
+	if err != nil {
+		return nil, err
 	}
-	return ports, nil
+	named := map[string]int{}
+	for i, name := range names {
+		named[name] = ports[i]
+	}
+	return named, nil
 }

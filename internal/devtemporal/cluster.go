@@ -66,7 +66,7 @@ func StartCluster(ctx context.Context, opts ClusterOptions) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := lastingPorts(len(portVariables) + 1)
+	ports, err := LastingPorts(len(portVariables) + 1)
 	if err != nil {
 		return nil, err
 	}

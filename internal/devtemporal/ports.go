@@ -40,9 +40,9 @@ const (
 	portTries = 100
 )
 
-// lastingPorts returns n different loopback ports that nothing listens on, for servers that end and
+// LastingPorts returns n different loopback ports that nothing listens on, for servers that end and
 // come back.
-func lastingPorts(n int) ([]int, error) {
+func LastingPorts(n int) ([]int, error) {
 	var ports []int
 	var err error
 	for range n * portTries {

@@ -8,7 +8,7 @@ import (
 
 func TestLastingPortsAreFreeDifferentAndNotOnesForConnections(t *testing.T) {
 	t.Parallel()
-	ports, err := lastingPorts(20)
+	ports, err := LastingPorts(20)
 	must(t, err)
 	seen := map[int]bool{}
 	for _, port := range ports {
