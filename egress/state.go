@@ -179,7 +179,7 @@ func (s *State) Observe(o Observation) News {
 		return NoNews
 	case s.earlier(id) >= 0:
 		return Past
-	case s.ID != "" && id != s.ID, s.ID == "" && slices.Contains(s.Twins, id): // a twin that was stopped begins no part
+	case s.ID != "" && id != s.ID, s.ID == "" && !s.mayBind(o):
 		return Foreign
 	case s.Phase == Held || s.early() || s.Correctable() || s.runsAgain(o):
 		return s.anew(o)
@@ -207,6 +207,16 @@ func (s *State) Observe(o Observation) News {
 	}
 	s.tell(o.beat(false))
 	return Moved
+}
+
+// mayBind reports whether an observation can be of the part that is being started. A twin
+// that was stopped is none. What ends meanwhile may have begun before a later part: if it is
+// that part after all, its start says so.
+func (s *State) mayBind(o Observation) bool {
+	if slices.Contains(s.Twins, o.Info.Proto().GetEgressId()) {
+		return false
+	}
+	return s.Part <= 1 || s.Started || o.Source == FromStart || s.rankOf(o) < rank(livekit.EgressStatus_EGRESS_ENDING)
 }
 
 func (s *State) over() bool { return s.Phase == Settled || s.Phase == Delivered }

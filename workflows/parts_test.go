@@ -328,6 +328,31 @@ func TestAPartThatRecordsIsNotStoppedBeforeItsSuccessorHasBegun(t *testing.T) {
 	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
 }
 
+// A second egress of the request was not heard of until it ended, by itself.
+func TestWhatEndsWhileTheNextPartIsBeingStartedDoesNotTakeItsPlace(t *testing.T) {
+	t.Parallel()
+	for name, news := range map[string]lk.EgressStatus{egress.EventEnded: complete, egress.EventUpdated: ending} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 2 })).
+				After(time.Minute).Return(l.started)
+			l.OnActivity("Start", mock.Anything, mock.Anything).Return(l.started)
+			l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+			l.webhook(20*time.Second, name, part(3, news, 20))
+			l.webhook(21*time.Second, egress.EventEnded, part(3, complete, 21))
+			l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Len(t, *starts, 2)
+			require.NotContains(t, l.stops, "EG_2")
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf())
+		})
+	}
+}
+
 func TestAStepOfAPartThatWaitsForAPersonIsStillKnownWhenTheNextPartIsRefused(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 1)
