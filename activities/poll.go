@@ -53,7 +53,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	}
 	until := s.until(in)
 	if why == "" || !until.IsZero() && !time.Now().Before(until) {
-		look.MissingSince, look.RoomGone, look.RecorderGone, look.EndExpected = s.MissingSince, s.RoomGone, s.RecorderGone, s.EndExpected
+		look.RoomGone, look.RecorderGone, look.EndExpected = s.RoomGone, s.RecorderGone, s.EndExpected
 		look.Missed, look.MissedBecause = a.missed.Of(ctx, look.Info, time.Now(), in.Told)
 		return look, nil
 	}
@@ -86,6 +86,7 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 		if s.MissingSince.IsZero() {
 			s.MissingSince = now
 		}
+		l.MissingSince = s.MissingSince
 		if now.Sub(s.MissingSince) >= in.Policy.LostAfter.D() {
 			return l, ""
 		}

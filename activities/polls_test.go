@@ -192,19 +192,22 @@ func TestTheNextLookIsNoLaterThanTheAnswerIsDue(t *testing.T) {
 func TestTheAnswerThatIsDueIsGivenWithoutNews(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		seen  func(int) (*lk.EgressInfo, error)
-		known bool
+		seen    func(int) (*lk.EgressInfo, error)
+		known   bool
+		missing bool
 	}{
-		"as it was":         {is(active), true},
-		"LiveKit is down":   {gets(because(egress.Ambiguous)), false},
-		"LiveKit forgot it": {gets(because(egress.NotFound)), false},
+		"as it was":       {is(active), true, false},
+		"LiveKit is down": {gets(because(egress.Ambiguous)), false, false}, // that it did not know it before is not to be weighed
+		"LiveKit forgot":  {gets(because(egress.NotFound)), false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				look, err := poll(t, &api{onGet: tc.seen, live: true}, question(until(0)))
+				since := time.Now().Add(-time.Second)
+				look, err := poll(t, &api{onGet: tc.seen, live: true}, question(until(0), func(in *activities.PollRequest) { in.MissingSince = since }))
 				require.NoError(t, err)
 				require.Equal(t, tc.known, look.Info.Known())
+				require.Equal(t, tc.missing, look.MissingSince.Equal(since))
 			})
 		})
 	}

@@ -164,7 +164,7 @@ type Look struct {
 	// RoomGone may be of an earlier one.
 	RecorderAbsent bool      `json:"recorder_absent,omitempty"`
 	EndExpected    time.Time `json:"end_expected"`  // since when an end is in sight: its room is gone, or it is ENDING
-	MissingSince   time.Time `json:"missing_since"` // since when LiveKit answers not_found
+	MissingSince   time.Time `json:"missing_since"` // since when LiveKit answers not_found, as it did to this very look
 
 	Missed        Missed `json:"missed,omitempty"`         // why the webhook of an end that it saw did not come
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
