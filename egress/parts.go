@@ -96,22 +96,30 @@ func (s *State) earlier(egressID string) int {
 	return slices.IndexFunc(s.Parts, func(p Part) bool { return p.EgressID == egressID })
 }
 
-// CorrectPart takes the end of an earlier part that was lost, and returns that part as a
-// state to be delivered. It reports false for what changes nothing.
+// CorrectPart takes the end of an earlier part that was lost, or that failed and has run
+// again since, and returns that part as a state to be delivered. It reports false for what
+// changes nothing.
 func (s *State) CorrectPart(o Observation) (State, bool) {
 	i := s.earlier(o.Info.Proto().GetEgressId())
-	if i < 0 || s.Parts[i].Status != Lost || s.rankOf(o) != rankEnded {
+	if i < 0 || s.rankOf(o) != rankEnded || !s.Parts[i].endsAgain(o.Info) {
 		return State{}, false
 	}
 	past := State{
 		Terms: s.Terms, Phase: Settled, Part: s.Parts[i].Number, ID: s.Parts[i].EgressID, Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
-		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Corrects: Lost,
+		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Corrects: s.Parts[i].Status,
 	}
 	p := past.part()
 	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap
 	s.Parts = slices.Clone(s.Parts)
 	s.Parts[i] = p
 	return past, true
+}
+
+// endsAgain reports whether an end is another one than the part was told with.
+func (p Part) endsAgain(end Info) bool {
+	seen, known := end.Proto(), p.Info.Proto()
+	return p.Status == Lost || Failed(known.GetStatus()) &&
+		(seen.GetRetryCount() > known.GetRetryCount() || seen.GetEndedAt() > known.GetEndedAt())
 }
 
 // TakeCorrection is that a part, which s ends with, has ended otherwise than it says.

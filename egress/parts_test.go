@@ -151,8 +151,35 @@ func TestTheEndOfALostPartCorrectsIt(t *testing.T) {
 		_, ok := lost().CorrectPart(o)
 		require.False(t, ok, name)
 	}
-	_, ok = secondPart(t).CorrectPart(observed(ofPart(t, "EG_1", complete, 10, 60), 0))
-	require.False(t, ok, "one that was not lost")
+}
+
+// LiveKit runs what failed a second time, beside the next part of the recording.
+func TestASecondRunOfAFailedPartCorrectsItByItsEnd(t *testing.T) {
+	t.Parallel()
+	failedAt := secondPart(t).Parts[0].Info.Proto().GetEndedAt()
+	again, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: failed, RetryCount: 1, EndedAt: failedAt})
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		end  egress.Info
+		want bool
+	}{
+		"another end":            {ofPart(t, "EG_1", complete, 10, failedAt+1), true},
+		"it failed again":        {ofPart(t, "EG_1", failed, 10, failedAt+1), true},
+		"another run, same time": {again, true},
+		"the same end":           {ofPart(t, "EG_1", failed, 10, failedAt), false},
+		"an earlier one":         {ofPart(t, "EG_1", aborted, 10, failedAt-1), false},
+	} {
+		s := secondPart(t)
+		past, ok := s.CorrectPart(observed(tc.end, 3*minute))
+		require.Equal(t, tc.want, ok, name)
+		if ok {
+			require.Equal(t, egress.Status("EGRESS_FAILED"), past.Corrects, name)
+		}
+	}
+	s := secondPart(t)
+	s.Parts[0].Info = ofPart(t, "EG_1", complete, 10, failedAt)
+	_, ok := s.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, failedAt+1), 3*minute))
+	require.False(t, ok, "a good end is the end")
 }
 
 func TestAnEarlierPartThatRecordsStillDoesSoBesideItsSuccessor(t *testing.T) {

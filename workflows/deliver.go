@@ -67,15 +67,15 @@ func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
 // corrected is how the names of steps end that correct what an earlier part was told as.
 const corrected = "-corrected"
 
-// inTurn has a correction wait until the step that tells the loss is over, so that nobody
-// hears of the loss last. It holds up no step of the pipeline meanwhile.
+// inTurn has a correction wait until the step that tells what it corrects is over, so that
+// nobody hears of that last. It holds up no step of the pipeline meanwhile.
 func (e *run) inTurn(ctx workflow.Context, step string) {
-	loss, corrects := strings.CutSuffix(step, corrected)
-	if !corrects || !e.telling[loss] {
+	wrong, corrects := strings.CutSuffix(step, corrected)
+	if !corrects || !e.telling[wrong] {
 		return
 	}
 	e.untried--
-	_ = workflow.Await(ctx, func() bool { return !e.telling[loss] }) // the context is never cancelled
+	_ = workflow.Await(ctx, func() bool { return !e.telling[wrong] }) // the context is never cancelled
 	e.untried++
 }
 

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"strconv"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -31,7 +32,8 @@ func (e *run) recover(ctx workflow.Context) {
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	name := "-part-" + strconv.Itoa(part.Part)
 	if part.Corrects != "" {
-		name += corrected
+		e.corrections[part.Part]++
+		name += strings.Repeat(corrected, e.corrections[part.Part])
 	}
 	all := "tell" + name
 	e.telling[all] = true
@@ -69,8 +71,8 @@ func (e *run) past(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
-// correct tells the end of an earlier part that was lost as a correction. It reports false
-// for any other news.
+// correct tells the end of an earlier part that was lost, or that failed and ran again, as a
+// correction. It reports false for any other news.
 func (e *run) correct(ctx workflow.Context, o egress.Observation) bool {
 	part, corrected := e.CorrectPart(o)
 	if !corrected {

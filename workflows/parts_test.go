@@ -117,6 +117,32 @@ func TestALostEgressIsStartedAgainAndItsLateEndCorrectsThePart(t *testing.T) {
 	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
 }
 
+// LiveKit runs what failed again, twice, beside the part that took its place.
+func TestAFailedPartThatRunsAgainIsCorrectedByEachEnd(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	second, third := part(1, failed, 300), part(1, complete, 600)
+	second.RetryCount, third.RetryCount = 1, 2
+	l.announce = func(e egress.Event) error {
+		if l.Now().Sub(l.began) < 15*time.Minute && e.Proto().GetEgressInfo().GetRetryCount() == 0 {
+			return down(20 * time.Minute)
+		}
+		return nil
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(5*time.Minute, egress.EventEnded, second)
+	l.webhook(5*time.Minute+time.Second, egress.EventEnded, second) // repeated
+	l.webhook(10*time.Minute, egress.EventEnded, third)
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
+	require.Equal(t, []string{"announce", "announce-part-1", "announce-part-1-corrected", "announce-part-1-corrected-corrected"},
+		v.Delivered, "each waits for what it corrects")
+	require.Empty(t, l.stops)
+}
+
 // One consumer is down for twenty minutes, and the lost part turns out to be whole meanwhile.
 func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 	t.Parallel()
