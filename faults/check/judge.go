@@ -41,16 +41,18 @@ const (
 	KindWrong      Kind = "wrong"      // the last that was told is not how it ended
 	KindEarly      Kind = "early"      // told, or worked for, before it ended; told as lost while it was well
 	KindLate       Kind = "late"       // told after the bound
-	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had
+	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent of another's
+	KindDenied     Kind = "denied"     // its agent was told that nothing records, and something does
 	KindUnstepped  Kind = "unstepped"  // told, and the pipeline's step never did its work for that
 	KindUnverified Kind = "unverified" // told without LiveKit's signature
 	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, or the consumer was told of it
 	KindSecret     Kind = "secret"     // a credential of a request where none may rest
+	KindCrashed    Kind = "crashed"    // a worker or a door that ended by itself, as a panic does
 )
 
 // Kinds are all ways to break the promise, in the order in which they are shown.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindTwin, KindUnstopped, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindUnstepped, KindUnverified, KindMeddled, KindSecret}
+	return []Kind{KindLost, KindTwin, KindUnstopped, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindDenied, KindUnstepped, KindUnverified, KindMeddled, KindSecret, KindCrashed}
 }
 
 // Finding is one broken promise.
@@ -100,6 +102,7 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	if r.Step != "" {
 		j.steps(l.Steps, number)
 	}
+	j.crashed(l.Kills)
 	j.figures.finish(j.main)
 	return j.findings, j.figures
 }
@@ -118,16 +121,32 @@ func (j *judge) found(k Kind, life int, egressID, format string, args ...any) {
 	j.findings = append(j.findings, Finding{k, life, egressID, fmt.Sprintf(format, args...)})
 }
 
+// crash is how a Go process ends that panics.
+const crash = "exit status 2"
+
+// crashed judges that what is ours ends only where it is killed. One that cannot go on says
+// so by another exit status, and is started again.
+func (j *judge) crashed(kills []Kill) {
+	for _, k := range kills {
+		if (k.Part == "worker" || k.Part == "door") && k.Exit == crash {
+			j.found(KindCrashed, 0, "", "a %s ended by itself at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
+		}
+	}
+}
+
 // life judges what an agent was told, and that it has one recording.
 func (j *judge) life(f *life) {
-	if f.outcome == Accepted && j.egresses[f.egressID] == nil {
-		j.found(KindInvented, f.n, f.egressID, "the agent was told of it, and LiveKit never had it")
+	if e := j.egresses[f.egressID]; f.outcome == Accepted && (e == nil || e.life != f) {
+		j.found(KindInvented, f.n, f.egressID, "the agent was told of it, and LiveKit never had it for this one")
 	}
 	var media []*recorded
 	for _, e := range f.egresses {
 		if e.Recorded {
 			media = append(media, e)
 		}
+	}
+	if f.outcome == Refused && len(media) > 0 {
+		j.found(KindDenied, f.n, media[0].ID, "the agent was told that nothing records, and it does")
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
 	for n := 1; n < len(media); n++ {
@@ -229,15 +248,15 @@ func (j *judge) told(life int, id string, list []announcement) {
 			j.found(KindEarly, life, id, "told as %s before that", a.status)
 		}
 	}
-	if last := list[len(list)-1].status; !e.agrees(last) {
-		j.found(KindWrong, life, id, "told as %s, and it is %s", last, e.how())
+	if last := list[len(list)-1]; !e.agrees(last) {
+		j.found(KindWrong, life, id, "told as %s, and it is %s", last.status, e.how())
 	}
 }
 
 // corrects says that an announcement under a new event ID has news: the one before
 // said that it is lost, or it has ended once more.
 func (r *recorded) corrects(before []announcement, next announcement) bool {
-	if next.status == Lost {
+	if next.status == Lost || slices.ContainsFunc(before, next.same) {
 		return false
 	}
 	ends := 1
@@ -254,16 +273,16 @@ func (r *recorded) couldBe(a announcement) bool {
 	if a.status == Lost { // of one that never ends nobody can tell
 		return len(r.ends) == 0 && r.goneAt.IsZero() || !r.goneAt.IsZero() && !r.goneAt.After(a.at.Add(skew))
 	}
-	return slices.ContainsFunc(r.ends, func(e end) bool { return e.status == a.status && !e.at.After(a.at.Add(skew)) })
+	return slices.ContainsFunc(r.ends, func(e end) bool { return e.is(a) && !e.at.After(a.at.Add(skew)) })
 }
 
 // agrees says that a verdict is how it ended. It is lost where its worker died, where
 // LiveKit forgot it, and where it never ended.
-func (r *recorded) agrees(status string) bool {
-	if status == Lost {
+func (r *recorded) agrees(a announcement) bool {
+	if a.status == Lost {
 		return r.Dead || r.Forgotten || len(r.ends) == 0
 	}
-	return len(r.ends) > 0 && r.ends[len(r.ends)-1].status == status
+	return len(r.ends) > 0 && r.ends[len(r.ends)-1].is(a)
 }
 
 // Settled says that nothing is open any more: everything that LiveKit began is over, and

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,7 +111,9 @@ func TestThePromise(t *testing.T) {
 
 		"never told of": {accepted().records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1}},
 		"never told of, though its agent had no answer":  {unanswered(Unknown).records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1}},
-		"never told of, though its agent was refused":    {unanswered(Refused).records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1}},
+		"never told of, though its agent was refused":    {unanswered(Refused).records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1, KindDenied: 1}},
+		"told of, and its agent was refused":             {unanswered(Refused).records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindDenied: 1}},
+		"the agent was told of another's":                {accepted().state(1, Egress{ID: "EG_1", Room: "other", Recorded: true}).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindInvented: 1}},
 		"aborted, accepted and never told of":            {accepted().state(1, Egress{ID: "EG_1", Room: "room"}).ends(5, "EGRESS_ABORTED"), map[Kind]int{KindLost: 1}},
 		"the consumer's answer was 500":                  {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Answer = 500 }), map[Kind]int{KindLost: 1}},
 		"told without a signature":                       {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Verified = false }), map[Kind]int{KindLost: 1, KindUnverified: 1}},
@@ -143,6 +146,44 @@ func TestThePromise(t *testing.T) {
 			require.Equal(t, tc.want, counted(tc.logs))
 		})
 	}
+}
+
+// One status does not make one end: LiveKit's own time tells two of them apart.
+func TestAnEndIsToldByItsTime(t *testing.T) {
+	t.Parallel()
+	ended := func(seconds float64) func(r *Request) {
+		return func(r *Request) {
+			r.Body = strings.Replace(r.Body, `"egressId"`, fmt.Sprintf(`"endedAt":"%d","egressId"`, at(seconds).UnixNano()), 1)
+		}
+	}
+	twice := func() *logs { return accepted().records("EG_1", 1).ends(3, failed).ends(9, failed) }
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"each end is told":          {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(9.09)), map[Kind]int{}},
+		"the first end is the last": {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1}},
+		"the first is told twice":   {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1, KindRepeated: 1}},
+		"the last, before it was":   {twice().told(8, "EV_1", "EG_1", failed, "").but(ended(9)), map[Kind]int{KindEarly: 1}},
+		"one that never was":        {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(8)), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+		})
+	}
+}
+
+// Workers and doors end where they are killed, or say why they cannot go on.
+func TestWhatPanicsIsFound(t *testing.T) {
+	t.Parallel()
+	kept := func(kills ...Kill) *logs {
+		l := accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "")
+		l.Kills = kills
+		return l
+	}
+	require.Equal(t, map[Kind]int{}, counted(kept(Kill{Part: "worker"}, Kill{Part: "door", Exit: "exit status 1"}, Kill{Part: "temporal", Exit: crash})))
+	require.Equal(t, map[Kind]int{KindCrashed: 2}, counted(kept(Kill{Part: "worker", Exit: crash}, Kill{Part: "door", Exit: crash})))
 }
 
 // A start that went past Temporal leaves the request's own webhook to LiveKit, which may

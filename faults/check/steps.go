@@ -69,7 +69,7 @@ func (j *judge) worked(life int, id string, works []Step) {
 		if n > 0 && !e.renews(works[:n], s) {
 			j.found(KindRepeated, life, id, "step %s worked for %s under %s, and again for %s under %s", s.Step, works[n-1].Status, works[n-1].Key, s.Status, s.Key)
 		}
-		if !e.couldBe(announcement{s.At, s.Key, id, s.Status}) {
+		if !e.couldBe(announcement{s.At, s.Key, id, s.Status, s.EndedAt}) {
 			j.found(KindEarly, life, id, "step %s worked for %s before that", s.Step, s.Status)
 		}
 	}

@@ -32,6 +32,11 @@ type end struct {
 	status string
 }
 
+// is says that an announcement is of this end, by LiveKit's own time where it has one.
+func (e end) is(a announcement) bool {
+	return e.status == a.status && (a.endedAt.IsZero() || e.at.Sub(a.endedAt).Abs() <= skew)
+}
+
 // recorded is an egress with its whole life, from LiveKit's log.
 type recorded struct {
 	Egress
@@ -65,6 +70,12 @@ type announcement struct {
 	eventID  string
 	egressID string
 	status   string
+	endedAt  time.Time // LiveKit's; zero where it has none
+}
+
+// same says that both tell of one end, by LiveKit's own time of it.
+func (a announcement) same(b announcement) bool {
+	return !a.endedAt.IsZero() && a.status == b.status && a.endedAt.Equal(b.endedAt)
 }
 
 // stories puts the logs together: the lives in the order in which they began, and
@@ -246,12 +257,18 @@ func announcements(log []Request) (told map[string][]announcement, unverified in
 func announcementOf(r Request) (announcement, bool) {
 	var e struct {
 		Event, ID  string
-		EgressInfo struct{ EgressID, Status, Error string }
+		EgressInfo struct {
+			EgressID, Status, Error string
+			EndedAt                 json.Number
+		}
 	}
 	if err := json.Unmarshal([]byte(r.Body), &e); err != nil || e.Event != ended {
 		return announcement{}, false
 	}
-	a := announcement{r.At, e.ID, e.EgressInfo.EgressID, e.EgressInfo.Status}
+	a := announcement{at: r.At, eventID: e.ID, egressID: e.EgressInfo.EgressID, status: e.EgressInfo.Status}
+	if n, err := e.EgressInfo.EndedAt.Int64(); err == nil && n != 0 {
+		a.endedAt = time.Unix(0, n)
+	}
 	if strings.HasPrefix(e.EgressInfo.Error, lostMark) {
 		a.status = Lost
 	}
