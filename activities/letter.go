@@ -75,7 +75,7 @@ func (d *Delivery) request(ctx context.Context, l letter, headers map[string]str
 	body := l.event.Raw()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(body))
 	if err != nil { // the URL is not shown: it may hold a credential
-		return nil, &egress.Error{Reason: egress.Invalid, Field: "webhooks.url", Message: "is not a URL"}
+		return nil, egress.Invalidf("webhooks.url", "is not a URL")
 	}
 	token, err := d.sign(cmp.Or(l.key, d.cfg.SigningKey), body)
 	if err != nil {
@@ -100,7 +100,7 @@ func (d *Delivery) request(ctx context.Context, l letter, headers map[string]str
 func (d *Delivery) sign(key string, body []byte) (string, error) {
 	secret, known := d.cfg.Keys[key]
 	if !known {
-		return "", &egress.Error{Reason: egress.Invalid, Field: "webhooks.signing_key", Message: fmt.Sprintf("no key %q is among ours (LIVEKIT_KEYS)", key)}
+		return "", egress.Invalidf("webhooks.signing_key", "no key %q is among ours (LIVEKIT_KEYS)", key)
 	}
 	sum := sha256.Sum256(body)
 	token, err := auth.NewAccessToken(key, secret).

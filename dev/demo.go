@@ -111,9 +111,9 @@ type demo struct {
 func (d *demo) validate(args []string) error {
 	switch {
 	case len(args) > 0:
-		return usage(args[0], "is no argument of demo")
+		return egress.Invalidf(args[0], "is no argument of demo")
 	case d.egresses < 1 || d.egresses > 10_000:
-		return usage("--egresses", "want 1 to 10000, got %d", d.egresses)
+		return egress.Invalidf("--egresses", "want 1 to 10000, got %d", d.egresses)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (d *demo) run(ctx context.Context, stateDir string) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(stateDir)) }()
 	} else if entries, _ := os.ReadDir(stateDir); len(entries) > 0 {
-		return usage("--state", "%s is not empty, and a demo begins with an empty state", stateDir)
+		return egress.Invalidf("--state", "%s is not empty, and a demo begins with an empty state", stateDir)
 	}
 	consumer, err := newConsumer()
 	if err != nil {

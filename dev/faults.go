@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
@@ -21,7 +22,7 @@ type rates map[fakelivekit.Fault]float64
 // losing is what --webhook-loss means: LiveKit's webhooks of every kind.
 func losing(rate float64) (rates, error) {
 	if !isRate(rate) {
-		return nil, usage("--webhook-loss", "want a rate from 0 to 1, got %v", rate)
+		return nil, egress.Invalidf("--webhook-loss", "want a rate from 0 to 1, got %v", rate)
 	}
 	return rates{fakelivekit.WebhookLost: rate, fakelivekit.RoomWebhookLost: rate}, nil
 }
@@ -33,18 +34,18 @@ func (r rates) with(given []string) (rates, error) {
 	for _, g := range given {
 		name, value, ok := strings.Cut(g, "=")
 		if !ok {
-			return nil, usage("--fault", "want NAME=RATE, got %q", g)
+			return nil, egress.Invalidf("--fault", "want NAME=RATE, got %q", g)
 		}
 		fault := fakelivekit.Fault(name)
 		if err := known(fault); err != nil {
 			return nil, err
 		}
 		if _, twice := named[fault]; twice {
-			return nil, usage("--fault", "%s is given twice", fault)
+			return nil, egress.Invalidf("--fault", "%s is given twice", fault)
 		}
 		rate, err := strconv.ParseFloat(value, 64)
 		if err != nil || !isRate(rate) {
-			return nil, usage("--fault", "%s: want a rate from 0 to 1, got %q", fault, value)
+			return nil, egress.Invalidf("--fault", "%s: want a rate from 0 to 1, got %q", fault, value)
 		}
 		named[fault], all[fault] = rate, rate
 	}
@@ -64,9 +65,9 @@ func known(f fakelivekit.Fault) error {
 		return nil
 	}
 	if near := config.Nearest(string(f), names); near != "" {
-		return usage("--fault", "%q is no fault; did you mean %s?", f, near)
+		return egress.Invalidf("--fault", "%q is no fault; did you mean %s?", f, near)
 	}
-	return usage("--fault", "%q is no fault; --faults lists them", f)
+	return egress.Invalidf("--fault", "%q is no fault; --faults lists them", f)
 }
 
 // listFaults prints every fault and what it teaches, one in a line.

@@ -45,7 +45,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return usage(cmd.Args().First(), "is no command; want demo, or nothing")
+				return egress.Invalidf(cmd.Args().First(), "is no command; want demo, or nothing")
 			}
 			ports, err := portsFrom(cmd.Int("port-base"), cmd.IsSet("port-base"))
 			if err != nil {
@@ -60,11 +60,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 }
 
 func usageError(_ context.Context, _ *cli.Command, err error, _ bool) error {
-	return usage("", "%s", err.Error())
-}
-
-func usage(field, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+	return egress.Invalidf("", "%s", err.Error())
 }
 
 // serve runs an instance until the context ends or a part of it fails.

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // serve runs an HTTP server as a part of the instance.
@@ -41,14 +42,14 @@ func isClosed(c <-chan struct{}) bool {
 // share one. The lock goes with the process, however that ends.
 func lockState(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, usage("--state", "%v", err)
+		return nil, egress.Invalidf("--state", "%v", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, usage("--state", "%v", err)
+		return nil, egress.Invalidf("--state", "%v", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(usage("--state", "%s is in use by another dev", dir), f.Close())
+		return nil, errors.Join(egress.Invalidf("--state", "%s is in use by another dev", dir), f.Close())
 	}
 	return f, nil
 }

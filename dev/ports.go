@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // The default ports: the starter's own, and LiveKit's, Temporal's and its UI's
@@ -17,7 +19,7 @@ func portsFrom(base int, set bool) (ports, error) {
 	case !set:
 		return defaultPorts, nil
 	case base < 1024 || base > 65535-4:
-		return ports{}, usage("--port-base", "want a port from 1024 to %d, got %d", 65535-4, base)
+		return ports{}, egress.Invalidf("--port-base", "want a port from 1024 to %d, got %d", 65535-4, base)
 	}
 	return ports{starter: base, admin: base + 1, livekit: base + 2, temporal: base + 3, ui: base + 4}, nil
 }
@@ -44,7 +46,7 @@ func loopbackURL(port int) string { return "http://" + loopback(port) }
 func listen(what string, port int) (net.Listener, error) {
 	l, err := net.Listen("tcp", loopback(port))
 	if err != nil {
-		return nil, usage(what, "port %d is taken; --port-base moves all ports (%v)", port, err)
+		return nil, egress.Invalidf(what, "port %d is taken; --port-base moves all ports (%v)", port, err)
 	}
 	return l, nil
 }

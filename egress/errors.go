@@ -78,7 +78,7 @@ func ReasonOf(err error) Reason {
 	return Internal
 }
 
-// invalid is an Error about one field of the caller's input.
-func invalid(field, format string, args ...any) *Error {
+// Invalidf is an Error about one field, variable or flag of what came in.
+func Invalidf(field, format string, args ...any) *Error {
 	return &Error{Reason: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }

@@ -22,11 +22,11 @@ type Expectation struct {
 func (e Expectation) Validate() error {
 	for _, p := range e.Rooms {
 		if _, err := path.Match(p, ""); err != nil {
-			return invalid("REELKEEPER_EXPECT", "%q is no pattern: want * for any letters, ? for one, [a-z] for some", p)
+			return Invalidf("REELKEEPER_EXPECT", "%q is no pattern: want * for any letters, ? for one, [a-z] for some", p)
 		}
 	}
 	if e.Start != "" && len(e.Rooms) == 0 {
-		return invalid("REELKEEPER_EXPECT_START", "is set, and REELKEEPER_EXPECT is not")
+		return Invalidf("REELKEEPER_EXPECT_START", "is set, and REELKEEPER_EXPECT is not")
 	}
 	return nil
 }

@@ -114,17 +114,17 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		return in.setPlain(name, value)
 	}
 	if err := json.Unmarshal(value, target); err != nil {
-		return invalid(name, "%s", err.Error())
+		return Invalidf(name, "%s", err.Error())
 	}
 	return nil
 }
 
 func (in *Input) setPlain(name string, value json.RawMessage) error {
 	if NewRequest(Kind(name)) == nil {
-		return invalid(name, "is not a field of the input; want one of %s, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
+		return Invalidf(name, "is not a field of the input; want one of %s, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
 	}
 	if in.Plain != nil {
-		return invalid(name, "is a second request beside %s", KindOf(in.Plain))
+		return Invalidf(name, "is a second request beside %s", KindOf(in.Plain))
 	}
 	r, err := ParseRequest(Kind(name), value)
 	in.Plain = r
@@ -143,19 +143,19 @@ func (in Input) Validate(requestID string) error {
 	}
 	switch {
 	case in.Adopted && (in.Plain != nil || len(in.Sealed) > 0 || in.Summary == nil):
-		return invalid("adopted", "wants a summary beside it, and no request")
+		return Invalidf("adopted", "wants a summary beside it, and no request")
 	case in.Adopted:
 		return nil
 	case in.Plain == nil && len(in.Sealed) == 0:
-		return invalid("request", "is missing; want one of %s", strings.Join(kindNames(), ", "))
+		return Invalidf("request", "is missing; want one of %s", strings.Join(kindNames(), ", "))
 	case in.Plain != nil && len(in.Sealed) > 0:
-		return invalid("sealed", "comes beside a request in the clear")
+		return Invalidf("sealed", "comes beside a request in the clear")
 	case len(in.Sealed) > 0 && in.Summary == nil:
-		return invalid("summary", "is missing beside sealed")
+		return Invalidf("summary", "is missing beside sealed")
 	case in.MaxDuration < 0:
-		return invalid("max_duration", "is negative: %s", in.MaxDuration)
+		return Invalidf("max_duration", "is negative: %s", in.MaxDuration)
 	case in.Recover != nil && (*in.Recover < 0 || *in.Recover > MaxRecover):
-		return invalid("recover", "want 0 to %d, got %d", MaxRecover, *in.Recover)
+		return Invalidf("recover", "want 0 to %d, got %d", MaxRecover, *in.Recover)
 	case in.Storage != "" && !profileName.MatchString(in.Storage):
 		return ValidateProfile(in.Storage)
 	case in.Pipeline != "" && !ValidName(in.Pipeline):
@@ -205,11 +205,11 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 func ValidateID(id string) error {
 	switch {
 	case !idPattern.MatchString(id):
-		return invalid("id", "want 1 to %d of [A-Za-z0-9._-], got %q", MaxIDLength, id)
+		return Invalidf("id", "want 1 to %d of [A-Za-z0-9._-], got %q", MaxIDLength, id)
 	case id == "." || id == "..":
-		return invalid("id", "is %q, which is a folder in the path of a webhook", id)
+		return Invalidf("id", "is %q, which is a folder in the path of a webhook", id)
 	case strings.HasPrefix(id, IDPrefix):
-		return invalid("id", "begins with %s, which only LiveKit's egress IDs do: %q", IDPrefix, id)
+		return Invalidf("id", "begins with %s, which only LiveKit's egress IDs do: %q", IDPrefix, id)
 	}
 	return nil
 }

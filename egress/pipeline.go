@@ -89,9 +89,9 @@ func (p Pipelines) Choose(name string) (Pipeline, error) {
 	case known:
 		return chosen, nil
 	case len(p.Named) == 0:
-		return byDefault, invalid("pipeline", "this worker has none, so not %q either; REELKEEPER_PIPELINE names their file", name)
+		return byDefault, Invalidf("pipeline", "this worker has none, so not %q either; REELKEEPER_PIPELINE names their file", name)
 	default:
-		return byDefault, invalid("pipeline", "there is no %q; want one of %s", name, strings.Join(sortedKeys(p.Named), ", "))
+		return byDefault, Invalidf("pipeline", "there is no %q; want one of %s", name, strings.Join(sortedKeys(p.Named), ", "))
 	}
 }
 
@@ -99,7 +99,7 @@ var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // BadPipeline refuses what cannot be the name of a pipeline.
 func BadPipeline(name string) error {
-	return invalid("pipeline", "want 1 to 64 of [A-Za-z0-9._-], got %q", name)
+	return Invalidf("pipeline", "want 1 to 64 of [A-Za-z0-9._-], got %q", name)
 }
 
 // ValidName says whether a pipeline, consumer or step can be called that: 1 to 64 of

@@ -69,11 +69,11 @@ func (p Policy) Validate() error {
 		{"REELKEEPER_GIVE_UP_AFTER", []Duration{p.GiveUpAfter}},
 	} {
 		if len(c.waits) == 0 {
-			return invalid(c.name, "is empty")
+			return Invalidf(c.name, "is empty")
 		}
 		for _, w := range c.waits {
 			if w <= 0 {
-				return invalid(c.name, "wants to be over zero, got %s", w)
+				return Invalidf(c.name, "wants to be over zero, got %s", w)
 			}
 		}
 	}

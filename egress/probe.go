@@ -80,7 +80,7 @@ func (d Destination) Fault(status int, code string) *Error {
 	if !ok || f.field == "region" && d.Upload.S3.GetRegion() == "" { // then it was our guess
 		return nil
 	}
-	return invalid(d.Field+"."+f.field, "%s (the store answers %s)", f.because, code)
+	return Invalidf(d.Field+"."+f.field, "%s (the store answers %s)", f.because, code)
 }
 
 // OfProfile is a fault of a destination as one of the profile that it came from: the

@@ -41,11 +41,11 @@ func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
 func RefuseCredentials(r Request) error {
 	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(r)
 	if err != nil {
-		return invalid(string(KindOf(r)), "%s", err.Error())
+		return Invalidf(string(KindOf(r)), "%s", err.Error())
 	}
 	var tree map[string]any
 	if err := json.Unmarshal(b, &tree); err != nil {
-		return invalid(string(KindOf(r)), "%s", err.Error())
+		return Invalidf(string(KindOf(r)), "%s", err.Error())
 	}
 	found := ""
 	walk(r.ProtoReflect().Descriptor(), tree, string(KindOf(r)), func(path string, f field, v string) string {
@@ -55,7 +55,7 @@ func RefuseCredentials(r Request) error {
 		return v
 	})
 	if found != "" {
-		return invalid(found, "holds a credential, which a request in the clear must not; name a storage profile, or use the starter, which seals it")
+		return Invalidf(found, "holds a credential, which a request in the clear must not; name a storage profile, or use the starter, which seals it")
 	}
 	return nil
 }

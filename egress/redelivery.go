@@ -107,15 +107,15 @@ func (s *State) keep(step string) error {
 	names := s.Tells()
 	switch {
 	case step == "" && len(names) == 0:
-		return invalid("step", "it has no consumer that could be told; a step of its pipeline is run again by its name")
+		return Invalidf("step", "it has no consumer that could be told; a step of its pipeline is run again by its name")
 	case step != "" && !slices.Contains(names, step):
 		for _, own := range s.Pipeline.Steps {
 			names = append(names, own.Name)
 		}
 		if len(names) == 0 {
-			return invalid("step", "it had no step at all")
+			return Invalidf("step", "it had no step at all")
 		}
-		return invalid("step", "it had no step %q, but %s", step, strings.Join(names, ", "))
+		return Invalidf("step", "it had no step %q, but %s", step, strings.Join(names, ", "))
 	}
 	s.Pipeline.Steps = nil
 	if step != "" {

@@ -67,10 +67,10 @@ func KindOf(r Request) Kind {
 func ParseRequest(k Kind, b []byte) (Request, error) {
 	r := NewRequest(k)
 	if r == nil {
-		return nil, invalid(string(k), "is no kind of egress; want one of %s", strings.Join(kindNames(), ", "))
+		return nil, Invalidf(string(k), "is no kind of egress; want one of %s", strings.Join(kindNames(), ", "))
 	}
 	if err := protojson.Unmarshal(b, r); err != nil {
-		return nil, invalid(string(k), "%s", protojsonMessage(err))
+		return nil, Invalidf(string(k), "%s", protojsonMessage(err))
 	}
 	return r, nil
 }
@@ -83,10 +83,10 @@ func ParseRequestFile(b []byte) (Request, error) {
 		return nil, asInvalid(err)
 	}
 	if in.Plain == nil {
-		return nil, invalid("request", "want one of %s at the top level", strings.Join(kindNames(), ", "))
+		return nil, Invalidf("request", "want one of %s at the top level", strings.Join(kindNames(), ", "))
 	}
 	if _, names, _ := strictFields(b); len(names) > 1 { // the rest are flags: one in the file would be passed over
-		return nil, invalid("request", "holds fields beside the request")
+		return nil, Invalidf("request", "holds fields beside the request")
 	}
 	return in.Plain, nil
 }
@@ -110,7 +110,7 @@ func asInvalid(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return invalid("request", "%s", err.Error())
+	return Invalidf("request", "%s", err.Error())
 }
 
 // strictFields decodes an object's fields, refusing a second value behind it.
@@ -118,10 +118,10 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	var fields map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if err := dec.Decode(&fields); err != nil {
-		return nil, nil, invalid("request", "is not a JSON object: %s", err.Error())
+		return nil, nil, Invalidf("request", "is not a JSON object: %s", err.Error())
 	}
 	if dec.More() {
-		return nil, nil, invalid("request", "has more than one JSON value")
+		return nil, nil, Invalidf("request", "has more than one JSON value")
 	}
 	return fields, sortedKeys(fields), nil
 }

@@ -82,11 +82,11 @@ func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) erro
 	}
 	switch {
 	case len(result) > MaxResult:
-		return invalid("result", "step %s returned %d bytes of JSON, more than the %d that a step may; keep them in a store, and return where", step.Name, len(result), MaxResult)
+		return Invalidf("result", "step %s returned %d bytes of JSON, more than the %d that a step may; keep them in a store, and return where", step.Name, len(result), MaxResult)
 	case all > MaxResults:
-		return invalid("result", "the steps up to %s returned %d bytes of JSON, more than the %d that all may", step.Name, all, MaxResults)
+		return Invalidf("result", "the steps up to %s returned %d bytes of JSON, more than the %d that all may", step.Name, all, MaxResults)
 	case len(result) > 0 && !json.Valid(result):
-		return invalid("result", "step %s returned no JSON", step.Name)
+		return Invalidf("result", "step %s returned no JSON", step.Name)
 	}
 	if len(result) > 0 {
 		if s.Results == nil {

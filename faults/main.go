@@ -59,7 +59,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return usage(cmd.Args().First(), "is no argument of faults")
+				return egress.Invalidf(cmd.Args().First(), "is no argument of faults")
 			}
 			o := options{stdout: stdout, stderr: stderr, bin: cmd.String("bin"), asJSON: cmd.Bool("json")}
 			if dir := cmd.String("check"); dir != "" {
@@ -69,10 +69,6 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		},
 	}
 	return app.Exit(stderr, c.Name, c.Run(ctx, args))
-}
-
-func usage(field, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
 type options struct {
@@ -123,7 +119,7 @@ func (o options) state(cmd *cli.Command) (s *state, dir string, temporary bool, 
 		return nil, "", false, err
 	}
 	if lives := cmd.Int("lives"); cmd.IsSet("lives") && (lives < 1 || lives > 1_000_000) {
-		return nil, "", false, usage("--lives", "want 1 to 1000000, got %d", lives)
+		return nil, "", false, egress.Invalidf("--lives", "want 1 to 1000000, got %d", lives)
 	}
 	seed := rand.Uint64N(1_000_000)
 	if cmd.IsSet("seed") {

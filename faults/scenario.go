@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/faults/check"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
@@ -130,11 +131,11 @@ var parts = []string{partWorker, partDoor, partTemporal, partLiveKit, partStep}
 func readScenario(path string) (scenario, []byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return scenario{}, nil, usage("--scenario", "%v", err)
+		return scenario{}, nil, egress.Invalidf("--scenario", "%v", err)
 	}
 	s, err := parseScenario(text)
 	if err != nil {
-		return scenario{}, nil, usage("--scenario", "%s: %v", path, err)
+		return scenario{}, nil, egress.Invalidf("--scenario", "%s: %v", path, err)
 	}
 	return s, text, nil
 }

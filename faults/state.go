@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
@@ -43,10 +44,10 @@ type state struct {
 // newState begins a run in a folder, which must be empty.
 func newState(dir string, scenario []byte, seed uint64, lives int) (*state, error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return nil, usage("--state", "%s is not empty; --resume goes on with a run", dir)
+		return nil, egress.Invalidf("--state", "%s is not empty; --resume goes on with a run", dir)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, searched), 0o700); err != nil {
-		return nil, usage("--state", "%v", err)
+		return nil, egress.Invalidf("--state", "%v", err)
 	}
 	ports, err := namedPorts(partDoor, partLiveKit, partTemporal, theConsumer, adminDoor, adminWorker)
 	if err != nil {
@@ -69,7 +70,7 @@ func newState(dir string, scenario []byte, seed uint64, lives int) (*state, erro
 func oldState(dir string) (*state, error) {
 	b, err := os.ReadFile(filepath.Join(dir, runFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usage("--resume", "%s holds no run", dir)
+		return nil, egress.Invalidf("--resume", "%s holds no run", dir)
 	}
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (s *state) hold() error {
 		return err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.Join(usage("--resume", "%s is in use by another run", s.dir), f.Close())
+		return errors.Join(egress.Invalidf("--resume", "%s is in use by another run", s.dir), f.Close())
 	}
 	s.lock = f
 	return nil

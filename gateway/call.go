@@ -88,13 +88,13 @@ func (c *call) name(header http.Header) error {
 // checkNames refuses a name that no pipeline or storage profile can have.
 func (c *call) checkNames() error {
 	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
-		return fault(HeaderPipeline, "%s", asEgress(egress.BadPipeline(c.pipeline)).Message)
+		return egress.Invalidf(HeaderPipeline, "%s", asEgress(egress.BadPipeline(c.pipeline)).Message)
 	}
 	if c.storage == "" {
 		return nil
 	}
 	if err := egress.ValidateProfile(c.storage); err != nil {
-		return fault(HeaderStorage, "%s", asEgress(err).Message)
+		return egress.Invalidf(HeaderStorage, "%s", asEgress(err).Message)
 	}
 	return nil
 }

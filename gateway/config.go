@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
@@ -152,17 +151,17 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.Keys == nil || c.Keys.NumKeys() == 0:
-		return fault("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
+		return egress.Invalidf("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
 	case c.Upstream == nil:
-		return fault("LIVEKIT_URL", "is missing")
+		return egress.Invalidf("LIVEKIT_URL", "is missing")
 	case c.PublicURL == "":
-		return fault("REELKEEPER_PUBLIC_URL", "is missing")
+		return egress.Invalidf("REELKEEPER_PUBLIC_URL", "is missing")
 	case c.Recordings == nil || c.LiveKit == nil || c.Marker == nil || c.SigningKey == "":
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: Recordings, LiveKit, Marker and SigningKey are required"}
 	case c.RequestTimeout < 0 || c.FailOpenAfter < 0 || c.DeleteRoomWait < 0 || c.MaxBody < 0:
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: a duration or size is negative"}
 	case c.FailOpenAfter > 0 && c.FailOpenAfter+failOpenMargin >= c.RequestTimeout:
-		return fault("REELKEEPER_FAIL_OPEN_AFTER", "want at least %s less than REELKEEPER_REQUEST_TIMEOUT (%s), got %s", failOpenMargin, c.RequestTimeout, c.FailOpenAfter)
+		return egress.Invalidf("REELKEEPER_FAIL_OPEN_AFTER", "want at least %s less than REELKEEPER_REQUEST_TIMEOUT (%s), got %s", failOpenMargin, c.RequestTimeout, c.FailOpenAfter)
 	}
 	return nil
 }
@@ -170,7 +169,3 @@ func (c Config) Validate() error {
 // failOpenMargin lies between the last moment at which a worker may ask LiveKit and
 // the first at which the door does: their clocks may differ by it.
 const failOpenMargin = time.Second
-
-func fault(field, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
-}

@@ -67,7 +67,7 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 		return reply{}, err
 	}
 	if c.storage != "" {
-		return reply{}, fault(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows; name the storage in the request")
+		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows; name the storage in the request")
 	}
 	type flown struct {
 		raw    json.RawMessage

@@ -94,7 +94,7 @@ func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
 func (h *Handler) checkWebhooks(r egress.Request) error {
 	for i, w := range r.GetWebhooks() {
 		if key := w.GetSigningKey(); key != "" && h.cfg.Keys.GetSecret(key) == "" {
-			return fault(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is no API key of this project", key)
+			return egress.Invalidf(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is no API key of this project", key)
 		}
 	}
 	return nil

@@ -118,7 +118,7 @@ func (d deps) serveCommand() *cli.Command {
 
 // unknownCommand lists what there is: guesses mislead more than they help.
 func unknownCommand(c *cli.Command, name string) error {
-	return invalid(name, "is no command of %s; want one of %s", c.FullName(), strings.Join(commandNames(c), ", "))
+	return egress.Invalidf(name, "is no command of %s; want one of %s", c.FullName(), strings.Join(commandNames(c), ", "))
 }
 
 // commandNames are the names of a command's own commands.
@@ -134,9 +134,9 @@ func commandNames(c *cli.Command) []string {
 func wantArgs(c *cli.Command, names ...string) error {
 	switch given := c.Args().Slice(); {
 	case len(given) < len(names):
-		return invalid(names[len(given)], "is missing: %s %s", c.FullName(), strings.Join(names, " "))
+		return egress.Invalidf(names[len(given)], "is missing: %s %s", c.FullName(), strings.Join(names, " "))
 	case len(given) > len(names):
-		return invalid(given[len(names)], "is one argument too many: %s", strings.TrimSpace(c.FullName()+" "+strings.Join(names, " ")))
+		return egress.Invalidf(given[len(names)], "is one argument too many: %s", strings.TrimSpace(c.FullName()+" "+strings.Join(names, " ")))
 	}
 	return nil
 }
@@ -151,10 +151,10 @@ var (
 func usageError(c *cli.Command, err error) error {
 	msg := err.Error()
 	if m := undefinedFlag.FindStringSubmatch(msg); m != nil {
-		return invalid("--"+m[1], "is no flag of %s; see %s --help", c.FullName(), c.FullName())
+		return egress.Invalidf("--"+m[1], "is no flag of %s; see %s --help", c.FullName(), c.FullName())
 	}
 	if m := lackingFlag.FindStringSubmatch(msg); m != nil {
-		return invalid("--"+strings.TrimLeft(m[1], "-"), "needs a value")
+		return egress.Invalidf("--"+strings.TrimLeft(m[1], "-"), "needs a value")
 	}
 	if m := wrongFlag.FindStringSubmatch(msg); m != nil {
 		reason := m[3]
@@ -164,12 +164,7 @@ func usageError(c *cli.Command, err error) error {
 		case strings.Contains(reason, "ParseInt"):
 			reason = "want a number"
 		}
-		return invalid("--"+m[2], "%s is no value for it: %s", m[1], reason)
+		return egress.Invalidf("--"+m[2], "%s is no value for it: %s", m[1], reason)
 	}
-	return invalid("", "%s", msg)
-}
-
-// invalid is an error about what was typed, whose field is the flag or argument.
-func invalid(field, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+	return egress.Invalidf("", "%s", msg)
 }

@@ -28,7 +28,7 @@ func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do fun
 	}
 	timeout := c.Duration("timeout")
 	if timeout < 0 {
-		return invalid("--timeout", "is negative: %s", timeout)
+		return egress.Invalidf("--timeout", "is negative: %s", timeout)
 	}
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -153,20 +153,20 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 		return f, err
 	}
 	if f.Kind != "" && !slices.Contains(egress.Kinds(), f.Kind) {
-		return f, invalid("--kind", "%q is none; want one of %s", c.String("kind"), kindList())
+		return f, egress.Invalidf("--kind", "%q is none; want one of %s", c.String("kind"), kindList())
 	}
 	if c.Bool("lost") {
 		if f.Status != "" && f.Status != egress.Lost {
-			return f, invalid("--lost and --status", "name two statuses")
+			return f, egress.Invalidf("--lost and --status", "name two statuses")
 		}
 		f.Status = egress.Lost
 	}
 	if c.Int("limit") < 0 {
-		return f, invalid("--limit", "is negative: %d", c.Int("limit"))
+		return f, egress.Invalidf("--limit", "is negative: %d", c.Int("limit"))
 	}
 	switch since := c.Duration("since"); {
 	case since < 0:
-		return f, invalid("--since", "is negative: %s", since)
+		return f, egress.Invalidf("--since", "is negative: %s", since)
 	case since > 0:
 		f.Since = now.Add(-since)
 	}

@@ -39,7 +39,7 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 		}
 		conf.Sealer = keys
 	} else if cfg.Payloads.Encrypt {
-		return nil, nil, &egress.Error{Reason: egress.Invalid, Field: "LIVEKIT_API_SECRET", Message: "is not set, and REELKEEPER_ENCRYPT_PAYLOADS needs it to read what is encrypted"}
+		return nil, nil, egress.Invalidf("LIVEKIT_API_SECRET", "is not set, and REELKEEPER_ENCRYPT_PAYLOADS needs it to read what is encrypted")
 	}
 	conf.AskedBy = egress.AskedBy(cfg.LiveKit.APIKey, userName(environ))
 	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))

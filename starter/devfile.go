@@ -8,6 +8,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // devFile is where a development instance says how to reach it.
@@ -54,7 +56,7 @@ func findDev(dir string) (string, devInstance, error) {
 		case err == nil:
 			var i devInstance
 			if err := json.Unmarshal(b, &i); err != nil {
-				return "", i, invalid(path, "is no JSON as `go run ./dev` writes it: %s", err)
+				return "", i, egress.Invalidf(path, "is no JSON as `go run ./dev` writes it: %s", err)
 			}
 			return path, i, nil
 		case !errors.Is(err, fs.ErrNotExist):

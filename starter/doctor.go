@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeeper/reelkeeper/doctor"
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // canaryEvery is how often the way of the webhooks is looked at by --watch.
@@ -65,17 +66,17 @@ func readChecks(c *cli.Command) ([]doctor.Check, error) {
 	for _, name := range c.StringSlice("only") {
 		check := doctor.Check(name)
 		if !slices.Contains(doctor.Checks(), check) {
-			return nil, invalid("--only", "%q is none; want one of %s", name, checkList())
+			return nil, egress.Invalidf("--only", "%q is none; want one of %s", name, checkList())
 		}
 		only = append(only, check)
 	}
 	switch every := c.Duration("every"); {
 	case c.IsSet("every") && !c.Bool("watch"):
-		return nil, invalid("--every", "goes with --watch alone")
+		return nil, egress.Invalidf("--every", "goes with --watch alone")
 	case every < time.Second:
-		return nil, invalid("--every", "want 1s or more, got %s", every)
+		return nil, egress.Invalidf("--every", "want 1s or more, got %s", every)
 	case c.Bool("watch") && slices.ContainsFunc(only, func(name doctor.Check) bool { return name != doctor.Webhook }):
-		return nil, invalid("--only", "with --watch it is the check %s alone", doctor.Webhook)
+		return nil, egress.Invalidf("--only", "with --watch it is the check %s alone", doctor.Webhook)
 	}
 	return only, nil
 }

@@ -42,7 +42,7 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if c.Bool("json") && c.Bool("csv") {
-		return invalid("--json and --csv", "ask for two forms at once")
+		return egress.Invalidf("--json and --csv", "ask for two forms at once")
 	}
 	span, err := readWhich(c, time.Now())
 	if err != nil {
@@ -118,7 +118,7 @@ func csvLines(w io.Writer) (func(egress.Verdict) error, error) {
 func writeFile(path string, write func(io.Writer) (int, error)) (n int, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
-		return 0, invalid("--out", "%s", err)
+		return 0, egress.Invalidf("--out", "%s", err)
 	}
 	defer func() {
 		if err != nil {

@@ -49,7 +49,7 @@ func readOutputs(c *cli.Command) (outputs, error) {
 	var o outputs
 	file, segments, playlist, streams := c.String("file"), c.String("segments"), c.String("playlist"), c.StringSlice("stream")
 	if file == "" && segments == "" && playlist == "" && len(streams) == 0 {
-		return o, invalid("--file, --segments or --stream", "one output is needed")
+		return o, egress.Invalidf("--file, --segments or --stream", "one output is needed")
 	}
 	if file != "" {
 		o.files = append(o.files, &livekit.EncodedFileOutput{Filepath: file})
@@ -90,7 +90,7 @@ func (o *outputs) setPreset(name string) error {
 	}
 	v, ok := livekit.EncodingOptionsPreset_value[name]
 	if !ok {
-		return invalid("--preset", "%q is none; want one of %s", name, strings.Join(presets(), ", "))
+		return egress.Invalidf("--preset", "%q is none; want one of %s", name, strings.Join(presets(), ", "))
 	}
 	p := livekit.EncodingOptionsPreset(v)
 	o.preset = &p

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 	"golang.org/x/time/rate"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
@@ -53,7 +54,7 @@ func readWhich(c *cli.Command, now time.Time) (recordings.Span, error) {
 	s := recordings.Span{Until: now, Where: strings.TrimSpace(c.String("where"))}
 	var err error
 	if c.IsSet("where") && s.Where == "" {
-		return s, invalid("--where", "is empty: want a query, or none")
+		return s, egress.Invalidf("--where", "is empty: want a query, or none")
 	}
 	if c.IsSet("since") || c.String("since") != "" { // an empty one would mean all that there ever was
 		if s.Since, err = moment("--since", c.String("since"), now); err != nil {
@@ -66,7 +67,7 @@ func readWhich(c *cli.Command, now time.Time) (recordings.Span, error) {
 		}
 	}
 	if !s.Since.Before(s.Until) {
-		return s, invalid("--since", "%s is not before --until %s", s.Since.UTC().Format(time.RFC3339), s.Until.UTC().Format(time.RFC3339))
+		return s, egress.Invalidf("--since", "%s is not before --until %s", s.Since.UTC().Format(time.RFC3339), s.Until.UTC().Format(time.RFC3339))
 	}
 	return s, nil
 }
@@ -76,9 +77,9 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 	many := c.IsSet("since") || c.IsSet("until") || c.IsSet("where")
 	switch {
 	case len(ids) > 0 && many:
-		return invalid("ID", "is named beside --since, --until or --where: want one or the other")
+		return egress.Invalidf("ID", "is named beside --since, --until or --where: want one or the other")
 	case len(ids) == 0 && !many:
-		return invalid("ID", "is missing: name recordings, or a span with --since or --where")
+		return egress.Invalidf("ID", "is missing: name recordings, or a span with --since or --where")
 	}
 	span, err := readWhich(c, time.Now())
 	if err != nil {
@@ -171,7 +172,7 @@ func readRate(text string) (rate.Limit, error) {
 	_, err := fmt.Sscanf(number, "%g", &n)
 	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
 	if err != nil || !known || !(n > 0) || fmt.Sprintf("%g", n) != number {
-		return 0, invalid("--rate", `%q is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`, text)
+		return 0, egress.Invalidf("--rate", `%q is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`, text)
 	}
 	return rate.Limit(n / per.Seconds()), nil
 }

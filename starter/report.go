@@ -54,7 +54,7 @@ func readSpan(c *cli.Command, now time.Time) (since, until time.Time, err error)
 		return since, until, err
 	}
 	if c.Bool("json") && c.Bool("csv") {
-		return since, until, invalid("--json and --csv", "ask for two forms at once")
+		return since, until, egress.Invalidf("--json and --csv", "ask for two forms at once")
 	}
 	if since, err = moment("--since", c.String("since"), now); err != nil {
 		return since, until, err
@@ -66,7 +66,7 @@ func readSpan(c *cli.Command, now time.Time) (since, until time.Time, err error)
 		}
 	}
 	if !since.Before(until) {
-		return since, until, invalid("--since", "%s is not before --until %s", since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339))
+		return since, until, egress.Invalidf("--since", "%s is not before --until %s", since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339))
 	}
 	return since, until, nil
 }
@@ -79,7 +79,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	return time.Time{}, invalid(flag, `%q is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`, text)
+	return time.Time{}, egress.Invalidf(flag, `%q is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`, text)
 }
 
 func (d deps) report(c *cli.Command, r recordings.Report) error {

@@ -16,7 +16,7 @@ func need(c *cli.Command, flag, what string) (string, error) {
 	if v := c.String(flag); v != "" {
 		return v, nil
 	}
-	return "", invalid("--"+flag, "is missing; name %s", what)
+	return "", egress.Invalidf("--"+flag, "is missing; name %s", what)
 }
 
 // room is what all but a web page need.
@@ -74,7 +74,7 @@ func trackComposite(c *cli.Command, out outputs) (egress.Request, error) {
 		return nil, err
 	}
 	if c.String("audio-track") == "" && c.String("video-track") == "" {
-		return nil, invalid("--audio-track or --video-track", "one track is needed")
+		return nil, egress.Invalidf("--audio-track or --video-track", "one track is needed")
 	}
 	r := &livekit.TrackCompositeEgressRequest{
 		RoomName: name, AudioTrackId: c.String("audio-track"), VideoTrackId: c.String("video-track"),
@@ -99,7 +99,7 @@ func track(c *cli.Command) (egress.Request, error) {
 	r := &livekit.TrackEgressRequest{RoomName: name, TrackId: id}
 	switch file, stream := c.String("file"), c.String("stream"); {
 	case file != "" && stream != "":
-		return nil, invalid("--file and --stream", "a track goes to one of them")
+		return nil, egress.Invalidf("--file and --stream", "a track goes to one of them")
 	case file != "":
 		r.Output = &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{Filepath: file}}
 	case stream != "":
@@ -108,7 +108,7 @@ func track(c *cli.Command) (egress.Request, error) {
 		}
 		r.Output = &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: stream}
 	default:
-		return nil, invalid("--file or --stream", "one output is needed")
+		return nil, egress.Invalidf("--file or --stream", "one output is needed")
 	}
 	return r, nil
 }
@@ -138,7 +138,7 @@ func webPage(c *cli.Command, out outputs) (egress.Request, error) {
 // checkOnly refuses to leave out both.
 func checkOnly(c *cli.Command) error {
 	if c.Bool("audio-only") && c.Bool("video-only") {
-		return invalid("--audio-only and --video-only", "leave nothing to record together")
+		return egress.Invalidf("--audio-only and --video-only", "leave nothing to record together")
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func checkOnly(c *cli.Command) error {
 func checkURL(flag, raw string, schemes ...string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || !slices.Contains(schemes, strings.ToLower(u.Scheme)) {
-		return invalid(flag, "want a URL that begins with %s://", strings.Join(schemes, ":// or "))
+		return egress.Invalidf(flag, "want a URL that begins with %s://", strings.Join(schemes, ":// or "))
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (d deps) startCommand() *cli.Command {
 				return unknownCommand(c, name)
 			}
 			if c.String("request") == "" {
-				return invalid("--request", "is missing; or name what to record: %s", strings.Join(commandNames(c), ", "))
+				return egress.Invalidf("--request", "is missing; or name what to record: %s", strings.Join(commandNames(c), ", "))
 			}
 			r, err := d.readRequest(c.String("request"))
 			if err != nil {
@@ -117,7 +117,7 @@ func (d deps) startBuilt(ctx context.Context, c *cli.Command, build func() (egre
 // checkStart refuses two requests at once.
 func checkStart(c *cli.Command) error {
 	if c.IsSet("request") {
-		return invalid("--request", "names its own kind; leave %s out", c.Name)
+		return egress.Invalidf("--request", "names its own kind; leave %s out", c.Name)
 	}
 	return wantArgs(c)
 }
@@ -130,7 +130,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 		}
 	}
 	if c.Duration("max-duration") < 0 {
-		return invalid("--max-duration", "is negative: %s", c.Duration("max-duration"))
+		return egress.Invalidf("--max-duration", "is negative: %s", c.Duration("max-duration"))
 	}
 	opts := recordings.StartOptions{
 		ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration"), Storage: c.String("storage"), Preflight: c.Bool("preflight"),
@@ -147,7 +147,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	if c.IsSet("recover") {
 		n := c.Int("recover")
 		if n < 0 || n > egress.MaxRecover {
-			return invalid("--recover", "want 0 to %d, got %d", egress.MaxRecover, n)
+			return egress.Invalidf("--recover", "want 0 to %d, got %d", egress.MaxRecover, n)
 		}
 		opts.Recover = &n
 	}
@@ -174,7 +174,7 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, invalid("--request", "%s", err)
+		return nil, egress.Invalidf("--request", "%s", err)
 	}
 	return parseRequest(b)
 }
@@ -183,7 +183,7 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 // to understand.
 func parseRequest(b []byte) (egress.Request, error) {
 	if !json.Valid(b) {
-		return nil, invalid("--request", `is no JSON; want {"room_composite": {…}} or another kind`)
+		return nil, egress.Invalidf("--request", `is no JSON; want {"room_composite": {…}} or another kind`)
 	}
 	return egress.ParseRequestFile(b)
 }

@@ -63,11 +63,11 @@ func readStep(c *cli.Command) (string, error) {
 	args := c.Args().Slice()
 	switch {
 	case len(args) == 0:
-		return "", invalid(anyID, "is missing: %s ID [--step NAME]", c.FullName())
+		return "", egress.Invalidf(anyID, "is missing: %s ID [--step NAME]", c.FullName())
 	case len(args) > 2:
-		return "", invalid(args[2], "is one argument too many: %s ID [--step NAME]", c.FullName())
+		return "", egress.Invalidf(args[2], "is one argument too many: %s ID [--step NAME]", c.FullName())
 	case len(args) == 2 && c.IsSet("step"):
-		return "", invalid("--step", "names a step beside %q: want one of them", args[1])
+		return "", egress.Invalidf("--step", "names a step beside %q: want one of them", args[1])
 	case len(args) == 2:
 		return args[1], nil
 	}
@@ -88,11 +88,11 @@ func choose(held []recordings.Held, id, step string, all bool) ([]recordings.Hel
 	case len(held) == 0:
 		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for a word"}
 	case len(chosen) == 0:
-		return nil, invalid("--step", "%q does not wait for a word; want one of %s", step, strings.Join(names, ", "))
+		return nil, egress.Invalidf("--step", "%q does not wait for a word; want one of %s", step, strings.Join(names, ", "))
 	case len(chosen) > 1 && !all && step == "":
-		return nil, invalid("--step", "is missing: several wait for a word: %s", strings.Join(names, ", "))
+		return nil, egress.Invalidf("--step", "is missing: several wait for a word: %s", strings.Join(names, ", "))
 	case len(chosen) > 1 && !all:
-		return nil, invalid(anyID, "names several that wait for a word: %s; want the workflow's own", strings.Join(names, ", "))
+		return nil, egress.Invalidf(anyID, "names several that wait for a word: %s; want the workflow's own", strings.Join(names, ", "))
 	}
 	return chosen, nil
 }

@@ -20,7 +20,7 @@ const readWrite = "https://www.googleapis.com/auth/devstorage.read_write"
 
 func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload) (*blob.Bucket, error) {
 	if u.GetBucket() == "" {
-		return nil, wrong(field+".bucket", "is missing")
+		return nil, egress.Invalidf(field+".bucket", "is missing")
 	}
 	proxy, err := proxyOf(field, u.GetProxy().GetUrl(), u.GetProxy().GetUsername(), u.GetProxy().GetPassword())
 	if err != nil {
@@ -51,7 +51,7 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 	}
 	account, err := google.JWTConfigFromJSON([]byte(u.GetCredentials()), readWrite)
 	if err != nil {
-		return nil, wrong(field+".credentials", "is no key of a service account") // not shown: it holds one
+		return nil, egress.Invalidf(field+".credentials", "is no key of a service account") // not shown: it holds one
 	}
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
 }

@@ -28,7 +28,7 @@ const anyRegion = "us-east-1"
 
 func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) (*blob.Bucket, error) {
 	if u.GetBucket() == "" {
-		return nil, wrong(field+".bucket", "is missing")
+		return nil, egress.Invalidf(field+".bucket", "is missing")
 	}
 	endpoint, err := endpointOf(field, u.GetEndpoint())
 	if err != nil {
@@ -74,7 +74,7 @@ func endpointOf(field, endpoint string) (*string, error) {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, wrong(field+".endpoint", "is no URL of a store")
+		return nil, egress.Invalidf(field+".endpoint", "is no URL of a store")
 	}
 	return &endpoint, nil
 }
@@ -85,7 +85,7 @@ func endpointOf(field, endpoint string) (*string, error) {
 func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config, error) {
 	switch {
 	case u.GetAccessKey() != "" && u.GetSecret() == "":
-		return aws.Config{}, wrong(field+".secret", "is missing beside access_key")
+		return aws.Config{}, egress.Invalidf(field+".secret", "is missing beside access_key")
 	case u.GetAccessKey() != "":
 		static := credentials.NewStaticCredentialsProvider(u.GetAccessKey(), u.GetSecret(), u.GetSessionToken())
 		return aws.Config{Credentials: static}, nil

@@ -83,16 +83,12 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, wrong(field+".proxy.url", "is no URL of a proxy") // not shown: it may hold a password
+		return nil, egress.Invalidf(field+".proxy.url", "is no URL of a proxy") // not shown: it may hold a password
 	}
 	if user != "" {
 		u.User = url.UserPassword(user, password)
 	}
 	return u, nil
-}
-
-func wrong(field, message string) *egress.Error {
-	return &egress.Error{Reason: egress.Invalid, Field: field, Message: message}
 }
 
 // key is the key of a path: that of a local file goes from the directory on.

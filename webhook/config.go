@@ -3,7 +3,6 @@ package webhook
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -103,19 +102,15 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.Keys == nil || c.Keys.NumKeys() == 0:
-		return fault("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
+		return egress.Invalidf("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
 	case c.MACs == nil || c.Signaler == nil || c.Finder == nil || c.Adopter == nil:
 		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs, Signaler, Finder and Adopter are required"}
 	case slices.Contains(c.Previous, ""):
-		return fault("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
+		return egress.Invalidf("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
 	case c.Timeout <= 0:
-		return fault("Timeout", "wants to be over zero, got %s", c.Timeout)
+		return egress.Invalidf("Timeout", "wants to be over zero, got %s", c.Timeout)
 	case c.MaxBody <= 0:
-		return fault("MaxBody", "wants to be over zero, got %d", c.MaxBody)
+		return egress.Invalidf("MaxBody", "wants to be over zero, got %d", c.MaxBody)
 	}
 	return nil
-}
-
-func fault(field, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }

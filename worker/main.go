@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
@@ -42,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, work func
 		HideHelpCommand: true,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Present() {
-				return &egress.Error{Reason: egress.Invalid, Field: c.Args().First(), Message: fmt.Sprintf("%s takes no arguments", c.Name)}
+				return egress.Invalidf(c.Args().First(), "%s takes no arguments", c.Name)
 			}
 			return work(ctx)
 		},

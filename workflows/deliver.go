@@ -22,14 +22,13 @@ import (
 // visibility covers it.
 func (e *run) deliver(ctx workflow.Context) error {
 	if !e.toldBefore {
-		e.settle(ctx)
+		e.reportEnd(ctx)
 		e.relays.end()
 		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
 	}
 	e.runSteps(ctx)
-	// The context is never cancelled, so that Await cannot fail.
-	_ = workflow.Await(ctx, func() bool { return len(e.telling) == 0 })
+	until(ctx, func() bool { return len(e.telling) == 0 })
 	e.toldBefore = false
 	e.Phase = egress.Delivered
 	e.explain(ctx)
@@ -75,7 +74,7 @@ func (e *run) inTurn(ctx workflow.Context, step string) {
 		return
 	}
 	e.untried--
-	_ = workflow.Await(ctx, func() bool { return !e.telling[wrong] }) // the context is never cancelled
+	until(ctx, func() bool { return !e.telling[wrong] })
 	e.untried++
 }
 
@@ -149,8 +148,7 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 		err = e.do(ctx, patient, again)
 	}
 	for err != nil {
-		e.hold(ctx, t.step, err)
-		if slices.Contains(e.Skipped, t.step) {
+		if again := e.askPerson(ctx, t.step, err); !again {
 			return
 		}
 		err = e.do(ctx, patient, t)
@@ -178,27 +176,28 @@ func askedFor(err error) (time.Duration, string) {
 	return app.NextRetryDelay(), app.Message()
 }
 
-// hold marks the egress for a person, since a step of it has failed for good, and
-// waits for their word: nothing is dropped.
-func (e *run) hold(ctx workflow.Context, step string, failed error) {
+// askPerson marks the egress for a person, since a step of it has failed for good, and
+// waits for their word: nothing is dropped. It reports whether to try again, else the step
+// is left out.
+func (e *run) askPerson(ctx workflow.Context, step string, failed error) (again bool) {
 	e.AwaitsWord = append(e.AwaitsWord, step)
 	e.failures[step] = "step " + step + " failed for good: " + inWords(failed)
 	if err := e.remember(ctx); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
-	e.mark(ctx, e.held(), step)
-	// The context is never cancelled, so that Await cannot fail.
-	_ = workflow.Await(ctx, func() bool { return !e.waits(step) })
+	e.mark(ctx, e.whyAsked(), step)
+	until(ctx, func() bool { return !e.waits(step) })
 	if len(e.AwaitsWord) == 0 {
 		e.clear(ctx)
-		return
+	} else {
+		e.Stuck = e.whyAsked()
+		e.explain(ctx)
 	}
-	e.Stuck = e.held()
-	e.explain(ctx)
+	return !slices.Contains(e.Skipped, step)
 }
 
-// held is why a person is waited for, of all steps.
-func (e *run) held() string {
+// whyAsked is why a person is waited for, of all steps.
+func (e *run) whyAsked() string {
 	var why []string
 	for _, step := range e.AwaitsWord {
 		why = append(why, e.failures[step])
@@ -228,7 +227,7 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 		told.Envelope = env
 		return workflow.ExecuteActivity(ctx, delivery.Tell, told).Get(ctx, nil)
 	default:
-		return &egress.Error{Reason: egress.Invalid, Field: "step", Message: "this worker has no step " + t.kind}
+		return egress.Invalidf("step", "this worker has no step %s", t.kind)
 	}
 }
 

@@ -15,7 +15,7 @@ func (e *run) recover(ctx workflow.Context) {
 	e.log.Warn("starting again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	e.disarm()
-	e.settle(ctx)
+	e.reportEnd(ctx)
 	e.relays.end()
 	e.relays.over = false
 	before := e.State

@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,107 +102,6 @@ func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 	}
 }
 
-func TestALostEgressIsStartedAgainAndItsLateEndCorrectsThePart(t *testing.T) {
-	t.Parallel()
-	l, _ := recovering(t, 1)
-	l.poll = l.firstIsGone
-	l.webhook(10*time.Minute, egress.EventEnded, part(1, complete, 600))
-	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf(), "lost, then what it really came to, then the second part")
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
-	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
-}
-
-// LiveKit runs what failed again, twice, beside the part that took its place.
-func TestAFailedPartThatRunsAgainIsCorrectedByEachEnd(t *testing.T) {
-	t.Parallel()
-	l, _ := recovering(t, 1)
-	second, third := part(1, failed, 300), part(1, complete, 600)
-	second.RetryCount, third.RetryCount = 1, 2
-	l.announce = func(e egress.Event) error {
-		if l.Now().Sub(l.began) < 15*time.Minute && e.Proto().GetEgressInfo().GetRetryCount() == 0 {
-			return down(20 * time.Minute)
-		}
-		return nil
-	}
-	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
-	l.webhook(5*time.Minute, egress.EventEnded, second)
-	l.webhook(5*time.Minute+time.Second, egress.EventEnded, second) // repeated
-	l.webhook(10*time.Minute, egress.EventEnded, third)
-	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
-	require.Equal(t, []string{"announce", "announce-part-1", "announce-part-1-corrected", "announce-part-1-corrected-corrected"},
-		v.Delivered, "each waits for what it corrects")
-	require.Empty(t, l.stops)
-}
-
-// One consumer is down for twenty minutes, and the lost part turns out to be whole meanwhile.
-func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
-	t.Parallel()
-	l, _ := recovering(t, 1)
-	first := l.started
-	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		s, err := first(ctx, in)
-		s.Terms.Pipeline.Consumers = []egress.Consumer{{Name: "well", URL: "https://well.example.com"}}
-		return s, err
-	}
-	l.poll = l.firstIsGone
-	var tries atomic.Int32
-	l.announce = func(e egress.Event) error {
-		if e.Proto().GetEgressInfo().GetStatus() == failed && tries.Add(1) < 3 {
-			return down(20 * time.Minute)
-		}
-		return nil
-	}
-	l.webhook(15*time.Minute, egress.EventEnded, part(1, complete, 900))
-	l.at(16*time.Minute, func() {
-		require.Equal(t, []string{"announce-well-part-1", "announce-well-part-1-corrected"}, l.state().Done)
-	})
-	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	var ofThePart []lk.EgressStatus
-	for _, m := range l.announced {
-		if m.Proto().GetEgressInfo().GetEgressId() == egressID {
-			ofThePart = append(ofThePart, m.Proto().GetEgressInfo().GetStatus())
-		}
-	}
-	require.Equal(t, []lk.EgressStatus{failed, complete}, ofThePart, "nobody hears of the loss last")
-}
-
-// The store of the lost part is slow to say what was left behind.
-func TestACorrectionWaitsUntilTheMediaOfTheLossWasLookedFor(t *testing.T) {
-	t.Parallel()
-	l := looking(t, time.Minute, nil)
-	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
-		terms := terms()
-		terms.Recover, terms.VerifyFor = 1, egress.Duration(time.Hour)
-		m := part(in.Part, lk.EgressStatus_EGRESS_STARTING, 1)
-		m.Request = stored(egressID, active).GetRequest()
-		return activities.Started{Info: infoOf(t, m), Terms: terms}, nil
-	}
-	l.poll = l.firstIsGone
-	l.OnActivity("Verify", mock.Anything, mock.MatchedBy(func(in activities.VerifyRequest) bool { return in.Status == egress.Lost })).
-		After(30*time.Minute).Return(found(egress.MediaUnchecked, "it ended as LOST"), nil)
-	l.OnActivity("Verify", mock.Anything, mock.Anything).Return(found(egress.MediaPresent, ""), nil)
-	l.webhook(7*time.Minute, egress.EventUpdated, part(2, active, 420))
-	l.webhook(8*time.Minute, egress.EventEnded, part(1, complete, 480))
-	l.webhook(9*time.Minute, egress.EventEnded, part(2, complete, 540))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Equal(t, []string{"announce", "announce-part-1", "announce-part-1-corrected"}, v.Delivered)
-}
-
 // LiveKit's answer to a start that is asked for once more says that it has failed, and the
 // consumer of the settings hears LiveKit's own webhooks.
 func TestAPartWhoseEndLiveKitSaidInAnAnswerIsToldUnlessItsWebhookComes(t *testing.T) {
@@ -301,27 +199,6 @@ func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
 	l.mustRun(plainInput(t))
 
 	require.Equal(t, []string{egressID}, l.stops)
-}
-
-// The lost part shows that it lives, and has ended when it is to be stopped.
-func TestTheEndOfALostPartThatLiveKitSaysToItsStopCorrectsIt(t *testing.T) {
-	t.Parallel()
-	l, _ := recovering(t, 1)
-	l.poll = l.firstIsGone
-	l.stopTwin = func() (activities.TwinAnswer, error) {
-		return activities.TwinAnswer{Ended: infoOf(t, part(1, complete, 603))}, nil
-	}
-	l.webhook(10*time.Minute, egress.EventUpdated, part(1, ending, 600))
-	l.webhook(11*time.Minute, egress.EventEnded, part(1, complete, 603))
-	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
-	require.Len(t, v.Parts, 2, "it is one part")
-	require.Empty(t, v.Twins)
-	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
-	require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf())
 }
 
 // LiveKit runs the failed egress a second time while the next part waits for a worker, which

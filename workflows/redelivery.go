@@ -52,7 +52,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, error) {
 	id, ok := egress.RedeliveryOf(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	if !ok {
-		return nil, invalid(&egress.Error{Reason: egress.Invalid, Field: "workflow ID", Message: `want "egress-redelivery/<request ID>/<name>"`})
+		return nil, invalid(egress.Invalidf("workflow ID", `want "egress-redelivery/<request ID>/<name>"`))
 	}
 	if err := r.Input.Validate(id); err != nil {
 		return nil, invalid(err)

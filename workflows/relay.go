@@ -53,7 +53,7 @@ func (r *relays) end() {
 // finish returns once nothing is under way, so that the end comes after it. Who is told
 // of ends alone need not wait.
 func (r *relays) finish(ctx workflow.Context) {
-	_ = workflow.Await(ctx, func() bool { return !r.busy }) // the context is never cancelled
+	until(ctx, func() bool { return !r.busy })
 }
 
 func (r *relays) idle() bool { return r.queue == nil || !r.busy && r.queue.Len() == 0 }

@@ -85,7 +85,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	in := arg.Input
 	id, ok := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	if !ok {
-		return nil, ctx, invalid(&egress.Error{Reason: egress.Invalid, Field: "workflow ID", Message: `want "egress/<request ID>"`})
+		return nil, ctx, invalid(egress.Invalidf("workflow ID", `want "egress/<request ID>"`))
 	}
 	if err := in.Validate(id); err != nil {
 		return nil, ctx, invalid(err)
@@ -162,6 +162,9 @@ func (e *run) carry() egress.Input {
 	e.in.Carried = &e.State
 	return e.in
 }
+
+// until waits for something. It cannot fail: the context that open returns is never cancelled.
+func until(ctx workflow.Context, so func() bool) { _ = workflow.Await(ctx, so) }
 
 // refuse ends a run whose egress never began, once its callers have their answer.
 func (e *run) refuse(ctx workflow.Context, err error) error {

@@ -45,7 +45,7 @@ func (e *run) introduce(ctx workflow.Context) {
 		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
 }
 
-// show tells the log and the UI of a change of state. The end is told by settle,
+// show tells the log and the UI of a change of state. The end is told by reportEnd,
 // with the verdict.
 func (e *run) show(ctx workflow.Context) {
 	e.explain(ctx)
@@ -68,8 +68,8 @@ func (e *run) publish(ctx workflow.Context) {
 	}
 }
 
-// settle tells the log, the metrics and the UI the verdict.
-func (e *run) settle(ctx workflow.Context) {
+// reportEnd tells the log, the metrics and the UI the verdict.
+func (e *run) reportEnd(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
 		"missed", v.Missed, "missedBecause", v.MissedBecause)

@@ -9,14 +9,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// runSteps runs the pipeline's own steps one after the other, once the media was looked
-// for and each consumer was asked: one that is down does not hold them up, and none of them holds up a consumer.
+// runSteps runs the pipeline's own steps one after the other, once the media was looked for
+// and each consumer was asked: one that is down does not hold them up, and none of them
+// holds up a consumer.
 func (e *run) runSteps(ctx workflow.Context) {
 	if len(e.Pipeline.Steps) == 0 {
 		return
 	}
-	// The context is never cancelled, so that Await cannot fail.
-	_ = workflow.Await(ctx, func() bool { return e.untried == 0 && e.verifying == 0 })
+	until(ctx, func() bool { return e.untried == 0 && e.verifying == 0 })
 	if slices.ContainsFunc(e.Pipeline.Steps, func(s egress.Step) bool { return s.RunsFor(e.Status) }) {
 		e.publishVerdict(ctx) // this may take hours
 		if err := e.remember(ctx); err != nil {
@@ -45,8 +45,7 @@ func (e *run) seeThrough(ctx workflow.Context, s egress.Step) {
 			return
 		}
 		e.log.Error("step failed for good", "egressID", e.ID, "step", s.Name, "error", err)
-		e.hold(ctx, s.Name, err)
-		if slices.Contains(e.Skipped, s.Name) {
+		if again := e.askPerson(ctx, s.Name, err); !again {
 			e.PassOver(s, workflow.Now(ctx))
 			return
 		}

@@ -103,7 +103,7 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 			e.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress, and "+id+" of the same request records", workflow.Now(ctx))
 		}
 		e.Settle()
-		e.settle(ctx)
+		e.reportEnd(ctx)
 		e.relays.end()
 		if !e.toldBefore {
 			e.tellPart(ctx, e.State)

@@ -27,7 +27,7 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 		e.awaitWebhookUntil(ctx, due)
 	}
 	for len(e.unheard) > 0 { // as earlier parts do
-		_ = workflow.Await(ctx, func() bool { return e.heard() || len(e.unheard) == 0 }) // never cancelled
+		until(ctx, func() bool { return e.heard() || len(e.unheard) == 0 })
 		for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
 			e.hearPart(ctx, ev)
 		}

@@ -91,7 +91,7 @@ func (e *run) awaitsWord(_ workflow.Context, step string) error {
 	if e.waits(step) {
 		return nil
 	}
-	return toCaller(&egress.Error{Reason: egress.Invalid, Field: "step", Message: fmt.Sprintf("%q does not wait for a retry or skip", step)})
+	return toCaller(egress.Invalidf("step", "%q does not wait for a retry or skip", step))
 }
 
 func (e *run) sayRetry(_ workflow.Context, step string) error {

@@ -76,7 +76,7 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
 			e.found(ctx, of, v.MediaReport)
 			break
 		}
-		e.hold(ctx, step, err)
+		e.askPerson(ctx, step, err)
 		if slices.Contains(e.Skipped, step) {
 			e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
 			return

@@ -112,11 +112,11 @@ func (e *run) listed(ctx workflow.Context, ev egress.Event) {
 
 // fold takes news of an egress, whoever brings it; what a poll saw comes by look.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
-	e.told(ctx, e.Observe(o), o)
+	e.act(ctx, e.Observe(o), o)
 }
 
-// told acts on what an observation changed.
-func (e *run) told(ctx workflow.Context, n egress.News, o egress.Observation) {
+// act does what an observation calls for, by what it changed.
+func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
 	switch n {
 	case egress.NoNews:
 	case egress.Foreign:
@@ -144,7 +144,7 @@ func (e *run) look(ctx workflow.Context, ev event) {
 		e.log.Warn("poll failed", "egressID", e.ID, "error", err)
 	}
 	now := workflow.Now(ctx)
-	e.told(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
+	e.act(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
 }
 
 // stop tells LiveKit to end the egress.

@@ -44,15 +44,11 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	switch {
 	case len(c.Token) < MinToken:
-		return fault(variableToken, "wants at least %d characters, has %d", MinToken, len(c.Token))
+		return egress.Invalidf(variableToken, "wants at least %d characters, has %d", MinToken, len(c.Token))
 	case c.Origin == "":
-		return fault(variableOrigin, "is not set, and %s needs it", variableToken)
+		return egress.Invalidf(variableOrigin, "is not set, and %s needs it", variableToken)
 	}
 	return nil
-}
-
-func fault(variable, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: variable, Message: fmt.Sprintf(format, args...)}
 }
 
 // Handler is the codec server that Temporal's UI and CLI ask: POST /encode and

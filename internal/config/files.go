@@ -4,6 +4,8 @@ import (
 	"maps"
 	"os"
 	"strings"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 const (
@@ -39,11 +41,11 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 			continue
 		}
 		if strings.TrimSpace(environ[name]) != "" {
-			return nil, invalid(name+fileSuffix, "is set, and %s is set as well: want one of the two", name)
+			return nil, egress.Invalidf(name+fileSuffix, "is set, and %s is set as well: want one of the two", name)
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return nil, invalid(name+fileSuffix, "%s", err.Error())
+			return nil, egress.Invalidf(name+fileSuffix, "%s", err.Error())
 		}
 		merged[name] = strings.TrimSpace(string(content))
 	}

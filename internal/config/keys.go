@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // Keys are LiveKit API keys with their secrets.
@@ -47,7 +49,7 @@ func (l *LiveKit) pickKey() error {
 	case l.APIKey != "" && l.APISecret == "":
 		l.APISecret = l.Keys[l.APIKey]
 	case l.APIKey != "" && l.Keys[l.APIKey] != "" && l.Keys[l.APIKey] != l.APISecret:
-		return invalid("LIVEKIT_KEYS", "has another secret for %s than LIVEKIT_API_SECRET", l.APIKey)
+		return egress.Invalidf("LIVEKIT_KEYS", "has another secret for %s than LIVEKIT_API_SECRET", l.APIKey)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func parse(c *Config, set map[string]string) error {
 		}
 		opts.Environment = map[string]string{s.name: value}
 		if err := env.ParseWithOptions(c, opts); err != nil {
-			return invalid(s.name, "%s", plainly(err))
+			return egress.Invalidf(s.name, "%s", plainly(err))
 		}
 	}
 	return nil
@@ -131,8 +131,4 @@ func plainly(err error) string {
 		err = p.Err
 	}
 	return strings.TrimPrefix(err.Error(), "slog: ")
-}
-
-func invalid(name, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: name, Message: fmt.Sprintf(format, args...)}
 }

@@ -111,9 +111,9 @@ func refuseUnknown(set map[string]string) error {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
-			return invalid(name, "is no setting; did you mean %s?", near)
+			return egress.Invalidf(name, "is no setting; did you mean %s?", near)
 		}
-		return invalid(name, "is no setting")
+		return egress.Invalidf(name, "is no setting")
 	}
 	return nil
 }

@@ -38,11 +38,11 @@ func (s Storage) Profiles(environ map[string]string) (egress.Profiles, error) {
 	}
 	b, err := os.ReadFile(s.File)
 	if err != nil {
-		return egress.Profiles{}, invalid(nameStorage, "%s", err)
+		return egress.Profiles{}, egress.Invalidf(nameStorage, "%s", err)
 	}
 	p, err := readProfiles(b, environ)
 	if err != nil {
-		return egress.Profiles{}, invalid(nameStorage, "%s:%s", s.File, err)
+		return egress.Profiles{}, egress.Invalidf(nameStorage, "%s:%s", s.File, err)
 	}
 	return p, nil
 }
@@ -51,7 +51,7 @@ const nameStorage = "REELKEEPER_STORAGE"
 
 func (s Storage) validate() error {
 	if all := []string{PreflightNew, PreflightAlways, PreflightOff}; !slices.Contains(all, s.Preflight) {
-		return invalid("REELKEEPER_PREFLIGHT", "want %s, got %q", strings.Join(all, ", "), s.Preflight)
+		return egress.Invalidf("REELKEEPER_PREFLIGHT", "want %s, got %q", strings.Join(all, ", "), s.Preflight)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
@@ -37,7 +38,7 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 	lookup := environment(environ)
 	for _, name := range []string{temporalTLS, temporalVerifyOff} {
 		if v := strings.ToLower(environ[name]); !slices.Contains([]string{"", "1", "0", "true", "false"}, v) {
-			return client.Options{}, invalid(name, "want true or false, got %q", environ[name])
+			return client.Options{}, egress.Invalidf(name, "want true or false, got %q", environ[name])
 		}
 	}
 	profile, err := temporalProfileOf(lookup)
@@ -45,17 +46,17 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 		return client.Options{}, err
 	}
 	if err := profile.ApplyEnvVars(lookup); err != nil {
-		return client.Options{}, invalid(temporalFile, "%s", err.Error())
+		return client.Options{}, egress.Invalidf(temporalFile, "%s", err.Error())
 	}
 	profile.Address = cmp.Or(profile.Address, defaultTemporal)
 	profile.Namespace = cmp.Or(profile.Namespace, defaultNamespace)
 	host, _, err := net.SplitHostPort(profile.Address)
 	if err != nil {
-		return client.Options{}, invalid(temporalAddress, "want host:port, got %q", profile.Address)
+		return client.Options{}, egress.Invalidf(temporalAddress, "want host:port, got %q", profile.Address)
 	}
 	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
-		return client.Options{}, invalid(temporalTLS, "%s", err.Error())
+		return client.Options{}, egress.Invalidf(temporalTLS, "%s", err.Error())
 	}
 	opts.DataConverter = payload.Converter()
 	if ip := net.ParseIP(host); host == "localhost" || ip.IsLoopback() {
@@ -69,19 +70,19 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 func temporalProfileOf(lookup environment) (envconfig.ClientConfigProfile, error) {
 	if file := lookup[temporalFile]; file != "" {
 		if _, err := os.Stat(file); err != nil {
-			return envconfig.ClientConfigProfile{}, invalid(temporalFile, "%s", err.Error())
+			return envconfig.ClientConfigProfile{}, egress.Invalidf(temporalFile, "%s", err.Error())
 		}
 	}
 	conf, err := envconfig.LoadClientConfig(envconfig.LoadClientConfigOptions{EnvLookup: lookup})
 	if err != nil {
-		return envconfig.ClientConfigProfile{}, invalid(temporalFile, "%s", err.Error())
+		return envconfig.ClientConfigProfile{}, egress.Invalidf(temporalFile, "%s", err.Error())
 	}
 	name := lookup[temporalProfile]
 	if p := conf.Profiles[cmp.Or(name, envconfig.DefaultConfigFileProfile)]; p != nil {
 		return *p, nil
 	}
 	if name != "" {
-		return envconfig.ClientConfigProfile{}, invalid(temporalProfile, "no profile %q in %s", name,
+		return envconfig.ClientConfigProfile{}, egress.Invalidf(temporalProfile, "no profile %q in %s", name,
 			cmp.Or(lookup[temporalFile], envconfig.DefaultConfigFilePath()))
 	}
 	return envconfig.ClientConfigProfile{}, nil

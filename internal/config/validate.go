@@ -49,14 +49,14 @@ func (c Config) checkAddresses() error {
 		}
 	}
 	if checkURL("", c.Announce.NotifyURL, []string{"http", "https"}) != nil { // its path may hold a token: nothing of it is shown
-		return invalid("REELKEEPER_NOTIFY_URL", "want a URL that begins with http:// or https://")
+		return egress.Invalidf("REELKEEPER_NOTIFY_URL", "want a URL that begins with http:// or https://")
 	}
 	for _, l := range []struct{ name, address string }{
 		{"REELKEEPER_LISTEN", c.Door.Listen},
 		{"REELKEEPER_ADMIN_LISTEN", c.Door.AdminListen},
 	} {
 		if _, _, err := net.SplitHostPort(l.address); err != nil {
-			return invalid(l.name, "want host:port, got %q", l.address)
+			return egress.Invalidf(l.name, "want host:port, got %q", l.address)
 		}
 	}
 	return nil
@@ -65,9 +65,9 @@ func (c Config) checkAddresses() error {
 func (c Config) checkChoices() error {
 	switch {
 	case c.LogFormat != FormatText && c.LogFormat != FormatJSON:
-		return invalid("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
+		return egress.Invalidf("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
 	case c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed:
-		return invalid("REELKEEPER_ANNOUNCE", "want always or missed, got %q", c.Announce.When)
+		return egress.Invalidf("REELKEEPER_ANNOUNCE", "want always or missed, got %q", c.Announce.When)
 	}
 	return nil
 }
@@ -75,12 +75,12 @@ func (c Config) checkChoices() error {
 func (c Config) checkBounds() error {
 	switch {
 	case c.Start.For > maxStartFor:
-		return invalid("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
+		return egress.Invalidf("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
 	case c.Recover > egress.MaxRecover:
-		return invalid("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
+		return egress.Invalidf("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
 	if _, on := c.Reconcile.Every.D(); !on && len(c.Expect.Rooms) > 0 {
-		return invalid("REELKEEPER_EXPECT", "needs REELKEEPER_RECONCILE_EVERY, which is off: its rounds look at the rooms")
+		return egress.Invalidf("REELKEEPER_EXPECT", "needs REELKEEPER_RECONCILE_EVERY, which is off: its rounds look at the rooms")
 	}
 	if err := period("REELKEEPER_CANARY_EVERY", c.Canary.Every); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (d Door) checkWaits() error {
 		{"REELKEEPER_DELETE_ROOM_WAIT", d.DeleteRoomWait},
 	} {
 		if v, on := w.wait.D(); on && v >= d.RequestTimeout {
-			return invalid(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, v)
+			return egress.Invalidf(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, v)
 		}
 	}
 	return nil
@@ -108,7 +108,7 @@ func (d Door) checkWaits() error {
 // period keeps to what a schedule of Temporal's can do.
 func period(name string, d DurationOrOff) error {
 	if every, on := d.D(); on && (every < time.Second || every%time.Second != 0) {
-		return invalid(name, `wants whole seconds, or "off", got %s`, every)
+		return egress.Invalidf(name, `wants whole seconds, or "off", got %s`, every)
 	}
 	return nil
 }
@@ -118,10 +118,10 @@ const maxVerifyFor = 2 * time.Minute
 
 func (v Verify) validate() error {
 	if wait, on := v.For.D(); on && wait > maxVerifyFor {
-		return invalid("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
+		return egress.Invalidf("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
 	}
 	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
-		return invalid("REELKEEPER_LOCAL_FILES", "want a path from the root on, got %q", v.LocalFiles)
+		return egress.Invalidf("REELKEEPER_LOCAL_FILES", "want a path from the root on, got %q", v.LocalFiles)
 	}
 	return nil
 }
@@ -130,13 +130,13 @@ func (v Verify) validate() error {
 func (p Payloads) validate() error {
 	const name = "REELKEEPER_CODEC_ORIGIN"
 	if p.CodecToken != "" && p.CodecOrigin == "" {
-		return invalid(name, "is not set, and REELKEEPER_CODEC_TOKEN needs it")
+		return egress.Invalidf(name, "is not set, and REELKEEPER_CODEC_TOKEN needs it")
 	}
 	if err := checkURL(name, p.CodecOrigin, []string{"http", "https"}); err != nil {
 		return err
 	}
 	if u, err := url.Parse(p.CodecOrigin); err != nil || p.CodecOrigin != "" && p.CodecOrigin != strings.ToLower(u.Scheme+"://"+u.Host) {
-		return invalid(name, "want scheme, host and port alone, in small letters and without a / at the end")
+		return egress.Invalidf(name, "want scheme, host and port alone, in small letters and without a / at the end")
 	}
 	return nil
 }
@@ -148,11 +148,11 @@ func (c Config) checkPositive() error {
 		switch v := s.value.Interface().(type) {
 		case time.Duration:
 			if v <= 0 {
-				return invalid(s.name, "wants to be over zero, got %s", v)
+				return egress.Invalidf(s.name, "wants to be over zero, got %s", v)
 			}
 		case int:
 			if v <= 0 {
-				return invalid(s.name, "wants to be over zero, got %d", v)
+				return egress.Invalidf(s.name, "wants to be over zero, got %d", v)
 			}
 		}
 	}
@@ -166,11 +166,11 @@ func (d Door) checkPublic() error {
 	u, err := url.Parse(d.PublicURL)
 	switch {
 	case err != nil:
-		return invalid(name, "is no URL")
+		return egress.Invalidf(name, "is no URL")
 	case strings.ContainsAny(d.PublicURL, "?#"):
-		return invalid(name, "want a URL without ? and #: paths are put behind it")
+		return egress.Invalidf(name, "want a URL without ? and #: paths are put behind it")
 	case strings.Contains(u.Path+"/", egress.WebhookPath+"/"):
-		return invalid(name, "want it without %s, which is put behind it", egress.WebhookPath)
+		return egress.Invalidf(name, "want it without %s, which is put behind it", egress.WebhookPath)
 	}
 	return nil
 }
@@ -184,11 +184,11 @@ func checkURL(name, raw string, schemes []string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return invalid(name, "is no URL")
+		return egress.Invalidf(name, "is no URL")
 	case u.Host == "":
-		return invalid(name, "want a URL that begins with %s:// and a host", strings.Join(schemes, ":// or "))
+		return egress.Invalidf(name, "want a URL that begins with %s:// and a host", strings.Join(schemes, ":// or "))
 	case !slices.Contains(schemes, u.Scheme):
-		return invalid(name, "want a URL that begins with %s://, got %q", strings.Join(schemes, ":// or "), u.Scheme+"://"+u.Host)
+		return egress.Invalidf(name, "want a URL that begins with %s://, got %q", strings.Join(schemes, ":// or "), u.Scheme+"://"+u.Host)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func checkURL(name, raw string, schemes []string) error {
 func (c Config) require(role Role) error {
 	for _, s := range settings(&c) {
 		if s.value.Kind() == reflect.String && s.value.IsZero() && slices.Contains(s.requiredBy, string(role)) {
-			return invalid(s.name, "is not set, and %s needs it", asker(role))
+			return egress.Invalidf(s.name, "is not set, and %s needs it", asker(role))
 		}
 	}
 	return nil

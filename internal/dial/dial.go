@@ -6,7 +6,6 @@ package dial
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -132,5 +131,5 @@ func (d *Dialer) judge(hostPort, address string) error {
 }
 
 func fault(format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: variable, Message: fmt.Sprintf(format, args...)}
+	return egress.Invalidf(variable, format, args...)
 }

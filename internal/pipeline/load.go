@@ -6,7 +6,6 @@ package pipeline
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -102,5 +101,5 @@ func syntax(file string, err error) string {
 }
 
 func invalid(format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: Setting, Message: fmt.Sprintf(format, args...)}
+	return egress.Invalidf(Setting, format, args...)
 }

@@ -45,20 +45,16 @@ type Config struct {
 func (c Config) Validate() error {
 	switch {
 	case c.Secret == "" && c.SealKey == "":
-		return fault(variableSecret, "is empty, and so is %s", variableSealKey)
+		return egress.Invalidf(variableSecret, "is empty, and so is %s", variableSealKey)
 	case c.SealKey != "" && len(c.SealKey) < MinSealKey:
-		return fault(variableSealKey, "wants at least %d characters, has %d", MinSealKey, len(c.SealKey))
+		return egress.Invalidf(variableSealKey, "wants at least %d characters, has %d", MinSealKey, len(c.SealKey))
 	}
 	for i, p := range c.Previous {
 		if p == "" {
-			return fault(variablePrevious, "entry %d is empty", i+1)
+			return egress.Invalidf(variablePrevious, "entry %d is empty", i+1)
 		}
 	}
 	return nil
-}
-
-func fault(variable, format string, args ...any) error {
-	return &egress.Error{Reason: egress.Invalid, Field: variable, Message: fmt.Sprintf(format, args...)}
 }
 
 // Keys seals, opens and makes digests. It is safe for concurrent use.

@@ -75,7 +75,7 @@ func readablePart(sum egress.Summary, storage string) ([]byte, error) {
 func encode(r egress.Request) ([]byte, error) {
 	kind := egress.KindOf(r)
 	if kind == "" {
-		return nil, &egress.Error{Reason: egress.Invalid, Field: "request", Message: "is of no kind that can be asked for"}
+		return nil, egress.Invalidf("request", "is of no kind that can be asked for")
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(appendField(nil, []byte(kind)), r)
 	if err != nil {

@@ -1,0 +1,66 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// One status does not make one end: LiveKit's own time tells two of them apart.
+func TestAnEndIsToldByItsTime(t *testing.T) {
+	t.Parallel()
+	ended := func(seconds float64) func(r *Request) {
+		return func(r *Request) {
+			r.Body = strings.Replace(r.Body, `"egressId"`, fmt.Sprintf(`"endedAt":"%d","egressId"`, at(seconds).UnixNano()), 1)
+		}
+	}
+	twice := func() *logs { return accepted().records("EG_1", 1).ends(3, failed).ends(9, failed) }
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"each end is told":          {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(9.09)), map[Kind]int{}},
+		"the first end is the last": {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1}},
+		"the first is told twice":   {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1, KindRepeated: 1}},
+		"the last, before it was":   {twice().told(8, "EV_1", "EG_1", failed, "").but(ended(9)), map[Kind]int{KindEarly: 1}},
+		"one that never was":        {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(8)), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+		})
+	}
+}
+
+// Workers and doors end where they are killed, or say why they cannot go on.
+func TestWhatPanicsIsFound(t *testing.T) {
+	t.Parallel()
+	kept := func(kills ...Kill) *logs {
+		l := accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "")
+		l.Kills = kills
+		return l
+	}
+	require.Equal(t, map[Kind]int{}, counted(kept(Kill{Part: "worker"}, Kill{Part: "door", Exit: "exit status 1"}, Kill{Part: "temporal", Exit: crash})))
+	require.Equal(t, map[Kind]int{KindCrashed: 2}, counted(kept(Kill{Part: "worker", Exit: crash}, Kill{Part: "door", Exit: crash})))
+}
+
+// A start that went past Temporal leaves the request's own webhook to LiveKit, which may
+// repeat itself, and be wrong in the end.
+func TestWhatLiveKitItselfTellsIsNotOurs(t *testing.T) {
+	t.Parallel()
+	given := func(paths ...string) *logs {
+		l := accepted().records("EG_1", 1).then(1, func(e *Egress) { e.Hooks = paths }).ends(5, failed).ends(9, complete).told(10, "EV_1", "EG_1", complete, "")
+		for _, id := range []string{"EV_1", "EV_2", "EV_3"} {
+			l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: id}})
+		}
+		return l.told(6, "EV_2", "EG_1", failed, "").but(own).told(6, "EV_3", "EG_1", failed, "").but(own)
+	}
+	require.Equal(t, map[Kind]int{}, counted(given("/own")))
+	require.Equal(t, map[Kind]int{KindWrong: 1}, counted(given()), "LiveKit was given no such webhook")
+	require.Equal(t, map[Kind]int{KindWrong: 1}, counted(given("/other")))
+	require.Equal(t, map[Kind]int{}, counted(given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own)), "it told of the first end, and we of the last")
+	twice := given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own).told(11, "EV_of_ours_2", "EG_1", complete, "").but(own)
+	require.Equal(t, map[Kind]int{KindRepeated: 1}, counted(twice), "but what we tell there is ours")
+}
