@@ -94,7 +94,7 @@ func (s *State) dueHeld(now time.Time) Action {
 // heldBlind puts off the end of the hold where LiveKit could not be asked at its close.
 // It does so for a while only, from the first look that was not answered.
 func (s *State) heldBlind(l Look, now time.Time) {
-	if s.Phase != Held || l.Info.Known() || !l.MissingSince.IsZero() {
+	if s.Phase != Held || l.answered() {
 		return
 	}
 	if s.BlindSince.Before(s.HeldSince) {

@@ -170,6 +170,9 @@ type Look struct {
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
 }
 
+// answered says that LiveKit could be asked.
+func (l Look) answered() bool { return l.Info.Known() || !l.MissingSince.IsZero() }
+
 // recovered takes back that an end was expected, since the recorder is at work: it had
 // only lost its connection, or runs a second time.
 func (s *State) recovered() {
@@ -182,6 +185,9 @@ func (s *State) recovered() {
 // Looked folds what a poll saw into the state.
 func (s *State) Looked(l Look, now time.Time) News {
 	s.LookedAt = now
+	if l.answered() {
+		s.AnsweredAt = now
+	}
 	s.heldBlind(l, now)
 	if s.Phase == Watching && !l.EndExpected.IsZero() {
 		s.ExpectEnd(l.EndExpected)

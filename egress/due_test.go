@@ -69,7 +69,7 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a look before it is lost":          {dead, 2 * minute, egress.ActLook},
 		"a stop again before it is dead":    {func(s *egress.State) { dead(s); s.Evidence.Unanswered = noon.Add(minute - 1) }, minute, egress.ActProbe},
 		"a look before it is given up":      {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "why" }, 2 * day, egress.ActLook},
-		"to be given up":                    {func(s *egress.State) { s.EndExpected, s.LookedAt = noon, noon.Add(day) }, 2 * day, egress.ActLose},
+		"to be given up":                    {func(s *egress.State) { s.EndExpected, s.LookedAt, s.AnsweredAt = noon, noon.Add(day), noon.Add(day) }, 2 * day, egress.ActLose},
 		"to be lost before anything else":   {func(s *egress.State) { judged(s); s.MaxDuration, s.Stopped = 1, "" }, minute, egress.ActLose},
 		"a wanted stop before that":         {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
 		"no stop again where one is tried":  {func(s *egress.State) { judged(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute, egress.ActLose},
@@ -147,9 +147,9 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 			require.Contains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm().Add(-1)))
 			if s.Decisive().Equal(s.Alarm()) { // which the last look decides on
 				require.Equal(t, egress.ActLook, s.Due(s.Alarm()))
-				s.LookedAt = s.Alarm()
+				s.LookedAt, s.AnsweredAt = s.Alarm(), s.Alarm()
 			}
-			require.NotContains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm()))
+			require.NotContains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(noon.Add(tc.want)))
 		})
 	}
 	marked := watched(t)

@@ -32,9 +32,11 @@ func (s *State) Lost() (string, bool) {
 		why = append(why, "LiveKit no longer knows the egress")
 	case s.dead() && stood(s.EndExpected, s.Policy.LostAfter, s.LookedAt):
 		why = append(why, "its worker does not answer StopEgress")
-	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt):
+	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.AnsweredAt):
 		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected",
 			statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
+	case stood(s.EndExpected, s.Policy.unasked(), s.LookedAt):
+		why = append(why, fmt.Sprintf("LiveKit cannot be asked, and its end was expected %s ago", s.Policy.unasked()))
 	default:
 		return "", false
 	}
@@ -76,9 +78,14 @@ func (s *State) Decisive() time.Time {
 // mayBeLost adds the moments from which Lost may say so.
 func (s *State) mayBeLost(first *earliest) {
 	first.since(s.EndExpected, s.Policy.LostAfter, s.dead())
-	first.since(s.EndExpected, s.Policy.GiveUpAfter, true)
+	first.since(s.EndExpected, s.Policy.GiveUpAfter, !stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt))
+	first.since(s.EndExpected, s.Policy.unasked(), true)
 	first.since(s.Evidence.MissingSince, s.Policy.LostAfter, true)
 }
+
+// unasked is when an egress is given up by looks that LiveKit did not answer: it may be down
+// at the very moment, and must not be waited for for ever.
+func (p Policy) unasked() Duration { return p.GiveUpAfter + p.LostAfter }
 
 func (s *State) absentWhenDue() bool {
 	return stood(s.probeFrom(), s.Policy.LostAfter, s.Evidence.Absent)

@@ -49,12 +49,40 @@ func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
 			t.Parallel()
 			s := seen(t, tc.status)
 			s.Evidence = egress.Evidence{MissingSince: tc.missing, RoomGone: tc.roomGone, Unanswered: tc.unanswered}
-			s.EndExpected, s.LookedAt = tc.expected, noon.Add(tc.after)
+			s.EndExpected, s.LookedAt, s.AnsweredAt = tc.expected, noon.Add(tc.after), noon.Add(tc.after)
 			why, lost := s.Lost()
 			require.Equal(t, tc.want, why)
 			require.Equal(t, tc.want != "", lost)
 		})
 	}
+}
+
+// The moment at which an egress is to be given up is one like any other: LiveKit may be down.
+func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := seen(t, ending)
+	s.Started, s.EndExpected, s.Stuck = true, noon, "x"
+	s.Looked(egress.Look{}, noon.Add(day))
+	_, lost := s.Lost()
+	require.False(t, lost)
+	require.Equal(t, egress.ActNothing, s.Due(noon.Add(day)))
+	require.Less(t, s.NextLook().Sub(noon.Add(day)), minute, "it is asked again soon")
+
+	answered := *s
+	answered.Looked(egress.Look{Info: infoOf(t, "EG_1", ending)}, answered.NextLook())
+	why, _ := answered.Lost()
+	require.Equal(t, "LiveKit still calls it EGRESS_ENDING 24h0m0s after its end was expected", why)
+
+	require.Equal(t, egress.Over, s.Observe(observed(infoOf(t, "EG_1", complete), day+minute)), "its end may still come")
+	s = seen(t, ending)
+	s.Started, s.EndExpected, s.Stuck = true, noon, "x"
+	s.Looked(egress.Look{}, noon.Add(day+minute-1))
+	_, lost = s.Lost()
+	require.False(t, lost)
+	require.Equal(t, noon.Add(day+minute), s.Alarm())
+	s.Looked(egress.Look{}, noon.Add(day+minute))
+	why, _ = s.Lost()
+	require.Equal(t, "LiveKit cannot be asked, and its end was expected 24h1m0s ago", why)
 }
 
 // Each row takes one condition away from a probe that may be sent.

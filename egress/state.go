@@ -39,6 +39,8 @@ type State struct {
 	NewsAt   time.Time `json:"news_at"`
 	NewsBy   Source    `json:"news_by"`
 	LookedAt time.Time `json:"looked_at"` // the last time that a poll answered
+	// AnsweredAt is the last time that LiveKit had answered it.
+	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	// SuspectedAt is when the reconciler last saw that something may be wrong.
 	SuspectedAt time.Time `json:"suspected_at,omitzero"`
 

@@ -30,6 +30,9 @@ func TestWhoeverWakesHasSomethingToDo(t *testing.T) {
 		s := *begun
 		now = noon
 		s.NewsAt, s.LookedAt, s.EndExpected, s.SuspectedAt, s.BoundAt = noon, at(), at(), at(), noon
+		if r.IntN(2) == 0 {
+			s.AnsweredAt = s.LookedAt
+		}
 		s.Evidence = egress.Evidence{MissingSince: at(), RoomGone: at(), RecorderGone: at(), Absent: at(), Probed: at(), Unanswered: at()}
 		s.MaxDuration = egress.Duration(r.IntN(3)) * egress.Duration(minute)
 		if r.IntN(2) == 0 {
