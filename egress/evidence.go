@@ -84,7 +84,7 @@ func (s *State) mayBeLost(first *earliest) {
 }
 
 // unasked is when an egress is given up by looks that LiveKit did not answer: it may be down
-// at the very moment, and must not be waited for for ever.
+// at that very moment, and is not waited for without an end.
 func (p Policy) unasked() Duration { return p.GiveUpAfter + p.LostAfter }
 
 func (s *State) absentWhenDue() bool {

@@ -44,6 +44,13 @@ var safeguards = []safeguard{
 		caught:   check.KindLost, least: 9, // a start that is slow may find its room empty
 	},
 	{
+		name:    "the search goes on for as long as LiveKit may take to list a start",
+		changes: []change{{"activities/start.go", "left := s.cfg.SearchFor - time.Since(begin)", "left := -time.Since(begin)"}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {start-slow: 0.6, webhook-lost: 1}}",
+			"REELKEEPER_START_CALL_TIMEOUT: 4s", "REELKEEPER_START_CALL_TIMEOUT: 500ms"},
+		caught: check.KindTwin, least: 3,
+	},
+	{
 		name: "a webhook's signature is checked",
 		changes: []change{
 			{"webhook/verify.go", "_, err := webhook.Receive(", "_, _ = webhook.Receive("},

@@ -81,6 +81,8 @@ type livekitSpec struct {
 	Speed float64 `yaml:"speed"`
 	// ReplyHang is how late a hanging reply comes. Default: as Speed has it.
 	ReplyHang time.Duration `yaml:"reply_hang"`
+	// Remember is how long it lists what has ended. Default: as Speed has it.
+	Remember time.Duration `yaml:"remember"`
 	// Faults are the rates of its faults.
 	Faults map[fakelivekit.Fault]float64 `yaml:"faults"`
 }
@@ -89,6 +91,9 @@ func (s livekitSpec) timings() fakelivekit.Timings {
 	timings := fakelivekit.DefaultTimings().Scaled(s.Speed)
 	if s.ReplyHang > 0 {
 		timings.ReplyHang = s.ReplyHang
+	}
+	if s.Remember > 0 {
+		timings.Remember = s.Remember
 	}
 	return timings
 }
@@ -179,6 +184,7 @@ func (s scenario) problems() (found []problem) {
 	}
 	say(s.Agent.Timeout <= 0, "agent.timeout", "want a duration over zero")
 	say(s.Agent.Patience <= 0, "agent.patience", "want a duration over zero")
+	say(s.LiveKit.Remember < 0, "livekit.remember", "want a duration of zero or more")
 	say(s.LiveKit.Speed <= 0 || s.LiveKit.Speed > 1, "livekit.speed", "want over 0 to 1, got %v", s.LiveKit.Speed)
 	for _, f := range slices.Sorted(maps.Keys(s.LiveKit.Faults)) {
 		known := slices.ContainsFunc(fakelivekit.Faults(), func(d fakelivekit.FaultDoc) bool { return d.Name == f })

@@ -145,8 +145,8 @@ func (j *judge) life(f *life) {
 			media = append(media, e)
 		}
 	}
-	if f.outcome == Refused && len(media) > 0 {
-		j.found(KindDenied, f.n, media[0].ID, "the agent was told that nothing records, and it does")
+	if i := slices.IndexFunc(media, func(e *recorded) bool { return f.outcome == Refused && e.recordsAt(f.answeredAt) }); i >= 0 {
+		j.found(KindDenied, f.n, media[i].ID, "the agent was told that nothing records, and it does")
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
 	for n := 1; n < len(media); n++ {

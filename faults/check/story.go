@@ -51,14 +51,16 @@ type recorded struct {
 
 // life is what an agent wanted, and what came of it.
 type life struct {
-	n         int
-	subject   string
-	own       string // path of the request's own webhook
-	ignored   string // how the request for its end failed; empty: it was granted, or there was none
-	outcome   Outcome
-	egressID  string
-	stoppedAt time.Time
-	egresses  []*recorded
+	n        int
+	subject  string
+	own      string // path of the request's own webhook
+	ignored  string // how the request for its end failed; empty: it was granted, or there was none
+	outcome  Outcome
+	egressID string
+	// answeredAt is when its agent had the last answer that it waited for.
+	answeredAt time.Time
+	stoppedAt  time.Time
+	egresses   []*recorded
 }
 
 // neighbour is somebody who shares LiveKit with us and records a page.
@@ -124,7 +126,7 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 			f.subject, f.own = a.Subject, a.Own
 			bySubject[a.Subject] = f
 		case Answered:
-			f.outcome, f.egressID = a.Outcome, a.EgressID
+			f.outcome, f.egressID, f.answeredAt = a.Outcome, a.EgressID, a.At
 		case Stopped:
 			f.stoppedAt, f.ignored = a.At, a.Error
 		case Forged, Neighbour, NeighbourOver, Elsewhere, Done:
@@ -214,6 +216,12 @@ func (r *recorded) due(stoppedAt time.Time) time.Time {
 		return r.ends[len(r.ends)-1].at
 	}
 	return time.Time{}
+}
+
+// recordsAt says that it records at a moment: it was accepted, and neither over nor gone.
+func (r *recorded) recordsAt(t time.Time) bool {
+	over := func(at time.Time) bool { return !at.IsZero() && !at.After(t) }
+	return !r.Accepted.After(t) && !over(r.goneAt) && !slices.ContainsFunc(r.ends, func(e end) bool { return over(e.at) })
 }
 
 // runsAgain says that it is in a second run, after its end.
