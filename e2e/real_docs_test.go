@@ -22,12 +22,47 @@ func TestTheDocsHaveTheTableOfDifferences(t *testing.T) {
 	before, rest, begins := strings.Cut(string(b), begin)
 	table, after, ends := strings.Cut(rest, end)
 	require.True(t, begins && ends)
-	want := captures.table() + "\n" + doubles.table()
+	want := captures.table() + "\n" + doubles.table() + "\n" + unplayedTable()
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(before+begin+want+end+after), 0o600))
 		return
 	}
 	require.Equal(t, want, table, "go test ./e2e -run TableOfDifferences -update")
+}
+
+// Each of the captures is played to both sides, or stands in the table of those that are not.
+func TestEachCaptureIsPlayedOrSaidNotToBe(t *testing.T) {
+	t.Parallel()
+	const captured = 66
+	seen := map[string]bool{}
+	once := func(dir string) {
+		require.False(t, seen[dir], dir)
+		seen[dir] = true
+	}
+	for _, sc := range scenarios {
+		if !sc.uncaught {
+			once(sc.dir)
+		}
+	}
+	for _, o := range breakdowns {
+		once(o.dir)
+	}
+	for _, u := range unplayed {
+		for dir := range strings.FieldsSeq(u.dirs) {
+			once(dir)
+		}
+	}
+	require.Len(t, seen, captured)
+}
+
+// unplayedTable is what is not played, in Markdown.
+func unplayedTable() string {
+	var b strings.Builder
+	b.WriteString("Captured, and played to neither:\n\n| capture | why |\n|---|---|\n")
+	for _, u := range unplayed {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(u.dirs, " ", "`, `"), u.because)
+	}
+	return b.String()
 }
 
 // table is the differences in Markdown.

@@ -24,6 +24,7 @@ type hook struct {
 	path    string
 	body    []byte
 	headers map[string]any // those that a receiver may depend on
+	mode    string         // how the endpoint was
 }
 
 // room is the name of the room that it tells of; a page's egress has none.
@@ -40,14 +41,15 @@ func (h hook) ofEgress() bool { return strings.HasPrefix(h.Event, "egress_") }
 // hooks takes webhooks, and verifies each with LiveKit's own code.
 type hooks struct {
 	*httptest.Server
-	mu   sync.Mutex
-	got  []hook
-	news chan struct{}
+	mu         sync.Mutex
+	got        []hook
+	news       chan struct{}
+	breakdowns map[string]*breakdown // by room
 }
 
 func newHooks(t *testing.T) *hooks {
 	t.Helper()
-	h := &hooks{news: make(chan struct{})}
+	h := &hooks{news: make(chan struct{}), breakdowns: map[string]*breakdown{}}
 	keys := auth.NewFileBasedKeyProviderFromMap(map[string]string{liveKey: liveSecret, otherKey: otherSecret})
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -61,14 +63,41 @@ func newHooks(t *testing.T) *hooks {
 			t.Errorf("webhook at %s: %v", r.URL, err)
 			return
 		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.got = append(h.got, hook{event, r.URL.Path, body, headersOf(r)})
-		close(h.news)
-		h.news = make(chan struct{})
+		h.take(w, hook{event, r.URL.Path, body, headersOf(r), well})
 	}))
 	t.Cleanup(h.Close)
 	return h
+}
+
+// take keeps a webhook, and answers it: well, or as the breakdown of its room has it.
+func (h *hooks) take(w http.ResponseWriter, got hook) {
+	h.mu.Lock()
+	o := h.breakdowns[got.room()]
+	met := o.meets(got)
+	if met {
+		got.mode = o.mode
+	}
+	if got.mode != down {
+		h.got = append(h.got, got)
+	}
+	h.announce()
+	h.mu.Unlock()
+	if !met {
+		return
+	}
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		o.inside--
+		h.announce()
+	}()
+	o.does(w, o.scale)
+}
+
+// announce says that something has changed. It wants the lock.
+func (h *hooks) announce() {
+	close(h.news)
+	h.news = make(chan struct{})
 }
 
 // headersOf are method, protocol and headers, with the signer's key in place of its token.

@@ -49,25 +49,27 @@ func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
 // endpoint is away, slow or wrong while an egress ends, and nobody tells us of its end.
 func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	t.Parallel()
+	byGo, byNode := func(w *realWorld) string { return w.record("standup") }, (*realWorld).recordByNode
 	for _, tt := range []struct {
 		name     string
+		record   func(*realWorld) (egressID string)
 		is       func(*way) http.HandlerFunc
 		lasts    time.Duration // after the end; zero: for good
 		webhook  bool          // comes in the end; else a look learns the end, or a stop that a look tried
 		settings map[string]string
 	}{
-		{"the endpoint is down for 10 s", always(down), 10 * time.Second, true, nil},
-		{"the endpoint is down for 25 s", always(down), 25 * time.Second, true, nil},
-		{"the endpoint is down for 35 s", always(down), 35 * time.Second, false, nil},
-		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
-		{"the endpoint answers 404", always(answering(http.StatusNotFound)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
-		{"the endpoint answers 401", always(answering(http.StatusUnauthorized)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint is down for 10 s", byGo, always(cutOff), 10 * time.Second, true, nil},
+		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, true, nil},
+		{"the endpoint is down for 35 s", byNode, always(cutOff), 35 * time.Second, false, nil},
+		{"the endpoint hangs", byNode, func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
+		{"the endpoint answers 404", byGo, always(answering(http.StatusNotFound)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint answers 401", byNode, always(answering(http.StatusUnauthorized)), time.Second, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newRealWorld(t, tt.settings)
 			w.alice("standup")
-			id := w.record("standup")
+			id := tt.record(w)
 			w.underWay(id)
 			w.way.is(tt.is(w.way))
 			w.stopBehindTheDoor(id)
@@ -116,9 +118,9 @@ func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"})
 	w.alice("standup")
-	id := w.record("standup")
+	id := w.recordByNode()
 	w.underWay(id)
-	w.way.is(down)
+	w.way.is(cutOff)
 	w.stopBehindTheDoor(id)
 	w.want("COMPLETE at LiveKit", func() bool { return w.listed(id).Status == livekit.EgressStatus_EGRESS_COMPLETE })
 
@@ -164,13 +166,17 @@ func TestAnEgressThatHangsInTheRealLiveKitIsGivenUp(t *testing.T) {
 	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.listed(id).Status)
 }
 
-// What fails, reaches its limit or runs twice is told as what it is.
+// nothingToRecord is the fate of an egress of an empty room: it does not begin.
+const nothingToRecord reallivekit.Fate = "nothing-to-record"
+
+// What fails, reaches its limit, is aborted or runs twice is told as what it is.
 func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_HOLD_FOR": "10s"})
 	again := func(w *realWorld, id string) {
 		w.want("the second run", func() bool { return w.listed(id).RetryCount == 1 })
 	}
+	atOnce := func(*realWorld, string) {}
 	for _, tt := range []struct {
 		fate    reallivekit.Fate
 		stopped func(w *realWorld, egressID string) // when; nil: it ends by itself
@@ -181,12 +187,17 @@ func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 		{reallivekit.Slow, (*realWorld).underWay, "EGRESS_COMPLETE"},
 		{reallivekit.Unstored, (*realWorld).underWay, "EGRESS_FAILED"},
 		{reallivekit.Twice, again, "EGRESS_COMPLETE"},
+		{nothingToRecord, atOnce, "EGRESS_ABORTED"},
 	} {
 		t.Run(string(tt.fate), func(t *testing.T) {
 			t.Parallel()
 			room := "room-" + string(tt.fate)
-			require.NoError(t, w.livekit.Plan(w.ctx(), room, tt.fate, 2*time.Second))
-			w.alice(room)
+			if tt.fate == nothingToRecord {
+				w.empty(room)
+			} else {
+				require.NoError(t, w.livekit.Plan(w.ctx(), room, tt.fate, 2*time.Second))
+				w.alice(room)
+			}
 			id := w.record(room)
 			if tt.stopped != nil {
 				tt.stopped(w, id)

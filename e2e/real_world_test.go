@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,6 +60,14 @@ func (r *realWorld) alice(room string) {
 	require.NoError(r.t, r.livekit.Join(r.ctx(), room, "alice", false))
 }
 
+// empty makes a room with nobody in it.
+func (r *realWorld) empty(room string) {
+	r.t.Helper()
+	rooms := lksdk.NewRoomServiceClient(r.livekit.URL, apiKey, apiSecret)
+	_, err := rooms.CreateRoom(r.ctx(), &livekit.CreateRoomRequest{Name: room})
+	require.NoError(r.t, err)
+}
+
 // record asks the door for a recording, as an agent with LiveKit's Go SDK does, and again
 // under the same key where that took too long.
 func (r *realWorld) record(room string) (egressID string) {
@@ -74,6 +83,13 @@ func (r *realWorld) record(room string) (egressID string) {
 		return err == nil
 	})
 	return egressID
+}
+
+// recordByNode asks the door for a recording of the room standup, as an agent with LiveKit's
+// Node SDK does.
+func (r *realWorld) recordByNode() (egressID string) {
+	r.t.Helper()
+	return strings.TrimSpace(runJS(r.t, r.door.URL, programsOf(r.t, "node.md", "js")[0]))
 }
 
 // underWay waits until the workflow has heard that an egress is active.
@@ -159,8 +175,8 @@ func (w *way) is(now http.HandlerFunc) {
 	w.now = now
 }
 
-// down breaks each connection off.
-func down(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+// cutOff breaks each connection off.
+func cutOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // hanging never answers.
 func (w *way) hanging(http.ResponseWriter, *http.Request) { <-w.ended }
