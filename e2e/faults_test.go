@@ -55,6 +55,9 @@ func faultsEndInOneVerdictAndOneAnnouncement(t *testing.T, wanted func(fakelivek
 				if !slices.Contains(tt.wantBy, egress.FromPoll) && tt.wantStatus != egress.Lost {
 					environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "1m", "1m"
 				}
+				if tt.fault == fakelivekit.ReplyHang || tt.fault == fakelivekit.StartSlow { // the call gives up before LiveKit answers
+					environ["REELKEEPER_START_CALL_TIMEOUT"], environ["REELKEEPER_TOKEN_SEARCH"] = "500ms", "8s"
+				}
 			})
 			w.startWorker()
 			script := tt.script
