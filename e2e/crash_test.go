@@ -36,15 +36,20 @@ func binary(t testing.TB, name string) string {
 	}
 	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
 		path := filepath.Join(os.TempDir(), fmt.Sprintf("reelkeeper-e2e-%d-%s", os.Getpid(), name))
-		out, err := exec.Command("go", "build", "-o", path, "../"+name).CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("build %s: %w: %s", name, err, out)
-		}
-		return path, nil
+		return path, compile(path, name)
 	}))
 	path, err := build.(func() (string, error))()
 	require.NoError(t, err)
 	return path
+}
+
+// compile builds one of the commands, with flags of go build.
+func compile(path, name string, flags ...string) error {
+	args := slices.Concat([]string{"build", "-o", path}, flags, []string{"../" + name})
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 var binaries sync.Map
@@ -62,7 +67,13 @@ func (w *world) spawn(name string, environ map[string]string, args ...string) *p
 
 func spawn(t testing.TB, log *logBuffer, name string, environ map[string]string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(binary(t, name), args...), done: make(chan struct{})}
+	return launch(t, log, binary(t, name), environ, args...)
+}
+
+// launch runs a command that was built.
+func launch(t testing.TB, log *logBuffer, path string, environ map[string]string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "XDG_CACHE_HOME=" + os.Getenv("XDG_CACHE_HOME")}
 	for _, k := range slices.Sorted(maps.Keys(environ)) {
 		p.Env = append(p.Env, k+"="+environ[k])

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,19 +15,43 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// fleet is the workers of a Worker Deployment, as processes, by their versions.
+// fleet is the workers of a Worker Deployment, as processes, by their releases.
 type fleet struct {
 	*world
-	name string
+	name  string
+	built map[string]string // paths
 }
 
-// run starts a worker of a version.
+// release builds the worker of a release. What differs from the code under test is a text of
+// a file of the repository, and what stands in its place.
+func (f fleet) release(version string, differs ...string) {
+	f.t.Helper()
+	dir := f.t.TempDir()
+	flags := []string{"-ldflags", "-X github.com/reelkeeper/reelkeeper/app.release=" + version}
+	if len(differs) > 0 {
+		path, err := filepath.Abs(filepath.Join("..", differs[0]))
+		require.NoError(f.t, err)
+		source, err := os.ReadFile(path)
+		require.NoError(f.t, err)
+		require.Equal(f.t, 1, strings.Count(string(source), differs[1]), differs[0])
+		changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
+		require.NoError(f.t, os.WriteFile(changed, []byte(strings.Replace(string(source), differs[1], differs[2], 1)), 0o600))
+		b, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+		require.NoError(f.t, err)
+		require.NoError(f.t, os.WriteFile(overlay, b, 0o600))
+		flags = append(flags, "-overlay", overlay)
+	}
+	f.built[version] = filepath.Join(dir, "worker")
+	require.NoError(f.t, compile(f.built[version], "worker", flags...))
+}
+
+// run starts a worker of a release, which is its build ID.
 func (f fleet) run(version string) *process {
 	f.t.Helper()
 	environ := maps.Clone(f.environ)
 	environ["REELKEEPER_ADMIN_LISTEN"] = "127.0.0.1:0"
-	environ["TEMPORAL_DEPLOYMENT_NAME"], environ["TEMPORAL_WORKER_BUILD_ID"] = f.name, version
-	return f.spawn("worker", environ)
+	environ["TEMPORAL_DEPLOYMENT_NAME"] = f.name
+	return launch(f.t, f.log, f.built[version], environ)
 }
 
 // lead gives a version all recordings that begin from now on, once its workers poll both queues.
@@ -44,25 +72,30 @@ func (f fleet) of(room string) string {
 	return d.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId()
 }
 
+// Releases A and B are two binaries, and neither can replay what the other has begun.
 func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	t.Parallel()
-	f := fleet{newWorld(t, nil), "recorder"}
+	const A, B = "v0.0.1", "v0.0.2"
+	f := fleet{newWorld(t, nil), "recorder", map[string]string{}}
+	f.release(A)
+	const watches = "\tfor {\n\t\tif err := e.watch(ctx)"
+	f.release(B, "workflows/egress.go", watches, "\t_ = workflow.Sleep(ctx, 1_000_000)\n"+watches)
 	ids := map[string]string{}
 	begin := func(room string) {
 		f.room(room, fakelivekit.RoomScript{})
 		ids[room] = f.start(room).Info.Proto().GetEgressId()
 	}
 
-	f.run("A")
-	f.lead("A")
+	f.run(A)
+	f.lead(A)
 	begin("before")
-	b := f.run("B")
-	f.lead("B")
+	b := f.run(B)
+	f.lead(B)
 	begin("during")
-	f.lead("A")
+	f.lead(A)
 	begin("after")
 
-	versions := map[string]string{"before": "A", "during": "B", "after": "A"}
+	versions := map[string]string{"before": A, "during": B, "after": A}
 	for room, version := range versions {
 		require.Equal(t, version, f.of(room), room)
 	}
@@ -74,7 +107,7 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 		require.Equal(t, egress.Status("EGRESS_COMPLETE"), f.verdict(room).Status)
 	}
 	require.Empty(t, f.consumer.told(ids["during"]), "who could tell is gone")
-	f.run("B")
+	f.run(B)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), f.verdict("during").Status)
 	for room, version := range versions {
 		require.Equal(t, version, f.of(room), room)
