@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -155,6 +156,56 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	save(long, "long", "continued-second-run")
 	first := long.history("r-long")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
 	write("continued-first-run", long.historyOf("r-long", first))
+	recordRelayed(t, write)
+	recordStrays(t, write)
+}
+
+// recordRelayed writes the history of a recording whose request names a webhook itself.
+func recordRelayed(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
+	t.Helper()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("relayed", fakelivekit.RoomScript{Call: 2 * time.Second})
+	req := composite("relayed").(*livekit.RoomCompositeEgressRequest)
+	req.Webhooks = []*livekit.WebhookConfig{{Url: newConsumer(t).URL, SigningKey: apiKey}}
+	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-relayed", Request: req})
+	require.NoError(t, err)
+	time.AfterFunc(2*time.Second, func() { _ = w.fake.EndCall("relayed") })
+	require.Contains(t, w.verdict("relayed").Delivered, "webhook-1")
+	write("relayed", w.history("r-relayed"))
+}
+
+// recordStrays writes the histories of what nobody asked us for: an egress that a round
+// adopts, and another one of a request, which is stopped.
+func recordStrays(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
+	t.Helper()
+	w := newWorld(t, reconciled)
+	w.startWorker()
+	ends := func(room, egressID string) {
+		require.NoError(t, w.fake.EndCall(room))
+		w.becomes(egressID, livekit.EgressStatus_EGRESS_COMPLETE)
+		w.roundWith(1, false, func(r egress.Round) int { return r.Nudged })
+	}
+
+	w.room("adopted", fakelivekit.RoomScript{})
+	id := w.stray("adopted", "")
+	w.roundWith(1, false, func(r egress.Round) int { return r.Adopted })
+	w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)
+	w.known(id)
+	ends("adopted", id)
+	w.verdictOf(egress.WorkflowID(id))
+	write("adopted", w.historyAt(egress.WorkflowID(id), ""))
+
+	w.room("twin", fakelivekit.RoomScript{})
+	id = w.start("twin").Info.Proto().GetEgressId()
+	w.known(id)
+	twin := w.stray("twin", "r-twin")
+	w.becomes(twin, livekit.EgressStatus_EGRESS_ACTIVE)
+	w.roundWith(1, false, func(r egress.Round) int { return r.Twins })
+	w.becomes(twin, livekit.EgressStatus_EGRESS_COMPLETE)
+	ends("twin", id)
+	require.Equal(t, []string{twin}, w.verdict("twin").Twins)
+	write("twin", w.history("r-twin"))
 }
 
 // wholeDelivery is a recording whose media is looked for, and that ends in two consumers
