@@ -25,9 +25,9 @@ fi
 status=0
 # End to end tests and fault suite have the cores for themselves: servers that get no time answer too late. The end to
 # end tests may take longer than go test's own limit of ten minutes on a busy machine; and many of them wait for what a
-# real LiveKit takes its time for, so four run beside each other also on two cores.
+# real LiveKit takes its time for, so six run beside each other also on two cores.
 go test $race "$@" $(go list ./... | grep -v -e '/e2e$' -e '/faults$') || status=$?
-go test $race -timeout 30m -parallel 4 "$@" ./e2e || status=$?
+go test $race -timeout 30m -parallel 6 "$@" ./e2e || status=$?
 go test $race -timeout 30m "$@" ./faults || status=$?
 # Without the race detector, with which all of Temporal's server would be compiled once more.
 (cd devserver && go test -timeout 30m "$@" ./...) || status=$?
