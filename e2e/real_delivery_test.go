@@ -133,7 +133,7 @@ func (o breakdown) sent(t *testing.T, on side, scale float64, least int) (list [
 	p.known = append(p.known, info.GetEgressId())
 	require.Eventually(t, func() bool {
 		l, err := p.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{EgressId: info.GetEgressId()})
-		return err == nil && isActive(l.GetItems()[0].GetStatus())
+		return err == nil && len(l.GetItems()) == 1 && isActive(l.GetItems()[0].GetStatus())
 	}, limit, 50*time.Millisecond)
 	if !o.early {
 		p.active(info.GetEgressId())
@@ -162,7 +162,7 @@ func (h *hooks) outlived(t *testing.T, o *breakdown, least int, match func(hook)
 	for {
 		found, news := h.all(match)
 		h.mu.Lock()
-		over := o.left == 0 && o.inside == 0
+		left, over := o.left, o.left == 0 && o.inside == 0
 		h.mu.Unlock()
 		var quiet <-chan time.Time
 		if over && len(found) >= least {
@@ -173,7 +173,7 @@ func (h *hooks) outlived(t *testing.T, o *breakdown, least int, match func(hook)
 		case <-quiet:
 			return found
 		case <-deadline:
-			require.Failf(t, "goes on", "the breakdown %s has %d attempts left; seen: %d of %d", o.dir, o.left, len(found), least)
+			require.Failf(t, "goes on", "the breakdown %s has %d attempts left; seen: %d of %d", o.dir, left, len(found), least)
 		}
 	}
 }

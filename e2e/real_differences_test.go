@@ -83,14 +83,14 @@ var unplayed = []struct {
 	dirs    string
 	because string
 }{
-	{"auto-egress auto-room-egress auto-noworker auto-noworker-s3", "the server starts these by itself, and nobody asks for them; their webhooks are among those of webhook/testdata, and `secrets_test.go` has the fake send them"},
+	{"auto-egress auto-room-egress auto-noworker auto-noworker-s3", "the server starts these by itself, and nobody asks for them; their webhooks are among those of webhook/testdata, and `secrets_test.go` posts one of a start that failed"},
 	{"bad-path-proc s3-refused", "end as bad-path-perm and s3-403 do, with other words of the file system and of the store"},
 	{"s3-proxy-redact", "fails in the real worker's own S3 client, and the worker double stores on its disk only"},
 	{"v2-media track-unpublish", "the worker double records no segments, no images and no single tracks; the fake is held to v2-media by its own tests"},
 	{"tc-kill9-worker tc-kill9-service-only rc-kill9-observe", "look as tc-kill9-observe does from outside"},
 	{"tc-sigint-worker", "the worker double ends at once"},
 	{"start-dup", "two starts are two egresses, as in `listing`"},
-	{"start-client-timeout start-client-timeout-600", "are of a client that does not wait for the answer: `start_test.go` has the door meet both"},
+	{"start-client-timeout start-client-timeout-600", "are of a client that does not wait for the answer: `internal/fakelivekit/starts_test.go` has one, and `e2e/faults_test.go` starts that outlast the call"},
 	{"fakeworker-two-runs-one-id", "is of a worker double; `twice` is the same with this one"},
 	{"livekit-kill9 livekit-sigterm-queued", "a server of its own would be killed for each: `TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt` does it through Reelkeeper"},
 	{"redis-restart redis-down-at-end", "need a redis that can be away, and miniredis is in one process with all it keeps; the fake's `api-down` and `forgotten` are what is seen of it"},

@@ -115,11 +115,22 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	return past, true
 }
 
-// endsAgain reports whether an end is another one than the part was told with.
+// endsAgain reports whether an end is another one than the part was told with. Of an egress
+// that is stopped before it records, LiveKit's own event dates the end later than its answer
+// to the stop does.
 func (p Part) endsAgain(end Info) bool {
 	seen, known := end.Proto(), p.Info.Proto()
-	return p.Status == Lost || Failed(known.GetStatus()) &&
-		(seen.GetRetryCount() > known.GetRetryCount() || seen.GetEndedAt() > known.GetEndedAt())
+	switch {
+	case p.Status == Lost:
+		return true
+	case !Failed(known.GetStatus()):
+		return false
+	case seen.GetRetryCount() != known.GetRetryCount():
+		return seen.GetRetryCount() > known.GetRetryCount()
+	case p.EndedBy == FromStop && seen.GetStatus() == known.GetStatus():
+		return false
+	}
+	return seen.GetEndedAt() > known.GetEndedAt()
 }
 
 // TakeCorrection is that a part, which s ends with, has ended otherwise than it says.

@@ -176,9 +176,15 @@ func TestASecondRunOfAFailedPartCorrectsItByItsEnd(t *testing.T) {
 			require.Equal(t, egress.Status("EGRESS_FAILED"), past.Corrects, name)
 		}
 	}
+	stopped := secondPart(t)
+	stopped.Parts[0].EndedBy, stopped.Parts[0].Info = egress.FromStop, ofPart(t, "EG_1", aborted, 10, failedAt)
+	_, ok := stopped.CorrectPart(observed(ofPart(t, "EG_1", aborted, 10, failedAt+1), 3*minute))
+	require.False(t, ok, "its event dates the end later than the answer to our stop did")
+	_, ok = stopped.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, failedAt+1), 3*minute))
+	require.True(t, ok, "it came to something after all")
 	s := secondPart(t)
 	s.Parts[0].Info = ofPart(t, "EG_1", complete, 10, failedAt)
-	_, ok := s.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, failedAt+1), 3*minute))
+	_, ok = s.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, failedAt+1), 3*minute))
 	require.False(t, ok, "a good end is the end")
 }
 

@@ -136,6 +136,7 @@ func (s *stage) environ(admin string) []string {
 		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
 		"REELKEEPER_ANNOUNCE_URL": s.state.url(theConsumer) + announcePath,
 	}
+	all["GOTRACEBACK"] = "crash" // a panic ends by a signal, and is told from what says why it ends
 	if admin == adminWorker {
 		all["REELKEEPER_PIPELINE"] = s.state.path(pipelineFile)
 	}

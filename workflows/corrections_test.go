@@ -90,6 +90,23 @@ func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 	require.Equal(t, []lk.EgressStatus{failed, complete}, ofThePart, "nobody hears of the loss last")
 }
 
+// LiveKit's answer to the stop says ABORTED, and its own event of that end dates it later.
+func TestATwinThatIsStoppedBeforeItRecordsIsToldOnce(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		return activities.TwinAnswer{Ended: infoOf(t, part(2, aborted, 6))}, nil
+	}
+	l.webhook(5*time.Second, egress.EventStarted, part(2, lk.EgressStatus_EGRESS_STARTING, 5))
+	l.webhook(7*time.Second, egress.EventEnded, part(2, aborted, 7))
+	l.webhook(10*time.Minute, egress.EventEnded, part(1, complete, 600))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []lk.EgressStatus{aborted, complete}, l.toldOf())
+	require.Equal(t, egressID, v.EgressID)
+}
+
 // The store of the lost part is slow to say what was left behind.
 func TestACorrectionWaitsUntilTheMediaOfTheLossWasLookedFor(t *testing.T) {
 	t.Parallel()

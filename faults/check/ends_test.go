@@ -42,8 +42,8 @@ func TestWhatPanicsIsFound(t *testing.T) {
 		l.Kills = kills
 		return l
 	}
-	require.Equal(t, map[Kind]int{}, counted(kept(Kill{Part: "worker"}, Kill{Part: "door", Exit: "exit status 1"}, Kill{Part: "temporal", Exit: crash})))
-	require.Equal(t, map[Kind]int{KindCrashed: 2}, counted(kept(Kill{Part: "worker", Exit: crash}, Kill{Part: "door", Exit: crash})))
+	require.Equal(t, map[Kind]int{}, counted(kept(Kill{Part: "worker"}, Kill{Part: "door", Exit: "exit status 2"}, Kill{Part: "temporal", Exit: crash})))
+	require.Equal(t, map[Kind]int{KindCrashed: 2}, counted(kept(Kill{Part: "worker", Exit: crash}, Kill{Part: "door", Exit: crash + " (core dumped)"})))
 }
 
 // A start that went past Temporal leaves the request's own webhook to LiveKit, which may

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -121,14 +122,14 @@ func (j *judge) found(k Kind, life int, egressID, format string, args ...any) {
 	j.findings = append(j.findings, Finding{k, life, egressID, fmt.Sprintf(format, args...)})
 }
 
-// crash is how a Go process ends that panics.
-const crash = "exit status 2"
+// crash is how a Go process ends that panics, where it is told to be dumped then.
+const crash = "signal: aborted"
 
 // crashed judges that what is ours ends only where it is killed. One that cannot go on says
-// so by another exit status, and is started again.
+// so by an exit status, and is started again.
 func (j *judge) crashed(kills []Kill) {
 	for _, k := range kills {
-		if (k.Part == "worker" || k.Part == "door") && k.Exit == crash {
+		if (k.Part == "worker" || k.Part == "door") && strings.HasPrefix(k.Exit, crash) {
 			j.found(KindCrashed, 0, "", "a %s ended by itself at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
 		}
 	}

@@ -32,9 +32,17 @@ type end struct {
 	status string
 }
 
+// confirming is how much later LiveKit's log has the end of what was aborted than its answer
+// to the stop.
+const confirming = 250 * time.Millisecond
+
 // is says that an announcement is of this end, by LiveKit's own time where it has one.
 func (e end) is(a announcement) bool {
-	return e.status == a.status && (a.endedAt.IsZero() || e.at.Sub(a.endedAt).Abs() <= skew)
+	off := skew
+	if e.status == aborted {
+		off = confirming
+	}
+	return e.status == a.status && (a.endedAt.IsZero() || e.at.Sub(a.endedAt).Abs() <= off)
 }
 
 // recorded is an egress with its whole life, from LiveKit's log.
