@@ -33,9 +33,9 @@ func (s *State) HoldBack() {
 	}
 }
 
-// early reports whether an end came before the start was answered, and may be held once
+// Early reports whether an end came before the start was answered, and may be held once
 // that is.
-func (s *State) early() bool { return s.Phase == Settled && !s.Started && s.brokeOffUnasked() }
+func (s *State) Early() bool { return s.Phase == Settled && !s.Started && s.brokeOffUnasked() }
 
 // mayRunAgain reports whether the egress failed or was aborted, and nobody wanted it
 // stopped: LiveKit may run it a second time.
@@ -144,7 +144,7 @@ func (s *State) anew(o Observation) News {
 	case s.rankOf(o) == rankEnded && (again || s.Status == Lost || seen.GetEndedAt() > known.GetEndedAt()):
 		s.revive(o)
 		return s.conclude(o)
-	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt()):
+	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt() && s.showsLife(o)):
 		s.revive(o)
 		s.Phase, s.EndedBy, s.Event, s.Status, s.LostBecause = Watching, "", nil, "", ""
 		s.tell(o.beat(false))
@@ -157,6 +157,10 @@ func (s *State) anew(o Observation) News {
 		return NoNews
 	}
 }
+
+// showsLife reports whether an observation that is no end says that what is lost lives. That
+// LiveKit lists it says nothing: it calls an egress active for good whose worker died.
+func (s *State) showsLife(o Observation) bool { return s.Status != Lost || o.Source != FromReconcile }
 
 // revive takes the egress up again as an observation has it.
 func (s *State) revive(o Observation) {

@@ -205,3 +205,19 @@ func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 	answered(asked)
 	require.Equal(t, egress.Settled, asked.Phase, "an end that was asked for is one")
 }
+
+// LiveKit calls an egress active for good whose worker died: that it lists it is no sign.
+func TestThatLiveKitListsWhatIsLostSaysNothing(t *testing.T) {
+	t.Parallel()
+	s := lostAt(t)
+	o := observed(infoAt(t, active, 11, 0), minute)
+	o.Source = egress.FromReconcile
+	require.Equal(t, egress.NoNews, s.Observe(o))
+	require.Equal(t, egress.Delivered, s.Phase)
+	o.Source = egress.FromWebhook
+	require.Equal(t, egress.Moved, s.Observe(o), "its own word does")
+	ended := lostAt(t)
+	o = observed(infoAt(t, complete, 11, 20), minute)
+	o.Source = egress.FromReconcile
+	require.Equal(t, egress.Over, ended.Observe(o), "and so does an end")
+}

@@ -35,10 +35,10 @@ type Part struct {
 }
 
 // Recoverable reports whether a settled egress is to be started again: it failed or is
-// lost, its room is not known to be gone, nobody wanted it stopped, and there are parts
-// left.
+// lost, its room is not known to be gone, nobody wanted it stopped, and not all restarts are
+// used up. What others began is none.
 func (s *State) Recoverable() bool {
-	return s.Phase == Settled && s.Part <= s.Recover && (s.Status == Lost || s.failedMidway()) &&
+	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost || s.failedMidway()) &&
 		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && s.Latest.Proto().GetRoomId() != ""
 }
 
@@ -46,7 +46,7 @@ func (s *State) Recoverable() bool {
 // before its start.
 func (s *State) NextPart() {
 	*s = State{
-		Terms: s.Terms, Phase: Requested, Part: s.Part + 1, Parts: append(s.Parts, s.part()),
+		Terms: s.Terms, Phase: Requested, Part: s.Part + 1, Restarts: s.Restarts, Parts: append(s.Parts, s.part()),
 		MaxDuration: s.MaxDuration, BoundAt: s.BoundAt, Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
 		Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck, Noticed: s.Noticed,
 	}

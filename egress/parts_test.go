@@ -27,8 +27,9 @@ func TestWhatIsStartedAgain(t *testing.T) {
 		"lost, its room gone":        {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
 		"lost, and stopped":          {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
 		"held yet":                   {failure, func(s *egress.State) { s.Phase = egress.Held }, false},
-		"the last part":              {failure, func(s *egress.State) { s.Part = 2 }, true},
-		"one more":                   {failure, func(s *egress.State) { s.Part = 3 }, false},
+		"the last part":              {failure, func(s *egress.State) { s.Restarts = 1 }, true},
+		"one more":                   {failure, func(s *egress.State) { s.Restarts = 2 }, false},
+		"after parts of others":      {failure, func(s *egress.State) { s.Part = 3 }, true},
 		"where nothing is recovered": {failure, func(s *egress.State) { s.Recover = 0 }, false},
 		"a web egress":               {lost, func(s *egress.State) { s.Latest = infoOf(t, "EG_1", active); s.Latest = egress.Info{} }, false},
 	} {

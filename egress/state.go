@@ -26,12 +26,14 @@ const (
 // into its next run. It is also the answer to QueryState.
 type State struct {
 	Terms
-	Phase   Phase  `json:"phase"`
-	Part    int    `json:"part"`            // counted from 1
-	Parts   []Part `json:"parts,omitempty"` // the parts before this one
-	ID      string `json:"id"`              // the egress ID bound to this part by the first confirmation
-	Latest  Info   `json:"latest"`          // the last news
-	Started bool   `json:"started"`         // the start activity has answered
+	Phase Phase  `json:"phase"`
+	Part  int    `json:"part"`            // counted from 1
+	Parts []Part `json:"parts,omitempty"` // the parts before this one
+	// Restarts is how many parts were begun by us, since the one before had failed or was lost.
+	Restarts int    `json:"restarts,omitempty"`
+	ID       string `json:"id"`      // the egress ID bound to this part by the first confirmation
+	Latest   Info   `json:"latest"`  // the last news
+	Started  bool   `json:"started"` // the start activity has answered
 
 	MaxDuration Duration `json:"max_duration,omitempty"`
 
@@ -183,7 +185,7 @@ func (s *State) Observe(o Observation) News {
 		return Past
 	case s.ID != "" && id != s.ID, s.ID == "" && !s.mayBind(o):
 		return Foreign
-	case s.Phase == Held || s.early() || s.Correctable() || s.runsAgain(o):
+	case s.Phase == Held || s.Early() || s.Correctable() || s.runsAgain(o):
 		return s.anew(o)
 	case s.over():
 		s.cameLate(o)

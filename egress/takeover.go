@@ -45,6 +45,13 @@ func (s *State) CanPrecede(o Observation) bool {
 	return s.rankOf(o) == rankEnded && s.earlier(o.Info.Proto().GetEgressId()) < 0
 }
 
+// Followed reports whether another egress ended before the bound one did, or was last heard of:
+// it cannot be what went on in its place.
+func (s *State) Followed(o Observation) bool {
+	ended, known := o.Info.Proto().GetEndedAt(), s.Latest.Proto()
+	return s.CanPrecede(o) && ended != 0 && ended <= max(known.GetEndedAt(), known.GetUpdatedAt())
+}
+
 // Undecided reports whether another egress has to wait: one that has ended until it is known
 // whom to tell; one that records while it may be the only one, since the next part has not
 // begun, or the recorder of the bound one has left its room.

@@ -22,6 +22,7 @@ func (e *run) recover(ctx workflow.Context) {
 	e.tellPart(ctx, before)
 	e.before = &before
 	e.NextPart()
+	e.Restarts++
 	e.published = ""
 	_ = workflow.Sleep(ctx, recoverBackoff(e.Part)) // the context is never cancelled
 	e.explain(ctx)
@@ -57,6 +58,7 @@ func (e *run) giveBack(err error) {
 	e.log.Warn("not started again", "part", e.Part, "error", err)
 	now := e.State
 	e.State = *e.before
+	e.Parts = now.Parts[:len(now.Parts)-1] // the last one is this; the others may have been corrected
 	e.Done, e.Skipped, e.AwaitsWord, e.Stuck = now.Done, now.Skipped, now.AwaitsWord, now.Stuck
 	e.Noticed, e.Twins, e.Story = now.Noticed, now.Twins, now.Story
 	e.Stopped, e.StoppedAt = now.Stopped, now.StoppedAt

@@ -30,7 +30,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if e.correct(ctx, o) {
 		return
 	}
-	if e.Orphaned() {
+	if e.Orphaned() && !e.Followed(o) {
 		e.takeOver(ctx, o)
 		return
 	}

@@ -1,0 +1,116 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// held is recovering, where a failure is held for half a minute.
+func held(t *testing.T, times int) (l *life, starts *[]activities.StartRequest) {
+	t.Helper()
+	l, starts = recovering(t, times)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		s.Terms.Policy.HoldFor = egress.Duration(30 * time.Second)
+		return s, err
+	}
+	return l, starts
+}
+
+// A twin was stopped at once, and its end is heard of only once the bound egress has failed.
+func TestAnEndFromBeforeTheFailureTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	l, starts := held(t, 1)
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(5*time.Second, egress.EventUpdated, part(3, active, 5))
+	l.webhook(60*time.Second, egress.EventEnded, part(1, failed, 60))
+	l.webhook(62*time.Second, egress.EventEnded, part(3, complete, 6))
+	l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2, "the room goes on, and so does its recording")
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, []string{"EG_3"}, l.stops)
+	require.ElementsMatch(t, []lk.EgressStatus{complete, failed, complete}, l.toldOf())
+}
+
+// What was stopped before it recorded is told as a part, and no restart was used for it.
+func TestATwinUsesUpNoRestart(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		return activities.TwinAnswer{Ended: infoOf(t, part(3, aborted, 6))}, nil
+	}
+	l.webhook(5*time.Second, egress.EventStarted, part(3, lk.EgressStatus_EGRESS_STARTING, 5))
+	l.webhook(60*time.Second, egress.EventEnded, part(1, failed, 60))
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		*starts = append(*starts, in)
+		terms := terms()
+		terms.Recover = 1
+		if len(*starts) == 2 {
+			return activities.Started{Info: infoOf(t, part(2, active, 61)), Terms: terms}, nil
+		}
+		return activities.Started{Info: infoOf(t, part(1, active, 1)), Terms: terms}, nil
+	}
+	l.webhook(10*time.Minute, egress.EventEnded, part(2, failed, 600))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2, "one restart, and no second one")
+	require.Equal(t, "EG_2", v.EgressID)
+}
+
+// The next part is refused in the end, and the first one was corrected meanwhile.
+func TestARefusedPartTakesNoCorrectionBack(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 2)
+	ordinary := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := ordinary(ctx, in)
+		s.Terms.Policy.CorrectFor = egress.Duration(24 * time.Hour)
+		return s, err
+	}
+	l.poll = l.firstIsGone
+	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 3 })).
+		After(5*time.Minute).Return(activities.Started{}, failure(egress.NotFound, "requested room does not exist"))
+	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		return l.started(ctx, in)
+	})
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, failed, 1200))
+	l.webhook(22*time.Minute, egress.EventEnded, part(1, complete, 1100))
+	l.at(2*time.Hour, func() { l.SignalWorkflow(egress.SignalReconciled, webhook(t, "", part(1, complete, 1100))) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
+	require.Equal(t, []lk.EgressStatus{failed, failed, complete}, l.toldOf(), "each once")
+}
+
+// Webhooks tell of a failure before LiveKit has answered the start, and its caller has enough.
+func TestAStopBeforeTheStartIsAnsweredIsTaken(t *testing.T) {
+	t.Parallel()
+	l, starts := held(t, 1)
+	l.OnActivity("Start", mock.Anything, mock.Anything).After(20*time.Second).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		return l.started(ctx, in)
+	})
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(5*time.Second, egress.EventEnded, part(1, failed, 5))
+	var told error
+	l.at(6*time.Second, func() { l.askStop("enough", &told) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.NoError(t, told)
+	require.Len(t, *starts, 1, "nothing is recorded after the stop")
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+}
