@@ -22,7 +22,7 @@ type API interface {
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
 	All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error)
-	RoomLive(ctx context.Context, room string) (bool, error)
+	RoomLive(ctx context.Context, room, sid string) (bool, error)
 	Present(ctx context.Context, room, identity string) (bool, error)
 }
 

@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,8 +84,8 @@ func (a *api) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
 	return a.onStop(a.note("stop", " "+id))
 }
 
-func (a *api) RoomLive(_ context.Context, room string) (bool, error) {
-	a.note("rooms", " "+room)
+func (a *api) RoomLive(_ context.Context, room, sid string) (bool, error) {
+	a.note("rooms", strings.TrimRight(" "+room+" "+sid, " "))
 	return a.live, a.liveErr
 }
 

@@ -143,7 +143,7 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 	if in.Outlook == egress.OutlookEnding || !s.RoomGone.IsZero() { // it would tell nothing more
 		return
 	}
-	if live, err := a.api.RoomLive(ctx, in.Room); err == nil && !live {
+	if live, err := a.api.RoomLive(ctx, in.Room, l.Info.Proto().GetRoomId()); err == nil && !live {
 		s.RoomGone = now
 		s.expectEnd(ctx, now)
 	}

@@ -331,6 +331,20 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 	return r.temporal.Tell(ctx, s.RequestID, e)
 }
 
+// now is what is active and what runs: the round may have taken its time since it looked.
+func (r *round) now(ctx context.Context) (s egress.Sighting, err error) {
+	items, calls, err := r.livekit.All(ctx, true)
+	r.Round.Calls += calls
+	if err != nil {
+		return s, fmt.Errorf("list egresses: %w", err)
+	}
+	for _, m := range items {
+		r.take(&s, m)
+	}
+	s.Ours, err = r.roster.whole(ctx, r.temporal)
+	return s, err
+}
+
 // expect finds rooms that should be recorded and are not, and begins what is to be
 // begun, under a key of the room's own: another attempt begins nothing twice.
 func (r *round) expect(ctx context.Context, s egress.Sighting) error {
@@ -344,7 +358,14 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 		return fmt.Errorf("list rooms: %w", err)
 	}
 	log, metrics := activity.GetLogger(ctx), activity.GetMetricsHandler(ctx)
-	for _, u := range r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours) {
+	list := r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
+	if slices.ContainsFunc(list, func(u egress.Unrecorded) bool { return u.Begin }) {
+		if s, err = r.now(ctx); err != nil {
+			return err
+		}
+		list = r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
+	}
+	for _, u := range list {
 		name := u.Room.GetName()
 		r.Round.Unrecorded = egress.Tell(r.Round.Unrecorded, name)
 		metrics.WithTags(map[string]string{"action": RoomReported}).Counter(MetricUnrecorded).Inc(1)

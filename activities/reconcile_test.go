@@ -25,6 +25,7 @@ import (
 type both struct {
 	items     []*lk.EgressInfo
 	rooms     []*lk.Room
+	meanwhile func() // what happens until the rooms are listed
 	running   []egress.Ours
 	changed   []egress.Ours
 	completed []egress.Ours
@@ -82,6 +83,9 @@ func (b *both) Get(_ context.Context, id string) (*lk.EgressInfo, error) {
 
 func (b *both) Rooms(context.Context) ([]*lk.Room, error) {
 	b.note("rooms")
+	if b.meanwhile != nil {
+		b.meanwhile()
+	}
 	return b.rooms, nil
 }
 
@@ -303,6 +307,28 @@ func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) 
 	r = reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
 	require.Equal(t, []string{"daily"}, r.Recording)
 	require.Contains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
+}
+
+// A round may take minutes, and somebody may have begun the recording in that time.
+func TestAnExpectedRecordingThatBeganDuringTheRoundIsNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string]func(b *both){
+		"LiveKit has it": func(b *both) {
+			b.items = append(b.items, &lk.EgressInfo{EgressId: "EG_2", RoomName: "daily", Status: active, StartedAt: minutesAgo(0)})
+		},
+		"it is being started": func(b *both) {
+			b.running = append(b.running, egress.Ours{RequestID: "r-2", Room: "daily", StartedAt: time.Now()})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &both{rooms: []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}}
+			b.meanwhile = func() { begins(b) }
+			r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
+			require.Empty(t, r.Recording)
+			require.NotContains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
+		})
+	}
 }
 
 func TestAnActiveEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {

@@ -22,6 +22,9 @@ type StartRequest struct {
 	RequestID string       `json:"request_id"`
 	Part      int          `json:"part"`
 	Input     egress.Input `json:"input"`
+	// RoomID is the room that the part before recorded: another one that has its name is not
+	// to be recorded. Empty: any room of the name.
+	RoomID string `json:"room_id,omitempty"`
 }
 
 // Started is what a start answers: the egress, and the terms by which this worker
@@ -47,7 +50,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
-	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage}
+	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage, roomID: in.RoomID}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -119,6 +122,7 @@ type starting struct {
 	by    *time.Time
 	// profile is the storage profile that was filled in, if any.
 	profile string
+	roomID  string // that it must be; empty: any of its name
 }
 
 // begun looks once for what an earlier run of the same key may have begun: that run has
@@ -185,6 +189,11 @@ func (s starting) late() bool { return s.by != nil && time.Now().After(*s.by) }
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
+	if s.roomID != "" { // where LiveKit cannot be asked, it says so to the start as well
+		if live, err := s.api.RoomLive(ctx, s.sum.Room, s.roomID); err == nil && !live {
+			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
+		}
+	}
 	return s.api.Start(ctx, s.req)
 }
 

@@ -86,6 +86,37 @@ func start(t *testing.T, a *api, in activities.StartRequest, change ...func(*act
 	return s, v.Get(&s)
 }
 
+// Another meeting may have the room's name by then.
+func TestALaterPartIsStartedInTheRoomOfTheFirstAlone(t *testing.T) {
+	t.Parallel()
+	in := plain(roomRequest())
+	in.Part, in.RoomID = 2, "RM_1"
+	for name, tc := range map[string]struct {
+		api  *api
+		want egress.Reason
+		log  []string
+	}{
+		"it is there":    {&api{live: true}, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"it is gone":     {&api{}, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
+		"nobody can say": {&api{liveErr: because(egress.Unreachable)}, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				tc.api.onStart = accepts
+				_, err := start(t, tc.api, in)
+				require.Equal(t, tc.log, tc.api.log)
+				if tc.want != "" {
+					_, e := failed(t, err)
+					require.Equal(t, tc.want, e.Reason)
+					return
+				}
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
 func TestTheFirstAttemptAsksOnceAndLooksForNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/livekit/protocol/auth"
@@ -146,12 +147,14 @@ func (c *Client) Present(ctx context.Context, room, identity string) (bool, erro
 	return err == nil, err
 }
 
-// RoomLive reports whether a room is listed.
-func (c *Client) RoomLive(ctx context.Context, room string) (bool, error) {
+// RoomLive reports whether a room is listed, with this SID where one is given: a name may be
+// used again.
+func (c *Client) RoomLive(ctx context.Context, room, sid string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{room}})
-	return len(rooms.GetRooms()) > 0, classify("list rooms", err)
+	live := slices.ContainsFunc(rooms.GetRooms(), func(r *livekit.Room) bool { return sid == "" || r.GetSid() == sid })
+	return live, classify("list rooms", err)
 }
 
 // All lists every egress that LiveKit remembers, the ended ones of the last 24 h

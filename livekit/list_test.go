@@ -130,12 +130,15 @@ func TestAServerThatInventsPagesIsAskedUntilTheTimeOut(t *testing.T) {
 func TestARoomIsLiveWhenItIsListed(t *testing.T) {
 	t.Parallel()
 	p := &project{rooms: func(r *lk.ListRoomsRequest) (*lk.ListRoomsResponse, error) {
-		listed := map[string][]*lk.Room{"[standup]": {{Name: "standup"}}}
+		listed := map[string][]*lk.Room{"[standup]": {{Name: "standup", Sid: "RM_2"}}}
 		return &lk.ListRoomsResponse{Rooms: listed[fmt.Sprint(r.GetNames())]}, nil
 	}}
 	c := at(p.open(t).url)
-	for room, want := range map[string]bool{"standup": true, "retro": false} {
-		live, err := c.RoomLive(t.Context(), room)
+	for room, want := range map[[2]string]bool{
+		{"standup", ""}: true, {"standup", "RM_2"}: true, {"retro", ""}: false,
+		{"standup", "RM_1"}: false, // the name is used again
+	} {
+		live, err := c.RoomLive(t.Context(), room[0], room[1])
 		require.NoError(t, err)
 		require.Equal(t, want, live, room)
 	}

@@ -100,7 +100,7 @@ func TestARefusedPartTakesNoCorrectionBack(t *testing.T) {
 func TestAStopBeforeTheStartIsAnsweredIsTaken(t *testing.T) {
 	t.Parallel()
 	l, starts := held(t, 1)
-	l.OnActivity("Start", mock.Anything, mock.Anything).After(20*time.Second).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+	l.OnActivity("Start", mock.Anything, mock.Anything).After(20 * time.Second).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 		return l.started(ctx, in)
 	})
 	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))

@@ -14,11 +14,13 @@ import (
 func (e *run) start(ctx workflow.Context) {
 	ctx = workflow.WithActivityOptions(ctx, startOptions)
 	in := e.in
-	if e.Part > 1 { // the moment was that of the first part
+	room := ""
+	if n := len(e.Parts); e.Part > 1 { // the moment was that of the first part
 		in.StartBy, in.Again, in.Unlisted = nil, false, false
+		room = e.Parts[n-1].Info.Proto().GetRoomId()
 	}
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
-		RequestID: e.id, Part: e.Part, Input: in,
+		RequestID: e.id, Part: e.Part, Input: in, RoomID: room,
 	})}
 }
 
