@@ -37,6 +37,25 @@ func recovering(t *testing.T, times int) (l *life, starts *[]activities.StartReq
 	return l, starts
 }
 
+// agreesTo changes the policy that each start brings.
+func (l *life) agreesTo(change func(*egress.Policy)) {
+	before := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := before(ctx, in)
+		change(&s.Terms.Policy)
+		return s, err
+	}
+}
+
+// refusesInTheEnd has LiveKit refuse a part after five minutes, since its room is gone.
+func (l *life) refusesInTheEnd(part int) {
+	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == part })).
+		After(5*time.Minute).Return(activities.Started{}, failure(egress.NotFound, "requested room does not exist"))
+	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		return l.started(ctx, in)
+	})
+}
+
 // firstIsGone is LiveKit's answer once it does not know the first part.
 func (l *life) firstIsGone(in activities.PollRequest) (egress.Look, error) {
 	if in.EgressID == egressID {
@@ -206,17 +225,8 @@ func TestAPartThatRecordsBesideItsSuccessorIsStopped(t *testing.T) {
 func TestAPartThatRecordsIsNotStoppedBeforeItsSuccessorHasBegun(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 1)
-	first := l.started
-	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		s, err := first(ctx, in)
-		s.Terms.Policy.CorrectFor = egress.Duration(24 * time.Hour)
-		return s, err
-	}
-	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 2 })).
-		After(5*time.Minute).Return(activities.Started{}, failure(egress.NotFound, "requested room does not exist"))
-	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		return l.started(ctx, in)
-	})
+	l.agreesTo(func(p *egress.Policy) { p.CorrectFor = egress.Duration(24 * time.Hour) })
+	l.refusesInTheEnd(2)
 	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
 	again, end := part(1, active, 60), part(1, complete, 1200)
 	again.RetryCount, end.RetryCount = 1, 1

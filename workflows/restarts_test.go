@@ -17,12 +17,7 @@ import (
 func held(t *testing.T, times int) (l *life, starts *[]activities.StartRequest) {
 	t.Helper()
 	l, starts = recovering(t, times)
-	first := l.started
-	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		s, err := first(ctx, in)
-		s.Terms.Policy.HoldFor = egress.Duration(30 * time.Second)
-		return s, err
-	}
+	l.agreesTo(func(p *egress.Policy) { p.HoldFor = egress.Duration(30 * time.Second) })
 	return l, starts
 }
 
@@ -74,18 +69,9 @@ func TestATwinUsesUpNoRestart(t *testing.T) {
 func TestARefusedPartTakesNoCorrectionBack(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 2)
-	ordinary := l.started
-	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		s, err := ordinary(ctx, in)
-		s.Terms.Policy.CorrectFor = egress.Duration(24 * time.Hour)
-		return s, err
-	}
+	l.agreesTo(func(p *egress.Policy) { p.CorrectFor = egress.Duration(24 * time.Hour) })
 	l.poll = l.firstIsGone
-	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 3 })).
-		After(5*time.Minute).Return(activities.Started{}, failure(egress.NotFound, "requested room does not exist"))
-	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		return l.started(ctx, in)
-	})
+	l.refusesInTheEnd(3)
 	l.webhook(20*time.Minute, egress.EventEnded, part(2, failed, 1200))
 	l.webhook(22*time.Minute, egress.EventEnded, part(1, complete, 1100))
 	l.at(2*time.Hour, func() { l.SignalWorkflow(egress.SignalReconciled, webhook(t, "", part(1, complete, 1100))) })
