@@ -50,7 +50,8 @@ func (c *chat) said() []string {
 func TestPeopleAreToldOfAMissedWebhookThoughTheHookWasDown(t *testing.T) {
 	t.Parallel()
 	hook := newChat(t, 2)
-	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		leisurely(fake, environ)
 		environ["REELKEEPER_NOTIFY_URL"] = hook.URL + "/services/" + canary
 	})
 	w.startWorker()

@@ -104,6 +104,12 @@ func hastened() fakelivekit.Timings {
 	return t
 }
 
+// leisurely leaves a webhook its time before anybody looks, on a busy machine as well: for
+// worlds in which it matters who tells of an end.
+func leisurely(_ *fakelivekit.Config, environ map[string]string) {
+	environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "1m", "5s"
+}
+
 // emptyWorld is a world without a LiveKit, and where its door will be.
 func emptyWorld(t *testing.T, hurry time.Duration) (w *world, l net.Listener, doorURL string) {
 	t.Helper()
