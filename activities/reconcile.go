@@ -331,8 +331,9 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 	return r.temporal.Tell(ctx, s.RequestID, e)
 }
 
-// now is what is active and what runs: the round may have taken its time since it looked.
-func (r *round) now(ctx context.Context) (s egress.Sighting, err error) {
+// now is what is active and what runs, beside what had closed before: the round may have
+// taken its time since it looked.
+func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sighting, err error) {
 	items, calls, err := r.livekit.All(ctx, true)
 	r.Round.Calls += calls
 	if err != nil {
@@ -341,7 +342,9 @@ func (r *round) now(ctx context.Context) (s egress.Sighting, err error) {
 	for _, m := range items {
 		r.take(&s, m)
 	}
-	s.Ours, err = r.roster.whole(ctx, r.temporal)
+	running, err := r.roster.whole(ctx, r.temporal)
+	s.Listed = r.roster.open(s.Listed, running)
+	s.Ours = append(running, slices.DeleteFunc(before, func(o egress.Ours) bool { return !o.Closed })...)
 	return s, err
 }
 
@@ -360,7 +363,7 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 	log, metrics := activity.GetLogger(ctx), activity.GetMetricsHandler(ctx)
 	list := r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
 	if slices.ContainsFunc(list, func(u egress.Unrecorded) bool { return u.Begin }) {
-		if s, err = r.now(ctx); err != nil {
+		if s, err = r.now(ctx, s.Ours); err != nil {
 			return err
 		}
 		list = r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)

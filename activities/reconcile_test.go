@@ -293,44 +293,6 @@ func TestARoundThatCannotAskLiveKitFails(t *testing.T) {
 	require.Equal(t, egress.Unreachable, e.Reason)
 }
 
-func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) {
-	t.Parallel()
-	b := &both{
-		items: []*lk.EgressInfo{running("EG_1")},
-		rooms: []*lk.Room{{Name: room, Sid: "RM_1", NumParticipants: 1}, {Name: "daily", Sid: "RM_2", NumParticipants: 1}},
-	}
-	r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute)})
-	require.Equal(t, []string{"daily"}, r.Unrecorded)
-	require.Empty(t, r.Recording)
-	require.Equal(t, 2, r.Calls)
-
-	r = reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
-	require.Equal(t, []string{"daily"}, r.Recording)
-	require.Contains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
-}
-
-// A round may take minutes, and somebody may have begun the recording in that time.
-func TestAnExpectedRecordingThatBeganDuringTheRoundIsNotBegunAgain(t *testing.T) {
-	t.Parallel()
-	for name, begins := range map[string]func(b *both){
-		"LiveKit has it": func(b *both) {
-			b.items = append(b.items, &lk.EgressInfo{EgressId: "EG_2", RoomName: "daily", Status: active, StartedAt: minutesAgo(0)})
-		},
-		"it is being started": func(b *both) {
-			b.running = append(b.running, egress.Ours{RequestID: "r-2", Room: "daily", StartedAt: time.Now()})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := &both{rooms: []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}}
-			b.meanwhile = func() { begins(b) }
-			r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
-			require.Empty(t, r.Recording)
-			require.NotContains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
-		})
-	}
-}
-
 func TestAnActiveEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
 	t.Parallel()
 	usual := egress.DefaultPolicy().Wait(egress.OutlookActive, 0, egress.Spread(egressID))

@@ -1,0 +1,81 @@
+package activities_test
+
+import (
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	b := &both{
+		items: []*lk.EgressInfo{running("EG_1")},
+		rooms: []*lk.Room{{Name: room, Sid: "RM_1", NumParticipants: 1}, {Name: "daily", Sid: "RM_2", NumParticipants: 1}},
+	}
+	r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute)})
+	require.Equal(t, []string{"daily"}, r.Unrecorded)
+	require.Empty(t, r.Recording)
+	require.Equal(t, 2, r.Calls)
+
+	r = reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
+	require.Equal(t, []string{"daily"}, r.Recording)
+	require.Contains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
+}
+
+// A round may take minutes, and somebody may have begun the recording in that time.
+func TestAnExpectedRecordingThatBeganDuringTheRoundIsNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string]func(b *both){
+		"LiveKit has it": func(b *both) {
+			b.items = append(b.items, &lk.EgressInfo{EgressId: "EG_2", RoomName: "daily", Status: active, StartedAt: minutesAgo(0)})
+		},
+		"it is being started": func(b *both) {
+			b.running = append(b.running, egress.Ours{RequestID: "r-2", Room: "daily", StartedAt: time.Now()})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &both{rooms: []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}}
+			b.meanwhile = func() { begins(b) }
+			r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
+			require.Empty(t, r.Recording)
+			require.NotContains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
+		})
+	}
+}
+
+// LiveKit lists what a dead worker recorded as active for good; the round has found before that
+// its workflow has closed.
+func TestADeadEgressIsNoRecordingOfARoomThatIsToBeRecorded(t *testing.T) {
+	t.Parallel()
+	dead := &lk.EgressInfo{EgressId: "EG_1", RoomName: "daily", RoomId: "RM_2", Status: active, StartedAt: minutesAgo(10)}
+	rooms := []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}
+	expect := egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"}
+	for name, tc := range map[string]struct {
+		both *both
+		deep bool
+	}{
+		"found by a round before": {both: &both{closed: "EG_1"}},
+		"lost, as Temporal says": {deep: true, both: &both{completed: []egress.Ours{
+			{RequestID: "r-1", EgressID: "EG_1", Room: "daily", Over: true, Closed: true, Status: egress.Lost, StartedAt: time.Now().Add(-time.Hour)},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tc.both.items, tc.both.rooms = []*lk.EgressInfo{dead}, rooms
+			a := reconciler(t, tc.both, expect)
+			if !tc.deep {
+				_, err := attemptBy(a, rounds(nil), false)
+				require.NoError(t, err)
+			}
+			r, err := attemptBy(a, rounds(nil), tc.deep)
+			require.NoError(t, err)
+			require.Equal(t, []string{"daily"}, r.Unrecorded)
+			require.Equal(t, []string{"daily"}, r.Recording)
+		})
+	}
+}
