@@ -147,11 +147,19 @@ func (s *State) Hint(e Event, now time.Time) bool {
 
 // RecorderLeft takes that the egress's own participant is not in its room.
 func (s *State) RecorderLeft(now time.Time) {
-	if s.Evidence.RecorderGone.IsZero() {
-		s.Evidence.RecorderGone = now
+	s.recorderGone(now, now)
+	s.ExpectEnd(now)
+}
+
+// recorderGone takes since when that is so, if it is.
+func (s *State) recorderGone(at, now time.Time) {
+	if at.IsZero() || !s.Evidence.RecorderGone.IsZero() {
+		return
+	}
+	s.Evidence.RecorderGone = at
+	if s.Phase == Watching {
 		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
 	}
-	s.ExpectEnd(now)
 }
 
 // Look is what a poll saw. A zero time means that this was not seen.
@@ -201,18 +209,14 @@ func (s *State) Looked(l Look, now time.Time) News {
 	if s.Phase == Watching && s.Evidence.MissingSince.IsZero() && !l.MissingSince.IsZero() {
 		s.tell(Beat{At: now, What: "LiveKit no longer knows it", By: FromPoll})
 	}
-	if s.Phase == Watching && s.Evidence.RecorderGone.IsZero() && !l.RecorderGone.IsZero() {
-		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
-	}
 	s.Evidence.MissingSince, s.Evidence.Absent = l.MissingSince, time.Time{}
 	if l.RecorderAbsent {
 		s.Evidence.Absent = now
 	}
-	switch {
-	case l.RecorderHere:
+	if l.RecorderHere {
 		s.recovered()
-	case s.Evidence.RecorderGone.IsZero():
-		s.Evidence.RecorderGone = l.RecorderGone
+	} else {
+		s.recorderGone(l.RecorderGone, now)
 	}
 	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now, Missed: l.Missed, MissedBecause: l.MissedBecause})
 }
