@@ -30,6 +30,8 @@ type Part struct {
 	Info Info     `json:"info"`
 	// EventID is LiveKit's own of the webhook event of its end, under which it was told.
 	EventID string `json:"event_id,omitempty"`
+	// Paths is the number of the part in whose paths it wrote, where that is another.
+	Paths int `json:"paths,omitempty"`
 	// Media is what verify found of this part; nil before.
 	Media *MediaReport `json:"media,omitempty"`
 }
@@ -52,6 +54,9 @@ func (s *State) NextPart() {
 	}
 }
 
+// PathsOf is the number of the part in whose paths the egress writes.
+func (s *State) PathsOf() int { return cmp.Or(s.Paths, s.Part) }
+
 // part is what became of the part that has ended.
 func (s *State) part() Part {
 	m := s.Latest.Proto()
@@ -59,7 +64,7 @@ func (s *State) part() Part {
 		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		Info:      s.Latest, Media: s.Media,
+		Info:      s.Latest, Media: s.Media, Paths: s.Paths,
 	}
 	p.EventID = idOf(s.Event)
 	if s.Status == Lost {
@@ -107,6 +112,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	past := State{
 		Terms: s.Terms, Phase: Settled, Part: s.Parts[i].Number, ID: s.Parts[i].EgressID, Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
 		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Corrects: s.Parts[i].Status,
+		Paths: s.Parts[i].Paths,
 	}
 	p := past.part()
 	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap

@@ -29,6 +29,9 @@ type State struct {
 	Phase Phase  `json:"phase"`
 	Part  int    `json:"part"`            // counted from 1
 	Parts []Part `json:"parts,omitempty"` // the parts before this one
+	// Paths is the number of the part in whose paths it writes, where that is another: it
+	// was started before it became this part.
+	Paths int `json:"paths,omitempty"`
 	// Restarts is how many parts were begun by us, since the one before had failed or was lost.
 	Restarts int    `json:"restarts,omitempty"`
 	ID       string `json:"id"`      // the egress ID bound to this part by the first confirmation

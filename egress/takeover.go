@@ -27,8 +27,9 @@ func (s *State) CanTakeOver(o Observation) bool {
 // then the part is told all the same. A stop that was asked for is meant for it, too.
 func (s *State) TakeOver(o Observation) {
 	stopped, at, delivered := s.Stopped, s.StoppedAt, s.Phase == Delivered
+	paths := s.PathsOf()
 	s.NextPart()
-	s.Started = true
+	s.Started, s.Paths = true, paths
 	id := o.Info.Proto().GetEgressId()
 	s.Twins = slices.DeleteFunc(slices.Clone(s.Twins), func(twin string) bool { return twin == id }) // it is none any more
 	if s.Stopped, s.StoppedAt, s.StopDue = stopped, at, stopped != ""; s.StopDue {
@@ -46,10 +47,15 @@ func (s *State) CanPrecede(o Observation) bool {
 }
 
 // Followed reports whether another egress ended before the bound one did, or was last heard of:
-// it cannot be what went on in its place.
+// it cannot be what went on in its place. Of a twin, which was stopped since the bound one
+// was well, it counts also when an end of that one was first expected.
 func (s *State) Followed(o Observation) bool {
 	ended, known := o.Info.Proto().GetEndedAt(), s.Latest.Proto()
-	return s.CanPrecede(o) && ended != 0 && ended <= max(known.GetEndedAt(), known.GetUpdatedAt())
+	last := max(known.GetEndedAt(), known.GetUpdatedAt())
+	if !s.EndExpected.IsZero() && slices.Contains(s.Twins, o.Info.Proto().GetEgressId()) {
+		last = max(last, s.EndExpected.UnixNano())
+	}
+	return s.CanPrecede(o) && ended != 0 && ended <= last
 }
 
 // Undecided reports whether another egress has to wait: one that has ended until it is known
@@ -68,9 +74,9 @@ func (s *State) Undecided(o Observation) bool {
 func (s *State) Precede(o Observation) State {
 	past := State{
 		Terms: s.Terms, Phase: Settled, Part: s.Part, ID: o.Info.Proto().GetEgressId(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
-		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(),
+		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Paths: s.Paths,
 	}
 	s.Parts = append(slices.Clone(s.Parts), past.part())
-	s.Part++
+	s.Paths, s.Part = s.PathsOf(), s.Part+1
 	return past
 }

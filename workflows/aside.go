@@ -10,8 +10,13 @@ import (
 )
 
 // asideFor is how long another egress of the request that could not be dealt with is put
-// aside. LiveKit was just asked three times; a round of the reconciler comes as often.
-const asideFor = time.Minute
+// aside. LiveKit was just asked three times; a round of the reconciler comes as often. Each
+// time that no worker answers its stop doubles it, up to asideAtMost: that worker may be
+// dead, and the run hears nothing else while it asks.
+const (
+	asideFor    = time.Minute
+	asideAtMost = 15 * time.Minute
+)
 
 // putAside keeps what was seen of another egress of the request, which cannot be dealt with
 // now: nobody knows yet whom to tell, or LiveKit did not say that it stopped. What a run
@@ -24,7 +29,8 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 		e.aside = append(e.aside, o)
 	}
 	if e.Started && e.asideDue == nil {
-		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, asideFor,
+		wait := min(asideFor<<min(e.unanswered, 4), asideAtMost)
+		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, wait,
 			workflow.TimerOptions{Summary: "until another egress of the request is to be asked for again"})}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -143,22 +142,21 @@ func TestAnEgressThatIsHeardOfOnceWhileTheStartOfAForgottenOneIsUnderWayIsTold(t
 	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf(), "the forgotten one as lost")
 }
 
-// It must not be taken for the next part, which has no egress ID yet.
-func TestATwinThatCouldNotBeStoppedWaitsForTheNextPart(t *testing.T) {
+// It is the recording that goes on, and no other is started.
+func TestATwinThatCouldNotBeStoppedIsTheNextPartOfWhatFailed(t *testing.T) {
 	t.Parallel()
 	l, starts := recovering(t, 1)
-	l.OnActivity("Start", mock.Anything, mock.Anything).After(2 * time.Minute).Return(l.started)
-	l.stopsNoTwin(egress.Unreachable, 151*time.Second)
+	l.stopsNoTwin(egress.Unreachable, time.Hour)
 	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-	l.webhook(150*time.Second, egress.EventUpdated, part(3, active, 150))
+	l.webhook(150*time.Second, egress.EventUpdated, part(2, active, 150))
 	l.webhook(152*time.Second, egress.EventEnded, part(1, failed, 152))
 	l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
 
 	v := l.mustRun(plainInput(t))
 
-	require.Len(t, *starts, 2)
-	require.Equal(t, []string{"EG_3", "EG_3"}, l.stops)
-	require.Equal(t, []string{"EG_3"}, v.Twins)
+	require.Len(t, *starts, 1)
+	require.Equal(t, []string{"EG_2"}, l.stops, "while the first one was well")
+	require.Empty(t, v.Twins)
 	require.Equal(t, "EG_2", v.EgressID)
 	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
 }
@@ -233,5 +231,21 @@ func TestATwinThatIsSeenAtTheEndIsStoppedBeforeThatIsTold(t *testing.T) {
 	v := l.mustRun(plainInput(t))
 
 	require.Equal(t, []string{"EG_2"}, v.Twins)
+	require.Equal(t, egressID, v.EgressID)
+}
+
+// Its worker is dead, most likely, and while it is asked nothing else is heard.
+func TestATwinThatNoWorkerStopsIsAskedEverMoreRarely(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.poll = l.nothingNew
+	l.stopsNoTwin(egress.Unanswered, 3*time.Hour)
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.webhook(2*time.Hour, egress.EventEnded, part(1, complete, 7200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, l.stops, 13, "at once, after 2, 4 and 8 min, every 15 min then, at the end, and once that is told")
 	require.Equal(t, egressID, v.EgressID)
 }

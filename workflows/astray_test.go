@@ -34,30 +34,40 @@ func TestASignalThatCannotBeReadHoldsUpNothing(t *testing.T) {
 // waited for, when another egress of the request shows that it records.
 func TestWhatTakesThePlaceOfAnEndThatAwaitsItsWebhookIsWatched(t *testing.T) {
 	t.Parallel()
-	l := newLife(t)
-	l.start = func(context.Context) (activities.Started, error) {
-		terms := terms()
-		terms.MissedOnly = true
-		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_STARTING), Terms: terms}, nil
+	for name, end := range map[string]int64{"while that is awaited": 30, "and ends long after": 300} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.start = func(context.Context) (activities.Started, error) {
+				terms := terms()
+				terms.MissedOnly = true
+				return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_STARTING), Terms: terms}, nil
+			}
+			stopped := map[string]time.Duration{}
+			l.stop = func(id string) (egress.Info, error) {
+				stopped[id] = l.Now().Sub(l.began)
+				if id == egressID {
+					m := message(egressID, aborted)
+					m.EndedAt = l.Now().UnixNano()
+					return infoOf(t, m), nil
+				}
+				return infoOf(t, part(2, lk.EgressStatus_EGRESS_ENDING, 20)), nil
+			}
+			l.poll = l.nothingNew
+			l.at(time.Second, func() { l.askStop("stop", nil) })
+			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+			l.webhook(time.Duration(end)*time.Second, egress.EventEnded, part(2, complete, end))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Equal(t, egress.FromWebhook, v.EndedBy)
+			require.Equal(t, []string{egressID, "EG_2"}, l.stops, "the stop is of what records now, too")
+			require.Less(t, stopped["EG_2"], 11*time.Second)
+			require.Equal(t, []lk.EgressStatus{aborted}, l.toldOf(), "LiveKit told of the other one")
+		})
 	}
-	l.stop = func(id string) (egress.Info, error) {
-		if id == egressID {
-			m := message(egressID, aborted)
-			m.EndedAt = l.Now().UnixNano()
-			return infoOf(t, m), nil
-		}
-		return infoOf(t, part(2, lk.EgressStatus_EGRESS_ENDING, 20)), nil
-	}
-	l.poll = l.nothingNew
-	l.at(time.Second, func() { l.askStop("stop", nil) })
-	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
-	l.webhook(300*time.Second, egress.EventEnded, part(2, complete, 300))
-	v, err := l.run(plainInput(t))
-	require.NoError(t, err)
-	require.Equal(t, part(2, complete, 300).GetEgressId(), v.EgressID)
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Equal(t, egress.FromWebhook, v.EndedBy)
-	require.Equal(t, []string{egressID, v.EgressID}, l.stops, "the stop is of what records now, too")
 }
 
 // A twin was stopped, and its upload is done while the next part of the recording begins.

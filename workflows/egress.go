@@ -27,14 +27,16 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
+		if e.foldTwins(ctx); !e.over() { // one of them has taken its place, and may be to be stopped, too
+			e.due(ctx)
+			continue
+		}
 		if e.Recoverable() {
 			e.recover(ctx)
 			continue
 		}
-		if e.foldTwins(ctx); !e.over() { // one of them has taken its place
-			continue
-		}
 		if e.awaitWebhook(ctx); !e.over() { // likewise
+			e.due(ctx)
 			continue
 		}
 		if err := e.deliver(ctx); err != nil {
@@ -64,10 +66,8 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.hint(ctx, ev.event)
 		case looked: // we asked
 			e.look(ctx, ev)
-		case stopAsked: // the caller has enough, and one stop answers all who ask
-			for e.asks.ReceiveAsync(nil) {
-			}
-			e.Want(egress.StopRequested, workflow.Now(ctx))
+		case stopAsked: // the caller has enough
+			e.stopWanted(ctx)
 		case cancelled: // stop it, and see it through
 			e.Want(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
@@ -76,27 +76,38 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.foldAside(ctx)
 		}
 
-		switch now := workflow.Now(ctx); e.Due(now) {
-		case egress.ActStop:
-			e.stop(ctx)
-		case egress.ActProbe:
-			e.probe(ctx)
-		case egress.ActLose:
-			e.lose(ctx)
-		case egress.ActMark:
-			e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String(), "")
-		case egress.ActLook:
-			e.poll(ctx)
-		case egress.ActSettle:
-			e.Settle()
-		case egress.ActNothing:
-		}
-
+		e.due(ctx)
 		if e.full(ctx) {
 			return workflow.NewContinueAsNewError(ctx, egress.WorkflowType, e.carry())
 		}
 	}
 	return nil
+}
+
+// due does what the state asks for now.
+func (e *run) due(ctx workflow.Context) {
+	switch e.Due(workflow.Now(ctx)) {
+	case egress.ActStop:
+		e.stop(ctx)
+	case egress.ActProbe:
+		e.probe(ctx)
+	case egress.ActLose:
+		e.lose(ctx)
+	case egress.ActMark:
+		e.mark(ctx, "it has been running for over "+e.Policy.StuckAfter.String(), "")
+	case egress.ActLook:
+		e.poll(ctx)
+	case egress.ActSettle:
+		e.Settle()
+	case egress.ActNothing:
+	}
+}
+
+// stopWanted takes that callers want an end: one stop answers all who ask.
+func (e *run) stopWanted(ctx workflow.Context) {
+	for e.asks.ReceiveAsync(nil) {
+	}
+	e.Want(egress.StopRequested, workflow.Now(ctx))
 }
 
 // next waits for whatever happens first. It only says what happened; what to do

@@ -1,8 +1,10 @@
 package workflows
 
 import (
+	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -24,9 +26,31 @@ func (e *run) recover(ctx workflow.Context) {
 	e.NextPart()
 	e.Restarts++
 	e.published = ""
-	_ = workflow.Sleep(ctx, recoverBackoff(e.Part)) // the context is never cancelled
+	if e.hasEnough(ctx, recoverBackoff(e.Part)) {
+		e.giveBack(errEnough)
+		return
+	}
 	e.explain(ctx)
 	e.start(ctx)
+}
+
+// errEnough is why a part was not started whose end was asked for before.
+var errEnough = errors.New("its end was asked for")
+
+// hasEnough waits before the next part is started, and reports whether its end was asked for
+// by then. Who asks is answered as soon as that is taken.
+func (e *run) hasEnough(ctx workflow.Context, wait time.Duration) bool {
+	asked := func() bool { return e.asks.Len() > 0 || e.cancelHeard(ctx) }
+	if ok, _ := workflow.AwaitWithTimeout(ctx, wait, asked); !ok { // the context is never cancelled
+		return false
+	}
+	if e.asks.Len() > 0 {
+		e.stopWanted(ctx)
+	} else {
+		e.cancelled = nil
+		e.Want(egress.StopCancelled, workflow.Now(ctx))
+	}
+	return true
 }
 
 // tellPart runs the delivery steps for a part that has ended, beside all that follows.
@@ -52,8 +76,8 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	})
 }
 
-// giveBack settles the recording by the part before, since the next one was refused: its
-// room is gone, most likely. It is being told already.
+// giveBack settles the recording by the part before, since the next one was refused, because
+// its room is gone most likely, or is not wanted. It is being told already.
 func (e *run) giveBack(err error) {
 	e.log.Warn("not started again", "part", e.Part, "error", err)
 	now := e.State

@@ -100,3 +100,92 @@ func TestAStopBeforeTheStartIsAnsweredIsTaken(t *testing.T) {
 	require.Len(t, *starts, 1, "nothing is recorded after the stop")
 	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
 }
+
+// The worker of the bound egress has died, and another egress of the request records: it was put
+// aside until that is known.
+func TestWhatRecordsBesideALostEgressIsItsNextPartAndNoneIsStarted(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.absent = true
+	nothing := l.poll
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == egressID {
+			return egress.Look{Info: infoOf(t, part(1, active, 1)), RecorderAbsent: true, RecorderGone: l.Now()}, nil
+		}
+		return nothing(in)
+	}
+	l.stop = func(id string) (egress.Info, error) {
+		if id == egressID {
+			return egress.Info{}, failure(egress.Unanswered, "no response from servers")
+		}
+		return info(t, ending), nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 1)
+	require.NotContains(t, l.stops, "EG_2")
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.Lost, v.Parts[0].Status)
+}
+
+func TestNoPartIsStartedOnceItsEndWasAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(l *life, told *error){
+		"by a stop":            func(l *life, told *error) { l.askStop("stop", told) },
+		"by cancelling it all": func(l *life, _ *error) { l.CancelWorkflow() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			var told error
+			l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+			l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+			l.at(10*time.Second+recoverIn/2, func() { ask(l, &told) })
+
+			v := l.mustRun(plainInput(t))
+
+			require.NoError(t, told)
+			require.Len(t, *starts, 1)
+			require.Empty(t, l.stops)
+			require.Equal(t, "EG_1", v.EgressID)
+			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+			require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+		})
+	}
+}
+
+// recoverIn is how long after its failure a part is followed by the next.
+const recoverIn = time.Second
+
+// It was stopped as a twin while the bound one was well; its end is heard of only when that one
+// is lost.
+func TestATwinThatWasStoppedLongBeforeIsNotWhatWasRecorded(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.correctable()
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if l.Now().Sub(l.began) < time.Hour {
+			return l.nothingNew(in)
+		}
+		return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(5*time.Second, egress.EventUpdated, part(3, active, 5))
+	l.at(time.Hour-time.Minute, func() { l.SignalWorkflow(egress.SignalHint, hint(t, egress.EventParticipantLeft, roomID, egressID)) })
+	l.at(2*time.Hour, func() {
+		require.Equal(t, egress.Lost, l.state().Status)
+		l.SignalWorkflow(egress.SignalReconciled, webhook(t, egress.EventEnded, part(3, complete, 6)))
+	})
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"EG_3"}, l.stops)
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf(), "the lost one as such, and what the twin recorded")
+}

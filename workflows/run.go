@@ -61,6 +61,7 @@ type run struct {
 	corrections  map[int]int              // how often each earlier part was corrected, by its number
 	before       *egress.State            // the part before, until the next one has begun
 	aside        []egress.Observation     // of other egresses of the request that could not be dealt with
+	unanswered   int                      // stops of twins in a row that no worker answered
 	toldBefore   bool                     // what ended is being told already
 	noticing     int                      // notices whose workflow has not begun
 

@@ -80,6 +80,11 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		return egress.Observation{Info: a.Ended, Source: egress.FromStop, HeardAt: now}, true
 	}
 	reason := reasonOf(err)
+	if reason == egress.Unanswered {
+		e.unanswered++
+	} else {
+		e.unanswered = 0
+	}
 	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
 }
 

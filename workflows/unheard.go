@@ -26,7 +26,7 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 	if due := e.WebhookDue(); !e.toldBefore && !due.IsZero() {
 		e.awaitWebhookUntil(ctx, due)
 	}
-	for len(e.unheard) > 0 { // as earlier parts do
+	for len(e.unheard) > 0 && e.over() { // as earlier parts do
 		until(ctx, func() bool { return e.heard() || len(e.unheard) == 0 })
 		for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
 			e.hearPart(ctx, ev)
