@@ -32,7 +32,8 @@ func (d *Doctor) temporal(ctx context.Context) Finding {
 			"see whether TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and Temporal's key or certificate are right, and whether Temporal is well")
 	}
 	found := fmt.Sprintf("Temporal answers, and the namespace %q keeps what is over for %s", d.cfg.Namespace, days(retention))
-	fix := fmt.Sprintf("temporal operator namespace update --namespace %s --retention 168h", d.cfg.Namespace)
+	fix := fmt.Sprintf("temporal operator namespace update --namespace %s --retention 168h "+
+		"(in Temporal Cloud: tcld namespace retention set --namespace %[1]s --retention-days 7)", d.cfg.Namespace)
 	switch {
 	case retention < retentionFail:
 		return failed(found+": less than LiveKit does, so that an ended egress can be taken for a new one", fix)

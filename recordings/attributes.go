@@ -51,7 +51,7 @@ func attributes() []attribute {
 
 // EnsureSearchAttributes makes the search attributes that the namespace lacks, and
 // returns the names of those that it lacked. Where the server does not allow it
-// (Temporal Cloud), the error of reason Invalid holds the commands that make them.
+// (Temporal Cloud), the error of reason Invalid holds the command that makes them.
 func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 	missing, err := c.lacking(ctx)
 	if err != nil || len(missing) == 0 {
@@ -119,12 +119,13 @@ func notAllowed(err error) bool {
 	return errors.As(err, &denied) || errors.As(err, &unimplemented)
 }
 
-// command makes the attributes by hand.
+// command makes the attributes by hand; Temporal Cloud has one of its own.
 func (c *Client) command(missing []attribute) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "temporal operator search-attribute create --namespace %s", c.Namespace)
+	var own, cloud strings.Builder
 	for _, a := range missing {
-		fmt.Fprintf(&b, " --name %s --type %s", a.name, a.kind)
+		fmt.Fprintf(&own, " --name %s --type %s", a.name, a.kind)
+		fmt.Fprintf(&cloud, " --search-attribute %s=%s", a.name, a.kind)
 	}
-	return b.String()
+	return fmt.Sprintf("temporal operator search-attribute create --namespace %s%s (in Temporal Cloud: tcld namespace search-attributes add --namespace %[1]s%[3]s)",
+		c.Namespace, &own, &cloud)
 }

@@ -55,7 +55,8 @@ func TestWhereWeMayNotMakeSearchAttributesTheErrorIsTheCommand(t *testing.T) {
 			missing, err := c.EnsureSearchAttributes(t.Context())
 			wantReason(t, err, egress.Invalid)
 			want := `TEMPORAL_NAMESPACE: "prod" lacks search attributes that we may not make; run: ` +
-				`temporal operator search-attribute create --namespace prod --name EgressRoom --type Keyword --name EgressStuck --type Bool`
+				`temporal operator search-attribute create --namespace prod --name EgressRoom --type Keyword --name EgressStuck --type Bool ` +
+				`(in Temporal Cloud: tcld namespace search-attributes add --namespace prod --search-attribute EgressRoom=Keyword --search-attribute EgressStuck=Bool)`
 			if err.Error() != want || len(missing) != 2 {
 				t.Errorf("got %v and\n%s\nwant\n%s", missing, err, want)
 			}
