@@ -25,16 +25,24 @@ const root = "../.."
 // .env.example and every profile. Its own schema refuses what it does not know.
 func composed(t *testing.T) *types.Project {
 	t.Helper()
-	env, err := dotenv.Read(filepath.Join(root, ".env.example"))
-	require.NoError(t, err)
-	p, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
-		WorkingDir:  root,
-		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(root, "docker-compose.yml")}},
-		Environment: env,
-	}, func(o *loader.Options) { o.Profiles = []string{"*"} })
+	p, err := composedWith(t, nil)
 	require.NoError(t, err)
 	require.Len(t, p.Services, 12)
 	return p
+}
+
+// composedWith is that with more settings, and with more files beside it.
+func composedWith(t *testing.T, settings map[string]string, beside ...string) (*types.Project, error) {
+	t.Helper()
+	env, err := dotenv.Read(filepath.Join(root, ".env.example"))
+	require.NoError(t, err)
+	maps.Copy(env, settings)
+	var files []types.ConfigFile
+	for _, name := range append([]string{"docker-compose.yml"}, beside...) {
+		files = append(files, types.ConfigFile{Filename: filepath.Join(root, name)})
+	}
+	return loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: root, ConfigFiles: files, Environment: env},
+		func(o *loader.Options) { o.Profiles = []string{"*"} })
 }
 
 // once are the jobs that run to their end.
@@ -119,6 +127,8 @@ func TestNetworksKeepApartWhatNeedNotMeet(t *testing.T) {
 	}
 	assert.Equal(t, []string{"postgresql", "temporal", "temporal-schema"}, members["store"])
 	assert.Equal(t, []string{"egress", "livekit", "redis"}, members["livekit"])
+	assert.Equal(t, []string{"egress"}, members["recorder"])
+	assert.NotContains(t, members["default"], "egress", "a page that it records could reach Temporal")
 	assert.True(t, p.Networks["store"].Internal)
 	assert.True(t, p.Networks["livekit"].Internal)
 }
@@ -148,6 +158,52 @@ func TestSecretsComeFromFiles(t *testing.T) {
 		assert.True(t, used[name], "%s is used by nobody", name)
 		assert.Equal(t, name, filepath.Base(secret.File))
 		assert.Regexp(t, `(?m)^for name in .*\b`+name+`\b`, made, "deploy/secrets.sh does not make it")
+	}
+}
+
+// Neither a Temporal of its own nor a job that sets it up is waited for, and all else is as without Cloud.
+func TestWhatIsForTemporalCloudNeedsNoTemporalBesideIt(t *testing.T) {
+	t.Parallel()
+	alone := composed(t)
+	for name, brings := range map[string]map[string]string{
+		"api-key": {"TEMPORAL_API_KEY_FILE": "/run/secrets/temporal_api_key"},
+		"mtls": {
+			"TEMPORAL_TLS_CLIENT_CERT_PATH": "/run/secrets/temporal_tls_cert",
+			"TEMPORAL_TLS_CLIENT_KEY_PATH":  "/run/secrets/temporal_tls_key",
+		},
+	} {
+		file := filepath.Join("deploy", "cloud", name+".yml")
+		_, err := composedWith(t, nil, file)
+		require.ErrorContains(t, err, "TEMPORAL_ADDRESS", name)
+		p, err := composedWith(t, map[string]string{"TEMPORAL_ADDRESS": "cloud:7233", "TEMPORAL_NAMESPACE": "recordings.a1b2c"}, file)
+		require.NoError(t, err, name)
+		for _, of := range []string{"worker", "starter"} {
+			s := p.Services[of]
+			assert.Empty(t, s.DependsOn, name)
+			want := map[string]string{"TEMPORAL_ADDRESS": "cloud:7233", "TEMPORAL_NAMESPACE": "recordings.a1b2c"}
+			maps.Copy(want, brings)
+			mounted := map[string]bool{}
+			for _, secret := range s.Secrets {
+				mounted["/run/secrets/"+secret.Source] = true
+				assert.Contains(t, p.Secrets, secret.Source, name)
+			}
+			for _, path := range brings {
+				assert.True(t, mounted[path], "%s: %s is not mounted", name, path)
+			}
+			for variable, value := range alone.Services[of].Environment {
+				if _, changed := want[variable]; !changed && value != nil {
+					want[variable] = *value
+				}
+			}
+			got := map[string]string{}
+			for variable, value := range s.Environment {
+				if value != nil {
+					got[variable] = *value
+				}
+			}
+			assert.Equal(t, want, got, name)
+			assert.Len(t, s.Secrets, len(alone.Services[of].Secrets)+len(brings), name)
+		}
 	}
 }
 
