@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -159,7 +160,7 @@ func (c closer) Close(ctx context.Context, room string) error {
 
 // end stops one egress, past Temporal where that is away.
 func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
-	info, err := c.stopKnown(ctx, m.GetEgressId(), request{id: t.RequestID, listed: m})
+	info, err := c.endKnown(ctx, m.GetEgressId(), request{id: t.RequestID, listed: m})
 	switch {
 	case err == nil:
 		_, err = c.stopOther(ctx, m.GetEgressId(), info.Proto())
@@ -170,4 +171,15 @@ func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) 
 		return fmt.Errorf("stop %s: %w", m.GetEgressId(), err)
 	}
 	return nil
+}
+
+// endKnown stops an egress through its workflow, which is given half of the time: LiveKit needs
+// the other where it does not answer.
+func (c closer) endKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
+	if by, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(by)/2)
+		defer cancel()
+	}
+	return c.stopKnown(ctx, egressID, of)
 }

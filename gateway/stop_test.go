@@ -253,6 +253,10 @@ func TestARecordingIsStoppedBeforeItsRoomGoesWhoeverItsWorkflowHolds(t *testing.
 	t.Parallel()
 	for name, answer := range map[string]func(context.Context, string, string) (egress.Info, error){
 		"Temporal is away": func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away },
+		"no worker answers": func(ctx context.Context, _, _ string) (egress.Info, error) {
+			<-ctx.Done()
+			return egress.Info{}, ctx.Err()
+		},
 		"its workflow failed": func(context.Context, string, string) (egress.Info, error) {
 			return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: "it is over"}
 		},
@@ -267,7 +271,7 @@ func TestARecordingIsStoppedBeforeItsRoomGoesWhoeverItsWorkflowHolds(t *testing.
 
 func stopsBeforeItsRoomGoes(t *testing.T, answer func(context.Context, string, string) (egress.Info, error)) {
 	t.Helper()
-	b := newBench(t, livekit.NewRoomServiceServer(&rooms{stopped: func() []string { return nil }}), func(c *gateway.Config) { c.DeleteRoomWait = 3 * time.Second })
+	b := newBench(t, livekit.NewRoomServiceServer(&rooms{stopped: func() []string { return nil }}), func(c *gateway.Config) { c.DeleteRoomWait = time.Second })
 	b.liveKit.add(running("EG_1", "call-1"))
 	b.recordings.stop = answer
 	client := lksdk.NewRoomServiceClient(b.serve(t), apiKey, apiSecret)
