@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
@@ -79,14 +80,17 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 	return names, c.awaitAttributes(ctx)
 }
 
-// awaitAttributes waits until the server knows what was added: its caches lag.
+// awaitAttributes waits until the server knows what was added: its caches lag. What it does
+// not know by then it may have as another type: it says nothing when such a one is added.
 func (c *Client) awaitAttributes(ctx context.Context) error {
-	for {
+	for by := time.Now().Add(c.AttributesFor); ; {
 		missing, err := c.lacking(ctx)
-		if err != nil || len(missing) == 0 {
+		switch {
+		case err != nil || len(missing) == 0:
 			return err
-		}
-		if !c.pause(ctx) {
+		case time.Now().After(by):
+			return egress.Invalidf("TEMPORAL_NAMESPACE", "%q does not know the search attribute %s as %s, %s after it was added: see whether it has another type there", c.Namespace, missing[0].name, missing[0].kind, c.AttributesFor)
+		case !c.pause(ctx):
 			return asError("add search attributes", ctx.Err())
 		}
 	}

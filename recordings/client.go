@@ -41,6 +41,9 @@ type Config struct {
 	// FindFor is how long an egress ID is looked for: visibility lags behind by up
 	// to 0.5 s on SQLite. Default: 2 s.
 	FindFor time.Duration
+	// AttributesFor is how long a search attribute that was just made may take to be known:
+	// each frontend of Temporal 1.32 reads them anew after 60 s. Default: 2 min.
+	AttributesFor time.Duration
 	// QueryFor is how long State waits for a worker's answer. Default: 3 s.
 	QueryFor time.Duration
 	// AnswerFor is how long a redelivery and a word to a step wait for it, which are nothing
@@ -55,6 +58,7 @@ func (c Config) withDefaults() Config {
 	c.Namespace = cmp.Or(c.Namespace, client.DefaultNamespace)
 	c.AskEvery = cmp.Or(c.AskEvery, 200*time.Millisecond)
 	c.FindFor = cmp.Or(c.FindFor, 2*time.Second)
+	c.AttributesFor = cmp.Or(c.AttributesFor, 2*time.Minute)
 	c.QueryFor = cmp.Or(c.QueryFor, 3*time.Second)
 	c.AnswerFor = cmp.Or(c.AnswerFor, 15*time.Second)
 	c.WaitFor = cmp.Or(c.WaitFor, 5*time.Second)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
@@ -81,6 +82,18 @@ func TestSearchAttributesThatNeverAppearAreAnError(t *testing.T) {
 	cancel()
 	_, err := c.EnsureSearchAttributes(ctx)
 	wantReason(t, err, egress.Ambiguous)
+}
+
+// The server skips what it has under that name, and says nothing.
+func TestASearchAttributeOfAnotherTypeIsAnError(t *testing.T) {
+	t.Parallel()
+	c := New(Config{Temporal: &cloud{lacks: []string{"EgressStatus"}}, Namespace: "prod", AskEvery: time.Millisecond, AttributesFor: 10 * time.Millisecond})
+	_, err := c.EnsureSearchAttributes(t.Context())
+	wantReason(t, err, egress.Invalid)
+	want := `TEMPORAL_NAMESPACE: "prod" does not know the search attribute EgressStatus as Keyword, 10ms after it was added: see whether it has another type there`
+	if err.Error() != want {
+		t.Errorf("got\n%s\nwant\n%s", err, want)
+	}
 }
 
 func TestAServerThatDoesNotAnswerIsNoMissingAttribute(t *testing.T) {

@@ -101,7 +101,7 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 		if row.Workflow == workflowContinued {
 			continue
 		}
-		if row.ClosedAt != nil && !until.IsZero() && !row.ClosedAt.Before(until) { // it is in the next span
+		if row.overAfter(until) { // it is in the next span
 			r.Egresses++
 			r.Running++
 			continue
@@ -118,6 +118,16 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 	}
 	slices.SortStableFunc(r.Misses, func(a, b Miss) int { return b.Date.Compare(a.Date) })
 	return r
+}
+
+// overAfter reports whether a recording was over at a time or later: when its workflow closed
+// or, while that is open for a correction or a person, when its egress ended. Zero: never.
+func (r Row) overAfter(t time.Time) bool {
+	over := r.ClosedAt
+	if over == nil && r.EndedBy != "" && r.Memo != nil {
+		over = &r.Memo.EndedAt
+	}
+	return over != nil && !t.IsZero() && !over.Before(t)
 }
 
 // Temporal's statuses that say more of a row than that it is over, as rows spell them.

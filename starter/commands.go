@@ -175,15 +175,16 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 
 // list prints nothing of a list that breaks off: a part would pass for the whole.
 func (d deps) list(ctx context.Context, c *cli.Command, rec recorder, f recordings.Filter) error {
-	rows := []recordings.Row{}
+	rows, limit := []recordings.Row{}, c.Int("limit")
 	for row, err := range rec.List(ctx, f) {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, row)
-		if len(rows) == c.Int("limit") {
+		if limit > 0 && len(rows) == limit {
+			fmt.Fprintf(d.stderr, "%s: only the first %d are shown; --limit 0 shows all\n", c.Root().Name, limit)
 			break
 		}
+		rows = append(rows, row)
 	}
 	if c.Bool("json") {
 		return printJSON(d.stdout, rows)

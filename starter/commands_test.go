@@ -114,7 +114,11 @@ func TestListPrintsRows(t *testing.T) {
 	s.rows = rows()
 	golden(t, "list.txt", s.run(t, "list"))
 	golden(t, "list.json", s.run(t, "list", "--json"))
-	if got := s.run(t, "list", "--limit", "1"); strings.Contains(got.stdout, "EG_1") || !strings.Contains(got.stdout, "EG_2") {
+	if got := s.run(t, "list", "--limit", "2"); !strings.Contains(got.stdout, "EG_1") || got.stderr != "" {
+		t.Errorf("%s%s", got.stdout, got.stderr)
+	}
+	if got := s.run(t, "list", "--limit", "1"); strings.Contains(got.stdout, "EG_1") || !strings.Contains(got.stdout, "EG_2") ||
+		got.stderr != "starter: only the first 1 are shown; --limit 0 shows all\n" {
 		t.Errorf("got %s", got.stdout)
 	}
 	s.err = errors.New("page lost")
