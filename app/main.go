@@ -73,12 +73,22 @@ func (a *App) run(ctx context.Context, ready func() bool, part func(context.Cont
 	}
 	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
-	g.Go(func() error { return ServeHTTP(adminCtx, admin, h) })
-	if err = part(ctx); errors.Is(err, context.Canceled) {
-		err = nil // we were asked to stop
-	}
+	g.Go(func() error { return a.stopped(ServeHTTP(adminCtx, admin, h)) })
+	err = a.stopped(part(ctx))
 	endAdmin()
 	return errors.Join(err, g.Wait(), a.Close())
+}
+
+// stopped is nil for an end that we were asked for.
+func (a *App) stopped(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil
+	case errors.Is(err, errCut):
+		a.log.Warn("stopping", "error", err)
+		return nil
+	}
+	return err
 }
 
 // Exit prints one line for an error and returns the exit status: 0 clean, 1 our

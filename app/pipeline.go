@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/converter"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/internal/pipeline"
@@ -16,7 +17,24 @@ import (
 func (a *App) readPipelines() error {
 	var err error
 	a.pipelines, err = pipeline.Load(a.cfg.Pipeline, slices.Sorted(maps.Keys(a.cfg.LiveKit.AllKeys())))
-	return err
+	if err != nil {
+		return err
+	}
+	for _, name := range a.unclaimed() { // no error: recordings under way may have a consumer that is gone from the file
+		a.log.Warn("REELKEEPER_WEBHOOK_SECRETS has a secret under a name that no consumer has", "name", name)
+	}
+	return nil
+}
+
+// unclaimed are the names of webhook secrets that no consumer of these settings has.
+func (a *App) unclaimed() []string {
+	consumers := map[string]bool{egress.StepAnnounce: a.cfg.Announce.URL != ""}
+	for _, p := range a.pipelines.Named {
+		for _, c := range p.Consumers {
+			consumers[c.Name] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(a.cfg.Announce.Secrets)), func(name string) bool { return consumers[name] })
 }
 
 // clear writes what nobody has to decrypt, for steps of the user's own that say so, and

@@ -1,14 +1,18 @@
 package app_test
 
 import (
+	"context"
+	"encoding/base64"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
 func TestAWorkerWithAWrongFileOfPipelinesDoesNotStart(t *testing.T) {
@@ -44,4 +48,22 @@ func TestAWorkerOfADeploymentWithoutAVersionDoesNotStart(t *testing.T) {
 	var e *egress.Error
 	require.ErrorAs(t, err, &e, "which is exit status 2")
 	require.Equal(t, "TEMPORAL_WORKER_BUILD_ID", e.Field)
+}
+
+func TestAWebhookSecretOfNoConsumerIsSaid(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipelines.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("pipelines:\n  p:\n    consumers:\n      - {name: archive, url: https://archive.example.com}\n"), 0o600))
+	secret := ": whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	log := &lines{}
+	a, err := app.Open(app.Options{Environ: environ(t, "REELKEEPER_PIPELINE", path, "REELKEEPER_LOG_LEVEL", "warn",
+		"REELKEEPER_ANNOUNCE_URL", "https://example.com/ends",
+		"REELKEEPER_WEBHOOK_SECRETS", "announce"+secret+", archive"+secret+", archiv"+secret), Role: config.Worker, LogTo: log})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = a.Close() })
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, a.RunWorker(ctx, func() { t.Error("it is not ready") }), context.Canceled)
+	require.Equal(t, 1, strings.Count(log.String(), "REELKEEPER_WEBHOOK_SECRETS"))
+	require.Contains(t, log.String(), "name=archiv\n")
 }

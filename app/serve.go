@@ -151,9 +151,16 @@ func Listen(variable, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// errCut says that requests did not end in the time that a stop gives them.
+var errCut = errors.New("requests were still under way, and were cut")
+
 // ServeHTTP serves until the context ends, then lets requests under way finish. Who
 // takes long bodies, or long over an answer, moves the deadline of ReadTimeout itself.
 func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	return serveHTTP(ctx, l, h, shutdownGrace)
+}
+
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -164,9 +171,13 @@ func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	})
 	g.Go(func() error {
 		<-gctx.Done()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return s.Shutdown(ctx)
+		err := s.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return errors.Join(fmt.Errorf("after %s: %w", grace, errCut), s.Close())
+		}
+		return err
 	})
 	return g.Wait()
 }
