@@ -151,7 +151,7 @@ func (s *State) RecorderLeft(now time.Time) {
 	s.ExpectEnd(now)
 }
 
-// recorderGone takes since when that is so, if it is.
+// recorderGone notes since when that is so. Zero: it is not, or nobody knows.
 func (s *State) recorderGone(at, now time.Time) {
 	if at.IsZero() || !s.Evidence.RecorderGone.IsZero() {
 		return

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"slices"
+	"time"
 )
 
 // An egress of our token that nobody bound is a twin, and is stopped. But where LiveKit
@@ -48,12 +49,16 @@ func (s *State) CanPrecede(o Observation) bool {
 
 // Followed reports whether another egress ended before the bound one did, or was last heard of:
 // it cannot be what went on in its place. Of a twin, which was stopped since the bound one
-// was well, it counts also when an end of that one was first expected.
+// was well, it counts also when an end of that one was first expected, or LiveKit forgot it.
 func (s *State) Followed(o Observation) bool {
 	ended, known := o.Info.Proto().GetEndedAt(), s.Latest.Proto()
 	last := max(known.GetEndedAt(), known.GetUpdatedAt())
-	if !s.EndExpected.IsZero() && slices.Contains(s.Twins, o.Info.Proto().GetEgressId()) {
-		last = max(last, s.EndExpected.UnixNano())
+	if slices.Contains(s.Twins, o.Info.Proto().GetEgressId()) {
+		for _, at := range []time.Time{s.EndExpected, s.Evidence.MissingSince} {
+			if !at.IsZero() {
+				last = max(last, at.UnixNano())
+			}
+		}
 	}
 	return s.CanPrecede(o) && ended != 0 && ended <= last
 }

@@ -141,3 +141,68 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 	s = bound()
 	require.False(t, s.CanPrecede(other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)))
 }
+
+// otherEnded is another egress that ended so many seconds after noon, by LiveKit.
+func otherEnded(t *testing.T, id string, seconds int) egress.Observation {
+	t.Helper()
+	i, err := egress.NewInfo(&livekit.EgressInfo{
+		EgressId: id, Status: livekit.EgressStatus_EGRESS_COMPLETE, EndedAt: noon.Add(time.Duration(seconds) * time.Second).UnixNano(),
+	})
+	require.NoError(t, err)
+	return egress.Observation{Info: i, Final: true, HeardAt: noon.Add(time.Hour)}
+}
+
+func TestWhatEndedBeforeTheBoundOneWasGoneIsNotWhatWentOn(t *testing.T) {
+	t.Parallel()
+	in := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+	for name, tc := range map[string]struct {
+		ended, updated    int // of the bound one, by LiveKit
+		expected, missing time.Time
+		twin              bool
+		other             int
+		followed          bool
+	}{
+		"before it failed":                            {ended: 60, updated: 60, other: 6, followed: true},
+		"after it failed":                             {ended: 60, updated: 60, other: 61},
+		"before it was last updated":                  {updated: 10, other: 6, followed: true},
+		"after that, and an end was expected":         {updated: 1, expected: in(80), other: 6},
+		"a twin, before an end was expected":          {updated: 1, expected: in(80), twin: true, other: 6, followed: true},
+		"a twin, after that":                          {updated: 1, expected: in(80), twin: true, other: 81},
+		"a twin, before LiveKit forgot the bound one": {updated: 1, missing: in(80), twin: true, other: 6, followed: true},
+		"a twin, and nothing is known":                {updated: 1, twin: true, other: 6},
+	} {
+		m := &livekit.EgressInfo{EgressId: "EG_1", UpdatedAt: in(tc.updated).UnixNano()}
+		if tc.ended != 0 {
+			m.EndedAt = in(tc.ended).UnixNano()
+		}
+		latest, err := egress.NewInfo(m)
+		require.NoError(t, err)
+		s := egress.State{Phase: egress.Settled, ID: "EG_1", Started: true, Status: egress.Lost, Latest: latest, EndExpected: tc.expected}
+		s.Evidence.MissingSince = tc.missing
+		if tc.twin {
+			s.Twins = []string{"EG_2"}
+		}
+		require.Equal(t, tc.followed, s.Followed(otherEnded(t, "EG_2", tc.other)), name)
+	}
+}
+
+// Which number a part has is known when it has ended; where it writes, when it is started.
+func TestAnEgressWritesInThePathsOfThePartThatItWasStartedAs(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true}
+	for n, id := range []string{"EG_2", "EG_3"} {
+		past := s.Precede(otherEnded(t, id, 6))
+		require.Equal(t, [2]int{n + 1, 1}, [2]int{past.Part, past.PathsOf()})
+		require.Equal(t, [2]int{n + 2, 1}, [2]int{s.Part, s.PathsOf()})
+	}
+
+	s.Status = egress.Lost
+	s.TakeOver(otherEnded(t, "EG_4", 60)) // a start of the same request, past Temporal
+	require.Equal(t, [2]int{4, 1}, [2]int{s.Part, s.PathsOf()})
+	corrected, ok := s.CorrectPart(otherEnded(t, "EG_1", 50))
+	require.True(t, ok)
+	require.Equal(t, [2]int{3, 1}, [2]int{corrected.Part, corrected.PathsOf()})
+
+	s.NextPart() // which we start ourselves
+	require.Equal(t, [2]int{5, 5}, [2]int{s.Part, s.PathsOf()})
+}

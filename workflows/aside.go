@@ -29,19 +29,20 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 		e.aside = append(e.aside, o)
 	}
 	if e.Started && e.asideDue == nil {
-		wait := min(asideFor<<min(e.unanswered, 4), asideAtMost)
+		wait := min(asideFor<<min(e.unanswered, 10), asideAtMost) // 10, so that nothing is shifted away
 		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, wait,
 			workflow.TimerOptions{Summary: "until another egress of the request is to be asked for again"})}
 	}
 }
 
 // foldTwins takes what was put aside of other egresses than those of the recording, once the
-// bound one is over: before it is told, since that may take days.
+// bound one is over: before it is told, since that may take days. What no worker answers for
+// does not go on in its place where another can be started.
 func (e *run) foldTwins(ctx workflow.Context) {
 	aside := e.aside
 	e.aside = nil
 	for _, o := range aside {
-		if e.Includes(o) {
+		if e.Includes(o) || e.unanswered > 0 && e.Recoverable() {
 			e.aside = append(e.aside, o)
 		} else {
 			e.fold(ctx, o)

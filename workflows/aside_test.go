@@ -142,6 +142,23 @@ func TestAnEgressThatIsHeardOfOnceWhileTheStartOfAForgottenOneIsUnderWayIsTold(t
 	require.ElementsMatch(t, []lk.EgressStatus{failed, complete}, l.toldOf(), "the forgotten one as lost")
 }
 
+// The worker of the other one is dead, most likely.
+func TestATwinThatNoWorkerStopsKeepsNoOtherFromBeingStarted(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.stopsNoTwin(egress.Unanswered, time.Hour)
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(150*time.Second, egress.EventUpdated, part(3, active, 150))
+	l.webhook(152*time.Second, egress.EventEnded, part(1, failed, 152))
+	l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+}
+
 // It is the recording that goes on, and no other is started.
 func TestATwinThatCouldNotBeStoppedIsTheNextPartOfWhatFailed(t *testing.T) {
 	t.Parallel()

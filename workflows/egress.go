@@ -45,6 +45,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if again, err := e.revived(ctx); err != nil || !again {
 			return e.Verdict(e.id, e.sum), err
 		}
+		e.due(ctx)
 	}
 }
 

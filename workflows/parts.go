@@ -14,9 +14,9 @@ import (
 // recover starts a recording again whose egress failed while its room is live, as the
 // next part of itself. What became of this part is told meanwhile: nobody waits for it.
 func (e *run) recover(ctx workflow.Context) {
-	e.log.Warn("starting again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
-	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
+	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
+	e.stopErr, e.stopInfo = nil, egress.Info{} // of this part alone
 	e.reportEnd(ctx)
 	e.relays.end()
 	e.relays.over = false
@@ -30,6 +30,7 @@ func (e *run) recover(ctx workflow.Context) {
 		e.giveBack(errEnough)
 		return
 	}
+	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	e.explain(ctx)
 	e.start(ctx)
 }
