@@ -82,11 +82,10 @@ func TestPrometheusScrapesWhatRuns(t *testing.T) {
 			ports[job.Job] = dns.Port
 		}
 	}
-	assert.Equal(t, map[string]int{"worker": 7981, "starter": 7981, "temporal": 9090, "livekit": 6789, "egress": 9092}, ports)
+	assert.Equal(t, map[string]int{"worker": 7981, "starter": 7981, "temporal": 9090, "livekit": 6789}, ports)
 	assert.Equal(t, "0.0.0.0:7981", *services["worker"].Environment["REELKEEPER_ADMIN_LISTEN"])
 	assert.Equal(t, "0.0.0.0:9090", *services["temporal"].Environment["PROMETHEUS_ENDPOINT"])
 	assert.Regexp(t, `(?m)^prometheus_port: 6789$`, read(t, "deploy/livekit/livekit.yaml"))
-	assert.Regexp(t, `(?m)^prometheus_port: 9092$`, read(t, "deploy/livekit/egress.yaml"))
 }
 
 func TestTheDashboardFindsItsDataSource(t *testing.T) {
