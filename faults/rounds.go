@@ -10,9 +10,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// again is after how long a deep round is asked for again that failed, or that could not
+// list what has ended: by itself the reconciler does that with its next round.
+const again = 5 * time.Second
+
 // deepRounds asks for a deep round of the reconciler that often, as a person may by
 // Temporal's CLI: by itself it does one in a quarter of an hour, and no setting makes
-// that shorter. A round that cannot be asked for, since Temporal is away, is left out.
+// that shorter.
 func (r *run) deepRounds(ctx context.Context) error {
 	every := r.scenario.DeepRounds
 	if every == 0 {
@@ -23,13 +27,22 @@ func (r *run) deepRounds(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	for sleep(ctx, every) {
-		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
-		_, _ = c.ExecuteWorkflow(asking, client.StartWorkflowOptions{ID: "faults-deep-round", TaskQueue: egress.TaskQueue},
-			egress.ReconcileType, egress.Reconciliation{Deep: true})
-		cancel()
+	for wait := every; sleep(ctx, wait); {
+		if wait = again; deepRound(ctx, c, every) {
+			wait = every
+		}
 	}
 	return nil
+}
+
+// deepRound asks for one, waits for it for so long, and reports whether it was one.
+func deepRound(ctx context.Context, c client.Client, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "faults-deep-round", TaskQueue: egress.TaskQueue},
+		egress.ReconcileType, egress.Reconciliation{Deep: true})
+	var round egress.Round
+	return err == nil && run.Get(ctx, &round) == nil && !round.DeepAt.IsZero()
 }
 
 // quiet is a log for what is expected to fail now and then.
