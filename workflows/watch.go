@@ -30,6 +30,9 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	e.starting = nil
 	var s activities.Started
 	err := ev.future.Get(ctx, &s)
+	if err != nil && e.Phase == egress.Requested { // what has come meanwhile was taken: LiveKit does not tell it again
+		e.takeIn(ctx)
+	}
 	if err != nil && e.Phase == egress.Requested {
 		return plainly("start egress", err)
 	}

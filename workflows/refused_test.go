@@ -1,0 +1,71 @@
+package workflows_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/workflows"
+)
+
+// The start is refused as too late, since no worker took it in time; the door has started it past
+// Temporal, and LiveKit's webhook of that was taken. Both are there when a worker comes.
+func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
+	t.Parallel()
+	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	c, err := client.Dial(client.Options{HostPort: server.Address, DataConverter: payload.Converter(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+
+	asked, refuse := make(chan struct{}), make(chan struct{})
+	livekit := worker.New(c, egress.TaskQueue, worker.Options{DisableWorkflowWorker: true})
+	livekit.RegisterActivityWithOptions(func(context.Context, activities.StartRequest) (activities.Started, error) {
+		close(asked)
+		<-refuse
+		return activities.Started{}, temporal.NewNonRetryableApplicationError("not started in time", string(egress.TooLate), nil)
+	}, activity.RegisterOptions{Name: "Start"})
+	require.NoError(t, livekit.Start())
+	t.Cleanup(livekit.Stop)
+	flows := func() worker.Worker {
+		w := worker.New(c, egress.TaskQueue, worker.Options{LocalActivityWorkerOnly: true})
+		w.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: egress.Terms{Policy: egress.DefaultPolicy()}}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+		require.NoError(t, w.Start())
+		return w
+	}
+
+	first := flows()
+	id := egress.WorkflowID(requestID)
+	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
+	require.NoError(t, err)
+	<-asked
+	first.Stop()
+	close(refuse)
+	require.Eventually(t, func() bool {
+		d, err := c.DescribeWorkflowExecution(t.Context(), id, "")
+		return err == nil && len(d.GetPendingActivities()) == 0
+	}, time.Minute, 50*time.Millisecond)
+	require.NoError(t, c.SignalWorkflow(t.Context(), id, "", egress.SignalObserved, webhook(t, egress.EventUpdated, message(egressID, active))))
+	t.Cleanup(flows().Stop)
+
+	require.Eventually(t, func() bool {
+		v, err := c.QueryWorkflow(t.Context(), id, "", egress.QueryState)
+		var s egress.State
+		return err == nil && v.Get(&s) == nil && s.Phase == egress.Watching && s.ID == egressID && s.Started
+	}, time.Minute, 50*time.Millisecond, "it is watched")
+}
