@@ -213,13 +213,15 @@ func TestWhatIsLost(t *testing.T) {
 // forgotten before anybody took a webhook of it, nobody but its agent can know of.
 func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 	t.Parallel()
-	forgotten := func(host string) *logs {
-		return accepted().records("EG_1", 1).then(2, func(e *Egress) { e.Host = host }).forgets(3)
+	of := func(l *logs, host string) *logs {
+		return l.records("EG_1", 1).then(2, func(e *Egress) { e.Host = host }).forgets(3)
 	}
-	sent := func(l *logs, outcome string) *logs {
-		l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: "EV_0", EgressID: "EG_1", Outcome: outcome}})
+	forgotten := func(host string) *logs { return of(accepted(), host) }
+	sentTo := func(path string, l *logs, outcome string) *logs {
+		l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: "EV_0", EgressID: "EG_1", Outcome: outcome, Path: path}})
 		return l
 	}
+	sent := func(l *logs, outcome string) *logs { return sentTo("/webhooks/livekit", l, outcome) }
 	hanging := func(l *logs, fault string, forgotten float64) *logs {
 		l.state(1, Egress{ID: "EG_1", Room: "room", Status: "EGRESS_ACTIVE", Accepted: at(1), Recorded: true, Faults: []string{"zombie", fault}})
 		return l.forgets(forgotten)
@@ -235,6 +237,7 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		"it was started past Temporal":     {forgotten("localhost:7880"), 1},
 		"it was started by a workflow":     {forgotten("127.0.0.1:7880"), 0},
 		"a webhook was taken":              {sent(forgotten("localhost:7880"), "sent"), 0},
+		"only its own endpoint took one":   {sentTo("/own", of(owned(), "localhost:7880"), "sent"), 1},
 		"a webhook was dropped":            {sent(forgotten("localhost:7880"), "dropped"), 1},
 		"its start's reply hangs":          {hanging(unanswered(Refused), "reply-hang", 6.9), 1},
 		"the reply would have come":        {hanging(unanswered(Refused), "reply-hang", 7), 0},

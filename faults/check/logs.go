@@ -92,6 +92,7 @@ type Webhook struct {
 	Event    string `json:"event"`
 	EgressID string `json:"egress_id"`
 	Outcome  string `json:"outcome"`
+	Path     string `json:"path"` // of the endpoint, where it was sent
 }
 
 // LiveKit is one line of LiveKit's log.

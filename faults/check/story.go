@@ -51,7 +51,7 @@ type recorded struct {
 	ends     []end
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
 	answered bool      // it is the one that its agent was told of
-	taken    bool      // somebody took a webhook of it
+	taken    bool      // the project's endpoint took a webhook of it
 	cut      bool      // LiveKit or a worker was killed between its acceptance and that
 	theirs   *neighbour
 	life     *life // whose recording it is; an empty one where it is nobody's
@@ -95,7 +95,8 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 	egresses, neighbours := map[string]*recorded{}, neighboursOf(l.Agents)
 	for _, line := range l.LiveKit {
 		if w := line.Webhook; w != nil && w.Outcome == "sent" && egresses[w.EgressID] != nil {
-			egresses[w.EgressID].taken = true
+			r := egresses[w.EgressID]
+			r.taken = r.taken || w.Path != r.life.own
 		}
 		if line.Egress == nil {
 			continue
@@ -191,7 +192,7 @@ func (r *recorded) take(line LiveKit) {
 const replyFault = "reply-"
 
 // unknowable says that nobody, or none but its agent, can know of it: LiveKit forgot it,
-// nobody had taken a webhook of it, and it was started past Temporal, or was forgotten
+// our endpoint had taken no webhook of it, and it was started past Temporal, or was forgotten
 // before whoever had asked for it in vain could ask again: where the reply did not come, or
 // one of the two was killed.
 func (r *recorded) unknowable(by Rules) bool {

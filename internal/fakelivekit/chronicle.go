@@ -54,7 +54,8 @@ type noteWebhook struct {
 	ID       string `json:"id,omitempty"`
 	Event    string `json:"event"`
 	EgressID string `json:"egress_id,omitempty"`
-	Outcome  string `json:"outcome"` // made; suppressed, sent, failed or dropped
+	Outcome  string `json:"outcome"`        // made; suppressed, sent, failed or dropped
+	Path     string `json:"path,omitempty"` // of the endpoint, where it was sent
 }
 
 // openChronicle opens the file for what comes, behind what is there.
@@ -109,8 +110,8 @@ func (c *chronicle) start(st start) {
 }
 
 // webhook tells what became of an event.
-func (c *chronicle) webhook(id, event, egressID, outcome string) {
-	c.write(note{Webhook: &noteWebhook{ID: id, Event: event, EgressID: egressID, Outcome: outcome}})
+func (c *chronicle) webhook(w noteWebhook) {
+	c.write(note{Webhook: &w})
 }
 
 func (c *chronicle) close() error {
@@ -123,11 +124,18 @@ func (c *chronicle) close() error {
 // hookPaths are where the request's webhooks go, without what may be a credential.
 func (e *egress) hookPaths() (paths []string) {
 	for _, w := range e.webhooks() {
-		if u, err := url.Parse(w.GetUrl()); err == nil {
-			paths = append(paths, u.Path)
-		}
+		paths = append(paths, pathOf(w.GetUrl()))
 	}
 	return paths
+}
+
+// pathOf is the path of an endpoint, empty for what is no URL.
+func pathOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return u.Path
 }
 
 // pageOf is the page that a web egress records.

@@ -157,7 +157,7 @@ func (c *courier) processed(_ context.Context, info *livekit.WebhookInfo) {
 	}
 	c.counts[info.Event] = n
 	if info.EgressId != "" {
-		c.chron.webhook(info.EventId, info.Event, info.EgressId, outcome)
+		c.chron.webhook(noteWebhook{ID: info.EventId, Event: info.Event, EgressID: info.EgressId, Outcome: outcome, Path: pathOf(info.Url)})
 	}
 	if d, ok := c.wanted[info.EventId]; ok {
 		delete(c.wanted, info.EventId)

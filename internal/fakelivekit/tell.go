@@ -21,10 +21,10 @@ func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 	lost := s.silent || e.Lost || !e.Listed || strikes(WebhookLost)
 	s.courier.count(name, lost)
 	if lost {
-		s.chron.webhook(event.Id, name, e.id(), "suppressed")
+		s.chron.webhook(noteWebhook{ID: event.Id, Event: name, EgressID: e.id(), Outcome: "suppressed"})
 		return nil
 	}
-	s.chron.webhook(event.Id, name, e.id(), "made") // a kill may keep from the log how it was taken
+	s.chron.webhook(noteWebhook{ID: event.Id, Event: name, EgressID: e.id(), Outcome: "made"}) // a kill may keep from the log how it was taken
 	l := letter{event: event, extras: e.webhooks(), key: e.id(), hang: strikes(WebhookHang)}
 	d := s.courier.expect(l)
 	var delay time.Duration
@@ -36,7 +36,7 @@ func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 	if strikes(WebhookRepeated) {
 		again := l
 		again.event = renamed(event)
-		s.chron.webhook(again.event.Id, name, e.id(), "made")
+		s.chron.webhook(noteWebhook{ID: again.event.Id, Event: name, EgressID: e.id(), Outcome: "made"})
 		s.send(func() { s.courier.enqueue(l, delay, false) })
 		s.send(func() { s.courier.enqueue(again, delay, false) })
 	}
