@@ -91,6 +91,10 @@ func (s *State) dueHeld(now time.Time) Action {
 	}
 }
 
+// leastBlind is how many looks at the close of a hold must have gone unanswered before it
+// ends all the same: two may lie far apart, with an outage of our own between them.
+const leastBlind = 5
+
 // heldBlind puts off the end of the hold where LiveKit could not be asked at its close.
 // It does so for a while only, from the first look that was not answered.
 func (s *State) heldBlind(l Look, now time.Time) {
@@ -98,9 +102,10 @@ func (s *State) heldBlind(l Look, now time.Time) {
 		return
 	}
 	if s.BlindSince.Before(s.HeldSince) {
-		s.BlindSince = now
+		s.BlindSince, s.BlindLooks = now, 0
 	}
-	if !stood(s.BlindSince, s.Policy.LostAfter, now) {
+	s.BlindLooks++
+	if s.BlindLooks < leastBlind || !stood(s.BlindSince, s.Policy.LostAfter, now) {
 		s.HoldMore = now.Add(s.Policy.Wait(OutlookEnding, 0, Spread(s.ID)))
 	}
 }

@@ -213,12 +213,21 @@ func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	for after, want := range map[time.Duration]egress.Action{minute - 1: egress.ActNothing, minute: egress.ActSettle} {
 		s := heldAt(t)
 		first := noon.Add(10 * minute)
-		s.Looked(egress.Look{}, first)
+		for n := range 4 {
+			s.Looked(egress.Look{}, first.Add(time.Duration(n)*time.Second))
+		}
+		require.Equal(t, egress.ActNothing, s.Due(first.Add(3*time.Second)))
 		s.Looked(egress.Look{}, first.Add(after))
 		require.Equal(t, want, s.Due(first.Add(after)), after)
 		s.Observe(observed(infoAt(t, failed, 30, 1), 20*minute))
 		s.Looked(egress.Look{}, noon.Add(21*minute))
 		require.Equal(t, egress.ActNothing, s.Due(noon.Add(21*minute)), "another end is held anew")
+	}
+	seldom := heldAt(t)
+	for n := range 4 {
+		at := noon.Add(time.Duration(10+5*n) * minute)
+		seldom.Looked(egress.Look{}, at)
+		require.Equal(t, egress.ActNothing, seldom.Due(at), "a few looks, and outages of our own between them")
 	}
 	again := heldAt(t)
 	again.Looked(egress.Look{}, noon.Add(end))

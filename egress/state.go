@@ -44,7 +44,7 @@ type State struct {
 	NewsAt   time.Time `json:"news_at"`
 	NewsBy   Source    `json:"news_by"`
 	LookedAt time.Time `json:"looked_at"` // the last time that a poll answered
-	// AnsweredAt is the last time that LiveKit had answered it.
+	// AnsweredAt is when LiveKit last answered a poll.
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	// SuspectedAt is when the reconciler last saw that something may be wrong.
 	SuspectedAt time.Time `json:"suspected_at,omitzero"`
@@ -58,6 +58,7 @@ type State struct {
 	HeldSince     time.Time `json:"held_since"`               // when an end was heard of that may not be the last
 	HoldMore      time.Time `json:"hold_more,omitzero"`       // until when more, since LiveKit could not be asked
 	BlindSince    time.Time `json:"blind_since,omitzero"`     // since when not, in this hold
+	BlindLooks    int       `json:"blind_looks,omitempty"`    // how many looks that was
 	Corrects      Status    `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
 	Told          bool      `json:"told,omitempty"`           // a webhook of this egress has come, and was news
 	MissedWhy     Missed    `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
