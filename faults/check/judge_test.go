@@ -246,6 +246,7 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		"its start's reply came":           {hanging(unanswered(Unknown), "start-slow", 3), 0},
 		"a worker was killed meanwhile":    {killed(unanswered(Unknown), "worker", 2, 3), 1},
 		"LiveKit was":                      {killed(unanswered(Unknown), "livekit", 2, 3), 1},
+		"Temporal was":                     {killed(unanswered(Unknown), "temporal", 2, 3), 1},
 		"the door was":                     {killed(unanswered(Unknown), "door", 2, 3), 0},
 		"it was killed before":             {killed(unanswered(Unknown), "worker", 0.9, 3), 0},
 		"it was killed later":              {killed(unanswered(Unknown), "worker", 3.1, 3), 0},

@@ -52,7 +52,7 @@ type recorded struct {
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
 	answered bool      // it is the one that its agent was told of
 	taken    bool      // the project's endpoint took a webhook of it
-	cut      bool      // LiveKit or a worker was killed between its acceptance and that
+	cut      bool      // LiveKit, a worker or Temporal was killed between its acceptance and that
 	theirs   *neighbour
 	life     *life // whose recording it is; an empty one where it is nobody's
 }
@@ -114,7 +114,7 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 	}
 	for _, r := range egresses {
 		r.cut = slices.ContainsFunc(l.Kills, func(k Kill) bool {
-			return (k.Part == "livekit" || k.Part == "worker") && k.At.After(r.Accepted) && k.At.Before(r.goneAt)
+			return (k.Part == "livekit" || k.Part == "worker" || k.Part == "temporal") && k.At.After(r.Accepted) && k.At.Before(r.goneAt)
 		})
 	}
 	return lives, egresses
@@ -194,7 +194,7 @@ const replyFault = "reply-"
 // unknowable says that nobody, or none but its agent, can know of it: LiveKit forgot it,
 // our endpoint had taken no webhook of it, and it was started past Temporal, or was forgotten
 // before whoever had asked for it in vain could ask again: where the reply did not come, or
-// one of the two was killed.
+// one of the two was killed, or Temporal, which was to keep the reply.
 func (r *recorded) unknowable(by Rules) bool {
 	if !r.Forgotten || r.taken {
 		return false
