@@ -94,11 +94,10 @@ type LiveKit struct {
 	cfg    Config
 	api    API
 	opener Opener
-	missed *WhyMissed
 	noEcho atomic.Bool // LiveKit has been seen not to echo our token
 }
 
 // NewLiveKit makes the activities.
 func NewLiveKit(cfg Config, api API, opener Opener) *LiveKit {
-	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener, missed: NewWhyMissed(cfg.Endpoint)}
+	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener}
 }

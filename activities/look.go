@@ -32,9 +32,7 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 	case egress.OutputSegments:
 		found, err = findSegments(ctx, b, w)
 	case egress.OutputImages:
-		var listed []egress.Object
-		listed, err = b.List(ctx, w.File.Path, mostListed)
-		found = egress.FindSet(egress.Images(w.File.Path, w.To.Overwritten, listed))
+		found, err = findImages(ctx, b, w)
 	default:
 		found, err = findObject(ctx, b, w)
 	}
@@ -43,6 +41,27 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 		return egress.Found{Unseen: why}, err
 	}
 	return found, nil
+}
+
+// findImages finds those under a prefix, or where they may be as well.
+func findImages(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
+	for _, prefix := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
+		listed, err := b.List(ctx, prefix, mostListed)
+		images := w.Fresh(egress.Images(prefix, w.To.Overwritten, listed))
+		if err != nil || len(images) > 0 {
+			return counted(w, egress.FindSet(images), len(listed) < mostListed), err
+		}
+	}
+	return egress.Found{}, nil
+}
+
+// counted is what was found of a set, or that nobody can say where there is more than one
+// look reads.
+func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
+	if !whole && f.Count < w.File.Count {
+		return egress.Found{Unseen: "are more than a look counts"}
+	}
+	return f
 }
 
 // findObject looks for one object. Some stores take a slash in front for a part of the
@@ -89,14 +108,14 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 	switch {
 	case egress.ReasonOf(err) == egress.NotFound, err == nil && len(segments) == 0:
 		listed, err := b.List(ctx, prefix, mostListed)
-		return egress.FindSet(egress.Numbered(listed)), err
+		return counted(w, egress.FindSet(w.Fresh(egress.Numbered(listed))), len(listed) < mostListed), err
 	case err != nil:
 		return egress.Found{}, err
 	}
 	listed, err := b.List(ctx, egress.CommonPrefix(segments), mostListed)
 	found := egress.FindSegments(segments, listed)
 	found.Size += size // LiveKit may count it among them
-	return found, err
+	return counted(w, found, len(listed) < mostListed && size < mostRead), err
 }
 
 func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress.Segment, size int64, err error) {

@@ -54,7 +54,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	until := s.until(in)
 	if why == "" || !until.IsZero() && !time.Now().Before(until) {
 		look.RoomGone, look.RecorderGone, look.EndExpected = s.RoomGone, s.RecorderGone, s.EndExpected
-		look.Missed, look.MissedBecause = a.missed.Of(ctx, look.Info, time.Now(), in.Told)
+		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: time.Now(), Told: in.Told})
 		return look, nil
 	}
 	delay := a.wait(ctx, in, &s, look)

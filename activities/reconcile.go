@@ -14,10 +14,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// remembered is a little more than the 24 h for which LiveKit keeps an egress that has
-// ended.
-const remembered = 25 * time.Hour
-
 // atOnce is how many steps of a round are done beside each other: each is at most four
 // calls of Temporal.
 const atOnce = 16
@@ -67,7 +63,6 @@ type Reconciler struct {
 	livekit  Lister
 	temporal Registry
 	macs     Verifier
-	missed   *WhyMissed
 	roster   roster
 }
 
@@ -76,7 +71,7 @@ func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reco
 	if cfg.Shown == nil {
 		cfg.Shown = &atomic.Bool{}
 	}
-	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v, missed: NewWhyMissed(cfg.Endpoint)}
+	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v}
 }
 
 // RoundRequest is the argument of Reconcile.
@@ -208,7 +203,7 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 		return s, false, err
 	}
 	stop = r.alive(ctx)
-	running, completed, all, err := r.ours(ctx, s.At)
+	running, completed, all, err := r.ours(ctx, egress.ClosedSince(items, s.At))
 	stop()
 	if err != nil {
 		return s, false, err
@@ -222,8 +217,9 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	return s, all, nil
 }
 
-// ours are our workflows that run, and in a deep round those that have completed.
-func (r *round) ours(ctx context.Context, at time.Time) (running, completed []egress.Ours, all bool, err error) {
+// ours are our workflows that run, and in a deep round those that have completed since a
+// moment.
+func (r *round) ours(ctx context.Context, since time.Time) (running, completed []egress.Ours, all bool, err error) {
 	if !r.Deep {
 		running, all, err = r.roster.latest(ctx, r.temporal)
 		return running, nil, all, err
@@ -231,7 +227,7 @@ func (r *round) ours(ctx context.Context, at time.Time) (running, completed []eg
 	if running, err = r.roster.whole(ctx, r.temporal); err != nil {
 		return nil, nil, false, err
 	}
-	completed, err = r.roster.completed(ctx, r.temporal, at.Add(-remembered))
+	completed, err = r.roster.completed(ctx, r.temporal, since)
 	return running, completed, true, err
 }
 
@@ -320,7 +316,7 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 		return false, err
 	}
 	if info, err := e.Info(); err == nil {
-		class, because := r.missed.OfListed(ctx, info, time.Now())
+		class, because := whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: time.Now(), Unasked: true})
 		if e, err = e.WithMissed(class, because); err != nil {
 			return false, err
 		}

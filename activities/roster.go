@@ -24,8 +24,8 @@ type roster struct {
 	at   time.Time              // what changed before is in it. Zero: it was never read
 	rows map[string]egress.Ours // those that run, by request ID
 
-	doneAt time.Time // what completed before is in done. Zero: it was never read
-	done   map[bond]done
+	doneFrom, doneAt time.Time // what completed between is in done. Zero: it was never read
+	done             map[bond]done
 
 	// known are egresses that LiveKit lists and of which nothing is left to do, with the
 	// status that it gave them then: their workflow has closed, or was told of their end. A
@@ -156,14 +156,14 @@ func (r *roster) completed(ctx context.Context, from Registry, since time.Time) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, unread := time.Now(), since
-	if last := r.doneAt.Add(-lag); last.After(since) {
+	if last := r.doneAt.Add(-lag); last.After(since) && !since.Before(r.doneFrom) {
 		unread = last
 	}
 	ours, err := from.Completed(ctx, unread)
 	if err != nil {
 		return nil, err
 	}
-	if r.doneAt = at; r.done == nil {
+	if r.doneFrom, r.doneAt = since, at; r.done == nil {
 		r.done = map[bond]done{}
 	}
 	for _, o := range ours {

@@ -47,8 +47,8 @@ func (r *round) seek(ctx context.Context, s egress.Sighting) error {
 	return nil
 }
 
-// fewFailed is of how many recorders one may not be looked for, in a room that LiveKit
-// cannot answer for, without all of them being looked for again in the next round.
+// fewFailed: one recorder in so many may go unasked, in a room that LiveKit cannot answer
+// for, before all are looked for again in the next round.
 const fewFailed = 10
 
 // seekSome looks for some recorders at once, and says for how many it could not.

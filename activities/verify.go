@@ -92,7 +92,7 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 	last := !time.Now().Add(wait).Before(until)
 	if !in.Behind {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, later(until, time.Now().Add(shortestLook)))
+		ctx, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
 		defer cancel()
 	}
 	l := &looker{cfg: v.cfg, in: in}
@@ -115,13 +115,6 @@ const shortestLook = 10 * time.Second
 // lookAgain is the wait after an attempt: 1 s, 2 s, 4 s, 8 s, and then 15 s each.
 func lookAgain(attempt int32) time.Duration {
 	return min(time.Second<<min(attempt-1, 10), 15*time.Second)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // destinations are where the request writes. What was adopted has only LiveKit's word of it.

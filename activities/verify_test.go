@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -210,6 +211,48 @@ func TestImagesThatAreOverwrittenAreOneObject(t *testing.T) {
 	got, err = verify(t, store, nil, in)
 	require.NoError(t, err)
 	require.Equal(t, egress.MediaMissing, got.Media)
+}
+
+func TestWhatIsFoundOfImages(t *testing.T) {
+	t.Parallel()
+	const many = 50_000 // as many as a look counts
+	for name, tc := range map[string]struct {
+		prefix string
+		began  int64 // seconds; what is in the store was written at 100
+		count  int64
+		there  int
+		want   egress.Media
+		why    string
+	}{
+		"all of them":                       {"shots/x", 90, 3, 3, egress.MediaPresent, ""},
+		"one is missing":                    {"shots/x", 90, 4, 3, egress.MediaMissing, "are 3 of 4"},
+		"another recording's":               {"shots/x", 300, 3, 3, egress.MediaMissing, "are 0 of 3"},
+		"theirs, by a clock that is behind": {"shots/x", 200, 3, 3, egress.MediaPresent, ""},
+		"under a slash that is not there":   {"/shots/x", 90, 3, 3, egress.MediaPresent, ""},
+		"more than a look counts":           {"shots/x", 90, many + 1, many + 1, egress.MediaUnchecked, "are more than a look counts"},
+		"as many as a look counts":          {"shots/x", 90, many, many + 1, egress.MediaPresent, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := verifying(t, wellDone, 0)
+			in.Input.Plain = &livekit.RoomCompositeEgressRequest{RoomName: "room", ImageOutputs: []*livekit.ImageOutput{{FilenamePrefix: tc.prefix}}}
+			var err error
+			in.Info, err = egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", ImageResults: []*livekit.ImagesInfo{{
+				FilenamePrefix: tc.prefix, ImageCount: tc.count, StartedAt: tc.began * int64(time.Second),
+			}}})
+			require.NoError(t, err)
+			store := &objects{at: map[string][]byte{}}
+			for n := range tc.there {
+				store.at[fmt.Sprintf("shots/x_%05d.jpeg", n)] = []byte("image")
+			}
+
+			got, err := verify(t, store, nil, in)
+
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got.Media, got.Because)
+			require.Contains(t, got.Because, tc.why)
+		})
+	}
 }
 
 func TestWhatIsNotThereYetIsWaitedFor(t *testing.T) {

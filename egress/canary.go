@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Names by which the canary of the webhooks' way is reached.
+// Names by which the canary of the webhooks' path is reached.
 const (
 	CanaryType     = "Canary"        // no argument, result: Canary
 	CanarySchedule = "egress-canary" // the schedule, and how the IDs of its workflows begin
 )
 
-// CanaryOutcome is what became of an event of ours that went the way of LiveKit's webhooks.
+// CanaryOutcome is what became of an event of ours that took the path of LiveKit's webhooks.
 type CanaryOutcome string
 
 // The outcomes. After the first two, webhooks arrive.

@@ -7,7 +7,8 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Secrets are the values that must not be shown to who uses a profile.
+// Secrets are the values that must not be shown to anyone who uses a profile: also a proxy's URL
+// that holds a password.
 func (p Profiles) Secrets() []string {
 	var list []string
 	for _, name := range p.Names() {
@@ -52,7 +53,7 @@ func eachSecret(m protoreflect.Message, visit func(protoreflect.Message, protore
 		case f.IsList():
 		case f.Message() != nil:
 			eachSecret(m.Get(f).Message(), visit)
-		case f.Kind() == protoreflect.StringKind && field{owner: m.Descriptor(), desc: f}.isSecret():
+		case f.Kind() == protoreflect.StringKind && field{name: string(f.Name()), owner: m.Descriptor(), desc: f}.isCredential(m.Get(f).String()):
 			visit(m, f)
 		}
 	}

@@ -77,9 +77,8 @@ func (s *State) NextLook() time.Time {
 	return next
 }
 
-// Alarm is the first moment at which Due may ask for something else than a look, or for
-// the look that decides on it, however often nothing is heard until then. It is zero when
-// there is none.
+// Alarm is the first moment at which Due may ask for something other than a look, or for
+// the look that decides on it, if nothing is heard until then. Zero: there is none.
 func (s *State) Alarm() time.Time {
 	if s.Phase == Held {
 		return s.heldUntil()

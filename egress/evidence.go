@@ -66,8 +66,8 @@ func (s *State) InDoubt() bool {
 	return s.askable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
 }
 
-// Decisive is when a look is due by which a probe goes out or does not, or the egress is
-// lost or is not. It is zero where none is.
+// Decisive is when the next look is due that settles whether to probe, or whether the egress
+// is lost. Zero: there is none.
 func (s *State) Decisive() time.Time {
 	var first earliest
 	first.since(s.probeFrom(), s.Policy.LostAfter, s.askable() && s.Stopped == "" && !s.InDoubt() && !s.absentWhenDue())

@@ -81,8 +81,8 @@ func (e Expectation) matches(room string) bool {
 
 func roomKey(name, sid string) string { return sid + "/" + name }
 
-// Request is the recording that is begun of a room that lacks one, and the key under
-// which it is: one for each room that ever lived.
+// Request is the recording to begin for a room that lacks one, and its key: one for each
+// room that ever lived.
 func (e Expectation) Request(r *livekit.Room) (key string, _ Request) {
 	return "expect-" + r.GetSid(), &livekit.RoomCompositeEgressRequest{
 		RoomName: r.GetName(), FileOutputs: []*livekit.EncodedFileOutput{{Filepath: e.Start}},

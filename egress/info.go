@@ -41,6 +41,9 @@ func NewInfo(m *livekit.EgressInfo) (Info, error) {
 }
 
 func parseInfo(b []byte) (Info, error) {
+	if bytes.Equal(b, []byte("null")) {
+		return Info{}, nil
+	}
 	m := &livekit.EgressInfo{}
 	if err := lenient.Unmarshal(b, m); err != nil {
 		return Info{}, fmt.Errorf("decode EgressInfo: %w", err)
@@ -62,19 +65,17 @@ func (i Info) Raw() json.RawMessage { return i.raw }
 func (i Info) Ended() bool { return i.Known() && rank(i.msg.GetStatus()) == rankEnded }
 
 // EndTime is LiveKit's ended_at, zero where it is missing.
-func (i Info) EndTime() time.Time {
-	if i.msg.GetEndedAt() == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, i.msg.GetEndedAt()).UTC()
-}
+func (i Info) EndTime() time.Time { return unixNano(i.msg.GetEndedAt()) }
 
 // UpdateTime is LiveKit's updated_at, zero where it is missing.
-func (i Info) UpdateTime() time.Time {
-	if i.msg.GetUpdatedAt() == 0 {
+func (i Info) UpdateTime() time.Time { return unixNano(i.msg.GetUpdatedAt()) }
+
+// unixNano is one of LiveKit's times, zero where it gives none.
+func unixNano(at int64) time.Time {
+	if at == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, i.msg.GetUpdatedAt()).UTC()
+	return time.Unix(0, at).UTC()
 }
 
 // StatusName is the status as LiveKit spelled it, also one that our protocol
@@ -93,21 +94,11 @@ func (i Info) StatusName() Status {
 }
 
 // MarshalJSON writes the EgressInfo as LiveKit spelled it.
-func (i Info) MarshalJSON() ([]byte, error) {
-	if i.raw == nil {
-		return []byte("null"), nil
-	}
-	return i.raw, nil
-}
+func (i Info) MarshalJSON() ([]byte, error) { return i.raw.MarshalJSON() }
 
 // UnmarshalJSON reads protojson of any LiveKit version.
-func (i *Info) UnmarshalJSON(b []byte) error {
-	if bytes.Equal(b, []byte("null")) {
-		*i = Info{}
-		return nil
-	}
-	v, err := parseInfo(bytes.Clone(b))
-	*i = v
+func (i *Info) UnmarshalJSON(b []byte) (err error) {
+	*i, err = parseInfo(bytes.Clone(b))
 	return err
 }
 
@@ -124,8 +115,27 @@ func ParseEvent(body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	var e Event
-	return e, e.UnmarshalJSON(b)
+	return parseEvent(b)
+}
+
+func parseEvent(b []byte) (Event, error) {
+	if bytes.Equal(b, []byte("null")) {
+		return Event{}, nil
+	}
+	m := &livekit.WebhookEvent{}
+	if err := lenient.Unmarshal(b, m); err != nil {
+		return Event{}, fmt.Errorf("decode webhook event: %w", err)
+	}
+	return Event{msg: m, raw: b}, nil
+}
+
+// eventOf is the event whose JSON has these fields.
+func eventOf(fields any) (Event, error) {
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return Event{}, fmt.Errorf("encode webhook event: %w", err)
+	}
+	return parseEvent(b)
 }
 
 // Proto is the redacted message, nil where there is no event.
@@ -154,23 +164,10 @@ func (e Event) Info() (Info, error) {
 }
 
 // MarshalJSON writes the event as LiveKit spelled it.
-func (e Event) MarshalJSON() ([]byte, error) {
-	if e.raw == nil {
-		return []byte("null"), nil
-	}
-	return e.raw, nil
-}
+func (e Event) MarshalJSON() ([]byte, error) { return e.raw.MarshalJSON() }
 
 // UnmarshalJSON reads protojson of any LiveKit version.
-func (e *Event) UnmarshalJSON(b []byte) error {
-	m := &livekit.WebhookEvent{}
-	if bytes.Equal(b, []byte("null")) {
-		*e = Event{}
-		return nil
-	}
-	if err := lenient.Unmarshal(b, m); err != nil {
-		return fmt.Errorf("decode webhook event: %w", err)
-	}
-	*e = Event{msg: m, raw: bytes.Clone(b)}
-	return nil
+func (e *Event) UnmarshalJSON(b []byte) (err error) {
+	*e, err = parseEvent(bytes.Clone(b))
+	return err
 }

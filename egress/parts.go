@@ -139,7 +139,7 @@ func (p Part) endsAgain(end Info) bool {
 	return seen.GetEndedAt() > known.GetEndedAt()
 }
 
-// TakeCorrection is that a part, which s ends with, has ended otherwise than it says.
+// TakeCorrection takes over that the last part has ended otherwise than it was told.
 func (s *State) TakeCorrection(part State) {
 	s.Latest, s.NewsAt, s.NewsBy, s.EndedBy, s.Event = part.Latest, part.NewsAt, part.NewsBy, part.EndedBy, part.Event
 	s.Status, s.Corrects, s.LostBecause = part.Status, part.Corrects, ""
@@ -164,8 +164,6 @@ func (s *State) Beside(o Observation) bool {
 	i := s.earlier(o.Info.Proto().GetEgressId())
 	return i >= 0 && s.rankOf(o) != rankEnded && o.Info.Proto().GetUpdatedAt() > s.Parts[i].Info.Proto().GetUpdatedAt()
 }
-
-func unixNano(n int64) time.Time { return time.Unix(0, n).UTC() }
 
 // PartPlaceholder stands in a path for the number of the part.
 const PartPlaceholder = "{part}"

@@ -99,9 +99,9 @@ var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // BadPipeline refuses what cannot be the name of a pipeline.
 func BadPipeline(name string) error {
-	return Invalidf("pipeline", "want 1 to 64 of [A-Za-z0-9._-], got %q", name)
+	return Invalidf("pipeline", "want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got %q", name)
 }
 
 // ValidName says whether a pipeline, consumer or step can be called that: 1 to 64 of
-// [A-Za-z0-9._-], the first one a letter or digit.
+// [A-Za-z0-9._-], a letter or digit first.
 func ValidName(name string) bool { return pipelineName.MatchString(name) }

@@ -93,7 +93,7 @@ func TestTheNamesOfPipelinesAndSteps(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		`{"web":{"url":"https://x.example"},"pipeline":"archive"}`: "",
-		`{"web":{"url":"https://x.example"},"pipeline":"a b"}`:     `pipeline: want 1 to 64 of [A-Za-z0-9._-], got "a b"`,
+		`{"web":{"url":"https://x.example"},"pipeline":"a b"}`:     `pipeline: want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got "a b"`,
 	} {
 		var input egress.Input
 		require.NoError(t, input.UnmarshalJSON([]byte(in)))

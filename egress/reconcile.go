@@ -20,8 +20,8 @@ type Listed struct {
 	Room   string
 	RoomID string
 	Status livekit.EgressStatus
-	// Since is the latest of LiveKit's own times: when it ended, else when it was last
-	// updated or started. Zero where LiveKit gave none.
+	// Since is when it ended or, while it runs, when it started. Where LiveKit does not say,
+	// it is the latest time that it gives; zero where it gives none.
 	Since time.Time
 	// RequestID is what our token in it names. Empty: it has none.
 	RequestID string
@@ -33,16 +33,11 @@ type Listed struct {
 // token.
 func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 	l := Listed{ID: m.GetEgressId(), Room: m.GetRoomName(), RoomID: m.GetRoomId(), Status: m.GetStatus()}
-	at := m.GetEndedAt()
-	if at == 0 {
-		at = max(m.GetStartedAt(), m.GetUpdatedAt())
+	at := cmp.Or(m.GetEndedAt(), max(m.GetStartedAt(), m.GetUpdatedAt()))
+	if !Ended(l.Status) {
+		at = cmp.Or(m.GetStartedAt(), at) // how long it has been running, however often it was updated
 	}
-	if !Ended(l.Status) && m.GetStartedAt() != 0 {
-		at = m.GetStartedAt() // how long it has been running, however often it was updated
-	}
-	if at != 0 {
-		l.Since = time.Unix(0, at).UTC()
-	}
+	l.Since = unixNano(at)
 	if t, ok := TokenOf(m); ok {
 		if l.Others = !ours(t); !l.Others {
 			l.RequestID = t.RequestID

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -141,19 +142,17 @@ func SwapWebhooks(r Request, w *livekit.WebhookConfig) Request {
 
 func withWebhooks(r Request, hooks []*livekit.WebhookConfig) Request {
 	out, _ := proto.Clone(r).(Request)
-	switch m := out.(type) {
-	case *livekit.RoomCompositeEgressRequest:
-		m.Webhooks = hooks
-	case *livekit.WebEgressRequest:
-		m.Webhooks = hooks
-	case *livekit.ParticipantEgressRequest:
-		m.Webhooks = hooks
-	case *livekit.TrackCompositeEgressRequest:
-		m.Webhooks = hooks
-	case *livekit.TrackEgressRequest:
-		m.Webhooks = hooks
-	case *livekit.StartEgressRequest:
-		m.Webhooks = hooks
-	}
+	setWebhooks(out, hooks)
 	return out
+}
+
+// setWebhooks sets the webhooks of a request of any kind: all name that field alike.
+func setWebhooks(r Request, hooks []*livekit.WebhookConfig) {
+	m := r.ProtoReflect()
+	field := m.Descriptor().Fields().ByName("webhooks")
+	list := m.NewField(field).List()
+	for _, w := range hooks {
+		list.Append(protoreflect.ValueOfMessage(w.ProtoReflect()))
+	}
+	m.Set(field, protoreflect.ValueOfList(list))
 }

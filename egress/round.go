@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -43,8 +44,8 @@ type Round struct {
 	At     time.Time `json:"at"`
 	DeepAt time.Time `json:"deep_at"` // when the last deep round began; At when this is one
 	Took   Duration  `json:"took"`
-	// SoughtAt is up to when the turns of recorders have come: At, unless LiveKit could not
-	// be asked for one.
+	// SoughtAt is the moment up to which the turns of recorders have been served: At, unless
+	// LiveKit could not be asked for one.
 	SoughtAt time.Time `json:"sought_at,omitzero"`
 
 	Seen      int `json:"seen"`      // egresses that LiveKit listed
@@ -114,16 +115,11 @@ func ListedEvent(m *livekit.EgressInfo) (Event, error) {
 	if Ended(m.GetStatus()) {
 		name = EventEnded
 	}
-	b, err := json.Marshal(map[string]any{
+	return eventOf(map[string]any{
 		"event": name, "egressInfo": info,
 		"id":        eventID("listed", m.GetEgressId(), string(info.StatusName()), fmt.Sprint(m.GetRetryCount(), m.GetStartedAt(), m.GetEndedAt())),
 		"createdAt": strconv.FormatInt(max(m.GetUpdatedAt(), m.GetEndedAt(), m.GetStartedAt())/int64(time.Second), 10),
 	})
-	if err != nil {
-		return Event{}, fmt.Errorf("event of %s: %w", m.GetEgressId(), err)
-	}
-	var e Event
-	return e, e.UnmarshalJSON(b)
 }
 
 // eventID is the ID of an event that nobody but us sends, made of what it says.
@@ -144,12 +140,33 @@ func (e Event) WithMissed(class Missed, because string) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("class of a missed webhook: %w", err)
 	}
-	b, err := json.Marshal(fields)
-	if err != nil {
-		return Event{}, fmt.Errorf("class of a missed webhook: %w", err)
+	return eventOf(fields)
+}
+
+// Remembered is a little more than the 24 h for which LiveKit keeps an egress that has ended.
+const Remembered = 25 * time.Hour
+
+// givenUpBefore is how long before the end of one that never began its workflow may have
+// closed, since it was given up.
+const givenUpBefore = 15 * time.Minute
+
+// ClosedSince is from when on workflows have closed that are about an egress of LiveKit's
+// list: none closes before its egress began. That is at most Remembered ago.
+func ClosedSince(listed []*livekit.EgressInfo, now time.Time) time.Time {
+	since, earliest := now, now.Add(-Remembered)
+	for _, m := range listed {
+		began := unixNano(m.GetStartedAt())
+		if began.IsZero() {
+			began = unixNano(cmp.Or(m.GetEndedAt(), m.GetUpdatedAt())).Add(-givenUpBefore)
+		}
+		if began.Before(earliest) {
+			return earliest
+		}
+		if began.Before(since) {
+			since = began
+		}
 	}
-	var out Event
-	return out, out.UnmarshalJSON(b)
+	return since.Add(-time.Minute) // their clock is not ours
 }
 
 // reconciledStretch is how much longer an active egress is left alone while the

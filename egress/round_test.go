@@ -193,3 +193,26 @@ func TestWhyAWebhookWasMissedGoesWithWhatTheReconcilerSaw(t *testing.T) {
 		require.Equal(t, tc.because, v.MissedBecause)
 	}
 }
+
+// Of our workflows that have closed a deep round reads those alone that may be of what
+// LiveKit still lists.
+func TestADeepRoundReadsAsFarBackAsLiveKitsListGoes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) int64 { return now.Add(-d).UnixNano() }
+	for name, tc := range map[string]struct {
+		listed []*livekit.EgressInfo
+		want   time.Duration
+	}{
+		"nothing is listed":            {nil, time.Minute},
+		"the first one began":          {[]*livekit.EgressInfo{{StartedAt: ago(time.Hour), EndedAt: ago(time.Minute)}, {StartedAt: ago(3 * time.Hour)}}, 3*time.Hour + time.Minute},
+		"one never began":              {[]*livekit.EgressInfo{{EndedAt: ago(time.Hour)}}, 76 * time.Minute},
+		"one of which nothing is said": {[]*livekit.EgressInfo{{StartedAt: ago(time.Hour)}, {}}, egress.Remembered},
+		"one has run for days":         {[]*livekit.EgressInfo{{StartedAt: ago(72 * time.Hour)}}, egress.Remembered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, now.Add(-tc.want), egress.ClosedSince(tc.listed, now))
+		})
+	}
+}

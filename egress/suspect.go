@@ -1,8 +1,6 @@
 package egress
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -10,7 +8,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// MaxSought is for how many recorders one round looks: at a round a minute it is a quarter
+// MaxSought is the most recorders that one round looks for: at a round a minute it is a quarter
 // of what LiveKit Cloud allows, and 15,000 in an hour.
 const MaxSought = 250
 
@@ -18,7 +16,7 @@ const MaxSought = 250
 // seldom as a poll would without them. Default: an hour.
 func (p Policy) SoughtEvery() Duration { return 12 * p.LookActive }
 
-// SuspectedFor is for how long a suspicion is raised once. A poll that begins anew forgets
+// SuspectedFor is how long a suspicion stands before another is raised. A poll that begins anew forgets
 // since when LiveKit does not know an egress, so it is longer than one takes to call it
 // lost. Default: 16 min.
 func (p Policy) SuspectedFor() Duration { return 3*p.LookActive + p.LostAfter }
@@ -62,15 +60,10 @@ func cameUp(id string, every time.Duration, at time.Time) time.Duration {
 // LookEvent is what SignalReconciled brings to a workflow that should look for itself. For
 // one moment it is one signal, however often it is sent.
 func LookEvent(egressID string, at time.Time) (Event, error) {
-	b, err := json.Marshal(map[string]any{
+	return eventOf(map[string]any{
 		"event": EventUpdated, "egressInfo": map[string]string{"egressId": egressID}, "look": true,
 		"id": eventID("look", egressID, at.UTC().Format(time.RFC3339Nano)), "createdAt": strconv.FormatInt(at.Unix(), 10),
 	})
-	if err != nil {
-		return Event{}, fmt.Errorf("suspicion of %s: %w", egressID, err)
-	}
-	var e Event
-	return e, e.UnmarshalJSON(b)
 }
 
 // Suspect notes that a look is due, since the reconciler has seen that something may be

@@ -197,35 +197,27 @@ func (i Info) Lost(because string, at time.Time) (Info, error) {
 // egress ID and verdict, so that a repeated announcement carries the same one. A
 // lost egress is EGRESS_FAILED to the consumer, who has no word for it.
 func (s *State) Announcement() (Event, error) {
-	var e Event
 	if len(s.Event) > 0 && s.Status != Lost {
-		return e, e.UnmarshalJSON(s.Event)
+		return parseEvent(s.Event)
 	}
 	info := s.Latest
 	if !info.Known() {
 		return Event{}, fmt.Errorf("announce %s: it has not been seen", s.ID)
 	}
-	at := info.EndTime()
-	if at.IsZero() {
-		at = s.NewsAt
-	}
+	at := cmp.Or(info.EndTime(), s.NewsAt)
 	if s.Status == Lost {
 		var err error
 		if info, err = info.Lost(s.LostBecause, at); err != nil {
 			return Event{}, err
 		}
 	}
-	b, err := json.Marshal(map[string]any{
+	return eventOf(map[string]any{
 		"event":      EventEnded,
 		"room":       map[string]any{"sid": s.Latest.Proto().GetRoomId(), "name": s.Latest.Proto().GetRoomName()},
 		"egressInfo": info,
 		"id":         s.eventID(),
 		"createdAt":  strconv.FormatInt(at.Unix(), 10),
 	})
-	if err != nil {
-		return Event{}, fmt.Errorf("announce %s: %w", s.ID, err)
-	}
-	return e, e.UnmarshalJSON(b)
 }
 
 // eventID is derived, for an end of which LiveKit's own event is not known. One that is

@@ -3,6 +3,7 @@ package egress
 import (
 	"cmp"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,10 @@ type Wanted struct {
 	// Under are what may stand before the paths in the store, where LiveKit's location has
 	// more than its path: LiveKit's egress service may be set to a prefix for all that it writes.
 	Under []string
-	// Silence is what of its sound would be silence. Empty where no sound is wanted.
+	// Since is when a set was begun: what lay there long before is another recording's. Zero
+	// where LiveKit does not say.
+	Since time.Time
+	// Silence lists the findings that count as silence. Empty where no sound is wanted.
 	Silence []Sound
 }
 
@@ -39,7 +43,7 @@ func Wants(i Info, to []Destination) []Wanted {
 		all = append(all, segmentWants(s, nth(to, OutputSegments, n), m)...)
 	}
 	for n, g := range m.GetImageResults() {
-		w := Wanted{To: nth(to, OutputImages, n), File: MediaFile{Kind: OutputImages, Path: g.GetFilenamePrefix(), Count: int(g.GetImageCount())}}
+		w := Wanted{To: nth(to, OutputImages, n), Since: unixNano(g.GetStartedAt()), File: MediaFile{Kind: OutputImages, Path: g.GetFilenamePrefix(), Count: int(g.GetImageCount())}}
 		if w.To.Overwritten { // LiveKit counts each that it took
 			w.File.Count = min(1, w.File.Count)
 		}
@@ -78,8 +82,8 @@ func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo
 	}
 	return append(all, Wanted{
 		To: to, Length: lengthOf(s.GetDuration(), s.GetStartedAt(), s.GetEndedAt()), Playlist: s.GetPlaylistName(),
-		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()),
-		File:  MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
+		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()), Since: unixNano(s.GetStartedAt()),
+		File: MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
 	})
 }
 
@@ -141,6 +145,13 @@ func plainURL(location string) string {
 		location, _, _ = strings.Cut(location, "?")
 	}
 	return location
+}
+
+// Fresh are those of some objects that may be of this recording by their time.
+func (w Wanted) Fresh(listed []Object) []Object {
+	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
+		return !o.Modified.IsZero() && o.Modified.Before(w.Since.Add(-uploadLag))
+	})
 }
 
 // segmentPrefix is how the segments of a destination begin, as far as it is known: up to

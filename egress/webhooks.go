@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -47,6 +48,16 @@ func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 	return nil
 }
 
+// Echoing is a copy of an EgressInfo whose echoed request has some webhooks in the place of
+// its own.
+func Echoing(m *livekit.EgressInfo, hooks []*livekit.WebhookConfig) *livekit.EgressInfo {
+	m = proto.CloneOf(m)
+	if r, ok := requestOf(m); ok {
+		setWebhooks(r, hooks)
+	}
+	return m
+}
+
 // requestOf is the request that an EgressInfo echoes.
 func requestOf(m *livekit.EgressInfo) (Request, bool) {
 	r := m.ProtoReflect()
@@ -76,12 +87,7 @@ func (e Event) WithWebhooks(hooks []*livekit.WebhookConfig) (Event, error) {
 		}
 		fields[name] = info
 	}
-	b, err := json.Marshal(fields)
-	if err != nil {
-		return Event{}, fmt.Errorf("encode webhook event: %w", err)
-	}
-	var out Event
-	return out, out.UnmarshalJSON(b)
+	return eventOf(fields)
 }
 
 // echoWebhooks puts webhooks into an EgressInfo's echoed request, whatever its kind.

@@ -27,7 +27,7 @@ func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressI
 		return nil, toTwirp(goesOn(c.requestID, err))
 	}
 	c.egressID = m.GetEgressId()
-	return h.cfg.Profiles.Conceal(showing(m, r.GetWebhooks())), nil
+	return h.cfg.Profiles.Conceal(egress.Echoing(m, r.GetWebhooks())), nil
 }
 
 func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*livekit.EgressInfo, error) {

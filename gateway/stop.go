@@ -73,7 +73,7 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 	if err != nil || len(of.hooks) == 0 {
 		return m, of, err
 	}
-	return showing(m, of.hooks), of, nil
+	return egress.Echoing(m, of.hooks), of, nil
 }
 
 // stopKnown ends an egress through its workflow. One that has none yet, since its start

@@ -77,7 +77,8 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return v, nil
 	}
 	v.Verdict, v.Info, v.Twins, v.Phase = &verdict, verdict.Info, verdict.Twins, egress.Delivered
-	return v, c.lateVerdict(ctx, &v)
+	err = c.lateVerdict(ctx, &v)
+	return v, err
 }
 
 // describe asks Temporal itself, not visibility. What it does not know is an error of reason

@@ -31,7 +31,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		aRoom + "--max-duration -3s":              "--max-duration: is negative: -3s",
 		aRoom + "--recover 101":                   "--recover: want 0 to 100, got 101",
 		aRoom + "--recover=-1":                    "--recover: want 0 to 100, got -1",
-		aRoom + "--pipeline a/b":                  `--pipeline: want 1 to 64 of [A-Za-z0-9._-], got "a/b"`,
+		aRoom + "--pipeline a/b":                  `--pipeline: want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got "a/b"`,
 		aRoom + "--timeout -1s":                   "--timeout: is negative: -1s",
 		aRoom + "--id a/b":                        `--id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--id EG_x":                       `--id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`,

@@ -25,11 +25,15 @@ type devInstance struct {
 	Namespace string `json:"namespace"`
 }
 
+// naming are the variables that name a LiveKit's keys or a Temporal. Secrets among them may
+// be in files.
+var naming = []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "TEMPORAL_ADDRESS", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"}
+
 // environment is the process's own, or, when that names neither LiveKit's keys nor
 // a Temporal, the one of the development instance that runs here, which is said.
 func (d deps) environment() (map[string]string, error) {
-	for _, name := range []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"} {
-		if d.environ[name] != "" {
+	for _, name := range naming {
+		if d.environ[name] != "" || d.environ[name+"_FILE"] != "" {
 			return d.environ, nil
 		}
 	}

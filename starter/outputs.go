@@ -60,7 +60,8 @@ func readOutputs(c *cli.Command) (outputs, error) {
 	if err := o.addStreams(streams); err != nil {
 		return o, err
 	}
-	return o, o.setPreset(c.String("preset"))
+	err := o.setPreset(c.String("preset"))
+	return o, err
 }
 
 // addStreams makes one output per protocol, as LiveKit wants it.

@@ -159,8 +159,15 @@ func TestARunningDevInstanceIsUsedAndSaid(t *testing.T) {
 func TestADevInstanceDoesNotOverrideWhatIsSet(t *testing.T) {
 	t.Parallel()
 	_, below := inDev(t, instance)
-	for _, name := range []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"} {
-		s := &shell{dir: below, environ: map[string]string{name: "k: v"}}
+	for _, name := range []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_API_SECRET_FILE", "LIVEKIT_KEYS", "LIVEKIT_KEYS_FILE", "TEMPORAL_ADDRESS", "TEMPORAL_API_KEY_FILE", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"} {
+		value := "k: v"
+		if strings.HasSuffix(name, "_FILE") {
+			value = filepath.Join(t.TempDir(), "secret")
+			if err := os.WriteFile(value, []byte("k: v\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := &shell{dir: below, environ: map[string]string{name: value}}
 		got := s.run(t, "list")
 		if got.status != 0 || got.stderr != "" || s.connected["TEMPORAL_NAMESPACE"] != "" {
 			t.Errorf("%s: got %+v", name, got)

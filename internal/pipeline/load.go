@@ -73,7 +73,7 @@ func (v value) pipelines() (map[string]egress.Pipeline, error) {
 	all := map[string]egress.Pipeline{}
 	return all, v.entries(func(name string, v value) error {
 		if !egress.ValidName(name) {
-			return v.fail("wants a name of 1 to 64 of [A-Za-z0-9._-]")
+			return v.fail("wants a name of 1 to 64 of [A-Za-z0-9._-], a letter or digit first")
 		}
 		p := egress.Pipeline{Name: name}
 		err := v.fields(fields{

@@ -132,7 +132,7 @@ func (v value) name(into *string) error {
 		return err
 	}
 	if !egress.ValidName(*into) {
-		return v.fail("want 1 to 64 of [A-Za-z0-9._-], got %q", *into)
+		return v.fail("want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got %q", *into)
 	}
 	return nil
 }

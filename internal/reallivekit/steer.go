@@ -45,7 +45,8 @@ type Recorded struct {
 
 // Recorded is what the worker that runs now has done.
 func (s *Server) Recorded(ctx context.Context) (list []Recorded, err error) {
-	return list, s.steer(ctx, http.MethodGet, s.worker.first, "recorded", nil, &list)
+	err = s.steer(ctx, http.MethodGet, s.worker.first, "recorded", nil, &list)
+	return list, err
 }
 
 // Join lets somebody join a room, which makes the room, and publish a microphone and, but for audioOnly, a camera.
