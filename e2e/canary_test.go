@@ -53,6 +53,7 @@ func TestTheCanaryTellsOfABrokenWayOnceAndOfItsMending(t *testing.T) {
 		environ["REELKEEPER_PUBLIC_URL"] = outside.URL
 		environ["REELKEEPER_NOTIFY_URL"] = hook.URL
 		environ["REELKEEPER_CANARY_EVERY"] = "1s"
+		environ["REELKEEPER_ENCRYPT_PAYLOADS"] = "true" // which does not hide it from the doctor
 	})
 	outside.lead(t, w.door.URL)
 	w.startWorker()

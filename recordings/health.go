@@ -56,7 +56,12 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 // ScheduleState is how a schedule stands. One that does not exist is an error of reason
 // NotFound.
 func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error) {
-	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, id).Describe(ctx)
+	schedules, done, err := c.schedules(ctx)
+	if err != nil {
+		return egress.ScheduleState{}, err
+	}
+	defer done()
+	d, err := schedules.GetHandle(ctx, id).Describe(ctx)
 	if egress.ReasonOf(asError("", err)) == egress.NotFound {
 		return egress.ScheduleState{}, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + id}
 	}

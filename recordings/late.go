@@ -86,7 +86,7 @@ func (l *latecomers) join(ctx context.Context, row *Row) error {
 func (l *latecomers) read(ctx context.Context) error {
 	query := equal("WorkflowType", egress.LateType)
 	if !l.since.IsZero() { // each comes after its recording has closed
-		query += " AND StartTime >= " + quote(l.since.UTC().Format(time.RFC3339Nano))
+		query += " AND StartTime >= " + instant(l.since)
 	}
 	l.noted = map[string]egress.Late{}
 	for info, err := range l.client.executions(ctx, query) {

@@ -120,7 +120,7 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 		if err := c.converter().FromPayload(p, m); err == nil {
 			r.Memo = m
 		} else if errors.Is(err, converter.ErrEncodingIsNotSupported) || egress.ReasonOf(err) == egress.Sealed {
-			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID, Err: err}
+			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID + "; REELKEEPER_SEAL_KEY or REELKEEPER_PREVIOUS_SECRETS may be", Err: err}
 		}
 	}
 	return r

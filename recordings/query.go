@@ -37,9 +37,9 @@ func (f Filter) query() string {
 	add(f.Active, equal("ExecutionStatus", "Running"))
 	add(f.Stuck, egress.AttributeStuck+" = true")
 	add(f.Missed, egress.AttributeMissed+" IS NOT NULL")
-	add(!f.Since.IsZero(), "StartTime >= "+quote(f.Since.UTC().Format(time.RFC3339Nano)))
-	add(!f.Until.IsZero(), "StartTime < "+quote(f.Until.UTC().Format(time.RFC3339Nano)))
-	add(!f.RanSince.IsZero(), "(ExecutionStatus = 'Running' OR CloseTime >= "+quote(f.RanSince.UTC().Format(time.RFC3339Nano))+")")
+	add(!f.Since.IsZero(), "StartTime >= "+instant(f.Since))
+	add(!f.Until.IsZero(), "StartTime < "+instant(f.Until))
+	add(!f.RanSince.IsZero(), "(ExecutionStatus = 'Running' OR CloseTime >= "+instant(f.RanSince)+")")
 	return strings.Join(terms, " AND ")
 }
 
@@ -74,6 +74,9 @@ func (f Filter) letsThrough(r Row) bool {
 }
 
 func equal(name, value string) string { return name + " = " + quote(value) }
+
+// instant writes a time into a query.
+func instant(t time.Time) string { return quote(t.UTC().Format(time.RFC3339Nano)) }
 
 // quote writes a value into a query. Room names are the caller's words.
 func quote(s string) string {

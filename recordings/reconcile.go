@@ -24,7 +24,7 @@ func (c *Client) Running(ctx context.Context) ([]egress.Ours, error) {
 // run and may change in what is shown of them: since they have no egress ID yet, or since
 // their egress is over. All others that run are as they were.
 func (c *Client) Changed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
-	at := quote(since.UTC().Format(time.RFC3339Nano))
+	at := instant(since)
 	return c.ours(ctx, fmt.Sprintf("%s AND (CloseTime >= %s OR %s AND (StartTime >= %s OR %s IS NULL OR %s IS NOT NULL))",
 		Filter{}.query(), at, equal("ExecutionStatus", "Running"), at, egress.AttributeID, egress.AttributeEndedBy))
 }
@@ -140,7 +140,7 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 	n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Namespace: c.Namespace,
 		Query: fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", workflowType),
-			equal("ExecutionStatus", "Completed"), quote(since.UTC().Format(time.RFC3339Nano))),
+			equal("ExecutionStatus", "Completed"), instant(since)),
 	})
 	return n.GetCount() > 0, asError("look for workflows of the type "+workflowType, err)
 }

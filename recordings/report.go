@@ -61,7 +61,7 @@ type Miss struct {
 // that is not in its store.
 func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck+r.WithoutMedia() > 0 }
 
-// WithoutMedia is of how many the media is missing, empty or truncated.
+// WithoutMedia counts the recordings whose media is missing, empty or truncated.
 func (r Report) WithoutMedia() (n int) {
 	for _, m := range egress.Medias() {
 		if m.Alarming() {

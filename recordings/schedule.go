@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // plan is a schedule of ours.
@@ -61,15 +62,30 @@ func (c *Client) EnsureCanary(ctx context.Context, every time.Duration) error {
 	return c.ensure(ctx, probing, every)
 }
 
+// schedules is a client of our schedules. What they hold is in the clear, whatever else is
+// encrypted: it is no secret, and they outlive every key.
+func (c *Client) schedules(ctx context.Context) (schedules client.ScheduleClient, done func(), err error) {
+	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: payload.Converter()})
+	if err != nil {
+		return nil, nil, asError("ask for schedules", err)
+	}
+	return plain.ScheduleClient(), plain.Close, nil
+}
+
 func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error {
-	h := c.Temporal.ScheduleClient().GetHandle(ctx, p.id)
+	schedules, done, err := c.schedules(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	h := schedules.GetHandle(ctx, p.id)
 	d, err := h.Describe(ctx)
 	_, none := errors.AsType[*serviceerror.NotFound](err)
 	switch {
 	case none && every == 0:
 		return nil
 	case none:
-		return c.makeSchedule(ctx, p, every)
+		return makeSchedule(ctx, schedules, p, every)
 	case err != nil:
 		return asError("describe schedule "+p.id, err)
 	case every == 0 && d.Schedule.State.Paused, every != 0 && p.runsEvery(&d.Schedule, every):
@@ -99,8 +115,8 @@ func (p plan) runsEvery(s *client.Schedule, every time.Duration) bool {
 		slices.EqualFunc(s.Spec.Intervals, scheduleSpec(every).Intervals, func(a, b client.ScheduleIntervalSpec) bool { return a.Every == b.Every })
 }
 
-func (c *Client) makeSchedule(ctx context.Context, p plan, every time.Duration) error {
-	_, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
+func makeSchedule(ctx context.Context, schedules client.ScheduleClient, p plan, every time.Duration) error {
+	_, err := schedules.Create(ctx, client.ScheduleOptions{
 		ID:      p.id,
 		Spec:    scheduleSpec(every),
 		Action:  p.action(every),
@@ -122,7 +138,12 @@ func scheduleSpec(every time.Duration) client.ScheduleSpec {
 // ReconcilingSince is when the schedule of the reconciler was made: what ended before is
 // not announced. Without a schedule it is now.
 func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
-	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule).Describe(ctx)
+	schedules, done, err := c.schedules(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer done()
+	d, err := schedules.GetHandle(ctx, egress.ReconcileSchedule).Describe(ctx)
 	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
 		return time.Now(), nil
 	}
@@ -130,7 +151,7 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 		return time.Time{}, asError("describe schedule "+egress.ReconcileSchedule, err)
 	}
 	var made time.Time
-	if decode(c.converter(), d.Memo.GetFields()[memoMade], &made) {
+	if decode(payload.Converter(), d.Memo.GetFields()[memoMade], &made) {
 		return made, nil
 	}
 	return d.Info.CreatedAt, nil // somebody else made it

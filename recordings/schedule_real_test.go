@@ -5,10 +5,13 @@ import (
 	"testing"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // One test has the schedule of the namespace: no other makes one.
@@ -75,10 +78,30 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) {
 	}
 }
 
+// lost is the codec of a worker whose key nobody has any more.
+type lost struct{}
+
+func (lost) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	encoded := make([]*commonpb.Payload, len(payloads))
+	for i := range payloads {
+		encoded[i] = &commonpb.Payload{Metadata: map[string][]byte{converter.MetadataEncoding: []byte("binary/encrypted")}}
+	}
+	return encoded, nil
+}
+
+func (lost) Decode([]*commonpb.Payload) ([]*commonpb.Payload, error) { panic("the key is lost") }
+
+// What it holds is in the clear, whatever else its worker encrypts: it outlives every key.
 func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
+	encrypting, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{
+		Namespace: namespace, DataConverter: converter.NewCodecDataConverter(payload.Converter(), lost{}),
+	})
+	must(t, err)
+	t.Cleanup(encrypting.Close)
+	workers := New(Config{Temporal: encrypting, Namespace: namespace, Codec: lost{}})
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.CanarySchedule)
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
 
@@ -90,7 +113,7 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 		every, runs time.Duration
 		paused      bool
 	}{{time.Hour, time.Hour, false}, {0, time.Hour, true}, {2 * time.Hour, 2 * time.Hour, false}} {
-		must(t, c.EnsureCanary(ctx, step.every))
+		must(t, workers.EnsureCanary(ctx, step.every))
 		s, err := c.ScheduleState(ctx, egress.CanarySchedule)
 		must(t, err)
 		if s.Every != step.runs || s.Paused != step.paused || s.Off != step.paused {

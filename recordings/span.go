@@ -33,10 +33,10 @@ func (s Span) query(state string) string {
 func (s Span) closed() string {
 	state := equal("ExecutionStatus", "Completed")
 	if !s.Since.IsZero() {
-		state += " AND CloseTime >= " + quote(s.Since.UTC().Format(time.RFC3339Nano))
+		state += " AND CloseTime >= " + instant(s.Since)
 	}
 	if !s.Until.IsZero() {
-		state += " AND CloseTime < " + quote(s.Until.UTC().Format(time.RFC3339Nano))
+		state += " AND CloseTime < " + instant(s.Until)
 	}
 	return s.query(state)
 }
