@@ -18,8 +18,7 @@ func (e *run) recover(ctx workflow.Context) {
 	e.disarm()
 	e.stopErr, e.stopInfo = nil, egress.Info{} // of this part alone
 	e.reportEnd(ctx)
-	e.relays.end()
-	e.relays.over = false
+	e.relays.drop()
 	before := e.State
 	e.tellPart(ctx, before)
 	e.before = &before

@@ -46,6 +46,11 @@ func (r *relays) take(ev egress.Event) {
 // end drops what waits: no relay begins after the end.
 func (r *relays) end() {
 	r.over = true
+	r.drop()
+}
+
+// drop drops what waits.
+func (r *relays) drop() {
 	for r.queue != nil && r.queue.ReceiveAsync(nil) { // not relayed
 	}
 }

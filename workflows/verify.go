@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -74,18 +73,13 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 		if err == nil {
 			e.found(ctx, of, v.MediaReport)
-			break
+			e.done(ctx, step)
+			return
 		}
-		e.askPerson(ctx, step, err)
-		if slices.Contains(e.Skipped, step) {
+		if again := e.askPerson(ctx, step, err); !again {
 			e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
 			return
 		}
-	}
-	e.Done = append(e.Done, step)
-	e.explain(ctx)
-	if len(e.AwaitsWord) == 0 {
-		e.clear(ctx)
 	}
 }
 
