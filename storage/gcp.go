@@ -43,6 +43,8 @@ func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload
 // files and commands of the machine that reads them.
 func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *http.Client) (oauth2.TokenSource, error) {
 	if u.GetCredentials() == "" {
+		// Not by a client of dial's, which refuses the address of the machine's metadata.
+		ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: callTimeout})
 		own, err := google.FindDefaultCredentials(ctx, readWrite)
 		if err != nil {
 			return nil, &egress.Error{Reason: egress.Denied, Field: field + ".credentials", Message: "is missing, and the worker has none of its own", Err: err}

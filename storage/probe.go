@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/livekit/protocol/livekit"
 	"gocloud.dev/blob"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -28,7 +30,7 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	}
 	defer func() { _ = b.Close() }() // nothing is buffered
 	path := d.ProbePath(name)
-	err = write(ctx, b.blobs, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"), blob.WriterOptions{ContentType: "text/plain"})
+	err = write(ctx, b.blobs, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"), asUploaded(d.Upload.S3))
 	if err != nil {
 		return refusal(d, err)
 	}
@@ -36,6 +38,20 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 		return egress.ProbeUndeleted, explain(d.Field, "delete "+path, err)
 	}
 	return egress.ProbeGood, nil
+}
+
+// asUploaded has an object carry what LiveKit's uploads do: a bucket may take nothing without
+// some tag.
+func asUploaded(u *livekit.S3Upload) blob.WriterOptions {
+	o := blob.WriterOptions{ContentType: "text/plain", Metadata: u.GetMetadata(), ContentDisposition: u.GetContentDisposition()}
+	o.BeforeWrite = func(as func(any) bool) error {
+		var in *transfermanager.UploadObjectInput
+		if tags := u.GetTagging(); tags != "" && as(&in) {
+			in.Tagging = &tags
+		}
+		return nil
+	}
+	return o
 }
 
 // remove deletes an object, and does not look first whether it is there: that would need

@@ -51,6 +51,28 @@ func TestAProbeIsWrittenBesideTheOutputAndDeleted(t *testing.T) {
 	require.Empty(t, keys)
 }
 
+func TestAProbeCarriesWhatLiveKitsUploadsCarry(t *testing.T) {
+	t.Parallel()
+	s, _ := signing(t)
+	seen := make(chan http.Header, 1)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			seen <- r.Header
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	u := s3Upload(front.URL)
+	u.Tagging, u.ContentDisposition, u.Metadata = "team=x&kept=for+ever", "attachment", map[string]string{"case": "17"}
+
+	found, err := probe(t.Context(), to(u))
+
+	require.NoError(t, err)
+	require.Equal(t, egress.ProbeGood, found)
+	h := <-seen
+	require.Equal(t, []string{"team=x&kept=for+ever", "attachment", "17"}, []string{h.Get("X-Amz-Tagging"), h.Get("Content-Disposition"), h.Get("X-Amz-Meta-Case")})
+}
+
 func TestWhatTheStoreRefusesNamesTheField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
