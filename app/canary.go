@@ -18,8 +18,7 @@ import (
 func (a *App) scheduleCanary(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()
-	every, _ := a.cfg.Canary.Every.D()
-	if err := a.recordings.EnsureCanary(ctx, every); err != nil {
+	if err := a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()); err != nil {
 		a.log.Error("the canary is not scheduled: nobody looks whether webhooks arrive", "error", err)
 	}
 }

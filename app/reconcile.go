@@ -30,8 +30,7 @@ const (
 func (a *App) scheduleReconciler(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()
-	every, _ := a.cfg.Reconcile.Every.D()
-	if err := a.recordings.EnsureReconcile(ctx, every); err != nil {
+	if err := a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()); err != nil {
 		a.log.Error("the reconciler is not scheduled: what is started elsewhere is not adopted", "error", err)
 	}
 }

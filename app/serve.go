@@ -95,8 +95,6 @@ func (a *App) agents() (http.Handler, error) {
 	if err != nil {
 		return nil, &egress.Error{Reason: egress.Invalid, Field: "LIVEKIT_URL", Message: err.Error()}
 	}
-	failOpen, _ := a.cfg.Door.FailOpenAfter.D()
-	wait, _ := a.cfg.Door.DeleteRoomWait.D()
 	return gateway.New(gateway.Config{
 		Keys:           auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
 		Recordings:     durable{a.recordings},
@@ -106,9 +104,9 @@ func (a *App) agents() (http.Handler, error) {
 		PublicURL:      a.cfg.Door.PublicURL,
 		SigningKey:     a.cfg.LiveKit.APIKey,
 		RequestTimeout: a.cfg.Door.RequestTimeout,
-		FailOpenAfter:  failOpen,
+		FailOpenAfter:  a.cfg.Door.FailOpenAfter.D(),
 		Profiles:       a.profiles,
-		DeleteRoomWait: wait,
+		DeleteRoomWait: a.cfg.Door.DeleteRoomWait.D(),
 		Log:            a.log,
 		Meter:          a.tel.Meter("gateway"),
 	})

@@ -101,7 +101,6 @@ func (a *App) livekitActivities() (*activities.LiveKit, error) {
 	if err != nil {
 		return nil, err
 	}
-	every, _ := a.cfg.Reconcile.Every.D()
 	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
@@ -116,8 +115,8 @@ func (a *App) livekitActivities() (*activities.LiveKit, error) {
 		Endpoint:    a.recordings,
 		Shown:       &a.shown,
 
-		ReconcileEvery: egress.Duration(every),
-		Reconciling:    (&health{since: a.recordings.Reconciled, every: every}).Healthy,
+		ReconcileEvery: egress.Duration(a.cfg.Reconcile.Every.D()),
+		Reconciling:    (&health{since: a.recordings.Reconciled, every: a.cfg.Reconcile.Every.D()}).Healthy,
 	}, a.livekit(a.cfg.Start.SearchEvery), a.keys), nil
 }
 
@@ -186,8 +185,7 @@ func (a *App) options() (worker.Options, error) {
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
-	wait, _ := a.cfg.Verify.For.D()
-	t.VerifyFor, t.LocalFiles = egress.Duration(wait), a.cfg.Verify.LocalFiles != ""
+	t.VerifyFor, t.LocalFiles = egress.Duration(a.cfg.Verify.For.D()), a.cfg.Verify.LocalFiles != ""
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

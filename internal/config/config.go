@@ -84,7 +84,7 @@ type Announce struct {
 	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"Most announcements under way to one host at a time, of each worker."`
 	Secrets WebhookSecrets `env:"REELKEEPER_WEBHOOK_SECRETS" secret:"true" doc:"Secrets by which announcements are signed as standard-webhooks says too: name: whsec_…, by line or comma, where announce is the consumer of REELKEEPER_ANNOUNCE_URL. Two of one name, separated by a space, are a rotation. Unset: they are signed in LiveKit's way alone."`
 
-	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording and stuck one. It may hold a token. Unset: nobody is told."`
+	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording, stuck one and one without its media. It may hold a token. Unset: nobody is told."`
 }
 
 // Sealing is how requests, which may hold credentials, are sealed.
@@ -197,8 +197,6 @@ func (l Look) withDefaults(p egress.Policy) Look {
 // Policy is when to look at an egress and when to give up, for those that start
 // from now on.
 func (c Config) Policy() egress.Policy {
-	hold, _ := c.Look.Hold.D()
-	correct, _ := c.Look.Correct.D()
 	return egress.Policy{
 		LookStarting: c.Look.Starting,
 		LookActive:   c.Look.Active,
@@ -206,8 +204,8 @@ func (c Config) Policy() egress.Policy {
 		LostAfter:    c.Look.Lost,
 		StuckAfter:   c.Look.Stuck,
 		GiveUpAfter:  c.Look.GiveUp,
-		HoldFor:      egress.Duration(hold),
-		CorrectFor:   egress.Duration(correct),
+		HoldFor:      egress.Duration(c.Look.Hold.D()),
+		CorrectFor:   egress.Duration(c.Look.Correct.D()),
 	}
 }
 

@@ -20,7 +20,7 @@ type Keys map[string]string
 func (k *Keys) UnmarshalText(b []byte) error {
 	var lines []string // without their indentation: a map has one level
 	for line := range strings.Lines(strings.TrimSpace(string(b))) {
-		lines = append(lines, strings.TrimSpace(line))
+		lines = append(lines, strings.TrimSuffix(strings.TrimSpace(line), ","))
 	}
 	text := strings.Join(lines, "\n")
 	if !strings.Contains(text, "\n") && !strings.HasPrefix(text, "{") {

@@ -109,10 +109,10 @@ func parseBool(s string) (any, error) {
 }
 
 // tidyList drops the spaces around a list's elements, and empty ones, such as a
-// trailing comma leaves.
+// trailing comma leaves. Elements may be on lines of their own: a file has them so.
 func tidyList(s string) string {
 	var list []string
-	for part := range strings.SplitSeq(s, ",") {
+	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == '\n' }) {
 		if part = strings.TrimSpace(part); part != "" {
 			list = append(list, part)
 		}

@@ -13,20 +13,15 @@ type DurationOrOff time.Duration
 // Off switches off what the duration bounds. It is written as "off".
 const Off DurationOrOff = -1
 
-// D is the duration, and whether there is one.
-func (d DurationOrOff) D() (time.Duration, bool) {
-	if d <= 0 {
-		return 0, false
-	}
-	return time.Duration(d), true
-}
+// D is the duration, zero for Off.
+func (d DurationOrOff) D() time.Duration { return max(0, time.Duration(d)) }
 
 // String is the duration as a person writes it, or "off".
 func (d DurationOrOff) String() string {
-	if v, on := d.D(); on {
-		return short(v)
+	if d.D() == 0 {
+		return "off"
 	}
-	return "off"
+	return short(d.D())
 }
 
 // UnmarshalText reads a duration such as "2s", or "off".

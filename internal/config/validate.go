@@ -79,7 +79,7 @@ func (c Config) checkBounds() error {
 	case c.Recover > egress.MaxRecover:
 		return egress.Invalidf("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
-	if _, on := c.Reconcile.Every.D(); !on && len(c.Expect.Rooms) > 0 {
+	if c.Reconcile.Every.D() == 0 && len(c.Expect.Rooms) > 0 {
 		return egress.Invalidf("REELKEEPER_EXPECT", "needs REELKEEPER_RECONCILE_EVERY, which is off: its rounds look at the rooms")
 	}
 	if err := period("REELKEEPER_CANARY_EVERY", c.Canary.Every); err != nil {
@@ -98,8 +98,8 @@ func (d Door) checkWaits() error {
 		{"REELKEEPER_FAIL_OPEN_AFTER", d.FailOpenAfter},
 		{"REELKEEPER_DELETE_ROOM_WAIT", d.DeleteRoomWait},
 	} {
-		if v, on := w.wait.D(); on && v >= d.RequestTimeout {
-			return egress.Invalidf(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, v)
+		if wait := w.wait.D(); wait >= d.RequestTimeout {
+			return egress.Invalidf(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, wait)
 		}
 	}
 	return nil
@@ -107,7 +107,7 @@ func (d Door) checkWaits() error {
 
 // period keeps to what a schedule of Temporal's can do.
 func period(name string, d DurationOrOff) error {
-	if every, on := d.D(); on && (every < time.Second || every%time.Second != 0) {
+	if every := d.D(); every%time.Second != 0 {
 		return egress.Invalidf(name, `wants whole seconds, or "off", got %s`, every)
 	}
 	return nil
@@ -117,7 +117,7 @@ func period(name string, d DurationOrOff) error {
 const maxVerifyFor = 2 * time.Minute
 
 func (v Verify) validate() error {
-	if wait, on := v.For.D(); on && wait > maxVerifyFor {
+	if wait := v.For.D(); wait > maxVerifyFor {
 		return egress.Invalidf("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
 	}
 	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
