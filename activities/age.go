@@ -34,11 +34,7 @@ func recipients() []recipient { return []recipient{toConsumer, toWebhook, toPipe
 // age records how old an end was when it was taken.
 type age struct{ seconds metric.Float64Histogram }
 
-// newAge makes the instrument; without a meter nothing is recorded.
 func newAge(m metric.Meter) (*age, error) {
-	if m == nil {
-		return &age{}, nil
-	}
 	h, err := m.Float64Histogram(MetricAge, metric.WithUnit("s"),
 		metric.WithDescription("Time from the end of an egress to the consumer's answer that it has taken it."),
 		metric.WithExplicitBucketBoundaries(ageBuckets...))
@@ -52,7 +48,7 @@ func newAge(m metric.Meter) (*age, error) {
 // ends have no time. One that is told again is old for no fault of its consumer.
 func (a *age) taken(ctx context.Context, to recipient, e egress.Event) {
 	info, err := e.Info()
-	if a.seconds == nil || err != nil || redelivered(ctx) || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
+	if err != nil || redelivered(ctx) || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {
 		return
 	}
 	a.seconds.Record(ctx, max(0, time.Since(info.EndTime()).Seconds()), metric.WithAttributeSet(attribute.NewSet(attribute.String("to", string(to)))))

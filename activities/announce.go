@@ -9,6 +9,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -49,6 +50,7 @@ type Delivery struct {
 // NewDelivery makes the activities. It fails where the meter does, or where one of
 // Secrets is none, which is named by its consumer alone.
 func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
+	cfg.Meter = cmp.Or[metric.Meter](cfg.Meter, noop.Meter{})
 	age, err := newAge(cfg.Meter)
 	if err != nil {
 		return nil, err

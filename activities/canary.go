@@ -1,11 +1,13 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -47,10 +49,8 @@ type Canary struct {
 // NewCanary makes the activity. Its metrics exist from then on; it fails where the meter
 // does.
 func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
+	cfg.Meter = cmp.Or[metric.Meter](cfg.Meter, noop.Meter{})
 	c := &Canary{cfg: cfg, prober: p}
-	if cfg.Meter == nil {
-		return c, nil
-	}
 	var err error
 	if c.count, err = cfg.Meter.Int64Counter(MetricCanary,
 		metric.WithDescription("Events of ours that went the way of LiveKit's webhooks, by what they met.")); err != nil {
@@ -75,11 +75,9 @@ func (c *Canary) Probe(ctx context.Context) (egress.Probe, error) {
 		return egress.Probe{}, err
 	}
 	p.Notify, p.For = c.cfg.Notify, c.cfg.For
-	if c.count != nil {
-		c.count.Add(ctx, 1, outcomeLabel(p.Outcome))
-		if p.Outcome.Well() {
-			c.took.Record(ctx, p.Took.D().Seconds())
-		}
+	c.count.Add(ctx, 1, outcomeLabel(p.Outcome))
+	if p.Outcome.Well() {
+		c.took.Record(ctx, p.Took.D().Seconds())
 	}
 	return p, nil
 }

@@ -29,12 +29,8 @@ func Outcomes() []Outcome { return []Outcome{Taken, Refused, Unreached, NoPlace,
 // attempts counts what became of attempts.
 type attempts struct{ total metric.Int64Counter }
 
-// newAttempts makes the counter, with every value of its labels; without a meter
-// nothing is counted.
+// newAttempts makes the counter, with every value of its labels.
 func newAttempts(m metric.Meter) (*attempts, error) {
-	if m == nil {
-		return &attempts{}, nil
-	}
 	c, err := m.Int64Counter(MetricAttempts, metric.WithDescription("Attempts to tell a consumer of something, by what became of them."))
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", MetricAttempts, err)
@@ -51,9 +47,6 @@ func newAttempts(m metric.Meter) (*attempts, error) {
 func (a *attempts) count(ctx context.Context, to recipient, o Outcome) { a.add(ctx, to, o, 1) }
 
 func (a *attempts) add(ctx context.Context, to recipient, o Outcome, n int64) {
-	if a.total == nil {
-		return
-	}
 	a.total.Add(ctx, n, metric.WithAttributeSet(attribute.NewSet(
 		attribute.String("to", string(to)), attribute.String("outcome", string(o)))))
 }

@@ -62,17 +62,14 @@ func turnedAway(te twirp.Error) bool {
 
 // classifyStop knows the two answers that mean something else for a stop.
 func classifyStop(err error) error {
-	var te twirp.Error
-	switch c := classify("stop egress", err); {
-	case c == nil:
-		return nil
-	case !errors.As(err, &te):
-		return c
-	case te.Code() == twirp.FailedPrecondition:
-		return &egress.Error{Reason: egress.AlreadyOver, Code: string(te.Code()), Message: te.Msg(), Err: c}
-	case te.Code() == twirp.DeadlineExceeded:
-		return &egress.Error{Reason: egress.Unanswered, Code: string(te.Code()), Message: te.Msg(), Err: c}
-	default:
-		return c
+	err = classify("stop egress", err)
+	if e, ok := errors.AsType[*egress.Error](err); ok {
+		switch twirp.ErrorCode(e.Code) {
+		case twirp.FailedPrecondition:
+			e.Reason = egress.AlreadyOver
+		case twirp.DeadlineExceeded:
+			e.Reason = egress.Unanswered
+		}
 	}
+	return err
 }

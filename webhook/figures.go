@@ -21,7 +21,7 @@ type Figures struct {
 	asked  time.Time       // when a webhook last came, or the process began
 }
 
-// attentive is for how many minutes after a webhook the figures are taken part by part.
+// attentive is how many minutes after a webhook the figures are still taken in parts.
 const attentive = 5
 
 // NewFigures begins the figures of one process, which is called instance. Its minutes

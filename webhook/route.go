@@ -23,13 +23,17 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 		return NoEgressID
 	}
 	named, wrongMAC := h.named(d)
+	reason := h.hand(ctx, d, named)
+	if wrongMAC && (reason == Accepted || reason == LookedUp) {
+		return WrongMAC // who rotates its secret without keeping the previous one sees it here
+	}
+	return reason
+}
+
+func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason {
 	for _, id := range named {
-		switch reason := h.signal(ctx, d, id, egress.SignalObserved); reason {
-		case Unknown:
-		case Late: // it may have failed, before LiveKit began after all
-			return h.adopt(ctx, d, id)
-		default:
-			return orWrongMAC(reason, wrongMAC)
+		if reason := h.signalOrAdopt(ctx, d, id); reason != Unknown {
+			return reason
 		}
 	}
 	id, found, err := h.cfg.Finder.ByEgressID(ctx, d.egressID())
@@ -41,14 +45,19 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	case !found || slices.Contains(named, id):
 		return Unknown
 	}
-	reason := h.signal(ctx, d, id, egress.SignalObserved)
-	if reason == Late { // it may have failed, or have been terminated
-		return orWrongMAC(h.adopt(ctx, d, id), wrongMAC)
+	if reason := h.signalOrAdopt(ctx, d, id); reason != Accepted {
+		return reason
 	}
-	if reason == Accepted {
-		reason = LookedUp
+	return LookedUp
+}
+
+// signalOrAdopt adopts where the workflow has closed: it may have failed before LiveKit
+// began after all, or have been terminated.
+func (h *Handler) signalOrAdopt(ctx context.Context, d *delivery, workflowID string) Reason {
+	if reason := h.signal(ctx, d, workflowID, egress.SignalObserved); reason != Late {
+		return reason
 	}
-	return orWrongMAC(reason, wrongMAC)
+	return h.adopt(ctx, d, workflowID)
 }
 
 // orLate notes the webhook of an end whose workflow has closed, so that a report knows
@@ -77,15 +86,6 @@ func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Rea
 	default:
 		return d.failed(ctx, err)
 	}
-}
-
-// orWrongMAC says of an accepted event that its URL was not ours: one that rotates
-// its secret without keeping the previous one sees it here.
-func orWrongMAC(r Reason, wrong bool) Reason {
-	if wrong && (r == Accepted || r == LookedUp) {
-		return WrongMAC
-	}
-	return r
 }
 
 // named are the workflows that the event's tokens name, and whether the URL holds

@@ -36,17 +36,15 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, Reason) 
 // that does not fit. The reason is empty where all is well.
 func (h *Handler) verify(header http.Header, body []byte) Reason {
 	first := reasonOf(receive(header, body, h.cfg.Keys))
-	reason := first
-	for _, secret := range h.cfg.Previous {
-		if reason != UnknownKey && reason != BadSignature {
-			return reason
-		}
-		reason = reasonOf(receive(header, body, anyName(secret)))
-	}
-	if reason == BadSignature {
+	if first != UnknownKey && first != BadSignature {
 		return first
 	}
-	return reason
+	for _, secret := range h.cfg.Previous {
+		if reason := reasonOf(receive(header, body, anyName(secret))); reason != BadSignature {
+			return reason
+		}
+	}
+	return first
 }
 
 func receive(header http.Header, body []byte, keys auth.KeyProvider) error {
