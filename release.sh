@@ -16,7 +16,7 @@ esac
 out=${OUT:-dist}
 commit=$(git rev-parse HEAD)
 date=$(git show -s --format=%ct HEAD)
-if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+if [ -n "$(git status --porcelain)" ]; then
 	echo 'release.sh: the working tree has changes; a release is made of a commit' >&2
 	exit 1
 fi

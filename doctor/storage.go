@@ -20,6 +20,9 @@ type Prober interface {
 // storage tries each profile, all beside each other.
 func (d *Doctor) storage(ctx context.Context) Finding {
 	names := d.cfg.Profiles.Names()
+	if len(names) == 0 && d.cfg.Problem != nil {
+		return d.notChecked("REELKEEPER_STORAGE")
+	}
 	if len(names) == 0 {
 		return ok("no storage profiles: each request says where it goes (REELKEEPER_STORAGE)")
 	}
