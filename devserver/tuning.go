@@ -30,6 +30,10 @@ func tuning() map[dynamicconfig.Key]any {
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 
+		// One namespace is busy here. A queue that is narrowed to it can't grow in place any more: each new
+		// task has all that are tracked moved to another map, which was 11 % of the CPU.
+		dynamicconfig.QueueShrinkPredicateMaxPendingKeys.Key(): 0,
+
 		// A search attribute or Nexus endpoint is visible as soon as it is made. The first reads the
 		// database more often, hence the limits below, which are the CLI's.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
