@@ -204,16 +204,17 @@ func (e *run) whyAsked() string {
 
 func (e *run) waits(step string) bool { return slices.Contains(e.AwaitsWord, step) }
 
-// try carries a step out once. Where nothing is left to record, that is within the workflow
-// task under way, since most consumers take it at once: Temporal has no activity to schedule
-// then, and no further task. Else a slow consumer would hold up the next part.
+// try carries a step out once. Where nothing that may come changes what is told, that is
+// within the workflow task under way, since most consumers take it at once: Temporal has no
+// activity to schedule then, and no further task. Where something comes meanwhile, that task
+// runs anew, and tells the same once more.
 func (e *run) try(ctx workflow.Context, t task) error {
 	activity, arg, err := e.call(t)
 	if err != nil {
 		return err
 	}
 	once := as(onceOptions, onceOptions.Summary+" ("+t.step+")")
-	if !e.over() {
+	if !e.over() || !t.of.Certain() {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, once), activity, arg).Get(ctx, nil)
 	}
 	return workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, locally(once)), activity, arg).Get(ctx, nil)

@@ -58,6 +58,26 @@ func TestTheFirstTryToTellIsLocalAndWhatFailsIsAnActivity(t *testing.T) {
 	}
 }
 
+// What is told must be in the history before anything else can change it.
+func TestOfWhatMayStillChangeTheFirstTryIsAnActivity(t *testing.T) {
+	t.Parallel()
+	for name, ends := range map[string]func(*life){
+		"a poll saw the end": func(l *life) {},
+		"it failed":          func(l *life) { l.webhook(10*time.Second, egress.EventEnded, at(failed, 10, 0)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			ends(l)
+			tries := l.tries()
+
+			l.mustRun(plainInput(t))
+
+			require.Equal(t, []string{"activity Announce"}, *tries)
+		})
+	}
+}
+
 // A slow consumer of the part that broke off must not keep the workflow from starting the
 // next one, or from stopping it.
 func TestBesideTheNextPartTheFirstTryIsAnActivity(t *testing.T) {
