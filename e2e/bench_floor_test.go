@@ -37,7 +37,6 @@ type extras struct {
 	Upserts int    // of a search attribute: after the first activity and after each signal
 	Timers  int    // likewise; each one replaces the one before
 	Memo    bool   // before the last activity
-	Local   bool   // the last activity is a local one, as a life's first try to tell is
 }
 
 // floor waits for its first activity, its signals and its last activity.
@@ -63,19 +62,10 @@ func floor(ctx workflow.Context, x extras) error {
 	if x.Memo {
 		_ = workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: "a memo as long as that of a verdict, which has a few short fields"})
 	}
-	if err := x.last(ctx).Get(ctx, nil); err != nil {
+	if err := workflow.ExecuteActivity(ctx, floorActivity, x.Payload).Get(ctx, nil); err != nil {
 		return err
 	}
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-}
-
-// last is the activity that ends a floor.
-func (x extras) last(ctx workflow.Context) workflow.Future {
-	if !x.Local {
-		return workflow.ExecuteActivity(ctx, floorActivity, x.Payload)
-	}
-	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: time.Minute})
-	return workflow.ExecuteLocalActivity(ctx, floorActivity, x.Payload)
 }
 
 // steps is what a floor does after the nth piece of news. Its errors would be ours.
@@ -156,8 +146,6 @@ func BenchmarkFloorWith(b *testing.B) {
 		{"upserts", extras{Upserts: 4}},
 		{"timers", extras{Timers: 3}},
 		{"memo", extras{Memo: true}},
-		{"local", extras{Local: true}},
-		{"local+upsert", extras{Local: true, Upserts: 1}},
 		{"all", extras{Payload: payload, Upserts: 4, Timers: 3, Memo: true}},
 	} {
 		b.Run(bb.name, func(b *testing.B) {

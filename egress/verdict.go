@@ -220,12 +220,6 @@ func (s *State) Announcement() (Event, error) {
 	})
 }
 
-// Certain reports whether nothing that may still come changes what is told: LiveKit itself
-// said that it ended, and well.
-func (s *State) Certain() bool {
-	return s.over() && len(s.Event) > 0 && s.Status != Lost && !Failed(s.Latest.Proto().GetStatus())
-}
-
 // eventID is derived, for an end of which LiveKit's own event is not known. One that is
 // corrected by another of the same name, of a second run, is not to be taken for it.
 func (s *State) eventID() string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -134,21 +135,23 @@ func (e *run) listen(ctx workflow.Context, s workflow.Selector, c workflow.Recei
 
 // carryOut runs a step until it is done, or a person leaves it out.
 func (e *run) carryOut(ctx workflow.Context, t task) {
-	err := e.try(ctx, t)
+	patient := announceOptions
+	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
+	err := e.do(ctx, onceOptions, t)
 	e.untried--
 	if err != nil {
 		e.publishVerdict(ctx) // this may take days
 	}
-	if err != nil && !forGood(err) {
+	if mayPass(err) {
 		again := t
 		again.putOff, again.because = askedFor(err)
-		err = e.persist(ctx, again)
+		err = e.do(ctx, patient, again)
 	}
 	for err != nil {
 		if again := e.askPerson(ctx, t.step, err); !again {
 			return
 		}
-		err = e.persist(ctx, t)
+		err = e.do(ctx, patient, t)
 	}
 	e.done(ctx, t.step)
 }
@@ -161,6 +164,12 @@ func (e *run) done(ctx workflow.Context, step string) {
 	if len(e.AwaitsWord) == 0 {
 		e.clear(ctx)
 	}
+}
+
+// mayPass reports whether a step failed that may succeed when it is tried again.
+func mayPass(err error) bool {
+	var failed *temporal.ActivityError
+	return errors.As(err, &failed) && failed.RetryState() != enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE
 }
 
 // askedFor is when a failed step is to be tried again, and how it failed. An attempt that
@@ -204,53 +213,27 @@ func (e *run) whyAsked() string {
 
 func (e *run) waits(step string) bool { return slices.Contains(e.AwaitsWord, step) }
 
-// try carries a step out once. Where nothing that may come changes what is told, that is
-// within the workflow task under way, since most consumers take it at once: Temporal has no
-// activity to schedule then, and no further task. Where something comes meanwhile, that task
-// runs anew, and tells the same once more.
-func (e *run) try(ctx workflow.Context, t task) error {
-	activity, arg, err := e.call(t)
-	if err != nil {
-		return err
-	}
-	once := as(onceOptions, onceOptions.Summary+" ("+t.step+")")
-	if !e.over() || !t.of.Certain() {
-		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, once), activity, arg).Get(ctx, nil)
-	}
-	return workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, locally(once)), activity, arg).Get(ctx, nil)
-}
-
-// persist carries a step out, for as long as the terms say.
-func (e *run) persist(ctx workflow.Context, t task) error {
-	activity, arg, err := e.call(t)
-	if err != nil {
-		return err
-	}
-	opts := as(announceOptions, announceOptions.Summary+" ("+t.step+")")
-	opts.ScheduleToCloseTimeout = e.AnnounceFor.D()
-	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activity, arg).Get(ctx, nil)
-}
-
-// call is the activity that carries a step out, and its argument.
-func (e *run) call(t task) (activity, arg any, err error) {
+func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
 	ev, err := t.of.Announcement()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	opts.Summary += " (" + t.step + ")"
+	ctx = workflow.WithActivityOptions(ctx, opts)
 	n, webhook := egress.StepWebhook(t.kind)
 	consumer, pipeline := t.of.Pipeline.Consumer(t.kind)
 	env := activities.Envelope{Headers: t.of.Headers(e.id), PutOff: egress.Duration(t.putOff), Because: t.because}
 	switch {
 	case t.kind == egress.StepAnnounce:
-		return delivery.Announce, activities.Announcement{Event: ev, Envelope: env}, nil
+		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Envelope: env}).Get(ctx, nil)
 	case pipeline:
-		return delivery.Announce, activities.Announcement{Event: ev, Consumer: &consumer, Envelope: env}, nil
+		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: &consumer, Envelope: env}).Get(ctx, nil)
 	case webhook && n < len(e.sum.Webhooks):
 		told := e.tell(n, ev)
 		told.Envelope = env
-		return delivery.Tell, told, nil
+		return workflow.ExecuteActivity(ctx, delivery.Tell, told).Get(ctx, nil)
 	default:
-		return nil, nil, egress.Invalidf("step", "this worker has no step %s", t.kind)
+		return egress.Invalidf("step", "this worker has no step %s", t.kind)
 	}
 }
 

@@ -55,11 +55,6 @@ func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
 	return o
 }
 
-// locally is options for a local activity.
-func locally(o workflow.ActivityOptions) workflow.LocalActivityOptions {
-	return workflow.LocalActivityOptions{StartToCloseTimeout: o.StartToCloseTimeout, RetryPolicy: o.RetryPolicy, Summary: o.Summary}
-}
-
 // verifyOptions: an attempt is one look at the store, and one at each file. What is not
 // there yet is looked for again by the activity's own delays, and for how long in all is
 // a setting (REELKEEPER_VERIFY_FOR). A worker that died in a look is noticed by the

@@ -22,23 +22,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// onServer is a client of a Temporal server.
-func onServer(t *testing.T) client.Client {
-	t.Helper()
+// The start is refused as too late, since no worker took it in time; the door has started it past
+// Temporal, and LiveKit's webhook of that was taken. Both are there when a worker comes.
+func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
+	t.Parallel()
 	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
 	require.NoError(t, err)
 	t.Cleanup(server.Kill)
 	c, err := client.Dial(client.Options{HostPort: server.Address, DataConverter: payload.Converter(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return c
-}
 
-// The start is refused as too late, since no worker took it in time; the door has started it past
-// Temporal, and LiveKit's webhook of that was taken. Both are there when a worker comes.
-func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
-	t.Parallel()
-	c := onServer(t)
 	asked, refuse := make(chan struct{}), make(chan struct{})
 	livekit := worker.New(c, egress.TaskQueue, worker.Options{DisableWorkflowWorker: true})
 	livekit.RegisterActivityWithOptions(func(context.Context, activities.StartRequest) (activities.Started, error) {
@@ -57,7 +51,7 @@ func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
 
 	first := flows()
 	id := egress.WorkflowID(requestID)
-	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
+	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
 	require.NoError(t, err)
 	<-asked
 	first.Stop()
@@ -74,39 +68,4 @@ func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
 		var s egress.State
 		return err == nil && v.Get(&s) == nil && s.Phase == egress.Watching && s.ID == egressID && s.Started
 	}, time.Minute, 50*time.Millisecond, "it is watched")
-}
-
-// Temporal refuses the end of a workflow to which something has come, and has its task run
-// anew: the consumer is told the same under the same ID.
-func TestWhatComesWhileAConsumerIsToldHasItToldTheSameAgain(t *testing.T) {
-	t.Parallel()
-	c := onServer(t)
-	id := egress.WorkflowID(requestID)
-	told := make(chan string, 8)
-	w := worker.New(c, egress.TaskQueue, worker.Options{})
-	w.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms()}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
-	w.RegisterActivityWithOptions(func(context.Context, activities.StartRequest) (activities.Started, error) {
-		return activities.Started{Info: info(t, starting), Terms: terms()}, nil
-	}, activity.RegisterOptions{Name: "Start"})
-	w.RegisterActivityWithOptions(func(ctx context.Context, in activities.Announcement) error {
-		told <- in.Event.Proto().GetId()
-		if len(told) > 1 {
-			return nil
-		}
-		return c.SignalWorkflow(ctx, id, "", egress.SignalObserved, webhook(t, egress.EventEnded, at(complete, 10, 0)))
-	}, activity.RegisterOptions{Name: "Announce"})
-	require.NoError(t, w.Start())
-	t.Cleanup(w.Stop)
-
-	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
-	require.NoError(t, err)
-	require.NoError(t, c.SignalWorkflow(t.Context(), id, "", egress.SignalObserved, webhook(t, egress.EventEnded, at(complete, 10, 0))))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var v egress.Verdict
-	require.NoError(t, run.Get(ctx, &v))
-
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Len(t, told, 2)
-	require.Equal(t, <-told, <-told)
 }
