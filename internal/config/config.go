@@ -90,7 +90,7 @@ type Announce struct {
 // Sealing is how requests, which may hold credentials, are sealed.
 type Sealing struct {
 	Key             string   `env:"REELKEEPER_SEAL_KEY" secret:"true" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
-	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets (comma separated) that still open and verify after a rotation."`
+	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets (by line or comma) that still open and verify after a rotation."`
 }
 
 // Payloads is whether what Temporal keeps is encrypted, and who may read it in
