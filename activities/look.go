@@ -45,14 +45,16 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 
 // findImages finds those under a prefix, or where they may be as well.
 func findImages(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
+	whole := true
 	for _, prefix := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
 		listed, err := b.List(ctx, prefix, mostListed)
+		whole = whole && len(listed) < mostListed
 		images := w.Fresh(egress.Images(prefix, w.To.Overwritten, listed))
 		if err != nil || len(images) > 0 {
-			return counted(w, egress.FindSet(images), len(listed) < mostListed), err
+			return counted(w, egress.FindSet(images), whole), err
 		}
 	}
-	return egress.Found{}, nil
+	return counted(w, egress.Found{}, whole), nil
 }
 
 // counted is what was found of a set, or that nobody can say where there is more than one

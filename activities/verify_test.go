@@ -230,6 +230,7 @@ func TestWhatIsFoundOfImages(t *testing.T) {
 		"theirs, by a clock that is behind": {"shots/x", 200, 3, 3, egress.MediaPresent, ""},
 		"under a slash that is not there":   {"/shots/x", 90, 3, 3, egress.MediaPresent, ""},
 		"more than a look counts":           {"shots/x", 90, many + 1, many + 1, egress.MediaUnchecked, "are more than a look counts"},
+		"others', more than a look counts":  {"shots/x", 300, 3, many + 1, egress.MediaUnchecked, "are more than a look counts"},
 		"as many as a look counts":          {"shots/x", 90, many, many + 1, egress.MediaPresent, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
