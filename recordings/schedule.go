@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // plan is a schedule of ours.
@@ -62,10 +63,22 @@ func (c *Client) EnsureCanary(ctx context.Context, every time.Duration) error {
 	return c.ensure(ctx, probing, every)
 }
 
+// clearly reads what is encrypted, and writes in the clear.
+type clearly struct{ converter.PayloadCodec }
+
+// Encode leaves payloads as they are.
+func (clearly) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	return payloads, nil
+}
+
 // schedules is a client of our schedules. What they hold is in the clear, whatever else is
 // encrypted: it is no secret, and they outlive every key.
 func (c *Client) schedules(ctx context.Context) (schedules client.ScheduleClient, done func(), err error) {
-	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: payload.Converter()})
+	own := *c
+	if c.Codec != nil {
+		own.Codec = clearly{c.Codec}
+	}
+	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: own.converter()})
 	if err != nil {
 		return nil, nil, asError("ask for schedules", err)
 	}
@@ -151,7 +164,7 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 		return time.Time{}, asError("describe schedule "+egress.ReconcileSchedule, err)
 	}
 	var made time.Time
-	if decode(payload.Converter(), d.Memo.GetFields()[memoMade], &made) {
+	if decode(c.converter(), d.Memo.GetFields()[memoMade], &made) {
 		return made, nil
 	}
 	return d.Info.CreatedAt, nil // somebody else made it

@@ -9,6 +9,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
@@ -78,32 +79,57 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) {
 	}
 }
 
-// lost is the codec of a worker whose key nobody has any more.
-type lost struct{}
+// locked is the codec of a worker, whose key may be lost.
+type locked struct{ lost bool }
 
-func (lost) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+func (locked) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	encoded := make([]*commonpb.Payload, len(payloads))
-	for i := range payloads {
-		encoded[i] = &commonpb.Payload{Metadata: map[string][]byte{converter.MetadataEncoding: []byte("binary/encrypted")}}
+	for i, p := range payloads {
+		inside, err := proto.Marshal(p)
+		if err != nil {
+			return nil, err
+		}
+		encoded[i] = &commonpb.Payload{Metadata: map[string][]byte{converter.MetadataEncoding: []byte("binary/encrypted")}, Data: inside}
 	}
 	return encoded, nil
 }
 
-func (lost) Decode([]*commonpb.Payload) ([]*commonpb.Payload, error) { panic("the key is lost") }
+func (c locked) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	decoded := make([]*commonpb.Payload, len(payloads))
+	for i, p := range payloads {
+		decoded[i] = p
+		if string(p.GetMetadata()[converter.MetadataEncoding]) != "binary/encrypted" {
+			continue
+		}
+		if c.lost {
+			panic("the key is lost")
+		}
+		decoded[i] = &commonpb.Payload{}
+		if err := proto.Unmarshal(p.GetData(), decoded[i]); err != nil {
+			return nil, err
+		}
+	}
+	return decoded, nil
+}
 
-// What it holds is in the clear, whatever else its worker encrypts: it outlives every key.
+// What it holds is in the clear, whatever else its worker encrypts: it outlives every key. One
+// that an earlier worker encrypted is read as long as its key is there.
 func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	encrypting, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{
-		Namespace: namespace, DataConverter: converter.NewCodecDataConverter(payload.Converter(), lost{}),
+		Namespace: namespace, DataConverter: converter.NewCodecDataConverter(payload.Converter(), locked{}),
 	})
 	must(t, err)
 	t.Cleanup(encrypting.Close)
-	workers := New(Config{Temporal: encrypting, Namespace: namespace, Codec: lost{}})
+	workers := New(Config{Temporal: encrypting, Namespace: namespace, Codec: locked{lost: true}})
+	earlier := New(Config{Temporal: encrypting, Namespace: namespace, Codec: locked{}})
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.CanarySchedule)
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
+	must(t, makeSchedule(ctx, encrypting.ScheduleClient(), probing, time.Hour))
+	must(t, earlier.EnsureCanary(ctx, 2*time.Hour))
+	must(t, h.Delete(ctx))
 
 	must(t, c.EnsureCanary(ctx, 0))
 	if _, err := c.ScheduleState(ctx, egress.CanarySchedule); egress.ReasonOf(err) != egress.NotFound {
