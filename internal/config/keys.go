@@ -18,13 +18,15 @@ type Keys map[string]string
 // line), and the same on one line, separated by commas. Errors never show the
 // text, which is secret.
 func (k *Keys) UnmarshalText(b []byte) error {
-	var lines []string // without their indentation: a map has one level
-	for line := range strings.Lines(strings.TrimSpace(string(b))) {
-		lines = append(lines, strings.TrimSuffix(strings.TrimSpace(line), ","))
-	}
-	text := strings.Join(lines, "\n")
-	if !strings.Contains(text, "\n") && !strings.HasPrefix(text, "{") {
-		text = "{" + text + "}"
+	text := strings.TrimSpace(string(b))
+	if !strings.HasPrefix(text, "{") {
+		var lines []string // without their indentation: a map has one level
+		for line := range strings.Lines(text) {
+			lines = append(lines, strings.TrimSuffix(strings.TrimSpace(line), ","))
+		}
+		if text = strings.Join(lines, "\n"); len(lines) == 1 {
+			text = "{" + text + "}"
+		}
 	}
 	var m map[string]string
 	if err := yaml.Unmarshal([]byte(text), &m); err != nil {

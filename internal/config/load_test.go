@@ -280,7 +280,7 @@ func TestKeysComeInLiveKitServersOwnForm(t *testing.T) {
 	t.Parallel()
 	want := Keys{"APIa": "x", "APIb": "12345"}
 	for _, text := range []string{
-		"APIa: x\nAPIb: 12345", "APIa: x, APIb: 12345", "{APIa: x, APIb: 12345}", "\n  APIa: x\n  APIb: \"12345\"\n", "APIb: 12345,APIa: x,",
+		"APIa: x\nAPIb: 12345", "APIa: x, APIb: 12345", "{APIa: x, APIb: 12345}", "{\n  \"APIa\": \"x\",\n  \"APIb\": \"12345\"\n}", "APIa: x,\nAPIb: 12345,", "\n  APIa: x\n  APIb: \"12345\"\n", "APIb: 12345,APIa: x,",
 	} {
 		var got Keys
 		if err := got.UnmarshalText([]byte(text)); err != nil || !maps.Equal(got, want) {
