@@ -96,7 +96,8 @@ func (s *State) dueHeld(now time.Time) Action {
 const leastBlind = 5
 
 // heldBlind puts off the end of the hold where LiveKit could not be asked at its close.
-// It does so for a while only, from the first look that was not answered.
+// It does so for a while only, from the first look that was not answered, and until five were
+// not.
 func (s *State) heldBlind(l Look, now time.Time) {
 	if s.Phase != Held || l.answered() {
 		return

@@ -151,7 +151,8 @@ const Remembered = 25 * time.Hour
 const givenUpBefore = 15 * time.Minute
 
 // ClosedSince is from when on workflows have closed that are about an egress of LiveKit's
-// list: none closes before its egress began. That is at most Remembered ago.
+// list: none closes before its egress began, but where that was given up before. Such a one is
+// known by its ID as it is adopted. It is at most Remembered ago.
 func ClosedSince(listed []*livekit.EgressInfo, now time.Time) time.Time {
 	since, earliest := now, now.Add(-Remembered)
 	for _, m := range listed {
