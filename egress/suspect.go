@@ -16,9 +16,9 @@ const MaxSought = 250
 // seldom as a poll would without them. Default: an hour.
 func (p Policy) SoughtEvery() Duration { return 12 * p.LookActive }
 
-// SuspectedFor is how long a suspicion stands before another is raised. A poll that begins anew forgets
-// since when LiveKit does not know an egress, so it is longer than one takes to call it
-// lost. Default: 16 min.
+// SuspectedFor is how long a suspicion stands before another is raised. A poll that begins
+// anew forgets since when LiveKit does not know an egress, so it is longer than one takes to
+// call it lost. Default: 16 min.
 func (p Policy) SuspectedFor() Duration { return 3*p.LookActive + p.LostAfter }
 
 // Recorders are the egresses for whose recorder this round looks. LiveKit calls an egress

@@ -97,8 +97,9 @@ func (c *Client) over(ctx context.Context, id, workflowID string) error {
 	}
 }
 
-// Wait waits for the verdict of a recording to be delivered, by any of its IDs, until
-// the context ends. One that may still be corrected is not waited for any longer. A start that LiveKit refused is an error; a recording that failed is not.
+// Wait waits for the verdict of a recording to be delivered, by any of its IDs, until the
+// context ends. One that may still be corrected is not waited for any longer. A start that
+// LiveKit refused is an error; a recording that failed is not.
 func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 	var v egress.Verdict
 	workflowID, err := c.Find(ctx, id)

@@ -8,10 +8,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Find is the workflow ID of an egress ID (`EG_…`), a request ID, or a workflow
-// ID (`egress/…`, or `egress-redelivery/…` for a redelivery). Only an egress ID is looked up, for as long as FindFor, since
-// visibility lags behind; the others are taken at their word. An egress that is not
-// active yet is found by asking its workflow.
+// Find is the workflow ID of an egress ID (`EG_…`), a request ID, or a workflow ID
+// (`egress/…`, or `egress-redelivery/…` for a redelivery). Only an egress ID is looked up, for
+// as long as FindFor, since visibility lags behind; the others are taken at their word. An
+// egress that is not active yet is found by asking its workflow.
 func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RequestID(id); ok {
 		return id, nil

@@ -36,11 +36,11 @@ type Redelivered struct {
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 }
 
-// Redeliver tells the consumers of a recording once more what became of it, by any of
-// its IDs, under the same event IDs as before, or runs a step of its pipeline again. It returns once that is durable; the
-// telling goes on without the caller, and is repeated as the first one was. Where an
-// earlier redelivery still tells the same ones, none is begun beside it. A worker must
-// run, since what was told is asked of the workflow that told it.
+// Redeliver tells the consumers of a recording once more what became of it, by any of its IDs,
+// under the same event IDs as before, or runs a step of its pipeline again. It returns once
+// that is durable; the telling goes on without the caller, and is repeated as the first one
+// was. Where an earlier redelivery still tells the same ones, none is begun beside it. A
+// worker must run, since what was told is asked of the workflow that told it.
 func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (Redelivered, error) {
 	workflowID, requestID, err := c.findEgress(ctx, id)
 	if err != nil {

@@ -30,6 +30,7 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	return reason
 }
 
+// hand does so, whatever the URL's MAC is like.
 func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason {
 	for _, id := range named {
 		if reason := h.signalOrAdopt(ctx, d, id); reason != Unknown {
