@@ -117,7 +117,7 @@ func TestSecretsOfACallReachNoLog(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/twirp/livekit.Egress/StartWebEgress?access_token=CANARY", strings.NewReader(`{}`))
 	require.Equal(t, 401, b.do(r).Code)
 	require.NotContains(t, b.log.String(), "CANARY")
-	require.NotContains(t, b.log.String(), "eyJ", "a token")
+	require.NotContains(t, b.log.String(), "eyJhbGciOi", "a token")
 }
 
 func TestACallersRoomIsOnlyClosedByWhoMayDeleteIt(t *testing.T) {
