@@ -155,7 +155,7 @@ func maskValue(_ string, f field, v string) string {
 	case f.isURL():
 		return maskURL(v)
 	case f.name == "error" || f.name == "details":
-		return urlInText.ReplaceAllStringFunc(v, maskURL)
+		return MaskURLs(v)
 	default:
 		return v
 	}
@@ -229,13 +229,18 @@ func sensitivity(fd protoreflect.FieldDescriptor) logger.Sensitivity {
 	return s
 }
 
+// isStream takes a scheme that nobody knows for a misspelled stream's.
 func isStream(scheme string) bool {
 	switch strings.ToLower(scheme) {
-	case "rtmp", "rtmps", "srt", "mux", "twitch":
-		return true
+	case "", "http", "https", "ws", "wss", "socks5", "s3", "gs", "file":
+		return false
 	}
-	return false
+	return true
 }
+
+// MaskURLs masks the URLs in a text, as a refusal of LiveKit's quotes them: whole, with a
+// stream's key.
+func MaskURLs(text string) string { return urlInText.ReplaceAllStringFunc(text, maskURL) }
 
 // maskURL keeps scheme, host and path, and masks what can hold a credential: user
 // information, the values of a query, and the last path element of a stream (its key).

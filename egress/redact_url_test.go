@@ -29,7 +29,9 @@ func TestAURLKeepsWhatALookerOnNeedsAndNothingElse(t *testing.T) {
 		"https://bad host/?token=1": "{redacted}",
 		"%zz":                       "{redacted}",
 		"wss://example.com/audio?auth=1&room=daily": "wss://example.com/audio?auth={redacted}&room={redacted}",
-		"mailto:someone": "mailto://",
+		"mailto:someone":                      "mailto://{redacted}",
+		"rtpm://live.example.com/app/key":     "rtpm://live.example.com/app/{redacted}",
+		"socks5://u:p@proxy.example.com:1080": "socks5://{redacted}@proxy.example.com:1080",
 	} {
 		require.Equal(t, want, maskURL(v), v)
 		require.Equal(t, want, maskURL(want), "masked twice: %s", v)
@@ -54,5 +56,17 @@ func TestAURLThatHoldsACredentialIsOne(t *testing.T) {
 		"https://bad host/":                       true,
 	} {
 		require.Equal(t, want, f.isCredential(v), v)
+	}
+}
+
+func TestTheURLsInATextAreMasked(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"no outputs": "no outputs",
+		"invalid url rtmps://a.example/key: rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)": "invalid url rtmps://a.example/{redacted} rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)",
+		`parse "rtmp://a.example:x/app/key": invalid port, and https://a.example/x?token=1`:                                    `parse "{redacted}": invalid port, and https://a.example/x?token={redacted}`,
+	} {
+		require.Equal(t, want, MaskURLs(text))
+		require.Equal(t, want, MaskURLs(want), "masked twice")
 	}
 }

@@ -104,13 +104,14 @@ func TestSecretsOfACallReachNoLog(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
-		return nil, &egress.Error{Reason: egress.Refused, Code: "invalid_argument", Message: "no outputs"}
+		return nil, &egress.Error{Reason: egress.Refused, Code: "invalid_argument", Message: "invalid url rtmps://live.example.com/CANARY: rtmp urls must be of format"}
 	}
 	for _, body := range []string{
 		`{"custom_base_url":"https://x.example.com/?token=CANARY","webhooks":[{"url":"https://u:CANARY@a.example.com"}]}`,
 		`{"webhooks":[{"url":"https://a.example.com/?key=CANARY","signing_key":"APIwho"}]}`,
 		`{"file_outputs":[{"s3":{"secret":"CANARY"}}],"room_name":7}`,
 		`{"hologram":"CANARY"}`,
+		`{"room_name":"daily"}`,
 	} {
 		require.GreaterOrEqual(t, b.call(t, "StartRoomCompositeEgress", body).Code, 400)
 	}

@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // buckets hold the budgets of a start: our own steps, LiveKit's usual 0.55 s, the 3 s
@@ -106,7 +108,7 @@ func (c *call) attrs() []slog.Attr {
 	add("room", c.room)
 	add("code", string(c.code))
 	if c.cause != nil {
-		add("error", c.cause.Error())
+		add("error", egress.MaskURLs(c.cause.Error()))
 	}
 	return attrs
 }

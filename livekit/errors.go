@@ -13,7 +13,8 @@ import (
 )
 
 // classify tells what a failed call means for the one question that matters: may
-// LiveKit have done it all the same? Twirp's code and message are kept unchanged.
+// LiveKit have done it all the same? Twirp's code and message are kept unchanged, but for
+// the credentials in URLs that LiveKit quotes.
 func classify(op string, err error) error {
 	if err == nil {
 		return nil
@@ -23,6 +24,7 @@ func classify(op string, err error) error {
 	if errors.As(err, &te) {
 		e.Code, e.Message = string(te.Code()), te.Msg()
 	}
+	e.Message = egress.MaskURLs(e.Message)
 	e.Reason = reason(err, te)
 	return e
 }
@@ -37,7 +39,7 @@ func reason(err error, te twirp.Error) egress.Reason {
 	}
 	switch te.Code() {
 	case twirp.InvalidArgument, twirp.Malformed, twirp.OutOfRange, twirp.FailedPrecondition,
-		twirp.AlreadyExists, twirp.Unimplemented, twirp.BadRoute:
+		twirp.Unimplemented, twirp.BadRoute:
 		return egress.Refused
 	case twirp.Unauthenticated, twirp.PermissionDenied:
 		return egress.Denied
@@ -49,7 +51,9 @@ func reason(err error, te twirp.Error) egress.Reason {
 	if turnedAway(te) {
 		return egress.Refused
 	}
-	return egress.Ambiguous // unavailable, deadline_exceeded, internal, a cut connection, a 5xx
+	// unavailable, deadline_exceeded, internal, a cut connection, a 5xx; and already_exists, since
+	// livekit-server asks its workers again under the same egress ID where one has not answered
+	return egress.Ambiguous
 }
 
 // turnedAway reports whether something in front of LiveKit answered with a redirect

@@ -19,7 +19,7 @@ var codes = []struct {
 	{twirp.InvalidArgument, egress.Refused, egress.Refused},
 	{twirp.Malformed, egress.Refused, egress.Refused},
 	{twirp.OutOfRange, egress.Refused, egress.Refused},
-	{twirp.AlreadyExists, egress.Refused, egress.Refused},
+	{twirp.AlreadyExists, egress.Ambiguous, egress.Ambiguous},
 	{twirp.Unimplemented, egress.Refused, egress.Refused},
 	{twirp.BadRoute, egress.Refused, egress.Refused},
 	{twirp.FailedPrecondition, egress.Refused, egress.AlreadyOver},
@@ -86,4 +86,14 @@ func TestACodeThatTwirpDoesNotKnowIsAmbiguous(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer(http.StatusTeapot, "application/json", `{"code":"teapot","msg":"short and stout"}`))
 	require.Equal(t, egress.Ambiguous, failure(t, second(at(s.url).Start(t.Context(), request()))).Reason)
+}
+
+func TestARefusalIsQuotedWithoutTheKeyOfAStream(t *testing.T) {
+	t.Parallel()
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, "invalid url rtmps://a.example/k3y: rtmp urls must be of format")) // whoever asked has gone
+	}))
+	e := failure(t, second(at(s.url).Start(t.Context(), request())))
+	require.Equal(t, "invalid url rtmps://a.example/{redacted} rtmp urls must be of format", e.Message)
+	require.NotContains(t, e.Error(), "k3y")
 }

@@ -34,8 +34,8 @@ func (s *Server) begin(ctx context.Context, st start) (*livekit.EgressInfo, erro
 	if err := s.pause(ctx, s.timings.StartClaim); err != nil {
 		return nil, twirp.NewError(twirp.Canceled, "request canceled")
 	}
-	if outputsOf(st.echo).none() {
-		return nil, twirp.NewError(twirp.InvalidArgument, "request has missing or invalid field: output")
+	if err := outputsOf(st.echo).refused(); err != nil {
+		return nil, err
 	}
 	if err := s.hold.wait(ctx, s.closing); err != nil {
 		return nil, twirp.NewError(twirp.Canceled, "request canceled")

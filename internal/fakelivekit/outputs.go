@@ -5,8 +5,11 @@ import (
 	"path"
 	"strings"
 
+	"github.com/twitchtv/twirp"
+
 	protoegress "github.com/livekit/protocol/egress"
 	"github.com/livekit/protocol/livekit"
+	"github.com/livekit/protocol/utils"
 )
 
 // outputs are what an egress writes, from whichever request it came.
@@ -38,6 +41,20 @@ type fileOutput struct {
 
 func (o outputs) none() bool {
 	return len(o.files)+len(o.segments)+len(o.images)+len(o.streams) == 0
+}
+
+// refused is what a worker says of outputs that it can't write. It quotes a stream's URL whole
+// (livekit/egress, pkg/config/urls.go).
+func (o outputs) refused() error {
+	if o.none() {
+		return twirp.NewError(twirp.InvalidArgument, "request has missing or invalid field: output")
+	}
+	for _, u := range o.streams {
+		if _, ok := utils.RedactStreamKey(u); !ok && strings.HasPrefix(u, "rtmp") {
+			return twirp.NewError(twirp.InvalidArgument, "invalid url "+u+": rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)")
+		}
+	}
+	return nil
 }
 
 // outputsOf reads the outputs from the echoed request: redacting takes no paths away.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -335,5 +336,17 @@ func TestTheSameSeedStrikesTheSameEgresses(t *testing.T) {
 	}
 	if first == other {
 		t.Errorf("seeds 7 and 8 both struck\n%s", first)
+	}
+}
+
+func TestAStreamURLWithoutAKeyIsRefusedAndQuotedWhole(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	_, err := f.egress.StartWebEgress(t.Context(), &livekit.WebEgressRequest{
+		Url:           "https://example.com",
+		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmps://a.example/live/abcdefghijkl", "rtmps://a.example/mnopqrstuvwx"}}},
+	})
+	if codeOf(err) != twirp.InvalidArgument || !strings.Contains(err.Error(), "invalid url rtmps://a.example/mnopqrstuvwx: rtmp urls must be") {
+		t.Errorf("got %v", err)
 	}
 }
