@@ -152,14 +152,37 @@ func TestAStartWhoseTimeHasNotPassedIsAskedFor(t *testing.T) {
 	})
 }
 
-func TestAStartWhoseTimePassesWhileLiveKitIsUnreachableIsGivenUp(t *testing.T) {
+// There is nothing to look for: whoever asked is to hear of it while they wait.
+func TestAStartThatSurelyBeganNothingInItsTimeIsGivenUpAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, said := range map[string]error{"unreachable": unreachable, "rate limited": rateLimited} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: fails(said, said, said)} // a look would panic
+				_, err := start(t, a, by(2*time.Second))
+				ae, e := failed(t, err)
+				require.True(t, ae.NonRetryable())
+				require.Equal(t, egress.TooLate, e.Reason)
+				var was *egress.Error
+				require.ErrorAs(t, said, &was)
+				require.Equal(t, was.Code, e.Code, "LiveKit's own")
+				require.Equal(t, was.Message, e.Message)
+				require.Equal(t, []string{"0s start", "1s start"}, a.log)
+			})
+		})
+	}
+}
+
+func TestAStartIsLookedForBeforeItIsGivenUpWhereAnEarlierCallMayHaveBegunIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		a := &api{onStart: fails(unreachable, unreachable, unreachable), onList: lists()}
-		_, err := start(t, a, by(2*time.Second))
+		in := by(2 * time.Minute)
+		a := &api{onStart: fails(ambiguous, rateLimited, rateLimited, rateLimited, rateLimited, rateLimited, rateLimited), onList: lists()}
+		_, err := start(t, a, in)
 		_, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
-		require.Equal(t, append([]string{"0s start", "1s start"}, searched(3*time.Second)...), a.log)
+		require.Equal(t, append([]string{"0s start"}, searched(0)...), a.log[:1+len(searched(0))])
 	})
 }
 

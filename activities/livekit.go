@@ -21,7 +21,7 @@ type API interface {
 	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
-	All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error)
+	Remembered(ctx context.Context) ([]*livekit.EgressInfo, error)
 	RoomLive(ctx context.Context, room, sid string) (bool, error)
 	Present(ctx context.Context, room, identity string) (bool, error)
 }
@@ -38,7 +38,10 @@ type Opener interface {
 type Config struct {
 	PublicURL  string // where LiveKit reaches our webhook endpoint
 	SigningKey string // name of the API key with which LiveKit signs our webhooks
-	Terms      egress.Terms
+	// Keys are the project's API keys by name, which a request's webhooks may be signed with.
+	// Default: any is taken.
+	Keys  map[string]string
+	Terms egress.Terms
 	// Profiles are the storage profiles. Default: none.
 	Profiles egress.Profiles
 	// Preflight tries where media goes before a start. Default: nothing is tried.

@@ -71,9 +71,8 @@ func (a *api) Active(context.Context) ([]*lk.EgressInfo, error) {
 	return a.onList(a.note("active", ""))
 }
 
-func (a *api) All(context.Context, bool) ([]*lk.EgressInfo, int, error) {
-	items, err := a.onList(a.note("all", ""))
-	return items, 1, err
+func (a *api) Remembered(context.Context) ([]*lk.EgressInfo, error) {
+	return a.onList(a.note("all", ""))
 }
 
 func (a *api) Get(_ context.Context, id string) (*lk.EgressInfo, error) {

@@ -89,3 +89,23 @@ func TestAProfileThatIsNotKnownIsRefusedBeforeLiveKitIsAsked(t *testing.T) {
 		})
 	}
 }
+
+// Another worker may have had the profile, and have begun: what it began is not lost.
+func TestALaterAttemptThatDoesNotHaveTheProfileBeginsNothing(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := plain(toFile(nil))
+		in.Input.Storage = "gone"
+		a := &api{onList: lists(ours(t, "EG_earlier"))}
+		s, err := secondAttempt(t, a, in, storing)
+		require.NoError(t, err)
+		require.Equal(t, "EG_earlier", s.Info.Proto().GetEgressId())
+
+		a = &api{onList: lists()}
+		_, err = secondAttempt(t, a, in, storing)
+		_, e := failed(t, err)
+		require.Equal(t, egress.Invalid, e.Reason)
+		require.Equal(t, "storage", e.Field)
+		require.Empty(t, a.sent)
+	})
+}

@@ -45,10 +45,10 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
-	terms, refused := a.terms(in)
+	terms, refused := a.terms(in, asked)
 	req, err := a.stored(asked, in.Input.Storage, &terms)
 	if err != nil {
-		return Started{}, toTemporal(err)
+		req, refused = asked, err
 	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage, roomID: in.RoomID}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
@@ -56,7 +56,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	}
 	if first := activity.GetInfo(ctx).Attempt == 1 && !in.Input.Again; refused != nil && first {
 		return Started{}, toTemporal(refused)
-	} else if refused != nil { // an earlier attempt may have known the pipeline: look for what it began, and begin nothing
+	} else if refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
 		s.by = &time.Time{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
@@ -66,7 +66,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	m, maybeSent := s.begun(ctx, in.Input.Again)
 	maybeSent = maybeSent || in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1
 	var notes []string
-	if m == nil && !maybeSent { // else it may be running, and a refusal would leave it so
+	if m == nil && !maybeSent && refused == nil { // else it may be running, and a refusal would leave it so
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 	}
 	if m == nil && err == nil {
@@ -87,15 +87,17 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	return Started{Info: info, Terms: terms, Notes: notes}, toTemporal(err)
 }
 
-// terms are this worker's, with the pipeline that the request names. Parts after the
-// first go on by the terms of that one.
-func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
+// terms are this worker's, with the pipeline that the request names, if it can take the
+// request. Parts after the first go on by the terms of that one.
+func (a *LiveKit) terms(in StartRequest, asked egress.Request) (egress.Terms, error) {
 	t := a.cfg.Terms
 	if in.Part > 1 {
 		return t, nil
 	}
 	var err error
-	t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline)
+	if t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline); err == nil && a.cfg.Keys != nil {
+		err = egress.CheckSigningKeys(asked, func(key string) bool { return a.cfg.Keys[key] != "" })
+	}
 	return t, err
 }
 
@@ -176,10 +178,24 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		default:
 			return nil, err
 		}
-		if !maybeSent && !sleep(ctx, wait) {
+		switch {
+		case maybeSent: // it is looked for first
+		case s.by != nil && time.Now().Add(wait).After(*s.by):
+			return nil, unsent(last)
+		case !sleep(ctx, wait):
 			return nil, s.gaveUp(ctx, last)
 		}
 	}
+}
+
+// unsent is a start that surely began nothing, and may not be sent again: its caller hears at
+// once what LiveKit said.
+func unsent(last error) error {
+	e := egress.Error{Reason: egress.TooLate, Message: last.Error(), Err: last}
+	if said, ok := errors.AsType[*egress.Error](last); ok {
+		e.Code, e.Message = said.Code, said.Message
+	}
+	return &e
 }
 
 // late reports whether LiveKit may no longer be asked. The door may have asked instead,
@@ -232,8 +248,7 @@ func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, 
 	case s.sum.Room != "":
 		return s.api.InRoom(ctx, s.sum.Room)
 	case ended:
-		items, _, err := s.api.All(ctx, false)
-		return items, err
+		return s.api.Remembered(ctx)
 	default:
 		return s.api.Active(ctx)
 	}

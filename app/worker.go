@@ -19,6 +19,9 @@ import (
 // announceTimeout bounds one announcement: LiveKit's own limit from protocol 1.54 on.
 const announceTimeout = 10 * time.Second
 
+// attributesAgain is the wait until search attributes are looked for again.
+const attributesAgain = 30 * time.Second
+
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
@@ -35,10 +38,8 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
-	if created, err := a.recordings.EnsureSearchAttributes(ctx); err != nil {
+	if err := a.ensureAttributes(ctx); err != nil {
 		return err
-	} else if len(created) > 0 {
-		a.log.Info("search attributes created", "names", created)
 	}
 	a.scheduleReconciler(ctx)
 	a.scheduleCanary(ctx)
@@ -62,6 +63,25 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	case err := <-fatal:
 		return fmt.Errorf("worker: %w", err)
 	}
+}
+
+// ensureAttributes makes the search attributes that are not there. A visibility store that does
+// not answer keeps no worker from its work: they are mostly there, and are looked for again.
+func (a *App) ensureAttributes(ctx context.Context) error {
+	created, err := a.recordings.EnsureSearchAttributes(ctx)
+	if len(created) > 0 {
+		a.log.Info("search attributes created", "names", created)
+	}
+	if r := egress.ReasonOf(err); r != egress.Unavailable && r != egress.Ambiguous || ctx.Err() != nil {
+		return err
+	}
+	a.log.Warn("search attributes cannot be looked for yet; a workflow that lacks one waits", "error", err)
+	time.AfterFunc(attributesAgain, func() {
+		if err := a.ensureAttributes(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("search attributes", "error", err)
+		}
+	})
+	return nil
 }
 
 // workers are the two of a worker process: polls have a queue of their own, whose
@@ -104,6 +124,7 @@ func (a *App) livekitActivities() (*activities.LiveKit, error) {
 	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
+		Keys:        a.cfg.LiveKit.AllKeys(),
 		Terms:       a.terms(),
 		Profiles:    a.profiles,
 		Preflight:   preflight,

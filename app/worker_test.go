@@ -115,6 +115,15 @@ func TestAWorkerThatMayNotMakeItsSearchAttributesFailsAndSaysSo(t *testing.T) {
 	require.Empty(t, s.noted(), "it does not take work that it cannot do")
 }
 
+// A visibility store that is away keeps nobody from recording.
+func TestAWorkerWorksWhereItsSearchAttributesCannotBeLookedFor(t *testing.T) {
+	t.Parallel()
+	s := &temporal{lacks: status.Error(codes.Unavailable, "visibility is away")}
+	r := run(t, app.WorkerMain, "TEMPORAL_ADDRESS", s.serve(t))
+	require.Eventually(t, func() bool { return answersOK(r.admin + "/readyz") }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, r.stop())
+}
+
 func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

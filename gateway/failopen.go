@@ -36,7 +36,7 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 			return m, err
 		}
 		h.asked.note(s.ID)
-		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(filled, 1), h.webhook(s.ID, s.Pipeline)))
+		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
 		h.asked.answered(s.ID, err)
 		return m, err
 	})

@@ -34,7 +34,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if err := h.checkWebhooks(r); err != nil {
 		return nil, err
 	}
-	s := Start{ID: c.requestID, Made: c.key == "", Request: h.signed(r), Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
+	s := Start{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
 	s.Again, s.Unlisted = !s.Made && h.mayHavePassed(s), h.asked.unlisted(s.ID)
 	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
@@ -89,20 +89,14 @@ func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
 	return info.Proto(), nil
 }
 
-// checkWebhooks refuses a signing key that LiveKit would not know: it would accept
-// the request, and then send neither that webhook nor those behind it.
 func (h *Handler) checkWebhooks(r egress.Request) error {
-	for i, w := range r.GetWebhooks() {
-		if key := w.GetSigningKey(); key != "" && h.cfg.Keys.GetSecret(key) == "" {
-			return egress.Invalidf(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is no API key of this project", key)
-		}
-	}
-	return nil
+	return egress.CheckSigningKeys(r, func(key string) bool { return h.cfg.Keys.GetSecret(key) != "" })
 }
 
-// signed is a request whose webhooks all name a signing key, ours where the caller
-// named none: LiveKit would sign with a default of its own, and older servers send
-// no webhook at all any more once they have met one without a key.
+// signed is a request for LiveKit itself, whose webhooks all name a signing key, ours where
+// the caller named none: LiveKit would sign with a default of its own, and older servers send
+// no webhook at all any more once they have met one without a key. What we send ourselves is
+// signed with the key that is ours by then.
 func (h *Handler) signed(r egress.Request) egress.Request {
 	r, _ = proto.Clone(r).(egress.Request)
 	for _, w := range r.GetWebhooks() {

@@ -72,6 +72,7 @@ func TestEveryKindOfStartIsDurableInBothFormats(t *testing.T) {
 					"Idempotency-Key": {"call-7"},
 				})
 				require.NoError(t, err)
+				asked := time.Now()
 				got, err := start.ask(ctx, client(b.serve(t), http.DefaultClient), start.request)
 				require.NoError(t, err)
 				want := echo(start.request, "EG_call-7")
@@ -83,7 +84,7 @@ func TestEveryKindOfStartIsDurableInBothFormats(t *testing.T) {
 				require.False(t, s.Made)
 				require.Equal(t, &egress.Asker{APIKey: apiKey, Identity: "agent"}, s.AskedBy)
 				require.True(t, proto.Equal(start.request, s.Request))
-				require.WithinDuration(t, time.Now().Add(2*time.Second), s.StartBy, time.Second)
+				require.WithinRange(t, s.StartBy, asked.Add(2*time.Second), time.Now().Add(2*time.Second))
 				require.Empty(t, b.liveKit.started())
 				require.Equal(t, map[string]int64{method + " durable": 1}, b.counts(t))
 			})
@@ -156,12 +157,13 @@ func TestAWebhookWithAnUnknownSigningKeyIsRefused(t *testing.T) {
 	}
 }
 
-func TestAWebhookWithoutASigningKeyIsSignedWithOursAndShownAsItCame(t *testing.T) {
+// A key may have been changed for another by the time that we send it.
+func TestAWebhookWithoutASigningKeyIsSealedAndShownAsItCame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	got, err := b.sdk(t).StartWebEgress(t.Context(), &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://a.example.com"}}})
 	require.NoError(t, err)
-	require.Equal(t, apiKey, b.recordings.begun()[0].Request.GetWebhooks()[0].GetSigningKey())
+	require.Empty(t, b.recordings.begun()[0].Request.GetWebhooks()[0].GetSigningKey())
 	require.Empty(t, got.GetWeb().GetWebhooks()[0].GetSigningKey())
 	require.Equal(t, "https://a.example.com", got.GetWeb().GetWebhooks()[0].GetUrl())
 }

@@ -39,7 +39,9 @@ type Client struct {
 	egress  *lksdk.EgressClient
 	rooms   *lksdk.RoomServiceClient
 	unified livekit.Egress // the SDK's client lacks the unified StartEgress
-	active  sharedList
+
+	active     sharedList
+	remembered queuedList
 }
 
 // New makes a client. It does not connect.
@@ -116,6 +118,16 @@ func (c *Client) InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo
 func (c *Client) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
 	return c.active.get(c.cfg.ShareFor, func() ([]*livekit.EgressInfo, error) {
 		return c.list(context.WithoutCancel(ctx), &livekit.ListEgressRequest{Active: true})
+	})
+}
+
+// Remembered lists every egress that LiveKit remembers, as All does, by one call at a time: there
+// may be tens of thousands, and many may look for a web egress at the same moment. A caller
+// whose context ends waits on.
+func (c *Client) Remembered(ctx context.Context) ([]*livekit.EgressInfo, error) {
+	return c.remembered.get(func() ([]*livekit.EgressInfo, error) {
+		items, _, err := c.All(context.WithoutCancel(ctx), false)
+		return items, err
 	})
 }
 

@@ -2,8 +2,10 @@ package livekit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +70,7 @@ func TestEachListAsksForWhatItWants(t *testing.T) {
 	}{
 		"one":    {func(c *livekit.Client) error { return second(c.Get(t.Context(), "EG_1")) }, &lk.ListEgressRequest{EgressId: "EG_1"}},
 		"room":   {func(c *livekit.Client) error { return second(c.InRoom(t.Context(), "r")) }, &lk.ListEgressRequest{RoomName: "r"}},
+		"all":    {func(c *livekit.Client) error { return second(c.Remembered(t.Context())) }, &lk.ListEgressRequest{}},
 		"active": {func(c *livekit.Client) error { return second(c.Active(t.Context())) }, &lk.ListEgressRequest{Active: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,6 +157,41 @@ func TestActiveEgressesAreAskedForOnceByManyCallers(t *testing.T) {
 	}
 	require.NoError(t, g.Wait())
 	require.Len(t, p.noted(), 1)
+}
+
+func TestAllIsAskedForByOneCallAtATimeAndNobodyGetsAnOlderList(t *testing.T) {
+	t.Parallel()
+	var calls, beside atomic.Int64
+	asked, answer := make(chan struct{}, 20), make(chan struct{})
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		defer beside.Add(-1)
+		if beside.Add(1) > 1 {
+			return nil, errors.New("one is under way")
+		}
+		asked <- struct{}{}
+		<-answer
+		return page("", fmt.Sprintf("EG_%d", calls.Add(1))), nil
+	}}
+	c := at(p.open(t).url)
+	got := make(chan []string, 20)
+	var g errgroup.Group
+	ask := func() error {
+		items, err := c.Remembered(t.Context())
+		got <- idsOf(items)
+		return err
+	}
+	g.Go(ask)
+	<-asked
+	for range 9 { // during the first one's call
+		g.Go(ask)
+	}
+	close(answer)
+	require.NoError(t, g.Wait())
+	require.Equal(t, []string{"EG_1"}, <-got)
+	last := require.New(t)
+	for range 9 {
+		last.NotEqual([]string{"EG_1"}, <-got, "it was asked for before they came")
+	}
 }
 
 func TestACallerWhoLeavesDoesNotCostTheOthersTheirAnswer(t *testing.T) {

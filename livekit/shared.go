@@ -2,6 +2,7 @@ package livekit
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -40,4 +41,30 @@ func (s *sharedList) kept(maxAge time.Duration) ([]*livekit.EgressInfo, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.items, !s.at.IsZero() && time.Since(s.at) < maxAge
+}
+
+// queuedList has one call under way at a time. Who comes during it waits for the next one, which
+// all of them share: nobody gets a list that is older than their asking.
+type queuedList struct {
+	inLine atomic.Int64
+	turn   sync.Mutex
+	at     time.Time // of the last call
+	items  []*livekit.EgressInfo
+	err    error
+}
+
+func (q *queuedList) get(ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
+	came := time.Now()
+	q.inLine.Add(1)
+	q.turn.Lock()
+	defer q.turn.Unlock()
+	if !q.at.After(came) {
+		q.at = time.Now()
+		q.items, q.err = ask()
+	}
+	items, err := q.items, q.err
+	if q.inLine.Add(-1) == 0 {
+		q.items = nil // it may be large
+	}
+	return items, err
 }
