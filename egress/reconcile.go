@@ -146,7 +146,7 @@ func (p Plan) Differs() bool {
 // That visibility does not show a workflow never means that there is none: whoever
 // adopts asks for it by its ID, which only one workflow can have.
 func PlanRound(s Sighting) Plan {
-	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, beginning: map[string]bool{}}
+	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, beginning: map[string]time.Time{}}
 	for i := range s.Ours {
 		p.know(&s.Ours[i])
 	}
@@ -177,7 +177,7 @@ type planner struct {
 	Sighting
 	byID      map[string]*Ours // by egress ID
 	byRequest map[string]*Ours
-	beginning map[string]bool // rooms in which a start of ours has no egress ID yet; "" is web egresses'
+	beginning map[string]time.Time // when the first start of ours that has no egress ID yet was made, by room; "" is web egresses'
 	plan      Plan
 }
 
@@ -187,10 +187,20 @@ func (p *planner) know(o *Ours) {
 	}
 	if o.EgressID != "" {
 		p.byID[o.EgressID] = o
-	} else if !o.Over {
-		p.beginning[o.Room] = true
+	} else if first, ok := p.beginning[o.Room]; !o.Over && (!ok || o.StartedAt.Before(first)) {
+		p.beginning[o.Room] = o.StartedAt
 	}
 }
+
+// mayBegin reports whether an egress without a token may be that of a start of ours: it is not
+// older than that.
+func (p *planner) mayBegin(l Listed) bool {
+	first, ok := p.beginning[Keyword(l.Room)]
+	return ok && l.RequestID == "" && (l.Since.IsZero() || !l.Since.Before(first.Add(-clocksDiffer)))
+}
+
+// clocksDiffer is how far LiveKit's clock and Temporal's may be apart.
+const clocksDiffer = time.Minute
 
 func (p *planner) judge(l Listed) {
 	ours := p.byRequest[l.Adopter()]
@@ -214,7 +224,7 @@ func (p *planner) judge(l Listed) {
 		p.quarantine(l, fmt.Sprintf("%s%s has the status %s, which this version does not know", l.ID, where(l), statusOf(l.Status)))
 	case ended && !l.Since.After(p.First):
 		p.plan.SeenBefore++
-	case l.RequestID == "" && p.beginning[Keyword(l.Room)]:
+	case p.mayBegin(l):
 		p.plan.Waiting++
 	default:
 		p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})

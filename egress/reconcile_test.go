@@ -118,6 +118,9 @@ func TestWhatRunsAtLiveKitHasItsWorkflow(t *testing.T) {
 		"a stray beside a start in its room":      {all(listed("EG_1", active)), have(ours("r", ""), ours("s", "EG_2", elsewhere)), does("waiting 1", "ask EG_2")},
 		"a stray beside a start elsewhere":        {all(listed("EG_1", active)), have(ours("r", "", elsewhere)), does("adopted EG_1 as EG_1")},
 		"a web stray beside a web start of ours":  {all(listed("EG_1", active, roomless)), have(ours("r", "", web)), does("waiting 1")},
+		"a stray that is older than the start":    {all(listed("EG_1", active, ago(time.Hour+time.Minute+1))), have(ours("r", ""), ours("s", "", young)), does("adopted EG_1 as EG_1")},
+		"… by no more than clocks differ":         {all(listed("EG_1", active, ago(time.Hour+time.Minute))), have(ours("s", "", young), ours("r", "")), does("waiting 1")},
+		"… or of unknown age":                     {all(listed("EG_1", active, timeless)), have(ours("r", "")), does("waiting 1")},
 		"a stray beside a start that was refused": {all(listed("EG_1", active)), have(ours("r", "", over)), does("adopted EG_1 as EG_1")},
 		"a failed-open one beside a start there":  {all(listed("EG_1", active, of("s"))), have(ours("r", "")), does("adopted EG_1 as s")},
 	} {
