@@ -13,7 +13,7 @@ const (
 	HeaderRequestID = "X-Reelkeeper-Request-Id"
 	HeaderVerdict   = "X-Reelkeeper-Verdict"  // Status, LOST included
 	HeaderSource    = "X-Reelkeeper-Source"   // Source
-	HeaderLag       = "X-Reelkeeper-Lag"      // seconds from the end to when we heard of it, with three decimals
+	HeaderLag       = "X-Reelkeeper-Lag"      // seconds from the end to when we heard of it, with three decimals; not of a loss
 	HeaderMedia     = "X-Reelkeeper-Media"    // Media
 	HeaderMissed    = "X-Reelkeeper-Missed"   // Missed; where LiveKit's webhook was
 	HeaderCorrects  = "X-Reelkeeper-Corrects" // the Status that was told before; where it was wrong
@@ -28,8 +28,10 @@ func (s *State) Headers(requestID string) map[string]string {
 		HeaderRequestID: v.RequestID,
 		HeaderVerdict:   headerValue(string(v.Status)),
 		HeaderSource:    string(v.EndedBy),
-		HeaderLag:       inSeconds(v.Late.D()),
 		HeaderMedia:     string(v.Media),
+	}
+	if v.Status != Lost { // nobody knows when that ended
+		h[HeaderLag] = inSeconds(v.Late.D())
 	}
 	if v.Missed != "" {
 		h[HeaderMissed] = string(v.Missed)

@@ -15,11 +15,7 @@ var canary *activities.Canary
 // told by a notice when the way breaks, and when it is open again.
 func (w *Workflows) Canary(ctx workflow.Context) (egress.Canary, error) {
 	var last egress.Canary
-	if workflow.HasLastCompletionResult(ctx) {
-		if err := workflow.GetLastCompletionResult(ctx, &last); err != nil {
-			workflow.GetLogger(ctx).Warn("the last probe cannot be read", "error", err)
-		}
-	}
+	lastResult(ctx, &last)
 	var p egress.Probe
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, canaryOptions), canary.Probe).Get(ctx, &p); err != nil {
 		return last, plainly("probe", err)

@@ -38,6 +38,9 @@ func (e *run) deliver(ctx workflow.Context) error {
 	if e.Phase != egress.Delivered { // it shows that it lives
 		return nil
 	}
+	if len(e.AwaitsWord) == 0 { // what was marked while it ran has ended well
+		e.clear(ctx)
+	}
 	e.publishVerdict(ctx)
 	return e.remember(ctx)
 }

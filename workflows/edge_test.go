@@ -148,6 +148,7 @@ func TestAGoodRecordingIsNeverStoppedUnasked(t *testing.T) {
 
 	require.Equal(t, egress.FromWebhook, v.EndedBy)
 	require.Empty(t, l.stops)
+	require.Empty(t, l.state().Stuck, "it has ended well, and nobody is to look any more")
 }
 
 func TestAStopThatWasAskedFor(t *testing.T) {

@@ -22,11 +22,7 @@ func (w *Workflows) Reconcile(ctx workflow.Context, in egress.Reconciliation) (e
 		at = t
 	}
 	var last, round egress.Round
-	if workflow.HasLastCompletionResult(ctx) {
-		if err := workflow.GetLastCompletionResult(ctx, &last); err != nil {
-			workflow.GetLogger(ctx).Warn("the last round cannot be read", "error", err)
-		}
-	}
+	lastResult(ctx, &last)
 	ctx = workflow.WithActivityOptions(ctx, reconcileOptions)
 	err := workflow.ExecuteActivity(ctx, reconciler.Reconcile, activities.RoundRequest{
 		At: at, Deep: in.DeepDue(at, last.DeepAt), SoughtAt: last.SoughtAt,
@@ -38,4 +34,21 @@ func (w *Workflows) Reconcile(ctx workflow.Context, in egress.Reconciliation) (e
 		round.DeepAt = last.DeepAt
 	}
 	return round, nil
+}
+
+// lastResult reads what the run before this one of a schedule answered. What cannot be read,
+// since its key is gone, is done without: it would have every run after it wait, which is why
+// the panic of a worker's codec stops here.
+func lastResult(ctx workflow.Context, into any) {
+	if !workflow.HasLastCompletionResult(ctx) {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			workflow.GetLogger(ctx).Warn("what the run before answered cannot be decoded", "error", p)
+		}
+	}()
+	if err := workflow.GetLastCompletionResult(ctx, into); err != nil {
+		workflow.GetLogger(ctx).Warn("what the run before answered cannot be read", "error", err)
+	}
 }

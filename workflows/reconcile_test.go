@@ -3,12 +3,15 @@ package workflows_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -23,11 +26,12 @@ import (
 var quarter = time.Date(2026, 5, 4, 12, 15, 0, 0, time.UTC)
 
 // reconcile runs one round that the schedule has for a moment, after one that is known of.
-func reconcile(t *testing.T, at time.Time, last *egress.Round, in egress.Reconciliation, do func(activities.RoundRequest) (egress.Round, error)) (egress.Round, error) {
+func reconcile(t *testing.T, at time.Time, last *egress.Round, in egress.Reconciliation, do func(activities.RoundRequest) (egress.Round, error), change ...func(*testsuite.TestWorkflowEnvironment)) (egress.Round, error) {
 	t.Helper()
 	var s testsuite.WorkflowTestSuite
 	env := s.NewTestWorkflowEnvironment()
 	env.SetDataConverter(payload.Converter())
+	env.SetTestTimeout(time.Minute)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.ReconcileSchedule, TaskQueue: egress.TaskQueue})
 	require.NoError(t, env.SetTypedSearchAttributesOnStart(temporal.NewSearchAttributes(
 		temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime").ValueSet(at))))
@@ -37,6 +41,9 @@ func reconcile(t *testing.T, at time.Time, last *egress.Round, in egress.Reconci
 	env.RegisterWorkflowWithOptions((&workflows.Workflows{}).Reconcile, workflow.RegisterOptions{Name: egress.ReconcileType})
 	env.RegisterActivityWithOptions(func(_ context.Context, r activities.RoundRequest) (egress.Round, error) { return do(r) },
 		activity.RegisterOptions{Name: "Reconcile"})
+	for _, f := range change {
+		f(env)
+	}
 	env.ExecuteWorkflow(egress.ReconcileType, in)
 	require.True(t, env.IsWorkflowCompleted())
 	if err := env.GetWorkflowError(); err != nil {
@@ -96,4 +103,33 @@ func TestARoundThatKeepsFailingFailsAndLeavesItToTheNext(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "LiveKit is down")
 	require.Equal(t, 3, attempts)
+}
+
+// keyless is a worker's converter that lacks the key of the first round's result that it is to read.
+type keyless struct {
+	converter.DataConverter
+	once *sync.Once
+}
+
+func (k keyless) FromPayloads(ps *commonpb.Payloads, into ...any) error {
+	if _, round := into[0].(*egress.Round); round {
+		k.once.Do(func() { panic("the key is gone") })
+	}
+	return k.DataConverter.FromPayloads(ps, into...)
+}
+
+// It would be given to every round after it, and none would ever run.
+func TestARoundRunsThoughTheLastOnesResultCannotBeDecoded(t *testing.T) {
+	t.Parallel()
+	var asked activities.RoundRequest
+	r, err := reconcile(t, quarter.Add(time.Minute), &egress.Round{DeepAt: quarter, SoughtAt: quarter}, egress.Reconciliation{Every: egress.Duration(time.Minute)},
+		func(in activities.RoundRequest) (egress.Round, error) {
+			asked = in
+			return egress.Round{Seen: 3}, nil
+		}, func(env *testsuite.TestWorkflowEnvironment) {
+			env.SetDataConverter(keyless{payload.Converter(), new(sync.Once)})
+		})
+	require.NoError(t, err)
+	require.Equal(t, 3, r.Seen)
+	require.Zero(t, asked.SoughtAt, "it goes without")
 }

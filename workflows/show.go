@@ -76,7 +76,9 @@ func (e *run) reportEnd(ctx workflow.Context) {
 	e.explain(ctx)
 	metrics := workflow.GetMetricsHandler(ctx)
 	metrics.WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
-	metrics.WithTags(map[string]string{"source": string(v.EndedBy)}).Timer(MetricLag).Record(v.Late.D())
+	if v.Status != egress.Lost { // nobody knows when that ended
+		metrics.WithTags(map[string]string{"source": string(v.EndedBy)}).Timer(MetricLag).Record(v.Late.D())
+	}
 	if v.Missed != "" {
 		metrics.WithTags(map[string]string{"class": string(v.Missed)}).Counter(MetricMissed).Inc(1)
 	}

@@ -173,10 +173,14 @@ func (e *run) probe(ctx workflow.Context) {
 func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	e.explain(ctx) // LiveKit may take a while to answer
 	var info egress.Info
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, e.ID).Get(ctx, &info)
+	id := e.ID
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.stopErr, e.stopInfo = now, err, info
 	e.takeWebhooks(ctx) // LiveKit's own words of the end go before its answer to us
+	if e.ID != id {     // another one took its place meanwhile: the answer is not of that
+		return
+	}
 	switch reasonOf(err) {
 	case "":
 		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})
