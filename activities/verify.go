@@ -47,10 +47,19 @@ type VerificationConfig struct {
 }
 
 // Verification holds the activity that looks for the media.
-type Verification struct{ cfg VerificationConfig }
+type Verification struct {
+	cfg    VerificationConfig
+	places chan struct{}
+}
+
+// mostLooks is how many looks at media are under way at once in a process: one at a day of short
+// segments holds some 25 MB. Those of others are tried again, as is what is not there yet.
+const mostLooks = 16
 
 // NewVerification makes it.
-func NewVerification(cfg VerificationConfig) *Verification { return &Verification{cfg} }
+func NewVerification(cfg VerificationConfig) *Verification {
+	return &Verification{cfg, make(chan struct{}, mostLooks)}
+}
 
 // VerifyRequest is the argument of Verify.
 type VerifyRequest struct {
@@ -95,9 +104,7 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 		ctx, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
 		defer cancel()
 	}
-	l := &looker{cfg: v.cfg, in: in}
-	defer l.close()
-	report, err := l.report(ctx, to)
+	report, err := v.look(ctx, in, to)
 	switch {
 	case err != nil && last && !in.Behind:
 		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
@@ -107,6 +114,19 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 		return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: report.String()}, wait)
 	}
 	return Verified{MediaReport: report}, nil
+}
+
+// look is one look, where there is a place for it.
+func (v *Verification) look(ctx context.Context, in VerifyRequest, to []egress.Destination) (egress.MediaReport, error) {
+	select {
+	case v.places <- struct{}{}:
+		defer func() { <-v.places }()
+	default:
+		return egress.MediaReport{}, &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
+	}
+	l := &looker{cfg: v.cfg, in: in}
+	defer l.close()
+	return l.report(ctx, to)
 }
 
 // shortestLook is what a look gets in any case.

@@ -335,3 +335,45 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 	require.Len(t, got.Files, 2)
 	require.Equal(t, "mine", string(store.at["s/seg-salvaged.m3u8"]))
 }
+
+// Each look holds what it read of lists and playlists.
+func TestOnlySomeLooksAtMediaAreUnderWayAtOnceAndTheOthersComeAgain(t *testing.T) {
+	t.Parallel()
+	const all, places = 40, 16
+	opened, goOn := make(chan struct{}, all), make(chan struct{})
+	v := activities.NewVerification(activities.VerificationConfig{
+		Opener: keys(t), Open: func(context.Context, egress.Destination) (activities.Bucket, error) {
+			opened <- struct{}{}
+			<-goOn
+			return &objects{at: whole()}, nil
+		},
+	})
+	look := func() error {
+		var suite testsuite.WorkflowTestSuite
+		env := suite.NewTestActivityEnvironment()
+		env.RegisterActivity(v)
+		_, err := env.ExecuteActivity(v.Verify, verifying(t, "EGRESS_COMPLETE", time.Minute))
+		return err
+	}
+	results := make(chan error, all)
+	for range all {
+		go func() { results <- look() }()
+	}
+	for range all - places {
+		select {
+		case err := <-results:
+			_, e := failed(t, err)
+			require.Equal(t, egress.HeldBack, e.Reason)
+		case <-time.After(time.Minute):
+			t.Fatal("there are more places")
+		}
+	}
+	for range places {
+		<-opened
+	}
+	close(goOn)
+	for range places {
+		require.NoError(t, <-results)
+	}
+	require.NoError(t, look(), "there is a place again")
+}
