@@ -65,7 +65,7 @@ func announce(t *testing.T, url string, e egress.Event) error {
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d, err := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Timeout: time.Second})
+	d, err := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Timeout: 5 * time.Second})
 	require.NoError(t, err)
 	env.RegisterActivity(d.Announce)
 	_, err = env.ExecuteActivity(d.Announce, activities.Announcement{Event: e})

@@ -28,7 +28,7 @@ func notify(t *testing.T, url string, n egress.Notice) error {
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d, err := activities.NewDelivery(activities.DeliveryConfig{NotifyURL: url, Timeout: time.Second})
+	d, err := activities.NewDelivery(activities.DeliveryConfig{NotifyURL: url, Timeout: 5 * time.Second})
 	require.NoError(t, err)
 	env.RegisterActivity(d.Notify)
 	_, err = env.ExecuteActivity(d.Notify, n)

@@ -27,7 +27,7 @@ func tell(t *testing.T, client *http.Client, which int, hooks ...*lk.WebhookConf
 	env.SetDataConverter(payload.Converter())
 	d, err := activities.NewDelivery(activities.DeliveryConfig{
 		SigningKey: "ours", Keys: map[string]string{"ours": "our secret, which nobody else knows", consumerKey: consumerSecret},
-		Opener: keys(t), Timeout: time.Second, Client: client,
+		Opener: keys(t), Timeout: 5 * time.Second, Client: client,
 	})
 	require.NoError(t, err)
 	env.RegisterActivity(d.Tell)

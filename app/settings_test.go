@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
 const canary = "a-secret-of-32-characters-or-more"
@@ -36,9 +38,9 @@ func environ(t *testing.T, change ...string) map[string]string {
 // free is the address of a port that nobody has.
 func free(t *testing.T) string {
 	t.Helper()
-	l := taken(t)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
+	ports, err := devtemporal.LastingPorts(1)
+	require.NoError(t, err)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 }
 
 func taken(t *testing.T) net.Listener {

@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
 // The default ports: the starter's own, and LiveKit's, Temporal's and its UI's
@@ -24,18 +25,13 @@ func portsFrom(base int, set bool) (ports, error) {
 	return ports{starter: base, admin: base + 1, livekit: base + 2, temporal: base + 3, ui: base + 4}, nil
 }
 
-// freePorts asks the system for ports that nobody has.
-func freePorts() (p ports, err error) {
-	for _, port := range []*int{&p.starter, &p.admin, &p.livekit, &p.temporal, &p.ui} {
-		l, err := net.Listen("tcp", loopback(0))
-		if err != nil {
-			return ports{}, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // all at once at the end, so that none is given twice
-		addr, _ := l.Addr().(*net.TCPAddr)
-		*port = addr.Port
+// freePorts are ports that nobody has.
+func freePorts() (ports, error) {
+	p, err := devtemporal.LastingPorts(5)
+	if err != nil {
+		return ports{}, err
 	}
-	return p, nil
+	return ports{starter: p[0], admin: p[1], livekit: p[2], temporal: p[3], ui: p[4]}, nil
 }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -57,7 +57,7 @@ func TestAnAgentIsAnsweredAtTheDoorAsByLiveKitItself(t *testing.T) {
 // unhurried lets each answer come before the next thing happens, as it does with the
 // real LiveKit: the way through the door is no shorter in a test whose egress is.
 func unhurried(fake *fakelivekit.Timings) {
-	fake.ActiveMedia, fake.ActiveTemplate, fake.ActiveWeb = 2*time.Second, 2*time.Second, 2*time.Second
+	fake.ActiveMedia, fake.ActiveTemplate, fake.ActiveWeb = 5*time.Second, 5*time.Second, 5*time.Second
 	fake.Ending, fake.AbortConfirms = time.Second, time.Second
 }
 

@@ -40,7 +40,7 @@ func (w *world) ask(ctx context.Context, room, key string) (*livekit.EgressInfo,
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as LiveKit's SDKs
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // LiveKit's SDKs wait for 10 s, which is close to our answer on a busy machine
 	defer cancel()
 	return w.agent().StartRoomCompositeEgress(lksdk.WithFailover(ctx, false), composite(room).(*livekit.RoomCompositeEgressRequest))
 }

@@ -19,7 +19,7 @@ import (
 func TestAWebhookThatComesAfterItsWorkflowHasClosedIsLateInTheReport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
-		fake.Timings.WebhookLate = 10 * time.Second
+		fake.Timings.WebhookLate = 30 * time.Second
 		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: 1}
 	})
 	w.startWorker()

@@ -68,7 +68,7 @@ func TestAConsumerThatIsDownIsToldOnceItIsBack(t *testing.T) {
 
 func TestWhoeverLooksIntoTheUIUnderstandsOneEgress(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, leisurely)
 	w.startWorker()
 	w.room("daily", fakelivekit.RoomScript{})
 	id := w.start("daily").Info.Proto().GetEgressId()

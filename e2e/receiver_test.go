@@ -104,6 +104,7 @@ func TestAConsumerBesideLiveKitsOwnWebhookHearsOfEachEndUnderOneID(t *testing.T)
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				leisurely(fake, environ)
 				fake.WebhookURLs = append(fake.WebhookURLs, environ["REELKEEPER_ANNOUNCE_URL"])
 				environ["REELKEEPER_ANNOUNCE"] = when
 			})

@@ -112,7 +112,10 @@ func TestAStrayIsAdoptedAndItsEndIsHeardOf(t *testing.T) {
 	w.known(id)
 	require.Zero(t, w.round(false).Adopted, "it is ours now")
 
-	w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)
+	w.want("it is known to be active", func() bool { // else the poll that sees that may see the end
+		s, err := w.client.State(w.ctx(), id)
+		return err == nil && s.Status == "EGRESS_ACTIVE"
+	})
 	require.NoError(t, w.fake.EndCall("room"))
 	w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE)
 	r := w.round(false)
@@ -333,7 +336,7 @@ func TestAnotherEgressOfARequestIsStoppedByTheReconciler(t *testing.T) {
 	w.roundWith(1, false, func(r egress.Round) int { return r.Twins })
 
 	w.becomes(twin, livekit.EgressStatus_EGRESS_COMPLETE)
-	require.Equal(t, []string{twin}, w.state("room").Twins)
+	w.want("it is known as a twin", func() bool { return slices.Equal([]string{twin}, w.state("room").Twins) })
 	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(id))
 }
 

@@ -222,7 +222,7 @@ func TestABodyIsPassedOnAsItComesForLongerThanReadTimeout(t *testing.T) {
 		parts <- string(b)
 	}, func(s *http.Server) {
 		through := s.Handler
-		s.ReadTimeout = tick
+		s.ReadTimeout, s.ReadHeaderTimeout = tick, time.Minute
 		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/clock" {
 				_, _ = io.ReadAll(r.Body) // Ends by ReadTimeout.
@@ -260,7 +260,7 @@ func TestACallerWhoStallsIsLetGoAndOneWhoWaitsIsNot(t *testing.T) {
 				answer, _ := io.ReadAll(p.dial(t, half))
 				gone <- r.Context().Err()
 				_, _ = w.Write(answer)
-			}, func(s *http.Server) { s.ReadTimeout = tick / 2 }) // who waits, waits for longer than that
+			}, func(s *http.Server) { s.ReadTimeout, s.ReadHeaderTimeout = tick/2, time.Minute }) // who waits, waits for longer than that
 			p.proxy.stall = tick
 			res := p.do(t, p.request(t, http.MethodPost, "/twirp/x", body))
 			require.Regexp(t, "^HTTP/1.1 408 Request Timeout\r\n", readAll(t, res.Body))

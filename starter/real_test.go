@@ -54,7 +54,7 @@ func (s realShell) run(t *testing.T, line string) result {
 func TestWithoutAWorkerNothingIsLostAndAllIsSaid(t *testing.T) {
 	t.Parallel()
 	s := newRealShell(t)
-	got := s.run(t, aRoom+"--id patient --timeout 500ms")
+	got := s.run(t, aRoom+"--id patient --timeout 5s")
 	want := `starter: deadline_exceeded: start egress/patient: no answer in time; it may go on: ask again with the ID "patient"` + "\n"
 	if got.status != 1 || got.stderr != want || got.stdout != "" {
 		t.Errorf("start: got %+v", got)
@@ -67,7 +67,7 @@ func TestWithoutAWorkerNothingIsLostAndAllIsSaid(t *testing.T) {
 	if row.RequestID != "patient" || row.Status != "EGRESS_STARTING" || row.Kind != "room_composite" || row.Room != "r" {
 		t.Errorf("list: got %+v", row)
 	}
-	if got = s.run(t, "wait patient --timeout 200ms"); got.status != 1 || got.stderr != "starter: deadline_exceeded: wait for egress/patient: no answer in time\n" {
+	if got = s.run(t, "wait patient --timeout 2s"); got.status != 1 || got.stderr != "starter: deadline_exceeded: wait for egress/patient: no answer in time\n" {
 		t.Errorf("wait: got %+v", got)
 	}
 }

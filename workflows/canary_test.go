@@ -26,6 +26,7 @@ func probed(t *testing.T, last *egress.Canary, p egress.Probe, failed error) (c 
 	var s testsuite.WorkflowTestSuite
 	env := s.NewTestWorkflowEnvironment()
 	env.SetDataConverter(payload.Converter())
+	env.SetTestTimeout(time.Minute)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.CanarySchedule, TaskQueue: egress.TaskQueue})
 	if last != nil {
 		env.SetLastCompletionResult(last)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,17 +34,18 @@ func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 
+	var once sync.Once
 	asked, refuse := make(chan struct{}), make(chan struct{})
 	livekit := worker.New(c, egress.TaskQueue, worker.Options{DisableWorkflowWorker: true})
 	livekit.RegisterActivityWithOptions(func(context.Context, activities.StartRequest) (activities.Started, error) {
-		close(asked)
+		once.Do(func() { close(asked) })
 		<-refuse
 		return activities.Started{}, temporal.NewNonRetryableApplicationError("not started in time", string(egress.TooLate), nil)
 	}, activity.RegisterOptions{Name: "Start"})
 	require.NoError(t, livekit.Start())
 	t.Cleanup(livekit.Stop)
 	flows := func() worker.Worker {
-		w := worker.New(c, egress.TaskQueue, worker.Options{LocalActivityWorkerOnly: true})
+		w := worker.New(c, egress.TaskQueue, worker.Options{LocalActivityWorkerOnly: true, WorkerStopTimeout: time.Minute})
 		w.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: egress.Terms{Policy: egress.DefaultPolicy()}}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
 		require.NoError(t, w.Start())
 		return w

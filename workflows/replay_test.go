@@ -65,7 +65,7 @@ func replay(t *testing.T, file string, byType map[string]any) error {
 	history := &historypb.History{}
 	require.NoError(t, protojson.Unmarshal(b, history))
 	began := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: payloads()})
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: payloads(), DisableDeadlockDetection: true})
 	require.NoError(t, err)
 	for name, f := range byType {
 		replayer.RegisterWorkflowWithOptions(f, workflow.RegisterOptions{Name: name})

@@ -17,8 +17,10 @@ const (
 	toBegin = 200 * time.Millisecond
 	// toMiss is how long a source may stay away; the real worker waits for 30 s.
 	toMiss = 3 * time.Second
-	// toEnd and toConfirm are as recorded.
-	toEnd, toConfirm = 120 * time.Millisecond, 200 * time.Millisecond
+	// toEnd was recorded as 120 ms. It is longer here, so that a second stop comes before the end.
+	toEnd = time.Second
+	// toConfirm is as recorded.
+	toConfirm = 200 * time.Millisecond
 	// toRecover is what passes between the two runs of one ID.
 	toRecover = 2 * time.Second
 	// toTell is how long a piece of news is tried, for the case that livekit-server is away.

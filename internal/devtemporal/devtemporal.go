@@ -99,7 +99,7 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 			return o, err
 		}
 	}
-	free, err := freePorts(o.IP, 2)
+	free, err := lastingPorts(o.IP, 2)
 	if err != nil {
 		return o, err
 	}

@@ -48,7 +48,7 @@ func TestAKilledParentTakesItsServerAlong(t *testing.T) {
 	}
 	path, err := realPath()
 	must(t, err)
-	free, err := freePorts("127.0.0.1", 1)
+	free, err := LastingPorts(1)
 	must(t, err)
 	opts := parentOptions{Path: path, DBFilename: filepath.Join(t.TempDir(), "temporal.db"), Port: free[0]}
 	text, err := json.Marshal(opts)

@@ -18,20 +18,6 @@ const (
 	pollInterval = 25 * time.Millisecond
 )
 
-// freePorts returns n different ports that nothing listens on.
-func freePorts(ip string, n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer listener.Close() // Held until all are found, so that none is found twice.
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}
-
 const (
 	// firstLasting and lastLasting are below the ports that Linux gives to connections (from 32768 on),
 	// one of which could take the port of a server that is away.
@@ -40,15 +26,17 @@ const (
 	portTries = 100
 )
 
-// LastingPorts returns n different loopback ports that nothing listens on, for servers that end and
-// come back.
-func LastingPorts(n int) ([]int, error) {
+// LastingPorts returns n different loopback ports that nothing listens on, for servers that begin
+// later, or end and come back.
+func LastingPorts(n int) ([]int, error) { return lastingPorts("127.0.0.1", n) }
+
+func lastingPorts(ip string, n int) ([]int, error) {
 	var ports []int
 	var err error
 	for range n * portTries {
 		port := firstLasting + rand.IntN(lastLasting-firstLasting+1)
 		var listener net.Listener
-		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
+		if listener, err = net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port))); err != nil {
 			continue
 		}
 		defer listener.Close() // Held until all are found, so that none is found twice.

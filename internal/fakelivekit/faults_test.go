@@ -314,7 +314,7 @@ func TestAWebhookOutOfOrderComesLateWhereNothingFollows(t *testing.T) {
 func TestAHungEndpointMakesLiveKitDropWhatQueuesBehind(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fakelivekit.Config) {
-		cfg.Timings.WebhookTimeout, cfg.Timings.WebhookMaxAge = 400*time.Millisecond, 60*time.Millisecond
+		cfg.Timings.WebhookTimeout, cfg.Timings.WebhookMaxAge = time.Second, 300*time.Millisecond
 		cfg.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookHang: 1}
 	})
 	f.room("daily", fakelivekit.RoomScript{})

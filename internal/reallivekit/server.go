@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
 // Options say what a server is like.
@@ -109,17 +111,16 @@ func (s *Server) configure() error {
 
 // freePorts returns one for TCP and one for UDP that nothing listens on.
 func freePorts() (tcp, udp int, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := devtemporal.LastingPorts(1)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer l.Close()
 	p, err := net.ListenPacket("udp", "0.0.0.0:0")
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { _ = p.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, p.LocalAddr().(*net.UDPAddr).Port, nil
+	return free[0], p.LocalAddr().(*net.UDPAddr).Port, nil
 }
 
 // StartServer starts livekit-server, for the first time or after a kill, and returns when it is ready.
