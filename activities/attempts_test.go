@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,21 @@ func TestAStartAfterOneThatFailedLooksOnceBeforeItAsks(t *testing.T) {
 	}
 }
 
+// Without that look nothing may be sent, and there is no time for another one.
+func TestAStartAfterOneThatFailedIsGivenUpAtOnceWhereItCannotBeLookedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onList: func(int) ([]*lk.EgressInfo, error) { return nil, unreachable }} // a start would panic
+		in := by(2 * time.Second)
+		in.Input.Again = true
+		_, err := start(t, a, in)
+		_, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.Equal(t, "LiveKit said unreachable", e.Message)
+		require.Equal(t, []string{"0s list " + room}, a.log)
+	})
+}
+
 func TestWhatTheDoorStartedWithoutUsIsFound(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -182,7 +198,7 @@ func TestAStartIsLookedForBeforeItIsGivenUpWhereAnEarlierCallMayHaveBegunIt(t *t
 		_, err := start(t, a, in)
 		_, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
-		require.Equal(t, append([]string{"0s start"}, searched(0)...), a.log[:1+len(searched(0))])
+		require.Equal(t, slices.Concat([]string{"0s start"}, searched(0), []string{"1m30s start", "1m32s start", "1m36s start", "1m44s start", "1m54s start"}), a.log)
 	})
 }
 
@@ -239,7 +255,7 @@ func TestALongStartSaysThatItIsAlive(t *testing.T) {
 		env := newAttempts(a.api)
 		var beats atomic.Int32
 		env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
-		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL}, a, keys(t))
+		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL, Keys: projectKeys}, a, keys(t))
 		require.NoError(t, env.run(act.Start, plain(roomRequest()), nil))
 		synctest.Wait()
 		require.Positive(t, beats.Load())

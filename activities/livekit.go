@@ -38,8 +38,7 @@ type Opener interface {
 type Config struct {
 	PublicURL  string // where LiveKit reaches our webhook endpoint
 	SigningKey string // name of the API key with which LiveKit signs our webhooks
-	// Keys are the project's API keys by name, which a request's webhooks may be signed with.
-	// Default: any is taken.
+	// Keys are the project's API keys by name. A request's webhooks can name no other.
 	Keys  map[string]string
 	Terms egress.Terms
 	// Profiles are the storage profiles. Default: none.

@@ -100,6 +100,7 @@ func TestALaterAttemptThatDoesNotHaveTheProfileBeginsNothing(t *testing.T) {
 		s, err := secondAttempt(t, a, in, storing)
 		require.NoError(t, err)
 		require.Equal(t, "EG_earlier", s.Info.Proto().GetEgressId())
+		require.Equal(t, "gone", s.Terms.Storage, "that one filled it in")
 
 		a = &api{onList: lists()}
 		_, err = secondAttempt(t, a, in, storing)
@@ -107,5 +108,12 @@ func TestALaterAttemptThatDoesNotHaveTheProfileBeginsNothing(t *testing.T) {
 		require.Equal(t, egress.Invalid, e.Reason)
 		require.Equal(t, "storage", e.Field)
 		require.Empty(t, a.sent)
+
+		in.Input.Again = true
+		a = &api{onList: lists()}
+		_, err = start(t, a, in, storing)
+		_, e = failed(t, err)
+		require.Equal(t, "storage", e.Field)
+		require.Equal(t, []string{"0s list " + room}, a.log, "one look is enough where the run before has failed")
 	})
 }

@@ -45,32 +45,42 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
-	terms, refused := a.terms(in, asked)
+	terms, refused := a.terms(in)
+	if refused == nil && in.Part == 1 {
+		refused = egress.CheckSigningKeys(asked, func(key string) bool { return a.cfg.Keys[key] != "" })
+	}
 	req, err := a.stored(asked, in.Input.Storage, &terms)
 	if err != nil {
-		req, refused = asked, err
+		req, refused, terms.Storage = asked, err, in.Input.Storage
 	}
 	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage, roomID: in.RoomID}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
-	if first := activity.GetInfo(ctx).Attempt == 1 && !in.Input.Again; refused != nil && first {
-		return Started{}, toTemporal(refused)
-	} else if refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
+	if refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
 		s.by = &time.Time{}
 	}
+	defer keepAlive(ctx)()
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
-	defer keepAlive(ctx)()
 
-	m, maybeSent := s.begun(ctx, in.Input.Again)
-	maybeSent = maybeSent || in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1
+	m, err := s.begun(ctx, in.Input.Again)
+	maybeSent := in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1
 	var notes []string
-	if m == nil && !maybeSent && refused == nil { // else it may be running, and a refusal would leave it so
-		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
-	}
-	if m == nil && err == nil {
-		m, err = s.run(ctx, maybeSent)
+	switch {
+	case m != nil:
+	case maybeSent: // it may be running, and a refusal would leave it so
+		m, err = s.run(ctx, true)
+	case refused != nil:
+		err = refused
+	case err != nil && s.by != nil:
+		err = unsent(err)
+	case err != nil:
+		m, err = s.run(ctx, true)
+	default:
+		if notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight); err == nil {
+			m, err = s.run(ctx, false)
+		}
 	}
 	if egress.ReasonOf(err) == egress.TooLate && refused != nil {
 		err = refused
@@ -78,26 +88,30 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
-	if _, echoed := egress.TokenOf(m); !echoed {
-		a.noEcho.Store(true)
-		activity.GetMetricsHandler(ctx).Counter(MetricNoEcho).Inc(1)
-		activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
-	}
+	a.noteEcho(ctx, m)
 	info, err := egress.NewInfo(m)
 	return Started{Info: info, Terms: terms, Notes: notes}, toTemporal(err)
 }
 
-// terms are this worker's, with the pipeline that the request names, if it can take the
-// request. Parts after the first go on by the terms of that one.
-func (a *LiveKit) terms(in StartRequest, asked egress.Request) (egress.Terms, error) {
+// noteEcho notes a LiveKit that does not echo our token.
+func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {
+	if _, echoed := egress.TokenOf(m); echoed {
+		return
+	}
+	a.noEcho.Store(true)
+	activity.GetMetricsHandler(ctx).Counter(MetricNoEcho).Inc(1)
+	activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
+}
+
+// terms are this worker's, with the pipeline that the request names. Parts after the
+// first go on by the terms of that one.
+func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 	t := a.cfg.Terms
 	if in.Part > 1 {
 		return t, nil
 	}
 	var err error
-	if t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline); err == nil && a.cfg.Keys != nil {
-		err = egress.CheckSigningKeys(asked, func(key string) bool { return a.cfg.Keys[key] != "" })
-	}
+	t.Pipeline, err = a.cfg.Pipelines.Choose(in.Input.Pipeline)
 	return t, err
 }
 
@@ -128,14 +142,13 @@ type starting struct {
 }
 
 // begun looks once for what an earlier run of the same key may have begun: that run has
-// searched for long, but what it asked for may have come later still. maybeSent says
-// that LiveKit did not tell.
-func (s starting) begun(ctx context.Context, again bool) (m *livekit.EgressInfo, maybeSent bool) {
+// searched for long, or was sure, but what it asked for may have come later still.
+func (s starting) begun(ctx context.Context, again bool) (*livekit.EgressInfo, error) {
 	if !again {
-		return nil, false
+		return nil, nil
 	}
 	items, err := s.list(ctx, true)
-	return s.ours(items), err != nil
+	return s.ours(items), err
 }
 
 // ours is the egress that has our token, nil where there is none. Another Reelkeeper on the
@@ -188,8 +201,8 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 	}
 }
 
-// unsent is a start that surely began nothing, and may not be sent again: its caller hears at
-// once what LiveKit said.
+// unsent is a start that surely began nothing, and may not be sent, or not again: its caller
+// hears at once what LiveKit said.
 func unsent(last error) error {
 	e := egress.Error{Reason: egress.TooLate, Message: last.Error(), Err: last}
 	if said, ok := errors.AsType[*egress.Error](last); ok {

@@ -53,7 +53,8 @@ type Verification struct {
 }
 
 // mostLooks is how many looks at media are under way at once in a process: one at a day of short
-// segments holds some 25 MB. Those of others are tried again, as is what is not there yet.
+// segments holds some 25 MB. Those of others are tried again, as is what is not there yet. Looks
+// for which nobody waits leave half of the places to the others: their store may hang.
 const mostLooks = 16
 
 // NewVerification makes it.
@@ -118,11 +119,15 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 
 // look is one look, where there is a place for it.
 func (v *Verification) look(ctx context.Context, in VerifyRequest, to []egress.Destination) (egress.MediaReport, error) {
+	full := &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
+	if in.Behind && len(v.places) >= mostLooks/2 {
+		return egress.MediaReport{}, full
+	}
 	select {
 	case v.places <- struct{}{}:
 		defer func() { <-v.places }()
 	default:
-		return egress.MediaReport{}, &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
+		return egress.MediaReport{}, full
 	}
 	l := &looker{cfg: v.cfg, in: in}
 	defer l.close()

@@ -348,16 +348,24 @@ func TestOnlySomeLooksAtMediaAreUnderWayAtOnceAndTheOthersComeAgain(t *testing.T
 			return &objects{at: whole()}, nil
 		},
 	})
-	look := func() error {
+	look := func(behind bool) error {
 		var suite testsuite.WorkflowTestSuite
 		env := suite.NewTestActivityEnvironment()
 		env.RegisterActivity(v)
-		_, err := env.ExecuteActivity(v.Verify, verifying(t, "EGRESS_COMPLETE", time.Minute))
+		in := verifying(t, "EGRESS_COMPLETE", time.Minute)
+		in.Behind = behind
+		_, err := env.ExecuteActivity(v.Verify, in)
 		return err
 	}
 	results := make(chan error, all)
-	for range all {
-		go func() { results <- look() }()
+	for range places / 2 {
+		go func() { results <- look(true) }()
+		<-opened
+	}
+	_, e := failed(t, look(true))
+	require.Equal(t, egress.HeldBack, e.Reason, "half of the places are for those for whom somebody waits")
+	for range all - places/2 {
+		go func() { results <- look(false) }()
 	}
 	for range all - places {
 		select {
@@ -368,12 +376,12 @@ func TestOnlySomeLooksAtMediaAreUnderWayAtOnceAndTheOthersComeAgain(t *testing.T
 			t.Fatal("there are more places")
 		}
 	}
-	for range places {
+	for range places / 2 {
 		<-opened
 	}
 	close(goOn)
 	for range places {
 		require.NoError(t, <-results)
 	}
-	require.NoError(t, look(), "there is a place again")
+	require.NoError(t, look(true), "there is a place again")
 }

@@ -25,6 +25,8 @@ const attributesAgain = 30 * time.Second
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx) // for what is tried again beside the work
+	defer cancel()
 	if err := a.readPipelines(); err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 // not answer keeps no worker from its work: they are mostly there, and are looked for again.
 func (a *App) ensureAttributes(ctx context.Context) error {
 	created, err := a.recordings.EnsureSearchAttributes(ctx)
-	if len(created) > 0 {
+	if err == nil && len(created) > 0 {
 		a.log.Info("search attributes created", "names", created)
 	}
 	if r := egress.ReasonOf(err); r != egress.Unavailable && r != egress.Ambiguous || ctx.Err() != nil {

@@ -94,11 +94,13 @@ func TestNoSecretRests(t *testing.T) {
 		}
 	}
 	require.Greater(t, sent, 5*len(egress.Kinds()), "most are recorded")
-	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "quoted", Request: &livekit.RoomCompositeEgressRequest{
-		RoomName: "room", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmps://live.example.com/" + canary}}},
-	}})
-	require.ErrorContains(t, err, "rtmp urls must be of format", "LiveKit quotes the URL")
-	requireNone(t, canary, err.Error())
+	for _, url := range []string{"rtmps://live.example.com/" + canary, "rtpm://live.example.com/app/" + canary, "live.example.com/app/" + canary, "rtmp:/live.example.com/'" + canary} {
+		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "quoted", Request: &livekit.RoomCompositeEgressRequest{
+			RoomName: "room", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{url}}},
+		}})
+		require.ErrorContains(t, err, "invalid url", "LiveKit quotes the URL")
+		requireNone(t, canary, err.Error())
+	}
 	for _, e := range w.fake.Egresses() {
 		b, err := protojson.Marshal(e.Request)
 		require.NoError(t, err)

@@ -27,7 +27,7 @@ const (
 	Sealed         Reason = "sealed"       // the sealed request cannot be opened with our keys
 	StillGoing     Reason = "still_going"  // poll: no news yet
 	ConsumerFailed Reason = "consumer"     // the consumer did not take the announcement
-	HeldBack       Reason = "held_back"    // the consumer was not asked: it is not this attempt's turn
+	HeldBack       Reason = "held_back"    // nobody was asked: it is not this attempt's turn
 	Internal       Reason = "internal"     // a fault of ours
 )
 

@@ -152,6 +152,8 @@ func maskValue(_ string, f field, v string) string {
 		return v
 	case f.isSecret():
 		return redacted
+	case f.isURL() && f.owner.Name() == "StreamOutput" && !strings.Contains(v, "://"):
+		return redacted
 	case f.isURL():
 		return maskURL(v)
 	case f.name == "error" || f.name == "details":
@@ -229,13 +231,38 @@ func sensitivity(fd protoreflect.FieldDescriptor) logger.Sensitivity {
 	return s
 }
 
-// isStream takes a scheme that nobody knows for a misspelled stream's.
 func isStream(scheme string) bool {
+	switch strings.ToLower(scheme) {
+	case "rtmp", "rtmps", "srt", "mux", "twitch":
+		return true
+	}
+	return false
+}
+
+// mayBeStream takes a scheme that nobody knows for a misspelled stream's.
+func mayBeStream(scheme string) bool {
 	switch strings.ToLower(scheme) {
 	case "", "http", "https", "ws", "wss", "socks5", "s3", "gs", "file":
 		return false
 	}
 	return true
+}
+
+// leastSecret is how long a word must be to be masked in a text: a shorter one may be another.
+const leastSecret = 6
+
+// MaskQuoted masks in a text what it quotes of a request's credentials, and all URLs.
+func MaskQuoted(text string, r Request) string {
+	var tree map[string]any
+	if b, err := protojson.Marshal(r); err == nil && json.Unmarshal(b, &tree) == nil {
+		walk(r.ProtoReflect().Descriptor(), tree, "", func(path string, f field, v string) string {
+			if masked := maskValue(path, f, v); masked != v && len(v) >= leastSecret {
+				text = strings.ReplaceAll(text, v, masked)
+			}
+			return v
+		})
+	}
+	return MaskURLs(text)
 }
 
 // MaskURLs masks the URLs in a text, as a refusal of LiveKit's quotes them: whole, with a
@@ -258,13 +285,13 @@ func maskURL(v string) string {
 	}
 	b.WriteString(u.Host)
 	path := u.EscapedPath()
-	if isStream(u.Scheme) {
+	if mayBeStream(u.Scheme) {
 		path = strings.TrimRight(path, "/")
 	}
 	switch {
-	case isStream(u.Scheme) && path == "":
+	case mayBeStream(u.Scheme) && path == "":
 		return u.Scheme + "://" + redacted
-	case isStream(u.Scheme):
+	case mayBeStream(u.Scheme):
 		path = path[:strings.LastIndex(path, "/")+1] + redacted
 	}
 	b.WriteString(path)

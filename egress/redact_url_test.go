@@ -3,6 +3,7 @@ package egress
 import (
 	"testing"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 )
 
@@ -53,10 +54,25 @@ func TestAURLThatHoldsACredentialIsOne(t *testing.T) {
 		"https://u@example.com/x":                 true,
 		"rtmp://example.com/app/key":              true,
 		"srt://example.com":                       true,
+		"socks5h://example.com":                   false,
 		"https://bad host/":                       true,
 	} {
 		require.Equal(t, want, f.isCredential(v), v)
 	}
+}
+
+func TestWhatATextQuotesOfARequestIsMasked(t *testing.T) {
+	t.Parallel()
+	r := &livekit.RoomCompositeEgressRequest{
+		RoomName:      "a",
+		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"live.example.com/app/k3y", "rtmp:/live.example.com/app/k3y", "rtmp://live.example.com/it's k3y", ""}}},
+		FileOutputs:   []*livekit.EncodedFileOutput{{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "s3cr3t-k3y", AccessKey: "short"}}}},
+	}
+	for _, u := range r.StreamOutputs[0].Urls {
+		require.NotContains(t, MaskQuoted("invalid url "+u+": invalid scheme", r), "k3y")
+	}
+	require.Equal(t, "no {redacted} in a.mp4 at short notice, see https://x.example.com/?a={redacted}",
+		MaskQuoted("no s3cr3t-k3y in a.mp4 at short notice, see https://x.example.com/?a=1", r))
 }
 
 func TestTheURLsInATextAreMasked(t *testing.T) {

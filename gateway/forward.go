@@ -81,8 +81,9 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if !bytes.Equal(f.raw, raw) {
 		return reply{}, conflict(c.requestID)
 	}
-	if c.egressID = f.answer.egressID(); err == nil && f.answer.status == http.StatusOK {
-		err = f.answer.started(nil)
+	c.egressID = f.answer.egressID()
+	if said := f.answer.started(err); err == nil && f.answer.status < http.StatusInternalServerError && egress.ReasonOf(said) == egress.Ambiguous {
+		err = said
 	}
 	return f.answer, err
 }
@@ -126,7 +127,8 @@ func (r reply) started(err error) error {
 	switch {
 	case err != nil:
 		return err
-	case r.status == http.StatusOK && r.egressID() == "", r.status >= http.StatusInternalServerError:
+	case r.status == http.StatusOK && r.egressID() == "", r.status >= http.StatusInternalServerError,
+		r.status == http.StatusConflict, r.status == http.StatusRequestTimeout: // Twirp's already_exists, canceled and deadline_exceeded
 		return &egress.Error{Reason: egress.Ambiguous, Message: "the answer names no egress"}
 	case r.status != http.StatusOK:
 		return &egress.Error{Reason: egress.Refused}

@@ -54,8 +54,8 @@ type queuedList struct {
 }
 
 func (q *queuedList) get(ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
+	q.inLine.Add(1) // before the time: what was asked for after it is kept
 	came := time.Now()
-	q.inLine.Add(1)
 	q.turn.Lock()
 	defer q.turn.Unlock()
 	if !q.at.After(came) {

@@ -105,3 +105,23 @@ func TestAnErrorDoesNotDropAListThatIsStillFresh(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, one, items)
 }
+
+func TestWhoComesDuringACallSharesTheNextOne(t *testing.T) {
+	t.Parallel()
+	var q queuedList
+	a := &asked{}
+	var callers errgroup.Group
+	q.turn.Lock() // a call is under way
+	for range 50 {
+		callers.Go(func() error {
+			items, err := q.get(a.ask)
+			assert.Equal(t, one, items)
+			return err
+		})
+	}
+	require.Eventually(t, func() bool { return q.inLine.Load() == 50 }, time.Minute, time.Millisecond)
+	q.turn.Unlock()
+	require.NoError(t, callers.Wait())
+	require.LessOrEqual(t, a.n, 5, "one, or some more where a caller had not looked at the clock yet")
+	require.Nil(t, q.items, "nobody wants it any more")
+}

@@ -38,7 +38,7 @@ func (e *run) deliver(ctx workflow.Context) error {
 	if e.Phase != egress.Delivered { // it shows that it lives
 		return nil
 	}
-	if len(e.AwaitsWord) == 0 { // what was marked while it ran has ended well
+	if len(e.AwaitsWord) == 0 { // nobody is to look any more
 		e.clear(ctx)
 	}
 	e.publishVerdict(ctx)

@@ -159,8 +159,9 @@ func (e *run) stop(ctx workflow.Context) {
 	}
 	e.StopDue = false
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
-	e.sendStop(ctx, stopOptions)
-	e.stops++
+	if e.sendStop(ctx, stopOptions) {
+		e.stops++
+	}
 }
 
 // probe asks by a stop whether the worker still answers, when there is nothing
@@ -170,7 +171,9 @@ func (e *run) probe(ctx workflow.Context) {
 	e.sendStop(ctx, probeOptions)
 }
 
-func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
+// sendStop sends a stop. It reports false where another egress took the place of the stopped one
+// meanwhile, of which LiveKit's answer says nothing.
+func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool {
 	e.explain(ctx) // LiveKit may take a while to answer
 	var info egress.Info
 	id := e.ID
@@ -178,21 +181,24 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.stopErr, e.stopInfo = now, err, info
 	e.takeWebhooks(ctx) // LiveKit's own words of the end go before its answer to us
-	if e.ID != id {     // another one took its place meanwhile: the answer is not of that
-		return
+	other := e.ID != id
+	if other {
+		e.stopErr, e.stopInfo = nil, egress.Info{}
 	}
-	switch reasonOf(err) {
-	case "":
+	switch why := reasonOf(err); {
+	case why == "":
 		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})
-	case egress.Unanswered:
+	case other:
+	case why == egress.Unanswered:
 		e.Evidence.Unanswered = now
-	case egress.NotFound:
+	case why == egress.NotFound:
 		if e.Evidence.MissingSince.IsZero() {
 			e.Evidence.MissingSince = now
 		}
 	default:
-		e.log.Warn("stop failed", "egressID", e.ID, "error", err)
+		e.log.Warn("stop failed", "egressID", id, "error", err)
 	}
+	return !other
 }
 
 // lose settles the egress as lost.

@@ -3,6 +3,7 @@ package fakelivekit
 import (
 	"cmp"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/twitchtv/twirp"
@@ -50,7 +51,12 @@ func (o outputs) refused() error {
 		return twirp.NewError(twirp.InvalidArgument, "request has missing or invalid field: output")
 	}
 	for _, u := range o.streams {
-		if _, ok := utils.RedactStreamKey(u); !ok && strings.HasPrefix(u, "rtmp") {
+		scheme, _, _ := strings.Cut(u, "://")
+		_, keyed := utils.RedactStreamKey(u)
+		switch {
+		case !slices.Contains([]string{"rtmp", "rtmps", "mux", "twitch", "srt", "ws", "wss"}, scheme):
+			return twirp.NewError(twirp.InvalidArgument, "invalid url "+u+": invalid scheme")
+		case strings.HasPrefix(scheme, "rtmp") && !keyed:
 			return twirp.NewError(twirp.InvalidArgument, "invalid url "+u+": rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)")
 		}
 	}
