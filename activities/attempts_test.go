@@ -146,6 +146,28 @@ func TestAStartAfterOneThatFailedIsGivenUpAtOnceWhereItCannotBeLookedFor(t *test
 	})
 }
 
+func TestAStartAfterOneThatFailedIsLookedForUntilItCanBe(t *testing.T) {
+	t.Parallel()
+	for name, left := range map[string]time.Duration{"whose time has passed": -time.Millisecond, "whose time is long": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onList: func(n int) ([]*lk.EgressInfo, error) {
+					if n == 1 {
+						return nil, unreachable
+					}
+					return []*lk.EgressInfo{ours(t, "EG_late")}, nil
+				}}
+				in := by(left)
+				in.Input.Again = true
+				s, err := start(t, a, in)
+				require.NoError(t, err)
+				require.Equal(t, "EG_late", s.Info.Proto().GetEgressId())
+			})
+		})
+	}
+}
+
 func TestWhatTheDoorStartedWithoutUsIsFound(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -71,9 +71,9 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	case m != nil:
 	case maybeSent: // it may be running, and a refusal would leave it so
 		m, err = s.run(ctx, true)
-	case refused != nil:
+	case err == nil && refused != nil:
 		err = refused
-	case err != nil && s.by != nil:
+	case err != nil && s.hasNoTimeToSearch():
 		err = unsent(err)
 	case err != nil:
 		m, err = s.run(ctx, true)
@@ -209,6 +209,12 @@ func unsent(last error) error {
 		e.Code, e.Message = said.Code, said.Message
 	}
 	return &e
+}
+
+// hasNoTimeToSearch reports whether LiveKit may be asked yet, and no more after a search. Where
+// it may not, there may be something to find.
+func (s starting) hasNoTimeToSearch() bool {
+	return s.by != nil && !s.late() && time.Now().Add(s.cfg.SearchFor).After(*s.by)
 }
 
 // late reports whether LiveKit may no longer be asked. The door may have asked instead,

@@ -94,7 +94,7 @@ func TestNoSecretRests(t *testing.T) {
 		}
 	}
 	require.Greater(t, sent, 5*len(egress.Kinds()), "most are recorded")
-	for _, url := range []string{"rtmps://live.example.com/" + canary, "rtpm://live.example.com/app/" + canary, "live.example.com/app/" + canary, "rtmp:/live.example.com/'" + canary} {
+	for _, url := range []string{"rtmps://live.example.com/" + canary, "rtpm://live.example.com/app/" + canary, "live.example.com/app/" + canary, "rtmp:/live.example.com/'" + canary, "rtmps://live.example.com/it's " + canary, "https://live.example.com/app/" + canary} {
 		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "quoted", Request: &livekit.RoomCompositeEgressRequest{
 			RoomName: "room", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{url}}},
 		}})

@@ -152,7 +152,7 @@ func maskValue(_ string, f field, v string) string {
 		return v
 	case f.isSecret():
 		return redacted
-	case f.isURL() && f.owner.Name() == "StreamOutput" && !strings.Contains(v, "://"):
+	case f.isStreamURL(v) && !mayBeStream(schemeOf(v)):
 		return redacted
 	case f.isURL():
 		return maskURL(v)
@@ -188,11 +188,25 @@ func (f field) isURL() bool {
 	return strings.HasSuffix(name, "url") || strings.HasSuffix(name, "urls")
 }
 
+// isStreamURL reports whether a field has a stream's URL, with its key, however that is spelled.
+func (f field) isStreamURL(v string) bool {
+	scheme := schemeOf(v)
+	return f.isURL() && f.owner.Name() == "StreamOutput" && scheme != "ws" && scheme != "wss"
+}
+
+func schemeOf(rawURL string) string {
+	scheme, _, found := strings.Cut(rawURL, "://")
+	if !found {
+		return ""
+	}
+	return scheme
+}
+
 func (f field) isCredential(v string) bool {
 	switch {
 	case v == "":
 		return false
-	case f.isSecret():
+	case f.isSecret(), f.isStreamURL(v):
 		return true
 	case !f.isURL():
 		return false
@@ -254,13 +268,19 @@ const leastSecret = 6
 // MaskQuoted masks in a text what it quotes of a request's credentials, and all URLs.
 func MaskQuoted(text string, r Request) string {
 	var tree map[string]any
+	masks := map[string]string{}
 	if b, err := protojson.Marshal(r); err == nil && json.Unmarshal(b, &tree) == nil {
 		walk(r.ProtoReflect().Descriptor(), tree, "", func(path string, f field, v string) string {
 			if masked := maskValue(path, f, v); masked != v && len(v) >= leastSecret {
-				text = strings.ReplaceAll(text, v, masked)
+				masks[v] = masked
 			}
 			return v
 		})
+	}
+	secrets := sortedKeys(masks)
+	slices.Reverse(secrets) // one before another that it begins with
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, masks[secret])
 	}
 	return MaskURLs(text)
 }

@@ -95,6 +95,8 @@ func TestNoCredentialOfAnyKindOfRequestIsLeftInAnEgressInfo(t *testing.T) {
 		want := "{redacted}"
 		value := canary
 		switch {
+		case l.field().FullName() == "livekit.StreamOutput.urls":
+			value = "https://host/app/" + canary // a stream's key all the same
 		case l.url():
 			value, want = "https://u:"+canary+"@host/x?a="+canary, "https://{redacted}@host/x?a={redacted}"
 		case !l.secret():

@@ -59,14 +59,21 @@ func TestAURLThatHoldsACredentialIsOne(t *testing.T) {
 	} {
 		require.Equal(t, want, f.isCredential(v), v)
 	}
+	stream := field{owner: (&livekit.StreamOutput{}).ProtoReflect().Descriptor(), name: "urls", desc: infoMessage.Fields().ByName("error")}
+	for v, want := range map[string]bool{
+		"live.example.com/app/key": true, "https://live.example.com/app/key": true, "rtpm://live.example.com/app/key": true,
+		"": false, "wss://example.com/audio": false,
+	} {
+		require.Equal(t, want, stream.isCredential(v), v)
+	}
 }
 
 func TestWhatATextQuotesOfARequestIsMasked(t *testing.T) {
 	t.Parallel()
 	r := &livekit.RoomCompositeEgressRequest{
 		RoomName:      "a",
-		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"live.example.com/app/k3y", "rtmp:/live.example.com/app/k3y", "rtmp://live.example.com/it's k3y", ""}}},
-		FileOutputs:   []*livekit.EncodedFileOutput{{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "s3cr3t-k3y", AccessKey: "short"}}}},
+		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"live.example.com/app/k3y", "rtmp:/live.example.com/app/k3y", "rtmp://live.example.com/it's k3y", "https://live.example.com/app/k3y", ""}}},
+		FileOutputs:   []*livekit.EncodedFileOutput{{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "s3cr3t-k3y", SessionToken: "s3cr3t", AccessKey: "short"}}}},
 	}
 	for _, u := range r.StreamOutputs[0].Urls {
 		require.NotContains(t, MaskQuoted("invalid url "+u+": invalid scheme", r), "k3y")

@@ -128,7 +128,7 @@ func (r reply) started(err error) error {
 	case err != nil:
 		return err
 	case r.status == http.StatusOK && r.egressID() == "", r.status >= http.StatusInternalServerError,
-		r.status == http.StatusConflict, r.status == http.StatusRequestTimeout: // Twirp's already_exists, canceled and deadline_exceeded
+		r.status == http.StatusConflict, r.status == http.StatusRequestTimeout: // Twirp's already_exists, aborted, canceled and deadline_exceeded
 		return &egress.Error{Reason: egress.Ambiguous, Message: "the answer names no egress"}
 	case r.status != http.StatusOK:
 		return &egress.Error{Reason: egress.Refused}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
 )
 
 // newerLiveKit answers a start with the request that it got, field by field.
@@ -150,12 +151,18 @@ func TestWhatLiveKitSaysOfAForwardedStartReachesTheCaller(t *testing.T) {
 	}
 }
 
+// existsAlready is livekit-server that asked its workers again, one of which has begun.
+func existsAlready(w http.ResponseWriter, _ *http.Request) {
+	_ = twirp.WriteError(w, twirp.NewError(twirp.AlreadyExists, "egress already exists")) // whoever asked has gone
+}
+
 func TestAForwardedStartWithoutAnAnswerMayGoOn(t *testing.T) {
 	t.Parallel()
 	for name, up := range map[string]http.HandlerFunc{
 		"cut":       func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"no egress": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) },
 		"a page":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) },
+		"it exists": existsAlready,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,6 +184,7 @@ func TestAForwardedStartWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t 
 		"cut":             {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 1},
 		"no egress":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) }, 1},
 		"a proxy's error": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, 1},
+		"it exists":       {existsAlready, 1},
 		"refused":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,6 @@ package livekit
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -66,11 +65,7 @@ func (c *Client) Start(ctx context.Context, r egress.Request) (*livekit.EgressIn
 	if err == nil && m.GetEgressId() == "" { // an empty 200 decodes too, and is not LiveKit's
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "start egress: the reply names no egress"}
 	}
-	err = classify("start egress", err)
-	if e, ok := errors.AsType[*egress.Error](err); ok {
-		e.Message = egress.MaskQuoted(e.Message, r)
-	}
-	return m, err
+	return m, classifyMasked("start egress", err, func(said string) string { return egress.MaskQuoted(said, r) })
 }
 
 func (c *Client) start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {

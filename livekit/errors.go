@@ -15,7 +15,9 @@ import (
 // classify tells what a failed call means for the one question that matters: may
 // LiveKit have done it all the same? Twirp's code and message are kept unchanged, but for
 // the credentials in URLs that LiveKit quotes.
-func classify(op string, err error) error {
+func classify(op string, err error) error { return classifyMasked(op, err, egress.MaskURLs) }
+
+func classifyMasked(op string, err error, mask func(string) string) error {
 	if err == nil {
 		return nil
 	}
@@ -24,7 +26,7 @@ func classify(op string, err error) error {
 	if errors.As(err, &te) {
 		e.Code, e.Message = string(te.Code()), te.Msg()
 	}
-	e.Message = egress.MaskURLs(e.Message)
+	e.Message = mask(e.Message)
 	e.Reason = reason(err, te)
 	return e
 }

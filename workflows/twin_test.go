@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -348,4 +349,26 @@ func TestATwinIsToldOnceItHasEnded(t *testing.T) {
 			require.Equal(t, tc.twins, v.Twins)
 		})
 	}
+}
+
+func TestAStopOfWhatIsForgottenIsForTheOneThatTakesItsPlaceMeanwhile(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	l.stop = func(id string) (egress.Info, error) {
+		if id == egressID { // the other one is heard of before the answer
+			l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventUpdated, part(2, active, 6)))
+			return egress.Info{}, failure(egress.NotFound, "egress does not exist")
+		}
+		return infoOf(t, part(2, complete, 20)), nil
+	}
+	told := errors.New("no answer")
+	l.at(10*time.Second, func() { l.askStop("stop", &told) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.NoError(t, told, "of the one that was stopped")
+	require.Equal(t, []string{egressID, "EG_2"}, l.stops)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Len(t, v.Parts, 2)
 }

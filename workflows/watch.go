@@ -159,9 +159,10 @@ func (e *run) stop(ctx workflow.Context) {
 	}
 	e.StopDue = false
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
-	if e.sendStop(ctx, stopOptions) {
-		e.stops++
+	for !e.sendStop(ctx, stopOptions) && e.StopDue {
+		e.StopDue = false
 	}
+	e.stops++
 }
 
 // probe asks by a stop whether the worker still answers, when there is nothing
