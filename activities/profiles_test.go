@@ -115,5 +115,11 @@ func TestALaterAttemptThatDoesNotHaveTheProfileBeginsNothing(t *testing.T) {
 		_, e = failed(t, err)
 		require.Equal(t, "storage", e.Field)
 		require.Equal(t, []string{"0s list " + room}, a.log, "one look is enough where the run before has failed")
+
+		a = &api{onList: func(n int) ([]*lk.EgressInfo, error) { return nil, map[bool]error{true: unreachable}[n == 1] }}
+		_, err = start(t, a, in, storing)
+		_, e = failed(t, err)
+		require.Equal(t, "storage", e.Field)
+		require.Greater(t, a.count["list"], 2, "what could not be looked for is searched")
 	})
 }

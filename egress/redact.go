@@ -171,6 +171,7 @@ var (
 	secretName  = regexp.MustCompile(`(?i)password|secret|credential|session_?token|(access|account|private|stream)_?key`)
 	unknownName = regexp.MustCompile(`(?i)password|secret|credential|token|key|auth`)
 	secretQuery = regexp.MustCompile(`(?i)password|secret|credential|token|key|auth|sig`)
+	schemeInURL = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
 	urlInText   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
 )
 
@@ -194,12 +195,9 @@ func (f field) isStreamURL(v string) bool {
 	return f.isURL() && f.owner.Name() == "StreamOutput" && scheme != "ws" && scheme != "wss"
 }
 
+// schemeOf is empty where what stands before "://" is none.
 func schemeOf(rawURL string) string {
-	scheme, _, found := strings.Cut(rawURL, "://")
-	if !found {
-		return ""
-	}
-	return scheme
+	return strings.ToLower(strings.TrimSuffix(schemeInURL.FindString(rawURL), "://"))
 }
 
 func (f field) isCredential(v string) bool {
@@ -278,7 +276,7 @@ func MaskQuoted(text string, r Request) string {
 		})
 	}
 	secrets := sortedKeys(masks)
-	slices.Reverse(secrets) // one before another that it begins with
+	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one that has another in it comes first
 	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, masks[secret])
 	}

@@ -72,7 +72,7 @@ func TestWhatATextQuotesOfARequestIsMasked(t *testing.T) {
 	t.Parallel()
 	r := &livekit.RoomCompositeEgressRequest{
 		RoomName:      "a",
-		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"live.example.com/app/k3y", "rtmp:/live.example.com/app/k3y", "rtmp://live.example.com/it's k3y", "https://live.example.com/app/k3y", ""}}},
+		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"live.example.com/app/k3y", "rtmp:/live.example.com/app/k3y", "rtmp://live.example.com/it's k3y", "https://live.example.com/app/k3y", "live.example.com/app/k3y?next=https://x", "WSSS://h/k3y", "live.example.com/top-s3cr3t-k3y", ""}}},
 		FileOutputs:   []*livekit.EncodedFileOutput{{Filepath: "a.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "s3cr3t-k3y", SessionToken: "s3cr3t", AccessKey: "short"}}}},
 	}
 	for _, u := range r.StreamOutputs[0].Urls {

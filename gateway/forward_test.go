@@ -151,6 +151,18 @@ func TestWhatLiveKitSaysOfAForwardedStartReachesTheCaller(t *testing.T) {
 	}
 }
 
+func TestTheKeyThatARefusalOfAForwardedStartQuotesIsNotLogged(t *testing.T) {
+	t.Parallel()
+	const quoted = "invalid url live.example.com/app/CANARY: invalid scheme"
+	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, quoted)) // whoever asked has gone
+	}))
+	w := b.call(t, "StartRoomCompositeEgress", `{"hologram":1,"stream_outputs":[{"urls":["live.example.com/app/CANARY"]}]}`)
+	require.Equal(t, refusal{"invalid_argument", quoted}, refusalIn(t, w), "LiveKit's own words")
+	require.Contains(t, b.log.String(), "invalid url {redacted}: invalid scheme")
+	require.NotContains(t, b.log.String(), "CANARY")
+}
+
 // existsAlready is livekit-server that asked its workers again, one of which has begun.
 func existsAlready(w http.ResponseWriter, _ *http.Request) {
 	_ = twirp.WriteError(w, twirp.NewError(twirp.AlreadyExists, "egress already exists")) // whoever asked has gone

@@ -368,7 +368,24 @@ func TestAStopOfWhatIsForgottenIsForTheOneThatTakesItsPlaceMeanwhile(t *testing.
 
 	require.NoError(t, told, "of the one that was stopped")
 	require.Equal(t, []string{egressID, "EG_2"}, l.stops)
+	require.Less(t, l.Now().Sub(l.began), 20*time.Second, "at once")
 	require.Equal(t, "EG_2", v.EgressID)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Len(t, v.Parts, 2)
+}
+
+func TestWhatHasEndedAsItTakesThePlaceOfWhatIsForgottenIsNotStopped(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	l.stop = func(string) (egress.Info, error) { // the other one's end is heard of before the answer
+		l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, part(2, complete, 6)))
+		return egress.Info{}, failure(egress.NotFound, "egress does not exist")
+	}
+	l.at(10*time.Second, func() { l.askStop("stop", nil) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{egressID}, l.stops)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 }

@@ -159,7 +159,7 @@ func (e *run) stop(ctx workflow.Context) {
 	}
 	e.StopDue = false
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
-	for !e.sendStop(ctx, stopOptions) && e.StopDue {
+	for !e.sendStop(ctx, stopOptions) && e.Due(workflow.Now(ctx)) == egress.ActStop {
 		e.StopDue = false
 	}
 	e.stops++
@@ -169,7 +169,9 @@ func (e *run) stop(ctx workflow.Context) {
 // left that it could record.
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
-	e.sendStop(ctx, probeOptions)
+	if !e.sendStop(ctx, probeOptions) {
+		e.due(ctx) // of the other one
+	}
 }
 
 // sendStop sends a stop. It reports false where another egress took the place of the stopped one
