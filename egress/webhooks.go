@@ -126,8 +126,9 @@ func echoWebhooks(info json.RawMessage, hooks []*livekit.WebhookConfig) (json.Ra
 	return json.Marshal(fields)
 }
 
-// CheckSigningKeys refuses a webhook's signing key that LiveKit would not know: it would accept
-// the request, and then send neither that webhook nor those behind it.
+// CheckSigningKeys refuses a webhook's signing key that is none of the project's: we could not
+// sign with it, and LiveKit would accept the request, and then send neither that webhook nor
+// those behind it.
 func CheckSigningKeys(r Request, known func(key string) bool) error {
 	for i, w := range r.GetWebhooks() {
 		if key := w.GetSigningKey(); key != "" && !known(key) {
