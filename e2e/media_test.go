@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -219,10 +220,13 @@ func TestMediaThatIsNotThereIsMissing(t *testing.T) {
 	require.Contains(t, v.MediaBecause, "file gone/call.mp4 is not there")
 	require.Len(t, w.consumer.told(gone.Info.Proto().GetEgressId()), 1)
 	require.Equal(t, egress.MediaEmpty, w.verdict("hollow").Media)
-	w.want("people are told", func() bool {
-		said := hook.said()
-		return len(said) == 2 && slices.ContainsFunc(said, func(text string) bool { return bytes.Contains([]byte(text), []byte("its media is missing")) })
-	})
+	for room, found := range map[string]string{"gone": "its media is missing", "hollow": "its media is empty"} {
+		w.want("people are told of "+room, func() bool {
+			return slices.ContainsFunc(hook.said(), func(text string) bool {
+				return strings.HasPrefix(text, "Media not as it should be: ") && strings.Contains(text, "r-"+room) && strings.Contains(text, found)
+			})
+		})
+	}
 }
 
 func TestMediaThatIsLateIsWaitedFor(t *testing.T) {

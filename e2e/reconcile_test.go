@@ -26,7 +26,7 @@ import (
 // reconciled are the settings of a world with a reconciler that tests start themselves,
 // whose egresses are left to it, where they are active.
 func reconciled(fake *fakelivekit.Config, environ map[string]string) {
-	environ["REELKEEPER_RECONCILE_EVERY"], environ["REELKEEPER_RECONCILE_GRACE"] = "1h", "1ms"
+	environ["REELKEEPER_RECONCILE_EVERY"], environ["REELKEEPER_RECONCILE_GRACE"] = "240000h", "1ms" // next in 2052
 	environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "5m", "5m"
 	fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}
 }

@@ -20,6 +20,9 @@ const (
 	tellEvery = 15 * time.Second
 	// judgeEvery is how often the last lives are looked at while they are waited for.
 	judgeEvery = 2 * time.Second
+	// runsOn is how long what still runs is waited for where nothing else is open: a call
+	// that is not over takes less, and what nobody stopped runs for ever.
+	runsOn = 45 * time.Second
 	// linger is how long a run goes on when all seems well: what comes twice comes later.
 	linger = 4 * time.Second
 )
@@ -151,12 +154,13 @@ func (r *run) live(ctx context.Context, had map[int]*progress) error {
 func (r *run) settle(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, r.scenario.Settle)
 	defer cancel()
-	for {
+	for begin := time.Now(); ; {
 		logs, err := check.Read(r.state.dir)
 		if err != nil {
 			return err
 		}
-		if check.Settled(logs, r.scenario.rules()) || !sleep(limit, judgeEvery) {
+		owed, running := check.Open(logs, r.scenario.rules())
+		if owed == 0 && (running == 0 || time.Since(begin) > runsOn) || !sleep(limit, judgeEvery) {
 			break
 		}
 	}

@@ -286,9 +286,13 @@ func (r *recorded) agrees(a announcement) bool {
 	return len(r.ends) > 0 && r.ends[len(r.ends)-1].is(a)
 }
 
-// Settled says that nothing is open any more: everything that LiveKit began is over, and
-// the consumer knows of it, rightly, and the step of the pipeline is done.
-func Settled(l Logs, r Rules) bool {
+// Open counts what is not settled yet: what is owed, which is an end that nobody was told
+// of, or not rightly, a step that has not worked and a stop that was granted and has not
+// stopped; and what simply runs on, which ends by itself or never.
+func Open(l Logs, r Rules) (owed, running int) {
 	findings, figures := Judge(l, r)
-	return figures.Running == 0 && Count(findings, KindLost) == 0 && Count(findings, KindWrong) == 0 && Count(findings, KindUnstepped) == 0
+	for _, kind := range []Kind{KindLost, KindWrong, KindUnstepped, KindUnstopped} {
+		owed += Count(findings, kind)
+	}
+	return owed, figures.Running
 }

@@ -351,12 +351,27 @@ func (l *logs) last(id string) (status string) {
 	return status
 }
 
-func TestARunIsSettledOnceAllIsOverAndTold(t *testing.T) {
+func TestWhatIsOpen(t *testing.T) {
 	t.Parallel()
-	require.True(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").Logs, rules))
-	require.True(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(99, "EV_1", "EG_1", complete, "").Logs, rules), "waiting makes nothing earlier")
-	require.False(t, Settled(accepted().records("EG_1", 1).Logs, rules), "it runs still")
-	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).Logs, rules), "nobody was told")
-	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", failed, "lost: x").Logs, rules), "it may yet be corrected")
-	require.False(t, Settled(accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").Logs, stepRules), "its step has not worked")
+	ended := func() *logs { return accepted().records("EG_1", 1).ends(5, complete) }
+	for name, tc := range map[string]struct {
+		logs          *logs
+		rules         Rules
+		owed, running int
+	}{
+		"nothing":                   {ended().told(6, "EV_1", "EG_1", complete, ""), rules, 0, 0},
+		"nothing: it came late":     {ended().told(99, "EV_1", "EG_1", complete, ""), rules, 0, 0},
+		"it runs still":             {accepted().records("EG_1", 1), rules, 0, 1},
+		"it runs, its stop granted": {accepted().records("EG_1", 1).agent(Agent{At: at(9), Did: Stopped}), rules, 1, 1},
+		"nobody was told":           {ended(), rules, 1, 0},
+		"it may yet be corrected":   {ended().told(6, "EV_1", "EG_1", failed, "lost: x"), rules, 1, 0},
+		"its step has not worked":   {ended().told(6, "EV_1", "EG_1", complete, ""), stepRules, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			owed, running := Open(tc.logs.Logs, tc.rules)
+			require.Equal(t, tc.owed, owed)
+			require.Equal(t, tc.running, running)
+		})
+	}
 }
