@@ -192,7 +192,8 @@ func (f field) isURL() bool {
 // isStreamURL reports whether a field has a stream's URL, with its key, however that is spelled.
 func (f field) isStreamURL(v string) bool {
 	scheme := schemeOf(v)
-	return f.isURL() && f.owner.Name() == "StreamOutput" && scheme != "ws" && scheme != "wss"
+	ofStream := f.owner.Name() == "StreamOutput" || f.owner.Name() == "UpdateStreamRequest"
+	return f.isURL() && ofStream && scheme != "ws" && scheme != "wss"
 }
 
 // schemeOf is empty where what stands before "://" is none.
@@ -264,10 +265,11 @@ func mayBeStream(scheme string) bool {
 const leastSecret = 6
 
 // MaskQuoted masks in a text what it quotes of a request's credentials, and all URLs.
-func MaskQuoted(text string, r Request) string {
+// r may be nil.
+func MaskQuoted(text string, r proto.Message) string {
 	var tree map[string]any
 	masks := map[string]string{}
-	if b, err := protojson.Marshal(r); err == nil && json.Unmarshal(b, &tree) == nil {
+	if b, err := protojson.Marshal(r); r != nil && err == nil && json.Unmarshal(b, &tree) == nil {
 		walk(r.ProtoReflect().Descriptor(), tree, "", func(path string, f field, v string) string {
 			if masked := maskValue(path, f, v); masked != v && len(v) >= leastSecret {
 				masks[v] = masked

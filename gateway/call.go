@@ -8,6 +8,7 @@ import (
 	"github.com/lithammer/shortuuid/v4"
 	"github.com/livekit/protocol/auth"
 	"github.com/twitchtv/twirp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -36,9 +37,10 @@ type call struct {
 	grants   *auth.ClaimGrants
 	token    string // the caller's own
 	askedBy  *egress.Asker
-	key      string // of HeaderKey
-	storage  string // of HeaderStorage
-	pipeline string // of HeaderPipeline
+	key      string        // of HeaderKey
+	storage  string        // of HeaderStorage
+	pipeline string        // of HeaderPipeline
+	asked    proto.Message // where LiveKit's refusal may quote it; else nil
 
 	// What became of it, for its line in the log.
 	outcome   Outcome

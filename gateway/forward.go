@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -30,9 +29,6 @@ func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r eg
 		e := toTwirp(goesOn(c.requestID, err))
 		h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
 		return
-	}
-	if said := answer.refusal(); said != nil {
-		c.cause = errors.New(egress.MaskQuoted(said.Error(), r))
 	}
 	write(w, c, answer)
 }

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/gateway"
 )
 
 // newerLiveKit answers a start with the request that it got, field by field.
@@ -151,16 +154,29 @@ func TestWhatLiveKitSaysOfAForwardedStartReachesTheCaller(t *testing.T) {
 	}
 }
 
-func TestTheKeyThatARefusalOfAForwardedStartQuotesIsNotLogged(t *testing.T) {
+func TestTheKeyThatARefusalQuotesIsNotLogged(t *testing.T) {
 	t.Parallel()
 	const quoted = "invalid url live.example.com/app/CANARY: invalid scheme"
-	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, quoted)) // whoever asked has gone
-	}))
-	w := b.call(t, "StartRoomCompositeEgress", `{"hologram":1,"stream_outputs":[{"urls":["live.example.com/app/CANARY"]}]}`)
-	require.Equal(t, refusal{"invalid_argument", quoted}, refusalIn(t, w), "LiveKit's own words")
-	require.Contains(t, b.log.String(), "invalid url {redacted}: invalid scheme")
-	require.NotContains(t, b.log.String(), "CANARY")
+	for name, tc := range map[string]struct{ method, body string }{
+		"a start that is forwarded":   {"StartRoomCompositeEgress", `{"hologram":1,"stream_outputs":[{"urls":["live.example.com/app/CANARY"]}]}`},
+		"an update":                   {"UpdateStream", `{"egress_id":"EG_1","add_output_urls":["live.example.com/app/CANARY"]}`},
+		"an update of what is there":  {"UpdateStream", `{"egress_id":"EG_1","remove_output_urls":["live.example.com/app/CANARY"]}`},
+		"an update that is forwarded": {"UpdateStream", `{"hologram":1,"egress_id":"EG_1","add_output_urls":["live.example.com/app/CANARY"]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := &lines{}
+			b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, quoted)) // whoever asked has gone
+			}), func(c *gateway.Config) {
+				c.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			})
+			w := b.call(t, tc.method, tc.body)
+			require.Equal(t, refusal{"invalid_argument", quoted}, refusalIn(t, w), "LiveKit's own words")
+			require.Contains(t, log.String(), "invalid url {redacted}: invalid scheme")
+			require.NotContains(t, log.String(), "CANARY")
+		})
+	}
 }
 
 // existsAlready is livekit-server that asked its workers again, one of which has begun.

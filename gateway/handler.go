@@ -134,6 +134,7 @@ func (h *Handler) answer(w *answer, r *http.Request, c *call, body []byte) {
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		raw = newer(body, request)
 	}
+	c.asked = request
 	start, isStart := request.(egress.Request)
 	switch {
 	case raw == nil:

@@ -108,7 +108,7 @@ func (c *call) attrs() []slog.Attr {
 	add("room", c.room)
 	add("code", string(c.code))
 	if c.cause != nil {
-		add("error", egress.MaskURLs(c.cause.Error()))
+		add("error", egress.MaskQuoted(c.cause.Error(), c.asked))
 	}
 	return attrs
 }
