@@ -69,13 +69,11 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	var notes []string
 	switch {
 	case m != nil:
-	case maybeSent: // it may be running, and a refusal would leave it so
-		m, err = s.run(ctx, true)
-	case err == nil && refused != nil:
+	case !maybeSent && err == nil && refused != nil:
 		err = refused
-	case err != nil && s.hasNoTimeToSearch():
+	case !maybeSent && err != nil && s.hasNoTimeToSearch():
 		err = unsent(err)
-	case err != nil:
+	case maybeSent, err != nil: // it may be running, and a refusal would leave it so
 		m, err = s.run(ctx, true)
 	default:
 		if notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight); err == nil {
