@@ -87,7 +87,7 @@ var breakdowns = []breakdown{
 // it was captured, by the real server and by its double.
 func TestTheRealLiveKitAndItsDoubleSendWebhooksAsWasCaptured(t *testing.T) {
 	t.Parallel()
-	const scale = 0.3
+	const scale = 0.5
 	double := newFakeSide(t, func(c *fakelivekit.Config) {
 		slow := fakelivekit.DefaultTimings().Scaled(scale)
 		c.Timings.WebhookRetryMin, c.Timings.WebhookRetryMax, c.Timings.WebhookMaxAge = slow.WebhookRetryMin, slow.WebhookRetryMax, slow.WebhookMaxAge

@@ -59,7 +59,7 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 		settings map[string]string
 	}{
 		{"the endpoint is down for 10 s", byGo, always(cutOff), 10 * time.Second, true, nil},
-		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, true, nil},
+		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, true, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
 		{"the endpoint is down for 35 s", byNode, always(cutOff), 35 * time.Second, false, nil},
 		{"the endpoint hangs", byNode, func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
 		{"the endpoint answers 404", byGo, always(answering(http.StatusNotFound)), 0, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},

@@ -126,7 +126,7 @@ func TestAStrayIsAdoptedAndItsEndIsHeardOf(t *testing.T) {
 	require.Equal(t, egress.FromReconcile, v.EndedBy)
 	require.NotEmpty(t, v.Missed)
 	require.Len(t, w.consumer.told(id), 1)
-	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))
+	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
 func TestAStrayThatNoRoundSawRunningIsAnnouncedToo(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAStrayThatNoRoundSawRunningIsAnnouncedToo(t *testing.T) {
 	require.Len(t, w.consumer.told(id), 1)
 	require.Zero(t, w.round(true).Adopted)
 	require.Len(t, w.consumer.told(id), 1)
-	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))
+	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
 // What LiveKit recorded before anybody asked for a comparison was handled by somebody.
@@ -173,7 +173,7 @@ func TestWhatEndedBeforeTheFirstRoundIsNeverAnnounced(t *testing.T) {
 	w.verdictOf(egress.WorkflowID(running))
 	require.Len(t, w.consumer.told(running), 1)
 	require.Empty(t, w.consumer.told(before))
-	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))
+	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
 // Temporal is away when an agent starts, and no webhook of what LiveKit then records
@@ -208,7 +208,7 @@ func TestAStartThatFailedOpenIsAdoptedOnceWithoutAnyWebhook(t *testing.T) {
 	v := w.verdictOf("key")
 	require.Equal(t, info.GetEgressId(), v.EgressID)
 	require.Len(t, w.consumer.told(v.EgressID), 1)
-	require.Equal(t, int64(1), w.workflows(egress.WorkflowType))
+	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
 // A page is started past Temporal, its worker dies, and no webhook and no round of the
@@ -283,12 +283,12 @@ func TestTwoReconcilersAtOnceAdoptOnce(t *testing.T) {
 	for _, id := range ids {
 		w.want(id+" is delivered", func() bool { return len(w.consumer.told(id)) == 1 })
 	}
-	require.Equal(t, int64(strays), w.workflows(egress.WorkflowType))
+	w.want("each has a workflow", func() bool { return w.workflows(egress.WorkflowType) == strays })
 	both(true)
 	for _, id := range ids {
 		require.Len(t, w.consumer.told(id), 1)
 	}
-	require.Equal(t, int64(strays), w.workflows(egress.WorkflowType))
+	w.want("each has a workflow", func() bool { return w.workflows(egress.WorkflowType) == strays })
 }
 
 func TestLiveKitIsDownForThreeRounds(t *testing.T) {
@@ -312,7 +312,8 @@ func TestAnEndThatNobodyHeardOfIsToldByTheReconciler(t *testing.T) {
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})
 	id := w.start("room").Info.Proto().GetEgressId()
-	w.known(id) // by the first look
+	w.known(id)
+	w.want("the first look", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
 	require.NoError(t, w.fake.EndCall("room"))
 	w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE)
 

@@ -82,10 +82,13 @@ func TestTheDoctorWatchesUntilItIsInterrupted(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan())
-	require.Contains(t, lines.Text(), "Z ok "+w.door.URL+"/webhooks/livekit answered 200")
+	require.Regexp(t, "Z (ok|warn) "+w.door.URL+"/webhooks/livekit answered 200", lines.Text()) // a slow answer warns
 	w.door.Close()
 	require.True(t, lines.Scan())
-	require.Contains(t, lines.Text(), "Z ok -> fail "+w.door.URL+"/webhooks/livekit cannot be reached: the connection is refused")
+	for strings.Contains(lines.Text(), " answered 200 ") {
+		require.True(t, lines.Scan())
+	}
+	require.Regexp(t, "Z (ok|warn) -> fail "+w.door.URL+"/webhooks/livekit cannot be reached: the connection is refused", lines.Text())
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	require.False(t, lines.Scan())
 	require.NoError(t, cmd.Wait(), "to be told to stop is no failure")

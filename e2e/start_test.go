@@ -163,10 +163,13 @@ func TestAPlainStartThatIsWrongFailsAndNamesTheField(t *testing.T) {
 // temporal is a client of the world's namespace, as any program's.
 func (w *world) temporal() client.Client {
 	w.t.Helper()
-	opts, err := config.TemporalOptions(w.environ)
-	require.NoError(w.t, err)
-	c, err := client.DialContext(context.Background(), opts)
-	require.NoError(w.t, err)
-	w.t.Cleanup(c.Close)
-	return c
+	w.dialled.Do(func() {
+		opts, err := config.TemporalOptions(w.environ)
+		require.NoError(w.t, err)
+		opts.ConnectionOptions.GetSystemInfoTimeout = limit
+		w.program, err = client.DialContext(context.Background(), opts)
+		require.NoError(w.t, err)
+		w.t.Cleanup(w.program.Close)
+	})
+	return w.program
 }

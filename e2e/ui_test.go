@@ -97,7 +97,7 @@ func newWorldWithUI(t *testing.T) (string, *world) {
 	t.Cleanup(s.Kill) // it holds nothing that is worth an orderly end
 	return s.UIURL, newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
 		environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = s.Address, "default"
-		environ["REELKEEPER_ANNOUNCE_FOR"] = time.Second.String()
+		environ["REELKEEPER_ANNOUNCE_FOR"] = (5 * time.Second).String()
 	})
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -61,6 +63,12 @@ func (f fleet) lead(version string) {
 	f.want(version+" is current", func() bool {
 		_, err := d.SetCurrentVersion(f.ctx(), client.WorkerDeploymentSetCurrentVersionOptions{BuildID: version})
 		return err == nil
+	})
+	f.want("its queues have heard of it", func() bool {
+		r, err := f.temporal().WorkflowService().DescribeWorkerDeployment(f.ctx(), &workflowservice.DescribeWorkerDeploymentRequest{
+			Namespace: f.environ["TEMPORAL_NAMESPACE"], DeploymentName: f.name,
+		})
+		return err == nil && r.GetWorkerDeploymentInfo().GetRoutingConfigUpdateState() == enumspb.ROUTING_CONFIG_UPDATE_STATE_COMPLETED
 	})
 }
 

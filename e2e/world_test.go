@@ -17,6 +17,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/webhook"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -44,6 +45,7 @@ var timers = map[string]string{
 	"REELKEEPER_TOKEN_SEARCH":                "2s",
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "200ms",
 	"REELKEEPER_START_CALL_TIMEOUT":          "3s",
+	"REELKEEPER_FAIL_OPEN_AFTER":             "5s", // a busy machine is no Temporal that is away
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
 	"REELKEEPER_RECONCILE_EVERY":             "off", // a round at the full minute would change who tells of an end
 	"REELKEEPER_CANARY_EVERY":                "off",
@@ -66,6 +68,8 @@ type world struct {
 	hurry    time.Duration // how often the webhook endpoint reports; zero: as it ships
 	away     func()        // ends the webhook endpoint, for good
 	calls    sync.Map      // how long the call of a room lasts, once it is recorded
+	dialled  sync.Once
+	program  client.Client // any program's
 }
 
 // newWorld makes a world; change may alter the fake or the settings before anything
@@ -150,6 +154,7 @@ func (w *world) openDoor(l net.Listener, liveKitURL string) {
 	}
 	t.Cleanup(w.away)
 	w.client = a.Recordings()
+	w.client.FindFor = 10 * time.Second
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(w.log.String())

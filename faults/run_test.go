@@ -118,7 +118,7 @@ func TestARunThatIsKilledIsResumed(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	path := scenarioFor(t, "at_once: 12", "at_once: 4")
+	path := scenarioFor(t, "at_once: 12", "at_once: 3")
 	seed := seedOf(t)
 	p := asProcess(t, "--scenario", path, "--seed", seed, "--state", dir, "--bin", built(t))
 	require.NoError(t, p.Start())

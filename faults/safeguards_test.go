@@ -40,7 +40,7 @@ var safeguards = []safeguard{
 	{
 		name: "LiveKit is asked when news is overdue", always: true,
 		changes:  []change{{"activities/poll.go", "look, why := a.look(ctx, in, &s, now)", `look, why := egress.Look{}, "not asked"`}},
-		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 15s", "at_once: 12", "at_once: 3"},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 15s", "at_once: 12", "at_once: 3", "from: 2s", "from: 4s"},
 		caught:   check.KindLost, least: 9, // a start that is slow may find its room empty
 	},
 	{

@@ -58,6 +58,15 @@ func TestAnUnknownIDIsNotFound(t *testing.T) {
 	wantReason(t, err, egress.Invalid)
 }
 
+// A Temporal that does not answer has not said that there is none.
+func TestAnIDThatCannotBeLookedUpIsNotCalledUnknown(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	c.FindFor = time.Nanosecond
+	_, err := c.Find(ctxOf(t, patience), "EG_nobody")
+	wantReason(t, err, egress.Ambiguous)
+}
+
 func TestAnAdoptedEgressIsFoundByItsEgressID(t *testing.T) {
 	t.Parallel()
 	stray := fresh("EG_stray")

@@ -11,7 +11,8 @@ import (
 // Find is the workflow ID of an egress ID (`EG_…`), a request ID, or a workflow ID
 // (`egress/…`, or `egress-redelivery/…` for a redelivery). Only an egress ID is looked up, for
 // as long as FindFor, since visibility lags behind; the others are taken at their word. An
-// egress that is not active yet is found by asking its workflow.
+// egress that is not active yet is found by asking its workflow. That there is none is said only
+// where Temporal has answered so.
 func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RequestID(id); ok {
 		return id, nil
@@ -24,15 +25,16 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	}
 	lookup, cancel := context.WithTimeout(ctx, c.FindFor)
 	defer cancel()
-	for {
+	for answered := false; ; {
 		workflowID, found, err := c.ByEgressID(lookup, id)
 		if err == nil && !found {
 			workflowID, found, err = c.beginning(lookup, id)
 		}
+		answered = answered || err == nil
 		switch {
 		case found:
 			return workflowID, nil
-		case err != nil && (ctx.Err() != nil || !timedOut(err)):
+		case err != nil && (!answered || ctx.Err() != nil || !timedOut(err)):
 			return "", err
 		case err == nil && c.pause(lookup):
 			continue
