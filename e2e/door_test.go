@@ -107,7 +107,12 @@ func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
 		t.Run(fmt.Sprintf("Temporal away %t", away), func(t *testing.T) {
 			t.Parallel()
 			g := newGate(t, server.Address)
-			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = g.Address })
+			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+				environ["TEMPORAL_ADDRESS"] = g.Address
+				if away { // the more time has LiveKit
+					environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1s"
+				}
+			})
 			w.startWorker()
 			w.room("room", fakelivekit.RoomScript{})
 			if away {

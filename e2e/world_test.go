@@ -137,6 +137,8 @@ func (w *world) openDoor(l net.Listener, liveKitURL string) {
 	t.Helper()
 	w.environ["LIVEKIT_URL"] = liveKitURL
 	a := w.open()
+	w.client = a.Recordings()
+	w.client.FindFor = 10 * time.Second // a busy machine's visibility lags behind
 	h, err := a.Door()
 	require.NoError(t, err)
 	w.door = &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
@@ -153,8 +155,6 @@ func (w *world) openDoor(l net.Listener, liveKitURL string) {
 		<-reports
 	}
 	t.Cleanup(w.away)
-	w.client = a.Recordings()
-	w.client.FindFor = 10 * time.Second
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(w.log.String())

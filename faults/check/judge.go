@@ -288,7 +288,7 @@ func (r *recorded) agrees(a announcement) bool {
 
 // Open counts what is not settled yet: what is owed, which is an end that nobody was told
 // of, or not rightly, a step that has not worked and a stop that was granted and has not
-// stopped; and what simply runs on, which ends by itself or never.
+// stopped; and what runs on, that one included, which ends by itself or never.
 func Open(l Logs, r Rules) (owed, running int) {
 	findings, figures := Judge(l, r)
 	for _, kind := range []Kind{KindLost, KindWrong, KindUnstepped, KindUnstopped} {
