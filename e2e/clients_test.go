@@ -27,9 +27,10 @@ func TestAnAgentIsAnsweredAtTheDoorAsByLiveKitItself(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var equal fakelivekit.Config
-			w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
 				unhurried(&fake.Timings)
 				equal = *fake
+				environ["REELKEEPER_FAIL_OPEN_AFTER"], environ["REELKEEPER_DELETE_ROOM_WAIT"] = "off", "8s"
 			})
 			w.startWorker()
 			equal.WebhookURLs = nil // what LiveKit answers does not depend on them

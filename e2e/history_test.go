@@ -35,7 +35,9 @@ func TestALifeCostsFewEvents(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
 				fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: tt.loss, fakelivekit.RoomWebhookLost: 1}
-				environ["REELKEEPER_LOOK_STARTING"] = "900ms" // after ACTIVE, so that a first look finds it
+				if environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "5s"; tt.loss > 0 {
+					environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ENDING"] = "900ms", "500ms,500ms,1s" // after ACTIVE, so that a first look finds it
+				}
 				environ["REELKEEPER_LOOK_ACTIVE"] = "500ms"
 			})
 			w.startWorker()
