@@ -57,7 +57,7 @@ type scenario struct {
 	// remembers. Zero: only when it does so by itself, which is every 15 min.
 	DeepRounds time.Duration `yaml:"deep_rounds"`
 	// Bound is how late a consumer may be told. Settle is how long the last ones are
-	// waited for, once all agents are done.
+	// waited for at most, once all agents are done.
 	Bound  time.Duration `yaml:"bound"`
 	Settle time.Duration `yaml:"settle"`
 }
