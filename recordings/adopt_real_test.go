@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -84,5 +86,51 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 		}
 		must(t, c.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
 		adopt()
+	}
+}
+
+// Where LiveKit does not echo our token, visibility alone knows whose egress it is.
+func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	for name, tc := range map[string]struct {
+		terminated, made bool
+	}{
+		"its workflow was terminated": {true, true},
+		"its workflow runs":           {false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id, workflowID := fresh("EG_unnamed"), egress.WorkflowID(fresh("unnamed"))
+			run, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+				ID: workflowID, TaskQueue: "nobody's",
+				TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(id)),
+			}, egress.WorkflowType, egress.Input{Plain: &livekit.RoomCompositeEgressRequest{RoomName: "standup"}})
+			must(t, err)
+			if found, err := c.Find(ctx, id); err != nil || found != workflowID { // visibility knows it
+				t.Fatalf("found %q, %v", found, err)
+			}
+			if tc.terminated {
+				must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "an operator"))
+			}
+			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
+			must(t, err)
+
+			made, err := c.AdoptListed(ctx, id, "", e)
+
+			must(t, err)
+			if made != tc.made {
+				t.Errorf("made one: %t, want %t", made, tc.made)
+			}
+			d, err := c.describe(ctx, workflowID, "")
+			must(t, err)
+			if again := d.GetWorkflowExecutionInfo().GetExecution().GetRunId() != run.GetRunID(); again != tc.made {
+				t.Errorf("its request has another run: %t, want %t", again, tc.made)
+			}
+			if state, err := c.workflowState(ctx, egress.WorkflowID(id)); err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
+				t.Errorf("it has a workflow of its own, %s (%v)", state, err)
+			}
+		})
 	}
 }

@@ -81,10 +81,12 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 		_, err := c.Tell(ctx, requestID, e)
 		return false, err
 	}
-	// A LiveKit that does not echo our token: the workflow has another ID.
 	other, found, err := c.ByEgressID(ctx, info.Proto().GetEgressId())
-	if err != nil || found && requestID == info.Proto().GetEgressId() && other != egress.WorkflowID(requestID) {
+	if err != nil {
 		return false, err
+	}
+	if of, _ := egress.RequestID(other); found && requestID == info.Proto().GetEgressId() && of != requestID {
+		return c.AdoptListed(ctx, of, pipeline, e) // a LiveKit that does not echo our token
 	}
 	return made(c.adopt(ctx, a, info, e))
 }
