@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -148,7 +149,7 @@ func (f field) messageType() protoreflect.MessageDescriptor {
 
 func maskValue(_ string, f field, v string) string {
 	switch {
-	case v == "", placeholder.MatchString(v):
+	case v == "", strings.HasSuffix(v, "}") && placeholder.MatchString(v):
 		return v
 	case f.isSecret():
 		return redacted
@@ -175,13 +176,21 @@ var (
 	urlInText   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
 )
 
+// secretFields is whether a field that we know is a secret, by its descriptor.
+var secretFields sync.Map
+
 func (f field) isSecret() bool {
 	if f.desc == nil {
 		return holdsSecrets(f.owner) || unknownName.MatchString(f.name)
 	}
-	return sensitivity(f.desc) == logger.Sensitivity_SENSITIVITY_SECRET ||
-		secretName.MatchString(string(f.desc.Name())) ||
-		f.owner.Name() == "ProxyConfig" && f.desc.Name() == "username"
+	secret, ok := secretFields.Load(f.desc)
+	if !ok {
+		secret = sensitivity(f.desc) == logger.Sensitivity_SENSITIVITY_SECRET ||
+			secretName.MatchString(string(f.desc.Name())) ||
+			f.desc.FullName() == "livekit.ProxyConfig.username"
+		secretFields.Store(f.desc, secret)
+	}
+	return secret == true
 }
 
 func (f field) isURL() bool {
@@ -191,9 +200,12 @@ func (f field) isURL() bool {
 
 // isStreamURL reports whether a field has a stream's URL, with its key, however that is spelled.
 func (f field) isStreamURL(v string) bool {
-	scheme := schemeOf(v)
 	ofStream := f.owner.Name() == "StreamOutput" || f.owner.Name() == "UpdateStreamRequest"
-	return f.isURL() && ofStream && scheme != "ws" && scheme != "wss"
+	if !ofStream || !f.isURL() {
+		return false
+	}
+	scheme := schemeOf(v)
+	return scheme != "ws" && scheme != "wss"
 }
 
 // schemeOf is empty where what stands before "://" is none.
