@@ -37,6 +37,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if _, err := a.prober(); err != nil {
 		return err
 	}
+	a.announceMetrics() // while it waits: what comes at once when Temporal does is to be seen
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
@@ -45,7 +46,6 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	}
 	a.scheduleReconciler(ctx)
 	a.scheduleCanary(ctx)
-	a.announceMetrics()
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
 	fatal := make(chan error, 2) // one of each
 	main, poll, err := a.workers(func(err error) { fatal <- err })

@@ -70,6 +70,7 @@ func TestOurMetricsAndTemporalsAreServedTogether(t *testing.T) {
 	temporal := tel.TemporalMetrics().WithTags(map[string]string{"namespace": "default"})
 	temporal.Counter("temporal_request").Inc(3)
 	temporal.Timer("temporal_request_latency").Record(30 * time.Millisecond)
+	temporal.Timer("reelkeeper_lag").Record(2 * time.Hour) // what workflows of ours record
 	temporal.Gauge("temporal_slots").Update(4)
 	body := scrape(tel)
 	for _, want := range []string{
@@ -77,6 +78,10 @@ func TestOurMetricsAndTemporalsAreServedTogether(t *testing.T) {
 		`temporal_request_total{namespace="default"} 3` + "\n",
 		`temporal_request_latency_seconds_bucket{namespace="default",le="0.025"} 0` + "\n",
 		`temporal_request_latency_seconds_bucket{namespace="default",le="0.05"} 1` + "\n",
+		`temporal_request_latency_seconds_bucket{namespace="default",le="600"} 1` + "\n" +
+			`temporal_request_latency_seconds_bucket{namespace="default",le="+Inf"} 1` + "\n",
+		`reelkeeper_lag_seconds_bucket{namespace="default",le="3600"} 0` + "\n" +
+			`reelkeeper_lag_seconds_bucket{namespace="default",le="21600"} 1` + "\n",
 		`temporal_slots{namespace="default"} 4` + "\n",
 		"go_goroutines ",
 		"process_open_fds ",
