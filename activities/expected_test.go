@@ -1,12 +1,17 @@
 package activities_test
 
 import (
+	"cmp"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -24,6 +29,39 @@ func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) 
 	r = reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
 	require.Equal(t, []string{"daily"}, r.Recording)
 	require.Contains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
+}
+
+// The alert goes by what is reported: a room whose recording this round began is none.
+func TestARoomIsCountedByWhetherTheRoundBeganToRecordIt(t *testing.T) {
+	t.Parallel()
+	for start, want := range map[string][2]int64{"": {1, 0}, "x.mp4": {0, 1}} {
+		var s testsuite.WorkflowTestSuite
+		s.SetLogger(quiet{})
+		counts := perAction{MetricsHandler: client.MetricsNopHandler, sums: map[string]*atomic.Int64{activities.RoomReported: {}, activities.RoomRecorded: {}}}
+		s.SetMetricsHandler(counts)
+		b := &both{rooms: []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}}
+		_, err := attempt(t, s.NewTestActivityEnvironment(), b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: start})
+		require.NoError(t, err)
+		require.Equal(t, want, [2]int64{counts.sums[activities.RoomReported].Load(), counts.sums[activities.RoomRecorded].Load()}, start)
+	}
+}
+
+// perAction is a metrics handler that sums what is counted by the label action.
+type perAction struct {
+	client.MetricsHandler
+	action string
+	sums   map[string]*atomic.Int64
+}
+
+func (c perAction) WithTags(tags map[string]string) client.MetricsHandler {
+	c.action = cmp.Or(tags["action"], c.action)
+	return c
+}
+func (c perAction) Counter(string) client.MetricsCounter { return c }
+func (c perAction) Inc(n int64) {
+	if sum, ok := c.sums[c.action]; ok {
+		sum.Add(n)
+	}
 }
 
 // A round may take minutes, and somebody may have begun the recording in that time.

@@ -367,22 +367,29 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 	for _, u := range list {
 		name := u.Room.GetName()
 		r.Round.Unrecorded = egress.Tell(r.Round.Unrecorded, name)
-		metrics.WithTags(map[string]string{"action": RoomReported}).Counter(MetricUnrecorded).Inc(1)
-		log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())
-		if !u.Begin {
-			continue
-		}
-		key, request := r.cfg.Expect.Request(u.Room)
-		begun, err := r.temporal.Record(ctx, key, request)
-		switch {
-		case err != nil:
-			r.Round.Failed++
-			log.Error("an expected recording could not be begun", "room", name, "requestID", key, "error", err)
-		case begun:
+		action := RoomReported
+		if u.Begin && r.record(ctx, u.Room) {
 			r.Round.Recording = egress.Tell(r.Round.Recording, name)
-			metrics.WithTags(map[string]string{"action": RoomRecorded}).Counter(MetricUnrecorded).Inc(1)
-			log.Info("an expected recording was begun", "room", name, "requestID", key)
+			action = RoomRecorded
+		} else {
+			log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())
 		}
+		metrics.WithTags(map[string]string{"action": action}).Counter(MetricUnrecorded).Inc(1)
 	}
 	return nil
+}
+
+// record begins the recording of a room. It reports false for one that was begun before.
+func (r *round) record(ctx context.Context, room *livekit.Room) bool {
+	log := activity.GetLogger(ctx)
+	key, request := r.cfg.Expect.Request(room)
+	begun, err := r.temporal.Record(ctx, key, request)
+	switch {
+	case err != nil:
+		r.Round.Failed++
+		log.Error("an expected recording could not be begun", "room", room.GetName(), "requestID", key, "error", err)
+	case begun:
+		log.Info("an expected recording was begun", "room", room.GetName(), "roomID", room.GetSid(), "requestID", key)
+	}
+	return err == nil && begun
 }

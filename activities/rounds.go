@@ -15,8 +15,8 @@ const (
 	MetricUnrecorded = "reelkeeper_unrecorded_rooms_total" // label: action
 )
 
-// What is counted of rooms that are expected to be recorded, and are not: once for
-// each round that sees one, and once for each whose recording was begun.
+// What is counted of rooms that are expected to be recorded, and are not: each once in a
+// round, by whether that round began to record it.
 const (
 	RoomReported = "reported"
 	RoomRecorded = "recorded"
