@@ -201,7 +201,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 	}
 	r.accepted, r.egressID = true, started.Info.Proto().GetEgressId()
 	d.progress.say("%s: %s records", p.name(), r.egressID)
-	if err := d.endAfter(ctx, i, p, r.egressID); err != nil {
+	if err := d.endAfter(ctx, i, p); err != nil {
 		d.progress.say("%s: LiveKit does not end it: %v", p.name(), err) // which is no end of our promise
 	}
 	if r.verdict, r.err = i.app.Recordings().Wait(ctx, p.id); r.err != nil {
@@ -214,7 +214,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 
 // endAfter lets people leave the room when their call is over. Nobody leaves a web
 // page: whoever started that one stops it, and may be told that LiveKit cannot.
-func (d *demo) endAfter(ctx context.Context, i *instance, p planned, egressID string) error {
+func (d *demo) endAfter(ctx context.Context, i *instance, p planned) error {
 	select {
 	case <-time.After(p.call):
 	case <-ctx.Done():
@@ -223,6 +223,6 @@ func (d *demo) endAfter(ctx context.Context, i *instance, p planned, egressID st
 	if p.room != "" {
 		return i.fake.EndCall(p.room)
 	}
-	_, err := i.app.Recordings().Stop(ctx, egressID)
+	_, err := i.app.Recordings().Stop(ctx, p.id)
 	return err
 }

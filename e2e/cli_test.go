@@ -61,12 +61,12 @@ func TestAPersonRecordsARoom(t *testing.T) {
 
 	again := w.starter("", "start", "room-composite", "--room", "standup", "--file", "{room_name}-{time}.mp4", "--id", "one", "--json")
 	require.Contains(t, again.out, info.EgressID, "the same key is the same egress")
+	w.want("it is listed", func() bool { return strings.Contains(w.starter("", "list").out, info.EgressID) })
 	for _, id := range []string{info.EgressID, "one", "egress/one"} {
 		shown := w.starter("", "show", id)
 		require.Zero(t, shown.status, shown.err)
 		require.Contains(t, shown.out, info.EgressID)
 	}
-	w.want("it is listed", func() bool { return strings.Contains(w.starter("", "list").out, info.EgressID) })
 	stopped := w.starter("", "stop", info.EgressID)
 	require.Zero(t, stopped.status, stopped.err)
 	ended := w.starter("", "wait", "one", "--json")
