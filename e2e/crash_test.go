@@ -322,7 +322,7 @@ func clientOf(t *testing.T, place map[string]string) *recordings.Client {
 	return a.Recordings()
 }
 
-func within(t *testing.T) context.Context {
+func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
