@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -133,8 +134,10 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 	return egress.ParsePlaylist(path, text), int64(len(text)), nil
 }
 
-// probe plays a file that is there. What ffprobe cannot say is left open.
-func (l *looker) probe(ctx context.Context, w egress.Wanted, f *egress.Found) {
+// probe plays a file that is there, until a time. What ffprobe cannot say is left open.
+func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	if l.cfg.Probe == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
 	}

@@ -3,72 +3,72 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 const (
-	playlistType  = "application/vnd.apple.mpegurl"
-	mostLeftovers = 10  // sets of segments of one egress
-	mostMeasured  = 100 // segments that are probed for their length
+	playlistType = "application/vnd.apple.mpegurl"
+	mostMeasured = 100 // segments that are probed for their length
 )
 
 // salvage finds the segments that an egress left behind which failed or is lost. LiveKit
 // expects nothing to be there, so that nothing is missing.
 func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
 	report := egress.Unchecked(fmt.Sprintf("it ended as %s, so that no media is expected", l.in.Status))
-	sets, until := 0, aThirdOf(ctx)
+	until := partOf(ctx, 3)
 	for _, d := range to {
 		if d.Kind != egress.OutputSegments {
 			continue
 		}
-		left, b, err := l.leftovers(ctx, d)
+		base := egress.SegmentBase(l.in.Info, d)
+		if base == "" {
+			report.Because += "; LiveKit did not say how the segments of " + d.Field + " are named"
+			continue
+		}
+		err := l.leftovers(ctx, until, d, base, &report)
 		if why, err := unseen(err); err != nil {
 			return report, err
 		} else if why != "" {
 			report.Because += "; " + d.Field + " " + why
-			continue
 		}
-		for _, set := range left[:min(len(left), mostLeftovers-sets)] {
-			sets++
-			if err := l.keep(ctx, until, b, d, set, &report); err != nil {
-				return report, err
-			}
-		}
-	}
-	if sets == 0 {
-		report.Because += "; no segments were left behind"
 	}
 	return report, nil
 }
 
-func (l *looker) leftovers(ctx context.Context, d egress.Destination) ([]egress.Leftover, Bucket, error) {
-	prefix := egress.SalvagePrefix(l.in.Info, d)
-	if prefix == "" {
-		return nil, nil, nil // the whole bucket would match
-	}
+// leftovers lists the segments of a base, and keeps those of this egress.
+func (l *looker) leftovers(ctx context.Context, until time.Time, d egress.Destination, base string, report *egress.MediaReport) error {
 	b, err := l.bucket(ctx, d)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	listed, err := b.List(ctx, prefix, mostListed)
+	listed, err := b.List(ctx, base+"_", mostListed)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	var began time.Time
 	if at := l.in.Info.Proto().GetStartedAt(); at > 0 {
 		began = time.Unix(0, at)
 	}
-	return egress.Salvage(l.in.Info, d, listed, began, l.in.HeardAt), b, nil
+	if len(listed) == mostListed {
+		report.Because += fmt.Sprintf("; more lies at %s than a look reads", base)
+	}
+	set := egress.Salvage(base, listed, began, l.in.HeardAt)
+	if len(set.Segments) == 0 {
+		report.Because += "; no segments were left behind at " + base
+		return nil
+	}
+	return l.keep(ctx, until, b, d, set, report)
 }
 
-// aThirdOf the time that is left may go into playing segments: to list them and to write of
-// them matters more.
-func aThirdOf(ctx context.Context) time.Time {
+// partOf the time that is left may go into playing media, one nth: to find it, and to say so,
+// matters more.
+func partOf(ctx context.Context, n time.Duration) time.Time {
 	now := time.Now()
 	if end, ok := ctx.Deadline(); ok {
-		return now.Add(end.Sub(now) / 3)
+		return now.Add(end.Sub(now) / n)
 	}
 	return now.Add(time.Minute)
 }
@@ -84,10 +84,12 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 	text := egress.WritePlaylist(set.Playlist(), segments)
 	said := "a playlist of them is " + set.Playlist()
 	switch err := b.Create(ctx, set.Playlist(), playlistType, text); {
-	case err == nil, egress.ReasonOf(err) == egress.Conflict: // an earlier attempt's, or somebody's who was faster
+	case err == nil, egress.ReasonOf(err) == egress.Conflict && lists(ctx, b, set.Playlist(), segments): // an earlier attempt's
 		report.Files = append(report.Files, egress.MediaFile{
 			Kind: egress.OutputSalvage, Path: set.Playlist(), Size: int64(len(text)), Length: found.Length, Media: egress.MediaPresent,
 		})
+	case egress.ReasonOf(err) == egress.Conflict:
+		said = "another playlist is at " + set.Playlist() + " already, and stays as it is"
 	default:
 		why, err := unseen(err)
 		if err != nil {
@@ -98,6 +100,12 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 	report.Because += fmt.Sprintf("; %d segments were left behind at %s, %s in all by %s; %s",
 		found.Count, set.Base, found.Length.D().Round(time.Second), source, said)
 	return nil
+}
+
+// lists reports whether a playlist of a bucket is one of just those segments.
+func lists(ctx context.Context, b Bucket, playlist string, segments []egress.Segment) bool {
+	there, _, err := readPlaylist(ctx, b, playlist)
+	return err == nil && slices.EqualFunc(there, segments, func(a, b egress.Segment) bool { return a.Path == b.Path })
 }
 
 // known are the lengths in the playlists that LiveKit wrote along the way, if it did.

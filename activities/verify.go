@@ -191,14 +191,14 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 		return l.salvage(ctx, to)
 	}
 	var report egress.MediaReport
-	wanted := egress.Wants(l.in.Info, to)
+	wanted, until := egress.Wants(l.in.Info, to), partOf(ctx, 2)
 	for n, w := range wanted {
 		found, err := l.find(ctx, w)
 		if err != nil {
 			return report, err
 		}
 		if n < mostProbed {
-			l.probe(ctx, w, &found)
+			l.probe(ctx, until, w, &found)
 		}
 		report.Add(w.Judge(found))
 	}

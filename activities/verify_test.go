@@ -332,8 +332,16 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 	store.at["s/seg-salvaged.m3u8"] = []byte("mine")
 	got, err := verify(t, store, nil, verifying(t, egress.Lost, 0))
 	require.NoError(t, err)
-	require.Len(t, got.Files, 2)
+	require.Len(t, got.Files, 1, "that is none of these segments")
+	require.Contains(t, got.Because, "another playlist is at s/seg-salvaged.m3u8 already, and stays as it is")
 	require.Equal(t, "mine", string(store.at["s/seg-salvaged.m3u8"]))
+
+	delete(store.at, "s/seg-salvaged.m3u8")
+	for range 2 { // the attempt before wrote it
+		got, err = verify(t, store, nil, verifying(t, egress.Lost, 0))
+		require.NoError(t, err)
+		require.Len(t, got.Files, 2)
+	}
 }
 
 // Each look holds what it read of lists and playlists.

@@ -1,6 +1,8 @@
 package egress_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,44 +99,54 @@ seg_00003.ts
 
 func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
 	t.Parallel()
+	for name, tc := range map[string]struct {
+		to   egress.Destination
+		made string // the playlist in LiveKit's result
+		want string
+	}{
+		"by prefix":                     {to: egress.Destination{Path: "{room_name}/seg"}, want: "standup/seg"},
+		"by playlist":                   {to: egress.Destination{Playlist: "rec/p.m3u8"}, want: "rec/p"},
+		"a playlist with dots":          {to: egress.Destination{Playlist: "rec/p.v1.2"}, made: "rec/p.v1.2.m3u8", want: "rec/p.v1.2"},
+		"prefix beside the playlist":    {to: egress.Destination{Path: "seg", Playlist: "rec/p.m3u8"}, want: "rec/seg"},
+		"prefix below the playlist":     {to: egress.Destination{Path: "segs/seg", Playlist: "rec/p.m3u8"}, made: "rec/p.m3u8", want: "rec/segs/seg"},
+		"prefix of its directory":       {to: egress.Destination{Path: "rec/seg", Playlist: "rec/p.m3u8"}, want: "rec/seg"},
+		"a time, and no playlist":       {to: egress.Destination{Path: "rec/{time}/seg"}, made: "rec/2026-11-28T1000/seg.m3u8", want: "rec/2026-11-28T1000/seg"},
+		"a directory alone":             {to: egress.Destination{Path: "rec/"}, made: "rec/standup-2026-11-28T1000.m3u8", want: "rec/standup-2026-11-28T1000"},
+		"the playlist's time":           {to: egress.Destination{Path: "segs-{time}/s", Playlist: "{publisher_identity}/{time}.m3u8"}, made: "anna/2026.m3u8", want: "anna/segs-2026/s"},
+		"named as the playlist":         {to: egress.Destination{Playlist: "{room_name}-{time}.m3u8"}, made: "standup-2026.m3u8", want: "standup-2026"},
+		"the second of two":             {to: egress.Destination{Path: "{time}/seg", Nth: 1}, made: "2026/seg.m3u8", want: "2026/seg"},
+		"a time that nobody knows":      {to: egress.Destination{Path: "rec/{time}/seg"}},
+		"a time that is not the list's": {to: egress.Destination{Path: "rec/{time}", Playlist: "rec/p.m3u8"}, made: "rec/p.m3u8"},
+		"another playlist than asked":   {to: egress.Destination{Path: "rec/{time}", Playlist: "rec/p-{time}.m3u8"}, made: "q/p.m3u8"},
+		"a directory, and no result":    {to: egress.Destination{Path: "rec/"}},
+		"nothing":                       {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			result := `{}`
+			if tc.made != "" {
+				result = fmt.Sprintf(`{"playlistName":%q}`, tc.made)
+			}
+			info := resultOf(t, fmt.Sprintf(`{"roomName":"standup","segmentResults":[%s]}`, strings.Repeat(`{},`, tc.to.Nth)+result))
+			require.Equal(t, tc.want, egress.SegmentBase(info, tc.to))
+		})
+	}
+}
+
+func TestLeftoversAreThoseOfTheirTimeInOrder(t *testing.T) {
+	t.Parallel()
 	from, until := moment(1000), moment(2000)
 	object := func(path string, size int64, modified time.Time) egress.Object {
 		return egress.Object{Path: path, Size: size, Modified: modified}
 	}
 	mine := from.Add(time.Second)
-	for name, tc := range map[string]struct {
-		to     egress.Destination
-		prefix string
-		listed []egress.Object
-		want   map[string]int
-	}{
-		"by prefix": {egress.Destination{Path: "rec/seg"}, "rec/seg", []egress.Object{
-			object("rec/seg_00001.ts", 1, mine), object("rec/seg_00000.ts", 1, mine), object("rec/seg.m3u8", 1, mine), object("rec/seg2_00000.ts", 1, mine), object("rec/seg_00002.ts", 0, mine),
-		}, map[string]int{"rec/seg": 2}},
-		"by playlist":                {egress.Destination{Playlist: "rec/p.m3u8"}, "rec/p", []egress.Object{object("rec/p_00000.ts", 1, mine)}, map[string]int{"rec/p": 1}},
-		"prefix beside the playlist": {egress.Destination{Path: "seg", Playlist: "rec/p.m3u8"}, "rec/seg", []egress.Object{object("rec/seg_00000.ts", 1, mine)}, map[string]int{"rec/seg": 1}},
-		"prefix below the playlist":  {egress.Destination{Path: "segs/seg", Playlist: "rec/p.m3u8"}, "rec/segs/seg", []egress.Object{object("rec/segs/seg_00000.ts", 1, mine), object("segs/seg_00000.ts", 1, mine)}, map[string]int{"rec/segs/seg": 1}},
-		"prefix of its directory":    {egress.Destination{Path: "rec/seg", Playlist: "rec/p.m3u8"}, "rec/seg", []egress.Object{object("rec/seg_00000.ts", 1, mine)}, map[string]int{"rec/seg": 1}},
-		"placeholders": {egress.Destination{Path: "{room_name}/{time}/seg"}, "standup/", []egress.Object{
-			object("standup/2026/seg_00000.ts", 1, mine), object("standup/2025/seg_00000.ts", 1, mine), object("standup/x/y/seg_00000.ts", 1, mine),
-		}, map[string]int{"standup/2025/seg": 1, "standup/2026/seg": 1}},
-		"by time": {egress.Destination{Path: "seg"}, "seg", []egress.Object{
-			object("seg_00000.ts", 1, from.Add(-3*time.Minute)), object("seg_00001.ts", 1, from.Add(-time.Minute)),
-			object("seg_00002.ts", 1, until.Add(time.Minute)), object("seg_00003.ts", 1, until.Add(3*time.Minute)),
-		}, map[string]int{"seg": 2}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			info := resultOf(t, `{"roomName":"standup"}`)
-			require.Equal(t, tc.prefix, egress.SalvagePrefix(info, tc.to))
-			got := map[string]int{}
-			for _, l := range egress.Salvage(info, tc.to, tc.listed, from, until) {
-				got[l.Base] = len(l.Segments)
-				require.IsIncreasing(t, paths(l.Segments))
-			}
-			require.Equal(t, tc.want, got)
-		})
-	}
+	left := egress.Salvage("rec/seg", []egress.Object{
+		object("rec/seg_00003.ts", 1, until.Add(time.Minute)), object("rec/seg_00001.ts", 1, mine), object("rec/seg_00000.ts", 1, from.Add(-time.Minute)),
+		object("rec/seg.m3u8", 1, mine), object("rec/seg_2_00000.ts", 1, mine), object("rec/x/seg_00000.ts", 1, mine), object("rec/seg_00002.ts", 0, mine),
+		object("rec/seg_00004.ts", 1, from.Add(-3*time.Minute)), object("rec/seg_00005.ts", 1, until.Add(3*time.Minute)),
+	}, from, until)
+	require.Equal(t, "rec/seg", left.Base)
+	require.Equal(t, []string{"", "rec/seg_00000.ts", "rec/seg_00001.ts", "rec/seg_00003.ts"}, paths(left.Segments))
 }
 
 func paths(objects []egress.Object) (all []string) {

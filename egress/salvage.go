@@ -34,45 +34,64 @@ func numbered(name string) (base string, number int64, ok bool) {
 	return m[1], number, err == nil
 }
 
-// SalvagePrefix is where to look for the segments of a destination: up to the first
-// placeholder that LiveKit alone fills in. It is empty where nothing narrows it down.
-func SalvagePrefix(i Info, to Destination) string { return segmentPrefix(to, i.Proto()) }
+// SegmentBase is how the names of a destination's segments begin, up to their numbers: by
+// LiveKit's rule, with what it made of the placeholders, as the name of the playlist in its
+// result shows. It is empty where that is not known: what another recording wrote beside it
+// could be taken for this one's.
+func SegmentBase(i Info, to Destination) string {
+	m := i.Proto()
+	base := segmentTemplate(to, m)
+	if list := segmentResults(m); to.Nth < len(list) && list[to.Nth].GetPlaylistName() != "" {
+		named := strings.TrimSuffix(list[to.Nth].GetPlaylistName(), playlistEnd)
+		if to.Playlist == "" { // LiveKit names it as the segments
+			base = named
+		} else {
+			base = filledAs(base, strings.TrimSuffix(to.Playlist, playlistEnd), named)
+		}
+	}
+	if base == "" || strings.HasSuffix(base, "/") || placeholderInPath.MatchString(base) {
+		return ""
+	}
+	return path.Clean(base)
+}
+
+const playlistEnd = ".m3u8"
+
+// placeholderInPath is one that LiveKit fills in.
+var placeholderInPath = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// filledAs puts into a template what LiveKit made of the placeholders of another one.
+func filledAs(template, other, made string) string {
+	names := placeholderInPath.FindAllString(other, -1)
+	pattern := regexp.QuoteMeta(other)
+	for _, name := range names {
+		pattern = strings.Replace(pattern, regexp.QuoteMeta(name), "([^/]*)", 1)
+	}
+	for n, value := range regexp.MustCompile("^" + pattern + "$").FindStringSubmatch(made) {
+		if n > 0 {
+			template = strings.ReplaceAll(template, names[n-1], value)
+		}
+	}
+	return template
+}
 
 // uploadLag is how much before a start and after an end an object's time may lie: clocks
 // differ, and the last segment is still to be uploaded.
 const uploadLag = 2 * time.Minute
 
-// Salvage sorts out of what was listed the segments that a destination's egress wrote
-// between two moments; another recording of the same room may lie beside them.
-func Salvage(i Info, to Destination, listed []Object, from, until time.Time) []Leftover {
-	pattern := templatePattern(segmentTemplate(to, i.Proto()))
-	groups := map[string][]Object{}
-	for _, o := range listed {
-		base, _, ok := numbered(o.Path)
-		late := o.Modified.Before(from.Add(-uploadLag)) || o.Modified.After(until.Add(uploadLag))
-		if ok && o.Size > 0 && !late && pattern.MatchString(base) {
-			groups[base] = append(groups[base], o)
-		}
-	}
-	var all []Leftover
-	for _, base := range sortedKeys(groups) {
-		slices.SortFunc(groups[base], func(a, b Object) int {
-			_, m, _ := numbered(a.Path)
-			_, n, _ := numbered(b.Path)
-			return cmp.Compare(m, n)
-		})
-		all = append(all, Leftover{Base: base, Segments: groups[base]})
-	}
-	return all
-}
-
-// placeholderInPath is one that LiveKit fills in.
-var placeholderInPath = regexp.MustCompile(`\\\{[a-z_]+\\\}`)
-
-// templatePattern matches what LiveKit can make of a template.
-func templatePattern(template string) *regexp.Regexp {
-	quoted := regexp.QuoteMeta(path.Clean(template))
-	return regexp.MustCompile("^" + placeholderInPath.ReplaceAllString(quoted, "[^/]*") + "$")
+// Salvage sorts out of what was listed the segments of that base which were written between
+// two moments: an earlier recording may have left some under the same name.
+func Salvage(base string, listed []Object, from, until time.Time) Leftover {
+	left := Leftover{Base: base, Segments: slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
+		of, _, ok := numbered(o.Path)
+		return !ok || of != base || o.Size == 0 || o.Modified.Before(from.Add(-uploadLag)) || o.Modified.After(until.Add(uploadLag))
+	})}
+	slices.SortFunc(left.Segments, func(a, b Object) int {
+		_, m, _ := numbered(a.Path)
+		_, n, _ := numbered(b.Path)
+		return cmp.Compare(m, n)
+	})
+	return left
 }
 
 // segmentLength is how long a segment of LiveKit's is where the request does not say.

@@ -166,7 +166,7 @@ func segmentPrefix(to Destination, m *livekit.EgressInfo) string {
 func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
 	dir, name := path.Split(to.Path)
 	playlistDir, playlist := path.Split(to.Playlist)
-	name = cmp.Or(name, strings.TrimSuffix(playlist, path.Ext(playlist)))
+	name = cmp.Or(name, strings.TrimSuffix(playlist, playlistEnd))
 	if dir != "" && playlistDir != "" && dir != playlistDir {
 		dir = path.Join(playlistDir, dir) + "/"
 	}
