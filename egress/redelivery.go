@@ -145,7 +145,7 @@ func (s State) Amend(o Observation) (State, bool) {
 	s.retell()
 	unchecked := Unchecked("its end came after its workflow had closed")
 	s.Media = &unchecked
-	s.Parts = nil // the others were told as they are
+	s.PartsTold = true
 	s.conclude(o)
 	s.Settle()
 	return s, true
@@ -156,8 +156,12 @@ func (s *State) End() Observation {
 	return Observation{Info: s.Latest, Final: true, Event: s.Event, Source: s.EndedBy, HeardAt: s.NewsAt}
 }
 
-// Before are the states by which the earlier parts of a recording are told again.
+// Before are the states by which the earlier parts of a recording are told again, none
+// where they are not to be.
 func (s *State) Before() []State {
+	if s.PartsTold {
+		return nil
+	}
 	var parts []State
 	for _, p := range s.Parts {
 		parts = append(parts, s.before(p))

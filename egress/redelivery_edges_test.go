@@ -44,6 +44,7 @@ func TestALateEndOfTheLastPartTellsNobodyOfTheOthers(t *testing.T) {
 	s, ok := before.Amend(observed(infoAt(t, complete, 20, 0), minute))
 	require.True(t, ok)
 	require.Empty(t, s.Before())
+	require.Len(t, s.Verdict("r-1", egress.Summary{}).Parts, 2, "the steps of the user's own, which run again, get all of them")
 	require.Len(t, s.Story, story+1, "its end")
 	require.Len(t, before.Parts, 1)
 }

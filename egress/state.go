@@ -29,6 +29,8 @@ type State struct {
 	Phase Phase  `json:"phase"`
 	Part  int    `json:"part"`            // counted from 1
 	Parts []Part `json:"parts,omitempty"` // the parts before this one
+	// PartsTold says that a redelivery leaves those out: they were told as they are.
+	PartsTold bool `json:"parts_told,omitempty"`
 	// Paths is the number of the part in whose paths it writes, where that is another: it
 	// was started before it became this part.
 	Paths int `json:"paths,omitempty"`

@@ -74,11 +74,11 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	return c.tellAgain(ctx, r, known, o)
 }
 
-// asCorrected is a state with what it and its lost parts were corrected to after their
-// workflow had closed, which the correction's own workflow knows.
+// asCorrected is a state with what it and its lost or failed parts were corrected to after
+// their workflow had closed, which the correction's own workflow knows.
 func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
 	for _, p := range s.Parts {
-		if p.Status != egress.Lost {
+		if p.Status != egress.Lost && !egress.Failed(p.Info.Proto().GetStatus()) {
 			continue
 		}
 		switch part, err := c.correction(ctx, requestID, p.EgressID); {
@@ -95,7 +95,7 @@ func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.Sta
 	if err != nil || corrected == nil {
 		return s, err
 	}
-	corrected.Parts = s.Parts // which are told again, too
+	corrected.Parts, corrected.PartsTold = s.Parts, false // they are told again, too
 	return *corrected, nil
 }
 
