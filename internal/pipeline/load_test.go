@@ -131,6 +131,8 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 		"with a signed URL":     {step("with: {from: 'https://example.com/a?X-Amz-Signature=abc'}"), ":8: " + at + "with.from: is a URL with what is called like a credential, and the file is kept in workflow histories: let the step's own worker hold it"},
 		"with a token in a URL": {step("with: {from: 'https://example.com/a?access_token=abc'}"), ":8: " + at + "with.from: is a URL with what is called like a credential, and the file is kept in workflow histories: let the step's own worker hold it"},
 		"with a URL":            {step("with: {from: 'https://me:pw@example.com'}"), ":8: " + at + "with.from: is a URL with a user, and the file is kept in workflow histories: let the step's own worker hold it"},
+		"with a long number":    {step("with: {a: [9007199254740992, {b: -9007199254740993}]}"), ":8: " + at + "with: the whole number -9007199254740993 has more digits than are kept, put it in quotes"},
+		"with a longer number":  {step("with: {a: 18446744073709551615}"), ":8: " + at + "with: the whole number 18446744073709551615 has more digits than are kept, put it in quotes"},
 		"with itself":           {step("with: &a {b: *a}"), ":8: " + at + "with: cannot be read: anchor 'a' value contains itself"},
 		"consumer's name":       {consumer("url: 'https://c.example'"), ":4: pipelines.p.consumers[0].name: is missing"},
 		"consumer's URL":        {consumer("name: a"), ":4: pipelines.p.consumers[0].url: is missing"},

@@ -204,10 +204,39 @@ func (v value) anything(into *map[string]any) error {
 	if err := v.refuseCredentials(); err != nil {
 		return err
 	}
+	if n, found := tooLong(decoded); found {
+		return v.fail("the whole number %v has more digits than are kept, put it in quotes", n)
+	}
 	b, err := json.Marshal(decoded)
 	if err != nil {
 		return v.fail("cannot be written as JSON: %s", err)
 	}
 	*into = map[string]any{}
 	return json.Unmarshal(b, into)
+}
+
+// exact is up to where JSON's numbers are whole ones: 2^53.
+const exact = 1 << 53
+
+// tooLong finds a whole number that JSON readers would round.
+func tooLong(v any) (number any, found bool) {
+	switch v := v.(type) {
+	case int:
+		return v, v > exact || v < -exact
+	case uint64: // what int does not hold
+		return v, true
+	case []any:
+		for _, item := range v {
+			if number, found := tooLong(item); found {
+				return number, true
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if number, found := tooLong(v[name]); found {
+				return number, true
+			}
+		}
+	}
+	return nil, false
 }
