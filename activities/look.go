@@ -136,11 +136,11 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 
 // probe plays a file that is there, until a time. What ffprobe cannot say is left open.
 func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
-	ctx, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
 	if l.cfg.Probe == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
 	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	b, err := l.bucket(ctx, w.To)
 	if err != nil {
 		return

@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -18,7 +17,7 @@ const (
 // expects nothing to be there, so that nothing is missing.
 func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
 	report := egress.Unchecked(fmt.Sprintf("it ended as %s, so that no media is expected", l.in.Status))
-	until := partOf(ctx, 3)
+	until := share(ctx, 3)
 	for _, d := range to {
 		if d.Kind != egress.OutputSegments {
 			continue
@@ -63,12 +62,12 @@ func (l *looker) leftovers(ctx context.Context, until time.Time, d egress.Destin
 	return l.keep(ctx, until, b, d, set, report)
 }
 
-// partOf the time that is left may go into playing media, one nth: to find it, and to say so,
-// matters more.
-func partOf(ctx context.Context, n time.Duration) time.Time {
+// share is until when media may be played, for an nth of the time that is left: to find it,
+// and to say so, matters more.
+func share(ctx context.Context, n int) time.Time {
 	now := time.Now()
 	if end, ok := ctx.Deadline(); ok {
-		return now.Add(end.Sub(now) / n)
+		return now.Add(end.Sub(now) / time.Duration(n))
 	}
 	return now.Add(time.Minute)
 }
@@ -84,12 +83,20 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 	text := egress.WritePlaylist(set.Playlist(), segments)
 	said := "a playlist of them is " + set.Playlist()
 	switch err := b.Create(ctx, set.Playlist(), playlistType, text); {
-	case err == nil, egress.ReasonOf(err) == egress.Conflict && lists(ctx, b, set.Playlist(), segments): // an earlier attempt's
+	case err == nil:
 		report.Files = append(report.Files, egress.MediaFile{
 			Kind: egress.OutputSalvage, Path: set.Playlist(), Size: int64(len(text)), Length: found.Length, Media: egress.MediaPresent,
 		})
-	case egress.ReasonOf(err) == egress.Conflict:
-		said = "another playlist is at " + set.Playlist() + " already, and stays as it is"
+	case egress.ReasonOf(err) == egress.Conflict: // an earlier attempt's, or somebody's
+		there, size, err := readPlaylist(ctx, b, set.Playlist())
+		if err != nil {
+			return err
+		}
+		if said += fmt.Sprintf(", which was there with %d of them", set.Has(there)); len(there) > 0 && set.Has(there) == len(there) {
+			report.Files = append(report.Files, egress.MediaFile{
+				Kind: egress.OutputSalvage, Path: set.Playlist(), Size: size, Length: egress.FindSegments(there, set.Segments).Length, Media: egress.MediaPresent,
+			})
+		}
 	default:
 		why, err := unseen(err)
 		if err != nil {
@@ -100,12 +107,6 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 	report.Because += fmt.Sprintf("; %d segments were left behind at %s, %s in all by %s; %s",
 		found.Count, set.Base, found.Length.D().Round(time.Second), source, said)
 	return nil
-}
-
-// lists reports whether a playlist of a bucket is one of just those segments.
-func lists(ctx context.Context, b Bucket, playlist string, segments []egress.Segment) bool {
-	there, _, err := readPlaylist(ctx, b, playlist)
-	return err == nil && slices.EqualFunc(there, segments, func(a, b egress.Segment) bool { return a.Path == b.Path })
 }
 
 // known are the lengths in the playlists that LiveKit wrote along the way, if it did.

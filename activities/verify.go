@@ -191,7 +191,7 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 		return l.salvage(ctx, to)
 	}
 	var report egress.MediaReport
-	wanted, until := egress.Wants(l.in.Info, to), partOf(ctx, 2)
+	wanted, until := egress.Wants(l.in.Info, to), share(ctx, 2)
 	for n, w := range wanted {
 		found, err := l.find(ctx, w)
 		if err != nil {

@@ -333,7 +333,7 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 	got, err := verify(t, store, nil, verifying(t, egress.Lost, 0))
 	require.NoError(t, err)
 	require.Len(t, got.Files, 1, "that is none of these segments")
-	require.Contains(t, got.Because, "another playlist is at s/seg-salvaged.m3u8 already, and stays as it is")
+	require.Contains(t, got.Because, "a playlist of them is s/seg-salvaged.m3u8, which was there with 0 of them")
 	require.Equal(t, "mine", string(store.at["s/seg-salvaged.m3u8"]))
 
 	delete(store.at, "s/seg-salvaged.m3u8")
@@ -342,6 +342,7 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, got.Files, 2)
 	}
+	require.Contains(t, got.Because, "which was there with 2 of them")
 }
 
 // Each look holds what it read of lists and playlists.

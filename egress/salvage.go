@@ -22,6 +22,16 @@ type Leftover struct {
 // Playlist is the path of the playlist that is made for them.
 func (l Leftover) Playlist() string { return l.Base + "-salvaged.m3u8" }
 
+// Has counts the segments of a playlist that are among them.
+func (l Leftover) Has(playlist []Segment) (n int) {
+	for _, s := range playlist {
+		if slices.ContainsFunc(l.Segments, func(o Object) bool { return o.Path == s.Path }) {
+			n++
+		}
+	}
+	return n
+}
+
 // segmentName is LiveKit's: the prefix, an index of five digits or a time, and MPEG-TS.
 var segmentName = regexp.MustCompile(`^(.*)_(\d{5,17})\.(ts|m4s)$`)
 
@@ -35,19 +45,14 @@ func numbered(name string) (base string, number int64, ok bool) {
 }
 
 // SegmentBase is how the names of a destination's segments begin, up to their numbers: by
-// LiveKit's rule, with what it made of the placeholders, as the name of the playlist in its
-// result shows. It is empty where that is not known: what another recording wrote beside it
-// could be taken for this one's.
+// LiveKit's rule, from what it named the playlist in its result. It is empty where that does
+// not say: what another recording wrote beside it could be taken for this one's.
 func SegmentBase(i Info, to Destination) string {
 	m := i.Proto()
 	base := segmentTemplate(to, m)
 	if list := segmentResults(m); to.Nth < len(list) && list[to.Nth].GetPlaylistName() != "" {
-		named := strings.TrimSuffix(list[to.Nth].GetPlaylistName(), playlistEnd)
-		if to.Playlist == "" { // LiveKit names it as the segments
-			base = named
-		} else {
-			base = filledAs(base, strings.TrimSuffix(to.Playlist, playlistEnd), named)
-		}
+		dir, playlist := path.Split(strings.TrimSuffix(list[to.Nth].GetPlaylistName(), ".m3u8"))
+		base = segmentsOf(to, m, dir, playlist)
 	}
 	if base == "" || strings.HasSuffix(base, "/") || placeholderInPath.MatchString(base) {
 		return ""
@@ -55,25 +60,8 @@ func SegmentBase(i Info, to Destination) string {
 	return path.Clean(base)
 }
 
-const playlistEnd = ".m3u8"
-
 // placeholderInPath is one that LiveKit fills in.
 var placeholderInPath = regexp.MustCompile(`\{[a-z_]+\}`)
-
-// filledAs puts into a template what LiveKit made of the placeholders of another one.
-func filledAs(template, other, made string) string {
-	names := placeholderInPath.FindAllString(other, -1)
-	pattern := regexp.QuoteMeta(other)
-	for _, name := range names {
-		pattern = strings.Replace(pattern, regexp.QuoteMeta(name), "([^/]*)", 1)
-	}
-	for n, value := range regexp.MustCompile("^" + pattern + "$").FindStringSubmatch(made) {
-		if n > 0 {
-			template = strings.ReplaceAll(template, names[n-1], value)
-		}
-	}
-	return template
-}
 
 // uploadLag is how much before a start and after an end an object's time may lie: clocks
 // differ, and the last segment is still to be uploaded.

@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -161,16 +160,29 @@ func segmentPrefix(to Destination, m *livekit.EgressInfo) string {
 	return prefix
 }
 
-// segmentTemplate is LiveKit's rule for the names of segments: in the playlist's directory,
-// or below it where the prefix names another one, and named as the playlist without a prefix.
+// segmentTemplate is how the segments of a destination are named, with the placeholders that
+// LiveKit alone fills in.
 func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
+	dir, playlist := path.Split(to.Playlist)
+	return segmentsOf(to, m, dir, strings.TrimSuffix(playlist, path.Ext(playlist)))
+}
+
+// segmentsOf is LiveKit's rule for the names of segments: in the playlist's directory, or
+// below it where the prefix names another one, and named as the playlist where there is no
+// prefix, or the playlist as they are.
+func segmentsOf(to Destination, m *livekit.EgressInfo, playlistDir, playlist string) string {
 	dir, name := path.Split(to.Path)
-	playlistDir, playlist := path.Split(to.Playlist)
-	name = cmp.Or(name, strings.TrimSuffix(playlist, playlistEnd))
-	if dir != "" && playlistDir != "" && dir != playlistDir {
-		dir = path.Join(playlistDir, dir) + "/"
+	asked, _ := path.Split(to.Playlist)
+	if name == "" || to.Playlist == "" && playlist != "" {
+		name = playlist
 	}
-	return strings.NewReplacer("{room_name}", m.GetRoomName(), "{room_id}", m.GetRoomId()).Replace(cmp.Or(dir, playlistDir) + name)
+	switch {
+	case dir != "" && asked != "" && dir != asked:
+		playlistDir = path.Join(playlistDir, dir) + "/"
+	case playlistDir == "":
+		playlistDir = dir
+	}
+	return strings.NewReplacer("{room_name}", m.GetRoomName(), "{room_id}", m.GetRoomId()).Replace(playlistDir + name)
 }
 
 // The slack is how much shorter than LiveKit's word media may play: a recorder waits up

@@ -45,9 +45,10 @@ func (e *run) introduce(ctx workflow.Context) {
 		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
 }
 
-// show tells the log of a change of state; the UI is told before the next wait. The end is
-// told by reportEnd, with the verdict.
-func (e *run) show() {
+// show tells the log and the UI of a change of state. The end is told by reportEnd,
+// with the verdict.
+func (e *run) show(ctx workflow.Context) {
+	e.explain(ctx)
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
 }
 

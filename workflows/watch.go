@@ -129,7 +129,7 @@ func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
 	case egress.Past:
 		e.past(ctx, o)
 	case egress.Moved, egress.Over:
-		e.show()
+		e.show(ctx)
 	}
 }
 
@@ -210,7 +210,7 @@ func (e *run) lose(ctx workflow.Context) {
 	why, _ := e.Lost()
 	e.GiveUp(egress.FromTimeout, why, now)
 	e.log.Error("lost", "egressID", e.ID, "reason", why)
-	e.show()
+	e.show(ctx)
 }
 
 // plan is when the run wakes by itself: a timer until news is overdue, or a poll
