@@ -364,6 +364,7 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 		}
 		list = r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
 	}
+	counts := map[string]int64{}
 	for _, u := range list {
 		name := u.Room.GetName()
 		r.Round.Unrecorded = egress.Tell(r.Round.Unrecorded, name)
@@ -374,7 +375,10 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 		} else {
 			log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())
 		}
-		metrics.WithTags(map[string]string{"action": action}).Counter(MetricUnrecorded).Inc(1)
+		counts[action]++
+	}
+	for action, n := range counts { // at once, so that a round is seen as one
+		metrics.WithTags(map[string]string{"action": action}).Counter(MetricUnrecorded).Inc(n)
 	}
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -98,6 +100,10 @@ func TestWhatAlertsAndDashboardAskOfTemporalsSDKIsThere(t *testing.T) {
 	w.start("room")
 	w.verdict("room")
 	w.want("the hook has failed once and then taken it", func() bool { return len(hook.said()) > 0 })
+	_, err := w.client.Temporal.ExecuteWorkflow(w.ctx(), client.StartWorkflowOptions{TaskQueue: egress.TaskQueue}, "OfAnotherVersion")
+	require.NoError(t, err)
+	failed := regexp.MustCompile(`temporal_workflow_task_execution_failed_total{[^}]*failure_reason="WorkflowError"[^}]*workflow_type="OfAnotherVersion"`)
+	w.want("its task fails, with the labels that an alert names", func() bool { return failed.MatchString(w.metrics()) })
 
 	shown := w.metrics()
 	for _, file := range []string{"prometheus/alerts.yml", "grafana/reelkeeper.json"} {
