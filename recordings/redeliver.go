@@ -77,6 +77,20 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 // asCorrected is a state with what it and its lost or failed parts were corrected to after
 // their workflow had closed, which the correction's own workflow knows.
 func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
+	s, err := c.partsAsCorrected(ctx, requestID, s)
+	if err != nil || s.Status != egress.Lost {
+		return s, err
+	}
+	corrected, err := c.correction(ctx, requestID, s.ID)
+	if err != nil || corrected == nil {
+		return s, err
+	}
+	corrected.Parts, corrected.PartsTold = s.Parts, false // they are told again, too
+	return *corrected, nil
+}
+
+// partsAsCorrected is a state with what its earlier parts were corrected to.
+func (c *Client) partsAsCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
 	for _, p := range s.Parts {
 		if p.Status != egress.Lost && !egress.Failed(p.Info.Proto().GetStatus()) {
 			continue
@@ -88,15 +102,7 @@ func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.Sta
 			s.CorrectPart(part.End())
 		}
 	}
-	if s.Status != egress.Lost {
-		return s, nil
-	}
-	corrected, err := c.correction(ctx, requestID, s.ID)
-	if err != nil || corrected == nil {
-		return s, err
-	}
-	corrected.Parts, corrected.PartsTold = s.Parts, false // they are told again, too
-	return *corrected, nil
+	return s, nil
 }
 
 // correction is what a lost egress was corrected to after its workflow had closed, nil
@@ -257,7 +263,11 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	if err != nil {
 		return err
 	}
-	state, amends := known.State.Amend(o)
+	before, err := c.partsAsCorrected(ctx, row.RequestID, known.State)
+	if err != nil && egress.ReasonOf(err) != egress.Conflict { // one that is just being told is no reason to wait
+		return err
+	}
+	state, amends := before.Amend(o)
 	if !amends {
 		return nil
 	}
