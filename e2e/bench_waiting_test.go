@@ -19,7 +19,7 @@ var asleep = flag.Duration("asleep", 8*time.Minute, "how long BenchmarkWaiting w
 // BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
 // none: the worker, a process of its own, and the server. What the server takes where
 // nothing runs is measured before, without a worker and with one. It has one namespace: that
-// of the tests has a hundred and more, each of which the server has workers of its own for,
+// of the tests has 180, each of which the server has workers of its own for,
 // which take 5 % of a core. The settings are those that ship, but that looks are not held to
 // 500 calls a minute: ten thousand recordings that begin together, as here alone, would take
 // 40 minutes for their first ones.

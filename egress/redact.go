@@ -190,7 +190,7 @@ func (f field) isSecret() bool {
 			f.desc.FullName() == "livekit.ProxyConfig.username"
 		secretFields.Store(f.desc, secret)
 	}
-	return secret == true
+	return secret.(bool) //nolint:forcetypeassert // nothing else is stored
 }
 
 func (f field) isURL() bool {
