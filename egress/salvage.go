@@ -24,8 +24,12 @@ func (l Leftover) Playlist() string { return l.Base + "-salvaged.m3u8" }
 
 // Has counts the segments of a playlist that are among them.
 func (l Leftover) Has(playlist []Segment) (n int) {
+	among := make(map[string]bool, len(l.Segments))
+	for _, o := range l.Segments {
+		among[o.Path] = true
+	}
 	for _, s := range playlist {
-		if slices.ContainsFunc(l.Segments, func(o Object) bool { return o.Path == s.Path }) {
+		if among[s.Path] {
 			n++
 		}
 	}
