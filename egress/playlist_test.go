@@ -111,6 +111,7 @@ func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
 		"prefix below the playlist":     {to: egress.Destination{Path: "segs/seg", Playlist: "rec/p.m3u8"}, made: "rec/p.m3u8", want: "rec/segs/seg"},
 		"prefix of its directory":       {to: egress.Destination{Path: "rec/seg", Playlist: "rec/p.m3u8"}, want: "rec/seg"},
 		"a time, and no playlist":       {to: egress.Destination{Path: "rec/{time}/seg"}, made: "rec/2026-11-28T100000/seg.m3u8", want: "rec/2026-11-28T100000/seg"},
+		"a time in the name":            {to: egress.Destination{Path: "rec/seg-{time}"}, made: "rec/seg-2026-11-28T100000.m3u8", want: "rec/seg-2026-11-28T100000"},
 		"a directory alone":             {to: egress.Destination{Path: "rec/"}, made: "rec/standup-2026-11-28T100000.m3u8", want: "rec/standup-2026-11-28T100000"},
 		"the directory of both":         {to: egress.Destination{Path: "{time}/{room_name}", Playlist: "{time}/all.m3u8"}, made: "2026-11-28T100000/all.m3u8", want: "2026-11-28T100000/standup"},
 		"the playlist in the segments'": {to: egress.Destination{Path: "rec/{time}/seg", Playlist: "index.m3u8"}, made: "rec/2026-11-28T100000/index.m3u8", want: "rec/2026-11-28T100000/seg"},
@@ -125,14 +126,33 @@ func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			result := `{}`
+			results := []string{"", "{}"} // it says nothing of it
 			if tc.made != "" {
-				result = fmt.Sprintf(`{"playlistName":%q}`, tc.made)
+				results = []string{strings.Repeat(`{},`, tc.to.Nth) + fmt.Sprintf(`{"playlistName":%q}`, tc.made)}
 			}
-			info := resultOf(t, fmt.Sprintf(`{"roomName":"standup","segmentResults":[%s]}`, strings.Repeat(`{},`, tc.to.Nth)+result))
-			require.Equal(t, tc.want, egress.SegmentBase(info, tc.to))
+			for _, list := range results {
+				info := resultOf(t, fmt.Sprintf(`{"roomName":"standup","segmentResults":[%s]}`, list))
+				require.Equal(t, tc.want, egress.SegmentBase(info, tc.to))
+			}
 		})
 	}
+}
+
+func TestWhatLayThereLongBeforeIsOfAnother(t *testing.T) {
+	t.Parallel()
+	began := moment(1000)
+	wants := egress.Wants(resultOf(t, fmt.Sprintf(`{"segmentResults":[{"playlistName":"p.m3u8","startedAt":"%d"}],"imageResults":[{"filenamePrefix":"i","startedAt":"%[1]d"}]}`, began.UnixNano())), nil)
+	sets := 0
+	for _, w := range wants {
+		if w.File.Kind == egress.OutputPlaylist {
+			continue
+		}
+		sets++
+		require.Equal(t, []egress.Object{{Path: "now", Modified: began}, {Path: "nobody knows"}}, w.Fresh([]egress.Object{
+			{Path: "before", Modified: began.Add(-3 * time.Minute)}, {Path: "now", Modified: began}, {Path: "nobody knows"},
+		}))
+	}
+	require.Equal(t, 2, sets)
 }
 
 func TestLeftoversAreThoseOfTheirTimeInOrder(t *testing.T) {
@@ -149,6 +169,7 @@ func TestLeftoversAreThoseOfTheirTimeInOrder(t *testing.T) {
 	}, from, until)
 	require.Equal(t, "rec/seg", left.Base)
 	require.Equal(t, []string{"", "rec/seg_00000.ts", "rec/seg_00001.ts", "rec/seg_00003.ts"}, paths(left.Segments))
+	require.Equal(t, 2, left.Has([]egress.Segment{{Path: "rec/seg_00001.ts"}, {Path: "rec/seg_00002.ts"}, {Path: "rec/seg_00003.ts"}}))
 }
 
 func paths(objects []egress.Object) (all []string) {

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,4 +57,60 @@ func TestAWebhookThatCannotBeWrittenIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.WithWebhooks([]*livekit.WebhookConfig{{Url: "\xff"}})
 	require.ErrorContains(t, err, "encode webhook")
+}
+
+func TestWhatEndsLikeAPlaceholderIsASecretAllTheSame(t *testing.T) {
+	t.Parallel()
+	for secret, want := range map[string]string{"{secret}": "{secret}", "hunter2}": "{redacted}", "{Hunter 2}": "{redacted}"} {
+		e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_ended","egressInfo":{"egressId":"EG_1","web":{"fileOutputs":[{"s3":{"secret":%q}}]}}}`, secret))
+		require.NoError(t, err)
+		require.Contains(t, string(e.Raw()), fmt.Sprintf(`"secret":%q`, want))
+	}
+}
+
+func TestOfAStreamsURLAllStaysButItsKey(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"rtmp://a.example/live/hunter2": "rtmp://a.example/live/{redacted}",
+		"https://a.example/hunter2":     "{redacted}", // no stream's scheme: nobody knows where its key is
+		"a.example/live/hunter2":        "{redacted}",
+		"ws://a.example/live":           "ws://a.example/live", // a track's own way out, which has none
+		"wss://a.example/live":          "wss://a.example/live",
+	} {
+		e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_ended","egressInfo":{"egressId":"EG_1","web":{"streamOutputs":[{"protocol":"RTMP","urls":[%q]}]}}}`, url))
+		require.NoError(t, err)
+		require.Contains(t, string(e.Raw()), fmt.Sprintf(`{"protocol":"RTMP","urls":[%q]}`, want))
+	}
+}
+
+func TestAURLOfAnyStreamIsACredential(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"rtmp", "rtmps", "srt", "mux", "twitch", "RTMPS"} {
+		r := &livekit.WebEgressRequest{Url: scheme + "://a.example/hunter2"}
+		require.ErrorContains(t, egress.RefuseCredentials(r), "web.url", scheme)
+	}
+	require.NoError(t, egress.RefuseCredentials(&livekit.WebEgressRequest{Url: "https://a.example/page"}))
+}
+
+func TestOnlyAStreamsPathIsMaskedInAText(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"http", "https", "ws", "wss", "socks5", "s3", "gs", "file"} {
+		text := "cannot write " + scheme + "://a.example/rec/standup"
+		require.Equal(t, text, egress.MaskURLs(text))
+	}
+	require.Equal(t, "no rtmp://a.example/live/{redacted} there", egress.MaskURLs("no rtmp://a.example/live/hunter2 there"))
+}
+
+func TestARefusalShowsNothingOfWhatItQuotes(t *testing.T) {
+	t.Parallel()
+	update := &livekit.UpdateStreamRequest{AddOutputUrls: []string{"a.example/live/hunter2"}}
+	require.Equal(t, `"{redacted}" is no URL`, egress.MaskQuoted(`"a.example/live/hunter2" is no URL`, update))
+	upload := func(secret string) *livekit.RoomCompositeEgressRequest {
+		return &livekit.RoomCompositeEgressRequest{RoomName: "standup", FileOutputs: []*livekit.EncodedFileOutput{
+			{Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: secret}}},
+		}}
+	}
+	require.Equal(t, "{redacted} of standup is wrong", egress.MaskQuoted("abcdef of standup is wrong", upload("abcdef")))
+	require.Equal(t, "short of standup is wrong", egress.MaskQuoted("short of standup is wrong", upload("short")), "a word, more likely")
+	require.Equal(t, "nothing was asked", egress.MaskQuoted("nothing was asked", nil))
 }
