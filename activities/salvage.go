@@ -92,7 +92,9 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 		if err != nil {
 			return err
 		}
-		if said += fmt.Sprintf(", which was there with %d of them", set.Has(there)); len(there) > 0 && set.Has(there) == len(there) {
+		listed := set.Has(there)
+		said += fmt.Sprintf(", which was there with %d of them", listed)
+		if listed > 0 && listed == len(there) {
 			report.Files = append(report.Files, egress.MediaFile{
 				Kind: egress.OutputSalvage, Path: set.Playlist(), Size: size, Length: egress.FindSegments(there, set.Segments).Length, Media: egress.MediaPresent,
 			})

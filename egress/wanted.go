@@ -168,8 +168,8 @@ func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
 }
 
 // segmentsOf is LiveKit's rule for the names of segments: in the playlist's directory, or
-// below it where the prefix names another one, and named as the playlist where there is no
-// prefix, or the playlist as they are.
+// below it where the prefix names another one. Where the prefix has no name, or the request no
+// playlist, both are named alike.
 func segmentsOf(to Destination, m *livekit.EgressInfo, playlistDir, playlist string) string {
 	dir, name := path.Split(to.Path)
 	asked, _ := path.Split(to.Playlist)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/workflow"
@@ -227,5 +228,42 @@ func TestTheLateEndOfWhatWasLostIsToldOnce(t *testing.T) {
 	must(t, err)
 	if told.Corrects != egress.Lost || told.Status != "EGRESS_COMPLETE" {
 		t.Errorf("got %+v", told)
+	}
+}
+
+// What is told again, and what the steps of a late end get, has each part as it was corrected,
+// also one that failed and ran again.
+func TestAPartThatFailedIsKnownAsItWasCorrected(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "parts")
+	known, err := c.recall(ctx, egress.WorkflowID(v.RequestID))
+	must(t, err)
+	part := fresh("EG_part")
+	failed, err := egress.NewInfo(&livekit.EgressInfo{EgressId: part, Status: livekit.EgressStatus_EGRESS_FAILED, EndedAt: 3})
+	must(t, err)
+	told := known.State
+	told.Parts = []egress.Part{{Number: 1, EgressID: part, Status: "EGRESS_FAILED", Info: failed}}
+	end, err := egress.ObserveEvent(lateEventOf(t, part, livekit.EgressStatus_EGRESS_COMPLETE, egress.EventEnded), time.Now())
+	must(t, err)
+	corrected, amends := told.Amend(end)
+	if !amends {
+		t.Fatal("its second end corrects nothing")
+	}
+	known.State = corrected
+	id := egress.CorrectionID(v.RequestID, part)
+	_, err = c.beginRedelivery(ctx, id, known, RedeliverOptions{})
+	must(t, err)
+
+	_, err = c.partsAsCorrected(ctx, v.RequestID, told)
+	wantReason(t, err, egress.Conflict)
+	must(t, c.Retry(ctx, id, egress.StepAnnounce))
+	_, err = c.Wait(ctx, id)
+	must(t, err)
+	now, err := c.partsAsCorrected(ctx, v.RequestID, told)
+	must(t, err)
+	if now.Parts[0].Status != "EGRESS_COMPLETE" || told.Parts[0].Status != "EGRESS_FAILED" {
+		t.Errorf("got %s, and before %s", now.Parts[0].Status, told.Parts[0].Status)
 	}
 }
