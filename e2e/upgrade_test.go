@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -64,12 +63,17 @@ func (f fleet) lead(version string) {
 		_, err := d.SetCurrentVersion(f.ctx(), client.WorkerDeploymentSetCurrentVersionOptions{BuildID: version})
 		return err == nil
 	})
-	f.want("its queues have heard of it", func() bool {
-		r, err := f.temporal().WorkflowService().DescribeWorkerDeployment(f.ctx(), &workflowservice.DescribeWorkerDeploymentRequest{
-			Namespace: f.environ["TEMPORAL_NAMESPACE"], DeploymentName: f.name,
-		})
-		return err == nil && r.GetWorkerDeploymentInfo().GetRoutingConfigUpdateState() == enumspb.ROUTING_CONFIG_UPDATE_STATE_COMPLETED
-	})
+	for queue, kinds := range map[string][]enumspb.TaskQueueType{
+		egress.TaskQueue: {enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY},
+		egress.PollQueue: {enumspb.TASK_QUEUE_TYPE_ACTIVITY},
+	} {
+		for _, kind := range kinds {
+			f.want(queue+" gives to "+version, func() bool {
+				q, err := f.temporal().DescribeTaskQueue(f.ctx(), queue, kind)
+				return err == nil && q.GetVersioningInfo().GetCurrentDeploymentVersion().GetBuildId() == version
+			})
+		}
+	}
 }
 
 // of is the version that a recording is with.
