@@ -37,6 +37,7 @@ type App struct {
 	cfg        config.Config
 	keys       *seal.Keys
 	temporal   client.Client
+	working    client.Options // of the client that a worker polls with
 	recordings *recordings.Client
 	payloads   converter.PayloadCodec
 	dialer     *dial.Dialer
@@ -80,10 +81,12 @@ func Open(o Options) (*App, error) {
 		return nil, err
 	}
 	opts.Logger, opts.MetricsHandler = tel.TemporalLogger(), tel.TemporalMetrics()
-	payloads, err := encrypt(&opts, keys, cfg.Payloads.Encrypt, o.Role)
+	working := opts
+	payloads, err := Encrypt(&opts, keys, cfg.Payloads.Encrypt)
 	if err != nil {
 		return nil, err
 	}
+	wrap(&working, codec.Blocking(payloads), cfg.Payloads.Encrypt)
 	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts})
 	if err != nil {
 		return nil, err
@@ -100,6 +103,7 @@ func Open(o Options) (*App, error) {
 		cfg:      cfg,
 		keys:     keys,
 		temporal: temporal,
+		working:  working,
 		recordings: recordings.New(recordings.Config{
 			Temporal: temporal, Namespace: opts.Namespace, Sealer: keys, Codec: payloads,
 		}),
@@ -122,27 +126,21 @@ func profilesFor(role config.Role, cfg config.Config, environ map[string]string)
 	return cfg.Storage.Profiles(environ)
 }
 
-// encrypt gives a Temporal client the codec, which decrypts in any case: it may have
-// been on before. A worker that cannot decrypt stops at that task, and loses nothing.
-func encrypt(opts *client.Options, keys *seal.Keys, on bool, role config.Role) (converter.PayloadCodec, error) {
+// Encrypt gives a Temporal client the codec, which decrypts in any case: it may have
+// been on before. It returns it for what is read past the client.
+func Encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
 	cipher, err := keys.Payloads()
 	if err != nil {
 		return nil, err
 	}
 	c := codec.New(cipher, on)
-	own := c
-	if role == config.Worker {
-		own = codec.Blocking(c)
-	}
-	opts.DataConverter = codec.Converter(opts.DataConverter, own)
-	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
+	wrap(opts, c, on)
 	return c, nil
 }
 
-// Encrypt gives the Temporal client of a single command the codec, as Open does for a
-// process, and returns it for what is read past the client.
-func Encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
-	return encrypt(opts, keys, on, config.Client)
+func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
+	opts.DataConverter = codec.Converter(opts.DataConverter, c)
+	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
 }
 
 // Recordings is the client for people's commands.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -48,7 +49,14 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	a.scheduleCanary(ctx)
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
 	fatal := make(chan error, 2) // one of each
-	main, poll, err := a.workers(func(err error) { fatal <- err })
+	// What such a client cannot decrypt is a panic, which fails a task and nothing else. Where
+	// an activity itself asks Temporal, it has an error for that: a.temporal is another one.
+	temporal, err := client.NewLazyClient(a.working)
+	if err != nil {
+		return fmt.Errorf("Temporal client: %w", err)
+	}
+	defer temporal.Close()
+	main, poll, err := a.workers(temporal, func(err error) { fatal <- err })
 	if err != nil {
 		return err
 	}
@@ -89,7 +97,7 @@ func (a *App) ensureAttributes(ctx context.Context) error {
 // workers are the two of a worker process: polls have a queue of their own, whose
 // rate the server bounds over all workers. One that stops by itself, since Temporal does
 // not know its namespace, say, tells it: the process is to end and to be begun anew.
-func (a *App) workers(stopped func(error)) (main, poll worker.Worker, err error) {
+func (a *App) workers(temporal client.Client, stopped func(error)) (main, poll worker.Worker, err error) {
 	opts, err := a.options()
 	if err != nil {
 		return nil, nil, err
@@ -99,7 +107,7 @@ func (a *App) workers(stopped func(error)) (main, poll worker.Worker, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	main = worker.New(a.temporal, egress.TaskQueue, opts)
+	main = worker.New(temporal, egress.TaskQueue, opts)
 	if err := a.registerWorkflows(main); err != nil {
 		return nil, nil, err
 	}
@@ -112,7 +120,7 @@ func (a *App) workers(stopped func(error)) (main, poll worker.Worker, err error)
 
 	opts.DisableWorkflowWorker = true
 	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
-	poll = worker.New(a.temporal, egress.PollQueue, opts)
+	poll = worker.New(temporal, egress.PollQueue, opts)
 	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
 	return main, poll, nil
 }

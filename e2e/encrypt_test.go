@@ -9,7 +9,9 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
@@ -70,6 +72,13 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 			require.Contains(t, said.err, "LIVEKIT_API_SECRET is not the secret that encrypted what is known of egress/")
 		}
 	}
+	a, err := app.Open(app.Options{Environ: w.environ, Role: config.Worker, LogTo: w.log})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = a.Close() })
+	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_another", RoomName: "whole", Status: livekit.EgressStatus_EGRESS_ACTIVE})
+	require.NoError(t, err)
+	_, err = a.Recordings().AdoptListed(w.ctx(), "r-whole", "", e)
+	require.ErrorContains(t, err, "lacks the secret that encrypted the payload", "what a worker's round cannot read is an error of that step, and no end of the worker")
 	all := w.everything()
 	requireNone(t, sentinel, all)
 	requireNone(t, "requested room does not exist", all)

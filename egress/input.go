@@ -135,7 +135,7 @@ func (in *Input) setPlain(name string, value json.RawMessage) error {
 // workflow's ID.
 func (in Input) Validate(requestID string) error {
 	err := ValidateID(requestID)
-	if in.Adopted && strings.HasPrefix(requestID, IDPrefix) && idPattern.MatchString(requestID) {
+	if in.Adopted && IsID(requestID) {
 		err = nil // a stray has no request of ours, and goes by its own ID
 	}
 	if err != nil {
@@ -199,6 +199,9 @@ const MaxRecover = 100
 const MaxIDLength = 128
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// IsID reports whether a text can be LiveKit's ID of an egress.
+func IsID(s string) bool { return strings.HasPrefix(s, IDPrefix) && idPattern.MatchString(s) }
 
 // ValidateID says whether a request ID (an idempotency key) is one: 1 to 128 of
 // [A-Za-z0-9._-]. Those that begin with "EG_" are LiveKit's own.

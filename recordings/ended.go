@@ -17,7 +17,10 @@ const maxEnded = 100
 func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
 	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
 		equal("ExecutionStatus", "Completed"), equal("ExecutionStatus", "Running"), egress.AttributeEndedBy)
-	if egressID != "" {
+	switch {
+	case egressID != "" && !egress.IsID(egressID):
+		return nil, nil
+	case egressID != "":
 		query += " AND " + equal(egress.AttributeID, egressID)
 	}
 	var infos []egress.Info

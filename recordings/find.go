@@ -52,8 +52,12 @@ func unknown(id string) error {
 
 // ByEgressID is the workflow that an egress ID belongs to, as visibility knows it
 // now: false does not mean that there is none. An egress that was adopted has its
-// egress ID for a request ID.
+// egress ID for a request ID. Temporal is not asked for what cannot be an egress ID, such
+// as the identity that a participant chose: on PostgreSQL some fail as a query.
 func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool, error) {
+	if !egress.IsID(egressID) {
+		return "", false, nil
+	}
 	query := fmt.Sprintf("%s AND (%s OR %s)", equal("WorkflowType", egress.WorkflowType),
 		equal(egress.AttributeID, egressID), equal("WorkflowId", egress.WorkflowID(egressID)))
 	for row, err := range c.rows(ctx, query) {

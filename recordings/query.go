@@ -52,8 +52,9 @@ func (f Filter) workflowType() string {
 
 // mangled are the characters that Temporal's SQL stores may not find again: up to
 // server 1.32 they are escaped as MySQL wants it, which neither PostgreSQL nor SQLite
-// understands, and quotes at a value's ends are lost.
-const mangled = "'\\\"\b\n\r\t"
+// understands, quotes at a value's ends are lost, and for PostgreSQL a ? is taken for a
+// placeholder, so that the query fails.
+const mangled = "'\\\"?\b\n\r\t"
 
 // roomTerm narrows a query to a room. Where the name holds a mangled character,
 // only what is before it is asked for, and letsThrough drops the rest.

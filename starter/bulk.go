@@ -18,6 +18,7 @@ type bulk struct {
 	opts recordings.RedeliverOptions
 	rate *rate.Limiter
 	out  *told
+	span recordings.Span // that the recordings are of; zero where they were named
 	sum  map[outcome]int
 }
 
@@ -87,13 +88,22 @@ func (b *bulk) one(ctx context.Context, t target) telling {
 	return said
 }
 
-// stopped says where, and how to go on from there.
+// stopped says where, and how to go on from there: by times, since a duration would be
+// counted from then and leave out the oldest.
 func (b *bulk) stopped(next int, targets []target) error {
 	b.out.end(b.counts())
-	on := "the same command again"
+	until := b.span.Until
 	if at := targets[next].at; !at.IsZero() {
-		// The span is open at its end: the next one is to be in it.
-		on = "--until " + at.Add(time.Millisecond).UTC().Format(time.RFC3339Nano)
+		until = at.Add(time.Millisecond) // the span is open at its end: the next one is to be in it
+	}
+	on := "the same command"
+	switch {
+	case until.IsZero():
+		on += " from " + targets[next].id + " on"
+	case !b.span.Since.IsZero():
+		on += " and --since " + stamp(b.span.Since) + " --until " + stamp(until)
+	default:
+		on += " and --until " + stamp(until)
 	}
 	return fmt.Errorf("stopped before %s, with %d of %d to go; go on with %s", targets[next].id, len(targets)-next, len(targets), on)
 }

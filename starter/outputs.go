@@ -108,10 +108,11 @@ func presets() []string {
 	return names
 }
 
-// asFlag names the flag where an error of the vocabulary names a field.
+// asFlag names the flag where an error of the vocabulary names a field. A variable goes by
+// its own name.
 func asFlag(err error) error {
 	var e *egress.Error
-	if errors.As(err, &e) && e.Field != "" {
+	if errors.As(err, &e) && e.Field != "" && e.Field != strings.ToUpper(e.Field) {
 		flag := *e
 		flag.Field = "--" + strings.ReplaceAll(e.Field, "_", "-")
 		return &flag

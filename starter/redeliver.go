@@ -95,7 +95,9 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 			return d.redeliverOne(ctx, c, rec, ids[0], opts)
 		}
 		targets := targetsOf(ids)
-		if many {
+		if !many {
+			span = recordings.Span{}
+		} else {
 			if targets, err = settled(ctx, rec, span); err != nil {
 				return err
 			}
@@ -103,7 +105,7 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 		if ok, err := d.confirm(c, len(targets)); err != nil || !ok {
 			return err
 		}
-		b := &bulk{rec: rec, opts: opts, rate: rate.NewLimiter(limit, 1), out: d.newTold(c, len(targets))}
+		b := &bulk{rec: rec, opts: opts, rate: rate.NewLimiter(limit, 1), out: d.newTold(c, len(targets)), span: span}
 		return b.run(ctx, targets)
 	})
 }

@@ -146,30 +146,42 @@ func TestMoreThanOneIsAskedFor(t *testing.T) {
 
 func TestWhoIsInterruptedIsToldWhereToGoOn(t *testing.T) {
 	t.Parallel()
-	s := newShell()
-	s.rows = overRows(4)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	s.redelive = func(id string) (recordings.Redelivered, error) {
-		if id == "egress/r1" { // the one that is under way is still told
-			stop()
+	for line, on := range map[string]string{
+		"redeliver --since 2026-03-04T00:00:00Z --rate 1000/s":          "the same command and --since 2026-03-04T00:00:00Z --until 2026-03-04T18:00:00.001Z",
+		"redeliver --where EgressRoom='a' --until 1h --rate 1000/s":     "the same command and --until 2026-03-04T18:00:00.001Z",
+		"redeliver egress/r0 egress/r1 egress/r2 egress/r3 --rate 99/s": "the same command from egress/r2 on",
+	} {
+		s := newShell()
+		s.rows = overRows(4)
+		ctx, stop := context.WithCancel(t.Context())
+		s.redelive = func(id string) (recordings.Redelivered, error) {
+			switch named := strings.Contains(line, id); {
+			case id == "egress/r1" && !named: // the one that is under way is still told
+				stop()
+			case id == "egress/r2": // it was not
+				stop()
+				return recordings.Redelivered{}, context.Canceled
+			}
+			return recordings.Redelivered{RequestID: strings.TrimPrefix(id, "egress/")}, nil
 		}
-		return recordings.Redelivered{RequestID: strings.TrimPrefix(id, "egress/")}, nil
+		got := s.runIn(ctx, fields(line)...)
+		want := "redelivered 2, skipped 0, failed 0\nstarter: stopped before egress/r2, with 2 of 4 to go; go on with " + on + "\n"
+		if got.status != 1 || got.stderr != want {
+			t.Errorf("%s: got %+v, asked %v", line, got, s.asked)
+		}
 	}
-	got := s.runIn(ctx, fields("redeliver --since 24h --rate 1000/s")...)
-	want := "redelivered 2, skipped 0, failed 0\nstarter: stopped before egress/r2, with 2 of 4 to go; go on with --until 2026-03-04T18:00:00.001Z\n"
-	if got.status != 1 || got.stderr != want || len(s.asked) != 2 {
-		t.Errorf("got %+v, asked %v", got, s.asked)
-	}
-	s = newShell()
-	ctx, stop = context.WithCancel(t.Context())
-	s.redelive = func(string) (recordings.Redelivered, error) {
-		stop()
-		return recordings.Redelivered{}, context.Canceled
-	}
-	got = s.runIn(ctx, "redeliver", "a", "b")
-	if want := "redelivered 0, skipped 0, failed 0\nstarter: stopped before a, with 2 of 2 to go; go on with the same command again\n"; got.stderr != want {
-		t.Errorf("got %+v", got)
+}
+
+func TestAVariableThatIsWrongIsNamedAsOne(t *testing.T) {
+	t.Parallel()
+	for field, named := range map[string]string{"TEMPORAL_NAMESPACE": "TEMPORAL_NAMESPACE", "dry_run": "--dry-run"} {
+		s := newShell()
+		s.redelive = func(string) (recordings.Redelivered, error) {
+			return recordings.Redelivered{}, egress.Invalidf(field, "is wrong")
+		}
+		if got := s.run(t, "redeliver", "a"); got.stderr != "starter: "+named+": is wrong\n" {
+			t.Errorf("got %+v", got)
+		}
 	}
 }
 
