@@ -35,6 +35,7 @@ const shutdownGrace = 20 * time.Second
 // and metrics.
 type App struct {
 	cfg        config.Config
+	role       config.Role
 	keys       *seal.Keys
 	temporal   client.Client
 	working    client.Options // of the client that a worker polls with
@@ -101,6 +102,7 @@ func Open(o Options) (*App, error) {
 	}
 	return &App{
 		cfg:      cfg,
+		role:     o.Role,
 		keys:     keys,
 		temporal: temporal,
 		working:  working,

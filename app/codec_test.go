@@ -1,12 +1,16 @@
 package app_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
 func TestTheCodecEndpointIsOnTheAdminAddressForWhoHasItsToken(t *testing.T) {
@@ -26,6 +30,14 @@ func TestTheCodecEndpointIsOnTheAdminAddressForWhoHasItsToken(t *testing.T) {
 	require.Equal(t, http.StatusOK, ask(set, token))
 	require.Equal(t, http.StatusUnauthorized, ask(set, "another"))
 	require.Equal(t, http.StatusNotFound, ask(nil, token), "without the setting there is no endpoint")
-	_, err := open(t, "REELKEEPER_CODEC_TOKEN", "short", "REELKEEPER_CODEC_ORIGIN", "http://127.0.0.1:8233").Admin(func() bool { return true })
+	worker, err := app.Open(app.Options{Environ: environ(t, set...), Role: config.Worker, LogTo: io.Discard})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, worker.Close()) })
+	h, err := worker.Admin(func() bool { return true })
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/codec/decode", nil))
+	require.Equal(t, http.StatusNotFound, w.Code, "a worker shows nobody what is encrypted")
+	_, err = open(t, "REELKEEPER_CODEC_TOKEN", "short", "REELKEEPER_CODEC_ORIGIN", "http://127.0.0.1:8233").Admin(func() bool { return true })
 	require.ErrorContains(t, err, "REELKEEPER_CODEC_TOKEN: wants at least 16 characters")
 }

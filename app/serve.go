@@ -17,6 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/gateway"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
@@ -112,11 +113,11 @@ func (a *App) agents() (http.Handler, error) {
 	})
 }
 
-// Admin is what only operators should reach: metrics, the codec endpoint, and health
-// for a process that has no door.
+// Admin is what only operators should reach: metrics, health for a process that has no
+// door, and the codec endpoint for one that has.
 func (a *App) Admin(ready func() bool) (http.Handler, error) {
 	mux := http.NewServeMux()
-	if a.cfg.Payloads.CodecToken != "" {
+	if a.cfg.Payloads.CodecToken != "" && a.role == config.Serve {
 		h, err := codec.Handler(a.payloads, codec.Config{Token: a.cfg.Payloads.CodecToken, Origin: a.cfg.Payloads.CodecOrigin})
 		if err != nil {
 			return nil, err

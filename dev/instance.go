@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -97,6 +98,9 @@ func (o instanceOptions) place() (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("state: %w", err)
 	}
+	if o.environ["LIVEKIT_URL"] != "" && !o.realLiveKit() {
+		return place{}, egress.Invalidf("LIVEKIT_URL", "is set without LIVEKIT_API_KEY and LIVEKIT_API_SECRET: want all three for a LiveKit of your own, in no files, or none for the fake")
+	}
 	p := place{
 		Starter: loopbackURL(o.ports.starter), LiveKit: loopbackURL(o.ports.livekit), APIKey: devKey, APISecret: devSecret,
 		Temporal: loopback(o.ports.temporal), Namespace: "default", UI: loopbackURL(o.ports.ui), State: state,
@@ -183,9 +187,26 @@ func (i *instance) startFake(o instanceOptions) error {
 	return err
 }
 
+// handed is the environment that is handed on, without what is meant for a LiveKit or a Temporal that is not
+// used. A profile of the user's own Temporal would have ours asked by TLS.
+func (o instanceOptions) handed() map[string]string {
+	environ := maps.Clone(o.environ)
+	drop := func(prefix string) {
+		maps.DeleteFunc(environ, func(name, _ string) bool { return strings.HasPrefix(name, prefix) })
+	}
+	if !o.realLiveKit() {
+		drop("LIVEKIT_")
+	}
+	if o.ownTemporal() {
+		drop("TEMPORAL_")
+		environ["TEMPORAL_CONFIG_FILE"] = os.DevNull
+	}
+	return environ
+}
+
 // startApp runs what ships: worker, door and admin server, from one environment.
 func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
-	environ := maps.Clone(o.environ)
+	environ := o.handed()
 	if err := os.MkdirAll(i.mediaDir(), 0o750); err != nil {
 		return fmt.Errorf("directory of the media: %w", err)
 	}

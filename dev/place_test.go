@@ -44,16 +44,32 @@ func TestThePlaceNamesTheUsersOwnServers(t *testing.T) {
 	require.NotContains(t, out.String(), "EgressStuck", "their Temporal's UI may be anywhere")
 }
 
-func TestALiveKitThatIsOnlyHalfNamedIsNotUsed(t *testing.T) {
+func TestALiveKitThatIsOnlyHalfNamedIsNoneAndIsSaid(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"} {
+	without := func(name string) instanceOptions {
 		o := options(t, defaultPorts)
 		o.environ = ownServers()
-		maps.DeleteFunc(o.environ, func(n, _ string) bool { return n == name })
-		p, err := o.place()
-		require.NoError(t, err)
-		require.Equal(t, []string{"http://127.0.0.1:7880", devKey, devSecret}, []string{p.LiveKit, p.APIKey, p.APISecret}, "without "+name)
+		delete(o.environ, name)
+		return o
 	}
+	for _, name := range []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"} {
+		_, err := without(name).place()
+		require.ErrorContains(t, err, "LIVEKIT_URL: is set without LIVEKIT_API_KEY and LIVEKIT_API_SECRET", name)
+	}
+	p, err := without("LIVEKIT_URL").place()
+	require.NoError(t, err)
+	require.Equal(t, []string{"http://127.0.0.1:7880", devKey, devSecret}, []string{p.LiveKit, p.APIKey, p.APISecret})
+}
+
+func TestWhatIsMeantForOtherServersIsNotHandedOn(t *testing.T) {
+	t.Parallel()
+	o := options(t, defaultPorts)
+	o.environ = ownServers()
+	require.Equal(t, ownServers(), o.handed())
+	delete(o.environ, "LIVEKIT_URL")
+	delete(o.environ, "TEMPORAL_ADDRESS")
+	maps.Copy(o.environ, map[string]string{"LIVEKIT_API_SECRET_FILE": "/secret", "TEMPORAL_PROFILE": "prod", "REELKEEPER_RECOVER": "1"})
+	require.Equal(t, map[string]string{"TEMPORAL_CONFIG_FILE": os.DevNull, "REELKEEPER_RECOVER": "1"}, o.handed())
 }
 
 func TestAPersonIsToldWhatToDoNext(t *testing.T) {

@@ -98,4 +98,16 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	require.Equal(t, "file a holds nothing", v.MediaBecause)
 	require.Equal(t, s.Media.Files, v.Files)
 	require.Equal(t, "file a holds nothing", v.Memo().MediaBecause)
+
+	s.Parts[0].Media = &egress.MediaReport{Media: egress.MediaMissing, Because: "file b is not there"}
+	v = s.Verdict("r-1", egress.Summary{})
+	require.Equal(t, egress.MediaEmpty, v.Media, "the verdict's own is that of the last part")
+	require.Equal(t, egress.MediaMissing, v.Memo().Media, "a report is to count it whichever part lacks it")
+	require.Equal(t, "part 1: file b is not there", v.Memo().MediaBecause)
+	s.Media.Media = egress.MediaPresent
+	_, _, alarming := s.Verdict("r-1", egress.Summary{}).Alarming()
+	require.True(t, alarming)
+	s.Parts[0].Media = nil
+	_, _, alarming = s.Verdict("r-1", egress.Summary{}).Alarming()
+	require.False(t, alarming)
 }

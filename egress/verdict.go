@@ -161,10 +161,22 @@ func (v Verdict) Memo() Memo {
 	if v.Status == Lost {
 		m.Lost = v.Because
 	}
-	if v.Media.Alarming() {
-		m.MediaBecause = Clip(v.MediaBecause, maxBecause)
+	if media, because, ok := v.Alarming(); ok {
+		m.Media, m.MediaBecause = media, Clip(because, maxBecause)
 	}
 	return m
+}
+
+// Alarming is the media of which people should be told, and the evidence. The verdict's own
+// is that of the last part; an earlier part that lacks its media goes before it. It reports
+// false where none does.
+func (v Verdict) Alarming() (m Media, because string, ok bool) {
+	for _, p := range v.Parts {
+		if p.EgressID != v.EgressID && p.Media != nil && p.Media.Media.Alarming() {
+			return p.Media.Media, fmt.Sprintf("part %d: %s", p.Number, p.Media.Because), true
+		}
+	}
+	return v.Media, v.MediaBecause, v.Media.Alarming()
 }
 
 // Told is the EgressInfo that others are told of a verdict: a lost egress is

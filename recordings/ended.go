@@ -32,10 +32,12 @@ func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Inf
 			continue
 		}
 		v, err := c.verdict(ctx, row)
-		if err != nil {
+		switch {
+		case egress.ReasonOf(err) == egress.NotFound: // Temporal has just deleted it
+			continue
+		case err != nil:
 			return nil, err
-		}
-		if v == nil { // its consumer is not told yet
+		case v == nil: // its consumer is not told yet
 			continue
 		}
 		info, err := v.Told()

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,7 +13,7 @@ import (
 // (`egress/…`, or `egress-redelivery/…` for a redelivery). Only an egress ID is looked up, for
 // as long as FindFor, since visibility lags behind; the others are taken at their word. An
 // egress that is not active yet is found by asking its workflow. That there is none is said only
-// where Temporal has answered so.
+// where Temporal, and each workflow that has just begun, has answered so.
 func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RequestID(id); ok {
 		return id, nil
@@ -25,14 +26,15 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	}
 	lookup, cancel := context.WithTimeout(ctx, c.FindFor)
 	defer cancel()
+	doubt := ""
 	for answered := false; ; {
 		workflowID, found, err := c.ByEgressID(lookup, id)
 		if err == nil && !found {
-			workflowID, found, err = c.beginning(lookup, id)
+			workflowID, doubt, err = c.beginning(lookup, id)
 		}
 		answered = answered || err == nil
 		switch {
-		case found:
+		case err == nil && workflowID != "":
 			return workflowID, nil
 		case err != nil && (!answered || ctx.Err() != nil || !timedOut(err)):
 			return "", err
@@ -40,14 +42,21 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 			continue
 		case ctx.Err() != nil:
 			return "", asError("find "+id, ctx.Err())
+		case doubt != "":
+			return "", &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("whether a recording has the ID %q is not known: %s; ask again, or by its request ID", id, doubt)}
 		default:
 			return "", unknown(id)
 		}
 	}
 }
 
+// unknown says so. An earlier part of a recording is not found by its egress ID.
 func unknown(id string) error {
-	return &egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("no recording has the ID %q", id)}
+	message := fmt.Sprintf("no recording has the ID %q", id)
+	if strings.HasPrefix(id, egress.IDPrefix) {
+		message += "; an earlier part of one goes by its request ID"
+	}
+	return &egress.Error{Reason: egress.NotFound, Message: message}
 }
 
 // ByEgressID is the workflow that an egress ID belongs to, as visibility knows it
@@ -70,21 +79,28 @@ func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool,
 const maxBeginning = 50
 
 // beginning looks for an egress ID among the newest of those that have just begun: they
-// are given their time to become active before visibility is told.
-func (c *Client) beginning(ctx context.Context, egressID string) (workflowID string, found bool, err error) {
+// are given their time to become active before visibility is told. doubt is why it may be
+// one of them although it was not found; empty where each of them has answered.
+func (c *Client) beginning(ctx context.Context, egressID string) (workflowID, doubt string, err error) {
 	query := Filter{Active: true}.query() + " AND " + egress.AttributeID + " IS NULL"
 	asked := 0
 	for row, err := range c.rows(ctx, query) {
-		if err != nil || asked == maxBeginning {
-			return "", false, err
+		switch {
+		case err != nil:
+			return "", "", err
+		case asked == maxBeginning:
+			return "", cmp.Or(doubt, fmt.Sprintf("more than %d have just begun", maxBeginning)), nil
 		}
 		asked++
 		v := View{Row: row}
 		if c.askState(ctx, &v); v.EgressID == egressID {
-			return row.WorkflowID, true, nil
+			return row.WorkflowID, "", nil
+		}
+		if v.Problem != "" {
+			doubt = row.WorkflowID + " has just begun, and " + v.Problem
 		}
 	}
-	return "", false, nil
+	return "", doubt, nil
 }
 
 // ByRoom are the workflows that are recording a room, as visibility knows them now.

@@ -89,20 +89,24 @@ func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.Sta
 	return *corrected, nil
 }
 
-// partsAsCorrected is a state with what its earlier parts were corrected to.
+// partsAsCorrected is a state with what its earlier parts were corrected to. Where a
+// correction is just being told that is a conflict, and all others are in the state.
 func (c *Client) partsAsCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
+	var told error
 	for _, p := range s.Parts {
 		if p.Status != egress.Lost && !egress.Failed(p.Info.Proto().GetStatus()) {
 			continue
 		}
 		switch part, err := c.correction(ctx, requestID, p.EgressID); {
+		case egress.ReasonOf(err) == egress.Conflict:
+			told = err
 		case err != nil:
 			return s, err
 		case part != nil:
 			s.CorrectPart(part.End())
 		}
 	}
-	return s, nil
+	return s, told
 }
 
 // correction is what a lost egress was corrected to after its workflow had closed, nil

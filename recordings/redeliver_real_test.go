@@ -240,28 +240,38 @@ func TestAPartThatFailedIsKnownAsItWasCorrected(t *testing.T) {
 	v := over(t, ctx, c, w, "parts")
 	known, err := c.recall(ctx, egress.WorkflowID(v.RequestID))
 	must(t, err)
-	part := fresh("EG_part")
-	failed, err := egress.NewInfo(&livekit.EgressInfo{EgressId: part, Status: livekit.EgressStatus_EGRESS_FAILED, EndedAt: 3})
-	must(t, err)
 	told := known.State
-	told.Parts = []egress.Part{{Number: 1, EgressID: part, Status: "EGRESS_FAILED", Info: failed}}
-	end, err := egress.ObserveEvent(lateEventOf(t, part, livekit.EgressStatus_EGRESS_COMPLETE, egress.EventEnded), time.Now())
-	must(t, err)
-	corrected, amends := told.Amend(end)
-	if !amends {
-		t.Fatal("its second end corrects nothing")
+	first, second := fresh("EG_part"), fresh("EG_part")
+	for i, part := range []string{first, second} {
+		failed, err := egress.NewInfo(&livekit.EgressInfo{EgressId: part, Status: livekit.EgressStatus_EGRESS_FAILED, EndedAt: 3})
+		must(t, err)
+		told.Parts = append(told.Parts, egress.Part{Number: i + 1, EgressID: part, Status: "EGRESS_FAILED", Info: failed})
 	}
-	known.State = corrected
-	id := egress.CorrectionID(v.RequestID, part)
-	_, err = c.beginRedelivery(ctx, id, known, RedeliverOptions{})
-	must(t, err)
+	for _, part := range []string{first, second} {
+		end, err := egress.ObserveEvent(lateEventOf(t, part, livekit.EgressStatus_EGRESS_COMPLETE, egress.EventEnded), time.Now())
+		must(t, err)
+		var amends bool
+		if known.State, amends = told.Amend(end); !amends {
+			t.Fatal("its second end corrects nothing")
+		}
+		_, err = c.beginRedelivery(ctx, egress.CorrectionID(v.RequestID, part), known, RedeliverOptions{})
+		must(t, err)
+	}
+	deliver := func(part string) {
+		id := egress.CorrectionID(v.RequestID, part)
+		must(t, c.Retry(ctx, id, egress.StepAnnounce))
+		_, err := c.Wait(ctx, id)
+		must(t, err)
+	}
 
-	_, err = c.partsAsCorrected(ctx, v.RequestID, told)
-	wantReason(t, err, egress.Conflict)
-	must(t, c.Retry(ctx, id, egress.StepAnnounce))
-	_, err = c.Wait(ctx, id)
-	must(t, err)
+	deliver(second)
 	now, err := c.partsAsCorrected(ctx, v.RequestID, told)
+	wantReason(t, err, egress.Conflict)
+	if now.Parts[0].Status != "EGRESS_FAILED" || now.Parts[1].Status != "EGRESS_COMPLETE" {
+		t.Errorf("as the first is still being told: %s, %s", now.Parts[0].Status, now.Parts[1].Status)
+	}
+	deliver(first)
+	now, err = c.partsAsCorrected(ctx, v.RequestID, told)
 	must(t, err)
 	if now.Parts[0].Status != "EGRESS_COMPLETE" || told.Parts[0].Status != "EGRESS_FAILED" {
 		t.Errorf("got %s, and before %s", now.Parts[0].Status, told.Parts[0].Status)

@@ -7,7 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 func TestASpanIsAQueryOfThoseWithAVerdict(t *testing.T) {
@@ -117,6 +123,48 @@ func TestVerdictsComeInOneOrderTheLastThatClosedFirst(t *testing.T) {
 			t.Errorf("got %+v", v)
 		}
 		break
+	}
+}
+
+// Temporal may delete a workflow between its listing and the reading of its result.
+func TestAVerdictThatIsDeletedMeanwhileKeepsNoneOfTheOthersBack(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	ids, where := closedInOrder(t, ctx, c, w, 3)
+	deleted := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if r, ok := req.(*workflowservice.GetWorkflowExecutionHistoryRequest); ok && r.GetExecution().GetWorkflowId() == egress.WorkflowID(ids[1]) {
+			return serviceerror.NewNotFound("workflow not found")
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	srv, err := server()
+	must(t, err)
+	temporal, err := client.Dial(client.Options{
+		HostPort: srv.Address, Namespace: namespace, DataConverter: payload.Converter(),
+		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(deleted)}},
+	})
+	must(t, err)
+	t.Cleanup(temporal.Close)
+	c = New(Config{Temporal: temporal, Namespace: namespace})
+	var got []string
+	for v, err := range c.Verdicts(ctx, Span{Where: where}) {
+		if err != nil {
+			wantReason(t, err, egress.NotFound)
+		}
+		got = append(got, v.RequestID)
+	}
+	if want := []string{ids[2], "", ids[0]}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	row := Row{}
+	for row = range c.Closed(ctx, Span{Where: where}) {
+		break
+	}
+	ended, err := c.Ended(ctx, "", row.Room)
+	must(t, err)
+	if len(ended) != 2 {
+		t.Errorf("a room's list has %d that have ended, want 2", len(ended))
 	}
 }
 

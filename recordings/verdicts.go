@@ -12,14 +12,16 @@ const readAhead = 8
 
 // Verdicts are the verdicts of the recordings of a span that have closed, in the order of
 // Closed. They are read as they are taken, at most eight ahead, and no worker is needed.
-// An error ends it.
+// One that Temporal has deleted since it was listed, as its retention is over, is an error
+// of reason NotFound in its turn; any other error ends it.
 func (c *Client) Verdicts(ctx context.Context, s Span) iter.Seq2[egress.Verdict, error] {
 	return func(yield func(egress.Verdict, error) bool) {
 		reading, cancel := context.WithCancel(ctx)
 		defer cancel()
 		for turn := range c.read(reading, s) {
 			a := <-turn
-			if !yield(a.verdict, a.err) || a.err != nil {
+			over := a.err != nil && egress.ReasonOf(a.err) != egress.NotFound
+			if !yield(a.verdict, a.err) || over {
 				return
 			}
 		}

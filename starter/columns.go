@@ -54,7 +54,15 @@ func parts(v egress.Verdict) string {
 	return strings.Join(ids, " ")
 }
 
-// locations are where LiveKit says that the media is.
+// each are the parts of a recording, also where it is one.
+func each(v egress.Verdict) []egress.Part {
+	if len(v.Parts) > 0 {
+		return v.Parts
+	}
+	return []egress.Part{{Info: v.Info, Media: &egress.MediaReport{Files: v.Files}}}
+}
+
+// locations are where LiveKit says that the media is, part by part.
 func locations(v egress.Verdict) string {
 	var list []string
 	add := func(location string) {
@@ -62,24 +70,31 @@ func locations(v egress.Verdict) string {
 			list = append(list, location)
 		}
 	}
-	for _, f := range v.Info.Proto().GetFileResults() {
-		add(f.GetLocation())
-	}
-	for _, s := range v.Info.Proto().GetSegmentResults() {
-		add(s.GetPlaylistLocation())
-		add(s.GetLivePlaylistLocation())
-	}
-	for _, i := range v.Info.Proto().GetImageResults() {
-		add(i.GetFilenamePrefix())
+	for _, p := range each(v) {
+		for _, f := range p.Info.Proto().GetFileResults() {
+			add(f.GetLocation())
+		}
+		for _, s := range p.Info.Proto().GetSegmentResults() {
+			add(s.GetPlaylistLocation())
+			add(s.GetLivePlaylistLocation())
+		}
+		for _, i := range p.Info.Proto().GetImageResults() {
+			add(i.GetFilenamePrefix())
+		}
 	}
 	return strings.Join(list, " ")
 }
 
-// files are what was found in the store.
+// files are what was found in the store, part by part.
 func files(v egress.Verdict) string {
 	var paths []string
-	for _, f := range v.Files {
-		paths = append(paths, f.Path)
+	for _, p := range each(v) {
+		if p.Media == nil {
+			continue
+		}
+		for _, f := range p.Media.Files {
+			paths = append(paths, f.Path)
+		}
 	}
 	return strings.Join(paths, " ")
 }

@@ -80,6 +80,27 @@ func TestWaitEndsWithTheVerdict(t *testing.T) {
 	}
 }
 
+func TestWaitEndsWithStatus3WhereMediaIsMissing(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.verdict = aVerdict("EGRESS_COMPLETE")
+	s.verdict.Media, s.verdict.MediaBecause = egress.MediaTruncated, "file a is too short"
+	if got := s.run(t, "wait", "req"); got.status != 3 || got.stderr != "starter: the media of EG_1 is truncated: file a is too short\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestATerminalObeysNoNameOfARoom(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.rows = overRows(2)
+	s.rows[1].Room = "x\x1b[1A\x1b[2K\n👨‍👩‍👧 é"
+	got := s.run(t, "list")
+	if !strings.Contains(got.stdout, `x\x1b[1A\x1b[2K\n👨‍👩‍👧 é`) || strings.Count(got.stdout, "\n") != 3 {
+		t.Errorf("got %q", got.stdout)
+	}
+}
+
 func TestWaitPrintsTheVerdict(t *testing.T) {
 	t.Parallel()
 	s := newShell()

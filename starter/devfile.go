@@ -23,6 +23,7 @@ type devInstance struct {
 	APISecret string `json:"api_secret"`
 	Temporal  string `json:"temporal"`
 	Namespace string `json:"namespace"`
+	UI        string `json:"ui"` // of a Temporal of its own
 }
 
 // naming are the variables that name a LiveKit's keys or a Temporal. Secrets among them may
@@ -48,6 +49,9 @@ func (d deps) environment() (map[string]string, error) {
 		"LIVEKIT_URL": i.LiveKit, "LIVEKIT_API_KEY": i.APIKey, "LIVEKIT_API_SECRET": i.APISecret,
 		"REELKEEPER_PUBLIC_URL": i.Starter, "TEMPORAL_ADDRESS": i.Temporal, "TEMPORAL_NAMESPACE": i.Namespace,
 	})
+	if i.UI != "" {
+		environ["TEMPORAL_CONFIG_FILE"] = os.DevNull // a profile is of another Temporal
+	}
 	return environ, nil
 }
 

@@ -111,13 +111,13 @@ func (d deps) printFindings(c *cli.Command, findings []doctor.Finding) error {
 // printFindings is not a table: what is found, and the fix, are sentences.
 func printFindings(w io.Writer, findings []doctor.Finding) error {
 	for _, f := range findings {
-		if _, err := fmt.Fprintf(w, "%-4s  %s: %s\n", f.Status, f.Check, f.Found); err != nil {
+		if _, err := fmt.Fprintf(w, "%-4s  %s: %s\n", f.Status, f.Check, visible(f.Found)); err != nil {
 			return err
 		}
 		if f.Fix == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "      fix: %s\n", f.Fix); err != nil {
+		if _, err := fmt.Fprintf(w, "      fix: %s\n", visible(f.Fix)); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (d deps) sayChange(asJSON bool) func(doctor.Change) error {
 		if c.Fix != "" {
 			line += "; fix: " + c.Fix
 		}
-		_, err := fmt.Fprintln(d.stdout, line)
+		_, err := fmt.Fprintln(d.stdout, visible(line))
 		return err
 	}
 }

@@ -49,22 +49,36 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error {
-		write := func(w io.Writer) (int, error) { return printVerdicts(ctx, w, rec, span, c.Bool("csv")) }
+		gone := 0
+		write := func(w io.Writer) (int, error) { return printVerdicts(ctx, w, rec, span, c.Bool("csv"), &gone) }
 		if c.String("out") == "" {
-			_, err := write(d.stdout)
-			return err
+			if _, err := write(d.stdout); err != nil {
+				return err
+			}
+			return tooLate(gone)
 		}
 		n, err := writeFile(c.String("out"), write)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(d.stderr, "%d verdicts in %s\n", n, c.String("out"))
-		return err
+		if _, err := fmt.Fprintf(d.stderr, "%d verdicts in %s\n", n, c.String("out")); err != nil {
+			return err
+		}
+		return tooLate(gone)
 	})
 }
 
-// printVerdicts prints each verdict as it is read, and returns how many they were.
-func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.Span, asCSV bool) (n int, err error) {
+// tooLate says that some are not in what was exported.
+func tooLate(gone int) error {
+	if gone == 0 {
+		return nil
+	}
+	return driftError{fmt.Sprintf("%d had been deleted by Temporal, whose retention was over, before they were read; all others are there", gone)}
+}
+
+// printVerdicts prints each verdict as it is read, and returns how many they were. It counts
+// those that Temporal had deleted by then.
+func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.Span, asCSV bool, gone *int) (n int, err error) {
 	buffered := bufio.NewWriter(w)
 	line, flush := jsonLines(buffered), buffered.Flush
 	if asCSV {
@@ -73,6 +87,10 @@ func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.
 		}
 	}
 	for v, err := range rec.Verdicts(ctx, s) {
+		if egress.ReasonOf(err) == egress.NotFound {
+			*gone++
+			continue
+		}
 		if err != nil {
 			// Whole lines alone: what is there already was right.
 			return n, errors.Join(asFlag(err), flush())

@@ -34,7 +34,15 @@ func archived(t *testing.T) []egress.Verdict {
 	parted.Media, parted.MediaBecause = egress.MediaMissing, "file a.mp4 is not there"
 	parted.Files = []egress.MediaFile{{Kind: "file", Path: "a.mp4", Media: egress.MediaMissing}, {Kind: "playlist", Path: "a.m3u8", Size: 7, Media: egress.MediaPresent}}
 	parted.Results = map[string]json.RawMessage{"index": json.RawMessage(`{"line":7}`)}
-	parted.Parts = []egress.Part{{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED"}, {Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", Info: i}}
+	first, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", FileResults: []*livekit.FileInfo{{Location: "s3://b/a-1.mp4"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parted.Parts = []egress.Part{
+		{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", Info: first, Media: &egress.MediaReport{Files: []egress.MediaFile{{Path: "a-1.mp4"}}}},
+		{Number: 2, EgressID: "EG_1b", Status: egress.Lost},
+		{Number: 3, EgressID: "EG_2", Status: "EGRESS_COMPLETE", Info: i, Media: &egress.MediaReport{Files: parted.Files}},
+	}
 	hostile := aVerdict("EGRESS_FAILED")
 	hostile.Room, hostile.Because = `=HYPERLINK("http://evil.example","a, b")`, "-1\n+2"
 	return []egress.Verdict{aVerdict(egress.Lost), parted, hostile}
@@ -77,12 +85,29 @@ func TestVerdictsAreExportedAsCSV(t *testing.T) {
 	of := func(line int, name string) string { return lines[line][slices.Index(lines[0], name)] }
 	for i, want := range map[string]string{
 		of(1, "status"): "LOST", of(1, "late_seconds"): "21.000", of(1, "ended_at"): "2026-03-04T09:00:00Z",
-		of(2, "parts"): "EG_1 EG_2", of(2, "locations"): "s3://b/a.mp4 s3://b/a.m3u8 s3://b/live.m3u8 images/a",
+		of(2, "parts"): "EG_1 EG_1b EG_2", of(2, "files"): "a-1.mp4 a.mp4 a.m3u8", of(2, "locations"): "s3://b/a-1.mp4 s3://b/a.mp4 s3://b/a.m3u8 s3://b/live.m3u8 images/a",
 		of(3, "room"): `'=HYPERLINK("http://evil.example","a, b")`, of(3, "because"): "'-1\n+2",
 	} {
 		if i != want {
 			t.Errorf("got %q, want %q", i, want)
 		}
+	}
+}
+
+func TestWhatTemporalHasDeletedMeanwhileIsCounted(t *testing.T) {
+	t.Parallel()
+	const said = "1 had been deleted by Temporal, whose retention was over, before they were read; all others are there\n"
+	s := newShell()
+	s.verdicts, s.deleted = archived(t), true
+	if got := s.run(t, "export"); got.status != 3 || got.stderr != "starter: "+said || strings.Count(got.stdout, "\n") != 3 {
+		t.Errorf("got %+v", got)
+	}
+	path := filepath.Join(t.TempDir(), "verdicts.jsonl")
+	if got := s.run(t, "export", "--out", path); got.status != 3 || got.stderr != "3 verdicts in "+path+"\nstarter: "+said {
+		t.Errorf("got %+v", got)
+	}
+	if b, err := os.ReadFile(path); err != nil || strings.Count(string(b), "\n") != 3 {
+		t.Errorf("got %q: %v", b, err)
 	}
 }
 

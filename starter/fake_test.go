@@ -30,6 +30,7 @@ type fake struct {
 	opts     recordings.RedeliverOptions
 	span     recordings.Span
 	verdicts []egress.Verdict
+	deleted  bool // one more verdict has been, since it was listed
 
 	view    recordings.View
 	verdict egress.Verdict
@@ -122,6 +123,9 @@ func (f *fake) Settled(_ context.Context, s recordings.Span) iter.Seq2[recording
 func (f *fake) Verdicts(_ context.Context, s recordings.Span) iter.Seq2[egress.Verdict, error] {
 	f.span = s
 	return func(yield func(egress.Verdict, error) bool) {
+		if f.deleted && !yield(egress.Verdict{}, &egress.Error{Reason: egress.NotFound, Message: "workflow not found"}) {
+			return
+		}
 		for _, v := range f.verdicts {
 			if !yield(v, nil) {
 				return

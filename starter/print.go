@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,11 +59,36 @@ func facts(w io.Writer, pairs ...[2]string) error {
 	t := plainTable()
 	for _, p := range pairs {
 		if p[1] != "" {
-			t.AppendRow(table.Row{p[0], p[1]})
+			t.AppendRow(cells(p[0], p[1]))
 		}
 	}
 	return render(w, t)
 }
+
+// cells is a row of what a terminal is to show.
+func cells(values ...any) table.Row {
+	row := make(table.Row, len(values))
+	for i, v := range values {
+		row[i] = visible(fmt.Sprint(v))
+	}
+	return row
+}
+
+// visible spells out what a terminal would obey, or not show, in words that others chose:
+// the name of a room could erase the line above it.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) || r == zeroWidthJoiner {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+const zeroWidthJoiner = '\u200d' // holds an emoji together
 
 // plainTable has columns and nothing around them, so that scripts can cut it.
 func plainTable() table.Writer {

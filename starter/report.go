@@ -123,7 +123,7 @@ func printReport(w io.Writer, r recordings.Report) error {
 	t := plainTable()
 	t.AppendHeader(table.Row{"date", "room ID", "room", "egress", "class", "late"})
 	for _, m := range r.Misses {
-		t.AppendRow(table.Row{m.Date.Format(time.RFC3339), m.RoomID, m.Room, m.EgressID, m.Class, brief(m.Late)})
+		t.AppendRow(cells(m.Date.Format(time.RFC3339), m.RoomID, m.Room, m.EgressID, m.Class, brief(m.Late)))
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err

@@ -147,7 +147,7 @@ func TestARunningDevInstanceIsUsedAndSaid(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"LIVEKIT_URL": "http://127.0.0.1:7880", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "devsecret",
-			"TEMPORAL_ADDRESS": "127.0.0.1:7233", "TEMPORAL_NAMESPACE": "dev", "PATH": "/bin",
+			"TEMPORAL_ADDRESS": "127.0.0.1:7233", "TEMPORAL_NAMESPACE": "dev", "PATH": "/bin", "TEMPORAL_CONFIG_FILE": os.DevNull,
 		} {
 			if s.connected[name] != want {
 				t.Errorf("%s is %q, want %q", name, s.connected[name], want)

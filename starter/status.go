@@ -39,5 +39,5 @@ func statusOf(err error) int {
 
 // oneLine keeps an error on the one line that it is given.
 func oneLine(err error) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	return visible(strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " "))
 }

@@ -243,7 +243,7 @@ func printRows(w io.Writer, rows []recordings.Row) error {
 		if r.Memo != nil && r.Memo.Media.Alarming() {
 			status += " (media " + string(r.Memo.Media) + ")"
 		}
-		t.AppendRow(table.Row{r.EgressID, status, commandOf(r.Kind), r.Room, at(r.StartedAt), r.EndedBy, r.Missed, r.RequestID})
+		t.AppendRow(cells(r.EgressID, status, commandOf(r.Kind), r.Room, at(r.StartedAt), r.EndedBy, r.Missed, r.RequestID))
 	}
 	return render(w, t)
 }
