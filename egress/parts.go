@@ -25,6 +25,9 @@ type Part struct {
 	Because   string    `json:"because,omitempty"`
 	StartedAt time.Time `json:"started_at"` // LiveKit's; ours where it has none
 	EndedAt   time.Time `json:"ended_at"`   // LiveKit's; for a lost part, its last sign of life
+	HeardAt   time.Time `json:"heard_at,omitzero"`
+	Missed    Missed    `json:"missed,omitempty"`
+	Corrects  Status    `json:"corrects,omitempty"` // what was told of it before, and was wrong
 	// Gap is what is missing between the end of the part before and the start of this one.
 	Gap  Duration `json:"gap,omitempty"`
 	Info Info     `json:"info"`
@@ -34,6 +37,8 @@ type Part struct {
 	Paths int `json:"paths,omitempty"`
 	// Media is what verify found of this part; nil before.
 	Media *MediaReport `json:"media,omitempty"`
+
+	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
 }
 
 // Recoverable reports whether a settled egress is to be started again: it failed or is
@@ -64,9 +69,10 @@ func (s *State) part() Part {
 		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		Info:      s.Latest, Media: s.Media, Paths: s.Paths,
+		HeardAt:   s.NewsAt, Corrects: s.Corrects, Info: s.Latest, Media: s.Media, Paths: s.Paths,
 	}
 	p.EventID = idOf(s.Event)
+	p.Missed, p.MissedBecause = s.missed()
 	if s.Status == Lost {
 		p.EndedAt = unixNano(cmp.Or(m.GetUpdatedAt(), s.NewsAt.UnixNano()))
 	}

@@ -84,8 +84,8 @@ func TestAVerdictListsAllPartsAndTheGapsBetweenThem(t *testing.T) {
 	require.Len(t, v.Parts, 2)
 	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
 	for i, want := range []egress.Part{
-		{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(10), EndedAt: at(30)},
-		{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(75), EndedAt: at(100), Gap: 45},
+		{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(10), EndedAt: at(30), HeardAt: noon.Add(minute)},
+		{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(75), EndedAt: at(100), HeardAt: noon.Add(3 * minute), Gap: 45},
 	} {
 		got := v.Parts[i]
 		require.True(t, got.Info.Known())

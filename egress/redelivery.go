@@ -172,11 +172,17 @@ func (s *State) Before() []State {
 // before is an earlier part as it was when it was told.
 func (s *State) before(p Part) State {
 	past := State{
-		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, NewsAt: p.EndedAt,
-		Media: p.Media,
+		Terms: s.Terms, Phase: Settled, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, Corrects: p.Corrects,
+		NewsAt: p.HeardAt, MissedWhy: p.Missed, MissedBecause: p.MissedBecause, Media: p.Media,
+	}
+	if past.NewsAt.IsZero() { // noted by a version that did not keep it
+		past.NewsAt = p.EndedAt
 	}
 	if p.Status == Lost {
 		past.LostBecause = p.Because
+	}
+	if p.Status == Lost && p.Missed == MissedUnclassified {
+		past.Evidence.MissingSince = past.NewsAt
 	}
 	if p.EventID != "" {
 		past.Event = past.announced(p.EventID)

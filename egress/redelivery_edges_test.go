@@ -73,6 +73,16 @@ func TestAPartIsToldAgainWithTheSameHeaders(t *testing.T) {
 			s.Observe(o)
 		},
 		"that was lost": func(s *egress.State) { s.GiveUp(egress.FromTimeout, "it is dead", noon) },
+		"that LiveKit has forgotten": func(s *egress.State) {
+			s.Evidence.MissingSince = noon
+			s.GiveUp(egress.FromTimeout, "LiveKit does not know it", noon)
+		},
+		"whose webhook was missed": func(s *egress.State) {
+			o := observed(ofPart(t, "EG_1", failed, 10, 30), minute)
+			o.Source = egress.FromPoll
+			s.Observe(o)
+			s.MissedWhy, s.MissedBecause = egress.MissedDown, "the endpoint was down"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,15 +97,31 @@ func TestAPartIsToldAgainWithTheSameHeaders(t *testing.T) {
 
 			part := s.Before()[0]
 			require.Equal(t, egress.Settled, part.Phase)
-			require.Equal(t, s.Parts[0].EndedAt, part.NewsAt)
 			got := part.Headers("r")
-
-			for _, unkept := range []string{egress.HeaderLag, egress.HeaderMissed} { // when we heard of a part, and what became of its webhook
-				delete(want, unkept)
-				delete(got, unkept)
-			}
 			require.Equal(t, want, got)
 			require.Equal(t, "truncated", got[egress.HeaderMedia])
 		})
 	}
+}
+
+// A correction under the name of what it corrects has an event ID of its own.
+func TestACorrectedPartIsToldAgainUnderTheIDOfItsCorrection(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.Part, s.Recover = 1, 1
+	s.Observe(observed(ofPart(t, "EG_1", failed, 10, 30), minute))
+	s.Settle()
+	s.NextPart()
+	s.Observe(observed(ofPart(t, "EG_2", complete, 75, 100), 2*minute))
+	o := observed(ofPart(t, "EG_1", failed, 10, 60), 3*minute)
+	o.Source = egress.FromReconcile
+	corrected, ok := s.CorrectPart(o)
+	require.True(t, ok)
+	want, err := corrected.Announcement()
+	require.NoError(t, err)
+	part := s.Before()[0]
+	got, err := part.Announcement()
+	require.NoError(t, err)
+	require.Equal(t, want.Proto().GetId(), got.Proto().GetId())
+	require.Equal(t, corrected.Headers("r"), part.Headers("r"))
 }

@@ -118,14 +118,14 @@ func (h *Handler) requestOf(ctx context.Context, egressID string) (request, erro
 	if !found {
 		id = ""
 	}
-	return request{id: id}, err
+	return request{id: id, listed: m}, err
 }
 
 // request is whose an egress is.
 type request struct {
 	id     string                   // empty for an egress that is not ours
 	hooks  []*livekit.WebhookConfig // the caller's own
-	listed *livekit.EgressInfo      // what LiveKit says of it, if that shows our token
+	listed *livekit.EgressInfo      // what LiveKit says of it, nil where it says nothing
 }
 
 // mayGoOn reports whether a recording may have gone on as another egress: this one failed.

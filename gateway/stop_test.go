@@ -55,6 +55,15 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 				return id == "call-1" && m.GetEgressId() == "EG_1", nil
 			}
 		}, []string{"call-1", "call-1"}, nil, "durable"},
+		"through the workflow that the stop makes, of a LiveKit that does not echo": {func(b *bench) {
+			b.liveKit.add(running("EG_1", ""))
+			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "call-1", true, nil }
+			b.recordings.stop = unknown
+			b.recordings.adopt = func(_ context.Context, id string, m *livekit.EgressInfo) (bool, error) {
+				b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(ending("EG_1")) }
+				return id == "call-1" && m.GetEgressId() == "EG_1", nil
+			}
+		}, []string{"call-1", "call-1"}, nil, "durable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
