@@ -12,6 +12,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// urgent goes before all that waits for a place in a worker. Consumers that hang, and long
+// looks at media, may take all of them, and nobody is late by more than one of those.
+var urgent = temporal.Priority{PriorityKey: 1}
+
 // startOptions: one attempt does all the asking and looking by its own settings
 // (REELKEEPER_START_FOR); another one follows only when its worker died, which is
 // noticed by the missing heartbeat.
@@ -19,6 +23,7 @@ var startOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: time.Hour,
 	HeartbeatTimeout:    10 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 10 * time.Second},
+	Priority:            urgent,
 	Summary:             "ask LiveKit to start the egress",
 }
 
@@ -40,6 +45,7 @@ var pollOptions = workflow.ActivityOptions{
 var stopOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 15 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 2 * time.Second, MaximumAttempts: 3},
+	Priority:            urgent,
 	Summary:             "tell LiveKit to stop the egress",
 }
 

@@ -1,0 +1,104 @@
+package workflows_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/workflows"
+)
+
+// A consumer hangs, and all places of a worker, of which there is one here, are taken by
+// announcements. A start does not wait behind those that wait for one, too.
+func TestAStartGoesBeforeAnnouncementsThatWait(t *testing.T) {
+	t.Parallel()
+	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	c, err := client.Dial(client.Options{HostPort: server.Address, DataConverter: payload.Converter(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+
+	hangs, ran := make(chan struct{}), make(chan string, 20)
+	w := worker.New(c, egress.TaskQueue, worker.Options{MaxConcurrentActivityExecutionSize: 1})
+	w.RegisterWorkflowWithOptions((&workflows.Workflows{Terms: terms()}).Egress, workflow.RegisterOptions{Name: egress.WorkflowType})
+	w.RegisterActivityWithOptions(func(ctx context.Context, _ activities.StartRequest) (activities.Started, error) {
+		ran <- "Start"
+		return activities.Started{Info: infoOf(t, message(ofWorkflow(activity.GetInfo(ctx).WorkflowExecution.ID), active)), Terms: terms()}, nil
+	}, activity.RegisterOptions{Name: "Start"})
+	w.RegisterActivityWithOptions(func(context.Context, activities.Announcement) error {
+		ran <- "Announce"
+		<-hangs
+		return nil
+	}, activity.RegisterOptions{Name: "Announce"})
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	t.Cleanup(func() { close(hangs) }) // before the worker is stopped
+
+	begin := func(name string) string {
+		id := egress.WorkflowID(name)
+		_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
+		require.NoError(t, err)
+		return id
+	}
+	waiting := func(want map[int32]int64) {
+		require.Eventually(t, func() bool {
+			q, err := c.WorkflowService().DescribeTaskQueue(t.Context(), &workflowservice.DescribeTaskQueueRequest{
+				Namespace: "default", TaskQueue: &taskqueuepb.TaskQueue{Name: egress.TaskQueue}, TaskQueueType: enumspb.TASK_QUEUE_TYPE_ACTIVITY, ReportStats: true,
+			})
+			got := map[int32]int64{}
+			for priority, stats := range q.GetStatsByPriorityKey() {
+				if n := stats.GetApproximateBacklogCount(); n > 0 {
+					got[priority] = n
+				}
+			}
+			return err == nil && maps.Equal(got, want)
+		}, time.Minute, 50*time.Millisecond, want)
+	}
+
+	const over = 6
+	var ids []string
+	for n := range over {
+		ids = append(ids, begin(fmt.Sprint("over-", n)))
+		require.Equal(t, "Start", <-ran)
+	}
+	for _, id := range ids {
+		require.NoError(t, c.SignalWorkflow(t.Context(), id, "", egress.SignalObserved, webhook(t, egress.EventEnded, message(ofWorkflow(id), complete))))
+	}
+	require.Equal(t, "Announce", <-ran)
+	waiting(map[int32]int64{3: over - 1})
+	begin("new")
+	waiting(map[int32]int64{1: 1, 3: over - 1})
+
+	for range 2 { // Temporal may have had one in hand already
+		hangs <- struct{}{}
+		if <-ran == "Start" {
+			return
+		}
+	}
+	t.Error("the start waits behind announcements")
+}
+
+// ofWorkflow is the ID of a workflow's egress.
+func ofWorkflow(id string) string {
+	name, _ := egress.RequestID(id)
+	return egress.IDPrefix + name
+}
