@@ -12,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// urgent goes before all that waits for a place in a worker. Consumers that hang, and long
-// looks at media, may take all of them, and nobody is late by more than one of those.
+// urgent goes before all else that waits for a place in a worker: long looks at media, and
+// consumers that hang, may take all of them.
 var urgent = temporal.Priority{PriorityKey: 1}
 
 // startOptions: one attempt does all the asking and looking by its own settings

@@ -26,8 +26,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// A consumer hangs, and all places of a worker, of which there is one here, are taken by
-// announcements. A start does not wait behind those that wait for one, too.
+// All places of a worker, of which there is one here, are taken by announcements. A start
+// does not wait behind those that wait for one, too.
 func TestAStartGoesBeforeAnnouncementsThatWait(t *testing.T) {
 	t.Parallel()
 	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
