@@ -54,6 +54,18 @@ func start(t *testing.T, args ...string) *process {
 	return nil
 }
 
+// troubles are the lines of a log but for those that a server logs where the machine gives it no time.
+func troubles(log *bytes.Buffer) string {
+	var said strings.Builder
+	for line := range strings.Lines(log.String()) {
+		lower := strings.ToLower(line)
+		if !strings.Contains(lower, "deadline") && !strings.Contains(lower, "timeout") && !strings.Contains(lower, "slow") {
+			said.WriteString(line)
+		}
+	}
+	return said.String()
+}
+
 // kill is kill -9, and returns when the process is gone.
 func (p *process) kill() {
 	if p.cmd.ProcessState == nil {

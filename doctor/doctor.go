@@ -116,6 +116,10 @@ type Config struct {
 	// Timeout bounds each check but that of the webhook, which has LiveKit's own
 	// budget. Default: 5 s.
 	Timeout time.Duration
+
+	// SlowAfter is how long our endpoint may take for a webhook before that is a warning.
+	// Default: 1 s, a tenth of what LiveKit waits.
+	SlowAfter time.Duration
 }
 
 // Doctor examines. It is safe for concurrent use.
@@ -124,6 +128,7 @@ type Doctor struct{ cfg Config }
 // New makes a Doctor. It does not look at anything yet.
 func New(c Config) *Doctor {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.SlowAfter = cmp.Or(c.SlowAfter, time.Second)
 	return &Doctor{c}
 }
 

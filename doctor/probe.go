@@ -19,11 +19,11 @@ func (d *Doctor) Probe(ctx context.Context) egress.Probe {
 }
 
 // outcome is the class of what judge says in words.
-func outcome(p Path, err error) egress.CanaryOutcome {
+func (d *Doctor) outcome(p Path, err error) egress.CanaryOutcome {
 	switch {
 	case err != nil:
 		return egress.CanaryUnreachable
-	case p.Status/100 == 2 && p.ours && p.Total.D() > slowWarn:
+	case p.Status/100 == 2 && p.ours && p.Total.D() > d.cfg.SlowAfter:
 		return egress.CanarySlow
 	case p.Status/100 == 2 && p.ours:
 		return egress.CanaryOK

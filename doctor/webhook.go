@@ -26,8 +26,6 @@ const (
 	attemptBudget = 10 * time.Second
 	// queueBudget is for how long LiveKit keeps an event that waits behind others.
 	queueBudget = 30 * time.Second
-	// slowWarn is a tenth of the budget; our own endpoint answers within some ms.
-	slowWarn = time.Second
 	// certificateWarn is how early an expiry is said.
 	certificateWarn = 14 * 24 * time.Hour
 )
@@ -63,8 +61,8 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 	var worst Finding
 	for i, url := range []string{project, own} {
 		p, err := d.probe(ctx, url)
-		f := judge(p, err)
-		p.outcome = outcome(p, err)
+		f := d.judge(p, err)
+		p.outcome = d.outcome(p, err)
 		f.Path = &p
 		if i == 0 || f.Status != OK && worst.Status == OK || f.Status == Fail {
 			worst = f

@@ -152,8 +152,7 @@ func TestAConsumerThatIsDownHoldsNoWorkerSlot(t *testing.T) {
 	var waits *workflowpb.PendingActivityInfo
 	w.want("it waits", func() bool {
 		d, err := w.temporal().DescribeWorkflowExecution(w.ctx(), egress.WorkflowID("r-room"), "")
-		require.NoError(t, err)
-		if len(d.GetPendingActivities()) == 1 {
+		if err == nil && len(d.GetPendingActivities()) == 1 {
 			waits = d.GetPendingActivities()[0]
 		}
 		return waits.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED

@@ -59,8 +59,9 @@ func (w *world) requestOf(egressID string) string {
 
 func TestAnAgentChangesOneURLAndItsRecordingIsDurable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
 		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}
+		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "off" // the way through the workflow is the matter
 	})
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})

@@ -114,13 +114,11 @@ pipelines:
 	w.room("room", fakelivekit.RoomScript{Call: time.Second})
 	started := w.start("room")
 	w.want("a person is waited for", func() bool { return len(w.inside("room").AwaitsWord) > 0 })
-	require.Len(t, w.consumer.told(started.Info.Proto().GetEgressId()), 1, "a failed step holds no announcement back")
-	shown := w.starter("", "show", "r-room")
-	require.Contains(t, shown.out, "step transcribe failed for good: no such language: xx")
-	require.Contains(t, shown.out, "starter retry r-room transcribe")
+	w.want("a failed step holds no announcement back", func() bool { return len(w.consumer.under(started.Info.Proto().GetEgressId())) == 1 })
+	w.says("show r-room", "step transcribe failed for good: no such language: xx", "starter retry r-room transcribe")
 	media.answerWith(func(egress.StepInput) (any, error) { return map[string]string{"text": "s3://b/t"}, nil })
 
-	retried := w.starter("", "retry", "r-room", "transcribe")
+	retried := w.says("retry r-room transcribe", "retry of step transcribe is noted")
 
 	require.Zero(t, retried.status, retried.err)
 	v := w.verdict("room")

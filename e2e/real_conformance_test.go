@@ -88,7 +88,7 @@ func byCall(p *play, id string) { p.stop("api-StopEgress.json", id) }
 // byRoom leaves the recorder a moment: it takes itself for connected a little later than the
 // server does, and a room that has gone by then is another failure.
 func byRoom(p *play, _ string) {
-	<-time.After(500 * time.Millisecond)
+	<-time.After(8 * time.Second)
 	p.deleteRoom()
 }
 

@@ -58,9 +58,10 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 		webhook  bool          // comes in the end; else a look learns the end, or a stop that a look tried
 		settings map[string]string
 	}{
-		{"the endpoint is down for 10 s", byGo, always(cutOff), 10 * time.Second, true, nil},
+		// That it is ending is tried for the last time after 15 s; that the recorder has left, upon which we look, after 11 s and 19 s.
+		{"the endpoint is down for 14 s", byGo, always(cutOff), 14 * time.Second, true, nil},
 		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, true, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
-		{"the endpoint is down for 35 s", byNode, always(cutOff), 35 * time.Second, false, nil},
+		{"the endpoint is down for 50 s", byNode, always(cutOff), 50 * time.Second, false, nil},
 		{"the endpoint hangs", byNode, func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
 		{"the endpoint answers 404", byGo, always(answering(http.StatusNotFound)), 0, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
 		{"the endpoint answers 401", byNode, always(answering(http.StatusUnauthorized)), 0, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},

@@ -137,7 +137,7 @@ func newFakeSide(t *testing.T, change func(*fakelivekit.Config)) side {
 		APIKey: liveKey, APISecret: liveSecret, ExtraKeys: map[string]string{otherKey: otherSecret},
 		WebhookURLs: []string{h.URL + "/project"}, Timings: fakelivekit.DefaultTimings().Scaled(0.1), Seed: 1,
 	}
-	c.Timings.Ending = time.Second // leaves time to stop twice
+	c.Timings.Ending = 4 * time.Second // leaves time to stop twice
 	if change != nil {
 		change(&c)
 	}

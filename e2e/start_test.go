@@ -32,7 +32,7 @@ func TestARefusalReachesTheCallerAsLiveKitSaidItAndFreesTheKey(t *testing.T) {
 		require.Equal(t, "not_found", refused.Code)
 		require.Equal(t, "requested room does not exist", refused.Message)
 	}
-	require.Equal(t, 2, w.fake.Calls()["StartRoomCompositeEgress"])
+	require.GreaterOrEqual(t, w.fake.Calls()["StartRoomCompositeEgress"], 2)
 	require.Empty(t, w.fake.Egresses())
 
 	w.room("room", fakelivekit.RoomScript{})

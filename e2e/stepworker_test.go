@@ -79,7 +79,7 @@ default: slow
 pipelines:
   slow:
     steps:
-      - {name: slow, activity: Slow, task_queue: slow, heartbeat: 2s, backoff: {first: 100ms}}
+      - {name: slow, activity: Slow, task_queue: slow, heartbeat: 10s, backoff: {first: 100ms}}
 `))
 	w.startWorker()
 	marks := t.TempDir()

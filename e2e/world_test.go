@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"net/http"
@@ -31,7 +32,7 @@ const (
 	apiSecret = "e2e-secret-e2e-secret-e2e-secret-32"
 	// limit is the upper limit of every wait: far above what anything takes, since
 	// these machines are noisy.
-	limit = 90 * time.Second
+	limit = 3 * time.Minute
 )
 
 // timers are the settings of a world, whose recordings take seconds.
@@ -111,7 +112,7 @@ func hastened() fakelivekit.Timings {
 // leisurely leaves a webhook its time before anybody looks, on a busy machine as well: for
 // worlds in which it matters who tells of an end.
 func leisurely(_ *fakelivekit.Config, environ map[string]string) {
-	environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "1m", "5s"
+	environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "1m", "15s"
 }
 
 // emptyWorld is a world without a LiveKit, and where its door will be.
@@ -240,15 +241,40 @@ func (w *world) verdict(room string) egress.Verdict {
 // state is what the workflow of a room's recording says of itself.
 func (w *world) state(room string) recordings.View {
 	w.t.Helper()
-	v, err := w.client.State(w.ctx(), "r-"+room)
-	require.NoError(w.t, err)
+	var v recordings.View
+	w.answered("the state of "+room, func() (err error) {
+		v, err = w.client.State(w.ctx(), "r-"+room)
+		return err
+	})
 	return v
 }
+
+var errNotYet = errors.New("it never was so")
 
 // want waits until something is so.
 func (w *world) want(what string, so func() bool) {
 	w.t.Helper()
-	require.Eventually(w.t, so, limit, 20*time.Millisecond, what)
+	w.answered(what, func() error {
+		if so() {
+			return nil
+		}
+		return errNotYet
+	})
+}
+
+// answered asks until there is an answer, on the test's own goroutine: what is required in ask
+// fails the test at once.
+func (w *world) answered(what string, ask func() error) {
+	w.t.Helper()
+	for deadline := time.Now().Add(limit); ; <-time.After(20 * time.Millisecond) {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			require.NoError(w.t, err, what)
+		}
+	}
 }
 
 // twins counts what recorded beside another of the same request, on LiveKit's side.

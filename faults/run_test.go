@@ -118,7 +118,7 @@ func TestARunThatIsKilledIsResumed(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	path := scenarioFor(t, "at_once: 12", "at_once: 3")
+	path := scenarioFor(t, "lives: 12", "lives: 40", "at_once: 12", "at_once: 3", "bound: 60s", "bound: 120s", "settle: 40s", "settle: 90s")
 	seed := seedOf(t)
 	p := asProcess(t, "--scenario", path, "--seed", seed, "--state", dir, "--bin", built(t))
 	require.NoError(t, p.Start())
@@ -137,13 +137,13 @@ func TestARunThatIsKilledIsResumed(t *testing.T) {
 	require.NoError(t, p.Process.Kill())
 	_ = p.Wait() // it was killed
 	before := dones()
-	require.Less(t, before, 12, "it was killed in the middle")
+	require.Less(t, before, 40, "it was killed in the middle")
 
 	o := perform(t, "--resume", dir, "--bin", built(t))
 	t.Log(o.stderr, o.stdout)
 	require.Zero(t, o.status)
-	require.Equal(t, 12, dones(), "each life is done once")
-	require.Contains(t, o.stdout, "12 lives")
+	require.Equal(t, 40, dones(), "each life is done once")
+	require.Contains(t, o.stdout, "40 lives")
 	again := perform(t, "--check", dir)
 	require.Equal(t, outcome{0, o.stdout, ""}, again, "the logs tell the same later")
 }

@@ -34,13 +34,13 @@ var safeguards = []safeguard{
 	{
 		name: "an earlier start is looked for by its token", always: true,
 		changes:  []change{{"activities/start.go", "if maybeSent || late {", "if false {"}},
-		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {reply-lost: 0.4, reply-5xx: 0.4, webhook-lost: 1}}"},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {reply-lost: 0.4, reply-5xx: 0.4, webhook-lost: 1}}", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}"},
 		caught:   check.KindTwin, least: 3,
 	},
 	{
 		name: "LiveKit is asked when news is overdue", always: true,
 		changes:  []change{{"activities/poll.go", "look, why := a.look(ctx, in, &s, now)", `look, why := egress.Look{}, "not asked"`}},
-		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 15s", "at_once: 12", "at_once: 3", "from: 2s", "from: 4s"},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 30s", "at_once: 12", "at_once: 3", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}"},
 		caught:   check.KindLost, least: 9, // a start that is slow may find its room empty
 	},
 	{

@@ -50,8 +50,8 @@ func TestWhoWaitsAsksOnceForEachSlice(t *testing.T) {
 		whole, slice time.Duration
 		most         int64
 	}{
-		"many slices":                         {2 * time.Second, 500 * time.Millisecond, 8},
-		"the caller's own deadline is sooner": {1500 * time.Millisecond, time.Minute, 2},
+		"many slices":                         {6 * time.Second, 1500 * time.Millisecond, 8},
+		"the caller's own deadline is sooner": {5 * time.Second, time.Minute, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

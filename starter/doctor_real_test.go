@@ -101,12 +101,21 @@ func TestTheDoctorFindsAWholeInstanceWell(t *testing.T) {
 			t.Fatal("the worker's polls are never seen")
 		}
 	}
-	for check, f := range s.diagnose(t, 0) {
+	slow := func(found string) bool { return strings.Contains(found, ": slow. ") } // a busy machine
+	findings := s.diagnose(t, 0)
+	for deadline := time.Now().Add(time.Minute); slow(findings[doctor.Webhook].Found) && time.Now().Before(deadline); {
+		findings = s.diagnose(t, 0)
+	}
+	for check, f := range findings {
 		if f.Status != doctor.OK && check != doctor.Schedule && check != doctor.Canary {
 			t.Errorf("got %+v", f)
 		}
 	}
-	if got := s.run(t, "doctor --only webhook"); got.status != 0 || !strings.HasPrefix(got.stdout, "ok    webhook: "+public.URL+"/webhooks/livekit") {
+	got := s.run(t, "doctor --only webhook")
+	for deadline := time.Now().Add(time.Minute); slow(got.stdout) && time.Now().Before(deadline); {
+		got = s.run(t, "doctor --only webhook")
+	}
+	if got.status != 0 || !strings.HasPrefix(got.stdout, "ok    webhook: "+public.URL+"/webhooks/livekit") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -18,7 +18,7 @@ const (
 	// toMiss is how long a source may stay away; the real worker waits for 30 s.
 	toMiss = 3 * time.Second
 	// toEnd was recorded as 120 ms. It is longer here, so that a second stop comes before the end.
-	toEnd = time.Second
+	toEnd = 4 * time.Second
 	// toConfirm is as recorded.
 	toConfirm = 200 * time.Millisecond
 	// toRecover is what passes between the two runs of one ID.

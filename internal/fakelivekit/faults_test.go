@@ -194,7 +194,7 @@ func TestHeldStartsWaitBeforeAWorkerHasThem(t *testing.T) {
 
 func TestASlowStartIsUnlistedAndUnannounced(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.StartSlow = 2 * time.Second })
+	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.StartSlow = 6 * time.Second })
 	f.room("daily", always(fakelivekit.StartSlow))
 	done := make(chan *livekit.EgressInfo, 1)
 	go func() {
@@ -314,7 +314,7 @@ func TestAWebhookOutOfOrderComesLateWhereNothingFollows(t *testing.T) {
 func TestAHungEndpointMakesLiveKitDropWhatQueuesBehind(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fakelivekit.Config) {
-		cfg.Timings.WebhookTimeout, cfg.Timings.WebhookMaxAge = time.Second, 300*time.Millisecond
+		cfg.Timings.WebhookTimeout, cfg.Timings.WebhookMaxAge = 2*time.Second, 2*time.Second // five attempts are 10 s
 		cfg.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookHang: 1}
 	})
 	f.room("daily", fakelivekit.RoomScript{})

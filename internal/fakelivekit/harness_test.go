@@ -20,7 +20,7 @@ import (
 const (
 	apiKey, apiSecret     = "APIh2key", "h2secret_h2secret_h2secret_h2secret_32"
 	otherKey, otherSecret = "APIh2key2", "h2other_h2other_h2other_h2other_h2oth"
-	patience              = 10 * time.Second
+	patience              = time.Minute
 )
 
 // fake is a server under test, its clients, and its webhook endpoint.

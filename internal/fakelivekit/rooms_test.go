@@ -43,7 +43,7 @@ func TestARoomsMetadataIsItsScript(t *testing.T) {
 	f := start(t, nil)
 	room := f.create(&livekit.CreateRoomRequest{
 		Name: "daily", EmptyTimeout: 7, DepartureTimeout: 8, MaxParticipants: 9,
-		Metadata: `{"topic":"ours","fake":{"call":"3s","people":["bob","carol"],"audio_only":true,"faults":["reply-5xx"]}}`,
+		Metadata: `{"topic":"ours","fake":{"call":"10s","people":["bob","carol"],"audio_only":true,"faults":["reply-5xx"]}}`,
 	})
 	if room.EmptyTimeout != 7 || room.DepartureTimeout != 8 || room.MaxParticipants != 9 || !strings.Contains(room.Metadata, "ours") {
 		t.Errorf("created %v", room)
@@ -154,7 +154,7 @@ func TestADeletedRoomIsGone(t *testing.T) {
 
 func TestARoomThatNobodyJoinsCloses(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.EmptyTimeout = 2 * time.Second })
+	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.EmptyTimeout = 6 * time.Second })
 	f.room("daily", fakelivekit.RoomScript{Empty: true})
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
 	if err != nil {
@@ -168,7 +168,7 @@ func TestARoomThatNobodyJoinsCloses(t *testing.T) {
 
 func TestACompositeRecordsUntilTheRoomClosesAndATrackUntilItsEnd(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.DepartureTimeout = 3 * time.Second })
+	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.DepartureTimeout = 8 * time.Second })
 	f.room("daily", fakelivekit.RoomScript{})
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
 	if err != nil {

@@ -64,7 +64,7 @@ func TestAClientThatGivesUpLaterHasARecording(t *testing.T) {
 
 func TestASlowStartWhoseRoomIsGoneIsHeardOfOnlyAtItsEnd(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.StartSlow = 2 * time.Second })
+	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.StartSlow = 6 * time.Second })
 	f.room("daily", always(fakelivekit.StartSlow))
 	done := make(chan error, 1)
 	go func() {

@@ -42,8 +42,12 @@ type Server struct {
 	redis, people, worker, server *process
 }
 
-// lookEvery is how often a server that starts is asked whether it is ready.
-const lookEvery = 20 * time.Millisecond
+const (
+	// lookEvery is how often a server that starts is asked whether it is ready.
+	lookEvery = 20 * time.Millisecond
+	// portTries is how many ports are tried.
+	portTries = 100
+)
 
 // Start starts a server and returns when it is ready. The caller ends it with [Server.Stop].
 func Start(ctx context.Context, opts Options) (*Server, error) {
@@ -84,7 +88,7 @@ func (s *Server) account() []string {
 
 // configure writes livekit-server's settings; JSON is YAML, too.
 func (s *Server) configure() error {
-	port, udp, err := freePorts()
+	port, err := freePort()
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (s *Server) configure() error {
 	settings := map[string]any{
 		"port": port, "bind_addresses": []string{"127.0.0.1"}, "keys": keys,
 		"redis":   map[string]any{"address": s.redis.first},
-		"rtc":     map[string]any{"udp_port": udp, "tcp_port": 0, "node_ip": "127.0.0.1", "enable_loopback_candidate": true},
+		"rtc":     map[string]any{"udp_port": port, "tcp_port": 0, "node_ip": "127.0.0.1", "enable_loopback_candidate": true},
 		"webhook": map[string]any{"api_key": s.opts.APIKey, "urls": s.opts.WebhookURLs},
 		"logging": map[string]any{"level": "error"},
 	}
@@ -109,18 +113,19 @@ func (s *Server) configure() error {
 	return err
 }
 
-// freePorts returns one for TCP and one for UDP that nothing listens on.
-func freePorts() (tcp, udp int, err error) {
-	free, err := devtemporal.LastingPorts(1)
-	if err != nil {
-		return 0, 0, err
+// freePort returns one on which nothing listens, by TCP or UDP, and which the system gives to nobody
+// while the server is away.
+func freePort() (port int, err error) {
+	for range portTries {
+		free, err := devtemporal.LastingPorts(1)
+		if err != nil {
+			return 0, err
+		}
+		if p, err := net.ListenPacket("udp", fmt.Sprintf("0.0.0.0:%d", free[0])); err == nil {
+			return free[0], p.Close()
+		}
 	}
-	p, err := net.ListenPacket("udp", "0.0.0.0:0")
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = p.Close() }()
-	return free[0], p.LocalAddr().(*net.UDPAddr).Port, nil
+	return 0, errors.New("find a free port: none is free by UDP")
 }
 
 // StartServer starts livekit-server, for the first time or after a kill, and returns when it is ready.
