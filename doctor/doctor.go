@@ -76,6 +76,9 @@ type Temporal interface {
 	// LastPolls is when a worker last asked a task queue for workflow tasks and for
 	// activities, zero where none has within some minutes.
 	LastPolls(ctx context.Context, queue string) (workflows, activities time.Time, err error)
+	// Stranded counts the running recordings of each version of a Worker Deployment of which
+	// no worker has polled since a moment.
+	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
 	// ScheduleState is how a schedule stands. One that does not exist is an error of
 	// reason NotFound.
 	ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error)

@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -81,6 +83,15 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 			}
 			oldest = max(oldest, now.Sub(at))
 		}
+	}
+	stranded, err := d.cfg.Temporal.Stranded(ctx, now.Add(-pollWarn))
+	if err != nil {
+		return warn("versions of workers are not checked: "+err.Error(), seeTemporal)
+	}
+	if versions := slices.Sorted(maps.Keys(stranded)); len(versions) > 0 {
+		version := versions[0]
+		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it has begun wait for one", version, stranded[version]),
+			"start a worker of that version again, or let them go on with the current one: docs/operations.md, Upgrades")
 	}
 	found := fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second))
 	if oldest > pollWarn {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -111,7 +112,12 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	for room, version := range versions {
 		require.Equal(t, version, f.of(room), room)
 	}
+	killed := time.Now()
 	b.kill() // too early: a recording of it is under way
+	f.want("that is seen", func() bool {
+		stranded, err := f.client.Stranded(f.ctx(), killed)
+		return err == nil && stranded[f.name+":"+B] == 1
+	})
 	for room := range versions {
 		require.NoError(t, f.fake.EndCall(room))
 	}
@@ -121,6 +127,9 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	require.Empty(t, f.consumer.told(ids["during"]), "who could tell is gone")
 	f.run(B)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), f.verdict("during").Status)
+	stranded, err := f.client.Stranded(f.ctx(), killed)
+	require.NoError(t, err)
+	require.NotContains(t, stranded, f.name+":"+B)
 	for room, version := range versions {
 		require.Equal(t, version, f.of(room), room)
 		require.Len(t, f.consumer.told(ids[room]), 1, room)

@@ -1,0 +1,70 @@
+package recordings
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Stranded counts the running recordings of each version of a Worker Deployment of which no
+// worker has asked for work since a moment: nobody goes on with them, whoever else polls.
+func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int64, error) {
+	polled, err := c.polledVersions(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	deployments, err := c.Temporal.WorkerDeploymentClient().List(ctx, client.WorkerDeploymentListOptions{})
+	if err != nil {
+		return nil, asError("list worker deployments", err)
+	}
+	stranded := map[string]int64{}
+	for deployments.HasNext() {
+		d, err := deployments.Next()
+		if err != nil {
+			return nil, asError("list worker deployments", err)
+		}
+		described, err := c.Temporal.WorkerDeploymentClient().GetHandle(d.Name).Describe(ctx, client.WorkerDeploymentDescribeOptions{})
+		if err != nil {
+			return nil, asError("describe worker deployment "+d.Name, err)
+		}
+		for _, v := range described.Info.VersionSummaries {
+			version := versionName(v.Version.DeploymentName, v.Version.BuildID)
+			if polled[version] {
+				continue
+			}
+			query := fmt.Sprintf("%s AND %s AND %s", equal("WorkflowType", egress.WorkflowType), equal("ExecutionStatus", "Running"), equal("TemporalWorkerDeploymentVersion", version))
+			n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query})
+			if err != nil {
+				return nil, asError("count recordings of "+version, err)
+			}
+			if n.GetCount() > 0 {
+				stranded[version] = n.GetCount()
+			}
+		}
+	}
+	return stranded, nil
+}
+
+// polledVersions are those of which a worker has asked for workflow tasks since a moment.
+func (c *Client) polledVersions(ctx context.Context, since time.Time) (map[string]bool, error) {
+	q, err := c.Temporal.DescribeTaskQueue(ctx, egress.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return nil, asError("describe task queue "+egress.TaskQueue, err)
+	}
+	polled := map[string]bool{}
+	for _, p := range q.GetPollers() {
+		if o := p.GetDeploymentOptions(); p.GetLastAccessTime().AsTime().After(since) {
+			polled[versionName(o.GetDeploymentName(), o.GetBuildId())] = true
+		}
+	}
+	return polled, nil
+}
+
+// versionName is a version as Temporal's search attribute spells it.
+func versionName(deployment, buildID string) string { return deployment + ":" + buildID }
