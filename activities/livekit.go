@@ -65,9 +65,8 @@ type Config struct {
 	// left alone for longer. Default: it is not.
 	Reconciling func(ctx context.Context) bool
 
-	// Shown is set once LiveKit has been seen to show an egress's own participant: that one
-	// is absent tells something only then. Default: one of its own.
-	Shown *atomic.Bool
+	// Shown remembers which recorders LiveKit has been seen to show. Default: one of its own.
+	Shown *Shown
 
 	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a poll
 	// gives no class to a missed webhook.
@@ -83,7 +82,7 @@ func (c Config) withDefaults() Config {
 		c.Preflight = NewPreflight(PreflightConfig{})
 	}
 	if c.Shown == nil {
-		c.Shown = &atomic.Bool{}
+		c.Shown = &Shown{}
 	}
 	if c.Reconciling == nil {
 		c.Reconciling = func(context.Context) bool { return false }

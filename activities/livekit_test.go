@@ -152,7 +152,17 @@ func because(r egress.Reason) error {
 
 // status is the egress in a status, as LiveKit answers it.
 func status(s lk.EgressStatus) *lk.EgressInfo {
-	return &lk.EgressInfo{EgressId: egressID, RoomName: room, Status: s}
+	return &lk.EgressInfo{
+		EgressId: egressID, RoomName: room, Status: s,
+		Request: &lk.EgressInfo_RoomComposite{RoomComposite: &lk.RoomCompositeEgressRequest{RoomName: room}},
+	}
+}
+
+// ownPage is one whose page is its caller's.
+func ownPage(s lk.EgressStatus) *lk.EgressInfo {
+	m := status(s)
+	m.GetRoomComposite().CustomBaseUrl = "https://page.example.com"
+	return m
 }
 
 // quiet is a logger that says nothing.

@@ -123,8 +123,8 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 }
 
 // seek looks for the egress's own participant, which is there for as long as its worker
-// lives, and for the room where it is not. That it is absent tells something only of a
-// LiveKit that has been seen to show such participants.
+// lives, and for the room where it is not. That it is absent tells something only where
+// LiveKit has been seen to show such participants.
 func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.Look, now time.Time) {
 	here, err := a.api.Present(ctx, in.Room, in.EgressID)
 	if err != nil { // nothing is known of it
@@ -133,10 +133,10 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 	l.RecorderHere, l.RecorderAbsent = here, !here
 	switch {
 	case here:
-		a.cfg.Shown.Store(true)
+		a.cfg.Shown.Saw(l.Info.Proto())
 		s.RecorderGone, s.RoomGone, s.EndExpected = time.Time{}, time.Time{}, time.Time{}
 		return
-	case a.cfg.Shown.Load() && s.RecorderGone.IsZero():
+	case a.cfg.Shown.Tells(l.Info.Proto()) && s.RecorderGone.IsZero():
 		s.RecorderGone = now
 		s.expectEnd(ctx, now)
 	}

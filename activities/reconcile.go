@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -48,9 +47,8 @@ type ReconcilerConfig struct {
 	Grace egress.Duration
 	// Policy says how often the recorder of an active egress is looked for. Default: never.
 	Policy egress.Policy
-	// Shown is set once LiveKit has been seen to show an egress's own participant. Default:
-	// nobody wants to know.
-	Shown  *atomic.Bool
+	// Shown remembers which recorders LiveKit has been seen to show. Default: one of its own.
+	Shown  *Shown
 	Expect egress.Expectation
 	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a missed
 	// webhook gets no class.
@@ -69,7 +67,7 @@ type Reconciler struct {
 // NewReconciler makes the activity.
 func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reconciler {
 	if cfg.Shown == nil {
-		cfg.Shown = &atomic.Bool{}
+		cfg.Shown = &Shown{}
 	}
 	return &Reconciler{cfg: cfg, livekit: l, temporal: r, macs: v}
 }

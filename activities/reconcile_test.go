@@ -140,7 +140,7 @@ func (b *both) Record(_ context.Context, key string, r egress.Request) (bool, er
 func minutesAgo(n int) int64 { return time.Now().Add(-time.Duration(n) * time.Minute).UnixNano() }
 
 func running(id string) *lk.EgressInfo {
-	return &lk.EgressInfo{EgressId: id, RoomName: room, Status: active, StartedAt: minutesAgo(10)}
+	return &lk.EgressInfo{EgressId: id, RoomName: room, Status: active, StartedAt: minutesAgo(10), Request: &lk.EgressInfo_RoomComposite{}}
 }
 
 func over(id string) *lk.EgressInfo {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -45,6 +46,35 @@ func TestAnAbsentRecorderTellsSomethingOnlyWhereRecordersAreShown(t *testing.T) 
 			bubble(t, func(t *testing.T) {
 				_, why := looked(t, &api{onGet: is(active), live: true}, question(), tc.here...)
 				require.Equal(t, tc.want, why)
+			})
+		})
+	}
+}
+
+// A page of the caller's may join its room under any name, or not at all: that others are in
+// theirs says nothing of it.
+func TestThatAPageOfTheCallersIsNotInItsRoomTellsNothing(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]*lk.EgressInfo{
+		"room composite": ownPage(active),
+		"unified": {EgressId: egressID, RoomName: room, Status: active, Request: &lk.EgressInfo_Egress{Egress: &lk.StartEgressRequest{
+			Source: &lk.StartEgressRequest_Template{Template: &lk.TemplateSource{CustomBaseUrl: "https://page.example.com"}},
+		}}},
+		"of which LiveKit shows no request": {EgressId: egressID, RoomName: room, Status: active},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{live: true, onGet: func(int) (*lk.EgressInfo, error) { return m, nil }}
+				var shown activities.Shown
+				for _, others := range []*lk.EgressInfo{status(active), m} { // and where it is seen for a while
+					shown.Saw(others)
+				}
+				env, act := newEnv(a), activitiesOf(t, a, func(c *activities.Config) { c.Shown = &shown })
+				env.RegisterActivity(act.Poll)
+				_, err := env.ExecuteActivity(act.Poll, question())
+				_, e := failed(t, err)
+				require.Equal(t, "still EGRESS_ACTIVE", e.Message)
 			})
 		})
 	}

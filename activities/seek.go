@@ -18,7 +18,9 @@ import (
 // for, it is chance which ones. Where one could not be asked for, or its workflow not be
 // told, all are due again in the next round.
 func (r *round) seek(ctx context.Context, s egress.Sighting) error {
-	due := s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt)
+	due := slices.DeleteFunc(s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt), func(m egress.Measure) bool {
+		return egress.Joins(r.infos[m.EgressID]) == "" // it may be in its room under another name
+	})
 	if len(due) > egress.MaxSought {
 		rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
 		due = due[:egress.MaxSought]
@@ -63,7 +65,7 @@ func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error
 			case err != nil:
 				failed.Add(1)
 			case here:
-				r.cfg.Shown.Store(true)
+				r.cfg.Shown.Saw(r.infos[s.EgressID])
 			default:
 				r.do(ctx, s)
 			}

@@ -50,7 +50,7 @@ type TwinAnswer struct {
 // be the only recording there is. Where LiveKit does not say, nothing is stopped. Twice is
 // as harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
-	active := false
+	present := false // whether its participant should be there
 	if in.Bound != "" {
 		m, err := a.api.Get(ctx, in.Bound)
 		if egress.ReasonOf(err) == egress.NotFound {
@@ -63,12 +63,12 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			info, err := egress.NewInfo(m)
 			return TwinAnswer{BoundFailed: info}, toTemporal(err)
 		}
-		active = m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE
+		present = in.Room != "" && m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE && a.cfg.Shown.Tells(m)
 	}
 	if in.Over {
 		return TwinAnswer{}, nil
 	}
-	if active && in.Room != "" && a.cfg.Shown.Load() { // what LiveKit calls active may be dead
+	if present { // what LiveKit calls active may be dead
 		here, err := a.api.Present(ctx, in.Room, in.Bound)
 		if err != nil || !here {
 			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)

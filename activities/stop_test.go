@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"sync/atomic"
 	"testing"
 
 	lk "github.com/livekit/protocol/livekit"
@@ -100,27 +99,35 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		stop    error
 		ended   bool
 		absent  bool
+		page    bool
 		change  func(*api, *activities.Config)
 	}{
-		"its recorder is in the room":         {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(a *api, c *activities.Config) { a.here = true; c.Shown.Store(true) }},
-		"its recorder is not":                 {in: recorded, known: active, log: []string{"0s get EG_1"}, absent: true, change: func(_ *api, c *activities.Config) { c.Shown.Store(true) }},
-		"nobody says whether its recorder is": {in: recorded, known: active, log: []string{"0s get EG_1"}, fails: true, change: func(a *api, c *activities.Config) { a.hereErr = because(egress.Unreachable); c.Shown.Store(true) }},
-		"LiveKit shows no recorders":          {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"its recorder has yet to join":        {in: recorded, known: starting, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Store(true) }},
-		"the bound one is known":              {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it is complete":                      {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it failed":                           {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
-		"it is forgotten":                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
-		"LiveKit does not say":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
-		"the twin has ended":                  {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
-		"the end of the bound is known":       {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
-		"the twin had ended by itself":        {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
-		"nobody answers for the twin":         {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
+		"its recorder is in the room": {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(a *api, c *activities.Config) { a.here = true; c.Shown.Saw(status(active)) }},
+		"its recorder is not":         {in: recorded, known: active, log: []string{"0s get EG_1"}, absent: true, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
+		"nobody says whether its recorder is": {in: recorded, known: active, log: []string{"0s get EG_1"}, fails: true, change: func(a *api, c *activities.Config) {
+			a.hereErr = because(egress.Unreachable)
+			c.Shown.Saw(status(active))
+		}},
+		"LiveKit shows no recorders":    {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it is a page of its own":       {in: recorded, known: active, page: true, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
+		"its recorder has yet to join":  {in: recorded, known: starting, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
+		"the bound one is known":        {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it is complete":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it failed":                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
+		"it is forgotten":               {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
+		"LiveKit does not say":          {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
+		"the twin has ended":            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
+		"the end of the bound is known": {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
+		"the twin had ended by itself":  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
+		"nobody answers for the twin":   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := &api{onStop: is(ending), onGet: is(tc.known)}
+				if tc.page {
+					a.onGet = func(int) (*lk.EgressInfo, error) { return ownPage(tc.known), nil }
+				}
 				if tc.get != nil {
 					a.onGet = gets(tc.get)
 				}
@@ -129,7 +136,7 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 				}
 				env := newEnv(a)
 				act := activitiesOf(t, a, func(c *activities.Config) {
-					c.Shown = &atomic.Bool{}
+					c.Shown = &activities.Shown{}
 					if tc.change != nil {
 						tc.change(a, c)
 					}

@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
@@ -48,7 +48,7 @@ type App struct {
 	log        *slog.Logger
 	figures    *webhook.Figures
 	pipelines  egress.Pipelines // read by RunWorker
-	shown      atomic.Bool      // whether LiveKit shows an egress's own participant
+	shown      activities.Shown // recorders that LiveKit has been seen to show
 }
 
 // Options are what does not come from the environment.

@@ -117,7 +117,7 @@ func (s *State) Want(why StopReason, now time.Time) {
 // an event of another room that had the same name does not.
 func (s *State) Hint(e Event, now time.Time) bool {
 	m := e.Proto()
-	if s.Phase == Requested || s.Phase == Settled || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
+	if s.Phase == Requested || s.Phase == Settled || isPage(s.Latest.Proto()) || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
 		return false
 	}
 	news := s.EndExpected.IsZero()

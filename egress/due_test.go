@@ -169,6 +169,16 @@ func TestTheFirstWishToStopIsKept(t *testing.T) {
 	require.True(t, s.StopDue)
 }
 
+// pageInRoom is an egress of a page, whose request names a room that it is not in.
+func pageInRoom(t *testing.T) egress.Info {
+	t.Helper()
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", Status: livekit.EgressStatus_EGRESS_ACTIVE, Request: &livekit.EgressInfo_Egress{
+		Egress: &livekit.StartEgressRequest{RoomName: "daily", Source: &livekit.StartEgressRequest_Web{Web: &livekit.WebSource{Url: "https://example.com"}}},
+	}})
+	require.NoError(t, err)
+	return i
+}
+
 func TestAHintOfOurRoomOrOurRecorderIsTaken(t *testing.T) {
 	t.Parallel()
 	hint := func(event, sid, identity string) string {
@@ -180,15 +190,16 @@ func TestAHintOfOurRoomOrOurRecorderIsTaken(t *testing.T) {
 		want     bool
 		roomGone time.Time
 	}{
-		"our room finished":           {hint("room_finished", "RM_1", ""), func(*egress.State) {}, true, noon},
-		"our recorder left":           {hint("participant_left", "RM_1", "EG_1"), func(*egress.State) {}, true, time.Time{}},
-		"another recorder left":       {hint("participant_left", "RM_1", "EG_2"), func(*egress.State) {}, false, time.Time{}},
-		"a room of the same name":     {hint("room_finished", "RM_2", ""), func(*egress.State) {}, false, time.Time{}},
-		"a room without its SID":      {hint("room_finished", "", ""), func(s *egress.State) { s.Latest = egress.Info{} }, false, time.Time{}},
-		"something else":              {hint("room_started", "RM_1", "EG_1"), func(*egress.State) {}, false, time.Time{}},
-		"after the end":               {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Phase = egress.Settled }, false, time.Time{}},
-		"what we knew":                {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.EndExpected = noon }, false, noon},
-		"what we knew, with its time": {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Evidence.RoomGone = noon.Add(-minute) }, true, noon.Add(-minute)},
+		"our room finished":                       {hint("room_finished", "RM_1", ""), func(*egress.State) {}, true, noon},
+		"our recorder left":                       {hint("participant_left", "RM_1", "EG_1"), func(*egress.State) {}, true, time.Time{}},
+		"another recorder left":                   {hint("participant_left", "RM_1", "EG_2"), func(*egress.State) {}, false, time.Time{}},
+		"a room of the same name":                 {hint("room_finished", "RM_2", ""), func(*egress.State) {}, false, time.Time{}},
+		"a room without its SID":                  {hint("room_finished", "", ""), func(s *egress.State) { s.Latest = egress.Info{} }, false, time.Time{}},
+		"something else":                          {hint("room_started", "RM_1", "EG_1"), func(*egress.State) {}, false, time.Time{}},
+		"of a page, whose request names the room": {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Latest = pageInRoom(t) }, false, time.Time{}},
+		"after the end":                           {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Phase = egress.Settled }, false, time.Time{}},
+		"what we knew":                            {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.EndExpected = noon }, false, noon},
+		"what we knew, with its time":             {hint("room_finished", "RM_1", ""), func(s *egress.State) { s.Evidence.RoomGone = noon.Add(-minute) }, true, noon.Add(-minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

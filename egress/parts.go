@@ -46,7 +46,7 @@ type Part struct {
 // used up. What others began is none.
 func (s *State) Recoverable() bool {
 	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost || s.failedMidway()) &&
-		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && s.Latest.Proto().GetRoomId() != ""
+		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && s.Latest.Proto().GetRoomId() != "" && !isPage(s.Latest.Proto())
 }
 
 // NextPart notes what became of this part, and makes the state that of the next one

@@ -20,18 +20,19 @@ func TestWhatIsStartedAgain(t *testing.T) {
 		end, change func(*egress.State)
 		want        bool
 	}{
-		"failed in a live room":      {failure, nothing, true},
-		"lost in a live room":        {lost, nothing, true},
-		"complete":                   {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, nothing, false},
-		"failed, its room gone":      {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
-		"lost, its room gone":        {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
-		"lost, and stopped":          {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
-		"held yet":                   {failure, func(s *egress.State) { s.Phase = egress.Held }, false},
-		"the last part":              {failure, func(s *egress.State) { s.Restarts = 1 }, true},
-		"one more":                   {failure, func(s *egress.State) { s.Restarts = 2 }, false},
-		"after parts of others":      {failure, func(s *egress.State) { s.Part = 3 }, true},
-		"where nothing is recovered": {failure, func(s *egress.State) { s.Recover = 0 }, false},
-		"a web egress":               {lost, func(s *egress.State) { s.Latest = infoOf(t, "EG_1", active); s.Latest = egress.Info{} }, false},
+		"failed in a live room":              {failure, nothing, true},
+		"lost in a live room":                {lost, nothing, true},
+		"complete":                           {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, nothing, false},
+		"failed, its room gone":              {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, its room gone":                {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, and stopped":                  {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
+		"held yet":                           {failure, func(s *egress.State) { s.Phase = egress.Held }, false},
+		"the last part":                      {failure, func(s *egress.State) { s.Restarts = 1 }, true},
+		"one more":                           {failure, func(s *egress.State) { s.Restarts = 2 }, false},
+		"after parts of others":              {failure, func(s *egress.State) { s.Part = 3 }, true},
+		"where nothing is recovered":         {failure, func(s *egress.State) { s.Recover = 0 }, false},
+		"a page, whose request names a room": {lost, func(s *egress.State) { s.Latest = pageInRoom(t) }, false},
+		"a web egress":                       {lost, func(s *egress.State) { s.Latest = infoOf(t, "EG_1", active); s.Latest = egress.Info{} }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -108,6 +108,8 @@ func TestTheSummaryShowsWhereARecordingGoesAndNothingElse(t *testing.T) {
 			{Config: &livekit.Output_Images{Images: images}},
 			{Config: &livekit.Output_Stream{Stream: &livekit.StreamOutput{Urls: []string{"rtmp://x/key"}}}}}},
 			egress.Summary{Kind: egress.KindEgress, Room: "r", Layout: "grid", Paths: all}},
+		"unified, of a page": {&livekit.StartEgressRequest{RoomName: "r", Source: &livekit.StartEgressRequest_Web{Web: &livekit.WebSource{Url: "https://example.com"}}},
+			egress.Summary{Kind: egress.KindEgress}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

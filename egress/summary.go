@@ -45,6 +45,9 @@ func Summarize(r Request) Summary {
 	}
 	if v, ok := r.(*livekit.StartEgressRequest); ok {
 		s.Layout = v.GetTemplate().GetLayout()
+		if v.GetWeb() != nil { // a page is in no room, also where the request names one
+			s.Room = ""
+		}
 	}
 	for _, w := range r.GetWebhooks() {
 		s.Webhooks = append(s.Webhooks, hostOf(w.GetUrl()))

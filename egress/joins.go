@@ -1,0 +1,35 @@
+package egress
+
+import "github.com/livekit/protocol/livekit"
+
+// Joins is how an egress's recorder comes into its room as a participant under its egress ID:
+// all that join in one way are seen there, or none is. Empty where nobody can tell: a page of
+// the request's own may join under any name or not at all, and a web egress is in no room.
+func Joins(m *livekit.EgressInfo) string {
+	switch r := m.GetRequest().(type) {
+	case *livekit.EgressInfo_RoomComposite:
+		return byTemplate(r.RoomComposite.GetCustomBaseUrl())
+	case *livekit.EgressInfo_Egress:
+		switch source := r.Egress.GetSource().(type) {
+		case *livekit.StartEgressRequest_Template:
+			return byTemplate(source.Template.GetCustomBaseUrl())
+		case *livekit.StartEgressRequest_Media:
+			return joinsItself
+		}
+	case *livekit.EgressInfo_Participant, *livekit.EgressInfo_TrackComposite, *livekit.EgressInfo_Track:
+		return joinsItself
+	}
+	return ""
+}
+
+const (
+	joinsByTemplate = "template" // the page of LiveKit's egress service, which it may have set
+	joinsItself     = "itself"   // LiveKit's SDK in the egress worker
+)
+
+func byTemplate(own string) string {
+	if own != "" {
+		return ""
+	}
+	return joinsByTemplate
+}
