@@ -95,6 +95,19 @@ func (c *Client) start(ctx context.Context, r egress.Request) (*livekit.EgressIn
 	}
 }
 
+// within bounds a call over all regions that the SDK tries. Of a deadline it gives each of them
+// the whole; a context that ends is the end.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	bounded, release := context.WithTimeout(ctx, limit)
+	ending, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(bounded, func() { end(context.Cause(bounded)) })
+	return ending, func() {
+		stop()
+		release()
+		end(context.Canceled)
+	}
+}
+
 // Get asks for one egress by its ID. LiveKit answers not_found for one that it
 // does not know, or has forgotten 24 h after its end.
 func (c *Client) Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
@@ -133,7 +146,7 @@ func (c *Client) Remembered(ctx context.Context) ([]*livekit.EgressInfo, error) 
 
 // list reads every page within Timeout.
 func (c *Client) list(ctx context.Context, req *livekit.ListEgressRequest) ([]*livekit.EgressInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	items, _, err := c.pages(ctx, req)
 	return items, err
@@ -141,7 +154,7 @@ func (c *Client) list(ctx context.Context, req *livekit.ListEgressRequest) ([]*l
 
 // Stop tells LiveKit to end an egress. It is idempotent while the egress is ending.
 func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	m, err := c.egress.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: egressID})
 	return m, classifyStop(err)
@@ -150,7 +163,7 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 // Present reports whether a participant is in a room. An egress joins its room under
 // its egress ID. A room that is gone has nobody in it.
 func (c *Client) Present(ctx context.Context, room, identity string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	_, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: room, Identity: identity})
 	if err = classify("get participant", err); egress.ReasonOf(err) == egress.NotFound {
@@ -162,7 +175,7 @@ func (c *Client) Present(ctx context.Context, room, identity string) (bool, erro
 // RoomLive reports whether a room is listed, with this SID where one is given: a name may be
 // used again.
 func (c *Client) RoomLive(ctx context.Context, room, sid string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{room}})
 	live := slices.ContainsFunc(rooms.GetRooms(), func(r *livekit.Room) bool { return sid == "" || r.GetSid() == sid })
@@ -173,7 +186,7 @@ func (c *Client) RoomLive(ctx context.Context, room, sid string) (bool, error) {
 // included, or those alone that have not ended, and says how many calls that took.
 // Each page may take as long as Timeout, and all of them six times as long.
 func (c *Client) All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 6*c.cfg.Timeout)
+	ctx, cancel := within(ctx, 6*c.cfg.Timeout)
 	defer cancel()
 	return c.pages(ctx, &livekit.ListEgressRequest{Active: active})
 }
@@ -196,14 +209,14 @@ func (c *Client) pages(ctx context.Context, req *livekit.ListEgressRequest) (ite
 }
 
 func (c *Client) page(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	return c.egress.ListEgress(ctx, req)
 }
 
 // Rooms lists every live room.
 func (c *Client) Rooms(ctx context.Context) ([]*livekit.Room, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{})
 	return rooms.GetRooms(), classify("list rooms", err)

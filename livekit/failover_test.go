@@ -1,6 +1,7 @@
 package livekit_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,14 +12,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/livekit"
 )
 
-// cloud plays LiveKit Cloud, whose every region is down. The SDK only fails over for
+// cloud plays LiveKit Cloud, whose every region is down, or hangs for the projects that are
+// named so. The SDK only fails over for
 // hosts of livekit.cloud, so requests to those are led here by a proxy.
 var cloud = &regions{calls: map[string]int{}}
 
@@ -36,6 +40,11 @@ func (c *regions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	c.calls[r.Host+r.URL.Path]++
 	c.mu.Unlock()
+	if strings.HasPrefix(r.Host, "hangs") {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+		return
+	}
 	http.Error(w, "no healthy upstream", http.StatusServiceUnavailable)
 }
 
@@ -96,4 +105,29 @@ func TestAListIsReadFromAnotherRegion(t *testing.T) {
 	_, err := at("http://"+project+".livekit.cloud").InRoom(t.Context(), "standup")
 	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
 	require.Equal(t, 3, cloud.of(project))
+}
+
+// The SDK gives each region the whole of a deadline.
+func TestACallIsBoundedOverAllRegionsThatHang(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]func(*livekit.Config, context.Context) (context.Context, context.CancelFunc){
+		"by the client's limit": func(c *livekit.Config, ctx context.Context) (context.Context, context.CancelFunc) {
+			c.Timeout = 6 * time.Second
+			return ctx, func() {}
+		},
+		"by the caller's": func(_ *livekit.Config, ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 6*time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			project := projectOf("hangs")
+			c := livekit.Config{URL: "http://" + project + ".livekit.cloud", APIKey: "key", APISecret: "secret"}
+			ctx, cancel := limit(&c, t.Context())
+			defer cancel()
+			_, err := livekit.New(c).Get(ctx, "EG_1")
+			require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
+			require.Equal(t, 1, cloud.of(project), "no time is left for another region")
+		})
+	}
 }
