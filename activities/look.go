@@ -68,19 +68,28 @@ func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
 }
 
 // findObject looks for one object. Some stores take a slash in front for a part of the
-// name, and LiveKit leaves it out for others.
+// name, and LiveKit leaves it out for others. One that was written before the recording
+// began is another's.
 func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
-	path := w.File.Path
-	size, err := b.Size(ctx, path)
-	var at string
-	for _, other := range others(w, path) {
-		if egress.ReasonOf(err) != egress.NotFound {
-			break
+	var found egress.Found
+	for n, path := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
+		o, err := b.Stat(ctx, path)
+		switch {
+		case egress.ReasonOf(err) == egress.NotFound:
+			continue
+		case err != nil:
+			return egress.Found{}, err
+		case len(w.Fresh([]egress.Object{o})) == 0:
+			found.Older = o.Modified
+			continue
 		}
-		at = other
-		size, err = b.Size(ctx, other)
+		found = egress.Found{There: true, Size: o.Size}
+		if n > 0 {
+			found.At = path
+		}
+		break
 	}
-	return egress.Found{There: err == nil, Size: size, At: at}, err
+	return found, nil
 }
 
 // others are where an object may be as well.

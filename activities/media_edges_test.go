@@ -52,11 +52,11 @@ func TestWhatIsFoundWithoutItsSlashIsPlayedThere(t *testing.T) {
 // busyBelow does not answer for paths without a slash.
 type busyBelow struct{ *objects }
 
-func (b busyBelow) Size(ctx context.Context, path string) (int64, error) {
+func (b busyBelow) Stat(ctx context.Context, path string) (egress.Object, error) {
 	if !strings.HasPrefix(path, "/") {
-		return 0, &egress.Error{Reason: egress.Unreachable, Message: "the store answers 503"}
+		return egress.Object{}, &egress.Error{Reason: egress.Unreachable, Message: "the store answers 503"}
 	}
-	return b.objects.Size(ctx, path)
+	return b.objects.Stat(ctx, path)
 }
 
 func TestAStoreThatDoesNotAnswerForOneOfTwoNamesHasNotSaidThatItIsMissing(t *testing.T) {
@@ -95,4 +95,47 @@ func TestSegmentsAreListedAlsoWhereTheyTakeTooLongToPlay(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, got.Again, got.Because)
 	require.Contains(t, got.Because, "by the request's segment_duration; a playlist of them is ")
+}
+
+// A path without a time in it is that of yesterday's call, too.
+func TestAnOlderObjectAtThePathIsAnotherRecordings(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		began time.Duration // after the object was written
+		want  egress.Media
+		why   string
+	}{
+		"an hour before":         {time.Hour, egress.MediaMissing, "file /a.mp4 is not there, but an older one of 1970-01-01T00:01:40Z"},
+		"by clocks that differ":  {time.Minute, egress.MediaPresent, ""},
+		"while it was recording": {-time.Minute, egress.MediaPresent, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := slashed(t)
+			m := proto.CloneOf(in.Info.Proto())
+			m.FileResults[0].StartedAt = written.Add(tc.began).UnixNano()
+			var err error
+			in.Info, err = egress.NewInfo(m)
+			require.NoError(t, err)
+			got, err := verify(t, &objects{at: map[string][]byte{"a.mp4": []byte("media")}}, readingPlayer{}, in)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got.Media, got.Because)
+			require.Equal(t, tc.why, got.Because)
+		})
+	}
+}
+
+// LiveKit's egress service writes below a prefix of its own, and says where in a presigned URL.
+func TestWhatLiesBelowAPrefixIsFoundByAnEscapedLocation(t *testing.T) {
+	t.Parallel()
+	in := slashed(t)
+	m := proto.CloneOf(in.Info.Proto())
+	m.FileResults[0].Filename = "rec/Team Ä.mp4"
+	m.FileResults[0].Location = "https://bucket.example.com/prod/rec/Team%20%C3%84.mp4?X-Amz-Signature=x"
+	var err error
+	in.Info, err = egress.NewInfo(m)
+	require.NoError(t, err)
+	got, err := verify(t, &objects{at: map[string][]byte{"prod/rec/Team Ä.mp4": []byte("media")}}, readingPlayer{}, in)
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
 }

@@ -13,7 +13,7 @@ import (
 
 // Bucket is one opened store. Its errors are *egress.Error.
 type Bucket interface {
-	Size(ctx context.Context, path string) (int64, error)
+	Stat(ctx context.Context, path string) (egress.Object, error)
 	List(ctx context.Context, prefix string, limit int) ([]egress.Object, error)
 	Read(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
 	// Create never overwrites: what is there is an error of reason Conflict.

@@ -21,6 +21,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// written is when the objects of a store in memory were.
+var written = time.Unix(100, 0)
+
 // objects is a store in memory, whose calls can fail.
 type objects struct {
 	at    map[string][]byte
@@ -28,18 +31,18 @@ type objects struct {
 	noPut error // of Create
 }
 
-func (o *objects) Size(_ context.Context, path string) (int64, error) {
+func (o *objects) Stat(_ context.Context, path string) (egress.Object, error) {
 	media, there := o.at[path]
 	if o.err == nil && !there {
-		return 0, &egress.Error{Reason: egress.NotFound}
+		return egress.Object{}, &egress.Error{Reason: egress.NotFound}
 	}
-	return int64(len(media)), o.err
+	return egress.Object{Path: path, Size: int64(len(media)), Modified: written}, o.err
 }
 
 func (o *objects) List(_ context.Context, prefix string, limit int) (list []egress.Object, err error) {
 	for _, path := range slices.Sorted(maps.Keys(o.at)) {
 		if strings.HasPrefix(path, prefix) && len(list) < limit {
-			list = append(list, egress.Object{Path: path, Size: int64(len(o.at[path])), Modified: time.Unix(100, 0)})
+			list = append(list, egress.Object{Path: path, Size: int64(len(o.at[path])), Modified: written})
 		}
 	}
 	return list, o.err

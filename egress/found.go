@@ -11,10 +11,11 @@ import (
 type Found struct {
 	Unseen string // why nobody could look, in words; empty where somebody did
 	There  bool
-	At     string // where it is, if not at the path that LiveKit names
-	Size   int64  // bytes; of a set, of all that is there
-	Count  int    // of a set, how many are there
-	Hollow int    // of a set, how many of them hold nothing
+	Older  time.Time // when what is there instead was written, before the recording began
+	At     string    // where it is, if not at the path that LiveKit names
+	Size   int64     // bytes; of a set, of all that is there
+	Count  int       // of a set, how many are there
+	Hollow int       // of a set, how many of them hold nothing
 	// Length is how long it plays, 0 where nobody could say.
 	Length Duration
 	// Unplayable is why a player cannot read it, in words.
@@ -34,6 +35,8 @@ func (w Wanted) Judge(f Found) (MediaFile, string) {
 		media, why = MediaUnchecked, f.Unseen
 	case w.set():
 		media, why = w.judgeSet(f)
+	case !f.There && !f.Older.IsZero():
+		media, why = MediaMissing, "is not there, but an older one of "+f.Older.UTC().Format(time.RFC3339)
 	case !f.There:
 		media, why = MediaMissing, "is not there"
 	case f.Size == 0:

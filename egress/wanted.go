@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ type Wanted struct {
 	// Under are what may stand before the paths in the store, where LiveKit's location has
 	// more than its path: LiveKit's egress service may be set to a prefix for all that it writes.
 	Under []string
-	// Since is when a set was begun: what lay there long before is another recording's. Zero
+	// Since is when it was begun: what lay there long before is another recording's. Zero
 	// where LiveKit does not say.
 	Since time.Time
 	// Silence lists the findings that count as silence. Empty where no sound is wanted.
@@ -34,7 +35,7 @@ func Wants(i Info, to []Destination) []Wanted {
 	var all []Wanted
 	for n, f := range fileResults(m) {
 		all = append(all, Wanted{
-			To: nth(to, OutputFile, n), Length: lengthOf(f.GetDuration(), f.GetStartedAt(), f.GetEndedAt()), Silence: soundless(m),
+			To: nth(to, OutputFile, n), Since: unixNano(f.GetStartedAt()), Length: lengthOf(f.GetDuration(), f.GetStartedAt(), f.GetEndedAt()), Silence: soundless(m),
 			File: MediaFile{Kind: OutputFile, Path: f.GetFilename(), Location: plainURL(f.GetLocation()), Want: f.GetSize()},
 		})
 	}
@@ -62,6 +63,9 @@ func Wants(i Info, to []Destination) []Wanted {
 func under(location, file string) []string {
 	if _, rest, remote := strings.Cut(location, "://"); remote {
 		_, location, _ = strings.Cut(rest, "/")
+		if plain, err := url.PathUnescape(location); err == nil && !strings.HasSuffix(location, file) {
+			location = plain // a presigned one is escaped
+		}
 	}
 	before, found := strings.CutSuffix("/"+strings.TrimPrefix(location, "/"), "/"+strings.TrimPrefix(file, "/"))
 	if before = strings.TrimPrefix(before, "/"); !found || before == "" {
@@ -75,13 +79,14 @@ func under(location, file string) []string {
 }
 
 func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo) []Wanted {
-	all := []Wanted{{To: to, File: MediaFile{Kind: OutputPlaylist, Path: s.GetPlaylistName(), Location: plainURL(s.GetPlaylistLocation())}}}
+	since := unixNano(s.GetStartedAt())
+	all := []Wanted{{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: s.GetPlaylistName(), Location: plainURL(s.GetPlaylistLocation())}}}
 	if live := s.GetLivePlaylistName(); live != "" {
-		all = append(all, Wanted{To: to, File: MediaFile{Kind: OutputPlaylist, Path: live, Location: plainURL(s.GetLivePlaylistLocation())}})
+		all = append(all, Wanted{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: live, Location: plainURL(s.GetLivePlaylistLocation())}})
 	}
 	return append(all, Wanted{
 		To: to, Length: lengthOf(s.GetDuration(), s.GetStartedAt(), s.GetEndedAt()), Playlist: s.GetPlaylistName(),
-		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()), Since: unixNano(s.GetStartedAt()),
+		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()), Since: since,
 		File: MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
 	})
 }
@@ -92,7 +97,7 @@ func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
 	for _, w := range media {
 		at := path.Join(path.Dir(w.File.Path), m.GetEgressId()+".json")
 		if w.File.Path != "" && strings.HasSuffix(location, at) {
-			return []Wanted{{To: w.To, File: MediaFile{Kind: OutputManifest, Path: at, Location: location}}}
+			return []Wanted{{To: w.To, Since: w.Since, File: MediaFile{Kind: OutputManifest, Path: at, Location: location}}}
 		}
 	}
 	return nil

@@ -129,6 +129,6 @@ func TestAContainerThatIsNotThereIsNotAnObjectThatIsNot(t *testing.T) {
 	t.Parallel()
 	cfg, upload := azure(t)
 	upload.ContainerName = "nothing"
-	_, err := open(t, cfg, egress.Upload{Azure: upload}).Size(t.Context(), "a.mp4")
+	_, err := open(t, cfg, egress.Upload{Azure: upload}).Stat(t.Context(), "a.mp4")
 	requireReason(t, err, egress.NotFound, "out: there is no such bucket")
 }

@@ -33,19 +33,19 @@ type Bucket struct {
 // Close ends what Open began.
 func (b *Bucket) Close() error { return b.blobs.Close() }
 
-// Size is how many bytes an object has.
-func (b *Bucket) Size(ctx context.Context, path string) (int64, error) {
+// Stat is an object's size and when it was written.
+func (b *Bucket) Stat(ctx context.Context, path string) (egress.Object, error) {
 	key, err := b.key(path)
 	if err != nil {
-		return 0, err
+		return egress.Object{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	attrs, err := b.blobs.Attributes(ctx, key)
 	if err != nil {
-		return 0, explain(b.field, "look at the object", err)
+		return egress.Object{}, explain(b.field, "look at the object", err)
 	}
-	return attrs.Size, nil
+	return egress.Object{Path: path, Size: attrs.Size, Modified: attrs.ModTime}, nil
 }
 
 // List is the objects whose path begins with a prefix, in the order of their names; at

@@ -136,13 +136,13 @@ func TestEachStoreKeepsWhatIsWrittenOnce(t *testing.T) {
 			b := open(t, cfg, upload)
 			ctx := t.Context()
 
-			_, err := b.Size(ctx, "rec/a.mp4")
+			_, err := b.Stat(ctx, "rec/a.mp4")
 			requireReason(t, err, egress.NotFound, "out: there is no such object")
 
 			require.NoError(t, b.Create(ctx, "rec/a.mp4", "video/mp4", []byte("media")))
-			size, err := b.Size(ctx, "rec/a.mp4")
+			o, err := b.Stat(ctx, "rec/a.mp4")
 			require.NoError(t, err)
-			require.EqualValues(t, 5, size)
+			require.EqualValues(t, 5, o.Size)
 
 			err = b.Create(ctx, "rec/a.mp4", "video/mp4", []byte("other media"))
 			requireReason(t, err, egress.Conflict, "out: there is such an object already")
@@ -155,7 +155,7 @@ func TestEachStoreKeepsWhatIsWrittenOnce(t *testing.T) {
 			require.Equal(t, "dia", string(got))
 
 			require.NoError(t, b.Delete(ctx, "rec/a.mp4"))
-			_, err = b.Size(ctx, "rec/a.mp4")
+			_, err = b.Stat(ctx, "rec/a.mp4")
 			requireReason(t, err, egress.NotFound, "out: there is no such object")
 		})
 	}
@@ -199,16 +199,16 @@ func TestALocalFileIsReadAtItsOwnPathAndNowhereElse(t *testing.T) {
 	b := open(t, storage.Config{LocalFiles: filepath.Join(dir, "out")}, egress.Upload{})
 
 	for _, path := range []string{filepath.Join(dir, "out", "rec", "a.mp4"), "rec/a.mp4"} {
-		size, err := b.Size(t.Context(), path)
+		o, err := b.Stat(t.Context(), path)
 		require.NoError(t, err)
-		require.EqualValues(t, 5, size)
+		require.EqualValues(t, 5, o.Size)
 	}
 	found, err := b.List(t.Context(), filepath.Join(dir, "out", "rec")+"/", 10)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, filepath.Join(dir, "out", "rec", "a.mp4"), found[0].Path)
 	for _, path := range []string{filepath.Join(dir, "secret"), "../secret", "rec/../../secret", "/etc/passwd"} {
-		_, err := b.Size(t.Context(), path)
+		_, err := b.Stat(t.Context(), path)
 		requireReason(t, err, egress.Denied, "out: writes outside of REELKEEPER_LOCAL_FILES")
 		requireReason(t, b.Create(t.Context(), path, "", nil), egress.Denied, "out: writes outside of REELKEEPER_LOCAL_FILES")
 	}

@@ -40,7 +40,7 @@ func TestWhoGivesOutTokensHasNoLongerThanACall(t *testing.T) {
 		bounded <- has
 		return reply(r, http.StatusBadRequest, `{"error":"invalid_grant"}`), nil
 	}))}
-	_, err := open(t, cfg, egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}}).Size(t.Context(), "a.mp4")
+	_, err := open(t, cfg, egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}}).Stat(t.Context(), "a.mp4")
 	require.Error(t, err)
 	require.True(t, <-bounded, "one that never answers would be waited for without an end")
 }
@@ -111,7 +111,7 @@ func TestWhoIsThrottledIsNotRefused(t *testing.T) {
 		return reply(r, http.StatusBadRequest, `<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>`), nil
 	}))}
 	u := &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings", Region: "eu-west-1", AssumeRoleArn: "arn:aws:iam::1:role/x"}
-	_, err := open(t, cfg, egress.Upload{S3: u}).Size(t.Context(), "a.mp4")
+	_, err := open(t, cfg, egress.Upload{S3: u}).Stat(t.Context(), "a.mp4")
 	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store answers 400 Throttling")
 }
 
@@ -119,7 +119,7 @@ func TestANameThatNobodyResolvesIsNoMissingObject(t *testing.T) {
 	t.Parallel()
 	cfg := storage.Config{Client: through(failing{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acc.blob.core.windows.net", IsNotFound: true}}})}
 	b := open(t, cfg, egress.Upload{Azure: &livekit.AzureBlobUpload{AccountName: "acc", AccountKey: "a2V5", ContainerName: "recordings"}})
-	_, err := b.Size(t.Context(), "a.mp4")
+	_, err := b.Stat(t.Context(), "a.mp4")
 	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store does not answer")
 	_, err = b.List(t.Context(), "a", 1)
 	requireReason(t, err, egress.Unreachable, "out: cannot list: the store does not answer")
@@ -166,9 +166,9 @@ func TestABlobIsLookedForByTheNameThatLiveKitGaveIt(t *testing.T) {
 	for _, name := range []string{"Team #1/call.mp4", "50% off?.mp4", `say "hi".mp4`, "Ünï & + .mp4", "a_0x23__b.mp4"} {
 		_, err = client.UploadBuffer(t.Context(), u.GetContainerName(), name, []byte("media"), nil)
 		require.NoError(t, err)
-		size, err := b.Size(t.Context(), name)
+		o, err := b.Stat(t.Context(), name)
 		require.NoError(t, err, name)
-		require.EqualValues(t, 5, size)
+		require.EqualValues(t, 5, o.Size)
 		listed, err := b.List(t.Context(), name[:len(name)-4], 2)
 		require.NoError(t, err)
 		require.Len(t, listed, 1, name)

@@ -97,7 +97,7 @@ func TestAStoresAnswerBecomesAReason(t *testing.T) {
 func TestATokenThatGoogleRefusesIsDenied(t *testing.T) {
 	t.Parallel()
 	cfg, upload := gcs(t, http.StatusBadRequest)
-	_, err := open(t, cfg, upload).Size(t.Context(), "a")
+	_, err := open(t, cfg, upload).Stat(t.Context(), "a")
 	requireReason(t, err, egress.Denied, "out: cannot look at the object: the store answers 400 no token")
 }
 
@@ -118,7 +118,7 @@ func TestAnAzureContainerIsAskedWithTheRequestsKey(t *testing.T) {
 	asked := make(chan *http.Request, 1)
 	rt := recording{asked}
 	b := open(t, storage.Config{Client: through(rt)}, egress.Upload{Azure: &livekit.AzureBlobUpload{AccountName: "acc", AccountKey: "a2V5", ContainerName: "recordings"}})
-	_, err := b.Size(t.Context(), "rec/a.mp4")
+	_, err := b.Stat(t.Context(), "rec/a.mp4")
 	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store does not answer")
 	r := <-asked
 	require.Equal(t, "acc.blob.core.windows.net/recordings/rec/a.mp4", r.URL.Host+r.URL.Path)
