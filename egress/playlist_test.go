@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,4 +209,31 @@ func TestALeftoversLengthIsTheBestThatIsKnown(t *testing.T) {
 // moment is so many seconds into a day.
 func moment(seconds int) time.Time {
 	return time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
+}
+
+// The recording before, of the same prefix, ended just before this one began.
+func TestSegmentsOfTheRecordingBeforeAreNotOurs(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 5, 4, 10, 0, 30, 0, time.UTC)
+	at := func(number int, after time.Duration) egress.Object {
+		return egress.Object{Path: fmt.Sprintf("rec/seg_%05d.ts", number), Size: 1, Modified: began.Add(after)}
+	}
+	before := []egress.Object{at(898, -35*time.Second), at(899, -31*time.Second)}
+	for name, tc := range map[string]struct {
+		ours []egress.Object
+		want int
+	}{
+		"some of ours":                       {[]egress.Object{at(0, 4*time.Second), at(1, 8*time.Second)}, 2},
+		"none of ours":                       {nil, 0},
+		"a store whose clock is behind":      {[]egress.Object{at(0, -86*time.Second), at(1, -82*time.Second), at(30, 34*time.Second)}, 5}, // nobody can tell
+		"a turn that came late, and a store": {[]egress.Object{at(0, -2*time.Second), at(1, -9*time.Second)}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			left := egress.Salvage("rec/seg", slices.Concat(tc.ours, before), began, began.Add(time.Minute))
+			require.Len(t, left.Segments, tc.want)
+		})
+	}
+	named := egress.Object{Path: "rec/seg_20260504100020000.ts", Size: 1, Modified: began.Add(-10 * time.Second)}
+	require.Len(t, egress.Salvage("rec/seg", []egress.Object{named}, began, began).Segments, 1, "a time is no index")
 }

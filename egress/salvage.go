@@ -83,7 +83,29 @@ func Salvage(base string, listed []Object, from, until time.Time) Leftover {
 		_, n, _ := numbered(b.Path)
 		return cmp.Compare(m, n)
 	})
+	left.Segments = slices.DeleteFunc(left.Segments, left.before(from))
 	return left
+}
+
+const (
+	// lastIndex is the highest number that is an index. A longer one is a time.
+	lastIndex = 99_999
+	// uploadTurn is by how much a segment may be uploaded before one of a lower number.
+	uploadTurn = 10 * time.Second
+)
+
+// before tells segments of the recording before, which ended just before this one began: their
+// numbers go on behind those that this one has written over, or it has written none at all. By
+// clocks that differ, ours seem to be older than its beginning, too, but in their order.
+func (l Leftover) before(from time.Time) func(Object) bool {
+	if len(l.Segments) == 0 {
+		return nil
+	}
+	first := l.Segments[0]
+	_, number, _ := numbered(first.Path)
+	return func(o Object) bool {
+		return number <= lastIndex && o.Modified.Before(from) && (number > 0 || o.Modified.Before(first.Modified.Add(-uploadTurn)))
+	}
 }
 
 // segmentLength is how long a segment of LiveKit's is where the request does not say.
