@@ -6,10 +6,13 @@ package dial
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -105,16 +108,26 @@ func (d *Dialer) Client(timeout time.Duration) *http.Client {
 }
 
 // connect judges each address at the moment of connecting to it, when the name has
-// been resolved: an answer of DNS that changes in between changes nothing.
+// been resolved: an answer of DNS that changes in between changes nothing. A host is refused
+// where all of its addresses are: one that may be reached may only be down.
 func (d *Dialer) connect(ctx context.Context, network, hostPort string) (net.Conn, error) {
+	var allowed atomic.Bool
 	dialer := net.Dialer{
 		Timeout:  connectTimeout,
 		Resolver: d.resolver,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			return d.judge(hostPort, address)
+			err := d.judge(hostPort, address)
+			if err == nil {
+				allowed.Store(true)
+			}
+			return err
 		},
 	}
-	return dialer.DialContext(ctx, network, hostPort)
+	conn, err := dialer.DialContext(ctx, network, hostPort)
+	if _, refused := errors.AsType[*egress.Error](err); refused && allowed.Load() {
+		return nil, fmt.Errorf("%s has addresses that are refused, and none of the others answers", hostPort)
+	}
+	return conn, err
 }
 
 // judge decides whether the address of a host may be connected to. Both have a port.

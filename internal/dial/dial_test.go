@@ -3,6 +3,7 @@ package dial
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -117,6 +118,28 @@ func TestANameIsJudgedByTheAddressThatItHas(t *testing.T) {
 }
 
 // A name that is looked at twice could be a host of the internet's the first time.
+func TestAHostIsRefusedWhereAllOfItsAddressesAre(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		addresses []string
+		refused   bool
+	}{
+		"all":             {[]string{"10.0.0.1", "10.0.0.2"}, true},
+		"the first alone": {[]string{"10.0.0.1", "127.0.0.9"}, false},
+		"the last alone":  {[]string{"127.0.0.9", "10.0.0.1"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := dialer(t, "127.0.0.9")
+			d.resolver = (&names{answers: [][]netip.Addr{addresses(tc.addresses...)}}).resolver(t)
+			_, _, err := get(t, d.Client(5*time.Second), "http://hooks.example:1/")
+			_, refused := errors.AsType[*egress.Error](err)
+			require.Error(t, err)
+			require.Equal(t, tc.refused, refused, err)
+		})
+	}
+}
+
 func TestANameThatChangesItsAddressIsJudgedByTheOneConnectedTo(t *testing.T) {
 	t.Parallel()
 	s := listen(t, fine)
