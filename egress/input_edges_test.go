@@ -79,8 +79,8 @@ func TestATitleNamesTheOnePathToo(t *testing.T) {
 
 func TestAWebhookWithoutAHostIsCalledUnreadable(t *testing.T) {
 	t.Parallel()
-	s := egress.Summarize(&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "/hook"}, {Url: "https://a.example/hook"}, {Url: "%"}}})
-	require.Equal(t, []string{"unreadable", "a.example", "unreadable"}, s.Webhooks)
+	s := egress.Summarize(&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "/hook"}, {Url: "https://a.example/hook"}, {Url: "%"}, {Url: "https://%ff.example.com/x"}}})
+	require.Equal(t, []string{"unreadable", "a.example", "unreadable", "unreadable"}, s.Webhooks)
 }
 
 func TestHowOftenARecordingIsStartedAgainIsCarriedAndBounded(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -61,7 +62,7 @@ func Summarize(r Request) Summary {
 }
 
 func hostOf(rawURL string) string {
-	if u, err := url.Parse(rawURL); err == nil && u.Host != "" {
+	if u, err := url.Parse(rawURL); err == nil && u.Host != "" && utf8.ValidString(u.Host) {
 		return u.Host
 	}
 	return "unreadable"

@@ -22,9 +22,8 @@ func TestAWrongConfigurationIsNamedByItsField(t *testing.T) {
 	const secret = "do-not-show-me"
 	for want, u := range map[string]egress.Upload{
 		"out.bucket: is missing":                            {S3: &livekit.S3Upload{AccessKey: "k", Secret: secret}},
-		"out.secret: is missing beside access_key":          {S3: &livekit.S3Upload{Bucket: "b", AccessKey: secret}},
 		"out.endpoint: is no URL of a store":                {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Endpoint: "https://me:" + secret + "@host"}},
-		"out.proxy.url: is no URL of a proxy":               {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Proxy: &livekit.ProxyConfig{Url: "socks5://" + secret}}},
+		"out.proxy.url: is no URL of a proxy":               {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Proxy: &livekit.ProxyConfig{Url: "ftp://" + secret}}},
 		"out.bucket: is missing ":                           {GCP: &livekit.GCPUpload{Credentials: secret}},
 		"out.credentials: is no key of a service account":   {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: secret}},
 		"out.credentials: is no key of a service account ":  {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: `{"type":"external_account","credential_source":{"file":"/etc/passwd"}}`}},
@@ -44,9 +43,10 @@ func TestAWrongConfigurationIsNamedByItsField(t *testing.T) {
 func TestWhatNobodyMayReadFromHereIsDenied(t *testing.T) {
 	t.Parallel()
 	for want, u := range map[string]egress.Upload{
-		"out: is Alibaba Cloud's, which cannot be read from here":                  {AliOSS: &livekit.AliOSSUpload{Bucket: "b"}},
-		"out: names no store, and REELKEEPER_LOCAL_FILES is not set":               {},
-		"out.access_key: is missing, and the worker's own key is for Amazon alone": {S3: &livekit.S3Upload{Bucket: "b", Endpoint: "https://evil.example"}},
+		"out: is Alibaba Cloud's, which cannot be read from here":                           {AliOSS: &livekit.AliOSSUpload{Bucket: "b"}},
+		"out: names no store, and REELKEEPER_LOCAL_FILES is not set":                        {},
+		"out.secret: is missing beside access_key, and LiveKit's own key is not known here": {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k"}},
+		"out.access_key: is missing, and the worker's own key is for Amazon alone":          {S3: &livekit.S3Upload{Bucket: "b", Endpoint: "https://evil.example"}},
 	} {
 		_, err := storage.New(storage.Config{Client: through(refusing{})}).Open(t.Context(), egress.Destination{Field: "out", Upload: u})
 		requireReason(t, err, egress.Denied, want)
@@ -103,14 +103,20 @@ func TestATokenThatGoogleRefusesIsDenied(t *testing.T) {
 
 func TestARequestsProxyIsHandedOver(t *testing.T) {
 	t.Parallel()
-	var got *url.URL
-	s := storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { got = proxy; return http.DefaultClient }})
-	u := s3Upload("http://store.example")
-	u.Proxy = &livekit.ProxyConfig{Url: "http://proxy.example:8080", Username: "me", Password: "pw"}
-	b, err := s.Open(t.Context(), egress.Destination{Field: "out", Upload: egress.Upload{S3: u}})
-	require.NoError(t, err)
-	require.NoError(t, b.Close())
-	require.Equal(t, "http://me:pw@proxy.example:8080", got.String())
+	for given, want := range map[string]string{
+		"http://proxy.example:8080":    "http://me:pw@proxy.example:8080",
+		"socks5://proxy.example:1080":  "socks5://me:pw@proxy.example:1080",
+		"socks5h://proxy.example:1080": "socks5h://me:pw@proxy.example:1080",
+	} {
+		var got *url.URL
+		s := storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { got = proxy; return http.DefaultClient }})
+		u := s3Upload("http://store.example")
+		u.Proxy = &livekit.ProxyConfig{Url: given, Username: "me", Password: "pw"}
+		b, err := s.Open(t.Context(), egress.Destination{Field: "out", Upload: egress.Upload{S3: u}})
+		require.NoError(t, err)
+		require.NoError(t, b.Close())
+		require.Equal(t, want, got.String())
+	}
 }
 
 func TestAnAzureContainerIsAskedWithTheRequestsKey(t *testing.T) {

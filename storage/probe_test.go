@@ -75,6 +75,17 @@ func TestAProbeCarriesWhatLiveKitsUploadsCarry(t *testing.T) {
 	require.Equal(t, []string{"team=x&kept=for+ever", "attachment", "17"}, []string{h.Get("X-Amz-Tagging"), h.Get("Content-Disposition"), h.Get("X-Amz-Meta-Case")})
 }
 
+// Where either half of the key is missing, LiveKit uses its own.
+func TestHalfAKeyIsNoDefiniteNo(t *testing.T) {
+	t.Parallel()
+	_, at := signing(t)
+	u := s3Upload(at)
+	u.Secret = ""
+	found, err := probe(t.Context(), to(u))
+	require.Equal(t, egress.ProbeUnreachable, found)
+	requireReason(t, err, egress.Denied, "file_outputs[0].s3.secret: is missing beside access_key, and LiveKit's own key is not known here")
+}
+
 func TestWhatTheStoreRefusesNamesTheField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -86,7 +97,6 @@ func TestWhatTheStoreRefusesNamesTheField(t *testing.T) {
 		"no bucket":      {func(u *livekit.S3Upload) { u.Bucket = "" }, "", "bucket: is missing"},
 		"another key":    {func(u *livekit.S3Upload) { u.AccessKey = "other" }, "", "access_key: the store does not know this key (the store answers InvalidAccessKeyId)"},
 		"another secret": {func(u *livekit.S3Upload) { u.Secret = "hunter2" }, "", "secret: does not belong to the access key (the store answers SignatureDoesNotMatch)"},
-		"no secret":      {func(u *livekit.S3Upload) { u.Secret = "" }, "", "secret: is missing beside access_key"},
 		"no right":       {nil, "AccessDenied", "access_key: may not write there (the store answers AccessDenied)"},
 		"another region": {nil, "PermanentRedirect", "region: is not the bucket's (the store answers PermanentRedirect)"},
 		"no endpoint":    {func(u *livekit.S3Upload) { u.Endpoint = "ftp://store" }, "", "endpoint: is no URL of a store"},

@@ -85,7 +85,7 @@ func endpointOf(field, endpoint string) (*string, error) {
 func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config, error) {
 	switch {
 	case u.GetAccessKey() != "" && u.GetSecret() == "":
-		return aws.Config{}, egress.Invalidf(field+".secret", "is missing beside access_key")
+		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".secret", Message: "is missing beside access_key, and LiveKit's own key is not known here"}
 	case u.GetAccessKey() != "":
 		static := credentials.NewStaticCredentialsProvider(u.GetAccessKey(), u.GetSecret(), u.GetSessionToken())
 		return aws.Config{Credentials: static}, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -82,7 +83,7 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 		return nil, nil //nolint:nilnil // no proxy is no fault
 	}
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) { // net/http's, as LiveKit's
 		return nil, egress.Invalidf(field+".proxy.url", "is no URL of a proxy") // not shown: it may hold a password
 	}
 	if user != "" {
