@@ -26,6 +26,8 @@ type PollRequest struct {
 	Told     bool                 `json:"told,omitempty"` // a webhook of this egress has come
 	// Doubt asks for an answer as soon as it is known whether the recorder is in its room.
 	Doubt bool `json:"doubt,omitempty"`
+	// Seen says that its own participant has been in the room.
+	Seen bool `json:"seen,omitempty"`
 	// MissingSince is since when LiveKit is known not to know the egress; zero: it did.
 	MissingSince time.Time `json:"missing_since,omitzero"`
 }
@@ -53,7 +55,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	}
 	until := s.until(in)
 	if why == "" || !until.IsZero() && !time.Now().Before(until) {
-		look.RoomGone, look.RecorderGone, look.EndExpected = s.RoomGone, s.RecorderGone, s.EndExpected
+		look.RoomGone, look.RecorderGone, look.RecorderSeen, look.EndExpected = s.RoomGone, s.RecorderGone, s.Seen, s.EndExpected
 		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: time.Now(), Told: in.Told})
 		return look, nil
 	}
@@ -124,7 +126,7 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 
 // seek looks for the egress's own participant, which is there for as long as its worker
 // lives, and for the room where it is not. That it is absent tells something only where
-// LiveKit has been seen to show such participants.
+// it, or one that joins as it does, has been there.
 func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.Look, now time.Time) {
 	here, err := a.api.Present(ctx, in.Room, in.EgressID)
 	if err != nil { // nothing is known of it
@@ -134,9 +136,10 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 	switch {
 	case here:
 		a.cfg.Shown.Saw(l.Info.Proto())
+		s.Seen = true
 		s.RecorderGone, s.RoomGone, s.EndExpected = time.Time{}, time.Time{}, time.Time{}
 		return
-	case a.cfg.Shown.Tells(l.Info.Proto()) && s.RecorderGone.IsZero():
+	case (s.Seen || a.cfg.Shown.Tells(l.Info.Proto())) && s.RecorderGone.IsZero():
 		s.RecorderGone = now
 		s.expectEnd(ctx, now)
 	}
@@ -157,6 +160,7 @@ type sight struct {
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit does not know the egress
 	RoomGone     time.Time `json:"room_gone"`
 	RecorderGone time.Time `json:"recorder_gone"`
+	Seen         bool      `json:"seen,omitempty"` // its own participant has been in the room
 	EndExpected  time.Time `json:"end_expected"`
 	Ending       bool      `json:"ending"`  // an upload, which may take as long as it takes
 	Attempt      int32     `json:"attempt"` // that first saw the end coming
@@ -167,7 +171,7 @@ func recall(ctx context.Context, in PollRequest) sight {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &s) == nil {
 		return s
 	}
-	return sight{MissingSince: in.MissingSince} // the first look, or another version's: it is seen anew
+	return sight{MissingSince: in.MissingSince, Seen: in.Seen} // the first look, or another version's: it is seen anew
 }
 
 func (s *sight) expectEnd(ctx context.Context, now time.Time) {

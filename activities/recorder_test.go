@@ -6,6 +6,7 @@ import (
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -52,7 +53,7 @@ func TestAnAbsentRecorderTellsSomethingOnlyWhereRecordersAreShown(t *testing.T) 
 }
 
 // A page of the caller's may join its room under any name, or not at all: that others are in
-// theirs says nothing of it.
+// theirs says nothing of it, but that it was there itself does.
 func TestThatAPageOfTheCallersIsNotInItsRoomTellsNothing(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]*lk.EgressInfo{
@@ -67,17 +68,47 @@ func TestThatAPageOfTheCallersIsNotInItsRoomTellsNothing(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				a := &api{live: true, onGet: func(int) (*lk.EgressInfo, error) { return m, nil }}
 				var shown activities.Shown
-				for _, others := range []*lk.EgressInfo{status(active), m} { // and where it is seen for a while
-					shown.Saw(others)
+				shown.Saw(status(active))
+				another := proto.CloneOf(m)
+				another.EgressId = "EG_2"
+				shown.Saw(another)
+				act := activitiesOf(t, a, func(c *activities.Config) { c.Shown = &shown })
+				says := func(want string, seen bool) {
+					env := newEnv(a)
+					env.RegisterActivity(act.Poll)
+					_, err := env.ExecuteActivity(act.Poll, question(func(in *activities.PollRequest) { in.Seen = seen }))
+					_, e := failed(t, err)
+					require.Equal(t, want, e.Message)
 				}
-				env, act := newEnv(a), activitiesOf(t, a, func(c *activities.Config) { c.Shown = &shown })
-				env.RegisterActivity(act.Poll)
-				_, err := env.ExecuteActivity(act.Poll, question())
-				_, e := failed(t, err)
-				require.Equal(t, "still EGRESS_ACTIVE", e.Message)
+				says("still EGRESS_ACTIVE", false)
+				says("still EGRESS_ACTIVE, its participant is not in the room", true)
+				a.here = true
+				says("still EGRESS_ACTIVE", false)
+				a.here = false
+				says("still EGRESS_ACTIVE, its participant is not in the room", false) // it was there just now
 			})
 		})
 	}
+}
+
+// That a recorder was there is known to whoever looks next, also for the next poll.
+func TestThatARecorderWasThereIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: func(int) (*lk.EgressInfo, error) { return ownPage(active), nil }, here: true, live: true}
+		act := activitiesOf(t, a)
+		env := newEnv(a)
+		env.RegisterActivity(act.Poll)
+		v, err := env.ExecuteActivity(act.Poll, question(until(0)))
+		require.NoError(t, err)
+		var look egress.Look
+		require.NoError(t, v.Get(&look))
+		require.True(t, look.RecorderSeen)
+		var s egress.State
+		s.Looked(look, time.Now())
+		s.Looked(egress.Look{}, time.Now())
+		require.True(t, s.RecorderSeen)
+	})
 }
 
 func TestARecorderThatCannotBeAskedForTellsNothing(t *testing.T) {

@@ -18,9 +18,7 @@ import (
 // for, it is chance which ones. Where one could not be asked for, or its workflow not be
 // told, all are due again in the next round.
 func (r *round) seek(ctx context.Context, s egress.Sighting) error {
-	due := slices.DeleteFunc(s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt), func(m egress.Measure) bool {
-		return egress.Joins(r.infos[m.EgressID]) == "" // it may be in its room under another name
-	})
+	due := s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt)
 	if len(due) > egress.MaxSought {
 		rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
 		due = due[:egress.MaxSought]
@@ -59,14 +57,15 @@ func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error
 	var sought, failed atomic.Int64
 	for _, s := range some {
 		all.Go(func() error {
-			here, err := r.livekit.Present(ctx, r.infos[s.EgressID].GetRoomName(), s.EgressID)
+			m := r.infos[s.EgressID]
+			here, err := r.livekit.Present(ctx, m.GetRoomName(), s.EgressID)
 			sought.Add(1)
 			switch {
 			case err != nil:
 				failed.Add(1)
 			case here:
-				r.cfg.Shown.Saw(r.infos[s.EgressID])
-			default:
+				r.cfg.Shown.Saw(m)
+			case egress.Joins(m) != "" || r.cfg.Shown.Tells(m): // else it may be there under another name
 				r.do(ctx, s)
 			}
 			return err

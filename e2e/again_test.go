@@ -10,6 +10,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // As recorded in tc-kill9-worker: the worker is killed, LiveKit calls its egress active
@@ -26,6 +27,12 @@ func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
 			w.room("good", fakelivekit.RoomScript{})
 			w.room("dies", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
 			good := w.start("good").Info.Proto().GetEgressId()
+			w.room("strange", fakelivekit.RoomScript{})
+			page, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-strange", Request: &livekit.RoomCompositeEgressRequest{
+				RoomName: "strange", CustomBaseUrl: "https://page.example.com/joins-by-itself",
+				FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "page.mp4"}},
+			}})
+			require.NoError(t, err)
 			dies := w.start("dies").Info.Proto().GetEgressId()
 
 			v := w.verdict("dies")
@@ -36,8 +43,11 @@ func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
 			require.Len(t, w.consumer.under(dies), 1)
 			require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(dies), "LiveKit knows no better")
 			require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(good), "a good recording is not stopped")
-			require.NoError(t, w.fake.EndCall("good"))
-			require.Equal(t, egress.Status("EGRESS_COMPLETE"), w.verdict("good").Status)
+			require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(page.Info.Proto().GetEgressId()), "nor is one whose page is in the room under another name")
+			for _, room := range []string{"good", "strange"} {
+				require.NoError(t, w.fake.EndCall(room))
+				require.Equal(t, egress.Status("EGRESS_COMPLETE"), w.verdict(room).Status)
+			}
 		})
 	}
 }

@@ -163,10 +163,11 @@ func (s *State) recorderGone(at, now time.Time) {
 
 // Look is what a poll saw. A zero time means that this was not seen.
 type Look struct {
-	Info         Info      `json:"info"`          // zero when LiveKit could not be asked, or no longer knows it
-	RoomGone     time.Time `json:"room_gone"`     // since when its room is not listed
-	RecorderGone time.Time `json:"recorder_gone"` // since when its own participant is not in the room
-	RecorderHere bool      `json:"recorder_here"` // its own participant is in the room
+	Info         Info      `json:"info"`                    // zero when LiveKit could not be asked, or no longer knows it
+	RoomGone     time.Time `json:"room_gone"`               // since when its room is not listed
+	RecorderGone time.Time `json:"recorder_gone"`           // since when its own participant is not in the room
+	RecorderHere bool      `json:"recorder_here"`           // its own participant is in the room
+	RecorderSeen bool      `json:"recorder_seen,omitempty"` // it has been, in this look or an earlier one
 	// RecorderAbsent says that this very look did not find it there, where RecorderGone and
 	// RoomGone may be of an earlier one.
 	RecorderAbsent bool      `json:"recorder_absent,omitempty"`
@@ -212,6 +213,7 @@ func (s *State) Looked(l Look, now time.Time) News {
 	if l.RecorderAbsent {
 		s.Evidence.Absent = now
 	}
+	s.RecorderSeen = s.RecorderSeen || l.RecorderSeen
 	if l.RecorderHere {
 		s.recovered()
 	} else {

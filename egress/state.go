@@ -63,6 +63,7 @@ type State struct {
 	BlindLooks    int       `json:"blind_looks,omitempty"`    // how many looks that was
 	Corrects      Status    `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
 	Told          bool      `json:"told,omitempty"`           // a webhook of this egress has come, and was news
+	RecorderSeen  bool      `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
 	MissedWhy     Missed    `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
 	MissedBecause string    `json:"missed_because,omitempty"` // the evidence in words
 

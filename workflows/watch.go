@@ -284,6 +284,6 @@ func (e *run) poll(ctx workflow.Context) {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
 		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, Told: e.Told, Doubt: p.doubt,
-		MissingSince: e.Evidence.MissingSince,
+		Seen: e.RecorderSeen, MissingSince: e.Evidence.MissingSince,
 	})}
 }

@@ -2,6 +2,7 @@ package fakelivekit
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -29,10 +30,14 @@ func (s *Server) joinPerson(r *room, identity string, at time.Time) {
 	}
 }
 
-// joinRecorder lets the egress's own participant join: hidden, of kind EGRESS, its identity the egress ID.
+// strangePage is the path of a page of the request's own that does not join as the egress.
+const strangePage = "/joins-by-itself"
+
+// joinRecorder lets the egress's own participant join: hidden, of kind EGRESS, its identity the egress ID. A page of
+// the request's own at the path /joins-by-itself does not.
 func (s *Server) joinRecorder(e *egress, at time.Time) {
 	r := s.rooms[e.Info.RoomName]
-	if r == nil || e.Kind == sourceWeb {
+	if r == nil || e.Kind == sourceWeb || strings.HasSuffix(e.Info.GetRoomComposite().GetCustomBaseUrl(), strangePage) {
 		return
 	}
 	p := newParticipant(e.id(), at)
