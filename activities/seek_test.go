@@ -46,6 +46,26 @@ func TestARoundSaysWhoseRecorderIsNotInItsRoom(t *testing.T) {
 	require.Equal(t, r.At, r.SoughtAt)
 }
 
+// A page of the request's own may be in its room under another name.
+func TestARoundSaysThatAPageIsNotInItsRoomWhereItHasBeen(t *testing.T) {
+	t.Parallel()
+	b := recorded(2)
+	b.items[1].Request = ownPage(active).GetRequest()
+	reconciler := activities.NewReconciler(activities.ReconcilerConfig{Grace: egress.Duration(time.Minute), Policy: egress.DefaultPolicy()}, b, b, keys(t))
+	suspected := func() int {
+		r, err := attemptBy(reconciler, rounds(nil), false)
+		require.NoError(t, err)
+		require.Equal(t, 2, r.Sought)
+		return r.Suspected
+	}
+	b.here["EG_001"] = false
+	require.Zero(t, suspected())
+	b.here["EG_001"] = true
+	require.Zero(t, suspected())
+	b.here["EG_001"] = false
+	require.Equal(t, 1, suspected())
+}
+
 func TestWhatARoundCouldNotLookForIsDueInTheNext(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]func(*both){
