@@ -79,7 +79,7 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 			continue
 		case err != nil:
 			return egress.Found{}, err
-		case len(w.Fresh([]egress.Object{o})) == 0:
+		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // else it is the store's clock
 			found.Older = o.Modified
 			continue
 		}

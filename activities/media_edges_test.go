@@ -102,18 +102,21 @@ func TestAnOlderObjectAtThePathIsAnotherRecordings(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		began time.Duration // after the object was written
+		size  int64         // that LiveKit tells
 		want  egress.Media
 		why   string
 	}{
-		"an hour before":         {time.Hour, egress.MediaMissing, "file /a.mp4 is not there, but an older one of 1970-01-01T00:01:40Z"},
-		"by clocks that differ":  {time.Minute, egress.MediaPresent, ""},
-		"while it was recording": {-time.Minute, egress.MediaPresent, ""},
+		"an hour before":             {time.Hour, 4, egress.MediaMissing, "file /a.mp4 is not there, but an older one of 1970-01-01T00:01:40Z"},
+		"where no size is told":      {time.Hour, 0, egress.MediaMissing, "file /a.mp4 is not there, but an older one of 1970-01-01T00:01:40Z"},
+		"by a clock that is far off": {time.Hour, 5, egress.MediaPresent, ""},
+		"by clocks that differ":      {time.Minute, 4, egress.MediaPresent, ""},
+		"while it was recording":     {-time.Minute, 4, egress.MediaPresent, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := slashed(t)
 			m := proto.CloneOf(in.Info.Proto())
-			m.FileResults[0].StartedAt = written.Add(tc.began).UnixNano()
+			m.FileResults[0].StartedAt, m.FileResults[0].Size = written.Add(tc.began).UnixNano(), tc.size
 			var err error
 			in.Info, err = egress.NewInfo(m)
 			require.NoError(t, err)

@@ -26,8 +26,11 @@ const mostOwn = 10_000
 func (s *Shown) Saw(m *livekit.EgressInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ways == nil || len(s.own) == mostOwn {
-		s.ways, s.own = map[string]bool{}, map[string]bool{}
+	if s.ways == nil {
+		s.ways = map[string]bool{}
+	}
+	if s.own == nil || len(s.own) == mostOwn {
+		s.own = map[string]bool{}
 	}
 	if way := egress.Joins(m); way != "" {
 		s.ways[way] = true

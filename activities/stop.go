@@ -30,6 +30,7 @@ type TwinRequest struct {
 	Over  bool   `json:"over,omitempty"`  // the twin has ended by itself
 	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: that does not matter
 	Room  string `json:"room,omitempty"`  // in which the recorder of the bound one must be. Default: that does not matter
+	Seen  bool   `json:"seen,omitempty"`  // that recorder has been there
 }
 
 // TwinAnswer says what was done about a twin.
@@ -63,7 +64,7 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			info, err := egress.NewInfo(m)
 			return TwinAnswer{BoundFailed: info}, toTemporal(err)
 		}
-		present = in.Room != "" && m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE && a.cfg.Shown.Tells(m)
+		present = in.Room != "" && m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE && (in.Seen || a.cfg.Shown.Tells(m))
 	}
 	if in.Over {
 		return TwinAnswer{}, nil

@@ -108,18 +108,19 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 			a.hereErr = because(egress.Unreachable)
 			c.Shown.Saw(status(active))
 		}},
-		"LiveKit shows no recorders":    {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it is a page of its own":       {in: recorded, known: active, page: true, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
-		"its recorder has yet to join":  {in: recorded, known: starting, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
-		"the bound one is known":        {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it is complete":                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
-		"it failed":                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
-		"it is forgotten":               {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
-		"LiveKit does not say":          {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
-		"the twin has ended":            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
-		"the end of the bound is known": {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
-		"the twin had ended by itself":  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
-		"nobody answers for the twin":   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
+		"LiveKit shows no recorders":                    {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it is a page of its own":                       {in: recorded, known: active, page: true, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
+		"it is a page of its own, which has been there": {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Room: "standup", Seen: true}, known: active, page: true, absent: true, log: []string{"0s get EG_1"}},
+		"its recorder has yet to join":                  {in: recorded, known: starting, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
+		"the bound one is known":                        {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it is complete":                                {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: complete, log: []string{"0s get EG_1", "0s stop EG_2"}},
+		"it failed":                                     {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, known: lk.EgressStatus_EGRESS_FAILED, log: []string{"0s get EG_1"}, failed: true},
+		"it is forgotten":                               {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.NotFound), log: []string{"0s get EG_1"}, missing: true},
+		"LiveKit does not say":                          {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID}, get: because(egress.Unreachable), log: []string{"0s get EG_1"}, fails: true},
+		"the twin has ended":                            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
+		"the end of the bound is known":                 {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
+		"the twin had ended by itself":                  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
+		"nobody answers for the twin":                   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

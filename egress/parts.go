@@ -96,6 +96,7 @@ func (s *State) HeardOf(part State) {
 	if i := s.earlier(part.ID); i >= 0 {
 		s.Parts = slices.Clone(s.Parts)
 		s.Parts[i].EventID = idOf(part.Event)
+		s.Parts[i].Missed, s.Parts[i].MissedBecause = part.missed()
 	}
 	if s.ID == part.ID {
 		s.Event, s.MissedWhy, s.MissedBecause = part.Event, part.MissedWhy, part.MissedBecause

@@ -219,11 +219,13 @@ func TestSegmentsOfTheRecordingBeforeAreNotOurs(t *testing.T) {
 		return egress.Object{Path: fmt.Sprintf("rec/seg_%05d.ts", number), Size: 1, Modified: began.Add(after)}
 	}
 	before := []egress.Object{at(898, -35*time.Second), at(899, -31*time.Second)}
+	just := at(900, -2*time.Second)
 	for name, tc := range map[string]struct {
 		ours []egress.Object
 		want int
 	}{
 		"some of ours":                       {[]egress.Object{at(0, 4*time.Second), at(1, 8*time.Second)}, 2},
+		"some of ours, just behind":          {[]egress.Object{at(0, 4*time.Second), just}, 1},
 		"none of ours":                       {nil, 0},
 		"a store whose clock is behind":      {[]egress.Object{at(0, -86*time.Second), at(1, -82*time.Second), at(30, 34*time.Second)}, 5}, // nobody can tell
 		"a turn that came late, and a store": {[]egress.Object{at(0, -2*time.Second), at(1, -9*time.Second)}, 2},

@@ -125,3 +125,22 @@ func TestACorrectedPartIsToldAgainUnderTheIDOfItsCorrection(t *testing.T) {
 	require.Equal(t, want.Proto().GetId(), got.Proto().GetId())
 	require.Equal(t, corrected.Headers("r"), part.Headers("r"))
 }
+
+// The webhook of a part's end is waited for beside the next part.
+func TestThatThePartsWebhookWasMissedIsKnownLater(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.Part, s.Recover = 1, 1
+	o := observed(ofPart(t, "EG_1", failed, 10, 30), minute)
+	o.Source = egress.FromStop
+	s.Observe(o)
+	s.Settle()
+	part := *s
+	s.NextPart()
+	part.WebhookMissed()
+	require.NotEqual(t, part.MissedBecause, s.Parts[0].MissedBecause)
+	s.HeardOf(part)
+	require.Equal(t, part.MissedBecause, s.Parts[0].MissedBecause)
+	before := s.Before()[0]
+	require.Equal(t, part.Headers("r"), before.Headers("r"))
+}

@@ -96,16 +96,19 @@ const (
 
 // before tells segments of the recording before, which ended just before this one began: their
 // numbers go on behind those that this one has written over, or it has written none at all. By
-// clocks that differ, ours seem to be older than its beginning, too, but in their order.
+// a store's clock that is behind, ours seem to be older than its beginning, too, but in their
+// order.
 func (l Leftover) before(from time.Time) func(Object) bool {
 	if len(l.Segments) == 0 {
 		return nil
 	}
 	first := l.Segments[0]
 	_, number, _ := numbered(first.Path)
-	return func(o Object) bool {
-		return number <= lastIndex && o.Modified.Before(from) && (number > 0 || o.Modified.Before(first.Modified.Add(-uploadTurn)))
+	limit := from
+	if number == 0 && first.Modified.Before(from) { // its clock is behind
+		limit = first.Modified.Add(-uploadTurn)
 	}
+	return func(o Object) bool { return number <= lastIndex && o.Modified.Before(limit) }
 }
 
 // segmentLength is how long a segment of LiveKit's is where the request does not say.

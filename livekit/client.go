@@ -96,15 +96,16 @@ func (c *Client) start(ctx context.Context, r egress.Request) (*livekit.EgressIn
 }
 
 // within bounds a call over all regions that the SDK tries. Of a deadline it gives each of them
-// the whole; a context that ends is the end.
+// the whole; a context that is cancelled is the end. So a region that hangs takes all of the
+// time, and one that answers at once leaves some for the next.
 func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	bounded, release := context.WithTimeout(ctx, limit)
-	ending, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(bounded, func() { end(context.Cause(bounded)) })
-	return ending, func() {
+	call, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(bounded, end)
+	return call, func() {
 		stop()
 		release()
-		end(context.Canceled)
+		end()
 	}
 }
 

@@ -30,7 +30,10 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	for answered := false; ; {
 		workflowID, found, err := c.ByEgressID(lookup, id)
 		if err == nil && !found {
-			workflowID, doubt, err = c.beginning(lookup, id)
+			var now string
+			if workflowID, now, err = c.beginning(lookup, id); lookup.Err() == nil || !answered { // else it was cut off
+				doubt = now
+			}
 		}
 		answered = answered || err == nil
 		switch {

@@ -2,10 +2,12 @@ package recordings
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -20,6 +22,9 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 		return nil, err
 	}
 	deployments, err := c.Temporal.WorkerDeploymentClient().List(ctx, client.WorkerDeploymentListOptions{})
+	if _, none := errors.AsType[*serviceerror.Unimplemented](err); none {
+		return nil, nil // a server that has no versions
+	}
 	if err != nil {
 		return nil, asError("list worker deployments", err)
 	}
@@ -35,7 +40,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 		}
 		for _, v := range described.Info.VersionSummaries {
 			version := versionName(v.Version.DeploymentName, v.Version.BuildID)
-			if polled[version] {
+			if polled[version] || v.DrainageStatus == client.WorkerDeploymentVersionDrainageStatusDrained {
 				continue
 			}
 			query := fmt.Sprintf("%s AND %s AND %s", equal("WorkflowType", egress.WorkflowType), equal("ExecutionStatus", "Running"), equal("TemporalWorkerDeploymentVersion", version))

@@ -54,7 +54,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress.Observation, bool) {
 	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final || egress.Ended(o.Info.Proto().GetStatus())}
 	if e.Phase == egress.Watching {
-		in.Bound = e.ID
+		in.Bound, in.Seen = e.ID, e.RecorderSeen
 	}
 	if e.Stopped == "" { // else neither is to record on
 		in.Room = e.sum.Room

@@ -117,7 +117,6 @@ func TestANameIsJudgedByTheAddressThatItHas(t *testing.T) {
 	}
 }
 
-// A name that is looked at twice could be a host of the internet's the first time.
 func TestAHostIsRefusedWhereAllOfItsAddressesAre(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -140,6 +139,7 @@ func TestAHostIsRefusedWhereAllOfItsAddressesAre(t *testing.T) {
 	}
 }
 
+// A name that is looked at twice could be a host of the internet's the first time.
 func TestANameThatChangesItsAddressIsJudgedByTheOneConnectedTo(t *testing.T) {
 	t.Parallel()
 	s := listen(t, fine)
