@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // run runs a script of ours with an environment of its own, and returns what it says.
@@ -45,7 +47,7 @@ func TestTheScriptsAreShell(t *testing.T) {
 func TestLiveKitStartsWithTheKeyAndTheStartersWebhook(t *testing.T) {
 	t.Parallel()
 	said := filepath.Join(t.TempDir(), "server") // instead of the server: it prints its configuration
-	require.NoError(t, os.WriteFile(said, []byte("#!/bin/sh\nprintf '# %s\\n%s' \"$LIVEKIT_KEYS\" \"$LIVEKIT_CONFIG\"\n"), 0o700))
+	needs.Executable(t, said, "#!/bin/sh\nprintf '# %s\\n%s' \"$LIVEKIT_KEYS\" \"$LIVEKIT_CONFIG\"\n")
 	out, err := run(t, "livekit/livekit.sh", "CONFIG=livekit/livekit.yaml", "LIVEKIT_API_KEY=APIkey",
 		"SECRET_FILE="+secretFile(t, "hush\n"), "SERVER="+said)
 	require.NoError(t, err, out)
@@ -132,7 +134,7 @@ func TestTheSchemaJobHandsItsPasswordOver(t *testing.T) {
 	t.Parallel()
 	tools := t.TempDir()
 	tool := "#!/bin/sh\necho \"$SQL_PASSWORD: $*\"\n"
-	require.NoError(t, os.WriteFile(filepath.Join(tools, "temporal-sql-tool"), []byte(tool), 0o700))
+	needs.Executable(t, filepath.Join(tools, "temporal-sql-tool"), tool)
 	out, err := run(t, "temporal-schema.sh", "PATH="+tools+":"+os.Getenv("PATH"), "SQL_PASSWORD_FILE="+secretFile(t, "hush\n"))
 	require.NoError(t, err, out)
 	assert.Contains(t, out, "hush: --db temporal create\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // real is ffprobe, where the machine has it, and media that plays for 3 s, with a tone.
@@ -165,7 +166,7 @@ func TestAnFFprobeThatDoesNotWorkSaysNothingOfTheMedia(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "ffprobe")
-			require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+			needs.Executable(t, path, "#!/bin/sh\n"+script+"\n")
 			p, err := Find(path)
 			require.NoError(t, err)
 			_, err = p.Length(t.Context(), 5, func(context.Context, int64) (io.ReadCloser, error) {

@@ -3,11 +3,12 @@ package reallivekit
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // roles is a script that stands in for the roles' binary.
@@ -23,9 +24,7 @@ esac
 func binary(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "roles")
-	if err := os.WriteFile(file, []byte(roles), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	needs.Executable(t, file, roles)
 	return file
 }
 

@@ -1,0 +1,18 @@
+package needs
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Executable writes a program that a test is to run. Nobody forks meanwhile: a child that had
+// the file open for writing, too, would keep it from being run ("text file busy").
+func Executable(t *testing.T, path, text string) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o700))
+}
