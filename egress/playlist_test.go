@@ -229,6 +229,7 @@ func TestSegmentsOfTheRecordingBeforeAreNotOurs(t *testing.T) {
 		"none of ours":                       {nil, 0},
 		"a store whose clock is behind":      {[]egress.Object{at(0, -86*time.Second), at(1, -82*time.Second), at(30, 34*time.Second)}, 5}, // nobody can tell
 		"a turn that came late, and a store": {[]egress.Object{at(0, -2*time.Second), at(1, -9*time.Second)}, 2},
+		"more than a turn":                   {[]egress.Object{at(0, -2*time.Second), at(1, -12500*time.Millisecond)}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -238,4 +239,8 @@ func TestSegmentsOfTheRecordingBeforeAreNotOurs(t *testing.T) {
 	}
 	named := egress.Object{Path: "rec/seg_20260504100020000.ts", Size: 1, Modified: began.Add(-10 * time.Second)}
 	require.Len(t, egress.Salvage("rec/seg", []egress.Object{named}, began, began).Segments, 1, "a time is no index")
+	named.Modified = began.Add(-3 * time.Minute)
+	require.Empty(t, egress.Salvage("rec/seg", []egress.Object{named}, began, began).Segments, "long before")
+	require.Empty(t, egress.Salvage("rec/seg", nil, began, began).Segments)
+	require.Empty(t, egress.Salvage("rec/seg", []egress.Object{at(99_999, -time.Second)}, began, began).Segments, "the last index is one")
 }
