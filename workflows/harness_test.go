@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,12 +16,14 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
@@ -283,4 +287,16 @@ func (l *life) askStop(id string, told *error) {
 		told = new(error)
 	}
 	l.update(egress.UpdateStop, id, told)
+}
+
+// realTemporal is a client of a real server, for what the test environment does not play.
+func realTemporal(t *testing.T) client.Client {
+	t.Helper()
+	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	c, err := client.Dial(client.Options{HostPort: server.Address, DataConverter: payload.Converter(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
 }

@@ -2,8 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -11,15 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
@@ -27,12 +22,7 @@ import (
 // Temporal, and LiveKit's webhook of that was taken. Both are there when a worker comes.
 func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
 	t.Parallel()
-	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
-	require.NoError(t, err)
-	t.Cleanup(server.Kill)
-	c, err := client.Dial(client.Options{HostPort: server.Address, DataConverter: payload.Converter(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	c := realTemporal(t)
 
 	var once sync.Once
 	asked, refuse := make(chan struct{}), make(chan struct{})
@@ -53,7 +43,7 @@ func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
 
 	first := flows()
 	id := egress.WorkflowID(requestID)
-	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
+	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType, plainInput(t))
 	require.NoError(t, err)
 	<-asked
 	first.Stop()

@@ -3,8 +3,6 @@ package workflows_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
 	"testing"
 	"time"
 
@@ -14,14 +12,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
@@ -29,12 +24,7 @@ import (
 // does not wait behind those that wait for one, too.
 func TestAStartGoesBeforeAnnouncementsThatWait(t *testing.T) {
 	t.Parallel()
-	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
-	require.NoError(t, err)
-	t.Cleanup(server.Kill)
-	c, err := client.Dial(client.Options{HostPort: server.Address, DataConverter: payload.Converter(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	c := realTemporal(t)
 
 	hangs, ran := make(chan struct{}), make(chan string, 20)
 	w := worker.New(c, egress.TaskQueue, worker.Options{MaxConcurrentActivityExecutionSize: 1})
