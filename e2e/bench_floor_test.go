@@ -16,8 +16,11 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/utils/guid"
+	lksdk "github.com/livekit/server-sdk-go/v2"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -29,6 +32,7 @@ const (
 	floorQueue  = "floor"
 	floorStart  = "start"
 	floorSignal = "news"
+	floorTask   = "Task"
 )
 
 // extras are things of a life that a floor can be given, to see what each costs.
@@ -37,18 +41,29 @@ type extras struct {
 	Upserts int    // of a search attribute: after the first activity and after each signal
 	Timers  int    // likewise; each one replaces the one before
 	Memo    bool   // before the last activity
+	Calls   bool   // of LiveKit by the first activity, and of the consumer by the last one
 }
+
+// calls of an activity of a floor.
+const (
+	callNobody   = ""
+	callLiveKit  = "livekit"
+	callConsumer = "consumer"
+)
 
 // floor waits for its first activity, its signals and its last activity.
 func floor(ctx workflow.Context, x extras) error {
-	begun := false
+	begun, first, last := false, callNobody, callNobody
+	if x.Calls {
+		first, last = callLiveKit, callConsumer
+	}
 	if err := workflow.SetUpdateHandler(ctx, floorStart, func(ctx workflow.Context) error {
 		return workflow.Await(ctx, func() bool { return begun })
 	}); err != nil {
 		return err
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
-	if err := workflow.ExecuteActivity(ctx, floorActivity, x.Payload).Get(ctx, nil); err != nil {
+	if err := workflow.ExecuteActivity(ctx, floorTask, x.Payload, first).Get(ctx, nil); err != nil {
 		return err
 	}
 	begun = true
@@ -62,7 +77,7 @@ func floor(ctx workflow.Context, x extras) error {
 	if x.Memo {
 		_ = workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: "a memo as long as that of a verdict, which has a few short fields"})
 	}
-	if err := workflow.ExecuteActivity(ctx, floorActivity, x.Payload).Get(ctx, nil); err != nil {
+	if err := workflow.ExecuteActivity(ctx, floorTask, x.Payload, last).Get(ctx, nil); err != nil {
 		return err
 	}
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
@@ -86,7 +101,26 @@ func (x extras) steps(ctx workflow.Context) func(n int) {
 	}
 }
 
-func floorActivity(_ context.Context, b []byte) ([]byte, error) { return b, nil }
+// floorActivity of a stage makes the call that it is asked for as LiveKit's own client, and
+// LiveKit's own webhooks, are made: with nothing of ours.
+func (s *stage) floorActivity() func(context.Context, []byte, string) ([]byte, error) {
+	direct := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
+	return func(ctx context.Context, b []byte, call string) ([]byte, error) {
+		switch call {
+		case callLiveKit:
+			req, _ := composite("room").(*livekit.RoomCompositeEgressRequest)
+			_, err := direct.StartRoomCompositeEgress(ctx, req)
+			return b, err
+		case callConsumer:
+			body, err := protojson.Marshal(&livekit.WebhookEvent{Event: egress.EventEnded, Id: guid.New("EV_"), EgressInfo: &livekit.EgressInfo{RoomName: "room"}})
+			if err != nil {
+				return nil, err
+			}
+			return b, s.post(s.signed(s.consumer.URL, body))
+		}
+		return b, nil
+	}
+}
 
 // startFloor runs the floor's worker, set as ours is.
 func (s *stage) startFloor() client.Client {
@@ -94,7 +128,7 @@ func (s *stage) startFloor() client.Client {
 	scaled := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
 	w := worker.New(s.temporal(), floorQueue, worker.Options{WorkflowTaskPollerBehavior: scaled, ActivityTaskPollerBehavior: scaled})
 	w.RegisterWorkflowWithOptions(floor, workflow.RegisterOptions{Name: floorType})
-	w.RegisterActivityWithOptions(floorActivity, activity.RegisterOptions{Name: "floorActivity"})
+	w.RegisterActivityWithOptions(s.floorActivity(), activity.RegisterOptions{Name: floorTask})
 	require.NoError(s.b, w.Start())
 	s.b.Cleanup(w.Stop)
 	return s.temporal()
@@ -146,6 +180,7 @@ func BenchmarkFloorWith(b *testing.B) {
 		{"upserts", extras{Upserts: 4}},
 		{"timers", extras{Timers: 3}},
 		{"memo", extras{Memo: true}},
+		{"calls", extras{Calls: true}},
 		{"all", extras{Payload: payload, Upserts: 4, Timers: 3, Memo: true}},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
