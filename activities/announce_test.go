@@ -1,11 +1,13 @@
 package activities_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -139,6 +141,31 @@ func TestEveryAnswerBut2xxIsTriedAgain(t *testing.T) {
 			require.Contains(t, e.Message, fmt.Sprint(status))
 			require.InDelta(t, 1, a.NextRetryDelay().Seconds(), 0.2, "the first of egress.RetryConsumer")
 		})
+	}
+}
+
+func TestOfAnAnswerOnlyItsNumberIsKept(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]string{
+		"500 " + strings.Repeat("x", 60_000): "the consumer answered 500 Internal Server Error",
+		"599 Mine":                           "the consumer answered 599",
+	} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = listener.Close() })
+		go func() {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body)
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 "+status+"\r\nContent-Length: 0\r\n\r\n")
+		}()
+		_, e := failed(t, announce(t, "http://"+listener.Addr().String(), ended(t, time.Now())))
+		require.Equal(t, want, e.Message)
 	}
 }
 

@@ -131,7 +131,12 @@ func post(client *http.Client, req *http.Request) (o Outcome, asked time.Duratio
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		asked = retryAfter(res.Header.Get("Retry-After"), time.Now())
 	}
-	return Refused, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + res.Status}
+	return Refused, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + spelled(res.StatusCode)}
+}
+
+// spelled is a status in our words: the text that came with it may be of any length.
+func spelled(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
 // retryAfter reads seconds or a date. What is neither, or is past, asks for nothing.

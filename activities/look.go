@@ -127,7 +127,7 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 	listed, err := b.List(ctx, egress.CommonPrefix(segments), mostListed)
 	found := egress.FindSegments(segments, listed)
 	found.Size += size // LiveKit may count it among them
-	return counted(w, found, len(listed) < mostListed && size < mostRead), err
+	return counted(w, found, len(listed) < mostListed && len(segments) < mostListed && size < mostRead), err
 }
 
 func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress.Segment, size int64, err error) {
@@ -140,7 +140,7 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 	if err != nil {
 		return nil, 0, &egress.Error{Reason: egress.Unreachable, Message: "the playlist could not be read to its end", Err: err}
 	}
-	return egress.ParsePlaylist(path, text), int64(len(text)), nil
+	return egress.ParsePlaylist(path, text, mostListed), int64(len(text)), nil
 }
 
 // probe plays a file that is there, until a time. What ffprobe cannot say is left open.

@@ -58,5 +58,5 @@ func hookAnswer(res *http.Response) error {
 	case code/100 == 4:
 		delay = wrongHookDelay
 	}
-	return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Message: "the notification hook answered " + res.Status}, delay)
+	return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Message: "the notification hook answered " + spelled(res.StatusCode)}, delay)
 }

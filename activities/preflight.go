@@ -34,6 +34,9 @@ const (
 	doubtFor = 30 * time.Second
 	// cachedMost is how many destinations are remembered before old ones are dropped.
 	cachedMost = 1000
+	// triedMost is how many destinations of one start are tried. LiveKit takes one file, one
+	// set of segments and some of images.
+	triedMost = 8
 )
 
 // StoreProber tries destinations. The error says what was found, but for good and unchecked,
@@ -112,13 +115,16 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *t
 	return targets
 }
 
-// targets are a request's destinations, those that are the same only once.
+// targets are a request's first destinations, those that are the same only once.
 func (p *Preflight) targets(r egress.Request) []target {
 	var list []target
 	there := map[string]bool{}
 	for _, d := range egress.Destinations(r) {
 		if d.Upload.Store() == egress.StoreLocal {
 			continue // LiveKit's own
+		}
+		if len(list) == triedMost {
+			break
 		}
 		digest := p.digest(d)
 		if !there[digest] {
@@ -165,9 +171,19 @@ func (p *Preflight) probe(ctx context.Context, t target) tried {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
 	found, err := p.cfg.Prober.Probe(ctx, t.Destination, strings.ToLower(rand.Text()))
-	v := tried{found, err, time.Now()}
+	v := tried{found, withoutCause(err), time.Now()}
 	p.remember(t.digest, v)
 	return v
+}
+
+// withoutCause is an error with our words alone: the answer of a store behind it may be long,
+// and is remembered with it.
+func withoutCause(err error) error {
+	e, ok := errors.AsType[*egress.Error](err)
+	if !ok {
+		return err
+	}
+	return &egress.Error{Reason: e.Reason, Code: e.Code, Message: e.Message, Field: e.Field}
 }
 
 // lately is what a destination was found to be, while that still counts.

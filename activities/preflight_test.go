@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +110,21 @@ func TestWhatIsNoDefiniteNoIsNotedAndStarts(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNoMoreStoresOfAStartAreTriedThanLiveKitTakes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		many := &lk.RoomCompositeEgressRequest{RoomName: room}
+		for n := range 50 {
+			many.FileOutputs = append(many.FileOutputs, &lk.EncodedFileOutput{Output: &lk.EncodedFileOutput_S3{S3: &lk.S3Upload{Bucket: fmt.Sprint(n)}}})
+		}
+		p := &storeProber{}
+		in := activities.StartRequest{RequestID: requestID, Part: 1, Input: egress.Input{Plain: many}}
+		_, err := start(t, &api{onStart: accepts}, in, trying(activities.PreflightConfig{Prober: p}))
+		require.NoError(t, err)
+		require.Len(t, p.tries(), 8)
+	})
 }
 
 func TestAStoreThatHangsDelaysNoStartBeyondTheBudget(t *testing.T) {

@@ -47,7 +47,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	}
 	terms, refused := a.terms(in)
 	if refused == nil && in.Part == 1 {
-		refused = egress.CheckSigningKeys(asked, func(key string) bool { return a.cfg.Keys[key] != "" })
+		refused = egress.CheckWebhooks(asked, func(key string) bool { return a.cfg.Keys[key] != "" })
 	}
 	req, err := a.stored(asked, in.Input.Storage, &terms)
 	if err != nil {

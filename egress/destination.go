@@ -119,7 +119,10 @@ func (i Info) Destinations() []Destination {
 	return Destinations(r)
 }
 
-type destinations struct{ list []Destination }
+type destinations struct {
+	list  []Destination
+	kinds map[string]int // how many of each
+}
 
 // encoded takes the lists, and the single outputs of old where there is no list: so does LiveKit.
 func (d *destinations) encoded(m encoded) {
@@ -200,11 +203,11 @@ func (d *destinations) add(to Destination, u uploading) {
 	if store := to.Upload.Store(); store != StoreLocal {
 		to.Field += "." + string(store)
 	}
-	for _, other := range d.list {
-		if other.Kind == to.Kind {
-			to.Nth++
-		}
+	if d.kinds == nil {
+		d.kinds = map[string]int{}
 	}
+	to.Nth = d.kinds[to.Kind]
+	d.kinds[to.Kind]++
 	d.list = append(d.list, to)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -14,6 +15,16 @@ func destinations(t *testing.T, k egress.Kind, body string) []egress.Destination
 	r, err := egress.ParseRequest(k, []byte(body))
 	require.NoError(t, err)
 	return egress.Destinations(r)
+}
+
+// Each of so many takes a fixed time, else they take hours in all.
+func TestAMillionOutputsAreCounted(t *testing.T) {
+	t.Parallel()
+	files := make([]*livekit.EncodedFileOutput, 1_000_000)
+	all := egress.Destinations(&livekit.WebEgressRequest{FileOutputs: files, ImageOutputs: []*livekit.ImageOutput{{}}})
+	require.Len(t, all, len(files)+1)
+	require.Equal(t, len(files)-1, all[len(files)-1].Nth)
+	require.Zero(t, all[len(files)].Nth, "the first of its kind")
 }
 
 func TestEachOutputThatWritesIsADestinationWithTheFieldOfItsStore(t *testing.T) {

@@ -17,11 +17,14 @@ type Segment struct {
 }
 
 // ParsePlaylist reads an HLS media playlist that is at a path: its segments, whose names
-// count from there. What it does not know it passes over.
-func ParsePlaylist(at string, text []byte) []Segment {
+// count from there, up to most of them. What it does not know it passes over.
+func ParsePlaylist(at string, text []byte, most int) []Segment {
 	var all []Segment
 	var length Duration
 	for line := range strings.Lines(string(text)) {
+		if len(all) == most {
+			break
+		}
 		line = strings.TrimSpace(line)
 		if info, ok := strings.CutPrefix(line, "#EXTINF:"); ok {
 			seconds, _, _ := strings.Cut(info, ",")

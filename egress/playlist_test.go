@@ -20,17 +20,25 @@ func TestAPlaylistNamesItsSegmentsFromWhereItIs(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []egress.Segment{
 		{"rec/seg_00000.ts", long(2500 * time.Millisecond)}, {"rec/sub/seg_00001.ts", long(time.Second)}, {"rec/seg_00002.ts", 0},
-	}, egress.ParsePlaylist("rec/p.m3u8", []byte(playlist)))
-	require.Empty(t, egress.ParsePlaylist("p.m3u8", nil))
+	}, egress.ParsePlaylist("rec/p.m3u8", []byte(playlist), 50))
+	require.Empty(t, egress.ParsePlaylist("p.m3u8", nil, 50))
 	for length, want := range map[string]egress.Duration{"0.5": long(time.Second / 2), "-1": 0, "1000000": 0, "999999": long(999999 * time.Second), "NaN": 0, "1e400": 0} {
-		require.Equal(t, []egress.Segment{{"a.ts", want}}, egress.ParsePlaylist("p.m3u8", []byte("#EXTINF:"+length+",\na.ts")), length)
+		require.Equal(t, []egress.Segment{{"a.ts", want}}, egress.ParsePlaylist("p.m3u8", []byte("#EXTINF:"+length+",\na.ts"), 50), length)
 	}
-	require.Equal(t, []egress.Segment{{"/out/a.ts", 0}}, egress.ParsePlaylist("/out/p.m3u8", []byte("a.ts")))
+	require.Equal(t, []egress.Segment{{"/out/a.ts", 0}}, egress.ParsePlaylist("/out/p.m3u8", []byte("a.ts"), 50))
+}
+
+func TestAPlaylistIsReadToALimit(t *testing.T) {
+	t.Parallel()
+	text := []byte("#EXTINF:1,\na.ts\n#EXTINF:1,\nb.ts\n")
+	require.Len(t, egress.ParsePlaylist("p.m3u8", text, 1), 1)
+	require.Len(t, egress.ParsePlaylist("p.m3u8", text, 2), 2)
+	require.Len(t, egress.ParsePlaylist("p.m3u8", text, 3), 2)
 }
 
 func TestSegmentsAreFoundByTheirPlaylist(t *testing.T) {
 	t.Parallel()
-	segments := egress.ParsePlaylist("rec/p.m3u8", []byte(playlist))
+	segments := egress.ParsePlaylist("rec/p.m3u8", []byte(playlist), 50)
 	got := egress.FindSegments(segments, []egress.Object{{Path: "rec/seg_00000.ts", Size: 7}, {Path: "rec/sub/seg_00001.ts"}, {Path: "rec/seg_other.ts", Size: 9}})
 	require.Equal(t, egress.Found{There: true, Size: 7, Count: 2, Hollow: 1, Length: long(3500 * time.Millisecond)}, got)
 	require.Equal(t, egress.Found{}, egress.FindSegments(segments, nil))

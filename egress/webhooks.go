@@ -126,11 +126,34 @@ func echoWebhooks(info json.RawMessage, hooks []*livekit.WebhookConfig) (json.Ra
 	return json.Marshal(fields)
 }
 
-// CheckSigningKeys refuses a webhook's signing key that is none of the project's: we could not
-// sign with it, and LiveKit would accept the request, and then send neither that webhook nor
-// those behind it.
-func CheckSigningKeys(r Request, known func(key string) bool) error {
-	for i, w := range r.GetWebhooks() {
+// Bounds of a request's own webhooks.
+const (
+	mostWebhooks = 10
+	// longestWebhooks bounds their size, in bytes: they go sealed with the URL of our webhook,
+	// of which some proxies take 8 kB.
+	longestWebhooks = 4 << 10
+	// longestRelay bounds the copies of a request, one for each webhook, that one workflow
+	// task hands out, in bytes. Temporal takes 4 MB of a task, encoded.
+	longestRelay = 1 << 20
+)
+
+// CheckWebhooks refuses webhooks that we could not serve: more of them than we have room for,
+// and a signing key that is none of the project's. We could not sign with that, and LiveKit
+// would accept the request, and then send neither that webhook nor those behind it.
+func CheckWebhooks(r Request, known func(key string) bool) error {
+	hooks, size := r.GetWebhooks(), 0
+	for _, w := range hooks {
+		size += proto.Size(w)
+	}
+	switch {
+	case len(hooks) > mostWebhooks:
+		return Invalidf("webhooks", "are %d, and %d are served at most", len(hooks), mostWebhooks)
+	case size > longestWebhooks:
+		return Invalidf("webhooks", "take %d bytes, and %d are served at most", size, longestWebhooks)
+	case len(hooks) > 1 && len(hooks)*proto.Size(r) > longestRelay:
+		return Invalidf("webhooks", "are %d beside a request of %d bytes, a copy of which goes with each: %d bytes are the most for all", len(hooks), proto.Size(r), longestRelay)
+	}
+	for i, w := range hooks {
 		if key := w.GetSigningKey(); key != "" && !known(key) {
 			return Invalidf(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is no API key of this project", key)
 		}

@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/livekit/protocol/livekit"
@@ -38,6 +39,42 @@ func TestTheCallersOwnWebhooksStandInTheEventThatTheCallerGets(t *testing.T) {
 	}
 	_, err := egress.Event{}.WithWebhooks(theirs)
 	require.Error(t, err, "there is no event")
+}
+
+func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
+	t.Parallel()
+	hooks := func(n, length int) (list []*livekit.WebhookConfig) {
+		for range n {
+			list = append(list, &livekit.WebhookConfig{Url: "https://a.example/" + strings.Repeat("x", length), SigningKey: "ours"})
+		}
+		return list
+	}
+	page := func(size int) string { return "data:text/html," + strings.Repeat("x", size) }
+	for name, tc := range map[string]struct {
+		request *livekit.WebEgressRequest
+		want    string
+	}{
+		"none":           {&livekit.WebEgressRequest{Url: page(1 << 20)}, ""},
+		"ten":            {&livekit.WebEgressRequest{Webhooks: hooks(10, 50)}, ""},
+		"eleven":         {&livekit.WebEgressRequest{Webhooks: hooks(11, 50)}, "webhooks: are 11, and 10 are served at most"},
+		"as long as may": {&livekit.WebEgressRequest{Webhooks: hooks(1, 4069)}, ""},
+		"too long":       {&livekit.WebEgressRequest{Webhooks: hooks(1, 4070)}, "webhooks: take 4097 bytes, and 4096 are served at most"},
+		"one page":       {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(1, 50)}, ""},
+		"two for a page": {&livekit.WebEgressRequest{Url: page(500_000), Webhooks: hooks(2, 50)}, ""},
+		"two for a book": {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(2, 50)}, "webhooks: are 2 beside a request of 1048751 bytes, a copy of which goes with each: 1048576 bytes are the most for all"},
+		"another's key":  {&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{}, {SigningKey: "theirs"}}}, `webhooks[1].signing_key: "theirs" is no API key of this project`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := egress.CheckWebhooks(tc.request, func(key string) bool { return key == "ours" })
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, tc.want)
+			require.Equal(t, egress.Invalid, egress.ReasonOf(err))
+		})
+	}
 }
 
 // compact is JSON with its keys in order and its numbers as they are.

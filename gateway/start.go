@@ -90,7 +90,7 @@ func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
 }
 
 func (h *Handler) checkWebhooks(r egress.Request) error {
-	return egress.CheckSigningKeys(r, func(key string) bool { return h.cfg.Keys.GetSecret(key) != "" })
+	return egress.CheckWebhooks(r, func(key string) bool { return h.cfg.Keys.GetSecret(key) != "" })
 }
 
 // signed is a request for LiveKit itself, whose webhooks all name a signing key, ours where

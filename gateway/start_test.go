@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,6 +154,17 @@ func TestAWebhookWithAnUnknownSigningKeyIsRefused(t *testing.T) {
 		b := newBench(t, nil)
 		w := b.call(t, "StartWebEgress", body)
 		require.Equal(t, refusal{"invalid_argument", `webhooks[1].signing_key: "APIwho" is no API key of this project`}, refusalIn(t, w))
+		require.Empty(t, b.recordings.begun())
+	}
+}
+
+func TestMoreWebhooksThanAreServedAreRefused(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat(`,{"url":"https://a.example.com"}`, 11)[1:]
+	for _, body := range []string{`{"webhooks":[` + many + `]}`, `{"not_invented_yet":1,"webhooks":[` + many + `]}`} {
+		b := newBench(t, nil)
+		w := b.call(t, "StartWebEgress", body)
+		require.Equal(t, refusal{"invalid_argument", "webhooks: are 11, and 10 are served at most"}, refusalIn(t, w))
 		require.Empty(t, b.recordings.begun())
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +100,17 @@ func TestATerminalObeysNoNameOfARoom(t *testing.T) {
 	got := s.run(t, "list")
 	if !strings.Contains(got.stdout, `x\x1b[1A\x1b[2K\n👨‍👩‍👧 é`) || strings.Count(got.stdout, "\n") != 3 {
 		t.Errorf("got %q", got.stdout)
+	}
+}
+
+func TestATerminalObeysNothingThatIsPrinted(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if _, err := io.WriteString(screen(&b), "a\tb\x1b[2J\x07\u009b2J\u202e👨‍👩‍👧 é\n"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "a\tb␛[2J␇\ufffd2J\ufffd👨‍👩‍👧 é\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
 

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"io"
 	"os"
 
 	"golang.org/x/term"
@@ -19,6 +20,14 @@ func examine(environ map[string]string) (examiner, func(), error) { return app.D
 
 func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// screened is standard output, where a terminal obeys no name that others chose.
+func screened(f *os.File) io.Writer {
+	if terminal(f) {
+		return screen(f)
+	}
+	return f
+}
+
 func start() int {
 	ctx, stop := app.Interruptible()
 	defer stop()
@@ -30,7 +39,7 @@ func start() int {
 		environ: config.Environ(),
 		dir:     here,
 		stdin:   os.Stdin,
-		stdout:  os.Stdout,
+		stdout:  screened(os.Stdout),
 		stderr:  os.Stderr,
 		asked:   terminal(os.Stdin) && terminal(os.Stderr),
 		watched: terminal(os.Stderr),

@@ -8,8 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/recordings"
@@ -89,6 +92,21 @@ func visible(text string) string {
 }
 
 const zeroWidthJoiner = '\u200d' // holds an emoji together
+
+// screen shows what a terminal would obey as pictures of it, for what is not a table and goes to
+// files as it is.
+func screen(w io.Writer) io.Writer {
+	return transform.NewWriter(w, runes.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || strconv.IsPrint(r) || r == zeroWidthJoiner:
+			return r
+		case r < ' ':
+			return '\u2400' + r // Unicode's picture of a control character
+		default:
+			return utf8.RuneError
+		}
+	}))
+}
 
 // plainTable has columns and nothing around them, so that scripts can cut it.
 func plainTable() table.Writer {

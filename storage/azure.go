@@ -44,7 +44,7 @@ func (s *Stores) openAzure(ctx context.Context, field string, u *livekit.AzureBl
 // containerOf opens the container with the request's key, or as whoever the worker is.
 func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*container.Client, error) {
 	opts := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport:       s.cfg.Client(nil),
+		Transport:       s.client(nil),
 		Retry:           policy.RetryOptions{MaxRetries: -1}, // Temporal tries again
 		PerCallPolicies: []policy.Policy{ownNames{}},         // before a request is signed
 	}}

@@ -34,7 +34,8 @@ type Bucket struct {
 func (b *Bucket) Close() error { return b.blobs.Close() }
 
 // Stat is an object's size and when it was written.
-func (b *Bucket) Stat(ctx context.Context, path string) (egress.Object, error) {
+func (b *Bucket) Stat(ctx context.Context, path string) (o egress.Object, err error) {
+	defer readable(b.field, &err)
 	key, err := b.key(path)
 	if err != nil {
 		return egress.Object{}, err
@@ -72,19 +73,21 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 	return objects, nil
 }
 
-func (b *Bucket) next(ctx context.Context, it *blob.ListIterator) (*blob.ListObject, error) {
+func (b *Bucket) next(ctx context.Context, it *blob.ListIterator) (o *blob.ListObject, err error) {
+	defer readable(b.field, &err)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return it.Next(ctx)
 }
 
 // Read is an object's bytes from an offset on. The caller closes it.
-func (b *Bucket) Read(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
+func (b *Bucket) Read(ctx context.Context, path string, offset int64) (media io.ReadCloser, err error) {
+	defer readable(b.field, &err)
 	key, err := b.key(path)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.blobs.NewRangeReader(ctx, key, offset, -1, nil)
+	r, err := b.blobs.NewRangeReader(passOn(ctx), key, offset, -1, nil)
 	if err != nil {
 		return nil, explain(b.field, "read", err)
 	}
@@ -93,7 +96,8 @@ func (b *Bucket) Read(ctx context.Context, path string, offset int64) (io.ReadCl
 
 // Create writes an object that is not there yet. One that is stays as it is, and is an
 // error of reason Conflict.
-func (b *Bucket) Create(ctx context.Context, path, contentType string, data []byte) error {
+func (b *Bucket) Create(ctx context.Context, path, contentType string, data []byte) (err error) {
+	defer readable(b.field, &err)
 	key, err := b.key(path)
 	if err != nil {
 		return err

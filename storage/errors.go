@@ -25,6 +25,9 @@ func explain(field, op string, err error) error {
 	if ours, ok := errors.AsType[*egress.Error](err); ok { // the dialer's, or of the configuration
 		return ours
 	}
+	if long, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &egress.Error{Reason: egress.Invalid, Field: field, Message: fmt.Sprintf("cannot %s: the store's answer is longer than %d bytes", op, long.Limit)}
+	}
 	status, code := answerOf(err)
 	e := &egress.Error{Reason: reasonOf(status, code, kindOf(err)), Field: field, Err: err}
 	switch {
@@ -59,8 +62,12 @@ func answerOf(err error) (status int, code string) {
 	if refused, _ := refusedToken(err); refused != 0 {
 		return refused, noToken
 	}
-	return status, code
+	return status, egress.Clip(code, longestCode)
 }
+
+// longestCode is how much of a store's code is kept, in bytes: it comes into histories.
+// Amazon's are shorter.
+const longestCode = 64
 
 // noToken is the code of a token that was refused, which has none of its own.
 const noToken = "no token"

@@ -26,7 +26,7 @@ func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload
 	if err != nil {
 		return nil, err
 	}
-	client := s.cfg.Client(proxy)
+	client := s.client(proxy)
 	asking := *client // for tokens, which are fetched without the context of the call that needs one
 	asking.Timeout = callTimeout
 	tokens, err := tokensOf(ctx, field, u, &asking)

@@ -20,7 +20,9 @@ import (
 // nothing but the rights that a recording needs, and that of deletion. The error has
 // the field at fault where the store refuses, and says what could not be done where
 // anything but egress.ProbeGood or egress.ProbeUnchecked is found. It holds no credential.
-func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error) {
+func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (found egress.Probed, err error) {
+	found = egress.ProbeUnreachable //nolint:wastedassign // not where the client panics
+	defer readable(d.Field, &err)
 	if !d.Upload.HasKeys() || d.Upload.Store() == egress.StoreAliOSS {
 		return egress.ProbeUnchecked, nil
 	}

@@ -38,7 +38,7 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 	if err != nil {
 		return nil, err
 	}
-	client := s.cfg.Client(proxy)
+	client := s.client(proxy)
 	cfg, err := keysOf(ctx, field, u)
 	if err != nil {
 		return nil, err

@@ -92,8 +92,14 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 	return u, nil
 }
 
+// longestKey is the longest name that the stores take, in bytes.
+const longestKey = 1024
+
 // key is the key of a path: that of a local file goes from the directory on.
 func (b *Bucket) key(path string) (string, error) {
+	if len(path) > longestKey {
+		return "", egress.Invalidf(b.field, "has a path of %d bytes, and stores take %d", len(path), longestKey)
+	}
 	if b.local == "" {
 		return path, nil
 	}

@@ -1,0 +1,104 @@
+package storage_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/storage"
+)
+
+// endless repeats a text for as long as it is read, up to what no test should read.
+type endless struct {
+	text string
+	read int
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	if e.read > 1<<30 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n := copy(b, strings.Repeat(e.text, len(b)/len(e.text)+1)[e.read%len(e.text):])
+	e.read += n
+	return n, nil
+}
+
+func (e *endless) Close() error { return nil }
+
+func TestAStoreThatListsWithoutAnEndIsReadToALimit(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		head, again string
+		to          egress.Upload
+	}{
+		"S3":     {`<ListBucketResult>`, `<Contents/>`, egress.Upload{S3: s3Upload("http://store.example")}},
+		"Google": {`{"items":[{}`, `,{}`, egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}}},
+		"Azure":  {`<EnumerationResults><Blobs>`, `<Blob/>`, egress.Upload{Azure: &livekit.AzureBlobUpload{AccountName: "acc", AccountKey: "a2V5", ContainerName: "recordings"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			more := &endless{text: tc.again}
+			cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Host == "tokens.example" {
+					return reply(r, http.StatusOK, `{"access_token":"x","token_type":"Bearer","expires_in":3600}`), nil
+				}
+				res := reply(r, http.StatusOK, "")
+				res.Header.Set("Content-Type", "application/xml")
+				res.Body = struct {
+					io.Reader
+					io.Closer
+				}{io.MultiReader(strings.NewReader(tc.head), more), more}
+				return res, nil
+			}))}
+			_, err := open(t, cfg, tc.to).List(t.Context(), "a", 10)
+			requireReason(t, err, egress.Invalid, "out: cannot list: the store's answer is longer than 4194304 bytes")
+			require.Less(t, more.read, 8<<20)
+		})
+	}
+}
+
+func TestMediaIsReadHoweverLongItIs(t *testing.T) {
+	t.Parallel()
+	const size = 5 << 20
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		return reply(r, http.StatusOK, strings.Repeat("x", size)), nil
+	}))}
+	r, err := open(t, cfg, egress.Upload{S3: s3Upload("http://store.example")}).Read(t.Context(), "a.mp4", 0)
+	require.NoError(t, err)
+	n, err := io.Copy(io.Discard, r)
+	require.NoError(t, err)
+	require.EqualValues(t, size, n)
+	require.NoError(t, r.Close())
+}
+
+func TestAnAnswerThatTheClientDidNotExpectIsAnError(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		return reply(r, http.StatusOK, `<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>`), nil
+	}))}
+	_, err := open(t, cfg, egress.Upload{S3: s3Upload("http://store.example")}).List(t.Context(), "a", 10)
+	requireReason(t, err, egress.Invalid, "out: the store's answer cannot be read")
+}
+
+func TestLittleIsKeptOfWhatAStoreSays(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		return reply(r, http.StatusForbidden, `<Error><Code>`+strings.Repeat("No", 1<<17)+`</Code></Error>`), nil
+	}))}
+	_, err := open(t, cfg, egress.Upload{S3: s3Upload("http://store.example")}).List(t.Context(), "a", 10)
+	requireReason(t, err, egress.Denied, "out: cannot list: the store answers 403 "+strings.Repeat("No", 32))
+}
+
+func TestAPathThatNoStoreTakesIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	b := open(t, storage.Config{Client: through(refusing{})}, egress.Upload{S3: s3Upload("http://store.example")})
+	_, err := b.Stat(t.Context(), strings.Repeat("a", 1025))
+	requireReason(t, err, egress.Invalid, "out: has a path of 1025 bytes, and stores take 1024")
+	_, err = b.Stat(t.Context(), strings.Repeat("a", 1024))
+	require.ErrorContains(t, err, "REELKEEPER_ALLOW_HOSTS")
+}
