@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os/user"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc/codes"
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -45,13 +47,24 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.DialContext(ctx, opts)
 	if err != nil {
-		return nil, nil, &egress.Error{
-			Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err,
-			Message: fmt.Sprintf("Temporal does not answer at %s; `go run ./dev` starts one (%s)", opts.HostPort, err),
-		}
+		return nil, nil, unreached(environ, opts.HostPort, err)
 	}
 	conf.Temporal = temporal
 	return recordings.New(conf), temporal.Close, nil
+}
+
+// unreached says why Temporal could not be dialled. What refuses a key is there.
+func unreached(environ map[string]string, address string, err error) error {
+	e := &egress.Error{Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err}
+	switch code := serviceerror.ToStatus(err).Code(); {
+	case code == codes.Unauthenticated || code == codes.PermissionDenied:
+		e.Reason, e.Field, e.Message = egress.Denied, "TEMPORAL_API_KEY", fmt.Sprintf("Temporal at %s does not let us in (%s)", address, err)
+	case environ["TEMPORAL_ADDRESS"] == "" && environ["TEMPORAL_PROFILE"] == "":
+		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, err)
+	default:
+		e.Message = fmt.Sprintf("Temporal does not answer at %s (%s)", address, err)
+	}
+	return e
 }
 
 // userName is who runs the command, as far as the machine says; a container may not
