@@ -165,12 +165,13 @@ func TestEveryMetricOfOursIsInTheDocsAndOnTheDashboard(t *testing.T) {
 func TestEveryAlertSaysHowUrgentItIsAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	docs := read(t, runbookFile)
+	home, _, _ := strings.Cut(strings.TrimPrefix(read(t, "go.mod"), "module "), "\n")
 	var names []string
 	for _, a := range alerts(t) {
 		names = append(names, a.Alert)
 		assert.Contains(t, []string{"page", "ticket"}, a.Labels["severity"], a.Alert)
 		assert.NotEmpty(t, a.Annotations["summary"], a.Alert)
-		assert.Equal(t, runbookFile+"#"+strings.ToLower(a.Alert), a.Annotations["runbook"], a.Alert)
+		assert.Equal(t, "https://"+home+"/blob/main/"+runbookFile+"#"+strings.ToLower(a.Alert), a.Annotations["runbook_url"], "%s: as templates of Alertmanager's take it", a.Alert)
 	}
 	var explained []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ (Reelkeeper[A-Z]\w+)$`).FindAllStringSubmatch(docs, -1) {

@@ -28,7 +28,6 @@ type compose struct {
 
 type service struct {
 	Image       string                `yaml:"image"`
-	Build       *struct{}             `yaml:"build"`
 	Command     []string              `yaml:"command"`
 	Entrypoint  []string              `yaml:"entrypoint"`
 	Restart     string                `yaml:"restart"`
@@ -83,7 +82,7 @@ func TestEveryImageIsPinned(t *testing.T) {
 		assert.NotEqual(t, "latest", tag, name)
 		assert.NotContains(t, s.Image, "auto-setup", "%s: the set-up is a job of its own", name)
 		assert.NotContains(t, s.Image, "$", "%s: a version is no setting", name)
-		if s.Build == nil {
+		if !slices.Contains(ours, name) {
 			assert.Regexp(t, `^v?\d+\.\d+`, tag, "%s: %q names no version", name, s.Image)
 		}
 	}

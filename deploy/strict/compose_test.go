@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,15 +35,22 @@ func composed(t *testing.T) *types.Project {
 // composedWith is that with more settings, and with more files beside it.
 func composedWith(t *testing.T, settings map[string]string, beside ...string) (*types.Project, error) {
 	t.Helper()
+	return loaded(t, root, settings, []string{"*"}, append([]string{"docker-compose.yml"}, beside...)...)
+}
+
+// loaded are files of a folder as Compose reads them with these profiles, and with settings
+// beside those of .env.example.
+func loaded(t *testing.T, folder string, settings map[string]string, profiles []string, names ...string) (*types.Project, error) {
+	t.Helper()
 	env, err := dotenv.Read(filepath.Join(root, ".env.example"))
 	require.NoError(t, err)
 	maps.Copy(env, settings)
 	var files []types.ConfigFile
-	for _, name := range append([]string{"docker-compose.yml"}, beside...) {
-		files = append(files, types.ConfigFile{Filename: filepath.Join(root, name)})
+	for _, name := range names {
+		files = append(files, types.ConfigFile{Filename: filepath.Join(folder, name)})
 	}
-	return loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: root, ConfigFiles: files, Environment: env},
-		func(o *loader.Options) { o.Profiles = []string{"*"} })
+	return loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: folder, ConfigFiles: files, Environment: env},
+		func(o *loader.Options) { o.Profiles = profiles })
 }
 
 // once are the jobs that run to their end.
@@ -64,7 +72,7 @@ func TestComposeTakesTheFile(t *testing.T) {
 func TestEveryServiceIsPinnedCheckedAndRestarted(t *testing.T) {
 	t.Parallel()
 	for name, s := range composed(t).Services {
-		if s.Build == nil {
+		if s.Image != "reelkeeper:local" {
 			assert.Regexp(t, `^[a-z/-]+:v?\d+\.\d+(\.\d+)?(-alpine)?$`, s.Image, "%s: a version, no floating one", name)
 			assert.Regexp(t, `\d+\.\d+\.\d+|^postgres:\d+\.\d+-`, s.Image, "%s: to the last digit", name)
 		}
@@ -78,6 +86,81 @@ func TestEveryServiceIsPinnedCheckedAndRestarted(t *testing.T) {
 		assert.NotNil(t, s.HealthCheck.Timeout, name)
 		assert.NotNil(t, s.HealthCheck.StartPeriod, name)
 		assert.Equal(t, "CMD", s.HealthCheck.Test[0], "%s: no shell is needed", name)
+	}
+}
+
+// Two that build one image export it at the same time, and the second one fails where containerd keeps the images.
+func TestEachImageIsBuiltByOneService(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	built := map[string]string{}
+	for name, s := range p.Services {
+		if s.Build != nil {
+			assert.Empty(t, built[s.Image], "%s builds %s, too", name, s.Image)
+			built[s.Image] = name
+		}
+	}
+	assert.Equal(t, map[string]string{"reelkeeper:local": "worker"}, built)
+	starter := p.Services["starter"]
+	assert.Equal(t, "reelkeeper:local", starter.Image)
+	assert.Equal(t, types.PullPolicyNever, starter.PullPolicy, "no registry has it")
+}
+
+func TestNoServiceFillsTheDiskWithLogs(t *testing.T) {
+	t.Parallel()
+	for name, s := range composed(t).Services {
+		if assert.NotNil(t, s.Logging, name) {
+			assert.Equal(t, "local", s.Logging.Driver, name)
+			assert.Regexp(t, `^\d+m$`, s.Logging.Options["max-size"], name)
+			assert.Regexp(t, `^\d$`, s.Logging.Options["max-file"], name)
+		}
+	}
+}
+
+func TestOursMayTakeTheMemoryThatTheyMayInACluster(t *testing.T) {
+	t.Parallel()
+	p := composed(t)
+	inCluster := pods(render(t, "production"))
+	for _, name := range []string{"worker", "starter"} {
+		limit := inCluster["reelkeeper-"+name].Spec.Containers[0].Resources.Limits.Memory().Value()
+		assert.Equal(t, limit, int64(p.Services[name].MemLimit), name)
+	}
+	for _, name := range []string{"prometheus", "grafana", "temporal-ui", "redis"} {
+		assert.NotZero(t, p.Services[name].MemLimit, name)
+	}
+}
+
+// A typing error in .env is an error of the process, and a file of storage profiles may name what stands there.
+func TestAllOfTheEnvironmentFileReachesOurs(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "docker-compose.yml"), read(t, "docker-compose.yml"), 0o600))
+	given := map[string]string{
+		"REELKEEPER_ANOUNCE_URL": "https://consumer.example", "S3_ACCESS_KEY": "key",
+		"REELKEEPER_LISTEN": "127.0.0.1:1", "TEMPORAL_ADDRESS": "elsewhere:7233",
+	}
+	var lines strings.Builder
+	for name, value := range given {
+		lines.WriteString(name + "=" + value + "\n")
+	}
+	for _, there := range []bool{false, true} {
+		if there {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte(lines.String()), 0o600))
+		}
+		p, err := loaded(t, folder, nil, nil, "docker-compose.yml")
+		require.NoError(t, err)
+		for _, name := range []string{"worker", "starter"} {
+			environ := p.Services[name].Environment.ToMapping()
+			for _, variable := range []string{"REELKEEPER_ANOUNCE_URL", "S3_ACCESS_KEY"} {
+				value, has := environ[variable]
+				assert.Equal(t, there, has, "%s: %s", name, variable)
+				if there {
+					assert.Equal(t, given[variable], value, name)
+				}
+			}
+			assert.Equal(t, "0.0.0.0:7980", environ["REELKEEPER_LISTEN"], name)
+			assert.Equal(t, "temporal:7233", environ["TEMPORAL_ADDRESS"], name)
+		}
 	}
 }
 
@@ -205,6 +288,25 @@ func TestWhatIsForTemporalCloudNeedsNoTemporalBesideIt(t *testing.T) {
 			assert.Len(t, s.Secrets, len(alone.Services[of].Secrets)+len(brings), name)
 		}
 	}
+}
+
+// By the files that COMPOSE_FILE names, as whoever follows the file's head has it in .env.
+func TestTemporalCloudStartsNoTemporalBesideIt(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"api-key", "mtls"} {
+		file := "deploy/cloud/" + name + ".yml"
+		line := regexp.MustCompile(`(?m)^#   COMPOSE_FILE=(\S+)$`).FindSubmatch(read(t, file))
+		require.NotNil(t, line, file)
+		names := strings.Split(string(line[1]), ":")
+		assert.Equal(t, []string{"docker-compose.yml", file}, names)
+		p, err := loaded(t, root, map[string]string{"TEMPORAL_ADDRESS": "cloud:7233"}, nil, names...)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, []string{"grafana", "prometheus", "starter", "worker"}, p.ServiceNames(), name)
+		p, err = loaded(t, root, map[string]string{"TEMPORAL_ADDRESS": "cloud:7233"}, []string{"livekit"}, names...)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, []string{"egress", "grafana", "livekit", "prometheus", "redis", "starter", "worker"}, p.ServiceNames(), name)
+	}
+	assert.Contains(t, string(read(t, ".env.example")), "\n#COMPOSE_FILE=docker-compose.yml:deploy/cloud/api-key.yml\n")
 }
 
 func TestOursHaveTheTimeToStop(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -87,11 +89,78 @@ func TestNothingIsReachedThatIsNotNamed(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, map[int]bool{53: true, 443: true, 7233: true, 7880: true}, ports)
+	assert.Equal(t, map[int]bool{53: true, 443: true, 7233: true, 7880: true, 7980: true}, ports)
 	metrics := policies["reelkeeper-metrics"].Spec.Ingress
 	require.Len(t, metrics, 1)
 	assert.Len(t, metrics[0].From, 1, "monitoring alone")
 	assert.Equal(t, "admin", metrics[0].Ports[0].Port.StrVal)
+}
+
+// A canary, a LiveKit and an agent inside of the cluster may all take the starter's Service for the public URL.
+func TestTheStartersServiceIsReachedByTheWorker(t *testing.T) {
+	t.Parallel()
+	objects := render(t, "production")
+	starter, service := pods(objects)["reelkeeper-starter"], of[corev1.Service](objects)["reelkeeper-starter"]
+	listens := map[string]int32{}
+	for _, p := range starter.Spec.Containers[0].Ports {
+		listens[p.Name] = p.ContainerPort
+	}
+	let := 0
+	for _, rule := range of[networkingv1.NetworkPolicy](objects)["reelkeeper-out"].Spec.Egress {
+		for _, to := range rule.To {
+			if to.NamespaceSelector == nil && to.PodSelector != nil && selects(t, to.PodSelector, starter) {
+				assert.False(t, selects(t, to.PodSelector, pods(objects)["reelkeeper-worker"]), "the starter alone")
+				require.Len(t, rule.Ports, 1)
+				assert.Equal(t, listens[service.Spec.Ports[0].TargetPort.StrVal], rule.Ports[0].Port.IntVal, "policies judge the pod's own port")
+				let++
+			}
+		}
+	}
+	assert.Equal(t, 1, let)
+	assert.Equal(t, int32(80), service.Spec.Ports[0].Port)
+	url := "`http://" + service.Name + "." + service.Namespace + ".svc.cluster.local`"
+	assert.Contains(t, string(read(t, "docs/operations.md")), url, "docs/operations.md has no %s", url)
+}
+
+// uncommented is a manifest with what it has in comments of this depth as if it stood there, without the words.
+func uncommented(t *testing.T, file, depth string) (documents []string, rules int) {
+	t.Helper()
+	marked := regexp.MustCompile(`(?m)^` + depth + `# (- \w+:|  \w+:|\w+: \{)`)
+	text := string(read(t, file))
+	return strings.Split(marked.ReplaceAllString(text, depth+"$1"), "\n---\n"), len(marked.FindAllString(text, -1))
+}
+
+func TestTheRulesInCommentsAreRules(t *testing.T) {
+	t.Parallel()
+	const file = "deploy/kubernetes/base/networks.yaml"
+	documents, lines := uncommented(t, file, "    ")
+	reached := map[string]int32{}
+	for _, document := range documents {
+		var policy networkingv1.NetworkPolicy
+		decode(t, file, []byte(document), &policy)
+		if policy.Name != "reelkeeper-out" {
+			continue
+		}
+		for _, rule := range policy.Spec.Egress {
+			require.NotEmpty(t, rule.To)
+			require.NotEmpty(t, rule.Ports)
+			for _, to := range rule.To {
+				where := ""
+				if to.IPBlock != nil {
+					where = to.IPBlock.CIDR
+				} else if to.NamespaceSelector != nil {
+					where = to.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"]
+				}
+				reached[where] = rule.Ports[0].Port.IntVal
+			}
+		}
+	}
+	for where, port := range map[string]int32{
+		"169.254.20.10/32": 53, "169.254.169.254/32": 80, "ingress-nginx": 443, "minio": 9000, "10.0.8.0/24": 443, "10.0.0.0/16": 7880,
+	} {
+		assert.Equal(t, port, reached[where], where)
+	}
+	assert.Equal(t, 2*6, lines, "to and ports of each")
 }
 
 func TestKEDAWatchesTheQueueOfTheSettings(t *testing.T) {
@@ -137,6 +206,40 @@ func TestTheWorkerControllerRunsTheBasesWorker(t *testing.T) {
 		last = step.RampPercentage
 	}
 	assert.Less(t, last, 100)
+}
+
+// The controller mounts the certificate into its workers by itself: a second volume of that name would be refused.
+func TestTheControllerReachesTemporalCloud(t *testing.T) {
+	t.Parallel()
+	const file = "deploy/kubernetes/overlays/worker-controller/worker.yaml"
+	documents, lines := uncommented(t, file, "  ")
+	assert.Equal(t, 2, lines)
+	var conn connection
+	decode(t, file, []byte(documents[0]), &conn)
+	require.NotNil(t, conn.Spec.APIKeySecretRef)
+	require.NotNil(t, conn.Spec.MutualTLSSecretRef)
+	assert.Equal(t, "reelkeeper", conn.Spec.APIKeySecretRef.Name)
+	for _, m := range of[corev1.ConfigMap](render(t, "cloud-api-key")) {
+		assert.Equal(t, filepath.Base(m.Data["TEMPORAL_API_KEY_FILE"]), conn.Spec.APIKeySecretRef.Key)
+	}
+	for name, pod := range pods(render(t, "cloud-mtls")) {
+		mounted := slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Secret.SecretName == conn.Spec.MutualTLSSecretRef.Name })
+		assert.True(t, mounted, name)
+	}
+	for _, v := range of[workerDeployment](render(t, "worker-controller"))["reelkeeper-worker"].Spec.Template.Spec.Volumes {
+		assert.NotEqual(t, "temporal-tls", v.Name)
+	}
+}
+
+// Temporal's worker controller calls a deployment by namespace and name.
+func TestTheDocsCallTheControllersDeploymentAsItDoes(t *testing.T) {
+	t.Parallel()
+	for _, o := range render(t, "worker-controller") {
+		if o.kind == "WorkerDeployment" {
+			name := "`" + o.namespace + "/" + o.name + "`"
+			assert.Contains(t, string(read(t, "docs/operations.md")), name, "docs/operations.md has no %s", name)
+		}
+	}
 }
 
 func TestTemporalCloudIsReachedWithItsCredentials(t *testing.T) {
