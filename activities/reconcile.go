@@ -34,6 +34,7 @@ type Registry interface {
 	Tell(ctx context.Context, requestID string, e egress.Event) (told bool, err error)
 	AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (adopted bool, err error)
 	Record(ctx context.Context, key string, r egress.Request) (begun bool, err error)
+	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
 }
 
 // Verifier knows our own tokens.
@@ -130,6 +131,7 @@ func (r *round) run(ctx context.Context) error {
 	if r.Deep {
 		r.Round.DeepAt = r.Round.At
 	}
+	r.strand(ctx)
 	if err := r.act(ctx, plan.Steps); err != nil {
 		return err
 	}

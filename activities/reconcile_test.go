@@ -37,6 +37,10 @@ type both struct {
 	failing   string           // egress ID of which nothing can be done
 	closed    string           // egress ID whose workflow has closed
 
+	stranded      map[string]int64
+	strandedErr   error
+	strandedSince time.Time // from when on pollers were asked for
+
 	visibilityErr error
 	reads         int       // how often all that runs was read
 	since         time.Time // from when on changes were asked for
@@ -92,6 +96,11 @@ func (b *both) Rooms(context.Context) ([]*lk.Room, error) {
 func (b *both) Present(_ context.Context, room, identity string) (bool, error) {
 	b.note("seek %s in %s", identity, room)
 	return b.here[identity], cmp.Or(b.hereErrOf[identity], b.hereErr)
+}
+
+func (b *both) Stranded(_ context.Context, since time.Time) (map[string]int64, error) {
+	b.strandedSince = since
+	return b.stranded, b.strandedErr
 }
 
 func (b *both) Running(context.Context) ([]egress.Ours, error) {

@@ -41,6 +41,7 @@ func (a *App) announceRounds() {
 	m := a.tel.TemporalMetrics().WithTags(tags)
 	m.Counter(activities.MetricCalls).Inc(0)
 	m.Counter(activities.MetricUndone).Inc(0)
+	m.Counter(activities.MetricStranded).Inc(0)
 	for _, depth := range []string{activities.DepthActive, activities.DepthAll} {
 		for _, outcome := range []string{activities.OutcomeDone, activities.OutcomeFailed} {
 			m.WithTags(map[string]string{"depth": depth, "outcome": outcome}).Counter(activities.MetricRounds).Inc(0)

@@ -50,7 +50,7 @@ func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
 	w.want("a round that finds both", func() bool { return len(w.round(true).Unrecorded) == 1 })
 
 	require.Subset(t, grown(t, before, w.series()), []string{
-		"reelkeeper_reconcile_rounds_total", "reelkeeper_reconcile_livekit_calls_total", "reelkeeper_strays_total", "reelkeeper_unrecorded_rooms_total",
+		"reelkeeper_reconcile_rounds_total", "reelkeeper_reconcile_livekit_calls_total", "reelkeeper_strays_total", "reelkeeper_unrecorded_rooms_total", "reelkeeper_stranded_recordings_total",
 	}, "a round, its calls, an adoption, a room")
 }
 

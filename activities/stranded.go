@@ -1,0 +1,42 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// MetricStranded counts recordings whose version of workers nobody runs, each once in a deep
+// round.
+const MetricStranded = "reelkeeper_stranded_recordings_total"
+
+// strandedAfter is for how long no worker of a version must have asked for work: Temporal
+// remembers it for 5 min, and a worker asks each minute at least.
+const strandedAfter = 4 * time.Minute
+
+// strand looks for recordings that wait for a version of workers which nobody runs: no round
+// helps them, whose signals wait with them. A Temporal that cannot say so fails no round.
+func (r *round) strand(ctx context.Context) {
+	if !r.Deep {
+		return
+	}
+	defer r.alive(ctx)()
+	log := activity.GetLogger(ctx)
+	stranded, err := r.temporal.Stranded(ctx, time.Now().Add(-strandedAfter))
+	if err != nil {
+		log.Warn("reconcile: recordings of versions that nobody runs are not looked for", "error", err)
+		return
+	}
+	for _, version := range slices.Sorted(maps.Keys(stranded)) {
+		n := stranded[version]
+		r.Round.Words = egress.Tell(r.Round.Words, fmt.Sprintf("%d recordings wait for a worker of version %s, and none polls", n, version))
+		log.Error("reconcile: recordings wait for a version of workers that nobody runs", "version", version, "recordings", n)
+		activity.GetMetricsHandler(ctx).Counter(MetricStranded).Inc(n)
+	}
+}

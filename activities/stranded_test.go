@@ -1,0 +1,46 @@
+package activities_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestADeepRoundSaysWhichVersionsOfWorkersNobodyRuns(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		deep  bool
+		b     *both
+		words []string
+		want  int64
+	}{
+		"two":          {true, &both{stranded: map[string]int64{"r:v2": 1, "r:v1": 20}}, []string{"20 recordings wait for a worker of version r:v1, and none polls", "1 recordings wait for a worker of version r:v2, and none polls"}, 21},
+		"none":         {true, &both{}, nil, 0},
+		"nobody knows": {true, &both{strandedErr: because(egress.Denied)}, nil, 0},
+		"not deep":     {false, &both{stranded: map[string]int64{"r:v1": 20}}, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sums := map[string]*atomic.Int64{activities.MetricStranded: {}}
+			var s testsuite.WorkflowTestSuite
+			s.SetMetricsHandler(counted{MetricsHandler: client.MetricsNopHandler, sums: sums})
+			s.SetLogger(quiet{})
+			r, err := attempt(t, s.NewTestActivityEnvironment(), tc.b, tc.deep, egress.Expectation{})
+			require.NoError(t, err, "no round fails for it")
+			require.Equal(t, tc.words, r.Words)
+			require.Equal(t, tc.want, sums[activities.MetricStranded].Load())
+			if tc.deep {
+				require.WithinDuration(t, time.Now().Add(-4*time.Minute), tc.b.strandedSince, 10*time.Second)
+			} else {
+				require.Zero(t, tc.b.strandedSince)
+			}
+		})
+	}
+}
