@@ -34,7 +34,7 @@ func TestWhatIsCountedHasBeenThereFromTheStart(t *testing.T) {
 }
 
 // counted begins the names of what our workers count.
-var counted = []string{"reelkeeper_egress_", "reelkeeper_start_", "reelkeeper_reconcile_", "reelkeeper_strays_", "reelkeeper_unrecorded_", "reelkeeper_announce_attempts_"}
+var counted = []string{"reelkeeper_egress_", "reelkeeper_start_", "reelkeeper_reconcile_", "reelkeeper_strays_", "reelkeeper_unrecorded_", "reelkeeper_stranded_", "reelkeeper_announce_attempts_"}
 
 func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
 	t.Parallel()
@@ -50,7 +50,7 @@ func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
 	w.want("a round that finds both", func() bool { return len(w.round(true).Unrecorded) == 1 })
 
 	require.Subset(t, grown(t, before, w.series()), []string{
-		"reelkeeper_reconcile_rounds_total", "reelkeeper_reconcile_livekit_calls_total", "reelkeeper_strays_total", "reelkeeper_unrecorded_rooms_total", "reelkeeper_stranded_recordings_total",
+		"reelkeeper_reconcile_rounds_total", "reelkeeper_reconcile_livekit_calls_total", "reelkeeper_strays_total", "reelkeeper_unrecorded_rooms_total",
 	}, "a round, its calls, an adoption, a room")
 }
 
