@@ -53,7 +53,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		req, refused, terms.Storage = asked, err, in.Input.Storage
 	}
-	s := starting{LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage, roomID: in.RoomID}
+	s := starting{LiveKit: a, ahead: time.Since(activity.GetInfo(ctx).StartedTime), token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage, roomID: in.RoomID}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -137,6 +137,9 @@ type starting struct {
 	// profile is the storage profile that was filled in, if any.
 	profile string
 	roomID  string // that it must be; empty: any of its name
+	// ahead is how much later it is by this worker's clock than by Temporal's, which has sent
+	// the attempt just before.
+	ahead time.Duration
 }
 
 // begun looks once for what an earlier run of the same key may have begun: that run has
@@ -175,7 +178,7 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 			}
 		}
 		if late || maybeSent && s.late() {
-			return nil, &egress.Error{Reason: egress.TooLate, Message: fmt.Sprintf("not started before %s, and no earlier start found", s.by.Format(time.RFC3339))}
+			return nil, &egress.Error{Reason: egress.TooLate, Message: s.tooLate()}
 		}
 		m, err := s.call(ctx)
 		if err == nil {
@@ -198,6 +201,21 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		}
 	}
 }
+
+// tooLate says why nothing is started any more. A start that is only to be looked for has no time.
+func (s starting) tooLate() string {
+	if s.by.IsZero() {
+		return "LiveKit lists no earlier start, and none is made"
+	}
+	text := fmt.Sprintf("not started before %s, and no earlier start found", s.by.Format(time.RFC3339))
+	if s.ahead > notableSkew || s.ahead < -notableSkew {
+		text += fmt.Sprintf("; by this worker's clock the attempt came %.1f s after Temporal had sent it", s.ahead.Seconds())
+	}
+	return text
+}
+
+// notableSkew is a difference of two clocks that a start's moment, some seconds away, may miss.
+const notableSkew = 500 * time.Millisecond
 
 // unsent is a start that surely began nothing, and may not be sent, or not again: its caller
 // hears at once what LiveKit said.

@@ -117,7 +117,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 		return State{}, false
 	}
 	past := State{
-		Terms: s.Terms, Phase: Settled, Part: s.Parts[i].Number, ID: s.Parts[i].EgressID, Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		Terms: s.Terms, Phase: Settled, Started: true, Part: s.Parts[i].Number, ID: s.Parts[i].EgressID, Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
 		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Corrects: s.Parts[i].Status,
 		Paths: s.Parts[i].Paths,
 	}

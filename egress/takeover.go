@@ -78,7 +78,7 @@ func (s *State) Undecided(o Observation) bool {
 // may have been told of it.
 func (s *State) Precede(o Observation) State {
 	past := State{
-		Terms: s.Terms, Phase: Settled, Part: s.Part, ID: o.Info.Proto().GetEgressId(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		Terms: s.Terms, Phase: Settled, Started: true, Part: s.Part, ID: o.Info.Proto().GetEgressId(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
 		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Paths: s.Paths,
 	}
 	s.Parts = append(slices.Clone(s.Parts), past.part())

@@ -116,7 +116,7 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 	past := s.Precede(o)
 
 	require.Equal(t, egress.State{
-		Terms: s.Terms, Phase: egress.Settled, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon, NewsBy: egress.FromWebhook,
+		Terms: s.Terms, Phase: egress.Settled, Started: true, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon, NewsBy: egress.FromWebhook,
 		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_FAILED",
 	}, past)
 	require.Equal(t, "EG_1", s.ID)

@@ -22,8 +22,8 @@ const (
 
 // stop ends an egress through its workflow, and directly where it is not ours, Temporal
 // is away, or its workflow is over without knowing its end: then the answer is LiveKit's.
-// So one that was answered is kept, by LiveKit or by a workflow. Both is harmless: a
-// second stop of LiveKit's answers as the first.
+// So every stop is answered by LiveKit or by a workflow. Doing both is harmless: LiveKit
+// answers a second stop as the first.
 func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
 	if err := c.permit(); err != nil {
@@ -101,7 +101,10 @@ func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livek
 	if r := egress.ReasonOf(err); r == egress.AlreadyOver || r == egress.NotFound {
 		return stopped, nil
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return h.shown(m), nil
 }
 
 // requestOf resolves an egress ID to its request: by LiveKit's echoed token first, and

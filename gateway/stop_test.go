@@ -109,6 +109,18 @@ func TestAStopThatTheWorkflowSpentOnAnotherEgressReachesTheOneAskedForToo(t *tes
 	}
 }
 
+func TestTheAnswerToSuchAStopShowsNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.liveKit.add(running("EG_1", "call-1"))
+	b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(ending("EG_2")) }
+	b.liveKit.stop = func(_ context.Context, id string) (*livekit.EgressInfo, error) { return running(id, "call-1"), nil }
+	m, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+	require.NoError(t, err)
+	require.Equal(t, "EG_1", m.GetEgressId())
+	require.Empty(t, m.GetRoomComposite().GetWebhooks(), "ours, with the token")
+}
+
 func TestAStopThatNobodyTookIsLiveKitsErrorAndCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	down := &egress.Error{Reason: egress.Unreachable, Code: "internal", Message: "failed to do request: connection refused"}

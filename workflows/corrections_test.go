@@ -152,3 +152,24 @@ func TestTheEndOfALostPartThatLiveKitSaysToItsStopCorrectsIt(t *testing.T) {
 	require.ElementsMatch(t, []string{"announce-part-1", "announce-part-1-corrected", "announce"}, v.Delivered)
 	require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf())
 }
+
+func TestACancelEndsTheWaitForALateSignOfLife(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		cancel time.Duration
+		want   time.Duration
+	}{"never": {0, 24 * time.Hour}, "once it is told": {2 * time.Hour, 2 * time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := forgetting(t)
+			l.correctable()
+			if tc.cancel > 0 {
+				l.at(tc.cancel, l.CancelWorkflow)
+			}
+			v := l.mustRun(plainInput(t))
+			require.Equal(t, egress.Lost, v.Status)
+			require.Len(t, l.announced, 1)
+			require.InDelta(t, tc.want.Minutes(), l.took().Minutes(), 20)
+		})
+	}
+}

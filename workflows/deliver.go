@@ -109,31 +109,21 @@ func (e *run) revived(ctx workflow.Context) (bool, error) {
 	return true, nil
 }
 
-// awaitSign waits for a late sign of life, for as long as the terms say.
+// awaitSign waits for a late sign of life, for as long as the terms say and the workflow is
+// not cancelled.
 func (e *run) awaitSign(ctx workflow.Context) error {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	expired := false
 	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
-	s := workflow.NewNamedSelector(ctx, "sign of life")
-	e.listen(ctx, s, e.observations, e.observe)
-	e.listen(ctx, s, e.listings, e.listed)
-	e.listen(ctx, s, e.hints, e.hint)
-	s.AddFuture(timer, func(workflow.Future) { expired = true })
-	for e.Correctable() && !expired {
-		s.Select(ctx)
+	for e.Correctable() && !timer.IsReady() && !e.cancelHeard(ctx) {
+		until(ctx, func() bool {
+			return timer.IsReady() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 || e.cancelHeard(ctx)
+		})
+		e.takeWebhooks(ctx)
+		e.takeAll(ctx, e.listings, e.listed)
+		e.takeAll(ctx, e.hints, e.hint)
 	}
 	return e.drain(ctx)
-}
-
-// listen adds a signal to a selector.
-func (e *run) listen(ctx workflow.Context, s workflow.Selector, c workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
-	s.AddReceive(c, func(c workflow.ReceiveChannel, _ bool) {
-		var ev egress.Event
-		if c.ReceiveAsync(&ev) { // as in next
-			take(ctx, ev)
-		}
-	})
 }
 
 // carryOut runs a step until it is done, or a person leaves it out.
@@ -159,14 +149,10 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 	e.done(ctx, t.step)
 }
 
-// done notes that a step is done, and takes the mark away where none waits for a person any
-// more.
+// done notes that a step is done.
 func (e *run) done(ctx workflow.Context, step string) {
 	e.Done = append(e.Done, step)
 	e.explain(ctx)
-	if len(e.AwaitsWord) == 0 {
-		e.clear(ctx)
-	}
 }
 
 // mayPass reports whether a step failed that may succeed when it is tried again.
@@ -262,9 +248,7 @@ func (e *run) drain(ctx workflow.Context) error {
 func (e *run) takeIn(ctx workflow.Context) {
 	e.foldAside(ctx)
 	e.takeWebhooks(ctx)
-	for ev := (egress.Event{}); e.listings.ReceiveAsync(&ev); ev = (egress.Event{}) {
-		e.listed(ctx, ev)
-	}
+	e.takeAll(ctx, e.listings, e.listed)
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}
 }

@@ -49,11 +49,17 @@ var stopOptions = workflow.ActivityOptions{
 	Summary:             "tell LiveKit to stop the egress",
 }
 
-// probeOptions and twinOptions are stops too, for other reasons.
-var (
-	probeOptions = as(stopOptions, "ask by a stop whether the egress's worker still answers")
-	twinOptions  = as(stopOptions, "stop another egress of the same request")
-)
+// probeOptions are a stop too, for another reason.
+var probeOptions = as(stopOptions, "ask by a stop whether the egress's worker still answers")
+
+// twinOptions: an attempt is four calls at most, of 10 s each, since LiveKit is asked for the
+// bound egress and its participant before.
+var twinOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 45 * time.Second,
+	RetryPolicy:         stopOptions.RetryPolicy,
+	Priority:            urgent,
+	Summary:             "stop another egress of the same request",
+}
 
 // as is options under another summary.
 func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {

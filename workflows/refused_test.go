@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -60,4 +61,24 @@ func TestAWebhookThatIsThereAsTheStartIsRefusedIsKept(t *testing.T) {
 		var s egress.State
 		return err == nil && v.Get(&s) == nil && s.Phase == egress.Watching && s.ID == egressID && s.Started
 	}, time.Minute, 50*time.Millisecond, "it is watched")
+}
+
+func TestAStopThatTheEndForestallsIsNotAnsweredWithAnEarlierOnesError(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	l.stop = func(string) (egress.Info, error) {
+		return egress.Info{}, failure(egress.Unanswered, "request timed out")
+	}
+	l.OnActivity("StopTwin", mock.Anything, mock.Anything).After(10*time.Second).Return(activities.TwinAnswer{}, nil)
+	var first, second error
+	l.at(time.Minute, func() { l.askStop("a", &first) })
+	l.webhook(2*time.Minute, egress.EventUpdated, part(2, active, 120)) // keeps it busy
+	l.at(2*time.Minute+time.Second, func() { l.askStop("b", &second) })
+	l.webhook(2*time.Minute+2*time.Second, egress.EventEnded, message(egressID, complete))
+
+	l.mustRun(plainInput(t))
+
+	require.Error(t, first)
+	require.NoError(t, second)
 }

@@ -9,9 +9,12 @@ import (
 )
 
 // takeWebhooks takes those that have arrived.
-func (e *run) takeWebhooks(ctx workflow.Context) {
-	for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
-		e.observe(ctx, ev)
+func (e *run) takeWebhooks(ctx workflow.Context) { e.takeAll(ctx, e.observations, e.observe) }
+
+// takeAll takes the signals of a kind that have arrived.
+func (e *run) takeAll(ctx workflow.Context, from workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
+	for ev := (egress.Event{}); from.ReceiveAsync(&ev); ev = (egress.Event{}) {
+		take(ctx, ev)
 	}
 }
 
@@ -55,13 +58,10 @@ func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	expired := false
-	s := workflow.NewNamedSelector(ctx, "webhook of the end")
-	e.listen(ctx, s, e.observations, e.observe)
-	s.AddFuture(workflow.NewTimerWithOptions(timed, due.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "for LiveKit's own webhook of the end"}),
-		func(workflow.Future) { expired = true })
-	for !expired && !e.WebhookDue().IsZero() {
-		s.Select(ctx)
+	timer := workflow.NewTimerWithOptions(timed, due.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "for LiveKit's own webhook of the end"})
+	for !timer.IsReady() && !e.WebhookDue().IsZero() {
+		until(ctx, func() bool { return timer.IsReady() || e.observations.Len() > 0 })
+		e.takeWebhooks(ctx)
 	}
 	if !e.WebhookDue().IsZero() {
 		e.WebhookMissed()

@@ -78,6 +78,8 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 	switch {
 	case e.failed != nil: // not the start's own words: whoever stops may know of an egress all the same
 		return egress.Info{}, toCaller(&egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s was not started", e.id)})
+	case e.stops == before: // it ended first, and what is known of stops is of an earlier one
+		return e.Latest, nil
 	case e.stopErr != nil:
 		return egress.Info{}, plainly("stop egress", e.stopErr)
 	case e.stopInfo.Known():

@@ -46,6 +46,29 @@ func found(m egress.Media, because string) activities.Verified {
 	return activities.Verified{MediaReport: egress.MediaReport{Media: m, Because: because}}
 }
 
+// Without the profile, its media would be looked for among local files.
+func TestTheProfileIsKnownWhereTheStartsReplyIsLost(t *testing.T) {
+	t.Parallel()
+	var asked []activities.VerifyRequest
+	l := looking(t, 0, func(in activities.VerifyRequest) (activities.Verified, error) {
+		asked = append(asked, in)
+		return found(egress.MediaPresent, ""), nil
+	})
+	l.worker.Terms.VerifyFor = egress.Duration(time.Minute)
+	l.slowStart(20 * time.Second)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{}, failure(egress.TooLate, "gone")
+	}
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	in := plainInput(t)
+	in.Storage = "cold"
+
+	l.mustRun(in)
+
+	require.Len(t, asked, 1)
+	require.Equal(t, "cold", asked[0].Storage)
+}
+
 func TestMediaIsLookedForBeforeAnybodyIsTold(t *testing.T) {
 	t.Parallel()
 	var asked []activities.VerifyRequest

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -16,12 +17,21 @@ func (e *run) start(ctx workflow.Context) {
 	in := e.in
 	room := ""
 	if n := len(e.Parts); e.Part > 1 { // the moment was that of the first part
-		in.StartBy, in.Again, in.Unlisted = nil, false, false
+		in.StartBy, in.Unlisted = nil, false
 		room = e.Parts[n-1].Info.Proto().GetRoomId()
+	}
+	if e.Part > 1 || wasReset(ctx) { // before it was terminated, or reset, it may have started this already
+		in.Again = true
 	}
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RoomID: room,
 	})}
+}
+
+// wasReset reports whether the run goes on from a point of an earlier one's history.
+func wasReset(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID // empty in the SDK's test environment
 }
 
 // begin takes the answer to the start. A refusal ends the run, unless a webhook has
@@ -63,6 +73,7 @@ func (e *run) ownTerms(ctx workflow.Context) error {
 		t.Pipeline, _ = e.worker.Pipelines.Choose(e.in.Pipeline) // else the default
 		return t
 	}).Get(&t)
+	t.Storage = cmp.Or(e.Storage, e.in.Storage)
 	e.agree(t)
 	return err
 }
