@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -55,13 +57,13 @@ func ServeMain(ctx context.Context, environ map[string]string) error {
 		var g errgroup.Group
 		ctx, stop := context.WithCancel(ctx)
 		g.Go(func() error { a.Report(ctx); return nil })
-		err := ServeHTTP(ctx, l, door)
+		err := Serve(ctx, l, door)
 		stop()
 		return errors.Join(err, g.Wait())
 	})
 }
 
-// run runs a process's part beside the admin server, which ends last.
+// run runs a process's part, with metrics and health on the admin address.
 func (a *App) run(ctx context.Context, ready func() bool, part func(context.Context) error) error {
 	admin, err := Listen("REELKEEPER_ADMIN_LISTEN", a.cfg.Door.AdminListen)
 	if err != nil {
@@ -71,12 +73,20 @@ func (a *App) run(ctx context.Context, ready func() bool, part func(context.Cont
 	if err != nil {
 		return err
 	}
+	return errors.Join(a.beside(ctx, admin, h, part), a.Close())
+}
+
+// beside runs the admin server beside a part: it ends after the part, and ends the part
+// when it fails, since a process that nobody can watch is to be begun anew.
+func (a *App) beside(ctx context.Context, admin net.Listener, h http.Handler, part func(context.Context) error) error {
 	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
-	var g errgroup.Group
-	g.Go(func() error { return a.stopped(ServeHTTP(adminCtx, admin, h)) })
-	err = a.stopped(part(ctx))
-	endAdmin()
-	return errors.Join(err, g.Wait(), a.Close())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.stopped(Serve(adminCtx, admin, h)) })
+	g.Go(func() error {
+		defer endAdmin()
+		return a.stopped(part(ctx))
+	})
+	return g.Wait()
 }
 
 // stopped is nil for an end that we were asked for.

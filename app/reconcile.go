@@ -68,7 +68,8 @@ func (h *health) Healthy(ctx context.Context) bool {
 	defer h.mu.Unlock()
 	now := time.Now()
 	if h.askedAt.IsZero() || now.Sub(h.askedAt) >= healthFor {
-		ctx, cancel := context.WithTimeout(ctx, healthLimit)
+		// All polls get the answer, so it is not one caller's to break off.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthLimit)
 		defer cancel()
 		ok, err := h.since(ctx, now.Add(-healthyRounds*h.every))
 		h.askedAt, h.healthy = now, ok && err == nil

@@ -34,3 +34,16 @@ func TestTheReconcilersHealthIsAskedForOnceAMinute(t *testing.T) {
 		require.Len(t, since, 3)
 	})
 }
+
+func TestACallerThatIsGoneDoesNotMakeTheReconcilerUnhealthy(t *testing.T) {
+	t.Parallel()
+	h := &health{every: time.Minute, since: func(ctx context.Context, _ time.Time) (bool, error) {
+		by, bounded := ctx.Deadline()
+		require.True(t, bounded)
+		require.LessOrEqual(t, time.Until(by), healthLimit)
+		return true, ctx.Err()
+	}}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	require.True(t, h.Healthy(gone))
+}

@@ -30,18 +30,13 @@ func (a *App) Door() (http.Handler, error) {
 		return nil, err
 	}
 	hooks, err := webhook.New(webhook.Config{
-		Keys:     auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
-		Previous: a.cfg.Sealing.PreviousSecrets,
-		MACs:     a.keys,
-		Signaler: a.recordings,
-		Finder:   a.recordings,
-		Adopter:  a.recordings,
-
-		Latecomers: a.recordings,
-
-		Figures: a.figures,
-		Log:     a.log,
-		Meter:   a.tel.Meter("webhook"),
+		Keys:       auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
+		Previous:   a.cfg.Sealing.PreviousSecrets,
+		MACs:       a.keys,
+		Recordings: a.recordings,
+		Figures:    a.figures,
+		Log:        a.log,
+		Meter:      a.tel.Meter("webhook"),
 	})
 	if err != nil {
 		return nil, err
@@ -153,13 +148,13 @@ func Listen(variable, addr string) (net.Listener, error) {
 // errCut says that requests did not end in the time that a stop gives them.
 var errCut = errors.New("requests were still under way, and were cut")
 
-// ServeHTTP serves until the context ends, then lets requests under way finish. Who
+// Serve serves until the context ends, then lets requests under way finish. Who
 // takes long bodies, or long over an answer, moves the deadline of ReadTimeout itself.
-func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	return serveHTTP(ctx, l, h, shutdownGrace)
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	return serve(ctx, l, h, shutdownGrace)
 }
 
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
+func serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

@@ -131,7 +131,7 @@ func TestAStopLetsRequestsUnderWayFinish(t *testing.T) {
 	l := taken(t)
 	var g errgroup.Group
 	g.Go(func() error {
-		return app.ServeHTTP(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		return app.Serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(entered)
 			<-release
 			_, _ = io.WriteString(w, "finished")
@@ -160,5 +160,5 @@ func TestAListenerThatBreaksEndsTheServer(t *testing.T) {
 	t.Parallel()
 	l := taken(t)
 	require.NoError(t, l.Close())
-	require.ErrorContains(t, app.ServeHTTP(t.Context(), l, http.NotFoundHandler()), "serve "+l.Addr().String())
+	require.ErrorContains(t, app.Serve(t.Context(), l, http.NotFoundHandler()), "serve "+l.Addr().String())
 }

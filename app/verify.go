@@ -18,11 +18,7 @@ const maxMedia = 1 << 50
 
 // verification looks for media, in stores that are reached by the one rule for hosts that
 // requests name.
-func (a *App) verification() (*activities.Verification, error) {
-	stores, err := a.stores()
-	if err != nil {
-		return nil, err
-	}
+func (a *App) verification(stores *storage.Stores, prober *ffprobe.Prober) *activities.Verification {
 	cfg := activities.VerificationConfig{
 		Opener:   a.keys,
 		Profiles: a.profiles,
@@ -34,15 +30,11 @@ func (a *App) verification() (*activities.Verification, error) {
 			return b, nil
 		},
 	}
-	prober, err := a.prober()
-	if err != nil {
-		return nil, err
-	}
 	if prober != nil {
 		cfg.Probe, cfg.Listen = prober, prober
 	}
 	a.log.Info("verifying media", "ffprobe", prober != nil, "localFiles", a.cfg.Verify.LocalFiles)
-	return activities.NewVerification(cfg), nil
+	return activities.NewVerification(cfg)
 }
 
 // prober is ffprobe, nil where there is none to use.
@@ -54,14 +46,10 @@ func (a *App) prober() (*ffprobe.Prober, error) {
 }
 
 // preflight tries the same stores before a start.
-func (a *App) preflight() (*activities.Preflight, error) {
-	stores, err := a.stores()
-	if err != nil {
-		return nil, err
-	}
+func (a *App) preflight(stores *storage.Stores) *activities.Preflight {
 	return activities.NewPreflight(activities.PreflightConfig{
 		Prober: stores, Off: a.cfg.Storage.Preflight == config.PreflightOff, Always: a.cfg.Storage.Preflight == config.PreflightAlways,
-	}), nil
+	})
 }
 
 func (a *App) stores() (*storage.Stores, error) {

@@ -13,7 +13,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/ffprobe"
 	"github.com/reelkeeper/reelkeeper/livekit"
+	"github.com/reelkeeper/reelkeeper/storage"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
@@ -32,10 +34,12 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		return err
 	}
 	// What is wrong is said before a wait for Temporal hides it.
-	if _, err := a.options(); err != nil {
+	opts, err := a.options()
+	if err != nil {
 		return err
 	}
-	if _, err := a.prober(); err != nil {
+	prober, err := a.prober()
+	if err != nil {
 		return err
 	}
 	a.announceMetrics() // while it waits: what comes at once when Temporal does is to be seen
@@ -48,7 +52,10 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	a.scheduleReconciler(ctx)
 	a.scheduleCanary(ctx)
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
+	// A worker that stops by itself, since Temporal does not know its namespace, say, ends the
+	// process, which is to be begun anew.
 	fatal := make(chan error, 2) // one of each
+	opts.OnFatalError = func(err error) { fatal <- err }
 	// What such a client cannot decrypt is a panic, which fails a task and nothing else. Where
 	// an activity itself asks Temporal, it has an error for that: a.temporal is another one.
 	temporal, err := client.NewLazyClient(a.working)
@@ -56,7 +63,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		return fmt.Errorf("Temporal client: %w", err)
 	}
 	defer temporal.Close()
-	main, poll, err := a.workers(temporal, func(err error) { fatal <- err })
+	main, poll, err := a.workers(temporal, opts, prober)
 	if err != nil {
 		return err
 	}
@@ -95,18 +102,13 @@ func (a *App) ensureAttributes(ctx context.Context) error {
 }
 
 // workers are the two of a worker process: polls have a queue of their own, whose
-// rate the server bounds over all workers. One that stops by itself, since Temporal does
-// not know its namespace, say, tells it: the process is to end and to be begun anew.
-func (a *App) workers(temporal client.Client, stopped func(error)) (main, poll worker.Worker, err error) {
-	opts, err := a.options()
+// rate the server bounds over all workers.
+func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffprobe.Prober) (main, poll worker.Worker, err error) {
+	stores, err := a.stores()
 	if err != nil {
 		return nil, nil, err
 	}
-	opts.OnFatalError = stopped
-	lk, err := a.livekitActivities()
-	if err != nil {
-		return nil, nil, err
-	}
+	lk := a.livekitActivities(stores)
 	main = worker.New(temporal, egress.TaskQueue, opts)
 	if err := a.registerWorkflows(main); err != nil {
 		return nil, nil, err
@@ -114,7 +116,7 @@ func (a *App) workers(temporal client.Client, stopped func(error)) (main, poll w
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivityWithOptions(lk.StopTwin, activity.RegisterOptions{Name: "StopTwin"})
-	if err := a.registerDelivery(main); err != nil {
+	if err := a.registerDelivery(main, a.verification(stores, prober)); err != nil {
 		return nil, nil, err
 	}
 
@@ -126,18 +128,14 @@ func (a *App) workers(temporal client.Client, stopped func(error)) (main, poll w
 }
 
 // livekitActivities are those that start, stop and look.
-func (a *App) livekitActivities() (*activities.LiveKit, error) {
-	preflight, err := a.preflight()
-	if err != nil {
-		return nil, err
-	}
+func (a *App) livekitActivities(stores *storage.Stores) *activities.LiveKit {
 	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
 		Keys:        a.cfg.LiveKit.AllKeys(),
 		Terms:       a.terms(),
 		Profiles:    a.profiles,
-		Preflight:   preflight,
+		Preflight:   a.preflight(stores),
 		Pipelines:   a.pipelines,
 		CallTimeout: a.cfg.Start.CallTimeout,
 		StartFor:    a.cfg.Start.For,
@@ -148,21 +146,17 @@ func (a *App) livekitActivities() (*activities.LiveKit, error) {
 
 		ReconcileEvery: egress.Duration(a.cfg.Reconcile.Every.D()),
 		Reconciling:    (&health{since: a.recordings.Reconciled, every: a.cfg.Reconcile.Every.D()}).Healthy,
-	}, a.livekit(a.cfg.Start.SearchEvery), a.keys), nil
+	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
 }
 
 // registerDelivery gives a worker the activities of what comes after the end.
-func (a *App) registerDelivery(w worker.Worker) error {
+func (a *App) registerDelivery(w worker.Worker, looking *activities.Verification) error {
 	told, err := activities.NewDelivery(activities.DeliveryConfig{
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
 		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
 		Client: a.dialer.Client(announceTimeout), Meter: a.tel.Meter("activities"),
 		PerHost: a.cfg.Announce.PerHost, Secrets: a.cfg.Announce.Secrets,
 	})
-	if err != nil {
-		return err
-	}
-	looking, err := a.verification()
 	if err != nil {
 		return err
 	}
@@ -196,8 +190,8 @@ func (a *App) livekit(share time.Duration) *livekit.Client {
 	return livekit.New(livekit.Config{URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: share})
 }
 
-// options: autoscaled pollers took 4 to 18 % of the CPU per life away, and tails of
-// several seconds at 32 to 100 callers, where the fixed number did not.
+// options are those of both workers. Autoscaled pollers cost 4 to 18 % less CPU per life
+// than a fixed number, and remove its tails of several seconds at 32 to 100 callers.
 func (a *App) options() (worker.Options, error) {
 	version, err := deployment(a.cfg.Deployment, ThisBuild())
 	scaled := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})

@@ -111,7 +111,7 @@ func TestAWorkerThatMayNotMakeItsSearchAttributesFailsAndSaysSo(t *testing.T) {
 	t.Parallel()
 	s := &temporal{lacks: status.Error(codes.InvalidArgument, "no such search attribute")} // and making them is not implemented
 	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_ADDRESS", s.serve(t)))
-	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace default --name "+egress.AttributeID)
+	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace default --name "+egress.AttributeEndedBy)
 	require.Empty(t, s.noted(), "it does not take work that it cannot do")
 }
 

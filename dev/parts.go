@@ -18,7 +18,7 @@ func (i *instance) serve(what string, port int, h http.Handler) error {
 	if err != nil {
 		return err
 	}
-	i.parts.Go(func() error { return app.ServeHTTP(i.ctx, l, h) })
+	i.parts.Go(func() error { return app.Serve(i.ctx, l, h) })
 	return nil
 }
 

@@ -35,11 +35,7 @@ import (
 const apiKey, apiSecret = "APIkey", "a secret of LiveKit's"
 
 // untouched is a Temporal that no probe may ask.
-type untouched struct {
-	webhook.Signaler
-	webhook.Finder
-	webhook.Adopter
-}
+type untouched struct{ webhook.Recordings }
 
 // endpoint is our own, which knows one key.
 func endpoint(t *testing.T) http.Handler {
@@ -47,7 +43,7 @@ func endpoint(t *testing.T) http.Handler {
 	keys, err := seal.New(seal.Config{Secret: apiSecret})
 	require.NoError(t, err)
 	h, err := webhook.New(webhook.Config{
-		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Signaler: untouched{}, Finder: untouched{}, Adopter: untouched{},
+		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Recordings: untouched{},
 		Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

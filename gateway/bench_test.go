@@ -102,7 +102,7 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 		adopt: func(context.Context, string, *livekit.EgressInfo) (bool, error) { return false, nil },
 		byID:  func(context.Context, string) (string, bool, error) { return "", false, nil },
 		lost:  func(context.Context, []string) (map[string]string, error) { return nil, nil },
-		ended: func(context.Context, string, string) ([]egress.Info, error) { return nil, nil },
+		ended: func(context.Context, string, string, ...string) ([]egress.Info, error) { return nil, nil },
 	}
 	b.liveKit = &liveKit{
 		start: func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {

@@ -71,8 +71,8 @@ type Recordings interface {
 	// call them active, with the evidence in words.
 	Lost(ctx context.Context, egressIDs []string) (map[string]string, error)
 	// Ended lists what Temporal remembers of ended egresses, by egress ID or by room,
-	// newest first and bounded. LiveKit forgets them after 24 h.
-	Ended(ctx context.Context, egressID, room string) ([]egress.Info, error)
+	// newest first and bounded, but for those that are known. LiveKit forgets them after 24 h.
+	Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error)
 }
 
 // Pending is a start that is durable.

@@ -47,7 +47,7 @@ type recordings struct {
 	adopt func(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
 	byID  func(context.Context, string) (string, bool, error)
 	lost  func(context.Context, []string) (map[string]string, error)
-	ended func(ctx context.Context, egressID, room string) ([]egress.Info, error)
+	ended func(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error)
 
 	mu     sync.Mutex
 	starts []gateway.Start
@@ -80,8 +80,8 @@ func (r *recordings) Lost(ctx context.Context, ids []string) (map[string]string,
 	return r.lost(ctx, ids)
 }
 
-func (r *recordings) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
-	return r.ended(ctx, egressID, room)
+func (r *recordings) Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error) {
+	return r.ended(ctx, egressID, room, known...)
 }
 
 func (r *recordings) begun() []gateway.Start {

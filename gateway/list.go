@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -74,16 +75,16 @@ func (h *Handler) remember(ctx context.Context, r *livekit.ListEgressRequest, li
 	if r.GetEgressId() != "" {
 		room = "" // As at LiveKit, an ID overrides the other filters.
 	}
-	ended, err := h.cfg.Recordings.Ended(ctx, r.GetEgressId(), room)
+	var listed []string
+	for _, m := range list.GetItems() {
+		listed = append(listed, m.GetEgressId())
+	}
+	ended, err := h.cfg.Recordings.Ended(ctx, r.GetEgressId(), room, listed...)
 	if err != nil {
 		return err
 	}
-	listed := map[string]bool{}
-	for _, m := range list.GetItems() {
-		listed[m.GetEgressId()] = true
-	}
 	for _, info := range ended {
-		if info.Known() && !listed[info.Proto().GetEgressId()] {
+		if info.Known() && !slices.Contains(listed, info.Proto().GetEgressId()) {
 			list.Items = append(list.Items, info.Proto())
 		}
 	}

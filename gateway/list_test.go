@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func shownIn(list *livekit.ListEgressResponse) []string {
 	return shown
 }
 
-func remembered(t *testing.T, ids ...string) func(context.Context, string, string) ([]egress.Info, error) {
+func remembered(t *testing.T, ids ...string) func(context.Context, string, string, ...string) ([]egress.Info, error) {
 	t.Helper()
 	var all []egress.Info
 	for _, id := range ids {
@@ -50,7 +51,7 @@ func remembered(t *testing.T, ids ...string) func(context.Context, string, strin
 		require.NoError(t, err)
 		all = append(all, info)
 	}
-	return func(context.Context, string, string) ([]egress.Info, error) { return all, nil }
+	return func(context.Context, string, string, ...string) ([]egress.Info, error) { return all, nil }
 }
 
 func TestAListIsLiveKitsOwnWithoutOurWebhooks(t *testing.T) {
@@ -125,10 +126,10 @@ func TestWhatLiveKitHasForgottenIsRemembered(t *testing.T) {
 		want   []string
 		wanted string // of Temporal
 	}{
-		"by ID":                     {&livekit.ListEgressRequest{EgressId: "EG_2"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/"},
-		"by ID and room":            {&livekit.ListEgressRequest{EgressId: "EG_2", RoomName: "daily"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/"},
+		"by ID":                     {&livekit.ListEgressRequest{EgressId: "EG_2"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/ but "},
+		"by ID and room":            {&livekit.ListEgressRequest{EgressId: "EG_2", RoomName: "daily"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/ but "},
 		"by ID, but LiveKit has it": {&livekit.ListEgressRequest{EgressId: "EG_1"}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
-		"by room":                   {&livekit.ListEgressRequest{RoomName: "daily"}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE ", "EG_2 EGRESS_COMPLETE "}, "/daily"},
+		"by room":                   {&livekit.ListEgressRequest{RoomName: "daily"}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE ", "EG_2 EGRESS_COMPLETE "}, "/daily but EG_1"},
 		"by room, active":           {&livekit.ListEgressRequest{RoomName: "daily", Active: true}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
 		"by room, a later page":     {&livekit.ListEgressRequest{RoomName: "daily", PageToken: page}, &listing{answer: here()}, []string{"EG_1 EGRESS_ACTIVE "}, ""},
 		"by room, not the last page": {
@@ -144,9 +145,9 @@ func TestWhatLiveKitHasForgottenIsRemembered(t *testing.T) {
 			if tc.ask.EgressId != "" {
 				known = remembered(t, "EG_2")
 			}
-			b.recordings.ended = func(ctx context.Context, id, room string) ([]egress.Info, error) {
-				asked = id + "/" + room
-				return known(ctx, id, room)
+			b.recordings.ended = func(ctx context.Context, id, room string, listed ...string) ([]egress.Info, error) {
+				asked = id + "/" + room + " but " + strings.Join(listed, ",")
+				return known(ctx, id, room, listed...)
 			}
 			got, err := b.sdk(t).ListEgress(t.Context(), tc.ask)
 			require.NoError(t, err)
@@ -171,7 +172,7 @@ func TestWithoutTemporalAListIsLiveKitsAlone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{running("EG_1", "call-1")}}}))
 	b.recordings.lost = func(context.Context, []string) (map[string]string, error) { return nil, away }
-	b.recordings.ended = func(context.Context, string, string) ([]egress.Info, error) { return nil, away }
+	b.recordings.ended = func(context.Context, string, string, ...string) ([]egress.Info, error) { return nil, away }
 	got, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"EG_1 EGRESS_ACTIVE "}, shownIn(got))
@@ -188,7 +189,7 @@ func TestASlowTemporalHoldsAListUpForTwoSecondsInAll(t *testing.T) {
 		return away
 	}
 	b.recordings.lost = func(ctx context.Context, _ []string) (map[string]string, error) { return nil, until(ctx) }
-	b.recordings.ended = func(ctx context.Context, _, _ string) ([]egress.Info, error) { return nil, until(ctx) }
+	b.recordings.ended = func(ctx context.Context, _, _ string, _ ...string) ([]egress.Info, error) { return nil, until(ctx) }
 	_, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
 	require.NoError(t, err)
 	require.Len(t, bounds, 2)

@@ -165,6 +165,13 @@ func TestTheEndOfARecordingIsToldByAll(t *testing.T) {
 	if !strings.HasSuffix(err.Error(), "egress with status LOST cannot be stopped") {
 		t.Errorf("got %q", err)
 	}
+	for name, word := range map[string]func(context.Context, string, string) error{"retry": c.Retry, "skip": c.Skip} {
+		err := word(ctx, id, "announce")
+		wantReason(t, err, egress.AlreadyOver)
+		if err.Error() != id+" ended as LOST, and no step of it waits" {
+			t.Errorf("%s: got %q", name, err)
+		}
+	}
 }
 
 func TestARefusedStartIsShownAsOne(t *testing.T) {
@@ -275,7 +282,7 @@ func awaitRows(t *testing.T, ctx context.Context, c *Client, f Filter, want int)
 func TestSearchAttributesAreMadeOnce(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)
-	want := []string{"EgressId", "EgressRoom", "EgressKind", "EgressStatus", "EgressEndedBy", "EgressMissed", "EgressStuck"}
+	want := []string{"EgressEndedBy", "EgressId", "EgressKind", "EgressMissed", "EgressRoom", "EgressStatus", "EgressStuck"}
 	if !slices.Equal(w.made, want) {
 		t.Errorf("a new namespace lacked %v, want %v", w.made, want)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,14 +42,13 @@ type attribute struct {
 }
 
 func attributes() []attribute {
+	probes := map[string]string{"Keyword": "''", "Bool": "true"}
+	types := egress.Attributes()
 	var list []attribute
-	for _, name := range []string{
-		egress.AttributeID, egress.AttributeRoom, egress.AttributeKind,
-		egress.AttributeStatus, egress.AttributeEndedBy, egress.AttributeMissed,
-	} {
-		list = append(list, attribute{name, enumspb.INDEXED_VALUE_TYPE_KEYWORD, "''"})
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		list = append(list, attribute{name, enumspb.IndexedValueType(enumspb.IndexedValueType_shorthandValue[types[name]]), probes[types[name]]})
 	}
-	return append(list, attribute{egress.AttributeStuck, enumspb.INDEXED_VALUE_TYPE_BOOL, "true"})
+	return list
 }
 
 // EnsureSearchAttributes makes the search attributes that the namespace lacks, and

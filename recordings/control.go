@@ -74,13 +74,14 @@ func (c *Client) update(ctx context.Context, id, name string, result any, args .
 		err = handle.Get(ctx, result)
 	}
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return c.over(ctx, id, workflowID)
+		return c.over(ctx, id, name, workflowID)
 	}
 	return asError(name+" of "+workflowID, err)
 }
 
-// over says that a recording has ended whose workflow takes no more updates.
-func (c *Client) over(ctx context.Context, id, workflowID string) error {
+// over says that a recording has ended whose workflow takes no more updates, to who sent
+// one by its name.
+func (c *Client) over(ctx context.Context, id, name, workflowID string) error {
 	v, err := c.State(ctx, workflowID)
 	switch {
 	case egress.ReasonOf(err) == egress.NotFound:
@@ -89,6 +90,8 @@ func (c *Client) over(ctx context.Context, id, workflowID string) error {
 		return err
 	case v.Verdict == nil:
 		return &egress.Error{Reason: egress.AlreadyOver, Message: fmt.Sprintf("%s is over: %s", id, v.Problem)}
+	case name != egress.UpdateStop:
+		return &egress.Error{Reason: egress.AlreadyOver, Message: fmt.Sprintf("%s ended as %s, and no step of it waits", id, v.Verdict.Status)}
 	default:
 		return &egress.Error{
 			Reason: egress.AlreadyOver, Code: "failed_precondition",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -13,8 +14,9 @@ import (
 const maxEnded = 100
 
 // Ended are egresses that have ended, newest first and at most 100, as others are
-// told of them: by egress ID when one is given, else of a room.
-func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Info, error) {
+// told of them: by egress ID when one is given, else of a room. Those whose IDs the
+// caller names as known are left out, and cost no read.
+func (c *Client) Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error) {
 	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
 		equal("ExecutionStatus", "Completed"), equal("ExecutionStatus", "Running"), egress.AttributeEndedBy)
 	switch {
@@ -28,7 +30,7 @@ func (c *Client) Ended(ctx context.Context, egressID, room string) ([]egress.Inf
 		if err != nil {
 			return nil, err
 		}
-		if !(Filter{Room: room}).letsThrough(row) {
+		if !(Filter{Room: room}).letsThrough(row) || slices.Contains(known, row.EgressID) {
 			continue
 		}
 		v, err := c.verdict(ctx, row)

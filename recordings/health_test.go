@@ -41,7 +41,7 @@ func TestANamespaceSaysWhatItLacks(t *testing.T) {
 	c, _ := real(t)
 	command, err := newReal(t, "default").LackingSearchAttributes(ctxOf(t, patience))
 	must(t, err)
-	if command != "" && !strings.HasPrefix(command, "temporal operator search-attribute create --namespace default --name EgressId") {
+	if command != "" && !strings.HasPrefix(command, "temporal operator search-attribute create --namespace default --name EgressEndedBy") {
 		t.Errorf("got %q", command)
 	}
 	c.Namespace = fresh("nowhere")

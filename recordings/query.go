@@ -14,7 +14,7 @@ type Filter struct {
 	Status egress.Status
 	Active bool      // only those whose workflow is running
 	Stuck  bool      // only those that a person should look at
-	Missed bool      // only those whose `egress_ended` never came
+	Missed bool      // only those whose `egress_ended` did not come in time
 	Since  time.Time // only those that began then or later
 	Until  time.Time // only those that began before
 	// RanSince leaves out those that were over by then, whenever they began.

@@ -24,7 +24,8 @@ type examiner interface {
 	Watch(ctx context.Context, every time.Duration, say func(doctor.Change) error) error
 }
 
-// doctorCommand changes nothing, anywhere. Warnings leave its exit status at 0.
+// doctorCommand changes nothing, but for the probe that it writes to each storage profile
+// and deletes again. Warnings leave its exit status at 0.
 func (d deps) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",

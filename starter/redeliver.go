@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +104,7 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 				return err
 			}
 		}
-		if ok, err := d.confirm(c, len(targets)); err != nil || !ok {
+		if err := d.confirm(c, len(targets)); err != nil {
 			return err
 		}
 		b := &bulk{rec: rec, opts: opts, rate: rate.NewLimiter(limit, 1), out: d.newTold(c, len(targets)), span: span}
@@ -151,30 +153,30 @@ func settled(ctx context.Context, rec recorder, s recordings.Span) ([]target, er
 }
 
 // confirm asks before more than one is told again, where a person can answer.
-func (d deps) confirm(c *cli.Command, n int) (bool, error) {
+func (d deps) confirm(c *cli.Command, n int) error {
 	if n <= 1 || !d.asked || c.Bool("yes") || c.Bool("dry-run") {
-		return true, nil
+		return nil
 	}
 	fmt.Fprintf(d.stderr, "Tell the consumers of %d recordings again? [y/N] ", n)
 	answer, err := bufio.NewReader(d.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
-		return true, nil
+		return nil
 	}
 	if err != nil {
 		fmt.Fprintln(d.stderr)
 	}
-	return false, errors.New("nothing was done")
+	return errors.New("nothing was done")
 }
 
 // readRate reads how often something may be done: 10/s, 90/m, 600/h.
 func readRate(text string) (rate.Limit, error) {
 	number, unit, _ := strings.Cut(text, "/")
-	var n float64
-	_, err := fmt.Sscanf(number, "%g", &n)
+	n, err := strconv.ParseFloat(number, 64)
 	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
-	if err != nil || !known || !(n > 0) || fmt.Sprintf("%g", n) != number {
+	limit := n / per.Seconds()
+	if err != nil || !known || !(limit > 0) || math.IsInf(limit, 0) {
 		return 0, egress.Invalidf("--rate", `%q is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`, text)
 	}
-	return rate.Limit(n / per.Seconds()), nil
+	return rate.Limit(limit), nil
 }

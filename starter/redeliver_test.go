@@ -200,13 +200,13 @@ func TestABarIsDrawnWhereAPersonLooksOn(t *testing.T) {
 
 func TestARateIsANumberInATime(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]rate.Limit{"10/s": 10, "0.5/s": 0.5, "90/m": 1.5, "3600/h": 1} {
+	for text, want := range map[string]rate.Limit{"10/s": 10, "0.5/s": 0.5, "90/m": 1.5, "3600/h": 1, "7200000/h": 2000, "1e1/s": 10} {
 		got, err := readRate(text)
 		if err != nil || got != want {
 			t.Errorf("%s: got %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "/s", "10/", "10/d", "ten/s", "NaN/s", "10 /s", "1e1/s"} {
+	for _, text := range []string{"", "/s", "10/", "10/d", "ten/s", "NaN/s", "10 /s", "Inf/s", "1e999/s", "5e-324/h"} {
 		if got, err := readRate(text); err == nil {
 			t.Errorf("%s: got %v", text, got)
 		}

@@ -19,7 +19,7 @@ func printStarted(w io.Writer, s recordings.Started) error {
 	i := s.Info.Proto()
 	return facts(w,
 		[2]string{"egress", i.GetEgressId()},
-		[2]string{"status", i.GetStatus().String()},
+		[2]string{"status", string(s.Info.StatusName())},
 		[2]string{"room", i.GetRoomName()},
 		[2]string{"request", s.RequestID},
 		[2]string{"workflow", s.WorkflowID},
@@ -31,7 +31,7 @@ func printInfoTable(w io.Writer, info egress.Info) error {
 	i := info.Proto()
 	return facts(w,
 		[2]string{"egress", i.GetEgressId()},
-		[2]string{"status", i.GetStatus().String()},
+		[2]string{"status", string(info.StatusName())},
 		[2]string{"room", i.GetRoomName()},
 		[2]string{"error", i.GetError()},
 	)
@@ -119,7 +119,7 @@ func printView(w io.Writer, v recordings.View) error {
 	}
 	status := string(v.Status)
 	if v.Info.Known() {
-		status = v.Info.Proto().GetStatus().String()
+		status = string(v.Info.StatusName())
 	}
 	pairs := [][2]string{
 		{"egress", v.EgressID},

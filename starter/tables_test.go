@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 func TestAFileIsShownAsItWasFound(t *testing.T) {
@@ -17,6 +22,24 @@ func TestAFileIsShownAsItWasFound(t *testing.T) {
 	} {
 		if got := mediaFile(f); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestAStatusOfANewerLiveKitIsShownAsItSpellsIt(t *testing.T) {
+	t.Parallel()
+	var info egress.Info
+	if err := json.Unmarshal([]byte(`{"egressId":"EG_1","status":"EGRESS_PAUSED"}`), &info); err != nil {
+		t.Fatal(err)
+	}
+	for name, show := range map[string]func(io.Writer) error{
+		"start": func(w io.Writer) error { return printStarted(w, recordings.Started{Info: info}) },
+		"stop":  func(w io.Writer) error { return printInfoTable(w, info) },
+		"show":  func(w io.Writer) error { return printView(w, recordings.View{Info: info}) },
+	} {
+		var out bytes.Buffer
+		if err := show(&out); err != nil || !strings.Contains(out.String(), "EGRESS_PAUSED") || strings.Contains(out.String(), "EGRESS_STARTING") {
+			t.Errorf("%s: got %v, %s", name, err, &out)
 		}
 	}
 }

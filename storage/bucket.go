@@ -126,14 +126,3 @@ func write(ctx context.Context, to *blob.Bucket, key string, data []byte, o blob
 	o.DisableContentTypeDetection = true
 	return to.Upload(ctx, key, bytes.NewReader(data), &o)
 }
-
-// Delete takes an object away.
-func (b *Bucket) Delete(ctx context.Context, path string) error {
-	key, err := b.key(path)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return explain(b.field, "delete", b.blobs.Delete(ctx, key))
-}

@@ -44,11 +44,13 @@ type temporal struct {
 	byRoom map[string][]string // room → workflow IDs
 	find   error
 	adopt  error
+	late   error
 	answer func(ctx context.Context, workflowID string) error
 
 	mu      sync.Mutex
 	signals []signal
 	adopted []string
+	noted   []string // ends that came too late
 }
 
 var errOver = &egress.Error{Reason: egress.AlreadyOver, Message: "has completed"}
@@ -58,6 +60,13 @@ func (f *temporal) Adopt(_ context.Context, requestID, _ string, e egress.Event)
 	f.adopted = append(f.adopted, requestID+" by "+e.Proto().GetId())
 	f.mu.Unlock()
 	return f.adopt
+}
+
+func (f *temporal) Late(_ context.Context, workflowID string, e egress.Event) error {
+	f.mu.Lock()
+	f.noted = append(f.noted, workflowID+" by "+e.Proto().GetId())
+	f.mu.Unlock()
+	return f.late
 }
 
 func (f *temporal) Signal(ctx context.Context, workflowID, name, requestID string, p *commonpb.Payload) error {
@@ -136,7 +145,7 @@ func newBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
 		answer: func(context.Context, string) error { return nil },
 	}
 	c := webhook.Config{
-		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Signaler: b.temporal, Finder: b.temporal, Adopter: b.temporal,
+		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Recordings: b.temporal,
 		Log:   slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(b.meter)).Meter("test"),
 	}

@@ -25,34 +25,24 @@ const (
 	DefaultMaxBody = 1 << 20
 )
 
-// Signaler hands an event to a workflow.
-type Signaler interface {
+// Recordings are the workflows, as the endpoint reaches them. *recordings.Client is one.
+// Each call must return when its context ends.
+type Recordings interface {
 	// Signal returns once the signal is durable. The same request ID twice is one
 	// signal to that workflow. A workflow that has closed, or that never was, is a
-	// *serviceerror.NotFound. It must return when ctx ends.
+	// *serviceerror.NotFound.
 	Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error
-}
-
-// Adopter takes up an egress of ours that no workflow watches, since it was started
-// while Temporal was away.
-type Adopter interface {
-	// Adopt returns once a workflow is durable that has the event. A request whose
-	// workflow has completed is an *egress.Error of reason AlreadyOver, unless that never
-	// knew of the egress, which is then adopted under its own ID.
+	// Adopt takes up an egress of ours that no workflow watches, since it was started while
+	// Temporal was away. It returns once a workflow is durable that has the event. A request
+	// whose workflow has completed is an *egress.Error of reason AlreadyOver, unless that
+	// never knew of the egress, which is then adopted under its own ID.
 	Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error
-}
-
-// Finder finds running workflows by their search attributes. These lag behind, so
-// an empty answer does not mean that there is none. It must return when ctx ends.
-type Finder interface {
+	// ByEgressID and ByRoom find running workflows by their search attributes. These lag
+	// behind, so an empty answer does not mean that there is none.
 	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)
 	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
-}
-
-// Latecomers keeps webhooks of ends whose workflow has closed.
-type Latecomers interface {
-	// Late returns once it is durable that the event came after all. The same one twice is
-	// one. It must return when ctx ends.
+	// Late returns once it is durable that the webhook of an end came after all, whose
+	// workflow has closed. The same one twice is one.
 	Late(ctx context.Context, workflowID string, e egress.Event) error
 }
 
@@ -68,14 +58,9 @@ type Config struct {
 	// Previous are secrets that still verify after a rotation, under any key name.
 	// Default: none.
 	Previous []string
-	// MACs, Signaler, Finder and Adopter are required.
-	MACs     MACs
-	Signaler Signaler
-	Finder   Finder
-	Adopter  Adopter
-	// Latecomers is told of ends that come too late for their workflow. Default: they are
-	// only counted.
-	Latecomers Latecomers
+	// MACs and Recordings are required.
+	MACs       MACs
+	Recordings Recordings
 	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
@@ -103,8 +88,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Keys == nil || c.Keys.NumKeys() == 0:
 		return egress.Invalidf("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
-	case c.MACs == nil || c.Signaler == nil || c.Finder == nil || c.Adopter == nil:
-		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs, Signaler, Finder and Adopter are required"}
+	case c.MACs == nil || c.Recordings == nil:
+		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs and Recordings are required"}
 	case slices.Contains(c.Previous, ""):
 		return egress.Invalidf("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
 	case c.Timeout <= 0:

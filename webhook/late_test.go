@@ -12,17 +12,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// noter is who keeps late webhooks.
-type noter struct {
-	err   error
-	noted []string
-}
-
-func (n *noter) Late(_ context.Context, workflowID string, e egress.Event) error {
-	n.noted = append(n.noted, workflowID+" by "+e.Proto().GetId())
-	return n.err
-}
-
 func TestTheWebhookOfAnEndThatComesTooLateIsNoted(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -42,8 +31,8 @@ func TestTheWebhookOfAnEndThatComesTooLateIsNoted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := &noter{err: tc.err}
-			b := newBench(t, func(c *webhook.Config) { c.Latecomers = n })
+			b := newBench(t)
+			b.temporal.late = tc.err
 			if tc.reason != webhook.Adopted {
 				b.temporal.adopt = errOver
 			}
@@ -59,7 +48,7 @@ func TestTheWebhookOfAnEndThatComesTooLateIsNoted(t *testing.T) {
 
 			require.Equal(t, status, b.post(t, path, egressEvent(tc.event, egressID, "https://example.com/hook")))
 
-			require.Equal(t, tc.noted, n.noted)
+			require.Equal(t, tc.noted, b.temporal.noted)
 			b.became(t, tc.reason)
 		})
 	}

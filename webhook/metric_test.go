@@ -52,7 +52,7 @@ func TestTheDurationHasLiveKitsBudgetsAmongItsBuckets(t *testing.T) {
 func TestAnEndpointThatLacksSomethingNamesIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	whole := webhook.Config{Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: b.keys, Signaler: b.temporal, Finder: b.temporal, Adopter: b.temporal}
+	whole := webhook.Config{Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: b.keys, Recordings: b.temporal}
 	_, err := webhook.New(whole)
 	require.NoError(t, err)
 	for name, tc := range map[string]struct {
@@ -62,10 +62,8 @@ func TestAnEndpointThatLacksSomethingNamesIt(t *testing.T) {
 		"keys":           {func(c *webhook.Config) { c.Keys = nil }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
 		"any key":        {func(c *webhook.Config) { c.Keys = auth.NewFileBasedKeyProviderFromMap(nil) }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
 		"a secret":       {func(c *webhook.Config) { c.Previous = []string{"x", ""} }, "REELKEEPER_PREVIOUS_SECRETS: has an empty entry"},
-		"MACs":           {func(c *webhook.Config) { c.MACs = nil }, "webhook: MACs, Signaler, Finder and Adopter are required"},
-		"a signaler":     {func(c *webhook.Config) { c.Signaler = nil }, "webhook: MACs, Signaler, Finder and Adopter are required"},
-		"a finder":       {func(c *webhook.Config) { c.Finder = nil }, "webhook: MACs, Signaler, Finder and Adopter are required"},
-		"an adopter":     {func(c *webhook.Config) { c.Adopter = nil }, "webhook: MACs, Signaler, Finder and Adopter are required"},
+		"MACs":           {func(c *webhook.Config) { c.MACs = nil }, "webhook: MACs and Recordings are required"},
+		"recordings":     {func(c *webhook.Config) { c.Recordings = nil }, "webhook: MACs and Recordings are required"},
 		"any time":       {func(c *webhook.Config) { c.Timeout = -1 }, "Timeout: wants to be over zero, got -1ns"},
 		"room for bytes": {func(c *webhook.Config) { c.MaxBody = -1 }, "MaxBody: wants to be over zero, got -1"},
 	} {

@@ -48,7 +48,7 @@ func recordings(tb testing.TB) []recorded {
 }
 
 // everything has a workflow.
-type everything struct{}
+type everything struct{ webhook.Recordings }
 
 func (everything) ByEgressID(_ context.Context, id string) (string, bool, error) {
 	return egress.WorkflowID("of-" + id), true, nil
@@ -62,7 +62,7 @@ func (everything) ByRoom(_ context.Context, room string) ([]string, error) {
 func newRecordedBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
 	tb.Helper()
 	return newBench(tb, append(change, func(c *webhook.Config) {
-		c.Finder = everything{}
+		c.Recordings = everything{c.Recordings}
 		c.Keys = auth.NewFileBasedKeyProviderFromMap(map[string]string{
 			"APIh2key": "h2secret_h2secret_h2secret_h2secret_32", "APIh2key2": "h2other_h2other_h2other_h2other_h2oth",
 		})

@@ -76,8 +76,8 @@ func (d *delivery) attrs() []slog.Attr {
 	add("eventID", d.id)
 	add("room", d.room())
 	add("egressID", d.egressID())
-	if info := d.sent.GetEgressInfo(); info != nil {
-		add("status", info.GetStatus().String())
+	if info, err := d.event.Info(); err == nil && info.Known() {
+		add("status", string(info.StatusName()))
 	}
 	add("workflowID", d.workflow)
 	if d.err != nil {

@@ -37,7 +37,7 @@ func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason 
 			return reason
 		}
 	}
-	id, found, err := h.cfg.Finder.ByEgressID(ctx, d.egressID())
+	id, found, err := h.cfg.Recordings.ByEgressID(ctx, d.egressID())
 	switch {
 	case err != nil:
 		return d.failed(ctx, err)
@@ -64,10 +64,10 @@ func (h *Handler) signalOrAdopt(ctx context.Context, d *delivery, workflowID str
 // orLate notes the webhook of an end whose workflow has closed, so that a report knows
 // that it came after all.
 func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason {
-	if reason != Late || h.cfg.Latecomers == nil || d.sent.GetEvent() != egress.EventEnded {
+	if reason != Late || d.sent.GetEvent() != egress.EventEnded {
 		return reason
 	}
-	if err := h.cfg.Latecomers.Late(ctx, d.workflow, d.event); err != nil {
+	if err := h.cfg.Recordings.Late(ctx, d.workflow, d.event); err != nil {
 		return d.failed(ctx, err)
 	}
 	return reason
@@ -78,7 +78,7 @@ func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
-	err := h.cfg.Adopter.Adopt(ctx, requestID, egress.PipelineOf(d.sent.GetEgressInfo()), d.event)
+	err := h.cfg.Recordings.Adopt(ctx, requestID, egress.PipelineOf(d.sent.GetEgressInfo()), d.event)
 	switch egress.ReasonOf(err) {
 	case "":
 		return Adopted
@@ -110,7 +110,7 @@ func (h *Handler) hintRoom(ctx context.Context, d *delivery) Reason {
 	if d.room() == "" {
 		return Ignored
 	}
-	ids, err := h.cfg.Finder.ByRoom(ctx, d.room())
+	ids, err := h.cfg.Recordings.ByRoom(ctx, d.room())
 	if err != nil {
 		return d.failed(ctx, err)
 	}
@@ -122,7 +122,7 @@ func (h *Handler) hintParticipant(ctx context.Context, d *delivery) Reason {
 	if d.egressID() == "" {
 		return Ignored
 	}
-	id, found, err := h.cfg.Finder.ByEgressID(ctx, d.egressID())
+	id, found, err := h.cfg.Recordings.ByEgressID(ctx, d.egressID())
 	switch {
 	case err != nil:
 		return d.failed(ctx, err)
@@ -151,7 +151,7 @@ func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) R
 // signal says Accepted, Late, Unknown, or why Temporal did not take it.
 func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string) Reason {
 	d.workflow = workflowID
-	err := h.cfg.Signaler.Signal(ctx, workflowID, name, d.id, payload.Proto(eventMessage, d.event.Raw()))
+	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, payload.Proto(eventMessage, d.event.Raw()))
 	var notFound *serviceerror.NotFound
 	switch {
 	case err == nil:

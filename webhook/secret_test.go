@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +75,13 @@ func TestTheLogLineOfALateEventSaysWhatAnOperatorSearchesFor(t *testing.T) {
 		"level": "INFO", "msg": "webhook", "reason": "late", "answer": 200.0, "event": "egress_started", "eventID": "EV_1",
 		"room": room, "egressID": egressID, "status": "EGRESS_ACTIVE", "workflowID": "egress/req-1",
 	}, line)
+}
+
+func TestTheLogLineSpellsAStatusAsANewerLiveKitDoes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.Equal(t, 200, b.post(t, project, strings.Replace(started(), "EGRESS_ACTIVE", "EGRESS_PAUSED", 1)))
+	require.Contains(t, b.log.String(), `"status":"EGRESS_PAUSED"`)
 }
 
 func TestTheLogLineOfAFailedSignalHoldsTemporalsError(t *testing.T) {

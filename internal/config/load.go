@@ -17,8 +17,7 @@ import (
 // Role is what a process is, which decides what it cannot do without.
 type Role string
 
-// The roles. A Reader only looks at what Temporal knows; a Client also starts, and
-// so needs what requests are sealed with.
+// The roles. A Reader seals nothing; a Client also starts, and so needs the key.
 const (
 	Worker Role = "worker"
 	Serve  Role = "serve"
