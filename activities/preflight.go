@@ -39,8 +39,9 @@ const (
 	triedMost = 8
 )
 
-// StoreProber tries destinations. The error says what was found, but for good and unchecked,
-// and is an *egress.Error of reason Invalid with the field at fault for refused.
+// StoreProber tries destinations. The error is nil for egress.ProbeGood and
+// egress.ProbeUnchecked. For egress.ProbeRefused it is an *egress.Error of reason Invalid
+// whose Field is at fault.
 type StoreProber interface {
 	Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error)
 }

@@ -52,7 +52,7 @@ type Notice struct {
 	Step      string    `json:"step,omitempty"`    // the delivery step that waits for a person
 	Fix       string    `json:"fix,omitempty"`     // of a broken way
 	Since     time.Time `json:"since,omitzero"`    // since when it was broken
-	// For is how long the notice is tried. Default: as long as an announcement.
+	// For is how long the notice is tried: as long as an announcement. Zero: without an end.
 	For Duration `json:"for"`
 }
 

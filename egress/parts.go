@@ -43,7 +43,7 @@ type Part struct {
 
 // Recoverable reports whether a settled egress is to be started again: it failed or is
 // lost, its room is not known to be gone, nobody wanted it stopped, and not all restarts are
-// used up. What others began is none.
+// used up. Parts that others began count as none.
 func (s *State) Recoverable() bool {
 	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost || s.failedMidway()) &&
 		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && s.Latest.Proto().GetRoomId() != "" && !isPage(s.Latest.Proto())

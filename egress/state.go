@@ -96,7 +96,8 @@ type Terms struct {
 	Steps  []string `json:"steps,omitempty"` // delivery steps, in their order
 	// Pipeline is what happens after the end, beside Steps.
 	Pipeline Pipeline `json:"pipeline,omitzero"`
-	// AnnounceFor is how long an announcement is tried. Default: 72 h.
+	// AnnounceFor is how long an announcement is tried. Zero: without an end. The setting's
+	// default is 72 h.
 	AnnounceFor Duration `json:"announce_for"`
 	// MissedOnly says that the consumer of the settings hears LiveKit's own webhooks, and
 	// is told of those ends alone that LiveKit did not tell us.

@@ -48,8 +48,9 @@ func (s *State) CanPrecede(o Observation) bool {
 }
 
 // Followed reports whether another egress ended before the bound one did, or was last heard of:
-// it cannot be what went on in its place. Of a twin, which was stopped since the bound one
-// was well, it counts also when an end of that one was first expected, or LiveKit forgot it.
+// it cannot be what went on in its place. For a twin, which was stopped while the bound one
+// was well, the moments count as well at which the end of that one was first expected, or
+// LiveKit was first found not to know it.
 func (s *State) Followed(o Observation) bool {
 	ended, known := o.Info.Proto().GetEndedAt(), s.Latest.Proto()
 	last := max(known.GetEndedAt(), known.GetUpdatedAt())

@@ -31,7 +31,7 @@ const (
 	DefaultMaxBody = 1 << 20
 )
 
-// ErrNotDurable marks an error of Begin, Stop or Known that is Temporal's own: it is
+// ErrNotDurable marks an error of any method of Recordings that is Temporal's own: it is
 // unreachable, slow, or has no worker. A start may then go straight to LiveKit.
 var ErrNotDurable = errors.New("Temporal")
 

@@ -14,6 +14,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
 	"golang.org/x/sync/singleflight"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -67,7 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 	if request != nil {
 		now := time.Now()
 		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey), storage: r.Header.Get(HeaderStorage), pipeline: r.Header.Get(HeaderPipeline)}
-		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c)
+		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c, request)
 		return
 	}
 	h.records.passed(r.Context(), r.URL.Path)
@@ -90,7 +91,7 @@ func oneSlash(r *http.Request) *http.Request {
 }
 
 // serve answers a call of ours, whatever happens, and records it.
-func (h *Handler) serve(w *answer, r *http.Request, c *call) {
+func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Message) {
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
 	if r.Header.Get("Origin") != "" { // LiveKit lets pages of any origin call, too
@@ -124,12 +125,11 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call) {
 			return
 		}
 	}
-	h.answer(w, withBody(r, body), c, body)
+	h.answer(w, withBody(r, body), c, request, body)
 }
 
 // answer goes through Twirp, but for a request that Twirp would trim.
-func (h *Handler) answer(w *answer, r *http.Request, c *call, body []byte) {
-	_, request := methodOf(r)
+func (h *Handler) answer(w *answer, r *http.Request, c *call, request proto.Message, body []byte) {
 	var raw json.RawMessage
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		raw = newer(body, request)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -155,10 +154,10 @@ func (e *run) done(ctx workflow.Context, step string) {
 	e.explain(ctx)
 }
 
-// mayPass reports whether a step failed that may succeed when it is tried again.
+// mayPass reports whether an activity failed that may succeed when it is tried again.
 func mayPass(err error) bool {
-	var failed *temporal.ActivityError
-	return errors.As(err, &failed) && failed.RetryState() != enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE
+	var failed *temporal.ApplicationError
+	return err != nil && (!errors.As(err, &failed) || !failed.NonRetryable())
 }
 
 // askedFor is when a failed step is to be tried again, and how it failed. An attempt that

@@ -1,10 +1,8 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -38,17 +36,11 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 		e.found(ctx, of, v.MediaReport)
 	case err == nil:
 		e.verifyBehind(ctx, of, name, v.Because)
-	case !forGood(err):
+	case mayPass(err):
 		e.verifyBehind(ctx, of, name, inWords(err))
 	default:
 		e.found(ctx, of, egress.Unchecked("could not be looked at: "+inWords(err)))
 	}
-}
-
-// forGood reports whether an activity failed in a way that no repeat mends.
-func forGood(err error) bool {
-	var failed *temporal.ApplicationError
-	return errors.As(err, &failed) && failed.NonRetryable()
 }
 
 // verifyBehind goes on behind the announcement for as long as an announcement is tried,
