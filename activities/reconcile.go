@@ -131,10 +131,10 @@ func (r *round) run(ctx context.Context) error {
 	if r.Deep {
 		r.Round.DeepAt = r.Round.At
 	}
-	r.strand(ctx)
 	if err := r.act(ctx, plan.Steps); err != nil {
 		return err
 	}
+	r.strand(ctx)
 	if err := r.seek(ctx, s); err != nil {
 		return err
 	}

@@ -53,7 +53,10 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		req, refused, terms.Storage = asked, err, in.Input.Storage
 	}
-	s := starting{LiveKit: a, ahead: time.Since(activity.GetInfo(ctx).StartedTime), token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy, profile: terms.Storage, roomID: in.RoomID}
+	s := starting{
+		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy,
+		profile: terms.Storage, roomID: in.RoomID, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
+	}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -64,25 +67,11 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
 
-	m, err := s.begun(ctx, in.Input.Again)
-	maybeSent := in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1
 	var notes []string
-	switch {
-	case m != nil:
-	case !maybeSent && err == nil && refused != nil:
-		err = refused
-	case !maybeSent && err != nil && s.hasNoTimeToSearch():
-		err = unsent(err)
-	case maybeSent, err != nil: // it may be running, and a refusal would leave it so
-		m, err = s.run(ctx, true)
-	default:
-		if notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight); err == nil {
-			m, err = s.run(ctx, false)
-		}
-	}
-	if egress.ReasonOf(err) == egress.TooLate && refused != nil {
-		err = refused
-	}
+	m, err := s.obtain(ctx, in.Input.Again, in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1, func() (err error) {
+		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
+		return err
+	})
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
@@ -137,19 +126,39 @@ type starting struct {
 	// profile is the storage profile that was filled in, if any.
 	profile string
 	roomID  string // that it must be; empty: any of its name
+	refused error  // why nothing may be begun by it; nil: it may
 	// ahead is how much later it is by this worker's clock than by Temporal's, which has sent
 	// the attempt just before.
 	ahead time.Duration
 }
 
-// begun looks once for what an earlier run of the same key may have begun: that run has
-// searched for long, or was sure, but what it asked for may have come later still.
-func (s starting) begun(ctx context.Context, again bool) (*livekit.EgressInfo, error) {
-	if !again {
-		return nil, nil
+// obtain is the egress of the start: what an earlier one has begun, or a new one. again says
+// that an earlier run of the same key may have begun it, and maybeSent that this run may have.
+// try is done before LiveKit is asked for the first time.
+func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
+	if again { // that run has searched for long, or was sure, but what it asked for may have come later still
+		items, err := s.list(ctx, true)
+		if m := s.ours(items); m != nil {
+			return m, nil
+		}
+		if err != nil && !maybeSent && s.hasNoTimeToSearch() {
+			return nil, unsent(err)
+		}
+		maybeSent = maybeSent || err != nil // it may be running, and a refusal would leave it so
 	}
-	items, err := s.list(ctx, true)
-	return s.ours(items), err
+	if !maybeSent {
+		if s.refused != nil {
+			return nil, s.refused
+		}
+		if err := try(); err != nil {
+			return nil, err
+		}
+	}
+	m, err := s.run(ctx, maybeSent)
+	if s.refused != nil && egress.ReasonOf(err) == egress.TooLate {
+		err = s.refused
+	}
+	return m, err
 }
 
 // ours is the egress that has our token, nil where there is none. Another Reelkeeper on the

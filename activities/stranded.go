@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// MetricStranded counts recordings whose version of workers nobody runs, each once in a deep
+// MetricStranded counts recordings whose version of workers nobody runs, each in every deep
 // round.
 const MetricStranded = "reelkeeper_stranded_recordings_total"
 
@@ -35,7 +35,7 @@ func (r *round) strand(ctx context.Context) {
 	}
 	for _, version := range slices.Sorted(maps.Keys(stranded)) {
 		n := stranded[version]
-		r.Round.Words = egress.Tell(r.Round.Words, fmt.Sprintf("%d recordings wait for a worker of version %s, and none polls", n, version))
+		r.Round.Words = egress.Tell(r.Round.Words, fmt.Sprintf("no worker of version %s polls, and recordings wait for one: %d", version, n))
 		log.Error("reconcile: recordings wait for a version of workers that nobody runs", "version", version, "recordings", n)
 		activity.GetMetricsHandler(ctx).Counter(MetricStranded).Inc(n)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -80,13 +81,18 @@ func (a *App) run(ctx context.Context, ready func() bool, part func(context.Cont
 // when it fails, since a process that nobody can watch is to be begun anew.
 func (a *App) beside(ctx context.Context, admin net.Listener, h http.Handler, part func(context.Context) error) error {
 	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.stopped(Serve(adminCtx, admin, h)) })
-	g.Go(func() error {
-		defer endAdmin()
-		return a.stopped(part(ctx))
+	ctx, endPart := context.WithCancel(ctx)
+	defer endPart()
+	var served error
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		defer endPart()
+		served = a.stopped(Serve(adminCtx, admin, h))
 	})
-	return g.Wait()
+	err := a.stopped(part(ctx))
+	endAdmin()
+	serving.Wait()
+	return errors.Join(err, served)
 }
 
 // stopped is nil for an end that we were asked for.

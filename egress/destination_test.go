@@ -17,10 +17,10 @@ func destinations(t *testing.T, k egress.Kind, body string) []egress.Destination
 	return egress.Destinations(r)
 }
 
-// Each of so many takes a fixed time, else they take hours in all.
-func TestAMillionOutputsAreCounted(t *testing.T) {
+// Each of so many takes a fixed time, else they take a minute in all.
+func TestMassesOfOutputsAreCounted(t *testing.T) {
 	t.Parallel()
-	files := make([]*livekit.EncodedFileOutput, 1_000_000)
+	files := make([]*livekit.EncodedFileOutput, 200_000)
 	all := egress.Destinations(&livekit.WebEgressRequest{FileOutputs: files, ImageOutputs: []*livekit.ImageOutput{{}}})
 	require.Len(t, all, len(files)+1)
 	require.Equal(t, len(files)-1, all[len(files)-1].Nth)

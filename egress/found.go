@@ -98,7 +98,7 @@ func (r *MediaReport) Add(f MediaFile, why string) {
 		r.Media = f.Media
 	}
 	if why != "" && len(r.Because) < maxBecause/2 {
-		r.Because = strings.TrimPrefix(r.Because+"; "+oneLine(cut(why, longestWhy)), "; ")
+		r.Because = strings.TrimPrefix(r.Because+"; "+cut(why, longestWhy), "; ")
 	}
 	if len(r.Files) < longestReport {
 		r.Files = append(r.Files, f)

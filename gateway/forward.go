@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/livekit/protocol/livekit"
-	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -26,8 +25,7 @@ func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r eg
 	answer, err := h.forwardOnce(ctx, c, r, raw)
 	if err != nil {
 		c.cause = err
-		e := toTwirp(goesOn(c.requestID, err))
-		h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
+		h.refuse(w, c, toTwirp(goesOn(c.requestID, err)))
 		return
 	}
 	write(w, c, answer)
@@ -41,8 +39,7 @@ func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, 
 	answer, err := h.livekit.post(ctx, c.token, c.method, raw)
 	if err != nil {
 		c.cause = err
-		e := toTwirp(err)
-		h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
+		h.refuse(w, c, toTwirp(err))
 		return
 	}
 	if answer.status == http.StatusOK {

@@ -110,18 +110,17 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 	c.token, _ = tokenOf(r)
 	c.askedBy = askerOf(c.token)
 	if err := c.permit(); err != nil { // before its body is read, which takes a hundred times its size
-		h.refuse(w, c, err, twirp.ServerHTTPStatusFromErrorCode(err.Code()))
+		h.refuse(w, c, err)
 		return
 	}
 	body, broken := h.read(w, r, c.deadline)
 	if broken != nil {
-		h.refuse(w, c, broken.err, broken.status)
+		h.refuseAs(w, c, broken.err, broken.status)
 		return
 	}
 	if _, start := starts[c.method]; start {
 		if err := cmp.Or(c.name(w.Header()), c.checkNames()); err != nil {
-			e := toTwirp(err)
-			h.refuse(w, c, e, twirp.ServerHTTPStatusFromErrorCode(e.Code()))
+			h.refuse(w, c, toTwirp(err))
 			return
 		}
 	}
@@ -146,8 +145,13 @@ func (h *Handler) answer(w *answer, r *http.Request, c *call, request proto.Mess
 	}
 }
 
-// refuse answers with an error in Twirp's form.
-func (h *Handler) refuse(w http.ResponseWriter, c *call, err twirp.Error, status int) {
+// refuse answers with an error in Twirp's form, and its status.
+func (h *Handler) refuse(w http.ResponseWriter, c *call, err twirp.Error) {
+	h.refuseAs(w, c, err, twirp.ServerHTTPStatusFromErrorCode(err.Code()))
+}
+
+// refuseAs does so with another status.
+func (h *Handler) refuseAs(w http.ResponseWriter, c *call, err twirp.Error, status int) {
 	c.failed(err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -167,7 +171,7 @@ func (h *Handler) contain(w *answer, r *http.Request, c *call) {
 	c.cause = fmt.Errorf("panic: %v", p)
 	h.cfg.Log.ErrorContext(r.Context(), "panic", "method", c.method, "requestID", c.requestID, "stack", string(debug.Stack()))
 	if c.outcome = Failed; !w.begun {
-		h.refuse(w, c, twirp.NewError(twirp.Internal, "internal error"), http.StatusInternalServerError)
+		h.refuse(w, c, twirp.NewError(twirp.Internal, "internal error"))
 	}
 }
 

@@ -60,7 +60,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 		key = ""
 	}
 	var objects []egress.Object
-	for it := b.blobs.List(&blob.ListOptions{Prefix: key}); len(objects) < limit; {
+	for it := b.blobs.List(&blob.ListOptions{Prefix: key, BeforeList: briefly}); len(objects) < limit; {
 		next, err := b.next(ctx, it)
 		if errors.Is(err, io.EOF) {
 			break

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	gcs "cloud.google.com/go/storage"
 	"github.com/livekit/protocol/livekit"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
@@ -56,6 +57,17 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 		return nil, egress.Invalidf(field+".credentials", "is no key of a service account") // not shown: it holds one
 	}
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
+}
+
+// briefly asks Google for what is looked at of each listed object. It would list who may do
+// what with it as well, and name it in each line of that.
+func briefly(as func(any) bool) error {
+	var q *gcs.Query
+	if !as(&q) {
+		return nil
+	}
+	q.Projection = gcs.ProjectionNoACL
+	return q.SetAttrSelection([]string{"Name", "Size", "Updated"})
 }
 
 // refusedToken is the status by which a token was refused and when that was by its giver's

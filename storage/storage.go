@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
@@ -92,13 +93,14 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 	return u, nil
 }
 
-// longestKey is the longest name that the stores take, in bytes.
+// longestKey is the longest name that a store takes, in characters: Azure counts them, others
+// count bytes.
 const longestKey = 1024
 
 // key is the key of a path: that of a local file goes from the directory on.
 func (b *Bucket) key(path string) (string, error) {
-	if len(path) > longestKey {
-		return "", egress.Invalidf(b.field, "has a path of %d bytes, and stores take %d", len(path), longestKey)
+	if n := utf8.RuneCountInString(path); b.local == "" && n > longestKey {
+		return "", egress.Invalidf(b.field, "has a path of %d characters, and stores take %d", n, longestKey)
 	}
 	if b.local == "" {
 		return path, nil

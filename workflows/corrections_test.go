@@ -173,3 +173,17 @@ func TestACancelEndsTheWaitForALateSignOfLife(t *testing.T) {
 		})
 	}
 }
+
+// LiveKit may run it again, and whoever cancels wants that to be stopped.
+func TestACancelDoesNotEndTheWaitForASecondRun(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.correctable()
+	l.poll = l.nothingNew
+	l.webhook(time.Minute, egress.EventEnded, message(egressID, failed))
+	l.at(2*time.Hour, l.CancelWorkflow)
+
+	l.mustRun(plainInput(t))
+
+	require.InDelta(t, 24, l.took().Hours(), 0.5)
+}

@@ -108,16 +108,16 @@ func (e *run) revived(ctx workflow.Context) (bool, error) {
 	return true, nil
 }
 
-// awaitSign waits for a late sign of life, for as long as the terms say and the workflow is
-// not cancelled.
+// awaitSign waits for a late sign of life, for as long as the terms say. Of what is lost it
+// waits no longer once it is cancelled meanwhile; what has failed may run again, and is to be
+// stopped then.
 func (e *run) awaitSign(ctx workflow.Context) error {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
-	for e.Correctable() && !timer.IsReady() && !e.cancelHeard(ctx) {
-		until(ctx, func() bool {
-			return timer.IsReady() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 || e.cancelHeard(ctx)
-		})
+	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.cancelHeard(ctx) }
+	for e.Correctable() && !enough() {
+		until(ctx, func() bool { return enough() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 })
 		e.takeWebhooks(ctx)
 		e.takeAll(ctx, e.listings, e.listed)
 		e.takeAll(ctx, e.hints, e.hint)
@@ -156,8 +156,9 @@ func (e *run) done(ctx workflow.Context, step string) {
 
 // mayPass reports whether an activity failed that may succeed when it is tried again.
 func mayPass(err error) bool {
-	var failed *temporal.ApplicationError
-	return err != nil && (!errors.As(err, &failed) || !failed.NonRetryable())
+	var failed *temporal.ActivityError
+	var said *temporal.ApplicationError
+	return errors.As(err, &failed) && (!errors.As(err, &said) || !said.NonRetryable())
 }
 
 // askedFor is when a failed step is to be tried again, and how it failed. An attempt that

@@ -17,18 +17,17 @@ func (e *run) start(ctx workflow.Context) {
 	in := e.in
 	room := ""
 	if n := len(e.Parts); e.Part > 1 { // the moment was that of the first part
-		in.StartBy, in.Unlisted = nil, false
+		in.StartBy, in.Again, in.Unlisted = nil, false, false
 		room = e.Parts[n-1].Info.Proto().GetRoomId()
 	}
-	if e.Part > 1 || wasReset(ctx) { // before it was terminated, or reset, it may have started this already
-		in.Again = true
-	}
+	in.Again = in.Again || wasReset(ctx)
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RoomID: room,
 	})}
 }
 
-// wasReset reports whether the run goes on from a point of an earlier one's history.
+// wasReset reports whether the run goes on from a point of an earlier one's history: that one
+// may have started this part.
 func wasReset(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID // empty in the SDK's test environment

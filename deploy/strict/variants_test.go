@@ -223,7 +223,9 @@ func TestTheControllerReachesTemporalCloud(t *testing.T) {
 		assert.Equal(t, filepath.Base(m.Data["TEMPORAL_API_KEY_FILE"]), conn.Spec.APIKeySecretRef.Key)
 	}
 	for name, pod := range pods(render(t, "cloud-mtls")) {
-		mounted := slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Secret.SecretName == conn.Spec.MutualTLSSecretRef.Name })
+		mounted := slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
+			return v.Secret != nil && v.Secret.SecretName == conn.Spec.MutualTLSSecretRef.Name
+		})
 		assert.True(t, mounted, name)
 	}
 	for _, v := range of[workerDeployment](render(t, "worker-controller"))["reelkeeper-worker"].Spec.Template.Spec.Volumes {
