@@ -7,6 +7,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -50,6 +51,9 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 		return list
 	}
 	page := func(size int) string { return "data:text/html," + strings.Repeat("x", size) }
+	half := &livekit.WebEgressRequest{Url: page(1 << 18), Webhooks: hooks(2, 50)} // two copies of it are just as large as they may be
+	half.Url += strings.Repeat("x", 1<<19-proto.Size(half))
+	require.Equal(t, 1<<19, proto.Size(half))
 	for name, tc := range map[string]struct {
 		request *livekit.WebEgressRequest
 		want    string
@@ -60,7 +64,7 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 		"as long as may": {&livekit.WebEgressRequest{Webhooks: hooks(1, 4069)}, ""},
 		"too long":       {&livekit.WebEgressRequest{Webhooks: hooks(1, 4070)}, "webhooks: take 4097 bytes, and 4096 are served at most"},
 		"one page":       {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(1, 50)}, ""},
-		"two for a page": {&livekit.WebEgressRequest{Url: page(500_000), Webhooks: hooks(2, 50)}, ""},
+		"two for a page": {half, ""},
 		"two for a book": {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(2, 50)}, "webhooks: are 2 beside a request of 1048751 bytes, a copy of which goes with each: 1048576 bytes are the most for all"},
 		"another's key":  {&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{}, {SigningKey: "theirs"}}}, `webhooks[1].signing_key: "theirs" is no API key of this project`},
 	} {
@@ -75,6 +79,15 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 			require.Equal(t, egress.Invalid, egress.ReasonOf(err))
 		})
 	}
+}
+
+func TestAnInfoEchoesOtherWebhooksAsACopy(t *testing.T) {
+	t.Parallel()
+	theirs := []*livekit.WebhookConfig{{Url: "https://a.example.com/hook"}}
+	m := &livekit.EgressInfo{Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://ours"}}}}}
+	require.Equal(t, theirs, egress.Echoing(m, theirs).GetWeb().GetWebhooks())
+	require.Equal(t, "https://ours", m.GetWeb().GetWebhooks()[0].GetUrl())
+	require.Equal(t, "EG_1", egress.Echoing(&livekit.EgressInfo{EgressId: "EG_1"}, theirs).GetEgressId(), "one that echoes no request")
 }
 
 // compact is JSON with its keys in order and its numbers as they are.
