@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/grpc"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -55,14 +56,15 @@ var world = sync.OnceValues(func() (*standIn, error) {
 	return s, s.work(temporal)
 })
 
-func dial(namespace string) (client.Client, error) {
+func dial(namespace string, options ...grpc.DialOption) (client.Client, error) {
 	srv, err := server()
 	if err != nil {
 		return nil, err
 	}
 	return client.Dial(client.Options{
 		HostPort: srv.Address, Namespace: namespace, DataConverter: payload.Converter(),
-		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		Logger:            log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{DialOptions: options},
 	})
 }
 

@@ -9,11 +9,9 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 func TestASpanIsAQueryOfThoseWithAVerdict(t *testing.T) {
@@ -138,15 +136,7 @@ func TestAVerdictThatIsDeletedMeanwhileKeepsNoneOfTheOthersBack(t *testing.T) {
 		}
 		return invoke(ctx, method, req, reply, cc, opts...)
 	}
-	srv, err := server()
-	must(t, err)
-	temporal, err := client.Dial(client.Options{
-		HostPort: srv.Address, Namespace: namespace, DataConverter: payload.Converter(),
-		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(deleted)}},
-	})
-	must(t, err)
-	t.Cleanup(temporal.Close)
-	c = New(Config{Temporal: temporal, Namespace: namespace})
+	c = New(Config{Temporal: through(t, deleted), Namespace: namespace})
 	var got []string
 	for v, err := range c.Verdicts(ctx, Span{Where: where}) {
 		if err != nil {

@@ -2,17 +2,13 @@ package recordings
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
-
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // historyCalls counts the questions for histories: those are what a wait consists of.
@@ -28,17 +24,17 @@ func (c *historyCalls) count(ctx context.Context, method string, req, reply any,
 // counted is a client like that of real, whose questions are counted.
 func counted(t *testing.T, waitFor time.Duration) (*Client, *historyCalls) {
 	t.Helper()
-	srv, err := server()
-	must(t, err)
 	calls := &historyCalls{}
-	temporal, err := client.Dial(client.Options{
-		HostPort: srv.Address, Namespace: namespace, DataConverter: payload.Converter(),
-		Logger:            log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(calls.count)}},
-	})
+	return New(Config{Temporal: through(t, calls.count), Namespace: namespace, WaitFor: waitFor}), calls
+}
+
+// through is Temporal, each call of which goes through an interceptor before the SDK's own.
+func through(t *testing.T, interceptor grpc.UnaryClientInterceptor) client.Client {
+	t.Helper()
+	temporal, err := dial(namespace, grpc.WithUnaryInterceptor(interceptor))
 	must(t, err)
 	t.Cleanup(temporal.Close)
-	return New(Config{Temporal: temporal, Namespace: namespace, WaitFor: waitFor}), calls
+	return temporal
 }
 
 func TestWhoWaitsAsksOnceForEachSlice(t *testing.T) {

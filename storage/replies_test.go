@@ -14,6 +14,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
+// token is what tokens.example gives out.
+const token = `{"access_token":"x","token_type":"Bearer","expires_in":3600}`
+
 // endless repeats a text for as long as it is read, up to what no test should read.
 type endless struct {
 	text string
@@ -46,7 +49,7 @@ func TestAStoreThatListsWithoutAnEndIsReadToALimit(t *testing.T) {
 			more := &endless{text: tc.again}
 			cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
 				if r.URL.Host == "tokens.example" {
-					return reply(r, http.StatusOK, `{"access_token":"x","token_type":"Bearer","expires_in":3600}`), nil
+					return reply(r, http.StatusOK, token), nil
 				}
 				res := reply(r, http.StatusOK, "")
 				res.Header.Set("Content-Type", "application/xml")
@@ -68,7 +71,7 @@ func TestMediaIsReadHoweverLongItIs(t *testing.T) {
 	const size = 5 << 20
 	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Host == "tokens.example" {
-			return reply(r, http.StatusOK, `{"access_token":"x","token_type":"Bearer","expires_in":3600}`), nil
+			return reply(r, http.StatusOK, token), nil
 		}
 		res := reply(r, http.StatusOK, strings.Repeat("x", size))
 		res.ContentLength = size

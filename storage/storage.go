@@ -99,10 +99,10 @@ const longestKey = 1024
 
 // key is the key of a path: that of a local file goes from the directory on.
 func (b *Bucket) key(path string) (string, error) {
-	if n := utf8.RuneCountInString(path); b.local == "" && n > longestKey {
-		return "", egress.Invalidf(b.field, "has a path of %d characters, and stores take %d", n, longestKey)
-	}
 	if b.local == "" {
+		if n := utf8.RuneCountInString(path); n > longestKey {
+			return "", egress.Invalidf(b.field, "has a path of %d characters, and stores take %d", n, longestKey)
+		}
 		return path, nil
 	}
 	full := path
