@@ -39,19 +39,22 @@ func TestAStepIsThatOfTheConsumerWhoseNameItHas(t *testing.T) {
 func TestAConsumerIsToldOfTheEndsThatItWants(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		when []egress.Status
-		end  egress.Status
-		want bool
+		when     []egress.Status
+		end      egress.Status
+		corrects egress.Status
+		want     bool
 	}{
-		"all, where it names none":  {nil, "EGRESS_COMPLETE", true},
-		"the one that it names":     {[]egress.Status{"EGRESS_COMPLETE"}, "EGRESS_COMPLETE", true},
-		"one of those that it does": {[]egress.Status{"EGRESS_FAILED", egress.Lost}, egress.Lost, true},
-		"not another":               {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", false},
+		"all, where it names none":          {nil, "EGRESS_COMPLETE", "", true},
+		"the one that it names":             {[]egress.Status{"EGRESS_COMPLETE"}, "EGRESS_COMPLETE", "", true},
+		"one of those that it does":         {[]egress.Status{"EGRESS_FAILED", egress.Lost}, egress.Lost, "", true},
+		"not another":                       {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", "", false},
+		"another that corrects one":         {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", egress.Lost, true},
+		"not another that corrects another": {[]egress.Status{"EGRESS_FAILED"}, "EGRESS_COMPLETE", egress.Lost, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := piped(t, egress.Consumer{Name: "archive", When: tc.when})
-			s.Status = tc.end
+			s.Status, s.Corrects = tc.end, tc.corrects
 			require.Equal(t, tc.want, s.Needs("announce-archive"))
 			s.MissedOnly = true
 			require.Equal(t, tc.want, s.Needs("announce-archive"), "that is the setting of another consumer")

@@ -34,38 +34,46 @@ func (e Expectation) Validate() error {
 // Unrecorded is a room that is expected to be recorded, and is not.
 type Unrecorded struct {
 	Room  *livekit.Room
-	Begin bool // a recording may be begun: no start of ours is under way
+	Begin bool // a recording may be begun: none of ours that may record it is under way
 }
 
 // Unrecorded finds the rooms that have lived for too long with people in them and
 // without an active egress, by name. An egress of an earlier room of the same name
-// records nothing of this one.
+// records nothing of this one, and one that never begins records nothing at all.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
-	under, lost, bound := map[string]bool{}, map[string]bool{}, map[string]string{}
+	under, lost, bound := map[string][]string{}, map[string]bool{}, map[string]string{}
 	for _, o := range ours {
-		under[o.Room] = under[o.Room] || !o.Over
+		if !o.Over {
+			under[o.Room] = append(under[o.Room], o.EgressID)
+		}
 		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost
 		if !o.Closed {
 			bound[o.RequestID] = o.EgressID
 		}
 	}
-	recorded := map[string]bool{}
+	recorded, byID := map[string]bool{}, map[string]Listed{}
 	for _, l := range listed {
+		byID[l.ID] = l
 		// LiveKit lists an egress whose worker died for good, also where another one has
 		// taken its place.
 		id := bound[l.RequestID]
-		if replaced := id != "" && id != l.ID && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced {
+		if replaced := id != "" && id != l.ID && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced && !l.neverBegan(at) {
 			recorded[roomKey(l.Room, l.RoomID)] = true
 		}
 	}
 	var list []Unrecorded
 	for _, r := range rooms {
 		since := time.Unix(r.GetCreationTime(), 0)
+		mayRecord := func(id string) bool {
+			l, ok := byID[id]
+			return !ok || (l.RoomID == "" || l.RoomID == r.GetSid()) && !l.neverBegan(at)
+		}
 		switch {
 		case !e.matches(r.GetName()), r.GetNumParticipants() == 0, at.Sub(since) < e.After.D():
 		case recorded[roomKey(r.GetName(), r.GetSid())], recorded[roomKey(r.GetName(), "")]:
 		default:
-			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !under[Keyword(r.GetName())]})
+			begun := slices.ContainsFunc(under[Keyword(r.GetName())], mayRecord)
+			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !begun})
 		}
 	}
 	slices.SortFunc(list, func(a, b Unrecorded) int { return cmp.Compare(a.Room.GetName(), b.Room.GetName()) })

@@ -133,10 +133,11 @@ func (s *State) sameEnd(o Observation) bool {
 	return seen.GetStatus() == known.GetStatus() && seen.GetEndedAt() == known.GetEndedAt() && seen.GetRetryCount() == known.GetRetryCount()
 }
 
-// Needs reports whether a delivery step has anything to do for how it ended.
+// Needs reports whether a delivery step has anything to do for how it ended. Who was told of
+// an end that is corrected is told of the correction.
 func (s *State) Needs(step string) bool {
 	if c, ok := s.Pipeline.Consumer(step); ok {
-		return s.Status.among(c.When)
+		return s.Status.among(c.When) || s.Corrects != "" && s.Corrects.among(c.When)
 	}
 	missed, _ := s.missed()
 	return step != StepAnnounce || !s.MissedOnly || missed != ""
