@@ -36,6 +36,6 @@ faults-safeguards:
 	go run ./internal/devtemporal/build
 	go test ./faults -run ABuildWithoutASafeguardIsCaught -safeguards -parallel 3 -timeout 30m -v
 
-# The archives of a release, the same bytes wherever it runs: docs/releasing.md.
+# The archives of a release, the same bytes on any Linux: docs/releasing.md.
 release:
 	sh release.sh $(VERSION)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds what a release consists of: `sh release.sh v0.1.0` makes dist/ with an archive of worker and starter for
-# each platform, and SHA256SUMS. The same commit and the same Go give the same bytes, wherever it runs.
+# each platform, and SHA256SUMS. The same commit and the same Go give the same bytes on any Linux: it needs GNU tar
+# and sha256sum.
 #   PLATFORMS="linux/amd64" builds fewer; OUT=DIR puts them elsewhere.
 set -eu
 cd "$(dirname "$0")"
@@ -13,6 +14,10 @@ v[0-9]*.[0-9]*.[0-9]*) ;;
 	exit 2
 	;;
 esac
+if ! tar --version 2>/dev/null | grep -q GNU || ! command -v sha256sum >/dev/null; then
+	echo 'release.sh: needs GNU tar and sha256sum, as Linux has them; without them the bytes would be others' >&2
+	exit 2
+fi
 out=${OUT:-dist}
 commit=$(git rev-parse HEAD)
 date=$(git show -s --format=%ct HEAD)

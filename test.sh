@@ -4,14 +4,21 @@
 # are modules of their own. It first builds the development Temporal server, once for each version of its source, and
 # a livekit-server with what it needs around it, without which the tests that need it are skipped, unless CI is set.
 # The tests of LiveKit's Node SDK, of pipelines in TypeScript and of Azure Blob Storage get what they need by npm, once
-# for each version, and are skipped where there is no npm, unless CI is set; so are the test of the UI where there is no
-# chromium and those on PostgreSQL where there is none. Arguments go to go test:
+# for each version. Where a program is missing that tests need, which it says first, they are skipped, unless CI is set.
+# Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #
 # It ends with exit status 0 only if all of them passed.
 set -eu
 cd "$(dirname "$0")"
+
+# Said here, since go test does not say what it skips. In CI what is missing fails its tests.
+places=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) # Debian keeps initdb off the PATH.
+for program in node npm curl openssl ffmpeg ffprobe chromium initdb temporal; do
+	[ -n "${CI:-}" ] || (PATH=$places && command -v "$program" >/dev/null) ||
+		echo "Without $program: the tests that need it are skipped." >&2
+done
 
 go run ./internal/devtemporal/build
 go run ./internal/reallivekit/build

@@ -20,9 +20,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// Interruptible ends with the signals by which a process is asked to stop.
+// Interruptible ends with the signals by which a process is asked to stop. The one of a closed
+// terminal is among them, unless it is ignored already: nohup does that, so that a process goes on.
 func Interruptible() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(context.Background(), signals...)
 }
 
 // WorkerMain is the worker process: the worker, and metrics and health on the

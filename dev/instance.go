@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,11 +25,13 @@ import (
 )
 
 const (
-	// demoRoom exists on the fake LiveKit, with people in it.
+	// demoRoom exists on the fake LiveKit, with people in it, and is opened again when it closes.
 	demoRoom = "standup"
 	// devKey and devSecret are livekit-server's own in its --dev mode.
 	devKey, devSecret = "devkey", "secret"
 	stopLimit         = 30 * time.Second
+	// reopenEvery is how often the room is looked for: soon enough for whoever asks again.
+	reopenEvery = time.Second
 )
 
 // instanceOptions say what an instance is made of.
@@ -91,6 +96,18 @@ func (o instanceOptions) realLiveKit() bool {
 	return o.environ["LIVEKIT_URL"] != "" && o.environ["LIVEKIT_API_KEY"] != "" && o.environ["LIVEKIT_API_SECRET"] != ""
 }
 
+// namesItself reports whether LIVEKIT_URL is where our own door will be, as an agent's is: each call
+// would be passed on to the door for good.
+func (o instanceOptions) namesItself() bool {
+	u, err := url.Parse(o.environ["LIVEKIT_URL"])
+	if err != nil {
+		return false // the settings name it
+	}
+	ip := net.ParseIP(u.Hostname())
+	here := u.Hostname() == "localhost" || ip.IsLoopback() || ip.IsUnspecified()
+	return here && u.Port() == strconv.Itoa(o.ports.starter)
+}
+
 func (o instanceOptions) ownTemporal() bool { return o.environ["TEMPORAL_ADDRESS"] == "" }
 
 func (o instanceOptions) place() (place, error) {
@@ -101,12 +118,15 @@ func (o instanceOptions) place() (place, error) {
 	if o.environ["LIVEKIT_URL"] != "" && !o.realLiveKit() {
 		return place{}, egress.Invalidf("LIVEKIT_URL", "is set without LIVEKIT_API_KEY and LIVEKIT_API_SECRET: want all three for a LiveKit of your own, in no files, or none for the fake")
 	}
+	if o.realLiveKit() && o.namesItself() {
+		return place{}, egress.Invalidf("LIVEKIT_URL", "leads to the starter of this dev itself, which wants a LiveKit behind it: name yours, or unset it for the fake")
+	}
 	p := place{
-		Starter: loopbackURL(o.ports.starter), LiveKit: loopbackURL(o.ports.livekit), APIKey: devKey, APISecret: devSecret,
+		Starter: loopbackURL(o.ports.starter), LiveKit: loopbackURL(o.ports.livekit), APIKey: devKey, APISecret: devSecret, Room: demoRoom,
 		Temporal: loopback(o.ports.temporal), Namespace: "default", UI: loopbackURL(o.ports.ui), State: state,
 	}
 	if o.realLiveKit() {
-		p.LiveKit, p.APIKey, p.APISecret = o.environ["LIVEKIT_URL"], o.environ["LIVEKIT_API_KEY"], o.environ["LIVEKIT_API_SECRET"]
+		p.LiveKit, p.APIKey, p.APISecret, p.Room = o.environ["LIVEKIT_URL"], o.environ["LIVEKIT_API_KEY"], o.environ["LIVEKIT_API_SECRET"], ""
 	}
 	if !o.ownTemporal() {
 		p.Temporal, p.UI = o.environ["TEMPORAL_ADDRESS"], ""
@@ -125,7 +145,7 @@ func (o instanceOptions) checkPorts() error {
 		err = errors.Join(err, check("fake LiveKit", o.ports.livekit))
 	}
 	if o.ownTemporal() {
-		err = errors.Join(err, check("Temporal", o.ports.temporal), check("Temporal UI", o.ports.ui))
+		err = errors.Join(err, checkTemporal(o.ports.temporal), check("Temporal UI", o.ports.ui))
 	}
 	return err
 }
@@ -147,7 +167,7 @@ func (i *instance) startTemporal(ctx context.Context, o instanceOptions) error {
 	}
 	i.temporal, err = devtemporal.Start(ctx, devtemporal.Options{
 		Path: path, Port: o.ports.temporal, UIPort: o.ports.ui, DBFilename: db, Namespace: i.place.Namespace,
-		SearchAttributes: egress.Attributes(), Log: i.temporalLog, Progress: o.progress,
+		SearchAttributes: egress.Attributes(), Hold: []*os.File{i.lock}, Log: i.temporalLog, Progress: o.progress,
 	})
 	if err != nil {
 		return err
@@ -180,11 +200,35 @@ func (i *instance) startFake(o instanceOptions) error {
 		return fmt.Errorf("fake LiveKit: %w", err)
 	}
 	i.fake = fake
-	err = fake.AddRoom(demoRoom, fakelivekit.RoomScript{})
-	if errors.Is(err, fakelivekit.ErrRoomExists) {
-		return nil // from the state of an earlier instance
+	if err := i.openRoom(); err != nil {
+		return err
 	}
-	return err
+	i.parts.Go(i.keepRoom)
+	return nil
+}
+
+// keepRoom opens the room again when it has closed: what is tried out may delete it, and can be tried again.
+func (i *instance) keepRoom() error {
+	look := time.NewTicker(reopenEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-i.ctx.Done():
+			return nil
+		case <-look.C:
+			if err := i.openRoom(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// openRoom lets people be in the fake's room, unless they are there, maybe from the state of an earlier instance.
+func (i *instance) openRoom() error {
+	if err := i.fake.AddRoom(demoRoom, fakelivekit.RoomScript{}); !errors.Is(err, fakelivekit.ErrRoomExists) {
+		return err
+	}
+	return nil
 }
 
 // handed is the environment that is handed on, without what is meant for a LiveKit or a Temporal that is not

@@ -93,21 +93,26 @@ type place struct {
 	Namespace string `json:"namespace"`
 	UI        string `json:"ui"`
 	State     string `json:"state"`
+	Room      string `json:"-"` // with people in it, on the fake; empty on a real LiveKit
 }
 
 func (p place) announce(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(p)
 	}
+	people, record, room := "", "Record a room of yours", "ROOM"
+	if p.Room != "" {
+		people, record, room = fmt.Sprintf(", room %q has people in it", p.Room), "Record something", p.Room
+	}
 	_, err := fmt.Fprintf(w, `Reelkeeper is ready. Ctrl-C ends it; its state stays in %s.
 
   starter    %s   webhooks at %s%s
-  LiveKit    %s   API key %s, room "%s" has people in it
+  LiveKit    %s   API key %s%s
   Temporal   %s   namespace %s
   UI         %s%s
 
-Record something:  go run ./starter start room-composite --room %s --file '{room_name}-{time}.mp4'
-`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, demoRoom, p.Temporal, p.Namespace, p.UI, p.stuck(), demoRoom)
+%s:  go run ./starter start room-composite --room %s --file '{room_name}-{time}.mp4'
+`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, people, p.Temporal, p.Namespace, p.UI, p.stuck(), record, room)
 	return err
 }
 

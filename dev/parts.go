@@ -39,17 +39,19 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // lockState makes the state's folder and holds it, so that two instances never
-// share one. The lock goes with the process, however that ends.
+// share one. The lock goes with the process, however that ends, and with its Temporal,
+// which holds it too.
 func lockState(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, egress.Invalidf("--state", "%v", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, egress.Invalidf("--state", "%v", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(egress.Invalidf("--state", "%s is in use by another dev", dir), f.Close())
+		return nil, errors.Join(egress.Invalidf("--state", "%s is in use by another dev, or by the Temporal of one that was killed; lsof %s finds it", dir, path), f.Close())
 	}
 	return f, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -74,6 +76,31 @@ func TestTheFakeLiveKitHasARoomWithPeopleAndTellsTheStarter(t *testing.T) {
 	require.NoError(t, i.startFake(o))
 	require.Equal(t, egress.WebhookPath, <-told) // its room has begun
 	require.ErrorContains(t, i.startFake(o), "fake LiveKit", "its port is taken by now")
+	require.NoError(t, i.stop())
+}
+
+func TestTheRoomThatIsDeletedIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	p, err := freePorts()
+	require.NoError(t, err)
+	o := options(t, p)
+	o.fake = fakelivekit.Config{Timings: fakelivekit.DefaultTimings().Scaled(0.01)}
+	i := instanceAt(t, o)
+	require.NoError(t, i.startFake(o))
+	rooms := lksdk.NewRoomServiceClient(i.place.LiveKit, devKey, devSecret)
+	sid := func() string {
+		list, err := rooms.ListRooms(t.Context(), &livekit.ListRoomsRequest{Names: []string{demoRoom}})
+		require.NoError(t, err)
+		if len(list.GetRooms()) == 0 {
+			return ""
+		}
+		return list.GetRooms()[0].GetSid()
+	}
+	first := sid()
+	require.NotEmpty(t, first)
+	_, err = rooms.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: demoRoom})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { again := sid(); return again != "" && again != first }, time.Minute, 50*time.Millisecond)
 	require.NoError(t, i.stop())
 }
 

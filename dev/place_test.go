@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 func TestThePlaceIsOneJSONLineWithTheseKeys(t *testing.T) {
@@ -42,6 +44,8 @@ func TestThePlaceNamesTheUsersOwnServers(t *testing.T) {
 	require.NoError(t, got.announce(&out, false))
 	require.NotContains(t, out.String(), "their-secret")
 	require.NotContains(t, out.String(), "EgressStuck", "their Temporal's UI may be anywhere")
+	require.NotContains(t, out.String(), demoRoom, "their LiveKit has rooms of theirs")
+	require.Contains(t, out.String(), "start room-composite --room ROOM")
 }
 
 func TestALiveKitThatIsOnlyHalfNamedIsNoneAndIsSaid(t *testing.T) {
@@ -59,6 +63,26 @@ func TestALiveKitThatIsOnlyHalfNamedIsNoneAndIsSaid(t *testing.T) {
 	p, err := without("LIVEKIT_URL").place()
 	require.NoError(t, err)
 	require.Equal(t, []string{"http://127.0.0.1:7880", devKey, devSecret}, []string{p.LiveKit, p.APIKey, p.APISecret})
+}
+
+func TestALiveKitThatIsOurOwnDoorIsRefused(t *testing.T) {
+	t.Parallel()
+	for url, itself := range map[string]bool{
+		"http://127.0.0.1:7980": true, "http://localhost:7980/": true, "ws://[::1]:7980": true, "http://127.1.2.3:7980": true,
+		"http://0.0.0.0:7980": true, "http://127.0.0.1:7880": false, "http://127.0.0.1": false,
+		"https://live.example.com:7980": false, "http://10.0.0.1:7980": false, ":7980": false,
+	} {
+		o := options(t, defaultPorts)
+		o.environ = ownServers()
+		o.environ["LIVEKIT_URL"] = url
+		_, err := o.place()
+		if itself {
+			require.ErrorContains(t, err, "LIVEKIT_URL: leads to the starter of this dev itself", url)
+			require.Equal(t, egress.Invalid, egress.ReasonOf(err))
+		} else {
+			require.NoError(t, err, url)
+		}
+	}
 }
 
 func TestWhatIsMeantForOtherServersIsNotHandedOn(t *testing.T) {
@@ -79,7 +103,7 @@ func TestAPersonIsToldWhatToDoNext(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, p.announce(&out, false))
 	for _, want := range []string{
-		p.Starter, p.Starter + "/webhooks/livekit", p.LiveKit, p.Temporal, p.UI, p.State, p.APIKey,
+		p.Starter, p.Starter + "/webhooks/livekit", p.LiveKit, p.Temporal, p.UI, p.State, p.APIKey, `room "standup" has people in it`,
 		"go run ./starter start room-composite --room " + demoRoom,
 		p.UI + "/namespaces/default/workflows?query=WorkflowType+%3D+%27Egress%27+AND+EgressStuck+%3D+true\n",
 	} {
@@ -97,6 +121,7 @@ func TestTheStarterFindsTheInstanceInItsStateUntilItStops(t *testing.T) {
 	require.NoError(t, err)
 	var got place
 	require.NoError(t, json.Unmarshal(b, &got))
+	got.Room = i.place.Room // is said to people alone
 	require.Equal(t, i.place, got)
 	info, err := os.Stat(word)
 	require.NoError(t, err)

@@ -55,3 +55,13 @@ func check(what string, port int) error {
 	}
 	return l.Close()
 }
+
+// checkTemporal says of its port what else to do than to move it: with another port, a second Temporal would
+// be run where one does.
+func checkTemporal(port int) error {
+	if check("Temporal", port) == nil {
+		return nil
+	}
+	return egress.Invalidf("Temporal", "port %[1]d is taken. By a Temporal of yours? TEMPORAL_ADDRESS=%[2]s uses it. "+
+		"By that of a dev that was killed? lsof -nP -iTCP:%[1]d -sTCP:LISTEN finds it. Else --port-base moves all ports", port, loopback(port))
+}

@@ -109,7 +109,21 @@ func TestEachBusyPortIsNamedByWhatWantsIt(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, egress.Invalid, e.Reason)
 			require.Equal(t, what, e.Field)
+			require.Contains(t, e.Message, "--port-base moves all ports")
 		})
+	}
+}
+
+func TestATemporalThatHasThePortIsUsedOrFound(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", loopback(0))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, busy.Close()) })
+	port := strconv.Itoa(busy.Addr().(*net.TCPAddr).Port)
+
+	err = checkTemporal(busy.Addr().(*net.TCPAddr).Port)
+	for _, want := range []string{"TEMPORAL_ADDRESS=127.0.0.1:" + port + " uses it", "lsof -nP -iTCP:" + port + " -sTCP:LISTEN finds it"} {
+		require.ErrorContains(t, err, want)
 	}
 }
 
@@ -153,7 +167,8 @@ func TestAStateThatIsInUseIsLeftAlone(t *testing.T) {
 	_, err = startInstance(t.Context(), o)
 	var stderr bytes.Buffer
 	require.Equal(t, 2, app.Exit(&stderr, "dev", err))
-	require.Equal(t, "dev: --state: "+o.stateDir+" is in use by another dev\n", stderr.String())
+	require.Equal(t, "dev: --state: "+o.stateDir+" is in use by another dev, or by the Temporal of one that was killed; lsof "+
+		filepath.Join(o.stateDir, "lock")+" finds it\n", stderr.String())
 	require.FileExists(t, word, "the other instance's")
 
 	require.NoError(t, held.Close())

@@ -28,6 +28,7 @@ func BenchmarkWaiting(b *testing.B) {
 		waiting = 10_000
 		window  = time.Minute // in which one round is
 	)
+	needsProc(b)
 	own, err := devtemporal.Start(within(b), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes()})
 	require.NoError(b, err)
 	b.Cleanup(own.Kill)

@@ -39,6 +39,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // it measures, and runs alo
 	if *soakFor == 0 {
 		t.Skip("run with -soak 1h")
 	}
+	needsProc(t)
 	s := newSoak(t)
 	samples := s.run()
 	s.print(samples)
@@ -174,6 +175,14 @@ func (s *soak) sample(lives int) sample {
 		}
 	}
 	return out
+}
+
+// needsProc skips what reads of other processes how they are.
+func needsProc(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/statm"); err != nil {
+		t.Skip("memory, open files and CPU time of processes are read from Linux's /proc, which is not here")
+	}
 }
 
 // resident is the memory of a process, in bytes.

@@ -6,7 +6,7 @@ import "syscall"
 
 // childAttributes put the child in a process group of its own, out of reach of the terminal's
 // Ctrl-C. This system has no parent-death signal: after a kill -9 of this process the server stays,
-// and the next Start says which port it holds.
+// and so do its port, which the next Start names, and the locks on what Options.Hold has.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -44,6 +45,9 @@ type Options struct {
 	SearchAttributes map[string]string
 	// Args are more flags of start-dev, such as --dynamic-config-value.
 	Args []string
+	// Hold are files that the server keeps open, and with them their locks, for as long as it lives:
+	// also after a kill -9 of this process, which not every system lets it die with.
+	Hold []*os.File
 	// Log receives the server's stderr. Nil discards it; errors quote its last lines all the same.
 	Log io.Writer
 	// Progress receives what a person should know while the server is built. Nil discards it.
@@ -129,6 +133,7 @@ func newServer(opts Options) *Server {
 		Address: net.JoinHostPort(opts.IP, strconv.Itoa(opts.Port)),
 		child:   newChild("the development Temporal server", exec.Command(opts.Path, opts.arguments()...), opts.Log),
 	}
+	s.command.ExtraFiles = opts.Hold
 	if !opts.Headless {
 		s.UIURL = "http://" + net.JoinHostPort(opts.IP, strconv.Itoa(opts.UIPort))
 	}

@@ -36,6 +36,37 @@ func TestARootsServerRunsAsNobodyAndMayUseItsFolder(t *testing.T) {
 	contains(t, err, "no-such-user")
 }
 
+// So that no other server is given the same state, where this one outlives who started it.
+func TestAServerHoldsALockForAsLongAsItLives(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "lock")
+	lock := func() (*os.File, bool) {
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		must(t, err)
+		locked, err := tryLock(file)
+		must(t, err)
+		return file, locked
+	}
+	ours, _ := lock()
+	log := make(firstWrite, 1)
+	s := newServer(Options{Path: fake("hangs"), IP: "127.0.0.1", Log: log, Hold: []*os.File{ours}})
+	must(t, s.spawn())
+	t.Cleanup(s.Kill)
+	<-log
+	must(t, ours.Close())
+	another, locked := lock()
+	must(t, another.Close())
+	if locked {
+		t.Error("the lock went before the server")
+	}
+	s.Kill()
+	another, locked = lock()
+	must(t, another.Close())
+	if !locked {
+		t.Error("the lock outlived the server")
+	}
+}
+
 func TestOurOwnRightsAreLentToNobody(t *testing.T) {
 	t.Parallel()
 	var ours *owner
