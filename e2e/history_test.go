@@ -1,14 +1,17 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -110,6 +113,7 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 		w.start(name)
 		save(w, name, name)
 	}
+	recordLate(w, "r-poll-end", write)
 	for name, stop := range map[string]func(id string) error{
 		"stopped":   func(id string) error { _, err := w.client.Stop(w.ctx(), id); return err },
 		"cancelled": func(id string) error { return w.temporal().CancelWorkflow(w.ctx(), egress.WorkflowID(id), "") },
@@ -160,6 +164,45 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	write("continued-first-run", long.historyOf("r-long", first))
 	recordRelayed(t, write)
 	recordStrays(t, write)
+	recordCanary(t, write)
+}
+
+// recordLate writes the history of what notes a webhook that comes for a closed recording.
+func recordLate(w *world, requestID string, write func(name string, events []*historypb.HistoryEvent)) {
+	w.t.Helper()
+	v, err := w.client.Wait(w.ctx(), requestID)
+	require.NoError(w.t, err)
+	w.post(w.requestWebhook(requestID), fmt.Sprintf(`{"event":"egress_ended","id":"EV_late","egressInfo":{"egressId":%q,"status":%q}}`, v.EgressID, v.Status))
+	require.NoError(w.t, w.temporal().GetWorkflow(w.ctx(), egress.LateID(requestID), "").Get(w.ctx(), nil))
+	write("late", w.historyAt(egress.LateID(requestID), ""))
+}
+
+// recordCanary writes the histories of the first two probes of a broken way: people are told
+// with the second, which knows of the first.
+func recordCanary(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
+	t.Helper()
+	hook := newChat(t, 0)
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_PUBLIC_URL"] = newProxy(t).URL // it leads nowhere
+		environ["REELKEEPER_NOTIFY_URL"], environ["REELKEEPER_CANARY_EVERY"] = hook.URL, "1s"
+	})
+	w.startWorker()
+	w.want("people are told that the way is broken", func() bool { return len(hook.said()) > 0 })
+	var probes []string // by time, which their IDs end in
+	w.want("two probes are listed as over", func() bool {
+		page, err := w.temporal().ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{
+			Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Completed'", egress.CanaryType),
+		})
+		require.NoError(t, err)
+		probes = nil
+		for _, e := range page.GetExecutions() {
+			probes = append(probes, e.GetExecution().GetWorkflowId())
+		}
+		slices.Sort(probes)
+		return len(probes) >= 2
+	})
+	write("canary", w.historyAt(probes[0], ""))
+	write("canary-tells", w.historyAt(probes[1], ""))
 }
 
 // recordRelayed writes the history of a recording whose request names a webhook itself.

@@ -32,7 +32,7 @@ func TestRecordedLivesReplay(t *testing.T) {
 			w := &workflows.Workflows{Terms: terms()}
 			require.NoError(t, replay(t, file, map[string]any{
 				egress.WorkflowType: w.Egress, egress.NoticeType: w.Notice, egress.ReconcileType: w.Reconcile, egress.EndpointType: w.Endpoint,
-				egress.RedeliveryType: w.Redelivery,
+				egress.RedeliveryType: w.Redelivery, egress.CanaryType: w.Canary, egress.LateType: w.Late,
 			}))
 		})
 	}

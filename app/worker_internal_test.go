@@ -1,0 +1,68 @@
+package app
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/internal/config"
+)
+
+// registry notes the types of workflows that are registered.
+type registry struct {
+	worker.Worker
+	types []string
+}
+
+func (r *registry) RegisterWorkflowWithOptions(_ any, o workflow.RegisterOptions) {
+	r.types = append(r.types, o.Name)
+}
+
+func (*registry) RegisterActivityWithOptions(any, activity.RegisterOptions) {}
+
+// What is recorded is replayed by the tests of workflows, which fail for a type that they do
+// not know. So the next type of workflow cannot be left out of either.
+func TestEveryWorkflowOfAWorkerHasARecordedHistory(t *testing.T) {
+	t.Parallel()
+	a, err := Open(Options{Role: config.Worker, Environ: map[string]string{
+		"LIVEKIT_URL": "http://localhost", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "a-secret-of-32-characters-or-more",
+		"REELKEEPER_PUBLIC_URL": "http://reel.example.com",
+	}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	var registered registry
+	require.NoError(t, a.registerWorkflows(&registered))
+	require.NotEmpty(t, registered.types)
+
+	files, err := filepath.Glob("../workflows/testdata/histories/*/*.json")
+	require.NoError(t, err)
+	recorded := map[string]bool{}
+	for _, file := range files {
+		recorded[typeOf(t, file)] = true
+	}
+	require.Empty(t, slices.DeleteFunc(registered.types, func(name string) bool { return recorded[name] }), "record one with e2e's TestRecordHistories")
+}
+
+// typeOf is the type of the workflow that wrote a history.
+func typeOf(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var history struct {
+		Events []struct {
+			Began struct {
+				WorkflowType struct{ Name string }
+			} `json:"workflowExecutionStartedEventAttributes"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(b, &history))
+	require.NotEmpty(t, history.Events)
+	return history.Events[0].Began.WorkflowType.Name
+}
