@@ -71,25 +71,22 @@ func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
 // name, and LiveKit leaves it out for others. One that was written before the recording
 // began is another's.
 func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
-	var found egress.Found
+	var missing egress.Found
 	for n, path := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
 		o, err := b.Stat(ctx, path)
 		switch {
 		case egress.ReasonOf(err) == egress.NotFound:
-			continue
 		case err != nil:
 			return egress.Found{}, err
 		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // else it is the store's clock
-			found.Older = o.Modified
-			continue
+			missing.Older = o.Modified
+		case n > 0:
+			return egress.Found{There: true, Size: o.Size, At: path}, nil
+		default:
+			return egress.Found{There: true, Size: o.Size}, nil
 		}
-		found = egress.Found{There: true, Size: o.Size}
-		if n > 0 {
-			found.At = path
-		}
-		break
 	}
-	return found, nil
+	return missing, nil
 }
 
 // others are where an object may be as well.
@@ -145,7 +142,7 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 
 // probe plays a file that is there, until a time. What ffprobe cannot say is left open.
 func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
-	if l.cfg.Probe == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
+	if l.cfg.Player == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
@@ -154,23 +151,19 @@ func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f 
 	if err != nil {
 		return
 	}
-	path := cmp.Or(f.At, w.File.Path)
-	length, err := l.length(ctx, b, path, f.Size)
+	read := reading(b, cmp.Or(f.At, w.File.Path))
+	length, err := l.cfg.Player.Length(ctx, f.Size, read)
 	if egress.ReasonOf(err) == egress.Invalid {
 		f.Unplayable = err.Error()
 	}
 	f.Length = length
-	if l.cfg.Listen != nil && length > 0 && len(w.Silence) > 0 {
-		f.Sound, _ = l.cfg.Listen.Sound(ctx, f.Size, length, reading(b, path)) // one that cannot say leaves it open
+	if length > 0 && len(w.Silence) > 0 {
+		f.Sound, _ = l.cfg.Player.Sound(ctx, f.Size, length, read) // one that cannot say leaves it open
 	}
 }
 
-func (l *looker) length(ctx context.Context, b Bucket, path string, size int64) (egress.Duration, error) {
-	return l.cfg.Probe.Length(ctx, size, reading(b, path))
-}
-
 // reading reads an object from an offset on.
-func reading(b Bucket, path string) func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+func reading(b Bucket, path string) Reading {
 	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
 		r, err := b.Read(ctx, path, offset)
 		if err != nil { // the store's no is none of the media's

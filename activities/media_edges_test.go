@@ -3,7 +3,6 @@ package activities_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +16,9 @@ import (
 )
 
 // readingPlayer plays what it can read.
-type readingPlayer struct{}
+type readingPlayer struct{ player }
 
-func (readingPlayer) Length(ctx context.Context, _ int64, read func(context.Context, int64) (io.ReadCloser, error)) (egress.Duration, error) {
+func (readingPlayer) Length(ctx context.Context, _ int64, read activities.Reading) (egress.Duration, error) {
 	r, err := read(ctx, 0)
 	if err != nil {
 		return 0, err
@@ -61,16 +60,16 @@ func (b busyBelow) Stat(ctx context.Context, path string) (egress.Object, error)
 
 func TestAStoreThatDoesNotAnswerForOneOfTwoNamesHasNotSaidThatItIsMissing(t *testing.T) {
 	t.Parallel()
-	got, err := verifyIn(t, busyBelow{&objects{}}, nil, slashed(t))
+	got, err := verify(t, busyBelow{&objects{}}, nil, slashed(t))
 	require.NoError(t, err)
 	require.True(t, got.Again, "%+v", got)
 	require.NotEqual(t, egress.MediaMissing, got.Media)
 }
 
 // slowPlayer takes its time for each, and stops when it is told to.
-type slowPlayer struct{}
+type slowPlayer struct{ player }
 
-func (slowPlayer) Length(ctx context.Context, _ int64, _ func(context.Context, int64) (io.ReadCloser, error)) (egress.Duration, error) {
+func (slowPlayer) Length(ctx context.Context, _ int64, _ activities.Reading) (egress.Duration, error) {
 	<-ctx.Done()
 	return 0, ctx.Err()
 }
@@ -91,7 +90,7 @@ func TestSegmentsAreListedAlsoWhereTheyTakeTooLongToPlay(t *testing.T) {
 	for n := range 120 {
 		at[fmt.Sprintf("s/seg_%05d.ts", n)] = []byte("x")
 	}
-	got, err := verifyIn(t, punctual{&objects{at: at}}, slowPlayer{}, verifying(t, "EGRESS_FAILED", time.Second))
+	got, err := verify(t, punctual{&objects{at: at}}, slowPlayer{}, verifying(t, "EGRESS_FAILED", time.Second))
 	require.NoError(t, err)
 	require.False(t, got.Again, got.Because)
 	require.Contains(t, got.Because, "by the request's segment_duration; a playlist of them is ")

@@ -132,7 +132,7 @@ func (l *looker) known(ctx context.Context, b Bucket, d egress.Destination) map[
 // measure probes the segments whose lengths are not known, until a time.
 func (l *looker) measure(ctx context.Context, until time.Time, b Bucket, set egress.Leftover, known map[string]egress.Duration) map[string]egress.Duration {
 	lengths := map[string]egress.Duration{}
-	if l.cfg.Probe == nil {
+	if l.cfg.Player == nil {
 		return lengths
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
@@ -144,7 +144,7 @@ func (l *looker) measure(ctx context.Context, until time.Time, b Bucket, set egr
 		if known[o.Path] != 0 {
 			continue
 		}
-		if length, err := l.length(ctx, b, o.Path, o.Size); err == nil {
+		if length, err := l.cfg.Player.Length(ctx, o.Size, reading(b, o.Path)); err == nil {
 			lengths[o.Path] = length
 		}
 	}

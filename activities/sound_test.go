@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -22,7 +21,7 @@ type listener struct {
 	heard  []string
 }
 
-func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, read func(context.Context, int64) (io.ReadCloser, error)) (egress.Sound, error) {
+func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, read activities.Reading) (egress.Sound, error) {
 	body, err := read(ctx, 0)
 	if err != nil {
 		return "", err
@@ -31,21 +30,6 @@ func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, rea
 	media, err := io.ReadAll(io.LimitReader(body, size))
 	l.heard = append(l.heard, string(media))
 	return l.sound, errors.Join(err, l.cannot)
-}
-
-func listen(t *testing.T, store *objects, l *listener, in activities.VerifyRequest) activities.Verified {
-	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
-	v := activities.NewVerification(activities.VerificationConfig{
-		Opener: keys(t), Probe: l, Listen: l, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
-	})
-	env.RegisterActivity(v)
-	value, err := env.ExecuteActivity(v.Verify, in)
-	require.NoError(t, err)
-	var got activities.Verified
-	require.NoError(t, value.Get(&got))
-	return got
 }
 
 func TestSilentMediaIsPresentAndFlagged(t *testing.T) {
@@ -72,7 +56,8 @@ func TestSilentMediaIsPresentAndFlagged(t *testing.T) {
 			info, err := egress.NewInfo(m)
 			require.NoError(t, err)
 			in.Info = info
-			got := listen(t, &objects{at: whole()}, &tc.with, in)
+			got, err := verify(t, &objects{at: whole()}, &tc.with, in)
+			require.NoError(t, err)
 			require.Equal(t, egress.MediaPresent, got.Media)
 			require.Equal(t, tc.why, got.Because)
 			require.Equal(t, tc.why != "", got.Files[0].Silent)

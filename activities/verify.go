@@ -21,17 +21,18 @@ type Bucket interface {
 	Close() error
 }
 
-// LengthProber says how long media plays. Media that cannot be played is an *egress.Error of
-// reason Invalid; any other error says nothing of the media.
-type LengthProber interface {
-	Length(ctx context.Context, size int64, read func(ctx context.Context, offset int64) (io.ReadCloser, error)) (egress.Duration, error)
+// Player plays media as far as must be to judge it. *ffprobe.Prober is one.
+type Player interface {
+	// Length is how long it plays. Media that cannot be played is an *egress.Error of
+	// reason Invalid; any other error says nothing of the media.
+	Length(ctx context.Context, size int64, read Reading) (egress.Duration, error)
+	// Sound is what is to be heard in media that plays for so long. An error says nothing
+	// of the media.
+	Sound(ctx context.Context, size int64, length egress.Duration, read Reading) (egress.Sound, error)
 }
 
-// SoundProber says what is to be heard in media that plays for so long. Its error says
-// nothing of the media.
-type SoundProber interface {
-	Sound(ctx context.Context, size int64, length egress.Duration, read func(ctx context.Context, offset int64) (io.ReadCloser, error)) (egress.Sound, error)
-}
+// Reading reads media from an offset on.
+type Reading = func(ctx context.Context, offset int64) (io.ReadCloser, error)
 
 // VerificationConfig is what verify works with.
 type VerificationConfig struct {
@@ -40,10 +41,8 @@ type VerificationConfig struct {
 	Profiles egress.Profiles
 	// Open opens what a destination names.
 	Open func(context.Context, egress.Destination) (Bucket, error)
-	// Probe is ffprobe. Default: none, and nothing is played.
-	Probe LengthProber
-	// Listen is ffprobe. Default: none, and nothing is called silent.
-	Listen SoundProber
+	// Player plays what is there. Default: none, and nothing is played or called silent.
+	Player Player
 }
 
 // Verification holds the activity that looks for the media.

@@ -74,21 +74,20 @@ type player struct {
 	err    error
 }
 
-func (p player) Length(context.Context, int64, func(context.Context, int64) (io.ReadCloser, error)) (egress.Duration, error) {
+func (p player) Length(context.Context, int64, activities.Reading) (egress.Duration, error) {
 	return p.length, p.err
 }
 
-func verify(t *testing.T, store *objects, probe activities.LengthProber, in activities.VerifyRequest) (activities.Verified, error) {
-	t.Helper()
-	return verifyIn(t, store, probe, in)
+func (player) Sound(context.Context, int64, egress.Duration, activities.Reading) (egress.Sound, error) {
+	return "", nil
 }
 
-func verifyIn(t *testing.T, store activities.Bucket, probe activities.LengthProber, in activities.VerifyRequest) (activities.Verified, error) {
+func verify(t *testing.T, store activities.Bucket, by activities.Player, in activities.VerifyRequest) (activities.Verified, error) {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	v := activities.NewVerification(activities.VerificationConfig{
-		Opener: keys(t), Probe: probe, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
+		Opener: keys(t), Player: by, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
 	})
 	env.RegisterActivity(v)
 	value, err := env.ExecuteActivity(v.Verify, in)
@@ -130,7 +129,7 @@ func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(map[string][]byte)
-		probe  activities.LengthProber
+		probe  activities.Player
 		want   egress.Media
 		why    string
 	}{
@@ -303,7 +302,7 @@ func TestSegmentsThatWereLeftBehindGetAPlaylist(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(*objects)
-		probe  activities.LengthProber
+		probe  activities.Player
 		says   string
 		length string // in the playlist
 		files  int

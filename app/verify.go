@@ -31,7 +31,7 @@ func (a *App) verification(stores *storage.Stores, prober *ffprobe.Prober) *acti
 		},
 	}
 	if prober != nil {
-		cfg.Probe, cfg.Listen = prober, prober
+		cfg.Player = prober
 	}
 	a.log.Info("verifying media", "ffprobe", prober != nil, "localFiles", a.cfg.Verify.LocalFiles)
 	return activities.NewVerification(cfg)
