@@ -220,7 +220,7 @@ func TestACallThatHangsIsEndedAndLookedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := &hanging{api: &api{onList: lists(ours(t, "EG_slow"))}}
 		env := newEnv(a.api)
-		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL, Keys: projectKeys}, a, keys(t))
+		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL, KeyNames: projectKeys}, a, keys(t))
 		env.RegisterActivity(act.Start)
 		v, err := env.ExecuteActivity(act.Start, plain(roomRequest()))
 		require.NoError(t, err)

@@ -277,7 +277,7 @@ func TestALongStartSaysThatItIsAlive(t *testing.T) {
 		env := newAttempts(a.api)
 		var beats atomic.Int32
 		env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
-		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL, Keys: projectKeys}, a, keys(t))
+		act := activities.NewLiveKit(activities.Config{PublicURL: publicURL, KeyNames: projectKeys}, a, keys(t))
 		require.NoError(t, env.run(act.Start, plain(roomRequest()), nil))
 		synctest.Wait()
 		require.Positive(t, beats.Load())

@@ -38,9 +38,9 @@ type Opener interface {
 type Config struct {
 	PublicURL  string // where LiveKit reaches our webhook endpoint
 	SigningKey string // name of the API key with which LiveKit signs our webhooks
-	// Keys are the project's API keys by name. A request's webhooks can name no other.
-	Keys  map[string]string
-	Terms egress.Terms
+	// KeyNames are those of the project's API keys. A request's webhooks can name no other.
+	KeyNames []string
+	Terms    egress.Terms
 	// Profiles are the storage profiles. Default: none.
 	Profiles egress.Profiles
 	// Preflight tries where media goes before a start. Default: nothing is tried.

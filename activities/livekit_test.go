@@ -122,13 +122,13 @@ func newEnv(a *api) *testsuite.TestActivityEnvironment {
 	return env
 }
 
-var projectKeys = map[string]string{"devkey": "secret", "their-key": "secret"}
+var projectKeys = []string{"devkey", "their-key"}
 
 // activitiesOf are the activities with settings that are all the defaults, unless a
 // test changes one.
 func activitiesOf(t *testing.T, a *api, change ...func(*activities.Config)) *activities.LiveKit {
 	t.Helper()
-	c := activities.Config{PublicURL: publicURL, SigningKey: "devkey", Keys: projectKeys, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
+	c := activities.Config{PublicURL: publicURL, SigningKey: "devkey", KeyNames: projectKeys, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
 	for _, f := range change {
 		f(&c)
 	}

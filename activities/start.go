@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -47,7 +48,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	}
 	terms, refused := a.terms(in)
 	if refused == nil && in.Part == 1 {
-		refused = egress.CheckWebhooks(asked, func(key string) bool { return a.cfg.Keys[key] != "" })
+		refused = egress.CheckWebhooks(asked, func(key string) bool { return slices.Contains(a.cfg.KeyNames, key) })
 	}
 	req, err := a.stored(asked, in.Input.Storage, &terms)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // before the worker takes anything.
 func (a *App) readPipelines() error {
 	var err error
-	a.pipelines, err = pipeline.Load(a.cfg.Pipeline, slices.Sorted(maps.Keys(a.cfg.LiveKit.AllKeys())))
+	a.pipelines, err = pipeline.Load(a.cfg.Pipeline, a.cfg.LiveKit.KeyNames())
 	if err != nil {
 		return err
 	}

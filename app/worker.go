@@ -132,7 +132,7 @@ func (a *App) livekitActivities(stores *storage.Stores) *activities.LiveKit {
 	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
 		SigningKey:  a.cfg.LiveKit.APIKey,
-		Keys:        a.cfg.LiveKit.AllKeys(),
+		KeyNames:    a.cfg.LiveKit.KeyNames(),
 		Terms:       a.terms(),
 		Profiles:    a.profiles,
 		Preflight:   a.preflight(stores),

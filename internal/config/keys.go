@@ -67,3 +67,6 @@ func (l LiveKit) AllKeys() Keys {
 	}
 	return all
 }
+
+// KeyNames are the names of AllKeys, sorted.
+func (l LiveKit) KeyNames() []string { return slices.Sorted(maps.Keys(l.AllKeys())) }

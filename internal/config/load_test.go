@@ -316,6 +316,9 @@ func TestAllKeysHoldTheProjectsOwn(t *testing.T) {
 	if got := l.AllKeys(); !maps.Equal(got, Keys{"APIa": "x", "APIc": "z"}) || len(l.Keys) != 1 {
 		t.Errorf("got %v, and the map is %v", got, l.Keys)
 	}
+	if got := l.KeyNames(); !slices.Equal(got, []string{"APIa", "APIc"}) {
+		t.Errorf("got %v", got)
+	}
 	if got := (LiveKit{}).AllKeys(); len(got) != 0 || got == nil {
 		t.Errorf("got %v", got)
 	}
