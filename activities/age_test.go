@@ -30,11 +30,9 @@ type teller struct {
 func newTeller(t *testing.T, url string) *teller {
 	t.Helper()
 	reader := sdkmetric.NewManualReader()
-	d, err := activities.NewDelivery(activities.DeliveryConfig{
-		AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Opener: keys(t),
-		Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"),
+	d := delivery(t, url, func(cfg *activities.DeliveryConfig) {
+		cfg.Opener, cfg.Meter = keys(t), sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	})
-	require.NoError(t, err)
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()

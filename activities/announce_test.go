@@ -16,11 +16,9 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/webhook"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 const consumerKey, consumerSecret = "devkey", "a-secret-of-32-characters-or-more"
@@ -63,15 +61,8 @@ func at(t *testing.T, h http.HandlerFunc) string {
 // announce is one attempt.
 func announce(t *testing.T, url string, e egress.Event) error {
 	t.Helper()
-	var s testsuite.WorkflowTestSuite
-	s.SetLogger(quiet{})
-	env := s.NewTestActivityEnvironment()
-	env.SetDataConverter(payload.Converter())
-	d, err := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}, Timeout: 5 * time.Second})
-	require.NoError(t, err)
-	env.RegisterActivity(d.Announce)
-	_, err = env.ExecuteActivity(d.Announce, activities.Announcement{Event: e})
-	return err
+	d := delivery(t, url, func(cfg *activities.DeliveryConfig) { cfg.Timeout = 5 * time.Second })
+	return tryOnce(d, activities.Announcement{Event: e})
 }
 
 func TestAConsumersOwnLiveKitReceiverTakesTheAnnouncement(t *testing.T) {
@@ -225,13 +216,7 @@ func TestAConsumerThatTalksWithoutEndIsNotListenedToForLong(t *testing.T) {
 
 func TestAKeyThatCannotSignIsOurOwnFault(t *testing.T) {
 	t.Parallel()
-	var s testsuite.WorkflowTestSuite
-	s.SetLogger(quiet{})
-	env := s.NewTestActivityEnvironment()
-	d, err := activities.NewDelivery(activities.DeliveryConfig{AnnounceURL: refusing(t), SigningKey: consumerKey, Keys: map[string]string{consumerKey: ""}})
-	require.NoError(t, err)
-	env.RegisterActivity(d.Announce)
-	_, err = env.ExecuteActivity(d.Announce, activities.Announcement{Event: ended(t, time.Now())})
-	_, e := failed(t, err)
+	d := delivery(t, refusing(t), func(cfg *activities.DeliveryConfig) { cfg.Keys[consumerKey] = "" })
+	_, e := failed(t, tryOnce(d, activities.Announcement{Event: ended(t, time.Now())}))
 	require.Equal(t, egress.Internal, e.Reason)
 }

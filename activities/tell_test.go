@@ -25,11 +25,10 @@ func tell(t *testing.T, client *http.Client, which int, hooks ...*lk.WebhookConf
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d, err := activities.NewDelivery(activities.DeliveryConfig{
-		SigningKey: "ours", Keys: map[string]string{"ours": "our secret, which nobody else knows", consumerKey: consumerSecret},
-		Opener: keys(t), Timeout: 5 * time.Second, Client: client,
+	d := delivery(t, "", func(cfg *activities.DeliveryConfig) {
+		cfg.SigningKey, cfg.Keys["ours"] = "ours", "our secret, which nobody else knows"
+		cfg.Opener, cfg.Timeout, cfg.Client = keys(t), 5*time.Second, client
 	})
-	require.NoError(t, err)
 	env.RegisterActivity(d.Tell)
 	_, err = env.ExecuteActivity(d.Tell, activities.TellRequest{RequestID: requestID, Input: in, Webhook: which, Event: ended(t, time.Now())})
 	return err
