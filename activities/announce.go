@@ -14,6 +14,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// RequestTimeout bounds one request to a consumer: LiveKit's own limit from protocol 1.54 on.
+const RequestTimeout = 10 * time.Second
+
 // DeliveryConfig is what the delivery steps work with.
 type DeliveryConfig struct {
 	AnnounceURL string // where the consumer of the settings takes `egress_ended`
@@ -25,7 +28,7 @@ type DeliveryConfig struct {
 	// Several for one are a rotation: it takes either. Default: none, and no such signature.
 	Secrets map[string][]string
 	Opener  Opener
-	// Timeout bounds one request. Default: 10 s, LiveKit's own from protocol 1.54 on.
+	// Timeout bounds one request, but for those of Client. Default: RequestTimeout.
 	Timeout time.Duration
 	// PerHost is the most requests under way to one host and port. Default: 8.
 	PerHost int
@@ -64,7 +67,7 @@ func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
 		return nil, err
 	}
 	cfg.PerHost = cmp.Or(cfg.PerHost, 8)
-	own := ownClient(cmp.Or(cfg.Timeout, 10*time.Second), cfg.PerHost)
+	own := ownClient(cmp.Or(cfg.Timeout, RequestTimeout), cfg.PerHost)
 	return &Delivery{
 		cfg: cfg, age: age, attempts: attempts, places: newPlaces(cfg.PerHost), standard: standard,
 		own: own, named: cmp.Or(cfg.Client, own),

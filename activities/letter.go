@@ -40,21 +40,21 @@ func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
 	}
 	req, err := d.request(ctx, l, env.Headers)
 	if err != nil {
-		d.attempts.count(ctx, l.to, Unsendable)
+		d.attempts.count(ctx, l.to, outcomeUnsendable)
 		return toTemporal(err)
 	}
 	leave, p := d.places.enter(ctx, strings.ToLower(req.URL.Host))
 	if p != admitted {
-		d.attempts.count(ctx, l.to, NoPlace)
+		d.attempts.count(ctx, l.to, outcomeNoPlace)
 		wait := egress.RetryHeldBack(attempt, spread(ctx))
 		if p == hopeless {
 			wait = egress.RetryConsumer(attempt, 0, spread(ctx))
 		}
 		return retryIn(&egress.Error{Reason: egress.HeldBack, Message: "as many requests as may be are under way to the consumer's host"}, wait)
 	}
-	outcome, asked, err := post(l.client, req)
-	leave(outcome != Unreached)
-	d.attempts.count(ctx, l.to, outcome)
+	became, asked, err := post(l.client, req)
+	leave(became != outcomeUnreached)
+	d.attempts.count(ctx, l.to, became)
 	if err != nil {
 		return retryIn(err, egress.RetryConsumer(attempt, asked, spread(ctx)))
 	}
@@ -114,24 +114,24 @@ func (d *Delivery) sign(key string, body []byte) (string, error) {
 
 // post sends a request, and says what became of it, and when the consumer wants to be
 // asked again.
-func post(client *http.Client, req *http.Request) (o Outcome, asked time.Duration, err error) {
+func post(client *http.Client, req *http.Request) (became outcome, asked time.Duration, err error) {
 	res, err := client.Do(req)
 	if err != nil {
-		return Unreached, 0, unreached("the consumer", err)
+		return outcomeUnreached, 0, unreached("the consumer", err)
 	}
 	defer res.Body.Close()
 	// The answer's text is the consumer's own affair; reading some of it lets the
 	// connection be used again.
 	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)); err != nil {
-		return Unreached, 0, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
+		return outcomeUnreached, 0, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
 	}
 	switch {
 	case res.StatusCode/100 == 2:
-		return Taken, 0, nil
+		return outcomeTaken, 0, nil
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		asked = retryAfter(res.Header.Get("Retry-After"), time.Now())
 	}
-	return Refused, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + spelled(res.StatusCode)}
+	return outcomeRefused, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + spelled(res.StatusCode)}
 }
 
 // spelled is a status in our words: the text that came with it may be of any length.

@@ -11,20 +11,22 @@ import (
 // MetricAttempts counts attempts to tell a consumer of something. Labels: to, outcome.
 const MetricAttempts = "reelkeeper_announce_attempts_total"
 
-// Outcome is what became of an attempt to tell a consumer.
-type Outcome string
+// outcome is what became of an attempt to tell a consumer.
+type outcome string
 
 // The outcomes, which are values of a label of MetricAttempts.
 const (
-	Taken      Outcome = "taken"      // a 2xx
-	Refused    Outcome = "refused"    // another answer
-	Unreached  Outcome = "unreached"  // no answer, or none that was whole
-	NoPlace    Outcome = "no_place"   // nothing was sent: as many as may be are under way to that host
-	Unsendable Outcome = "unsendable" // nothing can be sent: no such key, or no URL
+	outcomeTaken      outcome = "taken"      // a 2xx
+	outcomeRefused    outcome = "refused"    // another answer
+	outcomeUnreached  outcome = "unreached"  // no answer, or none that was whole
+	outcomeNoPlace    outcome = "no_place"   // nothing was sent: as many as may be are under way to that host
+	outcomeUnsendable outcome = "unsendable" // nothing can be sent: no such key, or no URL
 )
 
-// Outcomes lists every Outcome.
-func Outcomes() []Outcome { return []Outcome{Taken, Refused, Unreached, NoPlace, Unsendable} }
+// outcomes lists every outcome.
+func outcomes() []outcome {
+	return []outcome{outcomeTaken, outcomeRefused, outcomeUnreached, outcomeNoPlace, outcomeUnsendable}
+}
 
 // attempts counts what became of attempts.
 type attempts struct{ total metric.Int64Counter }
@@ -37,16 +39,16 @@ func newAttempts(m metric.Meter) (*attempts, error) {
 	}
 	a := &attempts{c}
 	for _, to := range recipients() {
-		for _, o := range Outcomes() {
+		for _, o := range outcomes() {
 			a.add(context.Background(), to, o, 0)
 		}
 	}
 	return a, nil
 }
 
-func (a *attempts) count(ctx context.Context, to recipient, o Outcome) { a.add(ctx, to, o, 1) }
+func (a *attempts) count(ctx context.Context, to recipient, o outcome) { a.add(ctx, to, o, 1) }
 
-func (a *attempts) add(ctx context.Context, to recipient, o Outcome, n int64) {
+func (a *attempts) add(ctx context.Context, to recipient, o outcome, n int64) {
 	a.total.Add(ctx, n, metric.WithAttributeSet(attribute.NewSet(
 		attribute.String("to", string(to)), attribute.String("outcome", string(o)))))
 }

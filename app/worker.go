@@ -19,9 +19,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// announceTimeout bounds one announcement: LiveKit's own limit from protocol 1.54 on.
-const announceTimeout = 10 * time.Second
-
 // attributesAgain is the wait until search attributes are looked for again.
 const attributesAgain = 30 * time.Second
 
@@ -154,7 +151,7 @@ func (a *App) registerDelivery(w worker.Worker, looking *activities.Verification
 	told, err := activities.NewDelivery(activities.DeliveryConfig{
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
 		SigningKey: a.cfg.LiveKit.APIKey, Keys: a.cfg.LiveKit.AllKeys(), Opener: a.keys,
-		Client: a.dialer.Client(announceTimeout), Meter: a.tel.Meter("activities"),
+		Client: a.dialer.Client(activities.RequestTimeout), Meter: a.tel.Meter("activities"),
 		PerHost: a.cfg.Announce.PerHost, Secrets: a.cfg.Announce.Secrets,
 	})
 	if err != nil {
