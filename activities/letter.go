@@ -1,11 +1,8 @@
 package activities
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -15,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/livekit/protocol/auth"
 	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
 // letter is an event on its way to somebody.
@@ -72,44 +69,30 @@ func spread(ctx context.Context) float64 {
 // request is LiveKit's webhook, signed now: a token is good for minutes, and an
 // announcement is tried for days.
 func (d *Delivery) request(ctx context.Context, l letter, headers map[string]string) (*http.Request, error) {
-	body := l.event.Raw()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(body))
-	if err != nil { // the URL is not shown: it may hold a credential
-		return nil, egress.Invalidf("webhooks.url", "is not a URL")
+	key := cmp.Or(l.key, d.cfg.SigningKey)
+	secret, known := d.cfg.Keys[key]
+	if !known {
+		return nil, egress.Invalidf("webhooks.signing_key", "no key %q is among ours (LIVEKIT_KEYS)", key)
 	}
-	token, err := d.sign(cmp.Or(l.key, d.cfg.SigningKey), body)
+	body := l.event.Raw()
+	req, err := sender.Request(ctx, l.url, key, secret, body)
+	if errors.Is(err, sender.ErrURL) {
+		return nil, egress.Invalidf("webhooks.url", "%s", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	for name, value := range headers {
-		req.Header.Set(name, value)
+		if req.Header.Get(name) == "" { // LiveKit's own win
+			req.Header.Set(name, value)
+		}
 	}
 	if s, ok := d.standard[l.name]; ok {
 		if err := s.sign(req.Header, l.event.Proto().GetId(), time.Now(), body); err != nil {
 			return nil, err
 		}
 	}
-	req.Header.Set("Authorization", token)
-	req.Header.Set("Content-Type", "application/webhook+json")
-	req.Header.Set("User-Agent", "LiveKit")
 	return req, nil
-}
-
-// sign makes the token that LiveKit's webhooks carry: of the body's digest, fresh for
-// each attempt.
-func (d *Delivery) sign(key string, body []byte) (string, error) {
-	secret, known := d.cfg.Keys[key]
-	if !known {
-		return "", egress.Invalidf("webhooks.signing_key", "no key %q is among ours (LIVEKIT_KEYS)", key)
-	}
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(key, secret).
-		SetValidFor(5 * time.Minute).
-		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
-	if err != nil {
-		return "", fmt.Errorf("sign announcement: %w", err)
-	}
-	return token, nil
 }
 
 // post sends a request, and says what became of it, and when the consumer wants to be

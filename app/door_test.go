@@ -3,36 +3,30 @@ package app_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/livekit/protocol/auth"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
 // post sends a webhook as LiveKit signs it.
 func post(t *testing.T, url, key, secret string) int {
 	t.Helper()
 	body := []byte(`{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1","roomName":"standup","status":"EGRESS_COMPLETE"}}`)
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(key, secret).SetValidFor(5 * time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
-	require.NoError(t, err)
 	// LiveKit's own patience with an endpoint.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	req, err := sender.Request(ctx, url, key, secret, body)
 	require.NoError(t, err)
-	req.Header.Set("Authorization", token)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close()

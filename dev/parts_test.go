@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"testing"
-	"time"
 
-	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
@@ -19,6 +14,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
 // instanceAt is an instance before its parts are started.
@@ -40,12 +36,8 @@ func instanceAt(t *testing.T, o instanceOptions) *instance {
 func sign(t *testing.T, url, event string) int {
 	t.Helper()
 	body := fmt.Appendf(nil, `{"event":%q,"id":"EV_1","egressInfo":{"egressId":"EG_1"}}`, event)
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(devKey, devSecret).SetValidFor(time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	req, err := sender.Request(t.Context(), url, devKey, devSecret, body)
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
-	require.NoError(t, err)
-	req.Header.Set("Authorization", token)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())

@@ -1,12 +1,9 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,9 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/livekit/protocol/auth"
-
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
 const (
@@ -77,20 +73,17 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 // probe posts one event and follows it.
 func (d *Doctor) probe(ctx context.Context, url string) (Path, error) {
 	p := Path{URL: redacted(url)}
-	body, token, err := d.event()
+	body, err := event()
 	if err != nil {
 		return p, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptBudget)
 	defer cancel()
 	steps := &trail{began: map[string]time.Time{}}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, steps.trace()), http.MethodPost, url, bytes.NewReader(body))
+	req, err := sender.Request(httptrace.WithClientTrace(ctx, steps.trace()), url, d.cfg.APIKey, d.cfg.APISecret, body)
 	if err != nil {
 		return p, err
 	}
-	req.Header.Set("Authorization", token)
-	req.Header.Set("Content-Type", "application/webhook+json")
-	req.Header.Set("User-Agent", "LiveKit")
 	client := d.client()
 	defer client.CloseIdleConnections()
 	began := time.Now()
@@ -110,22 +103,11 @@ func (d *Doctor) probe(ctx context.Context, url string) (Path, error) {
 	return p, nil
 }
 
-// event is a probe and its token, as LiveKit signs.
-func (d *Doctor) event() (body []byte, token string, err error) {
-	body, err = json.Marshal(map[string]string{
+// event is the body of a probe.
+func event() ([]byte, error) {
+	return json.Marshal(map[string]string{
 		"event": egress.EventProbe, "id": "EV_" + rand.Text()[:12], "createdAt": fmt.Sprint(time.Now().Unix()),
 	})
-	if err != nil {
-		return nil, "", fmt.Errorf("encode probe: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	token, err = auth.NewAccessToken(d.cfg.APIKey, d.cfg.APISecret).
-		SetValidFor(5 * time.Minute).
-		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
-	if err != nil {
-		return nil, "", fmt.Errorf("sign probe: %w", err)
-	}
-	return body, token, nil
 }
 
 // client connects anew each time, so that the whole way is measured, and follows no

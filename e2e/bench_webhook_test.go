@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -19,12 +16,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/utils/guid"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -156,14 +153,8 @@ func webhookBody(b *testing.B, e recordings.Started, event string, status liveki
 }
 
 func (s *stage) signed(url string, body []byte) *http.Request {
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(apiKey, apiSecret).SetValidFor(5 * time.Minute).
-		SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	r, err := sender.Request(s.ctx, url, apiKey, apiSecret, body)
 	require.NoError(s.b, err)
-	r, err := http.NewRequestWithContext(s.ctx, http.MethodPost, url, bytes.NewReader(body))
-	require.NoError(s.b, err)
-	r.Header.Set("Authorization", token)
-	r.Header.Set("Content-Type", "application/webhook+json")
 	return r
 }
 

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	sdkpb "go.temporal.io/api/sdk/v1"
@@ -18,6 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -153,12 +151,8 @@ func (w *world) post(path, body string) {
 
 func (w *world) postOnce(path, body string) (status int, err error) {
 	w.t.Helper()
-	sum := sha256.Sum256([]byte(body))
-	token, err := auth.NewAccessToken(apiKey, apiSecret).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
+	req, err := sender.Request(w.ctx(), w.door.URL+path, apiKey, apiSecret, []byte(body))
 	require.NoError(w.t, err)
-	req, err := http.NewRequestWithContext(w.ctx(), http.MethodPost, w.door.URL+path, strings.NewReader(body))
-	require.NoError(w.t, err)
-	req.Header.Set("Authorization", token)
 	res, err := w.door.Client().Do(req)
 	if err != nil {
 		return 0, err

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"time"
 
-	"github.com/livekit/protocol/auth"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
 // forge tells us of an end that is not true, as somebody would who knows where we are,
@@ -24,7 +20,7 @@ func (a *agent) forge(ctx context.Context, egressID string) {
 		return
 	}
 	for range 3 { // the door may be away, or not know the egress yet
-		req, err := webhookRequest(ctx, a.door+"/webhooks/livekit", "not-the-secret-not-the-secret-not-the", body)
+		req, err := sender.Request(ctx, a.door+"/webhooks/livekit", apiKey, "not-the-secret-not-the-secret-not-the", body)
 		if err != nil {
 			return
 		}
@@ -35,21 +31,4 @@ func (a *agent) forge(ctx context.Context, egressID string) {
 			return
 		}
 	}
-}
-
-// webhookRequest is a webhook as LiveKit sends it, signed with that secret.
-func webhookRequest(ctx context.Context, url, secret string, body []byte) (*http.Request, error) {
-	sum := sha256.Sum256(body)
-	token, err := auth.NewAccessToken(apiKey, secret).
-		SetValidFor(5 * time.Minute).SetSha256(base64.StdEncoding.EncodeToString(sum[:])).ToJWT()
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", token)
-	req.Header.Set("Content-Type", "application/webhook+json")
-	return req, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/twitchtv/twirp"
 
 	"github.com/reelkeeper/reelkeeper/faults/check"
+	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
 // puppet is a part that runs until it is killed, or lets itself go.
@@ -125,7 +126,7 @@ func consuming(t *testing.T, spec consumerSpec) (c *consumer, url string, reques
 // send sends a webhook once, whatever becomes of the answer.
 func send(t *testing.T, url, secret string) {
 	t.Helper()
-	req, err := webhookRequest(t.Context(), url, secret, []byte(`{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1"}}`))
+	req, err := sender.Request(t.Context(), url, apiKey, secret, []byte(`{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1"}}`))
 	require.NoError(t, err)
 	if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
 		require.NoError(t, res.Body.Close())

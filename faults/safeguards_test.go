@@ -81,7 +81,7 @@ var safeguards = []safeguard{
 	},
 	{
 		name:     "an announcement is repeated under its own ID",
-		changes:  []change{{"activities/letter.go", "body := l.event.Raw()", `body := bytes.Replace(l.event.Raw(), []byte("EV_"), fmt.Appendf(nil, "EV_%d", time.Now().UnixNano()), 1)`}},
+		changes:  []change{{"activities/letter.go", "body := l.event.Raw()", `body := []byte(strings.Replace(string(l.event.Raw()), "EV_", fmt.Sprintf("EV_%d", time.Now().UnixNano()), 1))`}},
 		scenario: []string{"bound: 60s", "consumer: {cut: 0.5}\nbound: 60s"},
 		caught:   check.KindRepeated, least: 3,
 	},
