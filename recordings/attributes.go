@@ -12,7 +12,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -102,9 +101,7 @@ func (c *Client) awaitAttributes(ctx context.Context) error {
 func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
 	var missing []attribute
 	for _, a := range attributes() {
-		_, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-			Namespace: c.Namespace, Query: a.name + " = " + a.probe,
-		})
+		_, err := c.count(ctx, a.name+" = "+a.probe)
 		var unknown *serviceerror.InvalidArgument
 		switch {
 		case errors.As(err, &unknown):

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -149,7 +148,7 @@ func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Ve
 		return nil, err
 	}
 	row := c.rowOf(d.GetWorkflowExecutionInfo())
-	if row.EndedBy == "" || d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if row.EndedBy == "" || row.ClosedAt != nil {
 		return nil, nil
 	}
 	return c.askVerdict(ctx, row)
@@ -157,13 +156,8 @@ func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Ve
 
 // askVerdict asks the workflow, nil where it has not delivered.
 func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.QueryFor)
-	defer cancel()
 	var v *egress.Verdict
-	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryVerdict)
-	if err == nil {
-		err = answer.Get(&v)
-	}
+	err := c.query(ctx, row, c.QueryFor, egress.QueryVerdict, &v)
 	return v, asError("verdict of "+row.WorkflowID, err)
 }
 

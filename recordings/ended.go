@@ -18,7 +18,7 @@ const maxEnded = 100
 // caller names as known are left out, and cost no read.
 func (c *Client) Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error) {
 	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
-		equal("ExecutionStatus", "Completed"), equal("ExecutionStatus", "Running"), egress.AttributeEndedBy)
+		equal("ExecutionStatus", "Completed"), open, egress.AttributeEndedBy)
 	switch {
 	case egressID != "" && !egress.IsID(egressID):
 		return nil, nil

@@ -76,6 +76,10 @@ func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workfl
 		req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, PageSize: pageSize, Query: query}
 		for {
 			page, err := c.Temporal.ListWorkflow(ctx, req)
+			if older, ok := asOlder(req.Query, err); ok {
+				req.Query = older
+				continue
+			}
 			if err != nil {
 				yield(nil, asError("list recordings", err))
 				return
@@ -90,6 +94,15 @@ func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workfl
 			}
 		}
 	}
+}
+
+// count is how many workflows a query finds.
+func (c *Client) count(ctx context.Context, query string) (int64, error) {
+	n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query})
+	if older, ok := asOlder(query, err); ok {
+		return c.count(ctx, older)
+	}
+	return n.GetCount(), err
 }
 
 func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {

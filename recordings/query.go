@@ -1,8 +1,11 @@
 package recordings
 
 import (
+	"errors"
 	"strings"
 	"time"
+
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -12,7 +15,7 @@ type Filter struct {
 	Room   string
 	Kind   egress.Kind
 	Status egress.Status
-	Active bool      // only those whose workflow is running
+	Active bool      // only those whose workflow is open: it runs, or is paused
 	Stuck  bool      // only those that a person should look at
 	Missed bool      // only those whose `egress_ended` did not come in time
 	Since  time.Time // only those that began then or later
@@ -21,6 +24,17 @@ type Filter struct {
 	RanSince time.Time
 	// Redeliveries lists what tells a verdict again, instead of the recordings.
 	Redeliveries bool
+}
+
+// open is the state of a workflow that has not closed.
+const open = "ExecutionStatus IN ('Running', 'Paused')"
+
+// asOlder is a query as Temporal before 1.30 wants it, which knows of no pause, where it has
+// refused it.
+func asOlder(query string, err error) (string, bool) {
+	_, refused := errors.AsType[*serviceerror.InvalidArgument](err)
+	older := strings.ReplaceAll(query, open, equal("ExecutionStatus", "Running"))
+	return older, refused && older != query
 }
 
 // query is the filter as a visibility query.
@@ -34,12 +48,12 @@ func (f Filter) query() string {
 	add(f.Room != "", roomTerm(egress.Keyword(f.Room)))
 	add(f.Kind != "", equal(egress.AttributeKind, string(f.Kind)))
 	add(f.Status != "", equal(egress.AttributeStatus, string(f.Status)))
-	add(f.Active, equal("ExecutionStatus", "Running"))
+	add(f.Active, open)
 	add(f.Stuck, egress.AttributeStuck+" = true")
 	add(f.Missed, egress.AttributeMissed+" IS NOT NULL")
 	add(!f.Since.IsZero(), "StartTime >= "+instant(f.Since))
 	add(!f.Until.IsZero(), "StartTime < "+instant(f.Until))
-	add(!f.RanSince.IsZero(), "(ExecutionStatus = 'Running' OR CloseTime >= "+instant(f.RanSince)+")")
+	add(!f.RanSince.IsZero(), "("+open+" OR CloseTime >= "+instant(f.RanSince)+")")
 	return strings.Join(terms, " AND ")
 }
 

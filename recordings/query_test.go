@@ -23,11 +23,11 @@ func TestAFilterIsOneQuery(t *testing.T) {
 		"other values never leave their quotes": {Filter{Status: `\' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressStatus = '\\\' OR 1=1 --'`},
 		"all that ran in a span of time": {
 			Filter{RanSince: day, Until: day.Add(time.Hour)},
-			`WorkflowType = 'Egress' AND StartTime < '2026-03-04T05:06:07Z' AND (ExecutionStatus = 'Running' OR CloseTime >= '2026-03-04T04:06:07Z')`,
+			`WorkflowType = 'Egress' AND StartTime < '2026-03-04T05:06:07Z' AND (ExecutionStatus IN ('Running', 'Paused') OR CloseTime >= '2026-03-04T04:06:07Z')`,
 		},
 		"everything at once": {
 			Filter{Room: "r", Kind: egress.KindWeb, Status: egress.Lost, Active: true, Stuck: true, Missed: true, Since: day, Until: day.Add(time.Hour)},
-			`WorkflowType = 'Egress' AND EgressRoom = 'r' AND EgressKind = 'web' AND EgressStatus = 'LOST' AND ExecutionStatus = 'Running'` +
+			`WorkflowType = 'Egress' AND EgressRoom = 'r' AND EgressKind = 'web' AND EgressStatus = 'LOST' AND ExecutionStatus IN ('Running', 'Paused')` +
 				` AND EgressStuck = true AND EgressMissed IS NOT NULL AND StartTime >= '2026-03-04T04:06:07Z' AND StartTime < '2026-03-04T05:06:07Z'`,
 		},
 	} {

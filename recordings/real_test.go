@@ -32,7 +32,10 @@ const namespace = "recordings"
 var server = sync.OnceValues(func() (*devtemporal.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
-	srv, err := devtemporal.Start(ctx, devtemporal.Options{Headless: true, Namespace: namespace, Progress: os.Stderr})
+	srv, err := devtemporal.Start(ctx, devtemporal.Options{
+		Headless: true, Namespace: namespace, Progress: os.Stderr,
+		Args: []string{"--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"},
+	})
 	running = srv
 	return srv, err
 })

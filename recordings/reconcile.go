@@ -8,14 +8,13 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// Running are the egress workflows that run, as visibility knows them now.
+// Running are the egress workflows that are open, paused ones too, as visibility knows them now.
 func (c *Client) Running(ctx context.Context) ([]egress.Ours, error) {
 	return c.ours(ctx, Filter{Active: true}.query())
 }
@@ -26,7 +25,7 @@ func (c *Client) Running(ctx context.Context) ([]egress.Ours, error) {
 func (c *Client) Changed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
 	at := instant(since)
 	return c.ours(ctx, fmt.Sprintf("%s AND (CloseTime >= %s OR %s AND (StartTime >= %s OR %s IS NULL OR %s IS NOT NULL))",
-		Filter{}.query(), at, equal("ExecutionStatus", "Running"), at, egress.AttributeID, egress.AttributeEndedBy))
+		Filter{}.query(), at, open, at, egress.AttributeID, egress.AttributeEndedBy))
 }
 
 // Completed are the egress workflows that have completed since a moment, as visibility
@@ -77,7 +76,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 		return false, err
 	case state == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return made(c.adoptStranger(ctx, a, info, e))
-	case state == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+	case isOpen(state):
 		_, err := c.Tell(ctx, requestID, e)
 		return false, err
 	}
@@ -106,6 +105,11 @@ func (c *Client) workflowState(ctx context.Context, id string) (enumspb.Workflow
 		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, nil
 	}
 	return d.GetWorkflowExecutionInfo().GetStatus(), err
+}
+
+// isOpen reports whether a workflow has not closed. One that somebody has paused has not.
+func isOpen(s enumspb.WorkflowExecutionStatus) bool {
+	return s == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || s == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
 // adoption is as whose workflow an egress is taken up, and by which signal.
@@ -139,12 +143,9 @@ func (c *Client) Reconciled(ctx context.Context, since time.Time) (bool, error) 
 // Succeeded reports whether a workflow of a type has completed since a moment, as far as
 // visibility shows.
 func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error) {
-	n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-		Namespace: c.Namespace,
-		Query: fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", workflowType),
-			equal("ExecutionStatus", "Completed"), instant(since)),
-	})
-	return n.GetCount() > 0, asError("look for workflows of the type "+workflowType, err)
+	n, err := c.count(ctx, fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", workflowType),
+		equal("ExecutionStatus", "Completed"), instant(since)))
+	return n > 0, asError("look for workflows of the type "+workflowType, err)
 }
 
 // Record begins a recording that somebody expects, under a key of its own, and waits

@@ -116,7 +116,7 @@ func (c *Client) correction(ctx context.Context, requestID, egressID string) (*e
 	switch status, err := c.workflowState(ctx, id); {
 	case err != nil:
 		return nil, err
-	case status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+	case isOpen(status):
 		return nil, &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: "its correction is being told: " + id}
 	case status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return nil, nil
@@ -248,7 +248,7 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bo
 	info := d.GetWorkflowExecutionInfo()
 	var theirs string
 	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoStep], &theirs)
-	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && (theirs == step || tells && theirs == ""), nil
+	return isOpen(info.GetStatus()) && (theirs == step || tells && theirs == ""), nil
 }
 
 // correct tells the consumers of a lost egress how it ended, when that is heard of only

@@ -133,6 +133,7 @@ func (r Row) overAfter(t time.Time) bool {
 // Temporal's statuses that say more of a row than that it is over, as rows spell them.
 const (
 	workflowRunning   = "running"
+	workflowPaused    = "paused"
 	workflowFailed    = "failed"
 	workflowContinued = "continuedasnew"
 )
@@ -145,7 +146,7 @@ func (r *Report) add(row Row) {
 	switch {
 	case row.EndedBy != "":
 		r.settle(row)
-	case row.Workflow == workflowRunning:
+	case row.Workflow == workflowRunning, row.Workflow == workflowPaused:
 		r.Running++
 	case row.Workflow == workflowFailed:
 		r.Refused++

@@ -44,7 +44,7 @@ func (s Span) closed() string {
 // open is the query of those that have a verdict and stay open, since it may be
 // corrected, or since their delivery is under way.
 func (s Span) open() string {
-	return s.query(equal("ExecutionStatus", "Running") + " AND " + egress.AttributeEndedBy + " IS NOT NULL")
+	return s.query(open + " AND " + egress.AttributeEndedBy + " IS NOT NULL")
 }
 
 // holds reports whether a recording that is open was settled in the span.

@@ -19,9 +19,9 @@ func TestASpanIsAQueryOfThoseWithAVerdict(t *testing.T) {
 	whole := Span{Since: hour(1), Until: hour(2), Where: "EgressRoom = 'a' OR EgressRoom = 'b'"}
 	for name, tc := range map[string]struct{ got, want string }{
 		"all that closed":         {Span{}.closed(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Completed'"},
-		"all that is open":        {Span{}.open(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Running' AND EgressEndedBy IS NOT NULL"},
+		"all that is open":        {Span{}.open(), "WorkflowType = 'Egress' AND ExecutionStatus IN ('Running', 'Paused') AND EgressEndedBy IS NOT NULL"},
 		"a span, and a condition": {whole.closed(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Completed' AND CloseTime >= '2026-03-04T00:00:00Z' AND CloseTime < '2026-03-04T01:00:00Z' AND (EgressRoom = 'a' OR EgressRoom = 'b')"},
-		"the same of the open":    {whole.open(), "WorkflowType = 'Egress' AND ExecutionStatus = 'Running' AND EgressEndedBy IS NOT NULL AND (EgressRoom = 'a' OR EgressRoom = 'b')"},
+		"the same of the open":    {whole.open(), "WorkflowType = 'Egress' AND ExecutionStatus IN ('Running', 'Paused') AND EgressEndedBy IS NOT NULL AND (EgressRoom = 'a' OR EgressRoom = 'b')"},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, tc.got, tc.want)

@@ -64,7 +64,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	if v.Redeliveries, err = c.others(ctx, v.Row); err != nil {
 		return View{}, err
 	}
-	if d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if v.ClosedAt == nil {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
 			v.Verdict, _ = c.askVerdict(ctx, v.Row) // the state is told all the same
@@ -111,15 +111,20 @@ func (c *Client) askState(ctx context.Context, v *View) {
 
 // queryState asks a workflow what it knows, also one that has closed: a worker replays
 // it then.
-func (c *Client) queryState(ctx context.Context, row Row, patience time.Duration) (egress.State, error) {
+func (c *Client) queryState(ctx context.Context, row Row, patience time.Duration) (s egress.State, err error) {
+	err = c.query(ctx, row, patience, egress.QueryState, &s)
+	return s, err
+}
+
+// query asks a workflow. Temporal answers for none that is paused.
+func (c *Client) query(ctx context.Context, row Row, patience time.Duration, name string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var s egress.State
-	answer, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, egress.QueryState)
-	if err == nil {
-		err = answer.Get(&s)
+	value, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, name)
+	if err != nil {
+		return err
 	}
-	return s, err
+	return value.Get(answer)
 }
 
 // needState is queryState for who can do nothing without an answer.

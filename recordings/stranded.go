@@ -3,12 +3,10 @@ package recordings
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -43,13 +41,12 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 			if polled[version] || v.DrainageStatus == client.WorkerDeploymentVersionDrainageStatusDrained {
 				continue
 			}
-			query := fmt.Sprintf("%s AND %s AND %s", equal("WorkflowType", egress.WorkflowType), equal("ExecutionStatus", "Running"), equal("TemporalWorkerDeploymentVersion", version))
-			n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query})
+			n, err := c.count(ctx, Filter{Active: true}.query()+" AND "+equal("TemporalWorkerDeploymentVersion", version))
 			if err != nil {
 				return nil, asError("count recordings of "+version, err)
 			}
-			if n.GetCount() > 0 {
-				stranded[version] = n.GetCount()
+			if n > 0 {
+				stranded[version] = n
 			}
 		}
 	}
