@@ -45,13 +45,10 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("door metrics: %w", err)
 	}
 	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(c.Upstream, c.Log), livekit: newUpstream(c.Upstream), asked: askedKeys{since: time.Now()}}
-	h.rooms = newRooms(roomsConfig{
-		Proxy:   h.proxy,
-		Closer:  closer{h},
-		Allowed: func(r *http.Request, _ string) bool { return h.gate.allowed(r, creating) },
-		Wait:    c.DeleteRoomWait,
-		Log:     c.Log,
-	})
+	h.rooms = &rooms{
+		proxy: h.proxy, end: h.closeRoom, allowed: func(r *http.Request) bool { return h.gate.allowed(r, creating) },
+		wait: c.DeleteRoomWait, deletion: deletionTimeout, log: c.Log,
+	}
 	h.twirp = livekit.NewEgressServer(service{h}, twirp.WithServerHooks(&twirp.ServerHooks{
 		Error: func(ctx context.Context, err twirp.Error) context.Context {
 			callOf(ctx).failed(err)

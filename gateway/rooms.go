@@ -27,29 +27,6 @@ const (
 	deletionTimeout = 10 * time.Second
 )
 
-// Closer ends the recordings of a room, before the room goes.
-type Closer interface {
-	// Close stops the egresses of a room that we know, and returns once each is ENDING
-	// or ended. It must return when ctx ends.
-	Close(ctx context.Context, room string) error
-}
-
-// roomsConfig is what rooms needs. All is required but Wait.
-type roomsConfig struct {
-	// Proxy takes every request in the end.
-	Proxy http.Handler
-	// Closer ends the recordings.
-	Closer Closer
-	// Allowed says whether a caller may delete a room. Who may not stops nothing; what
-	// to answer is left to LiveKit.
-	Allowed func(r *http.Request, room string) bool
-	// Wait is how long a deletion waits for the recordings to end. Zero or less: it
-	// neither waits nor stops them.
-	Wait time.Duration
-	// Log has a line for each room that goes before its recordings have ended.
-	Log *slog.Logger
-}
-
 // rooms serves RoomService/DeleteRoom: a recording that ends before its room keeps
 // its last seconds. Each deletion that comes is sent to LiveKit once, as it came,
 // whatever became of the recordings.
@@ -58,41 +35,43 @@ type roomsConfig struct {
 // itself: what was begun goes on to its end. If it asks again, that is a deletion of
 // its own, and LiveKit says whether the room is still there.
 type rooms struct {
-	cfg      roomsConfig
-	deletion time.Duration
+	proxy    http.Handler                                 // takes every request in the end
+	end      func(ctx context.Context, room string) error // stops the room's egresses; returns once each is ENDING or ended, or ctx ends
+	allowed  func(*http.Request) bool                     // who may not stops nothing; what to answer is left to LiveKit
+	wait     time.Duration                                // for the recordings; zero or less: it neither waits nor stops them
+	deletion time.Duration                                // how long one goes on whose caller has gone
+	log      *slog.Logger                                 // has a line for each room that goes before its recordings have ended
 }
-
-func newRooms(cfg roomsConfig) *rooms { return &rooms{cfg: cfg, deletion: deletionTimeout} }
 
 // ServeHTTP stops what records a room, then deletes the room.
 func (s *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Wait <= 0 || format(r) == "" {
-		s.cfg.Proxy.ServeHTTP(w, r)
+	if s.wait <= 0 || format(r) == "" {
+		s.proxy.ServeHTTP(w, r)
 		return
 	}
 	head, err := io.ReadAll(io.LimitReader(r.Body, maxDeleteRoom+1))
 	if err != nil || len(head) > maxDeleteRoom {
 		// The rest, or what broke it off, comes with the rest: LiveKit refuses it.
-		s.cfg.Proxy.ServeHTTP(w, anew(r.Context(), r, io.MultiReader(bytes.NewReader(head), r.Body)))
+		s.proxy.ServeHTTP(w, anew(r.Context(), r, io.MultiReader(bytes.NewReader(head), r.Body)))
 		return
 	}
 	room := roomOf(format(r), head)
-	if room == "" || !s.cfg.Allowed(anew(r.Context(), r, bytes.NewReader(head)), room) {
-		s.cfg.Proxy.ServeHTTP(w, anew(r.Context(), r, bytes.NewReader(head)))
+	if room == "" || !s.allowed(anew(r.Context(), r, bytes.NewReader(head))) {
+		s.proxy.ServeHTTP(w, anew(r.Context(), r, bytes.NewReader(head)))
 		return
 	}
 	s.close(r.Context(), room)
 	ctx, cancel := outlive(r.Context(), s.deletion)
 	defer cancel()
-	s.cfg.Proxy.ServeHTTP(w, anew(ctx, r, bytes.NewReader(head)))
+	s.proxy.ServeHTTP(w, anew(ctx, r, bytes.NewReader(head)))
 }
 
-// close stops what records a room, and waits for it while Wait lasts.
+// close stops what records a room, and waits for it as long as is to be waited.
 func (s *rooms) close(ctx context.Context, room string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Wait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.wait)
 	defer cancel()
-	if err := s.cfg.Closer.Close(ctx, room); err != nil {
-		s.cfg.Log.WarnContext(ctx, "room is deleted before its recordings ended", "room", room, "error", err)
+	if err := s.end(ctx, room); err != nil {
+		s.log.WarnContext(ctx, "room is deleted before its recordings ended", "room", room, "error", err)
 	}
 }
 

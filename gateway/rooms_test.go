@@ -135,42 +135,41 @@ func same(t *testing.T, want, got string) {
 	require.Equal(t, sha256.Sum256([]byte(want)), sha256.Sum256([]byte(got)))
 }
 
-// closing is a Closer that keeps the rooms it was asked for.
+// closing ends the recordings of rooms, and keeps those that it was asked for.
 type closing struct {
 	rooms chan string
 	do    func(ctx context.Context) error
 }
 
-func (c *closing) Close(ctx context.Context, room string) error {
+func (c *closing) end(ctx context.Context, room string) error {
 	c.rooms <- room
 	return c.do(ctx)
 }
 
 func atOnce(context.Context) error { return nil }
 
-// deletions is a passage with DeleteRoom in front, and with a Closer.
+// deletions is a passage with DeleteRoom in front.
 type deletions struct {
 	*passage
 	rooms   *rooms
 	closing *closing
 }
 
-func newDeletions(t *testing.T, livekit http.HandlerFunc, change ...func(*roomsConfig)) *deletions {
+func newDeletions(t *testing.T, livekit http.HandlerFunc, change ...func(*rooms)) *deletions {
 	t.Helper()
 	d := &deletions{closing: &closing{rooms: make(chan string, 16), do: atOnce}}
 	d.passage = newPassage(t, "", livekit, func(s *http.Server) {
-		cfg := roomsConfig{Proxy: s.Handler, Closer: d.closing, Allowed: allowAll, Wait: time.Minute}
+		d.rooms = &rooms{proxy: s.Handler, end: d.closing.end, allowed: allowAll, wait: time.Minute, deletion: deletionTimeout}
 		for _, c := range change {
-			c(&cfg)
+			c(d.rooms)
 		}
-		d.rooms = newRooms(cfg)
 		s.Handler = d.rooms
 	})
-	d.rooms.cfg.Log = slog.New(slog.NewTextHandler(d.log, nil))
+	d.rooms.log = slog.New(slog.NewTextHandler(d.log, nil))
 	return d
 }
 
-func allowAll(*http.Request, string) bool { return true }
+func allowAll(*http.Request) bool { return true }
 
 // deletion is the request of an SDK.
 func (d *deletions) deletion(t *testing.T, contentType, body string) *http.Request {
@@ -204,9 +203,9 @@ func gzipped(t *testing.T, s string) string {
 func TestADeletionStopsTheRoomFirstAndArrivesAsItCame(t *testing.T) {
 	t.Parallel()
 	const js, pb = "application/json", "application/protobuf"
-	denied := func(c *roomsConfig) { c.Allowed = func(*http.Request, string) bool { return false } }
-	off := func(c *roomsConfig) { c.Wait = 0 }
-	on := func(*roomsConfig) {}
+	denied := func(s *rooms) { s.allowed = func(*http.Request) bool { return false } }
+	off := func(s *rooms) { s.wait = 0 }
+	on := func(*rooms) {}
 	get := func(r *http.Request) { r.Method = http.MethodGet }
 	chunked := func(r *http.Request) { r.ContentLength = -1 }
 	packed := func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }
@@ -216,7 +215,7 @@ func TestADeletionStopsTheRoomFirstAndArrivesAsItCame(t *testing.T) {
 	for name, tc := range map[string]struct {
 		contentType, body string
 		change            func(*http.Request)
-		config            func(*roomsConfig)
+		config            func(*rooms)
 		stopped           []string
 	}{
 		"protobuf":              {pb, asProtobuf(t, "daily"), plain, on, []string{"daily"}},
@@ -242,7 +241,7 @@ func TestADeletionStopsTheRoomFirstAndArrivesAsItCame(t *testing.T) {
 		"not allowed":           {pb, asProtobuf(t, "daily"), plain, denied, nil},
 		"not allowed, JSON":     {js, `{"room":"daily"}`, plain, denied, nil},
 		"off":                   {pb, asProtobuf(t, "daily"), plain, off, nil},
-		"below zero":            {pb, asProtobuf(t, "daily"), plain, func(c *roomsConfig) { c.Wait = -1 }, nil},
+		"below zero":            {pb, asProtobuf(t, "daily"), plain, func(s *rooms) { s.wait = -1 }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -279,17 +278,17 @@ func TestWhoIsAskedMayReadTheWholeRequest(t *testing.T) {
 	t.Parallel()
 	sent := asProtobuf(t, "daily")
 	got, asked := make(chan passed, 1), make(chan passed, 1)
-	d := newDeletions(t, keeping(got), func(c *roomsConfig) {
-		c.Allowed = func(r *http.Request, room string) bool {
+	d := newDeletions(t, keeping(got), func(s *rooms) {
+		s.allowed = func(r *http.Request) bool {
 			body, err := io.ReadAll(r.Body)
-			asked <- passed{body: string(body), uri: room, header: http.Header{"Token": {r.FormValue("access_token")}}}
+			asked <- passed{body: string(body), header: http.Header{"Token": {r.FormValue("access_token")}}}
 			return err == nil
 		}
 	})
 	r := d.deletion(t, "application/protobuf", sent)
 	r.URL.RawQuery = "access_token=a.b.c"
 	d.do(t, r)
-	require.Equal(t, passed{body: sent, uri: "daily", header: http.Header{"Token": {"a.b.c"}}}, <-asked)
+	require.Equal(t, passed{body: sent, header: http.Header{"Token": {"a.b.c"}}}, <-asked)
 	require.Equal(t, sent, (<-got).body)
 	require.Equal(t, "daily", <-d.closing.rooms)
 }
@@ -313,7 +312,7 @@ func TestARoomGoesWhenItsRecordingsHaveEndedOrTheWaitIsOver(t *testing.T) {
 			d := newDeletions(t, func(w http.ResponseWriter, _ *http.Request) {
 				order <- "deleted"
 				http.Error(w, "LiveKit's answer", http.StatusNotFound)
-			}, func(c *roomsConfig) { c.Wait = tc.wait })
+			}, func(s *rooms) { s.wait = tc.wait })
 			d.closing.do = func(ctx context.Context) error {
 				defer func() { order <- "closed" }()
 				return tc.do(ctx)
@@ -334,8 +333,8 @@ func TestACallerWhoGivesUpHasItsRoomDeletedOnce(t *testing.T) {
 	t.Parallel()
 	sent := asProtobuf(t, "daily")
 	got, noticed, outcome := make(chan passed, 4), make(chan struct{}), make(chan error, 1)
-	d := newDeletions(t, keeping(got), func(c *roomsConfig) {
-		c.Allowed = func(r *http.Request, _ string) bool {
+	d := newDeletions(t, keeping(got), func(s *rooms) {
+		s.allowed = func(r *http.Request) bool {
 			context.AfterFunc(r.Context(), func() { close(noticed) })
 			return true
 		}

@@ -140,21 +140,18 @@ func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {
 	return t, ok && h.cfg.Marker.VerifyMAC(t.RequestID, t.Part, t.MAC)
 }
 
-// closer ends a room's recordings. It is the door's Closer.
-type closer struct{ *Handler }
-
-// Close stops those of a room's egresses that are ours, all at once. LiveKit answers
+// closeRoom stops those of a room's egresses that are ours, all at once. LiveKit answers
 // a stop with an egress that is ENDING or has ended.
-func (c closer) Close(ctx context.Context, room string) error {
-	items, err := c.cfg.LiveKit.InRoom(ctx, room)
+func (h *Handler) closeRoom(ctx context.Context, room string) error {
+	items, err := h.cfg.LiveKit.InRoom(ctx, room)
 	if err != nil {
 		return fmt.Errorf("list egresses: %w", err)
 	}
 	failed := make([]error, len(items))
 	var all sync.WaitGroup
 	for i, m := range items {
-		if t, ours := c.tokenOf(m); ours && !egress.Ended(m.GetStatus()) {
-			all.Go(func() { failed[i] = c.end(ctx, m, t) })
+		if t, ours := h.tokenOf(m); ours && !egress.Ended(m.GetStatus()) {
+			all.Go(func() { failed[i] = h.end(ctx, m, t) })
 		}
 	}
 	all.Wait()
@@ -162,13 +159,13 @@ func (c closer) Close(ctx context.Context, room string) error {
 }
 
 // end stops one egress, past Temporal where that is away.
-func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
-	info, err := c.endKnown(ctx, m.GetEgressId(), request{id: t.RequestID, listed: m})
+func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
+	info, err := h.endKnown(ctx, m.GetEgressId(), request{id: t.RequestID, listed: m})
 	switch {
 	case err == nil:
-		_, err = c.stopOther(ctx, m.GetEgressId(), info.Proto())
+		_, err = h.stopOther(ctx, m.GetEgressId(), info.Proto())
 	case notDurable(err) || egress.ReasonOf(err) == egress.NotFound:
-		_, err = c.cfg.LiveKit.Stop(ctx, m.GetEgressId())
+		_, err = h.cfg.LiveKit.Stop(ctx, m.GetEgressId())
 	}
 	if err != nil && egress.ReasonOf(err) != egress.AlreadyOver {
 		return fmt.Errorf("stop %s: %w", m.GetEgressId(), err)
@@ -178,11 +175,11 @@ func (c closer) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) 
 
 // endKnown stops an egress through its workflow, which is given half of the time: LiveKit needs
 // the other where it does not answer.
-func (c closer) endKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
+func (h *Handler) endKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
 	if by, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(by)/2)
 		defer cancel()
 	}
-	return c.stopKnown(ctx, egressID, of)
+	return h.stopKnown(ctx, egressID, of)
 }
