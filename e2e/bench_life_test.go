@@ -12,7 +12,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
@@ -171,8 +170,7 @@ func (s *stage) signalAll(r recordings.Started) error {
 		if err != nil {
 			return err
 		}
-		p := payload.Proto("livekit.WebhookEvent", e.Raw())
-		if err := s.client.Signal(s.ctx, workflowOf(r), egress.SignalObserved, e.Proto().GetId(), p); err != nil {
+		if err := s.client.Signal(s.ctx, workflowOf(r), egress.SignalObserved, e.Proto().GetId(), e); err != nil {
 			return err
 		}
 	}

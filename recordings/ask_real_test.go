@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 func begin(t *testing.T, ctx context.Context, c *Client, w *standIn, id, room string) Started {
@@ -202,15 +202,28 @@ func TestAWebhookRepeatedIsOneSignal(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	s := begin(t, ctx, c, w, id, id)
 	for _, event := range []string{"EV_1", "EV_1", "EV_2", "EV_1", "EV_2"} {
-		body := []byte(fmt.Sprintf(`{"event":"egress_updated","id":%q,"fieldOfANewerLiveKit":true}`, event))
-		must(t, c.Signal(ctx, s.WorkflowID, egress.SignalObserved, event, payload.Proto("livekit.WebhookEvent", body)))
+		e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":%q,"fieldOfANewerLiveKit":true}`, event))
+		must(t, err)
+		must(t, c.Signal(ctx, s.WorkflowID, egress.SignalObserved, event, e))
 	}
 	v, err := c.State(ctx, id)
 	must(t, err)
 	if want := []string{"signal EV_1", "signal EV_2"}; !slices.Equal(v.Done, want) {
 		t.Errorf("got %v, want %v", v.Done, want)
 	}
-	wantReason(t, c.Signal(ctx, "egress/nobody", egress.SignalObserved, "EV_1", payload.Proto("livekit.WebhookEvent", nil)), egress.NotFound)
+	var sent []string
+	history := c.Temporal.GetWorkflowHistory(ctx, s.WorkflowID, s.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		e, err := history.Next()
+		must(t, err)
+		for _, p := range e.GetWorkflowExecutionSignaledEventAttributes().GetInput().GetPayloads() {
+			sent = append(sent, fmt.Sprintf("%s %s %s", p.GetMetadata()["encoding"], p.GetMetadata()["messageType"], p.GetData()))
+		}
+	}
+	if len(sent) != 2 || !strings.HasPrefix(sent[0], "json/protobuf livekit.WebhookEvent {") || !strings.Contains(sent[0], `"fieldOfANewerLiveKit":true`) {
+		t.Errorf("got %q", sent)
+	}
+	wantReason(t, c.Signal(ctx, "egress/nobody", egress.SignalObserved, "EV_1", egress.Event{}), egress.NotFound)
 }
 
 func TestListLetsThroughWhatItsFilterSays(t *testing.T) {

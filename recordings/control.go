@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // Stop stops an egress, by any of its IDs, and returns what LiveKit answered. When
@@ -161,11 +162,11 @@ func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, erro
 	return v, asError("verdict of "+row.WorkflowID, err)
 }
 
-// Signal sends one signal to a running workflow. requestID is what the server
+// Signal gives a running workflow an event by a signal. requestID is what the server
 // knows a repeated one by: the webhook's event ID. A workflow that is over or
 // unknown is an error of reason NotFound.
-func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error {
-	input, err := c.encode(payload)
+func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error {
+	input, err := c.encode(payload.Proto("livekit.WebhookEvent", e.Raw()))
 	if err != nil {
 		return asError("signal "+workflowID, err)
 	}

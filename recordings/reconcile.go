@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // Running are the egress workflows that are open, paused ones too, as visibility knows them now.
@@ -52,7 +51,7 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 // one of its request. Twice is harmless: the server knows the event by its ID. It
 // reports false for a workflow that does not run.
 func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
-	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), payload.Proto("livekit.WebhookEvent", e.Raw()))
+	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), e)
 	if egress.ReasonOf(err) == egress.NotFound {
 		return false, nil
 	}

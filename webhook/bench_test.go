@@ -18,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	commonpb "go.temporal.io/api/common/v1"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
@@ -35,7 +34,7 @@ const (
 // signal is one call of Signal.
 type signal struct {
 	workflowID, name, requestID string
-	payload                     *commonpb.Payload
+	event                       egress.Event
 }
 
 // temporal is Temporal as the endpoint sees it.
@@ -69,9 +68,9 @@ func (f *temporal) Late(_ context.Context, workflowID string, e egress.Event) er
 	return f.late
 }
 
-func (f *temporal) Signal(ctx context.Context, workflowID, name, requestID string, p *commonpb.Payload) error {
+func (f *temporal) Signal(ctx context.Context, workflowID, name, requestID string, e egress.Event) error {
 	f.mu.Lock()
-	f.signals = append(f.signals, signal{workflowID, name, requestID, p})
+	f.signals = append(f.signals, signal{workflowID, name, requestID, e})
 	f.mu.Unlock()
 	return f.answer(ctx, workflowID)
 }

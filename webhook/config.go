@@ -10,7 +10,6 @@ import (
 	"github.com/livekit/protocol/auth"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
-	commonpb "go.temporal.io/api/common/v1"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -31,7 +30,7 @@ type Recordings interface {
 	// Signal returns once the signal is durable. The same request ID twice is one
 	// signal to that workflow. A workflow that has closed, or that never was, is a
 	// *serviceerror.NotFound.
-	Signal(ctx context.Context, workflowID, signal, requestID string, payload *commonpb.Payload) error
+	Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error
 	// Adopt takes up an egress of ours that no workflow watches, since it was started while
 	// Temporal was away. It returns once a workflow is durable that has the event. A request
 	// whose workflow has completed is an *egress.Error of reason AlreadyOver, unless that

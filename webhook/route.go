@@ -9,10 +9,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
-
-const eventMessage = "livekit.WebhookEvent"
 
 // observe hands an egress event to its workflow: the one that the token in the URL
 // names, else the one that the echoed token names, else the one with the egress ID.
@@ -151,7 +148,7 @@ func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) R
 // signal says Accepted, Late, Unknown, or why Temporal did not take it.
 func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string) Reason {
 	d.workflow = workflowID
-	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, payload.Proto(eventMessage, d.event.Raw()))
+	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, d.event)
 	var notFound *serviceerror.NotFound
 	switch {
 	case err == nil:
