@@ -48,20 +48,12 @@ func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info
 
 // knows reports whether the completed workflow of a request knew of an egress.
 func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, error) {
-	workflowID := egress.WorkflowID(requestID)
-	d, err := c.describe(ctx, workflowID, "")
-	if err != nil {
-		return false, err
+	row, err := c.row(ctx, egress.WorkflowID(requestID))
+	if err != nil || row.EgressID == egressID {
+		return err == nil, err
 	}
-	row := c.rowOf(d.GetWorkflowExecutionInfo())
-	if row.EgressID == egressID {
-		return true, nil
-	}
-	var v egress.Verdict
-	if err := c.Temporal.GetWorkflow(ctx, workflowID, row.RunID).Get(ctx, &v); err != nil {
-		return false, asError("result of "+workflowID, err)
-	}
-	return v.Knows(egressID), nil
+	v, err := c.verdict(ctx, row)
+	return err == nil && v != nil && v.Knows(egressID), err
 }
 
 // adoptionInput is what the workflow of an egress begins with. A run of the same request

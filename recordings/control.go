@@ -144,13 +144,9 @@ func (c *Client) slice(ctx context.Context) (context.Context, func()) {
 // openVerdict is the verdict of a recording that is delivered and stays open, since it
 // may be corrected; nil for any other.
 func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Verdict, error) {
-	d, err := c.describe(ctx, workflowID, "")
-	if err != nil {
+	row, err := c.row(ctx, workflowID)
+	if err != nil || row.EndedBy == "" || row.ClosedAt != nil {
 		return nil, err
-	}
-	row := c.rowOf(d.GetWorkflowExecutionInfo())
-	if row.EndedBy == "" || row.ClosedAt != nil {
-		return nil, nil
 	}
 	return c.askVerdict(ctx, row)
 }

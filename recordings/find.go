@@ -95,12 +95,11 @@ func (c *Client) beginning(ctx context.Context, egressID string) (workflowID, do
 			return "", cmp.Or(doubt, fmt.Sprintf("more than %d have just begun", maxBeginning)), nil
 		}
 		asked++
-		v := View{Row: row}
-		if c.askState(ctx, &v); v.EgressID == egressID {
+		switch s, err := c.queryState(ctx, row, c.QueryFor); {
+		case err != nil:
+			doubt = fmt.Sprintf("%s has just begun, and no worker answered: %s", row.WorkflowID, err)
+		case s.ID == egressID:
 			return row.WorkflowID, "", nil
-		}
-		if v.Problem != "" {
-			doubt = row.WorkflowID + " has just begun, and " + v.Problem
 		}
 	}
 	return "", doubt, nil

@@ -19,14 +19,13 @@ import (
 // reports read beside the closed one. Where the recording was given up as lost, its end is
 // told as a correction. The same webhook twice is one.
 func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
-	d, err := c.describe(ctx, workflowID, "")
+	row, err := c.row(ctx, workflowID)
 	if egress.ReasonOf(err) == egress.NotFound {
 		return nil // the namespace has forgotten it meanwhile
 	}
 	if err != nil {
 		return err
 	}
-	row := c.rowOf(d.GetWorkflowExecutionInfo())
 	if err := c.correct(ctx, row, e); err != nil {
 		return err
 	}

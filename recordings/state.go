@@ -67,16 +67,15 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	if v.ClosedAt == nil {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
-			v.Verdict, _ = c.askVerdict(ctx, v.Row) // the state is told all the same
+			v.Verdict, _ = c.verdict(ctx, v.Row) // the state is told all the same
 		}
 		return v, nil
 	}
-	var verdict egress.Verdict
-	if err := c.Temporal.GetWorkflow(ctx, workflowID, v.RunID).Get(ctx, &verdict); err != nil {
-		v.Problem = asError("result of "+workflowID, err).Error()
-		return v, nil
+	if v.Verdict, err = c.verdict(ctx, v.Row); err != nil {
+		v.Problem = err.Error()
+		return v, nil //nolint:nilerr // what else is known is told all the same
 	}
-	v.Verdict, v.Info, v.Twins, v.Phase = &verdict, verdict.Info, verdict.Twins, egress.Delivered
+	v.Info, v.Twins, v.Phase = v.Verdict.Info, v.Verdict.Twins, egress.Delivered
 	err = c.lateVerdict(ctx, &v)
 	return v, err
 }
@@ -86,6 +85,15 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	d, err := c.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
 	return d, asError("describe "+workflowID, err)
+}
+
+// row is what Temporal itself knows of a workflow.
+func (c *Client) row(ctx context.Context, workflowID string) (Row, error) {
+	d, err := c.describe(ctx, workflowID, "")
+	if err != nil {
+		return Row{}, err
+	}
+	return c.rowOf(d.GetWorkflowExecutionInfo()), nil
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {

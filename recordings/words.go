@@ -45,15 +45,11 @@ func (c *Client) Held(ctx context.Context, id string) ([]Held, error) {
 
 // heldIn are the steps of one workflow, none where it has closed.
 func (c *Client) heldIn(ctx context.Context, id, workflowID string) ([]Held, error) {
-	d, err := c.describe(ctx, workflowID, "")
-	if err != nil {
+	row, err := c.row(ctx, workflowID)
+	if err != nil || row.ClosedAt != nil {
 		return nil, notFoundAs(id, err)
 	}
-	v := View{Row: c.rowOf(d.GetWorkflowExecutionInfo())}
-	if v.ClosedAt != nil {
-		return nil, nil
-	}
-	s, err := c.needState(ctx, v.Row)
+	s, err := c.needState(ctx, row)
 	if err != nil {
 		return nil, err
 	}
