@@ -70,17 +70,18 @@ func (c Config) withDefaults() Config {
 // of ours, also match ErrTemporal.
 type Client struct {
 	Config
+	data converter.DataConverter // as the Temporal client's own
 }
 
 // New makes a Client.
-func New(c Config) *Client { return &Client{c.withDefaults()} }
+func New(c Config) *Client { return &Client{c.withDefaults(), converterWith(c.Codec)} }
 
-// converter is as the Temporal client's own.
-func (c *Client) converter() converter.DataConverter {
-	if c.Codec == nil {
+// converterWith is that of a Temporal client with a codec, or with none.
+func converterWith(codec converter.PayloadCodec) converter.DataConverter {
+	if codec == nil {
 		return payload.Converter()
 	}
-	return converter.NewCodecDataConverter(payload.Converter(), c.Codec)
+	return converter.NewCodecDataConverter(payload.Converter(), codec)
 }
 
 // encode makes a payload as the Temporal client would have.

@@ -100,7 +100,7 @@ func (l *latecomers) read(ctx context.Context) error {
 }
 
 func (c *Client) lateOf(info *workflowpb.WorkflowExecutionInfo) (late egress.Late, ok bool) {
-	ok = decode(c.converter(), info.GetMemo().GetFields()[egress.MemoLate], &late)
+	ok = decode(c.data, info.GetMemo().GetFields()[egress.MemoLate], &late)
 	return late, ok
 }
 

@@ -127,10 +127,10 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	} {
 		decode(converter.GetDefaultDataConverter(), fields[name], target)
 	}
-	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoAskedBy], &r.AskedBy)
+	decode(c.data, info.GetMemo().GetFields()[egress.MemoAskedBy], &r.AskedBy)
 	if p := info.GetMemo().GetFields()[egress.MemoVerdict]; p != nil {
 		m := &egress.Memo{}
-		if err := c.converter().FromPayload(p, m); err == nil {
+		if err := c.data.FromPayload(p, m); err == nil {
 			r.Memo = m
 		} else if errors.Is(err, converter.ErrEncodingIsNotSupported) || egress.ReasonOf(err) == egress.Sealed {
 			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID + "; REELKEEPER_SEAL_KEY or REELKEEPER_PREVIOUS_SECRETS may be", Err: err}

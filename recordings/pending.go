@@ -83,8 +83,8 @@ func (c *Client) birth(ctx context.Context, workflowID, runID string) birth {
 	}
 	info := d.GetWorkflowExecutionInfo()
 	b := birth{runID: info.GetExecution().GetRunId(), failed: failed(info.GetStatus())}
-	decode(c.converter(), info.GetMemo().GetFields()[memoCall], &b.call)
-	decode(c.converter(), info.GetMemo().GetFields()[memoFingerprint], &b.fingerprint)
+	decode(c.data, info.GetMemo().GetFields()[memoCall], &b.call)
+	decode(c.data, info.GetMemo().GetFields()[memoFingerprint], &b.fingerprint)
 	return b
 }
 

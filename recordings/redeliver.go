@@ -142,7 +142,7 @@ func (c *Client) inputOf(ctx context.Context, workflowID string) (in egress.Inpu
 	if err != nil {
 		return in, err
 	}
-	err = c.converter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
+	err = c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
 	return in, err
 }
 
@@ -247,7 +247,7 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bo
 	}
 	info := d.GetWorkflowExecutionInfo()
 	var theirs string
-	decode(c.converter(), info.GetMemo().GetFields()[egress.MemoStep], &theirs)
+	decode(c.data, info.GetMemo().GetFields()[egress.MemoStep], &theirs)
 	return isOpen(info.GetStatus()) && (theirs == step || tells && theirs == ""), nil
 }
 

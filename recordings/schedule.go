@@ -74,11 +74,11 @@ func (clearly) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error)
 // schedules is a client of our schedules. What they hold is in the clear, whatever else is
 // encrypted: it is no secret, and they outlive every key.
 func (c *Client) schedules(ctx context.Context) (schedules client.ScheduleClient, done func(), err error) {
-	own := *c
+	data := c.data
 	if c.Codec != nil {
-		own.Codec = clearly{c.Codec}
+		data = converterWith(clearly{c.Codec})
 	}
-	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: own.converter()})
+	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: data})
 	if err != nil {
 		return nil, nil, asError("ask for schedules", err)
 	}
@@ -164,7 +164,7 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 		return time.Time{}, asError("describe schedule "+egress.ReconcileSchedule, err)
 	}
 	var made time.Time
-	if decode(c.converter(), d.Memo.GetFields()[memoMade], &made) {
+	if decode(c.data, d.Memo.GetFields()[memoMade], &made) {
 		return made, nil
 	}
 	return d.Info.CreatedAt, nil // somebody else made it

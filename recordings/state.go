@@ -147,7 +147,7 @@ func (c *Client) needState(ctx context.Context, row Row) (egress.State, error) {
 func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 	var out []Activity
 	for _, p := range list {
-		converter.DecodeCommonFailureAttributes(c.converter(), p.GetLastFailure())
+		converter.DecodeCommonFailureAttributes(c.data, p.GetLastFailure())
 		a := Activity{Type: p.GetActivityType().GetName(), Attempt: p.GetAttempt(), LastFailure: p.GetLastFailure().GetMessage()}
 		if t := p.GetNextAttemptScheduleTime(); t != nil {
 			next := t.AsTime()
