@@ -134,10 +134,3 @@ func (c *Client) lateVerdict(ctx context.Context, v *View) error {
 	}
 	return nil
 }
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}

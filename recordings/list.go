@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -44,7 +45,7 @@ type Row struct {
 // page as they are read. An error ends it.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		late := latecomers{client: c, since: later(f.Since, f.RanSince)}
+		late := latecomers{client: c, since: cmp.Or(f.Since, f.RanSince)}
 		for row, err := range c.rows(ctx, f.query()) {
 			if err == nil && f.letsThrough(row) {
 				err = late.join(ctx, &row)
