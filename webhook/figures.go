@@ -63,7 +63,7 @@ func (f *Figures) end(at time.Time) {
 }
 
 // count takes one request that was answered.
-func (f *Figures) count(r Reason, took time.Duration) {
+func (f *Figures) count(g group, took time.Duration) {
 	if f == nil {
 		return
 	}
@@ -71,7 +71,7 @@ func (f *Figures) count(r Reason, took time.Duration) {
 	defer f.mu.Unlock()
 	now := f.now()
 	f.roll(now)
-	switch groupOf(r) {
+	switch g {
 	case accepted:
 		f.minute.Accepted++
 	case refused:
@@ -119,16 +119,3 @@ const (
 	unavailable       // we could not take it then
 	nobody            // it was no webhook
 )
-
-func groupOf(r Reason) group {
-	switch r {
-	case Accepted, LookedUp, WrongMAC, Hinted, Ignored, Adopted, Late, Unknown, NoEgressID:
-		return accepted
-	case Unsigned, BadToken, UnknownKey, BadSignature, Expired, NotYetValid, WrongHash, Unreadable:
-		return refused
-	case TooLarge, CutBody, SlowBody, TemporalFailed, TemporalSlow:
-		return unavailable
-	case NotPost, Probe:
-	}
-	return nobody
-}

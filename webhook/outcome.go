@@ -46,34 +46,36 @@ type Outcome struct {
 	Reason Reason
 	Status int        // of HTTP
 	Level  slog.Level // of the one log line
+
+	group group // in the figures
 }
 
 // Outcomes lists what can become of a request.
 func Outcomes() []Outcome {
 	return []Outcome{
-		{Accepted, http.StatusOK, slog.LevelDebug},
-		{LookedUp, http.StatusOK, slog.LevelDebug},
-		{WrongMAC, http.StatusOK, slog.LevelWarn},
-		{Hinted, http.StatusOK, slog.LevelDebug},
-		{Ignored, http.StatusOK, slog.LevelDebug},
-		{Probe, http.StatusOK, slog.LevelDebug},
-		{Adopted, http.StatusOK, slog.LevelWarn},
-		{Late, http.StatusOK, slog.LevelInfo},
-		{Unknown, http.StatusOK, slog.LevelWarn},
-		{NoEgressID, http.StatusOK, slog.LevelWarn},
-		{NotPost, http.StatusMethodNotAllowed, slog.LevelInfo},
-		{Unsigned, http.StatusUnauthorized, slog.LevelWarn},
-		{BadToken, http.StatusServiceUnavailable, slog.LevelWarn},
-		{UnknownKey, http.StatusServiceUnavailable, slog.LevelWarn},
-		{BadSignature, http.StatusServiceUnavailable, slog.LevelWarn},
-		{Expired, http.StatusServiceUnavailable, slog.LevelWarn},
-		{NotYetValid, http.StatusServiceUnavailable, slog.LevelWarn},
-		{WrongHash, http.StatusServiceUnavailable, slog.LevelWarn},
-		{TooLarge, http.StatusServiceUnavailable, slog.LevelWarn},
-		{CutBody, http.StatusServiceUnavailable, slog.LevelWarn},
-		{SlowBody, http.StatusServiceUnavailable, slog.LevelWarn},
-		{Unreadable, http.StatusBadRequest, slog.LevelError},
-		{TemporalFailed, http.StatusServiceUnavailable, slog.LevelError},
-		{TemporalSlow, http.StatusServiceUnavailable, slog.LevelError},
+		{Accepted, http.StatusOK, slog.LevelDebug, accepted},
+		{LookedUp, http.StatusOK, slog.LevelDebug, accepted},
+		{WrongMAC, http.StatusOK, slog.LevelWarn, accepted},
+		{Hinted, http.StatusOK, slog.LevelDebug, accepted},
+		{Ignored, http.StatusOK, slog.LevelDebug, accepted},
+		{Probe, http.StatusOK, slog.LevelDebug, nobody},
+		{Adopted, http.StatusOK, slog.LevelWarn, accepted},
+		{Late, http.StatusOK, slog.LevelInfo, accepted},
+		{Unknown, http.StatusOK, slog.LevelWarn, accepted},
+		{NoEgressID, http.StatusOK, slog.LevelWarn, accepted},
+		{NotPost, http.StatusMethodNotAllowed, slog.LevelInfo, nobody},
+		{Unsigned, http.StatusUnauthorized, slog.LevelWarn, refused},
+		{BadToken, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{UnknownKey, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{BadSignature, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{Expired, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{NotYetValid, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{WrongHash, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{TooLarge, http.StatusServiceUnavailable, slog.LevelWarn, unavailable},
+		{CutBody, http.StatusServiceUnavailable, slog.LevelWarn, unavailable},
+		{SlowBody, http.StatusServiceUnavailable, slog.LevelWarn, unavailable},
+		{Unreadable, http.StatusBadRequest, slog.LevelError, refused},
+		{TemporalFailed, http.StatusServiceUnavailable, slog.LevelError, unavailable},
+		{TemporalSlow, http.StatusServiceUnavailable, slog.LevelError, unavailable},
 	}
 }

@@ -52,7 +52,7 @@ func (r *records) record(ctx context.Context, o Outcome, d *delivery, began time
 	took := time.Since(began)
 	r.requests.Add(ctx, 1, r.labels[o.Reason])
 	r.duration.Record(ctx, took.Seconds())
-	r.figures.count(o.Reason, took)
+	r.figures.count(o.group, took)
 	if !r.log.Enabled(ctx, o.Level) {
 		return
 	}
