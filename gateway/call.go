@@ -79,9 +79,8 @@ func (c *call) name(header http.Header) error {
 		c.requestID = shortuuid.New()
 	}
 	if err := egress.ValidateID(c.requestID); err != nil {
-		e := asEgress(err)
 		c.requestID = ""
-		return &egress.Error{Reason: egress.Invalid, Field: HeaderKey, Message: e.Message}
+		return inHeader(HeaderKey, err)
 	}
 	header.Set(HeaderRequestID, c.requestID)
 	return nil
@@ -90,13 +89,13 @@ func (c *call) name(header http.Header) error {
 // checkNames refuses a name that no pipeline or storage profile can have.
 func (c *call) checkNames() error {
 	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
-		return egress.Invalidf(HeaderPipeline, "%s", asEgress(egress.BadPipeline(c.pipeline)).Message)
+		return inHeader(HeaderPipeline, egress.BadPipeline(c.pipeline))
 	}
 	if c.storage == "" {
 		return nil
 	}
 	if err := egress.ValidateProfile(c.storage); err != nil {
-		return egress.Invalidf(HeaderStorage, "%s", asEgress(err).Message)
+		return inHeader(HeaderStorage, err)
 	}
 	return nil
 }

@@ -81,6 +81,11 @@ func message(e *egress.Error) string {
 	}
 }
 
+// inHeader says of a header what is wrong with the name that it holds.
+func inHeader(header string, err error) error {
+	return egress.Invalidf(header, "%s", asEgress(err).Message)
+}
+
 // asEgress is the domain's error in an error, nil where there is none.
 func asEgress(err error) *egress.Error {
 	e, _ := errors.AsType[*egress.Error](err)

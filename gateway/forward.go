@@ -66,15 +66,15 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if c.storage != "" {
 		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows; name the storage in the request")
 	}
-	type flown struct {
+	type sentOnce struct {
 		raw    json.RawMessage
 		answer reply
 	}
 	v, err, _ := h.flights.Do("forward "+c.requestID, func() (any, error) {
 		answer, err := h.forwarded(ctx, c, r, raw)
-		return flown{raw, answer}, err
+		return sentOnce{raw, answer}, err
 	})
-	f, _ := v.(flown)
+	f, _ := v.(sentOnce)
 	if !bytes.Equal(f.raw, raw) {
 		return reply{}, conflict(c.requestID)
 	}
