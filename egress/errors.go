@@ -67,6 +67,9 @@ func (e *Error) Error() string {
 // Unwrap is the cause, if any.
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrTemporal marks an error as Temporal's own: no workflow of ours has answered.
+var ErrTemporal = errors.New("Temporal")
+
 // ReasonOf is the reason of an error: empty for nil, Internal where nobody gave one.
 func ReasonOf(err error) Reason {
 	if err == nil {

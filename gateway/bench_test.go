@@ -93,7 +93,7 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 	tb.Helper()
 	b := &bench{log: &lines{}, meter: sdkmetric.NewManualReader(), upstream: upstream}
 	b.recordings = &recordings{
-		begin: func(_ context.Context, s gateway.Start) (gateway.Pending, error) {
+		begin: func(_ context.Context, s egress.StartOptions) (gateway.Pending, error) {
 			return pending(func(context.Context) (egress.Info, error) {
 				return egress.NewInfo(echo(egress.AddWebhook(s.Request, ours(s.ID)), "EG_"+s.ID))
 			}), nil

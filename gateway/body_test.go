@@ -150,7 +150,7 @@ func TestACallerIsAnsweredWithinItsTimeAndTheStartGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
-		b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+		b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 			return pending(func(ctx context.Context) (egress.Info, error) {
 				<-ctx.Done()
 				return egress.Info{}, &egress.Error{Reason: egress.Ambiguous, Message: "no answer in time", Err: ctx.Err()}

@@ -8,7 +8,6 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/url"
 	"time"
@@ -31,37 +30,18 @@ const (
 	DefaultMaxBody = 1 << 20
 )
 
-// ErrNotDurable marks an error of any method of Recordings that is Temporal's own: it is
-// unreachable, slow, or has no worker. A start may then go straight to LiveKit.
-var ErrNotDurable = errors.New("Temporal")
-
-// Start is one start as a caller asked for it.
-type Start struct {
-	ID      string // request ID: the caller's Idempotency-Key, or made by the door
-	Made    bool   // the door made the ID just now, so that nobody has used it before
-	Request egress.Request
-	Storage string // storage profile that the caller names; empty: none
-	// Pipeline is the name of the one that is run at its end. Default: the worker's.
-	Pipeline string
-	StartBy  time.Time     // LiveKit is not asked for a new egress after this moment
-	AskedBy  *egress.Asker // by the caller's token
-	// Again says that LiveKit is to be looked at first: an earlier start of this ID may
-	// have gone past Temporal.
-	Again bool
-	// Unlisted says that one has, without an answer, so that LiveKit may not list it yet.
-	Unlisted bool
-}
-
 // Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code
-// and message where LiveKit has spoken.
+// and message where LiveKit has spoken. One that is Temporal's own also matches
+// egress.ErrTemporal: it is unreachable, slow, or has no worker. A start may then go straight
+// to LiveKit.
 type Recordings interface {
 	// Begin returns once a worker has accepted the start: from then on it is durable.
-	Begin(ctx context.Context, s Start) (Pending, error)
-	// Stop ends the egress of a request, and answers with what LiveKit said. Reason
+	Begin(ctx context.Context, s egress.StartOptions) (Pending, error)
+	// StopEgress ends the egress of a request, and answers with what LiveKit said. Reason
 	// AlreadyOver says that just this egress has ended. A request without a workflow, or
 	// whose workflow has closed without knowing how this egress ended, is an error of
 	// reason NotFound.
-	Stop(ctx context.Context, requestID, egressID string) (egress.Info, error)
+	StopEgress(ctx context.Context, requestID, egressID string) (egress.Info, error)
 	// Adopt makes the workflow of a request of ours whose start went past Temporal, from what
 	// LiveKit lists of its egress. It reports false where there is nothing to make.
 	Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)

@@ -42,7 +42,7 @@ func theirs() *livekit.WebhookConfig {
 
 // recordings are durable ones, in memory.
 type recordings struct {
-	begin func(context.Context, gateway.Start) (gateway.Pending, error)
+	begin func(context.Context, egress.StartOptions) (gateway.Pending, error)
 	stop  func(ctx context.Context, requestID, egressID string) (egress.Info, error)
 	adopt func(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
 	byID  func(context.Context, string) (string, bool, error)
@@ -50,18 +50,18 @@ type recordings struct {
 	ended func(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error)
 
 	mu     sync.Mutex
-	starts []gateway.Start
+	starts []egress.StartOptions
 	stops  []string
 }
 
-func (r *recordings) Begin(ctx context.Context, s gateway.Start) (gateway.Pending, error) {
+func (r *recordings) Begin(ctx context.Context, s egress.StartOptions) (gateway.Pending, error) {
 	r.mu.Lock()
 	r.starts = append(r.starts, s)
 	r.mu.Unlock()
 	return r.begin(ctx, s)
 }
 
-func (r *recordings) Stop(ctx context.Context, id, egressID string) (egress.Info, error) {
+func (r *recordings) StopEgress(ctx context.Context, id, egressID string) (egress.Info, error) {
 	r.mu.Lock()
 	r.stops = append(r.stops, id)
 	r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *recordings) Ended(ctx context.Context, egressID, room string, known ...
 	return r.ended(ctx, egressID, room, known...)
 }
 
-func (r *recordings) begun() []gateway.Start {
+func (r *recordings) begun() []egress.StartOptions {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.starts

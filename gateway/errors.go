@@ -45,7 +45,7 @@ func toTwirp(err error) twirp.Error {
 		return twirp.NewError(twirp.DeadlineExceeded, "no answer in time")
 	case e == nil:
 		return twirp.NewError(twirp.Internal, "internal error")
-	case errors.Is(err, ErrNotDurable):
+	case ofTemporal(err):
 		return twirp.NewError(codes[temporals(e.Reason)], "Temporal does not answer")
 	}
 	if strings.HasPrefix(e.Message, notSent) {
@@ -56,6 +56,12 @@ func toTwirp(err error) twirp.Error {
 		code = own
 	}
 	return twirp.NewError(code, message(e))
+}
+
+// ofTemporal reports whether an error is Temporal's own, but for its word that it does not
+// know a workflow, which is an answer.
+func ofTemporal(err error) bool {
+	return errors.Is(err, egress.ErrTemporal) && egress.ReasonOf(err) != egress.NotFound
 }
 
 // notSent begins the words of Twirp's client, and not of LiveKit, for a call without

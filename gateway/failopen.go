@@ -21,7 +21,7 @@ import (
 // the worker's that LiveKit lists later than that makes a twin, which the workflow's
 // own rule ends; so do two doors that ask for one key within LiveKit's answer to the
 // first. Within one door they are one start.
-func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (h *Handler) failOpen(ctx context.Context, s Start) (*livekit.EgressInfo, e
 // join gives who asks with a key of which LiveKit's answer is awaited, or has not come, the
 // same start: another one would be beside it, since LiveKit lists a start only with its
 // answer.
-func (h *Handler) join(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	return h.once(s, func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // it has been answered just now
 		if m == nil && err == nil {
@@ -63,14 +63,14 @@ func unlistedYet() error {
 // done so with any, or one before it may have that died. Whoever did not hear of it asks
 // again, and the workflow that they get then knows nothing of it. For a page everything would
 // have to be listed, and so that is only done where this door knows that it is worth it.
-func (h *Handler) mayHavePassed(s Start) bool {
+func (h *Handler) mayHavePassed(s egress.StartOptions) bool {
 	return h.asked.known(s.ID) || time.Since(time.Unix(0, h.passed.Load())) < unsure ||
 		h.asked.young() && egress.Summarize(s.Request).Room != ""
 }
 
 // filled is a start's request with its storage profile filled in, as the worker would
 // have. A profile that only the worker knows is no reason to record elsewhere.
-func (h *Handler) filled(s Start) (egress.Request, error) {
+func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 	if s.Storage != "" && h.cfg.Profiles.Named[s.Storage] == nil {
 		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf(
 			"Temporal does not answer, and without it the storage profile %q is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
@@ -91,7 +91,7 @@ type flown struct {
 
 // once runs a start of a request ID once among all that ask for it right now. Who
 // asks for something else under the same key is refused, as its workflow would.
-func (h *Handler) once(s Start, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
+func (h *Handler) once(s egress.StartOptions, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
 	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
 		m, err := start()
 		return flown{s.Request, s.Storage, s.Pipeline, m}, err
@@ -112,7 +112,7 @@ func conflict(requestID string) error {
 
 // find looks once for our token among LiveKit's egresses. Where LiveKit does not
 // say, nothing is started: it might be the second.
-func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error) {
+func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	ours := h.cfg.Marker.Token(s.ID, 1)
 	items, err := h.candidates(ctx, s)
 	if err != nil {
@@ -129,7 +129,7 @@ func (h *Handler) find(ctx context.Context, s Start) (*livekit.EgressInfo, error
 // candidates are where our egress would be. A web egress has no room to filter by, and is
 // among the active ones, unless it has ended since this door, or one before it that died,
 // asked for it: only then everything is listed, which takes long where much was recorded.
-func (h *Handler) candidates(ctx context.Context, s Start) ([]*livekit.EgressInfo, error) {
+func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*livekit.EgressInfo, error) {
 	room := egress.Summarize(s.Request).Room
 	switch {
 	case room != "":

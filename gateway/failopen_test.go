@@ -22,13 +22,13 @@ import (
 // away is Temporal out of reach.
 var away = error(&egress.Error{
 	Reason: egress.Unavailable, Message: "dial tcp 10.0.0.7:7233: connection refused",
-	Err: fmt.Errorf("%w: connection refused", gateway.ErrNotDurable),
+	Err: fmt.Errorf("%w: connection refused", egress.ErrTemporal),
 })
 
-func gone(context.Context, gateway.Start) (gateway.Pending, error) { return nil, away }
+func gone(context.Context, egress.StartOptions) (gateway.Pending, error) { return nil, away }
 
 // silent is a Temporal that does not answer.
-func silent(ctx context.Context, _ gateway.Start) (gateway.Pending, error) {
+func silent(ctx context.Context, _ egress.StartOptions) (gateway.Pending, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -45,7 +45,7 @@ func infoIn(tb testing.TB, w *httptest.ResponseRecorder) *livekit.EgressInfo {
 
 func TestWithoutTemporalAStartGoesStraightToLiveKit(t *testing.T) {
 	t.Parallel()
-	for name, begin := range map[string]func(context.Context, gateway.Start) (gateway.Pending, error){
+	for name, begin := range map[string]func(context.Context, egress.StartOptions) (gateway.Pending, error){
 		"out of reach": gone, "silent": silent,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAStartThatAWorkerMadeIsFoundAndNotMadeAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, nil)
-				b.recordings.begin = func(_ context.Context, s gateway.Start) (gateway.Pending, error) {
+				b.recordings.begin = func(_ context.Context, s egress.StartOptions) (gateway.Pending, error) {
 					time.AfterFunc(time.Until(s.StartBy), func() {
 						b.liveKit.add(running("EG_other", "call-6"), echo(egress.AddWebhook(s.Request, ours(s.ID)), "EG_worker"))
 					})
@@ -172,7 +172,7 @@ func TestWhatTemporalRefusedNeverFailsOpen(t *testing.T) {
 		t.Run(string(reason), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, nil)
-			b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+			b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 				return nil, &egress.Error{Reason: reason, Message: "no"}
 			}
 			require.Equal(t, code, refusalIn(t, b.call(t, "StartWebEgress", `{}`)).Code)

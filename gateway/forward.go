@@ -93,7 +93,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 		if h.asked.unlisted(c.requestID) {
 			return reply{}, unlistedYet()
 		}
-		m, err := h.find(ctx, Start{ID: c.requestID, Request: r})
+		m, err := h.find(ctx, egress.StartOptions{ID: c.requestID, Request: r})
 		if err != nil {
 			return reply{}, err
 		}

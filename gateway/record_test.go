@@ -59,7 +59,7 @@ func TestAPanicIsAnsweredCountedAndContained(t *testing.T) {
 		at   func(*bench)
 	}{
 		"in the service": {`{"room_name":"daily"}`, func(b *bench) {
-			b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) { panic("broken") }
+			b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) { panic("broken") }
 		}},
 		"while it forwards": {newField, func(b *bench) {
 			b.liveKit.list = func(context.Context) error { panic("broken") }
@@ -103,7 +103,7 @@ func TestWhatGoesWellIsNotLoggedButForStarts(t *testing.T) {
 func TestSecretsOfACallReachNoLog(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+	b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 		return nil, &egress.Error{Reason: egress.Refused, Code: "invalid_argument", Message: "invalid url rtmps://live.example.com/CANARY: rtmp urls must be of format"}
 	}
 	for _, body := range []string{

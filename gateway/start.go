@@ -34,7 +34,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if err := h.checkWebhooks(r); err != nil {
 		return nil, err
 	}
-	s := Start{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
+	s := egress.StartOptions{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
 	s.Again, s.Unlisted = !s.Made && h.mayHavePassed(s), h.asked.unlisted(s.ID)
 	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
@@ -60,7 +60,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 
 // begin gives Temporal its time. A caller's whole time is Temporal's where a start
 // never fails open.
-func (h *Handler) begin(ctx context.Context, s Start) (Pending, error) {
+func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, error) {
 	if !s.StartBy.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, s.StartBy.Add(failOpenMargin))
@@ -72,7 +72,7 @@ func (h *Handler) begin(ctx context.Context, s Start) (Pending, error) {
 // notDurable reports whether Temporal did not take a start. Its own errors are
 // marked; a context that ended comes without a mark where nobody was asked.
 func notDurable(err error) bool {
-	return errors.Is(err, ErrNotDurable) || asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
+	return ofTemporal(err) || asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
 }
 
 // confirmed waits for LiveKit's word on a start that is durable.

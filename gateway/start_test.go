@@ -122,7 +122,7 @@ func TestEveryAnswerToAStartNamesItsRequest(t *testing.T) {
 	require.Equal(t, "call-7", b.call(t, "StartWebEgress", `{}`, "Idempotency-Key", "call-7").Header().Get("X-Reelkeeper-Request-Id"))
 	made := b.call(t, "StartWebEgress", `{}`).Header().Get("X-Reelkeeper-Request-Id")
 	require.Equal(t, b.recordings.begun()[1].ID, made)
-	b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+	b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 		return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "requested room does not exist"}
 	}
 	w := b.call(t, "StartWebEgress", `{}`, "Idempotency-Key", "call-8")
@@ -195,7 +195,7 @@ func TestWhatLiveKitRefusedReachesTheCallerUnchanged(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s it was durable", code, where), func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t, nil)
-				b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+				b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 					return begin(fmt.Errorf("start egress: %w", &egress.Error{Reason: egress.Refused, Code: string(code), Message: msg}))
 				}
 				_, err := b.sdk(t).StartWebEgress(t.Context(), &livekit.WebEgressRequest{})
@@ -213,10 +213,10 @@ func TestNoAnswerInTimeSaysHowToAskAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
-		b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+		b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 			return pending(func(ctx context.Context) (egress.Info, error) {
 				<-ctx.Done()
-				return egress.Info{}, &egress.Error{Reason: egress.Ambiguous, Err: fmt.Errorf("%w: %w", gateway.ErrNotDurable, ctx.Err())}
+				return egress.Info{}, &egress.Error{Reason: egress.Ambiguous, Err: fmt.Errorf("%w: %w", egress.ErrTemporal, ctx.Err())}
 			}), nil
 		}
 		began := time.Now()
@@ -237,7 +237,7 @@ func TestACallerWhoGivesUpStopsNothing(t *testing.T) {
 		b := newBench(t, nil)
 		gone, hangUp := context.WithCancel(t.Context())
 		var failed error
-		b.recordings.begin = func(ctx context.Context, s gateway.Start) (gateway.Pending, error) {
+		b.recordings.begin = func(ctx context.Context, s egress.StartOptions) (gateway.Pending, error) {
 			hangUp()
 			return pending(func(ctx context.Context) (egress.Info, error) {
 				failed = ctx.Err()
@@ -266,7 +266,7 @@ func TestTheAnswerIsLiveKitsEgressInfo(t *testing.T) {
 func TestAStartWithoutAnEgressIsOurFault(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	b.recordings.begin = func(context.Context, gateway.Start) (gateway.Pending, error) {
+	b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 		return pending(func(context.Context) (egress.Info, error) { return egress.Info{}, nil }), nil
 	}
 	w := b.call(t, "StartWebEgress", `{}`)

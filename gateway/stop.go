@@ -80,14 +80,18 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 // went past Temporal, is adopted first: that somebody wants its end may be all that ever
 // shows that its worker is dead.
 func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
-	info, err := h.cfg.Recordings.Stop(ctx, of.id, egressID)
+	info, err := h.cfg.Recordings.StopEgress(ctx, of.id, egressID)
 	if egress.ReasonOf(err) != egress.NotFound || of.listed == nil {
 		return info, err
 	}
-	if adopted, failed := h.cfg.Recordings.Adopt(ctx, of.id, of.listed); failed != nil || !adopted {
+	adopted, failed := h.cfg.Recordings.Adopt(ctx, of.id, of.listed)
+	switch {
+	case ofTemporal(failed): // which counts more than that there was none
+		return egress.Info{}, failed
+	case failed != nil || !adopted:
 		return egress.Info{}, errors.Join(err, failed)
 	}
-	return h.cfg.Recordings.Stop(ctx, of.id, egressID)
+	return h.cfg.Recordings.StopEgress(ctx, of.id, egressID)
 }
 
 // stopOther stops the egress that was asked for, too, where the workflow has stopped

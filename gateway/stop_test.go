@@ -165,26 +165,30 @@ func TestLiveKitsRefusalOfAStopReachesTheCallerUnchanged(t *testing.T) {
 // It failed, so that its recording may go on as the next part, of which Temporal alone knows.
 func TestAStopOfWhatFailedIsNotAnsweredByLiveKitWhereTemporalIsAway(t *testing.T) {
 	t.Parallel()
+	unknown := &egress.Error{Reason: egress.NotFound, Message: "no recording has the ID"} // and its workflow cannot be made
 	for status, want := range map[livekit.EgressStatus]twirp.ErrorCode{
 		livekit.EgressStatus_EGRESS_FAILED: twirp.Unavailable, livekit.EgressStatus_EGRESS_ABORTED: twirp.Unavailable,
 		livekit.EgressStatus_EGRESS_COMPLETE: twirp.FailedPrecondition,
 	} {
-		t.Run(status.String(), func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, nil)
-			m := running("EG_1", "call-1")
-			m.Status = status
-			b.liveKit.add(m)
-			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away }
-			b.liveKit.stop = func(context.Context, string) (*livekit.EgressInfo, error) {
-				return nil, &egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition", Message: "cannot be stopped"}
-			}
-			_, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
-			var te twirp.Error
-			require.ErrorAs(t, err, &te)
-			require.Equal(t, want, te.Code())
-			require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
-		})
+		for _, unheard := range []error{away, unknown} {
+			t.Run(status.String(), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, nil)
+				m := running("EG_1", "call-1")
+				m.Status = status
+				b.liveKit.add(m)
+				b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, unheard }
+				b.recordings.adopt = func(context.Context, string, *livekit.EgressInfo) (bool, error) { return false, away }
+				b.liveKit.stop = func(context.Context, string) (*livekit.EgressInfo, error) {
+					return nil, &egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition", Message: "cannot be stopped"}
+				}
+				_, err := b.sdk(t).StopEgress(t.Context(), &livekit.StopEgressRequest{EgressId: "EG_1"})
+				var te twirp.Error
+				require.ErrorAs(t, err, &te)
+				require.Equal(t, want, te.Code())
+				require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
+			})
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func (c Config) withDefaults() Config {
 
 // Client asks Temporal about recordings. It is safe for concurrent use. Its errors
 // are *egress.Error; those that come from Temporal itself, and not from a workflow
-// of ours, also match ErrTemporal.
+// of ours, also match egress.ErrTemporal.
 type Client struct {
 	Config
 	data converter.DataConverter // as the Temporal client's own

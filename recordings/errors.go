@@ -13,9 +13,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// ErrTemporal marks an error as Temporal's own: no workflow of ours has answered.
-var ErrTemporal = errors.New("Temporal")
-
 // asError makes the domain's error of whatever Temporal's client returned. What a
 // workflow of ours said keeps its reason and words.
 func asError(operation string, err error) error {
@@ -47,7 +44,7 @@ func asError(operation string, err error) error {
 	case errors.As(err, &invalid):
 		e.Reason = egress.Internal
 	}
-	e.Err = fmt.Errorf("%w: %w", ErrTemporal, err)
+	e.Err = fmt.Errorf("%w: %w", egress.ErrTemporal, err)
 	return e
 }
 

@@ -26,7 +26,7 @@ func TestEveryReasonOfAWorkflowReachesTheCaller(t *testing.T) {
 		if got.Reason != reason || got.Code != cause.Code || got.Message != cause.Message || got.Field != cause.Field {
 			t.Errorf("%s: got %+v", reason, got)
 		}
-		if errors.Is(err, ErrTemporal) {
+		if errors.Is(err, egress.ErrTemporal) {
 			t.Errorf("%s: a workflow's error counts as Temporal's own", reason)
 		}
 	}
@@ -81,7 +81,7 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 			if err.Error() != tc.text {
 				t.Errorf("got %q, want %q", err, tc.text)
 			}
-			if !errors.Is(err, ErrTemporal) || !errors.Is(err, tc.err) {
+			if !errors.Is(err, egress.ErrTemporal) || !errors.Is(err, tc.err) {
 				t.Errorf("%v matches neither ErrTemporal nor its cause", err)
 			}
 		})

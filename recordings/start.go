@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/lithammer/shortuuid/v4"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -21,20 +20,7 @@ import (
 const updateID = "start"
 
 // StartOptions says what to record, and under which key.
-type StartOptions struct {
-	ID          string         // request ID, the caller's idempotency key; default: a new one
-	Made        bool           // the ID was made just now: nobody has used it before
-	Request     egress.Request // what to record
-	MaxDuration time.Duration  // when set, the egress is stopped after that long
-	Recover     *int           // how often it is started again when it fails while its room is live; default: the worker's setting
-	Storage     string         // storage profile that its media goes to; default: the worker's default profile, where an output has no storage
-	Preflight   bool           // its storage is tried before the start, however lately it was; default: the worker's setting
-	Pipeline    string         // name of the pipeline that is run at its end; default: the worker's
-	Again       bool           // LiveKit is looked at first, since an earlier start of the ID may have gone past us
-	Unlisted    bool           // one has, without an answer: LiveKit may not list it yet
-	StartBy     time.Time      // when set, LiveKit is not asked for a new egress after this moment
-	AskedBy     *egress.Asker  // for reports; default: Config.AskedBy
-}
+type StartOptions = egress.StartOptions
 
 // Started is an egress that LiveKit has confirmed.
 type Started struct {
@@ -58,7 +44,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (Started, error) {
 }
 
 // Begin starts an egress and waits only until a worker has accepted it: from then
-// on it is durable. When it fails with ErrTemporal, nothing may have been accepted.
+// on it is durable. When it fails with egress.ErrTemporal, nothing may have been accepted.
 func (c *Client) Begin(ctx context.Context, o StartOptions) (*Pending, error) {
 	return c.begin(ctx, o, client.WorkflowUpdateStageAccepted)
 }
@@ -184,7 +170,7 @@ func startOptions(a ask) client.StartWorkflowOptions {
 func (c *Client) startError(a ask, err error) error {
 	err = asError("start "+egress.WorkflowID(a.requestID), err)
 	var e *egress.Error
-	if errors.As(err, &e) && e.Reason == egress.Ambiguous && errors.Is(err, ErrTemporal) {
+	if errors.As(err, &e) && e.Reason == egress.Ambiguous && errors.Is(err, egress.ErrTemporal) {
 		e.Message += fmt.Sprintf("; it may go on: ask again with the ID %q", a.requestID)
 	}
 	return err

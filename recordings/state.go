@@ -139,7 +139,7 @@ func (c *Client) query(ctx context.Context, row Row, patience time.Duration, nam
 func (c *Client) needState(ctx context.Context, row Row) (egress.State, error) {
 	s, err := c.queryState(ctx, row, c.AnswerFor)
 	if err != nil {
-		err = &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + row.WorkflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", ErrTemporal, err)}
+		err = &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + row.WorkflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", egress.ErrTemporal, err)}
 	}
 	return s, err
 }
@@ -163,7 +163,7 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 // notFoundAs says it in the words of what was asked for, where it is Temporal that
 // knows no such workflow. A room that LiveKit does not know is another matter.
 func notFoundAs(id string, err error) error {
-	if egress.ReasonOf(err) == egress.NotFound && errors.Is(err, ErrTemporal) {
+	if egress.ReasonOf(err) == egress.NotFound && errors.Is(err, egress.ErrTemporal) {
 		return unknown(id)
 	}
 	return err

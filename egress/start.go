@@ -1,0 +1,19 @@
+package egress
+
+import "time"
+
+// StartOptions says what to record, and under which key.
+type StartOptions struct {
+	ID          string        // request ID, the caller's idempotency key; default: a new one
+	Made        bool          // the ID was made just now: nobody has used it before
+	Request     Request       // what to record
+	MaxDuration time.Duration // when set, the egress is stopped after that long
+	Recover     *int          // how often it is started again when it fails while its room is live; default: the worker's setting
+	Storage     string        // storage profile that its media goes to; default: the worker's default profile, where an output has no storage
+	Preflight   bool          // its storage is tried before the start, however lately it was; default: the worker's setting
+	Pipeline    string        // name of the pipeline that is run at its end; default: the worker's
+	Again       bool          // LiveKit is looked at first, since an earlier start of the ID may have gone past Temporal
+	Unlisted    bool          // one has, without an answer: LiveKit may not list it yet
+	StartBy     time.Time     // when set, LiveKit is not asked for a new egress after this moment
+	AskedBy     *Asker        // who asks, for reports; default: as the recordings client is set up
+}
