@@ -22,10 +22,6 @@ const (
 	// HeaderPipeline names the pipeline that is run at the recording's end, of those that
 	// the workers know. Default: theirs.
 	HeaderPipeline = "X-Reelkeeper-Pipeline"
-
-	// HeaderRequestID is the header of every answer to a start, a refusal too, with the
-	// ID under which the start can be asked again.
-	HeaderRequestID = egress.HeaderRequestID
 )
 
 // call is one request of ours on its way. It goes through the context, since that
@@ -73,7 +69,7 @@ func (c *call) share(part, of int) time.Time {
 }
 
 // name fixes the request ID of a start, the caller's own or a new one, and says it in
-// the answer's header.
+// the header of every answer to it, a refusal too: under that ID it can be asked again.
 func (c *call) name(header http.Header) error {
 	if c.requestID = c.key; c.key == "" {
 		c.requestID = shortuuid.New()
@@ -82,7 +78,7 @@ func (c *call) name(header http.Header) error {
 		c.requestID = ""
 		return inHeader(HeaderKey, err)
 	}
-	header.Set(HeaderRequestID, c.requestID)
+	header.Set(egress.HeaderRequestID, c.requestID)
 	return nil
 }
 

@@ -57,9 +57,6 @@ type Pending struct {
 	born   birth                       // how its run began, where the caller chose the ID
 }
 
-// RequestID is the start's ID, given or made.
-func (p *Pending) RequestID() string { return p.ask.requestID }
-
 // ask is one start as it is sent, however often.
 type ask struct {
 	requestID string

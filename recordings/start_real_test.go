@@ -204,7 +204,7 @@ func TestBeginReturnsAtAcceptance(t *testing.T) {
 	must(t, err)
 	s, err := p.Started(ctx)
 	must(t, err)
-	if p.RequestID() != id || s.Info.Proto().GetRoomName() != id {
+	if s.RequestID != id || s.Info.Proto().GetRoomName() != id {
 		t.Errorf("got %+v", s)
 	}
 }
