@@ -125,8 +125,8 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 }
 
 // seek looks for the egress's own participant, which is there for as long as its worker
-// lives, and for the room where it is not. That it is absent tells something only where
-// it, or one that joins as it does, has been there.
+// lives, and for the room where it is not. That it is absent tells something only where it
+// has been there, or one that joins as it does while it is not still on its way.
 func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.Look, now time.Time) {
 	here, err := a.api.Present(ctx, in.Room, in.EgressID)
 	if err != nil { // nothing is known of it
@@ -139,7 +139,7 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 		s.Seen = true
 		s.RecorderGone, s.RoomGone, s.EndExpected = time.Time{}, time.Time{}, time.Time{}
 		return
-	case (s.Seen || a.cfg.Shown.Tells(l.Info.Proto())) && s.RecorderGone.IsZero():
+	case s.RecorderGone.IsZero() && (s.Seen || a.cfg.Shown.Tells(l.Info.Proto()) && !egress.ComesYet(l.Info.Proto(), now)):
 		s.RecorderGone = now
 		s.expectEnd(ctx, now)
 	}

@@ -111,6 +111,40 @@ func TestThatARecorderWasThereIsNotForgotten(t *testing.T) {
 	})
 }
 
+// An egress worker may take its time to load the page: no stop is to come of that.
+func TestThatARecorderHasNotComeYetTellsNothing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		age  time.Duration
+		seen bool
+		want string
+	}{
+		"it has only just begun":          {time.Minute, false, "still EGRESS_STARTING"},
+		"it has, and was there":           {time.Minute, true, "still EGRESS_STARTING, its participant is not in the room"},
+		"it ought to have begun":          {5 * time.Minute, false, "still EGRESS_STARTING, its participant is not in the room"},
+		"LiveKit does not say since when": {0, false, "still EGRESS_STARTING"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				m := status(starting)
+				if tc.age > 0 {
+					m.UpdatedAt = time.Now().Add(-tc.age).UnixNano()
+				}
+				a := &api{live: true, onGet: func(int) (*lk.EgressInfo, error) { return m, nil }}
+				var shown activities.Shown
+				shown.Saw(status(active))
+				act := activitiesOf(t, a, func(c *activities.Config) { c.Shown = &shown })
+				env := newEnv(a)
+				env.RegisterActivity(act.Poll)
+				_, err := env.ExecuteActivity(act.Poll, question(have(starting, egress.OutlookStarting), func(in *activities.PollRequest) { in.Seen = tc.seen }))
+				_, e := failed(t, err)
+				require.Equal(t, tc.want, e.Message)
+			})
+		})
+	}
+}
+
 func TestARecorderThatCannotBeAskedForTellsNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

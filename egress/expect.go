@@ -39,7 +39,8 @@ type Unrecorded struct {
 
 // Unrecorded finds the rooms that have lived for too long with people in them and
 // without an active egress, by name. An egress of an earlier room of the same name
-// records nothing of this one, and one that never begins records nothing at all.
+// records nothing of this one, nor does one that does not begin though somebody publishes;
+// it keeps another one from being begun, since it may have waited for that.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
 	under, lost, bound := map[string][]string{}, map[string]bool{}, map[string]string{}
 	for _, o := range ours {
@@ -51,28 +52,28 @@ func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Li
 			bound[o.RequestID] = o.EgressID
 		}
 	}
-	recorded, byID := map[string]bool{}, map[string]Listed{}
+	recorded, waits, byID := map[string]bool{}, map[string]bool{}, map[string]Listed{}
 	for _, l := range listed {
 		byID[l.ID] = l
 		// LiveKit lists an egress whose worker died for good, also where another one has
 		// taken its place.
 		id := bound[l.RequestID]
-		if replaced := id != "" && id != l.ID && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced && !l.neverBegan(at) {
-			recorded[roomKey(l.Room, l.RoomID)] = true
+		if replaced := id != "" && id != l.ID && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced {
+			here := roomKey(l.Room, l.RoomID)
+			recorded[here], waits[here] = recorded[here] || !l.neverBegan(at), true
 		}
 	}
 	var list []Unrecorded
 	for _, r := range rooms {
-		since := time.Unix(r.GetCreationTime(), 0)
-		mayRecord := func(id string) bool {
-			l, ok := byID[id]
-			return !ok || (l.RoomID == "" || l.RoomID == r.GetSid()) && !l.neverBegan(at)
-		}
+		since, here, anywhere := time.Unix(r.GetCreationTime(), 0), roomKey(r.GetName(), r.GetSid()), roomKey(r.GetName(), "")
 		switch {
 		case !e.matches(r.GetName()), r.GetNumParticipants() == 0, at.Sub(since) < e.After.D():
-		case recorded[roomKey(r.GetName(), r.GetSid())], recorded[roomKey(r.GetName(), "")]:
+		case recorded[here], recorded[anywhere], r.GetNumPublishers() == 0 && (waits[here] || waits[anywhere]):
 		default:
-			begun := slices.ContainsFunc(under[Keyword(r.GetName())], mayRecord)
+			begun := waits[here] || waits[anywhere] || slices.ContainsFunc(under[Keyword(r.GetName())], func(id string) bool {
+				l, ok := byID[id]
+				return !ok || l.RoomID == "" || l.RoomID == r.GetSid()
+			})
 			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !begun})
 		}
 	}

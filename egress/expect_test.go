@@ -14,7 +14,7 @@ import (
 func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
 	t.Parallel()
 	room := func(name string, age time.Duration, people uint32) *livekit.Room {
-		return &livekit.Room{Name: name, Sid: "RM_1", CreationTime: noon.Add(-age).Unix(), NumParticipants: people}
+		return &livekit.Room{Name: name, Sid: "RM_1", CreationTime: noon.Add(-age).Unix(), NumParticipants: people, NumPublishers: people / 2}
 	}
 	for name, tc := range map[string]struct {
 		room   *livekit.Room
@@ -28,9 +28,12 @@ func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
 		"another pattern":                     {room("daily-7", time.Hour, 1), nil, nil, true, true},
 		"it is recorded":                      {room("standup", time.Hour, 2), all(listed("EG_1", active)), nil, false, false},
 		"its recording starts":                {room("standup", time.Hour, 2), all(listed("EG_1", starting)), nil, false, false},
-		"its recording never starts":          {room("standup", time.Hour, 2), all(listed("EG_1", starting, ago(5*time.Minute))), have(ours("r", "EG_1")), true, true},
-		"its recording starts slowly":         {room("standup", time.Hour, 2), all(listed("EG_1", starting, ago(4*time.Minute))), have(ours("r", "EG_1")), false, false},
-		"… since nobody knows when":           {room("standup", time.Hour, 2), all(listed("EG_1", starting, func(l *egress.Listed) { l.Since = time.Time{} })), nil, false, false},
+		"its recording never starts":          {room("standup", time.Hour, 2), all(listed("EG_1", starting, ago(5*time.Minute))), have(ours("r", "EG_1")), true, false},
+		"… that of others":                    {room("standup", time.Hour, 2), all(listed("EG_1", starting, ago(5*time.Minute))), nil, true, false},
+		"… where another one records":         {room("standup", time.Hour, 2), all(listed("EG_1", starting, ago(5*time.Minute)), listed("EG_2", active)), nil, false, false},
+		"… and nobody publishes":              {room("standup", time.Hour, 1), all(listed("EG_1", starting, ago(5*time.Minute))), nil, false, false},
+		"its recording starts slowly":         {room("standup", time.Hour, 2), all(listed("EG_1", starting, ago(4*time.Minute))), nil, false, false},
+		"… since nobody knows when":           {room("standup", time.Hour, 2), all(listed("EG_1", starting, timeless)), nil, false, false},
 		"its recording uploads":               {room("standup", time.Hour, 2), all(listed("EG_1", ending)), nil, false, false},
 		"its recording is lost":               {room("standup", time.Hour, 2), all(listed("EG_1", active)), have(ours("r", "EG_1", over, func(o *egress.Ours) { o.Status = egress.Lost })), true, true},
 		"its part before is lost":             {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", finished, of("r"))), have(ours("r", "EG_2", over)), true, true},

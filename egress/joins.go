@@ -1,6 +1,21 @@
 package egress
 
-import "github.com/livekit/protocol/livekit"
+import (
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// beginsWithin is how long an egress may be STARTING before it counts as one that records
+// nothing. LiveKit's egress service gives a page less than a minute to load, and a worker
+// that is starved a few.
+const beginsWithin = 5 * time.Minute
+
+// ComesYet reports whether an egress's participant may be on its way into the room still.
+func ComesYet(m *livekit.EgressInfo, at time.Time) bool {
+	l := Listed{Status: m.GetStatus(), Since: unixNano(max(m.GetStartedAt(), m.GetUpdatedAt()))}
+	return l.Status == livekit.EgressStatus_EGRESS_STARTING && !l.neverBegan(at)
+}
 
 // Joins is how an egress's recorder comes into its room as a participant under its egress ID:
 // all that join in one way are seen there, or none is. Empty where nobody can tell: a page of

@@ -61,11 +61,6 @@ type Ours struct {
 	Status    Status // what it calls its egress
 }
 
-// beginsWithin is how long an egress may be STARTING before it counts as one that records
-// nothing. LiveKit's egress service gives a page less than a minute to load, and a worker
-// that is starved a few.
-const beginsWithin = 5 * time.Minute
-
 // neverBegan reports whether it has been STARTING for too long to be taken for a recording.
 func (l Listed) neverBegan(at time.Time) bool {
 	return l.Status == livekit.EgressStatus_EGRESS_STARTING && !l.Since.IsZero() && at.Sub(l.Since) >= beginsWithin
