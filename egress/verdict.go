@@ -154,6 +154,18 @@ type Memo struct {
 
 	MissedBecause string `json:"missed_because,omitempty"` // evidence for Missed
 	MediaBecause  string `json:"media_because,omitempty"`  // evidence for Media, where people should know it
+
+	Earlier []EarlierPart `json:"earlier,omitempty"` // the parts before the last one
+}
+
+// EarlierPart is what a report needs of a part that another one followed.
+type EarlierPart struct {
+	EgressID string    `json:"egress_id"`
+	Status   Status    `json:"status"`
+	EndedBy  Source    `json:"ended_by"`
+	EndedAt  time.Time `json:"ended_at"`
+	Late     Duration  `json:"late,omitempty"`
+	Missed   Missed    `json:"missed,omitempty"`
 }
 
 // Memo is the part of the verdict that a report needs.
@@ -162,22 +174,49 @@ func (v Verdict) Memo() Memo {
 	if v.Status == Lost {
 		m.Lost = v.Because
 	}
-	if media, because, ok := v.Alarming(); ok {
-		m.Media, m.MediaBecause = media, Clip(because, maxBecause)
+	media, because, alarming := v.Alarming()
+	if m.Media = media; alarming {
+		m.MediaBecause = Clip(because, maxBecause)
+	}
+	for _, p := range v.earlier() {
+		m.Earlier = append(m.Earlier, EarlierPart{
+			EgressID: p.EgressID, Status: p.Status, EndedBy: p.EndedBy, EndedAt: p.EndedAt, Missed: p.Missed,
+			Late: Duration(max(0, p.HeardAt.Sub(p.EndedAt))),
+		})
 	}
 	return m
 }
 
-// Alarming is the media of which people should be told, and the evidence. The verdict's own
-// is that of the last part; an earlier part that lacks its media goes before it. It reports
-// false where none does.
+// earlier are the parts before the last one.
+func (v Verdict) earlier() []Part {
+	return slices.DeleteFunc(slices.Clone(v.Parts), func(p Part) bool { return p.EgressID == v.EgressID })
+}
+
+// Alarming is the gravest of what the parts' media came to, with the evidence: the verdict's
+// own is that of the last part. It reports whether people should be told.
 func (v Verdict) Alarming() (m Media, because string, ok bool) {
-	for _, p := range v.Parts {
-		if p.EgressID != v.EgressID && p.Media != nil && p.Media.Media.Alarming() {
-			return p.Media.Media, fmt.Sprintf("part %d: %s", p.Number, p.Media.Because), true
+	m, because = v.Media, v.MediaBecause
+	for _, p := range v.earlier() {
+		media, why := MediaUnchecked, fmt.Sprintf("part %d: nobody has looked", p.Number)
+		if p.Media != nil {
+			media, why = p.Media.Media, fmt.Sprintf("part %d: %s", p.Number, p.Media.Because)
+		}
+		if gravity[media] > gravity[m] {
+			m, because = media, why
 		}
 	}
-	return v.Media, v.MediaBecause, v.Media.Alarming()
+	return m, because, m.Alarming()
+}
+
+// Broken is an earlier part that did not end well, so that a piece of the recording lacks,
+// in words. Empty: there is none.
+func (v Verdict) Broken() string {
+	for _, p := range v.earlier() {
+		if !p.Status.Good() {
+			return fmt.Sprintf("part %d, %s, ended as %s", p.Number, p.EgressID, p.Status)
+		}
+	}
+	return ""
 }
 
 // Told is the EgressInfo that others are told of a verdict: a lost egress is

@@ -155,22 +155,34 @@ func (r *Report) add(row Row) {
 	}
 }
 
+// settle counts a recording that is over. Each of its parts is an egress of its own.
 func (r *Report) settle(row Row) {
-	r.Settled++
-	r.Verdicts[row.Status]++
-	r.EndedBy[row.EndedBy]++
-	if row.Status == egress.Lost {
-		r.Lost++
-	}
 	if row.Memo != nil {
 		r.Media[row.Memo.Media]++
+		for _, p := range row.Memo.Earlier {
+			r.Egresses++
+			m := missOf(row)
+			m.EgressID, m.Status, m.Class, m.Date, m.Late = p.EgressID, p.Status, p.Missed, p.EndedAt.UTC(), p.Late
+			r.count(m, p.EndedBy)
+		}
 	}
-	if row.Missed == "" {
+	r.count(missOf(row), row.EndedBy)
+}
+
+// count counts an egress that is over.
+func (r *Report) count(m Miss, by egress.Source) {
+	r.Settled++
+	r.Verdicts[m.Status]++
+	r.EndedBy[by]++
+	if m.Status == egress.Lost {
+		r.Lost++
+	}
+	if m.Class == "" {
 		return
 	}
 	r.Missed++
-	r.Classes[row.Missed]++
-	r.Misses = append(r.Misses, missOf(row))
+	r.Classes[m.Class]++
+	r.Misses = append(r.Misses, m)
 }
 
 // missOf dates a miss by its end. Without the memo, which comes with the delivery,

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -173,4 +175,35 @@ func TestWhatClosesAfterItsSpanRunsInIt(t *testing.T) {
 			t.Errorf("until %d: got %v, want %v", tc.until, got, tc.want)
 		}
 	}
+}
+
+// A recording whose first part is lost is none that went well.
+func TestAReportCountsEachPartOfARecording(t *testing.T) {
+	t.Parallel()
+	v := egress.Verdict{
+		EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, EndedAt: hour(5), HeardAt: hour(5), Media: egress.MediaPresent,
+		Parts: []egress.Part{
+			{Number: 1, EgressID: "EG_1", Status: egress.Lost, EndedBy: egress.FromTimeout, EndedAt: hour(3), HeardAt: hour(4), Missed: egress.MissedUntried},
+			{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, EndedAt: hour(5), Media: &egress.MediaReport{Media: egress.MediaPresent}},
+		},
+	}
+	require.Equal(t, "part 1, EG_1, ended as LOST", v.Broken())
+	memo, closed := v.Memo(), hour(6)
+	row := Row{RequestID: "r", EgressID: "EG_2", Room: "standup", Status: v.Status, EndedBy: v.EndedBy, Memo: &memo, ClosedAt: &closed}
+
+	r := ReportOf([]Row{row}, hour(0), hour(10))
+
+	require.Equal(t, 2, r.Egresses)
+	require.Equal(t, 2, r.Settled)
+	require.Equal(t, 1, r.Lost)
+	require.Equal(t, map[egress.Status]int{egress.Lost: 1, "EGRESS_COMPLETE": 1}, r.Verdicts)
+	require.Equal(t, map[egress.Media]int{egress.MediaUnchecked: 1}, r.Media, "nobody has looked at the first part")
+	require.Equal(t, 1, r.Missed)
+	require.Equal(t, []Miss{{
+		Date: hour(3).UTC(), Late: egress.Duration(time.Hour), Room: "standup", EgressID: "EG_1", RequestID: "r", Status: egress.Lost, Class: egress.MissedUntried,
+	}}, r.Misses)
+	require.True(t, r.Drift())
+
+	v.Parts[0].Status = "EGRESS_COMPLETE"
+	require.Empty(t, v.Broken())
 }

@@ -42,6 +42,7 @@ func verdictColumns() []column {
 		{"media_because", func(v egress.Verdict) string { _, because, _ := v.Alarming(); return because }},
 		{"files", files},
 		{"results", results},
+		{"part_statuses", partStatuses},
 	}
 }
 
@@ -52,6 +53,15 @@ func parts(v egress.Verdict) string {
 		ids = append(ids, p.EgressID)
 	}
 	return strings.Join(ids, " ")
+}
+
+// partStatuses are how those parts ended.
+func partStatuses(v egress.Verdict) string {
+	var ended []string
+	for _, p := range v.Parts {
+		ended = append(ended, string(p.Status))
+	}
+	return strings.Join(ended, " ")
 }
 
 // each are the parts of a recording, also where it is one.

@@ -82,7 +82,7 @@ func (d deps) showCommand() *cli.Command {
 // waitCommand has no time limit of its own: a recording takes as long as its call.
 // Its exit status lets a script go on only with a recording that is there.
 func (d deps) waitCommand() *cli.Command {
-	return d.byID("wait", "wait for the verdict; exit status 3 when the recording failed, is lost, or lacks its media", 0, func(ctx context.Context, c *cli.Command, rec recorder) error {
+	return d.byID("wait", "wait for the verdict; exit status 3 when the recording or a part of it failed, is lost, or lacks its media", 0, func(ctx context.Context, c *cli.Command, rec recorder) error {
 		v, err := rec.Wait(ctx, c.Args().First())
 		if err != nil {
 			return err
@@ -98,6 +98,8 @@ func (d deps) waitCommand() *cli.Command {
 			return err
 		case !v.Status.Good():
 			return driftError{fmt.Sprintf("%s ended as %s", v.EgressID, v.Status)}
+		case v.Broken() != "":
+			return driftError{v.Broken()}
 		case alarming:
 			return driftError{fmt.Sprintf("the media of %s is %s: %s", v.EgressID, media, because)}
 		default:

@@ -82,12 +82,17 @@ func TestWaitEndsWithTheVerdict(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithStatus3WhereMediaIsMissing(t *testing.T) {
+func TestWaitEndsWithStatus3WhereMediaOrAPartIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newShell()
 	s.verdict = aVerdict("EGRESS_COMPLETE")
 	s.verdict.Media, s.verdict.MediaBecause = egress.MediaTruncated, "file a is too short"
 	if got := s.run(t, "wait", "req"); got.status != 3 || got.stderr != "starter: the media of EG_1 is truncated: file a is too short\n" {
+		t.Errorf("got %+v", got)
+	}
+	s.verdict = aVerdict("EGRESS_COMPLETE")
+	s.verdict.Parts = []egress.Part{{Number: 1, EgressID: "EG_0", Status: egress.Lost}, {Number: 2, EgressID: "EG_1", Status: "EGRESS_COMPLETE"}}
+	if got := s.run(t, "wait", "req"); got.status != 3 || got.stderr != "starter: part 1, EG_0, ended as LOST\n" {
 		t.Errorf("got %+v", got)
 	}
 }
