@@ -1,12 +1,18 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,18 +22,19 @@ import (
 )
 
 // Each program of the how-to pages records the room standup, and only once, however
-// often it asks.
+// often it asks. Those that ask again get no answer at first.
 func TestTheProgramsOfTheHowToPagesRun(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		page, language string
 		n              int // which program of the page
 		run            func(t *testing.T, url, program string) (printed string)
+		way            func(t *testing.T, door string) (url string)
 	}{
-		{"node.md", "js", 0, runJS},
-		{"node.md", "js", 1, runJS},
-		{"go.md", "go", 0, runGo},
-		{"curl.md", "sh", 0, runShell},
+		{"node.md", "js", 0, runJS, straight},
+		{"node.md", "js", 1, runJS, losingAnswers},
+		{"go.md", "go", 0, runGo, losingAnswers},
+		{"curl.md", "sh", 0, runShell, losingAnswers},
 	} {
 		t.Run(fmt.Sprintf("%s %d", tt.page, tt.n), func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +44,7 @@ func TestTheProgramsOfTheHowToPagesRun(t *testing.T) {
 			w.startWorker()
 			w.room("standup", fakelivekit.RoomScript{})
 
-			printed := tt.run(t, w.door.URL, programs[tt.n])
+			printed := tt.run(t, tt.way(t, w.door.URL), programs[tt.n])
 
 			all := w.fake.Egresses()
 			require.Len(t, all, 1, printed)
@@ -45,6 +52,34 @@ func TestTheProgramsOfTheHowToPagesRun(t *testing.T) {
 			require.NotContains(t, printed, "/webhooks/livekit/", "our own webhook is not shown")
 		})
 	}
+}
+
+func straight(_ *testing.T, door string) string { return door }
+
+// losingAnswers is a proxy before the door, which takes each start: of the first its caller
+// sees the connection close, and of the second a 502.
+func losingAnswers(t *testing.T, door string) string {
+	t.Helper()
+	u, err := url.Parse(door)
+	require.NoError(t, err)
+	var starts atomic.Int64
+	p := httputil.NewSingleHostReverseProxy(u)
+	p.ModifyResponse = func(r *http.Response) error {
+		if strings.Contains(r.Request.URL.Path, "/Start") && starts.Add(1) <= 2 {
+			return errors.New("lost")
+		}
+		return nil
+	}
+	p.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) {
+		if starts.Load() == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(http.StatusBadGateway)
+	}
+	s := httptest.NewServer(p)
+	t.Cleanup(s.Close)
+	t.Cleanup(func() { require.GreaterOrEqual(t, starts.Load(), int64(3), "starts") })
+	return s.URL
 }
 
 // programsOf are the code blocks of a page in a language.
@@ -61,20 +96,20 @@ func programsOf(t *testing.T, page, language string) []string {
 
 func runJS(t *testing.T, url, program string) string {
 	t.Helper()
-	return runNode(t, saved(t, "record.mjs", program), url)
+	return runNode(t, saved(t, "record.mjs", "process.env.RECORDER_URL = process.env.LIVEKIT_URL;\n"+program), url)
 }
 
 func runGo(t *testing.T, url, program string) string {
 	t.Helper()
 	dir, err := filepath.Abs("..") // of the module, whose versions of LiveKit's packages it gets
 	require.NoError(t, err)
-	return runCommand(t, dir, url, "go", "run", saved(t, "main.go", program))
+	return runCommand(t, dir, url, "env", "RECORDER_URL="+url, "go", "run", saved(t, "main.go", program))
 }
 
 func runShell(t *testing.T, url, program string) string {
 	t.Helper()
 	needs.Tools(t, "sh", "curl", "openssl")
-	return runCommand(t, t.TempDir(), url, "sh", saved(t, "record.sh", program))
+	return runCommand(t, t.TempDir(), url, "env", "RECORDER_URL="+url, "sh", saved(t, "record.sh", program))
 }
 
 func saved(t *testing.T, name, program string) string {

@@ -116,15 +116,19 @@ func (s *State) delivering() string {
 
 // delivered is who was told.
 func (s *State) delivered() string {
-	told := slices.DeleteFunc(slices.Clone(s.Done), func(step string) bool { return slices.Contains(s.Skipped, step) })
 	text := "Nobody had to be told."
-	if len(told) > 0 {
+	if told := s.taken(); len(told) > 0 {
 		text = "Delivered: " + strings.Join(told, ", ") + "."
 	}
 	if len(s.Skipped) > 0 {
 		text += " Left out: " + strings.Join(s.Skipped, ", ") + "."
 	}
 	return text
+}
+
+// taken are the delivery steps that are done, and were not left out.
+func (s *State) taken() []string {
+	return slices.DeleteFunc(slices.Clone(s.Done), func(step string) bool { return slices.Contains(s.Skipped, step) })
 }
 
 // markdown is what would be markup, or end a cell of a table. LiveKit's and a

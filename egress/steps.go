@@ -42,7 +42,7 @@ type StepInput struct {
 // StepInput is what a step is given to work on.
 func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 	v := s.Verdict(requestID, sum).Spelled()
-	v.Delivered, v.Results, v.Files = nil, nil, nil // who has been told is no concern of a step; the others stand beside
+	v.Delivered, v.Skipped, v.Results, v.Files = nil, nil, nil, nil // who has been told is no concern of a step; the others stand beside
 	in := StepInput{
 		RequestID: requestID, EgressID: s.ID, Step: step.Name, IdempotencyKey: v.StepKey(step.Name),
 		Verdict: v, Files: []MediaFile{}, Results: map[string]json.RawMessage{}, With: map[string]any{},

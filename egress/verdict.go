@@ -33,6 +33,7 @@ type Verdict struct {
 	Parts     []Part      `json:"parts,omitempty"`    // all parts, where there is more than one
 	Twins     []string    `json:"twins,omitempty"`    // other egress IDs of the request, stopped by us
 	Delivered []string    `json:"delivered,omitempty"`
+	Skipped   []string    `json:"skipped,omitempty"` // delivery steps that a person had left out
 	Info      Info        `json:"info"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
@@ -47,7 +48,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
-		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.Done, Corrects: s.Corrects, Info: s.Latest,
+		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.taken(), Skipped: s.Skipped, Corrects: s.Corrects, Info: s.Latest,
 		Twins: s.Twins, Results: s.Results,
 	}
 	if v.EndedAt.IsZero() {

@@ -53,7 +53,7 @@ func TestAStartWithAnUnknownFieldIsForwardedWhole(t *testing.T) {
 	require.Equal(t, map[string]int64{"StartRoomCompositeEgress forwarded": 1}, b.counts(t))
 	require.Equal(t, map[string]any{
 		"level": "WARN", "msg": "door", "method": "StartRoomCompositeEgress", "outcome": "forwarded",
-		"requestID": "call-7", "egressID": "EG_new", "room": "daily",
+		"requestID": "call-7", "egressID": "EG_new", "room": "daily", "apiKey": apiKey, "identity": "agent",
 	}, b.line(t))
 }
 

@@ -89,15 +89,18 @@ func TestAKeyWhoseStartPanickedIsNotHeldForEver(t *testing.T) {
 	require.Equal(t, 200, b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7").Code)
 }
 
-// Only starts, and what went wrong, have a line at the usual level.
-func TestWhatGoesWellIsNotLoggedButForStarts(t *testing.T) {
+// Only starts, stops, and what went wrong, have a line at the usual level.
+func TestWhatGoesWellIsNotLoggedButForStartsAndStops(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{}}))
 	b.call(t, "ListEgress", `{}`)
-	b.call(t, "StopEgress", `{"egress_id":"EG_1"}`)
 	require.Empty(t, b.log.String())
+	b.call(t, "StopEgress", `{"egress_id":"EG_1"}`)
+	require.Equal(t, map[string]any{
+		"level": "INFO", "msg": "door", "method": "StopEgress", "outcome": "direct", "egressID": "EG_1", "apiKey": apiKey, "identity": "agent",
+	}, b.line(t), "who ended a recording is to be found")
 	b.call(t, "StartWebEgress", `{}`)
-	require.Equal(t, 1, strings.Count(b.log.String(), "\n"))
+	require.Equal(t, 2, strings.Count(b.log.String(), "\n"))
 }
 
 func TestSecretsOfACallReachNoLog(t *testing.T) {

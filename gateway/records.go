@@ -79,7 +79,7 @@ func (r *records) passed(ctx context.Context, path string) {
 	r.requests.Add(ctx, 1, r.labels[method][Proxied])
 }
 
-// record counts a request of ours and writes its line. Only starts, and what went
+// record counts a request of ours and writes its line. Only starts, stops, and what went
 // wrong, have one above debug.
 func (r *records) record(ctx context.Context, c *call) {
 	took := time.Since(c.began)
@@ -87,7 +87,7 @@ func (r *records) record(ctx context.Context, c *call) {
 	r.requests.Add(ctx, 1, r.labels[c.method][c.outcome])
 	if _, start := starts[c.method]; start {
 		r.starts.Record(ctx, took.Seconds())
-	} else if level == slog.LevelInfo {
+	} else if level == slog.LevelInfo && c.method != stopEgress {
 		level = slog.LevelDebug
 	}
 	if r.log.Enabled(ctx, level) {
@@ -106,6 +106,10 @@ func (c *call) attrs() []slog.Attr {
 	add("requestID", c.requestID)
 	add("egressID", c.egressID)
 	add("room", c.room)
+	if a := c.askedBy; a != nil {
+		add("apiKey", a.APIKey)
+		add("identity", a.Identity)
+	}
 	add("code", string(c.code))
 	if c.cause != nil {
 		add("error", egress.MaskQuoted(c.cause.Error(), c.asked))

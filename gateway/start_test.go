@@ -287,6 +287,6 @@ func TestTheLogLineOfAStartSaysWhatAnOperatorSearchesFor(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Equal(t, map[string]any{
 		"level": "INFO", "msg": "door", "method": "StartRoomCompositeEgress", "outcome": "durable",
-		"requestID": "call-7", "egressID": "EG_call-7", "room": "daily",
+		"requestID": "call-7", "egressID": "EG_call-7", "room": "daily", "apiKey": apiKey, "identity": "agent",
 	}, b.line(t))
 }

@@ -207,3 +207,10 @@ func TestAReportCountsEachPartOfARecording(t *testing.T) {
 	v.Parts[0].Status = "EGRESS_COMPLETE"
 	require.Empty(t, v.Broken())
 }
+
+// A run that went on as another one is not listed beside it, with what it was last.
+func TestARunThatWentOnAsAnotherIsNotListed(t *testing.T) {
+	t.Parallel()
+	require.False(t, Filter{Stuck: true}.letsThrough(Row{Workflow: "continuedasnew", Stuck: true}))
+	require.True(t, Filter{Stuck: true}.letsThrough(Row{Workflow: "running", Stuck: true}))
+}

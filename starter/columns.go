@@ -43,6 +43,7 @@ func verdictColumns() []column {
 		{"files", files},
 		{"results", results},
 		{"part_statuses", partStatuses},
+		{"skipped", func(v egress.Verdict) string { return strings.Join(v.Skipped, " ") }},
 	}
 }
 

@@ -61,6 +61,7 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"stopped", string(v.Stopped)},
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
+		{"left out", strings.Join(v.Skipped, ", ")},
 	}
 	for _, step := range slices.Sorted(maps.Keys(v.Results)) {
 		pairs = append(pairs, [2]string{"result", step + ": " + egress.Clip(string(v.Results[step]), longestResult)})
