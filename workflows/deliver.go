@@ -19,7 +19,7 @@ import (
 // Each step is tried once before the verdict goes to visibility. Mostly that is all,
 // and then the verdict comes with the end of the workflow, whose own write to
 // visibility covers it.
-func (e *run) deliver(ctx workflow.Context) error {
+func (e *run) deliver(ctx workflow.Context) {
 	if !e.toldBefore {
 		e.reportEnd(ctx)
 		e.relays.end()
@@ -31,17 +31,15 @@ func (e *run) deliver(ctx workflow.Context) error {
 	e.toldBefore = false
 	e.Phase = egress.Delivered
 	e.explain(ctx)
-	if err := e.drain(ctx); err != nil {
-		return err
-	}
+	e.drain(ctx)
 	if e.Phase != egress.Delivered { // it shows that it lives
-		return nil
+		return
 	}
 	if len(e.AwaitsWord) == 0 { // nobody is to look any more
 		e.clear(ctx)
 	}
 	e.publishVerdict(ctx)
-	return e.remember(ctx)
+	e.remember(ctx)
 }
 
 // tellSteps runs the delivery steps of what has ended, beside each other: who is down
@@ -92,26 +90,25 @@ type task struct {
 
 // revived reports whether a verdict that was delivered must be corrected, since an egress
 // that is lost, or failed while its room is live, shows that it lives. It waits for that.
-func (e *run) revived(ctx workflow.Context) (bool, error) {
+func (e *run) revived(ctx workflow.Context) bool {
 	if e.Correctable() {
-		if err := e.awaitSign(ctx); err != nil {
-			return false, err
-		}
+		e.awaitSign(ctx)
 	}
 	if e.Phase == egress.Delivered {
-		return false, e.publishLate(ctx)
+		e.publishLate(ctx)
+		return false
 	}
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
 	e.upsert(ctx, attributeEndedBy.ValueUnset(), attributeMissed.ValueUnset())
 	e.published = "" // also a verdict of the same status is told anew
-	return true, nil
+	return true
 }
 
 // awaitSign waits for a late sign of life, for as long as the terms say. Of what is lost it
 // waits no longer once it is cancelled meanwhile; what has failed may run again, and is to be
 // stopped then.
-func (e *run) awaitSign(ctx workflow.Context) error {
+func (e *run) awaitSign(ctx workflow.Context) {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
@@ -122,7 +119,7 @@ func (e *run) awaitSign(ctx workflow.Context) error {
 		e.takeAll(ctx, e.listings, e.listed)
 		e.takeAll(ctx, e.hints, e.hint)
 	}
-	return e.drain(ctx)
+	e.drain(ctx)
 }
 
 // carryOut runs a step until it is done, or a person leaves it out.
@@ -177,9 +174,7 @@ func askedFor(err error) (time.Duration, string) {
 func (e *run) askPerson(ctx workflow.Context, step string, failed error) (again bool) {
 	e.AwaitsWord = append(e.AwaitsWord, step)
 	e.failures[step] = "step " + step + " failed for good: " + inWords(failed)
-	if err := e.remember(ctx); err != nil {
-		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
-	}
+	e.remember(ctx)
 	e.mark(ctx, e.whyAsked(), step)
 	until(ctx, func() bool { return !e.waits(step) })
 	if len(e.AwaitsWord) == 0 {
@@ -229,17 +224,17 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 // drain takes what arrived meanwhile, and lets every caller have their answer, so
 // that nothing is dropped by the end of the workflow. An earlier part may have to be told
 // for that, which takes its time, and so more may arrive.
-func (e *run) drain(ctx workflow.Context) error {
+func (e *run) drain(ctx workflow.Context) {
 	for {
 		e.takeIn(ctx)
 		if e.Phase != egress.Delivered { // it goes on
-			return nil
+			return
 		}
-		err := workflow.Await(ctx, func() bool {
+		until(ctx, func() bool {
 			return e.heard() || len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
 		})
-		if err != nil || e.observations.Len() == 0 && e.listings.Len() == 0 {
-			return err
+		if e.observations.Len() == 0 && e.listings.Len() == 0 {
+			return
 		}
 	}
 }

@@ -39,11 +39,8 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			e.due(ctx)
 			continue
 		}
-		if err := e.deliver(ctx); err != nil {
-			return egress.Verdict{}, err
-		}
-		if again, err := e.revived(ctx); err != nil || !again {
-			return e.Verdict(e.id, e.sum), err
+		if e.deliver(ctx); !e.revived(ctx) {
+			return e.Verdict(e.id, e.sum), nil
 		}
 		e.due(ctx)
 	}

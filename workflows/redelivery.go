@@ -39,9 +39,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	}
 	e.Phase = egress.Delivered
 	e.explain(ctx)
-	if err := e.remember(ctx); err != nil {
-		return egress.Verdict{}, err
-	}
+	e.remember(ctx)
 	// Whoever gave their word gets their answer, and a notice begins that is due.
 	err = workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
 	return e.Verdict(e.id, e.sum), err

@@ -164,16 +164,15 @@ func (e *run) carry() egress.Input {
 	return e.in
 }
 
-// until waits for something. It cannot fail: the context that open returns is never cancelled.
+// until waits for something. It cannot fail, since it is given disconnected contexts alone: that
+// of a run is, as open and Redelivery make it, and so is that of an update.
 func until(ctx workflow.Context, so func() bool) { _ = workflow.Await(ctx, so) }
 
 // refuse ends a run whose egress never began, once its callers have their answer.
 func (e *run) refuse(ctx workflow.Context, err error) error {
 	e.failed = err
 	e.upsert(ctx, attributeStatus.ValueUnset()) // nothing records
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return err
-	}
+	until(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	return e.failed
 }
 

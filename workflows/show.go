@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"fmt"
-
 	livekitpb "github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -111,23 +109,22 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 
 // publishLate says that a missed webhook came after all, where it came after the verdict
 // was published.
-func (e *run) publishLate(ctx workflow.Context) error {
+func (e *run) publishLate(ctx workflow.Context) {
 	said := e.missed
-	if e.publishVerdict(ctx); e.missed == said {
-		return nil
+	if e.publishVerdict(ctx); e.missed != said {
+		e.remember(ctx)
 	}
-	return e.remember(ctx)
 }
 
 // remember keeps what a report needs as the memo. It comes with the end of the
 // workflow, whose own write to visibility then covers it, or with the mark that a
-// person is needed.
-func (e *run) remember(ctx workflow.Context) error {
+// person is needed. It never fails for what we send: a Memo has its JSON, and to encrypt that
+// cannot fail.
+func (e *run) remember(ctx workflow.Context) {
 	v := e.Verdict(e.id, e.sum)
 	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()}); err != nil {
-		return fmt.Errorf("record verdict: %w", err)
+		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
-	return nil
 }
 
 // mark makes the egress findable for a person, with the reason in words. A step is

@@ -54,9 +54,7 @@ func (e *run) sameRequest(_ workflow.Context, u egress.StartUpdate) error {
 // awaitStart answers the caller as soon as anything shows that the egress runs.
 func (e *run) awaitStart(ctx workflow.Context, _ egress.StartUpdate) (egress.Info, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // who cancels the workflow stops the egress, and no answer
-	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.Latest.Known() }); err != nil {
-		return egress.Info{}, fmt.Errorf("await start: %w", err)
-	}
+	until(ctx, func() bool { return e.failed != nil || e.Latest.Known() })
 	return e.Latest, e.failed
 }
 
@@ -72,9 +70,7 @@ func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	before := e.stops
 	e.asks.SendAsync(nil) // where it is full, a stop is due already
-	if err := workflow.Await(ctx, func() bool { return e.failed != nil || e.stops > before || e.over() }); err != nil {
-		return egress.Info{}, fmt.Errorf("await stop: %w", err)
-	}
+	until(ctx, func() bool { return e.failed != nil || e.stops > before || e.over() })
 	switch {
 	case e.failed != nil: // not the start's own words: whoever stops may know of an egress all the same
 		return egress.Info{}, toCaller(&egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s was not started", e.id)})
