@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 
@@ -65,8 +64,5 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.log.Warn("verdict was wrong", "egressID", e.ID, "status", v.Status, "source", v.EndedBy)
 	}
-	return e, cmp.Or(
-		workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }),
-		e.handleWords(ctx),
-	)
+	return e, e.handleWords(ctx)
 }

@@ -13,22 +13,18 @@ import (
 
 // handle registers what the outside may ask of an egress.
 func (e *run) handle(ctx workflow.Context) error {
-	if err := workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }); err != nil {
-		return fmt.Errorf("handle query: %w", err)
-	}
-	if err := workflow.SetQueryHandler(ctx, egress.QueryVerdict, e.delivered); err != nil {
-		return fmt.Errorf("handle query: %w", err)
-	}
 	return cmp.Or(
+		workflow.SetQueryHandler(ctx, egress.QueryVerdict, e.delivered),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, e.awaitStart, workflow.UpdateHandlerOptions{Validator: e.sameRequest}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStop, e.askStop, workflow.UpdateHandlerOptions{Validator: e.stillRuns}),
 		e.handleWords(ctx),
 	)
 }
 
-// handleWords registers what a person can say to a step that waits for them.
+// handleWords registers what a person can ask, and say to a step that waits for them.
 func (e *run) handleWords(ctx workflow.Context) error {
 	return cmp.Or(
+		workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateRetry, e.sayRetry, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateSkip, e.saySkip, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 	)
