@@ -61,8 +61,11 @@ func (i Info) Proto() *livekit.EgressInfo { return i.msg }
 // Raw is the redacted EgressInfo as LiveKit spelled it.
 func (i Info) Raw() json.RawMessage { return i.raw }
 
+// ID is the egress ID, empty where nothing is known.
+func (i Info) ID() string { return i.msg.GetEgressId() }
+
 // Ended reports whether LiveKit calls the egress ended.
-func (i Info) Ended() bool { return i.Known() && rank(i.msg.GetStatus()) == rankEnded }
+func (i Info) Ended() bool { return Ended(i.msg.GetStatus()) }
 
 // EndTime is LiveKit's ended_at, zero where it is missing.
 func (i Info) EndTime() time.Time { return unixNano(i.msg.GetEndedAt()) }

@@ -18,7 +18,7 @@ func TestAnInfoKeepsWhatOnlyANewerLiveKitKnows(t *testing.T) {
 	t.Parallel()
 	var i egress.Info
 	require.NoError(t, json.Unmarshal([]byte(newerInfo), &i))
-	require.Equal(t, "EG_1", i.Proto().GetEgressId())
+	require.Equal(t, "EG_1", i.ID())
 	require.Equal(t, egress.Status("EGRESS_ENDED_SOMEHOW"), i.StatusName())
 	b, err := json.Marshal(i)
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestAnInfoOfWhichNothingIsKnownIsNull(t *testing.T) {
 	var i egress.Info
 	require.False(t, i.Known())
 	require.Nil(t, i.Raw())
-	require.Empty(t, i.Proto().GetEgressId())
+	require.Empty(t, i.ID())
 	require.Zero(t, i.EndTime())
 	b, err := json.Marshal(i)
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestAnEventsInfoIsFoundInEitherSpellingAndMayBeAbsent(t *testing.T) {
 		require.NoError(t, err)
 		i, err := e.Info()
 		require.NoError(t, err)
-		require.Equal(t, want, i.Proto().GetEgressId())
+		require.Equal(t, want, i.ID())
 		require.Equal(t, want != "", i.Known())
 	}
 }

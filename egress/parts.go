@@ -112,7 +112,7 @@ func (s *State) earlier(egressID string) int {
 // again since, and returns that part as a state to be delivered. It reports false for what
 // changes nothing.
 func (s *State) CorrectPart(o Observation) (State, bool) {
-	i := s.earlier(o.Info.Proto().GetEgressId())
+	i := s.earlier(o.Info.ID())
 	if i < 0 || s.rankOf(o) != rankEnded || !s.Parts[i].endsAgain(o.Info) {
 		return State{}, false
 	}
@@ -155,20 +155,20 @@ func (s *State) TakeCorrection(part State) {
 // Concerns reports whether an observation is of the part that records, and not of an earlier
 // one, which is told, or of a twin.
 func (s *State) Concerns(o Observation) bool {
-	id := o.Info.Proto().GetEgressId()
+	id := o.Info.ID()
 	return id == s.ID || s.ID == "" && s.earlier(id) < 0 && !slices.Contains(s.Twins, id)
 }
 
 // Includes reports whether an observation is of a part of the recording.
 func (s *State) Includes(o Observation) bool {
-	id := o.Info.Proto().GetEgressId()
+	id := o.Info.ID()
 	return id == s.ID || s.earlier(id) >= 0
 }
 
 // Beside reports whether an earlier part shows that it records still, beside the part
 // that took its place.
 func (s *State) Beside(o Observation) bool {
-	i := s.earlier(o.Info.Proto().GetEgressId())
+	i := s.earlier(o.Info.ID())
 	return i >= 0 && s.rankOf(o) != rankEnded && o.Info.Proto().GetUpdatedAt() > s.Parts[i].Info.Proto().GetUpdatedAt()
 }
 

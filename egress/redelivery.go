@@ -138,7 +138,7 @@ func (s State) Amend(o Observation) (State, bool) {
 		part.Pipeline.Steps = nil
 		return part, true
 	}
-	if s.Phase != Delivered || s.Status != Lost || o.Info.Proto().GetEgressId() != s.ID || s.rankOf(o) != rankEnded {
+	if s.Phase != Delivered || s.Status != Lost || o.Info.ID() != s.ID || s.rankOf(o) != rankEnded {
 		return State{}, false
 	}
 	s.revive(o)

@@ -185,7 +185,7 @@ const (
 // the first end is the end. The first egress ID is bound, and another one is
 // never folded in.
 func (s *State) Observe(o Observation) News {
-	id := o.Info.Proto().GetEgressId()
+	id := o.Info.ID()
 	switch {
 	case id == "":
 		return NoNews
@@ -225,7 +225,7 @@ func (s *State) Observe(o Observation) News {
 // that was stopped is none. What ends meanwhile may have begun before a later part: if it is
 // that part after all, its start says so.
 func (s *State) mayBind(o Observation) bool {
-	if slices.Contains(s.Twins, o.Info.Proto().GetEgressId()) {
+	if slices.Contains(s.Twins, o.Info.ID()) {
 		return false
 	}
 	return s.Part <= 1 || s.Started || o.Source == FromStart || s.rankOf(o) < rank(livekit.EgressStatus_EGRESS_ENDING)

@@ -207,7 +207,7 @@ func TestAWebhookIsAnObservationWithItsEvent(t *testing.T) {
 		o, err := egress.ObserveEvent(e, noon)
 		require.NoError(t, err)
 		require.Equal(t, final, o.Final)
-		require.Equal(t, "EG_1", o.Info.Proto().GetEgressId())
+		require.Equal(t, "EG_1", o.Info.ID())
 		require.Equal(t, egress.FromWebhook, o.Source)
 		require.Equal(t, noon, o.HeardAt)
 		require.JSONEq(t, string(e.Raw()), string(o.Event))
@@ -225,5 +225,5 @@ func TestAStateSurvivesItsJourneyIntoTheNextRun(t *testing.T) {
 	again, err := json.Marshal(got)
 	require.NoError(t, err)
 	require.JSONEq(t, string(b), string(again))
-	require.Equal(t, s.Latest.Proto().GetEgressId(), got.Latest.Proto().GetEgressId())
+	require.Equal(t, s.Latest.ID(), got.Latest.ID())
 }

@@ -152,7 +152,7 @@ func TestASuspicionIsNoNewsOfTheEgress(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, o.Look)
 	require.Equal(t, egress.EventUpdated, e.Proto().GetEvent())
-	require.Equal(t, "EG_1", o.Info.Proto().GetEgressId())
+	require.Equal(t, "EG_1", o.Info.ID())
 	require.Equal(t, noon.Unix(), e.Proto().GetCreatedAt())
 	s := watched(t)
 	require.Equal(t, egress.NoNews, s.Observe(o), "an older version takes it for one")

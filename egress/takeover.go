@@ -20,7 +20,7 @@ func (s *State) Orphaned() bool {
 // gone now: its start has answered, and the other is no earlier part itself.
 func (s *State) CanTakeOver(o Observation) bool {
 	return s.Started && s.Orphaned() &&
-		s.earlier(o.Info.Proto().GetEgressId()) < 0 && s.rankOf(o) > 0
+		s.earlier(o.Info.ID()) < 0 && s.rankOf(o) > 0
 }
 
 // TakeOver makes the state that of a next part which an egress has begun already, and
@@ -31,7 +31,7 @@ func (s *State) TakeOver(o Observation) {
 	paths := s.PathsOf()
 	s.NextPart()
 	s.Started, s.Paths = true, paths
-	id := o.Info.Proto().GetEgressId()
+	id := o.Info.ID()
 	s.Twins = slices.DeleteFunc(slices.Clone(s.Twins), func(twin string) bool { return twin == id }) // it is none any more
 	if s.Stopped, s.StoppedAt, s.StopDue = stopped, at, stopped != ""; s.StopDue {
 		s.ExpectEnd(o.HeardAt)
@@ -44,7 +44,7 @@ func (s *State) TakeOver(o Observation) {
 // CanPrecede reports whether another egress has ended, so that it can be taken as an
 // earlier part. One that is such a part already is not told a second time.
 func (s *State) CanPrecede(o Observation) bool {
-	return s.rankOf(o) == rankEnded && s.earlier(o.Info.Proto().GetEgressId()) < 0
+	return s.rankOf(o) == rankEnded && s.earlier(o.Info.ID()) < 0
 }
 
 // Followed reports whether another egress ended before the bound one did, or was last heard of:
@@ -54,7 +54,7 @@ func (s *State) CanPrecede(o Observation) bool {
 func (s *State) Followed(o Observation) bool {
 	ended, known := o.Info.Proto().GetEndedAt(), s.Latest.Proto()
 	last := max(known.GetEndedAt(), known.GetUpdatedAt())
-	if slices.Contains(s.Twins, o.Info.Proto().GetEgressId()) {
+	if slices.Contains(s.Twins, o.Info.ID()) {
 		for _, at := range []time.Time{s.EndExpected, s.Evidence.MissingSince} {
 			if !at.IsZero() {
 				last = max(last, at.UnixNano())
@@ -79,7 +79,7 @@ func (s *State) Undecided(o Observation) bool {
 // may have been told of it.
 func (s *State) Precede(o Observation) State {
 	past := State{
-		Terms: s.Terms, Phase: Settled, Started: true, Part: s.Part, ID: o.Info.Proto().GetEgressId(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		Terms: s.Terms, Phase: Settled, Started: true, Part: s.Part, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
 		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Paths: s.Paths,
 	}
 	s.Parts = append(slices.Clone(s.Parts), past.part())

@@ -23,7 +23,7 @@ const (
 // that is continued has put aside is shown to the next one by the reconciler.
 func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	known := slices.ContainsFunc(e.aside, func(a egress.Observation) bool {
-		return a.Info.Proto().GetEgressId() == o.Info.Proto().GetEgressId()
+		return a.Info.ID() == o.Info.ID()
 	})
 	if !known || e.CanPrecede(o) {
 		e.aside = append(e.aside, o)

@@ -40,7 +40,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			continue
 		}
 		if e.deliver(ctx); !e.revived(ctx) {
-			return e.Verdict(e.id, e.sum), nil
+			return e.verdict(), nil
 		}
 		e.due(ctx)
 	}

@@ -41,7 +41,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	e.remember(ctx)
 	// Whoever gave their word gets their answer, and a notice begins that is due.
 	err = workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
-	return e.Verdict(e.id, e.sum), err
+	return e.verdict(), err
 }
 
 // reopen makes a run of an egress whose life is over. What visibility says of it came
@@ -58,7 +58,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(), telling: map[string]bool{}, failures: map[string]string{},
 		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", r.Input.Readable().Room),
 	}
-	v := e.Verdict(id, e.sum)
+	v := e.verdict()
 	e.published, e.missed = v.Status, v.Missed
 	if e.Corrects != "" {
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)

@@ -137,6 +137,9 @@ func invalid(err error) error {
 	return toCaller(e)
 }
 
+// verdict judges the recording, once it is settled.
+func (e *run) verdict() egress.Verdict { return e.Verdict(e.id, e.sum) }
+
 // over reports whether the watch has ended. The start is awaited even when a
 // webhook came first: what it answers belongs to the egress.
 func (e *run) over() bool {

@@ -68,7 +68,7 @@ func (e *run) publish(ctx workflow.Context) {
 
 // reportEnd tells the log, the metrics and the UI the verdict.
 func (e *run) reportEnd(ctx workflow.Context) {
-	v := e.Verdict(e.id, e.sum)
+	v := e.verdict()
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
 		"missed", v.Missed, "missedBecause", v.MissedBecause)
 	e.explain(ctx)
@@ -89,7 +89,7 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 	if !e.over() { // a step of a part before
 		return
 	}
-	v := e.Verdict(e.id, e.sum)
+	v := e.verdict()
 	if e.published == e.Status {
 		if v.Missed != e.missed {
 			e.missed = v.Missed
@@ -121,7 +121,7 @@ func (e *run) publishLate(ctx workflow.Context) {
 // person is needed. It never fails for what we send: a Memo has its JSON, and to encrypt that
 // cannot fail.
 func (e *run) remember(ctx workflow.Context) {
-	v := e.Verdict(e.id, e.sum)
+	v := e.verdict()
 	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()}); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}

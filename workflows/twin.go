@@ -14,7 +14,7 @@ import (
 // takes its place instead. Once it has ended, it is told as an earlier part: it was
 // recorded, and its caller may know of it alone.
 func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
-	id := o.Info.Proto().GetEgressId()
+	id := o.Info.ID()
 	known := slices.Contains(e.Twins, id)
 	if known && !e.CanPrecede(o) {
 		return
@@ -52,7 +52,7 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 // is gone, which the state says then. Nobody needs to ask once its end is known. It returns
 // what is known of the twin now, and reports whether it has stopped.
 func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress.Observation, bool) {
-	in := activities.TwinRequest{Twin: o.Info.Proto().GetEgressId(), Over: o.Final || egress.Ended(o.Info.Proto().GetStatus())}
+	in := activities.TwinRequest{Twin: o.Info.ID(), Over: o.Final || o.Info.Ended()}
 	if e.Phase == egress.Watching {
 		in.Bound, in.Seen = e.ID, e.RecorderSeen
 	}
@@ -92,7 +92,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 // which is told as lost, or as it ended. One that cannot take its place now is left alone
 // until the start has answered, or more is heard of it.
 func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
-	id := o.Info.Proto().GetEgressId()
+	id := o.Info.ID()
 	if !e.CanTakeOver(o) {
 		e.log.Error("left to record, since the bound egress is gone", "egressID", e.ID, "other", id)
 		if !e.Started {

@@ -48,7 +48,7 @@ func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 		e.log.Error("webhook event cannot be read", "error", err)
 		return
 	}
-	if part, waits := e.unheard[o.Info.Proto().GetEgressId()]; waits {
+	if part, waits := e.unheard[o.Info.ID()]; waits {
 		part.Observe(o)
 		return
 	}

@@ -35,7 +35,7 @@ func (e *run) delivered() (*egress.Verdict, error) {
 	if e.Phase != egress.Delivered {
 		return nil, nil
 	}
-	v := e.Verdict(e.id, e.sum)
+	v := e.verdict()
 	return &v, nil
 }
 

@@ -220,7 +220,7 @@ func TestMediaIsLookedForWhereItWasToldToBeWritten(t *testing.T) {
 	t.Parallel()
 	asked := map[string]int{}
 	l := looking(t, 2*time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
-		asked[in.Info.Proto().GetEgressId()] = in.Part
+		asked[in.Info.ID()] = in.Part
 		return found(egress.MediaPresent, ""), nil
 	})
 	l.poll = l.nothingNew

@@ -105,7 +105,7 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 	if !o.Final && e.Concerns(o) && len(egress.Webhooks(o.Info.Proto())) == 0 { // else LiveKit serves them
 		e.relays.take(ev)
 	}
-	if part, waits := e.unheard[o.Info.Proto().GetEgressId()]; waits {
+	if part, waits := e.unheard[o.Info.ID()]; waits {
 		part.Observe(o)
 	}
 	e.fold(ctx, o)
@@ -119,7 +119,7 @@ func (e *run) listed(ctx workflow.Context, ev egress.Event) {
 		return
 	}
 	if o.Look {
-		e.Suspect(o.Info.Proto().GetEgressId(), workflow.Now(ctx))
+		e.Suspect(o.Info.ID(), workflow.Now(ctx))
 		return
 	}
 	e.fold(ctx, o)
