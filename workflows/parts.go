@@ -93,7 +93,7 @@ func (e *run) giveBack(err error) {
 // took its place.
 func (e *run) past(ctx workflow.Context, o egress.Observation) {
 	if !e.correct(ctx, o) && e.Beside(o) {
-		e.stopTwin(ctx, o)
+		e.foreign(ctx, o)
 	}
 }
 

@@ -9,17 +9,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// stopTwin ends an egress of ours under another ID than the one that is bound: it would
+// foreign ends an egress of ours under another ID than the one that is bound: it would
 // record the same room beside it. Where the bound one is gone, it is all there is, and
 // takes its place instead. Once it has ended, it is told as an earlier part: it was
 // recorded, and its caller may know of it alone.
-func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
+func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
-	known := slices.Contains(e.Twins, id)
-	if known && !e.CanPrecede(o) {
+	switch {
+	case slices.Contains(e.Twins, id) && !e.CanPrecede(o): // it was stopped before
 		return
-	}
-	if e.Undecided(o) {
+	case e.Undecided(o):
 		e.putAside(ctx, o)
 		return
 	}
@@ -30,22 +29,19 @@ func (e *run) stopTwin(ctx workflow.Context, o egress.Observation) {
 	if e.correct(ctx, o) {
 		return
 	}
-	if e.Orphaned() && !e.Followed(o) {
+	switch {
+	case e.Orphaned() && !e.Followed(o):
 		e.takeOver(ctx, o)
-		return
-	}
-	if e.CanPrecede(o) {
+	case e.CanPrecede(o):
 		e.log.Warn("ended before the bound egress, as an earlier part", "egressID", e.ID, "other", id)
 		e.tellPart(ctx, e.Precede(o))
-		return
-	}
-	if !stopped {
+	case !stopped:
 		e.putAside(ctx, o)
-		return
+	default:
+		e.Twins = append(e.Twins, id)
+		workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
+		e.log.Error("twin", "egressID", e.ID, "twin", id)
 	}
-	e.Twins = append(e.Twins, id)
-	workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
-	e.log.Error("twin", "egressID", e.ID, "twin", id)
 }
 
 // stopUnlessGone asks LiveKit for the bound egress, and has the twin stopped unless that one

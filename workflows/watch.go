@@ -135,7 +135,7 @@ func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
 	switch n {
 	case egress.NoNews:
 	case egress.Foreign:
-		e.stopTwin(ctx, o)
+		e.foreign(ctx, o)
 	case egress.Past:
 		e.past(ctx, o)
 	case egress.Moved, egress.Over:
