@@ -116,16 +116,21 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	if i < 0 || s.rankOf(o) != rankEnded || !s.Parts[i].endsAgain(o.Info) {
 		return State{}, false
 	}
-	past := State{
-		Terms: s.Terms, Phase: Settled, Started: true, Part: s.Parts[i].Number, ID: s.Parts[i].EgressID, Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
-		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Corrects: s.Parts[i].Status,
-		Paths: s.Parts[i].Paths,
-	}
+	past := s.pastPart(s.Parts[i].Number, s.Parts[i].Paths, o)
+	past.Corrects = s.Parts[i].Status
 	p := past.part()
 	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap
 	s.Parts = slices.Clone(s.Parts)
 	s.Parts[i] = p
 	return past, true
+}
+
+// pastPart is an earlier part that an observation shows ended, as a state to be delivered.
+func (s *State) pastPart(number, paths int, o Observation) State {
+	return State{
+		Terms: s.Terms, Phase: Settled, Started: true, Part: number, Paths: paths, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(),
+	}
 }
 
 // endsAgain reports whether an end is another one than the part was told with. Of an egress

@@ -78,10 +78,7 @@ func (s *State) Undecided(o Observation) bool {
 // the bound one, and returns it as a state to be delivered: it was recorded, and its caller
 // may have been told of it.
 func (s *State) Precede(o Observation) State {
-	past := State{
-		Terms: s.Terms, Phase: Settled, Started: true, Part: s.Part, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
-		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), Paths: s.Paths,
-	}
+	past := s.pastPart(s.Part, s.Paths, o)
 	s.Parts = append(slices.Clone(s.Parts), past.part())
 	s.Paths, s.Part = s.PathsOf(), s.Part+1
 	return past
