@@ -31,9 +31,7 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 	}
 	for len(e.unheard) > 0 && e.over() { // as earlier parts do
 		until(ctx, func() bool { return e.heard() || len(e.unheard) == 0 })
-		for ev := (egress.Event{}); e.observations.ReceiveAsync(&ev); ev = (egress.Event{}) {
-			e.hearPart(ctx, ev)
-		}
+		e.takeAll(ctx, e.observations, e.hearPart)
 	}
 }
 
