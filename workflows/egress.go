@@ -23,12 +23,11 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		return egress.Verdict{}, err
 	}
 
-	for {
+	for ; ; e.due(ctx) { // what takes its place, or shows that it lives, may be to be stopped, too
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
-		if e.foldTwins(ctx); !e.over() { // one of them has taken its place, and may be to be stopped, too
-			e.due(ctx)
+		if e.foldTwins(ctx); !e.over() { // one of them has taken its place
 			continue
 		}
 		if e.Recoverable() {
@@ -36,13 +35,11 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			continue
 		}
 		if e.awaitWebhook(ctx); !e.over() { // likewise
-			e.due(ctx)
 			continue
 		}
 		if e.deliver(ctx); !e.revived(ctx) {
 			return e.verdict(), nil
 		}
-		e.due(ctx)
 	}
 }
 
