@@ -5,14 +5,13 @@ import "slices"
 // ConsumerStep is the delivery step that tells the pipeline's consumer of that name.
 func ConsumerStep(name string) string { return StepAnnounce + "-" + name }
 
-// Consumer is the pipeline's consumer that a delivery step tells. It reports false for
-// another step.
-func (p Pipeline) Consumer(step string) (Consumer, bool) {
+// Consumer is the pipeline's consumer that a delivery step tells, nil for another step.
+func (p Pipeline) Consumer(step string) *Consumer {
 	i := slices.IndexFunc(p.Consumers, func(c Consumer) bool { return ConsumerStep(c.Name) == step })
 	if i < 0 {
-		return Consumer{}, false
+		return nil
 	}
-	return p.Consumers[i], true
+	return &p.Consumers[i]
 }
 
 // Tells are the delivery steps that tell somebody of an end, in their order: Steps, then

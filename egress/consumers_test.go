@@ -27,12 +27,9 @@ func TestThePipelinesConsumersAreToldBesideTheOthers(t *testing.T) {
 func TestAStepIsThatOfTheConsumerWhoseNameItHas(t *testing.T) {
 	t.Parallel()
 	s := piped(t, egress.Consumer{Name: "archive", URL: "https://a"}, egress.Consumer{Name: "search", URL: "https://s"})
-	c, ok := s.Pipeline.Consumer(egress.ConsumerStep("search"))
-	require.True(t, ok)
-	require.Equal(t, "https://s", c.URL)
+	require.Equal(t, "https://s", s.Pipeline.Consumer(egress.ConsumerStep("search")).URL)
 	for _, step := range []string{egress.StepAnnounce, "announce-", "announce-other", "search", "webhook-1"} {
-		_, ok := s.Pipeline.Consumer(step)
-		require.False(t, ok, step)
+		require.Nil(t, s.Pipeline.Consumer(step), step)
 	}
 }
 

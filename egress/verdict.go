@@ -137,7 +137,7 @@ func (s *State) sameEnd(o Observation) bool {
 // Needs reports whether a delivery step has anything to do for how it ended. Who was told of
 // an end that is corrected is told of the correction.
 func (s *State) Needs(step string) bool {
-	if c, ok := s.Pipeline.Consumer(step); ok {
+	if c := s.Pipeline.Consumer(step); c != nil {
 		return s.Status.among(c.When) || s.Corrects != "" && s.Corrects.among(c.When)
 	}
 	missed, _ := s.missed()

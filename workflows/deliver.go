@@ -205,13 +205,11 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 	opts.Summary += " (" + t.step + ")"
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	n, webhook := egress.StepWebhook(t.kind)
-	consumer, pipeline := t.of.Pipeline.Consumer(t.kind)
+	consumer := t.of.Pipeline.Consumer(t.kind)
 	env := activities.Envelope{Headers: t.of.Headers(e.id), PutOff: egress.Duration(t.putOff), Because: t.because}
 	switch {
-	case t.kind == egress.StepAnnounce:
-		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Envelope: env}).Get(ctx, nil)
-	case pipeline:
-		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: &consumer, Envelope: env}).Get(ctx, nil)
+	case t.kind == egress.StepAnnounce, consumer != nil:
+		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: consumer, Envelope: env}).Get(ctx, nil)
 	case webhook && n < len(e.sum.Webhooks):
 		told := e.tell(n, ev)
 		told.Envelope = env
