@@ -140,10 +140,3 @@ func (r *Ring) Between(from, to time.Time) Reported {
 	}
 	return out
 }
-
-func sooner(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}

@@ -118,6 +118,13 @@ func stood(since time.Time, d Duration, now time.Time) bool {
 	return !since.IsZero() && now.Sub(since) >= d.D()
 }
 
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
