@@ -52,12 +52,6 @@ func (s *State) brokeOff() bool {
 	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m))
 }
 
-// Failed reports whether an egress ended without all that was asked for: it failed, or was
-// aborted.
-func Failed(status livekit.EgressStatus) bool {
-	return status == livekit.EgressStatus_EGRESS_FAILED || status == livekit.EgressStatus_EGRESS_ABORTED
-}
-
 // failedMidway reports whether that happened while there is still something to record:
 // its room is not known to be gone. A page never goes.
 func (s *State) failedMidway() bool {

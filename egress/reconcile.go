@@ -76,16 +76,12 @@ func (o Ours) mistakes(l Listed) bool {
 	if o.Status == Lost {
 		return Ended(l.Status)
 	}
-	return o.brokeOff() && o.Status != statusOf(l.Status)
-}
-
-func (o Ours) brokeOff() bool {
-	return o.Status == statusOf(livekit.EgressStatus_EGRESS_FAILED) || o.Status == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
+	return o.Status.Failed() && o.Status != statusOf(l.Status)
 }
 
 // gone reports whether the bound egress of a request that is over is lost, or failed or was
 // aborted: another one can be in its place.
-func (o Ours) gone() bool { return o.Status == Lost || o.brokeOff() }
+func (o Ours) gone() bool { return o.Status == Lost || o.Status.Failed() }
 
 // Sighting is what a round of the reconciler has seen on both sides.
 type Sighting struct {

@@ -18,6 +18,12 @@ func (s Status) Good() bool {
 	return s == statusOf(livekit.EgressStatus_EGRESS_COMPLETE) || s == statusOf(livekit.EgressStatus_EGRESS_LIMIT_REACHED)
 }
 
+// Failed reports whether what ended so lacks some of what was asked for, by LiveKit's word: it
+// failed, or was aborted.
+func (s Status) Failed() bool {
+	return s == statusOf(livekit.EgressStatus_EGRESS_FAILED) || s == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
+}
+
 // rank orders the statuses of a life: an egress never moves down. A status that
 // we do not know ranks lowest, so it is never news by itself.
 func rank(s livekit.EgressStatus) int {
@@ -40,6 +46,9 @@ const rankEnded = 4
 
 // Ended reports whether a status is one of an egress that has ended.
 func Ended(s livekit.EgressStatus) bool { return rank(s) == rankEnded }
+
+// Failed reports whether a status is one of an egress that failed, or was aborted.
+func Failed(s livekit.EgressStatus) bool { return statusOf(s).Failed() }
 
 // Source says who told us something.
 type Source string
