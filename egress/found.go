@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// Object is what a store has at a path.
+type Object struct {
+	Path     string
+	Size     int64 // bytes
+	Modified time.Time
+}
+
 // Found is what a store says of one thing that is wanted.
 type Found struct {
 	Unseen string // why nobody could look, in words; empty where somebody did
