@@ -14,21 +14,15 @@ func (p Pipeline) Consumer(step string) *Consumer {
 	return &p.Consumers[i]
 }
 
-// Tells are the delivery steps that tell somebody of an end, in their order: Steps, then
-// those of the pipeline's consumers.
-func (t Terms) Tells() []string {
-	steps := slices.Clone(t.Steps)
-	for _, c := range t.Pipeline.Consumers {
+// Tells are the delivery steps that tell somebody of an end, in their order: Steps, then those
+// of the pipeline's consumers. Those of the caller's own webhooks are not among them where
+// LiveKit serves these: a start that the door sent past Temporal still had them, and the same
+// end must not be told twice under two event IDs.
+func (s *State) Tells() []string {
+	steps := slices.Clone(s.Steps)
+	for _, c := range s.Pipeline.Consumers {
 		steps = append(steps, ConsumerStep(c.Name))
 	}
-	return steps
-}
-
-// Tells are the delivery steps of an end, in their order. Those of the caller's own webhooks
-// are not among them where LiveKit serves these: a start that the door sent past Temporal
-// still had them, and the same end must not be told twice under two event IDs.
-func (s *State) Tells() []string {
-	steps := s.Terms.Tells()
 	if len(Webhooks(s.Latest.Proto())) > 0 {
 		steps = slices.DeleteFunc(steps, func(step string) bool { _, webhook := StepWebhook(step); return webhook })
 	}
