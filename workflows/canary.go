@@ -3,12 +3,8 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
-
-// A nil pointer, as livekit and delivery are.
-var canary *activities.Canary
 
 // Canary sends one event of ours the way of LiveKit's webhooks. Its result is what is
 // known of the way since, which the next one of the schedule goes on from. People are

@@ -55,7 +55,7 @@ func (e *run) hasEnough(ctx workflow.Context, wait time.Duration) bool {
 
 // tellPart runs the delivery steps for a part that has ended, beside all that follows.
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
-	name := "-part-" + strconv.Itoa(part.Part)
+	name := partName(part.Part)
 	if part.Corrects != "" {
 		e.corrections[part.Part]++
 		name += strings.Repeat(corrected, e.corrections[part.Part])
@@ -75,6 +75,9 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 		delete(e.telling, all)
 	})
 }
+
+// partName is how the names of the delivery steps of an earlier part end.
+func partName(n int) string { return "-part-" + strconv.Itoa(n) }
 
 // giveBack settles the recording by the part before, since the next one was refused, because
 // its room is gone most likely, or is not wanted. It is being told already.

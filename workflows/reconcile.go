@@ -8,9 +8,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// A nil pointer, as livekit and delivery are.
-var reconciler *activities.Reconciler
-
 // scheduledFor is the moment of the schedule that a workflow was started for.
 var scheduledFor = temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime")
 

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"fmt"
-	"strconv"
 
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/workflow"
@@ -22,7 +21,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	}
 	steps, _ := workflow.NewDisconnectedContext(ctx) // else each would fail, and wait for a person
 	for _, part := range e.Before() {
-		e.tellSteps(steps, &part, "-part-"+strconv.Itoa(part.Part))
+		e.tellSteps(steps, &part, partName(part.Part))
 	}
 	e.tellSteps(steps, &e.State, "")
 	if len(e.Pipeline.Steps) > 0 {

@@ -28,8 +28,11 @@ type Workflows struct {
 // Nil pointers, used only to name activities: workflow.ExecuteActivity reads the
 // method, never the receiver.
 var (
-	livekit  *activities.LiveKit
-	delivery *activities.Delivery
+	livekit      *activities.LiveKit
+	delivery     *activities.Delivery
+	verification *activities.Verification
+	reconciler   *activities.Reconciler
+	canary       *activities.Canary
 )
 
 // run is one run of an egress workflow: its state, and what it waits for.

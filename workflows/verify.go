@@ -16,8 +16,6 @@ const MetricMedia = "reelkeeper_media_total"
 // could not be reached before it.
 const stepVerify = "verify"
 
-var verification *activities.Verification // names the activity
-
 // verify asks the store for the media of what has ended, before anybody is told. It holds
 // that up for no longer than the terms say: a store that cannot be reached by then is
 // asked again behind it. Where nobody can look, no activity runs.
