@@ -27,7 +27,7 @@ const (
 	OutputImages   = "images"
 
 	OutputPlaylist = "playlist" // of segments
-	OutputManifest = "manifest" // what LiveKit writes beside the media, about it
+	outputManifest = "manifest" // what LiveKit writes beside the media, about it
 	OutputSalvage  = "salvage"  // a playlist of ours, of segments that LiveKit left behind
 )
 

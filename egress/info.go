@@ -70,9 +70,6 @@ func (i Info) Ended() bool { return Ended(i.msg.GetStatus()) }
 // EndTime is LiveKit's ended_at, zero where it is missing.
 func (i Info) EndTime() time.Time { return unixNano(i.msg.GetEndedAt()) }
 
-// UpdateTime is LiveKit's updated_at, zero where it is missing.
-func (i Info) UpdateTime() time.Time { return unixNano(i.msg.GetUpdatedAt()) }
-
 // unixNano is one of LiveKit's times, zero where it gives none.
 func unixNano(at int64) time.Time {
 	if at == 0 {

@@ -100,7 +100,7 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		target = &in.Unlisted
 	case "recover":
 		target = &in.Recover
-	case FieldStorage:
+	case fieldStorage:
 		target = &in.Storage
 	case "preflight":
 		target = &in.Preflight
@@ -195,8 +195,8 @@ func (in Input) Readable() Summary {
 // MaxRecover bounds how often a recording is started again: each part is in the verdict.
 const MaxRecover = 100
 
-// MaxIDLength is the longest request ID.
-const MaxIDLength = 128
+// maxIDLength is the longest request ID.
+const maxIDLength = 128
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
@@ -208,7 +208,7 @@ func IsID(s string) bool { return strings.HasPrefix(s, IDPrefix) && idPattern.Ma
 func ValidateID(id string) error {
 	switch {
 	case !idPattern.MatchString(id):
-		return Invalidf("id", "want 1 to %d of [A-Za-z0-9._-], got %q", MaxIDLength, id)
+		return Invalidf("id", "want 1 to %d of [A-Za-z0-9._-], got %q", maxIDLength, id)
 	case id == "." || id == "..":
 		return Invalidf("id", "is %q, which is a folder in the path of a webhook", id)
 	case strings.HasPrefix(id, IDPrefix):

@@ -177,8 +177,8 @@ func (s *State) Beside(o Observation) bool {
 	return i >= 0 && s.rankOf(o) != rankEnded && o.Info.Proto().GetUpdatedAt() > s.Parts[i].Info.Proto().GetUpdatedAt()
 }
 
-// PartPlaceholder stands in a path for the number of the part.
-const PartPlaceholder = "{part}"
+// partPlaceholder stands in a path for the number of the part.
+const partPlaceholder = "{part}"
 
 // pathFields are the fields of LiveKit's outputs that say where media is written.
 var pathFields = map[protoreflect.Name]bool{
@@ -214,8 +214,8 @@ func renumber(m protoreflect.Message, part int) {
 func pathOf(p string, part int) string {
 	n := strconv.Itoa(part)
 	switch {
-	case strings.Contains(p, PartPlaceholder):
-		return strings.ReplaceAll(p, PartPlaceholder, n)
+	case strings.Contains(p, partPlaceholder):
+		return strings.ReplaceAll(p, partPlaceholder, n)
 	case part == 1 || p == "" || strings.HasSuffix(p, "/"):
 		return p
 	default:

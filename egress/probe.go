@@ -88,7 +88,7 @@ func (d Destination) Fault(status int, code string) *Error {
 func (d Destination) OfProfile(profile string, e *Error) *Error {
 	out := *e
 	out.Message = "profile " + strconv.Quote(profile) + ": " + string(d.Upload.Store()) + strings.TrimPrefix(e.Field, d.Field) + ": " + e.Message
-	out.Field = FieldStorage
+	out.Field = fieldStorage
 	return &out
 }
 

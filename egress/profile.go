@@ -39,7 +39,7 @@ func (p Profiles) Pick(r Request, named string) (string, error) {
 	case named != "" && p.Named[named] == nil:
 		return "", p.unknown(named)
 	case named != "" && own != "":
-		return "", Invalidf(FieldStorage, "names the profile %q beside a storage of the request's own: %s", named, own)
+		return "", Invalidf(fieldStorage, "names the profile %q beside a storage of the request's own: %s", named, own)
 	case lacks == "":
 		return "", nil
 	case named != "":
@@ -78,8 +78,8 @@ func (p Profiles) Fill(r Request, name string) (Request, error) {
 	return out, nil
 }
 
-// FieldStorage is the field of an input that names a profile.
-const FieldStorage = "storage"
+// fieldStorage is the field of an input that names a profile.
+const fieldStorage = "storage"
 
 var profileName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -87,16 +87,16 @@ var profileName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // [A-Za-z0-9._-].
 func ValidateProfile(name string) error {
 	if !profileName.MatchString(name) {
-		return Invalidf(FieldStorage, "want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got %q", name)
+		return Invalidf(fieldStorage, "want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got %q", name)
 	}
 	return nil
 }
 
 func (p Profiles) unknown(name string) error {
 	if len(p.Named) == 0 {
-		return Invalidf(FieldStorage, "names the profile %q, and there are none: set REELKEEPER_STORAGE", name)
+		return Invalidf(fieldStorage, "names the profile %q, and there are none: set REELKEEPER_STORAGE", name)
 	}
-	return Invalidf(FieldStorage, "names no profile: %q; want one of %s", name, strings.Join(p.Names(), ", "))
+	return Invalidf(fieldStorage, "names no profile: %q; want one of %s", name, strings.Join(p.Names(), ", "))
 }
 
 // lacksStorage reports whether an output of StartEgress writes media and says nothing of

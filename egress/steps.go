@@ -14,9 +14,9 @@ const (
 	// MaxResult is the most that a step may return, in bytes of JSON: what is large
 	// belongs into a store, and its name into the result.
 	MaxResult = 64 << 10
-	// MaxResults is the most that all steps of a recording may return together. It is in
+	// maxResults is the most that all steps of a recording may return together. It is in
 	// each later step's input, and in the verdict.
-	MaxResults = 256 << 10
+	maxResults = 256 << 10
 )
 
 // StepInput is the argument of a step of the user's own, as plain JSON. It is the same
@@ -67,9 +67,6 @@ func (v Verdict) StepKey(step string) string {
 	return "ST_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:26]
 }
 
-// BeginStep notes that a step of the pipeline is under way.
-func (s *State) BeginStep(step Step) { s.Doing = step.Name }
-
 // FinishStep takes what a step returned. What is too much is refused, so that it is seen
 // and mended rather than cut.
 func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) error {
@@ -83,8 +80,8 @@ func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) erro
 	switch {
 	case len(result) > MaxResult:
 		return Invalidf("result", "step %s returned %d bytes of JSON, more than the %d that a step may; keep them in a store, and return where", step.Name, len(result), MaxResult)
-	case all > MaxResults:
-		return Invalidf("result", "the steps up to %s returned %d bytes of JSON, more than the %d that all may", step.Name, all, MaxResults)
+	case all > maxResults:
+		return Invalidf("result", "the steps up to %s returned %d bytes of JSON, more than the %d that all may", step.Name, all, maxResults)
 	case len(result) > 0 && !json.Valid(result):
 		return Invalidf("result", "step %s returned no JSON", step.Name)
 	}

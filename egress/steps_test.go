@@ -103,7 +103,7 @@ func TestWhatAStepReturnsIsKept(t *testing.T) {
 	t.Parallel()
 	s := settled(t)
 	one, two := s.Pipeline.Steps[0], s.Pipeline.Steps[1]
-	s.BeginStep(one)
+	s.Doing = one.Name
 	require.Equal(t, "one", s.Doing)
 	require.NoError(t, s.FinishStep(one, json.RawMessage(`{"a":1}`), endedAt))
 	require.Empty(t, s.Doing)
@@ -139,7 +139,7 @@ func TestWhatAStepMayReturn(t *testing.T) {
 			for n := range tc.before {
 				s.Results[string(rune('a'+n))] = json.RawMessage(quoted(most))
 			}
-			s.BeginStep(s.Pipeline.Steps[0])
+			s.Doing = s.Pipeline.Steps[0].Name
 			err := s.FinishStep(s.Pipeline.Steps[0], json.RawMessage(tc.result), endedAt)
 			require.Equal(t, tc.want, text(err))
 			require.Equal(t, tc.want == "", len(s.Done) == 1, "what is refused is not done")
@@ -155,7 +155,7 @@ func TestTheDetailsTellOfSteps(t *testing.T) {
 	s := settled(t)
 	one, two := s.Pipeline.Steps[0], s.Pipeline.Steps[1]
 	require.NotContains(t, s.Details("r"), "is under way")
-	s.BeginStep(one)
+	s.Doing = one.Name
 	require.Contains(t, s.Details("r"), "Step one is under way: it waits for what a worker of task queue media answers.")
 	s.AwaitsWord = []string{"one"}
 	require.NotContains(t, s.Details("r"), "is under way")

@@ -62,7 +62,7 @@ func (s *State) Note(at time.Time, what string) { s.tell(Beat{At: at, What: what
 // beat is what an observation that was news adds to the story.
 func (o Observation) beat(over bool) Beat {
 	b := Beat{At: o.HeardAt, What: string(o.Info.StatusName()), By: o.Source}
-	own := o.Info.UpdateTime()
+	own := unixNano(o.Info.Proto().GetUpdatedAt())
 	if over {
 		b.What = "ended as " + b.What
 		if why := o.Info.Proto().GetError(); why != "" {

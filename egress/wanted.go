@@ -97,7 +97,7 @@ func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
 	for _, w := range media {
 		at := path.Join(path.Dir(w.File.Path), m.GetEgressId()+".json")
 		if w.File.Path != "" && strings.HasSuffix(location, at) {
-			return []Wanted{{To: w.To, Since: w.Since, File: MediaFile{Kind: OutputManifest, Path: at, Location: location}}}
+			return []Wanted{{To: w.To, Since: w.Since, File: MediaFile{Kind: outputManifest, Path: at, Location: location}}}
 		}
 	}
 	return nil

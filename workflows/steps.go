@@ -26,7 +26,7 @@ func (e *run) runSteps(ctx workflow.Context) {
 			e.LeaveOut(s, workflow.Now(ctx))
 			continue
 		}
-		e.BeginStep(s)
+		e.Doing = s.Name
 		e.explain(ctx)
 		e.seeThrough(ctx, s)
 		e.explain(ctx)
