@@ -16,7 +16,7 @@ import (
 func (s *State) conclude(o Observation) News {
 	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
 	s.MissedWhy, s.MissedBecause = o.Missed, o.MissedBecause
-	s.tell(o.beat(true))
+	s.note(o.beat(true))
 	if s.mayRunAgain() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, o.HeardAt
 		return Moved
@@ -147,7 +147,7 @@ func (s *State) anew(o Observation) News {
 	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt() && s.showsLife(o)):
 		s.revive(o)
 		s.Phase, s.EndedBy, s.Event, s.Status, s.LostBecause = Watching, "", nil, "", ""
-		s.tell(o.beat(false))
+		s.note(o.beat(false))
 		if s.uploading() {
 			s.ExpectEnd(o.HeardAt)
 		}

@@ -106,7 +106,7 @@ func (e *earliest) since(at time.Time, d Duration, applies bool) {
 func (s *State) Want(why StopReason, now time.Time) {
 	if s.Stopped == "" {
 		s.Stopped, s.StoppedAt = why, now
-		s.tell(Beat{At: now, What: why.words()})
+		s.note(Beat{At: now, What: why.words()})
 	}
 	s.StopDue = true
 	s.ExpectEnd(now)
@@ -125,7 +125,7 @@ func (s *State) Hint(e Event, now time.Time) bool {
 	case EventRoomFinished:
 		if s.Evidence.RoomGone.IsZero() {
 			s.Evidence.RoomGone = now
-			s.tell(Beat{At: now, What: "its room finished", By: FromWebhook})
+			s.note(Beat{At: now, What: "its room finished", By: FromWebhook})
 		}
 	case EventParticipantLeft:
 		if m.GetParticipant().GetIdentity() != s.ID {
@@ -135,7 +135,7 @@ func (s *State) Hint(e Event, now time.Time) bool {
 			s.Evidence.RecorderGone = now
 		}
 		if news {
-			s.tell(Beat{At: now, What: "it left its room", By: FromWebhook})
+			s.note(Beat{At: now, What: "it left its room", By: FromWebhook})
 		}
 	default:
 		return false
@@ -157,7 +157,7 @@ func (s *State) recorderGone(at, now time.Time) {
 	}
 	s.Evidence.RecorderGone = at
 	if s.Phase == Watching {
-		s.tell(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
+		s.note(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
 	}
 }
 
@@ -201,13 +201,13 @@ func (s *State) Looked(l Look, now time.Time) News {
 		s.ExpectEnd(l.EndExpected)
 	}
 	if s.Phase == Watching && s.Evidence.RoomGone.IsZero() && !l.RoomGone.IsZero() {
-		s.tell(Beat{At: now, What: "its room is gone", By: FromPoll})
+		s.note(Beat{At: now, What: "its room is gone", By: FromPoll})
 	}
 	if s.Evidence.RoomGone.IsZero() {
 		s.Evidence.RoomGone = l.RoomGone
 	}
 	if s.Phase == Watching && s.Evidence.MissingSince.IsZero() && !l.MissingSince.IsZero() {
-		s.tell(Beat{At: now, What: "LiveKit no longer knows it", By: FromPoll})
+		s.note(Beat{At: now, What: "LiveKit no longer knows it", By: FromPoll})
 	}
 	s.Evidence.MissingSince, s.Evidence.Absent = l.MissingSince, time.Time{}
 	if l.RecorderAbsent {

@@ -135,5 +135,5 @@ func later(a, b time.Time) time.Time {
 // GiveUp settles the egress as lost, with its evidence in words.
 func (s *State) GiveUp(by Source, why string, now time.Time) {
 	s.Phase, s.Status, s.EndedBy, s.NewsAt, s.NewsBy, s.LostBecause = Settled, Lost, by, now, by, why
-	s.tell(Beat{At: now, What: "lost: " + why, By: by})
+	s.note(Beat{At: now, What: "lost: " + why, By: by})
 }

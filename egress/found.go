@@ -138,7 +138,7 @@ func (s *State) NoteMedia(part int, r MediaReport, at time.Time) {
 		what = fmt.Sprintf("of part %d, %s", part, what)
 	}
 	if r.Media != MediaUnchecked || len(r.Files) > 0 {
-		s.tell(Beat{At: at, What: what})
+		s.note(Beat{At: at, What: what})
 	}
 }
 

@@ -69,7 +69,7 @@ func (s State) Again(step string, at time.Time) (State, error) {
 	}
 	s.retell()
 	s.MissedOnly = false
-	s.tell(Beat{At: at, What: what})
+	s.note(Beat{At: at, What: what})
 	return s, nil
 }
 

@@ -217,7 +217,7 @@ func (s *State) Observe(o Observation) News {
 	case rank(livekit.EgressStatus_EGRESS_ENDING):
 		s.ExpectEnd(o.HeardAt)
 	}
-	s.tell(o.beat(false))
+	s.note(o.beat(false))
 	return Moved
 }
 

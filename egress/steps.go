@@ -92,19 +92,19 @@ func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) erro
 		s.Results[step.Name] = result
 	}
 	s.Doing, s.Done = "", append(s.Done, step.Name)
-	s.tell(Beat{At: at, What: "step " + step.Name + " is done"})
+	s.note(Beat{At: at, What: "step " + step.Name + " is done"})
 	return nil
 }
 
 // LeaveOut notes that a step of the pipeline is not run, since it is not for such an end.
 func (s *State) LeaveOut(step Step, at time.Time) {
-	s.tell(Beat{At: at, What: "step " + step.Name + " is left out: it is not run for " + string(s.Status)})
+	s.note(Beat{At: at, What: "step " + step.Name + " is left out: it is not run for " + string(s.Status)})
 }
 
 // PassOver notes that a person has left a step of the pipeline out.
 func (s *State) PassOver(step Step, at time.Time) {
 	s.Doing = ""
-	s.tell(Beat{At: at, What: "step " + step.Name + " is left out by a person"})
+	s.note(Beat{At: at, What: "step " + step.Name + " is left out by a person"})
 }
 
 // stepOf is the step of the pipeline that has a name.

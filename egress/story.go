@@ -45,8 +45,8 @@ func (b Beat) After() string {
 	return late.String()
 }
 
-// tell adds a beat to the story. The first is kept, since with it all began.
-func (s *State) tell(b Beat) {
+// note adds a beat to the story. The first is kept, since with it all began.
+func (s *State) note(b Beat) {
 	b.What = cut(b.What, longestWhat)
 	if len(s.Story) == storyLength {
 		second := s.Story[1]
@@ -57,7 +57,7 @@ func (s *State) tell(b Beat) {
 }
 
 // Note adds to the story what nobody told us, but we found out at a start.
-func (s *State) Note(at time.Time, what string) { s.tell(Beat{At: at, What: what}) }
+func (s *State) Note(at time.Time, what string) { s.note(Beat{At: at, What: what}) }
 
 // beat is what an observation that was news adds to the story.
 func (o Observation) beat(over bool) Beat {
