@@ -211,7 +211,7 @@ func (e *run) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) er
 	case t.kind == egress.StepAnnounce, consumer != nil:
 		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: consumer, Envelope: env}).Get(ctx, nil)
 	case webhook && n < len(e.sum.Webhooks):
-		told := e.tell(n, ev)
+		told := e.toWebhook(n, ev)
 		told.Envelope = env
 		return workflow.ExecuteActivity(ctx, delivery.Tell, told).Get(ctx, nil)
 	default:

@@ -30,7 +30,7 @@ func (r *relays) begin(ctx workflow.Context, e *run) {
 				continue
 			}
 			r.busy = true
-			e.tellAll(ctx, ev)
+			e.relay(ctx, ev)
 			r.busy = false
 		}
 	})
@@ -63,12 +63,12 @@ func (r *relays) finish(ctx workflow.Context) {
 
 func (r *relays) idle() bool { return r.queue == nil || !r.busy && r.queue.Len() == 0 }
 
-// tellAll posts an event to all of the caller's webhooks at once.
-func (e *run) tellAll(ctx workflow.Context, ev egress.Event) {
+// relay posts an event to all of the caller's webhooks at once.
+func (e *run) relay(ctx workflow.Context, ev egress.Event) {
 	ctx = workflow.WithActivityOptions(ctx, relayOptions)
 	var told []workflow.Future
 	for n := range e.sum.Webhooks {
-		told = append(told, workflow.ExecuteActivity(ctx, delivery.Tell, e.tell(n, ev)))
+		told = append(told, workflow.ExecuteActivity(ctx, delivery.Tell, e.toWebhook(n, ev)))
 	}
 	for n, f := range told {
 		if err := f.Get(ctx, nil); err != nil {
@@ -77,7 +77,7 @@ func (e *run) tellAll(ctx workflow.Context, ev egress.Event) {
 	}
 }
 
-// tell is what the caller's nth webhook is told.
-func (e *run) tell(n int, ev egress.Event) activities.TellRequest {
+// toWebhook is what the caller's nth webhook is told.
+func (e *run) toWebhook(n int, ev egress.Event) activities.TellRequest {
 	return activities.TellRequest{RequestID: e.id, Input: e.in, Webhook: n, Event: ev}
 }
