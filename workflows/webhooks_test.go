@@ -146,8 +146,7 @@ func TestAStepThatWaitsForAPersonHoldsUpNobodyElse(t *testing.T) {
 
 	require.NoError(t, told)
 	require.Contains(t, l.told, "0 egress_ended")
-	require.ElementsMatch(t, []string{"announce", "webhook-2"}, v.Delivered)
-	require.Equal(t, []string{"webhook-1"}, v.Skipped)
+	require.Len(t, v.Delivered, 3)
 }
 
 func TestWhatIsStuckIsSaidOfEachStepThatStillWaits(t *testing.T) {
@@ -180,7 +179,8 @@ func TestWhatIsStuckIsSaidOfEachStepThatStillWaits(t *testing.T) {
 
 	require.NoError(t, told)
 	require.Contains(t, l.told, "1 egress_ended")
-	require.Len(t, v.Delivered, 3)
+	require.ElementsMatch(t, []string{"announce", "webhook-2"}, v.Delivered)
+	require.Equal(t, []string{"webhook-1"}, v.Skipped)
 }
 
 func TestAnAdoptedEgressIsWatchedAndDeliveredButNotStarted(t *testing.T) {
