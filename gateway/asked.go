@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -32,18 +36,19 @@ type askedKeys struct {
 // asked is what became of a start past Temporal.
 type asked struct {
 	at      time.Time
-	open    bool // LiveKit's answer is awaited
-	unclear bool // nobody waits any more, or it did not say whether it was started
+	what    string // askedFor; empty: it is not known, or LiveKit has refused it
+	open    bool   // LiveKit's answer is awaited
+	unclear bool   // nobody waits any more, or it did not say whether it was started
 }
 
-func (a *askedKeys) note(key string) {
+func (a *askedKeys) note(key, what string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.keys == nil {
 		a.keys = map[string]asked{}
 	}
 	maps.DeleteFunc(a.keys, func(_ string, k asked) bool { return !k.open && time.Since(k.at) >= remembered })
-	a.keys[key] = asked{at: time.Now(), open: true}
+	a.keys[key] = asked{at: time.Now(), what: what, open: true}
 }
 
 // answered notes what LiveKit has answered, or that it never will.
@@ -51,7 +56,9 @@ func (a *askedKeys) answered(key string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k, e := a.keys[key], asEgress(err)
-	k.open, k.unclear = false, err != nil && (e == nil || e.Reason == egress.Ambiguous)
+	if k.open, k.unclear = false, err != nil && (e == nil || e.Reason == egress.Ambiguous); err != nil && !k.unclear {
+		k.what = ""
+	}
 	a.keys[key] = k
 }
 
@@ -72,6 +79,23 @@ func (a *askedKeys) unlisted(key string) bool {
 
 // known reports whether LiveKit was asked with a key past Temporal, as far as we remember.
 func (a *askedKeys) known(key string) bool { return time.Since(a.of(key).at) < remembered }
+
+// others reports whether LiveKit was asked with the key of a start past Temporal for something
+// else, of which the workflow that adopts it knows nothing.
+func (a *askedKeys) others(s egress.StartOptions) bool {
+	k := a.of(s.ID)
+	return k.what != "" && a.known(s.ID) && k.what != askedFor(s)
+}
+
+// askedFor is a digest of what a start asks for.
+func askedFor(s egress.StartOptions) string {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(s.Request)
+	if err != nil { // it has been read from the wire
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(b, "\x00%s\x00%s\x00%s", egress.KindOf(s.Request), s.Storage, s.Pipeline))
+	return string(sum[:])
+}
 
 // young reports whether what a door before this one asked may still matter.
 func (a *askedKeys) young() bool { return time.Since(a.since) < unsure }

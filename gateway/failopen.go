@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -35,7 +34,7 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 		if m != nil || err != nil {
 			return m, err
 		}
-		h.asked.note(s.ID)
+		h.asked.note(s.ID, askedFor(s))
 		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
 		h.asked.answered(s.ID, err)
 		return m, err
@@ -84,9 +83,8 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 
 // flown is what those who ask for one key at the same moment share.
 type flown struct {
-	request           egress.Request
-	storage, pipeline string
-	info              *livekit.EgressInfo
+	what string // askedFor
+	info *livekit.EgressInfo
 }
 
 // once runs a start of a request ID once among all that ask for it right now. Who
@@ -94,11 +92,11 @@ type flown struct {
 func (h *Handler) once(s egress.StartOptions, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
 	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
 		m, err := start()
-		return flown{s.Request, s.Storage, s.Pipeline, m}, err
+		return flown{askedFor(s), m}, err
 	})
 	f, _ := v.(flown)
 	switch {
-	case f.storage != s.Storage || f.pipeline != s.Pipeline || !proto.Equal(f.request, s.Request):
+	case f.what != askedFor(s):
 		return nil, conflict(s.ID)
 	case err != nil:
 		return nil, err

@@ -109,7 +109,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	if err != nil {
 		return reply{}, err
 	}
-	h.asked.note(c.requestID) // also without a key: where no answer comes, the caller is told to ask again with this one
+	h.asked.note(c.requestID, "") // also without a key: where no answer comes, the caller is told to ask again with this one
 	defer func() { h.asked.answered(c.requestID, answer.started(err)) }()
 	answer, err = h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
