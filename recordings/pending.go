@@ -25,7 +25,7 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	switch {
 	case !p.ask.named || egress.ReasonOf(err) == egress.Ambiguous:
 		return s, err
-	case err == nil && p.born.fingerprint != "" && p.born.fingerprint != p.ask.input.Fingerprint:
+	case err == nil && p.ask.another(p.born, s.Info):
 		return Started{}, conflict(p.ask.requestID)
 	case err == nil:
 		return s, nil
@@ -58,10 +58,20 @@ func (p *Pending) ended(ctx context.Context) (Started, error) {
 		return Started{}, p.client.startError(p.ask, err)
 	}
 	born := p.client.birth(ctx, id, "")
-	if born.fingerprint != "" && born.fingerprint != p.ask.input.Fingerprint {
+	if p.ask.another(born, v.Info) {
 		return Started{}, conflict(p.ask.requestID)
 	}
 	return Started{RequestID: p.ask.requestID, WorkflowID: id, RunID: born.runID, Info: v.Info}, nil
+}
+
+// another reports whether a run was begun by another request. One that was adopted does not
+// know by which: it shows where it records another room.
+func (a ask) another(b birth, i egress.Info) bool {
+	if b.fingerprint != "" {
+		return b.fingerprint != a.input.Fingerprint
+	}
+	room := i.Proto().GetRoomName()
+	return a.input.Summary.Room != "" && room != "" && room != a.input.Summary.Room
 }
 
 func conflict(requestID string) error {

@@ -266,3 +266,26 @@ func TestATwinThatNoWorkerStopsIsAskedEverMoreRarely(t *testing.T) {
 	require.Len(t, l.stops, 13, "at once, after 2, 4 and 8 min, every 15 min then, at the end, and once that is told")
 	require.Equal(t, egressID, v.EgressID)
 }
+
+// Somebody asked for another room with the same key, past Temporal. Both record on.
+func TestAnEgressOfAnotherRoomIsNoTwin(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	other := func(status lk.EgressStatus, second int64) *lk.EgressInfo {
+		m := part(2, status, second)
+		m.RoomName = "weekly"
+		return m
+	}
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(2*time.Second, egress.EventUpdated, other(active, 2))
+	l.webhook(20*time.Second, egress.EventEnded, other(complete, 20))
+	l.webhook(30*time.Second, egress.EventEnded, message(egressID, complete))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Empty(t, v.Twins)
+	require.Equal(t, egressID, v.EgressID)
+	require.Len(t, v.Parts, 2)
+	require.Equal(t, []lk.EgressStatus{complete, complete}, l.toldOf(), "its end is told, too")
+}

@@ -12,25 +12,29 @@ import (
 // foreign ends an egress of ours under another ID than the one that is bound: it would
 // record the same room beside it. Where the bound one is gone, it is all there is, and
 // takes its place instead. Once it has ended, it is told as an earlier part: it was
-// recorded, and its caller may know of it alone.
+// recorded, and its caller may know of it alone. So is one of another room, for which
+// somebody has asked with the same key past Temporal: it is left to record.
 func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	switch {
 	case slices.Contains(e.Twins, id) && !e.CanPrecede(o): // it was stopped before
+		return
+	case e.elsewhere(o) && !o.Info.Ended():
+		e.log.Error("left to record, since it is of another room", "egressID", e.ID, "other", id)
 		return
 	case e.Undecided(o):
 		e.putAside(ctx, o)
 		return
 	}
 	stopped := false
-	if !e.Orphaned() {
+	if !e.Orphaned() && !e.elsewhere(o) {
 		o, stopped = e.stopUnlessGone(ctx, o)
 	}
 	if e.correct(ctx, o) {
 		return
 	}
 	switch {
-	case e.Orphaned() && !e.Followed(o):
+	case e.Orphaned() && !e.Followed(o) && !e.elsewhere(o):
 		e.takeOver(ctx, o)
 	case e.CanPrecede(o):
 		e.log.Warn("ended before the bound egress, as an earlier part", "egressID", e.ID, "other", id)
@@ -42,6 +46,12 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
 		e.log.Error("twin", "egressID", e.ID, "twin", id)
 	}
+}
+
+// elsewhere reports whether an egress of ours records another room than the one asked for.
+func (e *run) elsewhere(o egress.Observation) bool {
+	room := o.Info.Proto().GetRoomName()
+	return e.sum.Room != "" && room != "" && room != e.sum.Room
 }
 
 // stopUnlessGone asks LiveKit for the bound egress, and has the twin stopped unless that one
