@@ -131,7 +131,7 @@ func roomsAreFoundWhateverTheirNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.startWorker()
-	for n, room := range []string{`it's "quoted"`, `back\slash\`, `' OR WorkflowType = 'x`, "日本語 🎥", "100%_", "Any questions?", "?"} {
+	for n, room := range []string{`it's "quoted"`, `back\slash\`, `' OR WorkflowType = 'x`, "日本語 🎥", "100%_", "Any questions?", "?", "nul\x00l"} {
 		w.room(room, fakelivekit.RoomScript{})
 		s, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: fmt.Sprint("r-", n), Request: composite(room)})
 		require.NoError(t, err)

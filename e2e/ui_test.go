@@ -82,9 +82,13 @@ func TestTheQueriesInTheDocsAreOnesThatTemporalTakes(t *testing.T) {
 	c := w.temporal()
 	queries := documentedQueries(t)
 	require.NotEmpty(t, queries)
-	for question, query := range queries {
+	takes := func(query string) error {
 		_, err := c.ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{Query: query})
-		require.NoError(t, err, question)
+		return err
+	}
+	w.want("the search attributes of the new namespace", func() bool { return takes(egress.AttributeStatus+" IS NULL") == nil })
+	for question, query := range queries {
+		require.NoError(t, takes(query), question)
 	}
 }
 

@@ -94,8 +94,10 @@ const IDPrefix = "EG_"
 const maxKeyword = 255
 
 // Keyword cuts a value to what a search attribute can hold, at a rune's end, so
-// that whoever sets it and whoever looks for it agree.
-func Keyword(s string) string { return Clip(s, maxKeyword) }
+// that whoever sets it and whoever looks for it agree. PostgreSQL's JSON takes no NUL.
+func Keyword(s string) string {
+	return Clip(strings.ReplaceAll(s, "\x00", "\uFFFD"), maxKeyword)
+}
 
 // Clip cuts a text to at most n bytes, at a rune's end.
 func Clip(s string, n int) string {

@@ -32,6 +32,7 @@ func TestATextIsCutAtARunesEnd(t *testing.T) {
 		})
 	}
 	require.Len(t, egress.Keyword(strings.Repeat("a", 300)), 255, "what Temporal's SQL stores hold")
+	require.Equal(t, "a\uFFFDb", egress.Keyword("a\x00b"), "PostgreSQL's JSON holds no NUL")
 }
 
 func TestTheSearchAttributesHaveTheTypesThatQueriesCountOn(t *testing.T) {

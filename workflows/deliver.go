@@ -129,7 +129,8 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 	err := e.do(ctx, onceOptions, t)
 	e.untried--
 	if err != nil {
-		e.publishVerdict(ctx) // this may take days
+		e.publishVerdict(ctx) // this may take days, in which it is reported and listed
+		e.remember(ctx)
 	}
 	if mayPass(err) {
 		again := t

@@ -94,3 +94,21 @@ func TestAStepOfAPartDoesNotPublishAVerdictThatIsOnlyHeld(t *testing.T) {
 	require.Equal(t, "webhook", (*endings)[0].by)
 	require.GreaterOrEqual(t, (*endings)[0].at, 10*time.Minute)
 }
+
+// A consumer may be down for days: who asks for what is missed or lacks its media hears of it
+// meanwhile.
+func TestAVerdictIsReportedWhileItsConsumerIsDown(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.lived()
+	l.neverTaken()
+	var remembered []time.Duration
+	l.OnUpsertMemo(mock.Anything).Run(func(mock.Arguments) { remembered = append(remembered, l.took()) }).Return(nil)
+	endings := l.endings()
+
+	l.mustRun(plainInput(t))
+
+	require.NotEmpty(t, remembered)
+	require.Less(t, remembered[0], time.Minute, "and not when a person leaves the consumer out")
+	require.Equal(t, remembered[0], (*endings)[0].at)
+}
