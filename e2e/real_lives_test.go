@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,22 +50,26 @@ func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
 // endpoint is away, slow or wrong while an egress ends, and nobody tells us of its end.
 func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	t.Parallel()
+	told, asked := []egress.Source{egress.FromWebhook}, []egress.Source{egress.FromPoll, egress.FromStop}
+	either := slices.Concat(told, asked)
 	byGo, byNode := func(w *realWorld) string { return w.record("standup") }, (*realWorld).recordByNode
 	for _, tt := range []struct {
 		name     string
 		record   func(*realWorld) (egressID string)
 		is       func(*way) http.HandlerFunc
-		lasts    time.Duration // after the end; zero: for good
-		webhook  bool          // comes in the end; else a look learns the end, or a stop that a look tried
+		lasts    time.Duration   // after the end; zero: for good
+		by       []egress.Source // by what its end may be learnt: a stop, too, is one that a look tried
 		settings map[string]string
 	}{
 		// That it is ending is tried for the last time after 15 s; that the recorder has left, upon which we look, after 11 s and 19 s.
-		{"the endpoint is down for 14 s", byGo, always(cutOff), 14 * time.Second, true, nil},
-		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, true, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
-		{"the endpoint is down for 50 s", byNode, always(cutOff), 50 * time.Second, false, nil},
-		{"the endpoint hangs", byNode, func(w *way) http.HandlerFunc { return w.hanging }, 0, false, nil},
-		{"the endpoint answers 404", byGo, always(answering(http.StatusNotFound)), 0, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
-		{"the endpoint answers 401", byNode, always(answering(http.StatusUnauthorized)), 0, false, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		// After 10 s and 35 s, which comes first is LiveKit's and the machine's to say.
+		{"the endpoint is down for 10 s", byGo, always(cutOff), 10 * time.Second, either, nil},
+		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, told, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
+		{"the endpoint is down for 35 s", byGo, always(cutOff), 35 * time.Second, either, nil},
+		{"the endpoint is down for 50 s", byNode, always(cutOff), 50 * time.Second, asked, nil},
+		{"the endpoint hangs", byNode, func(w *way) http.HandlerFunc { return w.hanging }, 0, asked, nil},
+		{"the endpoint answers 404", byGo, always(answering(http.StatusNotFound)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint answers 401", byNode, always(answering(http.StatusUnauthorized)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +87,7 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 			v := w.judged(id)
 
 			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-			require.Equal(t, tt.webhook, v.EndedBy == egress.FromWebhook, v.EndedBy)
+			require.Contains(t, tt.by, v.EndedBy)
 			require.Equal(t, v.EndedBy == egress.FromPoll, v.Missed != "", v.Missed)
 			recorded, err := w.livekit.Recorded(t.Context())
 			require.NoError(t, err)
