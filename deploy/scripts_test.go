@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,7 +39,10 @@ func TestTheScriptsAreShell(t *testing.T) {
 	more, err := filepath.Glob("*/*.sh")
 	require.NoError(t, err)
 	require.NotEmpty(t, more)
-	for _, script := range append(scripts, more...) {
+	ours, err := filepath.Glob("../*.sh")
+	require.NoError(t, err)
+	require.NotEmpty(t, ours)
+	for _, script := range slices.Concat(scripts, more, ours) {
 		out, err := exec.CommandContext(t.Context(), "sh", "-n", script).CombinedOutput()
 		assert.NoError(t, err, "%s: %s", script, out)
 	}

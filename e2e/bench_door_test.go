@@ -23,7 +23,8 @@ func BenchmarkDoor(b *testing.B) {
 		slow   bool
 	}{{"livekit=0s", 200, false}, {"livekit=0.55s", 10, true}} {
 		b.Run(bb.name, func(b *testing.B) {
-			s := newStage(b, func(fake *fakelivekit.Config, _ map[string]string) {
+			s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
+				everythingOn(fake, environ)
 				if d := fakelivekit.DefaultTimings(); bb.slow {
 					fake.Timings.StartClaim, fake.Timings.StartReply = d.StartClaim, d.StartReply
 				}
@@ -43,7 +44,7 @@ func BenchmarkDoor(b *testing.B) {
 		})
 	}
 	b.Run("proxied", func(b *testing.B) {
-		s := newStage(b, nil)
+		s := newStage(b, everythingOn)
 		rooms := func(url string) func(int) error {
 			c := lksdk.NewRoomServiceClient(url, apiKey, apiSecret)
 			return func(int) error {

@@ -34,7 +34,7 @@ var news = [webhooksOfALife]struct {
 func BenchmarkLife(b *testing.B) {
 	for _, bb := range []struct{ callers, lives, turns int }{{1, 100, 4}, {8, 240, 4}, {100, 400, 1}} {
 		b.Run(fmt.Sprintf("callers=%d", bb.callers), func(b *testing.B) {
-			s := newStage(b, nil)
+			s := newStage(b, everythingOn)
 			s.startWorker()
 			s.besideFloors(bb.callers, bb.lives, bb.turns)
 		})
@@ -45,7 +45,10 @@ func BenchmarkLife(b *testing.B) {
 // as docker-compose.yml has it. Both are on the same two cores.
 func BenchmarkLifeOnPostgreSQL(b *testing.B) {
 	temporal := startProduction(b)
-	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) { environ["TEMPORAL_ADDRESS"] = temporal.Address })
+	s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
+		everythingOn(fake, environ)
+		environ["TEMPORAL_ADDRESS"] = temporal.Address
+	})
 	s.startWorker()
 	s.besideFloors(8, 240, 4)
 }
@@ -85,7 +88,7 @@ func (s *stage) inTurns(callers, lives, turns int, one, other func(n int) (time.
 // BenchmarkLifeByDoor is BenchmarkLife with each webhook signed and posted to the
 // door: the sender's signing and our HTTP endpoint are in its figures.
 func BenchmarkLifeByDoor(b *testing.B) {
-	s := newStage(b, nil)
+	s := newStage(b, everythingOn)
 	s.startWorker()
 	ours := func(n int) (time.Duration, error) { return s.life(n, s.postAll) }
 	s.round(8, 50, ours)

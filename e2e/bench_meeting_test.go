@@ -30,7 +30,7 @@ const people = 10
 // its verdict and is told of meanwhile, on the same cores.
 func BenchmarkWebhookOfMeetings(b *testing.B) {
 	const rate, meetings = 500, 70
-	s := newStage(b, nil)
+	s := newStage(b, everythingOn)
 	s.startWorker()
 	s.pace(s.meetings(s.running(8)), time.Second/100)
 	pid := serverPID(server.Address)

@@ -93,6 +93,12 @@ func newStage(b *testing.B, change func(fake *fakelivekit.Config, environ map[st
 	return s
 }
 
+// everythingOn leaves rounds and the canary as they ship.
+func everythingOn(_ *fakelivekit.Config, environ map[string]string) {
+	delete(environ, "REELKEEPER_RECONCILE_EVERY")
+	delete(environ, "REELKEEPER_CANARY_EVERY")
+}
+
 // atOnce are timings of a LiveKit that takes no time, so that all time is ours.
 func atOnce() fakelivekit.Timings {
 	t := fakelivekit.DefaultTimings()

@@ -28,7 +28,8 @@ func BenchmarkStart(b *testing.B) {
 		{"livekit=0.55s", 10, false, true},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			s := newStage(b, func(fake *fakelivekit.Config, _ map[string]string) {
+			s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
+				everythingOn(fake, environ)
 				if d := fakelivekit.DefaultTimings(); bb.slow {
 					fake.Timings.StartClaim, fake.Timings.StartReply = d.StartClaim, d.StartReply
 				}
@@ -55,31 +56,38 @@ func BenchmarkStart(b *testing.B) {
 }
 
 // BenchmarkStartsAtOnce lets a hundred callers start at the same moment, straight and then
-// through ours, where LiveKit takes the 0.55 s that were recorded.
+// through ours and through the door, where LiveKit takes the 0.55 s that were recorded.
 func BenchmarkStartsAtOnce(b *testing.B) {
 	const callers = 100
-	s := newStage(b, func(fake *fakelivekit.Config, _ map[string]string) {
+	s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
+		everythingOn(fake, environ)
 		d := fakelivekit.DefaultTimings()
 		fake.Timings.StartClaim, fake.Timings.StartReply = d.StartClaim, d.StartReply
 	})
 	s.startWorker()
-	direct := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
-	theirs := func(n int) (time.Duration, error) {
-		began := time.Now()
-		_, err := direct.StartRoomCompositeEgress(s.ctx, composite(fmt.Sprint("direct-", n)).(*livekit.RoomCompositeEgressRequest))
-		return time.Since(began), err
+	byLiveKitsClient := func(url, prefix string) func(n int) (time.Duration, error) {
+		start := startOf(s, lksdk.NewEgressClient(url, apiKey, apiSecret), prefix)
+		return func(n int) (time.Duration, error) {
+			began := time.Now()
+			err := start(n)
+			return time.Since(began), err
+		}
 	}
+	theirs, byDoor := byLiveKitsClient(s.fake.URL(), "direct"), byLiveKitsClient(s.door.URL, "door")
 	ours := func(n int) (time.Duration, error) {
 		began := time.Now()
 		_, err := s.start("", n)
 		return time.Since(began), err
 	}
 	s.round(callers, callers, ours)
+	s.round(callers, callers, byDoor)
 	for b.Loop() {
-		straight, through := s.round(callers, callers, theirs).starts, s.round(callers, callers, ours).starts
+		straight, through, door := s.round(callers, callers, theirs).starts, s.round(callers, callers, ours).starts, s.round(callers, callers, byDoor).starts
 		s.figures.addTimes("direct", straight)
 		s.figures.addTimes("ours", through)
+		s.figures.addTimes("door", door)
 		s.figures.add("over-direct-p99-ms", milliseconds(quantile(through, 0.99)-quantile(straight, 0.99)))
+		s.figures.add("door-over-direct-p99-ms", milliseconds(quantile(door, 0.99)-quantile(straight, 0.99)))
 	}
 	s.figures.report(b)
 }

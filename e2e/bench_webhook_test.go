@@ -41,7 +41,7 @@ func BenchmarkWebhook(b *testing.B) {
 		{"full-speed", 2000, 0, 16},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			s := newStage(b, nil)
+			s := newStage(b, everythingOn)
 			s.startWorker()
 			egresses := s.running(running)
 			s.flood(s.sign(egresses, 200), 8)
