@@ -1,0 +1,59 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// Temporal knows nothing of what went past it, also once it is back.
+func TestAKeyThatWentPastTemporalIsTakenByWhatItAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		first  func(r egress.Request) (*livekit.EgressInfo, error)
+		method string
+		body   string
+		back   bool
+		after  time.Duration
+		want   int
+	}{
+		"another room":                         {nil, "StartRoomCompositeEgress", `{"room_name":"weekly"}`, false, time.Minute, http.StatusConflict},
+		"another layout, and Temporal is back": {nil, "StartRoomCompositeEgress", `{"room_name":"daily","layout":"grid"}`, true, time.Minute, http.StatusConflict},
+		"another kind":                         {nil, "StartTrackCompositeEgress", `{"room_name":"daily"}`, true, time.Minute, http.StatusConflict},
+		"the same":                             {nil, "StartRoomCompositeEgress", `{"room_name":"daily"}`, true, time.Minute, http.StatusOK},
+		"long after":                           {nil, "StartRoomCompositeEgress", `{"room_name":"weekly"}`, true, time.Hour, http.StatusOK},
+		"LiveKit has refused the first": {func(egress.Request) (*livekit.EgressInfo, error) {
+			return nil, egress.Invalidf("layout", "is unknown")
+		}, "StartRoomCompositeEgress", `{"room_name":"daily","layout":"grid"}`, true, time.Minute, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, nil)
+				there := b.recordings.begin
+				b.recordings.begin = gone
+				b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+					if tc.first != nil {
+						return tc.first(r)
+					}
+					return echo(r, "EG_direct"), nil
+				}
+				b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Idempotency-Key", "call-7")
+				<-time.After(tc.after)
+				if tc.back {
+					b.recordings.begin = there
+				}
+				require.Equal(t, tc.want, b.call(t, tc.method, tc.body, "Idempotency-Key", "call-7").Code)
+				require.Len(t, b.liveKit.started(), 1)
+			})
+		})
+	}
+}
