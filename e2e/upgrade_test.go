@@ -91,7 +91,7 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	const A, B = "v0.0.1", "v0.0.2"
 	f := fleet{newWorld(t, nil), "recorder", map[string]string{}}
 	f.release(A)
-	const watches = "\tfor {\n\t\tif err := e.watch(ctx)"
+	const watches = "\tfor ; ; e.due(ctx) {"
 	f.release(B, "workflows/egress.go", watches, "\t_ = workflow.Sleep(ctx, 1_000_000)\n"+watches)
 	ids := map[string]string{}
 	begin := func(room string) {

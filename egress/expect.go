@@ -42,14 +42,14 @@ type Unrecorded struct {
 // records nothing of this one, nor does one that does not begin though somebody publishes;
 // it keeps another one from being begun, since it may have waited for that.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
-	under, lost, bound := map[string][]string{}, map[string]bool{}, map[string]string{}
+	under, lost, bound := map[string][]string{}, map[string]bool{}, map[string]Ours{}
 	for _, o := range ours {
 		if !o.Over {
 			under[o.Room] = append(under[o.Room], o.EgressID)
 		}
 		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost
 		if !o.Closed {
-			bound[o.RequestID] = o.EgressID
+			bound[o.RequestID] = o
 		}
 	}
 	recorded, waits, byID := map[string]bool{}, map[string]bool{}, map[string]Listed{}
@@ -57,8 +57,8 @@ func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Li
 		byID[l.ID] = l
 		// LiveKit lists an egress whose worker died for good, also where another one has
 		// taken its place.
-		id := bound[l.RequestID]
-		if replaced := id != "" && id != l.ID && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced {
+		b := bound[l.RequestID]
+		if replaced := b.EgressID != "" && b.EgressID != l.ID && b.Room == Keyword(l.Room) && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced {
 			here := roomKey(l.Room, l.RoomID)
 			recorded[here], waits[here] = recorded[here] || !l.neverBegan(at), true
 		}

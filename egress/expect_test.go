@@ -38,6 +38,7 @@ func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
 		"its recording is lost":               {room("standup", time.Hour, 2), all(listed("EG_1", active)), have(ours("r", "EG_1", over, func(o *egress.Ours) { o.Status = egress.Lost })), true, true},
 		"its part before is lost":             {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", finished, of("r"))), have(ours("r", "EG_2", over)), true, true},
 		"its next part starts":                {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", starting, of("r"))), have(ours("r", "EG_3")), false, false},
+		"… which is of another room":          {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"), func(l *egress.Listed) { l.Room, l.RoomID = "retro", "RM_2" })), have(ours("r", "EG_2", func(o *egress.Ours) { o.Room = "retro" })), false, false},
 		"its next part records":               {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"))), have(ours("r", "EG_2")), false, false},
 		"its recording has ended":             {room("standup", time.Hour, 2), all(listed("EG_1", finished)), nil, true, true},
 		"an earlier room of its name uploads": {room("standup", time.Hour, 2), all(listed("EG_1", ending, func(l *egress.Listed) { l.RoomID = "RM_0" })), nil, true, true},

@@ -162,6 +162,8 @@ type Memo struct {
 // EarlierPart is what a report needs of a part that another one followed.
 type EarlierPart struct {
 	EgressID string    `json:"egress_id"`
+	Room     string    `json:"room,omitempty"`
+	RoomID   string    `json:"room_id,omitempty"`
 	Status   Status    `json:"status"`
 	EndedBy  Source    `json:"ended_by"`
 	EndedAt  time.Time `json:"ended_at"`
@@ -181,7 +183,7 @@ func (v Verdict) Memo() Memo {
 	}
 	for _, p := range v.earlier() {
 		m.Earlier = append(m.Earlier, EarlierPart{
-			EgressID: p.EgressID, Status: p.Status, EndedBy: p.EndedBy, EndedAt: p.EndedAt, Missed: p.Missed,
+			EgressID: p.EgressID, Room: p.Info.Proto().GetRoomName(), RoomID: p.Info.Proto().GetRoomId(), Status: p.Status, EndedBy: p.EndedBy, EndedAt: p.EndedAt, Missed: p.Missed,
 			Late: Duration(max(0, p.HeardAt.Sub(p.EndedAt))),
 		})
 	}
@@ -193,11 +195,20 @@ func (v Verdict) earlier() []Part {
 	return slices.DeleteFunc(slices.Clone(v.Parts), func(p Part) bool { return p.EgressID == v.EgressID })
 }
 
+// pieces are those that belong to this recording: what somebody began of another room with
+// the same key is none.
+func (v Verdict) pieces() []Part {
+	return slices.DeleteFunc(v.earlier(), func(p Part) bool {
+		room := p.Info.Proto().GetRoomName()
+		return room != "" && v.Room != "" && room != v.Room
+	})
+}
+
 // Alarming is the gravest of what the parts' media came to, with the evidence: the verdict's
 // own is that of the last part. It reports whether people should be told.
 func (v Verdict) Alarming() (m Media, because string, ok bool) {
 	m, because = v.Media, v.MediaBecause
-	for _, p := range v.earlier() {
+	for _, p := range v.pieces() {
 		media, why := MediaUnchecked, fmt.Sprintf("part %d: nobody has looked", p.Number)
 		if p.Media != nil {
 			media, why = p.Media.Media, fmt.Sprintf("part %d: %s", p.Number, p.Media.Because)
@@ -212,7 +223,7 @@ func (v Verdict) Alarming() (m Media, because string, ok bool) {
 // Broken is an earlier part that did not end well, so that a piece of the recording lacks,
 // in words. Empty: there is none.
 func (v Verdict) Broken() string {
-	for _, p := range v.earlier() {
+	for _, p := range v.pieces() {
 		if !p.Status.Good() {
 			return fmt.Sprintf("part %d, %s, ended as %s", p.Number, p.EgressID, p.Status)
 		}

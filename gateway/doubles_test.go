@@ -61,7 +61,7 @@ func (r *recordings) Begin(ctx context.Context, s egress.StartOptions) (gateway.
 	return r.begin(ctx, s)
 }
 
-func (r *recordings) StopEgress(ctx context.Context, id, egressID string) (egress.Info, error) {
+func (r *recordings) StopEgress(ctx context.Context, id, egressID, _ string) (egress.Info, error) {
 	r.mu.Lock()
 	r.stops = append(r.stops, id)
 	r.mu.Unlock()

@@ -80,7 +80,7 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 // went past Temporal, is adopted first: that somebody wants its end may be all that ever
 // shows that its worker is dead.
 func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
-	info, err := h.cfg.Recordings.StopEgress(ctx, of.id, egressID)
+	info, err := h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName())
 	if egress.ReasonOf(err) != egress.NotFound || of.listed == nil {
 		return info, err
 	}
@@ -91,7 +91,7 @@ func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (e
 	case failed != nil || !adopted:
 		return egress.Info{}, errors.Join(err, failed)
 	}
-	return h.cfg.Recordings.StopEgress(ctx, of.id, egressID)
+	return h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName())
 }
 
 // stopOther stops the egress that was asked for, too, where the workflow has stopped

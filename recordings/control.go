@@ -26,8 +26,15 @@ func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 // StopEgress stops the egress of a request as Stop does, for somebody who has heard of
 // that egress from LiveKit. It may record although the request's workflow is over: the
 // workflow failed, was bound to another egress, or settled it as lost. So only an end
-// that is known is of reason AlreadyOver, and anything else of reason NotFound.
-func (c *Client) StopEgress(ctx context.Context, requestID, egressID string) (egress.Info, error) {
+// that is known is of reason AlreadyOver, and anything else of reason NotFound; so is one of
+// another room than the workflow's, which records on. An empty room is not compared.
+func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room string) (egress.Info, error) {
+	if room != "" {
+		row, err := c.row(ctx, egress.WorkflowID(requestID))
+		if err == nil && row.Room != "" && row.Room != egress.Keyword(room) {
+			return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s records the room %s, and %s another one", row.WorkflowID, row.Room, egressID)}
+		}
+	}
 	info, err := c.Stop(ctx, requestID)
 	if egress.ReasonOf(err) != egress.AlreadyOver {
 		return info, err

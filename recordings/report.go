@@ -31,7 +31,7 @@ type Report struct {
 	Lateness   Lateness              `json:"lateness"`
 	Lost       int                   `json:"lost"`
 	Stuck      int                   `json:"stuck"` // wait for a person, running or settled
-	Media      map[egress.Media]int  `json:"media"` // of those that were delivered
+	Media      map[egress.Media]int  `json:"media"` // of those that are told, or being told
 
 	Misses []Miss `json:"misses"` // newest first
 }
@@ -53,7 +53,7 @@ type Miss struct {
 	RequestID string          `json:"request_id"`
 	Status    egress.Status   `json:"status"`
 	Class     egress.Missed   `json:"class"`
-	Late      egress.Duration `json:"late"` // unknown, and so zero, until it has been delivered
+	Late      egress.Duration `json:"late"` // unknown, and so zero, until somebody has been told, or could not be at once
 	AskedBy   *egress.Asker   `json:"asked_by,omitempty"`
 }
 
@@ -107,9 +107,7 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 			continue
 		}
 		r.add(row)
-		if row.Memo != nil && row.Status != egress.Lost {
-			late = append(late, row.Memo.Late)
-		}
+		late = append(late, row.lateness()...)
 	}
 	slices.Sort(late)
 	r.Lateness = Lateness{P50: quantile(late, 0.5), P99: quantile(late, 0.99), Worst: quantile(late, 1)}
@@ -118,6 +116,22 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 	}
 	slices.SortStableFunc(r.Misses, func(a, b Miss) int { return b.Date.Compare(a.Date) })
 	return r
+}
+
+// lateness is how late the ends of a recording's parts were heard of, but of those that are lost.
+func (r Row) lateness() (late []egress.Duration) {
+	if r.Memo == nil || r.EndedBy == "" {
+		return nil
+	}
+	for _, p := range r.Memo.Earlier {
+		if p.Status != egress.Lost {
+			late = append(late, p.Late)
+		}
+	}
+	if r.Status != egress.Lost {
+		late = append(late, r.Memo.Late)
+	}
+	return late
 }
 
 // overAfter reports whether a recording was over at a time or later: when its workflow closed
@@ -163,6 +177,7 @@ func (r *Report) settle(row Row) {
 			r.Egresses++
 			m := missOf(row)
 			m.EgressID, m.Status, m.Class, m.Date, m.Late = p.EgressID, p.Status, p.Missed, p.EndedAt.UTC(), p.Late
+			m.Room, m.RoomID = cmp.Or(p.Room, m.Room), cmp.Or(p.RoomID, m.RoomID)
 			r.count(m, p.EndedBy)
 		}
 	}
@@ -185,7 +200,7 @@ func (r *Report) count(m Miss, by egress.Source) {
 	r.Misses = append(r.Misses, m)
 }
 
-// missOf dates a miss by its end. Without the memo, which comes with the delivery,
+// missOf dates a miss by its end. Without the memo, which comes once somebody is told,
 // the workflow's own times are the nearest that is known.
 func missOf(row Row) Miss {
 	m := Miss{

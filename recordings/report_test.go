@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -204,8 +206,21 @@ func TestAReportCountsEachPartOfARecording(t *testing.T) {
 	}}, r.Misses)
 	require.True(t, r.Drift())
 
-	v.Parts[0].Status = "EGRESS_COMPLETE"
+	require.Equal(t, Lateness{}, r.Lateness, "nobody knows how late what is lost is")
+
+	weekly, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomName: "weekly", RoomId: "RM_w"})
+	require.NoError(t, err)
+	v.Room, v.Parts[0].Info = "standup", weekly
+	require.Empty(t, v.Broken(), "what another room lacks is no piece of this recording")
+	memo = v.Memo()
+	require.Equal(t, egress.MediaPresent, memo.Media)
+	miss := ReportOf([]Row{row}, hour(0), hour(10)).Misses[0]
+	require.Equal(t, []string{"weekly", "RM_w"}, []string{miss.Room, miss.RoomID})
+
+	v.Parts[0].Info, v.Parts[0].Status = egress.Info{}, "EGRESS_COMPLETE"
 	require.Empty(t, v.Broken())
+	memo = v.Memo()
+	require.Equal(t, egress.Duration(time.Hour), ReportOf([]Row{row}, hour(0), hour(10)).Lateness.Worst, "of the first part")
 }
 
 // A run that went on as another one is not listed beside it, with what it was last.

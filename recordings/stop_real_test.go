@@ -19,7 +19,7 @@ func TestAStopIsNotAnsweredByAWorkflowThatFailed(t *testing.T) {
 
 	_, err = c.Stop(ctx, id)
 	wantReason(t, err, egress.AlreadyOver)
-	_, err = c.StopEgress(ctx, id, "EG_past_temporal")
+	_, err = c.StopEgress(ctx, id, "EG_past_temporal", "")
 	wantReason(t, err, egress.NotFound)
 }
 
@@ -30,9 +30,30 @@ func TestAStopIsNotAnsweredByTheEndOfAnotherEgressOrOneThatIsLost(t *testing.T) 
 	v := over(t, ctx, c, w, "lost") // as the stand-in ends all of them
 
 	for _, egressID := range []string{v.EgressID, "EG_another"} {
-		_, err := c.StopEgress(ctx, v.RequestID, egressID)
+		_, err := c.StopEgress(ctx, v.RequestID, egressID, "")
 		wantReason(t, err, egress.NotFound)
 	}
+}
+
+// Somebody has asked for another room with its key, past Temporal.
+func TestAStopOfAnotherRoomsEgressStopsNothing(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("stays")
+	w.open(id)
+	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
+	must(t, err)
+
+	_, err = c.StopEgress(ctx, id, "EG_another", "another-room")
+	wantReason(t, err, egress.NotFound)
+	if v, err := c.State(ctx, id); err != nil || v.ClosedAt != nil || v.EndedBy != "" || v.Phase != egress.Watching {
+		t.Errorf("got %+v: %v", v, err)
+	}
+	_, err = c.StopEgress(ctx, id, "EG_another", id)
+	must(t, err)
+	_, err = c.Wait(ctx, id)
+	must(t, err)
 }
 
 func TestAnEndIsKnownOfThatEgressAloneAndOnceItIsTheLastWord(t *testing.T) {

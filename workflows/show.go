@@ -116,11 +116,14 @@ func (e *run) publishLate(ctx workflow.Context) {
 	}
 }
 
-// remember keeps what a report needs as the memo. It comes with the end of the
-// workflow, whose own write to visibility then covers it, or with the mark that a
-// person is needed. It never fails for what we send: a Memo has its JSON, and to encrypt that
+// remember keeps what a report needs of what is over as the memo. It comes with the end of
+// the workflow, whose own write to visibility then covers it, or sooner where a step did not
+// come through at once. It never fails for what we send: a Memo has its JSON, and to encrypt that
 // cannot fail.
 func (e *run) remember(ctx workflow.Context) {
+	if !e.over() {
+		return
+	}
 	v := e.verdict()
 	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()}); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)

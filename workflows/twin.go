@@ -12,14 +12,14 @@ import (
 // foreign ends an egress of ours under another ID than the one that is bound: it would
 // record the same room beside it. Where the bound one is gone, it is all there is, and
 // takes its place instead. Once it has ended, it is told as an earlier part: it was
-// recorded, and its caller may know of it alone. So is one of another room, for which
-// somebody has asked with the same key past Temporal: it is left to record.
+// recorded, and its caller may know of it alone. One of another room, for which somebody
+// has asked with the same key past Temporal, is left to record until then.
 func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	switch {
 	case slices.Contains(e.Twins, id) && !e.CanPrecede(o): // it was stopped before
 		return
-	case e.elsewhere(o) && !o.Info.Ended():
+	case !e.Orphaned() && e.elsewhere(o) && !o.Info.Ended():
 		e.log.Error("left to record, since it is of another room", "egressID", e.ID, "other", id)
 		return
 	case e.Undecided(o):
@@ -34,7 +34,7 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		return
 	}
 	switch {
-	case e.Orphaned() && !e.Followed(o) && !e.elsewhere(o):
+	case e.Orphaned() && !e.Followed(o):
 		e.takeOver(ctx, o)
 	case e.CanPrecede(o):
 		e.log.Warn("ended before the bound egress, as an earlier part", "egressID", e.ID, "other", id)
