@@ -42,43 +42,70 @@ type Unrecorded struct {
 // records nothing of this one, nor does one that does not begin though somebody publishes;
 // it keeps another one from being begun, since it may have waited for that.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
-	under, lost, bound := map[string][]string{}, map[string]bool{}, map[string]Ours{}
+	by := recordersOf(at, listed, ours)
+	var list []Unrecorded
+	for _, r := range rooms {
+		due := e.matches(r.GetName()) && r.GetNumParticipants() > 0 && at.Sub(time.Unix(r.GetCreationTime(), 0)) >= e.After.D()
+		if due && !by.record(r) {
+			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !by.mayRecord(r)})
+		}
+	}
+	slices.SortFunc(list, func(a, b Unrecorded) int { return cmp.Compare(a.Room.GetName(), b.Room.GetName()) })
+	return list
+}
+
+// recorders are the egresses that record rooms, or may come to do so.
+type recorders struct {
+	recorded map[string]bool     // by roomKey
+	waits    map[string]bool     // by roomKey: one runs, and may have begun nothing
+	underWay map[string][]string // by room name, as a search attribute holds it: the egress IDs of ours, empty before they have one
+	roomIDs  map[string]string   // by egress ID, of those that LiveKit lists
+}
+
+func recordersOf(at time.Time, listed []Listed, ours []Ours) recorders {
+	by := recorders{recorded: map[string]bool{}, waits: map[string]bool{}, underWay: map[string][]string{}, roomIDs: map[string]string{}}
+	lost, bound := map[string]bool{}, map[string]Ours{}
 	for _, o := range ours {
 		if !o.Over {
-			under[o.Room] = append(under[o.Room], o.EgressID)
+			by.underWay[o.Room] = append(by.underWay[o.Room], o.EgressID)
 		}
 		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost
 		if !o.Closed {
 			bound[o.RequestID] = o
 		}
 	}
-	recorded, waits, byID := map[string]bool{}, map[string]bool{}, map[string]Listed{}
 	for _, l := range listed {
-		byID[l.ID] = l
-		// LiveKit lists an egress whose worker died for good, also where another one has
-		// taken its place.
-		b := bound[l.RequestID]
-		if replaced := b.EgressID != "" && b.EgressID != l.ID && b.Room == Keyword(l.Room) && l.Status == livekit.EgressStatus_EGRESS_ACTIVE; !Ended(l.Status) && !lost[l.ID] && !replaced {
+		by.roomIDs[l.ID] = l.RoomID
+		if !Ended(l.Status) && !lost[l.ID] && !bound[l.RequestID].replaces(l) {
 			here := roomKey(l.Room, l.RoomID)
-			recorded[here], waits[here] = recorded[here] || !l.neverBegan(at), true
+			by.recorded[here], by.waits[here] = by.recorded[here] || !l.neverBegan(at), true
 		}
 	}
-	var list []Unrecorded
-	for _, r := range rooms {
-		since, here, anywhere := time.Unix(r.GetCreationTime(), 0), roomKey(r.GetName(), r.GetSid()), roomKey(r.GetName(), "")
-		switch {
-		case !e.matches(r.GetName()), r.GetNumParticipants() == 0, at.Sub(since) < e.After.D():
-		case recorded[here], recorded[anywhere], r.GetNumPublishers() == 0 && (waits[here] || waits[anywhere]):
-		default:
-			begun := waits[here] || waits[anywhere] || slices.ContainsFunc(under[Keyword(r.GetName())], func(id string) bool {
-				l, ok := byID[id]
-				return !ok || l.RoomID == "" || l.RoomID == r.GetSid()
-			})
-			list = append(list, Unrecorded{Room: r, Begin: e.Start != "" && !begun})
-		}
-	}
-	slices.SortFunc(list, func(a, b Unrecorded) int { return cmp.Compare(a.Room.GetName(), b.Room.GetName()) })
-	return list
+	return by
+}
+
+// replaces reports whether another egress has taken the place of a listed one: LiveKit lists
+// one whose worker died for good.
+func (o Ours) replaces(l Listed) bool {
+	return o.EgressID != "" && o.EgressID != l.ID && o.Room == Keyword(l.Room) && l.Status == livekit.EgressStatus_EGRESS_ACTIVE
+}
+
+// record reports whether a room is recorded, or would be if there were anything to record.
+func (by recorders) record(r *livekit.Room) bool {
+	return by.any(by.recorded, r) || r.GetNumPublishers() == 0 && by.any(by.waits, r)
+}
+
+// mayRecord reports whether an egress that runs, or a start of ours, may be that of a room.
+func (by recorders) mayRecord(r *livekit.Room) bool {
+	return by.any(by.waits, r) || slices.ContainsFunc(by.underWay[Keyword(r.GetName())], func(id string) bool {
+		roomID := by.roomIDs[id]
+		return roomID == "" || roomID == r.GetSid()
+	})
+}
+
+// any looks for a room under its ID, and without one: LiveKit does not always give it.
+func (by recorders) any(of map[string]bool, r *livekit.Room) bool {
+	return of[roomKey(r.GetName(), r.GetSid())] || of[roomKey(r.GetName(), "")]
 }
 
 func (e Expectation) matches(room string) bool {
