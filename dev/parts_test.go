@@ -57,15 +57,21 @@ func TestAPartThatFailsEndsTheInstance(t *testing.T) {
 	require.NoError(t, check("starter", p.starter), "its other parts have ended too")
 }
 
-func TestTheFakeLiveKitHasARoomWithPeopleAndTellsTheStarter(t *testing.T) {
-	t.Parallel()
+// instanceOfAFastFake is an instance before its parts are started, whose fake LiveKit hurries.
+func instanceOfAFastFake(t *testing.T) (*instance, instanceOptions) {
+	t.Helper()
 	p, err := freePorts()
 	require.NoError(t, err)
 	o := options(t, p)
 	o.fake = fakelivekit.Config{Timings: fakelivekit.DefaultTimings().Scaled(0.01)}
-	i := instanceAt(t, o)
+	return instanceAt(t, o), o
+}
+
+func TestTheFakeLiveKitHasARoomWithPeopleAndTellsTheStarter(t *testing.T) {
+	t.Parallel()
+	i, o := instanceOfAFastFake(t)
 	told := make(chan string, 100)
-	require.NoError(t, i.serve("starter", p.starter, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Path })))
+	require.NoError(t, i.serve("starter", o.ports.starter, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Path })))
 	require.NoError(t, i.startFake(o))
 	require.Equal(t, egress.WebhookPath, <-told) // its room has begun
 	require.ErrorContains(t, i.startFake(o), "fake LiveKit", "its port is taken by now")
@@ -74,11 +80,7 @@ func TestTheFakeLiveKitHasARoomWithPeopleAndTellsTheStarter(t *testing.T) {
 
 func TestTheRoomThatIsDeletedIsOpenedAgain(t *testing.T) {
 	t.Parallel()
-	p, err := freePorts()
-	require.NoError(t, err)
-	o := options(t, p)
-	o.fake = fakelivekit.Config{Timings: fakelivekit.DefaultTimings().Scaled(0.01)}
-	i := instanceAt(t, o)
+	i, o := instanceOfAFastFake(t)
 	require.NoError(t, i.startFake(o))
 	rooms := lksdk.NewRoomServiceClient(i.place.LiveKit, devKey, devSecret)
 	sid := func() string {
@@ -91,7 +93,7 @@ func TestTheRoomThatIsDeletedIsOpenedAgain(t *testing.T) {
 	}
 	first := sid()
 	require.NotEmpty(t, first)
-	_, err = rooms.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: demoRoom})
+	_, err := rooms.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: demoRoom})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { again := sid(); return again != "" && again != first }, time.Minute, 50*time.Millisecond)
 	require.NoError(t, i.stop())
