@@ -36,7 +36,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		}
 	}
 	if cfg.LiveKit.URL != "" && cfg.LiveKit.APISecret != "" {
-		c.LiveKitURL = overHTTP(cfg.LiveKit.URL)
+		c.LiveKitURL = livekit.HTTPURL(cfg.LiveKit.URL)
 		c.LiveKit = livekit.New(livekit.Config{URL: cfg.LiveKit.URL, APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret})
 	}
 	problem = errors.Join(problem, storages(&c, cfg, environ), codecSettings(cfg.Payloads))
@@ -75,12 +75,4 @@ func codecSettings(p config.Payloads) error {
 		return nil
 	}
 	return codec.Config{Token: p.CodecToken, Origin: p.CodecOrigin}.Validate()
-}
-
-// overHTTP is LiveKit's URL for a plain request: its signalling is at the same place.
-func overHTTP(url string) string {
-	if rest, found := strings.CutPrefix(url, "ws"); found {
-		return "http" + rest
-	}
-	return url
 }

@@ -52,9 +52,12 @@ func New(cfg Config) *Client {
 		cfg:     cfg,
 		egress:  lksdk.NewEgressClient(cfg.URL, cfg.APIKey, cfg.APISecret),
 		rooms:   lksdk.NewRoomServiceClient(cfg.URL, cfg.APIKey, cfg.APISecret),
-		unified: livekit.NewEgressProtobufClient(signalling.ToHttpURL(cfg.URL), &http.Client{}),
+		unified: livekit.NewEgressProtobufClient(HTTPURL(cfg.URL), &http.Client{}),
 	}
 }
+
+// HTTPURL is LiveKit's URL for a plain request: its signalling is at the same place.
+func HTTPURL(url string) string { return signalling.ToHttpURL(url) }
 
 // Start asks LiveKit for an egress. It is not idempotent: each call that reaches
 // LiveKit records anew. The context's deadline is the only timeout. The SDK's
