@@ -27,13 +27,17 @@ import (
 )
 
 // agent is LiveKit's own client, pointed at the door.
-func (w *world) agent() *lksdk.EgressClient {
-	return lksdk.NewEgressClient(w.door.URL, apiKey, apiSecret)
-}
+func (w *world) agent() *lksdk.EgressClient { return agentAt(w.door.URL) }
+
+func agentAt(url string) *lksdk.EgressClient { return lksdk.NewEgressClient(url, apiKey, apiSecret) }
 
 // ask starts a recording of a room through the door, as an agent does, under a key
 // of its own where one is given.
 func (w *world) ask(ctx context.Context, room, key string) (*livekit.EgressInfo, error) {
+	return askAt(ctx, w.agent(), room, key)
+}
+
+func askAt(ctx context.Context, agent *lksdk.EgressClient, room, key string) (*livekit.EgressInfo, error) {
 	if key != "" {
 		var err error
 		if ctx, err = twirp.WithHTTPRequestHeaders(ctx, http.Header{"Idempotency-Key": {key}}); err != nil {
@@ -42,7 +46,7 @@ func (w *world) ask(ctx context.Context, room, key string) (*livekit.EgressInfo,
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // LiveKit's SDKs wait for 10 s, which is close to our answer on a busy machine
 	defer cancel()
-	return w.agent().StartRoomCompositeEgress(lksdk.WithFailover(ctx, false), composite(room).(*livekit.RoomCompositeEgressRequest))
+	return agent.StartRoomCompositeEgress(lksdk.WithFailover(ctx, false), composite(room).(*livekit.RoomCompositeEgressRequest))
 }
 
 // tokenOf is the request ID that LiveKit has for an egress.

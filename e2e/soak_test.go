@@ -14,13 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 var (
@@ -31,8 +32,9 @@ var (
 // soakCall is how long each of its recordings lasts.
 const soakCall = 10 * time.Second
 
-// TestSoak runs what ships, as processes, at a steady rate of recordings, of which a third
-// lose every webhook, and looks whether any of the processes grows:
+// TestSoak runs what ships, as processes, at a steady rate of recordings that LiveKit's own
+// client starts at the front door, and of which a third lose every webhook, and looks
+// whether any of the processes grows:
 //
 //	go test ./e2e -run TestSoak -soak 1h -timeout 2h -v
 func TestSoak(t *testing.T) { //nolint:paralleltest // it measures, and runs alone
@@ -59,6 +61,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // it measures, and runs alo
 // soak is the processes that are looked at.
 type soak struct {
 	*world
+	front *lksdk.EgressClient // to the front door of the starter that is looked at
 	names []string
 	pids  []int
 	admin []string // where each tells its metrics; empty for Temporal's server
@@ -95,6 +98,11 @@ func newSoak(t *testing.T) *soak {
 		s.pids, s.admin = append(s.pids, p.Process.Pid), append(s.admin, "http://"+address(1+n)+"/metrics")
 	}
 	s.pids, s.admin = append(s.pids, serverPID(temporal.Address)), append(s.admin, "")
+	s.front = agentAt("http://" + address(0))
+	s.want("the front door", func() bool {
+		_, err := s.front.ListEgress(s.ctx(), &livekit.ListEgressRequest{Active: true})
+		return err == nil
+	})
 	return s
 }
 
@@ -124,15 +132,14 @@ func (s *soak) run() []sample {
 
 // live is one recording.
 func (s *soak) live(ctx context.Context, room string) error {
-	r, err := s.client.Start(ctx, recordings.StartOptions{ID: room, Request: composite(room)})
-	if err != nil {
+	if _, err := askAt(ctx, s.front, room, room); err != nil {
 		return fmt.Errorf("%s: %w", room, err)
 	}
 	<-time.After(soakCall)
 	if err := s.fake.EndCall(room); err != nil {
 		return fmt.Errorf("%s: %w", room, err)
 	}
-	v, err := s.client.Wait(ctx, r.RequestID)
+	v, err := s.client.Wait(ctx, room)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", room, err)
