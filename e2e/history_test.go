@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,7 +165,9 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	first := long.history("r-long")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
 	write("continued-first-run", long.historyOf("r-long", first))
 	recordRelayed(t, write)
+	recordRefused(t, write)
 	recordStrays(t, write)
+	recordElsewhere(t, write)
 	recordCanary(t, write)
 }
 
@@ -220,6 +224,24 @@ func recordRelayed(t *testing.T, write func(name string, events []*historypb.His
 	write("relayed", w.history("r-relayed"))
 }
 
+// recordRefused writes the history of a recording whose consumer refuses it twice.
+func recordRefused(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
+	t.Helper()
+	w := newWorld(t, nil)
+	w.startWorker()
+	var tries atomic.Int64
+	w.consumer.answerWith(func(*livekit.WebhookEvent) int {
+		if tries.Add(1) <= 2 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	})
+	w.room("refused", fakelivekit.RoomScript{Call: 2 * time.Second})
+	w.start("refused")
+	require.Len(t, w.verdict("refused").Delivered, 1)
+	write("refused", w.history("r-refused"))
+}
+
 // recordStrays writes the histories of what nobody asked us for: an egress that a round
 // adopts, and another one of a request, which is stopped.
 func recordStrays(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
@@ -251,6 +273,24 @@ func recordStrays(t *testing.T, write func(name string, events []*historypb.Hist
 	ends("twin", id)
 	require.Equal(t, []string{twin}, w.verdict("twin").Twins)
 	write("twin", w.history("r-twin"))
+}
+
+// recordElsewhere writes the history of a recording beside which an egress of its request
+// records another room.
+func recordElsewhere(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
+	t.Helper()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("here", fakelivekit.RoomScript{})
+	w.room("elsewhere", fakelivekit.RoomScript{})
+	w.known(w.start("here").Info.Proto().GetEgressId())
+	other := w.stray("elsewhere", "r-here")
+	w.becomes(other, livekit.EgressStatus_EGRESS_ACTIVE)
+	require.NoError(t, w.fake.EndCall("elsewhere"))
+	w.want("it is told as a part", func() bool { return len(w.consumer.told(other)) > 0 })
+	require.NoError(t, w.fake.EndCall("here"))
+	require.Equal(t, other, w.verdict("here").Parts[0].EgressID)
+	write("elsewhere", w.history("r-here"))
 }
 
 // wholeDelivery is a recording whose media is looked for, and that ends in two consumers
