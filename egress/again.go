@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -49,7 +50,13 @@ func (s *State) brokeOffUnasked() bool {
 
 func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
-	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m))
+	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m)) && !s.stoppedPastUs()
+}
+
+// stoppedPastUs reports whether LiveKit says that it was told to stop the egress, and not by a
+// probe of ours.
+func (s *State) stoppedPastUs() bool {
+	return s.Stopped == "" && s.Evidence.Probed.IsZero() && strings.HasSuffix(s.Latest.Proto().GetDetails(), livekit.EndReasonAPI)
 }
 
 // failedMidway reports whether that happened while there is still something to record:

@@ -16,10 +16,21 @@ const limited = livekit.EgressStatus_EGRESS_LIMIT_REACHED
 // infoAt is EG_1 as LiveKit had it at a second of its own clock, in its nth run.
 func infoAt(tb testing.TB, status livekit.EgressStatus, second int64, run int32) egress.Info {
 	tb.Helper()
-	m := &livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: status, UpdatedAt: second, RetryCount: run}
+	return infoWith(tb, status, func(m *livekit.EgressInfo) {
+		if m.UpdatedAt, m.RetryCount = second, run; status >= complete {
+			m.EndedAt = second
+		}
+	})
+}
+
+// infoWith is the egress of recording with something of its own.
+func infoWith(tb testing.TB, status livekit.EgressStatus, change func(*livekit.EgressInfo)) egress.Info {
+	tb.Helper()
+	m := &livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: status, UpdatedAt: 20}
 	if status >= complete {
-		m.EndedAt = second
+		m.EndedAt = 20
 	}
+	change(m)
 	i, err := egress.NewInfo(m)
 	require.NoError(tb, err)
 	return i
@@ -62,6 +73,10 @@ func TestWhichEndsAreHeld(t *testing.T) {
 			require.Equal(t, egress.FromWebhook, s.EndedBy)
 		})
 	}
+	past := recording(t)
+	past.Observe(observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }), minute))
+	require.Equal(t, egress.Settled, past.Phase, "whoever told LiveKit to stop it wants no second run")
+
 	web := &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Url: "https://example.com"}}
 	unified := &livekit.EgressInfo_Egress{Egress: &livekit.StartEgressRequest{Source: &livekit.StartEgressRequest_Web{Web: &livekit.WebSource{Url: "https://example.com"}}}}
 	for name, tc := range map[string]struct {

@@ -39,8 +39,9 @@ type Unrecorded struct {
 
 // Unrecorded finds the rooms that have lived for too long with people in them and
 // without an active egress, by name. An egress of an earlier room of the same name
-// records nothing of this one, nor does one that does not begin though somebody publishes;
-// it keeps another one from being begun, since it may have waited for that.
+// records nothing of this one, nor does one that only streams, or that does not begin though
+// somebody publishes; the last keeps another one from being begun, since it may have waited
+// for that.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
 	by := recordersOf(at, listed, ours)
 	var list []Unrecorded
@@ -76,7 +77,7 @@ func recordersOf(at time.Time, listed []Listed, ours []Ours) recorders {
 	}
 	for _, l := range listed {
 		by.roomIDs[l.ID] = l.RoomID
-		if !Ended(l.Status) && !lost[l.ID] && !bound[l.RequestID].replaces(l) {
+		if !Ended(l.Status) && !l.KeepsNothing && !lost[l.ID] && !bound[l.RequestID].replaces(l) {
 			here := roomKey(l.Room, l.RoomID)
 			by.recorded[here], by.waits[here] = by.recorded[here] || !l.neverBegan(at), true
 		}

@@ -7,19 +7,25 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Lookable reports whether anybody can look at the media of what has ended, by what
-// LiveKit shows of its request, and else says why not. An egress that was adopted shows
-// its request alone, whose keys LiveKit masks.
-func (s *State) Lookable(adopted bool) (because string, ok bool) {
+// Unlooked is the report of media that nobody has to look at, or can, and reports whether
+// that is so: by what LiveKit says of its end, and shows of its request. Of an egress that was
+// adopted there is that request alone, whose keys LiveKit masks.
+func (s *State) Unlooked(adopted bool) (MediaReport, bool) {
+	if s.Latest.Proto().GetBackupStorageUsed() {
+		return MediaReport{Media: MediaMissing, Because: "its upload failed, and LiveKit kept it in its backup storage instead"}, true
+	}
+	because, lookable := s.lookable(adopted)
+	return Unchecked(because), !lookable
+}
+
+// lookable reports whether anybody can look at the media, and else says why not.
+func (s *State) lookable(adopted bool) (because string, ok bool) {
 	if s.VerifyFor == 0 {
 		return "the settings say that nobody looks", false
 	}
 	r, known := requestOf(s.Latest.Proto())
-	switch {
-	case !known:
+	if !known {
 		return "LiveKit does not show its request", false
-	case s.Latest.Proto().GetBackupStorageUsed():
-		return "LiveKit kept it in its backup storage", false
 	}
 	to := Destinations(r)
 	if len(to) == 0 {

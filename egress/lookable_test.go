@@ -28,7 +28,6 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 		"at its limit":           {on, s3, "EGRESS_LIMIT_REACHED", false, ""},
 		"off":                    {egress.Terms{}, s3, complete, false, "the settings say that nobody looks"},
 		"no request":             {on, `{}`, complete, false, "LiveKit does not show its request"},
-		"backup storage":         {on, `{"backupStorageUsed":true,` + s3[1:], complete, false, "LiveKit kept it in its backup storage"},
 		"a stream alone":         {on, `{"roomComposite":{"stream":{"urls":["rtmp://a/b"]}}}`, complete, false, "it writes no files"},
 		"a local file":           {on, local, complete, false, "file names no store, and REELKEEPER_LOCAL_FILES is not set"},
 		"a local file of ours":   {files, local, complete, false, ""},
@@ -47,10 +46,21 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := egress.State{Terms: tc.terms, Latest: resultOf(t, tc.body), Status: tc.status}
-			because, ok := s.Lookable(tc.adopted)
-			require.Equal(t, tc.because, because)
-			require.Equal(t, tc.because == "", ok)
+			r, unlooked := s.Unlooked(tc.adopted)
+			require.Equal(t, egress.Unchecked(tc.because), r)
+			require.Equal(t, tc.because != "", unlooked)
 		})
+	}
+}
+
+// LiveKit says so itself: nobody has to look, and whoever wants it has to fetch it from there.
+func TestMediaInLiveKitsBackupStorageIsMissingWhereItWasToGo(t *testing.T) {
+	t.Parallel()
+	for name, terms := range map[string]egress.Terms{"nobody looks": {}, "somebody looks": {VerifyFor: egress.Duration(time.Minute)}} {
+		s := egress.State{Terms: terms, Latest: resultOf(t, `{"backupStorageUsed":true,"roomComposite":{"file":{"filepath":"a.mp4"}}}`), Status: "EGRESS_COMPLETE"}
+		r, unlooked := s.Unlooked(false)
+		require.True(t, unlooked, name)
+		require.Equal(t, egress.MediaReport{Media: egress.MediaMissing, Because: "its upload failed, and LiveKit kept it in its backup storage instead"}, r, name)
 	}
 }
 

@@ -3,12 +3,14 @@ package egress
 import (
 	"cmp"
 	"encoding/json"
+	"net/http"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -42,11 +44,18 @@ type Part struct {
 }
 
 // Recoverable reports whether a settled egress is to be started again: it failed or is
-// lost, its room is not known to be gone, nobody wanted it stopped, and not all restarts are
-// used up. Parts that others began count as none.
+// lost, its room is not known to be gone, nobody wanted it stopped, there is still what it
+// recorded, and not all restarts are used up. Parts that others began count as none.
 func (s *State) Recoverable() bool {
-	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost || s.failedMidway()) &&
-		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && s.Latest.Proto().GetRoomId() != "" && !isPage(s.Latest.Proto())
+	m := s.Latest.Proto()
+	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway()) &&
+		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isPage(m) && !trackMissing(m)
+}
+
+// trackMissing reports whether LiveKit could not find the track to record. Its ID never comes
+// again, whereas a participant may.
+func trackMissing(m *livekit.EgressInfo) bool {
+	return m.GetErrorCode() == http.StatusNotFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil)
 }
 
 // NextPart notes what became of this part, and makes the state that of the next one

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -16,16 +17,45 @@ func TestWhatIsStartedAgain(t *testing.T) {
 	failure := func(s *egress.State) { s.Observe(observed(infoAt(t, failed, 20, 0), minute)); s.Settle() }
 	lost := func(s *egress.State) { s.GiveUp(egress.FromTimeout, "why", noon) }
 	nothing := func(*egress.State) {}
+	ended := func(status livekit.EgressStatus, change func(*livekit.EgressInfo)) func(*egress.State) {
+		return func(s *egress.State) { s.Observe(observed(infoWith(t, status, change), minute)); s.Settle() }
+	}
+	apiStop := func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }
+	track := func(m *livekit.EgressInfo) {
+		m.Request = &livekit.EgressInfo_Track{Track: &livekit.TrackEgressRequest{}}
+	}
+	tracks := func(m *livekit.EgressInfo) {
+		m.Request = &livekit.EgressInfo_TrackComposite{TrackComposite: &livekit.TrackCompositeEgressRequest{}}
+	}
+	participant := func(m *livekit.EgressInfo) {
+		m.Request = &livekit.EgressInfo_Participant{Participant: &livekit.ParticipantEgressRequest{}}
+	}
+	notFound := func(request func(*livekit.EgressInfo)) func(*livekit.EgressInfo) {
+		return func(m *livekit.EgressInfo) { m.ErrorCode = http.StatusNotFound; request(m) }
+	}
 	for name, tc := range map[string]struct {
 		end, change func(*egress.State)
 		want        bool
 	}{
-		"failed in a live room":              {failure, nothing, true},
-		"lost in a live room":                {lost, nothing, true},
-		"complete":                           {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, nothing, false},
-		"failed, its room gone":              {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
-		"lost, its room gone":                {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
-		"lost, and stopped":                  {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
+		"failed in a live room":        {failure, nothing, true},
+		"lost in a live room":          {lost, nothing, true},
+		"complete":                     {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, nothing, false},
+		"failed, its room gone":        {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, its room gone":          {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"lost, and stopped":            {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
+		"failed, and stopped past us":  {ended(failed, apiStop), nothing, false},
+		"aborted, and stopped past us": {ended(aborted, apiStop), nothing, false},
+		"failed, of itself":            {ended(failed, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonFailure) }), nothing, true},
+		"lost, and stopped past us":    {func(s *egress.State) { s.Observe(observed(infoWith(t, ending, apiStop), minute)); lost(s) }, nothing, false},
+		"lost, and stopped by our probe": {func(s *egress.State) {
+			s.Observe(observed(infoWith(t, ending, apiStop), minute))
+			s.Evidence.Probed = noon
+			lost(s)
+		}, nothing, true},
+		"no such track":                      {ended(failed, notFound(track)), nothing, false},
+		"no such tracks":                     {ended(failed, notFound(tracks)), nothing, false},
+		"a track whose upload fails":         {ended(failed, track), nothing, true},
+		"no such participant":                {ended(failed, notFound(participant)), nothing, true},
 		"held yet":                           {failure, func(s *egress.State) { s.Phase = egress.Held }, false},
 		"the last part":                      {failure, func(s *egress.State) { s.Restarts = 1 }, true},
 		"one more":                           {failure, func(s *egress.State) { s.Restarts = 2 }, false},

@@ -27,6 +27,8 @@ type Listed struct {
 	RequestID string
 	// Others says that it has a token that none of our keys made.
 	Others bool
+	// KeepsNothing says that it is streamed, or sent to a websocket, and written nowhere.
+	KeepsNothing bool
 }
 
 // ListedAs is an egress of LiveKit's list. ours says whether one of our keys made a
@@ -38,6 +40,8 @@ func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 		at = cmp.Or(m.GetStartedAt(), at) // how long it has been running, however often it was updated
 	}
 	l.Since = unixNano(at)
+	r, _ := requestOf(m)
+	l.KeepsNothing = len(Destinations(r)) == 0 && (len(m.GetStreamResults()) > 0 || m.GetTrack().GetWebsocketUrl() != "")
 	if t, ok := TokenOf(m); ok {
 		if l.Others = !ours(t); !l.Others {
 			l.RequestID = t.RequestID

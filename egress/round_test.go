@@ -49,6 +49,14 @@ func TestALiveKitEgressIsReadForTheComparison(t *testing.T) {
 	hook := func(token string) *livekit.EgressInfo_Web {
 		return &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://us" + token}}}}
 	}
+	streamed := func(files []*livekit.EncodedFileOutput) *livekit.EgressInfo_RoomComposite {
+		return &livekit.EgressInfo_RoomComposite{RoomComposite: &livekit.RoomCompositeEgressRequest{
+			FileOutputs: files, StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmp://a/b"}}},
+		}}
+	}
+	track := func(r *livekit.TrackEgressRequest) *livekit.EgressInfo_Track {
+		return &livekit.EgressInfo_Track{Track: r}
+	}
 	ours := func(t egress.Token) bool { return t.MAC == "good" }
 	for name, tc := range map[string]struct {
 		info *livekit.EgressInfo
@@ -61,6 +69,10 @@ func TestALiveKitEgressIsReadForTheComparison(t *testing.T) {
 		"nothing is said":           {&livekit.EgressInfo{}, egress.Listed{}},
 		"our token":                 {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/good")}, egress.Listed{ID: "EG_1", RequestID: "r-1"}},
 		"another's token":           {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/bad")}, egress.Listed{ID: "EG_1", Others: true}},
+		"streamed alone":            {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed(nil)}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
+		"streamed and kept":         {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed([]*livekit.EncodedFileOutput{{Filepath: "a.mp4"}})}, egress.Listed{ID: "EG_1"}},
+		"to a websocket":            {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: "wss://a"}})}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
+		"of a track, to a file":     {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{}}})}, egress.Listed{ID: "EG_1"}},
 		"a webhook of the caller's": {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/hook")}, egress.Listed{ID: "EG_1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

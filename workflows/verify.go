@@ -20,9 +20,8 @@ const stepVerify = "verify"
 // that up for no longer than the terms say: a store that cannot be reached by then is
 // asked again behind it. Where nobody can look, no activity runs.
 func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
-	because, ok := of.Lookable(e.in.Adopted)
-	if !ok {
-		e.found(ctx, of, egress.Unchecked(because))
+	if r, unlooked := of.Unlooked(e.in.Adopted); unlooked {
+		e.found(ctx, of, r)
 		return
 	}
 	opts := verifyOptions
