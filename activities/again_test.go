@@ -31,21 +31,23 @@ func searched(from time.Duration) (log []string) {
 	return log
 }
 
-func TestAStartThatWasNotTakenIsTriedAgainWithoutLookingForIt(t *testing.T) {
+func TestAStartThatWasNotTakenIsTriedAgainWithoutASearch(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		errs []error
 		want []string
 	}{
 		"refused connections": {[]error{unreachable, unreachable}, []string{"0s start", "1s start", "3s start"}},
-		"a rate limit":        {[]error{rateLimited}, []string{"0s start", "1s start"}},
+		"a rate limit":        {[]error{rateLimited}, []string{"0s start", "1s list " + room, "1s start"}},
 		"one after the other": {[]error{rateLimited, unreachable, rateLimited, unreachable, rateLimited, unreachable},
-			[]string{"0s start", "1s start", "3s start", "7s start", "15s start", "25s start", "35s start"}},
+			[]string{
+				"0s start", "1s list " + room, "1s start", "3s start", "7s list " + room, "7s start", "15s start", "25s list " + room, "25s start", "35s start",
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				a := &api{onStart: fails(tc.errs...)}
+				a := &api{onStart: fails(tc.errs...), onList: lists()}
 				s, err := start(t, a, plain(roomRequest()))
 				require.NoError(t, err)
 				require.Equal(t, egressID, s.Info.Proto().GetEgressId())
@@ -53,6 +55,19 @@ func TestAStartThatWasNotTakenIsTriedAgainWithoutLookingForIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// livekit-server asks its workers again under the same egress ID where one has not answered,
+// and its answer is that of the last one asked.
+func TestAStartThatHadNoRoomIsFoundWhereOneOfLiveKitsWorkersTookIt(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(rateLimited), onList: lists(ours(t, "EG_hidden"))}
+		s, err := start(t, a, plain(roomRequest()))
+		require.NoError(t, err)
+		require.Equal(t, "EG_hidden", s.Info.Proto().GetEgressId())
+		require.Equal(t, []string{"0s start", "1s list " + room}, a.log)
+	})
 }
 
 func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) {

@@ -193,11 +193,18 @@ func TestAStartWhoseTimeHasNotPassedIsAskedFor(t *testing.T) {
 // There is nothing to look for: whoever asked is to hear of it while they wait.
 func TestAStartThatSurelyBeganNothingInItsTimeIsGivenUpAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, said := range map[string]error{"unreachable": unreachable, "rate limited": rateLimited} {
+	for name, tc := range map[string]struct {
+		said error
+		log  []string
+	}{
+		"unreachable":  {unreachable, []string{"0s start", "1s start"}},
+		"rate limited": {rateLimited, []string{"0s start", "1s list " + room, "1s start"}},
+	} {
+		said := tc.said
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				a := &api{onStart: fails(said, said, said)} // a look would panic
+				a := &api{onStart: fails(said, said, said), onList: lists()}
 				_, err := start(t, a, by(2*time.Second))
 				ae, e := failed(t, err)
 				require.True(t, ae.NonRetryable())
@@ -206,7 +213,7 @@ func TestAStartThatSurelyBeganNothingInItsTimeIsGivenUpAtOnce(t *testing.T) {
 				require.ErrorAs(t, said, &was)
 				require.Equal(t, was.Code, e.Code, "LiveKit's own")
 				require.Equal(t, was.Message, e.Message)
-				require.Equal(t, []string{"0s start", "1s start"}, a.log)
+				require.Equal(t, tc.log, a.log)
 			})
 		})
 	}
@@ -220,7 +227,10 @@ func TestAStartIsLookedForBeforeItIsGivenUpWhereAnEarlierCallMayHaveBegunIt(t *t
 		_, err := start(t, a, in)
 		_, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
-		require.Equal(t, slices.Concat([]string{"0s start"}, searched(0), []string{"1m30s start", "1m32s start", "1m36s start", "1m44s start", "1m54s start"}), a.log)
+		require.Equal(t, slices.Concat([]string{"0s start"}, searched(0), []string{
+			"1m30s start", "1m32s list " + room, "1m32s start", "1m36s list " + room, "1m36s start",
+			"1m44s list " + room, "1m44s start", "1m54s list " + room, "1m54s start",
+		}), a.log)
 	})
 }
 

@@ -186,6 +186,8 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 			if s.noEcho.Load() {
 				return nil, &egress.Error{Reason: egress.NoEcho, Message: "LiveKit does not echo our webhook, so an earlier start cannot be ruled out; not started again", Err: last}
 			}
+		} else if m := s.beganAllTheSame(ctx, last); m != nil {
+			return m, nil
 		}
 		if late || maybeSent && s.late() {
 			return nil, &egress.Error{Reason: egress.TooLate, Message: s.tooLate()}
@@ -210,6 +212,17 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 			return nil, s.gaveUp(ctx, last)
 		}
 	}
+}
+
+// beganAllTheSame looks once for an egress where the last call said that there is no room for it:
+// livekit-server asks its workers again under the same egress ID where one has not answered, and
+// the last answer is the caller's.
+func (s starting) beganAllTheSame(ctx context.Context, last error) *livekit.EgressInfo {
+	if egress.ReasonOf(last) != egress.RateLimited {
+		return nil
+	}
+	items, _ := s.list(ctx, false) // the list has the same limits
+	return s.ours(items)
 }
 
 // tooLate says why nothing is started any more. A start that is only to be looked for has no time.
