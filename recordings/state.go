@@ -102,6 +102,17 @@ func (c *Client) askState(ctx context.Context, v *View) {
 		v.Problem = "no worker answered: " + err.Error()
 		return
 	}
+	v.shows(s)
+}
+
+// shows takes what a workflow knows into the view.
+func (v *View) shows(s egress.State) {
+	switch {
+	case s.Status != "":
+		v.Status = s.Status // what is lost may be active by LiveKit's word for good
+	case s.Latest.Known():
+		v.Status = s.Latest.StatusName() // newer than the search attribute
+	}
 	v.Phase, v.NewsBy, v.Because, v.Info = s.Phase, s.NewsBy, s.Stuck, s.Latest
 	v.Done, v.Skipped, v.Twins, v.Story = s.Done, s.Skipped, s.Twins, s.Story
 	v.Media, v.Storage = s.Media, s.Storage

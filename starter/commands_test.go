@@ -28,7 +28,7 @@ func aView() recordings.View {
 	return recordings.View{
 		Row: recordings.Row{
 			RequestID: "req", WorkflowID: "egress/req", RunID: "run", EgressID: "EG_1", Kind: egress.KindRoomComposite, Room: "daily",
-			Status: "EGRESS_STARTING", Workflow: "running", StartedAt: day(7), Stuck: true,
+			Status: "EGRESS_ACTIVE", Workflow: "running", StartedAt: day(7), Stuck: true,
 		},
 		Phase: egress.Watching, NewsAt: &news, NewsBy: egress.FromWebhook, NextLook: &next, Because: "runs for over 12h", Info: info(),
 		Pending: []recordings.Activity{{Type: "Poll", Attempt: 3, LastFailure: "no news yet", NextAttempt: &next}, {Type: "Stop", Attempt: 1}, {Type: "Transcribe", Attempt: 1, AwaitsWorker: "media"}},

@@ -62,6 +62,7 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
 		{"left out", strings.Join(v.Skipped, ", ")},
+		{"twins", strings.Join(v.Twins, ", ")},
 	}
 	for _, step := range slices.Sorted(maps.Keys(v.Results)) {
 		pairs = append(pairs, [2]string{"result", step + ": " + egress.Clip(string(v.Results[step]), longestResult)})
@@ -105,7 +106,7 @@ func mediaFile(f egress.MediaFile) string {
 }
 
 // printView prints a verdict where there is one: what was expected before it no
-// longer matters. LiveKit's own status is newer than the search attribute.
+// longer matters.
 func printView(w io.Writer, v recordings.View) error {
 	if v.Verdict != nil {
 		pairs := append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})
@@ -118,13 +119,9 @@ func printView(w io.Writer, v recordings.View) error {
 		pairs = append(pairs, redeliveries(v.Redeliveries)...)
 		return facts(w, pairs...)
 	}
-	status := string(v.Status)
-	if v.Info.Known() {
-		status = string(v.Info.StatusName())
-	}
 	pairs := [][2]string{
 		{"egress", v.EgressID},
-		{"status", status},
+		{"status", string(v.Status)},
 		{"phase", string(v.Phase)},
 		{"room", v.Room},
 		{"kind", commandOf(v.Kind)},

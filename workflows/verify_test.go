@@ -119,9 +119,11 @@ func TestAStoreThatIsBackIsLookedAtBehindTheAnnouncement(t *testing.T) {
 		return found(egress.MediaPresent, ""), nil
 	})
 	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	endings := l.endings()
 	l.at(6*time.Second, func() {
 		require.Len(t, l.announced, 1, "nobody waits for the store")
 		require.Equal(t, "the store does not answer", l.state().Media.Because)
+		require.Len(t, *endings, 1, "it is reported and listed meanwhile")
 	})
 	v := l.mustRun(plainInput(t))
 	require.Equal(t, egress.MediaPresent, v.Media)

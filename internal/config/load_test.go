@@ -153,6 +153,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_ANNOUNCE_URL", "consumer.example/in?token=hunter2", `want a URL that begins with http:// or https:// and a host`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/webhooks/livekit", `want it without /webhooks/livekit, which is put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/below/webhooks/livekit/", `want it without /webhooks/livekit, which is put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://me:hunter2@hooks.example", `want a URL without a user: LiveKit sends its own Authorization in place of a password`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/?a=b", `want a URL without ? and #: paths are put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#", `want a URL without ? and #: paths are put behind it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#here", `want a URL without ? and #: paths are put behind it`},

@@ -167,6 +167,8 @@ func (d Door) checkPublic() error {
 	switch {
 	case err != nil:
 		return egress.Invalidf(name, "is no URL")
+	case u.User != nil:
+		return egress.Invalidf(name, "want a URL without a user: LiveKit sends its own Authorization in place of a password")
 	case strings.ContainsAny(d.PublicURL, "?#"):
 		return egress.Invalidf(name, "want a URL without ? and #: paths are put behind it")
 	case strings.Contains(u.Path+"/", egress.WebhookPath+"/"):
