@@ -30,7 +30,7 @@ type API interface {
 type Opener interface {
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 	Token(requestID string, part int) egress.Token
-	VerifyMAC(requestID string, part int, mac string) bool
+	Verify(t egress.Token) bool
 	SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (string, error)
 }
 

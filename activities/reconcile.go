@@ -39,7 +39,7 @@ type Registry interface {
 
 // Verifier knows our own tokens.
 type Verifier interface {
-	VerifyMAC(requestID string, part int, mac string) bool
+	Verify(t egress.Token) bool
 }
 
 // ReconcilerConfig is what the reconciler goes by.
@@ -233,7 +233,7 @@ func (r *round) ours(ctx context.Context, since time.Time) (running, completed [
 
 func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
 	r.infos[m.GetEgressId()] = m
-	s.Listed = append(s.Listed, egress.ListedAs(m, func(t egress.Token) bool { return r.macs.VerifyMAC(t.RequestID, t.Part, t.MAC) }))
+	s.Listed = append(s.Listed, egress.ListedAs(m, r.macs.Verify))
 }
 
 // ask adds what has become of some egresses. One that LiveKit cannot be asked for now is

@@ -166,7 +166,7 @@ func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() 
 // same LiveKit may have the same request ID, and its token a MAC that is none of ours.
 func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	for _, m := range items {
-		if t, ok := egress.TokenOf(m); ok && t.Same(s.token) && s.opener.VerifyMAC(t.RequestID, t.Part, t.MAC) {
+		if t, ok := egress.TokenOf(m); ok && t.Same(s.token) && s.opener.Verify(t) {
 			return m
 		}
 	}

@@ -77,8 +77,8 @@ type LiveKit interface {
 type Marker interface {
 	// Token is the token of a part of a request.
 	Token(requestID string, part int) egress.Token
-	// VerifyMAC reports whether a token is one that we made.
-	VerifyMAC(requestID string, part int, mac string) bool
+	// Verify reports whether a token is one that we made.
+	Verify(t egress.Token) bool
 	// OpenWebhooks are the caller's own webhooks, in whose place ours stands.
 	OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig, error)
 }

@@ -141,7 +141,7 @@ func (r request) mayGoOn() bool { return egress.Failed(r.listed.GetStatus()) }
 // tokenOf is the token of ours that an EgressInfo of LiveKit's echoes.
 func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {
 	t, ok := egress.TokenOf(m)
-	return t, ok && h.cfg.Marker.VerifyMAC(t.RequestID, t.Part, t.MAC)
+	return t, ok && h.cfg.Marker.Verify(t)
 }
 
 // closeRoom stops those of a room's egresses that are ours, all at once. LiveKit answers

@@ -47,7 +47,7 @@ type Recordings interface {
 
 // MACs verifies the MAC of a token. seal.Keys is one.
 type MACs interface {
-	VerifyMAC(requestID string, part int, mac string) bool
+	Verify(t egress.Token) bool
 }
 
 // Config is what the endpoint needs.

@@ -89,13 +89,12 @@ func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Rea
 // named are the workflows that the event's tokens name, and whether the URL holds
 // a token that is not ours.
 func (h *Handler) named(d *delivery) (workflowIDs []string, wrongMAC bool) {
-	ours := func(t egress.Token, ok bool) bool { return ok && h.cfg.MACs.VerifyMAC(t.RequestID, t.Part, t.MAC) }
-	if ours(d.token, d.hasToken) {
+	if d.hasToken && h.cfg.MACs.Verify(d.token) {
 		workflowIDs = append(workflowIDs, egress.WorkflowID(d.token.RequestID))
 	} else {
 		wrongMAC = d.below
 	}
-	if t, ok := egress.TokenOf(d.sent.GetEgressInfo()); ours(t, ok) {
+	if t, ok := egress.TokenOf(d.sent.GetEgressInfo()); ok && h.cfg.MACs.Verify(t) {
 		workflowIDs = append(workflowIDs, egress.WorkflowID(t.RequestID))
 	}
 	return slices.Compact(workflowIDs), wrongMAC

@@ -18,12 +18,12 @@ func (k *Keys) MAC(requestID string, part int) string {
 	return k.current.macOf(requestID, part)
 }
 
-// VerifyMAC reports whether a MAC is ours, also under a previous secret. It takes as
+// Verify reports whether a token's MAC is ours, also under a previous secret. It takes as
 // long for a wrong one as for a right one.
-func (k *Keys) VerifyMAC(requestID string, part int, mac string) bool {
+func (k *Keys) Verify(t egress.Token) bool {
 	ok := 0
 	for _, set := range k.all() {
-		ok |= subtle.ConstantTimeCompare([]byte(set.macOf(requestID, part)), []byte(mac))
+		ok |= subtle.ConstantTimeCompare([]byte(set.macOf(t.RequestID, t.Part)), []byte(t.MAC))
 	}
 	return ok == 1
 }

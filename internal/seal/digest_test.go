@@ -13,12 +13,15 @@ func TestAMACVerifiesForItsOwnRequestAndPartAlone(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
 	mac := k.MAC("req-1", 1)
-	require.True(t, k.VerifyMAC("req-1", 1, mac))
-	require.False(t, k.VerifyMAC("req-1", 2, mac))
-	require.False(t, k.VerifyMAC("req-2", 1, mac))
-	require.False(t, k.VerifyMAC("req-1", 1, mac[:len(mac)-1]))
-	require.False(t, k.VerifyMAC("req-1", 1, mac+"A"))
-	require.False(t, k.VerifyMAC("req-1", 1, ""))
+	verify := func(requestID string, part int, mac string) bool {
+		return k.Verify(egress.Token{RequestID: requestID, Part: part, MAC: mac})
+	}
+	require.True(t, verify("req-1", 1, mac))
+	require.False(t, verify("req-1", 2, mac))
+	require.False(t, verify("req-2", 1, mac))
+	require.False(t, verify("req-1", 1, mac[:len(mac)-1]))
+	require.False(t, verify("req-1", 1, mac+"A"))
+	require.False(t, verify("req-1", 1, ""))
 }
 
 func TestAMACHas128BitsAndNeedsNoEscapeInAURL(t *testing.T) {
@@ -36,8 +39,8 @@ func TestAMACVerifiesAfterARotationThatKeepsItsSecret(t *testing.T) {
 	for name, tc := range rotations() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			mac := keysOf(t, tc.before).MAC("req-1", 1)
-			require.Equal(t, tc.known, keysOf(t, tc.after).VerifyMAC("req-1", 1, mac))
+			token := keysOf(t, tc.before).Token("req-1", 1)
+			require.Equal(t, tc.known, keysOf(t, tc.after).Verify(token))
 		})
 	}
 }
@@ -49,7 +52,7 @@ func TestATokenIsFoundInItsOwnURL(t *testing.T) {
 	got, ok := egress.ParseToken("https://reel.example.com/below" + want.Path())
 	require.True(t, ok)
 	require.Equal(t, want, got)
-	require.True(t, k.VerifyMAC(got.RequestID, got.Part, got.MAC))
+	require.True(t, k.Verify(got))
 }
 
 func TestAFingerprintTellsBytesAndSecretsApart(t *testing.T) {
