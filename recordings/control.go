@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -166,8 +167,8 @@ func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, erro
 }
 
 // Signal gives a running workflow an event by a signal. requestID is what the server
-// knows a repeated one by: the webhook's event ID. A workflow that is over or
-// unknown is an error of reason NotFound.
+// knows a repeated one by: the webhook's event ID. A workflow that has closed is an error
+// of reason AlreadyOver, and one that never was of reason NotFound.
 func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error {
 	input, err := c.encode(payload.Proto("livekit.WebhookEvent", e.Raw()))
 	if err != nil {
@@ -180,5 +181,9 @@ func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID strin
 		RequestId:         requestID,
 		Input:             &commonpb.Payloads{Payloads: input},
 	})
+	// Temporal tells the two apart by its words alone.
+	if gone, ok := errors.AsType[*serviceerror.NotFound](err); ok && strings.Contains(gone.Message, "already completed") {
+		return &egress.Error{Reason: egress.AlreadyOver, Message: workflowID + " has closed", Err: gone}
+	}
 	return asError("signal "+workflowID, err)
 }

@@ -49,3 +49,18 @@ func TestWhatIsKnownOfARoomIsNotReadAgain(t *testing.T) {
 		t.Errorf("read %v, want %v", read, want)
 	}
 }
+
+func TestOneThatHasClosedAndOneThatNeverWasAreSignalledInVain(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "signalled")
+	for requestID, want := range map[string]egress.Reason{v.RequestID: egress.AlreadyOver, fresh("nobody"): egress.NotFound} {
+		wantReason(t, c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalObserved, "EV_1", egress.Event{}), want)
+		told, err := c.Tell(ctx, requestID, egress.Event{})
+		must(t, err)
+		if told {
+			t.Errorf("%s was told", requestID)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 // reports false for a workflow that does not run.
 func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
 	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), e)
-	if egress.ReasonOf(err) == egress.NotFound {
+	if reason := egress.ReasonOf(err); reason == egress.AlreadyOver || reason == egress.NotFound {
 		return false, nil
 	}
 	return err == nil, err

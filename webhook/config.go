@@ -28,8 +28,8 @@ const (
 // Each call must return when its context ends.
 type Recordings interface {
 	// Signal returns once the signal is durable. The same request ID twice is one
-	// signal to that workflow. A workflow that has closed, or that never was, is a
-	// *serviceerror.NotFound.
+	// signal to that workflow. A workflow that has closed is an *egress.Error of reason
+	// AlreadyOver, and one that never was of reason NotFound.
 	Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error
 	// Adopt takes up an egress of ours that no workflow watches, since it was started while
 	// Temporal was away. It returns once a workflow is durable that has the event. A request

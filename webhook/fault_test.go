@@ -20,8 +20,6 @@ import (
 	"github.com/livekit/protocol/livekit"
 	livekitwebhook "github.com/livekit/protocol/webhook"
 
-	"go.temporal.io/api/serviceerror"
-
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
@@ -29,11 +27,11 @@ import (
 func TestAnEventThatTemporalDoesNotTakeIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
-		"down":                    serviceerror.NewUnavailable("no connection"),
-		"too busy":                &serviceerror.ResourceExhausted{Message: "rps"},
-		"the namespace is gone":   serviceerror.NewNamespaceNotFound("reelkeeper"),
-		"not allowed":             serviceerror.NewPermissionDenied("no", ""),
-		"a fault of ours, unlike": errors.New("already completed"),
+		"down":                  &egress.Error{Reason: egress.Unavailable, Message: "no connection"},
+		"the namespace is gone": &egress.Error{Reason: egress.Invalid, Field: "TEMPORAL_NAMESPACE"},
+		"not allowed":           &egress.Error{Reason: egress.Denied, Message: "no"},
+		"no answer in time":     &egress.Error{Reason: egress.Ambiguous, Message: "no answer in time"},
+		"a fault of ours":       errors.New("already completed"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +56,7 @@ func TestAnEventThatCannotBeLookedUpIsAskedForAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			b.temporal.find = serviceerror.NewUnavailable("no connection")
+			b.temporal.find = errors.New("no connection")
 			require.Equal(t, 503, b.post(t, project, event))
 			require.Empty(t, b.temporal.taken())
 			b.became(t, webhook.TemporalFailed)
@@ -149,7 +147,7 @@ func TestLiveKitsOwnSenderDeliversOnceTemporalIsBack(t *testing.T) { //nolint:pa
 	var attempts atomic.Int32
 	b.temporal.answer = func(context.Context, string) error {
 		if attempts.Add(1) < 4 {
-			return serviceerror.NewUnavailable("no connection")
+			return errors.New("no connection")
 		}
 		return nil
 	}

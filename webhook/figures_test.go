@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/serviceerror"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/webhook"
@@ -105,7 +104,7 @@ func TestFiguresSayWhetherAWebhookWasTakenRefusedOrCouldNotBeTaken(t *testing.T)
 		}, egress.Minute{Refused: 1}},
 		"no event": {func(t *testing.T, b *bench) { b.post(t, project, "{") }, egress.Minute{Refused: 1}},
 		"Temporal is down": {func(t *testing.T, b *bench) {
-			b.temporal.answer = func(context.Context, string) error { return serviceerror.NewUnavailable("no connection") }
+			b.temporal.answer = func(context.Context, string) error { return errors.New("no connection") }
 			b.post(t, project, started())
 		}, egress.Minute{Unavailable: 1}},
 		"no webhook at all": {func(t *testing.T, b *bench) {

@@ -2,11 +2,7 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strings"
-
-	"go.temporal.io/api/serviceerror"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -148,16 +144,15 @@ func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) R
 func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string) Reason {
 	d.workflow = workflowID
 	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, d.event)
-	var notFound *serviceerror.NotFound
-	switch {
-	case err == nil:
+	switch egress.ReasonOf(err) {
+	case "":
 		return Accepted
-	case !errors.As(err, &notFound):
-		return d.failed(ctx, err)
-	case strings.Contains(notFound.Message, "already completed"):
+	case egress.AlreadyOver:
 		return Late
-	default:
+	case egress.NotFound:
 		return Unknown
+	default:
+		return d.failed(ctx, err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/serviceerror"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/webhook"
@@ -16,8 +15,8 @@ import (
 const project = egress.WebhookPath
 
 var (
-	errClosed  = serviceerror.NewNotFound("workflow execution already completed")
-	errUnknown = serviceerror.NewNotFound("workflow not found for ID: egress/x")
+	errClosed  = &egress.Error{Reason: egress.AlreadyOver, Message: "egress/x has closed"}
+	errUnknown = &egress.Error{Reason: egress.NotFound, Message: "signal egress/x: workflow not found for ID: egress/x"}
 )
 
 // answers is what Temporal says of each workflow; it takes the others' signals.
