@@ -52,26 +52,13 @@ func spanFlags(since string) []cli.Flag {
 }
 
 // readWhich reads the flags of a span.
-func readWhich(c *cli.Command, now time.Time) (recordings.Span, error) {
-	s := recordings.Span{Until: now, Where: strings.TrimSpace(c.String("where"))}
-	var err error
+func readWhich(c *cli.Command, now time.Time) (s recordings.Span, err error) {
+	s.Where = strings.TrimSpace(c.String("where"))
 	if c.IsSet("where") && s.Where == "" {
 		return s, egress.Invalidf("--where", "is empty: want a query, or none")
 	}
-	if c.IsSet("since") || c.String("since") != "" { // an empty one would mean all that there ever was
-		if s.Since, err = moment("--since", c.String("since"), now); err != nil {
-			return s, err
-		}
-	}
-	if c.IsSet("until") {
-		if s.Until, err = moment("--until", c.String("until"), now); err != nil {
-			return s, err
-		}
-	}
-	if !s.Since.Before(s.Until) {
-		return s, egress.Invalidf("--since", "%s is not before --until %s", s.Since.UTC().Format(time.RFC3339), s.Until.UTC().Format(time.RFC3339))
-	}
-	return s, nil
+	s.Since, s.Until, err = readSpan(c, now)
+	return s, err
 }
 
 func (d deps) redeliver(ctx context.Context, c *cli.Command) error {

@@ -33,6 +33,9 @@ func (d deps) reportCommand() *cli.Command {
 			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := checkReport(c); err != nil {
+				return err
+			}
 			since, until, err := readSpan(c, time.Now())
 			if err != nil {
 				return err
@@ -48,16 +51,24 @@ func (d deps) reportCommand() *cli.Command {
 	}
 }
 
-// readSpan reads the flags of a report.
-func readSpan(c *cli.Command, now time.Time) (since, until time.Time, err error) {
+// checkReport refuses arguments and flags that no report has.
+func checkReport(c *cli.Command) error {
 	if err := wantArgs(c); err != nil {
-		return since, until, err
+		return err
 	}
 	if c.Bool("json") && c.Bool("csv") {
-		return since, until, egress.Invalidf("--json and --csv", "ask for two forms at once")
+		return egress.Invalidf("--json and --csv", "ask for two forms at once")
 	}
-	if since, err = moment("--since", c.String("since"), now); err != nil {
-		return since, until, err
+	return nil
+}
+
+// readSpan reads --since and --until. Since is zero where the first is not given and has no
+// default; an empty one would mean all that there ever was, and is refused.
+func readSpan(c *cli.Command, now time.Time) (since, until time.Time, err error) {
+	if c.IsSet("since") || c.String("since") != "" {
+		if since, err = moment("--since", c.String("since"), now); err != nil {
+			return since, until, err
+		}
 	}
 	until = now
 	if c.IsSet("until") {
