@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,4 +106,14 @@ func TestSecretsOfBeforeARotationStillVerify(t *testing.T) {
 	_, metrics := get(t, r.admin+"/metrics")
 	require.Contains(t, metrics, `reason="bad_signature"} 0`)
 	require.Regexp(t, `reason="temporal_(failed|slow)"\} 1`, metrics)
+}
+
+func TestLiveKitIsReachedByTheURLOfItsSignalling(t *testing.T) {
+	t.Parallel()
+	liveKit := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) }))
+	t.Cleanup(liveKit.Close)
+	r := run(t, app.ServeMain, "LIVEKIT_URL", strings.Replace(liveKit.URL, "http", "ws", 1)+"/base")
+	status, body := get(t, r.door+"/rtc/validate")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "/base/rtc/validate", body)
 }

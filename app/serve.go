@@ -18,6 +18,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/gateway"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/livekit"
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
@@ -87,7 +88,7 @@ const freshList = 100 * time.Millisecond
 
 // agents is the door that agents use as if it were LiveKit.
 func (a *App) agents() (http.Handler, error) {
-	upstream, err := url.Parse(a.cfg.LiveKit.URL)
+	upstream, err := url.Parse(livekit.HTTPURL(a.cfg.LiveKit.URL))
 	if err != nil {
 		return nil, &egress.Error{Reason: egress.Invalid, Field: "LIVEKIT_URL", Message: err.Error()}
 	}

@@ -143,9 +143,15 @@ func TestADoorThatLacksSomethingNamesIt(t *testing.T) {
 		change func(*gateway.Config)
 		want   string
 	}{
-		"keys":        {func(c *gateway.Config) { c.Keys = nil }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
-		"any key":     {func(c *gateway.Config) { c.Keys = auth.NewFileBasedKeyProviderFromMap(nil) }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
-		"LiveKit":     {func(c *gateway.Config) { c.Upstream = nil }, "LIVEKIT_URL: is missing"},
+		"keys":    {func(c *gateway.Config) { c.Keys = nil }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
+		"any key": {func(c *gateway.Config) { c.Keys = auth.NewFileBasedKeyProviderFromMap(nil) }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
+		"LiveKit": {func(c *gateway.Config) { c.Upstream = nil }, "LIVEKIT_URL: is missing"},
+		"an API": {
+			func(c *gateway.Config) {
+				c.Upstream = &url.URL{Scheme: "wss", Host: "livekit", User: url.User(apiSecret)}
+			},
+			"LIVEKIT_URL: want a URL that begins with ws:// or wss:// or http:// or https://, in small letters",
+		},
 		"its address": {func(c *gateway.Config) { c.PublicURL = "" }, "REELKEEPER_PUBLIC_URL: is missing"},
 		"a marker":    {func(c *gateway.Config) { c.Marker = nil }, "gateway: Recordings, LiveKit, Marker and SigningKey are required"},
 		"a body":      {func(c *gateway.Config) { c.MaxBody = -1 }, "gateway: a duration or size is negative"},

@@ -89,7 +89,8 @@ type Config struct {
 	Recordings Recordings       // Required.
 	LiveKit    LiveKit          // Required.
 	Marker     Marker           // Required.
-	// Upstream is LiveKit's URL, to which everything else is proxied. Required.
+	// Upstream is LiveKit's URL, http or https, to which everything else is proxied. Its user
+	// and query are left out. Required.
 	Upstream *url.URL
 	// PublicURL is where LiveKit reaches our webhook endpoint. Required.
 	PublicURL string
@@ -134,6 +135,8 @@ func (c Config) Validate() error {
 		return egress.Invalidf("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
 	case c.Upstream == nil:
 		return egress.Invalidf("LIVEKIT_URL", "is missing")
+	case c.Upstream.Scheme != "http" && c.Upstream.Scheme != "https":
+		return egress.Invalidf("LIVEKIT_URL", "want a URL that begins with ws:// or wss:// or http:// or https://, in small letters")
 	case c.PublicURL == "":
 		return egress.Invalidf("REELKEEPER_PUBLIC_URL", "is missing")
 	case c.Recordings == nil || c.LiveKit == nil || c.Marker == nil || c.SigningKey == "":

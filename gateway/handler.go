@@ -44,7 +44,8 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("door metrics: %w", err)
 	}
-	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(c.Upstream, c.Log), livekit: newUpstream(c.Upstream), asked: askedKeys{since: time.Now()}}
+	at := bare(c.Upstream)
+	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), asked: askedKeys{since: time.Now()}}
 	h.rooms = &rooms{
 		proxy: h.proxy, end: h.closeRoom, allowed: func(r *http.Request) bool { return h.gate.allowed(r, creating) },
 		wait: c.DeleteRoomWait, deletion: deletionTimeout, log: c.Log,

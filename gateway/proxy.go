@@ -43,10 +43,9 @@ type proxy struct {
 
 // newProxy makes the handler of everything that is not ours. Requests and answers
 // pass as they came, websockets and bodies of any length included, and they take as
-// long as they take. upstream is LiveKit's URL, ws and wss included; its path is put
-// before that of a request.
+// long as they take. The path of upstream, LiveKit's URL, is put before that of a request.
 func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
-	p := &proxy{upstream: httpURL(upstream), stall: proxyStall, log: log}
+	p := &proxy{upstream: upstream, stall: proxyStall, log: log}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
 		Transport:     proxyTransport(),
@@ -56,19 +55,6 @@ func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	return p
-}
-
-// httpURL is where LiveKit is: signalling and API share a host, and settings may name
-// either.
-func httpURL(u *url.URL) *url.URL {
-	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	switch u.Scheme {
-	case "ws":
-		base.Scheme = "http"
-	case "wss":
-		base.Scheme = "https"
-	}
-	return base
 }
 
 // proxyTransport has no timeout for an answer: LiveKit takes 75 s over a start, and

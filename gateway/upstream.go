@@ -30,10 +30,15 @@ type upstream struct {
 	egress livekit.Egress
 }
 
+// bare is where a URL leads, without its user and query, which may hold a secret.
+func bare(u *url.URL) *url.URL {
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+}
+
 func newUpstream(at *url.URL) upstream {
 	// Like the proxy's, it follows no redirect: it would carry the token elsewhere.
 	client := &http.Client{Transport: proxyTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	base := strings.TrimSuffix(httpURL(at).String(), "/")
+	base := strings.TrimSuffix(at.String(), "/")
 	return upstream{base: base, client: client, egress: livekit.NewEgressProtobufClient(base, client)}
 }
 
