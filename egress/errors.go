@@ -85,3 +85,9 @@ func ReasonOf(err error) Reason {
 func Invalidf(field, format string, args ...any) *Error {
 	return &Error{Reason: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
+
+// IDTaken refuses a request whose ID another one has. Its code is what a caller of LiveKit's
+// API hears of that.
+func IDTaken(requestID string) *Error {
+	return &Error{Reason: Conflict, Code: "already_exists", Message: fmt.Sprintf("another request already has the ID %q", requestID)}
+}

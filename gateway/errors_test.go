@@ -42,6 +42,7 @@ func TestWhatACallerHearsOfAnError(t *testing.T) {
 		"a code that is none":           {&egress.Error{Reason: egress.NotFound, Code: "no_such_code", Message: "why"}, twirp.NotFound, "why"},
 		"a field of ours":               {&egress.Error{Reason: egress.Invalid, Field: "id", Message: "is wrong"}, twirp.InvalidArgument, "id: is wrong"},
 		"a reason without words":        {&egress.Error{Reason: egress.Conflict}, twirp.AlreadyExists, "conflict"},
+		"an ID that another one has":    {egress.IDTaken("call-7"), twirp.AlreadyExists, `another request already has the ID "call-7"`},
 		"Twirp's own":                   {twirp.NewError(twirp.NotFound, "no room"), twirp.NotFound, "no room"},
 		"Temporal's words stay here":    {fmt.Errorf("%w: %w", egress.ErrTemporal, &egress.Error{Reason: egress.Unavailable, Message: "dial 10.0.0.1"}), twirp.Unavailable, "Temporal does not answer"},
 		"but for what it does not know": {&egress.Error{Reason: egress.NotFound, Message: "no recording has the ID", Err: egress.ErrTemporal}, twirp.NotFound, "no recording has the ID"},

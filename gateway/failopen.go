@@ -97,15 +97,11 @@ func (h *Handler) once(s egress.StartOptions, start func() (*livekit.EgressInfo,
 	f, _ := v.(flown)
 	switch {
 	case f.what != askedFor(s):
-		return nil, conflict(s.ID)
+		return nil, egress.IDTaken(s.ID)
 	case err != nil:
 		return nil, err
 	}
 	return f.info, nil
-}
-
-func conflict(requestID string) error {
-	return &egress.Error{Reason: egress.Conflict, Message: fmt.Sprintf("another request already has the ID %q", requestID)}
 }
 
 // find looks once for our token among LiveKit's egresses. Where LiveKit does not

@@ -76,7 +76,7 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	})
 	f, _ := v.(sentOnce)
 	if !bytes.Equal(f.raw, raw) {
-		return reply{}, conflict(c.requestID)
+		return reply{}, egress.IDTaken(c.requestID)
 	}
 	c.egressID = f.answer.egressID()
 	if said := f.answer.started(err); err == nil && f.answer.status < http.StatusInternalServerError && egress.ReasonOf(said) == egress.Ambiguous {

@@ -36,7 +36,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	}
 	s := egress.StartOptions{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
 	if h.asked.others(s) {
-		return nil, conflict(s.ID)
+		return nil, egress.IDTaken(s.ID)
 	}
 	s.Again, s.Unlisted = !s.Made && h.mayHavePassed(s), h.asked.unlisted(s.ID)
 	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure

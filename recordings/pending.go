@@ -2,7 +2,6 @@ package recordings
 
 import (
 	"context"
-	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -26,7 +25,7 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	case !p.ask.named || egress.ReasonOf(err) == egress.Ambiguous:
 		return s, err
 	case err == nil && p.ask.another(p.born, s.Info):
-		return Started{}, conflict(p.ask.requestID)
+		return Started{}, egress.IDTaken(p.ask.requestID)
 	case err == nil:
 		return s, nil
 	}
@@ -59,7 +58,7 @@ func (p *Pending) ended(ctx context.Context) (Started, error) {
 	}
 	born := p.client.birth(ctx, id, "")
 	if p.ask.another(born, v.Info) {
-		return Started{}, conflict(p.ask.requestID)
+		return Started{}, egress.IDTaken(p.ask.requestID)
 	}
 	return Started{RequestID: p.ask.requestID, WorkflowID: id, RunID: born.runID, Info: v.Info}, nil
 }
@@ -72,10 +71,6 @@ func (a ask) another(b birth, i egress.Info) bool {
 	}
 	room := i.Proto().GetRoomName()
 	return a.input.Summary.Room != "" && room != "" && room != a.input.Summary.Room
-}
-
-func conflict(requestID string) error {
-	return &egress.Error{Reason: egress.Conflict, Field: "id", Message: fmt.Sprintf("another request already has the ID %q", requestID)}
 }
 
 // birth is how a run began, and whether it failed.

@@ -44,7 +44,7 @@ func (e *run) sameRequest(_ workflow.Context, u egress.StartUpdate) error {
 	if u.Fingerprint == "" || e.in.Fingerprint == "" || u.Fingerprint == e.in.Fingerprint {
 		return nil
 	}
-	return toCaller(&egress.Error{Reason: egress.Conflict, Code: "already_exists", Message: fmt.Sprintf("another request already has the ID %q", e.id)})
+	return toCaller(egress.IDTaken(e.id))
 }
 
 // awaitStart answers the caller as soon as anything shows that the egress runs.
