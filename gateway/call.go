@@ -36,7 +36,7 @@ type call struct {
 	key      string        // of HeaderKey
 	storage  string        // of HeaderStorage
 	pipeline string        // of HeaderPipeline
-	asked    proto.Message // what LiveKit's refusal may quote; nil or empty where URLs alone are to be masked
+	request  proto.Message // what LiveKit's refusal may quote; nil or empty where URLs alone are to be masked
 
 	// What became of it, for its line in the log.
 	outcome   Outcome

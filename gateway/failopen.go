@@ -25,7 +25,7 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 	if err != nil {
 		return nil, err
 	}
-	h.passed.Store(time.Now().UnixNano())
+	h.bypass.noteOutage()
 	if !until(ctx, s.StartBy.Add(failOpenMargin)) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}
@@ -34,9 +34,9 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 		if m != nil || err != nil {
 			return m, err
 		}
-		h.asked.note(s.ID, askedFor(s))
+		h.bypass.ask(s.ID, digestOf(s))
 		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
-		h.asked.answered(s.ID, err)
+		h.bypass.settle(s.ID, err)
 		return m, err
 	})
 }
@@ -58,15 +58,6 @@ func unlistedYet() error {
 	return &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not said whether it was started"}
 }
 
-// mayHavePassed reports whether this door has asked with this key past Temporal, has lately
-// done so with any, or one before it may have that died. Whoever did not hear of it asks
-// again, and the workflow that they get then knows nothing of it. For a page everything would
-// have to be listed, and so that is only done where this door knows that it is worth it.
-func (h *Handler) mayHavePassed(s egress.StartOptions) bool {
-	return h.asked.known(s.ID) || time.Since(time.Unix(0, h.passed.Load())) < unsure ||
-		h.asked.young() && egress.Summarize(s.Request).Room != ""
-}
-
 // filled is a start's request with its storage profile filled in, as the worker would
 // have. A profile that only the worker knows is no reason to record elsewhere.
 func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
@@ -83,7 +74,7 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 
 // flown is what those who ask for one key at the same moment share.
 type flown struct {
-	what string // askedFor
+	what string // digestOf
 	info *livekit.EgressInfo
 }
 
@@ -92,11 +83,11 @@ type flown struct {
 func (h *Handler) once(s egress.StartOptions, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
 	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
 		m, err := start()
-		return flown{askedFor(s), m}, err
+		return flown{digestOf(s), m}, err
 	})
 	f, _ := v.(flown)
 	switch {
-	case f.what != askedFor(s):
+	case f.what != digestOf(s):
 		return nil, egress.IDTaken(s.ID)
 	case err != nil:
 		return nil, err
@@ -128,7 +119,7 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 	switch {
 	case room != "":
 		return h.cfg.LiveKit.InRoom(ctx, room)
-	case !s.Made && (h.asked.known(s.ID) || h.asked.young()):
+	case !s.Made && (h.bypass.knows(s.ID) || h.bypass.young()):
 		items, _, err := h.cfg.LiveKit.All(ctx, false)
 		return items, err
 	default:

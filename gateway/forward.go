@@ -90,7 +90,7 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 // since of LiveKit's echo we read only what we know.
 func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
-		if h.asked.unlisted(c.requestID) {
+		if h.bypass.unlisted(c.requestID) {
 			return reply{}, unlistedYet()
 		}
 		m, err := h.find(ctx, egress.StartOptions{ID: c.requestID, Request: r})
@@ -109,8 +109,8 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	if err != nil {
 		return reply{}, err
 	}
-	h.asked.note(c.requestID, "") // also without a key: where no answer comes, the caller is told to ask again with this one
-	defer func() { h.asked.answered(c.requestID, answer.started(err)) }()
+	h.bypass.ask(c.requestID, "") // also without a key: where no answer comes, the caller is told to ask again with this one
+	defer func() { h.bypass.settle(c.requestID, answer.started(err)) }()
 	answer, err = h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
 		answer.body = h.hideStored(hideWebhook(answer.body))

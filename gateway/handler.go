@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -30,8 +29,7 @@ type Handler struct {
 	twirp   http.Handler
 	livekit upstream
 	flights singleflight.Group
-	passed  atomic.Int64 // when a start last went past Temporal, in nanoseconds
-	asked   askedKeys
+	bypass  bypass
 }
 
 // New makes the door. Its metrics exist from then on.
@@ -45,7 +43,7 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("door metrics: %w", err)
 	}
 	at := bare(c.Upstream)
-	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), asked: askedKeys{since: time.Now()}}
+	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), bypass: bypass{since: time.Now()}}
 	h.rooms = &rooms{
 		proxy: h.proxy, end: h.closeRoom, allowed: func(r *http.Request) bool { return h.gate.allowed(r, creating) },
 		wait: c.DeleteRoomWait, deletion: deletionTimeout, log: c.Log,
@@ -131,7 +129,7 @@ func (h *Handler) answer(w *answer, r *http.Request, c *call, request proto.Mess
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		raw = newer(body, request)
 	}
-	c.asked = request
+	c.request = request
 	start, isStart := request.(egress.Request)
 	switch {
 	case raw == nil:

@@ -108,7 +108,7 @@ func (s service) UpdateLayout(ctx context.Context, r *livekit.UpdateLayoutReques
 
 // UpdateStream is LiveKit's own, shown with the caller's webhooks.
 func (s service) UpdateStream(ctx context.Context, r *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
-	callOf(ctx).asked = r
+	callOf(ctx).request = r
 	return s.update(ctx, r.GetEgressId(), func(ctx context.Context) (*livekit.EgressInfo, error) {
 		return s.livekit.egress.UpdateStream(ctx, r)
 	})

@@ -112,7 +112,7 @@ func (c *call) attrs() []slog.Attr {
 	}
 	add("code", string(c.code))
 	if c.cause != nil {
-		add("error", egress.MaskQuoted(c.cause.Error(), c.asked))
+		add("error", egress.MaskQuoted(c.cause.Error(), c.request))
 	}
 	return attrs
 }

@@ -35,14 +35,14 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, err
 	}
 	s := egress.StartOptions{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
-	if h.asked.others(s) {
+	if h.bypass.conflicts(s) {
 		return nil, egress.IDTaken(s.ID)
 	}
-	s.Again, s.Unlisted = !s.Made && h.mayHavePassed(s), h.asked.unlisted(s.ID)
+	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), h.bypass.unlisted(s.ID)
 	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
-	if h.asked.unanswered(s.ID) {
+	if h.bypass.inFlight(s.ID) {
 		c.outcome = FailedOpen
 		return h.join(ctx, s)
 	}

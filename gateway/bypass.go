@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// unsure is how long after a start went past Temporal who asks with a key may be asking
+// again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
+const unsure = time.Minute
+
+// remembered is how long a key is known with which a start went past Temporal. Its egress is
+// adopted by a round, within some minutes of Temporal's return, or by its next webhook: who
+// asks with the key before that is to have the same egress.
+const remembered = time.Hour
+
+// slowStart is how long LiveKit may not list what it starts: 24 s, as measured, and some
+// more.
+const slowStart = 30 * time.Second
+
+// bypass remembers the starts that have lately gone past Temporal, by their keys. Those of the
+// door before it that died, it does not know.
+type bypass struct {
+	since  time.Time // when this door began
+	mu     sync.Mutex
+	outage time.Time // when a start last failed open
+	keys   map[string]detour
+}
+
+// detour is a start past Temporal.
+type detour struct {
+	at      time.Time
+	what    string // digestOf; empty: it is not known, or LiveKit has refused it
+	open    bool   // LiveKit's answer is awaited
+	unclear bool   // nobody waits any more, or it did not say whether it was started
+}
+
+// noteOutage notes that a start is about to go past Temporal, whether or not it gets to LiveKit.
+func (b *bypass) noteOutage() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.outage = time.Now()
+}
+
+// ask notes that LiveKit is asked with a key.
+func (b *bypass) ask(key, what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.keys == nil {
+		b.keys = map[string]detour{}
+	}
+	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return !d.open && time.Since(d.at) >= remembered })
+	b.keys[key] = detour{at: time.Now(), what: what, open: true}
+}
+
+// settle notes what LiveKit has answered, or that it never will.
+func (b *bypass) settle(key string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d, e := b.keys[key], asEgress(err)
+	if d.open, d.unclear = false, err != nil && (e == nil || e.Reason == egress.Ambiguous); err != nil && !d.unclear {
+		d.what = ""
+	}
+	b.keys[key] = d
+}
+
+func (b *bypass) of(key string) detour {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.keys[key]
+}
+
+// inFlight reports whether LiveKit's answer is awaited.
+func (b *bypass) inFlight(key string) bool { return b.of(key).open }
+
+// unlisted reports whether LiveKit may have started it and not list it yet.
+func (b *bypass) unlisted(key string) bool {
+	d := b.of(key)
+	return d.unclear && time.Since(d.at) < slowStart
+}
+
+// knows reports whether LiveKit was asked with a key past Temporal, as far as we remember.
+func (b *bypass) knows(key string) bool { return time.Since(b.of(key).at) < remembered }
+
+// conflicts reports whether LiveKit was asked with the key of a start past Temporal for something
+// else, of which the workflow that adopts it knows nothing.
+func (b *bypass) conflicts(s egress.StartOptions) bool {
+	d := b.of(s.ID)
+	return d.what != "" && b.knows(s.ID) && d.what != digestOf(s)
+}
+
+// mayHave reports whether this door has asked with a start's key past Temporal, has lately
+// done so with any, or one before it may have that died. Whoever did not hear of it asks
+// again, and the workflow that they get then knows nothing of it. For a page everything would
+// have to be listed, and so that is only done where this door knows that it is worth it.
+func (b *bypass) mayHave(s egress.StartOptions) bool {
+	return b.knows(s.ID) || b.outageLately() || b.young() && egress.Summarize(s.Request).Room != ""
+}
+
+// outageLately reports whether a start has failed open within the time in which its caller may ask
+// again.
+func (b *bypass) outageLately() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.outage) < unsure
+}
+
+// young reports whether what a door before this one asked may still matter.
+func (b *bypass) young() bool { return time.Since(b.since) < unsure }
+
+// digestOf is a digest of what a start asks for.
+func digestOf(s egress.StartOptions) string {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(s.Request)
+	if err != nil { // it has been read from the wire
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(b, "\x00%s\x00%s\x00%s", egress.KindOf(s.Request), s.Storage, s.Pipeline))
+	return string(sum[:])
+}
