@@ -146,10 +146,10 @@ func TestARedeliveryIsNoRecordingAndIsFoundWhereItWaits(t *testing.T) {
 		}
 	}
 	for _, id := range []string{v.RequestID, v.EgressID, r.WorkflowID} {
-		held, err := c.Held(ctx, id)
+		waiting, err := c.WaitingSteps(ctx, id)
 		must(t, err)
-		if !slices.Equal(held, []Held{{r.WorkflowID, egress.StepAnnounce}}) {
-			t.Errorf("%s: got %v", id, held)
+		if !slices.Equal(waiting, []WaitingStep{{r.WorkflowID, egress.StepAnnounce}}) {
+			t.Errorf("%s: got %v", id, waiting)
 		}
 	}
 	shown, err := c.State(ctx, r.WorkflowID)
@@ -160,9 +160,9 @@ func TestARedeliveryIsNoRecordingAndIsFoundWhereItWaits(t *testing.T) {
 	must(t, c.Retry(ctx, r.WorkflowID, egress.StepAnnounce))
 	_, err = c.Wait(ctx, r.WorkflowID)
 	must(t, err)
-	held, err := c.Held(ctx, v.RequestID)
-	if err != nil || len(held) > 0 {
-		t.Errorf("got %v: %v", held, err)
+	waiting, err := c.WaitingSteps(ctx, v.RequestID)
+	if err != nil || len(waiting) > 0 {
+		t.Errorf("got %v: %v", waiting, err)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestWhatIsNotDeliveredIsNotToldAgain(t *testing.T) {
 	if _, err := c.Redeliver(ctx, fresh("nobody"), RedeliverOptions{}); egress.ReasonOf(err) != egress.NotFound || !strings.Contains(err.Error(), "no recording has the ID") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Held(ctx, fresh("nobody")); egress.ReasonOf(err) != egress.NotFound {
+	if _, err := c.WaitingSteps(ctx, fresh("nobody")); egress.ReasonOf(err) != egress.NotFound {
 		t.Errorf("got %v", err)
 	}
 	v := over(t, ctx, c, w, "done")

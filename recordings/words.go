@@ -6,24 +6,24 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Held is a delivery step that waits for a person's word.
-type Held struct {
+// WaitingStep is a delivery step that waits for a person's word.
+type WaitingStep struct {
 	WorkflowID string `json:"workflow_id"` // of the egress, or of a redelivery of it
 	Step       string `json:"step"`
 }
 
-// Held are the delivery steps of a recording, by any of its IDs, that have failed for
+// WaitingSteps are the delivery steps of a recording, by any of its IDs, that have failed for
 // good: its own, and those of its redeliveries that run. A worker must run, since the
 // workflows are asked.
-func (c *Client) Held(ctx context.Context, id string) ([]Held, error) {
+func (c *Client) WaitingSteps(ctx context.Context, id string) ([]WaitingStep, error) {
 	workflowID, requestID, err := c.findEgress(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if _, only := egress.RedeliveryOf(id); only {
-		return c.heldIn(ctx, id, id)
+		return c.waitingIn(ctx, id, id)
 	}
-	held, err := c.heldIn(ctx, id, workflowID)
+	waiting, err := c.waitingIn(ctx, id, workflowID)
 	if err != nil {
 		return nil, err
 	}
@@ -34,17 +34,17 @@ func (c *Client) Held(ctx context.Context, id string) ([]Held, error) {
 		if row.ClosedAt != nil {
 			continue
 		}
-		more, err := c.heldIn(ctx, id, row.WorkflowID)
+		more, err := c.waitingIn(ctx, id, row.WorkflowID)
 		if err != nil {
 			return nil, err
 		}
-		held = append(held, more...)
+		waiting = append(waiting, more...)
 	}
-	return held, nil
+	return waiting, nil
 }
 
-// heldIn are the steps of one workflow, none where it has closed.
-func (c *Client) heldIn(ctx context.Context, id, workflowID string) ([]Held, error) {
+// waitingIn are the steps of one workflow, none where it has closed.
+func (c *Client) waitingIn(ctx context.Context, id, workflowID string) ([]WaitingStep, error) {
 	row, err := c.row(ctx, workflowID)
 	if err != nil || row.ClosedAt != nil {
 		return nil, notFoundAs(id, err)
@@ -53,9 +53,9 @@ func (c *Client) heldIn(ctx context.Context, id, workflowID string) ([]Held, err
 	if err != nil {
 		return nil, err
 	}
-	var held []Held
+	var waiting []WaitingStep
 	for _, step := range s.AwaitsWord {
-		held = append(held, Held{workflowID, step})
+		waiting = append(waiting, WaitingStep{workflowID, step})
 	}
-	return held, nil
+	return waiting, nil
 }

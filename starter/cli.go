@@ -27,7 +27,7 @@ type recorder interface {
 	Report(ctx context.Context, since, until time.Time) (recordings.Report, error)
 	Retry(ctx context.Context, id, step string) error
 	Skip(ctx context.Context, id, step string) error
-	Held(ctx context.Context, id string) ([]recordings.Held, error)
+	WaitingSteps(ctx context.Context, id string) ([]recordings.WaitingStep, error)
 	Redeliver(ctx context.Context, id string, o recordings.RedeliverOptions) (recordings.Redelivered, error)
 	Settled(ctx context.Context, s recordings.Span) iter.Seq2[recordings.Row, error]
 	Verdicts(ctx context.Context, s recordings.Span) iter.Seq2[egress.Verdict, error]

@@ -25,7 +25,7 @@ type fake struct {
 	until   time.Time
 	stopped bool // the context had a deadline
 
-	held     []recordings.Held
+	waiting  []recordings.WaitingStep
 	redelive func(id string) (recordings.Redelivered, error)
 	opts     recordings.RedeliverOptions
 	span     recordings.Span
@@ -89,8 +89,8 @@ func (f *fake) Skip(_ context.Context, id, step string) error {
 	return f.err
 }
 
-func (f *fake) Held(context.Context, string) ([]recordings.Held, error) {
-	return f.held, f.err
+func (f *fake) WaitingSteps(context.Context, string) ([]recordings.WaitingStep, error) {
+	return f.waiting, f.err
 }
 
 func (f *fake) Redeliver(_ context.Context, id string, o recordings.RedeliverOptions) (recordings.Redelivered, error) {

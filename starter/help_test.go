@@ -21,7 +21,7 @@ func TestEachCommandHasAManualWhoseExamplesAreUnderstood(t *testing.T) {
 				continue
 			}
 			s := newShell()
-			s.held = waiting("announce")
+			s.waiting = waitingFor("announce")
 			got := s.run(t, words(t, example)...)
 			require.NotEqual(t, 2, got.status, "%s: %s: %s", name, example, got.stderr)
 		}

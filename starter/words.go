@@ -45,14 +45,14 @@ func (d deps) wordCommand(name, usage string, all bool, say func(recorder, conte
 			}
 			return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error {
 				id := c.Args().First()
-				held, err := rec.Held(ctx, id)
+				waiting, err := rec.WaitingSteps(ctx, id)
 				if err != nil {
 					return err
 				}
-				if held, err = choose(held, id, step, all); err != nil {
+				if waiting, err = choose(waiting, id, step, all); err != nil {
 					return err
 				}
-				return d.sayTo(ctx, c, rec, held, say)
+				return d.sayTo(ctx, c, rec, waiting, say)
 			})
 		},
 	}
@@ -75,17 +75,17 @@ func readStep(c *cli.Command) (string, error) {
 }
 
 // choose picks the steps that the word is for, of those that wait for one.
-func choose(held []recordings.Held, id, step string, all bool) ([]recordings.Held, error) {
-	names := make([]string, len(held))
-	for i, h := range held {
-		names[i] = h.Step
-		if _, again := egress.RedeliveryOf(h.WorkflowID); again {
-			names[i] += " of " + h.WorkflowID
+func choose(waiting []recordings.WaitingStep, id, step string, all bool) ([]recordings.WaitingStep, error) {
+	names := make([]string, len(waiting))
+	for i, w := range waiting {
+		names[i] = w.Step
+		if _, again := egress.RedeliveryOf(w.WorkflowID); again {
+			names[i] += " of " + w.WorkflowID
 		}
 	}
-	chosen := slices.DeleteFunc(slices.Clone(held), func(h recordings.Held) bool { return step != "" && h.Step != step })
+	chosen := slices.DeleteFunc(slices.Clone(waiting), func(w recordings.WaitingStep) bool { return step != "" && w.Step != step })
 	switch {
-	case len(held) == 0:
+	case len(waiting) == 0:
 		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for a word"}
 	case len(chosen) == 0:
 		return nil, egress.Invalidf("--step", "%q does not wait for a word; want one of %s", step, strings.Join(names, ", "))
@@ -98,16 +98,16 @@ func choose(held []recordings.Held, id, step string, all bool) ([]recordings.Hel
 }
 
 // sayTo says the word to each, and prints that it is noted.
-func (d deps) sayTo(ctx context.Context, c *cli.Command, rec recorder, held []recordings.Held, say func(recorder, context.Context, string, string) error) error {
-	for _, h := range held {
-		if err := say(rec, ctx, h.WorkflowID, h.Step); err != nil {
+func (d deps) sayTo(ctx context.Context, c *cli.Command, rec recorder, waiting []recordings.WaitingStep, say func(recorder, context.Context, string, string) error) error {
+	for _, w := range waiting {
+		if err := say(rec, ctx, w.WorkflowID, w.Step); err != nil {
 			return err
 		}
 		var err error
 		if c.Bool("json") {
-			err = printJSON(d.stdout, map[string]string{"id": c.Args().First(), "workflow_id": h.WorkflowID, "step": h.Step, "said": c.Name})
+			err = printJSON(d.stdout, map[string]string{"id": c.Args().First(), "workflow_id": w.WorkflowID, "step": w.Step, "said": c.Name})
 		} else {
-			_, err = fmt.Fprintf(d.stdout, "%s: %s of step %s is noted\n", c.Args().First(), c.Name, h.Step)
+			_, err = fmt.Fprintf(d.stdout, "%s: %s of step %s is noted\n", c.Args().First(), c.Name, w.Step)
 		}
 		if err != nil {
 			return err

@@ -8,38 +8,38 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-func waiting(steps ...string) []recordings.Held {
-	var held []recordings.Held
+func waitingFor(steps ...string) []recordings.WaitingStep {
+	var waiting []recordings.WaitingStep
 	for _, step := range steps {
-		held = append(held, recordings.Held{WorkflowID: "egress/req", Step: step})
+		waiting = append(waiting, recordings.WaitingStep{WorkflowID: "egress/req", Step: step})
 	}
-	return held
+	return waiting
 }
 
 func TestAWordIsSaidToTheStepsThatWaitForOne(t *testing.T) {
 	t.Parallel()
-	again := recordings.Held{WorkflowID: "egress-redelivery/req/2", Step: "announce"}
+	again := recordings.WaitingStep{WorkflowID: "egress-redelivery/req/2", Step: "announce"}
 	for line, tc := range map[string]struct {
-		held []recordings.Held
-		want []string
+		waiting []recordings.WaitingStep
+		want    []string
 	}{
-		"retry EG_1 announce":        {waiting("announce", "webhook-1"), []string{"retry egress/req announce"}},
-		"retry EG_1 --step announce": {waiting("announce", "webhook-1"), []string{"retry egress/req announce"}},
-		"retry EG_1":                 {waiting("announce", "webhook-1"), []string{"retry egress/req announce", "retry egress/req webhook-1"}},
-		"retry req":                  {append(waiting("announce"), again), []string{"retry egress/req announce", "retry egress-redelivery/req/2 announce"}},
-		"skip EG_1":                  {waiting("webhook-1"), []string{"skip egress/req webhook-1"}},
-		"skip EG_1 --step webhook-1": {waiting("announce", "webhook-1"), []string{"skip egress/req webhook-1"}},
-		"skip req announce":          {[]recordings.Held{again}, []string{"skip egress-redelivery/req/2 announce"}},
+		"retry EG_1 announce":        {waitingFor("announce", "webhook-1"), []string{"retry egress/req announce"}},
+		"retry EG_1 --step announce": {waitingFor("announce", "webhook-1"), []string{"retry egress/req announce"}},
+		"retry EG_1":                 {waitingFor("announce", "webhook-1"), []string{"retry egress/req announce", "retry egress/req webhook-1"}},
+		"retry req":                  {append(waitingFor("announce"), again), []string{"retry egress/req announce", "retry egress-redelivery/req/2 announce"}},
+		"skip EG_1":                  {waitingFor("webhook-1"), []string{"skip egress/req webhook-1"}},
+		"skip EG_1 --step webhook-1": {waitingFor("announce", "webhook-1"), []string{"skip egress/req webhook-1"}},
+		"skip req announce":          {[]recordings.WaitingStep{again}, []string{"skip egress-redelivery/req/2 announce"}},
 	} {
 		s := newShell()
-		s.held = tc.held
+		s.waiting = tc.waiting
 		got := s.run(t, fields(line)...)
 		if got.status != 0 || !slices.Equal(s.asked, tc.want) || strings.Count(got.stdout, " is noted\n") != len(tc.want) || s.role != "reader" {
 			t.Errorf("%s: got %+v, asked %q", line, got, s.asked)
 		}
 	}
 	s := newShell()
-	s.held = waiting("announce")
+	s.waiting = waitingFor("announce")
 	if got := s.run(t, "retry", "EG_1"); got.stdout != "EG_1: retry of step announce is noted\n" {
 		t.Errorf("got %+v", got)
 	}
@@ -50,19 +50,19 @@ func TestAWordIsSaidToTheStepsThatWaitForOne(t *testing.T) {
 
 func TestAWordThatIsForNoStepOrForTooManyIsRefused(t *testing.T) {
 	t.Parallel()
-	again := recordings.Held{WorkflowID: "egress-redelivery/req/2", Step: "announce"}
+	again := recordings.WaitingStep{WorkflowID: "egress-redelivery/req/2", Step: "announce"}
 	for line, tc := range map[string]struct {
-		held []recordings.Held
-		want string
+		waiting []recordings.WaitingStep
+		want    string
 	}{
 		"retry EG_1":          {nil, "no step of EG_1 waits for a word"},
 		"skip EG_1 announce":  {nil, "no step of EG_1 waits for a word"},
-		"retry EG_1 webhook":  {waiting("announce"), `--step: "webhook" does not wait for a word; want one of announce`},
-		"skip EG_1":           {waiting("announce", "webhook-1"), "--step: is missing: several wait for a word: announce, webhook-1"},
-		"skip EG_1 announce ": {append(waiting("announce"), again), "ID: names several that wait for a word: announce, announce of egress-redelivery/req/2; want the workflow's own"},
+		"retry EG_1 webhook":  {waitingFor("announce"), `--step: "webhook" does not wait for a word; want one of announce`},
+		"skip EG_1":           {waitingFor("announce", "webhook-1"), "--step: is missing: several wait for a word: announce, webhook-1"},
+		"skip EG_1 announce ": {append(waitingFor("announce"), again), "ID: names several that wait for a word: announce, announce of egress-redelivery/req/2; want the workflow's own"},
 	} {
 		s := newShell()
-		s.held = tc.held
+		s.waiting = tc.waiting
 		wantRefusal(t, s, s.run(t, fields(line)...), tc.want)
 	}
 }
