@@ -69,7 +69,7 @@ func Open(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
+	keys, err := keysOf(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func Open(o Options) (*App, error) {
 	}
 	opts.Logger, opts.MetricsHandler = tel.TemporalLogger(), tel.TemporalMetrics()
 	working := opts
-	payloads, err := Encrypt(&opts, keys, cfg.Payloads.Encrypt)
+	payloads, err := encrypt(&opts, keys, cfg.Payloads.Encrypt)
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +128,14 @@ func profilesFor(role config.Role, cfg config.Config, environ map[string]string)
 	return cfg.Storage.Profiles(environ)
 }
 
-// Encrypt gives a Temporal client the codec, which decrypts in any case: it may have
+// keysOf are the keys that a process seals with.
+func keysOf(cfg config.Config) (*seal.Keys, error) {
+	return seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
+}
+
+// encrypt gives a Temporal client the codec, which decrypts in any case: it may have
 // been on before. It returns it for what is read past the client.
-func Encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
+func encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
 	cipher, err := keys.Payloads()
 	if err != nil {
 		return nil, err

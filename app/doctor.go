@@ -15,7 +15,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
-	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/livekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
 	"github.com/reelkeeper/reelkeeper/storage"
@@ -30,7 +29,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret, SealKeySet: cfg.Sealing.Key != "", PublicURL: cfg.Door.PublicURL,
 	}
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
-		keys, err := seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
+		keys, err := keysOf(cfg)
 		if problem = errors.Join(problem, err); err == nil {
 			c.Sealer = keys
 		}

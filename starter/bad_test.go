@@ -1,16 +1,8 @@
 package main
 
 import (
-	"errors"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -167,65 +159,6 @@ func TestAMissingOrWrongVariableIsOneLine(t *testing.T) {
 			s.environ = environ
 			wantRefusal(t, s, s.run(t, fields(aRoom)...), want)
 		})
-	}
-}
-
-func TestTheRealConnectionNamesWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	noFile := filepath.Join(t.TempDir(), "temporal.toml")
-	if err := os.WriteFile(noFile, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for field, environ := range map[string]map[string]string{
-		"TEMPORAL_PROFILE":    {"TEMPORAL_CONFIG_FILE": noFile, "TEMPORAL_PROFILE": "prod"},
-		"REELKEEPER_SEAL_KEY": {"TEMPORAL_CONFIG_FILE": noFile, "REELKEEPER_SEAL_KEY": "short"},
-		"REELKEEPER_LISTEN":   {"TEMPORAL_CONFIG_FILE": noFile, "REELKEEPER_LISTEN": "x"},
-		"TEMPORAL_ADDRESS":    {"TEMPORAL_CONFIG_FILE": noFile, "TEMPORAL_ADDRESS": "127.0.0.1:1"},
-	} {
-		t.Run(field, func(t *testing.T) {
-			t.Parallel()
-			environ["LIVEKIT_API_KEY"], environ["LIVEKIT_API_SECRET"] = "APIkey", "secret"
-			_, _, err := connect(t.Context(), environ, "client")
-			if err == nil || !strings.HasPrefix(err.Error(), field+": ") || strings.Contains(oneLine(err), "\n") {
-				t.Errorf("got %v, want an error about %s", err, field)
-			}
-		})
-	}
-}
-
-func TestAKeyThatTemporalRefusesIsNamed(t *testing.T) {
-	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refusing := grpc.NewServer(grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
-		return status.Error(codes.Unauthenticated, "no such key")
-	}))
-	go func() { _ = refusing.Serve(listener) }() // until it is stopped
-	t.Cleanup(refusing.Stop)
-	noFile := filepath.Join(t.TempDir(), "temporal.toml")
-	if err := os.WriteFile(noFile, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = connect(t.Context(), map[string]string{
-		"TEMPORAL_CONFIG_FILE": noFile, "TEMPORAL_ADDRESS": listener.Addr().String(), "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
-	}, "client")
-	if egress.ReasonOf(err) != egress.Denied || !strings.HasPrefix(err.Error(), "TEMPORAL_API_KEY: Temporal at "+listener.Addr().String()+" does not let us in (") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAdviceToStartATemporalIsForWhoNamedNone(t *testing.T) {
-	t.Parallel()
-	for environ, want := range map[string]string{
-		"":                 "TEMPORAL_ADDRESS: is not set, and Temporal does not answer at 127.0.0.1:7233; `go run ./dev` starts one (gone)",
-		"TEMPORAL_ADDRESS": "TEMPORAL_ADDRESS: Temporal does not answer at 127.0.0.1:7233 (gone)",
-		"TEMPORAL_PROFILE": "TEMPORAL_ADDRESS: Temporal does not answer at 127.0.0.1:7233 (gone)",
-	} {
-		if got := unreached(map[string]string{environ: "x"}, "127.0.0.1:7233", errors.New("gone")); got.Error() != want {
-			t.Errorf("%s: got %v", environ, got)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 
@@ -14,6 +15,11 @@ import (
 )
 
 func main() { os.Exit(start()) }
+
+// connect makes the client of a command.
+func connect(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
+	return app.Connect(ctx, environ, role)
+}
 
 // examine makes the doctor, who connects by itself: what cannot be reached is a finding.
 func examine(environ map[string]string) (examiner, func(), error) { return app.Doctor(environ) }

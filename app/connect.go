@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -11,17 +11,15 @@ import (
 	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc/codes"
 
-	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
-	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// connect makes a client for one command. Unlike a server it does not wait for
-// Temporal, and it logs nothing: what goes wrong is the command's one line. A command
-// that only looks needs no secret, but where payloads are encrypted.
-func connect(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
+// Connect makes a client for one command, and a function that ends its connection. Unlike a
+// server it does not wait for Temporal, and it logs nothing: what goes wrong is the command's
+// one line. A command that only looks needs no secret, but where payloads are encrypted.
+func Connect(ctx context.Context, environ map[string]string, role config.Role) (*recordings.Client, func(), error) {
 	cfg, err := config.Load(environ, role)
 	if err != nil {
 		return nil, nil, err
@@ -32,11 +30,11 @@ func connect(ctx context.Context, environ map[string]string, role config.Role) (
 	}
 	conf := recordings.Config{Namespace: opts.Namespace}
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
-		keys, err := seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
+		keys, err := keysOf(cfg)
 		if err != nil {
 			return nil, nil, err
 		}
-		if conf.Codec, err = app.Encrypt(&opts, keys, cfg.Payloads.Encrypt); err != nil {
+		if conf.Codec, err = encrypt(&opts, keys, cfg.Payloads.Encrypt); err != nil {
 			return nil, nil, err
 		}
 		conf.Sealer = keys

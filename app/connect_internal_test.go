@@ -1,0 +1,68 @@
+package app
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// noFile is an empty file of Temporal's settings, so that the machine's own is not read.
+func noFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "temporal.toml")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	return path
+}
+
+func TestAConnectionThatFailsNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for field, value := range map[string]string{
+		"TEMPORAL_PROFILE": "prod", "REELKEEPER_SEAL_KEY": "short", "REELKEEPER_LISTEN": "x", "TEMPORAL_ADDRESS": "127.0.0.1:1",
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := Connect(t.Context(), map[string]string{
+				"TEMPORAL_CONFIG_FILE": noFile(t), "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret", field: value,
+			}, "client")
+			require.Error(t, err)
+			require.True(t, strings.HasPrefix(err.Error(), field+": "), err)
+		})
+	}
+}
+
+func TestAKeyThatTemporalRefusesIsNamed(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	refusing := grpc.NewServer(grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+		return status.Error(codes.Unauthenticated, "no such key")
+	}))
+	go func() { _ = refusing.Serve(listener) }() // until it is stopped
+	t.Cleanup(refusing.Stop)
+	_, _, err = Connect(t.Context(), map[string]string{
+		"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
+	}, "client")
+	require.Equal(t, egress.Denied, egress.ReasonOf(err))
+	require.ErrorContains(t, err, "TEMPORAL_API_KEY: Temporal at "+listener.Addr().String()+" does not let us in (")
+}
+
+func TestAdviceToStartATemporalIsForWhoNamedNone(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]string{
+		"":                 "TEMPORAL_ADDRESS: is not set, and Temporal does not answer at 127.0.0.1:7233; `go run ./dev` starts one (gone)",
+		"TEMPORAL_ADDRESS": "TEMPORAL_ADDRESS: Temporal does not answer at 127.0.0.1:7233 (gone)",
+		"TEMPORAL_PROFILE": "TEMPORAL_ADDRESS: Temporal does not answer at 127.0.0.1:7233 (gone)",
+	} {
+		require.EqualError(t, unreached(map[string]string{environ: "x"}, "127.0.0.1:7233", errors.New("gone")), want)
+	}
+}
