@@ -69,7 +69,8 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer cancel()
 
 	var notes []string
-	m, err := s.obtain(ctx, in.Input.Again, in.Input.Unlisted || activity.GetInfo(ctx).Attempt > 1, func() (err error) {
+	info := activity.GetInfo(ctx)
+	m, err := s.obtain(ctx, in.Input.Again || sentLate(info), in.Input.Unlisted || info.Attempt > 1, func() (err error) {
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 		return err
 	})
@@ -77,9 +78,13 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
 	a.noteEcho(ctx, m)
-	info, err := egress.NewInfo(m)
-	return Started{Info: info, Terms: terms, Notes: notes}, toTemporal(err)
+	started, err := egress.NewInfo(m)
+	return Started{Info: started, Terms: terms, Notes: notes}, toTemporal(err)
 }
+
+// sentLate reports whether Temporal sends a start long after it was due. Mostly no worker was
+// free; but a reset of the workflow sends it anew as well, as its first attempt.
+func sentLate(i activity.Info) bool { return i.StartedTime.Sub(i.ScheduledTime) > 2*time.Second }
 
 // noteEcho notes a LiveKit that does not echo our token.
 func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {

@@ -13,14 +13,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// scheduleCanary makes or changes the canary's schedule. A worker that may not do so
-// works all the same.
+// scheduleCanary makes or changes the canary's schedule.
 func (a *App) scheduleCanary(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, scheduleLimit)
-	defer cancel()
-	if err := a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()); err != nil {
-		a.log.Error("the canary is not scheduled: nobody looks whether webhooks arrive", "error", err)
-	}
+	a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()) },
+		"the canary is not scheduled: nobody looks whether webhooks arrive")
 }
 
 // registerCanary gives a worker the probes of the canary.

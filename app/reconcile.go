@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// scheduleLimit is how long Temporal may take over the schedule at a worker's start.
+	// scheduleLimit is how long Temporal may take over a schedule.
 	scheduleLimit = 10 * time.Second
 	// healthyRounds is how many periods the last completed round may be old.
 	healthyRounds = 3
@@ -25,13 +25,24 @@ const (
 	healthLimit = 2 * time.Second
 )
 
-// scheduleReconciler makes or changes the reconciler's schedule. A worker that may not
-// do so works all the same: egresses are watched one by one.
+// scheduleReconciler makes or changes the reconciler's schedule.
 func (a *App) scheduleReconciler(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, scheduleLimit)
+	a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()) },
+		"the reconciler is not scheduled: what is started elsewhere is not adopted")
+}
+
+// schedule makes or changes a schedule. A worker that may not do so works all the same, and one
+// that Temporal does not answer tries again.
+func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, without string) {
+	limited, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()
-	if err := a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()); err != nil {
-		a.log.Error("the reconciler is not scheduled: what is started elsewhere is not adopted", "error", err)
+	err := ensure(limited)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	a.log.Error(without, "error", err)
+	if unanswered(err) {
+		time.AfterFunc(tryAgain, func() { a.schedule(ctx, ensure, without) })
 	}
 }
 

@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 func TestTheReconcilersHealthIsAskedForOnceAMinute(t *testing.T) {
@@ -33,6 +36,35 @@ func TestTheReconcilersHealthIsAskedForOnceAMinute(t *testing.T) {
 		require.False(t, h.Healthy(t.Context()), "what cannot be asked is not healthy")
 		require.Len(t, since, 3)
 	})
+}
+
+// A worker runs for weeks: what Temporal did not answer as it began must not be missing so long.
+func TestAScheduleThatTemporalDoesNotAnswerForIsMadeLater(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		first error
+		want  int
+	}{
+		"not answered": {&egress.Error{Reason: egress.Unavailable}, 2},
+		"in doubt":     {&egress.Error{Reason: egress.Ambiguous}, 2},
+		"not allowed":  {&egress.Error{Reason: egress.Denied}, 1},
+		"made":         {nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a, tries := &App{log: slog.New(slog.DiscardHandler)}, 0
+				a.schedule(t.Context(), func(context.Context) error {
+					if tries++; tries > 1 {
+						return nil
+					}
+					return tc.first
+				}, "it is not scheduled")
+				<-time.After(time.Hour) // of the bubble's own clock
+				require.Equal(t, tc.want, tries)
+			})
+		})
+	}
 }
 
 func TestACallerThatIsGoneDoesNotMakeTheReconcilerUnhealthy(t *testing.T) {

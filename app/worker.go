@@ -19,8 +19,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// attributesAgain is the wait until search attributes are looked for again.
-const attributesAgain = 30 * time.Second
+// tryAgain is the wait until what Temporal did not answer as a worker began is asked again.
+const tryAgain = 30 * time.Second
+
+// unanswered reports whether Temporal did not answer, so that it may another time.
+func unanswered(err error) bool {
+	r := egress.ReasonOf(err)
+	return r == egress.Unavailable || r == egress.Ambiguous
+}
 
 // RunWorker runs workflows and activities until the context ends. ready is called
 // once the worker polls.
@@ -86,11 +92,11 @@ func (a *App) ensureAttributes(ctx context.Context) error {
 	if err == nil && len(created) > 0 {
 		a.log.Info("search attributes created", "names", created)
 	}
-	if r := egress.ReasonOf(err); r != egress.Unavailable && r != egress.Ambiguous || ctx.Err() != nil {
+	if !unanswered(err) || ctx.Err() != nil {
 		return err
 	}
 	a.log.Warn("search attributes cannot be looked for yet; a workflow that lacks one waits", "error", err)
-	time.AfterFunc(attributesAgain, func() {
+	time.AfterFunc(tryAgain, func() {
 		if err := a.ensureAttributes(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("search attributes", "error", err)
 		}
@@ -200,6 +206,9 @@ func (a *App) options() (worker.Options, error) {
 		// SDK's 1 s is no deadlock but a machine with too few cores.
 		DeadlockDetectionTimeout: 30 * time.Second,
 		DeploymentOptions:        version,
+		// A heartbeat's time limit is 10 s: the SDK's own four fifths of it leave no room for a
+		// call to Temporal that is sent again.
+		MaxHeartbeatThrottleInterval: 5 * time.Second,
 	}, err
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
@@ -15,38 +16,51 @@ import (
 )
 
 // A reset is what Temporal's own guides advise where a workflow's tasks fail. It goes back
-// before the start.
+// before the start, or to a task from which on the start was awaited: Temporal sends that anew.
 func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.startWorker()
-	w.room("room", fakelivekit.RoomScript{})
-	began := w.start("room")
-	w.want("the recording", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
+	for name, nth := range map[string]int{"before the start": 0, "while the start is awaited": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) { fake.Timings.StartReply = 4 * time.Second })
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{})
+			began := w.start("room")
+			w.want("the recording", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
+			var tasks []int64
+			w.want("the answer to the start", func() (answered bool) {
+				tasks, answered = tasksOfTheStart(w.history("r-room"))
+				return answered
+			})
+			require.Greater(t, len(tasks), nth, "webhooks came before it")
 
-	_, err := w.temporal().WorkflowService().ResetWorkflowExecution(w.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace: w.environ["TEMPORAL_NAMESPACE"], RequestId: guid.New("reset-"), Reason: "its first task",
-		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: "egress/r-room"},
-		WorkflowTaskFinishEventId: firstTask(t, w.history("r-room")),
-	})
-	require.NoError(t, err)
-	w.want("the recording, after the reset", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
-	require.Equal(t, began.Info.Proto().GetEgressId(), w.state("room").EgressID)
-	require.NoError(t, w.fake.EndCall("room"))
+			_, err := w.temporal().WorkflowService().ResetWorkflowExecution(w.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
+				Namespace: w.environ["TEMPORAL_NAMESPACE"], RequestId: guid.New("reset-"), Reason: name,
+				WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: "egress/r-room"},
+				WorkflowTaskFinishEventId: tasks[nth],
+			})
+			require.NoError(t, err)
+			w.want("the recording, after the reset", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
+			require.Equal(t, began.Info.Proto().GetEgressId(), w.state("room").EgressID)
+			require.NoError(t, w.fake.EndCall("room"))
 
-	v := w.verdict("room")
-	require.Equal(t, began.Info.Proto().GetEgressId(), v.EgressID)
-	require.Len(t, w.fake.Egresses(), 1)
+			v := w.verdict("room")
+			require.Equal(t, began.Info.Proto().GetEgressId(), v.EgressID)
+			require.Len(t, w.fake.Egresses(), 1)
+		})
+	}
 }
 
-// firstTask is the event of the first workflow task's completion.
-func firstTask(t *testing.T, events []*historypb.HistoryEvent) int64 {
-	t.Helper()
+// tasksOfTheStart are the events of the workflow tasks that were completed before the start was,
+// once it is.
+func tasksOfTheStart(events []*historypb.HistoryEvent) (ids []int64, answered bool) {
 	for _, e := range events {
-		if e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
-			return e.GetEventId()
+		switch e.GetEventType() { //nolint:exhaustive // all others are passed over
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+			ids = append(ids, e.GetEventId())
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+			return ids, true
 		}
 	}
-	require.Fail(t, "no task has completed")
-	return 0
+	return ids, false
 }

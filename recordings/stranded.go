@@ -3,6 +3,7 @@ package recordings
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -12,7 +13,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Stranded counts the running recordings of each version of a Worker Deployment of which no
+// keptByVersion are the workflows that stay with the version of the worker that began them.
+var keptByVersion = fmt.Sprintf("WorkflowType IN ('%s', '%s', '%s')", egress.WorkflowType, egress.RedeliveryType, egress.NoticeType)
+
+// Stranded counts the running recordings, redeliveries and notices of each version of a Worker Deployment of which no
 // worker has asked for work since a moment: nobody goes on with them, whoever else polls.
 func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int64, error) {
 	polled, err := c.polledVersions(ctx, since)
@@ -41,7 +45,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 			if polled[version] || v.DrainageStatus == client.WorkerDeploymentVersionDrainageStatusDrained {
 				continue
 			}
-			n, err := c.count(ctx, Filter{Active: true}.query()+" AND "+equal("TemporalWorkerDeploymentVersion", version))
+			n, err := c.count(ctx, keptByVersion+" AND "+open+" AND "+equal("TemporalWorkerDeploymentVersion", version))
 			if err != nil {
 				return nil, asError("count recordings of "+version, err)
 			}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -124,20 +125,20 @@ func (h *Handler) hintParticipant(ctx context.Context, d *delivery) Reason {
 	return h.hint(ctx, d, []string{id})
 }
 
-// hint signals all of them. Where one fails, LiveKit's next attempt does the rest:
-// those that have the signal know its ID.
+// hint signals all of them, whichever fails. LiveKit's next attempt does what is left: those
+// that have the signal know its ID.
 func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) Reason {
-	result := Ignored
+	result, failed := Ignored, Reason("")
 	for _, id := range workflowIDs {
 		switch reason := h.signal(ctx, d, id, egress.SignalHint); reason {
 		case Accepted:
 			result = Hinted
 		case Late, Unknown: // it ended in the meantime
 		default:
-			return reason
+			failed = reason
 		}
 	}
-	return result
+	return cmp.Or(failed, result)
 }
 
 // signal says Accepted, Late, Unknown, or why Temporal did not take it.

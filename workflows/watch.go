@@ -20,7 +20,10 @@ func (e *run) start(ctx workflow.Context) {
 		in.StartBy, in.Again, in.Unlisted = nil, false, false
 		room = e.Parts[n-1].Info.Proto().GetRoomId()
 	}
-	in.Again = in.Again || wasReset(ctx)
+	if wasReset(ctx) { // LiveKit may not list yet what that run has just asked for
+		in.Again, in.Unlisted = true, true
+	}
+	in.Again = in.Again || in.Plain != nil // its client cannot say that the ID was used before
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RoomID: room,
 	})}
