@@ -14,16 +14,15 @@ import (
 // corrected.
 
 // conclude settles the egress by an end, or holds it.
-func (s *State) conclude(o Observation) News {
+func (s *State) conclude(o Observation) {
 	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
 	s.MissedWhy, s.MissedBecause = o.Missed, o.MissedBecause
 	s.note(o.beat(true))
 	if s.mayRunAgain() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, o.HeardAt
-		return Moved
+	} else {
+		s.Phase = Settled
 	}
-	s.Phase = Settled
-	return Over
 }
 
 // HoldBack holds an end that came before the start was answered: the answer brought the
@@ -150,7 +149,8 @@ func (s *State) anew(o Observation) News {
 	switch {
 	case s.rankOf(o) == rankEnded && (again || s.Status == Lost || seen.GetEndedAt() > known.GetEndedAt()):
 		s.revive(o)
-		return s.conclude(o)
+		s.conclude(o)
+		return Moved
 	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt() && s.showsLife(o)):
 		s.revive(o)
 		s.Phase, s.EndedBy, s.Event, s.Status, s.LostBecause = Watching, "", nil, "", ""

@@ -24,7 +24,8 @@ func lostAt(tb testing.TB) *egress.State {
 func TestTheEndOfALostEgressIsTakenWithoutItsTime(t *testing.T) {
 	t.Parallel()
 	s := lostAt(t)
-	require.Equal(t, egress.Over, s.Observe(observed(infoOf(t, "EG_1", complete), minute)))
+	require.Equal(t, egress.Moved, s.Observe(observed(infoOf(t, "EG_1", complete), minute)))
+	require.Equal(t, egress.Settled, s.Phase)
 	require.Equal(t, egress.Lost, s.Corrects)
 	require.Equal(t, egress.Lost, s.Verdict("r", egress.Summary{}).Corrects)
 }
@@ -115,7 +116,8 @@ func TestAnEndThatIsOverOnceTheStartIsAnsweredStaysSo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &egress.State{Phase: egress.Requested}
-			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, failed, 20, 0), minute)))
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, failed, 20, 0), minute)))
+			require.Equal(t, egress.Settled, s.Phase)
 			change(s)
 			want := s.Phase
 			require.Equal(t, egress.NoNews, s.Observe(secondRun))
@@ -140,7 +142,8 @@ func TestTheWebhookOfAGoodEndThatWeAskedForIsLate(t *testing.T) {
 	end := observed(infoAt(t, complete, 20, 0), minute)
 	polled, webhook := end, end
 	polled.Source, webhook.Final = egress.FromPoll, true
-	require.Equal(t, egress.Over, s.Observe(polled))
+	require.Equal(t, egress.Moved, s.Observe(polled))
+	require.Equal(t, egress.Settled, s.Phase)
 	require.Equal(t, egress.NoNews, s.Observe(webhook))
 	require.Equal(t, egress.MissedLate, s.MissedWhy)
 }
@@ -165,7 +168,8 @@ func TestANewRunIsKnownBeforeTheEndOfTheOneBefore(t *testing.T) {
 			require.Equal(t, egress.NoNews, s.Observe(observed(infoAt(t, failed, 19, 0), minute)))
 			require.Equal(t, egress.NoNews, s.Observe(observed(infoAt(t, active, 18, 0), minute)))
 			require.Equal(t, egress.Watching, s.Phase)
-			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, complete, 30, 1), minute)))
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, complete, 30, 1), minute)))
+			require.Equal(t, egress.Settled, s.Phase)
 		})
 	}
 }
@@ -175,7 +179,8 @@ func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 	t.Parallel()
 	early := func() *egress.State {
 		s := &egress.State{Phase: egress.Requested} // the terms come with the answer
-		require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, failed, 20, 0), minute)))
+		require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, failed, 20, 0), minute)))
+		require.Equal(t, egress.Settled, s.Phase)
 		return s
 	}
 	answered := func(s *egress.State) {
@@ -219,5 +224,6 @@ func TestThatLiveKitListsWhatIsLostSaysNothing(t *testing.T) {
 	ended := lostAt(t)
 	o = observed(infoAt(t, complete, 11, 20), minute)
 	o.Source = egress.FromReconcile
-	require.Equal(t, egress.Over, ended.Observe(o), "and so does an end")
+	require.Equal(t, egress.Moved, ended.Observe(o), "and so does an end")
+	require.Equal(t, egress.Settled, ended.Phase)
 }

@@ -126,8 +126,8 @@ func TestWhatFollowsAnEndThatIsHeld(t *testing.T) {
 		"a sign of life after it":                 {infoAt(t, active, 21, 0), egress.Watching, egress.Moved},
 		"a second run, whatever its clock says":   {infoAt(t, starting, 5, 1), egress.Watching, egress.Moved},
 		"a second run that uploads":               {infoAt(t, ending, 30, 1), egress.Watching, egress.Moved},
-		"a second run's good end":                 {infoAt(t, complete, 30, 1), egress.Settled, egress.Over},
-		"a good end of the same run, afterwards":  {infoAt(t, complete, 21, 0), egress.Settled, egress.Over},
+		"a second run's good end":                 {infoAt(t, complete, 30, 1), egress.Settled, egress.Moved},
+		"a good end of the same run, afterwards":  {infoAt(t, complete, 21, 0), egress.Settled, egress.Moved},
 		"a good end that was before":              {infoAt(t, complete, 20, 0), egress.Held, egress.NoNews},
 		"a second run's failure":                  {infoAt(t, failed, 30, 1), egress.Held, egress.Moved},
 		"a second run's failure, by its run only": {infoAt(t, failed, 20, 1), egress.Held, egress.Moved},
@@ -385,7 +385,8 @@ func TestAnEndBeforeTheStartIsAnsweredIsHeldOnceItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &egress.State{Phase: egress.Requested}
-			require.Equal(t, egress.Over, s.Observe(observed(infoAt(t, tc.first, 20, 0), 0)))
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, tc.first, 20, 0), 0)))
+			require.Equal(t, egress.Settled, s.Phase)
 			for _, o := range tc.then {
 				s.Observe(o)
 			}

@@ -225,7 +225,7 @@ func TestAPollFoldsInAllThatItSaw(t *testing.T) {
 	}{
 		"nothing new":    {egress.Look{Info: infoOf(t, "EG_1", active)}, egress.NoNews, time.Time{}, time.Time{}, time.Time{}},
 		"nothing at all": {egress.Look{}, egress.NoNews, time.Time{}, time.Time{}, time.Time{}},
-		"its end":        {egress.Look{Info: infoOf(t, "EG_1", complete), RoomGone: noon, EndExpected: noon}, egress.Over, time.Time{}, noon, noon},
+		"its end":        {egress.Look{Info: infoOf(t, "EG_1", complete), RoomGone: noon, EndExpected: noon}, egress.Moved, time.Time{}, noon, noon},
 		"an empty room":  {egress.Look{Info: infoOf(t, "EG_1", active), RoomGone: noon, EndExpected: noon}, egress.NoNews, time.Time{}, noon, noon},
 		"an upload":      {egress.Look{Info: infoOf(t, "EG_1", livekit.EgressStatus_EGRESS_ENDING), EndExpected: noon}, egress.Moved, time.Time{}, time.Time{}, noon},
 		"no such egress": {egress.Look{MissingSince: noon}, egress.NoNews, noon, time.Time{}, time.Time{}},
@@ -234,6 +234,7 @@ func TestAPollFoldsInAllThatItSaw(t *testing.T) {
 			t.Parallel()
 			s := watched(t)
 			require.Equal(t, tc.want, s.Looked(tc.look, noon.Add(minute)))
+			require.Equal(t, egress.Ended(tc.look.Info.Proto().GetStatus()), s.Phase == egress.Settled)
 			require.Equal(t, noon.Add(minute), s.LookedAt)
 			require.Equal(t, egress.Evidence{MissingSince: tc.missing, RoomGone: tc.gone}, s.Evidence)
 			require.Equal(t, tc.expected, s.EndExpected)

@@ -73,7 +73,8 @@ func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
 	why, _ := answered.Lost()
 	require.Equal(t, "LiveKit still calls it EGRESS_ENDING 24h0m0s after its end was expected", why)
 
-	require.Equal(t, egress.Over, s.Observe(observed(infoOf(t, "EG_1", complete), day+minute)), "its end may still come")
+	require.Equal(t, egress.Moved, s.Observe(observed(infoOf(t, "EG_1", complete), day+minute)), "its end may still come")
+	require.Equal(t, egress.Settled, s.Phase)
 	s = seen(t, ending)
 	s.Started, s.EndExpected, s.Stuck = true, noon, "x"
 	s.Looked(egress.Look{}, noon.Add(day+minute-1))

@@ -151,7 +151,7 @@ func TestTheWebhookOfAnEndThatWeAskedForCanComeLate(t *testing.T) {
 			o := webhook
 			tc.change(&o)
 
-			require.NotEqual(t, egress.Over, s.Observe(o))
+			require.NotEqual(t, egress.Moved, s.Observe(o))
 
 			v := s.Verdict("req-1", egress.Summary{})
 			require.Equal(t, tc.want, v.Missed)

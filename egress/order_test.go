@@ -68,7 +68,7 @@ func (l life) told(tb testing.TB, heard []int) egress.Verdict {
 	s := &egress.State{Phase: egress.Requested, Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
 	over := 0
 	hear := func(n int) {
-		if s.Observe(l[n]) == egress.Over {
+		if s.Observe(l[n]) == egress.Moved && s.Phase == egress.Settled {
 			over++
 		}
 	}

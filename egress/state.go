@@ -176,8 +176,7 @@ const (
 	NoNews  News = "none"    // repeated, late or out of order
 	Foreign News = "foreign" // another egress ID than the one bound: a twin, never folded in
 	Past    News = "past"    // of an earlier part of the recording, never folded in
-	Moved   News = "moved"
-	Over    News = "over"
+	Moved   News = "moved"   // further along, or ended
 )
 
 // Observe folds one observation into the state. Webhooks may be repeated, late or
@@ -213,7 +212,8 @@ func (s *State) Observe(o Observation) News {
 	s.Evidence.RecorderGone = time.Time{}
 	switch s.rankOf(o) {
 	case rankEnded:
-		return s.conclude(o)
+		s.conclude(o)
+		return Moved
 	case rank(livekit.EgressStatus_EGRESS_ENDING):
 		s.ExpectEnd(o.HeardAt)
 	}

@@ -12,7 +12,8 @@ import (
 func TestNothingIsNewsAfterAnEndThatIsFinalByItsNameAlone(t *testing.T) {
 	t.Parallel()
 	s := seen(t, starting)
-	require.Equal(t, egress.Over, s.Observe(egress.Observation{Info: infoOf(t, "EG_1", newer), Final: true, Source: egress.FromWebhook, HeardAt: noon}))
+	require.Equal(t, egress.Moved, s.Observe(egress.Observation{Info: infoOf(t, "EG_1", newer), Final: true, Source: egress.FromWebhook, HeardAt: noon}))
+	require.Equal(t, egress.Settled, s.Phase)
 	before := *s
 	require.Equal(t, egress.NoNews, s.Observe(egress.Observation{Info: infoOf(t, "EG_1", complete), Source: egress.FromPoll, HeardAt: noon.Add(time.Second)}),
 		"its status ranks lower than one that we know")

@@ -141,7 +141,7 @@ func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
 		e.foreign(ctx, o)
 	case egress.Past:
 		e.past(ctx, o)
-	case egress.Moved, egress.Over:
+	case egress.Moved:
 		e.show(ctx)
 	}
 }
