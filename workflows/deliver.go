@@ -54,17 +54,24 @@ func (e *run) tellSteps(ctx workflow.Context, of *egress.State, name string) {
 			continue
 		}
 		step := kind + name
-		e.telling[step] = true
 		e.untried++
-		workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
+		e.beside(ctx, step, func(ctx workflow.Context) {
 			e.inTurn(ctx, step)
 			if _, relayed := egress.StepWebhook(kind); relayed {
 				e.relays.finish(ctx)
 			}
 			e.carryOut(ctx, task{step: step, kind: kind, of: of})
-			delete(e.telling, step)
 		})
 	}
+}
+
+// beside does something beside all that follows, and keeps its name as under way until it is done.
+func (e *run) beside(ctx workflow.Context, name string, do func(workflow.Context)) {
+	e.telling[name] = true
+	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+		do(ctx)
+		delete(e.telling, name)
+	})
 }
 
 // corrected is how the names of steps end that correct what an earlier part was told as.
@@ -120,8 +127,8 @@ func (e *run) awaitSign(ctx workflow.Context) {
 	for e.Correctable() && !enough() {
 		until(ctx, func() bool { return enough() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 })
 		e.takeWebhooks(ctx)
-		e.takeAll(ctx, e.listings, e.listed)
-		e.takeAll(ctx, e.hints, e.hint)
+		takeAll(ctx, e.listings, e.listed)
+		takeAll(ctx, e.hints, e.hint)
 	}
 	e.drain(ctx)
 }
@@ -246,7 +253,7 @@ func (e *run) drain(ctx workflow.Context) {
 func (e *run) takeIn(ctx workflow.Context) {
 	e.foldAside(ctx)
 	e.takeWebhooks(ctx)
-	e.takeAll(ctx, e.listings, e.listed)
+	takeAll(ctx, e.listings, e.listed)
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}
 }

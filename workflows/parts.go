@@ -61,18 +61,16 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 		name += strings.Repeat(corrected, e.corrections[part.Part])
 	}
 	all := "tell" + name
-	e.telling[all] = true
 	if !part.WebhookDue().IsZero() {
 		e.unheard[part.ID] = &part
 	}
 	e.untried++ // until each of its consumers is, so that no step of the pipeline runs before
-	workflow.GoNamed(ctx, all, func(ctx workflow.Context) {
+	e.beside(ctx, all, func(ctx workflow.Context) {
 		e.inTurn(ctx, all)
 		e.awaitWebhookOf(ctx, &part)
 		e.verify(ctx, &part, name)
 		e.tellSteps(ctx, &part, name)
 		e.untried--
-		delete(e.telling, all)
 	})
 }
 

@@ -25,11 +25,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	}
 	e.tellSteps(steps, &e.State, "")
 	if len(e.Pipeline.Steps) > 0 {
-		e.telling["steps"] = true
-		workflow.GoNamed(steps, "steps", func(ctx workflow.Context) { // beside it, so that a cancel ends them
-			e.runSteps(ctx)
-			delete(e.telling, "steps")
-		})
+		e.beside(steps, "steps", e.runSteps) // beside the run, whose cancel ends them
 	}
 	e.explain(ctx)
 	if err := workflow.Await(ctx, func() bool { return len(e.telling) == 0 }); err != nil {

@@ -8,16 +8,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// takeWebhooks takes those that have arrived.
-func (e *run) takeWebhooks(ctx workflow.Context) { e.takeAll(ctx, e.observations, e.observe) }
-
-// takeAll takes the signals of a kind that have arrived.
-func (e *run) takeAll(ctx workflow.Context, from workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
-	for ev := (egress.Event{}); from.ReceiveAsync(&ev); ev = (egress.Event{}) {
-		take(ctx, ev)
-	}
-}
-
 // awaitWebhook asks LiveKit no more, and gives its own webhook its time, where a consumer
 // is told only of what that did not tell and LiveKit has said the end in an answer to us.
 // What does not come is missed, and told like any other.
@@ -31,7 +21,7 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 	}
 	for len(e.unheard) > 0 && e.over() { // as earlier parts do
 		until(ctx, func() bool { return e.heard() || len(e.unheard) == 0 })
-		e.takeAll(ctx, e.observations, e.hearPart)
+		takeAll(ctx, e.observations, e.hearPart)
 	}
 }
 

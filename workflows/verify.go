@@ -45,11 +45,9 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
 	e.NoteMedia(of.Part, egress.Unchecked(because), workflow.Now(ctx))
 	step := stepVerify + name
-	e.telling[step] = true
 	e.verifying++
-	workflow.GoNamed(ctx, step, func(ctx workflow.Context) {
+	e.beside(ctx, step, func(ctx workflow.Context) {
 		e.verifyOn(ctx, of, step)
-		delete(e.telling, step)
 		e.verifying--
 	})
 }

@@ -98,6 +98,16 @@ func (e *run) agree(t egress.Terms) {
 	}
 }
 
+// takeWebhooks takes those that have arrived.
+func (e *run) takeWebhooks(ctx workflow.Context) { takeAll(ctx, e.observations, e.observe) }
+
+// takeAll takes the signals of a kind that have arrived.
+func takeAll(ctx workflow.Context, from workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
+	for ev := (egress.Event{}); from.ReceiveAsync(&ev); ev = (egress.Event{}) {
+		take(ctx, ev)
+	}
+}
+
 // observe takes a webhook.
 func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
