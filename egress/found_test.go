@@ -31,7 +31,7 @@ func TestAReportSaysWhyOfEachFileUntilItIsLong(t *testing.T) {
 
 func TestWhatIsNotedOfAnEarlierPartLeavesACopyOfTheStateAsItWas(t *testing.T) {
 	t.Parallel()
-	s := egress.State{Part: 2, Parts: []egress.Part{{Number: 1}}}
+	s := egress.State{Part: 2, Shared: egress.Shared{Parts: []egress.Part{{Number: 1}}}}
 	before := s
 	s.NoteMedia(1, egress.Unchecked("nobody can"), moment(1))
 	require.Nil(t, before.Parts[0].Media)

@@ -67,7 +67,7 @@ func TestMediaInLiveKitsBackupStorageIsMissingWhereItWasToGo(t *testing.T) {
 func TestWhatIsFoundIsNotedOfItsPart(t *testing.T) {
 	t.Parallel()
 	missing := egress.MediaReport{Media: egress.MediaMissing, Because: "file a is not there"}
-	s := egress.State{Part: 2, Parts: []egress.Part{{Number: 1}}}
+	s := egress.State{Part: 2, Shared: egress.Shared{Parts: []egress.Part{{Number: 1}}}}
 	s.NoteMedia(1, missing, moment(1))
 	require.Nil(t, s.Media)
 	require.Equal(t, &missing, s.Parts[0].Media)

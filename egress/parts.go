@@ -61,11 +61,12 @@ func trackMissing(m *livekit.EgressInfo) bool {
 // NextPart notes what became of this part, and makes the state that of the next one
 // before its start.
 func (s *State) NextPart() {
+	ended := s.part()
 	*s = State{
-		Terms: s.Terms, Phase: Requested, Part: s.Part + 1, Restarts: s.Restarts, Parts: append(s.Parts, s.part()),
-		MaxDuration: s.MaxDuration, BoundAt: s.BoundAt, Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
-		Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck, Noticed: s.Noticed,
+		Terms: s.Terms, Shared: s.Shared, Phase: Requested, Part: s.Part + 1, Restarts: s.Restarts,
+		MaxDuration: s.MaxDuration, BoundAt: s.BoundAt,
 	}
+	s.Parts = append(s.Parts, ended)
 }
 
 // PathsOf is the number of the part in whose paths the egress writes.

@@ -24,8 +24,10 @@ func TestWhatIsOfTheRecordingAndNotOfItsPartGoesOnInTheNext(t *testing.T) {
 	require.NotEmpty(t, s.Story)
 	want := egress.State{
 		Terms: s.Terms, Phase: egress.Requested, Part: 2, MaxDuration: s.MaxDuration, BoundAt: noon,
-		Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
-		Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck, Noticed: s.Noticed,
+		Shared: egress.Shared{
+			Done: s.Done, Skipped: s.Skipped, Twins: s.Twins,
+			Story: s.Story, AwaitsWord: s.AwaitsWord, Stuck: s.Stuck, Noticed: s.Noticed,
+		},
 	}
 
 	s.NextPart()

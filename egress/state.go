@@ -26,9 +26,9 @@ const (
 // into its next run. It is also the answer to QueryState.
 type State struct {
 	Terms
-	Phase Phase  `json:"phase"`
-	Part  int    `json:"part"`            // counted from 1
-	Parts []Part `json:"parts,omitempty"` // the parts before this one
+	Shared
+	Phase Phase `json:"phase"`
+	Part  int   `json:"part"` // counted from 1
 	// PartsTold says that a redelivery leaves those out: they were told as they are.
 	PartsTold bool `json:"parts_told,omitempty"`
 	// Paths is the number of the part in whose paths it writes, where that is another: it
@@ -75,19 +75,24 @@ type State struct {
 	Evidence    Evidence     `json:"evidence"`
 	LostBecause string       `json:"lost_because,omitempty"`
 	Media       *MediaReport `json:"media,omitempty"` // what verify found; nil before
-	Stuck       string       `json:"stuck,omitempty"` // why a person should look, in words
-	Done        []string     `json:"done,omitempty"`  // delivery steps that are done or skipped
-	Skipped     []string     `json:"skipped,omitempty"`
 	Doing       string       `json:"doing,omitempty"` // step of the pipeline that is under way
 	// Results are what steps of the pipeline returned, by their names.
 	Results map[string]json.RawMessage `json:"results,omitempty"`
-	Twins   []string                   `json:"twins,omitempty"` // other egress IDs of this request, stopped by us
 
-	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
+	AskedFrom time.Time `json:"asked_from,omitzero"` // from when on a poll asks LiveKit; zero while none is under way
+}
+
+// Shared is what goes on when a recording passes from one part to the next, or back to the
+// one before since the next did not begin.
+type Shared struct {
+	Parts      []Part    `json:"parts,omitempty"` // the parts before this one
+	Stuck      string    `json:"stuck,omitempty"` // why a person should look, in words
+	Done       []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
+	Skipped    []string  `json:"skipped,omitempty"`
 	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
-	AskedFrom  time.Time `json:"asked_from,omitzero"`   // from when on a poll asks LiveKit; zero while none is under way
-
-	Noticed []Concern `json:"noticed,omitempty"` // what the notification hook is told of it
+	Twins      []string  `json:"twins,omitempty"`       // other egress IDs of this request, stopped by us
+	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
+	Noticed    []Concern `json:"noticed,omitempty"`     // what the notification hook is told of it
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.

@@ -1,6 +1,9 @@
 package egress_test
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,4 +80,25 @@ func TestNothingIsKnownOfAnEgressThatWasNeverSeenAndIsLost(t *testing.T) {
 	t.Parallel()
 	_, err := egress.Info{}.Lost("LiveKit no longer knows it", noon)
 	require.ErrorContains(t, err, "lost EgressInfo")
+}
+
+func TestWhatAllPartsShareIsAmongTheOtherKeysOfAState(t *testing.T) {
+	t.Parallel()
+	s := egress.State{Shared: egress.Shared{
+		Parts: []egress.Part{{Number: 1}}, Stuck: "why", Done: []string{"a"}, Skipped: []string{"b"}, AwaitsWord: []string{"c"},
+		Twins: []string{"EG_2"}, Story: []egress.Beat{{What: "began"}}, Noticed: []egress.Concern{egress.ConcernStuck},
+	}}
+	b, err := json.Marshal(s)
+	require.NoError(t, err)
+	var keys map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(b, &keys))
+	require.ElementsMatch(t, []string{
+		"policy", "announce_for", // of Terms
+		"parts", "stuck", "done", "skipped", "awaits_word", "twins", "story", "noticed", // of Shared
+		"phase", "part", "id", "latest", "started", "bound_at", "news_at", "news_by", "looked_at", "held_since", "stopped_at", "end_expected", "evidence",
+	}, slices.Collect(maps.Keys(keys)))
+	var back egress.State
+	require.NoError(t, json.Unmarshal(b, &back))
+	require.Equal(t, s.Stuck, back.Stuck)
+	require.Equal(t, s.Twins, back.Twins)
 }

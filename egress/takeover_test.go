@@ -47,7 +47,7 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 		"its failure was just settled":        {phase: egress.Settled, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true, can: true},
 		"it failed, and a stop was asked for": {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, stopped: egress.StopRequested, id: "EG_2", seen: 1, orphaned: true, can: true},
 	} {
-		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Stopped: tc.stopped, Latest: other(t, "EG_1", tc.latest).Info, Parts: []egress.Part{{EgressID: "EG_0"}}}
+		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Stopped: tc.stopped, Latest: other(t, "EG_1", tc.latest).Info, Shared: egress.Shared{Parts: []egress.Part{{EgressID: "EG_0"}}}}
 		require.Equal(t, tc.orphaned, s.Orphaned(), name)
 		require.Equal(t, tc.can, s.CanTakeOver(other(t, tc.id, tc.seen)), name)
 	}
@@ -55,7 +55,7 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 
 func TestWhatTakesThePlaceIsTheNextPart(t *testing.T) {
 	t.Parallel()
-	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true, Done: []string{"announce-part-1"}, Evidence: egress.Evidence{MissingSince: noon}}
+	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true, Shared: egress.Shared{Done: []string{"announce-part-1"}}, Evidence: egress.Evidence{MissingSince: noon}}
 	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
 	o := other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)
 
@@ -73,7 +73,7 @@ func TestWhatTakesThePlaceIsTheNextPart(t *testing.T) {
 
 func TestWhatWasMeantForTheOneThatIsGoneHoldsForItsNextPart(t *testing.T) {
 	t.Parallel()
-	s := egress.State{Phase: egress.Delivered, Status: egress.Lost, ID: "EG_1", Part: 1, Started: true, Done: []string{egress.StepAnnounce}, Skipped: []string{egress.StepAnnounce}}
+	s := egress.State{Phase: egress.Delivered, Status: egress.Lost, ID: "EG_1", Part: 1, Started: true, Shared: egress.Shared{Done: []string{egress.StepAnnounce}, Skipped: []string{egress.StepAnnounce}}}
 	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
 	s.Stopped, s.StoppedAt = egress.StopRequested, noon.Add(-time.Hour)
 	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_2", Status: livekit.EgressStatus_EGRESS_ACTIVE, Request: &livekit.EgressInfo_Web{
@@ -104,7 +104,7 @@ func TestOneThatIsStartingCanTakeOver(t *testing.T) {
 func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 	t.Parallel()
 	bound := func() egress.State {
-		s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 2, Started: true, Parts: []egress.Part{{Number: 1, EgressID: "EG_0"}}, Twins: []string{"EG_9"}}
+		s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 2, Started: true, Shared: egress.Shared{Parts: []egress.Part{{Number: 1, EgressID: "EG_0"}}, Twins: []string{"EG_9"}}}
 		s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
 		return s
 	}

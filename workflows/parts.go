@@ -82,10 +82,8 @@ func partName(n int) string { return "-part-" + strconv.Itoa(n) }
 func (e *run) giveBack(err error) {
 	e.log.Warn("not started again", "part", e.Part, "error", err)
 	now := e.State
-	e.State = *e.before
-	e.Parts = now.Parts[:len(now.Parts)-1] // the last one is this; the others may have been corrected
-	e.Done, e.Skipped, e.AwaitsWord, e.Stuck = now.Done, now.Skipped, now.AwaitsWord, now.Stuck
-	e.Noticed, e.Twins, e.Story = now.Noticed, now.Twins, now.Story
+	e.State, e.Shared = *e.before, now.Shared
+	e.Parts = e.Parts[:len(e.Parts)-1] // the last one is this; the others may have been corrected
 	e.Stopped, e.StoppedAt = now.Stopped, now.StoppedAt
 	e.Recover, e.toldBefore = 0, true
 }
