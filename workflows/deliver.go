@@ -99,9 +99,10 @@ type task struct {
 	because string // how that one failed
 }
 
-// revived reports whether a verdict that was delivered must be corrected, since an egress
-// that is lost, or failed while its room is live, shows that it lives. It waits for that.
-func (e *run) revived(ctx workflow.Context) bool {
+// awaitCorrection waits until an egress that is lost, or failed while its room is live, shows
+// that it lives, for as long as the terms say. It reports whether it did: then the verdict that
+// was delivered is to be corrected.
+func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	if e.Correctable() {
 		e.awaitSign(ctx)
 	}

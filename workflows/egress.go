@@ -27,17 +27,20 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
-		if e.foldTwins(ctx); !e.over() { // one of them has taken its place
+		e.foldTwins(ctx)
+		if !e.over() { // one of them has taken its place
 			continue
 		}
 		if e.Recoverable() {
 			e.recover(ctx)
 			continue
 		}
-		if e.awaitWebhook(ctx); !e.over() { // likewise
+		e.awaitWebhook(ctx)
+		if !e.over() { // likewise
 			continue
 		}
-		if e.deliver(ctx); !e.revived(ctx) {
+		e.deliver(ctx)
+		if corrected := e.awaitCorrection(ctx); !corrected {
 			return e.verdict(), nil
 		}
 	}

@@ -25,7 +25,7 @@ func (e *run) recover(ctx workflow.Context) {
 	e.NextPart()
 	e.Restarts++
 	e.published = ""
-	if e.hasEnough(ctx, recoverBackoff(e.Part)) {
+	if stopped := e.backOff(ctx, recoverBackoff(e.Part)); stopped {
 		e.giveBack(errEnough)
 		return
 	}
@@ -37,9 +37,9 @@ func (e *run) recover(ctx workflow.Context) {
 // errEnough is why a part was not started whose end was asked for before.
 var errEnough = errors.New("its end was asked for")
 
-// hasEnough waits before the next part is started, and reports whether its end was asked for
-// by then. Who asks is answered as soon as that is taken.
-func (e *run) hasEnough(ctx workflow.Context, wait time.Duration) bool {
+// backOff waits before the next part is started, or until its end is asked for, which it takes
+// and reports. Who asks is answered as soon as that is taken.
+func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 	asked := func() bool { return e.asks.Len() > 0 || e.cancelHeard(ctx) }
 	if ok, _ := workflow.AwaitWithTimeout(ctx, wait, asked); !ok { // the context is never cancelled
 		return false
