@@ -13,6 +13,16 @@ import (
 // live, and what is delivered may still be corrected. Good ends are neither held nor
 // corrected.
 
+// Hold is what is known of an end that is held, since it need not be the last word.
+type Hold struct {
+	HeldSince time.Time `json:"held_since"` // when we heard of the end
+	// HoldMore is until when it is held longer than by the policy, since LiveKit could not be
+	// asked at the close of the hold. Zero: it could be, so far.
+	HoldMore   time.Time `json:"hold_more,omitzero"`
+	BlindSince time.Time `json:"blind_since,omitzero"`  // when LiveKit first left a look of this hold unanswered
+	BlindLooks int       `json:"blind_looks,omitempty"` // how many looks of this hold it has left so
+}
+
 // conclude settles the egress by an end, or holds it.
 func (s *State) conclude(o Observation) {
 	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""

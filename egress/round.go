@@ -146,13 +146,14 @@ func (e Event) WithMissed(class Missed, because string) (Event, error) {
 // Remembered is a little more than the 24 h for which LiveKit keeps an egress that has ended.
 const Remembered = 25 * time.Hour
 
-// givenUpBefore is how long before the end of one that never began its workflow may have
-// closed, since it was given up.
+// givenUpBefore is how long a workflow may have closed before the end of its egress, by LiveKit,
+// where the egress never began and we had given it up.
 const givenUpBefore = 15 * time.Minute
 
-// ClosedSince is from when on workflows have closed that are about an egress of LiveKit's
-// list: none closes before its egress began, but where that was given up before. Such a one is
-// known by its ID as it is adopted. It is at most Remembered ago.
+// ClosedSince is the moment from which on the workflows have closed that are about an egress of
+// LiveKit's list: none closes before its egress began, unless we gave that up before. A workflow
+// that closed sooner is found by its ID when its egress is to be adopted. The moment is at most
+// Remembered ago.
 func ClosedSince(listed []*livekit.EgressInfo, now time.Time) time.Time {
 	since, earliest := now, now.Add(-Remembered)
 	for _, m := range listed {

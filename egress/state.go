@@ -27,6 +27,7 @@ const (
 type State struct {
 	Terms
 	Shared
+	Hold
 	Phase Phase `json:"phase"`
 	Part  int   `json:"part"` // counted from 1
 	// PartsTold says that a redelivery leaves those out: they were told as they are.
@@ -57,15 +58,11 @@ type State struct {
 	EndedBy Source          `json:"ended_by,omitempty"`
 	Status  Status          `json:"status,omitempty"` // final status, once settled
 
-	HeldSince     time.Time `json:"held_since"`               // when an end was heard of that may not be the last
-	HoldMore      time.Time `json:"hold_more,omitzero"`       // until when more, since LiveKit could not be asked
-	BlindSince    time.Time `json:"blind_since,omitzero"`     // since when not, in this hold
-	BlindLooks    int       `json:"blind_looks,omitempty"`    // how many looks that was
-	Corrects      Status    `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
-	Told          bool      `json:"told,omitempty"`           // a webhook of this egress has come, and was news
-	RecorderSeen  bool      `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
-	MissedWhy     Missed    `json:"missed_why,omitempty"`     // why the one of its end did not, where somebody found out
-	MissedBecause string    `json:"missed_because,omitempty"` // the evidence in words
+	Corrects      Status `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
+	Told          bool   `json:"told,omitempty"`           // a webhook of this egress has come, and was news
+	RecorderSeen  bool   `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
+	MissedWhy     Missed `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
+	MissedBecause string `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`

@@ -9,7 +9,8 @@ import (
 // The end may be in LiveKit's answer to our start or stop. Its webhook is on its way then,
 // or lost: nobody knows yet.
 
-// unheard reports whether that is how the end was learned, and its webhook has not come.
+// unheard reports whether the end was learned from LiveKit's answer to our start or stop, and
+// its webhook has not come.
 func (s *State) unheard() bool {
 	return (s.EndedBy == FromStart || s.EndedBy == FromStop) && len(s.Event) == 0
 }
@@ -23,7 +24,7 @@ func (s *State) WebhookDue() time.Time {
 	return s.NewsAt.Add(webhookBudget + webhookMargin)
 }
 
-// WebhookMissed notes that the webhook did not come in that time.
+// WebhookMissed notes that the webhook of the end did not come by WebhookDue.
 func (s *State) WebhookMissed() {
 	s.MissedWhy = MissedUnclassified
 	s.MissedBecause = fmt.Sprintf("LiveKit said the end in an answer to us, and its webhook did not come within %s", webhookBudget+webhookMargin)

@@ -8,9 +8,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// awaitWebhook asks LiveKit no more, and gives its own webhook its time, where a consumer
-// is told only of what that did not tell and LiveKit has said the end in an answer to us.
-// What does not come is missed, and told like any other.
+// awaitWebhook waits for LiveKit's webhook of the end, where the end was learned from an answer
+// of LiveKit's to us, and a consumer is told only of the ends that no webhook told. A webhook
+// that does not come in its time is missed, and the end is told like any other. A poll that is
+// under way asks LiveKit no more.
 func (e *run) awaitWebhook(ctx workflow.Context) {
 	if e.polling != nil { // a timer may run out unheard
 		e.polling.cancel()
@@ -19,7 +20,7 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 	if due := e.WebhookDue(); !e.toldBefore && !due.IsZero() {
 		e.awaitWebhookUntil(ctx, due)
 	}
-	for len(e.unheard) > 0 && e.over() { // as earlier parts do
+	for len(e.unheard) > 0 && e.over() { // earlier parts wait for theirs, too
 		until(ctx, func() bool { return e.heard() || len(e.unheard) == 0 })
 		takeAll(ctx, e.observations, e.hearPart)
 	}
@@ -43,6 +44,7 @@ func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 	e.aside = append(e.aside, o)
 }
 
+// awaitWebhookUntil waits for the webhook of the end until it is due.
 func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -56,7 +58,7 @@ func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 	}
 }
 
-// awaitWebhookOf does so for an earlier part, beside all that follows.
+// awaitWebhookOf waits for the webhook of an earlier part's end, beside all that follows.
 func (e *run) awaitWebhookOf(ctx workflow.Context, part *egress.State) {
 	if e.unheard[part.ID] != part {
 		return
