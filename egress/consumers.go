@@ -2,9 +2,6 @@ package egress
 
 import "slices"
 
-// ConsumerStep is the delivery step that tells the pipeline's consumer of that name.
-func ConsumerStep(name string) string { return StepAnnounce + "-" + name }
-
 // Consumer is the pipeline's consumer that a delivery step tells, nil for another step.
 func (p Pipeline) Consumer(step string) *Consumer {
 	i := slices.IndexFunc(p.Consumers, func(c Consumer) bool { return ConsumerStep(c.Name) == step })

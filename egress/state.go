@@ -3,8 +3,6 @@ package egress
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -118,22 +116,6 @@ type Terms struct {
 	// Notify says that the notification hook is told of what concerns people. Which hook
 	// that is, is the setting of the worker that tells it.
 	Notify bool `json:"notify,omitempty"`
-}
-
-// StepAnnounce is the delivery step that tells the consumer of the settings.
-const StepAnnounce = "announce"
-
-// stepWebhook begins the name of a step that tells one of the caller's own webhooks.
-const stepWebhook = "webhook-"
-
-// WebhookStep is the delivery step that tells the caller's nth webhook, from 0 on.
-func WebhookStep(n int) string { return stepWebhook + strconv.Itoa(n+1) }
-
-// StepWebhook is the inverse of WebhookStep. It reports false for another step.
-func StepWebhook(step string) (n int, ok bool) {
-	number, found := strings.CutPrefix(step, stepWebhook)
-	n, err := strconv.Atoi(number)
-	return n - 1, found && err == nil && n > 0
 }
 
 // Observation is one look at an egress, from whichever source.

@@ -74,13 +74,10 @@ func (e *run) beside(ctx workflow.Context, name string, do func(workflow.Context
 	})
 }
 
-// corrected is how the names of steps end that correct what an earlier part was told as.
-const corrected = "-corrected"
-
 // inTurn has a correction wait until the step that tells what it corrects is over, so that
 // nobody hears of that last. It holds up no step of the pipeline meanwhile.
 func (e *run) inTurn(ctx workflow.Context, step string) {
-	wrong, corrects := strings.CutSuffix(step, corrected)
+	wrong, corrects := strings.CutSuffix(step, egress.CorrectedSuffix)
 	if !corrects || !e.telling[wrong] {
 		return
 	}

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,10 +54,10 @@ func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 
 // tellPart runs the delivery steps for a part that has ended, beside all that follows.
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
-	name := partName(part.Part)
+	name := egress.PartSuffix(part.Part)
 	if part.Corrects != "" {
 		e.corrections[part.Part]++
-		name += strings.Repeat(corrected, e.corrections[part.Part])
+		name += strings.Repeat(egress.CorrectedSuffix, e.corrections[part.Part])
 	}
 	all := "tell" + name
 	if !part.WebhookDue().IsZero() {
@@ -73,9 +72,6 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 		e.untried--
 	})
 }
-
-// partName is how the names of the delivery steps of an earlier part end.
-func partName(n int) string { return "-part-" + strconv.Itoa(n) }
 
 // giveBack settles the recording by the part before, since the next one was refused, because
 // its room is gone most likely, or is not wanted. It is being told already.
@@ -99,8 +95,8 @@ func (e *run) past(ctx workflow.Context, o egress.Observation) {
 // correct tells the end of an earlier part that was lost, or that failed and ran again, as a
 // correction. It reports false for any other news.
 func (e *run) correct(ctx workflow.Context, o egress.Observation) bool {
-	part, corrected := e.CorrectPart(o)
-	if !corrected {
+	part, ok := e.CorrectPart(o)
+	if !ok {
 		return false
 	}
 	if e.before != nil && e.before.ID == part.ID { // it may be the last one after all

@@ -21,7 +21,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	}
 	steps, _ := workflow.NewDisconnectedContext(ctx) // else each would fail, and wait for a person
 	for _, part := range e.Before() {
-		e.tellSteps(steps, &part, partName(part.Part))
+		e.tellSteps(steps, &part, egress.PartSuffix(part.Part))
 	}
 	e.tellSteps(steps, &e.State, "")
 	if len(e.Pipeline.Steps) > 0 {

@@ -12,10 +12,6 @@ import (
 // MetricMedia counts what was found of the media of ended egresses. Label: media.
 const MetricMedia = "reelkeeper_media_total"
 
-// stepVerify is the delivery step that goes on behind the announcement where the store
-// could not be reached before it.
-const stepVerify = "verify"
-
 // verify asks the store for the media of what has ended, before anybody is told. It holds
 // that up for no longer than the terms say: a store that cannot be reached by then is
 // asked again behind it. Where nobody can look, no activity runs.
@@ -44,7 +40,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 // and then waits for a person.
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
 	e.NoteMedia(of.Part, egress.Unchecked(because), workflow.Now(ctx))
-	step := stepVerify + name
+	step := egress.StepVerify + name
 	e.verifying++
 	e.beside(ctx, step, func(ctx workflow.Context) {
 		e.verifyOn(ctx, of, step)

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -46,16 +45,11 @@ func (v value) consumer() (egress.Consumer, error) {
 	return c, nil
 }
 
-// taken are the names of consumers whose step would be another's: the part of a recording,
-// and that it is corrected, is the end of the name of its steps. A consumer announce would be
-// taken for that of the settings, whose standard-webhooks secret has that name.
-var taken = regexp.MustCompile(`^(announce|corrected|part-.*)$|-(part-[0-9]+|corrected)$`)
-
 func (v value) consumerName(into *string) error {
 	if err := v.name(into); err != nil {
 		return err
 	}
-	if taken.MatchString(*into) {
+	if egress.ReservedConsumerName(*into) {
 		return v.fail("%s would be taken for another step of Reelkeeper's own: take another name than announce, corrected, part-…, …-part-<number> and …-corrected", *into)
 	}
 	return nil

@@ -69,15 +69,11 @@ func (v value) backoff(into *egress.Backoff) error {
 	})
 }
 
-// ours are the names of steps that are not the user's: a word about one must not be
-// taken for one about the other.
-var ours = regexp.MustCompile(`^(announce(-.*)?|webhook-.*|verify(-part-.*)?)$`)
-
 func (v value) stepName(into *string) error {
 	if err := v.name(into); err != nil {
 		return err
 	}
-	if ours.MatchString(*into) {
+	if egress.ReservedStepName(*into) {
 		return v.fail("%s is a step of Reelkeeper's own, or may become one: take another name than announce, announce-…, webhook-…, verify and verify-part-…", *into)
 	}
 	return nil
