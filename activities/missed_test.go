@@ -64,7 +64,7 @@ func TestThePollThatSeesAnEndSaysWhyItsWebhookWasMissed(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := &api{onGet: endedAgo(time.Minute)}
-				look, err := pollOf(t, a, question(func(in *activities.PollRequest) { in.Told = tc.told }), tc.endpoint)
+				look, err := pollOf(t, a, question(func(in *activities.PollRequest) { in.WebhookSeen = tc.told }), tc.endpoint)
 				require.NoError(t, err)
 				require.Equal(t, tc.want, look.Missed)
 				require.Contains(t, look.MissedBecause, tc.because)

@@ -16,14 +16,14 @@ const CallsPerPoll = 2
 
 // PollRequest is the argument of Poll.
 type PollRequest struct {
-	EgressID string               `json:"egress_id"`
-	Room     string               `json:"room,omitempty"` // empty for a web egress
-	Have     livekit.EgressStatus `json:"have"`           // anything further along is news
-	Outlook  egress.Outlook       `json:"outlook"`
-	Policy   egress.Policy        `json:"policy"`
-	From     time.Time            `json:"from"`           // not before; zero: at once
-	Until    time.Time            `json:"until"`          // answer then, news or none; zero: never
-	Told     bool                 `json:"told,omitempty"` // a webhook of this egress has come
+	EgressID    string               `json:"egress_id"`
+	Room        string               `json:"room,omitempty"` // empty for a web egress
+	Have        livekit.EgressStatus `json:"have"`           // anything further along is news
+	Outlook     egress.Outlook       `json:"outlook"`
+	Policy      egress.Policy        `json:"policy"`
+	From        time.Time            `json:"from"`           // not before; zero: at once
+	Until       time.Time            `json:"until"`          // answer then, news or none; zero: never
+	WebhookSeen bool                 `json:"told,omitempty"` // a webhook of this egress has come
 	// Doubt asks for an answer as soon as it is known whether the recorder is in its room.
 	Doubt bool `json:"doubt,omitempty"`
 	// Seen says that its own participant has been in the room.
@@ -56,7 +56,7 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	until := s.until(in)
 	if why == "" || !until.IsZero() && !time.Now().Before(until) {
 		look.RoomGone, look.RecorderGone, look.RecorderSeen, look.EndExpected = s.RoomGone, s.RecorderGone, s.Seen, s.EndExpected
-		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: time.Now(), Told: in.Told})
+		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: time.Now(), WebhookSeen: in.WebhookSeen})
 		return look, nil
 	}
 	delay := a.wait(ctx, in, &s, look)

@@ -292,7 +292,7 @@ func (r *round) do(ctx context.Context, s egress.Measure) {
 		r.Round.Count(s.Deed)
 		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"action": string(s.Deed)}).Counter(MetricStrays).Inc(1)
 		if s.Deed == egress.DeedQuarantine {
-			r.Round.Words = egress.Tell(r.Round.Words, s.Why)
+			r.Round.Words = egress.AppendBounded(r.Round.Words, s.Why)
 			log.Warn("reconcile: quarantined", "egressID", s.EgressID, "reason", s.Why)
 			return
 		}
@@ -367,10 +367,10 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 	counts := map[string]int64{}
 	for _, u := range list {
 		name := u.Room.GetName()
-		r.Round.Unrecorded = egress.Tell(r.Round.Unrecorded, name)
+		r.Round.Unrecorded = egress.AppendBounded(r.Round.Unrecorded, name)
 		action := RoomReported
 		if u.Begin && r.record(ctx, u.Room) {
-			r.Round.Recording = egress.Tell(r.Round.Recording, name)
+			r.Round.Recording = egress.AppendBounded(r.Round.Recording, name)
 			action = RoomRecorded
 		} else {
 			log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())

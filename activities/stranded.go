@@ -35,7 +35,7 @@ func (r *round) strand(ctx context.Context) {
 	}
 	for _, version := range slices.Sorted(maps.Keys(stranded)) {
 		n := stranded[version]
-		r.Round.Words = egress.Tell(r.Round.Words, fmt.Sprintf("no worker of version %s polls, and recordings wait for one: %d", version, n))
+		r.Round.Words = egress.AppendBounded(r.Round.Words, fmt.Sprintf("no worker of version %s polls, and recordings wait for one: %d", version, n))
 		log.Error("reconcile: recordings wait for a version of workers that nobody runs", "version", version, "recordings", n)
 		activity.GetMetricsHandler(ctx).Counter(MetricStranded).Inc(n)
 	}

@@ -57,6 +57,8 @@ func (s *State) brokeOffUnasked() bool {
 	return s.brokeOff() && (s.Stopped == "" || !s.StoppedAt.Before(s.NewsAt))
 }
 
+// brokeOff reports whether it failed or was aborted, and was of a room that LiveKit knew, or of
+// a page.
 func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
 	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m)) && !s.stoppedPastUs()
@@ -185,7 +187,7 @@ func (s *State) revive(o Observation) {
 		s.Corrects, s.Done, s.Skipped, s.Media, s.Results = s.Status, nil, nil, nil, nil
 	}
 	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
-	s.Told = s.Told || o.Source == FromWebhook
+	s.WebhookSeen = s.WebhookSeen || o.Source == FromWebhook
 	s.HeldSince, s.Evidence = time.Time{}, Evidence{RoomGone: s.Evidence.RoomGone}
 	switch {
 	case s.Stopped == "" && s.Evidence.RoomGone.IsZero():

@@ -51,22 +51,22 @@ func TestWhoeverShowedThatAnEgressLivesIsWhoWasHeard(t *testing.T) {
 	t.Parallel()
 	for by, told := range map[egress.Source]bool{egress.FromPoll: false, egress.FromReconcile: false, egress.FromWebhook: true} {
 		s := heldAt(t)
-		s.Told = false
+		s.WebhookSeen = false
 		o := observed(infoAt(t, active, 30, 1), 2*minute)
 		o.Source = by
 		require.Equal(t, egress.Moved, s.Observe(o))
 		require.Equal(t, by, s.NewsBy)
-		require.Equal(t, told, s.Told)
+		require.Equal(t, told, s.WebhookSeen)
 		require.Zero(t, s.HeldSince)
 		beat := s.Story[len(s.Story)-1]
 		require.Equal(t, egress.Beat{At: noon.Add(2 * minute), What: "EGRESS_ACTIVE", By: by}, egress.Beat{At: beat.At, What: beat.What, By: beat.By})
 	}
 	s := heldAt(t)
-	require.True(t, s.Told)
+	require.True(t, s.WebhookSeen)
 	o := observed(infoAt(t, active, 30, 1), 2*minute)
 	o.Source = egress.FromPoll
 	s.Observe(o)
-	require.True(t, s.Told, "its webhooks did come before")
+	require.True(t, s.WebhookSeen, "its webhooks did come before")
 }
 
 func TestWhatIsKnownOfTheRoomAndTheWishToStopOutlivesARevival(t *testing.T) {
@@ -154,7 +154,7 @@ func TestANewRunIsKnownBeforeTheEndOfTheOneBefore(t *testing.T) {
 	for name, change := range map[string]func(*egress.State){
 		"while it records":         func(*egress.State) {},
 		"while it uploads":         func(s *egress.State) { s.Observe(observed(infoAt(t, ending, 12, 0), 1)) },
-		"while it is to stop":      func(s *egress.State) { s.Want(egress.StopRequested, noon) },
+		"while it is to stop":      func(s *egress.State) { s.WantStop(egress.StopRequested, noon) },
 		"before start is answered": func(s *egress.State) { s.Started = false },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := early()
-			s.Want(egress.StopRequested, noon.Add(minute+after))
+			s.WantStop(egress.StopRequested, noon.Add(minute+after))
 			answered(s)
 			require.Equal(t, egress.Held, s.Phase)
 			require.Equal(t, egress.ActStop, s.Due(noon.Add(minute+after)))
@@ -200,12 +200,12 @@ func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 		})
 	}
 	s := early()
-	s.Want(egress.StopRequested, noon.Add(minute))
+	s.WantStop(egress.StopRequested, noon.Add(minute))
 	require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 30, 1), 2*minute)), "also while nothing is answered")
 
 	asked := &egress.State{Phase: egress.Requested}
 	asked.Observe(observed(infoAt(t, active, 10, 0), 0))
-	asked.Want(egress.StopRequested, noon.Add(minute-1))
+	asked.WantStop(egress.StopRequested, noon.Add(minute-1))
 	asked.Observe(observed(infoAt(t, failed, 20, 0), minute))
 	answered(asked)
 	require.Equal(t, egress.Settled, asked.Phase, "an end that was asked for is one")

@@ -60,7 +60,7 @@ func TestWhichEndsAreHeld(t *testing.T) {
 		"complete":                      {complete, func(*egress.State) {}, egress.Settled},
 		"limit reached":                 {limited, func(*egress.State) {}, egress.Settled},
 		"failed once its room is gone":  {failed, func(s *egress.State) { s.Evidence.RoomGone = noon }, egress.Held}, // for one look
-		"aborted by a stop":             {aborted, func(s *egress.State) { s.Want(egress.StopRequested, noon) }, egress.Settled},
+		"aborted by a stop":             {aborted, func(s *egress.State) { s.WantStop(egress.StopRequested, noon) }, egress.Settled},
 		"failed, where nothing is held": {failed, func(s *egress.State) { s.Policy.HoldFor = 0 }, egress.Settled},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestWhichEndsAreHeld(t *testing.T) {
 			t.Parallel()
 			s := recording(t)
 			if tc.stop {
-				s.Want(egress.StopRequested, noon)
+				s.WantStop(egress.StopRequested, noon)
 			}
 			tc.info.EgressId, tc.info.Status, tc.info.EndedAt = "EG_1", failed, 20
 			info, err := egress.NewInfo(tc.info)
@@ -156,7 +156,7 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 		return func(s *egress.State) { first(s); second(s) }
 	}
 	sent := func(s *egress.State) { // a stop that LiveKit has answered
-		s.Want(egress.StopRequested, noon.Add(minute+1))
+		s.WantStop(egress.StopRequested, noon.Add(minute+1))
 		s.StopDue = false
 	}
 	page := func(s *egress.State) {
@@ -179,7 +179,7 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 		"but not before it goes":        {func(s *egress.State) { s.Evidence.RoomGone = noon.Add(minute + 1) }, minute, egress.ActNothing},
 		"a page has no room that goes":  {both(page, func(s *egress.State) { s.Evidence.RoomGone = noon }), end - 1, egress.ActNothing},
 		"in good time, if it goes late": {func(s *egress.State) { s.Evidence.RoomGone = noon.Add(end + 1) }, end, egress.ActLook},
-		"a stop where one is asked for": {func(s *egress.State) { s.Want(egress.StopRequested, noon) }, minute, egress.ActStop},
+		"a stop where one is asked for": {func(s *egress.State) { s.WantStop(egress.StopRequested, noon) }, minute, egress.ActStop},
 		"a look once that was sent":     {both(looked(minute), sent), minute + 1, egress.ActLook},
 		"and to be settled at last":     {both(sent, looked(minute+1)), minute + 1, egress.ActSettle},
 	} {

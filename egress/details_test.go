@@ -64,7 +64,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 			func(t *testing.T) *egress.State {
 				t.Helper()
 				s := watched(t)
-				s.Want(egress.StopRequested, noon.Add(time.Minute))
+				s.WantStop(egress.StopRequested, noon.Add(time.Minute))
 				return s
 			},
 			[]string{

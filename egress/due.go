@@ -26,7 +26,7 @@ func (s *State) Due(now time.Time) Action {
 	case s.StopDue && !s.stopTried():
 		return ActStop
 	}
-	if _, lost := s.Lost(); s.Started && lost {
+	if _, lost := s.WhyLost(); s.Started && lost {
 		return ActLose
 	}
 	switch {
@@ -86,7 +86,7 @@ func (s *State) Alarm() time.Time {
 	var first earliest
 	first.since(s.BoundAt, s.MaxDuration, s.Stopped == "" && s.MaxDuration > 0)
 	first.since(s.BoundAt, s.Policy.StuckAfter, s.Stuck == "")
-	first.since(s.probeFrom(), s.Policy.LostAfter, s.askable() && !s.InDoubt())
+	first.since(s.probeFrom(), s.Policy.LostAfter, s.probeable() && !s.InDoubt())
 	s.mayBeLost(&first)
 	return first.Time
 }
@@ -101,9 +101,9 @@ func (e *earliest) since(at time.Time, d Duration, applies bool) {
 	}
 }
 
-// Want notes that the egress is to be stopped. The first reason is kept, and
+// WantStop notes that the egress is to be stopped. The first reason is kept, and
 // asking again neither moves the expected end nor buys more time.
-func (s *State) Want(why StopReason, now time.Time) {
+func (s *State) WantStop(why StopReason, now time.Time) {
 	if s.Stopped == "" {
 		s.Stopped, s.StoppedAt = why, now
 		s.note(Beat{At: now, What: why.words()})

@@ -160,9 +160,9 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 func TestTheFirstWishToStopIsKept(t *testing.T) {
 	t.Parallel()
 	s := watched(t)
-	s.Want(egress.StopRequested, noon.Add(minute))
+	s.WantStop(egress.StopRequested, noon.Add(minute))
 	s.StopDue = false
-	s.Want(egress.StopMaxDuration, noon.Add(2*minute))
+	s.WantStop(egress.StopMaxDuration, noon.Add(2*minute))
 	require.Equal(t, egress.StopRequested, s.Stopped)
 	require.Equal(t, noon.Add(minute), s.StoppedAt)
 	require.Equal(t, noon.Add(minute), s.EndExpected)

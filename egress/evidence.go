@@ -19,13 +19,13 @@ type Evidence struct {
 	Unanswered   time.Time `json:"unanswered"`      // StopEgress reached no worker
 }
 
-// Lost judges whether the egress is lost, and says why in words. A worker that
+// WhyLost judges whether the egress is lost, and says why in words. A worker that
 // does not answer a stop is dead only when the evidence has stood for LostAfter;
 // an upload in ENDING may take as long as it takes, up to GiveUpAfter.
 //
 // The evidence must have stood at the last look: while no worker of ours ran, nobody
 // heard of what happened since.
-func (s *State) Lost() (string, bool) {
+func (s *State) WhyLost() (string, bool) {
 	var why []string
 	switch {
 	case stood(s.Evidence.MissingSince, s.Policy.LostAfter, s.LookedAt):
@@ -57,25 +57,25 @@ func (s *State) Lost() (string, bool) {
 // What a webhook or an earlier look said may be over: a recorder that lost its connection
 // comes back. So the last look must have asked for it then, and not have found it.
 func (s *State) MayProbe(now time.Time) bool {
-	return s.askable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
+	return s.probeable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
 }
 
 // InDoubt reports whether a probe is due but for the last look, which could not ask for the
 // recorder. The next one that can is news, whatever it sees.
 func (s *State) InDoubt() bool {
-	return s.askable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
+	return s.probeable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
 }
 
 // Decisive is when the next look is due that settles whether to probe, or whether the egress
 // is lost. Zero: there is none.
 func (s *State) Decisive() time.Time {
 	var first earliest
-	first.since(s.probeFrom(), s.Policy.LostAfter, s.askable() && s.Stopped == "" && !s.InDoubt() && !s.absentWhenDue())
+	first.since(s.probeFrom(), s.Policy.LostAfter, s.probeable() && s.Stopped == "" && !s.InDoubt() && !s.absentWhenDue())
 	s.mayBeLost(&first)
 	return first.Time
 }
 
-// mayBeLost adds the moments from which Lost may say so.
+// mayBeLost adds the moments from which WhyLost may say so.
 func (s *State) mayBeLost(first *earliest) {
 	first.since(s.EndExpected, s.Policy.LostAfter, s.dead())
 	first.since(s.EndExpected, s.Policy.GiveUpAfter, !stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt))
@@ -91,7 +91,10 @@ func (s *State) absentWhenDue() bool {
 	return stood(s.probeFrom(), s.Policy.LostAfter, s.Evidence.Absent)
 }
 
-func (s *State) askable() bool {
+// probeable reports whether a stop can end nothing good, and its answer says something new: an end
+// is expected, nothing is left to record, or nobody who could, nothing is being uploaded, and the
+// worker is not known to be dead.
+func (s *State) probeable() bool {
 	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero() || !s.Evidence.RecorderGone.IsZero()
 	return nothingLeft && !s.uploading() && !s.dead() && !s.EndExpected.IsZero()
 }

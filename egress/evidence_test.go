@@ -50,7 +50,7 @@ func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
 			s := seen(t, tc.status)
 			s.Evidence = egress.Evidence{MissingSince: tc.missing, RoomGone: tc.roomGone, Unanswered: tc.unanswered}
 			s.EndExpected, s.LookedAt, s.AnsweredAt = tc.expected, noon.Add(tc.after), noon.Add(tc.after)
-			why, lost := s.Lost()
+			why, lost := s.WhyLost()
 			require.Equal(t, tc.want, why)
 			require.Equal(t, tc.want != "", lost)
 		})
@@ -63,14 +63,14 @@ func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
 	s := seen(t, ending)
 	s.Started, s.EndExpected, s.Stuck = true, noon, "x"
 	s.Looked(egress.Look{}, noon.Add(day))
-	_, lost := s.Lost()
+	_, lost := s.WhyLost()
 	require.False(t, lost)
 	require.Equal(t, egress.ActNothing, s.Due(noon.Add(day)))
 	require.Less(t, s.NextLook().Sub(noon.Add(day)), minute, "it is asked again soon")
 
 	answered := *s
 	answered.Looked(egress.Look{Info: infoOf(t, "EG_1", ending)}, answered.NextLook())
-	why, _ := answered.Lost()
+	why, _ := answered.WhyLost()
 	require.Equal(t, "LiveKit still calls it EGRESS_ENDING 24h0m0s after its end was expected", why)
 
 	require.Equal(t, egress.Moved, s.Observe(observed(infoOf(t, "EG_1", complete), day+minute)), "its end may still come")
@@ -78,11 +78,11 @@ func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
 	s = seen(t, ending)
 	s.Started, s.EndExpected, s.Stuck = true, noon, "x"
 	s.Looked(egress.Look{}, noon.Add(day+minute-1))
-	_, lost = s.Lost()
+	_, lost = s.WhyLost()
 	require.False(t, lost)
 	require.Equal(t, noon.Add(day+minute), s.Alarm())
 	s.Looked(egress.Look{}, noon.Add(day+minute))
-	why, _ = s.Lost()
+	why, _ = s.WhyLost()
 	require.Equal(t, "LiveKit cannot be asked, and its end was expected 24h1m0s ago", why)
 }
 

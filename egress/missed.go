@@ -29,10 +29,10 @@ const (
 
 // Miss is what is known about a webhook of an end that others than LiveKit told us.
 type Miss struct {
-	EndedAt time.Time // by LiveKit
-	HeardAt time.Time // when we learned it
-	Told    bool      // other webhooks of this egress had come
-	Unasked bool      // who judges does not know whether others had come
+	EndedAt     time.Time // by LiveKit
+	HeardAt     time.Time // when we learned it
+	WebhookSeen bool      // other webhooks of this egress had come
+	Unasked     bool      // who judges does not know whether others had come
 	Reported
 }
 
@@ -128,7 +128,7 @@ func (m Miss) others() string {
 	switch {
 	case m.Unasked:
 		return ""
-	case m.Told:
+	case m.WebhookSeen:
 		return "; others of this egress came"
 	default:
 		return "; none of this egress came"

@@ -91,7 +91,7 @@ func TestWhyAWebhookWasMissed(t *testing.T) {
 			for _, m := range tc.minutes {
 				ring.Add(m)
 			}
-			m := egress.Miss{EndedAt: noon, HeardAt: secs(tc.heard), Told: tc.told}
+			m := egress.Miss{EndedAt: noon, HeardAt: secs(tc.heard), WebhookSeen: tc.told}
 			m.Reported = ring.Between(m.Span())
 
 			class, because := egress.WhyMissed(m)
@@ -180,7 +180,7 @@ func TestOnlyThePollThatSawTheEndSaysWhyItsWebhookWasMissed(t *testing.T) {
 	v := s.Verdict("req-1", egress.Summary{})
 	require.Equal(t, egress.MissedDown, v.Missed)
 	require.Equal(t, "it was away", v.MissedBecause)
-	require.False(t, s.Told)
+	require.False(t, s.WebhookSeen)
 }
 
 func TestAStateKnowsWhetherAnyWebhookHasCome(t *testing.T) {
@@ -188,5 +188,5 @@ func TestAStateKnowsWhetherAnyWebhookHasCome(t *testing.T) {
 	s := seen(t, starting)
 	s.Observe(egress.Observation{Info: infoOf(t, "EG_1", active), Source: egress.FromWebhook, HeardAt: noon})
 	s.Observe(egress.Observation{Info: infoOf(t, "EG_1", ending), Source: egress.FromPoll, HeardAt: noon})
-	require.True(t, s.Told)
+	require.True(t, s.WebhookSeen)
 }

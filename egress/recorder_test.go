@@ -64,10 +64,10 @@ func TestWhyAnEgressIsLostNamesTheRecorderOnlyWhereTheRoomGoesOn(t *testing.T) {
 	s := watched(t)
 	s.EndExpected, s.LookedAt = noon, noon.Add(minute)
 	s.Evidence = egress.Evidence{Unanswered: noon.Add(minute), RecorderGone: noon}
-	why, _ := s.Lost()
+	why, _ := s.WhyLost()
 	require.Equal(t, "its worker does not answer StopEgress, its participant has left the room", why)
 	s.Evidence.RoomGone = noon
-	why, _ = s.Lost()
+	why, _ = s.WhyLost()
 	require.Equal(t, "its worker does not answer StopEgress, its room is gone", why)
 }
 

@@ -77,12 +77,12 @@ type Round struct {
 // MaxWords bounds every list in a Round, so that it can be kept and read.
 const MaxWords = 50
 
-// Tell adds to one of the round's lists, unless that is full.
-func Tell(list []string, words string) []string {
+// AppendBounded adds to one of a round's lists, unless that is full.
+func AppendBounded(list []string, entry string) []string {
 	if len(list) >= MaxWords {
 		return list
 	}
-	return append(list, words)
+	return append(list, entry)
 }
 
 // Count notes a step that was done.

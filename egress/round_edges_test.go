@@ -51,6 +51,6 @@ func TestAClassIsAddedToAnEventThatIsOne(t *testing.T) {
 
 func TestAListOfARoundHoldsFifty(t *testing.T) {
 	t.Parallel()
-	require.Len(t, egress.Tell(make([]string, 49), "word"), 50)
-	require.Len(t, egress.Tell(make([]string, 50), "word"), 50)
+	require.Len(t, egress.AppendBounded(make([]string, 49), "word"), 50)
+	require.Len(t, egress.AppendBounded(make([]string, 50), "word"), 50)
 }

@@ -176,7 +176,7 @@ func TestWhatIsToldOfARoundIsBounded(t *testing.T) {
 	t.Parallel()
 	var list []string
 	for range 2 * egress.MaxWords {
-		list = egress.Tell(list, "word")
+		list = egress.AppendBounded(list, "word")
 	}
 	require.Len(t, list, egress.MaxWords)
 	r := egress.Round{}

@@ -57,7 +57,7 @@ type State struct {
 	Status  Status          `json:"status,omitempty"` // final status, once settled
 
 	Corrects      Status `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
-	Told          bool   `json:"told,omitempty"`           // a webhook of this egress has come, and was news
+	WebhookSeen   bool   `json:"told,omitempty"`           // a webhook of this egress has come, and was news
 	RecorderSeen  bool   `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
 	MissedWhy     Missed `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
@@ -191,7 +191,7 @@ func (s *State) Observe(o Observation) News {
 		}
 	}
 	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
-	s.Told = s.Told || o.Source == FromWebhook
+	s.WebhookSeen = s.WebhookSeen || o.Source == FromWebhook
 	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}
 	s.Evidence.RecorderGone = time.Time{}
 	switch s.rankOf(o) {

@@ -78,7 +78,7 @@ func TestOnlyTheSettingsConsumerIsSparedWhatLiveKitToldUs(t *testing.T) {
 
 func TestNothingIsKnownOfAnEgressThatWasNeverSeenAndIsLost(t *testing.T) {
 	t.Parallel()
-	_, err := egress.Info{}.Lost("LiveKit no longer knows it", noon)
+	_, err := egress.Info{}.AsLost("LiveKit no longer knows it", noon)
 	require.ErrorContains(t, err, "lost EgressInfo")
 }
 

@@ -41,8 +41,8 @@ func TestTheStoryHasWhatHappenedFromWhomAndHowLate(t *testing.T) {
 	room := hintOf(t, `{"event":"room_finished","room":{"sid":"RM_1"}}`)
 	s.Hint(room, after(time.Minute))
 	s.Hint(room, after(61*time.Second))
-	s.Want(egress.StopRequested, after(62*time.Second))
-	s.Want(egress.StopCancelled, after(63*time.Second))
+	s.WantStop(egress.StopRequested, after(62*time.Second))
+	s.WantStop(egress.StopCancelled, after(63*time.Second))
 	s.Looked(egress.Look{RoomGone: noon, MissingSince: after(80 * time.Second)}, after(80*time.Second))
 	s.Looked(egress.Look{MissingSince: after(80 * time.Second)}, after(90*time.Second))
 	heard(t, s, after(2*time.Minute), egress.FromPoll, &livekit.EgressInfo{
@@ -80,7 +80,7 @@ func TestEveryReasonForAStopHasItsWords(t *testing.T) {
 		egress.StopCancelled: "its workflow was cancelled, so it is stopped", "storm": "it is stopped: storm",
 	} {
 		s := seen(t)
-		s.Want(why, noon)
+		s.WantStop(why, noon)
 		require.Equal(t, []string{"12:00:00 " + want}, lines(s))
 	}
 }

@@ -220,9 +220,9 @@ func (v Verdict) Alarming() (m Media, because string, ok bool) {
 	return m, because, m.Alarming()
 }
 
-// Broken is an earlier part that did not end well, so that a piece of the recording lacks,
+// FailedPart is an earlier part that did not end well, so that a piece of the recording lacks,
 // in words. Empty: there is none.
-func (v Verdict) Broken() string {
+func (v Verdict) FailedPart() string {
 	for _, p := range v.pieces() {
 		if !p.Status.Good() {
 			return fmt.Sprintf("part %d, %s, ended as %s", p.Number, p.EgressID, p.Status)
@@ -237,11 +237,11 @@ func (v Verdict) Told() (Info, error) {
 	if v.Status != Lost {
 		return v.Info, nil
 	}
-	return v.Info.Lost(v.Because, v.EndedAt)
+	return v.Info.AsLost(v.Because, v.EndedAt)
 }
 
-// Lost is the EgressInfo of an egress that is lost, in LiveKit's words.
-func (i Info) Lost(because string, at time.Time) (Info, error) {
+// AsLost is the EgressInfo of an egress that is lost, in LiveKit's words.
+func (i Info) AsLost(because string, at time.Time) (Info, error) {
 	var fields map[string]any
 	if err := json.Unmarshal(i.raw, &fields); err != nil {
 		return Info{}, fmt.Errorf("lost EgressInfo: %w", err)
@@ -271,7 +271,7 @@ func (s *State) Announcement() (Event, error) {
 	at := cmp.Or(info.EndTime(), s.NewsAt)
 	if s.Status == Lost {
 		var err error
-		if info, err = info.Lost(s.LostBecause, at); err != nil {
+		if info, err = info.AsLost(s.LostBecause, at); err != nil {
 			return Event{}, err
 		}
 	}

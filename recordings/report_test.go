@@ -189,7 +189,7 @@ func TestAReportCountsEachPartOfARecording(t *testing.T) {
 			{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, EndedAt: hour(5), Media: &egress.MediaReport{Media: egress.MediaPresent}},
 		},
 	}
-	require.Equal(t, "part 1, EG_1, ended as LOST", v.Broken())
+	require.Equal(t, "part 1, EG_1, ended as LOST", v.FailedPart())
 	memo, closed := v.Memo(), hour(6)
 	row := Row{RequestID: "r", EgressID: "EG_2", Room: "standup", Status: v.Status, EndedBy: v.EndedBy, Memo: &memo, ClosedAt: &closed}
 
@@ -211,14 +211,14 @@ func TestAReportCountsEachPartOfARecording(t *testing.T) {
 	weekly, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomName: "weekly", RoomId: "RM_w"})
 	require.NoError(t, err)
 	v.Room, v.Parts[0].Info = "standup", weekly
-	require.Empty(t, v.Broken(), "what another room lacks is no piece of this recording")
+	require.Empty(t, v.FailedPart(), "what another room lacks is no piece of this recording")
 	memo = v.Memo()
 	require.Equal(t, egress.MediaPresent, memo.Media)
 	miss := ReportOf([]Row{row}, hour(0), hour(10)).Misses[0]
 	require.Equal(t, []string{"weekly", "RM_w"}, []string{miss.Room, miss.RoomID})
 
 	v.Parts[0].Info, v.Parts[0].Status = egress.Info{}, "EGRESS_COMPLETE"
-	require.Empty(t, v.Broken())
+	require.Empty(t, v.FailedPart())
 	memo = v.Memo()
 	require.Equal(t, egress.Duration(time.Hour), ReportOf([]Row{row}, hour(0), hour(10)).Lateness.Worst, "of the first part")
 }

@@ -98,8 +98,8 @@ func (d deps) waitCommand() *cli.Command {
 			return err
 		case !v.Status.Good():
 			return driftError{fmt.Sprintf("%s ended as %s", v.EgressID, v.Status)}
-		case v.Broken() != "":
-			return driftError{v.Broken()}
+		case v.FailedPart() != "":
+			return driftError{v.FailedPart()}
 		case alarming:
 			return driftError{fmt.Sprintf("the media of %s is %s: %s", v.EgressID, media, because)}
 		default:

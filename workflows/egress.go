@@ -67,7 +67,7 @@ func (e *run) watch(ctx workflow.Context) error {
 		case stopAsked: // the caller has enough
 			e.stopWanted(ctx)
 		case cancelled: // stop it, and see it through
-			e.Want(egress.StopCancelled, workflow.Now(ctx))
+			e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
 			e.wake = nil
 		case asideAgain: // what could not be dealt with may be now
@@ -105,7 +105,7 @@ func (e *run) due(ctx workflow.Context) {
 func (e *run) stopWanted(ctx workflow.Context) {
 	for e.asks.ReceiveAsync(nil) {
 	}
-	e.Want(egress.StopRequested, workflow.Now(ctx))
+	e.WantStop(egress.StopRequested, workflow.Now(ctx))
 }
 
 // next waits for whatever happens first. It only says what happened; what to do

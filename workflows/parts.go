@@ -47,7 +47,7 @@ func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 		e.stopWanted(ctx)
 	} else {
 		e.cancelled = nil
-		e.Want(egress.StopCancelled, workflow.Now(ctx))
+		e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 	}
 	return true
 }

@@ -178,7 +178,7 @@ func (e *run) look(ctx workflow.Context, ev event) {
 // stop tells LiveKit to end the egress.
 func (e *run) stop(ctx workflow.Context) {
 	if e.Stopped == "" {
-		e.Want(egress.StopMaxDuration, workflow.Now(ctx))
+		e.WantStop(egress.StopMaxDuration, workflow.Now(ctx))
 	}
 	e.StopDue = false
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
@@ -230,7 +230,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool
 // lose settles the egress as lost.
 func (e *run) lose(ctx workflow.Context) {
 	now := workflow.Now(ctx)
-	why, _ := e.Lost()
+	why, _ := e.WhyLost()
 	e.GiveUp(egress.FromTimeout, why, now)
 	e.log.Error("lost", "egressID", e.ID, "reason", why)
 	e.show(ctx)
@@ -306,7 +306,7 @@ func (e *run) poll(ctx workflow.Context) {
 	e.armed, e.AskedFrom = p, p.look
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
-		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, Told: e.Told, Doubt: p.doubt,
+		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
 		Seen: e.RecorderSeen, MissingSince: e.Evidence.MissingSince,
 	})}
 }
