@@ -44,7 +44,7 @@ type Delivery struct {
 	cfg      DeliveryConfig
 	age      *age
 	attempts *attempts
-	places   *places
+	hosts    *hostLimiter
 	standard map[string]standardSigner
 	own      *http.Client // to what the operator chose: AnnounceURL, NotifyURL, the pipeline's consumers
 	named    *http.Client // to what a request names
@@ -69,7 +69,7 @@ func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
 	cfg.PerHost = cmp.Or(cfg.PerHost, 8)
 	own := ownClient(cmp.Or(cfg.Timeout, RequestTimeout), cfg.PerHost)
 	return &Delivery{
-		cfg: cfg, age: age, attempts: attempts, places: newPlaces(cfg.PerHost), standard: standard,
+		cfg: cfg, age: age, attempts: attempts, hosts: newHostLimiter(cfg.PerHost), standard: standard,
 		own: own, named: cmp.Or(cfg.Client, own),
 	}, nil
 }

@@ -40,17 +40,17 @@ func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
 		d.attempts.count(ctx, l.to, outcomeUnsendable)
 		return toTemporal(err)
 	}
-	leave, p := d.places.enter(ctx, strings.ToLower(req.URL.Host))
-	if p != admitted {
+	release, place := d.hosts.acquire(ctx, strings.ToLower(req.URL.Host))
+	if place != admitted {
 		d.attempts.count(ctx, l.to, outcomeNoPlace)
 		wait := egress.RetryHeldBack(attempt, spread(ctx))
-		if p == hopeless {
+		if place == silent {
 			wait = egress.RetryConsumer(attempt, 0, spread(ctx))
 		}
 		return retryIn(&egress.Error{Reason: egress.HeldBack, Message: "as many requests as may be are under way to the consumer's host"}, wait)
 	}
 	became, asked, err := post(l.client, req)
-	leave(became != outcomeUnreached)
+	release(became != outcomeUnreached)
 	d.attempts.count(ctx, l.to, became)
 	if err != nil {
 		return retryIn(err, egress.RetryConsumer(attempt, asked, spread(ctx)))
