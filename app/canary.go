@@ -16,7 +16,7 @@ import (
 // scheduleCanary makes or changes the canary's schedule.
 func (a *App) scheduleCanary(ctx context.Context) {
 	a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()) },
-		"the canary is not scheduled: nobody looks whether webhooks arrive")
+		"nobody looks whether webhooks arrive")
 }
 
 // registerCanary gives a worker the probes of the canary.

@@ -28,7 +28,7 @@ const (
 // scheduleReconciler makes or changes the reconciler's schedule.
 func (a *App) scheduleReconciler(ctx context.Context) {
 	a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()) },
-		"the reconciler is not scheduled: what is started elsewhere is not adopted")
+		"what is started elsewhere is not adopted")
 }
 
 // schedule makes or changes a schedule. A worker that may not do so works all the same, and one
@@ -40,7 +40,7 @@ func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, 
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	a.log.Error(without, "error", err)
+	a.log.Error("no schedule", "without", without, "error", err)
 	if unanswered(err) {
 		time.AfterFunc(tryAgain, func() { a.schedule(ctx, ensure, without) })
 	}

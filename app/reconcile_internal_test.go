@@ -59,7 +59,7 @@ func TestAScheduleThatTemporalDoesNotAnswerForIsMadeLater(t *testing.T) {
 						return nil
 					}
 					return tc.first
-				}, "it is not scheduled")
+				}, "nothing is done")
 				<-time.After(time.Hour) // of the bubble's own clock
 				require.Equal(t, tc.want, tries)
 			})

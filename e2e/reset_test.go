@@ -55,7 +55,7 @@ func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 // once it is.
 func tasksOfTheStart(events []*historypb.HistoryEvent) (ids []int64, answered bool) {
 	for _, e := range events {
-		switch e.GetEventType() { //nolint:exhaustive // all others are passed over
+		switch e.GetEventType() {
 		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 			ids = append(ids, e.GetEventId())
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:

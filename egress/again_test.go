@@ -73,10 +73,6 @@ func TestWhichEndsAreHeld(t *testing.T) {
 			require.Equal(t, egress.FromWebhook, s.EndedBy)
 		})
 	}
-	past := recording(t)
-	past.Observe(observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }), minute))
-	require.Equal(t, egress.Settled, past.Phase, "whoever told LiveKit to stop it wants no second run")
-
 	web := &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Url: "https://example.com"}}
 	unified := &livekit.EgressInfo_Egress{Egress: &livekit.StartEgressRequest{Source: &livekit.StartEgressRequest_Web{Web: &livekit.WebSource{Url: "https://example.com"}}}}
 	for name, tc := range map[string]struct {

@@ -3,7 +3,6 @@ package egress
 import (
 	"cmp"
 	"encoding/json"
-	"net/http"
 	"path"
 	"slices"
 	"strconv"
@@ -55,7 +54,8 @@ func (s *State) Recoverable() bool {
 // trackMissing reports whether LiveKit could not find the track to record. Its ID never comes
 // again, whereas a participant may.
 func trackMissing(m *livekit.EgressInfo) bool {
-	return m.GetErrorCode() == http.StatusNotFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil)
+	const notFound = 404 // LiveKit's codes are HTTP's
+	return m.GetErrorCode() == notFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil)
 }
 
 // NextPart notes what became of this part, and makes the state that of the next one

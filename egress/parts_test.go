@@ -75,6 +75,13 @@ func TestWhatIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestTheEndOfWhatWasStoppedPastUsIsNotHeld(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.Observe(observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }), minute))
+	require.Equal(t, egress.Settled, s.Phase, "whoever told LiveKit to stop it wants no second run")
+}
+
 // ofPart is an egress in nanoseconds of LiveKit's clock.
 func ofPart(tb testing.TB, id string, status livekit.EgressStatus, started, updated int64) egress.Info {
 	tb.Helper()
