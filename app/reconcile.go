@@ -33,16 +33,16 @@ func (a *App) scheduleReconciler(ctx context.Context) {
 
 // schedule makes or changes a schedule. A worker that may not do so works all the same, and one
 // that Temporal does not answer tries again.
-func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, without string) {
+func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, consequence string) {
 	limited, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()
 	err := ensure(limited)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	a.log.Error("no schedule", "without", without, "error", err)
+	a.log.Error("no schedule", "consequence", consequence, "error", err)
 	if unanswered(err) {
-		time.AfterFunc(tryAgain, func() { a.schedule(ctx, ensure, without) })
+		time.AfterFunc(tryAgain, func() { a.schedule(ctx, ensure, consequence) })
 	}
 }
 
