@@ -26,6 +26,14 @@ type StartRequest struct {
 	// RoomID is the room that the part before recorded: another one that has its name is not
 	// to be recorded. Empty: any room of the name.
 	RoomID string `json:"room_id,omitempty"`
+	// RunID is the run that asked for it. A reset has another run send it anew.
+	RunID string `json:"run_id,omitempty"`
+}
+
+// resent reports whether a reset of the workflow has Temporal send the start again, as a first
+// attempt: the one before it may be with LiveKit, which may not list yet what it begins.
+func (r StartRequest) resent(i activity.Info) bool {
+	return r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
 }
 
 // Started is what a start answers: the egress, and the terms by which this worker
@@ -70,7 +78,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 
 	var notes []string
 	info := activity.GetInfo(ctx)
-	m, err := s.obtain(ctx, in.Input.Again || sentLate(info), in.Input.Unlisted || info.Attempt > 1, func() (err error) {
+	m, err := s.obtain(ctx, in.Input.Again, in.Input.Unlisted || info.Attempt > 1 || in.resent(info), func() (err error) {
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 		return err
 	})
@@ -81,10 +89,6 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	started, err := egress.NewInfo(m)
 	return Started{Info: started, Terms: terms, Notes: notes}, toTemporal(err)
 }
-
-// sentLate reports whether Temporal sends a start long after it was due. Mostly no worker was
-// free; but a reset of the workflow sends it anew as well, as its first attempt.
-func sentLate(i activity.Info) bool { return i.StartedTime.Sub(i.ScheduledTime) > 2*time.Second }
 
 // noteEcho notes a LiveKit that does not echo our token.
 func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {

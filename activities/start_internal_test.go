@@ -2,16 +2,16 @@ package activities
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/workflow"
 )
 
-func TestAStartThatIsSentLongAfterItWasDueMayHaveBeenSentBefore(t *testing.T) {
+func TestAStartThatAnotherRunHasAskedForMayHaveBeenSentBefore(t *testing.T) {
 	t.Parallel()
-	due := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
-	for after, want := range map[time.Duration]bool{0: false, 2 * time.Second: false, 2*time.Second + 1: true, time.Hour: true} {
-		require.Equal(t, want, sentLate(activity.Info{ScheduledTime: due, StartedTime: due.Add(after)}), after)
+	for asked, want := range map[string]bool{"this-run": false, "the-run-before": true, "": false} { // none: asked for by an older worker
+		i := activity.Info{WorkflowExecution: workflow.Execution{RunID: "this-run"}}
+		require.Equal(t, want, StartRequest{RunID: asked}.resent(i), asked)
 	}
 }

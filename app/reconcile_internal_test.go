@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,7 @@ func TestAScheduleThatTemporalDoesNotAnswerForIsMadeLater(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		first error
-		want  int
+		want  int64
 	}{
 		"not answered": {&egress.Error{Reason: egress.Unavailable}, 2},
 		"in doubt":     {&egress.Error{Reason: egress.Ambiguous}, 2},
@@ -53,15 +54,16 @@ func TestAScheduleThatTemporalDoesNotAnswerForIsMadeLater(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a, tries := &App{log: slog.New(slog.DiscardHandler)}, 0
+				a := &App{log: slog.New(slog.DiscardHandler)}
+				var tries atomic.Int64
 				a.schedule(t.Context(), func(context.Context) error {
-					if tries++; tries > 1 {
+					if tries.Add(1) > 1 {
 						return nil
 					}
 					return tc.first
 				}, "nothing is done")
 				<-time.After(time.Hour) // of the bubble's own clock
-				require.Equal(t, tc.want, tries)
+				require.Equal(t, tc.want, tries.Load())
 			})
 		})
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/livekit/protocol/utils/guid"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -34,12 +35,7 @@ func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 			})
 			require.Greater(t, len(tasks), nth, "webhooks came before it")
 
-			_, err := w.temporal().WorkflowService().ResetWorkflowExecution(w.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
-				Namespace: w.environ["TEMPORAL_NAMESPACE"], RequestId: guid.New("reset-"), Reason: name,
-				WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: "egress/r-room"},
-				WorkflowTaskFinishEventId: tasks[nth],
-			})
-			require.NoError(t, err)
+			w.reset("r-room", tasks[nth])
 			w.want("the recording, after the reset", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
 			require.Equal(t, began.Info.Proto().GetEgressId(), w.state("room").EgressID)
 			require.NoError(t, w.fake.EndCall("room"))
@@ -49,6 +45,17 @@ func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 			require.Len(t, w.fake.Egresses(), 1)
 		})
 	}
+}
+
+// reset has a request's workflow go on from the completion of a workflow task.
+func (w *world) reset(requestID string, task int64) {
+	w.t.Helper()
+	_, err := w.temporal().WorkflowService().ResetWorkflowExecution(w.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: w.environ["TEMPORAL_NAMESPACE"], RequestId: guid.New("reset-"), Reason: "the test",
+		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: egress.WorkflowID(requestID)},
+		WorkflowTaskFinishEventId: task,
+	})
+	require.NoError(w.t, err)
 }
 
 // tasksOfTheStart are the events of the workflow tasks that were completed before the start was,

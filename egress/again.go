@@ -160,7 +160,11 @@ func (s *State) anew(o Observation) News {
 	again := seen.GetRetryCount() > known.GetRetryCount()
 	switch {
 	case s.rankOf(o) == rankEnded && (again || s.Status == Lost || seen.GetEndedAt() > known.GetEndedAt()):
+		probed := s.Evidence.Probed
 		s.revive(o)
+		if !again { // LiveKit dates the end of what our probe has stopped anew
+			s.Evidence.Probed = probed
+		}
 		s.conclude(o)
 		return Moved
 	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt() && s.showsLife(o)):

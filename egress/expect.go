@@ -65,9 +65,12 @@ type recorders struct {
 
 func recordersOf(at time.Time, listed []Listed, ours []Ours) recorders {
 	by := recorders{recorded: map[string]bool{}, waits: map[string]bool{}, underWay: map[string][]string{}, roomIDs: map[string]string{}}
-	lost, bound := map[string]bool{}, map[string]Ours{}
+	lost, bound, streams := map[string]bool{}, map[string]Ours{}, map[string]bool{}
+	for _, l := range listed {
+		streams[l.ID] = l.KeepsNothing
+	}
 	for _, o := range ours {
-		if !o.Over {
+		if !o.Over && !streams[o.EgressID] {
 			by.underWay[o.Room] = append(by.underWay[o.Room], o.EgressID)
 		}
 		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost

@@ -46,6 +46,7 @@ func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
 		"… and a start of ours is under way":  {room("standup", time.Hour, 2), all(listed("EG_1", ending, func(l *egress.Listed) { l.RoomID = "RM_0" })), have(ours("r", "EG_1"), ours("s", "")), true, false},
 		"recorded, in a room without an ID":   {room("standup", time.Hour, 2), all(listed("EG_1", active, func(l *egress.Listed) { l.RoomID = "" })), nil, false, false},
 		"it is streamed":                      {room("standup", time.Hour, 2), all(listed("EG_1", active, func(l *egress.Listed) { l.KeepsNothing = true })), nil, true, true},
+		"… by ours":                           {room("standup", time.Hour, 2), all(listed("EG_1", active, func(l *egress.Listed) { l.KeepsNothing = true })), have(ours("r", "EG_1")), true, true},
 		"another room is recorded":            {room("standup", time.Hour, 2), all(listed("EG_1", active, func(l *egress.Listed) { l.Room = "retro" })), nil, true, true},
 		"a start of ours is under way":        {room("standup", time.Hour, 2), nil, have(ours("r", "")), true, false},
 		"a start of ours is over":             {room("standup", time.Hour, 2), nil, have(ours("r", "", over)), true, true},

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -11,11 +12,19 @@ import (
 // that is so: by what LiveKit says of its end, and shows of its request. Of an egress that was
 // adopted there is that request alone, whose keys LiveKit masks.
 func (s *State) Unlooked(adopted bool) (MediaReport, bool) {
-	if s.Latest.Proto().GetBackupStorageUsed() {
-		return MediaReport{Media: MediaMissing, Because: "its upload failed, and LiveKit kept it in its backup storage instead"}, true
-	}
 	because, lookable := s.lookable(adopted)
+	if !lookable && s.Latest.Proto().GetBackupStorageUsed() {
+		return s.WithBackup(MediaReport{Media: MediaMissing}), true
+	}
 	return Unchecked(because), !lookable
+}
+
+// WithBackup adds to a report of media that is not where it was to go what LiveKit says of that.
+func (s *State) WithBackup(r MediaReport) MediaReport {
+	if r.Media.Alarming() && s.Latest.Proto().GetBackupStorageUsed() {
+		r.Because = strings.TrimPrefix(r.Because+"; an upload failed, and LiveKit kept that in its backup storage", "; ")
+	}
+	return r
 }
 
 // lookable reports whether anybody can look at the media, and else says why not.

@@ -53,15 +53,23 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 	}
 }
 
-// LiveKit says so itself: nobody has to look, and whoever wants it has to fetch it from there.
+// LiveKit says so itself. With several outputs it may be true of one, which is looked for.
 func TestMediaInLiveKitsBackupStorageIsMissingWhereItWasToGo(t *testing.T) {
 	t.Parallel()
-	for name, terms := range map[string]egress.Terms{"nobody looks": {}, "somebody looks": {VerifyFor: egress.Duration(time.Minute)}} {
-		s := egress.State{Terms: terms, Latest: resultOf(t, `{"backupStorageUsed":true,"roomComposite":{"file":{"filepath":"a.mp4"}}}`), Status: "EGRESS_COMPLETE"}
-		r, unlooked := s.Unlooked(false)
-		require.True(t, unlooked, name)
-		require.Equal(t, egress.MediaReport{Media: egress.MediaMissing, Because: "its upload failed, and LiveKit kept it in its backup storage instead"}, r, name)
+	const kept = "an upload failed, and LiveKit kept that in its backup storage"
+	s := egress.State{Latest: resultOf(t, `{"backupStorageUsed":true,"roomComposite":{"file":{"filepath":"a.mp4"}}}`), Status: "EGRESS_COMPLETE"}
+	r, unlooked := s.Unlooked(false)
+	require.True(t, unlooked)
+	require.Equal(t, egress.MediaReport{Media: egress.MediaMissing, Because: kept}, r)
+
+	s = egress.State{
+		Terms:  egress.Terms{VerifyFor: egress.Duration(time.Minute)},
+		Latest: resultOf(t, `{"backupStorageUsed":true,"roomComposite":{"fileOutputs":[{"filepath":"a.mp4","s3":{"bucket":"b"}}]}}`), Status: "EGRESS_COMPLETE",
 	}
+	_, unlooked = s.Unlooked(false)
+	require.False(t, unlooked)
+	require.Equal(t, "file a.mp4 is not there; "+kept, s.WithBackup(egress.MediaReport{Media: egress.MediaMissing, Because: "file a.mp4 is not there"}).Because)
+	require.Empty(t, s.WithBackup(egress.MediaReport{Media: egress.MediaPresent}).Because)
 }
 
 func TestWhatIsFoundIsNotedOfItsPart(t *testing.T) {

@@ -21,6 +21,9 @@ func TestWhatIsStartedAgain(t *testing.T) {
 		return func(s *egress.State) { s.Observe(observed(infoWith(t, status, change), minute)); s.Settle() }
 	}
 	apiStop := func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }
+	byAPI := func(end int64) egress.Observation {
+		return observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI); m.EndedAt = end }), minute)
+	}
 	track := func(m *livekit.EgressInfo) {
 		m.Request = &livekit.EgressInfo_Track{Track: &livekit.TrackEgressRequest{}}
 	}
@@ -51,6 +54,12 @@ func TestWhatIsStartedAgain(t *testing.T) {
 			s.Observe(observed(infoWith(t, ending, apiStop), minute))
 			s.Evidence.Probed = noon
 			lost(s)
+		}, nothing, true},
+		"stopped by our probe, dated anew": {func(s *egress.State) {
+			s.Evidence.Probed = noon
+			s.Observe(byAPI(30))
+			s.Observe(byAPI(31))
+			s.Settle()
 		}, nothing, true},
 		"no such track":                      {ended(failed, notFound(track)), nothing, false},
 		"no such tracks":                     {ended(failed, notFound(tracks)), nothing, false},

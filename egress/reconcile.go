@@ -40,8 +40,8 @@ func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 		at = cmp.Or(m.GetStartedAt(), at) // how long it has been running, however often it was updated
 	}
 	l.Since = unixNano(at)
-	r, _ := requestOf(m)
-	l.KeepsNothing = len(Destinations(r)) == 0 && (len(m.GetStreamResults()) > 0 || m.GetTrack().GetWebsocketUrl() != "")
+	r, known := requestOf(m)
+	l.KeepsNothing = known && len(Destinations(r)) == 0 && (len(m.GetStreamResults()) > 0 || m.GetTrack().GetWebsocketUrl() != "")
 	if t, ok := TokenOf(m); ok {
 		if l.Others = !ours(t); !l.Others {
 			l.RequestID = t.RequestID

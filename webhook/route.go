@@ -128,16 +128,17 @@ func (h *Handler) hintParticipant(ctx context.Context, d *delivery) Reason {
 // hint signals all of them, whichever fails. LiveKit's next attempt does what is left: those
 // that have the signal know its ID.
 func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) Reason {
-	result, failed := Ignored, Reason("")
+	result, failed, of := Ignored, Reason(""), ""
 	for _, id := range workflowIDs {
 		switch reason := h.signal(ctx, d, id, egress.SignalHint); reason {
 		case Accepted:
 			result = Hinted
 		case Late, Unknown: // it ended in the meantime
 		default:
-			failed = reason
+			failed, of = reason, id
 		}
 	}
+	d.workflow = cmp.Or(of, d.workflow)
 	return cmp.Or(failed, result)
 }
 

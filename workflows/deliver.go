@@ -25,10 +25,12 @@ func (e *run) deliver(ctx workflow.Context) {
 		e.relays.end()
 		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
-		if e.verifying > 0 { // a store that is down may take days, in which it is reported and listed
-			e.publishVerdict(ctx)
-			e.remember(ctx)
-		}
+	}
+	// A store that is down may take days, in which it is reported and listed; and so may what the
+	// last part has begun, where no next one came of it.
+	if e.verifying > 0 || e.toldBefore && len(e.telling) > 0 {
+		e.publishVerdict(ctx)
+		e.remember(ctx)
 	}
 	e.runSteps(ctx)
 	until(ctx, func() bool { return len(e.telling) == 0 })

@@ -26,7 +26,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, false)).Get(ctx, &v)
 	switch {
 	case err == nil && !v.Again:
-		e.found(ctx, of, v.MediaReport)
+		e.found(ctx, of, of.WithBackup(v.MediaReport))
 	case err == nil:
 		e.verifyBehind(ctx, of, name, v.Because)
 	case mayPass(err):
@@ -55,7 +55,7 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
 		var v activities.Verified
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 		if err == nil {
-			e.found(ctx, of, v.MediaReport)
+			e.found(ctx, of, of.WithBackup(v.MediaReport))
 			e.done(ctx, step)
 			return
 		}

@@ -14,19 +14,26 @@ import (
 // may come first.
 func (e *run) start(ctx workflow.Context) {
 	ctx = workflow.WithActivityOptions(ctx, startOptions)
-	in := e.in
 	room := ""
-	if n := len(e.Parts); e.Part > 1 { // the moment was that of the first part
-		in.StartBy, in.Again, in.Unlisted = nil, false, false
+	if n := len(e.Parts); e.Part > 1 {
 		room = e.Parts[n-1].Info.Proto().GetRoomId()
 	}
-	if wasReset(ctx) { // LiveKit may not list yet what that run has just asked for
-		in.Again, in.Unlisted = true, true
-	}
-	in.Again = in.Again || in.Plain != nil // its client cannot say that the ID was used before
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
-		RequestID: e.id, Part: e.Part, Input: in, RoomID: room,
+		RequestID: e.id, Part: e.Part, Input: inputOf(e.in, e.Part, wasReset(ctx)), RoomID: room, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
 	})}
+}
+
+// inputOf is the input of a part's start. What the request says of its moment, and of earlier
+// starts, is about the first part.
+func inputOf(in egress.Input, part int, reset bool) egress.Input {
+	if part > 1 {
+		in.StartBy, in.Again, in.Unlisted = nil, false, false
+	}
+	if reset {
+		in.Again = true
+		in.Unlisted = in.Unlisted || part == 1 // the run before may just have asked for it
+	}
+	return in
 }
 
 // wasReset reports whether the run goes on from a point of an earlier one's history: that one

@@ -1,0 +1,32 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestAStartIsLookedForWhereAResetMayHaveSentItBefore(t *testing.T) {
+	t.Parallel()
+	by := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
+	asked := egress.Input{StartBy: &by, Again: true, Unlisted: true}
+	for name, tc := range map[string]struct {
+		in    egress.Input
+		part  int
+		reset bool
+		want  egress.Input
+	}{
+		"as asked":                  {asked, 1, false, asked},
+		"a later part":              {asked, 2, false, egress.Input{}},
+		"a reset":                   {egress.Input{}, 1, true, egress.Input{Again: true, Unlisted: true}},
+		"a later part, after reset": {asked, 2, true, egress.Input{Again: true}}, // it may have been long ago
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, inputOf(tc.in, tc.part, tc.reset))
+		})
+	}
+}
