@@ -121,7 +121,7 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 
 func (in *Input) setPlain(name string, value json.RawMessage) error {
 	if NewRequest(Kind(name)) == nil {
-		return Invalidf(name, "is not a field of the input; want one of %s, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
+		return Invalidf(name, "is not a field of the input; want one of %s, again, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
 	}
 	if in.Plain != nil {
 		return Invalidf(name, "is a second request beside %s", KindOf(in.Plain))

@@ -64,8 +64,8 @@ func TestAPlainInputIsReadAsAPersonWritesIt(t *testing.T) {
 func TestAnInputThatIsWrongIsRefusedByItsField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ input, want string }{
-		"an unknown field":         {`{"web":{},"max_duraton":"3h"}`, "max_duraton: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage"},
-		"another case":             {`{"Web":{}}`, "Web: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage"},
+		"an unknown field":         {`{"web":{},"max_duraton":"3h"}`, "max_duraton: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage"},
+		"another case":             {`{"Web":{}}`, "Web: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage"},
 		"two requests":             {`{"web":{},"track":{}}`, "web: is a second request beside track"},
 		"a number for a duration":  {`{"web":{},"max_duration":3}`, `max_duration: want a duration such as "3h", got 3`},
 		"a day":                    {`{"web":{},"max_duration":"1d"}`, `max_duration: want a duration such as "3h", got "1d"`},

@@ -8,22 +8,24 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Unlooked is the report of media that nobody has to look at, or can, and reports whether
-// that is so: by what LiveKit says of its end, and shows of its request. Of an egress that was
-// adopted there is that request alone, whose keys LiveKit masks.
+// Unlooked is the report of media that nobody can look at, and reports whether that is so, by
+// what LiveKit shows of its request. Of an egress that was adopted there is that request alone,
+// whose keys LiveKit masks.
 func (s *State) Unlooked(adopted bool) (MediaReport, bool) {
 	because, lookable := s.lookable(adopted)
-	if !lookable && s.Latest.Proto().GetBackupStorageUsed() {
-		return s.WithBackup(MediaReport{Media: MediaMissing}), true
-	}
 	return Unchecked(because), !lookable
 }
 
-// WithBackup adds to a report of media that is not where it was to go what LiveKit says of that.
+// WithBackup is a report with what LiveKit itself says of media that was not found where it was
+// to go: then it is missing there, also where nobody could look.
 func (s *State) WithBackup(r MediaReport) MediaReport {
-	if r.Media.Alarming() && s.Latest.Proto().GetBackupStorageUsed() {
-		r.Because = strings.TrimPrefix(r.Because+"; an upload failed, and LiveKit kept that in its backup storage", "; ")
+	if r.Media == MediaPresent || !s.Latest.Proto().GetBackupStorageUsed() {
+		return r
 	}
+	if r.Media == MediaUnchecked {
+		r.Media = MediaMissing
+	}
+	r.Because = strings.TrimPrefix(r.Because+"; an upload failed, and LiveKit kept that in its backup storage", "; ")
 	return r
 }
 

@@ -53,23 +53,22 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 	}
 }
 
-// LiveKit says so itself. With several outputs it may be true of one, which is looked for.
-func TestMediaInLiveKitsBackupStorageIsMissingWhereItWasToGo(t *testing.T) {
+// LiveKit says so itself, whether or not somebody can look. With several outputs it may be true
+// of one alone.
+func TestMediaInLiveKitsBackupStorageIsMissingWhereItIsNotFound(t *testing.T) {
 	t.Parallel()
 	const kept = "an upload failed, and LiveKit kept that in its backup storage"
-	s := egress.State{Latest: resultOf(t, `{"backupStorageUsed":true,"roomComposite":{"file":{"filepath":"a.mp4"}}}`), Status: "EGRESS_COMPLETE"}
-	r, unlooked := s.Unlooked(false)
-	require.True(t, unlooked)
-	require.Equal(t, egress.MediaReport{Media: egress.MediaMissing, Because: kept}, r)
-
-	s = egress.State{
-		Terms:  egress.Terms{VerifyFor: egress.Duration(time.Minute)},
-		Latest: resultOf(t, `{"backupStorageUsed":true,"roomComposite":{"fileOutputs":[{"filepath":"a.mp4","s3":{"bucket":"b"}}]}}`), Status: "EGRESS_COMPLETE",
+	for name, tc := range map[string]struct{ found, want egress.MediaReport }{
+		"it is there":       {egress.MediaReport{Media: egress.MediaPresent}, egress.MediaReport{Media: egress.MediaPresent}},
+		"it is not":         {egress.MediaReport{Media: egress.MediaMissing, Because: "is not there"}, egress.MediaReport{Media: egress.MediaMissing, Because: "is not there; " + kept}},
+		"a part of it is":   {egress.MediaReport{Media: egress.MediaTruncated}, egress.MediaReport{Media: egress.MediaTruncated, Because: kept}},
+		"the store says no": {egress.Unchecked("we are denied"), egress.MediaReport{Media: egress.MediaMissing, Because: "we are denied; " + kept}},
+	} {
+		s := egress.State{Latest: resultOf(t, `{"backupStorageUsed":true}`), Status: "EGRESS_COMPLETE"}
+		require.Equal(t, tc.want, s.WithBackup(tc.found), name)
+		s.Latest = resultOf(t, `{}`)
+		require.Equal(t, tc.found, s.WithBackup(tc.found), name)
 	}
-	_, unlooked = s.Unlooked(false)
-	require.False(t, unlooked)
-	require.Equal(t, "file a.mp4 is not there; "+kept, s.WithBackup(egress.MediaReport{Media: egress.MediaMissing, Because: "file a.mp4 is not there"}).Because)
-	require.Empty(t, s.WithBackup(egress.MediaReport{Media: egress.MediaPresent}).Because)
 }
 
 func TestWhatIsFoundIsNotedOfItsPart(t *testing.T) {

@@ -53,7 +53,7 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 		`{"web":{},"max_duration":"3h"}`:      "request: holds fields beside the request",
 		`{"web":{},"pipeline":"archive"}`:     "request: holds fields beside the request",
 		`{"recover":2,"web":{}}`:              "request: holds fields beside the request",
-		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage",
+		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage",
 		`{`:                                   "request: unexpected end of JSON input",
 	} {
 		_, err := egress.ParseRequestFile([]byte(file))

@@ -62,18 +62,19 @@ func TestALiveKitEgressIsReadForTheComparison(t *testing.T) {
 		info *livekit.EgressInfo
 		want egress.Listed
 	}{
-		"running since its start":   {&livekit.EgressInfo{EgressId: "EG_1", RoomName: "r", RoomId: "RM", Status: active, StartedAt: second(1), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Room: "r", RoomID: "RM", Status: active, Since: at(1)}},
-		"not started, but updated":  {&livekit.EgressInfo{EgressId: "EG_1", UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Since: at(9)}},
-		"over since its end":        {&livekit.EgressInfo{EgressId: "EG_1", Status: finished, StartedAt: second(1), EndedAt: second(5), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Status: finished, Since: at(5)}},
-		"over, and no end is said":  {&livekit.EgressInfo{EgressId: "EG_1", Status: finished, StartedAt: second(1), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Status: finished, Since: at(9)}},
-		"nothing is said":           {&livekit.EgressInfo{}, egress.Listed{}},
-		"our token":                 {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/good")}, egress.Listed{ID: "EG_1", RequestID: "r-1"}},
-		"another's token":           {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/bad")}, egress.Listed{ID: "EG_1", Others: true}},
-		"streamed alone":            {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed(nil)}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
-		"streamed and kept":         {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed([]*livekit.EncodedFileOutput{{Filepath: "a.mp4"}})}, egress.Listed{ID: "EG_1"}},
-		"to a websocket":            {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: "wss://a"}})}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
-		"of a track, to a file":     {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{}}})}, egress.Listed{ID: "EG_1"}},
-		"a webhook of the caller's": {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/hook")}, egress.Listed{ID: "EG_1"}},
+		"running since its start":    {&livekit.EgressInfo{EgressId: "EG_1", RoomName: "r", RoomId: "RM", Status: active, StartedAt: second(1), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Room: "r", RoomID: "RM", Status: active, Since: at(1)}},
+		"not started, but updated":   {&livekit.EgressInfo{EgressId: "EG_1", UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Since: at(9)}},
+		"over since its end":         {&livekit.EgressInfo{EgressId: "EG_1", Status: finished, StartedAt: second(1), EndedAt: second(5), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Status: finished, Since: at(5)}},
+		"over, and no end is said":   {&livekit.EgressInfo{EgressId: "EG_1", Status: finished, StartedAt: second(1), UpdatedAt: second(9)}, egress.Listed{ID: "EG_1", Status: finished, Since: at(9)}},
+		"nothing is said":            {&livekit.EgressInfo{}, egress.Listed{}},
+		"our token":                  {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/good")}, egress.Listed{ID: "EG_1", RequestID: "r-1"}},
+		"another's token":            {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/webhooks/livekit/r-1/1/bad")}, egress.Listed{ID: "EG_1", Others: true}},
+		"streamed alone":             {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed(nil)}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
+		"streamed and kept":          {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed([]*livekit.EncodedFileOutput{{Filepath: "a.mp4"}})}, egress.Listed{ID: "EG_1"}},
+		"streamed, by a newer start": {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{}}, FileResults: []*livekit.FileInfo{{}}}, egress.Listed{ID: "EG_1"}},
+		"to a websocket":             {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: "wss://a"}})}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
+		"of a track, to a file":      {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{}}})}, egress.Listed{ID: "EG_1"}},
+		"a webhook of the caller's":  {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/hook")}, egress.Listed{ID: "EG_1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

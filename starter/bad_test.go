@@ -123,7 +123,7 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 		"{room_name: r}":          `--request: is no JSON; want {"room_composite": {…}} or another kind`,
 		"{}":                      "request: want one of " + kinds + " at the top level",
 		"[]":                      "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", max_duration, pipeline, preflight, recover, start_by, storage",
+		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage",
 		`{"web": {}, "track":{}}`: "web: is a second request beside track",
 	} {
 		t.Run(text, func(t *testing.T) {

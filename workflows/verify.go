@@ -26,7 +26,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, false)).Get(ctx, &v)
 	switch {
 	case err == nil && !v.Again:
-		e.found(ctx, of, of.WithBackup(v.MediaReport))
+		e.found(ctx, of, v.MediaReport)
 	case err == nil:
 		e.verifyBehind(ctx, of, name, v.Because)
 	case mayPass(err):
@@ -39,7 +39,11 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 // verifyBehind goes on behind the announcement for as long as an announcement is tried,
 // and then waits for a person.
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
-	e.NoteMedia(of.Part, egress.Unchecked(because), workflow.Now(ctx))
+	r := of.WithBackup(egress.Unchecked(because))
+	e.NoteMedia(of.Part, r, workflow.Now(ctx))
+	if r.Media.Alarming() { // by LiveKit's own word
+		e.notify(ctx, egress.ConcernMedia, "")
+	}
 	step := egress.StepVerify + name
 	e.verifying++
 	e.beside(ctx, step, func(ctx workflow.Context) {
@@ -55,7 +59,7 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
 		var v activities.Verified
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 		if err == nil {
-			e.found(ctx, of, of.WithBackup(v.MediaReport))
+			e.found(ctx, of, v.MediaReport)
 			e.done(ctx, step)
 			return
 		}
@@ -77,6 +81,7 @@ func (e *run) verification(of *egress.State, behind bool) activities.VerifyReque
 // found takes what became known of the media into the state, the log and the metrics, and
 // has people told of what is not as it should be.
 func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport) {
+	r = of.WithBackup(r)
 	of.Media = &r
 	e.NoteMedia(of.Part, r, workflow.Now(ctx))
 	if e.before != nil && e.before.Part == of.Part {
