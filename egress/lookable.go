@@ -8,29 +8,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Unlooked is the report of media that nobody can look at, and reports whether that is so, by
-// what LiveKit shows of its request. Of an egress that was adopted there is that request alone,
-// whose keys LiveKit masks.
-func (s *State) Unlooked(adopted bool) (MediaReport, bool) {
-	because, lookable := s.lookable(adopted)
-	return Unchecked(because), !lookable
-}
-
-// WithBackup is a report with what LiveKit itself says of media that was not found where it was
-// to go: then it is missing there, also where nobody could look.
-func (s *State) WithBackup(r MediaReport) MediaReport {
-	if r.Media == MediaPresent || !s.Latest.Proto().GetBackupStorageUsed() {
-		return r
-	}
-	if r.Media == MediaUnchecked {
-		r.Media = MediaMissing
-	}
-	r.Because = strings.TrimPrefix(r.Because+"; an upload failed, and LiveKit kept that in its backup storage", "; ")
-	return r
-}
-
-// lookable reports whether anybody can look at the media, and else says why not.
-func (s *State) lookable(adopted bool) (because string, ok bool) {
+// Lookable reports whether anybody can look at the media of what has ended, by what
+// LiveKit shows of its request, and else says why not. An egress that was adopted shows
+// its request alone, whose keys LiveKit masks.
+func (s *State) Lookable(adopted bool) (because string, ok bool) {
 	if s.VerifyFor == 0 {
 		return "the settings say that nobody looks", false
 	}
@@ -51,6 +32,19 @@ func (s *State) lookable(adopted bool) (because string, ok bool) {
 		because = fmt.Sprintf("nothing is to be expected of what ended as %s", s.Status)
 	}
 	return because, false
+}
+
+// WithBackup is a report with what LiveKit itself says of media that was not found where it was
+// to go: then it is missing there, also where nobody could look.
+func (s *State) WithBackup(r MediaReport) MediaReport {
+	if r.Media == MediaPresent || !s.Latest.Proto().GetBackupStorageUsed() {
+		return r
+	}
+	if r.Media == MediaUnchecked {
+		r.Media = MediaMissing
+	}
+	r.Because = strings.TrimPrefix(r.Because+"; an upload failed, and LiveKit kept that in its backup storage", "; ")
+	return r
 }
 
 // unreadable is why a destination cannot be looked at, empty where it may be.

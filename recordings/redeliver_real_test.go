@@ -171,9 +171,7 @@ func TestWhatIsNotDeliveredIsNotToldAgain(t *testing.T) {
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	id := fresh("runs")
-	w.open(id)
-	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
-	must(t, err)
+	begin(t, ctx, c, w, id, id)
 	if _, err := c.Redeliver(ctx, id, RedeliverOptions{}); egress.ReasonOf(err) != egress.Conflict || !strings.Contains(err.Error(), "not delivered yet") {
 		t.Errorf("got %v", err)
 	}

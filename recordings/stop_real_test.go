@@ -41,11 +41,9 @@ func TestAStopOfAnotherRoomsEgressStopsNothing(t *testing.T) {
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	id := fresh("stays")
-	w.open(id)
-	_, err := c.Start(ctx, StartOptions{ID: id, Request: roomRequest(id)})
-	must(t, err)
+	begin(t, ctx, c, w, id, id)
 
-	_, err = c.StopEgress(ctx, id, "EG_another", "another-room")
+	_, err := c.StopEgress(ctx, id, "EG_another", "another-room")
 	wantReason(t, err, egress.NotFound)
 	if v, err := c.State(ctx, id); err != nil || v.ClosedAt != nil || v.EndedBy != "" || v.Phase != egress.Watching {
 		t.Errorf("got %+v: %v", v, err)

@@ -16,8 +16,9 @@ import (
 // keptByVersion are the workflows that stay with the version of the worker that began them.
 var keptByVersion = fmt.Sprintf("WorkflowType IN ('%s', '%s', '%s')", egress.WorkflowType, egress.RedeliveryType, egress.NoticeType)
 
-// Stranded counts the running recordings, redeliveries and notices of each version of a Worker Deployment of which no
-// worker has asked for work since a moment: nobody goes on with them, whoever else polls.
+// Stranded counts the running recordings, redeliveries and notices of each version of a Worker
+// Deployment of which no worker has asked for work since a moment: nobody goes on with them,
+// whoever else polls.
 func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int64, error) {
 	polled, err := c.polledVersions(ctx, since)
 	if err != nil {

@@ -16,8 +16,9 @@ const MetricMedia = "reelkeeper_media_total"
 // that up for no longer than the terms say: a store that cannot be reached by then is
 // asked again behind it. Where nobody can look, no activity runs.
 func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
-	if r, unlooked := of.Unlooked(e.in.Adopted); unlooked {
-		e.found(ctx, of, r)
+	because, ok := of.Lookable(e.in.Adopted)
+	if !ok {
+		e.found(ctx, of, egress.Unchecked(because))
 		return
 	}
 	opts := verifyOptions

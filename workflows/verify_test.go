@@ -106,6 +106,20 @@ func TestNobodyLooksWhereNobodyIsToLook(t *testing.T) {
 	require.Equal(t, "the settings say that nobody looks", v.MediaBecause)
 }
 
+// The store refuses us as it refused LiveKit, which says that it kept the media elsewhere.
+func TestMediaInBackupStorageIsMissingThoughNobodyCanLook(t *testing.T) {
+	t.Parallel()
+	l := looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
+		return activities.Verified{MediaReport: egress.Unchecked("we are denied")}, nil
+	})
+	m := stored(egressID, lk.EgressStatus_EGRESS_COMPLETE)
+	m.BackupStorageUsed = true
+	l.webhook(5*time.Second, egress.EventEnded, m)
+	v := l.mustRun(plainInput(t))
+	require.Equal(t, egress.MediaMissing, v.Media)
+	require.Equal(t, "we are denied; an upload failed, and LiveKit kept that in its backup storage", v.MediaBecause)
+}
+
 func TestAStoreThatIsBackIsLookedAtBehindTheAnnouncement(t *testing.T) {
 	t.Parallel()
 	looks := 0
