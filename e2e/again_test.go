@@ -118,33 +118,42 @@ func TestALostEgressThatShowsThatItLivesIsCorrected(t *testing.T) {
 	require.NotEqual(t, told[0].GetId(), last.GetId())
 }
 
-func TestARecordingThatFailsInALiveRoomGoesOnAsItsNextPart(t *testing.T) {
+func TestARecordingThatEndsTooEarlyInALiveRoomGoesOnAsItsNextPart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
-		fake.Timings.MidRecording = 300 * time.Millisecond
-		environ["REELKEEPER_RECOVER"] = "2"
-		environ["REELKEEPER_HOLD_FOR"] = "off"
-	})
-	w.startWorker()
-	w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
-	w.start("room")
-	w.want("the last part that is allowed has failed too", func() bool { return len(w.consumer.knows()) == 3 })
+	for fault, status := range map[fakelivekit.Fault]egress.Status{
+		fakelivekit.Failed:       "EGRESS_FAILED",
+		fakelivekit.LimitReached: "EGRESS_LIMIT_REACHED",
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+				fake.Timings.MidRecording = 300 * time.Millisecond
+				environ["REELKEEPER_RECOVER"] = "2"
+				environ["REELKEEPER_HOLD_FOR"] = "off"
+			})
+			w.startWorker()
+			w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fault}})
+			w.start("room")
+			w.want("the last part that is allowed has ended too", func() bool { return len(w.consumer.knows()) == 3 })
 
-	v := w.verdict("room")
+			v := w.verdict("room")
 
-	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
-	require.Len(t, v.Parts, 3)
-	paths := map[string]bool{}
-	for i, p := range v.Parts {
-		require.Len(t, w.consumer.under(p.EgressID), 1)
-		require.Positive(t, p.StartedAt.UnixNano())
-		require.Equal(t, i > 0, p.Gap > 0)
-		for _, f := range p.Info.Proto().GetRoomComposite().GetFileOutputs() {
-			paths[f.GetFilepath()] = true
-		}
+			require.Equal(t, status, v.Status)
+			require.Len(t, v.Parts, 3)
+			paths := map[string]bool{}
+			for i, p := range v.Parts {
+				require.Equal(t, status, p.Status)
+				require.Len(t, w.consumer.under(p.EgressID), 1)
+				require.Positive(t, p.StartedAt.UnixNano())
+				require.Equal(t, i > 0, p.Gap > 0)
+				for _, f := range p.Info.Proto().GetRoomComposite().GetFileOutputs() {
+					paths[f.GetFilepath()] = true
+				}
+			}
+			require.Equal(t, map[string]bool{"room-{time}.mp4": true, "room-{time}-part2.mp4": true, "room-{time}-part3.mp4": true}, paths)
+			require.NoError(t, w.fake.EndCall("room"))
+		})
 	}
-	require.Equal(t, map[string]bool{"room-{time}.mp4": true, "room-{time}-part2.mp4": true, "room-{time}-part3.mp4": true}, paths)
-	require.NoError(t, w.fake.EndCall("room"))
 }
 
 // again lets the egress of a request fail, and then another one of the request begin past

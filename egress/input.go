@@ -22,7 +22,7 @@ type Input struct {
 	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this moment
 	Again       bool       `json:"again,omitempty"`        // an earlier run of the same key failed: LiveKit is looked at first
 	Unlisted    bool       `json:"unlisted,omitempty"`     // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
-	Recover     *int       `json:"recover,omitempty"`      // how often it is started again when it fails or is lost while its room is live; default: the worker's setting
+	Recover     *int       `json:"recover,omitempty"`      // how often it is started again when it fails, is lost or reaches a limit while its room is live; default: the worker's setting
 	Storage     string     `json:"storage,omitempty"`      // storage profile that media goes to; default: the worker's default profile, where an output has no storage
 	Preflight   bool       `json:"preflight,omitempty"`    // the storage is tried before the start, however lately it was; default: the worker's setting
 	Pipeline    string     `json:"pipeline,omitempty"`     // name of the pipeline that is run at its end; default: the worker's

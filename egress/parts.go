@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A recording that fails while its room is live can be started again, as the next part
-// of itself. Each part is an egress of LiveKit's own, with its own token.
+// A recording that fails, or reaches a limit of LiveKit's, while its room is live can be
+// started again, as the next part of itself. Each part is an egress of LiveKit's own, with its own token.
 
 // Part is what became of one part of a recording.
 type Part struct {
@@ -42,12 +42,12 @@ type Part struct {
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
 }
 
-// Recoverable reports whether a settled egress is to be started again: it failed or is
-// lost, its room is not known to be gone, nobody wanted it stopped, there is still what it
-// recorded, and not all restarts are used up. Parts that others began count as none.
+// Recoverable reports whether a settled egress is to be started again: it failed, is lost, or
+// reached a limit, its room is not known to be gone, nobody wanted it stopped, there is still
+// what it recorded, and not all restarts are used up. Parts that others began count as none.
 func (s *State) Recoverable() bool {
 	m := s.Latest.Proto()
-	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway()) &&
+	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
 		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isPage(m) && !trackMissing(m)
 }
 

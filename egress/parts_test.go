@@ -20,6 +20,7 @@ func TestWhatIsStartedAgain(t *testing.T) {
 	ended := func(status livekit.EgressStatus, change func(*livekit.EgressInfo)) func(*egress.State) {
 		return func(s *egress.State) { s.Observe(observed(infoWith(t, status, change), minute)); s.Settle() }
 	}
+	limited, asItIs := livekit.EgressStatus_EGRESS_LIMIT_REACHED, func(*livekit.EgressInfo) {}
 	apiStop := func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }
 	byAPI := func(end int64) egress.Observation {
 		return observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI); m.EndedAt = end }), minute)
@@ -43,6 +44,10 @@ func TestWhatIsStartedAgain(t *testing.T) {
 		"failed in a live room":        {failure, nothing, true},
 		"lost in a live room":          {lost, nothing, true},
 		"complete":                     {func(s *egress.State) { s.Observe(observed(infoAt(t, complete, 20, 0), minute)) }, nothing, false},
+		"at its limit in a live room":  {ended(limited, asItIs), nothing, true},
+		"at its limit, its room gone":  {ended(limited, asItIs), func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
+		"at its limit, and stopped":    {ended(limited, asItIs), func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},
+		"at its limit, of a page":      {ended(limited, asItIs), func(s *egress.State) { s.Latest = pageInRoom(t) }, false},
 		"failed, its room gone":        {failure, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
 		"lost, its room gone":          {lost, func(s *egress.State) { s.Evidence.RoomGone = noon }, false},
 		"lost, and stopped":            {lost, func(s *egress.State) { s.Stopped = egress.StopMaxDuration }, false},

@@ -33,7 +33,7 @@ type State struct {
 	// Paths is the number of the part in whose paths it writes, where that is another: it
 	// was started before it became this part.
 	Paths int `json:"paths,omitempty"`
-	// Restarts is how many parts were begun by us, since the one before had failed or was lost.
+	// Restarts is how many parts were begun by us, since the one before had ended too early.
 	Restarts int    `json:"restarts,omitempty"`
 	ID       string `json:"id"`      // the egress ID bound to this part by the first confirmation
 	Latest   Info   `json:"latest"`  // the last news
@@ -103,7 +103,7 @@ type Terms struct {
 	// is told of those ends alone that LiveKit did not tell us.
 	MissedOnly bool `json:"missed_only,omitempty"`
 	// Recover is how often a recording is started again, as its next part, when its
-	// egress fails or is lost while its room is live. Default: never.
+	// egress fails, is lost or reaches a limit while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
 	// Storage is the storage profile that the outputs without a storage of their own go
 	// to, as the start chose it. Default: none.

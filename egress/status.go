@@ -15,8 +15,11 @@ func statusOf(s livekit.EgressStatus) Status { return Status(s.String()) }
 
 // Good reports whether what ended so has its whole recording, by LiveKit's word.
 func (s Status) Good() bool {
-	return s == statusOf(livekit.EgressStatus_EGRESS_COMPLETE) || s == statusOf(livekit.EgressStatus_EGRESS_LIMIT_REACHED)
+	return s == statusOf(livekit.EgressStatus_EGRESS_COMPLETE) || s.limited()
 }
+
+// limited reports whether LiveKit ended it at a limit of its own.
+func (s Status) limited() bool { return s == statusOf(livekit.EgressStatus_EGRESS_LIMIT_REACHED) }
 
 // Failed reports whether what ended so lacks some of what was asked for, by LiveKit's word: it
 // failed, or was aborted.

@@ -29,7 +29,7 @@ func (d deps) startCommand() *cli.Command {
 			&cli.StringFlag{Name: "request", Usage: "start the request in `FILE` (- for standard input): {\"room_composite\": {…}}, in protojson"},
 			&cli.StringFlag{Name: "id", Usage: "idempotency `KEY`: the same key twice starts one recording"},
 			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`"},
-			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails or is lost while its room is live (default: the worker's REELKEEPER_RECOVER)"},
+			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails, is lost or reaches LiveKit's limit while its room is live (default: the worker's REELKEEPER_RECOVER)"},
 			&cli.StringFlag{Name: "storage", Usage: "storage profile `NAME` that the recording goes to (default: the worker's default profile, where an output has no storage of its own)"},
 			&cli.BoolFlag{Name: "preflight", Usage: "try the storage before the start, however lately it was tried"},
 			&cli.StringFlag{Name: "pipeline", Usage: "run the pipeline `NAME` at its end (default: the default one of the worker's REELKEEPER_PIPELINE)"},

@@ -10,8 +10,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// recover starts a recording again whose egress failed while its room is live, as the
-// next part of itself. What became of this part is told meanwhile: nobody waits for it.
+// recover starts a recording again whose egress ended too early while its room is live, as
+// the next part of itself. What became of this part is told meanwhile: nobody waits for it.
 func (e *run) recover(ctx workflow.Context) {
 	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
@@ -28,7 +28,9 @@ func (e *run) recover(ctx workflow.Context) {
 		e.giveBack(errEnough)
 		return
 	}
-	workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
+	if !before.Status.Good() {
+		workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
+	}
 	e.explain(ctx)
 	e.start(ctx)
 }

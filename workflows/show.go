@@ -25,7 +25,7 @@ const (
 	// MetricCorrected counts verdicts that a late sign of life has changed.
 	MetricCorrected = "reelkeeper_egress_corrected_total"
 	// MetricRecovered counts parts that were started since the one before failed or is lost,
-	// and egresses that took the place of one that is gone.
+	// and egresses that took the place of one that is gone. After a limit is no trouble.
 	MetricRecovered = "reelkeeper_egress_recovered_total"
 	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
 

@@ -30,7 +30,7 @@ type Config struct {
 
 	Cached    int    `env:"REELKEEPER_CACHED_WORKFLOWS" doc:"Most workflows that a worker keeps in memory, at some 75 kB each. One that is not there is read again from Temporal when there is news of it."`
 	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
-	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails or is lost while its room is live, where its request does not say. Unset: never."`
+	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails, is lost or reaches LiveKit's limit while its room is live, where its request does not say. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
 	Canary    Canary
