@@ -120,9 +120,12 @@ func TestALostEgressThatShowsThatItLivesIsCorrected(t *testing.T) {
 
 func TestARecordingThatEndsTooEarlyInALiveRoomGoesOnAsItsNextPart(t *testing.T) {
 	t.Parallel()
-	for fault, status := range map[fakelivekit.Fault]egress.Status{
-		fakelivekit.Failed:       "EGRESS_FAILED",
-		fakelivekit.LimitReached: "EGRESS_LIMIT_REACHED",
+	for fault, tc := range map[fakelivekit.Fault]struct {
+		status  egress.Status
+		counted string
+	}{
+		fakelivekit.Failed:       {"EGRESS_FAILED", "2"},
+		fakelivekit.LimitReached: {"EGRESS_LIMIT_REACHED", "0"}, // no trouble
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
@@ -138,11 +141,12 @@ func TestARecordingThatEndsTooEarlyInALiveRoomGoesOnAsItsNextPart(t *testing.T) 
 
 			v := w.verdict("room")
 
-			require.Equal(t, status, v.Status)
+			require.Equal(t, tc.status, v.Status)
+			require.Regexp(t, `(?m)^reelkeeper_egress_recovered_total(\{.*\})? `+tc.counted+`$`, w.metrics())
 			require.Len(t, v.Parts, 3)
 			paths := map[string]bool{}
 			for i, p := range v.Parts {
-				require.Equal(t, status, p.Status)
+				require.Equal(t, tc.status, p.Status)
 				require.Len(t, w.consumer.under(p.EgressID), 1)
 				require.Positive(t, p.StartedAt.UnixNano())
 				require.Equal(t, i > 0, p.Gap > 0)
