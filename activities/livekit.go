@@ -22,7 +22,7 @@ type API interface {
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
 	Remembered(ctx context.Context) ([]*livekit.EgressInfo, error)
-	RoomLive(ctx context.Context, room, sid string) (bool, error)
+	Room(ctx context.Context, name, sid string) (*livekit.Room, error)
 	Present(ctx context.Context, room, identity string) (bool, error)
 }
 

@@ -36,8 +36,10 @@ type api struct {
 	onStop  func(n int) (*lk.EgressInfo, error)
 	live    bool
 	liveErr error
-	here    bool // whether the egress has its participant in the room
-	hereErr error
+
+	publishers uint32 // in its room
+	here       bool   // whether the egress has its participant in the room
+	hereErr    error
 
 	mu    sync.Mutex
 	began time.Time
@@ -83,9 +85,12 @@ func (a *api) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
 	return a.onStop(a.note("stop", " "+id))
 }
 
-func (a *api) RoomLive(_ context.Context, room, sid string) (bool, error) {
-	a.note("rooms", strings.TrimRight(" "+room+" "+sid, " "))
-	return a.live, a.liveErr
+func (a *api) Room(_ context.Context, name, sid string) (*lk.Room, error) {
+	a.note("rooms", strings.TrimRight(" "+name+" "+sid, " "))
+	if !a.live || a.liveErr != nil {
+		return nil, a.liveErr
+	}
+	return &lk.Room{Name: name, Sid: sid, NumPublishers: a.publishers}, nil
 }
 
 func (a *api) Present(context.Context, string, string) (bool, error) {

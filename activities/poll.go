@@ -11,7 +11,8 @@ import (
 )
 
 // CallsPerPoll is how many calls of LiveKit's API one look takes: the egress, and its
-// own participant. Only where that is not found, its room is asked for as well.
+// own participant. Only where that is not found, or it does not begin, its room is asked for
+// as well.
 const CallsPerPoll = 2
 
 // PollRequest is the argument of Poll.
@@ -28,6 +29,8 @@ type PollRequest struct {
 	Doubt bool `json:"doubt,omitempty"`
 	// Seen says that its own participant has been in the room.
 	Seen bool `json:"seen,omitempty"`
+	// Marked says that a person is called for already: that it does not begin is no news then.
+	Marked bool `json:"marked,omitempty"`
 	// MissingSince is since when LiveKit is known not to know the egress; zero: it did.
 	MissingSince time.Time `json:"missing_since,omitzero"`
 }
@@ -114,6 +117,9 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	if in.Doubt && (l.RecorderHere || l.RecorderAbsent) {
 		return l, ""
 	}
+	if l.Idle = !in.Marked && egress.Overdue(m, now) && a.published(ctx, m); l.Idle {
+		return l, ""
+	}
 	why = "still " + string(l.Info.StatusName())
 	switch {
 	case !s.RoomGone.IsZero():
@@ -146,10 +152,16 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 	if in.Outlook == egress.OutlookEnding || !s.RoomGone.IsZero() { // it would tell nothing more
 		return
 	}
-	if live, err := a.api.RoomLive(ctx, in.Room, l.Info.Proto().GetRoomId()); err == nil && !live {
+	if room, err := a.api.Room(ctx, in.Room, l.Info.Proto().GetRoomId()); err == nil && room == nil {
 		s.RoomGone = now
 		s.expectEnd(ctx, now)
 	}
+}
+
+// published reports whether somebody publishes in an egress's room.
+func (a *LiveKit) published(ctx context.Context, m *livekit.EgressInfo) bool {
+	room, err := a.api.Room(ctx, m.GetRoomName(), m.GetRoomId())
+	return err == nil && room.GetNumPublishers() > 0
 }
 
 func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoing, Message: why} }

@@ -282,6 +282,47 @@ func TestARoomIsOnlyAskedForWhereItCouldTellAnything(t *testing.T) {
 	}
 }
 
+func TestWhatDoesNotBeginThoughSomebodyPublishesIsNews(t *testing.T) {
+	t.Parallel()
+	unified := &lk.EgressInfo_Egress{Egress: &lk.StartEgressRequest{Source: &lk.StartEgressRequest_Template{Template: &lk.TemplateSource{}}}}
+	for name, tc := range map[string]struct {
+		status     lk.EgressStatus
+		since      time.Duration
+		publishers uint32
+		change     func(*lk.EgressInfo)
+		marked     bool
+		want       bool
+	}{
+		"for five minutes":         {status: starting, since: 5 * time.Minute, publishers: 1, want: true},
+		"of a unified request":     {status: starting, since: 5 * time.Minute, publishers: 1, change: func(m *lk.EgressInfo) { m.Request = unified }, want: true},
+		"for less":                 {status: starting, since: 5*time.Minute - time.Second, publishers: 1},
+		"nobody publishes":         {status: starting, since: time.Hour},
+		"it has begun":             {status: active, since: time.Hour, publishers: 1},
+		"a participant's may wait": {status: starting, since: time.Hour, publishers: 1, change: func(m *lk.EgressInfo) { m.Request = &lk.EgressInfo_Participant{} }},
+		"a person is called for":   {status: starting, since: time.Hour, publishers: 1, marked: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				m := status(tc.status)
+				m.StartedAt = time.Now().Add(-tc.since).UnixNano()
+				if tc.change != nil {
+					tc.change(m)
+				}
+				a := &api{onGet: func(int) (*lk.EgressInfo, error) { return m, nil }, live: true, here: true, publishers: tc.publishers}
+				look, err := poll(t, a, question(have(tc.status, egress.OutlookStarting), func(in *activities.PollRequest) { in.Marked = tc.marked }))
+				if !tc.want {
+					stillGoing(t, err)
+					return
+				}
+				require.NoError(t, err)
+				require.True(t, look.Idle)
+				require.Equal(t, 1, a.count["rooms"])
+			})
+		})
+	}
+}
+
 func TestAPollShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -273,7 +273,7 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
 	if s.roomID != "" { // where LiveKit cannot be asked, it says so to the start as well
-		if live, err := s.api.RoomLive(ctx, s.sum.Room, s.roomID); err == nil && !live {
+		if room, err := s.api.Room(ctx, s.sum.Room, s.roomID); err == nil && room == nil {
 			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
 		}
 	}

@@ -63,7 +63,7 @@ type Finding struct {
 // LiveKit is what is asked of LiveKit's API. Errors are *egress.Error.
 type LiveKit interface {
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
-	RoomLive(ctx context.Context, room, sid string) (bool, error)
+	Room(ctx context.Context, name, sid string) (*livekit.Room, error)
 }
 
 // Temporal is what is asked of Temporal. Errors are *egress.Error.

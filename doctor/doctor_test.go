@@ -22,7 +22,7 @@ type liveKit struct{ egresses, rooms error }
 func (l liveKit) InRoom(context.Context, string) ([]*livekit.EgressInfo, error) {
 	return nil, l.egresses
 }
-func (l liveKit) RoomLive(context.Context, string, string) (bool, error) { return false, l.rooms }
+func (l liveKit) Room(context.Context, string, string) (*livekit.Room, error) { return nil, l.rooms }
 
 // temporal answers what is known of it.
 type temporal struct {

@@ -32,7 +32,7 @@ func (d *Doctor) liveKit(ctx context.Context) Finding {
 	if _, err := d.cfg.LiveKit.InRoom(ctx, noRoom); err != nil {
 		return d.liveKitRefuses("egresses", err)
 	}
-	if _, err := d.cfg.LiveKit.RoomLive(ctx, noRoom, ""); err != nil {
+	if _, err := d.cfg.LiveKit.Room(ctx, noRoom, ""); err != nil {
 		return d.liveKitRefuses("rooms", err)
 	}
 	return ok(fmt.Sprintf("LiveKit lists egresses and rooms to the key %s, both within %s", d.cfg.APIKey, brief(time.Since(began))))

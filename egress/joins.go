@@ -17,6 +17,16 @@ func ComesYet(m *livekit.EgressInfo, at time.Time) bool {
 	return l.Status == livekit.EgressStatus_EGRESS_STARTING && !l.neverBegan(at)
 }
 
+// WhyIdle is why a person is called for where an egress is overdue, and somebody publishes.
+const WhyIdle = "it is STARTING still, though somebody publishes in its room: nothing is recorded"
+
+// Overdue reports whether an egress of a whole room has been STARTING for so long that it waits
+// for somebody to publish, or does not begin at all.
+func Overdue(m *livekit.EgressInfo, at time.Time) bool {
+	room := m.GetRoomComposite() != nil || m.GetEgress().GetTemplate() != nil
+	return room && m.GetStatus() == livekit.EgressStatus_EGRESS_STARTING && !ComesYet(m, at)
+}
+
 // Joins is how an egress's recorder comes into its room as a participant under its egress ID:
 // all that join in one way are seen there, or none is. Empty where nobody can tell: a page of
 // the request's own may join under any name or not at all, and a web egress is in no room.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/livekit/protocol/auth"
@@ -176,14 +175,18 @@ func (c *Client) Present(ctx context.Context, room, identity string) (bool, erro
 	return err == nil, err
 }
 
-// RoomLive reports whether a room is listed, with this SID where one is given: a name may be
-// used again.
-func (c *Client) RoomLive(ctx context.Context, room, sid string) (bool, error) {
+// Room is a room that is listed, with this SID where one is given: a name may be used again.
+// Nil: there is none.
+func (c *Client) Room(ctx context.Context, name, sid string) (*livekit.Room, error) {
 	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
-	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{room}})
-	live := slices.ContainsFunc(rooms.GetRooms(), func(r *livekit.Room) bool { return sid == "" || r.GetSid() == sid })
-	return live, classify("list rooms", err)
+	rooms, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{name}})
+	for _, r := range rooms.GetRooms() {
+		if sid == "" || r.GetSid() == sid {
+			return r, nil
+		}
+	}
+	return nil, classify("list rooms", err)
 }
 
 // All lists every egress that LiveKit remembers, the ended ones of the last 24 h

@@ -56,7 +56,7 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 				"get":   {second(c.Get(t.Context(), "EG_1")), tc.start},
 				"list":  {second(c.InRoom(t.Context(), "standup")), tc.start},
 				"share": {second(c.Active(t.Context())), tc.start},
-				"rooms": {second(c.RoomLive(t.Context(), "standup", "")), tc.start},
+				"rooms": {second(c.Room(t.Context(), "standup", "")), tc.start},
 			} {
 				e := failure(t, got.err)
 				require.Equal(t, got.want, e.Reason, call)

@@ -52,7 +52,7 @@ func TestEveryFaultOfTheWayHasAReason(t *testing.T) {
 			require.Equal(t, tc.want, failure(t, second(c.Start(t.Context(), &lk.StartEgressRequest{}))).Reason, "unified start")
 			require.Equal(t, tc.want, failure(t, second(c.Stop(t.Context(), "EG_1"))).Reason, "stop")
 			require.Equal(t, tc.want, failure(t, second(c.Get(t.Context(), "EG_1"))).Reason, "get")
-			require.Equal(t, tc.want, failure(t, second(c.RoomLive(t.Context(), "standup", ""))).Reason, "rooms")
+			require.Equal(t, tc.want, failure(t, second(c.Room(t.Context(), "standup", ""))).Reason, "rooms")
 		})
 	}
 }
@@ -81,7 +81,7 @@ func TestOurOwnTimeOutOfAStopIsNotTheAnswerThatItsWorkerIsDead(t *testing.T) {
 		"stop":   second(c.Stop(t.Context(), "EG_1")),
 		"get":    second(c.Get(t.Context(), "EG_1")),
 		"active": second(c.Active(t.Context())),
-		"rooms":  second(c.RoomLive(t.Context(), "standup", "")),
+		"rooms":  second(c.Room(t.Context(), "standup", "")),
 	} {
 		require.Equal(t, egress.Ambiguous, failure(t, err).Reason, call)
 	}

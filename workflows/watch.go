@@ -159,6 +159,9 @@ func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
 	case egress.Past:
 		e.past(ctx, o)
 	case egress.Moved:
+		if e.Stuck == egress.WhyIdle {
+			e.clear(ctx)
+		}
 		e.show(ctx)
 	}
 }
@@ -180,6 +183,9 @@ func (e *run) look(ctx workflow.Context, ev event) {
 	}
 	now := workflow.Now(ctx)
 	e.act(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
+	if l.Idle && e.Stuck == "" {
+		e.mark(ctx, egress.WhyIdle, "")
+	}
 }
 
 // stop tells LiveKit to end the egress.
@@ -314,6 +320,6 @@ func (e *run) poll(ctx workflow.Context) {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
 		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
-		Seen: e.RecorderSeen, MissingSince: e.Evidence.MissingSince,
+		Seen: e.RecorderSeen, Marked: e.Stuck != "", MissingSince: e.Evidence.MissingSince,
 	})}
 }
