@@ -101,8 +101,9 @@ func TestWhatAlertsAndDashboardAskOfTemporalsSDKIsThere(t *testing.T) {
 	w.want("the hook has failed once and then taken it", func() bool { return len(hook.said()) > 0 })
 	_, err := w.client.Temporal.ExecuteWorkflow(w.ctx(), client.StartWorkflowOptions{TaskQueue: egress.TaskQueue}, "OfAnotherVersion")
 	require.NoError(t, err)
-	failed := regexp.MustCompile(`temporal_workflow_task_execution_failed_total{[^}]*failure_reason="WorkflowError"[^}]*workflow_type="OfAnotherVersion"`)
+	failed := regexp.MustCompile(`temporal_workflow_task_execution_failed_total{[^}]*failure_reason="WorkflowError"[^}]*task_queue="egress"[^}]*workflow_type="OfAnotherVersion"`)
 	w.want("its task fails, with the labels that an alert names", func() bool { return failed.MatchString(w.metrics()) })
+	require.Regexp(t, `temporal_activity_execution_failed_total{activity_type="Notify"[^}]*task_queue="egress"`, w.metrics())
 
 	shown := w.metrics()
 	for _, file := range []string{"prometheus/alerts.yml", "grafana/reelkeeper.json"} {
