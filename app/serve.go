@@ -146,6 +146,10 @@ func Listen(variable, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// idleTimeout is longer than load balancers keep an idle connection, so that none sends a
+// request into one that we close: Google's keep it for 600 s and ask for 620 s.
+const idleTimeout = 620 * time.Second
+
 // errCut says that requests did not end in the time that a stop gives them.
 var errCut = errors.New("requests were still under way, and were cut")
 
@@ -156,7 +160,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 }
 
 func serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: idleTimeout}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

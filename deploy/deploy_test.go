@@ -86,7 +86,7 @@ func TestEveryImageIsPinned(t *testing.T) {
 			assert.Regexp(t, `^v?\d+\.\d+`, tag, "%s: %q names no version", name, s.Image)
 		}
 	}
-	for _, from := range regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(read(t, "Dockerfile"), -1) {
+	for _, from := range regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`).FindAllStringSubmatch(read(t, "Dockerfile"), -1) {
 		assert.Regexp(t, `:\d+\.\d+\.\d+`, from[1], "Dockerfile")
 	}
 }

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"path/filepath"
 	"regexp"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,17 +73,18 @@ func TestPrometheusScrapesWhatRuns(t *testing.T) {
 	var p prometheus
 	strictly(t, "deploy/prometheus/prometheus.yml", &p)
 	services := load(t).Services
-	assert.Contains(t, services["prometheus"].Volumes, "./"+alertsFile+":/etc/prometheus/alerts.yml:ro")
+	assert.Contains(t, services["prometheus"].Volumes, "./"+filepath.Dir(alertsFile)+":/etc/prometheus:ro")
 	assert.Equal(t, []string{"alerts.yml"}, p.RuleFiles)
 	ports := map[string]int{}
 	for _, job := range p.Scrape {
 		for _, dns := range job.DNS {
-			assert.Equal(t, []string{job.Job}, dns.Names, "a job has its service's name")
-			assert.Contains(t, services, job.Job)
+			service := strings.TrimPrefix(job.Job, "reelkeeper-") // by which the alerts know ours
+			assert.Equal(t, []string{service}, dns.Names, "a job has its service's name")
+			assert.Contains(t, services, service)
 			ports[job.Job] = dns.Port
 		}
 	}
-	assert.Equal(t, map[string]int{"worker": 7981, "starter": 7981, "temporal": 9090, "livekit": 6789}, ports)
+	assert.Equal(t, map[string]int{"reelkeeper-worker": 7981, "reelkeeper-starter": 7981, "temporal": 9090, "livekit": 6789}, ports)
 	assert.Equal(t, "0.0.0.0:7981", *services["worker"].Environment["REELKEEPER_ADMIN_LISTEN"])
 	assert.Equal(t, "0.0.0.0:9090", *services["temporal"].Environment["PROMETHEUS_ENDPOINT"])
 	assert.Regexp(t, `(?m)^prometheus_port: 6789$`, read(t, "deploy/livekit/livekit.yaml"))
@@ -113,8 +115,8 @@ func TestGrafanaFindsTheDashboard(t *testing.T) {
 	p := f.Providers[0]
 	assert.Equal(t, "file", p.Type)
 	grafana := load(t).Services["grafana"]
-	assert.True(t, slices.Contains(grafana.Volumes, "./"+dashboardFile+":"+p.Options.Path+"/reelkeeper.json:ro"), grafana.Volumes)
-	assert.Contains(t, grafana.Volumes, "./deploy/grafana/provisioning:/etc/grafana/provisioning:ro")
+	assert.Contains(t, grafana.Volumes, "./"+filepath.Dir(dashboardFile)+":"+p.Options.Path+":ro")
+	assert.Equal(t, p.Options.Path+"/provisioning", *grafana.Environment["GF_PATHS_PROVISIONING"])
 	assert.True(t, json.Valid([]byte(read(t, dashboardFile))))
 }
 

@@ -100,7 +100,7 @@ func startProduction(t testing.TB) *devtemporal.Cluster {
 	}
 	require.NoError(t, yaml.Unmarshal(b, &compose))
 	environ := compose.Services["temporal"].Environment
-	environ["DYNAMIC_CONFIG_FILE_PATH"], err = filepath.Abs("../deploy/temporal-dynamic.yaml")
+	environ["DYNAMIC_CONFIG_FILE_PATH"], err = filepath.Abs("../deploy/temporal/dynamic.yaml")
 	require.NoError(t, err)
 	log := &logBuffer{}
 	c, err := devtemporal.StartCluster(t.Context(), devtemporal.ClusterOptions{

@@ -58,11 +58,12 @@ func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
 }
 
 // proxyTransport has no timeout for an answer: LiveKit takes 75 s over a start, and
-// longer over a phone call that is to be answered. It goes through no proxy of the
-// environment's, and speaks HTTP/1.1 alone, which websockets need.
+// longer over a phone call that is to be answered. It goes through the environment's
+// proxy, as every call to LiveKit does, and speaks HTTP/1.1 alone, which websockets need.
 func proxyTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: proxyDialTimeout}
 	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   proxyDialTimeout,
 		IdleConnTimeout:       proxyIdleTimeout,

@@ -132,6 +132,7 @@ func TestADisruptionLeavesOneOfEach(t *testing.T) {
 			if selects(t, b.Spec.Selector, pod) {
 				budgets++
 				assert.Equal(t, intstr.FromInt32(1), *b.Spec.MaxUnavailable, name)
+				assert.Equal(t, policyv1.AlwaysAllow, *b.Spec.UnhealthyPodEvictionPolicy, "%s: what is not ready holds up no node", name)
 			}
 		}
 		assert.Equal(t, 1, budgets, name)
