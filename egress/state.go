@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -250,6 +251,16 @@ func (s *State) Outlook() Outlook {
 	default:
 		return OutlookStarting
 	}
+}
+
+// Room is the room of the bound egress, by LiveKit's word, else the one that was asked for. A
+// page has none.
+func (s *State) Room(asked string) string {
+	m := s.Latest.Proto()
+	if isPage(m) {
+		return ""
+	}
+	return cmp.Or(m.GetRoomName(), asked)
 }
 
 // Ahead reports whether a status is further along in a life than another.

@@ -58,7 +58,8 @@ func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, e
 
 // adoptionInput is what the workflow of an egress begins with. A run of the same request
 // that failed, since nobody found in time what it had started after all, leaves its own:
-// the caller's webhooks, pipeline and limits. LiveKit is only looked at for it.
+// the caller's webhooks, pipeline and limits, where it was of the same room. LiveKit is only
+// looked at for it.
 func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info) (egress.Input, error) {
 	in := egress.Adoption(info)
 	in.Pipeline = a.pipeline
@@ -69,6 +70,9 @@ func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info
 	earlier, err := c.inputOf(ctx, egress.WorkflowID(a.requestID))
 	if err != nil || earlier.Validate(a.requestID) != nil { // it cannot be read any more, or was never any good
 		return in, nil //nolint:nilerr // the egress is to be watched all the same
+	}
+	if room := in.Readable().Room; room != "" && room != earlier.Readable().Room { // its key was used again
+		return in, nil
 	}
 	return earlier.OnlyLook(), nil
 }

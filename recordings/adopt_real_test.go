@@ -22,11 +22,14 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 		Plain:    &livekit.RoomCompositeEgressRequest{RoomName: "standup"},
 		Pipeline: "compliance", MaxDuration: egress.Duration(time.Hour), StartBy: &by,
 	}
+	elsewhere := request
+	elsewhere.Plain = &livekit.RoomCompositeEgressRequest{RoomName: "standpu"}
 	for name, tc := range map[string]struct {
 		earlier *egress.Input
 		adopted bool
 	}{
 		"a run of the request failed": {&request, false},
+		"it was of another room":      {&elsewhere, true},
 		"it was never any good":       {&egress.Input{}, true},
 		"there was none":              {nil, true},
 	} {

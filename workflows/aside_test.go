@@ -289,3 +289,46 @@ func TestAnEgressOfAnotherRoomIsNoTwin(t *testing.T) {
 	require.Len(t, v.Parts, 2)
 	require.Equal(t, []lk.EgressStatus{complete, complete}, l.toldOf(), "its end is told, too")
 }
+
+// Two calls with one key, for two rooms, of which the first went past Temporal: what is heard
+// of it while the second waits for its start is not taken for its own.
+func TestAnEgressOfAnotherRoomIsNotBoundWhileTheStartIsAwaited(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.slowStart(10 * time.Second)
+	l.poll = l.nothingNew
+	other := func(status lk.EgressStatus, second int64) *lk.EgressInfo {
+		m := part(2, status, second)
+		m.RoomName = "weekly"
+		return m
+	}
+	l.webhook(time.Second, egress.EventUpdated, other(active, 1))
+	l.webhook(20*time.Second, egress.EventEnded, other(complete, 20))
+	l.webhook(30*time.Second, egress.EventEnded, message(egressID, complete))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, egressID, v.EgressID)
+	require.Len(t, v.Parts, 2)
+	require.Equal(t, []lk.EgressStatus{complete, complete}, l.toldOf(), "its end is told, too")
+}
+
+func TestAPollAsksForTheRoomThatLiveKitNames(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	m := message(egressID, active)
+	m.RoomName = "weekly"
+	rooms := map[string]bool{}
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		l.note(func() { rooms[in.Room] = true })
+		ended := message(egressID, complete)
+		return egress.Look{Info: infoOf(l.t, ended)}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, m)
+
+	v := l.mustRun(egress.Adoption(info(t, active))) // of the room that was asked for
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, map[string]bool{"weekly": true}, rooms)
+}

@@ -48,10 +48,11 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
-// elsewhere reports whether an egress of ours records another room than the one asked for.
+// elsewhere reports whether an egress of ours records another room than the bound one, or than
+// the one asked for.
 func (e *run) elsewhere(o egress.Observation) bool {
-	room := o.Info.Proto().GetRoomName()
-	return e.sum.Room != "" && room != "" && room != e.sum.Room
+	here, there := e.Room(e.sum.Room), o.Info.Proto().GetRoomName()
+	return here != "" && there != "" && here != there
 }
 
 // stopUnlessGone asks LiveKit for the bound egress, and has the twin stopped unless that one
@@ -63,7 +64,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		in.Bound, in.Seen = e.ID, e.RecorderSeen
 	}
 	if e.Stopped == "" { // else neither is to record on
-		in.Room = e.sum.Room
+		in.Room = e.Room(e.sum.Room)
 	}
 	if in.Over && in.Bound == "" {
 		return o, true

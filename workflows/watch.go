@@ -145,8 +145,13 @@ func (e *run) listed(ctx workflow.Context, ev egress.Event) {
 	e.fold(ctx, o)
 }
 
-// fold takes news of an egress, whoever brings it; what a poll saw comes by look.
+// fold takes news of an egress, whoever brings it; what a poll saw comes by look. While it is
+// not known which one is ours, one of another room waits.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
+	if e.ID == "" && !e.Started && e.elsewhere(o) {
+		e.putAside(ctx, o)
+		return
+	}
 	e.act(ctx, e.Observe(o), o)
 }
 
@@ -319,7 +324,7 @@ func (e *run) poll(ctx workflow.Context) {
 	e.armed, e.AskedFrom = p, p.look
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
-		EgressID: e.ID, Room: e.sum.Room, Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
+		EgressID: e.ID, Room: e.Room(e.sum.Room), Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
 		Seen: e.RecorderSeen, Marked: e.Stuck != "", MissingSince: e.Evidence.MissingSince,
 	})}
 }
