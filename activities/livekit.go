@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -68,6 +69,10 @@ type Config struct {
 	// Shown remembers which recorders LiveKit has been seen to show. Default: one of its own.
 	Shown *Shown
 
+	// Clock makes the clock of an attempt at a poll. Default: Temporal's, by which workflows
+	// judge, since those of the workers that a poll passes through differ.
+	Clock func(ctx context.Context) (now func() time.Time)
+
 	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a poll
 	// gives no class to a missed webhook.
 	Endpoint Endpoint
@@ -84,10 +89,19 @@ func (c Config) withDefaults() Config {
 	if c.Shown == nil {
 		c.Shown = &Shown{}
 	}
+	if c.Clock == nil {
+		c.Clock = temporalsClock
+	}
 	if c.Reconciling == nil {
 		c.Reconciling = func(context.Context) bool { return false }
 	}
 	return c
+}
+
+// temporalsClock goes on from the moment at which Temporal began the attempt.
+func temporalsClock(ctx context.Context) func() time.Time {
+	here, there := time.Now(), activity.GetInfo(ctx).StartedTime
+	return func() time.Time { return there.Add(time.Since(here)) }
 }
 
 // LiveKit holds the activities that talk to LiveKit.

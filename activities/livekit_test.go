@@ -134,6 +134,7 @@ var projectKeys = []string{"devkey", "their-key"}
 func activitiesOf(t *testing.T, a *api, change ...func(*activities.Config)) *activities.LiveKit {
 	t.Helper()
 	c := activities.Config{PublicURL: publicURL, SigningKey: "devkey", KeyNames: projectKeys, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
+	c.Clock = func(context.Context) func() time.Time { return time.Now } // the bubble's, which Temporal's test environment knows nothing of
 	for _, f := range change {
 		f(&c)
 	}

@@ -44,7 +44,8 @@ type PollRequest struct {
 // news yet: Poll goes on by the waits of an ending egress until it has ended, or has
 // not for so long that the workflow must act.
 func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error) {
-	now := time.Now()
+	clock := a.cfg.Clock(ctx)
+	now := clock()
 	if now.Before(in.From) {
 		return egress.Look{}, retryIn(stillGoing("first look is not due"), in.From.Sub(now))
 	}
@@ -57,14 +58,14 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 		activity.RecordHeartbeat(ctx, s)
 	}
 	until := s.until(in)
-	if why == "" || !until.IsZero() && !time.Now().Before(until) {
+	if why == "" || !until.IsZero() && !clock().Before(until) {
 		look.RoomGone, look.RecorderGone, look.RecorderSeen, look.EndExpected = s.RoomGone, s.RecorderGone, s.Seen, s.EndExpected
-		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: time.Now(), WebhookSeen: in.WebhookSeen})
+		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: clock(), WebhookSeen: in.WebhookSeen})
 		return look, nil
 	}
 	delay := a.wait(ctx, in, &s, look)
 	if !until.IsZero() {
-		delay = min(delay, max(time.Until(until), time.Millisecond))
+		delay = min(delay, max(until.Sub(clock()), time.Millisecond))
 	}
 	return egress.Look{}, retryIn(stillGoing(why), delay)
 }

@@ -223,6 +223,23 @@ func TestBeforeItsTimeNothingIsAsked(t *testing.T) {
 	})
 }
 
+func TestAPollJudgesByTemporalsClock(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onGet: is(active)}
+		act := activitiesOf(t, a, func(c *activities.Config) { c.Clock = nil })
+		var wait time.Duration
+		require.NoError(t, newAttempts(a).run(func(ctx context.Context, in activities.PollRequest) (egress.Look, error) {
+			pass(40 * time.Second) // by which this worker's clock is ahead of Temporal's
+			look, err := act.Poll(ctx, in)
+			wait = stillGoing(t, err)
+			return look, nil
+		}, question(from(time.Second)), nil))
+		require.Equal(t, time.Second, wait)
+		require.Empty(t, a.log)
+	})
+}
+
 // An end in sight is no news: the poll goes on by itself, since each news would cost
 // history, and answers when the workflow must act.
 func TestAPollGoesOnOverAnEndInSight(t *testing.T) {
