@@ -89,6 +89,8 @@ type Shared struct {
 	Twins      []string  `json:"twins,omitempty"`       // other egress IDs of this request, stopped by us
 	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
 	Noticed    []Concern `json:"noticed,omitempty"`     // what the notification hook is told of it
+	// Corrections are how often each earlier part was corrected, by its number.
+	Corrections map[int]int `json:"corrections,omitempty"`
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.

@@ -284,11 +284,11 @@ func (s *State) Announcement() (Event, error) {
 	})
 }
 
-// eventID is derived, for an end of which LiveKit's own event is not known. One that is
-// corrected by another of the same name, of a second run, is not to be taken for it.
+// eventID is derived, for an end of which LiveKit's own event is not known. One that corrects
+// another, as that of a second run does, is not to be taken for an earlier one of its name.
 func (s *State) eventID() string {
 	says := []string{s.ID, string(s.Status)}
-	if s.Corrects == s.Status {
+	if s.Corrects != "" {
 		says = append(says, fmt.Sprint(s.Latest.Proto().GetEndedAt()))
 	}
 	return eventID(says...)

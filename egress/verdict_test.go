@@ -189,3 +189,19 @@ func TestAVerdictKnowsTheEgressesThatItToldOf(t *testing.T) {
 		require.Equal(t, want, v.Knows(id), id)
 	}
 }
+
+// A consumer leaves out what it has heard before, by the ID.
+func TestEachCorrectionHasAnEventIDOfItsOwn(t *testing.T) {
+	t.Parallel()
+	ids := map[string]string{}
+	for name, corrects := range map[string]egress.Status{"first": "", "after a loss": egress.Lost, "after another failure": "EGRESS_FAILED"} {
+		s := recording(t)
+		s.Observe(egress.Observation{Info: infoAt(t, failed, int64(len(corrects)), 1), Source: egress.FromPoll, HeardAt: noon})
+		s.Settle()
+		s.Corrects = corrects
+		e, err := s.Announcement()
+		require.NoError(t, err)
+		require.NotContains(t, ids, e.Proto().GetId(), name)
+		ids[e.Proto().GetId()] = name
+	}
+}

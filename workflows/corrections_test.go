@@ -54,6 +54,28 @@ func TestAFailedPartThatRunsAgainIsCorrectedByEachEnd(t *testing.T) {
 	require.Empty(t, l.stops)
 }
 
+// What a corrected part is told of next has a name of its own, also in another run.
+func TestACorrectionAfterTheHistoryWasFullIsTold(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	second, third := part(1, failed, 300), part(1, complete, 600)
+	second.RetryCount, third.RetryCount = 1, 2
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(5*time.Minute, egress.EventEnded, second)
+	in := plainInput(t)
+	l.at(6*time.Minute, func() { s := l.state(); in.Carried = &s })
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+	l.mustRun(in)
+
+	next, _ := recovering(t, 1)
+	next.webhook(time.Second, egress.EventEnded, third)
+	next.webhook(20*time.Second, egress.EventEnded, part(2, complete, 1200))
+	v := next.mustRun(in)
+
+	require.Equal(t, []lk.EgressStatus{complete, complete}, next.toldOf())
+	require.Contains(t, v.Delivered, "announce-part-1-corrected-corrected")
+}
+
 // One consumer is down for twenty minutes, and the lost part turns out to be whole meanwhile.
 func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 	t.Parallel()

@@ -58,8 +58,8 @@ func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	name := egress.PartSuffix(part.Part)
 	if part.Corrects != "" {
-		e.corrections[part.Part]++
-		name += strings.Repeat(egress.CorrectedSuffix, e.corrections[part.Part])
+		e.Corrections[part.Part]++
+		name += strings.Repeat(egress.CorrectedSuffix, e.Corrections[part.Part])
 	}
 	all := "tell" + name
 	if !part.WebhookDue().IsZero() {

@@ -61,7 +61,6 @@ type run struct {
 	verifying    int                      // those of them that look for media behind the announcement
 	untried      int                      // those of them that were not tried yet
 	unheard      map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
-	corrections  map[int]int              // how often each earlier part was corrected, by its number
 	before       *egress.State            // the part before, until the next one has begun
 	aside        []egress.Observation     // of other egresses of the request that could not be dealt with
 	unanswered   int                      // stops of twins in a row that no worker answered
@@ -108,11 +107,13 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		failures:     map[string]string{},
 		telling:      map[string]bool{},
 		unheard:      map[string]*egress.State{},
-		corrections:  map[int]int{},
 		log:          log.With(workflow.GetLogger(ctx), "requestID", id, "room", in.Readable().Room),
 	}
 	if in.Carried != nil {
 		e.State, e.in.Carried = *in.Carried, nil
+	}
+	if e.Corrections == nil {
+		e.Corrections = map[int]int{}
 	}
 	err := e.handle(ctx)
 	if err != nil {
