@@ -31,6 +31,28 @@ func TestAnExpectedRecordingIsReportedAndBegunWhereThatIsAskedFor(t *testing.T) 
 	require.Contains(t, b.noted(), "record expect-RM_2: room_composite of room daily to x.mp4")
 }
 
+func TestARoomWhoseExpectedRecordingEndedTooEarlyIsRecordedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		over int
+		last string
+		want []string
+	}{
+		"once":           {1, "record expect-RM_2-2: room_composite of room daily to x-part2.mp4", []string{"daily"}},
+		"nine times":     {9, "record expect-RM_2-10: room_composite of room daily to x-part10.mp4", []string{"daily"}},
+		"time and again": {99, "record expect-RM_2-10: room_composite of room daily to x-part10.mp4", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &both{rooms: []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}, over: tc.over}
+			r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
+			require.Equal(t, tc.want, r.Recording)
+			require.Contains(t, b.noted(), tc.last)
+			require.NotContains(t, b.noted(), "record expect-RM_2-11: room_composite of room daily to x-part11.mp4")
+		})
+	}
+}
+
 // The alert goes by what is reported: a room whose recording this round began is none.
 func TestARoomIsCountedByWhetherTheRoundBeganToRecordIt(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ type Registry interface {
 	ReconcilingSince(ctx context.Context) (time.Time, error)
 	Tell(ctx context.Context, requestID string, e egress.Event) (told bool, err error)
 	AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (adopted bool, err error)
-	Record(ctx context.Context, key string, r egress.Request) (begun bool, err error)
+	Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error)
 	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
 }
 
@@ -342,58 +342,4 @@ func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sightin
 	s.Listed = r.roster.open(s.Listed, running)
 	s.Ours = append(running, slices.DeleteFunc(before, func(o egress.Ours) bool { return !o.Closed })...)
 	return s, err
-}
-
-// expect finds rooms that should be recorded and are not, and begins what is to be
-// begun, under a key of the room's own: another attempt begins nothing twice.
-func (r *round) expect(ctx context.Context, s egress.Sighting) error {
-	if len(r.cfg.Expect.Rooms) == 0 {
-		return nil
-	}
-	defer r.alive(ctx)()
-	rooms, err := r.livekit.Rooms(ctx)
-	r.Round.Calls++
-	if err != nil {
-		return fmt.Errorf("list rooms: %w", err)
-	}
-	log, metrics := activity.GetLogger(ctx), activity.GetMetricsHandler(ctx)
-	list := r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
-	if slices.ContainsFunc(list, func(u egress.Unrecorded) bool { return u.Begin }) {
-		if s, err = r.now(ctx, s.Ours); err != nil {
-			return err
-		}
-		list = r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
-	}
-	counts := map[string]int64{}
-	for _, u := range list {
-		name := u.Room.GetName()
-		r.Round.Unrecorded = egress.AppendBounded(r.Round.Unrecorded, name)
-		action := RoomReported
-		if u.Begin && r.record(ctx, u.Room) {
-			r.Round.Recording = egress.AppendBounded(r.Round.Recording, name)
-			action = RoomRecorded
-		} else {
-			log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())
-		}
-		counts[action]++
-	}
-	for action, n := range counts { // at once, so that a round is seen as one
-		metrics.WithTags(map[string]string{"action": action}).Counter(MetricUnrecorded).Inc(n)
-	}
-	return nil
-}
-
-// record begins the recording of a room. It reports false for one that was begun before.
-func (r *round) record(ctx context.Context, room *livekit.Room) bool {
-	log := activity.GetLogger(ctx)
-	key, request := r.cfg.Expect.Request(room)
-	begun, err := r.temporal.Record(ctx, key, request)
-	switch {
-	case err != nil:
-		r.Round.Failed++
-		log.Error("an expected recording could not be begun", "room", room.GetName(), "requestID", key, "error", err)
-	case begun:
-		log.Info("an expected recording was begun", "room", room.GetName(), "roomID", room.GetSid(), "requestID", key)
-	}
-	return err == nil && begun
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -121,10 +122,18 @@ func (e Expectation) matches(room string) bool {
 
 func roomKey(name, sid string) string { return sid + "/" + name }
 
-// Request is the recording to begin for a room that lacks one, and its key: one for each
-// room that ever lived.
-func (e Expectation) Request(r *livekit.Room) (key string, _ Request) {
-	return "expect-" + r.GetSid(), &livekit.RoomCompositeEgressRequest{
-		RoomName: r.GetName(), FileOutputs: []*livekit.EncodedFileOutput{{Filepath: e.Start}},
+// MaxExpected is how many recordings are begun for one room that ever lived: what ends too early
+// again and again is for a person.
+const MaxExpected = 10
+
+// Request is the nth recording to begin for a room that lacks one, and its key. From the second
+// one on, its path is that of a part: it must not write over the one before.
+func (e Expectation) Request(r *livekit.Room, n int) (key string, _ Request) {
+	key = "expect-" + r.GetSid()
+	if n > 1 {
+		key += "-" + strconv.Itoa(n)
 	}
+	return key, ForPart(&livekit.RoomCompositeEgressRequest{
+		RoomName: r.GetName(), FileOutputs: []*livekit.EncodedFileOutput{{Filepath: e.Start}},
+	}, n)
 }

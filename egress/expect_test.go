@@ -79,7 +79,7 @@ func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
 func TestARoomIsRecordedUnderAKeyOfItsOwn(t *testing.T) {
 	t.Parallel()
 	e := egress.Expectation{Rooms: []string{"*"}, Start: "{room_name}-{time}.mp4"}
-	key, r := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"})
+	key, r := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"}, 1)
 	require.Equal(t, "expect-RM_kX", key)
 	require.NoError(t, egress.ValidateID(key))
 	require.Equal(t, "room_composite of room standup to {room_name}-{time}.mp4", egress.Summarize(r).Title())

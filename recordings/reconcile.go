@@ -148,9 +148,13 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 }
 
 // Record begins a recording that somebody expects, under a key of its own, and waits
-// until it is durable. The same key twice is one recording, unless LiveKit refused it: it
-// reports false for one that was begun before.
-func (c *Client) Record(ctx context.Context, key string, r egress.Request) (bool, error) {
+// until it is durable. The same key twice is one recording, unless LiveKit refused it: begun is
+// false for one that was begun before, and over says that it has ended, and nobody wanted it to.
+func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
 	p, err := c.Begin(ctx, StartOptions{ID: key, Request: r})
-	return err == nil && p.handle != nil && p.ours(), err
+	if err != nil || p.handle != nil && p.ours() {
+		return err == nil, false, err
+	}
+	v, err := c.State(ctx, egress.WorkflowID(key))
+	return false, err == nil && v.Verdict != nil && !v.Verdict.Wanted(), err
 }

@@ -85,7 +85,7 @@ func (l *life) handle(ctx workflow.Context) error {
 		}
 	}
 	if err := workflow.SetUpdateHandler(ctx, egress.UpdateStop, func(workflow.Context) (egress.Info, error) {
-		l.stop = true
+		l.stop, l.state.Stopped = true, egress.StopRequested
 		return l.state.Latest, nil
 	}); err != nil {
 		return err

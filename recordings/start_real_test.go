@@ -110,10 +110,10 @@ func TestWhatWasRefusedIsRecordedWhereItIsExpectedStill(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	record := func(want bool) {
 		t.Helper()
-		begun, err := c.Record(ctx, id, roomRequest(id))
+		begun, over, err := c.Record(ctx, id, roomRequest(id))
 		must(t, err)
-		if begun != want {
-			t.Errorf("got %v, want %v", begun, want)
+		if begun != want || over {
+			t.Errorf("got %v and over %v, want %v", begun, over, want)
 		}
 	}
 	record(true)

@@ -1,0 +1,72 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// expect finds rooms that should be recorded and are not, and begins what is to be
+// begun, under a key of the room's own: another attempt begins nothing twice.
+func (r *round) expect(ctx context.Context, s egress.Sighting) error {
+	if len(r.cfg.Expect.Rooms) == 0 {
+		return nil
+	}
+	defer r.alive(ctx)()
+	rooms, err := r.livekit.Rooms(ctx)
+	r.Round.Calls++
+	if err != nil {
+		return fmt.Errorf("list rooms: %w", err)
+	}
+	log, metrics := activity.GetLogger(ctx), activity.GetMetricsHandler(ctx)
+	list := r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
+	if slices.ContainsFunc(list, func(u egress.Unrecorded) bool { return u.Begin }) {
+		if s, err = r.now(ctx, s.Ours); err != nil {
+			return err
+		}
+		list = r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
+	}
+	counts := map[string]int64{}
+	for _, u := range list {
+		name := u.Room.GetName()
+		r.Round.Unrecorded = egress.AppendBounded(r.Round.Unrecorded, name)
+		action := RoomReported
+		if u.Begin && r.record(ctx, u.Room) {
+			r.Round.Recording = egress.AppendBounded(r.Round.Recording, name)
+			action = RoomRecorded
+		} else {
+			log.Warn("a room is expected to be recorded, and is not", "room", name, "roomID", u.Room.GetSid())
+		}
+		counts[action]++
+	}
+	for action, n := range counts { // at once, so that a round is seen as one
+		metrics.WithTags(map[string]string{"action": action}).Counter(MetricUnrecorded).Inc(n)
+	}
+	return nil
+}
+
+// record begins the recording of a room, its next one where one that was begun before has ended
+// too early. It reports false where nothing is to be begun.
+func (r *round) record(ctx context.Context, room *livekit.Room) (begun bool) {
+	log := activity.GetLogger(ctx)
+	for n, over := 1, true; over && n <= egress.MaxExpected; n++ {
+		key, request := r.cfg.Expect.Request(room, n)
+		var err error
+		if begun, over, err = r.temporal.Record(ctx, key, request); err != nil {
+			r.Round.Failed++
+			log.Error("an expected recording could not be begun", "room", room.GetName(), "requestID", key, "error", err)
+			return false
+		}
+		if begun {
+			log.Info("an expected recording was begun", "room", room.GetName(), "roomID", room.GetSid(), "requestID", key)
+			return true
+		}
+	}
+	return false
+}
