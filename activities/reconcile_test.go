@@ -25,7 +25,7 @@ import (
 type both struct {
 	items     []*lk.EgressInfo
 	rooms     []*lk.Room
-	over      int // how many recordings of a room have ended already
+	over      int    // how many recordings of a room have ended already
 	meanwhile func() // what happens until the rooms are listed
 	running   []egress.Ours
 	changed   []egress.Ours
