@@ -126,7 +126,7 @@ func (s *State) heldBlind(l Look, now time.Time) {
 // runsAgain reports whether the news is of a later run than the one that is watched, whose
 // end may still be on its way to us.
 func (s *State) runsAgain(o Observation) bool {
-	return s.Phase == Watching && o.Info.Proto().GetRetryCount() > s.Latest.Proto().GetRetryCount()
+	return s.Phase == Watching && o.Info.RanAgain(s.Latest)
 }
 
 // superseded reports whether a webhook tells of the end of an earlier run than the one
@@ -157,7 +157,7 @@ func (s *State) Correctable() bool {
 // a sign that the egress runs. LiveKit's own times tell it from what is merely late.
 func (s *State) anew(o Observation) News {
 	seen, known := o.Info.Proto(), s.Latest.Proto()
-	again := seen.GetRetryCount() > known.GetRetryCount()
+	again := o.Info.RanAgain(s.Latest)
 	switch {
 	case s.rankOf(o) == rankEnded && (again || s.Status == Lost || seen.GetEndedAt() > known.GetEndedAt()):
 		probed := s.Evidence.Probed

@@ -171,3 +171,6 @@ func (e *Event) UnmarshalJSON(b []byte) (err error) {
 	*e, err = parseEvent(bytes.Clone(b))
 	return err
 }
+
+// RanAgain reports whether this is of a later run under its ID than another sign of the egress.
+func (i Info) RanAgain(than Info) bool { return i.Proto().GetRetryCount() > than.Proto().GetRetryCount() }

@@ -131,14 +131,16 @@ func (s *State) retell() {
 	s.Done, s.Skipped, s.AwaitsWord, s.Stuck, s.AskedFrom = nil, nil, nil, "", time.Time{}
 }
 
-// Amend is the state by which what was told of a lost egress is corrected, when its end
-// comes after its workflow has closed. It reports false for news that corrects nothing.
+// Amend is the state by which what was told of a lost egress is corrected, or of one that failed
+// and that LiveKit has run again, when its end comes after its workflow has closed. It reports
+// false for news that corrects nothing.
 func (s State) Amend(o Observation) (State, bool) {
 	if part, ok := s.CorrectPart(o); ok {
 		part.Pipeline.Steps = nil
 		return part, true
 	}
-	if s.Phase != Delivered || s.Status != Lost || o.Info.ID() != s.ID || s.rankOf(o) != rankEnded {
+	amends := s.Status == Lost || s.Status.Failed() && o.Info.RanAgain(s.Latest)
+	if s.Phase != Delivered || !amends || o.Info.ID() != s.ID || s.rankOf(o) != rankEnded {
 		return State{}, false
 	}
 	s.revive(o)

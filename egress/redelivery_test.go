@@ -161,11 +161,14 @@ func TestALateEndAmendsWhatWasLost(t *testing.T) {
 		"another egress's end":     {func(*egress.State) {}, observed(ofPart(t, "EG_2", complete, 10, 20), minute), false},
 		"of what is not delivered": {func(s *egress.State) { s.Phase = egress.Settled }, observed(infoAt(t, complete, 20, 0), minute), false},
 		"of what was not lost":     {func(s *egress.State) { s.Status = "EGRESS_FAILED" }, observed(infoAt(t, complete, 20, 0), minute), false},
+		"of a second run":          {func(s *egress.State) { s.Status = "EGRESS_FAILED" }, observed(infoAt(t, complete, 20, 1), minute), true},
+		"of one of what was whole": {func(s *egress.State) { s.Status = "EGRESS_COMPLETE" }, observed(infoAt(t, complete, 20, 1), minute), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before := gaveUp(t)
 			tc.change(&before)
+			was := before.Status
 			s, ok := before.Amend(tc.o)
 			require.Equal(t, tc.want, ok)
 			if !ok {
@@ -173,12 +176,12 @@ func TestALateEndAmendsWhatWasLost(t *testing.T) {
 			}
 			require.Equal(t, egress.Settled, s.Phase, "also a failure is not held any more")
 			require.Equal(t, tc.o.Info.StatusName(), s.Status)
-			require.Equal(t, egress.Lost, s.Corrects)
+			require.Equal(t, was, s.Corrects)
 			require.Equal(t, egress.FromWebhook, s.EndedBy)
 			require.Empty(t, s.Done)
 			require.Empty(t, s.Stuck)
 			require.Equal(t, egress.Unchecked("its end came after its workflow had closed"), *s.Media)
-			require.Equal(t, egress.Lost, before.Status, "what was delivered stays as it was")
+			require.Equal(t, was, before.Status, "what was delivered stays as it was")
 		})
 	}
 }

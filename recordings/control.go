@@ -51,13 +51,13 @@ func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room strin
 	}
 }
 
-// ended reports whether an egress is known to have ended for good. One that failed may
-// run again while its verdict can be corrected.
+// ended reports whether an egress is known to have ended for good. One that failed may have run
+// again since: LiveKit knows.
 func (v View) ended(egressID string) bool {
 	if v.Verdict == nil || v.Verdict.EgressID != egressID {
 		return false
 	}
-	return v.Verdict.Status.Good() || v.Verdict.Status != egress.Lost && v.ClosedAt != nil
+	return v.Verdict.Status.Good()
 }
 
 // Retry runs a delivery step again that has failed for good.

@@ -251,8 +251,9 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bo
 	return isOpen(info.GetStatus()) && (theirs == step || tells && theirs == ""), nil
 }
 
-// correct tells the consumers of a lost egress how it ended, when that is heard of only
-// after its workflow has closed: once, however often it is heard.
+// correct tells the consumers of a lost egress how it ended, or of a failed one that LiveKit has
+// run again, when that is heard of only after its workflow has closed: once, however often it
+// is heard.
 func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	o, err := egress.ObserveEvent(e, time.Now().UTC())
 	if err != nil || !o.Final || row.ClosedAt == nil {
@@ -260,7 +261,7 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	}
 	// Mostly it is the second webhook of an end that was told by the first: no worker
 	// has to replay a life for that. Of earlier parts the workflow alone knows.
-	if row.EgressID == o.Info.Proto().GetEgressId() && row.Status != egress.Lost {
+	if again := row.Status.Failed() && o.Info.RanAgain(egress.Info{}); row.EgressID == o.Info.ID() && row.Status != egress.Lost && !again {
 		return nil
 	}
 	known, err := c.recall(ctx, row.WorkflowID)

@@ -65,7 +65,7 @@ func TestAnEndIsKnownOfThatEgressAloneAndOnceItIsTheLastWord(t *testing.T) {
 	}{
 		"complete":                        {"EGRESS_COMPLETE", "EG_1", &at, true},
 		"complete, and being told":        {"EGRESS_LIMIT_REACHED", "EG_1", nil, true},
-		"failed":                          {"EGRESS_FAILED", "EG_1", &at, true},
+		"failed":                          {"EGRESS_FAILED", "EG_1", &at, false},
 		"failed, and it may be corrected": {"EGRESS_FAILED", "EG_1", nil, false},
 		"lost":                            {egress.Lost, "EG_1", &at, false},
 		"another":                         {"EGRESS_COMPLETE", "EG_2", &at, false},
