@@ -1,14 +1,21 @@
 package app
 
 import (
+	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 func TestAWorkerOfADeploymentIsOfAVersion(t *testing.T) {
@@ -41,4 +48,72 @@ func TestAWorkerOfADeploymentIsOfAVersion(t *testing.T) {
 	var e *egress.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "TEMPORAL_WORKER_BUILD_ID", e.Field)
+}
+
+// Of the others each stays with the version that began it, as the worker's options say.
+func TestWhatIsOneOfAKindGoesOnWithTheCurrentVersion(t *testing.T) {
+	t.Parallel()
+	const asTheWorker, upgraded = workflow.VersioningBehaviorUnspecified, workflow.VersioningBehaviorAutoUpgrade
+	require.Equal(t, map[string]workflow.VersioningBehavior{
+		egress.WorkflowType: asTheWorker, egress.RedeliveryType: asTheWorker, egress.NoticeType: asTheWorker, egress.LateType: asTheWorker,
+		egress.EndpointType: upgraded, egress.ReconcileType: upgraded, egress.CanaryType: upgraded,
+	}, registered(t))
+}
+
+// unpolled is a Temporal that knows one version of workers, which nobody runs any more. It keeps
+// what it was asked to count.
+type unpolled struct {
+	client.Client
+	asked string
+}
+
+func (*unpolled) WorkerDeploymentClient() client.WorkerDeploymentClient { return &deployments{} }
+
+func (*unpolled) DescribeTaskQueue(context.Context, string, enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
+	return &workflowservice.DescribeTaskQueueResponse{}, nil
+}
+
+func (u *unpolled) CountWorkflow(_ context.Context, r *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	u.asked = r.GetQuery()
+	return &workflowservice.CountWorkflowExecutionsResponse{Count: 7}, nil
+}
+
+// deployments are the only one that there is.
+type deployments struct {
+	client.WorkerDeploymentClient
+	listed bool
+}
+
+func (d *deployments) List(context.Context, client.WorkerDeploymentListOptions) (client.WorkerDeploymentListIterator, error) {
+	return d, nil
+}
+
+func (d *deployments) HasNext() bool { return !d.listed }
+
+func (d *deployments) Next() (*client.WorkerDeploymentListEntry, error) {
+	d.listed = true
+	return &client.WorkerDeploymentListEntry{Name: "recorder"}, nil
+}
+
+func (*deployments) GetHandle(string) client.WorkerDeploymentHandle { return described{} }
+
+type described struct{ client.WorkerDeploymentHandle }
+
+func (described) Describe(context.Context, client.WorkerDeploymentDescribeOptions) (client.WorkerDeploymentDescribeResponse, error) {
+	return client.WorkerDeploymentDescribeResponse{Info: client.WorkerDeploymentInfo{VersionSummaries: []client.WorkerDeploymentVersionSummary{
+		{Version: worker.WorkerDeploymentVersion{DeploymentName: "recorder", BuildID: "v1"}},
+	}}}, nil
+}
+
+// Nobody goes on with them once the last worker of their version is gone.
+func TestWhateverWaitsForItsVersionIsCountedAsStranded(t *testing.T) {
+	t.Parallel()
+	temporal := &unpolled{}
+	stranded, err := recordings.New(recordings.Config{Temporal: temporal}).Stranded(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"recorder:v1": 7}, stranded)
+	for name, behavior := range registered(t) {
+		waits := behavior != workflow.VersioningBehaviorAutoUpgrade && name != egress.LateType // which is over at once
+		require.Equal(t, waits, strings.Contains(temporal.asked, "'"+name+"'"), "%s in %s", name, temporal.asked)
+	}
 }
