@@ -99,7 +99,7 @@ type pending func(context.Context) (egress.Info, error)
 
 func (p pending) Started(ctx context.Context) (egress.Info, error) { return p(ctx) }
 
-// liveKit is LiveKit as the door calls it in its own name.
+// liveKit is LiveKit as the door calls it in its own name. Nothing reaches it once a context is over.
 type liveKit struct {
 	start func(context.Context, egress.Request) (*livekit.EgressInfo, error)
 	stop  func(context.Context, string) (*livekit.EgressInfo, error)
@@ -113,6 +113,9 @@ type liveKit struct {
 }
 
 func (l *liveKit) Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	l.asked = append(l.asked, r)
 	l.mu.Unlock()
@@ -169,6 +172,9 @@ func (l *liveKit) which(ctx context.Context, look string, ok func(*livekit.Egres
 }
 
 func (l *liveKit) Stop(ctx context.Context, id string) (*livekit.EgressInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	l.stops = append(l.stops, id)
 	l.mu.Unlock()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
@@ -77,6 +79,50 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 			require.Equal(t, map[string]int64{"StopEgress " + tc.outcome: 1}, b.counts(t))
 		})
 	}
+}
+
+// What hangs has its share of the caller's time, so that LiveKit has its own.
+func TestAStopThatHangsIsLiveKitsBeforeTheCallersTimeIsOver(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		at    func(b *bench)
+		after time.Duration
+		asked []string // of the workflows
+	}{
+		"in its workflow": {func(b *bench) {
+			b.recordings.stop = func(ctx context.Context, _, _ string) (egress.Info, error) { return egress.Info{}, over(ctx) }
+		}, 5400 * time.Millisecond, []string{"call-1"}},
+		"where its request is looked for": {func(b *bench) {
+			b.liveKit.list = over
+			b.recordings.byID = func(ctx context.Context, _ string) (string, bool, error) { return "", false, over(ctx) }
+		}, 1800 * time.Millisecond, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, nil)
+				b.liveKit.add(running("EG_1", "call-1"))
+				tc.at(b)
+				began, left := time.Now(), time.Duration(0)
+				b.liveKit.stop = func(ctx context.Context, id string) (*livekit.EgressInfo, error) {
+					by, _ := ctx.Deadline()
+					left = time.Until(by)
+					return ending(id), nil
+				}
+				require.Equal(t, "EG_1", infoIn(t, b.call(t, "StopEgress", `{"egress_id":"EG_1"}`)).GetEgressId())
+				require.Equal(t, tc.after, time.Since(began))
+				require.Equal(t, gateway.DefaultRequestTimeout-tc.after, left)
+				require.Equal(t, tc.asked, b.recordings.stopped())
+				require.Equal(t, map[string]int64{"StopEgress direct": 1}, b.counts(t))
+			})
+		})
+	}
+}
+
+// over is a call that nobody answers.
+func over(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // The request's workflow may hold a twin, or an earlier part: what was asked for is
@@ -277,11 +323,8 @@ func TestARoomThatIsDeletedHasItsRecordingsStoppedFirst(t *testing.T) {
 func TestARecordingIsStoppedBeforeItsRoomGoesWhoeverItsWorkflowHolds(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(context.Context, string, string) (egress.Info, error){
-		"Temporal is away": func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away },
-		"no worker answers": func(ctx context.Context, _, _ string) (egress.Info, error) {
-			<-ctx.Done()
-			return egress.Info{}, ctx.Err()
-		},
+		"Temporal is away":  func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away },
+		"no worker answers": func(ctx context.Context, _, _ string) (egress.Info, error) { return egress.Info{}, over(ctx) },
 		"its workflow failed": func(context.Context, string, string) (egress.Info, error) {
 			return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: "it is over"}
 		},
@@ -303,6 +346,22 @@ func stopsBeforeItsRoomGoes(t *testing.T, answer func(context.Context, string, s
 	_, err := client.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
+}
+
+func TestLiveKitHasHalfOfTheTimeThatADeletionWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil, func(c *gateway.Config) { c.DeleteRoomWait = 4 * time.Second })
+		b.liveKit.add(running("EG_1", "call-1"))
+		b.recordings.stop = func(ctx context.Context, _, _ string) (egress.Info, error) { return egress.Info{}, over(ctx) }
+		r := request(t.Context(), t, "", `{"room":"daily"}`)
+		r.URL.Path = livekit.RoomServicePathPrefix + "DeleteRoom"
+		r.Header.Set("Authorization", "Bearer "+token(t, apiKey, apiSecret, &auth.VideoGrant{RoomCreate: true}))
+		began := time.Now()
+		b.do(r)
+		require.Equal(t, 2*time.Second, time.Since(began))
+		require.Equal(t, []string{"EG_1"}, b.liveKit.stopped())
+	})
 }
 
 // rooms is LiveKit's RoomService. It notes what was stopped before a deletion.
