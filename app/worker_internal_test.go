@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
@@ -71,4 +73,14 @@ func typeOf(t *testing.T, file string) string {
 	require.NoError(t, json.Unmarshal(b, &history))
 	require.NotEmpty(t, history.Events)
 	return history.Events[0].Began.WorkflowType.Name
+}
+
+func TestAWorkerHeartbeatsAndStopsInTime(t *testing.T) {
+	t.Parallel()
+	opts, err := (&App{}).options()
+	require.NoError(t, err)
+	require.Positive(t, opts.MaxHeartbeatThrottleInterval)
+	require.LessOrEqual(t, 2*opts.MaxHeartbeatThrottleInterval, 10*time.Second, "as in workflows/policies.go")
+	require.GreaterOrEqual(t, opts.WorkerStopTimeout, activities.RequestTimeout, "a call under way is finished")
+	require.LessOrEqual(t, 2*opts.WorkerStopTimeout, shutdownGrace, "one is stopped after the other")
 }

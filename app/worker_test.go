@@ -32,6 +32,7 @@ type temporal struct {
 
 	mu    sync.Mutex
 	polls map[string]float64 // queue and kind of task, with the most activities a second
+	left  []string           // queues whose workers said that they stop
 }
 
 func (s *temporal) noted() map[string]float64 {
@@ -62,6 +63,19 @@ func (s *temporal) PollActivityTaskQueue(ctx context.Context, r *workflowservice
 	s.note(r.GetTaskQueue().GetName()+" activities", r.GetTaskQueueMetadata().GetMaxTasksPerSecond().GetValue())
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+func (s *temporal) ShutdownWorker(_ context.Context, r *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = append(s.left, r.GetTaskQueue())
+	return &workflowservice.ShutdownWorkerResponse{}, nil
+}
+
+func (s *temporal) stopped() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // CountWorkflowExecutions is how search attributes are asked for.
@@ -105,6 +119,7 @@ func TestAWorkerIsReadyOnceItPollsAndEndsCleanly(t *testing.T) {
 		require.Regexp(t, `reelkeeper_webhook_missed_total\{[^}]*class="`+string(class)+`"[^}]*\} 0`, metrics)
 	}
 	require.NoError(t, r.stop())
+	require.ElementsMatch(t, []string{egress.TaskQueue, egress.PollQueue}, s.stopped(), "what they do is finished, and others get the rest")
 }
 
 func TestAWorkerThatMayNotMakeItsSearchAttributesFailsAndSaysSo(t *testing.T) {
