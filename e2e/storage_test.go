@@ -93,6 +93,7 @@ func TestABadBucketIsRefusedByTheDoorBeforeLiveKitHearsOfIt(t *testing.T) {
 			return true
 		})
 	}
+	require.Regexp(t, `(?m)^reelkeeper_preflight_total\{[^}]*outcome="refused"[^}]*\} ([3-9]|\d\d+)$`, w.metrics(), "more where an answer was slow")
 
 	w.room("room", fakelivekit.RoomScript{})
 	info, err := w.askStored(request(func(*livekit.S3Upload) {}), "one-key", "")
@@ -151,5 +152,5 @@ func TestADeletionThatIsDeniedIsInTheStory(t *testing.T) {
 	w.want("it is told", func() bool { // a webhook may have answered before the worker
 		return slices.ContainsFunc(w.state("room").Story, func(b egress.Beat) bool { return strings.HasPrefix(b.What, "a probe stays in its storage: ") })
 	})
-	require.Contains(t, w.metrics(), `outcome="undeleted"`)
+	require.Regexp(t, `(?m)^reelkeeper_preflight_total\{[^}]*outcome="undeleted"[^}]*\} 1$`, w.metrics())
 }
