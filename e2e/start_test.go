@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -62,6 +63,31 @@ func TestTheSameKeyGivesTheSameEgress(t *testing.T) {
 	other := &livekit.RoomCompositeEgressRequest{RoomName: "room", AudioOnly: true}
 	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: other})
 	require.Equal(t, egress.Conflict, egress.ReasonOf(err), "%v", err)
+}
+
+func TestAStartWhoseCommandIsKilledGoesOnAndIsGivenToWhoAsksAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	require.NoError(t, w.fake.SetFault(fakelivekit.RateLimited, 1))
+	args := []string{"start", "room-composite", "--room", "room", "--file", "{room_name}-{time}.mp4", "--id", "one", "--json"}
+	var out bytes.Buffer
+	p := w.spawn("starter", w.environ, args...)
+	p.Stdout = &out
+	p.start(t)
+	w.want("LiveKit is asked", func() bool { return w.fake.Calls()["StartRoomCompositeEgress"] > 0 })
+	p.kill()
+	require.Empty(t, out.String(), "it has not been answered")
+	require.Empty(t, w.fake.Egresses())
+
+	require.NoError(t, w.fake.SetFault(fakelivekit.RateLimited, 0))
+	w.want("it goes on without whoever asked", func() bool { return len(w.fake.Egresses()) == 1 })
+
+	again := w.starter("", args...)
+	require.Zero(t, again.status, again.err)
+	require.Contains(t, again.out, w.fake.Egresses()[0].Info.GetEgressId())
+	require.Len(t, w.fake.Egresses(), 1)
 }
 
 func TestAStartGoesOnUntilLiveKitTakesIt(t *testing.T) {
