@@ -2,12 +2,15 @@ package e2e
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -83,4 +86,48 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	requireNone(t, sentinel, all)
 	requireNone(t, "requested room does not exist", all)
 	require.Contains(t, all, "EGRESS_COMPLETE", "search attributes are never encrypted")
+}
+
+// What such a worker cannot read is neither failed nor dropped by it: an ask, or news of an end.
+func TestAWorkerWithoutTheKeyHoldsRecordingsUntilOneHasIt(t *testing.T) {
+	t.Parallel()
+	const key, another = "the-key-of-32-characters-or-more--", "another-key-of-32-characters-or-more"
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_ENCRYPT_PAYLOADS"], environ["REELKEEPER_SEAL_KEY"] = "true", key
+	})
+	stop := w.runWorker()
+	w.room("before", fakelivekit.RoomScript{})
+	w.room("meanwhile", fakelivekit.RoomScript{})
+	id := w.start("before").Info.Proto().GetEgressId()
+	w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)
+	stop()
+
+	w.environ["REELKEEPER_SEAL_KEY"] = another
+	stop = w.runWorker()
+	require.NoError(t, w.fake.EndCall("before"))
+	asked := make(chan error, 1)
+	go func() {
+		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-meanwhile", Request: composite("meanwhile")})
+		asked <- err
+	}()
+	for _, room := range []string{"before", "meanwhile"} {
+		w.want("a task fails, "+room, func() bool {
+			_, err := w.temporal().DescribeWorkflowExecution(w.ctx(), egress.WorkflowID("r-"+room), "")
+			return err == nil && slices.ContainsFunc(w.history("r-"+room), func(e *historypb.HistoryEvent) bool {
+				return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED
+			})
+		})
+	}
+	require.Empty(t, w.consumer.told(id))
+	stop()
+
+	w.environ["REELKEEPER_SEAL_KEY"] = key
+	w.runWorker()
+	require.NoError(t, <-asked)
+	require.NoError(t, w.fake.EndCall("meanwhile"))
+	for _, room := range []string{"before", "meanwhile"} {
+		v := w.verdict(room)
+		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status, room)
+		require.Len(t, w.consumer.under(v.EgressID), 1, room)
+	}
 }
