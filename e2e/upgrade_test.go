@@ -3,18 +3,23 @@ package e2e
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // fleet is the workers of a Worker Deployment, as processes, by their releases.
@@ -85,11 +90,31 @@ func (f fleet) of(room string) string {
 	return d.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId()
 }
 
+// untold records a room whose end nobody hears of, and tells of it again. It returns the ID of the
+// redelivery, which nobody takes, once the notice of the end is refused as well.
+func (f fleet) untold(room string, noticed func() bool) (redelivery string) {
+	f.t.Helper()
+	f.room(room, fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
+	f.start(room)
+	id := f.verdict(room).EgressID
+	f.consumer.answerWith(func(*livekit.WebhookEvent) int { return http.StatusServiceUnavailable })
+	r, err := f.client.Redeliver(f.ctx(), "r-"+room, recordings.RedeliverOptions{})
+	require.NoError(f.t, err)
+	f.want("both are refused", func() bool { return len(f.consumer.told(id)) > 1 && noticed() })
+	return r.WorkflowID
+}
+
 // Releases A and B are two binaries, and neither can replay what the other has begun.
 func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	t.Parallel()
 	const A, B = "v0.0.1", "v0.0.2"
-	f := fleet{newWorld(t, nil), "recorder", map[string]string{}}
+	var refused atomic.Int64
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		refused.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(hook.Close)
+	f := fleet{newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_NOTIFY_URL"] = hook.URL }), "recorder", map[string]string{}}
 	f.release(A)
 	const watches = "\tfor ; ; e.due(ctx) {"
 	f.release(B, "workflows/egress.go", watches, "\t_ = workflow.Sleep(ctx, 1_000_000)\n"+watches)
@@ -105,6 +130,7 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	b := f.run(B)
 	f.lead(B)
 	begin("during")
+	again := f.untold("missed", func() bool { return refused.Load() > 0 })
 	f.lead(A)
 	begin("after")
 
@@ -113,11 +139,12 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 		require.Equal(t, version, f.of(room), room)
 	}
 	killed := time.Now()
-	b.kill() // too early: a recording of it is under way
+	b.kill() // too early: a recording of it is under way, and so are the notice and the redelivery
 	f.want("that is seen", func() bool {
 		stranded, err := f.client.Stranded(f.ctx(), killed)
-		return err == nil && stranded[f.name+":"+B] == 1
+		return err == nil && stranded[f.name+":"+B] == 3
 	})
+	f.consumer.answerWith(nil)
 	for room := range versions {
 		require.NoError(t, f.fake.EndCall(room))
 	}
@@ -127,6 +154,7 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	require.Empty(t, f.consumer.told(ids["during"]), "who could tell is gone")
 	f.run(B)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), f.verdict("during").Status)
+	require.Equal(t, []string{egress.StepAnnounce}, f.verdictOf(again).Delivered)
 	stranded, err := f.client.Stranded(f.ctx(), killed)
 	require.NoError(t, err)
 	require.NotContains(t, stranded, f.name+":"+B)
