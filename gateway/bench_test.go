@@ -35,24 +35,6 @@ const (
 	publicURL   = "https://door.example.com"
 )
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // seen is a request that reached LiveKit's own address.
 type seen struct {
 	method, authorization, body string
@@ -64,7 +46,7 @@ type bench struct {
 	liveKit    *liveKit
 	upstream   http.Handler // what LiveKit answers at its own address
 	door       *gateway.Handler
-	log        *lines
+	log        *gateway.Lines
 	meter      *sdkmetric.ManualReader
 
 	mu     sync.Mutex
@@ -91,7 +73,7 @@ func (b *bench) reached() []seen {
 // upstream may be nil where LiveKit's own address is not asked.
 func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Config)) *bench {
 	tb.Helper()
-	b := &bench{log: &lines{}, meter: sdkmetric.NewManualReader(), upstream: upstream}
+	b := &bench{log: &gateway.Lines{}, meter: sdkmetric.NewManualReader(), upstream: upstream}
 	b.recordings = &recordings{
 		begin: func(_ context.Context, s egress.StartOptions) (gateway.Pending, error) {
 			return pending(func(context.Context) (egress.Info, error) {

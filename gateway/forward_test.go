@@ -165,7 +165,7 @@ func TestTheKeyThatARefusalQuotesIsNotLogged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := &lines{}
+			log := &gateway.Lines{}
 			b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, quoted)) // whoever asked has gone
 			}), func(c *gateway.Config) {

@@ -13,7 +13,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,30 +21,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// passLog is a log that can be read while it is written.
-type passLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *passLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *passLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // passage is LiveKit, the proxy before it, and a caller, over real connections.
 type passage struct {
 	proxy    *proxy
 	upstream *url.URL
 	url      string
-	log      *passLog
+	log      *Lines
 	caller   *http.Client
 	// done gets a value for each request that the proxy has finished with.
 	done chan struct{}
@@ -63,7 +44,7 @@ func newPassage(t *testing.T, base string, livekit http.HandlerFunc, change ...f
 
 func newPassageTo(t *testing.T, upstream *url.URL, change ...func(*http.Server)) *passage {
 	t.Helper()
-	p := &passage{upstream: upstream, log: &passLog{}, done: make(chan struct{}, 16)}
+	p := &passage{upstream: upstream, log: &Lines{}, done: make(chan struct{}, 16)}
 	p.proxy = newProxy(upstream, slog.New(slog.NewTextHandler(p.log, nil))).(*proxy)
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { p.done <- struct{}{} }()
