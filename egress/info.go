@@ -173,4 +173,6 @@ func (e *Event) UnmarshalJSON(b []byte) (err error) {
 }
 
 // RanAgain reports whether this is of a later run under its ID than another sign of the egress.
-func (i Info) RanAgain(than Info) bool { return i.Proto().GetRetryCount() > than.Proto().GetRetryCount() }
+func (i Info) RanAgain(than Info) bool {
+	return i.Proto().GetRetryCount() > than.Proto().GetRetryCount()
+}

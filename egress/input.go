@@ -73,11 +73,18 @@ func (in *Input) UnmarshalJSON(b []byte) error {
 type Argument struct {
 	Input
 	Problem error
+	// Newer says that a run before this one left what cannot be read, and so one of a newer
+	// version: nobody has mistyped anything.
+	Newer bool
 }
 
 // UnmarshalJSON never fails.
 func (a *Argument) UnmarshalJSON(b []byte) error {
 	a.Problem = a.Input.UnmarshalJSON(b)
+	var left struct {
+		Carried json.RawMessage `json:"carried"`
+	}
+	a.Newer = a.Problem != nil && json.Unmarshal(b, &left) == nil && left.Carried != nil
 	return nil
 }
 

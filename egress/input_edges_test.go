@@ -61,8 +61,13 @@ func TestAnArgumentKeepsWhatIsWrongWithIt(t *testing.T) {
 	var a egress.Argument
 	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"},"max_duratoin":"3h"}`), &a))
 	require.ErrorContains(t, a.Problem, "max_duratoin")
+	require.False(t, a.Newer)
+	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"},"carried":{},"of_tomorrow":1}`), &a))
+	require.ErrorContains(t, a.Problem, "of_tomorrow")
+	require.True(t, a.Newer, "no caller has typed it")
 	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"}}`), &a))
 	require.NoError(t, a.Problem)
+	require.False(t, a.Newer)
 }
 
 func TestAnEgressThatNamesNoRequestIsAdoptedAsOneOfItsRoom(t *testing.T) {

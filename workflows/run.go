@@ -82,6 +82,9 @@ type pending struct {
 // start. The returned context is not cancelled with the workflow: a cancelled
 // workflow still ends its egress and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
+	if arg.Newer { // the task fails, and waits for a worker that can read it: nothing of the run is lost
+		panic(arg.Problem)
+	}
 	if arg.Problem != nil {
 		return nil, ctx, invalid(arg.Problem)
 	}
