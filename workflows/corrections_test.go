@@ -54,6 +54,28 @@ func TestAFailedPartThatRunsAgainIsCorrectedByEachEnd(t *testing.T) {
 	require.Empty(t, l.stops)
 }
 
+func TestAPartThatRunsAgainIsStoppedEachTime(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	run := func(n int32, status lk.EgressStatus, second int64) {
+		m := part(1, status, second)
+		m.RetryCount, m.UpdatedAt = n, second*int64(time.Second)
+		l.webhook(time.Duration(second)*time.Second, egress.EventUpdated, m)
+	}
+	run(0, failed, 10)
+	l.webhook(12*time.Second, egress.EventUpdated, part(2, active, 12))
+	run(1, active, 20)
+	run(1, active, 21) // once more: it has been stopped
+	run(1, failed, 30)
+	run(2, active, 40)
+	l.webhook(time.Minute, egress.EventEnded, part(2, complete, 60))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{egressID, egressID}, l.stops)
+	require.Equal(t, []string{egressID}, v.Twins)
+}
+
 // What a corrected part is told of next has a name of its own, also in another run.
 func TestACorrectionAfterTheHistoryWasFullIsTold(t *testing.T) {
 	t.Parallel()

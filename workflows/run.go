@@ -63,6 +63,7 @@ type run struct {
 	unheard      map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
 	before       *egress.State            // the part before, until the next one has begun
 	aside        []egress.Observation     // of other egresses of the request that could not be dealt with
+	stopped      map[string]egress.Info   // twins as they were when they were stopped, by egress ID
 	unanswered   int                      // stops of twins in a row that no worker answered
 	toldBefore   bool                     // what ended is being told already
 	noticing     int                      // notices whose workflow has not begun
@@ -110,6 +111,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		failures:     map[string]string{},
 		telling:      map[string]bool{},
 		unheard:      map[string]*egress.State{},
+		stopped:      map[string]egress.Info{},
 		log:          log.With(workflow.GetLogger(ctx), "requestID", id, "room", in.Readable().Room),
 	}
 	if in.Carried != nil {
