@@ -8,14 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
@@ -23,11 +20,7 @@ import (
 // result, and the IDs of the workflows that carry notices.
 func probed(t *testing.T, last *egress.Canary, p egress.Probe, failed error) (c egress.Canary, notices []string, err error) {
 	t.Helper()
-	var s testsuite.WorkflowTestSuite
-	env := s.NewTestWorkflowEnvironment()
-	env.SetDataConverter(payload.Converter())
-	env.SetTestTimeout(time.Minute)
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.CanarySchedule, TaskQueue: egress.TaskQueue})
+	env := newEnv(egress.CanarySchedule)
 	if last != nil {
 		env.SetLastCompletionResult(last)
 	}

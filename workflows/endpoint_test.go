@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -23,11 +22,7 @@ type memory struct {
 
 func newMemory(t *testing.T) *memory {
 	t.Helper()
-	var s testsuite.WorkflowTestSuite
-	m := &memory{t: t, TestWorkflowEnvironment: s.NewTestWorkflowEnvironment()}
-	m.SetDataConverter(payloads())
-	m.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.EndpointID, TaskQueue: egress.TaskQueue})
-	m.SetTestTimeout(time.Minute)
+	m := &memory{t: t, TestWorkflowEnvironment: newEnv(egress.EndpointID)}
 	m.RegisterWorkflowWithOptions((&workflows.Workflows{}).Endpoint, workflow.RegisterOptions{Name: egress.EndpointType})
 	m.began = m.Now().UTC().Truncate(time.Minute)
 	return m

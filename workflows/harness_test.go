@@ -73,14 +73,20 @@ func terms() egress.Terms {
 	return egress.Terms{Policy: p, Steps: []string{egress.StepAnnounce}, AnnounceFor: egress.Duration(72 * time.Hour)}
 }
 
+// newEnv is Temporal's time-skipping test environment for one workflow of that ID.
+func newEnv(workflowID string) *testsuite.TestWorkflowEnvironment {
+	var s testsuite.WorkflowTestSuite
+	env := s.NewTestWorkflowEnvironment()
+	env.SetDataConverter(payload.Converter())
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: egress.TaskQueue})
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
+	return env
+}
+
 func newLife(t *testing.T) *life {
 	t.Helper()
-	var s testsuite.WorkflowTestSuite
-	l := &life{t: t, TestWorkflowEnvironment: s.NewTestWorkflowEnvironment()}
-	l.SetDataConverter(payload.Converter())
-	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.WorkflowID(requestID), TaskQueue: egress.TaskQueue})
-	l.SetTestTimeout(time.Minute)
-	l.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
+	l := &life{t: t, TestWorkflowEnvironment: newEnv(egress.WorkflowID(requestID))}
 	l.began = l.Now()
 	l.start = func(context.Context) (activities.Started, error) {
 		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_STARTING), Terms: terms()}, nil

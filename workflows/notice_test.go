@@ -9,15 +9,12 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/payload"
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
@@ -136,11 +133,7 @@ func TestAHookThatIsDownHoldsUpNothing(t *testing.T) {
 // notice is a notice's workflow by itself.
 func notice(t *testing.T, notify func(attempt int) error) (took time.Duration, err error) {
 	t.Helper()
-	var s testsuite.WorkflowTestSuite
-	env := s.NewTestWorkflowEnvironment()
-	env.SetDataConverter(payload.Converter())
-	env.SetTestTimeout(time.Minute)
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.NoticeID(requestID, egress.ConcernLost), TaskQueue: egress.TaskQueue})
+	env := newEnv(egress.NoticeID(requestID, egress.ConcernLost))
 	w := &workflows.Workflows{}
 	env.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	env.RegisterActivityWithOptions(func(ctx context.Context, _ egress.Notice) error {

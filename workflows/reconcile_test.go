@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -28,11 +27,7 @@ var quarter = time.Date(2026, 5, 4, 12, 15, 0, 0, time.UTC)
 // reconcile runs one round that the schedule has for a moment, after one that is known of.
 func reconcile(t *testing.T, at time.Time, last *egress.Round, in egress.Reconciliation, do func(activities.RoundRequest) (egress.Round, error), change ...func(*testsuite.TestWorkflowEnvironment)) (egress.Round, error) {
 	t.Helper()
-	var s testsuite.WorkflowTestSuite
-	env := s.NewTestWorkflowEnvironment()
-	env.SetDataConverter(payload.Converter())
-	env.SetTestTimeout(time.Minute)
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.ReconcileSchedule, TaskQueue: egress.TaskQueue})
+	env := newEnv(egress.ReconcileSchedule)
 	require.NoError(t, env.SetTypedSearchAttributesOnStart(temporal.NewSearchAttributes(
 		temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime").ValueSet(at))))
 	if last != nil {
