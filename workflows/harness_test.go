@@ -39,9 +39,10 @@ const (
 // the parts do to each other is shown in e2e.
 type life struct {
 	*testsuite.TestWorkflowEnvironment
-	t      *testing.T
-	worker *workflows.Workflows
-	began  time.Time
+	t       *testing.T
+	worker  *workflows.Workflows
+	began   time.Time
+	counted *metrics
 
 	start    func(ctx context.Context) (activities.Started, error)
 	started  func(ctx context.Context, in activities.StartRequest) (activities.Started, error) // in the place of start, for parts
@@ -75,7 +76,13 @@ func terms() egress.Terms {
 
 // newEnv is Temporal's time-skipping test environment for one workflow of that ID.
 func newEnv(workflowID string) *testsuite.TestWorkflowEnvironment {
+	return countedEnv(workflowID, client.MetricsNopHandler)
+}
+
+// countedEnv is one whose workflow counts into that.
+func countedEnv(workflowID string, into client.MetricsHandler) *testsuite.TestWorkflowEnvironment {
 	var s testsuite.WorkflowTestSuite
+	s.SetMetricsHandler(into)
 	env := s.NewTestWorkflowEnvironment()
 	env.SetDataConverter(payload.Converter())
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: egress.TaskQueue})
@@ -86,7 +93,8 @@ func newEnv(workflowID string) *testsuite.TestWorkflowEnvironment {
 
 func newLife(t *testing.T) *life {
 	t.Helper()
-	l := &life{t: t, TestWorkflowEnvironment: newEnv(egress.WorkflowID(requestID))}
+	l := &life{t: t, counted: &metrics{all: map[string][]labels{}}}
+	l.TestWorkflowEnvironment = countedEnv(egress.WorkflowID(requestID), labelled{MetricsHandler: client.MetricsNopHandler, into: l.counted})
 	l.began = l.Now()
 	l.start = func(context.Context) (activities.Started, error) {
 		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_STARTING), Terms: terms()}, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
 // delivered is a life that is over: what its workflow knew when it closed.
@@ -80,6 +81,7 @@ func TestARedeliveryTellsTheSameEventToAll(t *testing.T) {
 			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 			require.Equal(t, requestID, v.RequestID)
 			require.Equal(t, s.EndedBy, v.EndedBy)
+			require.Empty(t, l.counted.of(workflows.MetricCorrected))
 		})
 	}
 }
@@ -191,9 +193,7 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 	in := plainInput(t)
 	s := delivered(t, in, func(l *life) {
 		l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-		l.poll = func(activities.PollRequest) (egress.Look, error) {
-			return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
-		}
+		l.poll = l.alwaysMissing
 	})
 	require.Equal(t, egress.Lost, s.Status)
 	o, err := egress.ObserveEvent(webhook(t, egress.EventEnded, message(egressID, complete)), time.Unix(90, 0))
@@ -209,6 +209,7 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 	require.Equal(t, []string{"EV_EG_1_EGRESS_COMPLETE"}, ids(l.announced), "LiveKit's own event")
 	require.Equal(t, egress.Lost, v.Corrects)
 	require.Equal(t, egress.FromWebhook, v.EndedBy)
+	require.Equal(t, []labels{nil}, l.counted.of(workflows.MetricCorrected))
 }
 
 func TestARedeliveryUnderAnotherIDIsRefused(t *testing.T) {
