@@ -12,7 +12,6 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -294,27 +293,8 @@ func TestALongStartSaysThatItIsAlive(t *testing.T) {
 	})
 }
 
-// counted is a metrics handler that keeps its counters' sums.
-type counted struct {
-	client.MetricsHandler
-	name string
-	sums map[string]*atomic.Int64
-}
-
-func (c counted) WithTags(map[string]string) client.MetricsHandler { return c }
-func (c counted) Counter(name string) client.MetricsCounter {
-	return counted{sums: c.sums, name: name}
-}
-
-func (c counted) Inc(n int64) {
-	if sum, ok := c.sums[c.name]; ok {
-		sum.Add(n)
-	}
-}
-
 func TestAReplyWithoutOurTokenIsAStartAllTheSameAndCounted(t *testing.T) {
 	t.Parallel()
-	const metric = "reelkeeper_start_without_echo_total"
 	for name, tc := range map[string]struct {
 		reply func(egress.Request) *lk.EgressInfo
 		want  int64
@@ -327,20 +307,11 @@ func TestAReplyWithoutOurTokenIsAStartAllTheSameAndCounted(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := &api{onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) { return tc.reply(r), nil }}
-				var s testsuite.WorkflowTestSuite
-				s.SetLogger(quiet{})
-				sums := map[string]*atomic.Int64{metric: {}}
-				s.SetMetricsHandler(counted{MetricsHandler: client.MetricsNopHandler, sums: sums})
-				env := s.NewTestActivityEnvironment()
-				env.SetDataConverter(payload.Converter())
-				act := activitiesOf(t, a)
-				env.RegisterActivity(act.Start)
-				v, err := env.ExecuteActivity(act.Start, plain(roomRequest()))
+				var m metrics
+				started, err := startIn(t, m.env(), a, plain(roomRequest()))
 				require.NoError(t, err)
-				var started activities.Started
-				require.NoError(t, v.Get(&started))
 				require.Equal(t, egressID, started.Info.Proto().GetEgressId())
-				require.Equal(t, tc.want, sums[metric].Load())
+				require.Equal(t, tc.want, m.sum("reelkeeper_start_without_echo_total", nil))
 			})
 		})
 	}

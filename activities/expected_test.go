@@ -1,15 +1,11 @@
 package activities_test
 
 import (
-	"cmp"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -57,32 +53,12 @@ func TestARoomWhoseExpectedRecordingEndedTooEarlyIsRecordedAgain(t *testing.T) {
 func TestARoomIsCountedByWhetherTheRoundBeganToRecordIt(t *testing.T) {
 	t.Parallel()
 	for start, want := range map[string][2]int64{"": {1, 0}, "x.mp4": {0, 1}} {
-		var s testsuite.WorkflowTestSuite
-		s.SetLogger(quiet{})
-		counts := perAction{MetricsHandler: client.MetricsNopHandler, sums: map[string]*atomic.Int64{activities.RoomReported: {}, activities.RoomRecorded: {}}}
-		s.SetMetricsHandler(counts)
+		var m metrics
 		b := &both{rooms: []*lk.Room{{Name: "daily", Sid: "RM_2", NumParticipants: 1}}}
-		_, err := attempt(t, s.NewTestActivityEnvironment(), b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: start})
+		_, err := attempt(t, m.env(), b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: start})
 		require.NoError(t, err)
-		require.Equal(t, want, [2]int64{counts.sums[activities.RoomReported].Load(), counts.sums[activities.RoomRecorded].Load()}, start)
-	}
-}
-
-// perAction is a metrics handler that sums what is counted by the label action.
-type perAction struct {
-	client.MetricsHandler
-	action string
-	sums   map[string]*atomic.Int64
-}
-
-func (c perAction) WithTags(tags map[string]string) client.MetricsHandler {
-	c.action = cmp.Or(tags["action"], c.action)
-	return c
-}
-func (c perAction) Counter(string) client.MetricsCounter { return c }
-func (c perAction) Inc(n int64) {
-	if sum, ok := c.sums[c.action]; ok {
-		sum.Add(n)
+		counted := func(action string) int64 { return m.sum(activities.MetricUnrecorded, labels{"action": action}) }
+		require.Equal(t, want, [2]int64{counted(activities.RoomReported), counted(activities.RoomRecorded)}, start)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -75,7 +76,11 @@ func lists(items ...*lk.EgressInfo) func(int) ([]*lk.EgressInfo, error) {
 // start runs one attempt, the first one.
 func start(t *testing.T, a *api, in activities.StartRequest, change ...func(*activities.Config)) (activities.Started, error) {
 	t.Helper()
-	env := newEnv(a)
+	return startIn(t, newEnv(a), a, in, change...)
+}
+
+func startIn(t *testing.T, env *testsuite.TestActivityEnvironment, a *api, in activities.StartRequest, change ...func(*activities.Config)) (activities.Started, error) {
+	t.Helper()
 	act := activitiesOf(t, a, change...)
 	env.RegisterActivity(act.Start)
 	v, err := env.ExecuteActivity(act.Start, in)

@@ -1,13 +1,10 @@
 package activities_test
 
 import (
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -28,14 +25,11 @@ func TestADeepRoundSaysWhichVersionsOfWorkersNobodyRuns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sums := map[string]*atomic.Int64{activities.MetricStranded: {}}
-			var s testsuite.WorkflowTestSuite
-			s.SetMetricsHandler(counted{MetricsHandler: client.MetricsNopHandler, sums: sums})
-			s.SetLogger(quiet{})
-			r, err := attempt(t, s.NewTestActivityEnvironment(), tc.b, tc.deep, egress.Expectation{})
+			var m metrics
+			r, err := attempt(t, m.env(), tc.b, tc.deep, egress.Expectation{})
 			require.NoError(t, err, "no round fails for it")
 			require.Equal(t, tc.words, r.Words)
-			require.Equal(t, tc.want, sums[activities.MetricStranded].Load())
+			require.Equal(t, tc.want, m.sum(activities.MetricStranded, nil))
 			if tc.deep {
 				require.WithinDuration(t, time.Now().Add(-4*time.Minute), tc.b.strandedSince, 10*time.Second)
 			} else {
