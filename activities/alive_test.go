@@ -105,3 +105,23 @@ func TestALookSaysThatItIsAliveWhileLiveKitTakesItsTime(t *testing.T) {
 		require.Greater(t, beats.Load(), int32(itsTime/env.options.HeartbeatTimeout))
 	})
 }
+
+func TestALookAtMediaSaysThatItIsAliveWhileTheStoreTakesItsTime(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		v := activities.NewVerification(activities.VerificationConfig{
+			Opener: keys(t), Open: func(context.Context, egress.Destination) (activities.Bucket, error) {
+				pass(itsTime)
+				return &objects{at: whole()}, nil
+			},
+		})
+		env := newAttempts(&api{})
+		var beats atomic.Int32
+		env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { beats.Add(1) })
+		var got activities.Verified
+		require.NoError(t, env.run(v.Verify, verifying(t, wellDone, time.Minute), &got))
+		synctest.Wait()
+		require.Equal(t, egress.MediaPresent, got.Media)
+		require.Greater(t, beats.Load(), int32(itsTime/env.options.HeartbeatTimeout))
+	})
+}
