@@ -11,6 +11,7 @@ import (
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -246,13 +247,52 @@ func TestACallThatHangsIsEndedAndLookedFor(t *testing.T) {
 	})
 }
 
-// hanging is a LiveKit that never answers a start.
-type hanging struct{ *api }
+// hanging is a LiveKit that never answers a start, but for so many before.
+type hanging struct {
+	*api
+	after int
+}
 
-func (h *hanging) Start(ctx context.Context, _ egress.Request) (*lk.EgressInfo, error) {
+func (h *hanging) Start(ctx context.Context, r egress.Request) (*lk.EgressInfo, error) {
+	if len(h.sent) < h.after {
+		return h.api.Start(ctx, r)
+	}
 	h.note("start", "")
 	<-ctx.Done()
 	return nil, &egress.Error{Reason: egress.Ambiguous, Message: ctx.Err().Error(), Err: ctx.Err()}
+}
+
+// The next attempt looks first for what this one may have begun.
+func TestAStartWhoseWorkerStopsIsLeftToAnotherOne(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		errs []error // before it hangs
+		stop time.Duration
+		want []string
+	}{
+		"during a call":     {nil, time.Second, []string{"0s start", "1s list " + room}},
+		"between two calls": {[]error{unreachable, unreachable}, 2 * time.Second, []string{"0s start", "1s start"}},
+		"during a search":   {[]error{ambiguous}, 10 * time.Second, append([]string{"0s start"}, searched(0)[:3]...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &hanging{api: &api{onStart: fails(tc.errs...), onList: lists()}, after: len(tc.errs)}
+				env := newEnv(a.api)
+				ctx, stop := context.WithCancel(t.Context())
+				env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
+				time.AfterFunc(tc.stop, stop)
+				act := activities.NewLiveKit(activities.Config{PublicURL: publicURL, KeyNames: projectKeys}, a, keys(t))
+				env.RegisterActivity(act.Start)
+				_, err := env.ExecuteActivity(act.Start, plain(roomRequest()))
+				ae, e := failed(t, err)
+				require.Equal(t, egress.Ambiguous, e.Reason)
+				require.Contains(t, e.Message, "worker stopped during the start: ")
+				require.False(t, ae.NonRetryable())
+				require.Equal(t, tc.want, a.log)
+			})
+		})
+	}
 }
 
 func TestAnErrorThatIsNoneOfTheDomainsEndsTheAttemptAndNotTheStart(t *testing.T) {
