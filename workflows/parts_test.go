@@ -284,6 +284,7 @@ func TestAStepOfAPartThatWaitsForAPersonIsStillKnownWhenTheNextPartIsRefused(t *
 		return nil
 	}
 	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	remembered, endings := l.remembered(), l.endings()
 	var told error
 	l.at(time.Hour, func() {
 		require.Equal(t, []string{"announce-part-1"}, l.state().AwaitsWord)
@@ -296,4 +297,7 @@ func TestAStepOfAPartThatWaitsForAPersonIsStillKnownWhenTheNextPartIsRefused(t *
 
 	require.NoError(t, told)
 	require.Equal(t, []string{"announce-part-1"}, v.Delivered)
+	require.Equal(t, "webhook", (*endings)[0].by)
+	require.Less(t, (*endings)[0].at, time.Minute, "the verdict is reported and listed meanwhile")
+	require.Equal(t, (*endings)[0].at, (*remembered)[0])
 }

@@ -33,6 +33,13 @@ func (l *life) endings() *[]said {
 	return &list
 }
 
+// remembered is when the verdict was kept as the memo.
+func (l *life) remembered() *[]time.Duration {
+	var list []time.Duration
+	l.OnUpsertMemo(mock.Anything).Run(func(mock.Arguments) { list = append(list, l.took()) }).Return(nil)
+	return &list
+}
+
 func TestACorrectedVerdictOfTheSameStatusIsPublishedAnew(t *testing.T) {
 	t.Parallel()
 	l := lenient(t)
@@ -102,13 +109,11 @@ func TestAVerdictIsReportedWhileItsConsumerIsDown(t *testing.T) {
 	l := newLife(t)
 	l.lived()
 	l.neverTaken()
-	var remembered []time.Duration
-	l.OnUpsertMemo(mock.Anything).Run(func(mock.Arguments) { remembered = append(remembered, l.took()) }).Return(nil)
-	endings := l.endings()
+	remembered, endings := l.remembered(), l.endings()
 
 	l.mustRun(plainInput(t))
 
-	require.NotEmpty(t, remembered)
-	require.Less(t, remembered[0], time.Minute, "and not when a person leaves the consumer out")
-	require.Equal(t, remembered[0], (*endings)[0].at)
+	require.NotEmpty(t, *remembered)
+	require.Less(t, (*remembered)[0], time.Minute, "and not when a person leaves the consumer out")
+	require.Equal(t, (*remembered)[0], (*endings)[0].at)
 }
