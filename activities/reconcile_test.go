@@ -3,9 +3,11 @@ package activities_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -265,29 +268,49 @@ func TestManyThatAreNotActiveAnyMoreCostOneCall(t *testing.T) {
 	require.Equal(t, r.At, r.DeepAt)
 }
 
+// dying is both sides, as the worker sees them that dies as it adopts an egress.
+type dying struct {
+	*both
+	egressID string
+	die      context.CancelFunc
+}
+
+func (d dying) AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (bool, error) {
+	if e.Proto().GetEgressInfo().GetEgressId() == d.egressID {
+		d.die()
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return d.both.AdoptListed(ctx, requestID, pipeline, e)
+}
+
 func TestAnAttemptGoesOnBehindWhatTheLastOneDid(t *testing.T) {
 	t.Parallel()
+	const all, atOnce = 100, 16
 	b := &both{}
-	for n := range 100 {
+	for n := range all {
 		b.items = append(b.items, running(fmt.Sprintf("EG_%03d", n)))
 	}
 	var last converter.EncodedValues
-	_, err := attempt(t, rounds(func(d *converter.EncodedValues) { last = *d }), b, false, egress.Expectation{})
-	require.NoError(t, err)
-	require.NotNil(t, last)
-	require.Len(t, b.noted(), 101)
+	env := rounds(func(d *converter.EncodedValues) { last = *d })
+	ctx, die := context.WithCancel(t.Context())
+	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
+	first := dying{b, "EG_050", die}
+	_, err := attemptBy(activities.NewReconciler(activities.ReconcilerConfig{Grace: egress.Duration(time.Minute)}, first, first, keys(t)), env, false)
+	require.ErrorContains(t, err, "context canceled")
 
-	var kept map[string]any
+	var kept json.RawMessage
 	require.NoError(t, last.Get(&kept))
-	kept["after"] = "EG_059" // as if its worker had died there
-	kept["round"].(map[string]any)["adopted"] = 60
-	b.done = nil
-	env := rounds(nil)
+	env = rounds(nil)
 	env.SetHeartbeatDetails(kept)
 	r, err := attempt(t, env, b, false, egress.Expectation{})
 	require.NoError(t, err)
-	require.Len(t, b.noted(), 41, "40 of them, and the list")
-	require.Equal(t, 100, r.Adopted, "what is told is of the whole round")
+
+	require.Equal(t, all, r.Adopted, "what is told is of the whole round")
+	adoptions := slices.DeleteFunc(b.noted(), func(what string) bool { return !strings.HasPrefix(what, "adopt ") })
+	require.Less(t, len(adoptions), all+atOnce, "what was under way is done again, and no more")
+	require.Len(t, slices.Compact(adoptions), all, "and nothing is left out")
 }
 
 func TestWhatCannotBeDoneHoldsUpNothingElse(t *testing.T) {
