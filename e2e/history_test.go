@@ -136,7 +136,7 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	noticed.room("noticed", fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
 	noticed.start("noticed")
 	save(noticed, "noticed", "noticed")
-	write("notice", noticed.historyAt(egress.NoticeID("r-noticed", egress.ConcernMissed), ""))
+	write("notice", noticed.historyAt(egress.NoticeID("r-noticed", string(egress.ConcernMissed)), ""))
 	parts := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
 		reconciled(fake, environ)
 		fake.Timings.MidRecording = 300 * time.Millisecond

@@ -101,6 +101,6 @@ func TestTheNoticesOfABreakSayWhatHelps(t *testing.T) {
 	}
 	require.Equal(t, broken.RequestID, healed.RequestID, "both are of one break")
 	require.Equal(t, fmt.Sprintf("canary-%d", noon.Unix()), broken.RequestID, "which began then: another one has another ID")
-	require.NotEqual(t, egress.NoticeID(broken.RequestID, broken.Concern), egress.NoticeID(healed.RequestID, healed.Concern))
+	require.NotEqual(t, egress.NoticeID(broken.RequestID, string(broken.Concern)), egress.NoticeID(healed.RequestID, string(healed.Concern)))
 	require.False(t, strings.HasSuffix(broken.Text()+healed.Text(), "\n"))
 }

@@ -14,7 +14,7 @@ const noticePrefix = "egress-notice/"
 
 // NoticeID is the ID of the workflow that carries a notice. It is derived, so that the
 // same notice is one, however often it is asked for.
-func NoticeID(requestID string, c Concern) string { return noticePrefix + requestID + "/" + string(c) }
+func NoticeID(requestID, about string) string { return noticePrefix + requestID + "/" + about }
 
 // Concern is what people are told of by the notification hook.
 type Concern string
@@ -39,6 +39,7 @@ func Concerns() []Concern {
 // that the text is made of. It holds names, IDs and our own words, and nothing that was redacted elsewhere.
 type Notice struct {
 	Concern   Concern   `json:"concern"`
+	About     string    `json:"about,omitempty"` // the concern, of which part and what for: what is said once
 	RequestID string    `json:"request_id"`
 	EgressID  string    `json:"egress_id,omitempty"`
 	Kind      Kind      `json:"kind"`
@@ -73,12 +74,13 @@ func (s *State) EndConcern() Concern {
 // the hook, or where this has been said already. Saying it is the caller's part, and is
 // noted here.
 func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) {
-	if !s.Notify || c == "" || slices.Contains(s.Noticed, c) {
+	about := s.about(c)
+	if !s.Notify || c == "" || slices.Contains(s.Noticed, about) {
 		return Notice{}, false
 	}
-	s.Noticed = append(s.Noticed, c)
+	s.Noticed = append(s.Noticed, about)
 	n := Notice{
-		Concern: c, RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, For: s.AnnounceFor,
+		Concern: c, About: about, RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, For: s.AnnounceFor,
 		Because: Clip(s.Stuck, maxBecause),
 	}
 	if s.over() {
@@ -96,6 +98,19 @@ func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) 
 	case ConcernStuck, ConcernBroken, ConcernHealed:
 	}
 	return n, true
+}
+
+// about is what a notice says once: each part of a recording may be lost, and that one does not
+// begin keeps nobody from hearing that it cannot be delivered.
+func (s *State) about(c Concern) string {
+	about := string(c)
+	if s.Part > 1 {
+		about += PartSuffix(s.Part)
+	}
+	if c == ConcernStuck && s.Stuck == WhyIdle {
+		about += "-idle"
+	}
+	return about
 }
 
 // maxBecause keeps the text of a notice below what chat programs cut, 4,000 characters.
@@ -126,6 +141,10 @@ func (n Notice) Text() string {
 	case ConcernStuck:
 		say("A recording needs a person: %s.", n.what())
 		say("Why: %s.", n.Because)
+		if n.Because == WhyIdle {
+			say("Look at it: `starter show %s`. Does its page load, and say that it may begin? Record the room in another way; `starter stop %s` ends this one.", n.RequestID, n.RequestID)
+			break
+		}
 		if n.Step == "" {
 			say("It records on. Look at it: `starter show %s`. End it, if nobody wants it: `starter stop %s`.", n.RequestID, n.RequestID)
 			break

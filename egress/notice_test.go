@@ -2,6 +2,7 @@ package egress
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,9 @@ func TestANoticeSaysWhatHappenedAndWhatToDo(t *testing.T) {
 		"stuck while it runs": {ConcernStuck, func(s *State) { running(s); s.Stuck = "it has been running for over 12h" }, "", noticeSummary, []string{
 			"needs a person: egress EG_1", "Why: it has been running for over 12h.", "`starter show standup-1`", "`starter stop standup-1`",
 		}, "retry"},
+		"stuck before it begins": {ConcernStuck, func(s *State) { running(s); s.Stuck = WhyIdle }, "", noticeSummary, []string{
+			"Why: it is STARTING still, though somebody publishes", "Does its page load", "`starter stop standup-1`",
+		}, "records on"},
 		"stuck in a step": {ConcernStuck, func(s *State) { s.Stuck = "step announce failed for good: the consumer answered 500" }, StepAnnounce, noticeSummary, []string{
 			"Why: step announce failed for good", "`starter retry standup-1 announce`", "`starter skip standup-1 announce`",
 		}, "stop"},
@@ -106,6 +110,28 @@ func TestANoticeSaysWhatHappenedAndWhatToDo(t *testing.T) {
 	}
 }
 
+func TestEachPartAndEachCauseIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	s := noticed(t, func(s *State) { s.Stuck = WhyIdle })
+	said := []string{}
+	say := func(c Concern) {
+		if n, due := s.Notice(c, "standup-1", noticeSummary); due {
+			said = append(said, n.About)
+		}
+	}
+	say(ConcernStuck)
+	s.Stuck = "step announce failed for good"
+	say(ConcernStuck)
+	say(ConcernStuck)
+	say(ConcernLost)
+	s.Part = 2
+	say(ConcernLost)
+	say(ConcernLost)
+	if want := []string{"stuck-idle", "stuck", "lost", "lost-part-2"}; !slices.Equal(said, want) {
+		t.Errorf("got %v, want %v", said, want)
+	}
+}
+
 func TestANoticeFitsIntoAChat(t *testing.T) {
 	t.Parallel()
 	s := noticed(t, func(s *State) { s.Stuck = strings.Repeat("é", 5000) })
@@ -130,7 +156,7 @@ func TestANoticeIsTheSameBehindTheWire(t *testing.T) {
 
 func TestTheIDOfANoticeIsNoEgress(t *testing.T) {
 	t.Parallel()
-	id := NoticeID("standup-1", ConcernLost)
+	id := NoticeID("standup-1", "lost")
 	if id != "egress-notice/standup-1/lost" {
 		t.Errorf("got %q", id)
 	}

@@ -19,7 +19,7 @@ func TestWhatIsOfTheRecordingAndNotOfItsPartGoesOnInTheNext(t *testing.T) {
 	s.Settle()
 	s.Part, s.Recover, s.MissedOnly, s.MaxDuration = 1, 2, true, egress.Duration(time.Hour)
 	s.Done, s.Skipped, s.Twins = []string{"webhook-1"}, []string{"webhook-2"}, []string{"EG_7"}
-	s.AwaitsWord, s.Stuck, s.Noticed = []string{"webhook-3"}, "it failed for good", []egress.Concern{egress.ConcernStuck}
+	s.AwaitsWord, s.Stuck, s.Noticed = []string{"webhook-3"}, "it failed for good", []string{"stuck"}
 	s.LookedAt, s.EndExpected, s.Evidence.RecorderGone, s.WebhookSeen = noon, noon, noon, true
 	require.NotEmpty(t, s.Story)
 	want := egress.State{

@@ -81,14 +81,14 @@ type State struct {
 // Shared is what goes on when a recording passes from one part to the next, or back to the
 // one before since the next did not begin.
 type Shared struct {
-	Parts      []Part    `json:"parts,omitempty"` // the parts before this one
-	Stuck      string    `json:"stuck,omitempty"` // why a person should look, in words
-	Done       []string  `json:"done,omitempty"`  // delivery steps that are done or skipped
-	Skipped    []string  `json:"skipped,omitempty"`
-	AwaitsWord []string  `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
-	Twins      []string  `json:"twins,omitempty"`       // other egress IDs of this request, stopped by us
-	Story      []Beat    `json:"story,omitempty"`       // what happened, oldest first; at most 12
-	Noticed    []Concern `json:"noticed,omitempty"`     // what the notification hook is told of it
+	Parts      []Part   `json:"parts,omitempty"` // the parts before this one
+	Stuck      string   `json:"stuck,omitempty"` // why a person should look, in words
+	Done       []string `json:"done,omitempty"`  // delivery steps that are done or skipped
+	Skipped    []string `json:"skipped,omitempty"`
+	AwaitsWord []string `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
+	Twins      []string `json:"twins,omitempty"`       // other egress IDs of this request, stopped by us
+	Story      []Beat   `json:"story,omitempty"`       // what happened, oldest first; at most 12
+	Noticed    []string `json:"noticed,omitempty"`     // what the notification hook is told of it
 	// Corrections are how often each earlier part was corrected, by its number.
 	Corrections map[int]int `json:"corrections,omitempty"`
 }

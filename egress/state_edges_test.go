@@ -86,7 +86,7 @@ func TestWhatAllPartsShareIsAmongTheOtherKeysOfAState(t *testing.T) {
 	t.Parallel()
 	s := egress.State{Shared: egress.Shared{
 		Parts: []egress.Part{{Number: 1}}, Stuck: "why", Done: []string{"a"}, Skipped: []string{"b"}, AwaitsWord: []string{"c"},
-		Twins: []string{"EG_2"}, Story: []egress.Beat{{What: "began"}}, Noticed: []egress.Concern{egress.ConcernStuck},
+		Twins: []string{"EG_2"}, Story: []egress.Beat{{What: "began"}}, Noticed: []string{"stuck"},
 	}}
 	b, err := json.Marshal(s)
 	require.NoError(t, err)

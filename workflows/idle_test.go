@@ -49,7 +49,7 @@ func TestAPersonIsCalledForWhereAnEgressDoesNotBegin(t *testing.T) {
 			require.Equal(t, egress.Status(tc.end.String()), v.Status)
 			require.Equal(t, egress.WhyIdle, why)
 			require.Equal(t, []bool{false, true, false}, marks, "once, until it moves")
-			require.Equal(t, []string{"egress-notice/standup-1/stuck"}, h.begun)
+			require.Equal(t, []string{"egress-notice/standup-1/stuck-idle"}, h.begun)
 		})
 	}
 }

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"cmp"
+
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/workflow"
 
@@ -24,7 +26,7 @@ func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
 // does. The returned future is ready once it has begun.
 func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            egress.NoticeID(n.RequestID, n.Concern),
+		WorkflowID:            egress.NoticeID(n.RequestID, cmp.Or(n.About, string(n.Concern))),
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:         "tell the notification hook: " + string(n.Concern),

@@ -133,7 +133,7 @@ func TestAHookThatIsDownHoldsUpNothing(t *testing.T) {
 // notice is a notice's workflow by itself.
 func notice(t *testing.T, notify func(attempt int) error) (took time.Duration, err error) {
 	t.Helper()
-	env := newEnv(egress.NoticeID(requestID, egress.ConcernLost))
+	env := newEnv(egress.NoticeID(requestID, "lost"))
 	w := &workflows.Workflows{}
 	env.RegisterWorkflowWithOptions(w.Notice, workflow.RegisterOptions{Name: egress.NoticeType})
 	env.RegisterActivityWithOptions(func(ctx context.Context, _ egress.Notice) error {
