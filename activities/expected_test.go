@@ -34,9 +34,9 @@ func TestARoomWhoseExpectedRecordingEndedTooEarlyIsRecordedAgain(t *testing.T) {
 		last string
 		want []string
 	}{
-		"once":           {1, "record expect-RM_2-2: room_composite of room daily to x-part2.mp4", []string{"daily"}},
-		"nine times":     {9, "record expect-RM_2-10: room_composite of room daily to x-part10.mp4", []string{"daily"}},
-		"time and again": {99, "record expect-RM_2-10: room_composite of room daily to x-part10.mp4", nil},
+		"once":           {1, "record expect-RM_2-2: room_composite of room daily to x-again2.mp4", []string{"daily"}},
+		"nine times":     {9, "record expect-RM_2-10: room_composite of room daily to x-again10.mp4", []string{"daily"}},
+		"time and again": {99, "record expect-RM_2-10: room_composite of room daily to x-again10.mp4", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,7 +44,7 @@ func TestARoomWhoseExpectedRecordingEndedTooEarlyIsRecordedAgain(t *testing.T) {
 			r := reconcile(t, b, false, egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"})
 			require.Equal(t, tc.want, r.Recording)
 			require.Contains(t, b.noted(), tc.last)
-			require.NotContains(t, b.noted(), "record expect-RM_2-11: room_composite of room daily to x-part11.mp4")
+			require.NotContains(t, b.noted(), "record expect-RM_2-11: room_composite of room daily to x-again11.mp4")
 		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 // seen is what an earlier attempt has left in its heartbeat details.
 type seen struct {
 	MissingSince time.Time `json:"missing_since"`
+	IdleSince    time.Time `json:"idle_since,omitzero"`
 }
 
 var notFound = because(egress.NotFound)

@@ -115,10 +115,11 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	case in.Room != "" && !s.Ending:
 		a.seek(ctx, in, s, &l, now)
 	}
+	s.idle(!in.Marked && egress.Overdue(m, now) && s.RoomGone.IsZero() && a.published(ctx, m), now)
 	if in.Doubt && (l.RecorderHere || l.RecorderAbsent) {
 		return l, ""
 	}
-	if l.Idle = !in.Marked && egress.Overdue(m, now) && a.published(ctx, m); l.Idle {
+	if l.Idle = !s.IdleSince.IsZero() && now.Sub(s.IdleSince) >= idleFor; l.Idle {
 		return l, ""
 	}
 	why = "still " + string(l.Info.StatusName())
@@ -165,6 +166,10 @@ func (a *LiveKit) published(ctx context.Context, m *livekit.EgressInfo) bool {
 	return err == nil && room.GetNumPublishers() > 0
 }
 
+// idleFor is how long somebody must have been publishing in the room of an egress that does not
+// begin: it takes seconds to begin after the first one does.
+const idleFor = 30 * time.Second
+
 func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoing, Message: why} }
 
 // sight is what a poll knows from its earlier looks. Temporal keeps it for the next
@@ -175,8 +180,9 @@ type sight struct {
 	RecorderGone time.Time `json:"recorder_gone"`
 	Seen         bool      `json:"seen,omitempty"` // its own participant has been in the room
 	EndExpected  time.Time `json:"end_expected"`
-	Ending       bool      `json:"ending"`  // an upload, which may take as long as it takes
-	Attempt      int32     `json:"attempt"` // that first saw the end coming
+	IdleSince    time.Time `json:"idle_since,omitzero"` // since when it does not begin though somebody publishes
+	Ending       bool      `json:"ending"`              // an upload, which may take as long as it takes
+	Attempt      int32     `json:"attempt"`             // that first saw the end coming
 }
 
 func recall(ctx context.Context, in PollRequest) sight {
@@ -185,6 +191,16 @@ func recall(ctx context.Context, in PollRequest) sight {
 		return s
 	}
 	return sight{MissingSince: in.MissingSince, Seen: in.Seen} // the first look, or another version's: it is seen anew
+}
+
+// idle notes that somebody publishes, or that nobody does.
+func (s *sight) idle(published bool, now time.Time) {
+	switch {
+	case !published:
+		s.IdleSince = time.Time{}
+	case s.IdleSince.IsZero():
+		s.IdleSince = now
+	}
 }
 
 func (s *sight) expectEnd(ctx context.Context, now time.Time) {

@@ -308,15 +308,18 @@ func TestWhatDoesNotBeginThoughSomebodyPublishesIsNews(t *testing.T) {
 		publishers uint32
 		change     func(*lk.EgressInfo)
 		marked     bool
+		before     time.Duration // since when an earlier look has found it so; 0: it has not
 		want       bool
 	}{
-		"for five minutes":         {status: starting, since: 5 * time.Minute, publishers: 1, want: true},
-		"of a unified request":     {status: starting, since: 5 * time.Minute, publishers: 1, change: func(m *lk.EgressInfo) { m.Request = unified }, want: true},
-		"for less":                 {status: starting, since: 5*time.Minute - time.Second, publishers: 1},
-		"nobody publishes":         {status: starting, since: time.Hour},
-		"it has begun":             {status: active, since: time.Hour, publishers: 1},
-		"a participant's may wait": {status: starting, since: time.Hour, publishers: 1, change: func(m *lk.EgressInfo) { m.Request = &lk.EgressInfo_Participant{} }},
-		"a person is called for":   {status: starting, since: time.Hour, publishers: 1, marked: true},
+		"for five minutes":           {status: starting, since: 5 * time.Minute, publishers: 1, before: 30 * time.Second, want: true},
+		"of a unified request":       {status: starting, since: 5 * time.Minute, publishers: 1, change: func(m *lk.EgressInfo) { m.Request = unified }, before: time.Minute, want: true},
+		"for less":                   {status: starting, since: 5*time.Minute - time.Second, publishers: 1, before: time.Hour},
+		"somebody has just begun to": {status: starting, since: time.Hour, publishers: 1, before: 29 * time.Second},
+		"nobody has looked before":   {status: starting, since: time.Hour, publishers: 1},
+		"nobody publishes":           {status: starting, since: time.Hour, before: time.Hour},
+		"it has begun":               {status: active, since: time.Hour, publishers: 1, before: time.Hour},
+		"a participant's may wait":   {status: starting, since: time.Hour, publishers: 1, before: time.Hour, change: func(m *lk.EgressInfo) { m.Request = &lk.EgressInfo_Participant{} }},
+		"a person is called for":     {status: starting, since: time.Hour, publishers: 1, before: time.Hour, marked: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -327,7 +330,11 @@ func TestWhatDoesNotBeginThoughSomebodyPublishesIsNews(t *testing.T) {
 					tc.change(m)
 				}
 				a := &api{onGet: func(int) (*lk.EgressInfo, error) { return m, nil }, live: true, here: true, publishers: tc.publishers}
-				look, err := poll(t, a, question(have(tc.status, egress.OutlookStarting), func(in *activities.PollRequest) { in.Marked = tc.marked }))
+				var since time.Time
+				if tc.before > 0 {
+					since = time.Now().Add(-tc.before)
+				}
+				look, err := poll(t, a, question(have(tc.status, egress.OutlookStarting), func(in *activities.PollRequest) { in.Marked = tc.marked }), seen{IdleSince: since})
 				if !tc.want {
 					stillGoing(t, err)
 					return

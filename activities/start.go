@@ -26,6 +26,9 @@ type StartRequest struct {
 	// RoomID is the room that the part before recorded: another one that has its name is not
 	// to be recorded. Empty: any room of the name.
 	RoomID string `json:"room_id,omitempty"`
+	// Published asks for somebody who publishes there: the part before is whole, and another one
+	// that waits in vain would end the recording as aborted.
+	Published bool `json:"published,omitempty"`
 	// RunID is the run that asked for it. A reset has another run send it anew.
 	RunID string `json:"run_id,omitempty"`
 }
@@ -64,7 +67,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	}
 	s := starting{
 		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy,
-		profile: terms.Storage, roomID: in.RoomID, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
+		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
 	}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
@@ -134,9 +137,10 @@ type starting struct {
 	sum   egress.Summary
 	by    *time.Time
 	// profile is the storage profile that was filled in, if any.
-	profile string
-	roomID  string // that it must be; empty: any of its name
-	refused error  // why nothing may be begun by it; nil: it may
+	profile   string
+	roomID    string // that it must be; empty: any of its name
+	published bool   // only where somebody publishes in it
+	refused   error  // why nothing may be begun by it; nil: it may
 	// ahead is how much later it is by this worker's clock than by Temporal's, which has sent
 	// the attempt just before.
 	ahead time.Duration
@@ -273,8 +277,13 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
 	if s.roomID != "" { // where LiveKit cannot be asked, it says so to the start as well
-		if room, err := s.api.Room(ctx, s.sum.Room, s.roomID); err == nil && room == nil {
+		room, err := s.api.Room(ctx, s.sum.Room, s.roomID)
+		switch {
+		case err != nil:
+		case room == nil:
 			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
+		case s.published && room.GetNumPublishers() == 0:
+			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "nobody publishes in the room any more"}
 		}
 	}
 	return s.api.Start(ctx, s.req)

@@ -97,18 +97,22 @@ func TestALaterPartIsStartedInTheRoomOfTheFirstAlone(t *testing.T) {
 	in := plain(roomRequest())
 	in.Part, in.RoomID = 2, "RM_1"
 	for name, tc := range map[string]struct {
-		api  *api
-		want egress.Reason
-		log  []string
+		api       *api
+		published bool
+		want      egress.Reason
+		log       []string
 	}{
-		"it is there":    {&api{live: true}, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
-		"it is gone":     {&api{}, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
-		"nobody can say": {&api{liveErr: because(egress.Unreachable)}, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"it is there":           {&api{live: true}, false, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"it is gone":            {&api{}, false, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
+		"nobody can say":        {&api{liveErr: because(egress.Unreachable)}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"somebody publishes":    {&api{live: true, publishers: 1}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"nobody does, and must": {&api{live: true}, true, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				tc.api.onStart = accepts
+				in := in
+				in.Published, tc.api.onStart = tc.published, accepts
 				_, err := start(t, tc.api, in)
 				require.Equal(t, tc.log, tc.api.log)
 				if tc.want != "" {

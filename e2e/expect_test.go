@@ -32,6 +32,6 @@ func TestARoomThatGoesOnAfterItsExpectedRecordingIsRecordedAgain(t *testing.T) {
 		}
 		return len(paths) >= 2
 	})
-	require.ElementsMatch(t, []string{"{room_name}.mp4", "{room_name}-part2.mp4"}, paths[:2])
+	require.ElementsMatch(t, []string{"{room_name}.mp4", "{room_name}-again2.mp4"}, paths[:2])
 	require.NoError(t, w.fake.EndCall("standup-7"))
 }

@@ -70,6 +70,9 @@ func (s *State) stoppedPastUs() bool {
 	return s.Stopped == "" && s.Evidence.Probed.IsZero() && strings.HasSuffix(s.Latest.Proto().GetDetails(), livekit.EndReasonAPI)
 }
 
+// Unasked reports whether the egress is over, and nobody wanted it to end.
+func (s *State) Unasked() bool { return s.over() && s.Stopped == "" && !s.stoppedPastUs() }
+
 // failedMidway reports whether that happened while there is still something to record:
 // its room is not known to be gone. A page never goes.
 func (s *State) failedMidway() bool {

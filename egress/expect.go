@@ -127,13 +127,14 @@ func roomKey(name, sid string) string { return sid + "/" + name }
 const MaxExpected = 10
 
 // Request is the nth recording to begin for a room that lacks one, and its key. From the second
-// one on, its path is that of a part: it must not write over the one before.
+// one on, its path has a suffix: it must not write over the one before, nor over a part of that.
 func (e Expectation) Request(r *livekit.Room, n int) (key string, _ Request) {
-	key = "expect-" + r.GetSid()
+	key, file := "expect-"+r.GetSid(), e.Start
 	if n > 1 {
 		key += "-" + strconv.Itoa(n)
+		file = suffixed(file, "-again"+strconv.Itoa(n))
 	}
-	return key, ForPart(&livekit.RoomCompositeEgressRequest{
-		RoomName: r.GetName(), FileOutputs: []*livekit.EncodedFileOutput{{Filepath: e.Start}},
-	}, n)
+	return key, &livekit.RoomCompositeEgressRequest{
+		RoomName: r.GetName(), FileOutputs: []*livekit.EncodedFileOutput{{Filepath: file}},
+	}
 }

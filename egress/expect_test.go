@@ -82,6 +82,10 @@ func TestARoomIsRecordedUnderAKeyOfItsOwn(t *testing.T) {
 	key, r := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"}, 1)
 	require.Equal(t, "expect-RM_kX", key)
 	require.NoError(t, egress.ValidateID(key))
+	again, second := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"}, 2)
+	require.Equal(t, "expect-RM_kX-2", again)
+	require.NoError(t, egress.ValidateID(again))
+	require.Equal(t, "room_composite of room standup to {room_name}-{time}-again2.mp4", egress.Summarize(second).Title())
 	require.Equal(t, "room_composite of room standup to {room_name}-{time}.mp4", egress.Summarize(r).Title())
 }
 

@@ -219,17 +219,25 @@ func renumber(m protoreflect.Message, part int) {
 	})
 }
 
-// pathOf is a path for a part. A directory alone is one that LiveKit puts a name of its
-// own into, which differs by time.
+// pathOf is a path for a part. Into a directory alone LiveKit puts a name of its own, which
+// differs by time.
 func pathOf(p string, part int) string {
 	n := strconv.Itoa(part)
 	switch {
 	case strings.Contains(p, partPlaceholder):
 		return strings.ReplaceAll(p, partPlaceholder, n)
-	case part == 1 || p == "" || strings.HasSuffix(p, "/"):
+	case part == 1 || p == "":
 		return p
 	default:
-		ext := path.Ext(p)
-		return strings.TrimSuffix(p, ext) + "-part" + n + ext
+		return suffixed(p, "-part"+n)
 	}
+}
+
+// suffixed is a path with a suffix before its extension. A directory stays as it is.
+func suffixed(p, suffix string) string {
+	if strings.HasSuffix(p, "/") {
+		return p
+	}
+	ext := path.Ext(p)
+	return strings.TrimSuffix(p, ext) + suffix + ext
 }

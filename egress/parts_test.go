@@ -89,6 +89,36 @@ func TestWhatIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestWhatEndedUnaskedIsToldFromWhatSomebodyWanted(t *testing.T) {
+	t.Parallel()
+	end := func(status livekit.EgressStatus, reason string) func(*egress.State) {
+		return func(s *egress.State) {
+			s.Observe(observed(infoWith(t, status, func(m *livekit.EgressInfo) { m.SetEndReason(reason) }), minute))
+			s.Settle()
+		}
+	}
+	for name, tc := range map[string]struct {
+		end  func(*egress.State)
+		want bool
+	}{
+		"it ended":           {end(complete, livekit.EndReasonSrcClosed), true},
+		"it failed":          {end(failed, livekit.EndReasonFailure), true},
+		"it was told":        {func(s *egress.State) { end(complete, livekit.EndReasonSrcClosed)(s); s.Phase = egress.Delivered }, true},
+		"it is held":         {func(s *egress.State) { end(failed, livekit.EndReasonFailure)(s); s.Phase = egress.Held }, false},
+		"it records":         {func(*egress.State) {}, false},
+		"it was stopped":     {func(s *egress.State) { s.WantStop(egress.StopRequested, noon); end(complete, livekit.EndReasonAPI)(s) }, false},
+		"… past us":          {end(complete, livekit.EndReasonAPI), false},
+		"… by a probe of us": {func(s *egress.State) { s.Evidence.Probed = noon; end(complete, livekit.EndReasonAPI)(s) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			tc.end(s)
+			require.Equal(t, tc.want, s.Unasked())
+		})
+	}
+}
+
 func TestTheEndOfWhatWasStoppedPastUsIsNotHeld(t *testing.T) {
 	t.Parallel()
 	s := recording(t)

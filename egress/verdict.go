@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -42,11 +41,6 @@ type Verdict struct {
 
 	// Results are what the steps of the pipeline returned, by their names.
 	Results map[string]json.RawMessage `json:"results,omitempty"`
-}
-
-// Wanted reports whether somebody wanted the recording to end: through us, or as LiveKit says.
-func (v Verdict) Wanted() bool {
-	return v.Stopped != "" || strings.HasSuffix(v.Info.Proto().GetDetails(), livekit.EndReasonAPI)
 }
 
 // Verdict judges a settled egress.

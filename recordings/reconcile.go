@@ -155,6 +155,6 @@ func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begu
 	if err != nil || p.handle != nil && p.ours() {
 		return err == nil, false, err
 	}
-	v, err := c.State(ctx, egress.WorkflowID(key))
-	return false, err == nil && v.Verdict != nil && !v.Verdict.Wanted(), err
+	s, err := c.needState(ctx, Row{WorkflowID: egress.WorkflowID(key)})
+	return false, err == nil && s.Unasked(), err
 }

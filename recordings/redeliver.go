@@ -78,7 +78,7 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 // their workflow had closed, which the correction's own workflow knows.
 func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
 	s, err := c.partsAsCorrected(ctx, requestID, s)
-	if err != nil || s.Status != egress.Lost {
+	if err != nil || s.Status != egress.Lost && !s.Status.Failed() {
 		return s, err
 	}
 	corrected, err := c.correction(ctx, requestID, s.ID)
@@ -261,7 +261,8 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	}
 	// Mostly it is the second webhook of an end that was told by the first: no worker
 	// has to replay a life for that. Of earlier parts the workflow alone knows.
-	if again := row.Status.Failed() && o.Info.RanAgain(egress.Info{}); row.EgressID == o.Info.ID() && row.Status != egress.Lost && !again {
+	again := row.Status.Failed() && o.Info.Proto().GetRetryCount() > 0
+	if row.EgressID == o.Info.ID() && row.Status != egress.Lost && !again {
 		return nil
 	}
 	known, err := c.recall(ctx, row.WorkflowID)

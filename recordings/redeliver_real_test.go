@@ -27,7 +27,7 @@ func (s *standIn) again(ctx workflow.Context, r egress.Redelivery) (egress.Verdi
 		return egress.Verdict{}, err
 	}
 	if err := workflow.SetUpdateHandler(ctx, egress.UpdateRetry, func(workflow.Context, string) error {
-		done = true
+		done, r.State.AwaitsWord, r.State.Phase = true, nil, egress.Delivered
 		return nil
 	}); err != nil {
 		return egress.Verdict{}, err
@@ -189,7 +189,12 @@ func TestWhatIsNotDeliveredIsNotToldAgain(t *testing.T) {
 
 func lateEventOf(t *testing.T, egressID string, status livekit.EgressStatus, event string) egress.Event {
 	t.Helper()
-	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: egressID, Status: status, EndedAt: 5})
+	return lateEvent(t, event, &livekit.EgressInfo{EgressId: egressID, Status: status, EndedAt: 5})
+}
+
+func lateEvent(t *testing.T, event string, m *livekit.EgressInfo) egress.Event {
+	t.Helper()
+	i, err := egress.NewInfo(m)
 	must(t, err)
 	b, err := json.Marshal(map[string]any{"event": event, "id": "EV_late", "egressInfo": i})
 	must(t, err)
@@ -226,6 +231,33 @@ func TestTheLateEndOfWhatWasLostIsToldOnce(t *testing.T) {
 	must(t, err)
 	if told.Corrects != egress.Lost || told.Status != "EGRESS_COMPLETE" {
 		t.Errorf("got %+v", told)
+	}
+}
+
+func TestTheLateEndOfASecondRunIsToldAndToldAgain(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	v := over(t, ctx, c, w, "fails")
+	id := egress.CorrectionID(v.RequestID, v.EgressID)
+	for retries, want := range []enumspb.WorkflowExecutionStatus{enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING} {
+		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), lateEvent(t, egress.EventEnded, &livekit.EgressInfo{
+			EgressId: v.EgressID, Status: livekit.EgressStatus_EGRESS_COMPLETE, EndedAt: 9, RetryCount: int32(retries),
+		})))
+		if state, err := c.workflowState(ctx, id); err != nil || state != want {
+			t.Errorf("run %d: got %v: %v", retries, state, err)
+		}
+	}
+	must(t, c.Retry(ctx, id, egress.StepAnnounce))
+	told, err := c.Wait(ctx, id)
+	must(t, err)
+	if told.Corrects != "EGRESS_FAILED" || told.Status != "EGRESS_COMPLETE" {
+		t.Errorf("got %+v", told)
+	}
+	again, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{DryRun: true})
+	must(t, err)
+	if again.Status != "EGRESS_COMPLETE" {
+		t.Errorf("got %+v, want what it was corrected to", again)
 	}
 }
 

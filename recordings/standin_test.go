@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -47,7 +48,15 @@ func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdic
 	if err := workflow.Await(ctx, func() bool { return l.stop && workflow.AllHandlersFinished(ctx) }); err != nil {
 		return egress.Verdict{}, err
 	}
-	l.state.GiveUp(egress.FromPoll, "the stand-in says so", workflow.Now(ctx))
+	if strings.HasPrefix(requestID, "fails-") {
+		failed, err := egress.NewInfo(&livekit.EgressInfo{EgressId: l.state.ID, RoomId: "RM_1", Status: livekit.EgressStatus_EGRESS_FAILED, EndedAt: 4})
+		if err != nil {
+			return egress.Verdict{}, err
+		}
+		l.state.Observe(egress.Observation{Info: failed, Source: egress.FromPoll, HeardAt: workflow.Now(ctx)})
+	} else {
+		l.state.GiveUp(egress.FromPoll, "the stand-in says so", workflow.Now(ctx))
+	}
 	l.state.Phase = egress.Delivered
 	v := l.state.Verdict(requestID, in.Readable())
 	if err := workflow.UpsertTypedSearchAttributes(ctx, temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet(string(v.Status))); err != nil {

@@ -24,7 +24,7 @@ func (e *run) recover(ctx workflow.Context) {
 	e.NextPart()
 	e.Restarts++
 	e.published = ""
-	if stopped := e.backOff(ctx, recoverBackoff(e.Part)); stopped {
+	if stopped := e.backOff(ctx, recoverBackoff(before.Status, e.Part)); stopped {
 		e.giveBack(errEnough)
 		return
 	}

@@ -90,6 +90,23 @@ func TestWhatFailsWhileItsRoomIsLiveIsStartedAgainAsItsNextPart(t *testing.T) {
 	require.Empty(t, l.stops, "no part is another's twin")
 }
 
+// A part that would wait in vain ends a recording as aborted, which was whole so far.
+func TestAPartAfterALimitIsStartedOnlyWhereSomebodyPublishes(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 2)
+	l.webhook(3*time.Hour, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 10800))
+	l.webhook(3*time.Hour+10*time.Second, egress.EventEnded, part(2, failed, 10810))
+	l.webhook(4*time.Hour, egress.EventEnded, part(3, complete, 14400))
+
+	l.mustRun(plainInput(t))
+
+	var published []bool
+	for _, s := range *starts {
+		published = append(published, s.Published)
+	}
+	require.Equal(t, []bool{false, true, false}, published, "what failed is started again in any case")
+}
+
 func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -28,7 +28,7 @@ var startOptions = workflow.ActivityOptions{
 }
 
 // pollOptions: an attempt is one look of two calls, and a third where its participant is
-// absent. Every look without news is a failed attempt whose error names the delay of the
+// absent, or it does not begin. Every look without news is a failed attempt whose error names the delay of the
 // next one; the retry policy's own interval serves attempts that died, which is noticed by
 // the missing heartbeat.
 var pollOptions = workflow.ActivityOptions{
@@ -94,9 +94,12 @@ var onceOptions = workflow.ActivityOptions{
 	Summary:             "tell the consumer",
 }
 
-// recoverBackoff is the wait before a part is started, counted from the second: what
-// failed at once would else be started again without a pause.
-func recoverBackoff(part int) time.Duration {
+// recoverBackoff is the wait before a part is started, by how the one before ended, counted from
+// the second: what failed at once would else be started again without a pause.
+func recoverBackoff(ended egress.Status, part int) time.Duration {
+	if ended.Good() { // after hours
+		return time.Second
+	}
 	return min(time.Second<<min(part-2, 10), time.Minute)
 }
 

@@ -14,12 +14,13 @@ import (
 // may come first.
 func (e *run) start(ctx workflow.Context) {
 	ctx = workflow.WithActivityOptions(ctx, startOptions)
-	room := ""
+	var before egress.Part
 	if n := len(e.Parts); e.Part > 1 {
-		room = e.Parts[n-1].Info.Proto().GetRoomId()
+		before = e.Parts[n-1]
 	}
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
-		RequestID: e.id, Part: e.Part, Input: inputOf(e.in, e.Part, wasReset(ctx)), RoomID: room, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
+		RequestID: e.id, Part: e.Part, Input: inputOf(e.in, e.Part, wasReset(ctx)), RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
+		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(),
 	})}
 }
 
@@ -293,9 +294,8 @@ func (e *run) arm(ctx workflow.Context) {
 	}
 	e.disarm()
 	e.armed = p
-	// Webhooks do not come: a poll may as well do the waiting. But for what is to be done at a
-	// moment, Temporal's clock is the one that counts: a worker whose own is ahead would look
-	// again and again before.
+	// Webhooks do not come: a poll may as well do the waiting, but for what is to be done at a
+	// moment.
 	if e.NewsBy == egress.FromPoll && e.Phase == egress.Watching && p.wake().Equal(p.look) && !p.look.Equal(e.Decisive()) {
 		e.poll(ctx)
 		return
