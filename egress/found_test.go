@@ -68,7 +68,7 @@ func TestPeopleAreToldOfTheFirstPartWhoseMediaAlarms(t *testing.T) {
 			for n, r := range tc.parts {
 				s.Parts = append(s.Parts, egress.Part{Number: n + 1, Media: r})
 			}
-			n, due := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{})
+			n, due := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{})
 			require.True(t, due)
 			require.Equal(t, tc.want, n.Because)
 		})

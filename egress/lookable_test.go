@@ -102,12 +102,12 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	s := egress.State{Terms: egress.Terms{Notify: true}, ID: "EG_1", Phase: egress.Settled, Status: "EGRESS_COMPLETE", Part: 2}
 	s.Parts = []egress.Part{{Number: 1, Media: &egress.MediaReport{Media: egress.MediaPresent}}}
 	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing", Files: []egress.MediaFile{{Path: "a"}}}
-	n, due := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{Kind: egress.KindWeb})
+	n, due := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{Kind: egress.KindWeb})
 	require.True(t, due)
 	require.Equal(t, "its media is empty: file a holds nothing", n.Because)
 	require.Contains(t, n.Text(), "Media not as it should be: egress EG_1 (web).\nFound: its media is empty: file a holds nothing.")
 	require.Contains(t, n.Text(), "`starter show r-1`")
-	_, again := s.Notice(egress.ConcernMedia, "r-1", egress.Summary{})
+	_, again := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{})
 	require.False(t, again)
 
 	v := s.Verdict("r-1", egress.Summary{})

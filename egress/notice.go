@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,11 +71,12 @@ func (s *State) EndConcern() Concern {
 	return ""
 }
 
-// Notice is the notice of a concern. It reports false where the egress began without
-// the hook, or where this has been said already. Saying it is the caller's part, and is
-// noted here.
-func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) {
-	about := s.about(c)
+// Notice is the notice of a concern about a part, of which 0 is the present one. It reports
+// false where the egress began without the hook, or where this has been said already. Saying
+// it is the caller's part, and is noted here.
+func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Notice, bool) {
+	part = cmp.Or(part, s.Part)
+	about := s.about(c, part)
 	if !s.Notify || c == "" || slices.Contains(s.Noticed, about) {
 		return Notice{}, false
 	}
@@ -83,7 +85,10 @@ func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) 
 		Concern: c, About: about, RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, For: s.AnnounceFor,
 		Because: Clip(s.Stuck, maxBecause),
 	}
-	if s.over() {
+	earlier := slices.IndexFunc(s.Parts, func(p Part) bool { return p.Number == part && part != s.Part })
+	if earlier >= 0 {
+		n.EgressID = s.Parts[earlier].EgressID
+	} else if s.over() {
 		v := s.Verdict(requestID, sum)
 		n.Status, n.EndedBy, n.EndedAt, n.Late, n.Missed = v.Status, v.EndedBy, v.EndedAt, v.Late, v.Missed
 	}
@@ -94,21 +99,33 @@ func (s *State) Notice(c Concern, requestID string, sum Summary) (Notice, bool) 
 		_, why := s.missed()
 		n.Because = Clip(why, maxBecause)
 	case ConcernMedia:
-		n.Because = Clip(s.alarming().String(), maxBecause)
+		report := s.alarming()
+		if earlier >= 0 && s.Parts[earlier].Media != nil {
+			report = *s.Parts[earlier].Media
+		} else if part > 1 && s.Media != nil {
+			report = *s.Media
+		}
+		n.Because = Clip(report.String(), maxBecause)
 	case ConcernStuck, ConcernBroken, ConcernHealed:
 	}
 	return n, true
 }
 
 // about is what a notice says once: each part of a recording may be lost, and that one does not
-// begin keeps nobody from hearing that it cannot be delivered.
-func (s *State) about(c Concern) string {
+// begin, or runs for long, keeps nobody from hearing that a step of it waits.
+func (s *State) about(c Concern, part int) string {
 	about := string(c)
-	if s.Part > 1 {
-		about += PartSuffix(s.Part)
-	}
-	if c == ConcernStuck && s.Stuck == WhyIdle {
+	switch {
+	case c != ConcernStuck:
+	case len(s.AwaitsWord) > 0: // the last one is new
+		return about + "-" + s.AwaitsWord[len(s.AwaitsWord)-1]
+	case s.Stuck == WhyIdle:
 		about += "-idle"
+	default:
+		about += "-long"
+	}
+	if part > 1 {
+		about += PartSuffix(part)
 	}
 	return about
 }

@@ -28,7 +28,7 @@ func TestAReasonIsCutForANotice(t *testing.T) {
 	t.Parallel()
 	s := watched(t)
 	s.Notify, s.Stuck = true, strings.Repeat("x", 2001)
-	n, due := s.Notice(egress.ConcernStuck, "standup-1", egress.Summary{})
+	n, due := s.Notice(egress.ConcernStuck, 0, "standup-1", egress.Summary{})
 	require.True(t, due)
 	require.Equal(t, s.Stuck[:2000], n.Because)
 }

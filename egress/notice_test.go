@@ -43,16 +43,16 @@ func TestWhatPeopleAreToldOfASettledEgress(t *testing.T) {
 func TestANoticeIsDueOnceAndOnlyWithAHook(t *testing.T) {
 	t.Parallel()
 	off := noticed(t, func(s *State) { s.Notify = false })
-	if _, due := off.Notice(ConcernMissed, "standup-1", noticeSummary); due || off.Noticed != nil {
+	if _, due := off.Notice(ConcernMissed, 0, "standup-1", noticeSummary); due || off.Noticed != nil {
 		t.Error("without a hook nobody is told, and nothing is noted")
 	}
 	on := noticed(t, func(*State) {})
-	if _, due := on.Notice("", "standup-1", noticeSummary); due {
+	if _, due := on.Notice("", 0, "standup-1", noticeSummary); due {
 		t.Error("no concern is no notice")
 	}
 	for _, c := range Concerns() {
 		for _, want := range []bool{true, false} {
-			if _, due := on.Notice(c, "standup-1", noticeSummary); due != want {
+			if _, due := on.Notice(c, 0, "standup-1", noticeSummary); due != want {
 				t.Errorf("%s: got %v, want %v", c, due, want)
 			}
 		}
@@ -92,7 +92,7 @@ func TestANoticeSaysWhatHappenedAndWhatToDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n, due := noticed(t, tc.change).Notice(tc.concern, "standup-1", tc.sum)
+			n, due := noticed(t, tc.change).Notice(tc.concern, 0, "standup-1", tc.sum)
 			if !due || n.For.D() != time.Hour {
 				t.Fatalf("got %+v", n)
 			}
@@ -115,19 +115,23 @@ func TestEachPartAndEachCauseIsToldOfOnce(t *testing.T) {
 	s := noticed(t, func(s *State) { s.Stuck = WhyIdle })
 	said := []string{}
 	say := func(c Concern) {
-		if n, due := s.Notice(c, "standup-1", noticeSummary); due {
+		if n, due := s.Notice(c, 0, "standup-1", noticeSummary); due {
 			said = append(said, n.About)
 		}
 	}
 	say(ConcernStuck)
-	s.Stuck = "step announce failed for good"
+	s.Stuck = "it has been running for over 12h"
 	say(ConcernStuck)
+	s.AwaitsWord = []string{"announce-part-1"}
+	say(ConcernStuck)
+	say(ConcernStuck)
+	s.AwaitsWord = append(s.AwaitsWord, "announce")
 	say(ConcernStuck)
 	say(ConcernLost)
 	s.Part = 2
 	say(ConcernLost)
 	say(ConcernLost)
-	if want := []string{"stuck-idle", "stuck", "lost", "lost-part-2"}; !slices.Equal(said, want) {
+	if want := []string{"stuck-idle", "stuck-long", "stuck-announce-part-1", "stuck-announce", "lost", "lost-part-2"}; !slices.Equal(said, want) {
 		t.Errorf("got %v, want %v", said, want)
 	}
 }
@@ -135,7 +139,7 @@ func TestEachPartAndEachCauseIsToldOfOnce(t *testing.T) {
 func TestANoticeFitsIntoAChat(t *testing.T) {
 	t.Parallel()
 	s := noticed(t, func(s *State) { s.Stuck = strings.Repeat("é", 5000) })
-	n, _ := s.Notice(ConcernStuck, "standup-1", noticeSummary)
+	n, _ := s.Notice(ConcernStuck, 0, "standup-1", noticeSummary)
 	if l := len(n.Text()); l > 4000 {
 		t.Errorf("%d characters", l)
 	}
@@ -143,7 +147,7 @@ func TestANoticeFitsIntoAChat(t *testing.T) {
 
 func TestANoticeIsTheSameBehindTheWire(t *testing.T) {
 	t.Parallel()
-	n, _ := noticed(t, func(*State) {}).Notice(ConcernMissed, "standup-1", noticeSummary)
+	n, _ := noticed(t, func(*State) {}).Notice(ConcernMissed, 0, "standup-1", noticeSummary)
 	b, err := json.Marshal(n)
 	if err != nil {
 		t.Fatal(err)

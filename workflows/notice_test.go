@@ -65,13 +65,13 @@ func TestPeopleAreToldOfWhatConcernsThem(t *testing.T) {
 				return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
 			}
 		}, []string{"egress-notice/standup-1/lost"}},
-		"a step waits for a person": {func(l *life) { l.lived(); l.neverTaken() }, []string{"egress-notice/standup-1/stuck"}},
+		"a step waits for a person": {func(l *life) { l.lived(); l.neverTaken() }, []string{"egress-notice/standup-1/stuck-announce"}},
 		"it runs for very long": {func(l *life) {
 			l.stillActive()
 			l.webhook(24*time.Hour, egress.EventEnded, message(egressID, complete))
-		}, []string{"egress-notice/standup-1/stuck"}},
+		}, []string{"egress-notice/standup-1/stuck-long"}},
 		"a webhook was missed, and a step waits": {func(l *life) { l.neverTaken() },
-			[]string{"egress-notice/standup-1/missed", "egress-notice/standup-1/stuck"}},
+			[]string{"egress-notice/standup-1/missed", "egress-notice/standup-1/stuck-announce"}},
 		"all is well": {func(l *life) { l.lived() }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func (e *run) reportEnd(ctx workflow.Context) {
 	if v.Missed != "" {
 		metrics.WithTags(map[string]string{"class": string(v.Missed)}).Counter(MetricMissed).Inc(1)
 	}
-	e.notify(ctx, e.EndConcern(), "")
+	e.notify(ctx, e.EndConcern(), 0, "")
 }
 
 // publishVerdict tells the search attributes the verdict, once. What it says of a
@@ -139,7 +139,7 @@ func (e *run) mark(ctx workflow.Context, why, step string) {
 	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
 	e.explain(ctx)
 	e.upsert(ctx, attributeStuck.ValueSet(true))
-	e.notify(ctx, egress.ConcernStuck, step)
+	e.notify(ctx, egress.ConcernStuck, 0, step)
 }
 
 // clear takes the mark away.

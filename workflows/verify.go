@@ -43,7 +43,7 @@ func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because
 	r := of.WithBackup(egress.Unchecked(because))
 	e.NoteMedia(of.Part, r, workflow.Now(ctx))
 	if r.Media.Alarming() { // by LiveKit's own word
-		e.notify(ctx, egress.ConcernMedia, "")
+		e.notify(ctx, egress.ConcernMedia, of.Part, "")
 	}
 	step := egress.StepVerify + name
 	e.verifying++
@@ -91,7 +91,7 @@ func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport
 	e.log.Info("media verified", "egressID", of.ID, "media", r.Media, "reason", r.Because, "files", len(r.Files))
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"media": string(r.Media)}).Counter(MetricMedia).Inc(1)
 	if r.Media.Alarming() {
-		e.notify(ctx, egress.ConcernMedia, "")
+		e.notify(ctx, egress.ConcernMedia, of.Part, "")
 	}
 	e.explain(ctx)
 }
