@@ -38,6 +38,7 @@ type api struct {
 	liveErr error
 
 	publishers uint32 // in its room
+	quiet      int    // looks at the room that find none yet
 	here       bool   // whether the egress has its participant in the room
 	hereErr    error
 
@@ -89,6 +90,9 @@ func (a *api) Room(_ context.Context, name, sid string) (*lk.Room, error) {
 	a.note("rooms", strings.TrimRight(" "+name+" "+sid, " "))
 	if !a.live || a.liveErr != nil {
 		return nil, a.liveErr
+	}
+	if a.count["rooms"] <= a.quiet {
+		return &lk.Room{Name: name, Sid: sid}, nil
 	}
 	return &lk.Room{Name: name, Sid: sid, NumPublishers: a.publishers}, nil
 }

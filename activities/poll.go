@@ -115,7 +115,7 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	case in.Room != "" && !s.Ending:
 		a.seek(ctx, in, s, &l, now)
 	}
-	s.idle(!in.Marked && egress.Overdue(m, now) && s.RoomGone.IsZero() && a.published(ctx, m), now)
+	a.overdue(ctx, in, s, m, now)
 	if in.Doubt && (l.RecorderHere || l.RecorderAbsent) {
 		return l, ""
 	}
@@ -160,10 +160,20 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 	}
 }
 
-// published reports whether somebody publishes in an egress's room.
-func (a *LiveKit) published(ctx context.Context, m *livekit.EgressInfo) bool {
+// overdue notes since when an egress does not begin though somebody publishes in its room.
+func (a *LiveKit) overdue(ctx context.Context, in PollRequest, s *sight, m *livekit.EgressInfo, now time.Time) {
+	if in.Marked || !egress.Overdue(m, now) || !s.RoomGone.IsZero() {
+		s.IdleSince = time.Time{}
+		return
+	}
 	room, err := a.api.Room(ctx, m.GetRoomName(), m.GetRoomId())
-	return err == nil && room.GetNumPublishers() > 0
+	switch {
+	case err != nil: // nothing is known of it
+	case room.GetNumPublishers() == 0:
+		s.IdleSince = time.Time{}
+	case s.IdleSince.IsZero():
+		s.IdleSince = now
+	}
 }
 
 // idleFor is how long somebody must have been publishing in the room of an egress that does not
@@ -191,16 +201,6 @@ func recall(ctx context.Context, in PollRequest) sight {
 		return s
 	}
 	return sight{MissingSince: in.MissingSince, Seen: in.Seen} // the first look, or another version's: it is seen anew
-}
-
-// idle notes that somebody publishes, or that nobody does.
-func (s *sight) idle(published bool, now time.Time) {
-	switch {
-	case !published:
-		s.IdleSince = time.Time{}
-	case s.IdleSince.IsZero():
-		s.IdleSince = now
-	}
 }
 
 func (s *sight) expectEnd(ctx context.Context, now time.Time) {

@@ -26,7 +26,7 @@ type StartRequest struct {
 	// RoomID is the room that the part before recorded: another one that has its name is not
 	// to be recorded. Empty: any room of the name.
 	RoomID string `json:"room_id,omitempty"`
-	// Published asks for somebody who publishes there: the part before is whole, and another one
+	// Published waits for somebody who publishes there: the part before is whole, and another one
 	// that waits in vain would end the recording as aborted.
 	Published bool `json:"published,omitempty"`
 	// RunID is the run that asked for it. A reset has another run send it anew.
@@ -283,7 +283,7 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 		case room == nil:
 			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
 		case s.published && room.GetNumPublishers() == 0:
-			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "nobody publishes in the room any more"}
+			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // yet: it is tried again
 		}
 	}
 	return s.api.Start(ctx, s.req)

@@ -102,11 +102,13 @@ func TestALaterPartIsStartedInTheRoomOfTheFirstAlone(t *testing.T) {
 		want      egress.Reason
 		log       []string
 	}{
-		"it is there":           {&api{live: true}, false, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
-		"it is gone":            {&api{}, false, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
-		"nobody can say":        {&api{liveErr: because(egress.Unreachable)}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
-		"somebody publishes":    {&api{live: true, publishers: 1}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
-		"nobody does, and must": {&api{live: true}, true, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
+		"it is there":        {&api{live: true}, false, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"it is gone":         {&api{}, false, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
+		"nobody can say":     {&api{liveErr: because(egress.Unreachable)}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"somebody publishes": {&api{live: true, publishers: 1}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"somebody does in a while": {&api{live: true, publishers: 1, quiet: 2}, true, "", []string{
+			"0s rooms " + room + " RM_1", "1s rooms " + room + " RM_1", "3s rooms " + room + " RM_1", "3s start",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,10 +27,10 @@ var startOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit to start the egress",
 }
 
-// pollOptions: an attempt is one look of two calls, and a third where its participant is
-// absent, or it does not begin. Every look without news is a failed attempt whose error names the delay of the
-// next one; the retry policy's own interval serves attempts that died, which is noticed by
-// the missing heartbeat.
+// pollOptions: an attempt is one look of two calls, and of one more where its participant is
+// absent, and where it does not begin. Every look without news is a failed attempt whose error
+// names the delay of the next one; the retry policy's own interval serves attempts that died,
+// which is noticed by the missing heartbeat.
 var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
 	StartToCloseTimeout: 30 * time.Second,

@@ -84,7 +84,7 @@ type pending struct {
 // workflow still ends its egress and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
 	if arg.Newer { // the task fails, and waits for a worker that can read it: nothing of the run is lost
-		panic(arg.Problem)
+		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
 	}
 	if arg.Problem != nil {
 		return nil, ctx, invalid(arg.Problem)
