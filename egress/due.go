@@ -171,7 +171,7 @@ type Look struct {
 	// RecorderAbsent says that this very look did not find it there, where RecorderGone and
 	// RoomGone may be of an earlier one.
 	RecorderAbsent bool      `json:"recorder_absent,omitempty"`
-	Idle           bool      `json:"idle,omitempty"` // it is overdue, and somebody publishes in its room
+	Idle           bool      `json:"idle,omitempty"` // it is overdue, and somebody has been publishing in its room for two looks
 	EndExpected    time.Time `json:"end_expected"`   // since when an end is in sight: its room is gone, or it is ENDING
 	MissingSince   time.Time `json:"missing_since"`  // since when LiveKit answers not_found, as it did to this very look
 

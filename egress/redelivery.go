@@ -24,8 +24,8 @@ func RedeliveryID(requestID string, n int) string {
 	return RedeliveriesOf(requestID) + strconv.Itoa(n)
 }
 
-// CorrectionID is the ID of the redelivery that corrects what was told of a lost egress.
-// It is derived, so that there is one, however often the end comes.
+// CorrectionID is the ID of the redelivery that corrects what was told of a lost
+// egress, or of a failed one that ran again. It is derived, so that there is one, however often the end comes.
 func CorrectionID(requestID, egressID string) string {
 	return RedeliveriesOf(requestID) + "corrects-" + egressID
 }

@@ -109,8 +109,8 @@ func (c *Client) partsAsCorrected(ctx context.Context, requestID string, s egres
 	return s, told
 }
 
-// correction is what a lost egress was corrected to after its workflow had closed, nil
-// where it was not.
+// correction is what a lost or failed egress was corrected to after its workflow had closed,
+// nil where it was not.
 func (c *Client) correction(ctx context.Context, requestID, egressID string) (*egress.State, error) {
 	id := egress.CorrectionID(requestID, egressID)
 	switch status, err := c.workflowState(ctx, id); {

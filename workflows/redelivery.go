@@ -10,7 +10,7 @@ import (
 )
 
 // Redelivery tells the consumers of a recording once more what became of it, or runs a
-// step of its pipeline again, or corrects what they were told of one that was lost. It is
+// step of its pipeline again, or corrects what they were told of one that was lost, or ran again. It is
 // a workflow of its own, since that of the egress has closed: what it delivered stays as
 // it was, and nobody looks for its media anew. The steps, their retries and a person's
 // word are those of the egress. Cancelling it ends the telling.
