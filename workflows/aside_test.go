@@ -267,18 +267,20 @@ func TestATwinThatNoWorkerStopsIsAskedEverMoreRarely(t *testing.T) {
 	require.Equal(t, egressID, v.EgressID)
 }
 
+// inAnotherRoom is an egress of the request that records another room.
+func inAnotherRoom(status lk.EgressStatus, second int64) *lk.EgressInfo {
+	m := part(2, status, second)
+	m.RoomName = "weekly"
+	return m
+}
+
 // Somebody asked for another room with the same key, past Temporal. Both record on.
 func TestAnEgressOfAnotherRoomIsNoTwin(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	other := func(status lk.EgressStatus, second int64) *lk.EgressInfo {
-		m := part(2, status, second)
-		m.RoomName = "weekly"
-		return m
-	}
 	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-	l.webhook(2*time.Second, egress.EventUpdated, other(active, 2))
-	l.webhook(20*time.Second, egress.EventEnded, other(complete, 20))
+	l.webhook(2*time.Second, egress.EventUpdated, inAnotherRoom(active, 2))
+	l.webhook(20*time.Second, egress.EventEnded, inAnotherRoom(complete, 20))
 	l.webhook(30*time.Second, egress.EventEnded, message(egressID, complete))
 
 	v := l.mustRun(plainInput(t))
@@ -297,13 +299,8 @@ func TestAnEgressOfAnotherRoomIsNotBoundWhileTheStartIsAwaited(t *testing.T) {
 	l := newLife(t)
 	l.slowStart(10 * time.Second)
 	l.poll = l.nothingNew
-	other := func(status lk.EgressStatus, second int64) *lk.EgressInfo {
-		m := part(2, status, second)
-		m.RoomName = "weekly"
-		return m
-	}
-	l.webhook(time.Second, egress.EventUpdated, other(active, 1))
-	l.webhook(20*time.Second, egress.EventEnded, other(complete, 20))
+	l.webhook(time.Second, egress.EventUpdated, inAnotherRoom(active, 1))
+	l.webhook(20*time.Second, egress.EventEnded, inAnotherRoom(complete, 20))
 	l.webhook(30*time.Second, egress.EventEnded, message(egressID, complete))
 
 	v := l.mustRun(plainInput(t))
