@@ -52,10 +52,8 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	t.Parallel()
 	told, asked := []egress.Source{egress.FromWebhook}, []egress.Source{egress.FromPoll, egress.FromStop}
 	either := slices.Concat(told, asked)
-	byGo, byNode := func(w *realWorld) string { return w.record("standup") }, (*realWorld).recordByNode
 	for _, tt := range []struct {
 		name     string
-		record   func(*realWorld) (egressID string)
 		is       func(*way) http.HandlerFunc
 		lasts    time.Duration   // after the end; zero: for good
 		by       []egress.Source // by what its end may be learnt: a stop, too, is one that a look tried
@@ -63,36 +61,38 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	}{
 		// That it is ending is tried for the last time after 15 s; that the recorder has left, upon which we look, after 11 s and 19 s.
 		// After 10 s and 35 s, which comes first is LiveKit's and the machine's to say.
-		{"the endpoint is down for 10 s", byGo, always(cutOff), 10 * time.Second, either, nil},
-		{"the endpoint is down for 25 s", byNode, always(cutOff), 25 * time.Second, told, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
-		{"the endpoint is down for 35 s", byGo, always(cutOff), 35 * time.Second, either, nil},
-		{"the endpoint is down for 50 s", byNode, always(cutOff), 50 * time.Second, asked, nil},
-		{"the endpoint hangs", byNode, func(w *way) http.HandlerFunc { return w.hanging }, 0, asked, nil},
-		{"the endpoint answers 404", byGo, always(answering(http.StatusNotFound)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
-		{"the endpoint answers 401", byNode, always(answering(http.StatusUnauthorized)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint is down for 10 s", always(cutOff), 10 * time.Second, either, nil},
+		{"the endpoint is down for 25 s", always(cutOff), 25 * time.Second, told, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
+		{"the endpoint is down for 35 s", always(cutOff), 35 * time.Second, either, nil},
+		{"the endpoint is down for 50 s", always(cutOff), 50 * time.Second, asked, nil},
+		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, asked, nil},
+		{"the endpoint answers 404", always(answering(http.StatusNotFound)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
+		{"the endpoint answers 401", always(answering(http.StatusUnauthorized)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newRealWorld(t, tt.settings)
-			w.alice("standup")
-			id := tt.record(w)
-			w.underWay(id)
+			ids := w.recordByEach()
+			w.underWay(ids...)
 			w.way.is(tt.is(w.way))
-			w.stopBehindTheDoor(id)
+			w.stopBehindTheDoor(ids...)
 			if tt.lasts > 0 {
 				timer := time.AfterFunc(tt.lasts, func() { w.way.is(nil) })
 				defer timer.Stop()
 			}
 
-			v := w.judged(id)
-
-			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-			require.Contains(t, tt.by, v.EndedBy)
-			require.Equal(t, v.EndedBy == egress.FromPoll, v.Missed != "", v.Missed)
+			for _, id := range ids {
+				v := w.judged(id)
+				require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+				require.Contains(t, tt.by, v.EndedBy)
+				require.Equal(t, v.EndedBy == egress.FromPoll, v.Missed != "", v.Missed)
+			}
 			recorded, err := w.livekit.Recorded(t.Context())
 			require.NoError(t, err)
-			require.Len(t, recorded, 1, "no twin")
-			require.Equal(t, id, recorded[0].EgressID)
+			require.Len(t, recorded, len(ids), "no twins")
+			for _, r := range recorded {
+				require.Contains(t, ids, r.EgressID)
+			}
 		})
 	}
 }
@@ -106,16 +106,16 @@ func always(h http.HandlerFunc) func(*way) http.HandlerFunc {
 func TestNoEndIsLostByAnEndpointThatIsSlow(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "25s", "REELKEEPER_LOOK_ENDING": "5s"})
-	w.alice("standup")
-	id := w.record("standup")
+	ids := w.recordByEach()
 	w.way.is(w.way.slow)
-	w.want("ACTIVE at LiveKit", func() bool { return w.listed(id).Status == livekit.EgressStatus_EGRESS_ACTIVE })
-	w.stopBehindTheDoor(id)
+	w.atLiveKit(livekit.EgressStatus_EGRESS_ACTIVE, ids)
+	w.stopBehindTheDoor(ids...)
 
-	v := w.judged(id)
-
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.NotEqual(t, egress.FromWebhook, v.EndedBy)
+	for _, id := range ids {
+		v := w.judged(id)
+		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+		require.NotEqual(t, egress.FromWebhook, v.EndedBy)
+	}
 }
 
 // A real server has its webhooks in memory only: what it had not sent when it was killed
@@ -123,35 +123,37 @@ func TestNoEndIsLostByAnEndpointThatIsSlow(t *testing.T) {
 func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"})
-	w.alice("standup")
-	id := w.recordByNode()
-	w.underWay(id)
+	ids := w.recordByEach()
+	w.underWay(ids...)
 	w.way.is(cutOff)
-	w.stopBehindTheDoor(id)
-	w.want("COMPLETE at LiveKit", func() bool { return w.listed(id).Status == livekit.EgressStatus_EGRESS_COMPLETE })
+	w.stopBehindTheDoor(ids...)
+	w.atLiveKit(livekit.EgressStatus_EGRESS_COMPLETE, ids)
 
 	require.NoError(t, w.livekit.KillServer())
 	require.NoError(t, w.livekit.StartServer(w.ctx()))
 	w.way.is(nil) // not before: a webhook of the killed server may be on its way in
 
-	v := w.judged(id)
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.NotEqual(t, egress.FromWebhook, v.EndedBy)
+	for _, id := range ids {
+		v := w.judged(id)
+		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+		require.NotEqual(t, egress.FromWebhook, v.EndedBy)
+	}
 }
 
 // The real server calls an egress active for good whose worker was killed.
 func TestAnEgressOfAKilledWorkerIsLostByTheRealLiveKitToo(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "5s"})
-	w.alice("standup")
-	id := w.record("standup")
-	w.underWay(id)
+	ids := w.recordByEach()
+	w.underWay(ids...)
 
 	w.livekit.KillWorker()
 
-	v := w.judged(id)
-	require.Equal(t, egress.Lost, v.Status)
-	require.NotEmpty(t, v.Because)
+	for _, id := range ids {
+		v := w.judged(id)
+		require.Equal(t, egress.Lost, v.Status)
+		require.NotEmpty(t, v.Because)
+	}
 }
 
 // A worker that hangs answers no stop, and stays in the room: its end is waited for until
@@ -182,6 +184,7 @@ func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 	again := func(w *realWorld, id string) {
 		w.want("the second run", func() bool { return w.listed(id).RetryCount == 1 })
 	}
+	active := func(w *realWorld, id string) { w.underWay(id) }
 	atOnce := func(*realWorld, string) {}
 	for _, tt := range []struct {
 		fate    reallivekit.Fate
@@ -190,8 +193,8 @@ func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 	}{
 		{reallivekit.Killed, nil, "EGRESS_FAILED"},
 		{reallivekit.Limited, nil, "EGRESS_LIMIT_REACHED"},
-		{reallivekit.Slow, (*realWorld).underWay, "EGRESS_COMPLETE"},
-		{reallivekit.Unstored, (*realWorld).underWay, "EGRESS_FAILED"},
+		{reallivekit.Slow, active, "EGRESS_COMPLETE"},
+		{reallivekit.Unstored, active, "EGRESS_FAILED"},
 		{reallivekit.Twice, again, "EGRESS_COMPLETE"},
 		{nothingToRecord, atOnce, "EGRESS_ABORTED"},
 	} {

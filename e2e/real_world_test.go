@@ -85,27 +85,43 @@ func (r *realWorld) record(room string) (egressID string) {
 	return egressID
 }
 
-// recordByNode asks the door for a recording of the room standup, as an agent with LiveKit's
-// Node SDK does.
-func (r *realWorld) recordByNode() (egressID string) {
+// recordByNode asks the door for a recording, as an agent with LiveKit's Node SDK does.
+func (r *realWorld) recordByNode(room string) (egressID string) {
 	r.t.Helper()
-	return strings.TrimSpace(runJS(r.t, r.door.URL, programsOf(r.t, "node.md", "js")[0]))
+	program := programsOf(r.t, "node.md", "js")[0]
+	require.Contains(r.t, program, "standup")
+	return strings.TrimSpace(runJS(r.t, r.door.URL, strings.ReplaceAll(program, "standup", room)))
 }
 
-// underWay waits until the workflow has heard that an egress is active.
-func (r *realWorld) underWay(egressID string) {
+// recordByEach begins a recording with each of LiveKit's two SDKs, in rooms of their own.
+func (r *realWorld) recordByEach() (egressIDs []string) {
 	r.t.Helper()
-	r.want("ACTIVE", func() bool {
-		v, err := r.client.State(r.ctx(), egressID)
-		return err == nil && v.Status == "EGRESS_ACTIVE"
-	})
+	for room, record := range map[string]func(room string) string{"of-go": r.record, "of-node": r.recordByNode} {
+		r.alice(room)
+		egressIDs = append(egressIDs, record(room))
+	}
+	return egressIDs
 }
 
-// stopBehindTheDoor ends an egress at LiveKit itself, so that nobody but LiveKit can tell.
-func (r *realWorld) stopBehindTheDoor(egressID string) {
+// underWay waits until the workflows have heard that their egresses are active.
+func (r *realWorld) underWay(egressIDs ...string) {
 	r.t.Helper()
-	_, err := lksdk.NewEgressClient(r.livekit.URL, apiKey, apiSecret).StopEgress(r.ctx(), &livekit.StopEgressRequest{EgressId: egressID})
-	require.NoError(r.t, err)
+	for _, id := range egressIDs {
+		r.want("ACTIVE", func() bool {
+			v, err := r.client.State(r.ctx(), id)
+			return err == nil && v.Status == "EGRESS_ACTIVE"
+		})
+	}
+}
+
+// stopBehindTheDoor ends egresses at LiveKit itself, so that nobody but LiveKit can tell.
+func (r *realWorld) stopBehindTheDoor(egressIDs ...string) {
+	r.t.Helper()
+	livekitItself := lksdk.NewEgressClient(r.livekit.URL, apiKey, apiSecret)
+	for _, id := range egressIDs {
+		_, err := livekitItself.StopEgress(r.ctx(), &livekit.StopEgressRequest{EgressId: id})
+		require.NoError(r.t, err)
+	}
 }
 
 // listed is what LiveKit itself says of an egress.
@@ -115,6 +131,14 @@ func (r *realWorld) listed(egressID string) *livekit.EgressInfo {
 	require.NoError(r.t, err)
 	require.Len(r.t, list.Items, 1)
 	return list.Items[0]
+}
+
+// atLiveKit waits until LiveKit itself says that egresses have a status.
+func (r *realWorld) atLiveKit(status livekit.EgressStatus, egressIDs []string) {
+	r.t.Helper()
+	for _, id := range egressIDs {
+		r.want(status.String()+" at LiveKit", func() bool { return r.listed(id).Status == status })
+	}
 }
 
 // judged waits for the verdict on an egress, and checks what is true of each: it was told
