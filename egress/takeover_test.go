@@ -56,10 +56,12 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 func TestWhatTakesThePlaceIsTheNextPart(t *testing.T) {
 	t.Parallel()
 	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true, Shared: egress.Shared{Done: []string{"announce-part-1"}}, Evidence: egress.Evidence{MissingSince: noon}}
-	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
+	s.Steps, s.Twins = []string{egress.StepAnnounce, egress.WebhookStep(0)}, []string{"EG_2", "EG_9"}
 	o := other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)
 
 	s.TakeOver(o)
+
+	require.Equal(t, []string{"EG_9"}, s.Twins, "it is a twin no more")
 
 	require.Equal(t, egress.Moved, s.Observe(o))
 	require.Equal(t, "EG_2", s.ID)
@@ -137,6 +139,7 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 	s = bound()
 	s.Precede(o)
 	require.False(t, s.CanPrecede(o), "it is one already, and is not told twice")
+	require.False(t, s.CanPrecede(other(t, "EG_0", livekit.EgressStatus_EGRESS_FAILED)), "nor is the first one")
 
 	s = bound()
 	require.False(t, s.CanPrecede(other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)))
@@ -163,6 +166,7 @@ func TestWhatEndedBeforeTheBoundOneWasGoneIsNotWhatWentOn(t *testing.T) {
 		followed          bool
 	}{
 		"before it failed":                            {ended: 60, updated: 60, other: 6, followed: true},
+		"just as it failed":                           {ended: 60, updated: 60, other: 60, followed: true},
 		"after it failed":                             {ended: 60, updated: 60, other: 61},
 		"before it was last updated":                  {updated: 10, other: 6, followed: true},
 		"after that, and an end was expected":         {updated: 1, expected: in(80), other: 6},
@@ -183,6 +187,39 @@ func TestWhatEndedBeforeTheBoundOneWasGoneIsNotWhatWentOn(t *testing.T) {
 			s.Twins = []string{"EG_2"}
 		}
 		require.Equal(t, tc.followed, s.Followed(otherEnded(t, "EG_2", tc.other)), name)
+		timeless := other(t, "EG_2", livekit.EgressStatus_EGRESS_COMPLETE)
+		require.False(t, s.Followed(timeless), "nobody knows when it ended")
+		s.Parts = []egress.Part{{EgressID: "EG_2"}}
+		require.False(t, s.Followed(otherEnded(t, "EG_2", tc.other)), "it is a part already")
+	}
+}
+
+func TestAnotherEgressWaitsUntilItIsKnownWhatItIs(t *testing.T) {
+	t.Parallel()
+	ended, records := livekit.EgressStatus_EGRESS_COMPLETE, livekit.EgressStatus_EGRESS_ACTIVE
+	asked := func(s *egress.State) { s.Started = false }
+	gone := func(s *egress.State) { s.Evidence.RecorderGone = noon }
+	for name, tc := range map[string]struct {
+		seen   livekit.EgressStatus
+		change []func(*egress.State)
+		want   bool
+	}{
+		"it ended, and the start has not answered": {ended, []func(*egress.State){asked}, true},
+		"it ended, and the start has":              {ended, []func(*egress.State){gone}, false},
+		"the bound one is well":                    {records, nil, false},
+		"… and its start has not answered":         {records, []func(*egress.State){asked}, false},
+		"the next part has not begun":              {records, []func(*egress.State){func(s *egress.State) { s.Phase = egress.Requested }}, true},
+		"the recorder has left":                    {records, []func(*egress.State){gone}, true},
+		"… and LiveKit has forgotten its egress":   {records, []func(*egress.State){gone, func(s *egress.State) { s.Evidence.MissingSince = noon }}, false},
+		"… as it was told to":                      {records, []func(*egress.State){gone, func(s *egress.State) { s.Stopped = egress.StopRequested }}, false},
+		"… and uploads":                            {records, []func(*egress.State){gone, func(s *egress.State) { s.Latest = infoOf(t, "EG_1", ending) }}, false},
+		"… and it is over":                         {records, []func(*egress.State){gone, func(s *egress.State) { s.Phase = egress.Settled }}, false},
+	} {
+		s := egress.State{Phase: egress.Watching, ID: "EG_1", Started: true, Latest: infoOf(t, "EG_1", records)}
+		for _, change := range tc.change {
+			change(&s)
+		}
+		require.Equal(t, tc.want, s.Undecided(other(t, "EG_2", tc.seen)), name)
 	}
 }
 
