@@ -142,19 +142,6 @@ func (s *State) NoteMedia(part int, r MediaReport, at time.Time) {
 	}
 }
 
-// alarming is the first report of which people should be told, of this part or one before.
-func (s *State) alarming() MediaReport {
-	for _, p := range s.Parts {
-		if p.Media != nil && p.Media.Media.Alarming() {
-			return *p.Media
-		}
-	}
-	if s.Media == nil {
-		return MediaReport{}
-	}
-	return *s.Media
-}
-
 // String is the report in words, for people.
 func (r MediaReport) String() string {
 	text := "its media is " + string(r.Media)

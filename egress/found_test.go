@@ -1,6 +1,8 @@
 package egress_test
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -48,29 +50,15 @@ func TestThatSomeFilesWereLookedAtIsNews(t *testing.T) {
 	require.Equal(t, moment(1), s.Story[0].At)
 }
 
-func TestPeopleAreToldOfTheFirstPartWhoseMediaAlarms(t *testing.T) {
+func TestPeopleAreToldOfTheMediaOfThePartThatItIsAbout(t *testing.T) {
 	t.Parallel()
 	report := func(m egress.Media) *egress.MediaReport { return &egress.MediaReport{Media: m, Because: "so"} }
-	for name, tc := range map[string]struct {
-		parts []*egress.MediaReport
-		last  *egress.MediaReport
-		want  string
-	}{
-		"the last":                 {[]*egress.MediaReport{report(egress.MediaPresent)}, report(egress.MediaTruncated), "its media is truncated: so"},
-		"one before":               {[]*egress.MediaReport{report(egress.MediaUnchecked), report(egress.MediaMissing)}, report(egress.MediaPresent), "its media is missing: so"},
-		"the first of several":     {[]*egress.MediaReport{report(egress.MediaEmpty), report(egress.MediaMissing)}, report(egress.MediaTruncated), "its media is empty: so"},
-		"one before, and none yet": {[]*egress.MediaReport{nil, report(egress.MediaEmpty)}, nil, "its media is empty: so"},
-		"none that is known":       {[]*egress.MediaReport{nil}, nil, "its media is : 0 found, 0 bytes in all"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := egress.State{Terms: egress.Terms{Notify: true}, Media: tc.last}
-			for n, r := range tc.parts {
-				s.Parts = append(s.Parts, egress.Part{Number: n + 1, Media: r})
-			}
-			n, due := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{})
-			require.True(t, due)
-			require.Equal(t, tc.want, n.Because)
-		})
+	for part, want := range []string{"its media is truncated: so", "its media is empty: so", "", "its media is truncated: so"} {
+		s := egress.State{Terms: egress.Terms{Notify: true}, Part: 3, ID: "EG_3", Media: report(egress.MediaTruncated)}
+		s.Parts = []egress.Part{{Number: 1, EgressID: "EG_1", Media: report(egress.MediaEmpty)}, {Number: 2, EgressID: "EG_2"}}
+		n, due := s.Notice(egress.ConcernMedia, part, "r-1", egress.Summary{})
+		require.True(t, due)
+		require.Equal(t, want, n.Because)
+		require.Equal(t, fmt.Sprintf("EG_%d", cmp.Or(part, 3)), n.EgressID)
 	}
 }

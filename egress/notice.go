@@ -85,9 +85,9 @@ func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Noti
 		Concern: c, About: about, RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, For: s.AnnounceFor,
 		Because: Clip(s.Stuck, maxBecause),
 	}
-	earlier := slices.IndexFunc(s.Parts, func(p Part) bool { return p.Number == part && part != s.Part })
-	if earlier >= 0 {
-		n.EgressID = s.Parts[earlier].EgressID
+	media := s.Media
+	if i := slices.IndexFunc(s.Parts, func(p Part) bool { return p.Number == part && part != s.Part }); i >= 0 {
+		n.EgressID, media = s.Parts[i].EgressID, s.Parts[i].Media
 	} else if s.over() {
 		v := s.Verdict(requestID, sum)
 		n.Status, n.EndedBy, n.EndedAt, n.Late, n.Missed = v.Status, v.EndedBy, v.EndedAt, v.Late, v.Missed
@@ -99,13 +99,9 @@ func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Noti
 		_, why := s.missed()
 		n.Because = Clip(why, maxBecause)
 	case ConcernMedia:
-		report := s.alarming()
-		if earlier >= 0 && s.Parts[earlier].Media != nil {
-			report = *s.Parts[earlier].Media
-		} else if part > 1 && s.Media != nil {
-			report = *s.Media
+		if media != nil {
+			n.Because = Clip(media.String(), maxBecause)
 		}
-		n.Because = Clip(report.String(), maxBecause)
 	case ConcernStuck, ConcernBroken, ConcernHealed:
 	}
 	return n, true
