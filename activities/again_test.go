@@ -195,10 +195,15 @@ func TestAWebEgressHasNoRoomAndIsLookedForAmongTheActive(t *testing.T) {
 	})
 }
 
+func webOurs(t *testing.T, id string) *lk.EgressInfo {
+	t.Helper()
+	return echo(id, egress.AddWebhook(webRequest(), &lk.WebhookConfig{Url: keys(t).Token(requestID, 1).URL(publicURL)}))
+}
+
 // Before it is started again, or where an earlier run of its key may have begun one.
 func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 	t.Parallel()
-	ended := echo("EG_over", egress.AddWebhook(webRequest(), &lk.WebhookConfig{Url: keys(t).Token(requestID, 1).URL(publicURL)}))
+	ended := webOurs(t, "EG_over")
 	ended.Status = lk.EgressStatus_EGRESS_LIMIT_REACHED
 	for name, tc := range map[string]struct {
 		input egress.Input
@@ -226,6 +231,39 @@ func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 				require.Equal(t, "EG_over", s.Info.Proto().GetEgressId())
 				require.Equal(t, tc.first, a.log[len(a.log)-1])
 				require.Equal(t, tc.calls, a.count)
+			})
+		})
+	}
+}
+
+// All that LiveKit remembers of a day may take longer to list than a start has.
+func TestAPageAfterAnEarlierRunOfItsKeyIsRecordedHoweverLongItsListTakes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		all    error
+		active []*lk.EgressInfo
+		want   []string
+	}{
+		"it is read":                        {nil, nil, []string{"0s all", "30s start"}},
+		"it cannot be, and none runs":       {unreachable, nil, []string{"0s all", "30s active", "30s start"}},
+		"it cannot be, and one runs by now": {unreachable, []*lk.EgressInfo{webOurs(t, "EG_late")}, []string{"0s all", "30s active"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: accepts}
+				a.onList = func(int) ([]*lk.EgressInfo, error) {
+					if a.count["active"] > 0 {
+						return tc.active, nil
+					}
+					<-time.After(30 * time.Second)
+					return nil, tc.all
+				}
+				in := plain(webRequest())
+				in.Input.StartBy, in.Input.Again = by(2*time.Second).Input.StartBy, true
+				_, err := start(t, a, in)
+				require.NoError(t, err)
+				require.Equal(t, tc.want, a.log)
 			})
 		})
 	}

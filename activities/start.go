@@ -151,8 +151,8 @@ type starting struct {
 // try is done before LiveKit is asked for the first time.
 func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
 	if again { // that run has searched for long, or was sure, but what it asked for may have come later still
-		items, err := s.list(ctx, true)
-		if m := s.ours(items); m != nil {
+		m, err := s.earlier(ctx)
+		if m != nil {
 			return m, nil
 		}
 		if err != nil && !maybeSent && s.hasNoTimeToSearch() {
@@ -173,6 +173,21 @@ func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() 
 		err = s.refused
 	}
 	return m, err
+}
+
+// earlier is what an earlier run of the key has begun, nil where there is nothing. For a page all
+// that LiveKit remembers is listed, which of 30,000 egresses a day takes longer than a start has:
+// one that was in time is not late for that. Where they cannot be listed, those that run can be.
+func (s *starting) earlier(ctx context.Context) (*livekit.EgressInfo, error) {
+	late, page := s.late(), s.sum.Room == ""
+	items, err := s.list(ctx, true)
+	if err != nil && page {
+		items, err = s.list(ctx, false)
+	}
+	if page && !late && err == nil {
+		s.by = nil
+	}
+	return s.ours(items), err
 }
 
 // ours is the egress that has our token, nil where there is none. Another Reelkeeper on the
