@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -98,8 +99,9 @@ type round struct {
 	*Reconciler
 	progress
 
-	infos map[string]*livekit.EgressInfo
-	mu    sync.Mutex // steps are done beside each other
+	infos   map[string]*livekit.EgressInfo
+	shallow bool       // what has ended cannot be listed
+	mu      sync.Mutex // steps are done beside each other
 }
 
 // progress is what the next attempt must know of a round.
@@ -143,7 +145,8 @@ func (r *round) run(ctx context.Context) error {
 
 // look sees both sides and plans. What there is to do is planned from all our workflows
 // as they are now. Those whose egress is not active any more need a second question: one
-// by one while they are few, else by listing everything.
+// by one while they are few, else by listing everything; and where that cannot be listed, some
+// of them.
 func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) {
 	s, all, err := r.observe(ctx)
 	if err != nil {
@@ -159,18 +162,29 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 		}
 		plan = egress.PlanRound(s)
 	}
-	switch {
-	case plan.Deepen():
+	if plan.Deepen() && !r.shallow {
 		r.Deep = true
 		if s, _, err = r.observe(ctx); err != nil {
 			return s, egress.Plan{}, err
 		}
-	case len(plan.Ask) > 0:
-		r.ask(ctx, &s, plan.Ask)
-	default:
-		return s, plan, nil
+		plan = egress.PlanRound(s)
 	}
-	return s, egress.PlanRound(s), nil
+	if len(plan.Ask) > 0 {
+		r.ask(ctx, &s, anyOf(plan.Ask))
+		plan = egress.PlanRound(s)
+	}
+	return s, plan, nil
+}
+
+// anyOf are as many as one round asks for: others each time, so that none waits behind those of
+// which LiveKit says nothing.
+func anyOf(ids []string) []string {
+	if len(ids) <= egress.MaxAsked {
+		return ids
+	}
+	ids = slices.Clone(ids)
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:egress.MaxAsked]
 }
 
 // observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
@@ -183,7 +197,7 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	if err != nil && r.Deep && ctx.Err() == nil { // what is active matters more
 		r.Round.Failed++
 		activity.GetLogger(ctx).Error("reconcile: what has ended could not be listed", "error", err)
-		r.Deep = false
+		r.Deep, r.shallow = false, true
 		return r.observe(ctx)
 	}
 	if err != nil {

@@ -379,3 +379,20 @@ func TestADeepRoundThatCannotBeDoneIsAnOrdinaryOne(t *testing.T) {
 	require.Equal(t, 1, r.Failed)
 	require.Zero(t, r.DeepAt, "the next one is due")
 }
+
+// Else the more ends there are that nobody has told us of, the fewer we would hear of.
+func TestWhereWhatHasEndedCannotBeListedSomeAreAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, deep := range []bool{false, true} {
+		b := &both{deepErr: because(egress.RateLimited)}
+		for n := range 2 * egress.MaxAsked {
+			id := fmt.Sprintf("EG_%03d", n)
+			b.items = append(b.items, over(id))
+			b.running = append(b.running, workflowOf("r-"+id, id))
+		}
+		r, err := attempt(t, rounds(nil), b, deep, egress.Expectation{})
+		require.NoError(t, err)
+		require.Equal(t, [2]int{egress.MaxAsked, egress.MaxAsked}, [2]int{r.Asked, r.Nudged})
+		require.Equal(t, 1, r.Failed, "everything is asked for once a round")
+	}
+}
