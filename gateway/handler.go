@@ -12,6 +12,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/protobuf/proto"
 
@@ -30,6 +31,8 @@ type Handler struct {
 	livekit upstream
 	flights singleflight.Group
 	bypass  bypass
+	// whole is held by who lists everything: of 40,000 egresses that takes some 200 MB.
+	whole *semaphore.Weighted
 }
 
 // New makes the door. Its metrics exist from then on.
@@ -43,7 +46,7 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("door metrics: %w", err)
 	}
 	at := bare(c.Upstream)
-	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), bypass: bypass{since: time.Now()}}
+	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), bypass: bypass{since: time.Now()}, whole: semaphore.NewWeighted(1)}
 	h.rooms = &rooms{
 		proxy: h.proxy, end: h.closeRoom, allowed: func(r *http.Request) bool { return h.gate.allowed(r, creating) },
 		wait: c.DeleteRoomWait, deletion: deletionTimeout, log: c.Log,

@@ -27,6 +27,12 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 	c.room, c.egressID = r.GetRoomName(), r.GetEgressId()
 	ctx, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()
+	if r.GetRoomName() == "" && r.GetEgressId() == "" {
+		if err := h.whole.Acquire(ctx, 1); err != nil {
+			return nil, toTwirp(&egress.Error{Reason: egress.RateLimited, Message: "another list of everything is under way", Err: err})
+		}
+		defer h.whole.Release(1)
+	}
 	list, err := h.livekit.list(ctx, c.token, r)
 	forgotten := r.GetEgressId() != "" && isNotFound(err)
 	if err != nil && !forgotten {

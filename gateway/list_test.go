@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,44 @@ func TestASlowTemporalHoldsAListUpForTwoSecondsInAll(t *testing.T) {
 	require.Len(t, bounds, 2)
 	require.LessOrEqual(t, bounds[0], 2*time.Second)
 	require.Less(t, bounds[1], bounds[0], "each has a time of its own")
+}
+
+// lists is LiveKit's list, of which each of everything says when it is asked for, and waits.
+type lists struct {
+	livekit.Egress
+	asked  chan struct{}
+	answer chan struct{}
+}
+
+func (l lists) ListEgress(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	if r.GetRoomName() == "" {
+		l.asked <- struct{}{}
+		<-l.answer
+	}
+	return &livekit.ListEgressResponse{}, nil
+}
+
+// A list of everything is of a size that two beside each other may be too much.
+func TestEverythingIsListedForOneAtATime(t *testing.T) {
+	t.Parallel()
+	l := lists{asked: make(chan struct{}), answer: make(chan struct{})}
+	b := newBench(t, livekit.NewEgressServer(l))
+	first := make(chan *httptest.ResponseRecorder)
+	go func() { first <- b.call(t, "ListEgress", `{"active":true}`) }()
+	<-l.asked
+
+	impatient, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	require.Equal(t, refusal{"resource_exhausted", "another list of everything is under way"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
+	require.Equal(t, http.StatusOK, b.call(t, "ListEgress", `{"room_name":"daily"}`).Code, "what is of one room waits for nobody")
+
+	next := make(chan *httptest.ResponseRecorder)
+	go func() { next <- b.call(t, "ListEgress", `{}`) }()
+	l.answer <- struct{}{}
+	require.Equal(t, http.StatusOK, (<-first).Code)
+	<-l.asked
+	l.answer <- struct{}{}
+	require.Equal(t, http.StatusOK, (<-next).Code)
 }
 
 func TestWhatLiveKitSaysOfAListReachesTheCaller(t *testing.T) {
