@@ -124,6 +124,7 @@ func TestOursMayTakeTheMemoryThatTheyMayInACluster(t *testing.T) {
 	for _, name := range []string{"worker", "starter"} {
 		limit := inCluster["reelkeeper-"+name].Spec.Containers[0].Resources.Limits.Memory().Value()
 		assert.Equal(t, limit, int64(p.Services[name].MemLimit), name)
+		assert.Equal(t, *p.Services[name].Environment["GOMEMLIMIT"], goLimit(inCluster["reelkeeper-"+name]), name)
 	}
 	for _, name := range []string{"prometheus", "grafana", "temporal-ui", "redis"} {
 		assert.NotZero(t, p.Services[name].MemLimit, name)

@@ -1,6 +1,7 @@
 package strict_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -64,6 +66,16 @@ func TestPodsKeepToTheRestrictedProfile(t *testing.T) {
 	})
 }
 
+// goLimit is how much memory Go is told to stay below.
+func goLimit(pod corev1.PodTemplateSpec) string {
+	for _, v := range pod.Spec.Containers[0].Env {
+		if v.Name == "GOMEMLIMIT" {
+			return v.Value
+		}
+	}
+	return ""
+}
+
 func TestPodsArePinnedBoundedAndSpread(t *testing.T) {
 	t.Parallel()
 	everyPod(t, func(t *testing.T, name string, _ []object, pod corev1.PodTemplateSpec) {
@@ -71,7 +83,8 @@ func TestPodsArePinnedBoundedAndSpread(t *testing.T) {
 		assert.Regexp(t, `^registry\.example\.com/reelkeeper:\d+\.\d+\.\d+$`, c.Image, name)
 		assert.NotZero(t, c.Resources.Requests.Cpu().MilliValue(), name)
 		assert.NotZero(t, c.Resources.Requests.Memory().Value(), name)
-		assert.NotZero(t, c.Resources.Limits.Memory().Value(), name)
+		soft := resource.MustParse(strings.TrimSuffix(goLimit(pod), "B"))
+		assert.Less(t, soft.Value(), c.Resources.Limits.Memory().Value(), "%s: Go collects before it is killed", name)
 		assert.Len(t, pod.Spec.TopologySpreadConstraints, 2, name)
 		for _, s := range pod.Spec.TopologySpreadConstraints {
 			assert.True(t, selects(t, s.LabelSelector, pod), name)
