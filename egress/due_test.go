@@ -76,11 +76,11 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a stop again before it is lost":    {func(s *egress.State) { dead(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute - 1, egress.ActStop},
 		"not lost before the start answers": {func(s *egress.State) { dead(s); s.Started = false }, minute, egress.ActNothing},
 		"a stop wanted since the probe":     {func(s *egress.State) { dead(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon.Add(1), noon }, minute, egress.ActStop},
-		"a mark when it runs for too long":  {func(*egress.State) {}, 12 * time.Hour, egress.ActMark},
-		"a look just before":                {func(*egress.State) {}, 12*time.Hour - 1, egress.ActLook},
-		"a look once it is marked":          {func(s *egress.State) { s.Stuck = "why" }, 12 * time.Hour, egress.ActLook},
-		"a stop before a mark":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, 12 * time.Hour, egress.ActStop},
-		"a probe before a mark":             {gone, 12 * time.Hour, egress.ActProbe},
+		"a mark when it runs for too long":  {func(*egress.State) {}, 13 * time.Hour, egress.ActMark},
+		"a look just before":                {func(*egress.State) {}, 13*time.Hour - 1, egress.ActLook},
+		"a look once it is marked":          {func(s *egress.State) { s.Stuck = "why" }, 13 * time.Hour, egress.ActLook},
+		"a stop before a mark":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, 13 * time.Hour, egress.ActStop},
+		"a probe before a mark":             {gone, 13 * time.Hour, egress.ActProbe},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -123,9 +123,9 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 		change func(*egress.State)
 		want   time.Duration
 	}{
-		"it runs too long":              {func(*egress.State) {}, 12 * time.Hour},
+		"it runs too long":              {func(*egress.State) {}, 13 * time.Hour},
 		"its max_duration":              {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute},
-		"its max_duration, but stopped": {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, 12 * time.Hour},
+		"its max_duration, but stopped": {func(s *egress.State) { s.MaxDuration, s.Stopped = egress.Duration(minute), egress.StopRequested }, 13 * time.Hour},
 		"the room is gone": {func(s *egress.State) {
 			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Absent = noon, noon, noon.Add(minute)
 		}, minute},

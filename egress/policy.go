@@ -25,7 +25,7 @@ type Policy struct {
 	// Default: 60 s, three times what LiveKit takes to notice a dead worker.
 	LostAfter Duration `json:"lost_after"`
 	// StuckAfter is how long an egress may run before it is marked as stuck. It
-	// stops nothing. Default: 12 h, LiveKit Cloud's longest.
+	// stops nothing. Default: 13 h, an hour more than LiveKit Cloud's longest.
 	StuckAfter Duration `json:"stuck_after"`
 	// GiveUpAfter is how long an expected end is waited for before the egress is
 	// settled as lost. Default: 24 h, after which LiveKit forgets an ended egress.
@@ -46,7 +46,7 @@ func DefaultPolicy() Policy {
 		LookActive:   Duration(5 * time.Minute),
 		LookEnding:   []Duration{seconds(20), seconds(40), seconds(60)},
 		LostAfter:    seconds(60),
-		StuckAfter:   Duration(12 * time.Hour),
+		StuckAfter:   Duration(13 * time.Hour),
 		GiveUpAfter:  Duration(24 * time.Hour),
 		HoldFor:      seconds(30),
 		CorrectFor:   Duration(24 * time.Hour),

@@ -145,7 +145,7 @@ func TestAGoodRecordingIsNeverStoppedUnasked(t *testing.T) {
 	}
 	l.stillActive()
 	l.webhook(13*time.Hour, egress.EventEnded, message(egressID, complete))
-	l.at(12*time.Hour+time.Minute, func() { require.NotEmpty(t, l.state().Stuck, "after 12 h a person should look") })
+	l.at(13*time.Hour+time.Minute, func() { require.NotEmpty(t, l.state().Stuck, "after 13 h a person should look") })
 
 	v := l.mustRun(plainInput(t))
 
