@@ -70,14 +70,17 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	return egress.Look{}, retryIn(stillGoing(why), delay)
 }
 
-// wait is how long to wait before the next look. An active egress is left alone for
-// longer while the reconciler looks after it, but for one that LiveKit could not be
-// asked for, or did not know.
+// wait is how long to wait before the next look. An egress that is active, or uploads for
+// long, is left alone for longer while the reconciler looks after it, but for one that
+// LiveKit could not be asked for, or did not know.
 func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.Look) time.Duration {
 	looks, spread := s.looks(ctx, in), egress.Spread(in.EgressID)
-	if s.outlook(in) == egress.OutlookActive && l.Info.Known() {
-		if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, looks, spread); ok && a.cfg.Reconciling(ctx) {
+	if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, looks, spread); ok && l.Info.Known() && a.cfg.Reconciling(ctx) {
+		switch {
+		case s.outlook(in) == egress.OutlookActive:
 			return watched
+		case s.Ending && looks >= len(in.Policy.LookEnding):
+			return in.Policy.Wait(egress.OutlookActive, looks, spread)
 		}
 	}
 	return in.Policy.Wait(s.outlook(in), looks, spread)

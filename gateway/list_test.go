@@ -205,7 +205,7 @@ type lists struct {
 	answer chan struct{}
 }
 
-func (l lists) ListEgress(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+func (l lists) ListEgress(_ context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	if r.GetRoomName() == "" {
 		l.asked <- struct{}{}
 		<-l.answer
@@ -218,8 +218,12 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 	t.Parallel()
 	l := lists{asked: make(chan struct{}), answer: make(chan struct{})}
 	b := newBench(t, livekit.NewEgressServer(l))
-	first := make(chan *httptest.ResponseRecorder)
-	go func() { first <- b.call(t, "ListEgress", `{"active":true}`) }()
+	asking := func() <-chan *httptest.ResponseRecorder {
+		r, answered := request(t.Context(), t, "ListEgress", `{"active":true}`), make(chan *httptest.ResponseRecorder, 1)
+		go func() { answered <- b.do(r) }()
+		return answered
+	}
+	first := asking()
 	<-l.asked
 
 	impatient, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -227,8 +231,7 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 	require.Equal(t, refusal{"resource_exhausted", "another list of everything is under way"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
 	require.Equal(t, http.StatusOK, b.call(t, "ListEgress", `{"room_name":"daily"}`).Code, "what is of one room waits for nobody")
 
-	next := make(chan *httptest.ResponseRecorder)
-	go func() { next <- b.call(t, "ListEgress", `{}`) }()
+	next := asking()
 	l.answer <- struct{}{}
 	require.Equal(t, http.StatusOK, (<-first).Code)
 	<-l.asked
