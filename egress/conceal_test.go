@@ -24,13 +24,13 @@ func TestAProfilesCredentialsAreConcealedAndTheCallersOwnStay(t *testing.T) {
 	}}
 	require.ElementsMatch(t, []string{"AKIA", "hunter2", "session", "user", "pass", "account", "account's", "http://user:pw@proxy:3128"}, p.Secrets())
 
-	filled, err := p.Fill(parse(t, egress.KindRoomComposite, `{"room_name":"hunter2","file_outputs":[{},{"s3":{"secret":"own"}}],"stream_outputs":[{"urls":["rtmp://x/y"]}],"webhooks":[{"url":"https://x"}]}`), "main")
+	filled, err := p.Fill(parse(t, egress.KindRoomComposite, `{"room_name":"hunter2","file_outputs":[{}],"segment_outputs":[{"s3":{"secret":"own"}}],"stream_outputs":[{"urls":["rtmp://x/y"]}],"webhooks":[{"url":"https://x"}]}`), "main")
 	require.NoError(t, err)
 	m := &livekit.EgressInfo{RoomName: "hunter2", Request: &livekit.EgressInfo_RoomComposite{RoomComposite: filled.(*livekit.RoomCompositeEgressRequest)}}
 	got := p.Conceal(m)
 	want := parse(t, egress.KindRoomComposite, `{"room_name":"hunter2","file_outputs":[{"s3":{"access_key":"{redacted}","secret":"{redacted}",
-		"session_token":"{redacted}","bucket":"b","metadata":{"x":"y"},"proxy":{"url":"https://proxy","username":"{redacted}","password":"{redacted}"}}},
-		{"s3":{"secret":"own"}}],"stream_outputs":[{"urls":["rtmp://x/y"]}],"webhooks":[{"url":"https://x"}]}`)
+		"session_token":"{redacted}","bucket":"b","metadata":{"x":"y"},"proxy":{"url":"https://proxy","username":"{redacted}","password":"{redacted}"}}}],
+		"segment_outputs":[{"s3":{"secret":"own"}}],"stream_outputs":[{"urls":["rtmp://x/y"]}],"webhooks":[{"url":"https://x"}]}`)
 	requireSame(t, want, got.GetRoomComposite())
 	require.Equal(t, "hunter2", got.GetRoomName(), "a room may have any name")
 	require.Equal(t, "hunter2", m.GetRoomComposite().GetFileOutputs()[0].GetS3().GetSecret(), "what was given is not changed")

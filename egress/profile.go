@@ -2,6 +2,7 @@ package egress
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -51,7 +52,9 @@ func (p Profiles) Pick(r Request, named string) (string, error) {
 
 // Fill is a request whose outputs without a storage of their own go to a profile, as
 // Pick chose it. It is the request that LiveKit gets, and with whose credentials the
-// media is found again. An empty name changes nothing.
+// media is found again. An empty name changes nothing. The error is of reason Invalid and
+// field storage: the name is not known, or the request has several outputs of one kind, whose
+// keys LiveKit would show.
 func (p Profiles) Fill(r Request, name string) (Request, error) {
 	if name == "" {
 		return r, nil
@@ -73,7 +76,9 @@ func (p Profiles) Fill(r Request, name string) (Request, error) {
 			fill(f, config)
 		}
 	case encoded:
-		fillEncoded(m, config)
+		if n := fillEncoded(m, config); n > 1 {
+			return nil, Invalidf(fieldStorage, "has the profile %q for one of %d outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own", name, n)
+		}
 	}
 	return out, nil
 }
@@ -117,20 +122,21 @@ func lacksStorage(o *livekit.Output) bool {
 	}
 }
 
-// fillEncoded fills the lists, and the single outputs of old.
-func fillEncoded(m encoded, config *livekit.StorageConfig) {
-	for _, f := range m.GetFileOutputs() {
-		fill(f, config)
-	}
-	for _, s := range m.GetSegmentOutputs() {
-		fill(s, config)
-	}
-	for _, i := range m.GetImageOutputs() {
-		fill(i, config)
+// fillEncoded fills the lists, and the single outputs of old. Of several outputs of a kind
+// LiveKit masks no key, neither in its list nor in webhooks: it returns how many there are
+// where one of them lacks a storage, and fills none of them.
+func fillEncoded(m encoded, config *livekit.StorageConfig) (several int) {
+	for _, list := range [][]output{outputs(m.GetFileOutputs()), outputs(m.GetSegmentOutputs()), outputs(m.GetImageOutputs())} {
+		if len(list) > 1 && slices.ContainsFunc(list, bare) {
+			return len(list)
+		}
+		for _, o := range list {
+			fill(o, config)
+		}
 	}
 	old, ok := m.(single)
 	if !ok {
-		return
+		return 0
 	}
 	if f := old.GetFile(); f != nil {
 		fill(f, config)
@@ -138,6 +144,15 @@ func fillEncoded(m encoded, config *livekit.StorageConfig) {
 	if s := old.GetSegments(); s != nil {
 		fill(s, config)
 	}
+	return 0
+}
+
+func outputs[T output](list []T) []output {
+	all := make([]output, len(list))
+	for i, o := range list {
+		all[i] = o
+	}
+	return all
 }
 
 // output is one that brings its own storage.

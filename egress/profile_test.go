@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	lkegress "github.com/livekit/protocol/egress"
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -40,8 +41,8 @@ func TestAProfileFillsTheOutputsThatHaveNoStorageAndNoOther(t *testing.T) {
 		before, want string
 	}{
 		"lists of a room": {egress.KindRoomComposite,
-			`{"file_outputs":[{"filepath":"a"},{` + own + `}],"segment_outputs":[{},{` + own + `}],"image_outputs":[{},{` + own + `}],"stream_outputs":[{"urls":["rtmp://x/y"]}]}`,
-			`{"file_outputs":[{"filepath":"a",` + main + `},{` + own + `}],"segment_outputs":[{` + main + `},{` + own + `}],"image_outputs":[{` + main + `},{` + own + `}],"stream_outputs":[{"urls":["rtmp://x/y"]}]}`},
+			`{"file_outputs":[{"filepath":"a"}],"segment_outputs":[{}],"image_outputs":[{` + own + `},{` + own + `}],"stream_outputs":[{"urls":["rtmp://x/y"]}]}`,
+			`{"file_outputs":[{"filepath":"a",` + main + `}],"segment_outputs":[{` + main + `}],"image_outputs":[{` + own + `},{` + own + `}],"stream_outputs":[{"urls":["rtmp://x/y"]}]}`},
 		"the single file of old":      {egress.KindRoomComposite, `{"file":{}}`, `{"file":{` + main + `}}`},
 		"the single segments of old":  {egress.KindWeb, `{"segments":{}}`, `{"segments":{` + main + `}}`},
 		"the single one's own":        {egress.KindTrackComposite, `{"file":{` + own + `}}`, `{"file":{` + own + `}}`},
@@ -74,6 +75,28 @@ func TestAProfileFillsTheOutputsThatHaveNoStorageAndNoOther(t *testing.T) {
 func requireSame(t *testing.T, want, got proto.Message) {
 	t.Helper()
 	require.True(t, proto.Equal(want, got), "want %s\ngot  %s", protojson.Format(want), protojson.Format(got))
+}
+
+// LiveKit masks the keys of one output of a kind, and those of several it shows to whoever may
+// list, and sends to the request's webhooks.
+func TestAProfileIsNotFilledInWhereLiveKitWouldShowItsKeys(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"image_outputs":[{},{}]}`, `{"file_outputs":[{},{}]}`, `{"segment_outputs":[{},{}]}`, `{"image_outputs":[{"gcp":{"bucket":"own"}},{}]}`,
+	} {
+		r := parse(t, egress.KindRoomComposite, body)
+		_, err := profiles("").Fill(r, "main")
+		requireInvalid(t, err, `storage: has the profile "main" for one of 2 outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own`)
+		requireSame(t, parse(t, egress.KindRoomComposite, body), r)
+	}
+	for body, filled := range map[string]string{
+		`{"image_outputs":[{}]}`: `{"image_outputs":[{"s3":{"bucket":"main","secret":"{secret}"}}]}`, `{"file":{}}`: `{"file":{"s3":{"bucket":"main","secret":"{secret}"}}}`,
+	} {
+		r, err := profiles("").Fill(parse(t, egress.KindRoomComposite, body), "main")
+		require.NoError(t, err)
+		lkegress.RedactEncodedOutputs(r.(*livekit.RoomCompositeEgressRequest))
+		requireSame(t, parse(t, egress.KindRoomComposite, filled), r)
+	}
 }
 
 func TestEachStoreIsFilledInUnderItsOwnName(t *testing.T) {
