@@ -14,7 +14,7 @@ import (
 const maxEnded = 100
 
 // Ended are egresses that have ended, newest first and at most 100, as others are
-// told of them: by egress ID when one is given, else of a room. Those whose IDs the
+// told of them: by egress ID when one is given, else of a room, as ByRoom finds it. Those whose IDs the
 // caller names as known are left out, and cost no read.
 func (c *Client) Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error) {
 	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
@@ -26,7 +26,7 @@ func (c *Client) Ended(ctx context.Context, egressID, room string, known ...stri
 		query += " AND " + equal(egress.AttributeID, egressID)
 	}
 	var infos []egress.Info
-	for row, err := range c.rows(ctx, query) {
+	for row, err := range firstPage(c.rows(ctx, query)) {
 		if err != nil {
 			return nil, err
 		}

@@ -71,6 +71,19 @@ func (c *Client) rows(ctx context.Context, query string) iter.Seq2[Row, error] {
 	}
 }
 
+// firstPage are so many rows as one call reads. A room's name may be such that nearly every
+// recording has to be read to find its own (mangled), and anybody may have named it.
+func firstPage(rows iter.Seq2[Row, error]) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		n := 0
+		for row, err := range rows {
+			if n++; !yield(row, err) || n == pageSize {
+				return
+			}
+		}
+	}
+}
+
 // executions are what a query finds, page by page as they are read. An error ends them.
 func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workflowpb.WorkflowExecutionInfo, error] {
 	return func(yield func(*workflowpb.WorkflowExecutionInfo, error) bool) {

@@ -1,0 +1,23 @@
+package recordings
+
+import "testing"
+
+func TestARoomThatAnybodyMayHaveNamedCostsOnePage(t *testing.T) {
+	t.Parallel()
+	read := 0
+	endless := func(yield func(Row, error) bool) {
+		for yield(Row{}, nil) {
+			read++
+		}
+	}
+	given := 0
+	for range firstPage(endless) {
+		given++
+	}
+	if given != pageSize || read != pageSize-1 { // nothing is asked for after the last
+		t.Errorf("got %d of %d read", given, read)
+	}
+	for range firstPage(endless) {
+		break // as whoever has enough does
+	}
+}
