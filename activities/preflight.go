@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ const (
 	// each start of an outage waits for it. A refusal is forgotten at once: its cause may
 	// be mended.
 	doubtFor = 30 * time.Second
-	// cachedMost is how many destinations are remembered before old ones are dropped.
+	// cachedMost is how many destinations are remembered at most.
 	cachedMost = 1000
 	// triedMost is how many destinations of one start are tried. LiveKit takes one file, one
 	// set of segments and some of images.
@@ -213,11 +214,13 @@ func (p *Preflight) remember(digest string, v tried) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.seen) >= cachedMost {
-		for old, v := range p.seen {
-			if !v.counts() {
-				delete(p.seen, old)
-			}
+		maps.DeleteFunc(p.seen, func(_ string, v tried) bool { return !v.counts() })
+	}
+	for some := range p.seen { // all may count still: a directory of its own for each recording is one each
+		if len(p.seen) < cachedMost {
+			break
 		}
+		delete(p.seen, some)
 	}
 	p.seen[digest] = v
 }
