@@ -189,6 +189,9 @@ func (l *life) webhook(after time.Duration, event string, m *lk.EgressInfo) {
 
 // run executes the workflow to its end.
 func (l *life) run(in egress.Input) (egress.Verdict, error) {
+	if in.Carried != nil {
+		l.SetContinuedExecutionRunID(earlierRun)
+	}
 	l.ExecuteWorkflow(egress.WorkflowType, in)
 	require.True(l.t, l.IsWorkflowCompleted(), "the workflow still runs")
 	if err := l.GetWorkflowError(); err != nil {

@@ -10,20 +10,28 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// earlierRun is a run that was continued.
+const earlierRun = "the run before"
+
 // A roll-out is taken back, and a worker of before gets the next run of a recording: its task
-// fails, and not the run.
-func TestWhatANewerRunLeftIsNoMistakeOfACaller(t *testing.T) {
+// fails, and not the run. What nobody has left is a mistake, or worse: a state by which what
+// was never recorded would be announced.
+func TestOnlyARunLeavesAStateToTheNextOne(t *testing.T) {
 	t.Parallel()
-	const asked = `{"web":{"url":"https://example.com"},"of_tomorrow":1`
-	end := func(argument string) error {
+	const asked, unknown, state = `{"web":{"url":"https://example.com"}`, `,"of_tomorrow":1`, `,"carried":{"phase":"watching"}`
+	end := func(argument, after string) error {
 		l := newLife(t)
+		l.SetContinuedExecutionRunID(after)
 		l.ExecuteWorkflow(egress.WorkflowType, json.RawMessage(argument))
 		return l.GetWorkflowError()
 	}
-	var failed *temporal.ApplicationError
-	require.ErrorAs(t, end(asked+`}`), &failed)
-	require.Equal(t, string(egress.Invalid), failed.Type())
+	for argument, field := range map[string]string{asked + unknown: "of_tomorrow", asked + unknown + state: "of_tomorrow", asked + state: "carried"} {
+		var failed *temporal.ApplicationError
+		require.ErrorAs(t, end(argument+`}`, ""), &failed)
+		require.Equal(t, string(egress.Invalid), failed.Type())
+		require.ErrorContains(t, failed, field)
+	}
 	var held *temporal.PanicError // by which a worker fails the task
-	require.ErrorAs(t, end(asked+`,"carried":{"phase":"watching"}}`), &held)
+	require.ErrorAs(t, end(asked+unknown+state+`}`, earlierRun), &held)
 	require.ErrorContains(t, held, "of_tomorrow")
 }

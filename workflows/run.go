@@ -83,13 +83,15 @@ type pending struct {
 // start. The returned context is not cancelled with the workflow: a cancelled
 // workflow still ends its egress and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
-	if arg.Newer { // the task fails, and waits for a worker that can read it: nothing of the run is lost
+	in, continued := arg.Input, workflow.GetInfo(ctx).ContinuedExecutionRunID != ""
+	switch {
+	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
 		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
-	}
-	if arg.Problem != nil {
+	case arg.Problem != nil:
 		return nil, ctx, invalid(arg.Problem)
+	case in.Carried != nil && !continued:
+		return nil, ctx, invalid(egress.Invalidf("carried", "is what a run leaves to the next one, and nobody else's to say"))
 	}
-	in := arg.Input
 	id, ok := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	if !ok {
 		return nil, ctx, invalid(egress.Invalidf("workflow ID", `want "egress/<request ID>"`))
