@@ -11,13 +11,15 @@ func TestARoomThatAnybodyMayHaveNamedCostsOnePage(t *testing.T) {
 		}
 	}
 	given := 0
-	for range firstPage(endless) {
+	for _, err := range firstPage(endless) {
+		must(t, err)
 		given++
 	}
 	if given != pageSize || read != pageSize-1 { // nothing is asked for after the last
 		t.Errorf("got %d of %d read", given, read)
 	}
-	for range firstPage(endless) {
+	for _, err := range firstPage(endless) {
+		must(t, err)
 		break // as whoever has enough does
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -55,11 +57,12 @@ func (d deps) environment() (map[string]string, error) {
 	return environ, nil
 }
 
-// findDev looks for the file in a folder and those above it. No file is no error.
+// findDev looks for the file in a folder and those above it. No file is no error. One of
+// another user is none: who follows it sends requests, with their keys, to where it says.
 func findDev(dir string) (string, devInstance, error) {
 	for dir != "" {
 		path := filepath.Join(dir, devFile)
-		b, err := os.ReadFile(path)
+		b, err := readOwn(path)
 		switch {
 		case err == nil:
 			var i devInstance
@@ -77,4 +80,21 @@ func findDev(dir string) (string, devInstance, error) {
 		dir = up
 	}
 	return "", devInstance{}, nil
+}
+
+// readOwn reads a file of this user's. Another's does not exist.
+func readOwn(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("%s is another user's: %w", path, fs.ErrNotExist)
+	}
+	return io.ReadAll(f)
 }

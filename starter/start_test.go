@@ -175,6 +175,23 @@ func TestADevInstanceDoesNotOverrideWhatIsSet(t *testing.T) {
 	}
 }
 
+// In a folder that all may write to, anybody can have left one.
+func TestADevInstanceOfAnotherUserIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	root, below := inDev(t, instance)
+	if err := os.Chown(filepath.Join(root, devFile), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	s := &shell{dir: below}
+	got := s.run(t, "list")
+	if got.status != 0 || got.stderr != "" || s.connected["TEMPORAL_NAMESPACE"] != "" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestABrokenDevFileIsNamed(t *testing.T) {
 	t.Parallel()
 	root, _ := inDev(t, "{")
