@@ -40,6 +40,7 @@ func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
 		"no answer, but no end expected":       {active, none, none, noon, none, day, ""},
 		"no answer to a probe that came late":  {active, none, none, noon.Add(minute), noon, minute, noWorker},
 		"no answer, but an upload":             {ending, none, none, noon, noon, day - 1, ""},
+		"no answer, late, but an upload":       {ending, none, none, noon.Add(minute), noon, day - 1, ""},
 		"an upload that takes a day":           {ending, none, none, none, noon, day, "LiveKit still calls it EGRESS_ENDING 24h0m0s after its end was expected"},
 		"called active, hardly a day":          {active, none, none, none, noon, day - 1, ""},
 		"called active a day after":            {active, none, none, none, noon, day, "LiveKit still calls it EGRESS_ACTIVE 24h0m0s after its end was expected"},

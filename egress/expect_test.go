@@ -36,6 +36,13 @@ func TestARoomThatIsExpectedToBeRecordedAndIsNotIsFound(t *testing.T) {
 		"… since nobody knows when":           {room("standup", time.Hour, 2), all(listed("EG_1", starting, timeless)), nil, false, false},
 		"its recording uploads":               {room("standup", time.Hour, 2), all(listed("EG_1", ending)), nil, false, false},
 		"its recording is lost":               {room("standup", time.Hour, 2), all(listed("EG_1", active)), have(ours("r", "EG_1", over, func(o *egress.Ours) { o.Status = egress.Lost })), true, true},
+		"… whoever else of ours had it":       {room("standup", time.Hour, 2), all(listed("EG_1", active)), have(ours("r", "EG_1", settledAs(egress.Lost)), ours("s", "EG_1", over)), true, true},
+		"… by a word that was taken back":     {room("standup", time.Hour, 2), all(listed("EG_1", active)), have(ours("r", "EG_1", func(o *egress.Ours) { o.Status = egress.Lost })), false, false},
+		"its recording failed, and runs":      {room("standup", time.Hour, 2), all(listed("EG_1", active)), have(ours("r", "EG_1", settledAs("EGRESS_FAILED"))), false, false},
+		"it is recorded for long":             {room("standup", time.Hour, 2), all(listed("EG_1", active, ago(time.Hour))), nil, false, false},
+		"… beside one that never starts":      {room("standup", time.Hour, 2), all(listed("EG_1", active), listed("EG_2", starting, ago(5*time.Minute))), nil, false, false},
+		"its next part has no ID yet":         {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r"))), have(ours("r", "")), false, false},
+		"its end is on its way to us":         {room("standup", time.Hour, 2), all(listed("EG_1", finished)), have(ours("r", "EG_1")), true, false},
 		"its part before is lost":             {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", finished, of("r"))), have(ours("r", "EG_2", over)), true, true},
 		"its next part starts":                {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", starting, of("r"))), have(ours("r", "EG_3")), false, false},
 		"… which is of another room":          {room("standup", time.Hour, 2), all(listed("EG_1", active, of("r")), listed("EG_2", active, of("r"), func(l *egress.Listed) { l.Room, l.RoomID = "retro", "RM_2" })), have(ours("r", "EG_2", func(o *egress.Ours) { o.Room = "retro" })), false, false},
@@ -106,4 +113,9 @@ func TestUnrecordedRoomsAreListedByName(t *testing.T) {
 		names = append(names, u.Room.GetName())
 	}
 	require.Equal(t, []string{"a", "b", "c"}, names)
+}
+
+func TestARoomIsBegunToBeRecordedTenTimesAtMost(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 10, egress.MaxExpected)
 }
