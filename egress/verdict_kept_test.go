@@ -1,0 +1,130 @@
+package egress_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// withEvent is the webhook of an end.
+func withEvent(i egress.Info, id string) egress.Observation {
+	o := observed(i, 2*minute)
+	o.Final, o.Event = true, json.RawMessage(`{"event":"egress_ended","id":"`+id+`"}`)
+	return o
+}
+
+// askedFor is a recording whose nth run LiveKit said to have ended when a look asked.
+func askedFor(t *testing.T, status livekit.EgressStatus, run int32) *egress.State {
+	t.Helper()
+	s := recording(t)
+	o := observed(infoAt(t, status, 20, run), minute)
+	o.Source = egress.FromPoll
+	require.Equal(t, egress.Moved, s.Observe(o))
+	return s
+}
+
+func TestAnEndThatIsHeldIsToldByTheWebhookOfThatVeryEnd(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		seen egress.Info
+		want string
+	}{
+		"the same":            {infoAt(t, failed, 20, 1), `{"event":"egress_ended","id":"EV_1"}`},
+		"another status":      {infoAt(t, complete, 20, 1), ""},
+		"an earlier moment":   {infoAt(t, failed, 19, 1), ""},
+		"the run before":      {infoAt(t, failed, 20, 0), ""},
+		"an earlier good end": {infoAt(t, complete, 19, 0), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := askedFor(t, failed, 1)
+			require.Equal(t, egress.Held, s.Phase)
+			require.Equal(t, egress.NoNews, s.Observe(withEvent(tc.seen, "EV_1")))
+			require.Equal(t, tc.want, string(s.Event))
+		})
+	}
+}
+
+func TestAnEndThatWasToldKeepsTheEventThatItWasToldUnder(t *testing.T) {
+	t.Parallel()
+	s := askedFor(t, complete, 0)
+	s.Phase = egress.Delivered
+	told := announce(t, s)["id"]
+	require.Equal(t, egress.NoNews, s.Observe(withEvent(infoAt(t, complete, 20, 0), "EV_1")))
+	require.Equal(t, told, announce(t, s)["id"])
+	require.Equal(t, egress.MissedLate, s.Verdict("r", egress.Summary{}).Missed)
+}
+
+func TestAVerdictSaysWhichStepsAPersonLeftOut(t *testing.T) {
+	t.Parallel()
+	s := ended(t, egress.FromPoll)
+	s.Done, s.Skipped = []string{"announce", "webhook-1"}, []string{"webhook-1"}
+	require.Equal(t, []string{"webhook-1"}, s.Verdict("r", egress.Summary{}).Skipped)
+}
+
+// partsOf is a verdict of a recording whose first part, in its own room, ended otherwise.
+func partsOf(t *testing.T, room, first string, status egress.Status) egress.Verdict {
+	t.Helper()
+	info := infoWith(t, failed, func(m *livekit.EgressInfo) { m.RoomName = first })
+	return egress.Verdict{EgressID: "EG_2", Room: room, Media: egress.MediaPresent, Parts: []egress.Part{
+		{Number: 1, EgressID: "EG_1", Status: status, Info: info, EndedBy: egress.FromPoll, EndedAt: noon, HeardAt: noon.Add(minute), Missed: egress.MissedLate},
+		{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE"},
+	}}
+}
+
+func TestAMemoHasWhatAReportNeedsOfTheEarlierParts(t *testing.T) {
+	t.Parallel()
+	v := partsOf(t, "daily", "daily", "EGRESS_FAILED")
+	want := egress.EarlierPart{
+		EgressID: "EG_1", Room: "daily", RoomID: "RM_1", Status: "EGRESS_FAILED", EndedBy: egress.FromPoll,
+		EndedAt: noon, Late: egress.Duration(minute), Missed: egress.MissedLate,
+	}
+	require.Equal(t, []egress.EarlierPart{want}, v.Memo().Earlier)
+
+	v.Parts[0].HeardAt = noon.Add(-1) // their clock is not ours
+	want.Late = 0
+	require.Equal(t, []egress.EarlierPart{want}, v.Memo().Earlier)
+}
+
+func TestAPieceLacksWhereAnEarlierPartOfTheRoomEndedBadly(t *testing.T) {
+	t.Parallel()
+	const lacks = "part 1, EG_1, ended as EGRESS_FAILED"
+	for name, tc := range map[string]struct {
+		room, first string
+		status      egress.Status
+		want        string
+	}{
+		"it failed":                       {"daily", "daily", "EGRESS_FAILED", lacks},
+		"it is lost":                      {"daily", "daily", egress.Lost, "part 1, EG_1, ended as " + string(egress.Lost)},
+		"it ended well":                   {"daily", "daily", "EGRESS_COMPLETE", ""},
+		"it was of another room":          {"daily", "retro", "EGRESS_FAILED", ""},
+		"LiveKit did not say of which":    {"daily", "", "EGRESS_FAILED", lacks},
+		"nobody knows the recording's":    {"", "daily", "EGRESS_FAILED", lacks},
+		"neither of the two is known":     {"", "", "EGRESS_FAILED", lacks},
+		"it ended well, in an other room": {"daily", "retro", "EGRESS_COMPLETE", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, partsOf(t, tc.room, tc.first, tc.status).FailedPart())
+		})
+	}
+}
+
+func TestOfMediaThatIsEquallyBadTheLastPartsIsTold(t *testing.T) {
+	t.Parallel()
+	v := partsOf(t, "daily", "daily", "EGRESS_COMPLETE")
+	v.Media, v.MediaBecause = egress.MediaEmpty, "file b holds nothing"
+	for first, want := range map[egress.Media]string{
+		egress.MediaEmpty: "file b holds nothing", egress.MediaTruncated: "file b holds nothing", egress.MediaMissing: "part 1: so",
+	} {
+		v.Parts[0].Media = &egress.MediaReport{Media: first, Because: "so"}
+		_, because, alarming := v.Alarming()
+		require.True(t, alarming)
+		require.Equal(t, want, because, first)
+	}
+}
