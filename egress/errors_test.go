@@ -30,3 +30,17 @@ func TestAnErrorShowsItsCause(t *testing.T) {
 	require.ErrorIs(t, fmt.Errorf("start egress: %w", &egress.Error{Err: io.EOF}), io.EOF)
 	require.NoError(t, errors.Unwrap(&egress.Error{}))
 }
+
+func TestEveryErrorHasAReasonAndNoErrorHasNone(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, egress.ReasonOf(nil))
+	require.Equal(t, egress.Internal, egress.ReasonOf(io.EOF))
+	require.Equal(t, egress.NoEcho, egress.ReasonOf(fmt.Errorf("start egress: %w", &egress.Error{Reason: egress.NoEcho})))
+}
+
+func TestAnIDThatAnotherRequestHasIsAConflictWithIt(t *testing.T) {
+	t.Parallel()
+	err := egress.IDTaken("standup-1")
+	require.Equal(t, egress.Conflict, egress.ReasonOf(err))
+	require.EqualError(t, err, `already_exists: another request already has the ID "standup-1"`)
+}

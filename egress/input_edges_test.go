@@ -68,6 +68,9 @@ func TestAnArgumentKeepsWhatIsWrongWithIt(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"}}`), &a))
 	require.NoError(t, a.Problem)
 	require.False(t, a.Newer)
+	require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"},"carried":{}}`), &a))
+	require.NoError(t, a.Problem)
+	require.False(t, a.Newer, "what a run before this one left can be read")
 }
 
 func TestAnEgressThatNamesNoRequestIsAdoptedAsOneOfItsRoom(t *testing.T) {
@@ -102,5 +105,12 @@ func TestHowOftenARecordingIsStartedAgainIsCarriedAndBounded(t *testing.T) {
 		} else {
 			requireInvalid(t, err, want)
 		}
+	}
+}
+
+func TestWhatCanBeLiveKitsIDOfAnEgress(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{"EG_kX7": true, "standup-1": false, "eg_kX7": false, "": false, "EG_a/b": false, "x-EG_kX7": false} {
+		require.Equal(t, want, egress.IsID(id), id)
 	}
 }

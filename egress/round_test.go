@@ -72,6 +72,9 @@ func TestALiveKitEgressIsReadForTheComparison(t *testing.T) {
 		"streamed alone":             {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed(nil)}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
 		"streamed and kept":          {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{Url: "rtmp://a/b"}}, Request: streamed([]*livekit.EncodedFileOutput{{Filepath: "a.mp4"}})}, egress.Listed{ID: "EG_1"}},
 		"streamed, by a newer start": {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{}}, FileResults: []*livekit.FileInfo{{}}}, egress.Listed{ID: "EG_1"}},
+		"… to segments and files":    {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{}}, FileResults: []*livekit.FileInfo{{}}, SegmentResults: []*livekit.SegmentsInfo{{}}}, egress.Listed{ID: "EG_1"}},
+		"… to images and files":      {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{}}, FileResults: []*livekit.FileInfo{{}}, ImageResults: []*livekit.ImagesInfo{{}}}, egress.Listed{ID: "EG_1"}},
+		"… and there is the file":    {&livekit.EgressInfo{EgressId: "EG_1", StreamResults: []*livekit.StreamInfo{{}}, FileResults: []*livekit.FileInfo{{}}, Request: streamed([]*livekit.EncodedFileOutput{{Filepath: "a.mp4"}})}, egress.Listed{ID: "EG_1"}},
 		"to a websocket":             {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: "wss://a"}})}, egress.Listed{ID: "EG_1", KeepsNothing: true}},
 		"of a track, to a file":      {&livekit.EgressInfo{EgressId: "EG_1", Request: track(&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{}}})}, egress.Listed{ID: "EG_1"}},
 		"a webhook of the caller's":  {&livekit.EgressInfo{EgressId: "EG_1", Request: hook("/hook")}, egress.Listed{ID: "EG_1"}},
@@ -223,7 +226,7 @@ func TestADeepRoundReadsAsFarBackAsLiveKitsListGoes(t *testing.T) {
 		"the first one began":          {[]*livekit.EgressInfo{{StartedAt: ago(time.Hour), EndedAt: ago(time.Minute)}, {StartedAt: ago(3 * time.Hour)}}, 3*time.Hour + time.Minute},
 		"one never began":              {[]*livekit.EgressInfo{{EndedAt: ago(time.Hour)}}, 76 * time.Minute},
 		"one of which nothing is said": {[]*livekit.EgressInfo{{StartedAt: ago(time.Hour)}, {}}, egress.Remembered},
-		"one has run for days":         {[]*livekit.EgressInfo{{StartedAt: ago(72 * time.Hour)}}, egress.Remembered},
+		"one has run for days":         {[]*livekit.EgressInfo{{StartedAt: ago(72 * time.Hour)}}, 25 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

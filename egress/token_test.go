@@ -29,7 +29,7 @@ func TestWhatIsNoTokenIsNone(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{
 		"", "/", "/webhooks/livekit", "/webhooks/livekit/", "/webhooks/livekit/req-1", "/webhooks/livekit/req-1/1",
-		"/webhooks/livekit/req-1/1/", "/webhooks/livekit/req-1/1/mac/more", "/webhooks/livekit/req-1/1/mac//", "/webhooks/livekit//1/mac", "/webhooks/livekit/EG_1/1/mac",
+		"/webhooks/livekit/req-1/1/", "/webhooks/livekit/req-1/1/mac/more", "/webhooks/livekit/req-1/1/mac//", "/webhooks/livekit/req-1/1//", "/webhooks/livekit//1/mac", "/webhooks/livekit/EG_1/1/mac",
 		"/webhooks/livekit/req-1/0/mac", "/webhooks/livekit/req-1/-1/mac", "/webhooks/livekit/req-1/one/mac", "/webhooks/livekit/a b/1/mac",
 		"https://x/hook?u=/webhooks/livekit/req-1/1/mac", "https://bad host/webhooks/livekit/req-1/1/mac", "/other/livekit/req-1/1/mac",
 	} {

@@ -1,0 +1,36 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestTheLooksThatWereLeftUnansweredAreThoseOfOneHold(t *testing.T) {
+	t.Parallel()
+	s := heldAt(t)
+	for n := range 4 {
+		s.Looked(egress.Look{}, noon.Add(10*minute+time.Duration(n)*time.Second))
+	}
+	require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, failed, 30, 1), 20*minute)))
+	for n := 21; n < 25; n++ {
+		at := noon.Add(time.Duration(n) * minute)
+		s.Looked(egress.Look{}, at)
+		require.Equal(t, egress.ActNothing, s.Due(at), "look %d", n-20)
+	}
+	s.Looked(egress.Look{}, noon.Add(25*minute))
+	require.Equal(t, egress.ActSettle, s.Due(noon.Add(25*minute)), "the fifth is the last")
+}
+
+// LiveKit's list is not its word for what is lost, but it is for what failed.
+func TestThatLiveKitListsWhatFailedAsRunningLaterOnIsASignOfLife(t *testing.T) {
+	t.Parallel()
+	s := heldAt(t)
+	o := observed(infoAt(t, active, 21, 0), 2*minute)
+	o.Source = egress.FromReconcile
+	require.Equal(t, egress.Moved, s.Observe(o))
+	require.Equal(t, egress.Watching, s.Phase)
+}

@@ -1,0 +1,48 @@
+package egress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+func TestEachThingThatIsWantedWasBegunWithItsOutput(t *testing.T) {
+	t.Parallel()
+	info := resultOf(t, `{"egressId":"EG_x","status":"EGRESS_COMPLETE","fileResults":[{"filename":"out/a.mp4","startedAt":"1000000000"}],
+		"segmentResults":[{"playlistName":"out/p.m3u8","livePlaylistName":"out/l.m3u8","startedAt":"2000000000"}],
+		"imageResults":[{"filenamePrefix":"out/i","startedAt":"3000000000"}],"manifestLocation":"https://b/out/EG_x.json"}`)
+	want := map[string]int64{"file out/a.mp4": 1, "playlist out/p.m3u8": 2, "playlist out/l.m3u8": 2, "segments ": 2, "images out/i": 3, "manifest out/EG_x.json": 1}
+	got := map[string]int64{}
+	for _, w := range egress.Wants(info, nil) {
+		got[w.File.Kind+" "+w.File.Path] = w.Since.Unix()
+		old := egress.Object{Path: w.File.Path, Modified: w.Since.Add(-day)}
+		fresh := egress.Object{Path: w.File.Path, Modified: w.Since.Add(time.Second)}
+		require.Equal(t, []egress.Object{fresh}, w.Fresh([]egress.Object{old, fresh}), w.File.Kind)
+	}
+	require.Equal(t, want, got)
+}
+
+func TestWhatMayStandBeforeAPathIsReadFromItsLocation(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		file, location string
+		want           []string
+	}{
+		"the path alone":                {"out/a.mp4", "https://s3/out/a.mp4", nil},
+		"bucket and prefix":             {"out/a.mp4", "https://s3/bucket/pre/out/a.mp4", []string{"bucket/pre/", "pre/"}},
+		"a presigned one is escaped":    {"out/a b.mp4", "https://s3/bucket/pre/out/a%20b.mp4?sig=1", []string{"bucket/pre/", "pre/"}},
+		"… what stands before, too":     {"out/a b.mp4", "https://s3/bucket/the%20pre/out/a%20b.mp4?sig=1", []string{"bucket/the pre/", "the pre/"}},
+		"another one is as it is":       {"out/a.mp4", "https://s3/bucket/50%25/out/a.mp4", []string{"bucket/50%25/", "50%25/"}},
+		"a path that looks escaped":     {"out/a%20b.mp4", "https://s3/bucket/out/a%20b.mp4", []string{"bucket/"}},
+		"what cannot be read, as it is": {"out/a.mp4", "https://s3/bucket/50%/out/a.mp4", []string{"bucket/50%/", "50%/"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			info := resultOf(t, `{"fileResults":[{"filename":"`+tc.file+`","location":"`+tc.location+`"}]}`)
+			require.Equal(t, tc.want, egress.Wants(info, nil)[0].Under)
+		})
+	}
+}
