@@ -3,6 +3,7 @@ package activities
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -140,7 +141,8 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 	return egress.ParsePlaylist(path, text, mostListed), int64(len(text)), nil
 }
 
-// probe plays a file that is there, until a time. What ffprobe cannot say is left open.
+// probe plays a file that is there, until a time. What ffprobe cannot say is left open, and
+// what it had no time for is noted.
 func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
 	if l.cfg.Player == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
@@ -156,9 +158,11 @@ func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f 
 	if egress.ReasonOf(err) == egress.Invalid {
 		f.Unplayable = err.Error()
 	}
+	f.Unplayed = errors.Is(err, context.DeadlineExceeded)
 	f.Length = length
 	if length > 0 && len(w.Silence) > 0 {
-		f.Sound, _ = l.cfg.Player.Sound(ctx, f.Size, length, read) // one that cannot say leaves it open
+		f.Sound, err = l.cfg.Player.Sound(ctx, f.Size, length, read) // one that cannot say leaves it open
+		f.Unheard = errors.Is(err, context.DeadlineExceeded)
 	}
 }
 

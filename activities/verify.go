@@ -24,7 +24,8 @@ type Bucket interface {
 // Player plays media as far as must be to judge it. *ffprobe.Prober is one.
 type Player interface {
 	// Length is how long it plays. Media that cannot be played is an *egress.Error of
-	// reason Invalid; any other error says nothing of the media.
+	// reason Invalid; any other error says nothing of the media. One that there was no time
+	// to play is context.DeadlineExceeded, here and of Sound.
 	Length(ctx context.Context, size int64, read Reading) (egress.Duration, error)
 	// Sound is what is to be heard in media that plays for so long. An error says nothing
 	// of the media.

@@ -27,12 +27,17 @@ type Found struct {
 	Length Duration
 	// Unplayable is why a player cannot read it, in words.
 	Unplayable string
+	// Unplayed says that there was no time to play it.
+	Unplayed bool
 	// Sound is what was heard in it, empty where nobody could say.
 	Sound Sound
+	// Unheard says that there was no time to listen to it.
+	Unheard bool
 }
 
 // Judge is what a thing that is wanted comes to, with the evidence in words where it is
-// not present or is silent: a missing one before an empty before a truncated one.
+// not present, is silent, or could not be played in time: a missing one before an empty
+// before a truncated one.
 func (w Wanted) Judge(f Found) (MediaFile, string) {
 	file := w.File
 	file.Size, file.Length = f.Size, f.Length
@@ -52,8 +57,9 @@ func (w Wanted) Judge(f Found) (MediaFile, string) {
 	if media == MediaPresent {
 		media, why = w.judgeLength(f)
 	}
-	if media == MediaPresent && slices.Contains(w.Silence, f.Sound) {
-		file.Silent, why = true, f.Sound.words()
+	if media == MediaPresent {
+		file.Silent = slices.Contains(w.Silence, f.Sound)
+		why = w.remark(f)
 	}
 	file.Media = media
 	if w.set() {
@@ -89,6 +95,19 @@ func (w Wanted) judgeLength(f Found) (Media, string) {
 		return MediaTruncated, fmt.Sprintf("plays for %s of %s", round(f.Length.D()), round(w.Length.D()))
 	}
 	return MediaPresent, ""
+}
+
+// remark is what is to be said of a thing that is present, in words; mostly nothing.
+func (w Wanted) remark(f Found) string {
+	switch {
+	case slices.Contains(w.Silence, f.Sound):
+		return f.Sound.words()
+	case f.Unplayed:
+		return "is there, but whether it plays could not be checked in time"
+	case f.Unheard:
+		return "is there, but could not be listened to in time"
+	}
+	return ""
 }
 
 // gravity orders what can be found: a report is as bad as its worst file. That nobody

@@ -20,7 +20,7 @@ func Medias() []Media {
 // MediaReport is what `verify` found in the object store.
 type MediaReport struct {
 	Media   Media       `json:"media"`
-	Because string      `json:"because,omitempty"` // the evidence in words, where it is not present or is silent
+	Because string      `json:"because,omitempty"` // the evidence in words, where it is not present, is silent, or could not be played in time
 	Files   []MediaFile `json:"files,omitempty"`
 }
 
