@@ -52,7 +52,7 @@ func (d *Doctor) profile(ctx context.Context, name string) Finding {
 	case egress.ProbeRefused:
 		return failed(err.Error(), "correct the field in the file of REELKEEPER_STORAGE: no recording that goes there is kept")
 	case egress.ProbeUndeleted:
-		return warn(err.Error(), "let the key delete .reelkeeper-probe-*, or set REELKEEPER_PREFLIGHT to off")
+		return warn(err.Error(), "let the key delete .reelkeeper-probe-* and its versions, or set REELKEEPER_PREFLIGHT to off")
 	default:
 		return warn(fmt.Sprint(err), "see whether the store can be reached from here; REELKEEPER_ALLOW_HOSTS opens private addresses")
 	}

@@ -8,16 +8,12 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/livekit/protocol/livekit"
-	"gocloud.dev/blob"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Probe writes a small object beside a destination's output and deletes it again, with
-// nothing but the rights that a recording needs, and that of deletion. The error has
+// Probe writes a small object beside a destination's output and deletes it again, and its
+// version, with nothing but the rights that a recording needs, and that of deletion. The error has
 // the field at fault where the store refuses, and says what could not be done where
 // anything but egress.ProbeGood or egress.ProbeUnchecked is found. It holds no credential.
 func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (found egress.Probed, err error) {
@@ -32,39 +28,14 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	}
 	defer func() { _ = b.Close() }() // nothing is buffered
 	path := d.ProbePath(name)
-	err = write(ctx, b.blobs, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"), asUploaded(d.Upload.S3))
+	remove, err := put(ctx, b.blobs, d, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"))
 	if err != nil {
 		return refusal(d, err)
 	}
-	if err := remove(ctx, b.blobs, d.Upload.S3.GetBucket(), path); err != nil {
+	if err := remove(ctx); err != nil {
 		return egress.ProbeUndeleted, explain(d.Field, "delete "+path, err)
 	}
 	return egress.ProbeGood, nil
-}
-
-// asUploaded has an object carry what LiveKit's uploads do: a bucket may take nothing without
-// some tag.
-func asUploaded(u *livekit.S3Upload) blob.WriterOptions {
-	o := blob.WriterOptions{ContentType: "text/plain", Metadata: u.GetMetadata(), ContentDisposition: u.GetContentDisposition()}
-	o.BeforeWrite = func(as func(any) bool) error {
-		var in *transfermanager.UploadObjectInput
-		if tags := u.GetTagging(); tags != "" && as(&in) {
-			in.Tagging = &tags
-		}
-		return nil
-	}
-	return o
-}
-
-// remove deletes an object, and does not look first whether it is there: that would need
-// a right more.
-func remove(ctx context.Context, b *blob.Bucket, name, path string) error {
-	var client *s3.Client
-	if !b.As(&client) {
-		return b.Delete(ctx, path)
-	}
-	_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &path})
-	return err
 }
 
 // opening is what became of a store that could not even be opened. A fault of its

@@ -41,8 +41,11 @@ func New(keys map[string]string, buckets ...string) (*Store, error) {
 	return s, nil
 }
 
-// Deny answers all requests of a method with a code, such as AccessDenied. An empty code
-// ends that.
+// Versions behind a method are its requests for one version of an object.
+const Versions = " of a version"
+
+// Deny answers all requests of a method with a code, such as AccessDenied; with Versions
+// behind it, those alone that name a version. An empty code ends that.
 func (s *Store) Deny(method, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,11 +81,40 @@ func (s *Store) Keys(bucket string) ([]string, error) {
 	return keys, nil
 }
 
+// KeepVersions has a bucket keep each version of an object from now on.
+func (s *Store) KeepVersions(bucket string) error {
+	c := gofakes3.VersioningConfiguration{Status: gofakes3.VersioningEnabled}
+	if err := s.backend.SetVersioningConfiguration(bucket, c); err != nil {
+		return fmt.Errorf("keep versions of %s: %w", bucket, err)
+	}
+	return nil
+}
+
+// Kept is how many versions of objects a bucket has, also of those that are deleted, and how
+// many marks that say that one is.
+func (s *Store) Kept(bucket string) (versions, marks int, err error) {
+	list, err := s.backend.ListBucketVersions(bucket, nil, nil)
+	if err != nil {
+		return 0, 0, fmt.Errorf("list versions of %s: %w", bucket, err)
+	}
+	for _, v := range list.Versions {
+		if _, mark := v.(*gofakes3.DeleteMarker); mark {
+			marks++
+		} else {
+			versions++
+		}
+	}
+	return versions, marks, nil
+}
+
 // ServeHTTP answers one request.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
 	hang, code := s.hang, s.deny[r.Method]
+	if code == "" && r.URL.Query().Has("versionId") {
+		code = s.deny[r.Method+Versions]
+	}
 	s.mu.Unlock()
 	if hang != nil {
 		select {
