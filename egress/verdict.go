@@ -173,12 +173,12 @@ type EarlierPart struct {
 
 // Memo is the part of the verdict that a report needs.
 func (v Verdict) Memo() Memo {
-	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: v.Media, MissedBecause: v.MissedBecause}
+	media, because, alarming := v.Alarming()
+	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: media, MissedBecause: v.MissedBecause}
 	if v.Status == Lost {
 		m.Lost = v.Because
 	}
-	media, because, alarming := v.Alarming()
-	if m.Media = media; alarming {
+	if alarming {
 		m.MediaBecause = Clip(because, maxBecause)
 	}
 	for _, p := range v.earlier() {
