@@ -62,7 +62,7 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 		// That it is ending is tried for the last time after 15 s; that the recorder has left, upon which we look, after 11 s and 19 s.
 		// After 10 s and 35 s, which comes first is LiveKit's and the machine's to say.
 		{"the endpoint is down for 10 s", always(cutOff), 10 * time.Second, either, nil},
-		{"the endpoint is down for 25 s", always(cutOff), 25 * time.Second, told, map[string]string{"REELKEEPER_LOOK_ACTIVE": "60s"}},
+		{"the endpoint is down for 25 s", always(cutOff), 25 * time.Second, told, map[string]string{"REELKEEPER_LOOK_ACTIVE": "2m"}},
 		{"the endpoint is down for 35 s", always(cutOff), 35 * time.Second, either, nil},
 		{"the endpoint is down for 50 s", always(cutOff), 50 * time.Second, asked, nil},
 		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, asked, nil},
