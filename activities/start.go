@@ -151,14 +151,20 @@ type starting struct {
 // try is done before LiveKit is asked for the first time.
 func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
 	if again { // that run has searched for long, or was sure, but what it asked for may have come later still
-		m, err := s.earlier(ctx)
-		if m != nil {
+		late := s.late()
+		items, err := s.list(ctx, true)
+		if m := s.ours(items); m != nil {
 			return m, nil
 		}
 		if err != nil && !maybeSent && s.hasNoTimeToSearch() {
 			return nil, unsent(err)
 		}
 		maybeSent = maybeSent || err != nil // it may be running, and a refusal would leave it so
+		if s.sum.Room == "" && !late && s.late() {
+			// All that LiveKit remembers of 30,000 egresses a day takes longer to list than a start has. What was
+			// in time is not too late for that, but the door may have asked meanwhile, and is searched for.
+			s.by, maybeSent = nil, true
+		}
 	}
 	if !maybeSent {
 		if s.refused != nil {
@@ -173,21 +179,6 @@ func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() 
 		err = s.refused
 	}
 	return m, err
-}
-
-// earlier is what an earlier run of the key has begun, nil where there is nothing. For a page all
-// that LiveKit remembers is listed, which of 30,000 egresses a day takes longer than a start has:
-// one that was in time is not late for that. Where they cannot be listed, those that run can be.
-func (s *starting) earlier(ctx context.Context) (*livekit.EgressInfo, error) {
-	late, page := s.late(), s.sum.Room == ""
-	items, err := s.list(ctx, true)
-	if err != nil && page {
-		items, err = s.list(ctx, false)
-	}
-	if page && !late && err == nil {
-		s.by = nil
-	}
-	return s.ours(items), err
 }
 
 // ours is the egress that has our token, nil where there is none. Another Reelkeeper on the
