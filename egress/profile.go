@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,8 +26,8 @@ func (p Profiles) Names() []string { return sortedKeys(p.Named) }
 // Pick is the profile that a request's media goes to: the one that the caller names, else
 // the default, where an output has no storage of its own. Empty: none, since every
 // output has its own storage or is a stream, or since there is no default. The error is
-// of reason Invalid and field storage: the name is not known, or stands beside a storage
-// of the request's own.
+// of reason Invalid and field storage: the name is not known, stands beside a storage
+// of the request's own, or would be for one of several outputs of a kind.
 func (p Profiles) Pick(r Request, named string) (string, error) {
 	lacks, own := "", ""
 	for _, d := range Destinations(r) {
@@ -43,18 +44,17 @@ func (p Profiles) Pick(r Request, named string) (string, error) {
 		return "", Invalidf(fieldStorage, "names the profile %q beside a storage of the request's own: %s", named, own)
 	case lacks == "":
 		return "", nil
-	case named != "":
-		return named, nil
-	default:
-		return p.Default, nil
 	}
+	name := cmp.Or(named, p.Default)
+	if n := several(r); name != "" && n > 1 {
+		return "", Invalidf(fieldStorage, "has the profile %q for one of %d outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own", name, n)
+	}
+	return name, nil
 }
 
 // Fill is a request whose outputs without a storage of their own go to a profile, as
 // Pick chose it. It is the request that LiveKit gets, and with whose credentials the
-// media is found again. An empty name changes nothing. The error is of reason Invalid and
-// field storage: the name is not known, or the request has several outputs of one kind, whose
-// keys LiveKit would show.
+// media is found again. An empty name changes nothing.
 func (p Profiles) Fill(r Request, name string) (Request, error) {
 	if name == "" {
 		return r, nil
@@ -76,9 +76,7 @@ func (p Profiles) Fill(r Request, name string) (Request, error) {
 			fill(f, config)
 		}
 	case encoded:
-		if n := fillEncoded(m, config); n > 1 {
-			return nil, Invalidf(fieldStorage, "has the profile %q for one of %d outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own", name, n)
-		}
+		fillEncoded(m, config)
 	}
 	return out, nil
 }
@@ -122,21 +120,16 @@ func lacksStorage(o *livekit.Output) bool {
 	}
 }
 
-// fillEncoded fills the lists, and the single outputs of old. Of several outputs of a kind
-// LiveKit masks no key, neither in its list nor in webhooks: it returns how many there are
-// where one of them lacks a storage, and fills none of them.
-func fillEncoded(m encoded, config *livekit.StorageConfig) (several int) {
-	for _, list := range [][]output{outputs(m.GetFileOutputs()), outputs(m.GetSegmentOutputs()), outputs(m.GetImageOutputs())} {
-		if len(list) > 1 && slices.ContainsFunc(list, bare) {
-			return len(list)
-		}
+// fillEncoded fills the lists, and the single outputs of old.
+func fillEncoded(m encoded, config *livekit.StorageConfig) {
+	for _, list := range lists(m) {
 		for _, o := range list {
 			fill(o, config)
 		}
 	}
 	old, ok := m.(single)
 	if !ok {
-		return 0
+		return
 	}
 	if f := old.GetFile(); f != nil {
 		fill(f, config)
@@ -144,7 +137,26 @@ func fillEncoded(m encoded, config *livekit.StorageConfig) (several int) {
 	if s := old.GetSegments(); s != nil {
 		fill(s, config)
 	}
+}
+
+// several is how many outputs of a kind there are, where one of them lacks a storage, and 0
+// where none lacks one. But for StartEgress LiveKit masks the keys of a kind's output where
+// it is the only one: of several it shows them in its list, and sends them in webhooks.
+func several(r Request) int {
+	m, ok := r.(encoded)
+	if !ok {
+		return 0
+	}
+	for _, list := range lists(m) {
+		if len(list) > 1 && slices.ContainsFunc(list, bare) {
+			return len(list)
+		}
+	}
 	return 0
+}
+
+func lists(m encoded) [][]output {
+	return [][]output{outputs(m.GetFileOutputs()), outputs(m.GetSegmentOutputs()), outputs(m.GetImageOutputs())}
 }
 
 func outputs[T output](list []T) []output {

@@ -85,9 +85,11 @@ func TestAProfileIsNotFilledInWhereLiveKitWouldShowItsKeys(t *testing.T) {
 		`{"image_outputs":[{},{}]}`, `{"file_outputs":[{},{}]}`, `{"segment_outputs":[{},{}]}`, `{"image_outputs":[{"gcp":{"bucket":"own"}},{}]}`,
 	} {
 		r := parse(t, egress.KindRoomComposite, body)
-		_, err := profiles("").Fill(r, "main")
+		_, err := profiles("main").Pick(r, "")
 		requireInvalid(t, err, `storage: has the profile "main" for one of 2 outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own`)
-		requireSame(t, parse(t, egress.KindRoomComposite, body), r)
+		name, err := profiles("").Pick(r, "")
+		require.NoError(t, err)
+		require.Empty(t, name, "without one there is nothing to show")
 	}
 	for body, filled := range map[string]string{
 		`{"image_outputs":[{}]}`: `{"image_outputs":[{"s3":{"bucket":"main","secret":"{secret}"}}]}`, `{"file":{}}`: `{"file":{"s3":{"bucket":"main","secret":"{secret}"}}}`,
