@@ -115,7 +115,9 @@ func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livek
 // by Temporal's search attributes second, which lag behind. What LiveKit says of an
 // egress that it does not list is not asked here: the stop itself will hear it.
 func (h *Handler) requestOf(ctx context.Context, egressID string) (request, error) {
-	m, err := h.cfg.LiveKit.Get(ctx, egressID)
+	asking, end := context.WithDeadline(ctx, callOf(ctx).share(lookShare, 2*shares)) // the other half is Temporal's
+	m, err := h.cfg.LiveKit.Get(asking, egressID)
+	end()
 	if err == nil {
 		if t, ours := h.tokenOf(m); ours {
 			return request{t.RequestID, h.theirs(m), m}, nil

@@ -119,6 +119,19 @@ func TestAStopThatHangsIsLiveKitsBeforeTheCallersTimeIsOver(t *testing.T) {
 	}
 }
 
+// Temporal knows the egress, too, and is asked in time.
+func TestAStopReachesItsWorkflowWhereLiveKitsListHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.liveKit.list = over
+		b.recordings.byID = func(ctx context.Context, _ string) (string, bool, error) { return "call-1", true, ctx.Err() }
+		infoIn(t, b.call(t, "StopEgress", `{"egress_id":"EG_1"}`))
+		require.Equal(t, []string{"call-1"}, b.recordings.stopped())
+		require.Equal(t, map[string]int64{"StopEgress durable": 1}, b.counts(t))
+	})
+}
+
 // over is a call that nobody answers.
 func over(ctx context.Context) error {
 	<-ctx.Done()
