@@ -23,11 +23,22 @@ import (
 // of its media a few seconds.
 const Timeout = 20 * time.Second
 
-// mostAtOnce is how many ffprobes of a Prober run at a time: ffprobe holds the whole index of
-// an MP4. With 30 frames a second and AAC at 48 kHz, ffprobe 5.1 took 54 MB for a minute,
-// 91 MB for 3 h, 213 MB for 12 h and 366 MB for 24 h, and a worker's limit is 1 GiB
-// (deploy/kubernetes).
-const mostAtOnce = 2
+// places are for as many ffprobes of a Prober as run at a time: six of files below large, or two.
+// ffprobe holds the whole index of an MP4. With 30 frames a second and AAC at 48 kHz, ffprobe 5.1
+// took 54 MB for a minute, 91 MB for 3 h, 213 MB for 12 h and 366 MB for 24 h, and a worker's limit
+// is 1 GiB (deploy/kubernetes).
+const (
+	places = 6
+	large  = 1 << 30 // bytes: some 45 min at LiveKit's 3 Mbit/s of H264_720P_30
+)
+
+// share is how many places the ffprobe of so large a file takes.
+func share(size int64) int64 {
+	if size < large {
+		return 1
+	}
+	return places / 2
+}
 
 // formats are those that LiveKit writes, and WAV. Playlists are not among them: they would
 // name files and hosts for ffprobe to open. Of another format ffprobe says no more than that.
@@ -36,14 +47,14 @@ const (
 	otherFormat = "not on whitelist"
 )
 
-// Prober runs ffprobe, two at a time: who comes next waits for a place until its context
+// Prober runs ffprobe, a few at a time: who comes next waits for a place until its context
 // ends. It is safe for concurrent use.
 type Prober struct {
 	path   string
 	places *semaphore.Weighted
 }
 
-func newProber(path string) *Prober { return &Prober{path, semaphore.NewWeighted(mostAtOnce)} }
+func newProber(path string) *Prober { return &Prober{path, semaphore.NewWeighted(places)} }
 
 // Find is ffprobe at a path, or where PATH has it when the path is empty. It is nil, and
 // no error, where PATH has none.
@@ -75,10 +86,10 @@ func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Dura
 
 // ask has ffprobe answer in JSON.
 func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string) ([]byte, error) {
-	if err := p.places.Acquire(ctx, 1); err != nil {
+	if err := p.places.Acquire(ctx, share(size)); err != nil {
 		return nil, fmt.Errorf("wait for a place to probe media: %w", err)
 	}
-	defer p.places.Release(1)
+	defer p.places.Release(share(size))
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	source, err := serve(ctx, size, read)

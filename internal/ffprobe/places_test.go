@@ -28,7 +28,7 @@ func stalled(media []byte, asked chan<- struct{}, letGo <-chan struct{}) Read {
 }
 
 // Each holds the index of what it plays in memory.
-func TestTwoFFprobesRunAtATimeAndTheNextWaitsWithinItsOwnTime(t *testing.T) {
+func TestAFewFFprobesRunAtATimeAndTheNextWaitsWithinItsOwnTime(t *testing.T) {
 	t.Parallel()
 	p, media := real(t, "a.mp4")
 	letGo := make(chan struct{})
@@ -36,8 +36,8 @@ func TestTwoFFprobesRunAtATimeAndTheNextWaitsWithinItsOwnTime(t *testing.T) {
 	defer running.Wait()
 	release := sync.OnceFunc(func() { close(letGo) })
 	defer release()
-	results := make(chan error, 2)
-	for range 2 {
+	results := make(chan error, places)
+	for range places {
 		asked := make(chan struct{}, 1)
 		running.Go(func() {
 			_, err := p.Length(t.Context(), int64(len(media)), stalled(media, asked, letGo))
@@ -55,7 +55,7 @@ func TestTwoFFprobesRunAtATimeAndTheNextWaitsWithinItsOwnTime(t *testing.T) {
 	require.Empty(t, asked)
 
 	release()
-	for range 2 {
+	for range places {
 		require.NoError(t, <-results)
 	}
 	length, err := p.Length(t.Context(), int64(len(media)), from(media))
@@ -71,4 +71,10 @@ func TestAProbeThatIsCutOffSaysThatItsTimeWasUp(t *testing.T) {
 	length, err := p.Length(ctx, int64(len(media)), stalled(media, make(chan struct{}, 1), nil))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Zero(t, length)
+}
+
+func TestOfLargeFilesTwoAreProbedAtATime(t *testing.T) {
+	t.Parallel()
+	require.EqualValues(t, 1, share(large-1))
+	require.EqualValues(t, places, 2*share(large))
 }
