@@ -31,7 +31,7 @@ type Handler struct {
 	livekit upstream
 	flights singleflight.Group
 	bypass  bypass
-	// whole is held by who lists everything: of 40,000 egresses that takes some 200 MB.
+	// whole is held by whom LiveKit gives a list of everything: of 40,000 egresses it takes some 200 MB.
 	whole *semaphore.Weighted
 }
 

@@ -27,13 +27,7 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 	c.room, c.egressID = r.GetRoomName(), r.GetEgressId()
 	ctx, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()
-	if r.GetRoomName() == "" && r.GetEgressId() == "" {
-		if err := h.whole.Acquire(ctx, 1); err != nil {
-			return nil, toTwirp(&egress.Error{Reason: egress.RateLimited, Message: "another list of everything is under way", Err: err})
-		}
-		defer h.whole.Release(1)
-	}
-	list, err := h.livekit.list(ctx, c.token, r)
+	list, err := h.listed(ctx, r)
 	forgotten := r.GetEgressId() != "" && isNotFound(err)
 	if err != nil && !forgotten {
 		c.cause = err
@@ -54,6 +48,21 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 		return nil, toTwirp(err)
 	}
 	return shown, nil
+}
+
+// listed asks LiveKit. Who wants everything waits until no other is given it, and so long that
+// half of the time is left to ask.
+func (h *Handler) listed(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	c := callOf(ctx)
+	if everything := r.GetRoomName() == "" && r.GetEgressId() == "" && !r.GetActive() && r.GetPageToken() == nil; everything {
+		turn, end := context.WithDeadline(ctx, c.share(1, 2))
+		defer end()
+		if err := h.whole.Acquire(turn, 1); err != nil {
+			return nil, &egress.Error{Reason: egress.RateLimited, Message: "others list everything", Err: err}
+		}
+		defer h.whole.Release(1)
+	}
+	return h.livekit.list(ctx, c.token, r)
 }
 
 func isNotFound(err error) bool {

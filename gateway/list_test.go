@@ -206,7 +206,7 @@ type lists struct {
 }
 
 func (l lists) ListEgress(_ context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
-	if r.GetRoomName() == "" {
+	if r.GetRoomName() == "" && !r.GetActive() {
 		l.asked <- struct{}{}
 		<-l.answer
 	}
@@ -219,7 +219,7 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 	l := lists{asked: make(chan struct{}), answer: make(chan struct{})}
 	b := newBench(t, livekit.NewEgressServer(l))
 	asking := func() <-chan *httptest.ResponseRecorder {
-		r, answered := request(t.Context(), t, "ListEgress", `{"active":true}`), make(chan *httptest.ResponseRecorder, 1)
+		r, answered := request(t.Context(), t, "ListEgress", `{}`), make(chan *httptest.ResponseRecorder, 1)
 		go func() { answered <- b.do(r) }()
 		return answered
 	}
@@ -228,8 +228,10 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 
 	impatient, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer end()
-	require.Equal(t, refusal{"resource_exhausted", "another list of everything is under way"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
-	require.Equal(t, http.StatusOK, b.call(t, "ListEgress", `{"room_name":"daily"}`).Code, "what is of one room waits for nobody")
+	require.Equal(t, refusal{"resource_exhausted", "others list everything"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
+	for _, part := range []string{`{"room_name":"daily"}`, `{"egress_id":"EG_1","active":true}`, `{"active":true}`} {
+		require.Equal(t, http.StatusOK, b.call(t, "ListEgress", part).Code, "a part of it waits for nobody")
+	}
 
 	next := asking()
 	l.answer <- struct{}{}
