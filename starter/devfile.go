@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -82,19 +81,17 @@ func findDev(dir string) (string, devInstance, error) {
 	return "", devInstance{}, nil
 }
 
-// readOwn reads a file of this user's. Another's does not exist.
+// readOwn reads a file of this user's. Another's does not exist, nor what is no file.
 func readOwn(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != os.Geteuid() || !info.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s is another user's: %w", path, fs.ErrNotExist)
-	}
-	return io.ReadAll(f)
+	return os.ReadFile(path)
 }
