@@ -83,7 +83,8 @@ type pending struct {
 // start. The returned context is not cancelled with the workflow: a cancelled
 // workflow still ends its egress and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
-	in, continued := arg.Input, workflow.GetInfo(ctx).ContinuedExecutionRunID != ""
+	info := workflow.GetInfo(ctx)
+	in, continued := arg.Input, info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // cron runs the same again
 	switch {
 	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
 		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
@@ -92,7 +93,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	case in.Carried != nil && !continued:
 		return nil, ctx, invalid(egress.Invalidf("carried", "is what a run leaves to the next one, and nobody else's to say"))
 	}
-	id, ok := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
+	id, ok := egress.RequestID(info.WorkflowExecution.ID)
 	if !ok {
 		return nil, ctx, invalid(egress.Invalidf("workflow ID", `want "egress/<request ID>"`))
 	}
