@@ -145,7 +145,7 @@ func TestWhichProfileIsPicked(t *testing.T) {
 	t.Parallel()
 	const (
 		lacking = `{"file_outputs":[{"filepath":"a"}]}`
-		mixed   = `{"file_outputs":[{"gcp":{"bucket":"b"}},{"filepath":"a"}]}`
+		mixed   = `{"file_outputs":[{"gcp":{"bucket":"b"}}],"segment_outputs":[{"filename_prefix":"a"}]}`
 		own     = `{"file_outputs":[{"gcp":{"bucket":"b"}}]}`
 		streams = `{"stream_outputs":[{"urls":["rtmp://x/y"]}]}`
 	)
