@@ -14,6 +14,6 @@ type StartOptions struct {
 	Pipeline    string        // name of the pipeline that is run at its end; default: the worker's
 	Again       bool          // LiveKit is looked at first, since an earlier start of the ID may have gone past Temporal
 	Unlisted    bool          // one has, without an answer: LiveKit may not list it yet
-	StartBy     time.Time     // when set, LiveKit is not asked for a new egress after this moment
+	StartBy     time.Time     // as Input.StartBy; zero: none
 	AskedBy     *Asker        // who asks, for reports; default: as the recordings client is set up
 }
