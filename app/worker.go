@@ -149,7 +149,7 @@ func (a *App) livekitActivities(stores *storage.Stores) *activities.LiveKit {
 
 		ReconcileEvery: egress.Duration(a.cfg.Reconcile.Every.D()),
 		Reconciling:    (&health{since: a.recordings.Reconciled, every: a.cfg.Reconcile.Every.D()}).Healthy,
-	}, a.livekit(a.cfg.Start.SearchEvery), a.keys)
+	}, a.livekit(min(a.cfg.Start.SearchEvery, time.Second)), a.keys) // a second is the shortest wait between two calls of a start
 }
 
 // registerDelivery gives a worker the activities of what comes after the end.

@@ -28,7 +28,9 @@ type Config struct {
 	// Timeout bounds every call but Start, whose caller sets its own. Default: 10 s,
 	// as in LiveKit's SDKs; StopEgress of a dead worker answers after 3 s.
 	Timeout time.Duration
-	// ShareFor is how old a shared list of active egresses may be. Default: 2 s.
+	// ShareFor is how long before its caller came a shared list of active egresses may have been
+	// asked for. Default: 1 s, the shortest wait after a start that LiveKit had no room for: who
+	// looks then whether it began all the same gets a list that is younger than the answer.
 	ShareFor time.Duration
 }
 
@@ -46,7 +48,7 @@ type Client struct {
 // New makes a client. It does not connect.
 func New(cfg Config) *Client {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
-	cfg.ShareFor = cmp.Or(cfg.ShareFor, 2*time.Second)
+	cfg.ShareFor = cmp.Or(cfg.ShareFor, time.Second)
 	return &Client{
 		cfg:     cfg,
 		egress:  lksdk.NewEgressClient(cfg.URL, cfg.APIKey, cfg.APISecret),
@@ -132,7 +134,7 @@ func (c *Client) InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo
 // Active lists all active egresses. Callers within ShareFor of each other share
 // one answer, so that many who look for a web egress cost one call.
 func (c *Client) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
-	return c.active.get(c.cfg.ShareFor, func() ([]*livekit.EgressInfo, error) {
+	return c.active.get(ctx, c.cfg.ShareFor, func() ([]*livekit.EgressInfo, error) {
 		return c.list(context.WithoutCancel(ctx), &livekit.ListEgressRequest{Active: true})
 	})
 }

@@ -197,13 +197,20 @@ func TestAllIsAskedForByOneCallAtATimeAndNobodyGetsAnOlderList(t *testing.T) {
 func TestACallerWhoLeavesDoesNotCostTheOthersTheirAnswer(t *testing.T) {
 	t.Parallel()
 	ctx, leave := context.WithCancel(t.Context())
+	answer := make(chan struct{})
 	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
 		leave()
+		<-answer
 		return page("", "EG_1"), nil
 	}}
-	items, err := at(p.open(t).url).Active(ctx)
+	c := at(p.open(t).url)
+	_, err := c.Active(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	close(answer)
+	items, err := c.Active(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"EG_1"}, idsOf(items))
+	require.Len(t, p.noted(), 1, "the call went on without who left")
 }
 
 func TestTheComparisonCountsItsCalls(t *testing.T) {

@@ -1,6 +1,7 @@
 package livekit
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // sharedList keeps one answer for a short time and lets callers who come meanwhile
@@ -15,32 +18,54 @@ import (
 type sharedList struct {
 	calls singleflight.Group
 	mu    sync.Mutex
+	last  listed
+}
+
+// listed is a list, and when it was asked for: an egress that starts during the call may be
+// missing in it.
+type listed struct {
 	items []*livekit.EgressInfo
-	at    time.Time
+	asked time.Time
 }
 
-func (s *sharedList) get(maxAge time.Duration, ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
-	if items, fresh := s.kept(maxAge); fresh {
-		return items, nil
-	}
-	v, err, _ := s.calls.Do("active", func() (any, error) {
-		asked := time.Now() // an egress that starts during the call may be missing in the answer
-		items, err := ask()
-		if err == nil {
-			s.mu.Lock()
-			s.items, s.at = items, asked
-			s.mu.Unlock()
+// get gives a list that was asked for no longer than maxAge before its caller came, or an error
+// once ctx has ended. The call goes on without the caller.
+func (s *sharedList) get(ctx context.Context, maxAge time.Duration, ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
+	came := time.Now()
+	for {
+		l := s.kept()
+		if !l.asked.IsZero() && came.Sub(l.asked) < maxAge {
+			return l.items, nil
 		}
-		return items, err
-	})
-	items, _ := v.([]*livekit.EgressInfo)
-	return items, err
+		call := s.calls.DoChan("", func() (any, error) {
+			l := listed{asked: time.Now()}
+			var err error
+			if l.items, err = ask(); err == nil {
+				s.keep(l)
+			}
+			return l, err
+		})
+		select {
+		case <-ctx.Done():
+			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "list egress: no answer in time", Err: ctx.Err()}
+		case r := <-call:
+			if l, _ := r.Val.(listed); r.Err != nil || came.Sub(l.asked) < maxAge {
+				return l.items, r.Err
+			}
+		}
+	}
 }
 
-func (s *sharedList) kept(maxAge time.Duration) ([]*livekit.EgressInfo, bool) {
+func (s *sharedList) kept() listed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.items, !s.at.IsZero() && time.Since(s.at) < maxAge
+	return s.last
+}
+
+func (s *sharedList) keep(l listed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = l
 }
 
 // queuedList has one call under way at a time. Who comes during it waits for the next one, which

@@ -1,6 +1,7 @@
 package livekit
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 var one = []*livekit.EgressInfo{{EgressId: "EG_1"}}
@@ -38,7 +41,7 @@ func TestCallersWhoComeDuringACallShareIt(t *testing.T) {
 		var callers errgroup.Group
 		for range 50 {
 			callers.Go(func() error {
-				items, err := s.get(time.Nanosecond, a.ask)
+				items, err := s.get(t.Context(), time.Nanosecond, a.ask)
 				assert.Equal(t, one, items)
 				return err
 			})
@@ -60,7 +63,7 @@ func TestAListIsKeptUntilItIsTooOld(t *testing.T) {
 			calls int
 		}{{0, 1}, {2*time.Second - 1, 1}, {1, 2}, {time.Second, 2}, {time.Hour, 3}} {
 			<-time.After(step.wait) // on the bubble's own clock
-			items, err := s.get(2*time.Second, a.ask)
+			items, err := s.get(t.Context(), 2*time.Second, a.ask)
 			require.NoError(t, err)
 			require.Equal(t, one, items)
 			require.Equal(t, step.calls, a.n)
@@ -74,10 +77,58 @@ func TestAListIsAsOldAsItsQuestion(t *testing.T) {
 		var s sharedList
 		a := &asked{do: func() { <-time.After(5 * time.Second) }}
 		for range 2 {
-			_, err := s.get(2*time.Second, a.ask)
+			_, err := s.get(t.Context(), 2*time.Second, a.ask)
 			require.NoError(t, err)
 		}
 		require.Equal(t, 2, a.n, "an egress that began during the first call may be missing in its answer")
+	})
+}
+
+func TestWhoComesLateInACallWaitsForTheNextOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		a := &asked{do: func() { <-time.After(5 * time.Second) }}
+		begun := time.Now()
+		var callers errgroup.Group
+		for _, came := range []time.Duration{0, time.Second - 1, time.Second, 4 * time.Second} {
+			callers.Go(func() error {
+				<-time.After(came)
+				_, err := s.get(t.Context(), time.Second, a.ask)
+				answered := 5 * time.Second
+				if came >= time.Second {
+					answered = 10 * time.Second
+				}
+				assert.Equal(t, answered, time.Since(begun))
+				return err
+			})
+		}
+		require.NoError(t, callers.Wait())
+		require.Equal(t, 2, a.n, "those whose coming the first call was too old for share the second")
+	})
+}
+
+func TestWhoHasNoTimeLeavesAndTheOthersHaveTheirAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		a := &asked{do: func() { <-time.After(5 * time.Second) }}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var callers errgroup.Group
+		callers.Go(func() error {
+			_, err := s.get(short, time.Minute, a.ask)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, egress.Ambiguous, egress.ReasonOf(err))
+			return nil
+		})
+		callers.Go(func() error {
+			items, err := s.get(t.Context(), time.Minute, a.ask)
+			assert.Equal(t, one, items)
+			return err
+		})
+		require.NoError(t, callers.Wait())
+		require.Equal(t, 1, a.n)
 	})
 }
 
@@ -85,10 +136,10 @@ func TestAnErrorIsNotKept(t *testing.T) {
 	t.Parallel()
 	var s sharedList
 	a := &asked{err: errors.New("not now")}
-	_, err := s.get(time.Hour, a.ask)
+	_, err := s.get(t.Context(), time.Hour, a.ask)
 	require.Error(t, err)
 	a.err = nil
-	items, err := s.get(time.Hour, a.ask)
+	items, err := s.get(t.Context(), time.Hour, a.ask)
 	require.NoError(t, err)
 	require.Equal(t, one, items)
 	require.Equal(t, 2, a.n)
@@ -98,10 +149,10 @@ func TestAnErrorDoesNotDropAListThatIsStillFresh(t *testing.T) {
 	t.Parallel()
 	var s sharedList
 	a := &asked{}
-	_, err := s.get(time.Hour, a.ask)
+	_, err := s.get(t.Context(), time.Hour, a.ask)
 	require.NoError(t, err)
 	a.err = errors.New("not now")
-	items, err := s.get(time.Hour, a.ask)
+	items, err := s.get(t.Context(), time.Hour, a.ask)
 	require.NoError(t, err)
 	require.Equal(t, one, items)
 }
