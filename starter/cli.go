@@ -49,6 +49,7 @@ type deps struct {
 // run runs one command line and returns the exit status: 0 clean, 1 our failure, 2
 // what we were given is wrong, 3 a recording is not as it should be.
 func run(ctx context.Context, args []string, d deps) int {
+	d.stdin = interruptible{ctx, d.stdin}
 	root := d.root()
 	if err := root.Run(ctx, append([]string{root.Name}, args...)); err != nil {
 		fmt.Fprintf(d.stderr, "%s: %s\n", root.Name, oneLine(err))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"iter"
 	"strings"
 	"testing"
@@ -160,6 +161,7 @@ type shell struct {
 	environ   map[string]string
 	dir       string
 	stdin     string
+	silent    bool              // nothing comes by standard input, and it has no end
 	connected map[string]string // the environment that a client was made from
 	role      config.Role
 	closed    bool
@@ -180,8 +182,14 @@ func (s *shell) run(t *testing.T, args ...string) result {
 
 func (s *shell) runIn(ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
+	var stdin io.Reader = strings.NewReader(s.stdin)
+	if s.silent {
+		r, w := io.Pipe()
+		defer w.Close()
+		stdin = r
+	}
 	status := run(ctx, args, deps{
-		environ: s.environ, dir: s.dir, stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr, asked: s.asks, watched: s.watched,
+		environ: s.environ, dir: s.dir, stdin: stdin, stdout: &stdout, stderr: &stderr, asked: s.asks, watched: s.watched,
 		serve: func(context.Context, map[string]string) error { s.served = true; return s.err },
 		examine: func(environ map[string]string) (examiner, func(), error) {
 			s.connected = environ

@@ -144,6 +144,26 @@ func TestMoreThanOneIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestACommandThatReadsCanBeInterrupted(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"redeliver --since 24h": "Tell the consumers of 2 recordings again? [y/N] \nstarter: nothing was done\n",
+		"start --request -":     "starter: read request: context canceled\n",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			s := newShell()
+			s.rows, s.asks, s.silent = overRows(2), true, true
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			got := s.runIn(ctx, fields(line)...)
+			if got.status != 1 || got.stderr != want || len(s.asked) > 0 {
+				t.Errorf("got %+v, asked %v", got, s.asked)
+			}
+		})
+	}
+}
+
 func TestWhoIsInterruptedIsToldWhereToGoOn(t *testing.T) {
 	t.Parallel()
 	for line, on := range map[string]string{
