@@ -37,7 +37,8 @@ func (h *Handler) hideStored(answer []byte) []byte {
 }
 
 // graft adds to a message's JSON what one message has and another, otherwise the same,
-// has not.
+// has not. An object of a name that we do not know may be a storage that only a newer LiveKit
+// knows: none is put beside it.
 func graft(raw json.RawMessage, before, after protoreflect.Message) (json.RawMessage, error) {
 	var tree map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &tree); err != nil {
@@ -49,6 +50,7 @@ func graft(raw json.RawMessage, before, after protoreflect.Message) (json.RawMes
 		name := nameIn(tree, f)
 		switch {
 		case f.Message() == nil || f.IsMap() || !after.Has(f):
+		case !before.Has(f) && holdsUnknown(tree, after.Descriptor()):
 		case !before.Has(f):
 			tree[name], err = protojson.MarshalOptions{UseProtoNames: true}.Marshal(after.Get(f).Message().Interface())
 		case f.IsList():
@@ -75,6 +77,16 @@ func graftList(raw json.RawMessage, before, after protoreflect.List) (json.RawMe
 		}
 	}
 	return encode(items), nil
+}
+
+// holdsUnknown reports whether a message's JSON has an object under a name that is no field's.
+func holdsUnknown(tree map[string]json.RawMessage, m protoreflect.MessageDescriptor) bool {
+	for name, value := range tree {
+		if m.Fields().ByJSONName(name) == nil && m.Fields().ByTextName(name) == nil && bytes.HasPrefix(value, []byte("{")) {
+			return true
+		}
+	}
+	return false
 }
 
 // nameIn is how a JSON object spells a field: protojson reads both ways.
