@@ -85,6 +85,13 @@ func (f *Figures) count(g group, took time.Duration) {
 	f.asked = now
 }
 
+// alive says that the process runs, where nothing is taken and nothing may come.
+func (f *Figures) alive() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.roll(f.now())
+}
+
 // Take is what nobody has taken yet: the minutes that are over and, within five minutes
 // of a webhook, the one under way so far. all adds that in any case.
 func (f *Figures) Take(all bool) []egress.Minute {

@@ -179,14 +179,20 @@ func TestTheNextReportIsNeverLaterThanItIsDue(t *testing.T) {
 // keeper is Temporal as reports see it.
 type keeper struct {
 	down atomic.Bool
+	slow atomic.Int64 // nanoseconds until it has kept one
 	mu   sync.Mutex
 	kept []egress.Minute
 }
 
 // ReportMinute keeps a report, unless Temporal is down.
-func (k *keeper) ReportMinute(_ context.Context, m egress.Minute) error {
+func (k *keeper) ReportMinute(ctx context.Context, m egress.Minute) error {
 	if k.down.Load() {
 		return errors.New("no connection")
+	}
+	select {
+	case <-time.After(time.Duration(k.slow.Load())):
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -253,6 +259,21 @@ func TestReportsWaitForTemporal(t *testing.T) {
 	})
 }
 
+func TestAProcessRunsWhileItHandsOnWhatHasWaited(t *testing.T) {
+	t.Parallel()
+	reporting(t, func(k *keeper, _ func()) {
+		k.down.Store(true)
+		pass(5 * time.Hour)
+		k.down.Store(false)
+		k.slow.Store(int64(time.Second))
+		pass(10 * time.Minute)
+		require.Greater(t, len(k.all()), 300)
+		for i, m := range k.all()[1:] {
+			require.Equal(t, k.all()[i].Until, m.From, "without a hole, and in their order")
+		}
+	})
+}
+
 func TestNoMoreReportsWaitThanAreKept(t *testing.T) {
 	t.Parallel()
 	reporting(t, func(k *keeper, _ func()) {
@@ -272,6 +293,20 @@ func TestAProcessThatEndsReportsItsLastMinute(t *testing.T) {
 		end()
 		last := k.all()[len(k.all())-1]
 		require.Equal(t, 15*time.Second, last.Until.Sub(last.From))
+	})
+}
+
+func TestAProcessThatEndsDuringAReportReportsItAgainAndItsLastMinute(t *testing.T) {
+	t.Parallel()
+	reporting(t, func(k *keeper, end func()) {
+		pass(55 * time.Second)
+		k.slow.Store(int64(10 * time.Second))
+		pass(10 * time.Second) // the report of 50 s to 60 s is under way
+		k.slow.Store(0)
+		end()
+		last := k.all()[len(k.all())-1]
+		require.Equal(t, time.Minute+5*time.Second, last.Until.Sub(k.all()[0].From))
+		require.Equal(t, 5*time.Second, last.Until.Sub(last.From))
 	})
 }
 

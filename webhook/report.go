@@ -65,13 +65,17 @@ func (r *reporter) flush(ctx context.Context, all bool) {
 	}
 	for len(r.waiting) > 0 {
 		if err := r.send(ctx, r.waiting[0]); err != nil {
-			if !r.failing && ctx.Err() == nil {
+			if ctx.Err() != nil { // it is the end of us that cut it, and says nothing of Temporal
+				return
+			}
+			if !r.failing {
 				r.log.Warn("how the endpoint was could not be reported; it waits", "error", err)
 			}
 			r.failing = true
 			return
 		}
 		r.failing, r.waiting = false, r.waiting[1:]
+		r.figures.alive() // a day's reports take minutes
 	}
 }
 
