@@ -66,8 +66,8 @@ func HTTPURL(url string) string { return signalling.ToHttpURL(url) }
 func (c *Client) Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 	ctx = lksdk.WithFailover(ctx, false)
 	m, err := c.start(ctx, r)
-	if err == nil && m.GetEgressId() == "" { // an empty 200 decodes too, and is not LiveKit's
-		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "start egress: the reply names no egress"}
+	if err == nil && m.GetEgressId() == "" {
+		return nil, notLiveKits("start egress")
 	}
 	return m, classifyMasked("start egress", err, func(said string) string { return egress.MaskQuoted(said, r) })
 }
@@ -116,14 +116,31 @@ func within(ctx context.Context, limit time.Duration) (context.Context, context.
 // Get asks for one egress by its ID. LiveKit answers not_found for one that it
 // does not know, or has forgotten 24 h after its end.
 func (c *Client) Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
-	items, err := c.list(ctx, &livekit.ListEgressRequest{EgressId: egressID})
-	if err == nil && len(items) == 0 {
-		err = &egress.Error{Reason: egress.NotFound, Message: "egress does not exist"}
+	if egressID == "" { // a list by no ID is one of everything
+		return nil, &egress.Error{Reason: egress.NotFound, Message: "egress does not exist"}
 	}
+	items, err := c.list(ctx, &livekit.ListEgressRequest{EgressId: egressID})
 	if err != nil {
 		return nil, err
 	}
-	return items[0], nil
+	if len(items) != 1 {
+		return nil, notLiveKits("list egress")
+	}
+	return named(items[0], egressID, "list egress")
+}
+
+// named is an answer about an egress, as long as it is about the one that was asked for.
+func named(m *livekit.EgressInfo, egressID, op string) (*livekit.EgressInfo, error) {
+	if m.GetEgressId() != egressID {
+		return nil, notLiveKits(op)
+	}
+	return m, nil
+}
+
+// notLiveKits is for a 200 that does not say what LiveKit would have: an empty one of a proxy
+// decodes as any message, and says nothing of an egress.
+func notLiveKits(op string) error {
+	return &egress.Error{Reason: egress.Ambiguous, Message: op + ": the reply does not name the egress, and may not be LiveKit's"}
 }
 
 // InRoom lists the egresses of a room, ended ones too.
@@ -162,7 +179,10 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
 	m, err := c.egress.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: egressID})
-	return m, classifyStop(err)
+	if err != nil {
+		return nil, classifyStop(err)
+	}
+	return named(m, egressID, "stop egress")
 }
 
 // Present reports whether a participant is in a room. An egress joins its room under
@@ -170,9 +190,12 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 func (c *Client) Present(ctx context.Context, room, identity string) (bool, error) {
 	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
-	_, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: room, Identity: identity})
-	if err = classify("get participant", err); egress.ReasonOf(err) == egress.NotFound {
+	p, err := c.rooms.GetParticipant(ctx, &livekit.RoomParticipantIdentity{Room: room, Identity: identity})
+	switch err = classify("get participant", err); {
+	case egress.ReasonOf(err) == egress.NotFound:
 		return false, nil
+	case err == nil && p.GetIdentity() != identity:
+		return false, notLiveKits("get participant")
 	}
 	return err == nil, err
 }

@@ -36,22 +36,39 @@ func idsOf(items []*lk.EgressInfo) (ids []string) {
 	return ids
 }
 
-func TestAnEgressThatIsNotListedIsNotFound(t *testing.T) {
+func TestAnEgressThatLiveKitDoesNotKnowIsNotFound(t *testing.T) {
 	t.Parallel()
-	for name, list := range map[string]func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error){
-		"by LiveKit's answer": func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
-			return nil, twirp.NotFoundError("egress does not exist")
-		},
-		"by an empty list": func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page(""), nil },
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		return nil, twirp.NotFoundError("egress does not exist")
+	}}
+	m, err := at(p.open(t).url).Get(t.Context(), "EG_1")
+	require.Equal(t, egress.NotFound, failure(t, err).Reason)
+	require.Nil(t, m)
+}
+
+// LiveKit never answers like this: something in front of it may have, which knows nothing of it.
+func TestAnAnswerThatDoesNotNameTheEgressSaysNothingOfIt(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string]*lk.ListEgressResponse{
+		"nothing": page(""), "another one": page("", "EG_2"), "two": page("", "EG_1", "EG_2"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &project{list: list}
+			p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return list, nil }}
 			m, err := at(p.open(t).url).Get(t.Context(), "EG_1")
-			require.Equal(t, egress.NotFound, failure(t, err).Reason)
+			require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
 			require.Nil(t, m)
 		})
 	}
+}
+
+func TestAnEgressWithoutAnIDIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) { return page("", "EG_1"), nil }}
+	m, err := at(p.open(t).url).Get(t.Context(), "")
+	require.Equal(t, egress.NotFound, failure(t, err).Reason)
+	require.Nil(t, m)
+	require.Empty(t, p.noted(), "LiveKit would list everything")
 }
 
 func TestAnEmptyRoomIsNoError(t *testing.T) {

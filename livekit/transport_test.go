@@ -57,12 +57,17 @@ func TestEveryFaultOfTheWayHasAReason(t *testing.T) {
 	}
 }
 
-func TestAStartWhoseReplyNamesNoEgressIsAmbiguous(t *testing.T) {
+func TestAnEmptyReplyIsAmbiguous(t *testing.T) {
 	t.Parallel()
-	c := at(answers(http.StatusOK, "", "Content-Type", "application/protobuf")(t))
+	c := at(answers(http.StatusOK, "", "Content-Type", "text/html")(t))
 	m, err := c.Start(t.Context(), request())
-	require.Equal(t, egress.Ambiguous, failure(t, err).Reason)
 	require.Nil(t, m)
+	for call, err := range map[string]error{
+		"start": err, "stop": second(c.Stop(t.Context(), "EG_1")), "get": second(c.Get(t.Context(), "EG_1")),
+		"present": second(c.Present(t.Context(), "standup", "EG_1")),
+	} {
+		require.Equal(t, egress.Ambiguous, failure(t, err).Reason, call)
+	}
 }
 
 func TestAStartEndsWithItsCallersDeadlineAndIsAmbiguousThen(t *testing.T) {
