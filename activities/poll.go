@@ -125,14 +125,19 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	if l.Idle = !s.IdleSince.IsZero() && now.Sub(s.IdleSince) >= idleFor; l.Idle {
 		return l, ""
 	}
-	why = "still " + string(l.Info.StatusName())
+	return l, s.still(l.Info.StatusName())
+}
+
+// still is what was seen of an egress of which there is no news, in words.
+func (s *sight) still(status egress.Status) string {
+	why := "still " + string(status)
 	switch {
 	case !s.RoomGone.IsZero():
 		why += ", its room is gone"
 	case !s.RecorderGone.IsZero():
 		why += ", its participant is not in the room"
 	}
-	return l, why
+	return why
 }
 
 // seek looks for the egress's own participant, which is there for as long as its worker

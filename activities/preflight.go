@@ -98,8 +98,8 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *t
 		return nil
 	}
 	targets := p.targets(r)
-	timer := time.NewTimer(budget)
-	defer timer.Stop()
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
+	defer cancel()
 	flights := make([]<-chan singleflight.Result, len(targets))
 	for i, t := range targets {
 		if known, ok := p.lately(t.digest); ok && !asked && !p.cfg.Always {
@@ -108,10 +108,9 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *t
 		}
 		flights[i] = p.flights.DoChan(t.digest, func() (any, error) { return p.probe(ctx, t), nil })
 	}
-	over := false
 	for i, flight := range flights {
 		if flight != nil {
-			targets[i].tried, over = p.await(flight, timer.C, targets[i], over)
+			targets[i].tried = p.await(within, flight, targets[i])
 		}
 	}
 	return targets
@@ -150,22 +149,20 @@ func (p *Preflight) digest(d egress.Destination) string {
 
 // await is what a try found, or slow once the budget is over: then only what is there
 // already counts.
-func (p *Preflight) await(flight <-chan singleflight.Result, budget <-chan time.Time, t target, over bool) (tried, bool) {
-	if !over {
-		select {
-		case r := <-flight:
-			return r.Val.(tried), false
-		case <-budget:
-		}
+func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Result, t target) tried {
+	select {
+	case r := <-flight:
+		return r.Val.(tried)
+	case <-budget.Done():
 	}
 	select {
 	case r := <-flight:
-		return r.Val.(tried), true
+		return r.Val.(tried)
 	default:
 	}
 	slow := tried{egress.ProbeSlow, fmt.Errorf("%s: the store has not answered in time", t.Field), time.Now()}
 	p.remember(t.digest, slow)
-	return slow, true
+	return slow
 }
 
 // probe tries a destination, for all that wait for it.

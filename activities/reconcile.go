@@ -170,7 +170,7 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 		plan = egress.PlanRound(s)
 	}
 	if len(plan.Ask) > 0 {
-		r.ask(ctx, &s, anyOf(plan.Ask))
+		r.ask(ctx, &s, anyOf(plan.Ask, egress.MaxAsked))
 		plan = egress.PlanRound(s)
 	}
 	return s, plan, nil
@@ -178,22 +178,21 @@ func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) 
 
 // anyOf are as many as one round asks for: others each time, so that none waits behind those of
 // which LiveKit says nothing.
-func anyOf(ids []string) []string {
-	if len(ids) <= egress.MaxAsked {
-		return ids
+func anyOf[T any](all []T, most int) []T {
+	if len(all) <= most {
+		return all
 	}
-	ids = slices.Clone(ids)
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	return ids[:egress.MaxAsked]
+	all = slices.Clone(all)
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:most]
 }
 
 // observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
 // among ours. It reports whether it read all of ours.
 func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err error) {
 	stop := r.alive(ctx)
-	items, calls, err := r.livekit.All(ctx, !r.Deep)
+	items, err := r.list(ctx, !r.Deep)
 	stop()
-	r.Round.Calls += calls
 	if err != nil && r.Deep && ctx.Err() == nil { // what is active matters more
 		r.Round.Failed++
 		activity.GetLogger(ctx).Error("reconcile: what has ended could not be listed", "error", err)
@@ -201,7 +200,7 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 		return r.observe(ctx)
 	}
 	if err != nil {
-		return s, false, fmt.Errorf("list egresses: %w", err)
+		return s, false, err
 	}
 	activity.RecordHeartbeat(ctx, r.progress)
 	s = egress.Sighting{At: time.Now(), Deep: r.Deep, Grace: r.cfg.Grace}
@@ -229,6 +228,16 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	s.Listed = r.roster.open(s.Listed, running)
 	activity.RecordHeartbeat(ctx, r.progress)
 	return s, all, nil
+}
+
+// list asks LiveKit for what it remembers, or for what is active alone.
+func (r *round) list(ctx context.Context, active bool) ([]*livekit.EgressInfo, error) {
+	items, calls, err := r.livekit.All(ctx, active)
+	r.Round.Calls += calls
+	if err != nil {
+		return nil, fmt.Errorf("list egresses: %w", err)
+	}
+	return items, nil
 }
 
 // ours are our workflows that run, and in a deep round those that have completed since a
@@ -344,10 +353,9 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 // now is what is active and what runs, beside what had closed before: the round may have
 // taken its time since it looked.
 func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sighting, err error) {
-	items, calls, err := r.livekit.All(ctx, true)
-	r.Round.Calls += calls
+	items, err := r.list(ctx, true)
 	if err != nil {
-		return s, fmt.Errorf("list egresses: %w", err)
+		return s, err
 	}
 	for _, m := range items {
 		r.take(&s, m)

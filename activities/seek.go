@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 
@@ -18,11 +17,7 @@ import (
 // for, it is chance which ones. Where one could not be asked for, or its workflow not be
 // told, all are due again in the next round.
 func (r *round) seek(ctx context.Context, s egress.Sighting) error {
-	due := s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt)
-	if len(due) > egress.MaxSought {
-		rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
-		due = due[:egress.MaxSought]
-	}
+	due := anyOf(s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt), egress.MaxSought)
 	defer r.alive(ctx)()
 	unasked := 0
 	for some := range slices.Chunk(due, atOnce) {

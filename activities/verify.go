@@ -139,7 +139,7 @@ const shortestLook = 10 * time.Second
 
 // lookAgain is the wait after an attempt: 1 s, 2 s, 4 s, 8 s, and then 15 s each.
 func lookAgain(attempt int32) time.Duration {
-	return min(time.Second<<min(attempt-1, 10), 15*time.Second)
+	return egress.Doubled(time.Second, int(attempt), 15*time.Second)
 }
 
 // destinations are where the request writes. What was adopted has only LiveKit's word of it.

@@ -77,10 +77,9 @@ func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool
 	}
 	select {
 	case <-ctx.Done():
-		return i.stop()
 	case <-i.failed():
-		return i.stop()
 	}
+	return i.stop()
 }
 
 // place says where an instance is.

@@ -43,15 +43,10 @@ type report struct {
 	Faults   rates                 `json:"faults"` // that were injected, with their rates
 }
 
-// verdicts are those that there can be. A newer LiveKit may add to them.
-func verdicts() []egress.Status {
-	return []egress.Status{"EGRESS_COMPLETE", "EGRESS_FAILED", "EGRESS_ABORTED", "EGRESS_LIMIT_REACHED", egress.Lost}
-}
-
 func (d *demo) summarize(rows []row, recorded []fakelivekit.Recording, c *consumer) report {
 	r := report{
 		Seed: d.seed, Twins: twins(recorded), Faults: d.struck(),
-		EndedBy: none(egress.Sources()), Verdicts: none(verdicts()), Classes: none(egress.Misses()),
+		EndedBy: none(egress.Sources()), Verdicts: none(egress.Ends()), Classes: none(egress.Misses()),
 	}
 	for _, row := range rows {
 		if row.accepted {

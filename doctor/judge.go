@@ -12,26 +12,28 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // judge says what a probe's way means for LiveKit's webhooks. LiveKit repeats after
 // 429 and 5xx alone, and takes every other answer for delivered.
-func (d *Doctor) judge(p Path, err error) Finding {
+func judge(p Path, err error) Finding {
 	if err != nil {
 		return unanswered(p, err)
 	}
 	found := fmt.Sprintf("%s answered %d in %s", p.URL, p.Status, brief(p.Total.D()))
 	switch {
-	case p.Status/100 == 2 && p.ours:
-		return d.well(p, found)
+	case p.outcome.Well():
+		return well(p, found)
+	case p.outcome == egress.CanaryUnavailable:
+		return failed(found+": LiveKit tries for 15 to 65 s, and then the event is lost", fixOf5xx(p))
 	case p.Status/100 == 2:
 		return failed(found+", but that was not our endpoint: LiveKit takes it for delivered, and every event is lost",
 			"let the proxy lead the path to `starter serve`, with its answers' headers, and run it in the version of this command")
 	case p.Status/100 == 3:
 		return failed(fmt.Sprintf("%s, a redirect to %s: LiveKit follows none and takes it for delivered, so every event is lost", found, p.location),
 			"set REELKEEPER_PUBLIC_URL to where it leads, and change the URL of the project's webhook at LiveKit as well")
-	case p.Status == http.StatusTooManyRequests || p.Status/100 == 5:
-		return failed(found+": LiveKit tries for 15 to 65 s, and then the event is lost", fixOf5xx(p))
 	default:
 		return failed(found+": LiveKit takes it for delivered, and every event is lost", fixOf4xx(p))
 	}
@@ -39,7 +41,7 @@ func (d *Doctor) judge(p Path, err error) Finding {
 
 // well is a probe that our endpoint took, whose way may still become too long, or end
 // with its certificate.
-func (d *Doctor) well(p Path, found string) Finding {
+func well(p Path, found string) Finding {
 	found += fmt.Sprintf(" (DNS %s, connect %s, TLS %s)", brief(p.DNS.D()), brief(p.Connect.D()), brief(p.TLS.D()))
 	if p.CertificateUntil != nil {
 		left := time.Until(*p.CertificateUntil)
@@ -48,7 +50,7 @@ func (d *Doctor) well(p Path, found string) Finding {
 			return warn(fmt.Sprintf("%s: %d days are left", found, int(left.Hours()/24)), "renew the certificate: behind an expired one every webhook is lost")
 		}
 	}
-	if p.Total.D() > d.cfg.SlowAfter {
+	if p.outcome == egress.CanarySlow {
 		return warn(fmt.Sprintf("%s: slow. LiveKit waits for %s, and drops events that queue for %s behind slow ones", found, attemptBudget, queueBudget),
 			"see which part of the way takes long; our endpoint itself answers within 2 s (reelkeeper_webhook_duration_seconds)")
 	}

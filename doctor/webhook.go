@@ -57,8 +57,8 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 	var worst Finding
 	for i, url := range []string{project, own} {
 		p, err := d.probe(ctx, url)
-		f := d.judge(p, err)
 		p.outcome = d.outcome(p, err)
+		f := judge(p, err)
 		f.Path = &p
 		if i == 0 || f.Status != OK && worst.Status == OK || f.Status == Fail {
 			worst = f

@@ -22,7 +22,7 @@ const (
 // attempts, so that those which failed together do not come again together.
 func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duration {
 	return max(
-		times(doubled(firstRetry, failed, lastRetry), 0.8+0.4*spread),
+		times(Doubled(firstRetry, failed, lastRetry), 0.8+0.4*spread),
 		times(min(asked, longestAsked), 1+0.2*spread),
 	)
 }
@@ -30,12 +30,13 @@ func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duratio
 // RetryHeldBack is the wait of an attempt that found no place at a consumer who answers,
 // for that many times: half to one and a half of 1 s, doubled each time up to 30 s.
 func RetryHeldBack(held int, spread float64) time.Duration {
-	return times(doubled(firstRetry, held, lastHeldBack), 0.5+spread)
+	return times(Doubled(firstRetry, held, lastHeldBack), 0.5+spread)
 }
 
-// doubled is first for n of 1 or less, and doubled for each one more.
-func doubled(first time.Duration, n int, most time.Duration) time.Duration {
-	return min(first<<min(max(n-1, 0), 30), most)
+// Doubled is first for n of 1 or less, and doubled for each one more, up to most: at most 1,024
+// times first, so that nothing is shifted away.
+func Doubled(first time.Duration, n int, most time.Duration) time.Duration {
+	return min(first<<min(max(n-1, 0), 10), most)
 }
 
 func times(d time.Duration, factor float64) time.Duration {

@@ -89,35 +89,12 @@ func (a *Argument) UnmarshalJSON(b []byte) error {
 }
 
 func (in *Input) setField(name string, value json.RawMessage) error {
-	var target any
-	switch name {
-	case "summary":
-		target = &in.Summary
-	case "sealed":
-		target = &in.Sealed
-	case "fingerprint":
-		target = &in.Fingerprint
-	case "max_duration":
-		target = &in.MaxDuration
-	case "start_by":
-		target = &in.StartBy
-	case "again":
-		target = &in.Again
-	case "unlisted":
-		target = &in.Unlisted
-	case "recover":
-		target = &in.Recover
-	case fieldStorage:
-		target = &in.Storage
-	case "preflight":
-		target = &in.Preflight
-	case "pipeline":
-		target = &in.Pipeline
-	case "adopted":
-		target = &in.Adopted
-	case "carried":
-		target = &in.Carried
-	default:
+	target := map[string]any{
+		"summary": &in.Summary, "sealed": &in.Sealed, "fingerprint": &in.Fingerprint, "max_duration": &in.MaxDuration,
+		"start_by": &in.StartBy, "again": &in.Again, "unlisted": &in.Unlisted, "recover": &in.Recover, fieldStorage: &in.Storage,
+		"preflight": &in.Preflight, "pipeline": &in.Pipeline, "adopted": &in.Adopted, "carried": &in.Carried,
+	}[name]
+	if target == nil {
 		return in.setPlain(name, value)
 	}
 	if err := json.Unmarshal(value, target); err != nil {

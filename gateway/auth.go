@@ -12,42 +12,39 @@ import (
 // gate checks tokens as livekit-server does, and in its words.
 type gate struct{ keys auth.KeyProvider }
 
-// grants are those of a request's token; nil without a token, which is no problem
-// yet: LiveKit refuses it where a grant is needed. A problem is answered with 401
-// in plain text, before Twirp.
-func (g gate) grants(r *http.Request) (_ *auth.ClaimGrants, problem string) {
-	token, problem := tokenOf(r)
+// caller is whose token a request has. Without one it is zero, which is no problem yet:
+// LiveKit refuses it where a grant is needed.
+type caller struct {
+	token   string
+	grants  *auth.ClaimGrants
+	askedBy *egress.Asker // who signed the token, and for whom
+}
+
+// caller verifies a request's token. A problem is answered with 401 in plain text, before Twirp.
+func (g gate) caller(r *http.Request) (_ caller, problem string) {
+	token, problem := bearerOf(r)
 	if problem != "" || token == "" {
-		return nil, problem
+		return caller{}, problem
 	}
 	v, err := auth.ParseAPIToken(token)
 	if err != nil {
-		return nil, "invalid authorization token"
+		return caller{}, "invalid authorization token"
 	}
 	secret := g.keys.GetSecret(v.APIKey())
 	if secret == "" {
-		return nil, "invalid API key: " + v.APIKey()
+		return caller{}, "invalid API key: " + v.APIKey()
 	}
 	_, grants, err := v.Verify(secret)
 	if err != nil {
-		return nil, "invalid token: " + token + ", error: " + err.Error()
+		return caller{}, "invalid token: " + token + ", error: " + err.Error()
 	}
-	return grants, ""
-}
-
-// askerOf is who signed a token that was verified, and for whom.
-func askerOf(token string) *egress.Asker {
-	v, err := auth.ParseAPIToken(token)
-	if err != nil {
-		return nil // there is no token
-	}
-	return egress.AskedBy(v.APIKey(), v.Identity())
+	return caller{token, grants, egress.AskedBy(v.APIKey(), v.Identity())}, ""
 }
 
 // allowed reports whether a request's token is good and has a grant.
 func (g gate) allowed(r *http.Request, grant func(*auth.VideoGrant) bool) bool {
-	grants, problem := g.grants(r)
-	return problem == "" && has(grants, grant)
+	c, problem := g.caller(r)
+	return problem == "" && has(c.grants, grant)
 }
 
 func has(grants *auth.ClaimGrants, grant func(*auth.VideoGrant) bool) bool {
@@ -59,8 +56,8 @@ func creating(v *auth.VideoGrant) bool  { return v.RoomCreate }
 
 const bearer = "Bearer "
 
-// tokenOf finds a token in the header, else in the query or form.
-func tokenOf(r *http.Request) (token, problem string) {
+// bearerOf finds a token in the header, else in the query or form.
+func bearerOf(r *http.Request) (token, problem string) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return r.FormValue("access_token"), ""

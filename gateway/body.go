@@ -72,12 +72,15 @@ func withBody(r *http.Request, body []byte) *http.Request {
 // It is nil for all others, also for a body that cannot be read at all, which is
 // Twirp's to refuse. What follows the first JSON value is nothing to Twirp.
 func newer(body []byte, into proto.Message) json.RawMessage {
-	var first json.RawMessage
-	if json.NewDecoder(bytes.NewReader(body)).Decode(&first) != nil || protojson.Unmarshal(first, proto.Clone(into)) == nil {
+	first := firstValue(body)
+	if protojson.Unmarshal(first, proto.Clone(into)) == nil || lenient.Unmarshal(first, into) != nil {
 		return nil
 	}
-	if (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(first, into) != nil {
-		return nil
-	}
+	return first
+}
+
+// firstValue is the first JSON value of a body, nil where there is none. Twirp disregards what follows.
+func firstValue(body []byte) (first json.RawMessage) {
+	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&first)
 	return first
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/lithammer/shortuuid/v4"
-	"github.com/livekit/protocol/auth"
 	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/proto"
 
@@ -30,9 +29,7 @@ type call struct {
 	method   string
 	began    time.Time
 	deadline time.Time // by which the caller is answered
-	grants   *auth.ClaimGrants
-	token    string // the caller's own
-	askedBy  *egress.Asker
+	caller
 	key      string        // of HeaderKey
 	storage  string        // of HeaderStorage
 	pipeline string        // of HeaderPipeline

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -12,12 +13,10 @@ import (
 // webhooks in the place of ours, and without the credentials of our storage profiles.
 func (h *Handler) shown(m *livekit.EgressInfo) *livekit.EgressInfo {
 	m = h.cfg.Profiles.Conceal(m)
-	for _, w := range egress.Webhooks(m) {
-		if _, ours := egress.ParseToken(w.GetUrl()); ours {
-			return egress.Echoing(m, h.theirs(m))
-		}
+	if !slices.ContainsFunc(egress.Webhooks(m), isOurs) {
+		return m
 	}
-	return m
+	return egress.Echoing(m, h.theirs(m))
 }
 
 // theirs are the caller's own webhooks: those that LiveKit has, and those that ours

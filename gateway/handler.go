@@ -98,16 +98,13 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 		w.Header().Set("Access-Control-Expose-Headers", "*")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, h.cfg.MaxBody)
-	grants, problem := h.gate.grants(r)
-	if problem != "" {
+	var problem string
+	if c.caller, problem = h.gate.caller(r); problem != "" {
 		c.outcome = Unauthenticated
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = w.Write([]byte(problem)) // A caller that has gone needs no answer.
 		return
 	}
-	c.grants = grants
-	c.token, _ = tokenOf(r)
-	c.askedBy = askerOf(c.token)
 	if err := c.permit(); err != nil { // before its body is read, which takes a hundred times its size
 		h.refuse(w, c, err)
 		return

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -95,17 +93,13 @@ func format(r *http.Request) string {
 // would refuse the body.
 func roomOf(format string, body []byte) string {
 	var req livekit.DeleteRoomRequest
+	var err error
 	if format == "application/protobuf" {
-		if err := proto.Unmarshal(body, &req); err != nil {
-			return ""
-		}
-		return req.Room
+		err = proto.Unmarshal(body, &req)
+	} else {
+		err = lenient.Unmarshal(firstValue(body), &req)
 	}
-	var first json.RawMessage // Twirp disregards what follows.
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&first); err != nil {
-		return ""
-	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(first, &req); err != nil {
+	if err != nil {
 		return ""
 	}
 	return req.Room

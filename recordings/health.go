@@ -56,17 +56,12 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 // ScheduleState is how a schedule stands. One that does not exist is an error of reason
 // NotFound.
 func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error) {
-	schedules, done, err := c.schedules(ctx)
+	d, err := c.describeSchedule(ctx, id)
 	if err != nil {
 		return egress.ScheduleState{}, err
 	}
-	defer done()
-	d, err := schedules.GetHandle(ctx, id).Describe(ctx)
-	if egress.ReasonOf(asError("", err)) == egress.NotFound {
+	if d == nil {
 		return egress.ScheduleState{}, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + id}
-	}
-	if err != nil {
-		return egress.ScheduleState{}, asError("describe schedule "+id, err)
 	}
 	s := egress.ScheduleState{Made: d.Info.CreatedAt, Acted: d.Info.CreatedAt}
 	for _, a := range d.Info.RecentActions {

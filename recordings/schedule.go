@@ -148,20 +148,29 @@ func scheduleSpec(every time.Duration) client.ScheduleSpec {
 	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
 }
 
+// describeSchedule is how a schedule is, nil where there is none.
+func (c *Client) describeSchedule(ctx context.Context, id string) (*client.ScheduleDescription, error) {
+	schedules, done, err := c.schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	d, err := schedules.GetHandle(ctx, id).Describe(ctx)
+	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+		return nil, nil
+	}
+	return d, asError("describe schedule "+id, err)
+}
+
 // ReconcilingSince is when the schedule of the reconciler was made: what ended before is
 // not announced. Without a schedule it is now.
 func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
-	schedules, done, err := c.schedules(ctx)
+	d, err := c.describeSchedule(ctx, egress.ReconcileSchedule)
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer done()
-	d, err := schedules.GetHandle(ctx, egress.ReconcileSchedule).Describe(ctx)
-	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+	if d == nil {
 		return time.Now(), nil
-	}
-	if err != nil {
-		return time.Time{}, asError("describe schedule "+egress.ReconcileSchedule, err)
 	}
 	var made time.Time
 	if decode(c.data, d.Memo.GetFields()[memoMade], &made) {

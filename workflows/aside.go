@@ -29,7 +29,7 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 		e.aside = append(e.aside, o)
 	}
 	if e.Started && e.asideDue == nil {
-		wait := min(asideFor<<min(e.unanswered, 10), asideAtMost) // 10, so that nothing is shifted away
+		wait := egress.Doubled(asideFor, e.unanswered+1, asideAtMost)
 		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, wait,
 			workflow.TimerOptions{Summary: "until another egress of the request is to be asked for again"})}
 	}

@@ -100,7 +100,7 @@ func recoverBackoff(ended egress.Status, part int) time.Duration {
 	if ended.Good() { // after hours
 		return time.Second
 	}
-	return min(time.Second<<min(part-2, 10), time.Minute)
+	return egress.Doubled(time.Second, part-1, time.Minute)
 }
 
 // relayOptions: events of the way are worth a second try, and must not hold up the

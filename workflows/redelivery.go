@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -49,10 +48,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 	if err := r.Input.Validate(id); err != nil {
 		return nil, invalid(err)
 	}
-	e := &run{
-		State: r.State, worker: w, id: id, in: r.Input, sum: r.Input.Readable(), telling: map[string]bool{}, failures: map[string]string{},
-		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", r.Input.Readable().Room),
-	}
+	e := w.newRun(ctx, id, r.Input, r.State)
 	v := e.verdict()
 	e.published, e.missed = v.Status, v.Missed
 	if e.Corrects != "" {

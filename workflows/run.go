@@ -83,48 +83,25 @@ type pending struct {
 // start. The returned context is not cancelled with the workflow: a cancelled
 // workflow still ends its egress and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
-	info := workflow.GetInfo(ctx)
-	in, continued := arg.Input, info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // cron runs the same again
-	switch {
-	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
-		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
-	case arg.Problem != nil:
-		return nil, ctx, invalid(arg.Problem)
-	case in.Carried != nil && !continued:
-		return nil, ctx, invalid(egress.Invalidf("carried", "is what a run leaves to the next one, and nobody else's to say"))
+	in := arg.Input
+	id, err := admit(workflow.GetInfo(ctx), arg)
+	if err != nil {
+		return nil, ctx, err
 	}
-	id, ok := egress.RequestID(info.WorkflowExecution.ID)
-	if !ok {
-		return nil, ctx, invalid(egress.Invalidf("workflow ID", `want "egress/<request ID>"`))
-	}
-	if err := in.Validate(id); err != nil {
-		return nil, ctx, invalid(err)
-	}
-	e := &run{
-		State:        egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration},
-		worker:       w,
-		id:           id,
-		in:           in,
-		sum:          in.Readable(),
-		observations: workflow.GetSignalChannel(ctx, egress.SignalObserved),
-		listings:     workflow.GetSignalChannel(ctx, egress.SignalReconciled),
-		hints:        workflow.GetSignalChannel(ctx, egress.SignalHint),
-		cancelled:    ctx.Done(),
-		asks:         workflow.NewNamedBufferedChannel(ctx, "stop asked", 16),
-		failures:     map[string]string{},
-		telling:      map[string]bool{},
-		unheard:      map[string]*egress.State{},
-		stopped:      map[string]egress.Info{},
-		log:          log.With(workflow.GetLogger(ctx), "requestID", id, "room", in.Readable().Room),
-	}
+	e := w.newRun(ctx, id, in, egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration})
+	e.observations = workflow.GetSignalChannel(ctx, egress.SignalObserved)
+	e.listings = workflow.GetSignalChannel(ctx, egress.SignalReconciled)
+	e.hints = workflow.GetSignalChannel(ctx, egress.SignalHint)
+	e.cancelled = ctx.Done()
+	e.asks = workflow.NewNamedBufferedChannel(ctx, "stop asked", 16)
+	e.unheard, e.stopped = map[string]*egress.State{}, map[string]egress.Info{}
 	if in.Carried != nil {
 		e.State, e.in.Carried = *in.Carried, nil
 	}
 	if e.Corrections == nil {
 		e.Corrections = map[int]int{}
 	}
-	err := e.handle(ctx)
-	if err != nil {
+	if err := e.handle(ctx); err != nil {
 		return nil, ctx, err
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
@@ -139,6 +116,36 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		e.start(ctx)
 	}
 	return e, ctx, err
+}
+
+// newRun makes a run of a request, from a state on.
+func (w *Workflows) newRun(ctx workflow.Context, id string, in egress.Input, s egress.State) *run {
+	sum := in.Readable()
+	return &run{
+		State: s, worker: w, id: id, in: in, sum: sum, failures: map[string]string{}, telling: map[string]bool{},
+		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", sum.Room),
+	}
+}
+
+// admit refuses an argument of which no run can be made, and else is the request's ID.
+func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
+	continued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // cron runs the same again
+	switch {
+	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
+		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
+	case arg.Problem != nil:
+		return "", invalid(arg.Problem)
+	case arg.Carried != nil && !continued:
+		return "", invalid(egress.Invalidf("carried", "is what a run leaves to the next one, and nobody else's to say"))
+	}
+	id, ok := egress.RequestID(info.WorkflowExecution.ID)
+	if !ok {
+		return "", invalid(egress.Invalidf("workflow ID", `want "egress/<request ID>"`))
+	}
+	if err := arg.Validate(id); err != nil {
+		return "", invalid(err)
+	}
+	return id, nil
 }
 
 func invalid(err error) error {

@@ -10,20 +10,26 @@ import (
 
 // consumers are who is told of an end, in the order of the file.
 func (v value) consumers() ([]egress.Consumer, error) {
-	var consumers []egress.Consumer
+	return unique(v, value.consumer, func(c egress.Consumer) string { return c.Name })
+}
+
+// unique reads a list of what has a name, each another one.
+func unique[T any](v value, read func(value) (T, error), nameOf func(T) string) ([]T, error) {
+	var all []T
 	seen := map[string]int{}
-	return consumers, v.list(func(v value) error {
-		c, err := v.consumer()
+	err := v.list(func(v value) error {
+		one, err := read(v)
 		if err != nil {
 			return err
 		}
-		if line, twice := seen[c.Name]; twice {
-			return v.field("name").fail("%s is there twice; the other one is in line %d", c.Name, line)
+		if line, twice := seen[nameOf(one)]; twice {
+			return v.field("name").fail("%s is there twice; the other one is in line %d", nameOf(one), line)
 		}
-		seen[c.Name] = v.node.Line
-		consumers = append(consumers, c)
+		seen[nameOf(one)] = v.node.Line
+		all = append(all, one)
 		return nil
 	})
+	return all, err
 }
 
 func (v value) consumer() (egress.Consumer, error) {
@@ -80,15 +86,4 @@ func (v value) key(into *string) error {
 		return v.fail("%q is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of %s", *into, strings.Join(v.keys, ", "))
 	}
 	return nil
-}
-
-// hasSecretQuery reports whether a URL's query names a credential, or signs it.
-func hasSecretQuery(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && egress.HasSecretQuery(u) // what is no URL is hasUser's
-}
-
-func hasUser(text string) bool {
-	u, err := url.Parse(text)
-	return err != nil || u.User != nil
 }

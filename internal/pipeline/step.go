@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -11,20 +12,7 @@ import (
 
 // steps are the user's own, in the order of the file.
 func (v value) steps() ([]egress.Step, error) {
-	var steps []egress.Step
-	seen := map[string]int{}
-	return steps, v.list(func(v value) error {
-		s, err := v.step()
-		if err != nil {
-			return err
-		}
-		if line, twice := seen[s.Name]; twice {
-			return v.field("name").fail("%s is there twice; the other one is in line %d", s.Name, line)
-		}
-		seen[s.Name] = v.node.Line
-		steps = append(steps, s)
-		return nil
-	})
+	return unique(v, value.step, func(s egress.Step) string { return s.Name })
 }
 
 func (v value) step() (egress.Step, error) {
@@ -107,10 +95,13 @@ func (v value) refuseCredentials() error {
 	if v.node.Kind == yaml.SequenceNode {
 		return v.list(value.refuseCredentials)
 	}
-	if strings.Contains(v.node.Value, "://") && hasUser(v.node.Value) {
-		return v.fail("is a URL with a user, %s", advice)
+	if !strings.Contains(v.node.Value, "://") {
+		return nil
 	}
-	if strings.Contains(v.node.Value, "://") && hasSecretQuery(v.node.Value) {
+	switch u, err := url.Parse(v.node.Value); {
+	case err != nil || u.User != nil:
+		return v.fail("is a URL with a user, %s", advice)
+	case egress.HasSecretQuery(u):
 		return v.fail("is a URL with what is called like a credential, %s", advice)
 	}
 	return nil
