@@ -62,7 +62,8 @@ type Finding struct {
 
 // LiveKit is what is asked of LiveKit's API. Errors are *egress.Error.
 type LiveKit interface {
-	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
+	// Get asks for one egress. One that does not exist is an error of reason NotFound.
+	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	Room(ctx context.Context, name, sid string) (*livekit.Room, error)
 }
 

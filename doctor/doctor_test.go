@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -19,8 +20,11 @@ import (
 // liveKit answers lists.
 type liveKit struct{ egresses, rooms error }
 
-func (l liveKit) InRoom(context.Context, string) ([]*livekit.EgressInfo, error) {
-	return nil, l.egresses
+func (l liveKit) Get(_ context.Context, egressID string) (*livekit.EgressInfo, error) {
+	if egressID != "EG_reelkeeper-doctor" {
+		return nil, errors.New("another question")
+	}
+	return nil, cmp.Or(l.egresses, error(&egress.Error{Reason: egress.NotFound}))
 }
 func (l liveKit) Room(context.Context, string, string) (*livekit.Room, error) { return nil, l.rooms }
 

@@ -19,8 +19,12 @@ const (
 	clockFail = time.Minute
 )
 
-// noRoom is a room that nobody has: lists that are filtered by it are short.
-const noRoom = "reelkeeper-doctor"
+// What nobody has. LiveKit knows that it does not know the egress; something else that answers
+// in its place does not.
+const (
+	noRoom   = "reelkeeper-doctor"
+	noEgress = egress.IDPrefix + noRoom
+)
 
 // liveKit asks what our own process asks: for egresses, which wants the grant
 // roomRecord, and for rooms, which wants roomList.
@@ -29,7 +33,7 @@ func (d *Doctor) liveKit(ctx context.Context) Finding {
 		return d.notChecked("LIVEKIT_URL")
 	}
 	began := time.Now()
-	if _, err := d.cfg.LiveKit.InRoom(ctx, noRoom); err != nil {
+	if _, err := d.cfg.LiveKit.Get(ctx, noEgress); err != nil && egress.ReasonOf(err) != egress.NotFound {
 		return d.liveKitRefuses("egresses", err)
 	}
 	if _, err := d.cfg.LiveKit.Room(ctx, noRoom, ""); err != nil {

@@ -31,6 +31,16 @@ const (
 	Internal       Reason = "internal"     // a fault of ours
 )
 
+// CannotStop is LiveKit's answer to a stop of an egress that has ended. Of one that is Lost nobody
+// knows whether it has.
+func CannotStop(s Status) *Error {
+	e := &Error{Reason: AlreadyOver, Code: "failed_precondition", Message: fmt.Sprintf("egress with status %s cannot be stopped", s)}
+	if s == Lost {
+		e.Message += " by its workflow: where LiveKit still runs it, StopEgress at the front door or `lk egress stop` ends it"
+	}
+	return e
+}
+
 // Reasons lists every Reason.
 func Reasons() []Reason {
 	return []Reason{

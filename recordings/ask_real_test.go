@@ -162,7 +162,7 @@ func TestTheEndOfARecordingIsToldByAll(t *testing.T) {
 	}
 	_, err = c.Stop(ctx, id)
 	wantReason(t, err, egress.AlreadyOver)
-	if !strings.HasSuffix(err.Error(), "egress with status LOST cannot be stopped") {
+	if !strings.Contains(err.Error(), "egress with status LOST cannot be stopped by its workflow: where LiveKit still runs it, StopEgress at the front door") {
 		t.Errorf("got %q", err)
 	}
 	for name, word := range map[string]func(context.Context, string, string) error{"retry": c.Retry, "skip": c.Skip} {

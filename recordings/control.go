@@ -101,10 +101,7 @@ func (c *Client) over(ctx context.Context, id, name, workflowID string) error {
 	case name != egress.UpdateStop:
 		return &egress.Error{Reason: egress.AlreadyOver, Message: fmt.Sprintf("%s ended as %s, and no step of it waits", id, v.Verdict.Status)}
 	default:
-		return &egress.Error{
-			Reason: egress.AlreadyOver, Code: "failed_precondition",
-			Message: fmt.Sprintf("egress with status %s cannot be stopped", v.Verdict.Status), // LiveKit's words
-		}
+		return egress.CannotStop(v.Verdict.Status)
 	}
 }
 

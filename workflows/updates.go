@@ -56,7 +56,7 @@ func (e *run) awaitStart(ctx workflow.Context, _ egress.StartUpdate) (egress.Inf
 
 func (e *run) stillRuns(workflow.Context) error {
 	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() {
-		return toCaller(&egress.Error{Reason: egress.AlreadyOver, Code: "failed_precondition", Message: fmt.Sprintf("egress with status %s cannot be stopped", e.Status)})
+		return toCaller(egress.CannotStop(e.Status))
 	}
 	return nil
 }
