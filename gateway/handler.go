@@ -62,6 +62,10 @@ func New(c Config) (*Handler, error) {
 
 // ServeHTTP answers what is ours, and hands the rest to LiveKit as it came.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
+	if asCame.Header.Get(headerDoor) != "" {
+		http.Error(w, inLoop, http.StatusLoopDetected)
+		return
+	}
 	r := oneSlash(asCame)
 	method, request := methodOf(r)
 	if request != nil {

@@ -60,9 +60,9 @@ func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
 // proxyTransport has no timeout for an answer: LiveKit takes 75 s over a start, and
 // longer over a phone call that is to be answered. It goes through the environment's
 // proxy, as every call to LiveKit does, and speaks HTTP/1.1 alone, which websockets need.
-func proxyTransport() *http.Transport {
+func proxyTransport() http.RoundTripper {
 	dialer := &net.Dialer{Timeout: proxyDialTimeout}
-	return &http.Transport{
+	return marked{&http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   proxyDialTimeout,
@@ -70,7 +70,7 @@ func proxyTransport() *http.Transport {
 		MaxIdleConnsPerHost:   proxyIdleConns,
 		ExpectContinueTimeout: time.Second,
 		DisableCompression:    true, // Else an answer would be unpacked for a caller that asked for none.
-	}
+	}}
 }
 
 // rewrite sends a request to LiveKit, with Host set to LiveKit's.

@@ -51,6 +51,7 @@ func TestRequestsReachLiveKitAsTheyCame(t *testing.T) {
 			want.Set("X-Forwarded-For", "127.0.0.1")
 			want.Set("X-Forwarded-Host", strings.TrimPrefix(p.url, "http://"))
 			want.Set("X-Forwarded-Proto", "http")
+			want.Set("X-Reelkeeper-Door", "1")
 			g.header.Del("Content-Length") // net/http shows it where there was a body.
 			require.Equal(t, want, g.header)
 		})
@@ -389,7 +390,7 @@ func TestABrokenBodyIsTheCallersFault(t *testing.T) {
 
 func TestTheProxyAwaitsAnAnswerForAsLongAsItTakes(t *testing.T) {
 	t.Parallel()
-	transport := newProxy(&url.URL{Scheme: "https", Host: "x"}, slog.Default()).(*proxy).reverse.Transport.(*http.Transport)
+	transport := newProxy(&url.URL{Scheme: "https", Host: "x"}, slog.Default()).(*proxy).reverse.Transport.(marked).next.(*http.Transport)
 	require.Zero(t, transport.ResponseHeaderTimeout)
 	require.Equal(t, "https://x/b", bare(&url.URL{Scheme: "https", Host: "x", Path: "/b", RawQuery: "q", User: url.User("u")}).String())
 }

@@ -238,7 +238,7 @@ func TestADeletionStopsTheRoomFirstAndArrivesAsItCame(t *testing.T) {
 			r.URL.Host, r.Host = d.upstream.Host, ""
 			d.do(t, r)
 			direct := <-got
-			for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+			for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Reelkeeper-Door"} {
 				require.Contains(t, through.header, name)
 				delete(through.header, name)
 			}

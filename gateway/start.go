@@ -93,6 +93,9 @@ func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
 }
 
 func (h *Handler) checkWebhooks(r egress.Request) error {
+	if err := h.checkLoop(r); err != nil {
+		return err
+	}
 	return egress.CheckWebhooks(r, func(key string) bool { return h.cfg.Keys.GetSecret(key) != "" })
 }
 

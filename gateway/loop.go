@@ -1,0 +1,36 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// headerDoor marks what a door hands on to LiveKit.
+const headerDoor = "X-Reelkeeper-Door"
+
+// inLoop is what is wrong where a door meets itself. Without an end to it, one call would take all
+// connections, and one start would make others.
+const inLoop = "LIVEKIT_URL of a starter or worker leads to the front door: it wants LiveKit's own address"
+
+// marked marks each request, so that a door knows what a door has handed on.
+type marked struct{ next http.RoundTripper }
+
+// RoundTrip sends a copy, as a RoundTripper has to, that shares the trailer: that is yet to come.
+func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
+	r.Header.Set(headerDoor, "1")
+	return m.next.RoundTrip(r) //nolint:wrapcheck // it is the transport's own word
+}
+
+// checkLoop refuses a start that a worker has asked for, or a door: its webhook is ours.
+func (h *Handler) checkLoop(r egress.Request) error {
+	for i, w := range r.GetWebhooks() {
+		if t, ours := egress.ParseToken(w.GetUrl()); ours && h.cfg.Marker.Verify(t) {
+			return egress.Invalidf(fmt.Sprintf("webhooks[%d].url", i), "is of a request that is under way: %s", inLoop)
+		}
+	}
+	return nil
+}
