@@ -93,12 +93,13 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	return Started{Info: started, Terms: terms, Notes: notes}, toTemporal(err)
 }
 
-// noteEcho notes a LiveKit that does not echo our token.
+// noteEcho notes whether LiveKit echoes our token: one that did not may have been upgraded.
 func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {
-	if _, echoed := egress.TokenOf(m); echoed {
+	_, echoed := egress.TokenOf(m)
+	a.noEcho.Store(!echoed)
+	if echoed {
 		return
 	}
-	a.noEcho.Store(true)
 	activity.GetMetricsHandler(ctx).Counter(MetricNoEcho).Inc(1)
 	activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 }

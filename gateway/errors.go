@@ -21,7 +21,7 @@ var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.RateLimited:    twirp.ResourceExhausted,
 	egress.Unavailable:    twirp.Unavailable,
 	egress.Ambiguous:      twirp.DeadlineExceeded,
-	egress.NoEcho:         twirp.DeadlineExceeded,
+	egress.NoEcho:         twirp.FailedPrecondition, // who asks again with the same key might have two
 	egress.TooLate:        twirp.Unavailable,
 	egress.Invalid:        twirp.InvalidArgument,
 	egress.Conflict:       twirp.AlreadyExists,
