@@ -68,7 +68,7 @@ func (s State) Again(step string, at time.Time) (State, error) {
 		return State{}, err
 	}
 	s.retell()
-	s.MissedOnly = false
+	s.MissedOnly, s.Noticed = false, nil
 	s.note(Beat{At: at, What: what})
 	return s, nil
 }

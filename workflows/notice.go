@@ -44,6 +44,9 @@ func (e *run) notify(ctx workflow.Context, c egress.Concern, part int, step stri
 		return
 	}
 	n.Step = step
+	if e.redelivery != "" {
+		n.About += "/" + e.redelivery
+	}
 	began := beginNotice(ctx, n)
 	e.noticing++
 	workflow.GoNamed(ctx, "notice", func(ctx workflow.Context) {

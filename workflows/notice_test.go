@@ -9,6 +9,7 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -105,6 +106,26 @@ func TestAStepThatWaitsTwiceIsToldOnce(t *testing.T) {
 	require.Len(t, h.told, 1)
 	require.Equal(t, egress.StepAnnounce, h.told[0].Step)
 	require.Contains(t, h.told[0].Because, "no such host")
+}
+
+func TestPeopleAreToldOfEachRedeliveryThatWaitsForThem(t *testing.T) {
+	t.Parallel()
+	in := plainInput(t)
+	s := delivered(t, in, func(l *life) {
+		l.hook(true)
+		l.lived()
+		l.neverTaken()
+	})
+	require.Equal(t, []string{"stuck-announce"}, s.Noticed)
+	for n, want := range map[int]string{1: "stuck-announce/1", 2: "stuck-announce/2"} {
+		l := newLife(t)
+		l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.RedeliveryID(requestID, n), TaskQueue: egress.TaskQueue})
+		h := l.hook(true)
+		l.neverTaken()
+		_, err := l.redeliver(in, again(t, s, ""))
+		require.NoError(t, err)
+		require.Equal(t, []string{egress.NoticeID(requestID, want)}, h.begun)
+	}
 }
 
 func TestAHookThatIsDownHoldsUpNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -41,7 +42,8 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 // reopen makes a run of an egress whose life is over. What visibility says of it came
 // with the start of the workflow.
 func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, error) {
-	id, ok := egress.RedeliveryOf(workflow.GetInfo(ctx).WorkflowExecution.ID)
+	workflowID := workflow.GetInfo(ctx).WorkflowExecution.ID
+	id, ok := egress.RedeliveryOf(workflowID)
 	if !ok {
 		return nil, invalid(egress.Invalidf("workflow ID", `want "egress-redelivery/<request ID>/<name>"`))
 	}
@@ -49,6 +51,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 		return nil, invalid(err)
 	}
 	e := w.newRun(ctx, id, r.Input, r.State)
+	e.redelivery = strings.TrimPrefix(workflowID, egress.RedeliveriesOf(id))
 	v := e.verdict()
 	e.published, e.missed = v.Status, v.Missed
 	if e.Corrects != "" {

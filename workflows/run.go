@@ -45,6 +45,8 @@ type run struct {
 	log    log.Logger
 	failed error // why LiveKit did not start it; ends the run
 
+	redelivery string // which one of the request's it is; empty for its egress
+
 	observations workflow.ReceiveChannel
 	listings     workflow.ReceiveChannel
 	hints        workflow.ReceiveChannel
