@@ -126,7 +126,7 @@ func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffpro
 	opts.DisableWorkflowWorker = true
 	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
 	poll = worker.New(temporal, egress.PollQueue, opts)
-	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: "Poll"})
+	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: egress.ActivityPoll})
 	return main, poll, nil
 }
 

@@ -124,8 +124,19 @@ func (v *View) shows(s egress.State) {
 		v.NewsAt = &s.NewsAt
 	}
 	if next := s.NextLook(); s.Phase == egress.Watching && !next.IsZero() {
-		v.NextLook = &next
+		v.NextLook = v.nextLook(next)
 	}
+}
+
+// nextLook is when a poll asks again, where one is under way, nil while it asks; else when news
+// is overdue.
+func (v *View) nextLook(overdue time.Time) *time.Time {
+	for _, a := range v.Pending {
+		if a.Type == egress.ActivityPoll {
+			return a.NextAttempt
+		}
+	}
+	return &overdue
 }
 
 // queryState asks a workflow what it knows, also one that has closed: a worker replays

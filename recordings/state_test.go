@@ -1,7 +1,9 @@
 package recordings
 
 import (
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -26,5 +28,28 @@ func TestTheStatusThatIsShownIsTheWorkflowsOwn(t *testing.T) {
 		if v.shows(tc.state); v.Status != tc.want {
 			t.Errorf("%s: got %s, want %s", name, v.Status, tc.want)
 		}
+	}
+}
+
+func TestTheNextLookIsThePollsNextAttemptWhereOneIsUnderWay(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	overdue, again := began.Add(5*time.Minute), began.Add(2*time.Hour)
+	for name, tc := range map[string]struct {
+		pending []Activity
+		want    *time.Time
+	}{
+		"none":          {[]Activity{{Type: "Stop", NextAttempt: &again}}, &overdue},
+		"one waits":     {[]Activity{{Type: "Stop"}, {Type: "Poll", NextAttempt: &again}}, &again},
+		"one is asking": {[]Activity{{Type: "Poll"}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := View{Pending: tc.pending}
+			v.shows(egress.State{Phase: egress.Watching, Started: true, NewsAt: began, SuspectedAt: overdue})
+			if !reflect.DeepEqual(v.NextLook, tc.want) {
+				t.Errorf("got %v, want %v", v.NextLook, tc.want)
+			}
+		})
 	}
 }
