@@ -54,6 +54,11 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	}
 	a.scheduleReconciler(ctx)
 	a.scheduleCanary(ctx)
+	return a.work(ctx, opts, prober, ready)
+}
+
+// work polls until the context ends, or a worker stops by itself.
+func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Prober, ready func()) error {
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
 	// A worker that stops by itself, since Temporal does not know its namespace, say, ends the
 	// process, which is to be begun anew.

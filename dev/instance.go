@@ -248,12 +248,9 @@ func (o instanceOptions) handed() map[string]string {
 	return environ
 }
 
-// startApp runs what ships: worker, door and admin server, from one environment.
-func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
+// settings are those of what ships: the user's own, where dev does not decide them.
+func (i *instance) settings(o instanceOptions) map[string]string {
 	environ := o.handed()
-	if err := os.MkdirAll(i.mediaDir(), 0o750); err != nil {
-		return fmt.Errorf("directory of the media: %w", err)
-	}
 	maps.Copy(environ, map[string]string{
 		"LIVEKIT_URL": i.place.LiveKit, "LIVEKIT_API_KEY": i.place.APIKey, "LIVEKIT_API_SECRET": i.place.APISecret,
 		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": i.place.Namespace,
@@ -269,8 +266,16 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 			environ[name] = value
 		}
 	}
+	return environ
+}
+
+// startApp runs what ships: worker, door and admin server, from one environment.
+func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
+	if err := os.MkdirAll(i.mediaDir(), 0o750); err != nil {
+		return fmt.Errorf("directory of the media: %w", err)
+	}
 	var err error
-	if i.app, err = app.Open(app.Options{Environ: environ, Role: config.Serve, LogTo: o.log}); err != nil {
+	if i.app, err = app.Open(app.Options{Environ: i.settings(o), Role: config.Serve, LogTo: o.log}); err != nil {
 		return err
 	}
 	door, err := i.app.Door()

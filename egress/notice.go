@@ -154,16 +154,7 @@ func (n Notice) Text() string {
 	case ConcernStuck:
 		say("A recording needs a person: %s.", n.what())
 		say("Why: %s.", n.Because)
-		if n.Because == WhyIdle {
-			say("Look at it: `starter show %s`. Does its page load, and say that it may begin? Record the room in another way; `starter stop %s` ends this one.", n.RequestID, n.RequestID)
-			break
-		}
-		if n.Step == "" {
-			say("It records on. Look at it: `starter show %s`. End it, if nobody wants it: `starter stop %s`.", n.RequestID, n.RequestID)
-			break
-		}
-		say("Look at it: `starter show %s`. Mend the cause, then `starter retry %s %s`, or leave it out: `starter skip %s %s`.",
-			n.RequestID, n.RequestID, n.Step, n.RequestID, n.Step)
+		say("%s", n.remedy())
 	case ConcernBroken:
 		say("LiveKit's webhooks do not arrive, since %s: %s.", clock(n.Since), n.Because)
 		say("To mend it: %s.", n.Fix)
@@ -173,6 +164,19 @@ func (n Notice) Text() string {
 		say("They had not since %s. What was missed in that time: `starter report --since %s`.", clock(n.Since), n.Since.UTC().Format(time.RFC3339))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// remedy is what a person can do about a recording that needs one.
+func (n Notice) remedy() string {
+	id, look := n.RequestID, fmt.Sprintf("Look at it: `starter show %s`.", n.RequestID)
+	switch {
+	case n.Because == WhyIdle:
+		return fmt.Sprintf("%s Does its page load, and say that it may begin? Record the room in another way; `starter stop %s` ends this one.", look, id)
+	case n.Step == "":
+		return fmt.Sprintf("It records on. %s End it, if nobody wants it: `starter stop %s`.", look, id)
+	default:
+		return fmt.Sprintf("%s Mend the cause, then `starter retry %s %s`, or leave it out: `starter skip %s %s`.", look, id, n.Step, id, n.Step)
+	}
 }
 
 // what names the recording as people know it.
