@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/app"
+	"github.com/twitchtv/twirp"
+
 	"github.com/reelkeeper/reelkeeper/doctor"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
@@ -39,7 +41,10 @@ func (s realShell) diagnose(t *testing.T, wantStatus int) map[doctor.Check]docto
 func emptyLiveKit(t *testing.T) string {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/twirp/livekit.") {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/twirp/livekit.Egress/"):
+			_ = twirp.WriteError(w, twirp.NotFoundError("egress does not exist"))
+		case strings.HasPrefix(r.URL.Path, "/twirp/livekit."):
 			w.Header().Set("Content-Type", "application/protobuf")
 		}
 	}))
