@@ -17,7 +17,7 @@ const (
 	AlreadyOver    Reason = "already_over" // stop: the egress has ended
 	Unanswered     Reason = "unanswered"   // stop: LiveKit reached no worker for this egress
 	Unreachable    Reason = "unreachable"  // nothing was sent: it is safe to ask again
-	RateLimited    Reason = "rate_limited" // nothing was accepted: ask again later
+	RateLimited    Reason = "rate_limited" // nothing was accepted, as far as LiveKit says: look for the token, then ask again
 	Unavailable    Reason = "unavailable"  // LiveKit could not do it now
 	Ambiguous      Reason = "ambiguous"    // it may or may not have been done
 	NoEcho         Reason = "no_echo"      // LiveKit started it, but does not echo our token
