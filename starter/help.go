@@ -16,14 +16,16 @@ Examples:
   starter report --since 24h
 
 Environment: TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or a TOML profile by TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE;
-LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or REELKEEPER_SEAL_KEY, by which requests are sealed. Beside a running dev
+for start LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or one key in LIVEKIT_KEYS), and REELKEEPER_SEAL_KEY if the workers have
+it, by which requests are sealed. The other commands need no secret, unless payloads are encrypted. Beside a running dev
 instance none is needed. README.md lists all under Settings.
 
 Exit status: 0 clean, 1 a failure of ours, 2 what was typed or set is wrong (the line names it), 3 a recording, or the
 installation, is not as it should be.`,
-	"serve": `Listens on REELKEEPER_LISTEN: LiveKit's API for agents, who give its URL as LIVEKIT_URL, the webhook endpoint at
-/webhooks/livekit for LiveKit, /healthz and /readyz. REELKEEPER_ADMIN_LISTEN has the metrics. It ends on SIGTERM or
-Ctrl-C within 20 s, once what is under way has its answer. It keeps nothing: run two or more.
+	"serve": `Listens on REELKEEPER_LISTEN: LiveKit's API for agents, the webhook endpoint at /webhooks/livekit for LiveKit, /healthz
+and /readyz. An agent gives its URL to the client by which it records; LIVEKIT_URL stays LiveKit's own.
+REELKEEPER_ADMIN_LISTEN has the metrics. It ends on SIGTERM or Ctrl-C within 20 s, once what is under way has its answer.
+It keeps nothing: run two or more.
 
 Example:
   starter serve`,
