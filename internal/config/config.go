@@ -30,7 +30,7 @@ type Config struct {
 
 	Cached    int    `env:"REELKEEPER_CACHED_WORKFLOWS" doc:"Most workflows that a worker keeps in memory, at some 75 kB each. One that is not there is read again from Temporal when there is news of it."`
 	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
-	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails, is lost or reaches LiveKit's limit while its room is live, where its request does not say. Unset: never."`
+	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails, is lost or reaches LiveKit's limit while its room is live, where its request does not say; at most 100. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
 	Canary    Canary
@@ -66,7 +66,7 @@ type Door struct {
 
 	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"How long a caller of the front door waits at most. LiveKit's SDKs give up after 10s by themselves."`
 	FailOpenAfter  DurationOrOff `env:"REELKEEPER_FAIL_OPEN_AFTER" doc:"How long a start waits for Temporal to accept it before it goes straight to LiveKit; off: it never does."`
-	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom waits for the room's egresses to end before the room goes; off: not at all."`
+	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom waits for the room's egresses, which it stops first, to end before the room goes; off: it neither stops them nor waits."`
 }
 
 // What REELKEEPER_ANNOUNCE can be.
@@ -109,8 +109,8 @@ type Dial struct {
 // Start is how long a start is tried, and how an earlier attempt is looked for.
 type Start struct {
 	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
-	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all."`
-	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call."`
+	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all; at most 50m."`
+	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call. Must stay over 24s in production: for so long LiveKit does not list a slow start."`
 	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"Wait after the first look for it; each is twice as long as the one before, up to eight times this."`
 }
 
@@ -146,7 +146,7 @@ type Canary struct {
 
 // Verify is how recorded media is looked for in its store.
 type Verify struct {
-	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or for a store that does not answer; off: nobody looks."`
+	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or for a store that does not answer; at most 2m; off: nobody looks."`
 	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory below which LiveKit's egress service writes what it uploads nowhere, as the worker sees it, at the same path. Unset: such files are not looked for."`
 	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, by which the worker learns how long media plays; off: nothing is played. Unset: where PATH has it, if it does."`
 }
