@@ -37,13 +37,14 @@ Examples:
   starter start room-composite --room standup --file '{room_name}-{time}.mp4' --id standup-1
   starter start track --room standup --track TR_1 --file a.ogg --max-duration 3h
   starter start web --url https://example.com --file page.mp4 --recover 2`,
-	"show": `How it is now, what it waits for, when LiveKit is asked next, what a person can do, and the story so far. Running
-ones are asked of a worker; without one, what Temporal's visibility has is shown.
+	"show": `How it is now, what it waits for, when LiveKit is asked next, what a person can do, and the story so far; once it is
+delivered, its verdict. Running ones are asked of a worker; without one, what Temporal's visibility has is shown.
 
 Examples:
   starter show standup-1
   starter show EG_abc --json`,
 	"list": `Reads Temporal's visibility alone, which lags by some milliseconds and reaches as far back as the namespace's retention.
+The order is Temporal's: those that run first, the last begun before the others, then what has closed, the last first.
 
 Examples:
   starter list --active
