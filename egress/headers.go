@@ -17,7 +17,7 @@ const (
 	HeaderMedia     = "X-Reelkeeper-Media"    // Media
 	HeaderMissed    = "X-Reelkeeper-Missed"   // Missed; where LiveKit's webhook was
 	HeaderCorrects  = "X-Reelkeeper-Corrects" // the Status that was told before; where it was wrong
-	HeaderPart      = "X-Reelkeeper-Part"     // number of the part, from 1; where a recording goes on in parts
+	HeaderPart      = "X-Reelkeeper-Part"     // number of the part, from 1; where a recording may go on in parts, or has
 )
 
 // Headers are what an announcement of a settled egress says beside LiveKit's own. Those
