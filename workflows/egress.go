@@ -15,8 +15,10 @@ import (
 //	deliver  tell the consumers, and run the steps of the pipeline
 //	correct  when what was lost shows that it lives
 //
-// A lost webhook costs at most one wait of the policy. Cancelling the workflow
-// stops the egress and still delivers what was recorded.
+// A lost webhook costs at most one wait of the policy, and while the reconciler's rounds
+// complete its grace and its period. Where they stop, a wait that has begun may be as long
+// as they allowed: 72 times Policy.LookActive, six hours. Cancelling the workflow stops the
+// egress and still delivers what was recorded.
 func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
 	e, ctx, err := w.open(ctx, arg)
 	if err != nil {
