@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twitchtv/twirp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/app"
-	"github.com/twitchtv/twirp"
-
 	"github.com/reelkeeper/reelkeeper/doctor"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
