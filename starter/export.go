@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,16 +49,20 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	out, err := readOut(c)
+	if err != nil {
+		return err
+	}
 	return d.with(ctx, c, config.Reader, func(ctx context.Context, rec recorder) error {
 		gone := 0
 		write := func(w io.Writer) (int, error) { return printVerdicts(ctx, w, rec, span, c.Bool("csv"), &gone) }
-		if c.String("out") == "" {
+		if out == "" {
 			if _, err := write(d.stdout); err != nil {
 				return err
 			}
 			return tooLate(gone)
 		}
-		n, err := writeFile(c.String("out"), write)
+		n, err := writeFile(out, write)
 		if err != nil {
 			return err
 		}
@@ -66,6 +71,34 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 		}
 		return tooLate(gone)
 	})
+}
+
+// readOut is the file to write, empty for standard output. The target of a link is written in
+// its place. A device or a pipe is refused: a file would take its place.
+func readOut(c *cli.Command) (string, error) {
+	path := c.String("out")
+	if !c.IsSet("out") {
+		return "", nil
+	}
+	if path == "" {
+		return "", egress.Invalidf("--out", "is empty: want the name of a file, or leave it out for standard output")
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	file, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", egress.Invalidf("--out", "%s", err)
+	}
+	switch is, err := os.Stat(file); {
+	case err != nil:
+		return "", egress.Invalidf("--out", "%s", err)
+	case is.IsDir():
+		return "", egress.Invalidf("--out", "%s is a folder: want the name of a file", path)
+	case !is.Mode().IsRegular():
+		return "", egress.Invalidf("--out", "%s is no regular file: want one, or leave it out for standard output", path)
+	}
+	return file, nil
 }
 
 // tooLate says that some are not in what was exported.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,5 +161,50 @@ func TestAnExportThatBreaksOffSaysSoAndEndsWithAWholeLine(t *testing.T) {
 	got := s.run(t, "export")
 	if got.status != 2 || got.stderr != "starter: --where: no\n" || strings.Count(got.stdout, "\n") != 1 || !json.Valid([]byte(got.stdout)) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnExportReplacesNothingButAFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "nowhere")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("gone", link)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"":          "--out: is empty: want the name of a file, or leave it out for standard output",
+		dir:         "--out: " + dir + " is a folder: want the name of a file",
+		pipe:        "--out: " + pipe + " is no regular file: want one, or leave it out for standard output",
+		link:        "--out: lstat " + filepath.Join(dir, "gone") + ": no such file or directory",
+		"/dev/null": "--out: /dev/null is no regular file: want one, or leave it out for standard output",
+	} {
+		s := newShell()
+		wantRefusal(t, s, s.run(t, "export", "--out", path), want)
+		if s.connected != nil {
+			t.Errorf("%q: something was read", path)
+		}
+	}
+	if is, err := os.Lstat(pipe); err != nil || is.Mode().IsRegular() {
+		t.Errorf("the pipe is %v: %v", is, err)
+	}
+}
+
+func TestAnExportToALinkReplacesItsTarget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(target, []byte("before"), 0o600), os.Symlink("target", link)); err != nil {
+		t.Fatal(err)
+	}
+	s := newShell()
+	s.verdicts = archived(t)
+	if got := s.run(t, "export", "--out", link); got.status != 0 || got.stderr != "3 verdicts in "+link+"\n" {
+		t.Errorf("got %+v", got)
+	}
+	if to, err := os.Readlink(link); err != nil || to != "target" {
+		t.Errorf("the link is %q: %v", to, err)
+	}
+	if b, err := os.ReadFile(target); err != nil || strings.Count(string(b), "\n") != 3 {
+		t.Errorf("got %q: %v", b, err)
 	}
 }
