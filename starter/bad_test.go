@@ -180,3 +180,17 @@ func TestTheExitStatusSaysWhoseFaultItIs(t *testing.T) {
 		})
 	}
 }
+
+func TestAFlagThatIsNamedWithoutAValueIsNotLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ flag, line string }{
+		{"step", "skip x --step"}, {"step", "skip x"}, {"step", "retry x --step"}, {"step", "retry x"}, {"step", "redeliver x --step"},
+		{"step", "redeliver --since 1h --step"}, {"room", "list --room"}, {"kind", "list --kind"}, {"status", "list --status"},
+	} {
+		for _, empty := range []string{"", " "} {
+			s := newShell()
+			s.waiting = waitingFor("announce")
+			wantRefusal(t, s, s.run(t, append(fields(tc.line), empty)...), "--"+tc.flag+": is empty: want a value, or leave it out")
+		}
+	}
+}

@@ -142,6 +142,21 @@ func wantArgs(c *cli.Command, names ...string) error {
 	return nil
 }
 
+// wantValues refuses flags that are named without a value, as by a variable of a script that is
+// unset: they would count as left out.
+func wantValues(c *cli.Command, names ...string) error {
+	for _, name := range names {
+		if c.IsSet(name) && strings.TrimSpace(c.String(name)) == "" {
+			return emptyFlag(name)
+		}
+	}
+	return nil
+}
+
+func emptyFlag(name string) error {
+	return egress.Invalidf("--"+name, "is empty: want a value, or leave it out")
+}
+
 var (
 	undefinedFlag = regexp.MustCompile(`^flag provided but not defined: -+(\S+)$`)
 	lackingFlag   = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)

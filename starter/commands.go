@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -158,7 +159,7 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 		Active: c.Bool("active"), Stuck: c.Bool("stuck"), Missed: c.Bool("missed"),
 		Redeliveries: c.Bool("redeliveries"),
 	}
-	if err := wantArgs(c); err != nil {
+	if err := cmp.Or(wantArgs(c), wantValues(c, "room", "kind", "status")); err != nil {
 		return f, err
 	}
 	if f.Kind != "" && !slices.Contains(egress.Kinds(), f.Kind) {

@@ -70,6 +70,9 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 	case len(ids) == 0 && !many:
 		return egress.Invalidf("ID", "is missing: name recordings, or a span with --since or --where")
 	}
+	if err := wantValues(c, "step"); err != nil {
+		return err
+	}
 	span, err := readWhich(c, time.Now())
 	if err != nil {
 		return err
@@ -86,10 +89,8 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 		targets := targetsOf(ids)
 		if !many {
 			span = recordings.Span{}
-		} else {
-			if targets, err = settled(ctx, rec, span); err != nil {
-				return err
-			}
+		} else if targets, err = settled(ctx, rec, span); err != nil {
+			return err
 		}
 		if err := d.confirm(c, len(targets)); err != nil {
 			return err

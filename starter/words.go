@@ -61,13 +61,17 @@ func (d deps) wordCommand(name, usage string, all bool, say func(recorder, conte
 // readStep is the step that was named, by the flag or behind the ID.
 func readStep(c *cli.Command) (string, error) {
 	args := c.Args().Slice()
-	switch {
+	switch err := wantValues(c, "step"); {
+	case err != nil:
+		return "", err
 	case len(args) == 0:
 		return "", egress.Invalidf(anyID, "is missing: %s ID [--step NAME]", c.FullName())
 	case len(args) > 2:
 		return "", egress.Invalidf(args[2], "is one argument too many: %s ID [--step NAME]", c.FullName())
 	case len(args) == 2 && c.IsSet("step"):
 		return "", egress.Invalidf("--step", "names a step beside %q: want one of them", args[1])
+	case len(args) == 2 && strings.TrimSpace(args[1]) == "":
+		return "", emptyFlag("step")
 	case len(args) == 2:
 		return args[1], nil
 	}
