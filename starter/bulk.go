@@ -20,6 +20,7 @@ type bulk struct {
 	out  *told
 	span recordings.Span // that the recordings are of; zero where they were named
 	sum  map[outcome]int
+	said map[string]string // as what each was named that was told, by its request ID and its egress ID
 }
 
 // outcome is what became of one recording.
@@ -53,7 +54,7 @@ func lineOf(r recordings.Redelivered, dry bool) telling {
 
 // run tells all of them. It ends early when the context does, and says where.
 func (b *bulk) run(ctx context.Context, targets []target) error {
-	b.sum = map[outcome]int{}
+	b.sum, b.said = map[outcome]int{}, map[string]string{}
 	for i, t := range targets {
 		// A dry run only reads.
 		if !b.opts.DryRun && b.rate.Wait(ctx) != nil || ctx.Err() != nil {
@@ -75,10 +76,15 @@ func (b *bulk) run(ctx context.Context, targets []target) error {
 	return nil
 }
 
-// one tells one recording again. What is not delivered yet needs no telling again.
+// one tells one recording again, also where several of its IDs are named. What is not
+// delivered yet needs no telling again.
 func (b *bulk) one(ctx context.Context, t target) telling {
+	if before, told := b.said[requestOf(t.id)]; told {
+		return telling{Outcome: skipped, ID: requestOf(t.id), Reason: "it is named twice, before as " + before}
+	}
 	r, err := b.rec.Redeliver(ctx, t.id, b.opts)
 	if err == nil {
+		b.said[requestOf(t.id)], b.said[r.RequestID], b.said[r.EgressID] = t.id, t.id, t.id
 		return lineOf(r, b.opts.DryRun)
 	}
 	said := telling{Outcome: failed, ID: t.id, Reason: oneLine(err)}
@@ -86,6 +92,17 @@ func (b *bulk) one(ctx context.Context, t target) telling {
 		said.Outcome = skipped
 	}
 	return said
+}
+
+// requestOf is the request ID that a workflow ID has in it. Other IDs are as they were.
+func requestOf(id string) string {
+	if request, ok := egress.RequestID(id); ok {
+		return request
+	}
+	if request, ok := egress.RedeliveryOf(id); ok {
+		return request
+	}
+	return id
 }
 
 // stopped says where, and how to go on from there: by times, since a duration would be

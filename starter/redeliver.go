@@ -124,7 +124,9 @@ func targetsOf(ids []string) []target {
 }
 
 // settled are the recordings of a span. They are read before the first is told, so that
-// one can be asked, and see how far it is.
+// one can be asked, and see how far it is. Those that are open come first, and have no
+// moment to go on from: they may close meanwhile, and are then in the span in which they
+// closed. Who goes on tells them twice rather than never.
 func settled(ctx context.Context, rec recorder, s recordings.Span) ([]target, error) {
 	var list []target
 	for row, err := range rec.Settled(ctx, s) {

@@ -245,3 +245,46 @@ func TestAListThatBreaksOffTellsNobody(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestWhoGoesOnLeavesOutNoneThatIsOpen(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.rows = overRows(2)
+	s.rows[1].ClosedAt, s.rows[1].Memo = nil, &egress.Memo{EndedAt: day(7)}
+	slices.Reverse(s.rows) // the open ones are read first
+	ctx, stop := context.WithCancel(t.Context())
+	s.redelive = func(string) (recordings.Redelivered, error) {
+		stop()
+		return recordings.Redelivered{}, context.Canceled
+	}
+	got := s.runIn(ctx, fields("redeliver --since 2026-03-04T00:00:00Z --until 2026-03-05T00:00:00Z --rate 1000/s")...)
+	want := "stopped before egress/r1, with 2 of 2 to go; go on with the same command and --since 2026-03-04T00:00:00Z --until 2026-03-05T00:00:00Z\n"
+	if !strings.HasSuffix(got.stderr, want) {
+		t.Errorf("got %q, want %q", got.stderr, want)
+	}
+}
+
+func TestARecordingThatIsNamedTwiceIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for line, told := range map[string]string{
+		"redeliver req egress/req req EG_req egress-redelivery/req/1": "req",
+		"redeliver EG_req req egress/req EG_req":                      "EG_req",
+		"redeliver egress/req EG_req --dry-run":                       "egress/req",
+	} {
+		s := newShell()
+		s.redelive = func(id string) (recordings.Redelivered, error) {
+			return recordings.Redelivered{RequestID: "req", EgressID: "EG_req", Status: egress.Lost, EventID: "EV"}, nil
+		}
+		got := s.run(t, append(fields(line), "--rate", "1000/s")...)
+		repeats := len(fields(strings.TrimSuffix(line, " --dry-run"))) - 2
+		if !slices.Equal(s.asked, []string{"redeliver " + told}) || got.status != 0 || strings.Count(got.stdout, "skipped ") != repeats ||
+			strings.Count(got.stdout, ": it is named twice, before as "+told+"\n") != repeats {
+			t.Errorf("%s: got %+v, asked %v", line, got, s.asked)
+		}
+	}
+	s := newShell()
+	s.redelive = func(string) (recordings.Redelivered, error) { return recordings.Redelivered{}, errors.New("no") }
+	if got := s.run(t, "redeliver", "a", "a", "--rate", "1000/s"); len(s.asked) != 2 || got.status != 3 {
+		t.Errorf("what failed is not tried again: got %+v, asked %v", got, s.asked)
+	}
+}
