@@ -82,6 +82,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		"list --kind video":                  `--kind: "video" is none; want one of room-composite, web, participant, track-composite, track, egress`,
 		"list --limit -1":                    "--limit: is negative: -1",
 		"list --limit many":                  `--limit: "many" is no value for it: want a number`,
+		"list --status complete":             `--status: "complete" is none; want LOST, or one of LiveKit's: EGRESS_STARTING, EGRESS_ACTIVE, EGRESS_ENDING, EGRESS_COMPLETE, EGRESS_FAILED, EGRESS_ABORTED, EGRESS_LIMIT_REACHED`,
 		"list --lost --status EGRESS_ACTIVE": "--lost and --status: name two statuses",
 		"report extra":                       "extra: is one argument too many: starter report",
 		"report --json --csv":                "--json and --csv: ask for two forms at once",

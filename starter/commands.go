@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -152,14 +155,37 @@ func (d deps) listCommand() *cli.Command {
 	}
 }
 
-// readFilter reads the flags. A status is not checked: a newer LiveKit has more.
+// readStatus reads a status, in letters of either case. One that we do not know passes where it
+// is spelled as LiveKit's are: a newer LiveKit has more.
+func readStatus(c *cli.Command) (egress.Status, error) {
+	s := egress.Status(strings.ToUpper(c.String("status")))
+	if s == "" || s == egress.Lost || strings.HasPrefix(string(s), "EGRESS_") {
+		return s, nil
+	}
+	return s, egress.Invalidf("--status", "%q is none; want %s, or one of LiveKit's: %s", c.String("status"), egress.Lost, strings.Join(statusNames(), ", "))
+}
+
+// statusNames are LiveKit's, in the order of a life.
+func statusNames() []string {
+	var names []string
+	for _, number := range slices.Sorted(maps.Keys(livekit.EgressStatus_name)) {
+		names = append(names, livekit.EgressStatus_name[number])
+	}
+	return names
+}
+
+// readFilter reads the flags.
 func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 	f := recordings.Filter{
-		Room: c.String("room"), Status: egress.Status(c.String("status")), Kind: kindOf(c.String("kind")),
+		Room: c.String("room"), Kind: kindOf(c.String("kind")),
 		Active: c.Bool("active"), Stuck: c.Bool("stuck"), Missed: c.Bool("missed"),
 		Redeliveries: c.Bool("redeliveries"),
 	}
 	if err := cmp.Or(wantArgs(c), wantValues(c, "room", "kind", "status")); err != nil {
+		return f, err
+	}
+	var err error
+	if f.Status, err = readStatus(c); err != nil {
 		return f, err
 	}
 	if f.Kind != "" && !slices.Contains(egress.Kinds(), f.Kind) {

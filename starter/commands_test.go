@@ -174,6 +174,11 @@ func TestListAsksForWhatTheFlagsSay(t *testing.T) {
 	if s.filter != (recordings.Filter{Status: egress.Lost}) {
 		t.Errorf("got %+v", s.filter)
 	}
+	for typed, want := range map[string]egress.Status{"lost": egress.Lost, "egress_active": "EGRESS_ACTIVE", "EGRESS_PAUSED": "EGRESS_PAUSED"} {
+		if got := s.run(t, "list", "--status", typed); got.status != 0 || s.filter.Status != want {
+			t.Errorf("%s: got %+v, asked for %q", typed, got, s.filter.Status)
+		}
+	}
 	s.run(t, fields("list --room r --kind track-composite --status LOST -a --stuck --missed --redeliveries --since 1h")...)
 	f := s.filter
 	if f.Since.Before(before) || f.Since.After(time.Now().Add(-time.Hour)) {
