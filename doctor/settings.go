@@ -8,7 +8,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-const seeSettings = "set it for the worker and the starter alike; the README has the table of settings"
+const seeSettings = "set it right, or take it out where it is no setting, for the worker and the starter alike; the README has the table of settings"
 
 func (d *Doctor) settings(context.Context) Finding {
 	if d.cfg.Problem != nil {

@@ -86,6 +86,8 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 		"it is not there":    {"REELKEEPER_SEAL_KEY_FILE", "/nowhere/seal", "open /nowhere/seal: no such file or directory"},
 		"it is a folder":     {"REELKEEPER_CODEC_TOKEN_FILE", "/", "read /: is a directory"},
 		"it is of no secret": {"REELKEEPER_ANNOUNCE_FOR_FILE", "/x", "is no setting; did you mean REELKEEPER_ANNOUNCE_FOR?"},
+		"our prefix":         {"REELKEEPER_LIVEKIT_API_SECRET_FILE", "/x", "is no setting; did you mean LIVEKIT_API_SECRET_FILE?"},
+		"Temporal's":         {"REELKEEPER_TEMPORAL_ADDRESS", "x:1", "is no setting; did you mean TEMPORAL_ADDRESS?"},
 		"a typing error":     {"REELKEEPER_SEAL_KEYS_FILE", "/x", "is no setting; did you mean REELKEEPER_SEAL_KEY_FILE?"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,16 +1,22 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // nearest is the variable with the fewest edits from what was typed; the prefix is in
-// all of them, and says nothing.
+// most of them, and says nothing. What is itself but for a _FILE is that, without the file.
 func nearest(typed string, names []string) string {
+	if base := strings.TrimSuffix(typed, fileSuffix); slices.Contains(names, base) {
+		return base
+	}
 	var bare []string
 	for _, name := range names {
 		bare = append(bare, strings.TrimPrefix(name, prefix))
 	}
 	if near := Nearest(strings.TrimPrefix(typed, prefix), bare); near != "" {
-		return prefix + near
+		return names[slices.Index(bare, near)]
 	}
 	return ""
 }

@@ -110,7 +110,7 @@ func refuseUnknown(set map[string]string) error {
 		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
 			continue
 		}
-		if near := nearest(name, known); near != "" {
+		if near := nearest(name, slices.Concat(known, temporalNames())); near != "" {
 			return egress.Invalidf(name, "is no setting; did you mean %s?", near)
 		}
 		return egress.Invalidf(name, "is no setting")

@@ -77,13 +77,16 @@ func TestTheTableShowsDefaultsAsAPersonWritesThem(t *testing.T) {
 
 func TestNearestSuggestsOnlyWhatIsNear(t *testing.T) {
 	t.Parallel()
-	names := []string{"REELKEEPER_LISTEN", "REELKEEPER_SEAL_KEY"}
+	names := []string{"REELKEEPER_LISTEN", "REELKEEPER_SEAL_KEY", "REELKEEPER_CODEC_ORIGIN", "REELKEEPER_CODEC_TOKEN_FILE", "LIVEKIT_URL"}
 	for typed, want := range map[string]string{
-		"REELKEEPER_LISTN":     "REELKEEPER_LISTEN",
-		"REELKEEPER_SEALKEY":   "REELKEEPER_SEAL_KEY",
-		"REELKEEPER_SEAL_KEYS": "REELKEEPER_SEAL_KEY",
-		"REELKEEPER_NONSENSE":  "",
-		"REELKEEPER_":          "",
+		"REELKEEPER_LISTN":             "REELKEEPER_LISTEN",
+		"REELKEEPER_SEALKEY":           "REELKEEPER_SEAL_KEY",
+		"REELKEEPER_SEAL_KEYS":         "REELKEEPER_SEAL_KEY",
+		"REELKEEPER_NONSENSE":          "",
+		"REELKEEPER_LIVEKIT_URL":       "LIVEKIT_URL",
+		"REELKEEPER_LIVKIT_URL":        "LIVEKIT_URL",
+		"REELKEEPER_CODEC_ORIGIN_FILE": "REELKEEPER_CODEC_ORIGIN",
+		"REELKEEPER_":                  "",
 	} {
 		if got := nearest(typed, names); got != want {
 			t.Errorf("%s: got %q, want %q", typed, got, want)

@@ -25,6 +25,12 @@ const (
 	temporalVerifyOff = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"
 )
 
+// temporalNames are the variables of Temporal's that the README names, for who puts our prefix
+// before one.
+func temporalNames() []string {
+	return []string{temporalAddress, "TEMPORAL_NAMESPACE", temporalFile, temporalProfile, temporalAPIKey, temporalAPIKey + fileSuffix}
+}
+
 // TemporalOptions reads Temporal's own settings, TEMPORAL_* variables over a TOML
 // profile, as every Temporal tool does. Address and namespace default to
 // 127.0.0.1:7233 and "default". The options carry our data converter; logger and
