@@ -41,8 +41,9 @@ type Row struct {
 	unread error // why the memo cannot be read here; nil: it can, or there is none
 }
 
-// List gives the recordings that the filter lets through, newest first, page by
-// page as they are read. An error ends it.
+// List gives the recordings that the filter lets through, page by page as they are read, in
+// Temporal's order: first those that run, by their start, then the others, by their close,
+// each the newest first. An error ends it.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		late := latecomers{client: c, since: cmp.Or(f.Since, f.RanSince)}

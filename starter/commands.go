@@ -130,7 +130,7 @@ func (d deps) stopCommand() *cli.Command {
 func (d deps) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "list",
-		Usage: "list recordings, newest first",
+		Usage: "list recordings: first those that run, the newest first, then the others, the last that closed first",
 		Flags: []cli.Flag{
 			roomFlag(),
 			&cli.StringFlag{Name: "kind", Usage: "only those of this `KIND`, such as room-composite"},

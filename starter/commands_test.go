@@ -153,6 +153,12 @@ func TestListPrintsRows(t *testing.T) {
 	s.rows = rows()
 	golden(t, "list.txt", s.run(t, "list"))
 	golden(t, "list.json", s.run(t, "list", "--json"))
+	refused := recordings.Row{RequestID: "c", WorkflowID: "egress/c", Workflow: "failed", StartedAt: day(6)}
+	s.rows = []recordings.Row{refused}
+	if got := s.run(t, "list"); !strings.Contains(got.stdout, "\n        (failed)              ") {
+		t.Errorf("got %q", got.stdout)
+	}
+	s.rows = rows()
 	if got := s.run(t, "list", "--limit", "2"); !strings.Contains(got.stdout, "EG_1") || got.stderr != "" {
 		t.Errorf("%s%s", got.stdout, got.stderr)
 	}

@@ -235,6 +235,9 @@ func printRows(w io.Writer, rows []recordings.Row) error {
 	t.AppendHeader(table.Row{"egress", "status", "kind", "room", "started", "ended by", "missed", "request"})
 	for _, r := range rows {
 		status := string(r.Status)
+		if status == "" && r.Workflow != "" { // its start was refused, say
+			status = "(" + r.Workflow + ")"
+		}
 		if r.Stuck {
 			status += " (stuck)"
 		}
