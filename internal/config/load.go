@@ -66,6 +66,7 @@ func parse(c *Config, set map[string]string) error {
 		reflect.TypeFor[time.Duration](): parseDuration,
 		reflect.TypeFor[bool]():          parseBool,
 		reflect.TypeFor[uint]():          parseCount,
+		reflect.TypeFor[int]():           parseWhole,
 	}}
 	for _, s := range settings(c) {
 		value, ok := set[s.name]
@@ -77,7 +78,7 @@ func parse(c *Config, set map[string]string) error {
 		}
 		opts.Environment = map[string]string{s.name: value}
 		if err := env.ParseWithOptions(c, opts); err != nil {
-			return egress.Invalidf(s.name, "%s", plainly(err))
+			return egress.Invalidf(s.name, "%s", plainly(err, value))
 		}
 	}
 	return nil
@@ -97,6 +98,14 @@ func parseCount(s string) (any, error) {
 		return nil, fmt.Errorf("want a number from 0 on, got %q", s)
 	}
 	return uint(n), nil
+}
+
+func parseWhole(s string) (any, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return nil, fmt.Errorf("want a whole number, got %q", s)
+	}
+	return n, nil
 }
 
 func parseBool(s string) (any, error) {
@@ -119,9 +128,9 @@ func tidyList(s string) string {
 	return strings.Join(list, ",")
 }
 
-// plainly is the innermost message of an error of caarlos0/env, without its own
-// words about fields and types.
-func plainly(err error) string {
+// plainly is the innermost message of an error of caarlos0/env about a value, without its
+// own words about fields and types.
+func plainly(err error, value string) string {
 	var all env.AggregateError
 	if errors.As(err, &all) && len(all.Errors) > 0 {
 		err = all.Errors[0]
@@ -129,5 +138,8 @@ func plainly(err error) string {
 	if p, ok := errors.AsType[env.ParseError](err); ok {
 		err = p.Err
 	}
-	return strings.TrimPrefix(err.Error(), "slog: ")
+	if strings.HasPrefix(err.Error(), "slog: ") {
+		return fmt.Sprintf("want debug, info, warn or error, got %q", value)
+	}
+	return err.Error()
 }
