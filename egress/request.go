@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -100,11 +101,16 @@ func kindNames() []string {
 	return names
 }
 
-// protojsonMessage is a protojson error without its "proto: (line 1:2): " prefix,
-// whose spacing differs from build to build on purpose.
+// valueShown is where protojson shows a value, which may be a secret: that of any field but an
+// enum, whose names are worth showing, and what is there in the place of an object or a list.
+var valueShown = regexp.MustCompile(`(?s)(invalid value for [a-df-z]\w* (?:field \S+|key)): .*|(unexpected token) [^\[\]{},:].*|(invalid google\S+) .*`)
+
+// protojsonMessage is a protojson error without its "proto:" prefix, whose spacing differs
+// from build to build on purpose, and without the value that is wrong.
 func protojsonMessage(err error) string {
 	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
-	return strings.TrimSpace(strings.TrimPrefix(msg, "proto:"))
+	msg = strings.TrimSpace(strings.TrimPrefix(msg, "proto:"))
+	return valueShown.ReplaceAllString(msg, "$1$2$3")
 }
 
 func asInvalid(err error) error {

@@ -36,6 +36,23 @@ func TestARequestIsReadUnderItsKind(t *testing.T) {
 	requireInvalid(t, err, `web: (line 1:2): unknown field "newField"`)
 }
 
+func TestAValueOfTheWrongTypeIsNotShown(t *testing.T) {
+	t.Parallel()
+	s3 := func(v string) string { return `{"fileOutputs":[{"s3":` + v + `}]}` }
+	for text, want := range map[string]string{
+		s3(`{"secret":12345678}`):             "web: (line 1:33): invalid value for string field secret",
+		s3(`{"forcePathStyle":"hunter2"}`):    "web: (line 1:41): invalid value for bool field forcePathStyle",
+		s3(`{"metadata":{"a":12345678}}`):     "web: (line 1:40): invalid value for string field value",
+		s3(`"hunter2"`):                       "web: syntax error (line 1:23): unexpected token",
+		s3(`12345678`):                        "web: syntax error (line 1:23): unexpected token",
+		s3(`[{"secret":"hunter2"}]`):          "web: syntax error (line 1:23): unexpected token [",
+		`{"streamOutputs":[{"urls":"rtmp"}]}`: "web: syntax error (line 1:27): unexpected token",
+	} {
+		_, err := egress.ParseRequest(egress.KindWeb, []byte(text))
+		requireInvalid(t, err, want)
+	}
+}
+
 func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 	t.Parallel()
 	r, err := egress.ParseRequestFile([]byte(`{"web":{"url":"https://example.com"}}`))
