@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os/user"
@@ -45,18 +46,23 @@ func Connect(ctx context.Context, environ map[string]string, role config.Role) (
 	opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.DialContext(ctx, opts)
 	if err != nil {
-		return nil, nil, unreached(environ, opts.HostPort, err)
+		return nil, nil, unreached(ctx, environ, opts.HostPort, err)
 	}
 	conf.Temporal = temporal
 	return recordings.New(conf), temporal.Close, nil
 }
 
-// unreached says why Temporal could not be dialled. What refuses a key is there.
-func unreached(environ map[string]string, address string, err error) error {
+// unreached says why Temporal could not be dialled. What refuses a key is there, and what was
+// not waited for may be.
+func unreached(ctx context.Context, environ map[string]string, address string, err error) error {
 	e := &egress.Error{Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err}
 	switch code := serviceerror.ToStatus(err).Code(); {
 	case code == codes.Unauthenticated || code == codes.PermissionDenied:
 		e.Reason, e.Field, e.Message = egress.Denied, "TEMPORAL_API_KEY", fmt.Sprintf("Temporal at %s does not let us in (%s)", address, err)
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Field, e.Message = "", fmt.Sprintf("interrupted before Temporal at %s answered", address)
+	case ctx.Err() != nil:
+		e.Field, e.Message = "--timeout", fmt.Sprintf("was over before Temporal at %s answered", address)
 	case environ["TEMPORAL_ADDRESS"] == "" && environ["TEMPORAL_PROFILE"] == "":
 		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, err)
 	default:

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -63,6 +65,27 @@ func TestAdviceToStartATemporalIsForWhoNamedNone(t *testing.T) {
 		"TEMPORAL_ADDRESS": "TEMPORAL_ADDRESS: Temporal does not answer at 127.0.0.1:7233 (gone)",
 		"TEMPORAL_PROFILE": "TEMPORAL_ADDRESS: Temporal does not answer at 127.0.0.1:7233 (gone)",
 	} {
-		require.EqualError(t, unreached(map[string]string{environ: "x"}, "127.0.0.1:7233", errors.New("gone")), want)
+		require.EqualError(t, unreached(t.Context(), map[string]string{environ: "x"}, "127.0.0.1:7233", errors.New("gone")), want)
+	}
+}
+
+func TestWhoDoesNotWaitForTemporalIsNotToldThatItIsAway(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	for ctx, want := range map[context.Context]string{
+		gone: "interrupted before Temporal at " + listener.Addr().String() + " answered",
+		late: "--timeout: was over before Temporal at " + listener.Addr().String() + " answered",
+	} {
+		_, _, err := Connect(ctx, map[string]string{
+			"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
+		}, "client")
+		require.Equal(t, egress.Unavailable, egress.ReasonOf(err))
+		require.EqualError(t, err, want)
 	}
 }

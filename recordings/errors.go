@@ -33,6 +33,8 @@ func asError(operation string, err error) error {
 	switch {
 	case errors.As(err, &ended):
 		return &egress.Error{Reason: egress.Internal, Message: fmt.Sprintf("%s: the workflow has no result: %s", operation, ended.Unwrap()), Err: err}
+	case interrupted(err):
+		e.Reason, e.Message = egress.Ambiguous, operation+": interrupted"
 	case timedOut(err):
 		e.Reason, e.Code, e.Message = egress.Ambiguous, "deadline_exceeded", operation+": no answer in time"
 	case errors.As(err, &noNamespace):
@@ -70,13 +72,17 @@ func said(err error) (*egress.Error, bool) {
 	return e, true
 }
 
-// timedOut reports whether the time was up, ours or the server's.
+// interrupted reports whether who asked did not wait for the answer.
+func interrupted(err error) bool {
+	_, canceled := errors.AsType[*serviceerror.Canceled](err)
+	return canceled || errors.Is(err, context.Canceled)
+}
+
+// timedOut reports whether the time was up, ours or the server's, or the asking was given up.
 func timedOut(err error) bool {
 	var (
 		update   *client.WorkflowUpdateServiceTimeoutOrCanceledError
 		deadline *serviceerror.DeadlineExceeded
-		canceled *serviceerror.Canceled
 	)
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.As(err, &update) || errors.As(err, &deadline) || errors.As(err, &canceled)
+	return interrupted(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &update) || errors.As(err, &deadline)
 }

@@ -65,14 +65,16 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 	}{
 		"no worker in time": {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(errors.New("x")), egress.Ambiguous,
 			"deadline_exceeded: ask: no answer in time"},
-		"our deadline":      {context.DeadlineExceeded, egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
-		"Ctrl-C":            {context.Canceled, egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
-		"the server's":      {serviceerror.NewDeadlineExceeded("x"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
-		"no such workflow":  {serviceerror.NewNotFound("workflow not found for ID: x"), egress.NotFound, "ask: workflow not found for ID: x"},
-		"no such namespace": {serviceerror.NewNamespaceNotFound("nowhere"), egress.Invalid, `TEMPORAL_NAMESPACE: Temporal has no namespace "nowhere"`},
-		"no permission":     {serviceerror.NewPermissionDenied("no", ""), egress.Denied, "ask: no"},
-		"bad argument":      {serviceerror.NewInvalidArgument("too long"), egress.Internal, "ask: too long"},
-		"not reachable":     {serviceerror.NewUnavailable("connection refused"), egress.Unavailable, "ask: connection refused"},
+		"our deadline":                        {context.DeadlineExceeded, egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
+		"Ctrl-C":                              {context.Canceled, egress.Ambiguous, "ask: interrupted"},
+		"Ctrl-C, as Temporal's client has it": {serviceerror.NewCanceled("context canceled"), egress.Ambiguous, "ask: interrupted"},
+		"Ctrl-C while an update is awaited":   {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(serviceerror.NewCanceled("x")), egress.Ambiguous, "ask: interrupted"},
+		"the server's":                        {serviceerror.NewDeadlineExceeded("x"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
+		"no such workflow":                    {serviceerror.NewNotFound("workflow not found for ID: x"), egress.NotFound, "ask: workflow not found for ID: x"},
+		"no such namespace":                   {serviceerror.NewNamespaceNotFound("nowhere"), egress.Invalid, `TEMPORAL_NAMESPACE: Temporal has no namespace "nowhere"`},
+		"no permission":                       {serviceerror.NewPermissionDenied("no", ""), egress.Denied, "ask: no"},
+		"bad argument":                        {serviceerror.NewInvalidArgument("too long"), egress.Internal, "ask: too long"},
+		"not reachable":                       {serviceerror.NewUnavailable("connection refused"), egress.Unavailable, "ask: connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
