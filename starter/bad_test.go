@@ -195,3 +195,25 @@ func TestAFlagThatIsNamedWithoutAValueIsNotLeftOut(t *testing.T) {
 		}
 	}
 }
+
+func TestAnArgumentThatIsNoTextIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		want string
+		args []string
+	}{
+		{"argument 1", []string{"\xff"}},
+		{"argument 2", []string{"show", "a\xff"}},
+		{"argument 3, behind --room", []string{"list", "--room", "\xc3\x28"}},
+		{"--room", []string{"list", "--room=\xff"}},
+		{"argument 2", []string{"list", "--r\xffoom=x"}},
+		{"argument 4, behind --id", append(fields("start web --id"), "\xff")},
+	} {
+		s := newShell()
+		wantRefusal(t, s, s.run(t, tc.args...), tc.want+": is no UTF-8")
+	}
+	s := newShell()
+	if got := s.run(t, "show", "naïve"); got.status != 0 || len(s.asked) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}

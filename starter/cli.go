@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v3"
 
@@ -51,11 +52,33 @@ type deps struct {
 func run(ctx context.Context, args []string, d deps) int {
 	d.stdin = interruptible{ctx, d.stdin}
 	root := d.root()
-	if err := root.Run(ctx, append([]string{root.Name}, args...)); err != nil {
+	err := wantText(args)
+	if err == nil {
+		err = root.Run(ctx, append([]string{root.Name}, args...))
+	}
+	if err != nil {
 		fmt.Fprintf(d.stderr, "%s: %s\n", root.Name, oneLine(err))
 		return statusOf(err)
 	}
 	return 0
+}
+
+// wantText refuses what is no text: neither Temporal nor LiveKit takes it, and both say so in
+// words of their own.
+func wantText(args []string) error {
+	for i, arg := range args {
+		if utf8.ValidString(arg) {
+			continue
+		}
+		name := fmt.Sprintf("argument %d", i+1)
+		if flag, _, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(flag, "-") && utf8.ValidString(flag) {
+			name = flag
+		} else if i > 0 && strings.HasPrefix(args[i-1], "-") {
+			name += ", behind " + args[i-1]
+		}
+		return egress.Invalidf(name, "is no UTF-8")
+	}
+	return nil
 }
 
 // root is the tree of all commands.
