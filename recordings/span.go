@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,41 @@ func (s Span) query(state string) string {
 	}
 	return strings.Join(terms, " AND ")
 }
+
+// check refuses a condition that could leave the brackets that are put around it, and so
+// undo the rest of the query. What is in quotes is a value, of which a backslash quotes the
+// next letter.
+func (s Span) check() error {
+	var quote byte
+	depth := 0
+	for i := 0; i < len(s.Where) && depth >= 0; i++ {
+		switch b := s.Where[i]; {
+		case quote != 0 && b == '\\':
+			i++
+		case quote != 0 && b == quote:
+			quote = 0
+		case quote != 0:
+		case strings.IndexByte("'\"`", b) >= 0:
+			quote = b
+		case b == '(':
+			depth++
+		case b == ')':
+			depth--
+		case b == '#' || slices.ContainsFunc(comments, func(c string) bool { return strings.HasPrefix(s.Where[i:], c) }):
+			return egress.Invalidf("where", "want no comment in it")
+		}
+	}
+	switch {
+	case quote != 0:
+		return egress.Invalidf("where", "lacks the end of a value: %c", quote)
+	case depth != 0:
+		return egress.Invalidf("where", "has a bracket that lacks its other half")
+	}
+	return nil
+}
+
+// comments begin one in Temporal's query language, beside #.
+var comments = []string{"--", "//", "/*"}
 
 // closed is the query of those that have closed with a verdict.
 func (s Span) closed() string {
@@ -54,7 +90,8 @@ func (s Span) holds(r Row) bool {
 
 // Closed are the recordings of a span that have closed with a verdict, the last that
 // closed first, page by page as they are read. An error ends it; one of reason Invalid
-// and the field "where" says that Temporal does not understand the condition.
+// and the field "where" says that Temporal does not understand the condition, or that its
+// brackets do not match.
 func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
 	return c.spanned(ctx, s, s.closed(), func(r Row) bool { return r.ClosedAt != nil })
 }
@@ -80,11 +117,15 @@ func (c *Client) Settled(ctx context.Context, s Span) iter.Seq2[Row, error] {
 
 func (c *Client) spanned(ctx context.Context, s Span, query string, holds func(Row) bool) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
+		if err := s.check(); err != nil {
+			yield(Row{}, err)
+			return
+		}
 		for row, err := range c.rows(ctx, query) {
 			if wrong, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && s.Where != "" {
 				err = &egress.Error{Reason: egress.Invalid, Field: "where", Message: "Temporal does not understand it: " + wrong.Error(), Err: err}
 			}
-			// A condition with a bracket too many could let others in.
+			// A condition that Temporal reads in another way than check could let others in.
 			_, ours := egress.RequestID(row.WorkflowID)
 			if ours {
 				err = cmp.Or(err, row.unread)

@@ -186,15 +186,36 @@ func TestAConditionThatTemporalDoesNotUnderstandIsTheCallersMistake(t *testing.T
 			}
 		}
 	}
-	c2, w := real(t)
-	v := over(t, ctxOf(t, patience), c2, w, "bracket")
-	_, err := c2.Redeliver(ctxOf(t, patience), v.RequestID, RedeliverOptions{})
-	must(t, err)
-	awaitRows(t, ctxOf(t, patience), c2, Filter{Room: v.Room, Redeliveries: true}, 1)
-	for row, err := range c2.Settled(ctxOf(t, patience), Span{Where: "EgressRoom = 'x') OR (EgressRoom = '" + v.Room + "'"}) {
-		must(t, err)
-		if row.WorkflowID != egress.WorkflowID(v.RequestID) {
-			t.Errorf("let in %s", row.WorkflowID)
+}
+
+func TestAConditionStaysInItsBrackets(t *testing.T) {
+	t.Parallel()
+	for where, want := range map[string]string{
+		"EgressRoom = 'x') OR (EgressRoom = 'y'":            "has a bracket that lacks its other half",
+		"(EgressRoom = 'x'":                                 "has a bracket that lacks its other half",
+		`EgressRoom = 'it\'s' ) OR (EgressRoom = 'y'`:       "has a bracket that lacks its other half",
+		`EgressRoom = "x"")" ) OR (EgressRoom = 'y'`:        "has a bracket that lacks its other half",
+		"/*(*/ EgressRoom = 'x') OR (EgressRoom = 'y'/*)*/": "want no comment in it",
+		"EgressRoom = 'x' -- (":                             "want no comment in it",
+		"#(\nEgressRoom = 'x') OR (1 = 1 #)":                "want no comment in it",
+		"//(\nEgressRoom = 'x') OR (1 = 1 //)":              "want no comment in it",
+		"EgressRoom = 'x":                                   "lacks the end of a value: '",
+		`EgressRoom = "x\"`:                                 `lacks the end of a value: "`,
+	} {
+		n := 0
+		for _, err := range New(Config{}).Settled(t.Context(), Span{Where: where}) { // Temporal is not asked
+			n++
+			if err == nil || err.Error() != "where: "+want || egress.ReasonOf(err) != egress.Invalid {
+				t.Errorf("%s: got %v, want %s", where, err, want)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: got %d rows", where, n)
+		}
+	}
+	for _, where := range []string{"", "(EgressRoom = 'a' OR (EgressRoom = 'b')) AND EgressMissed IS NOT NULL", "EgressRoom = ':-)' OR EgressRoom = \"(#--\" OR `EgressRoom` = 'it''s (' OR EgressRoom = 'a-b/c'"} {
+		if err := (Span{Where: where}).check(); err != nil {
+			t.Errorf("%s: got %v", where, err)
 		}
 	}
 }
