@@ -87,7 +87,13 @@ func (b *bulk) one(ctx context.Context, t target) telling {
 		b.said[requestOf(t.id)], b.said[r.RequestID], b.said[r.EgressID] = t.id, t.id, t.id
 		return lineOf(r, b.opts.DryRun)
 	}
-	said := telling{Outcome: failed, ID: t.id, Reason: oneLine(err)}
+	return untold(t.id, err)
+}
+
+// untold is a recording that was not told again, and why. Its ID is that of the request, but
+// for an egress ID whose request is not known.
+func untold(id string, err error) telling {
+	said := telling{Outcome: failed, ID: requestOf(id), Reason: oneLine(err)}
 	if egress.ReasonOf(err) == egress.Conflict {
 		said.Outcome = skipped
 	}

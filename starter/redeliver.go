@@ -100,13 +100,19 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// redeliverOne is of the one recording that was named: what is wrong is the error.
+// redeliverOne is of the one recording that was named: what is wrong is the error. One that
+// is skipped has its JSON object beside it, as among many.
 func (d deps) redeliverOne(ctx context.Context, c *cli.Command, rec recorder, id string, opts recordings.RedeliverOptions) error {
 	r, err := rec.Redeliver(ctx, id, opts)
-	if err != nil {
-		return asFlag(err)
+	if err == nil {
+		return d.newTold(c, 1).line(lineOf(r, opts.DryRun))
 	}
-	return d.newTold(c, 1).line(lineOf(r, opts.DryRun))
+	if said := untold(id, err); said.Outcome == skipped && c.Bool("json") {
+		if err := d.newTold(c, 1).line(said); err != nil {
+			return err
+		}
+	}
+	return asFlag(err)
 }
 
 // target is a recording that is to be told again.

@@ -79,7 +79,7 @@ func TestASpanIsToldAgainAndGoesOnOverFailures(t *testing.T) {
 		return r, nil
 	}
 	got := s.run(t, "redeliver", "--since", "24h", "--where", "EgressRoom = 'a'", "--rate", "1000/s")
-	want := "redelivered  r0  EG LOST, event EV, by w\nfailed       egress/r1: page; lost\nskipped      egress/r2: it is not delivered yet\n" +
+	want := "redelivered  r0  EG LOST, event EV, by w\nfailed       r1: page; lost\nskipped      r2: it is not delivered yet\n" +
 		"skipped      r3  EG LOST, event EV: w tells them still\nredelivered  r4  EG LOST, event EV, by w\n"
 	if got.stdout != want || got.status != 3 || got.stderr != "redelivered 2, skipped 2, failed 1\nstarter: 1 of 5 could not be told again\n" {
 		t.Errorf("got %d\n%s%s", got.status, got.stdout, got.stderr)
@@ -99,7 +99,7 @@ func TestASpanIsToldAgainAndGoesOnOverFailures(t *testing.T) {
 	if err := errors.Join(json.Unmarshal([]byte(lines[0]), &first), json.Unmarshal([]byte(lines[1]), &second)); err != nil {
 		t.Fatal(err)
 	}
-	if first.Outcome != "redelivered" || first.EventID != "EV" || first.ID != "r0" || second.Outcome != "failed" || second.Reason != "page; lost" || second.ID != "egress/r1" {
+	if first.Outcome != "redelivered" || first.EventID != "EV" || first.ID != "r0" || second.Outcome != "failed" || second.Reason != "page; lost" || second.ID != "r1" {
 		t.Errorf("got %+v and %+v", first, second)
 	}
 }
@@ -286,5 +286,19 @@ func TestARecordingThatIsNamedTwiceIsToldOnce(t *testing.T) {
 	s.redelive = func(string) (recordings.Redelivered, error) { return recordings.Redelivered{}, errors.New("no") }
 	if got := s.run(t, "redeliver", "a", "a", "--rate", "1000/s"); len(s.asked) != 2 || got.status != 3 {
 		t.Errorf("what failed is not tried again: got %+v, asked %v", got, s.asked)
+	}
+}
+
+func TestOneThatIsSkippedHasItsObject(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.err = &egress.Error{Reason: egress.Conflict, Message: "it is not delivered yet"}
+	got := s.run(t, "redeliver", "egress/req", "--json")
+	if want := `{"outcome":"skipped","id":"req","reason":"it is not delivered yet"}` + "\n"; got.stdout != want || got.stderr != "starter: it is not delivered yet\n" || got.status != 2 {
+		t.Errorf("got %+v, want %s", got, want)
+	}
+	s.err = errors.New("gone")
+	if got := s.run(t, "redeliver", "egress/req", "--json"); got.stdout != "" || got.stderr != "starter: gone\n" || got.status != 1 {
+		t.Errorf("got %+v", got)
 	}
 }
