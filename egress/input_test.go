@@ -92,7 +92,7 @@ func TestASecondValueBehindTheInputIsRefused(t *testing.T) {
 	var in egress.Input
 	requireInvalid(t, in.UnmarshalJSON([]byte(`{"web":{}} {"track":{}}`)), "request: has more than one JSON value")
 	_, err := egress.ParseRequestFile([]byte(`{"web":{}} {"track":{}}`))
-	requireInvalid(t, err, "request: invalid character '{' after top-level value")
+	requireInvalid(t, err, "request: has more than one JSON value")
 }
 
 func TestAnInputThatCannotBeIsNamed(t *testing.T) {

@@ -3,8 +3,8 @@ package egress
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -78,20 +78,32 @@ func ParseRequest(k Kind, b []byte) (Request, error) {
 }
 
 // ParseRequestFile reads `{"room_composite": {…}}`: one request under the name of
-// its kind.
+// its kind. What else a workflow takes are flags of the command.
 func ParseRequestFile(b []byte) (Request, error) {
+	fields, names, err := strictFields(b)
+	if err != nil {
+		return nil, err
+	}
 	var in Input
-	if err := json.Unmarshal(b, &in); err != nil {
-		return nil, asInvalid(err)
+	for _, name := range names {
+		switch {
+		case slices.Contains(flagFields, name):
+			return nil, Invalidf(name, "is no part of a request; take it out, and give it as the flag --%s", strings.ReplaceAll(name, "_", "-"))
+		case NewRequest(Kind(name)) == nil:
+			return nil, Invalidf(name, "is no kind of egress; want one of %s", strings.Join(kindNames(), ", "))
+		}
+		if err := in.setPlain(name, fields[name]); err != nil {
+			return nil, err
+		}
 	}
 	if in.Plain == nil {
 		return nil, Invalidf("request", "want one of %s at the top level", strings.Join(kindNames(), ", "))
 	}
-	if _, names, _ := strictFields(b); len(names) > 1 { // the rest are flags: one in the file would be passed over
-		return nil, Invalidf("request", "holds fields beside the request")
-	}
 	return in.Plain, nil
 }
+
+// flagFields are the fields of an Input that a command has flags for.
+var flagFields = []string{"max_duration", "pipeline", "preflight", "recover", fieldStorage}
 
 func kindNames() []string {
 	var names []string
@@ -111,13 +123,6 @@ func protojsonMessage(err error) string {
 	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	msg = strings.TrimSpace(strings.TrimPrefix(msg, "proto:"))
 	return valueShown.ReplaceAllString(msg, "$1$2$3")
-}
-
-func asInvalid(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	return Invalidf("request", "%s", err.Error())
 }
 
 // strictFields decodes an object's fields, refusing a second value behind it.

@@ -61,17 +61,17 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 	for file, want := range map[string]string{
 		`{}`:                                  "request: want one of " + kinds + " at the top level",
 		`null`:                                "request: want one of " + kinds + " at the top level",
-		`{"max_duration":"3h"}`:               "request: want one of " + kinds + " at the top level",
-		`{"web":{},"summary":{"kind":"web"}}`: "request: holds fields beside the request",
-		`{"web":{},"sealed":"eA=="}`:          "request: holds fields beside the request",
-		`{"web":{},"carried":{}}`:             "request: holds fields beside the request",
-		`{"web":{},"storage":"main"}`:         "request: holds fields beside the request",
-		`{"web":{},"preflight":true}`:         "request: holds fields beside the request",
-		`{"web":{},"max_duration":"3h"}`:      "request: holds fields beside the request",
-		`{"web":{},"pipeline":"archive"}`:     "request: holds fields beside the request",
-		`{"recover":2,"web":{}}`:              "request: holds fields beside the request",
-		`{"url":"https://example.com"}`:       "url: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage",
-		`{`:                                   "request: unexpected end of JSON input",
+		`{"max_duration":"3h"}`:               "max_duration: is no part of a request; take it out, and give it as the flag --max-duration",
+		`{"web":{},"summary":{"kind":"web"}}`: "summary: is no kind of egress; want one of " + kinds,
+		`{"web":{},"sealed":"eA=="}`:          "sealed: is no kind of egress; want one of " + kinds,
+		`{"web":{},"carried":{}}`:             "carried: is no kind of egress; want one of " + kinds,
+		`{"web":{},"storage":"main"}`:         "storage: is no part of a request; take it out, and give it as the flag --storage",
+		`{"web":{},"preflight":true}`:         "preflight: is no part of a request; take it out, and give it as the flag --preflight",
+		`{"web":{},"max_duration":"3h"}`:      "max_duration: is no part of a request; take it out, and give it as the flag --max-duration",
+		`{"web":{},"pipeline":"archive"}`:     "pipeline: is no part of a request; take it out, and give it as the flag --pipeline",
+		`{"recover":2,"web":{}}`:              "recover: is no part of a request; take it out, and give it as the flag --recover",
+		`{"url":"https://example.com"}`:       "url: is no kind of egress; want one of " + kinds,
+		`{`:                                   "request: is not a JSON object: unexpected EOF",
 	} {
 		_, err := egress.ParseRequestFile([]byte(file))
 		requireInvalid(t, err, want)

@@ -120,12 +120,13 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 	t.Parallel()
 	const kinds = "room_composite, web, participant, track_composite, track, egress"
 	for text, want := range map[string]string{
-		"":                        `--request: is no JSON; want {"room_composite": {…}} or another kind`,
-		"{room_name: r}":          `--request: is no JSON; want {"room_composite": {…}} or another kind`,
-		"{}":                      "request: want one of " + kinds + " at the top level",
-		"[]":                      "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-		`{"room_name": "r"}`:      "room_name: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage",
-		`{"web": {}, "track":{}}`: "web: is a second request beside track",
+		"":                           `--request: is no JSON; want {"room_composite": {…}} or another kind`,
+		"{room_name: r}":             `--request: is no JSON; want {"room_composite": {…}} or another kind`,
+		"{}":                         "request: want one of " + kinds + " at the top level",
+		"[]":                         "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
+		`{"room_name": "r"}`:         "room_name: is no kind of egress; want one of " + kinds,
+		`{"web": {}, "storage":"s"}`: "storage: is no part of a request; take it out, and give it as the flag --storage",
+		`{"web": {}, "track":{}}`:    "web: is a second request beside track",
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
