@@ -29,7 +29,7 @@ func (k *Keys) Open(blob []byte, requestID string, readable []byte) ([]byte, err
 	header, body := blob[:headerSize], blob[headerSize:]
 	set := k.find(keyID(header[1:]))
 	if set == nil {
-		return nil, cannotOpen(variablePrevious, "lacks the secret that sealed the request (key %s)", hex.EncodeToString(header[1:]))
+		return nil, cannotOpen(variablePrevious, "the worker lacks the secret that sealed the request (key %s); do starter and worker have the same LIVEKIT_API_SECRET or REELKEEPER_SEAL_KEY? One that was changed is to be named here", hex.EncodeToString(header[1:]))
 	}
 	plaintext, err := set.aead.Open(nil, nil, body, bound(header, requestID, readable))
 	if err != nil {

@@ -108,7 +108,7 @@ func TestABlobOfALostSecretNamesTheSettingAndTheKey(t *testing.T) {
 	blob, err := old.Seal([]byte("x"), "req-1", nil)
 	require.NoError(t, err)
 	_, err = keysOf(t, Config{Secret: "two"}).Open(blob, "req-1", nil)
-	requireSealed(t, err, fmt.Sprintf("REELKEEPER_PREVIOUS_SECRETS: lacks the secret that sealed the request (key %x)", old.current.id))
+	requireSealed(t, err, fmt.Sprintf("REELKEEPER_PREVIOUS_SECRETS: the worker lacks the secret that sealed the request (key %x); do starter and worker have the same LIVEKIT_API_SECRET or REELKEEPER_SEAL_KEY? One that was changed is to be named here", old.current.id))
 }
 
 // A blob of a released version must open for as long as a workflow may run. Where
