@@ -7,9 +7,13 @@ import (
 	"testing"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -217,5 +221,34 @@ func TestAConditionStaysInItsBrackets(t *testing.T) {
 		if err := (Span{Where: where}).check(); err != nil {
 			t.Errorf("%s: got %v", where, err)
 		}
+	}
+}
+
+func TestWhatIsNoRecordingIsLeftOutOfASpan(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a Temporal server")
+	}
+	page := &workflowservice.ListWorkflowExecutionsResponse{}
+	for _, id := range []string{egress.WorkflowID("a"), egress.RedeliveryID("a", 1), "theirs"} {
+		page.Executions = append(page.Executions, &workflowpb.WorkflowExecutionInfo{
+			Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: id}, CloseTime: timestamppb.New(hour(1)),
+		})
+	}
+	listed := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if out, ok := reply.(*workflowservice.ListWorkflowExecutionsResponse); ok {
+			proto.Merge(out, page)
+			return nil
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	c := New(Config{Temporal: through(t, listed), Namespace: namespace})
+	var got []string
+	for row, err := range c.Closed(ctxOf(t, patience), Span{}) {
+		must(t, err)
+		got = append(got, row.WorkflowID)
+	}
+	if want := []string{egress.WorkflowID("a")}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -272,7 +272,7 @@ func TestARecordingThatIsNamedTwiceIsToldOnce(t *testing.T) {
 		"redeliver egress/req EG_req --dry-run":                       "egress/req",
 	} {
 		s := newShell()
-		s.redelive = func(id string) (recordings.Redelivered, error) {
+		s.redelive = func(string) (recordings.Redelivered, error) {
 			return recordings.Redelivered{RequestID: "req", EgressID: "EG_req", Status: egress.Lost, EventID: "EV"}, nil
 		}
 		got := s.run(t, append(fields(line), "--rate", "1000/s")...)
