@@ -120,6 +120,9 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 		err := run.Get(slice, &v)
 		early := slice.Err() == nil // it was not we who ended it
 		end()
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err() // the slice's own end says less
+		}
 		if err == nil || ctx.Err() != nil || !timedOut(err) {
 			return v, notFoundAs(id, asError("wait for "+workflowID, err))
 		}
