@@ -109,7 +109,7 @@ type LiveKit struct {
 	cfg    Config
 	api    API
 	opener Opener
-	noEcho atomic.Bool // the last reply to a start did not echo our token
+	noEcho atomic.Bool // LiveKit has been seen not to echo our token
 }
 
 // NewLiveKit makes the activities.

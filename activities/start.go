@@ -93,13 +93,13 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	return Started{Info: started, Terms: terms, Notes: notes}, toTemporal(err)
 }
 
-// noteEcho notes whether LiveKit echoes our token: one that did not may have been upgraded.
+// noteEcho notes a LiveKit that does not echo our token, for as long as this worker runs: a search
+// that is under way may be for what such a LiveKit has begun, whatever others of it answer.
 func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {
-	_, echoed := egress.TokenOf(m)
-	a.noEcho.Store(!echoed)
-	if echoed {
+	if _, echoed := egress.TokenOf(m); echoed {
 		return
 	}
+	a.noEcho.Store(true)
 	activity.GetMetricsHandler(ctx).Counter(MetricNoEcho).Inc(1)
 	activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 }
