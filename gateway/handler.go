@@ -66,7 +66,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 		http.Error(w, inLoop, http.StatusLoopDetected)
 		return
 	}
-	r := oneSlash(asCame)
+	r := oneSlash(asCame.WithContext(handedOn(asCame.Context())))
 	method, request := methodOf(r)
 	if request != nil {
 		now := time.Now()

@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+
+	"github.com/twitchtv/twirp"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -23,6 +26,12 @@ func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header = r.Header.Clone()
 	r.Header.Set(headerDoor, "1")
 	return m.next.RoundTrip(r) //nolint:wrapcheck // it is the transport's own word
+}
+
+// handedOn has each call of LiveKit's clients within a context marked as well.
+func handedOn(ctx context.Context) context.Context {
+	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{headerDoor: {"1"}}) // it refuses headers of Twirp's own alone
+	return ctx
 }
 
 // checkLoop refuses a start that a worker has asked for, or a door: its webhook is ours.

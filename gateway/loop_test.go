@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,6 +36,22 @@ func TestADoorThatLeadsToItselfAnswersOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// LiveKit's own client, as the door has it, is another than the one that hands calls on.
+func TestAStopAtADoorThatLeadsToItselfGoesNoFurtherThanTheDoor(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	b = newBench(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.door.ServeHTTP(w, r) }))
+	server := httptest.NewServer(b)
+	t.Cleanup(server.Close)
+	client := lksdk.NewEgressClient(server.URL, apiKey, apiSecret)
+	b.liveKit.stop = func(ctx context.Context, id string) (*livekit.EgressInfo, error) {
+		return client.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: id})
+	}
+	w := b.call(t, "StopEgress", `{"egress_id":"EG_x"}`)
+	require.NotEqual(t, http.StatusOK, w.Code)
+	require.Len(t, b.reached(), 1)
 }
 
 func TestAStartThatAWorkerHasAskedForIsRefused(t *testing.T) {
