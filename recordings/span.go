@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,41 +29,6 @@ func (s Span) query(state string) string {
 	return strings.Join(terms, " AND ")
 }
 
-// check refuses a condition that could leave the brackets that are put around it, and so
-// undo the rest of the query. What is in quotes is a value, of which a backslash quotes the
-// next letter.
-func (s Span) check() error {
-	var quote byte
-	depth := 0
-	for i := 0; i < len(s.Where) && depth >= 0; i++ {
-		switch b := s.Where[i]; {
-		case quote != 0 && b == '\\':
-			i++
-		case quote != 0 && b == quote:
-			quote = 0
-		case quote != 0:
-		case strings.IndexByte("'\"`", b) >= 0:
-			quote = b
-		case b == '(':
-			depth++
-		case b == ')':
-			depth--
-		case b == '#' || slices.ContainsFunc(comments, func(c string) bool { return strings.HasPrefix(s.Where[i:], c) }):
-			return egress.Invalidf("where", "want no comment in it")
-		}
-	}
-	switch {
-	case quote != 0:
-		return egress.Invalidf("where", "lacks the end of a value: %c", quote)
-	case depth != 0:
-		return egress.Invalidf("where", "has a bracket that lacks its other half")
-	}
-	return nil
-}
-
-// comments begin one in Temporal's query language, beside #.
-var comments = []string{"--", "//", "/*"}
-
 // closed is the query of those that have closed with a verdict.
 func (s Span) closed() string {
 	state := equal("ExecutionStatus", "Completed")
@@ -83,17 +47,28 @@ func (s Span) open() string {
 	return s.query(open + " AND " + egress.AttributeEndedBy + " IS NOT NULL")
 }
 
-// holds reports whether a recording that is open was settled in the span.
+// holds reports whether a recording that is open was settled in the span, or a closed one closed
+// in it.
 func (s Span) holds(r Row) bool {
-	return r.Memo != nil && !r.Memo.EndedAt.Before(s.Since) && (s.Until.IsZero() || r.Memo.EndedAt.Before(s.Until))
+	switch {
+	case r.ClosedAt != nil:
+		return s.has(*r.ClosedAt)
+	case r.Memo != nil:
+		return s.has(r.Memo.EndedAt)
+	default:
+		return false
+	}
+}
+
+func (s Span) has(at time.Time) bool {
+	return !at.Before(s.Since) && (s.Until.IsZero() || at.Before(s.Until))
 }
 
 // Closed are the recordings of a span that have closed with a verdict, the last that
 // closed first, page by page as they are read. An error ends it; one of reason Invalid
-// and the field "where" says that Temporal does not understand the condition, or that its
-// brackets do not match.
+// and the field "where" says that Temporal does not understand the condition.
 func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
-	return c.spanned(ctx, s, s.closed(), func(r Row) bool { return r.ClosedAt != nil })
+	return c.spanned(ctx, s, s.closed(), func(r Row) bool { return r.ClosedAt != nil && s.holds(r) })
 }
 
 // Settled are the recordings of a span that have a verdict: those that are open still,
@@ -101,7 +76,7 @@ func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
 func (c *Client) Settled(ctx context.Context, s Span) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		open := map[string]bool{} // by run: one may close while pages are read
-		for _, rows := range []iter.Seq2[Row, error]{c.spanned(ctx, s, s.open(), s.holds), c.Closed(ctx, s)} {
+		for _, rows := range []iter.Seq2[Row, error]{c.spanned(ctx, s, s.open(), func(r Row) bool { return r.ClosedAt == nil && s.holds(r) }), c.Closed(ctx, s)} {
 			for row, err := range rows {
 				if err == nil && open[row.RunID] {
 					continue
@@ -117,15 +92,11 @@ func (c *Client) Settled(ctx context.Context, s Span) iter.Seq2[Row, error] {
 
 func (c *Client) spanned(ctx context.Context, s Span, query string, holds func(Row) bool) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		if err := s.check(); err != nil {
-			yield(Row{}, err)
-			return
-		}
 		for row, err := range c.rows(ctx, query) {
 			if wrong, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && s.Where != "" {
 				err = &egress.Error{Reason: egress.Invalid, Field: "where", Message: "Temporal does not understand it: " + wrong.Error(), Err: err}
 			}
-			// A condition that Temporal reads in another way than check could let others in.
+			// A condition that leaves its brackets lets others in: whose time is another, and what is no recording.
 			_, ours := egress.RequestID(row.WorkflowID)
 			if ours {
 				err = cmp.Or(err, row.unread)
