@@ -68,6 +68,9 @@ func ofTemporal(err error) bool {
 // an answer. An address follows.
 const notSent = "failed to do request"
 
+// whereto begins the end of Twirp's words for a redirect in LiveKit's place. The address follows.
+const whereto = ", Location="
+
 // temporals keeps of a reason that Temporal gave only what a caller can act on.
 func temporals(r egress.Reason) egress.Reason {
 	if r == egress.Ambiguous {
@@ -83,7 +86,8 @@ func message(e *egress.Error) string {
 	case e.Message == "":
 		return string(e.Reason)
 	default:
-		return e.Message
+		said, _, _ := strings.Cut(e.Message, whereto)
+		return said
 	}
 }
 
