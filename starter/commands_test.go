@@ -49,8 +49,8 @@ func TestShowTellsAllThatIsKnown(t *testing.T) {
 	v := aVerdict(egress.Lost)
 	v.Missed, v.MissedBecause = egress.MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
 	v.Results = map[string]json.RawMessage{"transcribe": json.RawMessage(`{"text":"s3://b/t"}`), "long": json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}
-	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v}
-	s.view.Workflow = "completed"
+	// It stays open, in case that it shows that it lives.
+	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v, Story: aView().Story}
 	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))
 	golden(t, "show-ended.json", s.run(t, "show", "--json", "egress/req"))
 	if want := []string{"show EG_1", "show EG_1", "show egress/req", "show egress/req"}; !slices.Equal(s.asked, want) || s.role != "reader" {

@@ -117,6 +117,7 @@ func printView(w io.Writer, v recordings.View) error {
 			pairs = append(pairs, [2]string{"part", part(p)})
 		}
 		pairs = append(pairs, redeliveries(v.Redeliveries)...)
+		pairs = append(pairs, story(v.Story)...)
 		return facts(w, pairs...)
 	}
 	pairs := [][2]string{
