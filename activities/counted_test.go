@@ -100,6 +100,7 @@ func TestARoundIsCountedByItsDepthAndWhatBecameOfIt(t *testing.T) {
 			require.Equal(t, int64(1), m.sum(activities.MetricRounds, tc.round))
 			require.Equal(t, int64(1), m.sum(activities.MetricRounds, nil))
 			require.Equal(t, int64(1), m.sum(activities.MetricCalls, nil))
+			require.Equal(t, tc.undone, m.sum(activities.MetricUndone, labels{"depth": tc.round["depth"]}))
 			require.Equal(t, tc.undone, m.sum(activities.MetricUndone, nil))
 			for _, deed := range egress.Deeds() {
 				require.Equal(t, tc.deeds[deed], m.sum(activities.MetricStrays, labels{"action": string(deed)}), deed)

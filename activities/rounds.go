@@ -10,7 +10,7 @@ import (
 const (
 	MetricRounds     = "reelkeeper_reconcile_rounds_total" // labels: depth, outcome
 	MetricCalls      = "reelkeeper_reconcile_livekit_calls_total"
-	MetricUndone     = "reelkeeper_reconcile_failed_steps_total"
+	MetricUndone     = "reelkeeper_reconcile_failed_steps_total" // label: depth
 	MetricStrays     = "reelkeeper_strays_total"           // label: action, an egress.Deed
 	MetricUnrecorded = "reelkeeper_unrecorded_rooms_total" // label: action
 )
@@ -39,8 +39,8 @@ func (r *round) count(ctx context.Context, calls, failed int, err error) {
 	if err != nil {
 		outcome = OutcomeFailed
 	}
-	m := activity.GetMetricsHandler(ctx)
-	m.WithTags(map[string]string{"depth": depth, "outcome": outcome}).Counter(MetricRounds).Inc(1)
-	m.Counter(MetricCalls).Inc(int64(calls))
+	activity.GetMetricsHandler(ctx).Counter(MetricCalls).Inc(int64(calls))
+	m := activity.GetMetricsHandler(ctx).WithTags(map[string]string{"depth": depth})
+	m.WithTags(map[string]string{"outcome": outcome}).Counter(MetricRounds).Inc(1)
 	m.Counter(MetricUndone).Inc(int64(failed))
 }

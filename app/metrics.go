@@ -40,11 +40,12 @@ func (a *App) announceRounds() {
 	tags["workflow_type"] = egress.ReconcileType
 	m := a.tel.TemporalMetrics().WithTags(tags)
 	m.Counter(activities.MetricCalls).Inc(0)
-	m.Counter(activities.MetricUndone).Inc(0)
 	m.Counter(activities.MetricStranded).Inc(0)
 	for _, depth := range []string{activities.DepthActive, activities.DepthAll} {
+		m := m.WithTags(map[string]string{"depth": depth})
+		m.Counter(activities.MetricUndone).Inc(0)
 		for _, outcome := range []string{activities.OutcomeDone, activities.OutcomeFailed} {
-			m.WithTags(map[string]string{"depth": depth, "outcome": outcome}).Counter(activities.MetricRounds).Inc(0)
+			m.WithTags(map[string]string{"outcome": outcome}).Counter(activities.MetricRounds).Inc(0)
 		}
 	}
 	for _, deed := range egress.Deeds() {
