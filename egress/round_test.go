@@ -135,7 +135,7 @@ func TestAStrayThatHasEndedIsSettledByItsFirstNews(t *testing.T) {
 	t.Parallel()
 	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_1", Status: finished, EndedAt: noon.UnixNano()})
 	require.NoError(t, err)
-	o, err := egress.ObserveListed(e, noon.Add(time.Minute))
+	o, _, err := egress.ObserveListed(e, noon.Add(time.Minute))
 	require.NoError(t, err)
 	s := &egress.State{Phase: egress.Requested, Part: 1, Started: true}
 	require.Equal(t, egress.Moved, s.Observe(o))
@@ -201,7 +201,7 @@ func TestWhyAWebhookWasMissedGoesWithWhatTheReconcilerSaw(t *testing.T) {
 		class   egress.Missed
 		because string
 	}{{with, egress.MissedDown, "it was away"}, {e, egress.MissedUnclassified, ""}} {
-		o, err := egress.ObserveListed(tc.event, noon.Add(minute))
+		o, _, err := egress.ObserveListed(tc.event, noon.Add(minute))
 		require.NoError(t, err)
 		s := watched(t)
 		require.Equal(t, egress.Moved, s.Observe(o))

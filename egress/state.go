@@ -131,7 +131,6 @@ type Observation struct {
 
 	Missed        Missed // of an end that we asked for: why its webhook did not come, where somebody found out
 	MissedBecause string // the evidence in words
-	Look          bool   // nothing is said of the egress but that its workflow should look for itself
 }
 
 // ObserveEvent makes an observation of a webhook event.
@@ -141,8 +140,9 @@ func ObserveEvent(e Event, at time.Time) (Observation, error) {
 }
 
 // ObserveListed makes an observation of what SignalReconciled brings. Its event is one
-// that nobody sent, and is not kept.
-func ObserveListed(e Event, at time.Time) (Observation, error) {
+// that nobody sent, and is not kept. suspect says that nothing is said of the egress but that its
+// workflow should look for itself.
+func ObserveListed(e Event, at time.Time) (o Observation, suspect bool, err error) {
 	info, err := e.Info()
 	var why struct {
 		Missed        Missed `json:"missed"`
@@ -152,7 +152,7 @@ func ObserveListed(e Event, at time.Time) (Observation, error) {
 	if err == nil {
 		err = json.Unmarshal(e.Raw(), &why)
 	}
-	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause, Look: why.Look}, err
+	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause}, why.Look, err
 }
 
 // News says what an observation changed.

@@ -43,7 +43,7 @@ func TestWhatAListShowedIsHeardFromTheComparisonOfBoth(t *testing.T) {
 	t.Parallel()
 	e, err := egress.ParseEvent([]byte(`{"event":"egress_ended","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE"}}`))
 	require.NoError(t, err)
-	o, err := egress.ObserveListed(e, noon)
+	o, _, err := egress.ObserveListed(e, noon)
 	require.NoError(t, err)
 	require.Equal(t, egress.FromReconcile, o.Source)
 	require.Equal(t, noon, o.HeardAt)

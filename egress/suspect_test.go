@@ -148,9 +148,9 @@ func TestASuspicionIsNoNewsOfTheEgress(t *testing.T) {
 	t.Parallel()
 	e, err := egress.LookEvent("EG_1", noon)
 	require.NoError(t, err)
-	o, err := egress.ObserveListed(e, noon)
+	o, suspect, err := egress.ObserveListed(e, noon)
 	require.NoError(t, err)
-	require.True(t, o.Look)
+	require.True(t, suspect)
 	require.Equal(t, egress.EventUpdated, e.Proto().GetEvent())
 	require.Equal(t, "EG_1", o.Info.ID())
 	require.Equal(t, noon.Unix(), e.Proto().GetCreatedAt())
@@ -168,9 +168,9 @@ func TestASuspicionIsNoNewsOfTheEgress(t *testing.T) {
 
 	listed, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_1", Status: active})
 	require.NoError(t, err)
-	o, err = egress.ObserveListed(listed, noon)
+	_, suspect, err = egress.ObserveListed(listed, noon)
 	require.NoError(t, err)
-	require.False(t, o.Look)
+	require.False(t, suspect)
 }
 
 func TestASuspicionMakesALookDueAtOnce(t *testing.T) {

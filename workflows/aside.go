@@ -39,27 +39,29 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 // bound one is over: before it is told, since that may take days. What no worker answers for
 // does not go on in its place where another can be started.
 func (e *run) foldTwins(ctx workflow.Context) {
-	aside := e.aside
-	e.aside = nil
-	for _, o := range aside {
-		if e.Includes(o) || e.unanswered > 0 && e.Recoverable() {
-			e.aside = append(e.aside, o)
-		} else {
-			e.fold(ctx, o)
-		}
-	}
+	e.foldBut(ctx, func(o egress.Observation) bool {
+		return e.Includes(o) || e.unanswered > 0 && e.Recoverable()
+	})
 }
 
 // foldAside takes what was put aside. While a part is being started it stays there: an
 // egress of another ID would be bound to it.
 func (e *run) foldAside(ctx workflow.Context) {
 	e.asideDue = nil
-	if !e.Started {
-		return
+	if e.Started {
+		e.foldBut(ctx, func(egress.Observation) bool { return false })
 	}
+}
+
+// foldBut takes what was put aside, but for what is to stay there.
+func (e *run) foldBut(ctx workflow.Context, stays func(egress.Observation) bool) {
 	aside := e.aside
 	e.aside = nil
 	for _, o := range aside {
-		e.fold(ctx, o)
+		if stays(o) {
+			e.aside = append(e.aside, o)
+		} else {
+			e.fold(ctx, o)
+		}
 	}
 }

@@ -41,9 +41,7 @@ func (e *run) deliver(ctx workflow.Context) {
 	if e.Phase != egress.Delivered { // it shows that it lives
 		return
 	}
-	if len(e.AwaitsWord) == 0 { // nobody is to look any more
-		e.clear(ctx)
-	}
+	e.clear(ctx) // nobody is to look any more
 	e.publishVerdict(ctx)
 	e.remember(ctx)
 }
@@ -123,7 +121,7 @@ func (e *run) awaitSign(ctx workflow.Context) {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
-	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.cancelHeard(ctx) }
+	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.cancelHeard() }
 	for e.Correctable() && !enough() {
 		until(ctx, func() bool { return enough() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 })
 		e.takeWebhooks(ctx)

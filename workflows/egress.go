@@ -34,7 +34,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			continue
 		}
 		if e.Recoverable() {
-			e.recover(ctx)
+			e.startAgain(ctx)
 			continue
 		}
 		e.awaitWebhook(ctx)
@@ -53,9 +53,11 @@ func (e *run) watch(ctx workflow.Context) error {
 	for !e.over() {
 		switch ev := e.next(ctx); ev.kind {
 		case started: // LiveKit answered our start
-			if err := e.begin(ctx, ev); err != nil && e.Part == 1 {
+			switch err := e.begin(ctx, ev); {
+			case err == nil:
+			case e.Part == 1:
 				return e.refuse(ctx, err)
-			} else if err != nil {
+			default:
 				e.giveBack(err)
 			}
 		case observed: // LiveKit told us
@@ -67,7 +69,7 @@ func (e *run) watch(ctx workflow.Context) error {
 		case looked: // we asked
 			e.look(ctx, ev)
 		case stopAsked: // the caller has enough
-			e.stopWanted(ctx)
+			e.WantStop(egress.StopRequested, workflow.Now(ctx))
 		case cancelled: // stop it, and see it through
 			e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
@@ -103,13 +105,6 @@ func (e *run) due(ctx workflow.Context) {
 	}
 }
 
-// stopWanted takes that callers want an end: one stop answers all who ask.
-func (e *run) stopWanted(ctx workflow.Context) {
-	for e.asks.ReceiveAsync(nil) {
-	}
-	e.WantStop(egress.StopRequested, workflow.Now(ctx))
-}
-
 // next waits for whatever happens first. It only says what happened; what to do
 // about it is decided in watch.
 func (e *run) next(ctx workflow.Context) (ev event) {
@@ -130,9 +125,9 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 		ev.kind = stopAsked
 		c.Receive(ctx, nil)
 	})
-	if e.cancelled != nil {
-		s.AddReceive(e.cancelled, func(workflow.ReceiveChannel, bool) {
-			ev.kind, e.cancelled = cancelled, nil // it stays closed: once is enough
+	if e.own != nil {
+		s.AddReceive(e.own.Done(), func(workflow.ReceiveChannel, bool) {
+			ev.kind, e.own = cancelled, nil // it stays closed: once is enough
 		})
 	}
 	for _, p := range []*pending{e.starting, e.polling, e.wake, e.asideDue} {

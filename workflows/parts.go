@@ -10,14 +10,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// recover starts a recording again whose egress ended too early while its room is live, as
+// startAgain starts a recording again whose egress ended too early while its room is live, as
 // the next part of itself. What became of this part is told meanwhile: nobody waits for it.
-func (e *run) recover(ctx workflow.Context) {
+func (e *run) startAgain(ctx workflow.Context) {
 	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
-	e.stopErr, e.stopInfo = nil, egress.Info{} // of this part alone
+	e.answered.forget()
 	e.reportEnd(ctx)
-	e.relays.drop()
+	e.relays.reopen()
 	before := e.State
 	e.tellPart(ctx, before)
 	e.before = &before
@@ -41,16 +41,16 @@ var errEnough = errors.New("its end was asked for")
 // backOff waits before the next part is started, or until its end is asked for, which it takes
 // and reports. Who asks is answered as soon as that is taken.
 func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
-	asked := func() bool { return e.asks.Len() > 0 || e.cancelHeard(ctx) }
-	if ok, _ := workflow.AwaitWithTimeout(ctx, wait, asked); !ok { // the context is never cancelled
+	asked := func() bool { return e.asks.Len() > 0 || e.cancelHeard() }
+	opts := workflow.AwaitOptions{Timeout: wait, TimerOptions: workflow.TimerOptions{Summary: "before the next part is started"}}
+	if ok, _ := workflow.AwaitWithOptions(ctx, opts, asked); !ok { // the context is never cancelled
 		return false
 	}
-	if e.asks.Len() > 0 {
-		e.stopWanted(ctx)
-	} else {
-		e.cancelled = nil
-		e.WantStop(egress.StopCancelled, workflow.Now(ctx))
+	why := egress.StopRequested
+	if !e.asks.ReceiveAsync(nil) {
+		why, e.own = egress.StopCancelled, nil
 	}
+	e.WantStop(why, workflow.Now(ctx))
 	return true
 }
 
@@ -83,7 +83,8 @@ func (e *run) giveBack(err error) {
 	e.State, e.Shared = *e.before, now.Shared
 	e.Parts = e.Parts[:len(e.Parts)-1] // the last one is this; the others may have been corrected
 	e.Stopped, e.StoppedAt = now.Stopped, now.StoppedAt
-	e.Recover, e.toldBefore = 0, true
+	e.Recover, e.toldBefore, e.before = 0, true, nil
+	e.relays.end()
 }
 
 // past takes news of an earlier part. One that records still does so beside the part that

@@ -13,7 +13,7 @@ import (
 type relays struct {
 	queue workflow.Channel
 	busy  bool
-	over  bool
+	over  bool // the end is told, or is about to be
 }
 
 // relayBuffer is far more than a life has: a worker sends a handful of updates.
@@ -46,13 +46,14 @@ func (r *relays) take(ev egress.Event) {
 // end drops what waits: no relay begins after the end.
 func (r *relays) end() {
 	r.over = true
-	r.drop()
-}
-
-// drop drops what waits.
-func (r *relays) drop() {
 	for r.queue != nil && r.queue.ReceiveAsync(nil) { // not relayed
 	}
+}
+
+// reopen drops what waits of an egress that is over. The next one's events are relayed again.
+func (r *relays) reopen() {
+	r.end()
+	r.over = false
 }
 
 // finish returns once nothing is under way, so that the end comes after it. Who is told

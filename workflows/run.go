@@ -50,11 +50,9 @@ type run struct {
 	observations workflow.ReceiveChannel
 	listings     workflow.ReceiveChannel
 	hints        workflow.ReceiveChannel
-	cancelled    workflow.ReceiveChannel
+	own          workflow.Context // the run's own, until it was cancelled and that was taken
 	asks         workflow.Channel
-	stops        int               // stops that have been answered, one way or another
-	stopErr      error             // how the last one failed, if it did
-	stopInfo     egress.Info       // what LiveKit answered to it
+	answered     answer            // to the last stop
 	published    egress.Status     // what the search attributes say
 	missed       egress.Missed     // what they say of a missed webhook
 	failures     map[string]string // why each step failed that waits for a person's word
@@ -65,7 +63,7 @@ type run struct {
 	unheard      map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
 	before       *egress.State            // the part before, until the next one has begun
 	aside        []egress.Observation     // of other egresses of the request that could not be dealt with
-	stopped      map[string]egress.Info   // twins as they were when they were stopped, by egress ID
+	asStopped    map[string]egress.Info   // twins as they were when they were stopped, by egress ID
 	unanswered   int                      // stops of twins in a row that no worker answered
 	toldBefore   bool                     // what ended is being told already
 	noticing     int                      // notices whose workflow has not begun
@@ -73,6 +71,16 @@ type run struct {
 	starting, polling, wake, asideDue *pending
 	armed                             plan
 }
+
+// answer is LiveKit's answer to a stop.
+type answer struct {
+	stops int         // how many have been answered, one way or another
+	info  egress.Info // what LiveKit said
+	err   error       // how it failed, if it did
+}
+
+// forget forgets what LiveKit said, which is of another egress.
+func (a *answer) forget() { a.info, a.err = egress.Info{}, nil }
 
 // pending is something that the run waits for.
 type pending struct {
@@ -94,9 +102,9 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	e.observations = workflow.GetSignalChannel(ctx, egress.SignalObserved)
 	e.listings = workflow.GetSignalChannel(ctx, egress.SignalReconciled)
 	e.hints = workflow.GetSignalChannel(ctx, egress.SignalHint)
-	e.cancelled = ctx.Done()
-	e.asks = workflow.NewNamedBufferedChannel(ctx, "stop asked", 16)
-	e.unheard, e.stopped = map[string]*egress.State{}, map[string]egress.Info{}
+	e.own = ctx
+	e.asks = workflow.NewNamedBufferedChannel(ctx, "stop asked", 1) // one stop answers all who ask
+	e.unheard, e.asStopped = map[string]*egress.State{}, map[string]egress.Info{}
 	if in.Carried != nil {
 		e.State, e.in.Carried = *in.Carried, nil
 	}
@@ -109,15 +117,16 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	e.introduce(ctx)
 	e.relays.begin(ctx, e)
+	e.relays.over = e.Corrects != "" // its end was told, although it was none
 	switch {
 	case e.Started:
 	case in.Adopted:
 		e.Started = true
-		err = e.ownTerms(ctx)
+		e.ownTerms(ctx)
 	default:
 		e.start(ctx)
 	}
-	return e, ctx, err
+	return e, ctx, nil
 }
 
 // newRun makes a run of a request, from a state on.
@@ -172,14 +181,12 @@ func (e *run) over() bool {
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
 		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) &&
-		!e.cancelHeard(ctx)
+		!e.cancelHeard()
 }
 
 // cancelHeard reports whether the workflow was cancelled and that has not been taken yet:
 // it would not be carried over.
-func (e *run) cancelHeard(ctx workflow.Context) bool {
-	return e.cancelled != nil && workflow.NewSelector(ctx).AddReceive(e.cancelled, func(workflow.ReceiveChannel, bool) {}).HasPending()
-}
+func (e *run) cancelHeard() bool { return e.own != nil && e.own.Err() != nil }
 
 // carry is the input of the next run.
 func (e *run) carry() egress.Input {

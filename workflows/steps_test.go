@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -305,7 +306,10 @@ func TestAnAdoptedEgressTakesThePipelineOfItsWorker(t *testing.T) {
 
 			l.mustRun(in)
 
-			require.Equal(t, want, l.state().Pipeline.Name)
+			s := l.state()
+			require.Equal(t, want, s.Pipeline.Name)
+			said := slices.ContainsFunc(s.Story, func(b egress.Beat) bool { return strings.Contains(b.What, "pipeline "+name+" is not known") })
+			require.Equal(t, name == "gone", said, s.Story)
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	switch {
-	case slices.Contains(e.Twins, id) && !e.CanPrecede(o) && !o.Info.RanAgain(e.stopped[id]): // it was stopped before
+	case slices.Contains(e.Twins, id) && !e.CanPrecede(o) && !o.Info.RanAgain(e.asStopped[id]): // it was stopped before
 		return
 	case !e.Orphaned() && e.elsewhere(o) && !o.Info.Ended():
 		e.log.Error("left to record, since it is of another room", "egressID", e.ID, "other", id)
@@ -42,7 +42,7 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	case !stopped:
 		e.putAside(ctx, o)
 	default:
-		if e.stopped[id] = o.Info; !slices.Contains(e.Twins, id) {
+		if e.asStopped[id] = o.Info; !slices.Contains(e.Twins, id) {
 			e.Twins = append(e.Twins, id)
 		}
 		workflow.GetMetricsHandler(ctx).Counter(MetricTwins).Inc(1)
@@ -118,12 +118,12 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 		}
 		e.Settle()
 		e.reportEnd(ctx)
-		e.relays.end()
 		if !e.toldBefore {
 			e.tellPart(ctx, e.State)
 		}
 	}
-	e.relays.over, e.toldBefore = false, false
+	e.relays.reopen()
+	e.toldBefore = false
 	e.TakeOver(o)
 	e.published = ""
 	e.fold(ctx, o)

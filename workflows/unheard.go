@@ -44,11 +44,14 @@ func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 	e.aside = append(e.aside, o)
 }
 
+// forWebhook says of a timer what it waits for.
+const forWebhook = "for LiveKit's own webhook of the end"
+
 // awaitWebhookUntil waits for the webhook of the end until it is due.
 func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	timer := workflow.NewTimerWithOptions(timed, due.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "for LiveKit's own webhook of the end"})
+	timer := workflow.NewTimerWithOptions(timed, due.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: forWebhook})
 	for !timer.IsReady() && !e.WebhookDue().IsZero() {
 		until(ctx, func() bool { return timer.IsReady() || e.observations.Len() > 0 })
 		e.takeWebhooks(ctx)
@@ -64,7 +67,9 @@ func (e *run) awaitWebhookOf(ctx workflow.Context, part *egress.State) {
 		return
 	}
 	if due := part.WebhookDue(); !due.IsZero() { // else it has come by now
-		_, _ = workflow.AwaitWithTimeout(ctx, due.Sub(workflow.Now(ctx)), func() bool { return part.WebhookDue().IsZero() }) // never cancelled
+		_, _ = workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{ // never cancelled
+			Timeout: due.Sub(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: forWebhook},
+		}, func() bool { return part.WebhookDue().IsZero() })
 	}
 	delete(e.unheard, part.ID)
 	if !part.WebhookDue().IsZero() {

@@ -64,18 +64,18 @@ func (e *run) stillRuns(workflow.Context) error {
 // askStop has the loop stop the egress, and answers with what LiveKit said.
 func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	before := e.stops
+	before := e.answered.stops
 	e.asks.SendAsync(nil) // where it is full, a stop is due already
-	until(ctx, func() bool { return e.failed != nil || e.stops > before || e.over() })
+	until(ctx, func() bool { return e.failed != nil || e.answered.stops > before || e.over() })
 	switch {
 	case e.failed != nil: // not the start's own words: whoever stops may know of an egress all the same
 		return egress.Info{}, toCaller(&egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s was not started", e.id)})
-	case e.stops == before: // it ended first, and what is known of stops is of an earlier one
+	case e.answered.stops == before: // it ended first, and what is known of stops is of an earlier one
 		return e.Latest, nil
-	case e.stopErr != nil:
-		return egress.Info{}, plainly("stop egress", e.stopErr)
-	case e.stopInfo.Known():
-		return e.stopInfo, nil
+	case e.answered.err != nil:
+		return egress.Info{}, plainly("stop egress", e.answered.err)
+	case e.answered.info.Known():
+		return e.answered.info, nil
 	}
 	return e.Latest, nil
 }

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -56,13 +57,13 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	if err != nil && e.Phase == egress.Requested {
 		return plainly("start egress", err)
 	}
-	e.Started = true
+	e.Started, e.before = true, nil
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
-		err = e.ownTerms(ctx)
+		e.ownTerms(ctx)
 		e.HoldBack()
 		e.foldAside(ctx)
-		return err
+		return nil
 	}
 	e.agree(s.Terms)
 	e.HoldBack()
@@ -76,16 +77,21 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 
 // ownTerms are this worker's, for an egress whose start brought none. A pipeline that it
 // does not know cannot be refused any more, so the default takes its place.
-func (e *run) ownTerms(ctx workflow.Context) error {
+func (e *run) ownTerms(ctx workflow.Context) {
 	var t egress.Terms
-	err := workflow.SideEffect(ctx, func(workflow.Context) any {
+	if err := workflow.SideEffect(ctx, func(workflow.Context) any {
 		t := e.worker.Terms
 		t.Pipeline, _ = e.worker.Pipelines.Choose(e.in.Pipeline) // else the default
 		return t
-	}).Get(&t)
+	}).Get(&t); err != nil { // the task fails, and waits for a worker that can read them
+		panic(fmt.Errorf("terms of a newer version cannot be read here: %w", err))
+	}
 	t.Storage = cmp.Or(e.Storage, e.in.Storage)
+	if name := e.in.Pipeline; e.Part == 1 && name != "" && name != t.Pipeline.Name {
+		e.log.Error("pipeline not known here, the default runs", "pipeline", name)
+		e.Note(workflow.Now(ctx), "its pipeline "+name+" is not known to its worker, so the default takes its place")
+	}
 	e.agree(t)
-	return err
 }
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
@@ -134,16 +140,15 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 
 // listed takes what the reconciler saw.
 func (e *run) listed(ctx workflow.Context, ev egress.Event) {
-	o, err := egress.ObserveListed(ev, workflow.Now(ctx))
-	if err != nil {
+	o, suspect, err := egress.ObserveListed(ev, workflow.Now(ctx))
+	switch {
+	case err != nil:
 		e.log.Error("listed egress cannot be read", "error", err)
-		return
+	case suspect:
+		e.Suspect(o.Info.ID(), o.HeardAt)
+	default:
+		e.fold(ctx, o)
 	}
-	if o.Look {
-		e.Suspect(o.Info.ID(), workflow.Now(ctx))
-		return
-	}
-	e.fold(ctx, o)
 }
 
 // fold takes news of an egress, whoever brings it; what a poll saw comes by look. While it is
@@ -204,7 +209,7 @@ func (e *run) stop(ctx workflow.Context) {
 	for !e.sendStop(ctx, stopOptions) && e.Due(workflow.Now(ctx)) == egress.ActStop {
 		e.StopDue = false
 	}
-	e.stops++
+	e.answered.stops++
 }
 
 // probe asks by a stop whether the worker still answers, when there is nothing
@@ -224,11 +229,11 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool
 	id := e.ID
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id).Get(ctx, &info)
 	now := workflow.Now(ctx)
-	e.Evidence.Probed, e.stopErr, e.stopInfo = now, err, info
+	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
 	e.takeWebhooks(ctx) // LiveKit's own words of the end go before its answer to us
 	other := e.ID != id
 	if other {
-		e.stopErr, e.stopInfo = nil, egress.Info{}
+		e.answered.forget()
 	}
 	switch why := reasonOf(err); {
 	case why == "":

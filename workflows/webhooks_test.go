@@ -50,6 +50,56 @@ func TestTheCallersOwnWebhooksAreServedInOrderAndTheEndComesLast(t *testing.T) {
 	require.Len(t, l.announced, 1, "and the consumer of the settings is told")
 }
 
+// The part's end is told while the next one is asked for, which is refused then: it is the
+// recording's, and LiveKit's late webhooks are of it again.
+func TestNothingOfTheWayIsRelayedAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]time.Duration{"while the next part is asked for": time.Minute, "once it is refused": 20 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := recovering(t, 3)
+			l.refusesInTheEnd(2)
+			l.agreesTo(func(p *egress.Policy) { p.CorrectFor = egress.Duration(24 * time.Hour) })
+			l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+			l.webhook(late, egress.EventUpdated, part(1, active, 5))
+
+			v := l.mustRun(hooked(t, "https://a.example.com/hook"))
+
+			require.Empty(t, v.Parts)
+			require.Equal(t, []string{"0 egress_ended"}, l.told)
+		})
+	}
+}
+
+func TestTheNextPartsEventsAreRelayedToo(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(time.Minute, egress.EventUpdated, part(2, active, 60))
+	l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
+
+	l.mustRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Equal(t, []string{"0 egress_ended", "0 egress_updated", "0 egress_ended"}, l.told)
+}
+
+// It was told as lost, and shows that it lives: its events are those of after an end.
+func TestARunThatGoesOnAfterACorrectionRelaysNothing(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	in, terms := hooked(t, "https://a.example.com/hook"), terms()
+	terms.Steps = append(terms.Steps, egress.WebhookStep(0))
+	in.Carried = &egress.State{
+		Terms: terms, Phase: egress.Watching, Part: 1, ID: egressID, Started: true, Latest: infoOf(t, message(egressID, active)), NewsAt: l.Now(), Corrects: egress.Lost,
+	}
+	l.webhook(time.Minute, egress.EventUpdated, message(egressID, lk.EgressStatus_EGRESS_ENDING))
+	l.webhook(2*time.Minute, egress.EventEnded, message(egressID, complete))
+
+	l.mustRun(in)
+
+	require.Equal(t, []string{"0 egress_ended"}, l.told)
+}
+
 func TestALostWebhookReachesTheCallersOwnAllTheSame(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
