@@ -121,6 +121,9 @@ type Terms struct {
 	Notify bool `json:"notify,omitempty"`
 }
 
+// Known reports whether terms were taken: a policy without waits is none.
+func (t Terms) Known() bool { return len(t.Policy.LookStarting) > 0 }
+
 // Observation is one look at an egress, from whichever source.
 type Observation struct {
 	Info    Info

@@ -329,3 +329,27 @@ func TestAPollAsksForTheRoomThatLiveKitNames(t *testing.T) {
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Equal(t, map[string]bool{"weekly": true}, rooms)
 }
+
+// Two starts of one request race, say past Temporal: one is bound, and the answer names the other.
+func TestATwinThatStopsBeforeTheStartHasAnsweredIsToldOnceItHas(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.slowStart(20 * time.Second)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: infoOf(t, part(2, lk.EgressStatus_EGRESS_STARTING, 1)), Terms: terms()}, nil
+	}
+	l.poll = l.nothingNew
+	l.stopTwin = func() (activities.TwinAnswer, error) {
+		return activities.TwinAnswer{Ended: infoOf(t, part(2, aborted, 2))}, nil
+	}
+	l.webhook(time.Second, egress.EventStarted, message(egressID, lk.EgressStatus_EGRESS_STARTING))
+	l.webhook(2*time.Second, egress.EventStarted, part(2, lk.EgressStatus_EGRESS_STARTING, 1))
+	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, terms().Policy, l.state().Policy)
+	require.ElementsMatch(t, []lk.EgressStatus{aborted, complete}, l.toldOf())
+}

@@ -34,6 +34,8 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		return
 	}
 	switch {
+	case e.Undecided(o): // it has ended since, say
+		e.putAside(ctx, o)
 	case e.Orphaned() && !e.Followed(o):
 		e.takeOver(ctx, o)
 	case e.CanPrecede(o):

@@ -87,7 +87,7 @@ func (e *run) ownTerms(ctx workflow.Context) {
 		panic(fmt.Errorf("terms of a newer version cannot be read here: %w", err))
 	}
 	t.Storage = cmp.Or(e.Storage, e.in.Storage)
-	if name := e.in.Pipeline; e.Part == 1 && name != "" && name != t.Pipeline.Name {
+	if name := e.in.Pipeline; !e.Terms.Known() && name != "" && name != t.Pipeline.Name {
 		e.log.Error("pipeline not known here, the default runs", "pipeline", name)
 		e.Note(workflow.Now(ctx), "its pipeline "+name+" is not known to its worker, so the default takes its place")
 	}
@@ -96,7 +96,7 @@ func (e *run) ownTerms(ctx workflow.Context) {
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
-	if e.Part > 1 { // those of the first part go on, but for where this part's media goes
+	if e.Terms.Known() { // those of the first part go on, but for where this part's media goes
 		e.Storage = t.Storage
 		return
 	}
