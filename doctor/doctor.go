@@ -74,9 +74,8 @@ type Temporal interface {
 	// LackingSearchAttributes is the command that makes those which the namespace lacks,
 	// empty where it lacks none.
 	LackingSearchAttributes(ctx context.Context) (command string, err error)
-	// LastPolls is when a worker last asked a task queue for workflow tasks and for
-	// activities, zero where none has within some minutes.
-	LastPolls(ctx context.Context, queue string) (workflows, activities time.Time, err error)
+	// LastPolls is when workers last asked a task queue for what begins now.
+	LastPolls(ctx context.Context, queue string) (egress.Polls, error)
 	// Stranded counts the running recordings of each version of a Worker Deployment of which
 	// no worker has polled since a moment.
 	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
@@ -109,6 +108,10 @@ type Config struct {
 	Temporal  Temporal
 	Address   string // of Temporal, to be named
 	Namespace string
+
+	// ReconcileEvery and CanaryEvery are how often our schedules do something. Zero: they are off.
+	ReconcileEvery time.Duration
+	CanaryEvery    time.Duration
 
 	Profiles egress.Profiles
 	Prober   Prober // wanted where there are profiles

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -28,11 +30,23 @@ func (l liveKit) Get(_ context.Context, egressID string) (*livekit.EgressInfo, e
 }
 func (l liveKit) Room(context.Context, string, string) (*livekit.Room, error) { return nil, l.rooms }
 
+// frontDoor answers in LiveKit's place what is not marked, as a door does.
+type frontDoor struct{ liveKit }
+
+func (frontDoor) Get(ctx context.Context, _ string) (*livekit.EgressInfo, error) {
+	if sent, marked := twirp.HTTPRequestHeaders(ctx); !marked || sent.Get(egress.HeaderDoor) == "" {
+		return nil, &egress.Error{Reason: egress.NotFound}
+	}
+	answer := twirp.NewError(twirp.Unknown, "Loop Detected").WithMeta("status_code", "508")
+	return nil, &egress.Error{Reason: egress.Ambiguous, Err: fmt.Errorf("list egress: %w", answer)}
+}
+
 // temporal answers what is known of it.
 type temporal struct {
 	retention                  time.Duration
 	command                    string
 	workflows, activities      time.Time
+	idle                       string
 	last                       time.Time
 	made                       time.Time
 	paused, off, failing       bool
@@ -46,11 +60,12 @@ func (s temporal) LackingSearchAttributes(context.Context) (string, error) {
 	return s.command, errors.Join(s.err, s.attributesErr)
 }
 
-func (s temporal) LastPolls(_ context.Context, queue string) (time.Time, time.Time, error) {
+func (s temporal) LastPolls(_ context.Context, queue string) (egress.Polls, error) {
+	p := egress.Polls{Workflows: s.workflows, Activities: s.activities, Idle: s.idle}
 	if queue == egress.PollQueue {
-		return time.Time{}, s.activities, s.err
+		p.Workflows = time.Time{}
 	}
-	return s.workflows, s.activities, s.err
+	return p, s.err
 }
 
 func (s temporal) Stranded(_ context.Context, since time.Time) (map[string]int64, error) {
@@ -120,55 +135,59 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		want       doctor.Status
 		found, fix string
 	}{
-		"settings":                     {doctor.Settings, doctor.Config{}, doctor.OK, "all that are needed are set", ""},
-		"a setting is wrong":           {doctor.Settings, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "LIVEKIT_URL: is not set", "or take it out where it is no setting"},
-		"a key of its own":             {doctor.Keys, doctor.Config{Sealer: keys(t), SealKeySet: true}, doctor.OK, "sealed with REELKEEPER_SEAL_KEY", ""},
-		"a key of LiveKit's secret":    {doctor.Keys, doctor.Config{Sealer: keys(t)}, doctor.OK, "a key of LIVEKIT_API_SECRET's", ""},
-		"keys that do not open":        {doctor.Keys, doctor.Config{Sealer: broken{keys(t)}}, doctor.Fail, "what was sealed cannot be opened", "the same REELKEEPER_SEAL_KEY"},
-		"no keys":                      {doctor.Keys, doctor.Config{}, doctor.Warn, "not checked: no LIVEKIT_API_SECRET", "set LIVEKIT_API_SECRET"},
-		"LiveKit":                      {doctor.LiveKitAPI, doctor.Config{APIKey: apiKey, LiveKit: liveKit{}}, doctor.OK, "lists egresses and rooms to the key APIkey", ""},
-		"LiveKit denies":               {doctor.LiveKitAPI, refused(egress.Denied), doctor.Fail, "LiveKit does not list egresses: no", "a key of this project"},
-		"LiveKit denies rooms":         {doctor.LiveKitAPI, doctor.Config{LiveKit: liveKit{rooms: &egress.Error{Reason: egress.Denied}}}, doctor.Fail, "does not list rooms", "a key of this project"},
-		"LiveKit is busy":              {doctor.LiveKitAPI, refused(egress.RateLimited), doctor.Warn, "does not list egresses", "REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE"},
-		"LiveKit is away":              {doctor.LiveKitAPI, refused(egress.Unreachable), doctor.Fail, "does not list egresses", "whether LIVEKIT_URL is right"},
-		"LiveKit is something else":    {doctor.LiveKitAPI, refused(egress.Ambiguous), doctor.Fail, "does not list egresses", "something in front of it"},
-		"LiveKit says something else":  {doctor.LiveKitAPI, doctor.Config{LiveKit: liveKit{egresses: errors.New("odd")}}, doctor.Fail, "odd", "whether LIVEKIT_URL"},
-		"clocks agree":                 {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 0)}, doctor.OK, "differ by ", ""},
-		"a clock 20 s behind":          {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -20*time.Second)}, doctor.OK, "differ by ", ""},
-		"a clock 35 s ahead":           {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 35*time.Second)}, doctor.Warn, "differ by 3", "run NTP"},
-		"a clock 55 s behind":          {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -55*time.Second)}, doctor.Warn, "differ by 5", "run NTP"},
-		"a clock 68 s ahead":           {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 68*time.Second)}, doctor.Fail, "differ by 1m", "run NTP"},
-		"a clock 5 min behind":         {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -5*time.Minute)}, doctor.Fail, "differ by ", "run NTP"},
-		"no Date":                      {doctor.Clock, doctor.Config{LiveKitURL: noDate}, doctor.Warn, "has no Date", "by hand"},
-		"no LiveKit for the clock":     {doctor.Clock, doctor.Config{LiveKitURL: closed}, doctor.Warn, "LiveKit does not answer", "see the check livekit"},
-		"Temporal":                     {doctor.TemporalServer, with(func(*temporal) {}), doctor.OK, `the namespace "prod" keeps what is over for 7 days`, ""},
-		"a short retention":            {doctor.TemporalServer, with(func(s *temporal) { s.retention = 72 * time.Hour }), doctor.Warn, "3 days: idempotency keys", "temporal operator namespace update --namespace prod --retention 168h"},
-		"hardly a retention":           {doctor.TemporalServer, with(func(s *temporal) { s.retention = 12 * time.Hour }), doctor.Fail, "12h0m0s: less than LiveKit does", "--retention 168h"},
-		"Temporal is away":             {doctor.TemporalServer, with(func(s *temporal) { s.err = errors.New("no answer in time") }), doctor.Fail, `"prod" at temporal:7233: no answer in time`, "TEMPORAL_ADDRESS"},
-		"search attributes":            {doctor.SearchAttributes, with(func(*temporal) {}), doctor.OK, "has them all", ""},
-		"no search attributes":         {doctor.SearchAttributes, with(func(s *temporal) { s.command = "temporal operator x" }), doctor.Fail, "lacks search attributes", "temporal operator x"},
-		"workers":                      {doctor.Workers, with(func(*temporal) {}), doctor.OK, "workers poll both task queues", ""},
-		"no worker":                    {doctor.Workers, with(func(s *temporal) { s.workflows = time.Time{} }), doctor.Fail, `no worker polls the task queue "egress"`, "start a worker"},
-		"no worker for polls":          {doctor.Workers, with(func(s *temporal) { s.activities = time.Time{} }), doctor.Fail, "no worker polls", "start a worker"},
-		"a version without workers":    {doctor.Workers, with(func(s *temporal) { s.stranded = map[string]int64{"reelkeeper:v2": 1, "reelkeeper:v1": 50} }), doctor.Fail, "no worker of version reelkeeper:v1 polls, and 50 recordings", "of that version again"},
-		"versions cannot be asked for": {doctor.Workers, with(func(s *temporal) { s.noVersions = errors.New("no answer") }), doctor.Warn, "versions of workers are not checked: no answer", "see the check temporal"},
-		"a worker of before":           {doctor.Workers, with(func(s *temporal) { s.activities = time.Now().Add(-3 * time.Minute) }), doctor.Warn, "last seen 3m", "whether a worker still runs"},
-		"a schedule":                   {doctor.Schedule, with(func(*temporal) {}), doctor.OK, "every 1m0s, last did something", ""},
-		"a schedule of long ago":       {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last did something 9m", "whether a round hangs"},
-		"a schedule that is late":      {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last did something 7m", ""},
-		"a paused schedule":            {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
-		"rounds that fail":             {doctor.Schedule, with(func(s *temporal) { s.failing = true }), doctor.Fail, "none of its rounds has completed within 8m0s", `'WorkflowType = "Reconcile"'`},
-		"a schedule made just now":     {doctor.Schedule, with(func(s *temporal) { s.failing, s.made = true, time.Now() }), doctor.OK, "last did something", ""},
-		"the reconciler is off":        {doctor.Schedule, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_RECONCILE_EVERY is off`, "set REELKEEPER_RECONCILE_EVERY if"},
-		"a canary that is off":         {doctor.Canary, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_CANARY_EVERY is off`, "set REELKEEPER_CANARY_EVERY if"},
-		"not checked by a wrong one":   {doctor.Webhook, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "not checked: LIVEKIT_URL: is not set", "the README has the table"},
-		"no schedule":                  {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},
-		"a canary":                     {doctor.Canary, with(func(*temporal) {}), doctor.OK, `the schedule "egress-canary", every 1m0s`, ""},
-		"a paused canary":              {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},
-		"no canary":                    {doctor.Canary, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `there is no schedule "egress-canary"`, "REELKEEPER_CANARY_EVERY"},
-		"no Temporal for workers":      {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Warn, "not checked: away", "see the check temporal"},
-		"no public URL":                {doctor.Webhook, doctor.Config{}, doctor.Warn, "not checked: no REELKEEPER_PUBLIC_URL", "set REELKEEPER_PUBLIC_URL"},
-		"no key to sign with":          {doctor.Webhook, doctor.Config{PublicURL: closed}, doctor.Warn, "not checked: no LIVEKIT_API_KEY", "set LIVEKIT_API_KEY"},
+		"settings":                      {doctor.Settings, doctor.Config{}, doctor.OK, "all that are needed are set", ""},
+		"a setting is wrong":            {doctor.Settings, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "LIVEKIT_URL: is not set", "or take it out where it is no setting"},
+		"a key of its own":              {doctor.Keys, doctor.Config{Sealer: keys(t), SealKeySet: true}, doctor.OK, "sealed with REELKEEPER_SEAL_KEY", ""},
+		"a key of LiveKit's secret":     {doctor.Keys, doctor.Config{Sealer: keys(t)}, doctor.OK, "a key of LIVEKIT_API_SECRET's", ""},
+		"keys that do not open":         {doctor.Keys, doctor.Config{Sealer: broken{keys(t)}}, doctor.Fail, "what was sealed cannot be opened", "the same REELKEEPER_SEAL_KEY"},
+		"no keys":                       {doctor.Keys, doctor.Config{}, doctor.Warn, "not checked: no LIVEKIT_API_SECRET", "set LIVEKIT_API_SECRET"},
+		"LiveKit":                       {doctor.LiveKitAPI, doctor.Config{APIKey: apiKey, LiveKit: liveKit{}}, doctor.OK, "lists egresses and rooms to the key APIkey", ""},
+		"LiveKit denies":                {doctor.LiveKitAPI, refused(egress.Denied), doctor.Fail, "LiveKit does not list egresses: no", "a key of this project"},
+		"LiveKit denies rooms":          {doctor.LiveKitAPI, doctor.Config{LiveKit: liveKit{rooms: &egress.Error{Reason: egress.Denied}}}, doctor.Fail, "does not list rooms", "a key of this project"},
+		"LiveKit is busy":               {doctor.LiveKitAPI, refused(egress.RateLimited), doctor.Warn, "does not list egresses", "REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE"},
+		"LiveKit is away":               {doctor.LiveKitAPI, refused(egress.Unreachable), doctor.Fail, "does not list egresses", "whether LIVEKIT_URL is right"},
+		"LiveKit is something else":     {doctor.LiveKitAPI, refused(egress.Ambiguous), doctor.Fail, "does not list egresses", "something in front of it"},
+		"LiveKit says something else":   {doctor.LiveKitAPI, doctor.Config{LiveKit: liveKit{egresses: errors.New("odd")}}, doctor.Fail, "odd", "whether LIVEKIT_URL"},
+		"the front door":                {doctor.LiveKitAPI, doctor.Config{LiveKit: frontDoor{}}, doctor.Fail, "LIVEKIT_URL leads to the front door", "LiveKit's own address"},
+		"clocks agree":                  {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 0)}, doctor.OK, "differ by ", ""},
+		"a clock 20 s behind":           {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -20*time.Second)}, doctor.OK, "differ by ", ""},
+		"a clock 35 s ahead":            {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 35*time.Second)}, doctor.Warn, "differ by 3", "run NTP"},
+		"a clock 55 s behind":           {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -55*time.Second)}, doctor.Warn, "differ by 5", "run NTP"},
+		"a clock 68 s ahead":            {doctor.Clock, doctor.Config{LiveKitURL: dated(t, 68*time.Second)}, doctor.Fail, "differ by 1m", "run NTP"},
+		"a clock 5 min behind":          {doctor.Clock, doctor.Config{LiveKitURL: dated(t, -5*time.Minute)}, doctor.Fail, "differ by ", "run NTP"},
+		"no Date":                       {doctor.Clock, doctor.Config{LiveKitURL: noDate}, doctor.Warn, "has no Date", "by hand"},
+		"no LiveKit for the clock":      {doctor.Clock, doctor.Config{LiveKitURL: closed}, doctor.Warn, "LiveKit does not answer", "see the check livekit"},
+		"Temporal":                      {doctor.TemporalServer, with(func(*temporal) {}), doctor.OK, `the namespace "prod" keeps what is over for 7 days`, ""},
+		"a short retention":             {doctor.TemporalServer, with(func(s *temporal) { s.retention = 72 * time.Hour }), doctor.Warn, "3 days: idempotency keys", "temporal operator namespace update --namespace prod --retention 168h"},
+		"hardly a retention":            {doctor.TemporalServer, with(func(s *temporal) { s.retention = 12 * time.Hour }), doctor.Fail, "12h0m0s: less than LiveKit does", "--retention 168h"},
+		"Temporal is away":              {doctor.TemporalServer, with(func(s *temporal) { s.err = errors.New("no answer in time") }), doctor.Fail, `"prod" at temporal:7233: no answer in time`, "TEMPORAL_ADDRESS"},
+		"search attributes":             {doctor.SearchAttributes, with(func(*temporal) {}), doctor.OK, "has them all", ""},
+		"no search attributes":          {doctor.SearchAttributes, with(func(s *temporal) { s.command = "temporal operator x" }), doctor.Fail, "lacks search attributes", "temporal operator x"},
+		"workers":                       {doctor.Workers, with(func(*temporal) {}), doctor.OK, "workers poll both task queues", ""},
+		"no worker":                     {doctor.Workers, with(func(s *temporal) { s.workflows = time.Time{} }), doctor.Fail, `no worker polls the task queue "egress"`, "start a worker"},
+		"no worker for polls":           {doctor.Workers, with(func(s *temporal) { s.activities = time.Time{} }), doctor.Fail, "no worker polls", "start a worker"},
+		"a version without workers":     {doctor.Workers, with(func(s *temporal) { s.stranded = map[string]int64{"reelkeeper:v2": 1, "reelkeeper:v1": 50} }), doctor.Fail, "no worker of version reelkeeper:v1 polls, and 50 recordings", "of that version again"},
+		"versions cannot be asked for":  {doctor.Workers, with(func(s *temporal) { s.noVersions = errors.New("no answer") }), doctor.Warn, "versions of workers are not checked: no answer", "see the check temporal"},
+		"a worker of before":            {doctor.Workers, with(func(s *temporal) { s.activities = time.Now().Add(-3 * time.Minute) }), doctor.Fail, "no worker has polled for 3m", "whether a worker still runs"},
+		"a version that is not current": {doctor.Workers, with(func(s *temporal) { s.workflows, s.idle = time.Time{}, "reelkeeper:v1" }), doctor.Fail, "workers of version reelkeeper:v1 poll", "set-current-version --deployment-name reelkeeper --build-id v1"},
+		"workers without a version":     {doctor.Workers, with(func(s *temporal) { s.activities, s.idle = time.Time{}, "__unversioned__" }), doctor.Fail, "workers of version __unversioned__ poll", "start a worker of the current version"},
+		"a schedule":                    {doctor.Schedule, with(func(*temporal) {}), doctor.OK, "every 1m0s, last did something", ""},
+		"a schedule of long ago":        {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last did something 9m", "whether a round hangs"},
+		"a schedule that is late":       {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last did something 7m", ""},
+		"a paused schedule":             {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
+		"rounds that fail":              {doctor.Schedule, with(func(s *temporal) { s.failing = true }), doctor.Fail, "none of its rounds has completed within 8m0s", `'WorkflowType = "Reconcile"'`},
+		"a schedule made just now":      {doctor.Schedule, with(func(s *temporal) { s.failing, s.made = true, time.Now() }), doctor.OK, "last did something", ""},
+		"the reconciler is off":         {doctor.Schedule, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_RECONCILE_EVERY is off`, "set REELKEEPER_RECONCILE_EVERY if"},
+		"a canary that is off":          {doctor.Canary, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_CANARY_EVERY is off`, "set REELKEEPER_CANARY_EVERY if"},
+		"not checked by a wrong one":    {doctor.Webhook, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "not checked: LIVEKIT_URL: is not set", "the README has the table"},
+		"no schedule":                   {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},
+		"no schedule that is to be":     {doctor.Schedule, doctor.Config{Temporal: temporal{noPlan: &egress.Error{Reason: egress.NotFound}}, ReconcileEvery: time.Minute}, doctor.Fail, "there is no schedule", "start one again"},
+		"a canary":                      {doctor.Canary, with(func(*temporal) {}), doctor.OK, `the schedule "egress-canary", every 1m0s`, ""},
+		"a paused canary":               {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},
+		"no canary":                     {doctor.Canary, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `there is no schedule "egress-canary"`, "REELKEEPER_CANARY_EVERY"},
+		"no Temporal for workers":       {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Warn, "not checked: away", "see the check temporal"},
+		"no public URL":                 {doctor.Webhook, doctor.Config{}, doctor.Warn, "not checked: no REELKEEPER_PUBLIC_URL", "set REELKEEPER_PUBLIC_URL"},
+		"no key to sign with":           {doctor.Webhook, doctor.Config{PublicURL: closed}, doctor.Warn, "not checked: no LIVEKIT_API_KEY", "set LIVEKIT_API_KEY"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,7 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
+
+	"github.com/twitchtv/twirp"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -32,6 +35,10 @@ func (d *Doctor) liveKit(ctx context.Context) Finding {
 	if d.cfg.LiveKit == nil {
 		return d.notChecked("LIVEKIT_URL")
 	}
+	ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // so that no door answers in LiveKit's place
+	if err != nil {
+		return failed("LiveKit cannot be asked: "+err.Error(), "see whether LIVEKIT_URL is LiveKit's")
+	}
 	began := time.Now()
 	if _, err := d.cfg.LiveKit.Get(ctx, noEgress); err != nil && egress.ReasonOf(err) != egress.NotFound {
 		return d.liveKitRefuses("egresses", err)
@@ -47,6 +54,9 @@ func (d *Doctor) liveKitRefuses(what string, err error) Finding {
 	var e *egress.Error
 	if !errors.As(err, &e) {
 		return failed(found, "see whether LIVEKIT_URL is LiveKit's")
+	}
+	if te, ok := errors.AsType[twirp.Error](err); ok && te.Meta("status_code") == strconv.Itoa(http.StatusLoopDetected) {
+		return failed("LIVEKIT_URL leads to the front door", "set LIVEKIT_URL to LiveKit's own address, for the worker and the starter alike")
 	}
 	switch e.Reason {
 	case egress.Denied:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -16,8 +17,8 @@ const (
 	// retentionFail is how long LiveKit lists an ended egress: one that Temporal has
 	// forgotten before would be taken for a new one.
 	retentionFail = 24 * time.Hour
-	// pollWarn is over the 60 s that a worker's question waits at most.
-	pollWarn = 2 * time.Minute
+	// pollLimit is over the 60 s that a worker's question waits at most.
+	pollLimit = 2 * time.Minute
 	// scheduleSlack is how late a schedule may be beside its interval.
 	scheduleSlack = 5 * time.Minute
 )
@@ -68,15 +69,18 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	now := time.Now()
 	var oldest time.Duration
 	for _, queue := range []string{egress.TaskQueue, egress.PollQueue} {
-		workflows, activities, err := d.cfg.Temporal.LastPolls(ctx, queue)
+		polls, err := d.cfg.Temporal.LastPolls(ctx, queue)
 		if err != nil {
 			return warn("not checked: "+err.Error(), seeTemporal)
 		}
-		seen := []time.Time{activities}
+		seen := []time.Time{polls.Activities}
 		if queue == egress.TaskQueue {
-			seen = append(seen, workflows)
+			seen = append(seen, polls.Workflows)
 		}
 		for _, at := range seen {
+			if at.IsZero() && polls.Idle != "" {
+				return idle(polls.Idle, queue)
+			}
 			if at.IsZero() {
 				return failed(fmt.Sprintf("no worker polls the task queue %q of the namespace %q", queue, d.cfg.Namespace),
 					"start a worker with the same TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE; its log says what it waits for")
@@ -84,7 +88,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 			oldest = max(oldest, now.Sub(at))
 		}
 	}
-	stranded, err := d.cfg.Temporal.Stranded(ctx, now.Add(-pollWarn))
+	stranded, err := d.cfg.Temporal.Stranded(ctx, now.Add(-pollLimit))
 	if err != nil {
 		return warn("versions of workers are not checked: "+err.Error(), seeTemporal)
 	}
@@ -93,28 +97,38 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it has begun wait for one", version, stranded[version]),
 			"start a worker of that version again, or let them go on with the current one: docs/operations.md, Upgrades")
 	}
-	found := fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second))
-	if oldest > pollWarn {
-		return warn(found, "see whether a worker still runs: it should poll every minute")
+	if oldest > pollLimit {
+		return failed(fmt.Sprintf("no worker has polled for %s", oldest.Round(time.Second)), "see whether a worker still runs: it polls every minute")
 	}
-	return ok(found)
+	return ok(fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second)))
+}
+
+// idle is a version of workers that polls, and is given nothing that begins.
+func idle(version, queue string) Finding {
+	found := fmt.Sprintf("workers of version %s poll the task queue %q, and none of the current version, to which all goes that begins", version, queue)
+	name, build, versioned := strings.Cut(version, ":")
+	if !versioned {
+		return failed(found, "start a worker of the current version: docs/operations.md, Upgrades")
+	}
+	return failed(found, fmt.Sprintf("temporal worker deployment set-current-version --deployment-name %s --build-id %s, or start a worker of the current version", name, build))
 }
 
 func (d *Doctor) schedule(ctx context.Context) Finding {
 	return d.scheduled(ctx, rounds{
-		egress.ReconcileSchedule, egress.ReconcileType, "REELKEEPER_RECONCILE_EVERY", "egresses that were started elsewhere are not adopted",
+		egress.ReconcileSchedule, egress.ReconcileType, d.cfg.ReconcileEvery, "REELKEEPER_RECONCILE_EVERY", "egresses that were started elsewhere are not adopted",
 	})
 }
 
 func (d *Doctor) canary(ctx context.Context) Finding {
 	return d.scheduled(ctx, rounds{
-		egress.CanarySchedule, egress.CanaryType, "REELKEEPER_CANARY_EVERY", "nobody looks whether webhooks arrive before one is missed",
+		egress.CanarySchedule, egress.CanaryType, d.cfg.CanaryEvery, "REELKEEPER_CANARY_EVERY", "nobody looks whether webhooks arrive before one is missed",
 	})
 }
 
 // rounds are what a schedule of ours begins.
 type rounds struct {
 	schedule, workflow string
+	every              time.Duration // by the setting; zero: off
 	setting            string
 	without            string // what follows where there are none
 }
@@ -126,8 +140,10 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	}
 	s, err := d.cfg.Temporal.ScheduleState(ctx, r.schedule)
 	switch {
+	case egress.ReasonOf(err) == egress.NotFound && r.every == 0:
+		return warn(fmt.Sprintf("there is no schedule %q, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case egress.ReasonOf(err) == egress.NotFound:
-		return warn(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "a worker makes it unless "+r.setting+" is off")
+		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start a worker, or start one again: it makes it as it begins; where "+r.setting+" is off for the workers, set it so here, too")
 	case err != nil:
 		return warn("not checked: "+err.Error(), seeTemporal)
 	case s.Off:

@@ -10,3 +10,13 @@ type ScheduleState struct {
 	Paused bool
 	Off    bool // paused by a worker, whose setting is off, and not by a person
 }
+
+// Polls is when workers last asked a task queue for what begins now. Zero: within some minutes
+// none has.
+type Polls struct {
+	Workflows  time.Time
+	Activities time.Time
+	// Idle is a version of workers that polls, where it is not the current one and nobody else
+	// polls: nothing that begins now goes to it.
+	Idle string
+}

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// HeaderDoor marks what a front door of ours hands on to LiveKit. A door answers none that has it.
+const HeaderDoor = "X-Reelkeeper-Door"
+
 // WebhookPath is where LiveKit posts its webhooks. A per-request webhook has the
 // request's token below it.
 const WebhookPath = "/webhooks/livekit"

@@ -62,7 +62,7 @@ func New(c Config) (*Handler, error) {
 
 // ServeHTTP answers what is ours, and hands the rest to LiveKit as it came.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
-	if asCame.Header.Get(headerDoor) != "" {
+	if asCame.Header.Get(egress.HeaderDoor) != "" {
 		http.Error(w, inLoop, http.StatusLoopDetected)
 		return
 	}

@@ -10,9 +10,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// headerDoor marks what a door hands on to LiveKit.
-const headerDoor = "X-Reelkeeper-Door"
-
 // inLoop is what is wrong where a door meets itself. Without an end to it, one call would take all
 // connections, and one start would make others.
 const inLoop = "LIVEKIT_URL of a starter or worker leads to the front door: it wants LiveKit's own address"
@@ -24,13 +21,13 @@ type marked struct{ next http.RoundTripper }
 func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.WithContext(r.Context())
 	r.Header = r.Header.Clone()
-	r.Header.Set(headerDoor, "1")
+	r.Header.Set(egress.HeaderDoor, "1")
 	return m.next.RoundTrip(r) //nolint:wrapcheck // it is the transport's own word
 }
 
 // handedOn has each call of LiveKit's clients within a context marked as well.
 func handedOn(ctx context.Context) context.Context {
-	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{headerDoor: {"1"}}) // it refuses headers of Twirp's own alone
+	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // it refuses headers of Twirp's own alone
 	return ctx
 }
 

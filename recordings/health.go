@@ -1,9 +1,11 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -29,28 +31,54 @@ func (c *Client) LackingSearchAttributes(ctx context.Context) (string, error) {
 	return c.command(missing), nil
 }
 
-// LastPolls is when a worker last asked a task queue for workflow tasks and for
-// activities. The server remembers it for 5 min; zero where there was none.
-func (c *Client) LastPolls(ctx context.Context, queue string) (workflows, activities time.Time, err error) {
-	if workflows, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW); err != nil {
-		return workflows, activities, err
+// LastPolls is when a worker last asked a task queue for workflow tasks and for activities of
+// what begins now: one of the current version, or of the ramping one, where workers have
+// versions. The server remembers it for 5 min.
+func (c *Client) LastPolls(ctx context.Context, queue string) (p egress.Polls, err error) {
+	var idle string
+	if p.Workflows, p.Idle, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW); err != nil {
+		return p, err
 	}
-	activities, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
-	return workflows, activities, err
+	p.Activities, idle, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	p.Idle = cmp.Or(p.Idle, idle)
+	return p, err
 }
 
-func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQueueType) (time.Time, error) {
-	var last time.Time
+func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQueueType) (last time.Time, idle string, err error) {
 	q, err := c.Temporal.DescribeTaskQueue(ctx, queue, kind)
 	if err != nil {
-		return last, asError("describe task queue "+queue, err)
+		return last, "", asError("describe task queue "+queue, err)
+	}
+	takes := map[string]bool{nameOf(q.GetVersioningInfo().GetCurrentDeploymentVersion()): true}
+	if q.GetVersioningInfo().GetRampingVersionPercentage() > 0 {
+		takes[nameOf(q.GetVersioningInfo().GetRampingDeploymentVersion())] = true
 	}
 	for _, p := range q.GetPollers() {
-		if at := p.GetLastAccessTime().AsTime(); at.After(last) {
+		version, at := unversioned, p.GetLastAccessTime().AsTime()
+		if o := p.GetDeploymentOptions(); o.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED {
+			version = versionName(o.GetDeploymentName(), o.GetBuildId())
+		}
+		switch {
+		case !takes[version]:
+			idle = version
+		case at.After(last):
 			last = at
 		}
 	}
-	return last, nil
+	if !last.IsZero() {
+		idle = ""
+	}
+	return last, idle, nil
+}
+
+// unversioned is Temporal's word for workers that have no version.
+const unversioned = "__unversioned__"
+
+func nameOf(v *deploymentpb.WorkerDeploymentVersion) string {
+	if v == nil {
+		return unversioned
+	}
+	return versionName(v.GetDeploymentName(), v.GetBuildId())
 }
 
 // ScheduleState is how a schedule stands. One that does not exist is an error of reason

@@ -1,11 +1,15 @@
 package recordings
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -24,16 +28,52 @@ func TestWhatADoctorAsksOfTemporal(t *testing.T) {
 	if command != "" {
 		t.Errorf("got %q, want none to be lacking", command)
 	}
-	workflows, activities, err := c.LastPolls(ctx, egress.TaskQueue)
+	polls, err := c.LastPolls(ctx, egress.TaskQueue)
 	must(t, err)
-	if time.Since(workflows) > 5*time.Minute || time.Since(activities) > 5*time.Minute {
-		t.Errorf("got polls at %s and %s", workflows, activities)
+	if time.Since(polls.Workflows) > 5*time.Minute || time.Since(polls.Activities) > 5*time.Minute || polls.Idle != "" {
+		t.Errorf("got polls %+v", polls)
 	}
-	workflows, activities, err = c.LastPolls(ctx, fresh("nobody"))
+	if polls, err = c.LastPolls(ctx, fresh("nobody")); err != nil || polls != (egress.Polls{}) {
+		t.Errorf("got polls %+v, %v of a queue without a worker", polls, err)
+	}
+}
+
+// What begins goes to the current version alone: until it is set, a first one only polls.
+func TestAVersionThatIsNotCurrentTakesNothingThatBegins(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	queue, version := fresh("versioned"), worker.WorkerDeploymentVersion{DeploymentName: fresh("deployment"), BuildID: "v1"}
+	w := worker.New(c.Temporal, queue, worker.Options{DeploymentOptions: worker.DeploymentOptions{
+		UseVersioning: true, Version: version, DefaultVersioningBehavior: workflow.VersioningBehaviorPinned,
+	}})
+	w.RegisterWorkflowWithOptions(func(workflow.Context) error { return nil }, workflow.RegisterOptions{Name: "Nothing"})
+	w.RegisterActivityWithOptions(func(context.Context) error { return nil }, activity.RegisterOptions{Name: "Nothing"})
+	must(t, w.Start())
+	t.Cleanup(w.Stop)
+	until := func(what string, so func(egress.Polls) bool) {
+		t.Helper()
+		for {
+			polls, err := c.LastPolls(ctx, queue)
+			if err == nil && so(polls) {
+				return
+			}
+			if !c.pause(ctx) {
+				t.Fatalf("%s: got %+v, %v", what, polls, err)
+			}
+		}
+	}
+	until("before it is current", func(p egress.Polls) bool {
+		return p == egress.Polls{Idle: versionName(version.DeploymentName, version.BuildID)}
+	})
+	var err error
+	for {
+		if _, err = c.Temporal.WorkerDeploymentClient().GetHandle(version.DeploymentName).SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: version.BuildID}); err == nil || !c.pause(ctx) {
+			break
+		}
+	}
 	must(t, err)
-	if !workflows.IsZero() || !activities.IsZero() {
-		t.Errorf("got polls at %s and %s of a queue without a worker", workflows, activities)
-	}
+	until("once it is", func(p egress.Polls) bool { return !p.Workflows.IsZero() && !p.Activities.IsZero() && p.Idle == "" })
 }
 
 func TestANamespaceSaysWhatItLacks(t *testing.T) {
