@@ -158,6 +158,14 @@ func ObserveListed(e Event, at time.Time) (o Observation, suspect bool, err erro
 	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause}, why.Look, err
 }
 
+// BoundSince has limits of time count from when LiveKit began the bound egress, where that was
+// earlier.
+func (s *State) BoundSince(info Info) {
+	if began := unixNano(info.Proto().GetStartedAt()); info.ID() == s.ID && !began.IsZero() && began.Before(s.BoundAt) {
+		s.BoundAt = began
+	}
+}
+
 // News says what an observation changed.
 type News string
 

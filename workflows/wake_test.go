@@ -117,3 +117,31 @@ func TestAnEndThatIsHeldIsNotLookedAtBeforeItsTime(t *testing.T) {
 	require.Len(t, asked, 1)
 	require.GreaterOrEqual(t, asked[0], time.Duration(0))
 }
+
+// An earlier run has begun it: what was asked for is a length of the recording.
+func TestAMaximumCountsFromWhenAnEarlierRunBeganIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		again bool
+		want  time.Duration
+	}{"an earlier run": {true, 20 * time.Minute}, "this run": {false, time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.stillActive()
+			l.start = func(context.Context) (activities.Started, error) {
+				m := message(egressID, active)
+				m.StartedAt = l.began.Add(-40 * time.Minute).UnixNano()
+				return activities.Started{Info: infoOf(t, m), Terms: terms()}, nil
+			}
+			l.stop = func(string) (egress.Info, error) { return info(t, complete), nil }
+			in := plainInput(t)
+			in.MaxDuration, in.Again = egress.Duration(time.Hour), tc.again
+
+			v := l.mustRun(in)
+
+			require.Equal(t, egress.StopMaxDuration, v.Stopped)
+			require.InDelta(t, tc.want.Seconds(), l.took().Seconds(), 90)
+		})
+	}
+}

@@ -71,6 +71,9 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		e.Note(workflow.Now(ctx), note)
 	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
+	if e.in.Again || wasReset(ctx) { // an earlier run's egress has recorded for a while
+		e.BoundSince(s.Info)
+	}
 	e.foldAside(ctx)
 	return nil
 }
