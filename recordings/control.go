@@ -19,8 +19,15 @@ import (
 // Stop stops an egress, by any of its IDs, and returns what LiveKit answered. When
 // it has ended before, the error of reason AlreadyOver says how.
 func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
-	var info egress.Info
-	err := c.update(ctx, id, egress.UpdateStop, &info)
+	workflowID, err := c.Find(ctx, id)
+	if err != nil {
+		return egress.Info{}, err
+	}
+	return c.stop(ctx, id, workflowID)
+}
+
+func (c *Client) stop(ctx context.Context, id, workflowID string) (info egress.Info, err error) {
+	err = c.update(ctx, id, workflowID, egress.UpdateStop, &info)
 	return info, err
 }
 
@@ -30,17 +37,18 @@ func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 // that is known is of reason AlreadyOver, and anything else of reason NotFound; so is one of
 // another room than the workflow's, which records on. An empty room is not compared.
 func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room string) (egress.Info, error) {
+	workflowID := egress.WorkflowID(requestID) // whose request ID may be an egress ID: it is known, and not looked up
 	if room != "" {
-		row, err := c.row(ctx, egress.WorkflowID(requestID))
+		row, err := c.row(ctx, workflowID)
 		if err == nil && row.Room != "" && row.Room != egress.Keyword(room) {
 			return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s records the room %s, and %s another one", row.WorkflowID, row.Room, egressID)}
 		}
 	}
-	info, err := c.Stop(ctx, requestID)
+	info, err := c.stop(ctx, requestID, workflowID)
 	if egress.ReasonOf(err) != egress.AlreadyOver {
 		return info, err
 	}
-	v, unread := c.State(ctx, egress.WorkflowID(requestID))
+	v, unread := c.State(ctx, workflowID)
 	switch {
 	case unread != nil:
 		return egress.Info{}, unread
@@ -62,19 +70,25 @@ func (v View) ended(egressID string) bool {
 
 // Retry runs a delivery step again that has failed for good.
 func (c *Client) Retry(ctx context.Context, id, step string) error {
-	return c.update(ctx, id, egress.UpdateRetry, nil, step)
+	return c.tellStep(ctx, id, egress.UpdateRetry, step)
 }
 
 // Skip leaves a delivery step out that has failed for good.
 func (c *Client) Skip(ctx context.Context, id, step string) error {
-	return c.update(ctx, id, egress.UpdateSkip, nil, step)
+	return c.tellStep(ctx, id, egress.UpdateSkip, step)
 }
 
-func (c *Client) update(ctx context.Context, id, name string, result any, args ...any) error {
+func (c *Client) tellStep(ctx context.Context, id, name, step string) error {
 	workflowID, err := c.Find(ctx, id)
 	if err != nil {
 		return err
 	}
+	return c.update(ctx, id, workflowID, name, nil, step)
+}
+
+// update sends a workflow an update by its name. Errors call the recording by the ID that it was
+// asked for by.
+func (c *Client) update(ctx context.Context, id, workflowID, name string, result any, args ...any) error {
 	handle, err := c.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflowID, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})

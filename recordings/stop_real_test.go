@@ -1,8 +1,14 @@
 package recordings
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -52,6 +58,35 @@ func TestAStopOfAnotherRoomsEgressStopsNothing(t *testing.T) {
 	must(t, err)
 	_, err = c.Wait(ctx, id)
 	must(t, err)
+}
+
+// Its request ID is an egress ID, as what a person types may be: but whose it is, is known.
+func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("EG_stray")
+	w.open(id)
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
+	must(t, err)
+	_, err = c.AdoptListed(ctx, id, "", e)
+	must(t, err)
+	blind := New(Config{Temporal: through(t, func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if strings.HasSuffix(method, "/ListWorkflowExecutions") {
+			return errors.New("visibility is away")
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}), Namespace: namespace})
+
+	_, err = blind.StopEgress(ctx, id, id, id)
+
+	must(t, err)
+	_, err = c.Wait(ctx, egress.WorkflowID(id))
+	must(t, err)
+	_, err = blind.StopEgress(ctx, "EG_nobody", "EG_nobody", "")
+	if want := `no recording has the ID "EG_nobody"; an earlier part of one goes by its request ID`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 func TestAnEndIsKnownOfThatEgressAloneAndOnceItIsTheLastWord(t *testing.T) {
