@@ -48,7 +48,8 @@ type Recordings interface {
 	// ByEgressID finds the request that an egress belongs to.
 	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
 	// Lost are those of some egresses that are settled as lost, although LiveKit may
-	// call them active, with the evidence in words.
+	// call them active, with the evidence in words. With an error, they are those that were
+	// found before it.
 	Lost(ctx context.Context, egressIDs []string) (map[string]string, error)
 	// Ended lists what Temporal remembers of ended egresses, by egress ID or by room,
 	// newest first and bounded, but for those that are known. LiveKit forgets them after 24 h.

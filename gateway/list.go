@@ -119,9 +119,6 @@ func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *
 		return nil
 	}
 	lost, err := h.cfg.Recordings.Lost(ctx, running)
-	if err != nil {
-		return err
-	}
 	var items []*livekit.EgressInfo
 	for _, m := range list.GetItems() {
 		evidence, gone := lost[m.GetEgressId()]
@@ -135,5 +132,5 @@ func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *
 		}
 	}
 	list.Items = items
-	return nil
+	return err
 }

@@ -101,6 +101,21 @@ func TestALostEgressIsNotShownActiveForEver(t *testing.T) {
 	}
 }
 
+// It may be one of thousands, and Temporal may know of the first only in time.
+func TestWhatIsKnownAsLostIsShownSoAlsoWhereTheRestIsNotKnown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{
+		Items: []*livekit.EgressInfo{running("EG_1", "call-1"), running("EG_2", "call-2")},
+	}}))
+	b.recordings.lost = func(context.Context, []string) (map[string]string, error) {
+		return map[string]string{"EG_1": "its room is gone"}, away
+	}
+	got, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"EG_1 EGRESS_FAILED lost: its room is gone", "EG_2 EGRESS_ACTIVE "}, shownIn(got))
+	require.Equal(t, map[string]int64{"ListEgress direct": 1}, b.counts(t))
+}
+
 func TestOnlyWhatLiveKitCallsRunningIsAskedAfter(t *testing.T) {
 	t.Parallel()
 	ended := running("EG_1", "call-1")

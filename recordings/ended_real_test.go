@@ -2,7 +2,10 @@ package recordings
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -47,6 +50,49 @@ func TestWhatIsKnownOfARoomIsNotReadAgain(t *testing.T) {
 	}
 	if want := []string{egress.WorkflowID(ids[0])}; !slices.Equal(slices.Compact(read), want) {
 		t.Errorf("read %v, want %v", read, want)
+	}
+}
+
+// Of thousands that run, some may be lost; a query that names all of them has no bound.
+func TestOfThousandsTheLostAreAskedForInParts(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	ids := make([]string, 2*lostAtOnce)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("EG_%06d", i)
+	}
+	first, last := over(t, ctx, c, w, "lost"), over(t, ctx, c, w, "lost")
+	for _, v := range []egress.Verdict{first, last} {
+		awaitRows(t, ctx, c, Filter{Room: v.RequestID, Status: egress.Lost}, 1)
+	}
+	ids[0], ids[len(ids)-1] = first.EgressID, last.EgressID
+	asked, away := 0, false
+	c = New(Config{Temporal: through(t, func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if r, ok := req.(*workflowservice.ListWorkflowExecutionsRequest); ok {
+			asked++
+			if n := strings.Count(r.GetQuery(), "'EG_"); n > lostAtOnce {
+				t.Errorf("%d are asked for at once", n)
+			}
+			if away && asked > 1 {
+				return errors.New("visibility is away")
+			}
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}), Namespace: namespace})
+
+	lost, err := c.Lost(ctx, ids)
+	must(t, err)
+	if len(lost) != 2 || lost[first.EgressID] == "" || lost[last.EgressID] == "" || asked != 2 {
+		t.Errorf("got %v by %d questions", lost, asked)
+	}
+	asked, away = 0, true
+	lost, err = c.Lost(ctx, ids)
+	if err == nil || len(lost) != 1 || lost[first.EgressID] == "" {
+		t.Errorf("got %v and %v, want what was found until then", lost, err)
+	}
+	if lost, err = c.Lost(ctx, nil); err != nil || len(lost) != 0 || asked != 2 {
+		t.Errorf("got %v and %v by %d questions, want none", lost, err, asked)
 	}
 }
 
