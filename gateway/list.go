@@ -70,11 +70,12 @@ func isNotFound(err error) bool {
 	return errors.As(err, &te) && te.Code() == twirp.NotFound
 }
 
-// improve puts into a list what Temporal knows.
+// improve puts into a list what Temporal knows. What is wrong in it comes before what is missing,
+// of which each is a read of its own.
 func (h *Handler) improve(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
 	ctx, cancel := context.WithTimeout(ctx, knowFor)
 	defer cancel()
-	return errors.Join(h.remember(ctx, r, list), h.lose(ctx, r, list))
+	return errors.Join(h.lose(ctx, r, list), h.remember(ctx, r, list))
 }
 
 // remember adds what LiveKit has forgotten of an egress or a room: where the whole

@@ -195,6 +195,25 @@ func TestWithoutTemporalAListIsLiveKitsAlone(t *testing.T) {
 	require.Equal(t, map[string]int64{"ListEgress direct": 1}, b.counts(t))
 }
 
+func TestALostEgressIsShownSoAlsoWhereAllTimeGoesByForWhatIsForgotten(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{Items: []*livekit.EgressInfo{running("EG_1", "call-1")}}}))
+	over := false
+	b.recordings.lost = func(context.Context, []string) (map[string]string, error) {
+		if over {
+			return nil, away
+		}
+		return map[string]string{"EG_1": "its room is gone"}, nil
+	}
+	b.recordings.ended = func(context.Context, string, string, ...string) ([]egress.Info, error) {
+		over = true
+		return nil, away
+	}
+	got, err := b.sdk(t).ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"EG_1 EGRESS_FAILED lost: its room is gone"}, shownIn(got))
+}
+
 func TestASlowTemporalHoldsAListUpForTwoSecondsInAll(t *testing.T) {
 	t.Parallel()
 	var bounds []time.Duration
