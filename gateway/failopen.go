@@ -29,14 +29,14 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 	if !until(ctx, s.StartBy.Add(failOpenMargin)) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}
-	return h.once(s, func() (*livekit.EgressInfo, error) {
-		m, err := h.find(ctx, s)
-		if m != nil || err != nil {
+	return h.once(s, func() (m *livekit.EgressInfo, err error) {
+		if m, err = h.find(ctx, s); m != nil || err != nil {
 			return m, err
 		}
 		h.bypass.ask(s.ID, digestOf(s))
+		err = unlistedYet() // also where there will be no answer, since we panicked
+		defer func() { h.bypass.settle(s.ID, err) }()
 		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
-		h.bypass.settle(s.ID, err)
 		return m, err
 	})
 }

@@ -51,6 +51,26 @@ func TestAStartPastTemporalWithoutAnAnswerIsSearchedFor(t *testing.T) {
 	}
 }
 
+// Else whoever asks with its key would wait for an answer that never comes, until the door ends.
+func TestAStartPastTemporalThatPanickedIsSearchedForAsOneWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		answer := b.liveKit.start
+		b.liveKit.start = func(context.Context, egress.Request) (*livekit.EgressInfo, error) { panic("a bug") }
+		ask := func() *httptest.ResponseRecorder {
+			return b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")
+		}
+		require.Equal(t, "internal", refusalIn(t, ask()).Code)
+		b.liveKit.start = answer
+		require.Equal(t, "deadline_exceeded", refusalIn(t, ask()).Code)
+		require.True(t, b.recordings.begun()[1].Unlisted)
+		<-time.After(30 * time.Second)
+		require.Equal(t, "EG_direct", infoIn(t, ask()).GetEgressId())
+	})
+}
+
 func TestAStartPastTemporalWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
