@@ -69,7 +69,7 @@ type Preflight struct {
 type tried struct {
 	found egress.Probed
 	err   error
-	at    time.Time
+	at    time.Time // of egress.ProbeSlow: when the start that waited in vain began to
 }
 
 // NewPreflight makes a Preflight that has tried nothing yet.
@@ -97,7 +97,7 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *t
 	if p.cfg.Prober == nil || p.cfg.Off && !asked || budget <= 0 {
 		return nil
 	}
-	targets := p.targets(r)
+	targets, began := p.targets(r), time.Now()
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
 	defer cancel()
 	flights := make([]<-chan singleflight.Result, len(targets))
@@ -110,7 +110,7 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *t
 	}
 	for i, flight := range flights {
 		if flight != nil {
-			targets[i].tried = p.await(within, flight, targets[i])
+			targets[i].tried = p.await(within, flight, targets[i], began)
 		}
 	}
 	return targets
@@ -149,7 +149,7 @@ func (p *Preflight) digest(d egress.Destination) string {
 
 // await is what a try found, or slow once the budget is over: then only what is there
 // already counts.
-func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Result, t target) tried {
+func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Result, t target, began time.Time) tried {
 	select {
 	case r := <-flight:
 		return r.Val.(tried)
@@ -160,7 +160,7 @@ func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Res
 		return r.Val.(tried)
 	default:
 	}
-	slow := tried{egress.ProbeSlow, fmt.Errorf("%s: the store has not answered in time", t.Field), time.Now()}
+	slow := tried{egress.ProbeSlow, fmt.Errorf("%s: the store has not answered in time", t.Field), began}
 	p.remember(t.digest, slow)
 	return slow
 }
@@ -207,9 +207,14 @@ func (v tried) counts() bool {
 	return time.Since(v.at) < keep[v.found]
 }
 
+// remember keeps what a destination was found to be, unless something was found later: a try may
+// end when nobody waits for it any more, and before they say that it is slow.
 func (p *Preflight) remember(digest string, v tried) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.seen[digest].at.After(v.at) {
+		return
+	}
 	if len(p.seen) >= cachedMost {
 		maps.DeleteFunc(p.seen, func(_ string, v tried) bool { return !v.counts() })
 	}

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -27,4 +28,21 @@ func TestSoManyDestinationsAreRememberedAtMostAndTheLastAmongThem(t *testing.T) 
 	}
 	p.remember("new", tried{found: egress.ProbeGood, at: time.Now()})
 	require.Len(t, p.seen, 1, "what counts no more goes first")
+}
+
+// The start saw nothing of it: its budget was over, and the answer just not handed out yet.
+func TestATryThatEndedMeanwhileCountsMoreThanThatItWasSlow(t *testing.T) {
+	t.Parallel()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	for ended, want := range map[time.Duration]egress.Probed{time.Millisecond: egress.ProbeKnown, -time.Millisecond: egress.ProbeSlow} {
+		p := &Preflight{seen: map[string]tried{}}
+		p.remember("a bucket", tried{found: egress.ProbeGood, at: began.Add(ended)})
+		got := p.await(over, nil, target{digest: "a bucket"}, began)
+		require.Equal(t, egress.ProbeSlow, got.found)
+		known, ok := p.lately("a bucket")
+		require.True(t, ok)
+		require.Equal(t, want, known.found, ended)
+	}
 }
