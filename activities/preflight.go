@@ -87,12 +87,12 @@ type target struct {
 }
 
 // try tries the destinations of a request, once each, within the budget and half of what
-// is left until by: LiveKit is to be asked before then. What has not answered by then
+// is left until by, where that is not zero: LiveKit is to be asked before then. What has not answered by then
 // goes on, for the starts that follow.
-func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by *time.Time) []target {
+func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by time.Time) []target {
 	budget := preflightBudget
-	if by != nil {
-		budget = min(budget, time.Until(*by)/2)
+	if !by.IsZero() {
+		budget = min(budget, time.Until(by)/2)
 	}
 	if p.cfg.Prober == nil || p.cfg.Off && !asked || budget <= 0 {
 		return nil

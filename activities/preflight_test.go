@@ -174,6 +174,31 @@ func TestATryLeavesLiveKitItsTimeBeforeStartBy(t *testing.T) {
 	}
 }
 
+func TestAStartThatBeginsNothingTriesNoStorage(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(egress.Input) egress.Input{
+		"it only looks": egress.Input.OnlyLook,
+		"it is late": func(in egress.Input) egress.Input {
+			by := time.Now().Add(-time.Millisecond)
+			in.StartBy = &by
+			return in
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := sealedFor(t, to("b"), "")
+			bubble(t, func(t *testing.T) {
+				in.Input = change(in.Input)
+				p := &storeProber{}
+				_, err := start(t, &api{onList: lists()}, in, trying(activities.PreflightConfig{Prober: p}))
+				_, e := failed(t, err)
+				require.Equal(t, egress.TooLate, e.Reason)
+				require.Empty(t, p.tries())
+			})
+		})
+	}
+}
+
 func TestWhichStartsAreTried(t *testing.T) {
 	t.Parallel()
 	two := func(first, second *lk.S3Upload) egress.Request {

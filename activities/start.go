@@ -66,14 +66,15 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		req, refused, terms.Storage = asked, err, in.Input.Storage
 	}
 	s := starting{
-		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(), by: in.Input.StartBy,
+		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(),
 		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
 	}
+	s.by, s.onlyLook = limits(in.Input)
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
 	if refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
-		s.by = &time.Time{}
+		s.onlyLook = true
 	}
 	defer keepAlive(ctx)()
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
@@ -136,7 +137,9 @@ type starting struct {
 	req   egress.Request
 	token egress.Token
 	sum   egress.Summary
-	by    *time.Time
+	// by is until when LiveKit may be asked for a new egress; zero: no limit.
+	by       time.Time
+	onlyLook bool // it may not be asked at all
 	// profile is the storage profile that was filled in, if any.
 	profile   string
 	roomID    string // that it must be; empty: any of its name
@@ -145,6 +148,14 @@ type starting struct {
 	// ahead is how much later it is by this worker's clock than by Temporal's, which has sent
 	// the attempt just before.
 	ahead time.Duration
+}
+
+// limits are what an input's StartBy says: the zero time is before any at which LiveKit could be asked.
+func limits(in egress.Input) (by time.Time, onlyLook bool) {
+	if in.StartBy == nil {
+		return time.Time{}, false
+	}
+	return *in.StartBy, in.StartBy.IsZero()
 }
 
 // obtain is the egress of the start: what an earlier one has begun, or a new one. again says
@@ -164,13 +175,14 @@ func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() 
 		if s.sum.Room == "" && !late && s.late() {
 			// All that LiveKit remembers of 30,000 egresses a day takes longer to list than a start has. What was
 			// in time is not too late for that, but the door may have asked meanwhile, and is searched for.
-			s.by, maybeSent = nil, true
+			s.by, maybeSent = time.Time{}, true
 		}
 	}
-	if !maybeSent {
-		if s.refused != nil {
-			return nil, s.refused
-		}
+	switch {
+	case maybeSent:
+	case s.refused != nil:
+		return nil, s.refused
+	case !s.late():
 		if err := try(); err != nil {
 			return nil, err
 		}
@@ -226,7 +238,7 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		}
 		switch {
 		case maybeSent: // it is looked for first
-		case s.by != nil && time.Now().Add(wait).After(*s.by):
+		case s.lateIn(wait):
 			return nil, unsent(last)
 		case !sleep(ctx, wait):
 			return nil, s.gaveUp(ctx, last)
@@ -245,9 +257,9 @@ func (s starting) beganAllTheSame(ctx context.Context, last error) *livekit.Egre
 	return s.ours(items)
 }
 
-// tooLate says why nothing is started any more. A start that is only to be looked for has no time.
+// tooLate says why nothing is started any more.
 func (s starting) tooLate() string {
-	if s.by.IsZero() {
+	if s.onlyLook {
 		return "LiveKit lists no earlier start, and none is made"
 	}
 	text := fmt.Sprintf("not started before %s, and no earlier start found", s.by.Format(time.RFC3339))
@@ -272,13 +284,16 @@ func unsent(last error) error {
 
 // hasNoTimeToSearch reports whether LiveKit may be asked yet, and no more after a search. Where
 // it may not, there may be something to find.
-func (s starting) hasNoTimeToSearch() bool {
-	return s.by != nil && !s.late() && time.Now().Add(s.cfg.SearchFor).After(*s.by)
-}
+func (s starting) hasNoTimeToSearch() bool { return !s.late() && s.lateIn(s.cfg.SearchFor) }
 
 // late reports whether LiveKit may no longer be asked. The door may have asked instead,
 // since it did not hear of us in time.
-func (s starting) late() bool { return s.by != nil && time.Now().After(*s.by) }
+func (s starting) late() bool { return s.onlyLook || s.lateIn(0) }
+
+// lateIn reports whether the moment until which LiveKit may be asked will be over by then.
+func (s starting) lateIn(d time.Duration) bool {
+	return !s.by.IsZero() && time.Now().Add(d).After(s.by)
+}
 
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
