@@ -11,8 +11,8 @@ const (
 	MetricRounds     = "reelkeeper_reconcile_rounds_total" // labels: depth, outcome
 	MetricCalls      = "reelkeeper_reconcile_livekit_calls_total"
 	MetricUndone     = "reelkeeper_reconcile_failed_steps_total" // label: depth
-	MetricStrays     = "reelkeeper_strays_total"           // label: action, an egress.Deed
-	MetricUnrecorded = "reelkeeper_unrecorded_rooms_total" // label: action
+	MetricStrays     = "reelkeeper_strays_total"                 // label: action, an egress.Deed
+	MetricUnrecorded = "reelkeeper_unrecorded_rooms_total"       // label: action
 )
 
 // What is counted of rooms that are expected to be recorded, and are not: each once in a
