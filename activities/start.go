@@ -33,6 +33,13 @@ type StartRequest struct {
 	RunID string `json:"run_id,omitempty"`
 }
 
+// maybeSent reports whether LiveKit may have been asked for this start already, by an attempt before
+// this one or past Temporal, and may not list yet what it begins. What an earlier run of its key has
+// begun is another matter (Input.Again): that is listed by now.
+func (r StartRequest) maybeSent(i activity.Info) bool {
+	return r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
+}
+
 // resent reports whether a reset of the workflow has Temporal send the start again, as a first
 // attempt: the one before it may be with LiveKit, which may not list yet what it begins.
 func (r StartRequest) resent(i activity.Info) bool {
@@ -81,8 +88,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer cancel()
 
 	var notes []string
-	info := activity.GetInfo(ctx)
-	m, err := s.obtain(ctx, in.Input.Again, in.Input.Unlisted || info.Attempt > 1 || in.resent(info), func() (err error) {
+	m, err := s.obtain(ctx, in.Input.Again, in.maybeSent(activity.GetInfo(ctx)), func() (err error) {
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 		return err
 	})

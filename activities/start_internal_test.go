@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 func TestAStartThatAnotherRunHasAskedForMayHaveBeenSentBefore(t *testing.T) {
@@ -13,5 +15,28 @@ func TestAStartThatAnotherRunHasAskedForMayHaveBeenSentBefore(t *testing.T) {
 	for asked, want := range map[string]bool{"this-run": false, "the-run-before": true, "": false} { // none: asked for by an older worker
 		i := activity.Info{WorkflowExecution: workflow.Execution{RunID: "this-run"}}
 		require.Equal(t, want, StartRequest{RunID: asked}.resent(i), asked)
+	}
+}
+
+func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
+	t.Parallel()
+	info := func(attempt int32) activity.Info {
+		return activity.Info{Attempt: attempt, WorkflowExecution: workflow.Execution{RunID: "this-run"}}
+	}
+	for name, tc := range map[string]struct {
+		asked StartRequest
+		info  activity.Info
+		want  bool
+	}{
+		"the first attempt":                  {StartRequest{RunID: "this-run"}, info(1), false},
+		"after an earlier run of its key":    {StartRequest{Input: egress.Input{Again: true}}, info(1), false},
+		"a second attempt":                   {StartRequest{}, info(2), true},
+		"after one past Temporal, unsettled": {StartRequest{Input: egress.Input{Unlisted: true}}, info(1), true},
+		"after a reset":                      {StartRequest{RunID: "the-run-before"}, info(1), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.asked.maybeSent(tc.info))
+		})
 	}
 }
