@@ -92,14 +92,12 @@ func (l *hostLimiter) enqueue(name string) (turn chan struct{}, a admission) {
 	return turn, full
 }
 
-// dequeue gives a turn up. It reports false where it has come already.
+// dequeue gives a turn up. It reports false where it has come already. The host is known either
+// way: somebody waits there, or has a place.
 func (l *hostLimiter) dequeue(name string, turn chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[name]
-	if h == nil {
-		return false
-	}
 	i := slices.Index(h.queue, turn)
 	if i < 0 {
 		return false
