@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
@@ -60,12 +58,12 @@ func ServeMain(ctx context.Context, environ map[string]string) error {
 	}
 	a.log.Info("serving", "address", l.Addr().String(), "publicURL", a.cfg.Door.PublicURL)
 	return a.run(ctx, func() bool { return true }, func(ctx context.Context) error {
-		var g errgroup.Group
+		var reporting sync.WaitGroup
+		defer reporting.Wait()
 		ctx, stop := context.WithCancel(ctx)
-		g.Go(func() error { a.Report(ctx); return nil })
-		err := Serve(ctx, l, door)
-		stop()
-		return errors.Join(err, g.Wait())
+		defer stop()
+		reporting.Go(func() { a.Report(ctx) })
+		return Serve(ctx, l, door)
 	})
 }
 
