@@ -179,13 +179,11 @@ func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token
 	return nil
 }
 
-// endKnown stops an egress through its workflow, which is given half of the time: LiveKit needs
-// the other where it does not answer.
+// endKnown stops an egress through its workflow, which is given half of the time, as the deletion
+// of a room bounds it: LiveKit needs the other where it does not answer.
 func (h *Handler) endKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
-	if by, bounded := ctx.Deadline(); bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(by)/2)
-		defer cancel()
-	}
+	by, _ := ctx.Deadline()
+	ctx, cancel := context.WithTimeout(ctx, time.Until(by)/2)
+	defer cancel()
 	return h.stopKnown(ctx, egressID, of)
 }
