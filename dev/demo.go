@@ -16,7 +16,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // demoTimers are the settings of a demo, whose recordings take seconds and not
@@ -195,7 +194,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 		}
 	}
 	d.progress.say("%s: starting", p.name())
-	started, err := i.app.Recordings().Start(ctx, recordings.StartOptions{ID: p.id, Request: p.request})
+	started, err := i.app.Recordings().Start(ctx, egress.StartOptions{ID: p.id, Request: p.request})
 	if r.err = err; err != nil {
 		return r
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // As recorded in tc-kill9-worker: the worker is killed, LiveKit calls its egress active
@@ -28,7 +27,7 @@ func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
 			w.room("dies", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
 			good := w.start("good").Info.Proto().GetEgressId()
 			w.room("strange", fakelivekit.RoomScript{})
-			page, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-strange", Request: &livekit.RoomCompositeEgressRequest{
+			page, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-strange", Request: &livekit.RoomCompositeEgressRequest{
 				RoomName: "strange", CustomBaseUrl: "https://page.example.com/joins-by-itself",
 				FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "page.mp4"}},
 			}})

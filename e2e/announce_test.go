@@ -18,7 +18,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // crowd is a consumer that counts who is there at the same time.
@@ -74,7 +73,7 @@ func (w *world) hooked(n int, url string) {
 				RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: room + ".mp4"}},
 				Webhooks: []*livekit.WebhookConfig{{Url: url, SigningKey: apiKey}},
 			}
-			_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: r})
+			_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: r})
 			return err
 		})
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // lagScale is how much faster than by default everybody looks in BenchmarkLag: a second
@@ -56,7 +55,7 @@ func (s *stage) lag(room string, while time.Duration) (time.Duration, error) {
 	if err := s.fake.AddRoom(room, fakelivekit.RoomScript{}); err != nil {
 		return 0, err
 	}
-	r, err := s.client.Start(s.ctx, recordings.StartOptions{Request: composite(room)})
+	r, err := s.client.Start(s.ctx, egress.StartOptions{Request: composite(room)})
 	if err != nil {
 		return 0, err
 	}

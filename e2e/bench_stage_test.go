@@ -147,7 +147,7 @@ func (s *stage) temporal() client.Client {
 
 // start asks for a recording; an empty ID lets the client make one.
 func (s *stage) start(id string, room int) (recordings.Started, error) {
-	return s.client.Start(s.ctx, recordings.StartOptions{ID: id, Request: composite("room-" + strconv.Itoa(room))})
+	return s.client.Start(s.ctx, egress.StartOptions{ID: id, Request: composite("room-" + strconv.Itoa(room))})
 }
 
 // path is where LiveKit posts the webhooks of a request.

@@ -31,7 +31,7 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	theirs := newConsumer(t)
 	record := func(room string, script fakelivekit.RoomScript) egress.Verdict {
 		w.room(room, script)
-		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
 			RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: sentinel}},
 			Webhooks: []*livekit.WebhookConfig{{Url: theirs.URL, SigningKey: apiKey}},
 		}})
@@ -47,7 +47,7 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 		require.Len(t, w.consumer.told(v.EgressID), 1)
 		require.Contains(t, theirs.names(v.EgressID), egress.EventEnded)
 	}
-	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "refused", Request: composite("no-such-room")})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "refused", Request: composite("no-such-room")})
 	require.ErrorContains(t, err, "requested room does not exist", "errors are readable to callers")
 
 	w.want("memos are readable to us", func() bool {
@@ -107,7 +107,7 @@ func TestAWorkerWithoutTheKeyHoldsRecordingsUntilOneHasIt(t *testing.T) {
 	require.NoError(t, w.fake.EndCall("before"))
 	asked := make(chan error, 1)
 	go func() {
-		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-meanwhile", Request: composite("meanwhile")})
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-meanwhile", Request: composite("meanwhile")})
 		asked <- err
 	}()
 	for _, room := range []string{"before", "meanwhile"} {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // Two hundred recordings at once end by our own questions alone.
@@ -27,7 +26,7 @@ func TestTwoHundredAtOnceWithEveryWebhookLost(t *testing.T) {
 		room := fmt.Sprintf("room-%d", n)
 		w.room(room, fakelivekit.RoomScript{})
 		g.Go(func() (err error) {
-			if _, err = w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + room, Request: composite(room)}); err != nil {
+			if _, err = w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: composite(room)}); err != nil {
 				return err
 			}
 			if err := w.fake.EndCall(room); err != nil {

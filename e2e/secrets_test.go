@@ -20,7 +20,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // canary stands in every field that may hold a credential.
@@ -83,7 +82,7 @@ func TestNoSecretRests(t *testing.T) {
 		for turn := range 5 {
 			for _, room := range []string{"room", "fails", "unknown"} {
 				id := fmt.Sprintf("%s-%d-%s", kind, turn, room)
-				s, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: id, Request: secretRequest(t, kind, turn, room, theirs.URL)})
+				s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: id, Request: secretRequest(t, kind, turn, room, theirs.URL)})
 				if err != nil {
 					requireNone(t, canary, err.Error())
 					continue
@@ -96,7 +95,7 @@ func TestNoSecretRests(t *testing.T) {
 	}
 	require.Greater(t, sent, 5*len(egress.Kinds()), "most are recorded")
 	for _, url := range []string{"rtmps://live.example.com/" + canary, "rtpm://live.example.com/app/" + canary, "live.example.com/app/" + canary, "rtmp:/live.example.com/'" + canary, "rtmps://live.example.com/it's " + canary, "https://live.example.com/app/" + canary} {
-		_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "quoted", Request: &livekit.RoomCompositeEgressRequest{
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "quoted", Request: &livekit.RoomCompositeEgressRequest{
 			RoomName: "room", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{url}}},
 		}})
 		require.ErrorContains(t, err, "invalid url", "LiveKit quotes the URL")

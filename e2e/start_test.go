@@ -16,14 +16,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 func TestARefusalReachesTheCallerAsLiveKitSaidItAndFreesTheKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.startWorker()
-	ask := recordings.StartOptions{ID: "key", Request: composite("room")}
+	ask := egress.StartOptions{ID: "key", Request: composite("room")}
 
 	for range 2 { // the second answer is a new one, not the first again
 		_, err := w.client.Start(w.ctx(), ask)
@@ -61,7 +60,7 @@ func TestTheSameKeyGivesTheSameEgress(t *testing.T) {
 	require.Len(t, w.fake.Egresses(), 1)
 
 	other := &livekit.RoomCompositeEgressRequest{RoomName: "room", AudioOnly: true}
-	_, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-room", Request: other})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-room", Request: other})
 	require.Equal(t, egress.Conflict, egress.ReasonOf(err), "%v", err)
 }
 

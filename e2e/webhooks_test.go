@@ -9,7 +9,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // names are the events that a consumer got of an egress, in their order.
@@ -39,7 +38,7 @@ func TestTheWebhooksThatARequestNamesKeepWorking(t *testing.T) {
 			w.room(name, script)
 			req := composite(name).(*livekit.RoomCompositeEgressRequest)
 			req.Webhooks = []*livekit.WebhookConfig{{Url: theirs.URL + "/hook?key=theirs", SigningKey: apiKey}}
-			s, err := w.client.Start(w.ctx(), recordings.StartOptions{ID: "r-" + name, Request: req})
+			s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + name, Request: req})
 			require.NoError(t, err)
 			time.AfterFunc(script.Call, func() { _ = w.fake.EndCall(name) })
 			id := s.Info.Proto().GetEgressId()

@@ -151,7 +151,7 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 // until it is durable. The same key twice is one recording, unless LiveKit refused it: begun is
 // false for one that was begun before, and over says that it has ended, and nobody wanted it to.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
-	p, err := c.Begin(ctx, StartOptions{ID: key, Request: r})
+	p, err := c.Begin(ctx, egress.StartOptions{ID: key, Request: r})
 	if err != nil || p.handle != nil && p.ours() {
 		return err == nil, false, err
 	}

@@ -19,9 +19,6 @@ import (
 // updateID is fixed, so that the same start asked twice is one update.
 const updateID = "start"
 
-// StartOptions says what to record, and under which key.
-type StartOptions = egress.StartOptions
-
 // Started is an egress that LiveKit has confirmed.
 type Started struct {
 	RequestID  string      `json:"request_id"`
@@ -35,7 +32,7 @@ type Started struct {
 // moment from two callers; with another request it is an error of reason Conflict.
 // An ID whose start LiveKit refused is free again. An error of reason Ambiguous
 // says that the start may go on: asking again with the same ID is safe.
-func (c *Client) Start(ctx context.Context, o StartOptions) (Started, error) {
+func (c *Client) Start(ctx context.Context, o egress.StartOptions) (Started, error) {
 	p, err := c.begin(ctx, o, client.WorkflowUpdateStageCompleted)
 	if err != nil {
 		return Started{}, err
@@ -45,7 +42,7 @@ func (c *Client) Start(ctx context.Context, o StartOptions) (Started, error) {
 
 // Begin starts an egress and waits only until a worker has accepted it: from then
 // on it is durable. When it fails with egress.ErrTemporal, nothing may have been accepted.
-func (c *Client) Begin(ctx context.Context, o StartOptions) (*Pending, error) {
+func (c *Client) Begin(ctx context.Context, o egress.StartOptions) (*Pending, error) {
 	return c.begin(ctx, o, client.WorkflowUpdateStageAccepted)
 }
 
@@ -67,7 +64,7 @@ type ask struct {
 	stage     client.WorkflowUpdateStage
 }
 
-func (c *Client) begin(ctx context.Context, o StartOptions, stage client.WorkflowUpdateStage) (*Pending, error) {
+func (c *Client) begin(ctx context.Context, o egress.StartOptions, stage client.WorkflowUpdateStage) (*Pending, error) {
 	a, err := c.prepare(o)
 	if err != nil {
 		return nil, err
@@ -107,7 +104,7 @@ func (p *Pending) again(ctx context.Context) error {
 // ours reports whether this call began the run, and none before it.
 func (p *Pending) ours() bool { return p.born.call == p.ask.call }
 
-func (c *Client) prepare(o StartOptions) (ask, error) {
+func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 	a := ask{requestID: o.ID, named: o.ID != "" && !o.Made, call: shortuuid.New()}
 	if o.ID == "" {
 		a.requestID = shortuuid.New()

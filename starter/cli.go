@@ -20,7 +20,7 @@ import (
 
 // recorder is what the commands ask; *recordings.Client is one.
 type recorder interface {
-	Start(ctx context.Context, o recordings.StartOptions) (recordings.Started, error)
+	Start(ctx context.Context, o egress.StartOptions) (recordings.Started, error)
 	State(ctx context.Context, id string) (recordings.View, error)
 	Stop(ctx context.Context, id string) (egress.Info, error)
 	Wait(ctx context.Context, id string) (egress.Verdict, error)

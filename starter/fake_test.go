@@ -18,7 +18,7 @@ import (
 
 // fake is a recorder that remembers what it was asked.
 type fake struct {
-	started recordings.StartOptions
+	started egress.StartOptions
 	starts  int
 	asked   []string
 	filter  recordings.Filter
@@ -39,7 +39,7 @@ type fake struct {
 	err     error
 }
 
-func (f *fake) Start(ctx context.Context, o recordings.StartOptions) (recordings.Started, error) {
+func (f *fake) Start(ctx context.Context, o egress.StartOptions) (recordings.Started, error) {
 	f.started, f.starts = o, f.starts+1
 	_, f.stopped = ctx.Deadline()
 	return recordings.Started{RequestID: "req", WorkflowID: "egress/req", RunID: "run", Info: info()}, f.err

@@ -13,7 +13,6 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
-	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // startTimeout is above the 75 s that LiveKit itself tries for.
@@ -132,7 +131,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	if c.Duration("max-duration") < 0 {
 		return egress.Invalidf("--max-duration", "is negative: %s", c.Duration("max-duration"))
 	}
-	opts := recordings.StartOptions{
+	opts := egress.StartOptions{
 		ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration"), Storage: c.String("storage"), Preflight: c.Bool("preflight"),
 		Pipeline: c.String("pipeline"),
 	}
