@@ -26,7 +26,7 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 		return nil, err
 	}
 	h.bypass.noteOutage()
-	if !until(ctx, s.StartBy.Add(failOpenMargin)) {
+	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}
 	return h.once(s, func() (m *livekit.EgressInfo, err error) {
@@ -137,9 +137,9 @@ func (h *Handler) webhook(requestID, pipeline string) *livekit.WebhookConfig {
 	return w
 }
 
-// until waits for a moment, and reports false when the context ended first.
-func until(ctx context.Context, at time.Time) bool {
-	t := time.NewTimer(time.Until(at))
+// sleep waits, and reports false when the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
