@@ -24,6 +24,11 @@ const (
 	listLimit = 50
 )
 
+// timeoutFlag is of a command that only asks; 0 is no limit.
+func timeoutFlag(value time.Duration) cli.Flag {
+	return &cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: value}
+}
+
 // with runs a command beside a client, for at most --timeout; 0 means no limit.
 func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do func(context.Context, recorder) error) error {
 	environ, err := d.environment()
@@ -58,7 +63,7 @@ func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Co
 		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…).",
 		Flags: []cli.Flag{
 			jsonFlag("print JSON"),
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: timeout},
+			timeoutFlag(timeout),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := wantArgs(c, anyID); err != nil {
@@ -142,7 +147,7 @@ func (d deps) listCommand() *cli.Command {
 			&cli.BoolFlag{Name: "redeliveries", Usage: "what tells a verdict again, instead of the recordings"},
 			&cli.DurationFlag{Name: "since", Usage: "only those started in the last `DURATION`"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N`; 0 for all", Value: listLimit},
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: askTimeout},
+			timeoutFlag(askTimeout),
 			jsonFlag("print JSON"),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {

@@ -32,7 +32,7 @@ func (d deps) exportCommand() *cli.Command {
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV with a header line"},
 			jsonFlag("print JSON lines, as without it"),
 			&cli.StringFlag{Name: "out", Usage: "write to `FILE`, which appears once it is complete"},
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes"},
+			timeoutFlag(0),
 		),
 		Action: d.export,
 	}

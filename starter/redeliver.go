@@ -35,7 +35,7 @@ func (d deps) redeliverCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
 			&cli.StringFlag{Name: "rate", Usage: "begin at most `N/s`, N/m or N/h", Value: redeliverRate},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before more than one is told again"},
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes"},
+			timeoutFlag(0),
 			jsonFlag("print a JSON object a line"),
 		),
 		Action: d.redeliver,

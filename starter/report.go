@@ -30,7 +30,7 @@ func (d deps) reportCommand() *cli.Command {
 			&cli.StringFlag{Name: "until", Usage: "leave out what began at `TIME` or later (default: now)"},
 			jsonFlag("print one JSON object"),
 			&cli.BoolFlag{Name: "csv", Usage: "print the list of the missed alone, as CSV with a header line"},
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes"},
+			timeoutFlag(0),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := checkReport(c); err != nil {

@@ -36,7 +36,7 @@ func (d deps) wordCommand(name, usage string, all bool, say func(recorder, conte
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "step", Usage: "the step `NAME`, such as announce or webhook-1 (default: what waits)"},
 			jsonFlag("print JSON"),
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: askTimeout},
+			timeoutFlag(askTimeout),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			step, err := readStep(c)
