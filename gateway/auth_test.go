@@ -93,7 +93,7 @@ func TestEveryMethodWantsTheGrant(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{
 		"StartEgress", "StartRoomCompositeEgress", "StartWebEgress", "StartParticipantEgress",
-		"StartTrackCompositeEgress", "StartTrackEgress", "StopEgress", "ListEgress",
+		"StartTrackCompositeEgress", "StartTrackEgress", "StopEgress", "ListEgress", "UpdateLayout", "UpdateStream",
 	} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()

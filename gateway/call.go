@@ -46,13 +46,9 @@ type call struct {
 
 type callKey struct{}
 
-func callOf(ctx context.Context) *call {
-	c, ok := ctx.Value(callKey{}).(*call)
-	if !ok {
-		return &call{} // Without a grant: refused.
-	}
-	return c
-}
+// callOf is the call of a context that serve handed to Twirp. Its caller may record: serve has
+// seen to that.
+func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
 // lasting is a context that ends when the caller is to be answered, and not before:
 // a caller that gives up has still asked.

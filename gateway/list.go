@@ -21,9 +21,6 @@ const knowFor = 2 * time.Second
 // forgotten is remembered. What Temporal cannot say is left out; it is no error.
 func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	c := callOf(ctx)
-	if err := c.permit(); err != nil {
-		return nil, err
-	}
 	c.room, c.egressID = r.GetRoomName(), r.GetEgressId()
 	ctx, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()

@@ -117,9 +117,6 @@ func (s service) UpdateStream(ctx context.Context, r *livekit.UpdateStreamReques
 // update asks LiveKit in the caller's name.
 func (h *Handler) update(ctx context.Context, egressID string, ask func(context.Context) (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
-	if err := c.permit(); err != nil {
-		return nil, err
-	}
 	c.egressID = egressID
 	ctx, cancel := c.lasting(ctx)
 	defer cancel()

@@ -15,9 +15,6 @@ import (
 // start is every start: durable, or straight to LiveKit where Temporal is away.
 func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
-	if err := c.permit(); err != nil {
-		return nil, err
-	}
 	ctx, cancel := c.lasting(ctx)
 	defer cancel()
 	c.room = egress.Summarize(r).Room

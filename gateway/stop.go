@@ -26,9 +26,6 @@ const (
 // answers a second stop as the first.
 func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
-	if err := c.permit(); err != nil {
-		return nil, err
-	}
 	c.egressID = egressID
 	ctx, cancel := c.lasting(ctx)
 	defer cancel()
