@@ -97,12 +97,50 @@ func TestAStartWhoseTimeHasPassedIsLookedForAndNotAskedFor(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onList: lists()}
-		_, err := start(t, a, by(-time.Millisecond))
+		_, err := start(t, a, by(-time.Minute))
 		ae, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
 		require.True(t, ae.NonRetryable())
 		require.Equal(t, searched(0), a.log)
 	})
+}
+
+// Temporal had it while the door waited for that, so that the door does not ask LiveKit: then nobody
+// would. A second call might be beside the first.
+func TestAStartThatTemporalHadInTimeIsAskedForOnceHoweverLateItComes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reply error
+		again bool
+		want  []string
+	}{
+		"and begins":                                   {nil, false, []string{"0s start"}},
+		"and begins, under a key of before":            {nil, true, []string{"0s list " + room, "0s start"}},
+		"and is looked for without an answer":          {because(egress.Ambiguous), false, append([]string{"0s start"}, searched(0)...)},
+		"and is given up where LiveKit is not reached": {unreachable, false, []string{"0s start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onList: lists(), onStart: func(n int, r egress.Request) (*lk.EgressInfo, error) {
+					if tc.reply != nil {
+						return nil, tc.reply
+					}
+					return accepts(n, r)
+				}}
+				in := by(-egress.FailOpenMargin / 2)
+				in.Input.Again = tc.again
+				_, err := start(t, a, in)
+				require.Equal(t, tc.want, a.log)
+				if tc.reply == nil {
+					require.NoError(t, err)
+					return
+				}
+				_, e := failed(t, err)
+				require.Equal(t, egress.TooLate, e.Reason)
+			})
+		})
+	}
 }
 
 func TestAStartAfterOneThatFailedLooksOnceBeforeItAsks(t *testing.T) {
@@ -173,7 +211,7 @@ func TestWhatTheDoorStartedWithoutUsIsFound(t *testing.T) {
 		a := &api{onList: func(n int) ([]*lk.EgressInfo, error) {
 			return map[bool][]*lk.EgressInfo{true: {ours(t, "EG_door")}}[n == 3], nil
 		}}
-		s, err := start(t, a, by(-time.Millisecond))
+		s, err := start(t, a, by(-time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, "EG_door", s.Info.Proto().GetEgressId())
 	})

@@ -179,7 +179,7 @@ func TestAStartThatBeginsNothingTriesNoStorage(t *testing.T) {
 	for name, change := range map[string]func(egress.Input) egress.Input{
 		"it only looks": egress.Input.OnlyLook,
 		"it is late": func(in egress.Input) egress.Input {
-			by := time.Now().Add(-time.Millisecond)
+			by := time.Now().Add(-time.Minute)
 			in.StartBy = &by
 			return in
 		},

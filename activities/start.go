@@ -40,6 +40,12 @@ func (r StartRequest) maybeSent(i activity.Info) bool {
 	return r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
 }
 
+// takenInTime reports whether Temporal had the start while the door waited for that: then LiveKit is
+// asked by nobody but this attempt, the first one, however late that comes.
+func (r StartRequest) takenInTime(i activity.Info) bool {
+	return !r.maybeSent(i) && r.Input.StartBy != nil && !i.ScheduledTime.After(r.Input.StartBy.Add(egress.FailOpenMargin))
+}
+
 // resent reports whether a reset of the workflow has Temporal send the start again, as a first
 // attempt: the one before it may be with LiveKit, which may not list yet what it begins.
 func (r StartRequest) resent(i activity.Info) bool {
@@ -77,6 +83,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
 	}
 	s.by, s.onlyLook = limits(in.Input)
+	s.taken = in.takenInTime(activity.GetInfo(ctx))
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -146,6 +153,7 @@ type starting struct {
 	// by is until when LiveKit may be asked for a new egress; zero: no limit.
 	by       time.Time
 	onlyLook bool // it may not be asked at all
+	taken    bool // it may be asked once also after that
 	// profile is the storage profile that was filled in, if any.
 	profile   string
 	roomID    string // that it must be; empty: any of its name
@@ -216,7 +224,7 @@ func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
-		late := s.late()
+		late := s.late() && (s.onlyLook || !s.taken)
 		if maybeSent || late {
 			if m, err := s.search(ctx, last); m != nil || err != nil {
 				return m, err
@@ -234,6 +242,7 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		if err == nil {
 			return m, nil
 		}
+		s.taken = false
 		switch egress.ReasonOf(err) {
 		case egress.Unreachable, egress.RateLimited:
 			last, maybeSent = err, false

@@ -2,6 +2,10 @@ package egress
 
 import "time"
 
+// FailOpenMargin lies between the last moment at which a worker may ask LiveKit and that at which the
+// door does it instead, for clocks that differ and answers that are on their way.
+const FailOpenMargin = time.Second
+
 // StartOptions says what to record, and under which key.
 type StartOptions struct {
 	ID          string        // request ID, the caller's idempotency key; default: a new one

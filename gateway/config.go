@@ -150,6 +150,4 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// failOpenMargin lies between the last moment at which a worker may ask LiveKit and
-// the first at which the door does: their clocks may differ by it.
-const failOpenMargin = time.Second
+const failOpenMargin = egress.FailOpenMargin

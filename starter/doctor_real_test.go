@@ -58,7 +58,7 @@ func TestTheDoctorNamesWhatIsIllAndWhatHelps(t *testing.T) {
 	findings := s.diagnose(t, 3)
 	for check, want := range map[doctor.Check]doctor.Status{
 		doctor.Settings: doctor.OK, doctor.Keys: doctor.OK, doctor.LiveKitAPI: doctor.Fail, doctor.SearchAttributes: doctor.OK,
-		doctor.Workers: doctor.Fail, doctor.Schedule: doctor.Warn, doctor.Canary: doctor.Warn, doctor.Webhook: doctor.Fail,
+		doctor.Workers: doctor.Fail, doctor.Schedule: doctor.Fail, doctor.Canary: doctor.Fail, doctor.Webhook: doctor.Fail,
 	} {
 		if f := findings[check]; f.Status != want || f.Status != doctor.OK && f.Fix == "" {
 			t.Errorf("got %+v, want %s", f, want)
