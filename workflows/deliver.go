@@ -110,7 +110,7 @@ func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
 	e.upsert(ctx, attributeEndedBy.ValueUnset(), attributeMissed.ValueUnset())
-	e.published = "" // also a verdict of the same status is told anew
+	e.shown.status = "" // also a verdict of the same status is told anew
 	return true
 }
 

@@ -23,7 +23,7 @@ func (e *run) startAgain(ctx workflow.Context) {
 	e.before = &before
 	e.NextPart()
 	e.Restarts++
-	e.published = ""
+	e.shown.status = ""
 	if stopped := e.backOff(ctx, recoverBackoff(before.Status, e.Part)); stopped {
 		e.giveBack(errEnough)
 		return

@@ -53,7 +53,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 	e := w.newRun(ctx, id, r.Input, r.State)
 	e.redelivery = strings.TrimPrefix(workflowID, egress.RedeliveriesOf(id))
 	v := e.verdict()
-	e.published, e.missed = v.Status, v.Missed
+	e.shown.status, e.shown.missed = v.Status, v.Missed
 	if e.Corrects != "" {
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.log.Warn("verdict was wrong", "egressID", e.ID, "status", v.Status, "source", v.EndedBy)

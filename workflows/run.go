@@ -53,8 +53,7 @@ type run struct {
 	own          workflow.Context // the run's own, until it was cancelled and that was taken
 	asks         workflow.Channel
 	answered     answer            // to the last stop
-	published    egress.Status     // what the search attributes say
-	missed       egress.Missed     // what they say of a missed webhook
+	shown        shown             // what the search attributes say
 	failures     map[string]string // why each step failed that waits for a person's word
 	relays       relays
 	telling      map[string]bool          // delivery steps that are under way, by name
@@ -81,6 +80,12 @@ type answer struct {
 
 // forget forgets what LiveKit said, which is of another egress.
 func (a *answer) forget() { a.info, a.err = egress.Info{}, nil }
+
+// shown is a status, and of an end also why its webhook was missed.
+type shown struct {
+	status egress.Status
+	missed egress.Missed
+}
 
 // pending is something that the run waits for.
 type pending struct {

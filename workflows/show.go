@@ -57,11 +57,11 @@ func (e *run) show(ctx workflow.Context) {
 func (e *run) publish(ctx workflow.Context) {
 	status := e.Latest.StatusName()
 	switch {
-	case e.Phase != egress.Watching, status == e.published:
+	case e.Phase != egress.Watching, status == e.shown.status:
 	case e.Outlook() == egress.OutlookStarting && e.polling == nil:
-	case e.published != "" && status == egress.Status(livekitpb.EgressStatus_EGRESS_ENDING.String()):
+	case e.shown.status != "" && status == egress.Status(livekitpb.EgressStatus_EGRESS_ENDING.String()):
 	default:
-		e.published = status
+		e.shown.status = status
 		e.upsert(ctx, attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(status)))
 	}
 }
@@ -90,14 +90,14 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 		return
 	}
 	v := e.verdict()
-	if e.published == e.Status {
-		if v.Missed != e.missed {
-			e.missed = v.Missed
+	if e.shown.status == e.Status {
+		if v.Missed != e.shown.missed {
+			e.shown.missed = v.Missed
 			e.upsert(ctx, attributeMissed.ValueSet(string(v.Missed)))
 		}
 		return
 	}
-	e.published, e.missed = e.Status, v.Missed
+	e.shown.status, e.shown.missed = e.Status, v.Missed
 	updates := []temporal.SearchAttributeUpdate{
 		attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(v.Status)), attributeEndedBy.ValueSet(string(v.EndedBy)),
 	}
@@ -110,9 +110,9 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 // publishLate says that a missed webhook came after all, where it came after the verdict
 // was published.
 func (e *run) publishLate(ctx workflow.Context) {
-	said := e.missed
+	said := e.shown.missed
 	e.publishVerdict(ctx)
-	if e.missed != said {
+	if e.shown.missed != said {
 		e.remember(ctx)
 	}
 }

@@ -127,6 +127,6 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	e.relays.reopen()
 	e.toldBefore = false
 	e.TakeOver(o)
-	e.published = ""
+	e.shown.status = ""
 	e.fold(ctx, o)
 }
