@@ -24,6 +24,9 @@ type Reconciliation struct {
 	Deep  bool     `json:"deep,omitempty"`  // deep in any case
 }
 
+// DeepRoundCommand is what a person types for a deep round at once.
+const DeepRoundCommand = "temporal workflow start --type " + ReconcileType + " --task-queue " + TaskQueue + ` --input '{"deep": true}'`
+
 // DeepDue reports whether the round of a moment is a deep one, where the last deep one
 // that is known of began at last. Where none is known, it is the first round of each
 // quarter of an hour.

@@ -1,6 +1,8 @@
 package egress_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,13 @@ func TestADeepRoundComesEveryQuarterOfAnHour(t *testing.T) {
 			require.Equal(t, tc.want, tc.r.DeepDue(tc.at, tc.last))
 		})
 	}
+}
+
+func TestTheCommandOfADeepRoundIsTheOneInTheDocs(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "\n"+egress.DeepRoundCommand+"\n")
 }
 
 func TestALiveKitEgressIsReadForTheComparison(t *testing.T) {

@@ -94,7 +94,7 @@ func (r StopReason) words() string {
 
 // Way is one thing that a person can do about an egress.
 type Way struct {
-	Command string `json:"command"` // of the starter, to be copied
+	Command string `json:"command"` // to be copied
 	For     string `json:"for"`     // what it does, in words
 }
 

@@ -54,6 +54,9 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 		return Redelivered{}, err
 	}
 	state, err := known.State.Again(o.Step, time.Now().UTC())
+	if err != nil && known.State.Phase != egress.Delivered {
+		err = cmp.Or(c.nobodyTells(ctx, id, workflowID), err)
+	}
 	if err != nil {
 		return Redelivered{}, err
 	}

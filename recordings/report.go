@@ -146,10 +146,12 @@ func (r Row) overAfter(t time.Time) bool {
 
 // Temporal's statuses that say more of a row than that it is over, as rows spell them.
 const (
-	workflowRunning   = "running"
-	workflowPaused    = "paused"
-	workflowFailed    = "failed"
-	workflowContinued = "continuedasnew"
+	workflowRunning    = "running"
+	workflowPaused     = "paused"
+	workflowFailed     = "failed"
+	workflowTerminated = "terminated"
+	workflowTimedOut   = "timedout"
+	workflowContinued  = "continuedasnew"
 )
 
 func (r *Report) add(row Row) {

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,10 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return v, nil
 	}
 	if v.Verdict, err = c.verdict(ctx, v.Row); err != nil {
-		v.Problem = err.Error()
+		v.Problem, v.Ways = err.Error(), v.ways()
+		if v.Workflow != workflowFailed { // why it failed says more
+			v.Problem = cmp.Or(v.brokenOff(), v.Problem)
+		}
 		return v, nil //nolint:nilerr // what else is known is told all the same
 	}
 	v.Info, v.Twins, v.Phase = v.Verdict.Info, v.Verdict.Twins, egress.Delivered

@@ -13,20 +13,37 @@ type WaitingStep struct {
 }
 
 // WaitingSteps are the delivery steps of a recording, by any of its IDs, that have failed for
-// good: its own, and those of its redeliveries that run. A worker must run, since the
+// good: its own, and those of its redeliveries that run. Where there is none, and its workflow
+// closed without a result, that is an error of reason Conflict. A worker must run, since the
 // workflows are asked.
 func (c *Client) WaitingSteps(ctx context.Context, id string) ([]WaitingStep, error) {
 	workflowID, requestID, err := c.findEgress(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if _, only := egress.RedeliveryOf(id); only {
-		return c.waitingIn(ctx, id, id)
+	_, only := egress.RedeliveryOf(id)
+	if only {
+		workflowID = id
 	}
 	waiting, err := c.waitingIn(ctx, id, workflowID)
 	if err != nil {
 		return nil, err
 	}
+	if !only {
+		more, err := c.waitingInRedeliveries(ctx, id, requestID)
+		if err != nil {
+			return nil, err
+		}
+		waiting = append(waiting, more...)
+	}
+	if len(waiting) == 0 {
+		return nil, c.nobodyTells(ctx, id, workflowID)
+	}
+	return waiting, nil
+}
+
+// waitingInRedeliveries are the steps of those of a request's redeliveries that run.
+func (c *Client) waitingInRedeliveries(ctx context.Context, id, requestID string) (waiting []WaitingStep, err error) {
 	for row, err := range c.Redeliveries(ctx, requestID) {
 		if err != nil {
 			return nil, err

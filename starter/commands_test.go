@@ -159,6 +159,11 @@ func TestListPrintsRows(t *testing.T) {
 		t.Errorf("got %q", got.stdout)
 	}
 	s.rows = rows()
+	s.rows[1].Status, s.rows[1].Workflow = "EGRESS_ACTIVE", "terminated"
+	if got := s.run(t, "list"); !strings.Contains(got.stdout, "EG_1    EGRESS_ACTIVE (terminated)  web") {
+		t.Errorf("got %q", got.stdout)
+	}
+	s.rows = rows()
 	if got := s.run(t, "list", "--limit", "2"); !strings.Contains(got.stdout, "EG_1") || got.stderr != "" {
 		t.Errorf("%s%s", got.stdout, got.stderr)
 	}

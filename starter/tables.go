@@ -236,8 +236,8 @@ func printRows(w io.Writer, rows []recordings.Row) error {
 	t.AppendHeader(table.Row{"egress", "status", "kind", "room", "started", "ended by", "missed", "request"})
 	for _, r := range rows {
 		status := string(r.Status)
-		if status == "" && r.Workflow != "" { // its start was refused, say
-			status = "(" + r.Workflow + ")"
+		if r.Workflow != "" && (status == "" || r.ClosedAt != nil && r.Workflow != "completed") { // its start was refused, say
+			status = strings.TrimLeft(status+" ("+r.Workflow+")", " ")
 		}
 		if r.Stuck {
 			status += " (stuck)"
