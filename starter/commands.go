@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -120,15 +121,29 @@ func (d deps) waitCommand() *cli.Command {
 // stopCommand returns once LiveKit has answered; the upload may go on.
 func (d deps) stopCommand() *cli.Command {
 	return d.byID("stop", "stop a recording", askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
-		info, err := rec.Stop(ctx, c.Args().First())
+		id := c.Args().First()
+		info, err := rec.Stop(ctx, id)
 		if err != nil {
-			return err
+			return unanswered(err, id)
 		}
 		if c.Bool("json") {
 			return printInfo(d.stdout, info)
 		}
 		return printInfoTable(d.stdout, info)
 	})
+}
+
+// unanswered says of a stop that was sent, and not answered in time, what becomes of it: Temporal
+// keeps in memory alone what no worker has taken.
+func unanswered(err error, id string) error {
+	e, ok := errors.AsType[*egress.Error](err)
+	if !ok || e.Code != "deadline_exceeded" || !strings.HasPrefix(e.Message, egress.UpdateStop) {
+		return err
+	}
+	told := *e
+	told.Message += fmt.Sprintf("; where no worker runs (starter doctor --only workers), the next one does it, unless Temporal has restarted by then: "+
+		"see by starter show %s, or ask again; StopEgress at the front door ends it without a worker", id)
+	return &told
 }
 
 // listCommand reads visibility alone, so it needs neither worker nor LiveKit.

@@ -134,6 +134,21 @@ func TestStopPrintsWhatLiveKitAnswered(t *testing.T) {
 	golden(t, "start.json", s.run(t, "stop", "EG_1", "--json"))
 }
 
+func TestWhoGetsNoAnswerToAStopIsToldWhatBecomesOfIt(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"egress.stop of egress/req: no answer in time": "egress.stop of egress/req: no answer in time; where no worker runs (starter doctor --only workers), the next one does it, " +
+			"unless Temporal has restarted by then: see by starter show req, or ask again; StopEgress at the front door ends it without a worker",
+		"find EG_1: no answer in time": "find EG_1: no answer in time", // none was sent
+	} {
+		s := newShell()
+		s.err = &egress.Error{Reason: egress.Ambiguous, Code: "deadline_exceeded", Message: message}
+		if got := s.run(t, "stop", "req"); got.status != 1 || got.stderr != "starter: deadline_exceeded: "+want+"\n" {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
 func rows() []recordings.Row {
 	closed := day(9)
 	return []recordings.Row{
