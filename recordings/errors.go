@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -72,10 +73,11 @@ func said(err error) (*egress.Error, bool) {
 	return e, true
 }
 
-// interrupted reports whether who asked did not wait for the answer.
+// interrupted reports whether who asked did not wait for the answer. A server that goes by the
+// asker's deadline and is a little early is told by how gRPC says so.
 func interrupted(err error) bool {
-	_, canceled := errors.AsType[*serviceerror.Canceled](err)
-	return canceled || errors.Is(err, context.Canceled)
+	canceled, ok := errors.AsType[*serviceerror.Canceled](err)
+	return ok && !strings.Contains(canceled.Message, "RST_STREAM") || errors.Is(err, context.Canceled)
 }
 
 // timedOut reports whether the time was up, ours or the server's, or the asking was given up.
@@ -83,6 +85,8 @@ func timedOut(err error) bool {
 	var (
 		update   *client.WorkflowUpdateServiceTimeoutOrCanceledError
 		deadline *serviceerror.DeadlineExceeded
+		canceled *serviceerror.Canceled
 	)
-	return interrupted(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &update) || errors.As(err, &deadline)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.As(err, &update) || errors.As(err, &deadline) || errors.As(err, &canceled)
 }

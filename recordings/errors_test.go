@@ -69,6 +69,7 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 		"Ctrl-C":                              {context.Canceled, egress.Ambiguous, "ask: interrupted"},
 		"Ctrl-C, as Temporal's client has it": {serviceerror.NewCanceled("context canceled"), egress.Ambiguous, "ask: interrupted"},
 		"Ctrl-C while an update is awaited":   {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(serviceerror.NewCanceled("x")), egress.Ambiguous, "ask: interrupted"},
+		"our deadline, by the server's clock": {serviceerror.NewCanceled("stream terminated by RST_STREAM with error code: CANCEL"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
 		"the server's":                        {serviceerror.NewDeadlineExceeded("x"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
 		"no such workflow":                    {serviceerror.NewNotFound("workflow not found for ID: x"), egress.NotFound, "ask: workflow not found for ID: x"},
 		"no such namespace":                   {serviceerror.NewNamespaceNotFound("nowhere"), egress.Invalid, `TEMPORAL_NAMESPACE: Temporal has no namespace "nowhere"`},
