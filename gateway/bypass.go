@@ -37,7 +37,7 @@ type bypass struct {
 // detour is a start past Temporal.
 type detour struct {
 	at      time.Time
-	what    string // digestOf; empty: it is not known, or LiveKit has refused it
+	what    string // digestOf, or a forwarded call's digest; empty: LiveKit has refused it
 	open    bool   // LiveKit's answer is awaited
 	unclear bool   // nobody waits any more, or it did not say whether it was started
 }
@@ -89,11 +89,11 @@ func (b *bypass) unlisted(key string) bool {
 // knows reports whether LiveKit was asked with a key past Temporal, as far as we remember.
 func (b *bypass) knows(key string) bool { return time.Since(b.of(key).at) < remembered }
 
-// conflicts reports whether LiveKit was asked with the key of a start past Temporal for something
-// else, of which the workflow that adopts it knows nothing.
-func (b *bypass) conflicts(s egress.StartOptions) bool {
-	d := b.of(s.ID)
-	return d.what != "" && b.knows(s.ID) && d.what != digestOf(s)
+// conflicts reports whether LiveKit was asked with a key past Temporal for something else, of
+// which the workflow that adopts it knows nothing.
+func (b *bypass) conflicts(key, what string) bool {
+	d := b.of(key)
+	return d.what != "" && b.knows(key) && d.what != what
 }
 
 // mayHave reports whether this door has asked with a start's key past Temporal, has lately

@@ -3,9 +3,11 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -22,13 +24,16 @@ func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r eg
 	ctx, cancel := c.lasting(hr.Context())
 	defer cancel()
 	c.room = egress.Summarize(r).Room
-	answer, err := h.forwardOnce(ctx, c, r, raw)
+	_, unknown := egress.ParseRequest(egress.KindOf(r), raw)
+	answer, err := h.forwardOnce(ctx, c, r, raw, unknown)
 	if err != nil {
 		c.cause = err
 		h.refuse(w, c, toTwirp(goesOn(c.requestID, err)))
 		return
 	}
-	write(w, c, answer)
+	if write(w, c, answer); c.cause == nil {
+		c.cause = unknown // it may be a typo
+	}
 }
 
 // forwardOther sends a call that starts nothing as it came, where it names what only a newer
@@ -58,24 +63,29 @@ func write(w http.ResponseWriter, c *call, answer reply) {
 	_, _ = w.Write(answer.body) // A caller that has gone needs no answer.
 }
 
-// forwardOnce forwards a start of a request ID once among all that ask for it now.
-func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (reply, error) {
+// forwardOnce forwards a start of a request ID once among all that ask for it now. unknown says
+// what of it we do not know.
+func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, raw json.RawMessage, unknown error) (reply, error) {
 	if err := h.checkWebhooks(r); err != nil {
 		return reply{}, err
 	}
 	if c.storage != "" {
-		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows; name the storage in the request")
+		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows, or nobody (%s); name the storage in the request", asEgress(unknown).Message)
+	}
+	what := c.digest(raw)
+	if h.bypass.conflicts(c.requestID, what) {
+		return reply{}, egress.IDTaken(c.requestID)
 	}
 	type sentOnce struct {
-		raw    json.RawMessage
+		what   string
 		answer reply
 	}
 	v, err, _ := h.flights.Do("forward "+c.requestID, func() (any, error) {
 		answer, err := h.forwarded(ctx, c, r, raw)
-		return sentOnce{raw, answer}, err
+		return sentOnce{what, answer}, err
 	})
 	f, _ := v.(sentOnce)
-	if !bytes.Equal(f.raw, raw) {
+	if f.what != what {
 		return reply{}, egress.IDTaken(c.requestID)
 	}
 	c.egressID = f.answer.egressID()
@@ -85,9 +95,14 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	return f.answer, err
 }
 
+// digest is of a start whose whole meaning nobody here knows, and so of its bytes.
+func (c *call) digest(raw json.RawMessage) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", c.method, c.pipeline, raw))
+	return string(sum[:])
+}
+
 // forwarded is LiveKit's answer. Under a key that the caller chose, the egress may
-// be running already; whether it is what the caller asks for now is not known then,
-// since of LiveKit's echo we read only what we know.
+// be running already: it is what the caller asks for now as far as a summary shows that.
 func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
 		if h.bypass.unlisted(c.requestID) {
@@ -97,26 +112,39 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 		if err != nil {
 			return reply{}, err
 		}
+		if m != nil && !isOf(r, m) {
+			return reply{}, egress.IDTaken(c.requestID)
+		}
 		if m != nil {
 			b, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(h.shown(m))
 			return reply{http.StatusOK, "application/json", b}, err
 		}
 	}
-	if raw, err = h.stored(r, raw); err != nil {
-		return reply{}, err
-	}
-	body, err := insertWebhook(raw, h.webhook(c.requestID, c.pipeline))
+	filled, err := h.stored(r, raw)
 	if err != nil {
 		return reply{}, err
 	}
-	h.bypass.ask(c.requestID, "") // also without a key: where no answer comes, the caller is told to ask again with this one
-	err = unlistedYet()           // as in failOpen
+	body, err := insertWebhook(filled, h.webhook(c.requestID, c.pipeline))
+	if err != nil {
+		return reply{}, err
+	}
+	h.bypass.ask(c.requestID, c.digest(raw)) // also without a key: where no answer comes, the caller is told to ask again with this one
+	err = unlistedYet()                      // as in failOpen
 	defer func() { h.bypass.settle(c.requestID, answer.started(err)) }()
 	answer, err = h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
 		answer.body = h.hideStored(hideWebhook(answer.body))
 	}
 	return answer, err
+}
+
+// isOf reports whether an egress that LiveKit lists is of a request: of its kind, and with its
+// room, paths and layout.
+func isOf(r egress.Request, m *livekit.EgressInfo) bool {
+	want := egress.Summarize(r)
+	want.Webhooks = nil
+	info, err := egress.NewInfo(m)
+	return err == nil && reflect.DeepEqual(egress.Adoption(info).Readable(), want)
 }
 
 // started is nil for an answer that names the egress that was started, or else what it says

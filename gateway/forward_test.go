@@ -54,6 +54,7 @@ func TestAStartWithAnUnknownFieldIsForwardedWhole(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"level": "WARN", "msg": "door", "method": "StartRoomCompositeEgress", "outcome": "forwarded",
 		"requestID": "call-7", "egressID": "EG_new", "room": "daily", "apiKey": apiKey, "identity": "agent",
+		"error": `room_composite: (line 1:22): unknown field "hologram"`,
 	}, b.line(t))
 }
 

@@ -32,7 +32,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, err
 	}
 	s := egress.StartOptions{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
-	if h.bypass.conflicts(s) {
+	if h.bypass.conflicts(s.ID, digestOf(s)) {
 		return nil, egress.IDTaken(s.ID)
 	}
 	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), h.bypass.unlisted(s.ID)

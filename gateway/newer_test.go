@@ -1,0 +1,84 @@
+package gateway_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+const newStart = `{"room_name":"daily","file_outputs":[{"filepath":"a.mp4"}],"hologram":1}`
+
+func TestAKeyOfAForwardedStartIsTakenByWhatItAskedFor(t *testing.T) {
+	t.Parallel()
+	refusing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	for name, tc := range map[string]struct {
+		up           http.Handler
+		method, body string
+		header       []string
+		reached      int
+		status       int
+	}{
+		"the same":                 {newerLiveKit(t), "StartRoomCompositeEgress", newStart, nil, 1, http.StatusOK},
+		"another file":             {newerLiveKit(t), "StartRoomCompositeEgress", `{"room_name":"daily","file_outputs":[{"filepath":"b.mp4"}],"hologram":1}`, nil, 1, http.StatusConflict},
+		"another room":             {newerLiveKit(t), "StartRoomCompositeEgress", `{"room_name":"weekly","file_outputs":[{"filepath":"a.mp4"}],"hologram":1}`, nil, 1, http.StatusConflict},
+		"another hologram":         {newerLiveKit(t), "StartRoomCompositeEgress", `{"room_name":"daily","file_outputs":[{"filepath":"a.mp4"}],"hologram":2}`, nil, 1, http.StatusConflict},
+		"another kind":             {newerLiveKit(t), "StartTrackCompositeEgress", newStart, nil, 1, http.StatusConflict},
+		"another pipeline":         {newerLiveKit(t), "StartRoomCompositeEgress", newStart, []string{"X-Reelkeeper-Pipeline", "archive"}, 1, http.StatusConflict},
+		"without what is unknown":  {newerLiveKit(t), "StartRoomCompositeEgress", `{"room_name":"daily","file_outputs":[{"filepath":"a.mp4"}]}`, nil, 1, http.StatusConflict},
+		"LiveKit refused it first": {refusing, "StartRoomCompositeEgress", `{"room_name":"daily","hologram":1}`, nil, 2, http.StatusNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, tc.up)
+			b.call(t, "StartRoomCompositeEgress", newStart, "Idempotency-Key", "call-7")
+			m := running("EG_new", "call-7")
+			m.GetRoomComposite().FileOutputs = []*livekit.EncodedFileOutput{{Filepath: "a.mp4"}}
+			if tc.status != http.StatusNotFound {
+				b.liveKit.add(m)
+			}
+			w := b.call(t, tc.method, tc.body, append(tc.header, "Idempotency-Key", "call-7")...)
+			require.Equal(t, tc.status, w.Code, w.Body.String())
+			require.Len(t, b.reached(), tc.reached)
+			require.Empty(t, b.recordings.begun())
+		})
+	}
+}
+
+// The door remembers nothing of it: it was begun through a workflow, or by another door.
+func TestAForwardedStartIsHeldAgainstWhatLiveKitListsUnderItsKey(t *testing.T) {
+	t.Parallel()
+	composite := &livekit.RoomCompositeEgressRequest{RoomName: "daily", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "a.mp4"}}}
+	for name, tc := range map[string]struct {
+		listed       egress.Request
+		method, body string
+		status       int
+	}{
+		"the same":       {composite, "StartRoomCompositeEgress", newStart, http.StatusOK},
+		"another file":   {composite, "StartRoomCompositeEgress", `{"room_name":"daily","file_outputs":[{"filepath":"b.mp4"}],"hologram":1}`, http.StatusConflict},
+		"another layout": {composite, "StartRoomCompositeEgress", `{"room_name":"daily","layout":"grid","file_outputs":[{"filepath":"a.mp4"}],"hologram":1}`, http.StatusConflict},
+		"another kind":   {composite, "StartParticipantEgress", newStart, http.StatusConflict},
+		"a page":         {composite, "StartWebEgress", `{"url":"https://a.example.com","hologram":1}`, http.StatusConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, newerLiveKit(t))
+			b.liveKit.add(echo(egress.AddWebhook(tc.listed, ours("call-7")), "EG_first"))
+			w := b.call(t, tc.method, tc.body, "Idempotency-Key", "call-7")
+			require.Equal(t, tc.status, w.Code, w.Body.String())
+			require.Empty(t, b.reached())
+		})
+	}
+}
+
+func TestAFieldThatKeepsAStorageFromBeingFilledInIsNamed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newerLiveKit(t))
+	w := b.call(t, "StartRoomCompositeEgress", newStart, "X-Reelkeeper-Storage", "archive")
+	require.Equal(t, "invalid_argument", refusalIn(t, w).Code)
+	require.Contains(t, refusalIn(t, w).Msg, `unknown field "hologram"`)
+	require.Empty(t, b.reached())
+}
