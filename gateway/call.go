@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lithammer/shortuuid/v4"
@@ -63,7 +65,10 @@ func (c *call) share(part, of int) time.Time {
 
 // name fixes the request ID of a start, the caller's own or a new one, and says it in
 // the header of every answer to it, a refusal too: under that ID it can be asked again.
-func (c *call) name(header http.Header) error {
+func (c *call) name(asked, header http.Header) (err error) {
+	if c.key, err = only(asked, HeaderKey); err != nil {
+		return err
+	}
 	if c.requestID = c.key; c.key == "" {
 		c.requestID = shortuuid.New()
 	}
@@ -75,8 +80,29 @@ func (c *call) name(header http.Header) error {
 	return nil
 }
 
+// only is what a start says by a header of ours, empty where it has none. One that says nothing,
+// or two things, is a mistake that would show in the recording alone.
+func only(asked http.Header, header string) (string, error) {
+	values := slices.Compact(slices.Clone(asked.Values(header)))
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1:
+		return "", egress.Invalidf(header, "is there more than once, with different values")
+	case strings.TrimSpace(values[0]) == "":
+		return "", egress.Invalidf(header, "is empty: give it a value, or leave it out")
+	}
+	return values[0], nil
+}
+
 // checkNames refuses a name that no pipeline or storage profile can have.
-func (c *call) checkNames() error {
+func (c *call) checkNames(asked http.Header) (err error) {
+	if c.pipeline, err = only(asked, HeaderPipeline); err != nil {
+		return err
+	}
+	if c.storage, err = only(asked, HeaderStorage); err != nil {
+		return err
+	}
 	if c.pipeline != "" && !egress.ValidName(c.pipeline) {
 		return inHeader(HeaderPipeline, egress.BadPipeline(c.pipeline))
 	}

@@ -70,7 +70,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 	method, request := methodOf(r)
 	if request != nil {
 		now := time.Now()
-		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout), key: r.Header.Get(HeaderKey), storage: r.Header.Get(HeaderStorage), pipeline: r.Header.Get(HeaderPipeline)}
+		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout)}
 		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c, request)
 		return
 	}
@@ -119,7 +119,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 		return
 	}
 	if _, start := starts[c.method]; start {
-		if err := cmp.Or(c.name(w.Header()), c.checkNames()); err != nil {
+		if err := cmp.Or(c.name(r.Header, w.Header()), c.checkNames(r.Header)); err != nil {
 			h.refuse(w, c, toTwirp(err))
 			return
 		}

@@ -48,13 +48,13 @@ func TestANameThatNoProfileCanHaveIsRefusedAtOnce(t *testing.T) {
 
 func TestAStartPastTemporalGoesToItsProfileAndShowsNoneOfItsKeys(t *testing.T) {
 	t.Parallel()
-	for named, bucket := range map[string]string{"": "main-bucket", "cold": "cold-bucket"} {
-		t.Run(named, func(t *testing.T) {
+	for bucket, named := range map[string][]string{"main-bucket": nil, "cold-bucket": {"X-Reelkeeper-Storage", "cold"}} {
+		t.Run(bucket, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, nil, storing)
 				b.recordings.begin = gone
-				w := b.call(t, "StartRoomCompositeEgress", toFiles, "X-Reelkeeper-Storage", named)
+				w := b.call(t, "StartRoomCompositeEgress", toFiles, named...)
 				infoIn(t, w)
 				require.Len(t, b.liveKit.started(), 1)
 				for _, d := range egress.Destinations(b.liveKit.started()[0]) {
@@ -95,16 +95,16 @@ func TestAStartPastTemporalIsRefusedWhereItsStorageIsNotKnown(t *testing.T) {
 
 func TestOneKeyForTwoProfilesOrPipelinesIsAConflictPastTemporalToo(t *testing.T) {
 	t.Parallel()
-	for header, names := range map[string][]string{"X-Reelkeeper-Storage": {"", "cold"}, "X-Reelkeeper-Pipeline": {"", "archive"}} {
+	for header, named := range map[string]string{"X-Reelkeeper-Storage": "cold", "X-Reelkeeper-Pipeline": "archive"} {
 		t.Run(header, func(t *testing.T) {
 			t.Parallel()
-			oneKeyFor(t, header, names)
+			oneKeyFor(t, header, nil, []string{named})
 		})
 	}
 }
 
-// oneKeyFor has two callers start the same under one key, with another value of a header.
-func oneKeyFor(t *testing.T, header string, names []string) {
+// oneKeyFor has two callers start the same under one key, with other values of a header.
+func oneKeyFor(t *testing.T, header string, names ...[]string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil, storing)
@@ -117,7 +117,7 @@ func oneKeyFor(t *testing.T, header string, names []string) {
 		for _, named := range names {
 			r, w := request(t.Context(), t, "StartRoomCompositeEgress", toFiles), httptest.NewRecorder()
 			r.Header.Set("Idempotency-Key", "k")
-			r.Header.Set(header, named)
+			r.Header[header] = named
 			go func() {
 				b.door.ServeHTTP(w, r)
 				codes <- w.Code
