@@ -48,7 +48,10 @@ func toTwirp(err error) twirp.Error {
 	case ofTemporal(err):
 		return twirp.NewError(codes[temporals(e.Reason)], "Temporal does not answer")
 	}
-	if strings.HasPrefix(e.Message, notSent) {
+	switch {
+	case unheard(e):
+		return twirp.NewError(codes[e.Reason], "no answer in time")
+	case strings.HasPrefix(e.Message, notSent):
 		return twirp.NewError(codes[e.Reason], "LiveKit not reached")
 	}
 	code := codes[e.Reason]
@@ -67,6 +70,12 @@ func ofTemporal(err error) bool {
 // notSent begins the words of Twirp's client, and not of LiveKit, for a call without
 // an answer. An address follows.
 const notSent = "failed to do request"
+
+// unheard reports whether LiveKit may have done what it was asked for: it was sent, and brought no
+// answer.
+func unheard(e *egress.Error) bool {
+	return e.Reason == egress.Ambiguous && strings.HasPrefix(e.Message, notSent)
+}
 
 // whereto begins the end of Twirp's words for a redirect in LiveKit's place. The address follows.
 const whereto = ", Location="

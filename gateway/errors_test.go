@@ -48,6 +48,7 @@ func TestWhatACallerHearsOfAnError(t *testing.T) {
 		"but for what it does not know": {&egress.Error{Reason: egress.NotFound, Message: "no recording has the ID", Err: egress.ErrTemporal}, twirp.NotFound, "no recording has the ID"},
 		"Temporal took too long":        {fmt.Errorf("%w: %w", egress.ErrTemporal, &egress.Error{Reason: egress.Ambiguous, Message: "x"}), twirp.DeadlineExceeded, "Temporal does not answer"},
 		"an address of LiveKit's":       {&egress.Error{Reason: egress.Unreachable, Message: notSent + ": dial 10.0.0.1"}, twirp.Unavailable, "LiveKit not reached"},
+		"a call that our time cut":      {&egress.Error{Reason: egress.Ambiguous, Code: "internal", Message: notSent + ": context deadline exceeded"}, twirp.DeadlineExceeded, "no answer in time"},
 		"where LiveKit's redirects to":  {&egress.Error{Reason: egress.Refused, Code: "internal", Message: `unexpected HTTP status code 301 "Moved Permanently" received` + whereto + `"https://10.0.0.1/"`}, twirp.Internal, `unexpected HTTP status code 301 "Moved Permanently" received`},
 		"the time is up":                {context.DeadlineExceeded, twirp.DeadlineExceeded, "no answer in time"},
 		"what should not have happened": {errors.New("secret thing"), twirp.Internal, "internal error"},

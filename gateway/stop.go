@@ -44,10 +44,35 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 		return h.shown(m), nil
 	}
 	c.cause = errors.Join(c.cause, failed)
-	if notDurable(err) && of.mayGoOn() && egress.ReasonOf(failed) == egress.AlreadyOver {
-		failed = err // the next part is to stop, and Temporal alone knows of it
+	if notDurable(err) && egress.ReasonOf(failed) == egress.AlreadyOver {
+		if m = h.overSince(ctx, egressID, &of); m != nil {
+			return h.shown(m), nil
+		}
+		if of.mayGoOn() {
+			failed = err // the next part is to stop, and Temporal alone knows of it
+		}
+	}
+	if e := asEgress(failed); e != nil && unheard(e) {
+		failed = &egress.Error{Reason: e.Reason, Message: "no answer in time; it may have been stopped all the same: ask again"}
 	}
 	return nil, toTwirp(failed)
+}
+
+// overSince is an egress that has ended since its workflow was asked to stop it, as LiveKit lists
+// it: so is it answered to whoever has stopped it. It is nil where the egress had ended before,
+// or has failed, so that its recording may go on.
+func (h *Handler) overSince(ctx context.Context, egressID string, of *request) *livekit.EgressInfo {
+	if of.id == "" || egress.Ended(of.listed.GetStatus()) {
+		return nil
+	}
+	m, err := h.cfg.LiveKit.Get(ctx, egressID)
+	if err != nil { // LiveKit has answered the stop, which is all that it says now
+		return nil
+	}
+	if of.listed = m; of.mayGoOn() {
+		return nil
+	}
+	return m
 }
 
 // stopDurable is nil for an egress that is not ours.
