@@ -105,10 +105,7 @@ func (c *call) digest(raw json.RawMessage) string {
 // be running already: it is what the caller asks for now as far as a summary shows that.
 func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
-		if h.bypass.unlisted(c.requestID) {
-			return reply{}, unlistedYet()
-		}
-		m, err := h.find(ctx, egress.StartOptions{ID: c.requestID, Request: r})
+		m, err := h.await(ctx, egress.StartOptions{ID: c.requestID, Request: r})
 		if err != nil {
 			return reply{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
@@ -219,7 +220,7 @@ func TestAForwardedStartWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, first := range [][]string{{"Idempotency-Key", "call-7"}, nil} { // without a key it is given one
-				b := newBench(t, tc.up)
+				b := newBench(t, tc.up, func(c *gateway.Config) { c.RequestTimeout, c.FailOpenAfter = time.Second, 0 })
 				key := b.call(t, "StartRoomCompositeEgress", newField, first...).Header().Get("X-Reelkeeper-Request-Id")
 				w := b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", key)
 				require.Len(t, b.reached(), tc.asked)
