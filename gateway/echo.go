@@ -19,25 +19,29 @@ func (h *Handler) shown(m *livekit.EgressInfo) *livekit.EgressInfo {
 	return egress.Echoing(m, h.theirs(m))
 }
 
-// theirs are the caller's own webhooks: those that LiveKit has, and those that ours
-// stands for, which its query holds sealed.
+// theirs are the caller's own webhooks: those that LiveKit has, and those that ours stands for.
 func (h *Handler) theirs(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 	var list []*livekit.WebhookConfig
 	for _, w := range egress.Webhooks(m) {
-		t, ours := egress.ParseToken(w.GetUrl())
-		if !ours {
+		if isOurs(w) {
+			list = append(list, h.behind(w)...)
+		} else {
 			list = append(list, w)
-			continue
 		}
-		u, err := url.Parse(w.GetUrl())
-		if err != nil || u.Query().Get(egress.QueryWebhooks) == "" {
-			continue
-		}
-		sealed, err := h.cfg.Marker.OpenWebhooks(t.RequestID, u.Query().Get(egress.QueryWebhooks))
-		if err != nil {
-			h.cfg.Log.Warn("a caller's webhooks cannot be shown", "egressID", m.GetEgressId(), "error", err)
-		}
-		list = append(list, sealed...)
 	}
 	return list
+}
+
+// behind are the caller's webhooks that one of ours stands for, whose query holds them sealed.
+func (h *Handler) behind(ours *livekit.WebhookConfig) []*livekit.WebhookConfig {
+	t, _ := egress.ParseToken(ours.GetUrl())
+	u, err := url.Parse(ours.GetUrl())
+	if err != nil || u.Query().Get(egress.QueryWebhooks) == "" {
+		return nil
+	}
+	sealed, err := h.cfg.Marker.OpenWebhooks(t.RequestID, u.Query().Get(egress.QueryWebhooks))
+	if err != nil {
+		h.cfg.Log.Warn("a caller's webhooks cannot be shown", "requestID", t.RequestID, "error", err)
+	}
+	return sealed
 }

@@ -54,7 +54,7 @@ func TestWhoMayNotRecordIsRefusedBeforeItsBodyIsRead(t *testing.T) {
 func TestAnAnswerToAnUnknownFieldShowsNoMoreThanAnother(t *testing.T) {
 	t.Parallel()
 	info := &livekit.EgressInfo{EgressId: "EG_1", Request: &livekit.EgressInfo_RoomComposite{RoomComposite: &livekit.RoomCompositeEgressRequest{
-		Webhooks: []*livekit.WebhookConfig{ours("call-1"), {Url: "https://app.example.com/hook"}},
+		Webhooks: []*livekit.WebhookConfig{{Url: ours("call-1").GetUrl() + "?w=https%3A%2F%2Fsealed.example.com", SigningKey: apiKey}, {Url: "https://app.example.com/hook"}},
 		FileOutputs: []*livekit.EncodedFileOutput{
 			{Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Bucket: "main-bucket", Secret: profileSecret}}}, {},
 		},
@@ -63,7 +63,7 @@ func TestAnAnswerToAnUnknownFieldShowsNoMoreThanAnother(t *testing.T) {
 	require.NoError(t, err)
 	one, err := protojson.Marshal(info)
 	require.NoError(t, err)
-	for method, answer := range map[string][]byte{"ListEgress": list, "StopEgress": one, "UpdateLayout": one} {
+	for method, answer := range map[string][]byte{"ListEgress": list, "UpdateLayout": one} {
 		b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(answer)
@@ -72,6 +72,7 @@ func TestAnAnswerToAnUnknownFieldShowsNoMoreThanAnother(t *testing.T) {
 		require.NotContains(t, shown, profileSecret)
 		require.NotContains(t, shown, "/webhooks/livekit/", "ours")
 		require.Contains(t, shown, "https://app.example.com/hook", "the caller's own")
+		require.Contains(t, shown, "https://sealed.example.com", "the caller's own, in whose place ours stands")
 		require.Equal(t, map[string]int64{method + " forwarded": 1}, b.counts(t))
 	}
 }

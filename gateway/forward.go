@@ -36,8 +36,8 @@ func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r eg
 	}
 }
 
-// forwardOther sends a call that starts nothing as it came, where it names what only a newer
-// LiveKit knows. Its answer shows no more than that of any other call.
+// forwardOther sends a call that starts and stops nothing as it came, where it names what only a
+// newer LiveKit knows. Its answer shows no more than that of any other call.
 func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, raw json.RawMessage) {
 	ctx, cancel := c.lasting(r.Context())
 	defer cancel()
@@ -48,7 +48,7 @@ func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, 
 		return
 	}
 	if answer.status == http.StatusOK {
-		answer.body = h.hideStored(hideWebhooks(answer.body))
+		answer.body = h.hideStored(h.hideWebhooks(answer.body))
 	}
 	write(w, c, answer)
 }
@@ -130,7 +130,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	defer func() { h.bypass.settle(c.requestID, answer.started(err)) }()
 	answer, err = h.livekit.post(ctx, c.token, c.method, body)
 	if err == nil && answer.status == http.StatusOK {
-		answer.body = h.hideStored(hideWebhook(answer.body))
+		answer.body = h.hideStored(h.hideWebhook(answer.body))
 	}
 	return answer, err
 }
@@ -187,22 +187,22 @@ func insertWebhook(request json.RawMessage, w *livekit.WebhookConfig) ([]byte, e
 }
 
 // hideWebhooks is hideWebhook for each item of a list as well.
-func hideWebhooks(answer []byte) []byte {
+func (h *Handler) hideWebhooks(answer []byte) []byte {
 	var list map[string]json.RawMessage
 	var items []json.RawMessage
 	if json.Unmarshal(answer, &list) != nil || json.Unmarshal(list["items"], &items) != nil {
-		return hideWebhook(answer)
+		return h.hideWebhook(answer)
 	}
 	for i, item := range items {
-		items[i] = hideWebhook(item)
+		items[i] = h.hideWebhook(item)
 	}
 	list["items"] = encode(items)
 	return encode(list)
 }
 
-// hideWebhook takes our webhook out of the request that an answer echoes, whatever
-// the name of its kind. What is not shaped like one stays as it is.
-func hideWebhook(answer []byte) []byte {
+// hideWebhook puts the caller's own webhooks in the place of ours in the request that an answer
+// echoes, whatever the name of its kind. What is not shaped like one stays as it is.
+func (h *Handler) hideWebhook(answer []byte) []byte {
 	var info map[string]json.RawMessage
 	if json.Unmarshal(answer, &info) != nil {
 		return answer
@@ -218,6 +218,12 @@ func hideWebhook(answer []byte) []byte {
 			var w livekit.WebhookConfig
 			if lenient.Unmarshal(hook, &w) != nil || !isOurs(&w) {
 				theirs = append(theirs, hook)
+				continue
+			}
+			for _, own := range h.behind(&w) {
+				if b, err := (protojson.MarshalOptions{UseProtoNames: true}).Marshal(own); err == nil { // it was unmarshaled
+					theirs = append(theirs, b)
+				}
 			}
 		}
 		request["webhooks"] = encode(theirs)

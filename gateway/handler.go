@@ -127,7 +127,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 	h.answer(w, withBody(r, body), c, request, body)
 }
 
-// answer goes through Twirp, but for a request that Twirp would trim.
+// answer goes through Twirp, but for a request other than a stop that Twirp would trim.
 func (h *Handler) answer(w *answer, r *http.Request, c *call, request proto.Message, body []byte) {
 	var raw json.RawMessage
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
@@ -136,7 +136,7 @@ func (h *Handler) answer(w *answer, r *http.Request, c *call, request proto.Mess
 	c.request = request
 	start, isStart := request.(egress.Request)
 	switch {
-	case raw == nil:
+	case raw == nil, c.method == stopEgress: // whatever else a stop names, its workflow is to hear of it
 		h.twirp.ServeHTTP(w, r)
 	case isStart:
 		h.forward(w, r, c, start, raw)

@@ -65,6 +65,8 @@ func happens(method string, o Outcome) bool {
 		return o == Proxied
 	case start:
 		return o != Direct && o != Proxied
+	case method == stopEgress:
+		return o != FailedOpen && o != Forwarded && o != Proxied
 	default:
 		return o != FailedOpen && o != Proxied
 	}
