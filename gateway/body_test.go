@@ -97,6 +97,8 @@ func TestASlowBodyIsBoundedByTheCallersTime(t *testing.T) {
 	defer res.Body.Close()
 	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 	require.Empty(t, b.recordings.begun())
+	server.Close() // the call is recorded by then
+	require.Equal(t, map[string]int64{"StartRoomCompositeEgress unreadable": 1}, b.counts(t), "nothing may go on")
 }
 
 // Whatever comes, nothing panics, and nothing is started for somebody without the grant.

@@ -116,6 +116,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 	body, broken := h.read(w, r, c.deadline)
 	if broken != nil {
 		h.refuseAs(w, c, broken.err, broken.status)
+		c.outcome = Unreadable // also where it took too long: nothing was asked of anybody
 		return
 	}
 	if _, start := starts[c.method]; start {
