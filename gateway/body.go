@@ -36,7 +36,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, until time.Time) 
 		return nil, &unread{twirp.NewError(twirp.Malformed, fmt.Sprintf("the request's body is over %d bytes", tooLarge.Limit)), http.StatusRequestEntityTooLarge}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &unread{twirp.NewError(twirp.DeadlineExceeded, "the request's body took too long"), http.StatusRequestTimeout}
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+	case errors.Is(err, errNoGzip):
 		return nil, &unread{twirp.NewError(twirp.Malformed, "the request's body is no gzip"), http.StatusBadRequest}
 	case err != nil:
 		return nil, &unread{twirp.NewError(twirp.Malformed, "the request's body ended early"), http.StatusBadRequest}
@@ -46,16 +46,23 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, until time.Time) 
 	return body, nil
 }
 
+// errNoGzip is a body that came whole, and cannot be unpacked.
+var errNoGzip = errors.New("no gzip")
+
 func unpack(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	packed := http.MaxBytesReader(w, r.Body, limit)
-	if r.Header.Get("Content-Encoding") != "gzip" {
-		return io.ReadAll(packed)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
+		return body, err
 	}
-	zip, err := gzip.NewReader(packed)
+	zip, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, errNoGzip
 	}
-	return io.ReadAll(http.MaxBytesReader(w, zip, limit))
+	body, err = io.ReadAll(http.MaxBytesReader(w, zip, limit))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); err != nil && !tooLarge {
+		return nil, errNoGzip
+	}
+	return body, err
 }
 
 // withBody is the same request with a body that was read, and unpacked.
