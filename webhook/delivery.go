@@ -24,6 +24,10 @@ type delivery struct {
 	err      error  // Temporal's
 }
 
+// longestID is the longest ID of an event that Temporal is given, in bytes: of LiveKit they have 15,
+// and Temporal takes no request ID over 1,000.
+const longestID = 255
+
 func (d *delivery) parse(path string, body []byte) error {
 	d.token, d.hasToken = egress.ParseToken(path)
 	_, rest, _ := strings.Cut(path, egress.WebhookPath)
@@ -38,7 +42,7 @@ func (d *delivery) parse(path string, body []byte) error {
 		return err
 	}
 	d.sent, d.event, d.id = sent, event, sent.GetId()
-	if d.id == "" {
+	if d.id == "" || len(d.id) > longestID {
 		// Of the redacted event, whose spacing and order are always the same.
 		sum := sha256.Sum256(event.Raw())
 		d.id = "body-" + hex.EncodeToString(sum[:16])

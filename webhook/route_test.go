@@ -209,6 +209,19 @@ func TestAnEventWithoutAnIDGetsOneThatStays(t *testing.T) {
 	require.NotEqual(t, s[0].requestID, s[2].requestID)
 }
 
+// Temporal would refuse it for ever.
+func TestAnIDThatIsTooLongForTemporalIsReplaced(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, id := range []string{strings.Repeat("x", 255), strings.Repeat("x", 3000)} {
+		require.Equal(t, 200, b.post(t, project, strings.Replace(started(), "EV_1", id, 1)))
+	}
+	s := b.temporal.taken()
+	require.Len(t, s, 2)
+	require.Len(t, s[0].requestID, 255)
+	require.Regexp(t, `^body-[0-9a-f]{32}$`, s[1].requestID)
+}
+
 func TestAProbeIsAnsweredAndTouchesNothing(t *testing.T) {
 	t.Parallel()
 	for _, at := range []func(*bench) string{func(*bench) string { return project }, func(b *bench) string { return b.path("doctor") }} {
