@@ -5,7 +5,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
@@ -90,6 +92,26 @@ func TestAPageOfAnyOriginReadsWhatTheDoorAnswers(t *testing.T) {
 		w := b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Origin", "https://app.example")
 		require.Equal(t, "*", w.Header().Get("Access-Control-Allow-Origin"))
 		require.Equal(t, "*", w.Header().Get("Access-Control-Expose-Headers"))
-		require.Empty(t, b.call(t, "StartRoomCompositeEgress", strings.Repeat(" ", 2)).Header().Get("Access-Control-Allow-Origin"), "no page asks")
+		require.Equal(t, "Origin", w.Header().Get("Vary"), "as livekit-server has it")
+		alone := b.call(t, "StartRoomCompositeEgress", strings.Repeat(" ", 2)).Header() // no page asks
+		require.Empty(t, alone.Get("Access-Control-Allow-Origin"))
+		require.Equal(t, "Origin", alone.Get("Vary"), "it is kept for no page")
 	}
+}
+
+// livekit-server answers 404 then.
+func TestAnEscapedSlashMakesNoMethodOfOurs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, http.NotFoundHandler(), func(c *gateway.Config) { c.DeleteRoomWait = time.Second })
+	b.liveKit.add(running("EG_1", "call-1"))
+	for _, path := range []string{"/twirp/livekit.Egress%2FStartWebEgress", "/twirp%2flivekit.Egress/ListEgress", "/twirp/livekit.RoomService%2FDeleteRoom", "/%2Ftwirp/livekit.RoomService/DeleteRoom"} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(`{"room":"daily"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token(t, apiKey, apiSecret, &auth.VideoGrant{RoomRecord: true, RoomCreate: true}))
+		require.Equal(t, http.StatusNotFound, b.do(r).Code, path)
+	}
+	require.Empty(t, b.recordings.begun())
+	require.Empty(t, b.recordings.stopped())
+	require.Equal(t, map[string]int64{"other proxied": 4}, b.counts(t))
+	require.Equal(t, http.StatusOK, b.call(t, "%53tartWebEgress", `{}`).Code, "any other escape is read")
 }

@@ -74,12 +74,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c, request)
 		return
 	}
-	h.records.passed(r.Context(), r.URL.Path)
-	if r.URL.Path == deleteRoomPath {
+	h.records.passed(r.Context(), pathOf(r))
+	if pathOf(r) == deleteRoomPath {
 		h.rooms.ServeHTTP(w, r)
 		return
 	}
 	h.proxy.ServeHTTP(w, asCame)
+}
+
+// pathOf is the path by which livekit-server knows a method: it knows none by an escaped slash.
+func pathOf(r *http.Request) string {
+	if strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F") {
+		return ""
+	}
+	return r.URL.Path
 }
 
 // oneSlash is a request whose path begins with one slash where it began with two, as it does
@@ -97,6 +105,7 @@ func oneSlash(r *http.Request) *http.Request {
 func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Message) {
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
+	w.Header().Set("Vary", "Origin")
 	if r.Header.Get("Origin") != "" { // LiveKit lets pages of any origin call, too
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		w.Header().Set("Access-Control-Expose-Headers", "*")

@@ -34,7 +34,7 @@ const (
 // argument. Both are zero for what LiveKit answers: all other methods, those of a
 // newer LiveKit too, and whatever is no POST.
 func methodOf(r *http.Request) (string, proto.Message) {
-	method, ok := strings.CutPrefix(r.URL.Path, livekit.EgressPathPrefix)
+	method, ok := strings.CutPrefix(pathOf(r), livekit.EgressPathPrefix)
 	if !ok || r.Method != http.MethodPost {
 		return "", nil
 	}
