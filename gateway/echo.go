@@ -45,3 +45,32 @@ func (h *Handler) behind(ours *livekit.WebhookConfig) []*livekit.WebhookConfig {
 	}
 	return sealed
 }
+
+// showPages has the answer to a start name its page as the caller has, and as LiveKit lists it: a
+// workflow holds the queries of URLs masked.
+func showPages(m *livekit.EgressInfo, r egress.Request) {
+	switch r := r.(type) {
+	case *livekit.WebEgressRequest:
+		if echo := m.GetWeb(); echo != nil {
+			unmask(&echo.Url, r.GetUrl())
+		}
+	case *livekit.RoomCompositeEgressRequest:
+		if echo := m.GetRoomComposite(); echo != nil {
+			unmask(&echo.CustomBaseUrl, r.GetCustomBaseUrl())
+		}
+	case *livekit.StartEgressRequest:
+		if echo := m.GetEgress().GetWeb(); echo != nil {
+			unmask(&echo.Url, r.GetWeb().GetUrl())
+		}
+		if echo := m.GetEgress().GetTemplate(); echo != nil {
+			unmask(&echo.CustomBaseUrl, r.GetTemplate().GetCustomBaseUrl())
+		}
+	}
+}
+
+// unmask puts a URL in the place of itself.
+func unmask(masked *string, sent string) {
+	if egress.MaskURLs(sent) == *masked {
+		*masked = sent
+	}
+}

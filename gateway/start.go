@@ -24,7 +24,9 @@ func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressI
 		return nil, toTwirp(goesOn(c.requestID, err))
 	}
 	c.egressID = m.GetEgressId()
-	return h.cfg.Profiles.Conceal(egress.Echoing(m, r.GetWebhooks())), nil
+	m = egress.Echoing(m, r.GetWebhooks())
+	showPages(m, r)
+	return h.cfg.Profiles.Conceal(m), nil
 }
 
 func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*livekit.EgressInfo, error) {

@@ -290,3 +290,33 @@ func TestTheLogLineOfAStartSaysWhatAnOperatorSearchesFor(t *testing.T) {
 		"requestID": "call-7", "egressID": "EG_call-7", "room": "daily", "apiKey": apiKey, "identity": "agent",
 	}, b.line(t))
 }
+
+func TestTheAnswerToAStartNamesItsPageAsItWasSent(t *testing.T) {
+	t.Parallel()
+	const page = "https://page.example.com/rec?layout=grid&n=1"
+	for body, method := range map[string]string{
+		`{"url":"` + page + `"}`:                                              "StartWebEgress",
+		`{"room_name":"daily","custom_base_url":"` + page + `"}`:              "StartRoomCompositeEgress",
+		`{"web":{"url":"` + page + `"}}`:                                      "StartEgress",
+		`{"room_name":"daily","template":{"custom_base_url":"` + page + `"}}`: "StartEgress",
+	} {
+		b := newBench(t, nil)
+		m := infoIn(t, b.call(t, method, body))
+		shown, err := protojson.Marshal(m)
+		require.NoError(t, err)
+		require.Contains(t, string(shown), page, method)
+	}
+}
+
+// A key may have begun another page, of which neither Temporal nor this door knows any more.
+func TestThePageOfAnotherStartIsNotNamedAsThisOnes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
+		return pending(func(context.Context) (egress.Info, error) {
+			return egress.NewInfo(echo(&livekit.WebEgressRequest{Url: "https://other.example.com/?a=b"}, "EG_1"))
+		}), nil
+	}
+	m := infoIn(t, b.call(t, "StartWebEgress", `{"url":"https://page.example.com/?a=b"}`))
+	require.Equal(t, "https://other.example.com/?a={redacted}", m.GetWeb().GetUrl())
+}
