@@ -9,7 +9,8 @@ import (
 // brokenOff says of a workflow that closed without a result how it did, and who goes on; empty
 // for any other.
 func (r Row) brokenOff() string {
-	how, goesOn := "", "its next webhook, or a round, takes up what LiveKit has of it"
+	var how string
+	goesOn := "its next webhook, or a round, takes up what LiveKit has of it"
 	switch r.Workflow {
 	case workflowTerminated:
 		how = "was terminated"
