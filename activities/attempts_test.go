@@ -106,34 +106,33 @@ func TestAStartWhoseTimeHasPassedIsLookedForAndNotAskedFor(t *testing.T) {
 }
 
 // Temporal had it while the door waited for that, so that the door does not ask LiveKit: then nobody
-// would. A second call might be beside the first.
-func TestAStartThatTemporalHadInTimeIsAskedForOnceHoweverLateItComes(t *testing.T) {
+// would. Should the door not have heard of it, its egress is listed by now.
+func TestAStartThatTemporalHadInTimeIsAskedForAlthoughItComesLate(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		reply error
-		again bool
-		want  []string
+		reply  error
+		listed []*lk.EgressInfo
+		want   []string
+		id     string
 	}{
-		"and begins":                                   {nil, false, []string{"0s start"}},
-		"and begins, under a key of before":            {nil, true, []string{"0s list " + room, "0s start"}},
-		"and is looked for without an answer":          {because(egress.Ambiguous), false, append([]string{"0s start"}, searched(0)...)},
-		"and is given up where LiveKit is not reached": {unreachable, false, []string{"0s start"}},
+		"and begins":                          {nil, nil, []string{"0s list " + room, "0s start"}, egressID},
+		"and is the door's":                   {nil, []*lk.EgressInfo{ours(t, "EG_door")}, []string{"0s list " + room}, "EG_door"},
+		"and is looked for without an answer": {because(egress.Ambiguous), nil, append([]string{"0s list " + room, "0s start"}, searched(0)...), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				a := &api{onList: lists(), onStart: func(n int, r egress.Request) (*lk.EgressInfo, error) {
+				a := &api{onList: func(int) ([]*lk.EgressInfo, error) { return tc.listed, nil }, onStart: func(n int, r egress.Request) (*lk.EgressInfo, error) {
 					if tc.reply != nil {
 						return nil, tc.reply
 					}
 					return accepts(n, r)
 				}}
-				in := by(-egress.FailOpenMargin / 2)
-				in.Input.Again = tc.again
-				_, err := start(t, a, in)
+				s, err := start(t, a, by(-egress.FailOpenMargin/2))
 				require.Equal(t, tc.want, a.log)
-				if tc.reply == nil {
+				if tc.id != "" {
 					require.NoError(t, err)
+					require.Equal(t, tc.id, s.Info.Proto().GetEgressId())
 					return
 				}
 				_, e := failed(t, err)
@@ -185,7 +184,7 @@ func TestAStartAfterOneThatFailedIsGivenUpAtOnceWhereItCannotBeLookedFor(t *test
 
 func TestAStartAfterOneThatFailedIsLookedForUntilItCanBe(t *testing.T) {
 	t.Parallel()
-	for name, left := range map[string]time.Duration{"whose time has passed": -time.Millisecond, "whose time is long": time.Hour} {
+	for name, left := range map[string]time.Duration{"whose time has passed": -time.Minute, "whose time is long": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {

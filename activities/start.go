@@ -40,10 +40,15 @@ func (r StartRequest) maybeSent(i activity.Info) bool {
 	return r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
 }
 
-// takenInTime reports whether Temporal had the start while the door waited for that: then LiveKit is
-// asked by nobody but this attempt, the first one, however late that comes.
+// takenFor is for how long LiveKit is asked for a start that comes late, from its StartBy on: about
+// as long as its caller waits.
+const takenFor = 10 * time.Second
+
+// takenInTime reports whether a start that comes late to its first attempt was Temporal's while the
+// door still waited for that: then the door waits for the egress, and does not begin one itself.
 func (r StartRequest) takenInTime(i activity.Info) bool {
-	return !r.maybeSent(i) && r.Input.StartBy != nil && !i.ScheduledTime.After(r.Input.StartBy.Add(egress.FailOpenMargin))
+	return !r.maybeSent(i) && r.Input.StartBy != nil && time.Now().After(*r.Input.StartBy) &&
+		!i.ScheduledTime.After(r.Input.StartBy.Add(egress.FailOpenMargin))
 }
 
 // resent reports whether a reset of the workflow has Temporal send the start again, as a first
@@ -83,7 +88,10 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
 	}
 	s.by, s.onlyLook = limits(in.Input)
-	s.taken = in.takenInTime(activity.GetInfo(ctx))
+	again := in.Input.Again
+	if in.takenInTime(activity.GetInfo(ctx)) {
+		s.by, again = s.by.Add(takenFor), true // the door may not have heard of it: look once
+	}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -95,7 +103,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer cancel()
 
 	var notes []string
-	m, err := s.obtain(ctx, in.Input.Again, in.maybeSent(activity.GetInfo(ctx)), func() (err error) {
+	m, err := s.obtain(ctx, again, in.maybeSent(activity.GetInfo(ctx)), func() (err error) {
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 		return err
 	})
@@ -153,7 +161,6 @@ type starting struct {
 	// by is until when LiveKit may be asked for a new egress; zero: no limit.
 	by       time.Time
 	onlyLook bool // it may not be asked at all
-	taken    bool // it may be asked once also after that
 	// profile is the storage profile that was filled in, if any.
 	profile   string
 	roomID    string // that it must be; empty: any of its name
@@ -173,7 +180,7 @@ func limits(in egress.Input) (by time.Time, onlyLook bool) {
 }
 
 // obtain is the egress of the start: what an earlier one has begun, or a new one. again says
-// that an earlier run of the same key may have begun it, and maybeSent that this run may have.
+// that an earlier run of the same key may have begun it, or the door, and maybeSent that this run may have.
 // try is done before LiveKit is asked for the first time.
 func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
 	if again { // that run has searched for long, or was sure, but what it asked for may have come later still
@@ -224,7 +231,7 @@ func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
-		late := s.late() && (s.onlyLook || !s.taken)
+		late := s.late()
 		if maybeSent || late {
 			if m, err := s.search(ctx, last); m != nil || err != nil {
 				return m, err
@@ -242,7 +249,6 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		if err == nil {
 			return m, nil
 		}
-		s.taken = false
 		switch egress.ReasonOf(err) {
 		case egress.Unreachable, egress.RateLimited:
 			last, maybeSent = err, false

@@ -140,7 +140,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	}
 	s, err := d.cfg.Temporal.ScheduleState(ctx, r.schedule)
 	switch {
-	case egress.ReasonOf(err) == egress.NotFound && r.every == 0:
+	case egress.ReasonOf(err) == egress.NotFound && r.every == 0 && d.cfg.Problem == nil: // else nothing is known of the settings
 		return warn(fmt.Sprintf("there is no schedule %q, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case egress.ReasonOf(err) == egress.NotFound:
 		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start a worker, or start one again: it makes it as it begins; where "+r.setting+" is off for the workers, set it so here, too")

@@ -2,8 +2,8 @@ package egress
 
 import "time"
 
-// FailOpenMargin lies between the last moment at which a worker may ask LiveKit and that at which the
-// door does it instead, for clocks that differ and answers that are on their way.
+// FailOpenMargin lies between StartBy, after which a worker does not ask LiveKit for what nobody had
+// accepted, and the moment until which the door waits for that, and then asks instead.
 const FailOpenMargin = time.Second
 
 // StartOptions says what to record, and under which key.

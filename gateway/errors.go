@@ -40,7 +40,7 @@ func toTwirp(err error) twirp.Error {
 	e := asEgress(err)
 	switch {
 	case e == nil && errors.As(err, &said):
-		return said
+		return twirp.NewError(said.Code(), withoutAddress(said.Msg()))
 	case e == nil && errors.Is(err, context.DeadlineExceeded):
 		return twirp.NewError(twirp.DeadlineExceeded, "no answer in time")
 	case e == nil:
@@ -95,9 +95,13 @@ func message(e *egress.Error) string {
 	case e.Message == "":
 		return string(e.Reason)
 	default:
-		said, _, _ := strings.Cut(e.Message, whereto)
-		return said
+		return withoutAddress(e.Message)
 	}
+}
+
+func withoutAddress(said string) string {
+	said, _, _ = strings.Cut(said, whereto)
+	return said
 }
 
 // inHeader says of a header what is wrong with the name that it holds.

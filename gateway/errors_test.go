@@ -43,6 +43,7 @@ func TestWhatACallerHearsOfAnError(t *testing.T) {
 		"a field of ours":               {&egress.Error{Reason: egress.Invalid, Field: "id", Message: "is wrong"}, twirp.InvalidArgument, "id: is wrong"},
 		"a reason without words":        {&egress.Error{Reason: egress.Conflict}, twirp.AlreadyExists, "conflict"},
 		"an ID that another one has":    {egress.IDTaken("call-7"), twirp.AlreadyExists, `another request already has the ID "call-7"`},
+		"Twirp's own of a redirect":     {twirp.NewError(twirp.Internal, "unexpected HTTP status code 301 received"+whereto+`"https://10.0.0.1/"`), twirp.Internal, "unexpected HTTP status code 301 received"},
 		"Twirp's own":                   {twirp.NewError(twirp.NotFound, "no room"), twirp.NotFound, "no room"},
 		"Temporal's words stay here":    {fmt.Errorf("%w: %w", egress.ErrTemporal, &egress.Error{Reason: egress.Unavailable, Message: "dial 10.0.0.1"}), twirp.Unavailable, "Temporal does not answer"},
 		"but for what it does not know": {&egress.Error{Reason: egress.NotFound, Message: "no recording has the ID", Err: egress.ErrTemporal}, twirp.NotFound, "no recording has the ID"},

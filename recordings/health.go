@@ -32,8 +32,8 @@ func (c *Client) LackingSearchAttributes(ctx context.Context) (string, error) {
 }
 
 // LastPolls is when a worker last asked a task queue for workflow tasks and for activities of
-// what begins now: one of the current version, or of the ramping one, where workers have
-// versions. The server remembers it for 5 min.
+// what begins now: one of the current version, where workers have versions. The server remembers
+// it for 5 min.
 func (c *Client) LastPolls(ctx context.Context, queue string) (p egress.Polls, err error) {
 	var idle string
 	if p.Workflows, p.Idle, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW); err != nil {
@@ -49,9 +49,9 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 	if err != nil {
 		return last, "", asError("describe task queue "+queue, err)
 	}
-	takes := map[string]bool{nameOf(q.GetVersioningInfo().GetCurrentDeploymentVersion()): true}
-	if q.GetVersioningInfo().GetRampingVersionPercentage() > 0 {
-		takes[nameOf(q.GetVersioningInfo().GetRampingDeploymentVersion())] = true
+	takes := nameOf(q.GetVersioningInfo().GetCurrentDeploymentVersion())
+	if q.GetVersioningInfo().GetRampingVersionPercentage() == 100 {
+		takes = nameOf(q.GetVersioningInfo().GetRampingDeploymentVersion())
 	}
 	for _, p := range q.GetPollers() {
 		version, at := unversioned, p.GetLastAccessTime().AsTime()
@@ -59,7 +59,7 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 			version = versionName(o.GetDeploymentName(), o.GetBuildId())
 		}
 		switch {
-		case !takes[version]:
+		case version != takes:
 			idle = version
 		case at.After(last):
 			last = at

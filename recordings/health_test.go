@@ -6,10 +6,15 @@ import (
 	"testing"
 	"time"
 
+	deploymentpb "go.temporal.io/api/deployment/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -74,6 +79,38 @@ func TestAVersionThatIsNotCurrentTakesNothingThatBegins(t *testing.T) {
 	}
 	must(t, err)
 	until("once it is", func(p egress.Polls) bool { return !p.Workflows.IsZero() && !p.Activities.IsZero() && p.Idle == "" })
+}
+
+// ramping is a Temporal that gives v2 a part of what begins, and v1, which nobody runs, the rest.
+type ramping struct {
+	client.Client
+	percent float32
+}
+
+func (r ramping) DescribeTaskQueue(context.Context, string, enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
+	return &workflowservice.DescribeTaskQueueResponse{
+		Pollers: []*taskqueuepb.PollerInfo{{LastAccessTime: timestamppb.Now(), DeploymentOptions: &deploymentpb.WorkerDeploymentOptions{
+			DeploymentName: "d", BuildId: "v2", WorkerVersioningMode: enumspb.WORKER_VERSIONING_MODE_VERSIONED,
+		}}},
+		VersioningInfo: &taskqueuepb.TaskQueueVersioningInfo{
+			CurrentDeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: "d", BuildId: "v1"},
+			RampingDeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: "d", BuildId: "v2"}, RampingVersionPercentage: r.percent,
+		},
+	}, nil
+}
+
+func TestAVersionThatTakesAPartOfWhatBeginsIsNotEnough(t *testing.T) {
+	t.Parallel()
+	some, err := New(Config{Temporal: ramping{percent: 5}}).LastPolls(t.Context(), egress.TaskQueue)
+	must(t, err)
+	if some != (egress.Polls{Idle: "d:v2"}) {
+		t.Errorf("got %+v", some)
+	}
+	all, err := New(Config{Temporal: ramping{percent: 100}}).LastPolls(t.Context(), egress.TaskQueue)
+	must(t, err)
+	if all.Workflows.IsZero() || all.Activities.IsZero() || all.Idle != "" {
+		t.Errorf("got %+v", all)
+	}
 }
 
 func TestANamespaceSaysWhatItLacks(t *testing.T) {

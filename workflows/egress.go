@@ -123,7 +123,8 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	}
 	s.AddReceive(e.asks, func(c workflow.ReceiveChannel, _ bool) {
 		ev.kind = stopAsked
-		c.Receive(ctx, nil)
+		for c.ReceiveAsync(nil) { // one stop answers all who ask
+		}
 	})
 	if e.own != nil {
 		s.AddReceive(e.own.Done(), func(workflow.ReceiveChannel, bool) {

@@ -108,7 +108,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	e.listings = workflow.GetSignalChannel(ctx, egress.SignalReconciled)
 	e.hints = workflow.GetSignalChannel(ctx, egress.SignalHint)
 	e.own = ctx
-	e.asks = workflow.NewNamedBufferedChannel(ctx, "stop asked", 1) // one stop answers all who ask
+	e.asks = workflow.NewNamedBufferedChannel(ctx, "stop asked", 1)
 	e.unheard, e.asStopped = map[string]*egress.State{}, map[string]egress.Info{}
 	if in.Carried != nil {
 		e.State, e.in.Carried = *in.Carried, nil

@@ -73,14 +73,24 @@ func TestNothingOfTheWayIsRelayedAfterTheEnd(t *testing.T) {
 
 func TestTheNextPartsEventsAreRelayedToo(t *testing.T) {
 	t.Parallel()
-	l, _ := recovering(t, 1)
-	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
-	l.webhook(time.Minute, egress.EventUpdated, part(2, active, 60))
-	l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
+	for name, wrong := range map[string]egress.Status{"after a part": "", "after one that was told as lost before": egress.Lost} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := recovering(t, 1)
+			in, terms := hooked(t, "https://a.example.com/hook"), terms()
+			terms.Steps, terms.Recover = append(terms.Steps, egress.WebhookStep(0)), 1
+			in.Carried = &egress.State{
+				Terms: terms, Phase: egress.Watching, Part: 1, ID: egressID, Started: true, Latest: infoOf(t, part(1, active, 1)), NewsAt: l.Now(), Corrects: wrong,
+			}
+			l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+			l.webhook(time.Minute, egress.EventUpdated, part(2, active, 60))
+			l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
 
-	l.mustRun(hooked(t, "https://a.example.com/hook"))
+			l.mustRun(in)
 
-	require.Equal(t, []string{"0 egress_ended", "0 egress_updated", "0 egress_ended"}, l.told)
+			require.Equal(t, []string{"0 egress_ended", "0 egress_updated", "0 egress_ended"}, l.told)
+		})
+	}
 }
 
 // It was told as lost, and shows that it lives: its events are those of after an end.
