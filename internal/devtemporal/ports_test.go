@@ -1,13 +1,14 @@
 package devtemporal
 
 import (
-	"net"
-	"strconv"
+	"context"
 	"testing"
 )
 
 func TestLastingPortsAreFreeDifferentAndNotOnesForConnections(t *testing.T) {
 	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), portPatience)
+	defer cancel()
 	ports, err := LastingPorts(20)
 	must(t, err)
 	seen, taken := map[int]bool{}, 0
@@ -16,10 +17,9 @@ func TestLastingPortsAreFreeDifferentAndNotOnesForConnections(t *testing.T) {
 			t.Errorf("port %d is of another range, or given twice", port)
 		}
 		seen[port] = true
-		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
+		// A child that another test begins just now has our listeners until it runs its program.
+		if poll(ctx, func() error { return checkFree("127.0.0.1", port) }) != nil {
 			taken++
-		} else {
-			must(t, listener.Close())
 		}
 	}
 	if taken > 1 { // one may have gone to another test's server meanwhile
