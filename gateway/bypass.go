@@ -25,9 +25,6 @@ const remembered = time.Hour
 // more.
 const slowStart = 30 * time.Second
 
-// lookAgain is how long LiveKit is left alone between two looks for one start.
-const lookAgain = time.Second
-
 // bypass remembers the starts that have lately gone past Temporal, by their keys. Those of the
 // door before it that died, it does not know.
 type bypass struct {

@@ -69,6 +69,9 @@ func (c *call) name(asked, header http.Header) (err error) {
 	if c.key, err = only(asked, HeaderKey); err != nil {
 		return err
 	}
+	if _, given := asked[HeaderKey]; given && c.key == "" {
+		return egress.Invalidf(HeaderKey, "is empty: give it a value, or leave it out")
+	}
 	if c.requestID = c.key; c.key == "" {
 		c.requestID = shortuuid.New()
 	}
@@ -80,19 +83,14 @@ func (c *call) name(asked, header http.Header) (err error) {
 	return nil
 }
 
-// only is what a start says by a header of ours, empty where it has none. One that says nothing,
-// or two things, is a mistake that would show in the recording alone.
+// only is what a start says by a header of ours, empty where it says nothing. Two things are a
+// mistake that would show in the recording alone.
 func only(asked http.Header, header string) (string, error) {
-	values := slices.Compact(slices.Clone(asked.Values(header)))
-	switch {
-	case len(values) == 0:
-		return "", nil
-	case len(values) > 1:
+	values := asked.Values(header)
+	if len(slices.Compact(slices.Clone(values))) > 1 {
 		return "", egress.Invalidf(header, "is there more than once, with different values")
-	case strings.TrimSpace(values[0]) == "":
-		return "", egress.Invalidf(header, "is empty: give it a value, or leave it out")
 	}
-	return values[0], nil
+	return strings.TrimSpace(asked.Get(header)), nil
 }
 
 // checkNames refuses a name that no pipeline or storage profile can have.

@@ -39,8 +39,10 @@ func toTwirp(err error) twirp.Error {
 	var said twirp.Error
 	e := asEgress(err)
 	switch {
-	case e == nil && errors.As(err, &said):
+	case e == nil && errors.As(err, &said) && strings.Contains(said.Msg(), whereto):
 		return twirp.NewError(said.Code(), withoutAddress(said.Msg()))
+	case e == nil && errors.As(err, &said):
+		return said
 	case e == nil && errors.Is(err, context.DeadlineExceeded):
 		return twirp.NewError(twirp.DeadlineExceeded, "no answer in time")
 	case e == nil:

@@ -45,25 +45,12 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 // answer.
 func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	return h.once(s, func() (*livekit.EgressInfo, error) {
-		m, err := h.await(ctx, s)
+		m, err := h.find(ctx, s) // it has been answered just now
 		if m == nil && err == nil {
 			err = unlistedYet()
 		}
 		return m, err
 	})
-}
-
-// await is find, again and again while LiveKit may have started it and not list it yet.
-func (h *Handler) await(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
-	for {
-		m, err := h.find(ctx, s)
-		if m != nil || err != nil || !h.bypass.unlisted(s.ID) {
-			return m, err
-		}
-		if !sleep(ctx, lookAgain) {
-			return nil, unlistedYet()
-		}
-	}
 }
 
 func unlistedYet() error {

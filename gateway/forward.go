@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -95,8 +96,14 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	return f.answer, err
 }
 
-// digest is of a start whose whole meaning nobody here knows, and so of its bytes.
+// digest is of a start whose whole meaning nobody here knows, and so of all that it says.
 func (c *call) digest(raw json.RawMessage) string {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var said any
+	if dec.Decode(&said) == nil {
+		raw = encode(said) // whose spacing and order are always the same
+	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", c.method, c.pipeline, raw))
 	return string(sum[:])
 }
@@ -105,7 +112,10 @@ func (c *call) digest(raw json.RawMessage) string {
 // be running already: it is what the caller asks for now as far as a summary shows that.
 func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
-		m, err := h.await(ctx, egress.StartOptions{ID: c.requestID, Request: r})
+		if h.bypass.unlisted(c.requestID) {
+			return reply{}, unlistedYet()
+		}
+		m, err := h.find(ctx, egress.StartOptions{ID: c.requestID, Request: r})
 		if err != nil {
 			return reply{}, err
 		}
@@ -136,12 +146,47 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 }
 
 // isOf reports whether an egress that LiveKit lists is of a request: of its kind, and with its
-// room, paths and layout.
+// room, paths and layout, and the participant, tracks or page that it names.
 func isOf(r egress.Request, m *livekit.EgressInfo) bool {
-	want := egress.Summarize(r)
-	want.Webhooks = nil
 	info, err := egress.NewInfo(m)
-	return err == nil && reflect.DeepEqual(egress.Adoption(info).Readable(), want)
+	if err != nil || whom(r) != whom(asked(m)) {
+		return false
+	}
+	listed := egress.Adoption(info).Readable()
+	return slices.ContainsFunc([]egress.Request{r, egress.ForPart(r, 1)}, func(r egress.Request) bool { // past its workflow, or by it
+		want := egress.Summarize(r)
+		want.Webhooks = nil
+		return reflect.DeepEqual(listed, want)
+	})
+}
+
+// whom is what of a request its summary leaves out of what is recorded.
+func whom(r any) (who [5]string) {
+	if r, ok := r.(interface{ GetIdentity() string }); ok {
+		who[0] = r.GetIdentity()
+	}
+	if r, ok := r.(interface{ GetTrackId() string }); ok {
+		who[1] = r.GetTrackId()
+	}
+	if r, ok := r.(interface {
+		GetAudioTrackId() string
+		GetVideoTrackId() string
+	}); ok {
+		who[2], who[3] = r.GetAudioTrackId(), r.GetVideoTrackId()
+	}
+	if r, ok := r.(interface{ GetUrl() string }); ok {
+		who[4] = r.GetUrl()
+	}
+	return who
+}
+
+// asked is the request that an egress echoes.
+func asked(m *livekit.EgressInfo) any {
+	p := m.ProtoReflect()
+	if fd := p.WhichOneof(p.Descriptor().Oneofs().ByName("request")); fd != nil {
+		return p.Get(fd).Message().Interface()
+	}
+	return nil
 }
 
 // started is nil for an answer that names the egress that was started, or else what it says

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
@@ -220,7 +219,7 @@ func TestAForwardedStartWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, first := range [][]string{{"Idempotency-Key", "call-7"}, nil} { // without a key it is given one
-				b := newBench(t, tc.up, func(c *gateway.Config) { c.RequestTimeout, c.FailOpenAfter = time.Second, 0 })
+				b := newBench(t, tc.up)
 				key := b.call(t, "StartRoomCompositeEgress", newField, first...).Header().Get("X-Reelkeeper-Request-Id")
 				w := b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", key)
 				require.Len(t, b.reached(), tc.asked)

@@ -97,7 +97,7 @@ func oneSlash(r *http.Request) *http.Request {
 		return r
 	}
 	r = r.Clone(r.Context())
-	r.URL.Path, r.URL.RawPath = r.URL.Path[1:], strings.TrimPrefix(r.URL.RawPath, "/")
+	r.URL.Path, r.URL.RawPath = r.URL.Path[1:], "" // livekit-server goes by the decoded one then
 	return r
 }
 

@@ -52,6 +52,7 @@ func TestAKeyOfAForwardedStartIsTakenByWhatItAskedFor(t *testing.T) {
 func TestAForwardedStartIsHeldAgainstWhatLiveKitListsUnderItsKey(t *testing.T) {
 	t.Parallel()
 	composite := &livekit.RoomCompositeEgressRequest{RoomName: "daily", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "a.mp4"}}}
+	first := &livekit.RoomCompositeEgressRequest{RoomName: "daily", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "a-1.mp4"}}}
 	for name, tc := range map[string]struct {
 		listed       egress.Request
 		method, body string
@@ -61,6 +62,10 @@ func TestAForwardedStartIsHeldAgainstWhatLiveKitListsUnderItsKey(t *testing.T) {
 		"another file":   {composite, "StartRoomCompositeEgress", `{"room_name":"daily","file_outputs":[{"filepath":"b.mp4"}],"hologram":1}`, http.StatusConflict},
 		"another layout": {composite, "StartRoomCompositeEgress", `{"room_name":"daily","layout":"grid","file_outputs":[{"filepath":"a.mp4"}],"hologram":1}`, http.StatusConflict},
 		"another kind":   {composite, "StartParticipantEgress", newStart, http.StatusConflict},
+		"the same part":  {first, "StartRoomCompositeEgress", `{"room_name":"daily","file_outputs":[{"filepath":"a-{part}.mp4"}],"hologram":1}`, http.StatusOK},
+		"another one":    {&livekit.ParticipantEgressRequest{RoomName: "daily", Identity: "alice"}, "StartParticipantEgress", `{"room_name":"daily","identity":"bob","hologram":1}`, http.StatusConflict},
+		"another track":  {&livekit.TrackEgressRequest{RoomName: "daily", TrackId: "TR_1"}, "StartTrackEgress", `{"room_name":"daily","track_id":"TR_2","hologram":1}`, http.StatusConflict},
+		"another page":   {&livekit.WebEgressRequest{Url: "https://a.example.com?room=a"}, "StartWebEgress", `{"url":"https://a.example.com?room=b","hologram":1}`, http.StatusConflict},
 		"a page":         {composite, "StartWebEgress", `{"url":"https://a.example.com","hologram":1}`, http.StatusConflict},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,17 +59,17 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 }
 
 // overSince is an egress that has ended since its workflow was asked to stop it, as LiveKit lists
-// it: so is it answered to whoever has stopped it. It is nil where the egress had ended before,
-// or has failed, so that its recording may go on.
+// it: so is it answered to whoever has stopped it. It is nil where the egress may have ended
+// before, and where its recording may go on.
 func (h *Handler) overSince(ctx context.Context, egressID string, of *request) *livekit.EgressInfo {
-	if of.id == "" || egress.Ended(of.listed.GetStatus()) {
+	if of.listed == nil || egress.Ended(of.listed.GetStatus()) {
 		return nil
 	}
 	m, err := h.cfg.LiveKit.Get(ctx, egressID)
 	if err != nil { // LiveKit has answered the stop, which is all that it says now
 		return nil
 	}
-	if of.listed = m; of.mayGoOn() {
+	if of.listed = m; !egress.Ended(m.GetStatus()) || of.mayGoOn() {
 		return nil
 	}
 	return m
@@ -159,8 +159,12 @@ type request struct {
 	listed *livekit.EgressInfo      // what LiveKit says of it, nil where it says nothing
 }
 
-// mayGoOn reports whether a recording may have gone on as another egress: this one failed.
-func (r request) mayGoOn() bool { return egress.Failed(r.listed.GetStatus()) }
+// mayGoOn reports whether a recording may have gone on as another egress: this one failed, or
+// reached a limit.
+func (r request) mayGoOn() bool {
+	status := r.listed.GetStatus()
+	return egress.Failed(status) || status == livekit.EgressStatus_EGRESS_LIMIT_REACHED
+}
 
 // tokenOf is the token of ours that an EgressInfo of LiveKit's echoes.
 func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {

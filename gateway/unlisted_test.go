@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"context"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/gateway"
 )
 
 // Nobody waited for LiveKit's answer any more, and a slow start is not listed yet.
@@ -97,38 +95,4 @@ func TestAStartPastTemporalWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt
 		require.Equal(t, "EG_direct", infoIn(t, ask()).GetEgressId(), "it was never taken")
 		require.Len(t, b.liveKit.started(), 2)
 	})
-}
-
-// Who asks again has time left, in which LiveKit may come to list it.
-func TestWhoAsksAgainBeforeLiveKitListsAStartIsGivenItOnceItDoes(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		after, took time.Duration
-		status      int
-	}{
-		"within its time": {4500 * time.Millisecond, 5 * time.Second, http.StatusOK},
-		"only later":      {time.Minute, gateway.DefaultRequestTimeout, http.StatusRequestTimeout},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, nil)
-				b.recordings.begin = gone
-				b.liveKit.start = func(context.Context, egress.Request) (*livekit.EgressInfo, error) {
-					return nil, &egress.Error{Reason: egress.Ambiguous, Message: "EOF"}
-				}
-				ask := func() *httptest.ResponseRecorder {
-					return b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")
-				}
-				require.Equal(t, "deadline_exceeded", refusalIn(t, ask()).Code)
-
-				began := time.Now()
-				listed := time.AfterFunc(tc.after, func() { b.liveKit.add(running("EG_slow", "call-7")) })
-				require.Equal(t, tc.status, ask().Code)
-				require.Equal(t, tc.took, time.Since(began))
-				require.Len(t, b.liveKit.started(), 1)
-				listed.Stop()
-			})
-		})
-	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // brokenOff says of a workflow that closed without a result how it did, and who goes on; empty
-// for any other.
+// for any other, and for one that failed, whose error says more.
 func (r Row) brokenOff() string {
 	var how string
 	goesOn := "its next webhook, or a round, takes up what LiveKit has of it"
@@ -16,8 +16,8 @@ func (r Row) brokenOff() string {
 		how = "was terminated"
 	case workflowTimedOut:
 		how = "timed out"
-	case workflowFailed:
-		how = "failed"
+	case workflowCanceled:
+		how = "was cancelled"
 	default:
 		return ""
 	}
@@ -41,6 +41,10 @@ func (c *Client) nobodyTells(ctx context.Context, id, workflowID string) error {
 	row, err := c.row(ctx, workflowID)
 	if err != nil {
 		return notFoundAs(id, err)
+	}
+	if row.Workflow == workflowFailed { // why it failed says more
+		_, err = c.verdict(ctx, row)
+		return err
 	}
 	if why := row.brokenOff(); why != "" {
 		return &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: id + " is not told: " + why}

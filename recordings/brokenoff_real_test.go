@@ -41,7 +41,8 @@ func TestWhatHasAResultOrRunsIsNotBrokenOff(t *testing.T) {
 	}{
 		"it was terminated":           {"egress/req", "terminated", "its workflow was terminated" + taken, deep},
 		"its time was over":           {"egress/req", "timedout", "its workflow timed out" + taken, nil},
-		"its start was refused":       {"egress/req", "failed", "its workflow failed" + taken, nil},
+		"its start was refused":       {"egress/req", "failed", "", nil},
+		"it was cancelled":            {"egress/req", "canceled", "its workflow was cancelled" + taken, nil},
 		"it has its result":           {"egress/req", "completed", "", nil},
 		"it runs":                     {"egress/req", "running", "", nil},
 		"its redelivery was":          {"egress-redelivery/req/1", "terminated", "its workflow was terminated" + told, nil},

@@ -150,6 +150,7 @@ const (
 	workflowPaused     = "paused"
 	workflowFailed     = "failed"
 	workflowTerminated = "terminated"
+	workflowCanceled   = "canceled"
 	workflowTimedOut   = "timedout"
 	workflowContinued  = "continuedasnew"
 )

@@ -1,0 +1,56 @@
+package activities
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// StartRequest is the argument of Start.
+type StartRequest struct {
+	RequestID string       `json:"request_id"`
+	Part      int          `json:"part"`
+	Input     egress.Input `json:"input"`
+	// RoomID is the room that the part before recorded: another one that has its name is not
+	// to be recorded. Empty: any room of the name.
+	RoomID string `json:"room_id,omitempty"`
+	// Published waits for somebody who publishes there: the part before is whole, and another one
+	// that waits in vain would end the recording as aborted.
+	Published bool `json:"published,omitempty"`
+	// RunID is the run that asked for it. A reset has another run send it anew.
+	RunID string `json:"run_id,omitempty"`
+}
+
+// maybeSent reports whether LiveKit may have been asked for this start already, by an attempt before
+// this one or past Temporal, and may not list yet what it begins. What an earlier run of its key has
+// begun is another matter (Input.Again): that is listed by now.
+func (r StartRequest) maybeSent(i activity.Info) bool {
+	return r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
+}
+
+// takenFor is for how long LiveKit is asked for a start that comes late, from its StartBy on: about
+// as long as its caller waits.
+const takenFor = 10 * time.Second
+
+// takenInTime reports whether a start that comes late to its first attempt was Temporal's while the
+// door still waited for that: then the door waits for the egress, and does not begin one itself.
+func (r StartRequest) takenInTime(i activity.Info) bool {
+	return !r.maybeSent(i) && r.Input.StartBy != nil && time.Now().After(*r.Input.StartBy) &&
+		!i.ScheduledTime.After(r.Input.StartBy.Add(egress.FailOpenMargin))
+}
+
+// resent reports whether a reset of the workflow has Temporal send the start again, as a first
+// attempt: the one before it may be with LiveKit, which may not list yet what it begins.
+func (r StartRequest) resent(i activity.Info) bool {
+	return r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
+}
+
+// limits are what an input's StartBy says: the zero time is before any at which LiveKit could be asked.
+func limits(in egress.Input) (by time.Time, onlyLook bool) {
+	if in.StartBy == nil {
+		return time.Time{}, false
+	}
+	return *in.StartBy, in.StartBy.IsZero()
+}
