@@ -105,43 +105,6 @@ func TestAStartWhoseTimeHasPassedIsLookedForAndNotAskedFor(t *testing.T) {
 	})
 }
 
-// Temporal had it while the door waited for that, so that the door does not ask LiveKit: then nobody
-// would. Should the door not have heard of it, its egress is listed by now.
-func TestAStartThatTemporalHadInTimeIsAskedForAlthoughItComesLate(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		reply  error
-		listed []*lk.EgressInfo
-		want   []string
-		id     string
-	}{
-		"and begins":                          {nil, nil, []string{"0s list " + room, "0s start"}, egressID},
-		"and is the door's":                   {nil, []*lk.EgressInfo{ours(t, "EG_door")}, []string{"0s list " + room}, "EG_door"},
-		"and is looked for without an answer": {because(egress.Ambiguous), nil, append([]string{"0s list " + room, "0s start"}, searched(0)...), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			bubble(t, func(t *testing.T) {
-				a := &api{onList: func(int) ([]*lk.EgressInfo, error) { return tc.listed, nil }, onStart: func(n int, r egress.Request) (*lk.EgressInfo, error) {
-					if tc.reply != nil {
-						return nil, tc.reply
-					}
-					return accepts(n, r)
-				}}
-				s, err := start(t, a, by(-egress.FailOpenMargin/2))
-				require.Equal(t, tc.want, a.log)
-				if tc.id != "" {
-					require.NoError(t, err)
-					require.Equal(t, tc.id, s.Info.Proto().GetEgressId())
-					return
-				}
-				_, e := failed(t, err)
-				require.Equal(t, egress.TooLate, e.Reason)
-			})
-		})
-	}
-}
-
 func TestAStartAfterOneThatFailedLooksOnceBeforeItAsks(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -49,10 +49,6 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
 	}
 	s.by, s.onlyLook = limits(in.Input)
-	again := in.Input.Again
-	if in.takenInTime(activity.GetInfo(ctx)) {
-		s.by, again = s.by.Add(takenFor), true // the door may not have heard of it: look once
-	}
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -64,7 +60,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer cancel()
 
 	var notes []string
-	m, err := s.obtain(ctx, again, in.maybeSent(activity.GetInfo(ctx)), func() (err error) {
+	m, err := s.obtain(ctx, in.Input.Again, in.maybeSent(activity.GetInfo(ctx)), func() (err error) {
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 		return err
 	})
@@ -133,7 +129,7 @@ type starting struct {
 }
 
 // obtain is the egress of the start: what an earlier one has begun, or a new one. again says
-// that an earlier run of the same key may have begun it, or the door, and maybeSent that this run may have.
+// that an earlier run of the same key may have begun it, and maybeSent that this run may have.
 // try is done before LiveKit is asked for the first time.
 func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
 	if again { // that run has searched for long, or was sure, but what it asked for may have come later still

@@ -30,17 +30,6 @@ func (r StartRequest) maybeSent(i activity.Info) bool {
 	return r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
 }
 
-// takenFor is for how long LiveKit is asked for a start that comes late, from its StartBy on: about
-// as long as its caller waits.
-const takenFor = 10 * time.Second
-
-// takenInTime reports whether a start that comes late to its first attempt was Temporal's while the
-// door still waited for that: then the door waits for the egress, and does not begin one itself.
-func (r StartRequest) takenInTime(i activity.Info) bool {
-	return !r.maybeSent(i) && r.Input.StartBy != nil && time.Now().After(*r.Input.StartBy) &&
-		!i.ScheduledTime.After(r.Input.StartBy.Add(egress.FailOpenMargin))
-}
-
 // resent reports whether a reset of the workflow has Temporal send the start again, as a first
 // attempt: the one before it may be with LiveKit, which may not list yet what it begins.
 func (r StartRequest) resent(i activity.Info) bool {

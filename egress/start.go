@@ -2,10 +2,6 @@ package egress
 
 import "time"
 
-// FailOpenMargin lies between StartBy, after which a worker does not ask LiveKit for what nobody had
-// accepted, and the moment until which the door waits for that, and then asks instead.
-const FailOpenMargin = time.Second
-
 // StartOptions says what to record, and under which key.
 type StartOptions struct {
 	ID          string        // request ID, the caller's idempotency key; default: a new one
