@@ -115,7 +115,7 @@ func Destinations(r Request) []Destination {
 
 // Destinations are those of the request that LiveKit shows, with its keys masked.
 func (i Info) Destinations() []Destination {
-	r, _ := requestOf(i.Proto())
+	r, _ := RequestOf(i.Proto())
 	return Destinations(r)
 }
 

@@ -154,7 +154,7 @@ func (in Input) Validate(requestID string) error {
 // life. Its own webhooks are LiveKit's to serve: nobody took them out.
 func Adoption(i Info) Input {
 	sum := Summary{Kind: KindEgress, Room: i.Proto().GetRoomName()}
-	if r, ok := requestOf(i.Proto()); ok {
+	if r, ok := RequestOf(i.Proto()); ok {
 		sum = Summarize(r)
 	}
 	sum.Webhooks = nil

@@ -15,7 +15,7 @@ func (s *State) Lookable(adopted bool) (because string, ok bool) {
 	if s.VerifyFor == 0 {
 		return "the settings say that nobody looks", false
 	}
-	r, known := requestOf(s.Latest.Proto())
+	r, known := RequestOf(s.Latest.Proto())
 	if !known {
 		return "LiveKit does not show its request", false
 	}

@@ -40,7 +40,7 @@ func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 		at = cmp.Or(m.GetStartedAt(), at) // how long it has been running, however often it was updated
 	}
 	l.Since = unixNano(at)
-	r, _ := requestOf(m)
+	r, _ := RequestOf(m)
 	kept := len(Destinations(r)) + len(m.GetFileResults()) + len(m.GetSegmentResults()) + len(m.GetImageResults()) // the results, where the request is of a newer LiveKit
 	l.KeepsNothing = kept == 0 && (len(m.GetStreamResults()) > 0 || m.GetTrack().GetWebsocketUrl() != "")
 	if t, ok := TokenOf(m); ok {

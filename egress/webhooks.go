@@ -42,7 +42,7 @@ func PipelineOf(m *livekit.EgressInfo) string {
 
 // Webhooks are the per-request webhooks of the request that an EgressInfo echoes.
 func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
-	if r, ok := requestOf(m); ok {
+	if r, ok := RequestOf(m); ok {
 		return r.GetWebhooks()
 	}
 	return nil
@@ -52,14 +52,14 @@ func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 // its own.
 func Echoing(m *livekit.EgressInfo, hooks []*livekit.WebhookConfig) *livekit.EgressInfo {
 	m = proto.CloneOf(m)
-	if r, ok := requestOf(m); ok {
+	if r, ok := RequestOf(m); ok {
 		setWebhooks(r, hooks)
 	}
 	return m
 }
 
-// requestOf is the request that an EgressInfo echoes.
-func requestOf(m *livekit.EgressInfo) (Request, bool) {
+// RequestOf is the request that an EgressInfo echoes.
+func RequestOf(m *livekit.EgressInfo) (Request, bool) {
 	r := m.ProtoReflect()
 	fd := r.WhichOneof(infoMessage.Oneofs().ByName("request"))
 	if fd == nil {

@@ -148,8 +148,9 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 // isOf reports whether an egress that LiveKit lists is of a request: of its kind, and with its
 // room, paths and layout, and the participant, tracks or page that it names.
 func isOf(r egress.Request, m *livekit.EgressInfo) bool {
+	echo, _ := egress.RequestOf(m)
 	info, err := egress.NewInfo(m)
-	if err != nil || whom(r) != whom(asked(m)) {
+	if err != nil || whom(r) != whom(echo) {
 		return false
 	}
 	listed := egress.Adoption(info).Readable()
@@ -161,7 +162,7 @@ func isOf(r egress.Request, m *livekit.EgressInfo) bool {
 }
 
 // whom is what of a request its summary leaves out of what is recorded.
-func whom(r any) (who [5]string) {
+func whom(r egress.Request) (who [5]string) {
 	if r, ok := r.(interface{ GetIdentity() string }); ok {
 		who[0] = r.GetIdentity()
 	}
@@ -178,15 +179,6 @@ func whom(r any) (who [5]string) {
 		who[4] = r.GetUrl()
 	}
 	return who
-}
-
-// asked is the request that an egress echoes.
-func asked(m *livekit.EgressInfo) any {
-	p := m.ProtoReflect()
-	if fd := p.WhichOneof(p.Descriptor().Oneofs().ByName("request")); fd != nil {
-		return p.Get(fd).Message().Interface()
-	}
-	return nil
 }
 
 // started is nil for an answer that names the egress that was started, or else what it says
