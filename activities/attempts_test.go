@@ -93,11 +93,51 @@ func by(d time.Duration) activities.StartRequest {
 	return in
 }
 
-func TestAStartWhoseTimeHasPassedIsLookedForAndNotAskedFor(t *testing.T) {
+// Whoever asked for it may still wait, and ask LiveKit themself: a door does.
+func TestAStartWhoseTimeHasPassedIsHandedBackUnasked(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"of a new key": false, "after one that failed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onList: lists()} // a start would panic
+				in := by(-time.Minute)
+				in.Input.Again = again
+				_, err := start(t, a, in)
+				ae, e := failed(t, err)
+				require.Equal(t, egress.HandedBack, e.Reason)
+				require.Equal(t, "not started before 1999-12-31T23:59:00Z", e.Message)
+				require.True(t, ae.NonRetryable())
+				require.Equal(t, map[bool][]string{true: {"0s list " + room}}[again], a.log)
+			})
+		})
+	}
+}
+
+// handedBack is a start that an earlier activity has handed back.
+func handedBack(left time.Duration) activities.StartRequest {
+	in := by(left)
+	in.HandedBack = true
+	return in
+}
+
+// Its clock may be behind that of the worker that handed it back.
+func TestWhatWasHandedBackIsNotAskedForByAWorkerWhoseClockIsBehind(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onList: lists()}
-		_, err := start(t, a, by(-time.Minute))
+		_, err := start(t, a, handedBack(time.Second))
+		_, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.Equal(t, searched(0), a.log)
+	})
+}
+
+func TestWhatWasHandedBackIsLookedForAndNotAskedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onList: lists()}
+		_, err := start(t, a, handedBack(-time.Minute))
 		ae, e := failed(t, err)
 		require.Equal(t, egress.TooLate, e.Reason)
 		require.True(t, ae.NonRetryable())
@@ -173,7 +213,7 @@ func TestWhatTheDoorStartedWithoutUsIsFound(t *testing.T) {
 		a := &api{onList: func(n int) ([]*lk.EgressInfo, error) {
 			return map[bool][]*lk.EgressInfo{true: {ours(t, "EG_door")}}[n == 3], nil
 		}}
-		s, err := start(t, a, by(-time.Minute))
+		s, err := start(t, a, handedBack(-time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, "EG_door", s.Info.Proto().GetEgressId())
 	})

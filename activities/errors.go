@@ -2,6 +2,7 @@ package activities
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -18,6 +19,7 @@ var retriable = map[egress.Reason]bool{
 	egress.AlreadyOver: false,
 	egress.NoEcho:      false,
 	egress.TooLate:     false,
+	egress.HandedBack:  false,
 	egress.Invalid:     false,
 	egress.Conflict:    false,
 	egress.Sealed:      false,
@@ -46,8 +48,8 @@ func retryIn(err error, delay time.Duration) error {
 	e := &egress.Error{Reason: egress.Internal, Message: err.Error()}
 	errors.As(err, &e)
 	category := temporal.ApplicationErrorCategoryUnspecified
-	if e.Reason == egress.StillGoing || e.Reason == egress.HeldBack {
-		category = temporal.ApplicationErrorCategoryBenign // a look without news, or a wait, is no failure to log or count
+	if slices.Contains([]egress.Reason{egress.StillGoing, egress.HeldBack, egress.HandedBack}, e.Reason) {
+		category = temporal.ApplicationErrorCategoryBenign // a look without news, a wait, or another's turn is no failure to log or count
 	}
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Reason), temporal.ApplicationErrorOptions{
 		NonRetryable:   !retriable[e.Reason],

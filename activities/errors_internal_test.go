@@ -17,7 +17,7 @@ import (
 // list must be meant.
 var again = map[egress.Reason]bool{
 	egress.Refused: false, egress.Denied: false, egress.NotFound: false, egress.AlreadyOver: false, egress.NoEcho: false,
-	egress.TooLate: false, egress.Invalid: false, egress.Conflict: false, egress.Sealed: false,
+	egress.TooLate: false, egress.HandedBack: false, egress.Invalid: false, egress.Conflict: false, egress.Sealed: false,
 	egress.Unanswered: true, egress.Unreachable: true, egress.RateLimited: true, egress.Unavailable: true,
 	egress.Ambiguous: true, egress.StillGoing: true, egress.ConsumerFailed: true, egress.HeldBack: true, egress.Internal: true,
 }
@@ -25,15 +25,16 @@ var again = map[egress.Reason]bool{
 func TestAStartThatIsTooLateSaysWhatTheClocksSay(t *testing.T) {
 	t.Parallel()
 	by := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	const late = "not started before 2026-03-04T05:06:07Z, and no earlier start found"
+	const late = "not started before 2026-03-04T05:06:07Z"
 	for want, s := range map[string]starting{
 		late: {by: by, ahead: 400 * time.Millisecond},
 		late + "; by this worker's clock the attempt came 2.5 s after Temporal had sent it":  {by: by, ahead: 2500 * time.Millisecond},
-		late + "; by this worker's clock the attempt came -1.0 s after Temporal had sent it": {by: by, ahead: -time.Second},
-		"LiveKit lists no earlier start, and none is made":                                   {onlyLook: true, ahead: time.Hour},
+		late + "; by this worker's clock the attempt came -1.0 s after Temporal had sent it": {by: by, ahead: -time.Second, onlyLook: true},
 	} {
-		require.Equal(t, want, s.tooLate())
+		require.Equal(t, want, s.overdue())
+		require.Equal(t, want+"; no earlier start found", s.tooLate())
 	}
+	require.Equal(t, "LiveKit lists no earlier start, and none is made", starting{onlyLook: true, ahead: time.Hour}.tooLate())
 }
 
 func TestEveryReasonIsARetryDecision(t *testing.T) {
@@ -61,7 +62,7 @@ func TestALookWithoutNewsAndAWaitAreNoFailuresToLogOrCount(t *testing.T) {
 	for _, reason := range egress.Reasons() {
 		want := map[bool]temporal.ApplicationErrorCategory{
 			true: temporal.ApplicationErrorCategoryBenign, false: temporal.ApplicationErrorCategoryUnspecified,
-		}[reason == egress.StillGoing || reason == egress.HeldBack]
+		}[reason == egress.StillGoing || reason == egress.HeldBack || reason == egress.HandedBack]
 		require.Equal(t, want, application(t, toTemporal(&egress.Error{Reason: reason})).Category(), reason)
 	}
 }

@@ -176,23 +176,26 @@ func TestATryLeavesLiveKitItsTimeBeforeStartBy(t *testing.T) {
 
 func TestAStartThatBeginsNothingTriesNoStorage(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(egress.Input) egress.Input{
-		"it only looks": egress.Input.OnlyLook,
-		"it is late": func(in egress.Input) egress.Input {
+	for name, tc := range map[string]struct {
+		change func(egress.Input) egress.Input
+		want   egress.Reason
+	}{
+		"it only looks": {egress.Input.OnlyLook, egress.TooLate},
+		"it is late": {func(in egress.Input) egress.Input {
 			by := time.Now().Add(-time.Minute)
 			in.StartBy = &by
 			return in
-		},
+		}, egress.HandedBack},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := sealedFor(t, to("b"), "")
 			bubble(t, func(t *testing.T) {
-				in.Input = change(in.Input)
+				in.Input = tc.change(in.Input)
 				p := &storeProber{}
 				_, err := start(t, &api{onList: lists()}, in, trying(activities.PreflightConfig{Prober: p}))
 				_, e := failed(t, err)
-				require.Equal(t, egress.TooLate, e.Reason)
+				require.Equal(t, tc.want, e.Reason)
 				require.Empty(t, p.tries())
 			})
 		})

@@ -48,7 +48,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(),
 		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
 	}
-	s.by, s.onlyLook = limits(in.Input)
+	s.by, s.onlyLook = in.limits()
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -181,6 +181,9 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		late := s.late()
+		if late && !maybeSent && !s.onlyLook {
+			return nil, &egress.Error{Reason: egress.HandedBack, Message: s.overdue()}
+		}
 		if maybeSent || late {
 			if m, err := s.search(ctx, last); m != nil || err != nil {
 				return m, err
@@ -229,10 +232,15 @@ func (s starting) beganAllTheSame(ctx context.Context, last error) *livekit.Egre
 
 // tooLate says why nothing is started any more.
 func (s starting) tooLate() string {
-	if s.onlyLook {
+	if s.by.IsZero() {
 		return "LiveKit lists no earlier start, and none is made"
 	}
-	text := fmt.Sprintf("not started before %s, and no earlier start found", s.by.Format(time.RFC3339))
+	return s.overdue() + "; no earlier start found"
+}
+
+// overdue says that the moment of a start has passed.
+func (s starting) overdue() string {
+	text := fmt.Sprintf("not started before %s", s.by.Format(time.RFC3339))
 	if s.ahead > notableSkew || s.ahead < -notableSkew {
 		text += fmt.Sprintf("; by this worker's clock the attempt came %.1f s after Temporal had sent it", s.ahead.Seconds())
 	}

@@ -19,6 +19,9 @@ type StartRequest struct {
 	// Published waits for somebody who publishes there: the part before is whole, and another one
 	// that waits in vain would end the recording as aborted.
 	Published bool `json:"published,omitempty"`
+	// HandedBack is a start that an activity before this one has handed back: it is looked for,
+	// and not made.
+	HandedBack bool `json:"handed_back,omitempty"`
 	// RunID is the run that asked for it. A reset has another run send it anew.
 	RunID string `json:"run_id,omitempty"`
 }
@@ -37,9 +40,9 @@ func (r StartRequest) resent(i activity.Info) bool {
 }
 
 // limits are what an input's StartBy says: the zero time is before any at which LiveKit could be asked.
-func limits(in egress.Input) (by time.Time, onlyLook bool) {
-	if in.StartBy == nil {
+func (r StartRequest) limits() (by time.Time, onlyLook bool) {
+	if r.Input.StartBy == nil {
 		return time.Time{}, false
 	}
-	return *in.StartBy, in.StartBy.IsZero()
+	return *r.Input.StartBy, r.HandedBack || r.Input.StartBy.IsZero()
 }

@@ -212,7 +212,7 @@ func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
 	t.Parallel()
 	final := map[egress.Reason]bool{
 		egress.Refused: true, egress.Denied: true, egress.NotFound: true, egress.AlreadyOver: true, egress.NoEcho: true,
-		egress.TooLate: true, egress.Invalid: true, egress.Conflict: true, egress.Sealed: true,
+		egress.TooLate: true, egress.HandedBack: true, egress.Invalid: true, egress.Conflict: true, egress.Sealed: true,
 		// Another attempt of the activity looks first for what this one may have started.
 		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.ConsumerFailed: false, egress.HeldBack: false, egress.Internal: false,
 	}

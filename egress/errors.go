@@ -22,6 +22,7 @@ const (
 	Ambiguous      Reason = "ambiguous"    // it may or may not have been done
 	NoEcho         Reason = "no_echo"      // LiveKit started it, but does not echo our token
 	TooLate        Reason = "too_late"     // start_by has passed and no earlier start of ours was found
+	HandedBack     Reason = "handed_back"  // start_by has passed before LiveKit was asked: who asked for the start may ask it, and we only look
 	Invalid        Reason = "invalid"      // the caller's input is wrong; Field names where
 	Conflict       Reason = "conflict"     // another request already has this ID
 	Sealed         Reason = "sealed"       // the sealed request cannot be opened with our keys
@@ -45,7 +46,7 @@ func CannotStop(s Status) *Error {
 func Reasons() []Reason {
 	return []Reason{
 		Refused, Denied, NotFound, AlreadyOver, Unanswered, Unreachable, RateLimited, Unavailable, Ambiguous,
-		NoEcho, TooLate, Invalid, Conflict, Sealed, StillGoing, ConsumerFailed, HeldBack, Internal,
+		NoEcho, TooLate, HandedBack, Invalid, Conflict, Sealed, StillGoing, ConsumerFailed, HeldBack, Internal,
 	}
 }
 

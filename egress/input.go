@@ -206,4 +206,7 @@ func ValidateID(id string) error {
 // the same ID; an empty one is not compared.
 type StartUpdate struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// TakesBack asks for an error of reason HandedBack where no worker has asked LiveKit by the
+	// request's StartBy: its caller then does.
+	TakesBack bool `json:"takes_back,omitempty"`
 }

@@ -59,7 +59,8 @@ type Recordings interface {
 // Pending is a start that is durable.
 type Pending interface {
 	// Started waits until LiveKit has answered, or ctx ends: then the error has the
-	// reason Ambiguous, and the start goes on.
+	// reason Ambiguous, and the start goes on. Reason HandedBack says that LiveKit was not
+	// asked by the start's moment, and that only the caller may ask it now.
 	Started(ctx context.Context) (egress.Info, error)
 }
 

@@ -23,6 +23,7 @@ var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.Ambiguous:      twirp.DeadlineExceeded,
 	egress.NoEcho:         twirp.FailedPrecondition, // who asks again with the same key might have two
 	egress.TooLate:        twirp.Unavailable,
+	egress.HandedBack:     twirp.Unavailable,
 	egress.Invalid:        twirp.InvalidArgument,
 	egress.Conflict:       twirp.AlreadyExists,
 	egress.Sealed:         twirp.Internal,

@@ -18,7 +18,7 @@ func TestEveryReasonHasACodeThatSaysWhatTheCallerCanDo(t *testing.T) {
 		egress.Refused: twirp.InvalidArgument, egress.Denied: twirp.Unauthenticated, egress.NotFound: twirp.NotFound,
 		egress.AlreadyOver: twirp.FailedPrecondition, egress.Unanswered: twirp.DeadlineExceeded, egress.Unreachable: twirp.Unavailable,
 		egress.RateLimited: twirp.ResourceExhausted, egress.Unavailable: twirp.Unavailable, egress.Ambiguous: twirp.DeadlineExceeded,
-		egress.NoEcho: twirp.FailedPrecondition, egress.TooLate: twirp.Unavailable, egress.Invalid: twirp.InvalidArgument,
+		egress.NoEcho: twirp.FailedPrecondition, egress.TooLate: twirp.Unavailable, egress.HandedBack: twirp.Unavailable, egress.Invalid: twirp.InvalidArgument,
 		egress.Conflict: twirp.AlreadyExists, egress.Sealed: twirp.Internal, egress.StillGoing: twirp.Internal,
 		egress.ConsumerFailed: twirp.Internal, egress.HeldBack: twirp.Internal, egress.Internal: twirp.Internal,
 	}

@@ -19,13 +19,12 @@ import (
 // only where it is absent; a worker that comes later finds the door's. A start of
 // the worker's that LiveKit lists later than that makes a twin, which the workflow's
 // own rule ends; so do two doors that ask for one key within LiveKit's answer to the
-// first. Within one door they are one start.
+// first. Within one door they are one start. One that was handed back to us no worker asks for.
 func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {
 		return nil, err
 	}
-	h.bypass.noteOutage()
 	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}

@@ -49,7 +49,12 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	switch {
 	case err == nil:
 		c.outcome = Durable
-		return confirmed(ctx, pending)
+		m, err := confirmed(ctx, pending)
+		if egress.ReasonOf(err) != egress.HandedBack {
+			return m, err
+		}
+		c.outcome, c.cause = FailedOpen, err
+		return h.failOpen(ctx, s)
 	case h.cfg.FailOpenAfter == 0 || !notDurable(err):
 		return nil, err
 	}
@@ -57,15 +62,16 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if s.Unlisted {
 		return h.join(ctx, s)
 	}
+	h.bypass.noteOutage()
 	return h.failOpen(ctx, s)
 }
 
 // begin gives Temporal its time. A caller's whole time is Temporal's where a start
 // never fails open.
 func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, error) {
-	if !s.StartBy.IsZero() {
+	if h.cfg.FailOpenAfter > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, s.StartBy.Add(failOpenMargin))
+		ctx, cancel = context.WithTimeout(ctx, h.cfg.FailOpenAfter+failOpenMargin)
 		defer cancel()
 	}
 	return h.cfg.Recordings.Begin(ctx, s)

@@ -96,3 +96,23 @@ func TestAStartPastTemporalWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt
 		require.Len(t, b.liveKit.started(), 2)
 	})
 }
+
+// Temporal hangs, and its caller is to hear of what LiveKit has begun meanwhile.
+func TestAStartPastTemporalWithoutAnAnswerIsJoinedInTimeWhereTemporalHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = silent
+		b.liveKit.start = func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {
+			b.liveKit.add(echo(r, "EG_direct"))
+			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "EOF"}
+		}
+		ask := func() *httptest.ResponseRecorder {
+			return b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")
+		}
+		require.Equal(t, "deadline_exceeded", refusalIn(t, ask()).Code)
+		began := time.Now()
+		require.Equal(t, "EG_direct", infoIn(t, ask()).GetEgressId())
+		require.Equal(t, 3*time.Second, time.Since(began))
+	})
+}

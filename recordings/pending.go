@@ -2,8 +2,11 @@ package recordings
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -21,8 +24,13 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 		return p.ended(ctx)
 	}
 	s, err := p.outcome(ctx)
+	if egress.ReasonOf(err) == egress.HandedBack && p.ask.named {
+		if p.born = p.client.birth(ctx, s.WorkflowID, s.RunID); !p.ours() {
+			s, err = p.searched(ctx)
+		}
+	}
 	switch {
-	case !p.ask.named || egress.ReasonOf(err) == egress.Ambiguous:
+	case !p.ask.named || slices.Contains([]egress.Reason{egress.Ambiguous, egress.HandedBack}, egress.ReasonOf(err)):
 		return s, err
 	case err == nil && p.ask.another(p.born, s.Info):
 		return Started{}, egress.IDTaken(p.ask.requestID)
@@ -47,6 +55,22 @@ func (p *Pending) outcome(ctx context.Context) (Started, error) {
 		return s, p.client.startError(p.ask, err)
 	}
 	return s, nil
+}
+
+// searched waits for what comes of a start that was handed back to the call that began it: a worker
+// looks for what that has asked for.
+func (p *Pending) searched(ctx context.Context) (Started, error) {
+	o := p.ask.update(updateID+"/searched", false)
+	o.WorkflowID, o.RunID = egress.WorkflowID(p.ask.requestID), p.handle.RunID()
+	handle, err := p.client.Temporal.UpdateWorkflow(ctx, o)
+	if _, over := errors.AsType[*serviceerror.NotFound](err); over {
+		return p.ended(ctx)
+	}
+	if err != nil {
+		return Started{}, p.client.startError(p.ask, err)
+	}
+	p.handle = handle
+	return p.outcome(ctx)
 }
 
 // ended answers for an ID whose egress has ended, and was started by another update.

@@ -102,7 +102,10 @@ func (l *life) handle(ctx workflow.Context) error {
 	return workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, l.started, workflow.UpdateHandlerOptions{Validator: l.same})
 }
 
-func (l *life) started(ctx workflow.Context, _ egress.StartUpdate) (egress.Info, error) {
+func (l *life) started(ctx workflow.Context, u egress.StartUpdate) (egress.Info, error) {
+	if u.TakesBack && strings.HasPrefix(workflow.GetInfo(ctx).WorkflowExecution.ID, egress.WorkflowID("late-")) {
+		return egress.Info{}, toCaller(&egress.Error{Reason: egress.HandedBack, Message: "not asked for in time"})
+	}
 	if err := workflow.Await(ctx, func() bool { return l.failed != nil || l.state.Latest.Known() }); err != nil {
 		return egress.Info{}, err
 	}

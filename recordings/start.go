@@ -41,7 +41,9 @@ func (c *Client) Start(ctx context.Context, o egress.StartOptions) (Started, err
 }
 
 // Begin starts an egress and waits only until a worker has accepted it: from then
-// on it is durable. When it fails with egress.ErrTemporal, nothing may have been accepted.
+// on it is durable. When it fails with egress.ErrTemporal, nothing may have been accepted. A
+// start with a StartBy by which no worker asked LiveKit ends with an error of reason HandedBack:
+// no worker will any more, but looks for what the caller then asks for.
 func (c *Client) Begin(ctx context.Context, o egress.StartOptions) (*Pending, error) {
 	return c.begin(ctx, o, client.WorkflowUpdateStageAccepted)
 }
@@ -131,16 +133,21 @@ func (c *Client) send(ctx context.Context, a ask, updateID string) (client.Workf
 	for {
 		handle, err := c.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: c.Temporal.NewWithStartWorkflowOperation(startOptions(a), egress.WorkflowType, a.input),
-			UpdateOptions: client.UpdateWorkflowOptions{
-				UpdateID:     updateID,
-				UpdateName:   egress.UpdateStart,
-				Args:         []any{egress.StartUpdate{Fingerprint: a.input.Fingerprint}},
-				WaitForStage: a.stage,
-			},
+			UpdateOptions:          a.update(updateID, a.stage == client.WorkflowUpdateStageAccepted && a.input.StartBy != nil),
 		})
 		if err == nil || !timedOut(err) || !c.pause(ctx) {
 			return handle, err
 		}
+	}
+}
+
+// update asks for the answer to the start.
+func (a ask) update(id string, takesBack bool) client.UpdateWorkflowOptions {
+	return client.UpdateWorkflowOptions{
+		UpdateID:     id,
+		UpdateName:   egress.UpdateStart,
+		Args:         []any{egress.StartUpdate{Fingerprint: a.input.Fingerprint, TakesBack: takesBack}},
+		WaitForStage: a.stage,
 	}
 }
 

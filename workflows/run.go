@@ -44,6 +44,8 @@ type run struct {
 	sum    egress.Summary
 	log    log.Logger
 	failed error // why LiveKit did not start it; ends the run
+	// handedBack says why no worker asks LiveKit for the first part: who asked for it may.
+	handedBack error
 
 	redelivery string // which one of the request's it is; empty for its egress
 

@@ -47,10 +47,14 @@ func (e *run) sameRequest(_ workflow.Context, u egress.StartUpdate) error {
 	return toCaller(egress.IDTaken(e.id))
 }
 
-// awaitStart answers the caller as soon as anything shows that the egress runs.
-func (e *run) awaitStart(ctx workflow.Context, _ egress.StartUpdate) (egress.Info, error) {
+// awaitStart answers the caller as soon as anything shows that the egress runs, or, where they
+// take it back, that no worker will ask for it.
+func (e *run) awaitStart(ctx workflow.Context, u egress.StartUpdate) (egress.Info, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // who cancels the workflow stops the egress, and no answer
-	until(ctx, func() bool { return e.failed != nil || e.Latest.Known() })
+	until(ctx, func() bool { return e.failed != nil || e.Latest.Known() || u.TakesBack && e.handedBack != nil })
+	if e.failed == nil && !e.Latest.Known() {
+		return egress.Info{}, e.handedBack
+	}
 	return e.Latest, e.failed
 }
 

@@ -21,7 +21,7 @@ func (e *run) start(ctx workflow.Context) {
 	}
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: inputOf(e.in, e.Part, wasReset(ctx)), RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
-		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(),
+		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), HandedBack: e.handedBack != nil,
 	})}
 }
 
@@ -51,6 +51,11 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 	e.starting = nil
 	var s activities.Started
 	err := ev.future.Get(ctx, &s)
+	if reasonOf(err) == egress.HandedBack { // what its caller begins is looked for
+		e.handedBack = plainly("start egress", err)
+		e.start(ctx)
+		return nil
+	}
 	if err != nil && e.Phase == egress.Requested { // what has come meanwhile was taken: LiveKit does not tell it again
 		e.takeIn(ctx)
 	}

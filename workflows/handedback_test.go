@@ -1,0 +1,58 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// The door waits for one answer alone, and who joins it for what comes of the search.
+func TestAStartThatIsHandedBackIsLookedForAndItsCallerHearsOfItAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	var sent []bool
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		sent = append(sent, in.HandedBack)
+		if !in.HandedBack {
+			return activities.Started{}, failure(egress.HandedBack, "not started before noon")
+		}
+		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_ACTIVE), Terms: terms()}, nil
+	}
+	var back, told error
+	l.at(0, func() {
+		l.update(egress.UpdateStart, "start", &back, egress.StartUpdate{TakesBack: true})
+		l.update(egress.UpdateStart, "start/searched", &told, egress.StartUpdate{})
+	})
+
+	l.mustRun(plainInput(t))
+
+	require.Equal(t, []bool{false, true}, sent)
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, back, &app)
+	require.Equal(t, string(egress.HandedBack), app.Type())
+	require.NoError(t, told)
+}
+
+func TestAStartThatIsHandedBackAndNotFoundIsRefused(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		return activities.Started{}, failure(map[bool]egress.Reason{true: egress.TooLate, false: egress.HandedBack}[in.HandedBack], "not started before noon")
+	}
+	var told error
+	l.at(0, func() { l.update(egress.UpdateStart, "start", &told, egress.StartUpdate{}) })
+
+	_, err := l.run(plainInput(t))
+
+	for _, err := range []error{told, err} {
+		var app *temporal.ApplicationError
+		require.ErrorAs(t, err, &app)
+		require.Equal(t, string(egress.TooLate), app.Type())
+	}
+}
