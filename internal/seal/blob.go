@@ -16,9 +16,9 @@ const headerSize = 1 + len(keyID{})
 
 // Seal encrypts plaintext for one request and one readable part: the blob opens
 // only beside both, so it cannot be replayed with another destination.
-func (k *Keys) Seal(plaintext []byte, requestID string, readable []byte) ([]byte, error) {
+func (k *Keys) Seal(plaintext []byte, requestID string, readable []byte) []byte {
 	header := append([]byte{version}, k.current.id[:]...)
-	return k.current.aead.Seal(header, nil, plaintext, bound(header, requestID, readable)), nil
+	return k.current.aead.Seal(header, nil, plaintext, bound(header, requestID, readable))
 }
 
 // Open is the inverse of Seal. Its error is an egress.Error with Reason Sealed.

@@ -23,10 +23,7 @@ func (k *Keys) SealRequest(requestID string, r egress.Request, storage, pipeline
 	if err != nil {
 		return egress.Input{}, fmt.Errorf("seal request: %w", err)
 	}
-	blob, err := k.Seal(plaintext, requestID, readable)
-	if err != nil {
-		return egress.Input{}, fmt.Errorf("seal request: %w", err)
-	}
+	blob := k.Seal(plaintext, requestID, readable)
 	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: k.fingerprintOf(plaintext, storage, pipeline), Storage: storage, Pipeline: pipeline}, nil
 }
 

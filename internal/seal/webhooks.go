@@ -20,11 +20,7 @@ func (k *Keys) SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (s
 	if err != nil {
 		return "", fmt.Errorf("seal webhooks: %w", err)
 	}
-	blob, err := k.Seal(b, requestID, webhooksPart)
-	if err != nil {
-		return "", fmt.Errorf("seal webhooks: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(blob), nil
+	return base64.RawURLEncoding.EncodeToString(k.Seal(b, requestID, webhooksPart)), nil
 }
 
 // OpenWebhooks is the inverse of SealWebhooks.
