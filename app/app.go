@@ -153,9 +153,6 @@ func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
 // Recordings is the client for people's commands.
 func (a *App) Recordings() *recordings.Client { return a.recordings }
 
-// Log is the process's log.
-func (a *App) Log() *slog.Logger { return a.log }
-
 // Close ends what Open began. Nothing may be under way any more.
 func (a *App) Close() error {
 	a.temporal.Close()

@@ -43,12 +43,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names the variable at fault.
-func (c Config) Validate() error {
-	_, err := parseAllow(c.Allow)
-	return err
-}
-
 // Dialer makes clients. It is safe for concurrent use.
 type Dialer struct {
 	allow     allowed
@@ -57,7 +51,7 @@ type Dialer struct {
 	transport http.RoundTripper
 }
 
-// New makes a dialer.
+// New makes a dialer. Its error names the variable at fault.
 func New(c Config) (*Dialer, error) {
 	c = c.withDefaults()
 	allow, err := parseAllow(c.Allow)

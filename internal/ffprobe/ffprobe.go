@@ -77,7 +77,7 @@ func Find(path string) (*Prober, error) {
 // read is an *egress.Error of reason Invalid; any other error says nothing of the media. Of
 // them context.DeadlineExceeded is one that there was no time to play it.
 func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Duration, error) {
-	told, err := p.ask(ctx, size, read, "-show_entries", "format=duration:stream=codec_type,duration")
+	told, err := p.ask(ctx, size, read, "-show_entries", "format=duration:stream=duration")
 	if err != nil {
 		return 0, err
 	}
@@ -122,7 +122,6 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 // parse reads ffprobe's JSON: the longest of what the file and its streams say.
 func parse(b []byte) (egress.Duration, error) {
 	type part struct {
-		Type     string `json:"codec_type"`
 		Duration string `json:"duration"`
 	}
 	var told struct {

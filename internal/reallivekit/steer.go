@@ -25,15 +25,12 @@ const (
 	Twice    Fate = "twice"
 )
 
-// Plan steers what is recorded in a room from now on, or with NoRoom of a page in none. After is how long after ACTIVE the
+// Plan steers what is recorded in a room from now on, or with "-" of a page in none. After is how long after ACTIVE the
 // fate strikes, and how long a slow start takes.
 func (s *Server) Plan(ctx context.Context, room string, fate Fate, after time.Duration) error {
 	body := map[string]any{"fate": fate, "after_ms": after.Milliseconds()}
 	return s.steer(ctx, http.MethodPut, s.worker.first, "plans/"+url.PathEscape(room), body, nil)
 }
-
-// NoRoom stands for pages, which are in no room.
-const NoRoom = "-"
 
 // Recorded is what a worker really did, whatever it told.
 type Recorded struct {
