@@ -15,7 +15,7 @@ import (
 func (c *Client) Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {
-		return asError("adopt", err)
+		return errorOf(ctx, "adopt", err)
 	}
 	a := adoption{requestID, pipeline, egress.SignalObserved}
 	err = c.adopt(ctx, a, info, e)

@@ -75,7 +75,7 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 			Message: fmt.Sprintf("%q lacks search attributes that we may not make; run: %s", c.Namespace, c.command(missing)),
 		}
 	case err != nil && !errors.As(err, &exists):
-		return names, asError("add search attributes", err)
+		return names, errorOf(ctx, "add search attributes", err)
 	}
 	return names, c.awaitAttributes(ctx)
 }
@@ -91,7 +91,7 @@ func (c *Client) awaitAttributes(ctx context.Context) error {
 		case time.Now().After(by):
 			return egress.Invalidf("TEMPORAL_NAMESPACE", "%q does not know the search attribute %s as %s, %s after it was added: see whether it has another type there", c.Namespace, missing[0].name, missing[0].kind, c.AttributesFor)
 		case !c.pause(ctx):
-			return asError("add search attributes", ctx.Err())
+			return errorOf(ctx, "add search attributes", ctx.Err())
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
 		case errors.As(err, &unknown):
 			missing = append(missing, a)
 		case err != nil:
-			return nil, asError("look for search attributes", err)
+			return nil, errorOf(ctx, "look for search attributes", err)
 		}
 	}
 	return missing, nil

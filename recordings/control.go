@@ -98,7 +98,7 @@ func (c *Client) update(ctx context.Context, id, workflowID, name string, result
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return c.over(ctx, id, name, workflowID)
 	}
-	return asError(name+" of "+workflowID, err)
+	return errorOf(ctx, name+" of "+workflowID, err)
 }
 
 // over says that a recording has ended whose workflow takes no more updates, to who sent
@@ -138,7 +138,7 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 			err = ctx.Err() // the slice's own end says less
 		}
 		if err == nil || ctx.Err() != nil || !timedOut(err) {
-			return v, notFoundAs(id, asError("wait for "+workflowID, err))
+			return v, notFoundAs(id, errorOf(ctx, "wait for "+workflowID, err))
 		}
 		if open, err := c.openVerdict(ctx, workflowID); err == nil && open != nil {
 			return *open, nil
@@ -177,7 +177,7 @@ func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Ve
 func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, error) {
 	var v *egress.Verdict
 	err := c.query(ctx, row, c.QueryFor, egress.QueryVerdict, &v)
-	return v, asError("verdict of "+row.WorkflowID, err)
+	return v, errorOf(ctx, "verdict of "+row.WorkflowID, err)
 }
 
 // Signal gives a running workflow an event by a signal. requestID is what the server
@@ -186,7 +186,7 @@ func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, erro
 func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error {
 	input, err := c.encode(payload.Proto("livekit.WebhookEvent", e.Raw()))
 	if err != nil {
-		return asError("signal "+workflowID, err)
+		return errorOf(ctx, "signal "+workflowID, err)
 	}
 	_, err = c.Temporal.WorkflowService().SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
 		Namespace:         c.Namespace,
@@ -199,5 +199,5 @@ func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID strin
 	if gone, ok := errors.AsType[*serviceerror.NotFound](err); ok && strings.Contains(gone.Message, "already completed") {
 		return &egress.Error{Reason: egress.AlreadyOver, Message: workflowID + " has closed", Err: gone}
 	}
-	return asError("signal "+workflowID, err)
+	return errorOf(ctx, "signal "+workflowID, err)
 }

@@ -44,7 +44,7 @@ func (c *Client) Ended(ctx context.Context, egressID, room string, known ...stri
 		}
 		info, err := v.Told()
 		if err != nil {
-			return nil, asError("result of "+row.WorkflowID, err)
+			return nil, errorOf(ctx, "result of "+row.WorkflowID, err)
 		}
 		if infos = append(infos, info); len(infos) == maxEnded {
 			break
@@ -60,7 +60,7 @@ func (c *Client) verdict(ctx context.Context, row Row) (*egress.Verdict, error) 
 	}
 	v := &egress.Verdict{}
 	if err := c.Temporal.GetWorkflow(ctx, row.WorkflowID, row.RunID).Get(ctx, v); err != nil {
-		return nil, asError("result of "+row.WorkflowID, err)
+		return nil, errorOf(ctx, "result of "+row.WorkflowID, err)
 	}
 	return v, nil
 }

@@ -16,7 +16,7 @@ func (c *Client) ReportMinute(ctx context.Context, m egress.Minute) error {
 	_, err := c.Temporal.SignalWithStartWorkflow(ctx, egress.EndpointID, egress.SignalMinute, m, client.StartWorkflowOptions{
 		TaskQueue: egress.TaskQueue, StaticSummary: "how the webhook endpoint was",
 	}, egress.EndpointType, egress.Ring{})
-	return asError("report to "+egress.EndpointID, err)
+	return errorOf(ctx, "report to "+egress.EndpointID, err)
 }
 
 // Minutes is what the webhook endpoint reported on a span. Reason NotFound: it has
@@ -27,5 +27,5 @@ func (c *Client) Minutes(ctx context.Context, from, to time.Time) (egress.Report
 	if err == nil {
 		err = answer.Get(&r)
 	}
-	return r, asError("ask "+egress.EndpointID, err)
+	return r, errorOf(ctx, "ask "+egress.EndpointID, err)
 }

@@ -14,9 +14,22 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// asError makes the domain's error of whatever Temporal's client returned. What a
-// workflow of ours said keeps its reason and words.
+// errorOf makes the domain's error of whatever Temporal's client returned to who asked within
+// a context. What a workflow of ours said keeps its reason and words.
+func errorOf(ctx context.Context, operation string, err error) error {
+	return mapped(operation, err, errors.Is(ctx.Err(), context.Canceled))
+}
+
+// asError is errorOf where the context is not at hand. Of what was cancelled it can go by the words
+// alone: a server that goes by the asker's deadline, and is a little early, is told by gRPC's.
 func asError(operation string, err error) error {
+	canceled, ok := errors.AsType[*serviceerror.Canceled](err)
+	return mapped(operation, err, ok && !strings.Contains(canceled.Message, "RST_STREAM") || errors.Is(err, context.Canceled))
+}
+
+// mapped is errorOf. interrupted says that who asked does not wait for the answer any more: Temporal's
+// frontend cancels, too, and its errors are the same.
+func mapped(operation string, err error, interrupted bool) error {
 	if err == nil {
 		return nil
 	}
@@ -34,7 +47,7 @@ func asError(operation string, err error) error {
 	switch {
 	case errors.As(err, &ended):
 		return &egress.Error{Reason: egress.Internal, Message: fmt.Sprintf("%s: the workflow has no result: %s", operation, ended.Unwrap()), Err: err}
-	case interrupted(err):
+	case interrupted && timedOut(err):
 		e.Reason, e.Message = egress.Ambiguous, operation+": interrupted"
 	case timedOut(err):
 		e.Reason, e.Code, e.Message = egress.Ambiguous, "deadline_exceeded", operation+": no answer in time"
@@ -73,14 +86,8 @@ func said(err error) (*egress.Error, bool) {
 	return e, true
 }
 
-// interrupted reports whether who asked did not wait for the answer. A server that goes by the
-// asker's deadline and is a little early is told by how gRPC says so.
-func interrupted(err error) bool {
-	canceled, ok := errors.AsType[*serviceerror.Canceled](err)
-	return ok && !strings.Contains(canceled.Message, "RST_STREAM") || errors.Is(err, context.Canceled)
-}
-
-// timedOut reports whether the time was up, ours or the server's, or the asking was given up.
+// timedOut reports whether the time was up, ours or the server's, or the asking was given up, by us
+// or by the server.
 func timedOut(err error) bool {
 	var (
 		update   *client.WorkflowUpdateServiceTimeoutOrCanceledError

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ func TestEveryReasonOfAWorkflowReachesTheCaller(t *testing.T) {
 	t.Parallel()
 	for _, reason := range egress.Reasons() {
 		cause := &egress.Error{Reason: reason, Code: "a_code", Message: "LiveKit's words", Field: "a field"}
-		err := asError("start", fmt.Errorf("update failed: %w", overTheWire(toCaller(cause))))
+		err := errorOf(t.Context(), "start", fmt.Errorf("update failed: %w", overTheWire(toCaller(cause))))
 		var got *egress.Error
 		if !errors.As(err, &got) {
 			t.Fatalf("%s: got %v", reason, err)
@@ -40,7 +41,7 @@ func overTheWire(err error) error {
 
 func TestAnErrorWithoutDetailsKeepsItsReason(t *testing.T) {
 	t.Parallel()
-	err := asError("start", temporal.NewApplicationError("no luck", string(egress.Refused)))
+	err := errorOf(t.Context(), "start", temporal.NewApplicationError("no luck", string(egress.Refused)))
 	wantReason(t, err, egress.Refused)
 	if err.Error() != "no luck" {
 		t.Errorf("got %q", err)
@@ -49,7 +50,7 @@ func TestAnErrorWithoutDetailsKeepsItsReason(t *testing.T) {
 
 func TestAnErrorOfNoReasonIsInternal(t *testing.T) {
 	t.Parallel()
-	err := asError("start", temporal.NewApplicationError("nil pointer", "PanicError"))
+	err := errorOf(t.Context(), "start", temporal.NewApplicationError("nil pointer", "PanicError"))
 	wantReason(t, err, egress.Internal)
 	if err.Error() != "nil pointer" {
 		t.Errorf("got %q", err)
@@ -58,28 +59,34 @@ func TestAnErrorOfNoReasonIsInternal(t *testing.T) {
 
 func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 	t.Parallel()
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
 	for name, tc := range map[string]struct {
 		err  error
 		want egress.Reason
 		text string
+		ctx  context.Context // of who asked; nil: one that goes on
 	}{
-		"no worker in time": {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(errors.New("x")), egress.Ambiguous,
-			"deadline_exceeded: ask: no answer in time"},
-		"our deadline":                        {context.DeadlineExceeded, egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
-		"Ctrl-C":                              {context.Canceled, egress.Ambiguous, "ask: interrupted"},
-		"Ctrl-C, as Temporal's client has it": {serviceerror.NewCanceled("context canceled"), egress.Ambiguous, "ask: interrupted"},
-		"Ctrl-C while an update is awaited":   {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(serviceerror.NewCanceled("x")), egress.Ambiguous, "ask: interrupted"},
-		"our deadline, by the server's clock": {serviceerror.NewCanceled("stream terminated by RST_STREAM with error code: CANCEL"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
-		"the server's":                        {serviceerror.NewDeadlineExceeded("x"), egress.Ambiguous, "deadline_exceeded: ask: no answer in time"},
-		"no such workflow":                    {serviceerror.NewNotFound("workflow not found for ID: x"), egress.NotFound, "ask: workflow not found for ID: x"},
-		"no such namespace":                   {serviceerror.NewNamespaceNotFound("nowhere"), egress.Invalid, `TEMPORAL_NAMESPACE: Temporal has no namespace "nowhere"`},
-		"no permission":                       {serviceerror.NewPermissionDenied("no", ""), egress.Denied, "ask: no"},
-		"bad argument":                        {serviceerror.NewInvalidArgument("too long"), egress.Internal, "ask: too long"},
-		"not reachable":                       {serviceerror.NewUnavailable("connection refused"), egress.Unavailable, "ask: connection refused"},
+		"no worker in time": {err: client.NewWorkflowUpdateServiceTimeoutOrCanceledError(errors.New("x")), want: egress.Ambiguous,
+			text: "deadline_exceeded: ask: no answer in time"},
+		"our deadline":                        {err: context.DeadlineExceeded, want: egress.Ambiguous, text: "deadline_exceeded: ask: no answer in time"},
+		"Ctrl-C":                              {context.Canceled, egress.Ambiguous, "ask: interrupted", interrupted},
+		"Ctrl-C, as Temporal's client has it": {serviceerror.NewCanceled("context canceled"), egress.Ambiguous, "ask: interrupted", interrupted},
+		"Ctrl-C while an update is awaited":   {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(serviceerror.NewCanceled("x")), egress.Ambiguous, "ask: interrupted", interrupted},
+		"Ctrl-C, and an answer all the same":  {serviceerror.NewNotFound("no such workflow"), egress.NotFound, "ask: no such workflow", interrupted},
+		"the server's own cancelling":         {err: serviceerror.NewCanceled("context canceled"), want: egress.Ambiguous, text: "deadline_exceeded: ask: no answer in time"},
+		"the server's own, of an update":      {err: client.NewWorkflowUpdateServiceTimeoutOrCanceledError(serviceerror.NewCanceled("x")), want: egress.Ambiguous, text: "deadline_exceeded: ask: no answer in time"},
+		"our deadline, by the server's clock": {err: serviceerror.NewCanceled("stream terminated by RST_STREAM with error code: CANCEL"), want: egress.Ambiguous, text: "deadline_exceeded: ask: no answer in time"},
+		"the server's":                        {err: serviceerror.NewDeadlineExceeded("x"), want: egress.Ambiguous, text: "deadline_exceeded: ask: no answer in time"},
+		"no such workflow":                    {err: serviceerror.NewNotFound("workflow not found for ID: x"), want: egress.NotFound, text: "ask: workflow not found for ID: x"},
+		"no such namespace":                   {err: serviceerror.NewNamespaceNotFound("nowhere"), want: egress.Invalid, text: `TEMPORAL_NAMESPACE: Temporal has no namespace "nowhere"`},
+		"no permission":                       {err: serviceerror.NewPermissionDenied("no", ""), want: egress.Denied, text: "ask: no"},
+		"bad argument":                        {err: serviceerror.NewInvalidArgument("too long"), want: egress.Internal, text: "ask: too long"},
+		"not reachable":                       {err: serviceerror.NewUnavailable("connection refused"), want: egress.Unavailable, text: "ask: connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := asError("ask", fmt.Errorf("%w", tc.err))
+			err := errorOf(cmp.Or(tc.ctx, t.Context()), "ask", fmt.Errorf("%w", tc.err))
 			wantReason(t, err, tc.want)
 			if err.Error() != tc.text {
 				t.Errorf("got %q, want %q", err, tc.text)
@@ -91,9 +98,22 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 	}
 }
 
+// A start is what is asked for so.
+func TestWhoseDoingItWasIsReadOffAnErrorWhereNobodyElseSays(t *testing.T) {
+	t.Parallel()
+	for text, err := range map[string]error{
+		"ask: interrupted":                          serviceerror.NewCanceled("context canceled"),
+		"deadline_exceeded: ask: no answer in time": serviceerror.NewCanceled("stream terminated by RST_STREAM with error code: CANCEL"),
+	} {
+		if got := asError("ask", err); got.Error() != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+	}
+}
+
 func TestNoErrorHasNoReason(t *testing.T) {
 	t.Parallel()
-	if asError("ask", nil) != nil || egress.ReasonOf(nil) != "" || egress.ReasonOf(errors.New("x")) != egress.Internal {
+	if errorOf(t.Context(), "ask", nil) != nil || egress.ReasonOf(nil) != "" || egress.ReasonOf(errors.New("x")) != egress.Internal {
 		t.Error("no error became one, or a foreign one got a reason")
 	}
 }

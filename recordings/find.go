@@ -44,7 +44,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 		case err == nil && c.pause(lookup):
 			continue
 		case ctx.Err() != nil:
-			return "", asError("find "+id, ctx.Err())
+			return "", errorOf(ctx, "find "+id, ctx.Err())
 		case doubt != "":
 			return "", &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("whether a recording has the ID %q is not known: %s; ask again, or by its request ID", id, doubt)}
 		default:

@@ -16,7 +16,7 @@ import (
 func (c *Client) Retention(ctx context.Context) (time.Duration, error) {
 	d, err := c.Temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.Namespace})
 	if err != nil {
-		return 0, asError("describe namespace "+c.Namespace, err)
+		return 0, errorOf(ctx, "describe namespace "+c.Namespace, err)
 	}
 	return d.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
 }
@@ -47,7 +47,7 @@ func (c *Client) LastPolls(ctx context.Context, queue string) (p egress.Polls, e
 func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQueueType) (last time.Time, idle string, err error) {
 	q, err := c.Temporal.DescribeTaskQueue(ctx, queue, kind)
 	if err != nil {
-		return last, "", asError("describe task queue "+queue, err)
+		return last, "", errorOf(ctx, "describe task queue "+queue, err)
 	}
 	takes := nameOf(q.GetVersioningInfo().GetCurrentDeploymentVersion())
 	if q.GetVersioningInfo().GetRampingVersionPercentage() == 100 {

@@ -48,7 +48,7 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 	if _, before := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); before {
 		return nil
 	}
-	return asError("note late webhook of "+workflowID, err)
+	return errorOf(ctx, "note late webhook of "+workflowID, err)
 }
 
 func closed(row Row) egress.Closed {

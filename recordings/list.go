@@ -96,7 +96,7 @@ func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workfl
 				continue
 			}
 			if err != nil {
-				yield(nil, asError("list recordings", err))
+				yield(nil, errorOf(ctx, "list recordings", err))
 				return
 			}
 			for _, info := range page.GetExecutions() {

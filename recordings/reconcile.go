@@ -66,7 +66,7 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
-		return false, asError("adopt", err)
+		return false, errorOf(ctx, "adopt", err)
 	}
 	a := adoption{requestID, pipeline, egress.SignalReconciled}
 	state, err := c.workflowState(ctx, egress.WorkflowID(requestID))
@@ -131,7 +131,7 @@ func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egre
 	if over, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return &egress.Error{Reason: egress.AlreadyOver, Message: id + " has completed", Err: over}
 	}
-	return asError("adopt "+id, err)
+	return errorOf(ctx, "adopt "+id, err)
 }
 
 // Reconciled reports whether a round of the reconciler has completed since a moment.
@@ -144,7 +144,7 @@ func (c *Client) Reconciled(ctx context.Context, since time.Time) (bool, error) 
 func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error) {
 	n, err := c.count(ctx, fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", workflowType),
 		equal("ExecutionStatus", "Completed"), instant(since)))
-	return n > 0, asError("look for workflows of the type "+workflowType, err)
+	return n > 0, errorOf(ctx, "look for workflows of the type "+workflowType, err)
 }
 
 // Record begins a recording that somebody expects, under a key of its own, and waits

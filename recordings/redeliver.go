@@ -66,7 +66,7 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	} else {
 		event, err := state.Announcement()
 		if err != nil {
-			return Redelivered{}, asError("redeliver "+id, err)
+			return Redelivered{}, errorOf(ctx, "redeliver "+id, err)
 		}
 		r.EventID = event.Proto().GetId()
 	}
@@ -154,7 +154,7 @@ func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelive
 	var r egress.Redelivery
 	var err error
 	if r.Input, err = c.inputOf(ctx, workflowID); err != nil {
-		return r, asError("read "+workflowID, err)
+		return r, errorOf(ctx, "read "+workflowID, err)
 	}
 	r.Input.Carried = nil // the state is newer
 	r.State, err = c.needState(ctx, Row{WorkflowID: workflowID})
@@ -224,7 +224,7 @@ func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Rede
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return true, nil
 	}
-	return false, asError("start "+id, err)
+	return false, errorOf(ctx, "start "+id, err)
 }
 
 func redeliveryTitle(s egress.State) string {
@@ -260,7 +260,7 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bo
 func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	o, err := egress.ObserveEvent(e, time.Now().UTC())
 	if err != nil || !o.Final || row.ClosedAt == nil {
-		return asError("correct", err)
+		return errorOf(ctx, "correct", err)
 	}
 	// Mostly it is the second webhook of an end that was told by the first: no worker
 	// has to replay a life for that. Of earlier parts the workflow alone knows.

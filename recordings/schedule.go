@@ -80,7 +80,7 @@ func (c *Client) schedules(ctx context.Context) (schedules client.ScheduleClient
 	}
 	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: data})
 	if err != nil {
-		return nil, nil, asError("ask for schedules", err)
+		return nil, nil, errorOf(ctx, "ask for schedules", err)
 	}
 	return plain.ScheduleClient(), plain.Close, nil
 }
@@ -100,7 +100,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	case none:
 		return makeSchedule(ctx, schedules, p, every)
 	case err != nil:
-		return asError("describe schedule "+p.id, err)
+		return errorOf(ctx, "describe schedule "+p.id, err)
 	case every == 0 && d.Schedule.State.Paused, every != 0 && p.runsEvery(&d.Schedule, every):
 		return nil
 	}
@@ -117,7 +117,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 		s.Spec, s.Action = &spec, p.action(every)
 		return &client.ScheduleUpdate{Schedule: &s}, nil
 	}})
-	return asError("change schedule "+p.id, err)
+	return errorOf(ctx, "change schedule "+p.id, err)
 }
 
 // runsEvery reports whether there is nothing to change.
@@ -141,7 +141,7 @@ func makeSchedule(ctx context.Context, schedules client.ScheduleClient, p plan, 
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return nil // another worker was faster
 	}
-	return asError("make schedule "+p.id, err)
+	return errorOf(ctx, "make schedule "+p.id, err)
 }
 
 func scheduleSpec(every time.Duration) client.ScheduleSpec {
@@ -159,7 +159,7 @@ func (c *Client) describeSchedule(ctx context.Context, id string) (*client.Sched
 	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
 		return nil, nil
 	}
-	return d, asError("describe schedule "+id, err)
+	return d, errorOf(ctx, "describe schedule "+id, err)
 }
 
 // ReconcilingSince is when the schedule of the reconciler was made: what ended before is

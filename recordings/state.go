@@ -86,7 +86,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 // NotFound.
 func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	d, err := c.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
-	return d, asError("describe "+workflowID, err)
+	return d, errorOf(ctx, "describe "+workflowID, err)
 }
 
 // row is what Temporal itself knows of a workflow.

@@ -29,17 +29,17 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 		return nil, nil // a server that has no versions
 	}
 	if err != nil {
-		return nil, asError("list worker deployments", err)
+		return nil, errorOf(ctx, "list worker deployments", err)
 	}
 	stranded := map[string]int64{}
 	for deployments.HasNext() {
 		d, err := deployments.Next()
 		if err != nil {
-			return nil, asError("list worker deployments", err)
+			return nil, errorOf(ctx, "list worker deployments", err)
 		}
 		described, err := c.Temporal.WorkerDeploymentClient().GetHandle(d.Name).Describe(ctx, client.WorkerDeploymentDescribeOptions{})
 		if err != nil {
-			return nil, asError("describe worker deployment "+d.Name, err)
+			return nil, errorOf(ctx, "describe worker deployment "+d.Name, err)
 		}
 		for _, v := range described.Info.VersionSummaries {
 			version := versionName(v.Version.DeploymentName, v.Version.BuildID)
@@ -48,7 +48,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 			}
 			n, err := c.count(ctx, keptByVersion+" AND "+open+" AND "+equal("TemporalWorkerDeploymentVersion", version))
 			if err != nil {
-				return nil, asError("count recordings of "+version, err)
+				return nil, errorOf(ctx, "count recordings of "+version, err)
 			}
 			if n > 0 {
 				stranded[version] = n
@@ -62,7 +62,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 func (c *Client) polledVersions(ctx context.Context, since time.Time) (map[string]bool, error) {
 	q, err := c.Temporal.DescribeTaskQueue(ctx, egress.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
-		return nil, asError("describe task queue "+egress.TaskQueue, err)
+		return nil, errorOf(ctx, "describe task queue "+egress.TaskQueue, err)
 	}
 	polled := map[string]bool{}
 	for _, p := range q.GetPollers() {

@@ -26,7 +26,7 @@ func (c *Client) Verdicts(ctx context.Context, s Span) iter.Seq2[egress.Verdict,
 			}
 		}
 		if ctx.Err() != nil { // else a part would pass for the whole
-			yield(egress.Verdict{}, asError("read verdicts", ctx.Err()))
+			yield(egress.Verdict{}, errorOf(ctx, "read verdicts", ctx.Err()))
 		}
 	}
 }
