@@ -86,8 +86,12 @@ func (c *Client) tellStep(ctx context.Context, id, name, step string) error {
 	return c.update(ctx, id, workflowID, name, nil, step)
 }
 
+// ErrUnanswered marks the error of an order, such as a stop, that was sent to a workflow and not
+// answered in time: the next worker that takes it may carry it out.
+var ErrUnanswered = errors.New("sent, and not answered in time")
+
 // update sends a workflow an update by its name. Errors call the recording by the ID that it was
-// asked for by.
+// asked for by; one that comes of no answer in time is ErrUnanswered.
 func (c *Client) update(ctx context.Context, id, workflowID, name string, result any, args ...any) error {
 	handle, err := c.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflowID, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -97,6 +101,9 @@ func (c *Client) update(ctx context.Context, id, workflowID, name string, result
 	}
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return c.over(ctx, id, name, workflowID)
+	}
+	if timedOut(err) && !errors.Is(ctx.Err(), context.Canceled) {
+		err = fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
 	return errorOf(ctx, name+" of "+workflowID, err)
 }

@@ -137,7 +137,7 @@ func (d deps) stopCommand() *cli.Command {
 // keeps in memory alone what no worker has taken.
 func unanswered(err error, id string) error {
 	e, ok := errors.AsType[*egress.Error](err)
-	if !ok || e.Code != "deadline_exceeded" || !strings.HasPrefix(e.Message, egress.UpdateStop) {
+	if !ok || !errors.Is(err, recordings.ErrUnanswered) {
 		return err
 	}
 	told := *e

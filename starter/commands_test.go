@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -136,15 +138,19 @@ func TestStopPrintsWhatLiveKitAnswered(t *testing.T) {
 
 func TestWhoGetsNoAnswerToAStopIsToldWhatBecomesOfIt(t *testing.T) {
 	t.Parallel()
-	for message, want := range map[string]string{
-		"egress.stop of egress/req: no answer in time": "egress.stop of egress/req: no answer in time; where no worker runs (starter doctor --only workers), the next one does it, " +
-			"unless Temporal has restarted by then: see by starter show req, or ask again; StopEgress at the front door ends it without a worker",
-		"find EG_1: no answer in time": "find EG_1: no answer in time", // none was sent
+	const advice = "; where no worker runs (starter doctor --only workers), the next one does it, " +
+		"unless Temporal has restarted by then: see by starter show req, or ask again; StopEgress at the front door ends it without a worker"
+	for name, tc := range map[string]struct {
+		cause error
+		want  string
+	}{
+		"it was sent":     {fmt.Errorf("%w: %w", recordings.ErrUnanswered, context.DeadlineExceeded), advice},
+		"it was not sent": {context.DeadlineExceeded, ""},
 	} {
 		s := newShell()
-		s.err = &egress.Error{Reason: egress.Ambiguous, Code: "deadline_exceeded", Message: message}
-		if got := s.run(t, "stop", "req"); got.status != 1 || got.stderr != "starter: deadline_exceeded: "+want+"\n" {
-			t.Errorf("got %+v", got)
+		s.err = &egress.Error{Reason: egress.Ambiguous, Code: "deadline_exceeded", Message: "no answer in time", Err: tc.cause}
+		if got := s.run(t, "stop", "req"); got.status != 1 || got.stderr != "starter: deadline_exceeded: no answer in time"+tc.want+"\n" {
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 }
