@@ -2,15 +2,19 @@ package recordings
 
 import (
 	"context"
+	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // brokenOff says of a workflow that closed without a result how it did, and who goes on; empty
 // for any other, and for one that failed, whose error says more.
-func (r Row) brokenOff() string {
+func (r Row) brokenOff(now time.Time) string {
 	var how string
 	goesOn := "its next webhook, or a round, takes up what LiveKit has of it"
+	if r.forgotten(now) {
+		goesOn = "that is over a day ago: unless LiveKit still runs it, nothing takes it up any more; look for its media in its storage, and tell its consumers by hand"
+	}
 	switch r.Workflow {
 	case workflowTerminated:
 		how = "was terminated"
@@ -27,10 +31,21 @@ func (r Row) brokenOff() string {
 	return "its workflow " + how + "; " + goesOn
 }
 
+// forgotten reports whether LiveKit lists no egress any more that had ended as the workflow closed.
+func (r Row) forgotten(now time.Time) bool {
+	return r.ClosedAt != nil && now.Sub(*r.ClosedAt) > egress.Remembered
+}
+
 // ways are what a person can do about a workflow that has closed without a result.
-func (r Row) ways() []egress.Way {
-	if _, ours := egress.RequestID(r.WorkflowID); !ours || r.Workflow != workflowTerminated {
+func (r Row) ways(now time.Time) []egress.Way {
+	_, ours := egress.RequestID(r.WorkflowID)
+	switch {
+	case !ours || r.Workflow != workflowTerminated:
 		return nil
+	case r.forgotten(now) && r.EgressID == "":
+		return nil
+	case r.forgotten(now):
+		return []egress.Way{{Command: "lk egress list --id " + r.EgressID, For: "see whether LiveKit still runs it"}}
 	}
 	return []egress.Way{{Command: egress.DeepRoundCommand, For: "have it taken up now, by a round that lists all"}}
 }
@@ -46,7 +61,7 @@ func (c *Client) nobodyTells(ctx context.Context, id, workflowID string) error {
 		_, err = c.verdict(ctx, row)
 		return err
 	}
-	if why := row.brokenOff(); why != "" {
+	if why := row.brokenOff(time.Now()); why != "" {
 		return &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: id + " is not told: " + why}
 	}
 	return nil

@@ -3,6 +3,7 @@ package recordings
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -48,9 +49,33 @@ func TestWhatHasAResultOrRunsIsNotBrokenOff(t *testing.T) {
 		"its redelivery was":          {"egress-redelivery/req/1", "terminated", "its workflow was terminated" + told, nil},
 		"its redelivery has told all": {"egress-redelivery/req/1", "completed", "", nil},
 	} {
-		r := Row{WorkflowID: tc.workflowID, Workflow: tc.workflow}
-		if got := r.brokenOff(); got != tc.want || !slices.Equal(r.ways(), tc.ways) {
-			t.Errorf("%s: got %q and %v, want %q and %v", name, got, r.ways(), tc.want, tc.ways)
+		closed := time.Now()
+		r, now := Row{WorkflowID: tc.workflowID, Workflow: tc.workflow, ClosedAt: &closed}, closed.Add(24*time.Hour)
+		if got := r.brokenOff(now); got != tc.want || !slices.Equal(r.ways(now), tc.ways) {
+			t.Errorf("%s: got %q and %v, want %q and %v", name, got, r.ways(now), tc.want, tc.ways)
+		}
+	}
+}
+
+func TestOfWhatLiveKitHasForgottenNobodyIsPromised(t *testing.T) {
+	t.Parallel()
+	const lastWord = "; that is over a day ago: unless LiveKit still runs it, nothing takes it up any more; look for its media in its storage, and tell its consumers by hand"
+	list := []egress.Way{{Command: "lk egress list --id EG_1", For: "see whether LiveKit still runs it"}}
+	for name, tc := range map[string]struct {
+		row  Row
+		want string
+		ways []egress.Way
+	}{
+		"it was terminated":        {Row{WorkflowID: "egress/req", Workflow: "terminated", EgressID: "EG_1"}, "its workflow was terminated" + lastWord, list},
+		"… before it had begun":    {Row{WorkflowID: "egress/req", Workflow: "terminated"}, "its workflow was terminated" + lastWord, nil},
+		"its time was over":        {Row{WorkflowID: "egress/req", Workflow: "timedout", EgressID: "EG_1"}, "its workflow timed out" + lastWord, nil},
+		"its redelivery was ended": {Row{WorkflowID: "egress-redelivery/req/1", Workflow: "terminated"}, "its workflow was terminated; another redelivery tells it", nil},
+	} {
+		closed := time.Now()
+		now := closed.Add(egress.Remembered + 1)
+		tc.row.ClosedAt = &closed
+		if got, ways := tc.row.brokenOff(now), tc.row.ways(now); got != tc.want || !slices.Equal(ways, tc.ways) {
+			t.Errorf("%s: got %q and %v, want %q and %v", name, got, ways, tc.want, tc.ways)
 		}
 	}
 }

@@ -73,9 +73,9 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 		return v, nil
 	}
 	if v.Verdict, err = c.verdict(ctx, v.Row); err != nil {
-		v.Problem, v.Ways = err.Error(), v.ways()
-		v.Problem = cmp.Or(v.brokenOff(), v.Problem)
-		return v, nil //nolint:nilerr // what else is known is told all the same
+		now := time.Now()
+		v.Problem, v.Ways = cmp.Or(v.brokenOff(now), err.Error()), v.ways(now)
+		return v, nil // what else is known is told all the same
 	}
 	v.Info, v.Twins, v.Phase = v.Verdict.Info, v.Verdict.Twins, egress.Delivered
 	err = c.lateVerdict(ctx, &v)
