@@ -27,7 +27,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	cfg, problem := config.Load(environ, config.Serve)
 	c := doctor.Config{
 		APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret, SealKeySet: cfg.Sealing.Key != "", PublicURL: cfg.Door.PublicURL,
-		ReconcileEvery: cfg.Reconcile.Every.D(), CanaryEvery: cfg.Canary.Every.D(),
+		ReconcileEvery: cfg.Reconcile.Every.D(), CanaryEvery: cfg.Canary.Every.D(), SearchFor: cfg.Start.Search,
 	}
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
 		keys, err := keysOf(cfg)

@@ -100,6 +100,10 @@ type Config struct {
 	Sealer     Sealer
 	SealKeySet bool // the seal key is a setting of its own, and not LiveKit's secret
 
+	// SearchFor is how long a start whose outcome is not known is looked for at LiveKit. Zero: that is
+	// not known here.
+	SearchFor time.Duration
+
 	LiveKit    LiveKit
 	LiveKitURL string // http or https
 	APIKey     string

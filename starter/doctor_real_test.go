@@ -54,10 +54,10 @@ func emptyLiveKit(t *testing.T) string {
 func TestTheDoctorNamesWhatIsIllAndWhatHelps(t *testing.T) {
 	t.Parallel()
 	s := newRealShell(t)
-	maps.Copy(s, map[string]string{"LIVEKIT_URL": "ws://127.0.0.1:1", "REELKEEPER_PUBLIC_URL": "http://127.0.0.1:1"})
+	maps.Copy(s, map[string]string{"LIVEKIT_URL": "ws://127.0.0.1:1", "REELKEEPER_PUBLIC_URL": "http://127.0.0.1:1", "REELKEEPER_TOKEN_SEARCH": "5s"})
 	findings := s.diagnose(t, 3)
 	for check, want := range map[doctor.Check]doctor.Status{
-		doctor.Settings: doctor.OK, doctor.Keys: doctor.OK, doctor.LiveKitAPI: doctor.Fail, doctor.SearchAttributes: doctor.OK,
+		doctor.Settings: doctor.Warn, doctor.Keys: doctor.OK, doctor.LiveKitAPI: doctor.Fail, doctor.SearchAttributes: doctor.OK,
 		doctor.Workers: doctor.Fail, doctor.Schedule: doctor.Fail, doctor.Canary: doctor.Fail, doctor.Webhook: doctor.Fail,
 	} {
 		if f := findings[check]; f.Status != want || f.Status != doctor.OK && f.Fix == "" {
