@@ -121,7 +121,7 @@ func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffpro
 	if err := a.registerWorkflows(main); err != nil {
 		return nil, nil, err
 	}
-	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: "Start"})
+	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: egress.ActivityStart})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivityWithOptions(lk.StopTwin, activity.RegisterOptions{Name: "StopTwin"})
 	if err := a.registerDelivery(main, a.verification(stores, prober)); err != nil {

@@ -19,7 +19,8 @@ const (
 	TaskQueue    = "egress"      // workflows and all activities but the poll
 	PollQueue    = "egress-poll" // the poll alone, so that its rate can be bounded
 
-	ActivityPoll = "Poll" // it asks LiveKit once a webhook is overdue
+	ActivityStart = "Start" // it asks LiveKit for the egress, or looks for one that was begun
+	ActivityPoll  = "Poll"  // it asks LiveKit once a webhook is overdue
 
 	SignalObserved = "egress.observed" // payload: a redacted livekit.WebhookEvent that names an egress
 	SignalHint     = "egress.hint"     // payload: a redacted livekit.WebhookEvent from which an end can be expected

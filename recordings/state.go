@@ -44,6 +44,7 @@ type Activity struct {
 	Type        string     `json:"type"`
 	Attempt     int32      `json:"attempt"`
 	LastFailure string     `json:"last_failure,omitempty"`
+	StartedAt   *time.Time `json:"started_at,omitempty"` // when a worker took this attempt; nil: none has it now
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
 	// AwaitsWorker is the task queue of which no worker has taken it yet.
 	AwaitsWorker string `json:"awaits_worker,omitempty"`
@@ -173,10 +174,14 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 	for _, p := range list {
 		converter.DecodeCommonFailureAttributes(c.data, p.GetLastFailure())
 		a := Activity{Type: p.GetActivityType().GetName(), Attempt: p.GetAttempt(), LastFailure: p.GetLastFailure().GetMessage()}
-		if t := p.GetNextAttemptScheduleTime(); t != nil {
-			next := t.AsTime()
+		switch {
+		case p.GetNextAttemptScheduleTime() != nil:
+			next := p.GetNextAttemptScheduleTime().AsTime()
 			a.NextAttempt = &next
-		} else if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+		case p.GetLastStartedTime() != nil && p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED:
+			started := p.GetLastStartedTime().AsTime()
+			a.StartedAt = &started
+		case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED:
 			a.AwaitsWorker = p.GetActivityOptions().GetTaskQueue().GetName()
 		}
 		out = append(out, a)

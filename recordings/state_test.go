@@ -5,6 +5,12 @@ import (
 	"testing"
 	"time"
 
+	activitypb "go.temporal.io/api/activity/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -27,6 +33,25 @@ func TestTheStatusThatIsShownIsTheWorkflowsOwn(t *testing.T) {
 		v := View{Row: Row{Status: "EGRESS_STARTING"}}
 		if v.shows(tc.state); v.Status != tc.want {
 			t.Errorf("%s: got %s, want %s", name, v.Status, tc.want)
+		}
+	}
+}
+
+func TestAnActivityIsInHandWaitsForItsNextAttemptOrForAWorker(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	before, next := timestamppb.New(at.Add(-time.Minute)), timestamppb.New(at)
+	queue := &activitypb.ActivityOptions{TaskQueue: &taskqueuepb.TaskQueue{Name: "egress"}}
+	for name, tc := range map[string]struct {
+		pending *workflowpb.PendingActivityInfo
+		want    Activity
+	}{
+		"in hand":            {&workflowpb.PendingActivityInfo{State: enumspb.PENDING_ACTIVITY_STATE_STARTED, Attempt: 2, LastStartedTime: next, ActivityOptions: queue}, Activity{Attempt: 2, StartedAt: &at}},
+		"waits":              {&workflowpb.PendingActivityInfo{State: enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, Attempt: 2, LastStartedTime: before, NextAttemptScheduleTime: next, ActivityOptions: queue}, Activity{Attempt: 2, NextAttempt: &at}},
+		"nobody took it yet": {&workflowpb.PendingActivityInfo{State: enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, Attempt: 2, LastStartedTime: before, ActivityOptions: queue}, Activity{Attempt: 2, AwaitsWorker: "egress"}},
+	} {
+		if got := New(Config{}).pendingOf([]*workflowpb.PendingActivityInfo{tc.pending}); !reflect.DeepEqual(got, []Activity{tc.want}) {
+			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
 		}
 	}
 }

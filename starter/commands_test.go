@@ -67,6 +67,23 @@ func TestAProblemIsShownBesideWhatIsKnown(t *testing.T) {
 	golden(t, "show-problem.txt", s.run(t, "show", "req"))
 }
 
+func TestShowSaysWhatAStartIsAt(t *testing.T) {
+	t.Parallel()
+	since, next := day(8), day(9)
+	for want, a := range map[string]recordings.Activity{
+		"Start, attempt 1, since 2026-03-04 08:00:00 UTC, asks LiveKit for it, or looks there for what it has asked for":            {Type: "Start", Attempt: 1, StartedAt: &since},
+		"Start, attempt 2, since 2026-03-04 08:00:00 UTC, looks for it at LiveKit before it asks again: activity Heartbeat timeout": {Type: "Start", Attempt: 2, StartedAt: &since, LastFailure: "activity Heartbeat timeout"},
+		"Start, attempt 2, again at 2026-03-04 09:00:00 UTC: worker stopped during the start":                                       {Type: "Start", Attempt: 2, NextAttempt: &next, LastFailure: "worker stopped during the start"},
+		"Stop, attempt 2, since 2026-03-04 08:00:00 UTC":                                                                            {Type: "Stop", Attempt: 2, StartedAt: &since},
+	} {
+		s := newShell()
+		s.view = recordings.View{Row: recordings.Row{WorkflowID: "egress/req", Workflow: "running"}, Phase: egress.Requested, Pending: []recordings.Activity{a}}
+		if got := s.run(t, "show", "req"); !strings.HasSuffix(got.stdout, "\ndoing     "+want+"\n") {
+			t.Errorf("got %q, want %q", got.stdout, want)
+		}
+	}
+}
+
 func TestWaitEndsWithTheVerdict(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[egress.Status]int{

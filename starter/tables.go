@@ -206,6 +206,9 @@ func news(v recordings.View) string {
 // activity is what is being done, and what stood in its way the last time.
 func activity(a recordings.Activity) string {
 	s := fmt.Sprintf("%s, attempt %d", a.Type, a.Attempt)
+	if since := when(a.StartedAt); since != "" {
+		s += ", since " + since + starting(a)
+	}
 	if next := when(a.NextAttempt); next != "" {
 		s += ", again at " + next
 	}
@@ -216,6 +219,19 @@ func activity(a recordings.Activity) string {
 		s += ": " + a.LastFailure
 	}
 	return s
+}
+
+// starting is what a start is at that a worker has in hand: it may take minutes until it is known
+// what became of a call that was not answered.
+func starting(a recordings.Activity) string {
+	switch {
+	case a.Type != egress.ActivityStart:
+		return ""
+	case a.Attempt > 1:
+		return ", looks for it at LiveKit before it asks again"
+	default:
+		return ", asks LiveKit for it, or looks there for what it has asked for"
+	}
 }
 
 // when is at, for a time that may be missing.
