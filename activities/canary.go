@@ -26,7 +26,7 @@ var canaryBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 6, 10}
 // would. *doctor.Doctor is one.
 type Prober interface {
 	// Probe says what the event met. It must return when ctx ends.
-	Probe(ctx context.Context) egress.Probe
+	Probe(ctx context.Context) egress.Passage
 }
 
 // CanaryConfig is what the canary works with.
@@ -69,10 +69,10 @@ func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
 
 // Probe sends an event, and says what it met: a way that is bad is a result. Twice is
 // harmless: the endpoint hands the event to nobody.
-func (c *Canary) Probe(ctx context.Context) (egress.Probe, error) {
+func (c *Canary) Probe(ctx context.Context) (egress.Passage, error) {
 	p := c.prober.Probe(ctx)
 	if err := ctx.Err(); err != nil { // it was broken off, and says nothing
-		return egress.Probe{}, err
+		return egress.Passage{}, err
 	}
 	p.Notify, p.For = c.cfg.Notify, c.cfg.For
 	c.count.Add(ctx, 1, outcomeLabel(p.Outcome))

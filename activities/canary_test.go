@@ -14,9 +14,9 @@ import (
 )
 
 // prober answers every probe alike.
-type prober egress.Probe
+type prober egress.Passage
 
-func (p prober) Probe(context.Context) egress.Probe { return egress.Probe(p) }
+func (p prober) Probe(context.Context) egress.Passage { return egress.Passage(p) }
 
 // canaryMetrics are what a probe left in the metrics.
 func canaryMetrics(t *testing.T, meter *sdkmetric.ManualReader) (counts map[string]int64, took metricdata.HistogramDataPoint[float64], measured bool) {
@@ -56,7 +56,7 @@ func TestAProbeIsCountedByWhatItMet(t *testing.T) {
 			p, err := c.Probe(t.Context())
 
 			require.NoError(t, err, "a bad way is a result")
-			require.Equal(t, egress.Probe{Outcome: o, Took: egress.Duration(3 * time.Second), Found: "found", Fix: "fix", Notify: true, For: egress.Duration(time.Hour)}, p)
+			require.Equal(t, egress.Passage{Outcome: o, Took: egress.Duration(3 * time.Second), Found: "found", Fix: "fix", Notify: true, For: egress.Duration(time.Hour)}, p)
 			counts, took, measured := canaryMetrics(t, meter)
 			for name, n := range counts {
 				require.Equal(t, map[bool]int64{true: 1}[name == string(o)], n, name)

@@ -16,7 +16,7 @@ import (
 const (
 	mostListed = 50_000  // objects: segments of 2 s over 24 h
 	mostRead   = 8 << 20 // bytes of a playlist, which such a recording's stays below
-	mostProbed = 10      // files of one result
+	mostPlayed = 10      // files of one result
 )
 
 // find looks for one thing. It fails where the store cannot be reached.
@@ -141,9 +141,9 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 	return egress.ParsePlaylist(path, text, mostListed), int64(len(text)), nil
 }
 
-// probe plays a file that is there, until a time. What ffprobe cannot say is left open, and
+// play plays a file that is there, until a time. What ffprobe cannot say is left open, and
 // what it had no time for is noted.
-func (l *looker) probe(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
+func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
 	if l.cfg.Player == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
 	}

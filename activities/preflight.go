@@ -25,8 +25,8 @@ const (
 	// preflightBudget is how long a start waits for its storage at most: the caller has
 	// 9 s, of which LiveKit takes 2 to 6.
 	preflightBudget = time.Second
-	// probeTimeout bounds a try that a start no longer waits for.
-	probeTimeout = 20 * time.Second
+	// attemptTimeout bounds a try that a start no longer waits for.
+	attemptTimeout = 20 * time.Second
 	// goodFor is how long a destination that was good is not tried again.
 	goodFor = 10 * time.Minute
 	// doubtFor is how long one that nobody could tell of is not tried again, so that not
@@ -106,7 +106,7 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by ti
 			targets[i].tried = known
 			continue
 		}
-		flights[i] = p.flights.DoChan(t.digest, func() (any, error) { return p.probe(ctx, t), nil })
+		flights[i] = p.flights.DoChan(t.digest, func() (any, error) { return p.attempt(ctx, t), nil })
 	}
 	for i, flight := range flights {
 		if flight != nil {
@@ -165,9 +165,9 @@ func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Res
 	return slow
 }
 
-// probe tries a destination, for all that wait for it.
-func (p *Preflight) probe(ctx context.Context, t target) tried {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+// attempt tries a destination, for all that wait for it.
+func (p *Preflight) attempt(ctx context.Context, t target) tried {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTimeout)
 	defer cancel()
 	found, err := p.cfg.Prober.Probe(ctx, t.Destination, strings.ToLower(rand.Text()))
 	v := tried{found, withoutCause(err), time.Now()}

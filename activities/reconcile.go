@@ -125,7 +125,7 @@ func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
 func (r *round) alive(ctx context.Context) (stop func()) { return keepAlive(ctx, r.progress) }
 
 func (r *round) run(ctx context.Context) error {
-	s, plan, err := r.look(ctx)
+	s, plan, err := r.see(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,11 +143,11 @@ func (r *round) run(ctx context.Context) error {
 	return r.expect(ctx, s)
 }
 
-// look sees both sides and plans. What there is to do is planned from all our workflows
+// see looks at both sides and plans. What there is to do is planned from all our workflows
 // as they are now. Those whose egress is not active any more need a second question: one
 // by one while they are few, else by listing everything; and where that cannot be listed, some
 // of them.
-func (r *round) look(ctx context.Context) (egress.Sighting, egress.Plan, error) {
+func (r *round) see(ctx context.Context) (egress.Sighting, egress.Plan, error) {
 	s, all, err := r.observe(ctx)
 	if err != nil {
 		return s, egress.Plan{}, err

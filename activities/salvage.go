@@ -10,7 +10,7 @@ import (
 
 const (
 	playlistType = "application/vnd.apple.mpegurl"
-	mostMeasured = 100 // segments that are probed for their length
+	mostMeasured = 100 // segments that are played for their length
 )
 
 // salvage finds the segments that an egress left behind which failed or is lost. LiveKit
@@ -129,7 +129,7 @@ func (l *looker) known(ctx context.Context, b Bucket, d egress.Destination) map[
 	return lengths
 }
 
-// measure probes the segments whose lengths are not known, until a time.
+// measure plays the segments whose lengths are not known, until a time.
 func (l *looker) measure(ctx context.Context, until time.Time, b Bucket, set egress.Leftover, known map[string]egress.Duration) map[string]egress.Duration {
 	lengths := map[string]egress.Duration{}
 	if l.cfg.Player == nil {

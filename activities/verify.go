@@ -105,7 +105,7 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 		ctx, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
 		defer cancel()
 	}
-	report, err := v.look(ctx, in, to)
+	report, err := v.inspect(ctx, in, to)
 	switch {
 	case err != nil && last && !in.Behind:
 		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
@@ -117,8 +117,8 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 	return Verified{MediaReport: report}, nil
 }
 
-// look is one look, where there is a place for it.
-func (v *Verification) look(ctx context.Context, in VerifyRequest, to []egress.Destination) (egress.MediaReport, error) {
+// inspect is one look, where there is a place for it.
+func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egress.Destination) (egress.MediaReport, error) {
 	full := &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
 	if in.Behind && len(v.places) >= mostLooks/2 {
 		return egress.MediaReport{}, full
@@ -197,8 +197,8 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 		if err != nil {
 			return report, err
 		}
-		if n < mostProbed {
-			l.probe(ctx, until, w, &found)
+		if n < mostPlayed {
+			l.play(ctx, until, w, &found)
 		}
 		report.Add(w.Judge(found))
 	}

@@ -129,7 +129,7 @@ func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(map[string][]byte)
-		probe  activities.Player
+		player activities.Player
 		want   egress.Media
 		why    string
 	}{
@@ -154,7 +154,7 @@ func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
 			t.Parallel()
 			store := &objects{at: whole()}
 			tc.change(store.at)
-			got, err := verify(t, store, tc.probe, verifying(t, wellDone, 0))
+			got, err := verify(t, store, tc.player, verifying(t, wellDone, 0))
 			require.NoError(t, err)
 			require.Equal(t, tc.want, got.Media)
 			require.Equal(t, tc.why, got.Because)
@@ -303,7 +303,7 @@ func TestSegmentsThatWereLeftBehindGetAPlaylist(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(*objects)
-		probe  activities.Player
+		player activities.Player
 		says   string
 		length string // in the playlist
 		files  int
@@ -318,7 +318,7 @@ func TestSegmentsThatWereLeftBehindGetAPlaylist(t *testing.T) {
 			t.Parallel()
 			store := &objects{at: whole()}
 			tc.change(store)
-			got, err := verify(t, store, tc.probe, verifying(t, egress.Lost, time.Minute))
+			got, err := verify(t, store, tc.player, verifying(t, egress.Lost, time.Minute))
 			require.NoError(t, err)
 			require.Equal(t, egress.MediaUnchecked, got.Media)
 			require.Contains(t, got.Because, "it ended as LOST, so that no media is expected; ")

@@ -64,7 +64,7 @@ func storages(c *doctor.Config, cfg config.Config, environ map[string]string) er
 	if err != nil {
 		return err
 	}
-	c.Prober = storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) }})
+	c.Stores = storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) }})
 	c.Profiles, err = cfg.Storage.Profiles(environ)
 	return err
 }

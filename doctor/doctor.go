@@ -118,7 +118,7 @@ type Config struct {
 	CanaryEvery    time.Duration
 
 	Profiles egress.Profiles
-	Prober   Prober // wanted where there are profiles
+	Stores   Stores // wanted where there are profiles
 
 	PublicURL string
 	// RootCAs are whose certificates are trusted. Default: the machine's.

@@ -9,9 +9,9 @@ import (
 
 // Probe is the check of the webhook for a canary: the same events on the same ways, and
 // what became of the worse one.
-func (d *Doctor) Probe(ctx context.Context) egress.Probe {
+func (d *Doctor) Probe(ctx context.Context) egress.Passage {
 	f := d.webhook(ctx)
-	p := egress.Probe{Outcome: egress.CanaryUnreachable, Found: f.Found, Fix: f.Fix} // as where the settings name no way
+	p := egress.Passage{Outcome: egress.CanaryUnreachable, Found: f.Found, Fix: f.Fix} // as where the settings name no way
 	if f.Path != nil {
 		p.Outcome, p.Took = f.Path.outcome, f.Path.Total
 	}

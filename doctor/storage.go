@@ -11,9 +11,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Prober tries a destination: it writes a small object there and deletes it. Its error
+// Stores tries a destination: it writes a small object there and deletes it. Its error
 // has the field at fault, and no credential.
-type Prober interface {
+type Stores interface {
 	Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error)
 }
 
@@ -43,7 +43,7 @@ func (d *Doctor) storage(ctx context.Context) Finding {
 }
 
 func (d *Doctor) profile(ctx context.Context, name string) Finding {
-	probed, err := d.cfg.Prober.Probe(ctx, d.cfg.Profiles.Destination(name), strings.ToLower(rand.Text()))
+	probed, err := d.cfg.Stores.Probe(ctx, d.cfg.Profiles.Destination(name), strings.ToLower(rand.Text()))
 	switch probed {
 	case egress.ProbeGood:
 		return ok(name + " can be written to")

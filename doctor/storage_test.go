@@ -42,7 +42,7 @@ func TestEachStorageProfileIsTried(t *testing.T) {
 			for bucket := range tc.found {
 				p.Named[bucket] = &livekit.StorageConfig{Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{Bucket: bucket}}}
 			}
-			got := doctor.New(doctor.Config{Profiles: p, Prober: tc.found}).Run(t.Context(), doctor.Storage)
+			got := doctor.New(doctor.Config{Profiles: p, Stores: tc.found}).Run(t.Context(), doctor.Storage)
 			require.Equal(t, []doctor.Finding{{Check: doctor.Storage, Status: tc.want, Found: tc.text, Fix: tc.fix}}, got)
 		})
 	}

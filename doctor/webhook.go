@@ -56,7 +56,7 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 	own := egress.Token{RequestID: noRoom, Part: 1, MAC: "probe"}.URL(d.cfg.PublicURL)
 	var worst Finding
 	for i, url := range []string{project, own} {
-		p, err := d.probe(ctx, url)
+		p, err := d.post(ctx, url)
 		p.outcome = d.outcome(p, err)
 		f := judge(p, err)
 		f.Path = &p
@@ -70,8 +70,8 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 	return worst
 }
 
-// probe posts one event and follows it.
-func (d *Doctor) probe(ctx context.Context, url string) (Path, error) {
+// post posts one event and follows it.
+func (d *Doctor) post(ctx context.Context, url string) (Path, error) {
 	p := Path{URL: redacted(url)}
 	body, err := event()
 	if err != nil {

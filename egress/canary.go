@@ -35,8 +35,8 @@ func (o CanaryOutcome) Well() bool { return o == CanaryOK || o == CanarySlow }
 // into many a restart of an endpoint, which LiveKit's own repeats outlast.
 const canaryBreak = 2
 
-// Probe is what one event of ours met on the way.
-type Probe struct {
+// Passage is what a probe, one event of ours, met on the way.
+type Passage struct {
 	Outcome CanaryOutcome `json:"outcome"`
 	Took    Duration      `json:"took"`
 	Found   string        `json:"found"`
@@ -49,17 +49,17 @@ type Probe struct {
 
 // Canary is what is known of the way after a probe, and all that the next one needs.
 type Canary struct {
-	Probe
+	Passage
 	At          time.Time `json:"at"`
 	Failures    int       `json:"failures,omitempty"` // in a row
 	BrokenSince time.Time `json:"broken_since,omitzero"`
 	Told        bool      `json:"told,omitempty"` // people have been told of this break
 }
 
-// Next takes a probe. It returns the notice that is due, nil where there is none: one
+// Next takes what a probe met. It returns the notice that is due, nil where there is none: one
 // when the way breaks, and one when a break is over that people have been told of.
-func (c Canary) Next(p Probe, at time.Time) (Canary, *Notice) {
-	next := Canary{Probe: p, At: at}
+func (c Canary) Next(p Passage, at time.Time) (Canary, *Notice) {
+	next := Canary{Passage: p, At: at}
 	if p.Outcome.Well() {
 		if c.Told && p.Notify {
 			return next, next.notice(ConcernHealed, c.BrokenSince)

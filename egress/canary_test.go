@@ -45,12 +45,12 @@ func TestPeopleAreToldOnceOfEachBreakAndOfItsEnd(t *testing.T) {
 			var told []string
 			minute := func(at time.Time) int { return int(at.Sub(noon).Minutes()) }
 			for i, letter := range tc.probes {
-				p := egress.Probe{Outcome: outcomes[letter], Found: "found it", Fix: "mend it", Notify: tc.hook, For: egress.Duration(time.Hour)}
+				p := egress.Passage{Outcome: outcomes[letter], Found: "found it", Fix: "mend it", Notify: tc.hook, For: egress.Duration(time.Hour)}
 				var n *egress.Notice
 				at := noon.Add(time.Duration(i) * time.Minute)
 				c, n = c.Next(p, at)
 				require.Equal(t, at, c.At)
-				require.Equal(t, p, c.Probe)
+				require.Equal(t, p, c.Passage)
 				if n == nil {
 					continue
 				}
@@ -66,7 +66,7 @@ func TestPeopleAreToldOnceOfEachBreakAndOfItsEnd(t *testing.T) {
 
 func TestTheHookIsToldOfABreakOnceItIsSwitchedOn(t *testing.T) {
 	t.Parallel()
-	bad := egress.Probe{Outcome: egress.CanaryBent}
+	bad := egress.Passage{Outcome: egress.CanaryBent}
 	c, _ := egress.Canary{}.Next(bad, noon)
 	c, n := c.Next(bad, noon)
 	require.Nil(t, n)
@@ -78,20 +78,20 @@ func TestTheHookIsToldOfABreakOnceItIsSwitchedOn(t *testing.T) {
 
 func TestAHookThatIsSwitchedOffIsNotToldThatABreakIsOver(t *testing.T) {
 	t.Parallel()
-	bad := egress.Probe{Outcome: egress.CanaryBent, Notify: true}
+	bad := egress.Passage{Outcome: egress.CanaryBent, Notify: true}
 	c, _ := egress.Canary{}.Next(bad, noon)
 	c, broken := c.Next(bad, noon)
 	require.NotNil(t, broken)
-	_, healed := c.Next(egress.Probe{Outcome: egress.CanaryOK}, noon)
+	_, healed := c.Next(egress.Passage{Outcome: egress.CanaryOK}, noon)
 	require.Nil(t, healed)
 }
 
 func TestTheNoticesOfABreakSayWhatHelps(t *testing.T) {
 	t.Parallel()
-	bad := egress.Probe{Outcome: egress.CanaryBent, Found: "it answered 404", Fix: "mend the path", Notify: true}
+	bad := egress.Passage{Outcome: egress.CanaryBent, Found: "it answered 404", Fix: "mend the path", Notify: true}
 	c, _ := egress.Canary{}.Next(bad, noon)
 	c, broken := c.Next(bad, noon.Add(time.Minute))
-	_, healed := c.Next(egress.Probe{Outcome: egress.CanaryOK, Found: "it answered 200", Notify: true}, noon.Add(time.Hour))
+	_, healed := c.Next(egress.Passage{Outcome: egress.CanaryOK, Found: "it answered 200", Notify: true}, noon.Add(time.Hour))
 
 	for _, want := range []string{"do not arrive, since 2026-", "it answered 404", "To mend it: mend the path.", "`starter doctor --only webhook`"} {
 		require.Contains(t, broken.Text(), want)

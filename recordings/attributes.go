@@ -35,17 +35,17 @@ func attributesAtStart(s egress.Summary, status string) temporal.SearchAttribute
 
 // attribute is a search attribute that a namespace must have.
 type attribute struct {
-	name  string
-	kind  enumspb.IndexedValueType
-	probe string // a value of its type, as a query writes it
+	name   string
+	kind   enumspb.IndexedValueType
+	sample string // a value of its type, as a query writes it
 }
 
 func attributes() []attribute {
-	probes := map[string]string{"Keyword": "''", "Bool": "true"}
+	samples := map[string]string{"Keyword": "''", "Bool": "true"}
 	types := egress.Attributes()
 	var list []attribute
 	for _, name := range slices.Sorted(maps.Keys(types)) {
-		list = append(list, attribute{name, enumspb.IndexedValueType(enumspb.IndexedValueType_shorthandValue[types[name]]), probes[types[name]]})
+		list = append(list, attribute{name, enumspb.IndexedValueType(enumspb.IndexedValueType_shorthandValue[types[name]]), samples[types[name]]})
 	}
 	return list
 }
@@ -101,7 +101,7 @@ func (c *Client) awaitAttributes(ctx context.Context) error {
 func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
 	var missing []attribute
 	for _, a := range attributes() {
-		_, err := c.count(ctx, a.name+" = "+a.probe)
+		_, err := c.count(ctx, a.name+" = "+a.sample)
 		var unknown *serviceerror.InvalidArgument
 		switch {
 		case errors.As(err, &unknown):

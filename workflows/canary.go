@@ -12,7 +12,7 @@ import (
 func (w *Workflows) Canary(ctx workflow.Context) (egress.Canary, error) {
 	var last egress.Canary
 	lastResult(ctx, &last)
-	var p egress.Probe
+	var p egress.Passage
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, canaryOptions), canary.Probe).Get(ctx, &p); err != nil {
 		return last, plainly("probe", err)
 	}
