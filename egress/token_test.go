@@ -94,7 +94,7 @@ func TestEveryReasonAndSourceIsListedOnce(t *testing.T) {
 		require.Regexp(t, "^[a-z_]+$", string(r))
 		reasons[r] = true
 	}
-	require.Len(t, reasons, 18)
+	require.Len(t, reasons, 19)
 	require.ElementsMatch(t, strings.Fields("start webhook poll reconcile stop timeout"), sourceNames())
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -15,21 +14,9 @@ import (
 )
 
 // errorOf makes the domain's error of whatever Temporal's client returned to who asked within
-// a context. What a workflow of ours said keeps its reason and words.
+// a context. What a workflow of ours said keeps its reason and words. Temporal's frontend cancels,
+// too, and its errors are the same: only who cancelled the context was interrupted.
 func errorOf(ctx context.Context, operation string, err error) error {
-	return mapped(operation, err, errors.Is(ctx.Err(), context.Canceled))
-}
-
-// asError is errorOf where the context is not at hand. Of what was cancelled it can go by the words
-// alone: a server that goes by the asker's deadline, and is a little early, is told by gRPC's.
-func asError(operation string, err error) error {
-	canceled, ok := errors.AsType[*serviceerror.Canceled](err)
-	return mapped(operation, err, ok && !strings.Contains(canceled.Message, "RST_STREAM") || errors.Is(err, context.Canceled))
-}
-
-// mapped is errorOf. interrupted says that who asked does not wait for the answer any more: Temporal's
-// frontend cancels, too, and its errors are the same.
-func mapped(operation string, err error, interrupted bool) error {
 	if err == nil {
 		return nil
 	}
@@ -47,7 +34,7 @@ func mapped(operation string, err error, interrupted bool) error {
 	switch {
 	case errors.As(err, &ended):
 		return &egress.Error{Reason: egress.Internal, Message: fmt.Sprintf("%s: the workflow has no result: %s", operation, ended.Unwrap()), Err: err}
-	case interrupted && timedOut(err):
+	case timedOut(err) && errors.Is(ctx.Err(), context.Canceled):
 		e.Reason, e.Message = egress.Ambiguous, operation+": interrupted"
 	case timedOut(err):
 		e.Reason, e.Code, e.Message = egress.Ambiguous, "deadline_exceeded", operation+": no answer in time"

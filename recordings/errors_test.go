@@ -98,19 +98,6 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 	}
 }
 
-// A start is what is asked for so.
-func TestWhoseDoingItWasIsReadOffAnErrorWhereNobodyElseSays(t *testing.T) {
-	t.Parallel()
-	for text, err := range map[string]error{
-		"ask: interrupted":                          serviceerror.NewCanceled("context canceled"),
-		"deadline_exceeded: ask: no answer in time": serviceerror.NewCanceled("stream terminated by RST_STREAM with error code: CANCEL"),
-	} {
-		if got := asError("ask", err); got.Error() != text {
-			t.Errorf("got %q, want %q", got, text)
-		}
-	}
-}
-
 func TestNoErrorHasNoReason(t *testing.T) {
 	t.Parallel()
 	if errorOf(t.Context(), "ask", nil) != nil || egress.ReasonOf(nil) != "" || egress.ReasonOf(errors.New("x")) != egress.Internal {

@@ -52,7 +52,7 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 func (p *Pending) outcome(ctx context.Context) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: p.handle.RunID()}
 	if err := p.handle.Get(ctx, &s.Info); err != nil {
-		return s, p.client.startError(p.ask, err)
+		return s, p.client.startError(ctx, p.ask, err)
 	}
 	return s, nil
 }
@@ -67,7 +67,7 @@ func (p *Pending) searched(ctx context.Context) (Started, error) {
 		return p.ended(ctx)
 	}
 	if err != nil {
-		return Started{}, p.client.startError(p.ask, err)
+		return Started{}, p.client.startError(ctx, p.ask, err)
 	}
 	p.handle = handle
 	return p.outcome(ctx)
@@ -78,7 +78,7 @@ func (p *Pending) ended(ctx context.Context) (Started, error) {
 	id := egress.WorkflowID(p.ask.requestID)
 	var v egress.Verdict
 	if err := p.client.Temporal.GetWorkflow(ctx, id, "").Get(ctx, &v); err != nil {
-		return Started{}, p.client.startError(p.ask, err)
+		return Started{}, p.client.startError(ctx, p.ask, err)
 	}
 	born := p.client.birth(ctx, id, "")
 	if p.ask.another(born, v.Info) {

@@ -78,7 +78,7 @@ func (c *Client) begin(ctx context.Context, o egress.StartOptions, stage client.
 		return p, nil
 	}
 	if err != nil {
-		return nil, c.startError(a, err)
+		return nil, c.startError(ctx, a, err)
 	}
 	if !a.named {
 		return p, nil
@@ -96,7 +96,7 @@ func (p *Pending) again(ctx context.Context) error {
 	p.ask.input.Again = true
 	handle, err := p.client.send(ctx, p.ask, updateID+"/"+p.handle.RunID())
 	if err != nil {
-		return p.client.startError(p.ask, err)
+		return p.client.startError(ctx, p.ask, err)
 	}
 	p.handle = handle
 	p.born = p.client.birth(ctx, egress.WorkflowID(p.ask.requestID), handle.RunID())
@@ -113,7 +113,7 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 	}
 	input, err := c.Sealer.SealRequest(a.requestID, o.Request, o.Storage, o.Pipeline)
 	if err != nil {
-		return ask{}, asError("seal request", err)
+		return ask{}, err
 	}
 	input.MaxDuration, input.Recover, input.Preflight = egress.Duration(o.MaxDuration), o.Recover, o.Preflight
 	input.Again, input.Unlisted = o.Again, o.Unlisted
@@ -168,8 +168,8 @@ func startOptions(a ask) client.StartWorkflowOptions {
 	}
 }
 
-func (c *Client) startError(a ask, err error) error {
-	err = asError("start "+egress.WorkflowID(a.requestID), err)
+func (c *Client) startError(ctx context.Context, a ask, err error) error {
+	err = errorOf(ctx, "start "+egress.WorkflowID(a.requestID), err)
 	var e *egress.Error
 	if errors.As(err, &e) && e.Reason == egress.Ambiguous && errors.Is(err, egress.ErrTemporal) {
 		e.Message += fmt.Sprintf("; it may go on: ask again with the ID %q", a.requestID)
