@@ -3,24 +3,22 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 const seeSettings = "set it right, or take it out where it is no setting, for the worker and the starter alike; the README has the table of settings"
-
-// slowestStart is how long LiveKit may not list what it starts, as measured.
-const slowestStart = 24 * time.Second
 
 func (d *Doctor) settings(context.Context) Finding {
 	switch {
 	case d.cfg.Problem != nil:
 		return failed(d.cfg.Problem.Error(), seeSettings)
-	case d.cfg.SearchFor > 0 && d.cfg.SearchFor <= slowestStart:
-		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, and LiveKit does not list a slow start for up to %s: it would be started twice", d.cfg.SearchFor, slowestStart),
+	case d.cfg.SearchFor > 0 && d.cfg.SearchFor <= egress.Unlisted:
+		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, and LiveKit does not list a slow start for up to %s: it would be started twice", d.cfg.SearchFor, egress.Unlisted),
 			"leave it out, or set it well over that, for the worker and the starter alike")
 	}
 	return ok("all that are needed are set")

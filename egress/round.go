@@ -146,6 +146,10 @@ func (e Event) WithMissed(class Missed, because string) (Event, error) {
 	return eventOf(fields)
 }
 
+// Unlisted is how long LiveKit may not list what it starts, where no egress worker takes it at
+// once: as measured, with livekit-server 1.13.5.
+const Unlisted = 24 * time.Second
+
 // Remembered is a little more than the 24 h for which LiveKit keeps an egress that has ended.
 const Remembered = 25 * time.Hour
 

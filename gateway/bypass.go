@@ -21,9 +21,8 @@ const unsure = time.Minute
 // asks with the key before that is to have the same egress.
 const remembered = time.Hour
 
-// slowStart is how long LiveKit may not list what it starts: 24 s, as measured, and some
-// more.
-const slowStart = 30 * time.Second
+// slowStart is how long LiveKit may not list what it starts, and some more.
+const slowStart = egress.Unlisted + 6*time.Second
 
 // bypass remembers the starts that have lately gone past Temporal, by their keys. Those of the
 // door before it that died, it does not know.
