@@ -133,6 +133,19 @@ func TestWhatWasHandedBackIsNotAskedForByAWorkerWhoseClockIsBehind(t *testing.T)
 	})
 }
 
+// A door may have asked: a worker that would refuse it looks for it first.
+func TestWhatWasHandedBackIsLookedForByAWorkerThatWouldRefuseIt(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onList: lists(ours(t, "EG_door"))}
+		in := handedBack(-time.Minute)
+		in.Input.Pipeline = "unknown"
+		s, err := start(t, a, in)
+		require.NoError(t, err)
+		require.Equal(t, "EG_door", s.Info.Proto().GetEgressId())
+	})
+}
+
 func TestWhatWasHandedBackIsLookedForAndNotAskedFor(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

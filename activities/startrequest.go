@@ -28,9 +28,10 @@ type StartRequest struct {
 
 // maybeSent reports whether LiveKit may have been asked for this start already, by an attempt before
 // this one or past Temporal, and may not list yet what it begins. What an earlier run of its key has
-// begun is another matter (Input.Again): that is listed by now.
+// begun is another matter (Input.Again): that is listed by now. For what was handed back, a door may
+// ask at any moment.
 func (r StartRequest) maybeSent(i activity.Info) bool {
-	return r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
+	return r.HandedBack || r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
 }
 
 // resent reports whether a reset of the workflow has Temporal send the start again, as a first

@@ -140,40 +140,6 @@ func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
 	}
 }
 
-// Every worker is late: its start has come to LiveKit's turn after its moment.
-func TestAStartThatIsAcceptedInTimeAndComesTooLateIsRecordedOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
-		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1ms"
-	})
-	w.startWorker()
-	for n, key := range []string{"", "one-key"} {
-		room := fmt.Sprintf("room-%d", n)
-		w.room(room, fakelivekit.RoomScript{})
-		var all errgroup.Group
-		ids := make([]string, max(1, 6*n))
-		for i := range ids {
-			all.Go(func() error {
-				info, err := w.ask(w.ctx(), room, key)
-				ids[i] = info.GetEgressId()
-				return err
-			})
-		}
-		require.NoError(t, all.Wait())
-		require.Equal(t, slices.Repeat(ids[:1], len(ids)), ids)
-		require.Len(t, w.fake.Egresses(), n+1)
-		id := w.requestOf(ids[0])
-		w.answered("it is stopped", func() error {
-			_, err := w.agent().StopEgress(w.ctx(), &livekit.StopEgressRequest{EgressId: ids[0]})
-			return err
-		})
-		verdict, err := w.client.Wait(w.ctx(), id)
-		require.NoError(t, err)
-		require.Equal(t, egress.StopRequested, verdict.Stopped, "the stop went through the workflow")
-		require.Len(t, w.consumer.told(ids[0]), 1)
-	}
-}
-
 // outage is a Temporal server of a test's own that can be killed, and started again on
 // the same store.
 type outage struct {

@@ -164,6 +164,7 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	save(long, "long", "continued-second-run")
 	first := long.history("r-long")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
 	write("continued-first-run", long.historyOf("r-long", first))
+	recordHandedBack(t, write)
 	recordRelayed(t, write)
 	recordRefused(t, write)
 	recordStrays(t, write)
@@ -207,6 +208,24 @@ func recordCanary(t *testing.T, write func(name string, events []*historypb.Hist
 	})
 	write("canary", w.historyAt(probes[0], ""))
 	write("canary-tells", w.historyAt(probes[1], ""))
+}
+
+// recordHandedBack writes the history of a recording whose start came too late to its worker, and
+// that its door has begun.
+func recordHandedBack(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
+	t.Helper()
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1ms"
+	})
+	w.startWorker()
+	w.room("handed-back", fakelivekit.RoomScript{})
+	_, err := w.ask(w.ctx(), "handed-back", "handed-back")
+	require.NoError(t, err)
+	_, err = w.client.Stop(w.ctx(), "handed-back")
+	require.NoError(t, err)
+	_, err = w.client.Wait(w.ctx(), "handed-back")
+	require.NoError(t, err)
+	write("handed-back", w.history("handed-back"))
 }
 
 // recordRelayed writes the history of a recording whose request names a webhook itself.

@@ -29,7 +29,7 @@ const slowStart = egress.Unlisted + 6*time.Second
 type bypass struct {
 	since  time.Time // when this door began
 	mu     sync.Mutex
-	outage time.Time // when a start last failed open
+	outage time.Time // when a start last failed open that no workflow knows of
 	keys   map[string]detour
 }
 

@@ -19,18 +19,29 @@ import (
 // only where it is absent; a worker that comes later finds the door's. A start of
 // the worker's that LiveKit lists later than that makes a twin, which the workflow's
 // own rule ends; so do two doors that ask for one key within LiveKit's answer to the
-// first. Within one door they are one start. One that was handed back to us no worker asks for.
+// first. Within one door they are one start.
 func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
+	h.bypass.noteOutage()
+	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
+		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
+	}
+	return h.direct(ctx, s)
+}
+
+// direct starts an egress at LiveKit, where it does not list it already. Nobody else asks: Temporal
+// has not taken the start, or a worker has handed it back. Another call of the key may have asked
+// meanwhile, without an answer.
+func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {
 		return nil, err
 	}
-	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
-		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
-	}
 	return h.once(s, func() (m *livekit.EgressInfo, err error) {
 		if m, err = h.find(ctx, s); m != nil || err != nil {
 			return m, err
+		}
+		if h.bypass.unlisted(s.ID) {
+			return nil, unlistedYet()
 		}
 		h.bypass.ask(s.ID, digestOf(s))
 		err = unlistedYet() // also where there will be no answer, since we panicked
@@ -62,7 +73,7 @@ func unlistedYet() error {
 func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 	if s.Storage != "" && h.cfg.Profiles.Named[s.Storage] == nil {
 		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf(
-			"Temporal does not answer, and without it the storage profile %q is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
+			"a start past Temporal wants the storage profile %q, which is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
 	}
 	name, err := h.cfg.Profiles.Pick(s.Request, s.Storage)
 	if err != nil {

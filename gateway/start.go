@@ -50,11 +50,11 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	case err == nil:
 		c.outcome = Durable
 		m, err := confirmed(ctx, pending)
-		if egress.ReasonOf(err) != egress.HandedBack {
+		if h.cfg.FailOpenAfter == 0 || !unasked(err) {
 			return m, err
 		}
 		c.outcome, c.cause = FailedOpen, err
-		return h.failOpen(ctx, s)
+		return h.direct(ctx, s)
 	case h.cfg.FailOpenAfter == 0 || !notDurable(err):
 		return nil, err
 	}
@@ -62,7 +62,6 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if s.Unlisted {
 		return h.join(ctx, s)
 	}
-	h.bypass.noteOutage()
 	return h.failOpen(ctx, s)
 }
 
@@ -75,6 +74,13 @@ func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, er
 		defer cancel()
 	}
 	return h.cfg.Recordings.Begin(ctx, s)
+}
+
+// unasked reports whether a workflow took a start and LiveKit was not asked, through no fault of
+// the caller's: its worker was late, or has not the secret by which we have sealed the request.
+func unasked(err error) bool {
+	reason := egress.ReasonOf(err)
+	return reason == egress.HandedBack || reason == egress.Sealed
 }
 
 // notDurable reports whether Temporal did not take a start. Its own errors are

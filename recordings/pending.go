@@ -7,6 +7,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -18,17 +19,12 @@ const (
 	memoFingerprint = "fingerprint"
 )
 
-// Started waits for LiveKit's confirmation, until the context ends; see Start.
+// Started waits for LiveKit's confirmation, until the context ends; see Start and Begin.
 func (p *Pending) Started(ctx context.Context) (Started, error) {
 	if p.handle == nil {
-		return p.ended(ctx)
+		return p.ended(ctx, "")
 	}
-	s, err := p.outcome(ctx)
-	if egress.ReasonOf(err) == egress.HandedBack && p.ask.named {
-		if p.born = p.client.birth(ctx, s.WorkflowID, s.RunID); !p.ours() {
-			s, err = p.searched(ctx)
-		}
-	}
+	s, err := p.answer(ctx)
 	switch {
 	case !p.ask.named || slices.Contains([]egress.Reason{egress.Ambiguous, egress.HandedBack}, egress.ReasonOf(err)):
 		return s, err
@@ -45,46 +41,63 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	if p.handle == before {
 		return s, err
 	}
-	return p.outcome(ctx)
+	return p.answer(ctx)
 }
 
-// outcome is the update's. Workflow and run are named beside an error too.
-func (p *Pending) outcome(ctx context.Context) (Started, error) {
-	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: p.handle.RunID()}
-	if err := p.handle.Get(ctx, &s.Info); err != nil {
+// answer is the update's outcome. One that was handed back is for the call alone that began the
+// run, which asks LiveKit then: any other waits for what comes of that.
+func (p *Pending) answer(ctx context.Context) (Started, error) {
+	s, err := p.outcome(ctx, p.handle)
+	if egress.ReasonOf(err) != egress.HandedBack || !p.ask.named || p.ours() {
+		return s, err
+	}
+	if p.born = p.client.birth(ctx, s.WorkflowID, s.RunID); p.ours() { // Temporal had not said before
+		return s, err
+	}
+	s, err = p.searched(ctx, s)
+	if egress.ReasonOf(err) == egress.HandedBack { // by an older worker, which has nobody look for it
+		err = &egress.Error{Reason: egress.Ambiguous, Message: "another call asks LiveKit for it", Err: err}
+	}
+	return s, err
+}
+
+// searched waits for what a worker finds of a start that was handed back.
+func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
+	o := p.ask.update(updateID+"/searched", false)
+	o.WorkflowID, o.RunID = s.WorkflowID, s.RunID
+	handle, err := p.client.Temporal.UpdateWorkflow(ctx, o)
+	if _, over := errors.AsType[*serviceerror.NotFound](err); over {
+		return p.ended(ctx, s.RunID)
+	}
+	if err != nil {
+		return s, p.client.startError(ctx, p.ask, err)
+	}
+	return p.outcome(ctx, handle)
+}
+
+// outcome is an update's. Workflow and run are named beside an error too.
+func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (Started, error) {
+	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: of.RunID()}
+	if err := of.Get(ctx, &s.Info); err != nil {
 		return s, p.client.startError(ctx, p.ask, err)
 	}
 	return s, nil
 }
 
-// searched waits for what comes of a start that was handed back to the call that began it: a worker
-// looks for what that has asked for.
-func (p *Pending) searched(ctx context.Context) (Started, error) {
-	o := p.ask.update(updateID+"/searched", false)
-	o.WorkflowID, o.RunID = egress.WorkflowID(p.ask.requestID), p.handle.RunID()
-	handle, err := p.client.Temporal.UpdateWorkflow(ctx, o)
-	if _, over := errors.AsType[*serviceerror.NotFound](err); over {
-		return p.ended(ctx)
-	}
-	if err != nil {
-		return Started{}, p.client.startError(ctx, p.ask, err)
-	}
-	p.handle = handle
-	return p.outcome(ctx)
-}
-
-// ended answers for an ID whose egress has ended, and was started by another update.
-func (p *Pending) ended(ctx context.Context) (Started, error) {
-	id := egress.WorkflowID(p.ask.requestID)
+// ended answers for a run that has ended, or for the ID's last one, whose egress was started by
+// another update.
+func (p *Pending) ended(ctx context.Context, runID string) (Started, error) {
+	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: runID}
 	var v egress.Verdict
-	if err := p.client.Temporal.GetWorkflow(ctx, id, "").Get(ctx, &v); err != nil {
-		return Started{}, p.client.startError(ctx, p.ask, err)
+	if err := p.client.Temporal.GetWorkflow(ctx, s.WorkflowID, runID).Get(ctx, &v); err != nil {
+		return s, p.client.startError(ctx, p.ask, err)
 	}
-	born := p.client.birth(ctx, id, "")
+	born := p.client.birth(ctx, s.WorkflowID, runID)
 	if p.ask.another(born, v.Info) {
 		return Started{}, egress.IDTaken(p.ask.requestID)
 	}
-	return Started{RequestID: p.ask.requestID, WorkflowID: id, RunID: born.runID, Info: v.Info}, nil
+	s.RunID, s.Info = born.runID, v.Info
+	return s, nil
 }
 
 // another reports whether a run was begun by another request. One that was adopted does not

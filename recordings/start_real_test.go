@@ -209,66 +209,6 @@ func TestBeginReturnsAtAcceptance(t *testing.T) {
 	}
 }
 
-// Whoever begins the run is to ask LiveKit, and nobody else: not even who asks with its key later.
-func TestAStartIsHandedBackToTheCallThatBeganItAlone(t *testing.T) {
-	t.Parallel()
-	c, w := real(t)
-	ctx := ctxOf(t, patience)
-	for name, made := range map[string]bool{"named": false, "made": true} {
-		id := "late-" + fresh(name)
-		w.open(id)
-		o := egress.StartOptions{ID: id, Made: made, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
-		p, err := c.Begin(ctx, o)
-		must(t, err)
-		_, err = p.Started(ctx)
-		wantReason(t, err, egress.HandedBack)
-		o.Made = false
-		for range 2 {
-			p, err = c.Begin(ctx, o)
-			must(t, err)
-			s, err := p.Started(ctx)
-			must(t, err)
-			if s.Info.Proto().GetRoomName() != id {
-				t.Errorf("got %+v", s)
-			}
-		}
-		_, err = c.Stop(ctx, id)
-		must(t, err)
-		_, err = c.Wait(ctx, id)
-		must(t, err)
-		p, err = c.Begin(ctx, o)
-		must(t, err)
-		s, err := p.Started(ctx)
-		must(t, err)
-		if s.Info.Proto().GetRoomName() != id || w.started(id) != 1 {
-			t.Errorf("got %+v after %d starts", s, w.started(id))
-		}
-	}
-}
-
-// What was looked for was not found: its key is free.
-func TestAStartThatWasHandedBackAndNotFoundIsAskedForAnewByItsKey(t *testing.T) {
-	t.Parallel()
-	c, w := real(t)
-	ctx := ctxOf(t, patience)
-	id := "late-" + fresh("refused")
-	o := egress.StartOptions{ID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
-	ask := func() error {
-		p, err := c.Begin(ctx, o)
-		must(t, err)
-		_, err = p.Started(ctx)
-		return err
-	}
-	wantReason(t, ask(), egress.HandedBack)
-	if _, err := c.Wait(ctx, id); egress.ReasonOf(err) != egress.NotFound {
-		t.Fatalf("got %v, want it refused", err)
-	}
-	wantReason(t, ask(), egress.HandedBack)
-	if w.started(id) == 1 {
-		t.Error("it was not begun anew")
-	}
-}
-
 func TestAStartWaitsForAWorker(t *testing.T) {
 	t.Parallel()
 	id := fresh("patient")

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
@@ -55,4 +56,24 @@ func TestAStartThatIsHandedBackAndNotFoundIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &app)
 		require.Equal(t, string(egress.TooLate), app.Type())
 	}
+}
+
+func TestAPartAfterAStartThatWasHandedBackIsAskedFor(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	before := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		if in.Part == 1 && !in.HandedBack {
+			return activities.Started{}, failure(egress.HandedBack, "not started before noon")
+		}
+		return before(ctx, in)
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(60*time.Second, egress.EventEnded, part(2, complete, 60))
+
+	l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2)
+	require.True(t, (*starts)[0].HandedBack)
+	require.False(t, (*starts)[1].HandedBack)
 }

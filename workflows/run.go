@@ -46,6 +46,7 @@ type run struct {
 	failed error // why LiveKit did not start it; ends the run
 	// handedBack says why no worker asks LiveKit for the first part: who asked for it may.
 	handedBack error
+	lookedFor  bool // what may have been begun for this part before is looked for first
 
 	redelivery string // which one of the request's it is; empty for its egress
 

@@ -14,14 +14,21 @@ import (
 // start asks LiveKit for the egress. Nothing waits for the answer here: a webhook
 // may come first.
 func (e *run) start(ctx workflow.Context) {
-	ctx = workflow.WithActivityOptions(ctx, startOptions)
+	opts, back := startOptions, e.Part == 1 && e.handedBack != nil
+	if back {
+		opts = as(opts, "look for the egress, which its caller starts")
+	}
+	ctx = workflow.WithActivityOptions(ctx, opts)
 	var before egress.Part
 	if n := len(e.Parts); e.Part > 1 {
 		before = e.Parts[n-1]
 	}
+	in := inputOf(e.in, e.Part, wasReset(ctx))
+	in.Again = in.Again || e.overdue(ctx, before)
+	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
-		RequestID: e.id, Part: e.Part, Input: inputOf(e.in, e.Part, wasReset(ctx)), RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
-		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), HandedBack: e.handedBack != nil,
+		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
+		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), HandedBack: back,
 	})}
 }
 
@@ -36,6 +43,16 @@ func inputOf(in egress.Input, part int, reset bool) egress.Input {
 		in.Unlisted = in.Unlisted || part == 1 // the run before may just have asked for it
 	}
 	return in
+}
+
+// overdue reports whether a start comes so late that Temporal may have been put back, since, to
+// what it was before: the start was made then, and is listed by now. One with a StartBy is too late.
+func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
+	since := workflow.GetInfo(ctx).WorkflowStartTime
+	if e.Part > 1 {
+		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // of what is lost, long ago
+	}
+	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > time.Minute
 }
 
 // wasReset reports whether the run goes on from a point of an earlier one's history: that one
@@ -76,7 +93,7 @@ func (e *run) begin(ctx workflow.Context, ev event) error {
 		e.Note(workflow.Now(ctx), note)
 	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
-	if e.in.Again || wasReset(ctx) { // an earlier run's egress has recorded for a while
+	if e.lookedFor { // what was begun before has recorded for a while
 		e.BoundSince(s.Info)
 	}
 	e.foldAside(ctx)
