@@ -78,6 +78,7 @@ func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reco
 type RoundRequest struct {
 	At       time.Time `json:"at"` // the moment of the schedule that the round is of
 	Deep     bool      `json:"deep"`
+	Last     time.Time `json:"last,omitzero"`      // the moment of the last round that Temporal knows of
 	SoughtAt time.Time `json:"sought_at,omitzero"` // that of the last round
 }
 
@@ -88,7 +89,11 @@ type RoundRequest struct {
 func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Round, error) {
 	r := a.resume(ctx, in)
 	calls, failed := r.Round.Calls, r.Round.Failed
+	a.roster.begin(in.Last)
 	err := r.run(ctx)
+	if err == nil {
+		a.roster.end(in.At)
+	}
 	r.Round.Took = egress.Duration(time.Since(r.Began).Round(time.Millisecond))
 	r.count(ctx, r.Round.Calls-calls, r.Round.Failed-failed, err)
 	return r.Round, toTemporal(err)

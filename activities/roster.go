@@ -21,6 +21,7 @@ const lag = time.Minute
 // is read, until a round is deep or would act on what it sees.
 type roster struct {
 	mu   sync.Mutex
+	last time.Time              // the last round that was done by it
 	at   time.Time              // what changed before is in it. Zero: it was never read
 	rows map[string]egress.Ours // those that run, by request ID
 
@@ -41,6 +42,23 @@ type bond struct{ requestID, egressID string }
 type done struct {
 	egress.Ours
 	readAt time.Time
+}
+
+// begin begins a round. Where Temporal knows of no round as late as the last that was done by the
+// roster, it may have been put back to an earlier state, of which the roster knows nothing.
+func (r *roster) begin(last time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last.Before(r.last) {
+		r.at, r.doneAt, r.done, r.known, r.last = time.Time{}, time.Time{}, nil, nil, time.Time{}
+	}
+}
+
+// end ends a round that was done.
+func (r *roster) end(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = at
 }
 
 // whole reads all.

@@ -219,3 +219,25 @@ func TestAnEndThatAClosedWorkflowKnewOfIsAskedForOnce(t *testing.T) {
 		require.Equal(t, want, slices.Contains(b.noted(), "adopt EG_2 as r-1"))
 	}
 }
+
+// Temporal was put back to an earlier state, or emptied, while the worker ran.
+func TestARosterThatKnowsOfALaterRoundThanTemporalIsReadAnew(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]time.Time{"put back": time.Now().Add(-time.Hour), "emptied": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &both{items: []*lk.EgressInfo{running("EG_1"), over("EG_2")}, running: []egress.Ours{workflowOf("r-1", "EG_1")}, completed: []egress.Ours{closed(workflowOf("r-2", "EG_2"))}}
+			a := reconciler(t, b, egress.Expectation{})
+			round(t, a, true)
+			require.Equal(t, []string{"completed", "list active=false"}, b.noted())
+			b.done, b.running, b.completed = nil, nil, nil
+
+			_, err := roundAfter(a, rounds(nil), false, last)
+			require.NoError(t, err)
+			require.Contains(t, b.noted(), "adopt EG_1 as EG_1")
+			b.done = nil
+			round(t, a, true)
+			require.Contains(t, b.noted(), "adopt EG_2 as EG_2", "it has completed, as Temporal knew before")
+		})
+	}
+}

@@ -59,7 +59,7 @@ func TestTheScheduledMomentDecidesHowDeepARoundIs(t *testing.T) {
 	}{
 		"at the quarter":              {quarter, nil, every, true},
 		"later":                       {quarter.Add(7 * time.Minute), nil, every, false},
-		"a deep one is known":         {quarter.Add(14 * time.Minute), &egress.Round{DeepAt: quarter}, every, false},
+		"a deep one is known":         {quarter.Add(14 * time.Minute), &egress.Round{At: quarter.Add(13 * time.Minute), DeepAt: quarter}, every, false},
 		"recorders were looked for":   {quarter.Add(14 * time.Minute), &egress.Round{DeepAt: quarter, SoughtAt: quarter.Add(time.Minute)}, every, false},
 		"the deep one is long ago":    {quarter.Add(17 * time.Minute), &egress.Round{DeepAt: quarter}, every, true},
 		"it is asked for by a person": {quarter.Add(time.Minute), &egress.Round{DeepAt: quarter}, egress.Reconciliation{Deep: true}, true},
@@ -78,7 +78,7 @@ func TestTheScheduledMomentDecidesHowDeepARoundIs(t *testing.T) {
 			require.NoError(t, err)
 			want := activities.RoundRequest{At: tc.at, Deep: tc.deep}
 			if tc.last != nil {
-				want.SoughtAt = tc.last.SoughtAt
+				want.Last, want.SoughtAt = tc.last.At, tc.last.SoughtAt
 			}
 			require.Equal(t, want, asked)
 			require.Equal(t, 3, r.Seen)
