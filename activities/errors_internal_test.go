@@ -31,7 +31,7 @@ func TestAStartThatIsTooLateSaysWhatTheClocksSay(t *testing.T) {
 		late + "; by this worker's clock the attempt came 2.5 s after Temporal had sent it":  {by: by, ahead: 2500 * time.Millisecond},
 		late + "; by this worker's clock the attempt came -1.0 s after Temporal had sent it": {by: by, ahead: -time.Second, onlyLook: true},
 	} {
-		require.Equal(t, want, s.overdue())
+		require.Equal(t, want, s.missed())
 		require.Equal(t, want+"; no earlier start found", s.tooLate())
 	}
 	require.Equal(t, "LiveKit lists no earlier start, and none is made", starting{onlyLook: true, ahead: time.Hour}.tooLate())

@@ -78,7 +78,7 @@ func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reco
 type RoundRequest struct {
 	At       time.Time `json:"at"` // the moment of the schedule that the round is of
 	Deep     bool      `json:"deep"`
-	Last     time.Time `json:"last,omitzero"`      // the moment of the last round that Temporal knows of
+	Anew     time.Time `json:"anew,omitzero"`      // as Round.Anew
 	SoughtAt time.Time `json:"sought_at,omitzero"` // that of the last round
 }
 
@@ -89,7 +89,7 @@ type RoundRequest struct {
 func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Round, error) {
 	r := a.resume(ctx, in)
 	calls, failed := r.Round.Calls, r.Round.Failed
-	a.roster.begin(in.Last)
+	a.roster.begin(in.Anew)
 	err := r.run(ctx)
 	if err == nil {
 		a.roster.end(in.At)
@@ -120,7 +120,7 @@ type progress struct {
 func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
 	r := &round{Reconciler: a}
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &r.progress) != nil {
-		r.progress = progress{Round: egress.Round{At: in.At, SoughtAt: in.SoughtAt}, Began: time.Now(), Deep: in.Deep}
+		r.progress = progress{Round: egress.Round{At: in.At, Anew: in.Anew, SoughtAt: in.SoughtAt}, Began: time.Now(), Deep: in.Deep}
 	}
 	return r
 }

@@ -198,13 +198,13 @@ func reconciler(t *testing.T, b *both, expect egress.Expectation) *activities.Re
 }
 
 func attemptBy(a *activities.Reconciler, env *testsuite.TestActivityEnvironment, deep bool) (egress.Round, error) {
-	return roundAfter(a, env, deep, time.Now())
+	return roundAnew(a, env, deep, time.Time{})
 }
 
-// roundAfter is a round where Temporal knows of one at a moment as the last.
-func roundAfter(a *activities.Reconciler, env *testsuite.TestActivityEnvironment, deep bool, last time.Time) (egress.Round, error) {
+// roundAnew is a round before a moment of which nothing that is remembered counts.
+func roundAnew(a *activities.Reconciler, env *testsuite.TestActivityEnvironment, deep bool, anew time.Time) (egress.Round, error) {
 	env.RegisterActivity(a.Reconcile)
-	v, err := env.ExecuteActivity(a.Reconcile, activities.RoundRequest{At: time.Now(), Deep: deep, Last: last})
+	v, err := env.ExecuteActivity(a.Reconcile, activities.RoundRequest{At: time.Now(), Deep: deep, Anew: anew})
 	if err != nil {
 		return egress.Round{}, err
 	}

@@ -44,13 +44,13 @@ type done struct {
 	readAt time.Time
 }
 
-// begin begins a round. Where Temporal knows of no round as late as the last that was done by the
-// roster, it may have been put back to an earlier state, of which the roster knows nothing.
-func (r *roster) begin(last time.Time) {
+// begin begins a round. What the roster has of rounds before a moment may be of a state from which
+// Temporal was put back.
+func (r *roster) begin(anew time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last.Before(r.last) {
-		r.at, r.doneAt, r.done, r.known, r.last = time.Time{}, time.Time{}, nil, nil, time.Time{}
+	if r.last.Before(anew) {
+		r.at, r.doneAt, r.done, r.known = time.Time{}, time.Time{}, nil, nil
 	}
 }
 

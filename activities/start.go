@@ -32,7 +32,11 @@ type Started struct {
 // whose outcome is not known, or that follows one that died, first looks for our
 // token in LiveKit's list, for as long as a slow start can stay unlisted.
 func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
+	info := activity.GetInfo(ctx)
 	asked, err := a.opener.OpenRequest(in.RequestID, in.Input)
+	if err != nil && in.maybeSent(info) { // by a worker that could open it
+		err = &egress.Error{Reason: egress.TooLate, Message: "what an earlier attempt began cannot be looked for: " + err.Error(), Err: err}
+	}
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
@@ -46,7 +50,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	}
 	s := starting{
 		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(),
-		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(activity.GetInfo(ctx).StartedTime),
+		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(info.StartedTime),
 	}
 	s.by, s.onlyLook = in.limits()
 	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
@@ -60,7 +64,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	defer cancel()
 
 	var notes []string
-	m, err := s.obtain(ctx, in.Input.Again, in.maybeSent(activity.GetInfo(ctx)), func() (err error) {
+	m, err := s.obtain(ctx, in.Input.Again || in.late(info), in.maybeSent(info), func() (err error) {
 		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
 		return err
 	})
@@ -129,7 +133,8 @@ type starting struct {
 }
 
 // obtain is the egress of the start: what an earlier one has begun, or a new one. again says
-// that an earlier run of the same key may have begun it, and maybeSent that this run may have.
+// that an earlier run of the same key may have begun it, or this one in a time that Temporal has
+// forgotten, and maybeSent that this run may have just now.
 // try is done before LiveKit is asked for the first time.
 func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
 	if again { // that run has searched for long, or was sure, but what it asked for may have come later still
@@ -182,7 +187,7 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		late := s.late()
 		if late && !maybeSent && !s.onlyLook {
-			return nil, &egress.Error{Reason: egress.HandedBack, Message: s.overdue()}
+			return nil, &egress.Error{Reason: egress.HandedBack, Message: s.missed()}
 		}
 		if maybeSent || late {
 			if m, err := s.search(ctx, last); m != nil || err != nil {
@@ -235,11 +240,11 @@ func (s starting) tooLate() string {
 	if s.by.IsZero() {
 		return "LiveKit lists no earlier start, and none is made"
 	}
-	return s.overdue() + "; no earlier start found"
+	return s.missed() + "; no earlier start found"
 }
 
-// overdue says that the moment of a start has passed.
-func (s starting) overdue() string {
+// missed says that the moment of a start has passed.
+func (s starting) missed() string {
 	text := fmt.Sprintf("not started before %s", s.by.Format(time.RFC3339))
 	if s.ahead > notableSkew || s.ahead < -notableSkew {
 		text += fmt.Sprintf("; by this worker's clock the attempt came %.1f s after Temporal had sent it", s.ahead.Seconds())

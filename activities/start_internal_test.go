@@ -2,6 +2,7 @@ package activities
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -38,5 +39,23 @@ func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, tc.want, tc.asked.maybeSent(tc.info))
 		})
+	}
+}
+
+// Temporal may have been put back to when it was sent, and no worker had it yet.
+func TestAStartThatWaitedLongForAWorkerIsLate(t *testing.T) {
+	t.Parallel()
+	sent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		waited time.Duration
+		by     *time.Time
+		want   bool
+	}{
+		"taken in time":       {time.Minute, nil, false},
+		"taken late":          {time.Minute + time.Second, nil, true},
+		"with its own moment": {time.Hour, &sent, false},
+	} {
+		r := StartRequest{Input: egress.Input{StartBy: tc.by}}
+		require.Equal(t, tc.want, r.late(activity.Info{ScheduledTime: sent, StartedTime: sent.Add(tc.waited)}), name)
 	}
 }

@@ -40,7 +40,14 @@ func (r StartRequest) resent(i activity.Info) bool {
 	return r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
 }
 
-// limits are what an input's StartBy says: the zero time is before any at which LiveKit could be asked.
+// late reports whether an activity without a moment of its own has waited for a worker for so long
+// that Temporal may have been put back since it was sent.
+func (r StartRequest) late(i activity.Info) bool {
+	return r.Input.StartBy == nil && i.StartedTime.Sub(i.ScheduledTime) > egress.LateStart
+}
+
+// limits are what an input's StartBy says: the zero time is before any at which LiveKit could be
+// asked. It is not asked either for what was handed back.
 func (r StartRequest) limits() (by time.Time, onlyLook bool) {
 	if r.Input.StartBy == nil {
 		return time.Time{}, false

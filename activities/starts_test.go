@@ -208,6 +208,22 @@ func TestARequestThatCannotBeOpenedFailsForGoodAndAsksNothing(t *testing.T) {
 	})
 }
 
+// Another worker could open it, and may have asked LiveKit.
+func TestARequestThatALaterAttemptCannotOpenIsNoneThatWasNeverAskedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in, err := keys(t).SealRequest("another-request", roomRequest(), "", "")
+		require.NoError(t, err)
+		a := &api{}
+		_, err = secondAttempt(t, a, activities.StartRequest{RequestID: requestID, Part: 1, Input: in})
+		ae, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.Contains(t, e.Message, "cannot be looked for")
+		require.True(t, ae.NonRetryable())
+		require.Empty(t, a.log)
+	})
+}
+
 func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
 	t.Parallel()
 	final := map[egress.Reason]bool{

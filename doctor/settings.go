@@ -15,7 +15,7 @@ import (
 const seeSettings = "set it right, or take it out where it is no setting, for the worker and the starter alike; the README has the table of settings"
 
 // leastSearch is what a search for a start must outlast: the time for which LiveKit may not list it,
-// and that for which a door may still ask for what was handed back to it.
+// and that for which a door may still ask, by default, for what was handed back to it.
 const leastSearch = egress.Unlisted + 7*time.Second
 
 func (d *Doctor) settings(context.Context) Finding {
@@ -23,7 +23,7 @@ func (d *Doctor) settings(context.Context) Finding {
 	case d.cfg.Problem != nil:
 		return failed(d.cfg.Problem.Error(), seeSettings)
 	case d.cfg.SearchFor > 0 && d.cfg.SearchFor <= leastSearch:
-		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, and LiveKit may not list what is started for %s: a slow start would be made twice", d.cfg.SearchFor, leastSearch),
+		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, and LiveKit may not list a start for up to %s, counted from a worker's search: a slow one would be made twice", d.cfg.SearchFor, leastSearch),
 			"leave it out, or set it well over that, for the worker and the starter alike")
 	}
 	return ok("all that are needed are set")

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/livekit/protocol/livekit"
@@ -20,7 +21,7 @@ func TestAStartThatIsAcceptedInTimeAndComesTooLateIsRecordedOnce(t *testing.T) {
 		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1ms"
 	})
 	w.startWorker()
-	for n, key := range []string{"", "one-key"} {
+	for n, key := range []string{"", "one-key"} { // the second is joined
 		room := fmt.Sprintf("room-%d", n)
 		w.room(room, fakelivekit.RoomScript{})
 		var all errgroup.Group
@@ -45,6 +46,8 @@ func TestAStartThatIsAcceptedInTimeAndComesTooLateIsRecordedOnce(t *testing.T) {
 		require.Equal(t, egress.StopRequested, verdict.Stopped, "the stop went through the workflow")
 		require.Len(t, w.consumer.told(ids[0]), 1)
 	}
+	require.Equal(t, 2, strings.Count(w.log.String(), "outcome=failed_open"))
+	require.Equal(t, 2, strings.Count(w.log.String(), "error=\"not started before"), "both were handed back")
 }
 
 // The door was given another secret than the workers, which cannot open what it seals.

@@ -20,7 +20,7 @@ type Input struct {
 	Fingerprint string     `json:"fingerprint,omitempty"`  // keyed digest of the request: the same ID with another one is a conflict
 	MaxDuration Duration   `json:"max_duration,omitempty"` // when set, the egress is stopped after that long; default: never
 	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this moment, but for a page whose earlier run was looked for until then
-	Again       bool       `json:"again,omitempty"`        // an earlier run of the same key failed: LiveKit is looked at first
+	Again       bool       `json:"again,omitempty"`        // it may have been begun before, by an earlier run of the same key that failed, or since it is late: LiveKit is looked at first
 	Unlisted    bool       `json:"unlisted,omitempty"`     // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
 	Recover     *int       `json:"recover,omitempty"`      // how often it is started again when it fails, is lost or reaches a limit while its room is live; default: the worker's setting
 	Storage     string     `json:"storage,omitempty"`      // storage profile that media goes to; default: the worker's default profile, where an output has no storage

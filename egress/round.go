@@ -41,11 +41,22 @@ func (r Reconciliation) DeepDue(at, last time.Time) bool {
 	}
 }
 
+// Anew is the moment from which on a round may be relied upon, at a moment and after the last round
+// that Temporal knows of: after a gap it may have been put back, or emptied, and what workers
+// remember of earlier rounds is not to be relied upon.
+func (r Reconciliation) Anew(at time.Time, last Round) time.Time {
+	if at.Sub(last.At) > max(DeepEvery, 2*r.Every.D()) {
+		return at
+	}
+	return last.Anew
+}
+
 // Round is what one round of the reconciler has seen and done. It is the result of
 // the Reconcile workflow.
 type Round struct {
 	At     time.Time `json:"at"`
-	DeepAt time.Time `json:"deep_at"` // when the last deep round began; At when this is one
+	DeepAt time.Time `json:"deep_at"`       // when the last deep round began; At when this is one
+	Anew   time.Time `json:"anew,omitzero"` // what workers remember of rounds before it may be of another database
 	Took   Duration  `json:"took"`
 	// SoughtAt is the moment up to which the turns of recorders have been served: At, unless
 	// LiveKit could not be asked for one.

@@ -243,3 +243,24 @@ func TestADeepRoundReadsAsFarBackAsLiveKitsListGoes(t *testing.T) {
 		})
 	}
 }
+
+func TestAfterAGapNothingThatIsRememberedCounts(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	long := at.Add(-24 * time.Hour)
+	for name, tc := range map[string]struct {
+		every time.Duration
+		last  egress.Round
+		want  time.Time
+	}{
+		"each minute":              {time.Minute, egress.Round{At: at.Add(-time.Minute), Anew: long}, long},
+		"rounds were slow":         {time.Minute, egress.Round{At: at.Add(-15 * time.Minute), Anew: long}, long},
+		"a gap":                    {time.Minute, egress.Round{At: at.Add(-16 * time.Minute), Anew: long}, at},
+		"one was left out":         {time.Hour, egress.Round{At: at.Add(-2 * time.Hour), Anew: long}, long},
+		"a gap of the seldom ones": {time.Hour, egress.Round{At: at.Add(-3 * time.Hour), Anew: long}, at},
+		"none before it":           {time.Minute, egress.Round{}, at},
+	} {
+		got := egress.Reconciliation{Every: egress.Duration(tc.every)}.Anew(at, tc.last)
+		require.Equal(t, tc.want, got, name)
+	}
+}

@@ -2,6 +2,10 @@ package egress
 
 import "time"
 
+// LateStart is how late a start is that may have been made before: Temporal may have been put back,
+// since, to what it was then. Such a start is by far older, and listed by now.
+const LateStart = time.Minute
+
 // StartOptions says what to record, and under which key.
 type StartOptions struct {
 	ID          string        // request ID, the caller's idempotency key; default: a new one

@@ -15,8 +15,8 @@ import (
 // recording. Our token goes with it, so that it is adopted by its first webhook.
 //
 // Temporal may have the start all the same, and a worker may have asked LiveKit
-// until StartBy; after that it searches first. So the door waits a little longer, looks for our token, and asks
-// only where it is absent; a worker that comes later finds the door's. A start of
+// until StartBy; after that it only searches, and hands back. So the door waits a little longer, looks for our token,
+// and asks only where it is absent; a worker that comes later finds the door's. A start of
 // the worker's that LiveKit lists later than that makes a twin, which the workflow's
 // own rule ends; so do two doors that ask for one key within LiveKit's answer to the
 // first. Within one door they are one start.
@@ -28,9 +28,8 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 	return h.direct(ctx, s)
 }
 
-// direct starts an egress at LiveKit, where it does not list it already. Nobody else asks: Temporal
-// has not taken the start, or a worker has handed it back. Another call of the key may have asked
-// meanwhile, without an answer.
+// direct starts an egress at LiveKit, where it does not list it already. No worker asks any more: its
+// moment is past, or none can open it. Another call of the key may have asked, without an answer.
 func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {

@@ -2,6 +2,8 @@ package recordings
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,4 +153,24 @@ func TestWhoseStartItIsNeedsNotBeAskedAgainOnceItIsHandedBack(t *testing.T) {
 	temporal.off = true
 	_, err = p.Started(ctx)
 	wantReason(t, err, egress.HandedBack)
+}
+
+// unreadable is the answer to a start that we have not the secret to read.
+type unreadable struct{ client.WorkflowUpdateHandle }
+
+func (unreadable) RunID() string { return "run" }
+
+func (unreadable) Get(context.Context, any) error {
+	return fmt.Errorf("decode: %w", &egress.Error{Reason: egress.Sealed, Message: "the secret is lacking"})
+}
+
+// It may record: only where a worker has not the secret of the request, nothing was begun.
+func TestAnAnswerThatCannotBeReadIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	p := &Pending{client: New(Config{}), ask: ask{requestID: "call-7"}, handle: unreadable{}}
+	_, err := p.Started(t.Context())
+	wantReason(t, err, egress.Ambiguous)
+	if err == nil || !strings.Contains(err.Error(), "the secret is lacking") {
+		t.Errorf("got %v", err)
+	}
 }

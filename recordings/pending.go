@@ -8,6 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -78,10 +79,15 @@ func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
 // outcome is an update's. Workflow and run are named beside an error too.
 func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: of.RunID()}
-	if err := of.Get(ctx, &s.Info); err != nil {
-		return s, p.client.startError(ctx, p.ask, err)
+	err := of.Get(ctx, &s.Info)
+	_, said := errors.AsType[*temporal.ApplicationError](err)
+	switch {
+	case err == nil:
+		return s, nil
+	case !said && egress.ReasonOf(err) == egress.Sealed: // to us, and it may record: no worker has said so
+		return s, &egress.Error{Reason: egress.Ambiguous, Message: "the answer to the start: " + err.Error(), Err: err}
 	}
-	return s, nil
+	return s, p.client.startError(ctx, p.ask, err)
 }
 
 // ended answers for a run that has ended, or for the ID's last one, whose egress was started by

@@ -27,6 +27,9 @@ var startOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit to start the egress",
 }
 
+// searchOptions: the door that waits for the egress begins it, and a worker looks for that.
+var searchOptions = as(startOptions, "look for the egress, which its caller starts")
+
 // pollOptions: an attempt is one look of two calls, and of one more where its participant is
 // absent, and where it does not begin. Every look without news is a failed attempt whose error
 // names the delay of the next one; the retry policy's own interval serves attempts that died,

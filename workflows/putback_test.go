@@ -1,35 +1,89 @@
 package workflows_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // Temporal was put back to what it was before that part was started, stopped and told.
 func TestAPartWhoseTimeIsLongPastIsLookedForBeforeItIsStarted(t *testing.T) {
 	t.Parallel()
-	for ended, want := range map[time.Duration]bool{10 * time.Second: false, -time.Hour: true} {
-		t.Run(ended.String(), func(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ended time.Duration
+		by    bool
+		want  bool
+	}{
+		"it ended just now": {ended: 10 * time.Second}, "long ago": {ended: -time.Hour, want: true},
+		"long ago, after a start of the door's": {ended: -time.Hour, by: true, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, starts := recovering(t, 1)
 			first := part(1, failed, 10)
-			first.EndedAt = l.began.Add(ended).UnixNano()
+			first.EndedAt = l.began.Add(tc.ended).UnixNano()
 			l.webhook(10*time.Second, egress.EventEnded, first)
 			l.webhook(60*time.Second, egress.EventEnded, part(2, complete, 60))
+			in := plainInput(t)
+			if tc.by {
+				by := l.began.Add(time.Second)
+				in.StartBy = &by
+			}
 
-			l.mustRun(plainInput(t))
+			l.mustRun(in)
 
 			require.Len(t, *starts, 2)
 			require.False(t, (*starts)[0].Input.Again)
-			require.Equal(t, want, (*starts)[1].Input.Again)
+			require.Equal(t, tc.want, (*starts)[1].Input.Again)
 			require.False(t, (*starts)[1].Input.Unlisted)
 		})
 	}
+}
+
+// It was begun before Temporal was put back, and has recorded since: its limit is of then.
+func TestALimitOfWhatALateStartFindsCountsFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	for waits, want := range map[time.Duration]time.Duration{0: time.Hour, 30 * time.Minute: time.Hour} {
+		t.Run(waits.String(), func(t *testing.T) {
+			t.Parallel()
+			l, _ := recovering(t, 0)
+			l.started = func(context.Context, activities.StartRequest) (activities.Started, error) {
+				m := message(egressID, active)
+				m.StartedAt = l.began.UnixNano()
+				return activities.Started{Info: infoOf(t, m), Terms: terms()}, nil
+			}
+			var stopped time.Duration
+			l.stop = func(string) (egress.Info, error) {
+				stopped = l.Now().Sub(l.began)
+				return info(t, lk.EgressStatus_EGRESS_COMPLETE), nil
+			}
+			l.waits(waits)
+			in := plainInput(t)
+			in.MaxDuration = egress.Duration(time.Hour)
+
+			l.ExecuteWorkflow("Waits", in)
+
+			require.NoError(t, l.GetWorkflowError())
+			require.WithinDuration(t, l.began.Add(want), l.began.Add(stopped), time.Minute)
+		})
+	}
+}
+
+// waits registers the workflow "Waits", which is an egress that no worker takes for a while.
+func (l *life) waits(d time.Duration) {
+	l.RegisterWorkflowWithOptions(func(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
+		if err := workflow.Sleep(ctx, d); err != nil {
+			return egress.Verdict{}, err
+		}
+		return l.worker.Egress(ctx, arg)
+	}, workflow.RegisterOptions{Name: "Waits"})
 }
 
 // No worker ran, or none had taken it in what Temporal was put back to. The door's have a moment.
@@ -46,12 +100,7 @@ func TestAStartThatNobodyTookForLongIsLookedForBeforeItIsMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, starts := recovering(t, 0)
-			l.RegisterWorkflowWithOptions(func(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
-				if err := workflow.Sleep(ctx, tc.waits); err != nil {
-					return egress.Verdict{}, err
-				}
-				return l.worker.Egress(ctx, arg)
-			}, workflow.RegisterOptions{Name: "Waits"})
+			l.waits(tc.waits)
 			l.webhook(tc.waits+10*time.Second, egress.EventEnded, part(1, complete, 10))
 			in := plainInput(t)
 			if tc.by {

@@ -76,9 +76,9 @@ func TestTheScheduledMomentDecidesHowDeepARoundIs(t *testing.T) {
 				return round, nil
 			})
 			require.NoError(t, err)
-			want := activities.RoundRequest{At: tc.at, Deep: tc.deep}
+			want := activities.RoundRequest{At: tc.at, Deep: tc.deep, Anew: tc.at}
 			if tc.last != nil {
-				want.Last, want.SoughtAt = tc.last.At, tc.last.SoughtAt
+				want.Anew, want.SoughtAt = tc.in.Anew(tc.at, *tc.last), tc.last.SoughtAt
 			}
 			require.Equal(t, want, asked)
 			require.Equal(t, 3, r.Seen)

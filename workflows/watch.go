@@ -16,7 +16,7 @@ import (
 func (e *run) start(ctx workflow.Context) {
 	opts, back := startOptions, e.Part == 1 && e.handedBack != nil
 	if back {
-		opts = as(opts, "look for the egress, which its caller starts")
+		opts = searchOptions
 	}
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	var before egress.Part
@@ -52,7 +52,7 @@ func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
 	if e.Part > 1 {
 		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // of what is lost, long ago
 	}
-	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > time.Minute
+	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > egress.LateStart
 }
 
 // wasReset reports whether the run goes on from a point of an earlier one's history: that one

@@ -110,7 +110,7 @@ type Dial struct {
 type Start struct {
 	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
 	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all; at most 50m."`
-	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call. Must stay over 31s in production: LiveKit does not list a slow start for 24s, and a front door may be the one that asks, up to 7s later."`
+	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call. Must stay over 31s in production: LiveKit does not list a slow start for 24s, and a front door may be the one that asks, by default up to 7s later."`
 	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"Wait after the first look for it; each is twice as long as the one before, up to eight times this."`
 }
 
