@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,8 +27,12 @@ const (
 	portTries = 100
 )
 
+// given are the ports that this process has handed out: a server may not have taken its own yet, or
+// be away.
+var given sync.Map
+
 // LastingPorts returns n different loopback ports that nothing listens on, for servers that begin
-// later, or end and come back.
+// later, or end and come back. It returns none twice.
 func LastingPorts(n int) ([]int, error) { return lastingPorts("127.0.0.1", n) }
 
 func lastingPorts(ip string, n int) ([]int, error) {
@@ -39,7 +44,10 @@ func lastingPorts(ip string, n int) ([]int, error) {
 		if listener, err = net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port))); err != nil {
 			continue
 		}
-		defer listener.Close() // Held until all are found, so that none is found twice.
+		defer listener.Close() // held until all are found, against other processes
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
+		}
 		if ports = append(ports, port); len(ports) == n {
 			return ports, nil
 		}
