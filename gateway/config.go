@@ -60,7 +60,8 @@ type Recordings interface {
 type Pending interface {
 	// Started waits until LiveKit has answered, or ctx ends: then the error has the
 	// reason Ambiguous, and the start goes on. Reason HandedBack says that LiveKit was not
-	// asked by the start's moment, and that only the caller may ask it now.
+	// asked by the start's moment, and Sealed that no worker could open the request: no worker
+	// asks then, and the caller may.
 	Started(ctx context.Context) (egress.Info, error)
 }
 

@@ -14,12 +14,12 @@ import (
 // failOpen starts an egress past Temporal: the durability layer must never cost a
 // recording. Our token goes with it, so that it is adopted by its first webhook.
 //
-// Temporal may have the start all the same, and a worker may have asked LiveKit
-// until StartBy; after that it only searches, and hands back. So the door waits a little longer, looks for our token,
-// and asks only where it is absent; a worker that comes later finds the door's. A start of
-// the worker's that LiveKit lists later than that makes a twin, which the workflow's
-// own rule ends; so do two doors that ask for one key within LiveKit's answer to the
-// first. Within one door they are one start.
+// Temporal may have the start all the same, and a worker may have asked LiveKit until StartBy;
+// after that it hands back, and searches. So the door waits a little longer, looks for our token,
+// and asks only where it is absent; a worker that comes later finds the door's. A start of the
+// worker's that LiveKit lists later than that makes a twin, which the workflow's own rule ends; so
+// do two doors that ask for one key within LiveKit's answer to the first. Within one door they are
+// one start.
 func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	h.bypass.noteOutage()
 	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {

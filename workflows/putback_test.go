@@ -50,7 +50,7 @@ func TestAPartWhoseTimeIsLongPastIsLookedForBeforeItIsStarted(t *testing.T) {
 // It was begun before Temporal was put back, and has recorded since: its limit is of then.
 func TestALimitOfWhatALateStartFindsCountsFromItsBeginning(t *testing.T) {
 	t.Parallel()
-	for waits, want := range map[time.Duration]time.Duration{0: time.Hour, 30 * time.Minute: time.Hour} {
+	for _, waits := range []time.Duration{0, 30 * time.Minute} {
 		t.Run(waits.String(), func(t *testing.T) {
 			t.Parallel()
 			l, _ := recovering(t, 0)
@@ -71,7 +71,7 @@ func TestALimitOfWhatALateStartFindsCountsFromItsBeginning(t *testing.T) {
 			l.ExecuteWorkflow("Waits", in)
 
 			require.NoError(t, l.GetWorkflowError())
-			require.WithinDuration(t, l.began.Add(want), l.began.Add(stopped), time.Minute)
+			require.WithinDuration(t, l.began.Add(time.Hour), l.began.Add(stopped), time.Minute)
 		})
 	}
 }
