@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -53,7 +52,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(info.StartedTime),
 	}
 	s.by, s.onlyLook = in.limits()
-	if s.req, err = a.swapped(in.RequestID, egress.ForPart(req, in.Part), s.token); err != nil {
+	if s.req, err = a.swapped(in, egress.ForPart(req, in.Part), s.token); err != nil {
 		return Started{}, toTemporal(err)
 	}
 	if refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
@@ -100,17 +99,17 @@ func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 }
 
 // swapped is a request with our webhook in the place of the caller's own, which go
-// with it sealed: whoever lists the egress is shown them.
-func (a *LiveKit) swapped(requestID string, r egress.Request, token egress.Token) (egress.Request, error) {
-	w := &livekit.WebhookConfig{Url: token.URL(a.cfg.PublicURL), SigningKey: a.cfg.SigningKey}
+// with it sealed: whoever lists the egress is shown them, and whoever adopts it serves them.
+func (a *LiveKit) swapped(in StartRequest, r egress.Request, token egress.Token) (egress.Request, error) {
+	asked := egress.Asked{Pipeline: in.Input.Pipeline, MaxDuration: in.Input.MaxDuration}
 	if theirs := r.GetWebhooks(); len(theirs) > 0 {
-		sealed, err := a.opener.SealWebhooks(requestID, theirs)
-		if err != nil {
+		var err error
+		if asked.Webhooks, err = a.opener.SealWebhooks(in.RequestID, theirs); err != nil {
 			return nil, err
 		}
-		w.Url += "?" + url.Values{egress.QueryWebhooks: {sealed}}.Encode()
 	}
-	return egress.SwapWebhooks(r, w), nil
+	ours := &livekit.WebhookConfig{Url: asked.In(token.URL(a.cfg.PublicURL)), SigningKey: a.cfg.SigningKey}
+	return egress.WithWebhooks(r, []*livekit.WebhookConfig{ours}), nil
 }
 
 // starting is one attempt at a start.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
@@ -145,15 +146,17 @@ func TestOurWebhookTakesThePlaceOfTheCallersAndIsSignedWithOurKey(t *testing.T) 
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: accepts}
 		in := plain(roomRequest())
-		in.Part = 3
+		in.Part, in.Input.MaxDuration = 3, egress.Duration(3*time.Hour)
 		s, err := start(t, a, in)
 		require.NoError(t, err)
 
 		hooks := a.sent[0].GetWebhooks()
 		require.Len(t, hooks, 1)
-		address, sealed, _ := strings.Cut(hooks[0].GetUrl(), "?w=")
+		address, _, _ := strings.Cut(hooks[0].GetUrl(), "?")
 		require.Equal(t, "https://reel.example.com/base"+keys(t).Token(requestID, 3).Path(), address)
-		opened, err := keys(t).OpenWebhooks(requestID, sealed)
+		asked, _ := egress.AskedIn(hooks[0])
+		require.Equal(t, in.Input.MaxDuration, asked.MaxDuration, "whoever adopts it goes by it")
+		opened, err := keys(t).OpenWebhooks(requestID, asked.Webhooks)
 		require.NoError(t, err)
 		require.Len(t, opened, 1)
 		require.Equal(t, theirs.String(), opened[0].String(), "whoever lists it is shown the caller's own")

@@ -28,7 +28,7 @@ func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressI
 	if err != nil {
 		return false, err
 	}
-	return d.AdoptListed(ctx, requestID, egress.PipelineOf(m), e)
+	return d.AdoptListed(ctx, requestID, egress.AskedOf(m), e)
 }
 
 // ByEgressID is the request that an egress belongs to.

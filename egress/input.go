@@ -26,7 +26,7 @@ type Input struct {
 	Storage     string     `json:"storage,omitempty"`      // storage profile that media goes to; default: the worker's default profile, where an output has no storage
 	Preflight   bool       `json:"preflight,omitempty"`    // the storage is tried before the start, however lately it was; default: the worker's setting
 	Pipeline    string     `json:"pipeline,omitempty"`     // name of the pipeline that is run at its end; default: the worker's
-	Adopted     bool       `json:"adopted,omitempty"`      // it was started past Temporal, and is only watched; beside Summary alone
+	Adopted     bool       `json:"adopted,omitempty"`      // it was started past Temporal, or that has forgotten it, and is only watched; Sealed is what LiveKit echoes, where its webhooks are ours to serve
 	Carried     *State     `json:"carried,omitempty"`      // only continue-as-new sets it
 }
 
@@ -126,8 +126,8 @@ func (in Input) Validate(requestID string) error {
 		return err
 	}
 	switch {
-	case in.Adopted && (in.Plain != nil || len(in.Sealed) > 0 || in.Summary == nil):
-		return Invalidf("adopted", "wants a summary beside it, and no request")
+	case in.Adopted && (in.Plain != nil || in.Summary == nil):
+		return Invalidf("adopted", "wants a summary beside it, and no request in the clear")
 	case in.Adopted:
 		return nil
 	case in.Plain == nil && len(in.Sealed) == 0:
@@ -151,14 +151,15 @@ func (in Input) Validate(requestID string) error {
 }
 
 // Adoption is the input for an egress that LiveKit already runs, of its first sign of
-// life. Its own webhooks are LiveKit's to serve: nobody took them out.
-func Adoption(i Info) Input {
+// life and of what was asked for with it. Webhooks that the request still has are LiveKit's to
+// serve: nobody took them out.
+func Adoption(i Info, a Asked) Input {
 	sum := Summary{Kind: KindEgress, Room: i.Proto().GetRoomName()}
 	if r, ok := RequestOf(i.Proto()); ok {
 		sum = Summarize(r)
 	}
 	sum.Webhooks = nil
-	return Input{Summary: &sum, Adopted: true}
+	return Input{Summary: &sum, Adopted: true, Pipeline: a.Pipeline, MaxDuration: a.MaxDuration}
 }
 
 // OnlyLook is the input of a run that takes up what an earlier one has started, and starts

@@ -7,8 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/livekit/protocol/livekit"
-
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -104,20 +102,4 @@ func TestTheNamesOfPipelinesAndSteps(t *testing.T) {
 	}
 	var input egress.Input
 	require.ErrorContains(t, input.UnmarshalJSON([]byte(`{"pipeline":1}`)), "pipeline: ")
-}
-
-func TestThePipelineOfAStartThatWentPastTemporal(t *testing.T) {
-	t.Parallel()
-	for url, want := range map[string]string{
-		"https://r.example/webhooks/livekit/r/1/mac?p=archive":      "archive",
-		"https://r.example/webhooks/livekit/r/1/mac?w=x&p=archive":  "archive",
-		"https://r.example/webhooks/livekit/r/1/mac":                "",
-		"https://r.example/webhooks/livekit/r/1/mac?p=a%2Fb":        "",
-		"https://theirs.example/hook?p=archive":                     "",
-		"https://r.example/webhooks/livekit/r/1/mac?p=archive;x=%g": "",
-	} {
-		m := &livekit.EgressInfo{Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: "https://a.example"}, {Url: url}}}}}
-		require.Equal(t, want, egress.PipelineOf(m), url)
-	}
-	require.Empty(t, egress.PipelineOf(&livekit.EgressInfo{}))
 }

@@ -142,16 +142,11 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 // caller's own. In front, because LiveKit stops at the first whose signing key it
 // does not know.
 func AddWebhook(r Request, w *livekit.WebhookConfig) Request {
-	return withWebhooks(r, append([]*livekit.WebhookConfig{w}, r.GetWebhooks()...))
+	return WithWebhooks(r, append([]*livekit.WebhookConfig{w}, r.GetWebhooks()...))
 }
 
-// SwapWebhooks returns a copy of a request with a webhook of ours in the place of the
-// caller's own, which are then ours to serve.
-func SwapWebhooks(r Request, w *livekit.WebhookConfig) Request {
-	return withWebhooks(r, []*livekit.WebhookConfig{w})
-}
-
-func withWebhooks(r Request, hooks []*livekit.WebhookConfig) Request {
+// WithWebhooks returns a copy of a request with some webhooks in the place of its own.
+func WithWebhooks(r Request, hooks []*livekit.WebhookConfig) Request {
 	out, _ := proto.Clone(r).(Request)
 	setWebhooks(out, hooks)
 	return out

@@ -31,13 +31,6 @@ func (t Token) Path() string {
 // URL is the token's whole URL at a public URL, with or without a path.
 func (t Token) URL(public string) string { return strings.TrimSuffix(public, "/") + t.Path() }
 
-// QueryWebhooks is the query of our webhook's URL that holds the caller's own, sealed.
-const QueryWebhooks = "w"
-
-// QueryPipeline is the query of our webhook's URL that names the pipeline that was asked
-// for, so that a start that went past Temporal is adopted with it.
-const QueryPipeline = "p"
-
 // Same reports whether both name the same request and part.
 func (t Token) Same(o Token) bool { return t.RequestID == o.RequestID && t.Part == o.Part }
 

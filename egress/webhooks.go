@@ -3,7 +3,6 @@ package egress
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -20,24 +19,6 @@ func TokenOf(m *livekit.EgressInfo) (Token, bool) {
 		}
 	}
 	return Token{}, false
-}
-
-// PipelineOf is the pipeline that was asked for with a start of ours, as the request that
-// an EgressInfo echoes names it. Empty: none was.
-func PipelineOf(m *livekit.EgressInfo) string {
-	for _, w := range Webhooks(m) {
-		if _, ours := ParseToken(w.GetUrl()); !ours {
-			continue
-		}
-		u, err := url.Parse(w.GetUrl())
-		if err != nil {
-			continue
-		}
-		if name := u.Query().Get(QueryPipeline); ValidName(name) {
-			return name
-		}
-	}
-	return ""
 }
 
 // Webhooks are the per-request webhooks of the request that an EgressInfo echoes.

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net/url"
 	"slices"
 
 	"github.com/livekit/protocol/livekit"
@@ -34,16 +33,15 @@ func (h *Handler) theirs(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 
 // behind are the caller's webhooks that one of ours stands for, whose query holds them sealed.
 func (h *Handler) behind(ours *livekit.WebhookConfig) []*livekit.WebhookConfig {
-	t, _ := egress.ParseToken(ours.GetUrl())
-	u, err := url.Parse(ours.GetUrl())
-	if err != nil || u.Query().Get(egress.QueryWebhooks) == "" {
+	a, _ := egress.AskedIn(ours)
+	if a.Webhooks == "" {
 		return nil
 	}
-	sealed, err := h.cfg.Marker.OpenWebhooks(t.RequestID, u.Query().Get(egress.QueryWebhooks))
+	theirs, err := h.cfg.Marker.OpenWebhooks(a.RequestID, a.Webhooks)
 	if err != nil {
-		h.cfg.Log.Warn("a caller's webhooks cannot be shown", "requestID", t.RequestID, "error", err)
+		h.cfg.Log.Warn("a caller's webhooks cannot be shown", "requestID", a.RequestID, "error", err)
 	}
-	return sealed
+	return theirs
 }
 
 // showPages has the answer to a start name its page as the caller has, and as LiveKit lists it: a

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -136,14 +135,11 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 	}
 }
 
-// webhook is our own webhook of a request. It names the pipeline that was asked for,
-// since nothing else goes with a start that is adopted later.
+// webhook is our own webhook of a request. It says what was asked for, since nothing else goes
+// with a start that is adopted later.
 func (h *Handler) webhook(requestID, pipeline string) *livekit.WebhookConfig {
-	w := &livekit.WebhookConfig{Url: h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL), SigningKey: h.cfg.SigningKey}
-	if pipeline != "" {
-		w.Url += "?" + url.Values{egress.QueryPipeline: {pipeline}}.Encode()
-	}
-	return w
+	ours := h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL)
+	return &livekit.WebhookConfig{Url: egress.Asked{Pipeline: pipeline}.In(ours), SigningKey: h.cfg.SigningKey}
 }
 
 // sleep waits, and reports false when the context ended first.

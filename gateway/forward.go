@@ -153,7 +153,7 @@ func isOf(r egress.Request, m *livekit.EgressInfo) bool {
 	if err != nil || whom(r) != whom(echo) {
 		return false
 	}
-	listed := egress.Adoption(info).Readable()
+	listed := egress.Adoption(info, egress.Asked{}).Readable()
 	return slices.ContainsFunc([]egress.Request{r, egress.ForPart(r, 1)}, func(r egress.Request) bool { // past its workflow, or by it
 		want := egress.Summarize(r)
 		want.Webhooks = nil

@@ -12,12 +12,12 @@ import (
 // in time what had been started after all. One whose workflow has completed is not
 // begun again: that is an error of reason AlreadyOver, unless the workflow never knew of
 // this egress, which is then a recording of its own.
-func (c *Client) Adopt(ctx context.Context, requestID, pipeline string, e egress.Event) error {
+func (c *Client) Adopt(ctx context.Context, requestID string, asked egress.Asked, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {
 		return errorOf(ctx, "adopt", err)
 	}
-	a := adoption{requestID, pipeline, egress.SignalObserved}
+	a := adoption{requestID, asked, egress.SignalObserved}
 	err = c.adopt(ctx, a, info, e)
 	if egress.ReasonOf(err) == egress.AlreadyOver {
 		return c.adoptStranger(ctx, a, info, e)
@@ -61,8 +61,7 @@ func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, e
 // the caller's webhooks, pipeline and limits, where it was of the same room. LiveKit is only
 // looked at for it.
 func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info) (egress.Input, error) {
-	in := egress.Adoption(info)
-	in.Pipeline = a.pipeline
+	in := c.adopted(a, info)
 	state, err := c.workflowState(ctx, egress.WorkflowID(a.requestID))
 	if err != nil || !failed(state) {
 		return in, err
@@ -75,4 +74,26 @@ func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info
 		return in, nil
 	}
 	return earlier.OnlyLook(), nil
+}
+
+// adopted is the input of an egress of which Temporal knows nothing: what LiveKit echoes of its
+// request. The caller's own webhooks are served as if Temporal had never forgotten it. Those that
+// cannot be opened are a step of the delivery that fails, so that a person hears of them.
+func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
+	in := egress.Adoption(info, a.asked)
+	r, echoed := egress.RequestOf(info.Proto())
+	if a.asked.Webhooks == "" || !echoed {
+		return in
+	}
+	hooks, err := c.Sealer.OpenWebhooks(a.asked.RequestID, a.asked.Webhooks)
+	if err == nil {
+		var sealed egress.Input
+		if sealed, err = c.Sealer.SealRequest(a.requestID, egress.WithWebhooks(r, hooks), "", ""); err == nil {
+			in.Summary, in.Sealed = sealed.Summary, sealed.Sealed
+		}
+	}
+	if err != nil && !egress.IsID(a.requestID) { // else it is another Reelkeeper's to tell
+		in.Summary.Webhooks = []string{"unreadable"}
+	}
+	return in
 }

@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
 func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
@@ -45,7 +47,7 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE","roomName":"standup"}}`))
 			must(t, err)
 
-			must(t, c.Adopt(ctx, id, "usual", e))
+			must(t, c.Adopt(ctx, id, egress.Asked{Pipeline: "usual"}, e))
 
 			in, err := c.inputOf(ctx, workflowID)
 			must(t, err)
@@ -76,7 +78,7 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	must(t, err)
 	adopt := func() {
 		t.Helper()
-		made, err := c.AdoptListed(ctx, id, "", e)
+		made, err := c.AdoptListed(ctx, id, egress.Asked{}, e)
 		must(t, err)
 		if !made {
 			t.Error("nobody watches it")
@@ -120,7 +122,7 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
 			must(t, err)
 
-			made, err := c.AdoptListed(ctx, id, "", e)
+			made, err := c.AdoptListed(ctx, id, egress.Asked{}, e)
 
 			must(t, err)
 			if made != tc.made {
@@ -133,6 +135,58 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 			}
 			if state, err := c.workflowState(ctx, egress.WorkflowID(id)); err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
 				t.Errorf("it has a workflow of its own, %s (%v)", state, err)
+			}
+		})
+	}
+}
+
+// Our webhook's URL, which LiveKit echoes, has what Temporal has forgotten.
+func TestAForgottenRequestIsAdoptedAsItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	hooks := []*livekit.WebhookConfig{{Url: "https://app.example.com/hook?key=theirs"}}
+	keys, err := seal.New(seal.Config{Secret: "a secret of LiveKit's"})
+	must(t, err)
+	sealed, err := keys.SealWebhooks("forgotten", hooks)
+	must(t, err)
+	e, err := egress.ParseEvent([]byte(`{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE","roomName":"standup","roomComposite":{"roomName":"standup"}}}`))
+	must(t, err)
+	for name, tc := range map[string]struct {
+		id, sealed, host string // host: of the webhook that is to be told
+		open             bool
+	}{
+		"under its own ID":                    {fresh("forgotten"), sealed, "app.example.com", true},
+		"as a recording of its own":           {fresh("EG_forgotten"), sealed, "app.example.com", true},
+		"with what nobody can open":           {fresh("forgotten"), "c2VhbGVk", "unreadable", false},
+		"where another Reelkeeper's is asked": {fresh("EG_forgotten"), "c2VhbGVk", "", false},
+		"without webhooks":                    {fresh("forgotten"), "", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := egress.Asked{RequestID: "forgotten", Pipeline: "archive", MaxDuration: egress.Duration(time.Hour), Webhooks: tc.sealed}
+
+			must(t, c.Adopt(ctx, tc.id, asked, e))
+
+			in, err := c.inputOf(ctx, egress.WorkflowID(tc.id))
+			must(t, err)
+			must(t, in.Validate(tc.id))
+			if !in.Adopted || in.Pipeline != "archive" || in.MaxDuration != asked.MaxDuration || in.Fingerprint != "" || in.Summary.Room != "standup" {
+				t.Errorf("got %+v, summary %+v", in, in.Summary)
+			}
+			if got := strings.Join(in.Summary.Webhooks, " "); got != tc.host {
+				t.Errorf("its webhooks are of %q, want %q", got, tc.host)
+			}
+			r, err := keys.OpenRequest(tc.id, in)
+			if !tc.open {
+				if err == nil {
+					t.Errorf("it holds %v", r)
+				}
+				return
+			}
+			must(t, err)
+			if got := r.GetWebhooks(); len(got) != 1 || got[0].GetUrl() != hooks[0].GetUrl() {
+				t.Errorf("its webhooks are %v", got)
 			}
 		})
 	}

@@ -13,21 +13,24 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
 // Sealer makes a workflow's input of a request, with everything that may be a
-// credential sealed. *seal.Keys is one.
+// credential sealed, and opens what LiveKit echoes of its webhooks. *seal.Keys is one.
 type Sealer interface {
 	SealRequest(requestID string, r egress.Request, storage, pipeline string) (egress.Input, error)
+	OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig, error)
 }
 
 // Config is what a Client needs.
 type Config struct {
 	Temporal  client.Client // made with internal/payload's converter
 	Namespace string        // of the Temporal client; default: "default"
-	Sealer    Sealer        // needed by Start and Begin alone
+	Sealer    Sealer        // needed to start and to adopt
 	// Codec is the Temporal client's own, for what is sent and read past it: signals
 	// and memos. Default: none.
 	Codec converter.PayloadCodec

@@ -63,12 +63,12 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 // is told instead, and one that has completed has had its say, unless it never knew of
 // this egress. It reports whether one was made. Twice is harmless, also at the same
 // moment: of one ID only one can run.
-func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e egress.Event) (bool, error) {
+func (c *Client) AdoptListed(ctx context.Context, requestID string, asked egress.Asked, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
 		return false, errorOf(ctx, "adopt", err)
 	}
-	a := adoption{requestID, pipeline, egress.SignalReconciled}
+	a := adoption{requestID, asked, egress.SignalReconciled}
 	state, err := c.workflowState(ctx, egress.WorkflowID(requestID))
 	switch {
 	case err != nil:
@@ -84,7 +84,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID, pipeline string, e 
 		return false, err
 	}
 	if of, _ := egress.RequestID(other); found && requestID == info.Proto().GetEgressId() && of != requestID {
-		return c.AdoptListed(ctx, of, pipeline, e) // a LiveKit that does not echo our token
+		return c.AdoptListed(ctx, of, asked, e) // a LiveKit that does not echo our token
 	}
 	return made(c.adopt(ctx, a, info, e))
 }
@@ -111,8 +111,12 @@ func isOpen(s enumspb.WorkflowExecutionStatus) bool {
 	return s == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || s == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
-// adoption is as whose workflow an egress is taken up, and by which signal.
-type adoption struct{ requestID, pipeline, signal string }
+// adoption is as whose workflow an egress is taken up, as asked for with what, and by which signal.
+type adoption struct {
+	requestID string
+	asked     egress.Asked
+	signal    string
+}
 
 // adopt makes the workflow of an egress with its first news, or gives that to the one
 // that runs. One that has completed is an error of reason AlreadyOver.

@@ -258,7 +258,7 @@ type strange struct {
 	*livekit.RoomCompositeEgressRequest
 }
 
-type refuseStrange struct{}
+type refuseStrange struct{ Sealer }
 
 func (refuseStrange) SealRequest(_ string, r egress.Request, _, _ string) (egress.Input, error) {
 	if egress.KindOf(r) == "" {

@@ -118,27 +118,35 @@ func TestAnEndThatIsHeldIsNotLookedAtBeforeItsTime(t *testing.T) {
 	require.GreaterOrEqual(t, asked[0], time.Duration(0))
 }
 
-// An earlier run has begun it: what was asked for is a length of the recording.
-func TestAMaximumCountsFromWhenAnEarlierRunBeganIt(t *testing.T) {
+// Another has begun it: what was asked for is a length of the recording.
+func TestAMaximumCountsFromWhenTheRecordingBegan(t *testing.T) {
 	t.Parallel()
+	limit := egress.Duration(time.Hour)
+	ours, again := plainInput(t), plainInput(t)
+	ours.MaxDuration, again.MaxDuration, again.Again = limit, limit, true
 	for name, tc := range map[string]struct {
-		again bool
-		want  time.Duration
-	}{"an earlier run": {true, 20 * time.Minute}, "this run": {false, time.Hour}} {
+		in   egress.Input
+		want time.Duration
+	}{
+		"which an earlier run began":  {again, 20 * time.Minute},
+		"which this run began":        {ours, time.Hour},
+		"that Temporal had forgotten": {egress.Adoption(info(t, active), egress.Asked{MaxDuration: limit}), 20 * time.Minute},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLife(t)
 			l.stillActive()
+			m := message(egressID, active)
+			m.StartedAt = l.began.Add(-40 * time.Minute).UnixNano()
 			l.start = func(context.Context) (activities.Started, error) {
-				m := message(egressID, active)
-				m.StartedAt = l.began.Add(-40 * time.Minute).UnixNano()
 				return activities.Started{Info: infoOf(t, m), Terms: terms()}, nil
 			}
+			if tc.in.Adopted {
+				l.webhook(0, egress.EventUpdated, m)
+			}
 			l.stop = func(string) (egress.Info, error) { return info(t, complete), nil }
-			in := plainInput(t)
-			in.MaxDuration, in.Again = egress.Duration(time.Hour), tc.again
 
-			v := l.mustRun(in)
+			v := l.mustRun(tc.in)
 
 			require.Equal(t, egress.StopMaxDuration, v.Stopped)
 			require.InDelta(t, tc.want.Seconds(), l.took().Seconds(), 90)

@@ -183,7 +183,11 @@ func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 		e.putAside(ctx, o)
 		return
 	}
-	e.act(ctx, e.Observe(o), o)
+	n := e.Observe(o)
+	if e.in.Adopted && e.MaxDuration > 0 { // it has recorded for a while
+		e.BoundSince(o.Info)
+	}
+	e.act(ctx, n, o)
 }
 
 // act does what an observation calls for, by what it changed.

@@ -256,7 +256,7 @@ func TestAnAdoptedEgressIsWatchedAndDeliveredButNotStarted(t *testing.T) {
 			}
 			i := info(t, active)
 
-			v := l.mustRun(egress.Adoption(i))
+			v := l.mustRun(egress.Adoption(i, egress.Asked{}))
 
 			l.AssertActivityNotCalled(t, "Start")
 			require.Equal(t, by, v.EndedBy)

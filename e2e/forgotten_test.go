@@ -1,0 +1,60 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+)
+
+// forget has Temporal know nothing of a workflow any more, as where its database was lost.
+func (w *world) forget(workflowID string) {
+	w.t.Helper()
+	of := &commonpb.WorkflowExecution{WorkflowId: workflowID}
+	_, err := w.temporal().WorkflowService().DeleteWorkflowExecution(w.ctx(), &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace: w.environ["TEMPORAL_NAMESPACE"], WorkflowExecution: of,
+	})
+	require.NoError(w.t, err)
+	w.want("it is forgotten", func() bool {
+		_, err := w.temporal().DescribeWorkflowExecution(w.ctx(), workflowID, "")
+		n := w.counted("WorkflowId = '" + workflowID + "'")
+		return err != nil && n == 0
+	})
+}
+
+func TestARecordingThatTemporalForgotGoesOnAsItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, reconciled)
+	w.startWorker()
+	theirs := newConsumer(t)
+	w.room("room", fakelivekit.RoomScript{})
+	req := composite("room").(*livekit.RoomCompositeEgressRequest)
+	hook := &livekit.WebhookConfig{Url: theirs.URL + "/hook?key=theirs", SigningKey: apiKey}
+	req.Webhooks = []*livekit.WebhookConfig{hook}
+	s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-1", Request: req, MaxDuration: 20 * time.Second})
+	require.NoError(t, err)
+	id := s.Info.Proto().GetEgressId()
+	w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)
+	w.forget(egress.WorkflowID("r-1"))
+
+	w.roundWith(1, false, func(r egress.Round) int { return r.Adopted })
+
+	w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE) // at the limit
+	w.roundWith(1, false, func(r egress.Round) int { return r.Nudged })
+
+	v := w.verdictOf(egress.WorkflowID("r-1"))
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.StopMaxDuration, v.Stopped)
+	require.ElementsMatch(t, []string{egress.StepAnnounce, egress.WebhookStep(0)}, v.Delivered)
+	require.Len(t, w.fake.Egresses(), 1)
+	require.Len(t, theirs.under(id), 1, "the request's own webhook is told of the end, once")
+	end := theirs.told(id)[0]
+	require.Equal(t, egress.EventEnded, end.GetEvent())
+	require.Equal(t, hook.GetUrl(), egress.Webhooks(end.GetEgressInfo())[0].GetUrl())
+}

@@ -1,0 +1,71 @@
+package egress
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Queries of our webhook's URL: what Asked holds.
+const (
+	queryPipeline    = "p"
+	queryMaxDuration = "d"
+	queryWebhooks    = "w"
+)
+
+// Asked is what was asked for with a start, beside what LiveKit itself takes. It goes in the URL
+// of our webhook, which LiveKit echoes wherever it echoes the request: so an egress that Temporal
+// knows nothing of is adopted as it was asked for.
+type Asked struct {
+	RequestID   string   // of the token in the URL
+	Pipeline    string   // default: the worker's
+	MaxDuration Duration // default: no limit
+	Webhooks    string   // the caller's own, in whose place ours stands, sealed for RequestID; default: none
+}
+
+// AskedOf is what was asked for with a start of ours, as the request that an EgressInfo echoes
+// says. It wants the EgressInfo as LiveKit sent it, as TokenOf does.
+func AskedOf(m *livekit.EgressInfo) Asked {
+	for _, w := range Webhooks(m) {
+		if a, ours := AskedIn(w); ours {
+			return a
+		}
+	}
+	return Asked{}
+}
+
+// AskedIn is what a webhook says, and whether it is ours. What is not valid is left out.
+func AskedIn(w *livekit.WebhookConfig) (Asked, bool) {
+	t, ours := ParseToken(w.GetUrl())
+	u, err := url.Parse(w.GetUrl())
+	if !ours || err != nil {
+		return Asked{}, false
+	}
+	q := u.Query()
+	a := Asked{RequestID: t.RequestID, Webhooks: q.Get(queryWebhooks)}
+	if name := q.Get(queryPipeline); ValidName(name) {
+		a.Pipeline = name
+	}
+	if d, err := time.ParseDuration(q.Get(queryMaxDuration)); err == nil && d > 0 {
+		a.MaxDuration = Duration(d)
+	}
+	return a, true
+}
+
+// In is the URL of a webhook of ours that says so.
+func (a Asked) In(webhook string) string {
+	q := url.Values{}
+	for name, value := range map[string]string{queryPipeline: a.Pipeline, queryWebhooks: a.Webhooks} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if a.MaxDuration > 0 {
+		q.Set(queryMaxDuration, a.MaxDuration.String())
+	}
+	if len(q) == 0 {
+		return webhook
+	}
+	return webhook + "?" + q.Encode()
+}
