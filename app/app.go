@@ -49,6 +49,7 @@ type App struct {
 	figures    *webhook.Figures
 	pipelines  egress.Pipelines // read by RunWorker
 	shown      activities.Shown // recorders that LiveKit has been seen to show
+	fatal      chan error       // what ends a worker
 }
 
 // Options are what does not come from the environment.
@@ -116,6 +117,7 @@ func Open(o Options) (*App, error) {
 		tel:       tel,
 		log:       tel.Logger(),
 		figures:   webhook.NewFigures(rand.Text(), cmp.Or(o.ReportEvery, egress.MinuteLength), time.Now),
+		fatal:     make(chan error, 4), // of two workers and two schedules
 	}, nil
 }
 

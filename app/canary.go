@@ -14,8 +14,8 @@ import (
 )
 
 // scheduleCanary makes or changes the canary's schedule.
-func (a *App) scheduleCanary(ctx context.Context) {
-	a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()) },
+func (a *App) scheduleCanary(ctx context.Context) error {
+	return a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()) },
 		"nobody looks whether webhooks arrive")
 }
 

@@ -26,24 +26,33 @@ const (
 )
 
 // scheduleReconciler makes or changes the reconciler's schedule.
-func (a *App) scheduleReconciler(ctx context.Context) {
-	a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()) },
+func (a *App) scheduleReconciler(ctx context.Context) error {
+	return a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()) },
 		"what is started elsewhere is not adopted")
 }
 
 // schedule makes or changes a schedule. A worker that may not do so works all the same, and one
-// that Temporal does not answer tries again.
-func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, consequence string) {
+// that Temporal does not answer tries again. A namespace of
+// another project's is an error, which ends a worker that learns it late.
+func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, consequence string) error {
 	limited, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()
 	err := ensure(limited)
-	if err == nil || ctx.Err() != nil {
-		return
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return nil
+	case egress.ReasonOf(err) == egress.Invalid:
+		return err
 	}
 	a.log.Error("no schedule", "consequence", consequence, "error", err)
 	if unanswered(err) {
-		time.AfterFunc(tryAgain, func() { a.schedule(ctx, ensure, consequence) })
+		time.AfterFunc(tryAgain, func() {
+			if err := a.schedule(ctx, ensure, consequence); err != nil {
+				a.fatal <- err
+			}
+		})
 	}
+	return nil
 }
 
 // registerReconciler gives a worker the rounds of the reconciler.

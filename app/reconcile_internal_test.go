@@ -42,28 +42,40 @@ func TestTheReconcilersHealthIsAskedForOnceAMinute(t *testing.T) {
 // A worker runs for weeks: what Temporal did not answer as it began must not be missing so long.
 func TestAScheduleThatTemporalDoesNotAnswerForIsMadeLater(t *testing.T) {
 	t.Parallel()
+	another := egress.Invalidf("LIVEKIT_API_SECRET", "is another project's")
 	for name, tc := range map[string]struct {
-		first error
-		want  int64
+		answers []error // after them: made
+		want    int64
+		refused error // at once
+		ended   error // later
 	}{
-		"not answered": {&egress.Error{Reason: egress.Unavailable}, 2},
-		"in doubt":     {&egress.Error{Reason: egress.Ambiguous}, 2},
-		"not allowed":  {&egress.Error{Reason: egress.Denied}, 1},
-		"made":         {nil, 1},
+		"not answered":                     {[]error{&egress.Error{Reason: egress.Unavailable}}, 2, nil, nil},
+		"in doubt":                         {[]error{&egress.Error{Reason: egress.Ambiguous}}, 2, nil, nil},
+		"not allowed":                      {[]error{&egress.Error{Reason: egress.Denied}}, 1, nil, nil},
+		"made":                             {nil, 1, nil, nil},
+		"another project's":                {[]error{another}, 1, another, nil},
+		"another project's, as said later": {[]error{&egress.Error{Reason: egress.Unavailable}, another}, 2, nil, another},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a := &App{log: slog.New(slog.DiscardHandler)}
+				a := &App{log: slog.New(slog.DiscardHandler), fatal: make(chan error, 1)}
 				var tries atomic.Int64
-				a.schedule(t.Context(), func(context.Context) error {
-					if tries.Add(1) > 1 {
-						return nil
+				err := a.schedule(t.Context(), func(context.Context) error {
+					if n := int(tries.Add(1)); n <= len(tc.answers) {
+						return tc.answers[n-1]
 					}
-					return tc.first
+					return nil
 				}, "nothing is done")
+				require.Equal(t, tc.refused, err)
 				<-time.After(time.Hour) // of the bubble's own clock
 				require.Equal(t, tc.want, tries.Load())
+				select {
+				case err := <-a.fatal:
+					require.Equal(t, tc.ended, err)
+				default:
+					require.NoError(t, tc.ended)
+				}
 			})
 		})
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,8 +53,9 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.ensureAttributes(ctx); err != nil {
 		return err
 	}
-	a.scheduleReconciler(ctx)
-	a.scheduleCanary(ctx)
+	if err := errors.Join(a.scheduleReconciler(ctx), a.scheduleCanary(ctx)); err != nil {
+		return err
+	}
 	return a.work(ctx, opts, prober, ready)
 }
 
@@ -62,8 +64,7 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
 	// A worker that stops by itself, since Temporal does not know its namespace, say, ends the
 	// process, which is to be begun anew.
-	fatal := make(chan error, 2) // one of each
-	opts.OnFatalError = func(err error) { fatal <- err }
+	opts.OnFatalError = func(err error) { a.fatal <- err }
 	// What such a client cannot decrypt is a panic, which fails a task and nothing else. Where
 	// an activity itself asks Temporal, it has an error for that: a.temporal is another one.
 	temporal, err := client.NewLazyClient(a.working)
@@ -85,7 +86,7 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-fatal:
+	case err := <-a.fatal:
 		return fmt.Errorf("worker: %w", err)
 	}
 }

@@ -50,6 +50,7 @@ type temporal struct {
 	last                       time.Time
 	made                       time.Time
 	paused, off, failing       bool
+	others                     bool
 	stranded                   map[string]int64
 	noVersions                 error
 	err, attributesErr, noPlan error
@@ -79,7 +80,7 @@ func (s temporal) ScheduleState(_ context.Context, id string) (egress.ScheduleSt
 	if id != "egress-reconcile" && id != "egress-canary" {
 		return egress.ScheduleState{}, errors.New("no such schedule: " + id)
 	}
-	return egress.ScheduleState{Made: s.made, Acted: s.last, Every: time.Minute, Paused: s.paused || s.off, Off: s.off}, errors.Join(s.err, s.noPlan)
+	return egress.ScheduleState{Made: s.made, Acted: s.last, Every: time.Minute, Paused: s.paused || s.off, Off: s.off, Others: s.others}, errors.Join(s.err, s.noPlan)
 }
 
 func (s temporal) Succeeded(_ context.Context, workflowType string, since time.Time) (bool, error) {
@@ -176,6 +177,7 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a schedule":                      {doctor.Schedule, with(func(*temporal) {}), doctor.OK, "every 1m0s, last did something", ""},
 		"a schedule of long ago":          {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last did something 9m", "whether a round hangs"},
 		"a schedule that is late":         {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last did something 7m", ""},
+		"a schedule of other workers":     {doctor.Schedule, with(func(s *temporal) { s.others = true }), doctor.Fail, "other secrets", "a namespace of its own"},
 		"a paused schedule":               {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
 		"rounds that fail":                {doctor.Schedule, with(func(s *temporal) { s.failing = true }), doctor.Fail, "none of its rounds has completed within 8m0s", `'WorkflowType = "Reconcile"'`},
 		"a schedule made just now":        {doctor.Schedule, with(func(s *temporal) { s.failing, s.made = true, time.Now() }), doctor.OK, "last did something", ""},

@@ -146,6 +146,8 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start a worker, or start one again: it makes it as it begins; where "+r.setting+" is off for the workers, set it so here, too")
 	case err != nil:
 		return warn("not checked: "+err.Error(), seeTemporal)
+	case s.Others:
+		return failed("the workers of this namespace have other secrets: they may be another LiveKit project's", "give each project a namespace of its own, or set LIVEKIT_API_SECRET, REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS as the workers have them")
 	case s.Off:
 		return warn(fmt.Sprintf("the schedule %q is paused, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case s.Paused:

@@ -58,3 +58,19 @@ func TestARecordingThatTemporalForgotGoesOnAsItWasAskedFor(t *testing.T) {
 	require.Equal(t, egress.EventEnded, end.GetEvent())
 	require.Equal(t, hook.GetUrl(), egress.Webhooks(end.GetEgressInfo())[0].GetUrl())
 }
+
+// Its LiveKit knows none of the recordings of this namespace, and it would take them for lost.
+func TestAWorkerOfAnotherProjectDoesNotServeANamespace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, reconciled)
+	w.startWorker()
+	w.answered("the schedule is known", func() error { // a new namespace may take seconds
+		_, err := w.client.ScheduleState(w.ctx(), egress.ReconcileSchedule)
+		return err
+	})
+	w.environ["LIVEKIT_API_SECRET"] = "another-project's-secret-of-32-characters"
+
+	err := w.open().RunWorker(w.ctx(), func() { t.Error("it serves") })
+
+	require.ErrorContains(t, err, "LIVEKIT_API_SECRET: is not that of the workers of namespace")
+}

@@ -22,6 +22,7 @@ const DeepEvery = 15 * time.Minute
 type Reconciliation struct {
 	Every Duration `json:"every,omitempty"` // of the schedule
 	Deep  bool     `json:"deep,omitempty"`  // deep in any case
+	Mark  string   `json:"mark,omitempty"`  // keyed digest of the project whose workers the namespace has
 }
 
 // DeepRoundCommand is what a person types for a deep round at once.

@@ -9,6 +9,7 @@ type ScheduleState struct {
 	Every  time.Duration
 	Paused bool
 	Off    bool // paused by a worker, whose setting is off, and not by a person
+	Others bool // made by workers whose secrets are not ours
 }
 
 // Polls is when workers last asked a task queue for what begins now. Zero: within some minutes

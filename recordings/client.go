@@ -20,17 +20,20 @@ import (
 )
 
 // Sealer makes a workflow's input of a request, with everything that may be a
-// credential sealed, and opens what LiveKit echoes of its webhooks. *seal.Keys is one.
+// credential sealed, opens what LiveKit echoes of its webhooks, and makes and knows tokens.
+// *seal.Keys is one.
 type Sealer interface {
 	SealRequest(requestID string, r egress.Request, storage, pipeline string) (egress.Input, error)
 	OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig, error)
+	Token(requestID string, part int) egress.Token
+	Verify(t egress.Token) bool
 }
 
 // Config is what a Client needs.
 type Config struct {
 	Temporal  client.Client // made with internal/payload's converter
 	Namespace string        // of the Temporal client; default: "default"
-	Sealer    Sealer        // needed to start and to adopt
+	Sealer    Sealer        // needed to start, to adopt and for the reconciler's schedule
 	// Codec is the Temporal client's own, for what is sent and read past it: signals
 	// and memos. Default: none.
 	Codec converter.PayloadCodec

@@ -20,15 +20,16 @@ import (
 type plan struct {
 	id      string
 	offNote string // why we paused it; one that a person paused stays so
-	action  func(every time.Duration) *client.ScheduleWorkflowAction
+	mark    string // of our project; empty: it bears none
+	action  func(every time.Duration, mark string) *client.ScheduleWorkflowAction
 }
 
 var (
-	reconciling = plan{egress.ReconcileSchedule, "REELKEEPER_RECONCILE_EVERY is off", func(every time.Duration) *client.ScheduleWorkflowAction {
+	reconciling = plan{egress.ReconcileSchedule, "REELKEEPER_RECONCILE_EVERY is off", "", func(every time.Duration, mark string) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{
 			ID:            egress.ReconcileSchedule,
 			Workflow:      egress.ReconcileType,
-			Args:          []any{egress.Reconciliation{Every: egress.Duration(every)}},
+			Args:          []any{egress.Reconciliation{Every: egress.Duration(every), Mark: mark}},
 			TaskQueue:     egress.TaskQueue,
 			StaticSummary: "compare LiveKit's egresses with ours",
 			// Above what its attempts can take: one that nobody goes on with must not
@@ -36,7 +37,7 @@ var (
 			WorkflowRunTimeout: 2 * time.Hour,
 		}
 	}}
-	probing = plan{egress.CanarySchedule, "REELKEEPER_CANARY_EVERY is off", func(time.Duration) *client.ScheduleWorkflowAction {
+	probing = plan{egress.CanarySchedule, "REELKEEPER_CANARY_EVERY is off", "", func(time.Duration, string) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{
 			ID:            egress.CanarySchedule,
 			Workflow:      egress.CanaryType,
@@ -53,9 +54,30 @@ var (
 const memoMade = "made"
 
 // EnsureReconcile makes the schedule of the reconciler, or changes it to the period.
-// Zero pauses it. Twice is harmless, also at the same moment from two workers.
+// Zero pauses it. Twice is harmless, also at the same moment from two workers. The schedule says
+// by a digest whose workers the namespace has: one that none of our secrets made is an error
+// of reason Invalid, since they may look after the recordings of another LiveKit project.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
-	return c.ensure(ctx, reconciling, every)
+	p := reconciling
+	p.mark = c.Sealer.Token("", 0).MAC // no request's
+	return c.ensure(ctx, p, every)
+}
+
+// foreign reports whether a schedule bears a mark that none of our secrets made.
+func (c *Client) foreign(s *client.Schedule) bool {
+	mark := c.markOf(s)
+	return mark != "" && c.Sealer != nil && !c.Sealer.Verify(egress.Token{MAC: mark})
+}
+
+// markOf is the mark of a schedule. Empty: it has none.
+func (c *Client) markOf(s *client.Schedule) string {
+	var r egress.Reconciliation
+	if a, ok := s.Action.(*client.ScheduleWorkflowAction); ok && len(a.Args) > 0 {
+		if p, ok := a.Args[0].(*commonpb.Payload); ok {
+			decode(c.data, p, &r)
+		}
+	}
+	return r.Mark
 }
 
 // EnsureCanary does so for the schedule of the canary.
@@ -101,7 +123,9 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 		return makeSchedule(ctx, schedules, p, every)
 	case err != nil:
 		return errorOf(ctx, "describe schedule "+p.id, err)
-	case every == 0 && d.Schedule.State.Paused, every != 0 && p.runsEvery(&d.Schedule, every):
+	case c.foreign(&d.Schedule):
+		return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and no worker has the earlier secret any more: temporal schedule delete --schedule-id %s", c.Namespace, p.id)
+	case every == 0 && d.Schedule.State.Paused, every != 0 && p.runsEvery(&d.Schedule, every) && c.markOf(&d.Schedule) == p.mark:
 		return nil
 	}
 	err = h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
@@ -114,7 +138,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 			s.State.Paused, s.State.Note = false, ""
 		}
 		spec := scheduleSpec(every)
-		s.Spec, s.Action = &spec, p.action(every)
+		s.Spec, s.Action = &spec, p.action(every, p.mark)
 		return &client.ScheduleUpdate{Schedule: &s}, nil
 	}})
 	return errorOf(ctx, "change schedule "+p.id, err)
@@ -123,7 +147,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 // runsEvery reports whether there is nothing to change.
 func (p plan) runsEvery(s *client.Schedule, every time.Duration) bool {
 	action, ok := s.Action.(*client.ScheduleWorkflowAction)
-	return ok && action.WorkflowRunTimeout == p.action(every).WorkflowRunTimeout && // which an earlier version did not set
+	return ok && action.WorkflowRunTimeout == p.action(every, p.mark).WorkflowRunTimeout && // which an earlier version did not set
 		(!s.State.Paused || s.State.Note != p.offNote) && s.Spec != nil &&
 		slices.EqualFunc(s.Spec.Intervals, scheduleSpec(every).Intervals, func(a, b client.ScheduleIntervalSpec) bool { return a.Every == b.Every })
 }
@@ -132,7 +156,7 @@ func makeSchedule(ctx context.Context, schedules client.ScheduleClient, p plan, 
 	_, err := schedules.Create(ctx, client.ScheduleOptions{
 		ID:      p.id,
 		Spec:    scheduleSpec(every),
-		Action:  p.action(every),
+		Action:  p.action(every, p.mark),
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		// A round that nobody could do is not made up for: the next one sees more.
 		CatchupWindow: max(every, 10*time.Second),

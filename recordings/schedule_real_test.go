@@ -13,11 +13,11 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
-// One test has the schedule of the namespace: no other makes one.
-func TestTheScheduleFollowsItsSetting(t *testing.T) {
-	t.Parallel()
+// Two tests have the schedule of the namespace, one after the other: no other makes one.
+func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
@@ -77,6 +77,48 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) {
 	if !d.Schedule.State.Paused || d.Schedule.Spec.Intervals[0].Every != 3*time.Hour {
 		t.Errorf("got %+v, every %s", d.Schedule.State, d.Schedule.Spec.Intervals[0].Every)
 	}
+}
+
+// A worker of another LiveKit project would take the recordings of this one for lost.
+func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:paralleltest // as above
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
+	with := func(secret string, previous ...string) *Client {
+		keys, err := seal.New(seal.Config{Secret: secret, Previous: previous})
+		must(t, err)
+		return New(Config{Temporal: c.Temporal, Namespace: namespace, Sealer: keys})
+	}
+	const ours, next = "a secret of LiveKit's", "the next secret of LiveKit's"
+	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(ctx)) })
+	must(t, makeSchedule(ctx, c.Temporal.ScheduleClient(), reconciling, time.Hour)) // as an earlier version made it
+	for _, step := range []struct {
+		who     *Client
+		every   time.Duration
+		refused bool
+	}{
+		{with(ours), time.Hour, false},
+		{with("another project's"), time.Hour, true},
+		{with("another project's"), 0, true},
+		{with(ours, next), time.Hour, false}, // a rotation: docs/operations.md
+		{with(next, ours), time.Hour, false},
+		{with(ours, next), time.Hour, false},
+		{with(next, ours), time.Hour, false},
+		{with(ours), time.Hour, true},
+		{with(next), 2 * time.Hour, false},
+	} {
+		err := step.who.EnsureReconcile(ctx, step.every)
+		if refused := egress.ReasonOf(err) == egress.Invalid; refused != step.refused || !refused && err != nil {
+			t.Errorf("%+v: got %v", step, err)
+		}
+		s, err := step.who.ScheduleState(ctx, egress.ReconcileSchedule)
+		must(t, err)
+		if s.Others != step.refused {
+			t.Errorf("%+v: got the state %+v", step, s)
+		}
+	}
+	must(t, h.Delete(ctx)) // as the error says
+	must(t, with("another project's").EnsureReconcile(ctx, time.Hour))
 }
 
 // locked is the codec of a worker, whose key may be lost.
