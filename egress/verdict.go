@@ -285,10 +285,11 @@ func (s *State) Announcement() (Event, error) {
 }
 
 // eventID is derived, for an end of which LiveKit's own event is not known. One that corrects
-// another, as that of a second run does, is not to be taken for an earlier one of its name.
+// another, as that of a second run does, is not to be taken for an earlier one of its name. That
+// an egress is lost is said once, also where it showed that it lives in between.
 func (s *State) eventID() string {
 	says := []string{s.ID, string(s.Status)}
-	if s.Corrects != "" {
+	if s.Corrects != "" && s.Status != Lost {
 		says = append(says, fmt.Sprint(s.Latest.Proto().GetEndedAt()))
 	}
 	return eventID(says...)

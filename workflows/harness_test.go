@@ -53,6 +53,7 @@ type life struct {
 	absent   bool // its recorder is not in the room then
 	broke    bool // or has its failure
 	stopTwin func() (activities.TwinAnswer, error)
+	twin     func(in activities.TwinRequest) (activities.TwinAnswer, error) // in the place of what comes before
 
 	announceTo func(in activities.Announcement) error // to the pipeline's consumers
 	asked      []activities.Announcement              // every attempt to announce, to whomever
@@ -83,6 +84,10 @@ func newEnv(workflowID string) *testsuite.TestWorkflowEnvironment {
 func countedEnv(workflowID string, into client.MetricsHandler) *testsuite.TestWorkflowEnvironment {
 	var s testsuite.WorkflowTestSuite
 	s.SetMetricsHandler(into)
+	return envOf(&s, workflowID)
+}
+
+func envOf(s *testsuite.WorkflowTestSuite, workflowID string) *testsuite.TestWorkflowEnvironment {
 	env := s.NewTestWorkflowEnvironment()
 	env.SetDataConverter(payload.Converter())
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: egress.TaskQueue})
@@ -131,6 +136,9 @@ func (l *life) register() {
 			return l.stop(id)
 		},
 		"StopTwin": func(_ context.Context, in activities.TwinRequest) (activities.TwinAnswer, error) {
+			if l.twin != nil {
+				return l.twin(in)
+			}
 			if in.Bound != "" && l.forgot {
 				return activities.TwinAnswer{BoundMissing: true}, nil
 			}

@@ -1,0 +1,177 @@
+package workflows_test
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// newRandom is a room of chance, with what happens in it.
+func newRandom(t *testing.T, seed uint64) *random {
+	t.Helper()
+	var s testsuite.WorkflowTestSuite
+	s.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler))) // what happens is said by say
+	r := &random{life: &life{t: t, TestWorkflowEnvironment: envOf(&s, egress.WorkflowID(requestID))}, Rand: rand.New(rand.NewPCG(seed, 0))}
+	r.began, r.tell = r.Now(), func(activities.TellRequest) error { return nil }
+	r.register()
+	r.roomEnds = r.began.Add(r.within(40 * time.Minute))
+	r.started, r.poll = r.accept, r.look
+	r.stop = func(id string) (egress.Info, error) {
+		r.say("stop of %s", id)
+		return r.fate(id).stop()
+	}
+	r.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) { return r.stopsTwin(in) }
+	r.announce = func(e egress.Event) error {
+		if r.chance(0.2) {
+			return fmt.Errorf("the consumer is away")
+		}
+		r.hears(e)
+		return nil
+	}
+	r.life.at(r.roomEnds.Sub(r.began), func() {
+		r.say("room ends")
+		if r.chance(0.7) {
+			r.SignalWorkflow(egress.SignalHint, hint(t, egress.EventRoomFinished, roomID, ""))
+		}
+	})
+	if r.chance(0.3) {
+		r.life.at(r.within(45*time.Minute), func() { r.wantsEnd() })
+	}
+	if r.chance(0.2) { // another door begins it as well
+		r.life.at(r.within(10*time.Minute), func() {
+			if r.Now().Before(r.roomEnds) {
+				f := r.begin(fmt.Sprintf("EG_%d_twin", len(r.fates)+1))
+				r.say("twin %s", f.id)
+			}
+		})
+	}
+	for n := range 100 { // the reconciler's deep rounds: over a day
+		r.life.at(time.Duration(n+1)*15*time.Minute, r.round)
+	}
+	return r
+}
+
+// round tells the workflow of all that LiveKit lists.
+func (r *random) round() {
+	for _, f := range r.fates {
+		if m := f.now(); m != nil {
+			e, err := egress.ListedEvent(m)
+			require.NoError(r.t, err)
+			f.hear()
+			r.SignalWorkflow(egress.SignalReconciled, e)
+		}
+	}
+}
+
+// wantsEnd is a person who has enough.
+func (r *random) wantsEnd() {
+	if r.enough.IsZero() {
+		r.enough = r.Now()
+	}
+	if r.chance(0.3) {
+		r.say("cancelled")
+		r.CancelWorkflow()
+		return
+	}
+	r.say("stop asked")
+	var told error
+	r.askStop("stop", &told)
+}
+
+// stopsTwin is StopTwin.
+func (r *random) stopsTwin(in activities.TwinRequest) (a activities.TwinAnswer, err error) {
+	r.say("stop of twin %+v", in)
+	if in.Bound != "" {
+		bound := r.fate(in.Bound)
+		switch m := bound.now(); {
+		case m == nil:
+			return activities.TwinAnswer{BoundMissing: true}, nil
+		case egress.Failed(m.GetStatus()):
+			return activities.TwinAnswer{BoundFailed: infoOf(r.t, m)}, nil
+		case !in.Over && in.Room != "" && bound.dead() && !egress.Ended(m.GetStatus()):
+			return activities.TwinAnswer{BoundAbsent: true}, nil
+		}
+	}
+	if in.Over {
+		return a, nil
+	}
+	i, err := r.fate(in.Twin).stop()
+	if err == nil && i.Ended() {
+		a.Ended = i
+	}
+	return a, err
+}
+
+// hears is the consumer, which is told of an end.
+func (r *random) hears(e egress.Event) {
+	m := e.Proto().GetEgressInfo()
+	f := r.fate(m.GetEgressId())
+	r.say("told of %s %s %s %s", f.id, m.GetStatus(), m.GetError(), e.Proto().GetId())
+	assert.True(r.t, f.dead() || f.now().GetRetryCount() > m.GetRetryCount(), "told of the end of %s, which records", f.id)
+}
+
+var lives = flag.Int("lives", 200, "how many lives chance plays; the first seed is 0")
+
+// TestEveryLifeIsToldAsItWas has chance decide what becomes of the egresses of a room, which of
+// their webhooks come, and when somebody has enough. Whatever that is, the recording comes to its
+// end, each egress is told, the last time as it was, and none records any more.
+func TestEveryLifeIsToldAsItWas(t *testing.T) {
+	t.Parallel()
+	for seed := range *lives {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := newRandom(t, uint64(seed))
+			t.Cleanup(func() {
+				if t.Failed() {
+					for _, s := range r.said {
+						t.Log(s)
+					}
+				}
+			})
+			v, err := r.run(plainInput(t))
+			if err != nil { // what it began is adopted by the next round
+				require.Empty(t, r.announced)
+				return
+			}
+
+			for _, f := range r.fates {
+				if v.Knows(f.id) { // else a deep round adopts it
+					f.isTold()
+				}
+			}
+		})
+	}
+}
+
+// isTold wants the consumer to know how it ended, and nothing to record any more. A second run
+// under its ID, which may be stopped beside another, and of which nobody hears, is left out.
+func (f *fate) isTold() {
+	told := slices.DeleteFunc(slices.Clone(f.announced), func(e egress.Event) bool { return e.Proto().GetEgressInfo().GetEgressId() != f.id })
+	if !assert.NotEmpty(f.t, told, "nobody was told of %s", f.id) {
+		return
+	}
+	for n, e := range told[1:] {
+		before, now := told[n].Proto(), e.Proto()
+		assert.True(f.t, before.GetId() == now.GetId() || before.GetEgressInfo().GetStatus() != now.GetEgressInfo().GetStatus(), "%s is told twice", f.id)
+	}
+	m, last := f.now(), told[len(told)-1].Proto().GetEgressInfo()
+	if m.GetRetryCount() > last.GetRetryCount() {
+		return
+	}
+	assert.True(f.t, f.dead(), "%s records for ever", f.id)
+	if egress.Ended(m.GetStatus()) {
+		assert.Equal(f.t, m.GetStatus(), last.GetStatus(), "%s ended otherwise", f.id)
+	}
+}
