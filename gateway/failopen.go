@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -34,7 +35,7 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 	if err != nil {
 		return nil, err
 	}
-	return h.once(s, func() (m *livekit.EgressInfo, err error) {
+	return once(&h.flights, s.ID, digestOf(s), func() (m *livekit.EgressInfo, err error) {
 		if m, err = h.find(ctx, s); m != nil || err != nil {
 			return m, err
 		}
@@ -53,7 +54,7 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 // same start: another one would be beside it, since LiveKit lists a start only with its
 // answer.
 func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
-	return h.once(s, func() (*livekit.EgressInfo, error) {
+	return once(&h.flights, s.ID, digestOf(s), func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // it has been answered just now
 		if m == nil && err == nil {
 			err = unlistedYet()
@@ -80,27 +81,22 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 	return h.cfg.Profiles.Fill(s.Request, name)
 }
 
-// flown is what those who ask for one key at the same moment share.
-type flown struct {
-	what string // digestOf
-	info *livekit.EgressInfo
-}
-
-// once runs a start of a request ID once among all that ask for it right now. Who
-// asks for something else under the same key is refused, as its workflow would.
-func (h *Handler) once(s egress.StartOptions, start func() (*livekit.EgressInfo, error)) (*livekit.EgressInfo, error) {
-	v, err, _ := h.flights.Do(s.ID, func() (any, error) {
-		m, err := start()
-		return flown{digestOf(s), m}, err
+// once runs a start of a request ID once among all that ask for it right now, and gives them all
+// its answer. Who asks for something else under the same key is refused, as its workflow would.
+func once[T any](flights *singleflight.Group, requestID, what string, start func() (T, error)) (T, error) {
+	type flown struct {
+		what   string
+		answer T
+	}
+	v, err, _ := flights.Do(requestID, func() (any, error) {
+		answer, err := start()
+		return flown{what, answer}, err
 	})
 	f, _ := v.(flown)
-	switch {
-	case f.what != digestOf(s):
-		return nil, egress.IDTaken(s.ID)
-	case err != nil:
-		return nil, err
+	if f.what != what {
+		err = egress.IDTaken(requestID)
 	}
-	return f.info, nil
+	return f.answer, err
 }
 
 // find looks once for our token among LiveKit's egresses. Where LiveKit does not

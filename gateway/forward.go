@@ -77,23 +77,15 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if h.bypass.conflicts(c.requestID, what) {
 		return reply{}, egress.IDTaken(c.requestID)
 	}
-	type sentOnce struct {
-		what   string
-		answer reply
+	answer, err := once(&h.forwards, c.requestID, what, func() (reply, error) { return h.forwarded(ctx, c, r, raw) })
+	if err != nil {
+		return reply{}, err
 	}
-	v, err, _ := h.flights.Do("forward "+c.requestID, func() (any, error) {
-		answer, err := h.forwarded(ctx, c, r, raw)
-		return sentOnce{what, answer}, err
-	})
-	f, _ := v.(sentOnce)
-	if f.what != what {
-		return reply{}, egress.IDTaken(c.requestID)
+	c.egressID = answer.egressID()
+	if said := answer.started(nil); answer.status < http.StatusInternalServerError && egress.ReasonOf(said) == egress.Ambiguous {
+		return reply{}, said
 	}
-	c.egressID = f.answer.egressID()
-	if said := f.answer.started(err); err == nil && f.answer.status < http.StatusInternalServerError && egress.ReasonOf(said) == egress.Ambiguous {
-		err = said
-	}
-	return f.answer, err
+	return answer, nil
 }
 
 // digest is of a start whose whole meaning nobody here knows, and so of all that it says.
