@@ -48,7 +48,7 @@ func toTwirp(err error) twirp.Error {
 		return twirp.NewError(twirp.DeadlineExceeded, "no answer in time")
 	case e == nil:
 		return twirp.NewError(twirp.Internal, "internal error")
-	case ofTemporal(err):
+	case temporalAway(err):
 		return twirp.NewError(codes[temporals(e.Reason)], "Temporal does not answer")
 	}
 	switch {
@@ -64,10 +64,11 @@ func toTwirp(err error) twirp.Error {
 	return twirp.NewError(code, message(e))
 }
 
-// ofTemporal reports whether an error is Temporal's own, but for its word that it does not
-// know a workflow, which is an answer.
-func ofTemporal(err error) bool {
-	return errors.Is(err, egress.ErrTemporal) && egress.ReasonOf(err) != egress.NotFound
+// temporalAway reports whether no workflow has answered. That Temporal knows none is an answer. A
+// context that ended before Temporal was asked comes without its mark.
+func temporalAway(err error) bool {
+	return errors.Is(err, egress.ErrTemporal) && egress.ReasonOf(err) != egress.NotFound ||
+		asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
 }
 
 // notSent begins the words of Twirp's client, and not of LiveKit, for a call without

@@ -55,7 +55,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		}
 		c.outcome, c.cause = FailedOpen, err
 		return h.direct(ctx, s)
-	case h.cfg.FailOpenAfter == 0 || !notDurable(err):
+	case h.cfg.FailOpenAfter == 0 || !temporalAway(err):
 		return nil, err
 	}
 	c.outcome, c.cause = FailedOpen, err
@@ -83,17 +83,11 @@ func unasked(err error) bool {
 	return reason == egress.HandedBack || reason == egress.Sealed
 }
 
-// notDurable reports whether Temporal did not take a start. Its own errors are
-// marked; a context that ended comes without a mark where nobody was asked.
-func notDurable(err error) bool {
-	return ofTemporal(err) || asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
-}
-
 // confirmed waits for LiveKit's word on a start that is durable.
 func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
 	info, err := p.Started(ctx)
 	switch {
-	case err != nil && notDurable(err): // It is durable all the same.
+	case temporalAway(err): // It is durable all the same.
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not answered in time", Err: err}
 	case err != nil:
 		return nil, err

@@ -34,7 +34,7 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 	case err == nil && m != nil:
 		c.outcome = Durable
 		return m, nil
-	case err != nil && !notDurable(err) && egress.ReasonOf(err) != egress.NotFound:
+	case err != nil && !temporalAway(err) && egress.ReasonOf(err) != egress.NotFound:
 		c.cause = err
 		return nil, toTwirp(err)
 	}
@@ -44,7 +44,7 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 		return h.shown(m), nil
 	}
 	c.cause = errors.Join(c.cause, failed)
-	if notDurable(err) && egress.ReasonOf(failed) == egress.AlreadyOver {
+	if temporalAway(err) && egress.ReasonOf(failed) == egress.AlreadyOver {
 		if m = h.overSince(ctx, egressID, &of); m != nil {
 			return h.shown(m), nil
 		}
@@ -108,7 +108,7 @@ func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (e
 	}
 	adopted, failed := h.cfg.Recordings.Adopt(ctx, of.id, of.listed)
 	switch {
-	case ofTemporal(failed): // which counts more than that there was none
+	case temporalAway(failed): // which counts more than that there was none
 		return egress.Info{}, failed
 	case failed != nil || !adopted:
 		return egress.Info{}, errors.Join(err, failed)
@@ -196,7 +196,7 @@ func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token
 	switch {
 	case err == nil:
 		_, err = h.stopOther(ctx, m.GetEgressId(), info.Proto())
-	case notDurable(err) || egress.ReasonOf(err) == egress.NotFound:
+	case temporalAway(err) || egress.ReasonOf(err) == egress.NotFound:
 		_, err = h.cfg.LiveKit.Stop(ctx, m.GetEgressId())
 	}
 	if err != nil && egress.ReasonOf(err) != egress.AlreadyOver {
