@@ -35,11 +35,20 @@ type bypass struct {
 
 // detour is a start past Temporal.
 type detour struct {
-	at      time.Time
-	what    string // digestOf, or a forwarded call's digest; empty: LiveKit has refused it
-	open    bool   // LiveKit's answer is awaited
-	unclear bool   // nobody waits any more, or it did not say whether it was started
+	at   time.Time
+	what string // digestOf, or a forwarded call's digest
+	word word
 }
+
+// word is what LiveKit has said to a start.
+type word int
+
+const (
+	awaited word = iota + 1 // zero: it was not asked
+	unclear                 // nobody waits for it, or it does not say whether it was started
+	refused
+	begun
+)
 
 // noteOutage notes that a start is about to go past Temporal, whether or not it gets to LiveKit.
 func (b *bypass) noteOutage() {
@@ -55,44 +64,43 @@ func (b *bypass) ask(key, what string) {
 	if b.keys == nil {
 		b.keys = map[string]detour{}
 	}
-	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return !d.open && time.Since(d.at) >= remembered })
-	b.keys[key] = detour{at: time.Now(), what: what, open: true}
+	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return d.word != awaited && !d.known() })
+	b.keys[key] = detour{time.Now(), what, awaited}
 }
 
 // settle notes what LiveKit has answered, or that it never will.
 func (b *bypass) settle(key string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d, e := b.keys[key], asEgress(err)
-	if d.open, d.unclear = false, err != nil && (e == nil || e.Reason == egress.Ambiguous); err != nil && !d.unclear {
-		d.what = ""
+	d := b.keys[key]
+	switch e := asEgress(err); {
+	case err == nil:
+		d.word = begun
+	case e == nil || e.Reason == egress.Ambiguous:
+		d.word = unclear
+	default:
+		d.word = refused
 	}
 	b.keys[key] = d
 }
 
+// of is the last start with a key that went past Temporal, zero where none has.
 func (b *bypass) of(key string) detour {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.keys[key]
 }
 
-// inFlight reports whether LiveKit's answer is awaited.
-func (b *bypass) inFlight(key string) bool { return b.of(key).open }
+// known reports whether there was one, as far as we remember.
+func (d detour) known() bool { return time.Since(d.at) < remembered }
 
 // unlisted reports whether LiveKit may have started it and not list it yet.
-func (b *bypass) unlisted(key string) bool {
-	d := b.of(key)
-	return d.unclear && time.Since(d.at) < slowStart
-}
+func (d detour) unlisted() bool { return d.word == unclear && time.Since(d.at) < slowStart }
 
-// knows reports whether LiveKit was asked with a key past Temporal, as far as we remember.
-func (b *bypass) knows(key string) bool { return time.Since(b.of(key).at) < remembered }
-
-// conflicts reports whether LiveKit was asked with a key past Temporal for something else, of
-// which the workflow that adopts it knows nothing.
-func (b *bypass) conflicts(key, what string) bool {
-	d := b.of(key)
-	return d.what != "" && b.knows(key) && d.what != what
+// conflicts reports whether LiveKit was asked for something else, of which the workflow that
+// adopts it knows nothing.
+func (d detour) conflicts(what string) bool {
+	return d.known() && d.word != refused && d.what != what
 }
 
 // mayHave reports whether this door has asked with a start's key past Temporal, has lately
@@ -100,15 +108,10 @@ func (b *bypass) conflicts(key, what string) bool {
 // again, and the workflow that they get then knows nothing of it. For a page everything would
 // have to be listed, and so that is only done where this door knows that it is worth it.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
-	return b.knows(s.ID) || b.outageLately() || b.young() && egress.Summarize(s.Request).Room != ""
-}
-
-// outageLately reports whether a start has failed open within the time in which its caller may ask
-// again.
-func (b *bypass) outageLately() bool {
+	known := b.of(s.ID).known()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return time.Since(b.outage) < unsure
+	return known || time.Since(b.outage) < unsure || b.young() && egress.Summarize(s.Request).Room != ""
 }
 
 // young reports whether what a door before this one asked may still matter.

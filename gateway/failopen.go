@@ -39,7 +39,7 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 		if m, err = h.find(ctx, s); m != nil || err != nil {
 			return m, err
 		}
-		if h.bypass.unlisted(s.ID) {
+		if h.bypass.of(s.ID).unlisted() {
 			return nil, unlistedYet()
 		}
 		h.bypass.ask(s.ID, digestOf(s))
@@ -123,7 +123,7 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 	switch {
 	case room != "":
 		return h.cfg.LiveKit.InRoom(ctx, room)
-	case !s.Made && (h.bypass.knows(s.ID) || h.bypass.young()):
+	case !s.Made && (h.bypass.of(s.ID).known() || h.bypass.young()):
 		items, _, err := h.cfg.LiveKit.All(ctx, false)
 		return items, err
 	default:

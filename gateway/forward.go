@@ -74,7 +74,7 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows, or nobody (%s); name the storage in the request", asEgress(unknown).Message)
 	}
 	what := c.digest(raw)
-	if h.bypass.conflicts(c.requestID, what) {
+	if h.bypass.of(c.requestID).conflicts(what) {
 		return reply{}, egress.IDTaken(c.requestID)
 	}
 	answer, err := once(&h.forwards, c.requestID, what, func() (reply, error) { return h.forwarded(ctx, c, r, raw) })
@@ -104,7 +104,7 @@ func (c *call) digest(raw json.RawMessage) string {
 // be running already: it is what the caller asks for now as far as a summary shows that.
 func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
-		if h.bypass.unlisted(c.requestID) {
+		if h.bypass.of(c.requestID).unlisted() {
 			return reply{}, unlistedYet()
 		}
 		m, err := h.find(ctx, egress.StartOptions{ID: c.requestID, Request: r})

@@ -34,14 +34,15 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, err
 	}
 	s := egress.StartOptions{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
-	if h.bypass.conflicts(s.ID, digestOf(s)) {
+	before := h.bypass.of(s.ID)
+	if before.conflicts(digestOf(s)) {
 		return nil, egress.IDTaken(s.ID)
 	}
-	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), h.bypass.unlisted(s.ID)
+	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), before.unlisted()
 	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
-	if h.bypass.inFlight(s.ID) {
+	if before.word == awaited {
 		c.outcome = FailedOpen
 		return h.join(ctx, s)
 	}
