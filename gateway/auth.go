@@ -9,19 +9,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// gate checks tokens as livekit-server does, and in its words.
-type gate struct{ keys auth.KeyProvider }
-
 // caller is whose token a request has. Without one it is zero, which is no problem yet:
 // LiveKit refuses it where a grant is needed.
 type caller struct {
 	token   string
-	grants  *auth.ClaimGrants
+	grant   auth.VideoGrant
 	askedBy *egress.Asker // who signed the token, and for whom
 }
 
-// caller verifies a request's token. A problem is answered with 401 in plain text, before Twirp.
-func (g gate) caller(r *http.Request) (_ caller, problem string) {
+// callerOf verifies a request's token as livekit-server does. A problem is said in its words, and
+// answered with 401 in plain text, before Twirp.
+func (h *Handler) callerOf(r *http.Request) (_ caller, problem string) {
 	token, problem := bearerOf(r)
 	if problem != "" || token == "" {
 		return caller{}, problem
@@ -30,7 +28,7 @@ func (g gate) caller(r *http.Request) (_ caller, problem string) {
 	if err != nil {
 		return caller{}, "invalid authorization token"
 	}
-	secret := g.keys.GetSecret(v.APIKey())
+	secret := h.cfg.Keys.GetSecret(v.APIKey())
 	if secret == "" {
 		return caller{}, "invalid API key: " + v.APIKey()
 	}
@@ -38,21 +36,18 @@ func (g gate) caller(r *http.Request) (_ caller, problem string) {
 	if err != nil {
 		return caller{}, "invalid token: " + token + ", error: " + err.Error()
 	}
-	return caller{token, grants, egress.AskedBy(v.APIKey(), v.Identity())}, ""
+	c := caller{token: token, askedBy: egress.AskedBy(v.APIKey(), v.Identity())}
+	if grants.Video != nil {
+		c.grant = *grants.Video
+	}
+	return c, ""
 }
 
-// allowed reports whether a request's token is good and has a grant.
-func (g gate) allowed(r *http.Request, grant func(*auth.VideoGrant) bool) bool {
-	c, problem := g.caller(r)
-	return problem == "" && has(c.grants, grant)
+// mayDelete reports whether a request's token is good, and enough to delete a room.
+func (h *Handler) mayDelete(r *http.Request) bool {
+	c, problem := h.callerOf(r)
+	return problem == "" && c.grant.RoomCreate
 }
-
-func has(grants *auth.ClaimGrants, grant func(*auth.VideoGrant) bool) bool {
-	return grants != nil && grants.Video != nil && grant(grants.Video)
-}
-
-func recording(v *auth.VideoGrant) bool { return v.RoomRecord }
-func creating(v *auth.VideoGrant) bool  { return v.RoomCreate }
 
 const bearer = "Bearer "
 

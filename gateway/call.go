@@ -115,7 +115,7 @@ func (c *call) checkNames(asked http.Header) (err error) {
 
 // permit is LiveKit's one error for no token and for a token without the grant.
 func (c *call) permit() twirp.Error {
-	if !has(c.grants, recording) {
+	if !c.grant.RoomRecord {
 		return twirp.NewError(twirp.Unauthenticated, "permissions denied")
 	}
 	return nil

@@ -23,7 +23,6 @@ import (
 // drops the path of a URL.
 type Handler struct {
 	cfg      Config
-	gate     gate
 	records  *records
 	proxy    http.Handler
 	rooms    http.Handler
@@ -47,9 +46,9 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("door metrics: %w", err)
 	}
 	at := bare(c.Upstream)
-	h := &Handler{cfg: c, gate: gate{c.Keys}, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), bypass: bypass{since: time.Now()}, whole: semaphore.NewWeighted(1)}
+	h := &Handler{cfg: c, records: r, proxy: newProxy(at, c.Log), livekit: newUpstream(at), bypass: bypass{since: time.Now()}, whole: semaphore.NewWeighted(1)}
 	h.rooms = &rooms{
-		proxy: h.proxy, end: h.closeRoom, allowed: func(r *http.Request) bool { return h.gate.allowed(r, creating) },
+		proxy: h.proxy, end: h.closeRoom, allowed: h.mayDelete,
 		wait: c.DeleteRoomWait, deletion: deletionTimeout, log: c.Log,
 	}
 	h.twirp = livekit.NewEgressServer(service{h}, twirp.WithServerHooks(&twirp.ServerHooks{
@@ -113,7 +112,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, h.cfg.MaxBody)
 	var problem string
-	if c.caller, problem = h.gate.caller(r); problem != "" {
+	if c.caller, problem = h.callerOf(r); problem != "" {
 		c.outcome = Unauthenticated
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = w.Write([]byte(problem)) // A caller that has gone needs no answer.
