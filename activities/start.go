@@ -31,48 +31,52 @@ type Started struct {
 // whose outcome is not known, or that follows one that died, first looks for our
 // token in LiveKit's list, for as long as a slow start can stay unlisted.
 func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
-	info := activity.GetInfo(ctx)
-	asked, err := a.opener.OpenRequest(in.RequestID, in.Input)
-	if err != nil && in.maybeSent(info) { // by a worker that could open it
-		err = &egress.Error{Reason: egress.TooLate, Message: "what an earlier attempt began cannot be looked for: " + err.Error(), Err: err}
-	}
+	s, err := a.prepare(in, activity.GetInfo(ctx))
 	if err != nil {
 		return Started{}, toTemporal(err)
-	}
-	terms, refused := a.terms(in)
-	if refused == nil && in.Part == 1 {
-		refused = egress.CheckWebhooks(asked, func(key string) bool { return slices.Contains(a.cfg.KeyNames, key) })
-	}
-	req, err := a.stored(asked, in.Input.Storage, &terms)
-	if err != nil {
-		req, refused, terms.Storage = asked, err, in.Input.Storage
-	}
-	s := starting{
-		LiveKit: a, token: a.opener.Token(in.RequestID, in.Part), sum: in.Input.Readable(),
-		profile: terms.Storage, roomID: in.RoomID, published: in.Published, refused: refused, ahead: time.Since(info.StartedTime),
-	}
-	s.by, s.onlyLook = in.limits()
-	if s.req, err = a.swapped(in, egress.ForPart(req, in.Part), s.token); err != nil {
-		return Started{}, toTemporal(err)
-	}
-	if refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
-		s.onlyLook = true
 	}
 	defer keepAlive(ctx)()
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
-
-	var notes []string
-	m, err := s.obtain(ctx, in.Input.Again || in.late(info), in.maybeSent(info), func() (err error) {
-		notes, err = a.tryStorage(ctx, s, asked, in.Input.Preflight)
-		return err
-	})
+	m, notes, err := s.obtain(ctx)
 	if err != nil {
 		return Started{}, toTemporal(fmt.Errorf("start egress: %w", err))
 	}
 	a.noteEcho(ctx, m)
 	started, err := egress.NewInfo(m)
-	return Started{Info: started, Terms: terms, Notes: notes}, toTemporal(err)
+	return Started{Info: started, Terms: s.terms, Notes: notes}, toTemporal(err)
+}
+
+// prepare is an attempt at a start by the settings of this worker.
+func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err error) {
+	s = starting{
+		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
+		again: in.Input.Again || in.late(i), maybeSent: in.maybeSent(i),
+	}
+	if by := in.Input.StartBy; by != nil { // the zero time is before any at which LiveKit could be asked
+		s.by, s.onlyLook = *by, in.HandedBack || by.IsZero()
+	}
+	s.asked, err = a.opener.OpenRequest(in.RequestID, in.Input)
+	if err != nil && s.maybeSent { // by a worker that could open it
+		err = &egress.Error{Reason: egress.TooLate, Message: "what an earlier attempt began cannot be looked for: " + err.Error(), Err: err}
+	}
+	if err != nil {
+		return s, err
+	}
+	s.room = in.Input.Readable().Room
+	s.terms, s.refused = a.terms(in)
+	if s.refused == nil && in.Part == 1 {
+		s.refused = egress.CheckWebhooks(s.asked, func(key string) bool { return slices.Contains(a.cfg.KeyNames, key) })
+	}
+	r, err := a.stored(s.asked, in.Input.Storage, &s.terms)
+	if err != nil {
+		r, s.refused, s.terms.Storage = s.asked, err, in.Input.Storage
+	}
+	if s.refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
+		s.onlyLook = true
+	}
+	s.req, err = s.swapped(egress.ForPart(r, in.Part))
+	return s, err
 }
 
 // noteEcho notes a LiveKit that does not echo our token, for as long as this worker runs: a search
@@ -100,72 +104,71 @@ func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 
 // swapped is a request with our webhook in the place of the caller's own, which go
 // with it sealed: whoever lists the egress is shown them, and whoever adopts it serves them.
-func (a *LiveKit) swapped(in StartRequest, r egress.Request, token egress.Token) (egress.Request, error) {
-	asked := egress.Asked{Pipeline: in.Input.Pipeline, MaxDuration: in.Input.MaxDuration}
+func (s starting) swapped(r egress.Request) (egress.Request, error) {
+	asked := egress.Asked{Pipeline: s.in.Input.Pipeline, MaxDuration: s.in.Input.MaxDuration}
 	if theirs := r.GetWebhooks(); len(theirs) > 0 {
 		var err error
-		if asked.Webhooks, err = a.opener.SealWebhooks(in.RequestID, theirs); err != nil {
+		if asked.Webhooks, err = s.opener.SealWebhooks(s.in.RequestID, theirs); err != nil {
 			return nil, err
 		}
 	}
-	ours := &livekit.WebhookConfig{Url: asked.In(token.URL(a.cfg.PublicURL)), SigningKey: a.cfg.SigningKey}
+	ours := &livekit.WebhookConfig{Url: asked.In(s.token.URL(s.cfg.PublicURL)), SigningKey: s.cfg.SigningKey}
 	return egress.WithWebhooks(r, []*livekit.WebhookConfig{ours}), nil
 }
 
 // starting is one attempt at a start.
 type starting struct {
 	*LiveKit
-	req   egress.Request
+	in    StartRequest
+	room  string         // empty for a page
+	asked egress.Request // what the caller asks for
+	req   egress.Request // what LiveKit is asked for: with the storage profile of the terms, and our webhook
 	token egress.Token
-	sum   egress.Summary
-	// by is until when LiveKit may be asked for a new egress; zero: no limit.
-	by       time.Time
-	onlyLook bool // it may not be asked at all
-	// profile is the storage profile that was filled in, if any.
-	profile   string
-	roomID    string // that it must be; empty: any of its name
-	published bool   // only where somebody publishes in it
-	refused   error  // why nothing may be begun by it; nil: it may
+	terms egress.Terms
+
+	refused   error     // why nothing may be begun by it; nil: it may
+	by        time.Time // until when LiveKit may be asked for a new egress; zero: no limit
+	onlyLook  bool      // it may not be asked at all
+	again     bool      // an earlier run of the key may have begun it, or this one in a time that Temporal has forgotten: LiveKit lists it then
+	maybeSent bool      // LiveKit may have been asked just now, and not list it yet
 	// ahead is how much later it is by this worker's clock than by Temporal's, which has sent
 	// the attempt just before.
 	ahead time.Duration
 }
 
-// obtain is the egress of the start: what an earlier one has begun, or a new one. again says
-// that an earlier run of the same key may have begun it, or this one in a time that Temporal has
-// forgotten, and maybeSent that this run may have just now.
-// try is done before LiveKit is asked for the first time.
-func (s starting) obtain(ctx context.Context, again, maybeSent bool, try func() error) (*livekit.EgressInfo, error) {
-	if again { // that run has searched for long, or was sure, but what it asked for may have come later still
+// obtain is the egress of the start: what an earlier one has begun, or a new one, and what there
+// is to note of its storage, which is tried before LiveKit is asked for the first time.
+func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
+	if s.again { // that run has searched for long, or was sure, but what it asked for may have come later still
 		late := s.late()
 		items, err := s.list(ctx, true)
 		if m := s.ours(items); m != nil {
-			return m, nil
+			return m, nil, nil
 		}
-		if err != nil && !maybeSent && s.hasNoTimeToSearch() {
-			return nil, unsent(err)
+		if err != nil && !s.maybeSent && s.hasNoTimeToSearch() {
+			return nil, nil, unsent(err)
 		}
-		maybeSent = maybeSent || err != nil // it may be running, and a refusal would leave it so
-		if s.sum.Room == "" && !late && s.late() {
+		s.maybeSent = s.maybeSent || err != nil // it may be running, and a refusal would leave it so
+		if s.room == "" && !late && s.late() {
 			// All that LiveKit remembers of 30,000 egresses a day takes longer to list than a start has. What was
 			// in time is not too late for that, but the door may have asked meanwhile, and is searched for.
-			s.by, maybeSent = time.Time{}, true
+			s.by, s.maybeSent = time.Time{}, true
 		}
 	}
 	switch {
-	case maybeSent:
+	case s.maybeSent:
 	case s.refused != nil:
-		return nil, s.refused
+		return nil, nil, s.refused
 	case !s.late():
-		if err := try(); err != nil {
-			return nil, err
+		if notes, err = s.tryStorage(ctx); err != nil {
+			return nil, nil, err
 		}
 	}
-	m, err := s.run(ctx, maybeSent)
+	m, err = s.run(ctx)
 	if s.refused != nil && egress.ReasonOf(err) == egress.TooLate {
 		err = s.refused
 	}
-	return m, err
+	return m, notes, err
 }
 
 // ours is the egress that has our token, nil where there is none. Another Reelkeeper on the
@@ -179,27 +182,20 @@ func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	return nil
 }
 
-// run calls until something is known. maybeSent says that an earlier attempt may
-// have reached LiveKit.
-func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo, error) {
+// run calls until something is known.
+func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		late := s.late()
-		if late && !maybeSent && !s.onlyLook {
+		if late && !s.maybeSent && !s.onlyLook {
 			return nil, &egress.Error{Reason: egress.HandedBack, Message: s.missed()}
 		}
-		if maybeSent || late {
-			if m, err := s.search(ctx, last); m != nil || err != nil {
+		if s.maybeSent || late {
+			if m, err := s.ruleOut(ctx, last); m != nil || err != nil {
 				return m, err
-			}
-			if s.noEcho.Load() {
-				return nil, &egress.Error{Reason: egress.NoEcho, Message: "LiveKit does not echo our webhook, so an earlier start cannot be ruled out; not started again", Err: last}
 			}
 		} else if m := s.beganAllTheSame(ctx, last); m != nil {
 			return m, nil
-		}
-		if late || maybeSent && s.late() {
-			return nil, &egress.Error{Reason: egress.TooLate, Message: s.tooLate()}
 		}
 		m, err := s.call(ctx)
 		if err == nil {
@@ -207,20 +203,34 @@ func (s starting) run(ctx context.Context, maybeSent bool) (*livekit.EgressInfo,
 		}
 		switch egress.ReasonOf(err) {
 		case egress.Unreachable, egress.RateLimited:
-			last, maybeSent = err, false
+			last, s.maybeSent = err, false
 		case egress.Ambiguous:
-			last, maybeSent = err, true
+			last, s.maybeSent = err, true
 		default:
 			return nil, err
 		}
 		switch {
-		case maybeSent: // it is looked for first
+		case s.maybeSent: // it is looked for first
 		case s.lateIn(wait):
 			return nil, unsent(last)
 		case !sleep(ctx, wait):
 			return nil, s.gaveUp(ctx, last)
 		}
 	}
+}
+
+// ruleOut is what an earlier attempt began. Without it and without an error LiveKit may be asked.
+func (s starting) ruleOut(ctx context.Context, last error) (*livekit.EgressInfo, error) {
+	m, err := s.search(ctx, last)
+	switch {
+	case m != nil || err != nil:
+		return m, err
+	case s.noEcho.Load():
+		return nil, &egress.Error{Reason: egress.NoEcho, Message: "LiveKit does not echo our webhook, so an earlier start cannot be ruled out; not started again", Err: last}
+	case s.late():
+		return nil, &egress.Error{Reason: egress.TooLate, Message: s.tooLate()}
+	}
+	return nil, nil
 }
 
 // beganAllTheSame looks once for an egress where the last call said that there is no room for it:
@@ -280,13 +290,13 @@ func (s starting) lateIn(d time.Duration) bool {
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
-	if s.roomID != "" { // where LiveKit cannot be asked, it says so to the start as well
-		room, err := s.api.Room(ctx, s.sum.Room, s.roomID)
+	if s.in.RoomID != "" { // where LiveKit cannot be asked, it says so to the start as well
+		room, err := s.api.Room(ctx, s.room, s.in.RoomID)
 		switch {
 		case err != nil:
 		case room == nil:
 			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
-		case s.published && room.GetNumPublishers() == 0:
+		case s.in.Published && room.GetNumPublishers() == 0:
 			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // yet: it is tried again
 		}
 	}
@@ -325,8 +335,8 @@ const rarest = 8
 // look is for those that have ended, too: LiveKit then lists all that it remembers.
 func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, error) {
 	switch {
-	case s.sum.Room != "":
-		return s.api.InRoom(ctx, s.sum.Room)
+	case s.room != "":
+		return s.api.InRoom(ctx, s.room)
 	case ended:
 		return s.api.Remembered(ctx)
 	default:

@@ -1,8 +1,6 @@
 package activities
 
 import (
-	"time"
-
 	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -44,13 +42,4 @@ func (r StartRequest) resent(i activity.Info) bool {
 // that Temporal may have been put back since it was sent.
 func (r StartRequest) late(i activity.Info) bool {
 	return r.Input.StartBy == nil && i.StartedTime.Sub(i.ScheduledTime) > egress.LateStart
-}
-
-// limits are what an input's StartBy says: the zero time is before any at which LiveKit could be
-// asked. It is not asked either for what was handed back.
-func (r StartRequest) limits() (by time.Time, onlyLook bool) {
-	if r.Input.StartBy == nil {
-		return time.Time{}, false
-	}
-	return *r.Input.StartBy, r.HandedBack || r.Input.StartBy.IsZero()
 }

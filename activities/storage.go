@@ -20,9 +20,9 @@ func (a *LiveKit) stored(r egress.Request, named string, terms *egress.Terms) (e
 }
 
 // tryStorage tries where a start's media would go. Only a definite no is an error; what
-// else there is to say comes as notes. asked is the request before a profile was filled in.
-func (a *LiveKit) tryStorage(ctx context.Context, s starting, asked egress.Request, always bool) (notes []string, err error) {
-	targets := a.cfg.Preflight.try(ctx, s.req, always, s.by)
+// else there is to say comes as notes.
+func (s starting) tryStorage(ctx context.Context) (notes []string, err error) {
+	targets := s.cfg.Preflight.try(ctx, s.req, s.in.Input.Preflight, s.by)
 	for _, t := range targets {
 		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"outcome": string(t.found)}).Counter(MetricPreflight).Inc(1)
 		if note := noteOf(t); note != "" {
@@ -30,7 +30,7 @@ func (a *LiveKit) tryStorage(ctx context.Context, s starting, asked egress.Reque
 			notes = append(notes, note)
 		}
 	}
-	return notes, refused(targets, asked, s.profile)
+	return notes, refused(targets, s.asked, s.terms.Storage)
 }
 
 // noteOf is what a try has found that is neither good nor a refusal, in words.

@@ -33,7 +33,7 @@ type safeguard struct {
 var safeguards = []safeguard{
 	{
 		name: "an earlier start is looked for by its token", always: true,
-		changes:  []change{{"activities/start.go", "if maybeSent || late {", "if false {"}},
+		changes:  []change{{"activities/start.go", "if s.maybeSent || late {", "if false {"}},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {reply-lost: 0.4, reply-5xx: 0.4, webhook-lost: 1}}", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}"},
 		caught:   check.KindTwin, least: 3,
 	},
