@@ -51,7 +51,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err error) {
 	s = starting{
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
-		again: in.Input.Again || in.late(i), maybeSent: in.maybeSent(i),
+		again: in.Input.Again || in.maybePutBack(i), maybeSent: in.maybeSent(i),
 	}
 	if by := in.Input.StartBy; by != nil { // the zero time is before any at which LiveKit could be asked
 		s.by, s.onlyLook = *by, in.HandedBack || by.IsZero()

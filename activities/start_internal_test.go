@@ -43,7 +43,7 @@ func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
 }
 
 // Temporal may have been put back to when it was sent, and no worker had it yet.
-func TestAStartThatWaitedLongForAWorkerIsLate(t *testing.T) {
+func TestAStartThatWaitedLongForAWorkerMayHaveBeenPutBack(t *testing.T) {
 	t.Parallel()
 	sent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	for name, tc := range map[string]struct {
@@ -56,6 +56,6 @@ func TestAStartThatWaitedLongForAWorkerIsLate(t *testing.T) {
 		"with its own moment": {time.Hour, &sent, false},
 	} {
 		r := StartRequest{Input: egress.Input{StartBy: tc.by}}
-		require.Equal(t, tc.want, r.late(activity.Info{ScheduledTime: sent, StartedTime: sent.Add(tc.waited)}), name)
+		require.Equal(t, tc.want, r.maybePutBack(activity.Info{ScheduledTime: sent, StartedTime: sent.Add(tc.waited)}), name)
 	}
 }

@@ -24,22 +24,20 @@ type StartRequest struct {
 	RunID string `json:"run_id,omitempty"`
 }
 
-// maybeSent reports whether LiveKit may have been asked for this start already, by an attempt before
-// this one or past Temporal, and may not list yet what it begins. What an earlier run of its key has
-// begun is another matter (Input.Again): that is listed by now. For what was handed back, a door may
-// ask at any moment.
+// maybeSent reports whether LiveKit may have been asked for this start just now, by an attempt
+// before this one or by a door, and may not list yet what it begins.
 func (r StartRequest) maybeSent(i activity.Info) bool {
 	return r.HandedBack || r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
 }
 
 // resent reports whether a reset of the workflow has Temporal send the start again, as a first
-// attempt: the one before it may be with LiveKit, which may not list yet what it begins.
+// attempt.
 func (r StartRequest) resent(i activity.Info) bool {
 	return r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
 }
 
-// late reports whether an activity without a moment of its own has waited for a worker for so long
-// that Temporal may have been put back since it was sent.
-func (r StartRequest) late(i activity.Info) bool {
+// maybePutBack reports whether it has waited for a worker for so long that Temporal may have been
+// put back since. With a StartBy it is too late then.
+func (r StartRequest) maybePutBack(i activity.Info) bool {
 	return r.Input.StartBy == nil && i.StartedTime.Sub(i.ScheduledTime) > egress.LateStart
 }
