@@ -35,7 +35,6 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 		return s, nil
 	}
 	before := p.handle // it may have been refused meanwhile, and have been another's
-	p.born = p.client.birth(ctx, s.WorkflowID, s.RunID)
 	if again := p.again(ctx); again != nil {
 		return Started{}, again
 	}
@@ -52,7 +51,7 @@ func (p *Pending) answer(ctx context.Context) (Started, error) {
 	if egress.ReasonOf(err) != egress.HandedBack || !p.ask.named || p.ours() {
 		return s, err
 	}
-	if p.born = p.client.birth(ctx, s.WorkflowID, s.RunID); p.ours() { // Temporal had not said before
+	if p.born = p.birth(ctx, s.RunID); p.ours() { // Temporal had not said before
 		return s, err
 	}
 	s, err = p.searched(ctx, s)
@@ -71,7 +70,7 @@ func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
 		return p.ended(ctx, s.RunID)
 	}
 	if err != nil {
-		return s, p.client.startError(ctx, p.ask, err)
+		return s, p.startError(ctx, err)
 	}
 	return p.outcome(ctx, handle)
 }
@@ -87,7 +86,7 @@ func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (
 	case !said && egress.ReasonOf(err) == egress.Sealed: // to us, and it may record: no worker has said so
 		return s, &egress.Error{Reason: egress.Ambiguous, Message: "the answer to the start: " + err.Error(), Err: err}
 	}
-	return s, p.client.startError(ctx, p.ask, err)
+	return s, p.startError(ctx, err)
 }
 
 // ended answers for a run that has ended, or for the ID's last one, whose egress was started by
@@ -96,9 +95,9 @@ func (p *Pending) ended(ctx context.Context, runID string) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: runID}
 	var v egress.Verdict
 	if err := p.client.Temporal.GetWorkflow(ctx, s.WorkflowID, runID).Get(ctx, &v); err != nil {
-		return s, p.client.startError(ctx, p.ask, err)
+		return s, p.startError(ctx, err)
 	}
-	born := p.client.birth(ctx, s.WorkflowID, runID)
+	born := p.birth(ctx, runID)
 	if p.ask.another(born, v.Info) {
 		return Started{}, egress.IDTaken(p.ask.requestID)
 	}
@@ -124,15 +123,15 @@ type birth struct {
 
 // birth asks for a run's memos. When Temporal does not say, the outcome that is
 // already in hand counts more than this check of it: hence no error.
-func (c *Client) birth(ctx context.Context, workflowID, runID string) birth {
-	d, err := c.describe(ctx, workflowID, runID)
+func (p *Pending) birth(ctx context.Context, runID string) birth {
+	d, err := p.client.describe(ctx, egress.WorkflowID(p.ask.requestID), runID)
 	if err != nil {
 		return birth{}
 	}
 	info := d.GetWorkflowExecutionInfo()
 	b := birth{runID: info.GetExecution().GetRunId(), failed: failed(info.GetStatus())}
-	decode(c.data, info.GetMemo().GetFields()[memoCall], &b.call)
-	decode(c.data, info.GetMemo().GetFields()[memoFingerprint], &b.fingerprint)
+	decode(p.client.data, info.GetMemo().GetFields()[memoCall], &b.call)
+	decode(p.client.data, info.GetMemo().GetFields()[memoFingerprint], &b.fingerprint)
 	return b
 }
 

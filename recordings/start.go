@@ -73,33 +73,32 @@ func (c *Client) begin(ctx context.Context, o egress.StartOptions, stage client.
 	}
 	a.stage = stage
 	p := &Pending{client: c, ask: a}
-	p.handle, err = c.send(ctx, a, updateID)
+	p.handle, err = p.send(ctx, updateID)
 	if _, over := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); over {
 		return p, nil
 	}
 	if err != nil {
-		return nil, c.startError(ctx, a, err)
+		return nil, p.startError(ctx, err)
 	}
 	if !a.named {
 		return p, nil
 	}
-	p.born = c.birth(ctx, egress.WorkflowID(a.requestID), p.handle.RunID())
 	return p, p.again(ctx)
 }
 
 // again asks anew where a run that an earlier call began was refused, which frees the ID: the
 // server has only replayed its outcome. An update ID of its own makes a new run.
 func (p *Pending) again(ctx context.Context) error {
+	p.born = p.birth(ctx, p.handle.RunID())
 	if !p.born.failed || p.ours() {
 		return nil
 	}
 	p.ask.input.Again = true
-	handle, err := p.client.send(ctx, p.ask, updateID+"/"+p.handle.RunID())
+	handle, err := p.send(ctx, updateID+"/"+p.handle.RunID())
 	if err != nil {
-		return p.client.startError(ctx, p.ask, err)
+		return p.startError(ctx, err)
 	}
-	p.handle = handle
-	p.born = p.client.birth(ctx, egress.WorkflowID(p.ask.requestID), handle.RunID())
+	p.handle, p.born = handle, p.birth(ctx, handle.RunID())
 	return nil
 }
 
@@ -129,7 +128,8 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 
 // send asks until a worker takes the start. With no worker up the server starts
 // the workflow but does not record the update, so the same IDs are asked again.
-func (c *Client) send(ctx context.Context, a ask, updateID string) (client.WorkflowUpdateHandle, error) {
+func (p *Pending) send(ctx context.Context, updateID string) (client.WorkflowUpdateHandle, error) {
+	a, c := p.ask, p.client
 	for {
 		handle, err := c.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: c.Temporal.NewWithStartWorkflowOperation(startOptions(a), egress.WorkflowType, a.input),
@@ -168,11 +168,11 @@ func startOptions(a ask) client.StartWorkflowOptions {
 	}
 }
 
-func (c *Client) startError(ctx context.Context, a ask, err error) error {
-	err = errorOf(ctx, "start "+egress.WorkflowID(a.requestID), err)
+func (p *Pending) startError(ctx context.Context, err error) error {
+	err = errorOf(ctx, "start "+egress.WorkflowID(p.ask.requestID), err)
 	var e *egress.Error
 	if errors.As(err, &e) && e.Reason == egress.Ambiguous && errors.Is(err, egress.ErrTemporal) {
-		e.Message += fmt.Sprintf("; it may go on: ask again with the ID %q", a.requestID)
+		e.Message += fmt.Sprintf("; it may go on: ask again with the ID %q", p.ask.requestID)
 	}
 	return err
 }
