@@ -57,30 +57,33 @@ func (b *bypass) noteOutage() {
 	b.outage = time.Now()
 }
 
-// ask notes that LiveKit is asked with a key.
-func (b *bypass) ask(key, what string) {
+// ask asks LiveKit with a key, and notes that it is asked, and what it has said.
+func (b *bypass) ask(key, what string, ask func() error) {
+	d := detour{time.Now(), what, awaited}
+	b.note(key, d)
+	d.word = unclear // where there will be no answer, since we panicked
+	defer func() { b.note(key, d) }()
+	d.word = wordOf(ask())
+}
+
+func wordOf(err error) word {
+	switch e := asEgress(err); {
+	case err == nil:
+		return begun
+	case e == nil || e.Reason == egress.Ambiguous:
+		return unclear
+	default:
+		return refused
+	}
+}
+
+func (b *bypass) note(key string, d detour) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.keys == nil {
 		b.keys = map[string]detour{}
 	}
 	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return d.word != awaited && !d.known() })
-	b.keys[key] = detour{time.Now(), what, awaited}
-}
-
-// settle notes what LiveKit has answered, or that it never will.
-func (b *bypass) settle(key string, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	d := b.keys[key]
-	switch e := asEgress(err); {
-	case err == nil:
-		d.word = begun
-	case e == nil || e.Reason == egress.Ambiguous:
-		d.word = unclear
-	default:
-		d.word = refused
-	}
 	b.keys[key] = d
 }
 

@@ -42,10 +42,10 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 		if h.bypass.of(s.ID).unlisted() {
 			return nil, unlistedYet()
 		}
-		h.bypass.ask(s.ID, digestOf(s))
-		err = unlistedYet() // also where there will be no answer, since we panicked
-		defer func() { h.bypass.settle(s.ID, err) }()
-		m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
+		h.bypass.ask(s.ID, digestOf(s), func() error {
+			m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
+			return err
+		})
 		return m, err
 	})
 }

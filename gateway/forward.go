@@ -127,10 +127,11 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	if err != nil {
 		return reply{}, err
 	}
-	h.bypass.ask(c.requestID, c.digest(raw)) // also without a key: where no answer comes, the caller is told to ask again with this one
-	err = unlistedYet()                      // as in failOpen
-	defer func() { h.bypass.settle(c.requestID, answer.started(err)) }()
-	answer, err = h.livekit.post(ctx, c.token, c.method, body)
+	// Also without a key: where no answer comes, the caller is told to ask again with this one.
+	h.bypass.ask(c.requestID, c.digest(raw), func() error {
+		answer, err = h.livekit.post(ctx, c.token, c.method, body)
+		return answer.started(err)
+	})
 	if err == nil && answer.status == http.StatusOK {
 		answer.body = h.hideStored(h.hideWebhook(answer.body))
 	}
