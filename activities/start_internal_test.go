@@ -11,14 +11,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-func TestAStartThatAnotherRunHasAskedForMayHaveBeenSentBefore(t *testing.T) {
-	t.Parallel()
-	for asked, want := range map[string]bool{"this-run": false, "the-run-before": true, "": false} { // none: asked for by an older worker
-		i := activity.Info{WorkflowExecution: workflow.Execution{RunID: "this-run"}}
-		require.Equal(t, want, StartRequest{RunID: asked}.resent(i), asked)
-	}
-}
-
 func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
 	t.Parallel()
 	info := func(attempt int32) activity.Info {
@@ -30,6 +22,7 @@ func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
 		want  bool
 	}{
 		"the first attempt":                  {StartRequest{RunID: "this-run"}, info(1), false},
+		"asked for by an older worker":       {StartRequest{}, info(1), false},
 		"after an earlier run of its key":    {StartRequest{Input: egress.Input{Again: true}}, info(1), false},
 		"a second attempt":                   {StartRequest{}, info(2), true},
 		"after one past Temporal, unsettled": {StartRequest{Input: egress.Input{Unlisted: true}}, info(1), true},

@@ -27,13 +27,8 @@ type StartRequest struct {
 // maybeSent reports whether LiveKit may have been asked for this start just now, by an attempt
 // before this one or by a door, and may not list yet what it begins.
 func (r StartRequest) maybeSent(i activity.Info) bool {
-	return r.HandedBack || r.Input.Unlisted || i.Attempt > 1 || r.resent(i)
-}
-
-// resent reports whether a reset of the workflow has Temporal send the start again, as a first
-// attempt.
-func (r StartRequest) resent(i activity.Info) bool {
-	return r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
+	reset := r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
+	return r.HandedBack || r.Input.Unlisted || i.Attempt > 1 || reset
 }
 
 // maybePutBack reports whether it has waited for a worker for so long that Temporal may have been
