@@ -190,9 +190,13 @@ func (h *Handler) closeRoom(ctx context.Context, room string) error {
 	return errors.Join(failed...)
 }
 
-// end stops one egress, past Temporal where that is away.
+// end stops one egress, past Temporal where that is away. Its workflow is given half of the time,
+// as the deletion of a room bounds it: LiveKit needs the other where it does not answer.
 func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
-	info, err := h.endKnown(ctx, m.GetEgressId(), request{id: t.RequestID, listed: m})
+	by, _ := ctx.Deadline()
+	half, cancel := context.WithTimeout(ctx, time.Until(by)/2)
+	defer cancel()
+	info, err := h.stopKnown(half, m.GetEgressId(), request{id: t.RequestID, listed: m})
 	switch {
 	case err == nil:
 		_, err = h.stopOther(ctx, m.GetEgressId(), info.Proto())
@@ -203,13 +207,4 @@ func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token
 		return fmt.Errorf("stop %s: %w", m.GetEgressId(), err)
 	}
 	return nil
-}
-
-// endKnown stops an egress through its workflow, which is given half of the time, as the deletion
-// of a room bounds it: LiveKit needs the other where it does not answer.
-func (h *Handler) endKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
-	by, _ := ctx.Deadline()
-	ctx, cancel := context.WithTimeout(ctx, time.Until(by)/2)
-	defer cancel()
-	return h.stopKnown(ctx, egressID, of)
 }
