@@ -71,7 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 	if request != nil {
 		now := time.Now()
 		c := &call{method: method, began: now, deadline: now.Add(h.cfg.RequestTimeout)}
-		h.serve(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c, request)
+		h.serve(&response{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c, request)
 		return
 	}
 	h.records.passed(r.Context(), pathOf(r))
@@ -102,7 +102,7 @@ func oneSlash(r *http.Request) *http.Request {
 }
 
 // serve answers a call of ours, whatever happens, and records it.
-func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Message) {
+func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Message) {
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
 	w.Header().Set("Vary", "Origin")
@@ -138,7 +138,7 @@ func (h *Handler) serve(w *answer, r *http.Request, c *call, request proto.Messa
 }
 
 // answer goes through Twirp, but for a request other than a stop that Twirp would trim.
-func (h *Handler) answer(w *answer, r *http.Request, c *call, request proto.Message, body []byte) {
+func (h *Handler) answer(w *response, r *http.Request, c *call, request proto.Message, body []byte) {
 	var raw json.RawMessage
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		raw = newer(body, request)
@@ -169,7 +169,7 @@ func (h *Handler) refuseAs(w http.ResponseWriter, c *call, err twirp.Error, stat
 }
 
 // contain answers for a call that panicked. Twirp has answered where it was inside.
-func (h *Handler) contain(w *answer, r *http.Request, c *call) {
+func (h *Handler) contain(w *response, r *http.Request, c *call) {
 	p := recover()
 	if p == nil {
 		return
@@ -185,17 +185,17 @@ func (h *Handler) contain(w *answer, r *http.Request, c *call) {
 	}
 }
 
-// answer is a response that knows whether it has begun.
-type answer struct {
+// response knows whether it has begun.
+type response struct {
 	http.ResponseWriter
 	begun bool
 }
 
 // WriteHeader begins the response.
-func (a *answer) WriteHeader(status int) {
-	a.begun = true
-	a.ResponseWriter.WriteHeader(status)
+func (r *response) WriteHeader(status int) {
+	r.begun = true
+	r.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
