@@ -139,7 +139,7 @@ type starting struct {
 // obtain is the egress of the start: what an earlier one has begun, or a new one, and what there
 // is to note of its storage, which is tried before LiveKit is asked for the first time.
 func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
-	if s.again { // that run has searched for long, or was sure, but what it asked for may have come later still
+	if s.again { // what an earlier run asked for may have come after its search
 		late := s.late()
 		items, err := s.list(ctx, true)
 		if m := s.ours(items); m != nil {
@@ -150,8 +150,8 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 		}
 		s.maybeSent = s.maybeSent || err != nil // it may be running, and a refusal would leave it so
 		if s.room == "" && !late && s.late() {
-			// All that LiveKit remembers of 30,000 egresses a day takes longer to list than a start has. What was
-			// in time is not too late for that, but the door may have asked meanwhile, and is searched for.
+			// To list all that LiveKit remembers of 30,000 egresses a day takes longer than a start has: that
+			// alone makes none too late. A door may have asked meanwhile: its start is searched for.
 			s.by, s.maybeSent = time.Time{}, true
 		}
 	}
@@ -274,8 +274,8 @@ func unsent(last error) error {
 	return &e
 }
 
-// hasNoTimeToSearch reports whether LiveKit may be asked yet, and no more after a search. Where
-// it may not, there may be something to find.
+// hasNoTimeToSearch reports whether LiveKit may be asked now, but not after a search. Where it may
+// not be asked now, a door may have: that is worth a search.
 func (s starting) hasNoTimeToSearch() bool { return !s.late() && s.lateIn(s.cfg.SearchFor) }
 
 // late reports whether LiveKit may no longer be asked. The door may have asked instead,

@@ -12,20 +12,19 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// unsure is how long after a start went past Temporal who asks with a key may be asking
-// again: LiveKit's own answer takes 10 s at most, and callers wait between their attempts.
+// unsure is for how long after a start past Temporal its caller may ask again: LiveKit's own
+// answer takes 10 s at most, and callers wait between their attempts.
 const unsure = time.Minute
 
-// remembered is how long a key is known with which a start went past Temporal. Its egress is
-// adopted by a round, within some minutes of Temporal's return, or by its next webhook: who
-// asks with the key before that is to have the same egress.
+// remembered is for how long the key of a start past Temporal is known. Who asks with it is to
+// have the same egress, until that is adopted: by its next webhook, or by a round within some
+// minutes of Temporal's return.
 const remembered = time.Hour
 
 // slowStart is how long LiveKit may not list what it starts, and some more.
 const slowStart = egress.Unlisted + 6*time.Second
 
-// bypass remembers the starts that have lately gone past Temporal, by their keys. Those of the
-// door before it that died, it does not know.
+// bypass remembers the starts that this door has lately sent past Temporal, by their keys.
 type bypass struct {
 	since  time.Time // when this door began
 	mu     sync.Mutex
@@ -106,10 +105,9 @@ func (d detour) conflicts(what string) bool {
 	return d.known() && d.word != refused && d.what != what
 }
 
-// mayHave reports whether this door has asked with a start's key past Temporal, has lately
-// done so with any, or one before it may have that died. Whoever did not hear of it asks
-// again, and the workflow that they get then knows nothing of it. For a page everything would
-// have to be listed, and so that is only done where this door knows that it is worth it.
+// mayHave reports whether LiveKit may have a start already that no workflow knows of: this door has
+// sent it past Temporal, or lately any other whose caller may ask again, or a door before this one
+// may have that died. For that reason alone no page is looked for: everything would be listed.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
 	known := b.of(s.ID).known()
 	b.mu.Lock()
@@ -117,7 +115,7 @@ func (b *bypass) mayHave(s egress.StartOptions) bool {
 	return known || time.Since(b.outage) < unsure || b.young() && egress.Summarize(s.Request).Room != ""
 }
 
-// young reports whether what a door before this one asked may still matter.
+// young reports whether callers may still ask again for what a door before this one has sent.
 func (b *bypass) young() bool { return time.Since(b.since) < unsure }
 
 // digestOf is a digest of what a start asks for.

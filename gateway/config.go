@@ -58,10 +58,9 @@ type Recordings interface {
 
 // Pending is a start that is durable.
 type Pending interface {
-	// Started waits until LiveKit has answered, or ctx ends: then the error has the
-	// reason Ambiguous, and the start goes on. Reason HandedBack says that LiveKit was not
-	// asked by the start's moment, and Sealed that no worker could open the request: no worker
-	// asks then, and the caller may.
+	// Started waits until LiveKit has answered, or ctx ends: then the error has the reason
+	// Ambiguous, and the start goes on. After HandedBack, since the start's moment has passed,
+	// and Sealed, since its worker cannot open it, no worker asks LiveKit, and the caller may.
 	Started(ctx context.Context) (egress.Info, error)
 }
 

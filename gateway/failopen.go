@@ -14,12 +14,10 @@ import (
 // failOpen starts an egress past Temporal: the durability layer must never cost a
 // recording. Our token goes with it, so that it is adopted by its first webhook.
 //
-// Temporal may have the start all the same, and a worker may have asked LiveKit until StartBy;
-// after that it hands back, and searches. So the door waits a little longer, looks for our token,
-// and asks only where it is absent; a worker that comes later finds the door's. A start of the
-// worker's that LiveKit lists later than that makes a twin, which the workflow's own rule ends; so
-// do two doors that ask for one key within LiveKit's answer to the first. Within one door they are
-// one start.
+// Temporal may have the start all the same, and a worker asks LiveKit until StartBy. The door waits
+// a little longer, and asks only where LiveKit does not list our token; a worker that comes later
+// finds what the door began. Where LiveKit lists the worker's later than that, or two doors ask with
+// one key at once, there is a twin, which the workflow's own rule ends.
 func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	h.bypass.noteOutage()
 	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
@@ -28,8 +26,8 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 	return h.direct(ctx, s)
 }
 
-// direct starts an egress at LiveKit, where it does not list it already. No worker asks any more: its
-// moment is past, or none can open it. Another call of the key may have asked, without an answer.
+// direct starts an egress at LiveKit, where it does not list it already, since no worker will: its
+// moment is past, or none can open it.
 func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {
@@ -50,9 +48,8 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 	})
 }
 
-// join gives who asks with a key of which LiveKit's answer is awaited, or has not come, the
-// same start: another one would be beside it, since LiveKit lists a start only with its
-// answer.
+// join waits for a start of the same key, or looks for it, where LiveKit has not answered it: it is
+// listed only with the answer, and another one might be the second.
 func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	return once(&h.flights, s.ID, digestOf(s), func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // it has been answered just now
@@ -115,9 +112,9 @@ func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.Egr
 	return nil, nil
 }
 
-// candidates are where our egress would be. A web egress has no room to filter by, and is
-// among the active ones, unless it has ended since this door, or one before it that died,
-// asked for it: only then everything is listed, which takes long where much was recorded.
+// candidates are where our egress would be. A web egress has no room to filter by. It is among the
+// active ones, unless a door has asked for it before, and it may have ended: only then everything
+// is listed, which takes long where much was recorded.
 func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*livekit.EgressInfo, error) {
 	room := egress.Summarize(s.Request).Room
 	switch {

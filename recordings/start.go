@@ -40,10 +40,10 @@ func (c *Client) Start(ctx context.Context, o egress.StartOptions) (Started, err
 	return p.Started(ctx)
 }
 
-// Begin starts an egress and waits only until a worker has accepted it: from then
-// on it is durable. When it fails with egress.ErrTemporal, nothing may have been accepted. A
-// start with a StartBy by which no worker asked LiveKit ends with an error of reason HandedBack:
-// no worker will any more, but looks for what the caller then asks for.
+// Begin starts an egress and waits only until a worker has accepted it: from then on it is
+// durable. An error that is egress.ErrTemporal does not say whether one has. A start with a
+// StartBy by which no worker asked LiveKit ends with an error of reason HandedBack: the caller may
+// ask, and a worker looks for what that begins.
 func (c *Client) Begin(ctx context.Context, o egress.StartOptions) (*Pending, error) {
 	return c.begin(ctx, o, client.WorkflowUpdateStageAccepted)
 }
