@@ -34,7 +34,7 @@ func (s *State) Due(now time.Time) Action {
 		return ActStop
 	case !s.Started: // the start brings the terms by which the rest is judged
 		return ActNothing
-	case s.Stopped == "" && s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now):
+	case s.Stopped == "" && s.outlasted(now):
 		return ActStop
 	case s.MayProbe(now):
 		return ActProbe

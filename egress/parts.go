@@ -44,11 +44,17 @@ type Part struct {
 
 // Recoverable reports whether a settled egress is to be started again: it failed, is lost, or
 // reached a limit, its room is not known to be gone, nobody wanted it stopped, there is still
-// what it recorded, and not all restarts are used up. Parts that others began count as none.
-func (s *State) Recoverable() bool {
+// what it recorded, its longest duration is not over, and not all restarts are used up. Parts
+// that others began count as none.
+func (s *State) Recoverable(now time.Time) bool {
 	m := s.Latest.Proto()
 	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
-		s.Stopped == "" && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isPage(m) && !trackMissing(m)
+		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isPage(m) && !trackMissing(m)
+}
+
+// outlasted reports whether the longest duration is over, which all parts share.
+func (s *State) outlasted(now time.Time) bool {
+	return s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now)
 }
 
 // trackMissing reports whether LiveKit could not find the track to record. Its ID never comes

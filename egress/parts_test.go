@@ -66,6 +66,8 @@ func TestWhatIsStartedAgain(t *testing.T) {
 			s.Observe(byAPI(31))
 			s.Settle()
 		}, nothing, true},
+		"its longest duration is over":       {failure, func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, false},
+		"… and is not":                       {failure, func(s *egress.State) { s.MaxDuration = egress.Duration(minute + 1) }, true},
 		"no such track":                      {ended(failed, notFound(track)), nothing, false},
 		"no such tracks":                     {ended(failed, notFound(tracks)), nothing, false},
 		"a track whose upload fails":         {ended(failed, track), nothing, true},
@@ -84,7 +86,7 @@ func TestWhatIsStartedAgain(t *testing.T) {
 			s.Part, s.Recover = 1, 2
 			tc.end(s)
 			tc.change(s)
-			require.Equal(t, tc.want, s.Recoverable())
+			require.Equal(t, tc.want, s.Recoverable(noon.Add(minute)))
 		})
 	}
 }
@@ -145,7 +147,7 @@ func secondPart(tb testing.TB) *egress.State {
 	s.Observe(observed(ofPart(tb, "EG_1", active, 10, 20), 0))
 	s.Observe(observed(ofPart(tb, "EG_1", failed, 10, 30), minute))
 	s.Settle()
-	require.True(tb, s.Recoverable())
+	require.True(tb, s.Recoverable(noon.Add(minute)))
 	s.NextPart()
 	require.Equal(tb, egress.Requested, s.Phase)
 	require.Empty(tb, s.ID)

@@ -40,7 +40,7 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 // does not go on in its place where another can be started.
 func (e *run) foldTwins(ctx workflow.Context) {
 	e.foldBut(ctx, func(o egress.Observation) bool {
-		return e.Includes(o) || e.unanswered > 0 && e.Recoverable()
+		return e.Includes(o) || e.unanswered > 0 && e.Recoverable(workflow.Now(ctx))
 	})
 }
 

@@ -33,7 +33,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if !e.over() { // one of them has taken its place
 			continue
 		}
-		if e.Recoverable() {
+		if e.Recoverable(workflow.Now(ctx)) {
 			e.startAgain(ctx)
 			continue
 		}
