@@ -117,3 +117,22 @@ func TestAVerdictIsReportedWhileItsConsumerIsDown(t *testing.T) {
 	require.Less(t, (*remembered)[0], time.Minute, "and not when a person leaves the consumer out")
 	require.Equal(t, (*remembered)[0], (*endings)[0].at)
 }
+
+// A lost part turns out to be whole while the failure of the last one may still be corrected.
+func TestWhatAPartIsCorrectedToAfterTheVerdictIsReported(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.agreesTo(func(p *egress.Policy) { p.CorrectFor = egress.Duration(2 * time.Hour) })
+	l.poll = l.firstIsGone
+	var memo any
+	l.OnUpsertMemo(mock.Anything).Run(func(args mock.Arguments) {
+		memo = args.Get(0).(map[string]any)[egress.MemoVerdict]
+	}).Return(nil)
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, failed, 1200))
+	l.webhook(30*time.Minute, egress.EventEnded, part(1, complete, 1800))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
+	require.Equal(t, v.Memo(), memo)
+}

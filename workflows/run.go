@@ -57,6 +57,7 @@ type run struct {
 	asks         workflow.Channel
 	answered     answer            // to the last stop
 	shown        shown             // what the search attributes say
+	remembered   egress.Memo       // what the memo says
 	failures     map[string]string // why each step failed that waits for a person's word
 	relays       relays
 	telling      map[string]bool          // delivery steps that are under way, by name

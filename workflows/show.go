@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"reflect"
+
 	livekitpb "github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -107,12 +109,11 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 	e.upsert(ctx, updates...)
 }
 
-// publishLate says that a missed webhook came after all, where it came after the verdict
-// was published.
+// publishLate says what has come after the verdict was published: a missed webhook after all,
+// or the end of an earlier part.
 func (e *run) publishLate(ctx workflow.Context) {
-	said := e.shown.missed
 	e.publishVerdict(ctx)
-	if e.shown.missed != said {
+	if !reflect.DeepEqual(e.verdict().Memo(), e.remembered) {
 		e.remember(ctx)
 	}
 }
@@ -125,8 +126,8 @@ func (e *run) remember(ctx workflow.Context) {
 	if !e.over() {
 		return
 	}
-	v := e.verdict()
-	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: v.Memo()}); err != nil {
+	e.remembered = e.verdict().Memo()
+	if err := workflow.UpsertMemo(ctx, map[string]any{egress.MemoVerdict: e.remembered}); err != nil {
 		e.log.Error("verdict not recorded", "egressID", e.ID, "error", err)
 	}
 }
