@@ -145,7 +145,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 func (s *State) pastPart(number, paths int, o Observation) State {
 	return State{
 		Terms: s.Terms, Phase: Settled, Started: true, Part: number, Paths: paths, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
-		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(),
+		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), MissedWhy: o.Missed, MissedBecause: o.MissedBecause,
 	}
 }
 
@@ -171,6 +171,7 @@ func (p Part) endsAgain(end Info) bool {
 func (s *State) TakeCorrection(part State) {
 	s.Latest, s.NewsAt, s.NewsBy, s.EndedBy, s.Event = part.Latest, part.NewsAt, part.NewsBy, part.EndedBy, part.Event
 	s.Status, s.Corrects, s.LostBecause = part.Status, part.Corrects, ""
+	s.MissedWhy, s.MissedBecause = part.MissedWhy, part.MissedBecause
 }
 
 // Concerns reports whether an observation is of the part that records, and not of an earlier

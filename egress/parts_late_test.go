@@ -50,7 +50,7 @@ func TestACorrectionOfTheLastPartIsWhatTheRecordingEndedAs(t *testing.T) {
 
 	s.TakeCorrection(egress.State{
 		Latest: ofPart(t, "EG_2", complete, 75, 100), NewsAt: noon.Add(time.Hour), NewsBy: egress.FromReconcile, EndedBy: egress.FromReconcile,
-		Event: json.RawMessage(`{"id":"EV_2"}`), Status: "EGRESS_COMPLETE", Corrects: egress.Lost,
+		Event: json.RawMessage(`{"id":"EV_2"}`), Status: "EGRESS_COMPLETE", Corrects: egress.Lost, MissedWhy: egress.MissedDown, MissedBecause: "away",
 	})
 
 	v := s.Verdict("r", egress.Summary{})
@@ -59,6 +59,7 @@ func TestACorrectionOfTheLastPartIsWhatTheRecordingEndedAs(t *testing.T) {
 	require.Equal(t, []any{"EV_2", noon.Add(time.Hour), "why"}, []any{last.EventID, last.HeardAt, last.Because}, "and no longer why it was lost")
 	require.EqualValues(t, 100, s.Latest.Proto().GetEndedAt())
 	require.Equal(t, egress.FromReconcile, s.NewsBy)
+	require.Equal(t, []any{egress.MissedDown, "away"}, []any{v.Missed, v.MissedBecause})
 }
 
 func TestARecordingIncludesAllItsParts(t *testing.T) {

@@ -111,7 +111,7 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 		return s
 	}
 	o := other(t, "EG_2", livekit.EgressStatus_EGRESS_FAILED)
-	o.Source, o.Event = egress.FromWebhook, []byte(`{"id":"EV_2"}`)
+	o.Source, o.Event, o.Missed, o.MissedBecause = egress.FromWebhook, []byte(`{"id":"EV_2"}`), egress.MissedDown, "away"
 
 	s := bound()
 	require.True(t, s.CanPrecede(o))
@@ -119,7 +119,7 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 
 	require.Equal(t, egress.State{
 		Terms: s.Terms, Phase: egress.Settled, Started: true, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon, NewsBy: egress.FromWebhook,
-		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_FAILED",
+		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_FAILED", MissedWhy: egress.MissedDown, MissedBecause: "away",
 	}, past)
 	require.Equal(t, "EG_1", s.ID)
 	require.Equal(t, 3, s.Part)

@@ -85,3 +85,23 @@ func TestAWebhookThatComesWhileAFailureMayStillBeCorrectedWasLate(t *testing.T) 
 	require.Equal(t, egress.MissedLate, v.Missed)
 	require.Equal(t, []string{"endpoint_down", "late"}, *said)
 }
+
+func TestWhyTheWebhookOfAnEarlierPartWasMissedIsKept(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.poll = l.firstIsGone
+	l.at(10*time.Minute, func() {
+		e, err := egress.ListedEvent(part(1, complete, 600))
+		require.NoError(t, err)
+		e, err = e.WithMissed(egress.MissedDown, "it was away")
+		require.NoError(t, err)
+		l.SignalWorkflow(egress.SignalReconciled, e)
+	})
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.FromReconcile, v.Parts[0].EndedBy)
+	require.Equal(t, egress.MissedDown, v.Parts[0].Missed)
+	require.Equal(t, "it was away", v.Parts[0].MissedBecause)
+}
