@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -188,9 +189,18 @@ func (s *State) anew(o Observation) News {
 // LiveKit lists it says nothing: it calls an egress active for good whose worker died.
 func (s *State) showsLife(o Observation) bool { return s.Status != Lost || o.Source != FromReconcile }
 
+// wrongs are the statuses that were told and corrected, with one more.
+func wrongs(told []Status, corrects Status) []Status {
+	if corrects == "" || slices.Contains(told, corrects) {
+		return told
+	}
+	return append(slices.Clone(told), corrects)
+}
+
 // revive takes the egress up again as an observation has it.
 func (s *State) revive(o Observation) {
 	if s.Phase == Delivered {
+		s.ToldAs = wrongs(s.ToldAs, s.Corrects)
 		s.Corrects, s.Done, s.Skipped, s.Media, s.Results = s.Status, nil, nil, nil, nil
 	}
 	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source

@@ -39,19 +39,22 @@ func TestAConsumerIsToldOfTheEndsThatItWants(t *testing.T) {
 		when     []egress.Status
 		end      egress.Status
 		corrects egress.Status
+		before   []egress.Status
 		want     bool
 	}{
-		"all, where it names none":          {nil, "EGRESS_COMPLETE", "", true},
-		"the one that it names":             {[]egress.Status{"EGRESS_COMPLETE"}, "EGRESS_COMPLETE", "", true},
-		"one of those that it does":         {[]egress.Status{"EGRESS_FAILED", egress.Lost}, egress.Lost, "", true},
-		"not another":                       {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", "", false},
-		"another that corrects one":         {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", egress.Lost, true},
-		"not another that corrects another": {[]egress.Status{"EGRESS_FAILED"}, "EGRESS_COMPLETE", egress.Lost, false},
+		"all, where it names none":                   {nil, "EGRESS_COMPLETE", "", nil, true},
+		"the one that it names":                      {[]egress.Status{"EGRESS_COMPLETE"}, "EGRESS_COMPLETE", "", nil, true},
+		"one of those that it does":                  {[]egress.Status{"EGRESS_FAILED", egress.Lost}, egress.Lost, "", nil, true},
+		"not another":                                {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", "", nil, false},
+		"another that corrects one":                  {[]egress.Status{"EGRESS_FAILED", egress.Lost}, "EGRESS_COMPLETE", egress.Lost, nil, true},
+		"not another that corrects another":          {[]egress.Status{"EGRESS_FAILED"}, "EGRESS_COMPLETE", egress.Lost, nil, false},
+		"another that corrects what corrects one":    {[]egress.Status{egress.Lost}, "EGRESS_COMPLETE", "EGRESS_FAILED", []egress.Status{egress.Lost}, true},
+		"another that corrects what corrects others": {[]egress.Status{"EGRESS_ABORTED"}, "EGRESS_COMPLETE", "EGRESS_FAILED", []egress.Status{egress.Lost}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := piped(t, egress.Consumer{Name: "archive", When: tc.when})
-			s.Status, s.Corrects = tc.end, tc.corrects
+			s.Status, s.Corrects, s.ToldAs = tc.end, tc.corrects, tc.before
 			require.Equal(t, tc.want, s.Needs("announce-archive"))
 			s.MissedOnly = true
 			require.Equal(t, tc.want, s.Needs("announce-archive"), "that is the setting of another consumer")

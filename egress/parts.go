@@ -29,6 +29,7 @@ type Part struct {
 	HeardAt   time.Time `json:"heard_at,omitzero"`
 	Missed    Missed    `json:"missed,omitempty"`
 	Corrects  Status    `json:"corrects,omitempty"` // what was told of it before, and was wrong
+	ToldAs    []Status  `json:"told_as,omitempty"`  // what was told of it before that
 	// Gap is what is missing between the end of the part before and the start of this one.
 	Gap  Duration `json:"gap,omitempty"`
 	Info Info     `json:"info"`
@@ -85,7 +86,7 @@ func (s *State) part() Part {
 		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		HeardAt:   s.NewsAt, Corrects: s.Corrects, Info: s.Latest, Media: s.Media, Paths: s.Paths,
+		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest, Media: s.Media, Paths: s.Paths,
 	}
 	p.EventID = idOf(s.Event)
 	p.Missed, p.MissedBecause = s.missed()
@@ -133,7 +134,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 		return State{}, false
 	}
 	past := s.pastPart(s.Parts[i].Number, s.Parts[i].Paths, o)
-	past.Corrects = s.Parts[i].Status
+	past.Corrects, past.ToldAs = s.Parts[i].Status, wrongs(s.Parts[i].ToldAs, s.Parts[i].Corrects)
 	p := past.part()
 	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap
 	s.Parts = slices.Clone(s.Parts)
@@ -170,7 +171,7 @@ func (p Part) endsAgain(end Info) bool {
 // TakeCorrection takes over that the last part has ended otherwise than it was told.
 func (s *State) TakeCorrection(part State) {
 	s.Latest, s.NewsAt, s.NewsBy, s.EndedBy, s.Event = part.Latest, part.NewsAt, part.NewsBy, part.EndedBy, part.Event
-	s.Status, s.Corrects, s.LostBecause = part.Status, part.Corrects, ""
+	s.Status, s.Corrects, s.ToldAs, s.LostBecause = part.Status, part.Corrects, part.ToldAs, ""
 	s.MissedWhy, s.MissedBecause = part.MissedWhy, part.MissedBecause
 }
 

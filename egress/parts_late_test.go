@@ -70,6 +70,28 @@ func TestARecordingIncludesAllItsParts(t *testing.T) {
 	}
 }
 
+func TestWhatAPartWasToldAsIsKeptOnceThroughEachCorrection(t *testing.T) {
+	t.Parallel()
+	s := secondPart(t)
+	s.Parts[0].Status = egress.Lost
+	s.CorrectPart(observed(ofPart(t, "EG_1", failed, 10, 60), 3*minute))
+	var told [][]egress.Status
+	for run := range int32(3) {
+		end := ofPart(t, "EG_1", failed, 10, 70).Proto()
+		end.RetryCount = run + 1
+		i, err := egress.NewInfo(end)
+		require.NoError(t, err)
+		past, ok := s.CorrectPart(observed(i, 4*minute))
+		require.True(t, ok)
+		require.Equal(t, past.ToldAs, s.Parts[0].ToldAs)
+		require.Equal(t, past.ToldAs, s.Before()[0].ToldAs)
+		s.TakeCorrection(past)
+		require.Equal(t, past.ToldAs, s.ToldAs)
+		told = append(told, past.ToldAs)
+	}
+	require.Equal(t, [][]egress.Status{{egress.Lost}, {egress.Lost, "EGRESS_FAILED"}, {egress.Lost, "EGRESS_FAILED"}}, told)
+}
+
 func TestAnEndOfALostPartThatHasNoTimeCorrectsItToo(t *testing.T) {
 	t.Parallel()
 	s := secondPart(t)

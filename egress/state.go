@@ -57,11 +57,12 @@ type State struct {
 	EndedBy Source          `json:"ended_by,omitempty"`
 	Status  Status          `json:"status,omitempty"` // final status, once settled
 
-	Corrects      Status `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
-	WebhookSeen   bool   `json:"told,omitempty"`           // a webhook of this egress has come, and was news
-	RecorderSeen  bool   `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
-	MissedWhy     Missed `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
-	MissedBecause string `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
+	Corrects      Status   `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
+	ToldAs        []Status `json:"told_as,omitempty"`        // those that were delivered before that one, each once
+	WebhookSeen   bool     `json:"told,omitempty"`           // a webhook of this egress has come, and was news
+	RecorderSeen  bool     `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
+	MissedWhy     Missed   `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
+	MissedBecause string   `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`

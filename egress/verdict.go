@@ -135,10 +135,11 @@ func (s *State) sameEnd(o Observation) bool {
 }
 
 // Needs reports whether a delivery step has anything to do for how it ended. Who was told of
-// an end that is corrected is told of the correction.
+// an end that is corrected is told of the correction, and of each that follows.
 func (s *State) Needs(step string) bool {
 	if c := s.Pipeline.Consumer(step); c != nil {
-		return s.Status.among(c.When) || s.Corrects != "" && s.Corrects.among(c.When)
+		said := append([]Status{s.Status, s.Corrects}, s.ToldAs...)
+		return slices.ContainsFunc(said, func(status Status) bool { return status.among(c.When) })
 	}
 	missed, _ := s.missed()
 	return step != StepAnnounce || !s.MissedOnly || missed != ""

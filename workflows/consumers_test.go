@@ -57,6 +57,32 @@ func TestThePipelinesConsumersAreToldOfTheEndsThatTheyWant(t *testing.T) {
 	}
 }
 
+// What was lost has failed, and then LiveKit runs it again to a good end.
+func TestAConsumerThatWasToldOfALossIsToldOfEachCorrection(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.piped(egress.Consumer{Name: "alarm", URL: "https://alarm.example.com", When: []egress.Status{egress.Lost}})
+	begin := l.start
+	l.start = func(ctx context.Context) (activities.Started, error) {
+		s, err := begin(ctx)
+		s.Terms.Policy.CorrectFor = egress.DefaultPolicy().CorrectFor
+		return s, err
+	}
+	l.poll = l.firstIsGone
+	l.webhook(30*time.Minute, egress.EventEnded, at(failed, 1800, 0))
+	l.webhook(40*time.Minute, egress.EventEnded, at(complete, 2400, 1))
+
+	l.mustRun(plainInput(t))
+
+	var verdicts []string
+	for _, in := range l.asked {
+		if in.Consumer != nil {
+			verdicts = append(verdicts, in.Headers[egress.HeaderVerdict])
+		}
+	}
+	require.Equal(t, []string{"LOST", "EGRESS_FAILED", "EGRESS_COMPLETE"}, verdicts)
+}
+
 func TestAConsumerOfThePipelineThatIsDownForTwoDaysHoldsUpNobodyAndIsToldInTheEnd(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
