@@ -159,6 +159,28 @@ func TestNoPartIsStartedOnceItsEndWasAskedFor(t *testing.T) {
 	}
 }
 
+// LiveKit takes its time over the stop of a twin, while the part has reached its limit.
+func TestAStopWhileATwinIsDealtWithBeforeTheNextPartIsTaken(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.OnActivity("StopTwin", mock.Anything, mock.Anything).After(time.Minute).Return(activities.TwinAnswer{}, failure(egress.Unreachable, "LiveKit is away"))
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(time.Hour, egress.EventUpdated, part(3, active, 3600))
+	l.webhook(time.Hour+time.Second, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 3601))
+	l.webhook(2*time.Hour, egress.EventEnded, part(2, complete, 7200))
+	var told error
+	l.at(time.Hour+90*time.Second, func() {
+		require.Equal(t, egress.Settled, l.state().Phase)
+		l.askStop("stop", &told)
+	})
+
+	v := l.mustRun(plainInput(t))
+
+	require.NoError(t, told)
+	require.Len(t, *starts, 1)
+	require.Equal(t, egress.StopRequested, v.Stopped)
+}
+
 // recoverIn is how long after its failure a part is followed by the next.
 const recoverIn = time.Second
 

@@ -58,8 +58,9 @@ func (e *run) awaitStart(ctx workflow.Context, u egress.StartUpdate) (egress.Inf
 	return e.Latest, e.failed
 }
 
-func (e *run) stillRuns(workflow.Context) error {
-	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() {
+// stillRuns refuses a stop of what is over, and does not go on as a next part.
+func (e *run) stillRuns(ctx workflow.Context) error {
+	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() && !e.Recoverable(workflow.Now(ctx)) {
 		return toCaller(egress.CannotStop(e.Status))
 	}
 	return nil
