@@ -268,4 +268,3 @@ func when(so bool, err error) error {
 	}
 	return err
 }
-
