@@ -186,7 +186,10 @@ func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
-		late := s.late()
+		if m := s.beganAllTheSame(ctx, last); m != nil {
+			return m, nil
+		}
+		late := s.late() // that look may have taken its time
 		if late && !s.maybeSent && !s.onlyLook {
 			return nil, &egress.Error{Reason: egress.HandedBack, Message: s.missed()}
 		}
@@ -194,8 +197,6 @@ func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 			if m, err := s.ruleOut(ctx, last); m != nil || err != nil {
 				return m, err
 			}
-		} else if m := s.beganAllTheSame(ctx, last); m != nil {
-			return m, nil
 		}
 		m, err := s.call(ctx)
 		if err == nil {
