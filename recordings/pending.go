@@ -79,6 +79,9 @@ func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
 func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: of.RunID()}
 	err := of.Get(ctx, &s.Info)
+	for timedOut(err) && p.client.pause(ctx) { // Temporal's frontend broke it off, since it goes down, say
+		err = of.Get(ctx, &s.Info)
+	}
 	_, said := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case err == nil:

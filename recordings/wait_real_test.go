@@ -9,6 +9,11 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
 // historyCalls counts the questions for histories: those are what a wait consists of.
@@ -81,5 +86,33 @@ func TestAWaitThatIsBrokenOffEnds(t *testing.T) {
 	_, err := waiter.Wait(ctx, id)
 	if err == nil || ctx.Err() == nil {
 		t.Errorf("got %v, with the context %v", err, ctx.Err())
+	}
+}
+
+// A frontend of Temporal's that goes down ends each call that waits there.
+func TestAnAnswerThatTemporalBreaksOffIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	_, w := real(t)
+	id := fresh("broken-off")
+	w.open(id)
+	keys, err := seal.New(seal.Config{Secret: "a secret of LiveKit's"})
+	must(t, err)
+	var asked atomic.Int64
+	down := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if strings.HasSuffix(method, "/PollWorkflowExecutionUpdate") && asked.Add(1) == 1 {
+			return status.Error(codes.Canceled, "the server is shutting down")
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	c := New(Config{Temporal: through(t, down), Namespace: namespace, Sealer: keys})
+	ctx := ctxOf(t, patience)
+	p, err := c.Begin(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)})
+	must(t, err)
+
+	s, err := p.Started(ctx)
+
+	must(t, err)
+	if got := s.Info.Proto().GetRoomName(); got != id || asked.Load() < 2 {
+		t.Errorf("got %q after %d questions", got, asked.Load())
 	}
 }
