@@ -33,8 +33,9 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if !e.over() { // one of them has taken its place
 			continue
 		}
-		if e.Recoverable(workflow.Now(ctx)) {
-			e.startAgain(ctx)
+		wait := recoverBackoff(e.Status, e.Part+1)
+		if e.Recoverable(workflow.Now(ctx).Add(wait)) {
+			e.startAgain(ctx, wait)
 			continue
 		}
 		e.awaitWebhook(ctx)

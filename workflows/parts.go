@@ -11,8 +11,9 @@ import (
 )
 
 // startAgain starts a recording again whose egress ended too early while its room is live, as
-// the next part of itself. What became of this part is told meanwhile: nobody waits for it.
-func (e *run) startAgain(ctx workflow.Context) {
+// the next part of itself, after a while. What became of this part is told meanwhile: nobody waits
+// for it.
+func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
 	e.answered.forget()
@@ -24,7 +25,7 @@ func (e *run) startAgain(ctx workflow.Context) {
 	e.NextPart()
 	e.Restarts++
 	e.shown.status = ""
-	if stopped := e.backOff(ctx, recoverBackoff(before.Status, e.Part)); stopped {
+	if stopped := e.backOff(ctx, wait); stopped {
 		e.giveBack(errEnough)
 		return
 	}

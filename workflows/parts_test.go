@@ -140,22 +140,29 @@ func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 
 // LiveKit's answer to a start that is asked for once more says that it has failed, and the
 // consumer of the settings hears LiveKit's own webhooks.
-// Its longest duration passes while its failure is held.
 func TestNoPartIsStartedOnceTheLongestDurationIsOver(t *testing.T) {
 	t.Parallel()
-	l, starts := recovering(t, 1)
-	l.agreesTo(func(p *egress.Policy) { p.HoldFor = egress.Duration(time.Minute) })
-	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
-	l.webhook(time.Hour-30*time.Second, egress.EventEnded, part(1, failed, 3570))
-	in := plainInput(t)
-	in.MaxDuration = egress.Duration(time.Hour)
+	for name, hold := range map[string]time.Duration{
+		"while its failure is held":     time.Minute,
+		"before the next part could be": 30*time.Second - time.Millisecond,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			l.agreesTo(func(p *egress.Policy) { p.HoldFor = egress.Duration(hold) })
+			l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+			l.webhook(time.Hour-30*time.Second, egress.EventEnded, part(1, failed, 3570))
+			in := plainInput(t)
+			in.MaxDuration = egress.Duration(time.Hour)
 
-	v := l.mustRun(in)
+			v := l.mustRun(in)
 
-	require.Len(t, *starts, 1)
-	require.Empty(t, l.stops)
-	require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
-	require.Empty(t, v.Parts)
+			require.Len(t, *starts, 1)
+			require.Empty(t, l.stops)
+			require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+			require.Empty(t, v.Parts)
+		})
+	}
 }
 
 func TestAPartWhoseEndLiveKitSaidInAnAnswerIsToldUnlessItsWebhookComes(t *testing.T) {
