@@ -71,6 +71,21 @@ func TestAStartThatHadNoRoomIsFoundWhereOneOfLiveKitsWorkersTookIt(t *testing.T)
 	})
 }
 
+// A look that takes its time lies before it.
+func TestAStartWhoseTimePassesWhileItIsLookedForIsHandedBack(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		a := &api{onStart: fails(rateLimited), onList: func(int) ([]*lk.EgressInfo, error) {
+			<-time.After(3 * time.Second) // of the bubble's own clock
+			return nil, nil
+		}}
+		_, err := start(t, a, by(2*time.Second))
+		_, e := failed(t, err)
+		require.Equal(t, egress.HandedBack, e.Reason)
+		require.Equal(t, []string{"0s start", "1s list " + room}, a.log)
+	})
+}
+
 func TestAnEgressThatAnUnknownOutcomeHidIsFoundAndNotStartedTwice(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

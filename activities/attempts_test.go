@@ -114,21 +114,6 @@ func TestAStartWhoseTimeHasPassedIsHandedBackUnasked(t *testing.T) {
 	}
 }
 
-// A look that takes its time lies before it.
-func TestAStartWhoseTimePassesWhileItIsLookedForIsHandedBack(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		a := &api{onStart: fails(rateLimited), onList: func(int) ([]*lk.EgressInfo, error) {
-			<-time.After(3 * time.Second) // of the bubble's own clock
-			return nil, nil
-		}}
-		_, err := start(t, a, by(2*time.Second))
-		_, e := failed(t, err)
-		require.Equal(t, egress.HandedBack, e.Reason)
-		require.Equal(t, []string{"0s start", "1s list " + room}, a.log)
-	})
-}
-
 // handedBack is a start that an earlier activity has handed back.
 func handedBack(left time.Duration) activities.StartRequest {
 	in := by(left)
