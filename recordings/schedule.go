@@ -65,19 +65,18 @@ func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error
 
 // foreign reports whether a schedule bears a mark that none of our secrets made.
 func (c *Client) foreign(s *client.Schedule) bool {
-	mark := c.markOf(s)
+	mark := c.argumentOf(s).Mark
 	return mark != "" && c.Sealer != nil && !c.Sealer.Verify(egress.Token{MAC: mark})
 }
 
-// markOf is the mark of a schedule. Empty: it has none.
-func (c *Client) markOf(s *client.Schedule) string {
-	var r egress.Reconciliation
+// argumentOf is what a schedule gives to each round, zero where it has none.
+func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
 	if a, ok := s.Action.(*client.ScheduleWorkflowAction); ok && len(a.Args) > 0 {
 		if p, ok := a.Args[0].(*commonpb.Payload); ok {
 			decode(c.data, p, &r)
 		}
 	}
-	return r.Mark
+	return r
 }
 
 // EnsureCanary does so for the schedule of the canary.
@@ -120,28 +119,47 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	case none && every == 0:
 		return nil
 	case none:
-		return makeSchedule(ctx, schedules, p, every)
+		err = makeSchedule(ctx, schedules, p, every)
+		if errors.Is(err, temporal.ErrScheduleAlreadyRunning) { // another worker was faster, of whatever project
+			return c.ensure(ctx, p, every)
+		}
+		return errorOf(ctx, "make schedule "+p.id, err)
 	case err != nil:
 		return errorOf(ctx, "describe schedule "+p.id, err)
 	case c.foreign(&d.Schedule):
-		return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and no worker has the earlier secret any more: temporal schedule delete --schedule-id %s", c.Namespace, p.id)
-	case every == 0 && d.Schedule.State.Paused, every != 0 && p.runsEvery(&d.Schedule, every) && c.markOf(&d.Schedule) == p.mark:
+		return c.notOurs(p)
+	case c.argumentOf(&d.Schedule).Mark == p.mark && (every == 0 && d.Schedule.State.Paused || every != 0 && p.runsEvery(&d.Schedule, every)):
 		return nil
 	}
 	err = h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 		s := in.Description.Schedule
-		if every == 0 {
-			s.State.Paused, s.State.Note = true, p.offNote
-			return &client.ScheduleUpdate{Schedule: &s}, nil
+		if c.foreign(&s) { // since just now
+			return nil, c.notOurs(p)
 		}
-		if s.State.Note == p.offNote {
-			s.State.Paused, s.State.Note = false, ""
-		}
-		spec := scheduleSpec(every)
-		s.Spec, s.Action = &spec, p.action(every, p.mark)
+		c.change(&s, p, every)
 		return &client.ScheduleUpdate{Schedule: &s}, nil
 	}})
 	return errorOf(ctx, "change schedule "+p.id, err)
+}
+
+func (c *Client) notOurs(p plan) error {
+	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and no worker has the earlier secret any more: temporal schedule delete --schedule-id %s", c.Namespace, p.id)
+}
+
+// change gives a schedule its period and our mark, which it also has while it is paused.
+func (c *Client) change(s *client.Schedule, p plan, every time.Duration) {
+	if every == 0 {
+		if !s.State.Paused {
+			s.State.Paused, s.State.Note = true, p.offNote
+		}
+		s.Action = p.action(c.argumentOf(s).Every.D(), p.mark)
+		return
+	}
+	if s.State.Note == p.offNote {
+		s.State.Paused, s.State.Note = false, ""
+	}
+	spec := scheduleSpec(every)
+	s.Spec, s.Action = &spec, p.action(every, p.mark)
 }
 
 // runsEvery reports whether there is nothing to change.
@@ -162,10 +180,7 @@ func makeSchedule(ctx context.Context, schedules client.ScheduleClient, p plan, 
 		CatchupWindow: max(every, 10*time.Second),
 		Memo:          map[string]any{memoMade: time.Now().UTC()},
 	})
-	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return nil // another worker was faster
-	}
-	return errorOf(ctx, "make schedule "+p.id, err)
+	return err
 }
 
 func scheduleSpec(every time.Duration) client.ScheduleSpec {

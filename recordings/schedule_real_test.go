@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -106,6 +107,9 @@ func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:para
 		{with(next, ours), time.Hour, false},
 		{with(ours), time.Hour, true},
 		{with(next), 2 * time.Hour, false},
+		{with(next), 0, false}, // it is paused, and the secret changes once more
+		{with(ours, next), 0, false},
+		{with(ours), 0, false},
 	} {
 		err := step.who.EnsureReconcile(ctx, step.every)
 		if refused := egress.ReasonOf(err) == egress.Invalid; refused != step.refused || !refused && err != nil {
@@ -119,6 +123,16 @@ func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:para
 	}
 	must(t, h.Delete(ctx)) // as the error says
 	must(t, with("another project's").EnsureReconcile(ctx, time.Hour))
+	must(t, h.Delete(ctx))
+
+	// Two projects begin at once.
+	errs := make(chan error, 2)
+	for _, who := range []*Client{with(ours), with("another project's")} {
+		go func() { errs <- who.EnsureReconcile(ctx, time.Hour) }()
+	}
+	if one, other := <-errs, <-errs; (one == nil) == (other == nil) || egress.ReasonOf(errors.Join(one, other)) != egress.Invalid {
+		t.Errorf("two projects have the namespace: %v, %v", one, other)
+	}
 }
 
 // locked is the codec of a worker, whose key may be lost.
