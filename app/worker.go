@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -53,7 +52,10 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.ensureAttributes(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(a.scheduleReconciler(ctx), a.scheduleCanary(ctx)); err != nil {
+	if err := a.scheduleReconciler(ctx); err != nil { // the canary's is another project's, too
+		return err
+	}
+	if err := a.scheduleCanary(ctx); err != nil {
 		return err
 	}
 	return a.work(ctx, opts, prober, ready)

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
-
+	schedulepb "go.temporal.io/api/schedule/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -28,7 +30,8 @@ type temporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
-	lacks error // the answer to a query by our search attributes
+	lacks  error // the answer to a query by our search attributes
+	others bool  // its schedules are of another project's workers
 
 	mu    sync.Mutex
 	polls map[string]float64 // queue and kind of task, with the most activities a second
@@ -83,6 +86,26 @@ func (s *temporal) CountWorkflowExecutions(context.Context, *workflowservice.Cou
 	return &workflowservice.CountWorkflowExecutionsResponse{}, s.lacks
 }
 
+// DescribeSchedule has the schedule of the rounds, and notes whoever asks for another one.
+func (s *temporal) DescribeSchedule(_ context.Context, r *workflowservice.DescribeScheduleRequest) (*workflowservice.DescribeScheduleResponse, error) {
+	if !s.others {
+		return nil, status.Error(codes.Unimplemented, "no schedules")
+	}
+	if r.GetScheduleId() != egress.ReconcileSchedule {
+		s.note("schedule "+r.GetScheduleId(), 0)
+	}
+	mark := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(`{"mark":"another"}`)}
+	return &workflowservice.DescribeScheduleResponse{
+		Schedule: &schedulepb.Schedule{
+			Spec: &schedulepb.ScheduleSpec{}, Policies: &schedulepb.SchedulePolicies{}, State: &schedulepb.ScheduleState{},
+			Action: &schedulepb.ScheduleAction{Action: &schedulepb.ScheduleAction_StartWorkflow{StartWorkflow: &workflowpb.NewWorkflowExecutionInfo{
+				Input: &commonpb.Payloads{Payloads: []*commonpb.Payload{mark}},
+			}}},
+		},
+		Info: &schedulepb.ScheduleInfo{},
+	}, nil
+}
+
 // serve runs the server until the test ends.
 func (s *temporal) serve(t *testing.T) (address string) {
 	t.Helper()
@@ -128,6 +151,15 @@ func TestAWorkerThatMayNotMakeItsSearchAttributesFailsAndSaysSo(t *testing.T) {
 	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_ADDRESS", s.serve(t)))
 	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace default --name "+egress.AttributeEndedBy)
 	require.Empty(t, s.noted(), "it does not take work that it cannot do")
+}
+
+// What it must not serve it must not change either: the schedules are the other project's.
+func TestAWorkerOfAnotherProjectLeavesItsNamespaceAlone(t *testing.T) {
+	t.Parallel()
+	s := &temporal{others: true}
+	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_ADDRESS", s.serve(t)))
+	require.ErrorContains(t, err, "LIVEKIT_API_SECRET: is not that of the workers of namespace")
+	require.Empty(t, s.noted())
 }
 
 // A visibility store that is away keeps nobody from recording.
