@@ -29,10 +29,11 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret, SealKeySet: cfg.Sealing.Key != "", PublicURL: cfg.Door.PublicURL,
 		ReconcileEvery: cfg.Reconcile.Every.D(), CanaryEvery: cfg.Canary.Every.D(), SearchFor: cfg.Start.Search,
 	}
+	var conf recordings.Config
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
 		keys, err := keysOf(cfg)
 		if problem = errors.Join(problem, err); err == nil {
-			c.Sealer = keys
+			c.Sealer, conf.Sealer = keys, keys
 		}
 	}
 	if cfg.LiveKit.URL != "" && cfg.LiveKit.APISecret != "" {
@@ -50,7 +51,8 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		}
 		end = temporal.Close
 		c.Address, c.Namespace = opts.HostPort, opts.Namespace
-		c.Temporal = recordings.New(recordings.Config{Temporal: temporal, Namespace: opts.Namespace})
+		conf.Temporal, conf.Namespace = temporal, opts.Namespace
+		c.Temporal = recordings.New(conf)
 	}
 	if problem != nil {
 		c.Problem = errors.New(strings.ReplaceAll(problem.Error(), "\n", "; "))

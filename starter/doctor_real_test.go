@@ -122,4 +122,9 @@ func TestTheDoctorFindsAWholeInstanceWell(t *testing.T) {
 	if got.status != 0 || !strings.HasPrefix(got.stdout, "ok    webhook: "+public.URL+"/webhooks/livekit") {
 		t.Errorf("got %+v", got)
 	}
+
+	s["LIVEKIT_API_SECRET"] = "another project's"
+	if got = s.run(t, "doctor --only schedule"); got.status != 3 || !strings.Contains(got.stdout, "the workers of this namespace have other secrets") {
+		t.Errorf("got %+v", got)
+	}
 }
