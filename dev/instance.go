@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,6 +152,20 @@ func (o instanceOptions) checkPorts() error {
 	return err
 }
 
+// stateOf is the folder of what Temporal keeps for the LiveKit of a place. A namespace is of one
+// project, so that each of the user's own has a folder below the fake's.
+func stateOf(p place) (string, error) {
+	if p.APIKey == devKey && p.APISecret == devSecret {
+		return p.State, nil
+	}
+	sum := sha256.Sum256([]byte(p.APIKey))
+	of := filepath.Join(p.State, "livekit-"+hex.EncodeToString(sum[:4]))
+	if err := os.MkdirAll(of, 0o700); err != nil {
+		return "", fmt.Errorf("state: %w", err)
+	}
+	return of, nil
+}
+
 func (i *instance) startTemporal(ctx context.Context, o instanceOptions) error {
 	if !o.ownTemporal() {
 		return nil
@@ -158,7 +174,11 @@ func (i *instance) startTemporal(ctx context.Context, o instanceOptions) error {
 	if err != nil {
 		return err
 	}
-	db, err := devtemporal.DBFilename(ctx, i.place.State, path)
+	of, err := stateOf(i.place)
+	if err != nil {
+		return err
+	}
+	db, err := devtemporal.DBFilename(ctx, of, path)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -98,6 +99,32 @@ func TestAnInstanceSaysWhereItIsOnceAllOfItIsReadyAndEndsWhenItIsTold(t *testing
 	require.NoError(t, g.Wait())
 	require.NoFileExists(t, filepath.Join(at.State, "dev.json"))
 	require.NoError(t, o.checkPorts(), "all of it has ended")
+}
+
+// Who has tried the fake goes on with a LiveKit of their own, and back, in the same folder.
+func TestAnInstanceWorksForOneLiveKitAfterAnother(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a Temporal server")
+	}
+	p, err := freePorts()
+	require.NoError(t, err)
+	o := options(t, p)
+	theirs := map[string]string{"LIVEKIT_URL": "http://127.0.0.1:1", "LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "their-secret"}
+	for _, environ := range []map[string]string{{}, theirs, {}} {
+		o.environ = maps.Clone(environ)
+		ctx, stop := context.WithCancel(t.Context())
+		out := saidOnce{make(chan []byte, 1)}
+		ended := make(chan error, 1)
+		go func() { ended <- serve(ctx, o, out, true) }()
+		select {
+		case <-out.said:
+		case err := <-ended:
+			require.NoError(t, err, "with %v", environ)
+		}
+		stop()
+		require.NoError(t, <-ended)
+	}
 }
 
 func TestAnInstanceWhoseWorkerCannotStartSaysWhyAndLeavesNothingBehind(t *testing.T) {
