@@ -127,14 +127,14 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	case err != nil:
 		return errorOf(ctx, "describe schedule "+p.id, err)
 	case c.foreign(&d.Schedule):
-		return c.notOurs(p)
+		return c.notOurs()
 	case c.argumentOf(&d.Schedule).Mark == p.mark && (every == 0 && d.Schedule.State.Paused || every != 0 && p.runsEvery(&d.Schedule, every)):
 		return nil
 	}
 	err = h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 		s := in.Description.Schedule
 		if c.foreign(&s) { // since just now
-			return nil, c.notOurs(p)
+			return nil, c.notOurs()
 		}
 		c.change(&s, p, every)
 		return &client.ScheduleUpdate{Schedule: &s}, nil
@@ -142,8 +142,8 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	return errorOf(ctx, "change schedule "+p.id, err)
 }
 
-func (c *Client) notOurs(p plan) error {
-	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and no worker has the earlier secret any more: temporal schedule delete --schedule-id %s", c.Namespace, p.id)
+func (c *Client) notOurs() error {
+	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and the earlier secret must not be used any more: docs/operations.md, Rotating keys", c.Namespace)
 }
 
 // change gives a schedule its period and our mark, which it also has while it is paused.

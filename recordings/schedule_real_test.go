@@ -121,8 +121,17 @@ func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:para
 			t.Errorf("%+v: got the state %+v", step, s)
 		}
 	}
-	must(t, h.Delete(ctx)) // as the error says
+	made, err := c.ReconcilingSince(ctx)
+	must(t, err)
+	must(t, h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+		s := in.Description.Schedule // as docs/operations.md has it
+		s.Action = &client.ScheduleWorkflowAction{ID: egress.ReconcileSchedule, Workflow: egress.ReconcileType, TaskQueue: egress.TaskQueue}
+		return &client.ScheduleUpdate{Schedule: &s}, nil
+	}}))
 	must(t, with("another project's").EnsureReconcile(ctx, time.Hour))
+	if since, err := c.ReconcilingSince(ctx); err != nil || !since.Equal(made) {
+		t.Errorf("what ended since %s is told, and now since %s (%v)", made, since, err)
+	}
 	must(t, h.Delete(ctx))
 
 	// Two projects begin at once.

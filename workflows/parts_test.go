@@ -138,8 +138,6 @@ func TestNoMorePartsAreStartedThanAskedFor(t *testing.T) {
 	}
 }
 
-// LiveKit's answer to a start that is asked for once more says that it has failed, and the
-// consumer of the settings hears LiveKit's own webhooks.
 func TestNoPartIsStartedOnceTheLongestDurationIsOver(t *testing.T) {
 	t.Parallel()
 	for name, hold := range map[string]time.Duration{
@@ -165,6 +163,8 @@ func TestNoPartIsStartedOnceTheLongestDurationIsOver(t *testing.T) {
 	}
 }
 
+// LiveKit's answer to a start that is asked for once more says that it has failed, and the
+// consumer of the settings hears LiveKit's own webhooks.
 func TestAPartWhoseEndLiveKitSaidInAnAnswerIsToldUnlessItsWebhookComes(t *testing.T) {
 	t.Parallel()
 	for name, comes := range map[string]bool{"it comes": true, "it never comes": false} {
