@@ -92,7 +92,7 @@ func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
 			in.Summary, in.Sealed = sealed.Summary, sealed.Sealed
 		}
 	}
-	if err != nil && !egress.IsID(a.requestID) { // else it is another Reelkeeper's to tell
+	if err != nil && !egress.IsID(a.requestID) { // a stray may be another Reelkeeper's, which tells them
 		in.Summary.Webhooks = []string{"unreadable"}
 	}
 	return in

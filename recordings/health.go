@@ -102,7 +102,7 @@ func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleS
 	}
 	if state := d.Schedule.State; state != nil {
 		s.Paused = state.Paused
-		s.Off = state.Paused && (state.Note == reconciling.offNote || state.Note == probing.offNote)
+		s.Off = state.Paused && (state.Note == reconcilerOff || state.Note == canaryOff)
 	}
 	return s, nil
 }

@@ -111,7 +111,8 @@ func isOpen(s enumspb.WorkflowExecutionStatus) bool {
 	return s == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || s == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
-// adoption is as whose workflow an egress is taken up, as asked for with what, and by which signal.
+// adoption says as whose workflow an egress is taken up, what was asked for with it, and by which
+// signal its news comes.
 type adoption struct {
 	requestID string
 	asked     egress.Asked

@@ -19,13 +19,20 @@ import (
 // plan is a schedule of ours.
 type plan struct {
 	id      string
-	offNote string // why we paused it; one that a person paused stays so
-	mark    string // of our project; empty: it bears none
-	action  func(every time.Duration, mark string) *client.ScheduleWorkflowAction
+	offNote string // on one that we paused; what a person paused stays so
+	mark    string // of our project; empty: none
+	action  func(every time.Duration) *client.ScheduleWorkflowAction
 }
 
-var (
-	reconciling = plan{egress.ReconcileSchedule, "REELKEEPER_RECONCILE_EVERY is off", "", func(every time.Duration, mark string) *client.ScheduleWorkflowAction {
+// Why we paused a schedule.
+const (
+	reconcilerOff = "REELKEEPER_RECONCILE_EVERY is off"
+	canaryOff     = "REELKEEPER_CANARY_EVERY is off"
+)
+
+// reconciling is the schedule of the reconciler, with a mark of our project.
+func reconciling(mark string) plan {
+	return plan{egress.ReconcileSchedule, reconcilerOff, mark, func(every time.Duration) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{
 			ID:            egress.ReconcileSchedule,
 			Workflow:      egress.ReconcileType,
@@ -37,7 +44,11 @@ var (
 			WorkflowRunTimeout: 2 * time.Hour,
 		}
 	}}
-	probing = plan{egress.CanarySchedule, "REELKEEPER_CANARY_EVERY is off", "", func(time.Duration, string) *client.ScheduleWorkflowAction {
+}
+
+// probing is the schedule of the canary.
+func probing() plan {
+	return plan{egress.CanarySchedule, canaryOff, "", func(time.Duration) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{
 			ID:            egress.CanarySchedule,
 			Workflow:      egress.CanaryType,
@@ -47,41 +58,24 @@ var (
 			WorkflowRunTimeout: 10 * time.Minute, // as above
 		}
 	}}
-)
+}
 
 // memoMade is the memo of the schedule that says when it was made. The server's own word
 // is of when it got round to it, which may be seconds later.
 const memoMade = "made"
 
 // EnsureReconcile makes the schedule of the reconciler, or changes it to the period.
-// Zero pauses it. Twice is harmless, also at the same moment from two workers. The schedule says
-// by a digest whose workers the namespace has: one that none of our secrets made is an error
-// of reason Invalid, since they may look after the recordings of another LiveKit project.
+// Zero pauses it. Twice is harmless, also at the same moment from two workers. The schedule bears a
+// mark of the workers that the namespace has, a digest: one that none of our secrets made is an
+// error of reason Invalid, since the recordings here may be another LiveKit project's.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
-	p := reconciling
-	p.mark = c.Sealer.Token("", 0).MAC // no request's
-	return c.ensure(ctx, p, every)
+	mark := c.Sealer.Token("", 0).MAC // of no request
+	return c.ensure(ctx, reconciling(mark), every)
 }
 
-// foreign reports whether a schedule bears a mark that none of our secrets made.
-func (c *Client) foreign(s *client.Schedule) bool {
-	mark := c.argumentOf(s).Mark
-	return mark != "" && c.Sealer != nil && !c.Sealer.Verify(egress.Token{MAC: mark})
-}
-
-// argumentOf is what a schedule gives to each round, zero where it has none.
-func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
-	if a, ok := s.Action.(*client.ScheduleWorkflowAction); ok && len(a.Args) > 0 {
-		if p, ok := a.Args[0].(*commonpb.Payload); ok {
-			decode(c.data, p, &r)
-		}
-	}
-	return r
-}
-
-// EnsureCanary does so for the schedule of the canary.
+// EnsureCanary does so for the schedule of the canary, which bears no mark.
 func (c *Client) EnsureCanary(ctx context.Context, every time.Duration) error {
-	return c.ensure(ctx, probing, every)
+	return c.ensure(ctx, probing(), every)
 }
 
 // clearly reads what is encrypted, and writes in the clear.
@@ -128,7 +122,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 		return errorOf(ctx, "describe schedule "+p.id, err)
 	case c.foreign(&d.Schedule):
 		return c.notOurs()
-	case c.argumentOf(&d.Schedule).Mark == p.mark && (every == 0 && d.Schedule.State.Paused || every != 0 && p.runsEvery(&d.Schedule, every)):
+	case c.stands(&d.Schedule, p, every):
 		return nil
 	}
 	err = h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
@@ -142,6 +136,22 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	return errorOf(ctx, "change schedule "+p.id, err)
 }
 
+// foreign reports whether a schedule bears a mark that none of our secrets made.
+func (c *Client) foreign(s *client.Schedule) bool {
+	mark := c.argumentOf(s).Mark
+	return mark != "" && c.Sealer != nil && !c.Sealer.Verify(egress.Token{MAC: mark})
+}
+
+// argumentOf is what a schedule gives to each round, zero where it has none.
+func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
+	if a, ok := s.Action.(*client.ScheduleWorkflowAction); ok && len(a.Args) > 0 {
+		if p, ok := a.Args[0].(*commonpb.Payload); ok {
+			decode(c.data, p, &r)
+		}
+	}
+	return r
+}
+
 func (c *Client) notOurs() error {
 	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and the earlier secret must not be used any more: docs/operations.md, Rotating keys", c.Namespace)
 }
@@ -152,20 +162,31 @@ func (c *Client) change(s *client.Schedule, p plan, every time.Duration) {
 		if !s.State.Paused {
 			s.State.Paused, s.State.Note = true, p.offNote
 		}
-		s.Action = p.action(c.argumentOf(s).Every.D(), p.mark)
+		s.Action = p.action(c.argumentOf(s).Every.D())
 		return
 	}
 	if s.State.Note == p.offNote {
 		s.State.Paused, s.State.Note = false, ""
 	}
 	spec := scheduleSpec(every)
-	s.Spec, s.Action = &spec, p.action(every, p.mark)
+	s.Spec, s.Action = &spec, p.action(every)
 }
 
-// runsEvery reports whether there is nothing to change.
+// stands reports whether there is nothing to change.
+func (c *Client) stands(s *client.Schedule, p plan, every time.Duration) bool {
+	switch {
+	case c.argumentOf(s).Mark != p.mark:
+		return false
+	case every == 0:
+		return s.State.Paused
+	}
+	return p.runsEvery(s, every)
+}
+
+// runsEvery reports whether a schedule has its period, and was not paused by us.
 func (p plan) runsEvery(s *client.Schedule, every time.Duration) bool {
 	action, ok := s.Action.(*client.ScheduleWorkflowAction)
-	return ok && action.WorkflowRunTimeout == p.action(every, p.mark).WorkflowRunTimeout && // which an earlier version did not set
+	return ok && action.WorkflowRunTimeout == p.action(every).WorkflowRunTimeout && // which an earlier version did not set
 		(!s.State.Paused || s.State.Note != p.offNote) && s.Spec != nil &&
 		slices.EqualFunc(s.Spec.Intervals, scheduleSpec(every).Intervals, func(a, b client.ScheduleIntervalSpec) bool { return a.Every == b.Every })
 }
@@ -174,7 +195,7 @@ func makeSchedule(ctx context.Context, schedules client.ScheduleClient, p plan, 
 	_, err := schedules.Create(ctx, client.ScheduleOptions{
 		ID:      p.id,
 		Spec:    scheduleSpec(every),
-		Action:  p.action(every, p.mark),
+		Action:  p.action(every),
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		// A round that nobody could do is not made up for: the next one sees more.
 		CatchupWindow: max(every, 10*time.Second),

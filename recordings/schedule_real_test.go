@@ -92,7 +92,7 @@ func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:para
 	}
 	const ours, next = "a secret of LiveKit's", "the next secret of LiveKit's"
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(ctx)) })
-	must(t, makeSchedule(ctx, c.Temporal.ScheduleClient(), reconciling, time.Hour)) // as an earlier version made it
+	must(t, makeSchedule(ctx, c.Temporal.ScheduleClient(), reconciling(""), time.Hour)) // as an earlier version made it
 	for _, step := range []struct {
 		who     *Client
 		every   time.Duration
@@ -192,7 +192,7 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	earlier := New(Config{Temporal: encrypting, Namespace: namespace, Codec: locked{}})
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.CanarySchedule)
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
-	must(t, makeSchedule(ctx, encrypting.ScheduleClient(), probing, time.Hour))
+	must(t, makeSchedule(ctx, encrypting.ScheduleClient(), probing(), time.Hour))
 	must(t, earlier.EnsureCanary(ctx, 2*time.Hour))
 	must(t, h.Delete(ctx))
 
