@@ -32,8 +32,8 @@ func (a *App) scheduleReconciler(ctx context.Context) error {
 }
 
 // schedule makes or changes a schedule. A worker that may not do so works all the same, and one
-// that Temporal does not answer tries again. A namespace of another project's is an error, which
-// ends a worker that learns it late.
+// that Temporal does not answer tries again. That the namespace is another project's is an error:
+// one that is learned only then ends the worker.
 func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, consequence string) error {
 	limited, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()

@@ -7,7 +7,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Queries of our webhook's URL: what Asked holds.
+// Parameters of our webhook's URL, one for each field of Asked but the request ID.
 const (
 	queryPipeline    = "p"
 	queryMaxDuration = "d"
@@ -53,16 +53,17 @@ func AskedIn(w *livekit.WebhookConfig) (Asked, bool) {
 	return a, true
 }
 
-// In is the URL of a webhook of ours that says so.
+// In adds it to the URL of a webhook of ours, from which AskedIn reads it.
 func (a Asked) In(webhook string) string {
 	q := url.Values{}
-	for name, value := range map[string]string{queryPipeline: a.Pipeline, queryWebhooks: a.Webhooks} {
-		if value != "" {
-			q.Set(name, value)
-		}
+	if a.Pipeline != "" {
+		q.Set(queryPipeline, a.Pipeline)
 	}
 	if a.MaxDuration > 0 {
 		q.Set(queryMaxDuration, a.MaxDuration.String())
+	}
+	if a.Webhooks != "" {
+		q.Set(queryWebhooks, a.Webhooks)
 	}
 	if len(q) == 0 {
 		return webhook

@@ -106,8 +106,9 @@ func (d detour) conflicts(what string) bool {
 }
 
 // mayHave reports whether LiveKit may have a start already that no workflow knows of: this door has
-// sent it past Temporal, or lately any other whose caller may ask again, or a door before this one
-// may have that died. For that reason alone no page is looked for: everything would be listed.
+// sent it past Temporal, or lately any other, whose caller may ask again; or a door that died before
+// this one began may have. For that last reason alone no page is looked for: LiveKit would list
+// everything.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
 	known := b.of(s.ID).known()
 	b.mu.Lock()

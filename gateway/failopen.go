@@ -26,8 +26,8 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 	return h.direct(ctx, s)
 }
 
-// direct starts an egress at LiveKit, where it does not list it already, since no worker will: its
-// moment is past, or none can open it.
+// direct starts an egress at LiveKit, unless that lists it already. No worker will: the start's
+// moment has passed, or none can open its request.
 func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {
@@ -48,8 +48,8 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 	})
 }
 
-// join waits for a start of the same key, or looks for it, where LiveKit has not answered it: it is
-// listed only with the answer, and another one might be the second.
+// join waits for a start of the same key that LiveKit has not answered, or looks for what it began.
+// LiveKit lists that only with its answer, and to ask it again might begin a second one.
 func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	return once(&h.flights, s.ID, digestOf(s), func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // it has been answered just now
