@@ -49,6 +49,9 @@ func newRandom(t *testing.T, seed uint64) *random {
 	if r.chance(0.3) {
 		r.life.at(r.within(45*time.Minute), func() { r.wantsEnd() })
 	}
+	if r.chance(0.2) {
+		r.longest = r.within(45 * time.Minute)
+	}
 	if r.chance(0.2) { // another door begins it as well
 		r.life.at(r.within(10*time.Minute), func() {
 			if r.Now().Before(r.roomEnds) {
@@ -69,7 +72,9 @@ func (r *random) round() {
 		if m := f.now(); m != nil {
 			e, err := egress.ListedEvent(m)
 			require.NoError(r.t, err)
-			f.hear()
+			if !r.IsWorkflowCompleted() {
+				f.hear(m)
+			}
 			r.SignalWorkflow(egress.SignalReconciled, e)
 		}
 	}
@@ -77,6 +82,10 @@ func (r *random) round() {
 
 // wantsEnd is a person who has enough.
 func (r *random) wantsEnd() {
+	if r.IsWorkflowCompleted() {
+		return
+	}
+	r.wishes++
 	if r.enough.IsZero() {
 		r.enough = r.Now()
 	}
@@ -87,7 +96,7 @@ func (r *random) wantsEnd() {
 	}
 	r.say("stop asked")
 	var told error
-	r.askStop("stop", &told)
+	r.askStop(fmt.Sprint("stop ", r.wishes), &told)
 }
 
 // stopsTwin is StopTwin.
@@ -119,14 +128,15 @@ func (r *random) hears(e egress.Event) {
 	m := e.Proto().GetEgressInfo()
 	f := r.fate(m.GetEgressId())
 	r.say("told of %s %s %s %s", f.id, m.GetStatus(), m.GetError(), e.Proto().GetId())
-	assert.True(r.t, f.dead() || f.now().GetRetryCount() > m.GetRetryCount(), "told of the end of %s, which records", f.id)
+	assert.True(r.t, f.dead() || !f.known.IsZero() || f.now().GetRetryCount() > m.GetRetryCount(), "told of the end of %s, which records", f.id)
 }
 
 var lives = flag.Int("lives", 200, "how many lives chance plays; the first seed is 0")
 
 // TestEveryLifeIsToldAsItWas has chance decide what becomes of the egresses of a room, which of
 // their webhooks come, and when somebody has enough. Whatever that is, the recording comes to its
-// end, each egress is told, the last time as it was, and none records any more.
+// end, each egress is told, the last time as it was, and none records any more, nor for long once
+// somebody has enough.
 func TestEveryLifeIsToldAsItWas(t *testing.T) {
 	t.Parallel()
 	for seed := range *lives {
@@ -140,15 +150,18 @@ func TestEveryLifeIsToldAsItWas(t *testing.T) {
 					}
 				}
 			})
-			v, err := r.run(plainInput(t))
+			in := plainInput(t)
+			in.MaxDuration = egress.Duration(r.longest)
+			v, err := r.run(in)
 			if err != nil { // what it began is adopted by the next round
-				require.Empty(t, r.announced)
+				require.Empty(t, r.announced, err)
 				return
 			}
 
 			for _, f := range r.fates {
 				if v.Knows(f.id) { // else a deep round adopts it
 					f.isTold()
+					f.isStopped()
 				}
 			}
 		})
@@ -167,7 +180,13 @@ func (f *fate) isTold() {
 		assert.True(f.t, before.GetId() == now.GetId() || before.GetEgressInfo().GetStatus() != now.GetEgressInfo().GetStatus(), "%s is told twice", f.id)
 	}
 	m, last := f.now(), told[len(told)-1].Proto().GetEgressInfo()
-	if m.GetRetryCount() > last.GetRetryCount() {
+	if f.ended != nil {
+		assert.GreaterOrEqual(f.t, last.GetRetryCount(), f.ended.GetRetryCount(), "the second run of %s is not told", f.id)
+		if last.GetRetryCount() == f.ended.GetRetryCount() {
+			assert.Equal(f.t, f.ended.GetStatus(), last.GetStatus(), "%s is not told as the workflow has heard last", f.id)
+		}
+	}
+	if m.GetRetryCount() > last.GetRetryCount() || !f.known.IsZero() {
 		return
 	}
 	assert.True(f.t, f.dead(), "%s records for ever", f.id)
@@ -175,3 +194,28 @@ func (f *fate) isTold() {
 		assert.Equal(f.t, m.GetStatus(), last.GetStatus(), "%s ended otherwise", f.id)
 	}
 }
+
+// isStopped wants it to have ended soon after somebody had enough, or its longest duration was over.
+func (f *fate) isStopped() {
+	end := f.endedAt()
+	if end.IsZero() {
+		return
+	}
+	for why, by := range map[string]time.Time{"when asked": f.enough, "at the longest duration": f.overAt()} {
+		if f.heardOf.After(by) && !by.IsZero() {
+			by = f.heardOf
+		}
+		assert.False(f.t, !by.IsZero() && end.Sub(by) > soon, "%s is not stopped %s", f.id, why)
+	}
+}
+
+// overAt is when the longest duration is over. Zero: never.
+func (r *random) overAt() time.Time {
+	if r.longest == 0 {
+		return time.Time{}
+	}
+	return r.fates[0].heardOf.Add(r.longest)
+}
+
+// soon is how long a stop takes at most: LiveKit is asked for something else first, say.
+const soon = 2 * time.Minute

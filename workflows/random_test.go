@@ -26,9 +26,12 @@ type fate struct {
 	*random
 	id      string
 	way     []moment
-	dies    time.Time // its worker is gone from then on, and LiveKit calls it active for good; zero: never
-	forgot  time.Time // LiveKit does not know it from then on; zero: never
-	heardOf time.Time // when the workflow was first told of it
+	dies    time.Time      // its worker is gone from then on, and LiveKit calls it active for good; zero: never
+	forgot  time.Time      // LiveKit does not know it from then on; zero: never
+	known   time.Time      // but does so again; zero: never
+	late    bool           // it runs again later than its end is held
+	heardOf time.Time      // when the workflow was first told of it
+	ended   *lk.EgressInfo // the last of its ends that the workflow was told of
 }
 
 // random is a LiveKit, a consumer and people of whom chance decides, around one workflow.
@@ -37,8 +40,10 @@ type random struct {
 	*rand.Rand
 	roomEnds time.Time
 	fates    []*fate
-	begun    *fate     // what an attempt at a start began that did not answer
-	enough   time.Time // when its end was first asked for
+	begun    *fate         // what an attempt at a start began that did not answer
+	enough   time.Time     // when its end was first asked for
+	wishes   int           // how often that was asked for
+	longest  time.Duration // that it may take; zero: any
 	said     []string
 }
 
@@ -63,6 +68,9 @@ func (r *random) begin(id string) *fate {
 	}
 	midway := active.Add(r.within(max(end.Sub(active), time.Second)))
 	f.add(now, lk.EgressStatus_EGRESS_STARTING)
+	if f.chance(0.1) { // people often have enough when something has happened
+		f.life.at(midway.Add(r.within(2*time.Minute)).Sub(now), r.wantsEnd)
+	}
 	switch r.IntN(10) {
 	case 0:
 		f.add(active, lk.EgressStatus_EGRESS_ABORTED)
@@ -82,11 +90,20 @@ func (r *random) begin(id string) *fate {
 		}
 	case 4:
 		f.forgot = midway
+		if f.chance(0.5) {
+			f.known = midway.Add(r.within(10 * time.Minute))
+		}
 	case 5:
 		f.add(active, lk.EgressStatus_EGRESS_ACTIVE)
 		f.add(midway, lk.EgressStatus_EGRESS_FAILED)
-		active = midway.Add(r.within(25 * time.Second)) // it runs again, while its end is held
+		again := 25 * time.Second // while its end is held
+		if f.late = f.chance(0.4); f.late {
+			again = 10 * time.Minute
+		}
+		active = midway.Add(r.within(again))
 		end = active.Add(r.within(10 * time.Minute))
+	case 6: // somebody ends it past us, or who is recorded leaves
+		end = midway
 	}
 	f.add(active, lk.EgressStatus_EGRESS_ACTIVE)
 	f.add(end, lk.EgressStatus_EGRESS_ENDING)
@@ -119,9 +136,9 @@ func (f *fate) add(at time.Time, s lk.EgressStatus) {
 			delay = f.within(2 * time.Minute)
 		}
 		f.life.at(max(at.Sub(f.Now()), 0)+delay, func() {
-			if f.happened(m) {
+			if f.happened(m) && !f.IsWorkflowCompleted() {
 				f.say("webhook %s %s", f.id, m.GetStatus())
-				f.hear()
+				f.hear(m)
 				f.SignalWorkflow(egress.SignalObserved, webhook(f.t, event, m))
 			}
 		})
@@ -139,7 +156,7 @@ func (f *fate) happened(m *lk.EgressInfo) bool {
 // now is how LiveKit has it, nil where it does not know it.
 func (f *fate) now() *lk.EgressInfo {
 	now := f.Now()
-	if !f.forgot.IsZero() && !now.Before(f.forgot) {
+	if !f.forgot.IsZero() && !now.Before(f.forgot) && (f.known.IsZero() || now.Before(f.known)) {
 		return nil
 	}
 	m := f.way[0].m
@@ -201,9 +218,15 @@ func (r *random) accept(_ context.Context, in activities.StartRequest) (activiti
 		r.say("start of part %d refused", in.Part)
 		return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
 	}
-	assert.True(r.t, r.enough.IsZero(), "part %d is started although its end was asked for", in.Part)
+	assert.True(r.t, in.Part == 1 || r.enough.IsZero(), "part %d is started although its end was asked for", in.Part)
+	if over := r.overAt(); in.Part > 1 && !over.IsZero() {
+		assert.True(r.t, r.Now().Before(over), "part %d is started although its longest duration is over", in.Part)
+	}
 	for _, f := range r.fates {
-		assert.True(r.t, f.dead() || f.heardOf.IsZero() || f.now().GetRetryCount() > 0 || r.Now().Sub(f.heardOf) < 10*time.Second, "part %d is started beside %s", in.Part, f.id)
+		assert.True(r.t, f.dead() || f.heardOf.IsZero() || f.late || !f.known.IsZero() || r.Now().Sub(f.heardOf) < 10*time.Second, "part %d is started beside %s", in.Part, f.id)
+	}
+	if last := r.fates; len(last) == 1 && last[0].now() != nil {
+		assert.NotEqual(r.t, lk.EgressStatus_EGRESS_COMPLETE, last[0].now().GetStatus(), "part %d follows a good end", in.Part)
 	}
 	f := r.begin(fmt.Sprintf("EG_%d", len(r.fates)+1))
 	if r.chance(0.2) {
@@ -218,17 +241,29 @@ var errNoAnswer = errors.New("no answer")
 
 func (r *random) answer(in activities.StartRequest, f *fate) activities.Started {
 	r.say("start of part %d: %s", in.Part, f.id)
-	f.hear()
+	f.hear(f.now())
 	t := terms()
 	t.Policy, t.Recover = egress.DefaultPolicy(), 2
 	return activities.Started{Info: infoOf(r.t, f.now()), Terms: t}
 }
 
-// hear notes that the workflow is told of it.
-func (f *fate) hear() {
+// hear notes that the workflow is told that it is so.
+func (f *fate) hear(m *lk.EgressInfo) {
 	if f.heardOf.IsZero() {
 		f.heardOf = f.Now()
 	}
+	if egress.Ended(m.GetStatus()) && (f.ended == nil || m.GetRetryCount() > f.ended.GetRetryCount()) {
+		f.ended = m
+	}
+}
+
+// endedAt is when it ended by LiveKit's word. Zero: it never did, or nobody could have stopped it.
+func (f *fate) endedAt() time.Time {
+	last := f.way[len(f.way)-1]
+	if !f.dies.IsZero() || !f.forgot.IsZero() || !f.known.IsZero() || last.m.GetRetryCount() > 0 {
+		return time.Time{}
+	}
+	return last.at
 }
 
 // look is one look of a poll, also before it is due: the test environment knows no next delay.
