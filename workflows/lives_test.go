@@ -1,11 +1,13 @@
 package workflows_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,33 +29,40 @@ func newRandom(t *testing.T, seed uint64) *random {
 	r.began, r.tell = r.Now(), func(activities.TellRequest) error { return nil }
 	r.register()
 	r.roomEnds = r.began.Add(r.within(40 * time.Minute))
-	r.started, r.poll = r.accept, r.look
-	r.stop = func(id string) (egress.Info, error) {
-		r.say("stop of %s", id)
-		return r.fate(id).stop()
+	r.started = func(_ context.Context, in activities.StartRequest) (s activities.Started, err error) {
+		r.alone(func() { s, err = r.accept(in) })
+		return s, err
 	}
-	r.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) { return r.stopsTwin(in) }
-	r.announce = func(e egress.Event) error {
-		if r.chance(0.2) {
-			return fmt.Errorf("the consumer is away")
-		}
-		r.hears(e)
-		return nil
+	r.poll = func(in activities.PollRequest) (l egress.Look, err error) {
+		r.alone(func() { l, err = r.look(in) })
+		return l, err
 	}
-	r.life.at(r.roomEnds.Sub(r.began), func() {
+	r.stop = func(id string) (i egress.Info, err error) {
+		r.alone(func() { i, err = r.stops(id) })
+		return i, err
+	}
+	r.twin = func(in activities.TwinRequest) (a activities.TwinAnswer, err error) {
+		r.alone(func() { a, err = r.stopsTwin(in) })
+		return a, err
+	}
+	r.announce = func(e egress.Event) (err error) {
+		r.alone(func() { err = r.hears(e) })
+		return err
+	}
+	r.at(r.roomEnds.Sub(r.began), func() {
 		r.say("room ends")
 		if r.chance(0.7) {
 			r.SignalWorkflow(egress.SignalHint, hint(t, egress.EventRoomFinished, roomID, ""))
 		}
 	})
 	if r.chance(0.3) {
-		r.life.at(r.within(45*time.Minute), func() { r.wantsEnd() })
+		r.at(r.within(45*time.Minute), func() { r.wantsEnd() })
 	}
 	if r.chance(0.2) {
 		r.longest = r.within(45 * time.Minute)
 	}
 	if r.chance(0.2) { // another door begins it as well
-		r.life.at(r.within(10*time.Minute), func() {
+		r.at(r.within(10*time.Minute), func() {
 			if r.Now().Before(r.roomEnds) {
 				f := r.begin(fmt.Sprintf("EG_%d_twin", len(r.fates)+1))
 				r.say("twin %s", f.id)
@@ -61,7 +70,7 @@ func newRandom(t *testing.T, seed uint64) *random {
 		})
 	}
 	for n := range 100 { // the reconciler's deep rounds: over a day
-		r.life.at(time.Duration(n+1)*15*time.Minute, r.round)
+		r.at(time.Duration(n+1)*15*time.Minute, r.round)
 	}
 	return r
 }
@@ -99,6 +108,11 @@ func (r *random) wantsEnd() {
 	r.askStop(fmt.Sprint("stop ", r.wishes), &told)
 }
 
+func (r *random) stops(id string) (egress.Info, error) {
+	r.say("stop of %s", id)
+	return r.fate(id).stop()
+}
+
 // stopsTwin is StopTwin.
 func (r *random) stopsTwin(in activities.TwinRequest) (a activities.TwinAnswer, err error) {
 	r.say("stop of twin %+v", in)
@@ -124,11 +138,15 @@ func (r *random) stopsTwin(in activities.TwinRequest) (a activities.TwinAnswer, 
 }
 
 // hears is the consumer, which is told of an end.
-func (r *random) hears(e egress.Event) {
+func (r *random) hears(e egress.Event) error {
+	if r.chance(0.2) {
+		return fmt.Errorf("the consumer is away")
+	}
 	m := e.Proto().GetEgressInfo()
 	f := r.fate(m.GetEgressId())
 	r.say("told of %s %s %s %s", f.id, m.GetStatus(), m.GetError(), e.Proto().GetId())
 	assert.True(r.t, f.dead() || !f.known.IsZero() || f.now().GetRetryCount() > m.GetRetryCount(), "told of the end of %s, which records", f.id)
+	return nil
 }
 
 var lives = flag.Int("lives", 200, "how many lives chance plays; the first seed is 0")
@@ -145,9 +163,7 @@ func TestEveryLifeIsToldAsItWas(t *testing.T) {
 			r := newRandom(t, uint64(seed))
 			t.Cleanup(func() {
 				if t.Failed() {
-					for _, s := range r.said {
-						t.Log(s)
-					}
+					r.alone(func() { t.Log(strings.Join(append([]string{""}, r.said...), "\n")) })
 				}
 			})
 			in := plainInput(t)
@@ -158,12 +174,14 @@ func TestEveryLifeIsToldAsItWas(t *testing.T) {
 				return
 			}
 
-			for _, f := range r.fates {
-				if v.Knows(f.id) { // else a deep round adopts it
-					f.isTold()
-					f.isStopped()
+			r.alone(func() {
+				for _, f := range r.fates {
+					if v.Knows(f.id) { // else a deep round adopts it
+						f.isTold()
+						f.isStopped()
+					}
 				}
-			}
+			})
 		})
 	}
 }

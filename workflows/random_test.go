@@ -1,11 +1,11 @@
 package workflows_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
@@ -38,6 +38,7 @@ type fate struct {
 type random struct {
 	*life
 	*rand.Rand
+	turn     sync.Mutex
 	roomEnds time.Time
 	fates    []*fate
 	begun    *fate         // what an attempt at a start began that did not answer
@@ -46,6 +47,16 @@ type random struct {
 	longest  time.Duration // that it may take; zero: any
 	said     []string
 }
+
+// alone does one thing after the other: activities run beside each other.
+func (r *random) alone(do func()) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	do()
+}
+
+// at schedules what happens after that long.
+func (r *random) at(after time.Duration, do func()) { r.life.at(after, func() { r.alone(do) }) }
 
 func (r *random) chance(p float64) bool { return r.Float64() < p }
 
@@ -69,7 +80,7 @@ func (r *random) begin(id string) *fate {
 	midway := active.Add(r.within(max(end.Sub(active), time.Second)))
 	f.add(now, lk.EgressStatus_EGRESS_STARTING)
 	if f.chance(0.1) { // people often have enough when something has happened
-		f.life.at(midway.Add(r.within(2*time.Minute)).Sub(now), r.wantsEnd)
+		f.at(midway.Add(r.within(2*time.Minute)).Sub(now), r.wantsEnd)
 	}
 	switch r.IntN(10) {
 	case 0:
@@ -86,7 +97,7 @@ func (r *random) begin(id string) *fate {
 	case 3:
 		f.dies = midway
 		if f.chance(0.5) {
-			f.life.at(midway.Sub(now), func() { f.SignalWorkflow(egress.SignalHint, hint(f.t, egress.EventParticipantLeft, roomID, f.id)) })
+			f.at(midway.Sub(now), func() { f.SignalWorkflow(egress.SignalHint, hint(f.t, egress.EventParticipantLeft, roomID, f.id)) })
 		}
 	case 4:
 		f.forgot = midway
@@ -135,7 +146,7 @@ func (f *fate) add(at time.Time, s lk.EgressStatus) {
 		if f.chance(0.3) {
 			delay = f.within(2 * time.Minute)
 		}
-		f.life.at(max(at.Sub(f.Now()), 0)+delay, func() {
+		f.at(max(at.Sub(f.Now()), 0)+delay, func() {
 			if f.happened(m) && !f.IsWorkflowCompleted() {
 				f.say("webhook %s %s", f.id, m.GetStatus())
 				f.hear(m)
@@ -201,7 +212,7 @@ func (r *random) fate(id string) *fate {
 
 // accept is an attempt at a start. One that does not answer may have begun the egress, which another
 // one finds: mostly.
-func (r *random) accept(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+func (r *random) accept(in activities.StartRequest) (activities.Started, error) {
 	if f := r.begun; f != nil {
 		switch {
 		case r.chance(0.5):

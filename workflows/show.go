@@ -1,7 +1,7 @@
 package workflows
 
 import (
-	"reflect"
+	"slices"
 
 	livekitpb "github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/temporal"
@@ -113,7 +113,7 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 // or the end of an earlier part.
 func (e *run) publishLate(ctx workflow.Context) {
 	e.publishVerdict(ctx)
-	if !reflect.DeepEqual(e.verdict().Memo(), e.remembered) {
+	if m := e.verdict().Memo(); m.Missed != e.remembered.Missed || !slices.Equal(m.Earlier, e.remembered.Earlier) {
 		e.remember(ctx)
 	}
 }
