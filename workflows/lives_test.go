@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -169,7 +170,10 @@ func TestEveryLifeIsToldAsItWas(t *testing.T) {
 			in := plainInput(t)
 			in.MaxDuration = egress.Duration(r.longest)
 			v, err := r.run(in)
-			if err != nil { // what it began is adopted by the next round
+			if err != nil { // it was refused, or was not found: the next round adopts what it began
+				var refused *temporal.ApplicationError
+				require.ErrorAs(t, err, &refused)
+				require.Contains(t, []string{string(egress.NotFound), string(egress.TooLate)}, refused.Type(), err)
 				require.Empty(t, r.announced, err)
 				return
 			}
@@ -229,7 +233,7 @@ func (f *fate) isStopped() {
 
 // overAt is when the longest duration is over. Zero: never.
 func (r *random) overAt() time.Time {
-	if r.longest == 0 {
+	if r.longest == 0 || len(r.fates) == 0 {
 		return time.Time{}
 	}
 	return r.fates[0].heardOf.Add(r.longest)
