@@ -49,17 +49,16 @@ const (
 	freeTries = 100
 )
 
-// freePorts returns n different loopback ports that nothing listens on.
+// freePorts returns n different loopback ports that nothing listens on. On Linux they are kept for
+// this process, against others that look for ports until the services of this one listen there.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	var err error
 	for range n * freeTries {
 		port := firstFree + rand.IntN(lastFree-firstFree+1)
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", hostPort(loopback, port)); err != nil {
+		if err = reserve(port); err != nil {
 			continue
 		}
-		defer listener.Close() // Held until all are found, so that none is found twice.
 		if ports = append(ports, port); len(ports) == n {
 			return ports, nil
 		}

@@ -103,7 +103,7 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 			return o, err
 		}
 	}
-	free, err := lastingPorts(o.IP, 2)
+	free, err := LastingPorts(2)
 	if err != nil {
 		return o, err
 	}

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -27,25 +26,15 @@ const (
 	portTries = 100
 )
 
-// given are the ports that this process has handed out: a server may not have taken its own yet, or
-// be away.
-var given sync.Map
-
 // LastingPorts returns n different loopback ports that nothing listens on, for servers that begin
-// later, or end and come back. It returns none twice.
-func LastingPorts(n int) ([]int, error) { return lastingPorts("127.0.0.1", n) }
-
-func lastingPorts(ip string, n int) ([]int, error) {
+// later, or end and come back. On Linux this process keeps them for its life: no other that calls
+// this gets them, also while their servers are away.
+func LastingPorts(n int) ([]int, error) {
 	var ports []int
 	var err error
 	for range n * portTries {
 		port := firstLasting + rand.IntN(lastLasting-firstLasting+1)
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port))); err != nil {
-			continue
-		}
-		defer listener.Close() // held until all are found, against other processes
-		if _, before := given.LoadOrStore(port, true); before {
+		if err = reserve(port); err != nil {
 			continue
 		}
 		if ports = append(ports, port); len(ports) == n {
