@@ -20,13 +20,10 @@ const maxBody = 4 << 20
 
 // Handler is the whole API, at the root of its host. Serving it elsewhere is the caller's own responsibility: see Config.Addr.
 func (s *Server) Handler() http.Handler {
+	rooms := roomAPI{s: s}
 	mux := http.NewServeMux()
-	for _, service := range []interface {
-		http.Handler
-		PathPrefix() string
-	}{livekit.NewEgressServer(egressAPI{s}), livekit.NewRoomServiceServer(roomAPI{s})} {
-		mux.Handle(service.PathPrefix(), service)
-	}
+	mux.Handle(livekit.EgressPathPrefix, livekit.NewEgressServer(egressAPI{s}))
+	mux.Handle(livekit.RoomServicePathPrefix, livekit.NewRoomServiceServer(rooms, twirp.WithServerHooks(&twirp.ServerHooks{RequestRouted: rooms.routed})))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) })
 	return s.meddle(s.authenticate(mux))
 }

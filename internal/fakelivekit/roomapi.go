@@ -2,6 +2,7 @@ package fakelivekit
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twitchtv/twirp"
@@ -9,10 +10,20 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// roomAPI is the part of livekit.RoomService that egress has to do with; the rest is unimplemented.
-type roomAPI struct{ s *Server }
+// roomAPI is the part of livekit.RoomService that egress has to do with.
+type roomAPI struct {
+	livekit.RoomService // nil: routed lets nobody reach the methods that are left out
+	s                   *Server
+}
 
-var _ livekit.RoomService = roomAPI{}
+// routed says of a method that is left out that it is unimplemented.
+func (roomAPI) routed(ctx context.Context) (context.Context, error) {
+	served := []string{"CreateRoom", "ListRooms", "DeleteRoom", "ListParticipants", "GetParticipant"}
+	if method, _ := twirp.MethodName(ctx); !slices.Contains(served, method) {
+		return ctx, twirp.NewError(twirp.Unimplemented, method+" is not implemented by the fake")
+	}
+	return ctx, nil
+}
 
 // CreateRoom opens a room, or returns the one that lives. Its metadata may hold a script; see RoomScript.
 // Its own empty and departure timeouts are shown, but the fake goes by Timings.
