@@ -106,20 +106,9 @@ func unifiedStart(req *livekit.StartEgressRequest) start {
 
 // dropWebhooks makes the echo that of a server too old to know per-request webhooks.
 func dropWebhooks(info *livekit.EgressInfo) {
-	switch r := info.Request.(type) {
-	case *livekit.EgressInfo_RoomComposite:
-		r.RoomComposite.Webhooks = nil
-	case *livekit.EgressInfo_Web:
-		r.Web.Webhooks = nil
-	case *livekit.EgressInfo_Participant:
-		r.Participant.Webhooks = nil
-	case *livekit.EgressInfo_TrackComposite:
-		r.TrackComposite.Webhooks = nil
-	case *livekit.EgressInfo_Track:
-		r.Track.Webhooks = nil
-	case *livekit.EgressInfo_Egress:
-		r.Egress.Webhooks = nil
-	}
+	m := info.ProtoReflect()
+	request := m.Get(m.WhichOneof(m.Descriptor().Oneofs().ByName("request"))).Message()
+	request.Clear(request.Descriptor().Fields().ByName("webhooks"))
 }
 
 // publisher is whom an egress records, as far as file names have it.
