@@ -83,18 +83,13 @@ func (c *consumer) answer() (status int, cut bool) {
 	return http.StatusOK, cuts
 }
 
-// comeAndGo lets the consumer be away now and then, until calm.
-func (c *consumer) comeAndGo(ctx context.Context, calm <-chan struct{}, seed uint64) {
+// comeAndGo lets the consumer be away now and then, until the context ends.
+func (c *consumer) comeAndGo(ctx context.Context, seed uint64) {
 	defer c.away.Store(false)
 	random := newRandom(seed, theConsumer+" away")
-	for c.spec.Away.Every > 0 {
-		if !sleepUntil(ctx, calm, c.spec.Away.next(random)) {
-			return
-		}
+	for c.spec.Away.Every > 0 && sleep(ctx, c.spec.Away.next(random)) {
 		c.away.Store(true)
-		if !sleepUntil(ctx, calm, c.spec.Away.down(random)) {
-			return
-		}
+		sleep(ctx, c.spec.Away.down(random))
 		c.away.Store(false)
 	}
 }
@@ -110,18 +105,4 @@ func (k killSpec) next(random *rand.Rand) time.Duration {
 // down is how long something is away.
 func (k killSpec) down(random *rand.Rand) time.Duration {
 	return time.Duration(random.Int64N(int64(k.Down) + 1))
-}
-
-// sleepUntil waits, and reports false when all is to be calm or over before.
-func sleepUntil(ctx context.Context, calm <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-calm:
-		return false
-	case <-ctx.Done():
-		return false
-	}
 }

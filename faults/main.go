@@ -97,7 +97,7 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	fmt.Fprintf(o.stderr, "seed %d, %d lives, logs in %s\n", s.Seed, sc.Lives, dir)
-	r := &run{scenario: sc, state: s, out: o.stderr, calm: make(chan struct{}), stage: &stage{scenario: sc, state: s, bin: o.bin, progress: o.stderr}}
+	r := &run{scenario: sc, state: s, out: o.stderr, stage: &stage{scenario: sc, state: s, bin: o.bin, progress: o.stderr}}
 	if err := r.play(ctx); err != nil {
 		fmt.Fprintf(o.stderr, "interrupted; to go on: --resume %s\n", dir)
 		return err

@@ -55,7 +55,7 @@ func perform(t *testing.T, args ...string) outcome {
 // asProcess is the command as a process of its own.
 func asProcess(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := itself()
+	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(self, args...)
 	c.Env = append(os.Environ(), commandVariable+"=1")

@@ -169,10 +169,11 @@ func TestTheConsumerWritesDownWhatCameAndHowItAnswered(t *testing.T) {
 func TestTheConsumerIsAwayNowAndThenUntilAllIsCalm(t *testing.T) {
 	t.Parallel()
 	c, _, _ := consuming(t, consumerSpec{Away: killSpec{Every: time.Nanosecond, Down: time.Hour}})
-	calm, done := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); c.comeAndGo(t.Context(), calm, 7) }()
+	ctx, calm := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); c.comeAndGo(ctx, 7) }()
 	require.Eventually(t, c.away.Load, 10*time.Second, time.Millisecond)
-	close(calm)
+	calm()
 	<-done
 	require.False(t, c.away.Load())
 }

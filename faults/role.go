@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 )
 
 // roleVariable names, in the environment of a process of its own, which part other than
@@ -41,6 +40,3 @@ func play(ctx context.Context, config string, stderr io.Writer) int {
 	}
 	return 0
 }
-
-// itself is the binary that runs, which has each of these roles.
-func itself() (string, error) { return os.Executable() }

@@ -36,8 +36,7 @@ type run struct {
 
 	agents, consumed, kills *record
 
-	calm chan struct{} // closed once nothing is killed any more
-	done atomic.Int64  // lives that are done
+	done atomic.Int64 // lives that are done
 }
 
 // play lets all lives happen, from where they were, and returns once everybody should
@@ -60,15 +59,17 @@ func (r *run) play(ctx context.Context) (err error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	g, ctx := errgroup.WithContext(ctx)
-	if err := r.raise(ctx, g); err != nil {
+	wild, calm := context.WithCancel(ctx) // once it ends, nothing is killed any more
+	defer calm()
+	if err := r.raise(ctx, g, wild.Done()); err != nil {
 		end()
 		return errors.Join(err, g.Wait())
 	}
-	g.Go(func() error { c.comeAndGo(ctx, r.calm, r.state.Seed); return nil })
+	g.Go(func() error { c.comeAndGo(wild, r.state.Seed); return nil })
 	g.Go(func() error { r.tell(ctx); return nil })
 	g.Go(func() error { return r.deepRounds(ctx) })
 	err = r.live(ctx, progressOf(had.Agents))
-	close(r.calm)
+	calm()
 	if err == nil {
 		err = r.settle(ctx)
 	}
@@ -92,7 +93,7 @@ func (r *run) open() (err error) {
 }
 
 // raise starts all parts, and has each kept from then on.
-func (r *run) raise(ctx context.Context, g *errgroup.Group) error {
+func (r *run) raise(ctx context.Context, g *errgroup.Group, calm <-chan struct{}) error {
 	list, err := r.stage.parts(ctx)
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func (r *run) raise(ctx context.Context, g *errgroup.Group) error {
 		}
 	}
 	for i, p := range list {
-		g.Go(func() error { return keep(ctx, p, first[i], r.kills, r.calm, r.state.Seed) })
+		g.Go(func() error { return keep(ctx, p, first[i], r.kills, calm, r.state.Seed) })
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (s *stage) temporal(ctx context.Context) (starter, error) {
 
 // role is this binary, as another part.
 func (s *stage) role(logFile string, r role) (starter, error) {
-	path, err := itself()
+	path, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
