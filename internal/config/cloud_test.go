@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
@@ -38,9 +39,7 @@ type authority struct {
 func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
@@ -52,13 +51,9 @@ func newAuthority(t *testing.T) authority {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	return authority{cert, key, pool}
@@ -73,22 +68,16 @@ func (a authority) issue(t *testing.T, name string) (cert, key string) {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &own.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pemFile(t, "CERTIFICATE", der), pemFile(t, "PRIVATE KEY", private)
 }
 
 func pemFile(t *testing.T, kind string, der []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pem")
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 	return path
 }
 
@@ -129,9 +118,7 @@ func (c *cloud) note(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 func serve(t *testing.T, options ...grpc.ServerOption) *cloud {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	c := &cloud{address: l.Addr().String(), calls: make(chan seen, 16)}
 	s := grpc.NewServer(append(options, grpc.UnaryInterceptor(c.note))...)
 	workflowservice.RegisterWorkflowServiceServer(s, c)
@@ -146,9 +133,7 @@ func serveTLS(t *testing.T, own authority, clients *authority) *cloud {
 	t.Helper()
 	cert, key := own.issue(t, "cloud.example")
 	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	conf := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	if clients != nil {
 		conf.ClientCAs, conf.ClientAuth = clients.pool, tls.RequireAndVerifyClientCert
@@ -164,9 +149,7 @@ func ask(t *testing.T, environ map[string]string) error {
 		environ["TEMPORAL_CONFIG_FILE"] = file(t, "")
 	}
 	opts, err := TemporalOptions(environ)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	temporal, err := client.DialContext(ctx, opts)
@@ -215,9 +198,7 @@ func TestAnAPIKeyReachesTemporalOverTLS(t *testing.T) {
 			c := serveTLS(t, own, nil)
 			environ := c.trusting(t, own)
 			give(t, environ)
-			if err := ask(t, environ); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, ask(t, environ))
 			if got := c.described(t); got.authorization != "Bearer hunter2" || got.namespace != "recordings.a1b2c" {
 				t.Errorf("got %+v", got)
 			}
@@ -244,9 +225,7 @@ func TestAClientsCertificateReachesTemporal(t *testing.T) {
 	cert, key := account.issue(t, "reelkeeper")
 	environ := c.trusting(t, own)
 	environ["TEMPORAL_TLS_CLIENT_CERT_PATH"], environ["TEMPORAL_TLS_CLIENT_KEY_PATH"] = cert, key
-	if err := ask(t, environ); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, ask(t, environ))
 	if got := c.described(t); got.authorization != "" || got.namespace != "recordings.a1b2c" {
 		t.Errorf("got %+v", got)
 	}

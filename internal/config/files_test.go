@@ -6,15 +6,15 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // secretFile writes what a secret's file holds, and returns its path.
 func secretFile(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
@@ -48,9 +48,7 @@ func TestASecretsFileIsReadAsItsVariable(t *testing.T) {
 			environ := with(name+"_FILE", secretFile(t, tc.content))
 			delete(environ, name)
 			c, err := Load(environ, Serve)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if got := tc.get(c); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
@@ -64,9 +62,7 @@ func TestAnEmptyFileLeavesASecretUnset(t *testing.T) {
 	environ["REELKEEPER_SEAL_KEY_FILE"] = secretFile(t, "\n")
 	environ["LIVEKIT_KEYS_FILE"] = " "
 	c, err := Load(environ, Serve)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if c.Sealing.Key != "" || c.LiveKit.Keys != nil {
 		t.Errorf("got %+v and %+v", c.Sealing, c.LiveKit)
 	}
@@ -108,9 +104,7 @@ func TestTemporalsAPIKeyMayBeInAFile(t *testing.T) {
 	environ := map[string]string{"TEMPORAL_CONFIG_FILE": file(t, ""), "TEMPORAL_API_KEY_FILE": secretFile(t, "hunter2\n")}
 	before := maps.Clone(environ)
 	opts, err := TemporalOptions(environ)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if opts.Credentials == nil {
 		t.Error("there are no credentials")
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -103,16 +105,12 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, err := Load(with(name, tc.value), Serve)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if got := tc.get(c); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 			others, err := Load(with(name, least()[name]), Serve)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if n := differences(c, others); n != 1 {
 				t.Errorf("%d settings differ from the defaults, want this one alone", n)
 			}
@@ -134,9 +132,7 @@ func differences(a, b Config) int {
 func TestTheDefaultPolicyIsTheVocabularys(t *testing.T) {
 	t.Parallel()
 	c, err := Load(nil, Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if !reflect.DeepEqual(c.Policy(), egress.DefaultPolicy()) {
 		t.Errorf("got %+v", c.Policy())
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestADurationMayBeSwitchedOff(t *testing.T) {
@@ -23,9 +25,7 @@ func TestADurationMayBeSwitchedOff(t *testing.T) {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
 			var got DurationOrOff
-			if err := got.UnmarshalText([]byte(text)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, got.UnmarshalText([]byte(text)))
 			if got.D() != want.d || got.String() != want.shown {
 				t.Errorf("got %s and %q", got.D(), got)
 			}

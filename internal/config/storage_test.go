@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/livekit/protocol/livekit"
@@ -18,9 +19,7 @@ import (
 func stored(t *testing.T, text string, environ map[string]string) (p egress.Profiles, path string, err error) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "storage.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	p, err = Storage{File: path}.Profiles(environ)
 	return p, path, err
 }
@@ -28,9 +27,7 @@ func stored(t *testing.T, text string, environ map[string]string) (p egress.Prof
 func TestProfilesAreLiveKitsOwnMessages(t *testing.T) {
 	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("from: \"a\" file\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(secret, []byte("from: \"a\" file\n"), 0o600))
 	p, _, err := stored(t, `
 default: main
 profiles:
@@ -48,9 +45,7 @@ profiles:
   az: {azure: {account_name: n, account_key: 12, container_name: c}}
   ali: {ali_oss: {bucket: b, region: r}}
 `, map[string]string{"KEY": "AKIA: {x}"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	main := &livekit.StorageConfig{Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{
 		Bucket: "recordings", Region: "eu-central-1", AccessKey: "AKIA: {x}", Secret: `from: "a" file`, ForcePathStyle: true,
 		Metadata: map[string]string{"team": "a-AKIA: {x}", "literal": "${KEY}"}, Proxy: &livekit.ProxyConfig{Url: "https://proxy.example", Username: "u"},

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 var update = flag.Bool("update", false, "write the table of settings into the README")
@@ -19,18 +21,14 @@ func TestTheReadmeHasTheTableOfSettings(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "..", "README.md")
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	before, rest, begins := strings.Cut(string(b), beginTable)
 	table, after, ends := strings.Cut(rest, endTable)
 	if !begins || !ends {
 		t.Fatalf("%s has no table between %s and %s", path, strings.TrimSpace(beginTable), endTable)
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(before+beginTable+Table()+endTable+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, []byte(before+beginTable+Table()+endTable+after), 0o644))
 		return
 	}
 	if table != Table() {
@@ -41,9 +39,7 @@ func TestTheReadmeHasTheTableOfSettings(t *testing.T) {
 func TestTheReadmeNamesTheSecretsThatMayBeInAFile(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	_, after, found := strings.Cut(string(b), "A secret may be in a file instead")
 	line, _, _ := strings.Cut(after, "\n")
 	for _, name := range Secrets() {

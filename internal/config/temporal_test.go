@@ -6,15 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // file writes a profile and returns its path. Without it the user's own is read.
 func file(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "temporal.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
@@ -37,9 +37,7 @@ func TestTemporalIsFoundByItsOwnSettings(t *testing.T) {
 			environ := map[string]string{"TEMPORAL_CONFIG_FILE": file(t, tc.toml)}
 			maps.Copy(environ, tc.environ)
 			opts, err := TemporalOptions(environ)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if opts.HostPort != tc.address || opts.Namespace != tc.nameWanted || opts.DataConverter == nil {
 				t.Errorf("got %s, %s and %v", opts.HostPort, opts.Namespace, opts.DataConverter)
 			}

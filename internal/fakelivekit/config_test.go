@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 
 	"github.com/livekit/protocol/livekit"
@@ -57,9 +58,7 @@ func TestLoopbackAddressesAreTaken(t *testing.T) {
 		if s.URL() != "" {
 			t.Errorf("%s is served at %s before it is started", addr, s.URL())
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, s.Close())
 	}
 }
 
@@ -71,14 +70,10 @@ func (worldly) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: 788
 func TestAListenerThatIsOpenToTheWorldIsRefused(t *testing.T) {
 	t.Parallel()
 	s, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer s.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if err := s.Serve(worldly{l}); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
 		t.Errorf("got %v", err)
 	}
@@ -87,23 +82,15 @@ func TestAListenerThatIsOpenToTheWorldIsRefused(t *testing.T) {
 func TestServeReturnsWhenTheServerCloses(t *testing.T) {
 	t.Parallel()
 	s, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	for range 2 { // closing twice is harmless
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, s.Close())
 	}
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, <-served)
 }
 
 func TestAnAddressInUseIsAnError(t *testing.T) {
@@ -112,9 +99,7 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 	cfg := f.cfg
 	cfg.Addr = strings.TrimPrefix(f.URL(), "http://")
 	s, err := fakelivekit.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer s.Close()
 	if err := s.Start(); err == nil {
 		t.Error("two servers on one address")
@@ -132,9 +117,7 @@ func TestClosingEndsCallsThatWait(t *testing.T) {
 		done <- err
 	}()
 	f.waitUntil("the call", func() bool { return f.Calls()["StartParticipantEgress"] == 1 })
-	if err := f.Close(); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, f.Close())
 	if err := <-done; err == nil {
 		t.Error("a closed server accepted a start")
 	}
@@ -145,9 +128,7 @@ func TestFaultsCanBeChangedAtRunTime(t *testing.T) {
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
 	f.record("daily")
-	if err := f.SetFault(fakelivekit.StartRefused, 1); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, f.SetFault(fakelivekit.StartRefused, 1))
 	if _, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
 		t.Error("the fault did not strike")
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 
 	"github.com/livekit/protocol/livekit"
@@ -179,9 +180,7 @@ func TestAnOldServerEchoesNoWebhooks(t *testing.T) {
 	req := person("daily")
 	req.Webhooks = []*livekit.WebhookConfig{{Url: f.endpoint.URL + "/mine", SigningKey: apiKey}}
 	info, err := f.egress.StartParticipantEgress(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if got := info.GetParticipant().Webhooks; len(got) != 0 {
 		t.Errorf("echoed %v", got)
 	}

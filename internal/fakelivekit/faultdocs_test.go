@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -21,18 +23,14 @@ func TestTheDocsHaveTheTableOfFaults(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "..", "docs", "failure-modes.md")
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	before, rest, begins := strings.Cut(string(b), beginFaults)
 	table, after, ends := strings.Cut(rest, endFaults)
 	if !begins || !ends {
 		t.Fatalf("%s has no table between %s and %s", path, strings.TrimSpace(beginFaults), endFaults)
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(before+beginFaults+fakelivekit.FaultTable()+endFaults+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, []byte(before+beginFaults+fakelivekit.FaultTable()+endFaults+after), 0o644))
 		return
 	}
 	if table != fakelivekit.FaultTable() {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 
 	"github.com/livekit/protocol/livekit"
@@ -151,9 +152,7 @@ func TestAnAPIThatIsDownAnswersNothingAndAcceptsNothing(t *testing.T) {
 			t.Error("a list got through")
 		}
 	}
-	if err := f.SetFault(fakelivekit.APIDown, 0); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, f.SetFault(fakelivekit.APIDown, 0))
 	if got := f.Egresses(); len(got) != 0 {
 		t.Errorf("accepted %v", got)
 	}
@@ -187,9 +186,7 @@ func TestHeldStartsWaitBeforeAWorkerHasThem(t *testing.T) {
 		t.Errorf("accepted %v", got)
 	}
 	f.ReleaseStarts()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, <-done)
 }
 
 func TestASlowStartIsUnlistedAndUnannounced(t *testing.T) {
@@ -305,9 +302,7 @@ func TestAWebhookOutOfOrderComesLateWhereNothingFollows(t *testing.T) {
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.WebhookLate = 50 * time.Millisecond })
 	f.room("empty", fakelivekit.RoomScript{Empty: true, Faults: []fakelivekit.Fault{fakelivekit.WebhookOutOfOrder}})
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("empty"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.await(1, named(webhook.EventEgressStarted, info.EgressId))
 }
 

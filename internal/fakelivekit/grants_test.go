@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
 
 	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
@@ -50,9 +51,7 @@ func TestTokensAreCheckedAsLiveKitChecksThem(t *testing.T) {
 	expired, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": apiKey, "exp": time.Now().Add(-time.Hour).Unix(), "video": map[string]any{"roomRecord": true},
 	}).SignedString([]byte(apiSecret))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	const list, plain, twirpJSON = "Egress/ListEgress", "text/plain; charset=utf-8", "application/json"
 	for name, c := range map[string]struct {
 		method, query, header, body string
@@ -119,30 +118,21 @@ func TestARequestMayBeGzipped(t *testing.T) {
 	f := start(t, nil)
 	var body bytes.Buffer
 	zip := gzip.NewWriter(&body)
-	if _, err := zip.Write([]byte(`{"names":["daily"]}`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := zip.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_, err := zip.Write([]byte(`{"names":["daily"]}`))
+	require.NoError(t, err)
+	require.NoError(t, zip.Close())
 	f.room("daily", fakelivekit.RoomScript{})
 	f.room("other", fakelivekit.RoomScript{})
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL()+"/twirp/livekit.RoomService/ListRooms", &body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("Authorization", "Bearer "+tokenFor(t, apiKey, apiSecret, &auth.VideoGrant{RoomList: true}))
 	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var rooms struct{ Rooms []struct{ Name string } }
 	unmarshal(t, text, &rooms)
 	if len(rooms.Rooms) != 1 || rooms.Rooms[0].Name != "daily" {
@@ -154,9 +144,7 @@ func TestTheRootAnswersAsLiveKitsDoes(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
 	resp, err := http.Get(f.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || string(text) != "OK" || resp.StatusCode != http.StatusOK {
@@ -179,9 +167,8 @@ func TestCallsAreCountedByMethod(t *testing.T) {
 	f.room("daily", fakelivekit.RoomScript{})
 	f.record("daily")
 	for range 3 {
-		if _, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{})
+		require.NoError(t, err)
 	}
 	if calls := f.Calls(); calls["ListEgress"] != 3 || calls["StartParticipantEgress"] != 1 || calls["StopEgress"] != 0 {
 		t.Errorf("got %v", calls)

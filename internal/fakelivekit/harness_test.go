@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/webhook"
@@ -58,17 +60,11 @@ func start(t *testing.T, change func(*fakelivekit.Config)) *fake {
 func open(t *testing.T, cfg fakelivekit.Config, e *endpoint) *fake {
 	t.Helper()
 	s, err := fakelivekit.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, s.Close())
 	})
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Start())
 	return &fake{
 		T: t, Server: s, endpoint: e, cfg: cfg,
 		egress: newEgressClient(s.URL()),

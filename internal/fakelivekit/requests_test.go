@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livekit/protocol/auth"
@@ -111,9 +112,7 @@ func TestWhatWasToldIsNeverUndoneByAKill(t *testing.T) {
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, g.Wait())
 	f.deleteRoom("daily")
 	f.await(10, named("egress_ended", ""))
 	if n := unsaved.Load(); n != 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 
 	"github.com/livekit/protocol/livekit"
@@ -49,9 +50,7 @@ func TestARoomsMetadataIsItsScript(t *testing.T) {
 		t.Errorf("created %v", room)
 	}
 	resp, err := f.rooms.ListParticipants(t.Context(), &livekit.ListParticipantsRequest{Room: "daily"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var people []string
 	for _, p := range resp.Participants {
 		people = append(people, p.Identity)
@@ -157,9 +156,7 @@ func TestARoomThatNobodyJoinsCloses(t *testing.T) {
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.EmptyTimeout = 6 * time.Second })
 	f.room("daily", fakelivekit.RoomScript{Empty: true})
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.await(1, named(webhook.EventRoomFinished, ""))
 	if got := f.ended(info.EgressId).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_ABORTED {
 		t.Errorf("ended %v", got)
@@ -171,9 +168,7 @@ func TestACompositeRecordsUntilTheRoomClosesAndATrackUntilItsEnd(t *testing.T) {
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.DepartureTimeout = 8 * time.Second })
 	f.room("daily", fakelivekit.RoomScript{})
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	person := f.record("daily")
 	f.active(person)
 	f.active(info.EgressId)
@@ -204,9 +199,7 @@ func TestAnyRoomExistsWhereItIsWanted(t *testing.T) {
 	info, err := f.egress.StartTrackCompositeEgress(t.Context(), &livekit.TrackCompositeEgressRequest{
 		RoomName: "whatever", AudioTrackId: "TR_AMwhatever", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "rec/"}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.active(info.EgressId)
 	if _, err := f.egress.StartParticipantEgress(t.Context(), person("")); codeOf(err) != twirp.NotFound {
 		t.Errorf("no name: %v", err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 	"golang.org/x/sync/errgroup"
 
@@ -76,9 +77,7 @@ func TestASlowStartWhoseRoomIsGoneIsHeardOfOnlyAtItsEnd(t *testing.T) {
 	if got := f.ended(id).EgressInfo.Status; got != livekit.EgressStatus_EGRESS_ABORTED {
 		t.Errorf("got %v", got)
 	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, <-done)
 	if got, _ := f.endpoint.all(named(webhook.EventEgressStarted, id)); len(got) != 0 {
 		t.Errorf("came: %v", names(got))
 	}
@@ -118,9 +117,7 @@ func TestTwoHundredStartsAtOnce(t *testing.T) {
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, g.Wait())
 	f.deleteRoom("daily")
 	f.await(200, named(webhook.EventEgressEnded, ""))
 	if len(ids) != 200 || len(f.Egresses()) != 200 {
@@ -150,9 +147,7 @@ func TestTheEchoIsRedactedAsFarAsLiveKitDoesIt(t *testing.T) {
 	one := person("daily")
 	one.FileOutputs[0].Output = upload()
 	info, err := f.egress.StartParticipantEgress(t.Context(), one)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s3 := info.GetParticipant().FileOutputs[0].GetS3()
 	if s3.AccessKey != "{access_key}" || s3.Secret != "{secret}" || s3.Tagging != "token=1" || s3.Proxy.Password != "kept" {
 		t.Errorf("one output: %v", s3)
@@ -174,23 +169,18 @@ func TestStreamsAreUpdatedAndRedacted(t *testing.T) {
 		Url:           "https://example.com",
 		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmp://a.example/live/abcdefghijkl"}}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.active(info.EgressId)
 	info, err = f.egress.UpdateStream(t.Context(), &livekit.UpdateStreamRequest{
 		EgressId: info.EgressId, AddOutputUrls: []string{"rtmp://b.example/live/mnopqrstuvwx"}, RemoveOutputUrls: []string{"rtmp://a.example/live/abcdefghijkl"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	got := info.StreamResults
 	if len(got) != 2 || got[0].Url != "rtmp://a.example/live/{abc...jkl}" || got[0].Status != livekit.StreamInfo_FINISHED || got[1].Status != livekit.StreamInfo_ACTIVE {
 		t.Errorf("streams %v", got)
 	}
-	if _, err := f.stop(info.EgressId); err != nil {
-		t.Fatal(err)
-	}
+	_, err = f.stop(info.EgressId)
+	require.NoError(t, err)
 	end := f.ended(info.EgressId)
 	if end.Room.Sid != "" || end.EgressInfo.StreamResults[1].Status != livekit.StreamInfo_FINISHED {
 		t.Errorf("ended %v", end)
@@ -206,17 +196,13 @@ func TestLayoutsAreChangedThroughTheRecorder(t *testing.T) {
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.await(1, isRecorder("participant_joined"))
 	change := func(id string) error {
 		_, err := f.egress.UpdateLayout(t.Context(), &livekit.UpdateLayoutRequest{EgressId: id, Layout: "grid"})
 		return err
 	}
-	if err := change(info.EgressId); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, change(info.EgressId))
 	f.deleteRoom("daily")
 	if err := change(info.EgressId); codeOf(err) != twirp.NotFound {
 		t.Errorf("without a room: %v", err)
@@ -233,9 +219,8 @@ func TestListsAreFiltered(t *testing.T) {
 	f.room("two", fakelivekit.RoomScript{})
 	a, b, c := f.record("one"), f.record("one"), f.record("two")
 	f.active(a)
-	if _, err := f.stop(a); err != nil {
-		t.Fatal(err)
-	}
+	_, err := f.stop(a)
+	require.NoError(t, err)
 	f.ended(a)
 	for name, l := range map[string]struct {
 		req  *livekit.ListEgressRequest
@@ -250,9 +235,7 @@ func TestListsAreFiltered(t *testing.T) {
 		"a page token":     {&livekit.ListEgressRequest{PageToken: &livekit.TokenPagination{Token: "ignored"}}, []string{a, b, c}},
 	} {
 		resp, err := f.egress.ListEgress(t.Context(), l.req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got []string
 		for _, info := range resp.Items {
 			got = append(got, info.EgressId)

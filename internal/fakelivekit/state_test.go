@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/webhook"
 
@@ -96,17 +98,13 @@ func TestWhatWasDueDuringADowntimeHappenedAndIsToldToNobody(t *testing.T) {
 func rewind(t *testing.T, path string, accepted time.Time) {
 	t.Helper()
 	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	hour := accepted.Add(time.Hour).Format("2006-01-02T15:")
 	past := accepted.Add(-time.Hour).Format("2006-01-02T15:")
 	if !bytes.Contains(data, []byte(`"At":"`+hour)) {
 		hour = accepted.Add(time.Hour - time.Minute).Format("2006-01-02T15:") // the call began before a full hour
 	}
-	if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(`"At":"`+hour), []byte(`"At":"`+past)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(data, []byte(`"At":"`+hour), []byte(`"At":"`+past)), 0o600))
 }
 
 func TestAStartThatWasAcceptedBeforeAKillIsFoundAfterIt(t *testing.T) {
@@ -165,13 +163,10 @@ func TestNoSecretIsInTheStateFile(t *testing.T) {
 	f.room("daily", fakelivekit.RoomScript{})
 	req := person("daily")
 	req.FileOutputs[0].Output = &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{AccessKey: "AKIAEXAMPLE", Secret: "topsecret", Bucket: "rec"}}
-	if _, err := f.egress.StartParticipantEgress(t.Context(), req); err != nil {
-		t.Fatal(err)
-	}
+	_, err := f.egress.StartParticipantEgress(t.Context(), req)
+	require.NoError(t, err)
 	data, err := os.ReadFile(f.cfg.StateFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, secret := range []string{"AKIAEXAMPLE", "topsecret", apiSecret} {
 		if bytes.Contains(data, []byte(secret)) {
 			t.Errorf("%s is in the state file", secret)
@@ -220,13 +215,8 @@ func TestAStateFileThatCannotBeWrittenIsAnError(t *testing.T) {
 func appendTo(t *testing.T, path, text string) {
 	t.Helper()
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := file.WriteString(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = file.WriteString(text)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
 }

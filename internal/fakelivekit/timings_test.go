@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
@@ -38,9 +40,7 @@ func timelineOf(r recording) timeline {
 func seconds(t *testing.T, text string) time.Duration {
 	t.Helper()
 	s, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return time.Duration(s * float64(time.Second))
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
@@ -51,16 +53,12 @@ func TestARoleEndsWithItsInputAndWithItsChild(t *testing.T) {
 	file := binary(t)
 	var log record
 	p, err := spawn(t.Context(), t.TempDir(), &log, file, "redis")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p.stop()
 	if p, err = spawn(t.Context(), t.TempDir(), &log, file, "child"); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.killChild(); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, p.killChild())
 }
 
 func TestTheSettingsAreOnLoopbackAndHaveEachKey(t *testing.T) {
@@ -69,9 +67,7 @@ func TestTheSettingsAreOnLoopbackAndHaveEachKey(t *testing.T) {
 		APIKey: "key", APISecret: "secret", ExtraKeys: map[string]string{"other": "other-secret"},
 		WebhookURLs: []string{"http://127.0.0.1:1/hook"}, DepartureTimeout: 3 * time.Second,
 	}}
-	if err := s.configure(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.configure())
 	var c struct {
 		Bind    []string          `json:"bind_addresses"`
 		Keys    map[string]string `json:"keys"`
@@ -84,9 +80,7 @@ func TestTheSettingsAreOnLoopbackAndHaveEachKey(t *testing.T) {
 			Departure int `json:"departure_timeout"`
 		}
 	}
-	if err := json.Unmarshal([]byte(s.config), &c); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal([]byte(s.config), &c))
 	if len(c.Bind) != 1 || c.Bind[0] != "127.0.0.1" || c.Keys["key"] != "secret" || c.Keys["other"] != "other-secret" ||
 		c.Redis.Address != "127.0.0.1:6" || c.Webhook.Key != "key" || len(c.Webhook.URLs) != 1 || c.Room.Departure != 3 {
 		t.Errorf("the settings are %s", s.config)

@@ -9,15 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/metric"
 )
 
 func newTelemetry(t *testing.T, c Config) *Telemetry {
 	t.Helper()
 	tel, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return tel
 }
 
@@ -63,9 +62,7 @@ func TestOurMetricsAndTemporalsAreServedTogether(t *testing.T) {
 	t.Parallel()
 	tel := newTelemetry(t, Config{})
 	counter, err := tel.Meter("webhook").Int64Counter("reelkeeper_webhooks", metric.WithDescription("Webhooks."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	counter.Add(t.Context(), 2)
 	temporal := tel.TemporalMetrics().WithTags(map[string]string{"namespace": "default"})
 	temporal.Counter("temporal_request").Inc(3)
@@ -114,9 +111,7 @@ func TestAnInstrumentThatCannotBeMadeIsLogged(t *testing.T) {
 func TestAfterShutdownNothingIsCounted(t *testing.T) {
 	t.Parallel()
 	tel := newTelemetry(t, Config{})
-	if err := tel.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, tel.Shutdown(t.Context()))
 	tel.TemporalMetrics().Counter("late").Inc(1)
 	if strings.Contains(scrape(tel), "late") {
 		t.Error("a metric was counted after the shutdown")
