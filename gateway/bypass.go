@@ -34,9 +34,9 @@ type bypass struct {
 
 // detour is a start past Temporal.
 type detour struct {
-	at   time.Time
-	what string // digestOf, or a forwarded call's digest
-	word word
+	at     time.Time
+	digest string // digestOf, or that of a forwarded call
+	word   word
 }
 
 // word is what LiveKit has said to a start.
@@ -57,8 +57,8 @@ func (b *bypass) noteOutage() {
 }
 
 // ask asks LiveKit with a key, and notes that it is asked, and what it has said.
-func (b *bypass) ask(key, what string, ask func() error) {
-	d := detour{time.Now(), what, awaited}
+func (b *bypass) ask(key, digest string, ask func() error) {
+	d := detour{time.Now(), digest, awaited}
 	b.note(key, d)
 	d.word = unclear // where there will be no answer, since we panicked
 	defer func() { b.note(key, d) }()
@@ -101,8 +101,8 @@ func (d detour) unlisted() bool { return d.word == unclear && time.Since(d.at) <
 
 // conflicts reports whether LiveKit was asked for something else, of which the workflow that
 // adopts it knows nothing.
-func (d detour) conflicts(what string) bool {
-	return d.known() && d.word != refused && d.what != what
+func (d detour) conflicts(digest string) bool {
+	return d.known() && d.word != refused && d.digest != digest
 }
 
 // mayHave reports whether LiveKit may have a start already that no workflow knows of: this door has

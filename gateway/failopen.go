@@ -80,17 +80,17 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 
 // once runs a start of a request ID once among all that ask for it right now, and gives them all
 // its answer. Who asks for something else under the same key is refused, as its workflow would.
-func once[T any](flights *singleflight.Group, requestID, what string, start func() (T, error)) (T, error) {
+func once[T any](flights *singleflight.Group, requestID, digest string, start func() (T, error)) (T, error) {
 	type flown struct {
-		what   string
+		digest string
 		answer T
 	}
 	v, err, _ := flights.Do(requestID, func() (any, error) {
 		answer, err := start()
-		return flown{what, answer}, err
+		return flown{digest, answer}, err
 	})
 	f, _ := v.(flown)
-	if f.what != what {
+	if f.digest != digest {
 		err = egress.IDTaken(requestID)
 	}
 	return f.answer, err

@@ -73,11 +73,11 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if c.storage != "" {
 		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows, or nobody (%s); name the storage in the request", asEgress(unknown).Message)
 	}
-	what := c.digest(raw)
-	if h.bypass.of(c.requestID).conflicts(what) {
+	digest := c.digest(raw)
+	if h.bypass.of(c.requestID).conflicts(digest) {
 		return reply{}, egress.IDTaken(c.requestID)
 	}
-	answer, err := once(&h.forwards, c.requestID, what, func() (reply, error) { return h.forwarded(ctx, c, r, raw) })
+	answer, err := once(&h.forwards, c.requestID, digest, func() (reply, error) { return h.forwarded(ctx, c, r, raw) })
 	if err != nil {
 		return reply{}, err
 	}
