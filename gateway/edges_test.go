@@ -90,7 +90,7 @@ func TestAPageOfAnyOriginReadsWhatTheDoorAnswers(t *testing.T) {
 	for _, change := range []func(*gateway.Config){func(*gateway.Config) {}, func(c *gateway.Config) { c.MaxBody = 3 }} { // taken, and refused
 		b := newBench(t, nil, change)
 		w := b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Origin", "https://app.example")
-		require.Equal(t, "*", w.Header().Get("Access-Control-Allow-Origin"))
+		require.Equal(t, "https://app.example", w.Header().Get("Access-Control-Allow-Origin"))
 		require.Equal(t, "*", w.Header().Get("Access-Control-Expose-Headers"))
 		require.Equal(t, "Origin", w.Header().Get("Vary"), "as livekit-server has it")
 		alone := b.call(t, "StartRoomCompositeEgress", strings.Repeat(" ", 2)).Header() // no page asks

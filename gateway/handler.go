@@ -66,6 +66,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 		http.Error(w, inLoop, http.StatusLoopDetected)
 		return
 	}
+	if asCame.URL.Path == "" { // a CONNECT to another host: with the path of our way to LiveKit it would ask for "/", and seem to get its tunnel
+		http.NotFound(w, asCame)
+		return
+	}
 	r := oneSlash(asCame.WithContext(handedOn(asCame.Context())))
 	method, request := methodOf(r)
 	if request != nil {
@@ -106,8 +110,8 @@ func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Mes
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
 	w.Header().Set("Vary", "Origin")
-	if r.Header.Get("Origin") != "" { // LiveKit lets pages of any origin call, too
-		w.Header().Set("Access-Control-Allow-Origin", "*")
+	if origin := r.Header.Get("Origin"); origin != "" { // LiveKit lets pages of any origin call, too
+		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "*")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, h.cfg.MaxBody)
@@ -165,7 +169,7 @@ func (h *Handler) refuseAs(w http.ResponseWriter, c *call, err twirp.Error, stat
 	c.failed(err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"code": string(err.Code()), "msg": err.Msg()}) // A caller that has gone needs no answer.
+	_, _ = w.Write(encode(map[string]string{"code": string(err.Code()), "msg": err.Msg()})) // A caller that has gone needs no answer.
 }
 
 // contain answers for a call that panicked. Twirp has answered where it was inside.
