@@ -48,6 +48,9 @@ func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, 
 		h.refuse(w, c, toTwirp(err))
 		return
 	}
+	if list, ok := c.request.(*livekit.ListEgressRequest); ok && answer.status == http.StatusOK {
+		answer.body, c.cause = h.loseIn(ctx, list, answer.body)
+	}
 	if answer.status == http.StatusOK {
 		answer.body = h.hideStored(h.hideWebhooks(answer.body))
 	}

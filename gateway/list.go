@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -107,16 +108,7 @@ func (h *Handler) remember(ctx context.Context, r *livekit.ListEgressRequest, li
 // lose shows as failed what is lost, although LiveKit may call it active: there is
 // no word for it in LiveKit's API. It is no longer one of the active ones.
 func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
-	var running []string
-	for _, m := range list.GetItems() {
-		if !egress.Ended(m.GetStatus()) {
-			running = append(running, m.GetEgressId())
-		}
-	}
-	if len(running) == 0 {
-		return nil
-	}
-	lost, err := h.cfg.Recordings.Lost(ctx, running)
+	lost, err := h.lost(ctx, list.GetItems())
 	var items []*livekit.EgressInfo
 	for _, m := range list.GetItems() {
 		evidence, gone := lost[m.GetEgressId()]
@@ -125,10 +117,52 @@ func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *
 			items = append(items, m)
 		case !r.GetActive():
 			m = proto.CloneOf(m)
-			m.Status, m.Error = livekit.EgressStatus_EGRESS_FAILED, "lost: "+evidence
+			m.Status, m.Error = livekit.EgressStatus_EGRESS_FAILED, wordOfLoss(evidence)
 			items = append(items, m)
 		}
 	}
 	list.Items = items
 	return err
+}
+
+// loseIn is lose for a list as LiveKit wrote it, which nobody here can read whole.
+func (h *Handler) loseIn(ctx context.Context, r *livekit.ListEgressRequest, answer []byte) ([]byte, error) {
+	var list map[string]json.RawMessage
+	var items []map[string]json.RawMessage
+	var read livekit.ListEgressResponse
+	if json.Unmarshal(answer, &list) != nil || json.Unmarshal(list["items"], &items) != nil || lenient.Unmarshal(answer, &read) != nil {
+		return answer, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, knowFor)
+	defer cancel()
+	lost, err := h.lost(ctx, read.GetItems())
+	shown := []map[string]json.RawMessage{}
+	for i, item := range items {
+		evidence, gone := lost[read.GetItems()[i].GetEgressId()]
+		if gone && r.GetActive() {
+			continue
+		}
+		if gone {
+			item["status"], item["error"] = encode(livekit.EgressStatus_EGRESS_FAILED.String()), encode(wordOfLoss(evidence))
+		}
+		shown = append(shown, item)
+	}
+	list["items"] = encode(shown)
+	return encode(list), err
+}
+
+func wordOfLoss(evidence string) string { return "lost: " + evidence }
+
+// lost is the evidence against those that LiveKit calls running, by egress ID.
+func (h *Handler) lost(ctx context.Context, items []*livekit.EgressInfo) (map[string]string, error) {
+	var running []string
+	for _, m := range items {
+		if !egress.Ended(m.GetStatus()) {
+			running = append(running, m.GetEgressId())
+		}
+	}
+	if len(running) == 0 {
+		return nil, nil
+	}
+	return h.cfg.Recordings.Lost(ctx, running)
 }

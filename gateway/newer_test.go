@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/livekit/protocol/livekit"
@@ -86,4 +88,36 @@ func TestAFieldThatKeepsAStorageFromBeingFilledInIsNamed(t *testing.T) {
 	require.Equal(t, "invalid_argument", refusalIn(t, w).Code)
 	require.Contains(t, refusalIn(t, w).Msg, `unknown field "hologram"`)
 	require.Empty(t, b.reached())
+}
+
+// What LiveKit calls active for ever is lost there, too, and what we do not know stays.
+func TestAListWithAnUnknownFieldShowsWhatIsLost(t *testing.T) {
+	t.Parallel()
+	const first, lost = `{"egress_id":"EG_1","status":"EGRESS_ACTIVE","hologram":1.0}`, `{"egress_id":"EG_2","status":"EGRESS_PREPARING","hologram":2.0}`
+	const shown = `{"egress_id":"EG_2","status":"EGRESS_FAILED","error":"lost: its room is gone","hologram":2.0}`
+	for name, tc := range map[string]struct {
+		ask, want string
+		err       error
+	}{
+		"all":                    {`{"not_invented_yet":1}`, `{"items":[` + first + `,` + shown + `],"sizes":[1.0]}`, nil},
+		"the active":             {`{"active":true,"not_invented_yet":1}`, `{"items":[` + first + `],"sizes":[1.0]}`, nil},
+		"where all is not known": {`{"not_invented_yet":1}`, `{"items":[` + first + `,` + shown + `],"sizes":[1.0]}`, away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(`{"items":[` + first + `,` + lost + `,{"egress_id":"EG_3","status":"EGRESS_COMPLETE"}],"sizes":[1.0]}`))
+			}))
+			b.recordings.lost = func(_ context.Context, ids []string) (map[string]string, error) {
+				require.Equal(t, []string{"EG_1", "EG_2"}, ids)
+				return map[string]string{"EG_2": "its room is gone"}, tc.err
+			}
+			w := b.call(t, "ListEgress", tc.ask)
+			require.Equal(t, http.StatusOK, w.Code)
+			require.JSONEq(t, strings.Replace(tc.want, `],"sizes"`, `,{"egress_id":"EG_3","status":"EGRESS_COMPLETE"}],"sizes"`, 1), w.Body.String())
+			require.Contains(t, w.Body.String(), `"hologram":1.0`, "bytes of an unknown field changed")
+			require.Equal(t, map[string]int64{"ListEgress forwarded": 1}, b.counts(t))
+		})
+	}
 }
