@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v3"
 
@@ -39,7 +40,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints it, once
 		OnUsageError:   usageError,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "state", Value: ".reelkeeper", Usage: "`DIR` that outlives the process"},
+			&cli.StringFlag{Name: "state", Value: defaultState, Usage: "`DIR` that outlives the process"},
 			&cli.IntFlag{Name: "port-base", Usage: "move all ports: starter at `N`, then admin, LiveKit, Temporal, its UI"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON line once ready"},
 		},
@@ -82,6 +83,9 @@ func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool
 	return i.stop()
 }
 
+// defaultState is where the starter's commands look for an instance.
+const defaultState = ".reelkeeper"
+
 // place says where an instance is.
 type place struct {
 	Starter   string `json:"starter"`
@@ -110,9 +114,17 @@ func (p place) announce(w io.Writer, asJSON bool) error {
   Temporal   %s   namespace %s
   UI         %s%s
 
-%s:  go run ./starter start room-composite --room %s --file '{room_name}-{time}.mp4'
-`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, people, p.Temporal, p.Namespace, p.UI, p.stuck(), record, room)
+%s:  go run ./starter%s start room-composite --room %s --file '{room_name}-{time}.mp4'
+`, p.State, p.Starter, p.Starter, egress.WebhookPath, p.LiveKit, p.APIKey, people, p.Temporal, p.Namespace, p.UI, p.stuck(), record, p.flag(), room)
 	return err
+}
+
+// flag is what the starter's commands need to find an instance that is not of this folder.
+func (p place) flag() string {
+	if here, err := filepath.Abs(defaultState); err == nil && here == p.State {
+		return ""
+	}
+	return " --dev '" + p.State + "'"
 }
 
 // stuck is a line with the UI's list of what needs a person, where the UI is ours.

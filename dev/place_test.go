@@ -48,6 +48,19 @@ func TestThePlaceNamesTheUsersOwnServers(t *testing.T) {
 	require.Contains(t, out.String(), "start room-composite --room ROOM")
 }
 
+func TestACommandThatIsPrintedFindsItsInstance(t *testing.T) {
+	t.Parallel()
+	o := options(t, defaultPorts)
+	for dir, want := range map[string]string{o.stateDir: "go run ./starter --dev '" + o.stateDir + "' start", defaultState: "go run ./starter start"} {
+		o.stateDir = dir
+		p, err := o.place()
+		require.NoError(t, err)
+		var out bytes.Buffer
+		require.NoError(t, p.announce(&out, false))
+		require.Contains(t, out.String(), want)
+	}
+}
+
 func TestALiveKitThatIsOnlyHalfNamedIsNoneAndIsSaid(t *testing.T) {
 	t.Parallel()
 	without := func(name string) instanceOptions {

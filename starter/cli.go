@@ -97,6 +97,7 @@ func (d deps) root() *cli.Command {
 			c.Action = nil // else a shell that it does not know is asked for help
 			quiet(c)
 		},
+		Flags: []cli.Flag{devFlag()},
 		Commands: []*cli.Command{
 			d.serveCommand(), d.startCommand(), d.showCommand(), d.listCommand(), d.reportCommand(),
 			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.redeliverCommand(), d.exportCommand(), d.doctorCommand(),
@@ -134,6 +135,9 @@ func (d deps) serveCommand() *cli.Command {
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := wantArgs(c); err != nil {
 				return err
+			}
+			if c.IsSet("dev") {
+				return egress.Invalidf("--dev", "is not for serve: a development instance has its own")
 			}
 			return d.serve(ctx, d.environ)
 		},

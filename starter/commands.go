@@ -32,7 +32,7 @@ func timeoutFlag(value time.Duration) cli.Flag {
 
 // with runs a command beside a client, for at most --timeout; 0 means no limit.
 func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do func(context.Context, recorder) error) error {
-	environ, err := d.environment()
+	environ, err := d.environment(c)
 	if err != nil {
 		return err
 	}

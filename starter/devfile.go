@@ -8,7 +8,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+
+	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -31,9 +34,25 @@ type devInstance struct {
 // be in files.
 var naming = []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "TEMPORAL_ADDRESS", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"}
 
+// devFlag names an instance that is not found from here.
+func devFlag() cli.Flag {
+	return &cli.StringFlag{Name: "dev", Usage: "use the development instance whose state is in `DIR`, whatever the environment names (default: one that runs here, where the environment names none)"}
+}
+
 // environment is the process's own, or, when that names neither LiveKit's keys nor
-// a Temporal, the one of the development instance that runs here, which is said.
-func (d deps) environment() (map[string]string, error) {
+// a Temporal, the one of the development instance that runs here, which is said. The
+// instance that --dev names comes first.
+func (d deps) environment(c *cli.Command) (map[string]string, error) {
+	if err := wantValues(c, "dev"); err != nil {
+		return nil, err
+	}
+	if dir := c.String("dev"); dir != "" {
+		i, err := readDev(filepath.Join(dir, filepath.Base(devFile)))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = egress.Invalidf("--dev", "no instance of yours runs with its state in %s; `go run ./dev --state %s` starts one", dir, dir)
+		}
+		return i.environment(d.environ), err
+	}
 	for _, name := range naming {
 		if d.environ[name] != "" || d.environ[name+"_FILE"] != "" {
 			return d.environ, nil
@@ -44,8 +63,18 @@ func (d deps) environment() (map[string]string, error) {
 		return d.environ, err
 	}
 	fmt.Fprintf(d.stderr, "using the development instance of %s\n", path)
-	environ := map[string]string{}
-	maps.Copy(environ, d.environ)
+	return i.environment(d.environ), nil
+}
+
+// environment is a process's own, but for what is meant for another LiveKit or Temporal.
+func (i devInstance) environment(own map[string]string) map[string]string {
+	environ := maps.Clone(own)
+	maps.DeleteFunc(environ, func(name, _ string) bool {
+		return strings.HasPrefix(name, "LIVEKIT_") || i.UI != "" && strings.HasPrefix(name, "TEMPORAL_")
+	})
+	if environ == nil {
+		environ = map[string]string{}
+	}
 	maps.Copy(environ, map[string]string{
 		"LIVEKIT_URL": i.LiveKit, "LIVEKIT_API_KEY": i.APIKey, "LIVEKIT_API_SECRET": i.APISecret,
 		"REELKEEPER_PUBLIC_URL": i.Starter, "TEMPORAL_ADDRESS": i.Temporal, "TEMPORAL_NAMESPACE": i.Namespace,
@@ -53,7 +82,7 @@ func (d deps) environment() (map[string]string, error) {
 	if i.UI != "" {
 		environ["TEMPORAL_CONFIG_FILE"] = os.DevNull // a profile is of another Temporal
 	}
-	return environ, nil
+	return environ
 }
 
 // findDev looks for the file in a folder and those above it. No file is no error. One of
@@ -61,16 +90,9 @@ func (d deps) environment() (map[string]string, error) {
 func findDev(dir string) (string, devInstance, error) {
 	for dir != "" {
 		path := filepath.Join(dir, devFile)
-		b, err := readOwn(path)
-		switch {
-		case err == nil:
-			var i devInstance
-			if err := json.Unmarshal(b, &i); err != nil {
-				return "", i, egress.Invalidf(path, "is no JSON as `go run ./dev` writes it: %s", err)
-			}
-			return path, i, nil
-		case !errors.Is(err, fs.ErrNotExist):
-			return "", devInstance{}, fmt.Errorf("look for a development instance: %w", err)
+		i, err := readDev(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return path, i, err
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
@@ -79,6 +101,17 @@ func findDev(dir string) (string, devInstance, error) {
 		dir = up
 	}
 	return "", devInstance{}, nil
+}
+
+func readDev(path string) (i devInstance, err error) {
+	b, err := readOwn(path)
+	if err != nil {
+		return i, fmt.Errorf("look for a development instance: %w", err)
+	}
+	if err := json.Unmarshal(b, &i); err != nil {
+		return i, egress.Invalidf(path, "is no JSON as `go run ./dev` writes it: %s", err)
+	}
+	return i, nil
 }
 
 // readOwn reads a file of this user's. Another's does not exist, nor what is no file.

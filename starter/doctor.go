@@ -41,7 +41,7 @@ func (d deps) doctorCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			environ, err := d.environment()
+			environ, err := d.environment(c)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ Examples:
 Environment: TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or a TOML profile by TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE;
 for start LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or one key in LIVEKIT_KEYS), and REELKEEPER_SEAL_KEY if the workers have
 it, by which requests are sealed. Other commands of recordings need no secret, unless payloads are encrypted. Beside a
-running dev instance none is needed. README.md lists all under Settings.
+running dev instance none is needed, and --dev DIR where its state is elsewhere. README.md lists all under Settings.
 
 Exit status: 0 clean, 1 a failure of ours, 2 what was typed or set is wrong (the line names it), 3 a recording, or the
 installation, is not as it should be.`,

@@ -202,6 +202,38 @@ func TestABrokenDevFileIsNamed(t *testing.T) {
 	}
 }
 
+func TestADevInstanceThatIsNamedIsUsedWhateverElseIsSet(t *testing.T) {
+	t.Parallel()
+	root, _ := inDev(t, instance)
+	state := filepath.Join(root, filepath.Dir(devFile))
+	for _, line := range [][]string{{"--dev", state, "list"}, {"list", "--dev", state}} {
+		s := &shell{dir: t.TempDir(), environ: map[string]string{"TEMPORAL_ADDRESS": "other:7233", "TEMPORAL_TLS": "true", "LIVEKIT_API_SECRET_FILE": "/nowhere"}}
+		got := s.run(t, line...)
+		if got.status != 0 || got.stderr != "" || s.connected["TEMPORAL_ADDRESS"] != "127.0.0.1:7233" || s.connected["LIVEKIT_API_SECRET"] != "devsecret" {
+			t.Errorf("got %+v, connected to %v", got, s.connected)
+		}
+		for _, name := range []string{"TEMPORAL_TLS", "LIVEKIT_API_SECRET_FILE"} {
+			if value, left := s.connected[name]; left {
+				t.Errorf("%s is left, %q, which is another's", name, value)
+			}
+		}
+	}
+}
+
+func TestADevInstanceThatIsNamedAndNotThereIsSaid(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"list --dev /nowhere":  "starter: --dev: no instance of yours runs with its state in /nowhere; `go run ./dev --state /nowhere` starts one",
+		"serve --dev /nowhere": "starter: --dev: is not for serve: a development instance has its own",
+		"doctor --dev=":        "starter: --dev: is empty: want a value, or leave it out",
+	} {
+		s := newShell()
+		if got := s.run(t, fields(line)...); got.status != 2 || strings.TrimSpace(got.stderr) != want {
+			t.Errorf("%s: got %+v", line, got)
+		}
+	}
+}
+
 func TestAStartNamesItsStorageAndAsksForItsTry(t *testing.T) {
 	t.Parallel()
 	s := newShell()
