@@ -75,6 +75,9 @@ func startInstance(ctx context.Context, o instanceOptions) (_ *instance, err err
 	if i.place, err = o.place(); err != nil {
 		return nil, err
 	}
+	if err := inUse(o.stateDir); err != nil { // which explains its ports, too
+		return nil, err
+	}
 	if err := o.checkPorts(); err != nil {
 		return nil, err
 	}

@@ -45,13 +45,29 @@ func lockState(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, egress.Invalidf("--state", "%v", err)
 	}
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, egress.Invalidf("--state", "%v", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(egress.Invalidf("--state", "%s is in use by another dev, or by the Temporal of one that was killed; lsof %s finds it", dir, path), f.Close())
+	if err := hold(f, dir); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+func hold(lock *os.File, dir string) error {
+	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		return nil
+	}
+	return egress.Invalidf("--state", "%s is in use by another dev, or by the Temporal of one that was killed; lsof %s finds it, and another --state and --port-base run beside it", dir, lock.Name())
+}
+
+// inUse says so of a state that another instance holds, and leaves it alone.
+func inUse(dir string) error {
+	lock, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil //nolint:nilerr // none has run there, or lockState says what is wrong
+	}
+	defer lock.Close()
+	return hold(lock, dir)
 }

@@ -164,11 +164,15 @@ func TestAStateThatIsInUseIsLeftAlone(t *testing.T) {
 	word := filepath.Join(o.stateDir, "dev.json")
 	require.NoError(t, os.WriteFile(word, []byte("{}"), 0o600))
 
+	busy, err := listen("starter", p.starter) // as its ports are
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, busy.Close()) })
+
 	_, err = startInstance(t.Context(), o)
 	var stderr bytes.Buffer
 	require.Equal(t, 2, app.Exit(&stderr, "dev", err))
 	require.Equal(t, "dev: --state: "+o.stateDir+" is in use by another dev, or by the Temporal of one that was killed; lsof "+
-		filepath.Join(o.stateDir, "lock")+" finds it\n", stderr.String())
+		filepath.Join(o.stateDir, "lock")+" finds it, and another --state and --port-base run beside it\n", stderr.String())
 	require.FileExists(t, word, "the other instance's")
 
 	require.NoError(t, held.Close())
