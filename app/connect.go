@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/user"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -63,6 +64,8 @@ func unreached(ctx context.Context, environ map[string]string, address string, e
 		e.Field, e.Message = "", fmt.Sprintf("interrupted before Temporal at %s answered", address)
 	case ctx.Err() != nil:
 		e.Field, e.Message = "--timeout", fmt.Sprintf("was over before Temporal at %s answered", address)
+	case strings.Contains(err.Error(), "first record does not look like a TLS handshake"): // crypto/tls's, which gRPC has as a text alone
+		e.Field, e.Message = "TEMPORAL_TLS", fmt.Sprintf("Temporal at %s speaks no TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS and a profile turn on: set TEMPORAL_TLS=false, or name another TEMPORAL_ADDRESS", address)
 	case environ["TEMPORAL_ADDRESS"] == "" && environ["TEMPORAL_PROFILE"] == "":
 		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, err)
 	default:

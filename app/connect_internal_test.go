@@ -58,6 +58,22 @@ func TestAKeyThatTemporalRefusesIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "TEMPORAL_API_KEY: Temporal at "+listener.Addr().String()+" does not let us in (")
 }
 
+func TestATemporalWithoutTLSIsNamedToWhoAsksForIt(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	plain := grpc.NewServer()
+	go func() { _ = plain.Serve(listener) }() // until it is stopped
+	t.Cleanup(plain.Stop)
+	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_API_KEY"} {
+		_, _, err = Connect(t.Context(), map[string]string{
+			"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), name: "true",
+		}, "reader")
+		require.Equal(t, egress.Unavailable, egress.ReasonOf(err))
+		require.ErrorContains(t, err, "TEMPORAL_TLS: Temporal at "+listener.Addr().String()+" speaks no TLS")
+	}
+}
+
 func TestAdviceToStartATemporalIsForWhoNamedNone(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]string{
