@@ -69,7 +69,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		"redeliver --since= --yes":     `--since: "" is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"redeliver --where= --yes":     "--where: is empty: want a query, or none",
 		"export --since=":              `--since: "" is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`,
-		"list --since -24h":            "--since: is negative: -24h0m0s",
+		"list --since -24h":            `--since: "-24h" is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"redeliver --since 2026-05-04T00:00:00Z --until 2026-05-04T00:00:00Z": "--since: 2026-05-04T00:00:00Z is not before --until 2026-05-04T00:00:00Z",
 		"redeliver x --rate 10":              `--rate: "10" is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`,
 		"redeliver x --rate 0/s":             `--rate: "0/s" is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`,

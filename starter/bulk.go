@@ -87,7 +87,7 @@ func (b *bulk) one(ctx context.Context, t target) telling {
 		b.said[requestOf(t.id)], b.said[r.RequestID], b.said[r.EgressID] = t.id, t.id, t.id
 		return lineOf(r, b.opts.DryRun)
 	}
-	return untold(t.id, err)
+	return untold(t.id, withoutStep(err, "", b.opts.Step))
 }
 
 // untold is a recording that was not told again, and why. Its ID is that of the request, but

@@ -160,7 +160,7 @@ func (d deps) listCommand() *cli.Command {
 			&cli.BoolFlag{Name: "stuck", Usage: "only those that a person should look at"},
 			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended never came"},
 			&cli.BoolFlag{Name: "redeliveries", Usage: "what tells a verdict again, instead of the recordings"},
-			&cli.DurationFlag{Name: "since", Usage: "only those started in the last `DURATION`"},
+			&cli.StringFlag{Name: "since", Usage: "only those started at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N`; 0 for all", Value: listLimit},
 			timeoutFlag(askTimeout),
 			jsonFlag("print JSON"),
@@ -220,13 +220,10 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 	if c.Int("limit") < 0 {
 		return f, egress.Invalidf("--limit", "is negative: %d", c.Int("limit"))
 	}
-	switch since := c.Duration("since"); {
-	case since < 0:
-		return f, egress.Invalidf("--since", "is negative: %s", since)
-	case since > 0:
-		f.Since = now.Add(-since)
+	if c.IsSet("since") {
+		f.Since, err = moment("--since", c.String("since"), now)
 	}
-	return f, nil
+	return f, err
 }
 
 // list prints nothing of a list that breaks off: a part would pass for the whole.

@@ -233,6 +233,9 @@ func TestListAsksForWhatTheFlagsSay(t *testing.T) {
 	if f.Since.Before(before) || f.Since.After(time.Now().Add(-time.Hour)) {
 		t.Errorf("since %s", f.Since)
 	}
+	if s.run(t, "list", "--since", "2026-03-04T00:00:00Z"); !s.filter.Since.Equal(day(0)) {
+		t.Errorf("since %s", s.filter.Since)
+	}
 	f.Since = time.Time{}
 	if want := (recordings.Filter{Room: "r", Kind: egress.KindTrackComposite, Status: egress.Lost, Active: true, Stuck: true, Missed: true, Redeliveries: true}); f != want {
 		t.Errorf("got %+v, want %+v", f, want)

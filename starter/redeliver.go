@@ -107,12 +107,23 @@ func (d deps) redeliverOne(ctx context.Context, c *cli.Command, rec recorder, id
 	if err == nil {
 		return d.newTold(c, 1).line(lineOf(r, opts.DryRun))
 	}
+	err = withoutStep(asFlag(err), id, opts.Step)
 	if said := untold(id, err); said.Outcome == skipped && c.Bool("json") {
 		if err := d.newTold(c, 1).line(said); err != nil {
 			return err
 		}
 	}
-	return asFlag(err)
+	return err
+}
+
+// withoutStep names another field in an error about a step, where none was named.
+func withoutStep(err error, field, step string) error {
+	if e, ok := errors.AsType[*egress.Error](err); ok && strings.TrimPrefix(e.Field, "--") == "step" && step == "" {
+		told := *e
+		told.Field = field
+		return &told
+	}
+	return err
 }
 
 // target is a recording that is to be told again.

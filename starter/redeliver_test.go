@@ -42,7 +42,12 @@ func TestOneRecordingIsToldAgain(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	s.err = &egress.Error{Reason: egress.Invalid, Field: "step", Message: "it had no step"}
-	if got := s.run(t, "redeliver", "req"); got.status != 2 || got.stderr != "starter: --step: it had no step\n" {
+	for line, want := range map[string]string{"redeliver req": "starter: req: it had no step\n", "redeliver req --step x": "starter: --step: it had no step\n"} {
+		if got := s.run(t, fields(line)...); got.status != 2 || got.stderr != want {
+			t.Errorf("%s: got %+v", line, got)
+		}
+	}
+	if got := s.run(t, "redeliver", "req", "other", "--yes"); !strings.Contains(got.stdout, "failed       req: it had no step\n") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -152,7 +152,11 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	}
 	return d.with(ctx, c, config.Client, func(ctx context.Context, rec recorder) error {
 		started, err := rec.Start(ctx, opts)
-		if err != nil {
+		switch {
+		case opts.ID != "" && egress.ReasonOf(err) == egress.Conflict:
+			return &egress.Error{Reason: egress.Conflict, Field: "--id", Message: fmt.Sprintf(
+				"another request already has the ID %q: starter show %s shows it; a recording of something else wants an ID of its own", opts.ID, opts.ID)}
+		case err != nil:
 			return err
 		}
 		if c.Bool("json") {

@@ -234,6 +234,16 @@ func TestADevInstanceThatIsNamedAndNotThereIsSaid(t *testing.T) {
 	}
 }
 
+func TestAnIDThatIsTakenIsNamedByItsFlag(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.err = egress.IDTaken("daily")
+	want := "starter: --id: another request already has the ID \"daily\": starter show daily shows it; a recording of something else wants an ID of its own\n"
+	if got := s.run(t, fields(aRoom+"--id daily")...); got.status != 2 || got.stderr != want {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestAStartNamesItsStorageAndAsksForItsTry(t *testing.T) {
 	t.Parallel()
 	s := newShell()

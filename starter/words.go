@@ -90,7 +90,7 @@ func choose(waiting []recordings.WaitingStep, id, step string, all bool) ([]reco
 	chosen := slices.DeleteFunc(slices.Clone(waiting), func(w recordings.WaitingStep) bool { return step != "" && w.Step != step })
 	switch {
 	case len(waiting) == 0:
-		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for a word"}
+		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for a word; starter list --stuck lists what does"}
 	case len(chosen) == 0:
 		return nil, egress.Invalidf("--step", "%q does not wait for a word; want one of %s", step, strings.Join(names, ", "))
 	case len(chosen) > 1 && !all && step == "":

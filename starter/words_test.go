@@ -55,8 +55,8 @@ func TestAWordThatIsForNoStepOrForTooManyIsRefused(t *testing.T) {
 		waiting []recordings.WaitingStep
 		want    string
 	}{
-		"retry EG_1":          {nil, "no step of EG_1 waits for a word"},
-		"skip EG_1 announce":  {nil, "no step of EG_1 waits for a word"},
+		"retry EG_1":          {nil, "no step of EG_1 waits for a word; starter list --stuck lists what does"},
+		"skip EG_1 announce":  {nil, "no step of EG_1 waits for a word; starter list --stuck lists what does"},
 		"retry EG_1 webhook":  {waitingFor("announce"), `--step: "webhook" does not wait for a word; want one of announce`},
 		"skip EG_1":           {waitingFor("announce", "webhook-1"), "--step: is missing: several wait for a word: announce, webhook-1"},
 		"skip EG_1 announce ": {append(waitingFor("announce"), again), "ID: names several that wait for a word: announce, announce of egress-redelivery/req/2; want the workflow's own"},
