@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/reelkeeper/reelkeeper/internal/codec"
+	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
+	"github.com/reelkeeper/reelkeeper/internal/telemetry"
+	"github.com/reelkeeper/reelkeeper/recordings"
+)
+
+// connection is how a process reaches Temporal.
+type connection struct {
+	temporal   client.Client
+	working    client.Options // of the client that a worker polls with
+	namespace  string
+	payloads   converter.PayloadCodec
+	recordings *recordings.Client
+}
+
+// connectionFor dials nothing yet.
+func connectionFor(cfg config.Config, environ map[string]string, keys *seal.Keys, tel *telemetry.Telemetry) (c connection, err error) {
+	opts, err := config.TemporalOptions(environ)
+	if err != nil {
+		return c, err
+	}
+	opts.Logger, opts.MetricsHandler = tel.TemporalLogger(), tel.TemporalMetrics()
+	c.working, c.namespace = opts, opts.Namespace
+	if c.payloads, err = encrypt(&opts, keys, cfg.Payloads.Encrypt); err != nil {
+		return c, err
+	}
+	wrap(&c.working, codec.Blocking(c.payloads), cfg.Payloads.Encrypt)
+	if c.temporal, err = client.NewLazyClient(opts); err != nil {
+		return c, fmt.Errorf("Temporal client: %w", err)
+	}
+	c.recordings = recordings.New(recordings.Config{Temporal: c.temporal, Namespace: c.namespace, Sealer: keys, Codec: c.payloads})
+	return c, nil
+}
+
+// encrypt gives a Temporal client the codec, which decrypts in any case: it may have
+// been on before. It returns it for what is read past the client.
+func encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
+	cipher, err := keys.Payloads()
+	if err != nil {
+		return nil, err
+	}
+	c := codec.New(cipher, on)
+	wrap(opts, c, on)
+	return c, nil
+}
+
+func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
+	opts.DataConverter = codec.Converter(opts.DataConverter, c)
+	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
+}
+
+// awaitTemporal tries until Temporal answers, so that processes may start in any
+// order. It says so once.
+func (a *App) awaitTemporal(ctx context.Context) error {
+	for said := false; ; said = true {
+		_, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+		if err == nil {
+			return nil
+		}
+		if !said {
+			a.log.Warn("waiting for Temporal", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(time.Second):
+		}
+	}
+}
