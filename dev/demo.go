@@ -132,7 +132,10 @@ func (d *demo) run(ctx context.Context, stateDir string) (err error) {
 	}
 	defer consumer.close()
 	i, err := d.instance(ctx, stateDir, consumer.url())
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && i == nil:
+		return errors.New("interrupted before anything was recorded")
+	case err != nil:
 		return err
 	}
 	rows, err := d.record(ctx, i, consumer)
@@ -143,7 +146,10 @@ func (d *demo) run(ctx context.Context, stateDir string) (err error) {
 	if err := d.print(rows, r); err != nil {
 		return err
 	}
-	return r.broken()
+	if err = r.broken(); err != nil && ctx.Err() != nil {
+		return fmt.Errorf("interrupted with %d of %d settled, which says nothing of the promise (seed %d)", r.Settled, d.egresses, r.Seed)
+	}
+	return err
 }
 
 // instance starts what `dev` starts, on free ports and with a demo's timers.
