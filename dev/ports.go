@@ -15,6 +15,11 @@ var defaultPorts = ports{starter: 7980, admin: 7981, livekit: 7880, temporal: 72
 // ports are where an instance listens.
 type ports struct{ starter, admin, livekit, temporal, ui int }
 
+// String is in the order in which --port-base moves them.
+func (p ports) String() string {
+	return fmt.Sprintf("%d, %d, %d, %d, %d", p.starter, p.admin, p.livekit, p.temporal, p.ui)
+}
+
 func portsFrom(base int, set bool) (ports, error) {
 	switch {
 	case !set:

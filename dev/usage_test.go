@@ -35,6 +35,8 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 		"a port of zero":                     {"--port-base 0", "dev: --port-base: want a port from 1024 to 65531, got 0"},
 		"ports beyond the last":              {"--port-base 65532", "dev: --port-base: want a port from 1024 to 65531, got 65532"},
 		"a flag without its value":           {"--state", "state"},
+		"a state that is nowhere":            {"--state=", "dev: --state: is empty: want a folder, or leave it out"},
+		"help as a command":                  {"help", "dev: help: is no command"},
 		"a demo of something":                {"demo twice", "dev: twice: is no argument of demo"},
 		"a demo with an unknown flag":        {"demo --fast", "flag provided but not defined: -fast"},
 		"more lost than all":                 {"demo --webhook-loss 1.1", "dev: --webhook-loss: want a rate from 0 to 1, got 1.1"},
