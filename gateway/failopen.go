@@ -79,7 +79,8 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 }
 
 // once runs a start of a request ID once among all that ask for it right now, and gives them all
-// its answer. Who asks for something else under the same key is refused, as its workflow would.
+// its answer. Who asks for something else under the same key, or in another way, is refused, as its
+// workflow would.
 func once[T any](flights *singleflight.Group, requestID, digest string, start func() (T, error)) (T, error) {
 	type flown struct {
 		digest string

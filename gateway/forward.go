@@ -80,7 +80,7 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	if h.bypass.of(c.requestID).conflicts(digest) {
 		return reply{}, egress.IDTaken(c.requestID)
 	}
-	answer, err := once(&h.forwards, c.requestID, digest, func() (reply, error) { return h.forwarded(ctx, c, r, raw) })
+	answer, err := once(&h.flights, c.requestID, digest, func() (reply, error) { return h.forwarded(ctx, c, r, raw) })
 	if err != nil {
 		return reply{}, err
 	}

@@ -22,15 +22,14 @@ import (
 // Handler is the front door. It belongs at the root of a host: LiveKit's Python SDK
 // drops the path of a URL.
 type Handler struct {
-	cfg      Config
-	records  *records
-	proxy    http.Handler
-	rooms    http.Handler
-	twirp    http.Handler
-	livekit  upstream
-	flights  singleflight.Group // starts past Temporal, by their keys
-	forwards singleflight.Group // those that are sent as they came
-	bypass   bypass
+	cfg     Config
+	records *records
+	proxy   http.Handler
+	rooms   http.Handler
+	twirp   http.Handler
+	livekit upstream
+	flights singleflight.Group // starts past Temporal, by their keys
+	bypass  bypass
 	// whole is held by whom LiveKit gives a list of everything: of 40,000 egresses it takes some 200 MB.
 	whole *semaphore.Weighted
 }

@@ -17,7 +17,8 @@ func TestARefusalOfOursIsWrittenAsTwirpWritesIt(t *testing.T) {
 	r.Header.Del("Authorization")
 	w := b.do(r)
 	require.Equal(t, http.StatusUnauthorized, w.Code)
-	require.Equal(t, `{"code":"unauthenticated","msg":"permissions denied"}`, w.Body.String())
+	require.JSONEq(t, `{"code":"unauthenticated","msg":"permissions denied"}`, w.Body.String())
+	require.False(t, strings.HasSuffix(w.Body.String(), "\n"), "Twirp ends it with no newline")
 }
 
 // livekit-server answers 404 then. A 200 would be a tunnel to whoever asked for one.

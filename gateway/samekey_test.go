@@ -57,3 +57,22 @@ func TestAKeyThatWentPastTemporalIsTakenByWhatItAskedFor(t *testing.T) {
 		})
 	}
 }
+
+// LiveKit has been asked for neither yet, and both look for an earlier one of their key.
+func TestAForwardedStartAndAnotherOfItsKeyAtOnceAreOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		b.liveKit.list = func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		began := time.Now()
+		go b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Idempotency-Key", "call-7")
+		<-time.After(4 * time.Second) // it waits for a worker for 3 s
+		w := b.call(t, "StartRoomCompositeEgress", newStart, "Idempotency-Key", "call-7")
+		require.Equal(t, "already_exists", refusalIn(t, w).Code, w.Body.String())
+		require.Equal(t, 9*time.Second, time.Since(began), "as soon as the other has its answer")
+	})
+}
