@@ -66,7 +66,7 @@ func hold(lock *os.File, dir string) error {
 func inUse(dir string) error {
 	lock, err := os.Open(filepath.Join(dir, "lock"))
 	if err != nil {
-		return nil // none has run there, or lockState says what is wrong
+		return nil //nolint:nilerr // none has run there, or lockState says what is wrong
 	}
 	return errors.Join(hold(lock, dir), lock.Close())
 }

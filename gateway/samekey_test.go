@@ -69,7 +69,9 @@ func TestAForwardedStartAndAnotherOfItsKeyAtOnceAreOne(t *testing.T) {
 			return ctx.Err()
 		}
 		began := time.Now()
-		go b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Idempotency-Key", "call-7")
+		first := request(t.Context(), t, "StartRoomCompositeEgress", `{"room_name":"daily"}`)
+		first.Header.Set("Idempotency-Key", "call-7")
+		go b.do(first)
 		<-time.After(4 * time.Second) // it waits for a worker for 3 s
 		w := b.call(t, "StartRoomCompositeEgress", newStart, "Idempotency-Key", "call-7")
 		require.Equal(t, "already_exists", refusalIn(t, w).Code, w.Body.String())
