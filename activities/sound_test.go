@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -35,6 +36,28 @@ func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, rea
 	media, err := io.ReadAll(io.LimitReader(body, size))
 	l.heard = append(l.heard, string(media))
 	return l.sound, errors.Join(err, l.cannot)
+}
+
+// Half of the time may be too short for the first look, and ffprobes of others are done by the next.
+func TestWhatCouldNotBePlayedInTimeIsPlayedByTheNextLookWhileThereIsTime(t *testing.T) {
+	t.Parallel()
+	for name, with := range map[string]activities.Player{
+		"nor its length told": player{err: errOutOfTime},
+		"nor its sound heard": &listener{player: player{length: egress.Duration(time.Minute)}, cannot: errOutOfTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := verify(t, &objects{at: whole()}, with, verifying(t, wellDone, time.Minute))
+			var failed *temporal.ApplicationError
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, string(egress.StillGoing), failed.Type())
+			require.Contains(t, failed.Message(), "in time")
+
+			got, err := verify(t, &objects{at: whole()}, with, verifying(t, wellDone, 0))
+			require.NoError(t, err)
+			require.Equal(t, egress.MediaPresent, got.Media, "it is there all the same")
+		})
+	}
 }
 
 func TestSilentMediaIsPresentAndFlagged(t *testing.T) {

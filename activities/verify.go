@@ -86,8 +86,8 @@ type Verified struct {
 }
 
 // Verify asks the store for the media of what has ended: whether it is there, as large as
-// LiveKit says and as long. What is not there yet is waited for by Temporal's retries,
-// until the time is up. Of an egress that failed or is lost it looks for segments that
+// LiveKit says and as long. What is not there yet, or could not be played in the time of one
+// look, is looked for again by Temporal's retries, until the time is up. Of an egress that failed or is lost it looks for segments that
 // were left behind, and makes a playlist for them. Twice is harmless: it writes nothing
 // but that playlist, and never over another. It heartbeats.
 func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, error) {
@@ -105,33 +105,35 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 		ctx, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
 		defer cancel()
 	}
-	report, err := v.inspect(ctx, in, to)
+	report, whole, err := v.inspect(ctx, in, to)
 	switch {
 	case err != nil && last && !in.Behind:
 		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
 	case err != nil:
 		return Verified{}, retryIn(err, wait)
-	case report.Media.Alarming() && !last:
+	case (report.Media.Alarming() || !whole) && !last:
 		return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: report.String()}, wait)
 	}
 	return Verified{MediaReport: report}, nil
 }
 
-// inspect is one look, where there is a place for it.
-func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egress.Destination) (egress.MediaReport, error) {
+// inspect is one look, where there is a place for it. It is whole where there was time to play
+// all that is to be played.
+func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egress.Destination) (report egress.MediaReport, whole bool, err error) {
 	full := &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
 	if in.Behind && len(v.places) >= mostLooks/2 {
-		return egress.MediaReport{}, full
+		return report, false, full
 	}
 	select {
 	case v.places <- struct{}{}:
 		defer func() { <-v.places }()
 	default:
-		return egress.MediaReport{}, full
+		return report, false, full
 	}
 	l := &looker{cfg: v.cfg, in: in}
 	defer l.close()
-	return l.report(ctx, to)
+	report, err = l.report(ctx, to)
+	return report, !l.hurried, err
 }
 
 // shortestLook is what a look gets in any case.
@@ -159,9 +161,10 @@ func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, err
 
 // looker looks at what one result names. Each bucket is opened once.
 type looker struct {
-	cfg  VerificationConfig
-	in   VerifyRequest
-	open map[string]Bucket // by the field of the destination
+	cfg     VerificationConfig
+	in      VerifyRequest
+	open    map[string]Bucket // by the field of the destination
+	hurried bool              // there was no time to play, or to listen to, what is there
 }
 
 func (l *looker) close() {
@@ -199,6 +202,7 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 		}
 		if n < mostPlayed {
 			l.play(ctx, until, w, &found)
+			l.hurried = l.hurried || found.Unplayed || found.Unheard
 		}
 		report.Add(w.Judge(found))
 	}
