@@ -202,7 +202,7 @@ func TestACancelEndsTheWaitForALateSignOfLife(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cancel time.Duration
 		want   time.Duration
-	}{"never": {0, 24 * time.Hour}, "once it is told": {2 * time.Hour, 2 * time.Hour}} {
+	}{"never": {0, 24 * time.Hour}, "once it is told": {2 * time.Hour, 2 * time.Hour}, "before it is lost": {time.Second, 0}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := forgetting(t)

@@ -115,13 +115,16 @@ func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 }
 
 // awaitSign waits for a late sign of life, for as long as the terms say. Of what is lost it
-// waits no longer once it is cancelled meanwhile; what has failed may run again, and is to be
-// stopped then.
+// waits no longer once it is cancelled, before or meanwhile; what has failed may run again, and
+// is to be stopped then.
 func (e *run) awaitSign(ctx workflow.Context) {
+	if e.Status == egress.Lost && e.cancelled() {
+		return
+	}
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
-	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.cancelHeard() }
+	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.cancelled() }
 	for e.Correctable() && !enough() {
 		until(ctx, func() bool { return enough() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 })
 		e.takeWebhooks(ctx)

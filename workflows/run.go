@@ -197,6 +197,12 @@ func (e *run) full(ctx workflow.Context) bool {
 // it would not be carried over.
 func (e *run) cancelHeard() bool { return e.own != nil && e.own.Err() != nil }
 
+// cancelled reports whether the workflow was cancelled, be that taken or not. Of a run before
+// this one it is known where nobody had asked for a stop before.
+func (e *run) cancelled() bool {
+	return e.own == nil || e.Stopped == egress.StopCancelled || e.cancelHeard()
+}
+
 // carry is the input of the next run.
 func (e *run) carry() egress.Input {
 	e.disarm()
