@@ -74,6 +74,7 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		"a loss":                                    {newLife, (*life).lostForGood, workflows.MetricEnded, []labels{{"status": "LOST", "source": "timeout"}}},
 		"nobody knows how late a loss was heard of": {newLife, (*life).lostForGood, workflows.MetricLag, nil},
 		"a step that waits for a person":            {newLife, func(l *life) { l.lived(); l.neverTaken() }, workflows.MetricStuck, []labels{nil}},
+		"what preceded the bound one":               {newLife, (*life).preceded, workflows.MetricEnded, []labels{{"status": "EGRESS_FAILED", "source": "webhook"}, {"status": "EGRESS_COMPLETE", "source": "webhook"}}},
 		"a twin":                                    {newLife, (*life).twinned, workflows.MetricTwins, []labels{nil}},
 		"a successor of what is gone":               {forgetting, func(l *life) { l.webhook(time.Second, egress.EventEnded, part(2, complete, 1)) }, workflows.MetricRecovered, []labels{nil}},
 		"a part after a failure":                    {once, func(l *life) { l.endsTwice(failed) }, workflows.MetricRecovered, []labels{nil}},
@@ -136,4 +137,11 @@ func robbed(t *testing.T) *life {
 	return looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
 		return found(egress.MediaMissing, "file a is not there"), nil
 	})
+}
+
+func (l *life) preceded() {
+	l.poll = l.nothingNew
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(10*time.Second, egress.EventEnded, part(2, failed, 5))
+	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
 }

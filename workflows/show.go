@@ -74,6 +74,12 @@ func (e *run) reportEnd(ctx workflow.Context) {
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
 		"missed", v.Missed, "missedBecause", v.MissedBecause)
 	e.explain(ctx)
+	e.count(ctx, v)
+	e.notify(ctx, e.EndConcern(), 0, "")
+}
+
+// count counts the end of an egress.
+func (e *run) count(ctx workflow.Context, v egress.Verdict) {
 	metrics := workflow.GetMetricsHandler(ctx)
 	metrics.WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
 	if v.Status != egress.Lost { // nobody knows when that ended
@@ -82,7 +88,6 @@ func (e *run) reportEnd(ctx workflow.Context) {
 	if v.Missed != "" {
 		metrics.WithTags(map[string]string{"class": string(v.Missed)}).Counter(MetricMissed).Inc(1)
 	}
-	e.notify(ctx, e.EndConcern(), 0, "")
 }
 
 // publishVerdict tells the search attributes the verdict, once. What it says of a

@@ -40,7 +40,9 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		e.takeOver(ctx, o)
 	case e.CanPrecede(o):
 		e.log.Warn("ended before the bound egress, as an earlier part", "egressID", e.ID, "other", id)
-		e.tellPart(ctx, e.Precede(o))
+		part := e.Precede(o)
+		e.count(ctx, part.Verdict(e.id, e.sum))
+		e.tellPart(ctx, part)
 	case !stopped:
 		e.putAside(ctx, o)
 	default:
