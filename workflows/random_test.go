@@ -31,6 +31,7 @@ type fate struct {
 	known   time.Time      // but does so again; zero: never
 	late    bool           // it runs again later than its end is held
 	heardOf time.Time      // when the workflow was first told of it
+	webhook bool           // a webhook has told an end of it
 	ended   *lk.EgressInfo // the last of its ends that the workflow was told of
 }
 
@@ -41,10 +42,12 @@ type random struct {
 	turn     sync.Mutex
 	roomEnds time.Time
 	fates    []*fate
-	begun    *fate         // what an attempt at a start began that did not answer
-	enough   time.Time     // when its end was first asked for
-	wishes   int           // how often that was asked for
-	longest  time.Duration // that it may take; zero: any
+	begun    *fate          // what an attempt at a start began that did not answer
+	enough   time.Time      // when its end was first asked for
+	wishes   int            // how often that was asked for
+	longest  time.Duration  // that it may take; zero: any
+	events   []*event       // what happens, or is to happen
+	shown    map[string]any // what visibility is told
 	said     []string
 }
 
@@ -56,7 +59,11 @@ func (r *random) alone(do func()) {
 }
 
 // at schedules what happens after that long.
-func (r *random) at(after time.Duration, do func()) { r.life.at(after, func() { r.alone(do) }) }
+func (r *random) at(after time.Duration, do func()) {
+	e := &event{at: r.Now().Add(after), do: do}
+	r.events = append(r.events, e)
+	r.await(e, r.Now())
+}
 
 func (r *random) chance(p float64) bool { return r.Float64() < p }
 
@@ -147,9 +154,10 @@ func (f *fate) add(at time.Time, s lk.EgressStatus) {
 			delay = f.within(2 * time.Minute)
 		}
 		f.at(max(at.Sub(f.Now()), 0)+delay, func() {
-			if f.happened(m) && !f.IsWorkflowCompleted() {
+			if f.happened(m) {
 				f.say("webhook %s %s", f.id, m.GetStatus())
 				f.hear(m)
+				f.webhook = f.webhook || event == egress.EventEnded
 				f.SignalWorkflow(egress.SignalObserved, webhook(f.t, event, m))
 			}
 		})
