@@ -21,7 +21,8 @@ import (
 const (
 	alertsFile    = "deploy/prometheus/alerts.yml"
 	unitTestsFile = "deploy/prometheus/alerts_test.yml"
-	runbookFile   = "docs/operations.md"
+	runbookFile   = "docs/runbooks.md"
+	metricsFile   = "docs/monitoring.md"
 )
 
 // rules is what we read of alerts.yml.
@@ -153,14 +154,14 @@ func TestWhatAlertsAndDashboardAskForIsCounted(t *testing.T) {
 
 func TestEveryMetricOfOursIsInTheDocsAndOnTheDashboard(t *testing.T) {
 	t.Parallel()
-	docs := read(t, runbookFile)
+	docs := read(t, metricsFile)
 	var shown []string
 	for _, expr := range panelExpressions(t) {
 		shown = append(shown, used(expr)...)
 	}
 	for _, name := range counted(t) {
 		if !strings.Contains(docs, "`"+name+"`") { // without the whole text in the failure
-			t.Errorf("%s does not explain %s", runbookFile, name)
+			t.Errorf("%s does not explain %s", metricsFile, name)
 		}
 	}
 	for _, name := range counted(t) {

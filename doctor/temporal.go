@@ -95,7 +95,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	if versions := slices.Sorted(maps.Keys(stranded)); len(versions) > 0 {
 		version := versions[0]
 		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it has begun wait for one", version, stranded[version]),
-			"start a worker of that version again, or let them go on with the current one: docs/operations.md, Upgrades")
+			"start a worker of that version again, or let them go on with the current one: docs/upgrades.md")
 	}
 	if oldest > pollLimit {
 		return failed(fmt.Sprintf("no worker has polled for %s", oldest.Round(time.Second)), "see whether a worker still runs: it polls every minute")
@@ -108,7 +108,7 @@ func idle(version, queue string) Finding {
 	found := fmt.Sprintf("workers of version %s poll the task queue %q, and none of the current version, to which all goes that begins", version, queue)
 	name, build, versioned := strings.Cut(version, ":")
 	if !versioned {
-		return failed(found, "start a worker of the current version: docs/operations.md, Upgrades")
+		return failed(found, "start a worker of the current version: docs/upgrades.md")
 	}
 	return failed(found, fmt.Sprintf("temporal worker deployment set-current-version --deployment-name %s --build-id %s, or start a worker of the current version", name, build))
 }

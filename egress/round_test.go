@@ -46,7 +46,7 @@ func TestADeepRoundComesEveryQuarterOfAnHour(t *testing.T) {
 
 func TestTheCommandOfADeepRoundIsTheOneInTheDocs(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	page, err := os.ReadFile(filepath.Join("..", "docs", "reconciler.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(page), "\n"+egress.DeepRoundCommand+"\n")
 }

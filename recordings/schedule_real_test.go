@@ -101,7 +101,7 @@ func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:para
 		{with(ours), time.Hour, false},
 		{with("another project's"), time.Hour, true},
 		{with("another project's"), 0, true},
-		{with(ours, next), time.Hour, false}, // a rotation: docs/operations.md
+		{with(ours, next), time.Hour, false}, // a rotation: docs/keys.md
 		{with(next, ours), time.Hour, false},
 		{with(ours, next), time.Hour, false},
 		{with(next, ours), time.Hour, false},
@@ -124,7 +124,7 @@ func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:para
 	made, err := c.ReconcilingSince(ctx)
 	must(t, err)
 	must(t, h.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-		s := in.Description.Schedule // as docs/operations.md has it
+		s := in.Description.Schedule // as docs/keys.md has it
 		s.Action = &client.ScheduleWorkflowAction{ID: egress.ReconcileSchedule, Workflow: egress.ReconcileType, TaskQueue: egress.TaskQueue}
 		return &client.ScheduleUpdate{Schedule: &s}, nil
 	}}))

@@ -119,7 +119,7 @@ func TestTheStartersServiceIsReachedByTheWorker(t *testing.T) {
 	assert.Equal(t, 1, let)
 	assert.Equal(t, int32(80), service.Spec.Ports[0].Port)
 	url := "`http://" + service.Name + "." + service.Namespace + ".svc.cluster.local`"
-	assert.Contains(t, string(read(t, "docs/operations.md")), url, "docs/operations.md has no %s", url)
+	assert.Contains(t, string(read(t, "docs/setup.md")), url, "docs/setup.md has no %s", url)
 }
 
 // uncommented is a manifest with what it has in comments of this depth as if it stood there, without the words.
@@ -240,7 +240,7 @@ func TestTheDocsCallTheControllersDeploymentAsItDoes(t *testing.T) {
 	for _, o := range render(t, "worker-controller") {
 		if o.kind == "WorkerDeployment" {
 			name := "`" + o.namespace + "/" + o.name + "`"
-			assert.Contains(t, string(read(t, "docs/operations.md")), name, "docs/operations.md has no %s", name)
+			assert.Contains(t, string(read(t, "docs/upgrades.md")), name, "docs/upgrades.md has no %s", name)
 		}
 	}
 }
