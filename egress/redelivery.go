@@ -30,6 +30,16 @@ func CorrectionID(requestID, egressID string) string {
 	return RedeliveriesOf(requestID) + "corrects-" + egressID
 }
 
+// NthCorrectionID is that of the nth correction, from 1 on: LiveKit may run an egress again
+// whose failure was itself a correction.
+func NthCorrectionID(requestID, egressID string, n int) string {
+	id := CorrectionID(requestID, egressID)
+	if n > 1 {
+		id += "/" + strconv.Itoa(n)
+	}
+	return id
+}
+
 // RedeliveriesOf is how the IDs of all redeliveries of a request's recording begin.
 func RedeliveriesOf(requestID string) string { return redeliveryPrefix + requestID + "/" }
 

@@ -77,57 +77,6 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	return c.tellAgain(ctx, r, known, o)
 }
 
-// asCorrected is a state with what it and its lost or failed parts were corrected to after
-// their workflow had closed, which the correction's own workflow knows.
-func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
-	s, err := c.partsAsCorrected(ctx, requestID, s)
-	if err != nil || s.Status != egress.Lost && !s.Status.Failed() {
-		return s, err
-	}
-	corrected, err := c.correction(ctx, requestID, s.ID)
-	if err != nil || corrected == nil {
-		return s, err
-	}
-	corrected.Parts, corrected.PartsTold = s.Parts, false // they are told again, too
-	return *corrected, nil
-}
-
-// partsAsCorrected is a state with what its earlier parts were corrected to. Where a
-// correction is just being told that is a conflict, and all others are in the state.
-func (c *Client) partsAsCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
-	var told error
-	for _, p := range s.Parts {
-		if p.Status != egress.Lost && !egress.Failed(p.Info.Proto().GetStatus()) {
-			continue
-		}
-		switch part, err := c.correction(ctx, requestID, p.EgressID); {
-		case egress.ReasonOf(err) == egress.Conflict:
-			told = err
-		case err != nil:
-			return s, err
-		case part != nil:
-			s.CorrectPart(part.End())
-		}
-	}
-	return s, told
-}
-
-// correction is what a lost or failed egress was corrected to after its workflow had closed,
-// nil where it was not.
-func (c *Client) correction(ctx context.Context, requestID, egressID string) (*egress.State, error) {
-	id := egress.CorrectionID(requestID, egressID)
-	switch status, err := c.workflowState(ctx, id); {
-	case err != nil:
-		return nil, err
-	case isOpen(status):
-		return nil, &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: "its correction is being told: " + id}
-	case status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		return nil, nil
-	}
-	known, err := c.needState(ctx, Row{WorkflowID: id})
-	return &known, err
-}
-
 // findEgress is the workflow of the recording itself, also by the ID of a redelivery.
 func (c *Client) findEgress(ctx context.Context, id string) (workflowID, requestID string, err error) {
 	if requestID, ok := egress.RedeliveryOf(id); ok {
@@ -138,15 +87,20 @@ func (c *Client) findEgress(ctx context.Context, id string) (workflowID, request
 	return workflowID, requestID, err
 }
 
-// inputOf is what the last run of a workflow began with.
+// inputOf is what the last run of the workflow of an egress began with.
 func (c *Client) inputOf(ctx context.Context, workflowID string) (in egress.Input, err error) {
+	err = c.argument(ctx, workflowID, &in)
+	return in, err
+}
+
+// argument reads what the last run of a workflow began with.
+func (c *Client) argument(ctx context.Context, workflowID string, into any) error {
 	events := c.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	first, err := events.Next()
 	if err != nil {
-		return in, err
+		return err
 	}
-	err = c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
-	return in, err
+	return c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), into)
 }
 
 // recall is what a workflow knows, also once it has closed: a worker replays it then.
@@ -252,35 +206,4 @@ func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bo
 	var theirs string
 	decode(c.data, info.GetMemo().GetFields()[egress.MemoStep], &theirs)
 	return isOpen(info.GetStatus()) && (theirs == step || tells && theirs == ""), nil
-}
-
-// correct tells the consumers of a lost egress how it ended, or of a failed one that LiveKit has
-// run again, when that is heard of only after its workflow has closed: once, however often it
-// is heard.
-func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
-	o, err := egress.ObserveEvent(e, time.Now().UTC())
-	if err != nil || !o.Final || row.ClosedAt == nil {
-		return errorOf(ctx, "correct", err)
-	}
-	// Mostly it is the second webhook of an end that was told by the first: no worker
-	// has to replay a life for that. Of earlier parts the workflow alone knows.
-	again := row.Status.Failed() && o.Info.Proto().GetRetryCount() > 0
-	if row.EgressID == o.Info.ID() && row.Status != egress.Lost && !again {
-		return nil
-	}
-	known, err := c.recall(ctx, row.WorkflowID)
-	if err != nil {
-		return err
-	}
-	before, err := c.partsAsCorrected(ctx, row.RequestID, known.State)
-	if err != nil && egress.ReasonOf(err) != egress.Conflict { // one that is just being told is no reason to wait
-		return err
-	}
-	state, amends := before.Amend(o)
-	if !amends {
-		return nil
-	}
-	known.State = state
-	_, err = c.beginRedelivery(ctx, egress.CorrectionID(row.RequestID, state.ID), known, RedeliverOptions{})
-	return err
 }

@@ -297,7 +297,7 @@ func TestAPartThatFailedIsKnownAsItWasCorrected(t *testing.T) {
 	deliver(second)
 	now, err := c.partsAsCorrected(ctx, v.RequestID, told)
 	wantReason(t, err, egress.Conflict)
-	if now.Parts[0].Status != "EGRESS_FAILED" || now.Parts[1].Status != "EGRESS_COMPLETE" {
+	if now.Parts[0].Status != "EGRESS_COMPLETE" || now.Parts[1].Status != "EGRESS_COMPLETE" {
 		t.Errorf("as the first is still being told: %s, %s", now.Parts[0].Status, now.Parts[1].Status)
 	}
 	deliver(first)
