@@ -117,7 +117,7 @@ func TestAPersonIsToldWhatToDoNext(t *testing.T) {
 	require.NoError(t, p.announce(&out, false))
 	for _, want := range []string{
 		p.Starter, p.Starter + "/webhooks/livekit", p.LiveKit, p.Temporal, p.UI, p.State, p.APIKey, `room "standup" has people in it`,
-		"go run ./starter start room-composite --room " + demoRoom,
+		"go run ./starter --dev '" + p.State + "' start room-composite --room " + demoRoom,
 		p.UI + "/namespaces/default/workflows?query=WorkflowType+%3D+%27Egress%27+AND+EgressStuck+%3D+true\n",
 	} {
 		require.Contains(t, out.String(), want)
