@@ -40,9 +40,13 @@ func ParseToken(rawURL string) (Token, bool) {
 	if err != nil {
 		return Token{}, false
 	}
-	_, rest, found := strings.Cut(u.Path, WebhookPath+"/")
-	parts := strings.Split(strings.TrimSuffix(rest, "/"), "/")
-	if !found || len(parts) != 3 {
+	prefix := WebhookPath + "/"
+	at := strings.LastIndex(u.Path, prefix) // what stands before it may end so, too
+	if at < 0 {
+		return Token{}, false
+	}
+	parts := strings.Split(strings.TrimSuffix(u.Path[at+len(prefix):], "/"), "/")
+	if len(parts) != 3 {
 		return Token{}, false
 	}
 	n, err := strconv.Atoi(parts[1])

@@ -15,7 +15,7 @@ func TestATokenIsReadFromItsOwnPath(t *testing.T) {
 	t.Parallel()
 	want := egress.Token{RequestID: "req-1", Part: 12, MAC: "m-a_c"}
 	require.Equal(t, "/webhooks/livekit/req-1/12/m-a_c", want.Path())
-	for _, before := range []string{"", "https://reel.example.com", "https://reel.example.com:8443/below/it", "http://u@x"} {
+	for _, before := range []string{"", "https://reel.example.com", "https://reel.example.com:8443/below/it", "https://x/webhooks/livekit", "http://u@x"} {
 		got, ok := egress.ParseToken(before + want.Path())
 		require.True(t, ok, before)
 		require.Equal(t, want, got)
