@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -117,33 +116,4 @@ func saved(t *testing.T, name, program string) string {
 	file := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
 	return file
-}
-
-func TestTheLinksOfTheHowToPagesLeadSomewhere(t *testing.T) {
-	t.Parallel()
-	pages, err := filepath.Glob(filepath.Join("..", "docs", "agents", "*.md"))
-	require.NoError(t, err)
-	require.NotEmpty(t, pages)
-	for _, page := range pages {
-		b, err := os.ReadFile(page)
-		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`).FindAllStringSubmatch(string(b), -1) {
-			target := page
-			if m[1] != "" {
-				target = filepath.Join(filepath.Dir(page), m[1])
-			}
-			text, err := os.ReadFile(target)
-			require.NoError(t, err, "%s: %s", page, m[0])
-			require.True(t, m[2] == "" || slices.Contains(anchors(string(text)), m[2]), "%s: %s", page, m[0])
-		}
-	}
-}
-
-// anchors are those that GitHub gives to headings of plain words.
-func anchors(page string) []string {
-	var list []string
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
-		list = append(list, "#"+strings.ReplaceAll(strings.ToLower(m[1]), " ", "-"))
-	}
-	return list
 }

@@ -146,7 +146,7 @@ type Canary struct {
 
 // Verify is how recorded media is looked for in its store.
 type Verify struct {
-	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or for a store that does not answer; at most 2m; off: nobody looks."`
+	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or that could not be played in time, or for a store that does not answer; at most 2m; off: nobody looks."`
 	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory below which LiveKit's egress service writes what it uploads nowhere, as the worker sees it, at the same path. Unset: such files are not looked for."`
 	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, by which the worker learns how long media plays; off: nothing is played. Unset: where PATH has it, if it does."`
 }
