@@ -34,6 +34,9 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 		return nil, err
 	}
 	return once(&h.flights, s.ID, digestOf(s), func() (m *livekit.EgressInfo, err error) {
+		if h.bypass.of(s.ID).conflicts(digestOf(s)) { // it was asked for while this one waited for a worker
+			return nil, egress.IDTaken(s.ID)
+		}
 		if m, err = h.find(ctx, s); m != nil || err != nil {
 			return m, err
 		}

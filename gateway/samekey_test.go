@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,30 @@ func TestAKeyThatWentPastTemporalIsTakenByWhatItAskedFor(t *testing.T) {
 					b.recordings.begin = there
 				}
 				require.Equal(t, tc.want, b.call(t, tc.method, tc.body, "Idempotency-Key", "call-7").Code)
+				require.Len(t, b.liveKit.started(), 1)
+			})
+		})
+	}
+}
+
+// Both came before LiveKit was asked for either, and the first has its answer when the second's turn comes.
+func TestOfTwoStartsOfAKeyThatWaitForAWorkerTheSecondIsNotGivenTheFirstsEgress(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]string{
+		"another layout, and LiveKit lists the first": `{"room_name":"daily","layout":"grid"}`,
+		"another room, and LiveKit lists none there":  `{"room_name":"weekly"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, nil)
+				b.recordings.begin = gone
+				var both sync.WaitGroup
+				both.Go(func() { b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Idempotency-Key", "call-7") })
+				<-time.After(time.Second)
+				w := b.call(t, "StartRoomCompositeEgress", other, "Idempotency-Key", "call-7")
+				both.Wait()
+				require.Equal(t, "already_exists", refusalIn(t, w).Code, w.Body.String())
 				require.Len(t, b.liveKit.started(), 1)
 			})
 		})
