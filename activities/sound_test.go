@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -38,6 +41,18 @@ func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, rea
 	return l.sound, errors.Join(err, l.cannot)
 }
 
+// verifier is Temporal's environment for one attempt.
+func verifier(t *testing.T, store activities.Bucket, by activities.Player) (*testsuite.TestActivityEnvironment, *activities.Verification) {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	v := activities.NewVerification(activities.VerificationConfig{
+		Opener: keys(t), Player: by, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
+	})
+	env.RegisterActivity(v)
+	return env, v
+}
+
 // Half of the time may be too short for the first look, and ffprobes of others are done by the next.
 func TestWhatCouldNotBePlayedInTimeIsPlayedByTheNextLookWhileThereIsTime(t *testing.T) {
 	t.Parallel()
@@ -56,6 +71,44 @@ func TestWhatCouldNotBePlayedInTimeIsPlayedByTheNextLookWhileThereIsTime(t *test
 			got, err := verify(t, &objects{at: whole()}, with, verifying(t, wellDone, 0))
 			require.NoError(t, err)
 			require.Equal(t, egress.MediaPresent, got.Media, "it is there all the same")
+		})
+	}
+}
+
+// The later look has less time, and on a busy worker no place.
+func TestALookThatSeesLessKeepsWhatTheOneBeforeHasSeen(t *testing.T) {
+	t.Parallel()
+	const unheard = "file a.mp4 is there, but could not be listened to in time"
+	plays := player{length: egress.Duration(time.Minute)}
+	for name, tc := range map[string]struct {
+		store *objects
+		with  activities.Player
+		want  egress.Media
+		why   string
+	}{
+		"it cannot look":         {&objects{err: &egress.Error{Reason: egress.Unreachable}}, plays, egress.MediaPresent, unheard},
+		"it has no time to play": {&objects{at: whole()}, player{err: errOutOfTime}, egress.MediaPresent, unheard},
+		"it listens":             {&objects{at: whole()}, &listener{player: plays, sound: egress.SoundHeard}, egress.MediaPresent, ""},
+		"it finds what is wrong": {&objects{at: whole()}, player{length: egress.Duration(9 * time.Second)}, egress.MediaTruncated, "file a.mp4 plays for 9s of 1m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var kept *egress.MediaReport
+			env, act := verifier(t, &objects{at: whole()}, &listener{player: plays, cannot: errOutOfTime})
+			env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { _ = details.Get(&kept) })
+			_, err := env.ExecuteActivity(act.Verify, verifying(t, wellDone, time.Minute))
+			require.Error(t, err)
+			require.NotNil(t, kept)
+
+			env, act = verifier(t, tc.store, tc.with)
+			env.SetHeartbeatDetails(kept)
+			value, err := env.ExecuteActivity(act.Verify, verifying(t, wellDone, 0))
+			require.NoError(t, err)
+			var got activities.Verified
+			require.NoError(t, value.Get(&got))
+			require.Equal(t, tc.want, got.Media)
+			require.Equal(t, tc.why, got.Because)
+			require.False(t, got.Again)
 		})
 	}
 }

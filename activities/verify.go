@@ -87,11 +87,14 @@ type Verified struct {
 
 // Verify asks the store for the media of what has ended: whether it is there, as large as
 // LiveKit says and as long. What is not there yet, or could not be played in the time of one
-// look, is looked for again by Temporal's retries, until the time is up. Of an egress that failed or is lost it looks for segments that
-// were left behind, and makes a playlist for them. Twice is harmless: it writes nothing
-// but that playlist, and never over another. It heartbeats.
+// look, is looked for again by Temporal's retries, until the time is up. Of an egress that
+// failed or is lost it looks for segments that were left behind, and makes a playlist for
+// them. Twice is harmless: it writes nothing but that playlist, and never over another. It
+// heartbeats what it keeps for the next attempt.
 func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, error) {
-	defer keepAlive(ctx)()
+	kept := keptReport(ctx)
+	stop := keepAlive(ctx, kept)
+	defer stop()
 	to, err := v.destinations(in)
 	if err != nil {
 		return Verified{}, toTemporal(err)
@@ -100,21 +103,41 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 	wait := lookAgain(info.Attempt)
 	until := info.ScheduledTime.Add(in.For.D())
 	last := !time.Now().Add(wait).Before(until)
+	look := ctx
 	if !in.Behind {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
+		look, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
 		defer cancel()
 	}
-	report, whole, err := v.inspect(ctx, in, to)
+	report, whole, err := v.inspect(look, in, to)
 	switch {
+	case err == nil && (whole || report.Media.Alarming()):
+		kept = nil
+	case err == nil && kept == nil:
+		kept = &report
+	}
+	switch {
+	case last && kept != nil:
+		return Verified{MediaReport: *kept}, nil
 	case err != nil && last && !in.Behind:
 		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
 	case err != nil:
 		return Verified{}, retryIn(err, wait)
 	case (report.Media.Alarming() || !whole) && !last:
+		stop()
+		activity.RecordHeartbeat(ctx, kept)
 		return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: report.String()}, wait)
 	}
 	return Verified{MediaReport: report}, nil
+}
+
+// keptReport is what an attempt before saw, which had no time to play it all. A later one has
+// less, and may not get to look: then that is what is known.
+func keptReport(ctx context.Context) (kept *egress.MediaReport) {
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &kept) != nil {
+		return nil // another version's
+	}
+	return kept
 }
 
 // inspect is one look, where there is a place for it. It is whole where there was time to play

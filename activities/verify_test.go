@@ -84,12 +84,7 @@ func (player) Sound(context.Context, int64, egress.Duration, activities.Reading)
 
 func verify(t *testing.T, store activities.Bucket, by activities.Player, in activities.VerifyRequest) (activities.Verified, error) {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
-	v := activities.NewVerification(activities.VerificationConfig{
-		Opener: keys(t), Player: by, Open: func(context.Context, egress.Destination) (activities.Bucket, error) { return store, nil },
-	})
-	env.RegisterActivity(v)
+	env, v := verifier(t, store, by)
 	value, err := env.ExecuteActivity(v.Verify, in)
 	var got activities.Verified
 	if err == nil {
