@@ -75,6 +75,7 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		"nobody knows how late a loss was heard of": {newLife, (*life).lostForGood, workflows.MetricLag, nil},
 		"a step that waits for a person":            {newLife, func(l *life) { l.lived(); l.neverTaken() }, workflows.MetricStuck, []labels{nil}},
 		"what preceded the bound one":               {newLife, (*life).preceded, workflows.MetricEnded, []labels{{"status": "EGRESS_FAILED", "source": "webhook"}, {"status": "EGRESS_COMPLETE", "source": "webhook"}}},
+		"a part whose successor is refused":         {once, (*life).succeeded, workflows.MetricEnded, []labels{{"status": "EGRESS_FAILED", "source": "webhook"}, {"status": "EGRESS_COMPLETE", "source": "webhook"}}},
 		"a twin":                                    {newLife, (*life).twinned, workflows.MetricTwins, []labels{nil}},
 		"a successor of what is gone":               {forgetting, func(l *life) { l.webhook(time.Second, egress.EventEnded, part(2, complete, 1)) }, workflows.MetricRecovered, []labels{nil}},
 		"a part after a failure":                    {once, func(l *life) { l.endsTwice(failed) }, workflows.MetricRecovered, []labels{nil}},
@@ -144,4 +145,11 @@ func (l *life) preceded() {
 	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
 	l.webhook(10*time.Second, egress.EventEnded, part(2, failed, 5))
 	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
+}
+
+// succeeded has another egress of the request take the place of the first part, since the next one is refused.
+func (l *life) succeeded() {
+	l.refusesInTheEnd(2)
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(21*time.Second, egress.EventEnded, part(3, complete, 21))
 }

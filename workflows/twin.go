@@ -121,8 +121,8 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 			e.GiveUp(egress.FromTimeout, "LiveKit no longer knows the egress, and "+id+" of the same request records", workflow.Now(ctx))
 		}
 		e.Settle()
-		e.reportEnd(ctx)
 		if !e.toldBefore {
+			e.reportEnd(ctx)
 			e.tellPart(ctx, e.State)
 		}
 	}
