@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,14 +27,21 @@ const (
 	portTries = 100
 )
 
+// given are the ports that were drawn here, for systems that keep none: a server may not have taken
+// its own yet, or be away.
+var given sync.Map
+
 // LastingPorts returns n different loopback ports that nothing listens on, for servers that begin
-// later, or end and come back. On Linux this process keeps them for its life: no other that calls
-// this gets them, also while their servers are away.
+// later, or end and come back. It returns none twice. On Linux this process keeps them for its
+// life: no other that calls this gets them, also while their servers are away.
 func LastingPorts(n int) ([]int, error) {
 	var ports []int
 	var err error
 	for range n * portTries {
 		port := firstLasting + rand.IntN(lastLasting-firstLasting+1)
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
+		}
 		if err = reserve(port); err != nil {
 			continue
 		}
