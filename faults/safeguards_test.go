@@ -90,7 +90,7 @@ var safeguards = []safeguard{
 		changes: []change{
 			{"egress/again.go", "if s.mayRunAgain() && s.Policy.HoldFor > 0 {", "if false {"},
 			// Nor is the end of the second run told once the workflow has closed.
-			{"recordings/redeliver.go", "again := row.Status.Failed() && o.Info.Proto().GetRetryCount() > 0", "again := false"},
+			{"recordings/correct.go", "again := row.Status.Failed() && o.Info.Proto().GetRetryCount() > 0", "again := false"},
 		},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {rerun: 1}}", "settle: 40s", "settle: 10s"},
 		caught:   check.KindWrong, least: 6,
