@@ -48,17 +48,7 @@ func TestEachCorrectionThatSaysSomethingNewIsTold(t *testing.T) {
 			if state, err := c.workflowState(ctx, first); err != nil || state != tc.want {
 				t.Errorf("the first: got %v (%v)", state, err)
 			}
-			must(t, c.Retry(ctx, second, egress.StepAnnounce))
-			told, err := c.Wait(ctx, second)
-			must(t, err)
-			if told.Corrects != "EGRESS_FAILED" || told.Status != "EGRESS_COMPLETE" {
-				t.Errorf("got %+v", told)
-			}
-			again, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{DryRun: true})
-			must(t, err)
-			if again.Status != "EGRESS_COMPLETE" {
-				t.Errorf("got %+v, want what it was last corrected to", again)
-			}
+			isCorrected(t, ctx, c, v.RequestID, second)
 			if last, err := c.lastCorrection(ctx, v.RequestID, v.EgressID); err != nil || last.n != 2 {
 				t.Errorf("%d corrections (%v)", last.n, err)
 			}

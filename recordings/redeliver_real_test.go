@@ -248,13 +248,19 @@ func TestTheLateEndOfASecondRunIsToldAndToldAgain(t *testing.T) {
 			t.Errorf("run %d: got %v: %v", retries, state, err)
 		}
 	}
+	isCorrected(t, ctx, c, v.RequestID, id)
+}
+
+// isCorrected wants a correction to say that what was told as failed is complete, and a redelivery too.
+func isCorrected(t *testing.T, ctx context.Context, c *Client, requestID, id string) {
+	t.Helper()
 	must(t, c.Retry(ctx, id, egress.StepAnnounce))
 	told, err := c.Wait(ctx, id)
 	must(t, err)
 	if told.Corrects != "EGRESS_FAILED" || told.Status != "EGRESS_COMPLETE" {
 		t.Errorf("got %+v", told)
 	}
-	again, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{DryRun: true})
+	again, err := c.Redeliver(ctx, requestID, RedeliverOptions{DryRun: true})
 	must(t, err)
 	if again.Status != "EGRESS_COMPLETE" {
 		t.Errorf("got %+v, want what it was corrected to", again)
