@@ -87,7 +87,8 @@ type Verified struct {
 
 // Verify asks the store for the media of what has ended: whether it is there, as large as
 // LiveKit says and as long. What is not there yet, or could not be played in the time of one
-// look, is looked for again by Temporal's retries, until the time is up. Of an egress that
+// look, is looked for again by Temporal's retries, until the time is up: what counts then is
+// what the look saw that had the time to see most of the objects as they are. Of an egress that
 // failed or is lost it looks for segments that were left behind, and makes a playlist for
 // them. Twice is harmless: it writes nothing but that playlist, and never over another. It
 // heartbeats what it keeps for the next attempt.
@@ -111,28 +112,26 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 	}
 	report, whole, err := v.inspect(look, in, to)
 	switch {
-	case err == nil && (whole || report.Media.Alarming()):
-		kept = nil
-	case err == nil && kept == nil:
+	case err == nil && whole && !report.Media.Alarming():
+		return Verified{MediaReport: report}, nil
+	case err == nil && (whole || kept == nil || !kept.Of(report)):
 		kept = &report
 	}
 	switch {
-	case last && kept != nil:
+	case last && kept != nil && (err == nil || !kept.Media.Alarming()):
 		return Verified{MediaReport: *kept}, nil
 	case err != nil && last && !in.Behind:
 		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
 	case err != nil:
 		return Verified{}, retryIn(err, wait)
-	case (report.Media.Alarming() || !whole) && !last:
-		stop()
-		activity.RecordHeartbeat(ctx, kept)
-		return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: report.String()}, wait)
 	}
-	return Verified{MediaReport: report}, nil
+	stop()
+	activity.RecordHeartbeat(ctx, kept)
+	return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: kept.String()}, wait)
 }
 
-// keptReport is what an attempt before saw, which had no time to play it all. A later one has
-// less, and may not get to look: then that is what is known.
+// keptReport is what an attempt before saw of what was not whole yet, or what there was no time
+// to play. A later one has less, and may not get to look: then that is what is known.
 func keptReport(ctx context.Context) (kept *egress.MediaReport) {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &kept) != nil {
 		return nil // another version's

@@ -131,6 +131,11 @@ func (r *MediaReport) Add(f MediaFile, why string) {
 	}
 }
 
+// Of reports whether it is of the same objects as another: as many, of the same paths and sizes.
+func (r MediaReport) Of(other MediaReport) bool {
+	return slices.EqualFunc(r.Files, other.Files, func(a, b MediaFile) bool { return a.Path == b.Path && a.Size == b.Size })
+}
+
 // Alarming reports whether people should be told.
 func (m Media) Alarming() bool {
 	return m == MediaMissing || m == MediaEmpty || m == MediaTruncated
