@@ -79,6 +79,7 @@ func TestAnAgentChangesOneURLAndItsRecordingIsDurable(t *testing.T) {
 	v, err := w.client.Wait(w.ctx(), w.requestOf(info.GetEgressId()))
 	require.NoError(t, err)
 	require.Equal(t, egress.StopRequested, v.Stopped, "the stop went through the workflow")
+	require.Equal(t, apiKey, v.StoppedBy.APIKey)
 	require.Len(t, w.consumer.told(info.GetEgressId()), 1)
 }
 

@@ -14,6 +14,19 @@ const MemoAskedBy = "asked_by"
 // maxAsker bounds each name in bytes: a token's identity is the caller's own words.
 const maxAsker = 128
 
+// String is how an asker is named in a sentence, empty where nobody is known.
+func (a *Asker) String() string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Identity == "":
+		return "the key " + a.APIKey
+	case a.APIKey == "":
+		return a.Identity
+	}
+	return a.Identity + " with the key " + a.APIKey
+}
+
 // AskedBy names an asker, nil where both names are empty. Long names are cut.
 func AskedBy(apiKey, identity string) *Asker {
 	if apiKey == "" && identity == "" {

@@ -101,12 +101,20 @@ func (e *earliest) since(at time.Time, d Duration, applies bool) {
 	}
 }
 
+// StopAsked notes that somebody asks for a stop; by is nil where it is not known who.
+func (s *State) StopAsked(by *Asker, now time.Time) {
+	if s.Stopped == "" && by != nil {
+		s.StoppedBy = AskedBy(by.APIKey, by.Identity) // cut, whoever sent it
+	}
+	s.WantStop(StopRequested, now)
+}
+
 // WantStop notes that the egress is to be stopped. The first reason is kept, and
 // asking again neither moves the expected end nor buys more time.
 func (s *State) WantStop(why StopReason, now time.Time) {
 	if s.Stopped == "" {
 		s.Stopped, s.StoppedAt = why, now
-		s.note(Beat{At: now, What: why.words()})
+		s.note(Beat{At: now, What: why.words(s.StoppedBy)})
 	}
 	s.StopDue = true
 	s.ExpectEnd(now)

@@ -202,6 +202,11 @@ func ValidateID(id string) error {
 	return nil
 }
 
+// StopUpdate is the argument of UpdateStop, which may be left out.
+type StopUpdate struct {
+	AskedBy *Asker `json:"asked_by,omitempty"` // who asks, for the verdict
+}
+
 // StartUpdate is the argument of UpdateStart. A caller whose fingerprint differs
 // from the running request's is refused, since it asks for something else under
 // the same ID; an empty one is not compared.

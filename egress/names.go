@@ -30,7 +30,7 @@ const (
 	SignalReconciled = "egress.reconciled"
 
 	UpdateStart = "egress.start"      // argument: StartUpdate, result: EgressInfo as protojson
-	UpdateStop  = "egress.stop"       // no argument, result: EgressInfo as protojson
+	UpdateStop  = "egress.stop"       // argument: StopUpdate, or none; result: EgressInfo as protojson
 	UpdateRetry = "egress.retry_step" // argument: the step's name
 	UpdateSkip  = "egress.skip_step"  // argument: the step's name
 

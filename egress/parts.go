@@ -37,6 +37,8 @@ type Part struct {
 	EventID string `json:"event_id,omitempty"`
 	// Paths is the number of the part in whose paths it wrote, where that is another.
 	Paths int `json:"paths,omitempty"`
+	// Storage is the storage profile that its media went to, where the start filled one in.
+	Storage string `json:"storage,omitempty"`
 	// Media is what verify found of this part; nil before.
 	Media *MediaReport `json:"media,omitempty"`
 
@@ -86,7 +88,7 @@ func (s *State) part() Part {
 		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest, Media: s.Media, Paths: s.Paths,
+		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest, Media: s.Media, Paths: s.Paths, Storage: s.Storage,
 	}
 	p.EventID = idOf(s.Event)
 	p.Missed, p.MissedBecause = s.missed()
@@ -134,6 +136,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 		return State{}, false
 	}
 	past := s.pastPart(s.Parts[i].Number, s.Parts[i].Paths, o)
+	past.Storage = cmp.Or(s.Parts[i].Storage, past.Storage)
 	past.Corrects, past.ToldAs = s.Parts[i].Status, wrongs(s.Parts[i].ToldAs, s.Parts[i].Corrects)
 	p := past.part()
 	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap

@@ -73,7 +73,7 @@ func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
 	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
 	require.Equal(t, egress.Part{
 		Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why",
-		StartedAt: at(75), EndedAt: at(120), HeardAt: noon.Add(5 * minute), Gap: 45, Info: o.Info, Corrects: egress.Lost,
+		StartedAt: at(75), EndedAt: at(120), HeardAt: noon.Add(5 * minute), Gap: 45, Info: o.Info, Corrects: egress.Lost, Storage: "main",
 	}, s.Parts[1], "the gap before it is the one that was told")
 	require.Equal(t, before[0], s.Parts[0])
 	require.Equal(t, egress.Lost, before[1].Status, "who holds the parts of before sees no change")

@@ -143,7 +143,7 @@ func ofPart(tb testing.TB, id string, status livekit.EgressStatus, started, upda
 // secondPart is a recording whose first part failed, and whose second one records.
 func secondPart(tb testing.TB) *egress.State {
 	tb.Helper()
-	s := &egress.State{Phase: egress.Requested, Part: 1, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Recover: 1}}
+	s := &egress.State{Phase: egress.Requested, Part: 1, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Recover: 1, Storage: "main"}}
 	s.Observe(observed(ofPart(tb, "EG_1", active, 10, 20), 0))
 	s.Observe(observed(ofPart(tb, "EG_1", failed, 10, 30), minute))
 	s.Settle()
@@ -168,8 +168,8 @@ func TestAVerdictListsAllPartsAndTheGapsBetweenThem(t *testing.T) {
 	require.Len(t, v.Parts, 2)
 	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
 	for i, want := range []egress.Part{
-		{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(10), EndedAt: at(30), HeardAt: noon.Add(minute)},
-		{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why", StartedAt: at(75), EndedAt: at(100), HeardAt: noon.Add(3 * minute), Gap: 45},
+		{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", EndedBy: egress.FromWebhook, Because: "why", Storage: "main", StartedAt: at(10), EndedAt: at(30), HeardAt: noon.Add(minute)},
+		{Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why", Storage: "main", StartedAt: at(75), EndedAt: at(100), HeardAt: noon.Add(3 * minute), Gap: 45},
 	} {
 		got := v.Parts[i]
 		require.True(t, got.Info.Known())
@@ -217,11 +217,15 @@ func TestTheEndOfALostPartCorrectsIt(t *testing.T) {
 		return s
 	}
 	s := lost()
+	require.Equal(t, "main", s.Parts[0].Storage)
+	s.Storage = "archive" // the workers' default profile has changed since
 	past, ok := s.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, 60), 3*minute))
 	require.True(t, ok)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), past.Status)
 	require.Equal(t, egress.Lost, past.Corrects)
 	require.Equal(t, 1, past.Part)
+	require.Equal(t, "main", past.Storage, "where its media is")
+	require.Equal(t, "main", s.Parts[0].Storage, "and what corrects it again, too")
 	e, err := past.Announcement()
 	require.NoError(t, err)
 	require.Equal(t, "EG_1", e.Proto().GetEgressInfo().GetEgressId())

@@ -66,7 +66,8 @@ type State struct {
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
-	StopDue   bool       `json:"stop_due,omitempty"` // a stop is wanted and has not been sent
+	StoppedBy *Asker     `json:"stopped_by,omitempty"` // who asked for it, where that was asked for and is known
+	StopDue   bool       `json:"stop_due,omitempty"`   // a stop is wanted and has not been sent
 
 	EndExpected time.Time    `json:"end_expected"` // since when an end is expected; zero while none is
 	Evidence    Evidence     `json:"evidence"`

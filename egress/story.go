@@ -78,10 +78,13 @@ func (o Observation) beat(over bool) Beat {
 	return b
 }
 
-// words is why an egress is stopped, for the story.
-func (r StopReason) words() string {
+// words is why an egress is stopped, and who asked for it where that is known, for the story.
+func (r StopReason) words(by *Asker) string {
 	switch r {
 	case StopRequested:
+		if by != nil {
+			return "a stop was asked for by " + by.String()
+		}
 		return "a stop was asked for"
 	case StopMaxDuration:
 		return "its longest duration is over, so it is stopped"

@@ -41,7 +41,8 @@ func TestTheStoryHasWhatHappenedFromWhomAndHowLate(t *testing.T) {
 	room := hintOf(t, `{"event":"room_finished","room":{"sid":"RM_1"}}`)
 	s.Hint(room, after(time.Minute))
 	s.Hint(room, after(61*time.Second))
-	s.WantStop(egress.StopRequested, after(62*time.Second))
+	s.StopAsked(&egress.Asker{APIKey: "API1", Identity: "ann"}, after(62*time.Second))
+	s.StopAsked(&egress.Asker{Identity: "bob"}, after(62*time.Second))
 	s.WantStop(egress.StopCancelled, after(63*time.Second))
 	s.Looked(egress.Look{RoomGone: noon, MissingSince: after(80 * time.Second)}, after(80*time.Second))
 	s.Looked(egress.Look{MissingSince: after(80 * time.Second)}, after(90*time.Second))
@@ -52,10 +53,37 @@ func TestTheStoryHasWhatHappenedFromWhomAndHowLate(t *testing.T) {
 		"12:00:01 EGRESS_STARTING, told by start",
 		"12:00:04 EGRESS_ACTIVE, told by webhook, 1s late",
 		"12:01:00 its room finished, told by webhook",
-		"12:01:02 a stop was asked for",
+		"12:01:02 a stop was asked for by ann with the key API1",
 		"12:01:20 LiveKit no longer knows it, told by poll",
 		"12:02:00 ended as EGRESS_FAILED: no space, told by poll, 50s late",
 	}, lines(s))
+}
+
+func TestWhoAskedForTheStopIsKeptAsFarAsThatIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		by   *egress.Asker
+		want string
+		kept *egress.Asker
+	}{
+		{nil, "a stop was asked for", nil},
+		{&egress.Asker{}, "a stop was asked for", nil},
+		{&egress.Asker{APIKey: "API1"}, "a stop was asked for by the key API1", &egress.Asker{APIKey: "API1"}},
+		{&egress.Asker{Identity: "ann"}, "a stop was asked for by ann", &egress.Asker{Identity: "ann"}},
+	} {
+		s := seen(t)
+		s.StopAsked(tc.by, noon)
+		require.Equal(t, []string{"12:00:00 " + tc.want}, lines(s))
+		require.Equal(t, tc.kept, s.Verdict("r", egress.Summary{}).StoppedBy)
+	}
+	s := seen(t)
+	s.StopAsked(&egress.Asker{Identity: strings.Repeat("a", 200)}, noon)
+	require.Len(t, s.StoppedBy.Identity, 128, "whoever sent it")
+
+	cancelled := seen(t)
+	cancelled.WantStop(egress.StopCancelled, noon)
+	cancelled.StopAsked(&egress.Asker{Identity: "ann"}, noon)
+	require.Nil(t, cancelled.StoppedBy, "it was to stop already")
 }
 
 func TestALostEgressIsGivenUpInItsStory(t *testing.T) {

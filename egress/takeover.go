@@ -27,13 +27,13 @@ func (s *State) CanTakeOver(o Observation) bool {
 // which an observation of it is to be folded into. What is lost may have been delivered:
 // then the part is told all the same. A stop that was asked for is meant for it, too.
 func (s *State) TakeOver(o Observation) {
-	stopped, at, delivered := s.Stopped, s.StoppedAt, s.Phase == Delivered
+	stopped, at, by, delivered := s.Stopped, s.StoppedAt, s.StoppedBy, s.Phase == Delivered
 	paths := s.PathsOf()
 	s.NextPart()
 	s.Started, s.Paths = true, paths
 	id := o.Info.ID()
 	s.Twins = slices.DeleteFunc(slices.Clone(s.Twins), func(twin string) bool { return twin == id }) // it is none any more
-	if s.Stopped, s.StoppedAt, s.StopDue = stopped, at, stopped != ""; s.StopDue {
+	if s.Stopped, s.StoppedAt, s.StoppedBy, s.StopDue = stopped, at, by, stopped != ""; s.StopDue {
 		s.ExpectEnd(o.HeardAt)
 	}
 	if delivered {

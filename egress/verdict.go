@@ -28,10 +28,11 @@ type Verdict struct {
 	Media     Media       `json:"media"`
 	Files     []MediaFile `json:"files,omitempty"` // what was found in the store
 	Stopped   StopReason  `json:"stopped,omitempty"`
-	Because   string      `json:"because,omitempty"`  // evidence of a loss, or LiveKit's error
-	Corrects  Status      `json:"corrects,omitempty"` // what was told before, and was wrong
-	Parts     []Part      `json:"parts,omitempty"`    // all parts, where there is more than one
-	Twins     []string    `json:"twins,omitempty"`    // other egress IDs of the request, stopped by us
+	StoppedBy *Asker      `json:"stopped_by,omitempty"` // who asked for it, where that is known
+	Because   string      `json:"because,omitempty"`    // evidence of a loss, or LiveKit's error
+	Corrects  Status      `json:"corrects,omitempty"`   // what was told before, and was wrong
+	Parts     []Part      `json:"parts,omitempty"`      // all parts, where there is more than one
+	Twins     []string    `json:"twins,omitempty"`      // other egress IDs of the request, stopped by us
 	Delivered []string    `json:"delivered,omitempty"`
 	Skipped   []string    `json:"skipped,omitempty"` // delivery steps that a person had left out
 	Info      Info        `json:"info"`
@@ -48,7 +49,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
-		Media: s.media(), Stopped: s.Stopped, Because: s.LostBecause, Delivered: s.taken(), Skipped: s.Skipped, Corrects: s.Corrects, Info: s.Latest,
+		Media: s.media(), Stopped: s.Stopped, StoppedBy: s.StoppedBy, Because: s.LostBecause, Delivered: s.taken(), Skipped: s.Skipped, Corrects: s.Corrects, Info: s.Latest,
 		Twins: s.Twins, Results: s.Results,
 	}
 	if v.EndedAt.IsZero() {

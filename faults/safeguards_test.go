@@ -130,7 +130,7 @@ var safeguards = []safeguard{
 	{
 		name: "a stop reaches LiveKit",
 		changes: []change{
-			{"workflows/updates.go", "e.asks.SendAsync(nil)", "_ = before"},
+			{"workflows/updates.go", "e.asks.SendAsync(u.AskedBy)", "_ = before"},
 			{"workflows/updates.go", "e.failed != nil || e.answered.stops > before || e.over()", "true"},
 		},
 		scenario: []string{"lives: 12", "stop: 1\nlives: 12", "web: 1}", "web: 9}", "settle: 40s", "settle: 10s"},

@@ -43,10 +43,10 @@ func (h *Handler) callerOf(r *http.Request) (_ caller, problem string) {
 	return c, ""
 }
 
-// mayDelete reports whether a request's token is good, and enough to delete a room.
-func (h *Handler) mayDelete(r *http.Request) bool {
+// mayDelete reports whose a request's token is, and whether it is good, and enough to delete a room.
+func (h *Handler) mayDelete(r *http.Request) (by *egress.Asker, ok bool) {
 	c, problem := h.callerOf(r)
-	return problem == "" && c.grant.RoomCreate
+	return c.askedBy, problem == "" && c.grant.RoomCreate
 }
 
 const bearer = "Bearer "

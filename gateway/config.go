@@ -41,7 +41,7 @@ type Recordings interface {
 	// AlreadyOver says that just this egress has ended. A request without a workflow, or
 	// whose workflow has closed without knowing how this egress ended, is an error of
 	// reason NotFound.
-	StopEgress(ctx context.Context, requestID, egressID, room string) (egress.Info, error)
+	StopEgress(ctx context.Context, requestID, egressID, room string, by *egress.Asker) (egress.Info, error)
 	// Adopt makes the workflow of a request of ours whose start went past Temporal, from what
 	// LiveKit lists of its egress. It reports false where there is nothing to make.
 	Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)

@@ -59,7 +59,7 @@ func (r *recordings) Begin(ctx context.Context, s egress.StartOptions) (gateway.
 	return r.begin(ctx, s)
 }
 
-func (r *recordings) StopEgress(ctx context.Context, id, egressID, _ string) (egress.Info, error) {
+func (r *recordings) StopEgress(ctx context.Context, id, egressID, _ string, _ *egress.Asker) (egress.Info, error) {
 	r.mu.Lock()
 	r.stops = append(r.stops, id)
 	r.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 const (
@@ -33,12 +35,12 @@ const (
 // itself: what was begun goes on to its end. If it asks again, that is a deletion of
 // its own, and LiveKit says whether the room is still there.
 type rooms struct {
-	proxy    http.Handler                                 // takes every request in the end
-	end      func(ctx context.Context, room string) error // stops the room's egresses; returns once each is ENDING or ended, or ctx ends
-	allowed  func(*http.Request) bool                     // who may not stops nothing; what to answer is left to LiveKit
-	wait     time.Duration                                // for the recordings; zero or less: it neither waits nor stops them
-	deletion time.Duration                                // how long one goes on whose caller has gone
-	log      *slog.Logger                                 // has a line for each room that goes before its recordings have ended
+	proxy    http.Handler                                                   // takes every request in the end
+	end      func(ctx context.Context, room string, by *egress.Asker) error // stops the room's egresses; returns once each is ENDING or ended, or ctx ends
+	allowed  func(*http.Request) (by *egress.Asker, ok bool)                // who may not stops nothing; what to answer is left to LiveKit
+	wait     time.Duration                                                  // for the recordings; zero or less: it neither waits nor stops them
+	deletion time.Duration                                                  // how long one goes on whose caller has gone
+	log      *slog.Logger                                                   // has a line for each room that goes before its recordings have ended
 }
 
 // ServeHTTP stops what records a room, then deletes the room.
@@ -54,21 +56,22 @@ func (s *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	room := roomOf(format(r), head)
-	if room == "" || !s.allowed(anew(r.Context(), r, bytes.NewReader(head))) {
+	by, ok := s.allowed(anew(r.Context(), r, bytes.NewReader(head)))
+	if room == "" || !ok {
 		s.proxy.ServeHTTP(w, anew(r.Context(), r, bytes.NewReader(head)))
 		return
 	}
-	s.close(r.Context(), room)
+	s.close(r.Context(), room, by)
 	ctx, cancel := outlive(r.Context(), s.deletion)
 	defer cancel()
 	s.proxy.ServeHTTP(w, anew(ctx, r, bytes.NewReader(head)))
 }
 
 // close stops what records a room, and waits for it as long as is to be waited.
-func (s *rooms) close(ctx context.Context, room string) {
+func (s *rooms) close(ctx context.Context, room string, by *egress.Asker) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.wait)
 	defer cancel()
-	if err := s.end(ctx, room); err != nil {
+	if err := s.end(ctx, room, by); err != nil {
 		s.log.WarnContext(ctx, "room is deleted before its recordings ended", "room", room, "error", err)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 )
@@ -120,9 +122,11 @@ func same(t *testing.T, want, got string) {
 type closing struct {
 	rooms chan string
 	do    func(ctx context.Context) error
+	by    *egress.Asker // who asked last
 }
 
-func (c *closing) end(ctx context.Context, room string) error {
+func (c *closing) end(ctx context.Context, room string, by *egress.Asker) error {
+	c.by = by
 	c.rooms <- room
 	return c.do(ctx)
 }
@@ -150,7 +154,7 @@ func newDeletions(t *testing.T, livekit http.HandlerFunc, change ...func(*rooms)
 	return d
 }
 
-func allowAll(*http.Request) bool { return true }
+func allowAll(*http.Request) (*egress.Asker, bool) { return egress.AskedBy("API1", "ann"), true }
 
 // deletion is the request of an SDK.
 func (d *deletions) deletion(t *testing.T, contentType, body string) *http.Request {
@@ -184,7 +188,7 @@ func gzipped(t *testing.T, s string) string {
 func TestADeletionStopsTheRoomFirstAndArrivesAsItCame(t *testing.T) {
 	t.Parallel()
 	const js, pb = "application/json", "application/protobuf"
-	denied := func(s *rooms) { s.allowed = func(*http.Request) bool { return false } }
+	denied := func(s *rooms) { s.allowed = func(*http.Request) (*egress.Asker, bool) { return nil, false } }
 	off := func(s *rooms) { s.wait = 0 }
 	on := func(*rooms) {}
 	get := func(r *http.Request) { r.Method = http.MethodGet }
@@ -260,10 +264,10 @@ func TestWhoIsAskedMayReadTheWholeRequest(t *testing.T) {
 	sent := asProtobuf(t, "daily")
 	got, asked := make(chan passed, 1), make(chan passed, 1)
 	d := newDeletions(t, keeping(got), func(s *rooms) {
-		s.allowed = func(r *http.Request) bool {
+		s.allowed = func(r *http.Request) (*egress.Asker, bool) {
 			body, err := io.ReadAll(r.Body)
 			asked <- passed{body: string(body), header: http.Header{"Token": {r.FormValue("access_token")}}}
-			return err == nil
+			return egress.AskedBy("API1", "bob"), err == nil
 		}
 	})
 	r := d.deletion(t, "application/protobuf", sent)
@@ -315,9 +319,9 @@ func TestACallerWhoGivesUpHasItsRoomDeletedOnce(t *testing.T) {
 	sent := asProtobuf(t, "daily")
 	got, noticed, outcome := make(chan passed, 4), make(chan struct{}), make(chan error, 1)
 	d := newDeletions(t, keeping(got), func(s *rooms) {
-		s.allowed = func(r *http.Request) bool {
+		s.allowed = func(r *http.Request) (*egress.Asker, bool) {
 			context.AfterFunc(r.Context(), func() { close(noticed) })
-			return true
+			return nil, true
 		}
 	})
 	ctx, giveUp := context.WithCancel(t.Context())

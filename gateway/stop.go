@@ -87,7 +87,7 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 	answering := ctx
 	ctx, cancel = context.WithDeadline(ctx, c.share(stopShare, shares))
 	defer cancel()
-	info, err := h.stopKnown(ctx, c.egressID, of)
+	info, err := h.stopKnown(ctx, c.egressID, of, c.askedBy)
 	if err != nil {
 		return nil, of, err
 	}
@@ -101,8 +101,8 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 // stopKnown ends an egress through its workflow. One that has none yet, since its start
 // went past Temporal, is adopted first: that somebody wants its end may be all that ever
 // shows that its worker is dead.
-func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (egress.Info, error) {
-	info, err := h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName())
+func (h *Handler) stopKnown(ctx context.Context, egressID string, of request, by *egress.Asker) (egress.Info, error) {
+	info, err := h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName(), by)
 	if egress.ReasonOf(err) != egress.NotFound || of.listed == nil {
 		return info, err
 	}
@@ -113,7 +113,7 @@ func (h *Handler) stopKnown(ctx context.Context, egressID string, of request) (e
 	case failed != nil || !adopted:
 		return egress.Info{}, errors.Join(err, failed)
 	}
-	return h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName())
+	return h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName(), by)
 }
 
 // stopOther stops the egress that was asked for, too, where the workflow has stopped
@@ -174,7 +174,7 @@ func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {
 
 // closeRoom stops those of a room's egresses that are ours, all at once. LiveKit answers
 // a stop with an egress that is ENDING or has ended.
-func (h *Handler) closeRoom(ctx context.Context, room string) error {
+func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) error {
 	items, err := h.cfg.LiveKit.InRoom(ctx, room)
 	if err != nil {
 		return fmt.Errorf("list egresses: %w", err)
@@ -183,7 +183,7 @@ func (h *Handler) closeRoom(ctx context.Context, room string) error {
 	var all sync.WaitGroup
 	for i, m := range items {
 		if t, ours := h.tokenOf(m); ours && !egress.Ended(m.GetStatus()) {
-			all.Go(func() { failed[i] = h.end(ctx, m, t) })
+			all.Go(func() { failed[i] = h.end(ctx, m, t, by) })
 		}
 	}
 	all.Wait()
@@ -192,11 +192,11 @@ func (h *Handler) closeRoom(ctx context.Context, room string) error {
 
 // end stops one egress, past Temporal where that is away. Its workflow is given half of the time,
 // as the deletion of a room bounds it: LiveKit needs the other where it does not answer.
-func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token) error {
-	by, _ := ctx.Deadline()
-	half, cancel := context.WithTimeout(ctx, time.Until(by)/2)
+func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token, by *egress.Asker) error {
+	until, _ := ctx.Deadline()
+	half, cancel := context.WithTimeout(ctx, time.Until(until)/2)
 	defer cancel()
-	info, err := h.stopKnown(half, m.GetEgressId(), request{id: t.RequestID, listed: m})
+	info, err := h.stopKnown(half, m.GetEgressId(), request{id: t.RequestID, listed: m}, by)
 	switch {
 	case err == nil:
 		_, err = h.stopOther(ctx, m.GetEgressId(), info.Proto())

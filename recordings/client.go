@@ -37,7 +37,7 @@ type Config struct {
 	// Codec is the Temporal client's own, for what is sent and read past it: signals
 	// and memos. Default: none.
 	Codec converter.PayloadCodec
-	// AskedBy is who asks for a start or a redelivery that names nobody, for reports. Default:
+	// AskedBy is who asks for a start, a stop or a redelivery that names nobody, for reports. Default:
 	// unknown.
 	AskedBy *egress.Asker
 

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,11 @@ func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 	if err != nil {
 		return egress.Info{}, err
 	}
-	return c.stop(ctx, id, workflowID)
+	return c.stop(ctx, id, workflowID, nil)
 }
 
-func (c *Client) stop(ctx context.Context, id, workflowID string) (info egress.Info, err error) {
-	err = c.update(ctx, id, workflowID, egress.UpdateStop, &info)
+func (c *Client) stop(ctx context.Context, id, workflowID string, by *egress.Asker) (info egress.Info, err error) {
+	err = c.update(ctx, id, workflowID, egress.UpdateStop, &info, egress.StopUpdate{AskedBy: cmp.Or(by, c.AskedBy)})
 	return info, err
 }
 
@@ -35,8 +36,9 @@ func (c *Client) stop(ctx context.Context, id, workflowID string) (info egress.I
 // that egress from LiveKit. It may record although the request's workflow is over: the
 // workflow failed, was bound to another egress, or settled it as lost. So only an end
 // that is known is of reason AlreadyOver, and anything else of reason NotFound; so is one of
-// another room than the workflow's, which records on. An empty room is not compared.
-func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room string) (egress.Info, error) {
+// another room than the workflow's, which records on. An empty room is not compared. by is who
+// asks; nil is Config.AskedBy.
+func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room string, by *egress.Asker) (egress.Info, error) {
 	workflowID := egress.WorkflowID(requestID) // whose request ID may be an egress ID: it is known, and not looked up
 	if room != "" {
 		row, err := c.row(ctx, workflowID)
@@ -44,7 +46,7 @@ func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room strin
 			return egress.Info{}, &egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s records the room %s, and %s another one", row.WorkflowID, row.Room, egressID)}
 		}
 	}
-	info, err := c.stop(ctx, requestID, workflowID)
+	info, err := c.stop(ctx, requestID, workflowID, by)
 	if egress.ReasonOf(err) != egress.AlreadyOver {
 		return info, err
 	}

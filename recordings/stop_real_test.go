@@ -25,7 +25,7 @@ func TestAStopIsNotAnsweredByAWorkflowThatFailed(t *testing.T) {
 
 	_, err = c.Stop(ctx, id)
 	wantReason(t, err, egress.AlreadyOver)
-	_, err = c.StopEgress(ctx, id, "EG_past_temporal", "")
+	_, err = c.StopEgress(ctx, id, "EG_past_temporal", "", nil)
 	wantReason(t, err, egress.NotFound)
 }
 
@@ -36,7 +36,7 @@ func TestAStopIsNotAnsweredByTheEndOfAnotherEgressOrOneThatIsLost(t *testing.T) 
 	v := over(t, ctx, c, w, "lost") // as the stand-in ends all of them
 
 	for _, egressID := range []string{v.EgressID, "EG_another"} {
-		_, err := c.StopEgress(ctx, v.RequestID, egressID, "")
+		_, err := c.StopEgress(ctx, v.RequestID, egressID, "", nil)
 		wantReason(t, err, egress.NotFound)
 	}
 }
@@ -49,12 +49,12 @@ func TestAStopOfAnotherRoomsEgressStopsNothing(t *testing.T) {
 	id := fresh("stays")
 	begin(t, ctx, c, w, id, id)
 
-	_, err := c.StopEgress(ctx, id, "EG_another", "another-room")
+	_, err := c.StopEgress(ctx, id, "EG_another", "another-room", nil)
 	wantReason(t, err, egress.NotFound)
 	if v, err := c.State(ctx, id); err != nil || v.ClosedAt != nil || v.EndedBy != "" || v.Phase != egress.Watching {
 		t.Errorf("got %+v: %v", v, err)
 	}
-	_, err = c.StopEgress(ctx, id, "EG_another", id)
+	_, err = c.StopEgress(ctx, id, "EG_another", id, nil)
 	must(t, err)
 	_, err = c.Wait(ctx, id)
 	must(t, err)
@@ -78,12 +78,12 @@ func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testi
 		return invoke(ctx, method, req, reply, cc, opts...)
 	}), Namespace: namespace})
 
-	_, err = blind.StopEgress(ctx, id, id, id)
+	_, err = blind.StopEgress(ctx, id, id, id, nil)
 
 	must(t, err)
 	_, err = c.Wait(ctx, egress.WorkflowID(id))
 	must(t, err)
-	_, err = blind.StopEgress(ctx, "EG_nobody", "EG_nobody", "")
+	_, err = blind.StopEgress(ctx, "EG_nobody", "EG_nobody", "", nil)
 	if want := `no recording has the ID "EG_nobody"; an earlier part of one goes by its request ID`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

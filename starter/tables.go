@@ -58,7 +58,7 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"heard after", late},
 		{"missed webhook", missed(v)},
 		{"media", mediaOf(v)},
-		{"stopped", string(v.Stopped)},
+		{"stopped", stopped(v)},
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
 		{"left out", strings.Join(v.Skipped, ", ")},
@@ -73,6 +73,14 @@ func verdictFacts(v egress.Verdict) [][2]string {
 // longestResult is how much of a step's result is shown to people, in bytes. --json has
 // all of it.
 const longestResult = 200
+
+// stopped is why it was stopped, and who asked for that.
+func stopped(v egress.Verdict) string {
+	if v.StoppedBy == nil {
+		return string(v.Stopped)
+	}
+	return string(v.Stopped) + " by " + v.StoppedBy.String()
+}
 
 // missed is the class of a missed webhook, with its evidence.
 func missed(v egress.Verdict) string {

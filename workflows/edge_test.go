@@ -160,21 +160,25 @@ func TestAStopThatWasAskedFor(t *testing.T) {
 		name        string
 		script      func(l *life)
 		wantReason  egress.StopReason
+		wantBy      *egress.Asker
 		wantStopped int
 	}{
-		{"by cancelling the workflow", func(l *life) { l.at(time.Minute, l.CancelWorkflow) }, egress.StopCancelled, 1},
+		{"by cancelling the workflow", func(l *life) { l.at(time.Minute, l.CancelWorkflow) }, egress.StopCancelled, nil, 1},
 		{"by the update", func(l *life) {
 			l.at(time.Minute, func() { l.askStop("a", nil) })
-		}, egress.StopRequested, 1},
+		}, egress.StopRequested, ann, 1},
+		{"by the update without its argument", func(l *life) {
+			l.at(time.Minute, func() { l.update(egress.UpdateStop, "a", new(error)) })
+		}, egress.StopRequested, nil, 1},
 		{"by the update, twice, and then by cancelling", func(l *life) {
 			l.at(time.Minute, func() { l.askStop("a", nil) })
 			l.at(time.Minute+time.Second, func() { l.askStop("b", nil) })
 			l.at(time.Minute+2*time.Second, l.CancelWorkflow)
-		}, egress.StopRequested, 3},
+		}, egress.StopRequested, ann, 3},
 		{"by cancelling before LiveKit has answered the start", func(l *life) {
 			l.slowStart(5 * time.Second)
 			l.at(time.Second, l.CancelWorkflow)
-		}, egress.StopCancelled, 1},
+		}, egress.StopCancelled, nil, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -193,6 +197,7 @@ func TestAStopThatWasAskedFor(t *testing.T) {
 
 			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 			require.Equal(t, tt.wantReason, v.Stopped)
+			require.Equal(t, tt.wantBy, v.StoppedBy)
 			require.Len(t, l.stops, tt.wantStopped)
 			require.Len(t, l.announced, 1, "what was recorded is still delivered")
 		})

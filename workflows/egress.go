@@ -70,7 +70,7 @@ func (e *run) watch(ctx workflow.Context) error {
 		case looked: // we asked
 			e.look(ctx, ev)
 		case stopAsked: // the caller has enough
-			e.WantStop(egress.StopRequested, workflow.Now(ctx))
+			e.StopAsked(ev.by, workflow.Now(ctx))
 		case cancelled: // stop it, and see it through
 			e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
@@ -124,7 +124,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	}
 	s.AddReceive(e.asks, func(c workflow.ReceiveChannel, _ bool) {
 		ev.kind = stopAsked
-		for c.ReceiveAsync(nil) { // one stop answers all who ask
+		for c.ReceiveAsync(&ev.by) { // one stop answers all who ask
 		}
 	})
 	if e.own != nil {
@@ -150,6 +150,7 @@ type source struct {
 type event struct {
 	kind   eventKind
 	event  egress.Event    // with observed, listed and hinted
+	by     *egress.Asker   // with stopAsked; nil where it is not known who asked
 	future workflow.Future // with started and looked
 }
 

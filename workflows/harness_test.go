@@ -307,11 +307,14 @@ func (l *life) update(name, id string, told *error, args ...any) {
 	}, args...)
 }
 
+// ann asks for stops.
+var ann = egress.AskedBy("API1", "ann")
+
 func (l *life) askStop(id string, told *error) {
 	if told == nil {
 		told = new(error)
 	}
-	l.update(egress.UpdateStop, id, told)
+	l.update(egress.UpdateStop, id, told, egress.StopUpdate{AskedBy: ann})
 }
 
 // realTemporal is a client of a real server, for what the test environment does not play.

@@ -47,11 +47,12 @@ func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 	if ok, _ := workflow.AwaitWithOptions(ctx, opts, asked); !ok { // the context is never cancelled
 		return false
 	}
-	why := egress.StopRequested
-	if !e.asks.ReceiveAsync(nil) {
-		why, e.own = egress.StopCancelled, nil
+	if by := (*egress.Asker)(nil); e.asks.ReceiveAsync(&by) {
+		e.StopAsked(by, workflow.Now(ctx))
+	} else {
+		e.own = nil
+		e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 	}
-	e.WantStop(why, workflow.Now(ctx))
 	return true
 }
 
@@ -83,7 +84,7 @@ func (e *run) giveBack(err error) {
 	now := e.State
 	e.State, e.Shared = *e.before, now.Shared
 	e.Parts = e.Parts[:len(e.Parts)-1] // the last one is this; the others may have been corrected
-	e.Stopped, e.StoppedAt = now.Stopped, now.StoppedAt
+	e.Stopped, e.StoppedAt, e.StoppedBy = now.Stopped, now.StoppedAt, now.StoppedBy
 	e.Recover, e.toldBefore, e.before = 0, true, nil
 	e.relays.end()
 }

@@ -179,6 +179,7 @@ func TestAStopWhileATwinIsDealtWithBeforeTheNextPartIsTaken(t *testing.T) {
 	require.NoError(t, told)
 	require.Len(t, *starts, 1)
 	require.Equal(t, egress.StopRequested, v.Stopped)
+	require.Equal(t, ann, v.StoppedBy)
 }
 
 // recoverIn is how long after its failure a part is followed by the next.

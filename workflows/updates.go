@@ -59,7 +59,7 @@ func (e *run) awaitStart(ctx workflow.Context, u egress.StartUpdate) (egress.Inf
 }
 
 // stillRuns refuses a stop of what is over, and does not go on as a next part.
-func (e *run) stillRuns(ctx workflow.Context) error {
+func (e *run) stillRuns(ctx workflow.Context, _ egress.StopUpdate) error {
 	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() && !e.Recoverable(workflow.Now(ctx)) {
 		return toCaller(egress.CannotStop(e.Status))
 	}
@@ -67,10 +67,10 @@ func (e *run) stillRuns(ctx workflow.Context) error {
 }
 
 // askStop has the loop stop the egress, and answers with what LiveKit said.
-func (e *run) askStop(ctx workflow.Context) (egress.Info, error) {
+func (e *run) askStop(ctx workflow.Context, u egress.StopUpdate) (egress.Info, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	before := e.answered.stops
-	e.asks.SendAsync(nil) // where it is full, a stop is due already
+	e.asks.SendAsync(u.AskedBy) // where it is full, a stop is due already
 	until(ctx, func() bool { return e.failed != nil || e.answered.stops > before || e.over() })
 	switch {
 	case e.failed != nil: // not the start's own words: whoever stops may know of an egress all the same
