@@ -33,7 +33,7 @@ var (
 const soakCall = 10 * time.Second
 
 // TestSoak runs what ships, as processes, at a steady rate of recordings that LiveKit's own
-// client starts at the front door, and of which a third lose every webhook, and looks
+// client starts at the front door, and of which a third of the webhooks are lost, and looks
 // whether any of the processes grows:
 //
 //	go test ./e2e -run TestSoak -soak 1h -timeout 2h -v
