@@ -44,6 +44,7 @@ func verdictColumns() []column {
 		{"results", results},
 		{"part_statuses", partStatuses},
 		{"skipped", func(v egress.Verdict) string { return strings.Join(v.Skipped, " ") }},
+		{"stopped_by", func(v egress.Verdict) string { return v.StoppedBy.String() }},
 	}
 }
 

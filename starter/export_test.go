@@ -46,6 +46,7 @@ func archived(t *testing.T) []egress.Verdict {
 	}
 	hostile := aVerdict("EGRESS_FAILED")
 	hostile.Room, hostile.Because = `=HYPERLINK("http://evil.example","a, b")`, "-1\n+2"
+	hostile.Stopped, hostile.StoppedBy = egress.StopRequested, egress.AskedBy("API1", "ann")
 	return []egress.Verdict{aVerdict(egress.Lost), parted, hostile}
 }
 
@@ -87,7 +88,7 @@ func TestVerdictsAreExportedAsCSV(t *testing.T) {
 	for i, want := range map[string]string{
 		of(1, "status"): "LOST", of(1, "late_seconds"): "21.000", of(1, "ended_at"): "2026-03-04T09:00:00Z",
 		of(2, "parts"): "EG_1 EG_1b EG_2", of(2, "files"): "a-1.mp4 a.mp4 a.m3u8", of(2, "locations"): "s3://b/a-1.mp4 s3://b/a.mp4 s3://b/a.m3u8 s3://b/live.m3u8 images/a",
-		of(3, "room"): `'=HYPERLINK("http://evil.example","a, b")`, of(3, "because"): "'-1\n+2",
+		of(3, "room"): `'=HYPERLINK("http://evil.example","a, b")`, of(3, "stopped_by"): "ann with the key API1", of(3, "because"): "'-1\n+2",
 	} {
 		if i != want {
 			t.Errorf("got %q, want %q", i, want)
