@@ -25,9 +25,10 @@ const callTimeout = 20 * time.Second
 //	Invalid      the store says no to the request; Field names the configuration
 //	Unreachable  the store does not answer, or not now
 type Bucket struct {
-	field string
-	local string // the directory of local files
-	blobs *blob.Bucket
+	field   string
+	local   string // the directory of local files
+	renames bool   // its driver asks for some objects by another name
+	blobs   *blob.Bucket
 }
 
 // Close ends what Open began.

@@ -43,7 +43,7 @@ func New(cfg Config) *Stores { return &Stores{cfg} }
 //	Denied       nobody may look from here: Ali's stores, or local files that are not ours to read
 //	Unreachable  the store, or who gives out the credentials, does not answer
 func (s *Stores) Open(ctx context.Context, d egress.Destination) (*Bucket, error) {
-	b := &Bucket{field: d.Field}
+	b := &Bucket{field: d.Field, renames: d.Upload.Store() != egress.StoreAzure} // there ownNames asks
 	var err error
 	switch d.Upload.Store() {
 	case egress.StoreS3:
@@ -103,6 +103,9 @@ func (b *Bucket) key(path string) (string, error) {
 		if n := utf8.RuneCountInString(path); n > longestKey {
 			return "", egress.Invalidf(b.field, "has a path of %d characters, and stores take %d", n, longestKey)
 		}
+		if b.renames && renamed(path) {
+			return "", egress.Invalidf(b.field, "has a path with a control character or ../ in it, which cannot be asked for")
+		}
 		return path, nil
 	}
 	full := path
@@ -117,6 +120,12 @@ func (b *Bucket) key(path string) (string, error) {
 		rel += "/"
 	}
 	return filepath.ToSlash(rel), nil
+}
+
+// renamed reports whether go-cloud's drivers would ask for another object than that of a path:
+// they write some characters of a name in hexadecimal.
+func renamed(path string) bool {
+	return strings.Contains(path, "../") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' })
 }
 
 // path is the inverse of key, for a path that begins as the one that was asked for.
