@@ -6,6 +6,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // explain tells the story so far as the workflow's current details. The UI asks for
@@ -14,11 +16,15 @@ func (e *run) explain(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details(e.id))
 }
 
+// longestWords is the most that is kept of what an activity said, in bytes. A step of the user's
+// may say as much as Temporal takes, which is as much as it takes of the whole state.
+const longestWords = 2000
+
 // inWords is an activity's failure for a person: what the activity said, without
 // what Temporal wraps around it.
 func inWords(err error) string {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return app.Message()
+		return egress.Clip(app.Message(), longestWords)
 	}
 	if late, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return timeoutInWords(late.TimeoutType())
