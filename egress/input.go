@@ -136,6 +136,8 @@ func (in Input) Validate(requestID string) error {
 		return Invalidf("sealed", "comes beside a request in the clear")
 	case len(in.Sealed) > 0 && in.Summary == nil:
 		return Invalidf("summary", "is missing beside sealed")
+	case in.size() > longestRequest:
+		return Invalidf("request", "takes %d bytes as Temporal keeps it, and %d are the most", in.size(), longestRequest)
 	case in.MaxDuration < 0:
 		return Invalidf("max_duration", "is negative: %s", in.MaxDuration)
 	case in.Recover != nil && (*in.Recover < 0 || *in.Recover > MaxRecover):
@@ -148,6 +150,21 @@ func (in Input) Validate(requestID string) error {
 		return RefuseCredentials(in.Plain)
 	}
 	return nil
+}
+
+// longestRequest is the most that a request takes in an input, in bytes of JSON. It goes with each
+// look at the media and to each of its webhooks, beside an event, and Temporal takes 2 MiB of each
+// of those and 4 MB of all at once; an argument that is larger would hold up its workflow for ever.
+const longestRequest = 256 << 10
+
+// size is what the request takes in an input.
+func (in Input) size() int {
+	in.Carried = nil
+	b, err := json.Marshal(in)
+	if err != nil { // Temporal's converter says so, too
+		return 0
+	}
+	return len(b)
 }
 
 // Adoption is the input for an egress that LiveKit already runs, of its first sign of

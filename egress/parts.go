@@ -85,10 +85,10 @@ func (s *State) PathsOf() int { return cmp.Or(s.Paths, s.Part) }
 func (s *State) part() Part {
 	m := s.Latest.Proto()
 	p := Part{
-		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: cmp.Or(s.LostBecause, m.GetError()),
+		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: Clip(cmp.Or(s.LostBecause, m.GetError()), maxBecause),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest, Media: s.Media, Paths: s.Paths, Storage: s.Storage,
+		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest.short(longestEarlier), Media: s.Media, Paths: s.Paths, Storage: s.Storage,
 	}
 	p.EventID = idOf(s.Event)
 	p.Missed, p.MissedBecause = s.missed()

@@ -23,7 +23,7 @@ import (
 const redacted = "{redacted}"
 
 // redactJSON returns a LiveKit message's JSON without its credentials and without
-// our own webhooks. LiveKit redacts too, but not everything (proxies, a second
+// our own webhooks, at most longestMessage of it. LiveKit redacts too, but not everything (proxies, a second
 // file output, failed automatic starts, the turnPassword of a room). It works on
 // the JSON and not on the message, so that what a newer LiveKit adds survives.
 func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
@@ -34,7 +34,11 @@ func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("redact %s: %w", md.Name(), err)
 	}
 	walk(md, tree, "", maskValue)
-	return json.Marshal(tree)
+	b, err := fitting(tree, longestMessage)
+	if err != nil {
+		return nil, fmt.Errorf("redact %s: %w", md.Name(), err)
+	}
+	return b, nil
 }
 
 // RefuseCredentials names the first field of a request that holds a credential.
