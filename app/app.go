@@ -13,6 +13,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
@@ -100,7 +101,7 @@ func profilesFor(role config.Role, cfg config.Config, environ map[string]string)
 	if role != config.Worker && role != config.Serve {
 		return egress.Profiles{}, nil
 	}
-	return cfg.Storage.Profiles(environ)
+	return catalogue.Profiles(cfg.Storage.File, environ)
 }
 
 // keysOf are the keys that a process seals with.

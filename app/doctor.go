@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/reelkeeper/reelkeeper/doctor"
+	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
@@ -67,7 +68,7 @@ func storages(c *doctor.Config, cfg config.Config, environ map[string]string) er
 		return err
 	}
 	c.Stores = storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) }})
-	c.Profiles, err = cfg.Storage.Profiles(environ)
+	c.Profiles, err = catalogue.Profiles(cfg.Storage.File, environ)
 	return err
 }
 

@@ -7,16 +7,16 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/payload"
-	"github.com/reelkeeper/reelkeeper/internal/pipeline"
 )
 
 // readPipelines reads the file of pipelines, so that what is wrong with it is said
 // before the worker takes anything.
 func (a *App) readPipelines() error {
 	var err error
-	a.pipelines, err = pipeline.Load(a.cfg.Pipeline, a.cfg.LiveKit.KeyNames())
+	a.pipelines, err = catalogue.Pipelines(a.cfg.Pipeline, a.cfg.LiveKit.KeyNames())
 	if err != nil {
 		return err
 	}

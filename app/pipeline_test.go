@@ -33,7 +33,7 @@ func TestAWorkerWithAWrongFileOfPipelinesDoesNotStart(t *testing.T) {
 			require.ErrorAs(t, err, &e, "which is exit status 2")
 			require.Equal(t, egress.Invalid, e.Reason)
 			require.Equal(t, "REELKEEPER_PIPELINE", e.Field)
-			require.Equal(t, tc.want, e.Message)
+			require.Equal(t, filepath.Dir(path)+"/"+tc.want, e.Message)
 		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 )
 
 // The example is a file that the worker takes, once its variables and secrets are there.
@@ -30,7 +30,7 @@ func TestTheExampleOfStorageProfilesIsOne(t *testing.T) {
 	}
 	file := filepath.Join(dir, "storage.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	p, err := config.Storage{File: file}.Profiles(environ)
+	p, err := catalogue.Profiles(file, environ)
 	require.NoError(t, err)
 	require.Equal(t, "main", p.Default)
 	require.Equal(t, []string{"ali", "az", "cold", "main", "minio"}, p.Names())

@@ -1,10 +1,8 @@
-package config
+package catalogue_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,22 +11,14 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 )
-
-// stored reads a file of profiles.
-func stored(t *testing.T, text string, environ map[string]string) (p egress.Profiles, path string, err error) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "storage.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	p, err = Storage{File: path}.Profiles(environ)
-	return p, path, err
-}
 
 func TestProfilesAreLiveKitsOwnMessages(t *testing.T) {
 	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("from: \"a\" file\n"), 0o600))
-	p, _, err := stored(t, `
+	p, err := catalogue.Profiles(written(t, `
 default: main
 profiles:
   main:
@@ -44,7 +34,7 @@ profiles:
   cold: {gcp: {bucket: b, credentials: '{"type":"service_account"}'}}
   az: {azure: {account_name: n, account_key: 12, container_name: c}}
   ali: {ali_oss: {bucket: b, region: r}}
-`, map[string]string{"KEY": "AKIA: {x}"})
+`), map[string]string{"KEY": "AKIA: {x}"})
 	require.NoError(t, err)
 	main := &livekit.StorageConfig{Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{
 		Bucket: "recordings", Region: "eu-central-1", AccessKey: "AKIA: {x}", Secret: `from: "a" file`, ForcePathStyle: true,
@@ -56,13 +46,10 @@ profiles:
 		"az":   {Provider: &livekit.StorageConfig_Azure{Azure: &livekit.AzureBlobUpload{AccountName: "n", AccountKey: "12", ContainerName: "c"}}},
 		"ali":  {Provider: &livekit.StorageConfig_AliOSS{AliOSS: &livekit.AliOSSUpload{Bucket: "b", Region: "r"}}},
 	}
-	if p.Default != "main" || len(p.Named) != len(want) {
-		t.Errorf("default %q, %d profiles", p.Default, len(p.Named))
-	}
+	require.Equal(t, "main", p.Default)
+	require.Len(t, p.Named, len(want))
 	for name, w := range want {
-		if !proto.Equal(w, p.Named[name]) {
-			t.Errorf("%s: got %v", name, p.Named[name])
-		}
+		require.True(t, proto.Equal(w, p.Named[name]), "%s: got %v", name, p.Named[name])
 	}
 }
 
@@ -70,61 +57,55 @@ func TestWhatIsWrongWithAProfileIsNamedByLineAndFieldAndNeverShown(t *testing.T)
 	t.Parallel()
 	const canary = "hunter2"
 	for text, want := range map[string]string{
-		"":                         ":1: profiles: is missing",
+		"":                         ":1: profiles: is missing, or empty",
 		"profiles: {}":             ":1: profiles: is missing, or empty",
 		"default: main":            ":1: profiles: is missing, or empty",
-		"- hunter2":                ":1: profiles: want fields, by `name: value`",
-		"profiles: hunter2":        ":1: profiles: want fields, by `name: value`",
-		"a: b: hunter2":            ":1: is not YAML",
-		"profiles:\n  a: *hunter2": ":1: is not YAML",
-		"profiles:\n\tx: hunter2":  ":2: is not YAML",
-		"\nprofile: hunter2":       ":2: profile: is not a field; want one of default, profiles",
-		"profiles: {a: {s3: {bucket: b}}}\n\ndefault: b":                              `:3: default: names no profile: "b"; want one of a`,
-		"profiles: {a: {s3: {bucket: b}}}\ndefault: [a]":                              ":2: default: want a value",
-		"profiles: {a b: {s3: {bucket: b}}}":                                          ":1: profiles.a b: want a name of 1 to 64 of [A-Za-z0-9._-]",
-		"profiles:\n  a: hunter2":                                                     ":2: profiles.a: want fields, by `name: value`",
+		"- hunter2":                ":1: want fields with values, got a list",
+		"profiles: hunter2":        ":1: profiles: want fields with values, got a text",
+		"a: b: hunter2":            ":1: is no YAML",
+		"profiles:\n  a: *hunter2": ":1: is no YAML",
+		"profiles:\n\tx: hunter2":  ":2: is no YAML",
+		"\nprofile: hunter2":       ":2: profile: there is no such field; did you mean profiles?",
+		"profiles: {a: {s3: {bucket: b}}}\n\ndefault: b":                              `:3: default: there is no "b"; want one of a`,
+		"profiles: {a: {s3: {bucket: b}}}\ndefault: [a]":                              ":2: default: want a text, got a list",
+		"profiles: {a b: {s3: {bucket: b}}}":                                          ":1: profiles.a b: wants a name of 1 to 64 of [A-Za-z0-9._-]",
+		"profiles:\n  a: hunter2":                                                     ":2: profiles.a: want fields with values, got a text",
 		"profiles:\n  a: {}":                                                          ":2: profiles.a: want one store: one of ali_oss, azure, gcp, s3",
-		"profiles:\n  a:\n    s4: {}":                                                 ":3: profiles.a.s4: is not a field; want one of ali_oss, azure, gcp, s3",
+		"profiles:\n  a:\n    s4: {}":                                                 ":3: profiles.a.s4: there is no such field; did you mean s3?",
 		"profiles:\n  a: {s3: {bucket: b}, gcp: {bucket: b}}":                         ":2: profiles.a: want one store: one of ali_oss, azure, gcp, s3",
 		"profiles:\n  a:\n    gcp: {}":                                                ":3: profiles.a.gcp: lacks bucket",
 		"profiles:\n  a:\n    azure: {account_name: x}":                               ":3: profiles.a.azure: lacks container_name",
-		"profiles:\n  a:\n    gcp:\n      bukket: hunter2":                            ":4: profiles.a.gcp.bukket: is not a field; want one of credentials, bucket, proxy",
-		"profiles:\n  a:\n    gcp:\n      bucket: b\n      bucket: hunter2":           ":5: profiles.a.gcp.bucket: is there twice",
-		"profiles:\n  a:\n    gcp:\n      bucket: b\n      proxy:\n        hunter: 2": ":6: profiles.a.gcp.proxy.hunter: is not a field; want one of url, username, password",
+		"profiles:\n  a:\n    gcp:\n      bukket: hunter2":                            ":4: profiles.a.gcp.bukket: there is no such field; did you mean bucket?",
+		"profiles:\n  a:\n    gcp:\n      bucket: b\n      bucket: hunter2":           ":5: profiles.a.gcp.bucket: is there twice; the other one is in line 4",
+		"profiles:\n  a:\n    gcp:\n      bucket: b\n      proxy:\n        hunter: 2": ":6: profiles.a.gcp.proxy.hunter: there is no such field; want one of password, url, username",
 		"profiles:\n  a:\n    s3:\n      secret: {hunter2: x}":                        ":4: profiles.a.s3.secret: want a value",
 		"profiles:\n  a:\n    s3:\n      secret:":                                     ":4: profiles.a.s3.secret: want a value",
 		"profiles:\n  a:\n    s3:\n      secret: hunter2${NONE}":                      ":4: profiles.a.s3.secret: the variable NONE is not set",
 		"profiles:\n  a:\n    s3:\n      secret: hunter2${file:/no/such/file}":        ":4: profiles.a.s3.secret: open /no/such/file: no such file or directory",
 		"profiles:\n  a:\n    s3:\n      force_path_style: hunter2":                   ":4: profiles.a.s3.force_path_style: want true or false",
-		"profiles:\n  a:\n    s3:\n      metadata: hunter2":                           ":4: profiles.a.s3.metadata: want fields, by `name: value`",
+		"profiles:\n  a:\n    s3:\n      metadata: hunter2":                           ":4: profiles.a.s3.metadata: want fields with values, got a text",
 		"profiles:\n  a:\n    s3:\n      metadata: {x: [hunter2]}":                    ":4: profiles.a.s3.metadata.x: want a value",
-		"default: ${X}\nprofiles: {a: {s3: {bucket: b}}}":                             ":1: default: the variable X is not set",
+		"profiles: 12345": ":1: profiles: want fields with values, got a value that is no text",
+		"default: ${X}\nprofiles: {a: {s3: {bucket: b}}}": `:1: default: there is no "${X}"; want one of a`,
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			_, path, err := stored(t, text, nil)
+			path := written(t, text)
+			_, err := catalogue.Profiles(path, nil)
+			require.EqualError(t, err, "REELKEEPER_STORAGE: "+path+want)
+			require.NotContains(t, err.Error(), canary)
 			var e *egress.Error
-			if !errors.As(err, &e) {
-				t.Fatalf("got %v", err)
-			}
-			if e.Reason != egress.Invalid || e.Field != "REELKEEPER_STORAGE" || e.Message != path+want {
-				t.Errorf("got %v", err)
-			}
-			if strings.Contains(err.Error(), canary) {
-				t.Errorf("it shows a value: %v", err)
-			}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, egress.Invalid, e.Reason)
 		})
 	}
 }
 
 func TestAFileOfProfilesThatIsNotThereIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := Storage{File: "/no/such/file"}.Profiles(nil)
-	if err == nil || err.Error() != "REELKEEPER_STORAGE: open /no/such/file: no such file or directory" {
-		t.Errorf("got %v", err)
-	}
-	p, err := Storage{}.Profiles(nil)
-	if err != nil || len(p.Named) != 0 || p.Default != "" {
-		t.Errorf("without a file: %v, %v", p.Names(), err)
-	}
+	_, err := catalogue.Profiles("/no/such/file", nil)
+	require.EqualError(t, err, "REELKEEPER_STORAGE: open /no/such/file: no such file or directory")
+	p, err := catalogue.Profiles("", nil)
+	require.NoError(t, err)
+	require.Zero(t, p)
 }

@@ -1,9 +1,10 @@
-package pipeline
+package catalogue
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,18 +18,62 @@ import (
 
 // reader is what all values of a file share.
 type reader struct {
-	file string
-	keys []string // names of API keys
+	setting string // the variable that names the file, and the field of every error
+	file    string
+	secret  bool              // no error may show a value
+	keys    []string          // names of API keys
+	environ map[string]string // what values may name
 }
 
-// value is a node of the file, and the path to it.
+// value is a node of the file, the line that an error names, and the path to it.
 type value struct {
 	*reader
 	node *yaml.Node
+	line int
 	path string
 }
 
-func (r *reader) at(n *yaml.Node) value { return value{reader: r, node: n} }
+// read is the whole file.
+func (r *reader) read() (value, error) {
+	b, err := os.ReadFile(r.file)
+	if err != nil {
+		return value{}, egress.Invalidf(r.setting, "%s", err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		return value{}, r.syntax(err)
+	}
+	if len(doc.Content) == 0 {
+		return r.at(&yaml.Node{Kind: yaml.MappingNode, Line: 1}, ""), nil
+	}
+	return r.at(doc.Content[0], ""), nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// syntax is an error of the parser's, with file and line in front as ours have them. Its
+// words may hold a value.
+func (r *reader) syntax(err error) error {
+	words := err.Error()
+	m := yamlLine.FindStringSubmatch(words)
+	v := value{reader: r, line: 1}
+	if len(m) > 1 && m[1] != "" {
+		v.line, _ = strconv.Atoi(m[1])
+	}
+	if r.secret {
+		return v.fail("is no YAML")
+	}
+	return v.fail("is no YAML: %s", yamlLine.ReplaceAllString(words, ""))
+}
+
+// at is a node, or what it stands for, at its own line.
+func (r *reader) at(n *yaml.Node, path string) value {
+	v := value{reader: r, node: n, line: n.Line, path: path}
+	if n.Kind == yaml.AliasNode {
+		v.node = n.Alias
+	}
+	return v
+}
 
 // field is a value below this one, which an error is about though it may not be there.
 func (v value) field(name string) value {
@@ -42,7 +87,7 @@ func (v value) fail(format string, args ...any) error {
 	if where != "" {
 		where += ": "
 	}
-	return invalid("%s:%d: %s%s", v.file, v.node.Line, where, fmt.Sprintf(format, args...))
+	return egress.Invalidf(v.setting, "%s:%d: %s%s", v.file, v.line, where, fmt.Sprintf(format, args...))
 }
 
 // entries visits a mapping in the order of the file.
@@ -52,16 +97,13 @@ func (v value) entries(visit func(name string, v value) error) error {
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
-		name, entry := v.node.Content[i], v.field(v.node.Content[i].Value)
-		entry.node = name
+		name := v.node.Content[i]
+		entry := v.at(v.node.Content[i+1], v.field(name.Value).path)
+		entry.line = name.Line
 		if line, twice := seen[name.Value]; twice {
 			return entry.fail("is there twice; the other one is in line %d", line)
 		}
 		seen[name.Value] = name.Line
-		entry.node = v.node.Content[i+1]
-		if entry.node.Kind == yaml.AliasNode {
-			entry.node = entry.node.Alias
-		}
 		if err := visit(name.Value, entry); err != nil {
 			return err
 		}
@@ -93,12 +135,7 @@ func (v value) list(visit func(v value) error) error {
 		return v.fail("want a list, got %s", v.shown())
 	}
 	for i, n := range v.node.Content {
-		entry := v
-		entry.node, entry.path = n, v.path+"["+strconv.Itoa(i)+"]"
-		if n.Kind == yaml.AliasNode {
-			entry.node = n.Alias
-		}
-		if err := visit(entry); err != nil {
+		if err := visit(v.at(n, v.path+"["+strconv.Itoa(i)+"]")); err != nil {
 			return err
 		}
 	}
@@ -107,11 +144,17 @@ func (v value) list(visit func(v value) error) error {
 
 // shown is a value as an error quotes it.
 func (v value) shown() string {
-	switch v.node.Kind {
-	case yaml.MappingNode:
+	switch {
+	case v.node.Kind == yaml.MappingNode:
 		return "fields"
-	case yaml.SequenceNode:
+	case v.node.Kind == yaml.SequenceNode:
 		return "a list"
+	case v.node.Tag == "!!null":
+		return "nothing"
+	case v.secret && v.node.Tag == "!!str":
+		return "a text"
+	case v.secret:
+		return "a value that is no text"
 	default:
 		return strconv.Quote(egress.Clip(v.node.Value, 60))
 	}
@@ -189,54 +232,4 @@ func names(ends []egress.Status) []string {
 		list = append(list, string(e))
 	}
 	return list
-}
-
-// anything reads what is handed on as it is, as JSON has it: so it is the same before
-// and after it was in a history.
-func (v value) anything(into *map[string]any) error {
-	if v.node.Kind != yaml.MappingNode {
-		return v.fail("want fields with values, got %s", v.shown())
-	}
-	var decoded map[string]any
-	if err := v.node.Decode(&decoded); err != nil {
-		return v.fail("cannot be read: %s", strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if err := v.refuseCredentials(); err != nil {
-		return err
-	}
-	if n, found := tooLong(decoded); found {
-		return v.fail("the whole number %v has more digits than are kept, put it in quotes", n)
-	}
-	b, err := json.Marshal(decoded)
-	if err != nil {
-		return v.fail("cannot be written as JSON: %s", err)
-	}
-	*into = map[string]any{}
-	return json.Unmarshal(b, into)
-}
-
-// exact is up to where JSON's numbers are whole ones: 2^53.
-const exact = 1 << 53
-
-// tooLong finds a whole number that JSON readers would round.
-func tooLong(v any) (number any, found bool) {
-	switch v := v.(type) {
-	case int:
-		return v, v > exact || v < -exact
-	case uint64: // what int does not hold
-		return v, true
-	case []any:
-		for _, item := range v {
-			if number, found := tooLong(item); found {
-				return number, true
-			}
-		}
-	case map[string]any:
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			if number, found := tooLong(v[name]); found {
-				return number, true
-			}
-		}
-	}
-	return nil, false
 }

@@ -1,4 +1,4 @@
-package pipeline_test
+package catalogue_test
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
-	"github.com/reelkeeper/reelkeeper/internal/pipeline"
+	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 )
 
 const whole = `default: standard
@@ -40,10 +40,7 @@ func seconds(n int) egress.Duration { return egress.Duration(time.Duration(n) * 
 
 func TestAFileIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "pipelines.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(whole), 0o600))
-
-	p, err := pipeline.Load(path, []string{"APIbilling"})
+	p, err := catalogue.Pipelines(written(t, whole), []string{"APIbilling"})
 
 	require.NoError(t, err)
 	good := []egress.Status{"EGRESS_COMPLETE", "EGRESS_LIMIT_REACHED"}
@@ -70,12 +67,20 @@ func TestAFileIsReadAsItIsWritten(t *testing.T) {
 
 func TestNoFileIsNoPipelines(t *testing.T) {
 	t.Parallel()
-	p, err := pipeline.Load("", nil)
+	p, err := catalogue.Pipelines("", nil)
 	require.NoError(t, err)
 	require.Zero(t, p)
-	_, err = pipeline.Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
+	_, err = catalogue.Pipelines(filepath.Join(t.TempDir(), "none.yaml"), nil)
 	require.ErrorContains(t, err, "REELKEEPER_PIPELINE: ")
 	require.ErrorContains(t, err, "none.yaml: no such file or directory")
+}
+
+// written is the path of a file with a text.
+func written(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }
 
 // step is a file with one step, whose further fields begin in line 8.
@@ -94,10 +99,13 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 	const at = "pipelines.p.steps[0]."
 	const at4, notTaken = ":4: pipelines.p.consumers[0].name: ", " would be taken for another step of Reelkeeper's own: take another name than announce, corrected, part-…, …-part-<number> and …-corrected"
 	for name, tc := range map[string]struct{ file, want string }{
-		"nothing":               {"", ": holds nothing; want default and pipelines"},
+		"nothing":               {"", ":1: pipelines: is missing, or empty"},
 		"no YAML":               {"pipelines:\n  p: [", ":2: is no YAML: did not find expected node content"},
+		"no steps":              {"pipelines:\n  p:\n    steps:\n      name: a", ":3: pipelines.p.steps: want a list, got fields"},
+		"steps of nothing":      {"pipelines:\n  p:\n    steps:", ":3: pipelines.p.steps: want a list, got nothing"},
+		"where it is used":      {step("with: {a: &soon soon}", "for: *soon"), ":9: " + at + `for: want a duration such as 30m, got "soon"`},
 		"no mapping":            {"- a", ":1: want fields with values, got a list"},
-		"no pipelines":          {"default: a", ":1: pipelines: is missing; want a pipeline by its name"},
+		"no pipelines":          {"default: a", ":1: pipelines: is missing, or empty"},
 		"unknown default":       {"pipelines:\n  b: {}\n  a: {}\ndefault: c", `:4: default: there is no "c"; want one of a, b`},
 		"unknown field":         {step("timout: 30m"), ":8: " + at + "timout: there is no such field; did you mean timeout?"},
 		"far from all":          {consumer("zzzzzzzzzzz: 1"), ":4: pipelines.p.consumers[0].zzzzzzzzzzz: there is no such field; want one of key, name, url, when"},
@@ -145,8 +153,9 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := pipeline.Parse("pipelines.yaml", []byte(tc.file), []string{"APIone", "APItwo"})
-			require.EqualError(t, err, "REELKEEPER_PIPELINE: pipelines.yaml"+tc.want)
+			path := written(t, tc.file)
+			_, err := catalogue.Pipelines(path, []string{"APIone", "APItwo"})
+			require.EqualError(t, err, "REELKEEPER_PIPELINE: "+path+tc.want)
 			var e *egress.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, egress.Invalid, e.Reason)
@@ -157,8 +166,8 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 func TestAConsumersURLHoldsNothingThatMayBeSecret(t *testing.T) {
 	t.Parallel()
 	for _, u := range []string{"https://me:SENTINEL@c.example/x", "https://c.example/x?SENTINEL", "https://c.example/x#SENTINEL"} {
-		_, err := pipeline.Parse("p.yaml", []byte(consumer("name: a, url: '"+u+"'")), nil)
-		require.ErrorContains(t, err, "p.yaml:4: pipelines.p.consumers[0].url: has a user, a query or a fragment")
+		_, err := catalogue.Pipelines(written(t, consumer("name: a, url: '"+u+"'")), nil)
+		require.ErrorContains(t, err, "file.yaml:4: pipelines.p.consumers[0].url: has a user, a query or a fragment")
 		require.ErrorContains(t, err, "REELKEEPER_ANNOUNCE_URL")
 		require.NotContains(t, err.Error(), "SENTINEL")
 	}
@@ -167,29 +176,29 @@ func TestAConsumersURLHoldsNothingThatMayBeSecret(t *testing.T) {
 func TestAStepIsNotCalledLikeOneOfOurs(t *testing.T) {
 	t.Parallel()
 	read := func(name string) error {
-		_, err := pipeline.Parse("p.yaml", []byte("pipelines:\n  p:\n    steps:\n      - {name: "+name+", activity: A, task_queue: q}"), nil)
+		_, err := catalogue.Pipelines(written(t, "pipelines:\n  p:\n    steps:\n      - {name: "+name+", activity: A, task_queue: q}"), nil)
 		return err
 	}
 	for _, name := range []string{"announce", "announce-billing", "webhook-1", "verify", "verify-part-1"} {
-		require.ErrorContains(t, read(name), "p.yaml:4: pipelines.p.steps[0].name: "+name+" is a step of Reelkeeper's own")
+		require.ErrorContains(t, read(name), "file.yaml:4: pipelines.p.steps[0].name: "+name+" is a step of Reelkeeper's own")
 	}
 	for _, name := range []string{"announcement", "webhooks", "verify-text"} {
 		require.NoError(t, read(name))
 	}
 	for _, queue := range []string{egress.TaskQueue, egress.PollQueue} {
-		_, err := pipeline.Parse("p.yaml", []byte("pipelines:\n  p:\n    steps:\n      - {name: a, activity: A, task_queue: "+queue+"}"), nil)
-		require.ErrorContains(t, err, "p.yaml:4: pipelines.p.steps[0].task_queue: "+queue+" is a queue of Reelkeeper's own workers")
+		_, err := catalogue.Pipelines(written(t, "pipelines:\n  p:\n    steps:\n      - {name: a, activity: A, task_queue: "+queue+"}"), nil)
+		require.ErrorContains(t, err, "file.yaml:4: pipelines.p.steps[0].task_queue: "+queue+" is a queue of Reelkeeper's own workers")
 	}
 }
 
 func TestWhatOnlySoundsLikeACredentialIsTaken(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"author", "keyframes", "tokenizer", "max_tokens", "secretary", "keywords"} {
-		_, err := pipeline.Parse("p.yaml", []byte(step("with: {"+name+": 1}")), nil)
+		_, err := catalogue.Pipelines(written(t, step("with: {"+name+": 1}")), nil)
 		require.NoError(t, err, name)
 	}
 	for _, name := range []string{"token", "api_key", "apiKey", "password", "db-password", "client_secret", "Authorization"} {
-		_, err := pipeline.Parse("p.yaml", []byte(step("with: {"+name+": 1}")), nil)
+		_, err := catalogue.Pipelines(written(t, step("with: {"+name+": 1}")), nil)
 		require.ErrorContains(t, err, "with."+name+": is called like a credential", name)
 	}
 }

@@ -1,14 +1,6 @@
-package pipeline
+package catalogue
 
-import (
-	"net/url"
-	"regexp"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
-
-	"github.com/reelkeeper/reelkeeper/egress"
-)
+import "github.com/reelkeeper/reelkeeper/egress"
 
 // steps are the user's own, in the order of the file.
 func (v value) steps() ([]egress.Step, error) {
@@ -75,34 +67,6 @@ func (v value) taskQueue(into *string) error {
 	}
 	if *into == egress.TaskQueue || *into == egress.PollQueue {
 		return v.fail("%s is a queue of Reelkeeper's own workers, which know no activity of yours: take one of your own", *into)
-	}
-	return nil
-}
-
-var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credentials?|token|authorization|(api|access|account|private|secret|stream)[_-]?key)([_-]|$)|(apiKey|accessKey|secretKey|authToken|accessToken)`)
-
-// refuseCredentials looks for what is called like a credential, or is a URL with one.
-func (v value) refuseCredentials() error {
-	const advice = "and the file is kept in workflow histories: let the step's own worker hold it"
-	if v.node.Kind == yaml.MappingNode {
-		return v.entries(func(name string, v value) error {
-			if credential.MatchString(name) {
-				return v.fail("is called like a credential, %s", advice)
-			}
-			return v.refuseCredentials()
-		})
-	}
-	if v.node.Kind == yaml.SequenceNode {
-		return v.list(value.refuseCredentials)
-	}
-	if !strings.Contains(v.node.Value, "://") {
-		return nil
-	}
-	switch u, err := url.Parse(v.node.Value); {
-	case err != nil || u.User != nil:
-		return v.fail("is a URL with a user, %s", advice)
-	case egress.HasSecretQuery(u):
-		return v.fail("is a URL with what is called like a credential, %s", advice)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package pipeline
+package catalogue
 
 import (
 	"net/url"
@@ -25,7 +25,7 @@ func unique[T any](v value, read func(value) (T, error), nameOf func(T) string) 
 		if line, twice := seen[nameOf(one)]; twice {
 			return v.field("name").fail("%s is there twice; the other one is in line %d", nameOf(one), line)
 		}
-		seen[nameOf(one)] = v.node.Line
+		seen[nameOf(one)] = v.line
 		all = append(all, one)
 		return nil
 	})

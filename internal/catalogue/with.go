@@ -1,0 +1,92 @@
+package catalogue
+
+import (
+	"encoding/json"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// anything reads what is handed on as it is, as JSON has it: so it is the same before
+// and after it was in a history.
+func (v value) anything(into *map[string]any) error {
+	if v.node.Kind != yaml.MappingNode {
+		return v.fail("want fields with values, got %s", v.shown())
+	}
+	var decoded map[string]any
+	if err := v.node.Decode(&decoded); err != nil {
+		return v.fail("cannot be read: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := v.refuseCredentials(); err != nil {
+		return err
+	}
+	if n, found := tooLong(decoded); found {
+		return v.fail("the whole number %v has more digits than are kept, put it in quotes", n)
+	}
+	b, err := json.Marshal(decoded)
+	if err != nil {
+		return v.fail("cannot be written as JSON: %s", err)
+	}
+	*into = map[string]any{}
+	return json.Unmarshal(b, into)
+}
+
+// exact is up to where JSON's numbers are whole ones: 2^53.
+const exact = 1 << 53
+
+// tooLong finds a whole number that JSON readers would round.
+func tooLong(v any) (number any, found bool) {
+	switch v := v.(type) {
+	case int:
+		return v, v > exact || v < -exact
+	case uint64: // what int does not hold
+		return v, true
+	case []any:
+		for _, item := range v {
+			if number, found := tooLong(item); found {
+				return number, true
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if number, found := tooLong(v[name]); found {
+				return number, true
+			}
+		}
+	}
+	return nil, false
+}
+
+var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credentials?|token|authorization|(api|access|account|private|secret|stream)[_-]?key)([_-]|$)|(apiKey|accessKey|secretKey|authToken|accessToken)`)
+
+// refuseCredentials looks for what is called like a credential, or is a URL with one.
+func (v value) refuseCredentials() error {
+	const advice = "and the file is kept in workflow histories: let the step's own worker hold it"
+	if v.node.Kind == yaml.MappingNode {
+		return v.entries(func(name string, v value) error {
+			if credential.MatchString(name) {
+				return v.fail("is called like a credential, %s", advice)
+			}
+			return v.refuseCredentials()
+		})
+	}
+	if v.node.Kind == yaml.SequenceNode {
+		return v.list(value.refuseCredentials)
+	}
+	if !strings.Contains(v.node.Value, "://") {
+		return nil
+	}
+	switch u, err := url.Parse(v.node.Value); {
+	case err != nil || u.User != nil:
+		return v.fail("is a URL with a user, %s", advice)
+	case egress.HasSecretQuery(u):
+		return v.fail("is a URL with what is called like a credential, %s", advice)
+	}
+	return nil
+}
