@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/livekit/protocol/auth"
 
@@ -44,7 +45,7 @@ func endpoint(t *testing.T) http.Handler {
 	require.NoError(t, err)
 	h, err := webhook.New(webhook.Config{
 		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: keys, Recordings: untouched{},
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), Meter: noop.Meter{},
 	})
 	require.NoError(t, err)
 	mux := http.NewServeMux()

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/reelkeeper/reelkeeper/gateway"
 )
@@ -139,21 +141,24 @@ func TestTheSDKHearsOfABadTokenWhatItHearsFromLiveKit(t *testing.T) {
 
 func TestADoorThatLacksSomethingNamesIt(t *testing.T) {
 	t.Parallel()
+	const joined = "gateway: Keys, Recordings, LiveKit, Marker, Log and Meter are required"
+	const reached = "gateway: Upstream, PublicURL and SigningKey are required"
 	for name, tc := range map[string]struct {
 		change func(*gateway.Config)
 		want   string
 	}{
-		"keys":    {func(c *gateway.Config) { c.Keys = nil }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
-		"any key": {func(c *gateway.Config) { c.Keys = auth.NewFileBasedKeyProviderFromMap(nil) }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
-		"LiveKit": {func(c *gateway.Config) { c.Upstream = nil }, "LIVEKIT_URL: is missing"},
+		"keys":    {func(c *gateway.Config) { c.Keys = nil }, joined},
+		"a log":   {func(c *gateway.Config) { c.Log = nil }, joined},
+		"a meter": {func(c *gateway.Config) { c.Meter = nil }, joined},
+		"LiveKit": {func(c *gateway.Config) { c.Upstream = nil }, reached},
 		"an API": {
 			func(c *gateway.Config) {
 				c.Upstream = &url.URL{Scheme: "wss", Host: "livekit", User: url.User(apiSecret)}
 			},
 			"LIVEKIT_URL: want a URL that begins with ws:// or wss:// or http:// or https://, in small letters",
 		},
-		"its address": {func(c *gateway.Config) { c.PublicURL = "" }, "REELKEEPER_PUBLIC_URL: is missing"},
-		"a marker":    {func(c *gateway.Config) { c.Marker = nil }, "gateway: Recordings, LiveKit, Marker and SigningKey are required"},
+		"its address": {func(c *gateway.Config) { c.PublicURL = "" }, reached},
+		"a marker":    {func(c *gateway.Config) { c.Marker = nil }, joined},
 		"a body":      {func(c *gateway.Config) { c.MaxBody = -1 }, "gateway: a duration or size is negative"},
 		"time": {
 			func(c *gateway.Config) { c.FailOpenAfter = 8 * time.Second },
@@ -165,6 +170,7 @@ func TestADoorThatLacksSomethingNamesIt(t *testing.T) {
 			c := gateway.Config{
 				Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), Recordings: &recordings{}, LiveKit: &liveKit{},
 				Marker: marker{}, Upstream: &url.URL{Scheme: "http", Host: "livekit"}, PublicURL: publicURL, SigningKey: apiKey,
+				Log: slog.New(slog.DiscardHandler), Meter: noop.Meter{},
 			}
 			_, err := gateway.New(c)
 			require.NoError(t, err)

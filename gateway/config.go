@@ -15,7 +15,6 @@ import (
 	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -91,6 +90,8 @@ type Config struct {
 	Recordings Recordings       // Required.
 	LiveKit    LiveKit          // Required.
 	Marker     Marker           // Required.
+	Log        *slog.Logger     // Required.
+	Meter      metric.Meter     // Required.
 	// Upstream is LiveKit's URL, http or https, to which everything else is proxied. Its user
 	// and query are left out. Required.
 	Upstream *url.URL
@@ -114,35 +115,23 @@ type Config struct {
 	DeleteRoomWait time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
 	MaxBody int64
-	// Log defaults to slog.Default().
-	Log *slog.Logger
-	// Meter defaults to one that measures nothing.
-	Meter metric.Meter
 }
 
 func (c Config) withDefaults() Config {
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
 	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
-	c.Log = cmp.Or(c.Log, slog.Default())
-	if c.Meter == nil {
-		c.Meter = noop.Meter{}
-	}
 	return c
 }
 
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
 	switch {
-	case c.Keys == nil || c.Keys.NumKeys() == 0:
-		return egress.Invalidf("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
-	case c.Upstream == nil:
-		return egress.Invalidf("LIVEKIT_URL", "is missing")
+	case c.Keys == nil || c.Recordings == nil || c.LiveKit == nil || c.Marker == nil || c.Log == nil || c.Meter == nil:
+		return &egress.Error{Reason: egress.Internal, Message: "gateway: Keys, Recordings, LiveKit, Marker, Log and Meter are required"}
+	case c.Upstream == nil || c.PublicURL == "" || c.SigningKey == "":
+		return &egress.Error{Reason: egress.Internal, Message: "gateway: Upstream, PublicURL and SigningKey are required"}
 	case c.Upstream.Scheme != "http" && c.Upstream.Scheme != "https":
 		return egress.Invalidf("LIVEKIT_URL", "want a URL that begins with ws:// or wss:// or http:// or https://, in small letters")
-	case c.PublicURL == "":
-		return egress.Invalidf("REELKEEPER_PUBLIC_URL", "is missing")
-	case c.Recordings == nil || c.LiveKit == nil || c.Marker == nil || c.SigningKey == "":
-		return &egress.Error{Reason: egress.Internal, Message: "gateway: Recordings, LiveKit, Marker and SigningKey are required"}
 	case c.RequestTimeout < 0 || c.FailOpenAfter < 0 || c.DeleteRoomWait < 0 || c.MaxBody < 0:
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: a duration or size is negative"}
 	case c.FailOpenAfter > 0 && c.FailOpenAfter+failOpenMargin >= c.RequestTimeout:

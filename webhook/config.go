@@ -9,7 +9,6 @@ import (
 
 	"github.com/livekit/protocol/auth"
 	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -52,43 +51,33 @@ type MACs interface {
 
 // Config is what the endpoint needs.
 type Config struct {
-	// Keys are LiveKit's API keys, by which it signs. Required.
-	Keys auth.KeyProvider
+	Keys       auth.KeyProvider // LiveKit's API keys, by which it signs. Required.
+	MACs       MACs             // Required.
+	Recordings Recordings       // Required.
+	Log        *slog.Logger     // Required.
+	Meter      metric.Meter     // Required.
 	// Previous are secrets that still verify after a rotation, under any key name.
 	// Default: none.
 	Previous []string
-	// MACs and Recordings are required.
-	MACs       MACs
-	Recordings Recordings
 	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
 	MaxBody int64
 	// Figures are kept of what is answered. Default: none.
 	Figures *Figures
-	// Log defaults to slog.Default().
-	Log *slog.Logger
-	// Meter defaults to one that measures nothing.
-	Meter metric.Meter
 }
 
 func (c Config) withDefaults() Config {
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
-	c.Log = cmp.Or(c.Log, slog.Default())
-	if c.Meter == nil {
-		c.Meter = noop.Meter{}
-	}
 	return c
 }
 
 // Validate names the field or variable at fault.
 func (c Config) Validate() error {
 	switch {
-	case c.Keys == nil || c.Keys.NumKeys() == 0:
-		return egress.Invalidf("LIVEKIT_API_KEY", "and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS")
-	case c.MACs == nil || c.Recordings == nil:
-		return &egress.Error{Reason: egress.Internal, Message: "webhook: MACs and Recordings are required"}
+	case c.Keys == nil || c.MACs == nil || c.Recordings == nil || c.Log == nil || c.Meter == nil:
+		return &egress.Error{Reason: egress.Internal, Message: "webhook: Keys, MACs, Recordings, Log and Meter are required"}
 	case slices.Contains(c.Previous, ""):
 		return egress.Invalidf("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
 	case c.Timeout <= 0:

@@ -1,10 +1,12 @@
 package webhook_test
 
 import (
+	"log/slog"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/livekit/protocol/auth"
@@ -52,18 +54,23 @@ func TestTheDurationHasLiveKitsBudgetsAmongItsBuckets(t *testing.T) {
 func TestAnEndpointThatLacksSomethingNamesIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	whole := webhook.Config{Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: b.keys, Recordings: b.temporal}
+	whole := webhook.Config{
+		Keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), MACs: b.keys, Recordings: b.temporal,
+		Log: slog.New(slog.DiscardHandler), Meter: noop.Meter{},
+	}
 	_, err := webhook.New(whole)
 	require.NoError(t, err)
+	const joined = "webhook: Keys, MACs, Recordings, Log and Meter are required"
 	for name, tc := range map[string]struct {
 		change func(*webhook.Config)
 		want   string
 	}{
-		"keys":           {func(c *webhook.Config) { c.Keys = nil }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
-		"any key":        {func(c *webhook.Config) { c.Keys = auth.NewFileBasedKeyProviderFromMap(nil) }, "LIVEKIT_API_KEY: and LIVEKIT_API_SECRET are missing, and so is LIVEKIT_KEYS"},
+		"keys":           {func(c *webhook.Config) { c.Keys = nil }, joined},
+		"a log":          {func(c *webhook.Config) { c.Log = nil }, joined},
+		"a meter":        {func(c *webhook.Config) { c.Meter = nil }, joined},
 		"a secret":       {func(c *webhook.Config) { c.Previous = []string{"x", ""} }, "REELKEEPER_PREVIOUS_SECRETS: has an empty entry"},
-		"MACs":           {func(c *webhook.Config) { c.MACs = nil }, "webhook: MACs and Recordings are required"},
-		"recordings":     {func(c *webhook.Config) { c.Recordings = nil }, "webhook: MACs and Recordings are required"},
+		"MACs":           {func(c *webhook.Config) { c.MACs = nil }, joined},
+		"recordings":     {func(c *webhook.Config) { c.Recordings = nil }, joined},
 		"any time":       {func(c *webhook.Config) { c.Timeout = -1 }, "Timeout: wants to be over zero, got -1ns"},
 		"room for bytes": {func(c *webhook.Config) { c.MaxBody = -1 }, "MaxBody: wants to be over zero, got -1"},
 	} {
