@@ -74,8 +74,8 @@ var safeguards = []safeguard{
 	{
 		name: "requests are sealed",
 		changes: []change{
-			{"internal/seal/request.go", "blob := k.Seal(plaintext, requestID, readable)", "blob := append(readable[:0:0], plaintext...)"},
-			{"internal/seal/request.go", "plaintext, err := k.Open(in.Sealed, requestID, readable)", "plaintext, err := append(readable[:0:0], in.Sealed...), error(nil)"},
+			{"internal/seal/request.go", "blob := k.seal(plaintext, requestID, readable)", "blob := append(readable[:0:0], plaintext...)"},
+			{"internal/seal/request.go", "plaintext, err := k.open(in.Sealed, requestID, readable)", "plaintext, err := append(readable[:0:0], in.Sealed...), error(nil)"},
 		},
 		caught: check.KindSecret, least: 1,
 	},

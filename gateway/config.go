@@ -23,10 +23,10 @@ const (
 	// DefaultRequestTimeout is below the 10 s after which LiveKit's SDKs give up.
 	DefaultRequestTimeout = 9 * time.Second
 
-	// DefaultMaxBody is the cap of a request's body in bytes. The longest real request that
+	// defaultMaxBody is the cap of a request's body in bytes. The longest real request that
 	// we have seen has under 4 KiB; a page in a data URL may have more. A decoded request can
 	// take a hundred times its bytes.
-	DefaultMaxBody = 1 << 20
+	defaultMaxBody = 1 << 20
 )
 
 // Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code
@@ -113,13 +113,13 @@ type Config struct {
 	// DeleteRoomWait is how long DeleteRoom waits for the room's egresses to end. Zero:
 	// it does not stop them.
 	DeleteRoomWait time.Duration
-	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
+	// MaxBody is the cap of a body in bytes. Defaults to 1 MiB.
 	MaxBody int64
 }
 
 func (c Config) withDefaults() Config {
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
-	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.MaxBody = cmp.Or(c.MaxBody, defaultMaxBody)
 	return c
 }
 

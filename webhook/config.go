@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// DefaultTimeout is far below what a sender of LiveKit's waits (10 s, or for ever in
+	// defaultTimeout is far below what a sender of LiveKit's waits (10 s, or for ever in
 	// older ones), so that a slow answer never makes the events behind it too old.
-	DefaultTimeout = 2 * time.Second
+	defaultTimeout = 2 * time.Second
 
-	// DefaultMaxBody is half of Temporal's limit for a payload (2 MiB); the longest event
+	// defaultMaxBody is half of Temporal's limit for a payload (2 MiB); the longest event
 	// that we recorded has under 2 KiB.
-	DefaultMaxBody = 1 << 20
+	defaultMaxBody = 1 << 20
 )
 
 // Recordings are the workflows, as the endpoint reaches them. *recordings.Client is one.
@@ -59,17 +59,17 @@ type Config struct {
 	// Previous are secrets that still verify after a rotation, under any key name.
 	// Default: none.
 	Previous []string
-	// Timeout bounds a request from its header to its answer. Defaults to DefaultTimeout.
+	// Timeout bounds a request from its header to its answer. Defaults to 2 s.
 	Timeout time.Duration
-	// MaxBody is the cap of a body in bytes. Defaults to DefaultMaxBody.
+	// MaxBody is the cap of a body in bytes. Defaults to 1 MiB.
 	MaxBody int64
 	// Figures are kept of what is answered. Default: none.
 	Figures *Figures
 }
 
 func (c Config) withDefaults() Config {
-	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
-	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.MaxBody = cmp.Or(c.MaxBody, defaultMaxBody)
 	return c
 }
 

@@ -107,8 +107,8 @@ func TestABodyThatIsNotTheSignedOneIsRefused(t *testing.T) {
 		"empty":             {body, "", webhook.WrongHash},
 		"other spacing":     {body, strings.ReplaceAll(body, ", ", ","), webhook.WrongHash},
 		"10 MB":             {large, large, webhook.TooLarge},
-		"one byte too long": {body, strings.Repeat(" ", webhook.DefaultMaxBody+1), webhook.TooLarge},
-		"just short enough": {body, strings.Repeat(" ", webhook.DefaultMaxBody), webhook.WrongHash},
+		"one byte too long": {body, strings.Repeat(" ", 1<<20+1), webhook.TooLarge},
+		"just short enough": {body, strings.Repeat(" ", 1<<20), webhook.WrongHash},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -167,7 +167,7 @@ func (c Config) withDefaults() Config {
 	c.Start.For = cmp.Or(c.Start.For, 10*time.Minute)
 	c.Start.Search = cmp.Or(c.Start.Search, 90*time.Second)
 	c.Start.SearchEvery = cmp.Or(c.Start.SearchEvery, 2*time.Second)
-	c.LogFormat = cmp.Or(c.LogFormat, FormatText)
+	c.LogFormat = cmp.Or(c.LogFormat, formatText)
 	c.Look = c.Look.withDefaults(egress.DefaultPolicy())
 	c.Reconcile.Every = cmp.Or(c.Reconcile.Every, DurationOrOff(time.Minute))
 	c.Reconcile.Grace = cmp.Or(c.Reconcile.Grace, time.Minute)

@@ -14,8 +14,8 @@ import (
 
 // How a log line may be written.
 const (
-	FormatText = "text"
-	FormatJSON = "json"
+	formatText = "text"
+	formatJSON = "json"
 )
 
 // maxStartFor is below the hour that one attempt at a start may take.
@@ -64,7 +64,7 @@ func (c Config) checkAddresses() error {
 
 func (c Config) checkChoices() error {
 	switch {
-	case c.LogFormat != FormatText && c.LogFormat != FormatJSON:
+	case c.LogFormat != formatText && c.LogFormat != formatJSON:
 		return egress.Invalidf("REELKEEPER_LOG_FORMAT", "want text or json, got %q", c.LogFormat)
 	case c.Announce.When != AnnounceAlways && c.Announce.When != AnnounceMissed:
 		return egress.Invalidf("REELKEEPER_ANNOUNCE", "want always or missed, got %q", c.Announce.When)

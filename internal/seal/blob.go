@@ -14,15 +14,15 @@ const version = 1
 
 const headerSize = 1 + len(keyID{})
 
-// Seal encrypts plaintext for one request and one readable part: the blob opens
+// seal encrypts plaintext for one request and one readable part: the blob opens
 // only beside both, so it cannot be replayed with another destination.
-func (k *Keys) Seal(plaintext []byte, requestID string, readable []byte) []byte {
+func (k *Keys) seal(plaintext []byte, requestID string, readable []byte) []byte {
 	header := append([]byte{version}, k.current.id[:]...)
 	return k.current.aead.Seal(header, nil, plaintext, bound(header, requestID, readable))
 }
 
-// Open is the inverse of Seal. Its error is an egress.Error with Reason Sealed.
-func (k *Keys) Open(blob []byte, requestID string, readable []byte) ([]byte, error) {
+// open is the inverse of seal. Its error is an egress.Error with Reason Sealed.
+func (k *Keys) open(blob []byte, requestID string, readable []byte) ([]byte, error) {
 	if len(blob) < headerSize || blob[0] != version {
 		return nil, cannotOpen("sealed", "is no blob of version %d", version)
 	}

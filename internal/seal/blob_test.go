@@ -21,10 +21,10 @@ func requireSealed(t *testing.T, err error, want string) {
 func TestWhatIsSealedOpensAndIsNotReadable(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	blob := k.Seal([]byte("the S3 key"), "req-1", []byte("readable"))
+	blob := k.seal([]byte("the S3 key"), "req-1", []byte("readable"))
 	require.NotContains(t, string(blob), "the S3 key")
 
-	got, err := k.Open(blob, "req-1", []byte("readable"))
+	got, err := k.open(blob, "req-1", []byte("readable"))
 	require.NoError(t, err)
 	require.Equal(t, "the S3 key", string(got))
 }
@@ -32,15 +32,15 @@ func TestWhatIsSealedOpensAndIsNotReadable(t *testing.T) {
 func TestSealingTwiceGivesTwoBlobs(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	one := k.Seal([]byte("x"), "req-1", nil)
-	two := k.Seal([]byte("x"), "req-1", nil)
+	one := k.seal([]byte("x"), "req-1", nil)
+	two := k.seal([]byte("x"), "req-1", nil)
 	require.NotEqual(t, one, two)
 }
 
 func TestABlobOpensBesideItsOwnRequestAndReadablePartAlone(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	blob := k.Seal([]byte("x"), "req-1", []byte("1readable"))
+	blob := k.seal([]byte("x"), "req-1", []byte("1readable"))
 	for name, tc := range map[string]struct{ id, readable string }{
 		"another request":       {"req-2", "1readable"},
 		"another readable part": {"req-1", "1Readable"},
@@ -50,7 +50,7 @@ func TestABlobOpensBesideItsOwnRequestAndReadablePartAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := k.Open(blob, tc.id, []byte(tc.readable))
+			_, err := k.open(blob, tc.id, []byte(tc.readable))
 			requireSealed(t, err, "sealed: was changed, or belongs to another request or summary")
 		})
 	}
@@ -59,15 +59,15 @@ func TestABlobOpensBesideItsOwnRequestAndReadablePartAlone(t *testing.T) {
 func TestABlobWithAnyBitChangedDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	blob := k.Seal([]byte("x"), "req-1", nil)
+	blob := k.seal([]byte("x"), "req-1", nil)
 	for i := range blob {
 		changed := append([]byte(nil), blob...)
 		changed[i] ^= 1
-		_, err := k.Open(changed, "req-1", nil)
+		_, err := k.open(changed, "req-1", nil)
 		requireSealed(t, err, "")
 	}
 	for n := range blob {
-		_, err := k.Open(blob[:n], "req-1", nil)
+		_, err := k.open(blob[:n], "req-1", nil)
 		requireSealed(t, err, "")
 	}
 }
@@ -75,11 +75,11 @@ func TestABlobWithAnyBitChangedDoesNotOpen(t *testing.T) {
 func TestABlobOfAnotherVersionSaysSo(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	blob := k.Seal([]byte("x"), "req-1", nil)
+	blob := k.seal([]byte("x"), "req-1", nil)
 	blob[0] = 2
-	_, err := k.Open(blob, "req-1", nil)
+	_, err := k.open(blob, "req-1", nil)
 	requireSealed(t, err, "sealed: is no blob of version 1")
-	_, err = k.Open(nil, "req-1", nil)
+	_, err = k.open(nil, "req-1", nil)
 	requireSealed(t, err, "sealed: is no blob of version 1")
 }
 
@@ -88,8 +88,8 @@ func TestABlobOpensAfterARotationThatKeepsItsSecret(t *testing.T) {
 	for name, tc := range rotations() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			blob := keysOf(t, tc.before).Seal([]byte("x"), "req-1", nil)
-			_, err := keysOf(t, tc.after).Open(blob, "req-1", nil)
+			blob := keysOf(t, tc.before).seal([]byte("x"), "req-1", nil)
+			_, err := keysOf(t, tc.after).open(blob, "req-1", nil)
 			require.Equal(t, tc.known, err == nil, "%v", err)
 		})
 	}
@@ -98,8 +98,8 @@ func TestABlobOpensAfterARotationThatKeepsItsSecret(t *testing.T) {
 func TestABlobOfALostSecretNamesTheSettingAndTheKey(t *testing.T) {
 	t.Parallel()
 	old := keysOf(t, Config{Secret: "one"})
-	blob := old.Seal([]byte("x"), "req-1", nil)
-	_, err := keysOf(t, Config{Secret: "two"}).Open(blob, "req-1", nil)
+	blob := old.seal([]byte("x"), "req-1", nil)
+	_, err := keysOf(t, Config{Secret: "two"}).open(blob, "req-1", nil)
 	requireSealed(t, err, fmt.Sprintf("REELKEEPER_PREVIOUS_SECRETS: the worker lacks the secret that sealed the request (key %x); do starter and worker have the same LIVEKIT_API_SECRET or REELKEEPER_SEAL_KEY? One that was changed is to be named here", old.current.id))
 }
 
@@ -110,7 +110,7 @@ func TestTheFormatOfABlobStays(t *testing.T) {
 	k := keysOf(t, Config{Secret: testSecret})
 	blob, err := hex.DecodeString(knownBlob)
 	require.NoError(t, err)
-	got, err := k.Open(blob, "req-1", []byte("readable"))
+	got, err := k.open(blob, "req-1", []byte("readable"))
 	require.NoError(t, err)
 	require.Equal(t, "plaintext", string(got))
 }

@@ -33,10 +33,10 @@ func (k *Keys) Token(requestID string, part int) egress.Token {
 	return egress.Token{RequestID: requestID, Part: part, MAC: k.MAC(requestID, part)}
 }
 
-// Fingerprint is a keyed digest by which two requests can be compared and nothing
+// fingerprint is a keyed digest by which two requests can be compared and nothing
 // of them be guessed. It is of the current secret alone: after a rotation the same
 // bytes have another one.
-func (k *Keys) Fingerprint(b []byte) string {
+func (k *Keys) fingerprint(b []byte) string {
 	return digest(k.current.fingerprint, b)
 }
 

@@ -58,9 +58,9 @@ func TestATokenIsFoundInItsOwnURL(t *testing.T) {
 func TestAFingerprintTellsBytesAndSecretsApart(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	require.Equal(t, k.Fingerprint([]byte("x")), k.Fingerprint([]byte("x")))
-	require.NotEqual(t, k.Fingerprint([]byte("x")), k.Fingerprint([]byte("y")))
-	require.NotEqual(t, k.Fingerprint([]byte("x")), keysOf(t, Config{Secret: "two"}).Fingerprint([]byte("x")))
+	require.Equal(t, k.fingerprint([]byte("x")), k.fingerprint([]byte("x")))
+	require.NotEqual(t, k.fingerprint([]byte("x")), k.fingerprint([]byte("y")))
+	require.NotEqual(t, k.fingerprint([]byte("x")), keysOf(t, Config{Secret: "two"}).fingerprint([]byte("x")))
 }
 
 // LiveKit holds the MACs of running egresses, and histories hold fingerprints.
@@ -68,5 +68,5 @@ func TestTheFormatOfDigestsStays(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
 	require.Equal(t, "do7YY6xCbNHHC9kx5lkT5Q", k.MAC("req-1", 1))
-	require.Equal(t, "l7pKjmlcKrFdhqHUfOLhaQ", k.Fingerprint([]byte("x")))
+	require.Equal(t, "l7pKjmlcKrFdhqHUfOLhaQ", k.fingerprint([]byte("x")))
 }

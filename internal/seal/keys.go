@@ -21,10 +21,10 @@ const (
 	variablePrevious = "REELKEEPER_PREVIOUS_SECRETS"
 )
 
-// MinSealKey is the shortest seal key, in characters: 32 random ones are beyond
+// minSealKey is the shortest seal key, in characters: 32 random ones are beyond
 // guessing in any usual alphabet. LiveKit's own secret is taken as it is, since
 // `livekit-server --dev` uses a short one.
-const MinSealKey = 32
+const minSealKey = 32
 
 // Config says what the keys are derived from.
 type Config struct {
@@ -33,7 +33,7 @@ type Config struct {
 	Secret string
 	// SealKey (REELKEEPER_SEAL_KEY) takes the place of Secret, so that a rotation of
 	// LiveKit's secret leaves the keys alone. What was made with Secret before a seal
-	// key was set still opens and verifies. At least MinSealKey characters. Default:
+	// key was set still opens and verifies. At least 32 characters. Default:
 	// none.
 	SealKey string
 	// Previous (REELKEEPER_PREVIOUS_SECRETS) are earlier secrets and seal keys: what was
@@ -46,8 +46,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Secret == "" && c.SealKey == "":
 		return egress.Invalidf(variableSecret, "is empty, and so is %s", variableSealKey)
-	case c.SealKey != "" && len(c.SealKey) < MinSealKey:
-		return egress.Invalidf(variableSealKey, "wants at least %d characters, has %d", MinSealKey, len(c.SealKey))
+	case c.SealKey != "" && len(c.SealKey) < minSealKey:
+		return egress.Invalidf(variableSealKey, "wants at least %d characters, has %d", minSealKey, len(c.SealKey))
 	}
 	for i, p := range c.Previous {
 		if p == "" {

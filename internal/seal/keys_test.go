@@ -50,7 +50,7 @@ func TestTheShortSecretOfADevelopmentServerIsTaken(t *testing.T) {
 
 func TestASealKeyOfTheLeastLengthIsTaken(t *testing.T) {
 	t.Parallel()
-	_, err := New(Config{SealKey: strings.Repeat("k", MinSealKey)})
+	_, err := New(Config{SealKey: strings.Repeat("k", minSealKey)})
 	require.NoError(t, err)
 }
 

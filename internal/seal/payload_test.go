@@ -99,10 +99,10 @@ func TestARequestAndAPayloadAreNotTakenForEachOther(t *testing.T) {
 	k := keysOf(t, Config{Secret: testSecret})
 	p, err := k.Payloads()
 	require.NoError(t, err)
-	blob := k.Seal(nil, "req-1", nil)
+	blob := k.seal(nil, "req-1", nil)
 	_, err = p.Decrypt(blob)
 	requireSealed(t, err, "payload: ")
-	_, err = k.Open(p.Encrypt(nil), "req-1", nil)
+	_, err = k.open(p.Encrypt(nil), "req-1", nil)
 	requireSealed(t, err, "sealed: ")
 
 	blob[0] = payloadVersion // whoever swaps the version finds another key behind it

@@ -23,19 +23,19 @@ func (k *Keys) SealRequest(requestID string, r egress.Request, storage, pipeline
 	if err != nil {
 		return egress.Input{}, fmt.Errorf("seal request: %w", err)
 	}
-	blob := k.Seal(plaintext, requestID, readable)
+	blob := k.seal(plaintext, requestID, readable)
 	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: k.fingerprintOf(plaintext, storage, pipeline), Storage: storage, Pipeline: pipeline}, nil
 }
 
 // fingerprintOf is the fingerprint of a request. The same one for another storage, or
 // with another pipeline, is another one.
 func (k *Keys) fingerprintOf(plaintext []byte, storage, pipeline string) string {
-	fingerprint := k.Fingerprint(plaintext)
+	fingerprint := k.fingerprint(plaintext)
 	if storage != "" {
-		fingerprint = k.Fingerprint([]byte(fingerprint + storage))
+		fingerprint = k.fingerprint([]byte(fingerprint + storage))
 	}
 	if pipeline != "" { // no name of a profile has a space
-		fingerprint = k.Fingerprint([]byte(fingerprint + " " + pipeline))
+		fingerprint = k.fingerprint([]byte(fingerprint + " " + pipeline))
 	}
 	return fingerprint
 }
@@ -53,7 +53,7 @@ func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, e
 	if err != nil {
 		return nil, fmt.Errorf("open request: %w", err)
 	}
-	plaintext, err := k.Open(in.Sealed, requestID, readable)
+	plaintext, err := k.open(in.Sealed, requestID, readable)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (k *Keys) SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (s
 	if err != nil {
 		return "", fmt.Errorf("seal webhooks: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(k.Seal(b, requestID, webhooksPart)), nil
+	return base64.RawURLEncoding.EncodeToString(k.seal(b, requestID, webhooksPart)), nil
 }
 
 // OpenWebhooks is the inverse of SealWebhooks.
@@ -29,7 +29,7 @@ func (k *Keys) OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig,
 	if err != nil {
 		return nil, cannotOpen("webhooks", "are no base64url")
 	}
-	b, err := k.Open(blob, requestID, webhooksPart)
+	b, err := k.open(blob, requestID, webhooksPart)
 	if err != nil {
 		return nil, err
 	}
