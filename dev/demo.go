@@ -159,7 +159,7 @@ func (d *demo) instance(ctx context.Context, stateDir, announceURL string) (*ins
 		return nil, err
 	}
 	environ := config.Environ()
-	maps.DeleteFunc(environ, func(name, _ string) bool { return hasPrefix(name, "LIVEKIT_", "TEMPORAL_", "REELKEEPER_") })
+	maps.DeleteFunc(environ, func(name, _ string) bool { return config.IsSetting(name) })
 	maps.Copy(environ, demoTimers)
 	environ["REELKEEPER_ANNOUNCE_URL"] = announceURL
 	return startInstance(ctx, instanceOptions{

@@ -93,7 +93,7 @@ func startInstance(ctx context.Context, o instanceOptions) (_ *instance, err err
 	if err := i.startApp(ctx, o); err != nil {
 		return nil, err
 	}
-	return i, i.leaveWord()
+	return i, i.leaveWord(o)
 }
 
 // realLiveKit reports whether the environment names a LiveKit of the user's own.
@@ -328,10 +328,12 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	}
 }
 
-// leaveWord writes where the instance is into its state, where the starter's
-// commands find it.
-func (i *instance) leaveWord() error {
-	b, err := json.Marshal(i.place)
+// leaveWord writes the instance's settings into its state, where the starter's commands find
+// them: they ask the same servers, and seal with the same key.
+func (i *instance) leaveWord(o instanceOptions) error {
+	settings := i.settings(o)
+	maps.DeleteFunc(settings, func(name, _ string) bool { return !config.IsSetting(name) })
+	b, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("describe instance: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -51,13 +50,4 @@ func requests(room string) []egress.Request {
 		},
 		&livekit.WebEgressRequest{Url: "https://example.com/" + room, FileOutputs: files},
 	}
-}
-
-func hasPrefix(s string, prefixes ...string) bool {
-	for _, p := range prefixes {
-		if strings.HasPrefix(s, p) {
-			return true
-		}
-	}
-	return false
 }

@@ -8,27 +8,19 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
 // devFile is where a development instance says how to reach it.
 var devFile = filepath.Join(".reelkeeper", "dev.json")
 
-// devInstance is what we read of it, as `go run ./dev --json` prints it.
-type devInstance struct {
-	Starter   string `json:"starter"`
-	LiveKit   string `json:"livekit"`
-	APIKey    string `json:"api_key"`
-	APISecret string `json:"api_secret"`
-	Temporal  string `json:"temporal"`
-	Namespace string `json:"namespace"`
-	UI        string `json:"ui"` // of a Temporal of its own
-}
+// devInstance is its settings, those of the instance itself.
+type devInstance map[string]string
 
 // naming are the variables that name a LiveKit's keys or a Temporal. Secrets among them may
 // be in files.
@@ -51,7 +43,10 @@ func (d deps) environment(c *cli.Command) (map[string]string, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = egress.Invalidf("--dev", "no instance of yours runs with its state in %s; `go run ./dev --state %s` starts one", dir, dir)
 		}
-		return i.environment(d.environ), err
+		if err != nil {
+			return nil, err
+		}
+		return i.environment(d.environ), nil
 	}
 	for _, name := range naming {
 		if d.environ[name] != "" || d.environ[name+"_FILE"] != "" {
@@ -66,21 +61,13 @@ func (d deps) environment(c *cli.Command) (map[string]string, error) {
 	return i.environment(d.environ), nil
 }
 
-// environment is a process's own, but for what is meant for another LiveKit or Temporal.
+// environment is a process's own, but for all settings: those are of another installation.
 func (i devInstance) environment(own map[string]string) map[string]string {
-	environ := maps.Clone(own)
-	maps.DeleteFunc(environ, func(name, _ string) bool {
-		return strings.HasPrefix(name, "LIVEKIT_") || i.UI != "" && strings.HasPrefix(name, "TEMPORAL_")
-	})
-	if environ == nil {
-		environ = map[string]string{}
-	}
-	maps.Copy(environ, map[string]string{
-		"LIVEKIT_URL": i.LiveKit, "LIVEKIT_API_KEY": i.APIKey, "LIVEKIT_API_SECRET": i.APISecret,
-		"REELKEEPER_PUBLIC_URL": i.Starter, "TEMPORAL_ADDRESS": i.Temporal, "TEMPORAL_NAMESPACE": i.Namespace,
-	})
-	if i.UI != "" {
-		environ["TEMPORAL_CONFIG_FILE"] = os.DevNull // a profile is of another Temporal
+	environ := maps.Clone(i)
+	for name, value := range own {
+		if !config.IsSetting(name) {
+			environ[name] = value
+		}
 	}
 	return environ
 }
@@ -100,7 +87,7 @@ func findDev(dir string) (string, devInstance, error) {
 		}
 		dir = up
 	}
-	return "", devInstance{}, nil
+	return "", nil, nil
 }
 
 func readDev(path string) (i devInstance, err error) {
@@ -110,6 +97,9 @@ func readDev(path string) (i devInstance, err error) {
 	}
 	if err := json.Unmarshal(b, &i); err != nil {
 		return i, egress.Invalidf(path, "is no JSON as `go run ./dev` writes it: %s", err)
+	}
+	if i["TEMPORAL_ADDRESS"] == "" {
+		return i, egress.Invalidf(path, "names no TEMPORAL_ADDRESS: it was left behind by another version of `go run ./dev`, which writes it anew")
 	}
 	return i, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -118,8 +119,8 @@ func golden(t *testing.T, name string, got result) {
 	}
 }
 
-const instance = `{"starter":"http://127.0.0.1:7980","livekit":"http://127.0.0.1:7880","api_key":"devkey","api_secret":"devsecret",` +
-	`"temporal":"127.0.0.1:7233","namespace":"dev","ui":"http://127.0.0.1:8233","state":".reelkeeper"}`
+const instance = `{"LIVEKIT_URL":"http://127.0.0.1:7880","LIVEKIT_API_KEY":"devkey","LIVEKIT_API_SECRET":"devsecret","REELKEEPER_RECOVER":"2",` +
+	`"TEMPORAL_ADDRESS":"127.0.0.1:7233","TEMPORAL_NAMESPACE":"dev"}`
 
 func inDev(t *testing.T, text string) (root, below string) {
 	t.Helper()
@@ -147,7 +148,7 @@ func TestARunningDevInstanceIsUsedAndSaid(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"LIVEKIT_URL": "http://127.0.0.1:7880", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "devsecret",
-			"TEMPORAL_ADDRESS": "127.0.0.1:7233", "TEMPORAL_NAMESPACE": "dev", "PATH": "/bin", "TEMPORAL_CONFIG_FILE": os.DevNull,
+			"TEMPORAL_ADDRESS": "127.0.0.1:7233", "TEMPORAL_NAMESPACE": "dev", "PATH": "/bin", "REELKEEPER_RECOVER": "2",
 		} {
 			if s.connected[name] != want {
 				t.Errorf("%s is %q, want %q", name, s.connected[name], want)
@@ -194,11 +195,12 @@ func TestADevInstanceOfAnotherUserIsNotFollowed(t *testing.T) {
 
 func TestABrokenDevFileIsNamed(t *testing.T) {
 	t.Parallel()
-	root, _ := inDev(t, "{")
-	s := &shell{dir: root}
-	got := s.run(t, "list")
-	if got.status != 2 || !strings.HasPrefix(got.stderr, "starter: "+filepath.Join(root, devFile)+": is no JSON") {
-		t.Errorf("got %+v", got)
+	for text, want := range map[string]string{"{": "is no JSON", `{"temporal":"127.0.0.1:7233"}`: "names no TEMPORAL_ADDRESS"} {
+		root, _ := inDev(t, text)
+		s := &shell{dir: root}
+		got := s.run(t, "list")
+		require.Equal(t, 2, got.status)
+		require.Contains(t, got.stderr, "starter: "+filepath.Join(root, devFile)+": "+want)
 	}
 }
 
@@ -207,12 +209,12 @@ func TestADevInstanceThatIsNamedIsUsedWhateverElseIsSet(t *testing.T) {
 	root, _ := inDev(t, instance)
 	state := filepath.Join(root, filepath.Dir(devFile))
 	for _, line := range [][]string{{"--dev", state, "list"}, {"list", "--dev", state}} {
-		s := &shell{dir: t.TempDir(), environ: map[string]string{"TEMPORAL_ADDRESS": "other:7233", "TEMPORAL_TLS": "true", "LIVEKIT_API_SECRET_FILE": "/nowhere"}}
+		s := &shell{dir: t.TempDir(), environ: map[string]string{"TEMPORAL_ADDRESS": "other:7233", "TEMPORAL_TLS": "true", "LIVEKIT_API_SECRET_FILE": "/nowhere", "REELKEEPER_SEAL_KEY": "another's"}}
 		got := s.run(t, line...)
 		if got.status != 0 || got.stderr != "" || s.connected["TEMPORAL_ADDRESS"] != "127.0.0.1:7233" || s.connected["LIVEKIT_API_SECRET"] != "devsecret" {
 			t.Errorf("got %+v, connected to %v", got, s.connected)
 		}
-		for _, name := range []string{"TEMPORAL_TLS", "LIVEKIT_API_SECRET_FILE"} {
+		for _, name := range []string{"TEMPORAL_TLS", "LIVEKIT_API_SECRET_FILE", "REELKEEPER_SEAL_KEY"} {
 			if value, left := s.connected[name]; left {
 				t.Errorf("%s is left, %q, which is another's", name, value)
 			}

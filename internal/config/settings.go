@@ -96,6 +96,11 @@ func short(d time.Duration) string {
 	return s
 }
 
+// IsSetting reports whether a variable is meant for us: it is ours, LiveKit's or Temporal's.
+func IsSetting(name string) bool {
+	return strings.HasPrefix(name, prefix) || strings.HasPrefix(name, "LIVEKIT_") || strings.HasPrefix(name, "TEMPORAL_")
+}
+
 // refuseUnknown names the first variable with our prefix that we do not know, so
 // that a typing error is no setting silently left at its default.
 func refuseUnknown(set map[string]string) error {
