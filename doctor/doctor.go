@@ -44,11 +44,13 @@ func Checks() []Check {
 // Status is how well it is.
 type Status string
 
-// The statuses. A warning says what will become a failure, or what could not be seen.
+// The statuses. A warning says what will become a failure, or what could not be seen. What is
+// skipped could not be looked at since another check has failed, which says why.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
 	Fail Status = "fail"
+	Skip Status = "skip"
 )
 
 // Finding is what one check found.
@@ -58,6 +60,8 @@ type Finding struct {
 	Found  string `json:"found"`
 	Fix    string `json:"fix,omitempty"`  // in words; empty where all is well
 	Path   *Path  `json:"path,omitempty"` // of the webhook
+
+	behind Check // that says why this could not be looked at; empty: it was
 }
 
 // LiveKit is what is asked of LiveKit's API. Errors are *egress.Error.
@@ -170,6 +174,11 @@ func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 		})
 	}
 	all.Wait()
+	for i, f := range findings {
+		if f.behind != "" && findings[slices.Index(Checks(), f.behind)].Status == Fail { // said once
+			findings[i] = Finding{Check: f.Check, Status: Skip, Found: "not checked: see " + string(f.behind)}
+		}
+	}
 	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Check == "" })
 }
 
@@ -192,7 +201,12 @@ func failed(found, fix string) Finding { return Finding{Status: Fail, Found: fou
 // one is wrong.
 func (d *Doctor) notChecked(setting string) Finding {
 	if d.cfg.Problem != nil {
-		return failed("not checked: "+d.cfg.Problem.Error(), seeSettings)
+		return Finding{Status: Fail, Found: "not checked: " + d.cfg.Problem.Error(), Fix: seeSettings, behind: Settings}
 	}
 	return warn("not checked: no "+setting, "set "+setting)
+}
+
+// behind is what is found where what another check looks at is in the way.
+func behind(c Check, why string) Finding {
+	return Finding{Status: Warn, Found: "not checked: " + why, Fix: "see the check " + string(c), behind: c}
 }

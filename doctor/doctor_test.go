@@ -111,7 +111,6 @@ func (broken) OpenRequest(string, egress.Input) (egress.Request, error) {
 
 func dated(t *testing.T, off time.Duration) string {
 	t.Helper()
-	t.Helper()
 	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
 		w.WriteHeader(http.StatusNotFound) // whatever is at LiveKit's root
@@ -207,6 +206,35 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 			require.Equal(t, tc.want == doctor.OK, f.Fix == "", "what is not well has a fix: %+v", f)
 		})
 	}
+}
+
+func TestWhatFollowsFromAFailedCheckIsSkippedBesideIt(t *testing.T) {
+	t.Parallel()
+	away := temporal{err: errors.New("away")}
+	problem := doctor.Config{Temporal: away, Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}
+	found := func(c doctor.Config, only ...doctor.Check) []string {
+		var lines []string
+		for _, f := range doctor.New(c).Run(t.Context(), only...) {
+			require.Equal(t, f.Status == doctor.Skip, f.Fix == "")
+			lines = append(lines, string(f.Status)+" "+string(f.Check)+": "+f.Found)
+		}
+		return lines
+	}
+	require.Equal(t, []string{
+		"fail settings: LIVEKIT_URL: is not set",
+		"skip keys: not checked: see settings",
+		"skip livekit: not checked: see settings",
+		"skip clock: not checked: see settings",
+		`fail temporal: Temporal does not answer for the namespace "" at : away`,
+		"skip search_attributes: not checked: see temporal",
+		"skip workers: not checked: see temporal",
+		"skip schedule: not checked: see temporal",
+		"skip canary: not checked: see temporal",
+		"skip storage: not checked: see settings",
+		"skip webhook: not checked: see settings",
+	}, found(problem))
+	require.Equal(t, []string{"warn workers: not checked: away", "fail webhook: not checked: LIVEKIT_URL: is not set"}, found(problem, doctor.Workers, doctor.Webhook),
+		"who asks for them alone is told why")
 }
 
 func TestAllChecksAreRunInTheirOrder(t *testing.T) {

@@ -85,7 +85,7 @@ func (d *Doctor) clock(ctx context.Context) Finding {
 	began := time.Now()
 	res, err := client.Do(req)
 	if err != nil {
-		return warn("not checked: LiveKit does not answer: "+plainly(err), "see the check livekit")
+		return behind(LiveKitAPI, "LiveKit does not answer: "+plainly(err))
 	}
 	defer res.Body.Close()
 	took := time.Since(began)

@@ -53,7 +53,7 @@ func (d *Doctor) searchAttributes(ctx context.Context) Finding {
 	command, err := d.cfg.Temporal.LackingSearchAttributes(ctx)
 	switch {
 	case err != nil:
-		return warn("not checked: "+err.Error(), seeTemporal)
+		return behind(TemporalServer, err.Error())
 	case command != "":
 		return failed("the namespace lacks search attributes, without which no worker starts", command)
 	}
@@ -71,7 +71,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	for _, queue := range []string{egress.TaskQueue, egress.PollQueue} {
 		polls, err := d.cfg.Temporal.LastPolls(ctx, queue)
 		if err != nil {
-			return warn("not checked: "+err.Error(), seeTemporal)
+			return behind(TemporalServer, err.Error())
 		}
 		seen := []time.Time{polls.Activities}
 		if queue == egress.TaskQueue {
@@ -145,7 +145,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case egress.ReasonOf(err) == egress.NotFound:
 		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start a worker, or start one again: it makes it as it begins; where "+r.setting+" is off for the workers, set it so here, too")
 	case err != nil:
-		return warn("not checked: "+err.Error(), seeTemporal)
+		return behind(TemporalServer, err.Error())
 	case s.Others:
 		return failed("the workers of this namespace have other secrets: they may be another LiveKit project's", "give each project a namespace of its own, or set LIVEKIT_API_SECRET, REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS as the workers have them")
 	case s.Off:

@@ -69,6 +69,9 @@ func TestTheDoctorNamesWhatIsIllAndWhatHelps(t *testing.T) {
 	if f := findings[doctor.Settings]; f.Status != doctor.Fail || !strings.HasPrefix(f.Found, "LIVEKIT_API_SECRET: is not set") {
 		t.Errorf("got %+v", f)
 	}
+	if f := findings[doctor.Keys]; f.Status != doctor.Skip {
+		t.Errorf("got %+v", f)
+	}
 	if f := findings[doctor.TemporalServer]; f.Status != doctor.Fail || !strings.Contains(f.Found, "127.0.0.1:1") {
 		t.Errorf("got %+v", f)
 	}
