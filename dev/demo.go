@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
@@ -48,7 +49,7 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:         "demo",
 		Usage:        "record while webhooks get lost, and show that nothing else does",
-		OnUsageError: usageError,
+		OnUsageError: app.UsageError,
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "egresses", Value: 20, Usage: "how many to record"},
 			&cli.FloatFlag{Name: "webhook-loss", Usage: "webhook-lost and room-webhook-lost at once, `0..1` (default: 0.3, and 0 with --fault)"},

@@ -38,7 +38,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints it, once
-		OnUsageError:   usageError,
+		OnUsageError:   app.UsageError,
 
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
@@ -63,10 +63,6 @@ func command(stdout, stderr io.Writer) *cli.Command {
 		},
 		Commands: []*cli.Command{demoCommand(stdout, stderr)},
 	}
-}
-
-func usageError(_ context.Context, _ *cli.Command, err error, _ bool) error {
-	return egress.Invalidf("", "%s", err.Error())
 }
 
 // serve runs an instance until the context ends or a part of it fails.
@@ -129,7 +125,7 @@ func (p place) flag() string {
 	if here, err := filepath.Abs(defaultState); err == nil && here == p.State {
 		return ""
 	}
-	return " --dev '" + p.State + "'"
+	return " --dev " + app.ShellWord(p.State)
 }
 
 // stuck is a line with the UI's list of what needs a person, where the UI is ours.

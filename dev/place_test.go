@@ -51,7 +51,11 @@ func TestThePlaceNamesTheUsersOwnServers(t *testing.T) {
 func TestACommandThatIsPrintedFindsItsInstance(t *testing.T) {
 	t.Parallel()
 	o := options(t, defaultPorts)
-	for dir, want := range map[string]string{o.stateDir: "go run ./starter --dev '" + o.stateDir + "' start", defaultState: "go run ./starter start"} {
+	for dir, want := range map[string]string{
+		o.stateDir:           "go run ./starter --dev '" + o.stateDir + "' start",
+		o.stateDir + "/it's": "go run ./starter --dev '" + o.stateDir + `/it'\''s' start`,
+		defaultState:         "go run ./starter start",
+	} {
 		o.stateDir = dir
 		p, err := o.place()
 		require.NoError(t, err)

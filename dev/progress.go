@@ -7,10 +7,11 @@ import (
 	"time"
 
 	pretty "github.com/jedib0t/go-pretty/v6/progress"
-	"golang.org/x/term"
+
+	"github.com/reelkeeper/reelkeeper/app"
 )
 
-// progress shows how far a demo is: a bar on a terminal, plain lines elsewhere.
+// progress shows how far a demo is: a bar on a terminal that can draw one, plain lines elsewhere.
 type progress struct {
 	out   io.Writer
 	bar   pretty.Writer // nil where there is no terminal
@@ -19,7 +20,7 @@ type progress struct {
 
 func newProgress(w io.Writer, total int) progress {
 	p := progress{out: w}
-	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !app.Watched(w, os.Getenv("TERM")) {
 		return p
 	}
 	p.bar = pretty.NewWriter()

@@ -38,14 +38,12 @@ func start() int {
 // it was not, or the run failed, 2 what the user gave us is wrong.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := &cli.Command{
-		Name:           "faults",
-		Usage:          "let recordings happen under all faults at once, and check that the promise is kept",
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
-		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
-			return &egress.Error{Reason: egress.Invalid, Message: err.Error()}
-		},
+		Name:            "faults",
+		Usage:           "let recordings happen under all faults at once, and check that the promise is kept",
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
+		OnUsageError:    app.UsageError,
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "scenario", Value: "faults/ci.yaml", Usage: "what happens, and how often: `FILE`"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -113,7 +112,7 @@ func (d deps) root() *cli.Command {
 func quiet(c *cli.Command) {
 	c.HideHelpCommand = true
 	c.DisableSliceFlagSeparator = true // a stream's URL may hold a comma
-	c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error { return usageError(c, err) }
+	c.OnUsageError = app.UsageError
 	if c.Action == nil {
 		c.Action = func(_ context.Context, c *cli.Command) error {
 			if name := c.Args().First(); name != "" {
@@ -182,32 +181,4 @@ func wantValues(c *cli.Command, names ...string) error {
 
 func emptyFlag(name string) error {
 	return egress.Invalidf("--"+name, "is empty: want a value, or leave it out")
-}
-
-var (
-	undefinedFlag = regexp.MustCompile(`^flag provided but not defined: -+(\S+)$`)
-	lackingFlag   = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)
-	wrongFlag     = regexp.MustCompile(`^invalid value (".*") for flag -+(\S+): (.*)$`)
-)
-
-// usageError says in our words what the flag parser says in its own.
-func usageError(c *cli.Command, err error) error {
-	msg := err.Error()
-	if m := undefinedFlag.FindStringSubmatch(msg); m != nil {
-		return egress.Invalidf("--"+m[1], "is no flag of %s; see %s --help", c.FullName(), c.FullName())
-	}
-	if m := lackingFlag.FindStringSubmatch(msg); m != nil {
-		return egress.Invalidf("--"+strings.TrimLeft(m[1], "-"), "needs a value")
-	}
-	if m := wrongFlag.FindStringSubmatch(msg); m != nil {
-		reason := m[3]
-		switch {
-		case strings.Contains(reason, "duration"):
-			reason = `want a duration such as "3h"`
-		case strings.Contains(reason, "ParseInt"):
-			reason = "want a number"
-		}
-		return egress.Invalidf("--"+m[2], "%s is no value for it: %s", m[1], reason)
-	}
-	return egress.Invalidf("", "%s", msg)
 }

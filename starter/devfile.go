@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
@@ -41,7 +42,7 @@ func (d deps) environment(c *cli.Command) (map[string]string, error) {
 	if dir := c.String("dev"); dir != "" {
 		i, err := readDev(filepath.Join(dir, filepath.Base(devFile)))
 		if errors.Is(err, fs.ErrNotExist) {
-			err = egress.Invalidf("--dev", "no instance of yours runs with its state in %s; `go run ./dev --state %s` starts one", dir, dir)
+			err = egress.Invalidf("--dev", "no instance of yours runs with its state in %s; `go run ./dev --state %s` starts one", dir, app.ShellWord(dir))
 		}
 		if err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func start() int {
 		stdout:  screened(os.Stdout),
 		stderr:  os.Stderr,
 		asked:   terminal(os.Stdin) && terminal(os.Stderr),
-		watched: terminal(os.Stderr),
+		watched: app.Watched(os.Stderr, os.Getenv("TERM")),
 		serve:   app.ServeMain,
 		examine: examine,
 		connect: connect,

@@ -225,7 +225,7 @@ func TestADevInstanceThatIsNamedIsUsedWhateverElseIsSet(t *testing.T) {
 func TestADevInstanceThatIsNamedAndNotThereIsSaid(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"list --dev /nowhere":  "starter: --dev: no instance of yours runs with its state in /nowhere; `go run ./dev --state /nowhere` starts one",
+		"list --dev /nowhere":  "starter: --dev: no instance of yours runs with its state in /nowhere; `go run ./dev --state '/nowhere'` starts one",
 		"serve --dev /nowhere": "starter: --dev: is not for serve: a development instance has its own",
 		"doctor --dev=":        "starter: --dev: is empty: want a value, or leave it out",
 	} {

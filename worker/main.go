@@ -31,13 +31,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, work func
 			"It takes no arguments: all settings are environment variables, listed in README.md under Settings.\n" +
 			"LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and REELKEEPER_PUBLIC_URL are required.\n\n" +
 			"Exit status: 0 it was asked to stop, 1 a failure, 2 a setting is wrong (the line names it).",
-		Version:        app.ThisBuild().String(),
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
-		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
-			return &egress.Error{Reason: egress.Invalid, Message: err.Error()}
-		},
+		Version:         app.ThisBuild().String(),
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
+		OnUsageError:    app.UsageError,
 		HideHelpCommand: true,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Present() {
