@@ -28,7 +28,7 @@ var (
 func TestEveryLinkOfAPageLeadsSomewhere(t *testing.T) {
 	t.Parallel()
 	links := 0
-	for _, page := range pages(t) {
+	for _, page := range files(t, ".md") {
 		text := code.ReplaceAllString(fenced.ReplaceAllString(read(t, page), ""), "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			target, err := url.Parse(m[1])
@@ -74,15 +74,15 @@ func anchors(page string) []string {
 	return all
 }
 
-// pages are all pages of the repository, but for those that packages bring.
-func pages(t *testing.T) []string {
+// files are all of the repository whose names end so, but for those that packages bring.
+func files(t *testing.T, end string) []string {
 	t.Helper()
 	var all []string
 	require.NoError(t, fs.WalkDir(os.DirFS(".."), ".", func(name string, d fs.DirEntry, err error) error {
 		if d.IsDir() && (d.Name() == "node_modules" || name != "." && strings.HasPrefix(d.Name(), ".")) {
 			return fs.SkipDir
 		}
-		if path.Ext(name) == ".md" {
+		if strings.HasSuffix(name, end) {
 			all = append(all, name)
 		}
 		return err
