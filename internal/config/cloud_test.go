@@ -14,7 +14,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,9 +198,7 @@ func TestAnAPIKeyReachesTemporalOverTLS(t *testing.T) {
 			environ := c.trusting(t, own)
 			give(t, environ)
 			require.NoError(t, ask(t, environ))
-			if got := c.described(t); got.authorization != "Bearer hunter2" || got.namespace != "recordings.a1b2c" {
-				t.Errorf("got %+v", got)
-			}
+			require.Equal(t, seen{"DescribeNamespace", "Bearer hunter2", "recordings.a1b2c"}, c.described(t))
 		})
 	}
 }
@@ -210,12 +207,9 @@ func TestAnAPIKeyIsNotSentInTheClear(t *testing.T) {
 	t.Parallel()
 	c := serve(t)
 	err := ask(t, map[string]string{"TEMPORAL_ADDRESS": c.address, "TEMPORAL_API_KEY": "hunter2"})
-	if err == nil || len(c.calls) > 0 {
-		t.Errorf("got %v after %d calls", err, len(c.calls))
-	}
-	if err != nil && strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the error shows the key: %v", err)
-	}
+	require.Error(t, err)
+	require.Empty(t, c.calls)
+	require.NotContains(t, err.Error(), "hunter2")
 }
 
 func TestAClientsCertificateReachesTemporal(t *testing.T) {
@@ -226,9 +220,7 @@ func TestAClientsCertificateReachesTemporal(t *testing.T) {
 	environ := c.trusting(t, own)
 	environ["TEMPORAL_TLS_CLIENT_CERT_PATH"], environ["TEMPORAL_TLS_CLIENT_KEY_PATH"] = cert, key
 	require.NoError(t, ask(t, environ))
-	if got := c.described(t); got.authorization != "" || got.namespace != "recordings.a1b2c" {
-		t.Errorf("got %+v", got)
-	}
+	require.Equal(t, seen{"DescribeNamespace", "", "recordings.a1b2c"}, c.described(t))
 }
 
 func TestWithoutTheRightCertificatesTemporalIsNotReached(t *testing.T) {
@@ -248,9 +240,8 @@ func TestWithoutTheRightCertificatesTemporalIsNotReached(t *testing.T) {
 			environ := c.trusting(t, own)
 			environ["TEMPORAL_TLS_CLIENT_CERT_PATH"], environ["TEMPORAL_TLS_CLIENT_KEY_PATH"] = cert, key
 			maps.Copy(environ, change)
-			if err := ask(t, environ); err == nil || len(c.calls) > 0 {
-				t.Errorf("got %v after %d calls", err, len(c.calls))
-			}
+			require.Error(t, ask(t, environ))
+			require.Empty(t, c.calls)
 		})
 	}
 }
@@ -265,8 +256,7 @@ func TestCredentialsThatCannotBeReadAreNamed(t *testing.T) {
 	} {
 		environ["TEMPORAL_CONFIG_FILE"] = file(t, "")
 		_, err := TemporalOptions(environ)
-		if err == nil || !slices.Contains(strings.Split(err.Error(), ": "), "TEMPORAL_TLS") || !strings.Contains(err.Error(), "/nowhere.pem") {
-			t.Errorf("%s: got %v", name, err)
-		}
+		require.ErrorContains(t, err, "/nowhere.pem", name)
+		require.Contains(t, strings.Split(err.Error(), ": "), "TEMPORAL_TLS", name)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,9 +23,7 @@ func TestTheSecretsAreThoseThatMayBeInAFile(t *testing.T) {
 		"LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REELKEEPER_CODEC_TOKEN", "REELKEEPER_NOTIFY_URL",
 		"REELKEEPER_PREVIOUS_SECRETS", "REELKEEPER_SEAL_KEY", "REELKEEPER_WEBHOOK_SECRETS", "TEMPORAL_API_KEY",
 	}
-	if got := slices.Sorted(slices.Values(Secrets())); !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
+	require.ElementsMatch(t, want, Secrets())
 }
 
 func TestASecretsFileIsReadAsItsVariable(t *testing.T) {
@@ -49,9 +46,7 @@ func TestASecretsFileIsReadAsItsVariable(t *testing.T) {
 			delete(environ, name)
 			c, err := Load(environ, Serve)
 			require.NoError(t, err)
-			if got := tc.get(c); got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
-			}
+			require.Equal(t, tc.want, tc.get(c))
 		})
 	}
 }
@@ -63,9 +58,8 @@ func TestAnEmptyFileLeavesASecretUnset(t *testing.T) {
 	environ["LIVEKIT_KEYS_FILE"] = " "
 	c, err := Load(environ, Serve)
 	require.NoError(t, err)
-	if c.Sealing.Key != "" || c.LiveKit.Keys != nil {
-		t.Errorf("got %+v and %+v", c.Sealing, c.LiveKit)
-	}
+	require.Empty(t, c.Sealing.Key)
+	require.Nil(t, c.LiveKit.Keys)
 	delete(environ, "LIVEKIT_API_SECRET")
 	environ["LIVEKIT_API_SECRET_FILE"] = secretFile(t, "")
 	_, err = Load(environ, Serve)
@@ -105,12 +99,8 @@ func TestTemporalsAPIKeyMayBeInAFile(t *testing.T) {
 	before := maps.Clone(environ)
 	opts, err := TemporalOptions(environ)
 	require.NoError(t, err)
-	if opts.Credentials == nil {
-		t.Error("there are no credentials")
-	}
-	if !maps.Equal(before, environ) {
-		t.Errorf("the caller's environment became %v", environ)
-	}
+	require.NotNil(t, opts.Credentials)
+	require.Equal(t, before, environ, "it is the caller's")
 	environ["TEMPORAL_API_KEY"] = "hunter3"
 	_, err = TemporalOptions(environ)
 	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is set, and TEMPORAL_API_KEY is set as well: want one of the two")

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -97,23 +97,17 @@ func TestEveryVariableSetsItsField(t *testing.T) {
 		"REELKEEPER_PIPELINE":           {"/etc/pipelines.yaml", func(c Config) any { return c.Pipeline }, "/etc/pipelines.yaml"},
 	}
 	for _, s := range settings(&Config{}) {
-		if _, ok := cases[s.name]; !ok {
-			t.Errorf("%s is not tested", s.name)
-		}
+		assert.Contains(t, cases, s.name)
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, err := Load(with(name, tc.value), Serve)
 			require.NoError(t, err)
-			if got := tc.get(c); !reflect.DeepEqual(got, tc.want) {
-				t.Errorf("got %v, want %v", got, tc.want)
-			}
+			require.Equal(t, tc.want, tc.get(c))
 			others, err := Load(with(name, least()[name]), Serve)
 			require.NoError(t, err)
-			if n := differences(c, others); n != 1 {
-				t.Errorf("%d settings differ from the defaults, want this one alone", n)
-			}
+			require.Equal(t, 1, differences(c, others), "this one alone")
 		})
 	}
 }
@@ -133,9 +127,7 @@ func TestTheDefaultPolicyIsTheVocabularys(t *testing.T) {
 	t.Parallel()
 	c, err := Load(nil, Reader)
 	require.NoError(t, err)
-	if !reflect.DeepEqual(c.Policy(), egress.DefaultPolicy()) {
-		t.Errorf("got %+v", c.Policy())
-	}
+	require.Equal(t, egress.DefaultPolicy(), c.Policy())
 }
 
 const wantOrigin = "want scheme, host and port alone, in small letters and without a / at the end"
@@ -225,15 +217,9 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 func wantInvalid(t *testing.T, err error, field, message string) {
 	t.Helper()
 	var e *egress.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %v", err)
-	}
-	if e.Reason != egress.Invalid || e.Field != field || e.Message != message {
-		t.Errorf("got  %s: %s\nwant %s: %s", e.Field, e.Message, field, message)
-	}
-	if strings.Contains(err.Error(), "hunter") {
-		t.Errorf("the error shows a secret: %v", err)
-	}
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, egress.Error{Reason: egress.Invalid, Field: field, Message: message}, *e)
+	require.NotContains(t, err.Error(), "hunter", "it is a secret")
 }
 
 func TestRoomsThatNobodyLooksAtAreNotExpected(t *testing.T) {
@@ -259,9 +245,7 @@ func TestEveryRoleSaysWhatItLacks(t *testing.T) {
 				environ[name] = "  " // set but empty counts as unset
 				_, err := Load(environ, role)
 				if !slices.Contains(wants, name) {
-					if err != nil {
-						t.Errorf("got %v", err)
-					}
+					require.NoError(t, err)
 					return
 				}
 				wantInvalid(t, err, name, "is not set, and "+asker(role)+" needs it")
@@ -274,9 +258,8 @@ func TestForeignVariablesAreNoneOfOurs(t *testing.T) {
 	t.Parallel()
 	environ := least()
 	maps.Copy(environ, map[string]string{"PATH": "/bin", "LIVEKIT_OTHER": "x", "TEMPORAL_ADDRESS": "x", "REELKEEPER_DEVSERVER": "/bin/temporal"})
-	if _, err := Load(environ, Worker); err != nil {
-		t.Error(err)
-	}
+	_, err := Load(environ, Worker)
+	require.NoError(t, err)
 }
 
 func TestKeysComeInLiveKitServersOwnForm(t *testing.T) {
@@ -286,9 +269,8 @@ func TestKeysComeInLiveKitServersOwnForm(t *testing.T) {
 		"APIa: x\nAPIb: 12345", "APIa: x, APIb: 12345", "{APIa: x, APIb: 12345}", "{\n  \"APIa\": \"x\",\n  \"APIb\": \"12345\"\n}", "APIa: x,\nAPIb: 12345,", "\n  APIa: x\n  APIb: \"12345\"\n", "APIb: 12345,APIa: x,",
 	} {
 		var got Keys
-		if err := got.UnmarshalText([]byte(text)); err != nil || !maps.Equal(got, want) {
-			t.Errorf("%q: got %v and %v", text, got, err)
-		}
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, got, text)
 	}
 }
 
@@ -304,9 +286,9 @@ func TestTheProjectsKeyMayComeFromTheMap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, err := Load(tc.environ, Client)
-			if err != nil || c.LiveKit.APIKey != tc.key || c.LiveKit.APISecret != tc.secret {
-				t.Errorf("got %s, %s and %v", c.LiveKit.APIKey, c.LiveKit.APISecret, err)
-			}
+			require.NoError(t, err)
+			require.Equal(t, tc.key, c.LiveKit.APIKey)
+			require.Equal(t, tc.secret, c.LiveKit.APISecret)
 		})
 	}
 	_, err := Load(map[string]string{"LIVEKIT_KEYS": "APIa: x, APIb: y"}, Client)
@@ -316,13 +298,8 @@ func TestTheProjectsKeyMayComeFromTheMap(t *testing.T) {
 func TestAllKeysHoldTheProjectsOwn(t *testing.T) {
 	t.Parallel()
 	l := LiveKit{APIKey: "APIc", APISecret: "z", Keys: Keys{"APIa": "x"}}
-	if got := l.AllKeys(); !maps.Equal(got, Keys{"APIa": "x", "APIc": "z"}) || len(l.Keys) != 1 {
-		t.Errorf("got %v, and the map is %v", got, l.Keys)
-	}
-	if got := l.KeyNames(); !slices.Equal(got, []string{"APIa", "APIc"}) {
-		t.Errorf("got %v", got)
-	}
-	if got := (LiveKit{}).AllKeys(); len(got) != 0 || got == nil {
-		t.Errorf("got %v", got)
-	}
+	require.Equal(t, Keys{"APIa": "x", "APIc": "z"}, l.AllKeys())
+	require.Len(t, l.Keys, 1, "the map is the settings' own")
+	require.Equal(t, []string{"APIa", "APIc"}, l.KeyNames())
+	require.Equal(t, Keys{}, LiveKit{}.AllKeys(), "none is no nil")
 }

@@ -26,18 +26,17 @@ func TestADurationMayBeSwitchedOff(t *testing.T) {
 			t.Parallel()
 			var got DurationOrOff
 			require.NoError(t, got.UnmarshalText([]byte(text)))
-			if got.D() != want.d || got.String() != want.shown {
-				t.Errorf("got %s and %q", got.D(), got)
-			}
+			require.Equal(t, want.d, got.D())
+			require.Equal(t, want.shown, got.String())
 		})
 	}
 }
 
 func TestADurationThatNobodyHasReadIsOff(t *testing.T) {
 	t.Parallel()
-	if d := DurationOrOff(0); d.D() != 0 || d.String() != "off" {
-		t.Errorf("got %s", d)
-	}
+	var d DurationOrOff
+	require.Zero(t, d.D())
+	require.Equal(t, "off", d.String())
 }
 
 func TestWhatIsSwitchedOffIsNotComparedWithTheCallersWait(t *testing.T) {
@@ -46,15 +45,13 @@ func TestWhatIsSwitchedOffIsNotComparedWithTheCallersWait(t *testing.T) {
 	maps.Copy(environ, map[string]string{
 		"REELKEEPER_REQUEST_TIMEOUT": "1s", "REELKEEPER_FAIL_OPEN_AFTER": "off", "REELKEEPER_DELETE_ROOM_WAIT": "off",
 	})
-	if _, err := Load(environ, Serve); err != nil {
-		t.Error(err)
-	}
-	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "999ms"
-	if _, err := Load(environ, Serve); err != nil {
-		t.Error(err)
-	}
-	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1s"
 	_, err := Load(environ, Serve)
+	require.NoError(t, err)
+	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "999ms"
+	_, err = Load(environ, Serve)
+	require.NoError(t, err)
+	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1s"
+	_, err = Load(environ, Serve)
 	wantInvalid(t, err, "REELKEEPER_FAIL_OPEN_AFTER", "wants to be below REELKEEPER_REQUEST_TIMEOUT (1s), got 1s")
 }
 
@@ -75,8 +72,7 @@ func TestPayloadsAreInTheClearUnlessAskedFor(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]bool{"": false, "false": false, "0": false, "true": true, "1": true} {
 		c, err := Load(with("REELKEEPER_ENCRYPT_PAYLOADS", value), Worker)
-		if err != nil || c.Payloads.Encrypt != want {
-			t.Errorf("%q: got %t and %v", value, c.Payloads.Encrypt, err)
-		}
+		require.NoError(t, err, value)
+		require.Equal(t, want, c.Payloads.Encrypt, value)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -24,37 +25,29 @@ func TestTheReadmeHasTheTableOfSettings(t *testing.T) {
 	require.NoError(t, err)
 	before, rest, begins := strings.Cut(string(b), beginTable)
 	table, after, ends := strings.Cut(rest, endTable)
-	if !begins || !ends {
-		t.Fatalf("%s has no table between %s and %s", path, strings.TrimSpace(beginTable), endTable)
-	}
+	require.True(t, begins && ends, "%s has no table between %s and %s", path, strings.TrimSpace(beginTable), endTable)
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(before+beginTable+Table()+endTable+after), 0o644))
 		return
 	}
-	if table != Table() {
-		t.Errorf("the table of settings in %s is out of date: go test ./internal/config -run Readme -update", path)
-	}
+	require.Equal(t, Table(), table, "the README is out of date: go test ./internal/config -run Readme -update")
 }
 
 func TestTheReadmeNamesTheSecretsThatMayBeInAFile(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	require.NoError(t, err)
-	_, after, found := strings.Cut(string(b), "A secret may be in a file instead")
+	_, after, _ := strings.Cut(string(b), "A secret may be in a file instead")
 	line, _, _ := strings.Cut(after, "\n")
 	for _, name := range Secrets() {
-		if !found || !strings.Contains(line, "`"+name+"`") {
-			t.Errorf("the README does not say that %s may be in a file", name)
-		}
+		assert.Contains(t, line, "`"+name+"`")
 	}
 }
 
 func TestEverySettingSaysWhatItMeans(t *testing.T) {
 	t.Parallel()
 	for _, s := range settings(&Config{}) {
-		if !strings.HasSuffix(s.doc, ".") || strings.ContainsAny(s.doc, "|\n") {
-			t.Errorf("%s: the meaning %q is no sentence for a table", s.name, s.doc)
-		}
+		assert.Regexp(t, `^[^|\n]+\.$`, s.doc, s.name)
 	}
 }
 
@@ -65,9 +58,7 @@ func TestTheTableShowsDefaultsAsAPersonWritesThem(t *testing.T) {
 		"| `15s,30s,1m` |", "| `1m30s` |", "| `500` |", "| `info` |", "| `false` |", "| `9s` |", "| `2s` |",
 		"| worker, serve |\n",
 	} {
-		if !strings.Contains(Table(), want) {
-			t.Errorf("the table lacks %q", want)
-		}
+		assert.Contains(t, Table(), want)
 	}
 }
 
@@ -84,8 +75,6 @@ func TestNearestSuggestsOnlyWhatIsNear(t *testing.T) {
 		"REELKEEPER_CODEC_ORIGIN_FILE": "REELKEEPER_CODEC_ORIGIN",
 		"REELKEEPER_":                  "",
 	} {
-		if got := nearest(typed, names); got != want {
-			t.Errorf("%s: got %q, want %q", typed, got, want)
-		}
+		assert.Equal(t, want, nearest(typed, names), typed)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,9 +37,9 @@ func TestTemporalIsFoundByItsOwnSettings(t *testing.T) {
 			maps.Copy(environ, tc.environ)
 			opts, err := TemporalOptions(environ)
 			require.NoError(t, err)
-			if opts.HostPort != tc.address || opts.Namespace != tc.nameWanted || opts.DataConverter == nil {
-				t.Errorf("got %s, %s and %v", opts.HostPort, opts.Namespace, opts.DataConverter)
-			}
+			require.Equal(t, tc.address, opts.HostPort)
+			require.Equal(t, tc.nameWanted, opts.Namespace)
+			require.NotNil(t, opts.DataConverter)
 		})
 	}
 }
@@ -66,7 +65,6 @@ func TestWhatIsWrongWithTemporalsSettingsIsNamed(t *testing.T) {
 		})
 	}
 	_, err := TemporalOptions(map[string]string{"TEMPORAL_CONFIG_FILE": broken})
-	if err == nil || !strings.HasPrefix(err.Error(), "TEMPORAL_CONFIG_FILE: ") {
-		t.Errorf("got %v", err)
-	}
+	require.Error(t, err)
+	require.Regexp(t, "^TEMPORAL_CONFIG_FILE: ", err.Error())
 }
