@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 
@@ -39,9 +40,7 @@ func TestAWrongConfigIsRefusedByField(t *testing.T) {
 			t.Parallel()
 			cfg := fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret}
 			c.change(&cfg)
-			if _, err := fakelivekit.New(cfg); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %s", err, c.want)
-			}
+			require.ErrorContains(t, errorOf(fakelivekit.New(cfg)), c.want)
 		})
 	}
 }
@@ -51,13 +50,8 @@ func TestLoopbackAddressesAreTaken(t *testing.T) {
 	for _, addr := range []string{"", "127.0.0.1:0", "localhost:0", "[::1]:0", "127.1.2.3:0"} {
 		cfg := fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, Addr: addr}
 		s, err := fakelivekit.New(cfg)
-		if err != nil {
-			t.Errorf("%s: %v", addr, err)
-			continue
-		}
-		if s.URL() != "" {
-			t.Errorf("%s is served at %s before it is started", addr, s.URL())
-		}
+		require.NoError(t, err, addr)
+		require.Empty(t, s.URL(), "before it is started")
 		require.NoError(t, s.Close())
 	}
 }
@@ -74,9 +68,7 @@ func TestAListenerThatIsOpenToTheWorldIsRefused(t *testing.T) {
 	defer s.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	if err := s.Serve(worldly{l}); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
-		t.Errorf("got %v", err)
-	}
+	require.ErrorContains(t, s.Serve(worldly{l}), "not a loopback address")
 }
 
 func TestServeReturnsWhenTheServerCloses(t *testing.T) {
@@ -101,9 +93,7 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 	s, err := fakelivekit.New(cfg)
 	require.NoError(t, err)
 	defer s.Close()
-	if err := s.Start(); err == nil {
-		t.Error("two servers on one address")
-	}
+	require.Error(t, s.Start(), "two servers on one address")
 }
 
 func TestClosingEndsCallsThatWait(t *testing.T) {
@@ -118,9 +108,7 @@ func TestClosingEndsCallsThatWait(t *testing.T) {
 	}()
 	f.waitUntil("the call", func() bool { return f.Calls()["StartParticipantEgress"] == 1 })
 	require.NoError(t, f.Close())
-	if err := <-done; err == nil {
-		t.Error("a closed server accepted a start")
-	}
+	require.Error(t, <-done, "a closed server accepted a start")
 }
 
 func TestFaultsCanBeChangedAtRunTime(t *testing.T) {
@@ -129,13 +117,9 @@ func TestFaultsCanBeChangedAtRunTime(t *testing.T) {
 	f.room("daily", fakelivekit.RoomScript{})
 	f.record("daily")
 	require.NoError(t, f.SetFault(fakelivekit.StartRefused, 1))
-	if _, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
-		t.Error("the fault did not strike")
-	}
+	require.Error(t, errorOf(f.egress.StartParticipantEgress(t.Context(), person("daily"))), "the fault did not strike")
 	for fault, rate := range map[fakelivekit.Fault]float64{"nonsense": 1, fakelivekit.Zombie: 2} {
-		if err := f.SetFault(fault, rate); err == nil || !strings.Contains(err.Error(), string(fault)) {
-			t.Errorf("%s at %v: %v", fault, rate, err)
-		}
+		require.ErrorContains(t, f.SetFault(fault, rate), string(fault))
 	}
 }
 
@@ -143,29 +127,21 @@ func TestEveryFaultIsDocumentedOnce(t *testing.T) {
 	t.Parallel()
 	seen := map[fakelivekit.Fault]bool{}
 	for _, doc := range fakelivekit.Faults() {
-		if seen[doc.Name] {
-			t.Errorf("%s is there twice", doc.Name)
-		}
+		assert.NotContains(t, seen, doc.Name)
 		seen[doc.Name] = true
-		if !strings.HasSuffix(doc.Teaches, ".") || strings.ContainsAny(doc.Teaches, "|\n") || len(doc.Teaches) < 60 {
-			t.Errorf("%s teaches %q", doc.Name, doc.Teaches)
-		}
+		assert.Regexp(t, `^[^|\n]{59,}\.$`, doc.Teaches, doc.Name)
 	}
-	if len(seen) != 23 {
-		t.Errorf("%d faults", len(seen))
-	}
+	require.Len(t, seen, 23)
 }
 
 func TestTimingsDefaultToWhatWasRecordedAndScale(t *testing.T) {
 	t.Parallel()
-	all := fakelivekit.Timings{}.Scaled(1)
-	if all != fakelivekit.DefaultTimings() {
-		t.Errorf("unscaled: %+v", all)
-	}
+	require.Equal(t, fakelivekit.DefaultTimings(), fakelivekit.Timings{}.Scaled(1))
 	tenth := fakelivekit.Timings{ActiveMedia: 4 * time.Second, SourceClosed: -1}.Scaled(0.1)
-	if tenth.ActiveMedia != 400*time.Millisecond || tenth.StopFails != 300*time.Millisecond || tenth.SourceClosed > 0 || tenth.WebhookMaxAge != 3*time.Second {
-		t.Errorf("a tenth: %+v", tenth)
-	}
+	require.Equal(t, 400*time.Millisecond, tenth.ActiveMedia)
+	require.Equal(t, 300*time.Millisecond, tenth.StopFails)
+	require.LessOrEqual(t, tenth.SourceClosed, time.Duration(0))
+	require.Equal(t, 3*time.Second, tenth.WebhookMaxAge)
 }
 
 func TestNoTimingIsNoWait(t *testing.T) {
@@ -175,7 +151,5 @@ func TestNoTimingIsNoWait(t *testing.T) {
 	id := f.record("daily")
 	f.active(id)
 	f.deleteRoom("daily")
-	if got := f.ended(id).EgressInfo.Status; got != livekit.EgressStatus_EGRESS_COMPLETE {
-		t.Errorf("got %v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(id).EgressInfo.Status)
 }

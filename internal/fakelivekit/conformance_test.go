@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/proto"
 
@@ -30,9 +31,7 @@ func (p play) start(file string) string {
 	p.t().Helper()
 	want := p.info(file)
 	got, err := p.send(want)
-	if err != nil {
-		p.t().Fatalf("%s: %v", file, err)
-	}
+	require.NoError(p.t(), err, file)
 	same(p.t(), file, protoText(p.t(), got), p.read(file))
 	return got.EgressId
 }
@@ -66,9 +65,7 @@ func (p play) unified(req *livekit.StartEgressRequest) (*livekit.EgressInfo, err
 	client := livekit.NewEgressProtobufClient(p.URL(), http.DefaultClient)
 	token := tokenFor(p.t(), apiKey, apiSecret, &auth.VideoGrant{RoomRecord: true})
 	ctx, err := twirp.WithHTTPRequestHeaders(p.t().Context(), http.Header{"Authorization": {"Bearer " + token}})
-	if err != nil {
-		p.t().Fatal(err)
-	}
+	require.NoError(p.t(), err)
 	return client.StartEgress(ctx, req)
 }
 
@@ -79,9 +76,7 @@ func (p play) track(id string) string {
 		return id
 	}
 	resp, err := p.rooms.ListParticipants(p.t().Context(), &livekit.ListParticipantsRequest{Room: p.room})
-	if err != nil {
-		p.t().Fatal(err)
-	}
+	require.NoError(p.t(), err)
 	for _, t := range resp.Participants[0].Tracks {
 		if t.Sid[:5] == id[:5] {
 			return t.Sid
@@ -110,9 +105,7 @@ func (p play) redirect(hooks []*livekit.WebhookConfig) {
 func (p play) stop(id, file string) {
 	p.t().Helper()
 	got, err := p.egress.StopEgress(p.t().Context(), &livekit.StopEgressRequest{EgressId: id})
-	if err != nil {
-		p.t().Fatalf("%s: %v", file, err)
-	}
+	require.NoError(p.t(), err, file)
 	same(p.t(), file, protoText(p.t(), got), p.read(file))
 }
 
@@ -125,16 +118,12 @@ func (p play) stopFails(id, file string) {
 
 func (p play) fails(err error, file string) {
 	p.t().Helper()
-	if want := strings.TrimSpace(string(p.read(file))); err == nil || err.Error() != want {
-		p.t().Errorf("%s: got %v, recorded %s", file, err, want)
-	}
+	require.EqualError(p.t(), err, strings.TrimSpace(string(p.read(file))), file)
 }
 
 func (p play) deleteRoom() {
 	p.t().Helper()
-	if _, err := p.rooms.DeleteRoom(p.t().Context(), &livekit.DeleteRoomRequest{Room: p.room}); err != nil {
-		p.t().Fatal(err)
-	}
+	require.NoError(p.t(), errorOf(p.rooms.DeleteRoom(p.t().Context(), &livekit.DeleteRoomRequest{Room: p.room})))
 }
 
 // compare holds all webhooks of both queues and endpoints, and the list in the end, to what was recorded.
@@ -159,8 +148,8 @@ func (p play) compareQueue(endpoint string, egress bool) {
 			strings.HasPrefix(r.Event, "egress_") == egress && (tracks || !strings.HasPrefix(r.Event, "track_"))
 	}
 	got := p.await(len(want), mine)
-	if egress && len(got) > len(want) {
-		p.t().Errorf("%s: %d egress events, recorded %d: %v", endpoint, len(got), len(want), names(got))
+	if egress {
+		require.Len(p.t(), names(got), len(want), endpoint)
 	}
 	for i := range want {
 		same(p.t(), endpoint+" webhook", got[i].body, want[i])

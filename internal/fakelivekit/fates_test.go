@@ -39,16 +39,14 @@ func TestEachEndHasItsStatusAndCode(t *testing.T) {
 				f.endCall("daily")
 			}
 			got := f.ended(id).EgressInfo
-			if got.Status != c.status || got.ErrorCode != c.code || got.Error != c.message {
-				t.Errorf("got %v", got)
-			}
-			if media := got.FileResults[0].Location != ""; media != c.media {
-				t.Errorf("media: %v", got.FileResults[0])
-			}
+			require.Equal(t, c.status, got.Status)
+			require.Equal(t, c.code, got.ErrorCode)
+			require.Equal(t, c.message, got.Error)
+			require.Equal(t, c.media, got.FileResults[0].Location != "")
 			f.waitUntil("LiveKit knows it is delivered", func() bool { return f.Egresses()[0].Told == 1 })
-			if truth := f.Egresses()[0]; truth.Recorded != c.recorded || truth.Ended.IsZero() {
-				t.Errorf("in truth %+v", truth)
-			}
+			truth := f.Egresses()[0]
+			require.Equal(t, c.recorded, truth.Recorded)
+			require.NotZero(t, truth.Ended)
 		})
 	}
 }
@@ -67,9 +65,7 @@ func TestWhatIsToStrikeInMidRecordingStrikesAtItsEndAtTheLatest(t *testing.T) {
 			id := f.record("daily")
 			f.active(id)
 			f.deleteRoom("daily")
-			if got := f.ended(id).EgressInfo.Status; got != status {
-				t.Errorf("got %v", got)
-			}
+			require.Equal(t, status, f.ended(id).EgressInfo.Status)
 		})
 	}
 }
@@ -80,23 +76,16 @@ func TestAZombieIsActiveForEverAndDoesNotAnswer(t *testing.T) {
 	id := f.record("daily")
 	f.active(id)
 	left := f.await(1, isRecorder("participant_left"))[0]
-	if left.Participant.Identity != id || left.Participant.DisconnectReason != livekit.DisconnectReason_CONNECTION_TIMEOUT {
-		t.Errorf("left: %v", left.Participant)
-	}
-	if _, err := f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id}); codeOf(err) != twirp.NotFound {
-		t.Errorf("participant: %v", err)
-	}
-	if _, err := f.stop(id); codeOf(err) != twirp.DeadlineExceeded {
-		t.Errorf("stop: %v", err)
-	}
+	require.Equal(t, id, left.Participant.Identity)
+	require.Equal(t, livekit.DisconnectReason_CONNECTION_TIMEOUT, left.Participant.DisconnectReason)
+	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id}))))
+	require.Equal(t, twirp.DeadlineExceeded, codeOf(errorOf(f.stop(id))))
 	f.deleteRoom("daily")
 	f.await(1, named(webhook.EventRoomFinished, ""))
-	if got := f.listed(id); got.Status != livekit.EgressStatus_EGRESS_ACTIVE {
-		t.Errorf("listed %v", got)
-	}
-	if got := f.Egresses()[0]; !got.Recorded || !got.Ended.IsZero() {
-		t.Errorf("in truth %+v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, f.listed(id).Status)
+	truth := f.Egresses()[0]
+	require.True(t, truth.Recorded)
+	require.Zero(t, truth.Ended)
 }
 
 func TestAZombieThatIsStoppedEarlyDiesThen(t *testing.T) {
@@ -105,9 +94,7 @@ func TestAZombieThatIsStoppedEarlyDiesThen(t *testing.T) {
 	f.room("daily", always(fakelivekit.Zombie))
 	id := f.record("daily")
 	f.active(id)
-	if _, err := f.stop(id); codeOf(err) != twirp.DeadlineExceeded {
-		t.Errorf("stop: %v", err)
-	}
+	require.Equal(t, twirp.DeadlineExceeded, codeOf(errorOf(f.stop(id))))
 	f.await(1, isRecorder("participant_left"))
 }
 
@@ -121,21 +108,16 @@ func TestOneIDMayRunTwice(t *testing.T) {
 	f.endCall("daily")
 	ends := f.await(2, named(webhook.EventEgressEnded, id))
 	first, second := ends[0].EgressInfo, ends[1].EgressInfo
-	if first.Status != livekit.EgressStatus_EGRESS_FAILED || first.RetryCount != 0 {
-		t.Errorf("first end %v", first)
-	}
-	if second.Status != livekit.EgressStatus_EGRESS_COMPLETE || second.RetryCount != 1 || second.Error != "" || second.ErrorCode != 0 {
-		t.Errorf("second end %v", second)
-	}
-	if second.StartedAt <= first.EndedAt || second.FileResults[0].Location == "" {
-		t.Errorf("second run %v", second)
-	}
-	if got := f.await(2, isRecorder("participant_joined")); got[1].Participant.Identity != id {
-		t.Errorf("came back: %v", got[1].Participant)
-	}
-	if got := f.Egresses()[0].Runs; got != 2 {
-		t.Errorf("%d runs", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_FAILED, first.Status)
+	require.Zero(t, first.RetryCount)
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, second.Status)
+	require.EqualValues(t, 1, second.RetryCount)
+	require.Empty(t, second.Error)
+	require.Zero(t, second.ErrorCode)
+	require.Greater(t, second.StartedAt, first.EndedAt)
+	require.NotEmpty(t, second.FileResults[0].Location)
+	require.Equal(t, id, f.await(2, isRecorder("participant_joined"))[1].Participant.Identity)
+	require.Equal(t, 2, f.Egresses()[0].Runs)
 }
 
 func TestASecondRunNeedsALiveRoom(t *testing.T) {
@@ -146,9 +128,7 @@ func TestASecondRunNeedsALiveRoom(t *testing.T) {
 	f.ended(id)
 	f.deleteRoom("daily")
 	f.await(1, named(webhook.EventRoomFinished, ""))
-	if got := f.listed(id); got.Status != livekit.EgressStatus_EGRESS_FAILED {
-		t.Errorf("listed %v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_FAILED, f.listed(id).Status)
 }
 
 func TestAForgottenEgressIsNotFoundAndSilent(t *testing.T) {
@@ -161,17 +141,12 @@ func TestAForgottenEgressIsNotFoundAndSilent(t *testing.T) {
 		return codeOf(err) == twirp.NotFound
 	})
 	resp, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
-	if err != nil || len(resp.Items) != 0 {
-		t.Errorf("listed %v, %v", resp, err)
-	}
-	if _, err := f.stop(id); codeOf(err) != twirp.NotFound {
-		t.Errorf("stop: %v", err)
-	}
+	require.NoError(t, err)
+	require.Empty(t, resp.Items)
+	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.stop(id))))
 	f.deleteRoom("daily")
 	f.waitUntil("its end, unseen", func() bool { return !f.Egresses()[0].Ended.IsZero() })
-	if got, _ := f.endpoint.all(named(webhook.EventEgressEnded, id)); len(got) != 0 {
-		t.Errorf("told: %v", names(got))
-	}
+	f.untold(named(webhook.EventEgressEnded, id))
 }
 
 func TestAnOldServerEchoesNoWebhooks(t *testing.T) {
@@ -181,14 +156,8 @@ func TestAnOldServerEchoesNoWebhooks(t *testing.T) {
 	req.Webhooks = []*livekit.WebhookConfig{{Url: f.endpoint.URL + "/mine", SigningKey: apiKey}}
 	info, err := f.egress.StartParticipantEgress(t.Context(), req)
 	require.NoError(t, err)
-	if got := info.GetParticipant().Webhooks; len(got) != 0 {
-		t.Errorf("echoed %v", got)
-	}
+	require.Empty(t, info.GetParticipant().Webhooks)
 	f.active(info.EgressId)
-	if got, _ := f.endpoint.all(func(r received) bool { return r.path == "/mine" }); len(got) != 0 {
-		t.Errorf("sent: %v", names(got))
-	}
-	if got := f.Egresses()[0].Request.(*livekit.ParticipantEgressRequest); len(got.Webhooks) != 1 {
-		t.Errorf("as received: %v", got)
-	}
+	f.untold(func(r received) bool { return r.path == "/mine" })
+	require.Len(t, f.Egresses()[0].Request.(*livekit.ParticipantEgressRequest).Webhooks, 1, "as received")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
@@ -26,16 +27,12 @@ func TestTheDocsHaveTheTableOfFaults(t *testing.T) {
 	require.NoError(t, err)
 	before, rest, begins := strings.Cut(string(b), beginFaults)
 	table, after, ends := strings.Cut(rest, endFaults)
-	if !begins || !ends {
-		t.Fatalf("%s has no table between %s and %s", path, strings.TrimSpace(beginFaults), endFaults)
-	}
+	require.True(t, begins && ends, "%s has no table between %s and %s", path, strings.TrimSpace(beginFaults), endFaults)
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(before+beginFaults+fakelivekit.FaultTable()+endFaults+after), 0o644))
 		return
 	}
-	if table != fakelivekit.FaultTable() {
-		t.Errorf("the table of faults in %s is out of date: go test ./internal/fakelivekit -run TableOfFaults -update", path)
-	}
+	require.Equal(t, fakelivekit.FaultTable(), table, "the docs are out of date: go test ./internal/fakelivekit -run TableOfFaults -update")
 }
 
 func TestTheTableSaysWhatEachFaultIsDecidedFor(t *testing.T) {
@@ -45,8 +42,6 @@ func TestTheTableSaysWhatEachFaultIsDecidedFor(t *testing.T) {
 		"| `reply-lost` | egress | ", "| `zombie` | egress | ", "| `no-echo` | egress | ",
 		"| `start-refused` | call | ", "| `rate-limited` | call | ", "| `api-down` | call | ",
 	} {
-		if !strings.Contains(fakelivekit.FaultTable(), want) {
-			t.Errorf("the table lacks %q", want)
-		}
+		assert.Contains(t, fakelivekit.FaultTable(), want)
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/webhook"
@@ -35,15 +37,17 @@ func (f *fake) stop(id string) (*livekit.EgressInfo, error) {
 
 func (f *fake) deleteRoom(name string) {
 	f.Helper()
-	if _, err := f.rooms.DeleteRoom(f.Context(), &livekit.DeleteRoomRequest{Room: name}); err != nil {
-		f.Fatal(err)
-	}
+	_, err := f.rooms.DeleteRoom(f.Context(), &livekit.DeleteRoomRequest{Room: name})
+	require.NoError(f, err)
 }
 
 func (f *fake) finished(id string) {
 	f.Helper()
 	f.waitUntil("the end of "+id, func() bool { return f.listed(id).Status >= livekit.EgressStatus_EGRESS_COMPLETE })
 }
+
+// errorOf is what failed of a call.
+func errorOf[T any](_ T, err error) error { return err }
 
 func codeOf(err error) twirp.ErrorCode {
 	if e, ok := errors.AsType[twirp.Error](err); ok {
@@ -58,15 +62,11 @@ func TestAnAcceptedStartMayLookLikeAFailure(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			f := faulty(t, fault)
-			if info, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
-				t.Fatalf("the reply came: %v", info)
-			}
+			require.Error(t, errorOf(f.egress.StartParticipantEgress(t.Context(), person("daily"))), "the reply came")
 			id := f.only().Info.EgressId
 			f.active(id)
 			f.deleteRoom("daily")
-			if got := f.ended(id).EgressInfo.Status; got != livekit.EgressStatus_EGRESS_COMPLETE {
-				t.Errorf("ended %v", got)
-			}
+			require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(id).EgressInfo.Status)
 		})
 	}
 }
@@ -78,13 +78,9 @@ func TestAClientThatDoesNotWaitForAHangingReplyHasARecording(t *testing.T) {
 	giveUp := f.given("daily")
 	id := f.only().Info.EgressId
 	f.active(id)
-	if err := giveUp(); err == nil {
-		t.Error("the reply came")
-	}
+	require.Error(t, giveUp(), "the reply came")
 	f.deleteRoom("daily")
-	if got := f.ended(id).EgressInfo.Status; got != livekit.EgressStatus_EGRESS_COMPLETE {
-		t.Errorf("ended %v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(id).EgressInfo.Status)
 }
 
 func TestAReplyThatHangsComesAfterAll(t *testing.T) {
@@ -92,9 +88,7 @@ func TestAReplyThatHangsComesAfterAll(t *testing.T) {
 	f := faulty(t, fakelivekit.ReplyHang)
 	begun := time.Now()
 	f.record("daily")
-	if took := time.Since(begun); took < f.cfg.Timings.ReplyHang {
-		t.Errorf("took %v", took)
-	}
+	require.GreaterOrEqual(t, time.Since(begun), f.cfg.Timings.ReplyHang)
 }
 
 func TestARefusedStartLeavesNothingBehind(t *testing.T) {
@@ -116,12 +110,9 @@ func TestARefusedStartLeavesNothingBehind(t *testing.T) {
 			})
 			f.room("daily", fakelivekit.RoomScript{})
 			_, err := f.egress.StartParticipantEgress(t.Context(), person("daily"))
-			if got := codeOf(err); got != c.code || err.Error() != "twirp error "+string(c.code)+": "+c.message {
-				t.Errorf("got %v", err)
-			}
-			if got := f.Egresses(); len(got) != 0 {
-				t.Errorf("accepted %v", got)
-			}
+			require.EqualError(t, err, "twirp error "+string(c.code)+": "+c.message)
+			require.Equal(t, c.code, codeOf(err))
+			require.Empty(t, f.Egresses())
 		})
 	}
 }
@@ -133,9 +124,7 @@ func TestARoomMayForceWhatRefusesItsStarts(t *testing.T) {
 		fakelivekit.APIDown: twirp.Unavailable, fakelivekit.RateLimited: twirp.ResourceExhausted,
 	} {
 		f.room(string(fault), always(fault))
-		if _, err := f.egress.StartParticipantEgress(t.Context(), person(string(fault))); codeOf(err) != code {
-			t.Errorf("%s: got %v", fault, err)
-		}
+		require.Equal(t, code, codeOf(errorOf(f.egress.StartParticipantEgress(t.Context(), person(string(fault))))), fault)
 	}
 	f.room("another", fakelivekit.RoomScript{})
 	f.record("another")
@@ -145,17 +134,11 @@ func TestAnAPIThatIsDownAnswersNothingAndAcceptsNothing(t *testing.T) {
 	t.Parallel()
 	f := faulty(t, fakelivekit.APIDown)
 	for range 6 { // some calls are cut, some answered 503
-		if _, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
-			t.Error("a start got through")
-		}
-		if _, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{}); err == nil {
-			t.Error("a list got through")
-		}
+		require.Error(t, errorOf(f.egress.StartParticipantEgress(t.Context(), person("daily"))))
+		require.Error(t, errorOf(f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{})))
 	}
 	require.NoError(t, f.SetFault(fakelivekit.APIDown, 0))
-	if got := f.Egresses(); len(got) != 0 {
-		t.Errorf("accepted %v", got)
-	}
+	require.Empty(t, f.Egresses())
 	f.record("daily")
 }
 
@@ -164,9 +147,7 @@ func TestASwitchTakesTheAPIDownAndUpAgain(t *testing.T) {
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
 	f.SetDown(true)
-	if _, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
-		t.Error("a start got through")
-	}
+	require.Error(t, errorOf(f.egress.StartParticipantEgress(t.Context(), person("daily"))))
 	f.SetDown(false)
 	f.record("daily")
 }
@@ -182,9 +163,7 @@ func TestHeldStartsWaitBeforeAWorkerHasThem(t *testing.T) {
 		done <- err
 	}()
 	f.waitUntil("the call", func() bool { return f.Calls()["StartParticipantEgress"] == 1 })
-	if got := f.Egresses(); len(got) != 0 {
-		t.Errorf("accepted %v", got)
-	}
+	require.Empty(t, f.Egresses())
 	f.ReleaseStarts()
 	require.NoError(t, <-done)
 }
@@ -196,25 +175,16 @@ func TestASlowStartIsUnlistedAndUnannounced(t *testing.T) {
 	done := make(chan *livekit.EgressInfo, 1)
 	go func() {
 		info, err := f.egress.StartParticipantEgress(f.Context(), person("daily"))
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 		done <- info
 	}()
 	accepted := f.only()
 	resp, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
-	if err != nil || len(resp.Items) != 0 {
-		t.Errorf("listed %v, %v", resp, err)
-	}
-	if _, err := f.stop(accepted.Info.EgressId); codeOf(err) != twirp.NotFound {
-		t.Errorf("stop: %v", err)
-	}
-	if got, _ := f.endpoint.all(named(webhook.EventEgressStarted, "")); len(got) != 0 {
-		t.Errorf("announced: %v", names(got))
-	}
-	if info := <-done; info.GetEgressId() != accepted.Info.EgressId {
-		t.Errorf("got %v", info)
-	}
+	require.NoError(t, err)
+	require.Empty(t, resp.Items)
+	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.stop(accepted.Info.EgressId))))
+	f.untold(named(webhook.EventEgressStarted, ""))
+	require.Equal(t, accepted.Info.EgressId, (<-done).GetEgressId())
 	f.active(accepted.Info.EgressId)
 }
 
@@ -226,15 +196,9 @@ func TestLostWebhooksAreCounted(t *testing.T) {
 	f.deleteRoom("daily")
 	f.finished(id)
 	f.await(1, named(webhook.EventRoomFinished, ""))
-	if got, _ := f.endpoint.all(func(r received) bool { return r.EgressInfo != nil }); len(got) != 0 {
-		t.Errorf("came: %v", names(got))
-	}
-	if got := f.Deliveries()[webhook.EventEgressEnded]; got != (fakelivekit.Deliveries{Events: 1, Suppressed: 1}) {
-		t.Errorf("counted %+v", got)
-	}
-	if got := f.Egresses()[0].Told; got != 0 {
-		t.Errorf("told %d", got)
-	}
+	f.untold(func(r received) bool { return r.EgressInfo != nil })
+	require.Equal(t, (fakelivekit.Deliveries{Events: 1, Suppressed: 1}), f.Deliveries()[webhook.EventEgressEnded])
+	require.Zero(t, f.Egresses()[0].Told)
 }
 
 func TestRoomWebhooksMayBeLostToo(t *testing.T) {
@@ -244,9 +208,7 @@ func TestRoomWebhooksMayBeLostToo(t *testing.T) {
 	f.active(id)
 	f.deleteRoom("daily")
 	f.ended(id)
-	if got, _ := f.endpoint.all(func(r received) bool { return r.EgressInfo == nil }); len(got) != 0 {
-		t.Errorf("came: %v", names(got))
-	}
+	f.untold(func(r received) bool { return r.EgressInfo == nil })
 }
 
 func TestARepeatedWebhookComesWithTheSameAndWithAnotherID(t *testing.T) {
@@ -254,13 +216,9 @@ func TestARepeatedWebhookComesWithTheSameAndWithAnotherID(t *testing.T) {
 	f := faulty(t, fakelivekit.WebhookRepeated)
 	id := f.record("daily")
 	got := f.await(3, named(webhook.EventEgressStarted, id))
-	if got[0].Id != got[1].Id || got[0].Id == got[2].Id {
-		t.Errorf("IDs %s %s %s", got[0].Id, got[1].Id, got[2].Id)
-	}
-	got[2].Id = got[0].Id
-	if a, b := string(protoText(t, got[0].EgressInfo)), string(protoText(t, got[2].EgressInfo)); normalSpace(a) != normalSpace(b) {
-		t.Errorf("another state: %s %s", a, b)
-	}
+	require.Equal(t, got[0].Id, got[1].Id)
+	require.NotEqual(t, got[0].Id, got[2].Id)
+	require.True(t, proto.Equal(got[0].EgressInfo, got[2].EgressInfo), "%v and %v", got[0], got[2])
 }
 
 func TestALateWebhookHoldsUpWhatFollows(t *testing.T) {
@@ -270,13 +228,9 @@ func TestALateWebhookHoldsUpWhatFollows(t *testing.T) {
 	begun := time.Now()
 	id := f.record("daily")
 	f.await(2, func(r received) bool { return r.EgressInfo.GetEgressId() == id })
-	if took := time.Since(begun); took < f.cfg.Timings.WebhookLate {
-		t.Errorf("came after %v", took)
-	}
+	require.GreaterOrEqual(t, time.Since(begun), f.cfg.Timings.WebhookLate)
 	got, _ := f.endpoint.all(func(r received) bool { return r.EgressInfo.GetEgressId() == id })
-	if got[0].Event != webhook.EventEgressStarted || got[1].Event != webhook.EventEgressUpdated {
-		t.Errorf("came as %v", names(got))
-	}
+	require.Equal(t, []string{webhook.EventEgressStarted, webhook.EventEgressUpdated}, []string{got[0].Event, got[1].Event})
 }
 
 func TestWebhooksMayChangePlaces(t *testing.T) {
@@ -287,14 +241,9 @@ func TestWebhooksMayChangePlaces(t *testing.T) {
 	f.waitUntil("active", func() bool { return f.listed(id).Status == livekit.EgressStatus_EGRESS_ACTIVE })
 	f.deleteRoom("daily")
 	got := f.await(4, func(r received) bool { return r.EgressInfo.GetEgressId() == id })
-	want := []string{
+	require.Equal(t, []string{
 		"egress_updated EGRESS_ACTIVE", "egress_started EGRESS_STARTING", "egress_ended EGRESS_COMPLETE", "egress_updated EGRESS_ENDING",
-	}
-	for i := range want {
-		if names(got)[i] != want[i] {
-			t.Fatalf("came as %v", names(got))
-		}
-	}
+	}, names(got[:4]))
 }
 
 func TestAWebhookOutOfOrderComesLateWhereNothingFollows(t *testing.T) {
@@ -317,10 +266,8 @@ func TestAHungEndpointMakesLiveKitDropWhatQueuesBehind(t *testing.T) {
 	f.waitUntil("active", func() bool { return f.listed(id).Status == livekit.EgressStatus_EGRESS_ACTIVE })
 	f.deleteRoom("daily")
 	f.waitUntil("a dropped egress_ended", func() bool { return f.Deliveries()[webhook.EventEgressEnded].Dropped == 1 })
-	if got := f.Deliveries()[webhook.EventEgressStarted]; got.Failed != 1 || got.Sent != 0 {
-		t.Errorf("egress_started: %+v", got)
-	}
-	if got, _ := f.endpoint.all(func(r received) bool { return r.EgressInfo != nil }); len(got) != 0 {
-		t.Errorf("came: %v", names(got))
-	}
+	got := f.Deliveries()[webhook.EventEgressStarted]
+	require.Equal(t, 1, got.Failed)
+	require.Zero(t, got.Sent)
+	f.untold(func(r received) bool { return r.EgressInfo != nil })
 }

@@ -23,22 +23,16 @@ import (
 func (f *fake) call(method, query, header, body string) (int, string, string) {
 	f.Helper()
 	req, err := http.NewRequestWithContext(f.Context(), http.MethodPost, f.URL()+"/twirp/livekit."+method+query, strings.NewReader(body))
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	req.Header.Set("Content-Type", "application/json")
 	if header != "" {
 		req.Header.Set("Authorization", header)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	return resp.StatusCode, resp.Header.Get("Content-Type"), string(text)
 }
 
@@ -83,9 +77,9 @@ func TestTokensAreCheckedAsLiveKitChecksThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			status, contentType, body := f.call(c.method, c.query, c.header, c.body)
-			if status != c.status || contentType != c.contentType || !strings.Contains(body, c.contains) {
-				t.Errorf("got %d %s %q, want %d %s with %q", status, contentType, body, c.status, c.contentType, c.contains)
-			}
+			require.Equal(t, c.status, status, body)
+			require.Equal(t, c.contentType, contentType)
+			require.Contains(t, body, c.contains)
 		})
 	}
 }
@@ -97,9 +91,7 @@ func TestARawJSONStartAnswersInJSONWithProtoNames(t *testing.T) {
 	token := "Bearer " + tokenFor(t, apiKey, apiSecret, &auth.VideoGrant{RoomRecord: true})
 	status, _, body := f.call("Egress/StartParticipantEgress", "", token,
 		`{"room_name":"daily","identity":"alice","not_invented_yet":1,"file_outputs":[{"filepath":"rec/a.mp4"}]}`)
-	if status != http.StatusOK {
-		t.Fatalf("%d %s", status, body)
-	}
+	require.Equal(t, http.StatusOK, status, body)
 	var info struct {
 		EgressID    string `json:"egress_id"`
 		Participant struct {
@@ -107,9 +99,8 @@ func TestARawJSONStartAnswersInJSONWithProtoNames(t *testing.T) {
 		}
 	}
 	unmarshal(t, []byte(body), &info)
-	if !strings.HasPrefix(info.EgressID, "EG_") || len(info.Participant.FileOutputs) != 1 {
-		t.Errorf("got %s", body)
-	}
+	require.Regexp(t, "^EG_", info.EgressID)
+	require.Len(t, info.Participant.FileOutputs, 1)
 	f.active(info.EgressID)
 }
 
@@ -135,9 +126,7 @@ func TestARequestMayBeGzipped(t *testing.T) {
 	require.NoError(t, err)
 	var rooms struct{ Rooms []struct{ Name string } }
 	unmarshal(t, text, &rooms)
-	if len(rooms.Rooms) != 1 || rooms.Rooms[0].Name != "daily" {
-		t.Errorf("got %s", text)
-	}
+	require.Equal(t, []struct{ Name string }{{"daily"}}, rooms.Rooms)
 }
 
 func TestTheRootAnswersAsLiveKitsDoes(t *testing.T) {
@@ -147,18 +136,17 @@ func TestTheRootAnswersAsLiveKitsDoes(t *testing.T) {
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || string(text) != "OK" || resp.StatusCode != http.StatusOK {
-		t.Errorf("got %d %q %v", resp.StatusCode, text, err)
-	}
+	require.NoError(t, err)
+	require.Equal(t, "OK", string(text))
+	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
 func TestAHugeRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
 	token := "Bearer " + tokenFor(t, apiKey, apiSecret, &auth.VideoGrant{RoomRecord: true})
-	if status, _, _ := f.call("Egress/StopEgress", "", token, `{"egress_id":"`+strings.Repeat("x", 5<<20)+`"}`); status < 400 {
-		t.Errorf("got %d", status)
-	}
+	status, _, _ := f.call("Egress/StopEgress", "", token, `{"egress_id":"`+strings.Repeat("x", 5<<20)+`"}`)
+	require.GreaterOrEqual(t, status, 400)
 }
 
 func TestCallsAreCountedByMethod(t *testing.T) {
@@ -170,7 +158,8 @@ func TestCallsAreCountedByMethod(t *testing.T) {
 		_, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{})
 		require.NoError(t, err)
 	}
-	if calls := f.Calls(); calls["ListEgress"] != 3 || calls["StartParticipantEgress"] != 1 || calls["StopEgress"] != 0 {
-		t.Errorf("got %v", calls)
-	}
+	calls := f.Calls()
+	require.Equal(t, 3, calls["ListEgress"])
+	require.Equal(t, 1, calls["StartParticipantEgress"])
+	require.Zero(t, calls["StopEgress"])
 }

@@ -78,9 +78,7 @@ func newEgressClient(url string) *lksdk.EgressClient {
 
 func (f *fake) room(name string, script fakelivekit.RoomScript) {
 	f.Helper()
-	if err := f.AddRoom(name, script); err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, f.AddRoom(name, script))
 }
 
 // composite is a plain request for a room.
@@ -101,9 +99,7 @@ func person(room string) *livekit.ParticipantEgressRequest {
 func (f *fake) record(room string) string {
 	f.Helper()
 	info, err := f.egress.StartParticipantEgress(f.Context(), person(room))
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	return info.EgressId
 }
 
@@ -111,9 +107,7 @@ func (f *fake) record(room string) string {
 func (f *fake) listed(id string) *livekit.EgressInfo {
 	f.Helper()
 	resp, err := f.egress.ListEgress(f.Context(), &livekit.ListEgressRequest{EgressId: id})
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	return resp.Items[0]
 }
 
@@ -213,6 +207,13 @@ func (f *fake) await(n int, match func(received) bool) []received {
 			f.Fatalf("%d of %d webhooks came; all that came: %v", len(found), n, names(all))
 		}
 	}
+}
+
+// untold wants that no webhook that matches has come.
+func (f *fake) untold(match func(received) bool) {
+	f.Helper()
+	got, _ := f.endpoint.all(match)
+	require.Empty(f, names(got))
 }
 
 // ended waits for the egress_ended of one egress.

@@ -1,9 +1,11 @@
 package fakelivekit
 
 import (
-	"math"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -19,9 +21,7 @@ func TestFaultsStrikeAtTheirRate(t *testing.T) {
 				struck++
 			}
 		}
-		if got := float64(struck) / subjects; math.Abs(got-rate) > 0.015 {
-			t.Errorf("rate %v struck %v", rate, got)
-		}
+		require.InDelta(t, rate, float64(struck)/subjects, 0.015)
 	}
 }
 
@@ -35,13 +35,9 @@ func TestFaultsAreIndependentOfEachOtherAndOfOrder(t *testing.T) {
 			both++
 		}
 	}
-	if both < 900 || both > 1100 {
-		t.Errorf("both struck %d of 4000", both)
-	}
+	require.InDelta(t, 1000, both, 100)
 	for i := uint64(3999); i > 0; i-- {
-		if d.strikes(Zombie, i) != first[i] {
-			t.Fatalf("egress %d was decided anew", i)
-		}
+		require.Equal(t, first[i], d.strikes(Zombie, i), "egress %d was decided anew", i)
 	}
 }
 
@@ -60,12 +56,8 @@ func TestTheAgendaIsInOrderOfTimeThenOfPlanning(t *testing.T) {
 		}
 		order += string(next.Kind)
 	}
-	if order != "bdcea" {
-		t.Errorf("got %s", order)
-	}
-	if len(e.Steps) != 0 {
-		t.Errorf("still planned: %v", e.Steps)
-	}
+	require.Equal(t, "bdcea", order)
+	require.Empty(t, e.Steps)
 }
 
 func TestACancelledStepNeverComes(t *testing.T) {
@@ -76,16 +68,15 @@ func TestACancelledStepNeverComes(t *testing.T) {
 	a.add(e, step{At: now, Kind: stepExpire})
 	e.clear()
 	next, _, ok := a.due(now)
-	if !ok || next.Kind != stepExpire {
-		t.Errorf("got %v", next)
-	}
-	if _, wait, ok := a.due(now); ok || wait <= 0 {
-		t.Errorf("something else is due, or no wait: %v", wait)
-	}
+	require.True(t, ok)
+	require.Equal(t, stepExpire, next.Kind)
+	_, wait, ok := a.due(now)
+	require.False(t, ok, "something else is due")
+	require.Positive(t, wait)
 	a.add(e, step{At: now.Add(time.Minute), Kind: stepExpire})
-	if _, wait, ok := a.due(now); ok || wait != time.Minute {
-		t.Errorf("wait %v", wait)
-	}
+	_, wait, ok = a.due(now)
+	require.False(t, ok)
+	require.Equal(t, time.Minute, wait)
 }
 
 func TestFileNamesAndPlaces(t *testing.T) {
@@ -116,9 +107,8 @@ func TestFileNamesAndPlaces(t *testing.T) {
 	} {
 		f := encodedFile(c.out, c.ext)
 		name := resolve(f.name(""), info, at, "")
-		if name != c.name || f.location(name) != c.location {
-			t.Errorf("%v: %s at %s", c.out, name, f.location(name))
-		}
+		assert.Equal(t, c.name, name)
+		assert.Equal(t, c.location, f.location(name))
 	}
 }
 
@@ -142,9 +132,7 @@ func TestOnlyASingleResultIsRepeatedInTheDeprecatedField(t *testing.T) {
 		for _, s := range c.info.GetStream().GetInfo()[:min(1, len(c.info.GetStream().GetInfo()))] {
 			got += s.Url
 		}
-		if got != c.want {
-			t.Errorf("%s: %q", name, got)
-		}
+		assert.Equal(t, c.want, got, name)
 	}
 }
 
@@ -164,12 +152,11 @@ func TestOldFashionedOutputsAreUnderstood(t *testing.T) {
 		"none":   {&livekit.RoomCompositeEgressRequest{}, outputs{}},
 	} {
 		got := encodedOutputs(c.req, ".mp4")
-		if len(got.files) != len(c.want.files) || len(got.streams) != len(c.want.streams) || len(got.segments) != len(c.want.segments) || len(got.images) != len(c.want.images) {
-			t.Errorf("%s: %+v", name, got)
-		}
-		if got.none() != (name == "none") {
-			t.Errorf("%s: none is %v", name, got.none())
-		}
+		assert.Len(t, got.files, len(c.want.files), name)
+		assert.Len(t, got.streams, len(c.want.streams), name)
+		assert.Len(t, got.segments, len(c.want.segments), name)
+		assert.Len(t, got.images, len(c.want.images), name)
+		assert.Equal(t, name == "none", got.none(), name)
 	}
 }
 
@@ -180,12 +167,8 @@ func TestATracksFileIsNamedAfterItsCodec(t *testing.T) {
 			TrackId: track, Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{Filepath: "{track_id}"}},
 		}}}
 		f := outputsOf(info).files[0]
-		if got := resolve(f.name(f.trackType(info)), info, time.Time{}, ""); got != track+want {
-			t.Errorf("%s: %s", track, got)
-		}
+		require.Equal(t, track+want, resolve(f.name(f.trackType(info)), info, time.Time{}, ""))
 	}
 	socket := &livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_WebsocketUrl{WebsocketUrl: "wss://x"}}
-	if got := directOutputs(socket); len(got.streams) != 1 {
-		t.Errorf("a websocket: %+v", got)
-	}
+	require.Len(t, directOutputs(socket).streams, 1)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
@@ -14,7 +16,7 @@ import (
 
 func readAll(t *testing.T, r *http.Request) []byte {
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	if err != nil { // beside the test, in a handler
 		t.Error(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -26,7 +28,7 @@ func TestARecordingEndsWithItsCall(t *testing.T) {
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{Call: 2 * time.Second})
 	id := f.record("daily")
-	if got := f.ended(id).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_COMPLETE || got.Details != "End reason: Source closed" {
-		t.Errorf("ended %v", got)
-	}
+	got := f.ended(id).EgressInfo
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, got.Status)
+	require.Equal(t, "End reason: Source closed", got.Details)
 }

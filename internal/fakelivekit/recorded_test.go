@@ -25,9 +25,7 @@ type recording struct {
 func (r recording) read(name string) []byte {
 	r.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", r.dir, name))
-	if err != nil {
-		r.Fatal(err)
-	}
+	require.NoError(r, err)
 	return data
 }
 
@@ -35,9 +33,7 @@ func (r recording) read(name string) []byte {
 func (r recording) info(name string) *livekit.EgressInfo {
 	r.Helper()
 	info := &livekit.EgressInfo{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(r.read(name), info); err != nil {
-		r.Fatal(err)
-	}
+	require.NoError(r, (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(r.read(name), info))
 	return info
 }
 
@@ -45,9 +41,7 @@ func (r recording) info(name string) *livekit.EgressInfo {
 func (r recording) files(pattern string) []string {
 	r.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", r.dir, pattern))
-	if err != nil {
-		r.Fatal(err)
-	}
+	require.NoError(r, err)
 	var names []string
 	for _, p := range paths {
 		names = append(names, filepath.Base(p))
@@ -79,9 +73,7 @@ var (
 func normal(t *testing.T, text []byte) any {
 	t.Helper()
 	var tree any
-	if err := json.Unmarshal(text, &tree); err != nil {
-		t.Fatalf("%v in %s", err, text)
-	}
+	require.NoError(t, json.Unmarshal(text, &tree), string(text))
 	return normalise("", tree)
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -49,22 +50,16 @@ func TestEveryStartMethodTakesJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			status, _, body := f.call("Egress/"+c.method, "", token, c.body)
-			if status != http.StatusOK {
-				t.Fatalf("%d %s", status, body)
-			}
+			require.Equal(t, http.StatusOK, status, body)
 			for _, want := range append(c.contains, `"`+c.echo+`":{`) {
-				if !strings.Contains(body, want) {
-					t.Errorf("%s is not in %s", want, body)
-				}
+				assert.Contains(t, body, want)
 			}
 			var info struct {
 				EgressID string `json:"egress_id"`
 				RoomID   string `json:"room_id"`
 			}
 			unmarshal(t, []byte(body), &info)
-			if (info.RoomID != "") != c.inRoom {
-				t.Errorf("room %q", info.RoomID)
-			}
+			require.Equal(t, c.inRoom, info.RoomID != "")
 			f.active(info.EgressID)
 		})
 	}
@@ -80,13 +75,10 @@ func TestAStartWithoutOutputsIsRefusedWhateverItsKind(t *testing.T) {
 		"StartTrackEgress": `{"room_name":"r","track_id":"TR_AM1"}`, "StartEgress": `{"room_name":"r","template":{}}`,
 	} {
 		status, _, text := f.call("Egress/"+method, "", token, body)
-		if status != http.StatusBadRequest || !strings.Contains(text, `"request has missing or invalid field: output"`) {
-			t.Errorf("%s: %d %s", method, status, text)
-		}
+		assert.Equal(t, http.StatusBadRequest, status, method)
+		assert.Contains(t, text, `"request has missing or invalid field: output"`, method)
 	}
-	if got := f.Egresses(); len(got) != 0 {
-		t.Errorf("accepted %v", got)
-	}
+	require.Empty(t, f.Egresses())
 }
 
 // Who was told of a state must find it again after a kill: it is in the state file before it is sent.
@@ -115,9 +107,7 @@ func TestWhatWasToldIsNeverUndoneByAKill(t *testing.T) {
 	require.NoError(t, g.Wait())
 	f.deleteRoom("daily")
 	f.await(10, named("egress_ended", ""))
-	if n := unsaved.Load(); n != 0 {
-		t.Errorf("%d events", n)
-	}
+	require.Zero(t, unsaved.Load())
 }
 
 // savedAs looks for a record of the egress in this state, or in a later one.
@@ -134,21 +124,15 @@ func savedAs(file string, info *livekit.EgressInfo) bool {
 // BenchmarkStarts is the price of an accepted start with its first webhook, 100 at a time.
 func BenchmarkStarts(b *testing.B) {
 	s, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, AnyRoom: true, Timings: quick()})
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	defer s.Close()
-	if err := s.Start(); err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, s.Start())
 	f := &fake{Server: s, egress: newEgressClient(s.URL())}
 	b.SetParallelism(50)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := f.egress.StartParticipantEgress(b.Context(), person("daily")); err != nil {
-				b.Error(err)
-			}
+			assert.NoError(b, errorOf(f.egress.StartParticipantEgress(b.Context(), person("daily"))))
 		}
 	})
 }

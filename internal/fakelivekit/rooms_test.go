@@ -2,7 +2,6 @@ package fakelivekit_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,25 +17,19 @@ import (
 func (f *fake) create(req *livekit.CreateRoomRequest) *livekit.Room {
 	f.Helper()
 	room, err := f.rooms.CreateRoom(f.Context(), req)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	return room
 }
 
 func (f *fake) endCall(room string) {
 	f.Helper()
-	if err := f.EndCall(room); err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, f.EndCall(room))
 }
 
 func TestOnlyALiveRoomsCallEnds(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
-	if err := f.EndCall("nowhere"); err == nil || !strings.Contains(err.Error(), `room "nowhere"`) {
-		t.Errorf("got %v", err)
-	}
+	require.ErrorContains(t, f.EndCall("nowhere"), `room "nowhere"`)
 }
 
 func TestARoomsMetadataIsItsScript(t *testing.T) {
@@ -46,25 +39,18 @@ func TestARoomsMetadataIsItsScript(t *testing.T) {
 		Name: "daily", EmptyTimeout: 7, DepartureTimeout: 8, MaxParticipants: 9,
 		Metadata: `{"topic":"ours","fake":{"call":"10s","people":["bob","carol"],"audio_only":true,"faults":["reply-5xx"]}}`,
 	})
-	if room.EmptyTimeout != 7 || room.DepartureTimeout != 8 || room.MaxParticipants != 9 || !strings.Contains(room.Metadata, "ours") {
-		t.Errorf("created %v", room)
-	}
+	require.Equal(t, []uint32{7, 8, 9}, []uint32{room.EmptyTimeout, room.DepartureTimeout, room.MaxParticipants})
+	require.Contains(t, room.Metadata, "ours")
 	resp, err := f.rooms.ListParticipants(t.Context(), &livekit.ListParticipantsRequest{Room: "daily"})
 	require.NoError(t, err)
 	var people []string
 	for _, p := range resp.Participants {
 		people = append(people, p.Identity)
-		if len(p.Tracks) != 1 || p.Tracks[0].Type != livekit.TrackType_AUDIO {
-			t.Errorf("%s publishes %v", p.Identity, p.Tracks)
-		}
+		require.Len(t, p.Tracks, 1)
+		require.Equal(t, livekit.TrackType_AUDIO, p.Tracks[0].Type)
 	}
-	slices.Sort(people)
-	if !slices.Equal(people, []string{"bob", "carol"}) {
-		t.Errorf("people %v", people)
-	}
-	if _, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily")); err == nil {
-		t.Error("the forced fault did not strike")
-	}
+	require.ElementsMatch(t, []string{"bob", "carol"}, people)
+	require.Error(t, errorOf(f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))), "the forced fault did not strike")
 	f.await(1, named(webhook.EventRoomFinished, ""))
 }
 
@@ -74,9 +60,7 @@ func TestMetadataThatIsNotOursMeansAPlainRoom(t *testing.T) {
 	for _, metadata := range []string{"", "free text", `{"topic":"theirs"}`, `[1]`, `{"fake":null}`} {
 		name := "room " + metadata
 		f.create(&livekit.CreateRoomRequest{Name: name, Metadata: metadata})
-		if _, err := f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: name, Identity: "alice"}); err != nil {
-			t.Errorf("%q: %v", metadata, err)
-		}
+		require.NoError(t, errorOf(f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: name, Identity: "alice"})), metadata)
 	}
 }
 
@@ -89,13 +73,10 @@ func TestAWrongScriptIsRefusedByName(t *testing.T) {
 		`{"fake":{"faults":["nonsense"]}}`: `metadata fake: unknown fault "nonsense"`,
 	} {
 		_, err := f.rooms.CreateRoom(t.Context(), &livekit.CreateRoomRequest{Name: "x", Metadata: metadata})
-		if codeOf(err) != twirp.InvalidArgument || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", metadata, err)
-		}
+		require.Equal(t, twirp.InvalidArgument, codeOf(err), metadata)
+		require.ErrorContains(t, err, want)
 	}
-	if _, err := f.rooms.CreateRoom(t.Context(), &livekit.CreateRoomRequest{}); codeOf(err) != twirp.InvalidArgument {
-		t.Errorf("no name: %v", err)
-	}
+	require.Equal(t, twirp.InvalidArgument, codeOf(errorOf(f.rooms.CreateRoom(t.Context(), &livekit.CreateRoomRequest{}))))
 }
 
 func TestAddRoomSaysWhatIsWrong(t *testing.T) {
@@ -108,9 +89,7 @@ func TestAddRoomSaysWhatIsWrong(t *testing.T) {
 		"is negative":              f.AddRoom("x", fakelivekit.RoomScript{Call: -1}),
 		`unknown fault "nonsense"`: f.AddRoom("x", always("nonsense")),
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %s", err, want)
-		}
+		require.ErrorContains(t, err, want)
 	}
 }
 
@@ -119,9 +98,9 @@ func TestCreatingARoomTwiceGivesTheSameRoom(t *testing.T) {
 	f := start(t, nil)
 	first := f.create(&livekit.CreateRoomRequest{Name: "daily"})
 	second := f.create(&livekit.CreateRoomRequest{Name: "daily"})
-	if first.Sid != second.Sid || second.NumParticipants != 1 || second.NumPublishers != 1 {
-		t.Errorf("got %v, then %v", first, second)
-	}
+	require.Equal(t, first.Sid, second.Sid)
+	require.EqualValues(t, 1, second.NumParticipants)
+	require.EqualValues(t, 1, second.NumPublishers)
 }
 
 func TestRoomsAreListedByName(t *testing.T) {
@@ -131,9 +110,8 @@ func TestRoomsAreListedByName(t *testing.T) {
 	f.room("two", fakelivekit.RoomScript{Empty: true})
 	for want, names := range map[int][]string{2: nil, 1: {"two", "three"}} {
 		resp, err := f.rooms.ListRooms(t.Context(), &livekit.ListRoomsRequest{Names: names})
-		if err != nil || len(resp.Rooms) != want {
-			t.Errorf("%v: %v, %v", names, resp, err)
-		}
+		require.NoError(t, err)
+		require.Len(t, resp.Rooms, want, names)
 	}
 }
 
@@ -142,13 +120,10 @@ func TestADeletedRoomIsGone(t *testing.T) {
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
 	f.deleteRoom("daily")
-	if _, err := f.rooms.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"}); codeOf(err) != twirp.NotFound {
-		t.Errorf("again: %v", err)
-	}
+	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.rooms.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"}))))
 	resp, err := f.rooms.ListParticipants(t.Context(), &livekit.ListParticipantsRequest{Room: "daily"})
-	if err != nil || len(resp.Participants) != 0 {
-		t.Errorf("participants: %v, %v", resp, err)
-	}
+	require.NoError(t, err)
+	require.Empty(t, resp.Participants)
 }
 
 func TestARoomThatNobodyJoinsCloses(t *testing.T) {
@@ -158,9 +133,7 @@ func TestARoomThatNobodyJoinsCloses(t *testing.T) {
 	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
 	require.NoError(t, err)
 	f.await(1, named(webhook.EventRoomFinished, ""))
-	if got := f.ended(info.EgressId).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_ABORTED {
-		t.Errorf("ended %v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_ABORTED, f.ended(info.EgressId).EgressInfo.Status)
 }
 
 func TestACompositeRecordsUntilTheRoomClosesAndATrackUntilItsEnd(t *testing.T) {
@@ -174,12 +147,8 @@ func TestACompositeRecordsUntilTheRoomClosesAndATrackUntilItsEnd(t *testing.T) {
 	f.active(info.EgressId)
 	f.endCall("daily")
 	f.ended(person)
-	if got, _ := f.endpoint.all(named(webhook.EventEgressEnded, info.EgressId)); len(got) != 0 {
-		t.Error("the composite ended with the people")
-	}
-	if got := f.ended(info.EgressId).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_COMPLETE {
-		t.Errorf("ended %v", got)
-	}
+	f.untold(named(webhook.EventEgressEnded, info.EgressId))
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(info.EgressId).EgressInfo.Status)
 	f.await(1, named(webhook.EventRoomFinished, ""))
 	for identity, want := range map[string]livekit.DisconnectReason{
 		"alice": livekit.DisconnectReason_CLIENT_INITIATED, info.EgressId: livekit.DisconnectReason_ROOM_CLOSED,
@@ -187,9 +156,7 @@ func TestACompositeRecordsUntilTheRoomClosesAndATrackUntilItsEnd(t *testing.T) {
 		left := f.await(1, func(r received) bool {
 			return r.Event == webhook.EventParticipantLeft && r.Participant.Identity == identity
 		})
-		if got := left[0].Participant.DisconnectReason; got != want {
-			t.Errorf("%s left: %v", identity, got)
-		}
+		require.Equal(t, want, left[0].Participant.DisconnectReason, identity)
 	}
 }
 
@@ -201,9 +168,7 @@ func TestAnyRoomExistsWhereItIsWanted(t *testing.T) {
 	})
 	require.NoError(t, err)
 	f.active(info.EgressId)
-	if _, err := f.egress.StartParticipantEgress(t.Context(), person("")); codeOf(err) != twirp.NotFound {
-		t.Errorf("no name: %v", err)
-	}
+	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.egress.StartParticipantEgress(t.Context(), person("")))))
 }
 
 func TestWhatEgressDoesNotNeedIsUnimplemented(t *testing.T) {
@@ -218,9 +183,8 @@ func TestWhatEgressDoesNotNeedIsUnimplemented(t *testing.T) {
 		"MutePublishedTrack": mute, "RemoveParticipant": remove, "UpdateParticipant": update,
 		"UpdateSubscriptions": subscribe, "UpdateRoomMetadata": metadata,
 	} {
-		if codeOf(err) != twirp.Unimplemented || !strings.Contains(err.Error(), method) {
-			t.Errorf("%s: %v", method, err)
-		}
+		require.Equal(t, twirp.Unimplemented, codeOf(err), method)
+		require.ErrorContains(t, err, method)
 	}
 }
 
@@ -239,9 +203,7 @@ func TestAutomaticEgressBeginsWithTheRoom(t *testing.T) {
 		files = append(files, name)
 	}
 	slices.Sort(files)
-	if want := []string{"alice-TR.ogg", "alice-TR.webm", "alice.mp4", "room.mp4"}; !slices.Equal(files, want) {
-		t.Errorf("records %v", files)
-	}
+	require.Equal(t, []string{"alice-TR.ogg", "alice-TR.webm", "alice.mp4", "room.mp4"}, files)
 }
 
 func TestAFailedAutomaticStartIsAnnouncedWithoutAnID(t *testing.T) {
@@ -257,10 +219,9 @@ func TestAFailedAutomaticStartIsAnnouncedWithoutAnID(t *testing.T) {
 		},
 	})
 	got := f.await(1, func(r received) bool { return r.Event == webhook.EventEgressEnded })[0].EgressInfo
-	if got.EgressId != "" || got.Status != livekit.EgressStatus_EGRESS_FAILED || got.Error != "no response from servers" || got.StartedAt != 0 {
-		t.Errorf("got %v", got)
-	}
-	if s3 := got.GetParticipant().FileOutputs[0].GetS3(); s3.Secret != "in the clear" {
-		t.Errorf("LiveKit does not redact these: %v", s3)
-	}
+	require.Empty(t, got.EgressId)
+	require.Equal(t, livekit.EgressStatus_EGRESS_FAILED, got.Status)
+	require.Equal(t, "no response from servers", got.Error)
+	require.Zero(t, got.StartedAt)
+	require.Equal(t, "in the clear", got.GetParticipant().FileOutputs[0].GetS3().Secret, "LiveKit does not redact these")
 }

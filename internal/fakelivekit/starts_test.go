@@ -3,8 +3,6 @@ package fakelivekit_test
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,12 +37,8 @@ func TestAClientThatGivesUpBeforeAWorkerHasItsStartLeavesNothingBehind(t *testin
 	f.room("daily", fakelivekit.RoomScript{})
 	giveUp := f.given("daily")
 	f.waitUntil("the call", func() bool { return f.Calls()["StartParticipantEgress"] == 1 })
-	if err := giveUp(); err == nil {
-		t.Error("the reply came")
-	}
-	if got := f.Egresses(); len(got) != 0 {
-		t.Errorf("accepted %v", got)
-	}
+	require.Error(t, giveUp(), "the reply came")
+	require.Empty(t, f.Egresses())
 }
 
 func TestAClientThatGivesUpLaterHasARecording(t *testing.T) {
@@ -53,14 +47,10 @@ func TestAClientThatGivesUpLaterHasARecording(t *testing.T) {
 	f.room("daily", fakelivekit.RoomScript{})
 	giveUp := f.given("daily")
 	id := f.only().Info.EgressId
-	if err := giveUp(); err == nil {
-		t.Error("the reply came")
-	}
+	require.Error(t, giveUp(), "the reply came")
 	f.active(id)
 	f.endCall("daily")
-	if got := f.ended(id).EgressInfo.Status; got != livekit.EgressStatus_EGRESS_COMPLETE {
-		t.Errorf("got %v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(id).EgressInfo.Status)
 }
 
 func TestASlowStartWhoseRoomIsGoneIsHeardOfOnlyAtItsEnd(t *testing.T) {
@@ -74,13 +64,9 @@ func TestASlowStartWhoseRoomIsGoneIsHeardOfOnlyAtItsEnd(t *testing.T) {
 	}()
 	id := f.only().Info.EgressId
 	f.deleteRoom("daily")
-	if got := f.ended(id).EgressInfo.Status; got != livekit.EgressStatus_EGRESS_ABORTED {
-		t.Errorf("got %v", got)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_ABORTED, f.ended(id).EgressInfo.Status)
 	require.NoError(t, <-done)
-	if got, _ := f.endpoint.all(named(webhook.EventEgressStarted, id)); len(got) != 0 {
-		t.Errorf("came: %v", names(got))
-	}
+	f.untold(named(webhook.EventEgressStarted, id))
 }
 
 func TestARoomThatIsDeletedWhileAStartLooksForAWorkerIsNotFound(t *testing.T) {
@@ -96,9 +82,7 @@ func TestARoomThatIsDeletedWhileAStartLooksForAWorkerIsNotFound(t *testing.T) {
 	f.waitUntil("the call", func() bool { return f.Calls()["StartParticipantEgress"] == 1 })
 	f.deleteRoom("daily")
 	f.ReleaseStarts()
-	if err := <-done; codeOf(err) != twirp.NotFound {
-		t.Errorf("got %v", err)
-	}
+	require.Equal(t, twirp.NotFound, codeOf(<-done))
 }
 
 func TestTwoHundredStartsAtOnce(t *testing.T) {
@@ -120,18 +104,15 @@ func TestTwoHundredStartsAtOnce(t *testing.T) {
 	require.NoError(t, g.Wait())
 	f.deleteRoom("daily")
 	f.await(200, named(webhook.EventEgressEnded, ""))
-	if len(ids) != 200 || len(f.Egresses()) != 200 {
-		t.Errorf("%d IDs, %d egresses", len(ids), len(f.Egresses()))
-	}
+	require.Len(t, ids, 200)
+	require.Len(t, f.Egresses(), 200)
 }
 
 func TestStartingTwiceMakesTwoEgresses(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
-	if a, b := f.record("daily"), f.record("daily"); a == b {
-		t.Errorf("one ID for two starts: %s", a)
-	}
+	require.NotEqual(t, f.record("daily"), f.record("daily"))
 }
 
 func TestTheEchoIsRedactedAsFarAsLiveKitDoesIt(t *testing.T) {
@@ -149,17 +130,12 @@ func TestTheEchoIsRedactedAsFarAsLiveKitDoesIt(t *testing.T) {
 	info, err := f.egress.StartParticipantEgress(t.Context(), one)
 	require.NoError(t, err)
 	s3 := info.GetParticipant().FileOutputs[0].GetS3()
-	if s3.AccessKey != "{access_key}" || s3.Secret != "{secret}" || s3.Tagging != "token=1" || s3.Proxy.Password != "kept" {
-		t.Errorf("one output: %v", s3)
-	}
+	require.Equal(t, []string{"{access_key}", "{secret}", "token=1", "kept"}, []string{s3.AccessKey, s3.Secret, s3.Tagging, s3.Proxy.Password})
 	two := person("daily")
 	two.FileOutputs = []*livekit.EncodedFileOutput{{Filepath: "a.mp4", Output: upload()}, {Filepath: "b.mp4", Output: upload()}}
-	if info, err = f.egress.StartParticipantEgress(t.Context(), two); err != nil {
-		t.Fatal(err)
-	}
-	if s3 := info.GetParticipant().FileOutputs[0].GetS3(); s3.Secret != "topsecret" {
-		t.Errorf("two outputs: %v", s3)
-	}
+	info, err = f.egress.StartParticipantEgress(t.Context(), two)
+	require.NoError(t, err)
+	require.Equal(t, "topsecret", info.GetParticipant().FileOutputs[0].GetS3().Secret, "of two outputs")
 }
 
 func TestStreamsAreUpdatedAndRedacted(t *testing.T) {
@@ -176,19 +152,16 @@ func TestStreamsAreUpdatedAndRedacted(t *testing.T) {
 	})
 	require.NoError(t, err)
 	got := info.StreamResults
-	if len(got) != 2 || got[0].Url != "rtmp://a.example/live/{abc...jkl}" || got[0].Status != livekit.StreamInfo_FINISHED || got[1].Status != livekit.StreamInfo_ACTIVE {
-		t.Errorf("streams %v", got)
-	}
+	require.Len(t, got, 2)
+	require.Equal(t, "rtmp://a.example/live/{abc...jkl}", got[0].Url)
+	require.Equal(t, livekit.StreamInfo_FINISHED, got[0].Status)
+	require.Equal(t, livekit.StreamInfo_ACTIVE, got[1].Status)
 	_, err = f.stop(info.EgressId)
 	require.NoError(t, err)
 	end := f.ended(info.EgressId)
-	if end.Room.Sid != "" || end.EgressInfo.StreamResults[1].Status != livekit.StreamInfo_FINISHED {
-		t.Errorf("ended %v", end)
-	}
-	_, err = f.egress.UpdateStream(t.Context(), &livekit.UpdateStreamRequest{EgressId: info.EgressId})
-	if codeOf(err) != twirp.FailedPrecondition {
-		t.Errorf("afterwards: %v", err)
-	}
+	require.Empty(t, end.Room.Sid)
+	require.Equal(t, livekit.StreamInfo_FINISHED, end.EgressInfo.StreamResults[1].Status)
+	require.Equal(t, twirp.FailedPrecondition, codeOf(errorOf(f.egress.UpdateStream(t.Context(), &livekit.UpdateStreamRequest{EgressId: info.EgressId}))))
 }
 
 func TestLayoutsAreChangedThroughTheRecorder(t *testing.T) {
@@ -204,12 +177,8 @@ func TestLayoutsAreChangedThroughTheRecorder(t *testing.T) {
 	}
 	require.NoError(t, change(info.EgressId))
 	f.deleteRoom("daily")
-	if err := change(info.EgressId); codeOf(err) != twirp.NotFound {
-		t.Errorf("without a room: %v", err)
-	}
-	if err := change("EG_unknown"); codeOf(err) != twirp.NotFound {
-		t.Errorf("unknown: %v", err)
-	}
+	require.Equal(t, twirp.NotFound, codeOf(change(info.EgressId)))
+	require.Equal(t, twirp.NotFound, codeOf(change("EG_unknown")))
 }
 
 func TestListsAreFiltered(t *testing.T) {
@@ -240,15 +209,9 @@ func TestListsAreFiltered(t *testing.T) {
 		for _, info := range resp.Items {
 			got = append(got, info.EgressId)
 		}
-		slices.Sort(got)
-		slices.Sort(l.want)
-		if !slices.Equal(got, l.want) {
-			t.Errorf("%s: %v, want %v", name, got, l.want)
-		}
+		require.ElementsMatch(t, l.want, got, name)
 	}
-	if _, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{EgressId: "EG_unknown"}); codeOf(err) != twirp.NotFound {
-		t.Errorf("unknown ID: %v", err)
-	}
+	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{EgressId: "EG_unknown"}))))
 }
 
 func TestAnEndedEgressIsRememberedForADay(t *testing.T) {
@@ -262,9 +225,8 @@ func TestAnEndedEgressIsRememberedForADay(t *testing.T) {
 		_, err := f.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{EgressId: id})
 		return codeOf(err) == twirp.NotFound
 	})
-	if got := f.Egresses(); len(got) != 1 || got[0].Info.Status != livekit.EgressStatus_EGRESS_COMPLETE {
-		t.Errorf("in truth %v", got)
-	}
+	require.Len(t, f.Egresses(), 1, "in truth")
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.Egresses()[0].Info.Status)
 }
 
 func TestUnifiedStartsKnowTheirSource(t *testing.T) {
@@ -285,12 +247,10 @@ func TestUnifiedStartsKnowTheirSource(t *testing.T) {
 	} {
 		c.req.Outputs = outputs
 		info, err := p.unified(c.req)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if info.SourceType != c.source || info.RoomName != c.room || info.FileResults[0].Filename != "x.ogg" {
-			t.Errorf("%s: %v", name, info)
-		}
+		require.NoError(t, err, name)
+		require.Equal(t, c.source, info.SourceType, name)
+		require.Equal(t, c.room, info.RoomName, name)
+		require.Equal(t, "x.ogg", info.FileResults[0].Filename, name)
 		f.active(info.EgressId)
 	}
 }
@@ -314,12 +274,8 @@ func TestTheSameSeedStrikesTheSameEgresses(t *testing.T) {
 		return all
 	}
 	first, again, other := struck(7), struck(7), struck(8)
-	if first != again {
-		t.Errorf("seed 7 struck\n%s, then\n%s", first, again)
-	}
-	if first == other {
-		t.Errorf("seeds 7 and 8 both struck\n%s", first)
-	}
+	require.Equal(t, first, again)
+	require.NotEqual(t, first, other)
 }
 
 func TestAStreamURLWithoutAKeyIsRefusedAndQuotedWhole(t *testing.T) {
@@ -329,7 +285,6 @@ func TestAStreamURLWithoutAKeyIsRefusedAndQuotedWhole(t *testing.T) {
 		Url:           "https://example.com",
 		StreamOutputs: []*livekit.StreamOutput{{Urls: []string{"rtmps://a.example/live/abcdefghijkl", "rtmps://a.example/mnopqrstuvwx"}}},
 	})
-	if codeOf(err) != twirp.InvalidArgument || !strings.Contains(err.Error(), "invalid url rtmps://a.example/mnopqrstuvwx: rtmp urls must be") {
-		t.Errorf("got %v", err)
-	}
+	require.Equal(t, twirp.InvalidArgument, codeOf(err))
+	require.ErrorContains(t, err, "invalid url rtmps://a.example/mnopqrstuvwx: rtmp urls must be")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,14 +31,10 @@ func durable(t *testing.T, change func(*fakelivekit.Config)) *fake {
 func (f *fake) reborn(change func(*fakelivekit.Config)) *fake {
 	f.Helper()
 	data, err := os.ReadFile(f.cfg.StateFile)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	cfg := f.cfg
 	cfg.StateFile = stateFile(f.T)
-	if err := os.WriteFile(cfg.StateFile, data, 0o600); err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, os.WriteFile(cfg.StateFile, data, 0o600))
 	e := newEndpoint(f.T)
 	cfg.WebhookURLs = []string{e.URL + "/project"}
 	if change != nil {
@@ -55,19 +50,14 @@ func TestAnActiveEgressGoesOnAfterAKill(t *testing.T) {
 	id := f.record("daily")
 	f.active(id)
 	again := f.reborn(nil)
-	if got := again.listed(id); got.Status != livekit.EgressStatus_EGRESS_ACTIVE {
-		t.Errorf("listed %v", got)
-	}
-	if _, err := again.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id}); err != nil {
-		t.Errorf("its participant: %v", err)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, again.listed(id).Status)
+	require.NoError(t, errorOf(again.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id})))
 	again.deleteRoom("daily")
-	if got := again.ended(id).EgressInfo; got.Status != livekit.EgressStatus_EGRESS_COMPLETE || got.FileResults[0].Location == "" {
-		t.Errorf("ended %v", got)
-	}
-	if all, _ := again.endpoint.all(func(received) bool { return true }); all[0].Event == webhook.EventRoomStarted {
-		t.Errorf("old events came again: %v", names(all))
-	}
+	got := again.ended(id).EgressInfo
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, got.Status)
+	require.NotEmpty(t, got.FileResults[0].Location)
+	all, _ := again.endpoint.all(func(received) bool { return true })
+	require.NotEqual(t, webhook.EventRoomStarted, all[0].Event, "old events came again")
 }
 
 func TestWhatWasDueDuringADowntimeHappenedAndIsToldToNobody(t *testing.T) {
@@ -79,19 +69,13 @@ func TestWhatWasDueDuringADowntimeHappenedAndIsToldToNobody(t *testing.T) {
 	// Two hours pass: every time in the file is two hours earlier.
 	again := f.reborn(func(cfg *fakelivekit.Config) { rewind(t, cfg.StateFile, f.Egresses()[0].Accepted) })
 	got := again.listed(id)
-	if got.Status != livekit.EgressStatus_EGRESS_COMPLETE || got.Details != "End reason: Source closed" {
-		t.Errorf("listed %v", got)
-	}
-	if n := again.Deliveries()[webhook.EventEgressEnded]; n != (fakelivekit.Deliveries{Events: 1, Suppressed: 1}) {
-		t.Errorf("egress_ended: %+v", n)
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, got.Status)
+	require.Equal(t, "End reason: Source closed", got.Details)
+	require.Equal(t, fakelivekit.Deliveries{Events: 1, Suppressed: 1}, again.Deliveries()[webhook.EventEgressEnded])
 	resp, err := again.rooms.ListRooms(t.Context(), &livekit.ListRoomsRequest{})
-	if err != nil || len(resp.Rooms) != 0 {
-		t.Errorf("rooms %v, %v", resp, err)
-	}
-	if all, _ := again.endpoint.all(func(received) bool { return true }); len(all) != 0 {
-		t.Errorf("came: %v", names(all))
-	}
+	require.NoError(t, err)
+	require.Empty(t, resp.Rooms)
+	again.untold(func(received) bool { return true })
 }
 
 // rewind makes the call's planned end lie in the past.
@@ -111,17 +95,15 @@ func TestAStartThatWasAcceptedBeforeAKillIsFoundAfterIt(t *testing.T) {
 	t.Parallel()
 	f := durable(t, nil)
 	f.room("daily", always(fakelivekit.ReplyLost))
-	if _, err := f.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
-		t.Fatal("the reply came")
-	}
+	require.Error(t, errorOf(f.egress.StartParticipantEgress(t.Context(), person("daily"))), "the reply came")
 	again := f.reborn(nil)
 	resp, err := again.egress.ListEgress(t.Context(), &livekit.ListEgressRequest{RoomName: "daily"})
-	if err != nil || len(resp.Items) != 1 {
-		t.Fatalf("listed %v, %v", resp, err)
-	}
-	if got := again.Egresses(); len(got) != 1 || got[0].Faults[0] != fakelivekit.ReplyLost || got[0].Request != nil {
-		t.Errorf("in truth %+v", got)
-	}
+	require.NoError(t, err)
+	require.Len(t, resp.Items, 1)
+	truth := again.Egresses()
+	require.Len(t, truth, 1)
+	require.Equal(t, fakelivekit.ReplyLost, truth[0].Faults[0])
+	require.Nil(t, truth[0].Request)
 }
 
 func TestAZombieStaysOneAfterAKill(t *testing.T) {
@@ -131,9 +113,7 @@ func TestAZombieStaysOneAfterAKill(t *testing.T) {
 	id := f.record("daily")
 	f.await(1, isRecorder("participant_left"))
 	again := f.reborn(nil)
-	if _, err := again.stop(id); err == nil || !strings.Contains(err.Error(), "request timed out") {
-		t.Errorf("stop: %v", err)
-	}
+	require.ErrorContains(t, errorOf(again.stop(id)), "request timed out")
 }
 
 func TestEndedRoomsAndEgressesAreRemembered(t *testing.T) {
@@ -145,16 +125,10 @@ func TestEndedRoomsAndEgressesAreRemembered(t *testing.T) {
 	f.deleteRoom("daily")
 	f.ended(id)
 	again := f.reborn(nil)
-	if got := again.listed(id); got.Status != livekit.EgressStatus_EGRESS_COMPLETE {
-		t.Errorf("listed %v", got)
-	}
-	if _, err := again.egress.StartParticipantEgress(t.Context(), person("daily")); err == nil {
-		t.Error("the room lives again")
-	}
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, again.listed(id).Status)
+	require.Error(t, errorOf(again.egress.StartParticipantEgress(t.Context(), person("daily"))), "the room lives again")
 	again.room("daily", fakelivekit.RoomScript{})
-	if other := again.record("daily"); other == id {
-		t.Error("the same ID again")
-	}
+	require.NotEqual(t, id, again.record("daily"))
 }
 
 func TestNoSecretIsInTheStateFile(t *testing.T) {
@@ -168,13 +142,10 @@ func TestNoSecretIsInTheStateFile(t *testing.T) {
 	data, err := os.ReadFile(f.cfg.StateFile)
 	require.NoError(t, err)
 	for _, secret := range []string{"AKIAEXAMPLE", "topsecret", apiSecret} {
-		if bytes.Contains(data, []byte(secret)) {
-			t.Errorf("%s is in the state file", secret)
-		}
+		require.NotContains(t, string(data), secret)
 	}
-	if got := f.Egresses()[0].Request.(*livekit.ParticipantEgressRequest); got.FileOutputs[0].GetS3().Secret != "topsecret" {
-		t.Errorf("as received: %v", got)
-	}
+	got := f.Egresses()[0].Request.(*livekit.ParticipantEgressRequest)
+	require.Equal(t, "topsecret", got.FileOutputs[0].GetS3().Secret, "as received")
 }
 
 func TestATornLastLineIsIgnored(t *testing.T) {
@@ -197,9 +168,7 @@ func TestABrokenStateFileIsAnErrorThatNamesIt(t *testing.T) {
 			path := stateFile(t)
 			appendTo(t, path, content)
 			_, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, StateFile: path})
-			if err == nil || !strings.Contains(err.Error(), "StateFile: line 1") {
-				t.Errorf("got %v", err)
-			}
+			require.ErrorContains(t, err, "StateFile: line 1")
 		})
 	}
 }
@@ -207,9 +176,7 @@ func TestABrokenStateFileIsAnErrorThatNamesIt(t *testing.T) {
 func TestAStateFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, StateFile: filepath.Join(t.TempDir(), "no", "such", "folder")})
-	if err == nil || !strings.Contains(err.Error(), "StateFile") {
-		t.Errorf("got %v", err)
-	}
+	require.ErrorContains(t, err, "StateFile")
 }
 
 func appendTo(t *testing.T, path, text string) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
@@ -107,9 +108,7 @@ func TestTheDefaultTimingsAreThoseOfTheRecordings(t *testing.T) {
 			tl := timelineOf(recording{t, c.dir})
 			to := tl.find(t, c.to, c.nth)
 			got := to.at - tl.begin(t, c.from, c.to).at
-			if diff := got - c.want; diff > c.tolerance || diff < -c.tolerance {
-				t.Errorf("recorded %v, the default is %v", got, c.want)
-			}
+			require.InDelta(t, c.want, got, float64(c.tolerance))
 		})
 	}
 }
@@ -145,8 +144,7 @@ func TestUnscaledTheFakeTakesAsLongAsLiveKit(t *testing.T) {
 		"active": {active, 2100 * time.Millisecond, patience},
 		"end":    {time.Since(begun) - active, 20 * time.Millisecond, patience},
 	} {
-		if c.got < c.least || c.got > c.most {
-			t.Errorf("%s took %v", name, c.got)
-		}
+		assert.GreaterOrEqual(t, c.got, c.least, name)
+		assert.LessOrEqual(t, c.got, c.most, name)
 	}
 }

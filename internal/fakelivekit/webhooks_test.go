@@ -2,9 +2,10 @@ package fakelivekit_test
 
 import (
 	"net/http"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/webhook"
@@ -18,9 +19,7 @@ func (f *fake) hooked(room string, hooks ...*livekit.WebhookConfig) string {
 	req := person(room)
 	req.Webhooks = hooks
 	info, err := f.egress.StartParticipantEgress(f.Context(), req)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	return info.EgressId
 }
 
@@ -35,14 +34,9 @@ func TestEveryURLGetsTheSameEventIDs(t *testing.T) {
 	var paths []string
 	for _, r := range got {
 		paths = append(paths, r.path)
-		if r.Id != got[0].Id {
-			t.Errorf("%s has another ID", r.path)
-		}
+		require.Equal(t, got[0].Id, r.Id, r.path)
 	}
-	slices.Sort(paths)
-	if want := []string{"/mine?token=1", "/project", "/project2"}; !slices.Equal(paths, want) {
-		t.Errorf("came to %v", paths)
-	}
+	require.ElementsMatch(t, []string{"/mine?token=1", "/project", "/project2"}, paths)
 }
 
 func TestPerRequestWebhooksComeInOrderUpToAnUnknownKey(t *testing.T) {
@@ -61,10 +55,7 @@ func TestPerRequestWebhooksComeInOrderUpToAnUnknownKey(t *testing.T) {
 	for _, r := range got {
 		paths = append(paths, r.path)
 	}
-	want := []string{"/first", "/second", "/first", "/second", "/first", "/second", "/first", "/second"}
-	if !slices.Equal(paths, want) {
-		t.Errorf("came to %v", paths)
-	}
+	require.Equal(t, []string{"/first", "/second", "/first", "/second", "/first", "/second", "/first", "/second"}, paths)
 }
 
 func TestWebhooksNeedNoProjectURL(t *testing.T) {
@@ -116,9 +107,8 @@ func TestLiveKitRetriesWith5xxOnly(t *testing.T) {
 			})
 			got, _ := f.endpoint.all(named(webhook.EventRoomStarted, ""))
 			n := f.Deliveries()[webhook.EventRoomStarted]
-			if gaveUp := c.attempts > 1; len(got) != c.attempts || (n.Failed == 1) != gaveUp {
-				t.Errorf("%d attempts, %+v", len(got), n)
-			}
+			require.Len(t, got, c.attempts)
+			require.Equal(t, c.attempts > 1, n.Failed == 1, "it gave up")
 		})
 	}
 }
@@ -139,7 +129,5 @@ func TestRoomsCarryTheirTurnPassword(t *testing.T) {
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
 	got := f.await(1, named(webhook.EventRoomStarted, ""))[0]
-	if len(got.Room.TurnPassword) < 40 {
-		t.Errorf("got %v", got.Room)
-	}
+	require.GreaterOrEqual(t, len(got.Room.TurnPassword), 40)
 }
