@@ -105,7 +105,7 @@ type demo struct {
 	asJSON         bool
 	stdout, stderr io.Writer
 
-	progress progress
+	progress *progress
 }
 
 func (d *demo) validate(args []string) error {

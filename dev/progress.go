@@ -4,52 +4,39 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
+	"sync"
 
-	pretty "github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/schollz/progressbar/v3"
 
 	"github.com/reelkeeper/reelkeeper/app"
 )
 
-// progress shows how far a demo is: a bar on a terminal that can draw one, plain lines elsewhere.
+// progress shows how far a demo is: lines, and below them a bar on a terminal that can draw one.
 type progress struct {
-	out   io.Writer
-	bar   pretty.Writer // nil where there is no terminal
-	ended *pretty.Tracker
+	out io.Writer
+	mu  sync.Mutex
+	bar *progressbar.ProgressBar
 }
 
-func newProgress(w io.Writer, total int) progress {
-	p := progress{out: w}
-	if !app.Watched(w, os.Getenv("TERM")) {
-		return p
-	}
-	p.bar = pretty.NewWriter()
-	p.bar.SetOutputWriter(w)
-	p.bar.SetUpdateFrequency(100 * time.Millisecond)
-	p.bar.SetAutoStop(false)
-	p.ended = &pretty.Tracker{Message: "recordings delivered", Total: int64(total)}
-	p.bar.AppendTracker(p.ended)
-	go p.bar.Render()
-	return p
+func newProgress(w io.Writer, total int) *progress {
+	return &progress{out: w, bar: progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
+		progressbar.OptionSetVisibility(app.Watched(w, os.Getenv("TERM"))),
+		progressbar.OptionSetDescription("recordings delivered"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())}
 }
 
-func (p progress) say(format string, args ...any) {
-	if p.bar != nil {
-		p.bar.Log(format, args...)
-		return
-	}
+// say writes a line. Nothing is wrong with the demo where the bar cannot be drawn.
+func (p *progress) say(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.bar.Clear()
 	fmt.Fprintf(p.out, format+"\n", args...)
+	_ = p.bar.RenderBlank()
 }
 
-func (p progress) done(format string, args ...any) {
+// done is the last line of a recording.
+func (p *progress) done(format string, args ...any) {
 	p.say(format, args...)
-	if p.ended != nil {
-		p.ended.Increment(1)
-	}
+	_ = p.bar.Add(1)
 }
 
-func (p progress) stop() {
-	if p.bar != nil {
-		p.bar.Stop()
-	}
-}
+func (p *progress) stop() { _ = p.bar.Clear() }

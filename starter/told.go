@@ -14,16 +14,13 @@ import (
 type told struct {
 	out, err io.Writer
 	json     bool
-	bar      *progressbar.ProgressBar // nil where nobody looks on
+	bar      *progressbar.ProgressBar
 }
 
 func (d deps) newTold(c *cli.Command, total int) *told {
-	t := &told{out: d.stdout, err: d.stderr, json: c.Bool("json")}
-	if d.watched && total > 1 {
-		t.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(d.stderr), progressbar.OptionShowCount(),
-			progressbar.OptionSetDescription("told again"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
-	}
-	return t
+	return &told{out: d.stdout, err: d.stderr, json: c.Bool("json"), bar: progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(d.stderr), progressbar.OptionShowCount(), progressbar.OptionSetVisibility(d.watched && total > 1),
+		progressbar.OptionSetDescription("told again"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())}
 }
 
 // line says what became of one recording.
@@ -35,10 +32,6 @@ func (t *told) line(said telling) error {
 			return fmt.Errorf("print JSON: %w", err)
 		}
 		text = string(b)
-	}
-	if t.bar == nil {
-		_, err := fmt.Fprintln(t.out, text)
-		return err
 	}
 	if err := t.bar.Clear(); err != nil {
 		return fmt.Errorf("draw the bar: %w", err)
@@ -74,9 +67,7 @@ func (t telling) under() string {
 // end takes the bar away, and says what became of all. That is for people: standard
 // output has the lines alone.
 func (t *told) end(counts string) {
-	if t.bar != nil {
-		_ = t.bar.Exit() // nothing is wrong with the work where the bar cannot be drawn
-		_ = t.bar.Clear()
-	}
+	_ = t.bar.Exit() // nothing is wrong with the work where the bar cannot be drawn
+	_ = t.bar.Clear()
 	fmt.Fprintln(t.err, counts)
 }
