@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -99,14 +100,7 @@ func (o *outputs) setPreset(name string) error {
 }
 
 // presets are LiveKit's encoding presets, by name.
-func presets() []string {
-	var names []string
-	for name := range livekit.EncodingOptionsPreset_value {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func presets() []string { return slices.Sorted(maps.Keys(livekit.EncodingOptionsPreset_value)) }
 
 // asFlag names the flag where an error of the vocabulary names a field. A variable goes by
 // its own name.

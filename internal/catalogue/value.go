@@ -49,21 +49,17 @@ func (r *reader) read() (value, error) {
 	return r.at(doc.Content[0], ""), nil
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var parserPrefix = regexp.MustCompile(`^yaml: (line \d+: )?`)
 
 // syntax is an error of the parser's, with file and line in front as ours have them. Its
 // words may hold a value.
 func (r *reader) syntax(err error) error {
-	words := err.Error()
-	m := yamlLine.FindStringSubmatch(words)
 	v := value{reader: r, line: 1}
-	if len(m) > 1 && m[1] != "" {
-		v.line, _ = strconv.Atoi(m[1])
-	}
+	_, _ = fmt.Sscanf(err.Error(), "yaml: line %d:", &v.line) // it may name none
 	if r.secret {
 		return v.fail("is no YAML")
 	}
-	return v.fail("is no YAML: %s", yamlLine.ReplaceAllString(words, ""))
+	return v.fail("is no YAML: %s", parserPrefix.ReplaceAllString(err.Error(), ""))
 }
 
 // at is a node, or what it stands for, at its own line.

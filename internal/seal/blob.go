@@ -39,7 +39,7 @@ func (k *Keys) open(blob []byte, requestID string, readable []byte) ([]byte, err
 }
 
 func (k *Keys) find(id keyID) *keySet {
-	for _, set := range k.all() {
+	for _, set := range k.all {
 		if set.id == id {
 			return set
 		}

@@ -22,7 +22,7 @@ func (k *Keys) MAC(requestID string, part int) string {
 // long for a wrong one as for a right one.
 func (k *Keys) Verify(t egress.Token) bool {
 	ok := 0
-	for _, set := range k.all() {
+	for _, set := range k.all {
 		ok |= subtle.ConstantTimeCompare([]byte(set.macOf(t.RequestID, t.Part)), []byte(t.MAC))
 	}
 	return ok == 1

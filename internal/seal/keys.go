@@ -59,8 +59,8 @@ func (c Config) Validate() error {
 
 // Keys seals, opens and makes digests. It is safe for concurrent use.
 type Keys struct {
-	current  *keySet
-	previous []*keySet // open and verify only
+	current *keySet
+	all     []*keySet // the current one, and those that open and verify only
 }
 
 // New derives the keys.
@@ -68,25 +68,20 @@ func New(c Config) (*Keys, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	var secrets []string
+	k := &Keys{}
 	for _, s := range append([]string{c.SealKey, c.Secret}, c.Previous...) {
-		if s != "" {
-			secrets = append(secrets, s)
+		if s == "" {
+			continue
 		}
-	}
-	var sets []*keySet
-	for _, s := range secrets {
 		set, err := derive(s)
 		if err != nil {
 			return nil, fmt.Errorf("derive keys: %w", err)
 		}
-		sets = append(sets, set)
+		k.all = append(k.all, set)
 	}
-	return &Keys{current: sets[0], previous: sets[1:]}, nil
+	k.current = k.all[0]
+	return k, nil
 }
-
-// all are the key sets, the current one first.
-func (k *Keys) all() []*keySet { return append([]*keySet{k.current}, k.previous...) }
 
 // keySet is what one secret gives: a key for each purpose, none of which tells
 // anything of the others.
@@ -108,7 +103,7 @@ func derive(secret string) (*keySet, error) {
 		use   func([]byte) error
 	}{
 		{"key ID", len(set.id), func(b []byte) error { copy(set.id[:], b); return nil }},
-		{"seal", 32, set.setSealKey},
+		{"seal", 32, func(b []byte) (err error) { set.aead, err = gcm(b); return err }},
 		{"mac", 32, func(b []byte) error { set.mac = b; return nil }},
 		{"fingerprint", 32, func(b []byte) error { set.fingerprint = b; return nil }},
 	} {
@@ -123,13 +118,13 @@ func derive(secret string) (*keySet, error) {
 	return set, nil
 }
 
-// setSealKey makes AES-256-GCM of a key. Its nonces are random, which is safe for
-// 2³² requests of one secret.
-func (s *keySet) setSealKey(key []byte) error {
+// gcm is AES-256-GCM with random nonces, which is safe for 2³² texts of one key: requests, or
+// payloads, at twenty a recording those of two hundred million recordings. A new
+// REELKEEPER_SEAL_KEY begins anew.
+func gcm(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.aead, err = cipher.NewGCMWithRandomNonce(block)
-	return err
+	return cipher.NewGCMWithRandomNonce(block)
 }

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -24,29 +23,16 @@ type Payloads struct {
 // derived from the key of the MACs, since the secrets themselves are not kept.
 func (k *Keys) Payloads() (*Payloads, error) {
 	p := &Payloads{current: k.current.id, keys: map[keyID]cipher.AEAD{}}
-	for _, set := range k.all() {
-		aead, err := set.payloadAEAD()
+	for _, set := range k.all {
+		key, err := hkdf.Key(sha256.New, set.mac, nil, "reelkeeper v1 payload", 32)
+		if err == nil {
+			p.keys[set.id], err = gcm(key)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("derive key for payloads: %w", err)
 		}
-		p.keys[set.id] = aead
 	}
 	return p, nil
-}
-
-// payloadAEAD is AES-256-GCM with random nonces, which is safe for 2³² payloads of
-// one secret: at twenty a recording, two hundred million recordings. A new
-// REELKEEPER_SEAL_KEY begins anew.
-func (s *keySet) payloadAEAD() (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, s.mac, nil, "reelkeeper v1 payload", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // KeyID names the secret that Encrypt uses, and tells nothing of it.
