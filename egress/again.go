@@ -65,10 +65,9 @@ func (s *State) brokeOff() bool {
 	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m)) && !s.stoppedPastUs()
 }
 
-// stoppedPastUs reports whether LiveKit says that it was told to stop the egress, and not by a
-// probe of ours.
+// stoppedPastUs reports whether LiveKit says that it was told to stop the egress, and not by us.
 func (s *State) stoppedPastUs() bool {
-	return s.Stopped == "" && s.Evidence.Probed.IsZero() && strings.HasSuffix(s.Latest.Proto().GetDetails(), livekit.EndReasonAPI)
+	return s.Evidence.Probed.IsZero() && strings.HasSuffix(s.Latest.Proto().GetDetails(), livekit.EndReasonAPI)
 }
 
 // Unasked reports whether the egress is over, and nobody wanted it to end.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -33,4 +35,16 @@ func TestThatLiveKitListsWhatFailedAsRunningLaterOnIsASignOfLife(t *testing.T) {
 	o.Source = egress.FromReconcile
 	require.Equal(t, egress.Moved, s.Observe(o))
 	require.Equal(t, egress.Watching, s.Phase)
+}
+
+// It is of no use to a second run, since whoever told LiveKit to stop the first wants none.
+func TestAStopAfterTheEndOfWhatWasStoppedPastUsHoldsItNot(t *testing.T) {
+	t.Parallel()
+	s := &egress.State{Phase: egress.Requested}
+	s.Observe(observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }), minute))
+	s.WantStop(egress.StopCancelled, noon.Add(2*minute))
+	require.False(t, s.Early())
+	s.Started, s.Policy = true, egress.DefaultPolicy()
+	s.HoldBack()
+	require.Equal(t, egress.Settled, s.Phase)
 }
