@@ -136,3 +136,39 @@ func TestWhatAPartIsCorrectedToAfterTheVerdictIsReported(t *testing.T) {
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Parts[0].Status)
 	require.Equal(t, v.Memo(), memo)
 }
+
+// Lists by status would show it as beginning for as long as Temporal keeps it.
+func TestARefusedStartIsNotListedAsOneThatBegins(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
+	}
+	var last any
+	l.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) { last = args.Get(0) }).Return(nil)
+
+	_, err := l.run(plainInput(t))
+
+	require.Error(t, err)
+	status := temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus)
+	require.Equal(t, temporal.NewSearchAttributes(status.ValueUnset()), last)
+}
+
+func TestWhatWasStartedByOtherMeansThanOursIsListedByItsKindAndRoom(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	var first temporal.SearchAttributes
+	l.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		first, _ = args.Get(0).(temporal.SearchAttributes)
+	}).Return(nil).Once()
+	l.OnUpsertTypedSearchAttributes(mock.Anything).Return(nil)
+
+	l.mustRun(plainInput(t))
+
+	require.Equal(t, temporal.NewSearchAttributes(
+		temporal.NewSearchAttributeKeyKeyword(egress.AttributeKind).ValueSet(string(egress.KindRoomComposite)),
+		temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet("standup"),
+		temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet("EGRESS_STARTING"),
+		temporal.NewSearchAttributeKeyBool(egress.AttributeStuck).ValueSet(false),
+	), first)
+}

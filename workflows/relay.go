@@ -12,7 +12,7 @@ import (
 // delivery's to tell. An egress whose caller named no webhooks has none.
 type relays struct {
 	queue workflow.Channel
-	busy  bool
+	due   int  // events that wait or are under way; of one that its reader was just handed the queue knows nothing
 	over  bool // the end is told, or is about to be
 }
 
@@ -26,27 +26,26 @@ func (r *relays) begin(ctx workflow.Context, e *run) {
 	r.queue = workflow.NewNamedBufferedChannel(ctx, "relays", relayBuffer)
 	workflow.GoNamed(ctx, "relay", func(ctx workflow.Context) {
 		for ev := (egress.Event{}); r.queue.Receive(ctx, &ev); ev = (egress.Event{}) {
-			if r.over {
-				continue
+			if !r.over {
+				e.relay(ctx, ev)
 			}
-			r.busy = true
-			e.relay(ctx, ev)
-			r.busy = false
+			r.due--
 		}
 	})
 }
 
 // take queues an event. One too many is dropped.
 func (r *relays) take(ev egress.Event) {
-	if r.queue != nil && !r.over {
-		r.queue.SendAsync(ev)
+	if r.queue != nil && !r.over && r.queue.SendAsync(ev) {
+		r.due++
 	}
 }
 
 // end drops what waits: no relay begins after the end.
 func (r *relays) end() {
 	r.over = true
-	for r.queue != nil && r.queue.ReceiveAsync(nil) { // not relayed
+	for r.queue != nil && r.queue.ReceiveAsync(nil) {
+		r.due--
 	}
 }
 
@@ -59,10 +58,10 @@ func (r *relays) reopen() {
 // finish returns once nothing is under way, so that the end comes after it. Who is told
 // of ends alone need not wait.
 func (r *relays) finish(ctx workflow.Context) {
-	until(ctx, func() bool { return !r.busy })
+	until(ctx, r.idle)
 }
 
-func (r *relays) idle() bool { return r.queue == nil || !r.busy && r.queue.Len() == 0 }
+func (r *relays) idle() bool { return r.due == 0 }
 
 // relay posts an event to all of the caller's webhooks at once.
 func (e *run) relay(ctx workflow.Context, ev egress.Event) {
