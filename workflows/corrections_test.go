@@ -202,11 +202,14 @@ func TestACancelEndsTheWaitForALateSignOfLife(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cancel time.Duration
 		want   time.Duration
-	}{"never": {0, 24 * time.Hour}, "once it is told": {2 * time.Hour, 2 * time.Hour}, "before it is lost": {time.Second, 0}} {
+	}{"never": {0, 24 * time.Hour}, "once it is told": {2 * time.Hour, 2 * time.Hour}, "before it is lost": {time.Second, 0}, "after a stop": {2 * time.Second, 0}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := forgetting(t)
 			l.correctable()
+			if name == "after a stop" {
+				l.at(time.Second, func() { l.askStop("stop", nil) })
+			}
 			if tc.cancel > 0 {
 				l.at(tc.cancel, l.CancelWorkflow)
 			}

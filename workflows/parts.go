@@ -16,7 +16,6 @@ import (
 func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
-	e.answered.forget()
 	e.reportEnd(ctx)
 	e.relays.reopen()
 	before := e.State

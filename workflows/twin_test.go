@@ -381,10 +381,12 @@ func TestWhatHasEndedAsItTakesThePlaceOfWhatIsForgottenIsNotStopped(t *testing.T
 		l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, part(2, complete, 6)))
 		return egress.Info{}, failure(egress.NotFound, "egress does not exist")
 	}
-	l.at(10*time.Second, func() { l.askStop("stop", nil) })
+	told := errors.New("no answer")
+	l.at(10*time.Second, func() { l.askStop("stop", &told) })
 
 	v := l.mustRun(plainInput(t))
 
+	require.NoError(t, told, "what LiveKit said of the forgotten one is not of this one")
 	require.Equal(t, []string{egressID}, l.stops)
 	require.Equal(t, "EG_2", v.EgressID)
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)

@@ -39,8 +39,7 @@ func inputOf(in egress.Input, part int, reset bool) egress.Input {
 		in.StartBy, in.Again, in.Unlisted = nil, false, false
 	}
 	if reset {
-		in.Again = true
-		in.Unlisted = in.Unlisted || part == 1 // the run before may just have asked for it
+		in.Again, in.Unlisted = true, part == 1 // the run before may just have asked for it
 	}
 	return in
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -28,5 +29,17 @@ func TestAStartIsLookedForWhereAResetMayHaveSentItBefore(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, tc.want, inputOf(tc.in, tc.part, tc.reset))
 		})
+	}
+}
+
+// Cron runs the same argument again, which no run has left to the next one.
+func TestAStateThatCronBeginsAgainIsRefused(t *testing.T) {
+	t.Parallel()
+	left := egress.Argument{Input: egress.Input{Carried: &egress.State{Phase: egress.Watching}}}
+	for schedule, want := range map[string]string{"": "request: is missing", "0 9 * * *": "what a run leaves to the next one"} {
+		_, err := admit(&workflow.Info{
+			WorkflowExecution: workflow.Execution{ID: egress.WorkflowID("standup-1")}, ContinuedExecutionRunID: "the run before", CronSchedule: schedule,
+		}, left)
+		require.ErrorContains(t, err, want)
 	}
 }
