@@ -116,3 +116,25 @@ func TestAStartPastTemporalWithoutAnAnswerIsJoinedInTimeWhereTemporalHangs(t *te
 		require.Equal(t, 3*time.Second, time.Since(began))
 	})
 }
+
+// Temporal may have taken the second one all the same, which has no moment after which its worker
+// does not ask.
+func TestAStartThatIsSearchedForIsLeftToItsWorkerAlsoOnceLiveKitWouldListTheFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.recordings.begin = gone
+		b.liveKit.start = func(context.Context, egress.Request) (*livekit.EgressInfo, error) {
+			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "EOF"}
+		}
+		ask := func() string {
+			return refusalIn(t, b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", "call-7")).Code
+		}
+		require.Equal(t, "deadline_exceeded", ask())
+		b.recordings.begin = silent
+		<-time.After(egress.Unlisted + 4*time.Second) // LiveKit would list the first 2 s later, and Temporal takes 3 s
+		require.Equal(t, "deadline_exceeded", ask())
+		require.True(t, b.recordings.begun()[1].Unlisted)
+		require.Len(t, b.liveKit.started(), 1)
+	})
+}
