@@ -32,7 +32,7 @@ func (c *Client) Adopt(ctx context.Context, requestID string, asked egress.Asked
 func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info, e egress.Event) error {
 	over := &egress.Error{Reason: egress.AlreadyOver, Message: egress.WorkflowID(a.requestID) + " has completed"}
 	id := info.Proto().GetEgressId()
-	if id == "" || id == a.requestID {
+	if id == "" {
 		return over
 	}
 	known, err := c.knows(ctx, a.requestID, id)
