@@ -23,7 +23,7 @@ func (e *run) start(ctx workflow.Context) {
 	if n := len(e.Parts); e.Part > 1 {
 		before = e.Parts[n-1]
 	}
-	in := inputOf(e.in, e.Part, wasReset(ctx))
+	in := inputOf(e.in, e.Part, wasReset(workflow.GetInfo(ctx)))
 	in.Again = in.Again || e.overdue(ctx, before)
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
@@ -56,8 +56,7 @@ func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
 
 // wasReset reports whether the run goes on from a point of an earlier one's history: that one
 // may have started this part.
-func wasReset(ctx workflow.Context) bool {
-	info := workflow.GetInfo(ctx)
+func wasReset(info *workflow.Info) bool {
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID // empty in the SDK's test environment
 }
 

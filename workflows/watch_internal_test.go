@@ -32,6 +32,13 @@ func TestAStartIsLookedForWhereAResetMayHaveSentItBefore(t *testing.T) {
 	}
 }
 
+func TestARunIsOfAResetWhereItsHistoryBeganAsAnothers(t *testing.T) {
+	t.Parallel()
+	for original, want := range map[string]bool{"the run before": true, "this run": false, "": false} {
+		require.Equal(t, want, wasReset(&workflow.Info{OriginalRunID: original, WorkflowExecution: workflow.Execution{RunID: "this run"}}), original)
+	}
+}
+
 // Cron runs the same argument again, which no run has left to the next one.
 func TestAStateThatCronBeginsAgainIsRefused(t *testing.T) {
 	t.Parallel()
