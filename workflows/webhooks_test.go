@@ -8,6 +8,7 @@ import (
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -142,6 +143,24 @@ func TestAnOwnWebhookThatLiveKitServesIsNotToldOfTheEndByUs(t *testing.T) {
 	require.Empty(t, l.told, "of nothing on the way either")
 	require.Equal(t, []string{"announce"}, v.Delivered)
 	require.Len(t, l.announced, 1, "but the consumer of the settings is told")
+}
+
+func TestWhatWaitsToBeRelayedAtTheEndIsDropped(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.OnActivity("Tell", mock.Anything, mock.Anything).After(5 * time.Second).Return(func(_ context.Context, in activities.TellRequest) error {
+		l.note(func() { l.told = append(l.told, in.Event.Proto().GetEvent()) })
+		return nil
+	})
+	l.webhook(time.Second, egress.EventStarted, message(egressID, starting))
+	l.webhook(2*time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(4*time.Second, egress.EventUpdated, message(egressID, ending))
+	l.webhook(5*time.Second, egress.EventEnded, message(egressID, complete))
+
+	l.mustRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Equal(t, []string{egress.EventStarted, egress.EventEnded}, l.told)
+	require.InDelta(t, 11, l.took().Seconds(), 1)
 }
 
 func TestARelayThatFailsHoldsNothingUp(t *testing.T) {
