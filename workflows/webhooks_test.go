@@ -147,20 +147,34 @@ func TestAnOwnWebhookThatLiveKitServesIsNotToldOfTheEndByUs(t *testing.T) {
 
 func TestWhatWaitsToBeRelayedAtTheEndIsDropped(t *testing.T) {
 	t.Parallel()
-	l := newLife(t)
-	l.OnActivity("Tell", mock.Anything, mock.Anything).After(5 * time.Second).Return(func(_ context.Context, in activities.TellRequest) error {
-		l.note(func() { l.told = append(l.told, in.Event.Proto().GetEvent()) })
-		return nil
-	})
-	l.webhook(time.Second, egress.EventStarted, message(egressID, starting))
-	l.webhook(2*time.Second, egress.EventUpdated, message(egressID, active))
-	l.webhook(4*time.Second, egress.EventUpdated, message(egressID, ending))
-	l.webhook(5*time.Second, egress.EventEnded, message(egressID, complete))
+	for name, tc := range map[string]struct {
+		end  *lk.EgressInfo
+		want []string
+	}{
+		"of the recording": {part(1, complete, 5), []string{"egress_started EG_1", "egress_ended EG_1"}},
+		"of a part":        {part(1, failed, 5), []string{"egress_started EG_1", "egress_ended EG_1", "egress_updated EG_2", "egress_ended EG_2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := recovering(t, 1)
+			l.OnActivity("Tell", mock.Anything, mock.Anything).After(5 * time.Second).Return(func(_ context.Context, in activities.TellRequest) error {
+				m := in.Event.Proto()
+				l.note(func() { l.told = append(l.told, m.GetEvent()+" "+m.GetEgressInfo().GetEgressId()) })
+				return nil
+			})
+			for n, m := range []*lk.EgressInfo{part(1, active, 2), part(1, ending, 3)} {
+				l.webhook(time.Duration(n+2)*time.Second, egress.EventUpdated, m)
+			}
+			l.webhook(time.Second, egress.EventStarted, part(1, starting, 1))
+			l.webhook(5*time.Second, egress.EventEnded, tc.end)
+			l.webhook(time.Minute, egress.EventUpdated, part(2, active, 60))
+			l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
 
-	l.mustRun(hooked(t, "https://a.example.com/hook"))
+			l.mustRun(hooked(t, "https://a.example.com/hook"))
 
-	require.Equal(t, []string{egress.EventStarted, egress.EventEnded}, l.told)
-	require.InDelta(t, 11, l.took().Seconds(), 1)
+			require.Equal(t, tc.want, l.told)
+		})
+	}
 }
 
 func TestARelayThatFailsHoldsNothingUp(t *testing.T) {
