@@ -62,8 +62,13 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // a
 		if d.Schedule.Policy.Overlap != enumspb.SCHEDULE_OVERLAP_POLICY_SKIP {
 			t.Errorf("two rounds may run at once: %s", d.Schedule.Policy.Overlap)
 		}
-		if a, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); !ok || a.WorkflowRunTimeout != 2*time.Hour {
-			t.Errorf("a round that nobody goes on with holds up all that follow: %+v", d.Schedule.Action)
+		if a, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); !ok || a.ID != egress.ReconcileSchedule || a.StaticSummary == "" {
+			t.Errorf("its rounds are not known by their name: %+v", d.Schedule.Action)
+		} else if a.WorkflowRunTimeout != 2*time.Hour {
+			t.Errorf("a round that nobody goes on with holds up all that follow: %s", a.WorkflowRunTimeout)
+		}
+		if round := c.argumentOf(&d.Schedule); round.Every.D() != step.runs {
+			t.Errorf("a round of every %s takes itself for one of every %s", step.runs, round.Every)
 		}
 	}
 	if again, err := c.ReconcilingSince(ctx); err != nil || !again.Equal(made) {
@@ -77,6 +82,19 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // a
 	must(t, err)
 	if !d.Schedule.State.Paused || d.Schedule.Spec.Intervals[0].Every != 3*time.Hour {
 		t.Errorf("got %+v, every %s", d.Schedule.State, d.Schedule.Spec.Intervals[0].Every)
+	}
+}
+
+func TestAScheduleThatCannotBeAskedForIsNoneThatStands(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, since := c.ReconcilingSince(ctx)
+	for _, err := range []error{c.EnsureReconcile(ctx, time.Hour), c.EnsureCanary(ctx, 0), since} {
+		if err == nil {
+			t.Error("nobody was asked, and all is well")
+		}
 	}
 }
 
@@ -213,7 +231,7 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	}
 	d, err := h.Describe(ctx)
 	must(t, err)
-	if a, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); !ok || a.Workflow != egress.CanaryType || a.TaskQueue != egress.TaskQueue || a.ID != egress.CanarySchedule {
+	if a, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); !ok || a.Workflow != egress.CanaryType || a.TaskQueue != egress.TaskQueue || a.ID != egress.CanarySchedule || a.StaticSummary == "" || a.WorkflowRunTimeout != 10*time.Minute {
 		t.Errorf("got the action %+v", d.Schedule.Action)
 	}
 }
