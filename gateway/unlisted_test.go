@@ -138,3 +138,25 @@ func TestAStartThatIsSearchedForIsLeftToItsWorkerAlsoOnceLiveKitWouldListTheFirs
 		require.Len(t, b.liveKit.started(), 1)
 	})
 }
+
+// Whoever had no answer to a start may ask again under another key.
+func TestWhatIsAskedForSoonAfterAnOutageIsSearchedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		back := b.recordings.begin
+		<-time.After(time.Hour) // no door before this one has anything to do with it
+		again := func(key string) bool {
+			b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", key)
+			begun := b.recordings.begun()
+			return begun[len(begun)-1].Again
+		}
+		require.False(t, again("call-7"))
+		b.recordings.begin = gone
+		require.False(t, again("call-8"))
+		b.recordings.begin = back
+		require.True(t, again("call-9"))
+		<-time.After(time.Minute)
+		require.False(t, again("call-9"))
+	})
+}

@@ -41,6 +41,12 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // a
 	must(t, <-errs)
 	made, err := c.ReconcilingSince(ctx)
 	must(t, err)
+	d, err := h.Describe(ctx)
+	must(t, err)
+	var noted time.Time
+	if !decode(c.data, d.Memo.GetFields()[memoMade], &noted) || !noted.Equal(made) || !noted.Before(d.Info.CreatedAt) {
+		t.Errorf("noted as made at %s, known as %s, and the server got round to it at %s", noted, made, d.Info.CreatedAt)
+	}
 
 	for _, step := range []struct {
 		every  time.Duration
@@ -58,6 +64,9 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // a
 		must(t, err)
 		if got := d.Schedule.Spec.Intervals[0].Every; got != step.runs || d.Schedule.State.Paused != step.paused {
 			t.Errorf("every %s: got %s, paused %t", step.every, got, d.Schedule.State.Paused)
+		}
+		if d.Schedule.Policy.CatchupWindow != time.Hour {
+			t.Errorf("rounds of the last %s are made up for", d.Schedule.Policy.CatchupWindow)
 		}
 		if d.Schedule.Policy.Overlap != enumspb.SCHEDULE_OVERLAP_POLICY_SKIP {
 			t.Errorf("two rounds may run at once: %s", d.Schedule.Policy.Overlap)
@@ -78,7 +87,7 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // a
 	// What a person paused stays paused.
 	must(t, h.Pause(ctx, client.SchedulePauseOptions{Note: "LiveKit is being moved"}))
 	must(t, c.EnsureReconcile(ctx, 3*time.Hour))
-	d, err := h.Describe(ctx)
+	d, err = h.Describe(ctx)
 	must(t, err)
 	if !d.Schedule.State.Paused || d.Schedule.Spec.Intervals[0].Every != 3*time.Hour {
 		t.Errorf("got %+v, every %s", d.Schedule.State, d.Schedule.Spec.Intervals[0].Every)

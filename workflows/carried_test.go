@@ -89,7 +89,7 @@ func TestWhatIsOverIsToldByItsOwnRun(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.at(time.Second, func() { l.SetContinueAsNewSuggested(true) })
-	l.webhook(0, egress.EventEnded, message(egressID, complete))
+	l.webhook(2*time.Second, egress.EventEnded, message(egressID, complete))
 
 	l.mustRun(plainInput(t))
 
@@ -149,11 +149,13 @@ func TestANoticeHasBegunBeforeAFullHistoryGoesOn(t *testing.T) {
 	h := l.hook(true)
 	l.stillActive()
 	l.at(13*time.Hour-time.Second, func() { l.SetContinueAsNewSuggested(true) })
+	l.webhook(13*time.Hour+time.Minute, egress.EventUpdated, message(egressID, active))
 
 	next := l.nextRun(plainInput(t))
 
 	require.NotEmpty(t, next.Carried.Stuck)
 	require.Equal(t, []string{"egress-notice/standup-1/stuck-long"}, h.begun)
+	require.InDelta(t, 13*60+1, l.took().Minutes(), 0.5, "and not in the task that begins it")
 }
 
 func TestTheRestartsOfARecordingAreThoseOfAllItsRuns(t *testing.T) {
