@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -51,12 +52,15 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 		return err == nil
 	}
 
+	// No worker has to be there for it: it says nothing of what may be corrected.
 	must(t, c.Late(ctx, workflowID, end))
+	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventEnded, "EG_another", "EV_1")))
 	if noted() {
 		t.Error("its workflow runs, and takes the webhook by itself")
 	}
 	must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "it has ended"))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventUpdated, "EG_"+id, "EV_0")))
+	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventUpdated, "EG_another", "EV_0")))
 	must(t, c.Late(ctx, egress.WorkflowID(fresh("forgotten")), end))
 	if noted() {
 		t.Error("an event of the way is no late end")
@@ -66,6 +70,9 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 	must(t, c.Late(ctx, workflowID, end))
 	must(t, c.Late(ctx, workflowID, end))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventEnded, "EG_"+id, "EV_2")))
+	must(t, c.Late(ctx, workflowID, lateEvent(t, egress.EventEnded, &livekit.EgressInfo{
+		EgressId: "EG_" + id, Status: livekit.EgressStatus_EGRESS_COMPLETE, RetryCount: 1,
+	})))
 
 	row := awaitMissed(t, ctx, c, id, egress.MissedLate)
 	if row.Memo == nil || row.Memo.Missed != egress.MissedLate || row.Memo.MissedBecause == "away" || row.Memo.Late.D() != 20*time.Second {
