@@ -320,6 +320,9 @@ func (l *life) askStop(id string, told *error) {
 // realTemporal is a client of a real server, for what the test environment does not play.
 func realTemporal(t *testing.T) client.Client {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a Temporal server")
+	}
 	server, err := devtemporal.Start(t.Context(), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes(), Progress: os.Stderr})
 	require.NoError(t, err)
 	t.Cleanup(server.Kill)
