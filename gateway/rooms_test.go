@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-
-	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // passage is LiveKit, the proxy before it, and a caller, over real connections.
