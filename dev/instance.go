@@ -333,12 +333,29 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 func (i *instance) leaveWord(o instanceOptions) error {
 	settings := i.settings(o)
 	maps.DeleteFunc(settings, func(name, _ string) bool { return !config.IsSetting(name) })
+	if err := anywhere(settings); err != nil {
+		return err
+	}
 	b, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("describe instance: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(i.place.State, "dev.json"), append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("describe instance: %w", err)
+	}
+	return nil
+}
+
+// anywhere makes what settings name by a path from here good in any folder.
+func anywhere(settings map[string]string) (err error) {
+	for name, path := range settings {
+		file := name == "REELKEEPER_PIPELINE" || name == "REELKEEPER_STORAGE" || strings.HasSuffix(name, "_FILE") || strings.HasSuffix(name, "_PATH")
+		if !file || path == "" {
+			continue
+		}
+		if settings[name], err = filepath.Abs(path); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -131,7 +131,7 @@ func TestAPersonIsToldWhatToDoNext(t *testing.T) {
 func TestTheStarterFindsTheInstanceInItsStateUntilItStops(t *testing.T) {
 	t.Parallel()
 	o := options(t, defaultPorts)
-	maps.Copy(o.environ, map[string]string{"REELKEEPER_SEAL_KEY": "a key of this instance's own", "PATH": "/bin"})
+	maps.Copy(o.environ, map[string]string{"REELKEEPER_SEAL_KEY": "a key of this instance's own", "REELKEEPER_STORAGE": "profiles.yaml", "PATH": "/bin"})
 	i := instanceAt(t, o)
 	require.NoError(t, i.leaveWord(o))
 	word := filepath.Join(o.stateDir, "dev.json")
@@ -140,10 +140,12 @@ func TestTheStarterFindsTheInstanceInItsStateUntilItStops(t *testing.T) {
 	var got map[string]string
 	require.NoError(t, json.Unmarshal(b, &got))
 	require.NotContains(t, got, "PATH")
+	profiles, err := filepath.Abs("profiles.yaml")
+	require.NoError(t, err)
 	require.Subset(t, got, map[string]string{
 		"LIVEKIT_URL": i.place.LiveKit, "LIVEKIT_API_KEY": devKey, "LIVEKIT_API_SECRET": devSecret, "REELKEEPER_PUBLIC_URL": i.place.Starter,
 		"TEMPORAL_ADDRESS": i.place.Temporal, "TEMPORAL_NAMESPACE": "default", "TEMPORAL_CONFIG_FILE": os.DevNull,
-		"REELKEEPER_SEAL_KEY": "a key of this instance's own",
+		"REELKEEPER_SEAL_KEY": "a key of this instance's own", "REELKEEPER_STORAGE": profiles,
 	})
 	info, err := os.Stat(word)
 	require.NoError(t, err)

@@ -36,6 +36,8 @@ func (p *progress) say(format string, args ...any) {
 // done is the last line of a recording.
 func (p *progress) done(format string, args ...any) {
 	p.say(format, args...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	_ = p.bar.Add(1)
 }
 

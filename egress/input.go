@@ -136,7 +136,7 @@ func (in Input) Validate(requestID string) error {
 		return Invalidf("sealed", "comes beside a request in the clear")
 	case len(in.Sealed) > 0 && in.Summary == nil:
 		return Invalidf("summary", "is missing beside sealed")
-	case in.size() > longestRequest:
+	case in.Carried == nil && in.size() > longestRequest: // what runs goes on
 		return Invalidf("request", "takes %d bytes as Temporal keeps it, and %d are the most", in.size(), longestRequest)
 	case in.MaxDuration < 0:
 		return Invalidf("max_duration", "is negative: %s", in.MaxDuration)
@@ -159,7 +159,6 @@ const longestRequest = 256 << 10
 
 // size is what the request takes in an input.
 func (in Input) size() int {
-	in.Carried = nil
 	b, err := json.Marshal(in)
 	if err != nil { // Temporal's converter says so, too
 		return 0

@@ -34,7 +34,7 @@ func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("redact %s: %w", md.Name(), err)
 	}
 	walk(md, tree, "", maskValue)
-	b, err := fitting(tree, longestMessage)
+	b, err := fitting(md, tree, longestMessage)
 	if err != nil {
 		return nil, fmt.Errorf("redact %s: %w", md.Name(), err)
 	}
@@ -77,11 +77,7 @@ type field struct {
 // returns. Names are visited in order, so that the first finding is always the same.
 func walk(md protoreflect.MessageDescriptor, tree map[string]any, path string, visit func(string, field, string) string) {
 	for _, name := range sortedKeys(tree) {
-		fd := md.Fields().ByJSONName(name)
-		if fd == nil {
-			fd = md.Fields().ByTextName(name)
-		}
-		f := field{owner: md, desc: fd, name: name}
+		f := fieldOf(md, name)
 		value := walkValue(f, tree[name], strings.TrimPrefix(path+"."+name, "."), visit)
 		if list, ok := value.([]any); ok && len(list) == 0 {
 			delete(tree, name) // it held nothing but our own webhook
@@ -89,6 +85,15 @@ func walk(md protoreflect.MessageDescriptor, tree map[string]any, path string, v
 		}
 		tree[name] = value
 	}
+}
+
+// fieldOf is the field of a message that JSON calls so.
+func fieldOf(md protoreflect.MessageDescriptor, name string) field {
+	fd := md.Fields().ByJSONName(name)
+	if fd == nil {
+		fd = md.Fields().ByTextName(name)
+	}
+	return field{owner: md, desc: fd, name: name}
 }
 
 func walkValue(f field, value any, path string, visit func(string, field, string) string) any {

@@ -2,7 +2,10 @@ package egress
 
 import (
 	"encoding/json"
-	"fmt"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/livekit/protocol/livekit"
 )
 
 // longestMessage is the most that is carried of an EgressInfo or a webhook event, in bytes of
@@ -24,7 +27,7 @@ func (i Info) short(most int) Info {
 	if json.Unmarshal(i.raw, &tree) != nil {
 		return i
 	}
-	b, err := fitting(tree, most)
+	b, err := fitting((&livekit.EgressInfo{}).ProtoReflect().Descriptor(), tree, most)
 	if err != nil {
 		return i
 	}
@@ -36,63 +39,95 @@ func (i Info) short(most int) Info {
 }
 
 // fitting is a message's JSON without the ends of what is longest in it, where it has more than so
-// many bytes.
-func fitting(tree map[string]any, most int) ([]byte, error) {
+// many bytes. What is made of very many small fields, as no message of LiveKit's is, stays longer.
+func fitting(md protoreflect.MessageDescriptor, tree map[string]any, most int) ([]byte, error) {
 	b, err := json.Marshal(tree)
 	for err == nil && len(b) > most {
 		before := len(b)
-		halve(tree, 0)
+		halveMessage(md, tree)
 		b, err = json.Marshal(tree)
-		if gone := before - len(b); gone < before/256 { // it is made of many small pieces, which no message of LiveKit's is
-			return nil, fmt.Errorf("it has %d bytes, and cannot be shortened", before)
+		if before-len(b) < before/1024 {
+			break
 		}
 	}
 	return b, err
 }
 
-// halve leaves out half of what is longest in a value: of a text, a list, or a map of the user's
-// words, which lies deep. Of a message itself it is in one of the fields.
-func halve(value any, depth int) any {
+// halveMessage halves the longest field of a message: none of them goes.
+func halveMessage(md protoreflect.MessageDescriptor, tree map[string]any) {
+	longest, size := "", -1
+	for _, name := range sortedKeys(tree) {
+		if n := sizeOf(tree[name]); n > size {
+			longest, size = name, n
+		}
+	}
+	tree[longest] = halve(fieldOf(md, longest), tree[longest])
+}
+
+// halve leaves out half of a field's value or more: the end of a text, what comes last in a list
+// or in a map of the user's words. Where one of those is more than half, that one is halved.
+func halve(f field, value any) any {
 	switch v := value.(type) {
 	case string:
 		return Clip(v, len(v)/2)
 	case []any:
-		at, longest := 0, 0
+		sizes := make([]int, len(v))
 		for i := range v {
-			if n := sizeOf(v[i]); n > longest {
-				at, longest = i, n
-			}
+			sizes[i] = sizeOf(v[i])
 		}
-		if 2*longest < sizeOf(v) {
-			return v[:len(v)/2]
+		n, within := half(sizes)
+		if !within {
+			return v[:n]
 		}
-		v[at] = halve(v[at], depth+1)
+		v[n] = halve(f, v[n])
 		return v
 	case map[string]any:
-		halveMap(v, depth)
+		if f.isScalarMap() {
+			halveWords(v)
+		} else {
+			halveMessage(f.messageType(), v)
+		}
 		return v
 	default:
 		return nil // a number without an end
 	}
 }
 
-func halveMap(v map[string]any, depth int) {
-	names, at, longest := sortedKeys(v), "", 0
-	for _, name := range names {
-		if n := len(name) + sizeOf(v[name]); n > longest {
-			at, longest = name, n
-		}
+// halveWords halves a map of the user's words.
+func halveWords(v map[string]any) {
+	names := sortedKeys(v)
+	sizes := make([]int, len(names))
+	for i, name := range names {
+		sizes[i] = len(name) + sizeOf(v[name])
 	}
+	n, within := half(sizes)
 	switch {
-	case depth > 1 && 2*longest < sizeOf(v):
-		for _, name := range names[len(names)/2:] {
+	case !within:
+		for _, name := range names[n:] {
 			delete(v, name)
 		}
-	case 2*len(at) > longest:
-		delete(v, at)
+	case 2*len(names[n]) > sizes[n]:
+		delete(v, names[n])
 	default:
-		v[at] = halve(v[at], depth+1)
+		v[names[n]] = halve(field{}, v[names[n]])
 	}
+}
+
+// half is how many of some pieces have half of their size; or which one has more than half.
+func half(sizes []int) (n int, within bool) {
+	total, sum := 0, 0
+	for _, size := range sizes {
+		total += size
+	}
+	for i, size := range sizes {
+		if 2*size > total {
+			return i, true
+		}
+	}
+	for ; n < len(sizes) && 2*(sum+sizes[n]) <= total; n++ {
+		sum += sizes[n]
+	}
+	return n, false
 }
 
 // sizeOf is about how many bytes a value has as JSON.

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"cmp"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -124,7 +126,8 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	}
 	s.AddReceive(e.asks, func(c workflow.ReceiveChannel, _ bool) {
 		ev.kind = stopAsked
-		for c.ReceiveAsync(&ev.by) { // one stop answers all who ask
+		for by := (*egress.Asker)(nil); c.ReceiveAsync(&by); by = nil { // one stop answers all who ask
+			ev.by = cmp.Or(ev.by, by)
 		}
 	})
 	if e.own != nil {

@@ -182,6 +182,20 @@ func TestAStopWhileATwinIsDealtWithBeforeTheNextPartIsTaken(t *testing.T) {
 	require.Equal(t, ann, v.StoppedBy)
 }
 
+func TestOfThoseWhoAskForAStopAtOnceTheFirstIsNamed(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	l.webhook(2*time.Minute, egress.EventEnded, part(1, complete, 120))
+	l.at(time.Minute, func() {
+		l.askStop("a", nil)
+		l.update(egress.UpdateStop, "b", new(error))
+		l.update(egress.UpdateStop, "c", new(error), egress.StopUpdate{AskedBy: egress.AskedBy("API2", "bob")})
+	})
+
+	require.Equal(t, ann, l.mustRun(plainInput(t)).StoppedBy)
+}
+
 // recoverIn is how long after its failure a part is followed by the next.
 const recoverIn = time.Second
 
