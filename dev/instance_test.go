@@ -136,9 +136,7 @@ func TestAnInstanceWhoseWorkerCannotStartSaysWhyAndLeavesNothingBehind(t *testin
 	o.environ["TEMPORAL_ADDRESS"] = s.serve(t)
 	require.ErrorContains(t, serve(t.Context(), o, saidOnce{}, true), "not yours")
 	require.NoError(t, o.checkPorts())
-	held, err := lockState(o.stateDir)
-	require.NoError(t, err)
-	require.NoError(t, held.Close())
+	requireFree(t, o.stateDir)
 }
 
 func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {

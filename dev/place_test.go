@@ -153,9 +153,7 @@ func TestTheStarterFindsTheInstanceInItsStateUntilItStops(t *testing.T) {
 
 	require.NoError(t, i.stop())
 	require.NoFileExists(t, word)
-	held, err := lockState(o.stateDir)
-	require.NoError(t, err, "and its state may be used again")
-	require.NoError(t, held.Close())
+	requireFree(t, o.stateDir)
 }
 
 func TestEveryPortOfTheInstanceIsInItsPlace(t *testing.T) {
