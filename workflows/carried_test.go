@@ -8,7 +8,6 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -114,13 +113,7 @@ func TestWhoAsksForAStopAsTheHistoryIsFullIsAnswered(t *testing.T) {
 func TestAPartIsToldByTheRunInWhichItEnded(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 1)
-	up := l.began.Add(time.Hour)
-	l.announce = func(egress.Event) error {
-		if l.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
-		}
-		return nil
-	}
+	l.announce = func(egress.Event) error { return l.downFor(time.Hour, 10*time.Minute) }
 	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
 	l.at(time.Minute, func() { l.SetContinueAsNewSuggested(true) })
 	l.webhook(time.Minute, egress.EventUpdated, part(2, active, 60))

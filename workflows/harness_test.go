@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -305,6 +306,15 @@ func (l *life) update(name, id string, told *error, args ...any) {
 		OnReject:   func(err error) { *told = err },
 		OnComplete: func(_ any, err error) { *told = err },
 	}, args...)
+}
+
+// downFor is what a consumer says that is down until the life has taken so long, and is tried
+// again after each wait.
+func (l *life) downFor(d, wait time.Duration) error {
+	if l.Now().Before(l.began.Add(d)) {
+		return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+	}
+	return nil
 }
 
 // ann asks for stops.

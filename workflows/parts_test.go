@@ -8,7 +8,6 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -234,13 +233,7 @@ func TestThePartOfAContinuedRunIsAskedForAsAnyOther(t *testing.T) {
 func TestAConsumerThatIsDownDoesNotHoldUpTheNextPart(t *testing.T) {
 	t.Parallel()
 	l, starts := recovering(t, 1)
-	up := l.began.Add(time.Hour)
-	l.announce = func(egress.Event) error {
-		if l.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
-		}
-		return nil
-	}
+	l.announce = func(egress.Event) error { return l.downFor(time.Hour, 10*time.Minute) }
 	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
 	l.at(time.Minute, func() { require.Len(t, *starts, 2) })
 	l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))

@@ -130,13 +130,7 @@ func TestARedeliveryIsTriedForDaysAndThenWaitsForAPerson(t *testing.T) {
 	in := hooked(t, "https://a.example.com/hook")
 	s := delivered(t, in, (*life).lived)
 	l := newRedelivery(t)
-	up := l.began.Add(80 * time.Hour)
-	l.tell = func(activities.TellRequest) error {
-		if l.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour})
-		}
-		return nil
-	}
+	l.tell = func(activities.TellRequest) error { return l.downFor(80*time.Hour, 5*time.Hour) }
 	var told, refused error
 	l.at(time.Hour, func() {
 		require.Empty(t, l.state().Stuck)

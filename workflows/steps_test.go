@@ -131,13 +131,7 @@ func TestAConsumerThatIsDownDoesNotHoldUpTheSteps(t *testing.T) {
 	t.Parallel()
 	s := withSteps(newLife(t), egress.Step{Name: "one"})
 	s.lived()
-	up := s.began.Add(24 * time.Hour)
-	s.announce = func(egress.Event) error {
-		if s.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour})
-		}
-		return nil
-	}
+	s.announce = func(egress.Event) error { return s.downFor(24*time.Hour, 5*time.Hour) }
 	s.activity("ONE", returns(1))
 	s.at(time.Minute, func() {
 		require.Equal(t, []string{"one"}, s.ran)

@@ -10,7 +10,6 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -199,10 +198,9 @@ func TestAConsumerThatIsDownHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.lived()
-	up := l.began.Add(24 * time.Hour)
 	l.tell = func(in activities.TellRequest) error {
-		if in.Webhook == 0 && l.Now().Before(up) {
-			return temporal.NewApplicationErrorWithOptions("down", string(egress.ConsumerFailed), temporal.ApplicationErrorOptions{NextRetryDelay: 5 * time.Hour})
+		if in.Webhook == 0 {
+			return l.downFor(24*time.Hour, 5*time.Hour)
 		}
 		return nil
 	}

@@ -1,5 +1,5 @@
 // Package seal keeps the credentials of a request out of Temporal. It seals whole
-// requests for the two activities that need them, and makes the keyed digests that
+// requests for the activities that need them, and makes the keyed digests that
 // route a webhook and tell two requests apart. It must never log, and its errors
 // must never hold, anything that it sealed or derived.
 package seal
