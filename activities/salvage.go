@@ -56,7 +56,7 @@ func (l *looker) leftovers(ctx context.Context, until time.Time, d egress.Destin
 	}
 	set := egress.Salvage(base, listed, began, l.in.HeardAt)
 	if len(set.Segments) == 0 {
-		report.Because += "; no segments were left behind at " + base
+		report.Because += "; no segments of its time were left behind at " + base
 		return nil
 	}
 	return l.keep(ctx, until, b, d, set, report)

@@ -100,14 +100,14 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 	if err != nil {
 		return Verified{}, toTemporal(err)
 	}
-	info := activity.GetInfo(ctx)
+	info, clock := activity.GetInfo(ctx), temporalsClock(ctx)
 	wait := lookAgain(info.Attempt)
 	until := info.ScheduledTime.Add(in.For.D())
-	last := !time.Now().Add(wait).Before(until)
+	last := !clock().Add(wait).Before(until)
 	look := ctx
 	if !in.Behind {
 		var cancel context.CancelFunc
-		look, cancel = context.WithTimeout(ctx, max(time.Until(until), shortestLook))
+		look, cancel = context.WithTimeout(ctx, max(until.Sub(clock()), shortestLook))
 		defer cancel()
 	}
 	report, whole, err := v.inspect(look, in, to)

@@ -265,6 +265,23 @@ func TestWhatIsNotThereYetIsWaitedFor(t *testing.T) {
 	require.Contains(t, failed.Message(), "file a.mp4 is not there")
 }
 
+func TestALookAtMediaJudgesByTemporalsClock(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		_, v := verifier(t, &objects{}, nil)
+		var wait time.Duration
+		once := newAttempts(&api{})
+		once.options.HeartbeatTimeout = time.Hour
+		require.NoError(t, once.run(func(ctx context.Context, in activities.VerifyRequest) (activities.Verified, error) {
+			pass(3 * time.Minute) // by which this worker's clock is ahead of Temporal's
+			got, err := v.Verify(ctx, in)
+			wait = stillGoing(t, err)
+			return got, nil
+		}, verifying(t, wellDone, 2*time.Minute), nil))
+		require.Equal(t, time.Second, wait)
+	})
+}
+
 func TestAStoreThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	store := &objects{err: &egress.Error{Reason: egress.Unreachable, Message: "the store does not answer"}}
@@ -307,7 +324,7 @@ func TestSegmentsThatWereLeftBehindGetAPlaylist(t *testing.T) {
 		"it left none":              {func(o *objects) { delete(o.at, "s/p.m3u8") }, nil, "12s in all by the request's segment_duration", "6.000", 2},
 		"ffprobe measures":          {func(o *objects) { delete(o.at, "s/p.m3u8") }, player{length: egress.Duration(5 * time.Second)}, "10s in all by ffprobe", "5.000", 2},
 		"nobody may write":          {func(o *objects) { o.noPut = &egress.Error{Reason: egress.Denied, Message: "no"} }, nil, "no playlist was made of them, since s/seg-salvaged.m3u8 could not be looked at: no", "", 1},
-		"no segments":               {func(o *objects) { o.at = nil }, nil, "no segments were left behind", "", 0},
+		"no segments":               {func(o *objects) { o.at = nil }, nil, "no segments of its time were left behind", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -135,7 +135,7 @@ type Plan struct {
 	// Ask are the egresses of running workflows that LiveKit does not call active, in the
 	// order of their IDs. Their end is probably on its way to us.
 	Ask        []string
-	SeenBefore int // ended before the first round, and none of ours
+	SeenBefore int // ended before the first round or over Remembered ago, and none of ours
 	Waiting    int // left for a later round: too young, or a start of ours may be theirs
 }
 
@@ -228,8 +228,8 @@ func (p *planner) judge(l Listed) {
 		p.quarantine(l, l.ID+where(l)+" has a token that none of our keys made: another Reelkeeper's, or a secret's that was rotated away")
 	case rank(l.Status) == 0:
 		p.quarantine(l, fmt.Sprintf("%s%s has the status %s, which this version does not know", l.ID, where(l), statusOf(l.Status)))
-	case ended && !l.Since.After(p.First):
-		p.plan.SeenBefore++
+	case ended && (!l.Since.After(p.First) || p.At.Sub(l.Since).Abs() > Remembered):
+		p.plan.SeenBefore++ // what LiveKit never forgets would be new again whenever Temporal has forgotten it
 	case p.mayBegin(l):
 		p.plan.Waiting++
 	default:
@@ -263,9 +263,11 @@ func (p *planner) other(l Listed, ours Ours) {
 	}
 }
 
-// ended does a step once it has been due for the grace.
+// ended does a step once it has been due for the grace. An end that is still to come is by a
+// clock that is ahead, and says nothing of how long.
 func (p *planner) ended(l Listed, s Measure) {
-	if p.At.Sub(l.Since) < p.Grace.D() {
+	age := p.At.Sub(l.Since)
+	if toCome := Ended(l.Status) && age < -clocksDiffer; age < p.Grace.D() && !toCome {
 		p.plan.Waiting++
 		return
 	}

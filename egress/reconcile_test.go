@@ -189,6 +189,10 @@ func TestWhatHasEndedIsHeardOfOnce(t *testing.T) {
 		"a failed-open one of before":              {all(listed("EG_1", finished, of("r"), ago(7*time.Hour))), nil, does("seen before 1")},
 		"a stray of just after the first round":    {all(listed("EG_1", finished, ago(6*time.Hour-1))), nil, does("adopted EG_1 as EG_1")},
 		"a stray without a time":                   {all(listed("EG_1", finished, timeless)), nil, does("seen before 1")},
+		"a stray, by a clock that is ahead":        {all(listed("EG_1", finished, ago(-25*time.Hour))), nil, does("adopted EG_1 as EG_1")},
+		"… by no more than clocks differ":          {all(listed("EG_1", finished, ago(-time.Minute))), nil, does("waiting 1")},
+		"… by more than LiveKit remembers":         {all(listed("EG_1", finished, ago(-25*time.Hour-1))), nil, does("seen before 1")},
+		"one of ours, by a clock that is ahead":    {all(listed("EG_1", finished, of("r"), ago(-100*time.Hour))), have(ours("r", "EG_1")), does("nudged EG_1 as r")},
 		"one of ours of before the first round":    {all(listed("EG_1", finished, of("r"), ago(7*time.Hour))), have(ours("r", "EG_1")), does("nudged EG_1 as r")},
 		"several of before the first round":        {all(listed("EG_1", finished, ago(7*time.Hour)), listed("EG_2", finished, ago(8*time.Hour))), nil, does("seen before 2")},
 		"a workflow of which LiveKit says nothing": {nil, have(ours("r", "EG_1")), does("suspected EG_1 as r")},
@@ -202,6 +206,16 @@ func TestWhatHasEndedIsHeardOfOnce(t *testing.T) {
 			require.Equal(t, tc.want, did)
 		})
 	}
+}
+
+// Temporal forgets its workflow after the retention, and would take it for a stray.
+func TestAnEndThatLiveKitNeverForgetsIsNotAnnouncedAgain(t *testing.T) {
+	t.Parallel()
+	s := egress.Sighting{At: noon, Deep: true, First: noon.Add(-30 * 24 * time.Hour), Grace: egress.Duration(grace)}
+	s.Listed = all(listed("EG_1", finished, of("r"), ago(egress.Remembered+1)), listed("EG_2", finished, ago(8*24*time.Hour)))
+	require.Equal(t, egress.Plan{SeenBefore: 2}, egress.PlanRound(s))
+	s.Listed = all(listed("EG_1", finished, of("r"), ago(egress.Remembered)))
+	require.Len(t, egress.PlanRound(s).Steps, 1)
 }
 
 func TestOneRequestHasOneEgress(t *testing.T) {

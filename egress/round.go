@@ -75,7 +75,7 @@ type Round struct {
 	Parts       int `json:"parts"`
 	Suspected   int `json:"suspected"`
 	Quarantined int `json:"quarantined"`
-	SeenBefore  int `json:"seen_before"` // ended before the schedule was made
+	SeenBefore  int `json:"seen_before"` // ended before the schedule was made, or over Remembered ago
 	Waiting     int `json:"waiting"`     // left for a later round
 	Failed      int `json:"failed"`      // steps that could not be done; the next round tries them again
 

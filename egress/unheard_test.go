@@ -33,7 +33,7 @@ func TestAWebhookIsDueWhereLiveKitSaidTheEndInAnAnswer(t *testing.T) {
 		"in the webhook":        {egress.FromWebhook, func(*egress.State) {}, time.Time{}},
 		"told of all":           {egress.FromStop, func(s *egress.State) { s.MissedOnly = false }, time.Time{}},
 		"nobody to be told":     {egress.FromStop, func(s *egress.State) { s.Steps = s.Steps[1:] }, time.Time{}},
-		"it had ended long ago": {egress.FromStop, func(s *egress.State) { s.NewsAt = noon.Add(minute) }, time.Time{}},
+		"it had ended long ago": {egress.FromStop, func(s *egress.State) { s.NewsAt = noon.Add(2 * minute) }, time.Time{}},
 		"it has come":           {egress.FromStop, func(s *egress.State) { s.Event = []byte("{}") }, time.Time{}},
 		"it is told":            {egress.FromStop, func(s *egress.State) { s.Phase = egress.Delivered }, time.Time{}},
 	} {

@@ -102,7 +102,7 @@ func (s *State) missed() (Missed, string) {
 		if s.MissedWhy != "" {
 			return s.MissedWhy, s.MissedBecause
 		}
-		if end := s.Latest.EndTime(); !end.IsZero() && s.NewsAt.Sub(end) > retriesEnd {
+		if end := s.Latest.EndTime(); !end.IsZero() && s.NewsAt.Sub(end) > retriesEnd+clocksDiffer {
 			return MissedUnclassified, "it had ended long before LiveKit's answer to us said so"
 		}
 	case FromWebhook: // LiveKit told us

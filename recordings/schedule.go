@@ -233,8 +233,8 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 		return time.Now(), nil
 	}
 	var made time.Time
-	if decode(c.data, d.Memo.GetFields()[memoMade], &made) {
+	if decode(c.data, d.Memo.GetFields()[memoMade], &made) && made.Before(d.Info.CreatedAt) {
 		return made, nil
 	}
-	return d.Info.CreatedAt, nil // somebody else made it
+	return d.Info.CreatedAt, nil // somebody else made it, or one whose clock was ahead
 }

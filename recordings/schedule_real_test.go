@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
-// Two tests have the schedule of the namespace, one after the other: no other makes one.
+// Three tests have the schedule of the namespace, one after the other: no other makes one.
 func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
@@ -91,6 +91,23 @@ func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // a
 	must(t, err)
 	if !d.Schedule.State.Paused || d.Schedule.Spec.Intervals[0].Every != 3*time.Hour {
 		t.Errorf("got %+v, every %s", d.Schedule.State, d.Schedule.Spec.Intervals[0].Every)
+	}
+}
+
+func TestAClockThatIsAheadMakesNothingOld(t *testing.T) { //nolint:paralleltest // as above
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	schedules, done, err := c.schedules(ctx)
+	must(t, err)
+	defer done()
+	h, err := schedules.Create(ctx, client.ScheduleOptions{
+		ID: egress.ReconcileSchedule, Paused: true, Spec: scheduleSpec(time.Hour), Memo: map[string]any{memoMade: time.Now().Add(24 * time.Hour)},
+		Action: &client.ScheduleWorkflowAction{Workflow: egress.ReconcileType, TaskQueue: egress.TaskQueue},
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(ctx)) })
+	if since, err := c.ReconcilingSince(ctx); err != nil || since.After(time.Now()) {
+		t.Errorf("since %s, %v", since, err)
 	}
 }
 

@@ -39,9 +39,9 @@ func (f *Figures) begin(at time.Time) {
 }
 
 // roll ends the minute under way where it is over. A process that was not run for
-// longer than a minute was not there, so that time is left out.
+// longer than a minute was not there, so that time is left out; likewise one whose clock was set.
 func (f *Figures) roll(now time.Time) {
-	if frozen := now.Sub(f.seen) > f.every; frozen {
+	if frozen := now.Sub(f.seen).Abs() > f.every; frozen {
 		f.end(f.seen)
 		f.begin(now)
 	}

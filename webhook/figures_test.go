@@ -163,6 +163,8 @@ func TestAProcessThatStoodStillWasNotThere(t *testing.T) {
 	require.Equal(t, []egress.Minute{minute(600, 660, idle)}, f.Take(false))
 	c.at(2 * time.Minute) // a clock that is set back
 	require.Empty(t, f.Take(true))
+	c.at(3 * time.Minute)
+	require.Equal(t, []egress.Minute{minute(120, 180)}, f.Take(false))
 }
 
 func TestTheNextReportIsNeverLaterThanItIsDue(t *testing.T) {

@@ -35,7 +35,7 @@ func (w *Workflows) Endpoint(ctx workflow.Context, ring egress.Ring) error {
 		if err := ctx.Err(); err != nil {
 			return err // the next report begins it anew
 		}
-		if heard {
+		if heard && m.Until.Before(workflow.Now(ctx).Add(time.Hour)) { // else its clock is ahead, and the ring would forget all for it
 			ring.Add(m)
 		}
 		if minutes.Len() == 0 && (n >= minutesPerRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) {

@@ -73,6 +73,25 @@ func TestTheEndpointsMinutesAreRememberedForADay(t *testing.T) {
 	require.ErrorContains(t, m.GetWorkflowError(), "canceled")
 }
 
+func TestAReportOfAClockThatIsFarAheadDoesNotMakeAllOthersForgotten(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t)
+	m.reports("a", 60)
+	m.RegisterDelayedCallback(func() {
+		ahead := m.began.AddDate(1, 0, 0)
+		m.SignalWorkflow(egress.SignalMinute, egress.Minute{From: ahead, Until: ahead.Add(time.Minute), Every: egress.Duration(time.Minute), Instance: "b"})
+	}, 30*time.Minute)
+	m.RegisterDelayedCallback(func() {
+		require.Len(t, m.ask(0, time.Hour).Minutes, 60)
+		require.Equal(t, m.began.Add(time.Hour), m.ask(0, time.Hour).Last)
+		m.CancelWorkflow()
+	}, 2*time.Hour)
+
+	m.ExecuteWorkflow(egress.EndpointType, egress.Ring{})
+
+	require.ErrorContains(t, m.GetWorkflowError(), "canceled")
+}
+
 func TestTheEndpointsMinutesAreCarriedIntoTheNextRun(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
