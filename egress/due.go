@@ -1,6 +1,12 @@
 package egress
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
+)
 
 // Action is what an egress needs now.
 type Action string
@@ -118,6 +124,20 @@ func (s *State) WantStop(why StopReason, now time.Time) {
 	}
 	s.StopDue = true
 	s.ExpectEnd(now)
+}
+
+// AsHint is what Hint needs of an event. The metadata of rooms and their people is none of a
+// recording's history.
+func (e Event) AsHint() (Event, error) {
+	b, err := protojson.Marshal(&livekit.WebhookEvent{
+		Event: e.msg.GetEvent(), Id: e.msg.GetId(), CreatedAt: e.msg.GetCreatedAt(),
+		Room:        &livekit.Room{Sid: e.msg.GetRoom().GetSid(), Name: e.msg.GetRoom().GetName()},
+		Participant: &livekit.ParticipantInfo{Identity: e.msg.GetParticipant().GetIdentity()},
+	})
+	if err != nil {
+		return Event{}, fmt.Errorf("encode hint: %w", err)
+	}
+	return parseEvent(b)
 }
 
 // Hint takes a webhook event from which an end can be expected: our room finished,

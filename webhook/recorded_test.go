@@ -114,6 +114,10 @@ func TestNothingRecordedLosesAFieldOrShowsACredential(t *testing.T) {
 		require.Equal(t, 200, b.replay(r), r.Name)
 		for _, s := range b.temporal.taken() {
 			require.NotRegexp(t, credential, string(s.event.Raw()), r.Name)
+			if s.name == egress.SignalHint {
+				require.Subset(t, leaves(t, []byte(r.Body)), leaves(t, s.event.Raw()), r.Name)
+				continue
+			}
 			require.ElementsMatch(t, leaves(t, []byte(r.Body)), leaves(t, s.event.Raw()), r.Name)
 		}
 		b.temporal.forget()

@@ -49,7 +49,7 @@ func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason 
 // signalOrAdopt adopts where the workflow has closed: it may have failed before LiveKit
 // began after all, or have been terminated.
 func (h *Handler) signalOrAdopt(ctx context.Context, d *delivery, workflowID string) Reason {
-	if reason := h.signal(ctx, d, workflowID, egress.SignalObserved); reason != Late {
+	if reason := h.signal(ctx, d, workflowID, egress.SignalObserved, d.event); reason != Late {
 		return reason
 	}
 	return h.adopt(ctx, d, workflowID)
@@ -128,9 +128,13 @@ func (h *Handler) hintParticipant(ctx context.Context, d *delivery) Reason {
 // hint signals all of them, whichever fails. LiveKit's next attempt does what is left: those
 // that have the signal know its ID.
 func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) Reason {
+	said, err := d.event.AsHint()
+	if err != nil {
+		return d.failed(ctx, err)
+	}
 	result, failed, of := Ignored, Reason(""), ""
 	for _, id := range workflowIDs {
-		switch reason := h.signal(ctx, d, id, egress.SignalHint); reason {
+		switch reason := h.signal(ctx, d, id, egress.SignalHint, said); reason {
 		case Accepted:
 			result = Hinted
 		case Late, Unknown: // it ended in the meantime
@@ -143,9 +147,9 @@ func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) R
 }
 
 // signal says Accepted, Late, Unknown, or why Temporal did not take it.
-func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string) Reason {
+func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string, said egress.Event) Reason {
 	d.workflow = workflowID
-	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, d.event)
+	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, said)
 	switch egress.ReasonOf(err) {
 	case "":
 		return Accepted

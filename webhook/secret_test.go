@@ -27,6 +27,23 @@ func TestCredentialsReachNeitherTemporalNorTheLog(t *testing.T) {
 	require.NotContains(t, b.log.String(), "CANARY")
 }
 
+func TestOfARoomAndItsPeopleOnlyWhoTheyAreReachesAWorkflow(t *testing.T) {
+	t.Parallel()
+	for _, event := range []string{
+		`{"event":"room_finished","id":"EV_1","createdAt":"7","room":{"name":"daily","sid":"RM_1","metadata":"CANARY"}}`,
+		`{"event":"participant_left","id":"EV_1","createdAt":"7","room":{"name":"daily","sid":"RM_1","metadata":"CANARY"},
+			"participant":{"identity":"` + egressID + `","metadata":"CANARY","attributes":{"a":"CANARY"}}}`,
+	} {
+		b := newBench(t)
+		require.Equal(t, 200, b.post(t, project, event))
+		require.NotEmpty(t, b.temporal.taken())
+		got := b.temporal.taken()[0].event
+		require.NotContains(t, string(got.Raw()), "CANARY")
+		require.Equal(t, "RM_1", got.Proto().GetRoom().GetSid())
+		require.EqualValues(t, 7, got.Proto().GetCreatedAt())
+	}
+}
+
 func TestNeitherTokensNorBodiesOfWhatIsRefusedAreLogged(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{started(), "CANARY", `{"event":"egress_ended","egressInfo":{"egressId":["CANARY"]}}`} {
