@@ -67,7 +67,7 @@ func (p Profiles) Fill(r Request, name string) (Request, error) {
 	switch m := out.(type) {
 	case *livekit.StartEgressRequest:
 		for _, o := range m.GetOutputs() {
-			if lacksStorage(o) && m.GetStorage().GetProvider() == nil {
+			if lacksStorage(o) && !says(m.GetStorage()) {
 				o.Storage = proto.CloneOf(config)
 			}
 		}
@@ -105,7 +105,7 @@ func (p Profiles) unknown(name string) error {
 // lacksStorage reports whether an output of StartEgress writes media and says nothing of
 // where. What a newer LiveKit may say of it in fields that we do not know, stands.
 func lacksStorage(o *livekit.Output) bool {
-	if o.GetStorage().GetProvider() != nil || len(o.ProtoReflect().GetUnknown()) > 0 {
+	if says(o.GetStorage()) || len(o.ProtoReflect().GetUnknown()) > 0 {
 		return false
 	}
 	switch c := o.GetConfig().(type) {
@@ -118,6 +118,11 @@ func lacksStorage(o *livekit.Output) bool {
 	default:
 		return false
 	}
+}
+
+// says reports whether a storage names a store, be it one that only a newer LiveKit knows.
+func says(c *livekit.StorageConfig) bool {
+	return c.GetProvider() != nil || len(c.ProtoReflect().GetUnknown()) > 0
 }
 
 // fillEncoded fills the lists, and the single outputs of old.

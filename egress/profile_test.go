@@ -127,14 +127,19 @@ func TestAFilledRequestSharesNothingWithItsProfile(t *testing.T) {
 func TestWhatANewerLiveKitMaySayOfAStorageStands(t *testing.T) {
 	t.Parallel()
 	strange := protowire.AppendVarint(protowire.AppendTag(nil, 500, protowire.VarintType), 1)
-	for kind, text := range map[egress.Kind]string{egress.KindTrack: `{"file":{}}`, egress.KindEgress: `{"outputs":[{"segments":{}}]}`} {
-		r := parse(t, kind, text)
-		switch m := r.(type) {
-		case *livekit.TrackEgressRequest:
-			m.GetFile().ProtoReflect().SetUnknown(strange)
-		case *livekit.StartEgressRequest:
-			m.GetOutputs()[0].ProtoReflect().SetUnknown(strange)
-		}
+	track := &livekit.DirectFileOutput{}
+	output := func() *livekit.StartEgressRequest {
+		r, _ := parse(t, egress.KindEgress, `{"outputs":[{"segments":{},"storage":{}}],"storage":{}}`).(*livekit.StartEgressRequest)
+		return r
+	}
+	inOutput, inItsStorage, inStorage := output(), output(), output()
+	for newer, r := range map[proto.Message]egress.Request{
+		track:                    &livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: track}},
+		inOutput.GetOutputs()[0]: inOutput,
+		inItsStorage.GetOutputs()[0].GetStorage(): inItsStorage,
+		inStorage.GetStorage():                    inStorage,
+	} {
+		newer.ProtoReflect().SetUnknown(strange)
 		got, err := profiles("").Fill(r, "main")
 		require.NoError(t, err)
 		requireSame(t, r, got)

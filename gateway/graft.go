@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -12,11 +13,19 @@ import (
 )
 
 // stored is a request's JSON with the default storage profile in its outputs that lack a
-// storage. r is what we can read of it; the rest keeps its bytes.
+// storage. r is what we can read of it; the rest keeps its bytes. The storage of the whole
+// request may be one that only a newer LiveKit knows.
 func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage, error) {
 	name, err := h.cfg.Profiles.Pick(r, "")
 	if err != nil || name == "" {
 		return raw, err
+	}
+	var said struct{ Storage map[string]json.RawMessage }
+	if err := json.Unmarshal(raw, &said); err != nil {
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	if holdsUnknown(said.Storage, (&livekit.StorageConfig{}).ProtoReflect().Descriptor()) {
+		return raw, nil
 	}
 	filled, err := h.cfg.Profiles.Fill(r, name)
 	if err != nil {

@@ -145,6 +145,8 @@ func TestAForwardedStartGetsTheDefaultProfile(t *testing.T) {
 		"unified, with such stores": {"StartEgress",
 			`{"room_name":"daily","outputs":[{"file":{"filepath":"a.mp4"},"storage":{"vault":{"name":"own"}}},{"segments":{},"keep":{}}]}`,
 			`{"room_name":"daily","outputs":[{"file":{"filepath":"a.mp4"},"storage":{"vault":{"name":"own"}}},{"segments":{},"keep":{}}]`},
+		"unified, with one of the whole request": {"StartEgress", `{"room_name":"daily","outputs":[{"file":{}}],"storage":{"vault":{"name":"own"}}}`,
+			`{"room_name":"daily","outputs":[{"file":{}}],"storage":{"vault":{"name":"own"}}`},
 		"its own": {"StartTrackEgress", `{"room_name":"daily","hologram":1.0,"file":{"gcp":{"bucket":"own"}}}`,
 			`{"room_name":"daily","hologram":1.0,"file":{"gcp":{"bucket":"own"}}`},
 	} {
