@@ -144,15 +144,13 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 // isOf reports whether an egress that LiveKit lists is of a request: of its kind, and with its
 // room, paths and layout, and the participant, tracks or page that it names.
 func isOf(r egress.Request, m *livekit.EgressInfo) bool {
-	echo, _ := egress.RequestOf(m)
-	info, err := egress.NewInfo(m)
-	if err != nil || whom(r) != whom(echo) {
+	echo, known := egress.RequestOf(m)
+	if !known || whom(r) != whom(echo) {
 		return false
 	}
-	listed := egress.Adoption(info, egress.Asked{}).Readable()
 	return slices.ContainsFunc([]egress.Request{r, egress.ForPart(r, 1)}, func(r egress.Request) bool { // past its workflow, or by it
-		want := egress.Summarize(r)
-		want.Webhooks = nil
+		want, listed := egress.Summarize(r), egress.Summarize(echo)
+		want.Webhooks, listed.Webhooks = nil, nil
 		return reflect.DeepEqual(listed, want)
 	})
 }

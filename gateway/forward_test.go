@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -105,6 +106,20 @@ func TestAForwardedStartUnderAKnownKeyIsNotMadeAgain(t *testing.T) {
 	m := infoIn(t, w)
 	require.Equal(t, "EG_first", m.GetEgressId())
 	require.Equal(t, []string{theirs().GetUrl()}, urlsOf(m))
+	require.Empty(t, b.reached())
+}
+
+func TestAForwardedStartIsKnownAgainHoweverLongItIs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, newerLiveKit(t))
+	long := strings.Repeat("x", 100<<10)
+	m := running("EG_first", "call-7")
+	m.GetRoomComposite().Layout = long
+	b.liveKit.add(m)
+	w := b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily","hologram":1,"layout":"`+long+`"}`, "Idempotency-Key", "call-7")
+	require.Equal(t, "EG_first", infoIn(t, w).GetEgressId())
+	w = b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily","hologram":1,"layout":"`+long+`y"}`, "Idempotency-Key", "call-7")
+	require.Equal(t, http.StatusConflict, w.Code)
 	require.Empty(t, b.reached())
 }
 

@@ -6,6 +6,7 @@
 package catalogue
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -64,8 +65,23 @@ func (v value) pipeline(name string) (egress.Pipeline, error) {
 	if !egress.ValidName(name) {
 		return p, v.fail("wants a name of 1 to 64 of [A-Za-z0-9._-], a letter or digit first")
 	}
-	return p, v.fields(fields{
+	err := v.fields(fields{
 		"consumers": func(v value) (err error) { p.Consumers, err = v.consumers(); return err },
 		"steps":     func(v value) (err error) { p.Steps, err = v.steps(); return err },
 	})
+	if err != nil {
+		return p, err
+	}
+	b, err := json.Marshal(p)
+	switch {
+	case err != nil:
+		return p, v.fail("cannot be written as JSON: %s", err)
+	case len(b) > longestPipeline:
+		return p, v.fail("takes %d bytes as JSON, and %d are the most: let a step's own worker hold what is long", len(b), longestPipeline)
+	}
+	return p, nil
 }
+
+// longestPipeline is the most that a pipeline takes as JSON, in bytes. It is in the state of each
+// recording, beside what egress.Input bounds, and Temporal takes 2 MiB of both.
+const longestPipeline = 64 << 10

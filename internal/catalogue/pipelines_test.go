@@ -141,6 +141,7 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 		"with a URL":            {step("with: {from: 'https://me:pw@example.com'}"), ":8: " + at + "with.from: is a URL with a user, and the file is kept in workflow histories: let the step's own worker hold it"},
 		"with a long number":    {step("with: {a: [9007199254740992, {b: -9007199254740993}]}"), ":8: " + at + "with: the whole number -9007199254740993 has more digits than are kept, put it in quotes"},
 		"with a longer number":  {step("with: {a: 18446744073709551615}"), ":8: " + at + "with: the whole number 18446744073709551615 has more digits than are kept, put it in quotes"},
+		"what is very long":     {step("with: {words: " + strings.Repeat("a", 64<<10) + "}"), ":2: pipelines.p: takes 65703 bytes as JSON, and 65536 are the most: let a step's own worker hold what is long"},
 		"with itself":           {step("with: &a {b: *a}"), ":8: " + at + "with: cannot be read: anchor 'a' value contains itself"},
 		"consumer's name":       {consumer("url: 'https://c.example'"), ":4: pipelines.p.consumers[0].name: is missing"},
 		"consumer's URL":        {consumer("name: a"), ":4: pipelines.p.consumers[0].url: is missing"},
