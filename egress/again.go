@@ -26,8 +26,7 @@ type Hold struct {
 
 // conclude settles the egress by an end, or holds it.
 func (s *State) conclude(o Observation) {
-	s.EndedBy, s.Event, s.Status, s.LostBecause = o.Source, o.Event, o.Info.StatusName(), ""
-	s.MissedWhy, s.MissedBecause = o.Missed, o.MissedBecause
+	s.Outcome = o.outcome()
 	s.note(o.beat(true))
 	if s.mayRunAgain() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, o.HeardAt
@@ -172,7 +171,7 @@ func (s *State) anew(o Observation) News {
 		return Moved
 	case s.rankOf(o) != rankEnded && s.rankOf(o) > 0 && (again || seen.GetUpdatedAt() > known.GetUpdatedAt() && s.showsLife(o)):
 		s.revive(o)
-		s.Phase, s.EndedBy, s.Event, s.Status, s.LostBecause = Watching, "", nil, "", ""
+		s.Phase, s.Outcome = Watching, Outcome{}
 		s.note(o.beat(false))
 		if s.uploading() {
 			s.ExpectEnd(o.HeardAt)

@@ -137,6 +137,7 @@ func later(a, b time.Time) time.Time {
 
 // GiveUp settles the egress as lost, with its evidence in words.
 func (s *State) GiveUp(by Source, why string, now time.Time) {
-	s.Phase, s.Status, s.EndedBy, s.NewsAt, s.NewsBy, s.LostBecause = Settled, Lost, by, now, by, why
+	s.Phase, s.NewsAt, s.NewsBy = Settled, now, by
+	s.Outcome = Outcome{Status: Lost, EndedBy: by, LostBecause: why}
 	s.note(Beat{At: now, What: "lost: " + why, By: by})
 }

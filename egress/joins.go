@@ -17,7 +17,8 @@ func ComesYet(m *livekit.EgressInfo, at time.Time) bool {
 	return l.Status == livekit.EgressStatus_EGRESS_STARTING && !l.neverBegan(at)
 }
 
-// WhyIdle is why a person is called for where an egress is overdue, and somebody publishes.
+// WhyIdle is why a person is called for where an egress is overdue, and somebody publishes. It
+// rests in State.Stuck and in notices, and is compared there: its words never change.
 const WhyIdle = "it is STARTING still, though somebody publishes in its room: nothing is recorded"
 
 // Overdue reports whether an egress of a whole room has been STARTING for so long that it waits

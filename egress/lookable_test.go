@@ -45,7 +45,7 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := egress.State{Terms: tc.terms, Latest: resultOf(t, tc.body), Status: tc.status}
+			s := egress.State{Terms: tc.terms, Latest: resultOf(t, tc.body), Outcome: egress.Outcome{Status: tc.status}}
 			because, ok := s.Lookable(tc.adopted)
 			require.Equal(t, tc.because, because)
 			require.Equal(t, tc.because == "", ok)
@@ -64,7 +64,7 @@ func TestMediaInLiveKitsBackupStorageIsMissingWhereItIsNotFound(t *testing.T) {
 		"a part of it is":   {egress.MediaReport{Media: egress.MediaTruncated}, egress.MediaReport{Media: egress.MediaTruncated, Because: kept}},
 		"the store says no": {egress.Unchecked("we are denied"), egress.MediaReport{Media: egress.MediaMissing, Because: "we are denied; " + kept}},
 	} {
-		s := egress.State{Latest: resultOf(t, `{"backupStorageUsed":true}`), Status: "EGRESS_COMPLETE"}
+		s := egress.State{Latest: resultOf(t, `{"backupStorageUsed":true}`), Outcome: egress.Outcome{Status: "EGRESS_COMPLETE"}}
 		require.Equal(t, tc.want, s.WithBackup(tc.found), name)
 		s.Latest = resultOf(t, `{}`)
 		require.Equal(t, tc.found, s.WithBackup(tc.found), name)
@@ -99,7 +99,7 @@ func TestWhatIsFoundIsNotedOfItsPart(t *testing.T) {
 
 func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	t.Parallel()
-	s := egress.State{Terms: egress.Terms{Notify: true}, ID: "EG_1", Phase: egress.Settled, Status: "EGRESS_COMPLETE", Part: 2}
+	s := egress.State{Terms: egress.Terms{Notify: true}, ID: "EG_1", Phase: egress.Settled, Outcome: egress.Outcome{Status: "EGRESS_COMPLETE"}, Part: 2}
 	s.Parts = []egress.Part{{Number: 1, Media: &egress.MediaReport{Media: egress.MediaPresent}}}
 	s.Media = &egress.MediaReport{Media: egress.MediaEmpty, Because: "file a holds nothing", Files: []egress.MediaFile{{Path: "a"}}}
 	n, due := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{Kind: egress.KindWeb})

@@ -20,7 +20,7 @@ func noticed(t *testing.T, change func(*State)) *State {
 	}
 	s := &State{
 		Terms: Terms{Notify: true, AnnounceFor: Duration(time.Hour)}, Phase: Settled, ID: "EG_1", Latest: info,
-		Status: "EGRESS_COMPLETE", EndedBy: FromPoll, NewsAt: time.Unix(1042, 6e8),
+		Outcome: Outcome{Status: "EGRESS_COMPLETE", EndedBy: FromPoll}, NewsAt: time.Unix(1042, 6e8),
 	}
 	change(s)
 	return s
@@ -31,7 +31,7 @@ func TestWhatPeopleAreToldOfASettledEgress(t *testing.T) {
 	for by, want := range map[Source]Concern{
 		FromStart: ConcernMissed, FromWebhook: "", FromStop: ConcernMissed, FromPoll: ConcernMissed, FromReconcile: ConcernMissed, FromTimeout: ConcernMissed,
 	} {
-		if got := noticed(t, func(s *State) { s.EndedBy = by }).EndConcern(); got != want {
+		if got := noticed(t, func(s *State) { s.EndedBy, s.NewsAt = by, s.NewsAt.Add(time.Minute) }).EndConcern(); got != want {
 			t.Errorf("%s: got %q", by, got)
 		}
 		if got := noticed(t, func(s *State) { s.EndedBy, s.Status = by, Lost }).EndConcern(); got != ConcernLost {

@@ -149,7 +149,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 func (s *State) pastPart(number, paths int, o Observation) State {
 	return State{
 		Terms: s.Terms, Phase: Settled, Started: true, Part: number, Paths: paths, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
-		EndedBy: o.Source, Event: o.Event, Status: o.Info.StatusName(), MissedWhy: o.Missed, MissedBecause: o.MissedBecause,
+		Outcome: o.outcome(),
 	}
 }
 
@@ -173,9 +173,8 @@ func (p Part) endsAgain(end Info) bool {
 
 // TakeCorrection takes over that the last part has ended otherwise than it was told.
 func (s *State) TakeCorrection(part State) {
-	s.Latest, s.NewsAt, s.NewsBy, s.EndedBy, s.Event = part.Latest, part.NewsAt, part.NewsBy, part.EndedBy, part.Event
-	s.Status, s.Corrects, s.ToldAs, s.LostBecause = part.Status, part.Corrects, part.ToldAs, ""
-	s.MissedWhy, s.MissedBecause = part.MissedWhy, part.MissedBecause
+	s.Latest, s.NewsAt, s.NewsBy = part.Latest, part.NewsAt, part.NewsBy
+	s.Outcome, s.Corrects, s.ToldAs = part.Outcome, part.Corrects, part.ToldAs
 }
 
 // Concerns reports whether an observation is of the part that records, and not of an earlier

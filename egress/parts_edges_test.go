@@ -68,7 +68,7 @@ func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, egress.State{
 		Terms: s.Terms, Phase: egress.Settled, Started: true, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon.Add(5 * minute), NewsBy: egress.FromWebhook,
-		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_COMPLETE", Corrects: egress.Lost,
+		Outcome: egress.Outcome{EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_COMPLETE"}, Corrects: egress.Lost,
 	}, past)
 	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
 	require.Equal(t, egress.Part{

@@ -13,8 +13,9 @@ import (
 // heardOf is a part of whose end a webhook came after it was asked for.
 func heardOf(id string) egress.State {
 	return egress.State{
-		ID: id, EndedBy: egress.FromPoll, Event: json.RawMessage(`{"id":"EV_1"}`),
-		MissedWhy: egress.MissedLate, MissedBecause: "it came after 40 s",
+		ID: id, Outcome: egress.Outcome{
+			EndedBy: egress.FromPoll, Event: json.RawMessage(`{"id":"EV_1"}`), MissedWhy: egress.MissedLate, MissedBecause: "it came after 40 s",
+		},
 	}
 }
 
@@ -49,8 +50,8 @@ func TestACorrectionOfTheLastPartIsWhatTheRecordingEndedAs(t *testing.T) {
 	s.Settle()
 
 	s.TakeCorrection(egress.State{
-		Latest: ofPart(t, "EG_2", complete, 75, 100), NewsAt: noon.Add(time.Hour), NewsBy: egress.FromReconcile, EndedBy: egress.FromReconcile,
-		Event: json.RawMessage(`{"id":"EV_2"}`), Status: "EGRESS_COMPLETE", Corrects: egress.Lost, MissedWhy: egress.MissedDown, MissedBecause: "away",
+		Latest: ofPart(t, "EG_2", complete, 75, 100), NewsAt: noon.Add(time.Hour), NewsBy: egress.FromReconcile, Corrects: egress.Lost,
+		Outcome: egress.Outcome{EndedBy: egress.FromReconcile, Event: json.RawMessage(`{"id":"EV_2"}`), Status: "EGRESS_COMPLETE", MissedWhy: egress.MissedDown, MissedBecause: "away"},
 	})
 
 	v := s.Verdict("r", egress.Summary{})

@@ -184,8 +184,8 @@ func (s *State) Before() []State {
 // before is an earlier part as it was when it was told.
 func (s *State) before(p Part) State {
 	past := State{
-		Terms: s.Terms, Phase: Settled, Started: true, Part: p.Number, ID: p.EgressID, Latest: p.Info, Status: p.Status, EndedBy: p.EndedBy, Corrects: p.Corrects, ToldAs: p.ToldAs,
-		NewsAt: p.HeardAt, MissedWhy: p.Missed, MissedBecause: p.MissedBecause, Media: p.Media,
+		Terms: s.Terms, Phase: Settled, Started: true, Part: p.Number, ID: p.EgressID, Latest: p.Info, Corrects: p.Corrects, ToldAs: p.ToldAs,
+		NewsAt: p.HeardAt, Outcome: Outcome{Status: p.Status, EndedBy: p.EndedBy, MissedWhy: p.Missed, MissedBecause: p.MissedBecause}, Media: p.Media,
 	}
 	if past.NewsAt.IsZero() { // noted by a version that did not keep it
 		past.NewsAt = p.EndedAt

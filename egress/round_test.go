@@ -132,7 +132,7 @@ func TestTheEndOfASecondRunIsAnotherEvent(t *testing.T) {
 	for _, corrects := range []egress.Status{"", "EGRESS_FAILED", egress.Lost} {
 		info, err := egress.NewInfo(end(3, 0))
 		require.NoError(t, err)
-		s := egress.State{Phase: egress.Settled, ID: "EG_1", Latest: info, Status: "EGRESS_FAILED", Corrects: corrects}
+		s := egress.State{Phase: egress.Settled, ID: "EG_1", Latest: info, Outcome: egress.Outcome{Status: "EGRESS_FAILED"}, Corrects: corrects}
 		e, err := s.Announcement()
 		require.NoError(t, err)
 		told[e.Proto().GetId()] = true

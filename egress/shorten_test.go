@@ -169,7 +169,7 @@ func TestARecordingOfAsManyPartsAsThereCanBeIsNoMoreThanTemporalTakes(t *testing
 	sent.Error = strings.Repeat("e", longestMessage)
 	info, err := NewInfo(sent)
 	require.NoError(t, err)
-	s := State{Phase: Settled, Part: 1, ID: "EG_long", Latest: info, Event: info.Raw(), Status: "EGRESS_FAILED"}
+	s := State{Phase: Settled, Part: 1, ID: "EG_long", Latest: info, Outcome: Outcome{Event: info.Raw(), Status: "EGRESS_FAILED"}}
 	for range MaxRecover {
 		s.NextPart()
 		s.Phase, s.ID, s.Latest, s.Event, s.Status = Settled, "EG_long", info, info.Raw(), "EGRESS_FAILED"
@@ -202,6 +202,6 @@ func TestARequestThatIsTooLargeToBeCarriedIsRefused(t *testing.T) {
 	require.ErrorAs(t, sealed.Validate("key"), &refused)
 	sealed.Sealed = make([]byte, longestRequest/2)
 	require.NoError(t, sealed.Validate("key"))
-	sealed.Carried = &State{LostBecause: strings.Repeat("s", longestRequest)}
+	sealed.Carried = &State{Outcome: Outcome{LostBecause: strings.Repeat("s", longestRequest)}}
 	require.NoError(t, sealed.Validate("key"), "what a run has carried over is no part of the request")
 }

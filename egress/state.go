@@ -27,6 +27,7 @@ type State struct {
 	Terms
 	Shared
 	Hold
+	Outcome
 	Phase Phase `json:"phase"`
 	Part  int   `json:"part"` // counted from 1
 	// PartsTold says that a redelivery leaves those out: they were told as they are.
@@ -51,18 +52,10 @@ type State struct {
 	// SuspectedAt is when the reconciler last saw that something may be wrong.
 	SuspectedAt time.Time `json:"suspected_at,omitzero"`
 
-	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the
-	// consumer gets the same one. Empty when nobody but a poll told us.
-	Event   json.RawMessage `json:"event,omitempty"`
-	EndedBy Source          `json:"ended_by,omitempty"`
-	Status  Status          `json:"status,omitempty"` // final status, once settled
-
-	Corrects      Status   `json:"corrects,omitempty"`       // the status that was delivered before, and was wrong
-	ToldAs        []Status `json:"told_as,omitempty"`        // those that were delivered before that one, each once
-	WebhookSeen   bool     `json:"told,omitempty"`           // a webhook of this egress has come, and was news
-	RecorderSeen  bool     `json:"recorder_seen,omitempty"`  // a look has found its own participant in the room
-	MissedWhy     Missed   `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
-	MissedBecause string   `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
+	Corrects     Status   `json:"corrects,omitempty"`      // the status that was delivered before, and was wrong
+	ToldAs       []Status `json:"told_as,omitempty"`       // those that were delivered before that one, each once
+	WebhookSeen  bool     `json:"told,omitempty"`          // a webhook of this egress has come, and was news
+	RecorderSeen bool     `json:"recorder_seen,omitempty"` // a look has found its own participant in the room
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
@@ -71,7 +64,6 @@ type State struct {
 
 	EndExpected time.Time    `json:"end_expected"` // since when an end is expected; zero while none is
 	Evidence    Evidence     `json:"evidence"`
-	LostBecause string       `json:"lost_because,omitempty"`
 	Media       *MediaReport `json:"media,omitempty"` // what verify found; nil before
 	Doing       string       `json:"doing,omitempty"` // step of the pipeline that is under way
 	// Results are what steps of the pipeline returned, by their names.
@@ -93,6 +85,18 @@ type Shared struct {
 	Noticed    []string `json:"noticed,omitempty"`     // what the notification hook is told of it
 	// Corrections are how often each earlier part was corrected, by its number.
 	Corrections map[int]int `json:"corrections,omitempty"`
+}
+
+// Outcome is how an egress ended. It is zero until then.
+type Outcome struct {
+	Status  Status `json:"status,omitempty"` // the final one
+	EndedBy Source `json:"ended_by,omitempty"`
+	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the
+	// consumer gets the same one. Empty when nobody but a poll told us.
+	Event         json.RawMessage `json:"event,omitempty"`
+	LostBecause   string          `json:"lost_because,omitempty"`
+	MissedWhy     Missed          `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
+	MissedBecause string          `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.
@@ -136,6 +140,11 @@ type Observation struct {
 
 	Missed        Missed // of an end that we asked for: why its webhook did not come, where somebody found out
 	MissedBecause string // the evidence in words
+}
+
+// outcome is the end that an observation shows.
+func (o Observation) outcome() Outcome {
+	return Outcome{Status: o.Info.StatusName(), EndedBy: o.Source, Event: o.Event, MissedWhy: o.Missed, MissedBecause: o.MissedBecause}
 }
 
 // ObserveEvent makes an observation of a webhook event.

@@ -23,7 +23,7 @@ func settled(t *testing.T) egress.State {
 	})
 	require.NoError(t, err)
 	return egress.State{
-		Phase: egress.Settled, Started: true, ID: "EG_1", Latest: i, Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, NewsAt: endedAt,
+		Phase: egress.Settled, Started: true, ID: "EG_1", Latest: i, Outcome: egress.Outcome{Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook}, NewsAt: endedAt,
 		Terms: egress.Terms{Pipeline: egress.Pipeline{Name: "p", Steps: []egress.Step{
 			{Name: "one", Activity: "One", TaskQueue: "media", With: map[string]any{"language": "en"}}, {Name: "two", Activity: "Two", TaskQueue: "media"},
 		}}},

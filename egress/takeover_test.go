@@ -47,7 +47,7 @@ func TestAnEgressTakesThePlaceOfOneThatIsGone(t *testing.T) {
 		"its failure was just settled":        {phase: egress.Settled, status: "EGRESS_FAILED", latest: 4, id: "EG_2", seen: 1, orphaned: true, can: true},
 		"it failed, and a stop was asked for": {phase: egress.Held, status: "EGRESS_FAILED", latest: 4, stopped: egress.StopRequested, id: "EG_2", seen: 1, orphaned: true, can: true},
 	} {
-		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Status: tc.status, Started: !tc.starting, Stopped: tc.stopped, Latest: other(t, "EG_1", tc.latest).Info, Shared: egress.Shared{Parts: []egress.Part{{EgressID: "EG_0"}}}}
+		s := egress.State{Phase: tc.phase, ID: "EG_1", Evidence: tc.evidence, Outcome: egress.Outcome{Status: tc.status}, Started: !tc.starting, Stopped: tc.stopped, Latest: other(t, "EG_1", tc.latest).Info, Shared: egress.Shared{Parts: []egress.Part{{EgressID: "EG_0"}}}}
 		require.Equal(t, tc.orphaned, s.Orphaned(), name)
 		require.Equal(t, tc.can, s.CanTakeOver(other(t, tc.id, tc.seen)), name)
 	}
@@ -75,7 +75,7 @@ func TestWhatTakesThePlaceIsTheNextPart(t *testing.T) {
 
 func TestWhatWasMeantForTheOneThatIsGoneHoldsForItsNextPart(t *testing.T) {
 	t.Parallel()
-	s := egress.State{Phase: egress.Delivered, Status: egress.Lost, ID: "EG_1", Part: 1, Started: true, Shared: egress.Shared{Done: []string{egress.StepAnnounce}, Skipped: []string{egress.StepAnnounce}}}
+	s := egress.State{Phase: egress.Delivered, Outcome: egress.Outcome{Status: egress.Lost}, ID: "EG_1", Part: 1, Started: true, Shared: egress.Shared{Done: []string{egress.StepAnnounce}, Skipped: []string{egress.StepAnnounce}}}
 	s.Steps = []string{egress.StepAnnounce, egress.WebhookStep(0)}
 	s.Stopped, s.StoppedAt = egress.StopRequested, noon.Add(-time.Hour)
 	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_2", Status: livekit.EgressStatus_EGRESS_ACTIVE, Request: &livekit.EgressInfo_Web{
@@ -119,7 +119,7 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 
 	require.Equal(t, egress.State{
 		Terms: s.Terms, Phase: egress.Settled, Started: true, Part: 2, ID: "EG_2", Latest: o.Info, NewsAt: noon, NewsBy: egress.FromWebhook,
-		EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_FAILED", MissedWhy: egress.MissedDown, MissedBecause: "away",
+		Outcome: egress.Outcome{EndedBy: egress.FromWebhook, Event: o.Event, Status: "EGRESS_FAILED", MissedWhy: egress.MissedDown, MissedBecause: "away"},
 	}, past)
 	require.Equal(t, "EG_1", s.ID)
 	require.Equal(t, 3, s.Part)
@@ -181,7 +181,7 @@ func TestWhatEndedBeforeTheBoundOneWasGoneIsNotWhatWentOn(t *testing.T) {
 		}
 		latest, err := egress.NewInfo(m)
 		require.NoError(t, err)
-		s := egress.State{Phase: egress.Settled, ID: "EG_1", Started: true, Status: egress.Lost, Latest: latest, EndExpected: tc.expected}
+		s := egress.State{Phase: egress.Settled, ID: "EG_1", Started: true, Outcome: egress.Outcome{Status: egress.Lost}, Latest: latest, EndExpected: tc.expected}
 		s.Evidence.MissingSince = tc.missing
 		if tc.twin {
 			s.Twins = []string{"EG_2"}

@@ -28,7 +28,7 @@ func TestTheStatusThatIsShownIsTheWorkflowsOwn(t *testing.T) {
 	}{
 		"nothing is known yet":        {egress.State{}, "EGRESS_STARTING"},
 		"it records":                  {egress.State{Latest: active}, "EGRESS_ACTIVE"},
-		"it is lost, and not told of": {egress.State{Latest: active, Status: egress.Lost}, egress.Lost},
+		"it is lost, and not told of": {egress.State{Latest: active, Outcome: egress.Outcome{Status: egress.Lost}}, egress.Lost},
 	} {
 		v := View{Row: Row{Status: "EGRESS_STARTING"}}
 		if v.shows(tc.state); v.Status != tc.want {
