@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -73,4 +74,56 @@ func TestAWorkerOfAnotherProjectDoesNotServeANamespace(t *testing.T) {
 	err := w.open().RunWorker(w.ctx(), func() { t.Error("it serves") })
 
 	require.ErrorContains(t, err, "LIVEKIT_API_SECRET: is not that of the workers of namespace")
+}
+
+func TestTheQueryInTheDocsErasesARecording(t *testing.T) {
+	t.Parallel()
+	hook := newChat(t, 0)
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		leisurely(fake, environ)
+		environ["REELKEEPER_NOTIFY_URL"] = hook.URL
+	})
+	w.startWorker()
+	for _, room := range []string{"standup", "standup-2"} {
+		w.room(room, fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
+		w.start(room)
+	}
+	for _, room := range []string{"standup", "standup-2"} {
+		w.verdict(room)
+		w.want("it is told again", func() bool { return w.starter("", "redeliver", "r-"+room).status == 0 })
+	}
+	idle := func() bool { return w.counted("ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH 'egress'") <= 1 } // that of the endpoint
+	w.want("the hook has taken both", func() bool { return len(hook.said()) == 2 && idle() })
+	_, query, found := strings.Cut(documentedShell(t, "Erase one recording"), `--query "`)
+	require.True(t, found)
+	query, _, _ = strings.Cut(strings.ReplaceAll(query, "standup-1", "r-standup"), `"`)
+	require.Contains(t, query, egress.LateID("r-standup"))
+
+	before := w.ids("")
+	var kept []string
+	for _, id := range w.ids(query) {
+		require.Contains(t, id+"/", "/r-standup/")
+		w.forget(id)
+	}
+	for _, id := range before {
+		if !strings.Contains(id+"/", "/r-standup/") {
+			kept = append(kept, id)
+		}
+	}
+
+	require.Len(t, before, len(kept)+3, "its own, a redelivery's and a notice's")
+	require.ElementsMatch(t, kept, w.ids(""))
+}
+
+// ids are of the workflows that a query finds.
+func (w *world) ids(query string) (ids []string) {
+	w.t.Helper()
+	page, err := w.temporal().ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: w.environ["TEMPORAL_NAMESPACE"], PageSize: 1000, Query: query,
+	})
+	require.NoError(w.t, err)
+	for _, x := range page.GetExecutions() {
+		ids = append(ids, x.GetExecution().GetWorkflowId())
+	}
+	return ids
 }
