@@ -149,13 +149,9 @@ func (e *run) carryOut(ctx workflow.Context, t task) {
 		again.putOff, again.because = askedFor(err)
 		err = e.do(ctx, patient, again)
 	}
-	for err != nil {
-		if again := e.askPerson(ctx, t.step, err); !again {
-			return
-		}
-		err = e.do(ctx, patient, t)
+	if e.insist(ctx, t.step, err, func() error { return e.do(ctx, patient, t) }) == nil {
+		e.done(ctx, t.step)
 	}
-	e.done(ctx, t.step)
 }
 
 // done notes that a step is done.
@@ -179,6 +175,15 @@ func askedFor(err error) (time.Duration, string) {
 		return 0, ""
 	}
 	return app.NextRetryDelay(), app.Message()
+}
+
+// insist tries a step again that has failed for good, as often as a person says so. Nil: it is
+// done; else a person left it out.
+func (e *run) insist(ctx workflow.Context, step string, err error, try func() error) error {
+	for err != nil && e.askPerson(ctx, step, err) {
+		err = try()
+	}
+	return err
 }
 
 // askPerson marks the egress for a person, since a step of it has failed for good, and

@@ -37,16 +37,9 @@ func (e *run) runSteps(ctx workflow.Context) {
 // given the same, whatever has changed meanwhile.
 func (e *run) seeThrough(ctx workflow.Context, s egress.Step) {
 	in := e.StepInput(e.id, e.sum, s)
-	for {
-		err := e.work(ctx, s, in)
-		if err == nil {
-			return
-		}
-		e.log.Error("step failed for good", "egressID", e.ID, "step", s.Name, "error", err)
-		if again := e.askPerson(ctx, s.Name, err); !again {
-			e.PassOver(s, workflow.Now(ctx))
-			return
-		}
+	try := func() error { return e.work(ctx, s, in) }
+	if e.insist(ctx, s.Name, try(), try) != nil {
+		e.PassOver(s, workflow.Now(ctx))
 	}
 }
 

@@ -56,19 +56,16 @@ func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because
 func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
 	opts := as(verifyOptions, verifyOptions.Summary+", until it answers ("+step+")")
 	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
-	for {
-		var v activities.Verified
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
-		if err == nil {
-			e.found(ctx, of, v.MediaReport)
-			e.done(ctx, step)
-			return
-		}
-		if again := e.askPerson(ctx, step, err); !again {
-			e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
-			return
-		}
+	var v activities.Verified
+	look := func() error {
+		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 	}
+	if err := e.insist(ctx, step, look(), look); err != nil {
+		e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
+		return
+	}
+	e.found(ctx, of, v.MediaReport)
+	e.done(ctx, step)
 }
 
 // verification is the argument of Verify.
