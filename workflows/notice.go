@@ -38,7 +38,7 @@ func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
 // outlives the egress, which waits for no more than that the notice has begun: the
 // server drops a child whose parent has ended before. What becomes of it is nothing to
 // the egress.
-func (e *run) notify(ctx workflow.Context, c egress.Concern, part int, step string) {
+func (e *recording) notify(ctx workflow.Context, c egress.Concern, part int, step string) {
 	n, due := e.State.Notice(c, part, e.id, e.sum)
 	if !due {
 		return

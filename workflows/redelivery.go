@@ -39,9 +39,9 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	return e.verdict(), err
 }
 
-// reopen makes a run of an egress whose life is over. What visibility says of it came
-// with the start of the workflow.
-func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, error) {
+// reopen takes up a recording whose life is over. What visibility says of it came with the
+// start of the workflow.
+func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*recording, error) {
 	workflowID := workflow.GetInfo(ctx).WorkflowExecution.ID
 	id, ok := egress.RedeliveryOf(workflowID)
 	if !ok {
@@ -50,7 +50,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 	if err := r.Input.Validate(id); err != nil {
 		return nil, invalid(err)
 	}
-	e := w.newRun(ctx, id, r.Input, r.State)
+	e := w.newRecording(ctx, id, r.Input, r.State)
 	e.redelivery = strings.TrimPrefix(workflowID, egress.RedeliveriesOf(id))
 	v := e.verdict()
 	e.shown.status, e.shown.missed = v.Status, v.Missed
@@ -58,5 +58,5 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*run, err
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.log.Warn("verdict was wrong", "egressID", e.ID, "status", v.Status, "source", v.EndedBy)
 	}
-	return e, e.handleWords(ctx)
+	return &e, e.handleWords(ctx)
 }

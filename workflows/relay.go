@@ -19,7 +19,7 @@ type relays struct {
 // relayBuffer is far more than a life has: a worker sends a handful of updates.
 const relayBuffer = 64
 
-func (r *relays) begin(ctx workflow.Context, e *run) {
+func (r *relays) begin(ctx workflow.Context, e *recording) {
 	if len(e.sum.Webhooks) == 0 {
 		return
 	}
@@ -64,7 +64,7 @@ func (r *relays) finish(ctx workflow.Context) {
 func (r *relays) idle() bool { return r.due == 0 }
 
 // relay posts an event to all of the caller's webhooks at once.
-func (e *run) relay(ctx workflow.Context, ev egress.Event) {
+func (e *recording) relay(ctx workflow.Context, ev egress.Event) {
 	ctx = workflow.WithActivityOptions(ctx, relayOptions)
 	var told []workflow.Future
 	for n := range e.sum.Webhooks {
@@ -78,6 +78,6 @@ func (e *run) relay(ctx workflow.Context, ev egress.Event) {
 }
 
 // toWebhook is what the caller's nth webhook is told.
-func (e *run) toWebhook(n int, ev egress.Event) activities.TellRequest {
+func (e *recording) toWebhook(n int, ev egress.Event) activities.TellRequest {
 	return activities.TellRequest{RequestID: e.id, Input: e.in, Webhook: n, Event: ev}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -35,44 +34,38 @@ var (
 	canary       *activities.Canary
 )
 
-// run is one run of an egress workflow: its state, and what it waits for.
+// run is one run of an Egress workflow: its recording, and all that it takes to watch it.
 type run struct {
-	egress.State
-	worker *Workflows
-	id     string // request ID
-	in     egress.Input
-	sum    egress.Summary
-	log    log.Logger
-	failed error // why LiveKit did not start it; ends the run
-	// handedBack says why no worker asks LiveKit for the first part: who asked for it may.
-	handedBack error
-	lookedFor  bool // what may have been begun for this part before is looked for first
+	recording
 
-	redelivery string // which one of the request's it is; empty for its egress
+	// The start of the part.
+	starting   *pending
+	lookedFor  bool  // what may have been begun for this part before is looked for first
+	failed     error // why LiveKit did not start it; ends the run
+	handedBack error // why no worker asks LiveKit for the first part: who asked for it may
 
-	observations workflow.ReceiveChannel
-	listings     workflow.ReceiveChannel
-	hints        workflow.ReceiveChannel
-	own          workflow.Context // the run's own, until it was cancelled and that was taken
-	asks         workflow.Channel
-	answered     answer            // to the last stop
-	shown        shown             // what the search attributes say
-	remembered   egress.Memo       // what the memo says
-	failures     map[string]string // why each step failed that waits for a person's word
-	relays       relays
-	telling      map[string]bool          // delivery steps that are under way, by name
-	verifying    int                      // those of them that look for media behind the announcement
-	untried      int                      // those of them that were not tried yet
-	unheard      map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
-	before       *egress.State            // the part before, until the next one has begun
-	aside        []egress.Observation     // of other egresses of the request that could not be dealt with
-	asStopped    map[string]egress.Info   // twins as they were when they were stopped, by egress ID
-	unanswered   int                      // stops of twins in a row that no worker answered
-	toldBefore   bool                     // what ended is being told already
-	noticing     int                      // notices whose workflow has not begun
+	// What it hears, and when it asks by itself.
+	observations  workflow.ReceiveChannel
+	listings      workflow.ReceiveChannel
+	hints         workflow.ReceiveChannel
+	polling, wake *pending
+	armed         plan
 
-	starting, polling, wake, asideDue *pending
-	armed                             plan
+	// Who wants it to end.
+	own      workflow.Context // the run's own, until it was cancelled and that was taken
+	asks     workflow.Channel
+	answered answer // to the last stop
+
+	// Its other parts.
+	before     *egress.State            // the part before, until the next one has begun
+	unheard    map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
+	toldBefore bool                     // what ended is being told already
+
+	// Other egresses of the request.
+	aside      []egress.Observation // of those that could not be dealt with
+	asideDue   *pending
+	asStopped  map[string]egress.Info // twins as they were when they were stopped, by egress ID
+	unanswered int                    // stops of twins in a row that no worker answered
 }
 
 // answer is LiveKit's answer to a stop.
@@ -84,12 +77,6 @@ type answer struct {
 
 // forget forgets what LiveKit said, which is of another egress.
 func (a *answer) forget() { a.info, a.err = egress.Info{}, nil }
-
-// shown is a status, and of an end also why its webhook was missed.
-type shown struct {
-	status egress.Status
-	missed egress.Missed
-}
 
 // pending is something that the run waits for.
 type pending struct {
@@ -107,13 +94,14 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	if err != nil {
 		return nil, ctx, err
 	}
-	e := w.newRun(ctx, id, in, egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration})
-	e.observations = workflow.GetSignalChannel(ctx, egress.SignalObserved)
-	e.listings = workflow.GetSignalChannel(ctx, egress.SignalReconciled)
-	e.hints = workflow.GetSignalChannel(ctx, egress.SignalHint)
-	e.own = ctx
-	e.asks = workflow.NewNamedBufferedChannel(ctx, "stop asked", 1)
-	e.unheard, e.asStopped = map[string]*egress.State{}, map[string]egress.Info{}
+	e := &run{
+		recording:    w.newRecording(ctx, id, in, egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration}),
+		observations: workflow.GetSignalChannel(ctx, egress.SignalObserved),
+		listings:     workflow.GetSignalChannel(ctx, egress.SignalReconciled),
+		hints:        workflow.GetSignalChannel(ctx, egress.SignalHint),
+		own:          ctx, asks: workflow.NewNamedBufferedChannel(ctx, "stop asked", 1),
+		unheard: map[string]*egress.State{}, asStopped: map[string]egress.Info{},
+	}
 	if in.Carried != nil {
 		e.State, e.in.Carried = *in.Carried, nil
 	}
@@ -125,7 +113,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	e.introduce(ctx)
-	e.relays.begin(ctx, e)
+	e.relays.begin(ctx, &e.recording)
 	e.relays.over = e.Corrects != "" // its end was told, although it was none
 	switch {
 	case e.Started:
@@ -136,15 +124,6 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		e.start(ctx)
 	}
 	return e, ctx, nil
-}
-
-// newRun makes a run of a request, from a state on.
-func (w *Workflows) newRun(ctx workflow.Context, id string, in egress.Input, s egress.State) *run {
-	sum := in.Readable()
-	return &run{
-		State: s, worker: w, id: id, in: in, sum: sum, failures: map[string]string{}, telling: map[string]bool{},
-		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", sum.Room),
-	}
 }
 
 // admit refuses an argument of which no run can be made, and else is the request's ID.
@@ -174,15 +153,6 @@ func invalid(err error) error {
 		e = &egress.Error{Reason: egress.Invalid, Message: err.Error()}
 	}
 	return toCaller(e)
-}
-
-// verdict judges the recording, once it is settled.
-func (e *run) verdict() egress.Verdict { return e.Verdict(e.id, e.sum) }
-
-// over reports whether the watch has ended. The start is awaited even when a
-// webhook came first: what it answers belongs to the egress.
-func (e *run) over() bool {
-	return e.Started && (e.Phase == egress.Settled || e.Phase == egress.Delivered)
 }
 
 // full reports whether the run should go on as a new one: the server suggests it,

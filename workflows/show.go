@@ -37,7 +37,7 @@ const (
 
 // introduce sets the search attributes that our own starter sets with the start,
 // for a workflow that was started from elsewhere.
-func (e *run) introduce(ctx workflow.Context) {
+func (e *recording) introduce(ctx workflow.Context) {
 	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(attributeKind) {
 		return
 	}
@@ -47,7 +47,7 @@ func (e *run) introduce(ctx workflow.Context) {
 
 // show tells the log and the UI of a change of state. The end is told by reportEnd,
 // with the verdict.
-func (e *run) show(ctx workflow.Context) {
+func (e *recording) show(ctx workflow.Context) {
 	e.explain(ctx)
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
 }
@@ -69,7 +69,7 @@ func (e *run) publish(ctx workflow.Context) {
 }
 
 // reportEnd tells the log, the metrics and the UI the verdict.
-func (e *run) reportEnd(ctx workflow.Context) {
+func (e *recording) reportEnd(ctx workflow.Context) {
 	v := e.verdict()
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
 		"missed", v.Missed, "missedBecause", v.MissedBecause)
@@ -79,7 +79,7 @@ func (e *run) reportEnd(ctx workflow.Context) {
 }
 
 // count counts the end of an egress.
-func (e *run) count(ctx workflow.Context, v egress.Verdict) {
+func (e *recording) count(ctx workflow.Context, v egress.Verdict) {
 	metrics := workflow.GetMetricsHandler(ctx)
 	metrics.WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
 	if v.Status != egress.Lost { // nobody knows when that ended
@@ -92,7 +92,7 @@ func (e *run) count(ctx workflow.Context, v egress.Verdict) {
 
 // publishVerdict tells the search attributes the verdict, once. What it says of a
 // missed webhook changes when that comes after all.
-func (e *run) publishVerdict(ctx workflow.Context) {
+func (e *recording) publishVerdict(ctx workflow.Context) {
 	if !e.over() { // a step of a part before
 		return
 	}
@@ -116,7 +116,7 @@ func (e *run) publishVerdict(ctx workflow.Context) {
 
 // publishLate says what has come after the verdict was published: a missed webhook after all,
 // or the end of an earlier part.
-func (e *run) publishLate(ctx workflow.Context) {
+func (e *recording) publishLate(ctx workflow.Context) {
 	e.publishVerdict(ctx)
 	if m := e.verdict().Memo(); m.Missed != e.remembered.Missed || !slices.Equal(m.Earlier, e.remembered.Earlier) {
 		e.remember(ctx)
@@ -127,7 +127,7 @@ func (e *run) publishLate(ctx workflow.Context) {
 // the workflow, whose own write to visibility then covers it, or sooner where a step did not
 // come through at once. It never fails for what we send: a Memo has its JSON, and to encrypt that
 // cannot fail.
-func (e *run) remember(ctx workflow.Context) {
+func (e *recording) remember(ctx workflow.Context) {
 	if !e.over() {
 		return
 	}
@@ -139,7 +139,7 @@ func (e *run) remember(ctx workflow.Context) {
 
 // mark makes the egress findable for a person, with the reason in words. A step is
 // named where it is one that waits for them.
-func (e *run) mark(ctx workflow.Context, why, step string) {
+func (e *recording) mark(ctx workflow.Context, why, step string) {
 	e.Stuck = why
 	workflow.GetMetricsHandler(ctx).Counter(MetricStuck).Inc(1)
 	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
@@ -149,7 +149,7 @@ func (e *run) mark(ctx workflow.Context, why, step string) {
 }
 
 // clear takes the mark away.
-func (e *run) clear(ctx workflow.Context) {
+func (e *recording) clear(ctx workflow.Context) {
 	if e.Stuck == "" {
 		return
 	}
@@ -159,7 +159,7 @@ func (e *run) clear(ctx workflow.Context) {
 }
 
 // upsert never fails for what we send: types and names are constants.
-func (e *run) upsert(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
+func (e *recording) upsert(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		e.log.Error("search attributes not set", "egressID", e.ID, "error", err)
 	}

@@ -12,7 +12,7 @@ import (
 // runSteps runs the pipeline's own steps one after the other, once the media was looked for
 // and each consumer was asked: one that is down does not hold them up, and none of them
 // holds up a consumer.
-func (e *run) runSteps(ctx workflow.Context) {
+func (e *recording) runSteps(ctx workflow.Context) {
 	if len(e.Pipeline.Steps) == 0 {
 		return
 	}
@@ -35,7 +35,7 @@ func (e *run) runSteps(ctx workflow.Context) {
 
 // seeThrough runs a step until it is done, or a person leaves it out. Each attempt is
 // given the same, whatever has changed meanwhile.
-func (e *run) seeThrough(ctx workflow.Context, s egress.Step) {
+func (e *recording) seeThrough(ctx workflow.Context, s egress.Step) {
 	in := e.StepInput(e.id, e.sum, s)
 	try := func() error { return e.work(ctx, s, in) }
 	if e.insist(ctx, s.Name, try(), try) != nil {
@@ -44,7 +44,7 @@ func (e *run) seeThrough(ctx workflow.Context, s egress.Step) {
 }
 
 // work runs a step by its own terms, on a worker of the user's.
-func (e *run) work(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
+func (e *recording) work(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
 	ctx = workflow.WithActivityOptions(ctx, stepOptions(s))
 	if s.Clear && e.worker.Clear != nil {
 		ctx = workflow.WithDataConverter(ctx, e.worker.Clear)

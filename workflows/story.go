@@ -12,7 +12,7 @@ import (
 
 // explain tells the story so far as the workflow's current details. The UI asks for
 // them by a query: they cost neither an event nor an action.
-func (e *run) explain(ctx workflow.Context) {
+func (e *recording) explain(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details(e.id))
 }
 

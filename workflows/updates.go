@@ -3,7 +3,6 @@ package workflows
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -18,15 +17,6 @@ func (e *run) handle(ctx workflow.Context) error {
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, e.awaitStart, workflow.UpdateHandlerOptions{Validator: e.sameRequest}),
 		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStop, e.askStop, workflow.UpdateHandlerOptions{Validator: e.stillRuns}),
 		e.handleWords(ctx),
-	)
-}
-
-// handleWords registers what a person can ask, and say to a step that waits for them.
-func (e *run) handleWords(ctx workflow.Context) error {
-	return cmp.Or(
-		workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }),
-		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateRetry, e.sayRetry, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
-		workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateSkip, e.saySkip, workflow.UpdateHandlerOptions{Validator: e.awaitsWord}),
 	)
 }
 
@@ -83,32 +73,6 @@ func (e *run) askStop(ctx workflow.Context, u egress.StopUpdate) (egress.Info, e
 		return e.answered.info, nil
 	}
 	return e.Latest, nil
-}
-
-// awaitsWord refuses a word about a step that does not wait for one.
-func (e *run) awaitsWord(_ workflow.Context, step string) error {
-	if e.waits(step) {
-		return nil
-	}
-	return toCaller(egress.Invalidf("step", "%q does not wait for a retry or skip", step))
-}
-
-func (e *run) sayRetry(_ workflow.Context, step string) error {
-	e.goOn(step)
-	return nil
-}
-
-func (e *run) saySkip(_ workflow.Context, step string) error {
-	if !slices.Contains(e.Done, step) {
-		e.Done = append(e.Done, step)
-	}
-	e.Skipped = append(e.Skipped, step)
-	e.goOn(step)
-	return nil
-}
-
-func (e *run) goOn(step string) {
-	e.AwaitsWord = slices.DeleteFunc(e.AwaitsWord, func(s string) bool { return s == step })
 }
 
 // toCaller gives an error the type and details by which a caller knows the reason.

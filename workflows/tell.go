@@ -1,0 +1,128 @@
+package workflows
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// tellSteps runs the delivery steps of what has ended, beside each other: who is down
+// holds up nobody else. Their names end in what tells them from those of other parts.
+func (e *recording) tellSteps(ctx workflow.Context, of *egress.State, name string) {
+	for _, kind := range of.Tells() {
+		if !of.Needs(kind) {
+			continue
+		}
+		step := kind + name
+		e.untried++
+		e.beside(ctx, step, func(ctx workflow.Context) {
+			e.inTurn(ctx, step)
+			if _, relayed := egress.StepWebhook(kind); relayed {
+				e.relays.finish(ctx)
+			}
+			e.carryOut(ctx, task{step: step, kind: kind, of: of})
+		})
+	}
+}
+
+// beside does something beside all that follows, and keeps its name as under way until it is done.
+func (e *recording) beside(ctx workflow.Context, name string, do func(workflow.Context)) {
+	e.telling[name] = true
+	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+		do(ctx)
+		delete(e.telling, name)
+	})
+}
+
+// inTurn has a correction wait until the step that tells what it corrects is over, so that
+// nobody hears of that last. It holds up no step of the pipeline meanwhile.
+func (e *recording) inTurn(ctx workflow.Context, step string) {
+	wrong, corrects := strings.CutSuffix(step, egress.CorrectedSuffix)
+	if !corrects || !e.telling[wrong] {
+		return
+	}
+	e.untried--
+	until(ctx, func() bool { return !e.telling[wrong] })
+	e.untried++
+}
+
+// task is a delivery step of what has ended.
+type task struct {
+	step string        // its name
+	kind string        // what is to be done
+	of   *egress.State // what has ended
+	// putOff is the wait of the next try, as the one before asked for it.
+	putOff  time.Duration
+	because string // how that one failed
+}
+
+// carryOut runs a step until it is done, or a person leaves it out.
+func (e *recording) carryOut(ctx workflow.Context, t task) {
+	patient := announceOptions
+	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
+	err := e.do(ctx, onceOptions, t)
+	e.untried--
+	if err != nil {
+		e.publishVerdict(ctx) // this may take days, in which it is reported and listed
+		e.remember(ctx)
+	}
+	if mayPass(err) {
+		again := t
+		again.putOff, again.because = askedFor(err)
+		err = e.do(ctx, patient, again)
+	}
+	if e.insist(ctx, t.step, err, func() error { return e.do(ctx, patient, t) }) == nil {
+		e.done(ctx, t.step)
+	}
+}
+
+// done notes that a step is done.
+func (e *recording) done(ctx workflow.Context, step string) {
+	e.Done = append(e.Done, step)
+	e.explain(ctx)
+}
+
+func (e *recording) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
+	ev, err := t.of.Announcement()
+	if err != nil {
+		return err
+	}
+	opts.Summary += " (" + t.step + ")"
+	ctx = workflow.WithActivityOptions(ctx, opts)
+	n, webhook := egress.StepWebhook(t.kind)
+	consumer := t.of.Pipeline.Consumer(t.kind)
+	env := activities.Envelope{Headers: t.of.Headers(e.id), PutOff: egress.Duration(t.putOff), Because: t.because}
+	switch {
+	case t.kind == egress.StepAnnounce, consumer != nil:
+		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: consumer, Envelope: env}).Get(ctx, nil)
+	case webhook && n < len(e.sum.Webhooks):
+		told := e.toWebhook(n, ev)
+		told.Envelope = env
+		return workflow.ExecuteActivity(ctx, delivery.Tell, told).Get(ctx, nil)
+	default:
+		return egress.Invalidf("step", "this worker has no step %s", t.kind)
+	}
+}
+
+// mayPass reports whether an activity failed that may succeed when it is tried again.
+func mayPass(err error) bool {
+	var failed *temporal.ActivityError
+	var said *temporal.ApplicationError
+	return errors.As(err, &failed) && (!errors.As(err, &said) || !said.NonRetryable())
+}
+
+// askedFor is when a failed step is to be tried again, and how it failed. An attempt that
+// died asks for nothing.
+func askedFor(err error) (time.Duration, string) {
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return 0, ""
+	}
+	return app.NextRetryDelay(), app.Message()
+}
