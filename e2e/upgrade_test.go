@@ -116,7 +116,7 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	t.Cleanup(hook.Close)
 	f := fleet{newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_NOTIFY_URL"] = hook.URL }), "recorder", map[string]string{}}
 	f.release(A)
-	const watches = "\tfor ; ; e.due(ctx) {"
+	const watches = "\tfor ; ; e.doDue(ctx) {"
 	f.release(B, "workflows/egress.go", watches, "\t_ = workflow.Sleep(ctx, 1_000_000)\n"+watches)
 	ids := map[string]string{}
 	begin := func(room string) {

@@ -146,7 +146,7 @@ var safeguards = []safeguard{
 		name: "a step has one key at all attempts",
 		changes: []change{
 			{"workflows/policies.go", "MaximumAttempts: int32(s.Attempts)", "MaximumAttempts: 1"},
-			{"workflows/steps.go", "return e.work(ctx, s, in) }", `for e.work(ctx, s, in) != nil { in.IdempotencyKey += "X" }; return nil }`},
+			{"workflows/steps.go", "return e.execute(ctx, s, in) }", `for e.execute(ctx, s, in) != nil { in.IdempotencyKey += "X" }; return nil }`},
 		},
 		scenario: []string{"bound: 60s", "step: {cut: 0.6}\nbound: 60s"},
 		caught:   check.KindRepeated, least: 2,

@@ -53,7 +53,7 @@ func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
 	e.upsert(ctx, attributeEndedBy.ValueUnset(), attributeMissed.ValueUnset())
-	e.shown.status = "" // also a verdict of the same status is told anew
+	e.published.status = "" // also a verdict of the same status is told anew
 	return true
 }
 
@@ -61,18 +61,18 @@ func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 // waits no longer once it is cancelled, before or meanwhile; what has failed may run again, and
 // is to be stopped then.
 func (e *run) awaitSign(ctx workflow.Context) {
-	if e.Status == egress.Lost && e.cancelled() {
+	if e.Status == egress.Lost && e.wasCancelled() {
 		return
 	}
 	timed, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	timer := workflow.NewTimerWithOptions(timed, e.Policy.CorrectFor.D(), workflow.TimerOptions{Summary: "for a late sign of life"})
-	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.cancelled() }
+	enough := func() bool { return timer.IsReady() || e.Status == egress.Lost && e.wasCancelled() }
 	for e.Correctable() && !enough() {
 		until(ctx, func() bool { return enough() || e.observations.Len()+e.listings.Len()+e.hints.Len() > 0 })
 		e.takeWebhooks(ctx)
-		takeAll(ctx, e.listings, e.listed)
-		takeAll(ctx, e.hints, e.hint)
+		takeAll(ctx, e.listings, e.takeListed)
+		takeAll(ctx, e.hints, e.takeHint)
 	}
 	e.drain(ctx)
 }
@@ -99,7 +99,7 @@ func (e *run) drain(ctx workflow.Context) {
 func (e *run) takeIn(ctx workflow.Context) {
 	e.foldAside(ctx)
 	e.takeWebhooks(ctx)
-	takeAll(ctx, e.listings, e.listed)
+	takeAll(ctx, e.listings, e.takeListed)
 	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
 	}
 }

@@ -27,7 +27,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		return egress.Verdict{}, err
 	}
 
-	for ; ; e.due(ctx) { // what takes its place, or shows that it lives, may be to be stopped, too
+	for ; ; e.doDue(ctx) { // what takes its place, or shows that it lives, may be to be stopped, too
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
@@ -56,7 +56,7 @@ func (e *run) watch(ctx workflow.Context) error {
 	for !e.over() {
 		switch ev := e.next(ctx); ev.kind {
 		case started: // LiveKit answered our start
-			switch err := e.begin(ctx, ev); {
+			switch err := e.takeStart(ctx, ev); {
 			case err == nil:
 			case e.Part == 1:
 				return e.refuse(ctx, err)
@@ -64,13 +64,13 @@ func (e *run) watch(ctx workflow.Context) error {
 				e.giveBack(err)
 			}
 		case observed: // LiveKit told us
-			e.observe(ctx, ev.event)
+			e.takeWebhook(ctx, ev.event)
 		case listed: // the reconciler saw it in LiveKit's list
-			e.listed(ctx, ev.event)
+			e.takeListed(ctx, ev.event)
 		case hinted: // something else ended, so this will
-			e.hint(ctx, ev.event)
+			e.takeHint(ctx, ev.event)
 		case looked: // we asked
-			e.look(ctx, ev)
+			e.takeLook(ctx, ev)
 		case stopAsked: // the caller has enough
 			e.StopAsked(ev.by, workflow.Now(ctx))
 		case cancelled: // stop it, and see it through
@@ -81,7 +81,7 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.foldAside(ctx)
 		}
 
-		e.due(ctx)
+		e.doDue(ctx)
 		if e.full(ctx) {
 			return workflow.NewContinueAsNewError(ctx, egress.WorkflowType, e.carry())
 		}
@@ -89,8 +89,8 @@ func (e *run) watch(ctx workflow.Context) error {
 	return nil
 }
 
-// due does what the state asks for now.
-func (e *run) due(ctx workflow.Context) {
+// doDue does what the state asks for now.
+func (e *run) doDue(ctx workflow.Context) {
 	switch e.Due(workflow.Now(ctx)) {
 	case egress.ActStop:
 		e.stop(ctx)

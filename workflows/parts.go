@@ -23,7 +23,7 @@ func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.before = &before
 	e.NextPart()
 	e.Restarts++
-	e.shown.status = ""
+	e.published.status = ""
 	if stopped := e.backOff(ctx, wait); stopped {
 		e.giveBack(errEnough)
 		return

@@ -19,7 +19,7 @@ type recording struct {
 	log        log.Logger
 
 	// What has been told.
-	shown      shown       // by the search attributes
+	published  published   // by the search attributes
 	remembered egress.Memo // by the memo
 
 	// What is being told.
@@ -31,8 +31,8 @@ type recording struct {
 	noticing  int               // notices whose workflow has not begun
 }
 
-// shown is a status, and of an end also why its webhook was missed.
-type shown struct {
+// published is a status, and of an end also why its webhook was missed.
+type published struct {
 	status egress.Status
 	missed egress.Missed
 }

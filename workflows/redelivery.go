@@ -53,7 +53,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*recordin
 	e := w.newRecording(ctx, id, r.Input, r.State)
 	e.redelivery = strings.TrimPrefix(workflowID, egress.RedeliveriesOf(id))
 	v := e.verdict()
-	e.shown.status, e.shown.missed = v.Status, v.Missed
+	e.published.status, e.published.missed = v.Status, v.Missed
 	if e.Corrects != "" {
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.log.Warn("verdict was wrong", "egressID", e.ID, "status", v.Status, "source", v.EndedBy)

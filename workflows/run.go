@@ -167,9 +167,9 @@ func (e *run) full(ctx workflow.Context) bool {
 // it would not be carried over.
 func (e *run) cancelHeard() bool { return e.own != nil && e.own.Err() != nil }
 
-// cancelled reports whether the workflow was cancelled, be that taken or not. Of a run before
+// wasCancelled reports whether the workflow was cancelled, be that taken or not. Of a run before
 // this one it is known where nobody had asked for a stop before.
-func (e *run) cancelled() bool {
+func (e *run) wasCancelled() bool {
 	return e.own == nil || e.Stopped == egress.StopCancelled || e.cancelHeard()
 }
 

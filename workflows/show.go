@@ -45,9 +45,9 @@ func (e *recording) introduce(ctx workflow.Context) {
 		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
 }
 
-// show tells the log and the UI of a change of state. The end is told by reportEnd,
+// reportMove tells the log and the UI of a change of state. The end is told by reportEnd,
 // with the verdict.
-func (e *recording) show(ctx workflow.Context) {
+func (e *recording) reportMove(ctx workflow.Context) {
 	e.explain(ctx)
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
 }
@@ -59,11 +59,11 @@ func (e *recording) show(ctx workflow.Context) {
 func (e *run) publish(ctx workflow.Context) {
 	status := e.Latest.StatusName()
 	switch {
-	case e.Phase != egress.Watching, status == e.shown.status:
+	case e.Phase != egress.Watching, status == e.published.status:
 	case e.Outlook() == egress.OutlookStarting && e.polling == nil:
-	case e.shown.status != "" && status == egress.Status(livekitpb.EgressStatus_EGRESS_ENDING.String()):
+	case e.published.status != "" && status == egress.Status(livekitpb.EgressStatus_EGRESS_ENDING.String()):
 	default:
-		e.shown.status = status
+		e.published.status = status
 		e.upsert(ctx, attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(status)))
 	}
 }
@@ -97,14 +97,14 @@ func (e *recording) publishVerdict(ctx workflow.Context) {
 		return
 	}
 	v := e.verdict()
-	if e.shown.status == e.Status {
-		if v.Missed != e.shown.missed {
-			e.shown.missed = v.Missed
+	if e.published.status == e.Status {
+		if v.Missed != e.published.missed {
+			e.published.missed = v.Missed
 			e.upsert(ctx, attributeMissed.ValueSet(string(v.Missed)))
 		}
 		return
 	}
-	e.shown.status, e.shown.missed = e.Status, v.Missed
+	e.published.status, e.published.missed = e.Status, v.Missed
 	updates := []temporal.SearchAttributeUpdate{
 		attributeID.ValueSet(e.ID), attributeStatus.ValueSet(string(v.Status)), attributeEndedBy.ValueSet(string(v.EndedBy)),
 	}

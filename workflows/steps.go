@@ -28,23 +28,23 @@ func (e *recording) runSteps(ctx workflow.Context) {
 		}
 		e.Doing = s.Name
 		e.explain(ctx)
-		e.seeThrough(ctx, s)
+		e.runStep(ctx, s)
 		e.explain(ctx)
 	}
 }
 
-// seeThrough runs a step until it is done, or a person leaves it out. Each attempt is
+// runStep runs a step of the pipeline until it is done, or a person leaves it out. Each attempt is
 // given the same, whatever has changed meanwhile.
-func (e *recording) seeThrough(ctx workflow.Context, s egress.Step) {
+func (e *recording) runStep(ctx workflow.Context, s egress.Step) {
 	in := e.StepInput(e.id, e.sum, s)
-	try := func() error { return e.work(ctx, s, in) }
+	try := func() error { return e.execute(ctx, s, in) }
 	if e.insist(ctx, s.Name, try(), try) != nil {
 		e.PassOver(s, workflow.Now(ctx))
 	}
 }
 
-// work runs a step by its own terms, on a worker of the user's.
-func (e *recording) work(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
+// execute runs a step by its own terms, on a worker of the user's.
+func (e *recording) execute(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
 	ctx = workflow.WithActivityOptions(ctx, stepOptions(s))
 	if s.Clear && e.worker.Clear != nil {
 		ctx = workflow.WithDataConverter(ctx, e.worker.Clear)

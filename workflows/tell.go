@@ -26,7 +26,7 @@ func (e *recording) tellSteps(ctx workflow.Context, of *egress.State, name strin
 			if _, relayed := egress.StepWebhook(kind); relayed {
 				e.relays.finish(ctx)
 			}
-			e.carryOut(ctx, task{step: step, kind: kind, of: of})
+			e.tellStep(ctx, task{step: step, kind: kind, of: of})
 		})
 	}
 }
@@ -62,11 +62,11 @@ type task struct {
 	because string // how that one failed
 }
 
-// carryOut runs a step until it is done, or a person leaves it out.
-func (e *recording) carryOut(ctx workflow.Context, t task) {
+// tellStep runs a delivery step until it is done, or a person leaves it out.
+func (e *recording) tellStep(ctx workflow.Context, t task) {
 	patient := announceOptions
 	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
-	err := e.do(ctx, onceOptions, t)
+	err := e.tell(ctx, onceOptions, t)
 	e.untried--
 	if err != nil {
 		e.publishVerdict(ctx) // this may take days, in which it is reported and listed
@@ -75,9 +75,9 @@ func (e *recording) carryOut(ctx workflow.Context, t task) {
 	if mayPass(err) {
 		again := t
 		again.putOff, again.because = askedFor(err)
-		err = e.do(ctx, patient, again)
+		err = e.tell(ctx, patient, again)
 	}
-	if e.insist(ctx, t.step, err, func() error { return e.do(ctx, patient, t) }) == nil {
+	if e.insist(ctx, t.step, err, func() error { return e.tell(ctx, patient, t) }) == nil {
 		e.done(ctx, t.step)
 	}
 }
@@ -88,7 +88,8 @@ func (e *recording) done(ctx workflow.Context, step string) {
 	e.explain(ctx)
 }
 
-func (e *recording) do(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
+// tell posts what has ended to the consumer that a step names.
+func (e *recording) tell(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
 	ev, err := t.of.Announcement()
 	if err != nil {
 		return err

@@ -129,6 +129,6 @@ func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	e.relays.reopen()
 	e.toldBefore = false
 	e.TakeOver(o)
-	e.shown.status = ""
+	e.published.status = ""
 	e.fold(ctx, o)
 }

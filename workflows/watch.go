@@ -60,9 +60,9 @@ func wasReset(info *workflow.Info) bool {
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID // empty in the SDK's test environment
 }
 
-// begin takes the answer to the start. A refusal ends the run, unless a webhook has
+// takeStart takes the answer to the start. A refusal ends the run, unless a webhook has
 // already shown that the egress runs: then only the reply was lost.
-func (e *run) begin(ctx workflow.Context, ev event) error {
+func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	e.starting = nil
 	var s activities.Started
 	err := ev.future.Get(ctx, &s)
@@ -136,7 +136,7 @@ func (e *run) agree(t egress.Terms) {
 }
 
 // takeWebhooks takes those that have arrived.
-func (e *run) takeWebhooks(ctx workflow.Context) { takeAll(ctx, e.observations, e.observe) }
+func (e *run) takeWebhooks(ctx workflow.Context) { takeAll(ctx, e.observations, e.takeWebhook) }
 
 // takeAll takes the signals of a kind that have arrived.
 func takeAll(ctx workflow.Context, from workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
@@ -145,8 +145,8 @@ func takeAll(ctx workflow.Context, from workflow.ReceiveChannel, take func(workf
 	}
 }
 
-// observe takes a webhook.
-func (e *run) observe(ctx workflow.Context, ev egress.Event) {
+// takeWebhook takes a webhook.
+func (e *run) takeWebhook(ctx workflow.Context, ev egress.Event) {
 	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
 	if err != nil {
 		e.log.Error("webhook event cannot be read", "error", err)
@@ -161,8 +161,8 @@ func (e *run) observe(ctx workflow.Context, ev egress.Event) {
 	e.fold(ctx, o)
 }
 
-// listed takes what the reconciler saw.
-func (e *run) listed(ctx workflow.Context, ev egress.Event) {
+// takeListed takes what the reconciler saw.
+func (e *run) takeListed(ctx workflow.Context, ev egress.Event) {
 	o, suspect, err := egress.ObserveListed(ev, workflow.Now(ctx))
 	switch {
 	case err != nil:
@@ -174,7 +174,7 @@ func (e *run) listed(ctx workflow.Context, ev egress.Event) {
 	}
 }
 
-// fold takes news of an egress, whoever brings it; what a poll saw comes by look. While it is
+// fold takes news of an egress, whoever brings it; what a poll saw comes by takeLook. While it is
 // not known which one is ours, one of another room waits.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	if e.ID == "" && !e.Started && e.elsewhere(o) {
@@ -185,11 +185,11 @@ func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	if e.in.Adopted && e.MaxDuration > 0 { // it has recorded for a while
 		e.BoundSince(o.Info)
 	}
-	e.act(ctx, n, o)
+	e.followUp(ctx, n, o)
 }
 
-// act does what an observation calls for, by what it changed.
-func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
+// followUp does what an observation calls for, by what it changed.
+func (e *run) followUp(ctx workflow.Context, n egress.News, o egress.Observation) {
 	switch n {
 	case egress.NoNews:
 	case egress.Foreign:
@@ -200,27 +200,27 @@ func (e *run) act(ctx workflow.Context, n egress.News, o egress.Observation) {
 		if e.Stuck == egress.WhyIdle {
 			e.clear(ctx)
 		}
-		e.show(ctx)
+		e.reportMove(ctx)
 	}
 }
 
-// hint takes the news that something else ended.
-func (e *run) hint(ctx workflow.Context, ev egress.Event) {
+// takeHint takes the news that something else ended.
+func (e *run) takeHint(ctx workflow.Context, ev egress.Event) {
 	if e.Hint(ev, workflow.Now(ctx)) {
 		e.log.Info("end expected", "egressID", e.ID, "event", ev.Proto().GetEvent())
 	}
 }
 
-// look takes what a poll saw. A poll that failed for good is no failed egress: the
+// takeLook takes what a poll saw. A poll that failed for good is no failed egress: the
 // next one is due after the usual wait.
-func (e *run) look(ctx workflow.Context, ev event) {
+func (e *run) takeLook(ctx workflow.Context, ev event) {
 	e.polling, e.AskedFrom = nil, time.Time{}
 	var l egress.Look
 	if err := ev.future.Get(ctx, &l); err != nil {
 		e.log.Warn("poll failed", "egressID", e.ID, "error", err)
 	}
 	now := workflow.Now(ctx)
-	e.act(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
+	e.followUp(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
 	if l.Idle && e.Stuck == "" {
 		e.mark(ctx, egress.WhyIdle, "")
 	}
@@ -244,7 +244,7 @@ func (e *run) stop(ctx workflow.Context) {
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
 	if !e.sendStop(ctx, probeOptions) {
-		e.due(ctx) // of the other one
+		e.doDue(ctx) // of the other one
 	}
 }
 
@@ -284,26 +284,26 @@ func (e *run) lose(ctx workflow.Context) {
 	why, _ := e.WhyLost()
 	e.GiveUp(egress.FromTimeout, why, now)
 	e.log.Error("lost", "egressID", e.ID, "reason", why)
-	e.show(ctx)
+	e.reportMove(ctx)
 }
 
 // plan is when the run wakes by itself: a timer until news is overdue, or a poll
 // that the server repeats.
 type plan struct {
 	look    time.Time
-	until   time.Time
+	alarm   time.Time
 	outlook egress.Outlook
 	doubt   bool // whether the recorder is in its room is news
 }
 
 func (e *run) plan() plan {
-	return plan{look: e.NextLook(), until: e.Alarm(), outlook: e.Outlook(), doubt: e.InDoubt()}
+	return plan{look: e.NextLook(), alarm: e.Alarm(), outlook: e.Outlook(), doubt: e.InDoubt()}
 }
 
 // wake is when a timer is to fire.
 func (p plan) wake() time.Time {
-	if !p.until.IsZero() && p.until.Before(p.look) {
-		return p.until
+	if !p.alarm.IsZero() && p.alarm.Before(p.look) {
+		return p.alarm
 	}
 	return p.look
 }
@@ -356,7 +356,7 @@ func (e *run) poll(ctx workflow.Context) {
 	e.armed, e.AskedFrom = p, p.look
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
-		EgressID: e.ID, Room: e.Room(e.sum.Room), Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.until, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
+		EgressID: e.ID, Room: e.Room(e.sum.Room), Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.alarm, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
 		Seen: e.RecorderSeen, Marked: e.Stuck != "", MissingSince: e.Evidence.MissingSince,
 	})}
 }
