@@ -10,17 +10,17 @@ import (
 )
 
 // asideFor is how long another egress of the request that could not be dealt with is put
-// aside. LiveKit was just asked three times; a round of the reconciler comes as often. Each
-// time that no worker answers its stop doubles it, up to asideAtMost: that worker may be
-// dead, and the run hears nothing else while it asks.
+// aside. LiveKit was just asked three times, and the reconciler's rounds come as often. Each time
+// that no worker answers its stop, the wait doubles, up to asideAtMost: that worker may be dead,
+// and the run hears nothing else while it asks.
 const (
 	asideFor    = time.Minute
 	asideAtMost = 15 * time.Minute
 )
 
 // putAside keeps what was seen of another egress of the request, which cannot be dealt with
-// now: nobody knows yet whom to tell, or LiveKit did not say that it stopped. What a run
-// that is continued has put aside is shown to the next one by the reconciler.
+// now: nobody knows yet whom to tell, or LiveKit did not say that it stopped. It is not carried
+// over to the next run, which hears of it from the reconciler.
 func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	known := slices.ContainsFunc(e.aside, func(a egress.Observation) bool {
 		return a.Info.ID() == o.Info.ID()
@@ -35,17 +35,17 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
-// foldTwins takes what was put aside of other egresses than those of the recording, once the
-// bound one is over: before it is told, since that may take days. What no worker answers for
-// does not go on in its place where another can be started.
+// foldTwins takes what was put aside of egresses that are not part of the recording. It does so
+// once the bound one is over and before that is told, since telling may take days. One whose stop
+// no worker answers does not take its place where a new part can be started instead.
 func (e *run) foldTwins(ctx workflow.Context) {
 	e.foldBut(ctx, func(o egress.Observation) bool {
 		return e.Includes(o) || e.unanswered > 0 && e.Recoverable(workflow.Now(ctx))
 	})
 }
 
-// foldAside takes what was put aside. While a part is being started it stays there: an
-// egress of another ID would be bound to it.
+// foldAside takes what was put aside. While a part is being started it stays there: else an
+// egress of another ID would be bound to that part.
 func (e *run) foldAside(ctx workflow.Context) {
 	e.asideDue = nil
 	if e.Started {

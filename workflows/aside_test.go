@@ -51,7 +51,7 @@ func TestATwinThatCouldNotBeStoppedIsStoppedAgain(t *testing.T) {
 	}
 }
 
-// LiveKit went away as it was asked of the two, and has forgotten the other one since.
+// LiveKit fails while it is asked for the two, and has forgotten the other one when it is back.
 func TestAnEgressThatLiveKitCouldNotBeAskedAboutIsToldWhenTheBoundOneHadFailed(t *testing.T) {
 	t.Parallel()
 	for name, heard := range map[string]func(l *life){

@@ -6,9 +6,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Canary sends one event of ours the way of LiveKit's webhooks. Its result is what is
-// known of the way since, which the next one of the schedule goes on from. People are
-// told by a notice when the way breaks, and when it is open again.
+// Canary sends an event of ours along the way of LiveKit's webhooks. Its result is what is
+// known of that way by now, and the schedule's next run goes on from there. People are told by
+// a notice when the way breaks, and when it is open again.
 func (w *Workflows) Canary(ctx workflow.Context) (egress.Canary, error) {
 	var last egress.Canary
 	lastResult(ctx, &last)

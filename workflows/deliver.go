@@ -19,8 +19,8 @@ func (e *run) deliver(ctx workflow.Context) {
 		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
 	}
-	// A store that is down may take days, in which it is reported and listed; and so may what the
-	// last part has begun, where no next one came of it.
+	// A store may be down for days, and so may the consumers of a last part that no next part
+	// followed. Reports and lists must see the verdict meanwhile.
 	if e.verifying > 0 || e.toldBefore && len(e.telling) > 0 {
 		e.publishVerdict(ctx)
 		e.remember(ctx)
@@ -31,17 +31,17 @@ func (e *run) deliver(ctx workflow.Context) {
 	e.Phase = egress.Delivered
 	e.explain(ctx)
 	e.drain(ctx)
-	if e.Phase != egress.Delivered { // it shows that it lives
+	if e.Phase != egress.Delivered { // the egress turned out to be alive
 		return
 	}
-	e.clear(ctx) // nobody is to look any more
+	e.clear(ctx) // no person needs to look any more
 	e.publishVerdict(ctx)
 	e.remember(ctx)
 }
 
-// awaitCorrection waits until an egress that is lost, or failed while its room is live, shows
-// that it lives, for as long as the terms say. It reports whether it did: then the verdict that
-// was delivered is to be corrected.
+// awaitCorrection gives an egress that is lost, or failed while its room is live, time to show
+// that it is alive, as much as the terms say. It reports whether it did: then the verdict that was
+// delivered is to be corrected.
 func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	if e.Correctable() {
 		e.awaitSign(ctx)
@@ -53,13 +53,13 @@ func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 	e.log.Warn("verdict is wrong", "egressID", e.ID, "status", e.Corrects, "source", e.NewsBy)
 	e.upsert(ctx, attributeEndedBy.ValueUnset(), attributeMissed.ValueUnset())
-	e.published.status = "" // also a verdict of the same status is told anew
+	e.published.status = "" // so that a verdict of the same status is published again, too
 	return true
 }
 
-// awaitSign waits for a late sign of life, for as long as the terms say. Of what is lost it
-// waits no longer once it is cancelled, before or meanwhile; what has failed may run again, and
-// is to be stopped then.
+// awaitSign waits for a late sign of life, for as long as the terms say. Where the workflow is
+// cancelled, before or meanwhile, a lost egress is not waited for. One that failed is: it may run
+// again, and is to be stopped then.
 func (e *run) awaitSign(ctx workflow.Context) {
 	if e.Status == egress.Lost && e.wasCancelled() {
 		return
@@ -78,12 +78,12 @@ func (e *run) awaitSign(ctx workflow.Context) {
 }
 
 // drain takes what arrived meanwhile, and lets every caller have their answer, so
-// that nothing is dropped by the end of the workflow. An earlier part may have to be told
-// for that, which takes its time, and so more may arrive.
+// that nothing is dropped by the end of the workflow. What arrived may be the end of an earlier
+// part, which has to be told first; that takes its time, in which more may arrive.
 func (e *run) drain(ctx workflow.Context) {
 	for {
 		e.takeIn(ctx)
-		if e.Phase != egress.Delivered { // it goes on
+		if e.Phase != egress.Delivered { // the egress goes on
 			return
 		}
 		until(ctx, func() bool {
@@ -100,6 +100,6 @@ func (e *run) takeIn(ctx workflow.Context) {
 	e.foldAside(ctx)
 	e.takeWebhooks(ctx)
 	takeAll(ctx, e.listings, e.takeListed)
-	for e.hints.ReceiveAsync(nil) { // nothing is left to expect
+	for e.hints.ReceiveAsync(nil) { // no end is left to expect
 	}
 }

@@ -15,11 +15,11 @@ import (
 //	settle   one verdict
 //	recover  start again what failed, while there is something to record
 //	deliver  tell the consumers, and run the steps of the pipeline
-//	correct  when what was lost shows that it lives
+//	correct  when what was lost turns out to be alive
 //
-// A lost webhook costs at most one wait of the policy, and while the reconciler's rounds
-// complete its grace and its period. Where they stop, a wait that has begun may be as long
-// as they allowed: 72 times Policy.LookActive, six hours. Cancelling the workflow stops the
+// A lost webhook costs at most one wait of the policy, or, while the reconciler's rounds
+// complete, its grace and its period. If they stop, a wait that has begun still is as long as
+// they allowed: up to 72 times Policy.LookActive, six hours. Cancelling the workflow stops the
 // egress and still delivers what was recorded.
 func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
 	e, ctx, err := w.open(ctx, arg)
@@ -27,7 +27,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		return egress.Verdict{}, err
 	}
 
-	for ; ; e.doDue(ctx) { // what takes its place, or shows that it lives, may be to be stopped, too
+	for ; ; e.doDue(ctx) { // the egress that took over, or turned out to be alive, may have to be stopped as well
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
@@ -71,7 +71,7 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.takeHint(ctx, ev.event)
 		case looked: // we asked
 			e.takeLook(ctx, ev)
-		case stopAsked: // the caller has enough
+		case stopAsked: // a caller wants it to end
 			e.StopAsked(ev.by, workflow.Now(ctx))
 		case cancelled: // stop it, and see it through
 			e.WantStop(egress.StopCancelled, workflow.Now(ctx))
@@ -111,7 +111,7 @@ func (e *run) doDue(ctx workflow.Context) {
 // next waits for whatever happens first. It only says what happened; what to do
 // about it is decided in watch.
 func (e *run) next(ctx workflow.Context) (ev event) {
-	if e.observations.Len() == 0 { // else more news is at the door
+	if e.observations.Len() == 0 { // else more news has arrived already
 		e.arm(ctx)
 		e.publish(ctx)
 		e.explain(ctx)
@@ -119,7 +119,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	s := workflow.NewNamedSelector(ctx, "egress event")
 	for _, from := range []source{{e.observations, observed}, {e.listings, listed}, {e.hints, hinted}} {
 		s.AddReceive(from.signals, func(c workflow.ReceiveChannel, _ bool) {
-			if c.ReceiveAsync(&ev.event) { // Receive would wait for the next one where this cannot be read
+			if c.ReceiveAsync(&ev.event) { // Receive would wait for the next one if this one cannot be read
 				ev.kind = from.kind
 			}
 		})
@@ -132,7 +132,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	})
 	if e.own != nil {
 		s.AddReceive(e.own.Done(), func(workflow.ReceiveChannel, bool) {
-			ev.kind, e.own = cancelled, nil // it stays closed: once is enough
+			ev.kind, e.own = cancelled, nil // it stays closed, and once is enough
 		})
 	}
 	for _, p := range []*pending{e.starting, e.polling, e.wake, e.asideDue} {

@@ -9,14 +9,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// minutesPerRun is after how many reports the Endpoint goes on as a new run: each costs
-// four events, so that is below what a server suggests, and below Temporal's limit of
-// 10,000 signals.
+// minutesPerRun is after how many reports the Endpoint goes on as a new run. Each costs four
+// events, so that the run stays smaller than a server lets it become, and below Temporal's
+// limit of 10,000 signals.
 const minutesPerRun = 1000
 
-// Endpoint remembers how the webhook endpoint was in the last hours, so that it can be
-// said of a missed webhook why it was. Every instance of the endpoint reports to this
-// one, and begins it where it does not run. It decides nothing.
+// Endpoint remembers how the webhook endpoint was in the last hours, so that people can be told
+// why a webhook was missed. Every instance of the endpoint reports to this workflow, and starts
+// it if it does not run. It decides nothing.
 func (w *Workflows) Endpoint(ctx workflow.Context, ring egress.Ring) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, egress.QueryMinutes, func(from, to time.Time) (egress.Reported, error) {
 		return ring.Between(from, to), nil

@@ -13,7 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// The door waits for one answer alone, and who joins it for what comes of the search.
+// Whoever asks for the start waits for one answer alone, and whoever joins them for what the
+// search finds.
 func TestAStartThatIsHandedBackIsLookedForAndItsCallerHearsOfItAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

@@ -65,7 +65,7 @@ func TestAWebhookThatComesWhileTheConsumerIsWaitedForWasLate(t *testing.T) {
 	require.Equal(t, egress.FromPoll, v.EndedBy, "the first end is the end")
 	require.Equal(t, egress.MissedLate, v.Missed)
 	require.Equal(t, []string{"endpoint_down", "late"}, *said)
-	require.True(t, l.polls[0].WebhookSeen, "a webhook of the way had come")
+	require.True(t, l.polls[0].WebhookSeen, "an intermediate webhook had come")
 }
 
 func TestAWebhookThatComesWhileAFailureMayStillBeCorrectedWasLate(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 // earlierRun is a run that was continued.
 const earlierRun = "the run before"
 
-// A roll-out is taken back, and a worker of before gets the next run of a recording: its task
-// fails, and not the run. What nobody has left is a mistake, or worse: a state by which what
-// was never recorded would be announced.
+// A roll-out is taken back, and an older worker gets the next run of a recording: its task fails,
+// and not the run. A state that no run has left is a mistake, or worse: by it, what was never
+// recorded would be announced.
 func TestOnlyARunLeavesAStateToTheNextOne(t *testing.T) {
 	t.Parallel()
 	const asked, unknown, state = `{"web":{"url":"https://example.com"}`, `,"of_tomorrow":1`, `,"carried":{"phase":"watching"}`

@@ -22,8 +22,8 @@ func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
 	return nil
 }
 
-// beginNotice begins the workflow that carries a notice, which outlives the one that
-// does. The returned future is ready once it has begun.
+// beginNotice begins the child workflow that carries a notice, and that outlives its parent.
+// The returned future is ready once it has begun.
 func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            egress.NoticeID(n.RequestID, cmp.Or(n.About, string(n.Concern))),
@@ -34,10 +34,9 @@ func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
 	return workflow.ExecuteChildWorkflow(ctx, egress.NoticeType, n).GetChildWorkflowExecution()
 }
 
-// notify has people told of a concern, where the egress began with a hook. The notice
-// outlives the egress, which waits for no more than that the notice has begun: the
-// server drops a child whose parent has ended before. What becomes of it is nothing to
-// the egress.
+// notify has people told of a concern, where the egress began with a hook. The workflow waits
+// only until the notice has begun, since the server drops a child whose parent ends before that.
+// What becomes of the notice then makes no difference to it.
 func (e *recording) notify(ctx workflow.Context, c egress.Concern, part int, step string) {
 	n, due := e.State.Notice(c, part, e.id, e.sum)
 	if !due {

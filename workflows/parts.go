@@ -10,9 +10,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// startAgain starts a recording again whose egress ended too early while its room is live, as
-// the next part of itself, after a while. What became of this part is told meanwhile: nobody waits
-// for it.
+// startAgain goes on, after a wait, with the next part of a recording whose egress ended too early
+// while its room is live. What became of this part is told meanwhile: nobody waits for that.
 func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
@@ -35,11 +34,11 @@ func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.start(ctx)
 }
 
-// errEnough is why a part was not started whose end was asked for before.
+// errEnough is why a part was not started: the recording's end was asked for before.
 var errEnough = errors.New("its end was asked for")
 
-// backOff waits before the next part is started, or until its end is asked for, which it takes
-// and reports. Who asks is answered as soon as that is taken.
+// backOff waits before the next part is started, or until a stop is asked for, which it takes and
+// reports. Whoever asked is answered once the recording is settled by that.
 func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 	asked := func() bool { return e.asks.Len() > 0 || e.cancelHeard() }
 	opts := workflow.AwaitOptions{Timeout: wait, TimerOptions: workflow.TimerOptions{Summary: "before the next part is started"}}
@@ -66,7 +65,7 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	if !part.WebhookDue().IsZero() {
 		e.unheard[part.ID] = &part
 	}
-	e.untried++ // until each of its consumers is, so that no step of the pipeline runs before
+	e.untried++ // until each of its consumers is counted, so that no step of the pipeline runs before
 	e.beside(ctx, all, func(ctx workflow.Context) {
 		e.inTurn(ctx, all)
 		e.awaitWebhookOf(ctx, &part)
@@ -76,20 +75,20 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	})
 }
 
-// giveBack settles the recording by the part before, since the next one was refused, because
-// its room is gone most likely, or is not wanted. It is being told already.
+// giveBack settles the recording by the part before, which is being told already: the next one
+// was refused, most likely since the room is gone, or is not wanted any more.
 func (e *run) giveBack(err error) {
 	e.log.Warn("not started again", "part", e.Part, "error", err)
 	now := e.State
 	e.State, e.Shared = *e.before, now.Shared
-	e.Parts = e.Parts[:len(e.Parts)-1] // the last one is this; the others may have been corrected
+	e.Parts = e.Parts[:len(e.Parts)-1] // the last of them is this one; the others may have been corrected
 	e.Stopped, e.StoppedAt, e.StoppedBy = now.Stopped, now.StoppedAt, now.StoppedBy
 	e.Recover, e.toldBefore, e.before = 0, true, nil
 	e.relays.end()
 }
 
-// past takes news of an earlier part. One that records still does so beside the part that
-// took its place.
+// past takes news of an earlier part. One that still records is treated as a twin of the part
+// that took its place.
 func (e *run) past(ctx workflow.Context, o egress.Observation) {
 	if !e.correct(ctx, o) && e.Beside(o) {
 		e.foreign(ctx, o)

@@ -13,7 +13,7 @@ import (
 )
 
 // urgent goes before all else that waits for a place in a worker: long looks at media, and
-// consumers that hang, may take all of them.
+// consumers that hang, may take up all places.
 var urgent = temporal.Priority{PriorityKey: 1}
 
 // startOptions: one attempt does all the asking and looking by its own settings
@@ -27,13 +27,14 @@ var startOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit to start the egress",
 }
 
-// searchOptions: the door that waits for the egress begins it, and a worker looks for that.
+// searchOptions: whoever waits for the egress may start it themselves by now, and a worker only
+// looks for what came of that.
 var searchOptions = as(startOptions, "look for the egress, which its caller starts")
 
-// pollOptions: an attempt is one look of two calls, and of one more where its participant is
-// absent, and where it does not begin. Every look without news is a failed attempt whose error
-// names the delay of the next one; the retry policy's own interval serves attempts that died,
-// which is noticed by the missing heartbeat.
+// pollOptions: an attempt is one look of two calls, and one more if its participant is absent or
+// it does not begin. Every look without news is a failed attempt whose error names the delay of
+// the next one. The retry policy's own interval is for attempts that died, which is noticed by
+// the missing heartbeat.
 var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
 	StartToCloseTimeout: 30 * time.Second,
@@ -56,7 +57,7 @@ var stopOptions = workflow.ActivityOptions{
 var probeOptions = as(stopOptions, "ask by a stop whether the egress's worker still answers")
 
 // twinOptions: an attempt is four calls at most, of 10 s each, since LiveKit is asked for the
-// bound egress and its participant before.
+// bound egress and its participant first.
 var twinOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 45 * time.Second,
 	RetryPolicy:         stopOptions.RetryPolicy,
@@ -97,17 +98,17 @@ var onceOptions = workflow.ActivityOptions{
 	Summary:             "tell the consumer",
 }
 
-// recoverBackoff is the wait before a part is started, by how the one before ended, counted from
-// the second: what failed at once would else be started again without a pause.
+// recoverBackoff is the wait before a part is started, by how the one before ended. It doubles
+// from the second part on: what fails at once would else be started again without a pause.
 func recoverBackoff(ended egress.Status, part int) time.Duration {
-	if ended.Good() { // after hours
+	if ended.Good() { // it reached a limit, after hours
 		return time.Second
 	}
 	return egress.Doubled(time.Second, part-1, time.Minute)
 }
 
-// relayOptions: events of the way are worth a second try, and must not hold up the
-// end for longer than a slow consumer takes.
+// relayOptions: intermediate events (egress_started, egress_updated) are worth a second try, and
+// must not hold up the end for longer than a slow consumer takes.
 var relayOptions = workflow.ActivityOptions{
 	StartToCloseTimeout:    10 * time.Second,
 	ScheduleToCloseTimeout: 15 * time.Second,
@@ -129,9 +130,9 @@ func stepOptions(s egress.Step) workflow.ActivityOptions {
 	}
 }
 
-// noticeOptions: the hook may be down as long as a consumer; how long in all it is
-// tried is the same setting (REELKEEPER_ANNOUNCE_FOR). An answer that no repeat mends
-// by itself names a longer delay.
+// noticeOptions: the hook may be down as long as a consumer; for how long in all it is tried is
+// the same setting (REELKEEPER_ANNOUNCE_FOR). After an answer that will hardly change by itself
+// the activity asks for a longer delay.
 var noticeOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
@@ -140,8 +141,7 @@ var noticeOptions = workflow.ActivityOptions{
 
 // reconcileOptions: a round goes on where it stopped when its worker died, which is
 // noticed by the missing heartbeat. It heartbeats while it waits for whatever it called.
-// What keeps failing is left to the next round, so that one that cannot be done keeps
-// none from being tried.
+// What keeps failing is left to the next round, so that the rest is tried in spite of it.
 var reconcileOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Minute, // the first round may have thousands to adopt
 	HeartbeatTimeout:    10 * time.Second,
@@ -149,9 +149,9 @@ var reconcileOptions = workflow.ActivityOptions{
 	Summary:             "compare LiveKit's egresses with ours",
 }
 
-// canaryOptions: a probe is two events of at most 10 s each, which is LiveKit's own limit.
-// It says of a bad way what it met, so that one that fails is the worker's own trouble,
-// and the next is due soon.
+// canaryOptions: a probe is two events of at most 10 s each, which is LiveKit's own limit. What
+// it meets on a bad way is its result. It fails only by its worker's own trouble, and the next
+// one is due soon.
 var canaryOptions = workflow.ActivityOptions{
 	ScheduleToCloseTimeout: 50 * time.Second,
 	StartToCloseTimeout:    25 * time.Second,

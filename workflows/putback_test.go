@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Temporal was put back to what it was before that part was started, stopped and told.
+// Temporal was restored from a backup that was made before that part was started, stopped and told.
 func TestAPartWhoseTimeIsLongPastIsLookedForBeforeItIsStarted(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -47,7 +47,8 @@ func TestAPartWhoseTimeIsLongPastIsLookedForBeforeItIsStarted(t *testing.T) {
 	}
 }
 
-// It was begun before Temporal was put back, and has recorded since: its limit is of then.
+// It was begun before Temporal was restored from a backup, and has recorded since: its limit
+// counts from its beginning.
 func TestALimitOfWhatALateStartFindsCountsFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	for _, waits := range []time.Duration{0, 30 * time.Minute} {
@@ -86,7 +87,8 @@ func (l *life) waits(d time.Duration) {
 	}, workflow.RegisterOptions{Name: "Waits"})
 }
 
-// No worker ran, or none had taken it in what Temporal was put back to. The door's have a moment.
+// No worker ran, or none had taken it yet in the backup that Temporal was restored from. A start with
+// a StartBy is good for a moment alone.
 func TestAStartThatNobodyTookForLongIsLookedForBeforeItIsMade(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -33,9 +33,9 @@ func (w *Workflows) Reconcile(ctx workflow.Context, in egress.Reconciliation) (e
 	return round, nil
 }
 
-// lastResult reads what the run before this one of a schedule answered. What cannot be read,
-// since its key is gone, is done without: it would have every run after it wait, which is why
-// the panic of a worker's codec stops here.
+// lastResult reads the result of the schedule's run before this one. One that cannot be read, since
+// its key is gone, is done without. Else every run from now on would wait for that key, which is
+// why a panic of the worker's codec is caught here.
 func lastResult(ctx workflow.Context, into any) {
 	if !workflow.HasLastCompletionResult(ctx) {
 		return

@@ -19,13 +19,13 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	if err != nil {
 		return egress.Verdict{}, err
 	}
-	steps, _ := workflow.NewDisconnectedContext(ctx) // else each would fail, and wait for a person
+	steps, _ := workflow.NewDisconnectedContext(ctx) // else a cancel would fail each of them, and have it wait for a person
 	for _, part := range e.Before() {
 		e.tellSteps(steps, &part, egress.PartSuffix(part.Part))
 	}
 	e.tellSteps(steps, &e.State, "")
 	if len(e.Pipeline.Steps) > 0 {
-		e.beside(steps, "steps", e.runSteps) // beside the run, whose cancel ends them
+		e.beside(steps, "steps", e.runSteps) // not before the wait below, which a cancel ends
 	}
 	e.explain(ctx)
 	if err := workflow.Await(ctx, func() bool { return len(e.telling) == 0 }); err != nil {
@@ -34,7 +34,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	e.Phase = egress.Delivered
 	e.explain(ctx)
 	e.remember(ctx)
-	// Whoever gave their word gets their answer, and a notice begins that is due.
+	// Whoever gave their word gets their answer, and a notice that is due begins.
 	err = workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
 	return e.verdict(), err
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// relays hands LiveKit's events of the way to the caller's own webhooks, as they come
-// and in their order. It is best effort: the end is what must arrive, and it is the
-// delivery's to tell. An egress whose caller named no webhooks has none.
+// relays hands LiveKit's intermediate events (egress_started, egress_updated) to the caller's
+// own webhooks, as they come and in their order. It is best effort: only the end must arrive, and
+// a delivery step tells that. An egress whose caller named no webhooks has none.
 type relays struct {
 	queue workflow.Channel
-	due   int  // events that wait or are under way; of one that its reader was just handed the queue knows nothing
+	due   int  // events that wait or are under way; the queue no longer counts one that its reader was just handed
 	over  bool // the end is told, or is about to be
 }
 
-// relayBuffer is far more than a life has: a worker sends a handful of updates.
+// relayBuffer is far more than an egress has events: its worker sends a handful of updates.
 const relayBuffer = 64
 
 func (r *relays) begin(ctx workflow.Context, e *recording) {
@@ -34,7 +34,7 @@ func (r *relays) begin(ctx workflow.Context, e *recording) {
 	})
 }
 
-// take queues an event. One too many is dropped.
+// take queues an event. One too many for the buffer is dropped.
 func (r *relays) take(ev egress.Event) {
 	if r.queue != nil && !r.over && r.queue.SendAsync(ev) {
 		r.due++
@@ -55,8 +55,8 @@ func (r *relays) reopen() {
 	r.over = false
 }
 
-// finish returns once nothing is under way, so that the end comes after it. Who is told
-// of ends alone need not wait.
+// finish returns once no relay is under way, so that the end is told after them all. Consumers
+// that hear of ends alone need not wait.
 func (r *relays) finish(ctx workflow.Context) {
 	until(ctx, r.idle)
 }

@@ -17,10 +17,10 @@ type Workflows struct {
 	// Terms are used for an egress whose start never answered, since the answer to
 	// the start brings them otherwise.
 	Terms egress.Terms
-	// Pipelines are those of which an egress whose start never answered takes its own.
+	// Pipelines are those from which an egress whose start never answered takes its own.
 	Pipelines egress.Pipelines
-	// Clear writes what is never encrypted, and reads what is. Default: the converter of
-	// the worker, which knows no encryption then.
+	// Clear writes the inputs of steps that must not be encrypted, and reads also what is. Default:
+	// the worker's own converter, which must not encrypt then.
 	Clear converter.DataConverter
 }
 
@@ -40,7 +40,7 @@ type run struct {
 
 	// The start of the part.
 	starting   *pending
-	lookedFor  bool  // what may have been begun for this part before is looked for first
+	lookedFor  bool  // it first looks for what may have been begun for this part before
 	failed     error // why LiveKit did not start it; ends the run
 	handedBack error // why no worker asks LiveKit for the first part: who asked for it may
 
@@ -52,7 +52,7 @@ type run struct {
 	armed         plan
 
 	// Who wants it to end.
-	own      workflow.Context // the run's own, until it was cancelled and that was taken
+	own      workflow.Context // the workflow's own; nil once its cancel was taken
 	asks     workflow.Channel
 	answered answer // to the last stop
 
@@ -126,9 +126,9 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	return e, ctx, nil
 }
 
-// admit refuses an argument of which no run can be made, and else is the request's ID.
+// admit refuses an argument that no run can be made of, and else returns the request's ID.
 func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
-	continued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // cron runs the same again
+	continued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // cron starts with the same argument again
 	switch {
 	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
 		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
@@ -167,8 +167,8 @@ func (e *run) full(ctx workflow.Context) bool {
 // it would not be carried over.
 func (e *run) cancelHeard() bool { return e.own != nil && e.own.Err() != nil }
 
-// wasCancelled reports whether the workflow was cancelled, be that taken or not. Of a run before
-// this one it is known where nobody had asked for a stop before.
+// wasCancelled reports whether the workflow was cancelled, whether or not that was taken yet. Of an
+// earlier run it is known only where nobody had asked for a stop before.
 func (e *run) wasCancelled() bool {
 	return e.own == nil || e.Stopped == egress.StopCancelled || e.cancelHeard()
 }
@@ -180,8 +180,8 @@ func (e *run) carry() egress.Input {
 	return e.in
 }
 
-// until waits for something. It cannot fail, since it is given disconnected contexts alone: that
-// of a run is, as open and Redelivery make it, and so is that of an update.
+// until waits until something is so. It cannot fail, since it is given disconnected contexts
+// alone: open, Redelivery and the handlers of updates make theirs such.
 func until(ctx workflow.Context, so func() bool) { _ = workflow.Await(ctx, so) }
 
 // refuse ends a run whose egress never began, once its callers have their answer.

@@ -26,8 +26,9 @@ const (
 	MetricTwins = "reelkeeper_egress_twins_total"
 	// MetricCorrected counts verdicts that a late sign of life has changed.
 	MetricCorrected = "reelkeeper_egress_corrected_total"
-	// MetricRecovered counts parts that were started since the one before failed or is lost,
-	// and egresses that took the place of one that is gone. After a limit is no trouble.
+	// MetricRecovered counts parts that were started because the one before failed or is lost,
+	// and egresses that took the place of one that is gone. A part after a limit is not counted:
+	// nothing went wrong.
 	MetricRecovered = "reelkeeper_egress_recovered_total"
 	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
 
@@ -123,9 +124,9 @@ func (e *recording) publishLate(ctx workflow.Context) {
 	}
 }
 
-// remember keeps what a report needs of what is over as the memo. It comes with the end of
-// the workflow, whose own write to visibility then covers it, or sooner where a step did not
-// come through at once. It never fails for what we send: a Memo has its JSON, and to encrypt that
+// remember keeps as the memo what a report needs of a recording that is over. It is called at the
+// end of the workflow, whose own write to visibility then covers it, or sooner where a step did
+// not succeed at once. It never fails for what we send: a Memo has its JSON, and to encrypt that
 // cannot fail.
 func (e *recording) remember(ctx workflow.Context) {
 	if !e.over() {

@@ -9,9 +9,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// runSteps runs the pipeline's own steps one after the other, once the media was looked for
-// and each consumer was asked: one that is down does not hold them up, and none of them
-// holds up a consumer.
+// runSteps runs the pipeline's own steps one after the other, once the media was looked for and
+// each consumer was tried: a consumer that is down does not hold up the steps, nor do they hold
+// up a consumer.
 func (e *recording) runSteps(ctx workflow.Context) {
 	if len(e.Pipeline.Steps) == 0 {
 		return
@@ -33,8 +33,8 @@ func (e *recording) runSteps(ctx workflow.Context) {
 	}
 }
 
-// runStep runs a step of the pipeline until it is done, or a person leaves it out. Each attempt is
-// given the same, whatever has changed meanwhile.
+// runStep runs a step of the pipeline until it is done, or a person leaves it out. Each
+// attempt is given the same input, whatever has changed meanwhile.
 func (e *recording) runStep(ctx workflow.Context, s egress.Step) {
 	in := e.StepInput(e.id, e.sum, s)
 	try := func() error { return e.execute(ctx, s, in) }
@@ -43,7 +43,7 @@ func (e *recording) runStep(ctx workflow.Context, s egress.Step) {
 	}
 }
 
-// execute runs a step by its own terms, on a worker of the user's.
+// execute runs a step by its own terms, on one of the user's workers.
 func (e *recording) execute(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
 	ctx = workflow.WithActivityOptions(ctx, stepOptions(s))
 	if s.Clear && e.worker.Clear != nil {

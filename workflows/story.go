@@ -16,8 +16,8 @@ func (e *recording) explain(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, e.Details(e.id))
 }
 
-// longestWords is the most that is kept of what an activity said, in bytes. A step of the user's
-// may say as much as Temporal takes, which is as much as it takes of the whole state.
+// longestWords is the most that is kept of what an activity said, in bytes. A user's step may say
+// as much as Temporal takes in one payload, and the whole state has to fit into one.
 const longestWords = 2000
 
 // inWords is an activity's failure for a person: what the activity said, without

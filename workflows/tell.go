@@ -40,8 +40,8 @@ func (e *recording) beside(ctx workflow.Context, name string, do func(workflow.C
 	})
 }
 
-// inTurn has a correction wait until the step that tells what it corrects is over, so that
-// nobody hears of that last. It holds up no step of the pipeline meanwhile.
+// inTurn has a correction wait for the step that tells what it corrects, so that everybody hears
+// the correction last. It holds up no step of the pipeline meanwhile.
 func (e *recording) inTurn(ctx workflow.Context, step string) {
 	wrong, corrects := strings.CutSuffix(step, egress.CorrectedSuffix)
 	if !corrects || !e.telling[wrong] {
@@ -69,7 +69,7 @@ func (e *recording) tellStep(ctx workflow.Context, t task) {
 	err := e.tell(ctx, onceOptions, t)
 	e.untried--
 	if err != nil {
-		e.publishVerdict(ctx) // this may take days, in which it is reported and listed
+		e.publishVerdict(ctx) // this may take days, and reports and lists must see the verdict meanwhile
 		e.remember(ctx)
 	}
 	if mayPass(err) {

@@ -9,11 +9,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// foreign ends an egress of ours under another ID than the one that is bound: it would
-// record the same room beside it. Where the bound one is gone, it is all there is, and
-// takes its place instead. Once it has ended, it is told as an earlier part: it was
-// recorded, and its caller may know of it alone. One of another room, for which somebody
-// has asked with the same key past Temporal, is left to record until then.
+// foreign ends an egress of the request that is not the bound one: it would record the same room
+// a second time. Where the bound one is gone, this one is all there is, and takes its place
+// instead. One that has ended is told as an earlier part: it was recorded, and its caller may know
+// of no other. One of another room, which somebody asked for with the same key past Temporal, is
+// left to record until it ends.
 func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	switch {
@@ -54,22 +54,22 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
-// elsewhere reports whether an egress of ours records another room than the bound one, or than
-// the one asked for.
+// elsewhere reports whether an egress of the request records another room than the bound one
+// does, or than was asked for.
 func (e *run) elsewhere(o egress.Observation) bool {
 	here, there := e.Room(e.sum.Room), o.Info.Proto().GetRoomName()
 	return here != "" && there != "" && here != there
 }
 
-// stopUnlessGone asks LiveKit for the bound egress, and has the twin stopped unless that one
-// is gone, which the state says then. Nobody needs to ask once its end is known. It returns
-// what is known of the twin now, and reports whether it has stopped.
+// stopUnlessGone asks LiveKit for the bound egress, unless its end is known, and has the twin
+// stopped unless the bound one is gone, which the state says from then on. It returns what is
+// known of the twin now, and reports whether it has stopped.
 func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress.Observation, bool) {
 	in := activities.TwinRequest{Twin: o.Info.ID(), Over: o.Final || o.Info.Ended()}
 	if e.Phase == egress.Watching {
 		in.Bound, in.Seen = e.ID, e.RecorderSeen
 	}
-	if e.Stopped == "" { // else neither is to record on
+	if e.Stopped == "" { // else neither is to go on
 		in.Room = e.Room(e.sum.Room)
 	}
 	if in.Over && in.Bound == "" {
@@ -101,9 +101,9 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
 }
 
-// takeOver makes an egress the next part of the recording, since the bound one is gone,
-// which is told as lost, or as it ended. One that cannot take its place now is left alone
-// until the start has answered, or more is heard of it.
+// takeOver makes an egress the next part of the recording, since the bound one is gone. That one
+// is told as lost, or as it ended. An egress that cannot take its place now is left alone until
+// the start has answered, or more is heard of it.
 func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	if !e.CanTakeOver(o) {

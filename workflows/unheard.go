@@ -9,11 +9,11 @@ import (
 )
 
 // awaitWebhook waits for LiveKit's webhook of the end, where the end was learned from an answer
-// of LiveKit's to us, and a consumer is told only of the ends that no webhook told. A webhook
-// that does not come in its time is missed, and the end is told like any other. A poll that is
-// under way asks LiveKit no more.
+// of LiveKit's to us, and a consumer is told only of ends that no webhook told. A webhook that
+// does not come in its time counts as missed, and the end is told like any other. A poll that is
+// under way is cancelled first.
 func (e *run) awaitWebhook(ctx workflow.Context) {
-	if e.polling != nil { // a timer may run out unheard
+	if e.polling != nil { // a wake timer may just run out
 		e.polling.cancel()
 		e.AskedFrom = time.Time{}
 	}
@@ -30,7 +30,7 @@ func (e *run) awaitWebhook(ctx workflow.Context) {
 func (e *run) heard() bool { return len(e.unheard) > 0 && e.observations.Len() > 0 }
 
 // hearPart takes a webhook for an earlier part that waits for one. All others are put aside
-// until the end is told.
+// until the end has been told.
 func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
 	if err != nil {

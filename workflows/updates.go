@@ -40,7 +40,7 @@ func (e *run) sameRequest(_ workflow.Context, u egress.StartUpdate) error {
 // awaitStart answers the caller as soon as anything shows that the egress runs, or, where they
 // take it back, that no worker will ask for it.
 func (e *run) awaitStart(ctx workflow.Context, u egress.StartUpdate) (egress.Info, error) {
-	ctx, _ = workflow.NewDisconnectedContext(ctx) // who cancels the workflow stops the egress, and no answer
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancel stops the egress, and keeps nobody from their answer
 	until(ctx, func() bool { return e.failed != nil || e.Latest.Known() || u.TakesBack && e.handedBack != nil })
 	if e.failed == nil && !e.Latest.Known() {
 		return egress.Info{}, e.handedBack
@@ -48,7 +48,7 @@ func (e *run) awaitStart(ctx workflow.Context, u egress.StartUpdate) (egress.Inf
 	return e.Latest, e.failed
 }
 
-// stillRuns refuses a stop of what is over, and does not go on as a next part.
+// stillRuns refuses a stop of what is over and will not go on as a next part.
 func (e *run) stillRuns(ctx workflow.Context, _ egress.StopUpdate) error {
 	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() && !e.Recoverable(workflow.Now(ctx)) {
 		return toCaller(egress.CannotStop(e.Status))
@@ -63,9 +63,9 @@ func (e *run) askStop(ctx workflow.Context, u egress.StopUpdate) (egress.Info, e
 	e.asks.SendAsync(u.AskedBy) // where it is full, a stop is due already
 	until(ctx, func() bool { return e.failed != nil || e.answered.stops > before || e.over() })
 	switch {
-	case e.failed != nil: // not the start's own words: whoever stops may know of an egress all the same
+	case e.failed != nil: // not how the start failed: a caller who knows of an egress all the same asks LiveKit then
 		return egress.Info{}, toCaller(&egress.Error{Reason: egress.NotFound, Message: fmt.Sprintf("%s was not started", e.id)})
-	case e.answered.stops == before: // it ended first, and what is known of stops is of an earlier one
+	case e.answered.stops == before: // it ended first, and what we know of stops is about an earlier one
 		return e.Latest, nil
 	case e.answered.err != nil:
 		return egress.Info{}, plainly("stop egress", e.answered.err)

@@ -12,9 +12,9 @@ import (
 // MetricMedia counts what was found of the media of ended egresses. Label: media.
 const MetricMedia = "reelkeeper_media_total"
 
-// verify asks the store for the media of what has ended, before anybody is told. It holds
-// that up for no longer than the terms say: a store that cannot be reached by then is
-// asked again behind it. Where nobody can look, no activity runs.
+// verify asks the store for the media of what has ended, before anybody is told. It holds up the
+// telling for no longer than the terms say: a store that cannot be reached by then is asked
+// again beside it. Where nobody can look, no activity runs.
 func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 	because, ok := of.Lookable(e.in.Adopted)
 	if !ok {
@@ -37,7 +37,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 	}
 }
 
-// verifyBehind goes on behind the announcement for as long as an announcement is tried,
+// verifyBehind goes on looking beside the announcement, for as long as an announcement is tried,
 // and then waits for a person.
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
 	r := of.WithBackup(egress.Unchecked(because))
@@ -76,8 +76,8 @@ func (e *run) verification(of *egress.State, behind bool) activities.VerifyReque
 	}
 }
 
-// found takes what became known of the media into the state, the log and the metrics, and
-// has people told of what is not as it should be.
+// found takes what became known of the media into the state, the log and the metrics, and has
+// people told if it is not as it should be.
 func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport) {
 	r = of.WithBackup(r)
 	of.Media = &r

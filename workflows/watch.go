@@ -33,7 +33,7 @@ func (e *run) start(ctx workflow.Context) {
 }
 
 // inputOf is the input of a part's start. What the request says of its moment, and of earlier
-// starts, is about the first part.
+// starts, is about the first part alone.
 func inputOf(in egress.Input, part int, reset bool) egress.Input {
 	if part > 1 {
 		in.StartBy, in.Again, in.Unlisted = nil, false, false
@@ -44,12 +44,13 @@ func inputOf(in egress.Input, part int, reset bool) egress.Input {
 	return in
 }
 
-// overdue reports whether a start comes so late that Temporal may have been put back, since, to
-// what it was before: the start was made then, and is listed by now. One with a StartBy is too late.
+// overdue reports whether a start comes so late that Temporal may have been restored from a backup
+// in between: then the start was already made, and LiveKit lists it by now. A first part with a
+// StartBy is refused as too late instead.
 func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
 	since := workflow.GetInfo(ctx).WorkflowStartTime
 	if e.Part > 1 {
-		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // of what is lost, long ago
+		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // of what is lost it is zero, which is long ago
 	}
 	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > egress.LateStart
 }
@@ -66,12 +67,12 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	e.starting = nil
 	var s activities.Started
 	err := ev.future.Get(ctx, &s)
-	if reasonOf(err) == egress.HandedBack { // what its caller begins is looked for
+	if reasonOf(err) == egress.HandedBack { // its caller may start it now, and we look for that
 		e.handedBack = plainly("start egress", err)
 		e.start(ctx)
 		return nil
 	}
-	if err != nil && e.Phase == egress.Requested { // what has come meanwhile was taken: LiveKit does not tell it again
+	if err != nil && e.Phase == egress.Requested { // LiveKit has had its answer to what came meanwhile, and does not send it again
 		e.takeIn(ctx)
 	}
 	if err != nil && e.Phase == egress.Requested {
@@ -119,7 +120,7 @@ func (e *run) ownTerms(ctx workflow.Context) {
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
-	if e.Terms.Known() { // those of the first part go on, but for where this part's media goes
+	if e.Terms.Known() { // those of the first part stay, except for where this part's media goes
 		e.Storage = t.Storage
 		return
 	}
@@ -174,8 +175,8 @@ func (e *run) takeListed(ctx workflow.Context, ev egress.Event) {
 	}
 }
 
-// fold takes news of an egress, whoever brings it; what a poll saw comes by takeLook. While it is
-// not known which one is ours, one of another room waits.
+// fold takes news of an egress, whoever brings it, but for what a poll saw, which takeLook takes.
+// While it is not known which egress is the bound one, news of one in another room is put aside.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	if e.ID == "" && !e.Started && e.elsewhere(o) {
 		e.putAside(ctx, o)
@@ -244,7 +245,7 @@ func (e *run) stop(ctx workflow.Context) {
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
 	if !e.sendStop(ctx, probeOptions) {
-		e.doDue(ctx) // of the other one
+		e.doDue(ctx) // for the egress that took its place
 	}
 }
 
@@ -257,7 +258,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
-	e.takeWebhooks(ctx) // LiveKit's own words of the end go before its answer to us
+	e.takeWebhooks(ctx) // LiveKit's webhook of the end goes before its answer to us
 	other := e.ID != id
 	if other {
 		e.answered.forget()
@@ -326,8 +327,8 @@ func (e *run) arm(ctx workflow.Context) {
 	}
 	e.disarm()
 	e.armed = p
-	// Webhooks do not come: a poll may as well do the waiting, but for what is to be done at a
-	// moment.
+	// Webhooks do not come, so a poll may as well do the waiting, except for what is to be done at
+	// a certain moment.
 	if e.NewsBy == egress.FromPoll && e.Phase == egress.Watching && p.wake().Equal(p.look) && !p.look.Equal(e.Decisive()) {
 		e.poll(ctx)
 		return
