@@ -350,7 +350,7 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 		}
 	}
 	if s.Deed == egress.DeedAdopt {
-		return r.temporal.AdoptListed(ctx, s.RequestID, egress.AskedOf(r.infos[s.EgressID]), e)
+		return r.temporal.AdoptListed(ctx, s.RequestID, egress.AskedOf(r.infos[s.EgressID], r.macs.Verify), e)
 	}
 	return r.temporal.Tell(ctx, s.RequestID, e)
 }

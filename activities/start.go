@@ -82,7 +82,7 @@ func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err err
 // noteEcho notes a LiveKit that does not echo our token, for as long as this worker runs: a search
 // that is under way may be for what such a LiveKit has begun, whatever others of it answer.
 func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {
-	if _, echoed := egress.TokenOf(m); echoed {
+	if _, echoed := egress.OurToken(m, a.opener.Verify); echoed {
 		return
 	}
 	a.noEcho.Store(true)
@@ -171,11 +171,10 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 	return m, notes, err
 }
 
-// ours is the egress that has our token, nil where there is none. Another Reelkeeper on the
-// same LiveKit may have the same request ID, and its token a MAC that is none of ours.
+// ours is the egress that has our token, nil where there is none.
 func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	for _, m := range items {
-		if t, ok := egress.TokenOf(m); ok && t.Same(s.token) && s.opener.Verify(t) {
+		if t, ok := egress.OurToken(m, s.opener.Verify); ok && t.Same(s.token) {
 			return m
 		}
 	}

@@ -7,11 +7,15 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/gateway"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // durable is the recordings client as the front door knows it.
-type durable struct{ *recordings.Client }
+type durable struct {
+	*recordings.Client
+	keys *seal.Keys
+}
 
 // Begin waits until a worker has accepted a start.
 func (d durable) Begin(ctx context.Context, s egress.StartOptions) (gateway.Pending, error) {
@@ -28,7 +32,7 @@ func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressI
 	if err != nil {
 		return false, err
 	}
-	return d.AdoptListed(ctx, requestID, egress.AskedOf(m), e)
+	return d.AdoptListed(ctx, requestID, egress.AskedOf(m, d.keys.Verify), e)
 }
 
 // ByEgressID is the request that an egress belongs to.

@@ -94,7 +94,7 @@ func (a *App) agents() (http.Handler, error) {
 	}
 	return gateway.New(gateway.Config{
 		Keys:           auth.NewFileBasedKeyProviderFromMap(a.cfg.LiveKit.AllKeys()),
-		Recordings:     durable{a.recordings},
+		Recordings:     durable{a.recordings, a.keys},
 		LiveKit:        a.livekit(freshList),
 		Marker:         a.keys,
 		Upstream:       upstream,

@@ -49,11 +49,11 @@ func askAt(ctx context.Context, agent *lksdk.EgressClient, room, key string) (*l
 	return agent.StartRoomCompositeEgress(lksdk.WithFailover(ctx, false), composite(room).(*livekit.RoomCompositeEgressRequest))
 }
 
-// tokenOf is the request ID that LiveKit has for an egress.
+// requestOf is the request ID that LiveKit has for an egress.
 func (w *world) requestOf(egressID string) string {
 	w.t.Helper()
 	for _, r := range w.fake.Egresses() {
-		if t, ok := egress.TokenOf(r.Info); ok && r.Info.GetEgressId() == egressID {
+		if t, ok := tokenIn(r.Info); ok && r.Info.GetEgressId() == egressID {
 			return t.RequestID
 		}
 	}

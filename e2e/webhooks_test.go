@@ -48,7 +48,7 @@ func TestTheWebhooksThatARequestNamesKeepWorking(t *testing.T) {
 			sent := w.fake.Egresses()[0].Info
 			hooks := egress.Webhooks(sent)
 			require.Len(t, hooks, 1, "LiveKit has ours in the place of theirs")
-			_, ours := egress.TokenOf(sent)
+			_, ours := egress.ParseToken(hooks[0].GetUrl())
 			require.True(t, ours)
 			names := theirs.names(id)
 			require.Equal(t, egress.EventEnded, names[len(names)-1], "the end comes last")

@@ -24,15 +24,10 @@ type Asked struct {
 	Webhooks    string   // the caller's own, in whose place ours stands, sealed for RequestID; default: none
 }
 
-// AskedOf is what was asked for with a start of ours, as the request that an EgressInfo echoes
-// says. It wants the EgressInfo as LiveKit sent it, as TokenOf does.
-func AskedOf(m *livekit.EgressInfo) Asked {
-	for _, w := range Webhooks(m) {
-		if a, ours := AskedIn(w); ours {
-			return a
-		}
-	}
-	return Asked{}
+// AskedOf is what was asked for with a start of ours, as the webhook of OurToken says.
+func AskedOf(m *livekit.EgressInfo, ours func(Token) bool) Asked {
+	a, _ := AskedIn(ourWebhook(m, ours))
+	return a
 }
 
 // AskedIn is what a webhook says, and whether it is ours. What is not valid is left out.

@@ -31,11 +31,11 @@ func TestWhatWasAskedForWithAStartIsInTheURLOfOurWebhook(t *testing.T) {
 	} {
 		require.Equal(t, want, askedBy(url), url)
 	}
-	require.Empty(t, egress.AskedOf(&livekit.EgressInfo{}))
+	require.Empty(t, egress.AskedOf(&livekit.EgressInfo{}, anybodys))
 }
 
 // askedBy is what was asked for where a request has a webhook beside the caller's own.
 func askedBy(url string) egress.Asked {
 	hooks := []*livekit.WebhookConfig{{Url: "https://a.example?p=theirs"}, {Url: url}}
-	return egress.AskedOf(&livekit.EgressInfo{Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: hooks}}})
+	return egress.AskedOf(&livekit.EgressInfo{Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: hooks}}}, anybodys)
 }

@@ -25,7 +25,7 @@ type Listed struct {
 	Since time.Time
 	// RequestID is what our token in it names. Empty: it has none.
 	RequestID string
-	// Others says that it has a token that none of our keys made.
+	// Others says that it has a token, and none that our keys made.
 	Others bool
 	// KeepsNothing says that it is streamed, or sent to a websocket, and written nowhere.
 	KeepsNothing bool
@@ -43,11 +43,9 @@ func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 	r, _ := RequestOf(m)
 	kept := len(Destinations(r)) + len(m.GetFileResults()) + len(m.GetSegmentResults()) + len(m.GetImageResults()) // the results, where the request is of a newer LiveKit
 	l.KeepsNothing = kept == 0 && (len(m.GetStreamResults()) > 0 || m.GetTrack().GetWebsocketUrl() != "")
-	if t, ok := TokenOf(m); ok {
-		if l.Others = !ours(t); !l.Others {
-			l.RequestID = t.RequestID
-		}
-	}
+	t, ok := OurToken(m, ours)
+	l.RequestID = t.RequestID
+	l.Others = !ok && ourWebhook(m, func(Token) bool { return true }) != nil
 	return l
 }
 

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,7 +59,7 @@ func TestOurTokenIsFoundInTheRequestThatIsEchoed(t *testing.T) {
 		"track":           {Request: &livekit.EgressInfo_Track{Track: &livekit.TrackEgressRequest{Webhooks: hooks}}},
 		"unified":         {Request: &livekit.EgressInfo_Egress{Egress: &livekit.StartEgressRequest{Webhooks: hooks}}},
 	} {
-		got, ok := egress.TokenOf(m)
+		got, ok := egress.OurToken(m, anybodys)
 		require.True(t, ok, name)
 		require.Equal(t, egress.Token{RequestID: "req-1", Part: 1, MAC: "mac"}, got)
 		require.Len(t, egress.Webhooks(m), 3)
@@ -69,9 +70,33 @@ func TestOurTokenIsFoundInTheRequestThatIsEchoed(t *testing.T) {
 		"no webhook": {Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{}}},
 		"theirs":     {Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: hooks[:1]}}},
 	} {
-		_, ok := egress.TokenOf(m)
+		_, ok := egress.OurToken(m, anybodys)
 		require.False(t, ok, name)
 	}
+}
+
+// anybodys takes every token for one that our keys made.
+func anybodys(egress.Token) bool { return true }
+
+func TestATokenThatNoneOfOurKeysMadeNamesNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	of := func(keys ...string) func(egress.Token) bool {
+		return func(t egress.Token) bool { return slices.Contains(keys, t.MAC) }
+	}
+	m := &livekit.EgressInfo{EgressId: "EG_1", Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{
+		{Url: "https://theirs/webhooks/livekit/req-1/1/theirs?p=theirs"}, {Url: "https://ours/webhooks/livekit/req-2/1/ours?p=ours"},
+	}}}}
+	got, ok := egress.OurToken(m, of("ours"))
+	require.True(t, ok)
+	require.Equal(t, egress.Token{RequestID: "req-2", Part: 1, MAC: "ours"}, got)
+	require.Equal(t, egress.Asked{RequestID: "req-2", Pipeline: "ours"}, egress.AskedOf(m, of("ours")))
+	require.Equal(t, egress.Listed{ID: "EG_1", RequestID: "req-2"}, egress.ListedAs(m, of("ours")))
+
+	got, ok = egress.OurToken(m, of())
+	require.False(t, ok)
+	require.Zero(t, got)
+	require.Zero(t, egress.AskedOf(m, of()))
+	require.Equal(t, egress.Listed{ID: "EG_1", Others: true}, egress.ListedAs(m, of()))
 }
 
 func TestAWorkflowIDAndItsRequestIDAreOneRule(t *testing.T) {

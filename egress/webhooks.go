@@ -10,15 +10,21 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// TokenOf finds our token in the request that an EgressInfo echoes. It wants the
-// EgressInfo as LiveKit sent it: a redacted one shows the caller's webhooks only.
-func TokenOf(m *livekit.EgressInfo) (Token, bool) {
+// OurToken is the first token in the request that an EgressInfo echoes which ours accepts: one
+// that none of our keys made, as another Reelkeeper's on the same LiveKit, names nothing of ours.
+// It wants the EgressInfo as LiveKit sent it: a redacted one shows the caller's webhooks only.
+func OurToken(m *livekit.EgressInfo, ours func(Token) bool) (Token, bool) {
+	return ParseToken(ourWebhook(m, ours).GetUrl())
+}
+
+// ourWebhook is the one that has that token, nil where there is none.
+func ourWebhook(m *livekit.EgressInfo, ours func(Token) bool) *livekit.WebhookConfig {
 	for _, w := range Webhooks(m) {
-		if t, ok := ParseToken(w.GetUrl()); ok {
-			return t, true
+		if t, ok := ParseToken(w.GetUrl()); ok && ours(t) {
+			return w
 		}
 	}
-	return Token{}, false
+	return nil
 }
 
 // Webhooks are the per-request webhooks of the request that an EgressInfo echoes.

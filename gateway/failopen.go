@@ -109,7 +109,7 @@ func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.Egr
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "look for an earlier start", Err: err}
 	}
 	for _, m := range items {
-		if t, ok := h.tokenOf(m); ok && t.Same(ours) {
+		if t, ok := egress.OurToken(m, h.cfg.Marker.Verify); ok && t.Same(ours) {
 			return m, nil
 		}
 	}

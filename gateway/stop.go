@@ -141,7 +141,7 @@ func (h *Handler) requestOf(ctx context.Context, egressID string) (request, erro
 	m, err := h.cfg.LiveKit.Get(asking, egressID)
 	end()
 	if err == nil {
-		if t, ours := h.tokenOf(m); ours {
+		if t, ours := egress.OurToken(m, h.cfg.Marker.Verify); ours {
 			return request{t.RequestID, h.theirs(m), m}, nil
 		}
 	}
@@ -166,12 +166,6 @@ func (r request) mayGoOn() bool {
 	return egress.Failed(status) || status == livekit.EgressStatus_EGRESS_LIMIT_REACHED
 }
 
-// tokenOf is the token of ours that an EgressInfo of LiveKit's echoes.
-func (h *Handler) tokenOf(m *livekit.EgressInfo) (egress.Token, bool) {
-	t, ok := egress.TokenOf(m)
-	return t, ok && h.cfg.Marker.Verify(t)
-}
-
 // closeRoom stops those of a room's egresses that are ours, all at once. LiveKit answers
 // a stop with an egress that is ENDING or has ended.
 func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) error {
@@ -182,7 +176,7 @@ func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) 
 	failed := make([]error, len(items))
 	var all sync.WaitGroup
 	for i, m := range items {
-		if t, ours := h.tokenOf(m); ours && !egress.Ended(m.GetStatus()) {
+		if t, ours := egress.OurToken(m, h.cfg.Marker.Verify); ours && !egress.Ended(m.GetStatus()) {
 			all.Go(func() { failed[i] = h.end(ctx, m, t, by) })
 		}
 	}

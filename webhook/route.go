@@ -72,7 +72,7 @@ func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
-	err := h.cfg.Recordings.Adopt(ctx, requestID, egress.AskedOf(d.sent.GetEgressInfo()), d.event)
+	err := h.cfg.Recordings.Adopt(ctx, requestID, egress.AskedOf(d.sent.GetEgressInfo(), h.cfg.MACs.Verify), d.event)
 	switch egress.ReasonOf(err) {
 	case "":
 		return Adopted
@@ -91,7 +91,7 @@ func (h *Handler) named(d *delivery) (workflowIDs []string, wrongMAC bool) {
 	} else {
 		wrongMAC = d.below
 	}
-	if t, ok := egress.TokenOf(d.sent.GetEgressInfo()); ok && h.cfg.MACs.Verify(t) {
+	if t, ours := egress.OurToken(d.sent.GetEgressInfo(), h.cfg.MACs.Verify); ours {
 		workflowIDs = append(workflowIDs, egress.WorkflowID(t.RequestID))
 	}
 	return slices.Compact(workflowIDs), wrongMAC
