@@ -68,10 +68,11 @@ func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err err
 	if s.refused == nil && in.Part == 1 {
 		s.refused = egress.CheckWebhooks(s.asked, func(key string) bool { return slices.Contains(a.cfg.KeyNames, key) })
 	}
-	r, err := a.stored(s.asked, in.Input.Storage, &s.terms)
+	r, profile, err := a.cfg.Profiles.Apply(s.asked, in.Input.Storage)
 	if err != nil {
-		r, s.refused, s.terms.Storage = s.asked, err, in.Input.Storage
+		r, profile, s.refused = s.asked, in.Input.Storage, err
 	}
+	s.terms.Storage = profile // the name alone, since terms are in the history
 	if s.refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
 		s.onlyLook = true
 	}

@@ -8,17 +8,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// stored is a request whose media goes where it should. The terms then say which profile
-// that is: by its name alone, since they are in the history.
-func (a *LiveKit) stored(r egress.Request, named string, terms *egress.Terms) (egress.Request, error) {
-	name, err := a.cfg.Profiles.Pick(r, named)
-	if err != nil {
-		return nil, err
-	}
-	terms.Storage = name
-	return a.cfg.Profiles.Fill(r, name)
-}
-
 // tryStorage tries where a start's media would go. Only a definite no is an error; what
 // else there is to say comes as notes.
 func (s starting) tryStorage(ctx context.Context) (notes []string, err error) {

@@ -52,6 +52,15 @@ func (p Profiles) Pick(r Request, named string) (string, error) {
 	return name, nil
 }
 
+// Apply fills in the profile that Pick chooses, and names it.
+func (p Profiles) Apply(r Request, named string) (filled Request, name string, err error) {
+	if name, err = p.Pick(r, named); err != nil {
+		return nil, "", err
+	}
+	filled, err = p.Fill(r, name)
+	return filled, name, err
+}
+
 // Fill is a request whose outputs without a storage of their own go to a profile, as
 // Pick chose it. It is the request that LiveKit gets, and with whose credentials the
 // media is found again. An empty name changes nothing.

@@ -190,15 +190,22 @@ func TestWithoutProfilesNothingIsFilledIn(t *testing.T) {
 	t.Parallel()
 	var none egress.Profiles
 	r := parse(t, egress.KindTrack, `{"file":{}}`)
-	name, err := none.Pick(r, "")
+	got, name, err := none.Apply(r, "")
 	require.NoError(t, err)
-	got, err := none.Fill(r, name)
-	require.NoError(t, err)
+	require.Empty(t, name)
 	require.Same(t, r, got)
-	_, err = none.Pick(r, "main")
+	_, _, err = none.Apply(r, "main")
 	require.EqualError(t, err, `storage: names the profile "main", and there are none: set REELKEEPER_STORAGE`)
 	_, err = profiles("").Fill(r, "gone")
 	require.EqualError(t, err, `storage: names no profile: "gone"; want one of ali, az, cold, main`)
+}
+
+func TestTheProfileThatIsChosenIsFilledInAndNamed(t *testing.T) {
+	t.Parallel()
+	got, name, err := profiles("main").Apply(parse(t, egress.KindTrack, `{"file":{}}`), "")
+	require.NoError(t, err)
+	require.Equal(t, "main", name)
+	require.Equal(t, "main", egress.Destinations(got)[0].Upload.S3.GetBucket())
 }
 
 func TestTheNameOfAProfileInAnInput(t *testing.T) {

@@ -74,11 +74,8 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf(
 			"a start past Temporal wants the storage profile %q, which is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
 	}
-	name, err := h.cfg.Profiles.Pick(s.Request, s.Storage)
-	if err != nil {
-		return nil, err
-	}
-	return h.cfg.Profiles.Fill(s.Request, name)
+	filled, _, err := h.cfg.Profiles.Apply(s.Request, s.Storage)
+	return filled, err
 }
 
 // once runs a start of a request ID once among all that ask for it right now, and gives them all
