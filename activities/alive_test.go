@@ -45,9 +45,9 @@ func (s slowly) Get(ctx context.Context, id string) (*lk.EgressInfo, error) {
 	return s.both.Get(ctx, id)
 }
 
-func (s slowly) AdoptListed(ctx context.Context, requestID string, a egress.Asked, e egress.Event) (bool, error) {
+func (s slowly) AdoptListed(ctx context.Context, requestID string, x egress.Extras, e egress.Event) (bool, error) {
 	s.take("adopt")
-	return s.both.AdoptListed(ctx, requestID, a, e)
+	return s.both.AdoptListed(ctx, requestID, x, e)
 }
 
 func (s slowly) Present(ctx context.Context, room, identity string) (bool, error) {

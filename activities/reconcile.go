@@ -33,7 +33,7 @@ type Registry interface {
 	Completed(ctx context.Context, since time.Time) ([]egress.Ours, error)
 	ReconcilingSince(ctx context.Context) (time.Time, error)
 	Tell(ctx context.Context, requestID string, e egress.Event) (told bool, err error)
-	AdoptListed(ctx context.Context, requestID string, a egress.Asked, e egress.Event) (adopted bool, err error)
+	AdoptListed(ctx context.Context, requestID string, x egress.Extras, e egress.Event) (adopted bool, err error)
 	Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error)
 	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
 }
@@ -350,7 +350,7 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 		}
 	}
 	if s.Deed == egress.DeedAdopt {
-		return r.temporal.AdoptListed(ctx, s.RequestID, egress.AskedOf(r.infos[s.EgressID], r.macs.Verify), e)
+		return r.temporal.AdoptListed(ctx, s.RequestID, egress.ExtrasOf(r.infos[s.EgressID], r.macs.Verify), e)
 	}
 	return r.temporal.Tell(ctx, s.RequestID, e)
 }

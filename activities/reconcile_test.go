@@ -136,7 +136,7 @@ func (b *both) Tell(_ context.Context, requestID string, e egress.Event) (bool, 
 	return true, nil
 }
 
-func (b *both) AdoptListed(_ context.Context, requestID string, _ egress.Asked, e egress.Event) (bool, error) {
+func (b *both) AdoptListed(_ context.Context, requestID string, _ egress.Extras, e egress.Event) (bool, error) {
 	id := e.Proto().GetEgressInfo().GetEgressId()
 	if id == b.failing {
 		return false, errors.New("Temporal is away")
@@ -280,14 +280,14 @@ type dying struct {
 	die      context.CancelFunc
 }
 
-func (d dying) AdoptListed(ctx context.Context, requestID string, a egress.Asked, e egress.Event) (bool, error) {
+func (d dying) AdoptListed(ctx context.Context, requestID string, x egress.Extras, e egress.Event) (bool, error) {
 	if e.Proto().GetEgressInfo().GetEgressId() == d.egressID {
 		d.die()
 	}
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	return d.both.AdoptListed(ctx, requestID, a, e)
+	return d.both.AdoptListed(ctx, requestID, x, e)
 }
 
 func TestAnAttemptGoesOnBehindWhatTheLastOneDid(t *testing.T) {

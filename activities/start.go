@@ -106,14 +106,14 @@ func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 // swapped is a request with our webhook in the place of the caller's own, which go
 // with it sealed: whoever lists the egress is shown them, and whoever adopts it serves them.
 func (s starting) swapped(r egress.Request) (egress.Request, error) {
-	asked := egress.Asked{Pipeline: s.in.Input.Pipeline, MaxDuration: s.in.Input.MaxDuration}
+	extras := egress.Extras{Pipeline: s.in.Input.Pipeline, MaxDuration: s.in.Input.MaxDuration}
 	if theirs := r.GetWebhooks(); len(theirs) > 0 {
 		var err error
-		if asked.Webhooks, err = s.opener.SealWebhooks(s.in.RequestID, theirs); err != nil {
+		if extras.Webhooks, err = s.opener.SealWebhooks(s.in.RequestID, theirs); err != nil {
 			return nil, err
 		}
 	}
-	ours := &livekit.WebhookConfig{Url: asked.In(s.token.URL(s.cfg.PublicURL)), SigningKey: s.cfg.SigningKey}
+	ours := &livekit.WebhookConfig{Url: extras.In(s.token.URL(s.cfg.PublicURL)), SigningKey: s.cfg.SigningKey}
 	return egress.WithWebhooks(r, []*livekit.WebhookConfig{ours}), nil
 }
 
@@ -121,7 +121,7 @@ func (s starting) swapped(r egress.Request) (egress.Request, error) {
 type starting struct {
 	*LiveKit
 	in    StartRequest
-	room  string         // empty for a page
+	room  string         // empty for a web egress
 	asked egress.Request // what the caller asks for
 	req   egress.Request // what LiveKit is asked for: with the storage profile of the terms, and our webhook
 	token egress.Token

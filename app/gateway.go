@@ -32,7 +32,7 @@ func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressI
 	if err != nil {
 		return false, err
 	}
-	return d.AdoptListed(ctx, requestID, egress.AskedOf(m, d.keys.Verify), e)
+	return d.AdoptListed(ctx, requestID, egress.ExtrasOf(m, d.keys.Verify), e)
 }
 
 // ByEgressID is the request that an egress belongs to.

@@ -81,7 +81,7 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	t.Cleanup(func() { _ = a.Close() })
 	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: "EG_another", RoomName: "whole", Status: livekit.EgressStatus_EGRESS_ACTIVE})
 	require.NoError(t, err)
-	_, err = a.Recordings().AdoptListed(w.ctx(), "r-whole", egress.Asked{}, e)
+	_, err = a.Recordings().AdoptListed(w.ctx(), "r-whole", egress.Extras{}, e)
 	require.ErrorContains(t, err, "lacks the secret that encrypted the payload", "what a worker's round cannot read is an error of that step, and no end of the worker")
 	all := w.everything()
 	requireNone(t, sentinel, all)

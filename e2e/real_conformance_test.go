@@ -19,7 +19,7 @@ import (
 // scenario is one life of an egress: where it is, what becomes of it, and the calls that are made.
 type scenario struct {
 	dir  string // of what was captured; without captures, its name
-	in   who    // the room; none for a page
+	in   who    // the room; none for a web egress
 	fate reallivekit.Fate
 	play func(p *play)
 	// alone says that it needs a real server of its own.

@@ -27,7 +27,7 @@ type hook struct {
 	mode    string         // how the endpoint was
 }
 
-// room is the name of the room that it tells of; a page's egress has none.
+// room is the name of the room that it tells of; a web egress has none.
 func (h hook) room() string {
 	if name := h.EgressInfo.GetRoomName(); name != "" {
 		return name

@@ -210,7 +210,7 @@ func TestAStartThatFailedOpenIsAdoptedOnceWithoutAnyWebhook(t *testing.T) {
 	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
-// A page is started past Temporal, its worker dies, and no webhook and no round of the
+// A web egress is started past Temporal, its worker dies, and no webhook and no round of the
 // reconciler tells. All that shows it is that LiveKit does not answer its agent's stop.
 func TestAStopIsKeptAlsoWhereTheStartWentPastTemporal(t *testing.T) {
 	t.Parallel()

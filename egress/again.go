@@ -57,11 +57,11 @@ func (s *State) brokeOffUnasked() bool {
 	return s.brokeOff() && (s.Stopped == "" || !s.StoppedAt.Before(s.NewsAt))
 }
 
-// brokeOff reports whether it failed or was aborted, and was of a room that LiveKit knew, or of
-// a page.
+// brokeOff reports whether it failed or was aborted, and was of a room that LiveKit knew, or a web
+// egress.
 func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
-	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isPage(m)) && !s.stoppedPastUs()
+	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isWebEgress(m)) && !s.stoppedPastUs()
 }
 
 // stoppedPastUs reports whether LiveKit says that it was told to stop the egress, and not by us.
@@ -73,12 +73,12 @@ func (s *State) stoppedPastUs() bool {
 func (s *State) Unasked() bool { return s.over() && s.Stopped == "" && !s.stoppedPastUs() }
 
 // failedMidway reports whether that happened while there is still something to record:
-// its room is not known to be gone. A page never goes.
+// its room is not known to be gone. A web egress has none that could go.
 func (s *State) failedMidway() bool {
-	return s.mayRunAgain() && (s.Evidence.RoomGone.IsZero() || isPage(s.Latest.Proto()))
+	return s.mayRunAgain() && (s.Evidence.RoomGone.IsZero() || isWebEgress(s.Latest.Proto()))
 }
 
-func isPage(m *livekit.EgressInfo) bool { return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil }
+func isWebEgress(m *livekit.EgressInfo) bool { return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil }
 
 // heldUntil is when a look decides whether an end that is held is the last word. Once the
 // room is gone, nothing more can begin in it, and once it is to stop, nothing more should.

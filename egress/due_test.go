@@ -172,7 +172,7 @@ func TestTheFirstWishToStopIsKept(t *testing.T) {
 	require.True(t, s.StopDue)
 }
 
-// pageInRoom is an egress of a page, whose request names a room that it is not in.
+// pageInRoom is a web egress whose request names a room that it is not in.
 func pageInRoom(t *testing.T) egress.Info {
 	t.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", Status: livekit.EgressStatus_EGRESS_ACTIVE, Request: &livekit.EgressInfo_Egress{

@@ -19,7 +19,7 @@ type Input struct {
 	Sealed      []byte     `json:"sealed,omitempty"`       // the whole request, sealed for the start activity
 	Fingerprint string     `json:"fingerprint,omitempty"`  // keyed digest of the request: the same ID with another one is a conflict
 	MaxDuration Duration   `json:"max_duration,omitempty"` // when set, the egress is stopped after that long; default: never
-	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this moment, but for a page whose earlier run was looked for until then
+	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this moment, but for a web egress whose earlier run was looked for until then
 	Again       bool       `json:"again,omitempty"`        // it may have been begun before, by an earlier run of the same key that failed, or since it is late: LiveKit is looked at first
 	Unlisted    bool       `json:"unlisted,omitempty"`     // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
 	Recover     *int       `json:"recover,omitempty"`      // how often it is started again when it fails, is lost or reaches a limit while its room is live; default: the worker's setting
@@ -169,13 +169,13 @@ func (in Input) size() int {
 // Adoption is the input for an egress that LiveKit already runs, of its first sign of
 // life and of what was asked for with it. Webhooks that the request still has are LiveKit's to
 // serve: nobody took them out.
-func Adoption(i Info, a Asked) Input {
+func Adoption(i Info, x Extras) Input {
 	sum := Summary{Kind: KindEgress, Room: i.Proto().GetRoomName()}
 	if r, ok := RequestOf(i.Proto()); ok {
 		sum = Summarize(r)
 	}
 	sum.Webhooks = nil
-	return Input{Summary: &sum, Adopted: true, Pipeline: a.Pipeline, MaxDuration: a.MaxDuration}
+	return Input{Summary: &sum, Adopted: true, Pipeline: x.Pipeline, MaxDuration: x.MaxDuration}
 }
 
 // OnlyLook is the input of a run that takes up what an earlier one has started, and starts

@@ -76,7 +76,7 @@ func TestAnArgumentKeepsWhatIsWrongWithIt(t *testing.T) {
 func TestAnEgressThatNamesNoRequestIsAdoptedAsOneOfItsRoom(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, egress.Input{Summary: &egress.Summary{Kind: egress.KindEgress, Room: "daily"}, Adopted: true},
-		egress.Adoption(infoOf(t, "EG_1", active), egress.Asked{}))
+		egress.Adoption(infoOf(t, "EG_1", active), egress.Extras{}))
 }
 
 func TestATitleNamesTheOnePathToo(t *testing.T) {

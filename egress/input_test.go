@@ -146,7 +146,7 @@ func TestOnlyAStrayGoesByItsEgressID(t *testing.T) {
 	t.Parallel()
 	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomName: "standup"})
 	require.NoError(t, err)
-	stray := egress.Adoption(info, egress.Asked{})
+	stray := egress.Adoption(info, egress.Extras{})
 	require.NoError(t, stray.Validate("EG_1"))
 	require.NoError(t, stray.Validate("r-1"))
 	require.Error(t, stray.Validate("EG_/1"))

@@ -52,7 +52,7 @@ type Part struct {
 func (s *State) Recoverable(now time.Time) bool {
 	m := s.Latest.Proto()
 	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
-		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isPage(m) && !trackMissing(m)
+		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isWebEgress(m) && !trackMissing(m)
 }
 
 // outlasted reports whether the longest duration is over, which all parts share.

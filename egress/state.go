@@ -281,7 +281,7 @@ func (s *State) Outlook() Outlook {
 // page has none.
 func (s *State) Room(asked string) string {
 	m := s.Latest.Proto()
-	if isPage(m) {
+	if isWebEgress(m) {
 		return ""
 	}
 	return cmp.Or(m.GetRoomName(), asked)

@@ -46,7 +46,7 @@ func Summarize(r Request) Summary {
 	}
 	if v, ok := r.(*livekit.StartEgressRequest); ok {
 		s.Layout = v.GetTemplate().GetLayout()
-		if v.GetWeb() != nil { // a page is in no room, also where the request names one
+		if v.GetWeb() != nil { // a web egress is in no room, also where the request names one
 			s.Room = ""
 		}
 	}

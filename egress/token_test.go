@@ -89,13 +89,13 @@ func TestATokenThatNoneOfOurKeysMadeNamesNothingOfOurs(t *testing.T) {
 	got, ok := egress.OurToken(m, of("ours"))
 	require.True(t, ok)
 	require.Equal(t, egress.Token{RequestID: "req-2", Part: 1, MAC: "ours"}, got)
-	require.Equal(t, egress.Asked{RequestID: "req-2", Pipeline: "ours"}, egress.AskedOf(m, of("ours")))
+	require.Equal(t, egress.Extras{RequestID: "req-2", Pipeline: "ours"}, egress.ExtrasOf(m, of("ours")))
 	require.Equal(t, egress.Listed{ID: "EG_1", RequestID: "req-2"}, egress.ListedAs(m, of("ours")))
 
 	got, ok = egress.OurToken(m, of())
 	require.False(t, ok)
 	require.Zero(t, got)
-	require.Zero(t, egress.AskedOf(m, of()))
+	require.Zero(t, egress.ExtrasOf(m, of()))
 	require.Equal(t, egress.Listed{ID: "EG_1", Others: true}, egress.ListedAs(m, of()))
 }
 

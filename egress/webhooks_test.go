@@ -160,7 +160,7 @@ func TestAnAdoptionKnowsWhatTheFirstSignOfLifeShows(t *testing.T) {
 	adoption := func(m *livekit.EgressInfo) egress.Input {
 		i, err := egress.NewInfo(m)
 		require.NoError(t, err)
-		in := egress.Adoption(i, egress.Asked{})
+		in := egress.Adoption(i, egress.Extras{})
 		require.NoError(t, in.Validate("req-1"))
 		b, err := json.Marshal(in)
 		require.NoError(t, err)

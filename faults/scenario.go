@@ -28,7 +28,7 @@ type scenario struct {
 	// Kinds are the weights of the kinds of request.
 	Kinds map[string]int `yaml:"kinds"`
 	// Stop and DeleteRoom are the rates of agents who end a recording themselves. The
-	// others let the people leave. A page is always stopped.
+	// others let the people leave. A web egress is always stopped.
 	Stop       float64 `yaml:"stop"`
 	DeleteRoom float64 `yaml:"delete_room"`
 	// Forge is the rate of lives of which somebody who is not LiveKit tells us an end.

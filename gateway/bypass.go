@@ -107,8 +107,8 @@ func (d detour) conflicts(digest string) bool {
 
 // mayHave reports whether LiveKit may have a start already that no workflow knows of: this door has
 // sent it past Temporal, or lately any other, whose caller may ask again; or a door that died before
-// this one began may have. For that last reason alone no page is looked for: LiveKit would list
-// everything.
+// this one began may have. For that last reason alone no web egress is looked for: LiveKit would
+// list everything.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
 	known := b.of(s.ID).known()
 	b.mu.Lock()

@@ -33,13 +33,13 @@ func (h *Handler) theirs(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 
 // behind are the caller's webhooks that one of ours stands for, whose query holds them sealed.
 func (h *Handler) behind(ours *livekit.WebhookConfig) []*livekit.WebhookConfig {
-	a, _ := egress.AskedIn(ours)
-	if a.Webhooks == "" {
+	x := egress.ExtrasIn(ours)
+	if x.Webhooks == "" {
 		return nil
 	}
-	theirs, err := h.cfg.Marker.OpenWebhooks(a.RequestID, a.Webhooks)
+	theirs, err := h.cfg.Marker.OpenWebhooks(x.RequestID, x.Webhooks)
 	if err != nil {
-		h.cfg.Log.Warn("a caller's webhooks cannot be shown", "requestID", a.RequestID, "error", err)
+		h.cfg.Log.Warn("a caller's webhooks cannot be shown", "requestID", x.RequestID, "error", err)
 	}
 	return theirs
 }

@@ -133,7 +133,7 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 // with a start that is adopted later.
 func (h *Handler) webhook(requestID, pipeline string) *livekit.WebhookConfig {
 	ours := h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL)
-	return &livekit.WebhookConfig{Url: egress.Asked{Pipeline: pipeline}.In(ours), SigningKey: h.cfg.SigningKey}
+	return &livekit.WebhookConfig{Url: egress.Extras{Pipeline: pipeline}.In(ours), SigningKey: h.cfg.SigningKey}
 }
 
 // sleep waits, and reports false when the context ended first.

@@ -334,7 +334,7 @@ func TestAfterAStartPastTemporalAWorkflowLooksBeforeItStarts(t *testing.T) {
 		}
 		require.True(t, again("Idempotency-Key", "call-6"), "the door before this one may have")
 		b.call(t, "StartWebEgress", `{}`, "Idempotency-Key", "call-5")
-		require.False(t, b.recordings.begun()[1].Again, "a page would have to be looked for among everything")
+		require.False(t, b.recordings.begun()[1].Again, "a web egress would have to be looked for among everything")
 		<-time.After(time.Minute)
 		require.False(t, again("Idempotency-Key", "call-6"))
 		b.recordings.begin = gone

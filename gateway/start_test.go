@@ -308,7 +308,7 @@ func TestTheAnswerToAStartNamesItsPageAsItWasSent(t *testing.T) {
 	}
 }
 
-// A key may have begun another page, of which neither Temporal nor this door knows any more.
+// A key may have begun another web egress, of which neither Temporal nor this door knows any more.
 func TestThePageOfAnotherStartIsNotNamedAsThisOnes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -12,12 +12,12 @@ import (
 // in time what had been started after all. One whose workflow has completed is not
 // begun again: that is an error of reason AlreadyOver, unless the workflow never knew of
 // this egress, which is then a recording of its own.
-func (c *Client) Adopt(ctx context.Context, requestID string, asked egress.Asked, e egress.Event) error {
+func (c *Client) Adopt(ctx context.Context, requestID string, extras egress.Extras, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {
 		return errorOf(ctx, "adopt", err)
 	}
-	a := adoption{requestID, asked, egress.SignalObserved}
+	a := adoption{requestID, extras, egress.SignalObserved}
 	err = c.adopt(ctx, a, info, e)
 	if egress.ReasonOf(err) == egress.AlreadyOver {
 		return c.adoptStranger(ctx, a, info, e)
@@ -80,12 +80,12 @@ func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info
 // request. The caller's own webhooks are served as if Temporal had never forgotten it. Those that
 // cannot be opened are a step of the delivery that fails, so that a person hears of them.
 func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
-	in := egress.Adoption(info, a.asked)
+	in := egress.Adoption(info, a.extras)
 	r, echoed := egress.RequestOf(info.Proto())
-	if a.asked.Webhooks == "" || !echoed {
+	if a.extras.Webhooks == "" || !echoed {
 		return in
 	}
-	hooks, err := c.Sealer.OpenWebhooks(a.asked.RequestID, a.asked.Webhooks)
+	hooks, err := c.Sealer.OpenWebhooks(a.extras.RequestID, a.extras.Webhooks)
 	if err == nil {
 		var sealed egress.Input
 		if sealed, err = c.Sealer.SealRequest(a.requestID, egress.WithWebhooks(r, hooks), "", ""); err == nil {

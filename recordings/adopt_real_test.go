@@ -47,7 +47,7 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE","roomName":"standup"}}`))
 			must(t, err)
 
-			must(t, c.Adopt(ctx, id, egress.Asked{Pipeline: "usual"}, e))
+			must(t, c.Adopt(ctx, id, egress.Extras{Pipeline: "usual"}, e))
 
 			in, err := c.inputOf(ctx, workflowID)
 			must(t, err)
@@ -78,7 +78,7 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	must(t, err)
 	adopt := func() {
 		t.Helper()
-		made, err := c.AdoptListed(ctx, id, egress.Asked{}, e)
+		made, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
 		must(t, err)
 		if !made {
 			t.Error("nobody watches it")
@@ -122,7 +122,7 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
 			must(t, err)
 
-			made, err := c.AdoptListed(ctx, id, egress.Asked{}, e)
+			made, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
 
 			must(t, err)
 			if made != tc.made {
@@ -164,14 +164,14 @@ func TestAForgottenRequestIsAdoptedAsItWasAskedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			asked := egress.Asked{RequestID: "forgotten", Pipeline: "archive", MaxDuration: egress.Duration(time.Hour), Webhooks: tc.sealed}
+			extras := egress.Extras{RequestID: "forgotten", Pipeline: "archive", MaxDuration: egress.Duration(time.Hour), Webhooks: tc.sealed}
 
-			must(t, c.Adopt(ctx, tc.id, asked, e))
+			must(t, c.Adopt(ctx, tc.id, extras, e))
 
 			in, err := c.inputOf(ctx, egress.WorkflowID(tc.id))
 			must(t, err)
 			must(t, in.Validate(tc.id))
-			if !in.Adopted || in.Pipeline != "archive" || in.MaxDuration != asked.MaxDuration || in.Fingerprint != "" || in.Summary.Room != "standup" {
+			if !in.Adopted || in.Pipeline != "archive" || in.MaxDuration != extras.MaxDuration || in.Fingerprint != "" || in.Summary.Room != "standup" {
 				t.Errorf("got %+v, summary %+v", in, in.Summary)
 			}
 			if got := strings.Join(in.Summary.Webhooks, " "); got != tc.host {

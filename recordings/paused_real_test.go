@@ -66,7 +66,7 @@ func TestARecordingThatIsPausedIsOpen(t *testing.T) {
 	}
 	e, err := egress.ListedEvent(&livekit.EgressInfo{EgressId: egressID, RoomName: room, Status: livekit.EgressStatus_EGRESS_ACTIVE})
 	must(t, err)
-	if made, err := c.AdoptListed(ctx, s.RequestID, egress.Asked{}, e); err != nil || made {
+	if made, err := c.AdoptListed(ctx, s.RequestID, egress.Extras{}, e); err != nil || made {
 		t.Errorf("it is adopted: got %v and %v", made, err)
 	}
 	if r := ReportOf([]Row{v.Row}, began, time.Time{}); r.Running != 1 || r.BrokenOff != 0 {

@@ -63,12 +63,12 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 // is told instead, and one that has completed has had its say, unless it never knew of
 // this egress. It reports whether one was made. Twice is harmless, also at the same
 // moment: of one ID only one can run.
-func (c *Client) AdoptListed(ctx context.Context, requestID string, asked egress.Asked, e egress.Event) (bool, error) {
+func (c *Client) AdoptListed(ctx context.Context, requestID string, extras egress.Extras, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
 		return false, errorOf(ctx, "adopt", err)
 	}
-	a := adoption{requestID, asked, egress.SignalReconciled}
+	a := adoption{requestID, extras, egress.SignalReconciled}
 	state, err := c.workflowState(ctx, egress.WorkflowID(requestID))
 	switch {
 	case err != nil:
@@ -84,7 +84,7 @@ func (c *Client) AdoptListed(ctx context.Context, requestID string, asked egress
 		return false, err
 	}
 	if of, _ := egress.RequestID(other); found && requestID == info.Proto().GetEgressId() && of != requestID {
-		return c.AdoptListed(ctx, of, asked, e) // a LiveKit that does not echo our token
+		return c.AdoptListed(ctx, of, extras, e) // a LiveKit that does not echo our token
 	}
 	return made(c.adopt(ctx, a, info, e))
 }
@@ -115,7 +115,7 @@ func isOpen(s enumspb.WorkflowExecutionStatus) bool {
 // signal its news comes.
 type adoption struct {
 	requestID string
-	asked     egress.Asked
+	extras    egress.Extras
 	signal    string
 }
 

@@ -69,7 +69,7 @@ func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testi
 	w.open(id)
 	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
 	must(t, err)
-	_, err = c.AdoptListed(ctx, id, egress.Asked{}, e)
+	_, err = c.AdoptListed(ctx, id, egress.Extras{}, e)
 	must(t, err)
 	blind := New(Config{Temporal: through(t, func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		if strings.HasSuffix(method, "/ListWorkflowExecutions") {

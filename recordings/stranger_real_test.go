@@ -16,10 +16,10 @@ func TestAnEgressThatItsCompletedRequestNeverKnewIsARecordingOfItsOwn(t *testing
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	hear := func(requestID string, e egress.Event) (bool, error) {
-		return made(c.Adopt(ctx, requestID, egress.Asked{}, e))
+		return made(c.Adopt(ctx, requestID, egress.Extras{}, e))
 	}
 	list := func(requestID string, e egress.Event) (bool, error) {
-		return c.AdoptListed(ctx, requestID, egress.Asked{}, e)
+		return c.AdoptListed(ctx, requestID, egress.Extras{}, e)
 	}
 	for name, tc := range map[string]struct {
 		adopt  func(requestID string, e egress.Event) (bool, error)
@@ -32,7 +32,7 @@ func TestAnEgressThatItsCompletedRequestNeverKnewIsARecordingOfItsOwn(t *testing
 			t.Parallel()
 			v, stray := over(t, ctx, c, w, "stranger"), fresh("EG_stray")
 			w.open(stray)
-			must(t, c.Adopt(ctx, stray, egress.Asked{}, lateEvent(t, egress.EventUpdated, &livekit.EgressInfo{EgressId: stray, RoomName: stray})))
+			must(t, c.Adopt(ctx, stray, egress.Extras{}, lateEvent(t, egress.EventUpdated, &livekit.EgressInfo{EgressId: stray, RoomName: stray})))
 			_, err := c.Stop(ctx, stray)
 			must(t, err)
 			_, err = c.Wait(ctx, stray)

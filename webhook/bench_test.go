@@ -54,7 +54,7 @@ type temporal struct {
 
 var errOver = &egress.Error{Reason: egress.AlreadyOver, Message: "has completed"}
 
-func (f *temporal) Adopt(_ context.Context, requestID string, _ egress.Asked, e egress.Event) error {
+func (f *temporal) Adopt(_ context.Context, requestID string, _ egress.Extras, e egress.Event) error {
 	f.mu.Lock()
 	f.adopted = append(f.adopted, requestID+" by "+e.Proto().GetId())
 	f.mu.Unlock()

@@ -34,7 +34,7 @@ type Recordings interface {
 	// Temporal was away. It returns once a workflow is durable that has the event. A request
 	// whose workflow has completed is an *egress.Error of reason AlreadyOver, unless that
 	// never knew of the egress, which is then adopted under its own ID.
-	Adopt(ctx context.Context, requestID string, a egress.Asked, e egress.Event) error
+	Adopt(ctx context.Context, requestID string, x egress.Extras, e egress.Event) error
 	// ByEgressID and ByRoom find running workflows by their search attributes. These lag
 	// behind, so an empty answer does not mean that there is none.
 	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)

@@ -72,7 +72,7 @@ func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
-	err := h.cfg.Recordings.Adopt(ctx, requestID, egress.AskedOf(d.sent.GetEgressInfo(), h.cfg.MACs.Verify), d.event)
+	err := h.cfg.Recordings.Adopt(ctx, requestID, egress.ExtrasOf(d.sent.GetEgressInfo(), h.cfg.MACs.Verify), d.event)
 	switch egress.ReasonOf(err) {
 	case "":
 		return Adopted

@@ -324,7 +324,7 @@ func TestAPollAsksForTheRoomThatLiveKitNames(t *testing.T) {
 	}
 	l.webhook(time.Second, egress.EventUpdated, m)
 
-	v := l.mustRun(egress.Adoption(info(t, active), egress.Asked{})) // of the room that was asked for
+	v := l.mustRun(egress.Adoption(info(t, active), egress.Extras{})) // of the room that was asked for
 
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Equal(t, map[string]bool{"weekly": true}, rooms)

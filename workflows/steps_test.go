@@ -295,7 +295,7 @@ func TestAnAdoptedEgressTakesThePipelineOfItsWorker(t *testing.T) {
 			l := newLife(t)
 			l.worker.Pipelines = egress.Pipelines{Default: "standard", Named: map[string]egress.Pipeline{"standard": {Name: "standard"}, "archive": {Name: "archive"}}}
 			l.webhook(0, egress.EventEnded, message(egressID, lk.EgressStatus_EGRESS_COMPLETE))
-			in := egress.Adoption(info(t, active), egress.Asked{Pipeline: name})
+			in := egress.Adoption(info(t, active), egress.Extras{Pipeline: name})
 
 			l.mustRun(in)
 

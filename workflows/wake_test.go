@@ -130,7 +130,7 @@ func TestAMaximumCountsFromWhenTheRecordingBegan(t *testing.T) {
 	}{
 		"which an earlier run began":  {again, 20 * time.Minute},
 		"which this run began":        {ours, time.Hour},
-		"that Temporal had forgotten": {egress.Adoption(info(t, active), egress.Asked{MaxDuration: limit}), 20 * time.Minute},
+		"that Temporal had forgotten": {egress.Adoption(info(t, active), egress.Extras{MaxDuration: limit}), 20 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

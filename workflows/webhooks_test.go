@@ -287,7 +287,7 @@ func TestAnAdoptedEgressIsWatchedAndDeliveredButNotStarted(t *testing.T) {
 			}
 			i := info(t, active)
 
-			v := l.mustRun(egress.Adoption(i, egress.Asked{}))
+			v := l.mustRun(egress.Adoption(i, egress.Extras{}))
 
 			l.AssertActivityNotCalled(t, "Start")
 			require.Equal(t, by, v.EndedBy)

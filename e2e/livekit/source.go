@@ -7,7 +7,7 @@ import (
 	lksdk "github.com/livekit/server-sdk-go/v2"
 )
 
-// join lets the egress join its room as a hidden participant whose identity is its ID. A page is in no room.
+// join lets the egress join its room as a hidden participant whose identity is its ID. A web egress is in no room.
 func (r *run) join() error {
 	if r.web {
 		return nil

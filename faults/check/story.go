@@ -158,7 +158,7 @@ func neighboursOf(agents []Agent) map[string]*neighbour {
 	return all
 }
 
-// stopped says that it was stopped before its owner asked for that: a page goes on until
+// stopped says that it was stopped before its owner asked for that: a web egress goes on until
 // somebody asks, unless it fails.
 func (n *neighbour) stopped(r *recorded) bool {
 	return slices.ContainsFunc(r.ends, func(e end) bool {

@@ -1,0 +1,66 @@
+package egress
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Parameters of our webhook's URL, one for each field of Extras but the request ID.
+const (
+	queryPipeline    = "p"
+	queryMaxDuration = "d"
+	queryWebhooks    = "w"
+)
+
+// Extras are what was asked for with a start, beside what LiveKit itself takes. They go in the URL
+// of our webhook, which LiveKit echoes wherever it echoes the request: so an egress that Temporal
+// knows nothing of is adopted as it was asked for.
+type Extras struct {
+	RequestID   string   // of the token in the URL
+	Pipeline    string   // default: the worker's
+	MaxDuration Duration // default: no limit
+	Webhooks    string   // the caller's own, in whose place ours stands, sealed for RequestID; default: none
+}
+
+// ExtrasOf are those of a start of ours, as the webhook of OurToken says.
+func ExtrasOf(m *livekit.EgressInfo, ours func(Token) bool) Extras {
+	return ExtrasIn(ourWebhook(m, ours))
+}
+
+// ExtrasIn are what a webhook says, none where it is not ours. What is not valid is left out.
+func ExtrasIn(w *livekit.WebhookConfig) Extras {
+	t, ours := ParseToken(w.GetUrl())
+	u, err := url.Parse(w.GetUrl())
+	if !ours || err != nil {
+		return Extras{}
+	}
+	q := u.Query()
+	x := Extras{RequestID: t.RequestID, Webhooks: q.Get(queryWebhooks)}
+	if name := q.Get(queryPipeline); ValidName(name) {
+		x.Pipeline = name
+	}
+	if d, err := time.ParseDuration(q.Get(queryMaxDuration)); err == nil && d > 0 {
+		x.MaxDuration = Duration(d)
+	}
+	return x
+}
+
+// In adds them to the URL of a webhook of ours, from which ExtrasIn reads them.
+func (x Extras) In(webhook string) string {
+	q := url.Values{}
+	if x.Pipeline != "" {
+		q.Set(queryPipeline, x.Pipeline)
+	}
+	if x.MaxDuration > 0 {
+		q.Set(queryMaxDuration, x.MaxDuration.String())
+	}
+	if x.Webhooks != "" {
+		q.Set(queryWebhooks, x.Webhooks)
+	}
+	if len(q) == 0 {
+		return webhook
+	}
+	return webhook + "?" + q.Encode()
+}
