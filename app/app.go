@@ -52,6 +52,9 @@ type Options struct {
 	// ReportEvery is how often the webhook endpoint reports how it is. It must be the
 	// same for all instances. Default: egress.MinuteLength; tests are in a hurry.
 	ReportEvery time.Duration
+	// Recordings says how long the recordings client waits; what it needs is filled in. Default: its
+	// own defaults; tests are patient with a busy machine.
+	Recordings recordings.Config
 }
 
 // Open reads the settings and makes the clients. It does not wait for Temporal: a
@@ -77,7 +80,7 @@ func Open(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	to, err := connectionFor(cfg, o.Environ, keys, tel)
+	to, err := connectionFor(cfg, o, keys, tel)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,8 @@ type connection struct {
 }
 
 // connectionFor dials nothing yet.
-func connectionFor(cfg config.Config, environ map[string]string, keys *seal.Keys, tel *telemetry.Telemetry) (c connection, err error) {
-	opts, err := config.TemporalOptions(environ)
+func connectionFor(cfg config.Config, o Options, keys *seal.Keys, tel *telemetry.Telemetry) (c connection, err error) {
+	opts, err := config.TemporalOptions(o.Environ)
 	if err != nil {
 		return c, err
 	}
@@ -40,7 +40,8 @@ func connectionFor(cfg config.Config, environ map[string]string, keys *seal.Keys
 	if c.temporal, err = client.NewLazyClient(opts); err != nil {
 		return c, fmt.Errorf("Temporal client: %w", err)
 	}
-	c.recordings = recordings.New(recordings.Config{Temporal: c.temporal, Namespace: c.namespace, Sealer: keys, Codec: c.payloads})
+	o.Recordings.Temporal, o.Recordings.Namespace, o.Recordings.Sealer, o.Recordings.Codec = c.temporal, c.namespace, keys, c.payloads
+	c.recordings = recordings.New(o.Recordings)
 	return c, nil
 }
 

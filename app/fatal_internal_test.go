@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // deleted is a Temporal whose namespace is deleted once workers poll it.
@@ -67,7 +68,7 @@ func TestAWorkerWhoseNamespaceIsGoneEndsAndSaysSo(t *testing.T) {
 		a.temporal.Close()
 		a.temporal, err = client.NewLazyClient(a.working)
 		require.NoError(t, err)
-		a.recordings.Temporal = a.temporal
+		a.recordings = recordings.New(recordings.Config{Temporal: a.temporal, Namespace: a.namespace, Sealer: a.keys})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		ready := false

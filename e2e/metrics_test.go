@@ -99,7 +99,7 @@ func TestWhatAlertsAndDashboardAskOfTemporalsSDKIsThere(t *testing.T) {
 	w.start("room")
 	w.verdict("room")
 	w.want("the hook has failed once and then taken it", func() bool { return len(hook.said()) > 0 })
-	_, err := w.client.Temporal.ExecuteWorkflow(w.ctx(), client.StartWorkflowOptions{TaskQueue: egress.TaskQueue}, "OfAnotherVersion")
+	_, err := w.temporal().ExecuteWorkflow(w.ctx(), client.StartWorkflowOptions{TaskQueue: egress.TaskQueue}, "OfAnotherVersion")
 	require.NoError(t, err)
 	failed := regexp.MustCompile(`temporal_workflow_task_execution_failed_total{[^}]*failure_reason="WorkflowError"[^}]*task_queue="egress"[^}]*workflow_type="OfAnotherVersion"`)
 	w.want("its task fails, with the labels that an alert names", func() bool { return failed.MatchString(w.metrics()) })

@@ -89,7 +89,7 @@ func (s *theirs) requests() []string {
 func (w *world) inside(room string) egress.State {
 	w.t.Helper()
 	var s egress.State
-	if v, err := w.client.Temporal.QueryWorkflow(w.ctx(), egress.WorkflowID("r-"+room), "", egress.QueryState); err == nil {
+	if v, err := w.temporal().QueryWorkflow(w.ctx(), egress.WorkflowID("r-"+room), "", egress.QueryState); err == nil {
 		require.NoError(w.t, v.Get(&s))
 	}
 	return s

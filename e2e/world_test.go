@@ -139,8 +139,6 @@ func (w *world) openDoor(l net.Listener, liveKitURL string) {
 	w.environ["LIVEKIT_URL"] = liveKitURL
 	a := w.open()
 	w.client = a.Recordings()
-	// A busy machine's visibility lags behind, and so does the worker that is asked.
-	w.client.FindFor, w.client.QueryFor = 10*time.Second, 10*time.Second
 	h, err := a.Door()
 	require.NoError(t, err)
 	w.door = &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
@@ -166,7 +164,11 @@ func (w *world) openDoor(l net.Listener, liveKitURL string) {
 
 func (w *world) open() *app.App {
 	w.t.Helper()
-	a, err := app.Open(app.Options{Environ: w.environ, Role: config.Serve, LogTo: w.log, ReportEvery: w.hurry})
+	a, err := app.Open(app.Options{
+		Environ: w.environ, Role: config.Serve, LogTo: w.log, ReportEvery: w.hurry,
+		// A busy machine's visibility lags behind, and so does the worker that is asked.
+		Recordings: recordings.Config{FindFor: 10 * time.Second, QueryFor: 10 * time.Second},
+	})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { _ = a.Close() })
 	return a

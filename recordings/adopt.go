@@ -85,10 +85,10 @@ func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
 	if a.extras.Webhooks == "" || !echoed {
 		return in
 	}
-	hooks, err := c.Sealer.OpenWebhooks(a.extras.RequestID, a.extras.Webhooks)
+	hooks, err := c.cfg.Sealer.OpenWebhooks(a.extras.RequestID, a.extras.Webhooks)
 	if err == nil {
 		var sealed egress.Input
-		if sealed, err = c.Sealer.SealRequest(a.requestID, egress.WithWebhooks(r, hooks), "", ""); err == nil {
+		if sealed, err = c.cfg.Sealer.SealRequest(a.requestID, egress.WithWebhooks(r, hooks), "", ""); err == nil {
 			in.Summary, in.Sealed = sealed.Summary, sealed.Sealed
 		}
 	}

@@ -40,9 +40,9 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 			id := fresh("left-behind")
 			workflowID := egress.WorkflowID(id)
 			if tc.earlier != nil {
-				_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflowID, TaskQueue: "nobody's"}, egress.WorkflowType, *tc.earlier)
+				_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflowID, TaskQueue: "nobody's"}, egress.WorkflowType, *tc.earlier)
 				must(t, err)
-				must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "as if it had failed"))
+				must(t, c.cfg.Temporal.TerminateWorkflow(ctx, workflowID, "", "as if it had failed"))
 			}
 			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE","roomName":"standup"}}`))
 			must(t, err)
@@ -89,7 +89,7 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 		if _, err := c.Find(ctx, id); err != nil { // visibility knows it
 			t.Fatal(err)
 		}
-		must(t, c.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
+		must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
 		adopt()
 	}
 }
@@ -108,7 +108,7 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			id, workflowID := fresh("EG_unnamed"), egress.WorkflowID(fresh("unnamed"))
-			run, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			run, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 				ID: workflowID, TaskQueue: "nobody's",
 				TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(id)),
 			}, egress.WorkflowType, egress.Input{Plain: &livekit.RoomCompositeEgressRequest{RoomName: "standup"}})
@@ -117,7 +117,7 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 				t.Fatalf("found %q, %v", found, err)
 			}
 			if tc.terminated {
-				must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "an operator"))
+				must(t, c.cfg.Temporal.TerminateWorkflow(ctx, workflowID, "", "an operator"))
 			}
 			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
 			must(t, err)

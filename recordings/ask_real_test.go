@@ -61,7 +61,7 @@ func TestAnUnknownIDIsNotFound(t *testing.T) {
 func TestAnIDThatCannotBeLookedUpIsNotCalledUnknown(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
-	c.FindFor = time.Nanosecond
+	c.cfg.FindFor = time.Nanosecond
 	_, err := c.Find(ctxOf(t, patience), "EG_nobody")
 	wantReason(t, err, egress.Ambiguous)
 }
@@ -71,14 +71,14 @@ func TestAnAdoptedEgressIsFoundByItsEgressID(t *testing.T) {
 	stray := fresh("EG_stray")
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
-	_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: egress.WorkflowID(stray), TaskQueue: "nobody's"}, egress.WorkflowType, egress.Input{})
+	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: egress.WorkflowID(stray), TaskQueue: "nobody's"}, egress.WorkflowType, egress.Input{})
 	must(t, err)
 	got, err := c.Find(ctx, stray)
 	must(t, err)
 	if got != egress.WorkflowID(stray) {
 		t.Errorf("got %s", got)
 	}
-	c.QueryFor = 200 * time.Millisecond
+	c.cfg.QueryFor = 200 * time.Millisecond
 	v, err := c.State(ctx, stray)
 	must(t, err)
 	if !strings.HasPrefix(v.Problem, "no worker answered: ") || v.Workflow != "running" {
@@ -212,7 +212,7 @@ func TestAWebhookRepeatedIsOneSignal(t *testing.T) {
 		t.Errorf("got %v, want %v", v.Done, want)
 	}
 	var sent []string
-	history := c.Temporal.GetWorkflowHistory(ctx, s.WorkflowID, s.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	history := c.cfg.Temporal.GetWorkflowHistory(ctx, s.WorkflowID, s.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		e, err := history.Next()
 		must(t, err)

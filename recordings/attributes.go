@@ -64,15 +64,15 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 		names = append(names, a.name)
 		add[a.name] = a.kind
 	}
-	_, err = c.Temporal.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
-		Namespace: c.Namespace, SearchAttributes: add,
+	_, err = c.cfg.Temporal.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: c.cfg.Namespace, SearchAttributes: add,
 	})
 	var exists *serviceerror.AlreadyExists // another worker was faster
 	switch {
 	case notAllowed(err):
 		return names, &egress.Error{
 			Reason: egress.Invalid, Field: "TEMPORAL_NAMESPACE", Err: err,
-			Message: fmt.Sprintf("%q lacks search attributes that we may not make; run: %s", c.Namespace, c.command(missing)),
+			Message: fmt.Sprintf("%q lacks search attributes that we may not make; run: %s", c.cfg.Namespace, c.command(missing)),
 		}
 	case err != nil && !errors.As(err, &exists):
 		return names, errorOf(ctx, "add search attributes", err)
@@ -83,13 +83,13 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 // awaitAttributes waits until the server knows what was added: its caches lag. What it does
 // not know by then it may have as another type: it says nothing when such a one is added.
 func (c *Client) awaitAttributes(ctx context.Context) error {
-	for by := time.Now().Add(c.AttributesFor); ; {
+	for by := time.Now().Add(c.cfg.AttributesFor); ; {
 		missing, err := c.lacking(ctx)
 		switch {
 		case err != nil || len(missing) == 0:
 			return err
 		case time.Now().After(by):
-			return egress.Invalidf("TEMPORAL_NAMESPACE", "%q does not know the search attribute %s as %s, %s after it was added: see whether it has another type there", c.Namespace, missing[0].name, missing[0].kind, c.AttributesFor)
+			return egress.Invalidf("TEMPORAL_NAMESPACE", "%q does not know the search attribute %s as %s, %s after it was added: see whether it has another type there", c.cfg.Namespace, missing[0].name, missing[0].kind, c.cfg.AttributesFor)
 		case !c.pause(ctx):
 			return errorOf(ctx, "add search attributes", ctx.Err())
 		}
@@ -129,5 +129,5 @@ func (c *Client) command(missing []attribute) string {
 		fmt.Fprintf(&cloud, " --search-attribute %s=%s", a.name, a.kind)
 	}
 	return fmt.Sprintf("temporal operator search-attribute create --namespace %s%s (in Temporal Cloud: tcld namespace search-attributes add --namespace %[1]s%[3]s)",
-		c.Namespace, &own, &cloud)
+		c.cfg.Namespace, &own, &cloud)
 }

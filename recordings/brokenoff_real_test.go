@@ -14,7 +14,7 @@ func TestOfATerminatedWorkflowItIsSaidWhoGoesOn(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	id := fresh("broken-off")
 	begin(t, ctx, c, w, id, id)
-	must(t, c.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
+	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
 	const why = "its workflow was terminated; its next webhook, or a round, takes up what LiveKit has of it"
 
 	v, err := c.State(ctx, id)

@@ -17,12 +17,12 @@ import (
 // show starts a workflow that nobody works on, so that visibility has a row as it is here.
 func show(t *testing.T, ctx context.Context, c *Client, requestID string, attributes ...temporal.SearchAttributeUpdate) {
 	t.Helper()
-	_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: egress.WorkflowID(requestID), TaskQueue: fresh("nobody"), TypedSearchAttributes: temporal.NewSearchAttributes(attributes...),
 	}, egress.WorkflowType)
 	must(t, err)
 	t.Cleanup(func() {
-		_ = c.Temporal.TerminateWorkflow(context.WithoutCancel(ctx), egress.WorkflowID(requestID), "", "the test is over") // some have ended
+		_ = c.cfg.Temporal.TerminateWorkflow(context.WithoutCancel(ctx), egress.WorkflowID(requestID), "", "the test is over") // some have ended
 	})
 }
 
@@ -54,7 +54,7 @@ func TestChangedLeavesOutWhatRunsAsItDid(t *testing.T) {
 	<-time.After(time.Millisecond) // visibility's times are of this machine's clock
 	since := time.Now()
 	show(t, ctx, c, test+"/begins", bound)
-	must(t, c.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(test+"/ends"), "", "it ends"))
+	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(test+"/ends"), "", "it ends"))
 
 	want := map[string]bool{"ends": true, "unbound": false, "over": false, "begins": false}
 	var got map[string]bool

@@ -75,12 +75,12 @@ func (c Config) withDefaults() Config {
 // are *egress.Error; those that come from Temporal itself, and not from a workflow
 // of ours, also match egress.ErrTemporal.
 type Client struct {
-	Config
+	cfg  Config
 	data converter.DataConverter // as the Temporal client's own
 }
 
 // New makes a Client.
-func New(c Config) *Client { return &Client{c.withDefaults(), converterWith(c.Codec)} }
+func New(c Config) *Client { return &Client{cfg: c.withDefaults(), data: converterWith(c.Codec)} }
 
 // converterWith is that of a Temporal client with a codec, or with none.
 func converterWith(codec converter.PayloadCodec) converter.DataConverter {
@@ -92,15 +92,15 @@ func converterWith(codec converter.PayloadCodec) converter.DataConverter {
 
 // encode makes a payload as the Temporal client would have.
 func (c *Client) encode(p *commonpb.Payload) ([]*commonpb.Payload, error) {
-	if c.Codec == nil {
+	if c.cfg.Codec == nil {
 		return []*commonpb.Payload{p}, nil
 	}
-	return c.Codec.Encode([]*commonpb.Payload{p})
+	return c.cfg.Codec.Encode([]*commonpb.Payload{p})
 }
 
 // pause waits before another try. It reports false when the context ends first.
 func (c *Client) pause(ctx context.Context) bool {
-	t := time.NewTimer(c.AskEvery)
+	t := time.NewTimer(c.cfg.AskEvery)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

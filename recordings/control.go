@@ -28,7 +28,7 @@ func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 }
 
 func (c *Client) stop(ctx context.Context, id, workflowID string, by *egress.Asker) (info egress.Info, err error) {
-	err = c.update(ctx, id, workflowID, egress.UpdateStop, &info, egress.StopUpdate{AskedBy: cmp.Or(by, c.AskedBy)})
+	err = c.update(ctx, id, workflowID, egress.UpdateStop, &info, egress.StopUpdate{AskedBy: cmp.Or(by, c.cfg.AskedBy)})
 	return info, err
 }
 
@@ -95,7 +95,7 @@ var ErrUnanswered = errors.New("sent, and not answered in time")
 // update sends a workflow an update by its name. Errors call the recording by the ID that it was
 // asked for by; one that comes of no answer in time is ErrUnanswered.
 func (c *Client) update(ctx context.Context, id, workflowID, name string, result any, args ...any) error {
-	handle, err := c.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+	handle, err := c.cfg.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflowID, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
@@ -137,7 +137,7 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	run := c.Temporal.GetWorkflow(ctx, workflowID, "")
+	run := c.cfg.Temporal.GetWorkflow(ctx, workflowID, "")
 	for {
 		slice, end := c.slice(ctx)
 		err := run.Get(slice, &v)
@@ -164,7 +164,7 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 func (c *Client) slice(ctx context.Context) (context.Context, func()) {
 	slice, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	released := context.AfterFunc(ctx, cancel)
-	timer := time.AfterFunc(c.WaitFor, cancel)
+	timer := time.AfterFunc(c.cfg.WaitFor, cancel)
 	return slice, func() {
 		timer.Stop()
 		released()
@@ -185,7 +185,7 @@ func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Ve
 // askVerdict asks the workflow, nil where it has not delivered.
 func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, error) {
 	var v *egress.Verdict
-	err := c.query(ctx, row, c.QueryFor, egress.QueryVerdict, &v)
+	err := c.query(ctx, row, c.cfg.QueryFor, egress.QueryVerdict, &v)
 	return v, errorOf(ctx, "verdict of "+row.WorkflowID, err)
 }
 
@@ -197,8 +197,8 @@ func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID strin
 	if err != nil {
 		return errorOf(ctx, "signal "+workflowID, err)
 	}
-	_, err = c.Temporal.WorkflowService().SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
-		Namespace:         c.Namespace,
+	_, err = c.cfg.Temporal.WorkflowService().SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
+		Namespace:         c.cfg.Namespace,
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID},
 		SignalName:        signal,
 		RequestId:         requestID,

@@ -51,7 +51,7 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 		case taken: // by another webhook, at the same moment
 			continue
 		case isOpen(last.status):
-			err = errorOf(ctx, "end "+last.id, c.Temporal.CancelWorkflow(ctx, last.id, ""))
+			err = errorOf(ctx, "end "+last.id, c.cfg.Temporal.CancelWorkflow(ctx, last.id, ""))
 		}
 		if egress.ReasonOf(err) == egress.NotFound || egress.ReasonOf(err) == egress.AlreadyOver { // it has just ended
 			return nil

@@ -43,7 +43,7 @@ func TestEachCorrectionThatSaysSomethingNewIsTold(t *testing.T) {
 			hear(livekit.EgressStatus_EGRESS_COMPLETE, 1)
 			hear(livekit.EgressStatus_EGRESS_FAILED, 0)
 
-			run := c.Temporal.GetWorkflow(ctx, first, "")
+			run := c.cfg.Temporal.GetWorkflow(ctx, first, "")
 			_ = run.Get(ctx, nil)
 			if state, err := c.workflowState(ctx, first); err != nil || state != tc.want {
 				t.Errorf("the first: got %v (%v)", state, err)

@@ -59,7 +59,7 @@ func (c *Client) verdict(ctx context.Context, row Row) (*egress.Verdict, error) 
 		return c.askVerdict(ctx, row)
 	}
 	v := &egress.Verdict{}
-	if err := c.Temporal.GetWorkflow(ctx, row.WorkflowID, row.RunID).Get(ctx, v); err != nil {
+	if err := c.cfg.Temporal.GetWorkflow(ctx, row.WorkflowID, row.RunID).Get(ctx, v); err != nil {
 		return nil, errorOf(ctx, "result of "+row.WorkflowID, err)
 	}
 	return v, nil

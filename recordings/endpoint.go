@@ -13,7 +13,7 @@ import (
 // which it starts where it does not run. It returns once the report is durable; the
 // same one twice is one.
 func (c *Client) ReportMinute(ctx context.Context, m egress.Minute) error {
-	_, err := c.Temporal.SignalWithStartWorkflow(ctx, egress.EndpointID, egress.SignalMinute, m, client.StartWorkflowOptions{
+	_, err := c.cfg.Temporal.SignalWithStartWorkflow(ctx, egress.EndpointID, egress.SignalMinute, m, client.StartWorkflowOptions{
 		TaskQueue: egress.TaskQueue, StaticSummary: "how the webhook endpoint was",
 	}, egress.EndpointType, egress.Ring{})
 	return errorOf(ctx, "report to "+egress.EndpointID, err)
@@ -23,7 +23,7 @@ func (c *Client) ReportMinute(ctx context.Context, m egress.Minute) error {
 // never reported. A worker answers, so ctx should have a deadline.
 func (c *Client) Minutes(ctx context.Context, from, to time.Time) (egress.Reported, error) {
 	var r egress.Reported
-	answer, err := c.Temporal.QueryWorkflow(ctx, egress.EndpointID, "", egress.QueryMinutes, from, to)
+	answer, err := c.cfg.Temporal.QueryWorkflow(ctx, egress.EndpointID, "", egress.QueryMinutes, from, to)
 	if err == nil {
 		err = answer.Get(&r)
 	}

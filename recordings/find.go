@@ -24,7 +24,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if !strings.HasPrefix(id, egress.IDPrefix) {
 		return egress.WorkflowID(id), egress.ValidateID(id)
 	}
-	lookup, cancel := context.WithTimeout(ctx, c.FindFor)
+	lookup, cancel := context.WithTimeout(ctx, c.cfg.FindFor)
 	defer cancel()
 	doubt := ""
 	for answered := false; ; {
@@ -95,7 +95,7 @@ func (c *Client) beginning(ctx context.Context, egressID string) (workflowID, do
 			return "", cmp.Or(doubt, fmt.Sprintf("more than %d have just begun", maxBeginning)), nil
 		}
 		asked++
-		switch s, err := c.queryState(ctx, row, c.QueryFor); {
+		switch s, err := c.queryState(ctx, row, c.cfg.QueryFor); {
 		case err != nil:
 			doubt = fmt.Sprintf("%s has just begun, and no worker answered: %s", row.WorkflowID, err)
 		case s.ID == egressID:

@@ -18,7 +18,7 @@ func newNamespace(t *testing.T) *Client {
 	name := fresh("namespace")
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
-	_, err := c.Temporal.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+	_, err := c.cfg.Temporal.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
 		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
 	})
 	must(t, err)
@@ -41,14 +41,14 @@ func newNamespace(t *testing.T) *Client {
 func TestAnEgressIsNotDeniedWhereItCouldNotBeAskedFor(t *testing.T) {
 	t.Parallel()
 	c := newNamespace(t)
-	c.FindFor, c.QueryFor = 5*time.Second, 100*time.Millisecond
+	c.cfg.FindFor, c.cfg.QueryFor = 5*time.Second, 100*time.Millisecond
 	ctx := ctxOf(t, patience)
 	_, err := c.Find(ctx, "EG_nobody")
 	wantReason(t, err, egress.NotFound)
 	if want := `no recording has the ID "EG_nobody"; an earlier part of one goes by its request ID`; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
-	_, err = c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: egress.WorkflowID("early"), TaskQueue: "nobody's"}, egress.WorkflowType, egress.Input{})
+	_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: egress.WorkflowID("early"), TaskQueue: "nobody's"}, egress.WorkflowType, egress.Input{})
 	must(t, err)
 	for egress.ReasonOf(err) != egress.Unavailable { // once visibility knows of it
 		if _, err = c.Find(ctx, "EG_of-early"); ctx.Err() != nil {

@@ -91,7 +91,7 @@ func TestAStartThatIsHandedBackAfterASearchIsOneCallsAlone(t *testing.T) {
 	_, err := begin().Started(ctx)
 	wantReason(t, err, egress.HandedBack)
 	joined := []*Pending{begin(), begin()}
-	searched := func() { _ = c.Temporal.SignalWorkflow(ctx, egress.WorkflowID(id), "", "searched", nil) }
+	searched := func() { _ = c.cfg.Temporal.SignalWorkflow(ctx, egress.WorkflowID(id), "", "searched", nil) }
 	late := []*Pending{begin(), begin()}
 	answers := make(chan error, 4)
 	ask := func(some []*Pending) {
@@ -104,7 +104,7 @@ func TestAStartThatIsHandedBackAfterASearchIsOneCallsAlone(t *testing.T) {
 	}
 	ask(joined)
 	searched()
-	if c.Temporal.GetWorkflow(ctx, egress.WorkflowID(id), joined[0].handle.RunID()).Get(ctx, nil) == nil {
+	if c.cfg.Temporal.GetWorkflow(ctx, egress.WorkflowID(id), joined[0].handle.RunID()).Get(ctx, nil) == nil {
 		t.Fatal("its search found something")
 	}
 	ask(late)
@@ -144,8 +144,8 @@ func (s *silenced) DescribeWorkflowExecution(ctx context.Context, id, runID stri
 func TestWhoseStartItIsNeedsNotBeAskedAgainOnceItIsHandedBack(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
-	temporal := &silenced{Client: c.Temporal}
-	c.Temporal = temporal
+	temporal := &silenced{Client: c.cfg.Temporal}
+	c.cfg.Temporal = temporal
 	ctx := ctxOf(t, patience)
 	id := "late-gated-" + fresh("mute")
 	p, err := c.Begin(ctx, egress.StartOptions{ID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)})

@@ -14,9 +14,9 @@ import (
 
 // Retention is for how long the namespace keeps workflows that are over.
 func (c *Client) Retention(ctx context.Context) (time.Duration, error) {
-	d, err := c.Temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.Namespace})
+	d, err := c.cfg.Temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.cfg.Namespace})
 	if err != nil {
-		return 0, errorOf(ctx, "describe namespace "+c.Namespace, err)
+		return 0, errorOf(ctx, "describe namespace "+c.cfg.Namespace, err)
 	}
 	return d.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
 }
@@ -45,7 +45,7 @@ func (c *Client) LastPolls(ctx context.Context, queue string) (p egress.Polls, e
 }
 
 func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQueueType) (last time.Time, idle string, err error) {
-	q, err := c.Temporal.DescribeTaskQueue(ctx, queue, kind)
+	q, err := c.cfg.Temporal.DescribeTaskQueue(ctx, queue, kind)
 	if err != nil {
 		return last, "", errorOf(ctx, "describe task queue "+queue, err)
 	}

@@ -49,7 +49,7 @@ func TestAVersionThatIsNotCurrentTakesNothingThatBegins(t *testing.T) {
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	queue, version := fresh("versioned"), worker.WorkerDeploymentVersion{DeploymentName: fresh("deployment"), BuildID: "v1"}
-	w := worker.New(c.Temporal, queue, worker.Options{DeploymentOptions: worker.DeploymentOptions{
+	w := worker.New(c.cfg.Temporal, queue, worker.Options{DeploymentOptions: worker.DeploymentOptions{
 		UseVersioning: true, Version: version, DefaultVersioningBehavior: workflow.VersioningBehaviorPinned,
 	}})
 	w.RegisterWorkflowWithOptions(func(workflow.Context) error { return nil }, workflow.RegisterOptions{Name: "Nothing"})
@@ -73,7 +73,7 @@ func TestAVersionThatIsNotCurrentTakesNothingThatBegins(t *testing.T) {
 	})
 	var err error
 	for {
-		if _, err = c.Temporal.WorkerDeploymentClient().GetHandle(version.DeploymentName).SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: version.BuildID}); err == nil || !c.pause(ctx) {
+		if _, err = c.cfg.Temporal.WorkerDeploymentClient().GetHandle(version.DeploymentName).SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: version.BuildID}); err == nil || !c.pause(ctx) {
 			break
 		}
 	}
@@ -121,7 +121,7 @@ func TestANamespaceSaysWhatItLacks(t *testing.T) {
 	if command != "" && !strings.HasPrefix(command, "temporal operator search-attribute create --namespace default --name EgressEndedBy") {
 		t.Errorf("got %q", command)
 	}
-	c.Namespace = fresh("nowhere")
+	c.cfg.Namespace = fresh("nowhere")
 	_, err = c.Retention(ctxOf(t, patience))
 	wantReason(t, err, egress.Invalid)
 }
@@ -134,7 +134,7 @@ func TestAScheduleSaysWhenItLastDidSomething(t *testing.T) {
 	_, err := c.ScheduleState(ctx, id)
 	wantReason(t, err, egress.NotFound)
 	began := time.Now().Add(-time.Minute)
-	handle, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
+	handle, err := c.cfg.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID: id, Paused: true,
 		Spec:   client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: time.Hour}}},
 		Action: &client.ScheduleWorkflowAction{ID: id, Workflow: "Nothing", TaskQueue: id},

@@ -33,7 +33,7 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 	if !due || row.ClosedAt == nil {
 		return nil
 	}
-	_, err = c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                    egress.LateID(row.RequestID),
 		TaskQueue:             egress.TaskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,

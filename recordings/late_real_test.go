@@ -18,7 +18,7 @@ import (
 func missedOne(t *testing.T, ctx context.Context, c *Client, id string) {
 	t.Helper()
 	ended := time.Now().UTC().Add(-time.Minute)
-	_, err := c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: egress.WorkflowID(id), TaskQueue: "nobody's",
 		Memo: map[string]any{egress.MemoVerdict: egress.Memo{EndedAt: ended, Late: egress.Duration(20 * time.Second), Missed: egress.MissedDown, MissedBecause: "away"}},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
@@ -58,7 +58,7 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 	if noted() {
 		t.Error("its workflow runs, and takes the webhook by itself")
 	}
-	must(t, c.Temporal.TerminateWorkflow(ctx, workflowID, "", "it has ended"))
+	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, workflowID, "", "it has ended"))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventUpdated, "EG_"+id, "EV_0")))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventUpdated, "EG_another", "EV_0")))
 	must(t, c.Late(ctx, egress.WorkflowID(fresh("forgotten")), end))

@@ -88,9 +88,9 @@ func firstPage(rows iter.Seq2[Row, error]) iter.Seq2[Row, error] {
 // executions are what a query finds, page by page as they are read. An error ends them.
 func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workflowpb.WorkflowExecutionInfo, error] {
 	return func(yield func(*workflowpb.WorkflowExecutionInfo, error) bool) {
-		req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, PageSize: pageSize, Query: query}
+		req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.cfg.Namespace, PageSize: pageSize, Query: query}
 		for {
-			page, err := c.Temporal.ListWorkflow(ctx, req)
+			page, err := c.cfg.Temporal.ListWorkflow(ctx, req)
 			if older, ok := asOlder(req.Query, err); ok {
 				req.Query = older
 				continue
@@ -113,7 +113,7 @@ func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workfl
 
 // count is how many workflows a query finds.
 func (c *Client) count(ctx context.Context, query string) (int64, error) {
-	n, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.Namespace, Query: query})
+	n, err := c.cfg.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.cfg.Namespace, Query: query})
 	if older, ok := asOlder(query, err); ok {
 		return c.count(ctx, older)
 	}

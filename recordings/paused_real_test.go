@@ -21,7 +21,7 @@ func paused(t *testing.T, ctx context.Context, c *Client, w *standIn) Started {
 	t.Helper()
 	id := fresh("paused")
 	s := begin(t, ctx, c, w, id, id)
-	_, err := c.Temporal.WorkflowService().PauseWorkflowExecution(ctx, &workflowservice.PauseWorkflowExecutionRequest{
+	_, err := c.cfg.Temporal.WorkflowService().PauseWorkflowExecution(ctx, &workflowservice.PauseWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowId: s.WorkflowID, RunId: s.RunID, Reason: "the test", RequestId: id,
 	})
 	must(t, err)
@@ -87,8 +87,8 @@ func TestATemporalThatKnowsOfNoPauseIsAskedWithoutIt(t *testing.T) {
 		}
 		return nil
 	}
-	older := New(c.Config)
-	older.Temporal = through(t, func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	older := New(c.cfg)
+	older.cfg.Temporal = through(t, func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		var err error
 		switch r := req.(type) {
 		case *workflowservice.ListWorkflowExecutionsRequest:

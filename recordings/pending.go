@@ -65,7 +65,7 @@ func (p *Pending) answer(ctx context.Context) (Started, error) {
 func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
 	o := p.ask.update(updateID+"/searched", false)
 	o.WorkflowID, o.RunID = s.WorkflowID, s.RunID
-	handle, err := p.client.Temporal.UpdateWorkflow(ctx, o)
+	handle, err := p.client.cfg.Temporal.UpdateWorkflow(ctx, o)
 	if _, over := errors.AsType[*serviceerror.NotFound](err); over {
 		return p.ended(ctx, s.RunID)
 	}
@@ -97,7 +97,7 @@ func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (
 func (p *Pending) ended(ctx context.Context, runID string) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: runID}
 	var v egress.Verdict
-	if err := p.client.Temporal.GetWorkflow(ctx, s.WorkflowID, runID).Get(ctx, &v); err != nil {
+	if err := p.client.cfg.Temporal.GetWorkflow(ctx, s.WorkflowID, runID).Get(ctx, &v); err != nil {
 		return s, p.startError(ctx, err)
 	}
 	born := p.birth(ctx, runID)

@@ -127,7 +127,7 @@ func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egre
 		return err
 	}
 	id, sum := egress.WorkflowID(a.requestID), in.Readable()
-	_, err = c.Temporal.SignalWithStartWorkflow(ctx, id, a.signal, e, client.StartWorkflowOptions{
+	_, err = c.cfg.Temporal.SignalWithStartWorkflow(ctx, id, a.signal, e, client.StartWorkflowOptions{
 		TaskQueue:             egress.TaskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:         egress.Clip(sum.Title(), maxTitle),

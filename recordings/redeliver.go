@@ -95,7 +95,7 @@ func (c *Client) inputOf(ctx context.Context, workflowID string) (in egress.Inpu
 
 // argument reads what the last run of a workflow began with.
 func (c *Client) argument(ctx context.Context, workflowID string, into any) error {
-	events := c.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := c.cfg.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	first, err := events.Next()
 	if err != nil {
 		return err
@@ -162,10 +162,10 @@ func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redeli
 func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Redelivery, o RedeliverOptions) (taken bool, err error) {
 	sum := arg.Input.Readable()
 	memo := map[string]any{egress.MemoStep: o.Step}
-	if by := cmp.Or(o.AskedBy, c.AskedBy); by != nil {
+	if by := cmp.Or(o.AskedBy, c.cfg.AskedBy); by != nil {
 		memo[egress.MemoAskedBy] = by
 	}
-	_, err = c.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                egress.TaskQueue,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,

@@ -69,7 +69,7 @@ const memoMade = "made"
 // mark of the workers that the namespace has, a digest: one that none of our secrets made is an
 // error of reason Invalid, since the recordings here may be another LiveKit project's.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
-	mark := c.Sealer.Token("", 0).MAC // of no request
+	mark := c.cfg.Sealer.Token("", 0).MAC // of no request
 	return c.ensure(ctx, reconciling(mark), every)
 }
 
@@ -90,10 +90,10 @@ func (clearly) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error)
 // encrypted: it is no secret, and they outlive every key.
 func (c *Client) schedules(ctx context.Context) (schedules client.ScheduleClient, done func(), err error) {
 	data := c.data
-	if c.Codec != nil {
-		data = converterWith(clearly{c.Codec})
+	if c.cfg.Codec != nil {
+		data = converterWith(clearly{c.cfg.Codec})
 	}
-	plain, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{Namespace: c.Namespace, DataConverter: data})
+	plain, err := client.NewClientFromExistingWithContext(ctx, c.cfg.Temporal, client.Options{Namespace: c.cfg.Namespace, DataConverter: data})
 	if err != nil {
 		return nil, nil, errorOf(ctx, "ask for schedules", err)
 	}
@@ -139,7 +139,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 // foreign reports whether a schedule bears a mark that none of our secrets made.
 func (c *Client) foreign(s *client.Schedule) bool {
 	mark := c.argumentOf(s).Mark
-	return mark != "" && c.Sealer != nil && !c.Sealer.Verify(egress.Token{MAC: mark})
+	return mark != "" && c.cfg.Sealer != nil && !c.cfg.Sealer.Verify(egress.Token{MAC: mark})
 }
 
 // argumentOf is what a schedule gives to each round, zero where it has none.
@@ -153,7 +153,7 @@ func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
 }
 
 func (c *Client) notOurs() error {
-	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and the earlier secret must not be used any more: docs/keys.md, After a leak", c.Namespace)
+	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and the earlier secret must not be used any more: docs/keys.md, After a leak", c.cfg.Namespace)
 }
 
 // change gives a schedule its period and our mark, which it also has while it is paused.

@@ -21,7 +21,7 @@ import (
 func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
-	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
+	h := c.cfg.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
 
 	must(t, c.EnsureReconcile(ctx, 0))
@@ -128,15 +128,15 @@ func TestAScheduleThatCannotBeAskedForIsNoneThatStands(t *testing.T) {
 func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
-	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
+	h := c.cfg.Temporal.ScheduleClient().GetHandle(ctx, egress.ReconcileSchedule)
 	with := func(secret string, previous ...string) *Client {
 		keys, err := seal.New(seal.Config{Secret: secret, Previous: previous})
 		must(t, err)
-		return New(Config{Temporal: c.Temporal, Namespace: namespace, Sealer: keys})
+		return New(Config{Temporal: c.cfg.Temporal, Namespace: namespace, Sealer: keys})
 	}
 	const ours, next = "a secret of LiveKit's", "the next secret of LiveKit's"
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(ctx)) })
-	must(t, makeSchedule(ctx, c.Temporal.ScheduleClient(), reconciling(""), time.Hour)) // as an earlier version made it
+	must(t, makeSchedule(ctx, c.cfg.Temporal.ScheduleClient(), reconciling(""), time.Hour)) // as an earlier version made it
 	for _, step := range []struct {
 		who     *Client
 		every   time.Duration
@@ -227,14 +227,14 @@ func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
-	encrypting, err := client.NewClientFromExistingWithContext(ctx, c.Temporal, client.Options{
+	encrypting, err := client.NewClientFromExistingWithContext(ctx, c.cfg.Temporal, client.Options{
 		Namespace: namespace, DataConverter: converter.NewCodecDataConverter(payload.Converter(), locked{}),
 	})
 	must(t, err)
 	t.Cleanup(encrypting.Close)
 	workers := New(Config{Temporal: encrypting, Namespace: namespace, Codec: locked{lost: true}})
 	earlier := New(Config{Temporal: encrypting, Namespace: namespace, Codec: locked{}})
-	h := c.Temporal.ScheduleClient().GetHandle(ctx, egress.CanarySchedule)
+	h := c.cfg.Temporal.ScheduleClient().GetHandle(ctx, egress.CanarySchedule)
 	t.Cleanup(func() { _ = h.Delete(context.WithoutCancel(t.Context())) })
 	must(t, makeSchedule(ctx, encrypting.ScheduleClient(), probing(), time.Hour))
 	must(t, earlier.EnsureCanary(ctx, 2*time.Hour))

@@ -110,7 +110,7 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 	if o.ID == "" {
 		a.requestID = shortuuid.New()
 	}
-	input, err := c.Sealer.SealRequest(a.requestID, o.Request, o.Storage, o.Pipeline)
+	input, err := c.cfg.Sealer.SealRequest(a.requestID, o.Request, o.Storage, o.Pipeline)
 	if err != nil {
 		return ask{}, err
 	}
@@ -122,7 +122,7 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 	if err := input.Validate(a.requestID); err != nil {
 		return ask{}, err
 	}
-	a.input, a.askedBy = input, cmp.Or(o.AskedBy, c.AskedBy)
+	a.input, a.askedBy = input, cmp.Or(o.AskedBy, c.cfg.AskedBy)
 	return a, nil
 }
 
@@ -131,8 +131,8 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 func (p *Pending) send(ctx context.Context, updateID string) (client.WorkflowUpdateHandle, error) {
 	a, c := p.ask, p.client
 	for {
-		handle, err := c.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: c.Temporal.NewWithStartWorkflowOperation(startOptions(a), egress.WorkflowType, a.input),
+		handle, err := c.cfg.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: c.cfg.Temporal.NewWithStartWorkflowOperation(startOptions(a), egress.WorkflowType, a.input),
 			UpdateOptions:          a.update(updateID, a.stage == client.WorkflowUpdateStageAccepted && a.input.StartBy != nil),
 		})
 		if err == nil || !timedOut(err) || !c.pause(ctx) {

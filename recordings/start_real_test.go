@@ -228,7 +228,7 @@ func TestAStartWaitsForAWorker(t *testing.T) {
 		_, err := c.Start(ctxOf(t, patience), o)
 		answer <- err
 	}()
-	must(t, s.work(c.Temporal))
+	must(t, s.work(c.cfg.Temporal))
 	must(t, <-answer)
 	if n := s.started(id); n != 1 {
 		t.Errorf("LiveKit was asked %d times", n)

@@ -86,7 +86,7 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 // describe asks Temporal itself, not visibility. What it does not know is an error of reason
 // NotFound.
 func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	d, err := c.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
+	d, err := c.cfg.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
 	return d, errorOf(ctx, "describe "+workflowID, err)
 }
 
@@ -100,7 +100,7 @@ func (c *Client) row(ctx context.Context, workflowID string) (Row, error) {
 }
 
 func (c *Client) askState(ctx context.Context, v *View) {
-	s, err := c.queryState(ctx, v.Row, c.QueryFor)
+	s, err := c.queryState(ctx, v.Row, c.cfg.QueryFor)
 	if err != nil {
 		v.Problem = "no worker answered: " + err.Error()
 		return
@@ -153,7 +153,7 @@ func (c *Client) queryState(ctx context.Context, row Row, patience time.Duration
 func (c *Client) query(ctx context.Context, row Row, patience time.Duration, name string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	value, err := c.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, name)
+	value, err := c.cfg.Temporal.QueryWorkflow(ctx, row.WorkflowID, row.RunID, name)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (c *Client) query(ctx context.Context, row Row, patience time.Duration, nam
 
 // needState is queryState for who can do nothing without an answer.
 func (c *Client) needState(ctx context.Context, row Row) (egress.State, error) {
-	s, err := c.queryState(ctx, row, c.AnswerFor)
+	s, err := c.queryState(ctx, row, c.cfg.AnswerFor)
 	if err != nil {
 		err = &egress.Error{Reason: egress.Unavailable, Message: "no worker answered for " + row.WorkflowID + ": " + err.Error(), Err: fmt.Errorf("%w: %w", egress.ErrTemporal, err)}
 	}

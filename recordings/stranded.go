@@ -24,7 +24,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 	if err != nil {
 		return nil, err
 	}
-	deployments, err := c.Temporal.WorkerDeploymentClient().List(ctx, client.WorkerDeploymentListOptions{})
+	deployments, err := c.cfg.Temporal.WorkerDeploymentClient().List(ctx, client.WorkerDeploymentListOptions{})
 	if _, none := errors.AsType[*serviceerror.Unimplemented](err); none {
 		return nil, nil // a server that has no versions
 	}
@@ -37,7 +37,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 		if err != nil {
 			return nil, errorOf(ctx, "list worker deployments", err)
 		}
-		described, err := c.Temporal.WorkerDeploymentClient().GetHandle(d.Name).Describe(ctx, client.WorkerDeploymentDescribeOptions{})
+		described, err := c.cfg.Temporal.WorkerDeploymentClient().GetHandle(d.Name).Describe(ctx, client.WorkerDeploymentDescribeOptions{})
 		if err != nil {
 			return nil, errorOf(ctx, "describe worker deployment "+d.Name, err)
 		}
@@ -60,7 +60,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 
 // polledVersions are those of which a worker has asked for workflow tasks since a moment.
 func (c *Client) polledVersions(ctx context.Context, since time.Time) (map[string]bool, error) {
-	q, err := c.Temporal.DescribeTaskQueue(ctx, egress.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	q, err := c.cfg.Temporal.DescribeTaskQueue(ctx, egress.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
 		return nil, errorOf(ctx, "describe task queue "+egress.TaskQueue, err)
 	}

@@ -63,7 +63,7 @@ func TestAnEgressThatItsCompletedRequestNeverKnewIsARecordingOfItsOwn(t *testing
 
 func firstSignal(t *testing.T, ctx context.Context, c *Client, workflowID string) string {
 	t.Helper()
-	history := c.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	history := c.cfg.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		e, err := history.Next()
 		must(t, err)
