@@ -58,7 +58,7 @@ func encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadC
 }
 
 func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
-	opts.DataConverter = codec.Converter(opts.DataConverter, c)
+	opts.DataConverter = converter.NewCodecDataConverter(opts.DataConverter, c)
 	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
 }
 

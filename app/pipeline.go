@@ -44,5 +44,5 @@ func (a *App) clear() (converter.DataConverter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return codec.Converter(payload.Converter(), codec.Blocking(codec.New(cipher, false))), nil
+	return converter.NewCodecDataConverter(payload.Converter(), codec.Blocking(codec.New(cipher, false))), nil
 }

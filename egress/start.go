@@ -12,7 +12,7 @@ type StartOptions struct {
 	Made        bool          // the ID was made just now: nobody has used it before
 	Request     Request       // what to record
 	MaxDuration time.Duration // when set, the egress is stopped after that long
-	Recover     *int          // how often it is started again when it fails while its room is live; default: the worker's setting
+	Recover     *int          // as Input.Recover; default: the worker's setting
 	Storage     string        // storage profile that its media goes to; default: the worker's default profile, where an output has no storage
 	Preflight   bool          // its storage is tried before the start, however lately it was; default: the worker's setting
 	Pipeline    string        // name of the pipeline that is run at its end; default: the worker's

@@ -35,6 +35,9 @@ const (
 	publicURL   = "https://door.example.com"
 )
 
+// requestTimeout is how long a caller of the bench's door waits at most: the default.
+const requestTimeout = 9 * time.Second
+
 // seen is a request that reached LiveKit's own address.
 type seen struct {
 	method, authorization, body string

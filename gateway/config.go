@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// DefaultRequestTimeout is below the 10 s after which LiveKit's SDKs give up.
-	DefaultRequestTimeout = 9 * time.Second
+	// defaultRequestTimeout is below the 10 s after which LiveKit's SDKs give up.
+	defaultRequestTimeout = 9 * time.Second
 
 	// defaultMaxBody is the cap of a request's body in bytes. The longest real request that
 	// we have seen has under 4 KiB; a page in a data URL may have more. A decoded request can
@@ -104,8 +104,7 @@ type Config struct {
 	// Defaults to none: a start that names one is then refused while Temporal is away.
 	Profiles egress.Profiles
 
-	// RequestTimeout is within how long a caller is answered. Defaults to
-	// DefaultRequestTimeout.
+	// RequestTimeout is within how long a caller is answered. Defaults to 9 s.
 	RequestTimeout time.Duration
 	// FailOpenAfter is how long Temporal has to accept a start before it goes straight
 	// to LiveKit (one second later, so that both cannot). Zero: it never does.
@@ -118,7 +117,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, defaultRequestTimeout)
 	c.MaxBody = cmp.Or(c.MaxBody, defaultMaxBody)
 	return c
 }

@@ -111,7 +111,7 @@ func TestAStopThatHangsIsLiveKitsBeforeTheCallersTimeIsOver(t *testing.T) {
 				}
 				require.Equal(t, "EG_1", infoIn(t, b.call(t, "StopEgress", `{"egress_id":"EG_1"}`)).GetEgressId())
 				require.Equal(t, tc.after, time.Since(began))
-				require.Equal(t, gateway.DefaultRequestTimeout-tc.after, left)
+				require.Equal(t, requestTimeout-tc.after, left)
 				require.Equal(t, tc.asked, b.recordings.stopped())
 				require.Equal(t, map[string]int64{"StopEgress direct": 1}, b.counts(t))
 			})

@@ -80,11 +80,6 @@ func (c *codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 	return decoded, nil
 }
 
-// Converter is base with a codec around it.
-func Converter(base converter.DataConverter, c converter.PayloadCodec) converter.DataConverter {
-	return converter.NewCodecDataConverter(base, c)
-}
-
 // Failures writes an error's details with a data converter, which Temporal's own
 // failure converter does not. With hide it puts message and stack trace there too:
 // both may quote what the payloads hold. It reads either form.

@@ -115,8 +115,8 @@ func TestTheSwitchMayBeThrownWhileWorkflowsRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			writer := codec.Converter(payload.Converter(), codec.New(cipher(t, "one"), tc.writer))
-			reader := codec.Converter(payload.Converter(), codec.New(cipher(t, "one"), tc.reader))
+			writer := converter.NewCodecDataConverter(payload.Converter(), codec.New(cipher(t, "one"), tc.writer))
+			reader := converter.NewCodecDataConverter(payload.Converter(), codec.New(cipher(t, "one"), tc.reader))
 			p, err := writer.ToPayload(&livekit.EgressInfo{RoomName: canary})
 			require.NoError(t, err)
 			require.Equal(t, tc.writer, string(p.GetMetadata()["encoding"]) == "binary/encrypted")
@@ -134,14 +134,14 @@ func TestWhatANewerLiveKitAddsSurvivesEncryption(t *testing.T) {
 	signal, err := c.Encode(one(payload.Proto("livekit.WebhookEvent", []byte(newer))))
 	require.NoError(t, err)
 	var got egress.Event
-	require.NoError(t, codec.Converter(payload.Converter(), c).FromPayload(signal[0], &got))
+	require.NoError(t, converter.NewCodecDataConverter(payload.Converter(), c).FromPayload(signal[0], &got))
 	require.JSONEq(t, newer, string(got.Raw()))
 }
 
 // A raw payload can also be handed to the client's own converter, which encrypts it.
 func TestARawValueIsEncryptedByTheConverter(t *testing.T) {
 	t.Parallel()
-	dc := codec.Converter(payload.Converter(), encrypting(t, "one"))
+	dc := converter.NewCodecDataConverter(payload.Converter(), encrypting(t, "one"))
 	raw := payload.Proto("livekit.WebhookEvent", []byte(`{"event":"`+canary+`"}`))
 	p, err := dc.ToPayload(converter.NewRawValue(raw))
 	require.NoError(t, err)
@@ -201,7 +201,7 @@ func TestABlockingCodecDoesWhatItsOwnDoes(t *testing.T) {
 
 func TestAnErrorShowsNothingInTheClear(t *testing.T) {
 	t.Parallel()
-	dc := codec.Converter(payload.Converter(), encrypting(t, "one"))
+	dc := converter.NewCodecDataConverter(payload.Converter(), encrypting(t, "one"))
 	hiding, showing := codec.Failures(dc, true), codec.Failures(dc, false)
 	failure := hiding.ErrorToFailure(temporal.NewNonRetryableApplicationError(canary, "refused", errors.New(canary), egress.Error{Message: canary}))
 	require.NotContains(t, failure.String(), canary)
@@ -222,7 +222,7 @@ func TestAnErrorShowsNothingInTheClear(t *testing.T) {
 
 func TestAnErrorsDetailsAreEncryptedAlsoWhereItsMessageShows(t *testing.T) {
 	t.Parallel()
-	dc := codec.Converter(payload.Converter(), encrypting(t, "one"))
+	dc := converter.NewCodecDataConverter(payload.Converter(), encrypting(t, "one"))
 	failure := codec.Failures(dc, false).ErrorToFailure(temporal.NewApplicationError("message", "refused", canary))
 	require.Equal(t, "message", failure.GetMessage())
 	require.NotContains(t, failure.String(), canary)

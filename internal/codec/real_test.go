@@ -26,7 +26,7 @@ const queue = "codec"
 func dial(t *testing.T, address string, c converter.PayloadCodec) client.Client {
 	t.Helper()
 	temporal, err := client.Dial(client.Options{
-		HostPort: address, DataConverter: codec.Converter(payload.Converter(), c),
+		HostPort: address, DataConverter: converter.NewCodecDataConverter(payload.Converter(), c),
 		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)

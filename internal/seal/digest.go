@@ -13,11 +13,6 @@ import (
 // digestSize is the length of our digests in bytes: 128 bits, 22 characters in a URL.
 const digestSize = 16
 
-// MAC is the keyed digest of a request and a part, for a webhook's URL.
-func (k *Keys) MAC(requestID string, part int) string {
-	return k.current.macOf(requestID, part)
-}
-
 // Verify reports whether a token's MAC is ours, also under a previous secret. It takes as
 // long for a wrong one as for a right one.
 func (k *Keys) Verify(t egress.Token) bool {
@@ -30,7 +25,7 @@ func (k *Keys) Verify(t egress.Token) bool {
 
 // Token is the token of a request and a part, which the webhook URL carries.
 func (k *Keys) Token(requestID string, part int) egress.Token {
-	return egress.Token{RequestID: requestID, Part: part, MAC: k.MAC(requestID, part)}
+	return egress.Token{RequestID: requestID, Part: part, MAC: k.current.macOf(requestID, part)}
 }
 
 // fingerprint is a keyed digest by which two requests can be compared and nothing

@@ -12,7 +12,7 @@ import (
 func TestAMACVerifiesForItsOwnRequestAndPartAlone(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	mac := k.MAC("req-1", 1)
+	mac := k.Token("req-1", 1).MAC
 	verify := func(requestID string, part int, mac string) bool {
 		return k.Verify(egress.Token{RequestID: requestID, Part: part, MAC: mac})
 	}
@@ -28,7 +28,7 @@ func TestAMACHas128BitsAndNeedsNoEscapeInAURL(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
 	for part := range 100 {
-		mac := k.MAC("req-1", part)
+		mac := k.Token("req-1", part).MAC
 		require.Len(t, mac, 22)
 		require.Equal(t, mac, url.PathEscape(mac))
 	}
@@ -67,6 +67,6 @@ func TestAFingerprintTellsBytesAndSecretsApart(t *testing.T) {
 func TestTheFormatOfDigestsStays(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})
-	require.Equal(t, "do7YY6xCbNHHC9kx5lkT5Q", k.MAC("req-1", 1))
+	require.Equal(t, "do7YY6xCbNHHC9kx5lkT5Q", k.Token("req-1", 1).MAC)
 	require.Equal(t, "l7pKjmlcKrFdhqHUfOLhaQ", k.fingerprint([]byte("x")))
 }
