@@ -44,8 +44,9 @@ func newAge(m metric.Meter) (*age, error) {
 	return &age{h}, nil
 }
 
-// taken records an event that was taken now. An event of the way has no end, and some
-// ends have no time. One that is told again is old for no fault of its consumer.
+// taken records an event that was taken now. Intermediate events (`egress_started`,
+// `egress_updated`) have no end, and some ends have no time. One that is told again is old for
+// no fault of its consumer.
 func (a *age) taken(ctx context.Context, to recipient, e egress.Event) {
 	info, err := e.Info()
 	if err != nil || redelivered(ctx) || e.Proto().GetEvent() != egress.EventEnded || info.EndTime().IsZero() {

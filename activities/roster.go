@@ -44,8 +44,8 @@ type done struct {
 	readAt time.Time
 }
 
-// begin begins a round. What the roster has of rounds before a moment may be of a state from which
-// Temporal was put back.
+// begin begins a round. What the roster has of rounds before a moment may be of before Temporal was
+// restored from a backup.
 func (r *roster) begin(anew time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -220,7 +220,7 @@ func TestAnEndThatAClosedWorkflowKnewOfIsAskedForOnce(t *testing.T) {
 	}
 }
 
-// Temporal was put back to an earlier state, or emptied, while the worker ran.
+// Temporal was restored from a backup, or emptied, while the worker ran.
 func TestWhatARosterHasOfBeforeAGapIsReadAnew(t *testing.T) {
 	t.Parallel()
 	b := &both{items: []*lk.EgressInfo{running("EG_1"), over("EG_2")}, running: []egress.Ours{workflowOf("r-1", "EG_1")}, completed: []egress.Ours{closed(workflowOf("r-2", "EG_2"))}}

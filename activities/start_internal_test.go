@@ -35,7 +35,7 @@ func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
 	}
 }
 
-// Temporal may have been put back to when it was sent, and no worker had it yet.
+// Temporal may have been restored from a backup of when it was sent, and no worker had it yet.
 func TestAStartThatWaitedLongForAWorkerMayHaveBeenPutBack(t *testing.T) {
 	t.Parallel()
 	sent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)

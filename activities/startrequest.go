@@ -31,8 +31,8 @@ func (r StartRequest) maybeSent(i activity.Info) bool {
 	return r.HandedBack || r.Input.Unlisted || i.Attempt > 1 || reset
 }
 
-// maybePutBack reports whether it has waited for a worker for so long that Temporal may have been
-// put back since. With a StartBy it is too late then.
+// maybePutBack reports whether it has waited for a worker for so long (egress.LateStart) that
+// Temporal may have been restored from a backup in between. With a StartBy it is too late then.
 func (r StartRequest) maybePutBack(i activity.Info) bool {
 	return r.Input.StartBy == nil && i.StartedTime.Sub(i.ScheduledTime) > egress.LateStart
 }

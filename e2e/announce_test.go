@@ -49,7 +49,7 @@ func (c *crowd) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.here--
-	if id := r.Header.Get(egress.HeaderRequestID); id != "" && r.Context().Err() == nil { // events of the way have none
+	if id := r.Header.Get(egress.HeaderRequestID); id != "" && r.Context().Err() == nil { // intermediate events have none
 		c.ids[id] = true
 	}
 }

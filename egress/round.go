@@ -43,8 +43,8 @@ func (r Reconciliation) DeepDue(at, last time.Time) bool {
 }
 
 // Anew is the moment from which on a round may be relied upon, at a moment and after the last round
-// that Temporal knows of: after a gap it may have been put back, or emptied, and what workers
-// remember of earlier rounds is not to be relied upon.
+// that Temporal knows of: after a gap it may have been restored from a backup, or emptied, and what
+// workers remember of earlier rounds is not to be relied upon.
 func (r Reconciliation) Anew(at time.Time, last Round) time.Time {
 	if at.Sub(last.At) > max(DeepEvery, 2*r.Every.D()) {
 		return at

@@ -2,8 +2,8 @@ package egress
 
 import "time"
 
-// LateStart is how late a start is that may have been made before: Temporal may have been put back,
-// since, to what it was then. Such a start is by far older, and listed by now.
+// LateStart is from when on a start is so late that Temporal may have been restored from a backup in
+// between: then the start was already made, and LiveKit lists it by now.
 const LateStart = time.Minute
 
 // StartOptions says what to record, and under which key.
