@@ -17,7 +17,8 @@ import (
 const MetricStranded = "reelkeeper_stranded_recordings_total"
 
 // strandedAfter is for how long no worker of a version must have asked for work: Temporal
-// remembers it for 5 min, and a worker asks each minute at least.
+// remembers it for 5 min, and a worker asks each minute at least. It is longer than the doctor's
+// limit, since somebody is paged for it: a restart is no reason for that.
 const strandedAfter = 4 * time.Minute
 
 // strand looks for recordings that wait for a version of workers which nobody runs: no round
