@@ -16,10 +16,6 @@ import (
 // storage. r is what we can read of it; the rest keeps its bytes. The storage of the whole
 // request may be one that only a newer LiveKit knows.
 func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage, error) {
-	name, err := h.cfg.Profiles.Pick(r, "")
-	if err != nil || name == "" {
-		return raw, err
-	}
 	var said struct{ Storage map[string]json.RawMessage }
 	if err := json.Unmarshal(raw, &said); err != nil {
 		return nil, fmt.Errorf("forward: %w", err)
@@ -27,9 +23,9 @@ func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage
 	if holdsUnknown(said.Storage, (&livekit.StorageConfig{}).ProtoReflect().Descriptor()) {
 		return raw, nil
 	}
-	filled, err := h.cfg.Profiles.Fill(r, name)
-	if err != nil {
-		return nil, err
+	filled, name, err := h.cfg.Profiles.Apply(r, "")
+	if err != nil || name == "" {
+		return raw, err
 	}
 	return graft(raw, r.ProtoReflect(), filled.ProtoReflect())
 }
