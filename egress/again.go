@@ -8,23 +8,22 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// An end need not be the last word. LiveKit may run a failed egress a second time
-// under its ID, and an egress that is settled as lost may show that it lives. So an end
-// that failed is held until LiveKit was asked once more, for a while where its room is
-// live, and what is delivered may still be corrected. Good ends are neither held nor
-// corrected.
+// An end is not always the last word. LiveKit may run a failed egress a second time under its ID,
+// and an egress that was settled as lost may turn out to be alive. So an end that failed is held
+// until LiveKit has been asked once more, and for a while if its room is live; even a delivered
+// verdict may still be corrected. Good ends are neither held nor corrected.
 
-// Hold is what is known of an end that is held, since it need not be the last word.
+// Hold is the state of an end that is held because it may not be the last word.
 type Hold struct {
 	HeldSince time.Time `json:"held_since"` // when we heard of the end
-	// HoldMore is until when it is held longer than by the policy, since LiveKit could not be
-	// asked at the close of the hold. Zero: it could be, so far.
+	// HoldMore extends the hold beyond the policy's HoldFor, because LiveKit could not be asked at
+	// its close. Zero: it could be, so far.
 	HoldMore   time.Time `json:"hold_more,omitzero"`
-	BlindSince time.Time `json:"blind_since,omitzero"`  // when LiveKit first left a look of this hold unanswered
-	BlindLooks int       `json:"blind_looks,omitempty"` // how many looks of this hold it has left so
+	BlindSince time.Time `json:"blind_since,omitzero"`  // when a look of this hold first got no answer from LiveKit
+	BlindLooks int       `json:"blind_looks,omitempty"` // how many looks of this hold got none
 }
 
-// conclude settles the egress by an end, or holds it.
+// conclude settles the egress with the end that o reports, or holds that end.
 func (s *State) conclude(o Observation) {
 	s.Outcome = o.outcome()
 	s.note(o.beat(true))
@@ -35,36 +34,36 @@ func (s *State) conclude(o Observation) {
 	}
 }
 
-// HoldBack holds an end that came before the start was answered: the answer brought the
-// terms that say for how long.
+// HoldBack holds an end that came before the start was answered: only the answer brought the
+// policy that says how long to hold it.
 func (s *State) HoldBack() {
 	if s.Phase == Settled && s.brokeOffUnasked() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, s.NewsAt
 	}
 }
 
-// Early reports whether an end came before the start was answered, and may be held once
-// that is.
+// Early reports whether the end came before the start was answered, so that HoldBack may still
+// hold it.
 func (s *State) Early() bool { return s.Phase == Settled && !s.Started && s.brokeOffUnasked() }
 
-// mayRunAgain reports whether the egress failed or was aborted, and nobody wanted it
-// stopped: LiveKit may run it a second time.
+// mayRunAgain reports whether the egress failed or was aborted and nobody wanted it stopped, so
+// that LiveKit may run it a second time.
 func (s *State) mayRunAgain() bool { return s.Stopped == "" && s.brokeOff() }
 
-// brokeOffUnasked reports whether it failed or was aborted before a stop was asked for, which
-// is then for the second run.
+// brokeOffUnasked reports whether the egress failed or was aborted before a stop was requested.
+// Such a stop is meant for the second run.
 func (s *State) brokeOffUnasked() bool {
 	return s.brokeOff() && (s.Stopped == "" || !s.StoppedAt.Before(s.NewsAt))
 }
 
-// brokeOff reports whether it failed or was aborted, and was of a room that LiveKit knew, or a web
-// egress.
+// brokeOff reports whether the egress failed or was aborted, and is either a web egress or of a
+// room that LiveKit knew.
 func (s *State) brokeOff() bool {
 	m := s.Latest.Proto()
 	return Failed(m.GetStatus()) && (m.GetRoomId() != "" || isWebEgress(m)) && !s.stoppedPastUs()
 }
 
-// stoppedPastUs reports whether LiveKit says that it was told to stop the egress, and not by us.
+// stoppedPastUs reports whether LiveKit says that somebody other than us stopped the egress.
 func (s *State) stoppedPastUs() bool {
 	return s.Evidence.Probed.IsZero() && strings.HasSuffix(s.Latest.Proto().GetDetails(), livekit.EndReasonAPI)
 }
@@ -72,16 +71,16 @@ func (s *State) stoppedPastUs() bool {
 // Unasked reports whether the egress is over, and nobody wanted it to end.
 func (s *State) Unasked() bool { return s.over() && s.Stopped == "" && !s.stoppedPastUs() }
 
-// failedMidway reports whether that happened while there is still something to record:
-// its room is not known to be gone. A web egress has none that could go.
+// failedMidway reports whether an egress that may run again failed while there was still something
+// to record: its room is not known to be gone. A web egress has no room that could go.
 func (s *State) failedMidway() bool {
 	return s.mayRunAgain() && (s.Evidence.RoomGone.IsZero() || isWebEgress(s.Latest.Proto()))
 }
 
 func isWebEgress(m *livekit.EgressInfo) bool { return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil }
 
-// heldUntil is when a look decides whether an end that is held is the last word. Once the
-// room is gone, nothing more can begin in it, and once it is to stop, nothing more should.
+// heldUntil returns when a look decides whether a held end is the last word. Once the room is
+// gone, nothing more can begin in it; once a stop is wanted, nothing more should.
 func (s *State) heldUntil() time.Time {
 	until := s.HeldSince.Add(s.Policy.HoldFor.D())
 	if gone := later(later(s.HeldSince, s.Evidence.RoomGone), s.StoppedAt); !s.failedMidway() && gone.Before(until) {
@@ -90,8 +89,8 @@ func (s *State) heldUntil() time.Time {
 	return later(until, s.HoldMore)
 }
 
-// dueHeld says what an end that is held needs: a look at its close, in case that the
-// second run's webhooks are lost, and to be settled. A stop is for that run, too.
+// dueHeld returns what a held end needs: a look at the close of the hold, in case the second run's
+// webhooks are lost, and then to be settled. A stop applies to the second run, too.
 func (s *State) dueHeld(now time.Time) Action {
 	switch {
 	case s.StopDue:
@@ -105,13 +104,12 @@ func (s *State) dueHeld(now time.Time) Action {
 	}
 }
 
-// leastBlind is how many looks at the close of a hold must have gone unanswered before it
-// ends all the same: two may lie far apart, with an outage of our own between them.
+// leastBlind is how many looks at the close of a hold must go unanswered before it ends all the
+// same. Two would not do: an outage of our own may lie between them.
 const leastBlind = 5
 
-// heldBlind puts off the end of the hold where LiveKit could not be asked at its close.
-// It does so for a while only, from the first look that was not answered, and until five were
-// not.
+// heldBlind extends the hold if LiveKit could not be asked at its close. It stops extending once
+// five looks have gone unanswered and LostAfter has passed since the first of them.
 func (s *State) heldBlind(l Look, now time.Time) {
 	if s.Phase != Held || l.answered() {
 		return
@@ -125,15 +123,15 @@ func (s *State) heldBlind(l Look, now time.Time) {
 	}
 }
 
-// runsAgain reports whether the news is of a later run than the one that is watched, whose
-// end may still be on its way to us.
+// runsAgain reports whether the news is of a later run than the watched one, whose end may still
+// be on its way to us.
 func (s *State) runsAgain(o Observation) bool {
 	return s.Phase == Watching && o.Info.RanAgain(s.Latest)
 }
 
-// superseded reports whether a webhook tells of the end of an earlier run than the one
-// that is known to be under way: by LiveKit's count, else by both of its times, since
-// clocks differ. What LiveKit lists is of now: only a webhook can be late.
+// superseded reports whether a webhook tells of the end of an earlier run than the one known to be
+// under way: by LiveKit's retry count, else by both of its times, since clocks differ. Only a
+// webhook can be late; what LiveKit lists is current.
 func (s *State) superseded(o Observation) bool {
 	seen, known := o.Info.Proto(), s.Latest.Proto()
 	if o.Source != FromWebhook || s.rankOf(o) != rankEnded {
@@ -146,17 +144,17 @@ func (s *State) superseded(o Observation) bool {
 	return before(seen.GetStartedAt(), known.GetStartedAt()) && before(seen.GetEndedAt(), known.GetUpdatedAt())
 }
 
-// Settle makes an end that was held the last word.
+// Settle makes a held end the last word.
 func (s *State) Settle() { s.Phase = Settled }
 
-// Correctable reports whether a verdict that is delivered may still change: that of an
-// egress that is lost, or that failed while its room is live.
+// Correctable reports whether a delivered verdict may still change: the egress is lost, or failed
+// while its room was live.
 func (s *State) Correctable() bool {
 	return s.Phase == Delivered && s.Policy.CorrectFor > 0 && (s.Status == Lost || s.failedMidway())
 }
 
-// anew folds in what comes after an end that need not be the last word: a later end, or
-// a sign that the egress runs. LiveKit's own times tell it from what is merely late.
+// anew folds in what comes after an end that was not the last word: a later end, or a sign that
+// the egress runs. LiveKit's own times tell it from what is merely late.
 func (s *State) anew(o Observation) News {
 	seen, known := o.Info.Proto(), s.Latest.Proto()
 	again := o.Info.RanAgain(s.Latest)
@@ -164,7 +162,7 @@ func (s *State) anew(o Observation) News {
 	case s.rankOf(o) == rankEnded && (again || s.Status == Lost || seen.GetEndedAt() > known.GetEndedAt()):
 		probed := s.Evidence.Probed
 		s.revive(o)
-		if !again { // LiveKit dates the end of what our probe has stopped anew
+		if !again { // LiveKit gives the end of an egress that our probe stopped a new date
 			s.Evidence.Probed = probed
 		}
 		s.conclude(o)
@@ -183,11 +181,11 @@ func (s *State) anew(o Observation) News {
 	}
 }
 
-// showsLife reports whether an observation that is no end says that what is lost lives. That
-// LiveKit lists it says nothing: it calls an egress active for good whose worker died.
+// showsLife reports whether an observation that is not an end proves a lost egress alive. Being
+// listed proves nothing: LiveKit lists an egress as active forever if its worker died.
 func (s *State) showsLife(o Observation) bool { return s.Status != Lost || o.Source != FromReconcile }
 
-// wrongs are the statuses that were told and corrected, with one more.
+// wrongs returns the statuses that were announced and corrected, with corrects added.
 func wrongs(told []Status, corrects Status) []Status {
 	if corrects == "" || slices.Contains(told, corrects) {
 		return told
@@ -195,7 +193,7 @@ func wrongs(told []Status, corrects Status) []Status {
 	return append(slices.Clone(told), corrects)
 }
 
-// revive takes the egress up again as an observation has it.
+// revive resumes the egress as the observation describes it.
 func (s *State) revive(o Observation) {
 	if s.Phase == Delivered {
 		s.ToldAs = wrongs(s.ToldAs, s.Corrects)
@@ -207,7 +205,7 @@ func (s *State) revive(o Observation) {
 	switch {
 	case s.Stopped == "" && s.Evidence.RoomGone.IsZero():
 		s.EndExpected = time.Time{}
-	case s.Status == Lost: // or it would be so at once again, by what was weighed before it showed that it lives
+	case s.Status == Lost: // without an expected end, the evidence weighed before it showed life would at once make it lost again
 		s.EndExpected = o.HeardAt
 	}
 }

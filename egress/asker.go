@@ -1,20 +1,20 @@
 package egress
 
-// Asker is who asked for a recording, as far as our starter knows. It is a name for
-// reports and authorizes nothing.
+// Asker is who asked for a recording, as far as our starter knows. It is only a name for reports
+// and authorizes nothing.
 type Asker struct {
 	APIKey   string `json:"api_key,omitempty"`  // name of the API key that signed the caller's token
-	Identity string `json:"identity,omitempty"` // of that token; at the command line, the user of the machine
+	Identity string `json:"identity,omitempty"` // identity in that token; at the command line, the machine's user
 }
 
-// MemoAskedBy is the memo under which a workflow keeps its Asker, from its start on. It
-// is no part of the input, which a worker reads strictly: an older one would refuse it.
+// MemoAskedBy is the memo in which a workflow keeps its Asker from its start on. It is not part of
+// the input, which a worker reads strictly: an older worker would refuse it.
 const MemoAskedBy = "asked_by"
 
-// maxAsker bounds each name in bytes: a token's identity is the caller's own words.
+// maxAsker bounds each name in bytes: the caller chooses a token's identity freely.
 const maxAsker = 128
 
-// String is how an asker is named in a sentence, empty where nobody is known.
+// String names the asker for use in a sentence. It is empty for nil.
 func (a *Asker) String() string {
 	switch {
 	case a == nil:
@@ -27,7 +27,7 @@ func (a *Asker) String() string {
 	return a.Identity + " with the key " + a.APIKey
 }
 
-// AskedBy names an asker, nil where both names are empty. Long names are cut.
+// AskedBy returns an Asker with these names, cut to maxAsker, or nil if both are empty.
 func AskedBy(apiKey, identity string) *Asker {
 	if apiKey == "" && identity == "" {
 		return nil

@@ -5,21 +5,21 @@ import "time"
 // The waits between attempts at a consumer.
 const (
 	firstRetry = time.Second
-	// lastRetry is short enough that a consumer which is back after a day is told within
-	// minutes, and long enough that a thousand ends in wait for it cost 3 requests a second.
+	// lastRetry is short enough that a consumer that is back after a day is told within minutes,
+	// and long enough that a thousand waiting ends cost it 3 requests a second.
 	lastRetry = 5 * time.Minute
-	// longestAsked bounds what a consumer may ask for. A wrong figure, such as
-	// milliseconds or a date of another clock, must not use up the days of an announcement.
+	// longestAsked bounds what a consumer may ask for. A wrong figure, such as milliseconds or a
+	// date by another clock, must not use up the days of an announcement.
 	longestAsked = 15 * time.Minute
-	// lastHeldBack is the longest wait for a place at a consumer that answers.
+	// lastHeldBack is the longest wait for a free slot at a consumer that answers.
 	lastHeldBack = 30 * time.Second
 )
 
-// RetryConsumer is the wait before the next attempt at a consumer, when that many have
-// failed: 1 s, doubled each time up to 5 min, give or take 20 %. asked is what the
-// consumer itself asked for, zero where it did not; up to 15 min of it the wait is no
-// shorter, and at most 20 % longer. spread is a number in [0,1) that differs between
-// attempts, so that those which failed together do not come again together.
+// RetryConsumer returns the wait before the next attempt at a consumer after that many failed
+// ones: 1 s, doubled each time up to 5 min, ±20 %. asked is the wait that the consumer itself
+// asked for, or zero; the result is at least asked, of which at most 15 min count, plus up to 20
+// %. spread is a number in [0,1) that differs between attempts, so that those that failed together
+// are not retried together.
 func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duration {
 	return max(
 		times(Doubled(firstRetry, failed, lastRetry), 0.8+0.4*spread),
@@ -27,14 +27,14 @@ func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duratio
 	)
 }
 
-// RetryHeldBack is the wait of an attempt that found no place at a consumer who answers,
-// for that many times: half to one and a half of 1 s, doubled each time up to 30 s.
+// RetryHeldBack returns the wait of an attempt that has found no free slot that many times at a
+// consumer that answers: 1 s, doubled each time up to 30 s, ±50 %.
 func RetryHeldBack(held int, spread float64) time.Duration {
 	return times(Doubled(firstRetry, held, lastHeldBack), 0.5+spread)
 }
 
-// Doubled is first for n of 1 or less, and doubled for each one more, up to most: at most 1,024
-// times first, so that nothing is shifted away.
+// Doubled returns first for n ≤ 1, doubled for each further n, up to most, and never more than
+// 1,024 times first, so that the shift cannot overflow.
 func Doubled(first time.Duration, n int, most time.Duration) time.Duration {
 	return min(first<<min(max(n-1, 0), 10), most)
 }

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Names by which the canary of the webhooks' path is reached.
+// Names of the canary that tests the path of LiveKit's webhooks.
 const (
 	CanaryType     = "Canary"        // no argument, result: Canary
-	CanarySchedule = "egress-canary" // the schedule, and how the IDs of its workflows begin
+	CanarySchedule = "egress-canary" // the schedule, and the prefix of its workflows' IDs
 )
 
-// CanaryOutcome is what became of an event of ours that took the path of LiveKit's webhooks.
+// CanaryOutcome is what became of a test event that we sent along the path of LiveKit's webhooks.
 type CanaryOutcome string
 
-// The outcomes. After the first two, webhooks arrive.
+// The outcomes. Webhooks arrive after the first two.
 const (
-	CanaryOK          CanaryOutcome = "ok"          // our endpoint took it
-	CanarySlow        CanaryOutcome = "slow"        // it took it after over 1 s, a tenth of what LiveKit waits
-	CanaryUnreachable CanaryOutcome = "unreachable" // nobody answered within LiveKit's 10 s: it repeats for up to 65 s
-	CanaryUnavailable CanaryOutcome = "unavailable" // 429 or 5xx: it repeats likewise
-	CanaryBent        CanaryOutcome = "bent"        // another answer, or not our endpoint's: LiveKit takes it for delivered
+	CanaryOK          CanaryOutcome = "ok"          // our endpoint accepted it
+	CanarySlow        CanaryOutcome = "slow"        // our endpoint accepted it after over 1 s, a tenth of what LiveKit waits
+	CanaryUnreachable CanaryOutcome = "unreachable" // nobody answered within LiveKit's 10 s: LiveKit would retry for up to 65 s
+	CanaryUnavailable CanaryOutcome = "unavailable" // 429 or 5xx: LiveKit would retry likewise
+	CanaryBent        CanaryOutcome = "bent"        // another answer, or not our endpoint's: LiveKit would take it as delivered
 )
 
 // CanaryOutcomes lists every CanaryOutcome, for metrics whose labels exist from the start.
@@ -31,23 +31,23 @@ func CanaryOutcomes() []CanaryOutcome {
 // Well reports whether webhooks arrive.
 func (o CanaryOutcome) Well() bool { return o == CanaryOK || o == CanarySlow }
 
-// canaryBreak is how many probes in a row must fail before people are told: one falls
-// into many a restart of an endpoint, which LiveKit's own repeats outlast.
+// canaryBreak is how many probes in a row must fail before people are told. One often fails while
+// an endpoint restarts, which LiveKit's own retries outlast.
 const canaryBreak = 2
 
-// Passage is what a probe, one event of ours, met on the way.
+// Passage is the result of one probe: one test event of ours.
 type Passage struct {
 	Outcome CanaryOutcome `json:"outcome"`
 	Took    Duration      `json:"took"`
 	Found   string        `json:"found"`
 	Fix     string        `json:"fix,omitempty"` // in words
-	// Notify and For are the settings of the worker that sent it: whether there is a
-	// notification hook, and how long a notice is tried.
+	// Notify and For are settings of the worker that sent the event: whether it has a notification
+	// hook, and how long delivery of a notice is tried.
 	Notify bool     `json:"notify,omitempty"`
 	For    Duration `json:"for,omitempty"`
 }
 
-// Canary is what is known of the way after a probe, and all that the next one needs.
+// Canary is the state of the webhooks' path after a probe, and all that the next probe needs.
 type Canary struct {
 	Passage
 	At          time.Time `json:"at"`
@@ -56,8 +56,8 @@ type Canary struct {
 	Told        bool      `json:"told,omitempty"` // people have been told of this break
 }
 
-// Next takes what a probe met. It returns the notice that is due, nil where there is none: one
-// when the way breaks, and one when a break is over that people have been told of.
+// Next folds in the result of a probe. It returns the notice that is due, or nil: one when the
+// path breaks, and one when a break that people were told of is over.
 func (c Canary) Next(p Passage, at time.Time) (Canary, *Notice) {
 	next := Canary{Passage: p, At: at}
 	if p.Outcome.Well() {
@@ -77,7 +77,8 @@ func (c Canary) Next(p Passage, at time.Time) (Canary, *Notice) {
 	return next, next.notice(ConcernBroken, next.BrokenSince)
 }
 
-// notice has an ID of the break, so that each is told once however often it is asked for.
+// notice returns a notice whose ID is that of the break, so that each break is announced once
+// however often it is asked for.
 func (c Canary) notice(concern Concern, since time.Time) *Notice {
 	return &Notice{
 		Concern: concern, RequestID: fmt.Sprintf("canary-%d", since.Unix()), For: c.For,

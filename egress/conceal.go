@@ -7,8 +7,8 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Secrets are the values that must not be shown to anyone who uses a profile: also a proxy's URL
-// that holds a password.
+// Secrets returns the values that must not be shown to anyone who uses a profile, including a
+// proxy URL that holds a password.
 func (p Profiles) Secrets() []string {
 	var list []string
 	for _, name := range p.Names() {
@@ -19,9 +19,8 @@ func (p Profiles) Secrets() []string {
 	return list
 }
 
-// Conceal is an EgressInfo without the credentials of profiles: LiveKit shows a request
-// with those in it to whoever may list, where the request has more than one file output.
-// What is the caller's own stays.
+// Conceal returns m without the credentials of profiles. If a request has more than one file
+// output, LiveKit shows it unmasked to whoever may list. The caller's own credentials stay.
 func (p Profiles) Conceal(m *livekit.EgressInfo) *livekit.EgressInfo {
 	secret := map[string]bool{}
 	for _, v := range p.Secrets() {
@@ -39,7 +38,7 @@ func (p Profiles) Conceal(m *livekit.EgressInfo) *livekit.EgressInfo {
 	return out
 }
 
-// eachSecret visits the fields of a message, and of those inside, that hold a credential.
+// eachSecret visits the fields that hold a credential, in a message and in those inside it.
 func eachSecret(m protoreflect.Message, visit func(protoreflect.Message, protoreflect.FieldDescriptor)) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {

@@ -2,7 +2,7 @@ package egress
 
 import "slices"
 
-// Consumer is the pipeline's consumer that a delivery step tells, nil for another step.
+// Consumer returns the pipeline's consumer that a delivery step tells, or nil for another step.
 func (p Pipeline) Consumer(step string) *Consumer {
 	i := slices.IndexFunc(p.Consumers, func(c Consumer) bool { return ConsumerStep(c.Name) == step })
 	if i < 0 {
@@ -11,10 +11,10 @@ func (p Pipeline) Consumer(step string) *Consumer {
 	return &p.Consumers[i]
 }
 
-// Tells are the delivery steps that tell somebody of an end, in their order: Steps, then those
-// of the pipeline's consumers. Those of the caller's own webhooks are not among them where
-// LiveKit serves these: a start that the door sent past Temporal still had them, and the same
-// end must not be told twice under two event IDs.
+// Tells returns the delivery steps that announce an end, in order: Steps, then those of the
+// pipeline's consumers. It leaves out the caller's own webhooks if LiveKit serves them, as after a
+// start that the front door sent past Temporal: the same end must not be announced twice under two
+// event IDs.
 func (s *State) Tells() []string {
 	steps := slices.Clone(s.Steps)
 	for _, c := range s.Pipeline.Consumers {
@@ -26,5 +26,5 @@ func (s *State) Tells() []string {
 	return steps
 }
 
-// among reports whether an end is one of those that are named; none named are all.
+// among reports whether s is one of the named statuses; if none is named, any is.
 func (s Status) among(when []Status) bool { return len(when) == 0 || slices.Contains(when, s) }

@@ -11,27 +11,27 @@ type Store string
 
 // The stores that a request can name.
 const (
-	StoreS3     Store = "s3" // Amazon's, and all that speak its protocol
+	StoreS3     Store = "s3" // Amazon S3, and all that speak its protocol
 	StoreGCP    Store = "gcp"
 	StoreAzure  Store = "azure"
 	StoreAliOSS Store = "aliOSS"
-	// StoreLocal is none in the request: the storage that LiveKit's egress service is set
-	// to, or its own files.
+	// StoreLocal is not named in the request: it is the storage that LiveKit's egress service is
+	// configured with, or its own disk.
 	StoreLocal Store = "local"
 )
 
-// What an output writes, and what a MediaFile is.
+// The kinds of output, and of a MediaFile.
 const (
 	OutputFile     = "file"
 	OutputSegments = "segments"
 	OutputImages   = "images"
 
 	OutputPlaylist = "playlist" // of segments
-	outputManifest = "manifest" // what LiveKit writes beside the media, about it
-	OutputSalvage  = "salvage"  // a playlist of ours, of segments that LiveKit left behind
+	outputManifest = "manifest" // LiveKit's own file about the media, beside it
+	OutputSalvage  = "salvage"  // a playlist that we write for segments that LiveKit left behind
 )
 
-// Upload is how a store is reached: one of LiveKit's four, or none.
+// Upload is the access to a store: one of LiveKit's four kinds, or none.
 type Upload struct {
 	S3     *livekit.S3Upload
 	GCP    *livekit.GCPUpload
@@ -39,7 +39,7 @@ type Upload struct {
 	AliOSS *livekit.AliOSSUpload
 }
 
-// Store is which of the four it is.
+// Store returns which of the four is set.
 func (u Upload) Store() Store {
 	switch {
 	case u.S3 != nil:
@@ -55,25 +55,25 @@ func (u Upload) Store() Store {
 	}
 }
 
-// Destination is where one output of a request writes. It may hold credentials: it must
-// never be logged, nor kept in a history.
+// Destination is where one output of a request writes. It may hold credentials: it must never be
+// logged or kept in a history.
 type Destination struct {
-	// Field is the upload configuration as LiveKit spells it, such as
-	// file_outputs[0].s3; where there is none, the output itself.
+	// Field names the upload configuration as LiveKit spells it, such as file_outputs[0].s3, or the
+	// output itself if it has none.
 	Field string
 	Kind  string // OutputFile, OutputSegments or OutputImages
-	Nth   int    // which of LiveKit's results of its kind tells of it, from 0 on
-	Path  string // path of the file, or how those of a set begin; as in the request, with its {placeholders}
-	// Playlist is the path of the playlist of segments, if the request names one.
+	Nth   int    // which of LiveKit's results of this kind reports on it, from 0
+	Path  string // path of the file, or prefix of a set's paths; as in the request, with its {placeholders}
+	// Playlist is the path of the segments' playlist, if the request names one.
 	Playlist string
-	// Overwritten says of images that each takes the place of the one before.
+	// Overwritten says that each image replaces the one before.
 	Overwritten bool
-	// Segment is how long a segment is meant to be, in seconds. 0: LiveKit's own choice.
+	// Segment is the intended length of a segment in seconds. 0: LiveKit's own choice.
 	Segment uint32
 	Upload  Upload
 }
 
-// uploading is any output of LiveKit's that brings its own store.
+// uploading is any LiveKit output that can bring its own store.
 type uploading interface {
 	GetS3() *livekit.S3Upload
 	GetGcp() *livekit.GCPUpload
@@ -81,21 +81,20 @@ type uploading interface {
 	GetAliOSS() *livekit.AliOSSUpload
 }
 
-// encoded is what the kinds of request but track egress and the unified one have in common.
+// encoded is what all kinds of request have in common except track egress and StartEgress.
 type encoded interface {
 	GetFileOutputs() []*livekit.EncodedFileOutput
 	GetSegmentOutputs() []*livekit.SegmentedFileOutput
 	GetImageOutputs() []*livekit.ImageOutput
 }
 
-// single is what the oldest kinds have for a single output.
+// single is what the oldest kinds of request have for a single output.
 type single interface {
 	GetFile() *livekit.EncodedFileOutput
 	GetSegments() *livekit.SegmentedFileOutput
 }
 
-// Destinations are where a request's outputs write, those of one kind beside each other.
-// Streams write nothing.
+// Destinations returns where a request's outputs write, grouped by kind. Streams write nothing.
 func Destinations(r Request) []Destination {
 	var d destinations
 	switch m := r.(type) {
@@ -113,7 +112,7 @@ func Destinations(r Request) []Destination {
 	return d.list
 }
 
-// Destinations are those of the request that LiveKit shows, with its keys masked.
+// Destinations returns those of the request as LiveKit shows it, with its keys masked.
 func (i Info) Destinations() []Destination {
 	r, _ := RequestOf(i.Proto())
 	return Destinations(r)
@@ -121,10 +120,10 @@ func (i Info) Destinations() []Destination {
 
 type destinations struct {
 	list  []Destination
-	kinds map[string]int // how many of each
+	kinds map[string]int // how many of each kind
 }
 
-// encoded takes the lists, and the single outputs of old where there is no list: so does LiveKit.
+// encoded adds the lists, or the deprecated single outputs if there is no list, as LiveKit does.
 func (d *destinations) encoded(m encoded) {
 	old, _ := m.(single)
 	for i, f := range m.GetFileOutputs() {
@@ -144,8 +143,8 @@ func (d *destinations) encoded(m encoded) {
 	}
 }
 
-// unified takes an output of StartEgress. Its own storage goes before the request's, and
-// both before the one of old inside of segments and images.
+// unified adds an output of StartEgress. Its own storage takes precedence over the request's, and
+// both over the deprecated one inside segments and images.
 func (d *destinations) unified(field string, o *livekit.Output, ofRequest *livekit.StorageConfig) {
 	from := func(inside uploading, name string) (string, uploading) {
 		switch {
@@ -172,7 +171,7 @@ func (d *destinations) unified(field string, o *livekit.Output, ofRequest *livek
 	}
 }
 
-// segmented is an output of segments, old or unified.
+// segmented is an output of segments, deprecated or unified.
 type segmented interface {
 	GetFilenamePrefix() string
 	GetPlaylistName() string
@@ -185,7 +184,7 @@ func (d *destinations) segments(field string, s segmented, u uploading) {
 	}, u)
 }
 
-// imaged is an output of images, old or unified.
+// imaged is an output of images, deprecated or unified.
 type imaged interface {
 	GetFilenamePrefix() string
 	GetFilenameSuffix() livekit.ImageFileSuffix

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// longestWhy is the longest reason for a mark that is shown, in bytes.
+// longestWhy bounds the reason for a mark as it is shown, in bytes.
 const longestWhy = 300
 
 // Details tells the story of an egress in plain words, for the current details of
@@ -41,7 +41,7 @@ func (s *State) Details(requestID string) string {
 	return b.String()
 }
 
-// now says how it is, and what it waits for.
+// now says what state the egress is in and what it waits for.
 func (s *State) now() string {
 	switch s.Phase {
 	case Held:
@@ -68,7 +68,7 @@ func (s *State) now() string {
 	return "LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook."
 }
 
-// waits is what is waited for while it runs, and when LiveKit is asked next.
+// waits says what a running egress waits for, and when LiveKit is asked next.
 func (s *State) waits() string {
 	if !s.Started {
 		return "Waits for LiveKit's answer to our start."
@@ -85,7 +85,7 @@ func (s *State) waits() string {
 	return text
 }
 
-// ended is the verdict in words.
+// ended returns the verdict in words.
 func (s *State) ended() string {
 	if s.Status != Lost {
 		return fmt.Sprintf("%s ended as %s, told by %s.", s.ID, plain(string(s.Status)), s.EndedBy)
@@ -93,7 +93,7 @@ func (s *State) ended() string {
 	return fmt.Sprintf("%s is lost: %s. Nothing more is to come of it; its storage may hold a part.", s.ID, plain(s.LostBecause))
 }
 
-// delivering is what the delivery waits for.
+// delivering says what the delivery waits for.
 func (s *State) delivering() string {
 	open := slices.DeleteFunc(s.Tells(), func(step string) bool {
 		return slices.Contains(s.Done, step) || slices.Contains(s.AwaitsWord, step) || !s.Needs(step)
@@ -114,7 +114,7 @@ func (s *State) delivering() string {
 	return text
 }
 
-// delivered is who was told.
+// delivered says who was told.
 func (s *State) delivered() string {
 	text := "Nobody had to be told."
 	if told := s.taken(); len(told) > 0 {
@@ -126,17 +126,17 @@ func (s *State) delivered() string {
 	return text
 }
 
-// taken are the delivery steps that are done, and were not left out.
+// taken returns the delivery steps that are done and were not skipped.
 func (s *State) taken() []string {
 	return slices.DeleteFunc(slices.Clone(s.Done), func(step string) bool { return slices.Contains(s.Skipped, step) })
 }
 
-// markdown is what would be markup, or end a cell of a table. LiveKit's and a
-// consumer's words are shown as they are: the UI lets HTML through.
+// markdown escapes what would be markup or end a table cell. LiveKit's and a consumer's words are
+// shown as they are, and the UI lets HTML through.
 var markdown = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", `*`, `\*`, `[`, `\[`, `]`, `\]`, `<`, "&lt;", `>`, "&gt;", `&`, "&amp;", `|`, "&#124;", `$`, `\$`, `~`, `\~`)
 
-// plain is somebody else's text, as Markdown that shows it as it is.
+// plain returns foreign text as Markdown that shows it unchanged.
 func plain(text string) string { return markdown.Replace(oneLine(text)) }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -14,15 +14,15 @@ type Action string
 // What can be due.
 const (
 	ActNothing Action = "nothing"
-	ActStop    Action = "stop"   // tell LiveKit to end it
-	ActProbe   Action = "probe"  // ask by a stop whether its worker still answers
+	ActStop    Action = "stop"   // tell LiveKit to stop it
+	ActProbe   Action = "probe"  // send a stop to learn whether its worker still answers
 	ActLose    Action = "lose"   // settle it as lost
 	ActMark    Action = "mark"   // mark it for a person: it runs longer than it should
 	ActLook    Action = "look"   // news is overdue: ask LiveKit
-	ActSettle  Action = "settle" // the end that was held is the last word
+	ActSettle  Action = "settle" // make the held end the last word
 )
 
-// Due says what the egress needs at a moment. It is the whole policy of the watch.
+// Due returns what the egress needs at the given time. It is the whole policy of the watch.
 func (s *State) Due(now time.Time) Action {
 	switch {
 	case s.Phase == Held:
@@ -38,7 +38,7 @@ func (s *State) Due(now time.Time) Action {
 	switch {
 	case s.StopDue:
 		return ActStop
-	case !s.Started: // the start brings the terms by which the rest is judged
+	case !s.Started: // the start's answer brings the terms by which the rest is judged
 		return ActNothing
 	case s.Stopped == "" && s.outlasted(now):
 		return ActStop
@@ -53,15 +53,15 @@ func (s *State) Due(now time.Time) Action {
 	}
 }
 
-// stopTried reports whether LiveKit has been told to stop it since that was first wanted:
-// whoever goes on asking must not put off that it is lost.
+// stopTried reports whether LiveKit has been told to stop the egress since a stop was first
+// wanted: repeated stop requests must not keep it from being settled as lost.
 func (s *State) stopTried() bool {
 	return !s.Evidence.Probed.IsZero() && !s.Evidence.Probed.Before(s.StoppedAt)
 }
 
-// NextLook is when news is overdue: the time at which to ask LiveKit, which is past where
-// the reconciler suspects something of which nothing has been heard since. It is zero
-// until the start has answered, since that brings the policy.
+// NextLook returns when news is overdue and LiveKit is to be asked. That time is past if the
+// reconciler suspects something and nothing has been heard since. It is zero until the start is
+// answered, which brings the policy.
 func (s *State) NextLook() time.Time {
 	switch {
 	case !s.Started:
@@ -73,7 +73,7 @@ func (s *State) NextLook() time.Time {
 	if s.SuspectedAt.After(since) {
 		return s.SuspectedAt
 	}
-	if !s.EndExpected.IsZero() { // news of the way to it does not put the end off
+	if !s.EndExpected.IsZero() { // earlier stages of ending do not put the end off
 		since = later(s.EndExpected, s.LookedAt)
 	}
 	next := since.Add(s.Policy.Wait(s.Outlook(), 0, Spread(s.ID)))
@@ -83,8 +83,8 @@ func (s *State) NextLook() time.Time {
 	return next
 }
 
-// Alarm is the first moment at which Due may ask for something other than a look, or for
-// the look that decides on it, if nothing is heard until then. Zero: there is none.
+// Alarm returns the first time at which, if nothing is heard until then, Due may ask for something
+// other than a look, or for the look that decides on it. Zero: there is none.
 func (s *State) Alarm() time.Time {
 	if s.Phase == Held {
 		return s.heldUntil()
@@ -97,26 +97,26 @@ func (s *State) Alarm() time.Time {
 	return first.Time
 }
 
-// earliest is the first of several moments, zero where there is none.
+// earliest is the first of several times, or zero.
 type earliest struct{ time.Time }
 
-// since adds the moment at which something seen at has been so for d, if that applies.
+// since adds the time at which something true since at has been so for d, if that applies.
 func (e *earliest) since(at time.Time, d Duration, applies bool) {
 	if t := at.Add(d.D()); applies && !at.IsZero() && (e.IsZero() || t.Before(e.Time)) {
 		e.Time = t
 	}
 }
 
-// StopAsked notes that somebody asks for a stop; by is nil where it is not known who.
+// StopAsked notes that somebody asks for a stop; by is nil if nobody knows who.
 func (s *State) StopAsked(by *Asker, now time.Time) {
 	if s.Stopped == "" && by != nil {
-		s.StoppedBy = AskedBy(by.APIKey, by.Identity) // cut, whoever sent it
+		s.StoppedBy = AskedBy(by.APIKey, by.Identity) // AskedBy cuts long names, whoever sent them
 	}
 	s.WantStop(StopRequested, now)
 }
 
-// WantStop notes that the egress is to be stopped. The first reason is kept, and
-// asking again neither moves the expected end nor buys more time.
+// WantStop notes that the egress is to be stopped. It keeps the first reason; asking again neither
+// moves the expected end nor buys more time.
 func (s *State) WantStop(why StopReason, now time.Time) {
 	if s.Stopped == "" {
 		s.Stopped, s.StoppedAt = why, now
@@ -126,8 +126,8 @@ func (s *State) WantStop(why StopReason, now time.Time) {
 	s.ExpectEnd(now)
 }
 
-// AsHint is what Hint needs of an event. The metadata of rooms and their people is none of a
-// recording's history.
+// AsHint returns the event with only the fields that Hint needs. The metadata of rooms and
+// participants does not belong in a recording's history.
 func (e Event) AsHint() (Event, error) {
 	b, err := protojson.Marshal(&livekit.WebhookEvent{
 		Event: e.msg.GetEvent(), Id: e.msg.GetId(), CreatedAt: e.msg.GetCreatedAt(),
@@ -140,9 +140,9 @@ func (e Event) AsHint() (Event, error) {
 	return parseEvent(b)
 }
 
-// Hint takes a webhook event from which an end can be expected: our room finished,
-// or the egress's own participant left it. It reports whether it told us anything;
-// an event of another room that had the same name does not.
+// Hint takes a webhook event that announces an end: our room finished, or the egress's own
+// participant left it. It reports whether that was news; an event of another room with the same
+// name never is.
 func (s *State) Hint(e Event, now time.Time) bool {
 	m := e.Proto()
 	if s.Phase == Requested || s.Phase == Settled || isWebEgress(s.Latest.Proto()) || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
@@ -172,13 +172,13 @@ func (s *State) Hint(e Event, now time.Time) bool {
 	return news
 }
 
-// RecorderLeft takes that the egress's own participant is not in its room.
+// RecorderLeft notes that the egress's own participant is not in its room.
 func (s *State) RecorderLeft(now time.Time) {
 	s.recorderGone(now, now)
 	s.ExpectEnd(now)
 }
 
-// recorderGone notes since when that is so. Zero: it is not, or nobody knows.
+// recorderGone notes since when the participant is gone. Zero: it is not, or nobody knows.
 func (s *State) recorderGone(at, now time.Time) {
 	if at.IsZero() || !s.Evidence.RecorderGone.IsZero() {
 		return
@@ -189,29 +189,29 @@ func (s *State) recorderGone(at, now time.Time) {
 	}
 }
 
-// Look is what a poll saw. A zero time means that this was not seen.
+// Look is what a poll saw. A zero time means that the poll did not see it.
 type Look struct {
-	Info         Info      `json:"info"`                    // zero when LiveKit could not be asked, or no longer knows it
+	Info         Info      `json:"info"`                    // zero if LiveKit could not be asked, or no longer knows the egress
 	RoomGone     time.Time `json:"room_gone"`               // since when its room is not listed
 	RecorderGone time.Time `json:"recorder_gone"`           // since when its own participant is not in the room
 	RecorderHere bool      `json:"recorder_here"`           // its own participant is in the room
-	RecorderSeen bool      `json:"recorder_seen,omitempty"` // it has been, in this look or an earlier one
-	// RecorderAbsent says that this very look did not find it there, where RecorderGone and
-	// RoomGone may be of an earlier one.
+	RecorderSeen bool      `json:"recorder_seen,omitempty"` // the participant was in the room, in this look or an earlier one
+	// RecorderAbsent says that this very look did not find the participant in the room;
+	// RecorderGone and RoomGone may be from an earlier look.
 	RecorderAbsent bool      `json:"recorder_absent,omitempty"`
-	Idle           bool      `json:"idle,omitempty"` // it is overdue, and somebody has been publishing in its room for two looks
-	EndExpected    time.Time `json:"end_expected"`   // since when an end is in sight: its room is gone, or it is ENDING
-	MissingSince   time.Time `json:"missing_since"`  // since when LiveKit answers not_found, as it did to this very look
+	Idle           bool      `json:"idle,omitempty"` // the egress is overdue, and somebody has been publishing in its room for two looks
+	EndExpected    time.Time `json:"end_expected"`   // since when an end is in sight: the room is gone, or the egress is ENDING
+	MissingSince   time.Time `json:"missing_since"`  // since when LiveKit answers not_found, as it did to this look
 
-	Missed        Missed `json:"missed,omitempty"`         // why the webhook of an end that it saw did not come
+	Missed        Missed `json:"missed,omitempty"`         // why the webhook of the end that this look saw did not come
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence in words
 }
 
-// answered says that LiveKit could be asked.
+// answered reports whether LiveKit could be asked.
 func (l Look) answered() bool { return l.Info.Known() || !l.MissingSince.IsZero() }
 
-// recovered takes back that an end was expected, since the recorder is at work: it had
-// only lost its connection, or runs a second time.
+// recovered withdraws the expectation of an end, since the recorder is at work: it had only lost
+// its connection, or runs a second time.
 func (s *State) recovered() {
 	s.Evidence.RecorderGone, s.Evidence.RoomGone, s.Evidence.Unanswered = time.Time{}, time.Time{}, time.Time{}
 	if s.Stopped == "" && !s.uploading() {

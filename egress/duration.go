@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Duration is a time.Duration that is written as Go writes it ("3h", "250ms") in
-// JSON, where a bare number would leave the unit to be guessed.
+// Duration is a time.Duration that JSON holds as Go writes it ("3h", "250ms"); a bare number would
+// leave its unit to guesswork.
 type Duration time.Duration
 
-// D is the duration as Go's own type.
+// D returns the duration as Go's own type.
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
-// String is the duration as Go writes it.
+// String returns the duration as Go writes it.
 func (d Duration) String() string { return time.Duration(d).String() }
 
 // MarshalJSON writes the duration as a string.

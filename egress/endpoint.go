@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Names of the workflow that remembers how our webhook endpoint was. There is one of
-// it for all instances of the endpoint.
+// Names of the workflow that remembers how our webhook endpoint fared. One workflow serves all
+// instances of the endpoint.
 const (
 	EndpointType = "Endpoint"         // argument: Ring
 	EndpointID   = "egress-endpoint"  // its workflow ID, on TaskQueue
@@ -14,42 +14,42 @@ const (
 	QueryMinutes = "endpoint.minutes" // arguments: from, to (time.Time); result: Reported
 )
 
-// How long a Minute is.
+// The length of a Minute.
 const (
-	// MinuteLength is how often an instance reports that nobody asks anything.
+	// MinuteLength is how often an instance without requests reports.
 	MinuteLength = time.Minute
-	// MinuteParts is how often in a minute it reports while webhooks come: every 10 s. A
-	// verdict is mostly given by the first look, 20 s after an end, and needs to know.
+	// MinuteParts is how many reports an instance sends per minute while webhooks come: one every
+	// 10 s. Most verdicts are given by the first look, 20 s after an end, and need them.
 	MinuteParts = 6
 )
 
 // The limits of a Ring.
 const (
 	keepMinutes   = 26 * time.Hour // longer than LiveKit remembers an ended egress
-	mostMinutes   = 4_000          // about 0.6 MB, well below Temporal's 2 MB for a payload
+	mostMinutes   = 4_000          // about 0.6 MB, well below Temporal's 2 MB limit for a payload
 	settledMinute = 10             // periods after which no report is expected to change a minute
 )
 
-// Minute is how one instance of the webhook endpoint fared for a minute or a part of
-// it. One without requests is reported as well: it says that the endpoint was there.
-// Of one instance, a Minute takes the place of a shorter one that begins at the same time.
+// Minute is how one instance of the webhook endpoint fared for a minute or part of one. A Minute
+// without requests is reported as well: it shows that the endpoint was up. It replaces a shorter
+// Minute of the same instance that begins at the same time.
 type Minute struct {
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until"`
-	Every    Duration  `json:"every"`              // how long a whole one is
-	Due      Duration  `json:"due"`                // in which time from Until the next report comes
-	Instance string    `json:"instance,omitempty"` // a process; empty once it is merged with others
+	Every    Duration  `json:"every"`              // length of a whole one
+	Due      Duration  `json:"due"`                // how long after Until the next report comes
+	Instance string    `json:"instance,omitempty"` // names the process; empty once merged with others
 
 	Accepted    int      `json:"accepted,omitempty"`    // answered 200
-	Refused     int      `json:"refused,omitempty"`     // signature, key, clock, hash, or no event
-	Unavailable int      `json:"unavailable,omitempty"` // Temporal did not take it in time, or the body did not come
-	Slowest     Duration `json:"slowest,omitempty"`     // the longest from header to answer
+	Refused     int      `json:"refused,omitempty"`     // bad signature, key, clock or hash, or not an event
+	Unavailable int      `json:"unavailable,omitempty"` // Temporal did not accept it in time, or the body did not arrive
+	Slowest     Duration `json:"slowest,omitempty"`     // longest time from header to answer
 }
 
 // Requests is how many webhooks were answered.
 func (m Minute) Requests() int { return m.Accepted + m.Refused + m.Unavailable }
 
-// join is the two as one: they overlap or touch.
+// join returns two overlapping or adjacent minutes as one.
 func (m Minute) join(o Minute) Minute {
 	if m.Instance != o.Instance {
 		m.Instance = ""
@@ -60,13 +60,13 @@ func (m Minute) join(o Minute) Minute {
 	return m
 }
 
-// Ring holds the minutes of the last 26 hours, in the order of their beginning. Those
-// of all instances become one once they are old enough for no report to change them.
+// Ring holds the minutes of the last 26 hours, ordered by From. Those of different instances are
+// merged once they are so old that no report can change them.
 type Ring struct {
 	Minutes []Minute `json:"minutes,omitempty"`
 }
 
-// Add takes a report. The same one again changes nothing.
+// Add adds a report. Adding the same one again changes nothing.
 func (r *Ring) Add(m Minute) {
 	if !m.Until.After(m.From) || m.Every <= 0 {
 		return
@@ -87,7 +87,7 @@ func (r *Ring) Add(m Minute) {
 	}
 }
 
-// merge joins what different instances said of the same old minute.
+// merge joins what different instances reported of the same old minute.
 func (r *Ring) merge() {
 	last := r.last()
 	kept := r.Minutes[:0]
@@ -102,7 +102,7 @@ func (r *Ring) merge() {
 	r.Minutes = kept
 }
 
-// together reports whether both are of the same minute, with no hole between them.
+// together reports whether both belong to the same minute, with no gap between them.
 func (m Minute) together(o Minute) bool {
 	return m.From.Truncate(m.Every.D()).Equal(o.From.Truncate(m.Every.D())) && !m.From.After(o.Until)
 }
@@ -114,16 +114,16 @@ func (r *Ring) last() (last time.Time) {
 	return last
 }
 
-// Reported is what is known of the endpoint in a span of time: the answer to QueryMinutes.
+// Reported is what is known of the endpoint for a span of time: the answer to QueryMinutes.
 type Reported struct {
-	Minutes []Minute  `json:"minutes,omitempty"` // that overlap the span
-	First   time.Time `json:"first"`             // from when on anything is known; zero: nothing is
-	Last    time.Time `json:"last"`              // until when
-	Every   Duration  `json:"every"`             // how long a whole minute is
-	Due     Duration  `json:"due"`               // in which time from Last the next report comes
+	Minutes []Minute  `json:"minutes,omitempty"` // those that overlap the span
+	First   time.Time `json:"first"`             // since when anything is known; zero: nothing is
+	Last    time.Time `json:"last"`              // until when anything is known
+	Every   Duration  `json:"every"`             // length of a whole minute
+	Due     Duration  `json:"due"`               // how long after Last the next report comes
 }
 
-// Between is what is known of a span.
+// Between returns what is known of a span.
 func (r *Ring) Between(from, to time.Time) Reported {
 	out := Reported{Last: r.last()}
 	for i, m := range r.Minutes {

@@ -8,23 +8,23 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Evidence is what speaks for an egress being dead although LiveKit has not said
-// that it ended. A zero time means that this was not seen.
+// Evidence speaks for an egress being dead although LiveKit has not said that it ended. A zero
+// time means that this was not seen.
 type Evidence struct {
-	MissingSince time.Time `json:"missing_since"`   // LiveKit answers not_found for the egress ID
-	RoomGone     time.Time `json:"room_gone"`       // its room finished, or is not listed
-	RecorderGone time.Time `json:"recorder_gone"`   // its own participant is not in the room
+	MissingSince time.Time `json:"missing_since"`   // since when LiveKit answers not_found for the egress ID
+	RoomGone     time.Time `json:"room_gone"`       // when its room finished, or was no longer listed
+	RecorderGone time.Time `json:"recorder_gone"`   // since when its own participant is not in the room
 	Absent       time.Time `json:"absent,omitzero"` // when the last look did not find its participant, if it could ask
-	Probed       time.Time `json:"probed"`          // the last time that a worker was asked by a stop
-	Unanswered   time.Time `json:"unanswered"`      // StopEgress reached no worker
+	Probed       time.Time `json:"probed"`          // when a worker was last probed with a stop
+	Unanswered   time.Time `json:"unanswered"`      // when StopEgress last reached no worker
 }
 
-// WhyLost judges whether the egress is lost, and says why in words. A worker that
-// does not answer a stop is dead only when the evidence has stood for LostAfter;
-// an upload in ENDING may take as long as it takes, up to GiveUpAfter.
+// WhyLost reports whether the egress is lost, and why in words. A worker that does not answer a
+// stop counts as dead only once the evidence has stood for LostAfter; an upload in ENDING may take
+// as long as it needs, up to GiveUpAfter.
 //
-// The evidence must have stood at the last look: while no worker of ours ran, nobody
-// heard of what happened since.
+// The evidence must have stood at the last look: while none of our workers ran, nobody heard what
+// happened since.
 func (s *State) WhyLost() (string, bool) {
 	var why []string
 	switch {
@@ -49,24 +49,23 @@ func (s *State) WhyLost() (string, bool) {
 	return strings.Join(why, ", "), true
 }
 
-// MayProbe reports whether we may ask the worker by a StopEgress: only when there
-// is nothing left to record, or nobody left who could, so that no good recording is
-// ever ended unasked. A web egress has no room, and is only probed after a stop that
-// was asked for.
+// MayProbe reports whether we may probe the worker with a StopEgress: only if nothing is left to
+// record, or nobody who could record it, so that no good recording is ever ended unasked. A web
+// egress has no room, so it is probed only after a requested stop.
 //
-// What a webhook or an earlier look said may be over: a recorder that lost its connection
-// comes back. So the last look must have asked for it then, and not have found it.
+// What a webhook or an earlier look said may no longer hold, since a recorder that lost its
+// connection comes back. So the last look must have asked for the recorder and not found it.
 func (s *State) MayProbe(now time.Time) bool {
 	return s.probeable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
 }
 
-// InDoubt reports whether a probe is due but for the last look, which could not ask for the
-// recorder. The next one that can is news, whatever it sees.
+// InDoubt reports whether a probe would be due, but the last look could not ask for the recorder.
+// The next look that can is news, whatever it sees.
 func (s *State) InDoubt() bool {
 	return s.probeable() && s.Stopped == "" && stood(s.probeFrom(), s.Policy.LostAfter, s.LookedAt) && !s.absentWhenDue()
 }
 
-// Decisive is when the next look is due that settles whether to probe, or whether the egress
+// Decisive returns when the next look is due that decides whether to probe, or whether the egress
 // is lost. Zero: there is none.
 func (s *State) Decisive() time.Time {
 	var first earliest
@@ -75,7 +74,7 @@ func (s *State) Decisive() time.Time {
 	return first.Time
 }
 
-// mayBeLost adds the moments from which WhyLost may say so.
+// mayBeLost adds the times from which WhyLost may report a loss.
 func (s *State) mayBeLost(first *earliest) {
 	first.since(s.EndExpected, s.Policy.LostAfter, s.dead())
 	first.since(s.EndExpected, s.Policy.GiveUpAfter, !stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt))
@@ -83,31 +82,31 @@ func (s *State) mayBeLost(first *earliest) {
 	first.since(s.Evidence.MissingSince, s.Policy.LostAfter, true)
 }
 
-// unasked is when an egress is given up by looks that LiveKit did not answer: it may be down
-// at that very moment, and is not waited for without an end.
+// unasked returns after how long an egress is given up if LiveKit answers no looks: LiveKit may be
+// down at that very moment, but is not waited for without end.
 func (p Policy) unasked() Duration { return p.GiveUpAfter + p.LostAfter }
 
 func (s *State) absentWhenDue() bool {
 	return stood(s.probeFrom(), s.Policy.LostAfter, s.Evidence.Absent)
 }
 
-// probeable reports whether a stop can end nothing good, and its answer says something new: an end
-// is expected, nothing is left to record, or nobody who could, nothing is being uploaded, and the
+// probeable reports whether a stop can end nothing good and its answer would be news: an end is
+// expected, nothing is left to record or nobody to record it, nothing is being uploaded, and the
 // worker is not known to be dead.
 func (s *State) probeable() bool {
 	nothingLeft := s.Stopped != "" || !s.Evidence.RoomGone.IsZero() || !s.Evidence.RecorderGone.IsZero()
 	return nothingLeft && !s.uploading() && !s.dead() && !s.EndExpected.IsZero()
 }
 
-// probeFrom is when the last thing happened that a worker may still be acting on.
+// probeFrom returns when the last thing happened that a worker may still be reacting to.
 func (s *State) probeFrom() time.Time {
 	gone := later(s.Evidence.RoomGone, s.Evidence.RecorderGone)
 	return later(later(s.EndExpected, gone), s.Evidence.Probed)
 }
 
-// dead says that nobody answered a stop that was asked once the end had been expected for
-// LostAfter: an earlier one, of a recording to be stopped, may have met a bus that was slow
-// for a moment, and is asked again.
+// dead reports whether a stop went unanswered after the end had been expected for LostAfter. An
+// earlier stop, of a recording to be stopped, may have met a briefly slow message bus, and is sent
+// again.
 func (s *State) dead() bool {
 	return stood(s.EndExpected, s.Policy.LostAfter, s.Evidence.Unanswered) && !s.uploading()
 }
@@ -116,7 +115,7 @@ func (s *State) uploading() bool {
 	return s.Latest.Proto().GetStatus() == livekit.EgressStatus_EGRESS_ENDING
 }
 
-// stood reports whether something seen at since has been so for d.
+// stood reports whether something true since the given time has been so for d.
 func stood(since time.Time, d Duration, now time.Time) bool {
 	return !since.IsZero() && now.Sub(since) >= d.D()
 }

@@ -14,12 +14,12 @@ import (
 type Expectation struct {
 	Rooms []string // patterns of room names, as path.Match takes them
 	After Duration // how long a room may live without a recording
-	// Start is the path of a recording that is begun where one lacks, with LiveKit's own
-	// placeholders, such as {room_name}-{time}.mp4. Empty: none is begun.
+	// Start is the path of the recording that is started if one is missing, with LiveKit's own
+	// placeholders, such as {room_name}-{time}.mp4. Empty: none is started.
 	Start string
 }
 
-// Validate refuses a pattern that cannot be read.
+// Validate rejects a malformed pattern.
 func (e Expectation) Validate() error {
 	for _, p := range e.Rooms {
 		if _, err := path.Match(p, ""); err != nil {
@@ -32,17 +32,16 @@ func (e Expectation) Validate() error {
 	return nil
 }
 
-// Unrecorded is a room that is expected to be recorded, and is not.
+// Unrecorded is a room that should be recorded and is not.
 type Unrecorded struct {
 	Room  *livekit.Room
-	Begin bool // a recording may be begun: none of ours that may record it is under way
+	Begin bool // a recording may be started: none of ours that may be this room's is under way
 }
 
-// Unrecorded finds the rooms that have lived for too long with people in them and
-// without an active egress, by name. An egress of an earlier room of the same name
-// records nothing of this one, nor does one that only streams, or that does not begin though
-// somebody publishes; the last keeps another one from being begun, since it may have waited
-// for that.
+// Unrecorded returns the rooms that have lived for too long with people in them and without an
+// active egress, by name. Some egresses do not count: one of an earlier room with the same name,
+// one that only streams, and one that does not begin though somebody publishes. The last still
+// prevents a new recording, since it may have waited for a publisher.
 func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Listed, ours []Ours) []Unrecorded {
 	by := recordersOf(at, listed, ours)
 	var list []Unrecorded
@@ -59,9 +58,9 @@ func (e Expectation) Unrecorded(at time.Time, rooms []*livekit.Room, listed []Li
 // recorders are the egresses that record rooms, or may come to do so.
 type recorders struct {
 	recorded map[string]bool     // by roomKey
-	waits    map[string]bool     // by roomKey: one runs, and may have begun nothing
-	underWay map[string][]string // by room name, as a search attribute holds it: the egress IDs of ours, empty before they have one
-	roomIDs  map[string]string   // by egress ID, of those that LiveKit lists
+	waits    map[string]bool     // by roomKey: one runs that may not have begun to record
+	underWay map[string][]string // by room name as a search attribute holds it: the egress IDs of ours, empty until they have one
+	roomIDs  map[string]string   // by egress ID, for those that LiveKit lists
 }
 
 func recordersOf(at time.Time, listed []Listed, ours []Ours) recorders {
@@ -89,8 +88,8 @@ func recordersOf(at time.Time, listed []Listed, ours []Ours) recorders {
 	return by
 }
 
-// replaces reports whether another egress has taken the place of a listed one: LiveKit lists
-// one whose worker died for good.
+// replaces reports whether our egress has taken the place of a listed one: LiveKit lists an egress
+// whose worker died as active forever.
 func (o Ours) replaces(l Listed) bool {
 	return o.EgressID != "" && o.EgressID != l.ID && o.Room == Keyword(l.Room) && l.Status == livekit.EgressStatus_EGRESS_ACTIVE
 }
@@ -100,7 +99,7 @@ func (by recorders) record(r *livekit.Room) bool {
 	return by.any(by.recorded, r) || r.GetNumPublishers() == 0 && by.any(by.waits, r)
 }
 
-// mayRecord reports whether an egress that runs, or a start of ours, may be that of a room.
+// mayRecord reports whether a running egress, or a start of ours, may be for this room.
 func (by recorders) mayRecord(r *livekit.Room) bool {
 	return by.any(by.waits, r) || slices.ContainsFunc(by.underWay[Keyword(r.GetName())], func(id string) bool {
 		roomID := by.roomIDs[id]
@@ -108,7 +107,7 @@ func (by recorders) mayRecord(r *livekit.Room) bool {
 	})
 }
 
-// any looks for a room under its ID, and without one: LiveKit does not always give it.
+// any looks a room up with and without its ID: LiveKit does not always give the ID.
 func (by recorders) any(of map[string]bool, r *livekit.Room) bool {
 	return of[roomKey(r.GetName(), r.GetSid())] || of[roomKey(r.GetName(), "")]
 }
@@ -122,12 +121,13 @@ func (e Expectation) matches(room string) bool {
 
 func roomKey(name, sid string) string { return sid + "/" + name }
 
-// MaxExpected is how many recordings are begun for one room that ever lived: what ends too early
-// again and again is for a person.
+// MaxExpected is how many recordings are started for one room, by its SID: one that keeps ending
+// too early needs a person.
 const MaxExpected = 10
 
-// Request is the nth recording to begin for a room that lacks one, and its key. From the second
-// one on, its path has a suffix: it must not write over the one before, nor over a part of that.
+// Request returns the nth recording to start for a room that lacks one, and its key. From the
+// second on, its path has a suffix, so that it does not overwrite the one before or a part of
+// that.
 func (e Expectation) Request(r *livekit.Room, n int) (key string, _ Request) {
 	key, file := "expect-"+r.GetSid(), e.Start
 	if n > 1 {

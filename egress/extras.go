@@ -7,29 +7,29 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Parameters of our webhook's URL, one for each field of Extras but the request ID.
+// URL parameters of our webhook, one for each field of Extras except the request ID.
 const (
 	queryPipeline    = "p"
 	queryMaxDuration = "d"
 	queryWebhooks    = "w"
 )
 
-// Extras are what was asked for with a start, beside what LiveKit itself takes. They go in the URL
-// of our webhook, which LiveKit echoes wherever it echoes the request: so an egress that Temporal
-// knows nothing of is adopted as it was asked for.
+// Extras are what was asked for with a start beyond what LiveKit itself takes. They travel in the
+// URL of our webhook, which LiveKit echoes wherever it echoes the request: so an egress unknown to
+// Temporal is adopted with them.
 type Extras struct {
 	RequestID   string   // of the token in the URL
 	Pipeline    string   // default: the worker's
 	MaxDuration Duration // default: no limit
-	Webhooks    string   // the caller's own, in whose place ours stands, sealed for RequestID; default: none
+	Webhooks    string   // the caller's own, which ours replaces, sealed for RequestID; default: none
 }
 
-// ExtrasOf are those of a start of ours, as the webhook of OurToken says.
+// ExtrasOf returns the extras of a start of ours, from the webhook that carries our token.
 func ExtrasOf(m *livekit.EgressInfo, ours func(Token) bool) Extras {
 	return ExtrasIn(ourWebhook(m, ours))
 }
 
-// ExtrasIn are what a webhook says, none where it is not ours. What is not valid is left out.
+// ExtrasIn returns the extras in a webhook, or none if it is not ours. Invalid ones are left out.
 func ExtrasIn(w *livekit.WebhookConfig) Extras {
 	t, ours := ParseToken(w.GetUrl())
 	u, err := url.Parse(w.GetUrl())
@@ -47,7 +47,7 @@ func ExtrasIn(w *livekit.WebhookConfig) Extras {
 	return x
 }
 
-// In adds them to the URL of a webhook of ours, from which ExtrasIn reads them.
+// In adds the extras to the URL of our webhook, from which ExtrasIn reads them.
 func (x Extras) In(webhook string) string {
 	q := url.Values{}
 	if x.Pipeline != "" {

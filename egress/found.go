@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// Object is what a store has at a path.
+// Object is what a store holds at a path.
 type Object struct {
 	Path     string
 	Size     int64 // bytes
 	Modified time.Time
 }
 
-// Found is what a store says of one thing that is wanted.
+// Found is what a store says of one wanted thing.
 type Found struct {
-	Unseen string // why nobody could look, in words; empty where somebody did
+	Unseen string // why nobody could look, in words; empty if somebody did
 	There  bool
-	Older  time.Time // when what is there instead was written, before the recording began
+	Older  time.Time // when the object there was written, if before the recording began
 	At     string    // where it is, if not at the path that LiveKit names
-	Size   int64     // bytes; of a set, of all that is there
-	Count  int       // of a set, how many are there
-	Hollow int       // of a set, how many of them hold nothing
-	// Length is how long it plays, 0 where nobody could say.
+	Size   int64     // bytes; for a set, the total
+	Count  int       // for a set, the number of objects
+	Hollow int       // for a set, the number of empty objects
+	// Length is the playing time, 0 if unknown.
 	Length Duration
 	// Unplayable is why a player cannot read it, in words.
 	Unplayable string
 	// Unplayed says that there was no time to play it.
 	Unplayed bool
-	// Sound is what was heard in it, empty where nobody could say.
+	// Sound is what was heard in it, empty if unknown.
 	Sound Sound
 	// Unheard says that there was no time to listen to it.
 	Unheard bool
 }
 
-// Judge is what a thing that is wanted comes to, with the evidence in words where it is
-// not present, is silent, or could not be played in time: a missing one before an empty
-// before a truncated one.
+// Judge returns the verdict on a wanted thing, with the evidence in words if it is not present, is
+// silent, or could not be played in time. Missing takes precedence over empty, and empty over
+// truncated.
 func (w Wanted) Judge(f Found) (MediaFile, string) {
 	file := w.File
 	file.Size, file.Length = f.Size, f.Length
@@ -71,7 +71,7 @@ func (w Wanted) Judge(f Found) (MediaFile, string) {
 	return file, why
 }
 
-// set reports whether it is many objects.
+// set reports whether w consists of many objects.
 func (w Wanted) set() bool { return w.File.Kind == OutputSegments || w.File.Kind == OutputImages }
 
 func (w Wanted) judgeSet(f Found) (Media, string) {
@@ -84,7 +84,7 @@ func (w Wanted) judgeSet(f Found) (Media, string) {
 	return MediaPresent, ""
 }
 
-// judgeLength holds bytes and playing time against LiveKit's word.
+// judgeLength compares size and playing time with what LiveKit reports.
 func (w Wanted) judgeLength(f Found) (Media, string) {
 	switch {
 	case f.Size < w.File.Want:
@@ -97,7 +97,7 @@ func (w Wanted) judgeLength(f Found) (Media, string) {
 	return MediaPresent, ""
 }
 
-// remark is what is to be said of a thing that is present, in words; mostly nothing.
+// remark returns what to say of a thing that is present, in words; mostly nothing.
 func (w Wanted) remark(f Found) string {
 	switch {
 	case slices.Contains(w.Silence, f.Sound):
@@ -110,15 +110,14 @@ func (w Wanted) remark(f Found) string {
 	return ""
 }
 
-// gravity orders what can be found: a report is as bad as its worst file. That nobody
-// could look at one outweighs that another is present, which has none, since present
-// means all.
+// gravity orders what can be found: a report is as bad as its worst file. Unchecked outweighs
+// present, which has no entry, since present means all.
 var gravity = map[Media]int{MediaMissing: 4, MediaEmpty: 3, MediaTruncated: 2, MediaUnchecked: 1}
 
-// longestReport is how many files a report holds at most: it is in the history.
+// longestReport is the most files that a report holds, since the history keeps it.
 const longestReport = 50
 
-// Add takes what one more thing came to into the report.
+// Add adds the verdict on one more thing to the report.
 func (r *MediaReport) Add(f MediaFile, why string) {
 	if r.Media == "" || gravity[f.Media] > gravity[r.Media] {
 		r.Media = f.Media
@@ -131,7 +130,7 @@ func (r *MediaReport) Add(f MediaFile, why string) {
 	}
 }
 
-// Of reports whether it is of the same objects as another: as many, of the same paths and sizes.
+// Of reports whether both reports list the same objects: as many, with the same paths and sizes.
 func (r MediaReport) Of(other MediaReport) bool {
 	return slices.EqualFunc(r.Files, other.Files, func(a, b MediaFile) bool { return a.Path == b.Path && a.Size == b.Size })
 }
@@ -141,13 +140,13 @@ func (m Media) Alarming() bool {
 	return m == MediaMissing || m == MediaEmpty || m == MediaTruncated
 }
 
-// Unchecked is the report of media that nobody looks at.
+// Unchecked returns the report of media that nobody checked.
 func Unchecked(because string) MediaReport {
 	return MediaReport{Media: MediaUnchecked, Because: because}
 }
 
-// NoteMedia notes what verify found of a part, the one that this is or one before, and
-// tells it in the story.
+// NoteMedia notes what verify found of a part, the current one or an earlier one, and adds it to
+// the story.
 func (s *State) NoteMedia(part int, r MediaReport, at time.Time) {
 	what := r.String()
 	if part == s.Part {
@@ -166,7 +165,7 @@ func (s *State) NoteMedia(part int, r MediaReport, at time.Time) {
 	}
 }
 
-// String is the report in words, for people.
+// String returns the report in words.
 func (r MediaReport) String() string {
 	text := "its media is " + string(r.Media)
 	if r.Because != "" {

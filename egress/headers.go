@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// The headers of an announcement that LiveKit's webhook does not have. What LiveKit has
-// no word for is said in them alone, so that a consumer written for LiveKit notices
-// nothing. Consumers read them: a name or a unit never changes.
+// The headers that an announcement has beyond LiveKit's webhook. What LiveKit has no word for
+// appears only in them, so that a consumer written for LiveKit notices nothing. Consumers read
+// them: a name or a unit never changes.
 const (
 	HeaderRequestID = "X-Reelkeeper-Request-Id"
-	HeaderVerdict   = "X-Reelkeeper-Verdict"  // Status, LOST included
+	HeaderVerdict   = "X-Reelkeeper-Verdict"  // Status, including LOST
 	HeaderSource    = "X-Reelkeeper-Source"   // Source
-	HeaderLag       = "X-Reelkeeper-Lag"      // seconds from the end to when we heard of it, with three decimals; not of a loss
+	HeaderLag       = "X-Reelkeeper-Lag"      // seconds from the end to when we learned it, with three decimals; absent for a loss
 	HeaderMedia     = "X-Reelkeeper-Media"    // Media
-	HeaderMissed    = "X-Reelkeeper-Missed"   // Missed; where LiveKit's webhook was
-	HeaderCorrects  = "X-Reelkeeper-Corrects" // the Status that was told before; where it was wrong
-	HeaderPart      = "X-Reelkeeper-Part"     // number of the part, from 1; where a recording may go on in parts, or has
+	HeaderMissed    = "X-Reelkeeper-Missed"   // Missed; present if LiveKit's webhook did not come
+	HeaderCorrects  = "X-Reelkeeper-Corrects" // the Status announced before; present if that was wrong
+	HeaderPart      = "X-Reelkeeper-Part"     // number of the part, from 1; present if a recording has, or may have, several parts
 )
 
-// Headers are what an announcement of a settled egress says beside LiveKit's own. Those
-// that do not apply are left out.
+// Headers returns the headers that an announcement of a settled egress has beyond LiveKit's own.
+// Those that do not apply are left out.
 func (s *State) Headers(requestID string) map[string]string {
 	v := s.Verdict(requestID, Summary{})
 	h := map[string]string{
@@ -30,7 +30,7 @@ func (s *State) Headers(requestID string) map[string]string {
 		HeaderSource:    string(v.EndedBy),
 		HeaderMedia:     string(v.Media),
 	}
-	if v.Status != Lost { // nobody knows when that ended
+	if v.Status != Lost { // nobody knows when a lost egress ended
 		h[HeaderLag] = inSeconds(v.Late.D())
 	}
 	if v.Missed != "" {
@@ -47,8 +47,8 @@ func (s *State) Headers(requestID string) map[string]string {
 
 func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
-// headerValue leaves out what no header may hold: a status of a newer LiveKit is
-// somebody else's text, and a value that is refused would never be delivered.
+// headerValue drops characters that no header may hold: a newer LiveKit's status can be any text,
+// and a rejected value would never be delivered.
 func headerValue(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

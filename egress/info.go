@@ -17,18 +17,18 @@ var (
 	eventMessage = (&livekit.WebhookEvent{}).ProtoReflect().Descriptor()
 )
 
-// Info is LiveKit's EgressInfo as we carry it: the message, for rules, and the
-// JSON that it came as, so that fields and enum names of a newer LiveKit reach the
-// consumer. It is always redacted. The zero Info is an egress not yet known.
+// Info is LiveKit's EgressInfo as we carry it: the message, for rules, and the JSON that it came
+// as, so that fields and enum names of a newer LiveKit reach the consumer. It is always redacted.
+// The zero Info is an egress not yet known.
 //
-// It does not embed the message: it would then be a proto message to Temporal's
-// converters, which would drop what the message does not know.
+// Info does not embed the message: Temporal's converters would then treat it as a proto message
+// and drop what the message does not know.
 type Info struct {
 	msg *livekit.EgressInfo
 	raw json.RawMessage
 }
 
-// NewInfo redacts what LiveKit's API answered.
+// NewInfo redacts an EgressInfo that LiveKit's API returned.
 func NewInfo(m *livekit.EgressInfo) (Info, error) {
 	b, err := protojson.Marshal(m)
 	if err != nil {
@@ -54,23 +54,22 @@ func parseInfo(b []byte) (Info, error) {
 // Known reports whether there is an EgressInfo at all.
 func (i Info) Known() bool { return i.msg != nil }
 
-// Proto is the redacted message, nil where nothing is known; its getters answer
-// for nil too.
+// Proto returns the redacted message, or nil if nothing is known; its getters work on nil.
 func (i Info) Proto() *livekit.EgressInfo { return i.msg }
 
-// Raw is the redacted EgressInfo as LiveKit spelled it.
+// Raw returns the redacted EgressInfo as LiveKit spelled it.
 func (i Info) Raw() json.RawMessage { return i.raw }
 
-// ID is the egress ID, empty where nothing is known.
+// ID returns the egress ID, empty if nothing is known.
 func (i Info) ID() string { return i.msg.GetEgressId() }
 
-// Ended reports whether LiveKit calls the egress ended.
+// Ended reports whether LiveKit considers the egress ended.
 func (i Info) Ended() bool { return Ended(i.msg.GetStatus()) }
 
-// EndTime is LiveKit's ended_at, zero where it is missing.
+// EndTime returns LiveKit's ended_at, zero if it is missing.
 func (i Info) EndTime() time.Time { return unixNano(i.msg.GetEndedAt()) }
 
-// unixNano is one of LiveKit's times, zero where it gives none.
+// unixNano converts one of LiveKit's times, zero if there is none.
 func unixNano(at int64) time.Time {
 	if at == 0 {
 		return time.Time{}
@@ -78,8 +77,8 @@ func unixNano(at int64) time.Time {
 	return time.Unix(0, at).UTC()
 }
 
-// StatusName is the status as LiveKit spelled it, also one that our protocol
-// package does not know.
+// StatusName returns the status as LiveKit spelled it, even one that our protocol package does not
+// know.
 func (i Info) StatusName() Status {
 	if m := i.msg.GetStatus(); m != 0 {
 		return statusOf(m)
@@ -90,7 +89,7 @@ func (i Info) StatusName() Status {
 	if json.Unmarshal(i.raw, &spelled) == nil && spelled.Status != "" {
 		return Status(spelled.Status)
 	}
-	return statusOf(livekit.EgressStatus_EGRESS_STARTING) // which LiveKit leaves out
+	return statusOf(livekit.EgressStatus_EGRESS_STARTING) // which protojson leaves out
 }
 
 // MarshalJSON writes the EgressInfo as LiveKit spelled it.
@@ -102,14 +101,14 @@ func (i *Info) UnmarshalJSON(b []byte) (err error) {
 	return err
 }
 
-// Event is a webhook event of LiveKit's, carried like Info.
+// Event is a LiveKit webhook event, carried like Info.
 type Event struct {
 	msg *livekit.WebhookEvent
 	raw json.RawMessage
 }
 
-// ParseEvent redacts the body of a webhook, whose signature the caller has
-// verified. Fields and enum names that we do not know are kept.
+// ParseEvent redacts the body of a webhook whose signature the caller has verified. Unknown fields
+// and enum names are kept.
 func ParseEvent(body []byte) (Event, error) {
 	b, err := redactJSON(eventMessage, body)
 	if err != nil {
@@ -129,7 +128,7 @@ func parseEvent(b []byte) (Event, error) {
 	return Event{msg: m, raw: b}, nil
 }
 
-// eventOf is the event whose JSON has these fields.
+// eventOf returns the event whose JSON has these fields.
 func eventOf(fields any) (Event, error) {
 	b, err := json.Marshal(fields)
 	if err != nil {
@@ -138,13 +137,13 @@ func eventOf(fields any) (Event, error) {
 	return parseEvent(b)
 }
 
-// Proto is the redacted message, nil where there is no event.
+// Proto returns the redacted message, or nil if there is no event.
 func (e Event) Proto() *livekit.WebhookEvent { return e.msg }
 
-// Raw is the redacted event as LiveKit spelled it.
+// Raw returns the redacted event as LiveKit spelled it.
 func (e Event) Raw() json.RawMessage { return e.raw }
 
-// Info is the event's EgressInfo, zero where it has none.
+// Info returns the event's EgressInfo, zero if it has none.
 func (e Event) Info() (Info, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(e.raw, &fields); err != nil {
@@ -172,7 +171,7 @@ func (e *Event) UnmarshalJSON(b []byte) (err error) {
 	return err
 }
 
-// RanAgain reports whether this is of a later run under its ID than another sign of the egress.
+// RanAgain reports whether i is of a later run of the same egress ID than the other Info.
 func (i Info) RanAgain(than Info) bool {
 	return i.Proto().GetRetryCount() > than.Proto().GetRetryCount()
 }

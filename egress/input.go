@@ -9,25 +9,24 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// Input is the argument of the Egress workflow. A request comes either in the
-// clear, as the field of its kind (`{"room_composite": {…}, "max_duration": "3h"}`,
-// from any Temporal SDK), or sealed, from our own starter, beside an allow-listed
-// summary.
+// Input is the argument of the Egress workflow. A request comes either in the clear, as the field
+// of its kind (`{"room_composite": {…}, "max_duration": "3h"}`, from any Temporal SDK), or sealed
+// by our own starter, with a summary of allowed fields beside it.
 type Input struct {
 	Plain       Request    `json:"-"`                      // under the name of its kind; holds no credential
-	Summary     *Summary   `json:"summary,omitempty"`      // with Sealed: what may be read of the request
+	Summary     *Summary   `json:"summary,omitempty"`      // with Sealed: the readable part of the request
 	Sealed      []byte     `json:"sealed,omitempty"`       // the whole request, sealed for the start activity
-	Fingerprint string     `json:"fingerprint,omitempty"`  // keyed digest of the request: the same ID with another one is a conflict
+	Fingerprint string     `json:"fingerprint,omitempty"`  // keyed digest of the request: the same ID with another digest is a conflict
 	MaxDuration Duration   `json:"max_duration,omitempty"` // when set, the egress is stopped after that long; default: never
-	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this moment, but for a web egress whose earlier run was looked for until then
-	Again       bool       `json:"again,omitempty"`        // it may have been begun before, by an earlier run of the same key that failed, or since it is late: LiveKit is looked at first
-	Unlisted    bool       `json:"unlisted,omitempty"`     // one went past Temporal without an answer: LiveKit is searched for as long as it may not list that
-	Recover     *int       `json:"recover,omitempty"`      // how often it is started again when it fails, is lost or reaches a limit while its room is live; default: the worker's setting
-	Storage     string     `json:"storage,omitempty"`      // storage profile that media goes to; default: the worker's default profile, where an output has no storage
-	Preflight   bool       `json:"preflight,omitempty"`    // the storage is tried before the start, however lately it was; default: the worker's setting
-	Pipeline    string     `json:"pipeline,omitempty"`     // name of the pipeline that is run at its end; default: the worker's
-	Adopted     bool       `json:"adopted,omitempty"`      // it was started past Temporal, or that has forgotten it, and is only watched; Sealed is what LiveKit echoes, where its webhooks are ours to serve
-	Carried     *State     `json:"carried,omitempty"`      // only continue-as-new sets it
+	StartBy     *time.Time `json:"start_by,omitempty"`     // when set, LiveKit is not asked for a new egress after this time, except for a web egress whose earlier run was searched for until then
+	Again       bool       `json:"again,omitempty"`        // it may have been started before, by an earlier run of the same key that failed, or because it is late: LiveKit is searched first
+	Unlisted    bool       `json:"unlisted,omitempty"`     // a start went past Temporal without an answer: LiveKit is searched for as long as it may not list that egress
+	Recover     *int       `json:"recover,omitempty"`      // how often it is restarted if it fails, is lost or reaches a limit while its room is live; default: the worker's setting
+	Storage     string     `json:"storage,omitempty"`      // storage profile for the media; default: the worker's default profile, if an output has no storage
+	Preflight   bool       `json:"preflight,omitempty"`    // whether the storage is probed before the start, however recently that was done; default: the worker's setting
+	Pipeline    string     `json:"pipeline,omitempty"`     // name of the pipeline that runs at its end; default: the worker's
+	Adopted     bool       `json:"adopted,omitempty"`      // it was started past Temporal, or Temporal has forgotten it, and is only watched; Sealed is what LiveKit echoes, if we serve its webhooks
+	Carried     *State     `json:"carried,omitempty"`      // set only by continue-as-new
 }
 
 // MarshalJSON writes the plain request under the name of its kind.
@@ -49,9 +48,8 @@ func (in Input) MarshalJSON() ([]byte, error) {
 
 var marshalLoose = protojson.MarshalOptions{UseProtoNames: true}
 
-// UnmarshalJSON is strict: an unknown field is an error that names it, and so is
-// a second request. A typing error in a setting of a recording is found here, not
-// when the recording is missed.
+// UnmarshalJSON is strict: an unknown field is an error that names it, and so is a second request.
+// So a typo in a recording's settings is found here, not when the recording is missed.
 func (in *Input) UnmarshalJSON(b []byte) error {
 	fields, names, err := strictFields(b)
 	if err != nil {
@@ -67,14 +65,14 @@ func (in *Input) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Argument is Input as the workflow takes it. What cannot be read is kept as the
-// Problem, so that the workflow itself can fail with the reason and the field: an
-// argument that Temporal could not decode would fail without either.
+// Argument is Input as the workflow receives it. An unreadable input is kept as the Problem, so
+// that the workflow itself can fail with the reason and the field; if Temporal could not decode
+// the argument, the failure would have neither.
 type Argument struct {
 	Input
 	Problem error
-	// Newer says that a run before this one left what cannot be read, and so one of a newer
-	// version: nobody has mistyped anything.
+	// Newer says that an earlier run of this workflow left what cannot be read, so it stems from a
+	// newer version and not from a typo.
 	Newer bool
 }
 
@@ -115,12 +113,11 @@ func (in *Input) setPlain(name string, value json.RawMessage) error {
 	return err
 }
 
-// Validate names the first field that is wrong. The request ID comes from the
-// workflow's ID.
+// Validate names the first field that is wrong. The request ID comes from the workflow's ID.
 func (in Input) Validate(requestID string) error {
 	err := ValidateID(requestID)
 	if in.Adopted && IsID(requestID) {
-		err = nil // a stray has no request of ours, and goes by its own ID
+		err = nil // a stray has no request of ours and goes by its own egress ID
 	}
 	if err != nil {
 		return err
@@ -136,7 +133,7 @@ func (in Input) Validate(requestID string) error {
 		return Invalidf("sealed", "comes beside a request in the clear")
 	case len(in.Sealed) > 0 && in.Summary == nil:
 		return Invalidf("summary", "is missing beside sealed")
-	case in.Carried == nil && in.size() > longestRequest: // what runs goes on
+	case in.Carried == nil && in.size() > longestRequest: // a running one goes on
 		return Invalidf("request", "takes %d bytes as Temporal keeps it, and %d are the most", in.size(), longestRequest)
 	case in.MaxDuration < 0:
 		return Invalidf("max_duration", "is negative: %s", in.MaxDuration)
@@ -152,23 +149,23 @@ func (in Input) Validate(requestID string) error {
 	return nil
 }
 
-// longestRequest is the most that a request takes in an input, in bytes of JSON. It goes with each
-// look at the media and to each of its webhooks, beside an event, and Temporal takes 2 MiB of each
-// of those and 4 MB of all at once; an argument that is larger would hold up its workflow for ever.
+// longestRequest bounds the request in an input, in bytes of JSON. The request goes with each look
+// at the media and to each of its webhooks, beside an event; Temporal accepts 2 MiB for each of
+// those and 4 MB for all at once, and an argument that is larger would block its workflow forever.
 const longestRequest = 256 << 10
 
-// size is what the request takes in an input.
+// size returns the length of the input in bytes of JSON.
 func (in Input) size() int {
 	b, err := json.Marshal(in)
-	if err != nil { // Temporal's converter says so, too
+	if err != nil { // Temporal's converter would report it, too
 		return 0
 	}
 	return len(b)
 }
 
-// Adoption is the input for an egress that LiveKit already runs, of its first sign of
-// life and of what was asked for with it. Webhooks that the request still has are LiveKit's to
-// serve: nobody took them out.
+// Adoption returns the input for an egress that LiveKit already runs, from its first sign of life
+// and its extras. If the request still has webhooks, LiveKit serves them, since nobody removed
+// them.
 func Adoption(i Info, x Extras) Input {
 	sum := Summary{Kind: KindEgress, Room: i.Proto().GetRoomName()}
 	if r, ok := RequestOf(i.Proto()); ok {
@@ -178,14 +175,14 @@ func Adoption(i Info, x Extras) Input {
 	return Input{Summary: &sum, Adopted: true, Pipeline: x.Pipeline, MaxDuration: x.MaxDuration}
 }
 
-// OnlyLook is the input of a run that takes up what an earlier one has started, and starts
+// OnlyLook returns the input of a run that takes over what an earlier run has started, and starts
 // nothing itself.
 func (in Input) OnlyLook() Input {
 	in.Again, in.StartBy = true, &time.Time{}
 	return in
 }
 
-// Readable is the summary of the request, whichever way it came.
+// Readable returns the summary of the request, in whichever form it came.
 func (in Input) Readable() Summary {
 	if in.Summary != nil {
 		return *in.Summary
@@ -193,7 +190,7 @@ func (in Input) Readable() Summary {
 	return Summarize(in.Plain)
 }
 
-// MaxRecover bounds how often a recording is started again: each part is in the verdict.
+// MaxRecover bounds how often a recording is restarted: the verdict lists each part.
 const MaxRecover = 100
 
 // maxIDLength is the longest request ID.
@@ -201,11 +198,11 @@ const maxIDLength = 128
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// IsID reports whether a text can be LiveKit's ID of an egress.
+// IsID reports whether a string can be a LiveKit egress ID.
 func IsID(s string) bool { return strings.HasPrefix(s, IDPrefix) && idPattern.MatchString(s) }
 
-// ValidateID says whether a request ID (an idempotency key) is one: 1 to 128 of
-// [A-Za-z0-9._-]. Those that begin with "EG_" are LiveKit's own.
+// ValidateID checks a request ID (an idempotency key): 1 to 128 of [A-Za-z0-9._-]. IDs that begin
+// with "EG_" are reserved for LiveKit's own.
 func ValidateID(id string) error {
 	switch {
 	case !idPattern.MatchString(id):
@@ -223,12 +220,12 @@ type StopUpdate struct {
 	AskedBy *Asker `json:"asked_by,omitempty"` // who asks, for the verdict
 }
 
-// StartUpdate is the argument of UpdateStart. A caller whose fingerprint differs
-// from the running request's is refused, since it asks for something else under
-// the same ID; an empty one is not compared.
+// StartUpdate is the argument of UpdateStart. A caller whose fingerprint differs from the running
+// request's is refused, since it asks for something else under the same ID; an empty fingerprint
+// is not compared.
 type StartUpdate struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// TakesBack asks for an error of reason HandedBack where no worker has asked LiveKit by the
-	// request's StartBy: its caller then does.
+	// TakesBack asks for an error of reason HandedBack if no worker has asked LiveKit by the
+	// request's StartBy: the caller then asks LiveKit itself.
 	TakesBack bool `json:"takes_back,omitempty"`
 }

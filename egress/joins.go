@@ -6,19 +6,19 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// beginsWithin is how long an egress may be STARTING before it counts as one that records
-// nothing. LiveKit's egress service gives a page less than a minute to load, and a worker
-// that is starved a few.
+// beginsWithin is how long an egress may be STARTING before it counts as recording nothing.
+// LiveKit's egress service gives a page less than a minute to load, and an overloaded worker a
+// few.
 const beginsWithin = 5 * time.Minute
 
-// ComesYet reports whether an egress's participant may be on its way into the room still.
+// ComesYet reports whether an egress's participant may still be on its way into the room.
 func ComesYet(m *livekit.EgressInfo, at time.Time) bool {
 	l := Listed{Status: m.GetStatus(), Since: unixNano(max(m.GetStartedAt(), m.GetUpdatedAt()))}
 	return l.Status == livekit.EgressStatus_EGRESS_STARTING && !l.neverBegan(at)
 }
 
-// WhyIdle is why a person is called for where an egress is overdue, and somebody publishes. It
-// rests in State.Stuck and in notices, and is compared there: its words never change.
+// WhyIdle is why a person is called for an overdue egress while somebody publishes. It is stored
+// in State.Stuck and in notices and compared there, so its words never change.
 const WhyIdle = "it is STARTING still, though somebody publishes in its room: nothing is recorded"
 
 // Overdue reports whether an egress of a whole room has been STARTING for so long that it waits
@@ -28,9 +28,9 @@ func Overdue(m *livekit.EgressInfo, at time.Time) bool {
 	return room && m.GetStatus() == livekit.EgressStatus_EGRESS_STARTING && !ComesYet(m, at)
 }
 
-// Joins is how an egress's recorder comes into its room as a participant under its egress ID:
-// all that join in one way are seen there, or none is. Empty where nobody can tell: a page of
-// the request's own may join under any name or not at all, and a web egress is in no room.
+// Joins returns how an egress's recorder joins its room as a participant under its egress ID. Of
+// all that join in one way, either each is visible there or none. It is empty if that is unknown:
+// a custom page may join under any name or not at all, and a web egress is in no room.
 func Joins(m *livekit.EgressInfo) string {
 	switch r := m.GetRequest().(type) {
 	case *livekit.EgressInfo_RoomComposite:
@@ -49,7 +49,7 @@ func Joins(m *livekit.EgressInfo) string {
 }
 
 const (
-	joinsByTemplate = "template" // the page of LiveKit's egress service, which it may have set
+	joinsByTemplate = "template" // the page of LiveKit's egress service, which its operator may replace
 	joinsItself     = "itself"   // LiveKit's SDK in the egress worker
 )
 

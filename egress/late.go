@@ -2,20 +2,20 @@ package egress
 
 import "time"
 
-// Names of the workflow that notes a webhook which came after its recording was over.
+// Names of the workflow that notes a webhook that came after its recording was over.
 const (
 	LateType = "Late" // argument: Late, no result
-	MemoLate = "late" // the memo under which it keeps its argument, so that a report needs visibility alone
+	MemoLate = "late" // the memo that holds its argument, so that a report needs visibility alone
 
 	latePrefix = "egress-late/"
 )
 
-// LateID is the ID of the workflow that notes the late webhook of a request. There is one
-// for each request: the same event again, or its repeat under another ID, says nothing new.
+// LateID returns the ID of the workflow that notes the late webhook of a request. There is one per
+// request: the same event again, or its retry under another ID, says nothing new.
 func LateID(requestID string) string { return latePrefix + requestID }
 
-// Late is the webhook of an end that came after its workflow had closed. What a closed
-// workflow says of itself cannot be changed, so this is kept beside it.
+// Late is the webhook of an end that came after its workflow had closed. A closed workflow cannot
+// be changed, so this is kept beside it.
 type Late struct {
 	RequestID string    `json:"request_id"`
 	EgressID  string    `json:"egress_id"`
@@ -25,19 +25,19 @@ type Late struct {
 	Because   string    `json:"because"` // how late, in words
 }
 
-// Closed is what is known of a recording whose workflow has closed.
+// Closed describes a recording whose workflow has closed.
 type Closed struct {
 	RequestID string
 	EgressID  string
 	Room      string
 	Status    Status
 	Missed    Missed
-	HeardAt   time.Time // when we learned the end, zero where that is not known
+	HeardAt   time.Time // when we learned of the end, zero if unknown
 }
 
-// CameLate judges a webhook that comes for a closed recording. It reports false where it
-// says nothing new: it is not of this egress's end, the end was told by a webhook before,
-// or the egress was given up as lost, which is another matter.
+// CameLate judges a webhook for a closed recording. It reports false if the webhook says nothing
+// new: it is not of this egress's end, a webhook told the end before, or the egress was given up
+// as lost, which is another matter.
 func (c Closed) CameLate(e Event, at time.Time) (Late, bool) {
 	switch {
 	case e.Proto().GetEvent() != EventEnded || e.Proto().GetEgressInfo().GetEgressId() != c.EgressID:

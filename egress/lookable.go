@@ -8,9 +8,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Lookable reports whether anybody can look at the media of what has ended, by what
-// LiveKit shows of its request, and else says why not. An egress that was adopted shows
-// its request alone, whose keys LiveKit masks.
+// Lookable reports whether the media of an ended egress can be checked, judging by the request
+// that LiveKit shows, and if not, why. Of an adopted egress we have only that request, in which
+// LiveKit masks the keys.
 func (s *State) Lookable(adopted bool) (because string, ok bool) {
 	if s.VerifyFor == 0 {
 		return "the settings say that nobody looks", false
@@ -34,8 +34,8 @@ func (s *State) Lookable(adopted bool) (because string, ok bool) {
 	return because, false
 }
 
-// WithBackup is a report with what LiveKit itself says of media that was not found where it was
-// to go: then it is missing there, also where nobody could look.
+// WithBackup adds to a report that LiveKit says it used its backup storage: the media then is
+// missing from its destination, even if nobody could look there.
 func (s *State) WithBackup(r MediaReport) MediaReport {
 	if r.Media == MediaPresent || !s.Latest.Proto().GetBackupStorageUsed() {
 		return r
@@ -47,7 +47,7 @@ func (s *State) WithBackup(r MediaReport) MediaReport {
 	return r
 }
 
-// unreadable is why a destination cannot be looked at, empty where it may be.
+// unreadable returns why a destination cannot be checked, empty if it can be.
 func (s *State) unreadable(d Destination, adopted bool) string {
 	switch store := d.Upload.Store(); {
 	case store == StoreAliOSS:
@@ -60,9 +60,9 @@ func (s *State) unreadable(d Destination, adopted bool) string {
 	return ""
 }
 
-// masked reports whether a credential is shown masked.
+// masked reports whether LiveKit shows a credential masked.
 func (u Upload) masked() bool {
-	for _, m := range []proto.Message{u.S3, u.GCP, u.Azure} { // Alibaba Cloud's cannot be read anyhow
+	for _, m := range []proto.Message{u.S3, u.GCP, u.Azure} { // Alibaba Cloud's cannot be checked anyway
 		found := false
 		m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 			found = fd.Kind() == protoreflect.StringKind && placeholder.MatchString(v.String())

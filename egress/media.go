@@ -7,8 +7,8 @@ type Media string
 const (
 	MediaPresent   Media = "present"   // every file of the result is there, as LiveKit says
 	MediaMissing   Media = "missing"   // a file of the result is not there
-	MediaEmpty     Media = "empty"     // one is there, and holds nothing
-	MediaTruncated Media = "truncated" // one is shorter than it should be
+	MediaEmpty     Media = "empty"     // a file is there, and holds nothing
+	MediaTruncated Media = "truncated" // a file is shorter than it should be
 	MediaUnchecked Media = "unchecked" // nobody could look, which is never an alarm
 )
 
@@ -20,20 +20,21 @@ func Medias() []Media {
 // MediaReport is what `verify` found in the object store.
 type MediaReport struct {
 	Media   Media       `json:"media"`
-	Because string      `json:"because,omitempty"` // the evidence in words, where it is not present, is silent, or could not be played in time
+	Because string      `json:"because,omitempty"` // the evidence in words, if it is not present, is silent, or could not be played in time
 	Files   []MediaFile `json:"files,omitempty"`
 }
 
 // MediaFile is one file, playlist, or set of segments or images of a result.
 type MediaFile struct {
 	Kind     string   `json:"kind"`               // file, playlist, segments, images, manifest
-	Path     string   `json:"path"`               // its key in the store; of a set, how the keys begin
+	Path     string   `json:"path"`               // its key in the store; for a set, the common prefix of the keys
 	Location string   `json:"location,omitempty"` // where LiveKit says that it is
-	Count    int      `json:"count,omitempty"`    // of a set, how many are there
+	Count    int      `json:"count,omitempty"`    // for a set, the number of objects
 	Size     int64    `json:"size"`               // bytes in the store
-	Want     int64    `json:"want,omitempty"`     // bytes by LiveKit's word, where it gives one
-	Length   Duration `json:"length,omitempty"`   // playing time, where it was probed
+	Want     int64    `json:"want,omitempty"`     // bytes that LiveKit reports, if it does
+	Length   Duration `json:"length,omitempty"`   // playing time, if it was probed
 	Media    Media    `json:"media"`
-	// Silent says that its request wants sound, and that none was heard. It is present all the same.
+	// Silent says that the request wants sound and none was heard. The file counts as present all
+	// the same.
 	Silent bool `json:"silent,omitempty"`
 }

@@ -10,45 +10,44 @@ const (
 	// webhookBudget is the longest that LiveKit tries: five attempts of 10 s each, with
 	// waits of 1, 2, 4 and 8 s between them.
 	webhookBudget = 65 * time.Second
-	// webhookMargin is for clocks that differ, and for the way.
+	// webhookMargin allows for differing clocks and for transit.
 	webhookMargin = 5 * time.Second
-	// webhookSlow is an answer that can lose what is queued behind it. LiveKit drops an
-	// event that has waited for 30 s, and the start, the updates and the end of an egress
-	// share one queue: some five, so 6 s each.
+	// webhookSlow is how slow an answer must be to lose what is queued behind it. LiveKit drops an
+	// event that has waited for 30 s, and the start, the updates and the end of an egress share one
+	// queue: some five events, so 6 s each.
 	webhookSlow = 6 * time.Second
-	// webhookSoon is within what LiveKit takes to send an event: seen less than that after
-	// the end, a webhook is not missed yet.
+	// webhookSoon bounds how long LiveKit takes to send an event: an end that we saw sooner than
+	// that is not yet a missed webhook.
 	webhookSoon = time.Second
-	// The shortest absence of the endpoint that can lose an event is 15 s, over which
-	// LiveKit's attempts at a refused connection are spread: that part of a minute.
+	// endpointHole is the part of a minute for which the endpoint must be absent to lose an event:
+	// 15 s, over which LiveKit spreads its attempts at a refused connection.
 	endpointHole = 4
-	// That it was there for 7.5 s is enough to know: LiveKit makes the attempts of 0, 1, 3
-	// and 7 s. It is that part of a minute.
+	// endpointThere is the part of a minute for which the endpoint must be known to be up: 7.5 s
+	// suffice, since LiveKit's attempts come at 0, 1, 3 and 7 s.
 	endpointThere = 8
 )
 
-// Miss is what is known about a webhook of an end that others than LiveKit told us.
+// Miss is what is known about the webhook of an end that we learned otherwise.
 type Miss struct {
 	EndedAt     time.Time // by LiveKit
-	HeardAt     time.Time // when we learned it
+	HeardAt     time.Time // when we learned of the end
 	WebhookSeen bool      // other webhooks of this egress had come
-	Unasked     bool      // who judges does not know whether others had come
+	Unasked     bool      // nobody knows whether other webhooks had come
 	Reported
 }
 
-// Span is the time in which LiveKit can have sent the webhook, as far as we may judge it.
+// Span returns the time within which LiveKit can have sent the webhook, as far as we may judge it.
 func (m Miss) Span() (from, to time.Time) {
 	return m.EndedAt, later(m.EndedAt, sooner(m.HeardAt, m.EndedAt.Add(webhookBudget+webhookMargin)))
 }
 
 // WhyMissed says why the webhook of an end did not come, with the evidence in words.
 //
-// What the endpoint answered in that time comes before its absence, since it is about
-// requests that were there. Of the answers, those that Temporal caused come first: such
-// a request was verified, so it was LiveKit's, and the keys are right. Anybody can cause
-// a refusal, so it comes second. An answer that was only slow counts where no other was
-// wrong. An absence follows, and where there is none either, LiveKit never came. What
-// nobody reported on is not guessed at.
+// What the endpoint answered in that time takes precedence over its absence, since the answers are
+// about requests that arrived. Among the answers, those that Temporal caused come first: such a
+// request was verified, so it was LiveKit's, and the keys are right. Anybody can cause a refusal,
+// so refusals come second. A merely slow answer counts if no other was wrong. Then comes absence;
+// without one, LiveKit never sent it. For time that nobody reported on, no guess is made.
 func WhyMissed(m Miss) (Missed, string) {
 	switch {
 	case m.EndedAt.IsZero():
@@ -75,7 +74,7 @@ func WhyMissed(m Miss) (Missed, string) {
 	}
 }
 
-// hole is a time in which the endpoint should have reported, and has not.
+// hole is a time for which the endpoint should have reported and has not.
 type hole struct{ from, to time.Time }
 
 func (h hole) len() time.Duration { return h.to.Sub(h.from) }
@@ -83,15 +82,15 @@ func (h hole) len() time.Duration { return h.to.Sub(h.from) }
 // long reports whether a hole can have swallowed the webhook.
 func (h hole) long(m Miss) bool { return h.len() > 0 && h.len() >= m.upTo(endpointHole) }
 
-// upTo is that part of a minute, or the whole span where it is shorter.
+// upTo returns that part of a minute, or the whole span if it is shorter.
 func (m Miss) upTo(part time.Duration) time.Duration {
 	from, to := m.Span()
 	return min(to.Sub(from), m.Every.D()/part)
 }
 
-// figures are those of the span as one, the longest hole in it, and whether enough of
-// it is known. What lies before the first report says nothing, and what lies after the
-// last one only when the next is overdue.
+// figures returns the span's figures summed up, the longest hole in it, and whether enough of it
+// is known. Time before the first report says nothing; time after the last one counts only once
+// the next is overdue.
 func (m Miss) figures() (sum Minute, worst hole, known bool) {
 	from, to := m.Span()
 	covered, at := time.Duration(0), later(from, m.First)

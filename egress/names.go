@@ -1,11 +1,9 @@
-// Package egress is the vocabulary of Reelkeeper and its pure rules: what can be
-// asked for, what can happen to an egress, what counts as news, when to look
-// again, and what comes out.
+// Package egress is the vocabulary of Reelkeeper and its pure rules: what can be asked for, what
+// can happen to an egress, what counts as news, when to look again, and what the result is.
 //
-// It does no I/O, reads no clock, and imports nothing but LiveKit's generated
-// types; every other package imports it. Names and JSON tags in this package are
-// wire format: they are recorded in workflow histories, so they change only by
-// addition.
+// It does no I/O, reads no clock, and imports nothing but LiveKit's generated types; every other
+// package imports it. Names and JSON tags in this package are wire format: workflow histories
+// record them, so they change only by addition.
 package egress
 
 import (
@@ -13,19 +11,19 @@ import (
 	"unicode/utf8"
 )
 
-// Names by which the rest of the world reaches an egress workflow.
+// Names by which others reach an egress workflow.
 const (
 	WorkflowType = "Egress"      // argument: Input, result: Verdict
-	TaskQueue    = "egress"      // workflows and all activities but the poll
+	TaskQueue    = "egress"      // workflows and all activities except the poll
 	PollQueue    = "egress-poll" // the poll alone, so that its rate can be bounded
 
-	ActivityStart = "Start" // it asks LiveKit for the egress, or looks for one that was begun
-	ActivityPoll  = "Poll"  // it asks LiveKit once a webhook is overdue
+	ActivityStart = "Start" // asks LiveKit for the egress, or looks for one that was already started
+	ActivityPoll  = "Poll"  // asks LiveKit once a webhook is overdue
 
 	SignalObserved = "egress.observed" // payload: a redacted livekit.WebhookEvent that names an egress
-	SignalHint     = "egress.hint"     // payload: a redacted livekit.WebhookEvent from which an end can be expected
+	SignalHint     = "egress.hint"     // payload: a redacted livekit.WebhookEvent that announces an end
 
-	// SignalReconciled is what the comparison of LiveKit's list with ours found: a redacted
+	// SignalReconciled carries what the comparison of LiveKit's list with ours found: a redacted
 	// livekit.WebhookEvent that nobody sent, with the EgressInfo as LiveKit lists it.
 	SignalReconciled = "egress.reconciled"
 
@@ -38,14 +36,14 @@ const (
 	QueryVerdict = "egress.verdict" // result: Verdict, null until it is delivered
 )
 
-// Names by which the comparison of LiveKit's list with ours is reached.
+// Names of the workflow that compares LiveKit's list with ours.
 const (
 	ReconcileType     = "Reconcile"        // argument: Reconciliation, result: Round
-	ReconcileSchedule = "egress-reconcile" // the schedule, and how the IDs of its workflows begin
+	ReconcileSchedule = "egress-reconcile" // the schedule, and the prefix of its workflows' IDs
 )
 
-// Search attributes of an egress workflow. All are of type Keyword but
-// AttributeStuck, which is a Bool.
+// Search attributes of an egress workflow. All are of type Keyword, except AttributeStuck, which
+// is a Bool.
 const (
 	AttributeID      = "EgressId"
 	AttributeRoom    = "EgressRoom"
@@ -56,8 +54,8 @@ const (
 	AttributeStuck   = "EgressStuck"
 )
 
-// MemoVerdict is the memo under which a settled egress keeps its Memo, so that a
-// report needs visibility alone.
+// MemoVerdict is the memo in which a settled egress keeps its Memo, so that a report needs
+// visibility alone.
 const MemoVerdict = "verdict"
 
 const workflowPrefix = "egress/"
@@ -66,8 +64,8 @@ const workflowPrefix = "egress/"
 // webhook endpoint and reconciler all use it, so none of them keeps a table.
 func WorkflowID(requestID string) string { return workflowPrefix + requestID }
 
-// RequestID is the inverse of WorkflowID. It reports false for the ID of a
-// workflow that is not an egress.
+// RequestID is the inverse of WorkflowID. It reports false for the ID of a workflow that is not an
+// egress.
 func RequestID(workflowID string) (string, bool) {
 	id, ok := strings.CutPrefix(workflowID, workflowPrefix)
 	return id, ok && id != ""
@@ -82,8 +80,8 @@ const (
 	EventParticipantLeft = "participant_left"
 )
 
-// EventProbe is the name of an event that LiveKit never sends: whoever has our keys
-// asks by it whether the way to the webhook endpoint is open.
+// EventProbe is an event that LiveKit never sends: a holder of our keys sends it to test whether
+// the path to the webhook endpoint is open.
 const EventProbe = "reelkeeper.probe"
 
 // HeaderEndpoint is on every answer of the webhook endpoint, with the value "webhook",
@@ -96,13 +94,13 @@ const IDPrefix = "EG_"
 // maxKeyword is Temporal's limit for a keyword in its SQL stores, a VARCHAR(255).
 const maxKeyword = 255
 
-// Keyword cuts a value to what a search attribute can hold, at a rune's end, so
-// that whoever sets it and whoever looks for it agree. PostgreSQL's JSON takes no NUL.
+// Keyword cuts a value to what a search attribute can hold, at a rune boundary, so that whoever
+// sets it and whoever searches for it agree. It replaces NUL, which PostgreSQL's JSON rejects.
 func Keyword(s string) string {
 	return Clip(strings.ReplaceAll(s, "\x00", "\uFFFD"), maxKeyword)
 }
 
-// Clip cuts a text to at most n bytes, at a rune's end.
+// Clip cuts a text to at most n bytes, at a rune boundary.
 func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -113,7 +111,7 @@ func Clip(s string, n int) string {
 	return s[:n]
 }
 
-// Attributes are the search attributes and their Temporal types.
+// Attributes returns the search attributes and their Temporal types.
 func Attributes() map[string]string {
 	return map[string]string{
 		AttributeID: "Keyword", AttributeRoom: "Keyword", AttributeKind: "Keyword", AttributeStatus: "Keyword",

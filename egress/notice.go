@@ -13,11 +13,11 @@ const NoticeType = "Notice" // argument: Notice, no result
 
 const noticePrefix = "egress-notice/"
 
-// NoticeID is the ID of the workflow that carries a notice. It is derived, so that the
-// same notice is one, however often it is asked for.
+// NoticeID returns the ID of the workflow that carries a notice. It is derived from what the
+// notice is about, so that the same notice goes out once, however often it is asked for.
 func NoticeID(requestID, about string) string { return noticePrefix + requestID + "/" + about }
 
-// Concern is what people are told of by the notification hook.
+// Concern is what the notification hook tells people about.
 type Concern string
 
 // The closed list of concerns.
@@ -25,10 +25,10 @@ const (
 	ConcernMissed Concern = "missed" // LiveKit's egress_ended did not reach us; we found the end ourselves
 	ConcernLost   Concern = "lost"   // the egress is dead, and LiveKit will not say how it ended
 	ConcernMedia  Concern = "media"  // the media is not in its store as it should be
-	ConcernStuck  Concern = "stuck"  // a person is waited for
+	ConcernStuck  Concern = "stuck"  // it waits for a person
 
-	ConcernBroken Concern = "path_broken" // LiveKit's webhooks do not arrive: the canary's
-	ConcernHealed Concern = "path_healed" // they do again
+	ConcernBroken Concern = "path_broken" // LiveKit's webhooks do not arrive, says the canary
+	ConcernHealed Concern = "path_healed" // they arrive again
 )
 
 // Concerns lists every Concern.
@@ -36,30 +36,32 @@ func Concerns() []Concern {
 	return []Concern{ConcernMissed, ConcernLost, ConcernMedia, ConcernStuck, ConcernBroken, ConcernHealed}
 }
 
-// Notice is what people are told of one egress, or of the way of the webhooks, and all
-// that the text is made of. It holds names, IDs and our own words, and nothing that was redacted elsewhere.
+// Notice is what people are told about one egress, or about the path of the webhooks, and all that
+// its text is made of. It holds names, IDs and our own words, and nothing that is redacted
+// elsewhere.
 type Notice struct {
 	Concern   Concern   `json:"concern"`
-	About     string    `json:"about,omitempty"` // the concern, of which part and what for: what is said once
+	About     string    `json:"about,omitempty"` // the concern, and of which part and step: each is told once
 	RequestID string    `json:"request_id"`
 	EgressID  string    `json:"egress_id,omitempty"`
 	Kind      Kind      `json:"kind"`
 	Room      string    `json:"room,omitempty"`
 	Status    Status    `json:"status,omitempty"`   // final; empty while it runs
-	EndedBy   Source    `json:"ended_by,omitempty"` // who told us of the end
-	EndedAt   time.Time `json:"ended_at"`           // zero while it runs; of the way of webhooks: when it was last tried
+	EndedBy   Source    `json:"ended_by,omitempty"` // who reported the end
+	EndedAt   time.Time `json:"ended_at"`           // zero while it runs; for the webhooks' path: when it was last tested
 	Late      Duration  `json:"late,omitempty"`
 	Missed    Missed    `json:"missed,omitempty"`
-	Because   string    `json:"because,omitempty"` // evidence of a loss or of the class, or why it is stuck
+	Because   string    `json:"because,omitempty"` // evidence of a loss or of the class of a miss, or why it is stuck
 	Step      string    `json:"step,omitempty"`    // the delivery step that waits for a person
-	Fix       string    `json:"fix,omitempty"`     // of a broken way
-	Since     time.Time `json:"since,omitzero"`    // since when it was broken
-	// For is how long the notice is tried: as long as an announcement. Zero: without an end.
+	Fix       string    `json:"fix,omitempty"`     // how to repair a broken path
+	Since     time.Time `json:"since,omitzero"`    // since when the path was broken
+	// For is how long delivery of the notice is tried: as long as an announcement's. Zero: without
+	// end.
 	For Duration `json:"for"`
 }
 
-// EndConcern is what people should be told of a settled egress; empty where there is
-// nothing. Of a loss they are told once: that its webhook did not come goes without saying.
+// EndConcern returns what people should be told about a settled egress, or empty if nothing. A
+// loss is told once: that its webhook did not come goes without saying.
 func (s *State) EndConcern() Concern {
 	missed, _ := s.missed()
 	switch {
@@ -71,9 +73,9 @@ func (s *State) EndConcern() Concern {
 	return ""
 }
 
-// Notice is the notice of a concern about a part, of which 0 is the present one. It reports
-// false where the egress began without the hook, or where this has been said already. Saying
-// it is the caller's part, and is noted here.
+// Notice returns the notice of a concern about a part; 0 is the current one. It reports false if
+// the egress began without a notification hook, or if this was said before. Notice records it as
+// said; saying it is up to the caller.
 func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Notice, bool) {
 	part = cmp.Or(part, s.Part)
 	about := s.about(c, part)
@@ -107,13 +109,14 @@ func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Noti
 	return n, true
 }
 
-// about is what a notice says once: each part of a recording may be lost, and that one does not
-// begin, or runs for long, keeps nobody from hearing that a step of it waits.
+// about returns what a notice says only once. It tells parts and steps apart: each part of a
+// recording may be lost, and a notice that one does not begin, or runs long, must not suppress one
+// that a step waits.
 func (s *State) about(c Concern, part int) string {
 	about := string(c)
 	switch {
 	case c != ConcernStuck:
-	case len(s.AwaitsWord) > 0: // the last one is new
+	case len(s.AwaitsWord) > 0: // the last one is the newest
 		return about + "-" + s.AwaitsWord[len(s.AwaitsWord)-1]
 	case s.Stuck == WhyIdle:
 		about += "-idle"
@@ -126,11 +129,11 @@ func (s *State) about(c Concern, part int) string {
 	return about
 }
 
-// maxBecause keeps the text of a notice below what chat programs cut, 4,000 characters.
+// maxBecause keeps the text of a notice below the 4,000 characters at which chat programs cut.
 const maxBecause = 2000
 
-// Text tells the notice in words: what happened, to which recording, and what a person
-// can do about it.
+// Text returns the notice in words: what happened, to which recording, and what a person can do
+// about it.
 func (n Notice) Text() string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -166,7 +169,7 @@ func (n Notice) Text() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// remedy is what a person can do about a recording that needs one.
+// remedy returns what a person can do about a recording that needs one.
 func (n Notice) remedy() string {
 	id, look := n.RequestID, fmt.Sprintf("Look at it: `starter show %s`.", n.RequestID)
 	switch {

@@ -14,61 +14,62 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A recording that fails, or reaches a limit of LiveKit's, while its room is live can be
-// started again, as the next part of itself. Each part is an egress of LiveKit's own, with its own token.
+// A recording that fails or reaches one of LiveKit's limits while its room is live can be started
+// again as the next part of the same recording. Each part is a LiveKit egress of its own, with its
+// own token.
 
-// Part is what became of one part of a recording.
+// Part is the result of one part of a recording.
 type Part struct {
 	Number    int       `json:"number"` // counted from 1
 	EgressID  string    `json:"egress_id"`
 	Status    Status    `json:"status"`
 	EndedBy   Source    `json:"ended_by"`
 	Because   string    `json:"because,omitempty"`
-	StartedAt time.Time `json:"started_at"` // LiveKit's; ours where it has none
-	EndedAt   time.Time `json:"ended_at"`   // LiveKit's; for a lost part, its last sign of life
+	StartedAt time.Time `json:"started_at"` // by LiveKit; by us if it gives none
+	EndedAt   time.Time `json:"ended_at"`   // by LiveKit; for a lost part, its last sign of life
 	HeardAt   time.Time `json:"heard_at,omitzero"`
 	Missed    Missed    `json:"missed,omitempty"`
-	Corrects  Status    `json:"corrects,omitempty"` // what was told of it before, and was wrong
-	ToldAs    []Status  `json:"told_as,omitempty"`  // what was told of it before that
-	// Gap is what is missing between the end of the part before and the start of this one.
+	Corrects  Status    `json:"corrects,omitempty"` // the status announced for it before, which was wrong
+	ToldAs    []Status  `json:"told_as,omitempty"`  // the statuses announced before that
+	// Gap is what is missing between the end of the previous part and the start of this one.
 	Gap  Duration `json:"gap,omitempty"`
 	Info Info     `json:"info"`
-	// EventID is LiveKit's own of the webhook event of its end, under which it was told.
+	// EventID is LiveKit's ID of the webhook event of its end, under which the end was announced.
 	EventID string `json:"event_id,omitempty"`
-	// Paths is the number of the part in whose paths it wrote, where that is another.
+	// Paths is the number of the part whose paths it wrote to, if not its own.
 	Paths int `json:"paths,omitempty"`
-	// Storage is the storage profile that its media went to, where the start filled one in.
+	// Storage is the storage profile that its media went to, if the start filled one in.
 	Storage string `json:"storage,omitempty"`
-	// Media is what verify found of this part; nil before.
+	// Media is what verify found of this part, nil until then.
 	Media *MediaReport `json:"media,omitempty"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
 }
 
-// Recoverable reports whether a settled egress is to be started again: it failed, is lost, or
-// reached a limit, its room is not known to be gone, nobody wanted it stopped, there is still
-// what it recorded, its longest duration is not over, and not all restarts are used up. Parts
-// that others began count as none.
+// Recoverable reports whether a settled egress is to be restarted: it failed, is lost, or reached
+// a limit; its room is not known to be gone; nobody wanted it stopped; what it records still
+// exists; its maximum duration has not passed; and restarts are left. Parts that others started do
+// not count.
 func (s *State) Recoverable(now time.Time) bool {
 	m := s.Latest.Proto()
 	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
 		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isWebEgress(m) && !trackMissing(m)
 }
 
-// outlasted reports whether the longest duration is over, which all parts share.
+// outlasted reports whether the maximum duration, which all parts share, has passed.
 func (s *State) outlasted(now time.Time) bool {
 	return s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now)
 }
 
-// trackMissing reports whether LiveKit could not find the track to record. Its ID never comes
+// trackMissing reports whether LiveKit could not find the track to record. A track ID never comes
 // again, whereas a participant may.
 func trackMissing(m *livekit.EgressInfo) bool {
 	const notFound = 404 // LiveKit's codes are HTTP's
 	return m.GetErrorCode() == notFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil)
 }
 
-// NextPart notes what became of this part, and makes the state that of the next one
-// before its start.
+// NextPart records the result of this part and turns the state into that of the next one before
+// its start.
 func (s *State) NextPart() {
 	ended := s.part()
 	*s = State{
@@ -78,10 +79,10 @@ func (s *State) NextPart() {
 	s.Parts = append(s.Parts, ended)
 }
 
-// PathsOf is the number of the part in whose paths the egress writes.
+// PathsOf returns the number of the part whose paths the egress writes to.
 func (s *State) PathsOf() int { return cmp.Or(s.Paths, s.Part) }
 
-// part is what became of the part that has ended.
+// part returns the result of the part that has ended.
 func (s *State) part() Part {
 	m := s.Latest.Proto()
 	p := Part{
@@ -101,7 +102,7 @@ func (s *State) part() Part {
 	return p
 }
 
-// idOf is the ID of an event of LiveKit's, empty for none: what a poll told has no event.
+// idOf returns the ID of a LiveKit event, empty if there is none: what a poll saw has no event.
 func idOf(event json.RawMessage) string {
 	var e Event
 	if e.UnmarshalJSON(event) != nil {
@@ -110,7 +111,7 @@ func idOf(event json.RawMessage) string {
 	return e.Proto().GetId()
 }
 
-// HeardOf takes over what came of the webhook of a part's end, which was waited for.
+// HeardOf takes over what became of the webhook of a part's end, which that part waited for.
 func (s *State) HeardOf(part State) {
 	if i := s.earlier(part.ID); i >= 0 {
 		s.Parts = slices.Clone(s.Parts)
@@ -122,14 +123,13 @@ func (s *State) HeardOf(part State) {
 	}
 }
 
-// earlier is the index of an earlier part of this recording, -1 for another egress.
+// earlier returns the index of an earlier part of this recording, -1 for another egress.
 func (s *State) earlier(egressID string) int {
 	return slices.IndexFunc(s.Parts, func(p Part) bool { return p.EgressID == egressID })
 }
 
-// CorrectPart takes the end of an earlier part that was lost, or that failed and has run
-// again since, and returns that part as a state to be delivered. It reports false for what
-// changes nothing.
+// CorrectPart takes the end of an earlier part that was lost, or that failed and has run again
+// since, and returns that part as a state to be delivered. It reports false if nothing changes.
 func (s *State) CorrectPart(o Observation) (State, bool) {
 	i := s.earlier(o.Info.ID())
 	if i < 0 || s.rankOf(o) != rankEnded || !s.Parts[i].endsAgain(o.Info) {
@@ -145,7 +145,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	return past, true
 }
 
-// pastPart is an earlier part that an observation shows ended, as a state to be delivered.
+// pastPart returns an earlier part, which the observation shows ended, as a state to be delivered.
 func (s *State) pastPart(number, paths int, o Observation) State {
 	return State{
 		Terms: s.Terms, Phase: Settled, Started: true, Part: number, Paths: paths, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
@@ -153,9 +153,9 @@ func (s *State) pastPart(number, paths int, o Observation) State {
 	}
 }
 
-// endsAgain reports whether an end is another one than the part was told with. Of an egress
-// that is stopped before it records, LiveKit's own event dates the end later than its answer
-// to the stop does.
+// endsAgain reports whether this end differs from the one that was announced for the part. If an
+// egress is stopped before it records, LiveKit's own event dates the end later than its answer to
+// the stop does.
 func (p Part) endsAgain(end Info) bool {
 	seen, known := end.Proto(), p.Info.Proto()
 	switch {
@@ -171,33 +171,33 @@ func (p Part) endsAgain(end Info) bool {
 	return seen.GetEndedAt() > known.GetEndedAt()
 }
 
-// TakeCorrection takes over that the last part has ended otherwise than it was told.
+// TakeCorrection takes over that the last part ended differently from what was announced.
 func (s *State) TakeCorrection(part State) {
 	s.Latest, s.NewsAt, s.NewsBy = part.Latest, part.NewsAt, part.NewsBy
 	s.Outcome, s.Corrects, s.ToldAs = part.Outcome, part.Corrects, part.ToldAs
 }
 
-// Concerns reports whether an observation is of the part that records, and not of an earlier
-// one, which is told, or of a twin.
+// Concerns reports whether an observation is of the part that is recording, not of an earlier one,
+// which has been announced, or of a twin.
 func (s *State) Concerns(o Observation) bool {
 	id := o.Info.ID()
 	return id == s.ID || s.ID == "" && s.earlier(id) < 0 && !slices.Contains(s.Twins, id)
 }
 
-// Includes reports whether an observation is of a part of the recording.
+// Includes reports whether an observation is of any part of the recording.
 func (s *State) Includes(o Observation) bool {
 	id := o.Info.ID()
 	return id == s.ID || s.earlier(id) >= 0
 }
 
-// Beside reports whether an earlier part shows that it records still, beside the part
-// that took its place.
+// Beside reports whether an earlier part shows that it is still recording, beside the part that
+// took its place.
 func (s *State) Beside(o Observation) bool {
 	i := s.earlier(o.Info.ID())
 	return i >= 0 && s.rankOf(o) != rankEnded && o.Info.Proto().GetUpdatedAt() > s.Parts[i].Info.Proto().GetUpdatedAt()
 }
 
-// partPlaceholder stands in a path for the number of the part.
+// partPlaceholder in a path stands for the number of the part.
 const partPlaceholder = "{part}"
 
 // pathFields are the fields of LiveKit's outputs that say where media is written.
@@ -205,8 +205,8 @@ var pathFields = map[protoreflect.Name]bool{
 	"filepath": true, "filename_prefix": true, "playlist_name": true, "live_playlist_name": true,
 }
 
-// ForPart returns a copy of a request whose paths are those of a part. Where a path has
-// no placeholder, parts after the first get a suffix: two parts must not write one file.
+// ForPart returns a copy of a request with the paths of a part. If a path has no placeholder,
+// parts after the first get a suffix, since two parts must not write one file.
 func ForPart(r Request, part int) Request {
 	out, _ := proto.Clone(r).(Request)
 	renumber(out.ProtoReflect(), part)
@@ -229,7 +229,7 @@ func renumber(m protoreflect.Message, part int) {
 	})
 }
 
-// pathOf is a path for a part. Into a directory alone LiveKit puts a name of its own, which
+// pathOf returns a path for a part. In a bare directory LiveKit chooses a name of its own, which
 // differs by time.
 func pathOf(p string, part int) string {
 	n := strconv.Itoa(part)
@@ -243,7 +243,7 @@ func pathOf(p string, part int) string {
 	}
 }
 
-// suffixed is a path with a suffix before its extension. A directory stays as it is.
+// suffixed adds a suffix to a path, before its extension. A directory stays as it is.
 func suffixed(p, suffix string) string {
 	if strings.HasSuffix(p, "/") {
 		return p

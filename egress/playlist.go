@@ -16,8 +16,8 @@ type Segment struct {
 	Length Duration
 }
 
-// ParsePlaylist reads an HLS media playlist that is at a path: its segments, whose names
-// count from there, up to most of them. What it does not know it passes over.
+// ParsePlaylist reads the HLS media playlist at a path and returns at most that many of its
+// segments, whose names are relative to that path. It skips what it does not know.
 func ParsePlaylist(at string, text []byte, most int) []Segment {
 	var all []Segment
 	var length Duration
@@ -41,8 +41,8 @@ func ParsePlaylist(at string, text []byte, most int) []Segment {
 	return all
 }
 
-// FindSegments is what a store says of the segments of a playlist, whose objects are
-// those that were listed. Its length is the playlist's own.
+// FindSegments returns what a store says of a playlist's segments, given the listed objects. The
+// length is the playlist's own.
 func FindSegments(segments []Segment, listed []Object) Found {
 	sizes := map[string]int64{}
 	for _, o := range listed {
@@ -65,7 +65,7 @@ func FindSegments(segments []Segment, listed []Object) Found {
 	return f
 }
 
-// FindSet is what a store says of a set that is all that was listed.
+// FindSet returns what a store says of a set that consists of all listed objects.
 func FindSet(listed []Object) Found {
 	f := Found{There: len(listed) > 0, Count: len(listed)}
 	for _, o := range listed {
@@ -77,7 +77,7 @@ func FindSet(listed []Object) Found {
 	return f
 }
 
-// CommonPrefix is how all segments begin, to list them by.
+// CommonPrefix returns the common prefix of all segments, to list them by.
 func CommonPrefix(segments []Segment) string {
 	if len(segments) == 0 {
 		return ""
@@ -91,8 +91,8 @@ func CommonPrefix(segments []Segment) string {
 	return prefix
 }
 
-// WritePlaylist is a playlist at a path of segments that are beside or below it, as a
-// recording that is over. Where numbers are missing between two, a player is told so.
+// WritePlaylist returns a finished playlist, to be stored at a path, of segments beside or below
+// it. Where numbers are missing between two segments, it marks a discontinuity.
 func WritePlaylist(at string, segments []Segment) []byte {
 	longest := slices.MaxFunc(segments, func(a, b Segment) int { return int(a.Length - b.Length) })
 	var b strings.Builder
@@ -108,14 +108,14 @@ func WritePlaylist(at string, segments []Segment) []byte {
 	return []byte(b.String())
 }
 
-// gap reports whether the numbers of two segments do not follow each other. Numbers that
-// are times say nothing of that.
+// gap reports whether the numbers of two segments are not consecutive. Numbers that are times do
+// not tell.
 func gap(before, after string) bool {
 	_, a, okA := numbered(before)
 	_, b, okB := numbered(after)
 	return okA && okB && a < timesFrom && b != a+1
 }
 
-// timesFrom is from where on a number is a time: LiveKit writes them as 20060102150405 and
+// timesFrom is the least number that is a time: LiveKit writes times as 20060102150405 and
 // milliseconds.
 const timesFrom = 10_000_000_000

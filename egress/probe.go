@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Probed is what became of the try of a destination before a start.
+// Probed is the result of probing a destination before a start.
 type Probed string
 
-// What a try can find.
+// The possible results of a probe.
 const (
 	ProbeGood        Probed = "good"        // an object was written and deleted
-	ProbeKnown       Probed = "known"       // it was good lately, and was not tried again
-	ProbeUndeleted   Probed = "undeleted"   // written, but it may not be deleted: one small object stays
-	ProbeRefused     Probed = "refused"     // the store says no for good: there would be no recording
-	ProbeUnreachable Probed = "unreachable" // nothing that can be relied on: LiveKit may well reach what we do not
-	ProbeSlow        Probed = "slow"        // no answer within the time that a start has for it
-	ProbeUnchecked   Probed = "unchecked"   // not ours to try: the store's keys are LiveKit's own, or its kind is none that we speak to
+	ProbeKnown       Probed = "known"       // it was good recently, and was not probed again
+	ProbeUndeleted   Probed = "undeleted"   // written, but deletion is not permitted: one small object stays
+	ProbeRefused     Probed = "refused"     // the store refuses for good: there would be no recording
+	ProbeUnreachable Probed = "unreachable" // not conclusive: LiveKit may well reach what we do not
+	ProbeSlow        Probed = "slow"        // no answer within the time that a start allows
+	ProbeUnchecked   Probed = "unchecked"   // not ours to probe: the store's keys are LiveKit's own, or we do not speak to its kind
 )
 
 // Probes lists every Probed, for metrics whose labels exist from the start.
@@ -25,24 +25,24 @@ func Probes() []Probed {
 	return []Probed{ProbeGood, ProbeKnown, ProbeUndeleted, ProbeRefused, ProbeUnreachable, ProbeSlow, ProbeUnchecked}
 }
 
-// HasKeys reports whether an upload brings its credentials. Where it does not, LiveKit's
-// egress service has some of its own, and nobody else can tell whether they are good.
+// HasKeys reports whether an upload brings its own credentials. If it does not, LiveKit's egress
+// service uses its own, and nobody else can tell whether they are valid.
 func (u Upload) HasKeys() bool {
 	return u.S3.GetAccessKey() != "" || u.GCP.GetCredentials() != "" || u.Azure.GetAccountKey() != "" || u.AliOSS.GetAccessKey() != ""
 }
 
-// ProbePath is the path of a probe's object: beside the output, as far as the output's
-// path is known before LiveKit fills in its {placeholders}.
+// ProbePath returns the path of a probe's object: beside the output, as far as the output's path
+// is known before LiveKit fills in its {placeholders}.
 func (d Destination) ProbePath(name string) string {
 	path, _, _ := strings.Cut(cmp.Or(d.Path, d.Playlist), "{")
 	return path[:strings.LastIndex(path, "/")+1] + ".reelkeeper-probe-" + name
 }
 
-// fault is what a store's answer means: which field of the upload is wrong, and how.
+// fault says which field of the upload a store's answer blames, and what is wrong with it.
 type fault struct{ field, because string }
 
-// faults are the answers that are a definite no, whoever asks and from wherever, by the
-// code of the store. All others may be of the moment, or of the place that we ask from.
+// faults are the answers that definitely mean no, whoever asks and from wherever, by the store's
+// code. All others may be temporary, or due to where we ask from.
 var faults = map[Store]map[string]fault{
 	StoreS3: {
 		"NoSuchBucket":                       {"bucket", "there is no such bucket"},
@@ -57,13 +57,13 @@ var faults = map[Store]map[string]fault{
 		"AuthorizationHeaderMalformed":       {"region", "is not the bucket's"},
 		"IllegalLocationConstraintException": {"region", "is not the bucket's"},
 	},
-	StoreGCP: { // Google says it by the status alone
-		"400": {"credentials", "are refused"}, // of the token: an account that is gone, or a key that is
+	StoreGCP: { // Google tells it by the status alone
+		"400": {"credentials", "are refused"}, // for the token: an account that is gone, or a key that is
 		"401": {"credentials", "are refused"},
 		"403": {"credentials", "may not write there"},
 		"404": {"bucket", "there is no such bucket"},
 	},
-	StoreAzure: { // not AuthorizationFailure, which may mean the address that we ask from
+	StoreAzure: { // without AuthorizationFailure, which may be about the address that we ask from
 		"AuthenticationFailed":            {"account_key", "is refused"},
 		"AuthorizationPermissionMismatch": {"account_key", "may not write there"},
 		"AccountIsDisabled":               {"account_name", "is disabled"},
@@ -72,8 +72,8 @@ var faults = map[Store]map[string]fault{
 	},
 }
 
-// Fault is the error of a destination whose store refused to take an object, by the
-// status and code that it answered; nil where that is no definite no.
+// Fault returns the error of a destination whose store refused an object with this status and
+// code, or nil if the answer is not definite.
 func (d Destination) Fault(status int, code string) *Error {
 	code = cmp.Or(code, strconv.Itoa(status))
 	f, ok := faults[d.Upload.Store()][code]
@@ -83,8 +83,8 @@ func (d Destination) Fault(status int, code string) *Error {
 	return Invalidf(d.Field+"."+f.field, "%s (the store answers %s)", f.because, code)
 }
 
-// OfProfile is a fault of a destination as one of the profile that it came from: the
-// caller has named no such field.
+// OfProfile rewrites a destination's fault as one of the profile that the destination came from:
+// the caller named no such field.
 func (d Destination) OfProfile(profile string, e *Error) *Error {
 	out := *e
 	out.Message = "profile " + strconv.Quote(profile) + ": " + string(d.Upload.Store()) + strings.TrimPrefix(e.Field, d.Field) + ": " + e.Message
@@ -92,7 +92,7 @@ func (d Destination) OfProfile(profile string, e *Error) *Error {
 	return &out
 }
 
-// Destination is where a profile leads, without what an output has, such as a path. Its
+// Destination returns where a profile leads, without what an output adds, such as a path. Its
 // field begins with the profile's name.
 func (p Profiles) Destination(name string) Destination {
 	d := destinations{}

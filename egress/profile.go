@@ -12,22 +12,21 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Profiles are storages that have a name, so that who asks for a recording needs no
-// credentials. They hold credentials: they must never be logged, nor kept in a history.
-// The zero value has none.
+// Profiles are named storages, so that whoever asks for a recording needs no credentials. They
+// hold credentials: they must never be logged or kept in a history. The zero value has none.
 type Profiles struct {
-	Default string // used where neither a request nor its caller names a storage; default: none
+	Default string // used if neither a request nor its caller names a storage; default: none
 	Named   map[string]*livekit.StorageConfig
 }
 
-// Names are the names of all profiles, in order.
+// Names returns the sorted names of all profiles.
 func (p Profiles) Names() []string { return sortedKeys(p.Named) }
 
-// Pick is the profile that a request's media goes to: the one that the caller names, else
-// the default, where an output has no storage of its own. Empty: none, since every
-// output has its own storage or is a stream, or since there is no default. The error is
-// of reason Invalid and field storage: the name is not known, stands beside a storage
-// of the request's own, or would be for one of several outputs of a kind.
+// Pick returns the profile for a request's media: the one that the caller names, else the default
+// if an output has no storage of its own. It is empty if every output has its own storage or is a
+// stream, or if there is no default. The error has reason Invalid and field storage: the name is
+// unknown, is given in addition to a storage in the request, or would apply to one of several
+// outputs of a kind.
 func (p Profiles) Pick(r Request, named string) (string, error) {
 	lacks, own := "", ""
 	for _, d := range Destinations(r) {
@@ -52,7 +51,7 @@ func (p Profiles) Pick(r Request, named string) (string, error) {
 	return name, nil
 }
 
-// Apply fills in the profile that Pick chooses, and names it.
+// Apply fills in the profile that Pick chooses, and returns its name.
 func (p Profiles) Apply(r Request, named string) (filled Request, name string, err error) {
 	if name, err = p.Pick(r, named); err != nil {
 		return nil, "", err
@@ -61,9 +60,9 @@ func (p Profiles) Apply(r Request, named string) (filled Request, name string, e
 	return filled, name, err
 }
 
-// Fill is a request whose outputs without a storage of their own go to a profile, as
-// Pick chose it. It is the request that LiveKit gets, and with whose credentials the
-// media is found again. An empty name changes nothing.
+// Fill returns the request with the outputs that have no storage of their own set to a profile, as
+// Pick chose it. It is the request that LiveKit gets, and its credentials serve to find the media
+// again. An empty name changes nothing.
 func (p Profiles) Fill(r Request, name string) (Request, error) {
 	if name == "" {
 		return r, nil
@@ -95,8 +94,7 @@ const fieldStorage = "storage"
 
 var profileName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// ValidateProfile says whether a name is one that a profile may have: 1 to 64 of
-// [A-Za-z0-9._-].
+// ValidateProfile checks the name of a profile: 1 to 64 of [A-Za-z0-9._-].
 func ValidateProfile(name string) error {
 	if !profileName.MatchString(name) {
 		return Invalidf(fieldStorage, "want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got %q", name)
@@ -111,8 +109,8 @@ func (p Profiles) unknown(name string) error {
 	return Invalidf(fieldStorage, "names no profile: %q; want one of %s", name, strings.Join(p.Names(), ", "))
 }
 
-// lacksStorage reports whether an output of StartEgress writes media and says nothing of
-// where. What a newer LiveKit may say of it in fields that we do not know, stands.
+// lacksStorage reports whether an output of StartEgress writes media and does not say where. What
+// a newer LiveKit may say in fields that we do not know counts as an answer.
 func lacksStorage(o *livekit.Output) bool {
 	if says(o.GetStorage()) || len(o.ProtoReflect().GetUnknown()) > 0 {
 		return false
@@ -129,12 +127,12 @@ func lacksStorage(o *livekit.Output) bool {
 	}
 }
 
-// says reports whether a storage names a store, be it one that only a newer LiveKit knows.
+// says reports whether a storage names a store, even one that only a newer LiveKit knows.
 func says(c *livekit.StorageConfig) bool {
 	return c.GetProvider() != nil || len(c.ProtoReflect().GetUnknown()) > 0
 }
 
-// fillEncoded fills the lists, and the single outputs of old.
+// fillEncoded fills the lists, and the deprecated single outputs.
 func fillEncoded(m encoded, config *livekit.StorageConfig) {
 	for _, list := range lists(m) {
 		for _, o := range list {
@@ -153,9 +151,9 @@ func fillEncoded(m encoded, config *livekit.StorageConfig) {
 	}
 }
 
-// several is how many outputs of a kind there are, where one of them lacks a storage, and 0
-// where none lacks one. But for StartEgress LiveKit masks the keys of a kind's output where
-// it is the only one: of several it shows them in its list, and sends them in webhooks.
+// several returns the number of outputs of a kind if one of them lacks a storage, and 0 if none
+// does. Except for StartEgress, LiveKit masks the keys only of a kind's sole output: if there are
+// several, it shows them in its list and sends them in webhooks.
 func several(r Request) int {
 	m, ok := r.(encoded)
 	if !ok {
@@ -181,7 +179,7 @@ func outputs[T output](list []T) []output {
 	return all
 }
 
-// output is one that brings its own storage.
+// output is an output that can bring its own storage.
 type output interface {
 	proto.Message
 	uploading
@@ -191,8 +189,8 @@ func bare(o output) bool {
 	return uploadOf(o).Store() == StoreLocal && len(o.ProtoReflect().GetUnknown()) == 0
 }
 
-// fill gives an output without a storage that of a profile. All outputs name the four
-// stores by the same fields.
+// fill gives an output without a storage that of a profile. All outputs name the four stores by
+// the same fields.
 func fill(o output, config *livekit.StorageConfig) {
 	if !bare(o) {
 		return

@@ -9,9 +9,9 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// MaxAsked is how many egresses one round asks LiveKit for by their ID: at a round a
-// minute it is a twentieth of what LiveKit Cloud allows. More than that are cheaper
-// to learn by listing everything, which is one question.
+// MaxAsked is how many egresses one round asks LiveKit for by ID: with a round a minute, a
+// twentieth of what LiveKit Cloud allows. Beyond that, listing everything is cheaper, since it is
+// one request.
 const MaxAsked = 50
 
 // Listed is an egress as LiveKit lists it.
@@ -20,28 +20,27 @@ type Listed struct {
 	Room   string
 	RoomID string
 	Status livekit.EgressStatus
-	// Since is when it ended or, while it runs, when it started. Where LiveKit does not say,
-	// it is the latest time that it gives; zero where it gives none.
+	// Since is when it ended or, while it runs, when it started. If LiveKit gives neither, it is
+	// the latest time that LiveKit does give, or zero.
 	Since time.Time
-	// RequestID is what our token in it names. Empty: it has none.
+	// RequestID is the request ID in our token. Empty: it has none.
 	RequestID string
-	// Others says that it has a token, and none that our keys made.
+	// Others says that it has tokens, but none made with our keys.
 	Others bool
-	// KeepsNothing says that it is streamed, or sent to a websocket, and written nowhere.
+	// KeepsNothing says that it streams, or sends to a websocket, and stores nothing.
 	KeepsNothing bool
 }
 
-// ListedAs is an egress of LiveKit's list. ours says whether one of our keys made a
-// token.
+// ListedAs converts an egress of LiveKit's list. ours says whether one of our keys made a token.
 func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 	l := Listed{ID: m.GetEgressId(), Room: m.GetRoomName(), RoomID: m.GetRoomId(), Status: m.GetStatus()}
 	at := cmp.Or(m.GetEndedAt(), max(m.GetStartedAt(), m.GetUpdatedAt()))
 	if !Ended(l.Status) {
-		at = cmp.Or(m.GetStartedAt(), at) // how long it has been running, however often it was updated
+		at = cmp.Or(m.GetStartedAt(), at) // so that updates do not reset how long it has been running
 	}
 	l.Since = unixNano(at)
 	r, _ := RequestOf(m)
-	kept := len(Destinations(r)) + len(m.GetFileResults()) + len(m.GetSegmentResults()) + len(m.GetImageResults()) // the results, where the request is of a newer LiveKit
+	kept := len(Destinations(r)) + len(m.GetFileResults()) + len(m.GetSegmentResults()) + len(m.GetImageResults()) // the results matter if the request is of a newer LiveKit
 	l.KeepsNothing = kept == 0 && (len(m.GetStreamResults()) > 0 || m.GetTrack().GetWebsocketUrl() != "")
 	t, ok := OurToken(m, ours)
 	l.RequestID = t.RequestID
@@ -49,29 +48,29 @@ func ListedAs(m *livekit.EgressInfo, ours func(Token) bool) Listed {
 	return l
 }
 
-// Adopter is the request ID under which the egress is adopted: that of its token, and
-// for a stray its own egress ID.
+// Adopter returns the request ID under which the egress is adopted: that of its token, or its own
+// egress ID if it is a stray.
 func (l Listed) Adopter() string { return cmp.Or(l.RequestID, l.ID) }
 
 // Ours is an egress workflow as visibility shows it.
 type Ours struct {
 	RequestID string
-	EgressID  string // empty until visibility is told
+	EgressID  string // empty until visibility knows it
 	Room      string // as a search attribute holds it
 	StartedAt time.Time
 	Over      bool   // its egress is settled, whether or not everybody has been told
-	Closed    bool   // its workflow has ended, and hears of nothing any more
-	Status    Status // what it calls its egress
+	Closed    bool   // its workflow has closed and receives nothing any more
+	Status    Status // the status that it gives its egress
 }
 
-// neverBegan reports whether it has been STARTING for too long to be taken for a recording.
+// neverBegan reports whether the egress has been STARTING for too long to count as a recording.
 func (l Listed) neverBegan(at time.Time) bool {
 	return l.Status == livekit.EgressStatus_EGRESS_STARTING && !l.Since.IsZero() && at.Sub(l.Since) >= beginsWithin
 }
 
-// mistakes reports whether LiveKit's list shows that a verdict which may still be
-// corrected is wrong: what failed runs again or has ended otherwise, or what is lost has
-// an end. That LiveKit calls what is lost active says nothing.
+// mistakes reports whether LiveKit's list shows that a verdict that may still be corrected is
+// wrong: a failed egress runs again or ended differently, or a lost one has an end. That LiveKit
+// calls a lost egress active proves nothing.
 func (o Ours) mistakes(l Listed) bool {
 	if !o.Over || o.Closed {
 		return false
@@ -82,34 +81,34 @@ func (o Ours) mistakes(l Listed) bool {
 	return o.Status.Failed() && o.Status != statusOf(l.Status)
 }
 
-// gone reports whether the bound egress of a request that is over is lost, or failed or was
-// aborted: another one can be in its place.
+// gone reports whether the bound egress of a request is lost, failed or was aborted, so that
+// another one may be in its place.
 func (o Ours) gone() bool { return o.Status == Lost || o.Status.Failed() }
 
-// Sighting is what a round of the reconciler has seen on both sides.
+// Sighting is what a round of the reconciler saw on both sides.
 type Sighting struct {
 	At    time.Time
-	Deep  bool      // LiveKit was asked for all that it remembers, not for what is active alone
-	First time.Time // what ended before is none of ours to announce: when the schedule was made
-	// Grace is how long something must have been so before a round acts on it: a start
-	// may be under way, and the webhook of an end.
+	Deep  bool      // LiveKit was asked for all that it remembers, not only for what is active
+	First time.Time // when the schedule was created: what ended earlier is not ours to announce
+	// Grace is how long a difference must have lasted before a round acts on it: a start may be
+	// under way, or the webhook of an end.
 	Grace  Duration
 	Listed []Listed
-	// Ours are the workflows that run, and with Deep those that have completed, too.
+	// Ours are the running workflows and, with Deep, the completed ones too.
 	Ours []Ours
-	// Unknown are egresses that LiveKit was asked for, and does not know.
+	// Unknown are egresses that LiveKit was asked for and does not know.
 	Unknown []string
 }
 
 // Deed is what a round does about one egress.
 type Deed string
 
-// What can be done about an egress, as labels of metrics too.
+// What can be done about an egress; also metric labels.
 const (
-	DeedAdopt      Deed = "adopted"     // make its workflow
+	DeedAdopt      Deed = "adopted"     // start its workflow
 	DeedNudge      Deed = "nudged"      // tell its workflow that it has ended
-	DeedTwin       Deed = "twin"        // show its request's workflow that it is another one than the one that is bound
-	DeedPart       Deed = "part"        // tell its request's workflow that another one than the bound one has ended
+	DeedTwin       Deed = "twin"        // show its request's workflow that it is not the bound egress
+	DeedPart       Deed = "part"        // tell its request's workflow that an egress other than the bound one has ended
 	DeedSuspect    Deed = "suspected"   // have its workflow look for itself
 	DeedQuarantine Deed = "quarantined" // leave it alone, and say why
 )
@@ -119,25 +118,25 @@ func Deeds() []Deed {
 	return []Deed{DeedAdopt, DeedNudge, DeedTwin, DeedPart, DeedSuspect, DeedQuarantine}
 }
 
-// Measure is one deed of a round.
+// Measure is one action of a round.
 type Measure struct {
 	Deed      Deed
 	EgressID  string
-	RequestID string // whose workflow it is about
-	Why       string // of a quarantine, in words
+	RequestID string // of the workflow concerned
+	Why       string // for a quarantine, in words
 }
 
 // Plan is what a round has to do.
 type Plan struct {
-	Steps []Measure // in the order of their egress IDs, so that a round can go on where it stopped
-	// Ask are the egresses of running workflows that LiveKit does not call active, in the
-	// order of their IDs. Their end is probably on its way to us.
+	Steps []Measure // ordered by egress ID, so that a round can resume where it stopped
+	// Ask are the egresses of running workflows that LiveKit does not call active, ordered by ID.
+	// Their end is probably on its way to us.
 	Ask        []string
-	SeenBefore int // ended before the first round or over Remembered ago, and none of ours
-	Waiting    int // left for a later round: too young, or a start of ours may be theirs
+	SeenBefore int // ended before the first round or longer than Remembered ago, and not ours
+	Waiting    int // left for a later round: too young, or possibly of one of our own starts
 }
 
-// Deepen reports whether so many have to be asked for that one list of everything is
+// Deepen reports whether so many egresses have to be asked for that one list of everything is
 // cheaper.
 func (p Plan) Deepen() bool { return len(p.Ask) > MaxAsked }
 
@@ -146,9 +145,8 @@ func (p Plan) Differs() bool {
 	return len(p.Ask) > 0 || slices.ContainsFunc(p.Steps, func(s Measure) bool { return s.Deed != DeedQuarantine })
 }
 
-// PlanRound says what to do about the difference between LiveKit's list and ours.
-// That visibility does not show a workflow never means that there is none: whoever
-// adopts asks for it by its ID, which only one workflow can have.
+// PlanRound plans what to do about the differences between LiveKit's list and ours. A workflow
+// that visibility does not show may still exist: adoption looks for it by its ID, which is unique.
 func PlanRound(s Sighting) Plan {
 	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, beginning: map[string]time.Time{}}
 	for i := range s.Ours {
@@ -165,8 +163,8 @@ func PlanRound(s Sighting) Plan {
 	return p.plan
 }
 
-// inOrder puts what still runs first, and the older one first: of several egresses
-// of one request, it is the one to keep.
+// inOrder sorts running egresses before ended ones, and older before younger: of several egresses
+// of one request, the first is the one to keep.
 func inOrder(a, b Listed) int {
 	over := func(l Listed) int {
 		if Ended(l.Status) {
@@ -181,7 +179,7 @@ type planner struct {
 	Sighting
 	byID      map[string]*Ours // by egress ID
 	byRequest map[string]*Ours
-	beginning map[string]time.Time // when the first start of ours that has no egress ID yet was made, by room; "" is web egresses'
+	beginning map[string]time.Time // by room ("" for web egresses): when our first start that has no egress ID yet was made
 	plan      Plan
 }
 
@@ -196,22 +194,22 @@ func (p *planner) know(o *Ours) {
 	}
 }
 
-// mayBegin reports whether an egress without a token may be that of a start of ours: it is not
-// older than that.
+// mayBegin reports whether an egress without a token may belong to one of our starts: it is not
+// older than the start.
 func (p *planner) mayBegin(l Listed) bool {
 	first, ok := p.beginning[Keyword(l.Room)]
 	return ok && l.RequestID == "" && (l.Since.IsZero() || !l.Since.Before(first.Add(-clocksDiffer)))
 }
 
-// clocksDiffer is how far LiveKit's clock and Temporal's may be apart.
+// clocksDiffer is the tolerated difference between LiveKit's clock and Temporal's.
 const clocksDiffer = time.Minute
 
 func (p *planner) judge(l Listed) {
 	ours := p.byRequest[l.Adopter()]
 	if ours == nil {
-		ours = p.byID[l.ID] // a LiveKit that does not echo our token
+		ours = p.byID[l.ID] // for a LiveKit that does not echo our token
 	} else if own := p.byID[l.ID]; own != nil && ours.EgressID != l.ID {
-		ours = own // it was heard of too late to be of its request
+		ours = own // it was learned of too late to belong to its request
 	}
 	ended := Ended(l.Status)
 	switch {
@@ -221,27 +219,26 @@ func (p *planner) judge(l Listed) {
 		p.other(l, *ours)
 	case ours != nil && (ours.mistakes(l) || ended && !ours.Over):
 		p.ended(l, Measure{Deed: DeedNudge, EgressID: l.ID, RequestID: ours.RequestID})
-	case ours != nil: // both say the same
+	case ours != nil: // both agree
 	case l.Others:
 		p.quarantine(l, l.ID+where(l)+" has a token that none of our keys made: another Reelkeeper's, or a secret's that was rotated away")
 	case rank(l.Status) == 0:
 		p.quarantine(l, fmt.Sprintf("%s%s has the status %s, which this version does not know", l.ID, where(l), statusOf(l.Status)))
 	case ended && (!l.Since.After(p.First) || p.At.Sub(l.Since).Abs() > Remembered):
-		p.plan.SeenBefore++ // what LiveKit never forgets would be new again whenever Temporal has forgotten it
+		p.plan.SeenBefore++ // otherwise, what LiveKit never forgets would be new again whenever Temporal has forgotten it
 	case p.mayBegin(l):
 		p.plan.Waiting++
 	default:
 		p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})
-		// A second one of the same request waits until the first is bound.
+		// A second egress of the same request waits until the first is bound.
 		p.byRequest[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}
 	}
 }
 
-// other shows a workflow another egress of its request than the one that is bound: a twin
-// that runs, or where its own is gone, all there is. What has ended may be an earlier part
-// of it that nobody told it of. Where it knows that already, the news changes nothing.
-// Where the workflow has closed, the other one is a recording of its own, unless that knew
-// of it.
+// other shows a workflow another egress of its request than the bound one: a running twin, or, if
+// its own egress is gone, any egress. An ended one may be an earlier part that the workflow has
+// not heard of; if it has, the news changes nothing. If the workflow has closed, the other egress
+// becomes a recording of its own, unless the workflow knew it.
 func (p *planner) other(l Listed, ours Ours) {
 	s := Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID}
 	switch {
@@ -253,7 +250,7 @@ func (p *planner) other(l Listed, ours Ours) {
 	switch {
 	case ours.Over && ours.Status == "": // this very round adopts it
 		p.plan.Waiting++
-	case Ended(l.Status) && !p.Deep: // it was asked for as that of an earlier run
+	case Ended(l.Status) && !p.Deep: // the list holds it only because an earlier run was asked for
 	case Ended(l.Status), ours.Closed:
 		p.ended(l, s)
 	case !ours.Over || ours.gone():
@@ -261,8 +258,8 @@ func (p *planner) other(l Listed, ours Ours) {
 	}
 }
 
-// ended does a step once it has been due for the grace. An end that is still to come is by a
-// clock that is ahead, and says nothing of how long.
+// ended takes a step once it has been due for the grace period. An end in the future stems from a
+// clock that is ahead, and does not tell how long ago it was.
 func (p *planner) ended(l Listed, s Measure) {
 	age := p.At.Sub(l.Since)
 	if toCome := Ended(l.Status) && age < -clocksDiffer; age < p.Grace.D() && !toCome {
@@ -278,9 +275,8 @@ func (p *planner) quarantine(l Listed, why string) {
 	p.step(Measure{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
 }
 
-// suspect finds the workflows that wait for an egress which LiveKit does not list: it is
-// not active any more, or where all was listed or it was asked for, LiveKit does not know
-// it.
+// suspect finds the workflows that wait for an egress that LiveKit does not list: it is no longer
+// active or, if everything was listed or it was asked for, LiveKit does not know it.
 func (p *planner) suspect(listed []Listed) {
 	seen := make(map[string]bool, len(listed))
 	for _, l := range listed {

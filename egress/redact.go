@@ -19,12 +19,12 @@ import (
 	"github.com/livekit/protocol/livekit/logger"
 )
 
-// redacted stands where a credential stood.
+// redacted replaces a credential.
 const redacted = "{redacted}"
 
-// redactJSON returns a LiveKit message's JSON without its credentials and without
-// our own webhooks, at most longestMessage of it. LiveKit redacts too, but not everything (proxies, a second
-// file output, failed automatic starts, the turnPassword of a room). It works on
+// redactJSON returns a LiveKit message's JSON without its credentials and without our own
+// webhooks, at most longestMessage of it. LiveKit redacts too, but not everything (proxies, a
+// second file output, failed automatic starts, the turnPassword of a room). redactJSON works on
 // the JSON and not on the message, so that what a newer LiveKit adds survives.
 func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -41,8 +41,8 @@ func redactJSON(md protoreflect.MessageDescriptor, b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// RefuseCredentials names the first field of a request that holds a credential.
-// A request in the clear must have none: histories are read by many.
+// RefuseCredentials returns an error that names the first field of a request that holds a
+// credential. A request in the clear must have none: many people read histories.
 func RefuseCredentials(r Request) error {
 	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(r)
 	if err != nil {
@@ -65,16 +65,16 @@ func RefuseCredentials(r Request) error {
 	return nil
 }
 
-// field is one string field of a message, as the walker meets it. desc is nil for
-// a field that our protocol package does not know.
+// field is one string field of a message, as walk meets it. desc is nil for a field that our
+// protocol package does not know.
 type field struct {
 	owner protoreflect.MessageDescriptor
 	desc  protoreflect.FieldDescriptor
 	name  string
 }
 
-// walk visits every string in a message's JSON and replaces it by what visit
-// returns. Names are visited in order, so that the first finding is always the same.
+// walk visits every string in a message's JSON and replaces it with what visit returns. It visits
+// names in order, so that the first finding is always the same.
 func walk(md protoreflect.MessageDescriptor, tree map[string]any, path string, visit func(string, field, string) string) {
 	for _, name := range sortedKeys(tree) {
 		f := fieldOf(md, name)
@@ -87,7 +87,7 @@ func walk(md protoreflect.MessageDescriptor, tree map[string]any, path string, v
 	}
 }
 
-// fieldOf is the field of a message that JSON calls so.
+// fieldOf returns the field with this JSON name in a message.
 func fieldOf(md protoreflect.MessageDescriptor, name string) field {
 	fd := md.Fields().ByJSONName(name)
 	if fd == nil {
@@ -120,14 +120,14 @@ func walkValue(f field, value any, path string, visit func(string, field, string
 	return value
 }
 
-// isScalarMap reports whether the field is a map whose keys are the user's words,
-// such as an upload's metadata.
+// isScalarMap reports whether the field is a map whose keys are the user's words, such as an
+// upload's metadata.
 func (f field) isScalarMap() bool {
 	return f.desc != nil && f.desc.IsMap() && f.desc.MapValue().Message() == nil
 }
 
-// isOurs reports whether a webhook in an echoed request is the one that we put in:
-// what the caller sees are the caller's own.
+// isOurs reports whether a webhook in an echoed request is the one that we added: callers see only
+// their own.
 func isOurs(v any) bool {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -138,8 +138,8 @@ func isOurs(v any) bool {
 	return ours
 }
 
-// messageType is the type of a message field, of a map's values, or an empty one
-// for what we do not know (whose owner then decides).
+// messageType returns the type of a message field or of a map's values. An unknown field gets its
+// owner's type if the owner holds secrets, else a type without secrets.
 func (f field) messageType() protoreflect.MessageDescriptor {
 	switch {
 	case f.desc == nil:
@@ -173,8 +173,8 @@ func maskValue(_ string, f field, v string) string {
 	}
 }
 
-// placeholder is what LiveKit's own redaction leaves: "{access_key}", and of a stream
-// its URL with some characters of the key. It stays, so that all see the same.
+// placeholder matches what LiveKit's own redaction leaves: "{access_key}", and for a stream its
+// URL with some characters of the key. It stays, so that all readers see the same.
 var placeholder = regexp.MustCompile(`^(\{[a-z_]+\}|[a-z]+://[^@?#{}]+/\{[^{}/?#]{0,3}\.\.\.[^{}/?#]{0,3}\})$`)
 
 var (
@@ -185,7 +185,7 @@ var (
 	urlInText   = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
 )
 
-// secretFields is whether a field that we know is a secret, by its descriptor.
+// secretFields caches whether a known field is a secret, by its descriptor.
 var secretFields sync.Map
 
 func (f field) isSecret() bool {
@@ -207,7 +207,7 @@ func (f field) isURL() bool {
 	return strings.HasSuffix(name, "url") || strings.HasSuffix(name, "urls")
 }
 
-// isStreamURL reports whether a field has a stream's URL, with its key, however that is spelled.
+// isStreamURL reports whether a field holds a stream's URL with its key, however it is spelled.
 func (f field) isStreamURL(v string) bool {
 	ofStream := f.owner.Name() == "StreamOutput" || f.owner.Name() == "UpdateStreamRequest"
 	if !ofStream || !f.isURL() {
@@ -217,7 +217,7 @@ func (f field) isStreamURL(v string) bool {
 	return scheme != "ws" && scheme != "wss"
 }
 
-// schemeOf is empty where what stands before "://" is none.
+// schemeOf returns a URL's scheme in lower case, or empty if there is no valid one before "://".
 func schemeOf(rawURL string) string {
 	return strings.ToLower(strings.TrimSuffix(schemeInURL.FindString(rawURL), "://"))
 }
@@ -238,19 +238,19 @@ func (f field) isCredential(v string) bool {
 	return HasSecretQuery(u)
 }
 
-// HasSecretQuery reports whether a URL's query names a credential, or cannot be read.
+// HasSecretQuery reports whether a URL's query names a credential or cannot be parsed.
 func HasSecretQuery(u *url.URL) bool {
 	query, err := url.ParseQuery(u.RawQuery)
 	return err != nil || slices.ContainsFunc(sortedKeys(query), secretQuery.MatchString)
 }
 
-// sortedKeys are a map's keys in an order that is always the same.
+// sortedKeys returns a map's keys, sorted.
 func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m)) //workflowcheck:ignore // sorted at once
 }
 
-// holdsSecrets reports whether a message has a field marked as a credential: what
-// a newer LiveKit adds beside one may well be another.
+// holdsSecrets reports whether a message has a field marked as a credential: a field that a newer
+// LiveKit adds beside one may well be another.
 func holdsSecrets(md protoreflect.MessageDescriptor) bool {
 	for i := range md.Fields().Len() {
 		if sensitivity(md.Fields().Get(i)) == logger.Sensitivity_SENSITIVITY_SECRET {
@@ -273,7 +273,7 @@ func isStream(scheme string) bool {
 	return false
 }
 
-// mayBeStream takes a scheme that nobody knows for a misspelled stream's.
+// mayBeStream takes an unknown scheme for a misspelled one of a stream.
 func mayBeStream(scheme string) bool {
 	switch strings.ToLower(scheme) {
 	case "", "http", "https", "ws", "wss", "socks5", "s3", "gs", "file":
@@ -282,11 +282,12 @@ func mayBeStream(scheme string) bool {
 	return true
 }
 
-// leastSecret is how long a word must be to be masked in a text: a shorter one may be another.
+// leastSecret is the shortest word that is masked in a text: a shorter one may be an ordinary
+// word.
 const leastSecret = 6
 
-// MaskQuoted masks in a text what it quotes of a request's credentials, and all URLs.
-// r may be nil.
+// MaskQuoted masks the credentials of a request that a text quotes, and all URLs in the text. r
+// may be nil.
 func MaskQuoted(text string, r proto.Message) string {
 	var tree map[string]any
 	masks := map[string]string{}
@@ -299,19 +300,19 @@ func MaskQuoted(text string, r proto.Message) string {
 		})
 	}
 	secrets := sortedKeys(masks)
-	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one that has another in it comes first
+	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // longer first, since one may contain another
 	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, masks[secret])
 	}
 	return MaskURLs(text)
 }
 
-// MaskURLs masks the URLs in a text, as a refusal of LiveKit's quotes them: whole, with a
-// stream's key.
+// MaskURLs masks whole URLs in a text, as when a refusal of LiveKit's quotes them with a stream's
+// key.
 func MaskURLs(text string) string { return urlInText.ReplaceAllStringFunc(text, maskURL) }
 
-// maskURL keeps scheme, host and path, and masks what can hold a credential: user
-// information, the values of a query, and the last path element of a stream (its key).
+// maskURL keeps scheme, host and path, and masks what can hold a credential: user information, the
+// values of a query, and the last path element of a stream (its key).
 func maskURL(v string) string {
 	u, err := url.Parse(strings.ReplaceAll(v, redacted, "redacted")) // braces do not parse: masking twice is masking once
 	if err != nil || v == redacted {
@@ -340,7 +341,7 @@ func maskURL(v string) string {
 	return b.String()
 }
 
-// maskQuery keeps the names, but not those without a value: they are one themselves.
+// maskQuery keeps the names, except those without a value, which may be credentials themselves.
 func maskQuery(q url.Values) string {
 	var parts []string
 	for _, name := range sortedKeys(q) {

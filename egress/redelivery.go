@@ -9,28 +9,29 @@ import (
 	"time"
 )
 
-// RedeliveryType is the workflow that tells a verdict once more, or corrects one, after
-// its egress has been delivered.
+// RedeliveryType is the workflow that announces a verdict once more, or corrects one, after its
+// egress has been delivered.
 const RedeliveryType = "Redelivery" // argument: Redelivery, result: Verdict
 
-// MemoStep is the memo under which a redelivery keeps which step it was asked for, empty
-// for all consumers.
+// MemoStep is the memo in which a redelivery keeps the step it was asked for, empty for all
+// consumers.
 const MemoStep = "step"
 
 const redeliveryPrefix = "egress-redelivery/"
 
-// RedeliveryID is the ID of the nth redelivery of a request's recording, from 1 on.
+// RedeliveryID returns the ID of the nth redelivery of a request's recording, from 1 on.
 func RedeliveryID(requestID string, n int) string {
 	return RedeliveriesOf(requestID) + strconv.Itoa(n)
 }
 
-// CorrectionID is the ID of the redelivery that corrects what was told of a lost
-// egress, or of a failed one that ran again. It is derived, so that there is one, however often the end comes.
+// CorrectionID returns the ID of the redelivery that corrects what was announced of a lost egress,
+// or of a failed one that ran again. It is derived from the egress, so that there is one
+// redelivery however often the end comes.
 func CorrectionID(requestID, egressID string) string {
 	return RedeliveriesOf(requestID) + "corrects-" + egressID
 }
 
-// NthCorrectionID is that of the nth correction, from 1 on: LiveKit may run an egress again
+// NthCorrectionID returns the ID of the nth correction, from 1 on: LiveKit may rerun an egress
 // whose failure was itself a correction.
 func NthCorrectionID(requestID, egressID string, n int) string {
 	id := CorrectionID(requestID, egressID)
@@ -40,11 +41,11 @@ func NthCorrectionID(requestID, egressID string, n int) string {
 	return id
 }
 
-// RedeliveriesOf is how the IDs of all redeliveries of a request's recording begin.
+// RedeliveriesOf returns the prefix of the IDs of all redeliveries of a request's recording.
 func RedeliveriesOf(requestID string) string { return redeliveryPrefix + requestID + "/" }
 
-// RedeliveryOf is the request ID in the ID of a redelivery. It reports false for the ID
-// of another workflow.
+// RedeliveryOf returns the request ID in the ID of a redelivery. It reports false for the ID of
+// another workflow.
 func RedeliveryOf(workflowID string) (requestID string, ok bool) {
 	rest, found := strings.CutPrefix(workflowID, redeliveryPrefix)
 	requestID, name, cut := strings.Cut(rest, "/")
@@ -53,16 +54,15 @@ func RedeliveryOf(workflowID string) (requestID string, ok bool) {
 
 // Redelivery is the argument of the workflow Redelivery.
 type Redelivery struct {
-	Input Input `json:"input"` // of the egress: the webhooks of its request are in it
-	State State `json:"state"` // what is told, as Again or Amend made it
+	Input Input `json:"input"` // of the egress: it contains the webhooks of the request
+	State State `json:"state"` // what to announce, as made by Again or Amend
 }
 
-// Again is the state by which what was delivered is told once more: to all consumers, or
-// by one step alone. It is told as it was, under the same event IDs, also where LiveKit
-// itself had told it. A step of the pipeline is run again by its name alone: on what it
-// was given, under the same idempotency key. What is not delivered, and a step that is
-// not run for how it ended, are errors of reason Conflict; a step that the egress did not
-// have is one of reason Invalid.
+// Again returns the state for announcing once more what was delivered: to all consumers, or by one
+// step alone. It is announced unchanged, under the same event IDs, even if LiveKit itself had
+// announced it. A step of the pipeline is rerun only if named: on the same input, under the same
+// idempotency key. The error has reason Conflict if nothing was delivered, or if the step is not
+// run for this status, and reason Invalid if the egress did not have the step.
 func (s State) Again(step string, at time.Time) (State, error) {
 	if s.Phase != Delivered {
 		return State{}, s.undelivered()
@@ -83,8 +83,8 @@ func (s State) Again(step string, at time.Time) (State, error) {
 	return s, nil
 }
 
-// rerun leaves everybody alone but a step of the pipeline, which is given what it was
-// given the first time.
+// rerun leaves out everybody except one step of the pipeline, which gets the same input as the
+// first time.
 func (s *State) rerun(step Step) {
 	results := map[string]json.RawMessage{}
 	for _, before := range s.Pipeline.Steps {
@@ -98,7 +98,7 @@ func (s *State) rerun(step Step) {
 	s.Results, s.Steps, s.Pipeline.Consumers, s.Pipeline.Steps = results, nil, nil, []Step{step}
 }
 
-// undelivered says why there is nothing to tell again.
+// undelivered says why there is nothing to announce again.
 func (s State) undelivered() error {
 	e := &Error{Reason: Conflict, Code: "failed_precondition"}
 	switch {
@@ -112,7 +112,7 @@ func (s State) undelivered() error {
 	return e
 }
 
-// keep leaves the consumers alone that a step tells, all of them where none is named.
+// keep limits the delivery to the consumer that a step tells, or to all if step is empty.
 func (s *State) keep(step string) error {
 	names := s.Tells()
 	switch {
@@ -135,15 +135,15 @@ func (s *State) keep(step string) error {
 	return nil
 }
 
-// retell makes a delivered state one whose delivery is still to come.
+// retell turns a delivered state into one that is still to be delivered.
 func (s *State) retell() {
 	s.Phase, s.Story = Settled, slices.Clone(s.Story)
 	s.Done, s.Skipped, s.AwaitsWord, s.Stuck, s.AskedFrom = nil, nil, nil, "", time.Time{}
 }
 
-// Amend is the state by which what was told of a lost egress is corrected, or of one that failed
-// and that LiveKit has run again, when its end comes after its workflow has closed. It reports
-// false for news that corrects nothing.
+// Amend returns the state that corrects what was announced of a lost egress, or of a failed one
+// that LiveKit has rerun, whose end comes after its workflow has closed. It reports false for news
+// that corrects nothing.
 func (s State) Amend(o Observation) (State, bool) {
 	if part, ok := s.CorrectPart(o); ok {
 		part.Pipeline.Steps = nil
@@ -163,13 +163,13 @@ func (s State) Amend(o Observation) (State, bool) {
 	return s, true
 }
 
-// End is the observation that a state was settled by.
+// End returns the observation that settled the state.
 func (s *State) End() Observation {
 	return Observation{Info: s.Latest, Final: true, Event: s.Event, Source: s.EndedBy, HeardAt: s.NewsAt}
 }
 
-// Before are the states by which the earlier parts of a recording are told again, none
-// where they are not to be.
+// Before returns the states for announcing the earlier parts of a recording again, or none if they
+// are not to be.
 func (s *State) Before() []State {
 	if s.PartsTold {
 		return nil
@@ -181,7 +181,7 @@ func (s *State) Before() []State {
 	return parts
 }
 
-// before is an earlier part as it was when it was told.
+// before returns an earlier part as it was announced.
 func (s *State) before(p Part) State {
 	past := State{
 		Terms: s.Terms, Phase: Settled, Started: true, Part: p.Number, ID: p.EgressID, Latest: p.Info, Corrects: p.Corrects, ToldAs: p.ToldAs,
@@ -202,8 +202,7 @@ func (s *State) before(p Part) State {
 	return past
 }
 
-// announced is the announcement under the ID of LiveKit's own event, nil where there
-// can be none.
+// announced returns the announcement with LiveKit's own event ID, or nil if none can be made.
 func (s *State) announced(id string) json.RawMessage {
 	e, err := s.Announcement()
 	if err != nil {
@@ -213,7 +212,7 @@ func (s *State) announced(id string) json.RawMessage {
 	if json.Unmarshal(e.Raw(), &fields) != nil {
 		return nil
 	}
-	fields["id"], _ = json.Marshal(id) // a string always can be
+	fields["id"], _ = json.Marshal(id) // a string never fails
 	b, err := json.Marshal(fields)
 	if err != nil {
 		return nil

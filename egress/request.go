@@ -22,8 +22,7 @@ type Request interface {
 	GetWebhooks() []*livekit.WebhookConfig
 }
 
-// NewRequest is an empty request of a kind, or nil for a kind that cannot be
-// asked for.
+// NewRequest returns an empty request of a kind, or nil for a kind that cannot be asked for.
 func NewRequest(k Kind) Request {
 	switch k {
 	case KindRoomComposite:
@@ -43,7 +42,7 @@ func NewRequest(k Kind) Request {
 	}
 }
 
-// KindOf is the kind of a request, empty for a type that is no start request.
+// KindOf returns the kind of a request, empty for a type that is not a start request.
 func KindOf(r Request) Kind {
 	switch r.(type) {
 	case *livekit.RoomCompositeEgressRequest:
@@ -63,9 +62,8 @@ func KindOf(r Request) Kind {
 	}
 }
 
-// ParseRequest reads a request of a kind from protojson. A field that we do not
-// know is an error that names it: a recording that silently lacks what was asked
-// for is worse than a refusal.
+// ParseRequest reads a request of a kind from protojson. An unknown field is an error that names
+// it: a recording that silently lacks what was asked for is worse than a refusal.
 func ParseRequest(k Kind, b []byte) (Request, error) {
 	r := NewRequest(k)
 	if r == nil {
@@ -77,8 +75,8 @@ func ParseRequest(k Kind, b []byte) (Request, error) {
 	return r, nil
 }
 
-// ParseRequestFile reads `{"room_composite": {…}}`: one request under the name of
-// its kind. What else a workflow takes are flags of the command.
+// ParseRequestFile reads `{"room_composite": {…}}`: one request under the name of its kind. All
+// other inputs of a workflow are flags of the command.
 func ParseRequestFile(b []byte) (Request, error) {
 	fields, names, err := strictFields(b)
 	if err != nil {
@@ -102,7 +100,7 @@ func ParseRequestFile(b []byte) (Request, error) {
 	return in.Plain, nil
 }
 
-// flagFields are the fields of an Input that a command has flags for.
+// flagFields are the fields of an Input that are flags of the command.
 var flagFields = []string{"max_duration", "pipeline", "preflight", "recover", fieldStorage}
 
 func kindNames() []string {
@@ -113,19 +111,19 @@ func kindNames() []string {
 	return names
 }
 
-// valueShown is where protojson shows a value, which may be a secret: that of any field but an
-// enum, whose names are worth showing, and what is there in the place of an object or a list.
+// valueShown matches where protojson shows a value, which may be a secret: the value of any field
+// but an enum, whose names are worth showing, and whatever stands in place of an object or a list.
 var valueShown = regexp.MustCompile(`(?s)(invalid value for [a-df-z]\w* (?:field \S+|key)): .*|(unexpected token) [^\[\]{},:].*|(invalid google\S+) .*`)
 
-// protojsonMessage is a protojson error without its "proto:" prefix, whose spacing differs
-// from build to build on purpose, and without the value that is wrong.
+// protojsonMessage returns a protojson error without its "proto:" prefix, whose spacing
+// deliberately differs from build to build, and without the wrong value.
 func protojsonMessage(err error) string {
 	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	msg = strings.TrimSpace(strings.TrimPrefix(msg, "proto:"))
 	return valueShown.ReplaceAllString(msg, "$1$2$3")
 }
 
-// strictFields decodes an object's fields, refusing a second value behind it.
+// strictFields decodes an object's fields and rejects a second value after it.
 func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	var fields map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -138,21 +136,20 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	return fields, sortedKeys(fields), nil
 }
 
-// AddWebhook returns a copy of a request with a webhook of ours in front of the
-// caller's own. In front, because LiveKit stops at the first whose signing key it
-// does not know.
+// AddWebhook returns a copy of a request with our webhook before the caller's own, because LiveKit
+// stops at the first webhook whose signing key it does not know.
 func AddWebhook(r Request, w *livekit.WebhookConfig) Request {
 	return WithWebhooks(r, append([]*livekit.WebhookConfig{w}, r.GetWebhooks()...))
 }
 
-// WithWebhooks returns a copy of a request with some webhooks in the place of its own.
+// WithWebhooks returns a copy of a request with its webhooks replaced.
 func WithWebhooks(r Request, hooks []*livekit.WebhookConfig) Request {
 	out, _ := proto.Clone(r).(Request)
 	setWebhooks(out, hooks)
 	return out
 }
 
-// setWebhooks sets the webhooks of a request of any kind: all name that field alike.
+// setWebhooks sets the webhooks of a request of any kind: they all name that field alike.
 func setWebhooks(r Request, hooks []*livekit.WebhookConfig) {
 	m := r.ProtoReflect()
 	field := m.Descriptor().Fields().ByName("webhooks")

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// What an egress that failed or is lost leaves behind is segments, written piece by piece.
-// LiveKit tells nobody of them.
+// An egress that failed or is lost leaves segments behind, written one by one. LiveKit tells
+// nobody of them.
 
-// Leftover is segments that belong together, in their order.
+// Leftover is an ordered sequence of segments that belong together.
 type Leftover struct {
-	Base     string // how their names begin
+	Base     string // the common prefix of their names
 	Segments []Object
 }
 
-// Playlist is the path of the playlist that is made for them.
+// Playlist returns the path of the playlist that is made for them.
 func (l Leftover) Playlist() string { return l.Base + "-salvaged.m3u8" }
 
-// Has counts the segments of a playlist that are among them.
+// Has counts the segments of a playlist that are among the leftover ones.
 func (l Leftover) Has(playlist []Segment) (n int) {
 	among := make(map[string]bool, len(l.Segments))
 	for _, o := range l.Segments {
@@ -36,7 +36,8 @@ func (l Leftover) Has(playlist []Segment) (n int) {
 	return n
 }
 
-// segmentName is LiveKit's: the prefix, an index of five digits or a time, and MPEG-TS.
+// segmentName matches LiveKit's names: the prefix, an index of five digits or a time, and an
+// extension.
 var segmentName = regexp.MustCompile(`^(.*)_(\d{5,17})\.(ts|m4s)$`)
 
 func numbered(name string) (base string, number int64, ok bool) {
@@ -48,9 +49,9 @@ func numbered(name string) (base string, number int64, ok bool) {
 	return m[1], number, err == nil
 }
 
-// SegmentBase is how the names of a destination's segments begin, up to their numbers: by
-// LiveKit's rule, from what it named the playlist in its result. It is empty where that does
-// not say: what another recording wrote beside it could be taken for this one's.
+// SegmentBase returns what the names of a destination's segments begin with, up to their numbers:
+// by LiveKit's rule, from the playlist's name in the result. It is empty if that leaves it open,
+// since another recording's segments beside it could be taken for this one's.
 func SegmentBase(i Info, to Destination) string {
 	m := i.Proto()
 	base := segmentTemplate(to, m)
@@ -64,15 +65,15 @@ func SegmentBase(i Info, to Destination) string {
 	return path.Clean(base)
 }
 
-// placeholderInPath is one that LiveKit fills in.
+// placeholderInPath matches a placeholder that LiveKit fills in.
 var placeholderInPath = regexp.MustCompile(`\{[a-z_]+\}`)
 
-// uploadLag is how much before a start and after an end an object's time may lie: clocks
-// differ, and the last segment is still to be uploaded.
+// uploadLag is how far before a start or after an end an object's time may lie: clocks differ, and
+// the last segment is still to be uploaded.
 const uploadLag = 2 * time.Minute
 
-// Salvage sorts out of what was listed the segments of that base which were written between
-// two moments: an earlier recording may have left some under the same name.
+// Salvage picks from the listed objects the segments with that base that were written between two
+// times: an earlier recording may have left some under the same name.
 func Salvage(base string, listed []Object, from, until time.Time) Leftover {
 	left := Leftover{Base: base, Segments: slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
 		of, _, ok := numbered(o.Path)
@@ -90,13 +91,13 @@ func Salvage(base string, listed []Object, from, until time.Time) Leftover {
 const (
 	// lastIndex is the highest number that is an index. A longer one is a time.
 	lastIndex = 99_999
-	// uploadTurn is by how much a segment may be uploaded before one of a lower number.
+	// uploadTurn is how much earlier a segment may be uploaded than one with a lower number.
 	uploadTurn = 10 * time.Second
 )
 
-// before tells segments of the recording before, which ended just before this one began: their
-// numbers go on behind those that this one has written over, or it has written none at all. By
-// a store's clock that is behind, ours seem to be older than its beginning, too, but in their
+// before recognizes segments of the previous recording, which ended just before this one began:
+// their numbers continue after those that this one has overwritten, or this one has written none.
+// If the store's clock is behind, our own segments seem older than the start, too, but stay in
 // order.
 func (l Leftover) before(from time.Time) func(Object) bool {
 	if len(l.Segments) == 0 {
@@ -111,12 +112,11 @@ func (l Leftover) before(from time.Time) func(Object) bool {
 	return func(o Object) bool { return number <= lastIndex && o.Modified.Before(limit) }
 }
 
-// segmentLength is how long a segment of LiveKit's is where the request does not say.
+// segmentLength is LiveKit's length of a segment if the request does not say.
 const segmentLength = 4 * time.Second
 
-// Lengths gives segments their lengths: those of LiveKit's own playlists where they are
-// in one, what was probed, and else what the request asks for, which may be off. The word
-// for where they come from is the worst of them.
+// Lengths gives segments their lengths: from LiveKit's own playlists if they are in one, else as
+// probed, else as the request asks, which may be off. source names the least reliable origin used.
 func (l Leftover) Lengths(to Destination, known, probed map[string]Duration) (segments []Segment, source string) {
 	asked := Duration(cmp.Or(time.Duration(to.Segment)*time.Second, segmentLength))
 	source = "LiveKit's own playlist"
@@ -133,7 +133,7 @@ func (l Leftover) Lengths(to Destination, known, probed map[string]Duration) (se
 	return segments, source
 }
 
-// Numbered are the segments among what was listed.
+// Numbered returns the segments among the listed objects.
 func Numbered(listed []Object) []Object {
 	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
 		_, _, ok := numbered(o.Path)
@@ -141,11 +141,11 @@ func Numbered(listed []Object) []Object {
 	})
 }
 
-// imageName is LiveKit's, behind the prefix: with a number or a time, but where each image
-// takes the place of the one before.
+// imageName matches LiveKit's names after the prefix: with a number or a time, or with neither if
+// each image replaces the one before.
 var imageName = regexp.MustCompile(`^(_\d{5,17})?\.(jpeg|jpg|png|webp)$`)
 
-// Images are the images of a prefix among what was listed.
+// Images returns the images of a prefix among the listed objects.
 func Images(prefix string, overwritten bool, listed []Object) []Object {
 	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
 		m := imageName.FindStringSubmatch(strings.TrimPrefix(o.Path, prefix))

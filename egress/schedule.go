@@ -2,22 +2,22 @@ package egress
 
 import "time"
 
-// ScheduleState is how one of our schedules stands.
+// ScheduleState is the state of one of our schedules.
 type ScheduleState struct {
 	Made   time.Time
-	Acted  time.Time // when it last began a workflow, or was made
+	Acted  time.Time // when it last started a workflow, or was created
 	Every  time.Duration
 	Paused bool
-	Off    bool // paused by a worker, whose setting is off, and not by a person
-	Others bool // made by workers whose secrets are not ours
+	Off    bool // paused by a worker whose setting is off, not by a person
+	Others bool // created by workers whose secrets are not ours
 }
 
-// Polls is when workers last asked a task queue for what begins now. Zero: within some minutes
-// none has.
+// Polls says when workers last polled a task queue for new work. Zero: none has within some
+// minutes.
 type Polls struct {
 	Workflows  time.Time
 	Activities time.Time
-	// Idle is a version of workers that polls, where it is not the current one and nobody else
-	// polls: nothing that begins now goes to it.
+	// Idle is a worker version that polls although it is not the current one, while no other polls:
+	// new work does not reach it.
 	Idle string
 }

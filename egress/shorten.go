@@ -8,17 +8,18 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// longestMessage is the most that is carried of an EgressInfo or a webhook event, in bytes of
-// JSON: the longest that we recorded has under 2 KiB. A recording's state holds several, and
-// Temporal takes no argument, result or signal of over 2 MiB, so that what is larger would hold up
-// its workflow for ever.
+// longestMessage bounds an EgressInfo or a webhook event as we carry it, in bytes of JSON: the
+// longest that we recorded has under 2 KiB. A recording's state holds several, and Temporal
+// accepts no argument, result or signal of over 2 MiB, so that a larger one would block its
+// workflow forever.
 const longestMessage = 64 << 10
 
-// longestEarlier is the most that is carried of the EgressInfo of an earlier part, in bytes of
-// JSON: a verdict may have a hundred, and is one result.
+// longestEarlier bounds the EgressInfo of an earlier part, in bytes of JSON: a verdict may have a
+// hundred parts, and is one result.
 const longestEarlier = 8 << 10
 
-// short is an EgressInfo of at most so many bytes of JSON. One that nobody can shorten stays as it is.
+// short returns the EgressInfo with at most so many bytes of JSON. One that cannot be shortened
+// stays as it is.
 func (i Info) short(most int) Info {
 	if len(i.raw) <= most {
 		return i
@@ -38,8 +39,8 @@ func (i Info) short(most int) Info {
 	return shorter
 }
 
-// fitting is a message's JSON without the ends of what is longest in it, where it has more than so
-// many bytes. What is made of very many small fields, as no message of LiveKit's is, stays longer.
+// fitting returns a message's JSON with its longest values cut if it has more than so many bytes.
+// A message of very many small fields, unlike any of LiveKit's, stays longer.
 func fitting(md protoreflect.MessageDescriptor, tree map[string]any, most int) ([]byte, error) {
 	b, err := json.Marshal(tree)
 	for err == nil && len(b) > most {
@@ -53,7 +54,7 @@ func fitting(md protoreflect.MessageDescriptor, tree map[string]any, most int) (
 	return b, err
 }
 
-// halveMessage halves the longest field of a message: none of them goes.
+// halveMessage halves the longest field of a message and removes none.
 func halveMessage(md protoreflect.MessageDescriptor, tree map[string]any) {
 	longest, size := "", -1
 	for _, name := range sortedKeys(tree) {
@@ -64,8 +65,8 @@ func halveMessage(md protoreflect.MessageDescriptor, tree map[string]any) {
 	tree[longest] = halve(fieldOf(md, longest), tree[longest])
 }
 
-// halve leaves out half of a field's value or more: the end of a text, what comes last in a list
-// or in a map of the user's words. Where one of those is more than half, that one is halved.
+// halve drops at least half of a field's value: the end of a text, or the last entries of a list
+// or of a map of the user's words. If one entry is more than half, it halves that entry.
 func halve(f field, value any) any {
 	switch v := value.(type) {
 	case string:
@@ -89,7 +90,7 @@ func halve(f field, value any) any {
 		}
 		return v
 	default:
-		return nil // a number without an end
+		return nil // an endless number
 	}
 }
 
@@ -113,7 +114,8 @@ func halveWords(v map[string]any) {
 	}
 }
 
-// half is how many of some pieces have half of their size; or which one has more than half.
+// half returns how many leading pieces make up half of the total size, or the index of one piece
+// that is more than half.
 func half(sizes []int) (n int, within bool) {
 	total, sum := 0, 0
 	for _, size := range sizes {
@@ -130,7 +132,7 @@ func half(sizes []int) (n int, within bool) {
 	return n, false
 }
 
-// sizeOf is about how many bytes a value has as JSON.
+// sizeOf estimates the size of a value as JSON in bytes.
 func sizeOf(value any) int {
 	const around = 4
 	size := around

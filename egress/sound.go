@@ -6,17 +6,17 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Sound is what a file has to hear, as far as samples of it tell.
+// Sound says what can be heard in a file, judging by samples of it.
 type Sound string
 
-// What can be heard in a file. Empty where nobody could say.
+// What can be heard in a file. Empty if unknown.
 const (
 	SoundHeard  Sound = "heard"
 	SoundSilent Sound = "silent" // there is audio, and nothing in it
 	SoundAbsent Sound = "absent" // there is no audio
 )
 
-// words are what a file that ought to have sound says of itself.
+// words returns what to say of a file that should have sound and has none.
 func (s Sound) words() string {
 	if s == SoundAbsent {
 		return "is silent: it has no audio"
@@ -24,19 +24,19 @@ func (s Sound) words() string {
 	return "is silent where samples were taken"
 }
 
-// largestSilent is, by codec as ffprobe names it, the largest packet in bytes that silence
-// is encoded to. Measured with ffmpeg 5.1 at 48 and 44.1 kHz, mono and stereo: AAC of
-// 16 to 128 kb/s makes silence 4 to 6 bytes and a first packet of up to 23, in MPEG-TS 7
-// more, where the largest of noise at -80 dB has 68 or more; Opus of 64 and 128 kb/s
-// makes it 3 bytes and at 6 kb/s up to 7, where the largest of that noise has 11 at
-// 6 kb/s and over 240 at 64. Other codecs say nothing by the size of their packets.
+// largestSilent is the size in bytes of the largest packet that encodes silence, by codec as
+// ffprobe names it. Measured with ffmpeg 5.1 at 48 and 44.1 kHz, mono and stereo: AAC at 16 to 128
+// kb/s encodes silence in 4 to 6 bytes, its first packet in up to 23, and 7 more in MPEG-TS, while
+// the largest packet of noise at -80 dB has 68 or more; Opus encodes silence in 3 bytes at 64 and
+// 128 kb/s and in up to 7 at 6 kb/s, while the largest packet of that noise has over 240 at 64 and
+// 11 at 6 kb/s. For other codecs, packet sizes tell nothing.
 var largestSilent = map[string]int64{"aac": 40, "opus": 8}
 
-// Audible reports whether the packets of a codec tell by their sizes what can be heard.
+// Audible reports whether a codec's packet sizes tell what can be heard.
 func Audible(codec string) bool { return largestSilent[codec] > 0 }
 
-// Hear judges the sound of packets by their sizes in bytes. It is empty for a codec whose
-// packets do not tell, and where there are none. One packet that is not silent is a sound.
+// Hear judges the sound of packets by their sizes in bytes. It is empty if there are none, or if
+// the codec's sizes tell nothing. A single packet that is not silent counts as sound.
 func Hear(codec string, packets []int64) Sound {
 	switch {
 	case !Audible(codec) || len(packets) == 0:
@@ -48,9 +48,9 @@ func Hear(codec string, packets []int64) Sound {
 	}
 }
 
-// soundless is what would be silence in a file of this result: nothing where its request
-// wants no sound or is not known. A track may be one of video, so that only audio that is
-// there can be silent.
+// soundless returns the findings that count as silence in a file of this result: none if its
+// request wants no sound or is unknown. A track may be a video track, so for it only audio that
+// exists can be silent.
 func soundless(m *livekit.EgressInfo) []Sound {
 	wants := false
 	switch {
@@ -82,8 +82,7 @@ type sourced interface {
 	GetMedia() *livekit.MediaSource
 }
 
-// sourceSounds reports whether the source has sound. One that is not known is taken to
-// have none.
+// sourceSounds reports whether the source has sound. An unknown source is assumed to have none.
 func sourceSounds(r sourced) bool {
 	switch {
 	case r.GetTemplate() != nil:

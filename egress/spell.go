@@ -7,13 +7,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Spelled is the EgressInfo with LiveKit's proto field names (`egress_id`), as `lk`
-// prints it, whichever way it came. What our protocol package does not know stays as it is.
+// Spelled returns the EgressInfo with LiveKit's proto field names (`egress_id`), as `lk` prints
+// it, however it came. Fields that our protocol package does not know stay as they are.
 func (i Info) Spelled() Info {
 	return Info{msg: i.msg, raw: spell(infoMessage, i.raw)}
 }
 
-// Spelled is the verdict with every EgressInfo in it as `lk` prints it.
+// Spelled returns the verdict with every EgressInfo in it as `lk` prints it.
 func (v Verdict) Spelled() Verdict {
 	v.Info = v.Info.Spelled()
 	v.Parts = slices.Clone(v.Parts)
@@ -23,8 +23,8 @@ func (v Verdict) Spelled() Verdict {
 	return v
 }
 
-// spell renames the fields of a message's JSON, or of each message in a list. Everything
-// else it returns as it came, numbers of any length included.
+// spell renames the fields of a message's JSON, or of each message in a list. Everything else,
+// including numbers of any length, it returns unchanged.
 func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessage {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) == nil {
@@ -46,7 +46,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 		value := fields[name]
 		if fd != nil {
 			name = fd.TextName()
-			if fd.Message() != nil { // an entry of a map has no names that could be spelled otherwise
+			if fd.Message() != nil { // a map entry's keys are not field names
 				value = spell(fd.Message(), value)
 			}
 		}
@@ -55,7 +55,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 	return spelled(out, raw)
 }
 
-// spelled is a value as JSON, or instead where there is none.
+// spelled returns a value as JSON, or instead if it cannot be encoded.
 func spelled(v any, instead json.RawMessage) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Phase is the step of the workflow.
+// Phase is the phase that the workflow is in.
 type Phase string
 
-// The phases of a life, in their order.
+// The phases of an egress's life, in order.
 const (
 	Requested Phase = "requested" // LiveKit has not confirmed a start
 	Watching  Phase = "watching"
@@ -21,8 +21,8 @@ const (
 	Delivered Phase = "delivered"
 )
 
-// State is everything that an egress workflow remembers, and all that it carries
-// into its next run. It is also the answer to QueryState.
+// State is everything that an egress workflow remembers, and all that it carries over to its next
+// run. It is also the answer to QueryState.
 type State struct {
 	Terms
 	Shared
@@ -30,14 +30,15 @@ type State struct {
 	Outcome
 	Phase Phase `json:"phase"`
 	Part  int   `json:"part"` // counted from 1
-	// PartsTold says that a redelivery leaves those out: they were told as they are.
+	// PartsTold says that a redelivery leaves the earlier parts out: they were announced as they
+	// are.
 	PartsTold bool `json:"parts_told,omitempty"`
-	// Paths is the number of the part in whose paths it writes, where that is another: it
-	// was started before it became this part.
+	// Paths is the number of the part whose paths it writes to, if not its own: it was started
+	// before it became this part.
 	Paths int `json:"paths,omitempty"`
-	// Restarts is how many parts were begun by us, since the one before had ended too early.
+	// Restarts is how many parts we started because the one before had ended too early.
 	Restarts int    `json:"restarts,omitempty"`
-	ID       string `json:"id"`      // the egress ID bound to this part by the first confirmation
+	ID       string `json:"id"`      // the egress ID that the first confirmation bound to this part
 	Latest   Info   `json:"latest"`  // the last news
 	Started  bool   `json:"started"` // the start activity has answered
 
@@ -46,44 +47,44 @@ type State struct {
 	BoundAt  time.Time `json:"bound_at"`
 	NewsAt   time.Time `json:"news_at"`
 	NewsBy   Source    `json:"news_by"`
-	LookedAt time.Time `json:"looked_at"` // the last time that a poll answered
+	LookedAt time.Time `json:"looked_at"` // when a poll last answered
 	// AnsweredAt is when LiveKit last answered a poll.
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	// SuspectedAt is when the reconciler last saw that something may be wrong.
 	SuspectedAt time.Time `json:"suspected_at,omitzero"`
 
 	Corrects     Status   `json:"corrects,omitempty"`      // the status that was delivered before, and was wrong
-	ToldAs       []Status `json:"told_as,omitempty"`       // those that were delivered before that one, each once
+	ToldAs       []Status `json:"told_as,omitempty"`       // those delivered before that one, each once
 	WebhookSeen  bool     `json:"told,omitempty"`          // a webhook of this egress has come, and was news
 	RecorderSeen bool     `json:"recorder_seen,omitempty"` // a look has found its own participant in the room
 
 	Stopped   StopReason `json:"stopped,omitempty"`
 	StoppedAt time.Time  `json:"stopped_at"`
-	StoppedBy *Asker     `json:"stopped_by,omitempty"` // who asked for it, where that was asked for and is known
+	StoppedBy *Asker     `json:"stopped_by,omitempty"` // who asked for the stop, if known
 	StopDue   bool       `json:"stop_due,omitempty"`   // a stop is wanted and has not been sent
 
 	EndExpected time.Time    `json:"end_expected"` // since when an end is expected; zero while none is
 	Evidence    Evidence     `json:"evidence"`
-	Media       *MediaReport `json:"media,omitempty"` // what verify found; nil before
-	Doing       string       `json:"doing,omitempty"` // step of the pipeline that is under way
-	// Results are what steps of the pipeline returned, by their names.
+	Media       *MediaReport `json:"media,omitempty"` // what verify found, nil until then
+	Doing       string       `json:"doing,omitempty"` // the pipeline step that is running
+	// Results are what the steps of the pipeline returned, by step name.
 	Results map[string]json.RawMessage `json:"results,omitempty"`
 
-	AskedFrom time.Time `json:"asked_from,omitzero"` // from when on a poll asks LiveKit; zero while none is under way
+	AskedFrom time.Time `json:"asked_from,omitzero"` // since when a poll asks LiveKit; zero if none is under way
 }
 
-// Shared is what goes on when a recording passes from one part to the next, or back to the
-// one before since the next did not begin.
+// Shared is what is kept when a recording passes from one part to the next, or back to the
+// previous one because the next did not begin.
 type Shared struct {
 	Parts      []Part   `json:"parts,omitempty"` // the parts before this one
 	Stuck      string   `json:"stuck,omitempty"` // why a person should look, in words
 	Done       []string `json:"done,omitempty"`  // delivery steps that are done or skipped
 	Skipped    []string `json:"skipped,omitempty"`
-	AwaitsWord []string `json:"awaits_word,omitempty"` // delivery steps that wait for a person's word
-	Twins      []string `json:"twins,omitempty"`       // other egress IDs of this request, stopped by us
+	AwaitsWord []string `json:"awaits_word,omitempty"` // delivery steps that wait for a person to decide
+	Twins      []string `json:"twins,omitempty"`       // other egress IDs of this request, which we stopped
 	Story      []Beat   `json:"story,omitempty"`       // what happened, oldest first; at most 12
-	Noticed    []string `json:"noticed,omitempty"`     // what the notification hook is told of it
-	// Corrections are how often each earlier part was corrected, by its number.
+	Noticed    []string `json:"noticed,omitempty"`     // what the notification hook was told
+	// Corrections counts how often each earlier part was corrected, by its number.
 	Corrections map[int]int `json:"corrections,omitempty"`
 }
 
@@ -91,46 +92,46 @@ type Shared struct {
 type Outcome struct {
 	Status  Status `json:"status,omitempty"` // the final one
 	EndedBy Source `json:"ended_by,omitempty"`
-	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the
-	// consumer gets the same one. Empty when nobody but a poll told us.
+	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the consumer gets
+	// the same one. Empty if only a poll told us.
 	Event         json.RawMessage `json:"event,omitempty"`
 	LostBecause   string          `json:"lost_because,omitempty"`
-	MissedWhy     Missed          `json:"missed_why,omitempty"`     // why the webhook of its end did not come, where somebody found out
+	MissedWhy     Missed          `json:"missed_why,omitempty"`     // why the webhook of its end did not come, if known
 	MissedBecause string          `json:"missed_because,omitempty"` // the evidence for MissedWhy, in words
 }
 
 // Terms are the settings that an egress keeps for its life, taken when it starts.
 type Terms struct {
 	Policy Policy   `json:"policy"`
-	Steps  []string `json:"steps,omitempty"` // delivery steps, in their order
-	// Pipeline is what happens after the end, beside Steps.
+	Steps  []string `json:"steps,omitempty"` // delivery steps, in order
+	// Pipeline is what happens after the end, in addition to Steps.
 	Pipeline Pipeline `json:"pipeline,omitzero"`
-	// AnnounceFor is how long an announcement is tried. Zero: without an end. The setting's
-	// default is 72 h.
+	// AnnounceFor is how long delivery of an announcement is tried. Zero: without end. The
+	// setting's default is 72 h.
 	AnnounceFor Duration `json:"announce_for"`
-	// MissedOnly says that the consumer of the settings hears LiveKit's own webhooks, and
-	// is told of those ends alone that LiveKit did not tell us.
+	// MissedOnly says that the consumer in the settings receives LiveKit's own webhooks, and is
+	// told only of ends that LiveKit did not tell us.
 	MissedOnly bool `json:"missed_only,omitempty"`
-	// Recover is how often a recording is started again, as its next part, when its
-	// egress fails, is lost or reaches a limit while its room is live. Default: never.
+	// Recover is how often a recording is restarted as its next part if its egress fails, is lost
+	// or reaches a limit while its room is live. Default: never.
 	Recover int `json:"recover,omitempty"`
-	// Storage is the storage profile that the outputs without a storage of their own go
-	// to, as the start chose it. Default: none.
+	// Storage is the storage profile for the outputs without a storage of their own, as the start
+	// chose it. Default: none.
 	Storage string `json:"storage,omitempty"`
-	// VerifyFor is how long the announcement waits for media that is not there yet. Zero:
-	// nobody looks for it.
+	// VerifyFor is how long the announcement waits for media that is not there yet. Zero: nobody
+	// looks for it.
 	VerifyFor Duration `json:"verify_for,omitempty"`
 	// LocalFiles says that the worker can read the local files of LiveKit's egress service.
 	LocalFiles bool `json:"local_files,omitempty"`
-	// Notify says that the notification hook is told of what concerns people. Which hook
-	// that is, is the setting of the worker that tells it.
+	// Notify says that the notification hook is told of what concerns people. The settings of the
+	// worker that tells it say which hook that is.
 	Notify bool `json:"notify,omitempty"`
 }
 
-// Known reports whether terms were taken: a policy without waits is none.
+// Known reports whether terms were taken: a policy without waits means no.
 func (t Terms) Known() bool { return len(t.Policy.LookStarting) > 0 }
 
-// Observation is one look at an egress, from whichever source.
+// Observation is one piece of news of an egress, from whichever source.
 type Observation struct {
 	Info    Info
 	Final   bool            // LiveKit says that it ended, by the event's name
@@ -138,24 +139,24 @@ type Observation struct {
 	Source  Source
 	HeardAt time.Time
 
-	Missed        Missed // of an end that we asked for: why its webhook did not come, where somebody found out
+	Missed        Missed // for an end that we asked for: why its webhook did not come, if known
 	MissedBecause string // the evidence in words
 }
 
-// outcome is the end that an observation shows.
+// outcome returns the end that an observation shows.
 func (o Observation) outcome() Outcome {
 	return Outcome{Status: o.Info.StatusName(), EndedBy: o.Source, Event: o.Event, MissedWhy: o.Missed, MissedBecause: o.MissedBecause}
 }
 
-// ObserveEvent makes an observation of a webhook event.
+// ObserveEvent makes an observation from a webhook event.
 func ObserveEvent(e Event, at time.Time) (Observation, error) {
 	info, err := e.Info()
 	return Observation{Info: info, Final: e.Proto().GetEvent() == EventEnded, Event: e.Raw(), Source: FromWebhook, HeardAt: at}, err
 }
 
-// ObserveListed makes an observation of what SignalReconciled brings. Its event is one
-// that nobody sent, and is not kept. suspect says that nothing is said of the egress but that its
-// workflow should look for itself.
+// ObserveListed makes an observation from what SignalReconciled carries. Nobody sent its event,
+// which is not kept. suspect means that the event says nothing of the egress itself, only that its
+// workflow should look.
 func ObserveListed(e Event, at time.Time) (o Observation, suspect bool, err error) {
 	info, err := e.Info()
 	var why struct {
@@ -169,7 +170,7 @@ func ObserveListed(e Event, at time.Time) (o Observation, suspect bool, err erro
 	return Observation{Info: info, Source: FromReconcile, HeardAt: at, Missed: why.Missed, MissedBecause: why.MissedBecause}, why.Look, err
 }
 
-// BoundSince has limits of time count from when LiveKit began the bound egress, where that was
+// BoundSince makes time limits count from when LiveKit started the bound egress, if that was
 // earlier.
 func (s *State) BoundSince(info Info) {
 	if began := unixNano(info.Proto().GetStartedAt()); info.ID() == s.ID && !began.IsZero() && began.Before(s.BoundAt) {
@@ -180,18 +181,17 @@ func (s *State) BoundSince(info Info) {
 // News says what an observation changed.
 type News string
 
-// What an observation can be.
+// The kinds of news.
 const (
 	NoNews  News = "none"    // repeated, late or out of order
-	Foreign News = "foreign" // another egress ID than the one bound: a twin, never folded in
+	Foreign News = "foreign" // of another egress ID than the bound one: a twin, never folded in
 	Past    News = "past"    // of an earlier part of the recording, never folded in
 	Moved   News = "moved"   // further along, or ended
 )
 
-// Observe folds one observation into the state. Webhooks may be repeated, late or
-// out of order, and a poll may race them; only what is further along counts, and
-// the first end is the end. The first egress ID is bound, and another one is
-// never folded in.
+// Observe folds one observation into the state. Webhooks may be repeated, late or out of order,
+// and a poll may race them; only what is further along counts, and the first end is final. The
+// first egress ID is bound, and another one is never folded in.
 func (s *State) Observe(o Observation) News {
 	id := o.Info.ID()
 	switch {
@@ -230,9 +230,9 @@ func (s *State) Observe(o Observation) News {
 	return Moved
 }
 
-// mayBind reports whether an observation can be of the part that is being started. A twin
-// that was stopped is none. What ends meanwhile may have begun before a later part: if it is
-// that part after all, its start says so.
+// mayBind reports whether an observation can be of the part that is being started. A stopped twin
+// cannot. What ends meanwhile may have begun before a later part: if it is that part after all,
+// the start will say so.
 func (s *State) mayBind(o Observation) bool {
 	if slices.Contains(s.Twins, o.Info.ID()) {
 		return false
@@ -249,8 +249,8 @@ func (s *State) rank() int {
 	return rank(s.Latest.Proto().GetStatus())
 }
 
-// rankOf is the observation's rank: the event name `egress_ended` is final even
-// where the status is unknown, which decodes as EGRESS_STARTING.
+// rankOf returns the observation's rank: the event name `egress_ended` is final even if the status
+// is unknown and decodes as EGRESS_STARTING.
 func (s *State) rankOf(o Observation) int {
 	if o.Final {
 		return rankEnded
@@ -258,14 +258,14 @@ func (s *State) rankOf(o Observation) int {
 	return rank(o.Info.Proto().GetStatus())
 }
 
-// ExpectEnd notes that an end is near. Saying it again does not move the moment.
+// ExpectEnd notes that an end is near. Noting it again does not move the time.
 func (s *State) ExpectEnd(at time.Time) {
 	if s.EndExpected.IsZero() {
 		s.EndExpected = at
 	}
 }
 
-// Outlook is what is known of the egress's near future.
+// Outlook returns what is known of the egress's near future.
 func (s *State) Outlook() Outlook {
 	switch {
 	case !s.EndExpected.IsZero():
@@ -277,8 +277,8 @@ func (s *State) Outlook() Outlook {
 	}
 }
 
-// Room is the room of the bound egress, by LiveKit's word, else the one that was asked for. A
-// page has none.
+// Room returns the room of the bound egress as LiveKit gives it, else the one that was asked for.
+// A web egress has none.
 func (s *State) Room(asked string) string {
 	m := s.Latest.Proto()
 	if isWebEgress(m) {
@@ -287,5 +287,5 @@ func (s *State) Room(asked string) string {
 	return cmp.Or(m.GetRoomName(), asked)
 }
 
-// Ahead reports whether a status is further along in a life than another.
+// Ahead reports whether a status is further along than another.
 func Ahead(seen, have livekit.EgressStatus) bool { return rank(seen) > rank(have) }

@@ -5,30 +5,30 @@ import "github.com/livekit/protocol/livekit"
 // Status is LiveKit's name of an egress status (`EGRESS_ACTIVE`), or Lost.
 type Status string
 
-// Lost is the one status that LiveKit has no word for: it no longer knows the
-// egress, or still calls it active although it is dead.
+// Lost is the one status that LiveKit has no word for: LiveKit no longer knows the egress, or
+// still calls it active although it is dead.
 const Lost Status = "LOST"
 
-// statusOf is LiveKit's name of a status, also of one newer than our protocol
-// package, which prints as its number.
+// statusOf returns LiveKit's name of a status; one newer than our protocol package prints as its
+// number.
 func statusOf(s livekit.EgressStatus) Status { return Status(s.String()) }
 
-// Good reports whether what ended so has its whole recording, by LiveKit's word.
+// Good reports whether an egress that ended with s has its whole recording, according to LiveKit.
 func (s Status) Good() bool {
 	return s == statusOf(livekit.EgressStatus_EGRESS_COMPLETE) || s.limited()
 }
 
-// limited reports whether LiveKit ended it at a limit of its own.
+// limited reports whether LiveKit ended the egress at one of its limits.
 func (s Status) limited() bool { return s == statusOf(livekit.EgressStatus_EGRESS_LIMIT_REACHED) }
 
-// Failed reports whether what ended so lacks some of what was asked for, by LiveKit's word: it
-// failed, or was aborted.
+// Failed reports whether an egress that ended with s lacks some of what was asked for, according
+// to LiveKit: it failed or was aborted.
 func (s Status) Failed() bool {
 	return s == statusOf(livekit.EgressStatus_EGRESS_FAILED) || s == statusOf(livekit.EgressStatus_EGRESS_ABORTED)
 }
 
-// rank orders the statuses of a life: an egress never moves down. A status that
-// we do not know ranks lowest, so it is never news by itself.
+// rank orders the statuses: an egress never moves down. An unknown status ranks lowest, so it is
+// never news by itself.
 func rank(s livekit.EgressStatus) int {
 	switch s {
 	case livekit.EgressStatus_EGRESS_STARTING:
@@ -47,16 +47,16 @@ func rank(s livekit.EgressStatus) int {
 
 const rankEnded = 4
 
-// Ended reports whether a status is one of an egress that has ended.
+// Ended reports whether an egress with this status has ended.
 func Ended(s livekit.EgressStatus) bool { return rank(s) == rankEnded }
 
-// Failed reports whether a status is one of an egress that failed, or was aborted.
+// Failed reports whether an egress with this status failed or was aborted.
 func Failed(s livekit.EgressStatus) bool { return statusOf(s).Failed() }
 
 // Source says who told us something.
 type Source string
 
-// Who can tell us of an egress, and who can have told us of its end.
+// Who can tell us of an egress and of its end.
 const (
 	FromStart     Source = "start"     // the reply to our start
 	FromWebhook   Source = "webhook"   // LiveKit's webhook, as it should be
@@ -81,16 +81,16 @@ const (
 	StopCancelled   StopReason = "cancelled"
 )
 
-// Missed is the class of a missed webhook, empty when it came: why `egress_ended` did
-// not reach us, as far as we can see.
+// Missed is the class of a missed webhook, empty if it came: why `egress_ended` did not reach us,
+// as far as we can see.
 type Missed string
 
 // Why a webhook was missed.
 const (
-	MissedDown         Missed = "endpoint_down" // our endpoint did not answer, or answered that it could not take it
+	MissedDown         Missed = "endpoint_down" // our endpoint did not answer, or answered that it could not accept it
 	MissedSlow         Missed = "endpoint_slow" // its answers took longer than LiveKit's queue allows
-	MissedRefused      Missed = "refused"       // it refused what LiveKit signed: a wrong key, a clock, a wrong path
-	MissedUntried      Missed = "never_tried"   // it was well, and LiveKit never came as far as we can see
+	MissedRefused      Missed = "refused"       // it refused what LiveKit signed: a wrong key, clock or path
+	MissedUntried      Missed = "never_tried"   // it was well, and as far as we can see LiveKit never sent it
 	MissedLate         Missed = "late"          // it came after we had asked
 	MissedUnclassified Missed = "unclassified"  // nothing is known of that time
 )
@@ -103,8 +103,8 @@ func Misses() []Missed {
 // Kind is the kind of an egress request, which is also its field in Input.
 type Kind string
 
-// The kinds of request. KindEgress is LiveKit's unified StartEgress; a replay
-// is only ever seen in an EgressInfo, since Cloud starts those by itself.
+// The kinds of request. KindEgress is LiveKit's unified StartEgress. A replay appears only in an
+// EgressInfo, since Cloud starts replays by itself.
 const (
 	KindRoomComposite  Kind = "room_composite"
 	KindWeb            Kind = "web"

@@ -11,38 +11,38 @@ import (
 )
 
 const (
-	// MaxResult is the most that a step may return, in bytes of JSON: what is large
-	// belongs into a store, and its name into the result.
+	// MaxResult is the most that a step may return, in bytes of JSON: large results belong in a
+	// store, with only their name in the result.
 	MaxResult = 64 << 10
-	// maxResults is the most that all steps of a recording may return together. It is in
+	// maxResults is the most that all steps of a recording may return together. The results are in
 	// each later step's input, and in the verdict.
 	maxResults = 256 << 10
 )
 
-// StepInput is the argument of a step of the user's own, as plain JSON. It is the same
-// for every attempt, and for one that a person asks for.
+// StepInput is the argument of a step of the user's own, as plain JSON. It is the same for every
+// attempt, including a retry that a person asks for.
 type StepInput struct {
 	RequestID string `json:"request_id"`
 	EgressID  string `json:"egress_id"`
 	Step      string `json:"step"` // its name in the pipeline
-	// IdempotencyKey names this step of this verdict, by 29 of [A-Z0-9_]. It is the same
-	// for all attempts, and another one once a verdict was corrected: who does a thing
-	// once for each key does it exactly once.
+	// IdempotencyKey identifies this step of this verdict by 29 of [A-Z0-9_]. It is the same for
+	// all attempts, and different once a verdict is corrected: a step that acts once per key acts
+	// exactly once.
 	IdempotencyKey string `json:"idempotency_key"`
 	// Verdict is how the recording ended. Its EgressInfo is spelled as `lk` prints it,
 	// with LiveKit's proto field names.
 	Verdict Verdict `json:"verdict"`
-	// Files are what was found in the store; empty where nobody could look.
+	// Files are what was found in the store; empty if nobody could look.
 	Files []MediaFile `json:"files"`
-	// Results are what the steps before this one returned, by their names.
+	// Results are what earlier steps returned, by step name.
 	Results map[string]json.RawMessage `json:"results"`
 	With    map[string]any             `json:"with"` // the step's own, from the pipeline
 }
 
-// StepInput is what a step is given to work on.
+// StepInput returns the argument of a step.
 func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 	v := s.Verdict(requestID, sum).Spelled()
-	v.Delivered, v.Skipped, v.Results, v.Files = nil, nil, nil, nil // who has been told is no concern of a step; the others stand beside
+	v.Delivered, v.Skipped, v.Results, v.Files = nil, nil, nil, nil // who has been told does not concern a step; the others are fields of their own
 	in := StepInput{
 		RequestID: requestID, EgressID: s.ID, Step: step.Name, IdempotencyKey: v.StepKey(step.Name),
 		Verdict: v, Files: []MediaFile{}, Results: map[string]json.RawMessage{}, With: map[string]any{},
@@ -59,16 +59,16 @@ func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 	return in
 }
 
-// StepKey is the idempotency key of a step for a verdict. A corrected verdict has
-// another status or another end, and so another key.
+// StepKey returns the idempotency key of a step for a verdict. A corrected verdict has another
+// status or another end, and so another key.
 func (v Verdict) StepKey(step string) string {
 	about := strings.Join([]string{v.RequestID, step, v.EgressID, string(v.Status), v.EndedAt.UTC().Format(time.RFC3339Nano)}, "\n")
 	sum := sha256.Sum256([]byte(about))
 	return "ST_" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:26]
 }
 
-// FinishStep takes what a step returned. What is too much is refused, so that it is seen
-// and mended rather than cut.
+// FinishStep stores what a step returned. A result that is too large is refused, so that it is
+// noticed and fixed rather than cut.
 func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) error {
 	if result = bytes.TrimSpace(result); bytes.Equal(result, []byte("null")) {
 		result = nil
@@ -96,18 +96,18 @@ func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) erro
 	return nil
 }
 
-// LeaveOut notes that a step of the pipeline is not run, since it is not for such an end.
+// LeaveOut notes that a step of the pipeline is not run because it does not apply to this status.
 func (s *State) LeaveOut(step Step, at time.Time) {
 	s.note(Beat{At: at, What: "step " + step.Name + " is left out: it is not run for " + string(s.Status)})
 }
 
-// PassOver notes that a person has left a step of the pipeline out.
+// PassOver notes that a person has skipped a step of the pipeline.
 func (s *State) PassOver(step Step, at time.Time) {
 	s.Doing = ""
 	s.note(Beat{At: at, What: "step " + step.Name + " is left out by a person"})
 }
 
-// stepOf is the step of the pipeline that has a name.
+// stepOf returns the step of the pipeline with that name.
 func (s *State) stepOf(name string) (Step, bool) {
 	i := slices.IndexFunc(s.Pipeline.Steps, func(step Step) bool { return step.Name == name })
 	if i < 0 {

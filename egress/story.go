@@ -10,20 +10,20 @@ type Beat struct {
 	At   time.Time `json:"at"`             // when we heard it
 	What string    `json:"what"`           // in words, at most 120 bytes
 	By   Source    `json:"by,omitempty"`   // from whom; empty for what a person or a setting wanted
-	Late Duration  `json:"late,omitempty"` // how long after LiveKit's own time of it we heard
+	Late Duration  `json:"late,omitempty"` // how long after LiveKit's own time we heard it
 	// LeftOut is how many beats before this one are no longer kept.
 	LeftOut int `json:"left_out,omitempty"`
 }
 
 const (
-	// storyLength is how many beats are kept: the first, and the newest. A life has
-	// three to six; the cap keeps the state and the page in the UI small whatever comes.
+	// storyLength is how many beats are kept: the first, and the newest. Most stories have three to
+	// six; the cap keeps the state and the page in the UI small whatever happens.
 	storyLength = 12
-	// longestWhat is the longest text of a beat, in bytes.
+	// longestWhat bounds the text of a beat, in bytes.
 	longestWhat = 120
 )
 
-// String is the beat in one line, without its time.
+// String returns the beat in one line, without its time.
 func (b Beat) String() string {
 	s := b.What
 	if b.By != "" {
@@ -35,8 +35,8 @@ func (b Beat) String() string {
 	return s
 }
 
-// After is how late the beat was heard, as a person reads it. It is empty where
-// LiveKit's own time is not known, or hardly earlier.
+// After says how late the beat was heard, for a reader. It is empty if LiveKit's own time is
+// unknown or hardly earlier.
 func (b Beat) After() string {
 	late := b.Late.D().Round(100 * time.Millisecond)
 	if late <= 0 {
@@ -45,7 +45,7 @@ func (b Beat) After() string {
 	return late.String()
 }
 
-// note adds a beat to the story. The first is kept, since with it all began.
+// note adds a beat to the story. It always keeps the first, which tells how it began.
 func (s *State) note(b Beat) {
 	b.What = cut(b.What, longestWhat)
 	if len(s.Story) == storyLength {
@@ -56,10 +56,10 @@ func (s *State) note(b Beat) {
 	s.Story = append(s.Story, b)
 }
 
-// Note adds to the story what nobody told us, but we found out at a start.
+// Note adds to the story what nobody told us but we found out at a start.
 func (s *State) Note(at time.Time, what string) { s.note(Beat{At: at, What: what}) }
 
-// beat is what an observation that was news adds to the story.
+// beat returns what an observation that was news adds to the story.
 func (o Observation) beat(over bool) Beat {
 	b := Beat{At: o.HeardAt, What: string(o.Info.StatusName()), By: o.Source}
 	own := unixNano(o.Info.Proto().GetUpdatedAt())
@@ -72,13 +72,13 @@ func (o Observation) beat(over bool) Beat {
 			own = at
 		}
 	}
-	if !own.IsZero() { // a clock of LiveKit's that is ahead of ours says nothing
+	if !own.IsZero() { // nothing to tell if LiveKit's clock is ahead of ours
 		b.Late = Duration(max(0, o.HeardAt.Sub(own)))
 	}
 	return b
 }
 
-// words is why an egress is stopped, and who asked for it where that is known, for the story.
+// words says for the story why an egress is stopped, and who asked for it, if known.
 func (r StopReason) words(by *Asker) string {
 	switch r {
 	case StopRequested:
@@ -101,7 +101,7 @@ type Way struct {
 	For     string `json:"for"`     // what it does, in words
 }
 
-// Ways is what a person can do now, the most needed first.
+// Ways returns what a person can do now, the most needed first.
 func (s *State) Ways(requestID string) []Way {
 	var ways []Way
 	add := func(what, format string, args ...any) {
@@ -123,7 +123,7 @@ func (s *State) Ways(requestID string) []Way {
 	return ways
 }
 
-// cut shortens a text to n bytes, in one line, and shows that something is missing.
+// cut shortens a text to n bytes in one line, and shows that something is missing.
 func cut(text string, n int) string {
 	const more = "…"
 	text = oneLine(text)

@@ -10,19 +10,19 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Summary is what may be read of a request by anyone who sees the workflow: an
-// allow list, so that a field added by a newer LiveKit stays sealed.
+// Summary is the part of a request that anyone who sees the workflow may read: an allow list, so
+// that a field added by a newer LiveKit stays sealed.
 type Summary struct {
 	Kind   Kind     `json:"kind"`
 	Room   string   `json:"room,omitempty"` // empty for a web egress
 	Paths  []string `json:"paths,omitempty"`
 	Layout string   `json:"layout,omitempty"`
-	// Webhooks are the hosts of the caller's own webhooks, in their order. We take them
-	// out of the request, and serve them.
+	// Webhooks are the hosts of the caller's own webhooks, in order. We take the webhooks out of
+	// the request and serve them.
 	Webhooks []string `json:"webhooks,omitempty"`
 }
 
-// Title is the summary in one line, for the UI.
+// Title returns the summary in one line, for the UI.
 func (s Summary) Title() string {
 	var b strings.Builder
 	b.WriteString(string(s.Kind))
@@ -35,7 +35,7 @@ func (s Summary) Title() string {
 	return b.String()
 }
 
-// Summarize makes the summary of a request.
+// Summarize returns the summary of a request.
 func Summarize(r Request) Summary {
 	s := Summary{Kind: KindOf(r)}
 	if v, ok := r.(interface{ GetRoomName() string }); ok {
@@ -46,7 +46,7 @@ func Summarize(r Request) Summary {
 	}
 	if v, ok := r.(*livekit.StartEgressRequest); ok {
 		s.Layout = v.GetTemplate().GetLayout()
-		if v.GetWeb() != nil { // a web egress is in no room, also where the request names one
+		if v.GetWeb() != nil { // a web egress is in no room, even if the request names one
 			s.Room = ""
 		}
 	}

@@ -8,23 +8,23 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// MaxSought is the most recorders that one round looks for: at a round a minute it is a quarter
-// of what LiveKit Cloud allows, and 15,000 in an hour.
+// MaxSought is the most recorders that one round looks for: with a round a minute, a quarter of
+// what LiveKit Cloud allows, and 15,000 an hour.
 const MaxSought = 250
 
-// SoughtEvery is how often rounds look for the recorder of an active egress: 12 times as
-// seldom as a poll would without them. Default: an hour.
+// SoughtEvery is how often rounds look for the recorder of an active egress: a twelfth as often as
+// a poll would without them. Default: an hour.
 func (p Policy) SoughtEvery() Duration { return 12 * p.LookActive }
 
-// SuspectedFor is how long a suspicion stands before another is raised. A poll that begins
-// anew forgets since when LiveKit does not know an egress, so it is longer than one takes to
-// call it lost. Default: 16 min.
+// SuspectedFor is how long a suspicion stands before another is raised. A new poll does not know
+// since when LiveKit has not known an egress, so this is longer than a poll takes to call it lost.
+// Default: 16 min.
 func (p Policy) SuspectedFor() Duration { return 3*p.LookActive + p.LostAfter }
 
-// Recorders are the egresses for whose recorder this round looks. LiveKit calls an egress
-// whose worker died active for as long as nobody says otherwise, and shows it in its
-// participant alone, which is in the room no more. Each one comes up once in every, at a
-// moment that its ID names; what came up since the last round that looked is due.
+// Recorders returns the egresses whose recorder this round looks for. LiveKit calls an egress
+// whose worker died active until told otherwise; only its participant, which is no longer in the
+// room, shows the truth. Each egress comes up once per interval, at a time derived from its ID;
+// those that came up since the last round that looked are due.
 func (s Sighting) Recorders(every Duration, at, last time.Time) []Measure {
 	ours := make(map[string]Ours, len(s.Ours))
 	for _, o := range s.Ours {
@@ -42,12 +42,12 @@ func (s Sighting) Recorders(every Duration, at, last time.Time) []Measure {
 	return due
 }
 
-// seekable reports whether it should have a participant. A web egress is in no room.
+// seekable reports whether the egress should have a participant. A web egress is in no room.
 func (l Listed) seekable() bool {
 	return l.ID != "" && l.Room != "" && l.Status == livekit.EgressStatus_EGRESS_ACTIVE
 }
 
-// cameUp is how long ago an egress came up last.
+// cameUp returns how long ago an egress last came up.
 func cameUp(id string, every time.Duration, at time.Time) time.Duration {
 	if every <= 0 {
 		return math.MaxInt64
@@ -57,8 +57,8 @@ func cameUp(id string, every time.Duration, at time.Time) time.Duration {
 	return since.Sub(since.Truncate(every))
 }
 
-// LookEvent is what SignalReconciled brings to a workflow that should look for itself. For
-// one moment it is one signal, however often it is sent.
+// LookEvent returns what SignalReconciled carries to a workflow that should look for itself. It is
+// one signal per time, however often it is sent.
 func LookEvent(egressID string, at time.Time) (Event, error) {
 	return eventOf(map[string]any{
 		"event": EventUpdated, "egressInfo": map[string]string{"egressId": egressID}, "look": true,
@@ -66,8 +66,7 @@ func LookEvent(egressID string, at time.Time) (Event, error) {
 	})
 }
 
-// Suspect notes that a look is due, since the reconciler has seen that something may be
-// wrong.
+// Suspect notes that a look is due because the reconciler has seen that something may be wrong.
 func (s *State) Suspect(id string, now time.Time) {
 	if s.Phase == Watching && s.ID == id && !now.Before(s.SuspectedAt.Add(s.Policy.SuspectedFor().D())) {
 		s.SuspectedAt = now

@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// HeaderDoor marks what a front door of ours hands on to LiveKit. A door answers none that has it.
+// HeaderDoor marks a request that one of our front doors passes on to LiveKit. No front door
+// answers a request that has it.
 const HeaderDoor = "X-Reelkeeper-Door"
 
-// WebhookPath is where LiveKit posts its webhooks. A per-request webhook has the
-// request's token below it.
+// WebhookPath is where LiveKit posts its webhooks. A per-request webhook has the request's token
+// appended.
 const WebhookPath = "/webhooks/livekit"
 
-// Token names a request and a part of its recording. It is the path of the
-// per-request webhook URL, which LiveKit echoes in the EgressInfo's request, in
-// every webhook and every ListEgress item: so it routes a webhook without a look-up
-// and lets a retry find what an earlier attempt started.
+// Token names a request and a part of its recording. It is the path of the per-request webhook
+// URL, which LiveKit echoes in the EgressInfo's request, in every webhook and in every ListEgress
+// item: so it routes a webhook without a look-up, and lets a retry find what an earlier attempt
+// started.
 type Token struct {
 	RequestID string
 	Part      int    // counted from 1
-	MAC       string // keyed digest of the two; it routes, it does not authenticate
+	MAC       string // keyed digest of the two; it routes and does not authenticate
 }
 
 // Path is the token's path below the public URL.
@@ -28,7 +29,7 @@ func (t Token) Path() string {
 	return WebhookPath + "/" + t.RequestID + "/" + strconv.Itoa(t.Part) + "/" + t.MAC
 }
 
-// URL is the token's whole URL at a public URL, with or without a path.
+// URL returns the token's whole URL below a public URL, which may have a path.
 func (t Token) URL(public string) string { return strings.TrimSuffix(public, "/") + t.Path() }
 
 // Same reports whether both name the same request and part.
@@ -41,7 +42,7 @@ func ParseToken(rawURL string) (Token, bool) {
 		return Token{}, false
 	}
 	prefix := WebhookPath + "/"
-	at := strings.LastIndex(u.Path, prefix) // what stands before it may end so, too
+	at := strings.LastIndex(u.Path, prefix) // what stands before it may end the same way
 	if at < 0 {
 		return Token{}, false
 	}

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// The end may be in LiveKit's answer to our start or stop. Its webhook is on its way then,
-// or lost: nobody knows yet.
+// LiveKit's answer to our start or stop may report the end. Whether its webhook is on its way or
+// lost, nobody knows yet.
 
-// unheard reports whether the end was learned from LiveKit's answer to our start or stop, and
+// unheard reports whether we learned of the end from LiveKit's answer to our start or stop, and
 // its webhook has not come.
 func (s *State) unheard() bool {
 	return (s.EndedBy == FromStart || s.EndedBy == FromStop) && len(s.Event) == 0
 }
 
-// WebhookDue is until when the webhook of the end may come before a consumer that is told
-// only of what LiveKit did not tell is told. It is zero where that is known by now.
+// WebhookDue returns until when to wait for the webhook of the end before telling a consumer that
+// is told only what LiveKit did not tell. It is zero if that is already known.
 func (s *State) WebhookDue() time.Time {
 	if missed, _ := s.missed(); s.Phase != Settled || !s.MissedOnly || !slices.Contains(s.Tells(), StepAnnounce) || !s.unheard() || missed != "" {
 		return time.Time{}

@@ -11,8 +11,8 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Verdict is what became of a recording, said once. It is the workflow's result. A
-// recording that LiveKit failed is a verdict, not an error.
+// Verdict is what became of a recording. It is the workflow's result. A recording that LiveKit
+// failed is a verdict, not an error.
 type Verdict struct {
 	RequestID string      `json:"request_id"`
 	EgressID  string      `json:"egress_id"`
@@ -23,28 +23,28 @@ type Verdict struct {
 	EndedBy   Source      `json:"ended_by"`
 	EndedAt   time.Time   `json:"ended_at"` // LiveKit's ended_at; for a lost egress, when we gave up
 	HeardAt   time.Time   `json:"heard_at"`
-	Late      Duration    `json:"late"` // from the end to when we heard of it
+	Late      Duration    `json:"late"` // from the end to when we learned of it
 	Missed    Missed      `json:"missed,omitempty"`
 	Media     Media       `json:"media"`
 	Files     []MediaFile `json:"files,omitempty"` // what was found in the store
 	Stopped   StopReason  `json:"stopped,omitempty"`
-	StoppedBy *Asker      `json:"stopped_by,omitempty"` // who asked for it, where that is known
+	StoppedBy *Asker      `json:"stopped_by,omitempty"` // who asked for the stop, if known
 	Because   string      `json:"because,omitempty"`    // evidence of a loss, or LiveKit's error
-	Corrects  Status      `json:"corrects,omitempty"`   // what was told before, and was wrong
-	Parts     []Part      `json:"parts,omitempty"`      // all parts, where there is more than one
-	Twins     []string    `json:"twins,omitempty"`      // other egress IDs of the request, stopped by us
+	Corrects  Status      `json:"corrects,omitempty"`   // what was announced before, and was wrong
+	Parts     []Part      `json:"parts,omitempty"`      // all parts, if there is more than one
+	Twins     []string    `json:"twins,omitempty"`      // other egress IDs of the request, which we stopped
 	Delivered []string    `json:"delivered,omitempty"`
-	Skipped   []string    `json:"skipped,omitempty"` // delivery steps that a person had left out
+	Skipped   []string    `json:"skipped,omitempty"` // delivery steps that a person skipped
 	Info      Info        `json:"info"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
-	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, where it is not present, is silent, or could not be played in time
+	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, if it is not present, is silent, or could not be played in time
 
-	// Results are what the steps of the pipeline returned, by their names.
+	// Results are what the steps of the pipeline returned, by step name.
 	Results map[string]json.RawMessage `json:"results,omitempty"`
 }
 
-// Verdict judges a settled egress.
+// Verdict returns the verdict on a settled egress.
 func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
@@ -69,14 +69,14 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	return v
 }
 
-// Knows reports whether an egress is one of the recording's that was told: the last part, or
-// an earlier one.
+// Knows reports whether an egress is one of those announced for the recording: the last part or an
+// earlier one.
 func (v Verdict) Knows(egressID string) bool {
 	return v.EgressID == egressID ||
 		slices.ContainsFunc(v.Parts, func(p Part) bool { return p.EgressID == egressID })
 }
 
-// media is what is known of the media.
+// media returns what is known of the media.
 func (s *State) media() Media {
 	if s.Media == nil {
 		return MediaUnchecked
@@ -84,11 +84,11 @@ func (s *State) media() Media {
 	return s.Media.Media
 }
 
-// missed is the class of the missed webhook, with the evidence in words. It is
-// unclassified where nobody found out.
+// missed returns the class of the missed webhook, with the evidence in words. It is unclassified
+// if nobody found out.
 //
-// LiveKit sends nothing of an egress that it has never called ended. One that it no
-// longer knows may have ended, long ago.
+// LiveKit sends no webhook for an egress that it has never called ended. One that it no longer
+// knows may have ended long ago.
 func (s *State) missed() (Missed, string) {
 	switch s.EndedBy {
 	case FromTimeout:
@@ -98,7 +98,7 @@ func (s *State) missed() (Missed, string) {
 		return MissedUnclassified, "LiveKit no longer knows the egress"
 	case FromPoll, FromReconcile:
 		return cmp.Or(s.MissedWhy, MissedUnclassified), s.MissedBecause
-	case FromStart, FromStop: // mostly the stop ended it
+	case FromStart, FromStop: // usually our stop ended it
 		if s.MissedWhy != "" {
 			return s.MissedWhy, s.MissedBecause
 		}
@@ -110,15 +110,15 @@ func (s *State) missed() (Missed, string) {
 	return "", ""
 }
 
-// retriesEnd is how long LiveKit tries to send a webhook to an endpoint that is not there:
-// five times, 1, 2, 4 and 8 s apart.
+// retriesEnd is how long LiveKit tries to send a webhook to an endpoint that is down: five
+// attempts, 1, 2, 4 and 8 s apart.
 const retriesEnd = 15 * time.Second
 
-// cameLate takes what comes after the end. The webhook of an end that we had to ask for
-// was not lost, if it comes at all. That of an egress that we gave up is another matter.
+// cameLate takes what comes after the end. If the webhook of an end that we had to ask for comes
+// at all, it was late and not lost. That of an egress that we gave up is another matter.
 func (s *State) cameLate(o Observation) {
 	missed, _ := s.missed()
-	// Nobody is told yet: they are to know it by LiveKit's own event ID.
+	// Nobody has been told yet, so they can be told under LiveKit's own event ID.
 	untold := s.Phase == Settled && s.unheard() && missed == "" || s.Phase == Held && s.sameEnd(o)
 	if o.Source == FromWebhook && o.Final && untold {
 		s.Event = o.Event
@@ -135,8 +135,8 @@ func (s *State) sameEnd(o Observation) bool {
 	return seen.GetStatus() == known.GetStatus() && seen.GetEndedAt() == known.GetEndedAt() && seen.GetRetryCount() == known.GetRetryCount()
 }
 
-// Needs reports whether a delivery step has anything to do for how it ended. Who was told of
-// an end that is corrected is told of the correction, and of each that follows.
+// Needs reports whether a delivery step has anything to do for this status. Whoever was told of an
+// end that is corrected is told of the correction, and of each that follows.
 func (s *State) Needs(step string) bool {
 	if c := s.Pipeline.Consumer(step); c != nil {
 		said := append([]Status{s.Status, s.Corrects}, s.ToldAs...)
@@ -156,12 +156,12 @@ type Memo struct {
 	Lost    string    `json:"lost,omitempty"` // evidence of a loss
 
 	MissedBecause string `json:"missed_because,omitempty"` // evidence for Missed
-	MediaBecause  string `json:"media_because,omitempty"`  // evidence for Media, where people should know it
+	MediaBecause  string `json:"media_because,omitempty"`  // evidence for Media, if people should know it
 
 	Earlier []EarlierPart `json:"earlier,omitempty"` // the parts before the last one
 }
 
-// EarlierPart is what a report needs of a part that another one followed.
+// EarlierPart is what a report needs of a part that was followed by another.
 type EarlierPart struct {
 	EgressID string    `json:"egress_id"`
 	Room     string    `json:"room,omitempty"`
@@ -173,7 +173,7 @@ type EarlierPart struct {
 	Missed   Missed    `json:"missed,omitempty"`
 }
 
-// Memo is the part of the verdict that a report needs.
+// Memo returns the part of the verdict that a report needs.
 func (v Verdict) Memo() Memo {
 	media, because, alarming := v.Alarming()
 	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: media, MissedBecause: v.MissedBecause}
@@ -192,13 +192,13 @@ func (v Verdict) Memo() Memo {
 	return m
 }
 
-// earlier are the parts before the last one.
+// earlier returns the parts before the last one.
 func (v Verdict) earlier() []Part {
 	return slices.DeleteFunc(slices.Clone(v.Parts), func(p Part) bool { return p.EgressID == v.EgressID })
 }
 
-// pieces are those that belong to this recording: what somebody began of another room with
-// the same key is none.
+// pieces returns the earlier parts that belong to this recording. What somebody recorded of
+// another room with the same key does not.
 func (v Verdict) pieces() []Part {
 	return slices.DeleteFunc(v.earlier(), func(p Part) bool {
 		room := p.Info.Proto().GetRoomName()
@@ -206,8 +206,8 @@ func (v Verdict) pieces() []Part {
 	})
 }
 
-// Alarming is the gravest of what the parts' media came to, with the evidence: the verdict's
-// own is that of the last part. It reports whether people should be told.
+// Alarming returns the gravest media result of all parts, with the evidence; the verdict's own is
+// only that of the last part. It reports whether people should be told.
 func (v Verdict) Alarming() (m Media, because string, ok bool) {
 	m, because = v.Media, v.MediaBecause
 	for _, p := range v.pieces() {
@@ -222,8 +222,8 @@ func (v Verdict) Alarming() (m Media, because string, ok bool) {
 	return m, because, m.Alarming()
 }
 
-// FailedPart is an earlier part that did not end well, so that a piece of the recording lacks,
-// in words. Empty: there is none.
+// FailedPart says in words which earlier part did not end well, so that a piece of the recording
+// is missing. Empty: none.
 func (v Verdict) FailedPart() string {
 	for _, p := range v.pieces() {
 		if !p.Status.Good() {
@@ -233,8 +233,8 @@ func (v Verdict) FailedPart() string {
 	return ""
 }
 
-// Told is the EgressInfo that others are told of a verdict: a lost egress is
-// EGRESS_FAILED to them, who have no word for it.
+// Told returns the EgressInfo that others are told: a lost egress is EGRESS_FAILED to them, since
+// they have no word for lost.
 func (v Verdict) Told() (Info, error) {
 	if v.Status != Lost {
 		return v.Info, nil
@@ -242,7 +242,7 @@ func (v Verdict) Told() (Info, error) {
 	return v.Info.AsLost(v.Because, v.EndedAt)
 }
 
-// AsLost is the EgressInfo of an egress that is lost, in LiveKit's words.
+// AsLost returns the EgressInfo of a lost egress in LiveKit's words.
 func (i Info) AsLost(because string, at time.Time) (Info, error) {
 	var fields map[string]any
 	if err := json.Unmarshal(i.raw, &fields); err != nil {
@@ -258,10 +258,10 @@ func (i Info) AsLost(because string, at time.Time) (Info, error) {
 	return parseInfo(b)
 }
 
-// Announcement is the webhook event that the consumer gets: the one that LiveKit
-// sent, where it reached us, else what it would have been. Its ID is derived from
-// egress ID and verdict, so that a repeated announcement carries the same one. A
-// lost egress is EGRESS_FAILED to the consumer, who has no word for it.
+// Announcement returns the webhook event that the consumer gets: the one that LiveKit sent, if it
+// reached us, else what it would have been. Its ID is derived from egress ID and verdict, so that
+// a repeated announcement carries the same one. A lost egress is EGRESS_FAILED to the consumer,
+// who has no word for lost.
 func (s *State) Announcement() (Event, error) {
 	if len(s.Event) > 0 && s.Status != Lost {
 		return parseEvent(s.Event)
@@ -286,9 +286,9 @@ func (s *State) Announcement() (Event, error) {
 	})
 }
 
-// eventID is derived, for an end of which LiveKit's own event is not known. One that corrects
-// another, as that of a second run does, is not to be taken for an earlier one of its name. That
-// an egress is lost is said once, also where it showed that it lives in between.
+// eventID derives an event ID for an end whose LiveKit event we do not have. A correction, such as
+// the end of a second run, must not be taken for an earlier end of the same status. A loss is
+// announced only once, even if the egress showed life in between.
 func (s *State) eventID() string {
 	says := []string{s.ID, string(s.Status)}
 	if s.Corrects != "" && s.Status != Lost {

@@ -10,26 +10,26 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// Wanted is one thing that must be in the store by LiveKit's word.
+// Wanted is one thing that must be in the store, according to LiveKit.
 type Wanted struct {
 	To   Destination
-	File MediaFile // Kind, Path, Location and Want; of a set also the Count that there must be
-	// Length is how long it must play, 0 where LiveKit does not say.
+	File MediaFile // Kind, Path, Location and Want; for a set also the Count that must be there
+	// Length is how long it must play, 0 if LiveKit does not say.
 	Length Duration
-	// Playlist is that of a set of segments, by which it is found.
+	// Playlist is the playlist by which a set of segments is found.
 	Playlist string
-	// Under are what may stand before the paths in the store, where LiveKit's location has
-	// more than its path: LiveKit's egress service may be set to a prefix for all that it writes.
+	// Under are possible prefixes of the paths in the store, if LiveKit's location has more than
+	// its path: LiveKit's egress service may be configured with a prefix for all that it writes.
 	Under []string
-	// Since is when it was begun: what lay there long before is another recording's. Zero
-	// where LiveKit does not say.
+	// Since is when it was begun: an object that is much older belongs to another recording. Zero
+	// if LiveKit does not say.
 	Since time.Time
-	// Silence lists the findings that count as silence. Empty where no sound is wanted.
+	// Silence lists the findings that count as silence. Empty if no sound is wanted.
 	Silence []Sound
 }
 
-// Wants is what the result of an egress says that there must be, at a request's
-// destinations. It is empty for one that only streams.
+// Wants returns what must exist at a request's destinations according to the result of an egress.
+// It is empty for one that only streams.
 func Wants(i Info, to []Destination) []Wanted {
 	m := i.Proto()
 	var all []Wanted
@@ -44,7 +44,7 @@ func Wants(i Info, to []Destination) []Wanted {
 	}
 	for n, g := range m.GetImageResults() {
 		w := Wanted{To: nth(to, OutputImages, n), Since: unixNano(g.GetStartedAt()), File: MediaFile{Kind: OutputImages, Path: g.GetFilenamePrefix(), Count: int(g.GetImageCount())}}
-		if w.To.Overwritten { // LiveKit counts each that it took
+		if w.To.Overwritten { // LiveKit counts each one that it captured
 			w.File.Count = min(1, w.File.Count)
 		}
 		all = append(all, w)
@@ -58,8 +58,8 @@ func Wants(i Info, to []Destination) []Wanted {
 	return all
 }
 
-// under is what stands before a path in a location: with and without its first name, which
-// may be that of the bucket.
+// under returns what may stand before a path in a location: with and without its first element,
+// which may be the bucket.
 func under(location, file string) []string {
 	if _, rest, remote := strings.Cut(location, "://"); remote {
 		_, location, _ = strings.Cut(rest, "/")
@@ -91,7 +91,7 @@ func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo
 	})
 }
 
-// manifestWants is the manifest, which LiveKit puts beside the media under the egress's ID.
+// manifestWants adds the manifest, which LiveKit puts beside the media under the egress's ID.
 func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
 	location := plainURL(m.GetManifestLocation())
 	for _, w := range media {
@@ -103,7 +103,7 @@ func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
 	return nil
 }
 
-// fileResults are the files of a result, the single one of old where there is no list.
+// fileResults returns the files of a result, or the deprecated single file if there is no list.
 func fileResults(m *livekit.EgressInfo) []*livekit.FileInfo {
 	if list := m.GetFileResults(); len(list) > 0 || m.GetFile() == nil {
 		return list
@@ -118,8 +118,8 @@ func segmentResults(m *livekit.EgressInfo) []*livekit.SegmentsInfo {
 	return []*livekit.SegmentsInfo{m.GetSegments()}
 }
 
-// nth is the destination of the nth result of a kind; one without a store where the
-// request has none, so that nobody looks in the wrong place.
+// nth returns the destination of the nth result of a kind, or one without a store if the request
+// has none, so that nobody looks in the wrong place.
 func nth(to []Destination, kind string, n int) Destination {
 	for _, d := range to {
 		if d.Kind == kind && d.Nth == n {
@@ -129,8 +129,8 @@ func nth(to []Destination, kind string, n int) Destination {
 	return Destination{}
 }
 
-// lengthOf is how long media must play: the shorter of what LiveKit measured and the time
-// from its start to its end. LiveKit has been seen to end before it started.
+// lengthOf returns how long media must play: the shorter of what LiveKit measured and the time
+// from its start to its end. LiveKit has been seen to report an end before the start.
 func lengthOf(measured, started, ended int64) Duration {
 	between := ended - started
 	switch {
@@ -143,7 +143,7 @@ func lengthOf(measured, started, ended int64) Duration {
 	}
 }
 
-// plainURL is a location without what may hold a credential.
+// plainURL returns a location without what may hold a credential.
 func plainURL(location string) string {
 	if strings.Contains(location, "://") {
 		location, _, _ = strings.Cut(location, "?")
@@ -151,30 +151,30 @@ func plainURL(location string) string {
 	return location
 }
 
-// Fresh are those of some objects that may be of this recording by their time.
+// Fresh returns the objects whose time allows that they belong to this recording.
 func (w Wanted) Fresh(listed []Object) []Object {
 	return slices.DeleteFunc(slices.Clone(listed), func(o Object) bool {
 		return !o.Modified.IsZero() && o.Modified.Before(w.Since.Add(-uploadLag))
 	})
 }
 
-// segmentPrefix is how the segments of a destination begin, as far as it is known: up to
-// the first placeholder that LiveKit alone fills in.
+// segmentPrefix returns what the names of a destination's segments begin with, up to the first
+// placeholder that only LiveKit fills in.
 func segmentPrefix(to Destination, m *livekit.EgressInfo) string {
 	prefix, _, _ := strings.Cut(segmentTemplate(to, m), "{")
 	return prefix
 }
 
-// segmentTemplate is how the segments of a destination are named, with the placeholders that
-// LiveKit alone fills in.
+// segmentTemplate returns what the names of a destination's segments begin with, including the
+// placeholders that only LiveKit fills in.
 func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
 	dir, playlist := path.Split(to.Playlist)
 	return segmentsOf(to, m, dir, strings.TrimSuffix(playlist, path.Ext(playlist)))
 }
 
-// segmentsOf is LiveKit's rule for the names of segments: in the playlist's directory, or
-// below it where the prefix names another one. Where the prefix has no name, or the request no
-// playlist, both are named alike.
+// segmentsOf applies LiveKit's rule for the names of segments: in the playlist's directory, or
+// below it if the prefix names another one. If the prefix has no name, or the request no playlist,
+// both have the same name.
 func segmentsOf(to Destination, m *livekit.EgressInfo, playlistDir, playlist string) string {
 	dir, name := path.Split(to.Path)
 	asked, _ := path.Split(to.Playlist)
@@ -190,8 +190,8 @@ func segmentsOf(to Destination, m *livekit.EgressInfo, playlistDir, playlist str
 	return strings.NewReplacer("{room_name}", m.GetRoomName(), "{room_id}", m.GetRoomId()).Replace(playlistDir + name)
 }
 
-// The slack is how much shorter than LiveKit's word media may play: a recorder waits up
-// to a few seconds for the first key frame, and its clock and the media's differ a little.
+// The slack is how much shorter than LiveKit reports media may play: a recorder waits up to a few
+// seconds for the first key frame, and its clock and the media's differ a little.
 const (
 	lengthSlack        = 5 * time.Second
 	lengthSlackPercent = 5

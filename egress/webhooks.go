@@ -10,14 +10,15 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// OurToken is the first token in the request that an EgressInfo echoes which ours accepts: one
-// that none of our keys made, as another Reelkeeper's on the same LiveKit, names nothing of ours.
-// It wants the EgressInfo as LiveKit sent it: a redacted one shows the caller's webhooks only.
+// OurToken returns the first token in the request that an EgressInfo echoes that ours accepts: a
+// token not made with our keys, such as another Reelkeeper's on the same LiveKit, names nothing of
+// ours. It needs the EgressInfo as LiveKit sent it: a redacted one shows only the caller's
+// webhooks.
 func OurToken(m *livekit.EgressInfo, ours func(Token) bool) (Token, bool) {
 	return ParseToken(ourWebhook(m, ours).GetUrl())
 }
 
-// ourWebhook is the one that has that token, nil where there is none.
+// ourWebhook returns the webhook with that token, or nil.
 func ourWebhook(m *livekit.EgressInfo, ours func(Token) bool) *livekit.WebhookConfig {
 	for _, w := range Webhooks(m) {
 		if t, ok := ParseToken(w.GetUrl()); ok && ours(t) {
@@ -27,7 +28,7 @@ func ourWebhook(m *livekit.EgressInfo, ours func(Token) bool) *livekit.WebhookCo
 	return nil
 }
 
-// Webhooks are the per-request webhooks of the request that an EgressInfo echoes.
+// Webhooks returns the per-request webhooks of the request that an EgressInfo echoes.
 func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 	if r, ok := RequestOf(m); ok {
 		return r.GetWebhooks()
@@ -35,8 +36,7 @@ func Webhooks(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 	return nil
 }
 
-// Echoing is a copy of an EgressInfo whose echoed request has some webhooks in the place of
-// its own.
+// Echoing returns a copy of an EgressInfo with the webhooks of its echoed request replaced.
 func Echoing(m *livekit.EgressInfo, hooks []*livekit.WebhookConfig) *livekit.EgressInfo {
 	m = proto.CloneOf(m)
 	if r, ok := RequestOf(m); ok {
@@ -45,7 +45,7 @@ func Echoing(m *livekit.EgressInfo, hooks []*livekit.WebhookConfig) *livekit.Egr
 	return m
 }
 
-// RequestOf is the request that an EgressInfo echoes.
+// RequestOf returns the request that an EgressInfo echoes.
 func RequestOf(m *livekit.EgressInfo) (Request, bool) {
 	r := m.ProtoReflect()
 	fd := r.WhichOneof(infoMessage.Oneofs().ByName("request"))
@@ -56,9 +56,9 @@ func RequestOf(m *livekit.EgressInfo) (Request, bool) {
 	return v, ok
 }
 
-// WithWebhooks is the event with the caller's own webhooks in the request that it
-// echoes, as LiveKit would have sent it: ours stood in their place. It is for the
-// caller alone, since a webhook's URL may hold a credential.
+// WithWebhooks returns the event with the caller's own webhooks in the echoed request, where ours
+// stood in their place, as LiveKit would have sent it. It is for the caller alone, since a
+// webhook's URL may hold a credential.
 func (e Event) WithWebhooks(hooks []*livekit.WebhookConfig) (Event, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(e.raw, &fields); err != nil {
@@ -113,20 +113,20 @@ func echoWebhooks(info json.RawMessage, hooks []*livekit.WebhookConfig) (json.Ra
 	return json.Marshal(fields)
 }
 
-// Bounds of a request's own webhooks.
+// Limits on a request's own webhooks.
 const (
 	mostWebhooks = 10
-	// longestWebhooks bounds their size, in bytes: they go sealed with the URL of our webhook,
-	// of which some proxies take 8 kB.
+	// longestWebhooks bounds their size in bytes: sealed, they are part of our webhook's URL, and
+	// some proxies accept only 8 kB.
 	longestWebhooks = 4 << 10
-	// longestRelay bounds the copies of a request, one for each webhook, that one workflow
-	// task hands out, in bytes. Temporal takes 4 MB of a task, encoded.
+	// longestRelay bounds the copies of a request, one for each webhook, that one workflow task
+	// hands out, in bytes. Temporal accepts 4 MB per task, encoded.
 	longestRelay = 1 << 20
 )
 
-// CheckWebhooks refuses webhooks that we could not serve: more of them than we have room for,
-// and a signing key that is none of the project's. We could not sign with that, and LiveKit
-// would accept the request, and then send neither that webhook nor those behind it.
+// CheckWebhooks rejects webhooks that we could not serve: too many or too large, or with a signing
+// key that is not the project's. We could not sign with that key, and LiveKit would accept the
+// request but then send neither that webhook nor those after it.
 func CheckWebhooks(r Request, known func(key string) bool) error {
 	hooks, size := r.GetWebhooks(), 0
 	for _, w := range hooks {
