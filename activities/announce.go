@@ -17,41 +17,42 @@ import (
 // RequestTimeout bounds one request to a consumer: LiveKit's own limit from protocol 1.54 on.
 const RequestTimeout = 10 * time.Second
 
-// DeliveryConfig is what the delivery steps work with.
+// DeliveryConfig configures the delivery steps.
 type DeliveryConfig struct {
-	AnnounceURL string // where the consumer of the settings takes `egress_ended`
+	AnnounceURL string // where the consumer in the settings receives `egress_ended`
 	NotifyURL   string // the notification hook; may hold a token
-	SigningKey  string // name of the key by which announcements are signed where none is named
+	SigningKey  string // name of the key that signs announcements if none is named
 	Keys        map[string]string
-	// Secrets are those by which announcements are signed as standard-webhooks says, beside
-	// LiveKit's way: by a consumer's name, that of the settings being egress.StepAnnounce.
-	// Several for one are a rotation: it takes either. Default: none, and no such signature.
+	// Secrets are the standard-webhooks secrets that sign announcements in addition to LiveKit's
+	// way, by a consumer's name; that of the consumer in the settings is egress.StepAnnounce.
+	// Several secrets for one consumer are a rotation: it accepts either. Default: none, and no
+	// such signature.
 	Secrets map[string][]string
 	Opener  Opener
-	// Timeout bounds one request, but for those of Client. Default: RequestTimeout.
+	// Timeout bounds one request, except those of Client. Default: RequestTimeout.
 	Timeout time.Duration
-	// PerHost is the most requests under way to one host and port. Default: 8.
+	// PerHost is the most concurrent requests to one host and port. Default: 8.
 	PerHost int
-	// Meter makes MetricAge and MetricAttempts. Default: none, and nothing is measured.
+	// Meter creates MetricAge and MetricAttempts. Default: none, and nothing is measured.
 	Meter metric.Meter
-	// Client connects to hosts that requests name: it refuses inner ones. Default: one
-	// that connects anywhere, as to AnnounceURL.
+	// Client connects to hosts that requests name: it refuses internal ones. Default: one that
+	// connects anywhere, as to AnnounceURL.
 	Client *http.Client
 }
 
-// Delivery holds the activities that tell the consumers.
+// Delivery holds the activities that tell consumers.
 type Delivery struct {
 	cfg      DeliveryConfig
 	age      *age
 	attempts *attempts
 	hosts    *hostLimiter
 	standard map[string]standardSigner
-	own      *http.Client // to what the operator chose: AnnounceURL, NotifyURL, the pipeline's consumers
-	named    *http.Client // to what a request names
+	own      *http.Client // for what the operator chose: AnnounceURL, NotifyURL, the pipeline's consumers
+	named    *http.Client // for what a request names
 }
 
-// NewDelivery makes the activities. It fails where the meter does, or where one of
-// Secrets is none, which is named by its consumer alone.
+// NewDelivery returns the activities. It fails if the meter does, or if one of Secrets is
+// malformed; the error names only its consumer.
 func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
 	cfg.Meter = cmp.Or[metric.Meter](cfg.Meter, noop.Meter{})
 	age, err := newAge(cfg.Meter)
@@ -74,8 +75,8 @@ func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
 	}, nil
 }
 
-// ownClient keeps a connection for each request that may be under way to a host: the
-// default is two. It follows no redirect: a consumer that moved is told so by the failure.
+// ownClient keeps one idle connection per concurrent request to a host; the default is two. It
+// follows no redirects: the failure shows that the consumer has moved.
 func ownClient(timeout time.Duration, perHost int) *http.Client {
 	c := &http.Client{
 		Timeout:       timeout,
@@ -89,29 +90,28 @@ func ownClient(timeout time.Duration, perHost int) *http.Client {
 	return c
 }
 
-// Envelope is what goes with an event that is told.
+// Envelope is what accompanies an event to be delivered.
 type Envelope struct {
-	Headers map[string]string `json:"headers,omitempty"` // beside LiveKit's own: egress.State.Headers
-	// PutOff is for how long the first attempt of this activity waits, since an attempt of
-	// another one has failed. Default: it does not.
+	Headers map[string]string `json:"headers,omitempty"` // in addition to LiveKit's own: egress.State.Headers
+	// PutOff is how long the first attempt of this activity waits because an attempt of another one
+	// failed. Default: not at all.
 	PutOff egress.Duration `json:"put_off,omitempty"`
-	// Because is how that one failed, for who looks at what is pending.
+	// Because is how that attempt failed, for readers of the pending activities.
 	Because string `json:"because,omitempty"`
 }
 
 // Announcement is the argument of Announce.
 type Announcement struct {
 	Event egress.Event `json:"event"`
-	// Consumer is who is told, of the pipeline's. Default: the consumer of the settings,
-	// whose URL is this worker's own and in no history.
+	// Consumer is the consumer of the pipeline to tell. Default: the consumer in the settings,
+	// whose URL is this worker's own setting and in no history.
 	Consumer *egress.Consumer `json:"consumer,omitempty"`
 	Envelope
 }
 
-// Announce posts an event to a consumer as LiveKit would have: same body, same signing,
-// same headers, and some more. Repeats carry the same event ID, by which a consumer
-// already tells LiveKit's own repeats. Any answer but 2xx is a failure, and is tried
-// again after egress.RetryConsumer.
+// Announce posts an event to a consumer as LiveKit would: same body, same signing, same headers,
+// and some more. Repeats carry the same event ID, by which a consumer already recognizes LiveKit's
+// own repeats. Any answer but 2xx is a failure, which is retried after egress.RetryConsumer.
 func (d *Delivery) Announce(ctx context.Context, in Announcement) error {
 	l := letter{to: toConsumer, name: egress.StepAnnounce, url: d.cfg.AnnounceURL, event: in.Event}
 	if c := in.Consumer; c != nil {
@@ -125,13 +125,13 @@ func (d *Delivery) Announce(ctx context.Context, in Announcement) error {
 type TellRequest struct {
 	RequestID string       `json:"request_id"`
 	Input     egress.Input `json:"input"`
-	Webhook   int          `json:"webhook"` // which of the caller's own, from 0 on
+	Webhook   int          `json:"webhook"` // which of the caller's own webhooks, from 0
 	Event     egress.Event `json:"event"`
 	Envelope
 }
 
-// Tell posts an event to one of the caller's own webhooks, which we took out of the
-// request, as LiveKit would have. Twice is harmless as with Announce.
+// Tell posts an event to one of the caller's own webhooks, which we took out of the request, as
+// LiveKit would. Twice is as harmless as with Announce.
 func (d *Delivery) Tell(ctx context.Context, in TellRequest) error {
 	hook, e, err := d.hooked(in)
 	if err != nil {
@@ -141,7 +141,8 @@ func (d *Delivery) Tell(ctx context.Context, in TellRequest) error {
 	return d.deliver(ctx, l, in.Envelope)
 }
 
-// hooked is one of the caller's own webhooks, and the event as it would have come there.
+// hooked returns one of the caller's own webhooks, and the event as LiveKit would have sent it
+// there.
 func (d *Delivery) hooked(in TellRequest) (*livekit.WebhookConfig, egress.Event, error) {
 	req, err := d.cfg.Opener.OpenRequest(in.RequestID, in.Input)
 	if err != nil {

@@ -18,27 +18,27 @@ const (
 	MetricCanaryTook = "reelkeeper_canary_duration_seconds"
 )
 
-// canaryBuckets have what LiveKit allows among them: 10 s for one answer, and 6 s for each
-// of an egress's events where none may queue for 30 s. 1 s is where it is called slow.
+// canaryBuckets include LiveKit's limits: 10 s for one answer, and 6 s for each event of an
+// egress, so that none is queued for 30 s. From 1 s on, an answer is called slow.
 var canaryBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 6, 10}
 
-// Prober sends a signed event of ours to where LiveKit posts its webhooks, as LiveKit
-// would. *doctor.Doctor is one.
+// Prober sends a signed event of ours to where LiveKit posts its webhooks, as LiveKit would.
+// *doctor.Doctor is one.
 type Prober interface {
-	// Probe says what the event met. It must return when ctx ends.
+	// Probe reports what became of the event. It must return when ctx ends.
 	Probe(ctx context.Context) egress.Passage
 }
 
-// CanaryConfig is what the canary works with.
+// CanaryConfig configures the canary.
 type CanaryConfig struct {
-	// Notify says whether there is a notification hook, and For how long it is tried.
+	// Notify says whether there is a notification hook, and For how long delivery to it is tried.
 	Notify bool
 	For    egress.Duration
-	// Meter makes the metrics. Default: none, and nothing is measured.
+	// Meter creates the metrics. Default: none, and nothing is measured.
 	Meter metric.Meter
 }
 
-// Canary holds the activity that looks whether webhooks can arrive.
+// Canary holds the activity that tests whether webhooks can arrive.
 type Canary struct {
 	cfg    CanaryConfig
 	prober Prober
@@ -46,8 +46,7 @@ type Canary struct {
 	took   metric.Float64Histogram
 }
 
-// NewCanary makes the activity. Its metrics exist from then on; it fails where the meter
-// does.
+// NewCanary returns the activity. Its metrics exist from then on; it fails if the meter does.
 func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
 	cfg.Meter = cmp.Or[metric.Meter](cfg.Meter, noop.Meter{})
 	c := &Canary{cfg: cfg, prober: p}
@@ -67,11 +66,11 @@ func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
 	return c, nil
 }
 
-// Probe sends an event, and says what it met: a way that is bad is a result. Twice is
-// harmless: the endpoint hands the event to nobody.
+// Probe sends an event and reports what became of it: a broken path is a result, not an error.
+// Twice is harmless: the endpoint passes the event to nobody.
 func (c *Canary) Probe(ctx context.Context) (egress.Passage, error) {
 	p := c.prober.Probe(ctx)
-	if err := ctx.Err(); err != nil { // it was broken off, and says nothing
+	if err := ctx.Err(); err != nil { // it was interrupted and says nothing
 		return egress.Passage{}, err
 	}
 	p.Notify, p.For = c.cfg.Notify, c.cfg.For

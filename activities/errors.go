@@ -10,11 +10,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// retriable says, for every reason, whether Temporal should run the activity again.
-// It is the only place that decides so.
+// retriable says for every reason whether Temporal should retry the activity. Nothing else decides
+// that.
 var retriable = map[egress.Reason]bool{
 	egress.Refused:     false,
-	egress.Denied:      false, // of a start; a poll goes on by itself
+	egress.Denied:      false, // for a start; a poll goes on anyway
 	egress.NotFound:    false,
 	egress.AlreadyOver: false,
 	egress.NoEcho:      false,
@@ -24,23 +24,22 @@ var retriable = map[egress.Reason]bool{
 	egress.Conflict:    false,
 	egress.Sealed:      false,
 
-	egress.Unanswered:     true, // a stop: one lost answer is no dead worker
+	egress.Unanswered:     true, // for a stop: one lost answer does not mean a dead worker
 	egress.Unreachable:    true,
 	egress.RateLimited:    true,
 	egress.Unavailable:    true,
-	egress.Ambiguous:      true, // every activity finds out first what the last attempt did
+	egress.Ambiguous:      true, // every activity first finds out what the last attempt did
 	egress.StillGoing:     true,
 	egress.ConsumerFailed: true,
 	egress.HeldBack:       true,
 	egress.Internal:       true,
 }
 
-// toTemporal turns an error into Temporal's retry decision. The error type is the
-// reason, and the first detail the egress.Error, so that LiveKit's own code and
-// message reach the caller.
+// toTemporal turns an error into Temporal's retry decision. The error type is the reason, and the
+// first detail is the egress.Error, so that LiveKit's own code and message reach the caller.
 func toTemporal(err error) error { return retryIn(err, 0) }
 
-// retryIn is toTemporal with the delay of the next attempt, where one is due.
+// retryIn is toTemporal with the delay before the next attempt, if one is due.
 func retryIn(err error, delay time.Duration) error {
 	if err == nil {
 		return nil
@@ -49,7 +48,7 @@ func retryIn(err error, delay time.Duration) error {
 	errors.As(err, &e)
 	category := temporal.ApplicationErrorCategoryUnspecified
 	if slices.Contains([]egress.Reason{egress.StillGoing, egress.HeldBack, egress.HandedBack}, e.Reason) {
-		category = temporal.ApplicationErrorCategoryBenign // a look without news, a wait, or another's turn is no failure to log or count
+		category = temporal.ApplicationErrorCategoryBenign // a look without news, a wait, or somebody else's turn is not a failure to log or count
 	}
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Reason), temporal.ApplicationErrorOptions{
 		NonRetryable:   !retriable[e.Reason],

@@ -12,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// expect finds rooms that should be recorded and are not, and begins what is to be
-// begun, under a key of the room's own: another attempt begins nothing twice.
+// expect finds rooms that should be recorded and are not, and starts those recordings that are
+// due, under a key derived from the room: another attempt starts nothing twice.
 func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 	if len(r.cfg.Expect.Rooms) == 0 {
 		return nil
@@ -45,14 +45,14 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 		}
 		counts[action]++
 	}
-	for action, n := range counts { // at once, so that a round is seen as one
+	for action, n := range counts { // all at once, so that a round appears as a whole
 		metrics.WithTags(map[string]string{"action": action}).Counter(MetricUnrecorded).Inc(n)
 	}
 	return nil
 }
 
-// record begins the recording of a room, its next one where one that was begun before has ended
-// too early. It reports false where nothing is to be begun.
+// record starts the recording of a room, or its next one if an earlier one ended too early. It
+// reports false if none is due.
 func (r *round) record(ctx context.Context, room *livekit.Room) (begun bool) {
 	log := activity.GetLogger(ctx)
 	for n, over := 1, true; over && n <= egress.MaxExpected; n++ {

@@ -7,28 +7,27 @@ import (
 	"time"
 )
 
-// A worker runs 1,000 activities at a time, starts and stops of recordings among them.
-// What waits for a place at a host is a small part of those, and only for a moment.
+// A worker runs 1,000 activities at a time, including starts and stops of recordings. Those that
+// wait for a slot at a host are a small part of them, and wait only for a moment.
 const (
-	longestWait  = 2 * time.Second // a place at a consumer that takes 50 ms is free sooner
-	longestQueue = 128             // at one host: with those inside, 100 ends at once need no second attempt
+	longestWait  = 2 * time.Second // at a consumer that takes 50 ms, a slot is free sooner
+	longestQueue = 128             // per host: with the slots themselves, 100 ends at once need no second attempt
 	mostWaiting  = 256             // at all hosts
 )
 
-// hostLimiter bounds the requests that are under way to each host, so that a consumer that
-// is slow or hangs is not asked by all attempts of a worker at once. It knows only
-// hosts where somebody is.
+// hostLimiter bounds the concurrent requests to each host, so that a slow or hanging consumer does
+// not get all attempts of a worker at once. It holds only hosts with requests under way.
 type hostLimiter struct {
-	most    int // at one host
+	most    int // per host
 	mu      sync.Mutex
 	hosts   map[string]*host
 	waiting int // at all hosts
 }
 
-// host is where requests are under way.
+// host is a host with requests under way.
 type host struct {
 	inside int
-	queue  []chan struct{} // who waits, in their order; a closed one has its place
+	queue  []chan struct{} // those waiting, in order; a closed channel has its slot
 	silent bool            // the last request here got no answer
 }
 
@@ -36,18 +35,18 @@ func newHostLimiter(most int) *hostLimiter {
 	return &hostLimiter{most: most, hosts: map[string]*host{}}
 }
 
-// admission is what becomes of one who asks for a place.
+// admission is the result of asking for a slot.
 type admission int
 
 const (
 	admitted admission = iota
-	full               // no place is free, and those inside get answers
-	silent             // none is free either, and those inside get no answer
+	full               // no slot is free, and those in use get answers
+	silent             // no slot is free, and those in use get no answers
 )
 
-// acquire takes a place at a host. Where none is free, it waits for a moment, in the queue and
-// only at a host that answers; then its attempt is to come again later. Who is admitted must
-// release the place, and say whether the host answered.
+// acquire takes a slot at a host. If none is free and the host answers, it waits for a moment in
+// the queue; if that fails too, the attempt must be repeated later. Whoever is admitted must
+// release the slot and say whether the host answered.
 func (l *hostLimiter) acquire(ctx context.Context, name string) (release func(answered bool), a admission) {
 	release = func(answered bool) { l.release(name, answered) }
 	turn, a := l.enqueue(name)
@@ -68,8 +67,8 @@ func (l *hostLimiter) acquire(ctx context.Context, name string) (release func(an
 	return release, admitted // its turn came at that very moment
 }
 
-// enqueue admits at once, or returns a channel that is closed when its turn has come, or
-// neither.
+// enqueue admits at once, returns a channel that is closed when the caller's turn has come, or
+// does neither.
 func (l *hostLimiter) enqueue(name string) (turn chan struct{}, a admission) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,8 +91,8 @@ func (l *hostLimiter) enqueue(name string) (turn chan struct{}, a admission) {
 	return turn, full
 }
 
-// dequeue gives a turn up. It reports false where it has come already. The host is known either
-// way: somebody waits there, or has a place.
+// dequeue gives up a turn. It reports false if the turn has already come. The host exists either
+// way: somebody waits there or holds a slot.
 func (l *hostLimiter) dequeue(name string, turn chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +106,7 @@ func (l *hostLimiter) dequeue(name string, turn chan struct{}) bool {
 	return true
 }
 
-// release hands the place to the first in the queue.
+// release passes the slot on to the first in the queue.
 func (l *hostLimiter) release(name string, answered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,18 +18,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
-// letter is an event on its way to somebody.
+// letter is an event on its way to a recipient.
 type letter struct {
 	to     recipient
 	name   string // of the consumer; empty for a webhook that a request named
 	client *http.Client
-	url    string // may hold a credential: it is in no error
+	url    string // may hold a credential: no error shows it
 	key    string // name of the API key that signs. Default: DeliveryConfig.SigningKey
 	event  egress.Event
 }
 
-// deliver makes one attempt, and says when the next one is due. It returns Temporal's
-// errors.
+// deliver makes one attempt, and says when the next one is due. It returns Temporal's errors.
 func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
 	attempt := int(activity.GetInfo(ctx).Attempt)
 	if env.PutOff > 0 && attempt == 1 {
@@ -59,14 +58,14 @@ func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
 	return nil
 }
 
-// spread differs between attempts. What differs comes first, since egress.Spread mixes
-// the end of its text least.
+// spread returns a number that differs between attempts. The parts that differ come first, since
+// egress.Spread mixes the end of its text least.
 func spread(ctx context.Context) float64 {
 	info := activity.GetInfo(ctx)
 	return egress.Spread(fmt.Sprintf("%s/%d/%s/%s", info.WorkflowExecution.RunID, info.Attempt, info.ActivityID, info.ActivityType.Name))
 }
 
-// request is LiveKit's webhook, signed now: a token is good for minutes, and an
+// request returns LiveKit's webhook, signed now: a token is valid for minutes, and delivery of an
 // announcement is tried for days.
 func (d *Delivery) request(ctx context.Context, l letter, headers map[string]string) (*http.Request, error) {
 	key := cmp.Or(l.key, d.cfg.SigningKey)
@@ -83,7 +82,7 @@ func (d *Delivery) request(ctx context.Context, l letter, headers map[string]str
 		return nil, err
 	}
 	for name, value := range headers {
-		if req.Header.Get(name) == "" { // LiveKit's own win
+		if req.Header.Get(name) == "" { // LiveKit's own take precedence
 			req.Header.Set(name, value)
 		}
 	}
@@ -95,16 +94,16 @@ func (d *Delivery) request(ctx context.Context, l letter, headers map[string]str
 	return req, nil
 }
 
-// post sends a request, and says what became of it, and when the consumer wants to be
-// asked again.
+// post sends a request and reports what became of it, and after what time the consumer asks to be
+// retried.
 func post(client *http.Client, req *http.Request) (became outcome, asked time.Duration, err error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return outcomeUnreached, 0, unreached("the consumer", err)
 	}
 	defer res.Body.Close()
-	// The answer's text is the consumer's own affair; reading some of it lets the
-	// connection be used again.
+	// The answer's text is the consumer's own business; reading some of it allows the connection to
+	// be reused.
 	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)); err != nil {
 		return outcomeUnreached, 0, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
 	}
@@ -117,12 +116,12 @@ func post(client *http.Client, req *http.Request) (became outcome, asked time.Du
 	return outcomeRefused, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer answered " + spelled(res.StatusCode)}
 }
 
-// spelled is a status in our words: the text that came with it may be of any length.
+// spelled returns a status in our words: the text that came with it may be of any length.
 func spelled(status int) string {
 	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
-// retryAfter reads seconds or a date. What is neither, or is past, asks for nothing.
+// retryAfter parses seconds or a date. Anything else, or a date in the past, asks for nothing.
 func retryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -134,8 +133,8 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return max(0, at.Sub(now))
 }
 
-// unreached is a request that got no answer. Its URL is left out, which the client's
-// own error would show whole; the reason behind it stays.
+// unreached returns the error for a request that got no answer. It leaves out the URL, which the
+// client's own error would show in full, and keeps the reason.
 func unreached(who string, err error) error {
 	if refused, ok := errors.AsType[*egress.Error](err); ok {
 		return refused

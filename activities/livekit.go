@@ -1,6 +1,6 @@
-// Package activities is everything that the workflows do to the outside world. Each
-// activity says why running it twice is harmless; none decides about the life of
-// an egress, which is the workflow's part.
+// Package activities holds everything that the workflows do to the outside world. Each activity
+// says why running it twice is harmless; none decides about the life of an egress, which is up to
+// the workflow.
 package activities
 
 import (
@@ -27,7 +27,7 @@ type API interface {
 	Present(ctx context.Context, room, identity string) (bool, error)
 }
 
-// Opener opens sealed requests, and makes and knows their tokens.
+// Opener opens sealed requests, and makes and verifies their tokens.
 type Opener interface {
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 	Token(requestID string, part int) egress.Token
@@ -35,46 +35,46 @@ type Opener interface {
 	SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (string, error)
 }
 
-// Config is what the LiveKit activities work with. Zero durations mean the default.
+// Config configures the LiveKit activities. Zero durations mean the default.
 type Config struct {
 	PublicURL  string // where LiveKit reaches our webhook endpoint
-	SigningKey string // name of the API key with which LiveKit signs our webhooks
-	// KeyNames are those of the project's API keys. A request's webhooks can name no other.
+	SigningKey string // name of the API key that signs LiveKit's requests to our webhooks
+	// KeyNames are the names of the project's API keys. A request's webhooks can name no others.
 	KeyNames []string
 	Terms    egress.Terms
 	// Profiles are the storage profiles. Default: none.
 	Profiles egress.Profiles
-	// Preflight tries where media goes before a start. Default: nothing is tried.
+	// Preflight probes the storage before a start. Default: nothing is probed.
 	Preflight *Preflight
-	Pipelines egress.Pipelines // of which each start takes its own
+	Pipelines egress.Pipelines // from which each start takes its own
 
-	// CallTimeout bounds one start call. Default: 90 s; the server itself tries for
-	// up to 75 s under one egress ID.
+	// CallTimeout bounds one start call. Default: 90 s; the server itself tries for up to 75 s
+	// under one egress ID.
 	CallTimeout time.Duration
 	// StartFor is how long a start is tried in all. Default: 10 min.
 	StartFor time.Duration
-	// SearchFor is how long an earlier start of ours is looked for after an outcome
-	// that says nothing. Default: 90 s; a slow start is unlisted for up to 24 s.
+	// SearchFor is how long an earlier start of ours is searched for after an inconclusive outcome.
+	// Default: 90 s; a slow start is unlisted for up to 24 s.
 	SearchFor time.Duration
-	// SearchEvery is the first wait between two looks; each is twice as long as the one
-	// before, up to eight times this. Default: 2 s.
+	// SearchEvery is the first wait between two looks; it doubles each time, up to eight times
+	// this. Default: 2 s.
 	SearchEvery time.Duration
 
-	// ReconcileEvery is the period of the reconciler's rounds. Default: there are none.
+	// ReconcileEvery is the interval of the reconciler's rounds. Default: there are none.
 	ReconcileEvery egress.Duration
-	// Reconciling reports whether the reconciler is healthy: then active egresses are
-	// left alone for longer. Default: it is not.
+	// Reconciling reports whether the reconciler is healthy; active egresses are then left alone
+	// for longer. Default: it is not.
 	Reconciling func(ctx context.Context) bool
 
-	// Shown remembers which recorders LiveKit has been seen to show. Default: one of its own.
+	// Shown remembers which recorders LiveKit has shown as participants. Default: a new one.
 	Shown *Shown
 
-	// Clock makes the clock of an attempt at a poll. Default: Temporal's, by which workflows
-	// judge, since those of the workers that a poll passes through differ.
+	// Clock returns the clock of one attempt of a poll. Default: Temporal's, by which workflows
+	// judge; a poll passes through several workers, whose clocks differ.
 	Clock func(ctx context.Context) (now func() time.Time)
 
-	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a poll
-	// gives no class to a missed webhook.
+	// Endpoint knows how our webhook endpoint fared. Default: nobody does, and a poll does not
+	// classify missed webhooks.
 	Endpoint Endpoint
 }
 
@@ -98,7 +98,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// temporalsClock goes on from the moment at which Temporal began the attempt.
+// temporalsClock continues from the time at which Temporal started the attempt.
 func temporalsClock(ctx context.Context) func() time.Time {
 	here, there := time.Now(), activity.GetInfo(ctx).StartedTime
 	return func() time.Time { return there.Add(time.Since(here)) }
@@ -109,10 +109,10 @@ type LiveKit struct {
 	cfg    Config
 	api    API
 	opener Opener
-	noEcho atomic.Bool // LiveKit has been seen not to echo our token
+	noEcho atomic.Bool // LiveKit has failed to echo our token
 }
 
-// NewLiveKit makes the activities.
+// NewLiveKit returns the activities.
 func NewLiveKit(cfg Config, api API, opener Opener) *LiveKit {
 	return &LiveKit{cfg: cfg.withDefaults(), api: api, opener: opener}
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Bounds of one look.
+// Limits of one look.
 const (
 	mostListed = 50_000  // objects: segments of 2 s over 24 h
-	mostRead   = 8 << 20 // bytes of a playlist, which such a recording's stays below
+	mostRead   = 8 << 20 // bytes of a playlist; that of such a recording stays below
 	mostPlayed = 10      // files of one result
 )
 
-// find looks for one thing. It fails where the store cannot be reached.
+// find looks for one thing. It fails if the store cannot be reached.
 func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error) {
 	if w.File.Path == "" {
 		return egress.Found{Unseen: "has no path in LiveKit's result"}, nil
@@ -45,7 +45,7 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 	return found, nil
 }
 
-// findImages finds those under a prefix, or where they may be as well.
+// findImages finds images under a prefix, or in the other places where they may be.
 func findImages(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	whole := true
 	for _, prefix := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
@@ -59,8 +59,8 @@ func findImages(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 	return counted(w, egress.Found{}, whole), nil
 }
 
-// counted is what was found of a set, or that nobody can say where there is more than one
-// look reads.
+// counted returns what was found of a set, or that the number is unknown if there are more objects
+// than one look reads.
 func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
 	if !whole && f.Count < w.File.Count {
 		return egress.Found{Unseen: "are more than a look counts"}
@@ -68,9 +68,9 @@ func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
 	return f
 }
 
-// findObject looks for one object. Some stores take a slash in front for a part of the
-// name, and LiveKit leaves it out for others. One that was written before the recording
-// began is another's.
+// findObject looks for one object. Some stores treat a leading slash as part of the name, and for
+// others LiveKit leaves it out. An object written before the recording began belongs to another
+// recording.
 func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	var missing egress.Found
 	for n, path := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
@@ -79,7 +79,7 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 		case egress.ReasonOf(err) == egress.NotFound:
 		case err != nil:
 			return egress.Found{}, err
-		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // else it is the store's clock
+		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // otherwise the store's clock is off
 			missing.Older = o.Modified
 		case n > 0:
 			return egress.Found{There: true, Size: o.Size, At: path}, nil
@@ -90,7 +90,7 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 	return missing, nil
 }
 
-// others are where an object may be as well.
+// others returns other paths where an object may be.
 func others(w egress.Wanted, path string) (paths []string) {
 	trimmed := strings.TrimPrefix(path, "/")
 	if trimmed != path {
@@ -102,8 +102,8 @@ func others(w egress.Wanted, path string) (paths []string) {
 	return paths
 }
 
-// findSegments finds those that the playlist names, or where there is none or nothing in
-// it, those that are named as it would name them.
+// findSegments finds the segments that the playlist names or, if it is missing or empty, those
+// named as it would name them.
 func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	segments, size, err := readPlaylist(ctx, b, w.Playlist)
 	prefix := w.File.Path
@@ -124,7 +124,7 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 	}
 	listed, err := b.List(ctx, egress.CommonPrefix(segments), mostListed)
 	found := egress.FindSegments(segments, listed)
-	found.Size += size // LiveKit may count it among them
+	found.Size += size // LiveKit may include it
 	return counted(w, found, len(listed) < mostListed && len(segments) < mostListed && size < mostRead), err
 }
 
@@ -141,8 +141,8 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 	return egress.ParsePlaylist(path, text, mostListed), int64(len(text)), nil
 }
 
-// play plays a file that is there, until a time. What ffprobe cannot say is left open, and
-// what it had no time for is noted.
+// play probes a file that is there, until a deadline. What ffprobe cannot tell is left open, and
+// what there was no time for is noted.
 func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
 	if l.cfg.Player == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
@@ -161,16 +161,16 @@ func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *
 	f.Unplayed = errors.Is(err, context.DeadlineExceeded)
 	f.Length = length
 	if length > 0 && len(w.Silence) > 0 {
-		f.Sound, err = l.cfg.Player.Sound(ctx, f.Size, length, read) // one that cannot say leaves it open
+		f.Sound, err = l.cfg.Player.Sound(ctx, f.Size, length, read) // if it cannot tell, the sound stays unknown
 		f.Unheard = errors.Is(err, context.DeadlineExceeded)
 	}
 }
 
-// reading reads an object from an offset on.
+// reading returns a function that reads an object from an offset on.
 func reading(b Bucket, path string) Reading {
 	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
 		r, err := b.Read(ctx, path, offset)
-		if err != nil { // the store's no is none of the media's
+		if err != nil { // a refusal by the store says nothing about the media
 			return nil, fmt.Errorf("read media: %s", err.Error())
 		}
 		return r, nil

@@ -7,21 +7,21 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Endpoint knows how our webhook endpoint was.
+// Endpoint knows how our webhook endpoint fared.
 type Endpoint interface {
-	// Minutes is what the endpoint reported on a span. An *egress.Error of reason
-	// NotFound says that it has never reported. It must return when ctx ends.
+	// Minutes returns what the endpoint reported about a span. An *egress.Error of reason NotFound
+	// says that it has never reported. It must return when ctx ends.
 	Minutes(ctx context.Context, from, to time.Time) (egress.Reported, error)
 }
 
-// endpointTimeout bounds the question how the endpoint was: nobody may wait long for a
-// verdict only to know why it came by another way.
+// endpointTimeout bounds the query about the endpoint: a verdict must not wait long only to learn
+// why it came by another way.
 const endpointTimeout = 5 * time.Second
 
-// whyMissed is the class of the missed webhook of an egress that has ended, with the
-// evidence in words. m says when the end was heard of, and what is known of its other
-// webhooks. Both are empty for one that has not ended, and without an endpoint. It takes up
-// to 5 s, and only reads.
+// whyMissed returns the class of the missed webhook of an ended egress, with the evidence in
+// words. m says when we learned of the end, and what is known of the egress's other webhooks. Both
+// results are empty for an egress that has not ended, and without an endpoint. It takes up to 5 s,
+// and only reads.
 func whyMissed(ctx context.Context, e Endpoint, info egress.Info, m egress.Miss) (egress.Missed, string) {
 	if e == nil || !info.Ended() {
 		return "", ""

@@ -12,19 +12,18 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// wrongHookDelay is the wait before a hook is asked again that said no to the request
-// itself, as Slack does (`no_service`, `invalid_token`) once its URL is revoked: that
-// takes a person.
+// wrongHookDelay is the wait before retrying a hook that rejected the request itself, as Slack
+// does (`no_service`, `invalid_token`) once its URL is revoked: that takes a person to fix.
 const wrongHookDelay = 15 * time.Minute
 
-// slackText escapes what Slack and those that speak like it would read as markup: a
-// room's name must not call a channel together.
+// slackText escapes what Slack and compatible services would read as markup: a room's name must
+// not notify a whole channel.
 var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// Notify posts a notice to the notification hook of the settings, as `{"text": …}`.
-// Any answer but 2xx is a failure, and every failure is tried again. The hook's URL is
-// this worker's own setting and may hold a token: it is in no argument and no error.
-// Twice is harmless: people read the same line again.
+// Notify posts a notice to the notification hook in the settings, as `{"text": …}`. Any answer but
+// 2xx is a failure, and every failure is retried. The hook's URL is this worker's own setting and
+// may hold a token: no argument and no error shows it. Twice is harmless: people read the same
+// line again.
 func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 	if d.cfg.NotifyURL == "" { // another worker may have it
 		return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)
@@ -43,12 +42,12 @@ func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 		return toTemporal(unreached("the notification hook", err))
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be reused
 	return hookAnswer(res)
 }
 
-// hookAnswer is what an answer of the hook means. A 4xx that is not about the moment
-// says that the URL is wrong.
+// hookAnswer interprets an answer of the hook. A 4xx that is not temporary means that the URL is
+// wrong.
 func hookAnswer(res *http.Response) error {
 	var delay time.Duration
 	switch code := res.StatusCode; {

@@ -11,15 +11,15 @@ import (
 // MetricAttempts counts attempts to tell a consumer of something. Labels: to, outcome.
 const MetricAttempts = "reelkeeper_announce_attempts_total"
 
-// outcome is what became of an attempt to tell a consumer.
+// outcome is the result of an attempt to tell a consumer.
 type outcome string
 
-// The outcomes, which are values of a label of MetricAttempts.
+// The outcomes, which are label values of MetricAttempts.
 const (
 	outcomeTaken      outcome = "taken"      // a 2xx
 	outcomeRefused    outcome = "refused"    // another answer
-	outcomeUnreached  outcome = "unreached"  // no answer, or none that was whole
-	outcomeNoPlace    outcome = "no_place"   // nothing was sent: as many as may be are under way to that host
+	outcomeUnreached  outcome = "unreached"  // no answer, or not a complete one
+	outcomeNoPlace    outcome = "no_place"   // nothing was sent: that host already has the most concurrent requests
 	outcomeUnsendable outcome = "unsendable" // nothing can be sent: no such key, or no URL
 )
 
@@ -28,10 +28,10 @@ func outcomes() []outcome {
 	return []outcome{outcomeTaken, outcomeRefused, outcomeUnreached, outcomeNoPlace, outcomeUnsendable}
 }
 
-// attempts counts what became of attempts.
+// attempts counts attempts by outcome.
 type attempts struct{ total metric.Int64Counter }
 
-// newAttempts makes the counter, with every value of its labels.
+// newAttempts creates the counter, with every value of its labels.
 func newAttempts(m metric.Meter) (*attempts, error) {
 	c, err := m.Int64Counter(MetricAttempts, metric.WithDescription("Attempts to tell a consumer of something, by what became of them."))
 	if err != nil {

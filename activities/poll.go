@@ -10,39 +10,39 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// CallsPerPoll is how many calls of LiveKit's API one look takes: the egress, and its
-// own participant. Only where that is not found, or it does not begin, its room is asked for
-// as well.
+// CallsPerPoll is how many LiveKit API calls one look takes: for the egress, and for its own
+// participant. Only if the participant is not found, or the egress does not begin, does the look
+// also ask for the room.
 const CallsPerPoll = 2
 
 // PollRequest is the argument of Poll.
 type PollRequest struct {
 	EgressID    string               `json:"egress_id"`
 	Room        string               `json:"room,omitempty"` // empty for a web egress
-	Have        livekit.EgressStatus `json:"have"`           // anything further along is news
+	Have        livekit.EgressStatus `json:"have"`           // any status further along is news
 	Outlook     egress.Outlook       `json:"outlook"`
 	Policy      egress.Policy        `json:"policy"`
 	From        time.Time            `json:"from"`           // not before; zero: at once
-	Until       time.Time            `json:"until"`          // answer then, news or none; zero: never
+	Until       time.Time            `json:"until"`          // answer then, with or without news; zero: never
 	WebhookSeen bool                 `json:"told,omitempty"` // a webhook of this egress has come
 	// Doubt asks for an answer as soon as it is known whether the recorder is in its room.
 	Doubt bool `json:"doubt,omitempty"`
-	// Seen says that its own participant has been in the room.
+	// Seen says that the egress's own participant has been in the room.
 	Seen bool `json:"seen,omitempty"`
-	// Marked says that a person is called for already: that it does not begin is no news then.
+	// Marked says that a person has already been called, so that it is no news that the egress does
+	// not begin.
 	Marked bool `json:"marked,omitempty"`
 	// MissingSince is since when LiveKit is known not to know the egress; zero: it did.
 	MissingSince time.Time `json:"missing_since,omitzero"`
 }
 
-// Poll asks LiveKit until there is news. Between its looks nothing runs and nothing
-// is recorded: each look without news is a failed attempt that Temporal's server
-// repeats after the delay that the policy names. It only reads, so any number of
-// attempts is harmless.
+// Poll asks LiveKit until there is news. Between its looks nothing runs and nothing is recorded:
+// each look without news is a failed attempt that Temporal's server retries after the delay that
+// the policy names. It only reads, so any number of attempts is harmless.
 //
-// An end that comes into sight, since the room is gone or the upload began, is no
-// news yet: Poll goes on by the waits of an ending egress until it has ended, or has
-// not for so long that the workflow must act.
+// An end that comes into sight, because the room is gone or the upload began, is not yet news:
+// Poll continues with the waits of an ending egress until the egress has ended, or has not ended
+// for so long that the workflow must act.
 func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error) {
 	clock := a.cfg.Clock(ctx)
 	now := clock()
@@ -70,9 +70,9 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	return egress.Look{}, retryIn(stillGoing(why), delay)
 }
 
-// wait is how long to wait before the next look. An egress that is active, or uploads for
-// long, is left alone for longer while the reconciler looks after it, but for one that
-// LiveKit could not be asked for, or did not know.
+// wait returns how long to wait before the next look. While the reconciler looks after it, an
+// egress that is active, or uploads for long, is left alone for longer, unless LiveKit could not
+// be asked for it or did not know it.
 func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.Look) time.Duration {
 	looks, spread := s.looks(ctx, in), egress.Spread(in.EgressID)
 	if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, looks, spread); ok && l.Info.Known() && a.cfg.Reconciling(ctx) {
@@ -86,7 +86,7 @@ func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.L
 	return in.Policy.Wait(s.outlook(in), looks, spread)
 }
 
-// look asks once. why is empty when there is news, else what was seen: it is shown
+// look asks once. why is empty if there is news; otherwise it says what was seen and is shown
 // among the workflow's pending activities.
 func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.Time) (l egress.Look, why string) {
 	m, err := a.api.Get(ctx, in.EgressID)
@@ -128,7 +128,7 @@ func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.T
 	return l, s.still(l.Info.StatusName())
 }
 
-// still is what was seen of an egress of which there is no news, in words.
+// still says in words what was seen of an egress without news.
 func (s *sight) still(status egress.Status) string {
 	why := "still " + string(status)
 	switch {
@@ -140,9 +140,9 @@ func (s *sight) still(status egress.Status) string {
 	return why
 }
 
-// seek looks for the egress's own participant, which is there for as long as its worker
-// lives, and for the room where it is not. That it is absent tells something only where it
-// has been there, or one that joins as it does while it is not still on its way.
+// seek looks for the egress's own participant, which is there as long as its worker lives, and for
+// the room if it is not. Absence means something only if the participant has been there, or if
+// LiveKit shows recorders that join in the same way and this one is not still on its way.
 func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.Look, now time.Time) {
 	here, err := a.api.Present(ctx, in.Room, in.EgressID)
 	if err != nil { // nothing is known of it
@@ -159,7 +159,7 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 		s.RecorderGone = now
 		s.expectEnd(ctx, now)
 	}
-	if in.Outlook == egress.OutlookEnding || !s.RoomGone.IsZero() { // it would tell nothing more
+	if in.Outlook == egress.OutlookEnding || !s.RoomGone.IsZero() { // the room would tell nothing more
 		return
 	}
 	if room, err := a.api.Room(ctx, in.Room, l.Info.Proto().GetRoomId()); err == nil && room == nil {
@@ -168,7 +168,7 @@ func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.
 	}
 }
 
-// overdue notes since when an egress does not begin though somebody publishes in its room.
+// overdue notes since when an egress has not begun though somebody publishes in its room.
 func (a *LiveKit) overdue(ctx context.Context, in PollRequest, s *sight, m *livekit.EgressInfo, now time.Time) {
 	if in.Marked || !egress.Overdue(m, now) || !s.RoomGone.IsZero() {
 		s.IdleSince = time.Time{}
@@ -185,22 +185,22 @@ func (a *LiveKit) overdue(ctx context.Context, in PollRequest, s *sight, m *live
 }
 
 // idleFor is how long somebody must have been publishing in the room of an egress that does not
-// begin: it takes seconds to begin after the first one does.
+// begin: normally it begins seconds after the first track is published.
 const idleFor = 30 * time.Second
 
 func stillGoing(why string) error { return &egress.Error{Reason: egress.StillGoing, Message: why} }
 
-// sight is what a poll knows from its earlier looks. Temporal keeps it for the next
-// attempt as heartbeat details. A zero time means that this was not seen.
+// sight is what a poll knows from its earlier looks. Temporal keeps it for the next attempt as
+// heartbeat details. A zero time means that this was not seen.
 type sight struct {
 	MissingSince time.Time `json:"missing_since"` // since when LiveKit does not know the egress
 	RoomGone     time.Time `json:"room_gone"`
 	RecorderGone time.Time `json:"recorder_gone"`
 	Seen         bool      `json:"seen,omitempty"` // its own participant has been in the room
 	EndExpected  time.Time `json:"end_expected"`
-	IdleSince    time.Time `json:"idle_since,omitzero"` // since when it does not begin though somebody publishes
-	Ending       bool      `json:"ending"`              // an upload, which may take as long as it takes
-	Attempt      int32     `json:"attempt"`             // that first saw the end coming
+	IdleSince    time.Time `json:"idle_since,omitzero"` // since when it has not begun though somebody publishes
+	Ending       bool      `json:"ending"`              // it is uploading, which may take as long as it needs
+	Attempt      int32     `json:"attempt"`             // the attempt that first saw the end coming
 }
 
 func recall(ctx context.Context, in PollRequest) sight {
@@ -208,7 +208,7 @@ func recall(ctx context.Context, in PollRequest) sight {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &s) == nil {
 		return s
 	}
-	return sight{MissingSince: in.MissingSince, Seen: in.Seen} // the first look, or another version's: it is seen anew
+	return sight{MissingSince: in.MissingSince, Seen: in.Seen} // the first look, or the details of another version: sight starts anew
 }
 
 func (s *sight) expectEnd(ctx context.Context, now time.Time) {
@@ -224,8 +224,8 @@ func (s *sight) outlook(in PollRequest) egress.Outlook {
 	return in.Outlook
 }
 
-// looks counts the looks that found nothing under the present outlook, but for the
-// one before which the workflow's own timer waited.
+// looks counts the looks that found nothing under the current outlook, except the one for which
+// the workflow's own timer waited.
 func (s *sight) looks(ctx context.Context, in PollRequest) int {
 	i := activity.GetInfo(ctx)
 	n := i.Attempt
@@ -238,8 +238,8 @@ func (s *sight) looks(ctx context.Context, in PollRequest) int {
 	return int(n)
 }
 
-// until is when the workflow wants an answer, news or none. An end in sight brings it
-// forward to when the workflow weighs the evidence.
+// until returns when the workflow wants an answer, with or without news. An end in sight moves
+// that forward to when the workflow weighs the evidence.
 func (s *sight) until(in PollRequest) time.Time {
 	if s.EndExpected.IsZero() {
 		return in.Until

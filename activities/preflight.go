@@ -18,77 +18,76 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// MetricPreflight counts tries of a destination before a start, by outcome.
+// MetricPreflight counts probes of a destination before a start, by outcome.
 const MetricPreflight = "reelkeeper_preflight_total"
 
 const (
-	// preflightBudget is how long a start waits for its storage at most: the caller has
-	// 9 s, of which LiveKit takes 2 to 6.
+	// preflightBudget is the longest that a start waits for its storage: the caller has 9 s, of
+	// which LiveKit takes 2 to 6.
 	preflightBudget = time.Second
-	// attemptTimeout bounds a try that a start no longer waits for.
+	// attemptTimeout bounds a probe that a start no longer waits for.
 	attemptTimeout = 20 * time.Second
-	// goodFor is how long a destination that was good is not tried again.
+	// goodFor is how long a good destination is not probed again.
 	goodFor = 10 * time.Minute
-	// doubtFor is how long one that nobody could tell of is not tried again, so that not
-	// each start of an outage waits for it. A refusal is forgotten at once: its cause may
-	// be mended.
+	// doubtFor is how long a destination with an inconclusive result is not probed again, so that
+	// not each start during an outage waits for it. A refusal is forgotten at once: its cause may
+	// be fixed.
 	doubtFor = 30 * time.Second
-	// cachedMost is how many destinations are remembered at most.
+	// cachedMost is the most destinations that are remembered.
 	cachedMost = 1000
-	// triedMost is how many destinations of one start are tried. LiveKit takes one file, one
-	// set of segments and some of images.
+	// triedMost is the most destinations of one start that are probed. LiveKit takes one file, one
+	// set of segments and several sets of images.
 	triedMost = 8
 )
 
-// StoreProber tries destinations. The error is nil for egress.ProbeGood and
-// egress.ProbeUnchecked. For egress.ProbeRefused it is an *egress.Error of reason Invalid
-// whose Field is at fault.
+// StoreProber probes destinations. The error is nil for egress.ProbeGood and
+// egress.ProbeUnchecked. For egress.ProbeRefused it is an *egress.Error of reason Invalid whose
+// Field is at fault.
 type StoreProber interface {
 	Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error)
 }
 
-// PreflightConfig says which starts are preceded by a try of their storage. The zero
-// value tries nothing.
+// PreflightConfig says which starts probe their storage first. The zero value probes nothing.
 type PreflightConfig struct {
-	Prober StoreProber // default: nothing is tried
-	Off    bool        // only those that ask for it
-	Always bool        // all; default: those to a destination that was not tried lately
+	Prober StoreProber // default: nothing is probed
+	Off    bool        // only starts that ask for it
+	Always bool        // all starts; default: those to a destination that was not probed recently
 }
 
-// Preflight tries the storage of a start, so that a wrong bucket is found before the
-// recording and not after it. It is safe for concurrent use.
+// Preflight probes the storage of a start, so that a wrong bucket is found before the recording
+// and not after it. It is safe for concurrent use.
 type Preflight struct {
 	cfg     PreflightConfig
-	key     []byte // of the digests by which destinations are remembered
+	key     []byte // for the digests by which destinations are remembered
 	flights singleflight.Group
 	mu      sync.Mutex
 	seen    map[string]tried
 }
 
-// tried is what a try found, and when.
+// tried is the result of a probe, and its time.
 type tried struct {
 	found egress.Probed
 	err   error
-	at    time.Time // of egress.ProbeSlow: when the start that waited in vain began to
+	at    time.Time // for egress.ProbeSlow: when the start that waited in vain began to
 }
 
-// NewPreflight makes a Preflight that has tried nothing yet.
+// NewPreflight returns a Preflight that has probed nothing yet.
 func NewPreflight(cfg PreflightConfig) *Preflight {
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // it never fails
 	return &Preflight{cfg: cfg, key: key, seen: map[string]tried{}}
 }
 
-// target is one destination of a start, and what became of its try.
+// target is one destination of a start, and the result of its probe.
 type target struct {
 	egress.Destination
 	digest string
 	tried
 }
 
-// try tries the destinations of a request, once each, within the budget and half of what
-// is left until by, where that is not zero: LiveKit is to be asked before then. What has not answered by then
-// goes on, for the starts that follow.
+// try probes the destinations of a request, once each, within the budget and, if by is not zero,
+// half of the time left until then: LiveKit is to be asked before by. Probes that have not
+// answered in time continue, for the benefit of later starts.
 func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by time.Time) []target {
 	budget := preflightBudget
 	if !by.IsZero() {
@@ -116,7 +115,7 @@ func (p *Preflight) try(ctx context.Context, r egress.Request, asked bool, by ti
 	return targets
 }
 
-// targets are a request's first destinations, those that are the same only once.
+// targets returns a request's first destinations without duplicates.
 func (p *Preflight) targets(r egress.Request) []target {
 	var list []target
 	there := map[string]bool{}
@@ -136,7 +135,7 @@ func (p *Preflight) targets(r egress.Request) []target {
 	return list
 }
 
-// digest tells destinations apart, by their credentials too, without keeping them.
+// digest tells destinations apart, by their credentials too, without storing them.
 func (p *Preflight) digest(d egress.Destination) string {
 	h := hmac.New(sha256.New, p.key)
 	for _, m := range []proto.Message{d.Upload.S3, d.Upload.GCP, d.Upload.Azure, d.Upload.AliOSS} {
@@ -147,8 +146,8 @@ func (p *Preflight) digest(d egress.Destination) string {
 	return string(h.Sum(nil))
 }
 
-// await is what a try found, or slow once the budget is over: then only what is there
-// already counts.
+// await returns the result of a probe, or slow once the budget is spent; then only a result that
+// is already there counts.
 func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Result, t target, began time.Time) tried {
 	select {
 	case r := <-flight:
@@ -165,7 +164,7 @@ func (p *Preflight) await(budget context.Context, flight <-chan singleflight.Res
 	return slow
 }
 
-// attempt tries a destination, for all that wait for it.
+// attempt probes a destination, on behalf of all that wait for it.
 func (p *Preflight) attempt(ctx context.Context, t target) tried {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTimeout)
 	defer cancel()
@@ -175,8 +174,8 @@ func (p *Preflight) attempt(ctx context.Context, t target) tried {
 	return v
 }
 
-// withoutCause is an error with our words alone: the answer of a store behind it may be long,
-// and is remembered with it.
+// withoutCause returns an error with our words alone: the store's answer behind it may be long,
+// and would be remembered with it.
 func withoutCause(err error) error {
 	e, ok := errors.AsType[*egress.Error](err)
 	if !ok {
@@ -185,7 +184,7 @@ func withoutCause(err error) error {
 	return &egress.Error{Reason: e.Reason, Code: e.Code, Message: e.Message, Field: e.Field}
 }
 
-// lately is what a destination was found to be, while that still counts.
+// lately returns the remembered result for a destination, while it still counts.
 func (p *Preflight) lately(digest string) (tried, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,8 +206,8 @@ func (v tried) counts() bool {
 	return time.Since(v.at) < keep[v.found]
 }
 
-// remember keeps what a destination was found to be, unless something was found later: a try may
-// end when nobody waits for it any more, and before they say that it is slow.
+// remember stores a destination's result unless there is a later one: a probe may end when nobody
+// waits for it any more, and before the waiting start calls it slow.
 func (p *Preflight) remember(digest string, v tried) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -218,7 +217,7 @@ func (p *Preflight) remember(digest string, v tried) {
 	if len(p.seen) >= cachedMost {
 		maps.DeleteFunc(p.seen, func(_ string, v tried) bool { return !v.counts() })
 	}
-	for some := range p.seen { // all may count still: a directory of its own for each recording is one each
+	for some := range p.seen { // all may still count: a directory per recording makes each a destination of its own
 		if len(p.seen) < cachedMost {
 			break
 		}
@@ -227,8 +226,8 @@ func (p *Preflight) remember(digest string, v tried) {
 	p.seen[digest] = v
 }
 
-// refused is the first definite no, nil where there is none. One of a profile's storage
-// names the profile: the caller knows no other.
+// refused returns the first definite refusal, or nil. One by a profile's storage names the
+// profile, since the caller knows no other name.
 func refused(targets []target, r egress.Request, profile string) error {
 	own := map[string]bool{} // the request's own, before a profile was filled in
 	for _, d := range egress.Destinations(r) {

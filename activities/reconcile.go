@@ -14,8 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// atOnce is how many steps of a round are done beside each other: each is at most four
-// calls of Temporal.
+// atOnce is how many steps of a round run concurrently: each takes at most four calls to Temporal.
 const atOnce = 16
 
 // Lister is what the reconciler needs of LiveKit. Errors are egress.Errors.
@@ -26,7 +25,7 @@ type Lister interface {
 	Rooms(ctx context.Context) ([]*livekit.Room, error)
 }
 
-// Registry is what it needs of Temporal.
+// Registry is what the reconciler needs of Temporal.
 type Registry interface {
 	Running(ctx context.Context) ([]egress.Ours, error)
 	Changed(ctx context.Context, since time.Time) ([]egress.Ours, error)
@@ -38,22 +37,22 @@ type Registry interface {
 	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
 }
 
-// Verifier knows our own tokens.
+// Verifier recognizes our own tokens.
 type Verifier interface {
 	Verify(t egress.Token) bool
 }
 
-// ReconcilerConfig is what the reconciler goes by.
+// ReconcilerConfig configures the reconciler.
 type ReconcilerConfig struct {
-	// Grace is how long something must have been so before it is acted on.
+	// Grace is how long a difference must have lasted before the reconciler acts on it.
 	Grace egress.Duration
-	// Policy says how often the recorder of an active egress is looked for. Default: never.
+	// Policy says how often to look for the recorder of an active egress. Default: never.
 	Policy egress.Policy
-	// Shown remembers which recorders LiveKit has been seen to show. Default: one of its own.
+	// Shown remembers which recorders LiveKit has shown as participants. Default: a new one.
 	Shown  *Shown
 	Expect egress.Expectation
-	// Endpoint knows how our webhook endpoint was. Default: nobody does, and a missed
-	// webhook gets no class.
+	// Endpoint knows how our webhook endpoint fared. Default: nobody does, and missed webhooks are
+	// not classified.
 	Endpoint Endpoint
 }
 
@@ -66,7 +65,7 @@ type Reconciler struct {
 	roster   roster
 }
 
-// NewReconciler makes the activity.
+// NewReconciler returns the activity.
 func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reconciler {
 	if cfg.Shown == nil {
 		cfg.Shown = &Shown{}
@@ -76,16 +75,16 @@ func NewReconciler(cfg ReconcilerConfig, l Lister, r Registry, v Verifier) *Reco
 
 // RoundRequest is the argument of Reconcile.
 type RoundRequest struct {
-	At       time.Time `json:"at"` // the moment of the schedule that the round is of
+	At       time.Time `json:"at"` // the schedule's time for this round
 	Deep     bool      `json:"deep"`
 	Anew     time.Time `json:"anew,omitzero"`      // as Round.Anew
 	SoughtAt time.Time `json:"sought_at,omitzero"` // that of the last round
 }
 
-// Reconcile is one round: it looks at both sides, plans, and acts. Every step is
-// harmless twice: an adoption goes by a workflow ID, which only one workflow can have,
-// and a signal by an event ID. So an attempt after one that died looks anew, and goes
-// on behind the last egress that the earlier one is known to have dealt with.
+// Reconcile does one round: it looks at both sides, plans, and acts. Every step is harmless twice:
+// an adoption goes by a workflow ID, which is unique, and a signal by an event ID. So an attempt
+// that follows a dead one looks anew, and resumes after the last egress that the earlier one is
+// known to have dealt with.
 func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Round, error) {
 	r := a.resume(ctx, in)
 	calls, failed := r.Round.Calls, r.Round.Failed
@@ -105,14 +104,14 @@ type round struct {
 	progress
 
 	infos   map[string]*livekit.EgressInfo
-	shallow bool       // what has ended cannot be listed
-	mu      sync.Mutex // steps are done beside each other
+	shallow bool       // ended egresses cannot be listed
+	mu      sync.Mutex // steps run concurrently
 }
 
 // progress is what the next attempt must know of a round.
 type progress struct {
 	Round egress.Round `json:"round"`
-	After string       `json:"after"` // the egress ID up to which all is done
+	After string       `json:"after"` // the egress ID up to which everything is done
 	Deep  bool         `json:"deep"`
 	Began time.Time    `json:"began"`
 }
@@ -125,8 +124,8 @@ func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
 	return r
 }
 
-// alive heartbeats what is done so far until the returned function is called, however
-// long that which is done meanwhile takes.
+// alive heartbeats the progress until the returned function is called, however long the work in
+// between takes.
 func (r *round) alive(ctx context.Context) (stop func()) { return keepAlive(ctx, r.progress) }
 
 func (r *round) run(ctx context.Context) error {
@@ -148,10 +147,9 @@ func (r *round) run(ctx context.Context) error {
 	return r.expect(ctx, s)
 }
 
-// see looks at both sides and plans. What there is to do is planned from all our workflows
-// as they are now. Those whose egress is not active any more need a second question: one
-// by one while they are few, else by listing everything; and where that cannot be listed, some
-// of them.
+// see looks at both sides and plans, based on all our workflows as they are now. Workflows whose
+// egress is no longer active need a second query: one by one while they are few, else by listing
+// everything; if that cannot be listed, some of them one by one.
 func (r *round) see(ctx context.Context) (egress.Sighting, egress.Plan, error) {
 	s, all, err := r.observe(ctx)
 	if err != nil {
@@ -181,8 +179,8 @@ func (r *round) see(ctx context.Context) (egress.Sighting, egress.Plan, error) {
 	return s, plan, nil
 }
 
-// anyOf are as many as one round asks for: others each time, so that none waits behind those of
-// which LiveKit says nothing.
+// anyOf returns at most as many as one round asks for: different ones each time, so that none
+// always waits behind those of which LiveKit says nothing.
 func anyOf[T any](all []T, most int) []T {
 	if len(all) <= most {
 		return all
@@ -192,8 +190,8 @@ func anyOf[T any](all []T, most int) []T {
 	return all[:most]
 }
 
-// observe asks LiveKit first, so that an egress which begins meanwhile has its workflow
-// among ours. It reports whether it read all of ours.
+// observe asks LiveKit first, so that an egress that begins meanwhile has its workflow among ours.
+// It reports whether it read all our workflows.
 func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err error) {
 	stop := r.alive(ctx)
 	items, err := r.list(ctx, !r.Deep)
@@ -235,7 +233,7 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	return s, all, nil
 }
 
-// list asks LiveKit for what it remembers, or for what is active alone.
+// list asks LiveKit for everything that it remembers, or only for what is active.
 func (r *round) list(ctx context.Context, active bool) ([]*livekit.EgressInfo, error) {
 	items, calls, err := r.livekit.All(ctx, active)
 	r.Round.Calls += calls
@@ -245,8 +243,8 @@ func (r *round) list(ctx context.Context, active bool) ([]*livekit.EgressInfo, e
 	return items, nil
 }
 
-// ours are our workflows that run, and in a deep round those that have completed since a
-// moment.
+// ours returns our running workflows and, in a deep round, those that have completed since the
+// given time.
 func (r *round) ours(ctx context.Context, since time.Time) (running, completed []egress.Ours, all bool, err error) {
 	if !r.Deep {
 		running, all, err = r.roster.latest(ctx, r.temporal)
@@ -264,8 +262,8 @@ func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
 	s.Listed = append(s.Listed, egress.ListedAs(m, r.macs.Verify))
 }
 
-// ask adds what has become of some egresses. One that LiveKit cannot be asked for now is
-// left to the next round.
+// ask adds what has become of some egresses. Those that LiveKit cannot be asked for now are left
+// to the next round.
 func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 	defer r.alive(ctx)()
 	for _, id := range ids {
@@ -281,7 +279,7 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 	}
 }
 
-// act does what an earlier attempt has not.
+// act takes the steps that an earlier attempt has not taken.
 func (r *round) act(ctx context.Context, steps []egress.Measure) error {
 	if r.After != "" {
 		steps = slices.DeleteFunc(steps, func(s egress.Measure) bool { return s.EgressID <= r.After })
@@ -303,7 +301,7 @@ func (r *round) act(ctx context.Context, steps []egress.Measure) error {
 	return nil
 }
 
-// do does one step, and says so. What fails is left to the next round.
+// do takes one step and logs it. What fails is left to the next round.
 func (r *round) do(ctx context.Context, s egress.Measure) {
 	log := activity.GetLogger(ctx)
 	done, err := r.step(ctx, s)
@@ -355,8 +353,8 @@ func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err erro
 	return r.temporal.Tell(ctx, s.RequestID, e)
 }
 
-// now is what is active and what runs, beside what had closed before: the round may have
-// taken its time since it looked.
+// now returns what is active and running now, together with the workflows that had closed before:
+// much time may have passed since the round looked.
 func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sighting, err error) {
 	items, err := r.list(ctx, true)
 	if err != nil {

@@ -12,40 +12,40 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// lag is how far visibility may be behind for a round to see at once what changed. What
-// came later than that is seen when all is read.
+// lag is how far visibility may be behind for a round to see a change at once. Later changes are
+// seen when everything is read.
 const lag = time.Minute
 
-// roster is our workflows, kept from one round to the next. To read all of them is most of
-// what a round costs Temporal, and of those that wait nothing has changed: so only what did
-// is read, until a round is deep or would act on what it sees.
+// roster is our workflows, kept from one round to the next. Reading all of them is most of what a
+// round costs Temporal, and nothing changes while they wait. So only changes are read, until a
+// round is deep or would act on what it sees.
 type roster struct {
 	mu   sync.Mutex
-	last time.Time              // the last round that was done by it
-	at   time.Time              // what changed before is in it. Zero: it was never read
-	rows map[string]egress.Ours // those that run, by request ID
+	last time.Time              // the last round that was done with it
+	at   time.Time              // earlier changes are in it. Zero: it was never read
+	rows map[string]egress.Ours // the running ones, by request ID
 
-	doneFrom, doneAt time.Time // what completed between is in done. Zero: it was never read
+	doneFrom, doneAt time.Time // those completed in between are in done. Zero: it was never read
 	done             map[bond]done
 
-	// known are egresses that LiveKit lists and of which nothing is left to do, with the
-	// status that it gave them then: their workflow has closed, or was told of their end. A
-	// killed one is listed as active for ever. They are left alone until that changes, and
-	// those that have not ended, until a deep round begins.
+	// known are listed egresses that need nothing more, with the status that LiveKit gave them
+	// then: their workflow has closed, or was told of their end. LiveKit lists a killed one as
+	// active forever. They are left alone until the status changes or, if they have not ended,
+	// until a deep round begins.
 	known map[string]livekit.EgressStatus
 }
 
 // bond is a workflow and the egress that it was about.
 type bond struct{ requestID, egressID string }
 
-// done is one that has completed. Nothing of it changes any more.
+// done is a completed workflow, which no longer changes.
 type done struct {
 	egress.Ours
 	readAt time.Time
 }
 
-// begin begins a round. What the roster has of rounds before a moment may be of before Temporal was
-// restored from a backup.
+// begin begins a round. What the roster holds from rounds before anew may be from before Temporal
+// was restored from a backup.
 func (r *roster) begin(anew time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,14 +54,14 @@ func (r *roster) begin(anew time.Time) {
 	}
 }
 
-// end ends a round that was done.
+// end ends a completed round.
 func (r *roster) end(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = at
 }
 
-// whole reads all.
+// whole reads all workflows.
 func (r *roster) whole(ctx context.Context, from Registry) ([]egress.Ours, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +81,7 @@ func (r *roster) read(ctx context.Context, from Registry) ([]egress.Ours, error)
 	return ours, nil
 }
 
-// latest reads what changed, and reports whether it had to read all.
+// latest reads what changed, and reports whether it had to read everything.
 func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours, all bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,11 +102,11 @@ func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours,
 	return slices.Collect(maps.Values(r.rows)), false, nil
 }
 
-// note notes that nothing is left to do of an egress, after a step that was done, or of
-// which there was nothing to do.
+// note notes that an egress needs nothing more, after a step was done or turned out to be
+// unnecessary.
 func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) {
 	closed := s.Deed == egress.DeedAdopt && !done
-	told := (s.Deed == egress.DeedPart || s.Deed == egress.DeedTwin) && done // deep rounds tell again of what records still
+	told := (s.Deed == egress.DeedPart || s.Deed == egress.DeedTwin) && done // deep rounds tell again of those still recording
 	if !closed && !told {
 		return
 	}
@@ -118,7 +118,7 @@ func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) 
 	r.known[s.EgressID] = status
 }
 
-// open are the listed egresses but for those of which nothing is left to do.
+// open returns the listed egresses except those that need nothing more.
 func (r *roster) open(listed []egress.Listed, ours []egress.Ours) []egress.Listed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,8 +131,8 @@ func (r *roster) open(listed []egress.Listed, ours []egress.Ours) []egress.Liste
 	})
 }
 
-// forget forgets, for a round that asks of all anew, what has not ended, and what LiveKit
-// lists no more.
+// forget drops, for a round that checks everything anew, the egresses that have not ended and
+// those that LiveKit no longer lists.
 func (r *roster) forget(listed []egress.Listed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,8 +145,8 @@ func (r *roster) forget(listed []egress.Listed) {
 	r.known = known
 }
 
-// take adds what changed. It reports false where that does not say what became of a row:
-// one that was not bound or was over and is not told of any more is bound or runs again.
+// take adds what changed. It reports false if that leaves a row in doubt: one that was unbound or
+// over and is no longer reported is bound or runs again.
 func (r *roster) take(changed []egress.Ours) bool {
 	told := make(map[string]bool, len(changed))
 	for _, o := range changed {
@@ -155,7 +155,7 @@ func (r *roster) take(changed []egress.Ours) bool {
 			delete(r.rows, o.RequestID)
 		}
 	}
-	for _, o := range changed { // of one ID, a run that has closed is older than one that runs
+	for _, o := range changed { // of two runs with one ID, the closed one is older than the running one
 		if !o.Closed {
 			r.rows[o.RequestID] = o
 		}
@@ -168,8 +168,8 @@ func (r *roster) take(changed []egress.Ours) bool {
 	return true
 }
 
-// completed are those that have completed since a moment, and some from before it. Only
-// what completed since the last reading is read.
+// completed returns the workflows that have completed since the given time, and some earlier ones.
+// It reads only those that completed since the last reading.
 func (r *roster) completed(ctx context.Context, from Registry, since time.Time) ([]egress.Ours, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

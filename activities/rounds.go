@@ -15,8 +15,8 @@ const (
 	MetricUnrecorded = "reelkeeper_unrecorded_rooms_total"       // label: action
 )
 
-// What is counted of rooms that are expected to be recorded, and are not: each once in a
-// round, by whether that round began to record it.
+// What is counted of rooms that should be recorded and are not: each once per round, by whether
+// that round started to record it.
 const (
 	RoomReported = "reported"
 	RoomRecorded = "recorded"
@@ -30,7 +30,7 @@ const (
 	OutcomeFailed = "failed"
 )
 
-// count counts an attempt, with the calls and the failed steps of this one alone.
+// count counts an attempt, with the calls and the failed steps of this attempt alone.
 func (r *round) count(ctx context.Context, calls, failed int, err error) {
 	depth, outcome := DepthActive, OutcomeDone
 	if r.Deep {

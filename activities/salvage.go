@@ -10,11 +10,11 @@ import (
 
 const (
 	playlistType = "application/vnd.apple.mpegurl"
-	mostMeasured = 100 // segments that are played for their length
+	mostMeasured = 100 // segments that are probed for their length
 )
 
-// salvage finds the segments that an egress left behind which failed or is lost. LiveKit
-// expects nothing to be there, so that nothing is missing.
+// salvage finds the segments that a failed or lost egress left behind. LiveKit expects no media,
+// so nothing counts as missing.
 func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
 	report := egress.Unchecked(fmt.Sprintf("it ended as %s, so that no media is expected", l.in.Status))
 	until := share(ctx, 3)
@@ -62,8 +62,8 @@ func (l *looker) leftovers(ctx context.Context, until time.Time, d egress.Destin
 	return l.keep(ctx, until, b, d, set, report)
 }
 
-// share is until when media may be played, for an nth of the time that is left: to find it,
-// and to say so, matters more.
+// share returns until when media may be probed: for an nth of the time that is left, since finding
+// it and reporting that matters more.
 func share(ctx context.Context, n int) time.Time {
 	now := time.Now()
 	if end, ok := ctx.Deadline(); ok {
@@ -72,7 +72,7 @@ func share(ctx context.Context, n int) time.Time {
 	return now.Add(time.Minute)
 }
 
-// keep lists a set, and makes a playlist beside it. Segments are played until a time.
+// keep lists a set and makes a playlist beside it. It probes segments until the deadline.
 func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.Destination, set egress.Leftover, report *egress.MediaReport) error {
 	known := l.known(ctx, b, d)
 	segments, source := set.Lengths(d, known, l.measure(ctx, until, b, set, known))
@@ -87,7 +87,7 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 		report.Files = append(report.Files, egress.MediaFile{
 			Kind: egress.OutputSalvage, Path: set.Playlist(), Size: int64(len(text)), Length: found.Length, Media: egress.MediaPresent,
 		})
-	case egress.ReasonOf(err) == egress.Conflict: // an earlier attempt's, or somebody's
+	case egress.ReasonOf(err) == egress.Conflict: // an earlier attempt's, or somebody else's
 		there, size, err := readPlaylist(ctx, b, set.Playlist())
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 	return nil
 }
 
-// known are the lengths in the playlists that LiveKit wrote along the way, if it did.
+// known returns the lengths in the playlists that LiveKit wrote along the way, if any.
 func (l *looker) known(ctx context.Context, b Bucket, d egress.Destination) map[string]egress.Duration {
 	lengths := map[string]egress.Duration{}
 	for _, w := range egress.Wants(l.in.Info, []egress.Destination{d}) {
@@ -119,7 +119,7 @@ func (l *looker) known(ctx context.Context, b Bucket, d egress.Destination) map[
 			continue
 		}
 		segments, _, err := readPlaylist(ctx, b, w.File.Path)
-		if err != nil { // it is a help, not a need
+		if err != nil { // it helps but is not needed
 			continue
 		}
 		for _, s := range segments {
@@ -129,7 +129,7 @@ func (l *looker) known(ctx context.Context, b Bucket, d egress.Destination) map[
 	return lengths
 }
 
-// measure plays the segments whose lengths are not known, until a time.
+// measure probes the segments of unknown length, until the deadline.
 func (l *looker) measure(ctx context.Context, until time.Time, b Bucket, set egress.Leftover, known map[string]egress.Duration) map[string]egress.Duration {
 	lengths := map[string]egress.Duration{}
 	if l.cfg.Player == nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// seek looks for the recorders whose turn it is, in their rooms, and has the workflows of
-// those that are not there look for themselves. Where more are due than one round may ask
-// for, it is chance which ones. Where one could not be asked for, or its workflow not be
-// told, all are due again in the next round.
+// seek looks in their rooms for the recorders that are due, and has the workflows of the absent
+// ones look for themselves. If more are due than one round may ask for, chance decides which. If
+// more than one in fewFailed could not be asked for, or its workflow not told, all are due again
+// in the next round.
 func (r *round) seek(ctx context.Context, s egress.Sighting) error {
 	due := anyOf(s.Recorders(r.cfg.Policy.SoughtEvery(), r.Round.At, r.Round.SoughtAt), egress.MaxSought)
 	defer r.alive(ctx)()
@@ -31,22 +31,23 @@ func (r *round) seek(ctx context.Context, s egress.Sighting) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("reconcile: %w", ctx.Err())
 		}
-		if failed == len(some) { // LiveKit is away, or has enough of us
+		if failed == len(some) { // LiveKit is down, or limits us
 			return nil
 		}
 	}
 	if unasked*fewFailed > len(due) {
-		return nil // all are due in the next round, too
+		return nil // all are due again in the next round
 	}
 	r.Round.SoughtAt = r.Round.At
 	return nil
 }
 
-// fewFailed: one recorder in so many may go unasked, in a room that LiveKit cannot answer
-// for, before all are looked for again in the next round.
+// fewFailed allows one recorder in so many to go unasked, in a room that LiveKit cannot answer
+// for, before all are due again in the next round.
 const fewFailed = 10
 
-// seekSome looks for some recorders at once, and says for how many it could not.
+// seekSome looks for some recorders concurrently, and returns the number that it could not ask
+// for.
 func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error) {
 	var all errgroup.Group
 	var sought, failed atomic.Int64
@@ -60,7 +61,7 @@ func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error
 				failed.Add(1)
 			case here:
 				r.cfg.Shown.Saw(m)
-			case egress.Joins(m) != "" || r.cfg.Shown.Tells(m): // else it may be there under another name
+			case egress.Joins(m) != "" || r.cfg.Shown.Tells(m): // otherwise it may be there under another name
 				r.do(ctx, s)
 			}
 			return err

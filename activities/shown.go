@@ -8,18 +8,18 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Shown remembers which recorders LiveKit has been seen to show in their rooms. That one is
-// absent tells something only where another one that joins as it does has been there
-// (egress.Joins); of a page of the request's own, where it has itself. Its zero value is
-// ready, and it is safe for concurrent use.
+// Shown remembers which recorders LiveKit has shown in their rooms. A recorder's absence means
+// something only if another one that joins in the same way (egress.Joins) has been seen there, or,
+// for a request's own page, that recorder itself. The zero value is ready to use. Shown is safe
+// for concurrent use.
 type Shown struct {
 	mu   sync.Mutex
 	ways map[string]bool
 	own  map[string]bool // egress IDs
 }
 
-// mostOwn bounds the memory of pages of requests' own, all of which are forgotten then: the
-// next look sees those again that are there.
+// mostOwn bounds the memory of requests' own pages. When it is full, all are forgotten; the next
+// look sees those that are there again.
 const mostOwn = 10_000
 
 // Saw notes that an egress's own participant is in its room.
@@ -39,7 +39,7 @@ func (s *Shown) Saw(m *livekit.EgressInfo) {
 	}
 }
 
-// Tells reports whether the absence of an egress's own participant tells something.
+// Tells reports whether the absence of an egress's own participant means something.
 func (s *Shown) Tells(m *livekit.EgressInfo) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// standardSigner signs as https://www.standardwebhooks.com says, by each of a
-// consumer's secrets.
+// standardSigner signs as https://www.standardwebhooks.com specifies, with each of a consumer's
+// secrets.
 type standardSigner []*standardwebhooks.Webhook
 
 func standardSigners(secrets map[string][]string) (map[string]standardSigner, error) {
@@ -21,7 +21,7 @@ func standardSigners(secrets map[string][]string) (map[string]standardSigner, er
 	for name, list := range secrets {
 		for _, secret := range list {
 			w, err := standardwebhooks.NewWebhook(secret)
-			if err != nil { // the error is not shown: it may quote the secret
+			if err != nil { // the error is not shown, since it may quote the secret
 				return nil, egress.Invalidf("REELKEEPER_WEBHOOK_SECRETS", "what it has for %q is no secret", name)
 			}
 			all[name] = append(all[name], w)

@@ -13,12 +13,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// MetricNoEcho counts start replies without our token. One is an alert: a lost
-// reply of that LiveKit cannot be found again.
+// MetricNoEcho counts start replies without our token. A single one deserves an alert: if that
+// LiveKit's reply is lost, its egress cannot be found again.
 const MetricNoEcho = "reelkeeper_start_without_echo_total"
 
-// Started is what a start answers: the egress, and the terms by which this worker
-// says that it is to be watched.
+// Started is the result of a start: the egress, and the terms of this worker under which to watch
+// it.
 type Started struct {
 	Info  egress.Info  `json:"info"`
 	Terms egress.Terms `json:"terms"`
@@ -26,10 +26,10 @@ type Started struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Start asks LiveKit for the egress, exactly once as far as recordings go. LiveKit
-// mints an egress per call, and a timeout may hide a running one, so an attempt
-// whose outcome is not known, or that follows one that died, first looks for our
-// token in LiveKit's list, for as long as a slow start can stay unlisted.
+// Start asks LiveKit for the egress, exactly once as far as recordings go. LiveKit mints an egress
+// per call, and a timeout may hide a running one. So an attempt whose outcome is unknown, or that
+// follows a dead one, first searches LiveKit's list for our token, for as long as a slow start can
+// stay unlisted.
 func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	s, err := a.prepare(in, activity.GetInfo(ctx))
 	if err != nil {
@@ -47,17 +47,17 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	return Started{Info: started, Terms: s.terms, Notes: notes}, toTemporal(err)
 }
 
-// prepare is an attempt at a start by the settings of this worker.
+// prepare returns an attempt at a start by the settings of this worker.
 func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err error) {
 	s = starting{
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
 		again: in.Input.Again || in.maybePutBack(i), maybeSent: in.maybeSent(i),
 	}
-	if by := in.Input.StartBy; by != nil { // the zero time is before any at which LiveKit could be asked
+	if by := in.Input.StartBy; by != nil { // the zero time is before any time at which LiveKit could be asked
 		s.by, s.onlyLook = *by, in.HandedBack || by.IsZero()
 	}
 	s.asked, err = a.opener.OpenRequest(in.RequestID, in.Input)
-	if err != nil && s.maybeSent { // by a worker that could open it
+	if err != nil && s.maybeSent { // sent by a worker that could open it
 		err = &egress.Error{Reason: egress.TooLate, Message: "what an earlier attempt began cannot be looked for: " + err.Error(), Err: err}
 	}
 	if err != nil {
@@ -72,8 +72,8 @@ func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err err
 	if err != nil {
 		r, profile, s.refused = s.asked, in.Input.Storage, err
 	}
-	s.terms.Storage = profile // the name alone, since terms are in the history
-	if s.refused != nil { // an earlier attempt may have had other settings: look for what it began, and begin nothing
+	s.terms.Storage = profile // only the name, since the history keeps the terms
+	if s.refused != nil {     // an earlier attempt may have had other settings: search for what it started, and start nothing
 		s.onlyLook = true
 	}
 	s.req, err = s.swapped(egress.ForPart(r, in.Part))
@@ -81,7 +81,7 @@ func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err err
 }
 
 // noteEcho notes a LiveKit that does not echo our token, for as long as this worker runs: a search
-// that is under way may be for what such a LiveKit has begun, whatever others of it answer.
+// under way may be for an egress that such a LiveKit started, whatever its other replies.
 func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {
 	if _, echoed := egress.OurToken(m, a.opener.Verify); echoed {
 		return
@@ -91,8 +91,8 @@ func (a *LiveKit) noteEcho(ctx context.Context, m *livekit.EgressInfo) {
 	activity.GetLogger(ctx).Warn("LiveKit does not echo our webhook: a lost start reply cannot be found again", "egressID", m.GetEgressId())
 }
 
-// terms are this worker's, with the pipeline that the request names. Parts after the
-// first go on by the terms of that one.
+// terms returns this worker's terms, with the pipeline that the request names. Parts after the
+// first keep the terms of the first.
 func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 	t := a.cfg.Terms
 	if in.Part > 1 {
@@ -103,8 +103,8 @@ func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 	return t, err
 }
 
-// swapped is a request with our webhook in the place of the caller's own, which go
-// with it sealed: whoever lists the egress is shown them, and whoever adopts it serves them.
+// swapped returns a request with our webhook in place of the caller's own, which it carries
+// sealed: whoever lists the egress sees them, and whoever adopts it serves them.
 func (s starting) swapped(r egress.Request) (egress.Request, error) {
 	extras := egress.Extras{Pipeline: s.in.Input.Pipeline, MaxDuration: s.in.Input.MaxDuration}
 	if theirs := r.GetWebhooks(); len(theirs) > 0 {
@@ -123,22 +123,22 @@ type starting struct {
 	in    StartRequest
 	room  string         // empty for a web egress
 	asked egress.Request // what the caller asks for
-	req   egress.Request // what LiveKit is asked for: with the storage profile of the terms, and our webhook
+	req   egress.Request // what LiveKit is asked for: with the terms' storage profile and our webhook
 	token egress.Token
 	terms egress.Terms
 
-	refused   error     // why nothing may be begun by it; nil: it may
+	refused   error     // why it may start nothing; nil: it may
 	by        time.Time // until when LiveKit may be asked for a new egress; zero: no limit
-	onlyLook  bool      // it may not be asked at all
-	again     bool      // an earlier run of the key may have begun it, or this one in a time that Temporal has forgotten: LiveKit lists it then
+	onlyLook  bool      // LiveKit may not be asked at all
+	again     bool      // an earlier run of the key may have started it, or this run in a time that Temporal has forgotten: LiveKit then lists it
 	maybeSent bool      // LiveKit may have been asked just now, and not list it yet
-	// ahead is how much later it is by this worker's clock than by Temporal's, which has sent
-	// the attempt just before.
+	// ahead is how far this worker's clock is ahead of Temporal's, which sent the attempt just
+	// before.
 	ahead time.Duration
 }
 
-// obtain is the egress of the start: what an earlier one has begun, or a new one, and what there
-// is to note of its storage, which is tried before LiveKit is asked for the first time.
+// obtain returns the egress of the start, whether an earlier one started it or it is new, and
+// notes about its storage, which is probed before LiveKit is first asked.
 func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
 	if s.again { // what an earlier run asked for may have come after its search
 		late := s.late()
@@ -149,10 +149,11 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 		if err != nil && !s.maybeSent && s.hasNoTimeToSearch() {
 			return nil, nil, unsent(err)
 		}
-		s.maybeSent = s.maybeSent || err != nil // it may be running, and a refusal would leave it so
+		s.maybeSent = s.maybeSent || err != nil // it may be running, and a refusal would leave it running
 		if s.room == "" && !late && s.late() {
-			// To list all that LiveKit remembers of 30,000 egresses a day takes longer than a start has: that
-			// alone makes none too late. A door may have asked meanwhile: its start is searched for.
+			// Listing all that LiveKit remembers at 30,000 egresses a day takes longer than a start
+			// has; that alone must not make a start too late. A front door may have asked
+			// meanwhile, so its start is searched for.
 			s.by, s.maybeSent = time.Time{}, true
 		}
 	}
@@ -172,7 +173,7 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 	return m, notes, err
 }
 
-// ours is the egress that has our token, nil where there is none.
+// ours returns the egress that has our token, or nil.
 func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	for _, m := range items {
 		if t, ok := egress.OurToken(m, s.opener.Verify); ok && t.Same(s.token) {
@@ -182,7 +183,7 @@ func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	return nil
 }
 
-// run calls until something is known.
+// run calls LiveKit until the outcome is known.
 func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
@@ -211,7 +212,7 @@ func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 			return nil, err
 		}
 		switch {
-		case s.maybeSent: // it is looked for first
+		case s.maybeSent: // the next round searches for it first
 		case s.lateIn(wait):
 			return nil, unsent(last)
 		case !sleep(ctx, wait):
@@ -220,7 +221,8 @@ func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 	}
 }
 
-// ruleOut is what an earlier attempt began. Without it and without an error LiveKit may be asked.
+// ruleOut returns what an earlier attempt started. If it returns neither that nor an error,
+// LiveKit may be asked.
 func (s starting) ruleOut(ctx context.Context, last error) (*livekit.EgressInfo, error) {
 	m, err := s.search(ctx, last)
 	switch {
@@ -234,9 +236,9 @@ func (s starting) ruleOut(ctx context.Context, last error) (*livekit.EgressInfo,
 	return nil, nil
 }
 
-// beganAllTheSame looks once for an egress where the last call said that there is no room for it:
-// livekit-server asks its workers again under the same egress ID where one has not answered, and
-// the last answer is the caller's.
+// beganAllTheSame looks once for an egress if the last call said that there is no room for it: if
+// one of its workers has not answered, livekit-server asks them again under the same egress ID,
+// and the caller gets only the last answer.
 func (s starting) beganAllTheSame(ctx context.Context, last error) *livekit.EgressInfo {
 	if egress.ReasonOf(last) != egress.RateLimited {
 		return nil
@@ -253,7 +255,7 @@ func (s starting) tooLate() string {
 	return s.missed() + "; no earlier start found"
 }
 
-// missed says that the moment of a start has passed.
+// missed says that the deadline of a start has passed.
 func (s starting) missed() string {
 	text := fmt.Sprintf("not started before %s", s.by.Format(time.RFC3339))
 	if s.ahead > notableSkew || s.ahead < -notableSkew {
@@ -262,11 +264,12 @@ func (s starting) missed() string {
 	return text
 }
 
-// notableSkew is a difference of two clocks that a start's moment, some seconds away, may miss.
+// notableSkew is a clock difference that can make a start miss its deadline, which is some seconds
+// away.
 const notableSkew = 500 * time.Millisecond
 
-// unsent is a start that surely began nothing, and may not be sent, or not again: its caller
-// hears at once what LiveKit said.
+// unsent returns the error of a start that certainly started nothing and may not be sent, or not
+// again: its caller learns at once what LiveKit said.
 func unsent(last error) error {
 	e := egress.Error{Reason: egress.TooLate, Message: last.Error(), Err: last}
 	if said, ok := errors.AsType[*egress.Error](last); ok {
@@ -275,15 +278,15 @@ func unsent(last error) error {
 	return &e
 }
 
-// hasNoTimeToSearch reports whether LiveKit may be asked now, but not after a search. Where it may
-// not be asked now, a door may have: that is worth a search.
+// hasNoTimeToSearch reports whether LiveKit may be asked now, but not after a search. If it may
+// not even be asked now, a front door may have asked, which makes a search worthwhile.
 func (s starting) hasNoTimeToSearch() bool { return !s.late() && s.lateIn(s.cfg.SearchFor) }
 
-// late reports whether LiveKit may no longer be asked. The door may have asked instead,
-// since it did not hear of us in time.
+// late reports whether LiveKit may no longer be asked. The front door may have asked instead,
+// having heard nothing from us in time.
 func (s starting) late() bool { return s.onlyLook || s.lateIn(0) }
 
-// lateIn reports whether the moment until which LiveKit may be asked will be over by then.
+// lateIn reports whether the deadline for asking LiveKit will have passed after d.
 func (s starting) lateIn(d time.Duration) bool {
 	return !s.by.IsZero() && time.Now().Add(d).After(s.by)
 }
@@ -291,22 +294,22 @@ func (s starting) lateIn(d time.Duration) bool {
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
-	if s.in.RoomID != "" { // where LiveKit cannot be asked, it says so to the start as well
+	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
 		room, err := s.api.Room(ctx, s.room, s.in.RoomID)
 		switch {
 		case err != nil:
 		case room == nil:
 			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
 		case s.in.Published && room.GetNumPublishers() == 0:
-			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // yet: it is tried again
+			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // not yet: it is retried
 		}
 	}
 	return s.api.Start(ctx, s.req)
 }
 
-// search looks for our token until it is found, or surely absent: a list that could
-// be read after SearchFor does not have it, ended egresses included. The looks get rarer:
-// many starts may search at once, and share LiveKit's rate limit with all else.
+// search looks for our token until it is found or certainly absent: a list read after SearchFor,
+// ended egresses included, does not have it. The looks get rarer, since many starts may search at
+// once and share LiveKit's rate limit with everything else.
 func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, error) {
 	begin, wait := time.Now(), s.cfg.SearchEvery
 	for {
@@ -329,11 +332,11 @@ func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, 
 	}
 }
 
-// rarest is how many times as long as the first the longest wait between two looks is.
+// rarest is the longest wait between two looks, as a multiple of the first.
 const rarest = 8
 
-// list is where our egress would be. A web egress has no room to filter by, so only a last
-// look is for those that have ended, too: LiveKit then lists all that it remembers.
+// list returns the egresses among which ours would be. A web egress has no room to filter by, so
+// only a last look includes ended ones: LiveKit then lists all that it remembers.
 func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, error) {
 	switch {
 	case s.room != "":
@@ -345,7 +348,8 @@ func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, 
 	}
 }
 
-// gaveUp is the end of StartFor, or of this worker: then another one goes on.
+// gaveUp returns the error for the end of StartFor, or for the end of this worker, after which
+// another one goes on.
 func (s starting) gaveUp(ctx context.Context, last error) error {
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return &egress.Error{Reason: egress.TooLate, Message: fmt.Sprintf("LiveKit did not start it within %s: %v", s.cfg.StartFor, last), Err: last}
@@ -353,7 +357,7 @@ func (s starting) gaveUp(ctx context.Context, last error) error {
 	return &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("worker stopped during the start: %v", last), Err: last}
 }
 
-// sleep waits, and reports false when the context ended first.
+// sleep waits, and reports false if the context ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -365,8 +369,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// keepAlive heartbeats until the returned function is called, so that another
-// worker takes over soon after this one died. The details must not change until then.
+// keepAlive heartbeats until the returned function is called, so that another worker takes over
+// soon if this one dies. The details must not change until then.
 func keepAlive(ctx context.Context, details ...any) (stop func()) {
 	waiting, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

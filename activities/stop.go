@@ -9,9 +9,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Stop tells LiveKit to end an egress and returns it as it then is. Stopping twice
-// is harmless: LiveKit answers a second stop with the egress that is ending, and
-// one that has ended is looked up.
+// Stop tells LiveKit to end an egress and returns it as it then is. Stopping twice is harmless:
+// LiveKit answers a second stop with the ending egress, and an ended one is looked up.
 func (a *LiveKit) Stop(ctx context.Context, egressID string) (egress.Info, error) {
 	m, err := a.api.Stop(ctx, egressID)
 	if egress.ReasonOf(err) == egress.AlreadyOver {
@@ -24,32 +23,32 @@ func (a *LiveKit) Stop(ctx context.Context, egressID string) (egress.Info, error
 	return info, toTemporal(err)
 }
 
-// TwinRequest names an egress that records beside the one that is bound to its request.
+// TwinRequest names an egress that records beside the one bound to its request.
 type TwinRequest struct {
 	Twin  string `json:"twin"`            // egress ID
 	Over  bool   `json:"over,omitempty"`  // the twin has ended by itself
-	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: that does not matter
-	Room  string `json:"room,omitempty"`  // in which the recorder of the bound one must be. Default: that does not matter
+	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: any
+	Room  string `json:"room,omitempty"`  // room in which the recorder of the bound egress must be. Default: any
 	Seen  bool   `json:"seen,omitempty"`  // that recorder has been there
 }
 
 // TwinAnswer says what was done about a twin.
 type TwinAnswer struct {
-	// BoundMissing says that LiveKit does not know the bound one, so that the twin was left
-	// alone. Likewise where BoundFailed is the bound one, which failed or was aborted.
+	// BoundMissing says that LiveKit does not know the bound egress, so the twin was left alone. So
+	// it is if BoundFailed is set: the bound egress, which failed or was aborted.
 	BoundMissing bool        `json:"bound_missing,omitempty"`
 	BoundFailed  egress.Info `json:"bound_failed,omitzero"`
-	// BoundAbsent says that the recorder of the bound one is not in its room, so that the
-	// twin was left alone.
+	// BoundAbsent says that the recorder of the bound egress is not in its room, so the twin was
+	// left alone.
 	BoundAbsent bool `json:"bound_absent,omitempty"`
-	// Ended is the twin, where it had ended by itself before it was told to.
+	// Ended is the twin, if it had ended by itself before it was told to.
 	Ended egress.Info `json:"ended,omitzero"`
 }
 
-// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound one, has
-// its failure, or does not see the recorder of an active one in its room: then the twin may
-// be the only recording there is. Where LiveKit does not say, nothing is stopped. Twice is
-// as harmless as Stop.
+// StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound egress, reports
+// that it failed, or does not see its recorder in the room though it is active: the twin may then
+// be the only recording. If LiveKit does not say, nothing is stopped. Twice is as harmless as
+// Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
 	present := false // whether its participant should be there
 	if in.Bound != "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// tryStorage tries where a start's media would go. Only a definite no is an error; what
-// else there is to say comes as notes.
+// tryStorage probes where a start's media would go. Only a definite refusal is an error;
+// everything else comes as notes.
 func (s starting) tryStorage(ctx context.Context) (notes []string, err error) {
 	targets := s.cfg.Preflight.try(ctx, s.req, s.in.Input.Preflight, s.by)
 	for _, t := range targets {
@@ -22,7 +22,7 @@ func (s starting) tryStorage(ctx context.Context) (notes []string, err error) {
 	return notes, refused(targets, s.asked, s.terms.Storage)
 }
 
-// noteOf is what a try has found that is neither good nor a refusal, in words.
+// noteOf says in words what a probe found that is neither good nor a refusal.
 func noteOf(t target) string {
 	switch t.found {
 	case egress.ProbeUndeleted:

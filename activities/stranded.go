@@ -12,17 +12,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// MetricStranded counts recordings whose version of workers nobody runs, each in every deep
+// MetricStranded counts recordings pinned to a worker version that nobody runs, each once per deep
 // round.
 const MetricStranded = "reelkeeper_stranded_recordings_total"
 
-// strandedAfter is for how long no worker of a version must have asked for work: Temporal
-// remembers it for 5 min, and a worker asks each minute at least. It is longer than the doctor's
-// limit, since somebody is paged for it: a restart is no reason for that.
+// strandedAfter is how long no worker of a version must have polled: Temporal remembers a worker
+// for 5 min, and a worker polls at least once a minute. It is longer than the doctor's limit,
+// since it pages somebody: a restart is no reason for that.
 const strandedAfter = 4 * time.Minute
 
-// strand looks for recordings that wait for a version of workers which nobody runs: no round
-// helps them, whose signals wait with them. A Temporal that cannot say so fails no round.
+// strand looks for recordings that wait for a worker version that nobody runs: no round helps
+// them, since its signals wait with them. A Temporal that cannot tell does not fail the round.
 func (r *round) strand(ctx context.Context) {
 	if !r.Deep {
 		return

@@ -16,26 +16,26 @@ type Bucket interface {
 	Stat(ctx context.Context, path string) (egress.Object, error)
 	List(ctx context.Context, prefix string, limit int) ([]egress.Object, error)
 	Read(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
-	// Create never overwrites: what is there is an error of reason Conflict.
+	// Create never overwrites: an existing object is an error of reason Conflict.
 	Create(ctx context.Context, path, contentType string, data []byte) error
 	Close() error
 }
 
-// Player plays media as far as must be to judge it. *ffprobe.Prober is one.
+// Player plays media as far as needed to judge it. *ffprobe.Prober is one.
 type Player interface {
-	// Length is how long it plays. Media that cannot be played is an *egress.Error of
-	// reason Invalid; any other error says nothing of the media. One that there was no time
-	// to play is context.DeadlineExceeded, here and of Sound.
+	// Length returns the playing time. Media that cannot be played is an *egress.Error of reason
+	// Invalid; any other error says nothing about the media. If there was no time to play it, the
+	// error is context.DeadlineExceeded, here and in Sound.
 	Length(ctx context.Context, size int64, read Reading) (egress.Duration, error)
-	// Sound is what is to be heard in media that plays for so long. An error says nothing
-	// of the media.
+	// Sound returns what can be heard in media of that length. An error says nothing about the
+	// media.
 	Sound(ctx context.Context, size int64, length egress.Duration, read Reading) (egress.Sound, error)
 }
 
 // Reading reads media from an offset on.
 type Reading = func(ctx context.Context, offset int64) (io.ReadCloser, error)
 
-// VerificationConfig is what verify works with.
+// VerificationConfig configures Verify.
 type VerificationConfig struct {
 	Opener Opener
 	// Profiles are the storage profiles. Default: none.
@@ -52,12 +52,13 @@ type Verification struct {
 	places chan struct{}
 }
 
-// mostLooks is how many looks at media are under way at once in a process: one at a day of short
-// segments holds some 25 MB. Those of others are tried again, as is what is not there yet. Looks
-// for which nobody waits leave half of the places to the others: their store may hang.
+// mostLooks is the most looks at media under way at once in a process: a look at a day of short
+// segments holds some 25 MB. Further ones are retried, as are looks for media that is not there
+// yet. Looks for which nobody waits leave half of the slots to the others, since their store may
+// hang.
 const mostLooks = 16
 
-// NewVerification makes it.
+// NewVerification returns the activity.
 func NewVerification(cfg VerificationConfig) *Verification {
 	return &Verification{cfg, make(chan struct{}, mostLooks)}
 }
@@ -67,14 +68,14 @@ type VerifyRequest struct {
 	RequestID string        `json:"request_id"`
 	Input     egress.Input  `json:"input"`
 	Part      int           `json:"part"`
-	Info      egress.Info   `json:"info"` // LiveKit's last word
+	Info      egress.Info   `json:"info"` // as LiveKit last reported it
 	Status    egress.Status `json:"status"`
 	Storage   string        `json:"storage,omitempty"` // profile that the start filled in
-	HeardAt   time.Time     `json:"heard_at"`          // of the end
-	// For is how long, from the first attempt on, what is not there is waited for.
+	HeardAt   time.Time     `json:"heard_at"`          // when we learned of the end
+	// For is how long, from the first attempt on, missing media is waited for.
 	For egress.Duration `json:"for"`
-	// Behind says that nobody waits any more: a store that cannot be reached is tried
-	// again without an end.
+	// Behind says that nobody waits any more: a store that cannot be reached is retried without
+	// end.
 	Behind bool `json:"behind,omitempty"`
 }
 
@@ -85,13 +86,12 @@ type Verified struct {
 	Again bool `json:"again,omitempty"`
 }
 
-// Verify asks the store for the media of what has ended: whether it is there, as large as
-// LiveKit says and as long. What is not there yet, or could not be played in the time of one
-// look, is looked for again by Temporal's retries, until the time is up: what counts then is
-// what the look saw that had the time to see most of the objects as they are. Of an egress that
-// failed or is lost it looks for segments that were left behind, and makes a playlist for
-// them. Twice is harmless: it writes nothing but that playlist, and never over another. It
-// heartbeats what it keeps for the next attempt.
+// Verify asks the store for the media of an ended egress: whether it is there, and as large and as
+// long as LiveKit says. Temporal's retries look again for what is not there yet, or could not be
+// played within one look, until the time is up; then the look counts that had the time to see most
+// of the objects as they are. For an egress that failed or is lost, it looks for segments left
+// behind, and makes a playlist of them. Twice is harmless: it writes nothing but that playlist,
+// and never overwrites. It heartbeats what it keeps for the next attempt.
 func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, error) {
 	kept := keptReport(ctx)
 	stop := keepAlive(ctx, kept)
@@ -130,17 +130,18 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 	return Verified{}, retryIn(&egress.Error{Reason: egress.StillGoing, Message: kept.String()}, wait)
 }
 
-// keptReport is what an attempt before saw of what was not whole yet, or what there was no time
-// to play. A later one has less, and may not get to look: then that is what is known.
+// keptReport returns what an earlier attempt saw of media that was incomplete, or that there was
+// no time to play. A later attempt has less time and may not get to look; this report is then all
+// that is known.
 func keptReport(ctx context.Context) (kept *egress.MediaReport) {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &kept) != nil {
-		return nil // another version's
+		return nil // of another version
 	}
 	return kept
 }
 
-// inspect is one look, where there is a place for it. It is whole where there was time to play
-// all that is to be played.
+// inspect does one look, if a slot is free. whole says that there was time to play everything that
+// is to be played.
 func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egress.Destination) (report egress.MediaReport, whole bool, err error) {
 	full := &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
 	if in.Behind && len(v.places) >= mostLooks/2 {
@@ -158,15 +159,16 @@ func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egres
 	return report, !l.hurried, err
 }
 
-// shortestLook is what a look gets in any case.
+// shortestLook is the least time that a look gets.
 const shortestLook = 10 * time.Second
 
-// lookAgain is the wait after an attempt: 1 s, 2 s, 4 s, 8 s, and then 15 s each.
+// lookAgain returns the wait after an attempt: 1 s, 2 s, 4 s, 8 s, and then 15 s each.
 func lookAgain(attempt int32) time.Duration {
 	return egress.Doubled(time.Second, int(attempt), 15*time.Second)
 }
 
-// destinations are where the request writes. What was adopted has only LiveKit's word of it.
+// destinations returns where the request writes. For an adopted egress, that is only what LiveKit
+// reports.
 func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, error) {
 	if in.Input.Adopted {
 		return in.Info.Destinations(), nil
@@ -181,7 +183,7 @@ func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, err
 	return egress.Destinations(egress.ForPart(r, max(1, in.Part))), nil
 }
 
-// looker looks at what one result names. Each bucket is opened once.
+// looker looks at what one result names. It opens each bucket once.
 type looker struct {
 	cfg     VerificationConfig
 	in      VerifyRequest
@@ -210,7 +212,7 @@ func (l *looker) bucket(ctx context.Context, d egress.Destination) (Bucket, erro
 	return b, nil
 }
 
-// report fails where a store cannot be reached, and there alone.
+// report fails only if a store cannot be reached.
 func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
 	if !l.in.Status.Good() {
 		return l.salvage(ctx, to)
@@ -234,7 +236,7 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 	return report, nil
 }
 
-// unseen sorts an error: a store that says no is not asked again.
+// unseen classifies an error: a store that refuses is not asked again.
 func unseen(err error) (why string, unreachable error) {
 	e, ok := errors.AsType[*egress.Error](err)
 	if !ok || retriable[e.Reason] {

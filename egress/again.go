@@ -77,7 +77,9 @@ func (s *State) failedMidway() bool {
 	return s.mayRunAgain() && (s.Evidence.RoomGone.IsZero() || isWebEgress(s.Latest.Proto()))
 }
 
-func isWebEgress(m *livekit.EgressInfo) bool { return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil }
+func isWebEgress(m *livekit.EgressInfo) bool {
+	return m.GetWeb() != nil || m.GetEgress().GetWeb() != nil
+}
 
 // heldUntil returns when a look decides whether a held end is the last word. Once the room is
 // gone, nothing more can begin in it; once a stop is wanted, nothing more should.
