@@ -1,8 +1,8 @@
-// Package doctor finds out whether everything that recordings depend on is well,
-// before a recording shows that it is not: settings, LiveKit, clocks, Temporal, and
-// above all the way of LiveKit's webhooks to us. Each finding has a fix in words. It
-// changes nothing anywhere, but for the probe that it writes to each storage profile and
-// deletes, and must never show a secret.
+// Package doctor finds out whether everything that recordings depend on is well, before a
+// recording shows that it is not: settings, LiveKit, clocks, Temporal, and above all the path of
+// LiveKit's webhooks to us. Each finding has a fix in words. The package changes nothing anywhere,
+// except for the probe object that it writes to each storage profile and deletes, and must never
+// show a secret.
 package doctor
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Check names one thing that is looked at.
+// Check names one thing that is checked.
 type Check string
 
 // The checks, in the order in which they are shown.
@@ -41,11 +41,11 @@ func Checks() []Check {
 	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Canary, Storage, Webhook}
 }
 
-// Status is how well it is.
+// Status says how well something is.
 type Status string
 
-// The statuses. A warning says what will become a failure, or what could not be seen. What is
-// skipped could not be looked at since another check has failed, which says why.
+// The statuses. A warning is about what will become a failure, or what could not be seen. A check
+// is skipped if another one failed, which says why.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
@@ -61,32 +61,32 @@ type Finding struct {
 	Fix    string `json:"fix,omitempty"`  // in words; empty where all is well
 	Path   *Path  `json:"path,omitempty"` // of the webhook
 
-	behind Check // that says why this could not be looked at; empty: it was
+	behind Check // the check that says why this could not be checked; empty: it was
 }
 
-// LiveKit is what is asked of LiveKit's API. Errors are *egress.Error.
+// LiveKit is what the doctor needs of LiveKit's API. Errors are *egress.Error.
 type LiveKit interface {
-	// Get asks for one egress. One that does not exist is an error of reason NotFound.
+	// Get asks for one egress. If it does not exist, the error has reason NotFound.
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	Room(ctx context.Context, name, sid string) (*livekit.Room, error)
 }
 
-// Temporal is what is asked of Temporal. Errors are *egress.Error.
+// Temporal is what the doctor needs of Temporal. Errors are *egress.Error.
 type Temporal interface {
-	// Retention is for how long the namespace keeps what is over.
+	// Retention returns how long the namespace keeps closed workflows.
 	Retention(ctx context.Context) (time.Duration, error)
-	// LackingSearchAttributes is the command that makes those which the namespace lacks,
-	// empty where it lacks none.
+	// LackingSearchAttributes returns the command that creates those that the namespace lacks,
+	// empty if it lacks none.
 	LackingSearchAttributes(ctx context.Context) (command string, err error)
-	// LastPolls is when workers last asked a task queue for what begins now.
+	// LastPolls returns when workers last polled a task queue for new work.
 	LastPolls(ctx context.Context, queue string) (egress.Polls, error)
-	// Stranded counts the running recordings of each version of a Worker Deployment of which
-	// no worker has polled since a moment.
+	// Stranded counts the running recordings of each Worker Deployment version of which no worker
+	// has polled since the given time.
 	Stranded(ctx context.Context, since time.Time) (map[string]int64, error)
-	// ScheduleState is how a schedule stands. One that does not exist is an error of
-	// reason NotFound.
+	// ScheduleState returns the state of a schedule. If it does not exist, the error has reason
+	// NotFound.
 	ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error)
-	// Succeeded reports whether a workflow of a type has completed since a moment.
+	// Succeeded reports whether a workflow of a type has completed since the given time.
 	Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error)
 }
 
@@ -96,16 +96,16 @@ type Sealer interface {
 	OpenRequest(requestID string, in egress.Input) (egress.Request, error)
 }
 
-// Config is what is examined. What is nil or empty, since the settings lack it, is
-// said not to have been checked.
+// Config is what to check. Whatever is nil or empty, because the settings lack it, is reported as
+// not checked.
 type Config struct {
 	Problem error // what is wrong with the settings; nil: nothing
 
 	Sealer     Sealer
-	SealKeySet bool // the seal key is a setting of its own, and not LiveKit's secret
+	SealKeySet bool // the seal key is a setting of its own, not LiveKit's secret
 
-	// SearchFor is how long a start whose outcome is not known is looked for at LiveKit. Zero: that is
-	// not known here.
+	// SearchFor is how long a start with an unknown outcome is searched for in LiveKit. Zero:
+	// unknown here.
 	SearchFor time.Duration
 
 	LiveKit    LiveKit
@@ -114,41 +114,40 @@ type Config struct {
 	APISecret  string
 
 	Temporal  Temporal
-	Address   string // of Temporal, to be named
+	Address   string // of Temporal, for display
 	Namespace string
 
-	// ReconcileEvery and CanaryEvery are how often our schedules do something. Zero: they are off.
+	// ReconcileEvery and CanaryEvery are the intervals of our schedules. Zero: they are off.
 	ReconcileEvery time.Duration
 	CanaryEvery    time.Duration
 
 	Profiles egress.Profiles
-	Stores   Stores // wanted where there are profiles
+	Stores   Stores // required if there are profiles
 
 	PublicURL string
-	// RootCAs are whose certificates are trusted. Default: the machine's.
+	// RootCAs are the trusted certificate authorities. Default: the machine's.
 	RootCAs *x509.CertPool
 
-	// Timeout bounds each check but that of the webhook, which has LiveKit's own
-	// budget. Default: 5 s.
+	// Timeout bounds each check except that of the webhook, which has LiveKit's own budget.
+	// Default: 5 s.
 	Timeout time.Duration
 
-	// SlowAfter is how long our endpoint may take for a webhook before that is a warning.
-	// Default: 1 s, a tenth of what LiveKit waits.
+	// SlowAfter is how long our endpoint may take for a webhook before it gets a warning. Default:
+	// 1 s, a tenth of what LiveKit waits.
 	SlowAfter time.Duration
 }
 
-// Doctor examines. It is safe for concurrent use.
+// Doctor runs the checks. It is safe for concurrent use.
 type Doctor struct{ cfg Config }
 
-// New makes a Doctor. It does not look at anything yet.
+// New returns a Doctor. It does not check anything yet.
 func New(c Config) *Doctor {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.SlowAfter = cmp.Or(c.SlowAfter, time.Second)
 	return &Doctor{c}
 }
 
-// Run looks at everything, or at what is named alone, and returns the findings in the
-// order of Checks.
+// Run runs all checks, or only the named ones, and returns the findings in the order of Checks.
 func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 	wanted := func(c Check) bool { return len(only) == 0 || slices.Contains(only, c) }
 	checks := map[Check]func(context.Context) Finding{
@@ -175,14 +174,14 @@ func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 	}
 	all.Wait()
 	for i, f := range findings {
-		if f.behind != "" && findings[slices.Index(Checks(), f.behind)].Status == Fail { // said once
+		if f.behind != "" && findings[slices.Index(Checks(), f.behind)].Status == Fail { // reported only once
 			findings[i] = Finding{Check: f.Check, Status: Skip, Found: "not checked: see " + string(f.behind)}
 		}
 	}
 	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Check == "" })
 }
 
-// Worst is the worst status of findings.
+// Worst returns the worst status among findings.
 func Worst(findings []Finding) Status {
 	worst := OK
 	for _, f := range findings {
@@ -197,8 +196,8 @@ func ok(found string) Finding          { return Finding{Status: OK, Found: found
 func warn(found, fix string) Finding   { return Finding{Status: Warn, Found: found, Fix: fix} }
 func failed(found, fix string) Finding { return Finding{Status: Fail, Found: found, Fix: fix} }
 
-// notChecked is what is found where a setting is missing, or could not be read since another
-// one is wrong.
+// notChecked returns the finding for a setting that is missing, or that could not be read because
+// another one is wrong.
 func (d *Doctor) notChecked(setting string) Finding {
 	if d.cfg.Problem != nil {
 		return Finding{Status: Fail, Found: "not checked: " + d.cfg.Problem.Error(), Fix: seeSettings, behind: Settings}
@@ -206,7 +205,7 @@ func (d *Doctor) notChecked(setting string) Finding {
 	return warn("not checked: no "+setting, "set "+setting)
 }
 
-// behind is what is found where what another check looks at is in the way.
+// behind returns the finding for a check that another check's subject prevents.
 func behind(c Check, why string) Finding {
 	return Finding{Status: Warn, Found: "not checked: " + why, Fix: "see the check " + string(c), behind: c}
 }

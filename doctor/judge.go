@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// judge says what a probe's way means for LiveKit's webhooks. LiveKit repeats after
-// 429 and 5xx alone, and takes every other answer for delivered.
+// judge says what a probe's path means for LiveKit's webhooks. LiveKit retries only after 429 and
+// 5xx, and takes every other answer as delivered.
 func judge(p Path, err error) Finding {
 	if err != nil {
 		return unanswered(p, err)
@@ -39,8 +39,8 @@ func judge(p Path, err error) Finding {
 	}
 }
 
-// well is a probe that our endpoint took, whose way may still become too long, or end
-// with its certificate.
+// well judges a probe that our endpoint accepted: its path may still be too slow, or its
+// certificate about to expire.
 func well(p Path, found string) Finding {
 	found += fmt.Sprintf(" (DNS %s, connect %s, TLS %s)", brief(p.DNS.D()), brief(p.Connect.D()), brief(p.TLS.D()))
 	if p.CertificateUntil != nil {
@@ -86,7 +86,8 @@ func fixOf4xx(p Path) string {
 	}
 }
 
-// unanswered is a probe without an answer: LiveKit repeats, and then the event is lost.
+// unanswered judges a probe without an answer: LiveKit would retry, and then the event would be
+// lost.
 func unanswered(p Path, err error) Finding {
 	var (
 		dns       *net.DNSError
@@ -121,7 +122,7 @@ func unanswered(p Path, err error) Finding {
 	}
 }
 
-// redacted is a URL without what may be a password.
+// redacted returns a URL without what may be a password.
 func redacted(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

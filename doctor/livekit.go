@@ -15,27 +15,27 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// A token counts from a minute before it was signed, by the verifier of LiveKit's protocol
-// package: a clock that is off by more refuses LiveKit's webhooks, or LiveKit our calls.
+// LiveKit's protocol package accepts a token from a minute before it was signed: if our clock is
+// off by more, LiveKit's webhooks or our calls are refused.
 const (
 	clockWarn = 30 * time.Second
 	clockFail = time.Minute
 )
 
-// What nobody has. LiveKit knows that it does not know the egress; something else that answers
-// in its place does not.
+// A room and an egress that do not exist. LiveKit knows that it does not know the egress; anything
+// else that answers in its place does not.
 const (
 	noRoom   = "reelkeeper-doctor"
 	noEgress = egress.IDPrefix + noRoom
 )
 
-// liveKit asks what our own process asks: for egresses, which wants the grant
-// roomRecord, and for rooms, which wants roomList.
+// liveKit asks what our own process asks: for egresses, which needs the grant roomRecord, and for
+// rooms, which needs roomList.
 func (d *Doctor) liveKit(ctx context.Context) Finding {
 	if d.cfg.LiveKit == nil {
 		return d.notChecked("LIVEKIT_URL")
 	}
-	ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // so that no door answers in LiveKit's place
+	ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // so that no front door answers in LiveKit's place
 	if err != nil {
 		return failed("LiveKit cannot be asked: "+err.Error(), "see whether LIVEKIT_URL is LiveKit's")
 	}
@@ -70,8 +70,8 @@ func (d *Doctor) liveKitRefuses(what string, err error) Finding {
 	}
 }
 
-// clock compares LiveKit's clock with ours, by the Date of an answer, which is whole
-// seconds: half of one is added, and half of the way there and back.
+// clock compares LiveKit's clock with ours, by the Date header of an answer. That is in whole
+// seconds, so half a second is added, and half of the round trip.
 func (d *Doctor) clock(ctx context.Context) Finding {
 	if d.cfg.LiveKitURL == "" {
 		return d.notChecked("LIVEKIT_URL")
@@ -89,7 +89,7 @@ func (d *Doctor) clock(ctx context.Context) Finding {
 	}
 	defer res.Body.Close()
 	took := time.Since(began)
-	_, _ = io.CopyN(io.Discard, res.Body, 1<<10) // only the header is wanted
+	_, _ = io.CopyN(io.Discard, res.Body, 1<<10) // only the header is needed
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
 		return warn("not checked: LiveKit's answer has no Date", "compare the clocks by hand, and run NTP on both machines")
@@ -106,8 +106,8 @@ func (d *Doctor) clock(ctx context.Context) Finding {
 	return ok(found)
 }
 
-// plainly is why a request got no answer. The URL, which a client's own error would
-// show, may hold a password.
+// plainly returns why a request got no answer. It omits the URL that a client's own error would
+// show, which may hold a password.
 func plainly(err error) string {
 	if u, isURL := errors.AsType[*url.Error](err); isURL {
 		err = u.Err

@@ -7,18 +7,18 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Probe is the check of the webhook for a canary: the same events on the same ways, and
-// what became of the worse one.
+// Probe runs the webhook check for a canary: the same events on the same paths. It returns the
+// worse result.
 func (d *Doctor) Probe(ctx context.Context) egress.Passage {
 	f := d.webhook(ctx)
-	p := egress.Passage{Outcome: egress.CanaryUnreachable, Found: f.Found, Fix: f.Fix} // as where the settings name no way
+	p := egress.Passage{Outcome: egress.CanaryUnreachable, Found: f.Found, Fix: f.Fix} // as if the settings name no path
 	if f.Path != nil {
 		p.Outcome, p.Took = f.Path.outcome, f.Path.Total
 	}
 	return p
 }
 
-// outcome is the class of what judge says in words.
+// outcome returns the class of what judge says in words.
 func (d *Doctor) outcome(p Path, err error) egress.CanaryOutcome {
 	switch {
 	case err != nil:

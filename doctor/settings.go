@@ -14,8 +14,8 @@ import (
 
 const seeSettings = "set it right, or take it out where it is no setting, for the worker and the starter alike; the README has the table of settings"
 
-// leastSearch is what a search for a start must outlast: the time for which LiveKit may not list it,
-// and that for which a door may still ask, by default, for what was handed back to it.
+// leastSearch is what a search for a start must outlast: the time for which LiveKit may not list
+// it, and the default time for which a front door may still ask for what was handed back to it.
 const leastSearch = egress.Unlisted + 7*time.Second
 
 func (d *Doctor) settings(context.Context) Finding {

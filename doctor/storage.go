@@ -11,13 +11,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Stores tries a destination: it writes a small object there and deletes it. Its error
-// has the field at fault, and no credential.
+// Stores probes a destination: it writes a small object there and deletes it. Its error has the
+// field at fault, and no credential.
 type Stores interface {
 	Probe(ctx context.Context, d egress.Destination, name string) (egress.Probed, error)
 }
 
-// storage tries each profile, all beside each other.
+// storage probes all profiles concurrently.
 func (d *Doctor) storage(ctx context.Context) Finding {
 	names := d.cfg.Profiles.Names()
 	if len(names) == 0 && d.cfg.Problem != nil {

@@ -14,12 +14,12 @@ import (
 const (
 	// retentionWarn is how far back idempotency keys and reports should reach.
 	retentionWarn = 7 * 24 * time.Hour
-	// retentionFail is how long LiveKit lists an ended egress: one that Temporal has
-	// forgotten before would be taken for a new one.
+	// retentionFail is how long LiveKit lists an ended egress: if Temporal forgot one earlier, it
+	// would be taken for a new one.
 	retentionFail = 24 * time.Hour
-	// pollLimit is over the 60 s that a worker's question waits at most.
+	// pollLimit exceeds the 60 s that a worker's poll waits at most.
 	pollLimit = 2 * time.Minute
-	// scheduleSlack is how late a schedule may be beside its interval.
+	// scheduleSlack is how late a schedule may be beyond its interval.
 	scheduleSlack = 5 * time.Minute
 )
 
@@ -60,8 +60,8 @@ func (d *Doctor) searchAttributes(ctx context.Context) Finding {
 	return ok("the namespace has them all")
 }
 
-// workers wants one that polls each queue: without it nothing moves, although
-// everything is kept.
+// workers requires a worker that polls each queue: without one nothing moves, although nothing is
+// lost.
 func (d *Doctor) workers(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
 		return d.notChecked("TEMPORAL_ADDRESS")
@@ -103,7 +103,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	return ok(fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second)))
 }
 
-// idle is a version of workers that polls, and is given nothing that begins.
+// idle returns the finding for a worker version that polls but gets no new work.
 func idle(version, queue string) Finding {
 	found := fmt.Sprintf("workers of version %s poll the task queue %q, and none of the current version, to which all goes that begins", version, queue)
 	name, build, versioned := strings.Cut(version, ":")
@@ -125,22 +125,22 @@ func (d *Doctor) canary(ctx context.Context) Finding {
 	})
 }
 
-// rounds are what a schedule of ours begins.
+// rounds are the workflows that one of our schedules starts.
 type rounds struct {
 	schedule, workflow string
 	every              time.Duration // by the setting; zero: off
 	setting            string
-	without            string // what follows where there are none
+	without            string // the consequence of having none
 }
 
-// scheduled wants a schedule of ours whose rounds complete.
+// scheduled requires that a schedule of ours exists and its rounds complete.
 func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	if d.cfg.Temporal == nil {
 		return d.notChecked("TEMPORAL_ADDRESS")
 	}
 	s, err := d.cfg.Temporal.ScheduleState(ctx, r.schedule)
 	switch {
-	case egress.ReasonOf(err) == egress.NotFound && r.every == 0 && d.cfg.Problem == nil: // else nothing is known of the settings
+	case egress.ReasonOf(err) == egress.NotFound && r.every == 0 && d.cfg.Problem == nil: // otherwise nothing is known of the settings
 		return warn(fmt.Sprintf("there is no schedule %q, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case egress.ReasonOf(err) == egress.NotFound:
 		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start a worker, or start one again: it makes it as it begins; where "+r.setting+" is off for the workers, set it so here, too")
@@ -168,7 +168,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	return ok(found)
 }
 
-// days is a duration as retentions are spoken of.
+// days formats a duration as retentions are usually given.
 func days(d time.Duration) string {
 	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%d days", d/(24*time.Hour))

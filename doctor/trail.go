@@ -9,8 +9,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// trail is how long each part of a request's way took. A connection may be made beside
-// others, and go on after the request was given up: hence the lock.
+// trail records how long each part of a request took. Several connections may be attempted in
+// parallel, and may go on after the request was given up: hence the lock.
 type trail struct {
 	mu    sync.Mutex
 	began map[string]time.Time
@@ -20,7 +20,7 @@ type trail struct {
 	to    string
 }
 
-// Parts of the way whose beginnings are noted; of a connection, with its address.
+// Parts of a request whose beginnings are noted; for a connection, with its address.
 const (
 	partDNS = "dns"
 	partTLS = "tls"
@@ -60,7 +60,7 @@ func (t *trail) end(part string, took *time.Duration, address string) {
 	}
 }
 
-// tell writes down what has happened so far.
+// tell copies what has happened so far into p.
 func (t *trail) tell(p *Path) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,23 +5,22 @@ import (
 	"time"
 )
 
-// Change is a change of how the way of the webhooks is. The first one has no Before.
+// Change is a change in the state of the webhooks' path. The first one has no Before.
 type Change struct {
 	At     time.Time `json:"at"`
 	Before Status    `json:"before,omitempty"`
 	Finding
 }
 
-// Watch sends a probe at once, and then again and again, until the context ends, which
-// is no error. say is told the first state, and each change of it; its error ends the
-// watch.
+// Watch sends a probe at once and then every interval, until the context ends, which is not an
+// error. It passes the first state, and each change, to say, whose error ends the watch.
 func (d *Doctor) Watch(ctx context.Context, every time.Duration, say func(Change) error) error {
 	again := time.NewTicker(every)
 	defer again.Stop()
 	for before := Status(""); ; {
 		f := d.webhook(ctx)
 		f.Check = Webhook
-		if ctx.Err() != nil { // it was broken off, and says nothing
+		if ctx.Err() != nil { // it was interrupted and says nothing
 			return nil
 		}
 		if f.Status != before {

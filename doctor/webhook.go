@@ -17,19 +17,18 @@ import (
 )
 
 const (
-	// attemptBudget is how long LiveKit waits for one answer, from its protocol
-	// package 1.54 on.
+	// attemptBudget is how long LiveKit waits for one answer, from its protocol package 1.54 on.
 	attemptBudget = 10 * time.Second
-	// queueBudget is for how long LiveKit keeps an event that waits behind others.
+	// queueBudget is how long LiveKit keeps an event that waits behind others.
 	queueBudget = 30 * time.Second
-	// certificateWarn is how early an expiry is said.
+	// certificateWarn is how long before a certificate's expiry a warning is given.
 	certificateWarn = 14 * 24 * time.Hour
 )
 
 // Path is how a webhook came through, as far as it came.
 type Path struct {
 	URL              string          `json:"url"`
-	Address          string          `json:"address,omitempty"` // that was connected to
+	Address          string          `json:"address,omitempty"` // the address connected to
 	DNS              egress.Duration `json:"dns"`
 	Connect          egress.Duration `json:"connect"`
 	TLS              egress.Duration `json:"tls"`
@@ -37,14 +36,14 @@ type Path struct {
 	Status           int             `json:"status,omitempty"`
 	CertificateUntil *time.Time      `json:"certificate_until,omitempty"`
 
-	location string // where it was redirected to
-	ours     bool   // our own endpoint answered, and no proxy
+	location string // where the request was redirected to
+	ours     bool   // our own endpoint answered, not a proxy
 	outcome  egress.CanaryOutcome
 }
 
-// webhook posts an event as LiveKit would, on both ways that its events take: the
-// project's own webhook, and a path below it as each request has one of its own. The
-// endpoint knows the event for a probe and hands it to nobody.
+// webhook posts an event as LiveKit would, along both paths that its events take: the project's
+// own webhook, and a path below it such as each request has. The endpoint recognizes the event as
+// a probe and passes it to nobody.
 func (d *Doctor) webhook(ctx context.Context) Finding {
 	switch {
 	case d.cfg.PublicURL == "":
@@ -70,7 +69,7 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 	return worst
 }
 
-// post posts one event and follows it.
+// post posts one event and traces it.
 func (d *Doctor) post(ctx context.Context, url string) (Path, error) {
 	p := Path{URL: redacted(url)}
 	body, err := event()
@@ -103,15 +102,15 @@ func (d *Doctor) post(ctx context.Context, url string) (Path, error) {
 	return p, nil
 }
 
-// event is the body of a probe.
+// event returns the body of a probe.
 func event() ([]byte, error) {
 	return json.Marshal(map[string]string{
 		"event": egress.EventProbe, "id": "EV_" + rand.Text()[:12], "createdAt": fmt.Sprint(time.Now().Unix()),
 	})
 }
 
-// client connects anew each time, so that the whole way is measured, and follows no
-// redirect, as LiveKit's sender.
+// client connects anew each time, so that the whole path is measured, and follows no redirects,
+// like LiveKit's sender.
 func (d *Doctor) client() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
