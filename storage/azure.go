@@ -41,11 +41,11 @@ func (s *Stores) openAzure(ctx context.Context, field string, u *livekit.AzureBl
 	return azureblob.OpenBucket(ctx, client, nil)
 }
 
-// containerOf opens the container with the request's key, or as whoever the worker is.
+// containerOf opens the container with the request's key, or with the worker's own identity.
 func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*container.Client, error) {
 	opts := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:       s.client(nil),
-		Retry:           policy.RetryOptions{MaxRetries: -1}, // Temporal tries again
+		Retry:           policy.RetryOptions{MaxRetries: -1}, // Temporal retries
 		PerCallPolicies: []policy.Policy{ownNames{}},         // before a request is signed
 	}}
 	if u.GetAccountKey() != "" {
@@ -63,13 +63,13 @@ func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*con
 }
 
 // ownNames asks for blobs by the names that LiveKit gave them. go-cloud's driver writes some
-// characters of a name in hexadecimal, such as the # of a room, so that it would look for
-// Team __0x23__1 where Team #1 is.
+// characters of a name in hexadecimal, such as the # of a room, so that it would look for Team
+// __0x23__1 instead of Team #1.
 type ownNames struct{}
 
 var hexadecimal = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
 
-// Do changes the request's path, and the prefix of a list.
+// Do restores the request's path, and the prefix of a list.
 func (ownNames) Do(req *policy.Request) (*http.Response, error) {
 	u := req.Raw().URL
 	u.RawPath = hexadecimal.ReplaceAllStringFunc(u.EscapedPath(), func(s string) string { return url.PathEscape(plain(s)) })
@@ -84,7 +84,7 @@ func (ownNames) Do(req *policy.Request) (*http.Response, error) {
 	return req.Next()
 }
 
-// plain is the character that is written in hexadecimal.
+// plain returns the character that is written in hexadecimal.
 func plain(s string) string {
 	c, err := strconv.ParseInt(hexadecimal.FindStringSubmatch(s)[1], 16, 32)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// callTimeout bounds one call but a read of media. Some clients would try for ever.
+// callTimeout bounds one call except a read of media. Some clients would retry forever.
 const callTimeout = 20 * time.Second
 
 // Bucket is one opened store. Paths are those of LiveKit's results. All errors are
@@ -31,10 +31,10 @@ type Bucket struct {
 	blobs   *blob.Bucket
 }
 
-// Close ends what Open began.
+// Close releases what Open acquired.
 func (b *Bucket) Close() error { return b.blobs.Close() }
 
-// Stat is an object's size and when it was written.
+// Stat returns an object's size and when it was written.
 func (b *Bucket) Stat(ctx context.Context, path string) (o egress.Object, err error) {
 	defer readable(b.field, &err)
 	key, err := b.key(path)
@@ -50,8 +50,7 @@ func (b *Bucket) Stat(ctx context.Context, path string) (o egress.Object, err er
 	return egress.Object{Path: path, Size: attrs.Size, Modified: attrs.ModTime}, nil
 }
 
-// List is the objects whose path begins with a prefix, in the order of their names; at
-// most limit.
+// List returns at most limit objects whose path begins with a prefix, ordered by name.
 func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.Object, error) {
 	key, err := b.key(prefix)
 	if err != nil {
@@ -81,7 +80,7 @@ func (b *Bucket) next(ctx context.Context, it *blob.ListIterator) (o *blob.ListO
 	return it.Next(ctx)
 }
 
-// Read is an object's bytes from an offset on. The caller closes it.
+// Read returns an object's bytes from an offset on. The caller closes the reader.
 func (b *Bucket) Read(ctx context.Context, path string, offset int64) (media io.ReadCloser, err error) {
 	defer readable(b.field, &err)
 	key, err := b.key(path)
@@ -95,8 +94,7 @@ func (b *Bucket) Read(ctx context.Context, path string, offset int64) (media io.
 	return r, nil
 }
 
-// Create writes an object that is not there yet. One that is stays as it is, and is an
-// error of reason Conflict.
+// Create writes a new object. An existing one stays as it is, and the error has reason Conflict.
 func (b *Bucket) Create(ctx context.Context, path, contentType string, data []byte) (err error) {
 	defer readable(b.field, &err)
 	key, err := b.key(path)
@@ -111,7 +109,7 @@ func (b *Bucket) Create(ctx context.Context, path, contentType string, data []by
 		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
 	}
 	err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType, IfNotExist: true})
-	if status, _ := answerOf(err); status == http.StatusNotImplemented { // the condition, and it was not there just now
+	if status, _ := answerOf(err); status == http.StatusNotImplemented { // it rejects the condition, and the object was not there just now
 		err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType})
 	}
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
@@ -120,9 +118,9 @@ func (b *Bucket) Create(ctx context.Context, path, contentType string, data []by
 	return explain(b.field, "write", err)
 }
 
-// write writes an object in one request. It is no WriteAll: that goes through a pipe, whose
-// end Azure's driver may close when a refusal has already taken it away, which is a panic
-// (go-cloud's azureblob up to 0.48; s3blob's was mended by its pull request 3480).
+// write writes an object in one request. It does not use WriteAll, which goes through a pipe whose
+// end Azure's driver may close after a refusal has already removed it, which panics (go-cloud's
+// azureblob up to 0.48; s3blob's was fixed by its pull request 3480).
 func write(ctx context.Context, to *blob.Bucket, key string, data []byte, o blob.WriterOptions) error {
 	o.DisableContentTypeDetection = true
 	return to.Upload(ctx, key, bytes.NewReader(data), &o)

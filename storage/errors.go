@@ -16,13 +16,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// explain is an error of a store in our words. The store's own text is left out: it may
-// show the request that it answers.
+// explain returns a store's error in our words. It leaves out the store's own text, which may show
+// the request that it answers.
 func explain(field, op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ours, ok := errors.AsType[*egress.Error](err); ok { // the dialer's, or of the configuration
+	if ours, ok := errors.AsType[*egress.Error](err); ok { // from the dialer, or about the configuration
 		return ours
 	}
 	if long, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -45,9 +45,9 @@ func explain(field, op string, err error) error {
 	return e
 }
 
-// answerOf is the status and the code that a store answered, as each client tells it.
+// answerOf returns the status and the code that a store answered, from each client's error type.
 func answerOf(err error) (status int, code string) {
-	if s3, ok := errors.AsType[*awshttp.ResponseError](err); ok { // and not of a machine's metadata, from which keys come
+	if s3, ok := errors.AsType[*awshttp.ResponseError](err); ok { // but not from a machine's metadata, which supplies keys
 		status = s3.HTTPStatusCode()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -65,15 +65,15 @@ func answerOf(err error) (status int, code string) {
 	return status, egress.Clip(code, longestCode)
 }
 
-// longestCode is how much of a store's code is kept, in bytes: it comes into histories.
-// Amazon's are shorter.
+// longestCode bounds the part of a store's code that is kept, in bytes, since histories keep it.
+// Amazon's codes are shorter.
 const longestCode = 64
 
-// noToken is the code of a token that was refused, which has none of its own.
+// noToken is the code for a refused token, which has none of its own.
 const noToken = "no token"
 
-// kindOf is what the driver takes an error for. What no store has answered has none: to
-// Azure's driver, a name that nobody resolves is an object that is not there.
+// kindOf returns the driver's classification of an error. An error without a store's answer gets
+// none: Azure's driver takes a host name that does not resolve for a missing object.
 func kindOf(err error) gcerrors.ErrorCode {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return gcerrors.Unknown
@@ -81,7 +81,7 @@ func kindOf(err error) gcerrors.ErrorCode {
 	return gcerrors.Code(err)
 }
 
-// reasonOf sorts what a store answers.
+// reasonOf classifies a store's answer.
 func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
 	switch {
 	case status == http.StatusNotFound, status == 0 && kind == gcerrors.NotFound:

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// readWrite is the scope that is asked for: a playlist of ours, and a probe, are written.
+// readWrite is the scope that is requested, since we write playlists and probes.
 const readWrite = "https://www.googleapis.com/auth/devstorage.read_write"
 
 func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload) (*blob.Bucket, error) {
@@ -40,11 +40,11 @@ func (s *Stores) openGCP(ctx context.Context, field string, u *livekit.GCPUpload
 	return gcsblob.OpenBucket(ctx, signing, u.GetBucket(), nil)
 }
 
-// tokensOf takes a service account's key alone: other kinds of Google's credentials name
-// files and commands of the machine that reads them.
+// tokensOf accepts only a service account's key: Google's other kinds of credentials name files
+// and commands on the machine that reads them.
 func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *http.Client) (oauth2.TokenSource, error) {
 	if u.GetCredentials() == "" {
-		// Not by a client of dial's, which refuses the address of the machine's metadata.
+		// Not with dial's client, which refuses the address of the machine's metadata.
 		ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: callTimeout})
 		own, err := google.FindDefaultCredentials(ctx, readWrite)
 		if err != nil {
@@ -59,8 +59,8 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
 }
 
-// briefly asks Google for what is looked at of each listed object. It would list who may do
-// what with it as well, and name it in each line of that.
+// briefly requests only the fields that we read of each listed object. Otherwise Google would also
+// list who may do what with it.
 func briefly(as func(any) bool) error {
 	var q *gcs.Query
 	if !as(&q) {
@@ -70,8 +70,8 @@ func briefly(as func(any) bool) error {
 	return q.SetAttrSelection([]string{"Name", "Size", "Updated"})
 }
 
-// refusedToken is the status by which a token was refused and when that was by its giver's
-// clock, zero for another error.
+// refusedToken returns the status with which a token was refused and the time of that by the token
+// server's clock, zero for any other error.
 func refusedToken(err error) (status int, at string) {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok || refused.Response == nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Probe writes a small object beside a destination's output and deletes it again, and its
-// version, with nothing but the rights that a recording needs, and that of deletion. The error has
-// the field at fault where the store refuses, and says what could not be done where
-// anything but egress.ProbeGood or egress.ProbeUnchecked is found. It holds no credential.
+// Probe writes a small object beside a destination's output and deletes it and its version. It
+// needs no rights beyond those of a recording and that of deletion. If the store refuses, the
+// error has the field at fault; for any result except egress.ProbeGood and egress.ProbeUnchecked
+// it says what could not be done. It holds no credential.
 func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (found egress.Probed, err error) {
 	found = egress.ProbeUnreachable //nolint:wastedassign // not where the client panics
 	defer readable(d.Field, &err)
@@ -38,8 +38,8 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	return egress.ProbeGood, nil
 }
 
-// opening is what became of a store that could not even be opened. A fault of its
-// configuration is LiveKit's to find as well.
+// opening returns the result for a store that could not even be opened. A configuration fault will
+// fail LiveKit as well.
 func opening(d egress.Destination, err error) (egress.Probed, error) {
 	e, ok := errors.AsType[*egress.Error](err)
 	if ok && e.Reason == egress.Invalid && strings.HasPrefix(e.Field, d.Field+".") {
@@ -51,9 +51,9 @@ func opening(d egress.Destination, err error) (egress.Probed, error) {
 func refusal(d egress.Destination, err error) (egress.Probed, error) {
 	status, code := answerOf(err)
 	if otherClock(err) {
-		status, code = 0, "" // what LiveKit signs may well be taken
+		status, code = 0, "" // what LiveKit signs may well be accepted
 	}
-	if code == noToken { // whoever gives out tokens may be away as well as say no
+	if code == noToken { // the token server may be down as well as refuse
 		code = ""
 		if status != http.StatusBadRequest && status != http.StatusUnauthorized {
 			status = 0
@@ -65,12 +65,13 @@ func refusal(d egress.Destination, err error) (egress.Probed, error) {
 	return egress.ProbeUnreachable, explain(d.Field, "write", err)
 }
 
-// mostSkew is within what Google and Azure forgive a clock: Azure 15 min by its documents.
+// mostSkew is within what Google and Azure tolerate of a clock: Azure 15 min according to its
+// documentation.
 const mostSkew = 5 * time.Minute
 
-// otherClock reports whether a refusal may be of our clock: Google's tokens and Azure's
-// signatures are of a time, and refused as a wrong key is when it is not theirs. Amazon has a
-// code of its own for that.
+// otherClock reports whether our clock may be why a store refused: Google's tokens and Azure's
+// signatures carry a time, and are refused like a wrong key if it is off. Amazon has a code of its
+// own for that.
 func otherClock(err error) bool {
 	_, at := refusedToken(err)
 	if azure, ok := errors.AsType[*azcore.ResponseError](err); ok && azure.RawResponse != nil {

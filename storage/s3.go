@@ -23,7 +23,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// anyRegion serves where none is named: other stores than Amazon's take each.
+// anyRegion is used if none is named: stores other than Amazon's accept any.
 const anyRegion = "us-east-1"
 
 func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) (*blob.Bucket, error) {
@@ -57,14 +57,14 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 	return s3blob.OpenBucket(ctx, s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.BaseEndpoint = endpoint
 		o.UsePathStyle = u.GetForcePathStyle()
-		o.RetryMaxAttempts = 1 // Temporal tries again
-		// Stores that only speak the protocol know nothing of Amazon's new checksums.
+		o.RetryMaxAttempts = 1 // Temporal retries
+		// Stores that only speak the protocol do not know Amazon's new checksums.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	}), u.GetBucket(), &s3blob.Options{RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})
 }
 
-// endpointOf is the endpoint of a store other than Amazon's, nil for Amazon's.
+// endpointOf returns the endpoint of a store other than Amazon's, nil for Amazon's.
 func endpointOf(field, endpoint string) (*string, error) {
 	if endpoint == "" {
 		return nil, nil //nolint:nilnil // Amazon's own has none
@@ -79,9 +79,9 @@ func endpointOf(field, endpoint string) (*string, error) {
 	return &endpoint, nil
 }
 
-// keysOf is a configuration with the request's key, or the worker's own as Amazon's tools
-// find it. The worker's goes to Amazon alone: a host that a request names must not see
-// what is signed with it.
+// keysOf returns a configuration with the request's key, or with the worker's own as Amazon's
+// tools find it. The worker's key is used only with Amazon: a host that a request names must not
+// see what is signed with it.
 func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config, error) {
 	switch {
 	case u.GetAccessKey() != "" && u.GetSecret() == "":
@@ -109,7 +109,7 @@ func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config,
 	return aws.Config{Credentials: own.Credentials}, nil
 }
 
-// busy reports whether an answer is of the moment.
+// busy reports whether an answer is temporary.
 func busy(err error) bool {
 	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	return ok && (answer.HTTPStatusCode() == http.StatusTooManyRequests || answer.HTTPStatusCode() >= http.StatusInternalServerError)
@@ -119,7 +119,7 @@ func noKey(field string, err error) error {
 	return &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker has no key of its own", Err: err}
 }
 
-// regionOf is the region of a bucket. Amazon says it to anybody.
+// regionOf returns the region of a bucket. Amazon tells it to anybody.
 func regionOf(ctx context.Context, field string, client *http.Client, u *livekit.S3Upload) (string, error) {
 	switch {
 	case u.GetRegion() != "":
@@ -144,5 +144,5 @@ func regionOf(ctx context.Context, field string, client *http.Client, u *livekit
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= http.StatusInternalServerError:
 		return "", &egress.Error{Reason: egress.Unreachable, Field: field + ".region", Message: fmt.Sprintf("is not named, and Amazon answers %d when it is asked for it", res.StatusCode)}
 	}
-	return anyRegion, nil // no such bucket: the first call says so
+	return anyRegion, nil // no such bucket: the first call will say so
 }

@@ -1,6 +1,6 @@
-// Package storage opens what the outputs of a request name: S3 and all that speaks its
-// protocol, Google Cloud Storage, Azure Blob Storage, and local files. It must never
-// connect past the client that it is given, nor put a credential into an error.
+// Package storage opens what the outputs of a request name: S3 and all that speaks its protocol,
+// Google Cloud Storage, Azure Blob Storage, and local files. It must never connect except through
+// the client that it is given, nor put a credential into an error.
 package storage
 
 import (
@@ -18,21 +18,21 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Config is how stores are reached.
+// Config says how to reach stores.
 type Config struct {
-	// Client connects to hosts that requests name, through a proxy where the request has
-	// one (nil: none), and refuses inner ones. Required.
+	// Client connects to hosts that requests name, through the request's proxy if it has one (nil:
+	// none), and refuses internal hosts. Required.
 	Client func(proxy *url.URL) *http.Client
-	// LocalFiles (REELKEEPER_LOCAL_FILES) is the directory below which LiveKit's egress
-	// service writes what is uploaded nowhere, at the same path as there. Default: none,
-	// and local files cannot be read.
+	// LocalFiles (REELKEEPER_LOCAL_FILES) is the directory below which LiveKit's egress service
+	// writes what it does not upload, mounted at the same path here. Default: none, and local files
+	// cannot be read.
 	LocalFiles string
 }
 
 // Stores opens buckets. It is safe for concurrent use.
 type Stores struct{ cfg Config }
 
-// New makes Stores.
+// New returns Stores.
 func New(cfg Config) *Stores { return &Stores{cfg} }
 
 // Open opens the bucket that a destination names, with the credentials of the request,
@@ -43,7 +43,7 @@ func New(cfg Config) *Stores { return &Stores{cfg} }
 //	Denied       nobody may look from here: Ali's stores, or local files that are not ours to read
 //	Unreachable  the store, or who gives out the credentials, does not answer
 func (s *Stores) Open(ctx context.Context, d egress.Destination) (*Bucket, error) {
-	b := &Bucket{field: d.Field, renames: d.Upload.Store() != egress.StoreAzure} // there ownNames asks
+	b := &Bucket{field: d.Field, renames: d.Upload.Store() != egress.StoreAzure} // for Azure, ownNames asks
 	var err error
 	switch d.Upload.Store() {
 	case egress.StoreS3:
@@ -63,7 +63,7 @@ func (s *Stores) Open(ctx context.Context, d egress.Destination) (*Bucket, error
 	return b, nil
 }
 
-// openLocal opens the directory of local files. It is the operator's word which one.
+// openLocal opens the directory of local files, which the operator chooses.
 func (s *Stores) openLocal(field string) (dir string, b *blob.Bucket, err error) {
 	if s.cfg.LocalFiles == "" {
 		return "", nil, &egress.Error{Reason: egress.Denied, Field: field, Message: "names no store, and REELKEEPER_LOCAL_FILES is not set"}
@@ -78,13 +78,13 @@ func (s *Stores) openLocal(field string) (dir string, b *blob.Bucket, err error)
 	return dir, b, nil
 }
 
-// proxyOf is the proxy of a request, nil for none.
+// proxyOf returns the proxy of a request, or nil.
 func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 	if rawURL == "" {
 		return nil, nil //nolint:nilnil // no proxy is no fault
 	}
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) { // net/http's, as LiveKit's
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) { // those of net/http, like LiveKit's
 		return nil, egress.Invalidf(field+".proxy.url", "is no URL of a proxy") // not shown: it may hold a password
 	}
 	if user != "" {
@@ -93,11 +93,11 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 	return u, nil
 }
 
-// longestKey is the longest name that a store takes, in characters: Azure counts them, others
-// count bytes.
+// longestKey is the longest name that stores accept, in characters: Azure counts characters,
+// others count bytes.
 const longestKey = 1024
 
-// key is the key of a path: that of a local file goes from the directory on.
+// key returns the key of a path: for a local file, relative to the directory.
 func (b *Bucket) key(path string) (string, error) {
 	if b.local == "" {
 		if n := utf8.RuneCountInString(path); n > longestKey {
@@ -122,13 +122,13 @@ func (b *Bucket) key(path string) (string, error) {
 	return filepath.ToSlash(rel), nil
 }
 
-// renamed reports whether go-cloud's drivers would ask for another object than that of a path:
+// renamed reports whether go-cloud's drivers would ask for an object with another name than path:
 // they write some characters of a name in hexadecimal.
 func renamed(path string) bool {
 	return strings.Contains(path, "../") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' })
 }
 
-// path is the inverse of key, for a path that begins as the one that was asked for.
+// path is the inverse of key, absolute if like, the path that was asked for, is.
 func (b *Bucket) path(key, like string) string {
 	if b.local != "" && filepath.IsAbs(like) {
 		return filepath.Join(b.local, filepath.FromSlash(key))

@@ -17,14 +17,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// remover deletes an object that was written, and its version: what is deleted by its path
-// alone stays in a bucket that keeps versions. It does not look first whether the object is
-// there, which would need a right more.
+// remover deletes an object that was written, and its version: an object deleted by its path alone
+// stays in a bucket that keeps versions. It does not first check whether the object is there,
+// which would need one more right.
 type remover func(context.Context) error
 
 const textPlain = "text/plain"
 
-// put writes an object, and is how to delete it again.
+// put writes an object, and returns how to delete it again.
 func put(ctx context.Context, b *blob.Bucket, d egress.Destination, path string, data []byte) (remover, error) {
 	var amazon *s3.Client
 	var azure *container.Client
@@ -38,8 +38,8 @@ func put(ctx context.Context, b *blob.Bucket, d egress.Destination, path string,
 	}
 }
 
-// putS3 has an object carry what LiveKit's uploads do: a bucket may take nothing without some
-// tag. It writes past the driver, which does not tell the version.
+// putS3 gives an object the same tags and metadata as LiveKit's uploads: a bucket may accept
+// nothing without some tag. It writes past the driver, which does not report the version.
 func putS3(ctx context.Context, client *s3.Client, d egress.Destination, path string, data []byte) (remover, error) {
 	u := d.Upload.S3
 	in := &transfermanager.UploadObjectInput{
@@ -61,7 +61,7 @@ func putS3(ctx context.Context, client *s3.Client, d egress.Destination, path st
 	return func(ctx context.Context) error { return removeS3(ctx, client, d.Field, at, out.VersionID) }, nil
 }
 
-// removeS3 deletes a version. Where the store does not allow that, or knows none, it deletes
+// removeS3 deletes a version. If the store does not allow that, or knows no versions, it deletes
 // the object by its path, which in a bucket that keeps versions only hides it.
 func removeS3(ctx context.Context, client *s3.Client, field string, at s3.DeleteObjectInput, version *string) error {
 	byPath := at
@@ -72,7 +72,7 @@ func removeS3(ctx context.Context, client *s3.Client, field string, at s3.Delete
 	}
 	out, hiding := client.DeleteObject(ctx, &byPath)
 	if hiding == nil && !aws.ToBool(out.DeleteMarker) {
-		return nil // it tells of versions, and keeps none
+		return nil // it reports versions, and keeps none
 	}
 	return explain(field, "delete the version of "+*at.Key, errors.Join(err, hiding))
 }
@@ -86,7 +86,7 @@ func putGoogle(ctx context.Context, b *blob.Bucket, path string, data []byte) (r
 	return func(ctx context.Context) error {
 		return b.DeleteWithOptions(ctx, path, &blob.DeleteOptions{BeforeDelete: func(as func(any) bool) error {
 			var object **gcs.ObjectHandle
-			if w != nil && as(&object) { // of a generation it would try again until the context ends
+			if w != nil && as(&object) { // with a generation it would retry until the context ends
 				*object = (*object).Generation(w.Attrs().Generation).Retryer(gcs.WithPolicy(gcs.RetryNever))
 			}
 			return nil
@@ -94,7 +94,7 @@ func putGoogle(ctx context.Context, b *blob.Bucket, path string, data []byte) (r
 	}, err
 }
 
-// putAzure deletes in two steps: the version that is the current one cannot be deleted as such.
+// putAzure deletes in two steps: the current version cannot be deleted as such.
 func putAzure(ctx context.Context, b *blob.Bucket, client *container.Client, path string, data []byte) (remover, error) {
 	var answer *http.Response
 	err := write(policy.WithCaptureResponse(ctx, &answer), b, path, data, blob.WriterOptions{ContentType: textPlain})
