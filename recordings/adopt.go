@@ -6,12 +6,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Adopt makes a workflow for an egress that was started past Temporal, and gives it
-// the webhook event by which we heard of it. Twice is harmless: the second event
-// goes to the same workflow. So is a request whose workflow failed, since nobody found
-// in time what had been started after all. One whose workflow has completed is not
-// begun again: that is an error of reason AlreadyOver, unless the workflow never knew of
-// this egress, which is then a recording of its own.
+// Adopt starts a workflow for an egress that was started past Temporal, and gives it the webhook
+// event by which we heard of it. Twice is harmless: the second event goes to the same workflow. A
+// request whose workflow failed is adopted, too, since nobody found in time what had been started
+// after all. One whose workflow has completed is not restarted: the error has reason AlreadyOver,
+// unless that workflow never knew of this egress, which then becomes a recording of its own.
 func (c *Client) Adopt(ctx context.Context, requestID string, extras egress.Extras, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {
@@ -25,10 +24,9 @@ func (c *Client) Adopt(ctx context.Context, requestID string, extras egress.Extr
 	return err
 }
 
-// adoptStranger takes up an egress under its own ID whose request's workflow has completed
-// without knowing it: another door began it past Temporal, and it was heard of too late to
-// be a twin or the next part. One that is known, or over itself, is an error of reason
-// AlreadyOver.
+// adoptStranger adopts an egress under its own ID if its request's workflow has completed without
+// knowing it: another front door started it past Temporal, and we heard of it too late to make it
+// a twin or the next part. If it is known, or over itself, the error has reason AlreadyOver.
 func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info, e egress.Event) error {
 	over := &egress.Error{Reason: egress.AlreadyOver, Message: egress.WorkflowID(a.requestID) + " has completed"}
 	id := info.Proto().GetEgressId()
@@ -46,7 +44,7 @@ func (c *Client) adoptStranger(ctx context.Context, a adoption, info egress.Info
 	return c.adopt(ctx, a, info, e)
 }
 
-// knows reports whether the completed workflow of a request knew of an egress.
+// knows reports whether a request's completed workflow knew of an egress.
 func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, error) {
 	row, err := c.row(ctx, egress.WorkflowID(requestID))
 	if err != nil || row.EgressID == egressID {
@@ -56,10 +54,10 @@ func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, e
 	return err == nil && v != nil && v.Knows(egressID), err
 }
 
-// adoptionInput is what the workflow of an egress begins with. A run of the same request
-// that failed, since nobody found in time what it had started after all, leaves its own:
-// the caller's webhooks, pipeline and limits, where it was of the same room. LiveKit is only
-// looked at for it.
+// adoptionInput returns the input for the workflow of an egress. If a run of the same request
+// failed because nobody found in time what it had started after all, its own input is used if it
+// is for the same room: it has the caller's webhooks, pipeline and limits. The new run only looks
+// at LiveKit for the egress.
 func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info) (egress.Input, error) {
 	in := c.adopted(a, info)
 	state, err := c.workflowState(ctx, egress.WorkflowID(a.requestID))
@@ -67,18 +65,18 @@ func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info
 		return in, err
 	}
 	earlier, err := c.inputOf(ctx, egress.WorkflowID(a.requestID))
-	if err != nil || earlier.Validate(a.requestID) != nil { // it cannot be read any more, or was never any good
+	if err != nil || earlier.Validate(a.requestID) != nil { // it is no longer readable, or never was valid
 		return in, nil //nolint:nilerr // the egress is to be watched all the same
 	}
-	if room := in.Readable().Room; room != "" && room != earlier.Readable().Room { // its key was used again
+	if room := in.Readable().Room; room != "" && room != earlier.Readable().Room { // the key was reused
 		return in, nil
 	}
 	return earlier.OnlyLook(), nil
 }
 
-// adopted is the input of an egress of which Temporal knows nothing: what LiveKit echoes of its
-// request. The caller's own webhooks are served as if Temporal had never forgotten it. Those that
-// cannot be opened are a step of the delivery that fails, so that a person hears of them.
+// adopted returns the input of an egress unknown to Temporal: what LiveKit echoes of its request.
+// The caller's own webhooks are served as if Temporal had never forgotten the egress. Webhooks
+// that cannot be opened become a delivery step that fails, so that a person hears of them.
 func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
 	in := egress.Adoption(info, a.extras)
 	r, echoed := egress.RequestOf(info.Proto())
@@ -92,7 +90,7 @@ func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
 			in.Summary, in.Sealed = sealed.Summary, sealed.Sealed
 		}
 	}
-	if err != nil && !egress.IsID(a.requestID) { // a stray may be another Reelkeeper's, which tells them
+	if err != nil && !egress.IsID(a.requestID) { // a stray may belong to another Reelkeeper, which tells them itself
 		in.Summary.Webhooks = []string{"unreadable"}
 	}
 	return in

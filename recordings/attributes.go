@@ -20,7 +20,8 @@ import (
 // maxTitle is Temporal's limit for a summary, in bytes.
 const maxTitle = 400
 
-// attributesAtStart are those that are free at the start; later ones cost an event.
+// attributesAtStart returns the attributes that cost nothing at the start; set later, they cost an
+// event.
 func attributesAtStart(s egress.Summary, status string) temporal.SearchAttributes {
 	list := []temporal.SearchAttributeUpdate{
 		temporal.NewSearchAttributeKeyKeyword(egress.AttributeKind).ValueSet(string(s.Kind)),
@@ -37,7 +38,7 @@ func attributesAtStart(s egress.Summary, status string) temporal.SearchAttribute
 type attribute struct {
 	name   string
 	kind   enumspb.IndexedValueType
-	sample string // a value of its type, as a query writes it
+	sample string // a value of its type, in query syntax
 }
 
 func attributes() []attribute {
@@ -50,9 +51,9 @@ func attributes() []attribute {
 	return list
 }
 
-// EnsureSearchAttributes makes the search attributes that the namespace lacks, and
-// returns the names of those that it lacked. Where the server does not allow it
-// (Temporal Cloud), the error of reason Invalid holds the command that makes them.
+// EnsureSearchAttributes creates the search attributes that the namespace lacks, and returns their
+// names. If the server does not allow it (Temporal Cloud), the error has reason Invalid and holds
+// the command that creates them.
 func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 	missing, err := c.lacking(ctx)
 	if err != nil || len(missing) == 0 {
@@ -80,8 +81,9 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 	return names, c.awaitAttributes(ctx)
 }
 
-// awaitAttributes waits until the server knows what was added: its caches lag. What it does
-// not know by then it may have as another type: it says nothing when such a one is added.
+// awaitAttributes waits until the server knows the new attributes: its caches lag. Any that it
+// still does not know may exist with another type: the server does not complain when such a one is
+// added.
 func (c *Client) awaitAttributes(ctx context.Context) error {
 	for by := time.Now().Add(c.cfg.AttributesFor); ; {
 		missing, err := c.lacking(ctx)
@@ -96,8 +98,8 @@ func (c *Client) awaitAttributes(ctx context.Context) error {
 	}
 }
 
-// lacking asks by a query for each attribute, which any server answers, also where
-// it has no operator service: a query with an unknown name is an invalid argument.
+// lacking sends a query for each attribute, which any server answers, even without an operator
+// service: a query with an unknown name is an invalid argument.
 func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
 	var missing []attribute
 	for _, a := range attributes() {
@@ -121,7 +123,7 @@ func notAllowed(err error) bool {
 	return errors.As(err, &denied) || errors.As(err, &unimplemented)
 }
 
-// command makes the attributes by hand; Temporal Cloud has one of its own.
+// command returns the command that creates the attributes by hand; Temporal Cloud has its own.
 func (c *Client) command(missing []attribute) string {
 	var own, cloud strings.Builder
 	for _, a := range missing {

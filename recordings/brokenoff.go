@@ -7,8 +7,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// brokenOff says of a workflow that closed without a result how it did, and who goes on; empty
-// for any other, and for one that failed, whose error says more.
+// brokenOff says how a workflow closed without a result, and who continues; it is empty for any
+// other workflow, and for a failed one, whose error says more.
 func (r Row) brokenOff(now time.Time) string {
 	var how string
 	goesOn := "its next webhook, or a round, takes up what LiveKit has of it"
@@ -31,12 +31,13 @@ func (r Row) brokenOff(now time.Time) string {
 	return "its workflow " + how + "; " + goesOn
 }
 
-// forgotten reports whether LiveKit lists no egress any more that had ended as the workflow closed.
+// forgotten reports whether LiveKit no longer lists any egress that had ended when the workflow
+// closed.
 func (r Row) forgotten(now time.Time) bool {
 	return r.ClosedAt != nil && now.Sub(*r.ClosedAt) > egress.Remembered
 }
 
-// ways are what a person can do about a workflow that has closed without a result.
+// ways returns what a person can do about a workflow that has closed without a result.
 func (r Row) ways(now time.Time) []egress.Way {
 	_, ours := egress.RequestID(r.WorkflowID)
 	switch {
@@ -50,14 +51,14 @@ func (r Row) ways(now time.Time) []egress.Way {
 	return []egress.Way{{Command: egress.DeepRoundCommand, For: "have it taken up now, by a round that lists all"}}
 }
 
-// nobodyTells is the error that nobody does what a workflow was to do, where it closed without a
-// result; nil for any other.
+// nobodyTells returns an error that nobody does a workflow's task because it closed without a
+// result; it returns nil for any other workflow.
 func (c *Client) nobodyTells(ctx context.Context, id, workflowID string) error {
 	row, err := c.row(ctx, workflowID)
 	if err != nil {
 		return notFoundAs(id, err)
 	}
-	if row.Workflow == workflowFailed { // why it failed says more
+	if row.Workflow == workflowFailed { // its own error says more
 		_, err = c.verdict(ctx, row)
 		return err
 	}

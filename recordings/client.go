@@ -1,7 +1,6 @@
-// Package recordings is what one can ask of durable recordings: start, find,
-// watch, stop and list them. It speaks to Temporal alone and reaches workflows by
-// the names in package egress; it must never call LiveKit, nor keep anything that
-// Temporal does not know.
+// Package recordings is the client of durable recordings: it starts, finds, watches, stops and
+// lists them. It speaks to Temporal alone and reaches workflows by the names in package egress; it
+// must never call LiveKit, nor store anything that Temporal does not know.
 package recordings
 
 import (
@@ -19,9 +18,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// Sealer makes a workflow's input of a request, with everything that may be a
-// credential sealed, opens what LiveKit echoes of its webhooks, and makes and knows tokens.
-// *seal.Keys is one.
+// Sealer makes a workflow's input from a request, with everything that may be a credential sealed;
+// it opens what LiveKit echoes of its webhooks, and makes and verifies tokens. *seal.Keys is one.
 type Sealer interface {
 	SealRequest(requestID string, r egress.Request, storage, pipeline string) (egress.Input, error)
 	OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig, error)
@@ -33,30 +31,30 @@ type Sealer interface {
 type Config struct {
 	Temporal  client.Client // made with internal/payload's converter
 	Namespace string        // of the Temporal client; default: "default"
-	Sealer    Sealer        // needed to start, to adopt and for the reconciler's schedule
-	// Codec is the Temporal client's own, for what is sent and read past it: signals
-	// and memos. Default: none.
+	Sealer    Sealer        // needed to start, to adopt, and for the reconciler's schedule
+	// Codec is the Temporal client's own, for what is sent and read past that client: signals and
+	// memos. Default: none.
 	Codec converter.PayloadCodec
-	// AskedBy is who asks for a start, a stop or a redelivery that names nobody, for reports. Default:
+	// AskedBy is who asks, for reports, if a start, a stop or a redelivery names nobody. Default:
 	// unknown.
 	AskedBy *egress.Asker
 
-	// AskEvery is the pause before a start that no worker took is asked again, and
-	// before a search that found nothing is repeated. Default: 200 ms.
+	// AskEvery is the pause before retrying a start that no worker took, and before repeating a
+	// search that found nothing. Default: 200 ms.
 	AskEvery time.Duration
-	// FindFor is how long an egress ID is looked for: visibility lags behind by up
-	// to 0.5 s on SQLite. Default: 2 s.
+	// FindFor is how long an egress ID is searched for: visibility lags by up to 0.5 s on SQLite.
+	// Default: 2 s.
 	FindFor time.Duration
-	// AttributesFor is how long a search attribute that was just made may take to be known:
-	// each frontend of Temporal 1.32 reads them anew after 60 s. Default: 2 min.
+	// AttributesFor is how long a newly created search attribute may take to be known: each
+	// frontend of Temporal 1.32 rereads them every 60 s. Default: 2 min.
 	AttributesFor time.Duration
 	// QueryFor is how long State waits for a worker's answer. Default: 3 s.
 	QueryFor time.Duration
-	// AnswerFor is how long a redelivery and a word to a step wait for it, which are nothing
-	// without. Default: 15 s.
+	// AnswerFor is how long a redelivery, or a retry or skip of a step, waits for a worker's
+	// answer, without which it can do nothing. Default: 15 s.
 	AnswerFor time.Duration
-	// WaitFor is how long Wait lets Temporal hold one answer back before it looks by
-	// itself. Default: 5 s.
+	// WaitFor is how long Wait lets Temporal hold one long poll before it checks by itself.
+	// Default: 5 s.
 	WaitFor time.Duration
 }
 
@@ -71,18 +69,18 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Client asks Temporal about recordings. It is safe for concurrent use. Its errors
-// are *egress.Error; those that come from Temporal itself, and not from a workflow
-// of ours, also match egress.ErrTemporal.
+// Client asks Temporal about recordings. It is safe for concurrent use. Its errors are
+// *egress.Error; those of Temporal itself, as opposed to those of our workflows, also match
+// egress.ErrTemporal.
 type Client struct {
 	cfg  Config
-	data converter.DataConverter // as the Temporal client's own
+	data converter.DataConverter // the same as the Temporal client's
 }
 
-// New makes a Client.
+// New returns a Client.
 func New(c Config) *Client { return &Client{cfg: c.withDefaults(), data: converterWith(c.Codec)} }
 
-// converterWith is that of a Temporal client with a codec, or with none.
+// converterWith returns the data converter of a Temporal client with or without a codec.
 func converterWith(codec converter.PayloadCodec) converter.DataConverter {
 	if codec == nil {
 		return payload.Converter()
@@ -90,7 +88,7 @@ func converterWith(codec converter.PayloadCodec) converter.DataConverter {
 	return converter.NewCodecDataConverter(payload.Converter(), codec)
 }
 
-// encode makes a payload as the Temporal client would have.
+// encode encodes a payload as the Temporal client would.
 func (c *Client) encode(p *commonpb.Payload) ([]*commonpb.Payload, error) {
 	if c.cfg.Codec == nil {
 		return []*commonpb.Payload{p}, nil
@@ -98,7 +96,7 @@ func (c *Client) encode(p *commonpb.Payload) ([]*commonpb.Payload, error) {
 	return c.cfg.Codec.Encode([]*commonpb.Payload{p})
 }
 
-// pause waits before another try. It reports false when the context ends first.
+// pause waits before another try. It reports false if the context ends first.
 func (c *Client) pause(ctx context.Context) bool {
 	t := time.NewTimer(c.cfg.AskEvery)
 	defer t.Stop()

@@ -17,8 +17,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// Stop stops an egress, by any of its IDs, and returns what LiveKit answered. When
-// it has ended before, the error of reason AlreadyOver says how.
+// Stop stops an egress, by any of its IDs, and returns what LiveKit answered. If it has already
+// ended, the error has reason AlreadyOver and says how.
 func (c *Client) Stop(ctx context.Context, id string) (egress.Info, error) {
 	workflowID, err := c.Find(ctx, id)
 	if err != nil {
@@ -32,14 +32,13 @@ func (c *Client) stop(ctx context.Context, id, workflowID string, by *egress.Ask
 	return info, err
 }
 
-// StopEgress stops the egress of a request as Stop does, for somebody who has heard of
-// that egress from LiveKit. It may record although the request's workflow is over: the
-// workflow failed, was bound to another egress, or settled it as lost. So only an end
-// that is known is of reason AlreadyOver, and anything else of reason NotFound; so is one of
-// another room than the workflow's, which records on. An empty room is not compared. by is who
-// asks; nil is Config.AskedBy.
+// StopEgress stops the egress of a request like Stop, for a caller that knows that egress from
+// LiveKit. It may be recording although the request's workflow is over: the workflow failed, was
+// bound to another egress, or settled it as lost. So the error has reason AlreadyOver only for a
+// known end, and otherwise NotFound, including for an egress of another room than the workflow's,
+// which keeps recording. An empty room is not compared. by is who asks; nil means Config.AskedBy.
 func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room string, by *egress.Asker) (egress.Info, error) {
-	workflowID := egress.WorkflowID(requestID) // whose request ID may be an egress ID: it is known, and not looked up
+	workflowID := egress.WorkflowID(requestID) // the request ID may be an egress ID: it is known, and not looked up
 	if room != "" {
 		row, err := c.row(ctx, workflowID)
 		if err == nil && row.Room != "" && row.Room != egress.Keyword(room) {
@@ -62,7 +61,7 @@ func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room strin
 }
 
 // ended reports whether an egress is known to have ended for good. One that failed may have run
-// again since: LiveKit knows.
+// again since; only LiveKit knows.
 func (v View) ended(egressID string) bool {
 	if v.Verdict == nil || v.Verdict.EgressID != egressID {
 		return false
@@ -70,12 +69,12 @@ func (v View) ended(egressID string) bool {
 	return v.Verdict.Status.Good()
 }
 
-// Retry runs a delivery step again that has failed for good.
+// Retry reruns a delivery step that has failed for good.
 func (c *Client) Retry(ctx context.Context, id, step string) error {
 	return c.tellStep(ctx, id, egress.UpdateRetry, step)
 }
 
-// Skip leaves a delivery step out that has failed for good.
+// Skip skips a delivery step that has failed for good.
 func (c *Client) Skip(ctx context.Context, id, step string) error {
 	return c.tellStep(ctx, id, egress.UpdateSkip, step)
 }
@@ -88,12 +87,12 @@ func (c *Client) tellStep(ctx context.Context, id, name, step string) error {
 	return c.update(ctx, id, workflowID, name, nil, step)
 }
 
-// ErrUnanswered marks the error of an order, such as a stop, that was sent to a workflow and not
-// answered in time: the next worker that takes it may carry it out.
+// ErrUnanswered marks the error of a command, such as a stop, that was sent to a workflow and not
+// answered in time: the next worker may still carry it out.
 var ErrUnanswered = errors.New("sent, and not answered in time")
 
-// update sends a workflow an update by its name. Errors call the recording by the ID that it was
-// asked for by; one that comes of no answer in time is ErrUnanswered.
+// update sends a workflow an update. Errors name the recording by the ID that the caller used; the
+// error is ErrUnanswered if there was no answer in time.
 func (c *Client) update(ctx context.Context, id, workflowID, name string, result any, args ...any) error {
 	handle, err := c.cfg.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflowID, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -110,8 +109,8 @@ func (c *Client) update(ctx context.Context, id, workflowID, name string, result
 	return errorOf(ctx, name+" of "+workflowID, err)
 }
 
-// over says that a recording has ended whose workflow takes no more updates, to who sent
-// one by its name.
+// over tells the sender of an update that the recording has ended and its workflow accepts no more
+// updates.
 func (c *Client) over(ctx context.Context, id, name, workflowID string) error {
 	v, err := c.State(ctx, workflowID)
 	switch {
@@ -128,9 +127,9 @@ func (c *Client) over(ctx context.Context, id, name, workflowID string) error {
 	}
 }
 
-// Wait waits for the verdict of a recording to be delivered, by any of its IDs, until the
-// context ends. One that may still be corrected is not waited for any longer. A start that
-// LiveKit refused is an error; a recording that failed is not.
+// Wait waits for the verdict of a recording, named by any of its IDs, to be delivered, until the
+// context ends. It does not wait for corrections. A start that LiveKit refused is an error; a
+// failed recording is not.
 func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 	var v egress.Verdict
 	workflowID, err := c.Find(ctx, id)
@@ -153,14 +152,14 @@ func (c *Client) Wait(ctx context.Context, id string) (egress.Verdict, error) {
 			return *open, nil
 		}
 		if early {
-			c.pause(ctx) // whatever is wrong with Temporal, haste would not mend it
+			c.pause(ctx) // whatever is wrong with Temporal, haste would not fix it
 		}
 	}
 }
 
-// slice is a context that ends after WaitFor, or with its parent, and has no deadline.
-// Within the last second before a deadline Temporal does not hold an answer back, and
-// its client asks again at once: some thousand calls, of each who waits.
+// slice returns a context that ends after WaitFor, or with its parent, and has no deadline. Within
+// the last second before a deadline Temporal does not hold a long poll, and its client retries at
+// once: some thousand calls for each waiting caller.
 func (c *Client) slice(ctx context.Context) (context.Context, func()) {
 	slice, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	released := context.AfterFunc(ctx, cancel)
@@ -172,8 +171,8 @@ func (c *Client) slice(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// openVerdict is the verdict of a recording that is delivered and stays open, since it
-// may be corrected; nil for any other.
+// openVerdict returns the verdict of a recording that is delivered but stays open because it may
+// be corrected; nil for any other.
 func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Verdict, error) {
 	row, err := c.row(ctx, workflowID)
 	if err != nil || row.EndedBy == "" || row.ClosedAt != nil {
@@ -182,16 +181,16 @@ func (c *Client) openVerdict(ctx context.Context, workflowID string) (*egress.Ve
 	return c.askVerdict(ctx, row)
 }
 
-// askVerdict asks the workflow, nil where it has not delivered.
+// askVerdict asks the workflow. The verdict is nil until it is delivered.
 func (c *Client) askVerdict(ctx context.Context, row Row) (*egress.Verdict, error) {
 	var v *egress.Verdict
 	err := c.query(ctx, row, c.cfg.QueryFor, egress.QueryVerdict, &v)
 	return v, errorOf(ctx, "verdict of "+row.WorkflowID, err)
 }
 
-// Signal gives a running workflow an event by a signal. requestID is what the server
-// knows a repeated one by: the webhook's event ID. A workflow that has closed is an error
-// of reason AlreadyOver, and one that never was of reason NotFound.
+// Signal signals a running workflow with an event. requestID, the webhook's event ID, lets the
+// server recognize a repeated signal. The error has reason AlreadyOver if the workflow has closed,
+// and NotFound if there never was one.
 func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error {
 	input, err := c.encode(payload.Proto("livekit.WebhookEvent", e.Raw()))
 	if err != nil {
@@ -204,7 +203,7 @@ func (c *Client) Signal(ctx context.Context, workflowID, signal, requestID strin
 		RequestId:         requestID,
 		Input:             &commonpb.Payloads{Payloads: input},
 	})
-	// Temporal tells the two apart by its words alone.
+	// Temporal tells the two apart only in its message.
 	if gone, ok := errors.AsType[*serviceerror.NotFound](err); ok && strings.Contains(gone.Message, "already completed") {
 		return &egress.Error{Reason: egress.AlreadyOver, Message: workflowID + " has closed", Err: gone}
 	}

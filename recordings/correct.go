@@ -10,17 +10,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// correct tells the consumers of a lost egress how it ended, or of a failed one that LiveKit has
-// run again, when that is heard of only after its workflow has closed: each end once, however
-// often it is heard. Where an earlier correction is still being told, nobody is told of that any
-// more, so that it is not what they hear last.
+// correct tells the consumers how a lost egress ended, or a failed one that LiveKit has rerun, if
+// that is heard only after its workflow has closed: each end once, however often it is heard. If
+// an earlier correction is still being delivered, it is cancelled, so that it is not what they hear
+// last.
 func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	o, err := egress.ObserveEvent(e, time.Now().UTC())
 	if err != nil || !o.Final || row.ClosedAt == nil {
 		return errorOf(ctx, "correct", err)
 	}
-	// Mostly it is the second webhook of an end that was told by the first: no worker
-	// has to replay a life for that. Of earlier parts the workflow alone knows.
+	// Usually it is the second webhook of an end that the first one told: no worker has to replay a
+	// history for that. Only the workflow knows about earlier parts.
 	again := row.Status.Failed() && o.Info.Proto().GetRetryCount() > 0
 	if row.EgressID == o.Info.ID() && row.Status != egress.Lost && !again {
 		return nil
@@ -30,13 +30,13 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 		return err
 	}
 	for first := known.State; ; {
-		// Asked before what it says, so that the number of one that begins meanwhile is taken.
+		// Read before the state, so that the number of a correction that begins meanwhile is taken.
 		last, err := c.lastCorrection(ctx, row.RequestID, o.Info.ID())
 		if err != nil {
 			return err
 		}
 		before, err := c.asCorrected(ctx, row.RequestID, first)
-		if err != nil && egress.ReasonOf(err) != egress.Conflict { // one that is just being told is no reason to wait
+		if err != nil && egress.ReasonOf(err) != egress.Conflict { // one being delivered is no reason to wait
 			return err
 		}
 		state, amends := before.Amend(o)
@@ -48,7 +48,7 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 		switch {
 		case err != nil:
 			return err
-		case taken: // by another webhook, at the same moment
+		case taken: // by another webhook, at the same time
 			continue
 		case isOpen(last.status):
 			err = errorOf(ctx, "end "+last.id, c.cfg.Temporal.CancelWorkflow(ctx, last.id, ""))
@@ -60,9 +60,9 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	}
 }
 
-// asCorrected is a state with what it and its lost or failed parts were corrected to after
-// their workflow had closed, which the corrections' own workflows know. Where one is just being
-// told that is an error of reason Conflict, and it is in the state as well.
+// asCorrected returns a state with the corrections that it and its lost or failed parts got after
+// their workflow had closed; the corrections' own workflows know them. If one is being delivered
+// right now, the state includes it, and the error has reason Conflict.
 func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
 	s, told := c.partsAsCorrected(ctx, requestID, s)
 	if told != nil && egress.ReasonOf(told) != egress.Conflict || s.Status != egress.Lost && !s.Status.Failed() {
@@ -72,11 +72,11 @@ func (c *Client) asCorrected(ctx context.Context, requestID string, s egress.Sta
 	if corrected == nil {
 		return s, cmp.Or(err, told)
 	}
-	corrected.Parts, corrected.PartsTold = s.Parts, false // they are told again, too
+	corrected.Parts, corrected.PartsTold = s.Parts, false // they are announced again, too
 	return *corrected, cmp.Or(err, told)
 }
 
-// partsAsCorrected is a state with what its earlier parts were corrected to, as asCorrected.
+// partsAsCorrected returns a state with the corrections of its earlier parts, like asCorrected.
 func (c *Client) partsAsCorrected(ctx context.Context, requestID string, s egress.State) (egress.State, error) {
 	var told error
 	for _, p := range s.Parts {
@@ -95,8 +95,8 @@ func (c *Client) partsAsCorrected(ctx context.Context, requestID string, s egres
 	return s, told
 }
 
-// correction is what a lost or failed egress was last corrected to after its workflow had closed,
-// nil where it was not. Where that is being told, it comes with an error of reason Conflict.
+// correction returns the last correction of a lost or failed egress after its workflow had closed,
+// or nil if there was none. If it is being delivered right now, the error has reason Conflict.
 func (c *Client) correction(ctx context.Context, requestID, egressID string) (*egress.State, error) {
 	last, err := c.lastCorrection(ctx, requestID, egressID)
 	switch {
@@ -110,7 +110,7 @@ func (c *Client) correction(ctx context.Context, requestID, egressID string) (*e
 	if err := c.argument(ctx, last.id, &told); err != nil {
 		return nil, errorOf(ctx, "read "+last.id, err)
 	}
-	told.State.Phase = egress.Delivered // by another redelivery, where this one was broken off
+	told.State.Phase = egress.Delivered // by another redelivery, if this one was cancelled
 	if isOpen(last.status) {
 		err = &egress.Error{Reason: egress.Conflict, Code: "failed_precondition", Message: "its correction is being told: " + last.id}
 	}
@@ -124,7 +124,7 @@ type nthCorrection struct {
 	status enumspb.WorkflowExecutionStatus
 }
 
-// lastCorrection is the last one of an egress.
+// lastCorrection returns the last correction of an egress.
 func (c *Client) lastCorrection(ctx context.Context, requestID, egressID string) (last nthCorrection, err error) {
 	for {
 		next := nthCorrection{n: last.n + 1, id: egress.NthCorrectionID(requestID, egressID, last.n+1)}

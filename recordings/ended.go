@@ -10,12 +10,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// maxEnded bounds Ended: each of its egresses is a read of its own.
+// maxEnded bounds Ended, which reads each egress separately.
 const maxEnded = 100
 
-// Ended are egresses that have ended, newest first and at most 100, as others are
-// told of them: by egress ID when one is given, else of a room, as ByRoom finds it. Those whose IDs the
-// caller names as known are left out, and cost no read.
+// Ended returns egresses that have ended as others are told of them, newest first and at most 100:
+// by egress ID if one is given, else of a room, as ByRoom finds it. Those named as known are left
+// out, and cost no read.
 func (c *Client) Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error) {
 	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
 		equal("ExecutionStatus", "Completed"), open, egress.AttributeEndedBy)
@@ -39,7 +39,7 @@ func (c *Client) Ended(ctx context.Context, egressID, room string, known ...stri
 			continue
 		case err != nil:
 			return nil, err
-		case v == nil: // its consumer is not told yet
+		case v == nil: // its consumer has not been told yet
 			continue
 		}
 		info, err := v.Told()
@@ -53,7 +53,7 @@ func (c *Client) Ended(ctx context.Context, egressID, room string, known ...stri
 	return infos, nil
 }
 
-// verdict is a recording's own, also of one that may still be corrected.
+// verdict returns a recording's own verdict, even if it may still be corrected.
 func (c *Client) verdict(ctx context.Context, row Row) (*egress.Verdict, error) {
 	if row.ClosedAt == nil {
 		return c.askVerdict(ctx, row)
@@ -65,12 +65,12 @@ func (c *Client) verdict(ctx context.Context, row Row) (*egress.Verdict, error) 
 	return v, nil
 }
 
-// lostAtOnce is of how many egresses Lost asks at once: SQLite takes 50 ms for as many, and the
-// caller's list is held up by them all.
+// lostAtOnce is for how many egresses Lost queries at once: SQLite takes 50 ms for as many, and
+// the caller's list waits for them all.
 const lostAtOnce = 1000
 
-// Lost are those of some egresses that are settled as lost, with the evidence. With an error, they
-// are those that were found before it.
+// Lost returns those of some egresses that are settled as lost, with the evidence. On error it
+// returns those found before.
 func (c *Client) Lost(ctx context.Context, egressIDs []string) (map[string]string, error) {
 	lost := map[string]string{}
 	for some := range slices.Chunk(egressIDs, lostAtOnce) {

@@ -13,9 +13,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// errorOf makes the domain's error of whatever Temporal's client returned to who asked within
-// a context. What a workflow of ours said keeps its reason and words. Temporal's frontend cancels,
-// too, and its errors are the same: only who cancelled the context was interrupted.
+// errorOf converts an error of Temporal's client to one of the domain. An error of one of our
+// workflows keeps its reason and message. Temporal's frontend also cancels calls, with the same
+// errors, so only a cancelled ctx means that the caller was interrupted.
 func errorOf(ctx context.Context, operation string, err error) error {
 	if err == nil {
 		return nil
@@ -51,8 +51,8 @@ func errorOf(ctx context.Context, operation string, err error) error {
 	return e
 }
 
-// said is the domain's error that a workflow or an update handler of ours
-// returned: its type is the reason, its first detail the error itself.
+// said returns the domain error that one of our workflows or update handlers returned: its type is
+// the reason, and its first detail the error itself.
 func said(err error) (*egress.Error, bool) {
 	if ours, ok := errors.AsType[*egress.Error](err); ok {
 		return ours, true
@@ -73,8 +73,8 @@ func said(err error) (*egress.Error, bool) {
 	return e, true
 }
 
-// timedOut reports whether the time was up, ours or the server's, or the asking was given up, by us
-// or by the server.
+// timedOut reports whether a time limit, ours or the server's, was reached, or the call was
+// cancelled on either side.
 func timedOut(err error) bool {
 	var (
 		update   *client.WorkflowUpdateServiceTimeoutOrCanceledError

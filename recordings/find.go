@@ -9,11 +9,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Find is the workflow ID of an egress ID (`EG_…`), a request ID, or a workflow ID
-// (`egress/…`, or `egress-redelivery/…` for a redelivery). Only an egress ID is looked up, for
-// as long as FindFor, since visibility lags behind; the others are taken at their word. An
-// egress that is not active yet is found by asking its workflow. That there is none is said only
-// where Temporal, and each workflow that has just begun, has answered so.
+// Find returns the workflow ID for an egress ID (`EG_…`), a request ID, or a workflow ID
+// (`egress/…`, or `egress-redelivery/…` for a redelivery). It looks up only egress IDs, for as
+// long as FindFor, since visibility lags; the others need no look-up. An egress that is not active
+// yet is found by asking its workflow. Find reports that there is none only if Temporal, and each
+// workflow that has just begun, has said so.
 func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RequestID(id); ok {
 		return id, nil
@@ -31,7 +31,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 		workflowID, found, err := c.ByEgressID(lookup, id)
 		if err == nil && !found {
 			var now string
-			if workflowID, now, err = c.beginning(lookup, id); lookup.Err() == nil || !answered { // else it was cut off
+			if workflowID, now, err = c.beginning(lookup, id); lookup.Err() == nil || !answered { // otherwise it was cut off
 				doubt = now
 			}
 		}
@@ -53,7 +53,8 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	}
 }
 
-// unknown says so. An earlier part of a recording is not found by its egress ID.
+// unknown returns the error for an unknown ID. An earlier part of a recording is not found by its
+// egress ID.
 func unknown(id string) error {
 	message := fmt.Sprintf("no recording has the ID %q", id)
 	if strings.HasPrefix(id, egress.IDPrefix) {
@@ -62,10 +63,10 @@ func unknown(id string) error {
 	return &egress.Error{Reason: egress.NotFound, Message: message}
 }
 
-// ByEgressID is the workflow that an egress ID belongs to, as visibility knows it
-// now: false does not mean that there is none. An egress that was adopted has its
-// egress ID for a request ID. Temporal is not asked for what cannot be an egress ID, such
-// as the identity that a participant chose: on PostgreSQL some fail as a query.
+// ByEgressID returns the workflow that an egress ID belongs to, as visibility knows it now: false
+// does not mean that there is none. An adopted egress has its egress ID as request ID. Temporal is
+// not asked for what cannot be an egress ID, such as an identity that a participant chose: on
+// PostgreSQL some of those make the query fail.
 func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool, error) {
 	if !egress.IsID(egressID) {
 		return "", false, nil
@@ -81,9 +82,9 @@ func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool,
 // maxBeginning bounds how many workflows are asked for their egress ID.
 const maxBeginning = 50
 
-// beginning looks for an egress ID among the newest of those that have just begun: they
-// are given their time to become active before visibility is told. doubt is why it may be
-// one of them although it was not found; empty where each of them has answered.
+// beginning searches the newest workflows that have just begun for an egress ID: visibility learns
+// it only once the egress has had time to become active. doubt is why it may be one of them
+// although it was not found; empty if each of them has answered.
 func (c *Client) beginning(ctx context.Context, egressID string) (workflowID, doubt string, err error) {
 	query := Filter{Active: true}.query() + " AND " + egress.AttributeID + " IS NULL"
 	asked := 0
@@ -105,8 +106,8 @@ func (c *Client) beginning(ctx context.Context, egressID string) (workflowID, do
 	return "", doubt, nil
 }
 
-// ByRoom are the workflows that are recording a room, as visibility knows them now: of the
-// newest 1,000 that may be, where its name cannot be asked for.
+// ByRoom returns the workflows that are recording a room, as visibility knows them now. If the
+// room's name cannot be queried, it returns those among the newest 1,000 candidates.
 func (c *Client) ByRoom(ctx context.Context, room string) ([]string, error) {
 	var ids []string
 	f := Filter{Room: room, Active: true}

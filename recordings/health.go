@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Retention is for how long the namespace keeps workflows that are over.
+// Retention returns how long the namespace keeps closed workflows.
 func (c *Client) Retention(ctx context.Context) (time.Duration, error) {
 	d, err := c.cfg.Temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.cfg.Namespace})
 	if err != nil {
@@ -21,8 +21,8 @@ func (c *Client) Retention(ctx context.Context) (time.Duration, error) {
 	return d.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
 }
 
-// LackingSearchAttributes is the command that makes the search attributes which the
-// namespace lacks, empty where it lacks none.
+// LackingSearchAttributes returns the command that creates the search attributes that the
+// namespace lacks, empty if it lacks none.
 func (c *Client) LackingSearchAttributes(ctx context.Context) (string, error) {
 	missing, err := c.lacking(ctx)
 	if err != nil || len(missing) == 0 {
@@ -31,9 +31,9 @@ func (c *Client) LackingSearchAttributes(ctx context.Context) (string, error) {
 	return c.command(missing), nil
 }
 
-// LastPolls is when a worker last asked a task queue for workflow tasks and for activities of
-// what begins now: one of the current version, where workers have versions. The server remembers
-// it for 5 min.
+// LastPolls returns when a worker last polled a task queue for workflow tasks and for activities
+// of new work: a worker of the current version, if workers have versions. The server remembers
+// polls for 5 min.
 func (c *Client) LastPolls(ctx context.Context, queue string) (p egress.Polls, err error) {
 	var idle string
 	if p.Workflows, p.Idle, err = c.lastPoll(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW); err != nil {
@@ -71,7 +71,7 @@ func (c *Client) lastPoll(ctx context.Context, queue string, kind enumspb.TaskQu
 	return last, idle, nil
 }
 
-// unversioned is Temporal's word for workers that have no version.
+// unversioned is Temporal's name for workers without a version.
 const unversioned = "__unversioned__"
 
 func nameOf(v *deploymentpb.WorkerDeploymentVersion) string {
@@ -81,7 +81,7 @@ func nameOf(v *deploymentpb.WorkerDeploymentVersion) string {
 	return versionName(v.GetDeploymentName(), v.GetBuildId())
 }
 
-// ScheduleState is how a schedule stands. One that does not exist is an error of reason
+// ScheduleState returns the state of a schedule. If it does not exist, the error has reason
 // NotFound.
 func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error) {
 	d, err := c.describeSchedule(ctx, id)

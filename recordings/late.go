@@ -14,10 +14,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Late notes the webhook of an end that came after its workflow had closed, where that
-// says the webhook missed. It returns once that is durable: a workflow of its own, which
-// reports read beside the closed one. Where the recording was given up as lost, its end is
-// told as a correction. The same webhook twice is one.
+// Late notes the webhook of an end that came after its workflow had closed with that webhook
+// missed. It returns once the note is durable: a workflow of its own, which reports read beside
+// the closed one. If the recording was given up as lost, its end is delivered as a correction. The
+// same webhook twice is noted once.
 func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
 	row, err := c.row(ctx, workflowID)
 	if egress.ReasonOf(err) == egress.NotFound {
@@ -59,14 +59,14 @@ func closed(row Row) egress.Closed {
 	return c
 }
 
-// latecomers are the late webhooks of a list, which are read once the first row wants them.
+// latecomers are the late webhooks for a list, read once the first row needs them.
 type latecomers struct {
 	client *Client
-	since  time.Time // no row has closed before; zero: nobody knows
+	since  time.Time // no row closed before; zero: unknown
 	noted  map[string]egress.Late
 }
 
-// join says of a row whose webhook came after all that it was late.
+// join marks a row's webhook as late if it came after all.
 func (l *latecomers) join(ctx context.Context, row *Row) error {
 	if row.Missed == "" || row.ClosedAt == nil {
 		return nil
@@ -105,7 +105,7 @@ func (c *Client) lateOf(info *workflowpb.WorkflowExecutionInfo) (late egress.Lat
 }
 
 func (r *Row) cameLate(late egress.Late) {
-	if r.EgressID != late.EgressID { // the late one's recording had a run before this one
+	if r.EgressID != late.EgressID { // the recording of the late one had a run before this one
 		return
 	}
 	r.Missed = egress.MissedLate
@@ -116,7 +116,7 @@ func (r *Row) cameLate(late egress.Late) {
 	}
 }
 
-// lateVerdict says of a closed recording whose webhook came after all that it was late.
+// lateVerdict marks a closed recording's webhook as late if it came after all.
 func (c *Client) lateVerdict(ctx context.Context, v *View) error {
 	if v.Missed == "" {
 		return nil

@@ -16,11 +16,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// pageSize is how many recordings one call of List reads: as many as Temporal gives by
-// default at most, since each page costs it a search of its own.
+// pageSize is how many recordings one call of List reads: the most that Temporal returns by
+// default, since each page costs it a separate search.
 const pageSize = 1000
 
-// Row is what visibility alone knows of a recording. It lags behind a little.
+// Row is what visibility alone knows of a recording. It lags a little.
 type Row struct {
 	RequestID  string        `json:"request_id"`
 	WorkflowID string        `json:"workflow_id"`
@@ -35,15 +35,15 @@ type Row struct {
 	Workflow   string        `json:"workflow"` // Temporal's status: running, completed, failed…
 	StartedAt  time.Time     `json:"started_at"`
 	ClosedAt   *time.Time    `json:"closed_at,omitempty"`
-	AskedBy    *egress.Asker `json:"asked_by,omitempty"` // nil where that is not known
+	AskedBy    *egress.Asker `json:"asked_by,omitempty"` // nil if unknown
 	Memo       *egress.Memo  `json:"memo,omitempty"`     // of the verdict, once there is one
 
 	unread error // why the memo cannot be read here; nil: it can, or there is none
 }
 
-// List gives the recordings that the filter lets through, page by page as they are read, in
-// Temporal's order: first those that run, by their start, then the others, by their close,
-// each the newest first. An error ends it.
+// List yields the recordings that match the filter, page by page as they are read, in Temporal's
+// order: first the running ones by start time, then the others by close time, newest first in each
+// group. An error ends it.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		late := latecomers{client: c, since: cmp.Or(f.Since, f.RanSince)}
@@ -72,8 +72,8 @@ func (c *Client) rows(ctx context.Context, query string) iter.Seq2[Row, error] {
 	}
 }
 
-// firstPage are so many rows as one call reads. A room's name may be such that nearly every
-// recording has to be read to find its own (mangled), and anybody may have named it.
+// firstPage yields at most as many rows as one call reads. A room's name, which anybody may have
+// chosen, may require reading nearly every recording to find its own (see mangled).
 func firstPage(rows iter.Seq2[Row, error]) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		n := 0
@@ -85,7 +85,7 @@ func firstPage(rows iter.Seq2[Row, error]) iter.Seq2[Row, error] {
 	}
 }
 
-// executions are what a query finds, page by page as they are read. An error ends them.
+// executions yields the results of a query, page by page as they are read. An error ends it.
 func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workflowpb.WorkflowExecutionInfo, error] {
 	return func(yield func(*workflowpb.WorkflowExecutionInfo, error) bool) {
 		req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.cfg.Namespace, PageSize: pageSize, Query: query}
@@ -111,7 +111,7 @@ func (c *Client) executions(ctx context.Context, query string) iter.Seq2[*workfl
 	}
 }
 
-// count is how many workflows a query finds.
+// count returns how many workflows match a query.
 func (c *Client) count(ctx context.Context, query string) (int64, error) {
 	n, err := c.cfg.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: c.cfg.Namespace, Query: query})
 	if older, ok := asOlder(query, err); ok {
@@ -154,8 +154,8 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	return r
 }
 
-// decode leaves the target as it is where there is nothing, or something that a
-// newer version of ours wrote: a list with a gap is better than none.
+// decode leaves the target unchanged if there is nothing to decode, or something that a newer
+// version of ours wrote: a list with a gap is better than none.
 func decode(c converter.DataConverter, p *commonpb.Payload, target any) bool {
 	return p != nil && c.FromPayload(p, target) == nil
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Memos of the start: which call began the run, and what it asked for. They tell
-// a fresh outcome from one that the server replays out of a run of long ago.
+// Memos of the start: which call began the run, and what it asked for. They tell a fresh outcome
+// from one that the server replays from a run of long ago.
 const (
 	memoCall        = "start_call"
 	memoFingerprint = "fingerprint"
@@ -34,7 +34,7 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	case err == nil:
 		return s, nil
 	}
-	before := p.handle // it may have been refused meanwhile, and have been another's
+	before := p.handle // it may have been refused meanwhile, and belong to another call
 	if again := p.again(ctx); again != nil {
 		return Started{}, again
 	}
@@ -44,18 +44,19 @@ func (p *Pending) Started(ctx context.Context) (Started, error) {
 	return p.answer(ctx)
 }
 
-// answer is the update's outcome. One that was handed back is for the call alone that began the
-// run, which asks LiveKit then: any other waits for what comes of that.
+// answer returns the update's outcome. If the start was handed back, that is meant only for the
+// call that began the run, which then asks LiveKit itself; any other call waits for what comes of
+// it.
 func (p *Pending) answer(ctx context.Context) (Started, error) {
 	s, err := p.outcome(ctx, p.handle)
 	if egress.ReasonOf(err) != egress.HandedBack || !p.ask.named || p.ours() {
 		return s, err
 	}
-	if p.born = p.birth(ctx, s.RunID); p.ours() { // Temporal had not said before
+	if p.born = p.birth(ctx, s.RunID); p.ours() { // Temporal had not said so before
 		return s, err
 	}
 	s, err = p.searched(ctx, s)
-	if egress.ReasonOf(err) == egress.HandedBack { // by an older worker, which has nobody look for it
+	if egress.ReasonOf(err) == egress.HandedBack { // by an older worker, which has nobody search for it
 		err = &egress.Error{Reason: egress.Ambiguous, Message: "another call asks LiveKit for it", Err: err}
 	}
 	return s, err
@@ -75,25 +76,25 @@ func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
 	return p.outcome(ctx, handle)
 }
 
-// outcome is an update's. Workflow and run are named beside an error too.
+// outcome returns an update's outcome. Workflow and run are named even with an error.
 func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: of.RunID()}
 	err := of.Get(ctx, &s.Info)
-	for timedOut(err) && p.client.pause(ctx) { // Temporal's frontend broke it off, since it goes down, say
+	for timedOut(err) && p.client.pause(ctx) { // Temporal's frontend cut it off, for example because it shuts down
 		err = of.Get(ctx, &s.Info)
 	}
 	_, said := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case err == nil:
 		return s, nil
-	case !said && egress.ReasonOf(err) == egress.Sealed: // to us, and it may record: no worker has said so
+	case !said && egress.ReasonOf(err) == egress.Sealed: // we cannot open it, and it may record: no worker said so
 		return s, &egress.Error{Reason: egress.Ambiguous, Message: "the answer to the start: " + err.Error(), Err: err}
 	}
 	return s, p.startError(ctx, err)
 }
 
-// ended answers for a run that has ended, or for the ID's last one, whose egress was started by
-// another update.
+// ended answers for a run that has ended, or for the ID's last run, whose egress another update
+// started.
 func (p *Pending) ended(ctx context.Context, runID string) (Started, error) {
 	s := Started{RequestID: p.ask.requestID, WorkflowID: egress.WorkflowID(p.ask.requestID), RunID: runID}
 	var v egress.Verdict
@@ -108,8 +109,8 @@ func (p *Pending) ended(ctx context.Context, runID string) (Started, error) {
 	return s, nil
 }
 
-// another reports whether a run was begun by another request. One that was adopted does not
-// know by which: it shows where it records another room.
+// another reports whether another request began a run. An adopted run does not know its request,
+// but may show it by recording another room.
 func (a ask) another(b birth, i egress.Info) bool {
 	if b.fingerprint != "" {
 		return b.fingerprint != a.input.Fingerprint
@@ -124,8 +125,8 @@ type birth struct {
 	failed                   bool
 }
 
-// birth asks for a run's memos. When Temporal does not say, the outcome that is
-// already in hand counts more than this check of it: hence no error.
+// birth reads a run's memos. It returns no error: if Temporal does not answer, the outcome already
+// in hand counts more than this check of it.
 func (p *Pending) birth(ctx context.Context, runID string) birth {
 	d, err := p.client.describe(ctx, egress.WorkflowID(p.ask.requestID), runID)
 	if err != nil {

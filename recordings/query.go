@@ -15,29 +15,29 @@ type Filter struct {
 	Room   string
 	Kind   egress.Kind
 	Status egress.Status
-	Active bool      // only those whose workflow is open: it runs, or is paused
+	Active bool      // only those whose workflow is open: running or paused
 	Stuck  bool      // only those that a person should look at
 	Missed bool      // only those whose `egress_ended` did not come in time
-	Since  time.Time // only those that began then or later
-	Until  time.Time // only those that began before
+	Since  time.Time // only those that began at that time or later
+	Until  time.Time // only those that began earlier
 	// RanSince leaves out those that were over by then, whenever they began.
 	RanSince time.Time
-	// Redeliveries lists what tells a verdict again, instead of the recordings.
+	// Redeliveries lists redeliveries instead of recordings.
 	Redeliveries bool
 }
 
-// open is the state of a workflow that has not closed.
+// open matches a workflow that has not closed.
 const open = "ExecutionStatus IN ('Running', 'Paused')"
 
-// asOlder is a query as Temporal before 1.30 wants it, which knows of no pause, where it has
-// refused it.
+// asOlder returns a query for a Temporal before 1.30, which knows no paused workflows, if the
+// server rejected the query.
 func asOlder(query string, err error) (string, bool) {
 	_, refused := errors.AsType[*serviceerror.InvalidArgument](err)
 	older := strings.ReplaceAll(query, open, equal("ExecutionStatus", "Running"))
 	return older, refused && older != query
 }
 
-// query is the filter as a visibility query.
+// query returns the filter as a visibility query.
 func (f Filter) query() string {
 	terms := []string{equal("WorkflowType", f.workflowType())}
 	add := func(want bool, term string) {
@@ -64,14 +64,13 @@ func (f Filter) workflowType() string {
 	return egress.WorkflowType
 }
 
-// mangled are the characters that Temporal's SQL stores may not find again: up to
-// server 1.32 they are escaped as MySQL wants it, which neither PostgreSQL nor SQLite
-// understands, quotes at a value's ends are lost, and for PostgreSQL a ? is taken for a
-// placeholder, so that the query fails.
+// mangled are the characters that Temporal's SQL stores may fail to find: up to server 1.32 they
+// are escaped as MySQL wants it, which neither PostgreSQL nor SQLite understands, and quotes at a
+// value's ends are lost. For PostgreSQL, a ? is taken for a placeholder, so that the query fails.
 const mangled = "'\\\"?\b\n\r\t"
 
-// roomTerm narrows a query to a room. Where the name holds a mangled character,
-// only what is before it is asked for, and letsThrough drops the rest.
+// roomTerm narrows a query to a room. If the name holds a mangled character, it queries only what
+// is before that, and letsThrough drops the rest.
 func roomTerm(room string) string {
 	switch i := strings.IndexAny(room, mangled); {
 	case i < 0:
@@ -83,18 +82,18 @@ func roomTerm(room string) string {
 	}
 }
 
-// letsThrough is the part of the filter that a query cannot be trusted with. A run that went
-// on as another one is the other's, and what it was last is nobody's business.
+// letsThrough checks what a query cannot be trusted with. A run that continued as new counts as
+// its successor, whatever its last state.
 func (f Filter) letsThrough(r Row) bool {
 	return r.Workflow != workflowContinued && (f.Room == "" || r.Room == egress.Keyword(f.Room))
 }
 
 func equal(name, value string) string { return name + " = " + quote(value) }
 
-// instant writes a time into a query.
+// instant formats a time for a query.
 func instant(t time.Time) string { return quote(t.UTC().Format(time.RFC3339Nano)) }
 
-// quote writes a value into a query. Room names are the caller's words.
+// quote quotes a value for a query. Callers choose room names freely.
 func quote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }

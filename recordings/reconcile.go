@@ -13,22 +13,22 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Running are the egress workflows that are open, paused ones too, as visibility knows them now.
+// Running returns the open egress workflows, including paused ones, as visibility knows them now.
 func (c *Client) Running(ctx context.Context) ([]egress.Ours, error) {
 	return c.ours(ctx, Filter{Active: true}.query())
 }
 
-// Changed are the egress workflows that began or closed since a moment, and those that
-// run and may change in what is shown of them: since they have no egress ID yet, or since
-// their egress is over. All others that run are as they were.
+// Changed returns the egress workflows that began or closed since the given time, and the running
+// ones whose attributes may still change, because they have no egress ID yet or their egress is
+// over. All other running ones are unchanged.
 func (c *Client) Changed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
 	at := instant(since)
 	return c.ours(ctx, fmt.Sprintf("%s AND (CloseTime >= %s OR %s AND (StartTime >= %s OR %s IS NULL OR %s IS NOT NULL))",
 		Filter{}.query(), at, open, at, egress.AttributeID, egress.AttributeEndedBy))
 }
 
-// Completed are the egress workflows that have completed since a moment, as visibility
-// knows them now. One that failed is none: its egress may have begun after all.
+// Completed returns the egress workflows that have completed since the given time, as visibility
+// knows them now. Failed ones are left out: their egress may have begun after all.
 func (c *Client) Completed(ctx context.Context, since time.Time) ([]egress.Ours, error) {
 	return c.ours(ctx, Span{Since: since}.closed())
 }
@@ -47,9 +47,9 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 	return list, nil
 }
 
-// Tell gives a running workflow what LiveKit's list says of its egress, or of another
-// one of its request. Twice is harmless: the server knows the event by its ID. It
-// reports false for a workflow that does not run.
+// Tell tells a running workflow what LiveKit's list says of its egress, or of another egress of
+// its request. Twice is harmless: the server recognizes the event by its ID. It reports false for
+// a workflow that does not run.
 func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
 	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), e)
 	if reason := egress.ReasonOf(err); reason == egress.AlreadyOver || reason == egress.NotFound {
@@ -58,11 +58,10 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 	return err == nil, err
 }
 
-// AdoptListed makes a workflow for an egress that LiveKit lists and visibility does not
-// show. Visibility lags, so the workflow is asked for by its ID first: one that runs
-// is told instead, and one that has completed has had its say, unless it never knew of
-// this egress. It reports whether one was made. Twice is harmless, also at the same
-// moment: of one ID only one can run.
+// AdoptListed starts a workflow for an egress that LiveKit lists and visibility does not show.
+// Visibility lags, so the workflow is first looked up by its ID: a running one is told instead,
+// and a completed one needs nothing, unless it never knew of this egress. It reports whether it
+// started one. Twice is harmless, even concurrently: only one workflow per ID can run.
 func (c *Client) AdoptListed(ctx context.Context, requestID string, extras egress.Extras, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
@@ -84,12 +83,12 @@ func (c *Client) AdoptListed(ctx context.Context, requestID string, extras egres
 		return false, err
 	}
 	if of, _ := egress.RequestID(other); found && requestID == info.Proto().GetEgressId() && of != requestID {
-		return c.AdoptListed(ctx, of, extras, e) // a LiveKit that does not echo our token
+		return c.AdoptListed(ctx, of, extras, e) // for a LiveKit that does not echo our token
 	}
 	return made(c.adopt(ctx, a, info, e))
 }
 
-// made reports whether an adoption made a workflow, or came too late.
+// made reports whether an adoption started a workflow, or came too late.
 func made(err error) (bool, error) {
 	if egress.ReasonOf(err) == egress.AlreadyOver {
 		return false, nil
@@ -106,21 +105,21 @@ func (c *Client) workflowState(ctx context.Context, id string) (enumspb.Workflow
 	return d.GetWorkflowExecutionInfo().GetStatus(), err
 }
 
-// isOpen reports whether a workflow has not closed. One that somebody has paused has not.
+// isOpen reports whether a workflow has not closed. A paused one has not.
 func isOpen(s enumspb.WorkflowExecutionStatus) bool {
 	return s == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || s == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
-// adoption says as whose workflow an egress is taken up, what was asked for with it, and by which
-// signal its news comes.
+// adoption says under whose workflow an egress is adopted, what was asked for with it, and which
+// signal carries its news.
 type adoption struct {
 	requestID string
 	extras    egress.Extras
 	signal    string
 }
 
-// adopt makes the workflow of an egress with its first news, or gives that to the one
-// that runs. One that has completed is an error of reason AlreadyOver.
+// adopt starts the workflow of an egress with its first news, or signals the running one. If the
+// workflow has completed, the error has reason AlreadyOver.
 func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egress.Event) error {
 	in, err := c.adoptionInput(ctx, a, info)
 	if err != nil {
@@ -139,12 +138,12 @@ func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egre
 	return errorOf(ctx, "adopt "+id, err)
 }
 
-// Reconciled reports whether a round of the reconciler has completed since a moment.
+// Reconciled reports whether a round of the reconciler has completed since the given time.
 func (c *Client) Reconciled(ctx context.Context, since time.Time) (bool, error) {
 	return c.Succeeded(ctx, egress.ReconcileType, since)
 }
 
-// Succeeded reports whether a workflow of a type has completed since a moment, as far as
+// Succeeded reports whether a workflow of a type has completed since the given time, as far as
 // visibility shows.
 func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error) {
 	n, err := c.count(ctx, fmt.Sprintf("%s AND %s AND CloseTime >= %s", equal("WorkflowType", workflowType),
@@ -152,9 +151,9 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 	return n > 0, errorOf(ctx, "look for workflows of the type "+workflowType, err)
 }
 
-// Record begins a recording that somebody expects, under a key of its own, and waits
-// until it is durable. The same key twice is one recording, unless LiveKit refused it: begun is
-// false for one that was begun before, and over says that it has ended, and nobody wanted it to.
+// Record starts an expected recording under a key of its own, and waits until it is durable. The
+// same key twice is one recording, unless LiveKit refused it. begun is false if it was started
+// before; over then reports whether it has ended without anybody wanting it to.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
 	p, err := c.Begin(ctx, egress.StartOptions{ID: key, Request: r})
 	if err != nil || p.handle != nil && p.ours() {

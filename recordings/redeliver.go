@@ -16,31 +16,31 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// RedeliverOptions says what is told again.
+// RedeliverOptions says what to redeliver.
 type RedeliverOptions struct {
-	Step    string        // the one step by which it is told, or that of the pipeline that is run again; default: all consumers
+	Step    string        // the one step to redeliver by, or the pipeline step to rerun; default: all consumers
 	DryRun  bool          // only say what would be done
 	AskedBy *egress.Asker // for reports; default: Config.AskedBy
 }
 
-// Redelivered is a redelivery that has begun, or would.
+// Redelivered is a redelivery that has begun, or would begin.
 type Redelivered struct {
 	RequestID  string        `json:"request_id"`
 	EgressID   string        `json:"egress_id"`
 	Room       string        `json:"room,omitempty"`
 	Status     egress.Status `json:"status"`
-	WorkflowID string        `json:"workflow_id,omitempty"` // of the redelivery; empty in a dry run
-	EventID    string        `json:"event_id,omitempty"`    // under which its end is told, as before; empty for a step of the pipeline
-	UnderWay   bool          `json:"under_way,omitempty"`   // an earlier one is telling them still, so none was begun
-	// IdempotencyKey is that of the step of the pipeline that is run again, as before.
+	WorkflowID string        `json:"workflow_id,omitempty"` // of the redelivery; empty for a dry run
+	EventID    string        `json:"event_id,omitempty"`    // under which its end is announced, as before; empty for a step of the pipeline
+	UnderWay   bool          `json:"under_way,omitempty"`   // an earlier redelivery to them is still running, so none was started
+	// IdempotencyKey is that of the rerun pipeline step, as before.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 }
 
-// Redeliver tells the consumers of a recording once more what became of it, by any of its IDs,
-// under the same event IDs as before, or runs a step of its pipeline again. It returns once
-// that is durable; the telling goes on without the caller, and is repeated as the first one
-// was. Where an earlier redelivery still tells the same ones, none is begun beside it. A
-// worker must run, since what was told is asked of the workflow that told it.
+// Redeliver tells the consumers of a recording, named by any of its IDs, once more what became of
+// it, under the same event IDs as before, or reruns a step of its pipeline. It returns once that
+// is durable; the delivery goes on without the caller, with the same retries as the first one. If
+// an earlier redelivery to the same consumers is still running, none is started beside it. A
+// worker must run, since the workflow that delivered is asked what it delivered.
 func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (Redelivered, error) {
 	workflowID, requestID, err := c.findEgress(ctx, id)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 		return Redelivered{}, err
 	}
 	r := Redelivered{RequestID: requestID, EgressID: state.ID, Room: state.Latest.Proto().GetRoomName(), Status: state.Status}
-	if len(state.Tells()) == 0 { // a step of the pipeline alone
+	if len(state.Tells()) == 0 { // only a step of the pipeline
 		r.IdempotencyKey = state.Verdict(requestID, egress.Summary{}).StepKey(o.Step)
 	} else {
 		event, err := state.Announcement()
@@ -77,7 +77,7 @@ func (c *Client) Redeliver(ctx context.Context, id string, o RedeliverOptions) (
 	return c.tellAgain(ctx, r, known, o)
 }
 
-// findEgress is the workflow of the recording itself, also by the ID of a redelivery.
+// findEgress returns the workflow of the recording itself, even if id is that of a redelivery.
 func (c *Client) findEgress(ctx context.Context, id string) (workflowID, requestID string, err error) {
 	if requestID, ok := egress.RedeliveryOf(id); ok {
 		return egress.WorkflowID(requestID), requestID, nil
@@ -87,13 +87,13 @@ func (c *Client) findEgress(ctx context.Context, id string) (workflowID, request
 	return workflowID, requestID, err
 }
 
-// inputOf is what the last run of the workflow of an egress began with.
+// inputOf returns the input of the last run of an egress workflow.
 func (c *Client) inputOf(ctx context.Context, workflowID string) (in egress.Input, err error) {
 	err = c.argument(ctx, workflowID, &in)
 	return in, err
 }
 
-// argument reads what the last run of a workflow began with.
+// argument reads the argument of the last run of a workflow.
 func (c *Client) argument(ctx context.Context, workflowID string, into any) error {
 	events := c.cfg.Temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	first, err := events.Next()
@@ -103,7 +103,7 @@ func (c *Client) argument(ctx context.Context, workflowID string, into any) erro
 	return c.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), into)
 }
 
-// recall is what a workflow knows, also once it has closed: a worker replays it then.
+// recall returns what a workflow knows, even if it has closed: a worker then replays it.
 func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelivery, error) {
 	var r egress.Redelivery
 	var err error
@@ -115,13 +115,13 @@ func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelive
 	return r, err
 }
 
-// Redeliveries are the redeliveries of a request's recording, newest first, as visibility
-// knows them now.
+// Redeliveries yields the redeliveries of a request's recording, newest first, as visibility knows
+// them now.
 func (c *Client) Redeliveries(ctx context.Context, requestID string) iter.Seq2[Row, error] {
 	query := fmt.Sprintf("%s AND WorkflowId STARTS_WITH %s", Filter{Redeliveries: true}.query(), quote(egress.RedeliveriesOf(requestID)))
 	return func(yield func(Row, error) bool) {
 		for row, err := range c.rows(ctx, query) {
-			// To some stores the _ of an ID is any character.
+			// In some stores, the _ in an ID matches any character.
 			if (err != nil || row.RequestID == requestID) && !yield(row, err) {
 				return
 			}
@@ -129,7 +129,7 @@ func (c *Client) Redeliveries(ctx context.Context, requestID string) iter.Seq2[R
 	}
 }
 
-// others are the redeliveries of a recording, but for one that is the row itself.
+// others returns the redeliveries of a recording, except the row itself if it is one.
 func (c *Client) others(ctx context.Context, row Row) ([]Row, error) {
 	var rows []Row
 	for other, err := range c.Redeliveries(ctx, row.RequestID) {
@@ -143,8 +143,8 @@ func (c *Client) others(ctx context.Context, row Row) ([]Row, error) {
 	return rows, nil
 }
 
-// tellAgain begins the redelivery under the first number that is free. Two callers at
-// once get two numbers, or the second finds the first one under way.
+// tellAgain starts the redelivery under the first free number. Two concurrent callers get two
+// numbers, or the second finds the first one's redelivery running.
 func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redelivery, o RedeliverOptions) (Redelivered, error) {
 	for n := 1; ; n++ {
 		r.WorkflowID = egress.RedeliveryID(r.RequestID, n)
@@ -188,15 +188,15 @@ func redeliveryTitle(s egress.State) string {
 	return "tell again of " + s.ID
 }
 
-// attributesOfRedelivery are as those of the egress once it is delivered, so that both
-// are found by room, egress ID and status.
+// attributesOfRedelivery returns the attributes that the egress has once it is delivered, so that
+// both are found by room, egress ID and status.
 func attributesOfRedelivery(sum egress.Summary, s egress.State) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(attributesAtStart(sum, string(s.Status)).Copy(),
 		temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(s.ID))
 }
 
-// underWay reports whether a redelivery runs that does what a step would do: one of all
-// tells each consumer, but runs no step of the pipeline.
+// underWay reports whether a running redelivery does what a step would do: one to all consumers
+// tells each of them, but runs no step of the pipeline.
 func (c *Client) underWay(ctx context.Context, workflowID, step string, tells bool) (bool, error) {
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {

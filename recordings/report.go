@@ -10,8 +10,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Report is how the recordings of a span of time went, as visibility alone knows it.
-// Every egress is in one of four: running, settled, refused, or broken off.
+// Report says how the recordings of a span of time went, as visibility alone knows it. Every
+// egress is in exactly one of four states: running, settled, refused, or broken off.
 type Report struct {
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
@@ -31,13 +31,13 @@ type Report struct {
 	Lateness   Lateness              `json:"lateness"`
 	Lost       int                   `json:"lost"`
 	Stuck      int                   `json:"stuck"` // wait for a person, running or settled
-	Media      map[egress.Media]int  `json:"media"` // of those that are told, or being told
+	Media      map[egress.Media]int  `json:"media"` // of those that were announced, or are being announced
 
 	Misses []Miss `json:"misses"` // newest first
 }
 
-// Lateness is how long after their end we heard of egresses, by nearest rank. Lost
-// ones are left out: nobody knows when they ended. Zero where there is none.
+// Lateness is how long after their end we learned of egresses, by nearest rank. Lost ones are left
+// out: nobody knows when they ended. Zero if there are none.
 type Lateness struct {
 	P50   egress.Duration `json:"p50"`
 	P99   egress.Duration `json:"p99"`
@@ -57,8 +57,8 @@ type Miss struct {
 	AskedBy   *egress.Asker   `json:"asked_by,omitempty"`
 }
 
-// Drift reports whether anything is not as it should be: missed, lost or stuck, or media
-// that is not in its store.
+// Drift reports whether anything is wrong: missed, lost or stuck, or media that is not in its
+// store.
 func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck+r.WithoutMedia() > 0 }
 
 // WithoutMedia counts the recordings whose media is missing, empty or truncated.
@@ -76,7 +76,7 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 	var rows []Row
 	at := map[string]int{} // by run: one that closes while pages are read is on two of them
 	for row, err := range c.List(ctx, Filter{RanSince: since, Until: until}) {
-		if err = cmp.Or(err, row.unread); err != nil { // without its memo it would be counted as well
+		if err = cmp.Or(err, row.unread); err != nil { // without its memo it would count as well
 			return Report{}, err
 		}
 		if i, twice := at[row.RunID]; twice {
@@ -89,8 +89,7 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 	return ReportOf(rows, since, until), nil
 }
 
-// ReportOf counts rows. A run that went on as another one is the other's: it is left
-// out.
+// ReportOf counts rows. A run that continued as new is left out, since it counts as its successor.
 func ReportOf(rows []Row, since, until time.Time) Report {
 	r := Report{
 		Since: since.UTC(), Until: until.UTC(),
@@ -118,7 +117,7 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 	return r
 }
 
-// lateness is how late the ends of a recording's parts were heard of, but of those that are lost.
+// lateness returns how late we learned the ends of a recording's parts, except of lost ones.
 func (r Row) lateness() (late []egress.Duration) {
 	if r.Memo == nil || r.EndedBy == "" {
 		return nil
@@ -134,8 +133,8 @@ func (r Row) lateness() (late []egress.Duration) {
 	return late
 }
 
-// overAfter reports whether a recording was over at a time or later: when its workflow closed
-// or, while that is open for a correction or a person, when its egress ended. Zero: never.
+// overAfter reports whether a recording was over at a time or later: when its workflow closed or,
+// while that stays open for a correction or a person, when its egress ended. Zero: never.
 func (r Row) overAfter(t time.Time) bool {
 	over := r.ClosedAt
 	if over == nil && r.EndedBy != "" && r.Memo != nil {
@@ -203,8 +202,8 @@ func (r *Report) count(m Miss, by egress.Source) {
 	r.Misses = append(r.Misses, m)
 }
 
-// missOf dates a miss by its end. Without the memo, which comes once somebody is told,
-// the workflow's own times are the nearest that is known.
+// missOf dates a miss by its end. Without the memo, which comes once somebody has been told, the
+// workflow's own times are the best known.
 func missOf(row Row) Miss {
 	m := Miss{
 		Date: row.StartedAt, Room: row.Room, EgressID: row.EgressID, RequestID: row.RequestID,
@@ -220,7 +219,7 @@ func missOf(row Row) Miss {
 	return m
 }
 
-// quantile is the nearest rank of a sorted list, zero of an empty one.
+// quantile returns the nearest rank of a sorted list, zero for an empty one.
 func quantile[T cmp.Ordered](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		var zero T

@@ -16,10 +16,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// plan is a schedule of ours.
+// plan describes one of our schedules.
 type plan struct {
 	id      string
-	offNote string // on one that we paused; what a person paused stays so
+	offNote string // set on a schedule that we paused; what a person paused stays paused
 	mark    string // of our project; empty: none
 	action  func(every time.Duration) *client.ScheduleWorkflowAction
 }
@@ -30,7 +30,7 @@ const (
 	canaryOff     = "REELKEEPER_CANARY_EVERY is off"
 )
 
-// reconciling is the schedule of the reconciler, with a mark of our project.
+// reconciling returns the plan of the reconciler's schedule, with the mark of our project.
 func reconciling(mark string) plan {
 	return plan{egress.ReconcileSchedule, reconcilerOff, mark, func(every time.Duration) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{
@@ -39,14 +39,13 @@ func reconciling(mark string) plan {
 			Args:          []any{egress.Reconciliation{Every: egress.Duration(every), Mark: mark}},
 			TaskQueue:     egress.TaskQueue,
 			StaticSummary: "compare LiveKit's egresses with ours",
-			// Above what its attempts can take: one that nobody goes on with must not
-			// hold up all that follow.
+			// More than its attempts can take: an abandoned round must not hold up all that follow.
 			WorkflowRunTimeout: 2 * time.Hour,
 		}
 	}}
 }
 
-// probing is the schedule of the canary.
+// probing returns the plan of the canary's schedule.
 func probing() plan {
 	return plan{egress.CanarySchedule, canaryOff, "", func(time.Duration) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{
@@ -60,34 +59,34 @@ func probing() plan {
 	}}
 }
 
-// memoMade is the memo of the schedule that says when it was made. The server's own word
-// is of when it got round to it, which may be seconds later.
+// memoMade is the schedule's memo that says when it was created. The server's own time is when it
+// processed the creation, which may be seconds later.
 const memoMade = "made"
 
-// EnsureReconcile makes the schedule of the reconciler, or changes it to the period.
-// Zero pauses it. Twice is harmless, also at the same moment from two workers. The schedule bears a
-// mark of the workers that the namespace has, a digest: one that none of our secrets made is an
-// error of reason Invalid, since the recordings here may be another LiveKit project's.
+// EnsureReconcile creates the schedule of the reconciler, or sets its interval. Zero pauses it.
+// Twice is harmless, even concurrently from two workers. The schedule carries a mark of the
+// namespace's workers, a digest: if none of our secrets made it, the error has reason Invalid,
+// since the recordings here may belong to another LiveKit project.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
-	mark := c.cfg.Sealer.Token("", 0).MAC // of no request
+	mark := c.cfg.Sealer.Token("", 0).MAC // for no request
 	return c.ensure(ctx, reconciling(mark), every)
 }
 
-// EnsureCanary does so for the schedule of the canary, which bears no mark.
+// EnsureCanary does the same for the schedule of the canary, which carries no mark.
 func (c *Client) EnsureCanary(ctx context.Context, every time.Duration) error {
 	return c.ensure(ctx, probing(), every)
 }
 
-// clearly reads what is encrypted, and writes in the clear.
+// clearly decodes what is encrypted, and encodes in the clear.
 type clearly struct{ converter.PayloadCodec }
 
-// Encode leaves payloads as they are.
+// Encode leaves payloads unchanged.
 func (clearly) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	return payloads, nil
 }
 
-// schedules is a client of our schedules. What they hold is in the clear, whatever else is
-// encrypted: it is no secret, and they outlive every key.
+// schedules returns a client for our schedules. Their content is in the clear, whatever else is
+// encrypted: it is not secret, and schedules outlive every key.
 func (c *Client) schedules(ctx context.Context) (schedules client.ScheduleClient, done func(), err error) {
 	data := c.data
 	if c.cfg.Codec != nil {
@@ -114,7 +113,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 		return nil
 	case none:
 		err = makeSchedule(ctx, schedules, p, every)
-		if errors.Is(err, temporal.ErrScheduleAlreadyRunning) { // another worker was faster, of whatever project
+		if errors.Is(err, temporal.ErrScheduleAlreadyRunning) { // another worker, of whatever project, was faster
 			return c.ensure(ctx, p, every)
 		}
 		return errorOf(ctx, "make schedule "+p.id, err)
@@ -136,13 +135,13 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	return errorOf(ctx, "change schedule "+p.id, err)
 }
 
-// foreign reports whether a schedule bears a mark that none of our secrets made.
+// foreign reports whether a schedule carries a mark that none of our secrets made.
 func (c *Client) foreign(s *client.Schedule) bool {
 	mark := c.argumentOf(s).Mark
 	return mark != "" && c.cfg.Sealer != nil && !c.cfg.Sealer.Verify(egress.Token{MAC: mark})
 }
 
-// argumentOf is what a schedule gives to each round, zero where it has none.
+// argumentOf returns the argument that a schedule passes to each round, zero if none.
 func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
 	if a, ok := s.Action.(*client.ScheduleWorkflowAction); ok && len(a.Args) > 0 {
 		if p, ok := a.Args[0].(*commonpb.Payload); ok {
@@ -156,7 +155,7 @@ func (c *Client) notOurs() error {
 	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and the earlier secret must not be used any more: docs/keys.md, After a leak", c.cfg.Namespace)
 }
 
-// change gives a schedule its period and our mark, which it also has while it is paused.
+// change sets a schedule's interval and our mark, which it keeps while it is paused.
 func (c *Client) change(s *client.Schedule, p plan, every time.Duration) {
 	if every == 0 {
 		if !s.State.Paused {
@@ -183,10 +182,10 @@ func (c *Client) stands(s *client.Schedule, p plan, every time.Duration) bool {
 	return p.runsEvery(s, every)
 }
 
-// runsEvery reports whether a schedule has its period, and was not paused by us.
+// runsEvery reports whether a schedule has this interval, and was not paused by us.
 func (p plan) runsEvery(s *client.Schedule, every time.Duration) bool {
 	action, ok := s.Action.(*client.ScheduleWorkflowAction)
-	return ok && action.WorkflowRunTimeout == p.action(every).WorkflowRunTimeout && // which an earlier version did not set
+	return ok && action.WorkflowRunTimeout == p.action(every).WorkflowRunTimeout && // an earlier version did not set it
 		(!s.State.Paused || s.State.Note != p.offNote) && s.Spec != nil &&
 		slices.EqualFunc(s.Spec.Intervals, scheduleSpec(every).Intervals, func(a, b client.ScheduleIntervalSpec) bool { return a.Every == b.Every })
 }
@@ -197,7 +196,7 @@ func makeSchedule(ctx context.Context, schedules client.ScheduleClient, p plan, 
 		Spec:    scheduleSpec(every),
 		Action:  p.action(every),
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		// A round that nobody could do is not made up for: the next one sees more.
+		// A missed round is not made up for: the next one sees more.
 		CatchupWindow: max(every, 10*time.Second),
 		Memo:          map[string]any{memoMade: time.Now().UTC()},
 	})
@@ -208,7 +207,7 @@ func scheduleSpec(every time.Duration) client.ScheduleSpec {
 	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
 }
 
-// describeSchedule is how a schedule is, nil where there is none.
+// describeSchedule returns the description of a schedule, nil if there is none.
 func (c *Client) describeSchedule(ctx context.Context, id string) (*client.ScheduleDescription, error) {
 	schedules, done, err := c.schedules(ctx)
 	if err != nil {
@@ -222,8 +221,8 @@ func (c *Client) describeSchedule(ctx context.Context, id string) (*client.Sched
 	return d, errorOf(ctx, "describe schedule "+id, err)
 }
 
-// ReconcilingSince is when the schedule of the reconciler was made: what ended before is
-// not announced. Without a schedule it is now.
+// ReconcilingSince returns when the schedule of the reconciler was created: what ended earlier is
+// not announced. Without a schedule it returns now.
 func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 	d, err := c.describeSchedule(ctx, egress.ReconcileSchedule)
 	if err != nil {
@@ -236,5 +235,5 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 	if decode(c.data, d.Memo.GetFields()[memoMade], &made) && made.Before(d.Info.CreatedAt) {
 		return made, nil
 	}
-	return d.Info.CreatedAt, nil // somebody else made it, or one whose clock was ahead
+	return d.Info.CreatedAt, nil // somebody else created it, or a worker whose clock was ahead
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Span is which recordings are meant, of those that have a verdict.
+// Span selects recordings, of those that have a verdict.
 type Span struct {
-	Since time.Time // those whose workflow closed then or later; zero: all that Temporal keeps
-	Until time.Time // those whose workflow closed before; zero: all until now
-	Where string    // a condition in Temporal's query language beside, such as EgressRoom = 'standup'
+	Since time.Time // those whose workflow closed at that time or later; zero: all that Temporal keeps
+	Until time.Time // those whose workflow closed earlier; zero: all until now
+	Where string    // an additional condition in Temporal's query language, such as EgressRoom = 'standup'
 }
 
-// query is the span as a visibility query, of workflows in a state.
+// query returns the span as a visibility query for workflows in a state.
 func (s Span) query(state string) string {
 	terms := []string{Filter{}.query(), state}
 	if s.Where != "" {
@@ -29,7 +29,7 @@ func (s Span) query(state string) string {
 	return strings.Join(terms, " AND ")
 }
 
-// closed is the query of those that have closed with a verdict.
+// closed returns the query for those that have closed with a verdict.
 func (s Span) closed() string {
 	state := equal("ExecutionStatus", "Completed")
 	if !s.Since.IsZero() {
@@ -41,14 +41,13 @@ func (s Span) closed() string {
 	return s.query(state)
 }
 
-// open is the query of those that have a verdict and stay open, since it may be
-// corrected, or since their delivery is under way.
+// open returns the query for those that have a verdict and stay open, because it may be corrected
+// or is being delivered.
 func (s Span) open() string {
 	return s.query(open + " AND " + egress.AttributeEndedBy + " IS NOT NULL")
 }
 
-// holds reports whether a recording that is open was settled in the span, or a closed one closed
-// in it.
+// holds reports whether an open recording was settled in the span, or a closed one closed in it.
 func (s Span) holds(r Row) bool {
 	switch {
 	case r.ClosedAt != nil:
@@ -64,15 +63,15 @@ func (s Span) has(at time.Time) bool {
 	return !at.Before(s.Since) && (s.Until.IsZero() || at.Before(s.Until))
 }
 
-// Closed are the recordings of a span that have closed with a verdict, the last that
-// closed first, page by page as they are read. An error ends it; one of reason Invalid
-// and the field "where" says that Temporal does not understand the condition.
+// Closed yields the recordings of a span that have closed with a verdict, last closed first, page
+// by page as they are read. An error ends it; reason Invalid with field "where" means that
+// Temporal does not understand the condition.
 func (c *Client) Closed(ctx context.Context, s Span) iter.Seq2[Row, error] {
 	return c.spanned(ctx, s, s.closed(), func(r Row) bool { return r.ClosedAt != nil && s.holds(r) })
 }
 
-// Settled are the recordings of a span that have a verdict: those that are open still,
-// and then those that have closed, each once.
+// Settled yields the recordings of a span that have a verdict: first the open ones, then those
+// that have closed, each once.
 func (c *Client) Settled(ctx context.Context, s Span) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		open := map[string]bool{} // by run: one may close while pages are read
@@ -96,7 +95,8 @@ func (c *Client) spanned(ctx context.Context, s Span, query string, holds func(R
 			if wrong, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && s.Where != "" {
 				err = &egress.Error{Reason: egress.Invalid, Field: "where", Message: "Temporal does not understand it: " + wrong.Error(), Err: err}
 			}
-			// A condition that leaves its brackets lets others in: whose time is another, and what is no recording.
+			// A condition that breaks out of its parentheses matches others: those of another time,
+			// and workflows that are not recordings.
 			_, ours := egress.RequestID(row.WorkflowID)
 			if ours {
 				err = cmp.Or(err, row.unread)

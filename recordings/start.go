@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// updateID is fixed, so that the same start asked twice is one update.
+// updateID is fixed, so that repeating a start is one update.
 const updateID = "start"
 
 // Started is an egress that LiveKit has confirmed.
@@ -27,11 +27,10 @@ type Started struct {
 	Info       egress.Info `json:"info"`
 }
 
-// Start starts an egress and waits for LiveKit's confirmation, until the context
-// ends. The same ID with the same request gives the same egress, also at the same
-// moment from two callers; with another request it is an error of reason Conflict.
-// An ID whose start LiveKit refused is free again. An error of reason Ambiguous
-// says that the start may go on: asking again with the same ID is safe.
+// Start starts an egress and waits for LiveKit's confirmation, until the context ends. The same ID
+// with the same request gives the same egress, even for two concurrent callers; with another
+// request the error has reason Conflict. An ID whose start LiveKit refused is free again. An error
+// of reason Ambiguous says that the start may still go on: retrying with the same ID is safe.
 func (c *Client) Start(ctx context.Context, o egress.StartOptions) (Started, error) {
 	p, err := c.begin(ctx, o, client.WorkflowUpdateStageCompleted)
 	if err != nil {
@@ -40,10 +39,10 @@ func (c *Client) Start(ctx context.Context, o egress.StartOptions) (Started, err
 	return p.Started(ctx)
 }
 
-// Begin starts an egress and waits only until a worker has accepted it: from then on it is
-// durable. An error that is egress.ErrTemporal does not say whether one has. A start with a
-// StartBy by which no worker asked LiveKit ends with an error of reason HandedBack: the caller may
-// ask, and a worker looks for what that begins.
+// Begin starts an egress and waits only until a worker has accepted it; from then on it is
+// durable. An error that is egress.ErrTemporal leaves open whether one has. A start with a StartBy
+// by which no worker asked LiveKit ends with an error of reason HandedBack: the caller may ask
+// LiveKit, and a worker searches for the egress that this starts.
 func (c *Client) Begin(ctx context.Context, o egress.StartOptions) (*Pending, error) {
 	return c.begin(ctx, o, client.WorkflowUpdateStageAccepted)
 }
@@ -53,13 +52,13 @@ type Pending struct {
 	client *Client
 	ask    ask
 	handle client.WorkflowUpdateHandle // nil: the ID's egress has ended long ago
-	born   birth                       // how its run began, where the caller chose the ID
+	born   birth                       // how its run began, if the caller chose the ID
 }
 
 // ask is one start as it is sent, however often.
 type ask struct {
 	requestID string
-	call      string // differs from call to call: whose run is it?
+	call      string // differs for each call, to tell whose run it is
 	input     egress.Input
 	askedBy   *egress.Asker
 	named     bool // the caller chose the ID, so it may have been used before
@@ -86,8 +85,8 @@ func (c *Client) begin(ctx context.Context, o egress.StartOptions, stage client.
 	return p, p.again(ctx)
 }
 
-// again asks anew where a run that an earlier call began was refused, which frees the ID: the
-// server has only replayed its outcome. An update ID of its own makes a new run.
+// again repeats the start if a run that an earlier call began was refused, which frees the ID: the
+// server has only replayed that outcome. A new update ID starts a new run.
 func (p *Pending) again(ctx context.Context) error {
 	p.born = p.birth(ctx, p.handle.RunID())
 	if !p.born.failed || p.ours() {
@@ -102,7 +101,7 @@ func (p *Pending) again(ctx context.Context) error {
 	return nil
 }
 
-// ours reports whether this call began the run, and none before it.
+// ours reports whether this call, and no earlier one, began the run.
 func (p *Pending) ours() bool { return p.born.call == p.ask.call }
 
 func (c *Client) prepare(o egress.StartOptions) (ask, error) {
@@ -126,8 +125,8 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 	return a, nil
 }
 
-// send asks until a worker takes the start. With no worker up the server starts
-// the workflow but does not record the update, so the same IDs are asked again.
+// send repeats the request until a worker takes the start. Without a worker the server starts the
+// workflow but does not record the update, so the same IDs are sent again.
 func (p *Pending) send(ctx context.Context, updateID string) (client.WorkflowUpdateHandle, error) {
 	a, c := p.ask, p.client
 	for {
@@ -141,7 +140,7 @@ func (p *Pending) send(ctx context.Context, updateID string) (client.WorkflowUpd
 	}
 }
 
-// update asks for the answer to the start.
+// update returns the options of the update that asks for the start's answer.
 func (a ask) update(id string, takesBack bool) client.UpdateWorkflowOptions {
 	return client.UpdateWorkflowOptions{
 		UpdateID:     id,

@@ -21,38 +21,37 @@ type View struct {
 	Phase    egress.Phase  `json:"phase,omitempty"`
 	NewsAt   *time.Time    `json:"news_at,omitempty"`
 	NewsBy   egress.Source `json:"news_by,omitempty"`
-	NextLook *time.Time    `json:"next_look,omitempty"` // when LiveKit is asked, should no webhook come
+	NextLook *time.Time    `json:"next_look,omitempty"` // when LiveKit is asked if no webhook comes
 	Because  string        `json:"because,omitempty"`   // why it is stuck
 	Done     []string      `json:"done,omitempty"`      // delivery steps that are done or skipped
-	Skipped  []string      `json:"skipped,omitempty"`   // those of them that were skipped
-	Twins    []string      `json:"twins,omitempty"`     // other egress IDs of this request, stopped by us
-	Storage  string        `json:"storage,omitempty"`   // storage profile that its media goes to
+	Skipped  []string      `json:"skipped,omitempty"`   // the skipped ones of them
+	Twins    []string      `json:"twins,omitempty"`     // other egress IDs of this request, which we stopped
+	Storage  string        `json:"storage,omitempty"`   // storage profile for its media
 	Pending  []Activity    `json:"pending,omitempty"`   // what is being done right now
 	Story    []egress.Beat `json:"story,omitempty"`     // what happened, oldest first
 	Ways     []egress.Way  `json:"ways,omitempty"`      // what a person can do now
 	Info     egress.Info   `json:"info,omitzero"`
-	// Media is what was found of the media so far; once delivered, the verdict says it.
+	// Media is what has been found of the media so far; once delivered, the verdict has it.
 	Media   *egress.MediaReport `json:"media,omitempty"`
 	Verdict *egress.Verdict     `json:"verdict,omitempty"`
 	Problem string              `json:"problem,omitempty"` // why the workflow failed, or could not say more
-	// Redeliveries are the workflows that told its verdict again, or corrected it, newest first.
+	// Redeliveries are the workflows that redelivered or corrected its verdict, newest first.
 	Redeliveries []Row `json:"redeliveries,omitempty"`
 }
 
-// Activity is one that is running or waits for its next attempt.
+// Activity is an activity that is running or waits for its next attempt.
 type Activity struct {
 	Type        string     `json:"type"`
 	Attempt     int32      `json:"attempt"`
 	LastFailure string     `json:"last_failure,omitempty"`
-	StartedAt   *time.Time `json:"started_at,omitempty"` // when a worker took this attempt; nil: none has it now
+	StartedAt   *time.Time `json:"started_at,omitempty"` // when a worker took this attempt; nil: no worker has it now
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
-	// AwaitsWorker is the task queue of which no worker has taken it yet.
+	// AwaitsWorker is the task queue from which no worker has taken it yet.
 	AwaitsWorker string `json:"awaits_worker,omitempty"`
 }
 
-// State is all that is known of a recording, by any of its IDs. While it runs, a
-// worker is asked for the details; without one, Problem says so and the rest is
-// what Temporal knows.
+// State returns all that is known of a recording, named by any of its IDs. While it runs, a worker
+// is asked for the details; without a worker, Problem says so and the rest is what Temporal knows.
 func (c *Client) State(ctx context.Context, id string) (View, error) {
 	workflowID, err := c.Find(ctx, id)
 	if err != nil {
@@ -69,28 +68,28 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	if v.ClosedAt == nil {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
-			v.Verdict, _ = c.verdict(ctx, v.Row) // the state is told all the same
+			v.Verdict, _ = c.verdict(ctx, v.Row) // the state is returned all the same
 		}
 		return v, nil
 	}
 	if v.Verdict, err = c.verdict(ctx, v.Row); err != nil {
 		now := time.Now()
 		v.Problem, v.Ways = cmp.Or(v.brokenOff(now), err.Error()), v.ways(now)
-		return v, nil // what else is known is told all the same
+		return v, nil // the rest is returned all the same
 	}
 	v.Info, v.Twins, v.Phase = v.Verdict.Info, v.Verdict.Twins, egress.Delivered
 	err = c.lateVerdict(ctx, &v)
 	return v, err
 }
 
-// describe asks Temporal itself, not visibility. What it does not know is an error of reason
+// describe asks Temporal itself, not visibility. For an unknown workflow the error has reason
 // NotFound.
 func (c *Client) describe(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	d, err := c.cfg.Temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
 	return d, errorOf(ctx, "describe "+workflowID, err)
 }
 
-// row is what Temporal itself knows of a workflow.
+// row returns what Temporal itself knows of a workflow.
 func (c *Client) row(ctx context.Context, workflowID string) (Row, error) {
 	d, err := c.describe(ctx, workflowID, "")
 	if err != nil {
@@ -108,11 +107,11 @@ func (c *Client) askState(ctx context.Context, v *View) {
 	v.shows(s)
 }
 
-// shows takes what a workflow knows into the view.
+// shows copies what a workflow knows into the view.
 func (v *View) shows(s egress.State) {
 	switch {
 	case s.Status != "":
-		v.Status = s.Status // what is lost may be active by LiveKit's word for good
+		v.Status = s.Status // LiveKit may call a lost egress active forever
 	case s.Latest.Known():
 		v.Status = s.Latest.StatusName() // newer than the search attribute
 	}
@@ -131,8 +130,8 @@ func (v *View) shows(s egress.State) {
 	}
 }
 
-// nextLook is when a poll asks again, where one is under way, nil while it asks; else when news
-// is overdue.
+// nextLook returns when the running poll asks next, nil while it is asking; without a poll, when
+// news is overdue.
 func (v *View) nextLook(overdue time.Time) *time.Time {
 	for _, a := range v.Pending {
 		if a.Type == egress.ActivityPoll {
@@ -142,14 +141,13 @@ func (v *View) nextLook(overdue time.Time) *time.Time {
 	return &overdue
 }
 
-// queryState asks a workflow what it knows, also one that has closed: a worker replays
-// it then.
+// queryState asks a workflow what it knows, even if it has closed: a worker then replays it.
 func (c *Client) queryState(ctx context.Context, row Row, patience time.Duration) (s egress.State, err error) {
 	err = c.query(ctx, row, patience, egress.QueryState, &s)
 	return s, err
 }
 
-// query asks a workflow. Temporal answers for none that is paused.
+// query queries a workflow. Temporal answers for none that is paused.
 func (c *Client) query(ctx context.Context, row Row, patience time.Duration, name string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -160,7 +158,7 @@ func (c *Client) query(ctx context.Context, row Row, patience time.Duration, nam
 	return value.Get(answer)
 }
 
-// needState is queryState for who can do nothing without an answer.
+// needState is queryState for callers that can do nothing without an answer.
 func (c *Client) needState(ctx context.Context, row Row) (egress.State, error) {
 	s, err := c.queryState(ctx, row, c.cfg.AnswerFor)
 	if err != nil {
@@ -189,8 +187,8 @@ func (c *Client) pendingOf(list []*workflowpb.PendingActivityInfo) []Activity {
 	return out
 }
 
-// notFoundAs says it in the words of what was asked for, where it is Temporal that
-// knows no such workflow. A room that LiveKit does not know is another matter.
+// notFoundAs names the ID that the caller used, if it is Temporal that knows no such workflow. A
+// room that LiveKit does not know is another matter.
 func notFoundAs(id string, err error) error {
 	if egress.ReasonOf(err) == egress.NotFound && errors.Is(err, egress.ErrTemporal) {
 		return unknown(id)

@@ -13,12 +13,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// keptByVersion are the workflows that stay with the version of the worker that began them.
+// keptByVersion matches the workflows pinned to the version of the worker that started them.
 var keptByVersion = fmt.Sprintf("WorkflowType IN ('%s', '%s', '%s')", egress.WorkflowType, egress.RedeliveryType, egress.NoticeType)
 
-// Stranded counts the running recordings, redeliveries and notices of each version of a Worker
-// Deployment of which no worker has asked for work since a moment: nobody goes on with them,
-// whoever else polls.
+// Stranded counts the running recordings, redeliveries and notices of each Worker Deployment
+// version of which no worker has polled since the given time: no other worker continues them.
 func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int64, error) {
 	polled, err := c.polledVersions(ctx, since)
 	if err != nil {
@@ -26,7 +25,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 	}
 	deployments, err := c.cfg.Temporal.WorkerDeploymentClient().List(ctx, client.WorkerDeploymentListOptions{})
 	if _, none := errors.AsType[*serviceerror.Unimplemented](err); none {
-		return nil, nil // a server that has no versions
+		return nil, nil // a server without versions
 	}
 	if err != nil {
 		return nil, errorOf(ctx, "list worker deployments", err)
@@ -58,7 +57,8 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 	return stranded, nil
 }
 
-// polledVersions are those of which a worker has asked for workflow tasks since a moment.
+// polledVersions returns the versions of which a worker has polled for workflow tasks since the
+// given time.
 func (c *Client) polledVersions(ctx context.Context, since time.Time) (map[string]bool, error) {
 	q, err := c.cfg.Temporal.DescribeTaskQueue(ctx, egress.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
@@ -73,5 +73,5 @@ func (c *Client) polledVersions(ctx context.Context, since time.Time) (map[strin
 	return polled, nil
 }
 
-// versionName is a version as Temporal's search attribute spells it.
+// versionName returns a version as Temporal's search attribute spells it.
 func versionName(deployment, buildID string) string { return deployment + ":" + buildID }

@@ -7,13 +7,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// readAhead is how many verdicts are read at once: each is a call of its own.
+// readAhead is how many verdicts are read at once, each by a call of its own.
 const readAhead = 8
 
-// Verdicts are the verdicts of the recordings of a span that have closed, in the order of
-// Closed. They are read as they are taken, at most eight ahead, and no worker is needed.
-// One that Temporal has deleted since it was listed, as its retention is over, is an error
-// of reason NotFound in its turn; any other error ends it.
+// Verdicts yields the verdicts of a span's closed recordings, in the order of Closed. They are
+// read as they are consumed, at most eight ahead, and no worker is needed. For one that Temporal
+// has deleted since it was listed, because its retention is over, it yields an error of reason
+// NotFound and goes on; any other error ends it.
 func (c *Client) Verdicts(ctx context.Context, s Span) iter.Seq2[egress.Verdict, error] {
 	return func(yield func(egress.Verdict, error) bool) {
 		reading, cancel := context.WithCancel(ctx)
@@ -25,20 +25,20 @@ func (c *Client) Verdicts(ctx context.Context, s Span) iter.Seq2[egress.Verdict,
 				return
 			}
 		}
-		if ctx.Err() != nil { // else a part would pass for the whole
+		if ctx.Err() != nil { // otherwise a part would pass for the whole
 			yield(egress.Verdict{}, errorOf(ctx, "read verdicts", ctx.Err()))
 		}
 	}
 }
 
-// answer is a verdict that was read, or why not.
+// answer is a verdict that was read, or the error.
 type answer struct {
 	verdict egress.Verdict
 	err     error
 }
 
-// read hands out each verdict's answer in its turn, while it is still being read. It ends
-// with the context.
+// read sends the answer for each verdict in order, while it is still being read. It ends with the
+// context.
 func (c *Client) read(ctx context.Context, s Span) <-chan chan answer {
 	turns := make(chan chan answer, readAhead)
 	go func() {

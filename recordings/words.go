@@ -6,15 +6,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// WaitingStep is a delivery step that waits for a person's word.
+// WaitingStep is a delivery step that waits for a person to retry or skip it.
 type WaitingStep struct {
 	WorkflowID string `json:"workflow_id"` // of the egress, or of a redelivery of it
 	Step       string `json:"step"`
 }
 
-// WaitingSteps are the delivery steps of a recording, by any of its IDs, that have failed for
-// good: its own, and those of its redeliveries that run. Where there is none, and its workflow
-// closed without a result, that is an error of reason Conflict. A worker must run, since the
+// WaitingSteps returns the delivery steps of a recording, named by any of its IDs, that have
+// failed for good: its own, and those of its running redeliveries. If there is none, and its
+// workflow closed without a result, the error has reason Conflict. A worker must run, since the
 // workflows are asked.
 func (c *Client) WaitingSteps(ctx context.Context, id string) ([]WaitingStep, error) {
 	workflowID, requestID, err := c.findEgress(ctx, id)
@@ -42,7 +42,7 @@ func (c *Client) WaitingSteps(ctx context.Context, id string) ([]WaitingStep, er
 	return waiting, nil
 }
 
-// waitingInRedeliveries are the steps of those of a request's redeliveries that run.
+// waitingInRedeliveries returns the waiting steps of a request's running redeliveries.
 func (c *Client) waitingInRedeliveries(ctx context.Context, id, requestID string) (waiting []WaitingStep, err error) {
 	for row, err := range c.Redeliveries(ctx, requestID) {
 		if err != nil {
@@ -60,7 +60,7 @@ func (c *Client) waitingInRedeliveries(ctx context.Context, id, requestID string
 	return waiting, nil
 }
 
-// waitingIn are the steps of one workflow, none where it has closed.
+// waitingIn returns the waiting steps of one workflow, none if it has closed.
 func (c *Client) waitingIn(ctx context.Context, id, workflowID string) ([]WaitingStep, error) {
 	row, err := c.row(ctx, workflowID)
 	if err != nil || row.ClosedAt != nil {
