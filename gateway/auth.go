@@ -9,16 +9,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// caller is whose token a request has. Without one it is zero, which is no problem yet:
-// LiveKit refuses it where a grant is needed.
+// caller identifies who signed a request's token. It is zero for a request without a token, which
+// is not yet an error: LiveKit refuses the call if it needs a grant.
 type caller struct {
 	token   string
 	grant   auth.VideoGrant
-	askedBy *egress.Asker // who signed the token, and for whom
+	askedBy *egress.Asker // who signed the token, and on whose behalf
 }
 
-// callerOf verifies a request's token as livekit-server does. A problem is said in its words, and
-// answered with 401 in plain text, before Twirp.
+// callerOf verifies a request's token as livekit-server does. A problem is worded as livekit-server
+// words it, and is answered with 401 in plain text, before Twirp.
 func (h *Handler) callerOf(r *http.Request) (_ caller, problem string) {
 	token, problem := bearerOf(r)
 	if problem != "" || token == "" {
@@ -43,7 +43,8 @@ func (h *Handler) callerOf(r *http.Request) (_ caller, problem string) {
 	return c, ""
 }
 
-// mayDelete reports whose a request's token is, and whether it is good, and enough to delete a room.
+// mayDelete reports who signed a request's token, and whether the token is valid and allows
+// deleting a room.
 func (h *Handler) mayDelete(r *http.Request) (by *egress.Asker, ok bool) {
 	c, problem := h.callerOf(r)
 	return c.askedBy, problem == "" && c.grant.RoomCreate
@@ -51,7 +52,7 @@ func (h *Handler) mayDelete(r *http.Request) (by *egress.Asker, ok bool) {
 
 const bearer = "Bearer "
 
-// bearerOf finds a token in the header, else in the query or form.
+// bearerOf finds a token in the header, or else in the query or form.
 func bearerOf(r *http.Request) (token, problem string) {
 	header := r.Header.Get("Authorization")
 	if header == "" {

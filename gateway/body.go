@@ -16,18 +16,18 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// unread is why a body could not be read: a Twirp error, under the HTTP status that
-// says it best. Twirp has no code for a body that is too large.
+// unread says why a body could not be read: a Twirp error, and the HTTP status that fits it best.
+// Twirp has no code for a body that is too large.
 type unread struct {
 	err    twirp.Error
 	status int
 }
 
-// read reads a body whole, within the cap and until a moment. A gzipped one is
-// unpacked, as LiveKit does, and capped again.
+// read reads a whole body, up to the cap and until the given moment. It unpacks a gzipped body, as
+// LiveKit does, and applies the cap again.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request, until time.Time) ([]byte, *unread) {
 	control := http.NewResponseController(w)
-	// Where the connection takes no deadline, the server's ReadTimeout bounds the body.
+	// If the connection supports no deadline, the server's ReadTimeout bounds the body.
 	_ = control.SetReadDeadline(until)
 	body, err := unpack(w, r, h.cfg.MaxBody)
 	var tooLarge *http.MaxBytesError
@@ -41,12 +41,12 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, until time.Time) 
 	case err != nil:
 		return nil, &unread{twirp.NewError(twirp.Malformed, "the request's body ended early"), http.StatusBadRequest}
 	}
-	// Kept, the deadline would end the connection while the caller waits.
+	// If it were kept, the deadline would end the connection while the caller waits.
 	_ = control.SetReadDeadline(time.Time{})
 	return body, nil
 }
 
-// errNoGzip is a body that came whole, and cannot be unpacked.
+// errNoGzip reports a body that arrived whole but cannot be unpacked.
 var errNoGzip = errors.New("no gzip")
 
 func unpack(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -65,7 +65,7 @@ func unpack(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error)
 	return body, err
 }
 
-// withBody is the same request with a body that was read, and unpacked.
+// withBody returns the request with a body that has been read and unpacked.
 func withBody(r *http.Request, body []byte) *http.Request {
 	r = anew(r.Context(), r, bytes.NewReader(body))
 	r.Header = r.Header.Clone()
@@ -74,10 +74,10 @@ func withBody(r *http.Request, body []byte) *http.Request {
 	return r
 }
 
-// newer is the request in a JSON body, where it has a field or an enum name that our
-// protocol package does not know: Twirp's generated server would drop that silently.
-// It is nil for all others, also for a body that cannot be read at all, which is
-// Twirp's to refuse. What follows the first JSON value is nothing to Twirp.
+// newer returns the request in a JSON body if it has a field or an enum name that our protocol
+// package does not know: Twirp's generated server would drop that silently. It returns nil for all
+// others, including a body that cannot be read at all, which Twirp refuses. Twirp ignores what
+// follows the first JSON value.
 func newer(body []byte, into proto.Message) json.RawMessage {
 	first := firstValue(body)
 	if protojson.Unmarshal(first, proto.Clone(into)) == nil || lenient.Unmarshal(first, into) != nil {
@@ -86,7 +86,8 @@ func newer(body []byte, into proto.Message) json.RawMessage {
 	return first
 }
 
-// firstValue is the first JSON value of a body, nil where there is none. Twirp disregards what follows.
+// firstValue returns the first JSON value of a body, or nil if there is none. Twirp ignores what
+// follows.
 func firstValue(body []byte) (first json.RawMessage) {
 	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&first)
 	return first

@@ -12,55 +12,55 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// unsure is for how long after a start past Temporal its caller may ask again: LiveKit's own
+// unsure is how long after a start past Temporal its caller may still ask again: LiveKit's own
 // answer takes 10 s at most, and callers wait between their attempts.
 const unsure = time.Minute
 
-// remembered is for how long the key of a start past Temporal is known. Who asks with it is to
-// have the same egress, until that is adopted: by its next webhook, or by a round within some
-// minutes of Temporal's return.
+// remembered is how long the key of a start past Temporal is kept. A caller that repeats the key
+// must get the same egress, until a workflow adopts it: at its next webhook, or in a round within
+// some minutes of Temporal's return.
 const remembered = time.Hour
 
-// slowStart is how long LiveKit may not list what it starts, and some more.
+// slowStart is how long an egress that LiveKit starts may be missing from its list, with a margin.
 const slowStart = egress.Unlisted + 6*time.Second
 
-// bypass remembers the starts that this door has lately sent past Temporal, by their keys.
+// bypass remembers, by key, the starts that this door has lately sent past Temporal.
 type bypass struct {
 	since  time.Time // when this door began
 	mu     sync.Mutex
-	outage time.Time // when a start last failed open that no workflow knows of
+	outage time.Time // when a start that no workflow knows of last failed open
 	keys   map[string]detour
 }
 
 // detour is a start past Temporal.
 type detour struct {
 	at     time.Time
-	digest string // digestOf, or that of a forwarded call
+	digest string // from digestOf, or the digest of a forwarded call
 	word   word
 }
 
-// word is what LiveKit has said to a start.
+// word is LiveKit's answer to a start.
 type word int
 
 const (
-	awaited word = iota + 1 // zero: it was not asked
-	unclear                 // nobody waits for it, or it does not say whether it was started
+	awaited word = iota + 1 // zero: LiveKit was not asked
+	unclear                 // nobody waits for the answer, or it does not say whether the egress was started
 	refused
 	begun
 )
 
-// noteOutage notes that a start is about to go past Temporal, whether or not it gets to LiveKit.
+// noteOutage records that a start is about to go past Temporal, whether or not it reaches LiveKit.
 func (b *bypass) noteOutage() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.outage = time.Now()
 }
 
-// ask asks LiveKit with a key, and notes that it is asked, and what it has said.
+// ask sends LiveKit the start of a key, and records that it was sent and what LiveKit answered.
 func (b *bypass) ask(key, digest string, ask func() error) {
 	d := detour{time.Now(), digest, awaited}
 	b.note(key, d)
-	d.word = unclear // where there will be no answer, since we panicked
+	d.word = unclear // if we panic, there is no answer
 	defer func() { b.note(key, d) }()
 	d.word = wordOf(ask())
 }
@@ -86,29 +86,29 @@ func (b *bypass) note(key string, d detour) {
 	b.keys[key] = d
 }
 
-// of is the last start with a key that went past Temporal, zero where none has.
+// of returns the last start of a key that went past Temporal, or zero if there was none.
 func (b *bypass) of(key string) detour {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.keys[key]
 }
 
-// known reports whether there was one, as far as we remember.
+// known reports whether there was such a start and it is still remembered.
 func (d detour) known() bool { return time.Since(d.at) < remembered }
 
-// unlisted reports whether LiveKit may have started it and not list it yet.
+// unlisted reports whether LiveKit may have started the egress without listing it yet.
 func (d detour) unlisted() bool { return d.word == unclear && time.Since(d.at) < slowStart }
 
-// conflicts reports whether LiveKit was asked for something else, of which the workflow that
-// adopts it knows nothing.
+// conflicts reports whether LiveKit was asked for something else under this key. The workflow that
+// adopts the egress cannot tell.
 func (d detour) conflicts(digest string) bool {
 	return d.known() && d.word != refused && d.digest != digest
 }
 
-// mayHave reports whether LiveKit may have a start already that no workflow knows of: this door has
-// sent it past Temporal, or lately any other, whose caller may ask again; or a door that died before
-// this one began may have. For that last reason alone no web egress is looked for: LiveKit would
-// list everything.
+// mayHave reports whether LiveKit may already have this start without any workflow knowing of it:
+// this door has sent it, or lately any other start, past Temporal, and its caller may ask again; or
+// an earlier door may have sent it before it died. That last reason alone starts no search for a
+// web egress, for which LiveKit would list everything.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
 	known := b.of(s.ID).known()
 	b.mu.Lock()
@@ -116,13 +116,13 @@ func (b *bypass) mayHave(s egress.StartOptions) bool {
 	return known || time.Since(b.outage) < unsure || b.young() && egress.Summarize(s.Request).Room != ""
 }
 
-// young reports whether callers may still ask again for what a door before this one has sent.
+// young reports whether callers may still ask again for a start that an earlier door has sent.
 func (b *bypass) young() bool { return time.Since(b.since) < unsure }
 
-// digestOf is a digest of what a start asks for.
+// digestOf returns a digest of what a start asks for.
 func digestOf(s egress.StartOptions) string {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(s.Request)
-	if err != nil { // it has been read from the wire
+	if err != nil { // cannot happen: the request was read from the wire
 		return ""
 	}
 	sum := sha256.Sum256(fmt.Appendf(b, "\x00%s\x00%s\x00%s", egress.KindOf(s.Request), s.Storage, s.Pipeline))

@@ -20,24 +20,24 @@ const (
 
 	// HeaderStorage names the storage profile that a start's media goes to.
 	HeaderStorage = "X-Reelkeeper-Storage"
-	// HeaderPipeline names the pipeline that is run at the recording's end, of those that
-	// the workers know. Default: theirs.
+	// HeaderPipeline names the pipeline to run at the recording's end, one of those that the
+	// workers know. Default: the workers' default pipeline.
 	HeaderPipeline = "X-Reelkeeper-Pipeline"
 )
 
-// call is one request of ours on its way. It goes through the context, since that
-// is all that Twirp hands to a service.
+// call is one request of ours in progress. It travels in the context, which is all that Twirp
+// passes to a service.
 type call struct {
 	method   string
 	began    time.Time
 	deadline time.Time // by which the caller is answered
 	caller
-	key      string        // of HeaderKey
-	storage  string        // of HeaderStorage
-	pipeline string        // of HeaderPipeline
-	request  proto.Message // what LiveKit's refusal may quote; nil or empty where URLs alone are to be masked
+	key      string        // from HeaderKey
+	storage  string        // from HeaderStorage
+	pipeline string        // from HeaderPipeline
+	request  proto.Message // what LiveKit's refusal may quote; nil or empty if only URLs need masking
 
-	// What became of it, for its line in the log.
+	// The result, for the request's log line.
 	outcome   Outcome
 	requestID string
 	egressID  string
@@ -48,23 +48,23 @@ type call struct {
 
 type callKey struct{}
 
-// callOf is the call of a context that serve handed to Twirp. Its caller may record: serve has
-// seen to that.
+// callOf returns the call from a context that serve passed to Twirp. serve has checked that its
+// caller may record.
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-// lasting is a context that ends when the caller is to be answered, and not before:
-// a caller that gives up has still asked.
+// lasting returns a context that ends when the caller's answer is due, and not before: a caller
+// that hangs up has still asked.
 func (c *call) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(context.WithoutCancel(ctx), c.deadline)
 }
 
-// share is the moment by which a part of the caller's time is over.
+// share returns the moment by which the given share of the caller's time is used up.
 func (c *call) share(part, of int) time.Time {
 	return c.began.Add(c.deadline.Sub(c.began) * time.Duration(part) / time.Duration(of))
 }
 
-// name fixes the request ID of a start, the caller's own or a new one, and says it in
-// the header of every answer to it, a refusal too: under that ID it can be asked again.
+// name fixes the request ID of a start, the caller's own or a new one, and puts it into the header
+// of every answer, even a refusal: the caller can ask again under that ID.
 func (c *call) name(asked, header http.Header) (err error) {
 	if c.key, err = only(asked, HeaderKey); err != nil {
 		return err
@@ -83,8 +83,8 @@ func (c *call) name(asked, header http.Header) (err error) {
 	return nil
 }
 
-// only is what a start says by a header of ours, empty where it says nothing. Two things are a
-// mistake that would show in the recording alone.
+// only returns the value of one of our headers on a start, or "" if it is absent. Two different
+// values are an error: otherwise the mistake would show only in the recording.
 func only(asked http.Header, header string) (string, error) {
 	values := asked.Values(header)
 	if len(slices.Compact(slices.Clone(values))) > 1 {
@@ -113,7 +113,8 @@ func (c *call) checkNames(asked http.Header) (err error) {
 	return nil
 }
 
-// permit is LiveKit's one error for no token and for a token without the grant.
+// permit returns the one error that LiveKit uses both for a missing token and for a token without
+// the grant.
 func (c *call) permit() twirp.Error {
 	if !c.grant.RoomRecord {
 		return twirp.NewError(twirp.Unauthenticated, "permissions denied")
@@ -121,7 +122,7 @@ func (c *call) permit() twirp.Error {
 	return nil
 }
 
-// failed notes an error that the caller is answered with.
+// failed records an error that the caller receives.
 func (c *call) failed(err twirp.Error) {
 	c.code, c.outcome = err.Code(), outcomeOf(err.Code())
 	if c.cause == nil {

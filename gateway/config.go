@@ -1,8 +1,7 @@
-// Package gateway is the front door for agents: LiveKit's own Egress API, at the
-// root of its host, so that an agent in any language changes one URL and every
-// recording it starts is durable. What is not ours goes to LiveKit untouched. It
-// keeps nothing, and it never makes a caller wait for what LiveKit would have
-// answered without it: when Temporal is away, a start goes straight to LiveKit.
+// Package gateway is the front door for agents: LiveKit's own Egress API at the root of its host,
+// so that an agent in any language changes one URL and every recording it starts is durable. It
+// passes all other requests to LiveKit unchanged. It keeps no state, and never makes a caller wait
+// longer than LiveKit would without it: while Temporal is down, a start goes straight to LiveKit.
 package gateway
 
 import (
@@ -23,43 +22,42 @@ const (
 	// defaultRequestTimeout is below the 10 s after which LiveKit's SDKs give up.
 	defaultRequestTimeout = 9 * time.Second
 
-	// defaultMaxBody is the cap of a request's body in bytes. The longest real request that
-	// we have seen has under 4 KiB; a page in a data URL may have more. A decoded request can
-	// take a hundred times its bytes.
+	// defaultMaxBody caps a request's body, in bytes. The longest real request that we have seen is
+	// under 4 KiB; a page in a data URL may need more. A decoded request can take a hundred times
+	// as much memory.
 	defaultMaxBody = 1 << 20
 )
 
-// Recordings are the durable ones. Errors are *egress.Error, with LiveKit's own code
-// and message where LiveKit has spoken. One that is Temporal's own also matches
-// egress.ErrTemporal: it is unreachable, slow, or has no worker. A start may then go straight
+// Recordings are the durable recordings. Errors are *egress.Error, with LiveKit's own code and
+// message if LiveKit has answered. An error that comes from Temporal also matches
+// egress.ErrTemporal: Temporal is unreachable, slow, or has no worker. A start may then go straight
 // to LiveKit.
 type Recordings interface {
 	// Begin returns once a worker has accepted the start: from then on it is durable.
 	Begin(ctx context.Context, s egress.StartOptions) (Pending, error)
-	// StopEgress ends the egress of a request, and answers with what LiveKit said. Reason
-	// AlreadyOver says that just this egress has ended. A request without a workflow, or
-	// whose workflow has closed without knowing how this egress ended, is an error of
-	// reason NotFound.
+	// StopEgress ends the egress of a request and returns LiveKit's answer. Reason AlreadyOver
+	// means that exactly this egress has ended. If the request has no workflow, or the workflow has
+	// closed without knowing how this egress ended, the reason is NotFound.
 	StopEgress(ctx context.Context, requestID, egressID, room string, by *egress.Asker) (egress.Info, error)
-	// Adopt makes the workflow of a request of ours whose start went past Temporal, from what
-	// LiveKit lists of its egress. It reports false where there is nothing to make.
+	// Adopt creates the workflow for a request of ours whose start went past Temporal, from what
+	// LiveKit lists of its egress. It reports false if there is nothing to create.
 	Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
 	// ByEgressID finds the request that an egress belongs to.
 	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
-	// Lost are those of some egresses that are settled as lost, although LiveKit may
-	// call them active, with the evidence in words. With an error, they are those that were
-	// found before it.
+	// Lost returns, with the evidence in words, those of the given egresses that are settled as
+	// lost, although LiveKit may call them active. With an error, it returns those found before the
+	// error.
 	Lost(ctx context.Context, egressIDs []string) (map[string]string, error)
-	// Ended lists what Temporal remembers of ended egresses, by egress ID or by room,
-	// newest first and bounded, but for those that are known. LiveKit forgets them after 24 h.
+	// Ended lists the ended egresses that Temporal remembers, by egress ID or by room, newest
+	// first, bounded, and without those already known. LiveKit forgets them after 24 h.
 	Ended(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error)
 }
 
-// Pending is a start that is durable.
+// Pending is a start that is already durable.
 type Pending interface {
-	// Started waits until LiveKit has answered, or ctx ends: then the error has the reason
-	// Ambiguous, and the start goes on. After HandedBack, since the start's moment has passed,
-	// and Sealed, since its worker cannot open it, no worker asks LiveKit, and the caller may.
+	// Started waits until LiveKit has answered or ctx ends: then the error has the reason
+	// Ambiguous, and the start goes on. After HandedBack (the start's moment has passed) and Sealed
+	// (its worker cannot open the request), no worker asks LiveKit, and the caller may.
 	Started(ctx context.Context) (egress.Info, error)
 }
 
@@ -69,50 +67,51 @@ type LiveKit interface {
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
-	// All lists what LiveKit remembers, or only what has not ended, and says in how many calls.
+	// All lists everything that LiveKit remembers, or only what has not ended, and returns the
+	// number of calls it took.
 	All(ctx context.Context, active bool) ([]*livekit.EgressInfo, int, error)
 	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 }
 
-// Marker knows our tokens.
+// Marker makes and recognizes our tokens.
 type Marker interface {
-	// Token is the token of a part of a request.
+	// Token returns the token for a part of a request.
 	Token(requestID string, part int) egress.Token
-	// Verify reports whether a token is one that we made.
+	// Verify reports whether we made the token.
 	Verify(t egress.Token) bool
-	// OpenWebhooks are the caller's own webhooks, in whose place ours stands.
+	// OpenWebhooks returns the caller's own webhooks, which ours replaces.
 	OpenWebhooks(requestID, sealed string) ([]*livekit.WebhookConfig, error)
 }
 
-// Config is what the door needs.
+// Config holds what the door needs.
 type Config struct {
-	Keys       auth.KeyProvider // LiveKit's API keys, by which callers sign. Required.
+	Keys       auth.KeyProvider // LiveKit's API keys, with which callers sign. Required.
 	Recordings Recordings       // Required.
 	LiveKit    LiveKit          // Required.
 	Marker     Marker           // Required.
 	Log        *slog.Logger     // Required.
 	Meter      metric.Meter     // Required.
-	// Upstream is LiveKit's URL, http or https, to which everything else is proxied. Its user
-	// and query are left out. Required.
+	// Upstream is LiveKit's http or https URL, to which everything else is proxied. Its user and
+	// query are dropped. Required.
 	Upstream *url.URL
 	// PublicURL is where LiveKit reaches our webhook endpoint. Required.
 	PublicURL string
-	// SigningKey is the name of the API key by which LiveKit signs our webhooks. Required.
+	// SigningKey is the name of the API key with which LiveKit signs our webhooks. Required.
 	SigningKey string
 
-	// Profiles are the storage profiles, for a start that goes straight to LiveKit.
-	// Defaults to none: a start that names one is then refused while Temporal is away.
+	// Profiles are the storage profiles for a start that goes straight to LiveKit. Defaults to
+	// none: a start that names one is then refused while Temporal is down.
 	Profiles egress.Profiles
 
-	// RequestTimeout is within how long a caller is answered. Defaults to 9 s.
+	// RequestTimeout is the time within which a caller is answered. Defaults to 9 s.
 	RequestTimeout time.Duration
-	// FailOpenAfter is how long Temporal has to accept a start before it goes straight
-	// to LiveKit (one second later, so that both cannot). Zero: it never does.
+	// FailOpenAfter is how long Temporal has to accept a start before it goes straight to LiveKit
+	// (one second later, so that only one of them starts it). Zero: it never does.
 	FailOpenAfter time.Duration
 	// DeleteRoomWait is how long DeleteRoom waits for the room's egresses to end. Zero:
 	// it does not stop them.
 	DeleteRoomWait time.Duration
-	// MaxBody is the cap of a body in bytes. Defaults to 1 MiB.
+	// MaxBody caps a body, in bytes. Defaults to 1 MiB.
 	MaxBody int64
 }
 
@@ -122,7 +121,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names the first field that is wrong.
+// Validate names the first invalid field.
 func (c Config) Validate() error {
 	switch {
 	case c.Keys == nil || c.Recordings == nil || c.LiveKit == nil || c.Marker == nil || c.Log == nil || c.Meter == nil:
@@ -139,6 +138,6 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// failOpenMargin lies between the last moment at which a worker may ask LiveKit and
-// the first at which the door does: their clocks may differ by it.
+// failOpenMargin separates the last moment at which a worker may ask LiveKit from the first at
+// which the door does: their clocks may differ by that much.
 const failOpenMargin = time.Second

@@ -8,8 +8,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// shown is an EgressInfo of LiveKit's as a caller is shown it: with the caller's own
-// webhooks in the place of ours, and without the credentials of our storage profiles.
+// shown returns LiveKit's EgressInfo as the caller sees it: with the caller's own webhooks in place
+// of ours, and without the credentials of our storage profiles.
 func (h *Handler) shown(m *livekit.EgressInfo) *livekit.EgressInfo {
 	m = h.cfg.Profiles.Conceal(m)
 	if !slices.ContainsFunc(egress.Webhooks(m), isOurs) {
@@ -18,7 +18,7 @@ func (h *Handler) shown(m *livekit.EgressInfo) *livekit.EgressInfo {
 	return egress.Echoing(m, h.theirs(m))
 }
 
-// theirs are the caller's own webhooks: those that LiveKit has, and those that ours stands for.
+// theirs returns the caller's own webhooks: those that LiveKit holds, and those that ours replaces.
 func (h *Handler) theirs(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 	var list []*livekit.WebhookConfig
 	for _, w := range egress.Webhooks(m) {
@@ -31,7 +31,7 @@ func (h *Handler) theirs(m *livekit.EgressInfo) []*livekit.WebhookConfig {
 	return list
 }
 
-// behind are the caller's webhooks that one of ours stands for, whose query holds them sealed.
+// behind returns the caller's webhooks that one of ours replaces. Its query holds them sealed.
 func (h *Handler) behind(ours *livekit.WebhookConfig) []*livekit.WebhookConfig {
 	x := egress.ExtrasIn(ours)
 	if x.Webhooks == "" {
@@ -44,8 +44,8 @@ func (h *Handler) behind(ours *livekit.WebhookConfig) []*livekit.WebhookConfig {
 	return theirs
 }
 
-// showPages has the answer to a start name its page as the caller has, and as LiveKit lists it: a
-// workflow holds the queries of URLs masked.
+// showPages puts the page URL into the answer to a start as the caller sent it, and as LiveKit
+// lists it: a workflow holds the queries of URLs masked.
 func showPages(m *livekit.EgressInfo, r egress.Request) {
 	switch r := r.(type) {
 	case *livekit.WebEgressRequest:
@@ -66,7 +66,7 @@ func showPages(m *livekit.EgressInfo, r egress.Request) {
 	}
 }
 
-// unmask puts a URL in the place of itself.
+// unmask replaces a masked URL with the URL sent, if they are the same.
 func unmask(masked *string, sent string) {
 	if egress.MaskURLs(sent) == *masked {
 		*masked = sent

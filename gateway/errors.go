@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// codes are the Twirp codes of reasons for which LiveKit itself has named none.
+// codes maps reasons to Twirp codes where LiveKit itself has given none.
 var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.Refused:        twirp.InvalidArgument,
 	egress.Denied:         twirp.Unauthenticated,
@@ -21,7 +21,7 @@ var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.RateLimited:    twirp.ResourceExhausted,
 	egress.Unavailable:    twirp.Unavailable,
 	egress.Ambiguous:      twirp.DeadlineExceeded,
-	egress.NoEcho:         twirp.FailedPrecondition, // who asks again with the same key might have two
+	egress.NoEcho:         twirp.FailedPrecondition, // a caller that asks again with the same key might get two
 	egress.TooLate:        twirp.Unavailable,
 	egress.HandedBack:     twirp.Unavailable,
 	egress.Invalid:        twirp.InvalidArgument,
@@ -33,9 +33,9 @@ var codes = map[egress.Reason]twirp.ErrorCode{
 	egress.Internal:       twirp.Internal,
 }
 
-// toTwirp is the one place that says what a caller hears of an error: LiveKit's own
-// code and message where it has spoken, else what our reason means in Twirp's words.
-// Neither Temporal's words nor an address of ours ever reach a caller.
+// toTwirp is the one place that decides what a caller sees of an error: LiveKit's own code and
+// message if LiveKit has answered, else our reason in Twirp's terms. Temporal's messages and our
+// addresses never reach a caller.
 func toTwirp(err error) twirp.Error {
 	var said twirp.Error
 	e := asEgress(err)
@@ -64,27 +64,28 @@ func toTwirp(err error) twirp.Error {
 	return twirp.NewError(code, message(e))
 }
 
-// temporalAway reports whether no workflow has answered. That Temporal knows none is an answer. A
-// context that ended before Temporal was asked comes without its mark.
+// temporalAway reports whether no workflow has answered. NotFound from Temporal is an answer. If
+// the context ended before Temporal was asked, the error lacks ErrTemporal.
 func temporalAway(err error) bool {
 	return errors.Is(err, egress.ErrTemporal) && egress.ReasonOf(err) != egress.NotFound ||
 		asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
 }
 
-// notSent begins the words of Twirp's client, and not of LiveKit, for a call without
-// an answer. An address follows.
+// notSent begins the message of Twirp's client, not of LiveKit, for a call without an answer. An
+// address follows.
 const notSent = "failed to do request"
 
-// unheard reports whether LiveKit may have done what it was asked for: it was sent, and brought no
-// answer.
+// unheard reports whether LiveKit may have done what was asked: the call was sent, but no answer
+// came.
 func unheard(e *egress.Error) bool {
 	return e.Reason == egress.Ambiguous && strings.HasPrefix(e.Message, notSent)
 }
 
-// whereto begins the end of Twirp's words for a redirect in LiveKit's place. The address follows.
+// whereto begins the end of Twirp's message for a redirect sent in LiveKit's place. The address
+// follows.
 const whereto = ", Location="
 
-// temporals keeps of a reason that Temporal gave only what a caller can act on.
+// temporals reduces a reason that Temporal gave to what a caller can act on.
 func temporals(r egress.Reason) egress.Reason {
 	if r == egress.Ambiguous {
 		return r
@@ -108,12 +109,12 @@ func withoutAddress(said string) string {
 	return said
 }
 
-// inHeader says of a header what is wrong with the name that it holds.
+// inHeader turns an error about a name into one about the header that holds it.
 func inHeader(header string, err error) error {
 	return egress.Invalidf(header, "%s", asEgress(err).Message)
 }
 
-// asEgress is the domain's error in an error, nil where there is none.
+// asEgress returns the *egress.Error in err, or nil if there is none.
 func asEgress(err error) *egress.Error {
 	e, _ := errors.AsType[*egress.Error](err)
 	return e

@@ -11,13 +11,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// failOpen starts an egress past Temporal: the durability layer must never cost a
-// recording. Our token goes with it, so that it is adopted by its first webhook.
+// failOpen starts an egress past Temporal: the durability layer must never cost a recording. The
+// request carries our token, so that its first webhook gets it adopted.
 //
-// Temporal may have the start all the same, and a worker asks LiveKit until StartBy. The door waits
-// a little longer, and asks only where LiveKit does not list our token; a worker that comes later
-// finds what the door began. Where LiveKit lists the worker's later than that, or two doors ask with
-// one key at once, there is a twin, which the workflow's own rule ends.
+// Temporal may have the start all the same, and a worker may ask LiveKit until StartBy. The door
+// waits a little longer, and asks only if LiveKit does not list our token; a worker that comes
+// later finds the door's egress. If LiveKit lists the worker's egress later than that, or two doors
+// ask with one key at once, there is a twin, which the workflow's own rule ends.
 func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	h.bypass.noteOutage()
 	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
@@ -26,15 +26,15 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 	return h.direct(ctx, s)
 }
 
-// direct starts an egress at LiveKit, unless that lists it already. No worker will: the start's
-// moment has passed, or none can open its request.
+// direct starts an egress at LiveKit, unless LiveKit lists it already. No worker will start it: its
+// moment has passed, or no worker can open its request.
 func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {
 		return nil, err
 	}
 	return once(&h.flights, s.ID, digestOf(s), func() (m *livekit.EgressInfo, err error) {
-		if h.bypass.of(s.ID).conflicts(digestOf(s)) { // it was asked for while this one waited for a worker
+		if h.bypass.of(s.ID).conflicts(digestOf(s)) { // it was started while this one waited for a worker
 			return nil, egress.IDTaken(s.ID)
 		}
 		if m, err = h.find(ctx, s); m != nil || err != nil {
@@ -51,11 +51,11 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 	})
 }
 
-// join waits for a start of the same key that LiveKit has not answered, or looks for what it began.
-// LiveKit lists that only with its answer, and to ask it again might begin a second one.
+// join waits for a start of the same key that LiveKit has not answered yet, or finds the egress it
+// began. LiveKit lists that egress only once it answers, and asking again might begin a second one.
 func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	return once(&h.flights, s.ID, digestOf(s), func() (*livekit.EgressInfo, error) {
-		m, err := h.find(ctx, s) // it has been answered just now
+		m, err := h.find(ctx, s) // LiveKit has just answered
 		if m == nil && err == nil {
 			err = unlistedYet()
 		}
@@ -67,8 +67,8 @@ func unlistedYet() error {
 	return &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not said whether it was started"}
 }
 
-// filled is a start's request with its storage profile filled in, as the worker would
-// have. A profile that only the worker knows is no reason to record elsewhere.
+// filled returns a start's request with its storage profile filled in, as the worker would do it.
+// If only the worker knows the profile, the start fails instead of recording elsewhere.
 func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 	if s.Storage != "" && h.cfg.Profiles.Named[s.Storage] == nil {
 		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf(
@@ -78,9 +78,9 @@ func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 	return filled, err
 }
 
-// once runs a start of a request ID once among all that ask for it right now, and gives them all
-// its answer. Who asks for something else under the same key, or in another way, is refused, as its
-// workflow would.
+// once runs the start of a request ID once for all concurrent callers, and gives them all its
+// answer. A caller that asks for something else under the same key, or in another way, is refused,
+// as its workflow would refuse it.
 func once[T any](flights *singleflight.Group, requestID, digest string, start func() (T, error)) (T, error) {
 	type flown struct {
 		digest string
@@ -97,8 +97,8 @@ func once[T any](flights *singleflight.Group, requestID, digest string, start fu
 	return f.answer, err
 }
 
-// find looks once for our token among LiveKit's egresses. Where LiveKit does not
-// say, nothing is started: it might be the second.
+// find looks once for our token among LiveKit's egresses. If LiveKit does not answer, nothing is
+// started: it might be the second egress.
 func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	ours := h.cfg.Marker.Token(s.ID, 1)
 	items, err := h.candidates(ctx, s)
@@ -113,9 +113,9 @@ func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.Egr
 	return nil, nil
 }
 
-// candidates are where our egress would be. A web egress has no room to filter by. It is among the
-// active ones, unless a door has asked for it before, and it may have ended: only then everything
-// is listed, which takes long where much was recorded.
+// candidates lists the egresses among which ours would be. A web egress has no room to filter by.
+// It is among the active ones, unless a door has asked for it before and it may have ended: only
+// then is everything listed, which takes long where many recordings were made.
 func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*livekit.EgressInfo, error) {
 	room := egress.Summarize(s.Request).Room
 	switch {
@@ -129,14 +129,14 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 	}
 }
 
-// webhook is our own webhook of a request. It says what was asked for, since nothing else goes
-// with a start that is adopted later.
+// webhook returns our own webhook for a request. It names the pipeline, since a start that is
+// adopted later carries nothing else.
 func (h *Handler) webhook(requestID, pipeline string) *livekit.WebhookConfig {
 	ours := h.cfg.Marker.Token(requestID, 1).URL(h.cfg.PublicURL)
 	return &livekit.WebhookConfig{Url: egress.Extras{Pipeline: pipeline}.In(ours), SigningKey: h.cfg.SigningKey}
 }
 
-// sleep waits, and reports false when the context ended first.
+// sleep waits, and reports false if the context ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -18,9 +18,9 @@ import (
 
 var lenient = protojson.UnmarshalOptions{DiscardUnknown: true}
 
-// forward sends a start that names what only a newer LiveKit knows as it came, with
-// our webhook put in front: a recording that silently lacks what was asked for is
-// worse than one that is adopted later. r is what we can read of it.
+// forward sends a start that only a newer LiveKit fully understands, as it came, with our webhook
+// put first: a recording that silently lacks something is worse than one that is adopted later. r
+// is the part that we can read.
 func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r egress.Request, raw json.RawMessage) {
 	ctx, cancel := c.lasting(hr.Context())
 	defer cancel()
@@ -37,8 +37,8 @@ func (h *Handler) forward(w http.ResponseWriter, hr *http.Request, c *call, r eg
 	}
 }
 
-// forwardOther sends a call that starts and stops nothing as it came, where it names what only a
-// newer LiveKit knows. Its answer shows no more than that of any other call.
+// forwardOther sends a call that neither starts nor stops an egress, and that only a newer LiveKit
+// fully understands, as it came. Its answer shows no more than that of any other call.
 func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, raw json.RawMessage) {
 	ctx, cancel := c.lasting(r.Context())
 	defer cancel()
@@ -57,7 +57,7 @@ func (h *Handler) forwardOther(w http.ResponseWriter, r *http.Request, c *call, 
 	write(w, c, answer)
 }
 
-// write answers a caller as LiveKit has answered us.
+// write passes LiveKit's answer on to the caller.
 func write(w http.ResponseWriter, c *call, answer reply) {
 	if c.outcome = Forwarded; answer.status != http.StatusOK {
 		c.failed(answer.refusal())
@@ -67,8 +67,8 @@ func write(w http.ResponseWriter, c *call, answer reply) {
 	_, _ = w.Write(answer.body) // A caller that has gone needs no answer.
 }
 
-// forwardOnce forwards a start of a request ID once among all that ask for it now. unknown says
-// what of it we do not know.
+// forwardOnce forwards the start of a request ID once for all concurrent callers. unknown says
+// which part of it we do not know.
 func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, raw json.RawMessage, unknown error) (reply, error) {
 	if err := h.checkWebhooks(r); err != nil {
 		return reply{}, err
@@ -91,20 +91,20 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 	return answer, nil
 }
 
-// digest is of a start whose whole meaning nobody here knows, and so of all that it says.
+// digest covers everything in a start, since nobody here understands all of it.
 func (c *call) digest(raw json.RawMessage) string {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var said any
 	if dec.Decode(&said) == nil {
-		raw = encode(said) // whose spacing and order are always the same
+		raw = encode(said) // with fixed spacing and order
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", c.method, c.pipeline, raw))
 	return string(sum[:])
 }
 
-// forwarded is LiveKit's answer. Under a key that the caller chose, the egress may
-// be running already: it is what the caller asks for now as far as a summary shows that.
+// forwarded returns LiveKit's answer. Under a key that the caller chose, the egress may already be
+// running; as far as a summary shows, it must be what the caller asks for now.
 func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw json.RawMessage) (answer reply, err error) {
 	if c.key != "" {
 		if h.bypass.of(c.requestID).unlisted() {
@@ -130,7 +130,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	if err != nil {
 		return reply{}, err
 	}
-	// Also without a key: where no answer comes, the caller is told to ask again with this one.
+	// Even without a key: if no answer comes, the caller is told to ask again with this request ID.
 	h.bypass.ask(c.requestID, c.digest(raw), func() error {
 		answer, err = h.livekit.post(ctx, c.token, c.method, body)
 		return answer.started(err)
@@ -141,21 +141,21 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 	return answer, err
 }
 
-// isOf reports whether an egress that LiveKit lists is of a request: of its kind, and with its
-// room, paths and layout, and the participant, tracks or page that it names.
+// isOf reports whether a listed egress belongs to a request: same kind, room, paths and layout, and
+// the same participant, tracks or page.
 func isOf(r egress.Request, m *livekit.EgressInfo) bool {
 	echo, known := egress.RequestOf(m)
 	if !known || whom(r) != whom(echo) {
 		return false
 	}
-	return slices.ContainsFunc([]egress.Request{r, egress.ForPart(r, 1)}, func(r egress.Request) bool { // past its workflow, or by it
+	return slices.ContainsFunc([]egress.Request{r, egress.ForPart(r, 1)}, func(r egress.Request) bool { // started past its workflow, or by it
 		want, listed := egress.Summarize(r), egress.Summarize(echo)
 		want.Webhooks, listed.Webhooks = nil, nil
 		return reflect.DeepEqual(listed, want)
 	})
 }
 
-// whom is what of a request its summary leaves out of what is recorded.
+// whom returns what a request records that its summary leaves out.
 func whom(r egress.Request) (who [5]string) {
 	if r, ok := r.(interface{ GetIdentity() string }); ok {
 		who[0] = r.GetIdentity()
@@ -175,8 +175,8 @@ func whom(r egress.Request) (who [5]string) {
 	return who
 }
 
-// started is nil for an answer that names the egress that was started, or else what it says
-// of the start.
+// started returns nil if the answer names the egress that was started, and otherwise an error with
+// what the answer says of the start.
 func (r reply) started(err error) error {
 	switch {
 	case err != nil:
@@ -190,7 +190,7 @@ func (r reply) started(err error) error {
 	return nil
 }
 
-// egressID is of the egress that a start's answer names.
+// egressID returns the ID of the egress that the answer to a start names.
 func (r reply) egressID() string {
 	var info livekit.EgressInfo
 	if r.status != http.StatusOK || lenient.Unmarshal(r.body, &info) != nil {
@@ -199,8 +199,8 @@ func (r reply) egressID() string {
 	return info.GetEgressId()
 }
 
-// insertWebhook puts a webhook in front of a request's own. All else keeps its
-// bytes, but for the space between them and the order of the top level.
+// insertWebhook puts a webhook before a request's own. All other values keep their bytes; only the
+// space between them and the order of the top level may change.
 func insertWebhook(request json.RawMessage, w *livekit.WebhookConfig) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	var hooks []json.RawMessage
@@ -217,7 +217,7 @@ func insertWebhook(request json.RawMessage, w *livekit.WebhookConfig) ([]byte, e
 	return encode(fields), nil
 }
 
-// hideWebhooks is hideWebhook for each item of a list as well.
+// hideWebhooks applies hideWebhook to an answer and to each item of a list.
 func (h *Handler) hideWebhooks(answer []byte) []byte {
 	var list map[string]json.RawMessage
 	var items []json.RawMessage
@@ -231,8 +231,8 @@ func (h *Handler) hideWebhooks(answer []byte) []byte {
 	return encode(list)
 }
 
-// hideWebhook puts the caller's own webhooks in the place of ours in the request that an answer
-// echoes, whatever the name of its kind. What is not shaped like one stays as it is.
+// hideWebhook puts the caller's own webhooks in place of ours in the request that an answer echoes,
+// whatever its kind is called. It leaves unchanged whatever is shaped differently.
 func (h *Handler) hideWebhook(answer []byte) []byte {
 	var info map[string]json.RawMessage
 	if json.Unmarshal(answer, &info) != nil {
@@ -252,7 +252,7 @@ func (h *Handler) hideWebhook(answer []byte) []byte {
 				continue
 			}
 			for _, own := range h.behind(&w) {
-				if b, err := (protojson.MarshalOptions{UseProtoNames: true}).Marshal(own); err == nil { // it was unmarshaled
+				if b, err := (protojson.MarshalOptions{UseProtoNames: true}).Marshal(own); err == nil { // cannot fail: own was unmarshaled
 					theirs = append(theirs, b)
 				}
 			}
@@ -263,8 +263,8 @@ func (h *Handler) hideWebhook(answer []byte) []byte {
 	return encode(info)
 }
 
-// encode is json.Marshal, but for characters of HTML, which it leaves alone. What
-// it is given was decoded from JSON, or is a string: it does not fail.
+// encode is json.Marshal without escaping HTML characters. Its argument was decoded from JSON, or
+// is a string, so it does not fail.
 func encode(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -12,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// stored is a request's JSON with the default storage profile in its outputs that lack a
-// storage. r is what we can read of it; the rest keeps its bytes. The storage of the whole
+// stored returns a request's JSON with the default storage profile added to outputs that lack a
+// storage. r is the part that we can read; the rest keeps its bytes. The storage of the whole
 // request may be one that only a newer LiveKit knows.
 func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage, error) {
 	var said struct{ Storage map[string]json.RawMessage }
@@ -30,8 +30,8 @@ func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage
 	return graft(raw, r.ProtoReflect(), filled.ProtoReflect())
 }
 
-// hideStored takes the credentials of our storage profiles out of an answer that nobody
-// here can read whole. A short one may be any word, and is left to LiveKit's own redaction.
+// hideStored removes the credentials of our storage profiles from an answer that nobody here can
+// read whole. Short credentials could be any word, and are left to LiveKit's own redaction.
 func (h *Handler) hideStored(answer []byte) []byte {
 	for _, secret := range h.cfg.Profiles.Secrets() {
 		if len(secret) >= 8 {
@@ -41,9 +41,9 @@ func (h *Handler) hideStored(answer []byte) []byte {
 	return answer
 }
 
-// graft adds to a message's JSON what one message has and another, otherwise the same,
-// has not. An object of a name that we do not know may be a storage that only a newer LiveKit
-// knows: none is put beside it.
+// graft adds to a message's JSON the fields that after has and before lacks; otherwise the two are
+// the same. It adds nothing beside an object of an unknown name, which may be a storage that only a
+// newer LiveKit knows.
 func graft(raw json.RawMessage, before, after protoreflect.Message) (json.RawMessage, error) {
 	var tree map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &tree); err != nil {
@@ -84,7 +84,8 @@ func graftList(raw json.RawMessage, before, after protoreflect.List) (json.RawMe
 	return encode(items), nil
 }
 
-// holdsUnknown reports whether a message's JSON has an object under a name that is no field's.
+// holdsUnknown reports whether a message's JSON has an object whose name is no field of the
+// message.
 func holdsUnknown(tree map[string]json.RawMessage, m protoreflect.MessageDescriptor) bool {
 	for name, value := range tree {
 		if m.Fields().ByJSONName(name) == nil && m.Fields().ByTextName(name) == nil && bytes.HasPrefix(value, []byte("{")) {
@@ -94,7 +95,7 @@ func holdsUnknown(tree map[string]json.RawMessage, m protoreflect.MessageDescrip
 	return false
 }
 
-// nameIn is how a JSON object spells a field: protojson reads both ways.
+// nameIn returns the spelling of a field in a JSON object: protojson reads both spellings.
 func nameIn(tree map[string]json.RawMessage, f protoreflect.FieldDescriptor) string {
 	if _, camel := tree[f.JSONName()]; camel {
 		return f.JSONName()

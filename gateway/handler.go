@@ -30,7 +30,7 @@ type Handler struct {
 	livekit upstream
 	flights singleflight.Group // starts past Temporal, by their keys
 	bypass  bypass
-	// whole is held by whom LiveKit gives a list of everything: of 40,000 egresses it takes some 200 MB.
+	// whole is held while LiveKit lists everything: 40,000 egresses take some 200 MB.
 	whole *semaphore.Weighted
 }
 
@@ -59,13 +59,13 @@ func New(c Config) (*Handler, error) {
 	return h, nil
 }
 
-// ServeHTTP answers what is ours, and hands the rest to LiveKit as it came.
+// ServeHTTP answers our own requests and passes the rest to LiveKit as they came.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 	if asCame.Header.Get(egress.HeaderDoor) != "" {
 		http.Error(w, inLoop, http.StatusLoopDetected)
 		return
 	}
-	if asCame.URL.Path == "" { // a CONNECT to another host: with the path of our way to LiveKit it would ask for "/", and seem to get its tunnel
+	if asCame.URL.Path == "" { // a CONNECT to another host: with LiveKit's path joined on, it would ask for "/" and seem to get its tunnel
 		http.NotFound(w, asCame)
 		return
 	}
@@ -85,7 +85,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 	h.proxy.ServeHTTP(w, asCame)
 }
 
-// pathOf is the path by which livekit-server knows a method: it knows none by an escaped slash.
+// pathOf returns the path by which livekit-server knows a method: it knows none by an escaped
+// slash.
 func pathOf(r *http.Request) string {
 	if strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F") {
 		return ""
@@ -93,23 +94,23 @@ func pathOf(r *http.Request) string {
 	return r.URL.Path
 }
 
-// oneSlash is a request whose path begins with one slash where it began with two, as it does
-// with LiveKit's Go client and a URL that ends in one. livekit-server serves both alike.
+// oneSlash returns the request with a path that begins with one slash instead of two. LiveKit's Go
+// client sends two for a URL that ends in a slash, and livekit-server accepts both.
 func oneSlash(r *http.Request) *http.Request {
 	if !strings.HasPrefix(r.URL.Path, "//") {
 		return r
 	}
 	r = r.Clone(r.Context())
-	r.URL.Path, r.URL.RawPath = r.URL.Path[1:], "" // livekit-server goes by the decoded one then
+	r.URL.Path, r.URL.RawPath = r.URL.Path[1:], "" // livekit-server then uses the decoded path
 	return r
 }
 
-// serve answers a call of ours, whatever happens, and records it.
+// serve answers and records a call of ours, even one that panics.
 func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Message) {
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
 	w.Header().Set("Vary", "Origin")
-	if origin := r.Header.Get("Origin"); origin != "" { // LiveKit lets pages of any origin call, too
+	if origin := r.Header.Get("Origin"); origin != "" { // LiveKit allows pages of any origin, too
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "*")
 	}
@@ -121,14 +122,14 @@ func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Mes
 		_, _ = w.Write([]byte(problem)) // A caller that has gone needs no answer.
 		return
 	}
-	if err := c.permit(); err != nil { // before its body is read, which takes a hundred times its size
+	if err := c.permit(); err != nil { // before reading the body, which takes a hundred times its size
 		h.refuse(w, c, err)
 		return
 	}
 	body, broken := h.read(w, r, c.deadline)
 	if broken != nil {
 		h.refuseAs(w, c, broken.err, broken.status)
-		c.outcome = Unreadable // also where it took too long: nothing was asked of anybody
+		c.outcome = Unreadable // even if it took too long: nobody was asked for anything
 		return
 	}
 	if _, start := starts[c.method]; start {
@@ -140,7 +141,8 @@ func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Mes
 	h.answer(w, withBody(r, body), c, request, body)
 }
 
-// answer goes through Twirp, but for a request other than a stop that Twirp would trim.
+// answer passes the call through Twirp, unless Twirp would drop part of it; a stop always goes
+// through.
 func (h *Handler) answer(w *response, r *http.Request, c *call, request proto.Message, body []byte) {
 	var raw json.RawMessage
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
@@ -149,7 +151,7 @@ func (h *Handler) answer(w *response, r *http.Request, c *call, request proto.Me
 	c.request = request
 	start, isStart := request.(egress.Request)
 	switch {
-	case raw == nil, c.method == stopEgress: // whatever else a stop names, its workflow is to hear of it
+	case raw == nil, c.method == stopEgress: // a stop must reach its workflow, whatever else it names
 		h.twirp.ServeHTTP(w, r)
 	case isStart:
 		h.forward(w, r, c, start, raw)
@@ -163,7 +165,7 @@ func (h *Handler) refuse(w http.ResponseWriter, c *call, err twirp.Error) {
 	h.refuseAs(w, c, err, twirp.ServerHTTPStatusFromErrorCode(err.Code()))
 }
 
-// refuseAs does so with another status.
+// refuseAs is refuse with another status.
 func (h *Handler) refuseAs(w http.ResponseWriter, c *call, err twirp.Error, status int) {
 	c.failed(err)
 	w.Header().Set("Content-Type", "application/json")
@@ -171,7 +173,7 @@ func (h *Handler) refuseAs(w http.ResponseWriter, c *call, err twirp.Error, stat
 	_, _ = w.Write(encode(map[string]string{"code": string(err.Code()), "msg": err.Msg()})) // A caller that has gone needs no answer.
 }
 
-// contain answers for a call that panicked. Twirp has answered where it was inside.
+// contain answers for a call that panicked. If the panic was inside Twirp, Twirp has answered.
 func (h *Handler) contain(w *response, r *http.Request, c *call) {
 	p := recover()
 	if p == nil {
@@ -188,7 +190,7 @@ func (h *Handler) contain(w *response, r *http.Request, c *call) {
 	}
 }
 
-// response knows whether it has begun.
+// response records whether it has begun.
 type response struct {
 	http.ResponseWriter
 	begun bool

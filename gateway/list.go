@@ -14,12 +14,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// knowFor is how long a list waits for what Temporal adds to it.
+// knowFor is how long a list waits for Temporal's additions.
 const knowFor = 2 * time.Second
 
-// list is LiveKit's list, asked in the caller's name, with what we know better: an
-// egress that is lost is not shown active for ever, and one that LiveKit has
-// forgotten is remembered. What Temporal cannot say is left out; it is no error.
+// list returns LiveKit's list, requested in the caller's name, with our corrections: a lost egress
+// is not shown as active for ever, and one that LiveKit has forgotten is added. Whatever Temporal
+// cannot say is left out, without an error.
 func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	c := callOf(ctx)
 	c.room, c.egressID = r.GetRoomName(), r.GetEgressId()
@@ -48,8 +48,8 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 	return shown, nil
 }
 
-// listed asks LiveKit. Who wants everything waits until no other is given it, and so long that
-// half of the time is left to ask.
+// listed asks LiveKit. Full lists are served one at a time: a caller waits for its turn for at most
+// half of its time, so that the other half is left to ask.
 func (h *Handler) listed(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	c := callOf(ctx)
 	if everything := r.GetRoomName() == "" && r.GetEgressId() == "" && !r.GetActive() && r.GetPageToken() == nil; everything {
@@ -68,16 +68,16 @@ func isNotFound(err error) bool {
 	return errors.As(err, &te) && te.Code() == twirp.NotFound
 }
 
-// improve puts into a list what Temporal knows. What is wrong in it comes before what is missing,
-// of which each is a read of its own.
+// improve adds to a list what Temporal knows. It corrects wrong entries before it adds missing
+// ones, each of which costs a read.
 func (h *Handler) improve(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
 	ctx, cancel := context.WithTimeout(ctx, knowFor)
 	defer cancel()
 	return errors.Join(h.lose(ctx, r, list), h.remember(ctx, r, list))
 }
 
-// remember adds what LiveKit has forgotten of an egress or a room: where the whole
-// list was asked for, and is here.
+// remember adds what LiveKit has forgotten of an egress or a room, if the whole list was requested
+// and has arrived.
 func (h *Handler) remember(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
 	switch {
 	case r.GetActive() || r.GetPageToken() != nil || list.GetNextPageToken().GetToken() != "":
@@ -105,8 +105,8 @@ func (h *Handler) remember(ctx context.Context, r *livekit.ListEgressRequest, li
 	return nil
 }
 
-// lose shows as failed what is lost, although LiveKit may call it active: there is
-// no word for it in LiveKit's API. It is no longer one of the active ones.
+// lose shows lost egresses as failed, although LiveKit may call them active: LiveKit's API has no
+// status for lost. A list of active egresses leaves them out.
 func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *livekit.ListEgressResponse) error {
 	lost, err := h.lost(ctx, list.GetItems())
 	var items []*livekit.EgressInfo
@@ -125,7 +125,7 @@ func (h *Handler) lose(ctx context.Context, r *livekit.ListEgressRequest, list *
 	return err
 }
 
-// loseIn is lose for a list as LiveKit wrote it, which nobody here can read whole.
+// loseIn is lose for a list in LiveKit's JSON, which nobody here can read whole.
 func (h *Handler) loseIn(ctx context.Context, r *livekit.ListEgressRequest, answer []byte) ([]byte, error) {
 	var list map[string]json.RawMessage
 	var items []map[string]json.RawMessage
@@ -153,7 +153,7 @@ func (h *Handler) loseIn(ctx context.Context, r *livekit.ListEgressRequest, answ
 
 func wordOfLoss(evidence string) string { return "lost: " + evidence }
 
-// lost is the evidence against those that LiveKit calls running, by egress ID.
+// lost returns the evidence against egresses that LiveKit calls running, by egress ID.
 func (h *Handler) lost(ctx context.Context, items []*livekit.EgressInfo) (map[string]string, error) {
 	var running []string
 	for _, m := range items {

@@ -10,28 +10,29 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// inLoop is what is wrong where a door meets itself. Without an end to it, one call would take all
-// connections, and one start would make others.
+// inLoop is the error for a door that calls itself. Without it, one call would use up all
+// connections, and one start would cause others.
 const inLoop = "LIVEKIT_URL of a starter or worker leads to the front door: it wants LiveKit's own address"
 
-// marked marks each request, so that a door knows what a door has handed on.
+// marked marks each request, so that a door recognizes what a door has sent.
 type marked struct{ next http.RoundTripper }
 
-// RoundTrip sends a copy, as a RoundTripper has to, that shares the trailer: that is yet to come.
+// RoundTrip sends a copy, as a RoundTripper must. The copy shares the trailer, which is yet to
+// come.
 func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.WithContext(r.Context())
 	r.Header = r.Header.Clone()
 	r.Header.Set(egress.HeaderDoor, "1")
-	return m.next.RoundTrip(r) //nolint:wrapcheck // it is the transport's own word
+	return m.next.RoundTrip(r) //nolint:wrapcheck // the transport's own error
 }
 
-// handedOn has each call of LiveKit's clients within a context marked as well.
+// handedOn marks each call of LiveKit's clients within a context as well.
 func handedOn(ctx context.Context) context.Context {
-	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // it refuses headers of Twirp's own alone
+	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // it refuses only Twirp's own headers
 	return ctx
 }
 
-// checkLoop refuses a start that a worker has asked for, or a door: its webhook is ours.
+// checkLoop refuses a start that a worker or a door has sent: it carries our webhook.
 func (h *Handler) checkLoop(r egress.Request) error {
 	for i, w := range r.GetWebhooks() {
 		if t, ours := egress.ParseToken(w.GetUrl()); ours && h.cfg.Marker.Verify(t) {

@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// starts are the methods that start an egress, and what they ask for.
+// starts maps the methods that start an egress to what they start.
 var starts = map[string]egress.Kind{
 	"StartEgress":               egress.KindEgress,
 	"StartRoomCompositeEgress":  egress.KindRoomComposite,
@@ -30,9 +30,9 @@ const (
 	deleteRoom = "DeleteRoom"
 )
 
-// methodOf is the method of ours that a request calls, and an empty message of its
-// argument. Both are zero for what LiveKit answers: all other methods, those of a
-// newer LiveKit too, and whatever is no POST.
+// methodOf returns the method of ours that a request calls, and an empty message of its argument.
+// Both are zero for what LiveKit answers: all other methods, including those of a newer LiveKit,
+// and anything that is not a POST.
 func methodOf(r *http.Request) (string, proto.Message) {
 	method, ok := strings.CutPrefix(pathOf(r), livekit.EgressPathPrefix)
 	if !ok || r.Method != http.MethodPost {
@@ -54,7 +54,7 @@ func methodOf(r *http.Request) (string, proto.Message) {
 	return "", nil
 }
 
-// service is livekit.Egress. All starts are one.
+// service implements livekit.Egress. All starts are handled alike.
 type service struct{ *Handler }
 
 var _ livekit.Egress = service{}
@@ -94,19 +94,19 @@ func (s service) StopEgress(ctx context.Context, r *livekit.StopEgressRequest) (
 	return s.stop(ctx, r.GetEgressId())
 }
 
-// ListEgress is LiveKit's list, with what we know better.
+// ListEgress returns LiveKit's list with our corrections.
 func (s service) ListEgress(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	return s.list(ctx, r)
 }
 
-// UpdateLayout is LiveKit's own, shown with the caller's webhooks.
+// UpdateLayout is LiveKit's own; the answer shows the caller's webhooks.
 func (s service) UpdateLayout(ctx context.Context, r *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
 	return s.update(ctx, r.GetEgressId(), func(ctx context.Context) (*livekit.EgressInfo, error) {
 		return s.livekit.egress.UpdateLayout(ctx, r)
 	})
 }
 
-// UpdateStream is LiveKit's own, shown with the caller's webhooks.
+// UpdateStream is LiveKit's own; the answer shows the caller's webhooks.
 func (s service) UpdateStream(ctx context.Context, r *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
 	callOf(ctx).request = r
 	return s.update(ctx, r.GetEgressId(), func(ctx context.Context) (*livekit.EgressInfo, error) {

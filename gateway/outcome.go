@@ -11,19 +11,19 @@ type Outcome string
 
 // The closed list of outcomes.
 const (
-	Durable         Outcome = "durable"         // through a workflow
+	Durable         Outcome = "durable"         // by a workflow
 	FailedOpen      Outcome = "failed_open"     // started past Temporal: an alert
-	Forwarded       Outcome = "forwarded"       // names what only a newer LiveKit knows, so it went there as it came
-	Direct          Outcome = "direct"          // answered by LiveKit alone: not ours, or Temporal is away
+	Forwarded       Outcome = "forwarded"       // only a newer LiveKit understands all of it, so it was sent as it came
+	Direct          Outcome = "direct"          // answered by LiveKit alone: not ours, or Temporal is down
 	Proxied         Outcome = "proxied"         // not ours to answer
-	Refused         Outcome = "refused"         // LiveKit, or we, said no to the request itself
+	Refused         Outcome = "refused"         // LiveKit, or we, refused the request itself
 	Unauthenticated Outcome = "unauthenticated" // no token, a bad one, or one without the grant
-	Unreadable      Outcome = "unreadable"      // a body that is too large, too slow, or no request
+	Unreadable      Outcome = "unreadable"      // a body that is too large, too slow, or not a request
 	Unanswered      Outcome = "unanswered"      // no answer in time: a start may go on
-	Failed          Outcome = "error"           // LiveKit, Temporal or we could not do it
+	Failed          Outcome = "error"           // LiveKit, Temporal or we failed
 )
 
-// Outcomes lists what can become of a request, and the level of its log line.
+// Outcomes returns the possible outcomes, each with the level of its log line.
 func Outcomes() map[Outcome]slog.Level {
 	return map[Outcome]slog.Level{
 		Durable: slog.LevelInfo, FailedOpen: slog.LevelError, Forwarded: slog.LevelWarn, Direct: slog.LevelInfo,
@@ -32,7 +32,7 @@ func Outcomes() map[Outcome]slog.Level {
 	}
 }
 
-// outcomeOf is the outcome of a request that was answered with an error.
+// outcomeOf returns the outcome of a request answered with an error.
 func outcomeOf(code twirp.ErrorCode) Outcome {
 	switch code {
 	case twirp.Unauthenticated, twirp.PermissionDenied:

@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// proxyDialTimeout is below the 9 s in which a caller is to be answered: one that
-	// asks while LiveKit is away learns that instead of giving up.
+	// proxyDialTimeout is below the 9 s within which a caller is answered: a caller gets an error
+	// while LiveKit is down, instead of timing out.
 	proxyDialTimeout = 5 * time.Second
 
-	// proxyIdleTimeout is half of what load balancers commonly keep an idle connection
-	// (60 s), so that a request seldom meets one that is just being closed.
+	// proxyIdleTimeout is half of the time for which load balancers commonly keep an idle
+	// connection (60 s), so that a request seldom meets one that is just being closed.
 	proxyIdleTimeout = 30 * time.Second
 
-	// proxyIdleConns is how many connections to LiveKit are kept. net/http's own 2 would
-	// make most calls of a busy agent fleet dial anew.
+	// proxyIdleConns is how many idle connections to LiveKit are kept. net/http's default of 2
+	// would make most calls of a busy agent fleet dial anew.
 	proxyIdleConns = 256
 
-	// proxyStall is how long a caller may let its request's body rest: twice what the
-	// server gives to a whole request.
+	// proxyStall is how long a caller may pause while sending a body: twice what the server allows
+	// for a whole request.
 	proxyStall = 30 * time.Second
 )
 
-// proxy hands to LiveKit what is not ours.
+// proxy passes to LiveKit what is not ours.
 type proxy struct {
 	reverse  *httputil.ReverseProxy
 	upstream *url.URL
@@ -41,25 +41,25 @@ type proxy struct {
 	log      *slog.Logger
 }
 
-// newProxy makes the handler of everything that is not ours. Requests and answers
-// pass as they came, websockets and bodies of any length included, and they take as
-// long as they take. The path of upstream, LiveKit's URL, is put before that of a request.
+// newProxy makes the handler for everything that is not ours. Requests and answers pass unchanged,
+// including websockets and bodies of any length, and without a time limit. The path of upstream,
+// LiveKit's URL, is put before that of a request.
 func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
 	p := &proxy{upstream: upstream, stall: proxyStall, log: log}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
 		Transport:     proxyTransport(),
-		FlushInterval: -1, // What LiveKit has said is not held back.
+		FlushInterval: -1, // LiveKit's answer is passed on at once.
 		ErrorHandler:  p.fail,
-		// It tells of an answer that broke off in the middle, and never of a URL.
+		// It logs an answer that broke off in the middle, and never a URL.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	return p
 }
 
-// proxyTransport has no timeout for an answer: LiveKit takes 75 s over a start, and
-// longer over a phone call that is to be answered. It goes through the environment's
-// proxy, as every call to LiveKit does, and speaks HTTP/1.1 alone, which websockets need.
+// proxyTransport has no timeout for an answer: LiveKit takes 75 s for a start, and longer for a
+// phone call that somebody has to answer. It uses the environment's proxy, as every call to LiveKit
+// does, and speaks HTTP/1.1 only, which websockets need.
 func proxyTransport() http.RoundTripper {
 	dialer := &net.Dialer{Timeout: proxyDialTimeout}
 	return marked{&http.Transport{
@@ -69,7 +69,7 @@ func proxyTransport() http.RoundTripper {
 		IdleConnTimeout:       proxyIdleTimeout,
 		MaxIdleConnsPerHost:   proxyIdleConns,
 		ExpectContinueTimeout: time.Second,
-		DisableCompression:    true, // Else an answer would be unpacked for a caller that asked for none.
+		DisableCompression:    true, // Otherwise, an answer would be compressed and unpacked for a caller that did not ask for it.
 	}}
 }
 
@@ -78,8 +78,8 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(p.upstream)
 	r.Out.URL.RawQuery = r.In.URL.RawQuery // httputil drops what it can't parse,
 	r.Out.Trailer = r.In.Trailer           // and trailers, which come after the body.
-	// A proxy before us is believed as it would be by LiveKit, which places callers by
-	// their address. We add ourselves to the chain.
+	// We trust a proxy in front of us as LiveKit would: it locates callers by their address. We add
+	// ourselves to the chain.
 	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 	r.SetXForwarded()
 	for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
@@ -89,7 +89,7 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	}
 }
 
-// ServeHTTP hands one request on.
+// ServeHTTP passes one request on.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := &upload{ReadCloser: r.Body, stall: p.stall, control: http.NewResponseController(w)}
 	defer body.end()
@@ -98,12 +98,12 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(w, r)
 }
 
-// fail answers where LiveKit did not. Neither its line nor its answer has a query: it
-// may hold an access_token.
+// fail answers if LiveKit did not. Neither the log line nor the answer includes the query: it may
+// hold an access_token.
 func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	ctx, path := r.Context(), strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(p.upstream.Path, "/"))
 	log := p.log.With("method", r.Method, "path", path, "error", err)
-	if ctx.Err() != nil { // A body that came no further ends the context, too.
+	if ctx.Err() != nil { // A body that stalled ends the context, too.
 		log.DebugContext(ctx, "caller went away")
 		http.Error(w, http.StatusText(http.StatusRequestTimeout), http.StatusRequestTimeout)
 		return
@@ -121,9 +121,9 @@ func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_ = twirp.WriteError(w, twirp.NewError(twirp.Unavailable, "LiveKit not reached")) // A caller that has gone needs no answer.
 }
 
-// upload is the body of a request on its way to LiveKit. The server's ReadTimeout is
-// meant for short ones; this one takes as long as it takes while something comes, and
-// once it has come, so does the answer.
+// upload is the body of a request on its way to LiveKit. The server's ReadTimeout is meant for
+// short bodies; this one has no limit as long as data arrives, and neither has the answer once the
+// body has arrived.
 type upload struct {
 	io.ReadCloser
 	stall   time.Duration
@@ -133,7 +133,7 @@ type upload struct {
 	ended bool
 }
 
-// Read marks what went wrong as the caller's doing.
+// Read marks a failure as the caller's.
 func (u *upload) Read(b []byte) (int, error) {
 	u.deadline(time.Now().Add(u.stall))
 	n, err := u.ReadCloser.Read(b)
@@ -147,25 +147,25 @@ func (u *upload) Read(b []byte) (int, error) {
 	return n, &uploadError{err}
 }
 
-// deadline bounds the next read from the caller. Zero stands for none. The transport
-// may still read when the answer is done, and must not meddle with the next request.
+// deadline bounds the next read from the caller. Zero means no deadline. The transport may still
+// read when the answer is done, and must not interfere with the next request.
 func (u *upload) deadline(t time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.ended {
-		_ = u.control.SetReadDeadline(t) // Where the connection takes none, it has none to move.
+		_ = u.control.SetReadDeadline(t) // A connection that supports no deadline has none to move.
 	}
 }
 
-// end leaves the connection to its server.
+// end returns the connection to its server.
 func (u *upload) end() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.ended = true
 }
 
-// uploadError is a body that the caller did not bring to its end.
+// uploadError reports a body that the caller did not complete.
 type uploadError struct{ error }
 
-// Unwrap returns what was read instead.
+// Unwrap returns the error of the read.
 func (e *uploadError) Unwrap() error { return e.error }

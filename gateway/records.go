@@ -11,14 +11,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// buckets hold the budgets of a start: our own steps, LiveKit's usual 0.55 s, the 3 s
-// after which a start fails open, and the 9 s in which a caller is answered.
+// buckets cover the budgets of a start: our own steps, LiveKit's usual 0.55 s, the 3 s after which
+// a start fails open, and the 9 s within which a caller is answered.
 var buckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2, 3, 5, 9, 10}
 
-// other is the label of all that is not one of the methods that we look at.
+// other is the label of all methods that we do not look at.
 const other = "other"
 
-// records counts and logs what became of each request.
+// records counts and logs the outcome of each request.
 type records struct {
 	log      *slog.Logger
 	requests metric.Int64Counter
@@ -57,7 +57,7 @@ func newRecords(m metric.Meter, log *slog.Logger) (*records, error) {
 	return r, nil
 }
 
-// happens reports whether an outcome is one of a method's.
+// happens reports whether an outcome can occur for a method.
 func happens(method string, o Outcome) bool {
 	_, start := starts[method]
 	switch {
@@ -72,7 +72,7 @@ func happens(method string, o Outcome) bool {
 	}
 }
 
-// passed counts a request that is not ours to answer.
+// passed counts a request that is passed on to LiveKit.
 func (r *records) passed(ctx context.Context, path string) {
 	method := other
 	if path == deleteRoomPath {
@@ -81,8 +81,8 @@ func (r *records) passed(ctx context.Context, path string) {
 	r.requests.Add(ctx, 1, r.labels[method][Proxied])
 }
 
-// record counts a request of ours and writes its line. Only starts, stops, and what went
-// wrong, have one above debug.
+// record counts a request of ours and writes its log line. Only starts, stops and failures are
+// logged above debug level.
 func (r *records) record(ctx context.Context, c *call) {
 	took := time.Since(c.began)
 	level := r.levels[c.outcome]
@@ -97,7 +97,7 @@ func (r *records) record(ctx context.Context, c *call) {
 	}
 }
 
-// attrs are what may be logged of a request: names and IDs.
+// attrs returns what may be logged of a request: names and IDs.
 func (c *call) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.String("method", c.method), slog.String("outcome", string(c.outcome))}
 	add := func(key, value string) {

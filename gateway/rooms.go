@@ -16,34 +16,33 @@ import (
 )
 
 const (
-	// deleteRoomPath is what rooms serves.
+	// deleteRoomPath is the path that rooms serves.
 	deleteRoomPath = livekit.RoomServicePathPrefix + "DeleteRoom"
 
-	// maxDeleteRoom caps what is read of a deletion, in bytes. It is a room's name.
+	// maxDeleteRoom caps what is read of a deletion, in bytes. A deletion holds only a room's name.
 	maxDeleteRoom = 1 << 20
 
-	// deletionTimeout is how long a deletion goes on whose caller has gone: as long as
+	// deletionTimeout is how long a deletion goes on after its caller has hung up: as long as
 	// LiveKit's SDKs would have waited for it.
 	deletionTimeout = 10 * time.Second
 )
 
-// rooms serves RoomService/DeleteRoom: a recording that ends before its room keeps
-// its last seconds. Each deletion that comes is sent to LiveKit once, as it came,
-// whatever became of the recordings.
+// rooms serves RoomService/DeleteRoom: a recording that ends before its room keeps its last
+// seconds. Each deletion is sent to LiveKit once, unchanged, whatever became of the recordings.
 //
-// A caller who gives up has still asked for the deletion, as it would have at LiveKit
-// itself: what was begun goes on to its end. If it asks again, that is a deletion of
-// its own, and LiveKit says whether the room is still there.
+// A caller that hangs up has still asked for the deletion, as it would have at LiveKit itself: what
+// was begun is completed. If the caller asks again, that is a deletion of its own, and LiveKit says
+// whether the room is still there.
 type rooms struct {
 	proxy    http.Handler                                                   // takes every request in the end
 	end      func(ctx context.Context, room string, by *egress.Asker) error // stops the room's egresses; returns once each is ENDING or ended, or ctx ends
-	allowed  func(*http.Request) (by *egress.Asker, ok bool)                // who may not stops nothing; what to answer is left to LiveKit
-	wait     time.Duration                                                  // for the recordings; zero or less: it neither waits nor stops them
-	deletion time.Duration                                                  // how long one goes on whose caller has gone
-	log      *slog.Logger                                                   // has a line for each room that goes before its recordings have ended
+	allowed  func(*http.Request) (by *egress.Asker, ok bool)                // a caller that may not delete stops nothing; the answer is LiveKit's
+	wait     time.Duration                                                  // for the recordings; zero or less: rooms neither waits for them nor stops them
+	deletion time.Duration                                                  // how long a deletion goes on after its caller has hung up
+	log      *slog.Logger                                                   // gets a line for each room that is deleted before its recordings have ended
 }
 
-// ServeHTTP stops what records a room, then deletes the room.
+// ServeHTTP stops the recordings of a room, then deletes the room.
 func (s *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.wait <= 0 || format(r) == "" {
 		s.proxy.ServeHTTP(w, r)
@@ -51,7 +50,7 @@ func (s *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	head, err := io.ReadAll(io.LimitReader(r.Body, maxDeleteRoom+1))
 	if err != nil || len(head) > maxDeleteRoom {
-		// The rest, or what broke it off, comes with the rest: LiveKit refuses it.
+		// The rest, or the error that cut it off, follows with the rest: LiveKit refuses it.
 		s.proxy.ServeHTTP(w, anew(r.Context(), r, io.MultiReader(bytes.NewReader(head), r.Body)))
 		return
 	}
@@ -67,7 +66,7 @@ func (s *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.proxy.ServeHTTP(w, anew(ctx, r, bytes.NewReader(head)))
 }
 
-// close stops what records a room, and waits for it as long as is to be waited.
+// close stops the recordings of a room, and waits for them as long as configured.
 func (s *rooms) close(ctx context.Context, room string, by *egress.Asker) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.wait)
 	defer cancel()
@@ -76,8 +75,8 @@ func (s *rooms) close(ctx context.Context, room string, by *egress.Asker) {
 	}
 }
 
-// format is the media type of a body that can be decoded here, as Twirp reads it; it
-// is empty for all others.
+// format returns the media type of a body that can be decoded here, as Twirp reads it, and "" for
+// all others.
 func format(r *http.Request) string {
 	packed := r.Header.Get("Content-Encoding")
 	if r.Method != http.MethodPost || r.ContentLength > maxDeleteRoom || packed != "" && packed != "identity" {
@@ -92,8 +91,8 @@ func format(r *http.Request) string {
 	}
 }
 
-// roomOf is the room that a body names, as Twirp decodes it. It is empty where Twirp
-// would refuse the body.
+// roomOf returns the room that a body names, as Twirp decodes it, and "" if Twirp would refuse the
+// body.
 func roomOf(format string, body []byte) string {
 	var req livekit.DeleteRoomRequest
 	var err error
@@ -108,14 +107,14 @@ func roomOf(format string, body []byte) string {
 	return req.Room
 }
 
-// anew is the same request with a body that can be read once more.
+// anew returns the same request with a body that can be read once more.
 func anew(ctx context.Context, r *http.Request, body io.Reader) *http.Request {
 	r = r.WithContext(ctx)
 	r.Body = io.NopCloser(body)
 	return r
 }
 
-// outlive is a context that ends some time after its parent's.
+// outlive returns a context that ends some time after its parent.
 func outlive(parent context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	stop := context.AfterFunc(parent, func() { time.AfterFunc(by, cancel) })

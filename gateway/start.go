@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// start is every start: durable, or straight to LiveKit where Temporal is away.
+// start handles every start: through a workflow, or straight to LiveKit if Temporal is down.
 func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
 	ctx, cancel := c.lasting(ctx)
@@ -39,7 +39,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, egress.IDTaken(s.ID)
 	}
 	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), before.unlisted()
-	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // else the worker may search for longer, and asks when it is sure
+	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // otherwise the worker may search for longer, and asks once it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
 	if before.word == awaited {
@@ -66,8 +66,8 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	return h.failOpen(ctx, s)
 }
 
-// begin gives Temporal its time. A caller's whole time is Temporal's where a start
-// never fails open.
+// begin gives Temporal its time to accept a start: all of the caller's time if a start never fails
+// open.
 func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, error) {
 	if h.cfg.FailOpenAfter > 0 {
 		var cancel context.CancelFunc
@@ -77,18 +77,18 @@ func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, er
 	return h.cfg.Recordings.Begin(ctx, s)
 }
 
-// unasked reports whether a workflow took a start and LiveKit was not asked, through no fault of
-// the caller's: its worker was late, or has not the secret by which we have sealed the request.
+// unasked reports whether a workflow took a start but LiveKit was not asked, through no fault of
+// the caller's: the worker was late, or lacks the secret with which we sealed the request.
 func unasked(err error) bool {
 	reason := egress.ReasonOf(err)
 	return reason == egress.HandedBack || reason == egress.Sealed
 }
 
-// confirmed waits for LiveKit's word on a start that is durable.
+// confirmed waits for LiveKit's answer to a start that is durable.
 func confirmed(ctx context.Context, p Pending) (*livekit.EgressInfo, error) {
 	info, err := p.Started(ctx)
 	switch {
-	case temporalAway(err): // It is durable all the same.
+	case temporalAway(err): // The start is durable all the same.
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "LiveKit has not answered in time", Err: err}
 	case err != nil:
 		return nil, err
@@ -105,10 +105,10 @@ func (h *Handler) checkWebhooks(r egress.Request) error {
 	return egress.CheckWebhooks(r, func(key string) bool { return h.cfg.Keys.GetSecret(key) != "" })
 }
 
-// signed is a request for LiveKit itself, whose webhooks all name a signing key, ours where
-// the caller named none: LiveKit would sign with a default of its own, and older servers send
-// no webhook at all any more once they have met one without a key. What we send ourselves is
-// signed with the key that is ours by then.
+// signed returns a request for LiveKit itself in which every webhook names a signing key, ours if
+// the caller named none: LiveKit would sign with a default of its own, and older servers stop
+// sending webhooks altogether once they have met one without a key. What we send ourselves is
+// signed with whatever key is ours at that time.
 func (h *Handler) signed(r egress.Request) egress.Request {
 	r, _ = proto.Clone(r).(egress.Request)
 	for _, w := range r.GetWebhooks() {

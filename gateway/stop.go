@@ -12,18 +12,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// The shares of a caller's time in a stop: looking for the request, and its workflow's
-// answer. What is left, 3.6 s of 9, is for LiveKit, which needs 3 s to say that it
-// cannot stop an egress.
+// The shares of a caller's time in a stop: finding the request, and its workflow's answer. The
+// rest, 3.6 s of 9, is for LiveKit, which needs 3 s to say that it cannot stop an egress.
 const (
 	lookShare, stopShare = 1, 3
 	shares               = 5
 )
 
-// stop ends an egress through its workflow, and directly where it is not ours, Temporal
-// is away, or its workflow is over without knowing its end: then the answer is LiveKit's.
-// So every stop is answered by LiveKit or by a workflow. Doing both is harmless: LiveKit
-// answers a second stop as the first.
+// stop ends an egress through its workflow, or directly if it is not ours, Temporal is down, or its
+// workflow has closed without knowing its end: then LiveKit's answer counts. So every stop is
+// answered by LiveKit or by a workflow. Doing both is harmless: LiveKit answers a second stop like
+// the first.
 func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
 	c := callOf(ctx)
 	c.egressID = egressID
@@ -49,7 +48,7 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 			return h.shown(m), nil
 		}
 		if of.mayGoOn() {
-			failed = err // the next part is to stop, and Temporal alone knows of it
+			failed = err // the next part must be stopped, and only Temporal knows it
 		}
 	}
 	if e := asEgress(failed); e != nil && unheard(e) {
@@ -58,15 +57,15 @@ func (h *Handler) stop(ctx context.Context, egressID string) (*livekit.EgressInf
 	return nil, toTwirp(failed)
 }
 
-// overSince is an egress that has ended since its workflow was asked to stop it, as LiveKit lists
-// it: so is it answered to whoever has stopped it. It is nil where the egress may have ended
-// before, and where its recording may go on.
+// overSince returns an egress, as LiveKit lists it, that has ended since its workflow was asked to
+// stop it: the caller that stopped it gets that answer. It returns nil if the egress may have ended
+// before, or if its recording may go on.
 func (h *Handler) overSince(ctx context.Context, egressID string, of *request) *livekit.EgressInfo {
 	if of.listed == nil || egress.Ended(of.listed.GetStatus()) {
 		return nil
 	}
 	m, err := h.cfg.LiveKit.Get(ctx, egressID)
-	if err != nil { // LiveKit has answered the stop, which is all that it says now
+	if err != nil { // LiveKit has answered the stop, and says no more now
 		return nil
 	}
 	if of.listed = m; !egress.Ended(m.GetStatus()) || of.mayGoOn() {
@@ -75,7 +74,7 @@ func (h *Handler) overSince(ctx context.Context, egressID string, of *request) *
 	return m
 }
 
-// stopDurable is nil for an egress that is not ours.
+// stopDurable stops an egress through its workflow. It returns nil for an egress that is not ours.
 func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressInfo, of request, err error) {
 	looking, cancel := context.WithDeadline(ctx, c.share(lookShare, shares))
 	defer cancel()
@@ -98,9 +97,8 @@ func (h *Handler) stopDurable(ctx context.Context, c *call) (m *livekit.EgressIn
 	return egress.Echoing(m, of.hooks), of, nil
 }
 
-// stopKnown ends an egress through its workflow. One that has none yet, since its start
-// went past Temporal, is adopted first: that somebody wants its end may be all that ever
-// shows that its worker is dead.
+// stopKnown ends an egress through its workflow. If it has none yet because its start went past
+// Temporal, it is adopted first: this stop may be all that ever shows that its worker is dead.
 func (h *Handler) stopKnown(ctx context.Context, egressID string, of request, by *egress.Asker) (egress.Info, error) {
 	info, err := h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName(), by)
 	if egress.ReasonOf(err) != egress.NotFound || of.listed == nil {
@@ -108,7 +106,7 @@ func (h *Handler) stopKnown(ctx context.Context, egressID string, of request, by
 	}
 	adopted, failed := h.cfg.Recordings.Adopt(ctx, of.id, of.listed)
 	switch {
-	case temporalAway(failed): // which counts more than that there was none
+	case temporalAway(failed): // that matters more than the missing workflow
 		return egress.Info{}, failed
 	case failed != nil || !adopted:
 		return egress.Info{}, errors.Join(err, failed)
@@ -116,9 +114,9 @@ func (h *Handler) stopKnown(ctx context.Context, egressID string, of request, by
 	return h.cfg.Recordings.StopEgress(ctx, of.id, egressID, of.listed.GetRoomName(), by)
 }
 
-// stopOther stops the egress that was asked for, too, where the workflow has stopped
-// another one of the request: it may be a twin that the workflow does not know of. The
-// answer is the workflow's where LiveKit has nothing to stop, as of an earlier part.
+// stopOther also stops the egress that was asked for if the workflow has stopped another one of the
+// request: it may be a twin unknown to the workflow. If LiveKit has nothing to stop, such as an
+// earlier part, the workflow's answer is returned.
 func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livekit.EgressInfo) (*livekit.EgressInfo, error) {
 	if stopped == nil || stopped.GetEgressId() == egressID {
 		return stopped, nil
@@ -133,11 +131,11 @@ func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livek
 	return h.shown(m), nil
 }
 
-// requestOf resolves an egress ID to its request: by LiveKit's echoed token first, and
-// by Temporal's search attributes second, which lag behind. What LiveKit says of an
-// egress that it does not list is not asked here: the stop itself will hear it.
+// requestOf resolves an egress ID to its request: first by the token that LiveKit echoes, then by
+// Temporal's search attributes, which lag behind. If LiveKit does not list the egress, the stop
+// itself reports that.
 func (h *Handler) requestOf(ctx context.Context, egressID string) (request, error) {
-	asking, end := context.WithDeadline(ctx, callOf(ctx).share(lookShare, 2*shares)) // the other half is Temporal's
+	asking, end := context.WithDeadline(ctx, callOf(ctx).share(lookShare, 2*shares)) // the other half is for Temporal
 	m, err := h.cfg.LiveKit.Get(asking, egressID)
 	end()
 	if err == nil {
@@ -152,22 +150,22 @@ func (h *Handler) requestOf(ctx context.Context, egressID string) (request, erro
 	return request{id: id, listed: m}, err
 }
 
-// request is whose an egress is.
+// request is the request that an egress belongs to.
 type request struct {
 	id     string                   // empty for an egress that is not ours
 	hooks  []*livekit.WebhookConfig // the caller's own
-	listed *livekit.EgressInfo      // what LiveKit says of it, nil where it says nothing
+	listed *livekit.EgressInfo      // LiveKit's EgressInfo, nil if it gave none
 }
 
-// mayGoOn reports whether a recording may have gone on as another egress: this one failed, or
+// mayGoOn reports whether the recording may have continued as another egress: this one failed, or
 // reached a limit.
 func (r request) mayGoOn() bool {
 	status := r.listed.GetStatus()
 	return egress.Failed(status) || status == livekit.EgressStatus_EGRESS_LIMIT_REACHED
 }
 
-// closeRoom stops those of a room's egresses that are ours, all at once. LiveKit answers
-// a stop with an egress that is ENDING or has ended.
+// closeRoom stops all of a room's egresses that are ours, concurrently. LiveKit answers a stop with
+// an egress that is ENDING or has ended.
 func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) error {
 	items, err := h.cfg.LiveKit.InRoom(ctx, room)
 	if err != nil {
@@ -184,8 +182,8 @@ func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) 
 	return errors.Join(failed...)
 }
 
-// end stops one egress, past Temporal where that is away. Its workflow is given half of the time,
-// as the deletion of a room bounds it: LiveKit needs the other where it does not answer.
+// end stops one egress, past Temporal if that is down. Its workflow gets half of the time that the
+// deletion of a room allows: if the workflow does not answer, LiveKit needs the other half.
 func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token, by *egress.Asker) error {
 	until, _ := ctx.Deadline()
 	half, cancel := context.WithTimeout(ctx, time.Until(until)/2)

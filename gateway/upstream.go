@@ -18,31 +18,31 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// maxAnswer caps what is read of an answer of LiveKit's, in bytes: a start's has a few KiB,
-// and so has each egress of a list, which are those of a day.
+// maxAnswer caps what is read of LiveKit's answer, in bytes. The answer to a start has a few KiB,
+// and so has each egress of a list, which covers a day.
 const maxAnswer = 64 << 20
 
-// upstream is LiveKit, asked in the caller's own name: with its token, so that what
-// LiveKit allows and what it lists is what the caller would have got without us.
+// upstream is LiveKit, called with the caller's own token, so that what LiveKit allows and lists is
+// what the caller would have got without us.
 type upstream struct {
 	base   string
 	client *http.Client
 	egress livekit.Egress
 }
 
-// bare is where a URL leads, without its user and query, which may hold a secret.
+// bare returns a URL without its user and query, which may hold a secret.
 func bare(u *url.URL) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
 }
 
 func newUpstream(at *url.URL) upstream {
-	// Like the proxy's, it follows no redirect: it would carry the token elsewhere.
+	// Like the proxy, it follows no redirect: that would carry the token elsewhere.
 	client := &http.Client{Transport: proxyTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	base := strings.TrimSuffix(at.String(), "/")
 	return upstream{base: base, client: client, egress: livekit.NewEgressProtobufClient(base, client)}
 }
 
-// list asks for LiveKit's list.
+// list requests LiveKit's list.
 func (u upstream) list(ctx context.Context, token string, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	ctx, err := as(ctx, token)
 	if err != nil {
@@ -52,7 +52,7 @@ func (u upstream) list(ctx context.Context, token string, r *livekit.ListEgressR
 	return list, sent(err)
 }
 
-// as lets a call of the generated client be made in somebody's name.
+// as returns a context in which the generated client calls in somebody's name.
 func as(ctx context.Context, token string) (context.Context, error) {
 	ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{"Authorization": {bearer + token}})
 	if err != nil {
@@ -107,7 +107,7 @@ func (r reply) refusal() twirp.Error {
 	}
 }
 
-// posted is a start without an answer: LiveKit may have done it, unless there was no
+// posted classifies a start without an answer: LiveKit may have done it, unless there was no
 // connection.
 func posted(err error) error {
 	var op *net.OpError
@@ -117,7 +117,7 @@ func posted(err error) error {
 	return &egress.Error{Reason: egress.Ambiguous, Message: notSent, Err: err}
 }
 
-// sent tells a call that got no answer from one that LiveKit answered with an error.
+// sent distinguishes a call that got no answer from one that LiveKit answered with an error.
 func sent(err error) error {
 	var lost *url.Error
 	switch {
