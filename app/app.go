@@ -1,6 +1,5 @@
-// Package app is the wiring: the only package that knows everybody. The binaries,
-// the development instance and the end-to-end tests all run what is put together
-// here, from the same settings.
+// Package app wires everything together; no other package imports them all. The binaries, the
+// development instance and the end-to-end tests all run what is built here, from the same settings.
 package app
 
 import (
@@ -22,43 +21,43 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// shutdownGrace is how long a process takes to end cleanly: longer than the poll
-// and stop calls under way (10 s), below the 30 s after which Kubernetes kills.
+// shutdownGrace is how long a process takes to end cleanly: longer than the poll and stop calls in
+// progress (10 s), and below the 30 s after which Kubernetes kills it.
 const shutdownGrace = 20 * time.Second
 
-// App is what worker and starter share: settings, keys, a connection to Temporal, a
-// log and metrics.
+// App is what worker and starter share: settings, keys, a connection to Temporal, a log and
+// metrics.
 type App struct {
 	cfg  config.Config
 	role config.Role
 	keys *seal.Keys
 	connection
 	dialer    *dial.Dialer
-	profiles  egress.Profiles // of a worker and of `starter serve` alone
+	profiles  egress.Profiles // only for a worker and `starter serve`
 	tel       *telemetry.Telemetry
 	log       *slog.Logger
 	figures   *webhook.Figures
 	pipelines egress.Pipelines // read by RunWorker
-	shown     activities.Shown // recorders that LiveKit has been seen to show
-	fatal     chan error       // what ends a worker
+	shown     activities.Shown // recorders that have appeared in LiveKit
+	fatal     chan error       // errors that end a worker
 }
 
-// Options are what does not come from the environment.
+// Options hold what does not come from the environment.
 type Options struct {
 	Environ map[string]string
 	Role    config.Role
 	LogTo   io.Writer // default: standard error
 
-	// ReportEvery is how often the webhook endpoint reports how it is. It must be the
-	// same for all instances. Default: egress.MinuteLength; tests are in a hurry.
+	// ReportEvery is how often the webhook endpoint reports its state. It must be the same for all
+	// instances. Default: egress.MinuteLength; tests use less.
 	ReportEvery time.Duration
-	// Recordings says how long the recordings client waits; what it needs is filled in. Default: its
-	// own defaults; tests are patient with a busy machine.
+	// Recordings sets the timeouts of the recordings client; Open fills in its dependencies.
+	// Default: the client's own defaults; tests allow more on a busy machine.
 	Recordings recordings.Config
 }
 
-// Open reads the settings and makes the clients. It does not wait for Temporal: a
-// starter serves while Temporal is down.
+// Open reads the settings and makes the clients. It does not wait for Temporal: a starter serves
+// while Temporal is down.
 func Open(o Options) (*App, error) {
 	cfg, err := config.Load(o.Environ, o.Role)
 	if err != nil {
@@ -94,12 +93,12 @@ func Open(o Options) (*App, error) {
 		tel:        tel,
 		log:        tel.Logger(),
 		figures:    webhook.NewFigures(rand.Text(), cmp.Or(o.ReportEvery, egress.MinuteLength), time.Now),
-		fatal:      make(chan error, 4), // of two workers and two schedules
+		fatal:      make(chan error, 4), // one each from two workers and two schedules
 	}, nil
 }
 
-// profilesFor are the storage profiles of a process that starts recordings itself: a
-// command leaves them to the worker, and need not have their secrets.
+// profilesFor returns the storage profiles of a process that starts recordings itself. A command
+// leaves them to the worker, and need not have their secrets.
 func profilesFor(role config.Role, cfg config.Config, environ map[string]string) (egress.Profiles, error) {
 	if role != config.Worker && role != config.Serve {
 		return egress.Profiles{}, nil
@@ -107,15 +106,15 @@ func profilesFor(role config.Role, cfg config.Config, environ map[string]string)
 	return catalogue.Profiles(cfg.Storage.File, environ)
 }
 
-// keysOf are the keys that a process seals with.
+// keysOf returns the keys with which a process seals.
 func keysOf(cfg config.Config) (*seal.Keys, error) {
 	return seal.New(seal.Config{Secret: cfg.LiveKit.APISecret, SealKey: cfg.Sealing.Key, Previous: cfg.Sealing.PreviousSecrets})
 }
 
-// Recordings is the client for people's commands.
+// Recordings returns the client for commands.
 func (a *App) Recordings() *recordings.Client { return a.recordings }
 
-// Close ends what Open began. Nothing may be under way any more.
+// Close releases what Open made. Nothing may be in progress any more.
 func (a *App) Close() error {
 	a.temporal.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)

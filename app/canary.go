@@ -13,13 +13,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// scheduleCanary makes or changes the canary's schedule.
+// scheduleCanary creates or updates the canary's schedule.
 func (a *App) scheduleCanary(ctx context.Context) error {
 	return a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()) },
 		"nobody looks whether webhooks arrive")
 }
 
-// registerCanary gives a worker the probes of the canary.
+// registerCanary registers the canary's probes with a worker.
 func (a *App) registerCanary(w worker.Worker, flows *workflows.Workflows) error {
 	c, err := activities.NewCanary(activities.CanaryConfig{
 		Notify: flows.Terms.Notify, For: flows.Terms.AnnounceFor, Meter: a.tel.Meter("activities"),
@@ -28,7 +28,7 @@ func (a *App) registerCanary(w worker.Worker, flows *workflows.Workflows) error 
 		return err
 	}
 	w.RegisterWorkflowWithOptions(flows.Canary, workflow.RegisterOptions{
-		Name: egress.CanaryType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // the next one waits for it
+		Name: egress.CanaryType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade, // the next probe waits for it
 	})
 	w.RegisterActivityWithOptions(c.Probe, activity.RegisterOptions{Name: "Probe"})
 	return nil

@@ -19,8 +19,7 @@ var (
 	wrongFlag     = regexp.MustCompile(`^invalid value (".*") for flag -+(\S+): (.*)$`)
 )
 
-// UsageError is a command's OnUsageError: it says in our words what the flag parser says in
-// its own.
+// UsageError is a command's OnUsageError: it rephrases the flag parser's errors in our own words.
 func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 	words := err.Error()
 	if m := undefinedFlag.FindStringSubmatch(words); m != nil {
@@ -34,7 +33,7 @@ func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 		switch {
 		case strings.Contains(reason, "duration"):
 			reason = `want a duration such as "3h"`
-		case reason == "parse error": // of a bool alone
+		case reason == "parse error": // only for a bool
 			reason = "want true or false"
 		case strings.Contains(reason, "ParseUint"):
 			reason = "want a number from 0 on"
@@ -46,12 +45,12 @@ func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 	return egress.Invalidf("", "%s", words)
 }
 
-// Watched reports whether a person looks on where w writes, at a terminal that can draw over
-// what it shows. The environment's TERM says so: an editor's is often dumb.
+// Watched reports whether a person is looking at w, at a terminal that can redraw what it shows.
+// TERM in the environment says whether it can: an editor's is often dumb.
 func Watched(w io.Writer, terminal string) bool {
 	f, ok := w.(*os.File)
 	return ok && terminal != "" && terminal != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// ShellWord is a text as a shell takes it for one word.
+// ShellWord quotes a text so that a shell takes it as one word.
 func ShellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

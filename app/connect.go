@@ -18,9 +18,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// Connect makes a client for one command, and a function that ends its connection. Unlike a
-// server it does not wait for Temporal, and it logs nothing: what goes wrong is the command's
-// one line. A command that only looks needs no secret, but where payloads are encrypted.
+// Connect makes a client for one command, and a function that closes its connection. Unlike a
+// server, it does not wait for Temporal and logs nothing: a failure is the command's one line of
+// output. A command that only reads needs no secret, unless payloads are encrypted.
 func Connect(ctx context.Context, environ map[string]string, role config.Role) (*recordings.Client, func(), error) {
 	cfg, err := config.Load(environ, role)
 	if err != nil {
@@ -53,8 +53,8 @@ func Connect(ctx context.Context, environ map[string]string, role config.Role) (
 	return recordings.New(conf), temporal.Close, nil
 }
 
-// unreached says why Temporal could not be dialled. What refuses a key is there, and what was
-// not waited for may be.
+// unreached explains why Temporal could not be dialled. A server that refuses a key is up; one that
+// did not answer in time may be.
 func unreached(ctx context.Context, environ map[string]string, address string, err error) error {
 	e := &egress.Error{Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err}
 	switch code := serviceerror.ToStatus(err).Code(); {
@@ -64,7 +64,7 @@ func unreached(ctx context.Context, environ map[string]string, address string, e
 		e.Field, e.Message = "", fmt.Sprintf("interrupted before Temporal at %s answered", address)
 	case ctx.Err() != nil:
 		e.Field, e.Message = "--timeout", fmt.Sprintf("was over before Temporal at %s answered", address)
-	case strings.Contains(err.Error(), "first record does not look like a TLS handshake"): // crypto/tls's, which gRPC has as a text alone
+	case strings.Contains(err.Error(), "first record does not look like a TLS handshake"): // from crypto/tls, which gRPC passes on only as text
 		e.Field, e.Message = "TEMPORAL_TLS", fmt.Sprintf("Temporal at %s speaks no TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS and a profile turn on: set TEMPORAL_TLS=false, or name another TEMPORAL_ADDRESS", address)
 	case environ["TEMPORAL_ADDRESS"] == "" && environ["TEMPORAL_PROFILE"] == "":
 		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, err)
@@ -74,8 +74,8 @@ func unreached(ctx context.Context, environ map[string]string, address string, e
 	return e
 }
 
-// userName is who runs the command, as far as the machine says; a container may not
-// know its own user.
+// userName returns who runs the command, as far as the machine knows; a container may not know its
+// own user.
 func userName(environ map[string]string) string {
 	if u, err := user.Current(); err == nil {
 		return u.Username

@@ -16,16 +16,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// connection is how a process reaches Temporal.
+// connection holds how a process reaches Temporal.
 type connection struct {
 	temporal   client.Client
-	working    client.Options // of the client that a worker polls with
+	working    client.Options // for the client that a worker polls with
 	namespace  string
 	payloads   converter.PayloadCodec
 	recordings *recordings.Client
 }
 
-// connectionFor dials nothing yet.
+// connectionFor prepares a connection without dialling.
 func connectionFor(cfg config.Config, o Options, keys *seal.Keys, tel *telemetry.Telemetry) (c connection, err error) {
 	opts, err := config.TemporalOptions(o.Environ)
 	if err != nil {
@@ -45,8 +45,8 @@ func connectionFor(cfg config.Config, o Options, keys *seal.Keys, tel *telemetry
 	return c, nil
 }
 
-// encrypt gives a Temporal client the codec, which decrypts in any case: it may have
-// been on before. It returns it for what is read past the client.
+// encrypt gives a Temporal client the codec. The codec always decrypts, since encryption may have
+// been on before. encrypt returns it for data that is read without the client.
 func encrypt(opts *client.Options, keys *seal.Keys, on bool) (converter.PayloadCodec, error) {
 	cipher, err := keys.Payloads()
 	if err != nil {
@@ -62,8 +62,8 @@ func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
 	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
 }
 
-// awaitTemporal tries until Temporal answers, so that processes may start in any
-// order. It says so once.
+// awaitTemporal retries until Temporal answers, so that processes may start in any order. It logs
+// this once.
 func (a *App) awaitTemporal(ctx context.Context) error {
 	for said := false; ; said = true {
 		_, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})

@@ -10,10 +10,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// deployment is the version that a worker polls as. Recordings are short, so that each
-// stays with the version that began it; nothing has to be patched for those under way.
-// Without a name the worker is not versioned: a version whose last worker is gone
-// would keep its recordings waiting, and only who rolls out by versions keeps one.
+// deployment is the version under which a worker polls. Recordings are short, so each stays with
+// the version that began it, and those in progress need no patching. Without a name the worker is
+// unversioned: a version whose last worker is gone would keep its recordings waiting, and only
+// those who roll out by versions keep one running.
 func deployment(d config.Deployment, this Build) (worker.DeploymentOptions, error) {
 	if d.Name == "" {
 		return worker.DeploymentOptions{}, nil

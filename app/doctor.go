@@ -21,9 +21,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// Doctor examines what `starter serve` and the worker would run with. Settings that
-// are wrong are a finding of its own, and no error: what they allow is examined all
-// the same. The returned function ends its connections.
+// Doctor examines what `starter serve` and the worker would run with. Invalid settings are a
+// finding, not an error: everything that they still allow is examined. The returned function closes
+// its connections.
 func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	cfg, problem := config.Load(environ, config.Serve)
 	c := doctor.Config{
@@ -61,7 +61,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	return doctor.New(c), end, nil
 }
 
-// storages are the profiles, and how they are tried.
+// storages sets the profiles and how to try them.
 func storages(c *doctor.Config, cfg config.Config, environ map[string]string) error {
 	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts})
 	if err != nil {
@@ -72,7 +72,7 @@ func storages(c *doctor.Config, cfg config.Config, environ map[string]string) er
 	return err
 }
 
-// codecSettings are what the codec endpoint of both processes wants.
+// codecSettings checks what the codec endpoint of both processes needs.
 func codecSettings(p config.Payloads) error {
 	if p.CodecToken == "" {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// durable is the recordings client as the front door knows it.
+// durable adapts the recordings client to the front door.
 type durable struct {
 	*recordings.Client
 	keys *seal.Keys
@@ -26,7 +26,7 @@ func (d durable) Begin(ctx context.Context, s egress.StartOptions) (gateway.Pend
 	return pending{p}, nil
 }
 
-// Adopt makes a workflow for an egress that LiveKit lists.
+// Adopt creates a workflow for an egress that LiveKit lists.
 func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error) {
 	e, err := egress.ListedEvent(m)
 	if err != nil {
@@ -35,7 +35,7 @@ func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressI
 	return d.AdoptListed(ctx, requestID, egress.ExtrasOf(m, d.keys.Verify), e)
 }
 
-// ByEgressID is the request that an egress belongs to.
+// ByEgressID returns the request that an egress belongs to.
 func (d durable) ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error) {
 	workflowID, found, err := d.Client.ByEgressID(ctx, egressID)
 	requestID, _ = egress.RequestID(workflowID)
@@ -45,7 +45,7 @@ func (d durable) ByEgressID(ctx context.Context, egressID string) (requestID str
 // pending is a start that a worker has accepted.
 type pending struct{ *recordings.Pending }
 
-// Started waits for what LiveKit answered.
+// Started waits for LiveKit's answer.
 func (p pending) Started(ctx context.Context) (egress.Info, error) {
 	s, err := p.Pending.Started(ctx)
 	return s.Info, err

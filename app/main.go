@@ -18,8 +18,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// Interruptible ends with the signals by which a process is asked to stop. The one of a closed
-// terminal is among them, unless it is ignored already: nohup does that, so that a process goes on.
+// Interruptible returns a context that ends with the signals that ask a process to stop. That of a
+// closed terminal is among them, unless it is already ignored: nohup does that to keep a process
+// running.
 func Interruptible() (context.Context, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -28,8 +29,7 @@ func Interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), signals...)
 }
 
-// WorkerMain is the worker process: the worker, and metrics and health on the
-// admin address.
+// WorkerMain runs the worker process: the worker, and metrics and health on the admin address.
 func WorkerMain(ctx context.Context, environ map[string]string) error {
 	a, err := Open(Options{Environ: environ, Role: config.Worker})
 	if err != nil {
@@ -41,8 +41,8 @@ func WorkerMain(ctx context.Context, environ map[string]string) error {
 	})
 }
 
-// ServeMain is the starter's server process: the door on its address, and metrics
-// on the admin address.
+// ServeMain runs the starter's server process: the door on its address, and metrics on the admin
+// address.
 func ServeMain(ctx context.Context, environ map[string]string) error {
 	a, err := Open(Options{Environ: environ, Role: config.Serve})
 	if err != nil {
@@ -67,7 +67,7 @@ func ServeMain(ctx context.Context, environ map[string]string) error {
 	})
 }
 
-// run runs a process's part, with metrics and health on the admin address.
+// run runs a process's main part, with metrics and health on the admin address.
 func (a *App) run(ctx context.Context, ready func() bool, part func(context.Context) error) error {
 	admin, err := Listen("REELKEEPER_ADMIN_LISTEN", a.cfg.Door.AdminListen)
 	if err != nil {
@@ -80,8 +80,8 @@ func (a *App) run(ctx context.Context, ready func() bool, part func(context.Cont
 	return errors.Join(a.beside(ctx, admin, h, part), a.Close())
 }
 
-// beside runs the admin server beside a part: it ends after the part, and ends the part
-// when it fails, since a process that nobody can watch is to be begun anew.
+// beside runs the admin server alongside a part. It stops after the part, and stops the part if it
+// fails, since a process that nobody can monitor must be restarted.
 func (a *App) beside(ctx context.Context, admin net.Listener, h http.Handler, part func(context.Context) error) error {
 	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, endPart := context.WithCancel(ctx)
@@ -98,7 +98,7 @@ func (a *App) beside(ctx context.Context, admin net.Listener, h http.Handler, pa
 	return errors.Join(err, served)
 }
 
-// stopped is nil for an end that we were asked for.
+// stopped returns nil if we were asked to end.
 func (a *App) stopped(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -110,8 +110,8 @@ func (a *App) stopped(err error) error {
 	return err
 }
 
-// Exit prints one line for an error and returns the exit status: 0 clean, 1 our
-// failure, 2 what the user gave us is wrong.
+// Exit prints one line for an error and returns the exit status: 0 clean, 1 our failure, 2 invalid
+// input from the user.
 func Exit(stderr io.Writer, name string, err error) int {
 	if err == nil {
 		return 0

@@ -6,8 +6,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// announceMetrics makes what workflows and activities count exist from the start,
-// with every label value: an increase of a series that was not there is not seen.
+// announceMetrics creates the counters of workflows and activities at the start, with every label
+// value: an increase cannot be seen in a series that did not exist.
 func (a *App) announceMetrics() {
 	workflow := a.tel.TemporalMetrics().WithTags(a.sdkTags("none"))
 	workflow.Counter(workflows.MetricTwins).Inc(0)
@@ -34,7 +34,7 @@ func (a *App) announceMetrics() {
 	a.announceRounds()
 }
 
-// announceRounds does so for the reconciler's rounds.
+// announceRounds does the same for the reconciler's rounds.
 func (a *App) announceRounds() {
 	tags := a.sdkTags("Reconcile")
 	tags["workflow_type"] = egress.ReconcileType
@@ -56,8 +56,7 @@ func (a *App) announceRounds() {
 	}
 }
 
-// sdkTags are the labels that Temporal's SDK puts on what is counted in a workflow
-// or an activity.
+// sdkTags are the labels that Temporal's SDK puts on what is counted in a workflow or an activity.
 func (a *App) sdkTags(activityType string) map[string]string {
 	return map[string]string{
 		"client_name": "temporal_go", "namespace": a.namespace, "task_queue": egress.TaskQueue,

@@ -17,23 +17,23 @@ import (
 const (
 	// scheduleLimit is how long Temporal may take over a schedule.
 	scheduleLimit = 10 * time.Second
-	// healthyRounds is how many periods the last completed round may be old.
+	// healthyRounds is how old the last completed round may be, in periods.
 	healthyRounds = 3
-	// healthFor is how long what was learned of the reconciler's health is kept.
+	// healthFor is how long an answer about the reconciler's health is kept.
 	healthFor = time.Minute
-	// healthLimit is how long Temporal may take to say so: a poll waits for it.
+	// healthLimit is how long Temporal may take to give that answer: a poll waits for it.
 	healthLimit = 2 * time.Second
 )
 
-// scheduleReconciler makes or changes the reconciler's schedule.
+// scheduleReconciler creates or updates the reconciler's schedule.
 func (a *App) scheduleReconciler(ctx context.Context) error {
 	return a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()) },
 		"what is started elsewhere is not adopted")
 }
 
-// schedule makes or changes a schedule. A worker that may not do so works all the same, and one
-// that Temporal does not answer tries again. That the namespace is another project's is an error:
-// one that is learned only then ends the worker.
+// schedule creates or updates a schedule. A worker that may not do so still works, and one that
+// Temporal does not answer tries again. It is an error if the namespace belongs to another project:
+// if that is learned only on a later try, it ends the worker.
 func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, consequence string) error {
 	limited, cancel := context.WithTimeout(ctx, scheduleLimit)
 	defer cancel()
@@ -55,7 +55,7 @@ func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, 
 	return nil
 }
 
-// registerReconciler gives a worker the rounds of the reconciler.
+// registerReconciler registers the reconciler's rounds with a worker.
 func (a *App) registerReconciler(w worker.Worker, flows *workflows.Workflows) {
 	r := activities.NewReconciler(activities.ReconcilerConfig{
 		Grace:    egress.Duration(a.cfg.Reconcile.Grace),
@@ -70,10 +70,10 @@ func (a *App) registerReconciler(w worker.Worker, flows *workflows.Workflows) {
 	w.RegisterActivityWithOptions(r.Reconcile, activity.RegisterOptions{Name: "Reconcile"})
 }
 
-// health knows whether rounds of the reconciler complete. It asks at most once in
-// healthFor, whoever wants to know.
+// health knows whether rounds of the reconciler complete. It asks at most once per healthFor,
+// however many callers there are.
 type health struct {
-	since func(context.Context, time.Time) (bool, error) // whether one has completed since
+	since func(context.Context, time.Time) (bool, error) // whether a round has completed since then
 	every time.Duration
 
 	mu      sync.Mutex
@@ -81,14 +81,14 @@ type health struct {
 	healthy bool
 }
 
-// Healthy reports whether a round has completed within the last three periods. When it
-// cannot be asked, it has not.
+// Healthy reports whether a round has completed within the last three periods. If Temporal cannot
+// be asked, Healthy returns false.
 func (h *health) Healthy(ctx context.Context) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	if h.askedAt.IsZero() || now.Sub(h.askedAt) >= healthFor {
-		// All polls get the answer, so it is not one caller's to break off.
+		// All polls share the answer, so no single caller may cancel the call.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthLimit)
 		defer cancel()
 		ok, err := h.since(ctx, now.Add(-healthyRounds*h.every))

@@ -22,9 +22,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// Door is the starter's own handler: the front door for agents, the webhook endpoint
-// and health. Its readiness does not depend on Temporal: while that is down, starts go
-// straight to LiveKit, and webhooks are answered 503, which LiveKit repeats.
+// Door is the starter's handler: the front door for agents, the webhook endpoint and health. Its
+// readiness does not depend on Temporal: while Temporal is down, starts go straight to LiveKit, and
+// webhooks are answered with 503, after which LiveKit retries.
 func (a *App) Door() (http.Handler, error) {
 	agents, err := a.agents()
 	if err != nil {
@@ -48,13 +48,13 @@ func (a *App) Door() (http.Handler, error) {
 	return webhooksFirst(hooks, besides(mux, agents)), nil
 }
 
-// Report tells Temporal how the webhook endpoint of Door is, until the context ends. It
-// runs beside the door, and holds up its end by a second at most.
+// Report tells Temporal the state of Door's webhook endpoint until the context ends. It runs
+// alongside the door, and delays its end by a second at most.
 func (a *App) Report(ctx context.Context) { webhook.Report(ctx, a.figures, a.recordings, a.log) }
 
-// webhooksFirst hands everything at or below the webhooks' path to their handler, however
-// it is spelled: with two slashes in front, where a proxy or a URL added one, or with one
-// behind. LiveKit would answer an event with 401, and its sender takes that for delivered.
+// webhooksFirst passes everything at or below the webhooks' path to their handler, however it is
+// spelled: with two leading slashes, where a proxy or a URL added one, or with a trailing one.
+// LiveKit would answer an event with 401, which its sender takes for delivered.
 func webhooksFirst(hooks, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		spelled := "/" + strings.TrimLeft(r.URL.Path, "/")
@@ -68,8 +68,8 @@ func webhooksFirst(hooks, rest http.Handler) http.Handler {
 	})
 }
 
-// besides serves what a mux has a pattern for, and leaves all else to a handler that
-// gets it as it came: a mux would redirect from paths that it finds unclean.
+// besides serves what a mux has a pattern for, and passes everything else to a handler unchanged: a
+// mux would redirect paths that are not clean.
 func besides(mux *http.ServeMux, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path.Clean(r.URL.Path) == r.URL.Path {
@@ -82,11 +82,11 @@ func besides(mux *http.ServeMux, rest http.Handler) http.Handler {
 	})
 }
 
-// freshList is well below the second between a worker's last moment for a start and the
-// door's own: an older list would not show what the worker began.
+// freshList is well below the second between a worker's last moment for a start and the door's own:
+// an older list would miss what the worker began.
 const freshList = 100 * time.Millisecond
 
-// agents is the door that agents use as if it were LiveKit.
+// agents returns the door that agents use as if it were LiveKit.
 func (a *App) agents() (http.Handler, error) {
 	upstream, err := url.Parse(livekit.HTTPURL(a.cfg.LiveKit.URL))
 	if err != nil {
@@ -109,8 +109,8 @@ func (a *App) agents() (http.Handler, error) {
 	})
 }
 
-// Admin is what only operators should reach: metrics, health for a process that has no
-// door, and the codec endpoint for one that has.
+// Admin serves what only operators should reach: metrics, health for a process that has no door,
+// and the codec endpoint for one that has.
 func (a *App) Admin(ready func() bool) (http.Handler, error) {
 	mux := http.NewServeMux()
 	if a.cfg.Payloads.CodecToken != "" && a.role == config.Serve {
@@ -134,10 +134,10 @@ func (a *App) Admin(ready func() bool) (http.Handler, error) {
 
 func ok(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write([]byte("ok\n")) // whoever asked is gone: nothing to do
+	_, _ = w.Write([]byte("ok\n")) // if the caller is gone, there is nothing to do
 }
 
-// Listen binds an address that a setting names.
+// Listen binds the address that a setting names.
 func Listen(variable, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -146,15 +146,15 @@ func Listen(variable, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// idleTimeout is longer than load balancers keep an idle connection, so that none sends a
-// request into one that we close: Google's keep it for 600 s and ask for 620 s.
+// idleTimeout is longer than load balancers keep an idle connection, so that none sends a request
+// into one that we close: Google's keep it for 600 s and ask for 620 s.
 const idleTimeout = 620 * time.Second
 
-// errCut says that requests did not end in the time that a stop gives them.
+// errCut reports that requests did not end in the time that a stop allows.
 var errCut = errors.New("requests were still under way, and were cut")
 
-// Serve serves until the context ends, then lets requests under way finish. Who
-// takes long bodies, or long over an answer, moves the deadline of ReadTimeout itself.
+// Serve serves until the context ends, then lets requests in progress finish. Handlers with long
+// bodies or slow answers extend the ReadTimeout deadline themselves.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	return serve(ctx, l, h, shutdownGrace)
 }

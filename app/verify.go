@@ -13,11 +13,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// maxMedia is the longest reply of a store. Media is passed on as it comes, and kept nowhere.
+// maxMedia caps a store's reply. Media is passed on as it arrives, and never kept.
 const maxMedia = 1 << 50
 
-// verification looks for media, in stores that are reached by the one rule for hosts that
-// requests name.
+// verification looks for media, in stores that are reached under the same rule as every host that a
+// request names.
 func (a *App) verification(stores *storage.Stores, prober *ffprobe.Prober) *activities.Verification {
 	cfg := activities.VerificationConfig{
 		Opener:   a.keys,
@@ -25,7 +25,7 @@ func (a *App) verification(stores *storage.Stores, prober *ffprobe.Prober) *acti
 		Open: func(ctx context.Context, d egress.Destination) (activities.Bucket, error) {
 			b, err := stores.Open(ctx, d)
 			if err != nil {
-				return nil, err // and no bucket that is not nil
+				return nil, err // a bare nil, not a non-nil interface that holds nil
 			}
 			return b, nil
 		},
@@ -37,7 +37,7 @@ func (a *App) verification(stores *storage.Stores, prober *ffprobe.Prober) *acti
 	return activities.NewVerification(cfg)
 }
 
-// prober is ffprobe, nil where there is none to use.
+// prober returns ffprobe, or nil if there is none to use.
 func (a *App) prober() (*ffprobe.Prober, error) {
 	if a.cfg.Verify.FFprobe == "off" {
 		return nil, nil //nolint:nilnil // to have none is allowed

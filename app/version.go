@@ -7,23 +7,23 @@ import (
 	"runtime/debug"
 )
 
-// pseudo matches a version that Go made of a commit, which is no release.
+// pseudo matches a version that Go derived from a commit, which is not a release.
 var pseudo = regexp.MustCompile(`[-.]\d{14}-[0-9a-f]{12}(\+|$)`)
 
-// What a released build is stamped with by its linker (`-X`); see docs/releasing.md.
+// Values that the linker stamps into a released build (`-X`); see docs/releasing.md.
 var (
 	release string // such as v0.1.0
 	commit  string // of the repository
 )
 
-// Build is which build of Reelkeeper this is.
+// Build identifies a build of Reelkeeper.
 type Build struct {
-	Release string // such as v0.1.0; empty where it was built from a working tree
-	Commit  string // whole; with "+dirty" behind it where the tree had changes; empty where nobody knows
+	Release string // such as v0.1.0; empty if built from a working tree
+	Commit  string // in full; with "+dirty" appended if the tree had changes; empty if unknown
 	Go      string // the toolchain, such as go1.26.8
 }
 
-// ThisBuild is the running one: as its linker was told, else as Go noted by itself.
+// ThisBuild returns the running build, as stamped by the linker or else as recorded by Go.
 func ThisBuild() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -52,8 +52,8 @@ func buildOf(info *debug.BuildInfo, release, commit string) Build {
 	return b
 }
 
-// ID tells this build from others: the release, else the commit; empty where it has
-// neither, as with `go run`.
+// ID distinguishes this build from others: the release, else the commit; empty if it has neither,
+// as with `go run`.
 func (b Build) ID() string { return cmp.Or(b.Release, b.Commit) }
 
 // String is what `--version` prints after the command's name.

@@ -19,24 +19,24 @@ import (
 	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
-// tryAgain is the wait until what Temporal did not answer as a worker began is asked again.
+// tryAgain is the wait before a call that Temporal did not answer when a worker began is repeated.
 const tryAgain = 30 * time.Second
 
-// unanswered reports whether Temporal did not answer, so that it may another time.
+// unanswered reports whether Temporal did not answer, so that a retry may succeed.
 func unanswered(err error) bool {
 	r := egress.ReasonOf(err)
 	return r == egress.Unavailable || r == egress.Ambiguous
 }
 
-// RunWorker runs workflows and activities until the context ends. ready is called
-// once the worker polls.
+// RunWorker runs workflows and activities until the context ends. It calls ready once the worker
+// polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
-	ctx, cancel := context.WithCancel(ctx) // for what is tried again beside the work
+	ctx, cancel := context.WithCancel(ctx) // for what is retried alongside the work
 	defer cancel()
 	if err := a.readPipelines(); err != nil {
 		return err
 	}
-	// What is wrong is said before a wait for Temporal hides it.
+	// Report mistakes before a wait for Temporal hides them.
 	opts, err := a.options()
 	if err != nil {
 		return err
@@ -45,14 +45,14 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	a.announceMetrics() // while it waits: what comes at once when Temporal does is to be seen
+	a.announceMetrics() // while it waits: events right after Temporal's return must be counted
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
 	if err := a.ensureAttributes(ctx); err != nil {
 		return err
 	}
-	if err := a.scheduleReconciler(ctx); err != nil { // the canary's is another project's, too
+	if err := a.scheduleReconciler(ctx); err != nil { // the error applies to the canary, too
 		return err
 	}
 	if err := a.scheduleCanary(ctx); err != nil {
@@ -61,14 +61,14 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	return a.work(ctx, opts, prober, ready)
 }
 
-// work polls until the context ends, or a worker stops by itself.
+// work polls until the context ends or a worker stops by itself.
 func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Prober, ready func()) error {
 	worker.SetStickyWorkflowCacheSize(a.cfg.Cached)
-	// A worker that stops by itself, since Temporal does not know its namespace, say, ends the
-	// process, which is to be begun anew.
+	// A worker that stops by itself, because Temporal does not know its namespace, say, ends the
+	// process, which must then be restarted.
 	opts.OnFatalError = func(err error) { a.fatal <- err }
-	// What such a client cannot decrypt is a panic, which fails a task and nothing else. Where
-	// an activity itself asks Temporal, it has an error for that: a.temporal is another one.
+	// Data that such a client cannot decrypt causes a panic, which fails only a task. An activity
+	// that calls Temporal itself gets an error instead: it uses a.temporal, another client.
 	temporal, err := client.NewLazyClient(a.working)
 	if err != nil {
 		return fmt.Errorf("Temporal client: %w", err)
@@ -93,8 +93,8 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 	}
 }
 
-// ensureAttributes makes the search attributes that are not there. A visibility store that does
-// not answer keeps no worker from its work: they are mostly there, and are looked for again.
+// ensureAttributes creates the missing search attributes. A visibility store that does not answer
+// keeps no worker from its work: the attributes mostly exist, and are checked again.
 func (a *App) ensureAttributes(ctx context.Context) error {
 	created, err := a.recordings.EnsureSearchAttributes(ctx)
 	if err == nil && len(created) > 0 {
@@ -112,8 +112,8 @@ func (a *App) ensureAttributes(ctx context.Context) error {
 	return nil
 }
 
-// workers are the two of a worker process: polls have a queue of their own, whose
-// rate the server bounds over all workers.
+// workers returns the two workers of a worker process: polls have a queue of their own, whose rate
+// the server limits across all workers.
 func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffprobe.Prober) (main, poll worker.Worker, err error) {
 	stores, err := a.stores()
 	if err != nil {
@@ -138,7 +138,7 @@ func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffpro
 	return main, poll, nil
 }
 
-// livekitActivities are those that start, stop and look.
+// livekitActivities returns the activities that start, stop and look at egresses.
 func (a *App) livekitActivities(stores *storage.Stores) *activities.LiveKit {
 	return activities.NewLiveKit(activities.Config{
 		PublicURL:   a.cfg.Door.PublicURL,
@@ -160,7 +160,7 @@ func (a *App) livekitActivities(stores *storage.Stores) *activities.LiveKit {
 	}, a.livekit(min(a.cfg.Start.SearchEvery, time.Second)), a.keys) // a second is the shortest wait between two calls of a start
 }
 
-// registerDelivery gives a worker the activities of what comes after the end.
+// registerDelivery registers the activities that follow the end of an egress with a worker.
 func (a *App) registerDelivery(w worker.Worker, looking *activities.Verification) error {
 	told, err := activities.NewDelivery(activities.DeliveryConfig{
 		AnnounceURL: a.cfg.Announce.URL, NotifyURL: a.cfg.Announce.NotifyURL,
@@ -176,8 +176,8 @@ func (a *App) registerDelivery(w worker.Worker, looking *activities.Verification
 	return nil
 }
 
-// registerWorkflows gives a worker all of ours, and the activities of those that serve
-// no single egress.
+// registerWorkflows registers all our workflows with a worker, and the activities of those that
+// serve no single egress.
 func (a *App) registerWorkflows(to worker.Worker) error {
 	clearly, err := a.clear()
 	if err != nil {
@@ -195,14 +195,14 @@ func (a *App) registerWorkflows(to worker.Worker) error {
 	return a.registerCanary(to, w)
 }
 
-// livekit is LiveKit, as we ask it ourselves. share is how old a list of all that is
-// active may be, for those who ask at the same time.
+// livekit returns our own client of LiveKit. share is how old a list of all active egresses may be,
+// for callers that ask at the same time.
 func (a *App) livekit(share time.Duration) *livekit.Client {
 	return livekit.New(livekit.Config{URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: share})
 }
 
-// options are those of both workers. Autoscaled pollers cost 4 to 18 % less CPU per life
-// than a fixed number, and remove its tails of several seconds at 32 to 100 callers.
+// options are those of both workers. Autoscaled pollers cost 4 to 18 % less CPU per life than a
+// fixed number, and avoid its tails of several seconds at 32 to 100 callers.
 func (a *App) options() (worker.Options, error) {
 	version, err := deployment(a.cfg.Deployment, ThisBuild())
 	scaled := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
@@ -210,17 +210,17 @@ func (a *App) options() (worker.Options, error) {
 		WorkflowTaskPollerBehavior: scaled,
 		ActivityTaskPollerBehavior: scaled,
 		WorkerStopTimeout:          10 * time.Second,
-		// Our workflow code waits for nothing but Temporal, so what takes over the
-		// SDK's 1 s is no deadlock but a machine with too few cores.
+		// Our workflow code waits only for Temporal, so a task that exceeds the SDK's 1 s shows no
+		// deadlock but a machine with too few cores.
 		DeadlockDetectionTimeout: 30 * time.Second,
 		DeploymentOptions:        version,
-		// A heartbeat's time limit is 10 s: the SDK's own four fifths of it leave no room for a
-		// call to Temporal that is sent again.
+		// A heartbeat times out after 10 s: the SDK's four fifths of that leave no room to retry a
+		// call to Temporal.
 		MaxHeartbeatThrottleInterval: 5 * time.Second,
 	}, err
 }
 
-// terms are what an egress keeps for its life, as this worker is set.
+// terms are the settings of this worker that an egress keeps for its life.
 func (a *App) terms() egress.Terms {
 	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
 	t.Notify = a.cfg.Announce.NotifyURL != ""
