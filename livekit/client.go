@@ -1,7 +1,6 @@
-// Package livekit is the adapter to LiveKit's API: the few calls that an egress
-// needs, over LiveKit's own Go SDK, with every failure told as an egress.Error. It
-// decides nothing and never retries: whether a failed call may be repeated is
-// known only to its caller.
+// Package livekit is the adapter to LiveKit's API: the few calls that an egress needs, over
+// LiveKit's own Go SDK, with every failure returned as an egress.Error. It decides nothing and
+// never retries: only the caller knows whether a failed call may be repeated.
 package livekit
 
 import (
@@ -20,17 +19,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Config says which LiveKit, and as whom.
+// Config says which LiveKit to call, and under which key.
 type Config struct {
 	URL       string // http(s) or ws(s)
 	APIKey    string
 	APISecret string
-	// Timeout bounds every call but Start, whose caller sets its own. Default: 10 s,
-	// as in LiveKit's SDKs; StopEgress of a dead worker answers after 3 s.
+	// Timeout bounds every call except Start, whose caller sets its own. Default: 10 s, as in
+	// LiveKit's SDKs; StopEgress answers after 3 s if the egress's worker is dead.
 	Timeout time.Duration
-	// ShareFor is how long before its caller came a shared list of active egresses may have been
-	// asked for. Default: 1 s, the shortest wait after a start that LiveKit had no room for: who
-	// looks then whether it began all the same gets a list that is younger than the answer.
+	// ShareFor is how old a shared list of active egresses may be when a caller asks for it.
+	// Default: 1 s, the shortest wait after a start for which LiveKit had no room: a caller that
+	// then checks whether the egress began all the same gets a list younger than LiveKit's answer.
 	ShareFor time.Duration
 }
 
@@ -57,12 +56,12 @@ func New(cfg Config) *Client {
 	}
 }
 
-// HTTPURL is LiveKit's URL for a plain request: its signalling is at the same place.
+// HTTPURL is LiveKit's URL for plain requests; signalling uses the same place.
 func HTTPURL(url string) string { return signalling.ToHttpURL(url) }
 
-// Start asks LiveKit for an egress. It is not idempotent: each call that reaches
-// LiveKit records anew. The context's deadline is the only timeout. The SDK's
-// fail-over to other regions is off, since it would send the start again.
+// Start asks LiveKit for an egress. It is not idempotent: each call that reaches LiveKit starts
+// another recording. The context's deadline is the only timeout. The SDK's fail-over to other
+// regions is off, since it would send the start again.
 func (c *Client) Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error) {
 	ctx = lksdk.WithFailover(ctx, false)
 	m, err := c.start(ctx, r)
@@ -99,9 +98,9 @@ func (c *Client) start(ctx context.Context, r egress.Request) (*livekit.EgressIn
 	}
 }
 
-// within bounds a call over all regions that the SDK tries. Of a deadline it gives each of them
-// the whole; a context that is cancelled is the end. So a region that hangs takes all of the
-// time, and one that answers at once leaves some for the next.
+// within bounds a call over all regions that the SDK tries. The SDK gives each region the whole of
+// a deadline, but stops when the context is cancelled. So a region that hangs uses up all of the
+// time, and one that fails at once leaves some for the next.
 func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	bounded, release := context.WithTimeout(ctx, limit)
 	call, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -113,10 +112,10 @@ func within(ctx context.Context, limit time.Duration) (context.Context, context.
 	}
 }
 
-// Get asks for one egress by its ID. LiveKit answers not_found for one that it
-// does not know, or has forgotten 24 h after its end.
+// Get returns one egress by its ID. LiveKit answers not_found for an egress that it does not know,
+// or forgot 24 h after its end.
 func (c *Client) Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error) {
-	if egressID == "" { // a list by no ID is one of everything
+	if egressID == "" { // listing without an ID would list everything
 		return nil, &egress.Error{Reason: egress.NotFound, Message: "egress does not exist"}
 	}
 	items, err := c.list(ctx, &livekit.ListEgressRequest{EgressId: egressID})
@@ -129,7 +128,7 @@ func (c *Client) Get(ctx context.Context, egressID string) (*livekit.EgressInfo,
 	return named(items[0], egressID, "list egress")
 }
 
-// named is an answer about an egress, as long as it is about the one that was asked for.
+// named returns the answer if it is about the egress that was asked for.
 func named(m *livekit.EgressInfo, egressID, op string) (*livekit.EgressInfo, error) {
 	if m.GetEgressId() != egressID {
 		return nil, notLiveKits(op)
@@ -137,28 +136,28 @@ func named(m *livekit.EgressInfo, egressID, op string) (*livekit.EgressInfo, err
 	return m, nil
 }
 
-// notLiveKits is for a 200 that does not say what LiveKit would have: an empty one of a proxy
-// decodes as any message, and says nothing of an egress.
+// notLiveKits is the error for a 200 that does not contain what LiveKit would send: an empty reply
+// from a proxy decodes as any message, and says nothing about an egress.
 func notLiveKits(op string) error {
 	return &egress.Error{Reason: egress.Ambiguous, Message: op + ": the reply does not name the egress, and may not be LiveKit's"}
 }
 
-// InRoom lists the egresses of a room, ended ones too.
+// InRoom lists the egresses of a room, including ended ones.
 func (c *Client) InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error) {
 	return c.list(ctx, &livekit.ListEgressRequest{RoomName: room})
 }
 
-// Active lists all active egresses. Callers within ShareFor of each other share
-// one answer, so that many who look for a web egress cost one call.
+// Active lists all active egresses. Callers within ShareFor of each other share one answer, so that
+// many callers looking for a web egress cost one call.
 func (c *Client) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
 	return c.active.get(ctx, c.cfg.ShareFor, func() ([]*livekit.EgressInfo, error) {
 		return c.list(context.WithoutCancel(ctx), &livekit.ListEgressRequest{Active: true})
 	})
 }
 
-// Remembered lists every egress that LiveKit remembers, as All does, by one call at a time: there
-// may be tens of thousands, and many may look for a web egress at the same moment. A caller
-// whose context ends waits on.
+// Remembered lists every egress that LiveKit remembers, as All does, with one call at a time: there
+// may be tens of thousands, and many callers may look for a web egress at the same moment. It keeps
+// waiting even after a caller's context ends.
 func (c *Client) Remembered(ctx context.Context) ([]*livekit.EgressInfo, error) {
 	return c.remembered.get(func() ([]*livekit.EgressInfo, error) {
 		items, _, err := c.All(context.WithoutCancel(ctx), false)
@@ -185,8 +184,8 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 	return named(m, egressID, "stop egress")
 }
 
-// Present reports whether a participant is in a room. An egress joins its room under
-// its egress ID. A room that is gone has nobody in it.
+// Present reports whether a participant is in a room. An egress joins its room with its egress ID
+// as identity. A deleted room has no participants.
 func (c *Client) Present(ctx context.Context, room, identity string) (bool, error) {
 	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -200,8 +199,8 @@ func (c *Client) Present(ctx context.Context, room, identity string) (bool, erro
 	return err == nil, err
 }
 
-// Room is a room that is listed, with this SID where one is given: a name may be used again.
-// Nil: there is none.
+// Room returns a live room by name, and by SID if one is given: a name may be used again. It
+// returns nil if there is none.
 func (c *Client) Room(ctx context.Context, name, sid string) (*livekit.Room, error) {
 	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -214,16 +213,16 @@ func (c *Client) Room(ctx context.Context, name, sid string) (*livekit.Room, err
 	return nil, classify("list rooms", err)
 }
 
-// All lists every egress that LiveKit remembers, the ended ones of the last 24 h
-// included, or those alone that have not ended, and says how many calls that took.
-// Each page may take as long as Timeout, and all of them six times as long.
+// All lists every egress that LiveKit remembers, including those that ended in the last 24 h, or
+// only those that have not ended, and returns the number of calls. Each page may take up to
+// Timeout, and all of them six times as long.
 func (c *Client) All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error) {
 	ctx, cancel := within(ctx, 6*c.cfg.Timeout)
 	defer cancel()
 	return c.pages(ctx, &livekit.ListEgressRequest{Active: active})
 }
 
-// pages reads every page: newer LiveKit Cloud servers page, self-hosted ones do not.
+// pages reads every page: newer LiveKit Cloud servers use pages, self-hosted ones do not.
 func (c *Client) pages(ctx context.Context, req *livekit.ListEgressRequest) (items []*livekit.EgressInfo, calls int, err error) {
 	for {
 		page, err := c.page(ctx, req)

@@ -12,9 +12,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// classify tells what a failed call means for the one question that matters: may
-// LiveKit have done it all the same? Twirp's code and message are kept unchanged, but for
-// the credentials in URLs that LiveKit quotes.
+// classify answers the one question that matters about a failed call: may LiveKit have done it all
+// the same? It keeps Twirp's code and message unchanged, except for credentials in URLs that
+// LiveKit quotes.
 func classify(op string, err error) error { return classifyMasked(op, err, egress.MaskURLs) }
 
 func classifyMasked(op string, err error, mask func(string) string) error {
@@ -37,7 +37,7 @@ func reason(err error, te twirp.Error) egress.Reason {
 	case errors.As(err, &op) && op.Op == "dial":
 		return egress.Unreachable // no connection, so nothing was sent
 	case te == nil:
-		return egress.Internal // our own: a token that cannot be signed, say
+		return egress.Internal // our own failure: a token that cannot be signed, say
 	}
 	switch te.Code() {
 	case twirp.InvalidArgument, twirp.Malformed, twirp.OutOfRange, twirp.FailedPrecondition,
@@ -53,20 +53,21 @@ func reason(err error, te twirp.Error) egress.Reason {
 	if turnedAway(te) {
 		return egress.Refused
 	}
-	// unavailable, deadline_exceeded, internal, a cut connection, a 5xx; and already_exists, since
-	// livekit-server asks its workers again under the same egress ID where one has not answered
+	// unavailable, deadline_exceeded, internal, a broken connection, a 5xx; and already_exists,
+	// since livekit-server retries with its workers under the same egress ID if one has not
+	// answered
 	return egress.Ambiguous
 }
 
-// turnedAway reports whether something in front of LiveKit answered with a redirect
-// or a 4xx, so that LiveKit has not seen the call. Twirp calls most of them internal
-// or unknown. A 408 says nothing.
+// turnedAway reports whether something in front of LiveKit answered with a redirect or a 4xx, so
+// that LiveKit has not seen the call. Twirp maps most of them to internal or unknown. A 408 proves
+// nothing.
 func turnedAway(te twirp.Error) bool {
-	status, err := strconv.Atoi(te.Meta("status_code")) // Twirp sets it only where the reply is not LiveKit's
+	status, err := strconv.Atoi(te.Meta("status_code")) // Twirp sets it only if the reply is not LiveKit's
 	return err == nil && status >= 300 && status < 500 && status != http.StatusRequestTimeout
 }
 
-// classifyStop knows the two answers that mean something else for a stop.
+// classifyStop handles the two answers that mean something else for a stop.
 func classifyStop(err error) error {
 	err = classify("stop egress", err)
 	if e, ok := errors.AsType[*egress.Error](err); ok {

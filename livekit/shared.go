@@ -13,23 +13,23 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// sharedList keeps one answer for a short time and lets callers who come meanwhile
-// wait for the same call. Its items are read only.
+// sharedList keeps one answer for a short time, and lets callers that arrive meanwhile wait for the
+// same call. Its items are read-only.
 type sharedList struct {
 	calls singleflight.Group
 	mu    sync.Mutex
 	last  listed
 }
 
-// listed is a list, and when it was asked for: an egress that starts during the call may be
-// missing in it.
+// listed is a list with the time at which it was requested: an egress that starts during the call
+// may be missing from it.
 type listed struct {
 	items []*livekit.EgressInfo
 	asked time.Time
 }
 
-// get gives a list that was asked for no longer than maxAge before its caller came, or an error
-// once ctx has ended. The call goes on without the caller.
+// get returns a list requested at most maxAge before its caller arrived, or an error once ctx has
+// ended. The call goes on without the caller.
 func (s *sharedList) get(ctx context.Context, maxAge time.Duration, ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
 	came := time.Now()
 	for {
@@ -68,8 +68,8 @@ func (s *sharedList) keep(l listed) {
 	s.last = l
 }
 
-// queuedList has one call under way at a time. Who comes during it waits for the next one, which
-// all of them share: nobody gets a list that is older than their asking.
+// queuedList makes one call at a time. Callers that arrive during it share the next one: nobody
+// gets a list that is older than their request.
 type queuedList struct {
 	inLine atomic.Int64
 	turn   sync.Mutex
@@ -79,7 +79,7 @@ type queuedList struct {
 }
 
 func (q *queuedList) get(ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
-	q.inLine.Add(1) // before the time: what was asked for after it is kept
+	q.inLine.Add(1) // before taking the time: an answer requested later is kept
 	came := time.Now()
 	q.turn.Lock()
 	defer q.turn.Unlock()
