@@ -14,44 +14,44 @@ import (
 )
 
 const (
-	// defaultTimeout is far below what a sender of LiveKit's waits (10 s, or for ever in
-	// older ones), so that a slow answer never makes the events behind it too old.
+	// defaultTimeout is far below the time that LiveKit's sender waits (10 s, or for ever in older
+	// versions), so that a slow answer never makes the events queued behind it too old.
 	defaultTimeout = 2 * time.Second
 
-	// defaultMaxBody is half of Temporal's limit for a payload (2 MiB); the longest event
-	// that we recorded has under 2 KiB.
+	// defaultMaxBody is half of Temporal's payload limit (2 MiB); the longest event that we have
+	// recorded is under 2 KiB.
 	defaultMaxBody = 1 << 20
 )
 
-// Recordings are the workflows, as the endpoint reaches them. *recordings.Client is one.
-// Each call must return when its context ends.
+// Recordings gives the endpoint access to the workflows. *recordings.Client implements it. Each
+// call must return when its context ends.
 type Recordings interface {
-	// Signal returns once the signal is durable. The same request ID twice is one
-	// signal to that workflow. A workflow that has closed is an *egress.Error of reason
-	// AlreadyOver, and one that never was of reason NotFound.
+	// Signal returns once the signal is durable. Repeating a request ID sends no second signal to
+	// that workflow. If the workflow has closed, the error is an *egress.Error of reason
+	// AlreadyOver; if it never existed, of reason NotFound.
 	Signal(ctx context.Context, workflowID, signal, requestID string, e egress.Event) error
-	// Adopt takes up an egress of ours that no workflow watches, since it was started while
-	// Temporal was away. It returns once a workflow is durable that has the event. A request
-	// whose workflow has completed is an *egress.Error of reason AlreadyOver, unless that
-	// never knew of the egress, which is then adopted under its own ID.
+	// Adopt creates a workflow for an egress of ours that none watches, since it was started while
+	// Temporal was down. It returns once a workflow that has the event is durable. If the request's
+	// workflow has completed, the error is an *egress.Error of reason AlreadyOver, unless that
+	// workflow never knew of the egress, which is then adopted under its own ID.
 	Adopt(ctx context.Context, requestID string, x egress.Extras, e egress.Event) error
-	// ByEgressID and ByRoom find running workflows by their search attributes. These lag
-	// behind, so an empty answer does not mean that there is none.
+	// ByEgressID and ByRoom find running workflows by their search attributes. These lag behind, so
+	// an empty answer does not prove that there is none.
 	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)
 	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
-	// Late returns once it is durable that the webhook of an end came after all, whose
-	// workflow has closed. The same one twice is one.
+	// Late records that the webhook of an end arrived after its workflow had closed, and returns
+	// once that is durable. Repeating it changes nothing.
 	Late(ctx context.Context, workflowID string, e egress.Event) error
 }
 
-// MACs verifies the MAC of a token. seal.Keys is one.
+// MACs verifies the MAC of a token. seal.Keys implements it.
 type MACs interface {
 	Verify(t egress.Token) bool
 }
 
-// Config is what the endpoint needs.
+// Config holds what the endpoint needs.
 type Config struct {
-	Keys       auth.KeyProvider // LiveKit's API keys, by which it signs. Required.
+	Keys       auth.KeyProvider // LiveKit's API keys, with which it signs. Required.
 	MACs       MACs             // Required.
 	Recordings Recordings       // Required.
 	Log        *slog.Logger     // Required.
@@ -61,9 +61,9 @@ type Config struct {
 	Previous []string
 	// Timeout bounds a request from its header to its answer. Defaults to 2 s.
 	Timeout time.Duration
-	// MaxBody is the cap of a body in bytes. Defaults to 1 MiB.
+	// MaxBody caps a body, in bytes. Defaults to 1 MiB.
 	MaxBody int64
-	// Figures are kept of what is answered. Default: none.
+	// Figures count what is answered. Default: none.
 	Figures *Figures
 }
 
@@ -73,7 +73,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names the field or variable at fault.
+// Validate names the invalid field or variable.
 func (c Config) Validate() error {
 	switch {
 	case c.Keys == nil || c.MACs == nil || c.Recordings == nil || c.Log == nil || c.Meter == nil:

@@ -14,18 +14,18 @@ import (
 
 // delivery is one verified event on its way to a workflow.
 type delivery struct {
-	sent     *livekit.WebhookEvent // as LiveKit sent it: for routing alone, it may hold credentials
-	event    egress.Event          // redacted: all that leaves this package
-	id       string                // by which Temporal knows a repeated one
-	token    egress.Token          // of the URL
+	sent     *livekit.WebhookEvent // as LiveKit sent it: only for routing, since it may hold credentials
+	event    egress.Event          // redacted: the only form that leaves this package
+	id       string                // by which Temporal recognizes a repeat
+	token    egress.Token          // from the URL
 	hasToken bool
-	below    bool   // the URL goes on below WebhookPath, so a token was meant
-	workflow string // that took it, or is gone
-	err      error  // Temporal's
+	below    bool   // the URL continues below WebhookPath, so a token was intended
+	workflow string // that took the event, or has closed
+	err      error  // from Temporal
 }
 
-// longestID is the longest ID of an event that Temporal is given, in bytes: of LiveKit they have 15,
-// and Temporal takes no request ID over 1,000.
+// longestID is the longest event ID that Temporal is given, in bytes: LiveKit's have 15, and
+// Temporal takes no request ID over 1,000.
 const longestID = 255
 
 func (d *delivery) parse(path string, body []byte) error {
@@ -43,17 +43,17 @@ func (d *delivery) parse(path string, body []byte) error {
 	}
 	d.sent, d.event, d.id = sent, event, sent.GetId()
 	if d.id == "" || len(d.id) > longestID {
-		// Of the redacted event, whose spacing and order are always the same.
+		// Hash the redacted event, whose spacing and order never change.
 		sum := sha256.Sum256(event.Raw())
 		d.id = "body-" + hex.EncodeToString(sum[:16])
 	}
 	return nil
 }
 
-// isEgress holds also for an egress event that a newer LiveKit adds.
+// isEgress also holds for egress events that a newer LiveKit adds.
 func (d *delivery) isEgress() bool { return strings.HasPrefix(d.sent.GetEvent(), "egress_") }
 
-// room is the name of the room, which participant and egress events carry too.
+// room returns the name of the room, which participant and egress events carry too.
 func (d *delivery) room() string {
 	if name := d.sent.GetRoom().GetName(); name != "" {
 		return name
@@ -61,8 +61,8 @@ func (d *delivery) room() string {
 	return d.sent.GetEgressInfo().GetRoomName()
 }
 
-// egressID is the egress that the event is about: a recorder's identity in its
-// room is its egress ID.
+// egressID returns the egress that the event is about: a recorder's identity in its room is its
+// egress ID.
 func (d *delivery) egressID() string {
 	if id := d.sent.GetParticipant().GetIdentity(); strings.HasPrefix(id, egress.IDPrefix) {
 		return id

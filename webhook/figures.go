@@ -7,25 +7,26 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Figures are the endpoint's own, minute by minute: how many webhooks it took, refused
-// and could not take, and how long it was about them. They are safe for concurrent use.
+// Figures are the endpoint's figures, minute by minute: how many webhooks it accepted, refused and
+// could not take, and how long it took at most. They are safe for concurrent use.
 type Figures struct {
 	instance string
 	every    time.Duration
-	now      func() time.Time // by the wall clock, which goes on while a machine sleeps
+	now      func() time.Time // wall clock, which continues while a machine sleeps
 
 	mu     sync.Mutex
-	minute egress.Minute   // under way
-	over   []egress.Minute // since the last Take
-	seen   time.Time       // when this process last ran for certain
-	asked  time.Time       // when a webhook last came, or the process began
+	minute egress.Minute   // in progress
+	over   []egress.Minute // completed since the last Take
+	seen   time.Time       // when this process is last known to have run
+	asked  time.Time       // when the last webhook arrived, or the process began
 }
 
-// attentive is how many minutes after a webhook the figures are still taken in parts.
+// attentive is for how many minutes after a webhook the figures are also taken before a minute is
+// over.
 const attentive = 5
 
-// NewFigures begins the figures of one process, which is called instance. Its minutes
-// are every long, and begin with the clock's own. now is time.Now, but in tests.
+// NewFigures begins the figures of one process, named instance. Its minutes last every, and begin
+// with the clock's own. now is time.Now, except in tests.
 func NewFigures(instance string, every time.Duration, now func() time.Time) *Figures {
 	f := &Figures{instance: instance, every: every, now: func() time.Time { return now().UTC().Round(0) }}
 	f.seen = f.now()
@@ -38,8 +39,8 @@ func (f *Figures) begin(at time.Time) {
 	f.minute = egress.Minute{From: at, Instance: f.instance, Every: egress.Duration(f.every)}
 }
 
-// roll ends the minute under way where it is over. A process that was not run for
-// longer than a minute was not there, so that time is left out; likewise one whose clock was set.
+// roll completes the current minute once it is over. It leaves out a time of more than a minute in
+// which the process did not run, or for which its clock was set.
 func (f *Figures) roll(now time.Time) {
 	if frozen := now.Sub(f.seen).Abs() > f.every; frozen {
 		f.end(f.seen)
@@ -62,7 +63,7 @@ func (f *Figures) end(at time.Time) {
 	}
 }
 
-// count takes one request that was answered.
+// count counts one request that was answered.
 func (f *Figures) count(g group, took time.Duration) {
 	if f == nil {
 		return
@@ -85,15 +86,15 @@ func (f *Figures) count(g group, took time.Duration) {
 	f.asked = now
 }
 
-// alive says that the process runs, where nothing is taken and nothing may come.
+// alive records that the process is running, even if nothing is taken and no webhook arrives.
 func (f *Figures) alive() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.roll(f.now())
 }
 
-// Take is what nobody has taken yet: the minutes that are over and, within five minutes
-// of a webhook, the one under way so far. all adds that in any case.
+// Take returns what has not been taken yet: the completed minutes and, within five minutes of a
+// webhook, the current one so far. With all, it always adds the current one.
 func (f *Figures) Take(all bool) []egress.Minute {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +109,7 @@ func (f *Figures) Take(all bool) []egress.Minute {
 		taken = append(taken, soFar)
 	}
 	due := f.every
-	if !now.Add(2 * part).After(until) { // else the next one may be that of the whole minute
+	if !now.Add(2 * part).After(until) { // otherwise the next Take may come only at the end of the minute
 		due = part
 	}
 	for i := range taken {
@@ -117,12 +118,12 @@ func (f *Figures) Take(all bool) []egress.Minute {
 	return taken
 }
 
-// group says what a reason tells of the endpoint.
+// group is what a reason says about the endpoint.
 type group int
 
 const (
 	accepted    group = iota + 1
-	refused           // it was answered so that LiveKit's event is lost, unless a key or clock is mended
-	unavailable       // we could not take it then
-	nobody            // it was no webhook
+	refused           // LiveKit drops an event answered like this, unless a key or clock is corrected
+	unavailable       // we could not take it at the time
+	nobody            // it was not a webhook
 )

@@ -1,9 +1,9 @@
-// Package webhook is the endpoint to which LiveKit posts its webhooks. It verifies
-// them, redacts them, and hands them to their workflows as signals; it answers 200
-// only when Temporal has the signal.
+// Package webhook is the endpoint to which LiveKit posts its webhooks. It verifies and redacts
+// them, and passes them to their workflows as signals; it answers 200 only once Temporal has the
+// signal.
 //
-// It keeps nothing, decides nothing about an egress, and must never answer 4xx to
-// what may be a real event: LiveKit would take that for delivered.
+// It keeps no state, decides nothing about an egress, and must never answer 4xx to what may be a
+// real event: LiveKit would take that for delivered.
 package webhook
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Handler is the endpoint. It serves egress.WebhookPath and all paths below it:
-// the token in a path routes, and a path without a right one is no error.
+// Handler is the endpoint. It serves egress.WebhookPath and all paths below it: the token in a path
+// routes the event, and a path without a valid one is not an error.
 type Handler struct {
 	cfg     Config
 	records *records
 }
 
-// New makes the endpoint. Its metrics exist from then on.
+// New makes the endpoint. Its metrics exist from that moment.
 func New(c Config) (*Handler, error) {
 	c = c.withDefaults()
 	if err := c.Validate(); err != nil {
@@ -38,10 +38,10 @@ func New(c Config) (*Handler, error) {
 // ServeHTTP answers one webhook, within Config.Timeout.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	// A LiveKit that hangs up has still told us: its going must not lose the signal.
+	// A LiveKit that hangs up has still told us: its signal must not be lost.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), began.Add(h.cfg.Timeout))
 	defer cancel()
-	// Where the connection takes no deadline, the server's ReadTimeout bounds the body.
+	// If the connection supports no deadline, the server's ReadTimeout bounds the body.
 	_ = http.NewResponseController(w).SetReadDeadline(began.Add(h.cfg.Timeout))
 
 	d := &delivery{}
@@ -56,7 +56,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.records.record(ctx, o, d, began, err)
 }
 
-// receive is the whole life of a webhook here.
+// receive handles a webhook from its first byte to its reason.
 func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWriter, r *http.Request) Reason {
 	switch {
 	case r.Method != http.MethodPost:

@@ -10,17 +10,17 @@ type Reason string
 
 // The closed list of reasons.
 const (
-	Accepted       Reason = "accepted"        // its token named the workflow, which has the event
-	LookedUp       Reason = "looked_up"       // it came without a token of ours, and the egress ID found the workflow
-	WrongMAC       Reason = "wrong_mac"       // its URL's MAC is not ours, and the workflow was found without it
-	Hinted         Reason = "hinted"          // a room or a participant is gone, and the workflows know
-	Ignored        Reason = "ignored"         // no egress of ours is concerned
-	Probe          Reason = "probe"           // our own doctor asks whether the way is open
-	Adopted        Reason = "adopted"         // it was started while Temporal was away, and has a workflow now
-	Late           Reason = "late"            // the workflow has closed
+	Accepted       Reason = "accepted"        // its token named the workflow, which now has the event
+	LookedUp       Reason = "looked_up"       // it carried no token of ours, and its egress ID led to the workflow
+	WrongMAC       Reason = "wrong_mac"       // its URL's MAC is not ours, but the workflow was found without it
+	Hinted         Reason = "hinted"          // a room or a participant is gone, and the workflows have been told
+	Ignored        Reason = "ignored"         // it concerns no egress of ours
+	Probe          Reason = "probe"           // our own doctor checks whether webhooks get through
+	Adopted        Reason = "adopted"         // it was started while Temporal was down, and now has a workflow
+	Late           Reason = "late"            // its workflow has closed
 	Unknown        Reason = "unknown"         // an egress without a workflow: the reconciler adopts it
 	NoEgressID     Reason = "no_egress_id"    // an automatic egress that never started
-	NotPost        Reason = "not_post"        // no webhook
+	NotPost        Reason = "not_post"        // not a webhook
 	Unsigned       Reason = "unsigned"        // no Authorization header
 	BadToken       Reason = "bad_token"       // Authorization holds no JWT
 	UnknownKey     Reason = "unknown_key"     // signed under a key name that we don't have
@@ -30,27 +30,27 @@ const (
 	WrongHash      Reason = "wrong_hash"      // the body is not the one that was signed
 	TooLarge       Reason = "too_large"       // the body is over the cap, so it can't be verified
 	CutBody        Reason = "cut_body"        // the body ended early
-	SlowBody       Reason = "slow_body"       // the body took longer than the time-out
-	Unreadable     Reason = "unreadable"      // signed, but no webhook event: it never will be one
+	SlowBody       Reason = "slow_body"       // the body took longer than the timeout
+	Unreadable     Reason = "unreadable"      // signed, but not a webhook event, and never will be
 	TemporalFailed Reason = "temporal_failed" // Temporal is down or refused
-	TemporalSlow   Reason = "temporal_slow"   // Temporal took longer than the time-out
+	TemporalSlow   Reason = "temporal_slow"   // Temporal took longer than the timeout
 )
 
-// Outcome is a reason and how it is answered.
+// Outcome is a reason and the answer to it.
 //
-// LiveKit tries again after 429 and 5xx alone. So all that may be a real event, and
-// that we can't take now, is 503: also what we can't verify, since a rotated key or
-// a wrong clock would otherwise lose events unseen. There is never a Retry-After: a
-// long one makes LiveKit drop the event. 4xx is for what no retry can mend.
+// LiveKit retries only after 429 and 5xx. So whatever may be a real event that we cannot take now
+// is answered with 503, including what we cannot verify: a rotated key or a wrong clock would
+// otherwise lose events unseen. There is never a Retry-After: a long one makes LiveKit drop the
+// event. 4xx is for what no retry can fix.
 type Outcome struct {
 	Reason Reason
-	Status int        // of HTTP
-	Level  slog.Level // of the one log line
+	Status int        // HTTP status
+	Level  slog.Level // of its log line
 
 	group group // in the figures
 }
 
-// Outcomes lists what can become of a request.
+// Outcomes lists the possible outcomes.
 func Outcomes() []Outcome {
 	return []Outcome{
 		{Accepted, http.StatusOK, slog.LevelDebug, accepted},

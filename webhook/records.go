@@ -9,12 +9,12 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// buckets hold LiveKit's budgets: our own 2 s, the 10 s after which a sender hangs up,
-// the 15 s in which it gives up an endpoint that refuses, the 30 s after which it drops
-// what is queued, and the 65 s of all attempts at one that hangs.
+// buckets cover LiveKit's budgets: our own 2 s, the 10 s after which a sender hangs up, the 15 s
+// after which it gives up on an endpoint that refuses, the 30 s after which it drops what is
+// queued, and the 65 s of all attempts at an endpoint that hangs.
 var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 65}
 
-// records counts and logs what became of each request.
+// records counts and logs the outcome of each request.
 type records struct {
 	log      *slog.Logger
 	figures  *Figures
@@ -46,8 +46,8 @@ func newRecords(m metric.Meter, log *slog.Logger, f *Figures) (*records, error) 
 
 func (r *records) outcome(reason Reason) Outcome { return r.outcomes[reason] }
 
-// record writes the one line and counts. answerErr is what hindered the answer; the
-// sender has gone then, and will send again.
+// record counts an outcome and writes its log line. answerErr is why the answer could not be sent;
+// the sender is then gone, and will send again.
 func (r *records) record(ctx context.Context, o Outcome, d *delivery, began time.Time, answerErr error) {
 	took := time.Since(began)
 	r.requests.Add(ctx, 1, r.labels[o.Reason])
@@ -64,7 +64,7 @@ func (r *records) record(ctx context.Context, o Outcome, d *delivery, began time
 	r.log.LogAttrs(ctx, o.Level, "webhook", attrs...)
 }
 
-// attrs are what may be logged of a delivery: names and IDs.
+// attrs returns what may be logged of a delivery: names and IDs.
 func (d *delivery) attrs() []slog.Attr {
 	var attrs []slog.Attr
 	add := func(key, value string) {

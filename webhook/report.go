@@ -10,25 +10,25 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// mostWaiting is how many reports wait for Temporal to come back: as many minutes as
-// are kept there.
+// mostWaiting is how many reports are kept until Temporal is back: as many minutes as are kept
+// there.
 const mostWaiting = 26 * 60
 
-// lastWord bounds the report of a process that ends: it goes beside the requests that
-// are still under way, and must not hold up the end.
+// lastWord bounds the last report of a process that is ending: it is sent alongside the requests
+// still in progress, and must not delay the end.
 const lastWord = time.Second
 
-// Keeper keeps reports of how the endpoint was.
+// Keeper stores reports of the endpoint's state.
 type Keeper interface {
-	// ReportMinute returns once the report is durable. The same report twice is one. It
-	// must return when ctx ends.
+	// ReportMinute returns once the report is durable. Repeating a report changes nothing. It must
+	// return when ctx ends.
 	ReportMinute(ctx context.Context, m egress.Minute) error
 }
 
-// Report hands the figures on until ctx ends: each minute once it is over, and the one
-// under way a few times before that while webhooks come, since an egress that has just
-// ended is judged by it. What cannot be handed on waits, so that an outage of Temporal
-// does not look like one of the endpoint. Log defaults to slog.Default().
+// Report sends the figures until ctx ends: each completed minute, and the current one a few times
+// while webhooks arrive, since an egress that has just ended is judged by it. What cannot be sent
+// waits, so that an outage of Temporal does not look like one of the endpoint. Log defaults to
+// slog.Default().
 func Report(ctx context.Context, f *Figures, to Keeper, log *slog.Logger) {
 	r := &reporter{figures: f, to: to, log: cmp.Or(log, slog.Default())}
 	tick := time.NewTicker(max(f.every/egress.MinuteParts, time.Millisecond))
@@ -49,7 +49,7 @@ func Report(ctx context.Context, f *Figures, to Keeper, log *slog.Logger) {
 	}
 }
 
-// reporter is what waits to be handed on.
+// reporter holds the reports that wait to be sent.
 type reporter struct {
 	figures *Figures
 	to      Keeper
@@ -58,14 +58,14 @@ type reporter struct {
 	failing bool
 }
 
-// flush hands on what waits, the oldest first.
+// flush sends the waiting reports, oldest first.
 func (r *reporter) flush(ctx context.Context, all bool) {
 	for _, m := range r.figures.Take(all) {
 		r.wait(m)
 	}
 	for len(r.waiting) > 0 {
 		if err := r.send(ctx, r.waiting[0]); err != nil {
-			if ctx.Err() != nil { // it is the end of us that cut it, and says nothing of Temporal
+			if ctx.Err() != nil { // our own end interrupted it, which says nothing about Temporal
 				return
 			}
 			if !r.failing {
@@ -75,18 +75,18 @@ func (r *reporter) flush(ctx context.Context, all bool) {
 			return
 		}
 		r.failing, r.waiting = false, r.waiting[1:]
-		r.figures.alive() // a day's reports take minutes
+		r.figures.alive() // sending a day's reports takes minutes
 	}
 }
 
-// send takes less than a minute, or the process would seem to have stood still.
+// send takes less than a minute; otherwise the process would seem to have stood still.
 func (r *reporter) send(ctx context.Context, m egress.Minute) error {
 	ctx, cancel := context.WithTimeout(ctx, m.Every.D()/2)
 	defer cancel()
 	return r.to.ReportMinute(ctx, m)
 }
 
-// wait queues a minute. It takes the place of what was known of it before.
+// wait queues a minute, replacing what was known of it before.
 func (r *reporter) wait(m egress.Minute) {
 	if n := len(r.waiting) - 1; n >= 0 && r.waiting[n].From.Equal(m.From) {
 		r.waiting[n] = m

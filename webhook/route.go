@@ -8,10 +8,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// observe hands an egress event to its workflow: the one that the token in the URL
-// names, else the one that the echoed token names, else the one with the egress ID.
-// A workflow that has closed ends the search; one that never was does not: a start
-// that went past Temporal may be adopted under its egress ID, and else is adopted now.
+// observe passes an egress event to its workflow: the one that the token in the URL names, else the
+// one that the echoed token names, else the one with the egress ID. A workflow that has closed ends
+// the search; one that never existed does not: a start that went past Temporal may be adopted under
+// its egress ID, and is otherwise adopted now.
 func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	if d.egressID() == "" {
 		return NoEgressID
@@ -19,12 +19,12 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	named, wrongMAC := h.named(d)
 	reason := h.hand(ctx, d, named)
 	if wrongMAC && (reason == Accepted || reason == LookedUp) {
-		return WrongMAC // who rotates its secret without keeping the previous one sees it here
+		return WrongMAC // this shows when a secret was rotated without keeping the previous one
 	}
 	return reason
 }
 
-// hand does so, whatever the URL's MAC is like.
+// hand does the same, whatever the URL's MAC.
 func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason {
 	for _, id := range named {
 		if reason := h.signalOrAdopt(ctx, d, id); reason != Unknown {
@@ -46,8 +46,8 @@ func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason 
 	return LookedUp
 }
 
-// signalOrAdopt adopts where the workflow has closed: it may have failed before LiveKit
-// began after all, or have been terminated.
+// signalOrAdopt adopts if the workflow has closed: it may have failed before LiveKit began after
+// all, or may have been terminated.
 func (h *Handler) signalOrAdopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	if reason := h.signal(ctx, d, workflowID, egress.SignalObserved, d.event); reason != Late {
 		return reason
@@ -55,8 +55,8 @@ func (h *Handler) signalOrAdopt(ctx context.Context, d *delivery, workflowID str
 	return h.adopt(ctx, d, workflowID)
 }
 
-// orLate notes the webhook of an end whose workflow has closed, so that a report knows
-// that it came after all.
+// orLate records the webhook of an end whose workflow has closed, so that a report knows that it
+// arrived after all.
 func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason {
 	if reason != Late || d.sent.GetEvent() != egress.EventEnded {
 		return reason
@@ -67,8 +67,8 @@ func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason
 	return reason
 }
 
-// adopt makes the workflow that our token names, where Temporal does not know it, since
-// the start went past it, or where it has failed.
+// adopt creates the workflow that our token names if Temporal does not know it, because the start
+// went past Temporal, or if it has failed.
 func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Reason {
 	d.workflow = workflowID
 	requestID, _ := egress.RequestID(workflowID)
@@ -83,8 +83,8 @@ func (h *Handler) adopt(ctx context.Context, d *delivery, workflowID string) Rea
 	}
 }
 
-// named are the workflows that the event's tokens name, and whether the URL holds
-// a token that is not ours.
+// named returns the workflows that the event's tokens name, and reports whether the URL holds a
+// token that is not ours.
 func (h *Handler) named(d *delivery) (workflowIDs []string, wrongMAC bool) {
 	if d.hasToken && h.cfg.MACs.Verify(d.token) {
 		workflowIDs = append(workflowIDs, egress.WorkflowID(d.token.RequestID))
@@ -97,8 +97,8 @@ func (h *Handler) named(d *delivery) (workflowIDs []string, wrongMAC bool) {
 	return slices.Compact(workflowIDs), wrongMAC
 }
 
-// hintRoom tells the running egresses of a room that it is gone. A name can be used
-// again: the workflows compare the room's SID.
+// hintRoom tells the running egresses of a room that the room is gone. A name can be used again:
+// the workflows compare the room's SID.
 func (h *Handler) hintRoom(ctx context.Context, d *delivery) Reason {
 	if d.room() == "" {
 		return Ignored
@@ -125,8 +125,8 @@ func (h *Handler) hintParticipant(ctx context.Context, d *delivery) Reason {
 	return h.hint(ctx, d, []string{id})
 }
 
-// hint signals all of them, whichever fails. LiveKit's next attempt does what is left: those
-// that have the signal know its ID.
+// hint signals all of the workflows, even if some fail. LiveKit's next attempt reaches the rest:
+// those that have the signal recognize its ID.
 func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) Reason {
 	said, err := d.event.AsHint()
 	if err != nil {
@@ -137,7 +137,7 @@ func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) R
 		switch reason := h.signal(ctx, d, id, egress.SignalHint, said); reason {
 		case Accepted:
 			result = Hinted
-		case Late, Unknown: // it ended in the meantime
+		case Late, Unknown: // it has ended in the meantime
 		default:
 			failed, of = reason, id
 		}
@@ -146,7 +146,7 @@ func (h *Handler) hint(ctx context.Context, d *delivery, workflowIDs []string) R
 	return cmp.Or(failed, result)
 }
 
-// signal says Accepted, Late, Unknown, or why Temporal did not take it.
+// signal returns Accepted, Late, Unknown, or why Temporal did not take the signal.
 func (h *Handler) signal(ctx context.Context, d *delivery, workflowID, name string, said egress.Event) Reason {
 	d.workflow = workflowID
 	err := h.cfg.Recordings.Signal(ctx, workflowID, name, d.id, said)

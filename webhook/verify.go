@@ -13,8 +13,8 @@ import (
 	"github.com/livekit/protocol/webhook"
 )
 
-// read reads the body within the cap and the deadline. LiveKit's own verifier
-// would read without an end. The reason is empty where all is well.
+// read reads the body within the cap and the deadline. LiveKit's own verifier would read without a
+// limit. The reason is empty on success.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, Reason) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
 	var tooLarge *http.MaxBytesError
@@ -26,14 +26,14 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, Reason) 
 	case err != nil:
 		return nil, CutBody
 	}
-	// Kept, the deadline would end the connection while Temporal is asked.
+	// If it were kept, the deadline would end the connection while Temporal is asked.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, ""
 }
 
-// verify lets LiveKit's own verifier check the signature and the hash of the raw
-// bytes: with our keys first, and with each previous secret where it is the key
-// that does not fit. The reason is empty where all is well.
+// verify has LiveKit's own verifier check the signature and the hash of the raw bytes, first with
+// our keys and then, if only the key does not match, with each previous secret. The reason is empty
+// on success.
 func (h *Handler) verify(header http.Header, body []byte) Reason {
 	first := reasonOf(receive(header, body, h.cfg.Keys))
 	if first != UnknownKey && first != BadSignature {
@@ -71,12 +71,12 @@ func reasonOf(err error) Reason {
 	}
 }
 
-// anyName is a secret under whatever key name: a rotation often makes a new name,
-// and only the secret is kept.
+// anyName is a secret under any key name: a rotation often creates a new name, and only the secret
+// is kept.
 type anyName string
 
-// GetSecret is the secret.
+// GetSecret returns the secret.
 func (s anyName) GetSecret(string) string { return string(s) }
 
-// NumKeys is one.
+// NumKeys returns 1.
 func (s anyName) NumKeys() int { return 1 }
