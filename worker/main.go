@@ -1,5 +1,5 @@
-// Command worker runs Reelkeeper's workflows and activities. It keeps nothing: run
-// as many as you like.
+// Command worker runs Reelkeeper's workflows and activities. It keeps no state: run as many as you
+// like.
 package main
 
 import (
@@ -20,8 +20,8 @@ func main() {
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(ctx context.Context) error { return app.WorkerMain(ctx, config.Environ()) }))
 }
 
-// run runs one command line and returns the exit status, as app.Exit has it. work is
-// what the worker does.
+// run runs one command line and returns the exit status, as app.Exit does. work is what the worker
+// does.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, work func(context.Context) error) int {
 	c := &cli.Command{
 		Name:  "worker",
