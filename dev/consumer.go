@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// consumer is whoever handled `egress_ended` before Reelkeeper came: it takes
-// announcements with LiveKit's own receiver, and counts them.
+// consumer stands for whatever handled `egress_ended` before Reelkeeper: it receives announcements
+// with LiveKit's own receiver, and counts them.
 type consumer struct {
 	server   *http.Server
 	listener net.Listener
@@ -31,11 +31,11 @@ func newConsumer() (*consumer, error) {
 	}
 	c := &consumer{listener: l, keys: auth.NewSimpleKeyProvider(devKey, devSecret), ended: map[string]int{}}
 	c.server = &http.Server{Handler: c, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = c.server.Serve(l) }() // ends with close
+	go func() { _ = c.server.Serve(l) }() // returns after close
 	return c, nil
 }
 
-// ServeHTTP takes one announcement.
+// ServeHTTP receives one announcement.
 func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := webhook.ReceiveWebhookEvent(r, c.keys)
 	if err != nil || e.GetEvent() != egress.EventEnded {

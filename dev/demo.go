@@ -19,8 +19,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// demoTimers are the settings of a demo, whose recordings take seconds and not
-// hours. Nothing else differs from dev.
+// demoTimers are the settings of a demo, whose recordings take seconds instead of hours. A demo
+// differs from dev in nothing else.
 var demoTimers = map[string]string{
 	"REELKEEPER_LOOK_STARTING":               "2s,2s,4s",
 	"REELKEEPER_LOOK_ACTIVE":                 "3s",
@@ -36,12 +36,12 @@ var demoTimers = map[string]string{
 }
 
 const (
-	// demoSpeed shortens what the fake LiveKit takes for a start and an end.
+	// demoSpeed shortens the time that the fake LiveKit takes for a start and an end.
 	demoSpeed = 0.2
-	// A demo's recordings take between these times.
+	// A demo's recordings last between these times.
 	shortestCall, longestCall = 3 * time.Second, 8 * time.Second
-	// demoLimit is when a demo gives up on what has not settled; it takes under a
-	// minute for 20 egresses.
+	// demoLimit is when a demo gives up on recordings that have not settled; 20 egresses take under
+	// a minute.
 	demoLimit = 5 * time.Minute
 )
 
@@ -82,8 +82,8 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 	}
 }
 
-// faultsOf are the faults that were asked for. Those that are named strike alone:
-// then no webhook is lost unless that was asked for, too.
+// faultsOf returns the requested faults. If any is named, only those are injected: then no webhook
+// is lost unless that was requested, too.
 func faultsOf(cmd *cli.Command) (rates, error) {
 	loss, named := cmd.Float("webhook-loss"), cmd.StringSlice("fault")
 	if !cmd.IsSet("webhook-loss") && len(named) == 0 {
@@ -96,8 +96,8 @@ func faultsOf(cmd *cli.Command) (rates, error) {
 	return lost.with(named)
 }
 
-// demo is one run: it plays the agent who starts recordings and walks away, and
-// the consumer who waits for their ends.
+// demo is one run: it plays the agent that starts recordings and does not wait for them, and the
+// consumer that waits for their ends.
 type demo struct {
 	egresses       int
 	faults         rates
@@ -192,7 +192,7 @@ func (d *demo) record(ctx context.Context, i *instance, c *consumer) ([]row, err
 	return rows, errors.Join(g.Wait(), i.ctx.Err())
 }
 
-// one is the life of one recording as agent and consumer see it.
+// one follows the life of one recording as agent and consumer see it.
 func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row {
 	r := row{name: p.name(), kind: egress.KindOf(p.request)}
 	if p.room != "" {
@@ -208,7 +208,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 	r.accepted, r.egressID = true, started.Info.Proto().GetEgressId()
 	d.progress.say("%s: %s records", p.name(), r.egressID)
 	if err := d.endAfter(ctx, i, p); err != nil {
-		d.progress.say("%s: LiveKit does not end it: %v", p.name(), err) // which is no end of our promise
+		d.progress.say("%s: LiveKit does not end it: %v", p.name(), err) // which does not break our promise
 	}
 	if r.verdict, r.err = i.app.Recordings().Wait(ctx, p.id); r.err != nil {
 		return r
@@ -218,8 +218,8 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 	return r
 }
 
-// endAfter lets people leave the room when their call is over. Nobody leaves a web
-// page: whoever started that one stops it, and may be told that LiveKit cannot.
+// endAfter lets people leave the room when their call is over. Nobody leaves a web page: whoever
+// started that recording stops it, and may be told that LiveKit cannot.
 func (d *demo) endAfter(ctx context.Context, i *instance, p planned) error {
 	select {
 	case <-time.After(p.call):

@@ -13,13 +13,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// demoLoss is the rate of lost webhooks in a demo that is asked for no fault.
+// demoLoss is the rate of lost webhooks in a demo for which no fault is requested.
 const demoLoss = 0.3
 
-// rates say how often faults of the fake LiveKit strike, from 0 (never) to 1 (always).
+// rates say how often each fault of the fake LiveKit is injected, from 0 (never) to 1 (always).
 type rates map[fakelivekit.Fault]float64
 
-// losing is what --webhook-loss means: LiveKit's webhooks of every kind.
+// losing returns the rates for --webhook-loss, which covers LiveKit's webhooks of every kind.
 func losing(rate float64) (rates, error) {
 	if !isRate(rate) {
 		return nil, egress.Invalidf("--webhook-loss", "want a rate from 0 to 1, got %v", rate)
@@ -27,8 +27,8 @@ func losing(rate float64) (rates, error) {
 	return rates{fakelivekit.WebhookLost: rate, fakelivekit.RoomWebhookLost: rate}, nil
 }
 
-// with adds what --fault was given, each as NAME=RATE. A fault that is named has its
-// own rate, whatever the loss.
+// with adds the values of --fault, each NAME=RATE. A named fault keeps its own rate, whatever
+// --webhook-loss says.
 func (r rates) with(given []string) (rates, error) {
 	all, named := maps.Clone(r), rates{}
 	for _, g := range given {
@@ -52,10 +52,11 @@ func (r rates) with(given []string) (rates, error) {
 	return all, nil
 }
 
-// isRate is false for what is not a number, too.
+// isRate also returns false for NaN.
 func isRate(rate float64) bool { return rate >= 0 && rate <= 1 }
 
-// known refuses what is no fault of the fake's, with the name that may have been meant.
+// known rejects the name of a fault that the fake does not have, and suggests the one that may have
+// been meant.
 func known(f fakelivekit.Fault) error {
 	var names []string
 	for _, doc := range fakelivekit.Faults() {
@@ -70,7 +71,7 @@ func known(f fakelivekit.Fault) error {
 	return egress.Invalidf("--fault", "%q is no fault; --faults lists them", f)
 }
 
-// listFaults prints every fault and what it teaches, one in a line.
+// listFaults prints every fault and what it teaches, one per line.
 func listFaults(w io.Writer) error {
 	for _, doc := range fakelivekit.Faults() {
 		if _, err := fmt.Fprintf(w, "%-21s %s\n", doc.Name, doc.Teaches); err != nil {

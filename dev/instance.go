@@ -27,30 +27,30 @@ import (
 )
 
 const (
-	// demoRoom exists on the fake LiveKit, with people in it, and is opened again when it closes.
+	// demoRoom exists on the fake LiveKit, with people in it, and is reopened when it closes.
 	demoRoom = "standup"
-	// devKey and devSecret are livekit-server's own in its --dev mode.
+	// devKey and devSecret are those of livekit-server in its --dev mode.
 	devKey, devSecret = "devkey", "secret"
 	stopLimit         = 30 * time.Second
-	// reopenEvery is how often the room is looked for: soon enough for whoever asks again.
+	// reopenEvery is how often to check for the room: often enough for a person who tries again.
 	reopenEvery = time.Second
 )
 
-// instanceOptions say what an instance is made of.
+// instanceOptions say what an instance consists of.
 type instanceOptions struct {
 	stateDir string
 	ports    ports
 	environ  map[string]string
 	fake     fakelivekit.Config // timings and faults
-	progress io.Writer          // what a person should know while it starts
+	progress io.Writer          // what a person should know while the instance starts
 	log      io.Writer
 }
 
 // instance is everything of Reelkeeper running on this machine.
 type instance struct {
 	place    place
-	fake     *fakelivekit.Server // nil with a real LiveKit
-	temporal *devtemporal.Server // nil with a Temporal of the user's own
+	fake     *fakelivekit.Server // nil if LiveKit is a real one
+	temporal *devtemporal.Server // nil if the user runs Temporal
 	app      *app.App
 
 	ctx    context.Context // ends when a part fails
@@ -61,8 +61,8 @@ type instance struct {
 	temporalLog *os.File
 }
 
-// startInstance starts the parts in the order in which they need each other. What
-// was started is stopped again when a later part fails.
+// startInstance starts the parts in the order of their dependencies. If a later part fails, it
+// stops those already started.
 func startInstance(ctx context.Context, o instanceOptions) (_ *instance, err error) {
 	i := &instance{}
 	i.ctx, i.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -75,7 +75,7 @@ func startInstance(ctx context.Context, o instanceOptions) (_ *instance, err err
 	if i.place, err = o.place(); err != nil {
 		return nil, err
 	}
-	if err := inUse(o.stateDir); err != nil { // which explains its ports, too
+	if err := inUse(o.stateDir); err != nil { // whose error explains the ports, too
 		return nil, err
 	}
 	if err := o.checkPorts(); err != nil {
@@ -96,17 +96,17 @@ func startInstance(ctx context.Context, o instanceOptions) (_ *instance, err err
 	return i, i.leaveWord(o)
 }
 
-// realLiveKit reports whether the environment names a LiveKit of the user's own.
+// realLiveKit reports whether the environment names the user's own LiveKit.
 func (o instanceOptions) realLiveKit() bool {
 	return o.environ["LIVEKIT_URL"] != "" && o.environ["LIVEKIT_API_KEY"] != "" && o.environ["LIVEKIT_API_SECRET"] != ""
 }
 
-// namesItself reports whether LIVEKIT_URL is where our own door will be, as an agent's is: each call
-// would be passed on to the door for good.
+// namesItself reports whether LIVEKIT_URL is the address of our own door, as in an agent's
+// environment: the door would pass each call to itself for ever.
 func (o instanceOptions) namesItself() bool {
 	u, err := url.Parse(o.environ["LIVEKIT_URL"])
 	if err != nil {
-		return false // the settings name it
+		return false // validating the settings reports it
 	}
 	ip := net.ParseIP(u.Hostname())
 	here := u.Hostname() == "localhost" || ip.IsLoopback() || ip.IsUnspecified()
@@ -142,8 +142,7 @@ func (o instanceOptions) place() (place, error) {
 	return p, nil
 }
 
-// checkPorts comes first, so that a port that is taken is told before minutes of
-// building.
+// checkPorts comes first, so that a taken port is reported before minutes of building.
 func (o instanceOptions) checkPorts() error {
 	err := errors.Join(check("starter", o.ports.starter), check("admin", o.ports.admin))
 	if !o.realLiveKit() {
@@ -155,8 +154,8 @@ func (o instanceOptions) checkPorts() error {
 	return err
 }
 
-// stateOf is the folder of what Temporal keeps for the LiveKit of a place. A namespace is of one
-// project, so that each of the user's own has a folder below the fake's.
+// stateOf returns the folder that holds Temporal's data for the LiveKit of a place. A namespace
+// belongs to one project, so each real LiveKit has its own folder below the fake's.
 func stateOf(p place) (string, error) {
 	if p.APIKey == devKey && p.APISecret == devSecret {
 		return p.State, nil
@@ -195,7 +194,7 @@ func (i *instance) startTemporal(ctx context.Context, o instanceOptions) error {
 	if err != nil {
 		return err
 	}
-	i.parts.Go(func() error { // a Temporal that ends by itself ends the instance
+	i.parts.Go(func() error { // a Temporal that stops by itself ends the instance
 		select {
 		case <-i.temporal.Done():
 			return i.temporal.Err()
@@ -230,7 +229,7 @@ func (i *instance) startFake(o instanceOptions) error {
 	return nil
 }
 
-// keepRoom opens the room again when it has closed: what is tried out may delete it, and can be tried again.
+// keepRoom reopens the room when it has closed: an experiment may delete it, and can be repeated.
 func (i *instance) keepRoom() error {
 	look := time.NewTicker(reopenEvery)
 	defer look.Stop()
@@ -246,7 +245,8 @@ func (i *instance) keepRoom() error {
 	}
 }
 
-// openRoom lets people be in the fake's room, unless they are there, maybe from the state of an earlier instance.
+// openRoom puts people into the fake's room, unless they are there already, perhaps from the state
+// of an earlier instance.
 func (i *instance) openRoom() error {
 	if err := i.fake.AddRoom(demoRoom, fakelivekit.RoomScript{}); !errors.Is(err, fakelivekit.ErrRoomExists) {
 		return err
@@ -254,8 +254,8 @@ func (i *instance) openRoom() error {
 	return nil
 }
 
-// handed is the environment that is handed on, without what is meant for a LiveKit or a Temporal that is not
-// used. A profile of the user's own Temporal would have ours asked by TLS.
+// handed returns the environment for the parts, without variables for a LiveKit or a Temporal that
+// is not used. A profile for the user's own Temporal would make clients call ours over TLS.
 func (o instanceOptions) handed() map[string]string {
 	environ := maps.Clone(o.environ)
 	drop := func(prefix string) {
@@ -271,7 +271,7 @@ func (o instanceOptions) handed() map[string]string {
 	return environ
 }
 
-// settings are those of what ships: the user's own, where dev does not decide them.
+// settings returns the settings of the shipped parts: the user's own, unless dev decides them.
 func (i *instance) settings(o instanceOptions) map[string]string {
 	environ := o.handed()
 	maps.Copy(environ, map[string]string{
@@ -292,7 +292,7 @@ func (i *instance) settings(o instanceOptions) map[string]string {
 	return environ
 }
 
-// startApp runs what ships: worker, door and admin server, from one environment.
+// startApp runs the shipped parts, worker, door and admin server, from one environment.
 func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	if err := os.MkdirAll(i.mediaDir(), 0o750); err != nil {
 		return fmt.Errorf("directory of the media: %w", err)
@@ -328,8 +328,8 @@ func (i *instance) startApp(ctx context.Context, o instanceOptions) error {
 	}
 }
 
-// leaveWord writes the instance's settings into its state, where the starter's commands find
-// them: they ask the same servers, and seal with the same key.
+// leaveWord writes the instance's settings into its state, where the starter's commands find them:
+// they call the same servers, and seal with the same key.
 func (i *instance) leaveWord(o instanceOptions) error {
 	settings := i.settings(o)
 	maps.DeleteFunc(settings, func(name, _ string) bool { return !config.IsSetting(name) })
@@ -346,7 +346,7 @@ func (i *instance) leaveWord(o instanceOptions) error {
 	return nil
 }
 
-// anywhere makes what settings name by a path from here good in any folder.
+// anywhere makes relative paths in settings absolute, so that they are valid from any folder.
 func anywhere(settings map[string]string) (err error) {
 	for name, path := range settings {
 		file := name == "REELKEEPER_PIPELINE" || name == "REELKEEPER_STORAGE" || strings.HasSuffix(name, "_FILE") || strings.HasSuffix(name, "_PATH")
@@ -363,7 +363,7 @@ func anywhere(settings map[string]string) (err error) {
 // failed is closed when a part has failed.
 func (i *instance) failed() <-chan struct{} { return i.ctx.Done() }
 
-// stop ends the parts in reverse order and reports the first that failed.
+// stop ends the parts in reverse order and returns the first failure.
 func (i *instance) stop() error {
 	i.cancel()
 	err := i.parts.Wait()

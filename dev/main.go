@@ -1,7 +1,7 @@
-// Command dev is Reelkeeper on one machine with one command: a development
-// Temporal with its UI, a fake LiveKit where no real one is configured, the worker
-// and the starter's server. It is put together from what ships; only the two
-// stand-ins are its own. It must never be reachable from another machine.
+// Command dev runs Reelkeeper on one machine with one command: a development Temporal with its UI,
+// a fake LiveKit unless a real one is configured, the worker and the starter's server. It is built
+// from what ships; only the two stand-ins are its own. It must never be reachable from another
+// machine.
 package main
 
 import (
@@ -70,7 +70,7 @@ func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool
 	i, err := startInstance(ctx, o)
 	switch {
 	case ctx.Err() != nil && i == nil:
-		return nil // we were asked to stop while it started
+		return nil // a signal stopped us during the start
 	case err != nil:
 		return err
 	}
@@ -87,7 +87,7 @@ func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool
 // defaultState is where the starter's commands look for an instance.
 const defaultState = ".reelkeeper"
 
-// place says where an instance is.
+// place says where to reach an instance.
 type place struct {
 	Starter   string `json:"starter"`
 	LiveKit   string `json:"livekit"`
@@ -120,7 +120,7 @@ func (p place) announce(w io.Writer, asJSON bool) error {
 	return err
 }
 
-// flag is what the starter's commands need to find an instance that is not of this folder.
+// flag returns the flag by which the starter's commands find an instance outside this folder.
 func (p place) flag() string {
 	if here, err := filepath.Abs(defaultState); err == nil && here == p.State {
 		return ""
@@ -128,7 +128,7 @@ func (p place) flag() string {
 	return " --dev " + app.ShellWord(p.State)
 }
 
-// stuck is a line with the UI's list of what needs a person, where the UI is ours.
+// stuck returns a line that links the UI's list of what needs a person, if the UI is ours.
 func (p place) stuck() string {
 	if p.UI == "" {
 		return ""

@@ -6,11 +6,11 @@ import (
 	"path/filepath"
 )
 
-// mediaDir is where the fake LiveKit writes what its egresses record.
+// mediaDir is where the fake LiveKit writes its recordings.
 func (i *instance) mediaDir() string { return filepath.Join(i.place.State, "media") }
 
-// mediaBelow writes media below a directory. A path from the root on is left alone: it is
-// where a real LiveKit would write, on a machine of its own.
+// mediaBelow writes media below a directory. It skips absolute paths: a real LiveKit would write
+// those on its own machine.
 func mediaBelow(dir string) func(string, []byte) error {
 	return func(path string, media []byte) error {
 		if !filepath.IsLocal(path) {

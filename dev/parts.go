@@ -38,9 +38,8 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// lockState makes the state's folder and holds it, so that two instances never
-// share one. The lock goes with the process, however that ends, and with its Temporal,
-// which holds it too.
+// lockState creates the state's folder and locks it, so that two instances never share one. The
+// lock ends with the process, however that ends, and with its Temporal, which holds it too.
 func lockState(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, egress.Invalidf("--state", "%v", err)
@@ -62,11 +61,11 @@ func hold(lock *os.File, dir string) error {
 	return egress.Invalidf("--state", "%s is in use by another dev, or by the Temporal of one that was killed; lsof %s finds it, and another --state and --port-base run beside it", dir, lock.Name())
 }
 
-// inUse says so of a state that another instance holds, and leaves it alone.
+// inUse reports a state that another instance holds, and does not touch it.
 func inUse(dir string) error {
 	lock, err := os.Open(filepath.Join(dir, "lock"))
 	if err != nil {
-		return nil //nolint:nilerr // none has run there, or lockState says what is wrong
+		return nil //nolint:nilerr // no instance has run there, or lockState will report the problem
 	}
 	return errors.Join(hold(lock, dir), lock.Close())
 }

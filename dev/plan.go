@@ -21,8 +21,7 @@ type planned struct {
 
 func (p planned) name() string { return cmp.Or(p.room, p.id) }
 
-// plan makes the recordings of a demo, of every kind in turn, the same for the same
-// seed.
+// plan creates the recordings of a demo, all kinds in turn. The same seed gives the same plan.
 func (d *demo) plan() []planned {
 	random := rand.New(rand.NewPCG(d.seed, 0))
 	plans := make([]planned, d.egresses)

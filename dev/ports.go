@@ -8,14 +8,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
-// The default ports: the starter's own, and LiveKit's, Temporal's and its UI's
-// usual ones. Admin is next to the starter's.
+// The default ports: the starter's own, and the usual ones of LiveKit, Temporal and its UI. Admin
+// is next to the starter's.
 var defaultPorts = ports{starter: 7980, admin: 7981, livekit: 7880, temporal: 7233, ui: 8233}
 
-// ports are where an instance listens.
+// ports are the ports of an instance.
 type ports struct{ starter, admin, livekit, temporal, ui int }
 
-// String is in the order in which --port-base moves them.
+// String lists the ports in the order in which --port-base assigns them.
 func (p ports) String() string {
 	return fmt.Sprintf("%d, %d, %d, %d, %d", p.starter, p.admin, p.livekit, p.temporal, p.ui)
 }
@@ -30,7 +30,7 @@ func portsFrom(base int, set bool) (ports, error) {
 	return ports{starter: base, admin: base + 1, livekit: base + 2, temporal: base + 3, ui: base + 4}, nil
 }
 
-// freePorts are ports that nobody has.
+// freePorts returns ports that are not in use.
 func freePorts() (ports, error) {
 	p, err := devtemporal.LastingPorts(5)
 	if err != nil {
@@ -43,7 +43,7 @@ func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func loopbackURL(port int) string { return "http://" + loopback(port) }
 
-// listen binds one port, naming it when it is taken.
+// listen binds one port, and names it in the error if it is taken.
 func listen(what string, port int) (net.Listener, error) {
 	l, err := net.Listen("tcp", loopback(port))
 	if err != nil {
@@ -52,7 +52,7 @@ func listen(what string, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// check finds out before anything is started whether a port is taken.
+// check reports whether a port is taken, before anything is started.
 func check(what string, port int) error {
 	l, err := listen(what, port)
 	if err != nil {
@@ -61,8 +61,8 @@ func check(what string, port int) error {
 	return l.Close()
 }
 
-// checkTemporal says of its port what else to do than to move it: with another port, a second Temporal would
-// be run where one does.
+// checkTemporal suggests something better than another port: on one, a second Temporal would run
+// beside the existing one.
 func checkTemporal(port int) error {
 	if check("Temporal", port) == nil {
 		return nil

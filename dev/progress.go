@@ -11,7 +11,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/app"
 )
 
-// progress shows how far a demo is: lines, and below them a bar on a terminal that can draw one.
+// progress shows how far a demo has come: lines, and below them a bar on a terminal that can draw
+// one.
 type progress struct {
 	out io.Writer
 	mu  sync.Mutex
@@ -24,7 +25,7 @@ func newProgress(w io.Writer, total int) *progress {
 		progressbar.OptionSetDescription("recordings delivered"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())}
 }
 
-// say writes a line. Nothing is wrong with the demo where the bar cannot be drawn.
+// say writes a line. A bar that cannot be drawn is not an error.
 func (p *progress) say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -33,7 +34,7 @@ func (p *progress) say(format string, args ...any) {
 	_ = p.bar.RenderBlank()
 }
 
-// done is the last line of a recording.
+// done writes the last line of a recording.
 func (p *progress) done(format string, args ...any) {
 	p.say(format, args...)
 	p.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// row is what became of one recording of a demo.
+// row is the result of one recording of a demo.
 type row struct {
 	name      string
 	kind      egress.Kind
@@ -26,21 +26,21 @@ type row struct {
 	err       error
 }
 
-// report is a demo's outcome, and its JSON.
+// report is a demo's result, and its JSON.
 type report struct {
 	Accepted  int                   `json:"accepted"`
 	Settled   int                   `json:"settled"`
-	Delivered int                   `json:"delivered"` // told to the consumer exactly once
+	Delivered int                   `json:"delivered"` // announced to the consumer exactly once
 	Lost      int                   `json:"lost"`      // verdicts LOST
-	Twins     int                   `json:"twins"`     // recorded beside another of the same request
+	Twins     int                   `json:"twins"`     // recorded in addition to another egress of the same request
 	EndedBy   map[egress.Source]int `json:"ended_by"`
 	Missed    int                   `json:"missed_webhooks"`
-	Longest   float64               `json:"longest_detection_seconds"` // from an end to our hearing of it
+	Longest   float64               `json:"longest_detection_seconds"` // from an end until we knew of it
 	Seed      uint64                `json:"seed"`
 
 	Verdicts map[egress.Status]int `json:"verdicts"`
 	Classes  map[egress.Missed]int `json:"missed_by_class"`
-	Faults   rates                 `json:"faults"` // that were injected, with their rates
+	Faults   rates                 `json:"faults"` // injected faults with their rates
 }
 
 func (d *demo) summarize(rows []row, recorded []fakelivekit.Recording, c *consumer) report {
@@ -73,14 +73,14 @@ func (d *demo) summarize(rows []row, recorded []fakelivekit.Recording, c *consum
 	return r
 }
 
-// struck are the faults of the run that may have struck.
+// struck returns the faults of the run that may have occurred.
 func (d *demo) struck() rates {
 	r := maps.Clone(d.faults)
 	maps.DeleteFunc(r, func(_ fakelivekit.Fault, rate float64) bool { return rate == 0 })
 	return r
 }
 
-// none counts nothing yet, of each.
+// none returns a zero count for each.
 func none[K comparable](all []K) map[K]int {
 	counts := make(map[K]int, len(all))
 	for _, k := range all {
@@ -89,7 +89,7 @@ func none[K comparable](all []K) map[K]int {
 	return counts
 }
 
-// twins counts, on LiveKit's side, what recorded beside another of the same request.
+// twins counts, from LiveKit's side, the recordings in addition to another one of the same request.
 func twins(recorded []fakelivekit.Recording) int {
 	byRequest := map[string]int{}
 	n := 0
@@ -105,7 +105,7 @@ func twins(recorded []fakelivekit.Recording) int {
 	return n
 }
 
-// asked is our token in the request as LiveKit received it, whatever it echoes.
+// asked returns our token from the request as LiveKit received it, whatever LiveKit echoes.
 func asked(r fakelivekit.Recording) (egress.Token, bool) {
 	hooks := egress.Webhooks(r.Info)
 	if req, ok := r.Request.(egress.Request); ok {
@@ -119,7 +119,7 @@ func asked(r fakelivekit.Recording) (egress.Token, bool) {
 	return egress.Token{}, false
 }
 
-// broken says in which way the promise was not kept, nil when it was.
+// broken says how the promise was broken, or returns nil if it was kept.
 func (r report) broken() error {
 	if r.Settled == r.Accepted && r.Delivered == r.Accepted && r.Accepted > 0 && r.Twins == 0 {
 		return nil
@@ -154,7 +154,7 @@ func (r row) cells() table.Row {
 	return table.Row{r.name, r.kind, r.egressID, r.verdict.Status, r.verdict.EndedBy, late, delivered}
 }
 
-// String is the outcome in words.
+// String puts the result into words.
 func (r report) String() string {
 	missed := fmt.Sprintf("%d webhooks of an end were missed", r.Missed)
 	if r.Missed > 0 {
@@ -165,7 +165,7 @@ func (r report) String() string {
 		cmp.Or(counted(r.Verdicts, slices.Sorted(maps.Keys(r.Verdicts)), "%d %s"), "none"), missed, r.Longest, r.Seed)
 }
 
-// counted are the counts over zero in words.
+// counted puts the counts above zero into words.
 func counted[K ~string](counts map[K]int, order []K, format string) string {
 	var words []string
 	for _, k := range order {
