@@ -11,19 +11,19 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// bulk tells many recordings again, one after the other. One that cannot be told keeps
-// none of the others from it.
+// bulk announces many recordings again, one after the other. One that fails does not keep the
+// others from being announced.
 type bulk struct {
 	rec  recorder
 	opts recordings.RedeliverOptions
 	rate *rate.Limiter
 	out  *told
-	span recordings.Span // that the recordings are of; zero where they were named
+	span recordings.Span // of the recordings; zero if they were named
 	sum  map[outcome]int
-	said map[string]string // as what each was named that was told, by its request ID and its egress ID
+	said map[string]string // for each recording already announced, the ID by which it was named; keyed by request ID and by egress ID
 }
 
-// outcome is what became of one recording.
+// outcome is the result for one recording.
 type outcome string
 
 const (
@@ -33,11 +33,11 @@ const (
 	failed      outcome = "failed"
 )
 
-// telling is what is said of one recording.
+// telling is the output for one recording.
 type telling struct {
 	Outcome outcome `json:"outcome"`
 	ID      string  `json:"id"`
-	Reason  string  `json:"reason,omitempty"` // why it was skipped, or failed
+	Reason  string  `json:"reason,omitempty"` // why it was skipped or has failed
 	*recordings.Redelivered
 }
 
@@ -52,7 +52,7 @@ func lineOf(r recordings.Redelivered, dry bool) telling {
 	return t
 }
 
-// run tells all of them. It ends early when the context does, and says where.
+// run announces all of them. It stops early if the context ends, and says where.
 func (b *bulk) run(ctx context.Context, targets []target) error {
 	b.sum, b.said = map[outcome]int{}, map[string]string{}
 	for i, t := range targets {
@@ -76,8 +76,8 @@ func (b *bulk) run(ctx context.Context, targets []target) error {
 	return nil
 }
 
-// one tells one recording again, also where several of its IDs are named. What is not
-// delivered yet needs no telling again.
+// one announces one recording again, only once even if several of its IDs are named. A recording
+// that is not delivered yet is skipped.
 func (b *bulk) one(ctx context.Context, t target) telling {
 	if before, told := b.said[requestOf(t.id)]; told {
 		return telling{Outcome: skipped, ID: requestOf(t.id), Reason: "it is named twice, before as " + before}
@@ -90,8 +90,8 @@ func (b *bulk) one(ctx context.Context, t target) telling {
 	return untold(t.id, withoutStep(err, "", b.opts.Step))
 }
 
-// untold is a recording that was not told again, and why. Its ID is that of the request, but
-// for an egress ID whose request is not known.
+// untold describes a recording that was not announced again, and why. Its ID is the request ID, or
+// the egress ID if the request is unknown.
 func untold(id string, err error) telling {
 	said := telling{Outcome: failed, ID: requestOf(id), Reason: oneLine(err)}
 	if egress.ReasonOf(err) == egress.Conflict {
@@ -100,7 +100,7 @@ func untold(id string, err error) telling {
 	return said
 }
 
-// requestOf is the request ID that a workflow ID has in it. Other IDs are as they were.
+// requestOf returns the request ID inside a workflow ID. It returns other IDs unchanged.
 func requestOf(id string) string {
 	if request, ok := egress.RequestID(id); ok {
 		return request
@@ -111,13 +111,13 @@ func requestOf(id string) string {
 	return id
 }
 
-// stopped says where, and how to go on from there: by times, since a duration would be
-// counted from then and leave out the oldest.
+// stopped says where the run stopped and how to continue, in absolute times: a duration would be
+// counted from the next run and would leave out the oldest recordings.
 func (b *bulk) stopped(next int, targets []target) error {
 	b.out.end(b.counts())
 	until := b.span.Until
 	if at := targets[next].at; !at.IsZero() {
-		until = at.Add(time.Millisecond) // the span is open at its end: the next one is to be in it
+		until = at.Add(time.Millisecond) // the end of a span is exclusive: the next one must be inside
 	}
 	on := "the same command"
 	switch {

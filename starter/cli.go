@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// recorder is what the commands ask; *recordings.Client is one.
+// recorder is what the commands call; *recordings.Client implements it.
 type recorder interface {
 	Start(ctx context.Context, o egress.StartOptions) (recordings.Started, error)
 	State(ctx context.Context, id string) (recordings.View, error)
@@ -33,21 +33,21 @@ type recorder interface {
 	Verdicts(ctx context.Context, s recordings.Span) iter.Seq2[egress.Verdict, error]
 }
 
-// deps is the world around the commands.
+// deps is the environment of the commands.
 type deps struct {
 	environ        map[string]string
-	dir            string // the working directory, from where a dev instance is looked for
+	dir            string // the working directory, from which a dev instance is searched for
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	asked, watched bool // a person is there to answer a question, and to look on
+	asked, watched bool // whether a person can answer a question, and is looking on
 
 	serve   func(ctx context.Context, environ map[string]string) error
 	examine func(environ map[string]string) (examiner, func(), error)
 	connect func(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error)
 }
 
-// run runs one command line and returns the exit status: 0 clean, 1 our failure, 2
-// what we were given is wrong, 3 a recording is not as it should be.
+// run runs one command line and returns the exit status: 0 clean, 1 our failure, 2 invalid input, 3
+// a recording is not as it should be.
 func run(ctx context.Context, args []string, d deps) int {
 	d.stdin = interruptible{ctx, d.stdin}
 	root := d.root()
@@ -62,8 +62,8 @@ func run(ctx context.Context, args []string, d deps) int {
 	return 0
 }
 
-// wantText refuses what is no text: neither Temporal nor LiveKit takes it, and both say so in
-// words of their own.
+// wantText rejects invalid UTF-8: neither Temporal nor LiveKit accepts it, and each has its own
+// error message.
 func wantText(args []string) error {
 	for i, arg := range args {
 		if utf8.ValidString(arg) {
@@ -80,7 +80,7 @@ func wantText(args []string) error {
 	return nil
 }
 
-// root is the tree of all commands.
+// root returns the tree of all commands.
 func (d deps) root() *cli.Command {
 	root := &cli.Command{
 		Name:           "starter",
@@ -89,11 +89,11 @@ func (d deps) root() *cli.Command {
 		Writer:         d.stdout,
 		ErrWriter:      d.stderr,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints, once
-		// starter completion bash|zsh|fish|pwsh prints what a shell is to be told.
+		// starter completion bash|zsh|fish|pwsh prints the completion script of a shell.
 		EnableShellCompletion: true,
 		ConfigureShellCompletionCommand: func(c *cli.Command) {
 			c.Hidden, c.Usage = false, "print what makes a shell complete these commands: bash, zsh, fish or pwsh"
-			c.Action = nil // else a shell that it does not know is asked for help
+			c.Action = nil // otherwise an unknown shell prints the help
 			quiet(c)
 		},
 		Flags: []cli.Flag{devFlag()},
@@ -107,11 +107,11 @@ func (d deps) root() *cli.Command {
 	return root
 }
 
-// quiet lets no command print its own usage errors, and gives each that only
-// groups others an answer to a name that it does not know.
+// quiet stops every command from printing its own usage errors, and makes each command that only
+// groups others reject unknown names.
 func quiet(c *cli.Command) {
 	c.HideHelpCommand = true
-	c.DisableSliceFlagSeparator = true // a stream's URL may hold a comma
+	c.DisableSliceFlagSeparator = true // the URL of a stream may contain a comma
 	c.OnUsageError = app.UsageError
 	if c.Action == nil {
 		c.Action = func(_ context.Context, c *cli.Command) error {
@@ -126,7 +126,7 @@ func quiet(c *cli.Command) {
 	}
 }
 
-// serveCommand hands on to the wiring, which reads its own settings.
+// serveCommand leaves everything to package app, which reads its own settings.
 func (d deps) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
@@ -143,12 +143,12 @@ func (d deps) serveCommand() *cli.Command {
 	}
 }
 
-// unknownCommand lists what there is: guesses mislead more than they help.
+// unknownCommand lists the existing commands: guesses mislead more than they help.
 func unknownCommand(c *cli.Command, name string) error {
 	return egress.Invalidf(name, "is no command of %s; want one of %s", c.FullName(), strings.Join(commandNames(c), ", "))
 }
 
-// commandNames are the names of a command's own commands.
+// commandNames returns the names of a command's subcommands.
 func commandNames(c *cli.Command) []string {
 	var names []string
 	for _, sub := range c.Commands {
@@ -157,7 +157,7 @@ func commandNames(c *cli.Command) []string {
 	return names
 }
 
-// wantArgs names the arguments that a command needs, or the first too many.
+// wantArgs names the missing arguments of a command, or the first extra one.
 func wantArgs(c *cli.Command, names ...string) error {
 	switch given := c.Args().Slice(); {
 	case len(given) < len(names):
@@ -168,8 +168,8 @@ func wantArgs(c *cli.Command, names ...string) error {
 	return nil
 }
 
-// wantValues refuses flags that are named without a value, as by a variable of a script that is
-// unset: they would count as left out.
+// wantValues rejects flags with an empty value, as from an unset variable of a script: they would
+// count as omitted.
 func wantValues(c *cli.Command, names ...string) error {
 	for _, name := range names {
 		if c.IsSet(name) && strings.TrimSpace(c.String(name)) == "" {

@@ -9,14 +9,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// column is a column of the verdicts as CSV. The table in docs/operations.md says of each
-// what it holds.
+// column is a CSV column of the verdicts. The table in docs/operations.md says what each holds.
 type column struct {
 	name string
 	of   func(egress.Verdict) string
 }
 
-// verdictColumns change by addition at their end: scripts count them.
+// verdictColumns may only grow at the end: scripts rely on positions.
 func verdictColumns() []column {
 	return []column{
 		{"request_id", func(v egress.Verdict) string { return v.RequestID }},
@@ -48,7 +47,7 @@ func verdictColumns() []column {
 	}
 }
 
-// parts are the egress IDs of a recording's parts, where it has more than one.
+// parts lists the egress IDs of a recording's parts, if it has more than one.
 func parts(v egress.Verdict) string {
 	var ids []string
 	for _, p := range v.Parts {
@@ -57,7 +56,7 @@ func parts(v egress.Verdict) string {
 	return strings.Join(ids, " ")
 }
 
-// partStatuses are how those parts ended.
+// partStatuses lists how those parts ended.
 func partStatuses(v egress.Verdict) string {
 	var ended []string
 	for _, p := range v.Parts {
@@ -66,7 +65,7 @@ func partStatuses(v egress.Verdict) string {
 	return strings.Join(ended, " ")
 }
 
-// each are the parts of a recording, also where it is one.
+// each returns the parts of a recording, even if there is only one.
 func each(v egress.Verdict) []egress.Part {
 	if len(v.Parts) > 0 {
 		return v.Parts
@@ -74,7 +73,7 @@ func each(v egress.Verdict) []egress.Part {
 	return []egress.Part{{Info: v.Info, Media: &egress.MediaReport{Files: v.Files}}}
 }
 
-// locations are where LiveKit says that the media is, part by part.
+// locations lists where LiveKit says the media is, by part.
 func locations(v egress.Verdict) string {
 	var list []string
 	add := func(location string) {
@@ -97,7 +96,7 @@ func locations(v egress.Verdict) string {
 	return strings.Join(list, " ")
 }
 
-// files are what was found in the store, part by part.
+// files lists what was found in the store, by part.
 func files(v egress.Verdict) string {
 	var paths []string
 	for _, p := range each(v) {
@@ -111,14 +110,14 @@ func files(v egress.Verdict) string {
 	return strings.Join(paths, " ")
 }
 
-// results are what the steps of the pipeline returned, as JSON.
+// results returns what the steps of the pipeline returned, as JSON.
 func results(v egress.Verdict) string {
 	if len(v.Results) == 0 {
 		return ""
 	}
 	b, err := json.Marshal(v.Results)
 	if err != nil {
-		return "" // it came as JSON
+		return "" // cannot fail: the results were JSON
 	}
 	return string(b)
 }
@@ -139,8 +138,8 @@ func nanos(n int64) string {
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
-// cell keeps a spreadsheet from taking a text for a formula: room names and errors are
-// other people's words. The apostrophe is how spreadsheets themselves mark a text.
+// cell keeps a spreadsheet from reading a text as a formula: other people choose room names and
+// errors. The apostrophe is how spreadsheets themselves mark a text.
 func cell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// askTimeout bounds a command that only asks; a stop takes up to 10 s with LiveKit.
+	// askTimeout bounds a command that only reads; LiveKit takes up to 10 s for a stop.
 	askTimeout = 30 * time.Second
-	// listLimit is how many recordings are listed where no limit is named.
+	// listLimit is how many recordings are listed by default.
 	listLimit = 50
 )
 
-// timeoutFlag is of a command that only asks; 0 is no limit.
+// timeoutFlag is the flag for a command that only reads; 0 means no limit.
 func timeoutFlag(value time.Duration) cli.Flag {
 	return &cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: value}
 }
 
-// with runs a command beside a client, for at most --timeout; 0 means no limit.
+// with runs a command with a client, for at most --timeout; 0 means no limit.
 func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do func(context.Context, recorder) error) error {
 	environ, err := d.environment(c)
 	if err != nil {
@@ -55,7 +55,7 @@ func (d deps) with(ctx context.Context, c *cli.Command, role config.Role, do fun
 
 const anyID = "ID"
 
-// byID is a command about one recording, by any of its IDs.
+// byID builds a command about one recording, named by any of its IDs.
 func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Context, *cli.Command, recorder) error) *cli.Command {
 	return &cli.Command{
 		Name:        name,
@@ -89,8 +89,8 @@ func (d deps) showCommand() *cli.Command {
 	})
 }
 
-// waitCommand has no time limit of its own: a recording takes as long as its call.
-// Its exit status lets a script go on only with a recording that is there.
+// waitCommand has no default time limit: a recording takes as long as its call. Its exit status
+// lets a script continue only if the recording exists.
 func (d deps) waitCommand() *cli.Command {
 	return d.byID("wait", "wait for the verdict; exit status 3 when the recording or a part of it failed, is lost, or lacks its media", 0, func(ctx context.Context, c *cli.Command, rec recorder) error {
 		v, err := rec.Wait(ctx, c.Args().First())
@@ -118,7 +118,7 @@ func (d deps) waitCommand() *cli.Command {
 	})
 }
 
-// stopCommand returns once LiveKit has answered; the upload may go on.
+// stopCommand returns once LiveKit has answered; the upload may still be running.
 func (d deps) stopCommand() *cli.Command {
 	return d.byID("stop", "stop a recording", askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
 		id := c.Args().First()
@@ -133,8 +133,8 @@ func (d deps) stopCommand() *cli.Command {
 	})
 }
 
-// unanswered says of a stop that was sent, and not answered in time, what becomes of it: Temporal
-// keeps in memory alone what no worker has taken.
+// unanswered says what becomes of a stop that was sent but not answered in time: until a worker
+// takes it, Temporal keeps it only in memory.
 func unanswered(err error, id string) error {
 	e, ok := errors.AsType[*egress.Error](err)
 	if !ok || !errors.Is(err, recordings.ErrUnanswered) {
@@ -146,7 +146,7 @@ func unanswered(err error, id string) error {
 	return &told
 }
 
-// listCommand reads visibility alone, so it needs neither worker nor LiveKit.
+// listCommand only reads visibility, so it needs neither worker nor LiveKit.
 func (d deps) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "list",
@@ -175,8 +175,8 @@ func (d deps) listCommand() *cli.Command {
 	}
 }
 
-// readStatus reads a status, in letters of either case. One that we do not know passes where it
-// is spelled as LiveKit's are: a newer LiveKit has more.
+// readStatus reads a status in either case. It accepts an unknown one that is spelled like
+// LiveKit's: a newer LiveKit has more.
 func readStatus(c *cli.Command) (egress.Status, error) {
 	s := egress.Status(strings.ToUpper(c.String("status")))
 	if s == "" || s == egress.Lost || strings.HasPrefix(string(s), "EGRESS_") {
@@ -185,7 +185,7 @@ func readStatus(c *cli.Command) (egress.Status, error) {
 	return s, egress.Invalidf("--status", "%q is none; want %s, or one of LiveKit's: %s", c.String("status"), egress.Lost, strings.Join(statusNames(), ", "))
 }
 
-// statusNames are LiveKit's, in the order of a life.
+// statusNames are LiveKit's names, in the order of an egress's life.
 func statusNames() []string {
 	var names []string
 	for _, number := range slices.Sorted(maps.Keys(livekit.EgressStatus_name)) {
@@ -226,7 +226,7 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 	return f, err
 }
 
-// list prints nothing of a list that breaks off: a part would pass for the whole.
+// list prints nothing if the list breaks off: a part would look like the whole.
 func (d deps) list(ctx context.Context, c *cli.Command, rec recorder, f recordings.Filter) error {
 	rows, limit := []recordings.Row{}, c.Int("limit")
 	for row, err := range rec.List(ctx, f) {

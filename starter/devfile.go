@@ -20,21 +20,21 @@ import (
 // devFile is where a development instance says how to reach it.
 var devFile = filepath.Join(".reelkeeper", "dev.json")
 
-// devInstance is its settings, those of the instance itself.
+// devInstance holds the settings of a development instance.
 type devInstance map[string]string
 
-// naming are the variables that name a LiveKit's keys or a Temporal. Secrets among them may
+// naming lists the variables that name a LiveKit's keys or a Temporal. The secrets among them may
 // be in files.
 var naming = []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "TEMPORAL_ADDRESS", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"}
 
-// devFlag names an instance that is not found from here.
+// devFlag names an instance that a search from here does not find.
 func devFlag() cli.Flag {
 	return &cli.StringFlag{Name: "dev", Usage: "use the development instance whose state is in `DIR`, whatever the environment names (default: one that runs here, where the environment names none)"}
 }
 
-// environment is the process's own, or, when that names neither LiveKit's keys nor
-// a Temporal, the one of the development instance that runs here, which is said. The
-// instance that --dev names comes first.
+// environment returns the process's own environment or, if that names neither LiveKit's keys nor a
+// Temporal, that of the development instance that runs here, and says so. An instance named by
+// --dev takes precedence.
 func (d deps) environment(c *cli.Command) (map[string]string, error) {
 	if err := wantValues(c, "dev"); err != nil {
 		return nil, err
@@ -62,7 +62,8 @@ func (d deps) environment(c *cli.Command) (map[string]string, error) {
 	return i.environment(d.environ), nil
 }
 
-// environment is a process's own, but for all settings: those are of another installation.
+// environment returns the process's environment without any settings, which belong to another
+// installation, and with the instance's own.
 func (i devInstance) environment(own map[string]string) map[string]string {
 	environ := maps.Clone(i)
 	for name, value := range own {
@@ -73,8 +74,9 @@ func (i devInstance) environment(own map[string]string) map[string]string {
 	return environ
 }
 
-// findDev looks for the file in a folder and those above it. No file is no error. One of
-// another user is none: who follows it sends requests, with their keys, to where it says.
+// findDev looks for the file in a folder and its parents. A missing file is no error. Another
+// user's file counts as missing: whoever trusted it would send requests, with their keys, wherever
+// it says.
 func findDev(dir string) (string, devInstance, error) {
 	for dir != "" {
 		path := filepath.Join(dir, devFile)
@@ -105,7 +107,8 @@ func readDev(path string) (i devInstance, err error) {
 	return i, nil
 }
 
-// readOwn reads a file of this user's. Another's does not exist, nor what is no file.
+// readOwn reads a file of this user. Another user's file, or anything that is not a regular file,
+// counts as missing.
 func readOwn(path string) ([]byte, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrPermission) {

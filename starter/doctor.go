@@ -15,17 +15,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// canaryEvery is how often the way of the webhooks is looked at by --watch.
+// canaryEvery is how often --watch checks that webhooks get through.
 const canaryEvery = 30 * time.Second
 
-// examiner is what the doctor's command asks; *doctor.Doctor is one.
+// examiner is what the doctor command calls; *doctor.Doctor implements it.
 type examiner interface {
 	Run(ctx context.Context, only ...doctor.Check) []doctor.Finding
 	Watch(ctx context.Context, every time.Duration, say func(doctor.Change) error) error
 }
 
-// doctorCommand changes nothing, but for the probe that it writes to each storage profile
-// and deletes again. Warnings leave its exit status at 0.
+// doctorCommand changes nothing, except that it writes a probe to each storage profile and deletes
+// it again. With warnings only, the exit status is 0.
 func (d deps) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
@@ -109,7 +109,7 @@ func (d deps) printFindings(c *cli.Command, findings []doctor.Finding) error {
 	return err
 }
 
-// printFindings is not a table: what is found, and the fix, are sentences.
+// printFindings prints no table: findings and fixes are sentences.
 func printFindings(w io.Writer, findings []doctor.Finding) error {
 	for _, f := range findings {
 		if _, err := fmt.Fprintf(w, "%-4s  %s: %s\n", f.Status, f.Check, visible(f.Found)); err != nil {
@@ -125,7 +125,7 @@ func printFindings(w io.Writer, findings []doctor.Finding) error {
 	return nil
 }
 
-// sayChange prints one line for a change of state.
+// sayChange prints one line per change of state.
 func (d deps) sayChange(asJSON bool) func(doctor.Change) error {
 	return func(c doctor.Change) error {
 		if asJSON {

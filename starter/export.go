@@ -73,8 +73,8 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// readOut is the file to write, empty for standard output. The target of a link is written in
-// its place. A device or a pipe is refused: a file would take its place.
+// readOut returns the file to write, or "" for standard output. For a link it returns the target.
+// It rejects a device or a pipe: a file would replace it.
 func readOut(c *cli.Command) (string, error) {
 	path := c.String("out")
 	if !c.IsSet("out") {
@@ -101,7 +101,7 @@ func readOut(c *cli.Command) (string, error) {
 	return file, nil
 }
 
-// tooLate says that some are not in what was exported.
+// tooLate says that some recordings are missing from the export.
 func tooLate(gone int) error {
 	if gone == 0 {
 		return nil
@@ -109,7 +109,7 @@ func tooLate(gone int) error {
 	return driftError{fmt.Sprintf("%d had been deleted by Temporal, whose retention was over, before they were read; all others are there", gone)}
 }
 
-// printVerdicts prints each verdict as it is read, and returns how many they were. It counts
+// printVerdicts prints each verdict as it is read, and returns their number. In gone it counts
 // those that Temporal had deleted by then.
 func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.Span, asCSV bool, gone *int) (n int, err error) {
 	buffered := bufio.NewWriter(w)
@@ -125,7 +125,7 @@ func printVerdicts(ctx context.Context, w io.Writer, rec recorder, s recordings.
 			continue
 		}
 		if err != nil {
-			// Whole lines alone: what is there already was right.
+			// Flush whole lines only: what is already there is correct.
 			return n, errors.Join(asFlag(err), flush())
 		}
 		if err := line(v); err != nil {
@@ -164,8 +164,8 @@ func csvLines(w io.Writer) (func(egress.Verdict) error, error) {
 	}, write(header)
 }
 
-// writeFile writes a file beside the one that is wanted, and puts it in its place once it
-// is complete: whoever looks sees all or nothing. It can be read by its owner alone.
+// writeFile writes a temporary file next to path, and renames it once it is complete: readers see
+// all or nothing. Only its owner can read it.
 func writeFile(path string, write func(io.Writer) (int, error)) (n int, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

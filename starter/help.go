@@ -2,8 +2,8 @@ package main
 
 import "github.com/urfave/cli/v3"
 
-// manual is what --help says of a command beyond its flags; the key is its name. Each
-// line that begins with "  starter" is an example, which a test runs.
+// manual is the text that --help adds for a command; the key is the command's name. Each line that
+// begins with "  starter" is an example, which a test runs.
 var manual = map[string]string{
 	"": `Recordings are Temporal workflows that outlive this command: it starts, watches and mends them, and keeps nothing itself.
 
@@ -94,7 +94,7 @@ With --watch --every 30s it is a canary that prints a line for each change; work
 REELKEEPER_CANARY_EVERY.`,
 }
 
-// describe gives each command its part of the manual, behind what it says already.
+// describe appends to each command's description its part of the manual.
 func describe(root *cli.Command) {
 	root.Description = manual[""]
 	for _, c := range root.Commands {

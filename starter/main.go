@@ -1,6 +1,6 @@
-// Command starter is the front door for people and agents: `serve` runs LiveKit's
-// API and the webhook endpoint, the other commands start, show and stop durable
-// recordings. It keeps nothing: all state is Temporal's.
+// Command starter is the front door for people and agents: `serve` runs LiveKit's API and the
+// webhook endpoint, the other commands start, show and stop durable recordings. It keeps no state:
+// all state is in Temporal.
 package main
 
 import (
@@ -16,17 +16,18 @@ import (
 
 func main() { os.Exit(start()) }
 
-// connect makes the client of a command.
+// connect makes a command's client.
 func connect(ctx context.Context, environ map[string]string, role config.Role) (recorder, func(), error) {
 	return app.Connect(ctx, environ, role)
 }
 
-// examine makes the doctor, who connects by itself: what cannot be reached is a finding.
+// examine makes the doctor, which connects by itself: an unreachable server is a finding.
 func examine(environ map[string]string) (examiner, func(), error) { return app.Doctor(environ) }
 
 func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// screened is standard output, where a terminal obeys no name that others chose.
+// screened returns standard output, made safe for a terminal, which must not obey names that others
+// chose.
 func screened(f *os.File) io.Writer {
 	if terminal(f) {
 		return screen(f)
@@ -39,7 +40,7 @@ func start() int {
 	defer stop()
 	here, err := os.Getwd()
 	if err != nil {
-		here = "" // the folder is gone: there is no dev instance to find from it
+		here = "" // the folder is gone: no dev instance can be found from it
 	}
 	return run(ctx, os.Args[1:], deps{
 		environ: config.Environ(),

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// outputs are where a recording goes, as LiveKit's requests name them.
+// outputs say where a recording goes, named as in LiveKit's requests.
 type outputs struct {
 	files    []*livekit.EncodedFileOutput
 	segments []*livekit.SegmentedFileOutput
@@ -20,7 +20,7 @@ type outputs struct {
 	preset   *livekit.EncodingOptionsPreset
 }
 
-// outputFlags are named as LiveKit names its outputs.
+// outputFlags are named like LiveKit's outputs.
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "file", Usage: "record to the file `PATH`, which may hold {room_name} and {time}"},
@@ -44,8 +44,8 @@ func jsonFlag(usage string) cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: usage}
 }
 
-// readOutputs wants one output at least: LiveKit refuses a request without, but
-// cannot name the flag.
+// readOutputs requires at least one output: LiveKit rejects a request without one, but cannot name
+// the flag.
 func readOutputs(c *cli.Command) (outputs, error) {
 	var o outputs
 	file, segments, playlist, streams := c.String("file"), c.String("segments"), c.String("playlist"), c.StringSlice("stream")
@@ -65,7 +65,7 @@ func readOutputs(c *cli.Command) (outputs, error) {
 	return o, err
 }
 
-// addStreams makes one output per protocol, as LiveKit wants it.
+// addStreams makes one output per protocol, as LiveKit requires.
 func (o *outputs) addStreams(urls []string) error {
 	byProtocol := map[livekit.StreamProtocol]*livekit.StreamOutput{}
 	for _, raw := range urls {
@@ -85,7 +85,7 @@ func (o *outputs) addStreams(urls []string) error {
 	return nil
 }
 
-// setPreset takes LiveKit's own names.
+// setPreset accepts LiveKit's own names.
 func (o *outputs) setPreset(name string) error {
 	if name == "" {
 		return nil
@@ -99,11 +99,11 @@ func (o *outputs) setPreset(name string) error {
 	return nil
 }
 
-// presets are LiveKit's encoding presets, by name.
+// presets returns the names of LiveKit's encoding presets.
 func presets() []string { return slices.Sorted(maps.Keys(livekit.EncodingOptionsPreset_value)) }
 
-// asFlag names the flag where an error of the vocabulary names a field. A variable goes by
-// its own name.
+// asFlag replaces the field in an error of package egress by the flag. A variable keeps its own
+// name.
 func asFlag(err error) error {
 	var e *egress.Error
 	if errors.As(err, &e) && e.Field != "" && e.Field != strings.ToUpper(e.Field) {

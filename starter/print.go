@@ -21,7 +21,7 @@ import (
 // printInfo prints an EgressInfo as `lk` does: protojson with proto field names.
 func printInfo(w io.Writer, i egress.Info) error { return printJSON(w, i.Spelled()) }
 
-// printJSON prints a value of ours, and each EgressInfo in it as printInfo does.
+// printJSON prints a value of ours, with each EgressInfo in it printed as by printInfo.
 func printJSON(w io.Writer, v any) error {
 	switch t := v.(type) {
 	case recordings.View:
@@ -36,7 +36,7 @@ func printJSON(w io.Writer, v any) error {
 	return indent(w, b)
 }
 
-// viewSpelled is a View with each EgressInfo spelled, which it keeps as LiveKit wrote it.
+// viewSpelled returns a View with each EgressInfo spelled out; a View holds it as LiveKit wrote it.
 func viewSpelled(v recordings.View) recordings.View {
 	v.Info = v.Info.Spelled()
 	if v.Verdict != nil {
@@ -46,7 +46,7 @@ func viewSpelled(v recordings.View) recordings.View {
 	return v
 }
 
-// indent writes JSON for people who read it, with a newline at its end.
+// indent writes JSON for people, ending in a newline.
 func indent(w io.Writer, b []byte) error {
 	var out bytes.Buffer
 	if err := json.Indent(&out, b, "", "  "); err != nil {
@@ -57,7 +57,7 @@ func indent(w io.Writer, b []byte) error {
 	return err
 }
 
-// facts prints names and values, leaving out those without a value.
+// facts prints names and values, omitting those without a value.
 func facts(w io.Writer, pairs ...[2]string) error {
 	t := plainTable()
 	for _, p := range pairs {
@@ -68,7 +68,7 @@ func facts(w io.Writer, pairs ...[2]string) error {
 	return render(w, t)
 }
 
-// cells is a row of what a terminal is to show.
+// cells returns a table row that is safe to show on a terminal.
 func cells(values ...any) table.Row {
 	row := make(table.Row, len(values))
 	for i, v := range values {
@@ -77,8 +77,8 @@ func cells(values ...any) table.Row {
 	return row
 }
 
-// visible spells out what a terminal would obey, or not show, in words that others chose:
-// the name of a room could erase the line above it.
+// visible escapes what a terminal would obey, or not show, in text that others chose: a room's name
+// could erase the line above it.
 func visible(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -91,10 +91,10 @@ func visible(text string) string {
 	return b.String()
 }
 
-const zeroWidthJoiner = '\u200d' // holds an emoji together
+const zeroWidthJoiner = '\u200d' // joins the parts of an emoji
 
-// screen shows what a terminal would obey as pictures of it, for what is not a table and goes to
-// files as it is.
+// screen replaces control characters by their pictures in output that is not a table, if it goes to
+// a terminal; files get it unchanged.
 func screen(w io.Writer) io.Writer {
 	return transform.NewWriter(w, runes.Map(func(r rune) rune {
 		switch {
@@ -108,7 +108,7 @@ func screen(w io.Writer) io.Writer {
 	}))
 }
 
-// plainTable has columns and nothing around them, so that scripts can cut it.
+// plainTable makes a table with columns and no borders, so that scripts can cut it.
 func plainTable() table.Writer {
 	t := table.NewWriter()
 	style := table.StyleDefault
@@ -118,7 +118,7 @@ func plainTable() table.Writer {
 	return t
 }
 
-// render leaves no spaces at the ends of lines.
+// render writes a table without spaces at the ends of lines.
 func render(w io.Writer, t table.Writer) error {
 	var b strings.Builder
 	for line := range strings.Lines(t.Render() + "\n") {
@@ -128,7 +128,7 @@ func render(w io.Writer, t table.Writer) error {
 	return err
 }
 
-// at is a time as a person reads it, empty where there is none.
+// at returns a time for people to read, or "" for the zero time.
 func at(t time.Time) string {
 	if t.IsZero() || t.Unix() == 0 {
 		return ""

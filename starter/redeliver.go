@@ -18,10 +18,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// redeliverRate is gentle to consumers that have just come back.
+// redeliverRate spares consumers that have just come back.
 const redeliverRate = "10/s"
 
-// redeliverCommand tells consumers again what was delivered.
+// redeliverCommand announces to consumers again what was already delivered.
 func (d deps) redeliverCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "redeliver",
@@ -42,7 +42,7 @@ func (d deps) redeliverCommand() *cli.Command {
 	}
 }
 
-// spanFlags say which recordings are meant, for who reads many.
+// spanFlags select recordings, for commands that read many.
 func spanFlags(since string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "since", Usage: "those that were over at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z", Value: since},
@@ -51,7 +51,7 @@ func spanFlags(since string) []cli.Flag {
 	}
 }
 
-// readWhich reads the flags of a span.
+// readWhich reads the flags that select recordings.
 func readWhich(c *cli.Command, now time.Time) (s recordings.Span, err error) {
 	s.Where = strings.TrimSpace(c.String("where"))
 	if c.IsSet("where") && s.Where == "" {
@@ -100,8 +100,8 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// redeliverOne is of the one recording that was named: what is wrong is the error. One that
-// is skipped has its JSON object beside it, as among many.
+// redeliverOne handles a single named recording and returns its failure as the error. If it is
+// skipped, its JSON object is printed as well, as for many.
 func (d deps) redeliverOne(ctx context.Context, c *cli.Command, rec recorder, id string, opts recordings.RedeliverOptions) error {
 	r, err := rec.Redeliver(ctx, id, opts)
 	if err == nil {
@@ -116,7 +116,7 @@ func (d deps) redeliverOne(ctx context.Context, c *cli.Command, rec recorder, id
 	return err
 }
 
-// withoutStep names another field in an error about a step, where none was named.
+// withoutStep changes the field in an error about a step, if no step was named.
 func withoutStep(err error, field, step string) error {
 	if e, ok := errors.AsType[*egress.Error](err); ok && strings.TrimPrefix(e.Field, "--") == "step" && step == "" {
 		told := *e
@@ -126,10 +126,10 @@ func withoutStep(err error, field, step string) error {
 	return err
 }
 
-// target is a recording that is to be told again.
+// target is a recording to be announced again.
 type target struct {
 	id string
-	at time.Time // when it was over; zero where that is not known
+	at time.Time // when it ended; zero if unknown
 }
 
 func targetsOf(ids []string) []target {
@@ -140,10 +140,10 @@ func targetsOf(ids []string) []target {
 	return list
 }
 
-// settled are the recordings of a span. They are read before the first is told, so that
-// one can be asked, and see how far it is. Those that are open come first, and have no
-// moment to go on from: they may close meanwhile, and are then in the span in which they
-// closed. Who goes on tells them twice rather than never.
+// settled returns the recordings of a span. It reads them all before the first is announced, so
+// that a person can be asked, and can see the progress. Open ones come first, and have no time to
+// continue from: they may close meanwhile, and are then in the span in which they closed.
+// Continuing announces them twice rather than never.
 func settled(ctx context.Context, rec recorder, s recordings.Span) ([]target, error) {
 	var list []target
 	for row, err := range rec.Settled(ctx, s) {
@@ -159,7 +159,7 @@ func settled(ctx context.Context, rec recorder, s recordings.Span) ([]target, er
 	return list, nil
 }
 
-// confirm asks before more than one is told again, where a person can answer.
+// confirm asks before announcing more than one again, if a person can answer.
 func (d deps) confirm(c *cli.Command, n int) error {
 	if n <= 1 || !d.asked || c.Bool("yes") || c.Bool("dry-run") {
 		return nil
@@ -176,7 +176,7 @@ func (d deps) confirm(c *cli.Command, n int) error {
 	return errors.New("nothing was done")
 }
 
-// readRate reads how often something may be done: 10/s, 90/m, 600/h.
+// readRate reads a rate: 10/s, 90/m, 600/h.
 func readRate(text string) (rate.Limit, error) {
 	number, unit, _ := strings.Cut(text, "/")
 	n, err := strconv.ParseFloat(number, 64)

@@ -20,7 +20,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// reportCommand reads visibility alone, as list does. Its exit status lets cron tell.
+// reportCommand only reads visibility, like list. Its exit status tells cron the result.
 func (d deps) reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "report",
@@ -51,7 +51,7 @@ func (d deps) reportCommand() *cli.Command {
 	}
 }
 
-// checkReport refuses arguments and flags that no report has.
+// checkReport rejects arguments and flags that a report does not take.
 func checkReport(c *cli.Command) error {
 	if err := wantArgs(c); err != nil {
 		return err
@@ -62,8 +62,8 @@ func checkReport(c *cli.Command) error {
 	return nil
 }
 
-// readSpan reads --since and --until. Since is zero where the first is not given and has no
-// default; an empty one would mean all that there ever was, and is refused.
+// readSpan reads --since and --until. Since is zero if --since is absent and has no default; an
+// empty one would mean all recordings ever made, and is rejected.
 func readSpan(c *cli.Command, now time.Time) (since, until time.Time, err error) {
 	if c.IsSet("since") || c.String("since") != "" {
 		if since, err = moment("--since", c.String("since"), now); err != nil {
@@ -82,7 +82,7 @@ func readSpan(c *cli.Command, now time.Time) (since, until time.Time, err error)
 	return since, until, nil
 }
 
-// moment is a time, or a duration before now.
+// moment reads a time, or a duration before now.
 func moment(flag, text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
@@ -109,7 +109,7 @@ func (d deps) report(c *cli.Command, r recordings.Report) error {
 	return err
 }
 
-// printReport is for people: what counts first, and then the list.
+// printReport prints a report for people: the counts first, then the list.
 func printReport(w io.Writer, r recordings.Report) error {
 	err := facts(w,
 		[2]string{"since", at(r.Since)},
@@ -142,7 +142,7 @@ func printReport(w io.Writer, r recordings.Report) error {
 	return render(w, t)
 }
 
-// printMissesCSV is the list of the missed for a spreadsheet. Lateness is in seconds.
+// printMissesCSV prints the missed webhooks for a spreadsheet. Lateness is in seconds.
 func printMissesCSV(w io.Writer, misses []recordings.Miss) error {
 	lines := [][]string{{"date", "room_id", "room", "egress_id", "class", "late_seconds", "status", "request_id", "api_key", "identity"}}
 	for _, m := range misses {
@@ -161,7 +161,7 @@ func printMissesCSV(w io.Writer, misses []recordings.Miss) error {
 	return nil
 }
 
-// tally is how often each name came, the most frequent first.
+// tally lists how often each name occurred, the most frequent first.
 func tally[K ~string](counts map[K]int) string {
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b K) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))

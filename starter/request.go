@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// need is a flag's value, or an error that says what to name.
+// need returns a flag's value, or an error that says what the flag must name.
 func need(c *cli.Command, flag, what string) (string, error) {
 	if v := c.String(flag); v != "" {
 		return v, nil
@@ -19,7 +19,7 @@ func need(c *cli.Command, flag, what string) (string, error) {
 	return "", egress.Invalidf("--"+flag, "is missing; name %s", what)
 }
 
-// room is what all but a web page need.
+// room returns the room, which every kind but a web page needs.
 func room(c *cli.Command) (string, error) { return need(c, "room", "the room to record") }
 
 // roomComposite records a whole room, as its layout shows it.
@@ -47,7 +47,7 @@ func roomComposite(c *cli.Command, out outputs) (egress.Request, error) {
 	return r, nil
 }
 
-// participant records one person, who may come later and reconnect.
+// participant records one person, who may join later and reconnect.
 func participant(c *cli.Command, out outputs) (egress.Request, error) {
 	name, err := room(c)
 	if err != nil {
@@ -67,7 +67,7 @@ func participant(c *cli.Command, out outputs) (egress.Request, error) {
 	return r, nil
 }
 
-// trackComposite records up to one track of each sort.
+// trackComposite records at most one audio and one video track.
 func trackComposite(c *cli.Command, out outputs) (egress.Request, error) {
 	name, err := room(c)
 	if err != nil {
@@ -113,7 +113,7 @@ func track(c *cli.Command) (egress.Request, error) {
 	return r, nil
 }
 
-// webPage records any page; no room is involved.
+// webPage records any page, without a room.
 func webPage(c *cli.Command, out outputs) (egress.Request, error) {
 	page, err := need(c, "url", "the page to record")
 	if err != nil {
@@ -135,7 +135,7 @@ func webPage(c *cli.Command, out outputs) (egress.Request, error) {
 	return r, nil
 }
 
-// checkOnly refuses to leave out both.
+// checkOnly rejects a request for neither audio nor video.
 func checkOnly(c *cli.Command) error {
 	if c.Bool("audio-only") && c.Bool("video-only") {
 		return egress.Invalidf("--audio-only and --video-only", "leave nothing to record together")
@@ -143,7 +143,7 @@ func checkOnly(c *cli.Command) error {
 	return nil
 }
 
-// checkURL does not show the URL: streams and pages carry keys.
+// checkURL never shows the URL: URLs of streams and pages contain keys.
 func checkURL(flag, raw string, schemes ...string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || !slices.Contains(schemes, strings.ToLower(u.Scheme)) {

@@ -15,10 +15,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// startTimeout is above the 75 s that LiveKit itself tries for.
+// startTimeout is above the 75 s for which LiveKit itself tries.
 const startTimeout = 90 * time.Second
 
-// startCommand has a command for each kind, and takes any request from a file.
+// startCommand has a subcommand for each kind, and takes any request from a file.
 func (d deps) startCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "start",
@@ -63,7 +63,7 @@ func (d deps) startCommand() *cli.Command {
 	}
 }
 
-// startKind is the command of one kind of request with encoded outputs.
+// startKind builds the command for one kind of request with encoded outputs.
 func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command, outputs) (egress.Request, error), flags ...cli.Flag) *cli.Command {
 	return &cli.Command{
 		Name:  commandOf(k),
@@ -84,7 +84,7 @@ func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command, ou
 	}
 }
 
-// startTrack has outputs of its own: a track is not encoded again.
+// startTrack has its own outputs: a track is not encoded again.
 func (d deps) startTrack() *cli.Command {
 	return &cli.Command{
 		Name:  commandOf(egress.KindTrack),
@@ -104,7 +104,7 @@ func (d deps) startTrack() *cli.Command {
 	}
 }
 
-// startBuilt starts what the flags make, when they make something.
+// startBuilt starts the request that the flags make, if they make a valid one.
 func (d deps) startBuilt(ctx context.Context, c *cli.Command, build func() (egress.Request, error)) error {
 	r, err := build()
 	if err != nil {
@@ -113,7 +113,7 @@ func (d deps) startBuilt(ctx context.Context, c *cli.Command, build func() (egre
 	return d.start(ctx, c, r)
 }
 
-// checkStart refuses two requests at once.
+// checkStart rejects two requests at once.
 func checkStart(c *cli.Command) error {
 	if c.IsSet("request") {
 		return egress.Invalidf("--request", "names its own kind; leave %s out", c.Name)
@@ -121,7 +121,7 @@ func checkStart(c *cli.Command) error {
 	return wantArgs(c)
 }
 
-// start checks what is left to check before anything is started.
+// start makes the remaining checks, and starts the recording.
 func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error {
 	if c.IsSet("id") {
 		if err := egress.ValidateID(c.String("id")); err != nil {
@@ -166,7 +166,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	})
 }
 
-// readRequest reads a file, or standard input for "-".
+// readRequest reads the request from a file, or from standard input for "-".
 func (d deps) readRequest(path string) (egress.Request, error) {
 	if path == "-" {
 		b, err := io.ReadAll(d.stdin)
@@ -182,8 +182,8 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 	return parseRequest(b)
 }
 
-// parseRequest says first whether it is JSON at all, in words that need no parser
-// to understand.
+// parseRequest first reports text that is not JSON at all, in words that make sense without knowing
+// a parser.
 func parseRequest(b []byte) (egress.Request, error) {
 	if !json.Valid(b) {
 		return nil, egress.Invalidf("--request", `is no JSON; want {"room_composite": {…}} or another kind`)
@@ -191,5 +191,5 @@ func parseRequest(b []byte) (egress.Request, error) {
 	return egress.ParseRequestFile(b)
 }
 
-// commandOf is a kind as commands spell it.
+// commandOf returns a kind as commands spell it.
 func commandOf(k egress.Kind) string { return strings.ReplaceAll(string(k), "_", "-") }

@@ -14,13 +14,13 @@ const (
 	exitDrift   = 3
 )
 
-// driftError says that a recording is not as it should be: we did our part.
+// driftError reports that a recording is not as it should be, although we did our part.
 type driftError struct{ what string }
 
-// Error says what drifted.
+// Error says what is not as it should be.
 func (e driftError) Error() string { return e.what }
 
-// statusOf is 2 for what the caller can set right, LiveKit's refusals included.
+// statusOf returns 2 for what the caller can correct, including LiveKit's refusals.
 func statusOf(err error) int {
 	if _, ok := errors.AsType[driftError](err); ok {
 		return exitDrift
@@ -37,7 +37,7 @@ func statusOf(err error) int {
 	}
 }
 
-// oneLine keeps an error on the one line that it is given.
+// oneLine puts an error on a single line.
 func oneLine(err error) string {
 	return visible(strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " "))
 }

@@ -5,20 +5,20 @@ import (
 	"io"
 )
 
-// interruptible is standard input until ctx ends: who reads a terminal would else wait for a
-// line, whatever signal comes.
+// interruptible is standard input until ctx ends: a read from a terminal would otherwise wait for a
+// line, whatever signal arrives.
 type interruptible struct {
 	ctx context.Context
 	in  io.Reader
 }
 
-// Read leaves what it has begun to read to itself when ctx ends, and what it reads then is lost.
+// Read returns when ctx ends. The read in progress continues alone, and its data is lost.
 func (i interruptible) Read(p []byte) (int, error) {
 	type result struct {
 		n   int
 		err error
 	}
-	own := make([]byte, len(p)) // p is its caller's again once we return
+	own := make([]byte, len(p)) // p belongs to the caller again once we return
 	done := make(chan result, 1)
 	go func() {
 		n, err := i.in.Read(own)

@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// printStarted names what the later commands take for an ID.
+// printStarted prints the IDs that later commands take.
 func printStarted(w io.Writer, s recordings.Started) error {
 	i := s.Info.Proto()
 	return facts(w,
@@ -26,7 +26,7 @@ func printStarted(w io.Writer, s recordings.Started) error {
 	)
 }
 
-// printInfoTable is LiveKit's answer, for people.
+// printInfoTable prints LiveKit's answer, for people.
 func printInfoTable(w io.Writer, info egress.Info) error {
 	i := info.Proto()
 	return facts(w,
@@ -42,7 +42,7 @@ func printVerdict(w io.Writer, v egress.Verdict) error {
 	return facts(w, verdictFacts(v)...)
 }
 
-// verdictFacts are a verdict's names and values, in the order of their weight.
+// verdictFacts returns a verdict's names and values, the most important first.
 func verdictFacts(v egress.Verdict) [][2]string {
 	late := ""
 	if v.Late > 0 {
@@ -70,11 +70,11 @@ func verdictFacts(v egress.Verdict) [][2]string {
 	return pairs
 }
 
-// longestResult is how much of a step's result is shown to people, in bytes. --json has
-// all of it.
+// longestResult is how much of a step's result is shown to people, in bytes. --json shows all of
+// it.
 const longestResult = 200
 
-// stopped is why it was stopped, and who asked for that.
+// stopped says why a recording was stopped, and who asked for that.
 func stopped(v egress.Verdict) string {
 	if v.StoppedBy == nil {
 		return string(v.Stopped)
@@ -82,7 +82,7 @@ func stopped(v egress.Verdict) string {
 	return string(v.Stopped) + " by " + v.StoppedBy.String()
 }
 
-// missed is the class of a missed webhook, with its evidence.
+// missed returns the class of a missed webhook, with the evidence.
 func missed(v egress.Verdict) string {
 	if v.MissedBecause == "" {
 		return string(v.Missed)
@@ -90,7 +90,7 @@ func missed(v egress.Verdict) string {
 	return string(v.Missed) + ": " + v.MissedBecause
 }
 
-// mediaOf is what was found of the media, with the evidence.
+// mediaOf returns what was found of the media, with the evidence.
 func mediaOf(v egress.Verdict) string {
 	if v.MediaBecause == "" {
 		return string(v.Media)
@@ -98,7 +98,7 @@ func mediaOf(v egress.Verdict) string {
 	return string(v.Media) + ": " + v.MediaBecause
 }
 
-// mediaFile is one file, or set of them, as it was found in the store.
+// mediaFile describes one file, or set of files, found in the store.
 func mediaFile(f egress.MediaFile) string {
 	s := fmt.Sprintf("%s %s, %s, %d bytes", f.Kind, f.Path, f.Media, f.Size)
 	if f.Count > 0 {
@@ -113,8 +113,7 @@ func mediaFile(f egress.MediaFile) string {
 	return s
 }
 
-// printView prints a verdict where there is one: what was expected before it no
-// longer matters.
+// printView prints the verdict if there is one: earlier expectations no longer matter.
 func printView(w io.Writer, v recordings.View) error {
 	if v.Verdict != nil {
 		pairs := append(verdictFacts(*v.Verdict), [2]string{"workflow", v.WorkflowID + " " + v.Workflow})
@@ -158,7 +157,7 @@ func printView(w io.Writer, v recordings.View) error {
 	return facts(w, pairs...)
 }
 
-// redeliveries are what told its verdict again, a line each.
+// redeliveries lists the redeliveries of a verdict, one per line.
 func redeliveries(rows []recordings.Row) [][2]string {
 	var lines [][2]string
 	for _, r := range rows {
@@ -171,7 +170,7 @@ func redeliveries(rows []recordings.Row) [][2]string {
 	return lines
 }
 
-// found is what was found of the media so far.
+// found returns what has been found of the media so far.
 func found(v recordings.View) string {
 	if v.Media == nil {
 		return ""
@@ -179,7 +178,7 @@ func found(v recordings.View) string {
 	return v.Media.String()
 }
 
-// part is one part of a recording that was started again.
+// part describes one part of a recording that was restarted.
 func part(p egress.Part) string {
 	s := fmt.Sprintf("%d: %s, %s, %s to %s", p.Number, p.EgressID, p.Status, at(p.StartedAt), at(p.EndedAt))
 	if p.Gap > 0 {
@@ -191,7 +190,7 @@ func part(p egress.Part) string {
 	return s
 }
 
-// story is what happened, a line for each beat.
+// story lists what happened, one line per beat.
 func story(beats []egress.Beat) [][2]string {
 	var lines [][2]string
 	for _, b := range beats {
@@ -203,7 +202,7 @@ func story(beats []egress.Beat) [][2]string {
 	return lines
 }
 
-// news is when we last heard of the egress, and from whom.
+// news says when we last heard of the egress, and from whom.
 func news(v recordings.View) string {
 	if v.NewsAt == nil {
 		return ""
@@ -211,7 +210,7 @@ func news(v recordings.View) string {
 	return fmt.Sprintf("%s, by %s", at(*v.NewsAt), v.NewsBy)
 }
 
-// activity is what is being done, and what stood in its way the last time.
+// activity describes an activity in progress, and its last failure.
 func activity(a recordings.Activity) string {
 	s := fmt.Sprintf("%s, attempt %d", a.Type, a.Attempt)
 	if since := when(a.StartedAt); since != "" {
@@ -229,8 +228,8 @@ func activity(a recordings.Activity) string {
 	return s
 }
 
-// starting is what a start is at that a worker has in hand: it may take minutes until it is known
-// what became of a call that was not answered.
+// starting says what a start in a worker's hands is doing: it may take minutes to learn the result
+// of a call that got no answer.
 func starting(a recordings.Activity) string {
 	switch {
 	case a.Type != egress.ActivityStart:
@@ -242,7 +241,7 @@ func starting(a recordings.Activity) string {
 	}
 }
 
-// when is at, for a time that may be missing.
+// when is at for an optional time.
 func when(t *time.Time) string {
 	if t == nil {
 		return ""
@@ -250,7 +249,7 @@ func when(t *time.Time) string {
 	return at(*t)
 }
 
-// printRows prints a table; to nothing found it says so.
+// printRows prints a table, or says that nothing was found.
 func printRows(w io.Writer, rows []recordings.Row) error {
 	if len(rows) == 0 {
 		_, err := fmt.Fprintln(w, "no recordings")

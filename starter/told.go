@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// told prints what became of each recording: a line each, and below them a bar where a
-// person looks on.
+// told prints the result for each recording: a line each, and below them a bar if a person is
+// looking on.
 type told struct {
 	out, err io.Writer
 	json     bool
@@ -23,7 +23,7 @@ func (d deps) newTold(c *cli.Command, total int) *told {
 		progressbar.OptionSetDescription("told again"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())}
 }
 
-// line says what became of one recording.
+// line prints the result for one recording.
 func (t *told) line(said telling) error {
 	text := said.text()
 	if t.json {
@@ -56,7 +56,7 @@ func (t telling) text() string {
 	return s
 }
 
-// under is the ID by which who is told again knows a repeat.
+// under returns the ID by which the receiver recognizes a repeat.
 func (t telling) under() string {
 	if t.IdempotencyKey != "" {
 		return "key " + t.IdempotencyKey
@@ -64,10 +64,10 @@ func (t telling) under() string {
 	return "event " + t.EventID
 }
 
-// end takes the bar away, and says what became of all. That is for people: standard
-// output has the lines alone.
+// end removes the bar and prints the totals. Those are for people: standard output holds only the
+// lines.
 func (t *told) end(counts string) {
-	_ = t.bar.Exit() // nothing is wrong with the work where the bar cannot be drawn
+	_ = t.bar.Exit() // a bar that cannot be drawn does not matter
 	_ = t.bar.Clear()
 	fmt.Fprintln(t.err, counts)
 }

@@ -13,20 +13,19 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// retryCommand is a person's word, after the cause is gone. It may be said to all steps
-// at once: what fails again waits again.
+// retryCommand is for a person who has removed the cause of a failure. It may apply to all steps at
+// once: a step that fails again waits again.
 func (d deps) retryCommand() *cli.Command {
 	return d.wordCommand("retry", "run delivery steps again that have failed for good: all of them, or one", true, recorder.Retry)
 }
 
-// skipCommand is the other word: the delivery goes on without the step. What is left out
-// is never told, so it is said to one step at a time.
+// skipCommand continues the delivery without the step. What is left out is never delivered, so it
+// applies to one step at a time.
 func (d deps) skipCommand() *cli.Command {
 	return d.wordCommand("skip", "leave a delivery step out that has failed for good", false, recorder.Skip)
 }
 
-// wordCommand is a word about the steps of one recording that wait for one, and about
-// those of its redeliveries.
+// wordCommand builds a command about the waiting steps of one recording and of its redeliveries.
 func (d deps) wordCommand(name, usage string, all bool, say func(recorder, context.Context, string, string) error) *cli.Command {
 	return &cli.Command{
 		Name:        name,
@@ -58,7 +57,7 @@ func (d deps) wordCommand(name, usage string, all bool, say func(recorder, conte
 	}
 }
 
-// readStep is the step that was named, by the flag or behind the ID.
+// readStep returns the step named by the flag or after the ID.
 func readStep(c *cli.Command) (string, error) {
 	args := c.Args().Slice()
 	switch err := wantValues(c, "step"); {
@@ -78,7 +77,7 @@ func readStep(c *cli.Command) (string, error) {
 	return c.String("step"), nil
 }
 
-// choose picks the steps that the word is for, of those that wait for one.
+// choose selects, from the waiting steps, those that the command applies to.
 func choose(waiting []recordings.WaitingStep, id, step string, all bool) ([]recordings.WaitingStep, error) {
 	names := make([]string, len(waiting))
 	for i, w := range waiting {
@@ -101,7 +100,7 @@ func choose(waiting []recordings.WaitingStep, id, step string, all bool) ([]reco
 	return chosen, nil
 }
 
-// sayTo says the word to each, and prints that it is noted.
+// sayTo sends the command to each step, and prints a confirmation.
 func (d deps) sayTo(ctx context.Context, c *cli.Command, rec recorder, waiting []recordings.WaitingStep, say func(recorder, context.Context, string, string) error) error {
 	for _, w := range waiting {
 		if err := say(rec, ctx, w.WorkflowID, w.Step); err != nil {
