@@ -15,18 +15,18 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// agent is who asks for a recording: as LiveKit's SDKs ask, by a door whose URL is all
-// that it knows of us, and again with the same key until it has an answer.
+// agent asks for a recording as LiveKit's SDKs do, at a door whose URL is all that it knows of us,
+// and again with the same key until it has an answer.
 type agent struct {
 	scenario scenario
 	log      *record
 	http     *http.Client
 	token    func(room string) (string, error)
-	door     string // where we are
-	livekit  string // where its platform opens rooms: past us
+	door     string // Reelkeeper's URL
+	livekit  string // where its platform opens rooms, without us
 	past     string // where doors start past Temporal
 	consumer string
-	tokenURL func(key string) string // of our webhook of a request, as a door makes it
+	tokenURL func(key string) string // URL of our webhook for a request, as a door makes it
 }
 
 // progress is how far an agent had come when the run was interrupted.
@@ -36,7 +36,7 @@ type progress struct {
 	answer *check.Agent
 }
 
-// progressOf is how far each life had come.
+// progressOf returns how far each life had come.
 func progressOf(log []check.Agent) map[int]*progress {
 	all := map[int]*progress{}
 	for _, a := range log {
@@ -66,8 +66,8 @@ func progressOf(log []check.Agent) map[int]*progress {
 	return all
 }
 
-// live is a life from where it was. It ends early only with the context or when
-// nothing can be written down.
+// live continues a life from where it was. It ends early only if the context ends or the log cannot
+// be written.
 func (a *agent) live(ctx context.Context, p plan, had progress) error {
 	note := func(e check.Agent) error {
 		e.At, e.Life = time.Now(), p.n
@@ -96,7 +96,7 @@ func (a *agent) live(ctx context.Context, p plan, had progress) error {
 	return note(check.Agent{Did: check.Done})
 }
 
-// after is what an agent does with a recording that goes on.
+// after is what an agent does with a recording that is running.
 func (a *agent) after(ctx context.Context, p plan, had progress, note func(check.Agent) error) error {
 	id := had.answer.EgressID
 	if p.forge && !had.forged {
@@ -168,12 +168,12 @@ func (a *agent) start(ctx context.Context, p plan) check.Agent {
 	}
 }
 
-// open opens the room on LiveKit, with a script for when people leave it: it is kept
-// though everybody here is killed. It tries until the room is there.
+// open opens the room on LiveKit, with a script for when people leave: it is played even if
+// everybody here is killed. open tries until the room exists.
 func (a *agent) open(ctx context.Context, p plan) (tracks, error) {
 	call := p.call
 	if p.end != endCall {
-		call += a.scenario.Agent.Patience // the agent is to end it before
+		call += a.scenario.Agent.Patience // so that the agent ends it first
 	}
 	metadata, err := json.Marshal(map[string]any{"fake": map[string]any{"call": call.String()}})
 	if err != nil {
@@ -211,8 +211,8 @@ func tracksOf(who *livekit.ParticipantInfo) (t tracks) {
 	return t
 }
 
-// finish ends a recording, or its room, through the door. It gives up where asking
-// again changes nothing, and where nobody answers any more.
+// finish ends a recording, or its room, through the door. It gives up on an error that is final,
+// and when nobody answers any more.
 func (a *agent) finish(ctx context.Context, p plan, egressID string) error {
 	ctx, cancel := context.WithTimeout(ctx, a.scenario.Agent.Patience)
 	defer cancel()
@@ -227,7 +227,7 @@ func (a *agent) finish(ctx context.Context, p plan, egressID string) error {
 		} else {
 			_, err = livekit.NewEgressProtobufClient(a.door, a.http).StopEgress(asking, &livekit.StopEgressRequest{EgressId: egressID})
 		}
-		if codeOf(err) == twirp.DeadlineExceeded { // what LiveKit says of a dead worker, too
+		if codeOf(err) == twirp.DeadlineExceeded { // LiveKit also says this of a dead worker
 			timeouts++
 			wait = 10 * time.Second
 		}
@@ -237,7 +237,7 @@ func (a *agent) finish(ctx context.Context, p plan, egressID string) error {
 	}
 }
 
-// signed is a context for one request, with the agent's token.
+// signed returns a context for one request, with the agent's token.
 func (a *agent) signed(ctx context.Context, room string, header http.Header) (context.Context, error) {
 	token, err := a.token(room)
 	if err != nil {
@@ -248,14 +248,14 @@ func (a *agent) signed(ctx context.Context, room string, header http.Header) (co
 	return twirp.WithHTTPRequestHeaders(ctx, h)
 }
 
-// grant is a token of an agent, which may do all that it does here.
+// grant returns an agent's token, which permits all that agents do here.
 func grant(room string) (string, error) {
 	return auth.NewAccessToken(apiKey, apiSecret).SetIdentity("agent").SetValidFor(time.Hour).SetVideoGrant(&auth.VideoGrant{
 		RoomRecord: true, RoomCreate: true, RoomList: true, RoomAdmin: true, Room: room,
 	}).ToJWT()
 }
 
-// final says of an error that asking again changes nothing.
+// final reports whether asking again cannot change an error.
 func final(err error) bool {
 	switch codeOf(err) {
 	case twirp.NotFound, twirp.InvalidArgument, twirp.AlreadyExists, twirp.PermissionDenied, twirp.Unauthenticated, twirp.FailedPrecondition:
@@ -272,7 +272,7 @@ func codeOf(err error) twirp.ErrorCode {
 	return twirp.NoError
 }
 
-// sleep waits, and reports false when the context ended first.
+// sleep waits, and reports false if the context ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

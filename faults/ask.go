@@ -7,10 +7,10 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// tracks are those of the one who is in the room.
+// tracks are the tracks of the participant in the room.
 type tracks struct{ audio, video string }
 
-// ask sends the start of a plan.
+// ask sends a plan's start request.
 func (p plan) ask(ctx context.Context, door livekit.Egress, consumer string, t tracks) (*livekit.EgressInfo, error) {
 	hooks := p.hooks(consumer)
 	switch p.kind {

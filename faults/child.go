@@ -7,22 +7,22 @@ import (
 	"runtime"
 )
 
-// running is a part that runs and can be killed as the kernel would.
+// running is a part that is running and can be killed as by the kernel.
 type running interface {
 	Kill()
 	Done() <-chan struct{}
 	Err() error
 }
 
-// child is a process of ours.
+// child is a process that we started.
 type child struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error // set before done is closed
 }
 
-// spawn starts a process with no environment but the one that is given. Its goroutine
-// keeps its thread, since Linux kills a child when the thread that started it ends.
+// spawn starts a process with only the given environment. Its goroutine keeps its thread, since
+// Linux kills a child when the thread that started it ends.
 func spawn(path string, args, environ []string, log io.Writer) (*child, error) {
 	c := &child{cmd: exec.Command(path, args...), done: make(chan struct{})}
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = environ, log, log
@@ -41,19 +41,19 @@ func spawn(path string, args, environ []string, log io.Writer) (*child, error) {
 	return c, <-started
 }
 
-// Kill kills it and waits until it is gone.
+// Kill kills the process and waits until it is gone.
 func (c *child) Kill() {
-	_ = c.cmd.Process.Kill() // it may be gone already
+	_ = c.cmd.Process.Kill() // it may already be gone
 	<-c.done
 }
 
-// Done is closed when it has ended.
+// Done is closed when the process has ended.
 func (c *child) Done() <-chan struct{} { return c.done }
 
-// Err is how it ended, once it has.
+// Err says how the process ended, once it has.
 func (c *child) Err() error { return c.err }
 
-// openLog opens a file that gets what a part writes, behind what earlier ones wrote.
+// openLog opens a file to which a part's output is appended.
 func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 }

@@ -17,14 +17,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// Paths of the consumer: of the settings, and of requests that name one.
+// Paths of the consumer: from the settings, and from requests that name one.
 const (
 	announcePath = "/announced"
 	ownPath      = "/own"
 )
 
-// consumer takes announcements as those do who handled LiveKit's own webhooks before.
-// It writes down what comes, and misbehaves as the scenario has it.
+// consumer takes announcements as a former consumer of LiveKit's own webhooks does. It logs what
+// arrives, and misbehaves as the scenario says.
 type consumer struct {
 	spec   consumerSpec
 	log    *record
@@ -43,7 +43,7 @@ func newConsumer(spec consumerSpec, log *record, seed uint64, addr string) (*con
 	}
 	c := &consumer{spec: spec, log: log, keys: auth.NewSimpleKeyProvider(apiKey, apiSecret), random: newRandom(seed, theConsumer)}
 	c.server = &http.Server{Handler: c, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = c.server.Serve(l) }() // ends with close
+	go func() { _ = c.server.Serve(l) }() // returns after close
 	return c, nil
 }
 
@@ -59,7 +59,7 @@ func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, err = webhook.Receive(&http.Request{Header: r.Header, Body: io.NopCloser(bytes.NewReader(body))}, c.keys)
 	answer, cut := c.answer()
 	entry := check.Request{Path: r.URL.Path, Header: r.Header.Clone(), Body: string(body), Verified: err == nil, Answer: answer, At: time.Now()}
-	entry.Header.Del("Authorization") // it is verified, and of no use to anybody
+	entry.Header.Del("Authorization") // it has been verified, and is of no further use
 	if err := c.log.add(entry); err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -69,7 +69,7 @@ func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(answer)
 }
 
-// answer is what the consumer answers now, and whether the answer gets lost.
+// answer returns the consumer's next answer, and whether it gets lost.
 func (c *consumer) answer() (status int, cut bool) {
 	c.mu.Lock()
 	slow, fails, cuts := c.random.Float64() < c.spec.Slow, c.random.Float64() < c.spec.Error, c.random.Float64() < c.spec.Cut
@@ -83,7 +83,7 @@ func (c *consumer) answer() (status int, cut bool) {
 	return http.StatusOK, cuts
 }
 
-// comeAndGo lets the consumer be away now and then, until the context ends.
+// comeAndGo takes the consumer away now and then, until the context ends.
 func (c *consumer) comeAndGo(ctx context.Context, seed uint64) {
 	defer c.away.Store(false)
 	random := newRandom(seed, theConsumer+" away")
@@ -96,13 +96,13 @@ func (c *consumer) comeAndGo(ctx context.Context, seed uint64) {
 
 func (c *consumer) close() { _ = c.server.Close() }
 
-// next is how long something stays: by chance, Every as a mean, and never so long that a
-// short run would see none of it.
+// next draws how long a state lasts: Every is the mean, with a cap so that even a short run sees a
+// change.
 func (k killSpec) next(random *rand.Rand) time.Duration {
 	return time.Duration((0.25 + 1.5*random.Float64()) * float64(k.Every))
 }
 
-// down is how long something is away.
+// down draws how long something is away.
 func (k killSpec) down(random *rand.Rand) time.Duration {
 	return time.Duration(random.Int64N(int64(k.Down) + 1))
 }

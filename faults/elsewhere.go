@@ -10,9 +10,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// elsewhere has a recording begun again where its egress failed, by another door, past
-// Temporal, which does not see what was: it has the token of the same request. Who asks
-// until there is an answer, and asks another door each time, comes to that.
+// elsewhere restarts a recording whose egress failed, by another door, past Temporal, which does
+// not see what happened before: it has the token of the same request. An agent that asks until
+// there is an answer, at another door each time, causes the same.
 func (a *agent) elsewhere(ctx context.Context, p plan, egressID string, note func(check.Agent) error) error {
 	if !a.failed(ctx, p, egressID) {
 		return ctx.Err()
@@ -41,14 +41,14 @@ func (a *agent) elsewhere(ctx context.Context, p plan, egressID string, note fun
 	return note(answer)
 }
 
-// failed waits for an egress to fail, and until LiveKit would have run it a second time. It
-// does not wait for longer than the call is to last, or once the egress has ended otherwise.
+// failed waits for an egress to fail, and until LiveKit would have run it a second time. It stops
+// waiting when the call is to end, or once the egress has ended otherwise.
 func (a *agent) failed(ctx context.Context, p plan, egressID string) bool {
 	ctx, cancel := context.WithTimeout(ctx, p.call)
 	defer cancel()
 	var since time.Time
 	for sleep(ctx, 250*time.Millisecond) {
-		status := livekit.EgressStatus_EGRESS_COMPLETE // where LiveKit does not know it
+		status := livekit.EgressStatus_EGRESS_COMPLETE // if LiveKit does not know it
 		a.insist(ctx, p.subject, func(ctx context.Context, lk livekit.Egress) error {
 			list, err := lk.ListEgress(ctx, &livekit.ListEgressRequest{EgressId: egressID})
 			for _, m := range list.GetItems() {

@@ -8,9 +8,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
-// forge tells us of an end that is not true, as somebody would who knows where we are,
-// the name of a key and an egress ID, and not the key's secret. What comes of it shows
-// in what the consumer is told.
+// forge sends us a false end, as somebody could who knows our URL, the name of a key and an egress
+// ID, but not the key's secret. What the consumer is told shows the effect.
 func (a *agent) forge(ctx context.Context, egressID string) {
 	body, err := json.Marshal(map[string]any{
 		"event": "egress_ended", "id": "EV_forged", "createdAt": time.Now().Unix(),
@@ -19,7 +18,7 @@ func (a *agent) forge(ctx context.Context, egressID string) {
 	if err != nil {
 		return
 	}
-	for range 3 { // the door may be away, or not know the egress yet
+	for range 3 { // the door may be down, or not know the egress yet
 		req, err := sender.Request(ctx, a.door+"/webhooks/livekit", apiKey, "not-the-secret-not-the-secret-not-the", body)
 		if err != nil {
 			return

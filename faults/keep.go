@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// part is something that runs, is killed, and is started again.
+// part is something that runs, is killed, and is restarted.
 type part struct {
 	name  string
 	start func(ctx context.Context) (running, error)
@@ -18,16 +18,16 @@ type part struct {
 }
 
 const (
-	// startTries is how often a part is tried to be started, a second apart: the port
-	// of one that was just killed may be busy for a moment.
+	// startTries is how many times to try to start a part, a second apart: the port of one that was
+	// just killed may be busy for a moment.
 	startTries = 5
-	// exitWait is what passes before a part that ended by itself is started again, as a
-	// service manager would.
+	// exitWait is the wait before a part that ended by itself is restarted, as by a service
+	// manager.
 	exitWait = time.Second
 )
 
-// keep runs a part until the context ends, and kills it by chance until all is to be
-// calm. What it does is written down before it is done.
+// keep runs a part until the context ends, and kills it at random until calm is closed. It logs
+// each action before taking it.
 func keep(ctx context.Context, p part, first running, log *record, calm <-chan struct{}, seed uint64) error {
 	random := newRandom(seed, p.name)
 	for r := first; ; {
@@ -44,15 +44,15 @@ func keep(ctx context.Context, p part, first running, log *record, calm <-chan s
 		}
 		if r, err = p.again(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // it is to end, so nothing has to start
+				return nil //nolint:nilerr // the run is ending, so nothing needs to start
 			}
 			return err
 		}
 	}
 }
 
-// watch waits until a part is to be killed, or has ended by itself. It returns nothing,
-// and has killed it, when the context ends.
+// watch waits until a part is to be killed, or has ended by itself. When the context ends, it kills
+// the part and returns nil.
 func (p part) watch(ctx context.Context, r running, calm <-chan struct{}, random *rand.Rand) (*check.Kill, error) {
 	var due <-chan time.Time
 	if p.kills.Every > 0 && !closed(calm) {
@@ -80,7 +80,7 @@ func (p part) watch(ctx context.Context, r running, calm <-chan struct{}, random
 	}
 }
 
-// again starts a part once more.
+// again restarts a part.
 func (p part) again(ctx context.Context) (r running, err error) {
 	for range startTries {
 		if r, err = p.start(ctx); err == nil {
@@ -102,7 +102,7 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// newRandom draws for one purpose, whatever is drawn for others.
+// newRandom makes a generator for one purpose, independent of all others.
 func newRandom(seed uint64, purpose string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(purpose)) // never fails

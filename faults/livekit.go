@@ -6,10 +6,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// livekitConfig is the fake LiveKit, a process of its own, as written into its
-// environment: a process, so that it can be killed as a real one. Its rooms and egresses
-// outlive it in a file, as they would in redis; webhooks that it had queued do not, as
-// they do not with livekit-server.
+// livekitConfig configures the fake LiveKit, passed in the environment of its own process: a
+// process, so that it can be killed like a real one. Its rooms and egresses outlive it in a file,
+// as in redis; queued webhooks do not, as with livekit-server.
 type livekitConfig struct {
 	Addr       string
 	WebhookURL string
@@ -19,7 +18,7 @@ type livekitConfig struct {
 	Seed       uint64
 }
 
-// serve is LiveKit until the context ends.
+// serve runs LiveKit until the context ends.
 func (c livekitConfig) serve(ctx context.Context) error {
 	fake, err := fakelivekit.New(fakelivekit.Config{
 		Addr: c.Addr, APIKey: apiKey, APISecret: apiSecret, WebhookURLs: []string{c.WebhookURL},

@@ -1,8 +1,8 @@
-// Command faults lets many recordings happen while everything goes wrong at once, and
-// says whether the promise was kept. The parts that ship run as processes and are killed
-// like them; what became of each recording is judged by package check, from the logs of
-// the agents, of LiveKit, of the consumer and of the pipeline's step. It is for tests: it
-// must never be pointed at a LiveKit, a Temporal or a consumer that is not its own.
+// Command faults makes many recordings while everything goes wrong at once, and judges whether the
+// promise was kept. The shipped parts run as processes and are killed like them; package check
+// judges each recording from the logs of the agents, of LiveKit, of the consumer and of the
+// pipeline's step. It is for tests: it must never be pointed at a LiveKit, a Temporal or a consumer
+// that is not its own.
 package main
 
 import (
@@ -34,8 +34,8 @@ func start() int {
 	return command(ctx, os.Args, os.Stdout, os.Stderr)
 }
 
-// command runs one command line and returns the exit status: 0 the promise was kept, 1
-// it was not, or the run failed, 2 what the user gave us is wrong.
+// command runs one command line and returns the exit status: 0 the promise was kept, 1 it was not,
+// or the run failed, 2 invalid input from the user.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := &cli.Command{
 		Name:            "faults",
@@ -81,7 +81,7 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.close() }() // the lock goes with the process
+	defer func() { _ = s.close() }() // the lock ends with the process
 	sc, _, err := readScenario(s.path(scenarioFile))
 	if err != nil {
 		return err
@@ -133,13 +133,13 @@ func (o options) state(cmd *cli.Command) (s *state, dir string, temporary bool, 
 	return s, dir, temporary, err
 }
 
-// again judges a run that is over.
+// again judges a completed run once more.
 func (o options) again(dir string) error {
 	s, err := oldState(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.close() }() // the lock goes with the process
+	defer func() { _ = s.close() }() // the lock ends with the process
 	sc, _, err := readScenario(s.path(scenarioFile))
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (o options) again(dir string) error {
 	return o.judge(s, sc.rules())
 }
 
-// judge holds what was written down against the promise, and says what came of it.
+// judge checks the logs against the promise, and prints the result.
 func (o options) judge(s *state, rules check.Rules) error {
 	logs, err := check.Read(s.dir)
 	if err != nil {
@@ -174,7 +174,7 @@ func (o options) judge(s *state, rules check.Rules) error {
 	return fmt.Errorf("the promise is broken %d times; seed %d, logs in %s", len(findings), s.Seed, s.dir)
 }
 
-// build builds worker and starter of the module that we are in.
+// build builds worker and starter from the module that we are in.
 func build(ctx context.Context, dir string, progress io.Writer) (string, error) {
 	fmt.Fprintln(progress, "building worker and starter")
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()

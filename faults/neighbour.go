@@ -11,10 +11,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// neighbour records a page as another Reelkeeper does that shares the LiveKit project with
-// us, and its idempotency keys: its token names a request of ours, by a key that is not
-// ours. LiveKit tells us of it as of all that the project records. Nobody but its owner is
-// to stop it, and none of our consumers is to be told of it.
+// neighbour records a page like another Reelkeeper that shares our LiveKit project and our
+// idempotency keys: its token names a request of ours, by a key that is not ours. LiveKit tells us
+// of it as of everything that the project records. Nobody but its owner may stop it, and none of
+// our consumers may be told of it.
 func (a *agent) neighbour(ctx context.Context, p plan, note func(check.Agent) error) error {
 	page := fmt.Sprintf("https://pages.example.com/neighbour-%d", p.n)
 	if err := note(check.Agent{Did: check.Neighbour, Subject: page}); err != nil {
@@ -43,7 +43,7 @@ func (a *agent) neighbour(ctx context.Context, p plan, note func(check.Agent) er
 	return ctx.Err()
 }
 
-// insist asks LiveKit itself until it has an answer, or patience ends.
+// insist calls LiveKit itself until it has an answer, or patience ends.
 func (a *agent) insist(ctx context.Context, subject string, ask func(context.Context, livekit.Egress) error) {
 	ctx, cancel := context.WithTimeout(ctx, a.scenario.Agent.Patience)
 	defer cancel()

@@ -41,17 +41,17 @@ type plan struct {
 	own       bool
 	neighbour bool
 	elsewhere bool
-	token     string // URL of our webhook, in a request that goes past us
-	canary    string // begins every credential of all lives of the run
+	token     string // URL of our webhook, in a request that bypasses us
+	canary    string // beginning of every credential of all lives of the run
 }
 
-// page says that it records a page, in no room.
+// page reports whether it records a page, without a room.
 func (p plan) page() bool { return p.kind == kindWeb }
 
-// canaryOf begins the credentials of a run.
+// canaryOf returns the beginning of all credentials of a run.
 func canaryOf(seed uint64) string { return fmt.Sprintf("RKcanary%dZ", seed) }
 
-// planOf makes the plan of a life. Lives are numbered from 1 on.
+// planOf makes the plan of a life. Lives are numbered from 1.
 func planOf(s scenario, seed uint64, n int) plan {
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
 	p := plan{n: n, key: fmt.Sprintf("life-%d-%d", seed, n), subject: fmt.Sprintf("room-of-life-%d", n), canary: canaryOf(seed), end: endCall}
@@ -83,13 +83,13 @@ func pick(weights map[string]int, random *rand.Rand) string {
 			return k
 		}
 	}
-	return names[0] // not reached: the draw is below the sum
+	return names[0] // unreachable: the draw is below the sum
 }
 
-// secret is a credential of the life.
+// secret returns a credential of the life.
 func (p plan) secret(what string) string { return fmt.Sprintf("%s%s%d", p.canary, what, p.n) }
 
-// s3 is a store with every credential that there can be.
+// s3 returns a store with every possible credential.
 func (p plan) s3() *livekit.S3Upload {
 	return &livekit.S3Upload{
 		Bucket: "recordings", Region: "eu-west-1",
@@ -98,7 +98,7 @@ func (p plan) s3() *livekit.S3Upload {
 	}
 }
 
-// ownPath is the path of the request's own webhook, empty where it names none.
+// ownPath returns the path of the request's own webhook, or "" if it names none.
 func (p plan) ownPath() string {
 	if !p.own {
 		return ""
@@ -106,8 +106,8 @@ func (p plan) ownPath() string {
 	return ownPath
 }
 
-// hooks are the webhooks of the request's own, at a consumer whose URL has a token. Ours is
-// before them where the request goes past us.
+// hooks returns the request's own webhooks, at a consumer whose URL has a token. If the request
+// bypasses us, ours comes before them.
 func (p plan) hooks(consumer string) (hooks []*livekit.WebhookConfig) {
 	if p.token != "" {
 		hooks = append(hooks, &livekit.WebhookConfig{Url: p.token, SigningKey: apiKey})
@@ -118,7 +118,7 @@ func (p plan) hooks(consumer string) (hooks []*livekit.WebhookConfig) {
 	return hooks
 }
 
-// files is one MP4 in that store.
+// files returns one MP4 in that store.
 func (p plan) files() []*livekit.EncodedFileOutput {
 	return []*livekit.EncodedFileOutput{{
 		FileType: livekit.EncodedFileType_MP4, Filepath: fmt.Sprintf("life-%d-{time}.mp4", p.n),

@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// record is a log that is only appended to, one JSON object a line, each by one
-// write: a kill leaves at most a torn last line, which the next opening cuts off.
+// record is an append-only log, one JSON object per line, each in one write: a kill leaves at most
+// a torn last line, which the next opening removes.
 type record struct {
 	mu   sync.Mutex
 	file *os.File
@@ -30,7 +30,7 @@ func openRecord(dir, name string) (*record, error) {
 	return &record{file: file}, nil
 }
 
-// mend cuts a torn last line off.
+// mend removes a torn last line.
 func mend(path string) error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ func mend(path string) error {
 	return os.Truncate(path, int64(bytes.LastIndexByte(data, '\n')+1))
 }
 
-// add appends a line. What cannot be written down did not happen: the caller stops.
+// add appends a line. What cannot be logged did not happen: the caller stops.
 func (r *record) add(line any) error {
 	text, err := json.Marshal(line)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// roleVariable names, in the environment of a process of its own, which part other than
-// the command this binary is, and what that part is like.
+// roleVariable is the environment variable that makes this binary, in a process of its own, one of
+// the other parts, and configures it.
 const roleVariable = "REELKEEPER_FAULTS_ROLE"
 
 // role is what the binary is in a process of its own: one of these parts.
@@ -17,13 +17,13 @@ type role struct {
 	Step    *stepConfig    `json:",omitempty"`
 }
 
-// environ is the role as written into that variable.
+// environ returns the role as written into that variable.
 func (r role) environ() (string, error) {
 	b, err := json.Marshal(r)
 	return roleVariable + "=" + string(b), err
 }
 
-// play is that process. It returns its exit status.
+// play runs as that process. It returns the exit status.
 func play(ctx context.Context, config string, stderr io.Writer) int {
 	var r role
 	err := json.Unmarshal([]byte(config), &r)

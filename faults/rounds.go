@@ -11,13 +11,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// again is after how long a deep round is asked for again that failed, or that could not
-// list what has ended: by itself the reconciler does that with its next round.
+// again is the wait before a deep round is repeated if it failed or could not list what has ended:
+// the reconciler itself would do that with its next round.
 const again = 5 * time.Second
 
-// deepRounds asks for a deep round of the reconciler that often, as a person may by
-// Temporal's CLI: by itself it does one in a quarter of an hour, and no setting makes
-// that shorter.
+// deepRounds requests a deep round of the reconciler at an interval, as a person could with
+// Temporal's CLI: by itself it makes one every quarter of an hour, and no setting shortens that.
 func (r *run) deepRounds(ctx context.Context) error {
 	every := r.scenario.DeepRounds
 	if every == 0 {
@@ -37,7 +36,7 @@ func (r *run) deepRounds(ctx context.Context) error {
 	return nil
 }
 
-// deepRound asks for one, waits for it for so long, and reports whether it was one.
+// deepRound requests a round, waits for it up to limit, and reports whether it was a deep one.
 func deepRound(ctx context.Context, c client.Client, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

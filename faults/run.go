@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// tellEvery is how often a run says how far it is.
+	// tellEvery is how often a run reports its progress.
 	tellEvery = 15 * time.Second
-	// judgeEvery is how often the last lives are looked at while they are waited for.
+	// judgeEvery is how often the last lives are checked while the run waits for them.
 	judgeEvery = 2 * time.Second
-	// runsOn is how long what still runs is waited for where nothing else is open: a call
-	// that is not over takes less, and what nobody stopped runs for ever.
+	// runsOn is how long to wait for egresses that still run if nothing else is open: a call that
+	// is not over takes less, and an egress that nobody stopped runs for ever.
 	runsOn = 45 * time.Second
-	// linger is how long a run goes on when all seems well: what comes twice comes later.
+	// linger is how long a run goes on once all seems well: duplicates arrive later.
 	linger = 4 * time.Second
 )
 
@@ -32,15 +32,14 @@ type run struct {
 	scenario scenario
 	state    *state
 	stage    *stage
-	out      io.Writer // for what a person wants to know meanwhile
+	out      io.Writer // for progress reports
 
 	agents, consumed, kills *record
 
 	done atomic.Int64 // lives that are done
 }
 
-// play lets all lives happen, from where they were, and returns once everybody should
-// have been told.
+// play plays all lives from where they were, and returns once everybody should have been told.
 func (r *run) play(ctx context.Context) (err error) {
 	defer r.stage.close()
 	if err := r.open(); err != nil {
@@ -75,7 +74,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	}
 	end()
 	if stopped := g.Wait(); stopped != nil {
-		err = stopped // what ended the others
+		err = stopped // the error that ended the others
 	}
 	return err
 }
@@ -92,7 +91,7 @@ func (r *run) open() (err error) {
 	return mend(r.state.path(check.LiveKitLog))
 }
 
-// raise starts all parts, and has each kept from then on.
+// raise starts all parts, and keeps each running from then on.
 func (r *run) raise(ctx context.Context, g *errgroup.Group, calm <-chan struct{}) error {
 	list, err := r.stage.parts(ctx)
 	if err != nil {
@@ -118,7 +117,7 @@ func (r *run) raise(ctx context.Context, g *errgroup.Group, calm <-chan struct{}
 	return nil
 }
 
-// live lets all agents do what they have not done yet.
+// live runs all agents' remaining work.
 func (r *run) live(ctx context.Context, had map[int]*progress) error {
 	client := &http.Client{Timeout: r.scenario.Agent.Timeout}
 	keys, err := seal.New(seal.Config{Secret: apiSecret})
@@ -150,8 +149,8 @@ func (r *run) live(ctx context.Context, had map[int]*progress) error {
 	return errors.Join(lives.Wait(), ctx.Err())
 }
 
-// settle waits until the checker finds that everybody has been told of everything and
-// each step is done, or until the scenario's patience ends.
+// settle waits until the checker finds that everything has been announced and each step is done, or
+// until the scenario's patience ends.
 func (r *run) settle(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, r.scenario.Settle)
 	defer cancel()
@@ -169,7 +168,7 @@ func (r *run) settle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// tell says how far the run is, now and then.
+// tell reports the run's progress now and then.
 func (r *run) tell(ctx context.Context) {
 	for begin := time.Now(); sleep(ctx, tellEvery); {
 		fmt.Fprintf(r.out, "%s: %d of %d lives done, seed %d\n", time.Since(begin).Round(time.Second), r.done.Load(), r.scenario.Lives, r.state.Seed)

@@ -18,70 +18,70 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// scenario is what happens in a run, and how often. Rates go from 0 (never) to 1.
+// scenario says what happens in a run, and how often. Rates go from 0 (never) to 1.
 type scenario struct {
-	// Lives is how many recordings are asked for, AtOnce how many of them at a time.
+	// Lives is the number of recordings, AtOnce how many of them run at a time.
 	Lives  int `yaml:"lives"`
 	AtOnce int `yaml:"at_once"`
 	// Call is how long people stay in a room, or a page is recorded.
 	Call span `yaml:"call"`
 	// Kinds are the weights of the kinds of request.
 	Kinds map[string]int `yaml:"kinds"`
-	// Stop and DeleteRoom are the rates of agents who end a recording themselves. The
-	// others let the people leave. A web egress is always stopped.
+	// Stop and DeleteRoom are the rates of agents that end a recording themselves. The others let
+	// the people leave. A web egress is always stopped.
 	Stop       float64 `yaml:"stop"`
 	DeleteRoom float64 `yaml:"delete_room"`
-	// Forge is the rate of lives of which somebody who is not LiveKit tells us an end.
+	// Forge is the rate of lives for which somebody who is not LiveKit sends us an end.
 	Forge float64 `yaml:"forge"`
-	// Neighbour is the rate of lives beside which another Reelkeeper records, under the same
+	// Neighbour is the rate of lives alongside which another Reelkeeper records, under the same
 	// idempotency key on the same LiveKit.
 	Neighbour float64 `yaml:"neighbour"`
-	// Elsewhere is the rate of lives that another door begins again, past Temporal, once
-	// their egress has failed.
+	// Elsewhere is the rate of lives that another door starts again, past Temporal, once their
+	// egress has failed.
 	Elsewhere float64 `yaml:"elsewhere"`
-	// OwnWebhook is the rate of requests that bring a webhook of their own.
+	// OwnWebhook is the rate of requests that carry a webhook of their own.
 	OwnWebhook float64 `yaml:"own_webhook"`
-	// Agent is how agents ask.
+	// Agent configures the agents.
 	Agent agentSpec `yaml:"agent"`
-	// LiveKit is what the fake is like.
+	// LiveKit configures the fake.
 	LiveKit livekitSpec `yaml:"livekit"`
-	// Consumer is what the consumer is like.
+	// Consumer configures the consumer.
 	Consumer consumerSpec `yaml:"consumer"`
-	// Step is what the step of the pipeline is like.
+	// Step configures the pipeline's step.
 	Step stepSpec `yaml:"step"`
-	// Kills are the parts that are killed.
+	// Kills names the parts to be killed.
 	Kills map[string]killSpec `yaml:"kills"`
-	// Settings are those of worker and starter: they compress the waits.
+	// Settings are for worker and starter: they shorten the waits.
 	Settings map[string]string `yaml:"settings"`
-	// DeepRounds is how often the reconciler is asked to compare all that LiveKit
-	// remembers. Zero: only when it does so by itself, which is every 15 min.
+	// DeepRounds is how often the reconciler is told to compare all that LiveKit remembers. Zero:
+	// only when it does so by itself, every 15 min.
 	DeepRounds time.Duration `yaml:"deep_rounds"`
-	// Bound is how late a consumer may be told. Settle is how long the last ones are
-	// waited for at most, once all agents are done.
+	// Bound is how late a consumer may be told. Settle is the longest wait for the last ones, once
+	// all agents are done.
 	Bound  time.Duration `yaml:"bound"`
 	Settle time.Duration `yaml:"settle"`
 }
 
-// span is a duration between two.
+// span is a range of durations.
 type span struct {
 	From time.Duration `yaml:"from"`
 	To   time.Duration `yaml:"to"`
 }
 
-// agentSpec is how agents ask.
+// agentSpec configures the agents.
 type agentSpec struct {
-	// Timeout is how long an agent waits for one answer, and Patience for any.
+	// Timeout is how long an agent waits for one answer, and Patience for any answer.
 	Timeout  time.Duration `yaml:"timeout"`
 	Patience time.Duration `yaml:"patience"`
 }
 
-// livekitSpec is what the fake LiveKit is like.
+// livekitSpec configures the fake LiveKit.
 type livekitSpec struct {
-	// Speed multiplies all that was recorded of LiveKit's own times.
+	// Speed multiplies all of LiveKit's recorded times.
 	Speed float64 `yaml:"speed"`
-	// ReplyHang is how late a hanging reply comes. Default: as Speed has it.
+	// ReplyHang is the delay of a hanging reply. Default: according to Speed.
 	ReplyHang time.Duration `yaml:"reply_hang"`
-	// Remember is how long it lists what has ended. Default: as Speed has it.
+	// Remember is how long it lists what has ended. Default: according to Speed.
 	Remember time.Duration `yaml:"remember"`
 	// Faults are the rates of its faults.
 	Faults map[fakelivekit.Fault]float64 `yaml:"faults"`
@@ -98,8 +98,8 @@ func (s livekitSpec) timings() fakelivekit.Timings {
 	return timings
 }
 
-// consumerSpec is what the consumer is like: rates of answers that take 2 s, that are
-// 500, and that are cut after they were handled; and how often it is away, for how long.
+// consumerSpec configures the consumer: the rates of answers that take 2 s, that are 500, and that
+// are cut after handling; and how often it is down, and for how long.
 type consumerSpec struct {
 	Slow  float64  `yaml:"slow"`
 	Error float64  `yaml:"error"`
@@ -107,15 +107,15 @@ type consumerSpec struct {
 	Away  killSpec `yaml:"away"`
 }
 
-// stepSpec is what the step of the pipeline is like: rates of attempts that take 2 s once
-// their work is done, that fail before it, and whose answer gets lost.
+// stepSpec configures the pipeline's step: the rates of attempts that take 2 s after their work,
+// that fail before it, and whose answer gets lost.
 type stepSpec struct {
 	Slow  float64 `yaml:"slow"`
 	Error float64 `yaml:"error"`
 	Cut   float64 `yaml:"cut"`
 }
 
-// killSpec is how often something goes away, as a mean, and for how long, at most.
+// killSpec is how often something goes down, on average, and for how long, at most.
 type killSpec struct {
 	Every time.Duration `yaml:"every"`
 	Down  time.Duration `yaml:"down"`
@@ -165,7 +165,7 @@ func parseScenario(text []byte) (scenario, error) {
 	return s, nil
 }
 
-// problem is what is wrong with a field, whose name has a dot for each level.
+// problem says what is wrong with a field, whose name has a dot for each level.
 type problem struct{ field, words string }
 
 func (s scenario) problems() (found []problem) {
@@ -206,12 +206,12 @@ func (s scenario) problems() (found []problem) {
 	return found
 }
 
-// rules are what a run of it is judged by.
+// rules returns the rules by which a run of it is judged.
 func (s scenario) rules() check.Rules {
 	return check.Rules{Path: announcePath, Bound: s.Bound, Past: pastTemporal, Hang: s.LiveKit.timings().ReplyHang, Step: stepName}
 }
 
-// rates are all rates by the name of their field.
+// rates returns all rates by the name of their field.
 func (s scenario) rates() map[string]float64 {
 	rates := map[string]float64{
 		"stop": s.Stop, "delete_room": s.DeleteRoom, "forge": s.Forge, "own_webhook": s.OwnWebhook, "neighbour": s.Neighbour, "elsewhere": s.Elsewhere,
@@ -224,7 +224,7 @@ func (s scenario) rates() map[string]float64 {
 	return rates
 }
 
-// lineOf is the line of a field, or of what is nearest above it.
+// lineOf returns the line of a field, or of its nearest parent.
 func lineOf(root *yaml.Node, field string) int {
 	node, line := root.Content[0], 1
 	for name := range strings.SplitSeq(field, ".") {

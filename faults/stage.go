@@ -16,27 +16,27 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
-// LiveKit's key of the project. The secret is none of the canaries: worker and starter
-// have it from their environment.
+// LiveKit's key of the project. The secret is not a canary: worker and starter have it in their
+// environment.
 const (
 	apiKey    = "APIfaults"
 	apiSecret = "faults-secret-faults-secret-faults-32"
 )
 
-// readyLimit is how long a part may take to begin, on a machine that is busy.
+// readyLimit is how long a part may take to start, on a busy machine.
 const readyLimit = 2 * time.Minute
 
-// stage is what a run plays on: the parts that ship, as processes of their own, beside
-// Temporal, the fake LiveKit and the worker of a step.
+// stage is where a run plays: the shipped parts, as processes of their own, beside Temporal, the
+// fake LiveKit and the worker of a step.
 type stage struct {
 	scenario scenario
 	state    *state
-	bin      string // folder with worker and starter
+	bin      string // folder that holds worker and starter
 	progress io.Writer
 	logs     []*os.File
 }
 
-// parts are started in this order, each once the one before it is ready.
+// parts returns the parts in starting order; each starts once the previous one is ready.
 func (s *stage) parts(ctx context.Context) ([]part, error) {
 	temporal, err := s.temporal(ctx)
 	if err != nil {
@@ -75,8 +75,7 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 
 type starter = func(ctx context.Context) (running, error)
 
-// temporal is a development server on one file, which it has in common with the one
-// that was killed before.
+// temporal starts a development server on one file, the same as that of the one killed before.
 func (s *stage) temporal(ctx context.Context) (starter, error) {
 	path, err := devtemporal.Path(ctx, s.progress)
 	if err != nil {
@@ -97,7 +96,7 @@ func (s *stage) temporal(ctx context.Context) (starter, error) {
 	}, nil
 }
 
-// role is this binary, as another part.
+// role starts this binary as another part.
 func (s *stage) role(logFile string, r role) (starter, error) {
 	path, err := os.Executable()
 	if err != nil {
@@ -117,7 +116,7 @@ func (s *stage) role(logFile string, r role) (starter, error) {
 	}, nil
 }
 
-// ours is one of the commands that ship.
+// ours starts one of the shipped commands.
 func (s *stage) ours(name, path, admin string, args ...string) (starter, error) {
 	log, err := s.log(name)
 	if err != nil {
@@ -127,7 +126,7 @@ func (s *stage) ours(name, path, admin string, args ...string) (starter, error) 
 	return func(context.Context) (running, error) { return spawn(path, args, environ, log) }, nil
 }
 
-// environ is all settings of worker and starter.
+// environ returns all settings of worker and starter.
 func (s *stage) environ(admin string) []string {
 	all := map[string]string{
 		"LIVEKIT_URL": s.state.livekit(admin), "LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
@@ -136,7 +135,7 @@ func (s *stage) environ(admin string) []string {
 		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
 		"REELKEEPER_ANNOUNCE_URL": s.state.url(theConsumer) + announcePath,
 	}
-	all["GOTRACEBACK"] = "crash" // a panic ends by a signal, and is told from what says why it ends
+	all["GOTRACEBACK"] = "crash" // a panic then ends by a signal, unlike an exit with a reason
 	if admin == adminWorker {
 		all["REELKEEPER_PIPELINE"] = s.state.path(pipelineFile)
 	}
@@ -148,8 +147,8 @@ func (s *stage) environ(admin string) []string {
 	return list
 }
 
-// pastTemporal is the name by which the door alone knows LiveKit: what is started by it
-// was started past Temporal.
+// pastTemporal is the name by which only the door calls LiveKit: what is started under it was
+// started past Temporal.
 const pastTemporal = "localhost"
 
 func (s *state) livekit(admin string) string {
@@ -159,12 +158,12 @@ func (s *state) livekit(admin string) string {
 	return s.url(partLiveKit)
 }
 
-// inherited is what a process needs of our own environment, and none of its settings.
+// inherited returns what a process needs of our own environment, without any settings.
 func inherited() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "XDG_CACHE_HOME=" + os.Getenv("XDG_CACHE_HOME")}
 }
 
-// log is a part's log, in which no secret may be.
+// log opens a part's log, which may hold no secret.
 func (s *stage) log(name string) (*os.File, error) {
 	f, err := openLog(s.state.ours(name + ".log"))
 	if err == nil {
@@ -173,7 +172,7 @@ func (s *stage) log(name string) (*os.File, error) {
 	return f, err
 }
 
-// ready waits until a part says that it is.
+// ready waits until a part reports that it is ready.
 func (s *stage) ready(ctx context.Context, name string, r running) error {
 	urls := map[string]string{
 		partLiveKit: s.state.url(partLiveKit) + "/", partDoor: s.state.url(partDoor) + "/readyz", partWorker: s.state.url(adminWorker) + "/readyz",
@@ -212,6 +211,6 @@ func answers(ctx context.Context, url string) bool {
 
 func (s *stage) close() {
 	for _, f := range s.logs {
-		_ = f.Close() // it was only written to by processes that have ended
+		_ = f.Close() // only processes that have ended wrote to it
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
-// Files in the folder of a run, beside the logs. Secrets are searched for in the
-// folder searched alone: what is outside of it is LiveKit's, or the agents' own.
+// Files in the folder of a run, beside the logs. Secrets are searched for only in the folder
+// searched: what is outside belongs to LiveKit or the agents.
 const (
 	scenarioFile = "scenario.yaml"
 	pipelineFile = "pipelines.yaml"
@@ -23,21 +23,20 @@ const (
 	searched     = "ours"
 )
 
-// What has a port beside the parts.
+// What else has a port, besides the parts.
 const (
 	theConsumer = "consumer"
 	adminDoor   = "admin of the door"
 	adminWorker = "admin of the worker"
 )
 
-// state is what a run needs to go on after it was interrupted: everything else is in
-// the logs.
+// state is what an interrupted run needs to continue: everything else is in the logs.
 type state struct {
 	dir  string
 	lock *os.File
 
 	Seed  uint64         `json:"seed"`
-	Lives int            `json:"lives"` // instead of the scenario's; 0: as that has it
+	Lives int            `json:"lives"` // instead of the scenario's; 0: the scenario's
 	Ports map[string]int `json:"ports"`
 }
 
@@ -66,7 +65,7 @@ func newState(dir string, scenario []byte, seed uint64, lives int) (*state, erro
 	return s, errors.Join(os.WriteFile(filepath.Join(dir, runFile), b, 0o600), s.hold())
 }
 
-// oldState goes on with the run in a folder.
+// oldState continues the run in a folder.
 func oldState(dir string) (*state, error) {
 	b, err := os.ReadFile(filepath.Join(dir, runFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +81,7 @@ func oldState(dir string) (*state, error) {
 	return s, s.hold()
 }
 
-// hold keeps others away. The lock goes with the process, however that ends.
+// hold locks the folder. The lock ends with the process, however that ends.
 func (s *state) hold() error {
 	f, err := os.OpenFile(s.path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -99,14 +98,14 @@ func (s *state) close() error { return s.lock.Close() }
 
 func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
 
-// ours is the path of a file in which no secret may be.
+// ours returns the path of a file that may hold no secret.
 func (s *state) ours(name string) string { return filepath.Join(s.dir, searched, name) }
 
 func (s *state) addr(part string) string { return fmt.Sprintf("127.0.0.1:%d", s.Ports[part]) }
 
 func (s *state) url(part string) string { return "http://" + s.addr(part) }
 
-// namedPorts finds a port for each name. They stay the same when a run goes on, since
+// namedPorts finds a port for each name. The ports stay the same when a run continues, since
 // requests and workflows hold URLs with them.
 func namedPorts(names ...string) (map[string]int, error) {
 	ports, err := devtemporal.LastingPorts(len(names))

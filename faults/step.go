@@ -17,15 +17,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// The step of the pipeline, as its file and its worker know it.
+// The pipeline's step, as the pipelines file and its worker name it.
 const (
 	stepName     = "index"
 	stepActivity = "Index"
 	stepQueue    = "steps"
 )
 
-// pipelines is the file of our worker's. A step worker that is killed is noticed by the
-// missing heartbeat.
+// pipelines is our worker's pipelines file. The missing heartbeat reveals a killed step worker.
 const pipelines = `default: standard
 pipelines:
   standard:
@@ -33,8 +32,7 @@ pipelines:
       - {name: ` + stepName + `, activity: ` + stepActivity + `, task_queue: ` + stepQueue + `, timeout: 10s, heartbeat: 3s, backoff: {first: 500ms, max: 5s}}
 `
 
-// stepConfig is the worker of that step, a process of its own, as written into its
-// environment.
+// stepConfig configures the worker of that step, passed in the environment of its own process.
 type stepConfig struct {
 	Temporal string // its address
 	Dir      string // of its log
@@ -42,7 +40,7 @@ type stepConfig struct {
 	Seed     uint64
 }
 
-// stepInput is what the step needs of what it is given: docs/pipelines.md has all of it.
+// stepInput is what the step needs of its input: docs/pipelines.md has all of it.
 type stepInput struct {
 	RequestID      string `json:"request_id"`
 	EgressID       string `json:"egress_id"`
@@ -60,20 +58,20 @@ type stepInput struct {
 
 // entry is what the step returns: the same at each attempt.
 type entry struct {
-	Number int `json:"number"` // in its index
+	Number int `json:"number"` // in the index
 }
 
-// index is a step that is made as it should be: it works once for each idempotency key.
-// Its work is a line in its log, so that it knows its keys also once it was killed.
+// index is a step built as a step should be: it works once for each idempotency key. Its work is a
+// line in its log, so it still knows its keys after it was killed.
 type index struct {
 	config stepConfig
 	log    *record
 
-	mu    sync.Mutex // guards known, and that a key is worked for once
+	mu    sync.Mutex // guards known, and keeps a key from being worked for twice
 	known map[string]entry
 }
 
-// openIndex takes up what was done before.
+// openIndex loads what was done before.
 func openIndex(c stepConfig) (*index, error) {
 	r, err := openRecord(c.Dir, check.StepLog)
 	if err != nil {
@@ -92,7 +90,7 @@ func openIndex(c stepConfig) (*index, error) {
 	return x, nil
 }
 
-// serve works for the queue until the context ends. Temporal may be away, or go away.
+// serve works for the queue until the context ends. Temporal may be down, or go down.
 func (c stepConfig) serve(ctx context.Context, stderr io.Writer) error {
 	x, err := openIndex(c)
 	if err != nil {
@@ -122,8 +120,8 @@ func (x *index) attend(ctx context.Context, logger *slog.Logger) error {
 	return w.Run(over)
 }
 
-// attempt is one attempt of the step. What befalls it is drawn from its key and number,
-// so that a worker that is started again does not draw the same once more.
+// attempt is one attempt of the step. Its faults are drawn from its key and number, so that a
+// restarted worker does not draw the same again.
 func (x *index) attempt(ctx context.Context, in stepInput) (entry, error) {
 	number := activity.GetInfo(ctx).Attempt
 	random := newRandom(x.config.Seed, fmt.Sprintf("%s, attempt %d", in.IdempotencyKey, number))
@@ -149,7 +147,7 @@ func (x *index) attempt(ctx context.Context, in stepInput) (entry, error) {
 	return e, nil
 }
 
-// work does what is not done yet, and writes down what became of the attempt.
+// work does what is not done yet, and logs the attempt.
 func (x *index) work(s check.Step, fails bool) (entry, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -173,8 +171,8 @@ func (x *index) work(s check.Step, fails bool) (entry, error) {
 	return e, nil
 }
 
-// dawdle takes 2 s and shows that it lives: long enough to be killed after the work was
-// done, and before anybody knows.
+// dawdle takes 2 s and heartbeats: long enough to be killed after the work is done, and before
+// anybody knows.
 func dawdle(ctx context.Context) {
 	for range 4 {
 		activity.RecordHeartbeat(ctx)

@@ -10,53 +10,53 @@ import (
 	"time"
 )
 
-// Figures is what happened in a run, good and bad.
+// Figures count what happened in a run, good and bad.
 type Figures struct {
 	Lives      int             `json:"lives"`
 	Kinds      map[string]int  `json:"kinds"`      // lives by kind of request
-	Outcomes   map[Outcome]int `json:"outcomes"`   // lives by what their agent was told
-	Retries    int             `json:"retries"`    // calls of agents beyond the first of each life
-	Forged     int             `json:"forged"`     // ends that we were told of by somebody who is not LiveKit
-	Elsewhere  int             `json:"elsewhere"`  // begun once more by another door, after the egress had failed
+	Outcomes   map[Outcome]int `json:"outcomes"`   // lives by their agent's last answer
+	Retries    int             `json:"retries"`    // agents' calls beyond the first of each life
+	Forged     int             `json:"forged"`     // ends reported to us by somebody who is not LiveKit
+	Elsewhere  int             `json:"elsewhere"`  // started again by another door after the egress had failed
 	Neighbours int             `json:"neighbours"` // recordings of somebody who shares LiveKit with us
 
 	Starts   int            `json:"starts"`     // start calls that reached LiveKit
 	Egresses int            `json:"egresses"`   // that LiveKit accepted
-	Recorded int            `json:"recorded"`   // of those, the ones with media
-	Running  int            `json:"running"`    // of those, the ones that have not ended
-	Unknown  int            `json:"unknowable"` // of those, the ones that nobody but their agent can know of
-	Faults   map[string]int `json:"faults"`     // egresses by what was to befall them as a whole
-	Became   map[string]int `json:"became"`     // egresses by what became of them: their last status, and whether they died, were forgotten, or ran twice
-	Webhooks map[string]int `json:"webhooks"`   // of egresses, by what became of them
+	Recorded int            `json:"recorded"`   // of those, with media
+	Running  int            `json:"running"`    // of those, not ended
+	Unknown  int            `json:"unknowable"` // of those, known to nobody but their agent
+	Faults   map[string]int `json:"faults"`     // egresses by the fault planned for the whole egress
+	Became   map[string]int `json:"became"`     // egresses by result: their last status, and whether they died, were forgotten, or ran twice
+	Webhooks map[string]int `json:"webhooks"`   // webhooks of egresses, by result
 
 	Requests int            `json:"requests"`           // to the consumer
 	Answers  map[int]int    `json:"answers"`            // by the consumer's answer; 0: the connection was cut
 	Handled  int            `json:"handled"`            // egresses whose end the consumer handled
-	Verdicts map[string]int `json:"verdicts"`           // by the last that it was told
-	EndedBy  map[string]int `json:"ended_by,omitempty"` // where the consumer's headers say who told us
-	Amended  int            `json:"corrections"`        // verdicts that were told anew, with news
+	Verdicts map[string]int `json:"verdicts"`           // by the last announcement
+	EndedBy  map[string]int `json:"ended_by,omitempty"` // by the source of the end, where the consumer's headers name it
+	Amended  int            `json:"corrections"`        // verdicts announced again with a correction
 
 	Steps map[Work]int `json:"steps"`     // attempts of the pipeline's step, by what they did
-	Cut   int          `json:"steps_cut"` // of those, the ones whose answer got lost
+	Cut   int          `json:"steps_cut"` // of those, whose answer was lost
 
 	Kills map[string]int `json:"kills"` // by part
 	Exits map[string]int `json:"exits"` // parts that ended by themselves
 
 	Lag     Lag `json:"lag"`
-	StepLag Lag `json:"step_lag"` // from when the consumer was told to when the step worked
+	StepLag Lag `json:"step_lag"` // from the announcement to the consumer until the step worked
 
 	lags, stepLags []time.Duration
 }
 
-// Lag is how long something took, such as from the end of an egress until it was told:
-// the slowest of half of them, of 99 %, and of all, in seconds.
+// Lag is how long something took, such as from the end of an egress to its announcement: the
+// slowest of half of them, of 99 %, and of all, in seconds.
 type Lag struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
 }
 
-// String is the lag in words.
+// String puts the lag into words.
 func (l Lag) String() string {
 	return fmt.Sprintf("p50 %.1f s, p99 %.1f s, at most %.1f s", l.P50, l.P99, l.Max)
 }
@@ -132,7 +132,7 @@ func (f *Figures) agent(a Agent) {
 	}
 }
 
-// endedBy is who told us of an end, where an announcement says so in a header.
+// endedBy returns the source of an end, if a header of the announcement names it.
 func endedBy(h http.Header) string {
 	for name, values := range h {
 		if strings.HasSuffix(name, "-Source") {
@@ -142,7 +142,7 @@ func endedBy(h http.Header) string {
 	return ""
 }
 
-// finish adds what is known only once all is judged.
+// finish adds the figures that are known only once everything is judged.
 func (f *Figures) finish(told map[string][]announcement) {
 	for _, list := range told {
 		f.Verdicts[list[len(list)-1].status]++
@@ -156,7 +156,7 @@ func lagOf(all []time.Duration) Lag {
 	return Lag{rank(sorted, 0.5).Seconds(), rank(sorted, 0.99).Seconds(), rank(sorted, 1).Seconds()}
 }
 
-// rank is the value that this share of a sorted list does not exceed.
+// rank returns the value that this share of a sorted list does not exceed.
 func rank(sorted []time.Duration, share float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -165,7 +165,7 @@ func rank(sorted []time.Duration, share float64) time.Duration {
 	return sorted[min(max(n, 0), len(sorted)-1)]
 }
 
-// Count is how many findings there are of a kind.
+// Count returns the number of findings of a kind.
 func Count(findings []Finding, k Kind) (n int) {
 	for _, f := range findings {
 		if f.Kind == k {
@@ -175,7 +175,7 @@ func Count(findings []Finding, k Kind) (n int) {
 	return n
 }
 
-// mostFindings is how many findings are shown to a person.
+// mostFindings caps the findings shown to a person.
 const mostFindings = 20
 
 // Print shows findings and figures to a person.
@@ -210,7 +210,7 @@ func by(counts map[string]int) string {
 	return "; told by: " + list(counts)
 }
 
-// list is counts in words.
+// list puts counts into words.
 func list[K ~string | ~int](counts map[K]int) string {
 	if len(counts) == 0 {
 		return "none"

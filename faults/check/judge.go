@@ -8,50 +8,50 @@ import (
 	"time"
 )
 
-// Rules are what a run is judged by.
+// Rules are the rules by which a run is judged.
 type Rules struct {
-	// Path is where the consumer is told of every end. Other paths are consumers that
-	// single requests named.
+	// Path is where the consumer is told of every end. Other paths are consumers named in single
+	// requests.
 	Path string
-	// Bound is how long after its end, or after its worker died, an egress may stay
-	// untold. What is told later is late.
+	// Bound is how long after its end, or after its worker's death, an egress may remain
+	// unannounced. A later announcement is late.
 	Bound time.Duration
-	// Past is the host name by which LiveKit is called to start something past Temporal.
+	// Past is the host name used to call LiveKit for starts past Temporal.
 	Past string
-	// Hang is how late a reply of LiveKit comes that hangs. So long after its acceptance
-	// who asked for a start in vain need not have asked again.
+	// Hang is the delay of a LiveKit reply that hangs. Within that time after its acceptance, a
+	// caller that got no answer need not have asked again.
 	Hang time.Duration
-	// Step is the step of the pipeline that is run for every end, within the bound after
-	// the consumer was told. Empty: there is none.
+	// Step is the pipeline's step that runs for every end, within the bound after the announcement.
+	// Empty: there is none.
 	Step string
 }
 
-// skew is how much the clocks of one machine may seem to differ: LiveKit's log is
-// written after the event that it tells of.
+// skew is how far the clocks of one machine may seem to differ: LiveKit's log is written after the
+// event that it records.
 const skew = 100 * time.Millisecond
 
-// Kind is one way to break the promise.
+// Kind is a way of breaking the promise.
 type Kind string
 
-// All ways to break the promise.
+// All ways of breaking the promise.
 const (
-	KindLost       Kind = "lost"       // accepted or recorded, over, and the consumer was never told
-	KindTwin       Kind = "twin"       // recorded beside another egress of the same request
-	KindUnstopped  Kind = "unstopped"  // its agent asked for its end, was told that it comes, and it records on
+	KindLost       Kind = "lost"       // accepted or recorded, ended, and never announced to the consumer
+	KindTwin       Kind = "twin"       // recorded in addition to another egress of the same request
+	KindUnstopped  Kind = "unstopped"  // its agent asked for its end, was told that it is ending, and it still records
 	KindRepeated   Kind = "repeated"   // handled again under another event ID, or worked for under another key, with nothing new in it
-	KindWrong      Kind = "wrong"      // the last that was told is not how it ended
-	KindEarly      Kind = "early"      // told, or worked for, before it ended; told as lost while it was well
-	KindLate       Kind = "late"       // told after the bound
-	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent of another's
-	KindDenied     Kind = "denied"     // its agent was told that nothing records, and something does
-	KindUnstepped  Kind = "unstepped"  // told, and the pipeline's step never did its work for that
-	KindUnverified Kind = "unverified" // told without LiveKit's signature
-	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, or the consumer was told of it
-	KindSecret     Kind = "secret"     // a credential of a request where none may rest
-	KindCrashed    Kind = "crashed"    // a worker or a door that ended by itself, as a panic does
+	KindWrong      Kind = "wrong"      // the last announcement is not how it ended
+	KindEarly      Kind = "early"      // announced, or worked for, before it ended; announced as lost while it was well
+	KindLate       Kind = "late"       // announced after the bound
+	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent of another agent's
+	KindDenied     Kind = "denied"     // its agent was told that nothing is being recorded, but something is
+	KindUnstepped  Kind = "unstepped"  // announced, but the pipeline's step never did its work for it
+	KindUnverified Kind = "unverified" // announced without LiveKit's signature
+	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, or was announced to the consumer
+	KindSecret     Kind = "secret"     // a credential of a request in a place where none may be stored
+	KindCrashed    Kind = "crashed"    // a worker or a door ended by itself, as after a panic
 )
 
-// Kinds are all ways to break the promise, in the order in which they are shown.
+// Kinds returns all ways of breaking the promise, in display order.
 func Kinds() []Kind {
 	return []Kind{KindLost, KindTwin, KindUnstopped, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindDenied, KindUnstepped, KindUnverified, KindMeddled, KindSecret, KindCrashed}
 }
@@ -64,8 +64,8 @@ type Finding struct {
 	Words    string `json:"words"`
 }
 
-// Judge holds the logs against the rules. It returns every broken promise, and the
-// figures of what happened. It does not look for secrets: see Search.
+// Judge checks the logs against the rules. It returns every broken promise, and the figures of what
+// happened. It does not look for secrets: see Search.
 func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	lives, egresses := stories(l)
 	j := &judge{rules: r, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses), byPath: map[string]map[string][]announcement{}}
@@ -112,8 +112,8 @@ type judge struct {
 	rules    Rules
 	lives    []*life
 	egresses map[string]*recorded
-	byPath   map[string]map[string][]announcement // what was told where, by egress
-	main     map[string][]announcement            // of those, at the path of the rules
+	byPath   map[string]map[string][]announcement // announcements by path and egress
+	main     map[string][]announcement            // of those, the ones at the path of the rules
 	findings []Finding
 	figures  Figures
 }
@@ -122,11 +122,11 @@ func (j *judge) found(k Kind, life int, egressID, format string, args ...any) {
 	j.findings = append(j.findings, Finding{k, life, egressID, fmt.Sprintf(format, args...)})
 }
 
-// crash is how a Go process ends that panics, where it is told to be dumped then.
+// crash is how a panicking Go process ends if it is set to dump core.
 const crash = "signal: aborted"
 
-// crashed judges that what is ours ends only where it is killed. One that cannot go on says
-// so by an exit status, and is started again.
+// crashed judges that our processes end only when they are killed. One that cannot continue reports
+// that by its exit status, and is restarted.
 func (j *judge) crashed(kills []Kill) {
 	for _, k := range kills {
 		if (k.Part == "worker" || k.Part == "door") && strings.HasPrefix(k.Exit, crash) {
@@ -135,7 +135,7 @@ func (j *judge) crashed(kills []Kill) {
 	}
 }
 
-// life judges what an agent was told, and that it has one recording.
+// life judges what an agent was told, and that it has exactly one recording.
 func (j *judge) life(f *life) {
 	if e := j.egresses[f.egressID]; f.outcome == Accepted && (e == nil || e.life != f) {
 		j.found(KindInvented, f.n, f.egressID, "the agent was told of it, and LiveKit never had it for this one")
@@ -157,8 +157,8 @@ func (j *judge) life(f *life) {
 	}
 }
 
-// succeeds says that an egress is the next part of a recording, not a twin: the one
-// before it had failed, was dead or forgotten when this one began.
+// succeeds reports whether an egress is the next part of a recording, not a twin: the previous one
+// had failed, died or been forgotten when this one began.
 func succeeds(first, next *recorded) bool {
 	if !first.goneAt.IsZero() {
 		return first.goneAt.Before(next.Accepted)
@@ -168,8 +168,8 @@ func succeeds(first, next *recorded) bool {
 	})
 }
 
-// egress judges that somebody was told of it in time, and that it ended when its agent was
-// told so. An egress that neither recorded nor was promised to its agent is nobody's.
+// egress judges that the end was announced in time, and that the egress ended if its agent was told
+// so. An egress that neither recorded nor was promised to its agent is owed to nobody.
 func (j *judge) egress(e *recorded) {
 	if e.theirs != nil {
 		if e.theirs.stopped(e) {
@@ -193,12 +193,12 @@ func (j *judge) egress(e *recorded) {
 		return
 	}
 	j.inTime(e, j.rules.Path, due)
-	if own := e.life.own; own != "" && !slices.Contains(e.Hooks, own) { // else LiveKit itself tells it there
+	if own := e.life.own; own != "" && !slices.Contains(e.Hooks, own) { // otherwise LiveKit itself sends it there
 		j.inTime(e, own, due)
 	}
 }
 
-// inTime judges that a consumer was told of an egress, and by when of how it ended last.
+// inTime judges that a consumer was told of an egress, and in time of its last end.
 func (j *judge) inTime(e *recorded, path string, due time.Time) {
 	told := j.byPath[path][e.ID]
 	if len(told) == 0 {
@@ -206,7 +206,7 @@ func (j *judge) inTime(e *recorded, path string, due time.Time) {
 		return
 	}
 	last := told[len(told)-1]
-	if n := len(e.ends); n > 0 && last.status != Lost && e.ends[n-1].at.After(due) { // it was forgotten before
+	if n := len(e.ends); n > 0 && last.status != Lost && e.ends[n-1].at.After(due) { // it was forgotten before that
 		due = e.ends[n-1].at
 	}
 	lag := max(last.at.Sub(due), 0)
@@ -218,7 +218,7 @@ func (j *judge) inTime(e *recorded, path string, due time.Time) {
 	}
 }
 
-// how is what became of an egress, in a word.
+// how says in a word what became of an egress.
 func (r *recorded) how() string {
 	switch {
 	case r.Forgotten:
@@ -254,8 +254,8 @@ func (j *judge) told(life int, id string, list []announcement) {
 	}
 }
 
-// corrects says that an announcement under a new event ID has news: the one before
-// said that it is lost, or it has ended once more.
+// corrects reports whether an announcement under a new event ID is news: the previous one said
+// lost, or the egress has ended once more.
 func (r *recorded) corrects(before []announcement, next announcement) bool {
 	if next.status == Lost || slices.ContainsFunc(before, next.same) {
 		return false
@@ -269,16 +269,16 @@ func (r *recorded) corrects(before []announcement, next announcement) bool {
 	return ends == 1 || ends <= len(r.ends)
 }
 
-// couldBe says that what was announced had happened by then.
+// couldBe reports whether what was announced had happened by then.
 func (r *recorded) couldBe(a announcement) bool {
-	if a.status == Lost { // of one that never ends nobody can tell
+	if a.status == Lost { // nobody can tell when an egress that never ends is lost
 		return len(r.ends) == 0 && r.goneAt.IsZero() || !r.goneAt.IsZero() && !r.goneAt.After(a.at.Add(skew))
 	}
 	return slices.ContainsFunc(r.ends, func(e end) bool { return e.is(a) && !e.at.After(a.at.Add(skew)) })
 }
 
-// agrees says that a verdict is how it ended. It is lost where its worker died, where
-// LiveKit forgot it, and where it never ended.
+// agrees reports whether a verdict matches the actual end. Lost matches an egress whose worker
+// died, that LiveKit forgot, or that never ended.
 func (r *recorded) agrees(a announcement) bool {
 	if a.status == Lost {
 		return r.Dead || r.Forgotten || len(r.ends) == 0
@@ -286,9 +286,9 @@ func (r *recorded) agrees(a announcement) bool {
 	return len(r.ends) > 0 && r.ends[len(r.ends)-1].is(a)
 }
 
-// Open counts what is not settled yet: what is owed, which is an end that nobody was told
-// of, or not rightly, a step that has not worked and a stop that was granted and has not
-// stopped; and what runs on, that one included, which ends by itself or never.
+// Open counts what is not settled yet. owed counts ends that were not announced, or not correctly,
+// steps that have not worked, and granted stops that have not taken effect. running counts egresses
+// that still run, those with such a stop included; they end by themselves or never.
 func Open(l Logs, r Rules) (owed, running int) {
 	findings, figures := Judge(l, r)
 	for _, kind := range []Kind{KindLost, KindWrong, KindUnstepped, KindUnstopped} {

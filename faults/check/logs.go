@@ -1,7 +1,6 @@
-// Package check says whether the promise was kept, from what others wrote down: the
-// agents, LiveKit, the consumer and the pipeline's step. It must know nothing of ours, neither types nor
-// state nor the way in which we mark requests: what it cannot learn from outside, a
-// user could not either.
+// Package check judges whether the promise was kept, from what others logged: the agents, LiveKit, the
+// consumer and the pipeline's step. It must know nothing of Reelkeeper, neither its types nor its state
+// nor how it marks requests: what it cannot learn from outside, a user could not either.
 package check
 
 import (
@@ -16,7 +15,7 @@ import (
 	"time"
 )
 
-// Names of the logs in the folder of a run.
+// Names of the logs in a run's folder.
 const (
 	AgentLog    = "agents.jsonl"
 	LiveKitLog  = "livekit.jsonl"
@@ -32,28 +31,28 @@ type Deed string
 const (
 	Began    Deed = "began"    // is about to ask for a recording
 	Answered Deed = "answered" // has the last answer that it waits for
-	Stopped  Deed = "stopped"  // asked for the end and has an answer, whichever
-	Forged   Deed = "forged"   // somebody else told us of an end that is not true
-	Done     Deed = "done"     // wants nothing more
+	Stopped  Deed = "stopped"  // asked for the end and has an answer, of either kind
+	Forged   Deed = "forged"   // somebody else sent us a false end
+	Done     Deed = "done"     // has nothing left to do
 
-	// Somebody else than the agent, who shares LiveKit with us, records a page that is none
-	// of ours; and asks for its end.
+	// Neighbour and NeighbourOver are deeds of somebody else who shares LiveKit with us: they
+	// record a page that is not ours, and ask for its end.
 	Neighbour     Deed = "neighbour"
 	NeighbourOver Deed = "neighbour_over"
 
-	// Elsewhere is the same request, begun once more by another door, after its egress had
-	// failed. The answer reached nobody.
+	// Elsewhere is the same request, started again by another door after its egress had failed.
+	// Nobody received the answer.
 	Elsewhere Deed = "elsewhere"
 )
 
-// Outcome is what an agent was told in the end.
+// Outcome is the last answer that an agent got.
 type Outcome string
 
-// What agents are told.
+// The answers that agents get.
 const (
-	Accepted Outcome = "accepted" // it records, as that egress
-	Refused  Outcome = "refused"  // it does not, and asking again changes nothing
-	Unknown  Outcome = "unknown"  // no answer in all the time that the agent had
+	Accepted Outcome = "accepted" // it is recording, as that egress
+	Refused  Outcome = "refused"  // it is not recording, and asking again changes nothing
+	Unknown  Outcome = "unknown"  // no answer in the agent's whole time
 )
 
 // Agent is one line of the agents' log.
@@ -61,21 +60,21 @@ type Agent struct {
 	At       time.Time `json:"at"`
 	Life     int       `json:"life"`
 	Did      Deed      `json:"did"`
-	Subject  string    `json:"subject,omitempty"` // the room, or the page of a web egress: no other life has it
+	Subject  string    `json:"subject,omitempty"` // the room, or the page of a web egress; unique to this life
 	Kind     string    `json:"kind,omitempty"`
-	Own      string    `json:"own,omitempty"` // path of the webhook that the request names itself, where it names one
+	Own      string    `json:"own,omitempty"` // path of the request's own webhook, if it names one
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	EgressID string    `json:"egress_id,omitempty"`
 	Tries    int       `json:"tries,omitempty"`
 	Error    string    `json:"error,omitempty"`
 }
 
-// Egress is the truth about one egress at a moment.
+// Egress is the true state of one egress at a moment.
 type Egress struct {
 	ID        string    `json:"id"`
 	Room      string    `json:"room"`
 	URL       string    `json:"url"`
-	Host      string    `json:"host"`  // by which its start called LiveKit
+	Host      string    `json:"host"`  // used by its start to call LiveKit
 	Hooks     []string  `json:"hooks"` // paths to which LiveKit itself sends its webhooks
 	Status    string    `json:"status"`
 	Faults    []string  `json:"faults"`
@@ -86,13 +85,13 @@ type Egress struct {
 	Forgotten bool      `json:"forgotten"`
 }
 
-// Webhook is what became of one event of LiveKit's.
+// Webhook is what became of one of LiveKit's events.
 type Webhook struct {
 	ID       string `json:"id"`
 	Event    string `json:"event"`
 	EgressID string `json:"egress_id"`
 	Outcome  string `json:"outcome"`
-	Path     string `json:"path"` // of the endpoint, where it was sent
+	Path     string `json:"path"` // of the endpoint to which it was sent
 }
 
 // LiveKit is one line of LiveKit's log.
@@ -104,14 +103,14 @@ type LiveKit struct {
 	Webhook *Webhook  `json:"webhook"`
 }
 
-// Request is one line of the consumer's log: a request as it came.
+// Request is one line of the consumer's log: a request as it arrived.
 type Request struct {
 	At       time.Time   `json:"at"`
 	Path     string      `json:"path"`
 	Header   http.Header `json:"header"`
 	Body     string      `json:"body"`
-	Verified bool        `json:"verified"` // by LiveKit's own verifier, when it came
-	Answer   int         `json:"answer"`   // 200: it was handled, even where the answer got lost
+	Verified bool        `json:"verified"` // by LiveKit's own verifier, on arrival
+	Answer   int         `json:"answer"`   // 200: it was handled, even if the answer was lost
 }
 
 // Work is what an attempt of a step did.
@@ -119,12 +118,12 @@ type Work string
 
 // What attempts of a step do.
 const (
-	Failed Work = "failed" // nothing, and wants to be tried again
+	Failed Work = "failed" // nothing, and needs a retry
 	Worked Work = "worked" // its work: the key was new
-	Knew   Work = "knew"   // nothing: the work under its key was done before
+	Knew   Work = "knew"   // nothing: the work under its key was already done
 )
 
-// Step is one line of the log of the pipeline's step: one attempt, with what it was given.
+// Step is one line of the log of the pipeline's step: one attempt, with its input.
 type Step struct {
 	At        time.Time `json:"at"`
 	Step      string    `json:"step"`
@@ -133,11 +132,11 @@ type Step struct {
 	EgressID  string    `json:"egress_id"`
 	Status    string    `json:"status"` // of the verdict
 	EndedAt   time.Time `json:"ended_at"`
-	Corrects  string    `json:"corrects,omitempty"` // the verdict that was told before, and was wrong
+	Corrects  string    `json:"corrects,omitempty"` // the verdict announced before, which was wrong
 	Parts     []string  `json:"parts,omitempty"`    // the egresses of a recording that has more than one
 	Attempt   int32     `json:"attempt"`
 	Did       Work      `json:"did"`
-	Cut       bool      `json:"cut,omitempty"` // its answer got lost
+	Cut       bool      `json:"cut,omitempty"` // its answer was lost
 }
 
 // Kill is one line of the log of kills.
@@ -145,11 +144,11 @@ type Kill struct {
 	At   time.Time     `json:"at"`
 	Part string        `json:"part"`
 	Down time.Duration `json:"down"`
-	// Exit says why it ended by itself, where nobody killed it.
+	// Exit says why it ended by itself, if nobody killed it.
 	Exit string `json:"exit,omitempty"`
 }
 
-// Logs is all that was written down.
+// Logs are all the logs of a run.
 type Logs struct {
 	Agents   []Agent
 	LiveKit  []LiveKit
@@ -158,8 +157,8 @@ type Logs struct {
 	Kills    []Kill
 }
 
-// Read reads the logs of a run. One that is missing is empty, and a torn last line,
-// of a process that was killed, does not count.
+// Read reads the logs of a run. A missing log is empty, and a torn last line, left by a killed
+// process, is ignored.
 func Read(dir string) (l Logs, err error) {
 	for _, f := range []struct {
 		name string
@@ -175,13 +174,13 @@ func Read(dir string) (l Logs, err error) {
 	return l, nil
 }
 
-// ReadSteps reads the log of the pipeline's step alone.
+// ReadSteps reads only the log of the pipeline's step.
 func ReadSteps(dir string) (steps []Step, err error) {
 	err = lines(dir, StepLog, taking(&steps))
 	return steps, err
 }
 
-// lines takes each whole line of a log.
+// lines passes each whole line of a log to take.
 func lines(dir, name string, take func(line []byte) error) error {
 	data, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

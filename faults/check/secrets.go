@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Search looks for a canary, the beginning of every credential that agents sent, in
-// all files under a folder: as it is, and as any base64 would have it. Each file that
-// has it is one finding, with the place of the first. Files are searched as they are,
-// so that nothing is missed for want of understanding them.
+// Search looks in all files under a folder for a canary, the beginning of every credential that
+// agents sent: as it is, and in any base64 form. Each file that contains it is one finding, with
+// the first position. Files are searched as raw bytes, so that nothing is missed for lack of a
+// parser.
 func Search(dir, canary string) ([]Finding, error) {
 	var findings []Finding
 	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
@@ -33,7 +33,7 @@ func Search(dir, canary string) ([]Finding, error) {
 	return findings, err
 }
 
-// hits is how often a canary is in data, and where it is first.
+// hits returns how often a canary is in data, and where it is first.
 func hits(data []byte, canary string) (n, first int) {
 	first = len(data)
 	for _, form := range forms(canary) {
@@ -45,14 +45,14 @@ func hits(data []byte, canary string) (n, first int) {
 	return n, first
 }
 
-// forms are the canary as it is, and the part of it that is the same in every base64
-// text with the canary in it, for each of the three places at which it can begin.
+// forms returns the canary itself, and the part of it that is the same in every base64 text that
+// contains it, for each of the three offsets at which it can begin.
 func forms(canary string) [][]byte {
 	all := [][]byte{[]byte(canary)}
 	for shift := range 3 {
 		text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + canary))
 		text = strings.TrimRight(text, "=")
-		head := []int{0, 2, 3}[shift] // letters that the bytes before the canary have a part in
+		head := []int{0, 2, 3}[shift] // letters that also depend on the bytes before the canary
 		whole := (shift + len(canary)) * 8 / 6
 		if f := []byte(text[head:whole]); len(f) > 0 && !slices.ContainsFunc(all, func(g []byte) bool { return bytes.Equal(f, g) }) {
 			all = append(all, f)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// steps judges the pipeline's step: for each verdict that the consumer was told of it has
-// done its work, and for none it has done it twice.
+// steps judges the pipeline's step: it has done its work once for each announced verdict, and never
+// twice for one.
 func (j *judge) steps(log []Step, number map[string]int) {
 	first, works, parts := map[string]Step{}, map[string][]Step{}, j.goesOn()
 	for _, s := range log {
@@ -36,7 +36,7 @@ func (j *judge) steps(log []Step, number map[string]int) {
 	}
 }
 
-// goesOn are the egresses whose recording goes on as another one, which runs still: the
+// goesOn returns the egresses whose recording continues as another one that is still running: the
 // step is that one's.
 func (j *judge) goesOn() map[string]bool {
 	all := map[string]bool{}
@@ -53,12 +53,12 @@ func (j *judge) goesOn() map[string]bool {
 	return all
 }
 
-// same says that two attempts are of the same verdict.
+// same reports whether two attempts belong to the same verdict.
 func (s Step) same(other Step) bool {
 	return s.EgressID == other.EgressID && s.Status == other.Status && s.EndedAt.Equal(other.EndedAt)
 }
 
-// worked judges the work that was done for one egress.
+// worked judges the work done for one egress.
 func (j *judge) worked(life int, id string, works []Step) {
 	e := j.egresses[id]
 	if e == nil {
@@ -75,8 +75,8 @@ func (j *judge) worked(life int, id string, works []Step) {
 	}
 }
 
-// renews says that a step rightly worked again: its verdict is a correction, with another
-// status or end than each before. What is no loss is another end of LiveKit's, too.
+// renews reports whether a step rightly worked again: its verdict is a correction, with a status or
+// end unlike all before. Unless the verdict is lost, LiveKit has another end, too.
 func (r *recorded) renews(before []Step, next Step) bool {
 	ends := 1
 	for _, s := range before {
@@ -90,8 +90,8 @@ func (r *recorded) renews(before []Step, next Step) bool {
 	return next.Corrects != "" && (next.Status == Lost || ends == 1 || ends <= len(r.ends))
 }
 
-// stepped judges that each verdict on an egress had its step, in time. What the consumer
-// was told again, with nothing new in it, is no verdict.
+// stepped judges that each verdict on an egress had its step, in time. A repeated announcement with
+// nothing new in it is not a verdict.
 func (j *judge) stepped(life int, id string, works []Step) {
 	told, left := j.main[id], slices.Clone(works)
 	for n, a := range told {

@@ -10,33 +10,33 @@ import (
 // ended is the event that counts.
 const ended = "egress_ended"
 
-// The statuses of what is stopped while it records, and before it does.
+// The statuses of an egress that is stopped while it records, and before it does.
 const (
 	complete = "EGRESS_COMPLETE"
 	aborted  = "EGRESS_ABORTED"
 )
 
-// abortion is the fault of an egress that is aborted by itself.
+// abortion is the fault by which an egress aborts itself.
 const abortion = "aborted"
 
-// Lost is the verdict on an egress of which nobody can tell how it ended. The
-// consumer is told of it as of a failure.
+// Lost is the verdict on an egress whose end nobody can know. It is announced to the consumer as a
+// failure.
 const Lost = "LOST"
 
-// lostMark begins the error of an announcement of such an egress.
+// lostMark begins the error in the announcement of such an egress.
 const lostMark = "lost: "
 
-// end is one end of an egress, as LiveKit has it.
+// end is one end of an egress, as LiveKit records it.
 type end struct {
 	at     time.Time
 	status string
 }
 
-// confirming is how much later LiveKit's log has the end of what was aborted than its answer
-// to the stop.
+// confirming is how much later than the answer to a stop LiveKit's log shows the end of an aborted
+// egress.
 const confirming = 250 * time.Millisecond
 
-// is says that an announcement is of this end, by LiveKit's own time where it has one.
+// is reports whether an announcement is about this end, by LiveKit's own time if it has one.
 func (e end) is(a announcement) bool {
 	off := skew
 	if e.status == aborted {
@@ -50,22 +50,22 @@ type recorded struct {
 	Egress
 	ends     []end
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
-	answered bool      // it is the one that its agent was told of
-	taken    bool      // the project's endpoint took a webhook of it
+	answered bool      // its agent was told of it
+	taken    bool      // the project's endpoint accepted a webhook of it
 	cut      bool      // LiveKit, a worker or Temporal was killed between its acceptance and that
 	theirs   *neighbour
-	life     *life // whose recording it is; an empty one where it is nobody's
+	life     *life // of the agent that recorded it; empty if there is none
 }
 
-// life is what an agent wanted, and what came of it.
+// life is what an agent wanted, and the result.
 type life struct {
 	n        int
 	subject  string
 	own      string // path of the request's own webhook
-	ignored  string // how the request for its end failed; empty: it was granted, or there was none
+	ignored  string // how the request for its end failed; empty if it was granted, or there was none
 	outcome  Outcome
 	egressID string
-	// answeredAt is when its agent had the last answer that it waited for.
+	// answeredAt is when its agent got the last answer that it waited for.
 	answeredAt time.Time
 	stoppedAt  time.Time
 	egresses   []*recorded
@@ -80,16 +80,16 @@ type announcement struct {
 	eventID  string
 	egressID string
 	status   string
-	endedAt  time.Time // LiveKit's; zero where it has none
+	endedAt  time.Time // LiveKit's; zero if it has none
 }
 
-// same says that both tell of one end, by LiveKit's own time of it.
+// same reports whether both are about one end, by LiveKit's own time of it.
 func (a announcement) same(b announcement) bool {
 	return !a.endedAt.IsZero() && a.status == b.status && a.endedAt.Equal(b.endedAt)
 }
 
-// stories puts the logs together: the lives in the order in which they began, and
-// every egress by its ID.
+// stories combines the logs: the lives in the order in which they began, and every egress by its
+// ID.
 func stories(l Logs) ([]*life, map[string]*recorded) {
 	lives, bySubject := livesOf(l.Agents)
 	egresses, neighbours := map[string]*recorded{}, neighboursOf(l.Agents)
@@ -144,7 +144,7 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 	return lives, bySubject
 }
 
-// neighboursOf are the neighbours, by the pages that they record.
+// neighboursOf returns the neighbours, by the pages that they record.
 func neighboursOf(agents []Agent) map[string]*neighbour {
 	all := map[string]*neighbour{}
 	for _, a := range agents {
@@ -158,7 +158,7 @@ func neighboursOf(agents []Agent) map[string]*neighbour {
 	return all
 }
 
-// stopped says that it was stopped before its owner asked for that: a web egress goes on until
+// stopped reports whether it was stopped before its owner asked for that: a web egress runs until
 // somebody asks, unless it fails.
 func (n *neighbour) stopped(r *recorded) bool {
 	return slices.ContainsFunc(r.ends, func(e end) bool {
@@ -167,7 +167,7 @@ func (n *neighbour) stopped(r *recorded) bool {
 	})
 }
 
-// subjectOf is what an egress records: a page, or else a room.
+// subjectOf returns what an egress records: a page, or else a room.
 func subjectOf(e *Egress) string {
 	if e.URL != "" {
 		return e.URL
@@ -187,14 +187,14 @@ func (r *recorded) take(line LiveKit) {
 	r.Egress = e
 }
 
-// replyFault begins the faults of a start whose reply does not reach whoever asked for it:
-// it is lost, an error, or comes after everybody has stopped waiting.
+// replyFault begins the faults of a start whose reply does not reach the caller: it is lost, an
+// error, or arrives after everybody has stopped waiting.
 const replyFault = "reply-"
 
-// unknowable says that nobody, or none but its agent, can know of it: LiveKit forgot it,
-// our endpoint had taken no webhook of it, and it was started past Temporal, or was forgotten
-// before whoever had asked for it in vain could ask again: where the reply did not come, or
-// one of the two was killed, or Temporal, which was to keep the reply.
+// unknowable reports whether nobody, or only its agent, can know of the egress. LiveKit forgot it
+// before our endpoint accepted any webhook of it; and either it was started past Temporal, or it
+// was forgotten before its caller could ask again: because the reply was lost, or because LiveKit,
+// the worker, or Temporal, which had to keep the reply, was killed.
 func (r *recorded) unknowable(by Rules) bool {
 	if !r.Forgotten || r.taken {
 		return false
@@ -204,12 +204,12 @@ func (r *recorded) unknowable(by Rules) bool {
 	return host == by.Past || !r.answered && inVain && r.goneAt.Before(r.Accepted.Add(by.Hang))
 }
 
-// page says that it records no room, so that nothing but a stop shows that it is dead.
+// page reports whether it records no room, so that only a stop shows that it is dead.
 func (r *recorded) page() bool { return r.URL != "" }
 
-// due is the moment from which somebody must be told, zero while there is none. Of an
-// egress that ran twice it is its last end. A dead one that records a page is due once
-// its agent asked for its end.
+// due is the moment from which its end must be announced, zero while there is none. For an egress
+// that ran twice, it is the last end. For a dead one that records a page, it is when its agent
+// asked for its end.
 func (r *recorded) due(stoppedAt time.Time) time.Time {
 	switch {
 	case r.Forgotten:
@@ -227,18 +227,19 @@ func (r *recorded) due(stoppedAt time.Time) time.Time {
 	return time.Time{}
 }
 
-// recordsAt says that it records at a moment: it was accepted, and neither over nor gone.
+// recordsAt reports whether it records at a moment: it was accepted, and has neither ended nor
+// gone.
 func (r *recorded) recordsAt(t time.Time) bool {
 	over := func(at time.Time) bool { return !at.IsZero() && !at.After(t) }
 	return !r.Accepted.After(t) && !over(r.goneAt) && !slices.ContainsFunc(r.ends, func(e end) bool { return over(e.at) })
 }
 
-// runsAgain says that it is in a second run, after its end.
+// runsAgain reports whether it is in a second run, after its end.
 func (r *recorded) runsAgain() bool {
 	return slices.Contains([]string{"EGRESS_STARTING", "EGRESS_ACTIVE", "EGRESS_ENDING"}, r.Status)
 }
 
-// became is what became of it, in the words of the figures.
+// became describes what became of it, in the words of the figures.
 func (r *recorded) became() []string {
 	list := []string{r.Status}
 	if r.Dead {
@@ -253,8 +254,8 @@ func (r *recorded) became() []string {
 	return list
 }
 
-// announcements are those that the consumer handled, by path and egress, in the order
-// in which they came. What it could not verify is counted apart.
+// announcements returns those that the consumer handled, by path and egress, in order of arrival.
+// Those that it could not verify are counted separately.
 func announcements(log []Request) (told map[string][]announcement, unverified int) {
 	told = map[string][]announcement{}
 	for _, r := range log {
@@ -270,7 +271,7 @@ func announcements(log []Request) (told map[string][]announcement, unverified in
 	return told, unverified
 }
 
-// announcementOf reads a webhook as any consumer of LiveKit's does.
+// announcementOf reads a webhook as any LiveKit consumer does.
 func announcementOf(r Request) (announcement, bool) {
 	var e struct {
 		Event, ID  string
@@ -292,7 +293,7 @@ func announcementOf(r Request) (announcement, bool) {
 	return a, true
 }
 
-// ownWords are the IDs of the events that LiveKit itself made.
+// ownWords returns the IDs of the events that LiveKit itself made.
 func ownWords(log []LiveKit) map[string]bool {
 	ids := map[string]bool{}
 	for _, line := range log {
@@ -303,9 +304,9 @@ func ownWords(log []LiveKit) map[string]bool {
 	return ids
 }
 
-// ours leaves out what LiveKit itself said at a path that it was given, since nobody but
-// LiveKit answers for that. Where something of ours is left, the first of LiveKit's stays
-// before it: then the same end was told there by both.
+// ours leaves out what LiveKit itself sent to a path that it was given, since only LiveKit answers
+// for that. If something of ours remains, LiveKit's first event stays before it: then both
+// announced the same end there.
 func (r *recorded) ours(path string, list []announcement, made map[string]bool) []announcement {
 	if !slices.Contains(r.Hooks, path) {
 		return list
@@ -324,8 +325,8 @@ func (r *recorded) ours(path string, list []announcement, made map[string]bool) 
 	return rest
 }
 
-// byEgress groups announcements, and leaves out the repeats under the same event ID,
-// as a consumer does. same says that each of those repeats said the same.
+// byEgress groups announcements, and drops repeats of an event ID, as a consumer does. same reports
+// whether each of those repeats had the same content.
 func byEgress(told []announcement) (groups map[string][]announcement, same bool) {
 	groups, same = map[string][]announcement{}, true
 	for _, a := range told {
