@@ -1,8 +1,8 @@
-// Package catalogue reads the two YAML files of what a recording may name: the pipelines
-// of REELKEEPER_PIPELINE, and the storage profiles of REELKEEPER_STORAGE. It checks all
-// that can be checked before anything is recorded, and every error is an *egress.Error of
-// reason Invalid that names file, line and field. It must never let a credential through a
-// pipeline, which is kept in workflow histories, nor show one of a profile's.
+// Package catalogue reads the two YAML files that define what a recording may name: the pipelines
+// of REELKEEPER_PIPELINE, and the storage profiles of REELKEEPER_STORAGE. It checks all that can be
+// checked before anything is recorded, and every error is an *egress.Error of reason Invalid that
+// names file, line and field. It must never accept a credential in a pipeline, which is kept in
+// workflow histories, nor show one from a profile.
 package catalogue
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Pipelines reads the file at a path: who is told of an end, and which steps of the user's
-// own are run then. keys are the names of the API keys that may sign. An empty path is no
+// Pipelines reads the file at a path: the consumers to which an end is announced, and the user's
+// own steps to run then. keys are the names of the API keys that may sign. An empty path means no
 // pipelines.
 func Pipelines(path string, keys []string) (p egress.Pipelines, err error) {
 	r := &reader{setting: "REELKEEPER_PIPELINE", file: path, keys: keys}
@@ -23,15 +23,15 @@ func Pipelines(path string, keys []string) (p egress.Pipelines, err error) {
 	return p, err
 }
 
-// Profiles reads the file at a path, whose values may name variables of the environment
-// and files. An empty path is no profiles.
+// Profiles reads the file at a path, whose values may refer to environment variables and files. An
+// empty path means no profiles.
 func Profiles(path string, environ map[string]string) (p egress.Profiles, err error) {
 	r := &reader{setting: "REELKEEPER_STORAGE", file: path, secret: true, environ: environ}
 	p.Default, p.Named, err = named(r, "profiles", value.profile)
 	return p, err
 }
 
-// named reads a file of what has a name, and which of it is the default.
+// named reads a file of named entries, and which of them is the default.
 func named[T any](r *reader, field string, read func(v value, name string) (T, error)) (preset string, all map[string]T, err error) {
 	if r.file == "" {
 		return "", nil, nil
@@ -59,7 +59,7 @@ func named[T any](r *reader, field string, read func(v value, name string) (T, e
 	return preset, all, nil
 }
 
-// pipeline is one of the file's.
+// pipeline reads one pipeline.
 func (v value) pipeline(name string) (egress.Pipeline, error) {
 	p := egress.Pipeline{Name: name}
 	if !egress.ValidName(name) {
@@ -82,6 +82,6 @@ func (v value) pipeline(name string) (egress.Pipeline, error) {
 	return p, nil
 }
 
-// longestPipeline is the most that a pipeline takes as JSON, in bytes. It is in the state of each
-// recording, beside what egress.Input bounds, and Temporal takes 2 MiB of both.
+// longestPipeline caps a pipeline as JSON, in bytes. It is in the state of each recording, beside
+// what egress.Input bounds, and Temporal's limit for both is 2 MiB.
 const longestPipeline = 64 << 10

@@ -8,12 +8,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// consumers are who is told of an end, in the order of the file.
+// consumers reads the consumers, in the order of the file.
 func (v value) consumers() ([]egress.Consumer, error) {
 	return unique(v, value.consumer, func(c egress.Consumer) string { return c.Name })
 }
 
-// unique reads a list of what has a name, each another one.
+// unique reads a list of entries with distinct names.
 func unique[T any](v value, read func(value) (T, error), nameOf func(T) string) ([]T, error) {
 	var all []T
 	seen := map[string]int{}
@@ -61,7 +61,7 @@ func (v value) consumerName(into *string) error {
 	return nil
 }
 
-// url refuses what can hold a credential, and never shows it.
+// url rejects what can hold a credential, and never shows it.
 func (v value) url(into *string) error {
 	if err := v.text(into); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (v value) url(into *string) error {
 	return nil
 }
 
-// key takes the name of an API key that we can sign with.
+// key reads the name of an API key that we can sign with.
 func (v value) key(into *string) error {
 	if err := v.text(into); err != nil {
 		return err

@@ -16,10 +16,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// providers are the four stores as the file spells them, with LiveKit's own spelling.
+// providers are the four stores as spelled in the file, mapped to LiveKit's own spelling.
 var providers = map[string]string{"s3": "s3", "gcp": "gcp", "azure": "azure", "ali_oss": "aliOSS"}
 
-// profile is one of the file's: one store.
+// profile reads one profile: one store.
 func (v value) profile(name string) (*livekit.StorageConfig, error) {
 	if egress.ValidateProfile(name) != nil {
 		return nil, v.fail("wants a name of 1 to 64 of [A-Za-z0-9._-]")
@@ -34,13 +34,13 @@ func (v value) profile(name string) (*livekit.StorageConfig, error) {
 	if err := v.fields(stores); err != nil {
 		return nil, err
 	}
-	if len(v.node.Content) != 2 { // a name and what it stands for
+	if len(v.node.Content) != 2 { // a name and its value
 		return nil, v.fail("want one store: one of %s", strings.Join(slices.Sorted(maps.Keys(stores)), ", "))
 	}
 	return profile, nil
 }
 
-// store refuses one that could not be opened, whatever else is right.
+// store rejects a store that could not be opened even if all else is right.
 func (v value) store(m protoreflect.Message) error {
 	if err := v.message(m); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (v value) store(m protoreflect.Message) error {
 	return nil
 }
 
-// message reads one of LiveKit's by the names of its fields.
+// message reads one of LiveKit's messages by the names of its fields.
 func (v value) message(m protoreflect.Message) error {
 	known := fields{}
 	all := m.Descriptor().Fields()
@@ -90,10 +90,10 @@ func (v value) set(m protoreflect.Message, f protoreflect.FieldDescriptor) error
 	return nil
 }
 
-// reference is ${NAME} or ${file:PATH} in a value; $${ stands for ${ itself.
+// reference matches ${NAME} or ${file:PATH} in a value; $${ stands for a literal ${.
 var reference = regexp.MustCompile(`\$\$\{|\$\{([^}]*)\}`)
 
-// expanded is a value with what it names in the environment or in files put in.
+// expanded returns a value with its references to the environment and to files replaced.
 func (v value) expanded() (string, error) {
 	if v.node.Kind != yaml.ScalarNode || v.node.Tag == "!!null" {
 		return "", v.fail("want a value")
@@ -112,7 +112,7 @@ func (v value) expanded() (string, error) {
 	return text, problem
 }
 
-// lookUp is what a value names. A file's last line end is none of it, as editors add one.
+// lookUp returns what a reference stands for. It drops a file's final newline, which editors add.
 func (v value) lookUp(name string) (string, error) {
 	if path, ok := strings.CutPrefix(name, "file:"); ok {
 		b, err := os.ReadFile(path)

@@ -2,7 +2,7 @@ package catalogue
 
 import "github.com/reelkeeper/reelkeeper/egress"
 
-// steps are the user's own, in the order of the file.
+// steps reads the user's own steps, in the order of the file.
 func (v value) steps() ([]egress.Step, error) {
 	return unique(v, value.step, func(s egress.Step) string { return s.Name })
 }
@@ -59,8 +59,8 @@ func (v value) stepName(into *string) error {
 	return nil
 }
 
-// taskQueue refuses our own queues: their workers know no activity of the user's, and
-// would fail each attempt of a step.
+// taskQueue rejects our own queues: their workers do not have the user's activities, and would fail
+// each attempt of a step.
 func (v value) taskQueue(into *string) error {
 	if err := v.text(into); err != nil {
 		return err

@@ -16,16 +16,16 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// reader is what all values of a file share.
+// reader holds what all values of a file share.
 type reader struct {
 	setting string // the variable that names the file, and the field of every error
 	file    string
 	secret  bool              // no error may show a value
 	keys    []string          // names of API keys
-	environ map[string]string // what values may name
+	environ map[string]string // what values may refer to
 }
 
-// value is a node of the file, the line that an error names, and the path to it.
+// value is a node of the file, with the line that an error names, and its path.
 type value struct {
 	*reader
 	node *yaml.Node
@@ -33,7 +33,7 @@ type value struct {
 	path string
 }
 
-// read is the whole file.
+// read reads the whole file.
 func (r *reader) read() (value, error) {
 	b, err := os.ReadFile(r.file)
 	if err != nil {
@@ -51,18 +51,18 @@ func (r *reader) read() (value, error) {
 
 var parserPrefix = regexp.MustCompile(`^yaml: (line \d+: )?`)
 
-// syntax is an error of the parser's, with file and line in front as ours have them. Its
-// words may hold a value.
+// syntax puts file and line before a parser's error, as in our own errors. The parser's message may
+// contain a value.
 func (r *reader) syntax(err error) error {
 	v := value{reader: r, line: 1}
-	_, _ = fmt.Sscanf(err.Error(), "yaml: line %d:", &v.line) // it may name none
+	_, _ = fmt.Sscanf(err.Error(), "yaml: line %d:", &v.line) // there may be no line
 	if r.secret {
 		return v.fail("is no YAML")
 	}
 	return v.fail("is no YAML: %s", parserPrefix.ReplaceAllString(err.Error(), ""))
 }
 
-// at is a node, or what it stands for, at its own line.
+// at returns a node, or the target of its alias, at the node's own line.
 func (r *reader) at(n *yaml.Node, path string) value {
 	v := value{reader: r, node: n, line: n.Line, path: path}
 	if n.Kind == yaml.AliasNode {
@@ -71,13 +71,13 @@ func (r *reader) at(n *yaml.Node, path string) value {
 	return v
 }
 
-// field is a value below this one, which an error is about though it may not be there.
+// field returns a child value for use in an error, even if it does not exist.
 func (v value) field(name string) value {
 	v.path = strings.TrimPrefix(v.path+"."+name, ".")
 	return v
 }
 
-// fail says what is wrong with a value, and where.
+// fail returns an error that says what is wrong with a value, and where.
 func (v value) fail(format string, args ...any) error {
 	where := v.path
 	if where != "" {
@@ -107,7 +107,7 @@ func (v value) entries(visit func(name string, v value) error) error {
 	return nil
 }
 
-// fields reads a mapping of known fields.
+// fields reads a mapping with a fixed set of fields.
 type fields map[string]func(value) error
 
 func (v value) fields(known fields) error {
@@ -125,7 +125,7 @@ func (v value) fields(known fields) error {
 	})
 }
 
-// list visits a list in its order.
+// list visits a list in order.
 func (v value) list(visit func(v value) error) error {
 	if v.node.Kind != yaml.SequenceNode {
 		return v.fail("want a list, got %s", v.shown())
@@ -138,7 +138,7 @@ func (v value) list(visit func(v value) error) error {
 	return nil
 }
 
-// shown is a value as an error quotes it.
+// shown returns a value as an error quotes it.
 func (v value) shown() string {
 	switch {
 	case v.node.Kind == yaml.MappingNode:
@@ -156,7 +156,7 @@ func (v value) shown() string {
 	}
 }
 
-// text reads a text that is not empty.
+// text reads a non-empty text.
 func (v value) text(into *string) error {
 	if v.node.Kind != yaml.ScalarNode || v.node.Tag != "!!str" || strings.TrimSpace(v.node.Value) == "" {
 		return v.fail("want a text, got %s", v.shown())
@@ -165,7 +165,7 @@ func (v value) text(into *string) error {
 	return nil
 }
 
-// name reads a name of ours.
+// name reads a name that we define.
 func (v value) name(into *string) error {
 	if err := v.text(into); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (v value) name(into *string) error {
 	return nil
 }
 
-// duration reads a duration over zero.
+// duration reads a positive duration.
 func (v value) duration(into *egress.Duration) error {
 	d, err := time.ParseDuration(v.node.Value)
 	if v.node.Kind != yaml.ScalarNode || err != nil || d <= 0 {
@@ -186,7 +186,7 @@ func (v value) duration(into *egress.Duration) error {
 	return nil
 }
 
-// count reads a number from 1 on.
+// count reads a number of at least 1.
 func (v value) count(into *int) error {
 	n, err := strconv.ParseInt(v.node.Value, 10, 32)
 	if v.node.Kind != yaml.ScalarNode || err != nil || n < 1 {
@@ -203,7 +203,7 @@ func (v value) flag(into *bool) error {
 	return nil
 }
 
-// ends reads for which ends something is.
+// ends reads the final statuses to which something applies.
 func (v value) ends(into *[]egress.Status) error {
 	err := v.list(func(v value) error {
 		end := egress.Status(v.node.Value)

@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// anything reads what is handed on as it is, as JSON has it: so it is the same before
-// and after it was in a history.
+// anything reads a value that is passed on as it is, in JSON's types, so that a workflow history
+// does not change it.
 func (v value) anything(into *map[string]any) error {
 	if v.node.Kind != yaml.MappingNode {
 		return v.fail("want fields with values, got %s", v.shown())
@@ -37,15 +37,15 @@ func (v value) anything(into *map[string]any) error {
 	return json.Unmarshal(b, into)
 }
 
-// exact is up to where JSON's numbers are whole ones: 2^53.
+// exact is the limit up to which JSON numbers are exact integers: 2^53.
 const exact = 1 << 53
 
-// tooLong finds a whole number that JSON readers would round.
+// tooLong finds an integer that JSON readers would round.
 func tooLong(v any) (number any, found bool) {
 	switch v := v.(type) {
 	case int:
 		return v, v > exact || v < -exact
-	case uint64: // what int does not hold
+	case uint64: // for values too large for int
 		return v, true
 	case []any:
 		for _, item := range v {
@@ -65,7 +65,7 @@ func tooLong(v any) (number any, found bool) {
 
 var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credentials?|token|authorization|(api|access|account|private|secret|stream)[_-]?key)([_-]|$)|(apiKey|accessKey|secretKey|authToken|accessToken)`)
 
-// refuseCredentials looks for what is called like a credential, or is a URL with one.
+// refuseCredentials looks for a key named like a credential, or a URL that contains one.
 func (v value) refuseCredentials() error {
 	const advice = "and the file is kept in workflow histories: let the step's own worker hold it"
 	if v.node.Kind == yaml.MappingNode {

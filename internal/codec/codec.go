@@ -1,6 +1,6 @@
-// Package codec encrypts what Temporal keeps, where that is asked for, and serves
-// Temporal's UI and CLI with what it says in the clear. It must never hand out a
-// payload that it could not decrypt as if it were one that nobody had encrypted.
+// Package codec encrypts the payloads in Temporal, if that is enabled, and shows them decrypted in
+// Temporal's UI and CLI. It must never pass off a payload that it could not decrypt as one that was
+// never encrypted.
 package codec
 
 import (
@@ -12,14 +12,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// An encrypted payload is marked as Temporal's own samples mark it.
+// An encrypted payload is marked as in Temporal's own samples.
 const (
 	encodingEncrypted = "binary/encrypted"
 	metadataKeyID     = "encryption-key-id"
 )
 
-// Cipher encrypts with its current key and decrypts with that and earlier ones. It
-// finds the key by itself: its ID is shown to people alone.
+// Cipher encrypts with its current key and decrypts with that and earlier ones. It finds the key by
+// itself: the ID is only for people.
 type Cipher interface {
 	KeyID() string
 	Encrypt(plaintext []byte) []byte
@@ -31,9 +31,9 @@ type codec struct {
 	encrypt bool
 }
 
-// New makes the codec of a process. It decrypts whether or not it encrypts, and
-// leaves alone what is not encrypted: so the switch may be thrown in either
-// direction while workflows run, and in one process after the other.
+// New makes the codec of a process. It decrypts whether or not it encrypts, and leaves unencrypted
+// payloads alone: so encryption can be switched on or off while workflows run, one process after
+// the other.
 func New(cipher Cipher, encrypt bool) converter.PayloadCodec {
 	return &codec{cipher: cipher, encrypt: encrypt}
 }
@@ -80,9 +80,9 @@ func (c *codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 	return decoded, nil
 }
 
-// Failures writes an error's details with a data converter, which Temporal's own
-// failure converter does not. With hide it puts message and stack trace there too:
-// both may quote what the payloads hold. It reads either form.
+// Failures encodes an error's details with a data converter, which Temporal's own failure converter
+// does not do. With hide it encodes message and stack trace as well: both may quote payloads. It
+// reads either form.
 func Failures(dc converter.DataConverter, hide bool) converter.FailureConverter {
 	return temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: dc, EncodeCommonAttributes: hide,
@@ -91,13 +91,13 @@ func Failures(dc converter.DataConverter, hide bool) converter.FailureConverter 
 
 type blocking struct{ converter.PayloadCodec }
 
-// Blocking is a codec for a worker's client, and for nothing else: a payload that it
-// cannot decode is a panic. Temporal's SDK lets a workflow fail for good whose input
-// cannot be decoded, and drops such a signal. A panic fails the workflow task or the
-// activity alone, which are tried again until somebody brings the lost key back.
+// Blocking is a codec only for a worker's client: it panics on a payload that it cannot decode.
+// Temporal's SDK fails a workflow for good if its input cannot be decoded, and drops such a signal.
+// A panic only fails the workflow task or the activity, which is retried until somebody restores
+// the lost key.
 func Blocking(c converter.PayloadCodec) converter.PayloadCodec { return blocking{c} }
 
-// Decode panics where it fails.
+// Decode panics if it fails.
 func (b blocking) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	decoded, err := b.PayloadCodec.Decode(payloads)
 	if err != nil {

@@ -19,15 +19,15 @@ const (
 	variableOrigin = "REELKEEPER_CODEC_ORIGIN"
 )
 
-// MinToken is the shortest token, in characters: what it opens is worth a search.
+// MinToken is the shortest token, in characters: what it protects is worth guessing for.
 const MinToken = 16
 
 // Config says who may use the endpoint.
 type Config struct {
-	// Token (REELKEEPER_CODEC_TOKEN) is what every request carries as a bearer token. At
-	// least MinToken characters. Required.
+	// Token (REELKEEPER_CODEC_TOKEN) is the bearer token that every request must carry. At least
+	// MinToken characters. Required.
 	Token string
-	// Origin (REELKEEPER_CODEC_ORIGIN) is the one origin whose pages may ask, as a
+	// Origin (REELKEEPER_CODEC_ORIGIN) is the one origin whose pages may call the endpoint, as a
 	// browser writes it: https://temporal.example. Required.
 	Origin string
 	// MaxBody is the longest request in bytes. Default: 16 MiB, well over the 4 MiB
@@ -40,7 +40,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names the variable at fault.
+// Validate names the invalid variable.
 func (c Config) Validate() error {
 	switch {
 	case len(c.Token) < MinToken:
@@ -51,8 +51,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Handler is the codec server that Temporal's UI and CLI ask: POST /encode and
-// POST /decode. Without the token nobody learns anything.
+// Handler is the codec server for Temporal's UI and CLI: POST /encode and POST /decode. Without the
+// token it reveals nothing.
 func Handler(c converter.PayloadCodec, cfg Config) (http.Handler, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -65,15 +65,15 @@ func Handler(c converter.PayloadCodec, cfg Config) (http.Handler, error) {
 	return mux, nil
 }
 
-// guard stands before the SDK's handler, which knows neither tokens nor origins
-// and reads bodies of any length.
+// guard stands before the SDK's handler, which checks neither tokens nor origins and reads bodies
+// of any length.
 type guard struct {
 	cfg   Config
 	token [sha256.Size]byte
 	next  http.Handler
 }
 
-// ServeHTTP lets through who has the token, and a browser at the one origin.
+// ServeHTTP admits requests with the token, and from browsers only those of the one origin.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch origin := r.Header.Get("Origin"); {
@@ -100,8 +100,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// allowOrigin lets the UI's pages read the answer, also that of a refusal. The UI
-// asks with credentials, for which a browser takes no wildcards.
+// allowOrigin lets the UI's pages read the answer, even a refusal. The UI sends credentials, with
+// which a browser accepts no wildcards.
 func (g *guard) allowOrigin(h http.Header) {
 	h.Set("Vary", "Origin")
 	h.Set("Access-Control-Allow-Origin", g.cfg.Origin)
@@ -111,7 +111,7 @@ func (g *guard) allowOrigin(h http.Header) {
 	h.Set("Access-Control-Max-Age", "600")
 }
 
-// authorized takes as long for a wrong token as for the right one, of any length.
+// authorized takes equally long for the right token and for wrong ones of any length.
 func (g *guard) authorized(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	sum := sha256.Sum256([]byte(token))

@@ -1,7 +1,7 @@
-// Package config holds every setting of ours in one plain struct, read from an
-// environment map. LiveKit's and Temporal's own variables keep their own names, so
-// that a set-up that works for LiveKit's tools works here. It must never read the
-// process environment by itself, nor put a secret into an error.
+// Package config holds all our settings in one plain struct, read from an environment map.
+// LiveKit's and Temporal's own variables keep their own names, so that a set-up that works for
+// LiveKit's tools works here. It must never read the process environment by itself, nor put a
+// secret into an error.
 package config
 
 import (
@@ -12,10 +12,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Config is all settings. The tags are the one source of the settings table:
-// `env` names the variable, `doc` says what it means, `required` names the roles
-// that do not start without it, `secret` that its value may be in a file, which
-// the variable with _FILE behind its name names.
+// Config holds all settings. Its tags are the one source of the settings table: `env` names the
+// variable, `doc` says what it means, `required` names the roles that do not start without it, and
+// `secret` says that its value may be in a file, named by the variable with _FILE appended.
 type Config struct {
 	LiveKit  LiveKit
 	Door     Door
@@ -41,7 +40,7 @@ type Config struct {
 	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
 }
 
-// LiveKit is where LiveKit is, and with which keys it is asked.
+// LiveKit says where LiveKit is, and with which keys to call it.
 type LiveKit struct {
 	URL       string `env:"LIVEKIT_URL" required:"worker,serve" doc:"LiveKit's server: ws, wss, http or https."`
 	APIKey    string `env:"LIVEKIT_API_KEY" required:"worker,serve,client" doc:"API key of the project."`
@@ -51,14 +50,14 @@ type LiveKit struct {
 	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most requests a minute to LiveKit's API for polls, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
 }
 
-// Deployment is the Worker Deployment of Temporal's that a worker belongs to. Temporal's
-// worker controller sets both.
+// Deployment is the Temporal Worker Deployment that a worker belongs to. Temporal's worker
+// controller sets both.
 type Deployment struct {
 	Name    string `env:"TEMPORAL_DEPLOYMENT_NAME" doc:"Temporal Worker Deployment that the worker belongs to: a recording stays with the version of the worker that began it. Unset: any worker goes on with any recording."`
 	BuildID string `env:"TEMPORAL_WORKER_BUILD_ID" doc:"Version of the worker in that deployment. Unset: what worker --version says, the release or else the commit."`
 }
 
-// Door is where the starter listens, and how long it lets a caller wait.
+// Door says where the starter listens, and how long it lets a caller wait.
 type Door struct {
 	PublicURL   string `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
 	Listen      string `env:"REELKEEPER_LISTEN" doc:"Address of the front door and the webhook endpoint."`
@@ -69,13 +68,13 @@ type Door struct {
 	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom waits for the room's egresses, which it stops first, to end before the room goes; off: it neither stops them nor waits."`
 }
 
-// What REELKEEPER_ANNOUNCE can be.
+// The values of REELKEEPER_ANNOUNCE.
 const (
 	AnnounceAlways = "always"
 	AnnounceMissed = "missed"
 )
 
-// Announce is where the consumer is told how a recording ended.
+// Announce says where the consumer is told how a recording ended.
 type Announce struct {
 	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
 	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
@@ -87,26 +86,26 @@ type Announce struct {
 	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording, stuck one and one without its media. It may hold a token. Unset: nobody is told."`
 }
 
-// Sealing is how requests, which may hold credentials, are sealed.
+// Sealing says how requests, which may hold credentials, are sealed.
 type Sealing struct {
 	Key             string   `env:"REELKEEPER_SEAL_KEY" secret:"true" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
 	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets (by line or comma) that still open and verify after a rotation."`
 }
 
-// Payloads is whether what Temporal keeps is encrypted, and who may read it in
-// Temporal's UI and CLI all the same.
+// Payloads says whether payloads in Temporal are encrypted, and who may still read them in
+// Temporal's UI and CLI.
 type Payloads struct {
 	Encrypt     bool   `env:"REELKEEPER_ENCRYPT_PAYLOADS" doc:"Whether all that workflows keep in Temporal is encrypted, with a key derived as for requests: true or false. What is encrypted stays readable to us after it was switched off."`
 	CodecToken  string `env:"REELKEEPER_CODEC_TOKEN" secret:"true" doc:"Bearer token of the codec endpoint, by which Temporal's UI and CLI show what is encrypted. Unset: there is no such endpoint."`
 	CodecOrigin string `env:"REELKEEPER_CODEC_ORIGIN" doc:"Origin of Temporal's UI, which alone may ask the codec endpoint from a browser. Required with REELKEEPER_CODEC_TOKEN."`
 }
 
-// Dial is what may be connected to beside the internet.
+// Dial says what may be connected to besides the internet.
 type Dial struct {
 	AllowHosts []string `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts named in requests that may be at a private address (comma separated): host names and IPs, with or without :port, and CIDRs. Unset: the internet alone is reached."`
 }
 
-// Start is how long a start is tried, and how an earlier attempt is looked for.
+// Start says how long a start is tried, and how an earlier attempt is searched for.
 type Start struct {
 	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
 	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all; at most 50m."`
@@ -126,32 +125,32 @@ type Look struct {
 	Correct  DurationOrOff     `env:"REELKEEPER_CORRECT_FOR" doc:"How long a lost egress, or one that failed while its room is live, stays open for a late sign of life after it was announced; off: not at all."`
 }
 
-// Reconcile is how LiveKit's list of egresses is compared with ours.
+// Reconcile says how LiveKit's list of egresses is compared with ours.
 type Reconcile struct {
 	Every DurationOrOff `env:"REELKEEPER_RECONCILE_EVERY" doc:"How often LiveKit's list of egresses is compared with ours, so that what was started elsewhere is adopted, and what has ended is heard of; off: never."`
 	Grace time.Duration `env:"REELKEEPER_RECONCILE_GRACE" doc:"How long an egress that differs must have run, or be over, before that acts on it: its start may be under way, or the webhook of its end."`
 }
 
-// Expect is which rooms must be recorded.
+// Expect says which rooms must be recorded.
 type Expect struct {
 	Rooms []string      `env:"REELKEEPER_EXPECT" doc:"Names of rooms that must be recorded (comma separated patterns: * for any letters but /, ? for one). Unset: none must."`
 	After time.Duration `env:"REELKEEPER_EXPECT_AFTER" doc:"How old such a room may become with people in it and no recording before it is reported."`
 	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the default storage profile, or the storage that LiveKit's egress service is set to. Unset: none is begun."`
 }
 
-// Canary is how often the way of LiveKit's webhooks is tried.
+// Canary says how often to test that LiveKit's webhooks arrive.
 type Canary struct {
 	Every DurationOrOff `env:"REELKEEPER_CANARY_EVERY" doc:"How often a signed event of ours is sent to REELKEEPER_PUBLIC_URL, as LiveKit would, to see whether webhooks arrive; off: never."`
 }
 
-// Verify is how recorded media is looked for in its store.
+// Verify says how recorded media is looked for in its store.
 type Verify struct {
 	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or that could not be played in time, or for a store that does not answer; at most 2m; off: nobody looks."`
 	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory below which LiveKit's egress service writes what it uploads nowhere, as the worker sees it, at the same path. Unset: such files are not looked for."`
 	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, by which the worker learns how long media plays; off: nothing is played. Unset: where PATH has it, if it does."`
 }
 
-// withDefaults fills in what is not set.
+// withDefaults sets the defaults.
 func (c Config) withDefaults() Config {
 	c.Cached = cmp.Or(c.Cached, 3000)
 	c.LiveKit.RequestsPerMinute = cmp.Or(c.LiveKit.RequestsPerMinute, 500)
@@ -194,8 +193,8 @@ func (l Look) withDefaults(p egress.Policy) Look {
 	return l
 }
 
-// Policy is when to look at an egress and when to give up, for those that start
-// from now on.
+// Policy returns when to look at an egress and when to give up, for egresses that start from now
+// on.
 func (c Config) Policy() egress.Policy {
 	return egress.Policy{
 		LookStarting: c.Look.Starting,
@@ -209,7 +208,7 @@ func (c Config) Policy() egress.Policy {
 	}
 }
 
-// Expectation is which rooms must be recorded, as the reconciler takes it.
+// Expectation returns which rooms must be recorded, in the form that the reconciler takes.
 func (c Config) Expectation() egress.Expectation {
 	return egress.Expectation{Rooms: c.Expect.Rooms, After: egress.Duration(c.Expect.After), Start: c.Expect.Start}
 }

@@ -13,9 +13,9 @@ const (
 	temporalAPIKey = "TEMPORAL_API_KEY"
 )
 
-// Secrets are the variables NAME whose value may be in the file that NAME_FILE names:
-// our own secrets, and Temporal's API key, which Temporal's settings take from the
-// environment or a profile alone.
+// Secrets returns the variables NAME whose value may be in the file that NAME_FILE names: our own
+// secrets, and Temporal's API key, which Temporal's settings take only from the environment or a
+// profile.
 func Secrets() []string { return append(ourSecrets(), temporalAPIKey) }
 
 func ourSecrets() []string {
@@ -28,10 +28,10 @@ func ourSecrets() []string {
 	return names
 }
 
-// withFiles puts the content of the file that NAME_FILE names in the place of each
-// secret, without the space around it. An empty file leaves the secret unset, as an
-// empty variable does, so that a file can be mounted whether or not it is used. Errors
-// name the variable, and show nothing of the content.
+// withFiles replaces each secret by the content of the file that NAME_FILE names, without
+// surrounding space. An empty file leaves the secret unset, as an empty variable does, so that a
+// file can be mounted whether or not it is used. Errors name the variable, and show nothing of the
+// content.
 func withFiles(environ map[string]string, secrets ...string) (map[string]string, error) {
 	merged := maps.Clone(environ)
 	for _, name := range secrets {

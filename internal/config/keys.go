@@ -14,13 +14,12 @@ import (
 // Keys are LiveKit API keys with their secrets.
 type Keys map[string]string
 
-// UnmarshalText reads livekit-server's own form, a YAML map (`key: secret`, one a
-// line), and the same on one line, separated by commas. Errors never show the
-// text, which is secret.
+// UnmarshalText reads livekit-server's own format, a YAML map (`key: secret`, one per line), or the
+// same on one line, separated by commas. Errors never show the text, which is secret.
 func (k *Keys) UnmarshalText(b []byte) error {
 	text := strings.TrimSpace(string(b))
 	if !strings.HasPrefix(text, "{") {
-		var lines []string // without their indentation: a map has one level
+		var lines []string // unindented: a map has one level
 		for line := range strings.Lines(text) {
 			lines = append(lines, strings.TrimSuffix(strings.TrimSpace(line), ","))
 		}
@@ -41,7 +40,7 @@ func (k *Keys) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// pickKey settles which of several keys is ours.
+// pickKey decides which of several keys is ours.
 func (l *LiveKit) pickKey() error {
 	switch {
 	case l.APIKey == "" && l.APISecret == "" && len(l.Keys) == 1:
@@ -56,7 +55,7 @@ func (l *LiveKit) pickKey() error {
 	return nil
 }
 
-// AllKeys are all keys with their secrets, the project's own included.
+// AllKeys returns all keys with their secrets, including the project's own.
 func (l LiveKit) AllKeys() Keys {
 	all := maps.Clone(l.Keys)
 	if all == nil {
@@ -68,5 +67,5 @@ func (l LiveKit) AllKeys() Keys {
 	return all
 }
 
-// KeyNames are the names of AllKeys, sorted.
+// KeyNames returns the names of AllKeys, sorted.
 func (l LiveKit) KeyNames() []string { return slices.Sorted(maps.Keys(l.AllKeys())) }

@@ -14,10 +14,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Role is what a process is, which decides what it cannot do without.
+// Role is what a process is, which decides which settings it requires.
 type Role string
 
-// The roles. A Reader seals nothing; a Client also starts, and so needs the key.
+// The roles. A Reader seals nothing; a Client also starts recordings, and so needs the key.
 const (
 	Worker Role = "worker"
 	Serve  Role = "serve"
@@ -25,13 +25,12 @@ const (
 	Reader Role = "reader"
 )
 
-// Environ is the process environment as a map, for Load.
+// Environ returns the process environment as a map, for Load.
 func Environ() map[string]string { return env.ToMap(os.Environ()) }
 
-// Load reads the settings from an environment. A variable that is set but empty
-// counts as unset. A secret NAME may also be in the file that NAME_FILE names. Every
-// error is an *egress.Error of reason Invalid whose Field is the variable at
-// fault.
+// Load reads the settings from an environment. A variable that is set but empty counts as unset. A
+// secret NAME may also be in the file that NAME_FILE names. Every error is an *egress.Error of
+// reason Invalid whose Field is the invalid variable.
 func Load(environ map[string]string, role Role) (Config, error) {
 	environ, err := withFiles(environ, ourSecrets()...)
 	if err != nil {
@@ -59,8 +58,8 @@ func Load(environ map[string]string, role Role) (Config, error) {
 	return c, c.require(role)
 }
 
-// parse reads the variables one by one, since caarlos0/env names the struct's
-// field in its errors and not the variable.
+// parse reads the variables one by one, since caarlos0/env's errors name the struct field instead
+// of the variable.
 func parse(c *Config, set map[string]string) error {
 	opts := env.Options{FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[time.Duration](): parseDuration,
@@ -116,8 +115,8 @@ func parseBool(s string) (any, error) {
 	return b, nil
 }
 
-// tidyList drops the spaces around a list's elements, and empty ones, such as a
-// trailing comma leaves. Elements may be on lines of their own: a file has them so.
+// tidyList removes the spaces around a list's elements, and empty elements, such as a trailing
+// comma leaves. In a file, elements may be on separate lines.
 func tidyList(s string) string {
 	var list []string
 	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == '\n' }) {
@@ -128,8 +127,8 @@ func tidyList(s string) string {
 	return strings.Join(list, ",")
 }
 
-// plainly is the innermost message of an error of caarlos0/env about a value, without its
-// own words about fields and types.
+// plainly returns the innermost message of a caarlos0/env error about a value, without its own
+// words about fields and types.
 func plainly(err error, value string) string {
 	var all env.AggregateError
 	if errors.As(err, &all) && len(all.Errors) > 0 {

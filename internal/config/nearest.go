@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// nearest is the variable with the fewest edits from what was typed; the prefix is in
-// most of them, and says nothing. What is itself but for a _FILE is that, without the file.
+// nearest returns the variable with the fewest edits from what was typed; it ignores the prefix,
+// which most of them share. A name that differs only by a _FILE suffix yields the name without it.
 func nearest(typed string, names []string) string {
 	if base := strings.TrimSuffix(typed, fileSuffix); slices.Contains(names, base) {
 		return base
@@ -21,8 +21,8 @@ func nearest(typed string, names []string) string {
 	return ""
 }
 
-// Nearest is the name with the fewest edits from what was typed, or empty where even
-// that one would need as many as half of its letters.
+// Nearest returns the name with the fewest edits from what was typed, or "" if even that one
+// differs in half of its letters or more.
 func Nearest(typed string, names []string) string {
 	best, least := "", 0
 	for _, name := range names {
@@ -34,7 +34,7 @@ func Nearest(typed string, names []string) string {
 	return best
 }
 
-// edits is the Levenshtein distance of two names.
+// edits returns the Levenshtein distance of two names.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

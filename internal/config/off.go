@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// DurationOrOff is a duration over zero, or Off. Its zero value is neither: it is a
-// setting that nobody has read.
+// DurationOrOff is a positive duration, or Off. Its zero value is neither: it is a setting that has
+// not been read.
 type DurationOrOff time.Duration
 
-// Off switches off what the duration bounds. It is written as "off".
+// Off disables what the duration bounds. It is written as "off".
 const Off DurationOrOff = -1
 
-// D is the duration, zero for Off.
+// D returns the duration, zero for Off.
 func (d DurationOrOff) D() time.Duration { return max(0, time.Duration(d)) }
 
-// String is the duration as a person writes it, or "off".
+// String returns the duration as a person writes it, or "off".
 func (d DurationOrOff) String() string {
 	if d.D() == 0 {
 		return "off"

@@ -15,7 +15,7 @@ const (
 	leastSecret, mostSecret = 24, 64
 )
 
-// WebhookSecrets are the secrets of standard-webhooks of each consumer, by its name.
+// WebhookSecrets are each consumer's standard-webhooks secrets, by consumer name.
 type WebhookSecrets map[string][]string
 
 // UnmarshalText reads pairs as Keys does; a value may hold several secrets, separated by

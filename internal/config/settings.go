@@ -13,7 +13,7 @@ import (
 
 const prefix = "REELKEEPER_"
 
-// setting is one variable, as the struct's tags describe it.
+// setting is one variable, as described by the struct's tags.
 type setting struct {
 	name       string
 	doc        string
@@ -22,7 +22,7 @@ type setting struct {
 	value      reflect.Value
 }
 
-// settings lists the fields of a config that have a variable, in their order.
+// settings lists the fields of a config that have a variable, in order.
 func settings(c *Config) []setting {
 	var list []setting
 	var visit func(reflect.Value)
@@ -45,7 +45,7 @@ func settings(c *Config) []setting {
 	return list
 }
 
-// Table is the table of settings in Markdown, made from the struct's own tags.
+// Table returns the table of settings in Markdown, made from the struct's own tags.
 func Table() string {
 	c := Config{}.withDefaults()
 	var b strings.Builder
@@ -84,7 +84,7 @@ func shown(v reflect.Value) string {
 	return fmt.Sprintf("`%v`", v.Interface())
 }
 
-// short is a duration as a person writes it: 72h and not 72h0m0s.
+// short returns a duration as a person writes it: 72h and not 72h0m0s.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -96,15 +96,15 @@ func short(d time.Duration) string {
 	return s
 }
 
-// IsSetting reports whether a variable is meant for us: it is ours, LiveKit's or Temporal's.
+// IsSetting reports whether a variable is ours, LiveKit's or Temporal's.
 func IsSetting(name string) bool {
 	return strings.HasPrefix(name, prefix) || strings.HasPrefix(name, "LIVEKIT_") || strings.HasPrefix(name, "TEMPORAL_")
 }
 
-// refuseUnknown names the first variable with our prefix that we do not know, so
-// that a typing error is no setting silently left at its default.
+// refuseUnknown names the first unknown variable with our prefix, so that a typo does not silently
+// leave a setting at its default.
 func refuseUnknown(set map[string]string) error {
-	known := []string{"REELKEEPER_DEVSERVER"} // of `dev`, which hands its environment on
+	known := []string{"REELKEEPER_DEVSERVER"} // for `dev`, which passes on its environment
 	for _, s := range settings(&Config{}) {
 		known = append(known, s.name)
 		if s.secret {

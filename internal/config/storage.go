@@ -7,14 +7,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// What REELKEEPER_PREFLIGHT can be.
+// The values of REELKEEPER_PREFLIGHT.
 const (
 	PreflightNew    = "new"
 	PreflightAlways = "always"
 	PreflightOff    = "off"
 )
 
-// Storage is where media goes, and whether that is tried before a start.
+// Storage says where media goes, and whether to test that before a start.
 type Storage struct {
 	File      string `env:"REELKEEPER_STORAGE" doc:"YAML file of storage profiles, so that who asks for a recording needs no credentials of a store; the same for starter and worker. Unset: there are none."`
 	Preflight string `env:"REELKEEPER_PREFLIGHT" doc:"Which starts are preceded by a try of their storage: new (those to one that this worker has not tried lately), always, or off."`

@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// Temporal's own variables that our errors name.
+// Temporal's own variables named in our errors.
 const (
 	temporalAddress   = "TEMPORAL_ADDRESS"
 	temporalFile      = "TEMPORAL_CONFIG_FILE"
@@ -25,17 +25,15 @@ const (
 	temporalVerifyOff = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"
 )
 
-// temporalNames are the variables of Temporal's that the README names, for who puts our prefix
-// before one.
+// temporalNames are Temporal's variables in the README, for users who prefix one with ours.
 func temporalNames() []string {
 	return []string{temporalAddress, "TEMPORAL_NAMESPACE", temporalFile, temporalProfile, temporalAPIKey, temporalAPIKey + fileSuffix}
 }
 
-// TemporalOptions reads Temporal's own settings, TEMPORAL_* variables over a TOML
-// profile, as every Temporal tool does. Address and namespace default to
-// 127.0.0.1:7233 and "default". The options carry our data converter; logger and
-// metrics are left to the caller. TEMPORAL_API_KEY_FILE names a file with the key.
-// Errors name the variable at fault.
+// TemporalOptions reads Temporal's own settings, TEMPORAL_* variables over a TOML profile, as every
+// Temporal tool does. Address and namespace default to 127.0.0.1:7233 and "default". The options
+// include our data converter; logger and metrics are left to the caller. TEMPORAL_API_KEY_FILE
+// names a file with the key. Errors name the invalid variable.
 func TemporalOptions(environ map[string]string) (client.Options, error) {
 	environ, err := withFiles(environ, temporalAPIKey)
 	if err != nil {
@@ -71,8 +69,8 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 	return opts, nil
 }
 
-// temporalProfileOf reads the TOML profile. A file or profile that was named must
-// be there, which envconfig asks of the profile alone.
+// temporalProfileOf reads the TOML profile. A named file or profile must exist; envconfig requires
+// that only of the profile.
 func temporalProfileOf(lookup environment) (envconfig.ClientConfigProfile, error) {
 	if file := lookup[temporalFile]; file != "" {
 		if _, err := os.Stat(file); err != nil {
@@ -94,10 +92,10 @@ func temporalProfileOf(lookup environment) (envconfig.ClientConfigProfile, error
 	return envconfig.ClientConfigProfile{}, nil
 }
 
-// environment answers envconfig from a map. What is set but empty counts as unset.
+// environment is envconfig's lookup in a map. A variable that is set but empty counts as unset.
 type environment map[string]string
 
-// Environ is the environment as a process has it.
+// Environ returns the environment in a process's format.
 func (e environment) Environ() []string {
 	var list []string
 	for name, value := range e {
@@ -107,7 +105,7 @@ func (e environment) Environ() []string {
 	return list
 }
 
-// LookupEnv is one variable of it.
+// LookupEnv returns one variable.
 func (e environment) LookupEnv(name string) (string, bool) {
 	v := e[name]
 	return v, v != ""

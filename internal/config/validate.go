@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// How a log line may be written.
+// The formats of a log line.
 const (
 	formatText = "text"
 	formatJSON = "json"
@@ -21,8 +21,7 @@ const (
 // maxStartFor is below the hour that one attempt at a start may take.
 const maxStartFor = 50 * time.Minute
 
-// Validate names the first variable that is wrong. It asks for nothing that only
-// some roles need.
+// Validate names the first invalid variable. It requires nothing that only some roles need.
 func (c Config) Validate() error {
 	for _, check := range []func() error{
 		c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
@@ -48,7 +47,7 @@ func (c Config) checkAddresses() error {
 			return err
 		}
 	}
-	if checkURL("", c.Announce.NotifyURL, []string{"http", "https"}) != nil { // its path may hold a token: nothing of it is shown
+	if checkURL("", c.Announce.NotifyURL, []string{"http", "https"}) != nil { // its path may hold a token, so nothing of it is shown
 		return egress.Invalidf("REELKEEPER_NOTIFY_URL", "want a URL that begins with http:// or https://")
 	}
 	for _, l := range []struct{ name, address string }{
@@ -88,8 +87,7 @@ func (c Config) checkBounds() error {
 	return period("REELKEEPER_RECONCILE_EVERY", c.Reconcile.Every)
 }
 
-// checkWaits refuses a wait that would outlast the caller, who would be told
-// nothing of what comes behind it.
+// checkWaits rejects a wait that would outlast the caller, who would hear nothing of what follows.
 func (d Door) checkWaits() error {
 	for _, w := range []struct {
 		name string
@@ -105,7 +103,7 @@ func (d Door) checkWaits() error {
 	return nil
 }
 
-// period keeps to what a schedule of Temporal's can do.
+// period accepts only what a Temporal schedule supports.
 func period(name string, d DurationOrOff) error {
 	if every := d.D(); every%time.Second != 0 {
 		return egress.Invalidf(name, `wants whole seconds, or "off", got %s`, every)
@@ -113,7 +111,7 @@ func period(name string, d DurationOrOff) error {
 	return nil
 }
 
-// maxVerifyFor is how long an announcement may be held up by a look at the media.
+// maxVerifyFor is how long the search for the media may delay an announcement.
 const maxVerifyFor = 2 * time.Minute
 
 func (v Verify) validate() error {
@@ -126,7 +124,7 @@ func (v Verify) validate() error {
 	return nil
 }
 
-// validate leaves the token to the codec endpoint, which knows what it needs.
+// validate leaves the token to the codec endpoint, which checks it.
 func (p Payloads) validate() error {
 	const name = "REELKEEPER_CODEC_ORIGIN"
 	if p.CodecToken != "" && p.CodecOrigin == "" {
@@ -141,8 +139,7 @@ func (p Payloads) validate() error {
 	return nil
 }
 
-// checkPositive refuses durations and rates of zero or less: none of ours has a
-// special value.
+// checkPositive rejects durations and rates of zero or less: none of ours has a special value.
 func (c Config) checkPositive() error {
 	for _, s := range settings(&c) {
 		switch v := s.value.Interface().(type) {
@@ -159,8 +156,8 @@ func (c Config) checkPositive() error {
 	return nil
 }
 
-// checkPublic refuses what no path can be put behind, and LiveKit's whole webhook URL: our
-// paths would be below it a second time, where no token is known.
+// checkPublic rejects a URL to which no path can be appended, and LiveKit's whole webhook URL: our
+// paths would repeat below it, where no token is recognized.
 func (d Door) checkPublic() error {
 	const name = "REELKEEPER_PUBLIC_URL"
 	u, err := url.Parse(d.PublicURL)
@@ -177,8 +174,8 @@ func (d Door) checkPublic() error {
 	return nil
 }
 
-// checkURL takes an empty URL for one that is not set. Of a wrong one at most scheme and
-// host are shown: the rest may hold a password.
+// checkURL treats an empty URL as unset. Of an invalid one it shows at most scheme and host: the
+// rest may hold a password.
 func checkURL(name, raw string, schemes []string) error {
 	if raw == "" {
 		return nil
@@ -195,7 +192,7 @@ func checkURL(name, raw string, schemes []string) error {
 	return nil
 }
 
-// require names the first setting that the role cannot do without.
+// require names the first setting that the role needs and that is missing.
 func (c Config) require(role Role) error {
 	for _, s := range settings(&c) {
 		if s.value.Kind() == reflect.String && s.value.IsZero() && slices.Contains(s.requiredBy, string(role)) {

@@ -2,7 +2,8 @@ package dial
 
 import "net/netip"
 
-// A range of addresses that no host on the internet has, and what such an address is.
+// special is a range of addresses that no host on the internet has, and the kind of those
+// addresses.
 type special struct {
 	prefix netip.Prefix
 	kind   string
@@ -16,9 +17,9 @@ func ranges(kind string, prefixes ...string) []special {
 	return list
 }
 
-// specials are IANA's special-purpose registries without what is globally
-// reachable, and metadata services at addresses that look public. The first
-// that holds an address says what it is.
+// specials are IANA's special-purpose registries, except for globally reachable ranges, and
+// metadata services at addresses that look public. The first range that contains an address gives
+// its kind.
 var specials = join(
 	ranges("of a cloud's metadata service",
 		"169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", // most clouds; credentials of ECS and EKS
@@ -36,11 +37,11 @@ var specials = join(
 		"2001::/23"), // tunnels and protocols, Teredo among them
 )
 
-// internet is all that IANA has given out of IPv6.
+// internet is all that IANA has allocated of IPv6.
 var internet = netip.MustParsePrefix("2000::/3")
 
-// Ranges whose addresses hold one of IPv4, at a byte, to which the network
-// translates or tunnels what is sent there.
+// Ranges whose addresses embed an IPv4 address, to which the network translates or tunnels the
+// traffic.
 var (
 	nat64  = netip.MustParsePrefix("64:ff9b::/96")
 	sixTo4 = netip.MustParsePrefix("2002::/16")
@@ -54,8 +55,7 @@ func join(lists ...[]special) []special {
 	return all
 }
 
-// kindOf says what keeps an address from being a host's on the internet, or nothing
-// where it is one.
+// kindOf says why an address cannot be a host's on the internet, or returns "" if it can.
 func kindOf(a netip.Addr) string {
 	a = target(a)
 	for _, s := range specials {
@@ -69,8 +69,8 @@ func kindOf(a netip.Addr) string {
 	return ""
 }
 
-// target is the address that is reached in the end: without a zone, which no prefix
-// would match, and that of IPv4 where one is mapped, translated or tunnelled.
+// target returns the address that is finally reached: without a zone, which no prefix would match,
+// and as IPv4 if it is mapped, translated or tunnelled.
 func target(a netip.Addr) netip.Addr {
 	a = a.WithZone("").Unmap()
 	if !a.Is6() {

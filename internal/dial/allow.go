@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// allowed are the exceptions. A port of 0 is any.
+// allowed holds the exceptions. Port 0 means any port.
 type allowed struct {
 	names    []endpoint
 	prefixes []network
@@ -24,8 +24,8 @@ type network struct {
 	port   uint16
 }
 
-// A name is one in ASCII. What ends in a number looks like an IP and is none: it is
-// a slip, and would never be met as a name.
+// A name is in ASCII. A name that ends in a number looks like an IP but is none: it is a typo, and
+// would never match as a name.
 var (
 	hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 	number   = regexp.MustCompile(`(^|\.)[0-9]+$`)
@@ -41,7 +41,7 @@ func parseAllow(list []string) (allowed, error) {
 	return a, nil
 }
 
-// add reads one entry, and reports whether it can be read.
+// add reads one entry, and reports whether it is valid.
 func (a *allowed) add(entry string) bool {
 	if prefix, err := netip.ParsePrefix(entry); err == nil {
 		a.prefixes = append(a.prefixes, network{prefix: prefix.Masked()})
@@ -61,7 +61,7 @@ func (a *allowed) add(entry string) bool {
 	return hostName.MatchString(name) && !number.MatchString(name)
 }
 
-// cutPort splits a port off, which an entry need not have.
+// cutPort splits off an optional port.
 func cutPort(entry string) (host string, port uint16, ok bool) {
 	host, digits, err := net.SplitHostPort(entry)
 	if err != nil { // no port
@@ -75,11 +75,11 @@ func cutPort(entry string) (host string, port uint16, ok bool) {
 	return host, uint16(n), err == nil && n > 0
 }
 
-// canonical is a name as it is compared: DNS knows no case, and a dot at the end
-// only says that the name is whole.
+// canonical returns a name in comparable form: DNS ignores case, and a trailing dot only marks the
+// name as complete.
 func canonical(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
 
-// host reports whether what was asked for is allowed by its name.
+// host reports whether the requested host is allowed by name.
 func (a allowed) host(hostPort string) bool {
 	host, port, ok := cutPort(hostPort)
 	if !ok {
@@ -94,8 +94,7 @@ func (a allowed) host(hostPort string) bool {
 	return false
 }
 
-// address reports whether what is connected to is allowed, as it is written or as
-// what is reached in the end.
+// address reports whether the address connected to is allowed, as written or as finally reached.
 func (a allowed) address(at netip.AddrPort) bool {
 	written, reached := at.Addr().WithZone(""), target(at.Addr())
 	for _, n := range a.prefixes {

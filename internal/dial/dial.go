@@ -1,6 +1,6 @@
-// Package dial connects to hosts that somebody else has named: a request, or what
-// LiveKit sends. It must never reach what only this machine or its network can
-// reach, unless the operator has named it.
+// Package dial connects to hosts that somebody else has named: a request, or what LiveKit sends. It
+// must never reach what is reachable only from this machine or its network, unless the operator has
+// named it.
 package dial
 
 import (
@@ -23,15 +23,15 @@ import (
 const variable = "REELKEEPER_ALLOW_HOSTS"
 
 const (
-	connectTimeout = 10 * time.Second // for one address; a request's own limit may be shorter
-	idleTimeout    = 90 * time.Second // net/http's own
+	connectTimeout = 10 * time.Second // per address; a request's own limit may be shorter
+	idleTimeout    = 90 * time.Second // net/http's default
 	maxHeaders     = 64 << 10
 )
 
-// Config says what may be reached beside the public internet.
+// Config says what may be reached besides the public internet.
 type Config struct {
-	// Allow (REELKEEPER_ALLOW_HOSTS) are exceptions: host names, IPs, either with :port,
-	// and CIDRs. A name is allowed whatever address it has. Default: none.
+	// Allow (REELKEEPER_ALLOW_HOSTS) are exceptions: host names and IPs, each optionally with
+	// :port, and CIDRs. A name is allowed whatever its address. Default: none.
 	Allow []string
 	// MaxReply is the longest body of a reply in bytes, after decompression. Default:
 	// 1 MiB, far more than a consumer's answer or a store's error.
@@ -51,7 +51,7 @@ type Dialer struct {
 	transport http.RoundTripper
 }
 
-// New makes a dialer. Its error names the variable at fault.
+// New makes a dialer. Its error names the invalid variable.
 func New(c Config) (*Dialer, error) {
 	c = c.withDefaults()
 	allow, err := parseAllow(c.Allow)
@@ -59,7 +59,7 @@ func New(c Config) (*Dialer, error) {
 		return nil, err
 	}
 	d := &Dialer{allow: allow, maxReply: c.MaxReply}
-	// A proxy of ours would connect in our place, and to whatever it likes.
+	// A proxy of ours would connect in our place, to any host.
 	d.transport = d.through(nil)
 	return d, nil
 }
@@ -75,9 +75,9 @@ func (d *Dialer) through(proxy func(*http.Request) (*url.URL, error)) http.Round
 	}}
 }
 
-// Via makes a client as Client does, whose requests go through a proxy that the request
-// names: the proxy is what is connected to, and is judged as any other host. It reaches
-// what its own network does, which is not ours. A nil proxy is none.
+// Via makes a client like Client's, whose requests go through a proxy that the request names: we
+// connect to the proxy, which is judged like any other host. The proxy reaches what its own network
+// does, which is not ours. A nil proxy means none.
 func (d *Dialer) Via(proxy *url.URL, timeout time.Duration) *http.Client {
 	client := d.Client(timeout)
 	if proxy != nil {
@@ -86,11 +86,10 @@ func (d *Dialer) Via(proxy *url.URL, timeout time.Duration) *http.Client {
 	return client
 }
 
-// Client makes a client whose requests take at most timeout in all; 0 leaves that to
-// their context. It follows no redirect: the caller gets the redirect itself. A host
-// whose address is refused is an *egress.Error of reason Invalid, somewhere in the
-// error's chain, since to ask again would not help. Clients of one dialer share
-// their connections.
+// Client makes a client whose requests take at most timeout in all; 0 leaves that to their context.
+// It follows no redirect: the caller gets the redirect itself. If a host's address is refused, the
+// error's chain contains an *egress.Error of reason Invalid, since a retry would not help. Clients
+// of one dialer share their connections.
 func (d *Dialer) Client(timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout:   timeout,
@@ -101,9 +100,9 @@ func (d *Dialer) Client(timeout time.Duration) *http.Client {
 	}
 }
 
-// connect judges each address at the moment of connecting to it, when the name has
-// been resolved: an answer of DNS that changes in between changes nothing. A host is refused
-// where all of its addresses are: one that may be reached may only be down.
+// connect judges each address when it connects to it, after the name has been resolved: a DNS
+// answer that changes in between has no effect. It refuses a host only if all of its addresses are
+// refused: an allowed one may just be down.
 func (d *Dialer) connect(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	var allowed atomic.Bool
 	dialer := net.Dialer{
@@ -124,7 +123,7 @@ func (d *Dialer) connect(ctx context.Context, network, hostPort string) (net.Con
 	return conn, err
 }
 
-// judge decides whether the address of a host may be connected to. Both have a port.
+// judge decides whether a host's address may be connected to. Both include a port.
 func (d *Dialer) judge(hostPort, address string) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// maxRefusal is how long a reply may be that says no, in bytes: whoever asks keeps it whole.
+// maxRefusal caps a refusing reply, in bytes: callers keep it whole.
 const maxRefusal = 1 << 20
 
-// capped gives replies that can be read up to a limit, or to maxRefusal where they say no. It
-// stands behind the transport's own decompression.
+// capped gives replies that can be read up to a limit, or up to maxRefusal if they are refusals. It
+// wraps the transport's own decompression.
 type capped struct {
 	limit int64
 	next  http.RoundTripper
 }
 
-// RoundTrip limits the reply of the transport behind it.
+// RoundTrip limits the reply of the wrapped transport.
 func (c *capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := c.next.RoundTrip(r)
 	if err != nil {
@@ -30,15 +30,15 @@ func (c *capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// CloseIdleConnections is what http.Client looks for.
+// CloseIdleConnections is looked up by http.Client.
 func (c *capped) CloseIdleConnections() {
 	if closer, ok := c.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
 }
 
-// limited is a body that fails where it is longer than its limit: one cut short
-// without a word would be taken for the whole.
+// limited is a body that fails beyond its limit: if it were silently cut, it would pass for the
+// whole.
 type limited struct {
 	io.ReadCloser
 	host        string
@@ -50,7 +50,7 @@ func (l *limited) Read(b []byte) (int, error) {
 	if l.left < 0 {
 		return 0, l.tooLong()
 	}
-	if int64(len(b)) > l.left+1 { // one more byte tells whether there is more
+	if int64(len(b)) > l.left+1 { // one more byte shows whether there is more
 		b = b[:l.left+1]
 	}
 	n, err := l.ReadCloser.Read(b)

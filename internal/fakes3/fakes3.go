@@ -1,5 +1,5 @@
-// Package fakes3 is a store for tests that speaks S3's protocol and checks signatures as
-// Amazon's does. It must never hold anything that is wanted: all is in memory.
+// Package fakes3 is a store for tests that speaks S3's protocol and checks signatures as Amazon's
+// does. It must never hold anything of value: everything is in memory.
 package fakes3
 
 import (
@@ -28,7 +28,7 @@ type Store struct {
 	asked []string
 }
 
-// New makes a store with buckets, for those who sign with one of some keys (access key to
+// New makes a store with buckets, for clients that sign with one of the keys (access key to
 // secret).
 func New(keys map[string]string, buckets ...string) (*Store, error) {
 	s := &Store{keys: keys, backend: s3mem.New(), deny: map[string]string{}}
@@ -41,18 +41,18 @@ func New(keys map[string]string, buckets ...string) (*Store, error) {
 	return s, nil
 }
 
-// Versions behind a method are its requests for one version of an object.
+// Versions, appended to a method, selects its requests for one version of an object.
 const Versions = " of a version"
 
-// Deny answers all requests of a method with a code, such as AccessDenied; with Versions
-// behind it, those alone that name a version. An empty code ends that.
+// Deny answers all requests of a method with a code, such as AccessDenied; with Versions appended,
+// only those that name a version. An empty code ends that.
 func (s *Store) Deny(method, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deny[method] = code
 }
 
-// Hang lets requests wait until the returned function is called, or their caller gives up.
+// Hang makes requests wait until the returned function is called, or their caller gives up.
 func (s *Store) Hang() (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,14 +61,14 @@ func (s *Store) Hang() (release func()) {
 	return sync.OnceFunc(func() { close(hang) })
 }
 
-// Asked is each request so far: its method and path.
+// Asked returns every request so far: its method and path.
 func (s *Store) Asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string(nil), s.asked...)
 }
 
-// Keys are the paths of a bucket's objects.
+// Keys returns the paths of a bucket's objects.
 func (s *Store) Keys(bucket string) ([]string, error) {
 	list, err := s.backend.ListBucket(bucket, nil, gofakes3.ListBucketPage{})
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Store) Keys(bucket string) ([]string, error) {
 	return keys, nil
 }
 
-// KeepVersions has a bucket keep each version of an object from now on.
+// KeepVersions makes a bucket keep each version of an object from now on.
 func (s *Store) KeepVersions(bucket string) error {
 	c := gofakes3.VersioningConfiguration{Status: gofakes3.VersioningEnabled}
 	if err := s.backend.SetVersioningConfiguration(bucket, c); err != nil {
@@ -90,8 +90,8 @@ func (s *Store) KeepVersions(bucket string) error {
 	return nil
 }
 
-// Kept is how many versions of objects a bucket has, also of those that are deleted, and how
-// many marks that say that one is.
+// Kept returns how many versions of objects a bucket has, including deleted ones, and how many
+// delete markers.
 func (s *Store) Kept(bucket string) (versions, marks int, err error) {
 	list, err := s.backend.ListBucketVersions(bucket, nil, nil)
 	if err != nil {
@@ -132,13 +132,13 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(http.StatusForbidden)
-	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>of a test</Message></Error>", code) // a caller that has gone needs no answer
+	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>of a test</Message></Error>", code) // a caller that is gone needs no answer
 }
 
 var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request, SignedHeaders=([^,]+), Signature=`)
 
-// signature is the code of what is wrong with a request's signature, empty for nothing.
-// It signs what was signed once more, with the secret that the key has here.
+// signature returns the error code for a request's signature, or "" if it is valid. It signs the
+// same content again, with the secret that the key has here.
 func (s *Store) signature(r *http.Request) string {
 	m := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
 	if m == nil {

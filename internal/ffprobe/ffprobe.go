@@ -1,6 +1,6 @@
-// Package ffprobe asks the program of that name how long media plays, and whether it is silent. What it reads may
-// come from anybody: it must never be given a credential, nor a file or host to open but
-// the one that is served to it here.
+// Package ffprobe runs the program of that name to find how long media plays, and whether it is silent. The media
+// may come from anybody: ffprobe must never be given a credential, nor a file or host to open, except the one
+// that is served to it here.
 package ffprobe
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Timeout bounds one probe, once it has a place. A file's head and its index are read, and
-// of its media a few seconds.
+// Timeout bounds one probe, once it has a place. ffprobe reads a file's head and index, and a few
+// seconds of its media.
 const Timeout = 20 * time.Second
 
-// places are for as many ffprobes of a Prober as run at a time: six of files below large, or two.
+// places limits the ffprobes that a Prober runs at a time: six for files below large, or two.
 // ffprobe holds the whole index of an MP4. With 30 frames a second and AAC at 48 kHz, ffprobe 5.1
 // took 54 MB for a minute, 91 MB for 3 h, 213 MB for 12 h and 366 MB for 24 h, and a worker's limit
 // is 1 GiB (deploy/kubernetes).
@@ -32,7 +32,7 @@ const (
 	large  = 1 << 30 // bytes: some 45 min at LiveKit's 3 Mbit/s of H264_720P_30
 )
 
-// share is how many places the ffprobe of so large a file takes.
+// share returns how many places the ffprobe of a file of this size takes.
 func share(size int64) int64 {
 	if size < large {
 		return 1
@@ -40,15 +40,15 @@ func share(size int64) int64 {
 	return places / 2
 }
 
-// formats are those that LiveKit writes, and WAV. Playlists are not among them: they would
-// name files and hosts for ffprobe to open. Of another format ffprobe says no more than that.
+// formats are the ones that LiveKit writes, and WAV. Playlists are excluded: they would name files
+// and hosts for ffprobe to open. Of any other format, ffprobe says only that it is another.
 const (
 	formats     = "mov,mp4,m4a,3gp,3g2,mj2,ogg,mp3,matroska,webm,mpegts,wav"
 	otherFormat = "not on whitelist"
 )
 
-// Prober runs ffprobe, a few at a time: who comes next waits for a place until its context
-// ends. It is safe for concurrent use.
+// Prober runs ffprobe, a few at a time: further callers wait for a place until their context ends.
+// It is safe for concurrent use.
 type Prober struct {
 	path   string
 	places *semaphore.Weighted
@@ -56,13 +56,13 @@ type Prober struct {
 
 func newProber(path string) *Prober { return &Prober{path, semaphore.NewWeighted(places)} }
 
-// Find is ffprobe at a path, or where PATH has it when the path is empty. It is nil, and
-// no error, where PATH has none.
+// Find returns a Prober for ffprobe at a path or, if the path is empty, on the PATH. It returns
+// nil, without an error, if there is none on the PATH.
 func Find(path string) (*Prober, error) {
 	if path == "" {
 		found, err := exec.LookPath("ffprobe")
 		if err != nil {
-			return nil, nil //nolint:nilnil,nilerr // to have none is allowed
+			return nil, nil //nolint:nilnil,nilerr // having none is allowed
 		}
 		return newProber(found), nil
 	}
@@ -73,9 +73,9 @@ func Find(path string) (*Prober, error) {
 	return newProber(found), nil
 }
 
-// Length is how long media plays, 0 where it does not say. Media that a player cannot
-// read is an *egress.Error of reason Invalid; any other error says nothing of the media. Of
-// them context.DeadlineExceeded is one that there was no time to play it.
+// Length returns how long media plays, or 0 if the media does not say. If a player cannot read the
+// media, the error is an *egress.Error of reason Invalid; any other error says nothing about the
+// media. One of those, context.DeadlineExceeded, means that there was no time to play it.
 func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Duration, error) {
 	told, err := p.ask(ctx, size, read, "-show_entries", "format=duration:stream=duration")
 	if err != nil {
@@ -84,7 +84,7 @@ func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Dura
 	return parse(told)
 }
 
-// ask has ffprobe answer in JSON.
+// ask makes ffprobe answer in JSON.
 func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string) ([]byte, error) {
 	if err := p.places.Acquire(ctx, share(size)); err != nil {
 		return nil, fmt.Errorf("wait for a place to probe media: %w", err)
@@ -99,7 +99,7 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	defer source.close()
 	args := append([]string{"-v", "error", "-protocol_whitelist", "http,tcp", "-format_whitelist", formats}, what...)
 	cmd := exec.CommandContext(ctx, p.path, append(args, "-of", "json", source.url)...)
-	cmd.Env = []string{} // it needs nothing of ours
+	cmd.Env = []string{} // it needs nothing of our environment
 	cmd.WaitDelay = time.Second
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &limited{&out, 1 << 20}, &limited{&said, 4 << 10}
@@ -113,13 +113,13 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 		return out.Bytes(), nil
 	}
 	exit, ok := errors.AsType[*exec.ExitError](err)
-	if ok && exit.Exited() && source.asked.Load() && !strings.Contains(said.String(), otherFormat) { // else ffprobe does not work, or must not
+	if ok && exit.Exited() && source.asked.Load() && !strings.Contains(said.String(), otherFormat) { // otherwise ffprobe does not work, or is not allowed to
 		return nil, unplayable(lastWords(said.String()))
 	}
 	return nil, fmt.Errorf("probe media: %w: %s", err, lastWords(said.String()))
 }
 
-// parse reads ffprobe's JSON: the longest of what the file and its streams say.
+// parse reads ffprobe's JSON: the longest duration of the file and its streams.
 func parse(b []byte) (egress.Duration, error) {
 	type part struct {
 		Duration string `json:"duration"`
@@ -136,7 +136,7 @@ func parse(b []byte) (egress.Duration, error) {
 	}
 	longest := 0.0
 	for _, p := range append(told.Streams, told.Format) {
-		if seconds, err := strconv.ParseFloat(p.Duration, 64); err == nil && seconds < 1e8 { // "N/A" says nothing
+		if seconds, err := strconv.ParseFloat(p.Duration, 64); err == nil && seconds < 1e8 { // "N/A" is not a duration
 			longest = max(longest, seconds)
 		}
 	}
@@ -147,7 +147,7 @@ func unplayable(why string) error {
 	return &egress.Error{Reason: egress.Invalid, Message: why}
 }
 
-// lastWords is ffprobe's last line without the URL in front, which is ours.
+// lastWords returns ffprobe's last line without the leading URL, which is ours.
 func lastWords(said string) string {
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	last := lines[len(lines)-1]
@@ -160,13 +160,13 @@ func lastWords(said string) string {
 	return last
 }
 
-// limited keeps so much of what is written, and drops the rest.
+// limited keeps the beginning of what is written, and drops the rest.
 type limited struct {
 	to   *bytes.Buffer
 	left int
 }
 
-// Write never fails: a program that says too much is to end by itself.
+// Write never fails: a program that writes too much must end by itself.
 func (l *limited) Write(b []byte) (int, error) {
 	keep := b[:min(len(b), l.left)]
 	l.left -= len(keep)

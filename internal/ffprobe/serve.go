@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// Read is media's bytes from an offset on.
+// Read opens media at an offset.
 type Read = func(ctx context.Context, offset int64) (io.ReadCloser, error)
 
-// source serves one object on loopback, so that ffprobe can jump in it: the index of an
-// MP4 may be at its end. Its path cannot be guessed by others on the machine.
+// source serves one object on loopback, so that ffprobe can seek in it: the index of an MP4 may be
+// at its end. Others on the machine cannot guess its path.
 type source struct {
 	url    string
 	server *http.Server
-	asked  atomic.Bool // whether anybody has come for the object
+	asked  atomic.Bool // whether anybody has requested the object
 
 	mu  sync.Mutex
 	err error
@@ -48,12 +48,12 @@ func serve(ctx context.Context, size int64, read Read) (*source, error) {
 		Handler: mux, ReadHeaderTimeout: Timeout, BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if tcp, ok := c.(*net.TCPConn); ok {
-				_ = tcp.SetWriteBuffer(buffered) // else megabytes are read from the store ahead of each jump, in vain
+				_ = tcp.SetWriteBuffer(buffered) // otherwise megabytes would be read from the store in vain before each seek
 			}
 			return ctx
 		},
 	}
-	go func() { _ = s.server.Serve(listener) }() // it ends by close
+	go func() { _ = s.server.Serve(listener) }() // returns after close
 	return s, nil
 }
 
@@ -65,7 +65,7 @@ func (s *source) fail(err error) {
 	s.err = errors.Join(s.err, err)
 }
 
-// failed is why the store could not be read, if it could not.
+// failed returns why the store could not be read, if it could not.
 func (s *source) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ type object struct {
 	at   int64
 	read Read
 	fail func(error)
-	body io.ReadCloser // from at on, nil where nothing is open
+	body io.ReadCloser // from at on; nil if nothing is open
 }
 
 // Seek opens nothing: ServeContent seeks to learn the size.
@@ -97,7 +97,7 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// Read reads on from where it is. That the player has gone is no failure of the store.
+// Read continues from the current position. A player that has gone is no failure of the store.
 func (o *object) Read(b []byte) (int, error) {
 	if o.at >= o.size {
 		return 0, io.EOF

@@ -11,18 +11,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Of a file's first audio, so many samples of such a length are read, spread over it:
+// From a file's first audio track, this many samples of this length are read, spread over it:
 // packets are counted and weighed, not decoded.
 const (
 	samples = 8
 	sample  = time.Second
 )
 
-// Sound is what can be heard in media that plays for so long, where samples of it were
-// taken. It is empty where the size of its packets does not tell. An error says nothing of
-// the media.
+// Sound says what can be heard in media of the given length, judged by samples of it. It is empty
+// if the sizes of its packets do not tell. An error says nothing about the media.
 func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, read Read) (egress.Sound, error) {
-	// Asked before, since ffprobe would look for the packets of audio that is not there up to the end of the file.
+	// Ask for the track first, since ffprobe would look for packets of a missing track up to the end of the file.
 	told, err := p.ask(ctx, size, read, "-select_streams", "a:0", "-show_entries", "stream=codec_name")
 	if err != nil {
 		return "", err
@@ -45,7 +44,7 @@ func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, 
 	return egress.Hear(audio.codec, audio.packets), err
 }
 
-// intervals is where the samples are, as ffprobe takes it: each in the middle of its part.
+// intervals returns the samples' positions in ffprobe's format: each in the middle of its part.
 func intervals(length time.Duration) string {
 	all := make([]string, samples)
 	for n := range all {
@@ -55,7 +54,7 @@ func intervals(length time.Duration) string {
 	return strings.Join(all, ",")
 }
 
-// track is the first audio of a file. It has no codec where there is none.
+// track is the first audio track of a file. Its codec is empty if there is none.
 type track struct {
 	codec   string
 	packets []int64 // sizes in bytes

@@ -1,12 +1,11 @@
-// Command mutate asks of a package of pure rules whether its tests would notice a
-// change: it changes one place at a time, runs the package's tests over it, and names
-// the changes that no test noticed. It writes nothing into the source: what is changed
-// reaches the compiler as an overlay.
+// Command mutate finds out whether the tests of a package of pure rules would notice a change: it
+// changes one place at a time, runs the package's tests, and names the changes that no test
+// noticed. It writes nothing into the source: changes reach the compiler as an overlay.
 //
 //	go run ./internal/mutate -explained docs/mutation.md ./egress
 //
-// It ends with exit status 0 when every survivor is explained, 1 when one is not, and 2
-// when it could not work.
+// It ends with exit status 0 if every survivor is explained, 1 if one is not, and 2 if it could not
+// do its work.
 package main
 
 import (
@@ -28,13 +27,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// options say what is changed, and what is known of the outcome.
+// options say what to change, and which survivors are explained.
 type options struct {
 	dir       string         // of the package
-	files     *regexp.Regexp // names of the files that are changed
+	files     *regexp.Regexp // names of the files to change
 	explained string         // text that explains survivors
 	workers   int            // how many tests run at once
-	list      bool           // say what would be changed, and run nothing
+	list      bool           // list the changes without running anything
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -62,8 +61,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return min(o.report(stdout, mutants, fates), 1)
 }
 
-// report names the survivors and counts the rest. It returns how many survivors nobody
-// has explained.
+// report names the survivors and counts the rest. It returns how many survivors nobody has
+// explained.
 func (o options) report(w io.Writer, mutants []mutant, fates []fate) (unexplained int) {
 	tally := map[fate]int{}
 	for n, m := range mutants {
@@ -113,7 +112,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// mutants are those of all files that were asked for, in the order of the source.
+// mutants returns those of all requested files, in source order.
 func (o options) mutants() ([]mutant, error) {
 	names, err := filepath.Glob(filepath.Join(o.dir, "*.go"))
 	if err != nil {

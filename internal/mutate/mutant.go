@@ -17,9 +17,9 @@ type mutant struct {
 	file   string
 	line   int
 	in     string // the function, or the first variable of a declaration
-	before string // what was changed
-	after  string // into what, empty where it was removed
-	nth    int    // of those of its function that have the same text, from 1 on
+	before string // the original text
+	after  string // the new text, empty if removed
+	nth    int    // number among those of its function with the same text, from 1
 
 	edit edit
 	body *body // of the function, nil outside of one
@@ -35,13 +35,13 @@ func (e edit) apply(source []byte) []byte {
 	return slices.Concat(source[:e.from], []byte(e.with), source[e.to:])
 }
 
-// body is where a function's body stands in its file, braces left out.
+// body is the position of a function's body in its file, without braces.
 type body struct {
 	from, to int
-	results  string // its results as the source has them, empty where there are none
+	results  string // its results as written in the source, empty if there are none
 }
 
-// String names a mutant by its text, which outlives a change of its line's number.
+// String names a mutant by its text, which survives a change of line numbers.
 func (m mutant) String() string {
 	after := "removed"
 	if m.after != "" {
@@ -132,7 +132,7 @@ func (m *mutator) visit(n ast.Node) bool {
 
 var opposite = map[string]string{"true": "false", "false": "true"}
 
-// swapped are the operators that stand for another one, with what they become.
+// swapped maps operators to their replacements.
 var swapped = map[token.Token][]string{
 	token.EQL: {"!="}, token.NEQ: {"=="},
 	token.LSS: {"<=", ">="}, token.LEQ: {"<", ">"}, token.GTR: {">=", "<="}, token.GEQ: {">", "<"},
@@ -150,7 +150,7 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 	}
 }
 
-// negate turns a condition round that is none of those which are changed otherwise.
+// negate negates a condition that is not mutated in another way.
 func (m *mutator) negate(cond ast.Expr) {
 	switch cond.(type) {
 	case *ast.CallExpr, *ast.Ident, *ast.SelectorExpr:
@@ -158,7 +158,7 @@ func (m *mutator) negate(cond ast.Expr) {
 	}
 }
 
-// cases changes the conditions of a switch without a tag, and the values of one with it.
+// cases changes the conditions of a switch without a tag, and the values of one with a tag.
 func (m *mutator) cases(n *ast.SwitchStmt) {
 	for _, c := range n.Body.List {
 		clause := c.(*ast.CaseClause)
@@ -173,8 +173,8 @@ func (m *mutator) cases(n *ast.SwitchStmt) {
 	}
 }
 
-// statements removes each statement that does something by itself. One that declares
-// is left, since what uses it would not compile.
+// statements removes each statement that has an effect of its own. It keeps declarations, since
+// their uses would not compile.
 func (m *mutator) statements(list []ast.Stmt) {
 	for _, s := range list {
 		switch s := s.(type) {
@@ -194,7 +194,7 @@ func (m *mutator) statements(list []ast.Stmt) {
 	}
 }
 
-// dropFrom removes one element of a list, with the comma behind it.
+// dropFrom removes one element of a list, with the comma after it.
 func (m *mutator) dropFrom(list []ast.Expr, i int, closing token.Pos) {
 	from, to := list[i].Pos(), closing
 	if i+1 < len(list) {
@@ -209,13 +209,13 @@ func (m *mutator) replace(n ast.Node, with string) {
 	m.add(n.Pos(), m.text(n), with, n.Pos(), n.End(), with)
 }
 
-// change changes a part of a node and shows the whole of it.
+// change changes a part of a node, and shows the whole node.
 func (m *mutator) change(n ast.Node, from, to token.Pos, with string) {
 	after := m.between(n.Pos(), from) + with + m.between(to, n.End())
 	m.add(n.Pos(), m.text(n), after, from, to, with)
 }
 
-// inLine changes what says little by itself, and shows the whole line.
+// inLine changes a part that says little by itself, and shows the whole line.
 func (m *mutator) inLine(n ast.Node, with string) {
 	file := m.files.File(n.Pos())
 	line := file.Line(n.Pos())

@@ -12,21 +12,20 @@ import (
 	"slices"
 )
 
-// chosen is the environment variable that names the mutant to be, by its number.
+// chosen is the environment variable that selects a mutant by its number.
 const chosen = "MUTATE_CHOSEN"
 
-// overlay is a package with all its mutants in it, so that it is compiled once and not
-// once for each. The changed bodies of a function stand before its own, and the one
-// that is chosen runs in its place.
+// overlay is a package with all its mutants in it, so that it is compiled once and not once for
+// each. A function's mutated bodies come before its own, and the chosen one runs instead.
 type overlay struct {
 	dir     string            // where its files are
-	replace map[string]string // original file, or one that is not there, to file in dir
+	replace map[string]string // original file, or one that does not exist, to file in dir
 }
 
 func newOverlay(dir string) *overlay { return &overlay{dir: dir, replace: map[string]string{}} }
 
-// weave adds those of the mutants that stand in a function. Their numbers are their
-// places in the list; the ones that are left out are nil.
+// weave adds the mutants that are inside functions. Their numbers are their indexes in the list;
+// omitted ones are nil.
 func (o *overlay) weave(mutants []*mutant) error {
 	byFile := map[string][]int{}
 	for n, m := range mutants {
@@ -43,13 +42,13 @@ func (o *overlay) weave(mutants []*mutant) error {
 			return err
 		}
 	}
-	for name := range byFile { // any of them says what the package is called
+	for name := range byFile { // any of them gives the package name
 		return o.chooser(name)
 	}
 	return nil
 }
 
-// chooser adds the file that reads which mutant is to be.
+// chooser adds the file that reads which mutant is chosen.
 func (o *overlay) chooser(beside string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), beside, nil, parser.PackageClauseOnly)
 	if err != nil {
@@ -59,9 +58,9 @@ func (o *overlay) chooser(beside string) error {
 		fmt.Appendf(nil, "package %s\n\nimport \"os\"\n\nvar mutateChosen = os.Getenv(%q)\n", file.Name.Name, chosen))
 }
 
-// woven is a file with the changed bodies of its functions in it.
+// woven returns a file with the mutated bodies of its functions added.
 func woven(source []byte, mutants []*mutant, numbers []int) []byte {
-	before := map[int]*bytes.Buffer{} // by the place at which they are put in
+	before := map[int]*bytes.Buffer{} // by insertion position
 	for _, n := range numbers {
 		m := mutants[n]
 		b := before[m.body.from]
@@ -91,7 +90,7 @@ func woven(source []byte, mutants []*mutant, numbers []int) []byte {
 
 func nameOf(mutant int) string { return fmt.Sprintf("mutant_%d.go", mutant) }
 
-// put lets content stand in the place of a file.
+// put makes content replace a file.
 func (o *overlay) put(name string, content []byte) error {
 	original, err := filepath.Abs(name)
 	if err != nil {
@@ -102,7 +101,7 @@ func (o *overlay) put(name string, content []byte) error {
 	return os.WriteFile(at, content, 0o600)
 }
 
-// flag writes what the compiler is told of the overlay.
+// flag writes the overlay's compiler flag.
 func (o *overlay) flag() (string, error) {
 	b, err := json.Marshal(map[string]any{"Replace": o.replace})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// fate is what became of a mutant.
+// fate is the result of a mutant.
 type fate string
 
 // The fates.
@@ -26,18 +26,18 @@ const (
 )
 
 const (
-	// testLimit is when a test that hangs on a mutant is ended; the tests of pure rules
-	// take well under a second.
+	// testLimit is when a test that hangs on a mutant is ended; tests of pure rules take well under
+	// a second.
 	testLimit = "10s"
-	// mostBuilds is how often the package is compiled until what does not compile is
-	// found: the compiler does not look on behind some errors.
+	// mostBuilds is how often the package is compiled until everything that does not compile is
+	// found: after some errors, the compiler reports no further ones.
 	mostBuilds = 20
 )
 
-// errBuild says that a package does not compile.
+// errBuild reports that a package does not compile.
 var errBuild = errors.New("it does not compile")
 
-// try runs the tests over each mutant and says what became of each.
+// try runs the tests over each mutant and returns the result of each.
 func (o options) try(ctx context.Context, mutants []mutant, progress io.Writer) ([]fate, error) {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
@@ -71,8 +71,8 @@ func (o options) try(ctx context.Context, mutants []mutant, progress io.Writer) 
 	return fates, g.Wait()
 }
 
-// buildAll compiles the tests with all mutants in them but those that do not compile,
-// whose fate it tells.
+// buildAll compiles the tests with all mutants except those that do not compile, whose fate it
+// sets.
 func (o options) buildAll(ctx context.Context, dir string, mutants []mutant, fates []fate) (string, error) {
 	all := make([]*mutant, len(mutants))
 	for n := range mutants {
@@ -105,7 +105,7 @@ func (o options) buildAll(ctx context.Context, dir string, mutants []mutant, fat
 
 var named = regexp.MustCompile(`mutant_(\d+)\.go:\d+`)
 
-// judge runs the tests over one mutant. One outside of a function is compiled by itself.
+// judge runs the tests over one mutant. A mutant outside of functions is compiled separately.
 func (o options) judge(ctx context.Context, dir, binary string, n int, m mutant) (fate, error) {
 	choose := strconv.Itoa(n)
 	if m.body == nil {
@@ -113,7 +113,7 @@ func (o options) judge(ctx context.Context, dir, binary string, n int, m mutant)
 		if err := os.Mkdir(alone, 0o700); err != nil {
 			return "", err
 		}
-		defer func() { _ = os.RemoveAll(alone) }() // a binary each is more than a gigabyte
+		defer func() { _ = os.RemoveAll(alone) }() // each binary is more than a gigabyte
 		source, err := os.ReadFile(m.file)
 		if err != nil {
 			return "", err

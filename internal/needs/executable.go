@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Executable writes a program that a test is to run. Nobody forks meanwhile: a child that had
-// the file open for writing, too, would keep it from being run ("text file busy").
+// Executable writes a program for a test to run. No process is forked meanwhile: a child with the
+// file open for writing, too, would keep it from being run ("text file busy").
 func Executable(t *testing.T, path, text string) {
 	t.Helper()
 	syscall.ForkLock.RLock()

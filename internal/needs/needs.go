@@ -1,5 +1,5 @@
-// Package needs gets for tests what they need of the machine that runs them. A test that
-// can't have it is skipped and says so; in CI, where the variable CI is set, it fails.
+// Package needs provides what tests need from the machine that runs them. A test that cannot have
+// it is skipped and says so; in CI, where the variable CI is set, it fails.
 package needs
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// npmTimeout bounds one npm ci, on a machine that has nothing of it yet.
+// npmTimeout bounds one npm ci, on a machine with an empty cache.
 const npmTimeout = 6 * time.Minute
 
-// Tools are programs that must be on the PATH.
+// Tools requires programs on the PATH.
 func Tools(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -34,12 +34,12 @@ func Tools(t *testing.T, names ...string) {
 	}
 }
 
-// one fetches at a time, so that tests of one process do not fetch the same twice.
+// one lets one test fetch at a time, so that tests of one process do not fetch the same twice.
 var one sync.Mutex
 
-// NodeModules is the folder node_modules with what a project's package-lock.json pins: the
-// one beside it where somebody ran npm there, else one in the user's cache, which the first
-// test to need it fills by npm.
+// NodeModules returns the folder node_modules with what a project's package-lock.json pins: the one
+// beside it if somebody ran npm there, else one in the user's cache, which the first test to need
+// it fills with npm.
 func NodeModules(t *testing.T, project string) string {
 	t.Helper()
 	Tools(t, "node", "npm")
@@ -76,7 +76,7 @@ func nodeModules(project string) (string, error) {
 	return modules, install(dir, files)
 }
 
-// install lets npm fill a folder, which appears only when it is complete.
+// install fills a folder with npm. The folder appears only once it is complete.
 func install(dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
 		return err
@@ -98,7 +98,7 @@ func install(dir string, files map[string][]byte) error {
 	if out, err := npm.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w: %s", err, out)
 	}
-	if err := os.Rename(unfinished, dir); err != nil && !exists(dir) { // another run may have been quicker
+	if err := os.Rename(unfinished, dir); err != nil && !exists(dir) { // another run may have been faster
 		return err
 	}
 	return nil

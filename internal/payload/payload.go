@@ -1,7 +1,6 @@
-// Package payload holds the data converter that every Temporal client and worker
-// of ours uses. It must never drop what a newer LiveKit adds: Temporal's default
-// converter fails on a JSON field that the protocol package does not know, and the
-// SDK then drops the signal that carried it.
+// Package payload holds the data converter of all our Temporal clients and workers. It must never
+// drop what a newer LiveKit adds: Temporal's default converter fails on a JSON field that the
+// protocol package does not know, and the SDK then drops the signal that carried it.
 package payload
 
 import (
@@ -33,8 +32,8 @@ type lenient struct {
 	*converter.ProtoJSONPayloadConverter
 }
 
-// FromPayload gives the payload's JSON as it is to a target that is no proto
-// message itself but reads JSON.
+// FromPayload passes the payload's JSON unchanged to a target that is not a proto message but reads
+// JSON.
 func (c lenient) FromPayload(p *commonpb.Payload, target any) error {
 	if _, isProto := target.(proto.Message); !isProto {
 		if u, ok := target.(json.Unmarshaler); ok {
@@ -47,8 +46,8 @@ func (c lenient) FromPayload(p *commonpb.Payload, target any) error {
 	return c.ProtoJSONPayloadConverter.FromPayload(p, target)
 }
 
-// Proto makes the payload of a proto message out of JSON that is already there, so
-// that nothing is lost between the two.
+// Proto makes the payload of a proto message from existing JSON, so that no conversion loses
+// anything.
 func Proto(messageType string, body []byte) *commonpb.Payload {
 	return &commonpb.Payload{
 		Metadata: map[string][]byte{
