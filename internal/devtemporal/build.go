@@ -15,30 +15,33 @@ import (
 )
 
 const (
-	// progressInterval is often enough to show that the build lives, seldom enough for a CI log.
+	// progressInterval is short enough to show that the build is alive, and long enough for a CI
+	// log.
 	progressInterval = 5 * time.Second
-	// interruptGrace lets the go command clean up its work folder when a build is cancelled.
+	// interruptGrace lets the go command clean up its work folder if a build is cancelled.
 	interruptGrace = 5 * time.Second
 )
 
-// buildFlags are fixed: with other ones every package would be compiled again. Without symbols the
+// buildFlags are fixed: with others, every package would be compiled again. Without symbols the
 // binary has 155 MB instead of 217; panics keep their line numbers.
 var buildFlags = []string{"-v", "-buildvcs=false", "-ldflags=-s -w"}
 
-// Binary is a main package of a module that is nested in Reelkeeper's, because what it is built from
-// does not go together with what Reelkeeper is built from.
+// Binary is a main package of a module nested in Reelkeeper's, because its dependencies conflict
+// with those of Reelkeeper.
 type Binary struct {
-	// Folder is that of the nested module, from the root: "devserver".
+	// Folder is the folder of the nested module, relative to the root: "devserver".
 	Folder string
-	// Package is what is built: a path from Folder on, or an import path. Defaults to ".".
+	// Package is the package to build: a path relative to Folder, or an import path. Defaults to
+	// ".".
 	Package string
-	// Name is the file's in the cache, to which a fingerprint of the source is added.
+	// Name is the file's name in the cache, to which a fingerprint of the source is appended.
 	Name string
-	// Title is what the user is told that it is: "the development Temporal server".
+	// Title describes the binary to the user: "the development Temporal server".
 	Title string
-	// About is what the user is told before a build, in lines.
+	// About is shown to the user before a build; it may have several lines.
 	About string
-	// Instead is what a user can do who can't build it, as the end of a sentence. Defaults to nothing.
+	// Instead says what a user who cannot build it can do, as the end of a sentence. Defaults to
+	// nothing.
 	Instead string
 }
 
@@ -51,10 +54,10 @@ var devserver = Binary{
 		"or set TEMPORAL_ADDRESS to a Temporal server that runs",
 }
 
-// Built returns a binary from the user's cache folder, and builds it first if it is not there, once
-// for each version of its source. A build may take minutes, and progress receives a line every few
-// seconds. It is safe to call from many processes at once. Without the source tree, without Go, or
-// where its modules can't be had, it fails.
+// Built returns a binary from the user's cache folder. If it is not there, Built builds it first,
+// once for each version of its source. A build may take minutes, and progress receives a line every
+// few seconds. It is safe to call from many processes at once. It fails without the source tree,
+// without Go, or if its modules are not available.
 func Built(ctx context.Context, b Binary, progress io.Writer) (string, error) {
 	f, err := newFinder(progress)
 	if err != nil {
@@ -98,7 +101,7 @@ func (f *finder) built(ctx context.Context, b Binary) (string, error) {
 	return target, f.build(ctx, b, source, target)
 }
 
-// toolchain names the compiler and the platform, and fails where there is no Go.
+// toolchain returns the compiler and the platform, and fails if there is no Go.
 func (f *finder) toolchain(ctx context.Context, source string) (string, error) {
 	output, err := f.command(ctx, source, "env", "GOVERSION").Output()
 	if errors.Is(err, exec.ErrNotFound) {
@@ -110,8 +113,8 @@ func (f *finder) toolchain(ctx context.Context, source string) (string, error) {
 	return strings.TrimSpace(string(output)) + " " + runtime.GOOS + "/" + runtime.GOARCH, nil
 }
 
-// command is the go tool in the source folder, without the settings of the caller's environment that
-// would change what it builds.
+// command returns the go command in the source folder, without the settings of the caller's
+// environment that would change what it builds.
 func (f *finder) command(ctx context.Context, source string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, f.goTool, args...)
 	cmd.Dir = source
@@ -132,7 +135,7 @@ func (f *finder) lock(ctx context.Context, title, path string) (unlock func(), e
 	for said := false; ; said = true {
 		locked, err := tryLock(file)
 		if locked {
-			return func() { _ = file.Close() }, nil // Closing it lifts the lock.
+			return func() { _ = file.Close() }, nil // Closing it releases the lock.
 		}
 		if err != nil {
 			_ = file.Close()
@@ -150,7 +153,7 @@ func (f *finder) lock(ctx context.Context, title, path string) (unlock func(), e
 	}
 }
 
-// build compiles to a name of its own and renames, so that the target is whole or absent.
+// build compiles to a temporary name and renames, so that the target is complete or absent.
 func (f *finder) build(ctx context.Context, b Binary, source, target string) error {
 	fmt.Fprintf(f.progress, "Building %s. %s\n", b.Title, b.About)
 	unfinished := target + ".unfinished"

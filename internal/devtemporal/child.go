@@ -19,7 +19,7 @@ const (
 
 // child is a server that runs as a child process.
 type child struct {
-	name     string // what errors call it
+	name     string // its name in errors
 	command  *exec.Cmd
 	stderr   *tail
 	stopping atomic.Bool
@@ -27,19 +27,19 @@ type child struct {
 	exit     error // Set before done is closed.
 }
 
-// newChild is a child that is not yet spawned. What it writes to stderr goes to log, too.
+// newChild makes a child that is not yet started. Its stderr goes to log, too.
 func newChild(name string, command *exec.Cmd, log io.Writer) *child {
 	c := &child{name: name, command: command, stderr: newTail(log, tailLines), done: make(chan struct{})}
 	command.Stderr = c.stderr
 	command.SysProcAttr = childAttributes()
-	// Something that the child left behind may hold stderr open; that must not hold us up.
+	// Something that the child left behind may hold stderr open; that must not block us.
 	command.WaitDelay = time.Second
 	return c
 }
 
 // spawn starts the child and watches it. The goroutine keeps its OS thread for the child's whole
 // life, because Linux sends the parent-death signal when the *thread* that forked ends, and Go ends
-// threads as it likes.
+// threads at will.
 func (c *child) spawn() error {
 	started := make(chan error)
 	go func() {
@@ -59,7 +59,7 @@ func (c *child) spawn() error {
 // Done is closed when the server has ended, for whatever reason.
 func (c *child) Done() <-chan struct{} { return c.done }
 
-// Err says why the server ended by itself, with the last lines that it wrote. It is nil while the
+// Err says why the server ended by itself, with the last lines of its output. It is nil while the
 // server runs, and after Stop or Kill.
 func (c *child) Err() error {
 	select {
@@ -77,9 +77,9 @@ func (c *child) Err() error {
 	return fmt.Errorf("%s ended by itself (%s): %s", c.name, reason, c.stderr)
 }
 
-// Stop ends the server and waits for it. One that does not end within 10 s, or before ctx does, is
-// killed, which is the error; nothing is lost by that. A server that has ended by itself before
-// returns Err.
+// Stop ends the server and waits for it. A server that does not end within 10 s, or before ctx
+// does, is killed, which is reported as the error; nothing is lost by that. If the server had
+// already ended by itself, Stop returns Err.
 func (c *child) Stop(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -103,11 +103,11 @@ func (c *child) Stop(ctx context.Context) error {
 // Kill ends the server as `kill -9` does, and waits until it is gone.
 func (c *child) Kill() {
 	c.stopping.Store(true)
-	_ = c.command.Process.Kill() // It fails only if the process has ended.
+	_ = c.command.Process.Kill() // It fails only if the process has already ended.
 	<-c.done
 }
 
-// awaitUp tries until the server answers, or as long as it can: until it has ended, or ctx has.
+// awaitUp retries until the server answers, until it has ended, or until ctx has.
 func (c *child) awaitUp(ctx context.Context, try func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -20,23 +20,24 @@ import (
 // clusterLimit bounds the start of a cluster and of each of its servers.
 const clusterLimit = 3 * time.Minute
 
-// ClusterOptions say what a Cluster is made of. Maps are environments as Temporal's images take them.
+// ClusterOptions configure a Cluster. The maps are environments as Temporal's images take them.
 type ClusterOptions struct {
-	// Server is the environment of Temporal's server. Where it listens and where PostgreSQL is are
-	// added to it, POSTGRES_USER must be in it.
+	// Server is the environment of Temporal's server. Its own address and that of PostgreSQL are
+	// added; it must contain POSTGRES_USER.
 	Server map[string]string
-	// Schema is the environment of SchemaScript. Where PostgreSQL and the schemas are is added to it.
+	// Schema is the environment of SchemaScript. The locations of PostgreSQL and the schemas are
+	// added.
 	Schema map[string]string
-	// SchemaScript is the shell script that makes the databases, by `temporal-sql-tool`.
+	// SchemaScript is the shell script that creates the databases, with `temporal-sql-tool`.
 	SchemaScript string
-	// Log receives what the servers write. Nil discards it; errors quote its last lines all the same.
+	// Log receives the servers' output. Nil discards it; errors still quote its last lines.
 	Log io.Writer
 	// Progress receives what a person should know while Temporal's programs are built. Nil discards it.
 	Progress io.Writer
 }
 
-// Cluster is Temporal as production runs it: its own server, in one process, on a PostgreSQL of its
-// own. Either can be killed and started again; addresses stay.
+// Cluster is Temporal as in production: its own server, in one process, on its own PostgreSQL.
+// Either can be killed and restarted; addresses stay the same.
 type Cluster struct {
 	// Address is host:port of Temporal's frontend.
 	Address string
@@ -49,9 +50,9 @@ type Cluster struct {
 	temporal *child
 }
 
-// StartCluster runs both servers on free ports of loopback, with the databases made by the script. It
-// returns ErrNoPostgres where there is no PostgreSQL. ctx bounds only the start; the servers die with
-// this process on Linux. Call Close.
+// StartCluster runs both servers on free loopback ports, with the databases created by the script. It
+// returns ErrNoPostgres if there is no PostgreSQL. ctx bounds only the start; on Linux the servers
+// die with this process. Call Close.
 func StartCluster(ctx context.Context, opts ClusterOptions) (*Cluster, error) {
 	if _, err := PostgresPrograms(); err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	return c.StartTemporal(ctx)
 }
 
-// MakeSchema runs the script that makes the databases, as a job does at each deployment.
+// MakeSchema runs the script that creates the databases, as a job does at each deployment.
 func (c *Cluster) MakeSchema(ctx context.Context) error {
 	tools := filepath.Join(c.Postgres.dir, "tools")
 	if err := os.MkdirAll(tools, 0o755); err != nil {
@@ -113,20 +114,20 @@ func (c *Cluster) MakeSchema(ctx context.Context) error {
 	return nil
 }
 
-// portVariables are the settings of Temporal's server that are ports. The first is where it is called.
+// portVariables are the port settings of Temporal's server. Clients use the first.
 var portVariables = []string{
 	"FRONTEND_GRPC_PORT", "FRONTEND_HTTP_PORT", "FRONTEND_MEMBERSHIP_PORT",
 	"HISTORY_GRPC_PORT", "HISTORY_MEMBERSHIP_PORT", "MATCHING_GRPC_PORT", "MATCHING_MEMBERSHIP_PORT",
 	"WORKER_GRPC_PORT", "WORKER_MEMBERSHIP_PORT",
 }
 
-// StartTemporal starts Temporal's server, and returns once its frontend says that it serves.
+// StartTemporal starts Temporal's server, and returns once its frontend reports that it is serving.
 func (c *Cluster) StartTemporal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, clusterLimit)
 	defer cancel()
 	own := map[string]string{
 		"PATH": os.Getenv("PATH"), "HOME": c.Postgres.dir, "BIND_ON_IP": "127.0.0.1", "PROMETHEUS_ENDPOINT": "",
-		"LOG_LEVEL":      "fatal", // Errors have stacks; what it ends of is what an error quotes.
+		"LOG_LEVEL":      "fatal", // Errors have stacks; an error quotes the fatal one.
 		"POSTGRES_SEEDS": "127.0.0.1", "DB_PORT": strconv.Itoa(c.Postgres.Port), "POSTGRES_PWD": c.Postgres.password,
 	}
 	for i, name := range portVariables {
@@ -135,7 +136,7 @@ func (c *Cluster) StartTemporal(ctx context.Context) error {
 	command := exec.Command(c.tools.Server, "start")
 	command.Env = environ(c.opts.Server, own)
 	c.temporal = newChild("Temporal's server", command, c.opts.Log)
-	command.Stdout = c.temporal.stderr // It logs there.
+	command.Stdout = c.temporal.stderr // It logs to stdout.
 	if err := c.temporal.spawn(); err != nil {
 		return fmt.Errorf("start Temporal's server: %w", err)
 	}
@@ -158,7 +159,7 @@ func (c *Cluster) KillTemporal() { c.temporal.Kill() }
 // Err says why Temporal's server ended by itself, as Server.Err does.
 func (c *Cluster) Err() error { return c.temporal.Err() }
 
-// Close ends both servers and deletes what they stored.
+// Close ends both servers and deletes their data.
 func (c *Cluster) Close() error {
 	if c.temporal != nil {
 		c.temporal.Kill()
@@ -169,7 +170,7 @@ func (c *Cluster) Close() error {
 	return nil
 }
 
-// environ is the given environment with our own over it.
+// environ returns the given environment, overridden by our own.
 func environ(given, own map[string]string) []string {
 	all := maps.Clone(given)
 	if all == nil {

@@ -1,8 +1,9 @@
 // Package devtemporal finds or builds a development Temporal server and runs it as a child process.
-// The server is `temporal server start-dev` of the user's own CLI, or the same thing built from the
-// devserver folder of this repository. For tests of what production runs on there is a Cluster, too:
-// Temporal's own server on PostgreSQL. The package is for `dev` and for tests: nothing that serves
-// production may depend on it, and it never links the Temporal server into the calling program.
+// The server is `temporal server start-dev` of the user's own CLI, or the equivalent built from the
+// devserver folder of this repository. For tests against what production runs on, there is also a
+// Cluster: Temporal's own server on PostgreSQL. The package is for `dev` and for tests: nothing that
+// serves production may depend on it, and it never links the Temporal server into the calling
+// program.
 package devtemporal
 
 import (
@@ -19,14 +20,14 @@ import (
 	"time"
 )
 
-// startLimit bounds the time from the child's start until it serves. It takes 0.1–1.1 s on two
+// startLimit bounds the time from the child's start until it serves. That takes 0.1–1.1 s on two
 // cores; a loaded machine may be many times slower.
 const startLimit = 60 * time.Second
 
-// Options say how the development server runs. The zero value is a server in memory, with its UI,
-// on free ports of loopback.
+// Options configure the development server. The zero value is a server in memory, with its UI, on
+// free loopback ports.
 type Options struct {
-	// Path is the server's binary. Defaults to what the function Path finds or builds.
+	// Path is the server's binary. Defaults to the result of the function Path.
 	Path string
 	// IP is the address to listen on. Defaults to 127.0.0.1.
 	IP string
@@ -34,21 +35,21 @@ type Options struct {
 	Port int
 	// UIPort is the port of the web UI. 0 means a free one.
 	UIPort int
-	// Headless leaves the web UI out.
+	// Headless disables the web UI.
 	Headless bool
-	// DBFilename is the SQLite file that outlives the process; DBFilename, the function, makes a
-	// good name. Its folder must exist. Empty means in memory.
+	// DBFilename is the SQLite file that outlives the process; the function DBFilename makes a
+	// suitable name. Its folder must exist. Empty means in memory.
 	DBFilename string
-	// Namespace is made if it is missing. Defaults to "default", which always exists.
+	// Namespace is created if it is missing. Defaults to "default", which always exists.
 	Namespace string
-	// SearchAttributes are made if they are missing: name to type, as in "Keyword" or "Bool".
+	// SearchAttributes are created if they are missing: name to type, as in "Keyword" or "Bool".
 	SearchAttributes map[string]string
-	// Args are more flags of start-dev, such as --dynamic-config-value.
+	// Args are additional flags of start-dev, such as --dynamic-config-value.
 	Args []string
-	// Hold are files that the server keeps open, and with them their locks, for as long as it lives:
-	// also after a kill -9 of this process, which not every system lets it die with.
+	// Hold are files that the server keeps open, and with them their locks, for its whole life: even
+	// after a kill -9 of this process, after which not every system ends the server.
 	Hold []*os.File
-	// Log receives the server's stderr. Nil discards it; errors quote its last lines all the same.
+	// Log receives the server's stderr. Nil discards it; errors still quote its last lines.
 	Log io.Writer
 	// Progress receives what a person should know while the server is built. Nil discards it.
 	Progress io.Writer
@@ -64,9 +65,9 @@ type Server struct {
 	*child
 }
 
-// Start runs a development server and returns once its namespace and search attributes can be used.
-// The child outlives ctx, which bounds only the start; it dies with this process on Linux. It does
-// not see the terminal's Ctrl-C, since whoever uses it has to stop first: call Stop.
+// Start runs a development server and returns once its namespace and search attributes are usable.
+// The child outlives ctx, which bounds only the start; on Linux it dies with this process. It does
+// not see the terminal's Ctrl-C, since its user has to stop first: call Stop.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	opts, err := opts.withDefaults(ctx)
 	if err != nil {
@@ -111,7 +112,7 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 	return o, nil
 }
 
-// arguments is the command line, in the spelling of `temporal server start-dev`.
+// arguments returns the command line, as `temporal server start-dev` spells it.
 func (o Options) arguments() []string {
 	args := []string{"server", "start-dev", "--ip", o.IP, "--port", strconv.Itoa(o.Port), "--namespace", o.Namespace}
 	if o.Headless {

@@ -11,12 +11,12 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// namespaceInterval spares the server: each new namespace is asked for until it is known.
+// namespaceInterval spares the server: each new namespace is polled until it is known.
 const namespaceInterval = 500 * time.Millisecond
 
-// MakeNamespaces makes namespaces with their search attributes, name to type, and returns once both are
-// known; a new one takes up to ten seconds to be. It asks through the API what `temporal operator` would:
-// that CLI cannot be built from its module.
+// MakeNamespaces creates namespaces with their search attributes, name to type, and returns once both are
+// known, which takes up to ten seconds for a new one. It uses the API for what `temporal operator` would
+// do: that CLI cannot be built from its module.
 func (c *Cluster) MakeNamespaces(ctx context.Context, attributes map[string]string, names ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, clusterLimit)
 	defer cancel()
@@ -34,7 +34,7 @@ func (c *Cluster) MakeNamespaces(ctx context.Context, attributes map[string]stri
 			return fmt.Errorf("make namespace %s: %w", name, err)
 		}
 	}
-	for _, name := range names { // One after the other: they share a version, for which they would compete.
+	for _, name := range names { // One after the other: they share a version, over which they would conflict.
 		err := pollEvery(ctx, namespaceInterval, func() error {
 			return addSearchAttributes(ctx, t, Options{Namespace: name, SearchAttributes: attributes})
 		})

@@ -11,14 +11,14 @@ import (
 // childAttributes are the system's defaults.
 func childAttributes() *syscall.SysProcAttr { return nil }
 
-// terminate ends the process. There is no signal to ask it by.
+// terminate kills the process: this system has no signal that asks it to end.
 func terminate(process *os.Process) error { return process.Kill() }
 
-// tryLock always succeeds: two processes that build at the same time waste work, and the rename at
-// the end of each build keeps the result whole.
+// tryLock always succeeds: two processes that build at the same time waste work, but the rename at
+// the end of each build keeps the result complete.
 func tryLock(*os.File) (bool, error) { return true, nil }
 
-// owner is not known here: commands run with our rights.
+// owner is unknown on this system: commands run with our rights.
 type owner struct{}
 
 func unprivileged(...string) (*owner, error) { return nil, nil }

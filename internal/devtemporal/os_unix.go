@@ -18,7 +18,7 @@ func terminate(process *os.Process) error {
 }
 
 // tryLock takes an exclusive lock on an open file. It returns false if another process has it. The
-// kernel lifts the lock when the file is closed or the process dies.
+// kernel releases the lock when the file is closed or the process dies.
 func tryLock(file *os.File) (bool, error) {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -27,11 +27,11 @@ func tryLock(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// owner is whose rights a command runs with: nil means ours.
+// owner is the user with whose rights a command runs: nil means ours.
 type owner syscall.Credential
 
-// unprivileged returns nobody in particular, for a server that does not run as root: the first of the
-// users that exists. It returns nil where we are not root.
+// unprivileged returns the first of the users that exists, for a server that does not run as root. It
+// returns nil if we are not root.
 func unprivileged(users ...string) (*owner, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -65,7 +65,7 @@ func (o *owner) lend(command *exec.Cmd) {
 	command.SysProcAttr.Credential = (*syscall.Credential)(o)
 }
 
-// give makes the files the owner's.
+// give makes the owner own the files.
 func (o *owner) give(files ...string) error {
 	if o == nil {
 		return nil

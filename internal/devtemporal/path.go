@@ -10,14 +10,14 @@ import (
 	"runtime"
 )
 
-// PathVariable names the environment variable that holds the path of a development server's binary,
-// to be used instead of any other.
+// PathVariable is the environment variable that names a development server's binary, which then
+// takes precedence over any other.
 const PathVariable = "REELKEEPER_DEVSERVER"
 
 // Path returns the binary of a development server: the one that REELKEEPER_DEVSERVER names; else a
-// Temporal CLI on the PATH that contains server 1.29 or newer; else our devserver, which is built
-// into the user's cache folder, once for each version of its source. The build takes minutes, and
-// progress receives a line every few seconds. It is safe to call from many processes at once.
+// Temporal CLI on the PATH that contains server 1.29 or newer; else our devserver, built into the
+// user's cache folder once for each version of its source. The build takes minutes, and progress
+// receives a line every few seconds. It is safe to call from many processes at once.
 func Path(ctx context.Context, progress io.Writer) (string, error) {
 	f, err := newFinder(progress)
 	if err != nil {
@@ -26,8 +26,8 @@ func Path(ctx context.Context, progress io.Writer) (string, error) {
 	return f.path(ctx)
 }
 
-// newFinder looks in the user's cache folder, and for the source from the working folder and from
-// this file on.
+// newFinder searches the user's cache folder, and for the source it searches from the working
+// folder and from this file.
 func newFinder(progress io.Writer) (*finder, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -48,11 +48,11 @@ func newFinder(progress io.Writer) (*finder, error) {
 	}, nil
 }
 
-// finder holds what Path takes from its surroundings.
+// finder holds what Path takes from its environment.
 type finder struct {
 	explicit string
 	lookPath func(name string) (string, error)
-	near     []string // Folders from which to look upwards for the source.
+	near     []string // Folders from which to search upwards for the source.
 	cacheDir string
 	goTool   string
 	progress io.Writer

@@ -13,27 +13,27 @@ import (
 )
 
 const (
-	// portPatience is how long a port may stay busy: long enough for the child of a process that was
-	// just killed to be gone, too short to look like a hang.
+	// portPatience is how long a port may stay busy: long enough for the child of a process just
+	// killed to be gone, and too short to look like a hang.
 	portPatience = 2 * time.Second
 	pollInterval = 25 * time.Millisecond
 )
 
 const (
 	// firstLasting and lastLasting are below the ports that Linux gives to connections (from 32768 on),
-	// one of which could take the port of a server that is away.
+	// one of which could take the port of a server that is down.
 	firstLasting, lastLasting = 10000, 32767
-	// portTries is how many ports are tried for each that is wanted.
+	// portTries is how many ports are tried for each one needed.
 	portTries = 100
 )
 
-// given are the ports that were drawn here, for systems that keep none: a server may not have taken
-// its own yet, or be away.
+// given holds the ports drawn here, for systems that reserve none: their server may not have bound
+// them yet, or may be down.
 var given sync.Map
 
-// LastingPorts returns n different loopback ports that nothing listens on, for servers that begin
-// later, or end and come back. It returns none twice. On Linux this process keeps them for its
-// life: no other that calls this gets them, also while their servers are away.
+// LastingPorts returns n different loopback ports on which nothing listens, for servers that begin
+// later, or end and come back. It never returns one twice. On Linux this process reserves them for
+// its life: no other process that calls LastingPorts gets them, even while their servers are down.
 func LastingPorts(n int) ([]int, error) {
 	var ports []int
 	var err error
@@ -52,8 +52,8 @@ func LastingPorts(n int) ([]int, error) {
 	return nil, fmt.Errorf("find a free port: %w", err)
 }
 
-// awaitFreePorts makes sure that who answers on our ports later is our child, and not a server that
-// was there before.
+// awaitFreePorts makes sure that whatever answers on our ports later is our child, and not a server
+// that was there before.
 func awaitFreePorts(ctx context.Context, opts Options) error {
 	ctx, cancel := context.WithTimeout(ctx, portPatience)
 	defer cancel()
@@ -80,7 +80,7 @@ func checkFree(ip string, port int) error {
 	return listener.Close()
 }
 
-// poll tries until it succeeds or ctx ends, and then returns the last error.
+// poll retries until it succeeds or ctx ends, and then returns the last error.
 func poll(ctx context.Context, try func() error) error { return pollEvery(ctx, pollInterval, try) }
 
 func pollEvery(ctx context.Context, interval time.Duration, try func() error) error {

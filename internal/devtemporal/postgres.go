@@ -14,14 +14,14 @@ import (
 	"strings"
 )
 
-// ErrNoPostgres says that there is no PostgreSQL to be run.
+// ErrNoPostgres reports that there is no PostgreSQL to run.
 var ErrNoPostgres = errors.New("no PostgreSQL: in Debian, the package postgresql has its programs")
 
-// debianPrograms is where Debian keeps them, off the PATH, for several versions beside each other.
+// debianPrograms is where Debian keeps them, off the PATH, several versions side by side.
 const debianPrograms = "/usr/lib/postgresql/*/bin"
 
-// PostgresPrograms returns the folder that has PostgreSQL's programs: the one that initdb on the PATH
-// is in, else the newest of Debian's. It returns ErrNoPostgres where there is none.
+// PostgresPrograms returns the folder of PostgreSQL's programs: that of the initdb on the PATH, else
+// the newest of Debian's. It returns ErrNoPostgres if there is none.
 func PostgresPrograms() (string, error) {
 	return postgresPrograms(exec.LookPath, debianPrograms)
 }
@@ -50,16 +50,16 @@ func postgresPrograms(lookPath func(string) (string, error), pattern string) (st
 	return "", ErrNoPostgres
 }
 
-// majorOf is the version in a folder such as /usr/lib/postgresql/15/bin, or 0.
+// majorOf returns the version in a folder such as /usr/lib/postgresql/15/bin, or 0.
 func majorOf(folder string) int {
 	major, _ := strconv.Atoi(filepath.Base(filepath.Dir(folder)))
 	return major
 }
 
-// Postgres is a PostgreSQL server in a folder of its own, on loopback, as it comes: what it has
-// acknowledged is on disk. It can be killed and started again.
+// Postgres is a PostgreSQL server in its own folder, on loopback, with default durability: what it
+// has acknowledged is on disk. It can be killed and restarted.
 type Postgres struct {
-	// Port is where it listens on 127.0.0.1. It stays the same through restarts.
+	// Port is its port on 127.0.0.1. It stays the same across restarts.
 	Port int
 	// User is its superuser.
 	User string
@@ -74,8 +74,8 @@ type Postgres struct {
 	running  *child
 }
 
-// newPostgres makes a database cluster in a new folder beneath the system's own for such. Its server is
-// not started. PostgreSQL refuses to run as root, so that root's is another user's.
+// newPostgres makes a database cluster in a new temporary folder, without starting its server.
+// PostgreSQL refuses to run as root, so for root the cluster belongs to another user.
 func newPostgres(ctx context.Context, port int, user string, log io.Writer) (*Postgres, error) {
 	programs, err := PostgresPrograms()
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *Postgres) initialize(ctx context.Context) error {
 		return fmt.Errorf("hand PostgreSQL its folder: %w", err)
 	}
 	initdb := p.program(ctx, "initdb", "--pgdata", p.data(), "--username", p.User, "--pwfile", p.PasswordFile,
-		"--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync") // Of the new files alone.
+		"--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync") // Skips the sync of the new files only.
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
@@ -116,7 +116,7 @@ func (p *Postgres) initialize(ctx context.Context) error {
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 
-// program is one of PostgreSQL's, to be run by its owner.
+// program returns a command that runs one of PostgreSQL's programs as the owner.
 func (p *Postgres) program(ctx context.Context, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(p.programs, name), args...)
 	command.Dir = p.dir
@@ -125,14 +125,14 @@ func (p *Postgres) program(ctx context.Context, name string, args ...string) *ex
 	return command
 }
 
-// Start starts the server and waits until it takes connections. After a Kill it tries again for as
-// long as the last processes of the one before hold on to its memory.
+// Start starts the server and waits until it accepts connections. After a Kill it retries for as
+// long as the last processes of the previous server hold its memory.
 func (p *Postgres) Start(ctx context.Context) error {
 	return poll(ctx, func() error {
 		command := p.program(context.WithoutCancel(ctx), "postgres", "-D", p.data(), "-h", "127.0.0.1",
 			"-p", strconv.Itoa(p.Port), "-c", "unix_socket_directories=")
 		p.running = newChild("PostgreSQL", command, p.log)
-		p.owner.lend(command) // newChild has attributes of its own.
+		p.owner.lend(command) // newChild sets attributes of its own.
 		if err := p.running.spawn(); err != nil {
 			return fmt.Errorf("start PostgreSQL: %w", err)
 		}
@@ -148,7 +148,7 @@ func (p *Postgres) Start(ctx context.Context) error {
 // write-ahead log.
 func (p *Postgres) Kill() { p.running.Kill() }
 
-// Query returns what SQL gives on a database: a line a row, with | between the columns.
+// Query returns the result of SQL on a database: one line per row, with | between the columns.
 func (p *Postgres) Query(ctx context.Context, database, sql string) (string, error) {
 	out, err := p.program(ctx, "psql", "--host", "127.0.0.1", "--port", strconv.Itoa(p.Port), "--username", p.User,
 		"--dbname", database, "--no-psqlrc", "--no-align", "--tuples-only", "--command", sql).CombinedOutput()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// buildOutput counts what `go build -v` writes: a line for each module that it fetches and for each
-// package that it compiles.
+// buildOutput counts the output of `go build -v`: one line for each module that it fetches and for
+// each package that it compiles.
 type buildOutput struct {
 	tail     *tail
 	modules  atomic.Int64
@@ -28,7 +28,7 @@ func (b *buildOutput) Write(p []byte) (int, error) {
 	return b.tail.Write(p)
 }
 
-// String is one line about how far the build is.
+// String returns one line about the progress of the build.
 func (b *buildOutput) String() string {
 	packages, modules := b.packages.Load(), b.modules.Load()
 	switch {
@@ -41,7 +41,7 @@ func (b *buildOutput) String() string {
 	}
 }
 
-// report writes a line every so often until it is stopped.
+// report writes a line at an interval until it is stopped.
 func (f *finder) report(output *buildOutput, begin time.Time, every time.Duration) (stop func()) {
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {

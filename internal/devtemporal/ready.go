@@ -18,16 +18,16 @@ import (
 )
 
 // minRetention is how long a closed workflow stays readable: reports look back a week. Our devserver
-// sees to it by itself; the Temporal CLI makes namespaces that keep one day.
+// sets it itself; the Temporal CLI creates namespaces that keep one day.
 const minRetention = 7 * 24 * time.Hour
 
-// awaitReady returns when the server can be used, or as soon as it can't be any more.
+// awaitReady returns when the server is usable, or as soon as it no longer can be.
 func (s *Server) awaitReady(ctx context.Context, opts Options) error {
 	return s.awaitUp(ctx, func(ctx context.Context) error { return s.prepare(ctx, opts) })
 }
 
 // prepare waits for the namespace and completes it through the public API. With our devserver there
-// is nothing to complete; the CLI ignores search attribute flags for a file that exists.
+// is nothing to complete; the CLI ignores search attribute flags if the file exists.
 func (s *Server) prepare(ctx context.Context, opts Options) error {
 	c, err := dial(ctx, s.Address, opts.Namespace)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Server) prepare(ctx context.Context, opts Options) error {
 	return addSearchAttributes(ctx, c, opts)
 }
 
-// dial waits for the port first: a gRPC connection that was refused once sits out a second.
+// dial waits for the port first: after one refused attempt, a gRPC connection waits a second.
 func dial(ctx context.Context, address, namespace string) (client.Client, error) {
 	err := poll(ctx, func() error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
@@ -86,7 +86,7 @@ func keepLonger(ctx context.Context, c client.Client, namespace string) error {
 	return nil
 }
 
-// addSearchAttributes adds those that the namespace lacks and waits until the server shows them.
+// addSearchAttributes adds those that the namespace lacks, and waits until the server shows them.
 func addSearchAttributes(ctx context.Context, c client.Client, opts Options) error {
 	missing, err := missingAttributes(ctx, c, opts)
 	if err != nil || len(missing) == 0 {
@@ -107,7 +107,7 @@ func addSearchAttributes(ctx context.Context, c client.Client, opts Options) err
 	})
 }
 
-// missingAttributes are the wanted search attributes that the namespace does not have.
+// missingAttributes returns the wanted search attributes that the namespace lacks.
 func missingAttributes(ctx context.Context, c client.Client, opts Options) (map[string]enumspb.IndexedValueType, error) {
 	reply, err := c.OperatorService().ListSearchAttributes(ctx,
 		&operatorservice.ListSearchAttributesRequest{Namespace: opts.Namespace})

@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// reserve tells whether a loopback port is free. Another process may take it before its server does.
+// reserve reports whether a loopback port is free. Another process may take it before its server
+// does.
 func reserve(port int) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {

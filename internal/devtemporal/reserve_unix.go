@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// reserve takes a loopback port for the life of this process, on Linux without being in the way of a
-// server that listens there: one does so with SO_REUSEADDR, as servers do, and this, bound without it,
-// finds a port that is listened on or reserved. Elsewhere the port is free again at once.
+// reserve takes a loopback port for the life of this process, on Linux without blocking a server that
+// listens there: servers listen with SO_REUSEADDR, while reserve, bound without it, fails for a port
+// that is listened on or reserved. Elsewhere the port is free again at once.
 func reserve(port int) error {
-	syscall.ForkLock.RLock() // a child that is begun meanwhile would keep the port
+	syscall.ForkLock.RLock() // a child started meanwhile would keep the port
 	defer syscall.ForkLock.RUnlock()
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {

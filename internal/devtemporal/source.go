@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// rootModule is the module that the others are nested in.
+// rootModule is the module in which the others are nested.
 const rootModule = "github.com/reelkeeper/reelkeeper"
 
-// errNoSource tells where a nested module is looked for.
+// errNoSource says where a nested module is searched for.
 var errNoSource = errors.New("it is built from Reelkeeper's source tree: run this within that")
 
-// findSource looks for the folder of a nested module from each of the folders upwards.
+// findSource searches for the folder of a nested module from each of the folders upwards.
 func findSource(near []string, folder string) (string, error) {
 	for _, dir := range near {
 		for dir = filepath.Clean(dir); ; dir = filepath.Dir(dir) {
@@ -46,9 +46,9 @@ func isModule(dir, name string) bool {
 	return false
 }
 
-// fingerprint is a short hash of everything that decides what a build of source makes: its versions,
-// the toolchain and, for a program of its own and not of one of its versions, its files but for the
-// tests.
+// fingerprint returns a short hash of everything that determines the result of a build: the versions
+// of its dependencies, the toolchain and, for a program in the source itself rather than in a
+// dependency, its files except for tests.
 func fingerprint(source, toolchain string, own bool) (string, error) {
 	var files []string
 	if own {

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// tail passes on what is written to it and keeps the last lines, for an error to quote.
+// tail passes on what is written to it, and keeps the last lines for an error to quote.
 type tail struct {
 	mu    sync.Mutex
 	next  io.Writer
@@ -20,7 +20,7 @@ func newTail(next io.Writer, limit int) *tail {
 	return &tail{next: next, limit: limit}
 }
 
-// Write keeps and passes on p. A failing reader must not stop the child, so its error is not ours.
+// Write keeps and passes on p. A failing reader must not stop the child, so its error is ignored.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -39,7 +39,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	}
 }
 
-// String is the last lines, or a word that there are none.
+// String returns the last lines, or says that there are none.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

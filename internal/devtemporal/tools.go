@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// serverModule is Temporal's server, at the version that the devserver module asks for.
+// serverModule is Temporal's server, at the version that the devserver module requires.
 const serverModule = "go.temporal.io/server"
 
-// The programs of Temporal's images, which are built as they are. Nearly all of their packages are
-// the devserver's, too.
+// The programs in Temporal's images, built unmodified. Nearly all of their packages are also the
+// devserver's.
 var (
 	temporalServer  = Binary{Folder: devserver.Folder, Name: "temporal-server", Package: serverModule + "/cmd/server", Title: "Temporal's server"}
 	temporalSQLTool = Binary{Folder: devserver.Folder, Name: "temporal-sql-tool", Package: serverModule + "/cmd/tools/sql", Title: "Temporal's SQL tool"}
 )
 
-// Tools are the parts of Temporal's images that a Cluster is made with.
+// Tools are the parts of Temporal's images that a Cluster needs.
 type Tools struct {
 	Server  string // the binary `temporal-server`
 	SQLTool string // the binary `temporal-sql-tool`
 	Schemas string // the folder of PostgreSQL's schemas
 }
 
-// FindTools returns Temporal's own programs from the user's cache folder, where it puts them first if
-// they are not there: built from the module in Go's cache that the development server is built from.
-// It needs the source tree. progress receives a line every few seconds.
+// FindTools returns Temporal's own programs from the user's cache folder. If they are not there, it
+// builds them first, from the module in Go's cache that the development server is built from. It
+// needs the source tree. progress receives a line every few seconds.
 func FindTools(ctx context.Context, progress io.Writer) (Tools, error) {
 	f, err := newFinder(progress)
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// versionLimit bounds `--version`; a cold start of a 150 MB binary takes a moment.
+// versionLimit bounds `--version`; a 150 MB binary takes a moment for a cold start.
 const versionLimit = 20 * time.Second
 
-// oldestServer is the first server version that a Temporal CLI is taken with: update-with-start,
-// user metadata and priorities are on by default from then on.
+// oldestServer is the oldest server for which a Temporal CLI is accepted: from this version on,
+// update-with-start, user metadata and priorities are on by default.
 var oldestServer = version{1, 29, 0}
 
-// version is a Temporal server's: major, minor, patch.
+// version is the version of a Temporal server: major, minor, patch.
 type version [3]int
 
-// String is the version as Temporal writes it.
+// String returns the version as Temporal writes it.
 func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
 func (v version) older(than version) bool {
@@ -33,8 +33,8 @@ func (v version) older(than version) bool {
 	return false
 }
 
-// serverPart is how both binaries tell the server that they contain, as in
-// `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`.
+// serverPart matches how both binaries report the server that they contain, as in `temporal version
+// 1.5.1 (Server 1.29.1, UI 2.42.1)`.
 var serverPart = regexp.MustCompile(`\(Server v?(\d+)\.(\d+)\.(\d+)`)
 
 // serverVersion asks a binary which Temporal server it contains.
@@ -64,9 +64,9 @@ func parseVersion(output string) (version, error) {
 	return v, nil
 }
 
-// DBFilename is the database file in stateDir for the server in binary, such as temporal-1.32.1.db.
-// The server's version is part of the name because Temporal has no migrations for SQLite: another
-// version gets another file, and the old one keeps working with the old binary.
+// DBFilename returns the database file in stateDir for the server in binary, such as
+// temporal-1.32.1.db. The name includes the server's version because Temporal has no migrations for
+// SQLite: another version gets another file, and the old one keeps working with the old binary.
 func DBFilename(ctx context.Context, stateDir, binary string) (string, error) {
 	v, err := serverVersion(ctx, binary)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 const folder = "e2e/livekit"
 
-// The two binaries; the module's go.mod says which version of livekit-server it is.
+// The two binaries; the module's go.mod pins the version of livekit-server.
 var (
 	serverBinary = devtemporal.Binary{
 		Folder: folder, Package: "github.com/livekit/livekit-server/cmd/server", Name: "livekit-server", Title: "livekit-server for tests",
@@ -25,8 +25,8 @@ var (
 type Binaries struct{ server, roles string }
 
 // Build finds both binaries in the user's cache folder or builds them, once for each version of their source, which takes
-// minutes; progress receives a line every few seconds. It fails without the source tree, without Go, and where the modules
-// can't be had.
+// minutes; progress receives a line every few seconds. It fails without the source tree, without Go, or if the modules are
+// not available.
 func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	server, err := devtemporal.Built(ctx, serverBinary, progress)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"sync"
 )
 
-// process is one role under way.
+// process is one running role.
 type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
-	first string // the first line that it wrote
+	first string // the first line of its output
 	done  chan struct{}
 }
 
@@ -40,10 +40,10 @@ func spawn(ctx context.Context, dir string, log io.Writer, name string, args ...
 	go func() {
 		defer close(p.done)
 		r := bufio.NewReader(stdout)
-		text, _ := r.ReadString('\n') // the end of a role that says nothing is an empty line
+		text, _ := r.ReadString('\n') // a role that ends without output yields an empty line
 		line <- strings.TrimSpace(text)
 		_, _ = io.Copy(io.Discard, r)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log says how it ended
 	}()
 	select {
 	case p.first = <-line:
@@ -58,7 +58,7 @@ func spawn(ctx context.Context, dir string, log io.Writer, name string, args ...
 	return p, nil
 }
 
-// stop ends a role by the end of its standard input, and waits for it.
+// stop ends a role by closing its standard input, and waits for it.
 func (p *process) stop() {
 	_ = p.stdin.Close()
 	<-p.done
@@ -71,7 +71,7 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// killChild does the same to the process whose ID the role has told, after which the role ends.
+// killChild kills the process whose ID the role has reported, after which the role ends.
 func (p *process) killChild() error {
 	var pid int
 	if _, err := fmt.Sscan(p.first, &pid); err != nil {
@@ -86,7 +86,7 @@ func (p *process) killChild() error {
 	return err
 }
 
-// record keeps what the processes write.
+// record keeps the processes' output.
 type record struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -99,7 +99,7 @@ func (r *record) Write(b []byte) (int, error) {
 	return r.text.Write(b)
 }
 
-// String is all that was written.
+// String returns all output.
 func (r *record) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,11 +13,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
-// Options say what a server is like.
+// Options configure a server.
 type Options struct {
-	// Binaries are those of [Build].
+	// Binaries are the ones from [Build].
 	Binaries Binaries
-	// Dir is the working folder of the worker, into which relative paths are recorded. It must exist.
+	// Dir is the worker's working folder, to which relative recording paths refer. It must exist.
 	Dir string
 	// APIKey and APISecret are the project's credentials; they also sign webhooks. Both are required.
 	APIKey, APISecret string
@@ -31,9 +31,9 @@ type Options struct {
 	NoWorker bool
 }
 
-// Server is a livekit-server under way, with all that is around it.
+// Server is a running livekit-server, with all that is around it.
 type Server struct {
-	// URL is where its API is served, http://HOST:PORT, and where it is again after a kill.
+	// URL is where its API is served, http://HOST:PORT, also after a kill and restart.
 	URL string
 
 	opts                          Options
@@ -43,7 +43,7 @@ type Server struct {
 }
 
 const (
-	// lookEvery is how often a server that starts is asked whether it is ready.
+	// lookEvery is how often a starting server is asked whether it is ready.
 	lookEvery = 20 * time.Millisecond
 	// portTries is how many ports are tried.
 	portTries = 100
@@ -113,8 +113,8 @@ func (s *Server) configure() error {
 	return err
 }
 
-// freePort returns one on which nothing listens, by TCP or UDP, and which the system gives to nobody
-// while the server is away.
+// freePort returns a port on which nothing listens, by TCP or UDP, and which the system gives to
+// nobody while the server is down.
 func freePort() (port int, err error) {
 	for range portTries {
 		free, err := devtemporal.LastingPorts(1)
@@ -161,7 +161,7 @@ func (s *Server) ready(ctx context.Context) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// KillServer ends livekit-server as kill -9 does: webhooks that it had not sent are gone.
+// KillServer ends livekit-server as kill -9 does: webhooks that it had not sent are lost.
 func (s *Server) KillServer() error { return s.server.killChild() }
 
 // StartWorker starts an egress worker: the first one, or the next after a kill.
@@ -170,10 +170,10 @@ func (s *Server) StartWorker(ctx context.Context) (err error) {
 	return err
 }
 
-// KillWorker ends the egress worker as kill -9 does: nobody hears of its recordings again.
+// KillWorker ends the egress worker as kill -9 does: nothing more is reported of its recordings.
 func (s *Server) KillWorker() { s.worker.kill() }
 
-// Log is what all processes have written.
+// Log returns the output of all processes.
 func (s *Server) Log() string { return s.log.String() }
 
 // Stop ends everything.

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Fate is what becomes of an egress other than a good recording.
+// Fate is the fate of an egress other than a good recording.
 type Fate string
 
 // The fates. Each is described beside its namesake in e2e/livekit.
@@ -25,14 +25,14 @@ const (
 	Twice    Fate = "twice"
 )
 
-// Plan steers what is recorded in a room from now on, or with "-" of a page in none. After is how long after ACTIVE the
-// fate strikes, and how long a slow start takes.
+// Plan decides the fate of recordings in a room from now on, or with "-" of pages without a room. After is how long
+// after ACTIVE the fate occurs, or how long a slow start takes.
 func (s *Server) Plan(ctx context.Context, room string, fate Fate, after time.Duration) error {
 	body := map[string]any{"fate": fate, "after_ms": after.Milliseconds()}
 	return s.steer(ctx, http.MethodPut, s.worker.first, "plans/"+url.PathEscape(room), body, nil)
 }
 
-// Recorded is what a worker really did, whatever it told.
+// Recorded is what a worker really did, whatever it reported.
 type Recorded struct {
 	EgressID string `json:"egress_id"`
 	Room     string `json:"room"`
@@ -40,13 +40,14 @@ type Recorded struct {
 	Runs     int    `json:"runs"` // how often it began to record
 }
 
-// Recorded is what the worker that runs now has done.
+// Recorded returns what the running worker has done.
 func (s *Server) Recorded(ctx context.Context) (list []Recorded, err error) {
 	err = s.steer(ctx, http.MethodGet, s.worker.first, "recorded", nil, &list)
 	return list, err
 }
 
-// Join lets somebody join a room, which makes the room, and publish a microphone and, but for audioOnly, a camera.
+// Join makes somebody join a room, which creates the room, and publish a microphone and, unless audioOnly, a
+// camera.
 func (s *Server) Join(ctx context.Context, room, identity string, audioOnly bool) error {
 	path := "rooms/" + url.PathEscape(room) + "/people/" + url.PathEscape(identity)
 	if audioOnly {
@@ -55,7 +56,7 @@ func (s *Server) Join(ctx context.Context, room, identity string, audioOnly bool
 	return s.steer(ctx, http.MethodPut, s.people.first, path, nil, nil)
 }
 
-// Leave lets somebody leave who has joined.
+// Leave makes somebody who has joined leave.
 func (s *Server) Leave(ctx context.Context, room, identity string) error {
 	return s.steer(ctx, http.MethodDelete, s.people.first, "rooms/"+url.PathEscape(room)+"/people/"+url.PathEscape(identity), nil, nil)
 }

@@ -14,8 +14,8 @@ const version = 1
 
 const headerSize = 1 + len(keyID{})
 
-// seal encrypts plaintext for one request and one readable part: the blob opens
-// only beside both, so it cannot be replayed with another destination.
+// seal encrypts plaintext for one request and one readable part: the blob opens only together with
+// both, so it cannot be replayed with another destination.
 func (k *Keys) seal(plaintext []byte, requestID string, readable []byte) []byte {
 	header := append([]byte{version}, k.current.id[:]...)
 	return k.current.aead.Seal(header, nil, plaintext, bound(header, requestID, readable))
@@ -47,8 +47,8 @@ func (k *Keys) find(id keyID) *keySet {
 	return nil
 }
 
-// bound is the additional data of a blob. Each part has its length in front or a
-// fixed one, so that no two requests share it.
+// bound returns the additional data of a blob. Each part has a fixed length or is preceded by its
+// length, so that no two requests share it.
 func bound(header []byte, requestID string, readable []byte) []byte {
 	b := append([]byte(nil), header...)
 	b = appendField(b, []byte(requestID))

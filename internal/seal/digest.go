@@ -13,8 +13,8 @@ import (
 // digestSize is the length of our digests in bytes: 128 bits, 22 characters in a URL.
 const digestSize = 16
 
-// Verify reports whether a token's MAC is ours, also under a previous secret. It takes as
-// long for a wrong one as for a right one.
+// Verify reports whether a token's MAC is ours, even under a previous secret. It takes equally long
+// for a wrong one and a right one.
 func (k *Keys) Verify(t egress.Token) bool {
 	ok := 0
 	for _, set := range k.all {
@@ -23,14 +23,13 @@ func (k *Keys) Verify(t egress.Token) bool {
 	return ok == 1
 }
 
-// Token is the token of a request and a part, which the webhook URL carries.
+// Token returns the token of a request and a part, which the webhook URL carries.
 func (k *Keys) Token(requestID string, part int) egress.Token {
 	return egress.Token{RequestID: requestID, Part: part, MAC: k.current.macOf(requestID, part)}
 }
 
-// fingerprint is a keyed digest by which two requests can be compared and nothing
-// of them be guessed. It is of the current secret alone: after a rotation the same
-// bytes have another one.
+// fingerprint is a keyed digest by which two requests can be compared without revealing anything of
+// them. It uses only the current secret: after a rotation, the same bytes have another fingerprint.
 func (k *Keys) fingerprint(b []byte) string {
 	return digest(k.current.fingerprint, b)
 }

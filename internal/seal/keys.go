@@ -1,7 +1,7 @@
-// Package seal keeps the credentials of a request out of Temporal. It seals whole
-// requests for the activities that need them, and makes the keyed digests that
-// route a webhook and tell two requests apart. It must never log, and its errors
-// must never hold, anything that it sealed or derived.
+// Package seal keeps the credentials of a request out of Temporal. It seals whole requests for the
+// activities that need them, and makes the keyed digests that route a webhook and distinguish two
+// requests. It must never log, and its errors must never contain, anything that it sealed or
+// derived.
 package seal
 
 import (
@@ -21,27 +21,25 @@ const (
 	variablePrevious = "REELKEEPER_PREVIOUS_SECRETS"
 )
 
-// minSealKey is the shortest seal key, in characters: 32 random ones are beyond
-// guessing in any usual alphabet. LiveKit's own secret is taken as it is, since
-// `livekit-server --dev` uses a short one.
+// minSealKey is the shortest seal key, in characters: 32 random ones cannot be guessed in any usual
+// alphabet. LiveKit's own secret is accepted at any length, since `livekit-server --dev` uses a
+// short one.
 const minSealKey = 32
 
-// Config says what the keys are derived from.
+// Config holds the secrets from which the keys are derived.
 type Config struct {
-	// Secret is LiveKit's API secret (LIVEKIT_API_SECRET). Required where there is no
-	// SealKey.
+	// Secret is LiveKit's API secret (LIVEKIT_API_SECRET). Required if there is no SealKey.
 	Secret string
-	// SealKey (REELKEEPER_SEAL_KEY) takes the place of Secret, so that a rotation of
-	// LiveKit's secret leaves the keys alone. What was made with Secret before a seal
-	// key was set still opens and verifies. At least 32 characters. Default:
-	// none.
+	// SealKey (REELKEEPER_SEAL_KEY) replaces Secret, so that a rotation of LiveKit's secret does
+	// not change the keys. What was made with Secret before a seal key was set still opens and
+	// verifies. At least 32 characters. Default: none.
 	SealKey string
-	// Previous (REELKEEPER_PREVIOUS_SECRETS) are earlier secrets and seal keys: what was
-	// made with them still opens and verifies, nothing new is. Default: none.
+	// Previous (REELKEEPER_PREVIOUS_SECRETS) are earlier secrets and seal keys: what was made with
+	// them still opens and verifies, but nothing new is made with them. Default: none.
 	Previous []string
 }
 
-// Validate names the variable at fault.
+// Validate names the invalid variable.
 func (c Config) Validate() error {
 	switch {
 	case c.Secret == "" && c.SealKey == "":
@@ -60,7 +58,7 @@ func (c Config) Validate() error {
 // Keys seals, opens and makes digests. It is safe for concurrent use.
 type Keys struct {
 	current *keySet
-	all     []*keySet // the current one, and those that open and verify only
+	all     []*keySet // the current one, and those that only open and verify
 }
 
 // New derives the keys.
@@ -83,8 +81,7 @@ func New(c Config) (*Keys, error) {
 	return k, nil
 }
 
-// keySet is what one secret gives: a key for each purpose, none of which tells
-// anything of the others.
+// keySet is derived from one secret: a key for each purpose, none of which reveals the others.
 type keySet struct {
 	id          keyID
 	aead        cipher.AEAD
@@ -92,7 +89,7 @@ type keySet struct {
 	fingerprint []byte
 }
 
-// keyID says in a blob which secret sealed it.
+// keyID identifies in a blob the secret that sealed it.
 type keyID [8]byte
 
 func derive(secret string) (*keySet, error) {
@@ -118,9 +115,9 @@ func derive(secret string) (*keySet, error) {
 	return set, nil
 }
 
-// gcm is AES-256-GCM with random nonces, which is safe for 2³² texts of one key: requests, or
-// payloads, at twenty a recording those of two hundred million recordings. A new
-// REELKEEPER_SEAL_KEY begins anew.
+// gcm is AES-256-GCM with random nonces, which is safe for 2³² texts per key: requests, or
+// payloads, which at twenty per recording suffices for two hundred million recordings. A new
+// REELKEEPER_SEAL_KEY restarts the count.
 func gcm(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

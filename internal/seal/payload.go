@@ -8,19 +8,18 @@ import (
 	"fmt"
 )
 
-// payloadVersion is the first byte of an encrypted payload: version, key ID, nonce,
-// ciphertext and tag, as in a blob. It differs from a blob's, so that neither is
-// taken for the other.
+// payloadVersion is the first byte of an encrypted payload: version, key ID, nonce, ciphertext and
+// tag, as in a blob. It differs from a blob's, so that neither passes for the other.
 const payloadVersion = 0x81
 
-// Payloads encrypts what Temporal keeps. It is safe for concurrent use.
+// Payloads encrypts Temporal's payloads. It is safe for concurrent use.
 type Payloads struct {
 	current keyID
 	keys    map[keyID]cipher.AEAD
 }
 
-// Payloads are the keys for payloads, of which each secret gives one. They are
-// derived from the key of the MACs, since the secrets themselves are not kept.
+// Payloads returns the keys for payloads, one from each secret. They are derived from the key of
+// the MACs, since the secrets themselves are not kept.
 func (k *Keys) Payloads() (*Payloads, error) {
 	p := &Payloads{current: k.current.id, keys: map[keyID]cipher.AEAD{}}
 	for _, set := range k.all {
@@ -35,17 +34,17 @@ func (k *Keys) Payloads() (*Payloads, error) {
 	return p, nil
 }
 
-// KeyID names the secret that Encrypt uses, and tells nothing of it.
+// KeyID identifies the secret that Encrypt uses, without revealing anything of it.
 func (p *Payloads) KeyID() string { return hex.EncodeToString(p.current[:]) }
 
-// Encrypt encrypts plaintext with the current key, whose ID stands in front.
+// Encrypt encrypts plaintext with the current key, whose ID is included.
 func (p *Payloads) Encrypt(plaintext []byte) []byte {
 	header := append([]byte{payloadVersion}, p.current[:]...)
 	return p.keys[p.current].Seal(header, nil, plaintext, header)
 }
 
-// Decrypt is the inverse of Encrypt, also under a previous secret. Its error is an
-// egress.Error with Reason Sealed.
+// Decrypt is the inverse of Encrypt, even under a previous secret. Its error is an egress.Error
+// with Reason Sealed.
 func (p *Payloads) Decrypt(encrypted []byte) ([]byte, error) {
 	if len(encrypted) < headerSize || encrypted[0] != payloadVersion {
 		return nil, cannotOpen("payload", "is not encrypted in a way that this version knows")

@@ -10,9 +10,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// SealRequest makes the workflow's input of a request: sealed whole, as it came,
-// beside its summary, its fingerprint, and the storage profile and the pipeline that it
-// is for; empty: it names none. All else in an input is the caller's to set.
+// SealRequest turns a request into the workflow's input: the whole request sealed as it came, with
+// its summary, its fingerprint, and the names of its storage profile and pipeline; empty if it
+// names none. The caller sets the rest of the input.
 func (k *Keys) SealRequest(requestID string, r egress.Request, storage, pipeline string) (egress.Input, error) {
 	plaintext, err := encode(r)
 	if err != nil {
@@ -27,21 +27,21 @@ func (k *Keys) SealRequest(requestID string, r egress.Request, storage, pipeline
 	return egress.Input{Summary: &sum, Sealed: blob, Fingerprint: k.fingerprintOf(plaintext, storage, pipeline), Storage: storage, Pipeline: pipeline}, nil
 }
 
-// fingerprintOf is the fingerprint of a request. The same one for another storage, or
-// with another pipeline, is another one.
+// fingerprintOf returns the fingerprint of a request. It differs for another storage or another
+// pipeline.
 func (k *Keys) fingerprintOf(plaintext []byte, storage, pipeline string) string {
 	fingerprint := k.fingerprint(plaintext)
 	if storage != "" {
 		fingerprint = k.fingerprint([]byte(fingerprint + storage))
 	}
-	if pipeline != "" { // no name of a profile has a space
+	if pipeline != "" { // names of profiles contain no spaces
 		fingerprint = k.fingerprint([]byte(fingerprint + " " + pipeline))
 	}
 	return fingerprint
 }
 
-// OpenRequest is the request of an input, the caller's to change: a sealed one is
-// opened, one in the clear is cloned.
+// OpenRequest returns the request of an input, for the caller to modify: it opens a sealed one, and
+// clones a clear one.
 func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, error) {
 	switch {
 	case in.Plain != nil:
@@ -60,15 +60,15 @@ func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, e
 	return decode(plaintext, in.Summary.Kind)
 }
 
-// readablePart is what a blob is bound to: it opens beside no other summary, and for no
-// other storage.
+// readablePart is what a blob is bound to: it opens with no other summary, and for no other
+// storage.
 func readablePart(sum egress.Summary, storage string) ([]byte, error) {
 	b, err := json.Marshal(sum)
 	return append(b, storage...), err
 }
 
-// encode is the kind, with its length in front, and then the request's bytes. Equal
-// requests give equal bytes, and fields that we do not know are among them.
+// encode returns the kind, preceded by its length, and then the request's bytes. Equal requests
+// give equal bytes, including fields that we do not know.
 func encode(r egress.Request) ([]byte, error) {
 	kind := egress.KindOf(r)
 	if kind == "" {

@@ -9,12 +9,11 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// webhooksPart is what a blob of webhooks is bound to, beside its request.
+// webhooksPart is what a blob of webhooks is bound to, besides its request.
 var webhooksPart = []byte("webhooks")
 
-// SealWebhooks writes a caller's own webhooks for the query of ours, which stands in
-// their place: LiveKit echoes it wherever it echoes the request, so that they can be
-// shown without a look-up.
+// SealWebhooks seals a caller's own webhooks for the query of ours, which replaces them: LiveKit
+// echoes it wherever it echoes the request, so that they can be shown without a look-up.
 func (k *Keys) SealWebhooks(requestID string, hooks []*livekit.WebhookConfig) (string, error) {
 	b, err := proto.Marshal(&livekit.StartEgressRequest{Webhooks: hooks})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package sender writes a webhook as LiveKit's own sender does, whose package offers no way to
-// write one alone. A URL may hold a credential: neither it nor a secret is ever in an error.
+// Package sender writes a webhook as LiveKit's own sender does, whose package has no function to
+// write a single one. A URL may hold a credential: no error ever contains a URL or a secret.
 package sender
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// ErrURL is that of a URL which is none, and does not show it.
+// ErrURL reports an invalid URL, without showing it.
 var ErrURL = errors.New("is not a URL")
 
-// Request posts an event, signed now: its token is good for 5 minutes. It fails where the URL
-// is none, with ErrURL, and where the key or its secret is empty.
+// Request builds the POST of an event, signed now: its token is valid for 5 minutes. It fails with
+// ErrURL if the URL is invalid, and if the key or its secret is empty.
 func Request(ctx context.Context, url, key, secret string, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

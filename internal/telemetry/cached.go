@@ -9,36 +9,37 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// cached makes each instrument once. Temporal's SDK asks for one, by its tags, each time
-// that it counts, and OpenTelemetry sorts and checks the tags then.
+// cached makes each instrument once. Temporal's SDK requests one, by its tags, each time that it
+// counts, and OpenTelemetry then sorts and checks the tags.
 type cached struct {
 	of                       client.MetricsHandler
-	tagged                   sync.Map // of the tags: *cached
-	counters, gauges, timers sync.Map // of the name
+	tagged                   sync.Map // by tags: *cached
+	counters, gauges, timers sync.Map // by name
 }
 
-// WithTags is the handler that adds tags, which are few: names of types, queues and calls.
+// WithTags returns the handler that adds tags, of which there are few: names of types, queues and
+// calls.
 func (c *cached) WithTags(tags map[string]string) client.MetricsHandler {
 	return once(&c.tagged, keyOf(tags), func() *cached { return &cached{of: c.of.WithTags(tags)} })
 }
 
-// Counter counts.
+// Counter returns a counter.
 func (c *cached) Counter(name string) client.MetricsCounter {
 	return once(&c.counters, name, func() client.MetricsCounter { return c.of.Counter(name) })
 }
 
-// Gauge has one value.
+// Gauge returns a gauge.
 func (c *cached) Gauge(name string) client.MetricsGauge {
 	return once(&c.gauges, name, func() client.MetricsGauge { return c.of.Gauge(name) })
 }
 
-// Timer takes durations.
+// Timer returns a timer.
 func (c *cached) Timer(name string) client.MetricsTimer {
 	return once(&c.timers, name, func() client.MetricsTimer { return c.of.Timer(name) })
 }
 
-// once is what a key stands for, made where it is not there. Two that are made at the
-// same moment count into the same series.
+// once returns the value of a key, and makes it if it is missing. Two made at the same moment count
+// into the same series.
 func once[T any](m *sync.Map, key string, create func() T) T {
 	v, ok := m.Load(key)
 	if !ok {
@@ -47,7 +48,7 @@ func once[T any](m *sync.Map, key string, create func() T) T {
 	return v.(T) //nolint:forcetypeassert // each map holds what its method makes
 }
 
-// keyOf writes tags in one order.
+// keyOf returns the tags as text, in a fixed order.
 func keyOf(tags map[string]string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(tags)) {

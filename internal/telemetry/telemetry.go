@@ -1,6 +1,6 @@
-// Package telemetry is what a process tells about itself: a log and metrics. All
-// of it hangs on one value, so that two processes in one (dev, tests) do not share
-// it. It must never set a global provider, logger or registry.
+// Package telemetry is a process's log and metrics. Both belong to one value, so that two instances
+// in one process (dev, tests) do not share them. It must never set a global provider, logger or
+// registry.
 package telemetry
 
 import (
@@ -30,9 +30,9 @@ import (
 // temporalScope names the meter of Temporal's SDK.
 const temporalScope = "temporal-sdk-go"
 
-// Config says how to tell.
+// Config says how to log.
 type Config struct {
-	Level  slog.Level // the least level that is logged; default: info
+	Level  slog.Level // the lowest level that is logged; default: info
 	Format string     // "text" (default) or "json"
 	Output io.Writer  // where the log goes; default: standard error
 }
@@ -52,8 +52,8 @@ type Telemetry struct {
 	provider *sdkmetric.MeterProvider
 }
 
-// New makes the telemetry of a process. It fails on a format that is neither text
-// nor json, and when the metrics' exporter cannot be made.
+// New makes the telemetry of a process. It fails if the format is neither text nor json, or if the
+// metrics' exporter cannot be made.
 func New(c Config) (*Telemetry, error) {
 	c = c.withDefaults()
 	handler, err := newHandler(c)
@@ -69,7 +69,8 @@ func New(c Config) (*Telemetry, error) {
 	return &Telemetry{
 		logger:   slog.New(handler),
 		registry: registry,
-		// There are no traces that an exemplar could name, and to look for one takes half of what counting does.
+		// There are no traces that an exemplar could name, and looking for one takes half of the time that
+		// counting takes.
 		provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithView(secondsView()),
 			sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter)),
 	}, nil
@@ -87,15 +88,15 @@ func newHandler(c Config) (slog.Handler, error) {
 	}
 }
 
-// Buckets of Temporal's histograms, in seconds, from 5 ms, a Temporal call, over 5 min, an
-// egress start with all its retries, to 10 min. Ours, which workflows record by the same
-// handler, go on to the day for which LiveKit keeps an end that nobody told us of.
+// Buckets of Temporal's histograms, in seconds: from 5 ms, a Temporal call, through 5 min, an
+// egress start with all its retries, to 10 min. Those of ours that workflows record with the same
+// handler continue up to the day for which LiveKit keeps an end that nobody reported to us.
 var (
 	temporalBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 	ourBuckets      = append(slices.Clone(temporalBuckets), 1800, 3600, 6*3600, 24*3600)
 )
 
-// secondsView gives the histograms of seconds those buckets. OpenTelemetry's own are meant
+// secondsView gives those buckets to the histograms in seconds. OpenTelemetry's defaults are meant
 // for milliseconds.
 func secondsView() sdkmetric.View {
 	histograms := sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram, Unit: "s", Scope: instrumentation.Scope{Name: temporalScope}}
@@ -111,19 +112,19 @@ func secondsView() sdkmetric.View {
 	}
 }
 
-// Logger is the process's log.
+// Logger returns the process's log.
 func (t *Telemetry) Logger() *slog.Logger { return t.logger }
 
-// TemporalLogger is the same log for Temporal's clients and workers.
+// TemporalLogger returns the same log for Temporal's clients and workers.
 func (t *Telemetry) TemporalLogger() log.Logger { return log.NewStructuredLogger(t.logger) }
 
-// Meter makes the instruments of one part of the process, such as "webhook".
+// Meter returns the meter of one part of the process, such as "webhook".
 func (t *Telemetry) Meter(name string) metric.Meter {
 	return t.provider.Meter("github.com/reelkeeper/reelkeeper/" + name)
 }
 
-// TemporalMetrics counts what Temporal's client and worker do, beside our own.
-// An instrument that cannot be made is logged and counts nothing.
+// TemporalMetrics counts what Temporal's client and worker do, in addition to our own metrics. An
+// instrument that cannot be made is logged and counts nothing.
 func (t *Telemetry) TemporalMetrics() client.MetricsHandler {
 	return &cached{of: opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter:                t.provider.Meter(temporalScope),
@@ -132,7 +133,7 @@ func (t *Telemetry) TemporalMetrics() client.MetricsHandler {
 	})}
 }
 
-// Handler serves the metrics as Prometheus reads them.
+// Handler serves the metrics in Prometheus's format.
 func (t *Telemetry) Handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{Registry: t.registry})
 }

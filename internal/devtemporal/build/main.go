@@ -1,6 +1,6 @@
-// Command build finds or builds the development Temporal server and, where there is a PostgreSQL for it,
-// Temporal's own, shows how far it is on stderr, and prints the paths of the binaries. A test run begins
-// with it, since a build takes minutes, which the time limit of a test would count.
+// Command build finds or builds the development Temporal server and, if there is a PostgreSQL for it,
+// Temporal's own, shows its progress on stderr, and prints the paths of the binaries. A test run begins
+// with it, since a build takes minutes, which would count against a test's time limit.
 package main
 
 import (

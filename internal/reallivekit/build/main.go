@@ -1,6 +1,6 @@
-// Command build finds or builds what runs a real livekit-server in tests, and shows how far it is on stderr. A test run begins
-// with it, since a build takes minutes, which the time limit of a test would count. Where it can't be built, as where the
-// modules can't be had, it says so and fails only if CI is set: the tests that need it are skipped then.
+// Command build finds or builds what runs a real livekit-server in tests, and shows its progress on stderr. A test run begins
+// with it, since a build takes minutes, which would count against a test's time limit. If it cannot be built, for example
+// because the modules are not available, it says so and fails only if CI is set: the tests that need it are then skipped.
 package main
 
 import (
