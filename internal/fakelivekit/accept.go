@@ -12,16 +12,16 @@ import (
 )
 
 // startedLead is how long a start reply waits for egress_started to reach the endpoint, which it did before every recorded
-// reply. It is the longest lead that was recorded, and not scaled: the network is no faster in a fast test.
+// reply. It is the longest lead that was recorded, and is not scaled: the network is no faster in a fast test.
 const startedLead = 270 * time.Millisecond
 
-// perCall are the faults that are decided once for each start.
+// perCall are the faults that are decided once per start.
 var perCall = []Fault{
 	ReplyLost, ReplyHang, Reply5xx, StartSlow,
 	Failed, UploadFailed, Aborted, LimitReached, Zombie, Rerun, Forgotten, NoEcho, MediaMissing, MediaEmpty,
 }
 
-// begin is a start call from its arrival to its reply.
+// begin handles a start call from its arrival to its reply.
 func (s *Server) begin(ctx context.Context, st start) (*livekit.EgressInfo, error) {
 	ordinal, forced, err := s.admit(st)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Server) begin(ctx context.Context, st start) (*livekit.EgressInfo, erro
 	if err := s.refuse(ctx, ordinal, forced); err != nil {
 		return nil, err
 	}
-	// A client that gives up before a worker claimed the start leaves nothing behind (start-client-timeout).
+	// A client that gives up before a worker claims the start leaves nothing behind (start-client-timeout).
 	if err := s.pause(ctx, s.timings.StartClaim); err != nil {
 		return nil, twirp.NewError(twirp.Canceled, "request canceled")
 	}
@@ -47,7 +47,7 @@ func (s *Server) begin(ctx context.Context, st start) (*livekit.EgressInfo, erro
 	return s.reply(ctx, e)
 }
 
-// admit is what livekit-server checks at once: that there is such a room.
+// admit checks what livekit-server checks at once: that the room exists.
 func (s *Server) admit(st start) (ordinal uint64, forced []Fault, err error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -68,7 +68,7 @@ func (s *Server) admit(st start) (ordinal uint64, forced []Fault, err error) {
 	return s.starts, forced, nil
 }
 
-// claim is the moment from which a worker records, whatever becomes of the call.
+// claim is the moment from which a worker records, whatever happens to the call.
 func (s *Server) claim(st start, ordinal uint64, forced []Fault) (*egress, error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -108,7 +108,8 @@ func (s *Server) claim(st start, ordinal uint64, forced []Fault) (*egress, error
 	return e, nil
 }
 
-// decide collects the faults of one egress: those its room forces, and those its number draws.
+// decide returns the faults of one egress: those that its room forces, and those drawn by its
+// number.
 func (s *Server) decide(ordinal uint64, forced []Fault) []Fault {
 	var faults []Fault
 	for _, doc := range faultDocs {
@@ -120,12 +121,12 @@ func (s *Server) decide(ordinal uint64, forced []Fault) []Fault {
 	return faults
 }
 
-// outline plans the life of an egress as far as it is known when it begins.
+// outline plans the life of an egress as far as it is known at the start.
 func (s *Server) outline(e *egress, active bool) {
 	t := s.timings
 	listed := e.Accepted
 	if e.has(StartSlow) {
-		listed = e.Accepted.Add(t.StartSlow) // and its worker, too, is late
+		listed = e.Accepted.Add(t.StartSlow) // and its worker is late, too
 	}
 	s.later(e, listed, stepListed)
 	called := listed.Add(-max(t.StartClaim, 0)) // on a machine that is never busy
@@ -147,7 +148,7 @@ func (s *Server) outline(e *egress, active bool) {
 	}
 }
 
-// reply waits for what comes before the reply, and returns what livekit-server knows then.
+// reply waits for what precedes the reply, and returns what livekit-server knows then.
 func (s *Server) reply(ctx context.Context, e *egress) (*livekit.EgressInfo, error) {
 	select {
 	case <-e.told:
@@ -166,7 +167,7 @@ func (s *Server) reply(ctx context.Context, e *egress) (*livekit.EgressInfo, err
 		case <-s.closing:
 		}
 	}
-	_ = s.pause(ctx, s.timings.StartReply) // a client that has gone changes nothing any more
+	_ = s.pause(ctx, s.timings.StartReply) // a client that has gone no longer changes anything
 	spoil(ctx, e)
 	return e.First.EgressInfo, nil
 }

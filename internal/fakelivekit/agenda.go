@@ -9,7 +9,7 @@ import (
 // stepKind names what happens next in the life of an egress or a room.
 type stepKind string
 
-// All steps there are; the state file has them by these names.
+// All steps; the state file uses these names.
 const (
 	// LiveKit stores and announces the egress.
 	stepListed stepKind = "listed"
@@ -19,7 +19,7 @@ const (
 	stepActive stepKind = "active"
 	// What was to be recorded did not come.
 	stepMissed stepKind = "missed"
-	// A fault strikes in mid-recording.
+	// A fault occurs in mid-recording.
 	stepStruck stepKind = "struck"
 	// The server gives up on the participant of a dead worker.
 	stepGone stepKind = "gone"
@@ -27,18 +27,18 @@ const (
 	stepRerun stepKind = "rerun"
 	// The source is gone, or a stop is confirmed.
 	stepEnding stepKind = "ending"
-	// The file is where it belongs, or can't be.
+	// The file is in its place, or cannot be.
 	stepEnded stepKind = "ended"
 	// LiveKit deletes the egress from its store.
 	stepExpire stepKind = "expire"
 
 	// The people of a room leave.
 	stepCallEnds stepKind = "call-ends"
-	// A room closes, for want of people.
+	// A room closes because nobody is left in it.
 	stepCloses stepKind = "closes"
 )
 
-// step is one planned change. Its time is absolute, so that it keeps its place across a restart.
+// step is one planned change. Its time is absolute, so that it stays the same across a restart.
 type step struct {
 	At   time.Time
 	Kind stepKind
@@ -47,7 +47,7 @@ type step struct {
 	seq    uint64
 }
 
-// plan holds the steps that one egress or room still has before it.
+// plan holds the remaining steps of one egress or room.
 type plan struct {
 	Steps []step `json:",omitempty"`
 }
@@ -66,23 +66,23 @@ func (p *plan) awaits(kind stepKind) bool {
 	return slices.ContainsFunc(p.Steps, func(st step) bool { return st.Kind == kind })
 }
 
-// drop cancels the steps of these kinds.
+// drop cancels all steps of these kinds.
 func (p *plan) drop(kinds ...stepKind) {
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(st step) bool { return slices.Contains(kinds, st.Kind) })
 }
 
-// clear cancels all that would still happen to a recording, but not that LiveKit stores and forgets it.
+// clear cancels everything still planned for a recording, except that LiveKit stores and forgets it.
 func (p *plan) clear() {
 	p.drop(stepJoined, stepActive, stepMissed, stepStruck, stepGone, stepRerun, stepEnding, stepEnded)
 }
 
-// subject is an egress or a room: what has a life that is planned ahead.
+// subject is an egress or a room: something with a planned life.
 type subject interface {
 	planned() *plan
 	perform(s *Server, st step)
 }
 
-// entry is a step and whose it is.
+// entry is a step and its subject.
 type entry struct {
 	step
 	of subject
@@ -100,7 +100,7 @@ func newAgenda() *agenda { return &agenda{wake: make(chan struct{}, 1)} }
 // Len, Less, Swap, Push and Pop are for container/heap.
 func (a *agenda) Len() int { return len(a.entries) }
 
-// Less orders by time, and by planning where the time is the same.
+// Less orders by time, and by order of planning at equal times.
 func (a *agenda) Less(i, j int) bool {
 	x, y := a.entries[i], a.entries[j]
 	return x.At.Before(y.At) || x.At.Equal(y.At) && x.seq < y.seq
@@ -119,7 +119,7 @@ func (a *agenda) Pop() any {
 	return last
 }
 
-// add plans a step of a subject.
+// add plans a step for a subject.
 func (a *agenda) add(of subject, st step) {
 	a.seq++
 	st.seq = a.seq
@@ -127,7 +127,7 @@ func (a *agenda) add(of subject, st step) {
 	a.enter(of, st)
 }
 
-// enter puts a step on the heap that the subject's plan already has.
+// enter puts a step on the heap that is already in the subject's plan.
 func (a *agenda) enter(of subject, st step) {
 	heap.Push(a, entry{step: st, of: of})
 	if a.entries[0].seq == st.seq {
@@ -138,7 +138,7 @@ func (a *agenda) enter(of subject, st step) {
 	}
 }
 
-// restore plans again what a subject from the state file still had before it.
+// restore plans again the remaining steps of a subject from the state file.
 func (a *agenda) restore(of subject) {
 	steps := of.planned().Steps
 	for i := range steps {
@@ -148,7 +148,8 @@ func (a *agenda) restore(of subject) {
 	}
 }
 
-// due removes and returns the first step that is due, skipping cancelled ones; else the time to wait for the next, and false.
+// due removes and returns the first step that is due, skipping cancelled ones; otherwise it returns the time to wait for the
+// next, and false.
 func (a *agenda) due(now time.Time) (entry, time.Duration, bool) {
 	for len(a.entries) > 0 {
 		if wait := a.entries[0].At.Sub(now); wait > 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/livekit/protocol/webhook"
 )
 
-// autoStart begins the egresses that CreateRoom asked for. That of the room itself holds CreateRoom up, as it does with
-// LiveKit, and its failure shows nowhere; those of people and tracks begin in the background.
+// autoStart starts the egresses that CreateRoom requested. That of the room itself delays CreateRoom, as with LiveKit,
+// and its failure is not reported anywhere; those of people and tracks start in the background.
 func (s *Server) autoStart(ctx context.Context, name string, auto *livekit.RoomEgress) {
 	if auto.GetRoom() != nil {
 		req := proto.CloneOf(auto.Room)
@@ -26,7 +26,7 @@ func (s *Server) autoStart(ctx context.Context, name string, auto *livekit.RoomE
 	}
 }
 
-// autoStarts are the starts for everybody, and every track, in the room now.
+// autoStarts returns the starts for everybody, and every track, in the room now.
 func (s *Server) autoStarts(name string, auto *livekit.RoomEgress) []start {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,8 +48,8 @@ func (s *Server) autoStarts(name string, auto *livekit.RoomEgress) []start {
 	return starts
 }
 
-// autoBegin starts one egress. A failure is announced with no egress ID and with the request as it was, secrets and all
-// (auto-noworker, auto-noworker-s3).
+// autoBegin starts one egress. A failure is announced without an egress ID and with the original request, including its
+// secrets (auto-noworker, auto-noworker-s3).
 func (s *Server) autoBegin(st start) {
 	_, err := s.begin(context.Background(), st)
 	if err == nil {
@@ -77,7 +77,7 @@ func (s *Server) autoBegin(st start) {
 	}})
 }
 
-// autoParticipant is the request that a room's settings make for one participant.
+// autoParticipant returns the request that a room's settings define for one participant.
 func autoParticipant(room, identity string, auto *livekit.AutoParticipantEgress) *livekit.ParticipantEgressRequest {
 	auto = proto.CloneOf(auto)
 	req := &livekit.ParticipantEgressRequest{
@@ -92,7 +92,7 @@ func autoParticipant(room, identity string, auto *livekit.AutoParticipantEgress)
 	return req
 }
 
-// autoTrack is the same for one track.
+// autoTrack does the same for one track.
 func autoTrack(room, track string, auto *livekit.AutoTrackEgress) *livekit.TrackEgressRequest {
 	auto = proto.CloneOf(auto)
 	file := &livekit.DirectFileOutput{Filepath: auto.Filepath, DisableManifest: auto.DisableManifest}

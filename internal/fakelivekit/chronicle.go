@@ -12,9 +12,9 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// chronicle is what LiveKit itself could tell afterwards: one JSON object a line, appended and never written anew, so that it
-// holds every state there was, across restarts. Whoever judges a client by it reads the file, and needs nothing of this
-// package. A nil one, where Config.Chronicle is empty, takes everything and writes nothing.
+// chronicle is what LiveKit itself could report afterwards: one JSON object per line, only ever appended, so that it holds
+// every past state, across restarts. A judge of a client only needs the file, and nothing of this package. A nil chronicle,
+// for an empty Config.Chronicle, accepts everything and writes nothing.
 type chronicle struct {
 	mu   sync.Mutex
 	file *os.File
@@ -24,18 +24,18 @@ type chronicle struct {
 // note is one line of the chronicle, of one of four kinds.
 type note struct {
 	At      time.Time    `json:"at"`
-	Up      bool         `json:"up,omitempty"`      // a server began, with what the state file has
-	Start   string       `json:"start,omitempty"`   // a start call came for this room or page, whatever became of it
+	Up      bool         `json:"up,omitempty"`      // a server began, with the contents of the state file
+	Start   string       `json:"start,omitempty"`   // a start call arrived for this room or page, whatever became of it
 	Egress  *noteEgress  `json:"egress,omitempty"`  // an egress changed
-	Webhook *noteWebhook `json:"webhook,omitempty"` // what became of an event
+	Webhook *noteWebhook `json:"webhook,omitempty"` // the outcome of an event
 }
 
-// noteEgress is the truth about one egress.
+// noteEgress is the true state of one egress.
 type noteEgress struct {
 	ID        string    `json:"id"`
 	Room      string    `json:"room,omitempty"`
 	URL       string    `json:"url,omitempty"`   // of a web egress
-	Host      string    `json:"host,omitempty"`  // by which its start called the server
+	Host      string    `json:"host,omitempty"`  // used by its start to call the server
 	Hooks     []string  `json:"hooks,omitempty"` // paths of the request's own webhooks, as LiveKit has them
 	Status    string    `json:"status"`
 	Error     string    `json:"error,omitempty"`
@@ -48,17 +48,17 @@ type noteEgress struct {
 	Forgotten bool      `json:"forgotten,omitempty"`
 }
 
-// noteWebhook is that an event was made, and what became of it, for one endpoint where it
-// was sent.
+// noteWebhook records that an event was made, or what became of it, for one endpoint if it was
+// sent.
 type noteWebhook struct {
 	ID       string `json:"id,omitempty"`
 	Event    string `json:"event"`
 	EgressID string `json:"egress_id,omitempty"`
 	Outcome  string `json:"outcome"`        // made; suppressed, sent, failed or dropped
-	Path     string `json:"path,omitempty"` // of the endpoint, where it was sent
+	Path     string `json:"path,omitempty"` // of the endpoint to which it was sent
 }
 
-// openChronicle opens the file for what comes, behind what is there.
+// openChronicle opens the file for appending.
 func openChronicle(path string, log *slog.Logger) (*chronicle, error) {
 	if path == "" {
 		return nil, nil
@@ -72,7 +72,7 @@ func openChronicle(path string, log *slog.Logger) (*chronicle, error) {
 	return c, nil
 }
 
-// write appends a line by one write, which a kill -9 either does or doesn't do.
+// write appends a line in one write, which a kill -9 either completes or prevents.
 func (c *chronicle) write(n note) {
 	if c == nil {
 		return
@@ -89,7 +89,7 @@ func (c *chronicle) write(n note) {
 	}
 }
 
-// egress tells what an egress is like now.
+// egress records the current state of an egress.
 func (c *chronicle) egress(e *egress) {
 	if c == nil {
 		return
@@ -100,7 +100,7 @@ func (c *chronicle) egress(e *egress) {
 	}})
 }
 
-// start tells of a call that came.
+// start records a start call.
 func (c *chronicle) start(st start) {
 	page := pageOf(st.echo)
 	if page == "" {
@@ -109,7 +109,7 @@ func (c *chronicle) start(st start) {
 	c.write(note{Start: page})
 }
 
-// webhook tells what became of an event.
+// webhook records the outcome of an event.
 func (c *chronicle) webhook(w noteWebhook) {
 	c.write(note{Webhook: &w})
 }
@@ -121,7 +121,7 @@ func (c *chronicle) close() error {
 	return c.file.Close()
 }
 
-// hookPaths are where the request's webhooks go, without what may be a credential.
+// hookPaths returns where the request's webhooks go, without possible credentials.
 func (e *egress) hookPaths() (paths []string) {
 	for _, w := range e.webhooks() {
 		paths = append(paths, pathOf(w.GetUrl()))
@@ -129,7 +129,7 @@ func (e *egress) hookPaths() (paths []string) {
 	return paths
 }
 
-// pathOf is the path of an endpoint, empty for what is no URL.
+// pathOf returns the path of an endpoint, or "" if it is not a URL.
 func pathOf(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -138,7 +138,7 @@ func pathOf(endpoint string) string {
 	return u.Path
 }
 
-// pageOf is the page that a web egress records.
+// pageOf returns the page that a web egress records.
 func pageOf(info *livekit.EgressInfo) string {
 	if page := info.GetWeb().GetUrl(); page != "" {
 		return page

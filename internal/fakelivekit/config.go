@@ -12,7 +12,7 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// Config says what a Server is like. Only APIKey and APISecret are required.
+// Config configures a Server. Only APIKey and APISecret are required.
 type Config struct {
 	// Addr is where Start listens: a loopback host and a port. Defaults to 127.0.0.1:0, a free port.
 	Addr string
@@ -26,19 +26,20 @@ type Config struct {
 	Timings Timings
 	// Faults is the rate of each fault, from 0 (never) to 1 (always). Defaults to none.
 	Faults map[Fault]float64
-	// RefuseWith lists the codes with which [StartRefused] answers, one of them for each start. Defaults to unavailable and resource_exhausted.
+	// RefuseWith lists the codes with which [StartRefused] answers, one of them per start. Defaults to unavailable and resource_exhausted.
 	RefuseWith []twirp.ErrorCode
-	// Seed decides which egresses the faults strike. Two servers with the same seed and the same starts have the same faults.
+	// Seed decides which egresses the faults affect. Two servers with the same seed and the same starts have the same faults.
 	Seed uint64
-	// AnyRoom lets every room that a start names exist, with whichever participants and tracks the start asks for.
+	// AnyRoom makes every room that a start names exist, with whichever participants and tracks the start asks
+	// for.
 	AnyRoom bool
 	// StateFile keeps rooms and egresses across restarts, as redis and the egress workers would. Defaults to none.
 	StateFile string
-	// Chronicle is a file to which everything is appended that happens to egresses and webhooks, a JSON object a line, for
-	// whoever judges a client by it. It holds no credentials. Defaults to none.
+	// Chronicle is a file to which everything that happens to egresses and webhooks is appended, one JSON object per line,
+	// for judging a client. It holds no credentials. Defaults to none.
 	Chronicle string
-	// Store writes the media of a recording to a path, of silence and as long as the result says. It is called while the server
-	// stands still, so it must be quick. Defaults to none: nothing is written anywhere.
+	// Store writes the media of a recording to a path: silence, as long as the result says. The server stands still during the
+	// call, so it must be quick. Defaults to none: nothing is written anywhere.
 	Store func(path string, media []byte) error
 	// Log gets one line for each change of state, at debug level. Defaults to silence.
 	Log *slog.Logger
@@ -56,7 +57,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate says which fields are unusable, by name.
+// Validate names the invalid fields.
 func (c Config) Validate() error {
 	var problems []error
 	report := func(field string, err error) {
@@ -81,7 +82,7 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// keys are all keys and their secrets.
+// keys returns all keys with their secrets.
 func (c Config) keys() map[string]string {
 	keys := maps.Clone(c.ExtraKeys)
 	if keys == nil {
@@ -98,7 +99,7 @@ func required(value string) error {
 	return nil
 }
 
-// checkURL accepts what a webhook can be sent to.
+// checkURL accepts URLs to which a webhook can be sent.
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -107,7 +108,7 @@ func checkURL(raw string) error {
 	return nil
 }
 
-// checkLoopback is what keeps the fake out of production.
+// checkLoopback keeps the fake out of production.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

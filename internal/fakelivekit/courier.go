@@ -17,9 +17,9 @@ import (
 	"github.com/livekit/protocol/webhook"
 )
 
-// courier sends webhooks by LiveKit's own notifiers, composed as its DefaultNotifier is: one per project URL and one for all
-// per-request webhooks, each with one queue per egress or room. What differs is that the project URLs are given per event, so
-// that one event can be sent to an endpoint that never answers while its queue stays the same.
+// courier sends webhooks with LiveKit's own notifiers, composed as in its DefaultNotifier: one per project URL and one for
+// all per-request webhooks, each with one queue per egress or room. The difference is that the project URLs are given per
+// event, so that one event can be sent to an endpoint that never answers while its queue stays the same.
 type courier struct {
 	urls     []string
 	projects []*webhook.ResourceURLNotifier
@@ -35,31 +35,32 @@ type courier struct {
 	lines  map[string]*line
 	closed bool
 
-	// stats guards the counters. It is a lock of its own, since the notifier may report a drop while it is handed an event.
+	// stats guards the counters. It is a separate lock, since the notifier may report a drop while it is handed an event.
 	stats  sync.Mutex
 	counts map[string]Deliveries
 	told   map[string]int
 	wanted map[string]*delivery
 }
 
-// delivery is told when an event was first processed.
+// delivery signals that an event was first processed.
 type delivery struct{ done chan struct{} }
 
-// Deliveries counts what became of the webhooks of one event name.
+// Deliveries counts the webhooks of one event name by outcome.
 type Deliveries struct {
-	// Events is how many events there were, each meant for every URL.
+	// Events is the number of events, each meant for every URL.
 	Events int
-	// Suppressed is how many of them a fault, or a downtime, kept from being sent at all.
+	// Suppressed is how many of them were never sent because of a fault or a downtime.
 	Suppressed int
-	// Sent is how many requests LiveKit takes for delivered: any answer but 429 and 5xx.
+	// Sent is the number of requests that LiveKit takes for delivered: any answer but 429 and 5xx.
 	Sent int
-	// Failed is how many requests LiveKit gave up after all its attempts.
+	// Failed is the number of requests that LiveKit gave up after all its attempts.
 	Failed int
-	// Dropped is how many requests LiveKit dropped with no attempt, for age or depth of the queue.
+	// Dropped is the number of requests that LiveKit dropped without an attempt, because of the
+	// queue's age or depth.
 	Dropped int
 }
 
-// newCourier sets the notifiers up. The statistics that they keep go to the process's default Prometheus registry, once.
+// newCourier sets up the notifiers. Their statistics go to the process's default Prometheus registry, once.
 func newCourier(cfg Config, keys auth.KeyProvider, d *dice, chron *chronicle) *courier {
 	webhook.InitWebhookStats(prometheus.Labels{})
 	c := &courier{
@@ -86,7 +87,7 @@ func newCourier(cfg Config, keys auth.KeyProvider, d *dice, chron *chronicle) *c
 	return c
 }
 
-// letter is one event with all that decides its way.
+// letter is one event with everything that decides its route.
 type letter struct {
 	event  *livekit.WebhookEvent
 	extras []*livekit.WebhookConfig
@@ -94,8 +95,8 @@ type letter struct {
 	hang   bool
 }
 
-// post hands an event to the notifiers now. LiveKit's own code stops a list of per-request webhooks silently at a signing key
-// that it does not know, and so does this.
+// post hands an event to the notifiers now. LiveKit's own code silently stops at the first per-request webhook with an
+// unknown signing key, and so does this.
 func (c *courier) post(l letter) {
 	ctx := context.Background()
 	for i, n := range c.projects {
@@ -116,7 +117,7 @@ func (c *courier) post(l letter) {
 	}
 }
 
-// way is where an event is sent: to its URL, or into the trap.
+// way returns where an event is sent: to its URL, or into the trap.
 func (c *courier) way(url string, hang bool) string {
 	if hang {
 		return c.trap.url()
@@ -124,7 +125,7 @@ func (c *courier) way(url string, hang bool) string {
 	return url
 }
 
-// expect returns a delivery that is done when the event has been processed once, or nil where nobody would get it.
+// expect returns a delivery that is done when the event has been processed once, or nil if nobody would get it.
 func (c *courier) expect(l letter) *delivery {
 	if len(c.urls)+len(l.extras) == 0 {
 		return nil
@@ -136,7 +137,7 @@ func (c *courier) expect(l letter) *delivery {
 	return d
 }
 
-// processed is what LiveKit's notifier calls for each request, whatever became of it.
+// processed is called by LiveKit's notifier for each request, whatever its outcome.
 func (c *courier) processed(_ context.Context, info *livekit.WebhookInfo) {
 	c.stats.Lock()
 	defer c.stats.Unlock()
@@ -189,7 +190,7 @@ func (c *courier) toldOf(egressID string) int {
 	return c.told[egressID]
 }
 
-// stop drops what is queued. A request that is on its way may still arrive.
+// stop drops what is queued. A request in flight may still arrive.
 func (c *courier) stop() {
 	c.mu.Lock()
 	c.closed = true
@@ -204,7 +205,7 @@ func (c *courier) stop() {
 	c.trap.close()
 }
 
-// renamed is the same state under a new event ID, as when a worker sends its update twice.
+// renamed returns the same state under a new event ID, as when a worker sends its update twice.
 func renamed(event *livekit.WebhookEvent) *livekit.WebhookEvent {
 	again := proto.CloneOf(event)
 	again.Id = guid.New("EV_")

@@ -23,25 +23,25 @@ const (
 	sourceWeb sourceKind = "web"
 )
 
-// egress is one accepted egress, with all that its worker and LiveKit's store know of it.
+// egress is one accepted egress, with everything that its worker and LiveKit's store know about it.
 type egress struct {
 	plan
 	Ordinal  uint64
 	Kind     sourceKind
-	Host     string `json:",omitempty"` // by which its start called the server
+	Host     string `json:",omitempty"` // used by its start to call the server
 	Info     egressInfo
 	First    egressInfo       // as it was when it started
 	Stopped  time.Time        // when its media ended, once ENDING
 	Joined   *participantInfo `json:",omitempty"` // its own participant, while it is in the room
 	Faults   []Fault          `json:",omitempty"`
-	Missing  string           `json:",omitempty"` // what is not in the room, in LiveKit's words
+	Missing  string           `json:",omitempty"` // what is missing from the room, in LiveKit's words
 	Runs     int              // how often a worker began to record
-	Events   uint64           // how many webhook events there were
+	Events   uint64           // number of webhook events so far
 	Accepted time.Time        // when a worker claimed the start
 	Ended    time.Time        // of the last run
 	Recorded bool             // whether media was ever written
 	Listed   bool             // whether LiveKit's store has it
-	Dead     bool             // whether its worker died without a word
+	Dead     bool             // whether its worker died without reporting
 	Lost     bool             // whether LiveKit's store has lost it
 	Expired  bool             // whether LiveKit's store has deleted it
 
@@ -50,7 +50,7 @@ type egress struct {
 	started *delivery     // of egress_started
 }
 
-// What an egress is asked most.
+// The methods that are called most.
 func (e *egress) planned() *plan { return &e.plan }
 
 func (e *egress) id() string       { return e.Info.EgressId }
@@ -59,7 +59,7 @@ func (e *egress) visible() bool    { return e.Listed && !e.Lost && !e.Expired }
 
 func (e *egress) over() bool { return e.Info.Status >= livekit.EgressStatus_EGRESS_COMPLETE }
 
-// change replaces the info by a changed copy: what replies and queued events hold is never touched again.
+// change replaces the info by a changed copy: info held by replies and queued events is never modified.
 func (e *egress) change(at time.Time, f func(info *livekit.EgressInfo)) {
 	info := proto.CloneOf(e.Info.EgressInfo)
 	info.UpdatedAt = at.UnixNano()
@@ -67,7 +67,7 @@ func (e *egress) change(at time.Time, f func(info *livekit.EgressInfo)) {
 	e.Info.EgressInfo = info
 }
 
-// webhooks are those that the request brought, as the notifier reads them from the echo.
+// webhooks returns the request's own webhooks, as the notifier reads them from the echo.
 func (e *egress) webhooks() []*livekit.WebhookConfig {
 	var p webhook.NotifyParams
 	for _, opt := range protoegress.GetEgressNotifyOptions(e.Info.EgressInfo) {
@@ -76,7 +76,7 @@ func (e *egress) webhooks() []*livekit.WebhookConfig {
 	return p.ExtraWebhooks
 }
 
-// perform takes one step of the egress's life.
+// perform executes one step of the egress's life.
 func (e *egress) perform(s *Server, st step) {
 	switch st.Kind {
 	case stepListed:

@@ -13,7 +13,7 @@ import (
 	"github.com/livekit/protocol/utils"
 )
 
-// What LiveKit says. The wording was recorded; clients must not depend on it, but some do.
+// LiveKit's messages. The wording was recorded; clients must not depend on it, but some do.
 var (
 	errNoRoom        = twirp.NewError(twirp.NotFound, "requested room does not exist")
 	errNoEgress      = twirp.NewError(twirp.NotFound, "egress does not exist")
@@ -27,7 +27,7 @@ type egressAPI struct{ s *Server }
 
 var _ livekit.Egress = egressAPI{}
 
-// start is what all starts have in common.
+// start handles what all starts have in common.
 func (a egressAPI) start(ctx context.Context, st start) (*livekit.EgressInfo, error) {
 	if err := allow(ctx, recording); err != nil {
 		return nil, err
@@ -91,7 +91,8 @@ func (a egressAPI) ListEgress(ctx context.Context, req *livekit.ListEgressReques
 		for _, e := range s.byRoom[req.RoomName] {
 			add(e)
 		}
-		// Arbitrary, but the same for the same list: what a client makes of the order must not change from run to run.
+		// Arbitrary, but the same for the same list: a client's behaviour must not change from run to run because of
+		// the order.
 		slices.Reverse(resp.Items)
 	default:
 		for _, e := range s.egresses {
@@ -101,7 +102,7 @@ func (a egressAPI) ListEgress(ctx context.Context, req *livekit.ListEgressReques
 	return resp, nil
 }
 
-// StopEgress asks the worker that records; who gets no answer waits for 3 s.
+// StopEgress asks the worker that records; a caller without an answer waits for 3 s.
 func (a egressAPI) StopEgress(ctx context.Context, req *livekit.StopEgressRequest) (*livekit.EgressInfo, error) {
 	if err := allow(ctx, recording); err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func (a egressAPI) StopEgress(ctx context.Context, req *livekit.StopEgressReques
 	return info, nil
 }
 
-// stop ends an egress that records, and says why not otherwise.
+// stop ends an egress that is recording, and otherwise says why it cannot.
 func (s *Server) stop(id string) (*livekit.EgressInfo, error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -140,7 +141,8 @@ func (s *Server) stop(id string) (*livekit.EgressInfo, error) {
 	return e.stopReply(), nil
 }
 
-// stopReply is what StopEgress returns. A browser's worker knows the length of its file before it has told the store (rc-stop).
+// stopReply returns StopEgress's answer. A browser's worker knows the length of its file before it has reported it to the store
+// (rc-stop).
 func (e *egress) stopReply() *livekit.EgressInfo {
 	if e.Kind == sourceMedia {
 		return e.Info.EgressInfo
@@ -153,7 +155,8 @@ func (e *egress) stopReply() *livekit.EgressInfo {
 	return reply
 }
 
-// stopEarly stops what has not begun: the reply says ABORTED before LiveKit's store does (empty-rc).
+// stopEarly stops an egress that has not begun: the reply says ABORTED before LiveKit's store does
+// (empty-rc).
 func (s *Server) stopEarly(e *egress, now time.Time) *livekit.EgressInfo {
 	before := e.Info
 	e.change(now, func(info *livekit.EgressInfo) {

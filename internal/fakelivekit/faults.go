@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// Fault names one thing that goes wrong, for good or at a rate.
+// Fault names one thing that goes wrong, always or at a rate.
 type Fault string
 
-// All faults. Faults says what each one teaches.
+// All faults. Faults says what each of them teaches.
 const (
 	WebhookLost       Fault = "webhook-lost"
 	WebhookRepeated   Fault = "webhook-repeated"
@@ -44,13 +44,13 @@ const (
 // FaultDoc describes a fault.
 type FaultDoc struct {
 	Name Fault
-	// PerEvent says that the fault is decided for each webhook event, not once for each egress or call.
+	// PerEvent says that the fault is decided for each webhook event, not once per egress or call.
 	PerEvent bool
 	// Teaches is one line for a person: what happens, and what a client must therefore not rely on.
 	Teaches string
 }
 
-// Faults lists every fault there is, in the order in which they are documented.
+// Faults lists every fault, in the order of the documentation.
 func Faults() []FaultDoc { return slices.Clone(faultDocs) }
 
 var faultDocs = []FaultDoc{
@@ -79,7 +79,7 @@ var faultDocs = []FaultDoc{
 	{MediaEmpty, false, "COMPLETE, with size and place of each file, and each of them holds nothing: that a file is there is no proof either."},
 }
 
-// FaultTable is every fault in Markdown, for the docs.
+// FaultTable returns all faults in Markdown, for the docs.
 func FaultTable() string {
 	var b strings.Builder
 	b.WriteString("| fault | decided for each | what happens, and what it teaches |\n|---|---|---|\n")
@@ -96,20 +96,20 @@ func FaultTable() string {
 	return b.String()
 }
 
-// known says whether there is such a fault.
+// known reports whether a fault exists.
 func known(f Fault) bool {
 	return slices.ContainsFunc(faultDocs, func(d FaultDoc) bool { return d.Name == f })
 }
 
-// dice decides faults from the seed and from what they would strike, never from the order of calls: two runs with the same
-// starts have the same faults, however their requests interleave.
+// dice decides faults from the seed and their subject, never from the order of calls: two runs with the same starts have
+// the same faults, however their requests interleave.
 type dice struct {
 	seed  uint64
 	mu    sync.RWMutex
 	rates map[Fault]float64
 }
 
-// newDice has its own copy of the rates: they change at run time.
+// newDice copies the rates, since they change at run time.
 func newDice(seed uint64, rates map[Fault]float64) *dice {
 	return &dice{seed: seed, rates: maps.Clone(rates)}
 }
@@ -135,19 +135,19 @@ func (d *dice) strikes(f Fault, subject ...uint64) bool {
 	return rate > 0 && float64(d.draw(f, subject...))/math.MaxUint64 < rate
 }
 
-// draw is a number that is the same for the same seed, fault and subject.
+// draw returns a number that is the same for the same seed, fault and subject.
 func (d *dice) draw(f Fault, subject ...uint64) uint64 {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.BigEndian, append([]uint64{d.seed}, subject...))
 	h.Write([]byte(f))
-	// FNV mixes its last bytes badly into the high bits, and those decide: finish as splitmix64 does.
+	// FNV mixes its last bytes poorly into the high bits, which decide: finish as splitmix64 does.
 	x := h.Sum64()
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
-// checkRate refuses what is no fault or no rate.
+// checkRate rejects an unknown fault or an invalid rate.
 func checkRate(f Fault, rate float64) error {
 	if !known(f) {
 		return fmt.Errorf("unknown fault %q", f)

@@ -10,11 +10,11 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// grantsKey finds a token's grants in the context of its call.
+// grantsKey is the context key of a token's grants.
 type grantsKey struct{}
 
-// authenticate checks a token where there is one, before Twirp and in plain text, as livekit-server does. A call without a
-// token goes on, and is refused where it needs a grant.
+// authenticate checks a token if there is one, before Twirp and in plain text, as livekit-server does. A call without a
+// token goes on, and is refused if it needs a grant.
 func (s *Server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, problem := tokenOf(r)
@@ -33,7 +33,7 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-// tokenOf finds the token in the header, else in the query or form.
+// tokenOf finds the token in the header, or else in the query or form.
 func tokenOf(r *http.Request) (token, problem string) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -63,7 +63,7 @@ func (s *Server) verify(token string) (*auth.ClaimGrants, string) {
 	return grants, ""
 }
 
-// grant says whether a token allows something.
+// grant reports whether a token allows something.
 type grant func(*auth.VideoGrant) bool
 
 func recording(v *auth.VideoGrant) bool { return v.RoomRecord }
@@ -74,7 +74,8 @@ func administering(room string) grant {
 	return func(v *auth.VideoGrant) bool { return v.RoomAdmin && v.Room == room }
 }
 
-// allow is LiveKit's one error for no token and for a token without the grant.
+// allow returns the one error that LiveKit uses both for a missing token and for a token without
+// the grant.
 func allow(ctx context.Context, g grant) error {
 	grants, _ := ctx.Value(grantsKey{}).(*auth.ClaimGrants)
 	if grants == nil || grants.Video == nil || !g(grants.Video) {

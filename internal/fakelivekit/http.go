@@ -15,7 +15,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// maxBody caps a request. livekit-server caps them, too, at a figure that was not recorded.
+// maxBody caps a request. livekit-server has a cap, too, whose size was not recorded.
 const maxBody = 4 << 20
 
 // Handler is the whole API, at the root of its host. Serving it elsewhere is the caller's own responsibility: see Config.Addr.
@@ -28,19 +28,19 @@ func (s *Server) Handler() http.Handler {
 	return s.meddle(s.authenticate(mux))
 }
 
-// spoiled is what befalls the reply of one call. The service decides on it when it knows the egress.
+// spoiled is the fault in one call's reply. The service decides it once it knows the egress.
 type spoiled struct {
 	fault   Fault
 	ordinal uint64
 }
 
-// spoiledKey finds the call's spoiled in its context.
+// spoiledKey is the context key of the call's spoiled.
 type spoiledKey struct{}
 
-// hostKey finds the Host of the call in its context.
+// hostKey is the context key of the call's Host.
 type hostKey struct{}
 
-// spoil lets a fault of the reply strike.
+// spoil lets a fault of the reply occur.
 func spoil(ctx context.Context, e *egress) {
 	sp, ok := ctx.Value(spoiledKey{}).(*spoiled)
 	if !ok {
@@ -54,7 +54,7 @@ func spoil(ctx context.Context, e *egress) {
 	}
 }
 
-// meddle counts calls and lets the faults of the wire strike, before and after the service.
+// meddle counts calls and lets faults of the connection occur, before and after the service.
 func (s *Server) meddle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := s.ordinal.Add(1)
@@ -77,7 +77,7 @@ func (s *Server) meddle(next http.Handler) http.Handler {
 	})
 }
 
-// unzip caps a request's body, and unpacks one that is gzipped: LiveKit takes both.
+// unzip caps a request's body, and unpacks one that is gzipped: LiveKit accepts both.
 func unzip(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if r.Header.Get("Content-Encoding") != "gzip" {
@@ -92,7 +92,7 @@ func unzip(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// interrupts lets the faults strike that keep a call from happening.
+// interrupts lets faults occur that prevent a call.
 func (s *Server) interrupts(w http.ResponseWriter, call uint64) bool {
 	switch {
 	case s.dice.strikes(APIDown, call):
@@ -108,7 +108,7 @@ func (s *Server) interrupts(w http.ResponseWriter, call uint64) bool {
 	return true
 }
 
-// errRateLimited is answered by LiveKit Cloud; its wording was not recorded.
+// errRateLimited is LiveKit Cloud's answer; its wording was not recorded.
 var errRateLimited = twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded")
 
 // deliver sends the reply, or what a fault makes of it.
@@ -131,7 +131,7 @@ func (s *Server) deliver(w http.ResponseWriter, r *http.Request, reply *draft, s
 	reply.send(w)
 }
 
-// draft is a reply that is not sent yet.
+// draft is a reply that has not been sent yet.
 type draft struct {
 	header http.Header
 	status int
@@ -154,7 +154,7 @@ func (d *draft) send(w http.ResponseWriter) {
 	_, _ = w.Write(d.body.Bytes())
 }
 
-// refuse lets the faults strike that keep a start from being accepted.
+// refuse lets faults occur that keep a start from being accepted.
 func (s *Server) refuse(ctx context.Context, ordinal uint64, forced []Fault) error {
 	strikes := func(f Fault) bool { return slices.Contains(forced, f) }
 	switch {
@@ -175,10 +175,11 @@ func (s *Server) refuse(ctx context.Context, ordinal uint64, forced []Fault) err
 	return twirp.NewError(code, fmt.Sprintf("start refused: %s", code))
 }
 
-// SetDown cuts every connection from now on, before anything happens, or lets them through again.
+// SetDown cuts every connection from now on, before anything happens, or lets connections through
+// again.
 func (s *Server) SetDown(down bool) { s.down.Store(down) }
 
-// SetFault changes a fault's rate for what comes.
+// SetFault changes a fault's rate from now on.
 func (s *Server) SetFault(f Fault, rate float64) error {
 	if err := s.dice.set(f, rate); err != nil {
 		return fmt.Errorf("fakelivekit: %w", err)
@@ -186,8 +187,8 @@ func (s *Server) SetFault(f Fault, rate float64) error {
 	return nil
 }
 
-// HoldStarts lets starts wait just before a worker claims them, until ReleaseStarts.
+// HoldStarts makes starts wait just before a worker claims them, until ReleaseStarts.
 func (s *Server) HoldStarts() { s.hold.shut() }
 
-// ReleaseStarts lets the starts go on that HoldStarts holds.
+// ReleaseStarts releases the starts that HoldStarts holds.
 func (s *Server) ReleaseStarts() { s.hold.open() }

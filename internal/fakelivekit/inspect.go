@@ -18,19 +18,20 @@ type Recording struct {
 	Info *livekit.EgressInfo
 	// Request is the request as it was received, with all its secrets. It is nil after a restart.
 	Request proto.Message
-	// Faults are those that struck the egress as a whole, not its single events.
+	// Faults are those of the egress as a whole, not of its single events.
 	Faults []Fault
 	// Runs is how often a worker began to record.
 	Runs int
-	// Recorded says whether there ever was media.
+	// Recorded says whether there was ever any media.
 	Recorded bool
-	// Told is how many endpoints took its egress_ended for good, counted since the last restart.
+	// Told is how many endpoints accepted its egress_ended, counted since the last restart.
 	Told int
-	// Accepted is when a worker claimed the start, and Ended when the last run ended: zero while it goes on.
+	// Accepted is when a worker claimed the start, and Ended when the last run ended: zero while it is
+	// running.
 	Accepted, Ended time.Time
 }
 
-// Egresses returns all that was ever accepted, oldest first.
+// Egresses returns everything that was ever accepted, oldest first.
 func (s *Server) Egresses() []Recording {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +52,7 @@ func (s *Server) Egresses() []Recording {
 // Deliveries counts the webhooks by event name.
 func (s *Server) Deliveries() map[string]Deliveries { return s.courier.deliveries() }
 
-// Calls counts the calls that arrived, by method, as in "StopEgress", whatever became of them.
+// Calls counts the calls that arrived, by method, such as "StopEgress", whatever became of them.
 func (s *Server) Calls() map[string]int { return s.calls.snapshot() }
 
 // counters counts by name.
@@ -90,7 +91,7 @@ func (g *gate) shut() {
 	}
 }
 
-// open lets all callers go.
+// open releases all callers.
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

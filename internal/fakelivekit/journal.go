@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// journal is the state file: one JSON record a line, each the whole state of one egress or room, the last one of each counts.
-// A record is appended by one write, which a kill -9 either does or doesn't do; a torn last line, as after a full disk, is
-// ignored. Every restart writes the file anew, under another name first. There is no fsync: it outlives the process, not
-// the machine. Request bodies, and so credentials, are never in it, only LiveKit's own redacted echo.
+// journal is the state file: one JSON record per line, each the whole state of one egress or room; the last one of each
+// counts. A record is appended in one write, which a kill -9 either completes or prevents; a torn last line, as after a full
+// disk, is ignored. Every restart rewrites the file, first under another name. There is no fsync: it outlives the process,
+// not the machine. It never contains request bodies, and so no credentials, only LiveKit's own redacted echo.
 type journal struct {
 	file *os.File
 }
@@ -27,7 +27,7 @@ type record struct {
 	Egress *egress `json:"egress,omitempty"`
 }
 
-// restore reads the state file, lets happen what was due meanwhile, and opens the file for what comes.
+// restore reads the state file, performs what became due meanwhile, and opens the file for appending.
 func (s *Server) restore() error {
 	if s.cfg.StateFile == "" {
 		return nil
@@ -68,7 +68,7 @@ func (s *Server) load() error {
 	return nil
 }
 
-// recall takes one record in; later records of the same subject replace it.
+// recall adds one record; later records of the same subject replace it.
 func (s *Server) recall(r record) {
 	s.starts = max(s.starts, r.Starts)
 	if r.Room != nil {
@@ -100,7 +100,7 @@ func (s *Server) rebuild() {
 	slices.SortFunc(s.accepted, func(a, b *egress) int { return a.Accepted.Compare(b.Accepted) })
 }
 
-// rewrite writes the file anew, without what later records made void, and leaves it open for appending.
+// rewrite writes the file without superseded records, and leaves it open for appending.
 func (s *Server) rewrite() error {
 	next := s.cfg.StateFile + ".next"
 	file, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -120,7 +120,8 @@ func (s *Server) rewrite() error {
 	return errors.Join(err, w.Flush(), os.Rename(next, s.cfg.StateFile))
 }
 
-// save appends what a subject is like now, and tells the chronicle. The server's mutex is held.
+// save appends the current state of a subject, and updates the chronicle. The server's mutex is
+// held.
 func (s *Server) save(of subject) {
 	if e, ok := of.(*egress); ok {
 		s.chron.egress(e)

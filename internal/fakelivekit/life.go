@@ -11,7 +11,7 @@ import (
 // list is what LiveKit does when its internal start call has returned: only now is the egress stored and announced.
 func (s *Server) list(e *egress, at time.Time) {
 	e.Listed = true
-	if e.over() { // so slow a start that its room is gone by now: all that LiveKit ever hears of is the end
+	if e.over() { // the start was so slow that its room is gone by now: LiveKit only ever hears of the end
 		s.announce(e, webhook.EventEgressEnded, at)
 	} else {
 		e.started = s.announce(e, webhook.EventEgressStarted, at)
@@ -35,7 +35,7 @@ func (s *Server) activate(e *egress, at time.Time) {
 	}
 }
 
-// midway is the fault, if any, that strikes this egress in the middle of its recording.
+// midway returns the fault, if any, that occurs in the middle of this egress's recording.
 func (e *egress) midway() Fault {
 	for _, f := range []Fault{Forgotten, Zombie, Failed, LimitReached, Rerun} {
 		if e.has(f) {
@@ -45,12 +45,12 @@ func (e *egress) midway() Fault {
 	return ""
 }
 
-// strike lets the fault of the middle of a recording happen.
+// strike makes the fault in the middle of a recording happen.
 func (s *Server) strike(e *egress, at time.Time) {
 	e.drop(stepStruck)
 	switch e.midway() {
 	case Forgotten:
-		e.Lost = true // its worker records on, but nobody hears of it any more
+		e.Lost = true // its worker continues to record, but nobody hears of it any more
 	case Zombie:
 		e.Dead = true
 		s.leaveSegments(e, at)
@@ -105,7 +105,8 @@ func (s *Server) rerun(e *egress, at time.Time) {
 
 // end begins the end of an egress that was stopped or whose source is gone.
 func (s *Server) end(e *egress, at time.Time, reason string) {
-	// What is to strike in mid-recording strikes at its end at the latest; only a second run needs a room that goes on.
+	// A mid-recording fault occurs at the end of the recording at the latest; only a second run needs the room to
+	// continue.
 	if e.awaits(stepStruck) && e.midway() != Rerun {
 		s.strike(e, at)
 	}
@@ -128,12 +129,14 @@ func (s *Server) end(e *egress, at time.Time, reason string) {
 	}
 }
 
-// followsRoom says whether an egress records the room as such, and so goes on when the people have left.
+// followsRoom reports whether an egress records the room as such, and so continues when the people have
+// left.
 func (e *egress) followsRoom() bool {
 	return e.Kind == sourceTemplate || e.Info.GetRoomComposite() != nil || e.Info.GetEgress().GetTemplate() != nil
 }
 
-// endingTakes is how long the end of this egress takes: less where the room is gone with all its tracks.
+// endingTakes returns how long the end of this egress takes: less if the room is gone with all its
+// tracks.
 func (s *Server) endingTakes(e *egress) time.Duration {
 	if _, live := s.rooms[e.Info.RoomName]; !live && e.Kind != sourceWeb {
 		return s.timings.EndingDeleted
@@ -141,7 +144,7 @@ func (s *Server) endingTakes(e *egress) time.Duration {
 	return s.timings.Ending
 }
 
-// finish ends a recording whose file is written and stored, or could not be.
+// finish ends a recording whose file has been written and stored, or could not be.
 func (s *Server) finish(e *egress, at time.Time) {
 	failure := ""
 	if e.has(UploadFailed) {
@@ -166,7 +169,8 @@ func (s *Server) abort(e *egress, at time.Time, reason string) {
 	s.leaveRecorder(e, at, livekit.DisconnectReason_CLIENT_INITIATED)
 }
 
-// abandon notes a file that never came to be; where a browser was up, its times are those of the end (empty-rc).
+// abandon records a file that was never made; if a browser was running, its times are those of the end
+// (empty-rc).
 func (e *egress) abandon(info *livekit.EgressInfo, at time.Time, reason string) {
 	info.SetEndReason(reason)
 	if e.Kind == sourceMedia {
@@ -178,14 +182,14 @@ func (e *egress) abandon(info *livekit.EgressInfo, at time.Time, reason string) 
 	setLegacyResult(info)
 }
 
-// fail ends an egress with an error of its worker's.
+// fail ends an egress with an error from its worker.
 func (s *Server) fail(e *egress, at time.Time, code int32, message, reason string) {
 	e.change(at, func(info *livekit.EgressInfo) { info.SetEndReason(reason) })
 	s.leaveRecorder(e, at, livekit.DisconnectReason_CLIENT_INITIATED)
 	s.conclude(e, at, livekit.EgressStatus_EGRESS_FAILED, code, message)
 }
 
-// conclude is every end: the final status and egress_ended.
+// conclude completes every end: the final status and egress_ended.
 func (s *Server) conclude(e *egress, at time.Time, status livekit.EgressStatus, code int32, message string) {
 	e.clear()
 	e.Ended = at

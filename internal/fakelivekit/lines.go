@@ -10,20 +10,21 @@ type line struct {
 	timer   *time.Timer
 }
 
-// held is a letter that is not to be sent before its time; with no event it is the deadline of a swapped one.
+// held is a letter that must not be sent before its time; without an event it is the deadline of a swapped
+// one.
 type held struct {
 	letter
 	until time.Time
 }
 
-// stop forgets the line.
+// stop clears the line.
 func (l *line) stop() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
 }
 
-// enqueue sends a letter in its line: after what waits there, and not before its own delay.
+// enqueue sends a letter in its line: after those waiting there, and not before its own delay.
 func (c *courier) enqueue(l letter, delay time.Duration, swap bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +43,7 @@ func (c *courier) enqueue(l letter, delay time.Duration, swap bool) {
 		ln.swapped = nil
 		ln.waiting = append(ln.waiting, held{l, now.Add(delay)}, held{first, now.Add(delay)})
 	case swap:
-		// Nobody may come after it: then it is merely late.
+		// There may be no successor: then it is merely late.
 		ln.swapped = &l
 		ln.waiting = append(ln.waiting, held{letter{}, now.Add(c.late)})
 	default:
@@ -51,13 +52,13 @@ func (c *courier) enqueue(l letter, delay time.Duration, swap bool) {
 	c.advance(l.key, ln, now)
 }
 
-// advance sends what is due at the head of a line and waits for the rest.
+// advance sends what is due at the head of a line, and waits for the rest.
 func (c *courier) advance(key string, ln *line, now time.Time) {
 	for len(ln.waiting) > 0 {
 		head := ln.waiting[0]
 		switch {
 		case head.event == nil && ln.swapped == nil:
-			// Its successor came: the deadline of a swapped letter is void.
+			// Its successor has arrived: the deadline of a swapped letter is void.
 		case head.event == nil && !head.until.After(now):
 			c.post(*ln.swapped)
 			ln.swapped = nil
@@ -76,7 +77,7 @@ func (c *courier) advance(key string, ln *line, now time.Time) {
 	}
 }
 
-// resume goes on with a line when its first letter is due.
+// resume continues a line when its first letter is due.
 func (c *courier) resume(key string, ln *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

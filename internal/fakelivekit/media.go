@@ -11,7 +11,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// storeMedia writes what a result says that there is: files and segments of silence that play for as long as they should.
+// storeMedia writes the files and segments that a result lists, as silence of the stated duration.
 func (s *Server) storeMedia(e *egress) {
 	if s.cfg.Store == nil || e.has(MediaMissing) {
 		return
@@ -55,7 +55,7 @@ func (s *Server) storeSegments(e *egress, out segmentOutput, seg *livekit.Segmen
 	}
 }
 
-// leaveSegments writes the segments of a recording whose worker dies at this moment, and no playlist.
+// leaveSegments writes the segments of a recording whose worker dies at this moment, but no playlist.
 func (s *Server) leaveSegments(e *egress, at time.Time) {
 	if s.cfg.Store == nil {
 		return
@@ -77,8 +77,8 @@ func (s *Server) store(e *egress, name string, media []byte) {
 	}
 }
 
-// segmentPrefix is how the names of the segments begin: beside the playlist, or below it where the prefix has another
-// directory, and as the playlist where no prefix is asked for.
+// segmentPrefix returns the beginning of the segments' names: beside the playlist, or below it if the prefix has
+// another directory, and the playlist's name if no prefix is requested.
 func segmentPrefix(out segmentOutput, seg *livekit.SegmentsInfo) string {
 	dir, name := path.Split(out.GetFilenamePrefix())
 	if playlistDir, _ := path.Split(seg.PlaylistName); dir != playlistDir {
@@ -90,8 +90,8 @@ func segmentPrefix(out segmentOutput, seg *livekit.SegmentsInfo) string {
 	return path.Join(dir, name)
 }
 
-// silence is a WAV file of so many bytes. Its rate is what the recordings came to, so that it plays for as long as was
-// recorded: players go by what is in a file and not by its name.
+// silence returns a WAV file of the given size in bytes. Its bit rate is that of the recordings, so that it plays for
+// as long as was recorded: players go by a file's content, not its name.
 func silence(size int64) []byte {
 	const header = 44
 	if size < header {

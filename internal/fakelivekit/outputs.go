@@ -13,7 +13,7 @@ import (
 	"github.com/livekit/protocol/utils"
 )
 
-// outputs are what an egress writes, from whichever request it came.
+// outputs are what an egress writes, whatever kind of request started it.
 type outputs struct {
 	files    []fileOutput
 	segments []segmentOutput
@@ -21,7 +21,7 @@ type outputs struct {
 	streams  []string
 }
 
-// Segments and images come in two types each, old and unified, that have the same getters.
+// Segments and images have two types each, old and unified, with the same getters.
 type (
 	segmentOutput interface {
 		GetFilenamePrefix() string
@@ -31,7 +31,7 @@ type (
 	imageOutput interface{ GetFilenamePrefix() string }
 )
 
-// fileOutput is one file to be written.
+// fileOutput is one file to write.
 type fileOutput struct {
 	filepath   string
 	extension  string
@@ -44,8 +44,8 @@ func (o outputs) none() bool {
 	return len(o.files)+len(o.segments)+len(o.images)+len(o.streams) == 0
 }
 
-// refused is what a worker says of outputs that it can't write. It quotes a stream's URL whole
-// (livekit/egress, pkg/config/urls.go).
+// refused returns a worker's error about outputs that it cannot write. The error quotes a stream's
+// URL in full (livekit/egress, pkg/config/urls.go).
 func (o outputs) refused() error {
 	if o.none() {
 		return twirp.NewError(twirp.InvalidArgument, "request has missing or invalid field: output")
@@ -63,7 +63,7 @@ func (o outputs) refused() error {
 	return nil
 }
 
-// outputsOf reads the outputs from the echoed request: redacting takes no paths away.
+// outputsOf reads the outputs from the echoed request: redaction removes no paths.
 func outputsOf(info *livekit.EgressInfo) outputs {
 	switch r := info.Request.(type) {
 	case *livekit.EgressInfo_RoomComposite:
@@ -82,7 +82,7 @@ func outputsOf(info *livekit.EgressInfo) outputs {
 	return outputs{}
 }
 
-// extension is LiveKit's choice where the request leaves it open.
+// extension is LiveKit's choice if the request leaves it open.
 func extension(audioOnly bool) string {
 	if audioOnly {
 		return ".ogg"
@@ -90,7 +90,7 @@ func extension(audioOnly bool) string {
 	return ".mp4"
 }
 
-// encodedOutputs are those of room composite, web, participant and track composite egress.
+// encodedOutputs returns those of room composite, web, participant and track composite egress.
 func encodedOutputs(req protoegress.EncodedOutput, ext string) outputs {
 	var o outputs
 	for _, f := range req.GetFileOutputs() {
@@ -127,7 +127,7 @@ func encodedFile(f *livekit.EncodedFileOutput, ext string) fileOutput {
 	return fileOutput{filepath: f.Filepath, extension: ext, upload: f, noManifest: f.DisableManifest}
 }
 
-// directOutputs is that of a track egress.
+// directOutputs returns that of a track egress.
 func directOutputs(req *livekit.TrackEgressRequest) outputs {
 	if url := req.GetWebsocketUrl(); url != "" {
 		return outputs{streams: []string{url}}
@@ -138,7 +138,7 @@ func directOutputs(req *livekit.TrackEgressRequest) outputs {
 	return outputs{}
 }
 
-// unifiedOutputs are those of StartEgress; each may bring its own storage.
+// unifiedOutputs returns those of StartEgress; each may have its own storage.
 func unifiedOutputs(req *livekit.StartEgressRequest) outputs {
 	var o outputs
 	for _, out := range req.Outputs {
@@ -164,7 +164,8 @@ func unifiedOutputs(req *livekit.StartEgressRequest) outputs {
 	return o
 }
 
-// trackType is the extension that a directly recorded track's codec asks for; LiveKit's track IDs tell audio from video.
+// trackType returns the extension for a directly recorded track's codec; LiveKit's track IDs distinguish audio from
+// video.
 func (f fileOutput) trackType(info *livekit.EgressInfo) string {
 	if !f.direct {
 		return ""
@@ -175,7 +176,7 @@ func (f fileOutput) trackType(info *livekit.EgressInfo) string {
 	return ".webm"
 }
 
-// name is the path template with its extension.
+// name returns the path template with its extension.
 func (f fileOutput) name(ext string) string {
 	name := f.filepath
 	if name == "" || strings.HasSuffix(name, "/") {
@@ -187,7 +188,7 @@ func (f fileOutput) name(ext string) string {
 	return name
 }
 
-// location is where the file ends up: its own path where nothing is uploaded.
+// location returns where the file ends up: its own path if nothing is uploaded.
 func (f fileOutput) location(name string) string {
 	switch {
 	case f.upload == nil:

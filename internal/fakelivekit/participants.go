@@ -12,7 +12,7 @@ import (
 	"github.com/livekit/protocol/webhook"
 )
 
-// joinPerson lets somebody join and publish, as tc-stop recorded it.
+// joinPerson makes somebody join and publish, as recorded in tc-stop.
 func (s *Server) joinPerson(r *room, identity string, at time.Time) {
 	p := newParticipant(identity, at)
 	p.Permission = &livekit.ParticipantPermission{CanSubscribe: true, CanPublish: true, CanPublishData: true}
@@ -30,11 +30,11 @@ func (s *Server) joinPerson(r *room, identity string, at time.Time) {
 	}
 }
 
-// strangePage is the path of a page of the request's own that does not join as the egress.
+// strangePage is the path of a custom page that does not join as the egress.
 const strangePage = "/joins-by-itself"
 
-// joinRecorder lets the egress's own participant join: hidden, of kind EGRESS, its identity the egress ID. A page of
-// the request's own at the path /joins-by-itself does not.
+// joinRecorder makes the egress's own participant join: hidden, of kind EGRESS, with the egress ID as its identity.
+// A custom page at the path /joins-by-itself does not join.
 func (s *Server) joinRecorder(e *egress, at time.Time) {
 	r := s.rooms[e.Info.RoomName]
 	if r == nil || e.Kind == sourceWeb || strings.HasSuffix(e.Info.GetRoomComposite().GetCustomBaseUrl(), strangePage) {
@@ -52,7 +52,7 @@ func (s *Server) joinRecorder(e *egress, at time.Time) {
 	s.tell(r, &livekit.WebhookEvent{Event: webhook.EventParticipantJoined, Room: r.snapshot(), Participant: p}, at)
 }
 
-// leaveRecorder lets the egress's own participant leave, if it is still there.
+// leaveRecorder makes the egress's own participant leave, if it is still there.
 func (s *Server) leaveRecorder(e *egress, at time.Time, why livekit.DisconnectReason) {
 	e.Joined = nil
 	if r := s.rooms[e.Info.RoomName]; r != nil {
@@ -60,14 +60,14 @@ func (s *Server) leaveRecorder(e *egress, at time.Time, why livekit.DisconnectRe
 	}
 }
 
-// leaveAll empties a room of its people, or of its recorders.
+// leaveAll removes all people, or all recorders, from a room.
 func (s *Server) leaveAll(r *room, from map[string]participantInfo, at time.Time, why livekit.DisconnectReason) {
 	for identity := range from {
 		s.leave(r, from, identity, at, why)
 	}
 }
 
-// leave lets somebody leave, with all tracks.
+// leave makes somebody leave, with all tracks.
 func (s *Server) leave(r *room, from map[string]participantInfo, identity string, at time.Time, why livekit.DisconnectReason) {
 	p, ok := from[identity]
 	if !ok {
@@ -86,7 +86,7 @@ func (s *Server) leave(r *room, from map[string]participantInfo, identity string
 	s.tell(r, &livekit.WebhookEvent{Event: webhook.EventParticipantLeft, Room: r.snapshot(), Participant: left}, at)
 }
 
-// tellTrack sends a track event, whose room and participant carry no more than their names and IDs.
+// tellTrack sends a track event, whose room and participant contain only their names and IDs.
 func (s *Server) tellTrack(r *room, name string, p *livekit.ParticipantInfo, t *livekit.TrackInfo, at time.Time) {
 	s.tell(r, &livekit.WebhookEvent{
 		Event:       name,
@@ -96,7 +96,7 @@ func (s *Server) tellTrack(r *room, name string, p *livekit.ParticipantInfo, t *
 	}, at)
 }
 
-// newParticipant is somebody who has just joined.
+// newParticipant returns somebody who has just joined.
 func newParticipant(identity string, at time.Time) *livekit.ParticipantInfo {
 	return &livekit.ParticipantInfo{
 		Sid: guid.New(guid.ParticipantPrefix), Identity: identity, State: livekit.ParticipantInfo_ACTIVE,
@@ -115,12 +115,12 @@ func videoTrack(at time.Time) *livekit.TrackInfo {
 	t := newTrack("VC", "video", "video/VP8", at)
 	layer := []*livekit.VideoLayer{{Quality: livekit.VideoQuality_HIGH, Width: t.Width, Height: t.Height, Ssrc: uint32(at.UnixNano())}}
 	t.Type, t.Source, t.Mid = livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA, strconv.Itoa(0)
-	t.Layers = layer // livekit-server still fills in the deprecated field, and the recordings have it
+	t.Layers = layer // livekit-server still fills in the deprecated field, as in the recordings
 	t.Codecs[0].Layers, t.Codecs[0].Mid = layer, t.Mid
 	return t
 }
 
-// newTrack is a track as the recordings have it, but for what depends on its kind.
+// newTrack returns a track as in the recordings, except for what depends on its kind.
 func newTrack(kind, name, mime string, at time.Time) *livekit.TrackInfo {
 	return &livekit.TrackInfo{
 		Sid: guid.New(guid.TrackPrefix + kind), Name: name, Width: 640, Height: 360, MimeType: mime, Stream: "camera",

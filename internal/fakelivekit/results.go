@@ -10,13 +10,14 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// bytesPerSecond is about what the recordings came to.
+// bytesPerSecond is the approximate rate of the recordings.
 const bytesPerSecond = 53_000
 
-// segmentLength is LiveKit's where a request does not say.
+// segmentLength is LiveKit's default.
 const segmentLength = 4 * time.Second
 
-// nameFiles fills in the results of a new egress: what will be written, as far as its name is known by now.
+// nameFiles fills in the results of a new egress: the files to be written, as far as their names are known
+// by now.
 func nameFiles(info *livekit.EgressInfo, at time.Time) {
 	outs := outputsOf(info)
 	for _, f := range outs.files {
@@ -40,8 +41,8 @@ func nameFiles(info *livekit.EgressInfo, at time.Time) {
 	setLegacyResult(info)
 }
 
-// beginFiles notes the start of the media. started_at and file names change here, as they do with LiveKit: the handler
-// process sets them anew, and only now knows the publisher and the codec.
+// beginFiles records the start of the media. started_at and file names change here, as with LiveKit: the handler
+// process sets them again, and only now knows the publisher and the codec.
 func (s *Server) beginFiles(e *egress, info *livekit.EgressInfo, at time.Time) {
 	handler := e.Accepted.Add(at.Sub(e.Accepted) / 64)
 	begun := at
@@ -69,7 +70,8 @@ func (s *Server) beginFiles(e *egress, info *livekit.EgressInfo, at time.Time) {
 	setLegacyResult(info)
 }
 
-// closeFiles notes the end of the media; where it could not be stored, there is a length, but no size and no place.
+// closeFiles records the end of the media; if it could not be stored, there is a length, but no size and no
+// location.
 func closeFiles(info *livekit.EgressInfo, at time.Time, stored bool) {
 	outs := outputsOf(info)
 	for i, f := range info.FileResults {
@@ -95,7 +97,8 @@ func closeFiles(info *livekit.EgressInfo, at time.Time, stored bool) {
 	setLegacyResult(info)
 }
 
-// countParts notes what was stored piece by piece, which is known before the files are closed (v2-media).
+// countParts records what was stored piece by piece, which is known before the files are closed
+// (v2-media).
 func countParts(info *livekit.EgressInfo, at time.Time) {
 	for _, seg := range info.SegmentResults {
 		length := at.UnixNano() - seg.StartedAt
@@ -107,7 +110,7 @@ func countParts(info *livekit.EgressInfo, at time.Time) {
 	}
 }
 
-// sizeOf is what media of this length comes to.
+// sizeOf returns the size of media of this length.
 func sizeOf(nanoseconds int64) int64 { return nanoseconds * bytesPerSecond / int64(time.Second) }
 
 // setLegacyResult repeats a single result in the deprecated field, as LiveKit does.
@@ -126,7 +129,8 @@ func setLegacyResult(info *livekit.EgressInfo) {
 	}
 }
 
-// uploadFailure is what LiveKit says of a path that it can't write, or of a key that S3 does not know (bad-path-perm, s3-403).
+// uploadFailure returns LiveKit's error for a path that it cannot write, or for a key that S3 does not know (bad-path-perm,
+// s3-403).
 func uploadFailure(info *livekit.EgressInfo) string {
 	if files := outputsOf(info).files; len(files) > 0 && (files[0].upload == nil || files[0].upload.GetS3() == nil) {
 		return "Local upload failed: open " + info.FileResults[0].Filename + ": permission denied"
@@ -135,7 +139,7 @@ func uploadFailure(info *livekit.EgressInfo) string {
 		"api error InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records., status code: 403"
 }
 
-// resolve fills in a path template. LiveKit leaves a placeholder as it is while its value is not known.
+// resolve fills in a path template. LiveKit leaves a placeholder unchanged while its value is unknown.
 func resolve(template string, info *livekit.EgressInfo, at time.Time, publisher string) string {
 	pairs := []string{
 		"{room_name}", info.RoomName, "{room_id}", info.RoomId,

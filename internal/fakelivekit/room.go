@@ -22,11 +22,11 @@ type RoomScript struct {
 	People []string
 	// AudioOnly people publish no video.
 	AudioOnly bool
-	// Faults strike every egress of the room, whatever their rates.
+	// Faults affect every egress of the room, whatever their rates.
 	Faults []Fault
 }
 
-// validate says what can't be done.
+// validate says what is not possible.
 func (r RoomScript) validate() error {
 	if r.Call < 0 {
 		return fmt.Errorf("call %v is negative", r.Call)
@@ -40,7 +40,7 @@ func (r RoomScript) validate() error {
 }
 
 // parseScript reads a script from a room's metadata, as in {"fake":{"call":"8s","empty":true,"faults":["reply-lost"]}}.
-// Metadata that is no JSON, or without "fake", is somebody else's business and means the default.
+// Metadata that is not JSON, or lacks "fake", belongs to somebody else and means the default.
 func parseScript(metadata string) (RoomScript, error) {
 	var m struct {
 		Fake *struct {
@@ -52,7 +52,7 @@ func parseScript(metadata string) (RoomScript, error) {
 		} `json:"fake"`
 	}
 	if err := json.Unmarshal([]byte(metadata), &m); err != nil || m.Fake == nil {
-		return RoomScript{}, nil //nolint:nilerr // metadata that is no JSON is somebody else's business
+		return RoomScript{}, nil //nolint:nilerr // metadata that is not JSON belongs to somebody else
 	}
 	script := RoomScript{Empty: m.Fake.Empty, People: m.Fake.People, AudioOnly: m.Fake.AudioOnly, Faults: m.Fake.Faults}
 	if m.Fake.Call != "" {
@@ -72,20 +72,20 @@ type room struct {
 	plan
 	Info     roomInfo
 	Script   RoomScript
-	Anyone   bool // whoever is asked for is here: Config.AnyRoom
+	Anyone   bool // whoever is asked for is in the room: Config.AnyRoom
 	People   map[string]participantInfo
 	Events   uint64
 	Finished bool `json:",omitempty"`
 
-	// recorders are the egresses' own participants. The state file has them with their egresses, so that a room with
-	// thousands of them is not written anew for each.
+	// recorders are the egresses' own participants. The state file stores them with their egresses, so that a room
+	// with thousands of them is not rewritten for each.
 	recorders map[string]participantInfo
 }
 
 func (r *room) planned() *plan { return &r.plan }
 func (r *room) name() string   { return r.Info.Name }
 
-// newRoom is a room as livekit-server makes one by default.
+// newRoom returns a room with livekit-server's defaults.
 func newRoom(name string, at time.Time, script RoomScript) *room {
 	return &room{
 		Info: roomInfo{&livekit.Room{
@@ -100,7 +100,7 @@ func newRoom(name string, at time.Time, script RoomScript) *room {
 	}
 }
 
-// codecs are those that livekit-server enables by default.
+// codecs returns those that livekit-server enables by default.
 func codecs() []*livekit.Codec {
 	var list []*livekit.Codec
 	for _, mime := range []string{"audio/PCMU", "audio/PCMA", "audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265", "video/rtx"} {
@@ -109,11 +109,11 @@ func codecs() []*livekit.Codec {
 	return list
 }
 
-// snapshot is the room as LiveKit shows it now, turnPassword included.
+// snapshot returns the room as LiveKit shows it now, including turnPassword.
 func (r *room) snapshot() *livekit.Room {
 	info := proto.CloneOf(r.Info.Room)
 	info.ActiveRecording = len(r.recorders) > 0
-	info.NumParticipants = uint32(len(r.People)) // those of egress are hidden
+	info.NumParticipants = uint32(len(r.People)) // egress participants are hidden
 	for _, p := range r.People {
 		if len(p.Tracks) > 0 {
 			info.NumPublishers++
@@ -122,7 +122,7 @@ func (r *room) snapshot() *livekit.Room {
 	return info
 }
 
-// participant finds somebody, hidden or not.
+// participant returns a participant, hidden or not.
 func (r *room) participant(identity string) *livekit.ParticipantInfo {
 	if p, ok := r.People[identity]; ok {
 		return p.ParticipantInfo
@@ -130,14 +130,15 @@ func (r *room) participant(identity string) *livekit.ParticipantInfo {
 	return r.recorders[identity].ParticipantInfo
 }
 
-// subject is what the dice know a room by: its name, whatever the order in which rooms were opened.
+// subject identifies a room to the dice: by its name, whatever the order in which rooms were
+// opened.
 func (r *room) subject() uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(r.name()))
 	return h.Sum64()
 }
 
-// lacks names the participant or track that an egress asks for and the room does not have, in LiveKit's words.
+// lacks names the participant or track that an egress asks for but the room does not have, in LiveKit's words.
 func (r *room) lacks(identity string, tracks []string) string {
 	if r.Anyone {
 		return ""
@@ -159,5 +160,5 @@ func (r *room) lacks(identity string, tracks []string) string {
 	return ""
 }
 
-// occupied says whether anyone is there to be recorded.
+// occupied reports whether anyone is there to be recorded.
 func (r *room) occupied() bool { return r.Anyone || len(r.People) > 0 }

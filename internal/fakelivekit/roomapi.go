@@ -10,13 +10,13 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// roomAPI is the part of livekit.RoomService that egress has to do with.
+// roomAPI is the part of livekit.RoomService that matters to egress.
 type roomAPI struct {
-	livekit.RoomService // nil: routed lets nobody reach the methods that are left out
+	livekit.RoomService // nil: routed keeps callers from the methods that are left out
 	s                   *Server
 }
 
-// routed says of a method that is left out that it is unimplemented.
+// routed answers unimplemented for the methods that are left out.
 func (roomAPI) routed(ctx context.Context) (context.Context, error) {
 	served := []string{"CreateRoom", "ListRooms", "DeleteRoom", "ListParticipants", "GetParticipant"}
 	if method, _ := twirp.MethodName(ctx); !slices.Contains(served, method) {
@@ -25,8 +25,8 @@ func (roomAPI) routed(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// CreateRoom opens a room, or returns the one that lives. Its metadata may hold a script; see RoomScript.
-// Its own empty and departure timeouts are shown, but the fake goes by Timings.
+// CreateRoom opens a room, or returns the live one. Its metadata may hold a script; see RoomScript. Its
+// own empty and departure timeouts are shown, but the fake uses Timings.
 func (a roomAPI) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*livekit.Room, error) {
 	if err := allow(ctx, creating); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (a roomAPI) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest)
 	return reply, nil
 }
 
-// openOnce opens a room unless there is one of that name.
+// openOnce opens a room unless one of that name exists.
 func (s *Server) openOnce(req *livekit.CreateRoomRequest, script RoomScript) (reply *livekit.Room, created bool) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -61,12 +61,12 @@ func (s *Server) openOnce(req *livekit.CreateRoomRequest, script RoomScript) (re
 	if req.DepartureTimeout > 0 {
 		r.Info.DepartureTimeout = req.DepartureTimeout
 	}
-	reply = r.snapshot() // as it was created: nobody has joined yet
+	reply = r.snapshot() // as created: nobody has joined yet
 	s.open(r, now)
 	return reply, true
 }
 
-// ListRooms lists all live rooms, or those of some names.
+// ListRooms lists all live rooms, or those with the given names.
 func (a roomAPI) ListRooms(ctx context.Context, req *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
 	if err := allow(ctx, listing); err != nil {
 		return nil, err
@@ -113,7 +113,8 @@ func (s *Server) deleteRoom(name string) error {
 	return nil
 }
 
-// ListParticipants lists everybody in a room, hidden ones included; an unknown room is empty, not an error.
+// ListParticipants lists everybody in a room, including hidden participants; an unknown room is empty, not
+// an error.
 func (a roomAPI) ListParticipants(ctx context.Context, req *livekit.ListParticipantsRequest) (*livekit.ListParticipantsResponse, error) {
 	if err := allow(ctx, administering(req.Room)); err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func (a roomAPI) ListParticipants(ctx context.Context, req *livekit.ListParticip
 	return resp, nil
 }
 
-// GetParticipant finds one participant. With an egress ID as the identity it is the probe for whether a worker lives.
+// GetParticipant returns one participant. With an egress ID as the identity, it shows whether a worker is alive.
 func (a roomAPI) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.ParticipantInfo, error) {
 	if err := allow(ctx, administering(req.Room)); err != nil {
 		return nil, err

@@ -9,10 +9,11 @@ import (
 	"github.com/livekit/protocol/webhook"
 )
 
-// ErrRoomExists says that a room of that name lives already.
+// ErrRoomExists reports that a live room of that name exists.
 var ErrRoomExists = errors.New("exists already")
 
-// AddRoom opens a room with a script, as CreateRoom does with metadata. A room of that name that lives already is ErrRoomExists.
+// AddRoom opens a room with a script, as CreateRoom does with metadata. If a live room of that name exists, the error is
+// ErrRoomExists.
 func (s *Server) AddRoom(name string, script RoomScript) error {
 	if name == "" {
 		return fmt.Errorf("fakelivekit: room: %w", errNoName)
@@ -52,7 +53,7 @@ func (s *Server) open(r *room, at time.Time) {
 	s.log.Debug("room started", "room", r.name(), "call", r.Script.Call)
 }
 
-// perform takes one step of the room's life.
+// perform executes one step of the room's life.
 func (r *room) perform(s *Server, st step) {
 	switch st.Kind {
 	case stepCallEnds:
@@ -63,7 +64,7 @@ func (r *room) perform(s *Server, st step) {
 	s.save(r)
 }
 
-// EndCall lets everybody leave a room, as at the end of its call.
+// EndCall makes everybody leave a room, as at the end of its call.
 func (s *Server) EndCall(room string) error {
 	s.mu.Lock()
 	defer s.unlock()
@@ -77,7 +78,8 @@ func (s *Server) EndCall(room string) error {
 	return nil
 }
 
-// hangUp lets everybody leave: what records tracks ends with them, what records the room goes on until it closes.
+// hangUp makes everybody leave: recordings of tracks end with them, recordings of the room continue until it
+// closes.
 func (s *Server) hangUp(r *room, at time.Time) {
 	s.leaveAll(r, r.People, at, livekit.DisconnectReason_CLIENT_INITIATED)
 	for _, e := range s.recording(r) {
@@ -89,7 +91,7 @@ func (s *Server) hangUp(r *room, at time.Time) {
 	s.agenda.add(r, step{At: at.Add(s.timings.DepartureTimeout), Kind: stepCloses})
 }
 
-// close ends a room and all that records it, in the order of tc-deleteroom.
+// close ends a room and all its recordings, in the order of tc-deleteroom.
 func (s *Server) close(r *room, at time.Time, why livekit.DisconnectReason) {
 	s.leaveAll(r, r.People, at, why)
 	s.leaveAll(r, r.recorders, at, why)
@@ -105,7 +107,8 @@ func (s *Server) close(r *room, at time.Time, why livekit.DisconnectReason) {
 	s.log.Debug("room finished", "room", r.name())
 }
 
-// recording are the egresses of this room, and of no earlier one of its name, that have not ended.
+// recording returns the egresses of this room, not of an earlier one of its name, that have not
+// ended.
 func (s *Server) recording(r *room) []*egress {
 	var live []*egress
 	for _, e := range s.byRoom[r.name()] {

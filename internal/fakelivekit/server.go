@@ -37,7 +37,7 @@ type Server struct {
 	accepted []*egress
 	starts   uint64
 	outbox   []func() // see send
-	silent   bool     // while catching up with what happened during a downtime
+	silent   bool     // while it catches up with what happened during a downtime
 	stopped  bool
 
 	closing chan struct{}
@@ -46,8 +46,8 @@ type Server struct {
 	addr    atomic.Pointer[string]
 }
 
-// New makes a server and, where Config.StateFile has one, goes on with the lives in it, where they would be by now: what
-// was due while no server ran has happened, but nobody is told of it any more. It serves nothing before Start or Serve.
+// New makes a server and, if Config.StateFile has content, continues the lives in it where they would be by now: what
+// became due while no server ran has happened, but is no longer announced. It serves nothing before Start or Serve.
 func New(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -95,7 +95,8 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Serve serves on a listener of the caller's until Close, and returns nil then. It refuses one that is not on a loopback address.
+// Serve serves on the caller's listener until Close, and then returns nil. It refuses a listener that is not on a loopback
+// address.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.bind(l); err != nil {
 		return err
@@ -103,7 +104,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.serve(l)
 }
 
-// bind takes a listener's address as the server's own, or refuses it.
+// bind takes a listener's address as the server's own, or rejects it.
 func (s *Server) bind(l net.Listener) error {
 	if err := checkLoopback(l.Addr().String()); err != nil {
 		return errors.Join(fmt.Errorf("fakelivekit: listener: %w", err), l.Close())
@@ -121,7 +122,7 @@ func (s *Server) serve(l net.Listener) error {
 	return nil
 }
 
-// URL is where the server is reached, as LIVEKIT_URL has it. It is empty before Start or Serve.
+// URL is the server's URL, as LIVEKIT_URL needs it. It is empty before Start or Serve.
 func (s *Server) URL() string {
 	if url := s.addr.Load(); url != nil {
 		return *url
@@ -129,7 +130,7 @@ func (s *Server) URL() string {
 	return ""
 }
 
-// Close ends the server, and with it all that was queued: LiveKit's notifier keeps its events in memory, and a graceful stop
+// Close ends the server and drops everything queued: LiveKit's notifier keeps its events in memory, and a graceful stop
 // loses them, too (livekit-sigterm-queued). Rooms and egresses stay in Config.StateFile.
 func (s *Server) Close() error {
 	s.mu.Lock()
@@ -146,7 +147,7 @@ func (s *Server) Close() error {
 	return errors.Join(err, s.journal.close(), s.chron.close())
 }
 
-// live performs what is planned, each step at its time, until the server closes.
+// live performs planned steps, each at its time, until the server closes.
 func (s *Server) live() {
 	defer close(s.done)
 	timer := time.NewTimer(0)
@@ -165,7 +166,7 @@ func (s *Server) live() {
 	}
 }
 
-// catchUp performs all that is due, and returns how long there is nothing to do.
+// catchUp performs everything that is due, and returns how long there is nothing to do.
 func (s *Server) catchUp(now time.Time) time.Duration {
 	for {
 		next, wait, ok := s.agenda.due(now)
@@ -177,7 +178,8 @@ func (s *Server) catchUp(now time.Time) time.Duration {
 	}
 }
 
-// pause waits for a duration of the server's own; it returns an error when the server closes or the caller has gone.
+// pause waits for one of the server's own durations; it returns an error if the server closes or the caller has
+// gone.
 func (s *Server) pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

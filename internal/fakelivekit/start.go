@@ -7,19 +7,19 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// start is a start call, whichever of the methods it came by.
+// start is a start call, by any of the methods.
 type start struct {
 	request  proto.Message // as received
 	room     string        // empty for web egress
-	host     string        // by which the server was called; empty where it starts by itself
+	host     string        // used to call the server; empty for an egress that the server starts by itself
 	kind     sourceKind
-	identity string   // of the participant that is asked for
-	tracks   []string // that are asked for
+	identity string   // of the requested participant
+	tracks   []string // requested tracks
 	echo     *livekit.EgressInfo
 }
 
-// newStart takes a request whose oneof wrapper is given by wrap. What is echoed is a redacted copy, by LiveKit's own rules,
-// which leave some secrets in; without webhooks where the server is too old to know them.
+// newStart takes a request; wrap sets its oneof wrapper. The echo is a copy redacted by LiveKit's own rules, which leave
+// some secrets in; it lacks webhooks if the server is too old to know them.
 func newStart[R proto.Message](req R, kind sourceKind, redact func(R), wrap func(R, *livekit.EgressInfo)) start {
 	echoed := proto.CloneOf(req)
 	redact(echoed)
@@ -39,7 +39,7 @@ func newStart[R proto.Message](req R, kind sourceKind, redact func(R), wrap func
 func roomCompositeStart(req *livekit.RoomCompositeEgressRequest) start {
 	kind := sourceTemplate
 	if req.AudioOnly && req.CustomBaseUrl == "" {
-		kind = sourceMedia // audio alone is mixed without a browser
+		kind = sourceMedia // audio-only is mixed without a browser
 	}
 	return newStart(req, kind, func(r *livekit.RoomCompositeEgressRequest) { protoegress.RedactEncodedOutputs(r) },
 		func(r *livekit.RoomCompositeEgressRequest, info *livekit.EgressInfo) {
@@ -111,7 +111,7 @@ func dropWebhooks(info *livekit.EgressInfo) {
 	request.Clear(request.Descriptor().Fields().ByName("webhooks"))
 }
 
-// publisher is whom an egress records, as far as file names have it.
+// publisher returns whom an egress records, as used in file names.
 func (e *egress) publisher(s *Server) string {
 	if p := e.Info.GetParticipant(); p != nil {
 		return p.Identity

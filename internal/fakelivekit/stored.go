@@ -8,7 +8,8 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// egressInfo, roomInfo and participantInfo are LiveKit's messages as the state file has them: in protojson.
+// egressInfo, roomInfo and participantInfo are LiveKit's messages as stored in the state file: in
+// protojson.
 type (
 	egressInfo      struct{ *livekit.EgressInfo }
 	roomInfo        struct{ *livekit.Room }

@@ -8,7 +8,7 @@ import (
 	"github.com/livekit/protocol/utils/guid"
 )
 
-// announce sends an egress event, unless one of the egress's faults has other plans for it.
+// announce sends an egress event, unless one of the egress's faults prevents or changes that.
 func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 	e.Events++
 	event := &livekit.WebhookEvent{
@@ -24,7 +24,7 @@ func (s *Server) announce(e *egress, name string, at time.Time) *delivery {
 		s.chron.webhook(noteWebhook{ID: event.Id, Event: name, EgressID: e.id(), Outcome: "suppressed"})
 		return nil
 	}
-	s.chron.webhook(noteWebhook{ID: event.Id, Event: name, EgressID: e.id(), Outcome: "made"}) // a kill may keep from the log how it was taken
+	s.chron.webhook(noteWebhook{ID: event.Id, Event: name, EgressID: e.id(), Outcome: "made"}) // a kill may keep its outcome out of the log
 	l := letter{event: event, extras: e.webhooks(), key: e.id(), hang: strikes(WebhookHang)}
 	d := s.courier.expect(l)
 	var delay time.Duration
@@ -57,17 +57,18 @@ func (s *Server) tell(r *room, event *livekit.WebhookEvent, at time.Time) {
 	}
 }
 
-// send sends an event at the end of the change that it tells of. The change is in the state file by then: who has been told
-// of something must not see it undone by a kill.
+// send sends an event at the end of the change that it reports. By then the change is in the state file: a kill must not
+// undo something that was already reported.
 func (s *Server) send(f func()) { s.outbox = append(s.outbox, f) }
 
-// unlock ends a change of the server's state, and sends what is to be told of it, in order.
+// unlock ends a change of the server's state, and sends its events, in order.
 func (s *Server) unlock() {
 	s.flush()
 	s.mu.Unlock()
 }
 
-// flush sends what has gathered; the mutex is held, so that events keep the order of the changes.
+// flush sends the collected events; the mutex is held, so that events keep the order of the
+// changes.
 func (s *Server) flush() {
 	for _, f := range s.outbox {
 		f()

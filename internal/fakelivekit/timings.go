@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// Timings are the durations that a life goes through. The zero value of a field means its default, which is the figure that
-// was recorded from livekit-server 1.13 unless its comment names another source; a negative value means none at all.
+// Timings are the durations in a life. The zero value of a field means its default, which was recorded from livekit-server
+// 1.13 unless the field's comment names another source; a negative value means no delay at all.
 type Timings struct {
 	// StartClaim is how long a start looks for a worker; a client that gives up before leaves nothing behind. Defaults to 0.5 s (start-client-timeout).
 	StartClaim time.Duration
-	// StartReply is what passes between the claim and the reply. Defaults to 50 ms (tc-stop, and all others).
+	// StartReply is the time between the claim and the reply. Defaults to 50 ms (tc-stop, and all others).
 	StartReply time.Duration
-	// StartSlow is how late a slow start is listed and answered. Defaults to 23.1 s (fakeworker-two-runs-one-id).
+	// StartSlow is the delay after which a slow start is listed and answered. Defaults to 23.1 s
+	// (fakeworker-two-runs-one-id).
 	StartSlow time.Duration
 	// NoWorker is how long a start looks for a worker when there is none. Defaults to 23.1 s (start-noworker).
 	NoWorker time.Duration
-	// JoinMedia is when a worker's participant joins, from the start call on, where no browser is involved. Defaults to 0.59 s (tc-stop).
+	// JoinMedia is when a worker's participant joins, from the start call on, if no browser is involved. Defaults to 0.59 s (tc-stop).
 	JoinMedia time.Duration
 	// JoinTemplate is the same with a browser. Defaults to 3 s (empty-rc; 16 s when cold).
 	JoinTemplate time.Duration
@@ -28,13 +29,13 @@ type Timings struct {
 	ActiveWeb time.Duration
 	// SourceMissing is how long a worker waits for a track or participant that is not there. Defaults to 30 s (empty-tc).
 	SourceMissing time.Duration
-	// SourceClosed is what passes between a source's end and ENDING. Defaults to 10 ms (participant-leave; up to 0.25 s in tc-leave).
+	// SourceClosed is the time between a source's end and ENDING. Defaults to 10 ms (participant-leave; up to 0.25 s in tc-leave).
 	SourceClosed time.Duration
-	// Ending is what passes between ENDING and the end. Defaults to 0.12 s (tc-stop).
+	// Ending is the time between ENDING and the end. Defaults to 0.12 s (tc-stop).
 	Ending time.Duration
-	// EndingDeleted is the same when the room was deleted. Defaults to 20 ms (tc-deleteroom).
+	// EndingDeleted is the same if the room was deleted. Defaults to 20 ms (tc-deleteroom).
 	EndingDeleted time.Duration
-	// AbortConfirms is what passes between a stop's ABORTED reply and egress_ended. Defaults to 0.2 s (empty-rc).
+	// AbortConfirms is the time between a stop's ABORTED reply and egress_ended. Defaults to 0.2 s (empty-rc).
 	AbortConfirms time.Duration
 	// StopFails is how long StopEgress looks for an egress that does not answer. Defaults to 3 s (tc-stop, tc-kill9-worker).
 	StopFails time.Duration
@@ -44,25 +45,26 @@ type Timings struct {
 	EmptyTimeout time.Duration
 	// DepartureTimeout is how long a room lasts after its last participant left. Defaults to 20 s (auto-room-egress).
 	DepartureTimeout time.Duration
-	// MidRecording is when, after ACTIVE, the faults of the middle of a recording strike. Defaults to 5 s (tc-kill-handler).
+	// MidRecording is when, after ACTIVE, mid-recording faults occur. Defaults to 5 s (tc-kill-handler).
 	MidRecording time.Duration
 	// ParticipantTimeout is how long the server keeps the participant of a worker that died. Defaults to 20 s (tc-kill9-observe).
 	ParticipantTimeout time.Duration
-	// RerunGap is what passes between the two runs of one egress. Defaults to 2 s (not recorded).
+	// RerunGap is the time between the two runs of one egress. Defaults to 2 s (not recorded).
 	RerunGap time.Duration
-	// Remember is how long an ended egress stays listed. Defaults to 24 h (read in LiveKit's source).
+	// Remember is how long an ended egress stays listed. Defaults to 24 h (from LiveKit's source).
 	Remember time.Duration
-	// ReplyHang is how late a hanging reply comes. Defaults to 12 s: the SDKs give up after 10.
+	// ReplyHang is the delay of a hanging reply. Defaults to 12 s: the SDKs give up after 10.
 	ReplyHang time.Duration
-	// WebhookLate is how late a late webhook is sent, and how long one that is out of order waits for its successor. Defaults to 20 s (not recorded).
+	// WebhookLate is the delay of a late webhook, and how long one that is out of order waits for its successor. Defaults to 20 s (not recorded).
 	WebhookLate time.Duration
-	// WebhookRetryMin is the notifier's first wait between attempts; each next one doubles. Defaults to 1 s (wh-500-end-20).
+	// WebhookRetryMin is the notifier's first wait between attempts; it doubles each time. Defaults to 1 s (wh-500-end-20).
 	WebhookRetryMin time.Duration
 	// WebhookRetryMax is the notifier's longest wait between attempts. Defaults to 30 s, go-retryablehttp's own default.
 	WebhookRetryMax time.Duration
 	// WebhookTimeout is how long one attempt may take. Defaults to 10 s (protocol 1.54; before it there was none).
 	WebhookTimeout time.Duration
-	// WebhookMaxAge is when a queued event is dropped with no attempt. Defaults to 30 s (wh-down-end-35).
+	// WebhookMaxAge is the age at which a queued event is dropped without an attempt. Defaults to 30 s
+	// (wh-down-end-35).
 	WebhookMaxAge time.Duration
 }
 
@@ -81,8 +83,8 @@ func DefaultTimings() Timings {
 	}
 }
 
-// Scaled returns the timings with every duration multiplied by factor, those of the webhooks included. Defaults are filled in
-// first, so that Timings{}.Scaled(0.1) is a tenth of what was recorded.
+// Scaled returns the timings with every duration multiplied by factor, including those of the webhooks. Defaults are filled
+// in first, so that Timings{}.Scaled(0.1) is a tenth of what was recorded.
 func (t Timings) Scaled(factor float64) Timings {
 	t = t.withDefaults()
 	fields := reflect.ValueOf(&t).Elem()

@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// trap is an endpoint that takes a request and never answers. It opens when it is first needed.
+// trap is an endpoint that accepts a request and never answers. It opens when it is first needed.
 type trap struct {
 	mu     sync.Mutex
 	server *httptest.Server
 }
 
-// url is where the trap is.
+// url returns the trap's URL.
 func (t *trap) url() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -26,7 +26,7 @@ func (t *trap) url() string {
 	return t.server.URL
 }
 
-// close lets go of everybody in the trap.
+// close releases all requests in the trap.
 func (t *trap) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
