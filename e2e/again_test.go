@@ -12,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// As recorded in tc-kill9-worker: the worker is killed, LiveKit calls its egress active
-// for good, and the room goes on.
+// As recorded in tc-kill9-worker: the worker is killed, LiveKit calls its egress active for ever,
+// and the room goes on.
 func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
 	t.Parallel()
 	for name, hints := range map[string]float64{"LiveKit tells that its participant left": 0, "nobody tells": 1} {
@@ -51,8 +51,8 @@ func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
 	}
 }
 
-// As recorded in fakeworker-two-runs-one-id, and LiveKit Cloud's retry_count: what
-// failed runs again under its ID.
+// As recorded in fakeworker-two-runs-one-id, and in LiveKit Cloud's retry_count: a failed egress
+// runs again under its ID.
 func TestASecondRunUnderOneIDIsWatchedAndToldOfOnce(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]float64{"with webhooks": 0, "with none": 1} {
@@ -124,7 +124,7 @@ func TestARecordingThatEndsTooEarlyInALiveRoomGoesOnAsItsNextPart(t *testing.T) 
 		counted string
 	}{
 		fakelivekit.Failed:       {"EGRESS_FAILED", "2"},
-		fakelivekit.LimitReached: {"EGRESS_LIMIT_REACHED", "0"}, // no trouble
+		fakelivekit.LimitReached: {"EGRESS_LIMIT_REACHED", "0"}, // no failure
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
@@ -159,8 +159,8 @@ func TestARecordingThatEndsTooEarlyInALiveRoomGoesOnAsItsNextPart(t *testing.T) 
 	}
 }
 
-// again lets the egress of a request fail, and then another one of the request begin past
-// Temporal. hear is called wherever news is waited for.
+// again makes the egress of a request fail, and then another egress of the request begin past
+// Temporal. hear is called whenever the test waits for news.
 func (w *world) again(hear func()) (failed, other string) {
 	w.t.Helper()
 	w.startWorker()
@@ -174,7 +174,7 @@ func (w *world) again(hear func()) (failed, other string) {
 	return failed, w.stray("other", "r-room")
 }
 
-// wantTold waits until the consumer was told of an end.
+// wantTold waits until an end has been announced to the consumer.
 func (w *world) wantTold(egressID string, hear func()) {
 	w.t.Helper()
 	w.want("the end of "+egressID+" is told", func() bool {
@@ -183,13 +183,14 @@ func (w *world) wantTold(egressID string, hear func()) {
 	})
 }
 
-// Who asked past Temporal, and asked again when that egress had failed, has this one alone.
+// A caller that started past Temporal, and asked again when that egress had failed, has only this
+// one.
 func TestWhatRecordsAfterTheEgressOfItsRequestFailedIsTold(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		settings   func(*fakelivekit.Config, map[string]string)
 		correctFor string
-		own        bool // it is heard of too late: the workflow of its request has closed
+		own        bool // it is heard of too late: its request's workflow has closed
 	}{
 		"as the next part, by its webhooks":            {nil, "1h", false},
 		"as the next part, by the reconciler":          {reconciled, "1h", false},
@@ -249,8 +250,8 @@ func TestARecordingIsNotStartedAgainOnceItsRoomIsGone(t *testing.T) {
 	require.Len(t, w.consumer.all(), 1)
 }
 
-// Two doors began it past Temporal. What ended first was heard of by nobody, and the
-// other one is bound and well.
+// Two doors started them past Temporal. Nobody heard of the one that ended first; the other one is
+// bound and well.
 func TestWhatEndedBesideTheBoundEgressIsToldWithoutItsWebhooks(t *testing.T) {
 	t.Parallel()
 	for name, closed := range map[string]bool{"while that records": false, "once its workflow has closed": true} {

@@ -13,12 +13,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// agents ask at the door for recordings, each of a room of its own and under the
-// room's name as its key. One whose call fails asks again, as the error says.
+// agents ask at the door for recordings, each of a room of its own, with the room's name as the
+// key. One whose call fails asks again, as the error says.
 type agents struct {
 	w        *world
 	mu       sync.Mutex
-	accepted map[string]string // the egress of a key
+	accepted map[string]string // egress ID by key
 	ended    map[string]bool
 }
 
@@ -34,7 +34,7 @@ func (a *agents) ask(when string, n int) {
 	a.askInTheBackground(when, n).wait()
 }
 
-// onTheirWay are calls that are on their way.
+// onTheirWay are calls in progress.
 type onTheirWay struct {
 	first chan struct{} // closed when the first is accepted
 	wait  func()
@@ -76,7 +76,7 @@ func (a *agents) egressOf(key string) string {
 	return a.accepted[key]
 }
 
-// end ends the calls from one number on, up to but without another.
+// end ends the calls numbered from, up to but not including to.
 func (a *agents) end(when string, from, to int) {
 	a.w.t.Helper()
 	for n := from; n < to; n++ {
@@ -101,7 +101,7 @@ func (a *agents) endCall(key string) {
 	require.NoError(a.w.t, a.w.fake.EndCall(key))
 }
 
-// verdict waits for the end of a recording, which nobody may have heard of yet.
+// verdict waits for the end of a recording, of which nobody may have heard yet.
 func (a *agents) verdict(key string) (v egress.Verdict) {
 	a.w.t.Helper()
 	a.w.want("a verdict of "+key, func() bool {

@@ -20,14 +20,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// crowd is a consumer that counts who is there at the same time.
+// crowd is a consumer that counts its concurrent requests.
 type crowd struct {
 	*httptest.Server
-	takes func(context.Context) // what it does with a request
+	takes func(context.Context) // how it handles a request
 
 	mu         sync.Mutex
 	here, most int
-	ids        map[string]bool // of whose end it took
+	ids        map[string]bool // request IDs of the ends that it took
 }
 
 func newCrowd(t *testing.T, takes func(context.Context)) *crowd {
@@ -40,7 +40,7 @@ func newCrowd(t *testing.T, takes func(context.Context)) *crowd {
 
 // ServeHTTP takes one announcement.
 func (c *crowd) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // what is in it is not the matter
+	_, _ = io.Copy(io.Discard, r.Body) // its content does not matter
 	c.mu.Lock()
 	c.here++
 	c.most = max(c.most, c.here)
@@ -60,7 +60,7 @@ func (c *crowd) took() int {
 	return len(c.ids)
 }
 
-// hooked starts that many recordings that name a webhook, and lets all of them end at once.
+// hooked starts n recordings that name a webhook, and ends all of them at once.
 func (w *world) hooked(n int, url string) {
 	w.t.Helper()
 	var g errgroup.Group
@@ -139,7 +139,7 @@ func TestAConsumerThatHangsHoldsUpNoOther(t *testing.T) {
 	require.Equal(t, ends, hangs.took())
 }
 
-// While it waits for its next attempt, an announcement is Temporal's, and no worker's.
+// While an announcement waits for its next attempt, it is held by Temporal, and by no worker.
 func TestAConsumerThatIsDownHoldsNoWorkerSlot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

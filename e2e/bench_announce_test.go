@@ -22,9 +22,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// BenchmarkAnnounce measures how many announcements a worker delivers in a second, to a
-// consumer that takes each at once: Temporal hands out the activity, the worker signs
-// and posts it, and Temporal has its result.
+// BenchmarkAnnounce measures how many announcements a worker delivers per second, to a consumer
+// that answers each at once: Temporal hands out the activity, the worker signs and posts it, and
+// Temporal gets its result.
 func BenchmarkAnnounce(b *testing.B) {
 	const senders, each, total = 16, 25, 2000
 	s := newStage(b, nil)
@@ -60,7 +60,7 @@ func BenchmarkAnnounce(b *testing.B) {
 	s.figures.report(b)
 }
 
-// announceMany has the worker that ships announce an end, that many times at once.
+// announceMany makes the shipped worker announce an end n times at once.
 func announceMany(ctx workflow.Context, n int) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: egress.TaskQueue, StartToCloseTimeout: time.Minute})
 	event := map[string]any{
@@ -79,9 +79,9 @@ func announceMany(ctx workflow.Context, n int) error {
 	return nil
 }
 
-// BenchmarkTold measures the time from the end of an egress, by LiveKit's clock, to its
-// consumer's 200: where LiveKit's webhook comes, and where it is lost. The waits for
-// news are those of lagScale, and count so many times; the delivery itself counts once.
+// BenchmarkTold measures the time from the end of an egress, by LiveKit's clock, to its consumer's
+// 200: when LiveKit's webhook arrives, and when it is lost. The waits for news are scaled by
+// lagScale, and multiplied by it in the result; the delivery itself is not scaled.
 func BenchmarkTold(b *testing.B) {
 	const lives = 100
 	for name, tc := range map[string]struct {
@@ -123,13 +123,13 @@ func BenchmarkTold(b *testing.B) {
 	}
 }
 
-// taker is a consumer that notes how old the ends are that it takes.
+// taker is a consumer that records how old the ends are when it takes them.
 type taker struct {
 	scale float64
 
 	mu         sync.Mutex
-	ages       []time.Duration // from the end to now
-	deliveries []time.Duration // from when we heard of it to now
+	ages       []time.Duration // from the end until now
+	deliveries []time.Duration // from when we heard of it until now
 }
 
 // ServeHTTP takes one announcement.

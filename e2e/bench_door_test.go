@@ -13,9 +13,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// BenchmarkDoor compares LiveKit's own client at the front door with the same client
-// straight at the same LiveKit: starts in turn, starts at full speed with 16 callers,
-// and a call of RoomService, which the door proxies.
+// BenchmarkDoor compares LiveKit's own client at the front door with the same client directly at
+// the same LiveKit: alternating starts, starts at full speed with 16 callers, and a call of
+// RoomService, which the door proxies.
 func BenchmarkDoor(b *testing.B) {
 	for _, bb := range []struct {
 		name   string
@@ -65,7 +65,7 @@ func BenchmarkDoor(b *testing.B) {
 	})
 }
 
-// startOf is a start of a room composite egress, each of a room of its own.
+// startOf returns a start of a room composite egress, each in a room of its own.
 func startOf(s *stage, c *lksdk.EgressClient, prefix string) func(int) error {
 	return func(n int) error {
 		_, err := c.StartRoomCompositeEgress(s.ctx, composite(fmt.Sprint(prefix, "-", n)).(*livekit.RoomCompositeEgressRequest))
@@ -73,7 +73,7 @@ func startOf(s *stage, c *lksdk.EgressClient, prefix string) func(int) error {
 	}
 }
 
-// inTurn times one call, and then the other.
+// inTurn times the two calls alternately.
 func (s *stage) inTurn(n int, one, other func(int) error) (first, second []time.Duration) {
 	for i := range n {
 		for _, call := range []struct {
@@ -88,7 +88,7 @@ func (s *stage) inTurn(n int, one, other func(int) error) (first, second []time.
 	return first, second
 }
 
-// rate is how many calls a second a number of callers get answered.
+// rate returns how many calls per second a number of callers get answered.
 func (s *stage) rate(callers, calls int, do func(int) error) float64 {
 	var g errgroup.Group
 	g.SetLimit(callers)

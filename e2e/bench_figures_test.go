@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// figures gathers what each round of a benchmark measured.
+// figures collects what each round of a benchmark measured.
 type figures struct {
 	names  []string // in the order of their first appearance
 	rounds map[string][]float64
@@ -39,11 +39,11 @@ func (f *figures) addTimes(name string, d []time.Duration) {
 	}
 }
 
-// report gives the median of the rounds to the benchmark's own line, and prints
-// the least and the greatest beside it.
+// report puts the median of the rounds into the benchmark's own line, and prints the lowest and the
+// highest beside it.
 func (f *figures) report(b *testing.B) {
 	b.Helper()
-	b.ReportMetric(0, "ns/op") // a round's length is no figure
+	b.ReportMetric(0, "ns/op") // a round's length is not a result
 	var t strings.Builder
 	fmt.Fprintf(&t, "\n%-24s %10s %10s %10s   rounds\n", strings.TrimPrefix(b.Name(), "Benchmark"), "min", "median", "max")
 	for _, name := range f.names {
@@ -56,16 +56,15 @@ func (f *figures) report(b *testing.B) {
 	fmt.Print(t.String())
 }
 
-// quantile is of sorted durations.
+// quantile returns a quantile of sorted durations.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// cpu is the CPU time that was used so far, by this process (worker, client and
-// doubles) and by the Temporal server beside it. It is zero where /proc does not
-// tell, as outside Linux.
+// cpu is the CPU time used so far by this process (worker, client and doubles) and by the Temporal
+// server. It is zero if /proc does not say, as outside Linux.
 type cpu struct{ own, server time.Duration }
 
 func cpuNow(serverPID int) cpu {
@@ -80,7 +79,7 @@ func (c cpu) and(more cpu) cpu {
 	return cpu{own: c.own + more.own, server: c.server + more.server}
 }
 
-// of is the ratio of both kinds of CPU time together, zero where it is not known.
+// of returns the ratio of both CPU times together, or zero if it is unknown.
 func (c cpu) of(floor cpu) float64 {
 	if floor.own+floor.server == 0 {
 		return 0
@@ -88,7 +87,7 @@ func (c cpu) of(floor cpu) float64 {
 	return float64(c.own+c.server) / float64(floor.own+floor.server)
 }
 
-// processCPU reads user and system time of a process, in ticks of 10 ms.
+// processCPU returns user plus system time of a process, read in ticks of 10 ms.
 func processCPU(pid int) time.Duration {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	_, rest, ok := bytes.Cut(stat, []byte(") "))
@@ -97,7 +96,7 @@ func processCPU(pid int) time.Duration {
 		return 0
 	}
 	var ticks int64
-	for _, f := range fields[11:13] { // utime and stime; the rest begins with field 3
+	for _, f := range fields[11:13] { // utime and stime; fields begin with the stat file's field 3
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			return 0
@@ -107,11 +106,10 @@ func processCPU(pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// serverPID is this process's child that serves at the address, 0 where it cannot
-// be found.
+// serverPID returns this process's child that serves at the address, or 0 if it cannot be found.
 func serverPID(address string) int {
 	port := address[strings.LastIndex(address, ":")+1:]
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is right
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is valid
 	for _, name := range lines {
 		line, err := os.ReadFile(name)
 		if err != nil || !bytes.Contains(line, []byte("\x00--port\x00"+port+"\x00")) {

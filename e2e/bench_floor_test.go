@@ -25,8 +25,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// The floor is the least that Temporal takes for a life: a workflow with as many
-// signals and activities, an update-with-start and a result, and nothing in them.
+// The floor is the minimum that Temporal needs for a life: a workflow with as many signals and
+// activities, an update-with-start and a result, all of them empty.
 const (
 	floorType   = "Floor"
 	floorQueue  = "floor"
@@ -35,16 +35,16 @@ const (
 	floorTask   = "Task"
 )
 
-// extras are things of a life that a floor can be given, to see what each costs.
+// extras are parts of a life that can be added to a floor, to see what each costs.
 type extras struct {
 	Payload []byte // of input, activities and signals
 	Upserts int    // of a search attribute: after the first activity and after each signal
-	Timers  int    // likewise; each one replaces the one before
+	Timers  int    // likewise; each one replaces the previous
 	Memo    bool   // before the last activity
-	Calls   bool   // of LiveKit by the first activity, and of the consumer by the last one
+	Calls   bool   // to LiveKit by the first activity, and to the consumer by the last
 }
 
-// calls of an activity of a floor.
+// The calls of a floor's activity.
 const (
 	callNobody   = ""
 	callLiveKit  = "livekit"
@@ -83,7 +83,8 @@ func floor(ctx workflow.Context, x extras) error {
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 }
 
-// steps is what a floor does after the nth piece of news. Its errors would be ours.
+// steps returns what a floor does after the nth piece of news. Its errors would be bugs of the
+// benchmark.
 func (x extras) steps(ctx workflow.Context) func(n int) {
 	cancel := func() {}
 	status := temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus)
@@ -101,8 +102,8 @@ func (x extras) steps(ctx workflow.Context) func(n int) {
 	}
 }
 
-// floorActivity of a stage makes the call that it is asked for as LiveKit's own client, and
-// LiveKit's own webhooks, are made: with nothing of ours.
+// floorActivity returns an activity that makes the requested call just as LiveKit's own client and
+// LiveKit's own webhooks do, with none of our code.
 func (s *stage) floorActivity() func(context.Context, []byte, string) ([]byte, error) {
 	direct := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
 	return func(ctx context.Context, b []byte, call string) ([]byte, error) {
@@ -122,7 +123,7 @@ func (s *stage) floorActivity() func(context.Context, []byte, string) ([]byte, e
 	}
 }
 
-// startFloor runs the floor's worker, set as ours is.
+// startFloor runs the floor's worker, configured like ours.
 func (s *stage) startFloor() client.Client {
 	s.b.Helper()
 	scaled := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
@@ -134,7 +135,7 @@ func (s *stage) startFloor() client.Client {
 	return s.temporal()
 }
 
-// floorLife is one floor from start to result, step by step as a life is.
+// floorLife runs one floor from start to result, with the steps of a life.
 func (s *stage) floorLife(c client.Client, x extras) (start time.Duration, err error) {
 	began := time.Now()
 	id := guid.New("floor/")
@@ -166,8 +167,8 @@ func (s *stage) floorLife(c client.Client, x extras) (start time.Duration, err e
 	return start, c.GetWorkflow(s.ctx, id, "").Get(s.ctx, nil)
 }
 
-// BenchmarkFloorWith gives a floor what a life has, one thing after the other,
-// beside a bare floor in the same run.
+// BenchmarkFloorWith adds the parts of a life to a floor, one after the other, and compares each
+// with a bare floor in the same run.
 func BenchmarkFloorWith(b *testing.B) {
 	payload := make([]byte, 600)
 	for _, bb := range []struct {

@@ -20,17 +20,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// looksOf4h are the looks at an active egress in four hours, one in five minutes.
+// looksOf4h is the number of looks at an active egress in four hours, one every five minutes.
 const looksOf4h = 48
 
-// BenchmarkHistory counts what a life leaves in Temporal: history events, their
-// size, and the actions that Temporal Cloud bills. Four hours pass in seconds, since
-// the wait between looks is scaled; the number of looks is that of four hours.
+// BenchmarkHistory counts what a life leaves in Temporal: history events, their size, and the
+// actions that Temporal Cloud bills. Four hours pass in seconds, since the wait between looks is
+// scaled; the number of looks is that of four hours.
 func BenchmarkHistory(b *testing.B) {
 	for _, bb := range []struct {
 		name     string
 		webhooks bool
-		looks    int // after which the room is left
+		looks    int // after which everybody leaves the room
 		settings map[string]string
 	}{
 		{"10s/webhooks=all", true, 0, nil},
@@ -58,8 +58,8 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
-// lifeOf is the history of a recording whose room is left once it is active and
-// LiveKit has been asked a number of times.
+// lifeOf returns the history of a recording whose room everybody leaves once it is active and
+// LiveKit has been asked that many times.
 func (s *stage) lifeOf(looks int) history {
 	s.b.Helper()
 	r, err := s.start("", 0)
@@ -75,7 +75,7 @@ func (s *stage) lifeOf(looks int) history {
 	return s.historyOf(r)
 }
 
-// history is all events of a workflow.
+// history holds all events of a workflow.
 type history []*historypb.HistoryEvent
 
 func (s *stage) historyOf(r recordings.Started) history {
@@ -90,9 +90,9 @@ func (s *stage) historyOf(r recordings.Started) history {
 	return h
 }
 
-// actionOf names the billed action behind an event, by
-// https://docs.temporal.io/cloud/actions. Activities are counted by their attempts,
-// of which the history shows the last one alone. A memo is no action.
+// actionOf names the billed action behind an event, by https://docs.temporal.io/cloud/actions.
+// Activities are counted by their attempts, of which the history shows only the last. A memo is not
+// an action.
 var actionOf = map[enumspb.EventType]string{
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:               "starts",
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:       "updates",
@@ -131,7 +131,7 @@ func (h history) addTo(f *figures, s *stage) {
 
 var attemptsLine = regexp.MustCompile(`(?m)^temporal_activity_execution_latency\w*_count\{[^}]*\} (\d+)$`)
 
-// attempts is how many activity attempts the worker has made, by its own metrics.
+// attempts returns how many activity attempts the worker has made, by its own metrics.
 func (s *stage) attempts() int {
 	s.b.Helper()
 	answer := httptest.NewRecorder()

@@ -19,10 +19,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// BenchmarkHour measures what an hour of watching costs where nothing happens: calls of
-// LiveKit's API, as they arrive there, and actions that Temporal Cloud bills. The waits of
-// the defaults are that many times as short as speed says, so that the hour is a minute
-// or three. It begins once every egress has been seen active.
+// BenchmarkHour measures the cost of watching for an hour in which nothing happens: calls of
+// LiveKit's API, as they arrive there, and actions that Temporal Cloud bills. The default waits are
+// shortened by the factor speed, so that the hour takes one to three minutes. It begins once every
+// egress has been seen active.
 func BenchmarkHour(b *testing.B) {
 	for _, bb := range []struct {
 		egresses, speed int
@@ -33,7 +33,7 @@ func BenchmarkHour(b *testing.B) {
 					scaled := func(d time.Duration) string { return (d / time.Duration(bb.speed)).String() }
 					p := egress.DefaultPolicy()
 					environ["REELKEEPER_LOOK_ACTIVE"] = scaled(p.LookActive.D())
-					environ["REELKEEPER_LOOK_STARTING"] = "2s" // what comes before the hour is not measured
+					environ["REELKEEPER_LOOK_STARTING"] = "2s" // the time before the hour is not measured
 					environ["REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE"] = "600000"
 					if reconcile {
 						environ["REELKEEPER_RECONCILE_EVERY"], environ["REELKEEPER_RECONCILE_GRACE"] = scaled(time.Minute), "1ms"
@@ -51,7 +51,7 @@ func BenchmarkHour(b *testing.B) {
 	}
 }
 
-// active is how many egresses visibility shows as active.
+// active returns how many egresses visibility shows as active.
 func (s *stage) active() int {
 	n, err := s.temporal().CountWorkflow(s.ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Namespace: s.environ["TEMPORAL_NAMESPACE"], Query: "WorkflowType = 'Egress' AND EgressStatus = 'EGRESS_ACTIVE'",
@@ -85,9 +85,8 @@ var (
 	heartbeat = regexp.MustCompile(`(?m)^temporal_request_total\{[^}]*operation="RecordActivityTaskHeartbeat"[^}]*\} (\d+)$`)
 )
 
-// spent is what has been spent so far of what no history shows: activity attempts, of
-// which it has the last one alone, heartbeats, and what the schedule began. Each is an
-// action.
+// spent returns what no history shows of the actions so far: activity attempts, of which a history
+// has only the last, heartbeats, and what the schedule started. Each is an action.
 func (s *stage) spent() map[string]int {
 	s.b.Helper()
 	answer := httptest.NewRecorder()
@@ -109,7 +108,7 @@ func (s *stage) spent() map[string]int {
 	return spent
 }
 
-// billed are the billed events of all histories of the namespace in a span of time.
+// billed returns the billed events of all histories of the namespace in a period.
 func (s *stage) billed(from, to time.Time) int {
 	s.b.Helper()
 	c := s.temporal()

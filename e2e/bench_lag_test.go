@@ -12,12 +12,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// lagScale is how much faster than by default everybody looks in BenchmarkLag: a second
-// there is 10 s of a real installation.
+// lagScale is how much faster than by default all looks are in BenchmarkLag: a second there is 10 s
+// of a real installation.
 const lagScale = 10
 
-// BenchmarkLag measures how late an end is heard of while every webhook of the egresses
-// is lost: where the room's own webhooks come, and where those are lost too.
+// BenchmarkLag measures how late we hear of an end while every webhook of the egresses is lost:
+// when the room's own webhooks arrive, and when those are lost too.
 func BenchmarkLag(b *testing.B) {
 	const lives = 100
 	for name, lost := range map[string]float64{"room webhooks come": 0, "no webhook comes": 1} {
@@ -50,7 +50,7 @@ func BenchmarkLag(b *testing.B) {
 	}
 }
 
-// lag is how late the end of one recording was heard of that records for a while.
+// lag returns how late we hear of the end of one recording that lasts for a while.
 func (s *stage) lag(room string, while time.Duration) (time.Duration, error) {
 	if err := s.fake.AddRoom(room, fakelivekit.RoomScript{}); err != nil {
 		return 0, err
@@ -59,7 +59,7 @@ func (s *stage) lag(room string, while time.Duration) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	<-time.After(time.Second + while) // a recording is of some length
+	<-time.After(time.Second + while) // a recording has some length
 	if err := s.fake.EndCall(room); err != nil {
 		return 0, err
 	}

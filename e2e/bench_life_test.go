@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// webhooksOfALife is how many webhooks LiveKit sends of an egress that is stopped.
+// webhooksOfALife is how many webhooks LiveKit sends for an egress that is stopped.
 const webhooksOfALife = 4
 
 // news are those webhooks, in LiveKit's order.
@@ -29,8 +29,8 @@ var news = [webhooksOfALife]struct {
 	{egress.EventEnded, livekit.EgressStatus_EGRESS_COMPLETE},
 }
 
-// BenchmarkLife compares whole lives, from the start to the announced end, with
-// floors, in turns on the same server.
+// BenchmarkLife compares whole lives, from the start to the announced end, with floors, alternating
+// on the same server.
 func BenchmarkLife(b *testing.B) {
 	for _, bb := range []struct{ callers, lives, turns int }{{1, 100, 4}, {8, 240, 4}, {100, 400, 1}} {
 		b.Run(fmt.Sprintf("callers=%d", bb.callers), func(b *testing.B) {
@@ -41,8 +41,8 @@ func BenchmarkLife(b *testing.B) {
 	}
 }
 
-// BenchmarkLifeOnPostgreSQL is BenchmarkLife on Temporal's own server over PostgreSQL,
-// as docker-compose.yml has it. Both are on the same two cores.
+// BenchmarkLifeOnPostgreSQL is BenchmarkLife on Temporal's own server over PostgreSQL, as in
+// docker-compose.yml. Both run on the same two cores.
 func BenchmarkLifeOnPostgreSQL(b *testing.B) {
 	temporal := startProduction(b)
 	s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
@@ -53,7 +53,7 @@ func BenchmarkLifeOnPostgreSQL(b *testing.B) {
 	s.besideFloors(8, 240, 4)
 }
 
-// besideFloors measures lives and floors, in turns.
+// besideFloors measures lives and floors, alternating.
 func (s *stage) besideFloors(callers, lives, turns int) {
 	s.b.Helper()
 	floor := s.startFloor()
@@ -72,8 +72,8 @@ func (s *stage) besideFloors(callers, lives, turns int) {
 	s.figures.report(s.b)
 }
 
-// inTurns measures lives of two kinds: some of the one, as many of the other, and in the
-// next turn the other way about, so that a machine that gets slower slows both.
+// inTurns measures lives of two kinds: some of the one, as many of the other, and in the next turn
+// in the other order, so that a machine that gets slower slows both.
 func (s *stage) inTurns(callers, lives, turns int, one, other func(n int) (time.Duration, error)) (a, b round) {
 	s.b.Helper()
 	first, second := func() { a.add(s.round(callers, lives/turns, one)) }, func() { b.add(s.round(callers, lives/turns, other)) }
@@ -85,8 +85,8 @@ func (s *stage) inTurns(callers, lives, turns int, one, other func(n int) (time.
 	return a, b
 }
 
-// BenchmarkLifeByDoor is BenchmarkLife with each webhook signed and posted to the
-// door: the sender's signing and our HTTP endpoint are in its figures.
+// BenchmarkLifeByDoor is BenchmarkLife with each webhook signed and posted to the door: its figures
+// include the sender's signing and our HTTP endpoint.
 func BenchmarkLifeByDoor(b *testing.B) {
 	s := newStage(b, everythingOn)
 	s.startWorker()
@@ -98,7 +98,7 @@ func BenchmarkLifeByDoor(b *testing.B) {
 	s.figures.report(b)
 }
 
-// round is what a number of lives took, at the hands of a number of callers.
+// round holds the times of a number of lives, run by a number of callers.
 type round struct {
 	took   time.Duration
 	cpu    cpu
@@ -106,10 +106,10 @@ type round struct {
 	wholes []time.Duration
 }
 
-// rate is in lives a second.
+// rate is in lives per second.
 func (r round) rate() float64 { return float64(len(r.wholes)) / r.took.Seconds() }
 
-// add puts what another round took behind it.
+// add appends the times of another round.
 func (r *round) add(next round) {
 	r.took += next.took
 	r.cpu = r.cpu.and(next.cpu)
@@ -147,8 +147,8 @@ func (r round) addTo(f *figures, name string) {
 	}
 }
 
-// life is one egress from start to verdict: everything but LiveKit's own webhooks,
-// which tell sends, is as it ships.
+// life runs one egress from start to verdict: everything is as shipped, except LiveKit's own
+// webhooks, which tell sends.
 func (s *stage) life(n int, tell func(recordings.Started) error) (start time.Duration, err error) {
 	began := time.Now()
 	r, err := s.start("", n)
@@ -166,7 +166,7 @@ func (s *stage) life(n int, tell func(recordings.Started) error) (start time.Dur
 	return start, err
 }
 
-// signalAll sends the webhooks as the signals that the door makes of them.
+// signalAll sends the webhooks as the signals that the door makes from them.
 func (s *stage) signalAll(r recordings.Started) error {
 	for _, w := range news {
 		e, err := egress.ParseEvent(webhookBody(s.b, r, w.event, w.status))

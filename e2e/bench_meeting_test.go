@@ -20,14 +20,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// people are in a meeting of BenchmarkWebhookOfMeetings, each with a camera and a
-// microphone.
+// people is the number of people in a meeting of BenchmarkWebhookOfMeetings, each with a camera and
+// a microphone.
 const people = 10
 
-// BenchmarkWebhookOfMeetings posts all that LiveKit sends of recorded meetings, to a
-// project's endpoint and to that of the request, at 500 a second: of 72 posts of a
-// meeting, six are news to its workflow and four are these again. Each recording goes to
-// its verdict and is told of meanwhile, on the same cores.
+// BenchmarkWebhookOfMeetings posts everything that LiveKit sends for recorded meetings, to a
+// project's endpoint and to that of the request, at 500 per second: of a meeting's 72 posts, six
+// are news to its workflow and four repeat these. Each recording reaches its verdict and is
+// announced meanwhile, on the same cores.
 func BenchmarkWebhookOfMeetings(b *testing.B) {
 	const rate, meetings = 500, 70
 	s := newStage(b, everythingOn)
@@ -53,8 +53,8 @@ func BenchmarkWebhookOfMeetings(b *testing.B) {
 	s.figures.report(b)
 }
 
-// meetings are the posts of meetings that begin one after another, and of which as many
-// go on at once as begin in a fifth of the time.
+// meetings returns the posts of meetings that begin one after another, of which a fifth are in
+// progress at any time.
 func (s *stage) meetings(recorded []recordings.Started) []*http.Request {
 	type due struct {
 		at   float64
@@ -75,8 +75,8 @@ func (s *stage) meetings(recorded []recordings.Started) []*http.Request {
 	return posts
 }
 
-// meeting is what LiveKit posts of one: people come and publish, the recorder with
-// them, and all leave.
+// meeting returns LiveKit's posts for one meeting: people join and publish, the recorder joins, and
+// all leave.
 func (s *stage) meeting(r recordings.Started) (posts []*http.Request) {
 	info := r.Info.Proto()
 	room := &livekit.Room{Sid: info.GetRoomId(), Name: info.GetRoomName(), CreationTime: time.Now().Unix()}

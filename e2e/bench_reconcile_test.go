@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// BenchmarkReconcile measures rounds over many egresses that were all started past us:
-// the first adopts them, and the later ones find nothing to do.
+// BenchmarkReconcile measures rounds over many egresses that were all started without us: the first
+// round adopts them, and the later ones find nothing to do.
 func BenchmarkReconcile(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000} {
 		b.Run("egresses="+strconv.Itoa(n), func(b *testing.B) {
@@ -49,7 +49,7 @@ func BenchmarkReconcile(b *testing.B) {
 	}
 }
 
-// startPast starts egresses at LiveKit itself, each in a room of its own.
+// startPast starts egresses directly at LiveKit, each in a room of its own.
 func (s *stage) startPast(n int) {
 	s.b.Helper()
 	lk := lksdk.NewEgressClient(s.fake.URL(), apiKey, apiSecret)
@@ -64,7 +64,7 @@ func (s *stage) startPast(n int) {
 	require.NoError(s.b, g.Wait())
 }
 
-// reconcile does one round, and says how long it took from its start to its result.
+// reconcile runs one round, and returns how long it took from its start to its result.
 func (s *stage) reconcile(c client.Client, in egress.Reconciliation) (egress.Round, time.Duration) {
 	s.b.Helper()
 	began := time.Now()

@@ -23,14 +23,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// The benchmarks of this package measure what ships, as docs/performance.md says.
-// One iteration is one round, over which rates and quantiles are taken.
+// The benchmarks of this package measure what ships, as docs/performance.md describes. One
+// iteration is one round, over which rates and quantiles are taken.
 
 // benchLimit is the upper limit of one benchmark.
 const benchLimit = 30 * time.Minute
 
-// stage is a world for benchmarks: what ships, between Temporal, a LiveKit that
-// answers at once, and a consumer that takes everything.
+// stage is a world for benchmarks: what ships, between Temporal, a LiveKit that answers at once,
+// and a consumer that accepts everything.
 type stage struct {
 	b        *testing.B
 	ctx      context.Context
@@ -41,12 +41,12 @@ type stage struct {
 	keys     *seal.Keys
 	client   *recordings.Client
 	worker   *app.App     // nil until startWorker
-	sender   *http.Client // of webhooks: keeps its connections, as LiveKit's does
+	sender   *http.Client // for webhooks: keeps its connections, as LiveKit's does
 	figures  figures
 }
 
-// newStage makes a stage; change may alter the fake or the settings before
-// anything is started. By default LiveKit sends no webhook: the benchmarks do.
+// newStage makes a stage; change may alter the fake or the settings before anything starts. By
+// default LiveKit sends no webhooks: the benchmarks do.
 func newStage(b *testing.B, change func(fake *fakelivekit.Config, environ map[string]string)) *stage {
 	b.Helper()
 	s := &stage{b: b, sender: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
@@ -93,13 +93,13 @@ func newStage(b *testing.B, change func(fake *fakelivekit.Config, environ map[st
 	return s
 }
 
-// everythingOn leaves rounds and the canary as they ship.
+// everythingOn leaves rounds and the canary as shipped.
 func everythingOn(_ *fakelivekit.Config, environ map[string]string) {
 	delete(environ, "REELKEEPER_RECONCILE_EVERY")
 	delete(environ, "REELKEEPER_CANARY_EVERY")
 }
 
-// atOnce are timings of a LiveKit that takes no time, so that all time is ours.
+// atOnce returns timings of a LiveKit that takes no time, so that all measured time is ours.
 func atOnce() fakelivekit.Timings {
 	t := fakelivekit.DefaultTimings()
 	t.StartClaim, t.StartReply, t.JoinTemplate, t.ActiveTemplate, t.Ending = -1, -1, -1, -1, -1
@@ -114,8 +114,8 @@ func (s *stage) open() *app.App {
 	return a
 }
 
-// startWorker runs a worker, with a Temporal client of its own as in its own
-// process, until the benchmark ends.
+// startWorker runs a worker, with its own Temporal client as in a process of its own, until the
+// benchmark ends.
 func (s *stage) startWorker() {
 	s.b.Helper()
 	s.worker = s.open()
@@ -133,7 +133,7 @@ func (s *stage) startWorker() {
 	})
 }
 
-// temporal is a client of the stage's namespace with nothing of ours in it.
+// temporal returns a client of the stage's namespace with none of our code in it.
 func (s *stage) temporal() client.Client {
 	s.b.Helper()
 	opts, err := config.TemporalOptions(s.environ)
@@ -145,15 +145,15 @@ func (s *stage) temporal() client.Client {
 	return c
 }
 
-// start asks for a recording; an empty ID lets the client make one.
+// start asks for a recording; for an empty ID the client makes one.
 func (s *stage) start(id string, room int) (recordings.Started, error) {
 	return s.client.Start(s.ctx, egress.StartOptions{ID: id, Request: composite("room-" + strconv.Itoa(room))})
 }
 
-// path is where LiveKit posts the webhooks of a request.
+// path is where LiveKit posts a request's webhooks.
 func (s *stage) path(requestID string) string {
 	return s.door.URL + s.keys.Token(requestID, 1).Path()
 }
 
-// workflowOf is a started egress's workflow ID.
+// workflowOf returns the workflow ID of a started egress.
 func workflowOf(r recordings.Started) string { return egress.WorkflowID(r.RequestID) }

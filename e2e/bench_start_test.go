@@ -13,9 +13,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// BenchmarkStart compares recordings.Start with LiveKit's own client, call by call
-// in turn, on the same LiveKit: one that answers at once, where all the time is
-// ours, and one that takes the 0.55 s that were recorded.
+// BenchmarkStart compares recordings.Start with LiveKit's own client, alternating calls on the same
+// LiveKit: one that answers at once, so that all the time is ours, and one that takes the recorded
+// 0.55 s.
 func BenchmarkStart(b *testing.B) {
 	for _, bb := range []struct {
 		name  string
@@ -55,8 +55,8 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkStartsAtOnce lets a hundred callers start at the same moment, straight and then
-// through ours and through the door, where LiveKit takes the 0.55 s that were recorded.
+// BenchmarkStartsAtOnce lets a hundred callers start at the same moment, first directly and then
+// through our client and through the door, at a LiveKit that takes the recorded 0.55 s.
 func BenchmarkStartsAtOnce(b *testing.B) {
 	const callers = 100
 	s := newStage(b, func(fake *fakelivekit.Config, environ map[string]string) {
@@ -92,7 +92,7 @@ func BenchmarkStartsAtOnce(b *testing.B) {
 	s.figures.report(b)
 }
 
-// pairs starts egresses by LiveKit's own client and by ours, in turn.
+// pairs starts egresses alternately with LiveKit's own client and with ours.
 func (s *stage) pairs(direct *lksdk.EgressClient, round string, n int, named bool) (theirs, ours []time.Duration) {
 	for i := range n {
 		began := time.Now()

@@ -16,17 +16,16 @@ import (
 var asleep = flag.Duration("asleep", 8*time.Minute, "how long BenchmarkWaiting waits once all are adopted: by the default, "+
 	"the first look, due after five minutes, has woken each of them, and the second ones come, spread over six hours")
 
-// BenchmarkWaiting measures what ten thousand recordings cost that wait for news and get
-// none: the worker, a process of its own, and the server. What the server takes where
-// nothing runs is measured before, without a worker and with one. It has one namespace: that
-// of the tests has 180, each of which the server has workers of its own for,
-// which take 5 % of a core. The settings are those that ship, but that looks are not held to
-// 500 calls a minute: ten thousand recordings that begin together, as here alone, would take
-// 40 minutes for their first ones.
+// BenchmarkWaiting measures the cost of ten thousand recordings that wait for news and get none: in
+// the worker, a process of its own, and in the server. The server's idle cost is measured before,
+// without a worker and with one. The server has one namespace: that of the tests has 180, and its
+// own workers for each take 5 % of a core. The settings are those that ship, except that looks are
+// not limited to 500 calls a minute: for ten thousand recordings that begin together, as only here,
+// the first looks would take 40 minutes.
 func BenchmarkWaiting(b *testing.B) {
 	const (
 		waiting = 10_000
-		window  = time.Minute // in which one round is
+		window  = time.Minute // includes one round
 	)
 	needsProc(b)
 	own, err := devtemporal.Start(within(b), devtemporal.Options{Headless: true, SearchAttributes: egress.Attributes()})
@@ -35,7 +34,7 @@ func BenchmarkWaiting(b *testing.B) {
 	s := newStage(b, func(_ *fakelivekit.Config, environ map[string]string) {
 		environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = own.Address, "default"
 		delete(environ, "REELKEEPER_RECONCILE_EVERY")
-		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms" // all are started past us, and adopted
+		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms" // all are started without us, and adopted
 		environ["REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE"] = "20000"
 		environ["REELKEEPER_ADMIN_LISTEN"] = "127.0.0.1:0"
 	})
@@ -71,7 +70,7 @@ func BenchmarkWaiting(b *testing.B) {
 
 func percent(part, whole time.Duration) float64 { return 100 * part.Seconds() / whole.Seconds() }
 
-// calls is how often LiveKit was called.
+// calls returns how often LiveKit was called.
 func (s *stage) calls() (n int) {
 	for _, of := range s.fake.Calls() {
 		n += of

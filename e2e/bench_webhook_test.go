@@ -25,15 +25,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// BenchmarkWebhook posts signed webhooks to the door, over many running workflows,
-// until each is answered 200: then its signal is durable. The worker handles the
-// signals meanwhile, on the same cores.
+// BenchmarkWebhook posts signed webhooks to the door, for many running workflows, until each is
+// answered 200: then its signal is durable. The worker handles the signals meanwhile, on the same
+// cores.
 func BenchmarkWebhook(b *testing.B) {
 	const running = 300
 	for _, bb := range []struct {
 		name    string
 		posts   int
-		rate    int // a second; 0: as fast as 16 senders can
+		rate    int // per second; 0: as fast as 16 senders can
 		senders int
 	}{
 		{"rate=10", 300, 10, 0},
@@ -68,9 +68,9 @@ func BenchmarkWebhook(b *testing.B) {
 	}
 }
 
-// BenchmarkWebhookAtTheDoor is BenchmarkWebhook with a Temporal that takes each signal
-// at once: what is left is the door's own, at rates that Temporal and a worker cannot
-// serve on the same two cores.
+// BenchmarkWebhookAtTheDoor is BenchmarkWebhook with a Temporal that accepts each signal at once:
+// what remains is the door's own cost, at rates that Temporal and a worker cannot serve on the same
+// two cores.
 func BenchmarkWebhookAtTheDoor(b *testing.B) {
 	const rate, posts = 500, 5000
 	at, err := net.Listen("tcp", "127.0.0.1:0")
@@ -97,22 +97,22 @@ func BenchmarkWebhookAtTheDoor(b *testing.B) {
 	s.figures.report(b)
 }
 
-// takesAll is a Temporal that takes every signal at once.
+// takesAll is a Temporal that accepts every signal at once.
 type takesAll struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 }
 
-// GetSystemInfo says nothing of itself.
+// GetSystemInfo reports nothing.
 func (takesAll) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{}, nil
 }
 
-// SignalWorkflowExecution takes a signal.
+// SignalWorkflowExecution accepts a signal.
 func (takesAll) SignalWorkflowExecution(context.Context, *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
 	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 }
 
-// running starts egresses that go on.
+// running starts egresses that keep running.
 func (s *stage) running(n int) []recordings.Started {
 	list := make([]recordings.Started, n)
 	var g errgroup.Group
@@ -127,8 +127,8 @@ func (s *stage) running(n int) []recordings.Started {
 	return list
 }
 
-// sign makes posts as LiveKit would, in turn to all egresses. Signing is the
-// sender's work and is done before the time runs.
+// sign makes posts as LiveKit would, for all egresses in turn. Signing is the sender's work and is
+// done before the clock starts.
 func (s *stage) sign(egresses []recordings.Started, n int) []*http.Request {
 	posts := make([]*http.Request, n)
 	for i := range posts {
@@ -139,7 +139,7 @@ func (s *stage) sign(egresses []recordings.Started, n int) []*http.Request {
 	return posts
 }
 
-// webhookBody is an event about an egress under a new ID, with LiveKit's fields.
+// webhookBody returns an event about an egress under a new ID, with LiveKit's fields.
 func webhookBody(b *testing.B, e recordings.Started, event string, status livekit.EgressStatus) []byte {
 	b.Helper()
 	info := proto.CloneOf(e.Info.Proto())
@@ -158,8 +158,8 @@ func (s *stage) signed(url string, body []byte) *http.Request {
 	return r
 }
 
-// pace sends one post after each interval, whether the ones before are answered or
-// not, and takes each one's time from when it was due.
+// pace sends one post per interval, whether the earlier ones are answered or not, and measures each
+// from when it was due.
 func (s *stage) pace(posts []*http.Request, every time.Duration) []time.Duration {
 	took := make([]time.Duration, len(posts))
 	var g errgroup.Group
@@ -177,7 +177,7 @@ func (s *stage) pace(posts []*http.Request, every time.Duration) []time.Duration
 	return took
 }
 
-// flood lets a number of senders post as fast as they are answered.
+// flood makes a number of senders post as fast as they are answered.
 func (s *stage) flood(posts []*http.Request, senders int) []time.Duration {
 	took := make([]time.Duration, len(posts))
 	var g errgroup.Group
@@ -194,7 +194,7 @@ func (s *stage) flood(posts []*http.Request, senders int) []time.Duration {
 	return took
 }
 
-// post wants 200, and nothing else.
+// post requires 200.
 func (s *stage) post(r *http.Request) error {
 	res, err := s.sender.Do(r)
 	if err != nil {

@@ -18,7 +18,7 @@ type browser struct {
 	ctx context.Context
 }
 
-// newBrowser starts Chromium with a profile of its own, and ends it with the test.
+// newBrowser starts Chromium with a profile of its own, and stops it at the end of the test.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -34,7 +34,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(stop)
 	b := &browser{t: t, ctx: ctx}
 	b.do("start Chromium", chromedp.EmulateViewport(1280, 800))
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // before its context ends, so that it closes by itself
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // before its context ends, so that it closes properly
 	return b
 }
 
@@ -45,7 +45,7 @@ func (b *browser) do(what string, actions ...chromedp.Action) {
 	}
 }
 
-// page is what the tab shows, for a test that fails.
+// page returns what the tab shows, for a failing test.
 func (b *browser) page() string {
 	var s string
 	if err := chromedp.Run(b.ctx, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &s)); err != nil {
@@ -60,7 +60,7 @@ func (b *browser) await(what, function string, args ...any) {
 	b.do(what, chromedp.PollFunction(function, nil, chromedp.WithPollingArgs(args...), chromedp.WithPollingTimeout(limit)))
 }
 
-// picture writes what the tab shows as a PNG into a folder, unless none is named.
+// picture writes what the tab shows as a PNG into a folder, if one is named.
 func (b *browser) picture(folder, name string) {
 	b.t.Helper()
 	if folder == "" {

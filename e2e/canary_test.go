@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// proxy is what stands before the webhook endpoint in the world outside, and can break.
+// proxy stands before the webhook endpoint as seen from outside, and can fail.
 type proxy struct {
 	*httptest.Server
 	to     atomic.Pointer[httputil.ReverseProxy]
@@ -31,7 +31,7 @@ func newProxy(t *testing.T) *proxy {
 			to.ServeHTTP(w, r)
 			return
 		}
-		w.WriteHeader(http.StatusNotFound) // LiveKit takes it for delivered
+		w.WriteHeader(http.StatusNotFound) // LiveKit takes this for delivered
 	}))
 	t.Cleanup(p.Close)
 	return p
@@ -44,8 +44,8 @@ func (p *proxy) lead(t *testing.T, to string) {
 	p.to.Store(httputil.NewSingleHostReverseProxy(u))
 }
 
-// The schedule's own probes find the way broken, before any webhook is missed, and open
-// again: people are told of each once, and the metric counts every probe.
+// The schedule's own probes find that webhooks do not get through, before any is missed, and later
+// that they do: people are told of each once, and the metric counts every probe.
 func TestTheCanaryTellsOfABrokenWayOnceAndOfItsMending(t *testing.T) {
 	t.Parallel()
 	hook, outside := newChat(t, 0), newProxy(t)
@@ -53,7 +53,7 @@ func TestTheCanaryTellsOfABrokenWayOnceAndOfItsMending(t *testing.T) {
 		environ["REELKEEPER_PUBLIC_URL"] = outside.URL
 		environ["REELKEEPER_NOTIFY_URL"] = hook.URL
 		environ["REELKEEPER_CANARY_EVERY"] = "1s"
-		environ["REELKEEPER_ENCRYPT_PAYLOADS"] = "true" // which does not hide it from the doctor
+		environ["REELKEEPER_ENCRYPT_PAYLOADS"] = "true" // the doctor must still see it
 	})
 	outside.lead(t, w.door.URL)
 	w.startWorker()

@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// said is what a command printed, and its exit status.
+// said is a command's output and exit status.
 type said struct {
 	out, err string
 	status   int
@@ -27,7 +27,8 @@ func (w *world) starter(stdin string, args ...string) said {
 	return command(w.t, "starter", w.environ, stdin, args...)
 }
 
-// says runs a command until it says all of that: where Temporal is slow, it has no answer at first.
+// says runs a command until its output contains all of wants: a slow Temporal has no answer at
+// first.
 func (w *world) says(args string, wants ...string) said {
 	w.t.Helper()
 	var got said
@@ -56,7 +57,7 @@ func command(t *testing.T, name string, environ map[string]string, stdin string,
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
-	_ = cmd.Run() // the status tells
+	_ = cmd.Run() // the status is checked
 	return said{out.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// report is what an agent was answered, call by call.
+// report holds an agent's answers, call by call.
 type report []step
 
 // step is one call. The answer is LiveKit's JSON.
@@ -29,21 +29,21 @@ func (r report) has(pattern string) bool {
 	return slices.ContainsFunc(r, func(s step) bool { return matches(pattern, s.Name) })
 }
 
-// allowed is a difference that is meant: patterns for the step and for the field.
-// No field means all of the answer.
+// allowed is an intended difference: patterns for the step and for the field. No field means the
+// whole answer.
 type allowed struct{ step, path, because string }
 
 func (a allowed) covers(step, field string) bool {
 	return matches(a.step, step) && (a.path == "" || matches(a.path, field))
 }
 
-// sides are the names of the two that are compared.
+// sides are the names of the two sides compared.
 type sides struct{ one, other string }
 
 var directAndDoor = sides{"LiveKit", "the door"}
 
-// compare names every field that differs and is not allowed to, and which of the
-// allowed ones do differ.
+// compare names every field that differs without being allowed to, and which of the allowed ones do
+// differ.
 func (s sides) compare(direct, door report, table []allowed) (unexpected []string, seen map[int]bool) {
 	seen = map[int]bool{}
 	mine, theirs := flatten(direct), flatten(door)
@@ -81,8 +81,8 @@ type flat struct {
 	fields map[string]string
 }
 
-// flatten takes away what differs by nature: IDs become the ordinal of their first
-// appearance, and what is measured in time becomes the fact that it is there.
+// flatten removes what always differs: IDs become the ordinal of their first appearance, and times
+// and measurements become the fact that they are present.
 func flatten(r report) []flat {
 	ids := labels{}
 	var list []flat
@@ -107,7 +107,7 @@ var (
 	measured = regexp.MustCompile(`\.(\w+(At|AtMs|_at|_at_ms)|creationTime|creationTimeMs|duration|size|segmentCount|imageCount|turnPassword|ssrc|unixMicro)$`)
 )
 
-// labels are IDs with the ordinals that stand for them.
+// labels maps IDs to the ordinals that stand for them.
 type labels map[string]string
 
 func (l labels) label(id string) string {
@@ -117,7 +117,7 @@ func (l labels) label(id string) string {
 	return l[id]
 }
 
-// fill notes each value below v under its path.
+// fill records each value below v under its path.
 func (l labels) fill(fields map[string]string, at string, v any) {
 	switch v := v.(type) {
 	case nil:
@@ -144,7 +144,7 @@ func (l labels) text(at string, v any) string {
 	return fmt.Sprintf("%q", generated.ReplaceAllStringFunc(text, l.label))
 }
 
-// sorted brings lists of egresses and rooms, whose order is arbitrary, into one order.
+// sorted puts lists of egresses and rooms, whose order is arbitrary, into a fixed order.
 func (l labels) sorted(list []any) []any {
 	key := func(item any) string {
 		fields, _ := item.(map[string]any)
@@ -159,7 +159,7 @@ func (l labels) sorted(list []any) []any {
 	return slices.SortedStableFunc(slices.Values(list), func(a, b any) int { return cmp.Compare(key(a), key(b)) })
 }
 
-// matches is path.Match over texts in which "/" and "[" mean nothing.
+// matches is path.Match for texts in which "/" and "[" have no special meaning.
 func matches(pattern, text string) bool {
 	plain := strings.NewReplacer("/", "|", "[", "(", "]", ")")
 	ok, err := path.Match(plain.Replace(pattern), plain.Replace(text))

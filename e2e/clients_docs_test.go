@@ -20,13 +20,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
-// Each program of the how-to pages records the room standup, and only once, however
-// often it asks. Those that ask again get no answer at first.
+// Each program of the how-to pages records the room standup, and only once, however often it asks.
+// Those that retry get no answer at first.
 func TestTheProgramsOfTheHowToPagesRun(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		page, language string
-		n              int // which program of the page
+		n              int // number of the program on the page
 		run            func(t *testing.T, url, program string) (printed string)
 		way            func(t *testing.T, door string) (url string)
 	}{
@@ -55,8 +55,8 @@ func TestTheProgramsOfTheHowToPagesRun(t *testing.T) {
 
 func straight(_ *testing.T, door string) string { return door }
 
-// losingAnswers is a proxy before the door, which takes each start: of the first its caller
-// sees the connection close, and of the second a 502.
+// losingAnswers is a proxy before the door, which accepts each start: the first caller sees the
+// connection close, and the second a 502.
 func losingAnswers(t *testing.T, door string) string {
 	t.Helper()
 	u, err := url.Parse(door)
@@ -81,7 +81,7 @@ func losingAnswers(t *testing.T, door string) string {
 	return s.URL
 }
 
-// programsOf are the code blocks of a page in a language.
+// programsOf returns the code blocks of a page in a language.
 func programsOf(t *testing.T, page, language string) []string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "docs", "agents", page))
@@ -100,7 +100,7 @@ func runJS(t *testing.T, url, program string) string {
 
 func runGo(t *testing.T, url, program string) string {
 	t.Helper()
-	dir, err := filepath.Abs("..") // of the module, whose versions of LiveKit's packages it gets
+	dir, err := filepath.Abs("..") // of the module, whose versions of LiveKit's packages it uses
 	require.NoError(t, err)
 	return runCommand(t, dir, url, "env", "RECORDER_URL="+url, "go", "run", saved(t, "main.go", program))
 }

@@ -29,12 +29,12 @@ const (
 	call, empty, second, unknown = "agent-call", "agent-empty", "agent-second", "agent-unknown"
 )
 
-// everything are the grants of a caller that has the secret.
+// everything returns the grants of a caller that has the secret.
 func everything() *auth.VideoGrant {
 	return &auth.VideoGrant{RoomRecord: true, RoomCreate: true, RoomList: true, RoomAdmin: true, Room: call}
 }
 
-// started are the egresses of the agent, with the name of each, in order.
+// started are the agent's egresses, with the name of each, in order.
 type started []struct {
 	name string
 	info *livekit.EgressInfo
@@ -200,7 +200,8 @@ func (a *asking) refused(url string, dial connect) {
 		{"a token to join only", apiKey, apiSecret, &auth.VideoGrant{RoomJoin: true, Room: call}},
 		{"a token without a grant", apiKey, apiSecret, &auth.VideoGrant{}},
 	} {
-		// What the SDK signs has all grants, so that it has no caller without one: see the JSON clients.
+		// The SDK signs every token with all grants, so it cannot act as a caller without one: see the
+		// JSON clients.
 		other := dial(a.t, url, caller.key, caller.secret, caller.grants)
 		if _, sdk := other.egress.(sdkEgress); sdk && caller.secret == apiSecret && caller.key == apiKey {
 			continue
@@ -213,7 +214,7 @@ func (a *asking) refused(url string, dial connect) {
 	}
 }
 
-// atTheDoor is what the door answers otherwise: a start that is asked for twice, and
+// atTheDoor makes the calls that the door answers differently: a start that is requested twice, and
 // one whose webhook LiveKit would never send.
 func (a *asking) atTheDoor() {
 	a.t.Helper()

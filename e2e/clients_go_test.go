@@ -33,12 +33,12 @@ type roomClient interface {
 	UpdateRoomMetadata(context.Context, *livekit.UpdateRoomMetadataRequest) (*livekit.Room, error)
 }
 
-// connect makes the clients of a caller at a URL. The grants are those that the
-// caller signs, where its client does not choose them itself.
+// connect makes the clients of a caller at a URL. The caller signs grants, unless its client
+// chooses them itself.
 type connect func(t *testing.T, url, key, secret string, grants *auth.VideoGrant) clients
 
-// sdkClients are those of LiveKit's Go SDK, which speak protobuf. The SDK lacks the
-// unified start: agents take LiveKit's generated client for that.
+// sdkClients returns those of LiveKit's Go SDK, which speak protobuf. The SDK lacks the unified
+// start: agents use LiveKit's generated client for it.
 func sdkClients(t *testing.T, url, key, secret string, grants *auth.VideoGrant) clients {
 	t.Helper()
 	unified := livekit.NewEgressProtobufClient(url, signed(t, key, secret, grants))
@@ -58,14 +58,14 @@ func (e sdkEgress) StartEgress(ctx context.Context, r *livekit.StartEgressReques
 	return e.unified.StartEgress(ctx, r)
 }
 
-// jsonClients are LiveKit's generated ones for JSON.
+// jsonClients returns LiveKit's generated JSON clients.
 func jsonClients(t *testing.T, url, key, secret string, grants *auth.VideoGrant) clients {
 	t.Helper()
 	c := signed(t, key, secret, grants)
 	return clients{livekit.NewEgressJSONClient(url, c), livekit.NewRoomServiceJSONClient(url, c)}
 }
 
-// signed is an HTTP client that sends a token with each call.
+// signed returns an HTTP client that sends a token with each call.
 func signed(t *testing.T, key, secret string, grants *auth.VideoGrant) *http.Client {
 	t.Helper()
 	jwt, err := auth.NewAccessToken(key, secret).SetIdentity("agent").SetVideoGrant(grants).SetValidFor(time.Hour).ToJWT()
@@ -82,14 +82,14 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// asking is an agent at work: it makes calls and notes their answers.
+// asking is an agent at work: it makes calls and records their answers.
 type asking struct {
 	t *testing.T
 	clients
 	report report
 }
 
-// ask makes one call and notes its answer, which it returns; nil after an error.
+// ask makes one call, records its answer and returns it; nil after an error.
 func ask[Q, A proto.Message](a *asking, name string, call func(context.Context, Q) (A, error), request Q) A {
 	a.t.Helper()
 	return askWith(a.t.Context(), a, name, call, request)
@@ -110,7 +110,7 @@ func askWith[Q, A proto.Message](ctx context.Context, a *asking, name string, ca
 	return answer
 }
 
-// until looks at an egress until it has come to a status, and notes the last look.
+// until polls an egress until it reaches a status, and records the last answer.
 func (a *asking) until(name string, info *livekit.EgressInfo, done func(livekit.EgressStatus) bool) {
 	a.t.Helper()
 	look := &livekit.ListEgressRequest{EgressId: info.GetEgressId()}
@@ -127,7 +127,7 @@ func (a *asking) until(name string, info *livekit.EgressInfo, done func(livekit.
 func isActive(s livekit.EgressStatus) bool { return s == livekit.EgressStatus_EGRESS_ACTIVE }
 func isOver(s livekit.EgressStatus) bool   { return s >= livekit.EgressStatus_EGRESS_COMPLETE }
 
-// asError is an error as an agent can tell one from another.
+// asError returns what an agent can distinguish of an error.
 func asError(err error) any {
 	var e twirp.Error
 	if !errors.As(err, &e) {

@@ -13,13 +13,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
-// nodeAgent is node/agent.mjs.
+// nodeAgent runs node/agent.mjs.
 func nodeAgent(t *testing.T, url string) report {
 	t.Helper()
 	return read(t, runNode(t, "agent.mjs", url, "agent"))
 }
 
-// runNode runs a script beside LiveKit's Node SDK, and returns what it printed.
+// runNode runs a script with LiveKit's Node SDK, and returns its output.
 func runNode(t *testing.T, script, url string, args ...string) string {
 	t.Helper()
 	modules := needs.NodeModules(t, "node")
@@ -35,7 +35,7 @@ func runNode(t *testing.T, script, url string, args ...string) string {
 	return runCommand(t, dir, url, "node", append([]string{file}, args...)...)
 }
 
-// runCommand runs a program as an agent of LiveKit at a URL, and returns what it printed.
+// runCommand runs a program as an agent of LiveKit at a URL, and returns its output.
 func runCommand(t *testing.T, dir, url, name string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*limit)

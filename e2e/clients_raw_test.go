@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rawAgent sends what no SDK would, and what one may with curl alone.
+// rawAgent sends what no SDK would, but curl could.
 func rawAgent(t *testing.T, url string) report {
 	t.Helper()
 	token := func(until time.Time) string {
@@ -103,7 +103,7 @@ func rawAgent(t *testing.T, url string) report {
 	return r
 }
 
-// content is a body as its fields, where it is JSON, else as text.
+// content returns a body's fields if it is JSON, and otherwise its text.
 func content(body []byte) any {
 	if v, err := decode(body); err == nil {
 		return v

@@ -33,7 +33,7 @@ func TestAnAgentIsAnsweredAtTheDoorAsByLiveKitItself(t *testing.T) {
 				environ["REELKEEPER_FAIL_OPEN_AFTER"], environ["REELKEEPER_DELETE_ROOM_WAIT"] = "off", "8s"
 			})
 			w.startWorker()
-			equal.WebhookURLs = nil // what LiveKit answers does not depend on them
+			equal.WebhookURLs = nil // LiveKit's answers do not depend on them
 			alone, err := fakelivekit.New(equal)
 			require.NoError(t, err)
 			require.NoError(t, alone.Start())
@@ -55,16 +55,16 @@ func TestAnAgentIsAnsweredAtTheDoorAsByLiveKitItself(t *testing.T) {
 	}
 }
 
-// unhurried lets each answer come before the next thing happens, as it does with the
-// real LiveKit: the way through the door is no shorter in a test whose egress is.
+// unhurried lets each answer arrive before the next event, as with the real LiveKit: in a test, an
+// egress is faster, but the way through the door is not.
 func unhurried(fake *fakelivekit.Timings) {
 	fake.ActiveMedia, fake.ActiveTemplate, fake.ActiveWeb = 5*time.Second, 5*time.Second, 5*time.Second
 	fake.Ending, fake.AbortConfirms = time.Second, time.Second
 	fake.EmptyTimeout = time.Hour // a slow machine takes long
 }
 
-// added is all that the door answers otherwise than LiveKit does, on purpose. An
-// entry that is not so any more is an error, too.
+// added lists every answer in which the door differs from LiveKit on purpose. An entry that no
+// longer applies is an error, too.
 var added = []allowed{
 	{
 		"start with a webhook that nobody can sign", "",

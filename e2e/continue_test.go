@@ -12,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// shortHistories is a world on a Temporal server that suggests to continue as new
-// after a few events, as it does after thousands by default.
+// shortHistories is a world on a Temporal server that suggests continue-as-new after a few events
+// instead of thousands.
 func shortHistories(t *testing.T) *world {
 	t.Helper()
 	s, err := devtemporal.Start(within(t), devtemporal.Options{

@@ -28,7 +28,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// binary builds one of the commands, once for all tests. A released worker is there already.
+// binary builds one of the commands, once for all tests. A released worker is already built.
 func binary(t testing.TB, name string) string {
 	t.Helper()
 	if name == "worker" && *released != "" {
@@ -54,7 +54,7 @@ func compile(path, name string, flags ...string) error {
 
 var binaries sync.Map
 
-// process is a command that a test can kill as the kernel would.
+// process is a command that a test can kill as by the kernel.
 type process struct {
 	*exec.Cmd
 	done chan struct{}
@@ -70,7 +70,7 @@ func spawn(t testing.TB, log *logBuffer, name string, environ map[string]string,
 	return launch(t, log, binary(t, name), environ, args...)
 }
 
-// launch runs a command that was built.
+// launch runs a command that has been built.
 func launch(t testing.TB, log *logBuffer, path string, environ map[string]string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(path, args...), done: make(chan struct{})}
@@ -91,17 +91,17 @@ func (p *process) start(t testing.TB) {
 	require.NoError(t, p.Start())
 	go func() {
 		defer close(p.done)
-		_ = p.Wait() // it is killed
+		_ = p.Wait() // it was killed
 	}()
 	t.Cleanup(p.kill)
 }
 
 func (p *process) kill() {
-	_ = p.Process.Kill() // it may be gone already
+	_ = p.Process.Kill() // it may already be gone
 	<-p.done
 }
 
-// workerProcess runs the worker that ships, as a process of its own.
+// workerProcess runs the shipped worker in a process of its own.
 func (w *world) workerProcess() *process {
 	environ := maps.Clone(w.environ)
 	environ["REELKEEPER_ADMIN_LISTEN"] = "127.0.0.1:0"
@@ -114,7 +114,7 @@ func TestTheWorkerIsKilled(t *testing.T) {
 		name  string
 		loss  float64
 		until func(w *world, egressID func() string) // what has happened when it is killed
-		after func(w *world)                         // what happens while there is none
+		after func(w *world)                         // what happens while there is no worker
 	}{
 		{"while LiveKit is being asked to start", 0, func(w *world, _ func() string) {
 			w.want("a start", func() bool { return w.fake.Calls()["StartRoomCompositeEgress"] > 0 })
@@ -166,7 +166,7 @@ func TestTheWorkerIsKilled(t *testing.T) {
 			tt.after(w)
 			w.workerProcess()
 			require.NotEmpty(t, id(), "the caller still gets the answer")
-			_ = w.fake.EndCall("room") // where it has not ended yet
+			_ = w.fake.EndCall("room") // in case it has not ended yet
 
 			v := w.verdict("room")
 
@@ -181,7 +181,7 @@ func TestTheWorkerIsKilled(t *testing.T) {
 	}
 }
 
-// endAndWait lets the call end, and LiveKit with it.
+// endAndWait ends the call, and waits until LiveKit has ended the egress.
 func endAndWait(w *world) {
 	require.NoError(w.t, w.fake.EndCall("room"))
 	w.want("the end on LiveKit's side", func() bool {
@@ -203,7 +203,7 @@ func (w *world) statusOf(egressID string) livekit.EgressStatus {
 	return -1
 }
 
-// Kills at random moments fall between any two steps.
+// Kills at random moments hit between any two steps.
 func TestTheWorkerIsKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	const lives, kills = 12, 8
@@ -217,14 +217,14 @@ func TestTheWorkerIsKilledAgainAndAgain(t *testing.T) {
 	for n := range lives {
 		room := fmt.Sprintf("room-%d", n)
 		w.room(room, fakelivekit.RoomScript{})
-		go func() { // who asked may have gone before the answer: the recording goes on
+		go func() { // the caller may be gone before the answer: the recording goes on
 			_, _ = w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: composite(room)})
 		}()
 	}
 	for range kills {
 		p := w.workerProcess()
 		alive := time.NewTimer(300*time.Millisecond + time.Duration(random.Int64N(int64(time.Second))))
-		<-alive.C // the timeline: the worker lives that long
+		<-alive.C // the timeline: the worker lives for that long
 		p.kill()
 	}
 	w.workerProcess()
@@ -243,8 +243,8 @@ func TestTheWorkerIsKilledAgainAndAgain(t *testing.T) {
 	require.Len(t, w.fake.Egresses(), lives)
 }
 
-// The whole of dev dies with its Temporal and its fake LiveKit, in mid-recording,
-// and goes on from the same state.
+// The whole of dev dies with its Temporal and its fake LiveKit, in mid-recording, and continues
+// from the same state.
 func TestDevIsKilledAndGoesOn(t *testing.T) {
 	t.Parallel()
 	const recorded = 5
@@ -274,7 +274,7 @@ func TestDevIsKilledAndGoesOn(t *testing.T) {
 	first.kill()
 
 	place = nil
-	for tries := 0; place == nil; tries++ { // what it had begun may still be dying, and have its ports
+	for tries := 0; place == nil; tries++ { // processes that it started may still be dying, and hold its ports
 		require.Less(t, tries, 5, log.String())
 		_, place = startDev(t, log, environ, args)
 	}
@@ -297,7 +297,7 @@ func TestDevIsKilledAndGoesOn(t *testing.T) {
 	}
 }
 
-// startDev runs dev until it says where it is: nil, if it ends before.
+// startDev runs dev until it prints its place. It returns nil if dev ends before.
 func startDev(t *testing.T, log *logBuffer, environ map[string]string, args []string) (*process, map[string]string) {
 	t.Helper()
 	p := spawn(t, log, "dev", environ, args...)

@@ -31,8 +31,8 @@ func (w *world) agent() *lksdk.EgressClient { return agentAt(w.door.URL) }
 
 func agentAt(url string) *lksdk.EgressClient { return lksdk.NewEgressClient(url, apiKey, apiSecret) }
 
-// ask starts a recording of a room through the door, as an agent does, under a key
-// of its own where one is given.
+// ask starts a recording of a room through the door, as an agent does, with an idempotency key if
+// one is given.
 func (w *world) ask(ctx context.Context, room, key string) (*livekit.EgressInfo, error) {
 	return askAt(ctx, w.agent(), room, key)
 }
@@ -49,7 +49,7 @@ func askAt(ctx context.Context, agent *lksdk.EgressClient, room, key string) (*l
 	return agent.StartRoomCompositeEgress(lksdk.WithFailover(ctx, false), composite(room).(*livekit.RoomCompositeEgressRequest))
 }
 
-// requestOf is the request ID that LiveKit has for an egress.
+// requestOf returns the request ID that LiveKit holds for an egress.
 func (w *world) requestOf(egressID string) string {
 	w.t.Helper()
 	for _, r := range w.fake.Egresses() {
@@ -65,7 +65,7 @@ func TestAnAgentChangesOneURLAndItsRecordingIsDurable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
 		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}
-		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "off" // the way through the workflow is the matter
+		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "off" // the test is about the way through the workflow
 	})
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})
@@ -116,7 +116,7 @@ func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
 			g := newGate(t, server.Address)
 			w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
 				environ["TEMPORAL_ADDRESS"] = g.Address
-				if away { // the more time has LiveKit
+				if away { // LiveKit then has more time
 					environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1s"
 				}
 			})
@@ -141,8 +141,7 @@ func TestCallersWithOneKeyAtTheSameMomentGetOneEgress(t *testing.T) {
 	}
 }
 
-// outage is a Temporal server of a test's own that can be killed, and started again on
-// the same store.
+// outage is a test's own Temporal server that can be killed, and restarted on the same store.
 type outage struct {
 	*gate
 	t      *testing.T
@@ -177,8 +176,8 @@ func (o *outage) back() {
 	o.open()
 }
 
-// Temporal is killed before, during and after starts, and started again on the same
-// store. Whatever LiveKit accepted ends with one verdict and one delivery.
+// Temporal is killed before, during and after starts, and restarted on the same store. Whatever
+// LiveKit accepted ends with one verdict and one delivery.
 func TestTemporalIsAwayWhenAgentsStart(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -230,8 +229,8 @@ func TestTemporalIsAwayWhenAgentsStart(t *testing.T) {
 	}
 }
 
-// Its room is there by now, and all workers are away: that the key was refused before must
-// not cost the recording.
+// Its room exists by now, and all workers are down: the earlier refusal of the key must not cost
+// the recording.
 func TestAKeyThatWasRefusedFailsOpenWithoutAWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -252,7 +251,7 @@ func TestAKeyThatWasRefusedFailsOpenWithoutAWorker(t *testing.T) {
 	require.Len(t, w.fake.Egresses(), 1)
 }
 
-// stormSeed is of one run, unless REELKEEPER_SEED names it.
+// stormSeed is different for each run, unless REELKEEPER_SEED sets it.
 func stormSeed(t *testing.T) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
@@ -265,10 +264,10 @@ func stormSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// Five hundred agents start through the door while replies are lost, LiveKit fails
-// after it has accepted, calls hang, and the worker is killed: each has its one
-// recording and its one verdict, and none has two. Starts do not fail open here: what is
-// started past Temporal is adopted by a webhook, and in this storm those get lost.
+// Five hundred agents start through the door while replies are lost, LiveKit fails after it has
+// accepted, calls hang, and the worker is killed: each gets exactly one recording and one verdict.
+// Starts do not fail open here: what is started past Temporal is adopted by a webhook, and this
+// storm loses those.
 //
 //nolint:paralleltest // takes the cores for itself: others would wait too long
 func TestFiveHundredStartsInAStorm(t *testing.T) {
@@ -307,7 +306,7 @@ func TestFiveHundredStartsInAStorm(t *testing.T) {
 				case ctx.Err() != nil || tries == maxTries:
 					return fmt.Errorf("%s, asked %d times: %w", room, tries, err)
 				}
-				// Temporal refuses at once what goes to a workflow whose tasks died with three workers.
+				// Temporal at once refuses calls to a workflow whose tasks died with three workers.
 				<-time.After(time.Second)
 			}
 		})

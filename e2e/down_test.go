@@ -12,18 +12,18 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// The real endpoint answers 503 for as long as it cannot reach Temporal. LiveKit gives
-// up meanwhile; once the endpoint has told of that time, the miss is put down to it.
+// The real endpoint answers 503 for as long as it cannot reach Temporal. LiveKit gives up
+// meanwhile; once the endpoint has reported that time, it is given as the reason for the miss.
 func TestAnEndpointThatAnswered503IsWhyAWebhookWasMissed(t *testing.T) {
 	t.Parallel()
 	way := newGate(t, server.Address)
 	w := newWorldInAHurry(t, hurry, func(fake *fakelivekit.Config, environ map[string]string) {
 		environ["TEMPORAL_ADDRESS"] = way.Address
 		environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"] = "10m", "10m"
-		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: 1} // else a look comes first
+		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: 1} // otherwise a look comes first
 		environ["REELKEEPER_RECONCILE_GRACE"] = "1ms"
 	})
-	w.environ["TEMPORAL_ADDRESS"] = server.Address // the endpoint alone goes by the gate
+	w.environ["TEMPORAL_ADDRESS"] = server.Address // only the endpoint goes through the gate
 	w.startWorker()
 	w.client = w.worker.Recordings()
 	w.room("room", fakelivekit.RoomScript{})

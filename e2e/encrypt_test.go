@@ -20,8 +20,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// With REELKEEPER_ENCRYPT_PAYLOADS Temporal keeps nothing readable but the search
-// attributes, and everything goes on as before, for egresses that began before too.
+// With REELKEEPER_ENCRYPT_PAYLOADS, Temporal holds nothing readable but the search attributes, and
+// everything works as before, also for egresses that began earlier.
 func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	const sentinel = "SENTINEL-in-a-path"
@@ -89,7 +89,7 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	require.Contains(t, all, "EGRESS_COMPLETE", "search attributes are never encrypted")
 }
 
-// What such a worker cannot read is neither failed nor dropped by it: an ask, or news of an end.
+// What such a worker cannot read, a start or news of an end, is neither failed nor dropped.
 func TestAWorkerWithoutTheKeyHoldsRecordingsUntilOneHasIt(t *testing.T) {
 	t.Parallel()
 	const key, another = "the-key-of-32-characters-or-more--", "another-key-of-32-characters-or-more"

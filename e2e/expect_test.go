@@ -9,8 +9,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// LiveKit ends the recording of a room that goes on, as at a limit, or as a server does that was
-// killed and came back.
+// LiveKit ends the recording of a room that goes on, as at a limit, or after a server was killed
+// and restarted.
 func TestARoomThatGoesOnAfterItsExpectedRecordingIsRecordedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {

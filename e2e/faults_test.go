@@ -11,8 +11,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// Every fault of the fake that strikes an accepted egress, and what becomes of it:
-// one verdict, one announcement, no twin.
+// Every fault of the fake that affects an accepted egress has the same result: one verdict, one
+// announcement, no twin.
 func TestEveryFaultEndsInOneVerdictAndOneAnnouncement(t *testing.T) {
 	t.Parallel()
 	faultsEndInOneVerdictAndOneAnnouncement(t, func(fakelivekit.Fault) bool { return true })

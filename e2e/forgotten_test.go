@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// forget has Temporal know nothing of a workflow any more, as where its database was lost.
+// forget makes Temporal forget a workflow, as if its database had been lost.
 func (w *world) forget(workflowID string) {
 	w.t.Helper()
 	of := &commonpb.WorkflowExecution{WorkflowId: workflowID}
@@ -60,7 +60,7 @@ func TestARecordingThatTemporalForgotGoesOnAsItWasAskedFor(t *testing.T) {
 	require.Equal(t, hook.GetUrl(), egress.Webhooks(end.GetEgressInfo())[0].GetUrl())
 }
 
-// Its LiveKit knows none of the recordings of this namespace, and it would take them for lost.
+// Its LiveKit knows none of this namespace's recordings, so the worker would take them for lost.
 func TestAWorkerOfAnotherProjectDoesNotServeANamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, reconciled)
@@ -115,7 +115,7 @@ func TestTheQueryInTheDocsErasesARecording(t *testing.T) {
 	require.ElementsMatch(t, kept, w.ids(""))
 }
 
-// ids are of the workflows that a query finds.
+// ids returns the IDs of the workflows that a query finds.
 func (w *world) ids(query string) (ids []string) {
 	w.t.Helper()
 	page, err := w.temporal().ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{

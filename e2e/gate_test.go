@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gate is the way to Temporal, which a test can cut and open again: the server and
-// all that it holds stay as they are, as when a network or a load balancer fails.
+// gate is the way to Temporal, which a test can cut and reopen: the server and its data stay as
+// they are, as when a network or a load balancer fails.
 type gate struct {
 	Address string
 
@@ -38,7 +38,7 @@ func newGate(t *testing.T, to string) *gate {
 	return g
 }
 
-// cut ends all connections and takes no new ones.
+// cut ends all connections and accepts no new ones.
 func (g *gate) cut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,7 +54,7 @@ func (g *gate) open() {
 	g.shut = false
 }
 
-// lead makes the gate lead somewhere else: a server that was started again.
+// lead makes the gate lead elsewhere: to a restarted server.
 func (g *gate) lead(to string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -14,14 +14,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// Every worker is late: its start has come to LiveKit's turn after its moment.
+// Every worker is late: by the time a start could reach LiveKit, its moment has passed.
 func TestAStartThatIsAcceptedInTimeAndComesTooLateIsRecordedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
 		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1ms"
 	})
 	w.startWorker()
-	for n, key := range []string{"", "one-key"} { // the second is joined
+	for n, key := range []string{"", "one-key"} { // the second joins the first
 		room := fmt.Sprintf("room-%d", n)
 		w.room(room, fakelivekit.RoomScript{})
 		var all errgroup.Group
@@ -50,7 +50,7 @@ func TestAStartThatIsAcceptedInTimeAndComesTooLateIsRecordedOnce(t *testing.T) {
 	require.Equal(t, 2, strings.Count(w.log.String(), "error=\"not started before"), "both were handed back")
 }
 
-// The door was given another secret than the workers, which cannot open what it seals.
+// The door has another secret than the workers, which cannot open what it seals.
 func TestAStartThatNoWorkerCanOpenIsRecordedAndToldAllTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {

@@ -23,14 +23,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// What a life costs in history: bounded, and not more for a long recording than for
-// a short one.
+// The history of a life is bounded, and no longer for a long recording than for a short one.
 func TestALifeCostsFewEvents(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		loss  float64
-		calls []time.Duration // from one look to many
+		calls []time.Duration // lengths of calls, with one look and with many
 		most  int
 	}{
 		{"with all four webhooks", 0, []time.Duration{2 * time.Second, 6 * time.Second}, 60},
@@ -60,7 +59,7 @@ func TestALifeCostsFewEvents(t *testing.T) {
 	}
 }
 
-// history is the history of the last run of a request's workflow.
+// history returns the history of the last run of a request's workflow.
 func (w *world) history(requestID string) []*historypb.HistoryEvent {
 	w.t.Helper()
 	return w.historyOf(requestID, "")
@@ -172,7 +171,7 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	recordCanary(t, write)
 }
 
-// recordLate writes the history of what notes a webhook that comes for a closed recording.
+// recordLate writes the history of the workflow that records a webhook for a closed recording.
 func recordLate(w *world, requestID string, write func(name string, events []*historypb.HistoryEvent)) {
 	w.t.Helper()
 	v, err := w.client.Wait(w.ctx(), requestID)
@@ -182,18 +181,18 @@ func recordLate(w *world, requestID string, write func(name string, events []*hi
 	write("late", w.historyAt(egress.LateID(requestID), ""))
 }
 
-// recordCanary writes the histories of the first two probes of a broken way: people are told
-// with the second, which knows of the first.
+// recordCanary writes the histories of the first two probes that fail: people are told with the
+// second, which knows of the first.
 func recordCanary(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
 	t.Helper()
 	hook := newChat(t, 0)
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
-		environ["REELKEEPER_PUBLIC_URL"] = newProxy(t).URL // it leads nowhere
+		environ["REELKEEPER_PUBLIC_URL"] = newProxy(t).URL // leads nowhere
 		environ["REELKEEPER_NOTIFY_URL"], environ["REELKEEPER_CANARY_EVERY"] = hook.URL, "1s"
 	})
 	w.startWorker()
 	w.want("people are told that the way is broken", func() bool { return len(hook.said()) > 0 })
-	var probes []string // by time, which their IDs end in
+	var probes []string // sorted by time, with which their IDs end
 	w.want("two probes are listed as over", func() bool {
 		page, err := w.temporal().ListWorkflow(w.ctx(), &workflowservice.ListWorkflowExecutionsRequest{
 			Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Completed'", egress.CanaryType),
@@ -210,8 +209,8 @@ func recordCanary(t *testing.T, write func(name string, events []*historypb.Hist
 	write("canary-tells", w.historyAt(probes[1], ""))
 }
 
-// recordHandedBack writes the history of a recording whose start came too late to its worker, and
-// that its door has begun.
+// recordHandedBack writes the history of a recording whose start reached its worker too late, and
+// that its door then began.
 func recordHandedBack(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
 	t.Helper()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
@@ -261,8 +260,8 @@ func recordRefused(t *testing.T, write func(name string, events []*historypb.His
 	write("refused", w.history("r-refused"))
 }
 
-// recordStrays writes the histories of what nobody asked us for: an egress that a round
-// adopts, and another one of a request, which is stopped.
+// recordStrays writes the histories of egresses that nobody asked us for: one that a round adopts,
+// and another one of a request, which is stopped.
 func recordStrays(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
 	t.Helper()
 	w := newWorld(t, reconciled)
@@ -294,8 +293,8 @@ func recordStrays(t *testing.T, write func(name string, events []*historypb.Hist
 	write("twin", w.history("r-twin"))
 }
 
-// recordElsewhere writes the history of a recording beside which an egress of its request
-// records another room.
+// recordElsewhere writes the history of a recording whose request has another egress, which records
+// another room.
 func recordElsewhere(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
 	t.Helper()
 	w := newWorld(t, nil)
@@ -312,8 +311,8 @@ func recordElsewhere(t *testing.T, write func(name string, events []*historypb.H
 	write("elsewhere", w.history("r-here"))
 }
 
-// wholeDelivery is a recording whose media is looked for, and that ends in two consumers
-// and a step; the step is then run once more, by the workflow whose ID is returned.
+// wholeDelivery makes a recording whose media is looked for, and which is delivered to two
+// consumers and a step; the step is then run again, by the workflow whose ID is returned.
 func wholeDelivery(t *testing.T) (w *world, again string) {
 	t.Helper()
 	store := newS3Store(t)

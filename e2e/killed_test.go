@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// delivering is a recording on its way through a pipeline, which can be held up anywhere.
+// delivering is a recording in a pipeline that can be stopped at any point.
 type delivering struct {
 	*world
 	store   *s3Store
@@ -30,12 +30,12 @@ func newDelivering(t *testing.T) *delivering {
 	return d
 }
 
-// Wherever the worker is killed, the next one goes on: nobody is left out, and what is
-// repeated is known as a repeat.
+// Wherever the worker is killed, the next one continues: nobody is left out, and repeats are
+// recognizable.
 func TestTheWorkerIsKilledInEachStepOfADelivery(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		// hold lets a step hang, and returns what tells that it does, and what frees it.
+		// hold makes a step hang, and returns what signals that it does, and what releases it.
 		hold             func(d *delivering) (hangs <-chan struct{}, free func())
 		tells, mostTells int // how often billing is told at least, and each consumer at most
 	}{
@@ -60,7 +60,7 @@ func TestTheWorkerIsKilledInEachStepOfADelivery(t *testing.T) {
 		"while a step of the user's own runs": {func(d *delivering) (<-chan struct{}, func()) {
 			hangs, end := make(chan struct{}), make(chan struct{})
 			d.index.answerWith(func(egress.StepInput) (any, error) {
-				close(hangs) // it is run once
+				close(hangs) // it is called once
 				<-end
 				return "done", nil
 			})

@@ -14,8 +14,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// Our own question settles a recording and its workflow closes, and only then does
-// LiveKit tell of the end. The report knows that it came.
+// Our own poll settles a recording and its workflow closes, and only then does LiveKit report the
+// end. The report knows that the webhook came.
 func TestAWebhookThatComesAfterItsWorkflowHasClosedIsLateInTheReport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {

@@ -97,8 +97,8 @@ func TestWhoeverLooksIntoTheUIUnderstandsOneEgress(t *testing.T) {
 	require.Equal(t, egress.StopRequested, w.verdict("daily").Stopped)
 }
 
-// A newer LiveKit adds fields, and statuses that our protocol package cannot name.
-// Both reach the consumer.
+// A newer LiveKit adds fields, and statuses that our protocol package cannot name. Both reach the
+// consumer.
 func TestWhatANewerLiveKitAddsReachesTheConsumer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
@@ -136,7 +136,7 @@ func (w *world) requestWebhook(requestID string) string {
 	return keys.Token(requestID, 1).Path()
 }
 
-// post sends a webhook body to a path of the door as LiveKit would, signed, until it is taken.
+// post sends a webhook body to a path of the door as LiveKit would, signed, until it is accepted.
 func (w *world) post(path, body string) {
 	w.t.Helper()
 	var status int

@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
-// worlds is how many tests of this package may each have a namespace of their own.
+// worlds is how many tests of this package can have a namespace of their own.
 const worlds = 180
 
 var (
@@ -32,14 +32,14 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run starts one Temporal server for all tests. Each test has a namespace of its
-// own, so that each has its own workers.
+// run starts one Temporal server for all tests. Each test has a namespace of its own, so that each
+// has its own workers.
 func run(m *testing.M) int {
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute) // a first build of the server takes minutes
 	defer cancel()
 	// Search attributes are cached, as in production. The development server reads them from its
-	// database at each use, for those that are made while it runs; here all are there at its start.
+	// database at each use, for those created while it runs; here all exist from the start.
 	args := []string{"--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"}
 	for n := range worlds {
 		args = append(args, "--namespace", namespace(int64(n)))
@@ -62,7 +62,7 @@ func run(m *testing.M) int {
 
 func namespace(n int64) string { return "e2e-" + strconv.FormatInt(n, 10) }
 
-// place is a test's Temporal: its address, and a namespace of the test's own.
+// place returns a test's Temporal: its address, and a namespace of the test's own.
 func place(t *testing.T) (address, namespace string) {
 	t.Helper()
 	if strings.HasPrefix(t.Name(), onPostgres) {

@@ -30,9 +30,9 @@ type s3Store struct {
 	mu    sync.Mutex
 	down  bool
 	asked int
-	// hanging is closed once a store that hangs, for everybody, answers again.
+	// hanging is closed once a hanging store answers again.
 	hanging chan struct{}
-	// lateBy is how many requests come before what was written is there.
+	// lateBy is how many requests arrive before the media is there.
 	lateBy int
 	held   map[string][]byte
 }
@@ -49,7 +49,7 @@ func newS3Store(t *testing.T) *s3Store {
 		if h := s.hangs(); h != nil {
 			select {
 			case <-h:
-			case <-r.Context().Done(): // who asked has gone
+			case <-r.Context().Done(): // the caller is gone
 				return
 			}
 		}
@@ -59,7 +59,7 @@ func newS3Store(t *testing.T) *s3Store {
 	return s
 }
 
-// isDown counts a request, and lets what is late appear.
+// isDown counts a request, and makes late media appear.
 func (s *s3Store) isDown() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *s3Store) hangs() chan struct{} {
 	return s.hanging
 }
 
-// hang lets no request be answered until the returned function is called.
+// hang blocks every request until the returned function is called.
 func (s *s3Store) hang() (answer func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,7 @@ func (s *s3Store) hang() (answer func()) {
 	})
 }
 
-// asks is how often it was asked so far.
+// asks returns the number of requests so far.
 func (s *s3Store) asks() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *s3Store) set(down bool) {
 	s.down = down
 }
 
-// store takes what LiveKit uploads.
+// store accepts what LiveKit uploads.
 func (s *s3Store) store(path string, media []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +173,8 @@ func kinds(files []egress.MediaFile, m egress.Media) (list []string) {
 	return list
 }
 
-// Each file of the result is looked for in the store that the request names, with the
-// credentials of the request.
+// Each file of the result is looked for in the store that the request names, with the request's
+// credentials.
 func TestMediaThatIsThereIsPresent(t *testing.T) {
 	t.Parallel()
 	store := newS3Store(t)
@@ -244,8 +244,8 @@ func TestMediaThatIsLateIsWaitedFor(t *testing.T) {
 	require.Equal(t, egress.MediaPresent, v.Media, v.MediaBecause)
 }
 
-// A store that is down holds the announcement up for its time and no longer; the look is
-// made up for once it is back.
+// A store that is down delays the announcement for its time and no longer; the look is repeated
+// once the store is back.
 func TestAStoreThatIsDownHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	store := newS3Store(t)

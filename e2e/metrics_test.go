@@ -17,8 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// An alert on the increase of a series sees nothing when the series appears with
-// its first increase.
+// An alert on the increase of a series misses the increase with which the series appears.
 func TestWhatIsCountedHasBeenThereFromTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -33,7 +32,7 @@ func TestWhatIsCountedHasBeenThereFromTheStart(t *testing.T) {
 	}, "one verdict, one reply without echo, one announcement")
 }
 
-// counted begins the names of what our workers count.
+// counted are the prefixes of our workers' metrics.
 var counted = []string{"reelkeeper_egress_", "reelkeeper_start_", "reelkeeper_reconcile_", "reelkeeper_strays_", "reelkeeper_unrecorded_", "reelkeeper_stranded_", "reelkeeper_announce_attempts_"}
 
 func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
@@ -54,7 +53,7 @@ func TestWhatARoundCountsHasBeenThereFromTheStart(t *testing.T) {
 	}, "a round, its calls, an adoption, a room")
 }
 
-// grown are the names of the metrics of which a series has changed. None may have appeared.
+// grown returns the names of the metrics of which a series has changed. No series may be new.
 func grown(t *testing.T, before, after map[string]string) (names []string) {
 	t.Helper()
 	for series, value := range after {
@@ -67,7 +66,7 @@ func grown(t *testing.T, before, after map[string]string) (names []string) {
 	return names
 }
 
-// series are our own worker's metrics, by name and labels.
+// series returns our own worker's metrics, by name and labels.
 func (w *world) series() map[string]string {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
@@ -77,7 +76,7 @@ func (w *world) series() map[string]string {
 	series := map[string]string{}
 	for line := range strings.Lines(rec.Body.String()) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
-		if strings.HasPrefix(name, "reelkeeper_egress_detection_lag_") { // a histogram, of which no increase is alerted on
+		if strings.HasPrefix(name, "reelkeeper_egress_detection_lag_") { // a histogram, on whose increase nothing alerts
 			continue
 		}
 		if slices.ContainsFunc(counted, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
@@ -88,8 +87,8 @@ func (w *world) series() map[string]string {
 	return series
 }
 
-// That our own metrics are there is shown in deploy; those of Temporal's SDK are not
-// ours to name, and a newer one may name them otherwise.
+// A test in deploy checks that our own metrics exist; the SDK decides the names of Temporal's, and
+// a newer one may change them.
 func TestWhatAlertsAndDashboardAskOfTemporalsSDKIsThere(t *testing.T) {
 	t.Parallel()
 	hook := newChat(t, 1)
@@ -110,7 +109,7 @@ func TestWhatAlertsAndDashboardAskOfTemporalsSDKIsThere(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join("..", "deploy", file))
 		require.NoError(t, err)
 		names := regexp.MustCompile(`\btemporal_[a-z_]+`).FindAllString(string(b), -1)
-		for _, name := range slices.DeleteFunc(names, func(n string) bool { return n == "temporal_failed" || n == "temporal_slow" }) { // reasons of ours
+		for _, name := range slices.DeleteFunc(names, func(n string) bool { return n == "temporal_failed" || n == "temporal_slow" }) { // our own reasons
 			require.Contains(t, shown, "\n"+name+"{", file)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// hurry is a minute of the endpoint's figures in these tests, so that it reports every second.
+// hurry is the length of the endpoint's minute in these tests, so that it reports every second.
 const hurry = 6 * time.Second
 
-// Why the webhook of an end was missed is found out from what the endpoint reported of
-// itself. In each case a stop makes the end near, so that the first look comes 3 s later.
+// The reason for a missed webhook is found from the endpoint's reports about itself. In each case a
+// stop brings the end near, so that the first look comes 3 s later.
 func TestAMissedWebhookSaysWhy(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -41,7 +41,7 @@ func TestAMissedWebhookSaysWhy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			every, look := hurry, "3s"
-			if tt.want != egress.MissedDown { // no report may be late, on a busy machine too
+			if tt.want != egress.MissedDown { // even on a busy machine, no report may be late
 				every, look = 5*hurry, "20s"
 			}
 			w := newWorldInAHurry(t, every, func(fake *fakelivekit.Config, environ map[string]string) {
@@ -76,7 +76,7 @@ func TestAMissedWebhookSaysWhy(t *testing.T) {
 	}
 }
 
-// reported is until when the endpoint has said how it was.
+// reported returns the time up to which the endpoint has reported.
 func (w *world) reported() time.Time {
 	w.t.Helper()
 	var last time.Time

@@ -22,7 +22,7 @@ type chat struct {
 	texts []string
 }
 
-// newChat makes a hook that answers 503 so many times before it takes anything.
+// newChat makes a hook that answers 503 the given number of times before it accepts anything.
 func newChat(t *testing.T, fails int) *chat {
 	t.Helper()
 	c := &chat{}
@@ -46,7 +46,7 @@ func (c *chat) said() []string {
 	return append([]string(nil), c.texts...)
 }
 
-// The webhook for failed webhooks is itself delivered for certain.
+// The webhook about missed webhooks is itself delivered reliably.
 func TestPeopleAreToldOfAMissedWebhookThoughTheHookWasDown(t *testing.T) {
 	t.Parallel()
 	hook := newChat(t, 2)
@@ -74,7 +74,7 @@ func TestPeopleAreToldOfAMissedWebhookThoughTheHookWasDown(t *testing.T) {
 	requireNone(t, canary, w.metrics())
 }
 
-// Nothing holds the workflow open here but that its notice must have begun.
+// The workflow stays open here only until its notice has begun.
 func TestPeopleAreToldOfALossThatNobodyElseIsToldOf(t *testing.T) {
 	t.Parallel()
 	hook := newChat(t, 0)

@@ -18,8 +18,8 @@ import (
 
 const examples = "../examples/pipeline"
 
-// The pipeline of the examples, with its workers in Go and TypeScript as processes of
-// their own: each step runs in the worker of its language, and sees what came before.
+// The examples' pipeline, with its workers in Go and TypeScript as separate processes: each step
+// runs in the worker of its language, and sees the earlier results.
 func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
 	t.Parallel()
 	typescript := typescriptWorker(t)
@@ -60,7 +60,7 @@ func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
 	require.Contains(t, string(text), "- index: {", "so are results of earlier steps")
 }
 
-// example runs a worker of the examples until the test ends.
+// example runs one of the examples' workers until the test ends.
 func (w *world) example(cmd *exec.Cmd, environ ...string) {
 	w.t.Helper()
 	cmd.Env = append(os.Environ(), append(environ, "TEMPORAL_ADDRESS="+server.Address, "TEMPORAL_NAMESPACE="+w.environ["TEMPORAL_NAMESPACE"])...)
@@ -69,7 +69,7 @@ func (w *world) example(cmd *exec.Cmd, environ ...string) {
 	p.start(w.t)
 }
 
-// typescriptWorker is the TypeScript example, compiled by its own compiler.
+// typescriptWorker returns the TypeScript example, compiled by its own compiler.
 func typescriptWorker(t *testing.T) *exec.Cmd {
 	t.Helper()
 	modules := needs.NodeModules(t, examples+"/typescript")

@@ -37,7 +37,7 @@ func withPipeline(t *testing.T, text string, more ...string) func(*fakelivekit.C
 	}
 }
 
-// theirs is a worker of the user's own, which knows nothing of our codec.
+// theirs is a user's own worker, which does not have our codec.
 type theirs struct {
 	mu     sync.Mutex
 	inputs []egress.StepInput
@@ -74,7 +74,7 @@ func (s *theirs) answerWith(answer func(egress.StepInput) (any, error)) {
 	s.answer = answer
 }
 
-// requests are those for whose recordings the step ran.
+// requests returns those for whose recordings the step ran.
 func (s *theirs) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *theirs) requests() []string {
 	return ids
 }
 
-// inside is the whole state of a room's recording, zero while there is none.
+// inside returns the whole state of a room's recording, or zero if there is none.
 func (w *world) inside(room string) egress.State {
 	w.t.Helper()
 	var s egress.State
@@ -95,8 +95,7 @@ func (w *world) inside(room string) egress.State {
 	return s
 }
 
-// A step that says that no repeat helps waits for a person, who is told what to do, and
-// does it.
+// A step that fails without retry waits for a person, who is told what to do, and does it.
 func TestAFailedStepIsRetriedByAPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPipeline(t, `
@@ -127,7 +126,7 @@ pipelines:
 	require.Equal(t, media.inputs[0], media.inputs[1], "the second attempt is given what the first was, the idempotency key too")
 }
 
-// A pipeline is what it was when an egress began; only what begins later takes the new one.
+// A pipeline stays as it was when an egress began; only later starts use the new one.
 func TestEgressesKeepThePipelineThatTheyBeganWith(t *testing.T) {
 	t.Parallel()
 	text := func(queue string) string {
@@ -160,7 +159,7 @@ pipelines:
   bare: {}
 `
 
-// Whichever way a recording is asked for, it may name its pipeline.
+// A start may name its pipeline, whichever way it is made.
 func TestARequestChoosesItsPipeline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPipeline(t, three))
@@ -197,7 +196,7 @@ func TestARequestChoosesItsPipeline(t *testing.T) {
 	}
 }
 
-// A start that went past Temporal names its pipeline in our webhook's URL, whoever finds it.
+// A start that went past Temporal names its pipeline in our webhook's URL, whoever adopts it.
 func TestWhatIsAdoptedTakesThePipelineThatItsStartNamed(t *testing.T) {
 	t.Parallel()
 	for name, byWebhook := range map[string]bool{"by its first webhook": true, "by the reconciler": false} {
@@ -229,8 +228,8 @@ func TestWhatIsAdoptedTakesThePipelineThatItsStartNamed(t *testing.T) {
 	}
 }
 
-// Where all is encrypted, a worker that cannot decrypt gets the input of its steps in the
-// clear, where they say so, and nothing else is.
+// With encryption on, a worker that cannot decrypt gets the input of its steps in the clear if the
+// steps say so, and nothing else is unencrypted.
 func TestAClearStepIsReadableWhereAllElseIsEncrypted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPipeline(t, `

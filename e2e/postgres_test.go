@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	// onPostgres is what the names of the tests begin with that run on production.
+	// onPostgres begins the names of the tests that run on production.
 	onPostgres = "TestOnPostgreSQL/"
-	// productionWorlds is how many of them may each have a namespace of their own.
+	// productionWorlds is how many of them can have a namespace of their own.
 	productionWorlds = 20
 )
 
-// production is Temporal as docker-compose.yml runs it. TestOnPostgreSQL starts it.
+// production is Temporal as in docker-compose.yml. TestOnPostgreSQL starts it.
 var production cluster
 
 type cluster struct {
@@ -43,8 +43,8 @@ func (c *cluster) next(t *testing.T) string {
 	return namespace(n)
 }
 
-// The same tests as on the development server, where it may be another matter on
-// production's; and then the servers are killed.
+// The same tests as on the development server, for what may behave differently on production's;
+// after that, the servers are killed.
 func TestOnPostgreSQL(t *testing.T) { //nolint:tparallel // who kills the servers is alone on them
 	t.Parallel()
 	production.Cluster = startProduction(t)
@@ -75,8 +75,8 @@ func TestOnPostgreSQL(t *testing.T) { //nolint:tparallel // who kills the server
 	require.NoError(t, production.MakeSchema(within(t)), "the job of the next deployment")
 }
 
-// faultsOnPostgres are a life by webhook, one by polls alone, one whose start is looked
-// for, and one without an end.
+// faultsOnPostgres are a life by webhook, one only by polls, one whose start is searched for, and
+// one without an end.
 func faultsOnPostgres(t *testing.T) {
 	t.Parallel()
 	faultsEndInOneVerdictAndOneAnnouncement(t, func(f fakelivekit.Fault) bool {
@@ -86,8 +86,8 @@ func faultsOnPostgres(t *testing.T) {
 	})
 }
 
-// startProduction starts what docker-compose.yml describes, or skips the test where
-// there is no PostgreSQL.
+// startProduction starts what docker-compose.yml describes, or skips the test if there is no
+// PostgreSQL.
 func startProduction(t testing.TB) *devtemporal.Cluster {
 	t.Helper()
 	b, err := os.ReadFile("../docker-compose.yml")
@@ -106,7 +106,7 @@ func startProduction(t testing.TB) *devtemporal.Cluster {
 		Server: environ, Schema: compose.Services["temporal-schema"].Environment,
 		SchemaScript: "../deploy/temporal-schema.sh", Log: log, Progress: os.Stderr,
 	})
-	if errors.Is(err, devtemporal.ErrNoPostgres) && os.Getenv("CI") == "" { // In CI nothing is skipped for want of a tool.
+	if errors.Is(err, devtemporal.ErrNoPostgres) && os.Getenv("CI") == "" { // In CI nothing is skipped for a missing tool.
 		t.Skip(err)
 	}
 	require.NoError(t, err)
@@ -124,8 +124,8 @@ func startProduction(t testing.TB) *devtemporal.Cluster {
 	return c
 }
 
-// Temporal does not find by equality what has a quote or a backslash in it, on this
-// store as little as on the development server's.
+// Temporal's equality query does not find values with a quote or a backslash, neither on this store
+// nor on the development server's.
 func roomsAreFoundWhateverTheirNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -143,14 +143,14 @@ func roomsAreFoundWhateverTheirNames(t *testing.T) {
 	}
 }
 
-// outageOf is a server's, which is killed as by kill -9 and started again.
+// outageOf is a server that is killed as by kill -9 and restarted.
 type outageOf struct {
 	kill  func()
 	start func(context.Context) error
 }
 
-// Recordings are under way, starts and webhooks on their way, and agents go on asking
-// while the server is away. What LiveKit accepted ends with one verdict and is told of.
+// Recordings are running, starts and webhooks are in flight, and agents keep asking while the
+// server is down. What LiveKit accepted ends with one verdict and is announced.
 func whatWasAcceptedOutlives(t *testing.T, outage outageOf) {
 	t.Helper()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
@@ -162,7 +162,7 @@ func whatWasAcceptedOutlives(t *testing.T, outage outageOf) {
 	for n := range 6 {
 		w.becomes(a.egressOf(keyOf("before", n)), livekit.EgressStatus_EGRESS_ACTIVE)
 	}
-	a.end("before", 0, 2) // their webhooks are on their way
+	a.end("before", 0, 2) // their webhooks are in flight
 
 	asked := a.askInTheBackground("meanwhile", 6)
 	<-asked.first

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// recording is a scenario as it was captured from a real server with the real egress service.
+// recording is a scenario as captured from a real server with the real egress service.
 type recording struct {
 	t   *testing.T
 	dir string
@@ -42,7 +42,7 @@ func (r recording) json(name string) any {
 	return v
 }
 
-// files are those that match, in order.
+// files returns the matching files, in order.
 func (r recording) files(pattern string) []string {
 	r.t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "internal", "fakelivekit", "testdata", r.dir, pattern))
@@ -64,7 +64,7 @@ func (r report) count(prefix string) (n int) {
 	return n
 }
 
-// captured is the report that the captured files make.
+// captured returns the report that the captured files contain.
 func (r recording) captured() report {
 	r.t.Helper()
 	var list report
@@ -104,7 +104,7 @@ func (r recording) captured() report {
 	return list
 }
 
-// asRecorded reduces a report to what was captured of it: the calls that there are files of, and of errors their text.
+// asRecorded reduces a report to what was captured of it: the calls for which there are files, and the text of errors.
 func asRecorded(r report, captured report) (list report) {
 	for _, s := range r {
 		known := slices.ContainsFunc(captured, func(c step) bool { return c.Name == s.Name })
@@ -118,7 +118,7 @@ func asRecorded(r report, captured report) (list report) {
 	return list
 }
 
-// without leaves out the calls that were not made again.
+// without removes the calls that were not repeated.
 func (r report) without(made report) (list report) {
 	for _, s := range r {
 		if !strings.Contains(s.Name, ": api-") || made.has(s.Name) {
@@ -128,7 +128,8 @@ func (r report) without(made report) (list report) {
 	return list
 }
 
-// aligned brings two reports to the same steps in the same order: a step that one of them lacks is empty there.
+// aligned brings two reports to the same steps in the same order: a step missing from one of them is empty
+// there.
 func aligned(a, b report) (report, report) {
 	index := map[string]int{}
 	for _, s := range slices.Concat(a, b) {

@@ -16,15 +16,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
 )
 
-// scenario is one life of an egress: where it is, what becomes of it, and the calls that are made.
+// scenario is one life of an egress: where it is, its fate, and the calls.
 type scenario struct {
-	dir  string // of what was captured; without captures, its name
+	dir  string // of the captures; without captures, its name
 	in   who    // the room; none for a web egress
 	fate reallivekit.Fate
 	play func(p *play)
-	// alone says that it needs a real server of its own.
+	// alone says that it needs its own real server.
 	alone, noWorker bool
-	uncaught        bool            // nothing was captured of it
+	uncaught        bool            // there are no captures of it
 	refuses         twirp.ErrorCode // how the fake refuses a start
 }
 
@@ -73,7 +73,7 @@ func untilTheEnd(file string) func(*play) {
 	return func(p *play) { p.finally(p.begin(file), 1) }
 }
 
-// abort ends what has not begun to record, by a call or by the end of its room.
+// abort ends an egress that has not begun to record, by a call or by the end of its room.
 func abort(file string, end func(p *play, id string)) func(*play) {
 	return func(p *play) {
 		id := p.begin(file)
@@ -85,21 +85,21 @@ func abort(file string, end func(p *play, id string)) func(*play) {
 
 func byCall(p *play, id string) { p.stop("api-StopEgress.json", id) }
 
-// byRoom leaves the recorder a moment: it takes itself for connected a little later than the
-// server does, and a room that has gone by then is another failure.
+// byRoom gives the recorder a moment: it considers itself connected a little later than the server
+// does, and if the room is gone by then, the failure is another one.
 func byRoom(p *play, _ string) {
 	<-time.After(8 * time.Second)
 	p.deleteRoom()
 }
 
-// finally waits for the end and looks at the list.
+// finally waits for the end and then lists the egress.
 func (p *play) finally(id string, ends int) {
 	p.asking.t.Helper()
 	p.ended(id, ends)
 	p.list("list", &livekit.ListEgressRequest{EgressId: id})
 }
 
-// like is a room composite of the scenario's room.
+// like returns a room composite of the scenario's room.
 func (p *play) like() *livekit.EgressInfo {
 	return &livekit.EgressInfo{Request: &livekit.EgressInfo_RoomComposite{RoomComposite: &livekit.RoomCompositeEgressRequest{
 		RoomName: p.room, FileOutputs: files("out/{room_name}-{time}", nil),
@@ -194,9 +194,9 @@ var scenarios = []scenario{
 	}},
 }
 
-// Every difference between what was captured from a real server with the real egress
-// service, the real server with our worker double, and our double of both, stands in a
-// table with its reason. What stands there and is no difference is an error, too.
+// Every difference between the captures from a real server with the real egress service, the real
+// server with our worker double, and our double of both, is in a table with its reason. An entry
+// that is no difference is an error, too.
 func TestTheRealLiveKitAndItsDoubleSayTheSame(t *testing.T) { //nolint:tparallel // what all saw is counted when all have ended
 	t.Parallel()
 	shared := newRealSide(t, nil)
@@ -210,7 +210,7 @@ func TestTheRealLiveKitAndItsDoubleSayTheSame(t *testing.T) { //nolint:tparallel
 		}
 	})
 	if len(seen) < len(scenarios) {
-		return // some failed, or were not asked for
+		return // some failed, or were not selected
 	}
 	close(seen)
 	needed := map[*sameness]map[int]bool{captures: {}, doubles: {}}
@@ -226,13 +226,13 @@ func TestTheRealLiveKitAndItsDoubleSayTheSame(t *testing.T) { //nolint:tparallel
 	}
 }
 
-// sawn is which differences of a table were seen.
+// sawn records which differences of a table were seen.
 type sawn struct {
 	table *sameness
 	seen  map[int]bool
 }
 
-// compared plays a scenario to both sides, and compares both with each other and with what was captured.
+// compared plays a scenario on both sides, and compares them with each other and with the captures.
 func (sc scenario) compared(t *testing.T, shared side) []sawn {
 	t.Helper()
 	onReal := shared
@@ -259,13 +259,14 @@ func (sc scenario) played(t *testing.T, on side, captured report) report {
 	return p.notes(captured)
 }
 
-// sameness is what two sides may differ in.
+// sameness is the ways in which two sides may differ.
 type sameness struct {
 	sides
 	differences []allowed
 }
 
-// hold fails the test for each difference that is not in the table, and says which of the table were seen.
+// hold fails the test for each difference that is not in the table, and returns which of the table were
+// seen.
 func (s *sameness) hold(t *testing.T, mine, theirs report) map[int]bool {
 	t.Helper()
 	mine, theirs = aligned(mine, theirs)

@@ -15,27 +15,28 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// How an endpoint is, in the words of the captures. Where it is down, nobody sees an attempt.
+// The state of an endpoint, in the words of the captures. If it is down, nobody sees an attempt.
 const (
 	well = "200"
 	down = "down"
 )
 
-// breakdown is what becomes of the attempts of LiveKit's to tell of one egress. It is counted in attempts, so that no
-// moment decides what is seen; the scale is how long a second of the captures takes.
+// breakdown decides the fate of LiveKit's delivery attempts for one egress. It is counted in attempts, so that timing
+// does not decide what is seen; the scale is how long a second of the captures takes.
 type breakdown struct {
-	dir    string // of what was captured
+	dir    string // of the captures
 	mode   string
-	left   int  // attempts that meet it
-	early  bool // from the start on, and not from the stop
+	left   int  // remaining attempts that it affects
+	early  bool // from the start on, not from the stop
 	does   func(w http.ResponseWriter, scale float64)
 	scale  float64
 	inside int // attempts that are not answered yet
-	// unscaled wants a double that takes as long as the captured server.
+	// unscaled requires a double that takes as long as the captured server.
 	unscaled bool
 }
 
-// meets says that a webhook meets the breakdown, which it does until it is answered. It wants the lock of its hooks.
+// meets reports whether the breakdown affects a webhook, which it then does until the webhook is answered. The
+// caller holds the lock of its hooks.
 func (o *breakdown) meets(h hook) bool {
 	if o == nil || o.left == 0 || !h.ofEgress() {
 		return false
@@ -67,7 +68,8 @@ func retryAfter(d time.Duration) func(http.ResponseWriter, float64) {
 	}
 }
 
-// Five attempts within 15 s are all that LiveKit makes for one event, and what has waited for 30 s has none.
+// LiveKit makes only five attempts for one event, within 15 s, and none for an event that has waited for 30
+// s.
 var breakdowns = []breakdown{
 	{dir: "wh-301-end", mode: "301", left: 2, does: withStatus(http.StatusMovedPermanently)},
 	{dir: "wh-400-end", mode: "400", left: 2, does: withStatus(http.StatusBadRequest)},
@@ -82,19 +84,20 @@ var breakdowns = []breakdown{
 	{dir: "wh-down-end-25", mode: down, left: 9, does: cut},
 	{dir: "wh-down-end-35", mode: down, left: 10, does: cut},
 	{dir: "wh-hang-end", mode: "hang", left: 1, does: after(45*time.Second, cut)},
-	// Slower than in the captures: after two of them the end is too old by far, which ends later here, and the second is not.
+	// Slower than in the captures: after two of them the end, which comes later here, is far too old, while the second is
+	// not.
 	{dir: "wh-slow-20", mode: "slow=20s", left: 2, early: true, does: after(23*time.Second, withStatus(http.StatusOK)), unscaled: true},
 }
 
-// Each attempt that LiveKit makes to tell of an egress, and each that it does not make, is as
-// it was captured, by the real server and by its double.
+// Each delivery attempt that LiveKit makes, and each that it omits, matches the captures, both with
+// the real server and with its double.
 func TestTheRealLiveKitAndItsDoubleSendWebhooksAsWasCaptured(t *testing.T) {
 	t.Parallel()
 	double := func(scale float64) side {
 		return newFakeSide(t, func(c *fakelivekit.Config) {
 			slow := fakelivekit.DefaultTimings().Scaled(scale)
 			c.Timings.WebhookRetryMin, c.Timings.WebhookRetryMax, c.Timings.WebhookMaxAge = slow.WebhookRetryMin, slow.WebhookRetryMax, slow.WebhookMaxAge
-			c.Timings.WebhookTimeout = limit // the captured server had none
+			c.Timings.WebhookTimeout = limit // the captured server had no limit
 		})
 	}
 	quick, slow := double(0.5), double(1)
@@ -120,7 +123,7 @@ func TestTheRealLiveKitAndItsDoubleSendWebhooksAsWasCaptured(t *testing.T) {
 
 var sentLine = regexp.MustCompile(`HOOK\[project\] (egress_\w+) +(EGRESS_\w+) .* mode=(\S+)`)
 
-// sentIn are the attempts of a capture, in their order, and how the endpoint was.
+// sentIn returns the attempts of a capture, in order, and the endpoint's state.
 func sentIn(r recording) (list []string) {
 	r.t.Helper()
 	for line := range strings.Lines(string(r.text("timeline.txt"))) {
@@ -132,7 +135,7 @@ func sentIn(r recording) (list []string) {
 	return list
 }
 
-// sent lets an egress of one side meet the breakdown, and returns the attempts that were seen, at least so many.
+// sent exposes an egress of one side to the breakdown, and returns the attempts seen, at least that many.
 func (o breakdown) sent(t *testing.T, on side, scale float64, least int) (list []string) {
 	t.Helper()
 	p := newPlay(t, on, scenario{dir: o.dir, in: alice, uncaught: true})
@@ -159,15 +162,15 @@ func (o breakdown) sent(t *testing.T, on side, scale float64, least int) (list [
 	return list
 }
 
-// meet lets the egress of a room meet a breakdown from now on.
+// meet exposes the egress of a room to a breakdown from now on.
 func (h *hooks) meet(room string, o *breakdown) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.breakdowns[room] = o
 }
 
-// outlived waits until a breakdown is over and so many webhooks match, and then for longer than LiveKit waits before it
-// repeats one. It returns all that match.
+// outlived waits until a breakdown is over and at least that many webhooks match, and then for longer than LiveKit
+// waits before a retry. It returns all that match.
 func (h *hooks) outlived(t *testing.T, o *breakdown, least int, match func(hook) bool) []hook {
 	t.Helper()
 	deadline := time.After(limit)

@@ -1,7 +1,7 @@
 package e2e
 
-// captures is what differs between the captures, which are of livekit-server 1.13.11 with
-// the real egress service, and livekit-server 1.13.5 with the worker double.
+// captures are the differences between the captures, from livekit-server 1.13.11 with the real
+// egress service, and livekit-server 1.13.5 with the worker double.
 var captures = &sameness{sides: sides{"the captures", "the real server"}, differences: []allowed{
 	{
 		"*: * egress *", "answer.room.*",
@@ -37,8 +37,8 @@ var captures = &sameness{sides: sides{"the captures", "the real server"}, differ
 	},
 }}
 
-// doubles is what differs between livekit-server 1.13.5 with the worker double and
-// internal/fakelivekit, which is like the captures.
+// doubles are the differences between livekit-server 1.13.5 with the worker double and
+// internal/fakelivekit, which matches the captures.
 var doubles = &sameness{sides: sides{"the real server", "the fake"}, differences: []allowed{
 	{
 		"*: * egress *", "answer.room.*",
@@ -78,7 +78,7 @@ var doubles = &sameness{sides: sides{"the real server", "the fake"}, differences
 	},
 }}
 
-// unplayed are captures that are played to neither side.
+// unplayed are captures that are not played on either side.
 var unplayed = []struct {
 	dirs    string
 	because string

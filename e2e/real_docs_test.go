@@ -30,7 +30,7 @@ func TestTheDocsHaveTheTableOfDifferences(t *testing.T) {
 	require.Equal(t, want, table, "go test ./e2e -run TableOfDifferences -update")
 }
 
-// Each of the captures is played to both sides, or stands in the table of those that are not.
+// Each capture is played on both sides, or is in the table of those that are not.
 func TestEachCaptureIsPlayedOrSaidNotToBe(t *testing.T) {
 	t.Parallel()
 	const captured = 66
@@ -55,7 +55,7 @@ func TestEachCaptureIsPlayedOrSaidNotToBe(t *testing.T) {
 	require.Len(t, seen, captured)
 }
 
-// unplayedTable is what is not played, in Markdown.
+// unplayedTable returns what is not played, in Markdown.
 func unplayedTable() string {
 	var b strings.Builder
 	b.WriteString("Captured, and played to neither:\n\n| capture | why |\n|---|---|\n")
@@ -65,7 +65,7 @@ func unplayedTable() string {
 	return b.String()
 }
 
-// table is the differences in Markdown.
+// table returns the differences in Markdown.
 func (s *sameness) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Between %s and %s:\n\n| scenario: step | field | why |\n|---|---|---|\n", s.one, s.other)

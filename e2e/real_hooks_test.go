@@ -18,16 +18,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hook is one webhook as it came.
+// hook is one webhook as it arrived.
 type hook struct {
 	*livekit.WebhookEvent
 	path    string
 	body    []byte
-	headers map[string]any // those that a receiver may depend on
-	mode    string         // how the endpoint was
+	headers map[string]any // those on which a receiver may depend
+	mode    string         // the endpoint's state
 }
 
-// room is the name of the room that it tells of; a web egress has none.
+// room returns the name of the room that it is about; a web egress has none.
 func (h hook) room() string {
 	if name := h.EgressInfo.GetRoomName(); name != "" {
 		return name
@@ -35,7 +35,7 @@ func (h hook) room() string {
 	return h.GetRoom().GetName()
 }
 
-// ofEgress says whether it is an egress event.
+// ofEgress reports whether it is an egress event.
 func (h hook) ofEgress() bool { return strings.HasPrefix(h.Event, "egress_") }
 
 // hooks takes webhooks, and verifies each with LiveKit's own code.
@@ -69,7 +69,7 @@ func newHooks(t *testing.T) *hooks {
 	return h
 }
 
-// take keeps a webhook, and answers it: well, or as the breakdown of its room has it.
+// take keeps a webhook, and answers it: normally, or as the breakdown of its room says.
 func (h *hooks) take(w http.ResponseWriter, got hook) {
 	h.mu.Lock()
 	o := h.breakdowns[got.room()]
@@ -94,16 +94,16 @@ func (h *hooks) take(w http.ResponseWriter, got hook) {
 	o.does(w, o.scale)
 }
 
-// announce says that something has changed. It wants the lock.
+// announce signals that something has changed. The caller holds the lock.
 func (h *hooks) announce() {
 	close(h.news)
 	h.news = make(chan struct{})
 }
 
-// headersOf are method, protocol and headers, with the signer's key in place of its token.
+// headersOf returns method, protocol and headers, with the signer's key in place of its token.
 func headersOf(r *http.Request) map[string]any {
 	claims := jwt.RegisteredClaims{}
-	_, _, _ = jwt.NewParser().ParseUnverified(r.Header.Get("Authorization"), &claims) // what is no token has no issuer
+	_, _, _ = jwt.NewParser().ParseUnverified(r.Header.Get("Authorization"), &claims) // anything but a token has no issuer
 	headers := map[string]any{"method": r.Method, "proto": r.Proto, "signer": claims.Issuer}
 	for name := range r.Header {
 		if name != "Authorization" && name != "Content-Length" {
@@ -113,7 +113,8 @@ func headersOf(r *http.Request) map[string]any {
 	return headers
 }
 
-// all is what has come that matches, in order, and what is closed when more comes.
+// all returns the matching webhooks so far, in order, and a channel that is closed when more
+// arrive.
 func (h *hooks) all(match func(hook) bool) ([]hook, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -143,7 +144,7 @@ func (h *hooks) reached(t *testing.T, n int, what string, match func(hook) bool)
 	}
 }
 
-// event is a hook's body as LiveKit's JSON.
+// event returns a hook's body as LiveKit's JSON.
 func (h hook) event(t *testing.T) any {
 	t.Helper()
 	var v any

@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
 )
 
-// The programs of the how-to pages record by the real LiveKit as they do by its double.
+// The programs of the how-to pages record with the real LiveKit as they do with its double.
 func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -45,8 +45,8 @@ func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
 	}
 }
 
-// Each way to lose a webhook that was captured from real servers, on a real server: the
-// endpoint is away, slow or wrong while an egress ends, and nobody tells us of its end.
+// Each way of losing a webhook that was captured from real servers, on a real server: the endpoint
+// is down, slow or wrong while an egress ends, and nobody tells us of its end.
 func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	t.Parallel()
 	asked := []egress.Source{egress.FromPoll, egress.FromStop}
@@ -54,12 +54,12 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		is       func(*way) http.HandlerFunc
-		lasts    time.Duration   // after the end; zero: for good
-		by       []egress.Source // by what its end may be learnt: a stop, too, is one that a look tried
+		lasts    time.Duration   // after the end; zero: for ever
+		by       []egress.Source // how we may learn of its end: a stop counts, too, since a look tries one
 		settings map[string]string
 	}{
-		// That it is ending is tried for the last time after 15 s; that the recorder has left, upon which we look, after 11 s and 19 s.
-		// But after 50 s, which comes first is LiveKit's and the machine's to say.
+		// LiveKit last retries the news that it is ending after 15 s, and that the recorder has left, upon which we look, after 11 s
+		// and 19 s. But after 50 s, LiveKit and the machine decide which comes first.
 		{"the endpoint is down for 10 s", always(cutOff), 10 * time.Second, either, nil},
 		{"the endpoint is down for 25 s", always(cutOff), 25 * time.Second, either, map[string]string{"REELKEEPER_LOOK_ACTIVE": "2m"}},
 		{"the endpoint is down for 35 s", always(cutOff), 35 * time.Second, either, nil},
@@ -100,8 +100,8 @@ func always(h http.HandlerFunc) func(*way) http.HandlerFunc {
 	return func(*way) http.HandlerFunc { return h }
 }
 
-// An endpoint that takes 20 s for each webhook is told of the news before the last, and by
-// then the last is too old.
+// An endpoint that takes 20 s for each webhook gets the news before the last, and by then the last
+// is too old.
 func TestNoEndIsLostByAnEndpointThatIsSlow(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "25s", "REELKEEPER_LOOK_ENDING": "5s"})
@@ -117,8 +117,8 @@ func TestNoEndIsLostByAnEndpointThatIsSlow(t *testing.T) {
 	}
 }
 
-// A real server has its webhooks in memory only: what it had not sent when it was killed
-// is never sent.
+// A real server holds its webhooks only in memory: what it had not sent when it was killed is never
+// sent.
 func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"})
@@ -130,7 +130,7 @@ func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
 
 	require.NoError(t, w.livekit.KillServer())
 	require.NoError(t, w.livekit.StartServer(w.ctx()))
-	w.way.is(nil) // not before: a webhook of the killed server may be on its way in
+	w.way.is(nil) // not earlier: a webhook of the killed server may be in flight
 
 	for _, id := range ids {
 		v := w.judged(id)
@@ -139,7 +139,7 @@ func TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt(t *testing.T) {
 	}
 }
 
-// The real server calls an egress active for good whose worker was killed.
+// The real server calls an egress active for ever if its worker was killed.
 func TestAnEgressOfAKilledWorkerIsLostByTheRealLiveKitToo(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ACTIVE": "5s"})
@@ -155,8 +155,7 @@ func TestAnEgressOfAKilledWorkerIsLostByTheRealLiveKitToo(t *testing.T) {
 	}
 }
 
-// A worker that hangs answers no stop, and stays in the room: its end is waited for until
-// that is given up.
+// A worker that hangs answers no stop, and stays in the room: we wait for its end until the limit.
 func TestAnEgressThatHangsInTheRealLiveKitIsGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ENDING": "2s", "REELKEEPER_GIVE_UP_AFTER": "8s"})
@@ -173,10 +172,10 @@ func TestAnEgressThatHangsInTheRealLiveKitIsGivenUp(t *testing.T) {
 	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.listed(id).Status)
 }
 
-// nothingToRecord is the fate of an egress of an empty room: it does not begin.
+// nothingToRecord is the fate of an egress in an empty room: it does not begin.
 const nothingToRecord reallivekit.Fate = "nothing-to-record"
 
-// What fails, reaches its limit, is aborted or runs twice is told as what it is.
+// An egress that fails, reaches its limit, is aborted or runs twice is announced as such.
 func TestWhatBecomesOfAnEgressOfTheRealLiveKitIsToldAsItIs(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t, map[string]string{"REELKEEPER_HOLD_FOR": "10s"})

@@ -18,19 +18,19 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
 )
 
-// What is a fate to the fake, and a matter of processes with the real server.
+// These are fates to the fake, but processes with the real server.
 const (
 	dies   reallivekit.Fate = "dies"   // the worker is killed
 	absent reallivekit.Fate = "absent" // there is no worker
 )
 
-// play plays a scenario to one side and notes all that comes of it, under the names of the recorded files where there are any.
+// play plays a scenario on one side and records all results, under the names of the recorded files if there are any.
 type play struct {
 	asking
 	side
 	recording
 	room  string
-	known []string // egress IDs, in the order of their starts
+	known []string // egress IDs, in start order
 }
 
 func newPlay(t *testing.T, on side, sc scenario) *play {
@@ -51,7 +51,7 @@ func newPlay(t *testing.T, on side, sc scenario) *play {
 	return p
 }
 
-// begin makes the call again that a recorded reply came from.
+// begin repeats the call that led to a recorded reply.
 func (p *play) begin(file string) string {
 	p.asking.t.Helper()
 	recorded := &livekit.EgressInfo{}
@@ -59,7 +59,7 @@ func (p *play) begin(file string) string {
 	return p.started(file, recorded)
 }
 
-// started starts what the echo in an EgressInfo shows, with the tracks and the endpoint of this side.
+// started starts what the echo in an EgressInfo shows, with this side's tracks and endpoint.
 func (p *play) started(name string, like *livekit.EgressInfo) string {
 	p.asking.t.Helper()
 	e := p.egress
@@ -88,7 +88,8 @@ func (p *play) started(name string, like *livekit.EgressInfo) string {
 	return info.EgressId
 }
 
-// track is the track of this side's alice that stands for a recorded one. Those that never were stay so.
+// track returns this side's track of alice that stands for a recorded one. Tracks that never existed
+// stay so.
 func (p *play) track(id string) string {
 	p.asking.t.Helper()
 	if strings.HasSuffix(id, "nope") || id == "" {
@@ -156,7 +157,7 @@ func (p *play) recorder(event string) {
 	})
 }
 
-// left waits until somebody is no longer in the room, which may be later than the end.
+// left waits until somebody has left the room, which may be later than the end.
 func (p *play) left(identity string) {
 	p.asking.t.Helper()
 	require.Eventually(p.asking.t, func() bool {
@@ -165,13 +166,13 @@ func (p *play) left(identity string) {
 	}, limit, 20*time.Millisecond, identity)
 }
 
-// mine says whether a webhook is of this scenario.
+// mine reports whether a webhook belongs to this scenario.
 func (p *play) mine(h hook) bool {
 	return slices.Contains(p.known, h.EgressInfo.GetEgressId()) || p.room != "" && h.room() == p.room
 }
 
-// notes adds all webhooks to the report: those of each endpoint's egresses in order, and those of the room, whose order is
-// not kept between people, by name.
+// notes adds all webhooks to the report: the egress events of each endpoint in order, and the room events, whose order
+// varies between people, by name.
 func (p *play) notes(want report) report {
 	p.asking.t.Helper()
 	for _, endpoint := range []string{"project", "request"} {
@@ -210,18 +211,18 @@ func (p *play) note(name string, answer any) {
 	p.report = append(p.report, step{Name: name, OK: true, Answer: answer})
 }
 
-// normal takes the address of this side's endpoint out of what was answered.
+// normal removes the address of this side's endpoint from an answer.
 func normal(s step) step {
-	b, _ := json.Marshal(s) // of what was JSON
+	b, _ := json.Marshal(s) // cannot fail: it was JSON
 	var out step
 	_ = json.Unmarshal(hosts.ReplaceAll(b, []byte("http://host")), &out)
 	momentary(out.Answer)
 	return out
 }
 
-// momentary takes away what depends on the moment: the server counts the people of a room, and looks whether it is recorded, every five seconds; a
-// participant's version counts the updates so far; who joins may have published by the time that it is told; and the number of
-// a track in its connection is that of the negotiation. Who leaves may be heard of by its own word, or by its connection first.
+// momentary removes what depends on the moment: the server counts the people of a room, and checks whether it is recorded, every five seconds; a
+// participant's version counts the updates so far; a participant may have published before its joining is reported; and a track's number in its
+// connection comes from the negotiation. A departure may first be noticed by the participant's own message, or by its connection.
 func momentary(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -241,7 +242,7 @@ func momentary(v any) {
 	}
 }
 
-// roomEvent names an event of a room by what it is about.
+// roomEvent names a room event by its subject.
 func roomEvent(e *livekit.WebhookEvent) string {
 	switch {
 	case e.Track != nil:

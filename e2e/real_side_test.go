@@ -14,21 +14,21 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
 )
 
-// The keys with which the scenarios were captured; the other one signs the webhooks of requests that ask for it.
+// The keys with which the scenarios were captured; the other one signs the webhooks of requests that name it.
 const (
 	liveKey, liveSecret   = "APIh2key", "h2secret_h2secret_h2secret_h2secret_32"
 	otherKey, otherSecret = "APIh2key2", "h2other_h2other_h2other_h2other_h2oth"
 )
 
-// liveKitBinaries are built by the first test that needs them; before a whole run
-// `go run ./internal/reallivekit/build` does it, which a test's own limit would count.
+// liveKitBinaries are built by the first test that needs them; before a whole run `go run
+// ./internal/reallivekit/build` does it, since the build would count against a test's own limit.
 var liveKitBinaries = sync.OnceValues(func() (reallivekit.Binaries, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	return reallivekit.Build(ctx, os.Stderr)
 })
 
-// realBinaries skips a test where the real server can't be had. In CI it must be there.
+// realBinaries skips a test if the real server is not available. In CI it must be.
 func realBinaries(t *testing.T) reallivekit.Binaries {
 	t.Helper()
 	b, err := liveKitBinaries()
@@ -39,7 +39,7 @@ func realBinaries(t *testing.T) reallivekit.Binaries {
 	return b
 }
 
-// startReal starts a real server for one test, or for some.
+// startReal starts a real server for one or more tests.
 func startReal(t *testing.T, change func(*reallivekit.Options)) *reallivekit.Server {
 	t.Helper()
 	o := reallivekit.Options{Binaries: realBinaries(t), Dir: t.TempDir(), APIKey: apiKey, APISecret: apiSecret}
@@ -59,7 +59,7 @@ func startReal(t *testing.T, change func(*reallivekit.Options)) *reallivekit.Ser
 	return s
 }
 
-// who is in a room.
+// who says which people are in a room.
 type who string
 
 const (
@@ -68,13 +68,13 @@ const (
 	nobody     who = "nobody"
 )
 
-// side is a LiveKit that a scenario is played to: the real one, or the fake.
+// side is a LiveKit on which a scenario is played: the real one, or the fake.
 type side interface {
 	url() string
 	hooks() *hooks
-	// open makes a room, in which each egress has a fate.
+	// open creates a room, in which each egress has a fate.
 	open(t *testing.T, room string, in who, fate reallivekit.Fate)
-	// leave lets alice leave.
+	// leave makes alice leave.
 	leave(t *testing.T, room string)
 	// killWorker kills the worker of the room's egress.
 	killWorker(t *testing.T, room string)
@@ -151,7 +151,7 @@ func newFakeSide(t *testing.T, change func(*fakelivekit.Config)) side {
 func (f fakeSide) url() string   { return f.URL() }
 func (f fakeSide) hooks() *hooks { return f.got }
 
-// faults are the fake's words for the worker's fates.
+// faults are the fake's names for the worker's fates.
 var faults = map[reallivekit.Fate]fakelivekit.Fault{
 	reallivekit.Killed: fakelivekit.Failed, reallivekit.Unstored: fakelivekit.UploadFailed, reallivekit.Limited: fakelivekit.LimitReached,
 	reallivekit.Twice: fakelivekit.Rerun, absent: fakelivekit.StartRefused, reallivekit.Refuse: fakelivekit.StartRefused,
@@ -173,5 +173,5 @@ func (f fakeSide) leave(t *testing.T, room string) {
 	require.NoError(t, f.EndCall(room))
 }
 
-// killWorker needs to do nothing: it is a fate.
+// killWorker does nothing: here it is a fate.
 func (fakeSide) killWorker(*testing.T, string) {}

@@ -23,8 +23,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/reallivekit"
 )
 
-// patience are the settings of a world with a real LiveKit, whose webhooks come after up
-// to 30 s: looks come after that, so that it is seen which of the two tells of an end.
+// patience holds the settings of a world with a real LiveKit, whose webhooks arrive after up to 30
+// s: looks come later, so that a test sees which of the two reports an end.
 var patience = map[string]string{
 	"REELKEEPER_LOOK_STARTING": "1m", "REELKEEPER_LOOK_ACTIVE": "40s", "REELKEEPER_LOOK_ENDING": "40s",
 	"REELKEEPER_START_CALL_TIMEOUT": "10s",
@@ -54,13 +54,13 @@ func newRealWorld(t *testing.T, settings map[string]string) *realWorld {
 	return r
 }
 
-// alice joins a room, which makes it.
+// alice joins a room, which creates it.
 func (r *realWorld) alice(room string) {
 	r.t.Helper()
 	require.NoError(r.t, r.livekit.Join(r.ctx(), room, "alice", false))
 }
 
-// empty makes a room with nobody in it.
+// empty creates a room with nobody in it.
 func (r *realWorld) empty(room string) {
 	r.t.Helper()
 	rooms := lksdk.NewRoomServiceClient(r.livekit.URL, apiKey, apiSecret)
@@ -68,8 +68,8 @@ func (r *realWorld) empty(room string) {
 	require.NoError(r.t, err)
 }
 
-// record asks the door for a recording, as an agent with LiveKit's Go SDK does, and again
-// under the same key where that took too long.
+// record asks the door for a recording, as an agent with LiveKit's Go SDK does, and asks again
+// under the same key if that took too long.
 func (r *realWorld) record(room string) (egressID string) {
 	r.t.Helper()
 	ctx, err := twirp.WithHTTPRequestHeaders(r.ctx(), http.Header{"Idempotency-Key": {room}})
@@ -93,8 +93,8 @@ func (r *realWorld) recordByNode(room string) (egressID string) {
 	return strings.TrimSpace(runJS(r.t, r.door.URL, strings.ReplaceAll(program, "standup", room)))
 }
 
-// recordByEach begins a recording with each of LiveKit's two SDKs, in rooms of their own. Node
-// begins: a busy machine takes its time for it, in which the other one would be looked at.
+// recordByEach begins a recording with each of LiveKit's two SDKs, each in its own room. Node
+// begins: on a busy machine it takes long, and meanwhile the other recording would be looked at.
 func (r *realWorld) recordByEach() (egressIDs []string) {
 	r.t.Helper()
 	r.alice("of-node")
@@ -113,7 +113,7 @@ func (r *realWorld) underWay(egressIDs ...string) {
 	}
 }
 
-// stopBehindTheDoor ends egresses at LiveKit itself, so that nobody but LiveKit can tell.
+// stopBehindTheDoor ends egresses directly at LiveKit, so that only LiveKit can tell.
 func (r *realWorld) stopBehindTheDoor(egressIDs ...string) {
 	r.t.Helper()
 	livekitItself := lksdk.NewEgressClient(r.livekit.URL, apiKey, apiSecret)
@@ -123,7 +123,7 @@ func (r *realWorld) stopBehindTheDoor(egressIDs ...string) {
 	}
 }
 
-// listed is what LiveKit itself says of an egress.
+// listed returns LiveKit's own info on an egress.
 func (r *realWorld) listed(egressID string) *livekit.EgressInfo {
 	r.t.Helper()
 	list, err := lksdk.NewEgressClient(r.livekit.URL, apiKey, apiSecret).ListEgress(r.ctx(), &livekit.ListEgressRequest{EgressId: egressID})
@@ -132,7 +132,7 @@ func (r *realWorld) listed(egressID string) *livekit.EgressInfo {
 	return list.Items[0]
 }
 
-// atLiveKit waits until LiveKit itself says that egresses have a status.
+// atLiveKit waits until LiveKit itself shows a status for the egresses.
 func (r *realWorld) atLiveKit(status livekit.EgressStatus, egressIDs []string) {
 	r.t.Helper()
 	for _, id := range egressIDs {
@@ -140,8 +140,8 @@ func (r *realWorld) atLiveKit(status livekit.EgressStatus, egressIDs []string) {
 	}
 }
 
-// judged waits for the verdict on an egress, and checks what is true of each: it was told
-// once, and a good one is in a file that begins as an MP4 does.
+// judged waits for the verdict on an egress, and checks what holds for each: it was announced once,
+// and a good recording is in a file that begins like an MP4.
 func (r *realWorld) judged(egressID string) egress.Verdict {
 	r.t.Helper()
 	v, err := r.client.Wait(r.ctx(), egressID)
@@ -158,7 +158,7 @@ func (r *realWorld) judged(egressID string) egress.Verdict {
 	return v
 }
 
-// way is what is between LiveKit and our webhook endpoint.
+// way is the path between LiveKit and our webhook endpoint.
 type way struct {
 	*httptest.Server
 	clear http.Handler
@@ -180,7 +180,7 @@ func newWay(t *testing.T, to string) *way {
 	return w
 }
 
-// ServeHTTP lets a webhook through, or does what the way does now.
+// ServeHTTP passes a webhook on, or does what is set instead.
 func (w *way) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	now := w.now
@@ -191,20 +191,20 @@ func (w *way) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	now(rw, r)
 }
 
-// is makes the way do something else from now on; nil: it is clear.
+// is sets what happens from now on; nil: webhooks pass.
 func (w *way) is(now http.HandlerFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = now
 }
 
-// cutOff breaks each connection off.
+// cutOff breaks off each connection.
 func cutOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // hanging never answers.
 func (w *way) hanging(http.ResponseWriter, *http.Request) { <-w.ended }
 
-// slow lets a webhook through after 20 s.
+// slow passes a webhook on after 20 s.
 func (w *way) slow(rw http.ResponseWriter, r *http.Request) {
 	select {
 	case <-time.After(20 * time.Second):

@@ -19,7 +19,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
-// received is what node/consumer.mjs says of a request.
+// received is node/consumer.mjs's report of a request.
 type received struct {
 	Event    string `json:"event"`
 	ID       string `json:"id"`
@@ -63,7 +63,7 @@ func nodeConsumer(t *testing.T) (url string, got <-chan received) {
 	return url, told
 }
 
-// LiveKit's Go receiver is the consumer of every other test.
+// In every other test, the consumer uses LiveKit's Go receiver.
 func TestLiveKitsNodeReceiverTakesWhatIsAnnounced(t *testing.T) {
 	t.Parallel()
 	url, got := nodeConsumer(t)
@@ -97,7 +97,7 @@ func TestLiveKitsNodeReceiverTakesWhatIsAnnounced(t *testing.T) {
 	}, <-got, "two days after the end, and with LiveKit's own event ID")
 }
 
-// The consumer has a webhook of LiveKit's own, and ours beside it.
+// The consumer has its own LiveKit webhook, and ours in addition.
 func TestAConsumerBesideLiveKitsOwnWebhookHearsOfEachEndUnderOneID(t *testing.T) {
 	t.Parallel()
 	for when, wantComing := range map[string]int{"always": 2, "missed": 1} {
@@ -124,7 +124,7 @@ func TestAConsumerBesideLiveKitsOwnWebhookHearsOfEachEndUnderOneID(t *testing.T)
 	}
 }
 
-// ends are the ends that the consumer was told of an egress.
+// ends returns the ends of an egress that were announced to the consumer.
 func (w *world) ends(egressID string) []*livekit.WebhookEvent {
 	return slices.DeleteFunc(w.consumer.told(egressID), func(e *livekit.WebhookEvent) bool { return e.GetEvent() != egress.EventEnded })
 }

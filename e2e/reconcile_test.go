@@ -22,15 +22,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
-// reconciled are the settings of a world with a reconciler that tests start themselves,
-// whose egresses are left to it, where they are active.
+// reconciled sets up a world whose reconciler is started by the tests, and whose active egresses
+// are left to it.
 func reconciled(fake *fakelivekit.Config, environ map[string]string) {
 	environ["REELKEEPER_RECONCILE_EVERY"], environ["REELKEEPER_RECONCILE_GRACE"] = "240000h", "1ms" // next in 2052
 	environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "5m", "5m"
 	fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookLost: 1, fakelivekit.RoomWebhookLost: 1}
 }
 
-// begin starts a round, which a schedule would do.
+// begin starts a round, as the schedule would.
 func (w *world) begin(deep bool) client.WorkflowRun {
 	w.t.Helper()
 	id := "round-" + shortuuid.New()
@@ -51,15 +51,15 @@ func (w *world) round(deep bool) egress.Round {
 	return r
 }
 
-// roundWith does a round, of which a number must be so.
+// roundWith runs a round, for which number must return want.
 func (w *world) roundWith(want int, deep bool, number func(egress.Round) int) {
 	w.t.Helper()
 	r := w.round(deep)
 	require.Equal(w.t, want, number(r), "%+v", r)
 }
 
-// stray starts an egress past us, with the token of a request where one is given, and a
-// query behind it.
+// stray starts an egress without us, with the token of a request if one is given, followed by a
+// query.
 func (w *world) stray(room, request string, query ...string) string {
 	w.t.Helper()
 	r := composite(room).(*livekit.RoomCompositeEgressRequest)
@@ -87,7 +87,7 @@ func (w *world) known(egressID string) {
 	})
 }
 
-// workflows counts those of a type, as visibility has it.
+// workflows counts those of a type, according to visibility.
 func (w *world) workflows(of string) int64 {
 	w.t.Helper()
 	return w.counted(fmt.Sprintf("WorkflowType = '%s'", of))
@@ -111,7 +111,7 @@ func TestAStrayIsAdoptedAndItsEndIsHeardOf(t *testing.T) {
 	w.known(id)
 	require.Zero(t, w.round(false).Adopted, "it is ours now")
 
-	w.want("it is known to be active", func() bool { // else the poll that sees that may see the end
+	w.want("it is known to be active", func() bool { // otherwise the poll that sees this may see the end
 		s, err := w.client.State(w.ctx(), id)
 		return err == nil && s.Status == "EGRESS_ACTIVE"
 	})
@@ -150,7 +150,7 @@ func TestAStrayThatNoRoundSawRunningIsAnnouncedToo(t *testing.T) {
 	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
-// What LiveKit recorded before anybody asked for a comparison was handled by somebody.
+// Egresses that LiveKit recorded before the first comparison were handled by somebody.
 func TestWhatEndedBeforeTheFirstRoundIsNeverAnnounced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, reconciled)
@@ -175,8 +175,7 @@ func TestWhatEndedBeforeTheFirstRoundIsNeverAnnounced(t *testing.T) {
 	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
-// Temporal is away when an agent starts, and no webhook of what LiveKit then records
-// ever comes.
+// Temporal is down when an agent starts, and no webhook ever arrives for what LiveKit then records.
 func TestAStartThatFailedOpenIsAdoptedOnceWithoutAnyWebhook(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
@@ -210,8 +209,8 @@ func TestAStartThatFailedOpenIsAdoptedOnceWithoutAnyWebhook(t *testing.T) {
 	w.want("it is one workflow", func() bool { return w.workflows(egress.WorkflowType) == 1 })
 }
 
-// A web egress is started past Temporal, its worker dies, and no webhook and no round of the
-// reconciler tells. All that shows it is that LiveKit does not answer its agent's stop.
+// A web egress is started past Temporal, its worker dies, and neither a webhook nor a round of the
+// reconciler reports it. The only sign is that LiveKit does not answer its agent's stop.
 func TestAStopIsKeptAlsoWhereTheStartWentPastTemporal(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
@@ -346,7 +345,7 @@ func TestTheScheduleDoesARound(t *testing.T) {
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})
 	id := w.stray("room", "")
-	// The worker may have had no time for it.
+	// The worker may not have had time for it.
 	w.answered("there is a schedule", func() error { return w.client.EnsureReconcile(w.ctx(), 240000*time.Hour) })
 	schedule := w.temporal().ScheduleClient().GetHandle(w.ctx(), egress.ReconcileSchedule)
 	require.NoError(t, schedule.Trigger(w.ctx(), client.ScheduleTriggerOptions{}))
@@ -357,8 +356,8 @@ func TestTheScheduleDoesARound(t *testing.T) {
 	})
 }
 
-// CreateRoom with automatic egress answers 200 while there is no worker, and nothing
-// tells that nothing records.
+// CreateRoom with automatic egress answers 200 even if there is no worker, and nothing reports that
+// nothing is recorded.
 func TestARoomThatMustBeRecordedIsRecordedOnTheSpot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {

@@ -20,7 +20,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// lostItsDatabase forgets what the consumer was told, and returns the event ID of each
+// lostItsDatabase forgets what was announced to the consumer, and returns the event ID of each
 // egress.
 func (c *consumer) lostItsDatabase() map[string]string {
 	c.mu.Lock()
@@ -33,7 +33,7 @@ func (c *consumer) lostItsDatabase() map[string]string {
 	return ids
 }
 
-// knows are the event IDs that the consumer was told, by egress.
+// knows returns the event IDs announced to the consumer, by egress.
 func (c *consumer) knows() map[string]string {
 	ids := map[string]string{}
 	for _, e := range c.all() {
@@ -136,7 +136,7 @@ func TestFiftyAreToldAgainAtARate(t *testing.T) {
 func TestAStepThatFailedForGoodIsRetriedAlsoInARedelivery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
-		environ["REELKEEPER_ANNOUNCE_FOR"] = (20 * time.Second).String() // also what a retry has, on a slow machine too
+		environ["REELKEEPER_ANNOUNCE_FOR"] = (20 * time.Second).String() // also the time that a retry has, even on a slow machine
 	})
 	w.startWorker()
 	w.consumer.answerWith(func(*livekit.WebhookEvent) int { return http.StatusNotFound })
@@ -245,7 +245,7 @@ func TestTheCommandsInTheDocsDeliverAgainAndArchive(t *testing.T) {
 	w.want("it was told again", func() bool { return len(w.consumer.all()) > 1 })
 }
 
-// documentedShell are the commands of a section of docs/operations.md.
+// documentedShell returns the commands of a section of docs/operations.md.
 func documentedShell(t *testing.T, section string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
@@ -262,8 +262,7 @@ func documentedShell(t *testing.T, section string) string {
 	return script.String()
 }
 
-// What was sealed for the first telling opens for the second, also where payloads are
-// encrypted.
+// What was sealed for the first announcement opens for the second, even if payloads are encrypted.
 func TestTheWebhookThatARequestNamedIsToldAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {

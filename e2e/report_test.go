@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// What the operator of a support thread compiled by hand: date, room ID, egress ID.
+// The list that an operator in a support thread compiled by hand: date, room ID, egress ID.
 func TestTheReportListsTheMissedAndWhoAskedForThem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
@@ -68,7 +68,7 @@ func TestTheReportListsTheMissedAndWhoAskedForThem(t *testing.T) {
 	require.Equal(t, "no recordings\n", w.starter("", "list", "--lost").out)
 }
 
-// The canary of the webhook's way, beside the whole that ships, until Ctrl-C.
+// The canary of the webhooks' way, with everything that ships, until Ctrl-C.
 func TestTheDoctorWatchesUntilItIsInterrupted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -92,7 +92,7 @@ func TestTheDoctorWatchesUntilItIsInterrupted(t *testing.T) {
 		require.True(t, lines.Scan())
 	}
 	require.Regexp(t, `Z (ok|warn) -> fail `+w.door.URL+`/webhooks/livekit\S* cannot be reached: (the connection is refused|.*(EOF|connection reset|server closed))`,
-		lines.Text()) // the one that is under way is cut, and then nothing changes
+		lines.Text()) // the probe in progress is cut, which is not a change
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	require.False(t, lines.Scan())
 	require.NoError(t, cmd.Wait(), "to be told to stop is no failure")

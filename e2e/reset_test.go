@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// A reset is what Temporal's own guides advise where a workflow's tasks fail. It goes back
-// before the start, or to a task from which on the start was awaited: Temporal sends that anew.
+// Temporal's own guides advise a reset if a workflow's tasks fail. It goes back before the start,
+// or to a task after which the start was awaited: Temporal schedules that again.
 func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 	t.Parallel()
 	for name, nth := range map[string]int{"before the start": 0, "while the start is awaited": 1} {
@@ -47,7 +47,7 @@ func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 	}
 }
 
-// reset has a request's workflow go on from the completion of a workflow task.
+// reset makes a request's workflow continue from the completion of a workflow task.
 func (w *world) reset(requestID string, task int64) {
 	w.t.Helper()
 	_, err := w.temporal().WorkflowService().ResetWorkflowExecution(w.ctx(), &workflowservice.ResetWorkflowExecutionRequest{
@@ -58,8 +58,8 @@ func (w *world) reset(requestID string, task int64) {
 	require.NoError(w.t, err)
 }
 
-// tasksOfTheStart are the events of the workflow tasks that were completed before the start was,
-// once it is.
+// tasksOfTheStart returns the events of the workflow tasks that completed before the start did, and
+// whether it has.
 func tasksOfTheStart(events []*historypb.HistoryEvent) (ids []int64, answered bool) {
 	for _, e := range events {
 		switch e.GetEventType() {

@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// Two hundred recordings at once end by our own questions alone.
+// Two hundred concurrent recordings are settled only by our own polls.
 //
 //nolint:paralleltest // takes the cores for itself: others would wait too long
 func TestTwoHundredAtOnceWithEveryWebhookLost(t *testing.T) {

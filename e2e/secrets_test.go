@@ -22,14 +22,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// canary stands in every field that may hold a credential.
+// canary is in every field that may hold a credential.
 const canary = "CANARY-5ecret"
 
-// secretNames are those fields, by name: not by the marks that our redaction goes by.
+// secretNames matches those fields by name, not by the marks that our redaction uses.
 var secretNames = regexp.MustCompile(`^(access_key|secret|session_token|assume_role_external_id|credentials|account_key|password|username)$|url`)
 
-// withSecrets fills a request with credentials. Each oneof takes another of its
-// variants in each element of a list and for each turn, so that all occur.
+// withSecrets fills a request with credentials. Each oneof uses another of its variants in each
+// element of a list and for each turn, so that all occur.
 func withSecrets(m protoreflect.Message, turn int) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
@@ -56,7 +56,7 @@ func withSecrets(m protoreflect.Message, turn int) {
 	}
 }
 
-// secretURL has a credential wherever a URL can.
+// secretURL returns a URL with a credential in every place that can hold one.
 func secretURL(f protoreflect.FieldDescriptor, turn int) string {
 	if f.Name() == "urls" {
 		return fmt.Sprintf("rtmp://live.example.com/app/%s-%d", canary, turn)
@@ -68,8 +68,8 @@ func secretURL(f protoreflect.FieldDescriptor, turn int) string {
 	return fmt.Sprintf("%s://user:%s@host.example.com/?token=%s", scheme, canary, canary)
 }
 
-// No history, search attribute, memo, log or metric ever holds a credential, of any
-// kind of request, whether it is recorded, fails, or is refused.
+// No history, search attribute, memo, log or metric ever holds a credential, for any kind of
+// request, whether it is recorded, fails, or is refused.
 func TestNoSecretRests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -89,7 +89,7 @@ func TestNoSecretRests(t *testing.T) {
 				}
 				sent++
 				requireNone(t, canary, string(s.Info.Raw()))
-				_, _ = w.client.Stop(w.ctx(), id) // one that fails by itself may be over
+				_, _ = w.client.Stop(w.ctx(), id) // one that fails by itself may have ended
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func TestNoSecretRests(t *testing.T) {
 	requireNone(t, canary, w.metrics())
 }
 
-// Nor does one of a storage profile, whether the start is taken, refused for its storage,
+// The same holds for a storage profile's, whether the start is accepted, refused for its storage,
 // or goes past Temporal.
 func TestNoSecretOfAProfileRests(t *testing.T) {
 	t.Parallel()
@@ -181,15 +181,15 @@ func secretRequest(t *testing.T, kind egress.Kind, turn int, room, webhookURL st
 	return r
 }
 
-// automaticFailure makes LiveKit tell of an automatic egress that never started, with
-// its request in the clear.
+// automaticFailure makes LiveKit report an automatic egress that never started, with its request in
+// the clear.
 func (w *world) automaticFailure() {
 	const body = `{"event":"egress_ended","id":"EV_auto","egressInfo":{"status":"EGRESS_FAILED","roomName":"auto","error":"no workers",` +
 		`"roomComposite":{"roomName":"auto","fileOutputs":[{"filepath":"x","s3":{"accessKey":"` + canary + `","secret":"` + canary + `","bucket":"b"}}]}}}`
 	w.post(egress.WebhookPath, body)
 }
 
-// metrics are the worker's, as Prometheus gets them.
+// metrics returns the worker's metrics, as Prometheus gets them.
 func (w *world) metrics() string {
 	w.t.Helper()
 	res := httptest.NewRecorder()
@@ -200,13 +200,13 @@ func (w *world) metrics() string {
 	return res.Body.String()
 }
 
-// running counts the egress workflows that have not ended, as visibility has it.
+// running counts the egress workflows that have not ended, according to visibility.
 func (w *world) running() int64 {
 	w.t.Helper()
 	return w.counted(`WorkflowType = "Egress" AND ExecutionStatus = "Running"`)
 }
 
-// counted is how many workflows of the world a query finds.
+// counted returns how many workflows of the world a query finds.
 func (w *world) counted(query string) int64 {
 	w.t.Helper()
 	var r *workflowservice.CountWorkflowExecutionsResponse
@@ -219,7 +219,7 @@ func (w *world) counted(query string) int64 {
 	return r.GetCount()
 }
 
-// everything is all that Temporal keeps of a namespace, as text.
+// everything returns all that Temporal holds of a namespace, as text.
 func (w *world) everything() string {
 	w.t.Helper()
 	var all strings.Builder
@@ -250,7 +250,7 @@ func requireNone(t *testing.T, canary, text string) {
 	}
 }
 
-// decoded is an event's JSON with the data of its payloads as text.
+// decoded returns an event's JSON with the data of its payloads as text.
 func decoded(event []byte) string {
 	var tree any
 	_ = json.Unmarshal(event, &tree)

@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// wordy is a request with so much metadata, whose caller wants to be told, and whose media are
-// looked for in a store that is none.
+// wordy returns a request with that much metadata, whose caller names a webhook, and whose media
+// are looked for in a store that does not exist.
 func (w *world) wordy(room string, bytes int) *livekit.RoomCompositeEgressRequest {
 	u := &livekit.S3Upload{
 		Bucket: "recordings", AccessKey: "key", Secret: canary, Region: "eu-west-1", ForcePathStyle: true, Endpoint: w.consumer.URL,

@@ -32,9 +32,9 @@ var (
 // soakCall is how long each of its recordings lasts.
 const soakCall = 10 * time.Second
 
-// TestSoak runs what ships, as processes, at a steady rate of recordings that LiveKit's own
-// client starts at the front door, and of which a third of the webhooks are lost, and looks
-// whether any of the processes grows:
+// TestSoak runs what ships, as processes, at a steady rate of recordings that LiveKit's own client
+// starts at the front door, with a third of the webhooks lost, and checks whether any of the
+// processes grows:
 //
 //	go test ./e2e -run TestSoak -soak 1h -timeout 2h -v
 func TestSoak(t *testing.T) { //nolint:paralleltest // it measures, and runs alone
@@ -46,7 +46,8 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // it measures, and runs alo
 	samples := s.run()
 	s.print(samples)
 
-	// A process takes up what it needs in the first quarter; what grows after that grows for ever.
+	// A process acquires what it needs in the first quarter; what grows after that would grow for
+	// ever.
 	early, late := samples[len(samples)/4:len(samples)/2], samples[len(samples)*3/4:]
 	for n, name := range s.names {
 		require.LessOrEqual(t, mean(late, n, goroutines), 1.1*mean(early, n, goroutines)+20, "goroutines of %s", name)
@@ -58,13 +59,13 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // it measures, and runs alo
 	require.LessOrEqual(t, perLife(late), 1.25*perLife(early), "bytes of the database for each recording")
 }
 
-// soak is the processes that are looked at.
+// soak holds the processes under observation.
 type soak struct {
 	*world
-	front *lksdk.EgressClient // to the front door of the starter that is looked at
+	front *lksdk.EgressClient // to the front door of the observed starter
 	names []string
 	pids  []int
-	admin []string // where each tells its metrics; empty for Temporal's server
+	admin []string // where each serves its metrics; empty for Temporal's server
 	db    string
 }
 
@@ -106,7 +107,7 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// run begins recordings and takes samples until the time is over and all have ended well.
+// run starts recordings and takes samples until the time is over and all have ended well.
 func (s *soak) run() []sample {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()
@@ -153,12 +154,12 @@ func (s *soak) live(ctx context.Context, room string) error {
 const (
 	goroutines = iota
 	openFiles
-	memory // bytes that are resident
+	memory // resident bytes
 	measures
 )
 
 type sample struct {
-	lives   int // begun so far
+	lives   int // started so far
 	process [3][measures]float64
 	db      float64 // bytes
 }
@@ -184,7 +185,7 @@ func (s *soak) sample(lives int) sample {
 	return out
 }
 
-// needsProc skips what reads of other processes how they are.
+// needsProc skips tests that read other processes' state in /proc.
 func needsProc(t testing.TB) {
 	t.Helper()
 	if _, err := os.Stat("/proc/self/statm"); err != nil {
@@ -192,7 +193,7 @@ func needsProc(t testing.TB) {
 	}
 }
 
-// resident is the memory of a process, in bytes.
+// resident returns the resident memory of a process, in bytes.
 func resident(t testing.TB, pid int) float64 {
 	t.Helper()
 	statm, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
@@ -231,7 +232,7 @@ func mean(samples []sample, process, measure int) float64 {
 	return sum / float64(len(samples))
 }
 
-// perLife is by how much the database grew for each recording.
+// perLife returns how much the database grew per recording.
 func perLife(samples []sample) float64 {
 	first, last := samples[0], samples[len(samples)-1]
 	return (last.db - first.db) / float64(last.lives-first.lives)

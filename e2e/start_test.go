@@ -24,7 +24,7 @@ func TestARefusalReachesTheCallerAsLiveKitSaidItAndFreesTheKey(t *testing.T) {
 	w.startWorker()
 	ask := egress.StartOptions{ID: "key", Request: composite("room")}
 
-	for range 2 { // the second answer is a new one, not the first again
+	for range 2 { // the second answer is a new one, not a repeat of the first
 		_, err := w.client.Start(w.ctx(), ask)
 		var refused *egress.Error
 		require.ErrorAs(t, err, &refused)
@@ -93,7 +93,7 @@ func TestAStartGoesOnUntilLiveKitTakesIt(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name        string
-		tries       int // calls that LiveKit sees before it mends
+		tries       int // calls that LiveKit gets before it recovers
 		begin, mend func(w *world) error
 	}{
 		{"no worker is free", 2, setFault(fakelivekit.StartRefused, 1), setFault(fakelivekit.StartRefused, 0)},
@@ -185,7 +185,7 @@ func TestAPlainStartThatIsWrongFailsAndNamesTheField(t *testing.T) {
 	t.Cleanup(func() { require.Empty(t, w.fake.Egresses()) })
 }
 
-// temporal is a client of the world's namespace, as any program's.
+// temporal returns a client of the world's namespace, like any program's.
 func (w *world) temporal() client.Client {
 	w.t.Helper()
 	w.dialled.Do(func() {

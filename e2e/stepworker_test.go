@@ -20,13 +20,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// Variables of a worker of the user's own that is a process: this test binary, run again.
+// Variables of a user's own worker in a process: this test binary, run again.
 const (
 	envStepWorker = "E2E_STEP_WORKER" // its task queue
 	envStepMarks  = "E2E_STEP_MARKS"  // folder in which each attempt leaves its idempotency key
 )
 
-// stepWorkerMain is a worker whose activity Slow never ends in its first attempt.
+// stepWorkerMain runs a worker whose activity Slow never ends in its first attempt.
 func stepWorkerMain(queue string) int {
 	c, err := client.Dial(client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: os.Getenv("TEMPORAL_NAMESPACE")})
 	if err != nil {
@@ -59,7 +59,7 @@ func slow(ctx context.Context, in egress.StepInput) (map[string]any, error) {
 	return map[string]any{"attempt": attempt, "pid": os.Getpid()}, nil
 }
 
-// stepProcess runs stepWorkerMain as a process that can be killed.
+// stepProcess runs stepWorkerMain in a process that can be killed.
 func (w *world) stepProcess(queue, marks string) *process {
 	w.t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0]), done: make(chan struct{})}
@@ -70,8 +70,8 @@ func (w *world) stepProcess(queue, marks string) *process {
 	return p
 }
 
-// The worker of a step is killed in the middle of it: another one does it, under the same
-// idempotency key.
+// A step's worker is killed in the middle of it: another worker does it, under the same idempotency
+// key.
 func TestAStepWhoseWorkerIsKilledGoesOnElsewhereUnderTheSameKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withPipeline(t, `
@@ -84,7 +84,7 @@ pipelines:
 	w.startWorker()
 	marks := t.TempDir()
 	key := func(attempt string) string {
-		b, _ := os.ReadFile(filepath.Join(marks, attempt)) // it may not be there yet
+		b, _ := os.ReadFile(filepath.Join(marks, attempt)) // it may not exist yet
 		return string(b)
 	}
 	w.room("room", fakelivekit.RoomScript{Call: time.Second})

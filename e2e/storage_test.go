@@ -21,8 +21,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakes3"
 )
 
-// newStoredWorld is a world with a store that knows one key, and with profiles of it. It
-// tries storages as it ships.
+// newStoredWorld makes a world with a store that knows one key, and with storage profiles for it.
+// It tests storages as it ships.
 func newStoredWorld(t *testing.T, change func(environ map[string]string)) (*world, *fakes3.Store) {
 	t.Helper()
 	store, err := fakes3.New(map[string]string{"key": canary}, "recordings")
@@ -47,8 +47,8 @@ func newStoredWorld(t *testing.T, change func(environ map[string]string)) (*worl
 	return w, store
 }
 
-// askStored starts a recording through the door, as an agent does, under a key, and in a
-// storage profile where one is given.
+// askStored starts a recording through the door, as an agent does, under a key, and with a storage
+// profile if one is given.
 func (w *world) askStored(r *livekit.RoomCompositeEgressRequest, key, profile string) (*livekit.EgressInfo, error) {
 	header := http.Header{"Idempotency-Key": {key}}
 	if profile != "" {
@@ -105,8 +105,8 @@ func TestABadBucketIsRefusedByTheDoorBeforeLiveKitHearsOfIt(t *testing.T) {
 	require.Empty(t, keys, "no probe stays")
 }
 
-// tooSlow reports whether a store, or all of us, may have been slow to answer: no refusal of
-// the store's, then, but of a room that is not there, or none in time.
+// tooSlow reports whether a store, or all of us, may have answered slowly: then the refusal is
+// about a missing room or a timeout, and not the store's.
 func tooSlow(err twirp.Error) bool {
 	return slices.Contains([]twirp.ErrorCode{twirp.NotFound, twirp.Unavailable, twirp.DeadlineExceeded}, err.Code())
 }

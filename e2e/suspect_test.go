@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// That its participant is absent tells something of a LiveKit that shows the other one's.
+// Its absent participant is evidence with a LiveKit that shows the other egress's participant.
 func TestADeadRecorderThatNobodyHeardOfIsFoundByTheReconciler(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// timeline is what happens in a world, in its order.
+// timeline is what happens in a world, in order.
 type timeline struct {
 	w     *world
 	began time.Time
@@ -32,13 +32,13 @@ func (l *timeline) At(after time.Duration, what string, do func() error) {
 	require.NoError(l.w.t, do(), "at %s: %s", after, what)
 }
 
-// Want waits until something is so, which must be within the limit.
+// Want waits until something is true, which must happen within the limit.
 func (l *timeline) Want(what string, so func() bool) {
 	l.w.t.Helper()
 	l.w.want(what, so)
 }
 
-// Everything that can be down is down, one after the other.
+// Everything that can be down goes down, one after the other.
 func TestADayOnWhichEverythingIsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

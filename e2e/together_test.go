@@ -25,17 +25,17 @@ const (
 	whsec                     = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 )
 
-// witness is a consumer that keeps all of each request.
+// witness is a consumer that keeps every request in full.
 type witness struct {
 	*httptest.Server
-	key, secret string // of LiveKit's signature, the only one that it takes
+	key, secret string // of LiveKit's signature, the only one that it accepts
 
 	mu     sync.Mutex
 	heard  []testimony
 	answer func() int // default: 200
 }
 
-// testimony is one request, which LiveKit's own receiver has taken.
+// testimony is one request that LiveKit's own receiver has accepted.
 type testimony struct {
 	event  *livekit.WebhookEvent
 	header http.Header
@@ -74,7 +74,7 @@ func (c *witness) all() []testimony {
 	return append([]testimony(nil), c.heard...)
 }
 
-// scheduled are the activities of a recording, in the order in which they were.
+// scheduled returns the activities of a recording, in order.
 func (w *world) scheduled(requestID string) []string {
 	w.t.Helper()
 	var names []string
@@ -86,8 +86,7 @@ func (w *world) scheduled(requestID string) []string {
 	return names
 }
 
-// twoConsumers is a pipeline with two consumers for every end, one for none of these, and
-// a step.
+// twoConsumers is a pipeline with two consumers for every end, one for none of these, and a step.
 func twoConsumers(billing, archive string) string {
 	return `
 default: whole
@@ -102,8 +101,8 @@ pipelines:
 `
 }
 
-// All parts of a delivery: the media is looked for in a real store, each consumer is told
-// in its own way, and the step is given what was found; then it is run once more.
+// All parts of a delivery: the media is looked for in a real store, each consumer is told in its
+// own way, and the step is given what was found; then it is run again.
 func TestADeliveryFromVerifyToAStepThatIsRunAgain(t *testing.T) {
 	t.Parallel()
 	store, billing, archive := newS3Store(t), newWitness(t, billingKey, billingSecret), newWitness(t, apiKey, apiSecret)
@@ -121,7 +120,7 @@ func TestADeliveryFromVerifyToAStepThatIsRunAgain(t *testing.T) {
 	w.startWorker()
 	index := w.theirWorker("media", "Index")
 	index.answerWith(func(egress.StepInput) (any, error) {
-		close(ran) // it is run once
+		close(ran) // it is called once
 		return map[string]int{"line": 7}, nil
 	})
 	w.room("room", fakelivekit.RoomScript{Call: 2 * time.Second})
@@ -158,7 +157,7 @@ func TestADeliveryFromVerifyToAStepThatIsRunAgain(t *testing.T) {
 	w.runsAgain(store, index, archive)
 }
 
-// printsAll holds what starter prints of a verdict against it.
+// printsAll compares what starter prints with a verdict.
 func (w *world) printsAll(v egress.Verdict) {
 	w.t.Helper()
 	w.want("it is over in the list", func() bool { return w.starter("", "export").out != "" })
@@ -181,7 +180,7 @@ func (w *world) printsAll(v egress.Verdict) {
 	w.says("report", "present 1")
 }
 
-// runsAgain has the step run once more, after the store has gone.
+// runsAgain runs the step again, after the store has gone.
 func (w *world) runsAgain(store *s3Store, index *theirs, archive *witness) {
 	w.t.Helper()
 	store.set(true)

@@ -25,8 +25,8 @@ import (
 
 var pictures = flag.String("pictures", "", "folder into which TestAPersonFindsAStuckEgressInTheUI writes what the browser shows")
 
-// Whoever operates this takes the query from the docs, finds the stuck egress in
-// Temporal's UI, and reads there what is wrong and what to do.
+// An operator takes the query from the docs, finds the stuck egress in Temporal's UI, and reads
+// there what is wrong and what to do.
 func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	t.Parallel()
 	needs.Tools(t, "chromium")
@@ -71,11 +71,11 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	b.do("scroll to its end", chromedp.Evaluate(`document.querySelector('#user-metadata-current-details').scrollIntoView({block: 'end'})`, nil))
 	b.picture(*pictures, "ui-details.png")
 
-	// The starter tells the same.
+	// The starter says the same.
 	w.says("show standup-1", "ended as EGRESS_COMPLETE, told by poll", "starter retry standup-1 announce")
 }
 
-// Each is one that Temporal takes; what it finds is the test of the commands beside it.
+// Temporal accepts each of them; the commands' own tests check what they find.
 func TestTheQueriesInTheDocsAreOnesThatTemporalTakes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -92,12 +92,12 @@ func TestTheQueriesInTheDocsAreOnesThatTemporalTakes(t *testing.T) {
 	}
 }
 
-// newWorldWithUI is a world on a Temporal of its own, whose UI is at the URL.
+// newWorldWithUI makes a world on its own Temporal, whose UI is at the URL.
 func newWorldWithUI(t *testing.T) (string, *world) {
 	t.Helper()
 	s, err := devtemporal.Start(within(t), devtemporal.Options{SearchAttributes: egress.Attributes(), Progress: os.Stderr})
 	require.NoError(t, err)
-	t.Cleanup(s.Kill) // it holds nothing that is worth an orderly end
+	t.Cleanup(s.Kill) // it holds nothing worth an orderly end
 	return s.UIURL, newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
 		environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = s.Address, "default"
 		environ["REELKEEPER_ANNOUNCE_FOR"] = (5 * time.Second).String()
@@ -116,7 +116,7 @@ func (w *world) count(f recordings.Filter) (n int) {
 
 var documentedQuery = regexp.MustCompile("(?m)^\\| ([^|]+) \\| `([^`]+)` \\|")
 
-// documented is the query that docs/operations.md has for a question.
+// documented returns the query in docs/operations.md for a question.
 func documented(t *testing.T, question string) string {
 	t.Helper()
 	query, found := documentedQueries(t)[question]

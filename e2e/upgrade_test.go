@@ -22,15 +22,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// fleet is the workers of a Worker Deployment, as processes, by their releases.
+// fleet is the workers of a Worker Deployment, as processes, by release.
 type fleet struct {
 	*world
 	name  string
 	built map[string]string // paths
 }
 
-// release builds the worker of a release. What differs from the code under test is a text of
-// a file of the repository, and what stands in its place.
+// release builds the worker of a release. differs are pairs of texts: one in the source under test,
+// and its replacement.
 func (f fleet) release(version string, differs ...string) {
 	f.t.Helper()
 	dir := f.t.TempDir()
@@ -52,7 +52,7 @@ func (f fleet) release(version string, differs ...string) {
 	require.NoError(f.t, compile(f.built[version], "worker", flags...))
 }
 
-// run starts a worker of a release, which is its build ID.
+// run starts a worker of a release, with the release as its build ID.
 func (f fleet) run(version string) *process {
 	f.t.Helper()
 	environ := maps.Clone(f.environ)
@@ -61,7 +61,8 @@ func (f fleet) run(version string) *process {
 	return launch(f.t, f.log, f.built[version], environ)
 }
 
-// lead gives a version all recordings that begin from now on, once its workers poll both queues.
+// lead makes a version current for all recordings that begin from now on, once its workers poll
+// both queues.
 func (f fleet) lead(version string) {
 	f.t.Helper()
 	d := f.temporal().WorkerDeploymentClient().GetHandle(f.name)
@@ -82,7 +83,7 @@ func (f fleet) lead(version string) {
 	}
 }
 
-// of is the version that a recording is with.
+// of returns the version of a recording.
 func (f fleet) of(room string) string {
 	f.t.Helper()
 	d, err := f.temporal().DescribeWorkflowExecution(f.ctx(), egress.WorkflowID("r-"+room), "")
@@ -90,8 +91,8 @@ func (f fleet) of(room string) string {
 	return d.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId()
 }
 
-// untold records a room whose end nobody hears of, and tells of it again. It returns the ID of the
-// redelivery, which nobody takes, once the notice of the end is refused as well.
+// untold records a room whose end nobody accepts, and announces it again. It returns the ID of the
+// redelivery, which nobody accepts either, once the notice of the end has been refused as well.
 func (f fleet) untold(room string, noticed func() bool) (redelivery string) {
 	f.t.Helper()
 	f.room(room, fakelivekit.RoomScript{Call: time.Second, Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
@@ -139,7 +140,7 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 		require.Equal(t, version, f.of(room), room)
 	}
 	killed := time.Now()
-	b.kill() // too early: a recording of it is under way, and so are the notice and the redelivery
+	b.kill() // too early: one of its recordings is running, and so are the notice and the redelivery
 	f.want("that is seen", func() bool {
 		stranded, err := f.client.Stranded(f.ctx(), killed)
 		return err == nil && stranded[f.name+":"+B] == 3

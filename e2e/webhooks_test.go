@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// names are the events that a consumer got of an egress, in their order.
+// names returns the events that a consumer got of an egress, in order.
 func (c *consumer) names(egressID string) []string {
 	var list []string
 	for _, e := range c.told(egressID) {
@@ -20,7 +20,7 @@ func (c *consumer) names(egressID string) []string {
 	return list
 }
 
-// A request's own webhooks are served by us: LiveKit is told of ours alone.
+// We deliver to a request's own webhooks: LiveKit only gets ours.
 func TestTheWebhooksThatARequestNamesKeepWorking(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]fakelivekit.RoomScript{

@@ -30,8 +30,8 @@ import (
 const (
 	apiKey    = "APIe2e"
 	apiSecret = "e2e-secret-e2e-secret-e2e-secret-32"
-	// limit is the upper limit of every wait: far above what anything takes, since
-	// these machines are noisy.
+	// limit is the upper limit of every wait: far above what anything takes, since these machines
+	// are noisy.
 	limit = 3 * time.Minute
 )
 
@@ -42,16 +42,16 @@ var timers = map[string]string{
 	"REELKEEPER_LOOK_ENDING":                 "500ms,500ms,1s",
 	"REELKEEPER_LOST_AFTER":                  "2s",
 	"REELKEEPER_HOLD_FOR":                    "1s",
-	"REELKEEPER_CORRECT_FOR":                 "off", // else what is lost stays open
+	"REELKEEPER_CORRECT_FOR":                 "off", // otherwise lost egresses stay open
 	"REELKEEPER_TOKEN_SEARCH":                "2s",
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "200ms",
 	"REELKEEPER_START_CALL_TIMEOUT":          "3s",
-	"REELKEEPER_FAIL_OPEN_AFTER":             "5s", // a busy machine is no Temporal that is away
+	"REELKEEPER_FAIL_OPEN_AFTER":             "5s", // a busy machine must not look like Temporal being down
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "60000",
-	"REELKEEPER_RECONCILE_EVERY":             "off", // a round at the full minute would change who tells of an end
+	"REELKEEPER_RECONCILE_EVERY":             "off", // a round at the full minute would change who reports an end
 	"REELKEEPER_CANARY_EVERY":                "off",
-	"REELKEEPER_VERIFY_FOR":                  "off", // most requests name stores that are not there
-	"REELKEEPER_PREFLIGHT":                   "off", // most requests name stores that are not there
+	"REELKEEPER_VERIFY_FOR":                  "off", // most requests name stores that do not exist
+	"REELKEEPER_PREFLIGHT":                   "off", // most requests name stores that do not exist
 	"REELKEEPER_LOG_LEVEL":                   "warn",
 	"REELKEEPER_ALLOW_HOSTS":                 "127.0.0.1",
 }
@@ -73,14 +73,13 @@ type world struct {
 	program  client.Client // any program's
 }
 
-// newWorld makes a world; change may alter the fake or the settings before anything
-// is started.
+// newWorld makes a world; change may alter the fake or the settings before anything starts.
 func newWorld(t *testing.T, change func(fake *fakelivekit.Config, environ map[string]string)) *world {
 	t.Helper()
 	return newWorldInAHurry(t, 0, change)
 }
 
-// newWorldInAHurry makes a world whose webhook endpoint reports that often.
+// newWorldInAHurry makes a world whose webhook endpoint reports at the given interval.
 func newWorldInAHurry(t *testing.T, hurry time.Duration, change func(fake *fakelivekit.Config, environ map[string]string)) *world {
 	t.Helper()
 	w, l, doorURL := emptyWorld(t, hurry)
@@ -100,8 +99,8 @@ func newWorldInAHurry(t *testing.T, hurry time.Duration, change func(fake *fakel
 	return w
 }
 
-// hastened is a LiveKit that does all in a tenth of its time, but is as patient with our
-// endpoint as it ships: the machine may be slow.
+// hastened is a LiveKit that does everything in a tenth of its time, but is as patient with our
+// endpoint as a real one: the machine may be slow.
 func hastened() fakelivekit.Timings {
 	asShipped := fakelivekit.DefaultTimings()
 	t := asShipped.Scaled(0.1)
@@ -109,13 +108,13 @@ func hastened() fakelivekit.Timings {
 	return t
 }
 
-// leisurely leaves a webhook its time before anybody looks, on a busy machine as well: for
-// worlds in which it matters who tells of an end.
+// leisurely gives a webhook time before anybody looks, even on a busy machine: for worlds in which
+// it matters who reports an end.
 func leisurely(_ *fakelivekit.Config, environ map[string]string) {
 	environ["REELKEEPER_LOOK_STARTING"], environ["REELKEEPER_LOOK_ACTIVE"], environ["REELKEEPER_LOOK_ENDING"] = "1m", "1m", "15s"
 }
 
-// emptyWorld is a world without a LiveKit, and where its door will be.
+// emptyWorld makes a world without a LiveKit, and returns where its door will be.
 func emptyWorld(t *testing.T, hurry time.Duration) (w *world, l net.Listener, doorURL string) {
 	t.Helper()
 	w = &world{t: t, consumer: newConsumer(t), log: &logBuffer{}, hurry: hurry}
@@ -132,7 +131,7 @@ func emptyWorld(t *testing.T, hurry time.Duration) (w *world, l net.Listener, do
 	return w, l, doorURL
 }
 
-// openDoor opens the door of a world to its LiveKit.
+// openDoor opens a world's door to its LiveKit.
 func (w *world) openDoor(l net.Listener, liveKitURL string) {
 	t := w.t
 	t.Helper()
@@ -166,7 +165,7 @@ func (w *world) open() *app.App {
 	w.t.Helper()
 	a, err := app.Open(app.Options{
 		Environ: w.environ, Role: config.Serve, LogTo: w.log, ReportEvery: w.hurry,
-		// A busy machine's visibility lags behind, and so does the worker that is asked.
+		// On a busy machine, visibility lags behind, and so does the worker that is queried.
 		Recordings: recordings.Config{FindFor: 10 * time.Second, QueryFor: 10 * time.Second},
 	})
 	require.NoError(w.t, err)
@@ -184,7 +183,7 @@ func (w *world) startWorker() {
 	w.runWorker()
 }
 
-// runWorker is a worker in this process, and what ends it.
+// runWorker runs a worker in this process, and returns what ends it.
 func (w *world) runWorker() (stop func()) {
 	w.t.Helper()
 	a := w.open()
@@ -211,8 +210,8 @@ func (w *world) ctx() context.Context {
 	return ctx
 }
 
-// room makes a room on LiveKit. Its call lasts for script.Call from the confirmed
-// start of a recording on, so that a slow machine does not end it before.
+// room creates a room on LiveKit. Its call lasts for script.Call from the confirmed start of a
+// recording on, so that it does not end earlier on a slow machine.
 func (w *world) room(name string, script fakelivekit.RoomScript) {
 	w.t.Helper()
 	w.calls.Store(name, script.Call)
@@ -240,7 +239,7 @@ func (w *world) verdict(room string) egress.Verdict {
 	return v
 }
 
-// state is what the workflow of a room's recording says of itself.
+// state returns what the workflow of a room's recording says about itself.
 func (w *world) state(room string) recordings.View {
 	w.t.Helper()
 	var v recordings.View
@@ -253,7 +252,7 @@ func (w *world) state(room string) recordings.View {
 
 var errNotYet = errors.New("it never was so")
 
-// want waits until something is so.
+// want waits until something is true.
 func (w *world) want(what string, so func() bool) {
 	w.t.Helper()
 	w.answered(what, func() error {
@@ -264,7 +263,7 @@ func (w *world) want(what string, so func() bool) {
 	})
 }
 
-// answered asks until there is an answer, on the test's own goroutine: what is required in ask
+// answered retries until ask succeeds, on the test's own goroutine: a failed requirement in ask
 // fails the test at once.
 func (w *world) answered(what string, ask func() error) {
 	w.t.Helper()
@@ -279,7 +278,7 @@ func (w *world) answered(what string, ask func() error) {
 	}
 }
 
-// twins counts what recorded beside another of the same request, on LiveKit's side.
+// twins counts, from LiveKit's side, the recordings in addition to another one of the same request.
 func (w *world) twins() int {
 	recorded, n := map[string]int{}, 0
 	for _, r := range w.fake.Egresses() {
@@ -293,7 +292,7 @@ func (w *world) twins() int {
 	return n
 }
 
-// tokenIn is the token of an egress, whichever key made it.
+// tokenIn returns the token of an egress, whichever key made it.
 func tokenIn(m *livekit.EgressInfo) (egress.Token, bool) {
 	return egress.OurToken(m, func(egress.Token) bool { return true })
 }
@@ -320,7 +319,7 @@ func newConsumer(t *testing.T) *consumer {
 	return c
 }
 
-// ServeHTTP takes one announcement.
+// ServeHTTP receives one announcement.
 func (c *consumer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := webhook.ReceiveWebhookEvent(r, auth.NewFileBasedKeyProviderFromMap(map[string]string{apiKey: apiSecret, "devkey": "secret"}))
 	if err != nil {
@@ -342,7 +341,7 @@ func (c *consumer) answerWith(answer func(*livekit.WebhookEvent) int) {
 	c.answer = answer
 }
 
-// told is every announcement of an egress.
+// told returns every announcement of an egress.
 func (c *consumer) told(egressID string) []*livekit.WebhookEvent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -355,8 +354,8 @@ func (c *consumer) told(egressID string) []*livekit.WebhookEvent {
 	return list
 }
 
-// under are the IDs of the events that an egress was told by. One is told again under the same
-// ID where no answer came in time, as with hundreds of ends at once.
+// under returns the event IDs of an egress's announcements. An announcement that got no answer in
+// time is repeated under the same ID, as with hundreds of ends at once.
 func (c *consumer) under(egressID string) map[string]bool {
 	ids := map[string]bool{}
 	for _, e := range c.told(egressID) {
@@ -365,15 +364,15 @@ func (c *consumer) under(egressID string) map[string]bool {
 	return ids
 }
 
-// all is every announcement.
+// all returns every announcement.
 func (c *consumer) all() []*livekit.WebhookEvent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.events)
 }
 
-// logBuffer keeps a world's log for the case that its test fails, and for tests
-// that look for what must not be in it.
+// logBuffer keeps a world's log in case its test fails, and for tests that look for what must not
+// be in it.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -386,7 +385,7 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// String is the log so far.
+// String returns the log so far.
 func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

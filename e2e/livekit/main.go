@@ -27,7 +27,7 @@ import (
 	lksdk "github.com/livekit/server-sdk-go/v2"
 )
 
-// account is how a role reaches livekit-server.
+// account is how a role logs in to livekit-server.
 type account struct{ url, key, secret string }
 
 func main() {
@@ -73,7 +73,7 @@ func play(ctx context.Context, args []string) error {
 	return fmt.Errorf("there is no role %q", args[0])
 }
 
-// serveRedis also lets time pass: what expires in redis does so by the clock.
+// serveRedis also advances time: keys in redis expire by its clock.
 func serveRedis(ctx context.Context) error {
 	r := miniredis.NewMiniRedis()
 	if err := r.StartAddr("127.0.0.1:0"); err != nil {
@@ -111,7 +111,7 @@ func runServer(ctx context.Context, command []string) error {
 	return nil
 }
 
-// serve serves a role's steering.
+// serve serves the requests that steer a role.
 func serve(ctx context.Context, h http.Handler) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

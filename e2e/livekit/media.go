@@ -18,7 +18,7 @@ const (
 // silentFrame is 20 ms of silence in Opus.
 var silentFrame = []byte{0xf8, 0xff, 0xfe}
 
-// writeMedia writes that much silence into an MP4 that players play, and returns its size in bytes.
+// writeMedia writes silence of the given length into a playable MP4, and returns its size in bytes.
 func writeMedia(path string, length time.Duration) (int64, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return 0, fmt.Errorf("Local upload failed: %w", err)
@@ -30,8 +30,8 @@ func writeMedia(path string, length time.Duration) (int64, error) {
 	return int64(len(content)), nil
 }
 
-// movie is an MP4 with one track of n frames, all of them in one chunk: ISO/IEC 14496-12 and "Encapsulation of Opus in ISO
-// Base Media File Format".
+// movie returns an MP4 with one track of n frames, all of them in one chunk: ISO/IEC 14496-12 and "Encapsulation of Opus
+// in ISO Base Media File Format".
 func movie(n int) []byte {
 	data := bytes.Repeat(silentFrame, n)
 	ticks := uint32(n * frameTicks)
@@ -59,12 +59,12 @@ func box(kind string, parts ...[]byte) []byte {
 	return append(append(u32(uint32(len(body)+8)), kind...), body...)
 }
 
-// full is a box with a version and flags, both zero.
+// full returns a box with a version and flags, both zero.
 func full(kind string, parts ...[]byte) []byte {
 	return box(kind, append([][]byte{u32(0)}, parts...)...)
 }
 
-// matrix leaves a picture as it is.
+// matrix is the identity transformation of a picture.
 func matrix() []byte { return u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000) }
 
 func u32(values ...uint32) []byte {

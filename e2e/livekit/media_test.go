@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// boxes are the kinds of boxes of a level, in order, which must fill it to the end.
+// boxes returns the boxes of one level by kind. They must fill the level to its end.
 func boxes(t *testing.T, level []byte) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}

@@ -13,10 +13,10 @@ import (
 	"github.com/pion/webrtc/v4/pkg/media"
 )
 
-// patience is how long a track may take to be on the air.
+// patience is how long a track may take to go on the air.
 const patience = 20 * time.Second
 
-// people are those who are in rooms, by room and identity.
+// people are the participants in rooms, by room and identity.
 type people struct {
 	account
 	mu    sync.Mutex
@@ -25,7 +25,8 @@ type people struct {
 
 func newPeople(a account) *people { return &people{account: a, rooms: map[string]*lksdk.Room{}} }
 
-// control is how a test steers them: PUT lets somebody join, and answers when the camera is seen; DELETE lets them leave.
+// control is how a test steers them: PUT makes somebody join, and answers once the camera is seen; DELETE makes them
+// leave.
 func (p *people) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /rooms/{room}/people/{identity}", func(w http.ResponseWriter, r *http.Request) {
@@ -68,13 +69,13 @@ func (p *people) leave(room, identity string) {
 	}
 }
 
-// The two codecs that everybody speaks.
+// The two codecs that everybody supports.
 var (
 	microphone = webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}
 	camera     = webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}
 )
 
-// publish answers when the track is on the air: livekit-server announces it with its first packet.
+// publish returns once the track is on the air: livekit-server announces it with its first packet.
 func publish(r *lksdk.Room, codec webrtc.RTPCodecCapability, name string, source livekit.TrackSource) error {
 	track, err := lksdk.NewLocalSampleTrack(codec)
 	if err != nil {
@@ -96,13 +97,13 @@ func publish(r *lksdk.Room, codec webrtc.RTPCodecCapability, name string, source
 	return track.StartWrite(&silence{video: codec.MimeType == webrtc.MimeTypeVP8}, nil)
 }
 
-// silence is 20 ms of it, or a black key frame of VP8.
+// silence is 20 ms of silence, or a black VP8 key frame.
 type silence struct {
 	lksdk.BaseSampleProvider
 	video bool
 }
 
-// NextSample is what goes on the air.
+// NextSample returns the next sample to send.
 func (s *silence) NextSample(context.Context) (media.Sample, error) {
 	if s.video {
 		return media.Sample{Data: blackFrame, Duration: 100 * time.Millisecond}, nil
@@ -110,5 +111,5 @@ func (s *silence) NextSample(context.Context) (media.Sample, error) {
 	return media.Sample{Data: silentFrame, Duration: frameLength}, nil
 }
 
-// blackFrame begins as a VP8 key frame of 640 × 360 does; nobody decodes the rest.
+// blackFrame begins like a VP8 key frame of 640 × 360; nobody decodes the rest.
 var blackFrame = append([]byte{0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01}, make([]byte, 40)...)

@@ -14,19 +14,18 @@ import (
 
 // order is a start as the worker understands it.
 type order struct {
-	info *livekit.EgressInfo // as it is when it starts
-	// What to record; web is in no room, a template goes on as long as its room does.
+	info *livekit.EgressInfo // as it is at the start
+	// What to record; web has no room, a template continues as long as its room exists.
 	web, template bool
-	identity      string   // of the participant that is asked for
-	tracks        []string // that are asked for
-	// Where to.
+	identity      string   // of the requested participant
+	tracks        []string // the requested tracks
+	// Where to write it.
 	filepath, extension string
 	upload              egress.UploadRequest
 	manifest            bool
 }
 
-// newOrder reads a request; of outputs it knows one file, and refuses all else in the words in which the real one refuses
-// what it can't do.
+// newOrder reads a request; it supports one output file, and refuses everything else with the real worker's messages.
 func newOrder(r *rpc.StartEgressRequest) (*order, error) {
 	o := &order{extension: ".mp4", manifest: true, info: &livekit.EgressInfo{EgressId: r.EgressId, RoomId: r.RoomId}}
 	now := time.Now().UnixNano()
@@ -141,7 +140,7 @@ func (o *order) file(template string, kind livekit.EncodedFileType, noManifest b
 	o.filepath, o.manifest, o.upload = template, !noManifest, upload
 }
 
-// result notes the file under its name, as far as that is known.
+// result records the file under its name, as far as that is known.
 func (o *order) result(at time.Time, publisher string) *livekit.FileInfo {
 	name := o.filepath
 	if name == "" || strings.HasSuffix(name, "/") {

@@ -11,23 +11,24 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The durations of a life. Where the real worker takes as long as a browser and a pipeline do, this one is quick.
+// The durations of a life. The real worker takes the time of a browser and a pipeline; this one is quick.
 const (
 	look    = 20 * time.Millisecond
 	toBegin = 200 * time.Millisecond
-	// toMiss is how long a source may stay away; the real worker waits for 30 s.
+	// toMiss is how long a source may be absent; the real worker waits for 30 s.
 	toMiss = 3 * time.Second
-	// toEnd was recorded as 120 ms. It is longer here, so that a second stop comes before the end.
+	// toEnd was recorded as 120 ms. It is longer here, so that a second stop arrives before the
+	// end.
 	toEnd = 4 * time.Second
 	// toConfirm is as recorded.
 	toConfirm = 200 * time.Millisecond
-	// toRecover is what passes between the two runs of one ID.
+	// toRecover is the time between the two runs of one ID.
 	toRecover = 2 * time.Second
-	// toTell is how long a piece of news is tried, for the case that livekit-server is away.
+	// toTell is how long news is retried, in case livekit-server is down.
 	toTell, toTellAgain = time.Minute, 500 * time.Millisecond
 )
 
-// run is one egress under way. All but the two channels belongs to the goroutine of live.
+// run is one egress in progress. All but the two channels belongs to the goroutine of live.
 type run struct {
 	*worker
 	*order
@@ -41,7 +42,7 @@ type run struct {
 	closing          func()    // what is due at ends
 }
 
-// tell brings news to livekit-server, in order.
+// tell sends news to livekit-server, in order.
 func (r *run) tell() {
 	for info := range r.news {
 		for give := time.Now().Add(toTell); time.Now().Before(give); <-time.After(toTellAgain) {
@@ -52,10 +53,10 @@ func (r *run) tell() {
 	}
 }
 
-// changed sends the info as it is now.
+// changed sends the current info.
 func (r *run) changed() { r.news <- proto.CloneOf(r.info) }
 
-// live is the handler process of the real worker, from its start to its end.
+// live is the real worker's handler process, from its start to its end.
 func (r *run) live(first *livekit.EgressInfo) {
 	defer close(r.news)
 	now := time.Now()
@@ -90,7 +91,7 @@ func (r *run) live(first *livekit.EgressInfo) {
 	r.leave()
 }
 
-// follow looks at the room and the clock until the end.
+// follow watches the room and the clock until the end.
 func (r *run) follow(missed time.Time) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -107,7 +108,7 @@ func (r *run) follow(missed time.Time) {
 	}
 }
 
-// step does what is due, and says whether that was the end.
+// step does what is due, and reports whether that was the end.
 func (r *run) step(now, missed time.Time) bool {
 	switch {
 	case !r.ends.IsZero():
@@ -139,7 +140,7 @@ func (r *run) begin(now time.Time) {
 	r.changed()
 }
 
-// strikes says whether a fate ended the recording.
+// strikes reports whether a fate ended the recording.
 func (r *run) strikes(now time.Time) bool {
 	if now.Before(r.began.Add(r.after())) {
 		return false
@@ -179,7 +180,8 @@ func (r *run) stopped(reason string) {
 	}
 }
 
-// answer is the reply to a stop. Where a browser was up, it knows more than the news of the same moment.
+// answer returns the reply to a stop. If a browser was running, it knows more than the news sent at the
+// same moment.
 func (r *run) answer() *livekit.EgressInfo {
 	info := proto.CloneOf(r.info)
 	if r.browser() && r.file.EndedAt == 0 {
@@ -220,7 +222,7 @@ func (r *run) failed(err error) {
 	r.changed()
 }
 
-// lost is what the service says when its handler is gone: what it knew when it started.
+// lost is the service's report once its handler is gone: what it knew at the start.
 func (r *run) lost(first *livekit.EgressInfo) {
 	r.info = proto.CloneOf(first)
 	r.info.RetryCount = 0
@@ -237,7 +239,7 @@ func (r *run) again() {
 	r.begin(time.Now())
 }
 
-// answerStops serves the calls that are for this egress.
+// answerStops serves the calls for this egress.
 func (r *run) answerStops() (end func(), err error) {
 	s, err := rpc.NewEgressHandlerServer(r, r.bus)
 	if err != nil {
@@ -246,7 +248,7 @@ func (r *run) answerStops() (end func(), err error) {
 	return s.Kill, s.RegisterStopEgressTopic(r.info.EgressId)
 }
 
-// StopEgress asks the goroutine of live to stop. One that hangs does not answer.
+// StopEgress asks the goroutine of live to stop. A hung one does not answer.
 func (r *run) StopEgress(ctx context.Context, _ *livekit.StopEgressRequest) (*livekit.EgressInfo, error) {
 	reply := make(chan *livekit.EgressInfo, 1)
 	select {

@@ -7,7 +7,7 @@ import (
 	lksdk "github.com/livekit/server-sdk-go/v2"
 )
 
-// join lets the egress join its room as a hidden participant whose identity is its ID. A web egress is in no room.
+// join makes the egress join its room as a hidden participant whose identity is its ID. A web egress has no room.
 func (r *run) join() error {
 	if r.web {
 		return nil
@@ -26,7 +26,7 @@ func (r *run) leave() {
 	}
 }
 
-// present says whether what is to be recorded is there.
+// present reports whether the source to be recorded is there.
 func (r *run) present() bool {
 	switch {
 	case r.web:
@@ -39,7 +39,8 @@ func (r *run) present() bool {
 	return !slices.ContainsFunc(r.tracks, func(id string) bool { return id != "" && !r.published(id) })
 }
 
-// gone says whether what was recorded is there no more. A composite of a room lasts as long as the room.
+// gone reports whether the recorded source is no longer there. A composite of a room lasts as long as
+// the room.
 func (r *run) gone() bool {
 	switch {
 	case r.web:
@@ -54,7 +55,8 @@ func (r *run) gone() bool {
 	return !slices.ContainsFunc(r.tracks, r.published)
 }
 
-// missing is what a worker waits for in vain, in its words. It waits for a template's people for good.
+// missing names what a worker waits for in vain, in its words. It waits indefinitely for people in a
+// template's room.
 func (r *run) missing() string {
 	if r.identity != "" {
 		return "participant " + r.identity
@@ -69,7 +71,7 @@ func (r *run) missing() string {
 
 func (r *run) published(track string) bool { return r.owner(track) != "" }
 
-// owner is who publishes a track.
+// owner returns who publishes a track.
 func (r *run) owner(track string) string {
 	for _, p := range r.room.GetRemoteParticipants() {
 		for _, t := range p.TrackPublications() {
@@ -81,5 +83,5 @@ func (r *run) owner(track string) string {
 	return ""
 }
 
-// publisher is whom the file is named after, where one is.
+// publisher returns the participant after whom the file is named, if any.
 func (r *run) publisher() string { return r.identity }

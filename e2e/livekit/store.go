@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// store writes the file and its manifest, and notes them.
+// store writes the file and its manifest, and records both in the result.
 func (r *run) store(at time.Time) error {
 	r.file.EndedAt, r.file.Duration = at.UnixNano(), at.UnixNano()-r.file.StartedAt
 	if err := r.unstorable(); err != nil {
@@ -33,7 +33,7 @@ func (r *run) store(at time.Time) error {
 	return os.WriteFile(filepath.FromSlash(r.info.ManifestLocation), text, 0o644)
 }
 
-// unstorable is the real worker's word for it.
+// unstorable is the real worker's error for it.
 func (r *run) unstorable() error {
 	s3 := r.upload != nil && r.upload.GetS3() != nil
 	switch {

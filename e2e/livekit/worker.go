@@ -15,10 +15,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// launch is how long a handler process takes to start, during which egress_started is on its way.
+// launch is how long a handler process takes to start, while egress_started is being sent.
 const launch = 50 * time.Millisecond
 
-// fate is what becomes of an egress other than a good recording.
+// fate is the fate of an egress other than a good recording.
 type fate string
 
 const (
@@ -32,13 +32,13 @@ const (
 	unstored fate = "unstored"
 	// limited stops at LiveKit's own limit.
 	limited fate = "limited"
-	// hung says and does nothing more, and stays in the room.
+	// hung reports and does nothing more, and stays in the room.
 	hung fate = "hung"
-	// twice loses its handler in mid-recording, and records on under the same ID.
+	// twice loses its handler in mid-recording, and continues under the same ID.
 	twice fate = "twice"
 )
 
-// plan is a fate and when it strikes: after ACTIVE, or after the call for a slow start.
+// plan is a fate and when it occurs: after ACTIVE, or, for a slow start, after the call.
 type plan struct {
 	Fate  fate `json:"fate"`
 	After int  `json:"after_ms"`
@@ -46,7 +46,7 @@ type plan struct {
 
 func (p plan) after() time.Duration { return time.Duration(p.After) * time.Millisecond }
 
-// recorded is what a worker really did, whatever it told.
+// recorded is what a worker really did, whatever it reported.
 type recorded struct {
 	EgressID string `json:"egress_id"`
 	Room     string `json:"room"`
@@ -54,7 +54,7 @@ type recorded struct {
 	Runs     int    `json:"runs"`
 }
 
-// worker takes starts as the egress service does.
+// worker accepts starts as the egress service does.
 type worker struct {
 	account
 	bus psrpc.MessageBus
@@ -82,8 +82,8 @@ func newWorker(a account, redisAddr string) (*worker, error) {
 	return w, s.RegisterListActiveEgressTopic("")
 }
 
-// control is how a test steers what is recorded from now on: PUT a plan for a room, "-" for a page in none. GET tells what
-// was recorded.
+// control is how a test decides what is recorded from now on: PUT a plan for a room, or "-" for a page without a room. GET
+// returns what was recorded.
 func (w *worker) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /plans/{room}", func(rw http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func (w *worker) control() http.Handler {
 	return mux
 }
 
-// planned is the plan for a room, "-" for a page in none.
+// planned returns the plan for a room, or "-" for a page without a room.
 func (w *worker) planned(room string) plan {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,7 +114,7 @@ func (w *worker) planned(room string) plan {
 	return w.plans[room]
 }
 
-// records notes one more run.
+// records counts one more run.
 func (w *worker) records(info *livekit.EgressInfo, file string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -127,7 +127,7 @@ func (w *worker) records(info *livekit.EgressInfo, file string) {
 	w.recorded = append(w.recorded, &recorded{EgressID: info.EgressId, Room: info.RoomName, File: file, Runs: 1})
 }
 
-// StartEgress claims a start. Of a start that comes again while it is slow, both are run, as with the real worker.
+// StartEgress claims a start. If a start is repeated while it is slow, both are run, as with the real worker.
 func (w *worker) StartEgress(ctx context.Context, req *rpc.StartEgressRequest) (*livekit.EgressInfo, error) {
 	o, err := newOrder(req)
 	if err != nil {
@@ -150,10 +150,10 @@ func (w *worker) StartEgress(ctx context.Context, req *rpc.StartEgressRequest) (
 	return first, nil
 }
 
-// StartEgressAffinity says that this worker has room for one more.
+// StartEgressAffinity reports that this worker has room for one more.
 func (w *worker) StartEgressAffinity(context.Context, *rpc.StartEgressRequest) float32 { return 1 }
 
-// ListActiveEgress is asked by tools.
+// ListActiveEgress is called by tools.
 func (w *worker) ListActiveEgress(context.Context, *rpc.ListActiveEgressRequest) (*rpc.ListActiveEgressResponse, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
