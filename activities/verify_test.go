@@ -265,23 +265,6 @@ func TestWhatIsNotThereYetIsWaitedFor(t *testing.T) {
 	require.Contains(t, failed.Message(), "file a.mp4 is not there")
 }
 
-func TestALookAtMediaJudgesByTemporalsClock(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		_, v := verifier(t, &objects{}, nil)
-		var wait time.Duration
-		once := newAttempts(&api{})
-		once.options.HeartbeatTimeout = time.Hour
-		require.NoError(t, once.run(func(ctx context.Context, in activities.VerifyRequest) (activities.Verified, error) {
-			pass(3 * time.Minute) // by which this worker's clock is ahead of Temporal's
-			got, err := v.Verify(ctx, in)
-			wait = stillGoing(t, err)
-			return got, nil
-		}, verifying(t, wellDone, 2*time.Minute), nil))
-		require.Equal(t, time.Second, wait)
-	})
-}
-
 func TestAStoreThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	store := &objects{err: &egress.Error{Reason: egress.Unreachable, Message: "the store does not answer"}}
