@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// lostAt is a recording that was given up at noon, as everybody has been told.
+// lostAt returns a recording that was given up at noon, as everybody has been told.
 func lostAt(tb testing.TB) *egress.State {
 	tb.Helper()
 	s := recording(tb)
@@ -174,7 +174,7 @@ func TestANewRunIsKnownBeforeTheEndOfTheOneBefore(t *testing.T) {
 	}
 }
 
-// A stop that is asked for between an end and the answer to the start is for the second run.
+// A stop requested between an end and the answer to the start applies to the second run.
 func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 	t.Parallel()
 	early := func() *egress.State {
@@ -211,7 +211,7 @@ func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 	require.Equal(t, egress.Settled, asked.Phase, "an end that was asked for is one")
 }
 
-// LiveKit calls an egress active for good whose worker died: that it lists it is no sign.
+// LiveKit calls an egress whose worker died active forever: that it lists it is no sign of life.
 func TestThatLiveKitListsWhatIsLostSaysNothing(t *testing.T) {
 	t.Parallel()
 	s := lostAt(t)

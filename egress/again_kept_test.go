@@ -27,7 +27,7 @@ func TestTheLooksThatWereLeftUnansweredAreThoseOfOneHold(t *testing.T) {
 	require.Equal(t, egress.ActSettle, s.Due(noon.Add(25*minute)), "the fifth is the last")
 }
 
-// LiveKit's list is not its word for what is lost, but it is for what failed.
+// LiveKit's list proves nothing about a lost egress, but it does about a failed one.
 func TestThatLiveKitListsWhatFailedAsRunningLaterOnIsASignOfLife(t *testing.T) {
 	t.Parallel()
 	s := heldAt(t)
@@ -37,7 +37,7 @@ func TestThatLiveKitListsWhatFailedAsRunningLaterOnIsASignOfLife(t *testing.T) {
 	require.Equal(t, egress.Watching, s.Phase)
 }
 
-// It is of no use to a second run, since whoever told LiveKit to stop the first wants none.
+// The stop is of no use to a second run, since whoever told LiveKit to stop the first wants none.
 func TestAStopAfterTheEndOfWhatWasStoppedPastUsHoldsItNot(t *testing.T) {
 	t.Parallel()
 	s := &egress.State{Phase: egress.Requested}

@@ -13,7 +13,7 @@ import (
 
 const limited = livekit.EgressStatus_EGRESS_LIMIT_REACHED
 
-// infoAt is EG_1 as LiveKit had it at a second of its own clock, in its nth run.
+// infoAt returns EG_1 as LiveKit had it at a second of its own clock, in its nth run.
 func infoAt(tb testing.TB, status livekit.EgressStatus, second int64, run int32) egress.Info {
 	tb.Helper()
 	return infoWith(tb, status, func(m *livekit.EgressInfo) {
@@ -23,7 +23,7 @@ func infoAt(tb testing.TB, status livekit.EgressStatus, second int64, run int32)
 	})
 }
 
-// infoWith is the egress of recording with something of its own.
+// infoWith returns the egress of recording, changed by change.
 func infoWith(tb testing.TB, status livekit.EgressStatus, change func(*livekit.EgressInfo)) egress.Info {
 	tb.Helper()
 	m := &livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", RoomName: "daily", Status: status, UpdatedAt: 20}
@@ -40,7 +40,7 @@ func observed(i egress.Info, after time.Duration) egress.Observation {
 	return egress.Observation{Info: i, Source: egress.FromWebhook, HeardAt: noon.Add(after)}
 }
 
-// recording is an egress that has been active since noon, under the default policy.
+// recording returns an egress that has been active since noon, under the default policy.
 func recording(tb testing.TB) *egress.State {
 	tb.Helper()
 	s := &egress.State{Phase: egress.Requested, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
@@ -100,7 +100,7 @@ func TestWhichEndsAreHeld(t *testing.T) {
 	}
 }
 
-// heldAt is a recording whose first run failed a minute after noon.
+// heldAt returns a recording whose first run failed a minute after noon.
 func heldAt(tb testing.TB) *egress.State {
 	tb.Helper()
 	s := recording(tb)
@@ -192,7 +192,7 @@ func TestWhatAnEndThatIsHeldNeeds(t *testing.T) {
 
 func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	t.Parallel()
-	const end = minute + 30*time.Second // held
+	const end = minute + 30*time.Second // of the hold
 	for name, tc := range map[string]struct {
 		look  egress.Look
 		after time.Duration
@@ -220,7 +220,7 @@ func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	watched.Looked(egress.Look{}, noon.Add(minute))
 	require.Zero(t, watched.HoldMore)
 
-	// From the first look that is not answered on it is held for as long as what may be lost.
+	// From the first unanswered look on, it is held for LostAfter.
 	for after, want := range map[time.Duration]egress.Action{minute - 1: egress.ActNothing, minute: egress.ActSettle} {
 		s := heldAt(t)
 		first := noon.Add(10 * minute)
@@ -246,7 +246,7 @@ func TestALookThatLiveKitDoesNotAnswerEndsNoHold(t *testing.T) {
 	require.Equal(t, noon.Add(2*minute+30*time.Second), again.NextLook(), "another end is held for as long as any")
 }
 
-// Webhooks may overtake each other: of an earlier run's end we hear once the next runs.
+// Webhooks may overtake each other: we may hear of an earlier run's end while the next one runs.
 func TestTheEndOfAnEarlierRunIsNoEnd(t *testing.T) {
 	t.Parallel()
 	seen := func(status livekit.EgressStatus, started, ended int64, run int32, by egress.Source) egress.Observation {
@@ -358,7 +358,7 @@ func TestASignOfLifeTakesALostEgressUpAgain(t *testing.T) {
 	}
 }
 
-// The terms come with the answer to the start, and an end may come before it.
+// The terms come with the answer to the start, and an end may come before that.
 func TestAnEndBeforeTheStartIsAnsweredIsHeldOnceItIs(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -63,7 +63,7 @@ func TestWhoFindsNoPlaceComesAgainSoon(t *testing.T) {
 	}
 }
 
-// A hundred that failed in one second do not come again in one second.
+// A hundred attempts that failed within one second are not retried within one second.
 func TestThoseWhoFailedTogetherComeAgainApart(t *testing.T) {
 	t.Parallel()
 	perSecond := map[time.Duration]int{}

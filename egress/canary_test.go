@@ -20,7 +20,7 @@ func TestAProbeIsWellWhereOurEndpointTookIt(t *testing.T) {
 	require.Equal(t, map[egress.CanaryOutcome]bool{"ok": true, "slow": true, "unreachable": false, "unavailable": false, "bent": false}, well)
 }
 
-// Each letter is what a probe of a minute met: "." well, "s" slow, "x" broken.
+// Each letter is the result of one probe a minute: "." well, "s" slow, "x" broken.
 func TestPeopleAreToldOnceOfEachBreakAndOfItsEnd(t *testing.T) {
 	t.Parallel()
 	outcomes := map[rune]egress.CanaryOutcome{'.': egress.CanaryOK, 's': egress.CanarySlow, 'x': egress.CanaryUnreachable}

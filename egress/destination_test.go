@@ -17,7 +17,7 @@ func destinations(t *testing.T, k egress.Kind, body string) []egress.Destination
 	return egress.Destinations(r)
 }
 
-// Each of so many takes a fixed time, else they take a minute in all.
+// Each of so many takes constant time; otherwise they would take a minute in all.
 func TestMassesOfOutputsAreCounted(t *testing.T) {
 	t.Parallel()
 	files := make([]*livekit.EncodedFileOutput, 200_000)

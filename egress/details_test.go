@@ -22,7 +22,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		state func(t *testing.T) *egress.State
-		want  []string // lines, in their order
+		want  []string // lines, in order
 	}{
 		"starting": {
 			func(t *testing.T) *egress.State { t.Helper(); return seen(t) },
@@ -175,7 +175,7 @@ func TestNobodyIsToldWhatToDoAboutWhatIsOver(t *testing.T) {
 	require.Empty(t, s.Ways("standup-1"))
 }
 
-// The UI carries the details in a URL, and the state travels into each next run.
+// The UI carries the details in a URL, and the state is carried over to each next run.
 func TestTheDetailsStaySmallHoweverLongTheLife(t *testing.T) {
 	t.Parallel()
 	s := watched(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// watched is an active egress whose start has answered, bound at noon.
+// watched returns an active egress whose start has been answered, bound at noon.
 func watched(tb testing.TB) *egress.State {
 	tb.Helper()
 	s := seen(tb, active)
@@ -19,7 +19,7 @@ func watched(tb testing.TB) *egress.State {
 	return s
 }
 
-// patience is how long an active EG_1 is left alone.
+// patience returns how long an active EG_1 is left alone.
 func patience() time.Duration {
 	return egress.DefaultPolicy().Wait(egress.OutlookActive, 0, egress.Spread("EG_1"))
 }
@@ -148,7 +148,7 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 			tc.change(s)
 			require.Equal(t, noon.Add(tc.want), s.Alarm())
 			require.Contains(t, []egress.Action{egress.ActNothing, egress.ActLook}, s.Due(s.Alarm().Add(-1)))
-			if s.Decisive().Equal(s.Alarm()) { // which the last look decides on
+			if s.Decisive().Equal(s.Alarm()) { // the last look decides on it
 				require.Equal(t, egress.ActLook, s.Due(s.Alarm()))
 				s.LookedAt, s.AnsweredAt = s.Alarm(), s.Alarm()
 			}
@@ -172,7 +172,7 @@ func TestTheFirstWishToStopIsKept(t *testing.T) {
 	require.True(t, s.StopDue)
 }
 
-// pageInRoom is a web egress whose request names a room that it is not in.
+// pageInRoom returns a web egress whose request names a room that it is not in.
 func pageInRoom(t *testing.T) egress.Info {
 	t.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomId: "RM_1", Status: livekit.EgressStatus_EGRESS_ACTIVE, Request: &livekit.EgressInfo_Egress{

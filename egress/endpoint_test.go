@@ -54,7 +54,7 @@ func TestOldMinutesOfAllInstancesBecomeOne(t *testing.T) {
 
 	r.Add(part(719, 720))
 	require.Equal(t, []egress.Minute{
-		merged, part(60, 80), part(100, 120, by("b")), // with a hole between them
+		merged, part(60, 80), part(100, 120, by("b")), // with a gap between them
 		part(659, 659.5), part(659.5, 660), part(719, 720),
 	}, r.Minutes)
 }
@@ -116,7 +116,7 @@ func TestARingOfManyInstancesLosesItsOldest(t *testing.T) {
 	add := func(n int) egress.Minute {
 		return part(float64(n*20), float64(n*20+10), by(fmt.Sprint(n)), took(1, time.Second))
 	}
-	for n := range 3_999 { // with holes between them, so that they stay apart
+	for n := range 3_999 { // with gaps between them, so that they stay separate
 		r.Minutes = append(r.Minutes, add(n))
 	}
 	r.Add(add(3_999))

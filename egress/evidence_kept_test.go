@@ -11,7 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Each row takes one condition away from a probe that waits for a look alone.
+// Each row removes one condition of a probe that waits only for a look.
 func TestAProbeThatWaitsForALookAloneIsInDoubt(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -57,7 +57,7 @@ func TestARecorderThatLeftMeansThatTheEndIsNear(t *testing.T) {
 	require.Equal(t, []string{"its participant is not in the room"}, said(s)[1:], "and is told once")
 }
 
-// said are the words of a story.
+// said returns the words of a story.
 func said(s *egress.State) (words []string) {
 	for _, b := range s.Story {
 		words = append(words, b.What)

@@ -58,7 +58,7 @@ func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
 	}
 }
 
-// The moment at which an egress is to be given up is one like any other: LiveKit may be down.
+// LiveKit may be down at the very moment at which an egress is to be given up.
 func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
 	t.Parallel()
 	s := seen(t, ending)
@@ -87,7 +87,7 @@ func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
 	require.Equal(t, "LiveKit cannot be asked, and its end was expected 24h1m0s ago", why)
 }
 
-// Each row takes one condition away from a probe that may be sent.
+// Each row removes one condition of a probe that may be sent.
 func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

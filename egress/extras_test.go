@@ -34,7 +34,7 @@ func TestWhatWasAskedForWithAStartIsInTheURLOfOurWebhook(t *testing.T) {
 	require.Empty(t, egress.ExtrasOf(&livekit.EgressInfo{}, anybodys))
 }
 
-// extrasOf is what was asked for where a request has a webhook beside the caller's own.
+// extrasOf returns the extras of a request that has this webhook beside the caller's own.
 func extrasOf(url string) egress.Extras {
 	hooks := []*livekit.WebhookConfig{{Url: "https://a.example?p=theirs"}, {Url: url}}
 	return egress.ExtrasOf(&livekit.EgressInfo{Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: hooks}}}, anybodys)

@@ -49,7 +49,7 @@ func TestASealedInputSurvivesItsJourney(t *testing.T) {
 	require.NotContains(t, string(b), "max_duration")
 }
 
-// An example of the docs: protojson's names may be of either spelling.
+// An example from the docs: protojson accepts either spelling of a name.
 func TestAPlainInputIsReadAsAPersonWritesIt(t *testing.T) {
 	t.Parallel()
 	var in egress.Input

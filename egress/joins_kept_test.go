@@ -39,7 +39,7 @@ func TestARecorderMayBeOnItsWayForFiveMinutes(t *testing.T) {
 	}
 }
 
-// wholeRoom is an egress as each of the two that record a whole room.
+// wholeRoom returns an egress as each of the two kinds that record a whole room.
 func wholeRoom(m *livekit.EgressInfo) []*livekit.EgressInfo {
 	old := &livekit.EgressInfo{Status: m.GetStatus(), StartedAt: m.GetStartedAt(), UpdatedAt: m.GetUpdatedAt()}
 	unified := &livekit.EgressInfo{Status: m.GetStatus(), StartedAt: m.GetStartedAt(), UpdatedAt: m.GetUpdatedAt()}

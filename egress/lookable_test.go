@@ -22,7 +22,7 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 		body    string
 		status  egress.Status
 		adopted bool
-		because string // empty: somebody looks
+		because string // empty: it can be checked
 	}{
 		"a store":                {on, s3, complete, false, ""},
 		"at its limit":           {on, s3, "EGRESS_LIMIT_REACHED", false, ""},
@@ -53,8 +53,8 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 	}
 }
 
-// LiveKit says so itself, whether or not somebody can look. With several outputs it may be true
-// of one alone.
+// LiveKit says so itself, whether or not somebody can look. With several outputs it may be true of
+// only one.
 func TestMediaInLiveKitsBackupStorageIsMissingWhereItIsNotFound(t *testing.T) {
 	t.Parallel()
 	const kept = "an upload failed, and LiveKit kept that in its backup storage"

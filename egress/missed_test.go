@@ -9,10 +9,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// secs is that many seconds after noon.
+// secs returns the time that many seconds after noon.
 func secs(n float64) time.Time { return noon.Add(time.Duration(n * float64(time.Second))) }
 
-// part is what an instance reported of the seconds after noon.
+// part returns an instance's report on some seconds after noon.
 func part(from, until float64, change ...func(*egress.Minute)) egress.Minute {
 	m := egress.Minute{From: secs(from), Until: secs(until), Every: egress.Duration(time.Minute), Due: egress.Duration(time.Minute), Instance: "a"}
 	for _, f := range change {
@@ -30,7 +30,7 @@ func parts(m *egress.Minute) { m.Due /= egress.MinuteParts }
 func refused(n int) func(*egress.Minute)     { return func(m *egress.Minute) { m.Refused = n } }
 func unavailable(n int) func(*egress.Minute) { return func(m *egress.Minute) { m.Unavailable = n } }
 
-// It ended at noon. The endpoint reported since an hour before, without a gap, unless a
+// The egress ended at noon. The endpoint reported from an hour before, without a gap, unless a
 // case says otherwise.
 func TestWhyAWebhookWasMissed(t *testing.T) {
 	t.Parallel()

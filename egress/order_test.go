@@ -15,10 +15,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// life is what a real LiveKit's webhooks said of one egress, in their order.
+// life is what a real LiveKit's webhooks said of one egress, in order.
 type life []egress.Observation
 
-// recordedLives are all egresses whose end is among the recorded webhooks.
+// recordedLives returns all egresses whose end is among the recorded webhooks.
 func recordedLives(tb testing.TB) []life {
 	tb.Helper()
 	if testing.Short() {
@@ -51,7 +51,7 @@ func recordedLives(tb testing.TB) []life {
 	return all
 }
 
-// ends are the EgressInfos with which it ended: several where it ran twice.
+// ends returns the EgressInfos with which it ended: several if it ran twice.
 func (l life) ends() []string {
 	var all []string
 	for _, o := range l {
@@ -62,7 +62,7 @@ func (l life) ends() []string {
 	return all
 }
 
-// told is the verdict after hearing these webhooks of a life, and then all in their order.
+// told returns the verdict after hearing these webhooks of a life, and then all of them in order.
 func (l life) told(tb testing.TB, heard []int) egress.Verdict {
 	tb.Helper()
 	s := &egress.State{Phase: egress.Requested, Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
@@ -101,15 +101,14 @@ func TestAnyOrderAndRepetitionOfALifesWebhooksGivesTheSameVerdict(t *testing.T) 
 				heard[n] = random.IntN(len(l))
 			}
 			got := l.told(t, heard)
-			if len(l.ends()) == 1 { // of two ends, the first that is heard is the end
+			if len(l.ends()) == 1 { // of two ends, the first one heard counts
 				require.Equal(t, want, got, "heard in the order %v", heard)
 			}
 		}
 	}
 }
 
-// FuzzAnyOrderGivesTheSameVerdict takes a recorded life and the order in which its
-// webhooks come.
+// FuzzAnyOrderGivesTheSameVerdict takes a recorded life and the order in which its webhooks come.
 func FuzzAnyOrderGivesTheSameVerdict(f *testing.F) {
 	lives := recordedLives(f)
 	f.Add(uint16(0), []byte{2, 1, 0})

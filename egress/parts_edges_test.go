@@ -44,8 +44,8 @@ func TestPartsThatOverlapHaveNoGap(t *testing.T) {
 	require.Zero(t, s.Verdict("r", egress.Summary{}).Parts[1].Gap)
 }
 
-// threeParts is a recording whose first part failed, whose second one was lost, and
-// whose third one has ended.
+// threeParts returns a recording whose first part failed, whose second was lost, and whose third
+// has ended.
 func threeParts(tb testing.TB) *egress.State {
 	tb.Helper()
 	s := secondPart(tb)

@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// heardOf is a part of whose end a webhook came after it was asked for.
+// heardOf returns a part whose end was asked for before its webhook came.
 func heardOf(id string) egress.State {
 	return egress.State{
 		ID: id, Outcome: egress.Outcome{

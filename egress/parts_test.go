@@ -128,7 +128,7 @@ func TestTheEndOfWhatWasStoppedPastUsIsNotHeld(t *testing.T) {
 	require.Equal(t, egress.Settled, s.Phase, "whoever told LiveKit to stop it wants no second run")
 }
 
-// ofPart is an egress in nanoseconds of LiveKit's clock.
+// ofPart returns an egress with times in nanoseconds of LiveKit's clock.
 func ofPart(tb testing.TB, id string, status livekit.EgressStatus, started, updated int64) egress.Info {
 	tb.Helper()
 	m := &livekit.EgressInfo{EgressId: id, RoomId: "RM_1", Status: status, StartedAt: started, UpdatedAt: updated, Error: "why"}
@@ -140,7 +140,7 @@ func ofPart(tb testing.TB, id string, status livekit.EgressStatus, started, upda
 	return i
 }
 
-// secondPart is a recording whose first part failed, and whose second one records.
+// secondPart returns a recording whose first part failed, and whose second is recording.
 func secondPart(tb testing.TB) *egress.State {
 	tb.Helper()
 	s := &egress.State{Phase: egress.Requested, Part: 1, Started: true, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Recover: 1, Storage: "main"}}
@@ -242,7 +242,7 @@ func TestTheEndOfALostPartCorrectsIt(t *testing.T) {
 	}
 }
 
-// LiveKit runs what failed a second time, beside the next part of the recording.
+// LiveKit reruns a failed egress beside the next part of the recording.
 func TestASecondRunOfAFailedPartCorrectsItByItsEnd(t *testing.T) {
 	t.Parallel()
 	failedAt := secondPart(t).Parts[0].Info.Proto().GetEndedAt()

@@ -135,7 +135,7 @@ func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			results := []string{"", "{}"} // it says nothing of it
+			results := []string{"", "{}"} // it does not say
 			if tc.made != "" {
 				results = []string{strings.Repeat(`{},`, tc.to.Nth) + fmt.Sprintf(`{"playlistName":%q}`, tc.made)}
 			}
@@ -214,12 +214,12 @@ func TestALeftoversLengthIsTheBestThatIsKnown(t *testing.T) {
 	}
 }
 
-// moment is so many seconds into a day.
+// moment returns the time so many seconds into a day.
 func moment(seconds int) time.Time {
 	return time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
 
-// The recording before, of the same prefix, ended just before this one began.
+// The previous recording, with the same prefix, ended just before this one began.
 func TestSegmentsOfTheRecordingBeforeAreNotOurs(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 5, 4, 10, 0, 30, 0, time.UTC)

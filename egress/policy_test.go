@@ -86,7 +86,7 @@ func TestEgressesThatBeganTogetherDoNotLookTogether(t *testing.T) {
 	for _, n := range tenths {
 		require.Greater(t, n, 25)
 	}
-	// FNV-1a of known texts: workflows are replayed with the numbers they had.
+	// FNV-1a of known texts: workflows are replayed with the numbers that they had.
 	require.InDelta(t, float64(0x811c9dc5)/(1<<32), egress.Spread(""), 0)
 	require.InDelta(t, float64(0xe40c292c)/(1<<32), egress.Spread("a"), 0)
 	require.InDelta(t, float64(0xbf9cf968)/(1<<32), egress.Spread("foobar"), 0)

@@ -41,7 +41,7 @@ func TestWhatAStoresAnswerSaysOfTheFieldAtFault(t *testing.T) {
 		to     egress.Destination
 		status int
 		code   string
-		want   string // empty: no definite no
+		want   string // empty: not a definite refusal
 	}{
 		"no bucket":                {s3, 404, "NoSuchBucket", "file_outputs[0].s3.bucket: there is no such bucket (the store answers NoSuchBucket)"},
 		"a bad name":               {s3, 400, "InvalidBucketName", "file_outputs[0].s3.bucket: is no name of a bucket (the store answers InvalidBucketName)"},

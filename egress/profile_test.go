@@ -77,7 +77,7 @@ func requireSame(t *testing.T, want, got proto.Message) {
 	require.True(t, proto.Equal(want, got), "want %s\ngot  %s", protojson.Format(want), protojson.Format(got))
 }
 
-// LiveKit masks the keys of one output of a kind, and those of several it shows to whoever may
+// LiveKit masks the keys of a kind's sole output. Those of several outputs it shows to whoever may
 // list, and sends to the request's webhooks.
 func TestAProfileIsNotFilledInWhereLiveKitWouldShowItsKeys(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ const (
 	finished = livekit.EgressStatus_EGRESS_COMPLETE
 )
 
-// listed is a stray that has been in its status for twice the grace.
+// listed returns a stray that has been in its status for twice the grace period.
 func listed(id string, s livekit.EgressStatus, change ...func(*egress.Listed)) egress.Listed {
 	l := egress.Listed{ID: id, Room: "standup", RoomID: "RM_1", Status: s, Since: noon.Add(-2 * grace)}
 	for _, f := range change {
@@ -40,7 +40,7 @@ func timeless(l *egress.Listed) { l.Since = time.Time{} }
 func others(l *egress.Listed)   { l.Others = true }
 func roomless(l *egress.Listed) { l.Room, l.RoomID = "", "" }
 
-// ours is a workflow that has run for an hour.
+// ours returns a workflow that has run for an hour.
 func ours(request, egressID string, change ...func(*egress.Ours)) egress.Ours {
 	o := egress.Ours{RequestID: request, EgressID: egressID, Room: "standup", StartedAt: noon.Add(-time.Hour)}
 	for _, f := range change {
@@ -56,7 +56,7 @@ func elsewhere(o *egress.Ours) {
 	o.Room = "retro"
 }
 
-// plan is what is to be done, in short: "adopted EG_1 as r", and so on.
+// plan returns what is to be done, in short: "adopted EG_1 as r", and so on.
 func plan(deep bool, l []egress.Listed, o []egress.Ours) (did []string, p egress.Plan) {
 	p = egress.PlanRound(egress.Sighting{
 		At: noon, Deep: deep, First: noon.Add(-6 * time.Hour), Grace: egress.Duration(grace), Listed: l, Ours: o,
@@ -208,7 +208,7 @@ func TestWhatHasEndedIsHeardOfOnce(t *testing.T) {
 	}
 }
 
-// Temporal forgets its workflow after the retention, and would take it for a stray.
+// Temporal forgets the workflow after the retention, and the egress would be taken for a stray.
 func TestAnEndThatLiveKitNeverForgetsIsNotAnnouncedAgain(t *testing.T) {
 	t.Parallel()
 	s := egress.Sighting{At: noon, Deep: true, First: noon.Add(-30 * 24 * time.Hour), Grace: egress.Duration(grace)}
@@ -345,8 +345,8 @@ func TestTooManyToAskForAreListed(t *testing.T) {
 	require.False(t, p.Deepen(), "everything has been listed")
 }
 
-// crowd is n egresses with their workflows, of which every tenth is a stray, every
-// tenth has ended unheard, and every hundredth has a twin.
+// crowd returns n egresses with their workflows: every tenth is a stray, every tenth has ended
+// unheard, and every hundredth has a twin.
 func crowd(n int) (l []egress.Listed, o []egress.Ours) {
 	for i := range n {
 		id, request := fmt.Sprintf("EG_%05d", i), fmt.Sprint("r-", i)

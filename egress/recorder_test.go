@@ -79,8 +79,8 @@ func TestNewsOfARecordingIsNoSignOfItsRecordersAbsence(t *testing.T) {
 	require.Zero(t, s.Evidence.RecorderGone)
 }
 
-// LiveKit may be away at the very moment at which a probe would be due, as it is where a
-// node goes that the recorder was connected to.
+// LiveKit may be away at the very moment when a probe would be due, for example if the node that
+// the recorder was connected to fails.
 func TestALookThatCouldNotAskForTheRecorderLeavesADoubt(t *testing.T) {
 	t.Parallel()
 	left, err := egress.ParseEvent([]byte(`{"event":"participant_left","room":{"name":"daily","sid":"RM_1"},"participant":{"identity":"EG_1"}}`))

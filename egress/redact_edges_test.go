@@ -72,9 +72,9 @@ func TestOfAStreamsURLAllStaysButItsKey(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"rtmp://a.example/live/hunter2": "rtmp://a.example/live/{redacted}",
-		"https://a.example/hunter2":     "{redacted}", // no stream's scheme: nobody knows where its key is
+		"https://a.example/hunter2":     "{redacted}", // not a stream's scheme: nobody knows where its key is
 		"a.example/live/hunter2":        "{redacted}",
-		"ws://a.example/live":           "ws://a.example/live", // a track's own way out, which has none
+		"ws://a.example/live":           "ws://a.example/live", // a websocket of a track egress, which has no key
 		"wss://a.example/live":          "wss://a.example/live",
 	} {
 		e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_ended","egressInfo":{"egressId":"EG_1","web":{"streamOutputs":[{"protocol":"RTMP","urls":[%q]}]}}}`, url))

@@ -20,7 +20,7 @@ import (
 
 const canary = "CANARY"
 
-// leaf is one string field of a message and the way to it.
+// leaf is one string field of a message, and the path to it.
 type leaf struct {
 	steps []protoreflect.FieldDescriptor
 	path  string // as RefuseCredentials names it
@@ -28,8 +28,8 @@ type leaf struct {
 
 func (l leaf) field() protoreflect.FieldDescriptor { return l.steps[len(l.steps)-1] }
 
-// leaves finds all string fields below a message: those of a newer protocol package
-// too, so that a new credential turns these tests red and not a user's history.
+// leaves finds all string fields below a message, including those of a newer protocol package, so
+// that a new credential makes these tests fail instead of leaking into a user's history.
 func leaves(md protoreflect.MessageDescriptor, above leaf) []leaf {
 	var all []leaf
 	for i := range md.Fields().Len() {
@@ -51,7 +51,7 @@ func leaves(md protoreflect.MessageDescriptor, above leaf) []leaf {
 	return all
 }
 
-// set puts a value into the leaf, and makes all messages on the way.
+// set puts a value into the leaf, and creates all messages on the path.
 func (l leaf) set(m protoreflect.Message, value string) {
 	v := protoreflect.ValueOfString(value)
 	for i, fd := range l.steps {
@@ -115,7 +115,7 @@ func TestNoCredentialOfAnyKindOfRequestIsLeftInAnEgressInfo(t *testing.T) {
 	require.Greater(t, secrets, 100)
 }
 
-// plain is JSON without the escapes that Go writes for HTML.
+// plain returns JSON without the escapes that Go writes for HTML.
 func plain(t *testing.T, b []byte) string {
 	t.Helper()
 	return strings.ReplaceAll(string(b), `\u0026`, "&")

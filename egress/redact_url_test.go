@@ -45,7 +45,7 @@ func TestAURLThatHoldsACredentialIsOne(t *testing.T) {
 	for v, want := range map[string]bool{
 		"":                                        false,
 		"https://example.com/x?layout=grid":       false,
-		"https://example.com/x?keynote=1":         true, // a name with "key" in it: better refused once too often
+		"https://example.com/x?keynote=1":         true, // a name with "key" in it: better to refuse once too often
 		"https://example.com/x?access_token=":     true,
 		"https://example.com/x?X-Amz-Signature=1": true,
 		"https://example.com/x?Password=1":        true,

@@ -104,7 +104,7 @@ func TestAPartIsToldAgainWithTheSameHeaders(t *testing.T) {
 	}
 }
 
-// A correction under the name of what it corrects has an event ID of its own.
+// A correction with the same status as what it corrects has an event ID of its own.
 func TestACorrectedPartIsToldAgainUnderTheIDOfItsCorrection(t *testing.T) {
 	t.Parallel()
 	s := recording(t)
@@ -126,7 +126,7 @@ func TestACorrectedPartIsToldAgainUnderTheIDOfItsCorrection(t *testing.T) {
 	require.Equal(t, corrected.Headers("r"), part.Headers("r"))
 }
 
-// The webhook of a part's end is waited for beside the next part.
+// The webhook of a part's end is awaited while the next part records.
 func TestThatThePartsWebhookWasMissedIsKnownLater(t *testing.T) {
 	t.Parallel()
 	s := recording(t)

@@ -18,7 +18,7 @@ func TestTheEndOfAnEgressIsTheObservationThatSettledIt(t *testing.T) {
 	require.Equal(t, o, s.End())
 }
 
-// toldParts is a recording of two parts, with the first one as it is given.
+// toldParts returns a recording of two parts, with the first one changed by change.
 func toldParts(change func(*egress.Part)) egress.State {
 	p := egress.Part{Number: 1, EgressID: "EG_1", Status: "EGRESS_FAILED", EndedBy: egress.FromPoll, EndedAt: noon, HeardAt: noon.Add(minute)}
 	change(&p)

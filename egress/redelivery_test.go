@@ -33,7 +33,7 @@ func TestTheIDOfARedeliveryNamesItsRequest(t *testing.T) {
 	require.False(t, isEgress, "no list of egresses shows it")
 }
 
-// toldOnce is a recording that was delivered to two consumers of its own and two more.
+// toldOnce returns a recording that was delivered to two consumers of its own and two more.
 func toldOnce(t *testing.T) egress.State {
 	t.Helper()
 	s := recording(t)
@@ -138,7 +138,7 @@ func TestWhatCannotBeToldAgainIsSaidInWords(t *testing.T) {
 	}
 }
 
-// gaveUp is a recording that was delivered as lost.
+// gaveUp returns a recording that was delivered as lost.
 func gaveUp(t *testing.T) egress.State {
 	t.Helper()
 	s := recording(t)

@@ -221,8 +221,8 @@ func TestWhyAWebhookWasMissedGoesWithWhatTheReconcilerSaw(t *testing.T) {
 	}
 }
 
-// Of our workflows that have closed a deep round reads those alone that may be of what
-// LiveKit still lists.
+// Of our closed workflows, a deep round reads only those that may concern what LiveKit still
+// lists.
 func TestADeepRoundReadsAsFarBackAsLiveKitsListGoes(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)

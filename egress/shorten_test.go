@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// long is an EgressInfo whose echoed request has so many bytes of a kind.
+// long returns an EgressInfo whose echoed request is changed to be long.
 func long(change func(r *livekit.RoomCompositeEgressRequest, u *livekit.S3Upload)) *livekit.EgressInfo {
 	u := &livekit.S3Upload{Bucket: "recordings", Region: "eu-west-1"}
 	r := &livekit.RoomCompositeEgressRequest{
@@ -104,7 +104,7 @@ func TestOfAMessageThatIsTooLongItsLongestPartIsCut(t *testing.T) {
 	}
 }
 
-// requireKept wants what rules go by.
+// requireKept requires what the rules depend on.
 func requireKept(t *testing.T, sent *livekit.EgressInfo, info Info) {
 	t.Helper()
 	m := info.Proto()

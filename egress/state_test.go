@@ -32,11 +32,11 @@ func infoOf(tb testing.TB, id string, s livekit.EgressStatus) egress.Info {
 	return i
 }
 
-// seen is a state after some statuses of EG_1, one a second from noon on.
+// seen returns a state after some statuses of EG_1, one per second from noon on.
 func seen(tb testing.TB, statuses ...livekit.EgressStatus) *egress.State {
 	tb.Helper()
 	p := egress.DefaultPolicy()
-	p.HoldFor, p.CorrectFor = 0, 0 // again_test.go has what they do
+	p.HoldFor, p.CorrectFor = 0, 0 // see again_test.go for these
 	s := &egress.State{Phase: egress.Requested, Terms: egress.Terms{Policy: p}}
 	for i, status := range statuses {
 		s.Observe(egress.Observation{Info: infoOf(tb, "EG_1", status), Source: egress.FromStart, HeardAt: noon.Add(time.Duration(i) * time.Second)})

@@ -15,7 +15,7 @@ import (
 
 var endedAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// settled is an egress that has ended, with a pipeline of two steps.
+// settled returns an egress that has ended, with a pipeline of two steps.
 func settled(t *testing.T) egress.State {
 	t.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{
@@ -120,7 +120,7 @@ func TestWhatAStepMayReturn(t *testing.T) {
 	quoted := func(n int) string { return `"` + strings.Repeat("x", n-2) + `"` }
 	most := egress.MaxResult
 	for name, tc := range map[string]struct {
-		before int // how many of the largest size there are already
+		before int // how many results of the largest size there are already
 		result string
 		want   string
 	}{

@@ -113,7 +113,7 @@ func TestEveryReasonForAStopHasItsWords(t *testing.T) {
 	}
 }
 
-// A clock of LiveKit's that is ahead of ours must not make us early.
+// If LiveKit's clock is ahead of ours, we must not seem early.
 func TestNothingIsHeardBeforeItHappened(t *testing.T) {
 	t.Parallel()
 	s := seen(t)
@@ -129,7 +129,7 @@ func TestHowLateABeatIsIsReadInTenthsOfASecond(t *testing.T) {
 	}
 }
 
-// The first beat and the newest are kept, and the number of those between.
+// The first beat and the newest are kept, and the number of those in between.
 func TestALongStoryKeepsItsBeginningAndItsEnd(t *testing.T) {
 	t.Parallel()
 	s := watched(t)

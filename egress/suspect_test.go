@@ -14,7 +14,7 @@ import (
 
 const anHour = egress.Duration(time.Hour)
 
-// sought are the egresses for whose recorder a round at noon looks, when none before did.
+// sought returns the egresses whose recorder a round at noon looks for, if none did before.
 func sought(l []egress.Listed, o []egress.Ours) (ids []string) {
 	s := egress.Sighting{At: noon, Grace: egress.Duration(grace), Listed: l, Ours: o}
 	for _, m := range s.Recorders(anHour, noon, time.Time{}) {
@@ -46,7 +46,7 @@ func TestTheRecordersOfWhatOurWorkflowsWaitForAreLookedFor(t *testing.T) {
 	}
 }
 
-// turns are how often each of some egresses comes up in rounds at some moments.
+// turns returns how often the most and the least frequent of some egresses come up in rounds.
 func turns(t *testing.T, of int, last time.Time, rounds ...time.Duration) (most, least int) {
 	t.Helper()
 	s := egress.Sighting{At: noon, Grace: egress.Duration(grace)}

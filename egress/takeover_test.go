@@ -145,7 +145,7 @@ func TestAnotherEgressThatHasEndedIsThePartBefore(t *testing.T) {
 	require.False(t, s.CanPrecede(other(t, "EG_2", livekit.EgressStatus_EGRESS_ACTIVE)))
 }
 
-// otherEnded is another egress that ended so many seconds after noon, by LiveKit.
+// otherEnded returns another egress that ended so many seconds after noon by LiveKit's clock.
 func otherEnded(t *testing.T, id string, seconds int) egress.Observation {
 	t.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{
@@ -159,7 +159,7 @@ func TestWhatEndedBeforeTheBoundOneWasGoneIsNotWhatWentOn(t *testing.T) {
 	t.Parallel()
 	in := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	for name, tc := range map[string]struct {
-		ended, updated    int // of the bound one, by LiveKit
+		ended, updated    int // of the bound one, by LiveKit's clock
 		expected, missing time.Time
 		twin              bool
 		other             int
@@ -223,7 +223,7 @@ func TestAnotherEgressWaitsUntilItIsKnownWhatItIs(t *testing.T) {
 	}
 }
 
-// Which number a part has is known when it has ended; where it writes, when it is started.
+// A part's number is known when it has ended; its paths are known when it is started.
 func TestAnEgressWritesInThePathsOfThePartThatItWasStartedAs(t *testing.T) {
 	t.Parallel()
 	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true}

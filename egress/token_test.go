@@ -75,7 +75,7 @@ func TestOurTokenIsFoundInTheRequestThatIsEchoed(t *testing.T) {
 	}
 }
 
-// anybodys takes every token for one that our keys made.
+// anybodys accepts every token as one made with our keys.
 func anybodys(egress.Token) bool { return true }
 
 func TestATokenThatNoneOfOurKeysMadeNamesNothingOfOurs(t *testing.T) {

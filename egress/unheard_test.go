@@ -11,8 +11,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// answered is an egress that ended at noon by LiveKit's answer to a stop, for a consumer
-// that is told only of what LiveKit did not tell.
+// answered returns an egress that ended at noon, as LiveKit's answer to a stop says, for a
+// consumer that is told only what LiveKit did not tell.
 func answered(t *testing.T, by egress.Source) *egress.State {
 	t.Helper()
 	s := ended(t, by)

@@ -11,14 +11,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// withEvent is the webhook of an end.
+// withEvent returns the observation of an end's webhook.
 func withEvent(i egress.Info, id string) egress.Observation {
 	o := observed(i, 2*minute)
 	o.Final, o.Event = true, json.RawMessage(`{"event":"egress_ended","id":"`+id+`"}`)
 	return o
 }
 
-// askedFor is a recording whose nth run LiveKit said to have ended when a look asked.
+// askedFor returns a recording whose nth run LiveKit reported as ended when a look asked.
 func askedFor(t *testing.T, status livekit.EgressStatus, run int32) *egress.State {
 	t.Helper()
 	s := recording(t)
@@ -67,7 +67,8 @@ func TestAVerdictSaysWhichStepsAPersonLeftOut(t *testing.T) {
 	require.Equal(t, []string{"webhook-1"}, s.Verdict("r", egress.Summary{}).Skipped)
 }
 
-// partsOf is a verdict of a recording whose first part, in its own room, ended otherwise.
+// partsOf returns a verdict on a recording whose first part, in its own room, ended with its own
+// status.
 func partsOf(t *testing.T, room, first string, status egress.Status) egress.Verdict {
 	t.Helper()
 	info := infoWith(t, failed, func(m *livekit.EgressInfo) { m.RoomName = first })
@@ -86,7 +87,7 @@ func TestAMemoHasWhatAReportNeedsOfTheEarlierParts(t *testing.T) {
 	}
 	require.Equal(t, []egress.EarlierPart{want}, v.Memo().Earlier)
 
-	v.Parts[0].HeardAt = noon.Add(-1) // their clock is not ours
+	v.Parts[0].HeardAt = noon.Add(-1) // LiveKit's clock is not ours
 	want.Late = 0
 	require.Equal(t, []egress.EarlierPart{want}, v.Memo().Earlier)
 }

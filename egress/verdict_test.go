@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// ended is an egress that ended at noon and of whose end we heard two minutes later.
+// ended returns an egress that ended at noon and of whose end we learned two minutes later.
 func ended(tb testing.TB, by egress.Source) *egress.State {
 	tb.Helper()
 	s := seen(tb, active)
@@ -51,7 +51,7 @@ func TestAWebhookIsMissedWhenWeHadToAsk(t *testing.T) {
 func TestAnAnswerThatHasTheEndTellsOfAMissedWebhookOnceLiveKitHasStoppedTrying(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]egress.Missed{
-		0: "", 75 * time.Second: "", 75*time.Second + 1: egress.MissedUnclassified, // 15 s, and by how much clocks differ
+		0: "", 75 * time.Second: "", 75*time.Second + 1: egress.MissedUnclassified, // 15 s, and the tolerated clock difference
 	} {
 		for _, by := range []egress.Source{egress.FromStart, egress.FromStop} {
 			s := ended(t, by)
@@ -172,7 +172,7 @@ func TestAnAnnouncementsIDIsOfItsEgressAndItsVerdict(t *testing.T) {
 		ids[announce(t, s)["id"]] = true
 	}
 	require.Len(t, ids, 4)
-	// Consumers have seen it: it must not change with the version.
+	// Consumers have seen it: it must not change between versions.
 	require.Equal(t, "EV_HEK5ADSHLOLX", announce(t, lost("EG_1"))["id"])
 }
 
@@ -190,7 +190,7 @@ func TestAVerdictKnowsTheEgressesThatItToldOf(t *testing.T) {
 	}
 }
 
-// A consumer leaves out what it has heard before, by the ID.
+// A consumer recognizes what it has heard before by the ID.
 func TestEachCorrectionHasAnEventIDOfItsOwn(t *testing.T) {
 	t.Parallel()
 	ids := map[string]string{}

@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// A workflow that wakes for nothing would sleep for no time, wake again, and so on for ever.
+// A workflow that woke for nothing would sleep for no time, wake again, and so on forever.
 func TestWhoeverWakesHasSomethingToDo(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -45,7 +45,7 @@ func TestWhoeverWakesHasSomethingToDo(t *testing.T) {
 		if alarm := s.Alarm(); !alarm.IsZero() && alarm.Before(wake) {
 			wake = alarm
 		}
-		if wake.Before(now) { // all that is above has happened
+		if wake.Before(now) { // all of the above has happened
 			wake = now
 		}
 		require.NotEqual(t, egress.ActNothing, s.Due(wake), "%+v", s)

@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// resultOf is an EgressInfo as LiveKit sends it.
+// resultOf returns an EgressInfo as LiveKit sends it.
 func resultOf(t *testing.T, body string) egress.Info {
 	t.Helper()
 	m := &livekit.EgressInfo{}
@@ -23,7 +23,7 @@ func resultOf(t *testing.T, body string) egress.Info {
 	return i
 }
 
-// everyOutput is what the recorded StartEgress with all kinds of outputs ended with.
+// everyOutput is the result of the recorded StartEgress with all kinds of outputs.
 const everyOutput = `{"egressId":"EG_x","roomName":"standup","status":"EGRESS_COMPLETE",
 	"egress":{"outputs":[{"file":{"filepath":"out/{room_name}-{time}.mp4"}},
 		{"segments":{"filenamePrefix":"out/seg","playlistName":"out/seg.m3u8","livePlaylistName":"out/live.m3u8","segmentDuration":2}},
@@ -111,7 +111,7 @@ func TestHowLongMediaMustPlay(t *testing.T) {
 	}
 }
 
-// LiveKit's egress service may be set to a prefix, which its locations alone have.
+// LiveKit's egress service may have a prefix configured, which only its locations show.
 func TestALocationSaysWhatStandsBeforeThePath(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string][]string{

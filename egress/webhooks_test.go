@@ -51,7 +51,7 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 		return list
 	}
 	page := func(size int) string { return "data:text/html," + strings.Repeat("x", size) }
-	half := &livekit.WebEgressRequest{Url: page(1 << 18), Webhooks: hooks(2, 50)} // two copies of it are just as large as they may be
+	half := &livekit.WebEgressRequest{Url: page(1 << 18), Webhooks: hooks(2, 50)} // two copies of it are just as large as allowed
 	half.Url += strings.Repeat("x", 1<<19-proto.Size(half))
 	require.Equal(t, 1<<19, proto.Size(half))
 	for name, tc := range map[string]struct {
@@ -90,7 +90,7 @@ func TestAnInfoEchoesOtherWebhooksAsACopy(t *testing.T) {
 	require.Equal(t, "EG_1", egress.Echoing(&livekit.EgressInfo{EgressId: "EG_1"}, theirs).GetEgressId(), "one that echoes no request")
 }
 
-// compact is JSON with its keys in order and its numbers as they are.
+// compact returns JSON with sorted keys and unchanged numbers.
 func compact(t *testing.T, s string) string {
 	t.Helper()
 	var v map[string]json.RawMessage
