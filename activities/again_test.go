@@ -23,7 +23,7 @@ var (
 	ambiguous   = because(egress.Ambiguous)
 )
 
-// searched are the looks of a whole search that begins at from: after 2, 4, 8 and then 16 s,
+// searched returns the looks of a whole search that begins at from: after 2, 4, 8 and then 16 s,
 // and one at the end of its 90 s.
 func searched(from time.Duration) (log []string) {
 	for _, after := range []int{0, 2, 6, 14, 30, 46, 62, 78, 90} {
@@ -58,8 +58,8 @@ func TestAStartThatWasNotTakenIsTriedAgainWithoutASearch(t *testing.T) {
 	}
 }
 
-// livekit-server asks its workers again under the same egress ID where one has not answered,
-// and its answer is that of the last one asked.
+// If one of its workers has not answered, livekit-server asks them again under the same egress ID,
+// and gives the answer of the last one asked.
 func TestAStartThatHadNoRoomIsFoundWhereOneOfLiveKitsWorkersTookIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -71,12 +71,12 @@ func TestAStartThatHadNoRoomIsFoundWhereOneOfLiveKitsWorkersTookIt(t *testing.T)
 	})
 }
 
-// A look that takes its time lies before it.
+// A look that takes its time comes first.
 func TestAStartWhoseTimePassesWhileItIsLookedForIsHandedBack(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		a := &api{onStart: fails(rateLimited), onList: func(int) ([]*lk.EgressInfo, error) {
-			<-time.After(3 * time.Second) // of the bubble's own clock
+			<-time.After(3 * time.Second) // by the bubble's own clock
 			return nil, nil
 		}}
 		_, err := start(t, a, by(2*time.Second))
@@ -215,7 +215,7 @@ func webOurs(t *testing.T, id string) *lk.EgressInfo {
 	return echo(id, egress.AddWebhook(webRequest(), &lk.WebhookConfig{Url: keys(t).Token(requestID, 1).URL(publicURL)}))
 }
 
-// Before it is started again, or where an earlier run of its key may have begun one.
+// Before it is started again, or if an earlier run of its key may have started one.
 func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 	t.Parallel()
 	ended := webOurs(t, "EG_over")
@@ -251,11 +251,11 @@ func TestAWebEgressThatHasEndedIsLookedForOnce(t *testing.T) {
 	}
 }
 
-// All that LiveKit remembers of a day may take longer to list than a start has.
+// Listing all that LiveKit remembers of a day may take longer than a start has.
 func TestAPageAfterAnEarlierRunOfItsKeyIsRecordedHoweverLongItsListTakes(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		door []*lk.EgressInfo // what the door has asked for while that was listed
+		door []*lk.EgressInfo // what the front door has asked for while that was being listed
 		want map[string]int
 	}{
 		"nobody asked meanwhile": {nil, map[string]int{"all": 2, "active": 8, "start": 1}},
@@ -298,7 +298,7 @@ func TestACallThatHangsIsEndedAndLookedFor(t *testing.T) {
 	})
 }
 
-// hanging is a LiveKit that never answers a start, but for so many before.
+// hanging is a LiveKit that never answers a start, after some initial answers.
 type hanging struct {
 	*api
 	after int
@@ -313,7 +313,7 @@ func (h *hanging) Start(ctx context.Context, r egress.Request) (*lk.EgressInfo, 
 	return nil, &egress.Error{Reason: egress.Ambiguous, Message: ctx.Err().Error(), Err: ctx.Err()}
 }
 
-// The next attempt looks first for what this one may have begun.
+// The next attempt first searches for what this one may have started.
 func TestAStartWhoseWorkerStopsIsLeftToAnotherOne(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

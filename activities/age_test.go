@@ -19,7 +19,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// teller tells events, and shows how old the ends were that were taken.
+// teller delivers events, and shows how old the accepted ends were.
 type teller struct {
 	t      *testing.T
 	env    *testsuite.TestActivityEnvironment
@@ -41,7 +41,7 @@ func newTeller(t *testing.T, url string) *teller {
 	return &teller{t, env, d, reader}
 }
 
-// ages are the sums of what was measured, by who was told.
+// ages returns the sums of what was measured, by recipient.
 func (k *teller) ages() map[string]float64 {
 	k.t.Helper()
 	var all metricdata.ResourceMetrics

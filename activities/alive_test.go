@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// slowly is both sides, of which one call takes its time.
+// slowly is both sides, with one slow call.
 type slowly struct {
 	*both
 	what string

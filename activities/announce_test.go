@@ -23,7 +23,8 @@ import (
 
 const consumerKey, consumerSecret = "devkey", "a-secret-of-32-characters-or-more"
 
-// ended is an egress_ended as LiveKit spells it, with a field and a status of a newer one.
+// ended returns an egress_ended as LiveKit spells it, with a field and a status of a newer
+// LiveKit.
 func ended(t *testing.T, at time.Time) egress.Event {
 	t.Helper()
 	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_ended", "id":"EV_1", "createdAt":"%d",
@@ -32,7 +33,7 @@ func ended(t *testing.T, at time.Time) egress.Event {
 	return e
 }
 
-// consumer takes announcements with LiveKit's own receiver.
+// consumer receives announcements with LiveKit's own receiver.
 type consumer struct {
 	mu      sync.Mutex
 	events  []*lk.WebhookEvent
@@ -58,7 +59,7 @@ func at(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// announce is one attempt.
+// announce makes one attempt.
 func announce(t *testing.T, url string, e egress.Event) error {
 	t.Helper()
 	d := delivery(t, url, func(cfg *activities.DeliveryConfig) { cfg.Timeout = 5 * time.Second })

@@ -22,7 +22,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// attempts runs an activity in a workflow that repeats it, as Temporal does.
+// attempts runs an activity in a workflow that retries it, as Temporal does.
 type attempts struct {
 	*testsuite.TestWorkflowEnvironment
 	options workflow.ActivityOptions
@@ -85,7 +85,7 @@ func TestAnAttemptAfterOneThatDiedStartsOnlyWhatASearchDidNotFind(t *testing.T) 
 	})
 }
 
-// by is a start that is not to be asked for after a moment.
+// by returns a start with a StartBy that far from now.
 func by(d time.Duration) activities.StartRequest {
 	in := plain(roomRequest())
 	at := time.Now().Add(d)
@@ -93,7 +93,7 @@ func by(d time.Duration) activities.StartRequest {
 	return in
 }
 
-// Whoever asked for it may still wait, and ask LiveKit themself: a door does.
+// The caller may still be waiting, and may ask LiveKit itself: a front door does.
 func TestAStartWhoseTimeHasPassedIsHandedBackUnasked(t *testing.T) {
 	t.Parallel()
 	for name, again := range map[string]bool{"of a new key": false, "after one that failed": true} {
@@ -114,14 +114,14 @@ func TestAStartWhoseTimeHasPassedIsHandedBackUnasked(t *testing.T) {
 	}
 }
 
-// handedBack is a start that an earlier activity has handed back.
+// handedBack returns a start that an earlier activity has handed back.
 func handedBack(left time.Duration) activities.StartRequest {
 	in := by(left)
 	in.HandedBack = true
 	return in
 }
 
-// Its clock may be behind that of the worker that handed it back.
+// The worker's clock may be behind that of the worker that handed it back.
 func TestWhatWasHandedBackIsNotAskedForByAWorkerWhoseClockIsBehind(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestWhatWasHandedBackIsNotAskedForByAWorkerWhoseClockIsBehind(t *testing.T)
 	})
 }
 
-// A door may have asked: a worker that would refuse it looks for it first.
+// A front door may have asked LiveKit: a worker that would refuse the start searches for it first.
 func TestWhatWasHandedBackIsLookedForByAWorkerThatWouldRefuseIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestAStartAfterOneThatFailedLooksOnceBeforeItAsks(t *testing.T) {
 	}
 }
 
-// Without that look nothing may be sent, and there is no time for another one.
+// Without that look nothing may be sent, and there is no time for another.
 func TestAStartAfterOneThatFailedIsGivenUpAtOnceWhereItCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestAStartWhoseTimeHasNotPassedIsAskedFor(t *testing.T) {
 	})
 }
 
-// There is nothing to look for: whoever asked is to hear of it while they wait.
+// There is nothing to search for: the caller should hear of it while waiting.
 func TestAStartThatSurelyBeganNothingInItsTimeIsGivenUpAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -13,12 +13,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// prober answers every probe alike.
+// prober returns the same result for every probe.
 type prober egress.Passage
 
 func (p prober) Probe(context.Context) egress.Passage { return egress.Passage(p) }
 
-// canaryMetrics are what a probe left in the metrics.
+// canaryMetrics returns what a probe left in the metrics.
 func canaryMetrics(t *testing.T, meter *sdkmetric.ManualReader) (counts map[string]int64, took metricdata.HistogramDataPoint[float64], measured bool) {
 	t.Helper()
 	var all metricdata.ResourceMetrics

@@ -19,7 +19,7 @@ import (
 
 type labels = map[string]string
 
-// metrics keeps what activities count.
+// metrics collects what activities count.
 type metrics struct {
 	mu  sync.Mutex
 	all []count
@@ -31,7 +31,7 @@ type count struct {
 	n    int64
 }
 
-// sum is what was counted under a name and labels, whatever other labels it has.
+// sum returns what was counted under a name and labels, whatever other labels it has.
 func (m *metrics) sum(name string, by labels) (sum int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -43,7 +43,7 @@ func (m *metrics) sum(name string, by labels) (sum int64) {
 	return sum
 }
 
-// env is Temporal's environment for one attempt of an activity, which counts into them.
+// env returns Temporal's environment for one attempt of an activity, which counts into m.
 func (m *metrics) env() *testsuite.TestActivityEnvironment {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
@@ -53,7 +53,7 @@ func (m *metrics) env() *testsuite.TestActivityEnvironment {
 	return env
 }
 
-// labelled counts into them under labels.
+// labelled counts into metrics under labels.
 type labelled struct {
 	client.MetricsHandler
 	into *metrics
@@ -77,7 +77,7 @@ func (c labelled) Inc(n int64) {
 	c.into.all = append(c.into.all, count{c.name, c.by, n})
 }
 
-// Alerts go by the rounds and steps that failed.
+// Alerts depend on the rounds and steps that failed.
 func TestARoundIsCountedByItsDepthAndWhatBecameOfIt(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -135,7 +135,7 @@ func TestEachTryOfAStoreIsCountedByWhatWasFound(t *testing.T) {
 				for range tc.starts {
 					_, _ = startIn(t, m.env(), &api{onStart: accepts}, plain(to("b")), change) // one is refused
 				}
-				pass(time.Minute) // a try that hangs is given up by then
+				pass(time.Minute) // a hanging probe has been given up by then
 				for _, outcome := range egress.Probes() {
 					require.Equal(t, tc.want[outcome], m.sum(activities.MetricPreflight, labels{"outcome": string(outcome)}), outcome)
 				}

@@ -13,8 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// again is what the reasons mean, written down a second time: a change of either
-// list must be meant.
+// again repeats the meaning of the reasons: a change of either list must be deliberate.
 var again = map[egress.Reason]bool{
 	egress.Refused: false, egress.Denied: false, egress.NotFound: false, egress.AlreadyOver: false, egress.NoEcho: false,
 	egress.TooLate: false, egress.HandedBack: false, egress.Invalid: false, egress.Conflict: false, egress.Sealed: false,

@@ -49,7 +49,7 @@ func TestARoomWhoseExpectedRecordingEndedTooEarlyIsRecordedAgain(t *testing.T) {
 	}
 }
 
-// The alert goes by what is reported: a room whose recording this round began is none.
+// The alert depends on what is reported: a room that this round started to record is not.
 func TestARoomIsCountedByWhetherTheRoundBeganToRecordIt(t *testing.T) {
 	t.Parallel()
 	for start, want := range map[string][2]int64{"": {1, 0}, "x.mp4": {0, 1}} {
@@ -62,7 +62,7 @@ func TestARoomIsCountedByWhetherTheRoundBeganToRecordIt(t *testing.T) {
 	}
 }
 
-// A round may take minutes, and somebody may have begun the recording in that time.
+// A round may take minutes, and somebody may have started the recording in that time.
 func TestAnExpectedRecordingThatBeganDuringTheRoundIsNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	for name, begins := range map[string]func(b *both){
@@ -84,8 +84,8 @@ func TestAnExpectedRecordingThatBeganDuringTheRoundIsNotBegunAgain(t *testing.T)
 	}
 }
 
-// LiveKit lists what a dead worker recorded as active for good; the round has found before that
-// its workflow has closed.
+// LiveKit lists a dead worker's egress as active forever; the round has already found that its
+// workflow is closed.
 func TestADeadEgressIsNoRecordingOfARoomThatIsToBeRecorded(t *testing.T) {
 	t.Parallel()
 	dead := &lk.EgressInfo{EgressId: "EG_1", RoomName: "daily", RoomId: "RM_2", Status: active, StartedAt: minutesAgo(10)}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// visit is one who asks for a place.
+// visit is one caller that asks for a slot.
 type visit struct {
 	release func(bool)
 	a       admission

@@ -20,7 +20,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// delivery tells the consumer at a URL, with settings that a test changes.
+// delivery returns a Delivery for the consumer at a URL, with settings that a test changes.
 func delivery(t *testing.T, url string, change func(*activities.DeliveryConfig)) *activities.Delivery {
 	t.Helper()
 	cfg := activities.DeliveryConfig{AnnounceURL: url, SigningKey: consumerKey, Keys: map[string]string{consumerKey: consumerSecret}}
@@ -32,7 +32,7 @@ func delivery(t *testing.T, url string, change func(*activities.DeliveryConfig))
 	return d
 }
 
-// tryOnce is one attempt at an announcement.
+// tryOnce makes one attempt at an announcement.
 func tryOnce(d *activities.Delivery, in activities.Announcement) error {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
@@ -43,8 +43,8 @@ func tryOnce(d *activities.Delivery, in activities.Announcement) error {
 	return err
 }
 
-// patiently announces as a workflow does, on a clock that skips what it waits for. It
-// returns when requests came, from the beginning on.
+// patiently announces as a workflow does, on a clock that skips the waits. It returns when the
+// requests came, counted from the beginning.
 func patiently(t *testing.T, in activities.Announcement, answer func(n int, w http.ResponseWriter, r *http.Request)) []time.Duration {
 	t.Helper()
 	var s testsuite.WorkflowTestSuite
@@ -78,7 +78,7 @@ func TestAConsumerThatIsDownForTwoDaysIsToldWithinMinutesOfItsReturn(t *testing.
 	const down = 48 * time.Hour
 	c := &consumer{}
 	asked := patiently(t, activities.Announcement{Event: ended(t, time.Now())}, func(n int, w http.ResponseWriter, r *http.Request) {
-		if n < 600 { // far over two days of attempts that are 5 min apart
+		if n < 600 { // far more than two days of attempts 5 min apart
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
@@ -150,7 +150,7 @@ func TestTheFirstAttemptIsPutOffAsTheOneBeforeWanted(t *testing.T) {
 	require.Equal(t, time.Minute, a.NextRetryDelay())
 }
 
-// The consumer has taken it, and we do not know: it is told again, and can tell by the ID.
+// The consumer has accepted it, and we do not know: it is told again, and recognizes the ID.
 func TestAnAnnouncementWhoseAnswerWasCutIsRepeatedUnderTheSameID(t *testing.T) {
 	t.Parallel()
 	for name, cut := range map[string]func(w http.ResponseWriter){
@@ -217,7 +217,7 @@ func TestWhatIsSaidBesideLiveKitsOwnTakesNothingOfIt(t *testing.T) {
 	require.Equal(t, "application/webhook+json", c.headers[0].Get("Content-Type"))
 }
 
-// all runs n attempts at once, until each is taken. It returns how many were sent back.
+// all runs n attempts at once, until each is accepted. It returns how many were sent back.
 func all(t *testing.T, d *activities.Delivery, n int, in activities.Announcement) (sentBack int) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -269,7 +269,7 @@ func TestAConsumerThatHangsHoldsUpNoOther(t *testing.T) {
 
 	var wg sync.WaitGroup
 	for range 20 {
-		wg.Go(func() { _ = tryOnce(d, activities.Announcement{Event: event}) }) // those in line may be sent back
+		wg.Go(func() { _ = tryOnce(d, activities.Announcement{Event: event}) }) // those in the queue may be sent back
 	}
 	for range 4 {
 		<-inside
@@ -282,7 +282,7 @@ func TestAConsumerThatHangsHoldsUpNoOther(t *testing.T) {
 	require.LessOrEqual(t, hangs.most, 4)
 }
 
-// crowd is a consumer that counts who is there at the same time.
+// crowd is a consumer that counts concurrent requests.
 type crowd struct {
 	takes func(ctx context.Context)
 
@@ -309,7 +309,7 @@ func (c *crowd) cameSoFar() int {
 	return c.came
 }
 
-// await is the time that a consumer takes.
+// await waits as long as a consumer takes.
 func await(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

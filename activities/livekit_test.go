@@ -27,8 +27,8 @@ const (
 	publicURL = "https://reel.example.com/base/"
 )
 
-// api is a LiveKit of functions, each told how often it was called before, beginning
-// with 1. It writes down its calls with the time since it was made.
+// api is a LiveKit made of functions. Each receives how often it has been called, beginning with
+// 1. api logs its calls with the time since it was created.
 type api struct {
 	onStart func(n int, r egress.Request) (*lk.EgressInfo, error)
 	onList  func(n int) ([]*lk.EgressInfo, error)
@@ -38,8 +38,8 @@ type api struct {
 	liveErr error
 
 	publishers uint32 // in its room
-	quiet      int    // looks at the room that find none yet
-	here       bool   // whether the egress has its participant in the room
+	quiet      int    // looks at the room that find no publishers yet
+	here       bool   // whether the egress's participant is in the room
 	hereErr    error
 
 	mu    sync.Mutex
@@ -49,7 +49,7 @@ type api struct {
 	sent  []egress.Request
 }
 
-// note writes a call down and says how many of its kind there were.
+// note logs a call and returns how many of its kind there were.
 func (a *api) note(method, argument string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -110,8 +110,8 @@ func keys(t *testing.T) *seal.Keys {
 	return k
 }
 
-// bubble runs a test on a clock of its own, which moves when nothing else does: the
-// waits are LiveKit's real ones and take no time.
+// bubble runs a test on a clock of its own, which advances only when everything waits: the waits
+// are the real ones and take no time.
 func bubble(t *testing.T, test func(*testing.T)) {
 	t.Helper()
 	synctest.Test(t, test)
@@ -120,7 +120,7 @@ func bubble(t *testing.T, test func(*testing.T)) {
 // pass lets time go by in a bubble.
 func pass(d time.Duration) { <-time.After(d) }
 
-// newEnv is Temporal's environment for one attempt of an activity.
+// newEnv returns Temporal's environment for one attempt of an activity.
 func newEnv(a *api) *testsuite.TestActivityEnvironment {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
@@ -133,19 +133,18 @@ func newEnv(a *api) *testsuite.TestActivityEnvironment {
 
 var projectKeys = []string{"devkey", "their-key"}
 
-// activitiesOf are the activities with settings that are all the defaults, unless a
-// test changes one.
+// activitiesOf returns the activities with default settings, unless a test changes one.
 func activitiesOf(t *testing.T, a *api, change ...func(*activities.Config)) *activities.LiveKit {
 	t.Helper()
 	c := activities.Config{PublicURL: publicURL, SigningKey: "devkey", KeyNames: projectKeys, Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}}}
-	c.Clock = func(context.Context) func() time.Time { return time.Now } // the bubble's, which Temporal's test environment knows nothing of
+	c.Clock = func(context.Context) func() time.Time { return time.Now } // the bubble's, which Temporal's test environment does not know
 	for _, f := range change {
 		f(&c)
 	}
 	return activities.NewLiveKit(c, a, keys(t))
 }
 
-// failed is what Temporal is told of a failure, and the domain's error in it.
+// failed returns what Temporal is told of a failure, and the domain's error in it.
 func failed(t *testing.T, err error) (*temporal.ApplicationError, egress.Error) {
 	t.Helper()
 	var a *temporal.ApplicationError
@@ -160,7 +159,7 @@ func because(r egress.Reason) error {
 	return &egress.Error{Reason: r, Code: "a_code", Message: "LiveKit said " + string(r)}
 }
 
-// status is the egress in a status, as LiveKit answers it.
+// status returns the egress with a status, as LiveKit answers it.
 func status(s lk.EgressStatus) *lk.EgressInfo {
 	return &lk.EgressInfo{
 		EgressId: egressID, RoomName: room, Status: s,
@@ -168,14 +167,14 @@ func status(s lk.EgressStatus) *lk.EgressInfo {
 	}
 }
 
-// ownPage is one whose page is its caller's.
+// ownPage returns an egress with its caller's own page.
 func ownPage(s lk.EgressStatus) *lk.EgressInfo {
 	m := status(s)
 	m.GetRoomComposite().CustomBaseUrl = "https://page.example.com"
 	return m
 }
 
-// quiet is a logger that says nothing.
+// quiet is a logger that discards everything.
 type quiet struct{}
 
 func (quiet) Debug(string, ...any) {}

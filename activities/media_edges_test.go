@@ -26,7 +26,7 @@ func (readingPlayer) Length(ctx context.Context, _ int64, read activities.Readin
 	return egress.Duration(time.Minute), r.Close()
 }
 
-// slashed is what a composite writes to a path with a slash in front.
+// slashed returns the request for a room composite that wrote to a path with a leading slash.
 func slashed(t *testing.T) activities.VerifyRequest {
 	t.Helper()
 	in := verifying(t, wellDone, 0)
@@ -66,7 +66,7 @@ func TestAStoreThatDoesNotAnswerForOneOfTwoNamesHasNotSaidThatItIsMissing(t *tes
 	require.NotEqual(t, egress.MediaMissing, got.Media)
 }
 
-// slowPlayer takes its time for each, and stops when it is told to.
+// slowPlayer takes its time for each file, and stops when it is told to.
 type slowPlayer struct{ player }
 
 func (slowPlayer) Length(ctx context.Context, _ int64, _ activities.Reading) (egress.Duration, error) {
@@ -96,12 +96,12 @@ func TestSegmentsAreListedAlsoWhereTheyTakeTooLongToPlay(t *testing.T) {
 	require.Contains(t, got.Because, "by the request's segment_duration; a playlist of them is ")
 }
 
-// A path without a time in it is that of yesterday's call, too.
+// A path without a time in it is the same as that of yesterday's call.
 func TestAnOlderObjectAtThePathIsAnotherRecordings(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		began time.Duration // after the object was written
-		size  int64         // that LiveKit tells
+		size  int64         // as LiveKit reports it
 		want  egress.Media
 		why   string
 	}{
@@ -150,7 +150,7 @@ func TestALookAtMediaJudgesByTemporalsClock(t *testing.T) {
 		once := newAttempts(&api{})
 		once.options.HeartbeatTimeout = time.Hour
 		require.NoError(t, once.run(func(ctx context.Context, in activities.VerifyRequest) (activities.Verified, error) {
-			pass(3 * time.Minute) // by which this worker's clock is ahead of Temporal's
+			pass(3 * time.Minute) // the lead of this worker's clock over Temporal's
 			got, err := v.Verify(ctx, in)
 			wait = stillGoing(t, err)
 			return got, nil

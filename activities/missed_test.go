@@ -13,14 +13,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// endpoint is what is known of our webhook endpoint.
+// endpoint returns what is known of our webhook endpoint.
 type endpoint func(ctx context.Context, from, to time.Time) (egress.Reported, error)
 
 func (e endpoint) Minutes(ctx context.Context, from, to time.Time) (egress.Reported, error) {
 	return e(ctx, from, to)
 }
 
-// well was there for an hour, and refused so many webhooks in its last minutes.
+// well returns an endpoint that was up for an hour, and refused so many webhooks in its last
+// minutes.
 func well(refused int) endpoint {
 	return func(_ context.Context, _, _ time.Time) (egress.Reported, error) {
 		first := time.Now().Add(-time.Hour)
@@ -29,7 +30,7 @@ func well(refused int) endpoint {
 	}
 }
 
-// endedAgo is an egress that ended that long ago.
+// endedAgo returns an egress that ended that long ago.
 func endedAgo(d time.Duration) func(int) (*lk.EgressInfo, error) {
 	return func(int) (*lk.EgressInfo, error) {
 		m := status(complete)
@@ -100,7 +101,7 @@ func TestAPollThatSeesNoEndAsksNobodyAboutIt(t *testing.T) {
 	})
 }
 
-// pollOf is one attempt of a poll, beside an endpoint.
+// pollOf makes one attempt of a poll, with an endpoint.
 func pollOf(t *testing.T, a *api, in activities.PollRequest, e endpoint) (l egress.Look, err error) {
 	t.Helper()
 	env := newEnv(a)

@@ -46,7 +46,7 @@ func TestAnEgressIsMissingOnceLiveKitHasNotKnownItForLongEnough(t *testing.T) {
 	}
 }
 
-// answered is what LiveKit answers to the looks of one poll, one after the other.
+// answered returns LiveKit's answers to the looks of one poll, in turn.
 func answered(of ...func(int) (*lk.EgressInfo, error)) func(int) (*lk.EgressInfo, error) {
 	return func(n int) (*lk.EgressInfo, error) { return of[min(n, len(of))-1](n) }
 }
@@ -76,7 +76,7 @@ func TestMissingIsRememberedOverAttempts(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		looks []func(int) (*lk.EgressInfo, error)
-		since time.Duration // from the first look, which are 40 s apart, then 60 s
+		since time.Duration // from the first look; looks come after 40 s, then 60 s
 		until time.Duration
 	}{
 		"from the first not_found on":                    {looks(unknown), 0, 100 * time.Second},
@@ -97,7 +97,7 @@ func TestMissingIsRememberedOverAttempts(t *testing.T) {
 	}
 }
 
-// A poll before it, or a stop, was told that LiveKit does not know it.
+// An earlier poll, or a stop, was told that LiveKit does not know it.
 func TestAPollGoesOnFromWhenItsEgressWasMissed(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ var missed = egress.Notice{
 	Status: "EGRESS_COMPLETE", EndedBy: egress.FromPoll, EndedAt: time.Unix(1000, 0), Missed: egress.MissedUnclassified, For: egress.Duration(time.Hour),
 }
 
-// notify is one attempt.
+// notify makes one attempt.
 func notify(t *testing.T, url string, n egress.Notice) error {
 	t.Helper()
 	var s testsuite.WorkflowTestSuite

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// outcomes is what was counted, by "to outcome"; those of zero are there too.
+// outcomes returns what was counted, by "to outcome", including zeros.
 func outcomes(t *testing.T, r *sdkmetric.ManualReader) map[string]int64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics

@@ -13,7 +13,7 @@ func withPipelines(c *activities.Config) {
 	c.Pipelines = egress.Pipelines{Default: "standard", Named: map[string]egress.Pipeline{"standard": {Name: "standard"}, "archive": {Name: "archive"}}}
 }
 
-// named is a start that names its pipeline.
+// named returns a start that names its pipeline.
 func named(pipeline string) activities.StartRequest {
 	in := plain(roomRequest())
 	in.Input.Pipeline = pipeline
@@ -39,7 +39,7 @@ func TestAPipelineThatIsNotThereIsRefusedBeforeLiveKitIsAsked(t *testing.T) {
 	require.Empty(t, a.log)
 }
 
-// Another worker may have known the pipeline, and have begun: what it began is not lost.
+// Another worker may have known the pipeline and started: what it started is not lost.
 func TestALaterAttemptThatDoesNotKnowThePipelineBeginsNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

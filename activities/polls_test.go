@@ -30,7 +30,7 @@ func gets(err error) func(int) (*lk.EgressInfo, error) {
 	return func(int) (*lk.EgressInfo, error) { return nil, err }
 }
 
-// question is a poll about an active egress of a room.
+// question returns a poll about an active egress of a room.
 func question(change ...func(*activities.PollRequest)) activities.PollRequest {
 	in := activities.PollRequest{EgressID: egressID, Room: room, Have: active, Outlook: egress.OutlookActive, Policy: egress.DefaultPolicy()}
 	for _, f := range change {
@@ -53,7 +53,7 @@ func until(d time.Duration) func(*activities.PollRequest) {
 	return func(in *activities.PollRequest) { in.Until = time.Now().Add(d) }
 }
 
-// poll is one attempt, the first one; details are what an earlier one heartbeat.
+// poll makes the first attempt; details are what an earlier one heartbeat.
 func poll(t *testing.T, a *api, in activities.PollRequest, details ...any) (egress.Look, error) {
 	t.Helper()
 	env := newEnv(a)
@@ -70,7 +70,7 @@ func poll(t *testing.T, a *api, in activities.PollRequest, details ...any) (egre
 	return l, v.Get(&l)
 }
 
-// stillGoing is a poll without news, and when it is to be repeated.
+// stillGoing requires a poll without news, and returns when it is to be retried.
 func stillGoing(t *testing.T, err error) time.Duration {
 	t.Helper()
 	a, e := failed(t, err)
@@ -144,7 +144,7 @@ func TestTheNextLookIsWhenThePolicySays(t *testing.T) {
 		change  func(*activities.PollRequest)
 		want    []time.Duration
 	}{
-		// The wait before the first look has been the workflow's own timer.
+		// The workflow's own timer already waited before the first look.
 		"soon after a start":          {egress.OutlookStarting, web, []time.Duration{30 * time.Second, time.Minute, time.Minute, time.Minute}},
 		"seldom while it is active":   {egress.OutlookActive, web, []time.Duration{about5m, about5m, about5m, about5m}},
 		"soon again near its end":     {egress.OutlookEnding, web, []time.Duration{40 * time.Second, time.Minute, time.Minute, time.Minute}},
@@ -197,7 +197,7 @@ func TestTheAnswerThatIsDueIsGivenWithoutNews(t *testing.T) {
 		missing bool
 	}{
 		"as it was":       {is(active), true, false},
-		"LiveKit is down": {gets(because(egress.Ambiguous)), false, false}, // that it did not know it before is not to be weighed
+		"LiveKit is down": {gets(because(egress.Ambiguous)), false, false}, // that LiveKit did not know it before must not count
 		"LiveKit forgot":  {gets(because(egress.NotFound)), false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestAPollJudgesByTemporalsClock(t *testing.T) {
 		act := activitiesOf(t, a, func(c *activities.Config) { c.Clock = nil })
 		var wait time.Duration
 		require.NoError(t, newAttempts(a).run(func(ctx context.Context, in activities.PollRequest) (egress.Look, error) {
-			pass(40 * time.Second) // by which this worker's clock is ahead of Temporal's
+			pass(40 * time.Second) // the lead of this worker's clock over Temporal's
 			look, err := act.Poll(ctx, in)
 			wait = stillGoing(t, err)
 			return look, nil
@@ -240,12 +240,12 @@ func TestAPollJudgesByTemporalsClock(t *testing.T) {
 	})
 }
 
-// An end in sight is no news: the poll goes on by itself, since each news would cost
+// An end in sight is not news: the poll goes on by itself, since each piece of news would cost
 // history, and answers when the workflow must act.
 func TestAPollGoesOnOverAnEndInSight(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		looks []func(int) (*lk.EgressInfo, error) // 5 min apart (about), then 20, 40, 60 s
+		looks []func(int) (*lk.EgressInfo, error) // about 5 min apart, then 20, 40, 60 s
 		gone  bool
 		end   time.Duration // expected, from the first look
 		done  time.Duration

@@ -30,7 +30,7 @@ func TestSoManyDestinationsAreRememberedAtMostAndTheLastAmongThem(t *testing.T) 
 	require.Len(t, p.seen, 1, "what counts no more goes first")
 }
 
-// The start saw nothing of it: its budget was over, and the answer just not handed out yet.
+// The start saw nothing of it: its budget was spent, and the answer not yet passed on.
 func TestATryThatEndedMeanwhileCountsMoreThanThatItWasSlow(t *testing.T) {
 	t.Parallel()
 	over, cancel := context.WithCancel(t.Context())

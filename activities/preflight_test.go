@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// storeProber finds what it is told to, by bucket. Each probe is written down.
+// storeProber returns the given results, by bucket. It logs each probe.
 type storeProber struct {
 	mu    sync.Mutex
 	found map[string]egress.Probed

@@ -29,7 +29,7 @@ func toFile(upload *lk.S3Upload) egress.Request {
 	return &lk.RoomCompositeEgressRequest{RoomName: room, FileOutputs: []*lk.EncodedFileOutput{f}}
 }
 
-// sealedFor is a start of a sealed request that names a profile, or none.
+// sealedFor returns a start of a sealed request that names a profile, or none.
 func sealedFor(t *testing.T, r egress.Request, storage string) activities.StartRequest {
 	t.Helper()
 	in, err := keys(t).SealRequest(requestID, r, storage, "")
@@ -90,7 +90,7 @@ func TestAProfileThatIsNotKnownIsRefusedBeforeLiveKitIsAsked(t *testing.T) {
 	}
 }
 
-// Another worker may have had the profile, and have begun: what it began is not lost.
+// Another worker may have had the profile and started: what it started is not lost.
 func TestALaterAttemptThatDoesNotHaveTheProfileBeginsNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

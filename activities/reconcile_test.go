@@ -28,27 +28,27 @@ import (
 type both struct {
 	items     []*lk.EgressInfo
 	rooms     []*lk.Room
-	over      int    // how many recordings of a room have ended already
-	meanwhile func() // what happens until the rooms are listed
+	over      int    // how many recordings of a room have already ended
+	meanwhile func() // runs when the rooms are listed
 	running   []egress.Ours
 	changed   []egress.Ours
 	completed []egress.Ours
 	listErr   error
 	here      map[string]bool
 	hereErr   error
-	hereErrOf map[string]error // of one recorder
-	deepErr   error            // of a list of everything
-	failing   string           // egress ID of which nothing can be done
+	hereErrOf map[string]error // for one recorder
+	deepErr   error            // for a list of everything
+	failing   string           // egress ID for which every step fails
 	closed    string           // egress ID whose workflow has closed
 
 	stranded      map[string]int64
 	strandedErr   error
-	strandedSince time.Time // from when on pollers were asked for
+	strandedSince time.Time // since when pollers were asked for
 
 	visibilityErr error
-	reads         int       // how often all that runs was read
-	since         time.Time // from when on changes were asked for
-	doneSince     time.Time // and what has completed
+	reads         int       // how often all running workflows were read
+	since         time.Time // since when changes were asked for
+	doneSince     time.Time // and since when completed ones
 
 	mu   sync.Mutex
 	done []string
@@ -166,8 +166,8 @@ func workflowOf(request, egressID string) egress.Ours {
 	return egress.Ours{RequestID: request, EgressID: egressID, Room: room, StartedAt: time.Now().Add(-time.Hour)}
 }
 
-// rounds is Temporal's environment for one attempt at a round; every heartbeat is given
-// to kept.
+// rounds returns Temporal's environment for one attempt at a round; every heartbeat is passed to
+// kept.
 func rounds(kept func(*converter.EncodedValues)) *testsuite.TestActivityEnvironment {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
@@ -201,7 +201,7 @@ func attemptBy(a *activities.Reconciler, env *testsuite.TestActivityEnvironment,
 	return roundAnew(a, env, deep, time.Time{})
 }
 
-// roundAnew is a round before a moment of which nothing that is remembered counts.
+// roundAnew runs a round for which nothing remembered from before anew counts.
 func roundAnew(a *activities.Reconciler, env *testsuite.TestActivityEnvironment, deep bool, anew time.Time) (egress.Round, error) {
 	env.RegisterActivity(a.Reconcile)
 	v, err := env.ExecuteActivity(a.Reconcile, activities.RoundRequest{At: time.Now(), Deep: deep, Anew: anew})
@@ -273,7 +273,7 @@ func TestManyThatAreNotActiveAnyMoreCostOneCall(t *testing.T) {
 	require.Equal(t, r.At, r.DeepAt)
 }
 
-// dying is both sides, as the worker sees them that dies as it adopts an egress.
+// dying is both sides, as seen by a worker that dies while adopting an egress.
 type dying struct {
 	*both
 	egressID string
@@ -333,8 +333,8 @@ func TestARoundThatCannotAskLiveKitFails(t *testing.T) {
 	require.Equal(t, egress.Unreachable, e.Reason)
 }
 
-// What has ended may be too much to list, or LiveKit may have enough of us. What is active is
-// compared all the same.
+// Ended egresses may be too many to list, or LiveKit may limit us. Active ones are compared all
+// the same.
 func TestADeepRoundThatCannotBeDoneIsAnOrdinaryOne(t *testing.T) {
 	t.Parallel()
 	b := recorded(2)
@@ -348,7 +348,7 @@ func TestADeepRoundThatCannotBeDoneIsAnOrdinaryOne(t *testing.T) {
 	require.Zero(t, r.DeepAt, "the next one is due")
 }
 
-// Else the more ends there are that nobody has told us of, the fewer we would hear of.
+// Otherwise, the more ends nobody has told us of, the fewer we would hear of.
 func TestWhereWhatHasEndedCannotBeListedSomeAreAskedFor(t *testing.T) {
 	t.Parallel()
 	for _, deep := range []bool{false, true} {

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// looked is what the last of some polls saw or said, all of one worker.
+// looked returns what the last of some polls saw or said, all by one worker.
 func looked(t *testing.T, a *api, in activities.PollRequest, here ...bool) (last egress.Look, why string) {
 	t.Helper()
 	act := activitiesOf(t, a)
@@ -52,8 +52,8 @@ func TestAnAbsentRecorderTellsSomethingOnlyWhereRecordersAreShown(t *testing.T) 
 	}
 }
 
-// A page of the caller's may join its room under any name, or not at all: that others are in
-// theirs says nothing of it, but that it was there itself does.
+// A caller's own page may join its room under any name, or not at all: other recorders' presence
+// says nothing about it, but its own earlier presence does.
 func TestThatAPageOfTheCallersIsNotInItsRoomTellsNothing(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]*lk.EgressInfo{
@@ -91,7 +91,7 @@ func TestThatAPageOfTheCallersIsNotInItsRoomTellsNothing(t *testing.T) {
 	}
 }
 
-// That a recorder was there is known to whoever looks next, also for the next poll.
+// Whoever looks next knows that a recorder was there, even in the next poll.
 func TestThatARecorderWasThereIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestThatARecorderWasThereIsNotForgotten(t *testing.T) {
 	})
 }
 
-// An egress worker may take its time to load the page: no stop is to come of that.
+// An egress worker may take its time to load the page: that must not lead to a stop.
 func TestThatARecorderHasNotComeYetTellsNothing(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// finished is a Registry of which nothing but Completed is asked.
+// finished is a Registry that answers only Completed.
 type finished struct {
 	Registry
 	list  []egress.Ours

@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// regular is a reconciler that has done its first round.
+// regular returns a reconciler that has done its first round.
 func regular(t *testing.T, b *both) *activities.Reconciler {
 	t.Helper()
 	a := reconciler(t, b, egress.Expectation{})
@@ -72,7 +72,7 @@ func TestWhatARoundWouldActOnIsReadAnew(t *testing.T) {
 	for name, tc := range map[string]struct {
 		first   egress.Ours   // as the first round sees it
 		changed []egress.Ours // since then
-		now     []egress.Ours // all that runs
+		now     []egress.Ours // all that are running
 		listed  []*lk.EgressInfo
 		want    []string
 	}{
@@ -97,7 +97,7 @@ func TestWhatARoundWouldActOnIsReadAnew(t *testing.T) {
 	}
 }
 
-// A quarantine comes back in each round, and needs nothing of ours.
+// A quarantined egress comes back in each round, and needs no workflow of ours.
 func TestWhatIsPutAsideMakesNobodyReadAll(t *testing.T) {
 	t.Parallel()
 	b := &both{items: []*lk.EgressInfo{{Status: active, RoomName: room}}}
@@ -123,7 +123,8 @@ func TestARoundThatCouldNotReadLeavesWhatWasKept(t *testing.T) {
 	require.Equal(t, 2, b.reads, "the first and the deep one, which failed")
 }
 
-// What has completed stays as it is, so a deep round reads what came since the last one.
+// A completed workflow does not change, so a deep round reads only those completed since the last
+// one.
 func TestADeepRoundReadsWhatHasCompletedOnce(t *testing.T) {
 	t.Parallel()
 	began := time.Now().Add(-20 * time.Hour)
@@ -145,8 +146,8 @@ func TestADeepRoundReadsWhatHasCompletedOnce(t *testing.T) {
 	require.Zero(t, round(t, a, true).Adopted)
 }
 
-// LiveKit lists an egress whose worker was killed as active for ever, and its workflow
-// closes one day.
+// LiveKit lists an egress whose worker was killed as active forever, and its workflow closes one
+// day.
 func TestWhatHasClosedIsLeftAloneUntilItMovesOrARoundIsDeep(t *testing.T) {
 	t.Parallel()
 	b := &both{items: []*lk.EgressInfo{running("EG_zombie"), running("EG_2")}, running: []egress.Ours{workflowOf("r-2", "EG_2")}, closed: "EG_zombie"}
@@ -176,7 +177,7 @@ func TestWhatHasClosedIsLeftAloneUntilItMovesOrARoundIsDeep(t *testing.T) {
 	require.True(t, asks(false), "and has closed since")
 }
 
-// Its request's workflow is bound to another one, and need not be told in each deep round.
+// Its request's workflow is bound to another egress, and need not be told in each deep round.
 func TestAnEndBesideTheBoundEgressIsToldOnce(t *testing.T) {
 	t.Parallel()
 	ended := withToken(t, "EG_2", "r-1", 1)
@@ -204,7 +205,7 @@ func TestAnEndBesideTheBoundEgressIsToldOnce(t *testing.T) {
 	require.Equal(t, 1, tells(true), "what LiveKit lists no more is forgotten")
 }
 
-// Nothing of it changes any more.
+// It no longer changes.
 func TestAnEndThatAClosedWorkflowKnewOfIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	ended := withToken(t, "EG_2", "r-1", 1)

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// recorded are so many egresses that run, each with its workflow.
+// recorded returns so many running egresses, each with its workflow.
 func recorded(n int) *both {
 	b := &both{here: map[string]bool{}}
 	for i := range n {
@@ -24,7 +24,7 @@ func recorded(n int) *both {
 	return b
 }
 
-// seeking is a round that looks for all recorders, since none before has.
+// seeking runs a round that looks for all recorders, since none did before.
 func seeking(t *testing.T, b *both) egress.Round {
 	t.Helper()
 	r, err := attemptBy(activities.NewReconciler(activities.ReconcilerConfig{
@@ -46,7 +46,7 @@ func TestARoundSaysWhoseRecorderIsNotInItsRoom(t *testing.T) {
 	require.Equal(t, r.At, r.SoughtAt)
 }
 
-// A page of the request's own may be in its room under another name.
+// A request's own page may be in its room under another name.
 func TestARoundSaysThatAPageIsNotInItsRoomWhereItHasBeen(t *testing.T) {
 	t.Parallel()
 	b := recorded(2)
@@ -92,7 +92,7 @@ func TestALiveKitThatIsAwayIsNotAskedForAll(t *testing.T) {
 	require.Equal(t, 1, r.Failed)
 }
 
-// LiveKit cannot answer for one room. That holds up nobody else's recorder.
+// That LiveKit cannot answer for one room must not hold up other rooms' recorders.
 func TestARoomThatLiveKitCannotAnswerForHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	b := recorded(100)

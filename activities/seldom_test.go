@@ -18,7 +18,7 @@ func TestAnEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
 	require.Greater(t, watched, 2*usual)
 	uploading := func(in *activities.PollRequest) {
 		have(ending, egress.OutlookEnding)(in)
-		in.Policy.LookEnding = in.Policy.LookEnding[2:] // as if it had been looked at so often
+		in.Policy.LookEnding = in.Policy.LookEnding[2:] // as if it had already been looked at that often
 	}
 	for name, tc := range map[string]struct {
 		well  bool

@@ -22,7 +22,7 @@ import (
 // errOutOfTime is how a probe ends at its deadline.
 var errOutOfTime = fmt.Errorf("probe media: %w", context.DeadlineExceeded)
 
-// listener says what is to be heard in all media, and reads its first bytes.
+// listener says what can be heard in all media, and reads its first bytes.
 type listener struct {
 	player
 	sound  egress.Sound
@@ -41,7 +41,7 @@ func (l *listener) Sound(ctx context.Context, size int64, _ egress.Duration, rea
 	return l.sound, errors.Join(err, l.cannot)
 }
 
-// verifier is Temporal's environment for one attempt.
+// verifier returns Temporal's environment for one attempt.
 func verifier(t *testing.T, store activities.Bucket, by activities.Player) (*testsuite.TestActivityEnvironment, *activities.Verification) {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
@@ -53,7 +53,7 @@ func verifier(t *testing.T, store activities.Bucket, by activities.Player) (*tes
 	return env, v
 }
 
-// Half of the time may be too short for the first look, and ffprobes of others are done by the next.
+// Half of the time may be too short for the first look; by the next, others' ffprobes are done.
 func TestWhatCouldNotBePlayedInTimeIsPlayedByTheNextLookWhileThereIsTime(t *testing.T) {
 	t.Parallel()
 	for name, with := range map[string]activities.Player{
@@ -75,7 +75,7 @@ func TestWhatCouldNotBePlayedInTimeIsPlayedByTheNextLookWhileThereIsTime(t *test
 	}
 }
 
-// The later look has less time, and on a busy worker no place.
+// The later look has less time and, on a busy worker, no slot.
 func TestALookThatSeesLessKeepsWhatTheOneBeforeHasSeen(t *testing.T) {
 	t.Parallel()
 	const (

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The vector is of the standard's own documentation.
+// The vector is from the standard's own documentation.
 func TestASignatureIsTheOneThatTheStandardGives(t *testing.T) {
 	t.Parallel()
 	signers, err := standardSigners(map[string][]string{"a": {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}})

@@ -35,7 +35,8 @@ func TestAStartMayHaveBeenSentBeforeForEachReasonAlone(t *testing.T) {
 	}
 }
 
-// Temporal may have been restored from a backup of when it was sent, and no worker had it yet.
+// Temporal may have been restored from a backup of the time when it was sent but no worker had it
+// yet.
 func TestAStartThatWaitedLongForAWorkerMayHaveBeenPutBack(t *testing.T) {
 	t.Parallel()
 	sent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)

@@ -27,7 +27,7 @@ func plain(r egress.Request) activities.StartRequest {
 	return activities.StartRequest{RequestID: requestID, Part: 1, Input: egress.Input{Plain: r}}
 }
 
-// echo is an egress whose EgressInfo shows a request, as LiveKit echoes it.
+// echo returns an egress whose EgressInfo shows a request, as LiveKit echoes it.
 func echo(id string, r egress.Request) *lk.EgressInfo {
 	m := &lk.EgressInfo{EgressId: id, RoomName: room}
 	switch r := r.(type) {
@@ -39,7 +39,7 @@ func echo(id string, r egress.Request) *lk.EgressInfo {
 	return m
 }
 
-// ours is an egress that an earlier attempt of this request has started.
+// ours returns an egress that an earlier attempt of this request has started.
 func ours(t *testing.T, id string) *lk.EgressInfo { return withToken(t, id, requestID, 1) }
 
 func withToken(t *testing.T, id, requestID string, part int) *lk.EgressInfo {
@@ -48,7 +48,7 @@ func withToken(t *testing.T, id, requestID string, part int) *lk.EgressInfo {
 	return echo(id, egress.AddWebhook(&lk.RoomCompositeEgressRequest{RoomName: room}, hook))
 }
 
-// neighbours is an egress of another Reelkeeper's under the request ID of ours.
+// neighbours returns an egress of another Reelkeeper under our request ID.
 func neighbours(t *testing.T, id string) *lk.EgressInfo {
 	t.Helper()
 	k, err := seal.New(seal.Config{Secret: "another-secret-of-32-characters-or-more"})
@@ -56,7 +56,7 @@ func neighbours(t *testing.T, id string) *lk.EgressInfo {
 	return echo(id, egress.AddWebhook(&lk.RoomCompositeEgressRequest{RoomName: room}, &lk.WebhookConfig{Url: k.Token(requestID, 1).URL(publicURL)}))
 }
 
-// accepts starts at once, at every call.
+// accepts starts an egress at every call.
 func accepts(_ int, r egress.Request) (*lk.EgressInfo, error) { return echo(egressID, r), nil }
 
 // fails answers the first starts with errors, and accepts the next.
@@ -69,12 +69,12 @@ func fails(errs ...error) func(int, egress.Request) (*lk.EgressInfo, error) {
 	}
 }
 
-// lists answers each look with the same.
+// lists gives every look the same answer.
 func lists(items ...*lk.EgressInfo) func(int) ([]*lk.EgressInfo, error) {
 	return func(int) ([]*lk.EgressInfo, error) { return items, nil }
 }
 
-// start runs one attempt, the first one.
+// start runs the first attempt.
 func start(t *testing.T, a *api, in activities.StartRequest, change ...func(*activities.Config)) (activities.Started, error) {
 	t.Helper()
 	return startIn(t, newEnv(a), a, in, change...)
@@ -232,7 +232,7 @@ func TestAnAnswerThatSaysNoIsPassedOnAtOnce(t *testing.T) {
 	final := map[egress.Reason]bool{
 		egress.Refused: true, egress.Denied: true, egress.NotFound: true, egress.AlreadyOver: true, egress.NoEcho: true,
 		egress.TooLate: true, egress.HandedBack: true, egress.Invalid: true, egress.Conflict: true, egress.Sealed: true,
-		// Another attempt of the activity looks first for what this one may have started.
+		// Another attempt of the activity first searches for what this one may have started.
 		egress.Unanswered: false, egress.Unavailable: false, egress.StillGoing: false, egress.ConsumerFailed: false, egress.HeldBack: false, egress.Internal: false,
 	}
 	require.Len(t, final, len(egress.Reasons())-3, "unreachable, rate_limited and ambiguous are tried again by the attempt itself")

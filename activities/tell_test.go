@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/payload"
 )
 
-// tell is one attempt at one of the caller's own webhooks, of a sealed request.
+// tell makes one attempt at one of the caller's own webhooks, of a sealed request.
 func tell(t *testing.T, client *http.Client, which int, hooks ...*lk.WebhookConfig) error {
 	t.Helper()
 	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: hooks}, "", "")

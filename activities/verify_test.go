@@ -21,14 +21,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// written is when the objects of a store in memory were.
+// written is when the objects of a store in memory were written.
 var written = time.Unix(100, 0)
 
-// objects is a store in memory, whose calls can fail.
+// objects is a store in memory whose calls can fail.
 type objects struct {
 	at    map[string][]byte
-	err   error // of every call but Create
-	noPut error // of Create
+	err   error // from every call except Create
+	noPut error // from Create
 }
 
 func (o *objects) Stat(_ context.Context, path string) (egress.Object, error) {
@@ -93,7 +93,7 @@ func verify(t *testing.T, store activities.Bucket, by activities.Player, in acti
 	return got, err
 }
 
-// verifying asks for the media of a composite that wrote a file and segments.
+// verifying returns the request to verify a room composite that wrote a file and segments.
 func verifying(t *testing.T, status egress.Status, wait time.Duration) activities.VerifyRequest {
 	t.Helper()
 	request := &livekit.RoomCompositeEgressRequest{
@@ -159,7 +159,7 @@ func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
 	}
 }
 
-// LiveKit's egress service is set to a prefix, and says it in its locations alone.
+// LiveKit's egress service has a prefix configured, which only its locations show.
 func TestWhatLiesUnderThePrefixOfTheEgressServiceIsFound(t *testing.T) {
 	t.Parallel()
 	in := verifying(t, wellDone, 0)
@@ -179,7 +179,7 @@ func TestWhatLiesUnderThePrefixOfTheEgressServiceIsFound(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
 
-	store.at["prod/s/p.m3u8"] = nil // it has not been written to its end
+	store.at["prod/s/p.m3u8"] = nil // it is only partly written
 	got, err = verify(t, store, nil, in)
 	require.NoError(t, err)
 	require.Equal(t, egress.MediaEmpty, got.Media)
@@ -216,7 +216,7 @@ func TestWhatIsFoundOfImages(t *testing.T) {
 	const many = 50_000 // as many as a look counts
 	for name, tc := range map[string]struct {
 		prefix string
-		began  int64 // seconds; what is in the store was written at 100
+		began  int64 // seconds; the objects in the store were written at 100
 		count  int64
 		there  int
 		want   egress.Media
@@ -335,7 +335,7 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 	require.Equal(t, "mine", string(store.at["s/seg-salvaged.m3u8"]))
 
 	delete(store.at, "s/seg-salvaged.m3u8")
-	for range 2 { // the attempt before wrote it
+	for range 2 { // an earlier attempt wrote it
 		got, err = verify(t, store, nil, verifying(t, egress.Lost, 0))
 		require.NoError(t, err)
 		require.Len(t, got.Files, 2)
@@ -343,7 +343,7 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 	require.Contains(t, got.Because, "which was there with 2 of them")
 }
 
-// Each look holds what it read of lists and playlists.
+// Each look holds what it has read of lists and playlists.
 func TestOnlySomeLooksAtMediaAreUnderWayAtOnceAndTheOthersComeAgain(t *testing.T) {
 	t.Parallel()
 	const all, places = 40, 16
