@@ -67,13 +67,14 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 	}
 }
 
-// An operator terminates what records still: the next round, or its next webhook, takes it up.
+// An operator terminates a workflow that is still recording: the next round, or its next webhook,
+// adopts the egress.
 func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	id := fresh("EG_stray")
-	w.open(id) // else its workflow fails, and is not there to be terminated
+	w.open(id) // otherwise its workflow fails, and is not there to be terminated
 	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
 	must(t, err)
 	adopt := func() {
@@ -94,7 +95,7 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	}
 }
 
-// Where LiveKit does not echo our token, visibility alone knows whose egress it is.
+// If LiveKit does not echo our token, only visibility knows whose egress it is.
 func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
@@ -140,7 +141,7 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 	}
 }
 
-// Our webhook's URL, which LiveKit echoes, has what Temporal has forgotten.
+// Our webhook's URL, which LiveKit echoes, holds what Temporal has forgotten.
 func TestAForgottenRequestIsAdoptedAsItWasAskedFor(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)

@@ -269,8 +269,8 @@ func TestListLetsThroughWhatItsFilterSays(t *testing.T) {
 	}
 }
 
-// awaitRows asks until visibility shows as many rows as are wanted, or gives up
-// after a while: it lags.
+// awaitRows asks until visibility, which lags, shows the wanted number of rows, or gives up after
+// a while.
 func awaitRows(t *testing.T, ctx context.Context, c *Client, f Filter, want int) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, patience)

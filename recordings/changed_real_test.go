@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// show starts a workflow that nobody works on, so that visibility has a row as it is here.
+// show starts a workflow that nobody works on, so that visibility has a row with these attributes.
 func show(t *testing.T, ctx context.Context, c *Client, requestID string, attributes ...temporal.SearchAttributeUpdate) {
 	t.Helper()
 	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -26,7 +26,7 @@ func show(t *testing.T, ctx context.Context, c *Client, requestID string, attrib
 	})
 }
 
-// changedOf are the rows of a test, and whether each has closed.
+// changedOf returns the rows of a test, and whether each has closed.
 func changedOf(t *testing.T, ctx context.Context, c *Client, test string, since time.Time) map[string]bool {
 	t.Helper()
 	rows, err := c.Changed(ctx, since)
@@ -51,7 +51,7 @@ func TestChangedLeavesOutWhatRunsAsItDid(t *testing.T) {
 	show(t, ctx, c, test+"/ends", bound)
 	show(t, ctx, c, test+"/unbound")
 	show(t, ctx, c, test+"/over", bound, over)
-	<-time.After(time.Millisecond) // visibility's times are of this machine's clock
+	<-time.After(time.Millisecond) // visibility's times are by this machine's clock
 	since := time.Now()
 	show(t, ctx, c, test+"/begins", bound)
 	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(test+"/ends"), "", "it ends"))

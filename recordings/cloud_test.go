@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// cloud is a server that lacks some search attributes and answers a wish to make
-// them with an error.
+// cloud is a server that lacks some search attributes and answers requests to create them with an
+// error.
 type cloud struct {
 	client.Client
 	operatorservice.OperatorServiceClient
@@ -84,7 +84,7 @@ func TestSearchAttributesThatNeverAppearAreAnError(t *testing.T) {
 	wantReason(t, err, egress.Ambiguous)
 }
 
-// The server skips what it has under that name, and says nothing.
+// The server skips an attribute whose name exists, and says nothing.
 func TestASearchAttributeOfAnotherTypeIsAnError(t *testing.T) {
 	t.Parallel()
 	c := New(Config{Temporal: &cloud{lacks: []string{"EgressStatus"}}, Namespace: "prod", AskEvery: time.Millisecond, AttributesFor: 10 * time.Millisecond})

@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// What was lost may be heard of as failed, and have been run again since.
+// A lost egress may be reported as failed, and then be run again.
 func TestEachCorrectionThatSaysSomethingNewIsTold(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// A list of a room is in a hurry, and LiveKit has just told most of it.
+// A list of a room is urgent, and LiveKit has just told most of it.
 func TestWhatIsKnownOfARoomIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)
@@ -53,7 +53,7 @@ func TestWhatIsKnownOfARoomIsNotReadAgain(t *testing.T) {
 	}
 }
 
-// Of thousands that run, some may be lost; a query that names all of them has no bound.
+// Of thousands of running egresses, some may be lost; a query that names all of them has no bound.
 func TestOfThousandsTheLostAreAskedForInParts(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)

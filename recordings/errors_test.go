@@ -33,7 +33,7 @@ func TestEveryReasonOfAWorkflowReachesTheCaller(t *testing.T) {
 	}
 }
 
-// overTheWire is an error as a client gets it.
+// overTheWire returns an error as a client receives it.
 func overTheWire(err error) error {
 	c := temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: payload.Converter()})
 	return c.FailureToError(c.ErrorToFailure(err))
@@ -65,7 +65,7 @@ func TestTemporalsOwnErrorsHaveAReason(t *testing.T) {
 		err  error
 		want egress.Reason
 		text string
-		ctx  context.Context // of who asked; nil: one that goes on
+		ctx  context.Context // the caller's; nil: one that is not cancelled
 	}{
 		"no worker in time": {err: client.NewWorkflowUpdateServiceTimeoutOrCanceledError(errors.New("x")), want: egress.Ambiguous,
 			text: "deadline_exceeded: ask: no answer in time"},

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// newNamespace is a client of a namespace without any worker or workflow.
+// newNamespace returns a client of a namespace without any worker or workflow.
 func newNamespace(t *testing.T) *Client {
 	t.Helper()
 	name := fresh("namespace")
@@ -23,7 +23,7 @@ func newNamespace(t *testing.T) *Client {
 	})
 	must(t, err)
 	c = newReal(t, name)
-	for { // the server hears of a namespace, and of its search attributes, a little later
+	for { // the server learns of a namespace, and of its search attributes, a little later
 		_, err := c.EnsureSearchAttributes(ctx)
 		if err == nil {
 			_, _, err = c.ByEgressID(ctx, "EG_nobody")
@@ -37,7 +37,7 @@ func newNamespace(t *testing.T) *Client {
 	}
 }
 
-// Whether an egress is that of a workflow which has just begun, only a worker can say.
+// Whether an egress belongs to a workflow that has just begun, only a worker can say.
 func TestAnEgressIsNotDeniedWhereItCouldNotBeAskedFor(t *testing.T) {
 	t.Parallel()
 	c := newNamespace(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Whoever begins the run is to ask LiveKit, and nobody else: not even who asks with its key later.
+// Only the caller that begins the run may ask LiveKit, not even a later caller with its key.
 func TestAStartIsHandedBackToTheCallThatBeganItAlone(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)
@@ -51,7 +51,7 @@ func TestAStartIsHandedBackToTheCallThatBeganItAlone(t *testing.T) {
 	}
 }
 
-// What was looked for was not found: its key is free.
+// The search found nothing, so the key is free.
 func TestAStartThatWasHandedBackAndNotFoundIsAskedForAnewByItsKey(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)
@@ -75,8 +75,8 @@ func TestAStartThatWasHandedBackAndNotFoundIsAskedForAnewByItsKey(t *testing.T) 
 	}
 }
 
-// Of all who ask anew after a search that found nothing, one begins the run, whether they came
-// during the search or after it.
+// Of all callers that retry after a search that found nothing, one begins the run, whether they
+// came during the search or after it.
 func TestAStartThatIsHandedBackAfterASearchIsOneCallsAlone(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
@@ -117,7 +117,7 @@ func TestAStartThatIsHandedBackAfterASearchIsOneCallsAlone(t *testing.T) {
 				back++
 			}
 		case <-time.After(100 * time.Millisecond):
-			if back == 1 { // the others wait for what comes of its search
+			if back == 1 { // the others wait for the result of its search
 				searched()
 			}
 		}
@@ -127,7 +127,7 @@ func TestAStartThatIsHandedBackAfterASearchIsOneCallsAlone(t *testing.T) {
 	}
 }
 
-// silenced is a Temporal that describes no workflow any more.
+// silenced is a Temporal that no longer describes workflows.
 type silenced struct {
 	client.Client
 	off bool
@@ -140,7 +140,7 @@ func (s *silenced) DescribeWorkflowExecution(ctx context.Context, id, runID stri
 	return s.Client.DescribeWorkflowExecution(ctx, id, runID)
 }
 
-// Else nobody would ask LiveKit, while its caller waits.
+// Otherwise nobody would ask LiveKit, while the caller waits.
 func TestWhoseStartItIsNeedsNotBeAskedAgainOnceItIsHandedBack(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
@@ -155,7 +155,7 @@ func TestWhoseStartItIsNeedsNotBeAskedAgainOnceItIsHandedBack(t *testing.T) {
 	wantReason(t, err, egress.HandedBack)
 }
 
-// unreadable is the answer to a start that we have not the secret to read.
+// unreadable is an answer to a start that we lack the secret to read.
 type unreadable struct{ client.WorkflowUpdateHandle }
 
 func (unreadable) RunID() string { return "run" }
@@ -164,7 +164,7 @@ func (unreadable) Get(context.Context, any) error {
 	return fmt.Errorf("decode: %w", &egress.Error{Reason: egress.Sealed, Message: "the secret is lacking"})
 }
 
-// It may record: only where a worker has not the secret of the request, nothing was begun.
+// It may record: nothing was begun only if a worker lacks the request's secret.
 func TestAnAnswerThatCannotBeReadIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	p := &Pending{client: New(Config{}), ask: ask{requestID: "call-7"}, handle: unreadable{}}

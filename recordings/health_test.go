@@ -43,7 +43,7 @@ func TestWhatADoctorAsksOfTemporal(t *testing.T) {
 	}
 }
 
-// What begins goes to the current version alone: until it is set, a first one only polls.
+// New work goes only to the current version: until it is set, a first version only polls.
 func TestAVersionThatIsNotCurrentTakesNothingThatBegins(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
@@ -81,7 +81,7 @@ func TestAVersionThatIsNotCurrentTakesNothingThatBegins(t *testing.T) {
 	until("once it is", func(p egress.Polls) bool { return !p.Workflows.IsZero() && !p.Activities.IsZero() && p.Idle == "" })
 }
 
-// ramping is a Temporal that gives v2 a part of what begins, and v1, which nobody runs, the rest.
+// ramping is a Temporal that gives v2 a part of new work, and v1, which nobody runs, the rest.
 type ramping struct {
 	client.Client
 	percent float32

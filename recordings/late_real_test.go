@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// missedOne is a recording whose webhook was missed. It runs until it is terminated,
-// which stands for its end: who reads it sees what it said of itself.
+// missedOne starts a recording whose webhook was missed. It runs until it is terminated, which
+// stands for its end: readers then see what it said of itself.
 func missedOne(t *testing.T, ctx context.Context, c *Client, id string) {
 	t.Helper()
 	ended := time.Now().UTC().Add(-time.Minute)
@@ -52,7 +52,7 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 		return err == nil
 	}
 
-	// No worker has to be there for it: it says nothing of what may be corrected.
+	// No worker is needed for it: it says nothing of what may be corrected.
 	must(t, c.Late(ctx, workflowID, end))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventEnded, "EG_another", "EV_1")))
 	if noted() {
@@ -87,8 +87,8 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 	}
 }
 
-// awaitMissed asks until visibility shows a closed recording with that class, or gives
-// up after a while.
+// awaitMissed asks until visibility shows a closed recording with that class, or gives up after a
+// while.
 func awaitMissed(t *testing.T, ctx context.Context, c *Client, room string, want egress.Missed) Row {
 	t.Helper()
 	for {

@@ -20,6 +20,6 @@ func TestARoomThatAnybodyMayHaveNamedCostsOnePage(t *testing.T) {
 	}
 	for _, err := range firstPage(endless) {
 		must(t, err)
-		break // as whoever has enough does
+		break // as a reader that has enough does
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// paused is a recording whose workflow somebody has paused, once visibility shows it.
+// paused returns a recording whose workflow somebody has paused, once visibility shows it.
 func paused(t *testing.T, ctx context.Context, c *Client, w *standIn) Started {
 	t.Helper()
 	id := fresh("paused")

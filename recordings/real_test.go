@@ -27,8 +27,8 @@ import (
 // namespace has a worker; the server's "default" has none until a test starts one.
 const namespace = "recordings"
 
-// server is one development Temporal for all tests of the package, started by the
-// first that needs it.
+// server is one development Temporal for all tests of the package, started by the first test that
+// needs it.
 var server = sync.OnceValues(func() (*devtemporal.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
@@ -40,10 +40,10 @@ var server = sync.OnceValues(func() (*devtemporal.Server, error) {
 	return srv, err
 })
 
-// running is the server that TestMain ends, nil where no test wanted one.
+// running is the server that TestMain stops, nil if no test needed one.
 var running *devtemporal.Server
 
-// world is the one worker with its stand-ins for workflow and LiveKit.
+// world is the one worker, with stand-ins for the workflow and LiveKit.
 var world = sync.OnceValues(func() (*standIn, error) {
 	temporal, err := dial(namespace)
 	if err != nil {
@@ -79,7 +79,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// real is a client and the stand-ins behind it.
+// real returns a client and the stand-ins behind it.
 func real(t *testing.T) (*Client, *standIn) {
 	t.Helper()
 	if testing.Short() {
@@ -100,8 +100,8 @@ func newReal(t *testing.T, namespace string) *Client {
 	return New(Config{Temporal: temporal, Namespace: namespace, Sealer: keys, AskEvery: 20 * time.Millisecond, FindFor: 10 * time.Second})
 }
 
-// standIn is LiveKit and our worker in a few lines: it starts what is in a room
-// that exists, and refuses the rest.
+// standIn is LiveKit and our worker in a few lines: it starts an egress if the room exists, and
+// refuses otherwise.
 type standIn struct {
 	made []string // search attributes that were missing
 
@@ -141,7 +141,7 @@ func (s *standIn) Begin(_ context.Context, requestID, room string) (egress.Info,
 	return egress.NewInfo(&livekit.EgressInfo{EgressId: fmt.Sprintf("EG_%s_%d", requestID, s.starts[room]), RoomName: room})
 }
 
-// fresh is an ID or a room that no other test, nor an earlier run of this one, has.
+// fresh returns an ID or a room that no other test has, nor an earlier run of this one.
 func fresh(name string) string { return name + "-" + shortuuid.New()[:8] }
 
 func roomRequest(room string) egress.Request {

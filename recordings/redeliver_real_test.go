@@ -18,7 +18,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// again stands in for the workflow that tells again: it waits for a word on its step.
+// again stands in for the redelivery workflow: it waits for a retry or skip of its step.
 func (s *standIn) again(ctx workflow.Context, r egress.Redelivery) (egress.Verdict, error) {
 	requestID, _ := egress.RedeliveryOf(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	r.State.AwaitsWord = []string{egress.StepAnnounce}
@@ -36,7 +36,7 @@ func (s *standIn) again(ctx workflow.Context, r egress.Redelivery) (egress.Verdi
 	return r.State.Verdict(requestID, r.Input.Readable()), err
 }
 
-// over is a recording that has been delivered.
+// over returns the verdict of a recording that has been delivered.
 func over(t *testing.T, ctx context.Context, c *Client, w *standIn, name string) egress.Verdict {
 	t.Helper()
 	id := fresh(name)
@@ -251,7 +251,8 @@ func TestTheLateEndOfASecondRunIsToldAndToldAgain(t *testing.T) {
 	isCorrected(t, ctx, c, v.RequestID, id)
 }
 
-// isCorrected wants a correction to say that what was told as failed is complete, and a redelivery too.
+// isCorrected requires a correction, and a redelivery too, to say that a recording announced as
+// failed is complete.
 func isCorrected(t *testing.T, ctx context.Context, c *Client, requestID, id string) {
 	t.Helper()
 	must(t, c.Retry(ctx, id, egress.StepAnnounce))
@@ -267,8 +268,8 @@ func isCorrected(t *testing.T, ctx context.Context, c *Client, requestID, id str
 	}
 }
 
-// What is told again, and what the steps of a late end get, has each part as it was corrected,
-// also one that failed and ran again.
+// What is redelivered, and what the steps of a late end get, has each part as it was corrected,
+// including one that failed and ran again.
 func TestAPartThatFailedIsKnownAsItWasCorrected(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)

@@ -16,7 +16,7 @@ import (
 
 func hour(h int) time.Time { return time.Date(2026, 3, 4, h, 0, 0, 0, time.FixedZone("CET", 3600)) }
 
-// settled is a row of an egress that ended at an hour, and was heard of that late.
+// settled returns a row of an egress that ended at an hour, and of which we heard that late.
 func settled(id string, status egress.Status, by egress.Source, missed egress.Missed, ended int, late time.Duration) Row {
 	closed := hour(ended).Add(time.Hour)
 	return Row{
@@ -158,10 +158,10 @@ func TestAReportCoversWhatRanInItsTime(t *testing.T) {
 	}
 }
 
-// It is in the next report: each has its verdict in one of two that meet.
+// It is in the next report: a verdict falls into one of two adjacent spans.
 func TestWhatClosesAfterItsSpanRunsInIt(t *testing.T) {
 	t.Parallel()
-	closes := settled("a", egress.Lost, egress.FromTimeout, egress.MissedUntried, 4, 0) // it does an hour later
+	closes := settled("a", egress.Lost, egress.FromTimeout, egress.MissedUntried, 4, 0) // an hour later
 	open := closes
 	open.Workflow, open.ClosedAt = "running", nil // it may be corrected
 	for _, tc := range []struct {
@@ -179,7 +179,7 @@ func TestWhatClosesAfterItsSpanRunsInIt(t *testing.T) {
 	}
 }
 
-// A recording whose first part is lost is none that went well.
+// A recording whose first part is lost did not go well.
 func TestAReportCountsEachPartOfARecording(t *testing.T) {
 	t.Parallel()
 	v := egress.Verdict{
@@ -223,7 +223,7 @@ func TestAReportCountsEachPartOfARecording(t *testing.T) {
 	require.Equal(t, egress.Duration(time.Hour), ReportOf([]Row{row}, hour(0), hour(10)).Lateness.Worst, "of the first part")
 }
 
-// A run that went on as another one is not listed beside it, with what it was last.
+// A run that continued as new is not listed beside its successor with its last state.
 func TestARunThatWentOnAsAnotherIsNotListed(t *testing.T) {
 	t.Parallel()
 	require.False(t, Filter{Stuck: true}.letsThrough(Row{Workflow: "continuedasnew", Stuck: true}))

@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
-// Three tests have the schedule of the namespace, one after the other: no other makes one.
+// Three tests use the namespace's schedule in sequence: no other test creates one.
 func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
@@ -124,7 +124,7 @@ func TestAScheduleThatCannotBeAskedForIsNoneThatStands(t *testing.T) {
 	}
 }
 
-// A worker of another LiveKit project would take the recordings of this one for lost.
+// A worker of another LiveKit project would consider this one's recordings lost.
 func TestANamespaceIsOfTheProjectWhoseWorkersItHas(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
@@ -221,8 +221,8 @@ func (c locked) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 	return decoded, nil
 }
 
-// What it holds is in the clear, whatever else its worker encrypts: it outlives every key. One
-// that an earlier worker encrypted is read as long as its key is there.
+// The schedule's content is in the clear, whatever else its worker encrypts: it outlives every
+// key. One that an earlier worker encrypted is read as long as its key is there.
 func TestTheCanaryHasAScheduleOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)

@@ -24,15 +24,15 @@ type life struct {
 // indexed is the pipeline of every recording.
 var indexed = egress.Pipeline{Steps: []egress.Step{{Name: "index"}}}
 
-// workflow speaks as the real one does, and decides nothing: it starts, hears
-// signals, and ends when it is told to stop.
+// workflow has the real one's interface, and decides nothing: it starts, receives signals, and
+// ends when it is told to stop.
 func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdict, error) {
 	requestID, _ := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	l := &life{in: in, state: egress.State{Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}, Pipeline: indexed}, Phase: egress.Requested, Part: 1}}
 	if err := l.handle(ctx); err != nil {
 		return egress.Verdict{}, err
 	}
-	if strings.HasPrefix(requestID, "late-gated-") { // its search goes on until somebody says so
+	if strings.HasPrefix(requestID, "late-gated-") { // its search goes on until a test signals it
 		workflow.GetSignalChannel(ctx, "searched").Receive(ctx, nil)
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
@@ -122,7 +122,7 @@ func (l *life) same(_ workflow.Context, u egress.StartUpdate) error {
 	return toCaller(&egress.Error{Reason: egress.Conflict, Code: "already_exists", Message: fmt.Sprintf("not %s", u.Fingerprint)})
 }
 
-// toCaller is an error as our workflows and activities hand it out.
+// toCaller returns an error as our workflows and activities return it.
 func toCaller(e *egress.Error) error {
 	return temporal.NewNonRetryableApplicationError(e.Error(), string(e.Reason), nil, e)
 }

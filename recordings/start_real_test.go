@@ -102,7 +102,7 @@ func TestARefusedStartFreesItsID(t *testing.T) {
 	}
 }
 
-// Whoever waits only until a start is durable has a run of their own, too.
+// A caller that waits only until a start is durable has a run of its own, too.
 func TestWhatWasRefusedIsRecordedWhereItIsExpectedStill(t *testing.T) {
 	t.Parallel()
 	id := fresh("expected")

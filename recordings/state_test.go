@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// LiveKit calls an egress active for good whose worker died, and the search attribute is told
-// of the verdict last.
+// LiveKit calls an egress whose worker died active forever, and the search attribute is the last
+// to learn of the verdict.
 func TestTheStatusThatIsShownIsTheWorkflowsOwn(t *testing.T) {
 	t.Parallel()
 	active, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Status: livekit.EgressStatus_EGRESS_ACTIVE})

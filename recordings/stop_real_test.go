@@ -13,8 +13,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// A start that was refused leaves a workflow that has failed, and the door may have
-// recorded past it under the same token.
+// A refused start leaves a failed workflow, and the front door may have recorded past it under the
+// same token.
 func TestAStopIsNotAnsweredByAWorkflowThatFailed(t *testing.T) {
 	t.Parallel()
 	c, _ := real(t)
@@ -60,7 +60,7 @@ func TestAStopOfAnotherRoomsEgressStopsNothing(t *testing.T) {
 	must(t, err)
 }
 
-// Its request ID is an egress ID, as what a person types may be: but whose it is, is known.
+// Its request ID is an egress ID, like one that a user may type: but here its owner is known.
 func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)

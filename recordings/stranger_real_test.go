@@ -10,7 +10,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Another door began it past Temporal with the same key, and it was heard of too late to be a twin.
+// Another front door started it past Temporal with the same key, and we heard of it too late to
+// make it a twin.
 func TestAnEgressThatItsCompletedRequestNeverKnewIsARecordingOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)

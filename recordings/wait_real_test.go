@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
-// historyCalls counts the questions for histories: those are what a wait consists of.
+// historyCalls counts the calls for histories: those are what a wait consists of.
 type historyCalls struct{ n atomic.Int64 }
 
 func (c *historyCalls) count(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
@@ -26,14 +26,14 @@ func (c *historyCalls) count(ctx context.Context, method string, req, reply any,
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// counted is a client like that of real, whose questions are counted.
+// counted returns a client like that of real, whose calls are counted.
 func counted(t *testing.T, waitFor time.Duration) (*Client, *historyCalls) {
 	t.Helper()
 	calls := &historyCalls{}
 	return New(Config{Temporal: through(t, calls.count), Namespace: namespace, WaitFor: waitFor}), calls
 }
 
-// through is Temporal, each call of which goes through an interceptor before the SDK's own.
+// through returns a Temporal client whose calls go through an interceptor before the SDK's own.
 func through(t *testing.T, interceptor grpc.UnaryClientInterceptor) client.Client {
 	t.Helper()
 	temporal, err := dial(namespace, grpc.WithUnaryInterceptor(interceptor))
@@ -89,7 +89,7 @@ func TestAWaitThatIsBrokenOffEnds(t *testing.T) {
 	}
 }
 
-// A frontend of Temporal's that goes down ends each call that waits there.
+// A Temporal frontend that shuts down ends each call that waits there.
 func TestAnAnswerThatTemporalBreaksOffIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	_, w := real(t)
