@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 
 // startEmulator runs Azurite from what npm fetched, until the process ends.
 func startEmulator(modules string) (at string, err error) {
-	// Azure's SDK speaks a version of the protocol that is newer than this Azurite.
+	// Azure's SDK speaks a newer version of the protocol than this Azurite.
 	cmd := exec.Command("node", filepath.Join(modules, "azurite", "dist", "src", "blob", "main.js"),
 		"--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--silent")
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+azureAccount+":"+azureKey)
@@ -70,8 +70,8 @@ func startEmulator(modules string) (at string, err error) {
 	return "", errors.New("Azurite does not listen")
 }
 
-// azure is Microsoft's emulator of Azure Blob Storage, with a container of the test's own.
-// It finds the account by the request's Host, as Azure does, and checks its signature.
+// azure returns Microsoft's emulator of Azure Blob Storage, with a container of the test's own. It
+// finds the account by the request's Host, as Azure does, and checks its signature.
 func azure(t *testing.T) (storage.Config, *livekit.AzureBlobUpload) {
 	t.Helper()
 	modules := needs.NodeModules(t, filepath.Join("testdata", "azurite"))
@@ -89,7 +89,7 @@ func azure(t *testing.T) (storage.Config, *livekit.AzureBlobUpload) {
 	return cfg, u
 }
 
-// clientOf is how Azure's own client reaches the emulator.
+// clientOf returns the options with which Azure's own client reaches the emulator.
 func clientOf(cfg storage.Config) *azblob.ClientOptions {
 	return &azblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: cfg.Client(nil)}}
 }
@@ -103,7 +103,8 @@ func TestAzuresAnswersNameTheField(t *testing.T) {
 	}{
 		"good":         {func(*livekit.AzureBlobUpload) {}, egress.ProbeGood, ""},
 		"no container": {func(u *livekit.AzureBlobUpload) { u.ContainerName = "nothing" }, egress.ProbeRefused, "out.azure.container_name: there is no such container (the store answers ContainerNotFound)"},
-		// Azure itself answers AuthenticationFailed. This code may be of the place that we ask from.
+		// Azure itself answers AuthenticationFailed. This code may be about the place that we ask
+		// from.
 		"another key": {func(u *livekit.AzureBlobUpload) { u.AccountKey = "b3RoZXI=" }, egress.ProbeUnreachable, "out.azure: cannot write: the store answers 403 AuthorizationFailure"},
 	} {
 		t.Run(name, func(t *testing.T) {

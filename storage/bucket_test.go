@@ -26,7 +26,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// through is a client that goes through a transport, whatever the proxy.
+// through returns clients that use a transport, whatever the proxy.
 func through(rt http.RoundTripper) func(*url.URL) *http.Client {
 	return func(*url.URL) *http.Client { return &http.Client{Transport: rt} }
 }
@@ -44,7 +44,7 @@ func s3Upload(endpoint string) *livekit.S3Upload {
 	return &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Region: "eu-west-1", Endpoint: endpoint, Bucket: "recordings", ForcePathStyle: true}
 }
 
-// account is a key of a service account, whose tokens are given out at a URL.
+// account returns a key of a service account whose tokens are issued at a URL.
 func account(t *testing.T, tokens string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -70,7 +70,7 @@ func tokenServer(t *testing.T, status int) string {
 	return server.URL
 }
 
-// split sends what is for one host to a transport, and the rest to the network.
+// split sends requests for one host to a transport, and the rest to the network.
 type split struct {
 	suffix string
 	to     http.RoundTripper
@@ -93,7 +93,7 @@ func gcs(t *testing.T, tokenStatus int) (storage.Config, egress.Upload) {
 	return cfg, egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, tokenServer(t, tokenStatus))}}
 }
 
-// stores are all that can be tested against a server that speaks the store's protocol.
+// stores are all stores that can be tested against a server that speaks their protocol.
 func stores(t *testing.T) map[string]func(*testing.T) (storage.Config, egress.Upload) {
 	t.Helper()
 	return map[string]func(*testing.T) (storage.Config, egress.Upload){

@@ -17,12 +17,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// answering is a network where each host is answered by a function.
+// answering is a network whose hosts are answered by a function.
 type answering func(*http.Request) (*http.Response, error)
 
 func (a answering) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-// reply is an answer with a body.
+// reply returns an answer with a body.
 func reply(r *http.Request, status int, body string) *http.Response {
 	w := httptest.NewRecorder()
 	w.WriteHeader(status)
@@ -125,8 +125,8 @@ func TestANameThatNobodyResolvesIsNoMissingObject(t *testing.T) {
 	requireReason(t, err, egress.Unreachable, "out: cannot list: the store does not answer")
 }
 
-// A machine whose metadata name no role has no key, and no object is missing. It has the
-// environment to itself, which is the process's.
+// A machine whose metadata names no role has no key, but that does not mean a missing object. The
+// test does not run in parallel, since it sets the process's environment.
 func TestAWorkerWithoutAKeyOfItsOwnIsDenied(t *testing.T) {
 	for name, role := range map[string]http.HandlerFunc{"no role": http.NotFound, "no metadata": nil} {
 		t.Run(name, func(t *testing.T) {

@@ -131,7 +131,7 @@ func TestAnAzureContainerIsAskedWithTheRequestsKey(t *testing.T) {
 	require.Regexp(t, "^SharedKey acc:", r.Header.Get("Authorization"))
 }
 
-// recording notes what is asked, and answers nothing.
+// recording notes what is requested, and answers nothing.
 type recording struct{ asked chan *http.Request }
 
 func (r recording) RoundTrip(req *http.Request) (*http.Response, error) {

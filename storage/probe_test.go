@@ -19,7 +19,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// signing is a store that knows one key, and where it is.
+// signing returns a store that knows one key, and its address.
 func signing(t *testing.T) (*fakes3.Store, string) {
 	t.Helper()
 	s, err := fakes3.New(map[string]string{"key": "s3cr3t"}, "recordings")
@@ -34,7 +34,7 @@ func to(u *livekit.S3Upload) egress.Destination {
 }
 
 func probe(ctx context.Context, d egress.Destination) (egress.Probed, error) {
-	transport := &http.Transport{} // a test server that closes cuts the connections of the default one
+	transport := &http.Transport{} // a closing test server cuts the connections of the default one
 	defer transport.CloseIdleConnections()
 	return storage.New(storage.Config{Client: through(transport)}).Probe(ctx, d, "x")
 }
@@ -75,7 +75,7 @@ func TestAProbeCarriesWhatLiveKitsUploadsCarry(t *testing.T) {
 	require.Equal(t, []string{"team=x&kept=for+ever", "attachment", "17"}, []string{h.Get("X-Amz-Tagging"), h.Get("Content-Disposition"), h.Get("X-Amz-Meta-Case")})
 }
 
-// Where either half of the key is missing, LiveKit uses its own.
+// If either half of the key is missing, LiveKit uses its own.
 func TestHalfAKeyIsNoDefiniteNo(t *testing.T) {
 	t.Parallel()
 	_, at := signing(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// token is what tokens.example gives out.
+// token is what tokens.example issues.
 const token = `{"access_token":"x","token_type":"Bearer","expires_in":3600}`
 
 // endless repeats a text for as long as it is read, up to what no test should read.

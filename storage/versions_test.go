@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/storage"
 )
 
-// keeping is a store whose bucket keeps each version of an object.
+// keeping returns a store whose bucket keeps each version of an object.
 func keeping(t *testing.T) (*fakes3.Store, string) {
 	t.Helper()
 	s, at := signing(t)
@@ -34,7 +34,7 @@ func TestNoVersionOfAProbeStaysInABucketThatKeepsThem(t *testing.T) {
 	require.Zero(t, marks)
 }
 
-// As the right to delete versions may be missing, or they may be locked.
+// The right to delete versions may be missing, or they may be locked.
 func TestAVersionThatMayNotBeDeletedIsHiddenAndTold(t *testing.T) {
 	t.Parallel()
 	s, at := keeping(t)
@@ -50,7 +50,7 @@ func TestAVersionThatMayNotBeDeletedIsHiddenAndTold(t *testing.T) {
 	require.Empty(t, keys)
 }
 
-// Some stores tell of a version and keep none, and may know nothing of its deletion.
+// Some stores report a version and keep none, and may not know how to delete it.
 func TestAStoreThatKeepsNoVersionsHasNothingLeft(t *testing.T) {
 	t.Parallel()
 	s, _ := signing(t)
@@ -70,7 +70,7 @@ func TestAStoreThatKeepsNoVersionsHasNothingLeft(t *testing.T) {
 	require.Empty(t, keys)
 }
 
-// noting keeps what is deleted, as path and query.
+// noting records what is deleted, as path and query.
 type noting struct {
 	to http.RoundTripper
 
@@ -99,7 +99,8 @@ func TestTheGenerationOfAProbeIsDeletedFromGoogle(t *testing.T) {
 	require.Regexp(t, `/o/\.reelkeeper-probe-x\?.*generation=[1-9]\d+`, seen.deleted[0])
 }
 
-// Azurite keeps no versions. Azure makes one of what is deleted by its name, and that one can be deleted.
+// Azurite keeps no versions. Azure turns what is deleted by its name into a version, which can
+// then be deleted.
 func TestTheVersionOfAProbeIsDeletedFromAzure(t *testing.T) {
 	t.Parallel()
 	const version = "2026-03-01T10:11:12.1234567Z"
