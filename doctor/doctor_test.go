@@ -30,7 +30,7 @@ func (l liveKit) Get(_ context.Context, egressID string) (*livekit.EgressInfo, e
 }
 func (l liveKit) Room(context.Context, string, string) (*livekit.Room, error) { return nil, l.rooms }
 
-// frontDoor answers in LiveKit's place what is not marked, as a door does.
+// frontDoor answers requests that are not marked in LiveKit's place, as a front door does.
 type frontDoor struct{ liveKit }
 
 func (frontDoor) Get(ctx context.Context, _ string) (*livekit.EgressInfo, error) {
@@ -250,7 +250,7 @@ func TestAllChecksAreRunInTheirOrder(t *testing.T) {
 	require.Equal(t, doctor.Fail, doctor.Worst([]doctor.Finding{{Status: doctor.OK}, {Status: doctor.Fail}, {Status: doctor.Warn}}))
 }
 
-// slow answers when its caller has given up.
+// slow answers after its caller has given up.
 type slow struct{ temporal }
 
 func (slow) Retention(ctx context.Context) (time.Duration, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// tried finds something by bucket.
+// tried returns a result by bucket.
 type tried map[string]egress.Probed
 
 func (p tried) Probe(_ context.Context, d egress.Destination, name string) (egress.Probed, error) {

@@ -35,10 +35,10 @@ import (
 
 const apiKey, apiSecret = "APIkey", "a secret of LiveKit's"
 
-// untouched is a Temporal that no probe may ask.
+// untouched is a Temporal that no probe may query.
 type untouched struct{ webhook.Recordings }
 
-// endpoint is our own, which knows one key.
+// endpoint returns our own endpoint, which knows one key.
 func endpoint(t *testing.T) http.Handler {
 	t.Helper()
 	keys, err := seal.New(seal.Config{Secret: apiSecret})
@@ -88,7 +88,7 @@ func TestAnOpenWayIsWell(t *testing.T) {
 	require.Equal(t, doctor.OK, look(t, doctor.Config{PublicURL: inFolder + "/recorder"}).Status)
 }
 
-// answering is a proxy that answers by itself.
+// answering returns a proxy that answers by itself.
 func answering(status int, header ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
@@ -127,7 +127,7 @@ func TestEachAnswerThatLosesEventsIsExplained(t *testing.T) {
 	}
 }
 
-// Beside our own endpoint a proxy changes something.
+// A proxy before our own endpoint changes something.
 func TestWhatAProxyTakesAwayIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -196,8 +196,8 @@ func TestAWayThatEndsEarlyIsNamed(t *testing.T) {
 	}
 }
 
-// certified is our endpoint behind a certificate for a name and until a moment, and
-// whom to trust for it.
+// certified returns our endpoint behind a certificate for a name and until a time, and the roots
+// to trust for it.
 func certified(t *testing.T, name string, until time.Time) (url string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -215,7 +215,7 @@ func certified(t *testing.T, name string, until time.Time) (url string, roots *x
 	require.NoError(t, err)
 	srv := httptest.NewUnstartedServer(endpoint(t))
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused handshakes are the point
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are expected
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	parsed, err := x509.ParseCertificate(der)
