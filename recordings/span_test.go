@@ -49,7 +49,7 @@ func TestWhatIsOpenIsInTheSpanOfItsEnd(t *testing.T) {
 		"without an end":      {Span{Since: hour(2)}, ended(9), true},
 		"without a beginning": {Span{Until: hour(4)}, ended(1), true},
 		"not delivered yet":   {Span{}, Row{}, false},
-		"closed after it":     {Span{Since: hour(2), Until: hour(4)}, closed(5), false}, // as a condition that leaves its brackets finds it
+		"closed after it":     {Span{Since: hour(2), Until: hour(4)}, closed(5), false}, // as found by a condition that breaks out of its parentheses
 		"closed in it":        {Span{Since: hour(2), Until: hour(4)}, closed(3), true},
 	} {
 		if got := tc.span.holds(tc.row); got != tc.want {
@@ -58,7 +58,7 @@ func TestWhatIsOpenIsInTheSpanOfItsEnd(t *testing.T) {
 	}
 }
 
-// closedInOrder are recordings of a room of their own that closed one after the other.
+// closedInOrder makes n recordings of a room of their own that close one after the other.
 func closedInOrder(t *testing.T, ctx context.Context, c *Client, w *standIn, n int) (ids []string, where string) {
 	t.Helper()
 	room := fresh("span")
@@ -122,7 +122,7 @@ func TestVerdictsComeInOneOrderTheLastThatClosedFirst(t *testing.T) {
 	if got := verdictsOf(t, ctx, c, Span{Until: second, Where: where}); !slices.Equal(got, ids[2:]) {
 		t.Errorf("who goes on from there gets %v, want %v", got, ids[2:])
 	}
-	for v, err := range c.Verdicts(ctx, Span{Where: where}) { // and who has enough stops
+	for v, err := range c.Verdicts(ctx, Span{Where: where}) { // a reader that has enough stops
 		must(t, err)
 		if v.RequestID != ids[0] || v.Status != egress.Lost || v.EgressID == "" {
 			t.Errorf("got %+v", v)
@@ -131,7 +131,7 @@ func TestVerdictsComeInOneOrderTheLastThatClosedFirst(t *testing.T) {
 	}
 }
 
-// Temporal may delete a workflow between its listing and the reading of its result.
+// Temporal may delete a workflow between listing it and reading its result.
 func TestAVerdictThatIsDeletedMeanwhileKeepsNoneOfTheOthersBack(t *testing.T) {
 	t.Parallel()
 	c, w := real(t)
