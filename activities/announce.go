@@ -131,7 +131,7 @@ type TellRequest struct {
 }
 
 // Tell posts an event to one of the caller's own webhooks, which we took out of the request, as
-// LiveKit would. Twice is as harmless as with Announce.
+// LiveKit would. Running it twice is as harmless as with Announce.
 func (d *Delivery) Tell(ctx context.Context, in TellRequest) error {
 	hook, e, err := d.hooked(in)
 	if err != nil {

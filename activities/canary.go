@@ -67,7 +67,7 @@ func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
 }
 
 // Probe sends an event and reports what became of it: a broken path is a result, not an error.
-// Twice is harmless: the endpoint passes the event to nobody.
+// Running it twice is harmless: the endpoint passes the event to nobody.
 func (c *Canary) Probe(ctx context.Context) (egress.Passage, error) {
 	p := c.prober.Probe(ctx)
 	if err := ctx.Err(); err != nil { // it was interrupted and says nothing

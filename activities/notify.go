@@ -22,8 +22,8 @@ var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // Notify posts a notice to the notification hook in the settings, as `{"text": …}`. Any answer but
 // 2xx is a failure, and every failure is retried. The hook's URL is this worker's own setting and
-// may hold a token: no argument and no error shows it. Twice is harmless: people read the same
-// line again.
+// may hold a token: no argument and no error shows it. Running it twice is harmless: people read
+// the same line again.
 func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 	if d.cfg.NotifyURL == "" { // another worker may have it
 		return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)

@@ -78,7 +78,7 @@ type RoundRequest struct {
 	At       time.Time `json:"at"` // the schedule's time for this round
 	Deep     bool      `json:"deep"`
 	Anew     time.Time `json:"anew,omitzero"`      // as Round.Anew
-	SoughtAt time.Time `json:"sought_at,omitzero"` // that of the last round
+	SoughtAt time.Time `json:"sought_at,omitzero"` // Round.SoughtAt of the last round
 }
 
 // Reconcile does one round: it looks at both sides, plans, and acts. Every step is harmless twice:

@@ -212,7 +212,7 @@ func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 			return nil, err
 		}
 		switch {
-		case s.maybeSent: // the next round searches for it first
+		case s.maybeSent: // the next iteration searches for it first
 		case s.lateIn(wait):
 			return nil, unsent(last)
 		case !sleep(ctx, wait):

@@ -47,8 +47,8 @@ type TwinAnswer struct {
 
 // StopTwin tells LiveKit to end a twin, unless LiveKit no longer knows the bound egress, reports
 // that it failed, or does not see its recorder in the room though it is active: the twin may then
-// be the only recording. If LiveKit does not say, nothing is stopped. Twice is as harmless as
-// Stop.
+// be the only recording. If LiveKit does not say, nothing is stopped. Running it twice is as
+// harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
 	present := false // whether its participant should be there
 	if in.Bound != "" {

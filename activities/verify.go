@@ -90,8 +90,8 @@ type Verified struct {
 // long as LiveKit says. Temporal's retries look again for what is not there yet, or could not be
 // played within one look, until the time is up; then the look counts that had the time to see most
 // of the objects as they are. For an egress that failed or is lost, it looks for segments left
-// behind, and makes a playlist of them. Twice is harmless: it writes nothing but that playlist,
-// and never overwrites. It heartbeats what it keeps for the next attempt.
+// behind, and makes a playlist of them. Running it twice is harmless: it writes nothing but that
+// playlist, and never overwrites. It heartbeats what it keeps for the next attempt.
 func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, error) {
 	kept := keptReport(ctx)
 	stop := keepAlive(ctx, kept)

@@ -30,7 +30,7 @@ func (l liveKit) Get(_ context.Context, egressID string) (*livekit.EgressInfo, e
 }
 func (l liveKit) Room(context.Context, string, string) (*livekit.Room, error) { return nil, l.rooms }
 
-// frontDoor answers requests that are not marked in LiveKit's place, as a front door does.
+// frontDoor answers unmarked requests in LiveKit's place, as a front door does.
 type frontDoor struct{ liveKit }
 
 func (frontDoor) Get(ctx context.Context, _ string) (*livekit.EgressInfo, error) {

@@ -17,9 +17,9 @@ const (
 
 // RetryConsumer returns the wait before the next attempt at a consumer after that many failed
 // ones: 1 s, doubled each time up to 5 min, ±20 %. asked is the wait that the consumer itself
-// asked for, or zero; the result is at least asked, of which at most 15 min count, plus up to 20
-// %. spread is a number in [0,1) that differs between attempts, so that those that failed together
-// are not retried together.
+// asked for, or zero: the result is at least that, capped at 15 min, plus up to a fifth. spread is
+// a number in [0,1) that differs between attempts, so that those that failed together are not
+// retried together.
 func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duration {
 	return max(
 		times(Doubled(firstRetry, failed, lastRetry), 0.8+0.4*spread),

@@ -49,8 +49,8 @@ type Backoff struct {
 	Max   Duration `json:"max"`
 }
 
-// WithDefaults fills in what a step leaves out: attempts of 10 min each, for 72 h in all, 1 s to 5
-// min apart.
+// WithDefaults fills in what a step leaves out: attempts of 10 min each, 1 s to 5 min apart, for
+// 72 h in all.
 func (s Step) WithDefaults() Step {
 	s.Timeout = cmp.Or(s.Timeout, Duration(10*time.Minute))
 	s.For = cmp.Or(s.For, Duration(72*time.Hour))

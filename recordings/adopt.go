@@ -7,10 +7,11 @@ import (
 )
 
 // Adopt starts a workflow for an egress that was started past Temporal, and gives it the webhook
-// event by which we heard of it. Twice is harmless: the second event goes to the same workflow. A
-// request whose workflow failed is adopted, too, since nobody found in time what had been started
-// after all. One whose workflow has completed is not restarted: the error has reason AlreadyOver,
-// unless that workflow never knew of this egress, which then becomes a recording of its own.
+// event by which we heard of it. Calling it twice is harmless: the second event goes to the same
+// workflow. A request whose workflow failed is adopted, too, since nobody found in time what had
+// been started after all. One whose workflow has completed is not restarted: the error has reason
+// AlreadyOver, unless that workflow never knew of this egress, which then becomes a recording of
+// its own.
 func (c *Client) Adopt(ctx context.Context, requestID string, extras egress.Extras, e egress.Event) error {
 	info, err := e.Info()
 	if err != nil {

@@ -51,8 +51,8 @@ func (r Row) ways(now time.Time) []egress.Way {
 	return []egress.Way{{Command: egress.DeepRoundCommand, For: "have it taken up now, by a round that lists all"}}
 }
 
-// nobodyTells returns an error that nobody does a workflow's task because it closed without a
-// result; it returns nil for any other workflow.
+// nobodyTells returns an error if a workflow closed without a result, so that nobody goes on with
+// its task; nil for any other workflow.
 func (c *Client) nobodyTells(ctx context.Context, id, workflowID string) error {
 	row, err := c.row(ctx, workflowID)
 	if err != nil {

@@ -48,8 +48,8 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 }
 
 // Tell tells a running workflow what LiveKit's list says of its egress, or of another egress of
-// its request. Twice is harmless: the server recognizes the event by its ID. It reports false for
-// a workflow that does not run.
+// its request. Telling it twice is harmless: the server recognizes the event by its ID. It reports
+// false for a workflow that does not run.
 func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
 	err := c.Signal(ctx, egress.WorkflowID(requestID), egress.SignalReconciled, e.Proto().GetId(), e)
 	if reason := egress.ReasonOf(err); reason == egress.AlreadyOver || reason == egress.NotFound {
@@ -61,7 +61,7 @@ func (c *Client) Tell(ctx context.Context, requestID string, e egress.Event) (bo
 // AdoptListed starts a workflow for an egress that LiveKit lists and visibility does not show.
 // Visibility lags, so the workflow is first looked up by its ID: a running one is told instead,
 // and a completed one needs nothing, unless it never knew of this egress. It reports whether it
-// started one. Twice is harmless, even concurrently: only one workflow per ID can run.
+// started one. Calling it twice is harmless, even concurrently: only one workflow per ID can run.
 func (c *Client) AdoptListed(ctx context.Context, requestID string, extras egress.Extras, e egress.Event) (bool, error) {
 	info, err := e.Info()
 	if err != nil {

@@ -64,8 +64,8 @@ func probing() plan {
 const memoMade = "made"
 
 // EnsureReconcile creates the schedule of the reconciler, or sets its interval. Zero pauses it.
-// Twice is harmless, even concurrently from two workers. The schedule carries a mark of the
-// namespace's workers, a digest: if none of our secrets made it, the error has reason Invalid,
+// Calling it twice is harmless, even concurrently from two workers. The schedule carries a mark of
+// the namespace's workers, a digest: if none of our secrets made it, the error has reason Invalid,
 // since the recordings here may belong to another LiveKit project.
 func (c *Client) EnsureReconcile(ctx context.Context, every time.Duration) error {
 	mark := c.cfg.Sealer.Token("", 0).MAC // for no request
