@@ -1,19 +1,19 @@
 #!/bin/sh
-# Runs every test: those of this module with the race detector, end to end ones and replays included,
-# and those of the development Temporal server, of what is deployed, and of the real livekit-server in tests, which
-# are modules of their own. It first builds the development Temporal server, once for each version of its source, and
-# a livekit-server with what it needs around it, without which the tests that need it are skipped, unless CI is set.
-# The tests of LiveKit's Node SDK, of pipelines in TypeScript and of Azure Blob Storage get what they need by npm, once
-# for each version. Where a program is missing that tests need, which it says first, they are skipped, unless CI is set.
+# Runs every test: those of this module with the race detector, including end-to-end tests and replays, and those of
+# three separate modules: the development Temporal server, the deployment, and the real livekit-server for tests. First
+# it builds the development Temporal server, once for each version of its source, and a livekit-server with what it
+# needs around it; if that fails, the tests that need it are skipped, unless CI is set. The tests of LiveKit's Node SDK,
+# of pipelines in TypeScript and of Azure Blob Storage install what they need with npm, once for each version. If a
+# program that tests need is missing, test.sh says so first, and skips them, unless CI is set.
 # Arguments go to go test:
 #
 #   sh test.sh -run Replay -v
 #
-# It ends with exit status 0 only if all of them passed.
+# The exit status is 0 only if all of them pass.
 set -eu
 cd "$(dirname "$0")"
 
-# Said here, since go test does not say what it skips. In CI what is missing fails its tests.
+# Report it here, since go test does not say what it skips. In CI, tests fail if a program is missing.
 places=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) # Debian keeps initdb off the PATH.
 for program in node npm curl openssl ffmpeg ffprobe chromium initdb temporal; do
 	[ -n "${CI:-}" ] || (PATH=$places && command -v "$program" >/dev/null) ||
@@ -30,15 +30,15 @@ if ! go build -race errors 2>/dev/null; then
 fi
 
 status=0
-# End to end tests and fault suite have the cores for themselves: servers that get no time answer too late. The end to
-# end tests may take longer than go test's own limit of ten minutes on a busy machine; and many of them wait for what a
-# real LiveKit takes its time for, so six run beside each other also on two cores.
+# The end-to-end tests and the fault suite have the cores to themselves: servers without CPU time answer too late. On a
+# busy machine, the end-to-end tests may take longer than go test's default limit of ten minutes. Many of them wait for
+# a real LiveKit, so six run in parallel even on two cores.
 go test $race "$@" $(go list ./... | grep -v -e '/e2e$' -e '/faults$') || status=$?
 go test $race -timeout 30m -parallel 6 "$@" ./e2e || status=$?
 go test $race -timeout 30m "$@" ./faults || status=$?
-# Without the race detector, with which all of Temporal's server would be compiled once more.
+# Without the race detector, for which all of Temporal's server would be compiled again.
 (cd devserver && go test -timeout 30m "$@" ./...) || status=$?
-# Its tests read files of other modules, of which go's cache of test results knows nothing.
+# Its tests read files of other modules, which Go's cache of test results does not track.
 (cd deploy/strict && go test -count=1 "$@" ./...) || status=$?
 if [ -n "${CI:-}" ] || (cd e2e/livekit && go list -deps ./... >/dev/null 2>&1); then
 	(cd e2e/livekit && go test -timeout 30m "$@" ./...) || status=$?

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the files that docker-compose.yml takes its secrets from, where they are not
-# there: at random what only has to be secret, empty what is yours to fill in or leave.
-# Running it again changes nothing. The folder is its owner's alone; the files in it can
-# be read by all, since the containers' users are others than you. So they have to read
-# what is mounted from deploy/, which a umask of 027 keeps from them.
+# Creates the missing files of docker-compose.yml's secrets: with random content if it
+# only has to be secret, and empty if it is yours to fill in or leave. Running it again
+# changes nothing. Only its owner can enter the folder; the files in it are readable by
+# all, since the containers run as other users. Those users must also be able to read what
+# is mounted from deploy/, which a umask of 027 prevents.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -32,6 +32,6 @@ done
 
 chmod -R a+rX deploy
 
-# Where the egress service of the profile livekit, which is another user too, writes.
+# Where the egress service of the profile livekit writes, also as another user.
 mkdir -p out
 chmod 1777 out

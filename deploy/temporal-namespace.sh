@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace and the search attributes that Reelkeeper needs. Running it
+# Creates the namespace and the search attributes that Reelkeeper needs. Running it
 # again is harmless. The temporal CLI reads TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
 set -eu
 
@@ -23,7 +23,7 @@ namespace() {
 		temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$retention"
 }
 
-# The server's caches lag behind: a new namespace takes up to 10 s to be known.
+# The server's caches lag behind: a new namespace is known only after up to 10 s.
 attributes() {
 	temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
 		--name EgressId --type Keyword \

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes Temporal's two databases and brings their schemas up to date. Running it
-# again is harmless: what is there stays, and newer versions are added. The SQL_
+# Creates Temporal's two databases and brings their schemas up to date. Running it
+# again is harmless: existing data stays, and newer versions are added. The SQL_
 # variables say where PostgreSQL is (temporal-sql-tool --help names them).
 set -eu
 
-# temporal-sql-tool takes the password from its environment alone.
+# temporal-sql-tool takes the password only from its environment.
 if [ -n "${SQL_PASSWORD_FILE:-}" ]; then
 	SQL_PASSWORD=$(cat "$SQL_PASSWORD_FILE")
 	export SQL_PASSWORD
