@@ -56,7 +56,7 @@ func TestATerminalIsDrawnOnWhereItCanBe(t *testing.T) {
 func TestAShellReadsAWordAsItWas(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"", "plain", "two words", "it's", `$HOME "x" \`, "''"} {
-		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+app.ShellWord(word)).Output() //nolint:gosec // that is looked at
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+app.ShellWord(word)).Output() //nolint:gosec // that is what is tested
 		require.NoError(t, err)
 		require.Equal(t, word, string(out))
 	}

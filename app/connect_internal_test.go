@@ -18,7 +18,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// noFile is an empty file of Temporal's settings, so that the machine's own is not read.
+// noFile returns an empty file of Temporal's settings, so that the machine's own is not read.
 func noFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "temporal.toml")
@@ -87,7 +87,7 @@ func TestAdviceToStartATemporalIsForWhoNamedNone(t *testing.T) {
 
 func TestWhoDoesNotWaitForTemporalIsNotToldThatItIsAway(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, and never answers
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	gone, cancel := context.WithCancel(t.Context())

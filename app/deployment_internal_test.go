@@ -50,7 +50,7 @@ func TestAWorkerOfADeploymentIsOfAVersion(t *testing.T) {
 	require.Equal(t, "TEMPORAL_WORKER_BUILD_ID", e.Field)
 }
 
-// Of the others each stays with the version that began it, as the worker's options say.
+// All others stay with the version that began them, as the worker's options say.
 func TestWhatIsOneOfAKindGoesOnWithTheCurrentVersion(t *testing.T) {
 	t.Parallel()
 	const asTheWorker, upgraded = workflow.VersioningBehaviorUnspecified, workflow.VersioningBehaviorAutoUpgrade
@@ -61,7 +61,7 @@ func TestWhatIsOneOfAKindGoesOnWithTheCurrentVersion(t *testing.T) {
 }
 
 // unpolled is a Temporal that knows one version of workers, which nobody runs any more. It keeps
-// what it was asked to count.
+// the queries that it was asked to count.
 type unpolled struct {
 	client.Client
 	asked string
@@ -78,7 +78,7 @@ func (u *unpolled) CountWorkflow(_ context.Context, r *workflowservice.CountWork
 	return &workflowservice.CountWorkflowExecutionsResponse{Count: 7}, nil
 }
 
-// deployments are the only one that there is.
+// deployments returns the only deployment.
 type deployments struct {
 	client.WorkerDeploymentClient
 	listed bool
@@ -105,7 +105,7 @@ func (described) Describe(context.Context, client.WorkerDeploymentDescribeOption
 	}}}, nil
 }
 
-// Nobody goes on with them once the last worker of their version is gone.
+// Nobody continues them once the last worker of their version is gone.
 func TestWhateverWaitsForItsVersionIsCountedAsStranded(t *testing.T) {
 	t.Parallel()
 	temporal := &unpolled{}
@@ -113,7 +113,7 @@ func TestWhateverWaitsForItsVersionIsCountedAsStranded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"recorder:v1": 7}, stranded)
 	for name, behavior := range registered(t) {
-		waits := behavior != workflow.VersioningBehaviorAutoUpgrade && name != egress.LateType // which is over at once
+		waits := behavior != workflow.VersioningBehaviorAutoUpgrade && name != egress.LateType // which ends at once
 		require.Equal(t, waits, strings.Contains(temporal.asked, "'"+name+"'"), "%s in %s", name, temporal.asked)
 	}
 }

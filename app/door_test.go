@@ -23,7 +23,7 @@ import (
 func post(t *testing.T, url, key, secret string) int {
 	t.Helper()
 	body := []byte(`{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1","roomName":"standup","status":"EGRESS_COMPLETE"}}`)
-	// LiveKit's own patience with an endpoint.
+	// LiveKit's own timeout for an endpoint.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	req, err := sender.Request(ctx, url, key, secret, body)
@@ -35,7 +35,7 @@ func post(t *testing.T, url, key, secret string) int {
 	return res.StatusCode
 }
 
-// silent is a Temporal that takes connections and says nothing.
+// silent is a Temporal that accepts connections and never answers.
 func silent(t *testing.T) string { return taken(t).Addr().String() }
 
 func TestAWebhookIsAnswered503InTimeWhileTemporalIsDown(t *testing.T) {
@@ -57,7 +57,7 @@ func TestAWebhookIsAnswered503InTimeWhileTemporalIsDown(t *testing.T) {
 	}
 }
 
-// lines is a log that may be written while it is read.
+// lines is a log that can be read while it is written.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -55,7 +55,7 @@ func (d deleted) serve(t *testing.T) grpc.DialOption {
 	return grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })
 }
 
-// The SDK asks for two minutes, and then never again: whoever runs the process is to begin it anew.
+// The SDK retries for two minutes, and then never again: whoever runs the process must restart it.
 func TestAWorkerWhoseNamespaceIsGoneEndsAndSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

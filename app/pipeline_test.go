@@ -38,7 +38,7 @@ func TestAWorkerWithAWrongFileOfPipelinesDoesNotStart(t *testing.T) {
 	}
 }
 
-// Else it would wait for Temporal first, and nobody would know that it can't begin.
+// Otherwise it would first wait for Temporal, and nobody would know that it cannot start.
 func TestAWorkerOfADeploymentWithoutAVersionDoesNotStart(t *testing.T) {
 	t.Parallel()
 	if app.ThisBuild().ID() != "" {

@@ -39,12 +39,12 @@ func TestTheReconcilersHealthIsAskedForOnceAMinute(t *testing.T) {
 	})
 }
 
-// A worker runs for weeks: what Temporal did not answer as it began must not be missing so long.
+// A worker runs for weeks: what Temporal did not answer at its start must not be missing that long.
 func TestAScheduleThatTemporalDoesNotAnswerForIsMadeLater(t *testing.T) {
 	t.Parallel()
 	another := egress.Invalidf("LIVEKIT_API_SECRET", "is another project's")
 	for name, tc := range map[string]struct {
-		answers []error // after them: made
+		answers []error // when used up: the schedule is made
 		want    int64
 		refused error // at once
 		ended   error // later

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// running is a process that runs in the test's own.
+// running is a process that runs inside the test's.
 type running struct {
 	door, admin string
 	stop        func() error
@@ -75,10 +75,10 @@ func TestTheDoorIsReadyWhileTemporalIsDown(t *testing.T) {
 	t.Parallel()
 	r := run(t, app.ServeMain)
 	for url, want := range map[string]int{
-		r.door + "/healthz": 200, r.door + "/readyz": 200, r.door + "/metrics": 502, r.door + "/": 502, // LiveKit, which is not there,
+		r.door + "/healthz": 200, r.door + "/readyz": 200, r.door + "/metrics": 502, r.door + "/": 502, // LiveKit, which does not exist,
 		r.admin + "/healthz": 200, r.admin + "/readyz": 200, r.admin + "/metrics": 200,
 		r.door + "/webhooks/livekit": 405, r.door + "/webhooks/livekit/a/1/mac": 405,
-		r.door + "/webhooks/livekit/": 405, r.door + "//webhooks/livekit": 405, r.door + "/webhooks/livekit/a/1/mac/": 405, // never LiveKit's to answer
+		r.door + "/webhooks/livekit/": 405, r.door + "//webhooks/livekit": 405, r.door + "/webhooks/livekit/a/1/mac/": 405, // LiveKit must never answer these
 		r.door + "//webhooks//livekit": 502, r.door + "/webhooks/livekit2": 502,
 	} {
 		status, _ := get(t, url)

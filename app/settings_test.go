@@ -20,7 +20,7 @@ import (
 
 const canary = "a-secret-of-32-characters-or-more"
 
-// environ is enough for every process: LiveKit and Temporal are ports that nobody has.
+// environ returns settings that suffice for every process: LiveKit and Temporal are unused ports.
 func environ(t *testing.T, change ...string) map[string]string {
 	t.Helper()
 	e := map[string]string{
@@ -35,7 +35,7 @@ func environ(t *testing.T, change ...string) map[string]string {
 	return e
 }
 
-// free is the address of a port that nobody has.
+// free returns the address of an unused port.
 func free(t *testing.T) string {
 	t.Helper()
 	ports, err := devtemporal.LastingPorts(1)
@@ -47,7 +47,7 @@ func taken(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() }) // again, where the test has closed it
+	t.Cleanup(func() { _ = l.Close() }) // a second time if the test has closed it
 	return l
 }
 

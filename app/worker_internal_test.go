@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// registry notes the types of workflows that are registered, and how each is versioned.
+// registry records the registered types of workflows, and how each is versioned.
 type registry struct {
 	worker.Worker
 	types map[string]workflow.VersioningBehavior
@@ -28,7 +28,7 @@ func (r *registry) RegisterWorkflowWithOptions(_ any, o workflow.RegisterOptions
 
 func (*registry) RegisterActivityWithOptions(any, activity.RegisterOptions) {}
 
-// registered are the workflows of a worker.
+// registered returns the workflows of a worker.
 func registered(t *testing.T) map[string]workflow.VersioningBehavior {
 	t.Helper()
 	a, err := Open(Options{Role: config.Worker, Environ: map[string]string{
@@ -43,8 +43,8 @@ func registered(t *testing.T) map[string]workflow.VersioningBehavior {
 	return r.types
 }
 
-// What is recorded is replayed by the tests of workflows, which fail for a type that they do
-// not know. So the next type of workflow cannot be left out of either.
+// The tests of package workflows replay the recorded histories, and fail for a type that they do
+// not know. So neither can miss a new type of workflow.
 func TestEveryWorkflowOfAWorkerHasARecordedHistory(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../workflows/testdata/histories/*/*.json")
@@ -58,7 +58,7 @@ func TestEveryWorkflowOfAWorkerHasARecordedHistory(t *testing.T) {
 	}
 }
 
-// typeOf is the type of the workflow that wrote a history.
+// typeOf returns the type of the workflow that wrote a history.
 func typeOf(t *testing.T, file string) string {
 	t.Helper()
 	b, err := os.ReadFile(file)

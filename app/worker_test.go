@@ -25,17 +25,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// temporal is a server that has nothing to do: polls wait for ever. It notes who polls.
+// temporal is a server without tasks: polls wait for ever. It records who polls.
 type temporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
 	lacks  error // the answer to a query by our search attributes
-	others bool  // its schedules are of another project's workers
+	others bool  // its schedules belong to another project's workers
 
 	mu    sync.Mutex
-	polls map[string]float64 // queue and kind of task, with the most activities a second
-	left  []string           // queues whose workers said that they stop
+	polls map[string]float64 // by queue and kind of task, with the maximum of activities per second
+	left  []string           // queues whose workers reported that they stop
 }
 
 func (s *temporal) noted() map[string]float64 {
@@ -81,12 +81,12 @@ func (s *temporal) stopped() []string {
 	return s.left
 }
 
-// CountWorkflowExecutions is how search attributes are asked for.
+// CountWorkflowExecutions receives the query for search attributes.
 func (s *temporal) CountWorkflowExecutions(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
 	return &workflowservice.CountWorkflowExecutionsResponse{}, s.lacks
 }
 
-// DescribeSchedule has the schedule of the rounds, and notes whoever asks for another one.
+// DescribeSchedule returns the schedule of the rounds, and records requests for any other.
 func (s *temporal) DescribeSchedule(_ context.Context, r *workflowservice.DescribeScheduleRequest) (*workflowservice.DescribeScheduleResponse, error) {
 	if !s.others {
 		return nil, status.Error(codes.Unimplemented, "no schedules")
@@ -132,8 +132,8 @@ func TestAWorkerIsReadyOnceItPollsAndEndsCleanly(t *testing.T) {
 	r := run(t, app.WorkerMain, "TEMPORAL_ADDRESS", s.serve(t), "REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE", "120")
 	require.Eventually(t, func() bool { return answersOK(r.admin + "/readyz") }, 20*time.Second, 10*time.Millisecond)
 	want := map[string]float64{
-		egress.TaskQueue + " workflows": 0, egress.TaskQueue + " activities": 100_000, // the SDK's own, which is no limit
-		egress.PollQueue + " activities": 1, // a second, over all workers, for the two calls of a look
+		egress.TaskQueue + " workflows": 0, egress.TaskQueue + " activities": 100_000, // the SDK's default, which is no limit
+		egress.PollQueue + " activities": 1, // per second, over all workers, for the two calls of a look
 	}
 	require.Eventually(t, func() bool { return len(s.noted()) >= len(want) }, 20*time.Second, 10*time.Millisecond)
 	require.Equal(t, want, s.noted())
@@ -147,13 +147,13 @@ func TestAWorkerIsReadyOnceItPollsAndEndsCleanly(t *testing.T) {
 
 func TestAWorkerThatMayNotMakeItsSearchAttributesFailsAndSaysSo(t *testing.T) {
 	t.Parallel()
-	s := &temporal{lacks: status.Error(codes.InvalidArgument, "no such search attribute")} // and making them is not implemented
+	s := &temporal{lacks: status.Error(codes.InvalidArgument, "no such search attribute")} // and creating them is not implemented
 	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_ADDRESS", s.serve(t)))
 	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace default --name "+egress.AttributeEndedBy)
 	require.Empty(t, s.noted(), "it does not take work that it cannot do")
 }
 
-// What it must not serve it must not change either: the schedules are the other project's.
+// It must not change what it must not serve: the schedules belong to the other project.
 func TestAWorkerOfAnotherProjectLeavesItsNamespaceAlone(t *testing.T) {
 	t.Parallel()
 	s := &temporal{others: true}
@@ -162,7 +162,7 @@ func TestAWorkerOfAnotherProjectLeavesItsNamespaceAlone(t *testing.T) {
 	require.Empty(t, s.noted())
 }
 
-// A visibility store that is away keeps nobody from recording.
+// A visibility store that is down keeps nobody from recording.
 func TestAWorkerWorksWhereItsSearchAttributesCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
 	s := &temporal{lacks: status.Error(codes.Unavailable, "visibility is away")}

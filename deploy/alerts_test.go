@@ -25,7 +25,7 @@ const (
 	metricsFile   = "docs/monitoring.md"
 )
 
-// rules is what we read of alerts.yml.
+// rules is the part of alerts.yml that the tests read.
 type rules struct {
 	Groups []struct {
 		Rules []rule `yaml:"rules"`
@@ -40,7 +40,7 @@ type rule struct {
 	Annotations map[string]string `yaml:"annotations"`
 }
 
-// unitTests is what we read of alerts_test.yml.
+// unitTests is the part of alerts_test.yml that the tests read.
 type unitTests struct {
 	Tests []struct {
 		Alerts []struct {
@@ -50,7 +50,7 @@ type unitTests struct {
 	} `yaml:"tests"`
 }
 
-// allRules are the rules of all groups.
+// allRules returns the rules of all groups.
 func allRules(t *testing.T) []rule {
 	t.Helper()
 	var f rules
@@ -63,14 +63,13 @@ func allRules(t *testing.T) []rule {
 	return all
 }
 
-// alerts are those of them that are alerts.
+// alerts returns those of them that are alerts.
 func alerts(t *testing.T) []rule {
 	t.Helper()
 	return slices.DeleteFunc(allRules(t), func(r rule) bool { return r.Alert == "" })
 }
 
-// counted are the metrics of ours that the code makes: every instrument is made under
-// a literal name.
+// counted returns our metrics that the code makes: every instrument is made under a literal name.
 func counted(t *testing.T) []string {
 	t.Helper()
 	name := regexp.MustCompile(`^reelkeeper_[a-z_]+$`)
@@ -97,8 +96,7 @@ func counted(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// used are our metrics that an expression asks for, without what a histogram's series
-// end in.
+// used returns our metrics in an expression, without the suffixes of a histogram's series.
 func used(expr string) []string {
 	var names []string
 	for _, n := range regexp.MustCompile(`\breelkeeper_[a-z_]+`).FindAllString(expr, -1) {
@@ -110,17 +108,17 @@ func used(expr string) []string {
 	return names
 }
 
-// process are the metrics of a process itself that an expression asks for.
+// process returns the process metrics in an expression.
 func process(expr string) []string {
 	return regexp.MustCompile(`\bprocess_[a-z_]+`).FindAllString(expr, -1)
 }
 
-// recorded are the rules' own metrics that an expression asks for.
+// recorded returns the rules' own metrics in an expression.
 func recorded(expr string) []string {
 	return regexp.MustCompile(`\breelkeeper:[a-z0-9_:]+`).FindAllString(expr, -1)
 }
 
-// expressions are all that are asked of Prometheus, by where.
+// expressions returns all Prometheus expressions, by location.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -160,7 +158,7 @@ func TestEveryMetricOfOursIsInTheDocsAndOnTheDashboard(t *testing.T) {
 		shown = append(shown, used(expr)...)
 	}
 	for _, name := range counted(t) {
-		if !strings.Contains(docs, "`"+name+"`") { // without the whole text in the failure
+		if !strings.Contains(docs, "`"+name+"`") { // keeps the whole text out of the failure
 			t.Errorf("%s does not explain %s", metricsFile, name)
 		}
 	}

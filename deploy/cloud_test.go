@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// billed are the actions of a recording with every webhook, as they were measured.
+// billed returns the billed actions of a recording with every webhook, as measured.
 func billed(t *testing.T, length string) int {
 	t.Helper()
 	row := regexp.MustCompile(`(?m)^\| ` + length + ` \| all \| \d+ \| [\d.]+ \| \d+ \| (\d+) \|`).FindStringSubmatch(read(t, "docs/performance.md"))

@@ -11,7 +11,7 @@ import (
 
 const dashboardFile = "deploy/grafana/reelkeeper.json"
 
-// dashboard is what we read of the Grafana dashboard.
+// dashboard is the part of the Grafana dashboard that the tests read.
 type dashboard struct {
 	UID           string  `json:"uid"`
 	Title         string  `json:"title"`
@@ -44,7 +44,7 @@ type rectangle struct{ X, Y, W, H int }
 
 type datasource struct{ Type, UID string }
 
-// fromVariable is the data source that whoever looks at the dashboard has chosen.
+// fromVariable is the data source that the dashboard's viewer has chosen.
 var fromVariable = &datasource{Type: "prometheus", UID: "${datasource}"}
 
 func loadDashboard(t *testing.T) dashboard {
@@ -55,7 +55,7 @@ func loadDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// panelExpressions are what the panels ask for, by title and letter.
+// panelExpressions returns the panels' expressions, by title and letter.
 func panelExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -67,8 +67,8 @@ func panelExpressions(t *testing.T) map[string]string {
 	return all
 }
 
-// temporal are the metrics of Temporal's SDK that an expression asks for. That the SDK
-// has them is shown in e2e.
+// temporal returns the metrics of Temporal's SDK in an expression. A test in e2e shows that the SDK
+// has them.
 func temporal(expr string) []string {
 	return regexp.MustCompile(`\btemporal_[a-z_]+`).FindAllString(expr, -1)
 }

@@ -1,5 +1,5 @@
-// Package deploy_test holds docker-compose.yml to what an operator relies on: the
-// engine that would find a mistake is not where the tests run.
+// Package deploy_test checks in docker-compose.yml what an operator relies on: no Docker engine,
+// which would find a mistake, runs with the tests.
 package deploy_test
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// compose is what we read of docker-compose.yml.
+// compose is the part of docker-compose.yml that the tests read.
 type compose struct {
 	Services map[string]service `yaml:"services"`
 	Volumes  map[string]any     `yaml:"volumes"`
@@ -65,7 +65,7 @@ func load(t *testing.T) compose {
 	return c
 }
 
-// settings are the variables of the settings table.
+// settings returns the variables of the settings table.
 func settings() []string {
 	var names []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` ").FindAllStringSubmatch(config.Table(), -1) {
@@ -91,7 +91,8 @@ func TestEveryImageIsPinned(t *testing.T) {
 	}
 }
 
-// What asks callers who they are can be published elsewhere; the others cannot by a variable.
+// Services that authenticate their callers can be published elsewhere; no variable publishes the
+// others.
 func TestNothingIsPublishedBeyondThisMachine(t *testing.T) {
 	t.Parallel()
 	asks := []string{"starter", "livekit"}
@@ -211,7 +212,7 @@ func TestWhatIsMountedExists(t *testing.T) {
 	for name, s := range c.Services {
 		for _, v := range s.Volumes {
 			source, _, _ := strings.Cut(v, ":")
-			if source == "./out" { // deploy/secrets.sh makes it
+			if source == "./out" { // deploy/secrets.sh creates it
 				continue
 			}
 			if strings.HasPrefix(source, ".") {

@@ -21,7 +21,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	heading = regexp.MustCompile(`(?m)^#{1,6} +(.+)$`)
 	linked  = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
-	// unspoken is what GitHub leaves out of a heading's anchor.
+	// unspoken matches what GitHub leaves out of a heading's anchor.
 	unspoken = regexp.MustCompile(`[^\p{L}\p{M}\p{N}\p{Pc}\- ]`)
 )
 
@@ -57,7 +57,7 @@ func TestAnchorsAreThoseOfGitHub(t *testing.T) {
 			"# A b_c – d\n# Again\n# Again\n# Über *uns*\n"))
 }
 
-// anchors are what GitHub makes of a page's headings: a second one of the same words has a number.
+// anchors returns GitHub's anchors for a page's headings: a repeated heading gets a number.
 func anchors(page string) []string {
 	var all []string
 	times := map[string]int{}
@@ -74,7 +74,7 @@ func anchors(page string) []string {
 	return all
 }
 
-// files are all of the repository whose names end so, but for those that packages bring.
+// files returns all files of the repository whose names end in end, except those of packages.
 func files(t *testing.T, end string) []string {
 	t.Helper()
 	var all []string

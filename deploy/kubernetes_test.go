@@ -10,7 +10,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// What Kubernetes makes of the manifests is tested in deploy/strict, by its own types.
+// Tests in deploy/strict check the manifests with Kubernetes' own types.
 func TestTheSettingsOfAClusterAreValid(t *testing.T) {
 	t.Parallel()
 	environ := map[string]string{}

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// prometheus is all that prometheus.yml may hold; promtool checks what it means.
+// prometheus is everything that prometheus.yml may hold; promtool checks what it means.
 type prometheus struct {
 	Global struct {
 		ScrapeInterval     string `yaml:"scrape_interval"`
@@ -32,7 +32,7 @@ type prometheus struct {
 	} `yaml:"scrape_configs"`
 }
 
-// sources is a file of Grafana's that provisions data sources.
+// sources is a Grafana file that provisions data sources.
 type sources struct {
 	Version int  `yaml:"apiVersion"`
 	Prune   bool `yaml:"prune"`
@@ -46,7 +46,7 @@ type sources struct {
 	} `yaml:"datasources"`
 }
 
-// providers is a file of Grafana's that provisions dashboards.
+// providers is a Grafana file that provisions dashboards.
 type providers struct {
 	Version   int `yaml:"apiVersion"`
 	Providers []struct {
@@ -59,7 +59,7 @@ type providers struct {
 	} `yaml:"providers"`
 }
 
-// strictly decodes a file of ours; a key that it does not know is an error.
+// strictly decodes one of our files; an unknown key is an error.
 func strictly(t *testing.T, name string, into any) {
 	t.Helper()
 	d := yaml.NewDecoder(bytes.NewReader([]byte(read(t, name))))
@@ -78,7 +78,7 @@ func TestPrometheusScrapesWhatRuns(t *testing.T) {
 	ports := map[string]int{}
 	for _, job := range p.Scrape {
 		for _, dns := range job.DNS {
-			service := strings.TrimPrefix(job.Job, "reelkeeper-") // by which the alerts know ours
+			service := strings.TrimPrefix(job.Job, "reelkeeper-") // the name used in the alerts
 			assert.Equal(t, []string{service}, dns.Names, "a job has its service's name")
 			assert.Contains(t, services, service)
 			ports[job.Job] = dns.Port

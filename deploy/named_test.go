@@ -11,12 +11,12 @@ import (
 )
 
 var (
-	// named is a test that a page names, with its folder and perhaps a case of it.
+	// named matches a test that a page names, with its folder and perhaps one of its cases.
 	named    = regexp.MustCompile("`(?:([\\w/]+)/)?((?:Test|Fuzz)[A-Z]\\w*)(?:/[^`]*)?`")
 	declared = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 )
 
-// A test that is named without its folder is one of e2e.
+// A test named without its folder is one of e2e.
 func TestEveryTestThatAPageNamesIsWhereItSays(t *testing.T) {
 	t.Parallel()
 	there, names := map[string]bool{}, 0

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/devtemporal"
 )
 
-// The job runs at each `up`, so it must take what it has made before.
+// The job runs at each `up`, so it must accept what it has created before.
 func TestTheNamespaceJobMakesWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("temporal"); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unpasted are the pages whose blocks are not what this test is of.
+// unpasted are the pages whose blocks are exempt from this test.
 var unpasted = map[string]string{
 	"docs/agents/curl.md": "its script is run from a file",
 }
@@ -21,8 +21,8 @@ var (
 	comment    = regexp.MustCompile(`(^|\s)#(\s|$)`)
 )
 
-// An interactive zsh, as a Mac has it, knows no comments: their words become arguments, and their
-// marks are globs, quotes and ends of commands.
+// An interactive zsh, as on a Mac, does not support comments: their words become arguments, and
+// their punctuation globs, quotes and ends of commands.
 func TestCommandsThatArePastedHaveNoComments(t *testing.T) {
 	t.Parallel()
 	blocks := 0

@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
-// run runs a script of ours with an environment of its own, and returns what it says.
+// run runs one of our scripts with its own environment, and returns its output.
 func run(t *testing.T, script string, environ ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", script)
@@ -24,7 +24,7 @@ func run(t *testing.T, script string, environ ...string) (string, error) {
 	return string(out), err
 }
 
-// secretFile is a secret as Compose mounts it.
+// secretFile writes a secret as Compose mounts it.
 func secretFile(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")

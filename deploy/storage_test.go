@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 )
 
-// The example is a file that the worker takes, once its variables and secrets are there.
+// The worker accepts the example file, once its variables and secrets exist.
 func TestTheExampleOfStorageProfilesIsOne(t *testing.T) {
 	t.Parallel()
 	text := read(t, "deploy/storage.example.yaml")

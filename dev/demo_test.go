@@ -68,7 +68,7 @@ func recording(recorded bool, urls ...string) fakelivekit.Recording {
 	return fakelivekit.Recording{Recorded: recorded, Info: &livekit.EgressInfo{Request: &livekit.EgressInfo_RoomComposite{RoomComposite: r}}}
 }
 
-// unechoed is a recording of a server that is too old to know the request's webhooks.
+// unechoed is a recording of a server that is too old to know per-request webhooks.
 func unechoed(url string) fakelivekit.Recording {
 	r := recording(true)
 	r.Request = &livekit.RoomCompositeEgressRequest{Webhooks: []*livekit.WebhookConfig{{Url: url}}}
@@ -120,7 +120,7 @@ func TestThePromiseIsBrokenByAnyOneThatIsNotThereOnce(t *testing.T) {
 	require.ErrorContains(t, report{Accepted: 1, Seed: 4711}.broken(), "seed 4711", "so that it can be run again")
 }
 
-// told is a consumer that has been told of these egresses.
+// told returns a consumer that has been told of these egresses.
 func told(ids ...string) *consumer {
 	c := &consumer{ended: map[string]int{}}
 	for _, id := range ids {

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// ask is what a demo with these flags would inject.
+// ask returns the faults that a demo with these flags would inject.
 func ask(t *testing.T, args ...string) rates {
 	t.Helper()
 	cmd := demoCommand(&bytes.Buffer{}, &bytes.Buffer{})

@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
-// asInterruptible in the environment turns this test binary into a process that waits until it
-// is asked to stop, and says by which signal it was.
+// asInterruptible in the environment turns this test binary into a process that waits for a signal
+// that asks it to stop, and prints it.
 const asInterruptible = "REELKEEPER_TEST_INTERRUPTIBLE"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	fmt.Println(context.Cause(ctx))
 }
 
-// Its parts would outlive it where the system does not end them with it.
+// Its parts would outlive it on a system that does not end them with it.
 func TestAClosedTerminalStopsWhatRunsUnlessThatIsToOutliveIt(t *testing.T) {
 	t.Parallel()
 	needs.Tools(t, "sh")

@@ -21,8 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// idle is a Temporal of the user's own that has nothing to do. The one that dev
-// brings along is for e2e.
+// idle is a user's own Temporal without tasks. Tests of the one that dev runs are in e2e.
 type idle struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	lacks error // the answer to a query by our search attributes
@@ -64,7 +63,7 @@ func (s *idle) serve(t *testing.T) (address string) {
 	return l.Addr().String()
 }
 
-// saidOnce is where an instance says that it is ready.
+// saidOnce receives an instance's report that it is ready.
 type saidOnce struct{ said chan []byte }
 
 func (s saidOnce) Write(b []byte) (int, error) {
@@ -101,7 +100,7 @@ func TestAnInstanceSaysWhereItIsOnceAllOfItIsReadyAndEndsWhenItIsTold(t *testing
 	require.NoError(t, o.checkPorts(), "all of it has ended")
 }
 
-// Who has tried the fake goes on with a LiveKit of their own, and back, in the same folder.
+// A user who has tried the fake continues with a real LiveKit, and back, in the same folder.
 func TestAnInstanceWorksForOneLiveKitAfterAnother(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -144,7 +143,7 @@ func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {
 	p, err := freePorts()
 	require.NoError(t, err)
 	o := options(t, p)
-	o.environ["TEMPORAL_ADDRESS"] = loopback(p.temporal) // nobody is there
+	o.environ["TEMPORAL_ADDRESS"] = loopback(p.temporal) // nobody listens there
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	require.NoError(t, serve(ctx, o, saidOnce{}, true), "being told to stop is no failure")

@@ -23,7 +23,7 @@ func (w interrupting) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Not the promise is broken then.
+// This does not break the promise.
 func TestADemoThatIsInterruptedSaysSo(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -18,7 +18,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
-// instanceAt is an instance before its parts are started.
+// instanceAt returns an instance before its parts are started.
 func instanceAt(t *testing.T, o instanceOptions) *instance {
 	t.Helper()
 	i := &instance{}
@@ -57,7 +57,8 @@ func TestAPartThatFailsEndsTheInstance(t *testing.T) {
 	require.NoError(t, check("starter", p.starter), "its other parts have ended too")
 }
 
-// instanceOfAFastFake is an instance before its parts are started, whose fake LiveKit hurries.
+// instanceOfAFastFake returns an instance before its parts are started, with a fake LiveKit that is
+// fast.
 func instanceOfAFastFake(t *testing.T) (*instance, instanceOptions) {
 	t.Helper()
 	p, err := freePorts()

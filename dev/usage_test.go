@@ -168,7 +168,7 @@ func TestAStateThatIsInUseIsLeftAlone(t *testing.T) {
 	word := filepath.Join(o.stateDir, "dev.json")
 	require.NoError(t, os.WriteFile(word, []byte("{}"), 0o600))
 
-	busy, err := listen("starter", p.starter) // as its ports are
+	busy, err := listen("starter", p.starter) // like its ports
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, busy.Close()) })
 
@@ -183,8 +183,8 @@ func TestAStateThatIsInUseIsLeftAlone(t *testing.T) {
 	requireFree(t, o.stateDir)
 }
 
-// requireFree wants a state that nobody holds any more. A process that another test is just
-// beginning holds it for a moment, with all that was open then.
+// requireFree waits until nobody holds a state. A process that another test is just starting holds
+// it for a moment, with all files that were open then.
 func requireFree(t *testing.T, dir string) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binaries is where worker and starter are, built once for all tests.
+// binaries holds worker and starter, built once for all tests.
 var binaries = filepath.Join(os.TempDir(), fmt.Sprintf("reelkeeper-faults-test-%d", os.Getpid()))
 
 var buildOnce = sync.OnceValue(func() error {
@@ -39,7 +39,7 @@ func built(t *testing.T) string {
 	return binaries
 }
 
-// outcome is what a command line came to.
+// outcome is the result of a command line.
 type outcome struct {
 	status         int
 	stdout, stderr string
@@ -52,7 +52,7 @@ func perform(t *testing.T, args ...string) outcome {
 	return outcome{status, stdout.String(), stderr.String()}
 }
 
-// asProcess is the command as a process of its own.
+// asProcess returns the command as a process of its own.
 func asProcess(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()

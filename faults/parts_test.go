@@ -19,7 +19,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/sender"
 )
 
-// puppet is a part that runs until it is killed, or lets itself go.
+// puppet is a part that runs until it is killed, or ends by itself.
 type puppet struct {
 	done chan struct{}
 	err  error
@@ -36,7 +36,7 @@ func (p *puppet) Kill() {
 	}
 }
 
-// kept keeps a part until it has been started that often, and returns what was noted.
+// kept keeps a part until it has been started that many times, and returns what was logged.
 func kept(t *testing.T, spec killSpec, calm <-chan struct{}, starts int, alive func(p *puppet)) []check.Kill {
 	t.Helper()
 	dir := t.TempDir()
@@ -107,7 +107,7 @@ func TestAChildIsGoneOnceItIsKilled(t *testing.T) {
 	require.Error(t, err)
 }
 
-// consuming is a consumer behind HTTP, and what it wrote down.
+// consuming runs a consumer behind HTTP, and returns what it logged.
 func consuming(t *testing.T, spec consumerSpec) (c *consumer, url string, requests func() []check.Request) {
 	t.Helper()
 	dir := t.TempDir()

@@ -18,7 +18,7 @@ import (
 
 var seedFlag = flag.Uint64("seed", 0, "seed of the runs; default: a new one, which is printed")
 
-// seedOf is the seed of a run, which is printed so that the run can be repeated.
+// seedOf returns the seed of a run, which is printed so that the run can be repeated.
 func seedOf(t *testing.T) string {
 	t.Helper()
 	seed := *seedFlag
@@ -29,13 +29,13 @@ func seedOf(t *testing.T) string {
 	return strconv.FormatUint(seed, 10)
 }
 
-// The promise, under everything at once.
+// The promise, with every fault at once.
 func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
-	dir, err := os.MkdirTemp("", "reelkeeper-faults-") //nolint:usetesting // a run that fails leaves its logs
+	dir, err := os.MkdirTemp("", "reelkeeper-faults-") //nolint:usetesting // a failed run leaves its logs
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if !t.Failed() {
@@ -100,7 +100,7 @@ bound: 60s
 settle: 40s
 `
 
-// scenarioFor writes the short scenario with some lines changed: old, new, old, new.
+// scenarioFor writes the short scenario with some texts replaced: old, new, old, new.
 func scenarioFor(t *testing.T, changes ...string) string {
 	t.Helper()
 	for i := 0; i < len(changes); i += 2 {
@@ -111,7 +111,7 @@ func scenarioFor(t *testing.T, changes ...string) string {
 	return path
 }
 
-// A run that is killed with all its parts goes on where it was, and is judged as one.
+// A run that is killed with all its parts continues where it was, and is judged as one.
 func TestARunThatIsKilledIsResumed(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

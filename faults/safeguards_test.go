@@ -16,7 +16,7 @@ import (
 
 var allSafeguards = flag.Bool("safeguards", false, "switch every safeguard off in turn, not four of them alone, and run each scenario with it on as well")
 
-// change is a text of a source file, and what stands in its place.
+// change is a text of a source file, and its replacement.
 type change struct{ file, old, now string }
 
 // safeguard is something that keeps the promise: a build without it must be caught, by
@@ -41,7 +41,7 @@ var safeguards = []safeguard{
 		name: "LiveKit is asked when news is overdue", always: true,
 		changes:  []change{{"activities/poll.go", "look, why := a.look(ctx, in, &s, now)", `look, why := egress.Look{}, "not asked"`}},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 30s", "at_once: 12", "at_once: 3", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}"},
-		caught:   check.KindLost, least: 9, // a start that is slow may find its room empty
+		caught:   check.KindLost, least: 9, // a slow start may find its room empty
 	},
 	{
 		name:    "the search goes on for as long as LiveKit may take to list a start",
@@ -89,7 +89,7 @@ var safeguards = []safeguard{
 		name: "a failure that may not be the last word is held",
 		changes: []change{
 			{"egress/again.go", "if s.mayRunAgain() && s.Policy.HoldFor > 0 {", "if false {"},
-			// Nor is the end of the second run told once the workflow has closed.
+			// Nor is the end of the second run announced once the workflow has closed.
 			{"recordings/correct.go", "again := row.Status.Failed() && o.Info.Proto().GetRetryCount() > 0", "again := false"},
 		},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {rerun: 1}}", "settle: 40s", "settle: 10s"},
@@ -183,7 +183,7 @@ func TestABuildWithoutASafeguardIsCaught(t *testing.T) {
 	}
 }
 
-// A safeguard that was moved must be moved in its row, too.
+// When a safeguard moves in the source, its row must change, too.
 func TestWhatASafeguardRowSwitchesOffIsThere(t *testing.T) {
 	t.Parallel()
 	for _, s := range safeguards {
@@ -191,8 +191,8 @@ func TestWhatASafeguardRowSwitchesOffIsThere(t *testing.T) {
 	}
 }
 
-// changed are source files, by their paths, with some texts changed, each of which must
-// be there once.
+// changed returns source files by path, with some texts replaced, each of which must occur exactly
+// once.
 func changed(t *testing.T, changes []change) map[string]string {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -211,7 +211,7 @@ func changed(t *testing.T, changes []change) map[string]string {
 	return texts
 }
 
-// without builds worker and starter with some texts changed.
+// without builds worker and starter with some texts replaced.
 func without(t *testing.T, changes []change) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -89,8 +89,8 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 	require.ErrorContains(t, err, "no such file")
 }
 
-// A fault that is new to the fake must find its place in what every change is tested
-// with, be it with a rate of zero and the reason.
+// A new fault of the fake must get an entry in the scenarios that every change is tested with, even
+// if its rate is zero, with the reason.
 func TestTheScenariosThatShipNameEveryFault(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ci.yaml", "full.yaml"} {

@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// given is what the step is given of a recording of two parts.
+// given returns the step's input for a recording of two parts.
 func given(key string) map[string]any {
 	return map[string]any{
 		"request_id": "life-7-1", "egress_id": "EG_2", "step": stepName, "idempotency_key": key,
@@ -24,7 +24,7 @@ func given(key string) map[string]any {
 	}
 }
 
-// attempted is one attempt by a worker that was just started.
+// attempted makes one attempt by a newly started worker.
 func attempted(t *testing.T, c stepConfig, key string) (entry, error) {
 	t.Helper()
 	x, err := openIndex(c)
@@ -42,7 +42,7 @@ func attempted(t *testing.T, c stepConfig, key string) (entry, error) {
 	return e, nil
 }
 
-// did is what the attempts came to.
+// did returns the results of the attempts.
 func did(t *testing.T, dir string) (all []check.Work, last check.Step) {
 	t.Helper()
 	steps, err := check.ReadSteps(dir)

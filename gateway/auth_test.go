@@ -35,7 +35,7 @@ func expired(tb testing.TB) string {
 	return t
 }
 
-// The words are livekit-server's, as they were recorded.
+// The messages are livekit-server's, as recorded.
 func TestTokensAreCheckedAsLiveKitChecksThem(t *testing.T) {
 	t.Parallel()
 	recorder := &auth.VideoGrant{RoomRecord: true}
@@ -83,7 +83,7 @@ func TestTokensAreCheckedAsLiveKitChecksThem(t *testing.T) {
 	}
 }
 
-// sniffed is the content type that a real server would have sent.
+// sniffed returns the content type that a real server would have sent.
 func sniffed(h http.Header, body []byte) string {
 	if t := h.Get("Content-Type"); t != "" {
 		return t
@@ -113,7 +113,7 @@ func TestEveryMethodWantsTheGrant(t *testing.T) {
 	}
 }
 
-// A caller without a token could otherwise make the door's own token travel.
+// Otherwise, a caller without a token could make the door send its own.
 func TestTheCallersOwnTokenGoesOnToLiveKit(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, livekit.NewEgressServer(&listing{}))

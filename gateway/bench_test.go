@@ -35,7 +35,7 @@ const (
 	publicURL   = "https://door.example.com"
 )
 
-// requestTimeout is how long a caller of the bench's door waits at most: the default.
+// requestTimeout is the longest wait of a caller at the bench's door: the default.
 const requestTimeout = 9 * time.Second
 
 // seen is a request that reached LiveKit's own address.
@@ -43,11 +43,11 @@ type seen struct {
 	method, authorization, body string
 }
 
-// bench is the door, with everything around it in sight.
+// bench is the door, with everything around it observable.
 type bench struct {
 	recordings *recordings
 	liveKit    *liveKit
-	upstream   http.Handler // what LiveKit answers at its own address
+	upstream   http.Handler // LiveKit's answer at its own address
 	door       *gateway.Handler
 	log        *gateway.Lines
 	meter      *sdkmetric.ManualReader
@@ -72,8 +72,8 @@ func (b *bench) reached() []seen {
 	return b.passed
 }
 
-// newBench is a door whose Temporal takes every start and knows nothing else.
-// upstream may be nil where LiveKit's own address is not asked.
+// newBench makes a door whose Temporal accepts every start and knows nothing else. upstream may be
+// nil if LiveKit's own address is not called.
 func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Config)) *bench {
 	tb.Helper()
 	b := &bench{log: &gateway.Lines{}, meter: sdkmetric.NewManualReader(), upstream: upstream}
@@ -120,7 +120,7 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 	return b
 }
 
-// serve is the door's address.
+// serve returns the door's address.
 func (b *bench) serve(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(b.door)
@@ -128,13 +128,13 @@ func (b *bench) serve(t *testing.T) string {
 	return server.URL
 }
 
-// sdk is LiveKit's own client, pointed at the door.
+// sdk returns LiveKit's own client, pointed at the door.
 func (b *bench) sdk(t *testing.T) *lksdk.EgressClient {
 	t.Helper()
 	return lksdk.NewEgressClient(b.serve(t), apiKey, apiSecret)
 }
 
-// call makes one JSON call, with more headers by name and value.
+// call makes one JSON call, with additional headers as names and values.
 func (b *bench) call(tb testing.TB, method, body string, header ...string) *httptest.ResponseRecorder {
 	tb.Helper()
 	r := request(context.Background(), tb, method, body)
@@ -161,7 +161,7 @@ func token(tb testing.TB, key, secret string, grant *auth.VideoGrant) string {
 	return t
 }
 
-// echo is LiveKit's answer to a start.
+// echo returns LiveKit's answer to a start.
 func echo(r egress.Request, id string) *livekit.EgressInfo {
 	m := &livekit.EgressInfo{EgressId: id, RoomName: egress.Summarize(r).Room, Status: livekit.EgressStatus_EGRESS_STARTING}
 	switch r := r.(type) {
@@ -185,7 +185,7 @@ func ending(id string) *livekit.EgressInfo {
 	return &livekit.EgressInfo{EgressId: id, RoomName: "daily", Status: livekit.EgressStatus_EGRESS_ENDING}
 }
 
-// running is an active egress of a request of ours; of nobody's where id is empty.
+// running returns an active egress of a request of ours, or of nobody's if id is empty.
 func running(egressID, id string, hooks ...*livekit.WebhookConfig) *livekit.EgressInfo {
 	r := &livekit.RoomCompositeEgressRequest{RoomName: "daily", Webhooks: hooks}
 	if id != "" {
@@ -196,7 +196,7 @@ func running(egressID, id string, hooks ...*livekit.WebhookConfig) *livekit.Egre
 	return m
 }
 
-// counts are the requests so far by method and outcome, without the zeros.
+// counts returns the requests so far by method and outcome, without zeros.
 func (b *bench) counts(tb testing.TB) map[string]int64 {
 	tb.Helper()
 	counts := b.allCounts(tb)
@@ -232,7 +232,7 @@ func (b *bench) metric(tb testing.TB, name string) metricdata.Aggregation {
 	return nil
 }
 
-// line is the log's only line, without what differs from run to run.
+// line returns the log's only line, without what varies between runs.
 func (b *bench) line(tb testing.TB) map[string]any {
 	tb.Helper()
 	var line map[string]any
@@ -242,7 +242,7 @@ func (b *bench) line(tb testing.TB) map[string]any {
 	return line
 }
 
-// request is a JSON call by a caller who may record.
+// request returns a JSON call by a caller who may record.
 func request(ctx context.Context, tb testing.TB, method, body string) *http.Request {
 	tb.Helper()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/twirp/livekit.Egress/"+method, strings.NewReader(body))
@@ -251,7 +251,7 @@ func request(ctx context.Context, tb testing.TB, method, body string) *http.Requ
 	return r
 }
 
-// do lets the door answer in memory, so that it may run on synctest's clock.
+// do makes the door answer in memory, so that it can run on synctest's clock.
 func (b *bench) do(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	b.door.ServeHTTP(w, r)

@@ -100,11 +100,11 @@ func TestASlowBodyIsBoundedByTheCallersTime(t *testing.T) {
 	defer res.Body.Close()
 	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 	require.Empty(t, b.recordings.begun())
-	server.Close() // the call is recorded by then
+	server.Close() // the call has been recorded by then
 	require.Equal(t, map[string]int64{"StartRoomCompositeEgress unreadable": 1}, b.counts(t), "nothing may go on")
 }
 
-// Whatever comes, nothing panics, and nothing is started for somebody without the grant.
+// Whatever arrives, nothing panics, and nothing is started for a caller without the grant.
 func FuzzARequestOfAStranger(f *testing.F) {
 	pb, err := proto.Marshal(&livekit.RoomCompositeEgressRequest{RoomName: "daily", Webhooks: []*livekit.WebhookConfig{theirs()}})
 	require.NoError(f, err)
@@ -131,8 +131,8 @@ func FuzzARequestOfAStranger(f *testing.F) {
 	})
 }
 
-// Whatever somebody with the grant sends, nothing panics, and an answer of 200 is an
-// egress that was started.
+// Whatever a caller with the grant sends, nothing panics, and an answer of 200 is an egress that
+// was started.
 func FuzzARequestOfACaller(f *testing.F) {
 	pb, err := proto.Marshal(&livekit.RoomCompositeEgressRequest{RoomName: "daily", Webhooks: []*livekit.WebhookConfig{theirs()}})
 	require.NoError(f, err)

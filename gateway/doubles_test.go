@@ -20,7 +20,7 @@ func (marker) Token(id string, part int) egress.Token {
 
 func (m marker) Verify(t egress.Token) bool { return t == m.Token(t.RequestID, 1) }
 
-// OpenWebhooks opens what is not sealed in these tests: a URL.
+// OpenWebhooks opens a value that these tests do not seal: a URL.
 func (marker) OpenWebhooks(id, sealed string) ([]*livekit.WebhookConfig, error) {
 	if sealed == "broken" {
 		return nil, errors.New("cannot be opened")
@@ -28,17 +28,17 @@ func (marker) OpenWebhooks(id, sealed string) ([]*livekit.WebhookConfig, error) 
 	return []*livekit.WebhookConfig{{Url: sealed, SigningKey: id}}, nil
 }
 
-// ours is our webhook of a request.
+// ours returns our webhook for a request.
 func ours(id string) *livekit.WebhookConfig {
 	return &livekit.WebhookConfig{Url: publicURL + marker{}.Token(id, 1).Path(), SigningKey: apiKey}
 }
 
-// theirs is a webhook of the caller's.
+// theirs returns a webhook of the caller's.
 func theirs() *livekit.WebhookConfig {
 	return &livekit.WebhookConfig{Url: "https://consumer.example.com/hook?key=CANARY", SigningKey: otherKey}
 }
 
-// recordings are durable ones, in memory.
+// recordings are the durable recordings, in memory.
 type recordings struct {
 	begin func(context.Context, egress.StartOptions) (gateway.Pending, error)
 	stop  func(ctx context.Context, requestID, egressID string) (egress.Info, error)
@@ -99,11 +99,12 @@ type pending func(context.Context) (egress.Info, error)
 
 func (p pending) Started(ctx context.Context) (egress.Info, error) { return p(ctx) }
 
-// liveKit is LiveKit as the door calls it in its own name. Nothing reaches it once a context is over.
+// liveKit is LiveKit as the door calls it in its own name. Nothing reaches it once a context has
+// ended.
 type liveKit struct {
 	start func(context.Context, egress.Request) (*livekit.EgressInfo, error)
 	stop  func(context.Context, string) (*livekit.EgressInfo, error)
-	list  func(context.Context) error // what hinders lists
+	list  func(context.Context) error // what makes lists fail
 
 	mu    sync.Mutex
 	items []*livekit.EgressInfo

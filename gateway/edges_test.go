@@ -16,8 +16,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/gateway"
 )
 
-// LiveKit's Go client puts its path behind the base as it is, and livekit-server takes
-// two slashes for one.
+// LiveKit's Go client appends its path to the base unchanged, and livekit-server accepts two
+// slashes as one.
 func TestABaseThatEndsInASlashIsNoWayAroundTheDoor(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -87,19 +87,19 @@ func TestACallOfOthersWithAnUnknownFieldAndNoLiveKitIsUnavailable(t *testing.T) 
 
 func TestAPageOfAnyOriginReadsWhatTheDoorAnswers(t *testing.T) {
 	t.Parallel()
-	for _, change := range []func(*gateway.Config){func(*gateway.Config) {}, func(c *gateway.Config) { c.MaxBody = 3 }} { // taken, and refused
+	for _, change := range []func(*gateway.Config){func(*gateway.Config) {}, func(c *gateway.Config) { c.MaxBody = 3 }} { // accepted, and refused
 		b := newBench(t, nil, change)
 		w := b.call(t, "StartRoomCompositeEgress", `{"room_name":"daily"}`, "Origin", "https://app.example")
 		require.Equal(t, "https://app.example", w.Header().Get("Access-Control-Allow-Origin"))
 		require.Equal(t, "*", w.Header().Get("Access-Control-Expose-Headers"))
 		require.Equal(t, "Origin", w.Header().Get("Vary"), "as livekit-server has it")
-		alone := b.call(t, "StartRoomCompositeEgress", strings.Repeat(" ", 2)).Header() // no page asks
+		alone := b.call(t, "StartRoomCompositeEgress", strings.Repeat(" ", 2)).Header() // no page calls
 		require.Empty(t, alone.Get("Access-Control-Allow-Origin"))
 		require.Equal(t, "Origin", alone.Get("Vary"), "it is kept for no page")
 	}
 }
 
-// livekit-server answers 404 then.
+// livekit-server answers 404 in that case.
 func TestAnEscapedSlashMakesNoMethodOfOurs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, http.NotFoundHandler(), func(c *gateway.Config) { c.DeleteRoomWait = time.Second })
@@ -116,7 +116,7 @@ func TestAnEscapedSlashMakesNoMethodOfOurs(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.call(t, "%53tartWebEgress", `{}`).Code, "any other escape is read")
 }
 
-// livekit-server cuts the first of two slashes, also where it was escaped, and goes by what is decoded then.
+// livekit-server drops the first of two slashes, even if it was escaped, and then uses the decoded path.
 func TestASlashThatIsEscapedBesideAnotherIsNoWayAroundTheDoor(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, http.NotFoundHandler())

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In a process of its own, since net/http reads the environment once.
+// In a process of its own, since net/http reads the environment only once.
 func TestLiveKitIsReachedThroughTheEnvironmentsProxy(t *testing.T) {
 	t.Parallel()
 	const livekit = "http://livekit.example.com"

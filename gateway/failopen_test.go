@@ -88,7 +88,7 @@ func urlsOf(m *livekit.EgressInfo) []string {
 	return urls
 }
 
-// A worker asked LiveKit although its acceptance did not reach the door.
+// A worker called LiveKit, although the door never learned of its acceptance.
 func TestAStartThatAWorkerMadeIsFoundAndNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	for body, method := range map[string]string{`{"room_name":"daily"}`: "StartRoomCompositeEgress", `{"url":"https://x.example.com"}`: "StartWebEgress"} {
@@ -122,7 +122,7 @@ func TestAWebEgressIsLookedForAmongTheActive(t *testing.T) {
 	})
 }
 
-// The door that asked was killed, and what it asked for has ended.
+// The door that started it was killed, and the egress has ended.
 func TestAWebEgressIsLookedForAmongAllByADoorThatHasJustBegun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestAWebEgressIsLookedForAmongAllByADoorThatHasJustBegun(t *testing.T) {
 	})
 }
 
-// Its answer did not come, and it had ended before its key was asked with again.
+// The answer was lost, and the egress had ended before its key was used again.
 func TestAWebEgressThatEndedIsLookedForWhereItsKeyIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -321,8 +321,8 @@ func TestANeighboursEgressIsNotOurs(t *testing.T) {
 	})
 }
 
-// Who did not hear of a start that went past Temporal asks again, and is then given a
-// workflow that knows nothing of it.
+// A caller that did not hear of a start that went past Temporal asks again, and then gets a
+// workflow that does not know of it.
 func TestAfterAStartPastTemporalAWorkflowLooksBeforeItStarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -350,7 +350,7 @@ func TestAfterAStartPastTemporalAWorkflowLooksBeforeItStarts(t *testing.T) {
 	})
 }
 
-// LiveKit lists a start only with its answer, so that a workflow would not find it.
+// LiveKit lists a start only once it answers, so a workflow would not find it.
 func TestWhoAsksAgainBeforeLiveKitHasAnsweredHasTheSameStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

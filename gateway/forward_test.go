@@ -136,7 +136,7 @@ func TestTwoForwardedStartsWithOneKeyAtOnceAreOne(t *testing.T) {
 	ask := func() { codes <- b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7").Code }
 	all.Go(ask)
 	<-begun
-	b.liveKit.add(running("EG_new", "call-7")) // for the second, should it come late
+	b.liveKit.add(running("EG_new", "call-7")) // for the second, in case it comes late
 	all.Go(ask)
 	close(release)
 	all.Wait()
@@ -183,7 +183,7 @@ func TestTheKeyThatARefusalQuotesIsNotLogged(t *testing.T) {
 			t.Parallel()
 			log := &gateway.Lines{}
 			b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, quoted)) // whoever asked has gone
+				_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, quoted)) // the caller is gone
 			}), func(c *gateway.Config) {
 				c.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			})
@@ -195,9 +195,9 @@ func TestTheKeyThatARefusalQuotesIsNotLogged(t *testing.T) {
 	}
 }
 
-// existsAlready is livekit-server that asked its workers again, one of which has begun.
+// existsAlready is a livekit-server that has retried with its workers, one of which has begun.
 func existsAlready(w http.ResponseWriter, _ *http.Request) {
-	_ = twirp.WriteError(w, twirp.NewError(twirp.AlreadyExists, "egress already exists")) // whoever asked has gone
+	_ = twirp.WriteError(w, twirp.NewError(twirp.AlreadyExists, "egress already exists")) // the caller is gone
 }
 
 func TestAForwardedStartWithoutAnAnswerMayGoOn(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAForwardedStartWithoutAnAnswerMayGoOn(t *testing.T) {
 	}
 }
 
-// LiveKit may have taken it, and lists it only with its answer.
+// LiveKit may have accepted it, and lists it only once it answers.
 func TestAForwardedStartWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -233,7 +233,7 @@ func TestAForwardedStartWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt(t 
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, first := range [][]string{{"Idempotency-Key", "call-7"}, nil} { // without a key it is given one
+			for _, first := range [][]string{{"Idempotency-Key", "call-7"}, nil} { // without a key, it gets one
 				b := newBench(t, tc.up)
 				key := b.call(t, "StartRoomCompositeEgress", newField, first...).Header().Get("X-Reelkeeper-Request-Id")
 				w := b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", key)
@@ -255,7 +255,7 @@ func TestAListWithAnUnknownFieldIsProxiedWhole(t *testing.T) {
 	require.Equal(t, map[string]int64{"ListEgress forwarded": 1}, b.counts(t))
 }
 
-// Its workflow has to know that somebody wants the end, and LiveKit drops what it does not know.
+// Its workflow must know that somebody wants the end, and LiveKit drops what it does not know.
 func TestAStopWithAnUnknownFieldGoesThroughTheWorkflow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -15,12 +15,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/gateway"
 )
 
-// The worker was late: no other will ask, and looks for what the door begins.
+// The worker was late: no other worker will call LiveKit, but looks for what the door begins.
 func TestAStartThatIsHandedBackGoesStraightToLiveKit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
-		<-time.After(time.Minute) // a door before it has asked for nothing that matters
+		<-time.After(time.Minute) // until no earlier door matters
 		began := time.Now()
 		b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 			return pending(func(context.Context) (egress.Info, error) {
@@ -46,7 +46,7 @@ func TestAStartThatIsHandedBackGoesStraightToLiveKit(t *testing.T) {
 	})
 }
 
-// It may be with LiveKit, which may not list it yet.
+// LiveKit may have it, and may not list it yet.
 func TestAStartThatIsHandedBackAfterAnotherCallHasAskedInVainIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAStartThatIsHandedBackAfterAnotherCallHasAskedInVainIsNotAskedForAgain(
 	})
 }
 
-// The door was given another secret than the workers: what it seals, they cannot open.
+// The door has another secret than the workers: they cannot open what it seals.
 func TestAStartThatNoWorkerCanOpenGoesStraightToLiveKit(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]int{2 * time.Second: 1, 0: 0} {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A key that is empty, of a variable that is not set, say, would record twice.
+// An empty key, from an unset variable, say, would record twice.
 func TestAKeyThatIsEmptyOrAHeaderThatSaysTwoThingsIsRefused(t *testing.T) {
 	t.Parallel()
 	const key, empty, twice = "Idempotency-Key", ": is empty: give it a value, or leave it out", ": is there more than once, with different values"
@@ -35,7 +35,7 @@ func TestAKeyThatIsEmptyOrAHeaderThatSaysTwoThingsIsRefused(t *testing.T) {
 	}
 }
 
-// As proxies set them that copy a header of their own.
+// As set by proxies that copy a header of their own.
 func TestAnEmptyNameIsNone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

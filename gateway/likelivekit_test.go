@@ -21,7 +21,7 @@ func TestARefusalOfOursIsWrittenAsTwirpWritesIt(t *testing.T) {
 	require.False(t, strings.HasSuffix(w.Body.String(), "\n"), "Twirp ends it with no newline")
 }
 
-// livekit-server answers 404 then. A 200 would be a tunnel to whoever asked for one.
+// livekit-server answers 404. A 200 would be a tunnel for whoever requested one.
 func TestTheDoorIsNoProxyToOtherHosts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) }))

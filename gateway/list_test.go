@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// listing is LiveKit's list at its own address.
+// listing serves LiveKit's list at its own address.
 type listing struct {
 	livekit.Egress
 	answer *livekit.ListEgressResponse
@@ -33,7 +33,7 @@ func (l *listing) ListEgress(_ context.Context, r *livekit.ListEgressRequest) (*
 	return cmp.Or(l.answer, &livekit.ListEgressResponse{}), nil
 }
 
-// shownIn are an answer's egresses with status and error.
+// shownIn returns an answer's egresses with status and error.
 func shownIn(list *livekit.ListEgressResponse) []string {
 	shown := []string{}
 	for _, m := range list.GetItems() {
@@ -101,7 +101,7 @@ func TestALostEgressIsNotShownActiveForEver(t *testing.T) {
 	}
 }
 
-// It may be one of thousands, and Temporal may know of the first only in time.
+// It may be one of thousands, of which Temporal may look up only the first in time.
 func TestWhatIsKnownAsLostIsShownSoAlsoWhereTheRestIsNotKnown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{
@@ -140,7 +140,7 @@ func TestWhatLiveKitHasForgottenIsRemembered(t *testing.T) {
 		ask    *livekit.ListEgressRequest
 		up     *listing
 		want   []string
-		wanted string // of Temporal
+		wanted string // from Temporal
 	}{
 		"by ID":                     {&livekit.ListEgressRequest{EgressId: "EG_2"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/ but "},
 		"by ID and room":            {&livekit.ListEgressRequest{EgressId: "EG_2", RoomName: "daily"}, &listing{err: notFound}, []string{"EG_2 EGRESS_COMPLETE "}, "EG_2/ but "},
@@ -232,7 +232,7 @@ func TestASlowTemporalHoldsAListUpForTwoSecondsInAll(t *testing.T) {
 	require.Less(t, bounds[1], bounds[0], "each has a time of its own")
 }
 
-// lists is LiveKit's list, of which each of everything says when it is asked for, and waits.
+// lists is a LiveKit whose lists of everything each signal that they were requested, and wait.
 type lists struct {
 	livekit.Egress
 	asked  chan struct{}
@@ -247,7 +247,7 @@ func (l lists) ListEgress(_ context.Context, r *livekit.ListEgressRequest) (*liv
 	return &livekit.ListEgressResponse{}, nil
 }
 
-// A list of everything is of a size that two beside each other may be too much.
+// Lists of everything are large enough that two at once may be too much.
 func TestEverythingIsListedForOneAtATime(t *testing.T) {
 	t.Parallel()
 	l := lists{asked: make(chan struct{}), answer: make(chan struct{})}

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Lines is a log that can be read while it is written. It is exported to the tests from outside.
+// Lines is a log that can be read while it is written. It is exported for the external tests.
 type Lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -19,7 +19,7 @@ func TestADoorThatLeadsToItselfAnswersOnce(t *testing.T) {
 	for path, status := range map[string]int{
 		"/twirp/livekit.RoomService/ListRooms": http.StatusLoopDetected,
 		"/rtc/validate":                        http.StatusLoopDetected,
-		"/twirp/livekit.Egress/ListEgress":     http.StatusInternalServerError, // what Twirp makes of another's 508
+		"/twirp/livekit.Egress/ListEgress":     http.StatusInternalServerError, // Twirp's translation of a foreign 508
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +38,7 @@ func TestADoorThatLeadsToItselfAnswersOnce(t *testing.T) {
 	}
 }
 
-// LiveKit's own client, as the door has it, is another than the one that hands calls on.
+// The door's own client of LiveKit is not the one that passes calls on.
 func TestAStopAtADoorThatLeadsToItselfGoesNoFurtherThanTheDoor(t *testing.T) {
 	t.Parallel()
 	var b *bench

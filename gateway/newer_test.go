@@ -50,7 +50,7 @@ func TestAKeyOfAForwardedStartIsTakenByWhatItAskedFor(t *testing.T) {
 	}
 }
 
-// The door remembers nothing of it: it was begun through a workflow, or by another door.
+// The door does not know of it: it was begun through a workflow, or by another door.
 func TestAForwardedStartIsHeldAgainstWhatLiveKitListsUnderItsKey(t *testing.T) {
 	t.Parallel()
 	composite := &livekit.RoomCompositeEgressRequest{RoomName: "daily", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "a.mp4"}}}
@@ -90,7 +90,7 @@ func TestAFieldThatKeepsAStorageFromBeingFilledInIsNamed(t *testing.T) {
 	require.Empty(t, b.reached())
 }
 
-// What LiveKit calls active for ever is lost there, too, and what we do not know stays.
+// What LiveKit calls active for ever is lost there, too, and unknown fields stay.
 func TestAListWithAnUnknownFieldShowsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	const first, lost = `{"egress_id":"EG_1","status":"EGRESS_ACTIVE","hologram":1.0}`, `{"egress_id":"EG_2","status":"EGRESS_PREPARING","hologram":2.0}`

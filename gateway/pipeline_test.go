@@ -25,7 +25,7 @@ func TestABadNameOfAPipelineIsRefusedByItsHeader(t *testing.T) {
 	require.Empty(t, b.recordings.starts)
 }
 
-// What goes past Temporal is adopted later, and its webhook's URL is all that goes with it.
+// A start past Temporal is adopted later, and only its webhook's URL carries its pipeline.
 func TestAStartThatFailsOpenTakesItsPipelineWithIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -190,7 +190,7 @@ func TestAnAnswerIsPassedOnAsItComes(t *testing.T) {
 		for _, part := range []string{"one", "two"} {
 			_, _ = io.WriteString(w, part)
 			_ = http.NewResponseController(w).Flush()
-			<-heard // The next part only comes when this one has arrived.
+			<-heard // The next part only comes once this one has arrived.
 		}
 	})
 	res := p.do(t, p.request(t, http.MethodGet, "/x", nil))
@@ -203,7 +203,7 @@ func TestAnAnswerIsPassedOnAsItComes(t *testing.T) {
 	}
 }
 
-// tick is a timeout under test; what is to be quicker is so by far.
+// tick is a timeout under test; what must be faster is faster by far.
 const tick = 250 * time.Millisecond
 
 // half is a request that stops in the middle.
@@ -261,7 +261,7 @@ func TestACallerWhoStallsIsLetGoAndOneWhoWaitsIsNot(t *testing.T) {
 				answer, _ := io.ReadAll(p.dial(t, half))
 				gone <- r.Context().Err()
 				_, _ = w.Write(answer)
-			}, func(s *http.Server) { s.ReadTimeout, s.ReadHeaderTimeout = tick/2, time.Minute }) // who waits, waits for longer than that
+			}, func(s *http.Server) { s.ReadTimeout, s.ReadHeaderTimeout = tick/2, time.Minute }) // whoever waits, waits longer than that
 			p.proxy.stall = tick
 			res := p.do(t, p.request(t, http.MethodPost, "/twirp/x", body))
 			require.Regexp(t, "^HTTP/1.1 408 Request Timeout\r\n", readAll(t, res.Body))

@@ -51,7 +51,7 @@ func TestTheDurationOfStartsHasTheDoorsBudgetsAmongItsBuckets(t *testing.T) {
 	require.Subset(t, h.DataPoints[0].Bounds, []float64{0.5, 3, 9})
 }
 
-// What broke is ours to log and the caller's to hear of, and nobody else's.
+// A failure is ours to log and the caller's to hear of, and nobody else's.
 func TestAPanicIsAnsweredCountedAndContained(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -89,7 +89,7 @@ func TestAKeyWhoseStartPanickedIsNotHeldForEver(t *testing.T) {
 	require.Equal(t, 200, b.call(t, "StartRoomCompositeEgress", newField, "Idempotency-Key", "call-7").Code)
 }
 
-// Only starts, stops, and what went wrong, have a line at the usual level.
+// Only starts, stops and failures are logged at the default level.
 func TestWhatGoesWellIsNotLoggedButForStartsAndStops(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, livekit.NewEgressServer(&listing{answer: &livekit.ListEgressResponse{}}))

@@ -30,11 +30,11 @@ type passage struct {
 	url      string
 	log      *Lines
 	caller   *http.Client
-	// done gets a value for each request that the proxy has finished with.
+	// done gets a value for each request that the proxy has finished.
 	done chan struct{}
 }
 
-// newPassage serves LiveKit behind a proxy. base is the path at which LiveKit is.
+// newPassage serves LiveKit behind a proxy. base is the path at which LiveKit is served.
 func newPassage(t *testing.T, base string, livekit http.HandlerFunc, change ...func(*http.Server)) *passage {
 	t.Helper()
 	upstream := httptest.NewServer(livekit)
@@ -79,7 +79,7 @@ func (p *passage) do(t *testing.T, r *http.Request) *http.Response {
 	return res
 }
 
-// dial is a caller that sends what it likes.
+// dial is a caller that sends arbitrary bytes.
 func (p *passage) dial(t *testing.T, raw string) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
@@ -90,14 +90,14 @@ func (p *passage) dial(t *testing.T, raw string) net.Conn {
 	return conn
 }
 
-// passed is a request as LiveKit got it.
+// passed is a request as LiveKit received it.
 type passed struct {
 	method, uri, host, body string
 	header, trailer         http.Header
 	length                  int64
 }
 
-// keeping is a LiveKit that keeps what it got.
+// keeping is a LiveKit that keeps what it receives.
 func keeping(got chan<- passed) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -112,13 +112,13 @@ func readAll(t *testing.T, r io.Reader) string {
 	return string(b)
 }
 
-// same compares what is too long to be shown.
+// same compares texts that are too long to print.
 func same(t *testing.T, want, got string) {
 	t.Helper()
 	require.Equal(t, sha256.Sum256([]byte(want)), sha256.Sum256([]byte(got)))
 }
 
-// closing ends the recordings of rooms, and keeps those that it was asked for.
+// closing ends the recordings of rooms, and keeps the names of the rooms.
 type closing struct {
 	rooms chan string
 	do    func(ctx context.Context) error
@@ -133,7 +133,7 @@ func (c *closing) end(ctx context.Context, room string, by *egress.Asker) error 
 
 func atOnce(context.Context) error { return nil }
 
-// deletions is a passage with DeleteRoom in front.
+// deletions is a passage with DeleteRoom in front of it.
 type deletions struct {
 	*passage
 	rooms   *rooms
@@ -156,7 +156,7 @@ func newDeletions(t *testing.T, livekit http.HandlerFunc, change ...func(*rooms)
 
 func allowAll(*http.Request) (*egress.Asker, bool) { return egress.AskedBy("API1", "ann"), true }
 
-// deletion is the request of an SDK.
+// deletion returns an SDK's request.
 func (d *deletions) deletion(t *testing.T, contentType, body string) *http.Request {
 	t.Helper()
 	r := d.request(t, http.MethodPost, deleteRoomPath+"?q=%zz;", strings.NewReader(body))
@@ -167,7 +167,7 @@ func (d *deletions) deletion(t *testing.T, contentType, body string) *http.Reque
 	return r
 }
 
-// asProtobuf is the body of a deletion.
+// asProtobuf returns the body of a deletion.
 func asProtobuf(t *testing.T, room string) string {
 	t.Helper()
 	b, err := proto.Marshal(&livekit.DeleteRoomRequest{Room: room})

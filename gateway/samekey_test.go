@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Temporal knows nothing of what went past it, also once it is back.
+// Temporal knows nothing of a start that went past it, even once it is back.
 func TestAKeyThatWentPastTemporalIsTakenByWhatItAskedFor(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -59,7 +59,8 @@ func TestAKeyThatWentPastTemporalIsTakenByWhatItAskedFor(t *testing.T) {
 	}
 }
 
-// Both came before LiveKit was asked for either, and the first has its answer when the second's turn comes.
+// Both arrived before LiveKit was called for either, and the first has its answer when it is the second's
+// turn.
 func TestOfTwoStartsOfAKeyThatWaitForAWorkerTheSecondIsNotGivenTheFirstsEgress(t *testing.T) {
 	t.Parallel()
 	for name, other := range map[string]string{
@@ -83,7 +84,7 @@ func TestOfTwoStartsOfAKeyThatWaitForAWorkerTheSecondIsNotGivenTheFirstsEgress(t
 	}
 }
 
-// LiveKit has been asked for neither yet, and both look for an earlier one of their key.
+// LiveKit has been called for neither yet, and both look for an earlier start of their key.
 func TestAForwardedStartAndAnotherOfItsKeyAtOnceAreOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

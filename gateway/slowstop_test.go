@@ -14,14 +14,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Its workflow has stopped it, and had no time left to say so.
+// Its workflow has stopped it, but had no time left to report that.
 func TestAStopWhoseWorkflowAnswersTooLateIsAnsweredWithWhatWasStopped(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[livekit.EgressStatus]int{
 		livekit.EgressStatus_EGRESS_COMPLETE:      http.StatusOK,
 		livekit.EgressStatus_EGRESS_LIMIT_REACHED: http.StatusRequestTimeout, // it may go on as the next part
 		livekit.EgressStatus_EGRESS_FAILED:        http.StatusRequestTimeout,
-		livekit.EgressStatus_EGRESS_ACTIVE:        http.StatusPreconditionFailed, // of a list that is old
+		livekit.EgressStatus_EGRESS_ACTIVE:        http.StatusPreconditionFailed, // from an outdated list
 	} {
 		t.Run(status.String(), func(t *testing.T) {
 			t.Parallel()

@@ -21,8 +21,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/gateway"
 )
 
-// everyStart is a start of each kind, with a webhook of the caller's, and how a
-// client asks for it.
+// everyStart holds a start of each kind, with a webhook of the caller's, and how a client makes it.
 var everyStart = map[string]struct {
 	request egress.Request
 	ask     func(context.Context, livekit.Egress, egress.Request) (*livekit.EgressInfo, error)
@@ -105,7 +104,7 @@ func TestLiveKitsOwnSDKStartsThroughTheDoor(t *testing.T) {
 	require.Empty(t, got.GetRoomComposite().GetWebhooks(), "our webhook shows")
 }
 
-// What a newer SDK says in protobuf goes to the workflow with the rest.
+// Unknown fields that a newer SDK sends in protobuf reach the workflow with the rest.
 func TestUnknownProtobufFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
@@ -144,7 +143,7 @@ func TestABadIdempotencyKeyIsRefusedByName(t *testing.T) {
 	}
 }
 
-// LiveKit would take it, and then send nothing.
+// LiveKit would accept it, and then send nothing.
 func TestAWebhookWithAnUnknownSigningKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
@@ -169,7 +168,7 @@ func TestMoreWebhooksThanAreServedAreRefused(t *testing.T) {
 	}
 }
 
-// A key may have been changed for another by the time that we send it.
+// The key may have been replaced by another by the time we send it.
 func TestAWebhookWithoutASigningKeyIsSealedAndShownAsItCame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
@@ -308,7 +307,7 @@ func TestTheAnswerToAStartNamesItsPageAsItWasSent(t *testing.T) {
 	}
 }
 
-// A key may have begun another web egress, of which neither Temporal nor this door knows any more.
+// A key may have started another web egress, which neither Temporal nor this door remembers.
 func TestThePageOfAnotherStartIsNotNamedAsThisOnes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -81,7 +81,7 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 	}
 }
 
-// What hangs has its share of the caller's time, so that LiveKit has its own.
+// A hanging call gets only its share of the caller's time, so that LiveKit has its own.
 func TestAStopThatHangsIsLiveKitsBeforeTheCallersTimeIsOver(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -119,7 +119,7 @@ func TestAStopThatHangsIsLiveKitsBeforeTheCallersTimeIsOver(t *testing.T) {
 	}
 }
 
-// Temporal knows the egress, too, and is asked in time.
+// Temporal knows the egress, too, and is asked while there is time.
 func TestAStopReachesItsWorkflowWhereLiveKitsListHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,8 +138,8 @@ func over(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// The request's workflow may hold a twin, or an earlier part: what was asked for is
-// stopped, too, and a stop that nobody has taken is never answered as one that is.
+// The request's workflow may hold a twin, or an earlier part: the egress that was asked for is
+// stopped, too, and a stop that nobody has accepted is never answered as a success.
 func TestAStopThatTheWorkflowSpentOnAnotherEgressReachesTheOneAskedForToo(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -221,10 +221,10 @@ func TestLiveKitsRefusalOfAStopReachesTheCallerUnchanged(t *testing.T) {
 	}
 }
 
-// It failed, so that its recording may go on as the next part, of which Temporal alone knows.
+// It failed, so its recording may continue as the next part, which only Temporal knows.
 func TestAStopOfWhatFailedIsNotAnsweredByLiveKitWhereTemporalIsAway(t *testing.T) {
 	t.Parallel()
-	unknown := &egress.Error{Reason: egress.NotFound, Message: "no recording has the ID"} // and its workflow cannot be made
+	unknown := &egress.Error{Reason: egress.NotFound, Message: "no recording has the ID"} // and its workflow cannot be created
 	for status, want := range map[livekit.EgressStatus]twirp.ErrorCode{
 		livekit.EgressStatus_EGRESS_FAILED: twirp.Unavailable, livekit.EgressStatus_EGRESS_ABORTED: twirp.Unavailable,
 		livekit.EgressStatus_EGRESS_COMPLETE: twirp.FailedPrecondition,
@@ -251,7 +251,7 @@ func TestAStopOfWhatFailedIsNotAnsweredByLiveKitWhereTemporalIsAway(t *testing.T
 	}
 }
 
-// swapped is an egress of ours whose caller named a webhook, as LiveKit echoes it.
+// swapped returns an egress of ours whose caller named a webhook, as LiveKit echoes it.
 func swapped(egressID, requestID, sealed string) *livekit.EgressInfo {
 	w := ours(requestID)
 	w.Url += "?w=" + sealed
@@ -301,7 +301,7 @@ func TestWebhooksThatCannotBeOpenedAreLeftOut(t *testing.T) {
 	require.Contains(t, b.log.String(), "a caller's webhooks cannot be shown")
 }
 
-// updates is LiveKit's list and updates at its own address.
+// updates serves LiveKit's list and updates at its own address.
 type updates struct {
 	listing
 	layout string
@@ -377,7 +377,7 @@ func TestLiveKitHasHalfOfTheTimeThatADeletionWaits(t *testing.T) {
 	})
 }
 
-// rooms is LiveKit's RoomService. It notes what was stopped before a deletion.
+// rooms is LiveKit's RoomService. It records what was stopped before a deletion.
 type rooms struct {
 	livekit.RoomService
 	stopped func() []string

@@ -103,7 +103,8 @@ func TestOneKeyForTwoProfilesOrPipelinesIsAConflictPastTemporalToo(t *testing.T)
 	}
 }
 
-// oneKeyFor has two callers start the same under one key, with other values of a header.
+// oneKeyFor makes two callers start the same request under one key, with different values of a
+// header.
 func oneKeyFor(t *testing.T, header string, names ...[]string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Nobody waited for LiveKit's answer any more, and a slow start is not listed yet.
+// Nobody waits for LiveKit's answer any more, and a slow start is not listed yet.
 func TestAStartPastTemporalWithoutAnAnswerIsSearchedFor(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -51,7 +51,7 @@ func TestAStartPastTemporalWithoutAnAnswerIsSearchedFor(t *testing.T) {
 	}
 }
 
-// Else whoever asks with its key would wait for an answer that never comes, until the door ends.
+// Otherwise a caller with its key would wait for an answer that never comes, until the door ends.
 func TestAStartPastTemporalThatPanickedIsSearchedForAsOneWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAStartPastTemporalWithoutAnAnswerIsNotMadeTwiceWhileLiveKitMayNotListIt
 	})
 }
 
-// Temporal hangs, and its caller is to hear of what LiveKit has begun meanwhile.
+// Temporal hangs, and the caller must hear of what LiveKit has begun meanwhile.
 func TestAStartPastTemporalWithoutAnAnswerIsJoinedInTimeWhereTemporalHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -117,8 +117,8 @@ func TestAStartPastTemporalWithoutAnAnswerIsJoinedInTimeWhereTemporalHangs(t *te
 	})
 }
 
-// Temporal may have taken the second one all the same, which has no moment after which its worker
-// does not ask.
+// Temporal may have accepted the second start all the same, and that start has no moment after
+// which its worker stops asking.
 func TestAStartThatIsSearchedForIsLeftToItsWorkerAlsoOnceLiveKitWouldListTheFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -139,13 +139,13 @@ func TestAStartThatIsSearchedForIsLeftToItsWorkerAlsoOnceLiveKitWouldListTheFirs
 	})
 }
 
-// Whoever had no answer to a start may ask again under another key.
+// A caller that got no answer to a start may ask again under another key.
 func TestWhatIsAskedForSoonAfterAnOutageIsSearchedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		back := b.recordings.begin
-		<-time.After(time.Hour) // no door before this one has anything to do with it
+		<-time.After(time.Hour) // no earlier door matters
 		again := func(key string) bool {
 			b.call(t, "StartRoomCompositeEgress", start, "Idempotency-Key", key)
 			begun := b.recordings.begun()

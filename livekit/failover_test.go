@@ -21,9 +21,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/livekit"
 )
 
-// cloud plays LiveKit Cloud, whose every region is down, or hangs for the projects that are
-// named so. The SDK only fails over for
-// hosts of livekit.cloud, so requests to those are led here by a proxy.
+// cloud plays LiveKit Cloud, with every region down, or hanging for the projects that are named so.
+// The SDK only fails over for hosts of livekit.cloud, so a proxy leads requests to those here.
 var cloud = &regions{calls: map[string]int{}}
 
 type regions struct {
@@ -48,7 +47,7 @@ func (c *regions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no healthy upstream", http.StatusServiceUnavailable)
 }
 
-// of is how often a project's regions were called in all.
+// of returns how often a project's regions were called in all.
 func (c *regions) of(project string) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +61,7 @@ func (c *regions) of(project string) (n int) {
 
 var projects atomic.Int32
 
-// projectOf is a project of its own for each run of a test.
+// projectOf returns a project of its own for each run of a test.
 func projectOf(name string) string { return fmt.Sprintf("%s-%d", name, projects.Add(1)) }
 
 func TestMain(m *testing.M) {
@@ -98,7 +97,7 @@ func TestAStartIsSentToOneRegionOnceThoughAllAreDown(t *testing.T) {
 	}
 }
 
-// Without this one, the test above would also pass with an SDK that never fails over.
+// Without this test, the one above would also pass with an SDK that never fails over.
 func TestAListIsReadFromAnotherRegion(t *testing.T) {
 	t.Parallel()
 	project := projectOf("reader")

@@ -46,7 +46,8 @@ func TestAnEgressThatLiveKitDoesNotKnowIsNotFound(t *testing.T) {
 	require.Nil(t, m)
 }
 
-// LiveKit never answers like this: something in front of it may have, which knows nothing of it.
+// LiveKit never answers like this: it may come from something in front of LiveKit, which does not
+// know the egress.
 func TestAnAnswerThatDoesNotNameTheEgressSaysNothingOfIt(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string]*lk.ListEgressResponse{
@@ -139,7 +140,7 @@ func TestAServerThatInventsPagesIsAskedUntilTheTimeOut(t *testing.T) {
 	t.Parallel()
 	n := 0
 	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
-		n++ // the client asks for one page after the other
+		n++ // the client requests one page after the other
 		return page(strconv.Itoa(n), "EG_1"), nil
 	}}
 	c := livekit.New(livekit.Config{URL: p.open(t).url, APIKey: key, APISecret: secret, Timeout: 100 * time.Millisecond})
@@ -156,7 +157,7 @@ func TestARoomIsLiveWhenItIsListed(t *testing.T) {
 	c := at(p.open(t).url)
 	for room, want := range map[[2]string]bool{
 		{"standup", ""}: true, {"standup", "RM_2"}: true, {"retro", ""}: false,
-		{"standup", "RM_1"}: false, // the name is used again
+		{"standup", "RM_1"}: false, // the name is in use again
 	} {
 		r, err := c.Room(t.Context(), room[0], room[1])
 		require.NoError(t, err)
@@ -199,7 +200,7 @@ func TestAllIsAskedForByOneCallAtATimeAndNobodyGetsAnOlderList(t *testing.T) {
 	}
 	g.Go(ask)
 	<-asked
-	for range 9 { // during the first one's call
+	for range 9 { // during the first caller's call
 		g.Go(ask)
 	}
 	close(answer)

@@ -10,8 +10,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// codes is every code of Twirp's, and what it means for a start and for a stop. All
-// other calls are read as a start is.
+// codes holds every code of Twirp's, and what it means for a start and for a stop. All other calls
+// are read like a start.
 var codes = []struct {
 	code        twirp.ErrorCode
 	start, stop egress.Reason
@@ -44,7 +44,7 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 			t.Parallel()
 			require.True(t, twirp.IsValidErrorCode(tc.code))
 			s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				_ = twirp.WriteError(w, twirp.NewError(tc.code, message)) // whoever asked has gone
+				_ = twirp.WriteError(w, twirp.NewError(tc.code, message)) // the caller is gone
 			}))
 			c := at(s.url)
 			for call, got := range map[string]struct {
@@ -69,7 +69,7 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 	}
 }
 
-// second keeps the error of a call.
+// second returns the error of a call.
 func second[T any](_ T, err error) error { return err }
 
 func TestTheTableOfCodesIsComplete(t *testing.T) {
@@ -91,7 +91,7 @@ func TestACodeThatTwirpDoesNotKnowIsAmbiguous(t *testing.T) {
 func TestARefusalIsQuotedWithoutTheKeyOfAStream(t *testing.T) {
 	t.Parallel()
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, "invalid url rtmps://a.example/k3y: rtmp urls must be of format")) // whoever asked has gone
+		_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, "invalid url rtmps://a.example/k3y: rtmp urls must be of format")) // the caller is gone
 	}))
 	e := failure(t, second(at(s.url).Start(t.Context(), request())))
 	require.Equal(t, "invalid url rtmps://a.example/{redacted} rtmp urls must be of format", e.Message)

@@ -20,8 +20,8 @@ import (
 
 const key, secret = "devkey", "a-secret-of-32-characters-or-more"
 
-// at is a client of the LiveKit at a URL. No test waits for its time-outs unless it
-// sets them itself.
+// at returns a client of the LiveKit at a URL. No test waits for its timeouts unless it sets them
+// itself.
 func at(url string) *livekit.Client {
 	return livekit.New(livekit.Config{URL: url, APIKey: key, APISecret: secret, ShareFor: time.Hour})
 }
@@ -44,10 +44,10 @@ func serve(t *testing.T, h http.Handler) *served {
 	return s
 }
 
-// project is LiveKit's generated Twirp server over functions that a test sets. It
-// notes each call by its method, with its request and its token.
+// project is LiveKit's generated Twirp server over functions that a test sets. It records each call
+// by its method, with its request and its token.
 type project struct {
-	lk.Egress      // a method that is not played panics
+	lk.Egress      // a method without a function panics
 	lk.RoomService //
 
 	list  func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error)
@@ -118,7 +118,7 @@ func (p *project) ListRooms(_ context.Context, r *lk.ListRoomsRequest) (*lk.List
 	return p.rooms(r)
 }
 
-// open serves the project as LiveKit does, for tokens with the grant alone.
+// open serves the project as LiveKit does, only for tokens with the grant.
 func (p *project) open(t *testing.T) *served {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -127,7 +127,7 @@ func (p *project) open(t *testing.T) *served {
 	return serve(t, mux)
 }
 
-// needs answers as livekit-server does where a token is bad: in plain text.
+// needs answers a bad token as livekit-server does: in plain text.
 func needs(granted func(*auth.VideoGrant) bool, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := auth.ParseAPIToken(bearer(r))
@@ -153,7 +153,7 @@ func bearer(r *http.Request) string {
 	return h[len(prefix):]
 }
 
-// failure is an error as the domain tells it.
+// failure returns an error as an *egress.Error.
 func failure(t *testing.T, err error) *egress.Error {
 	t.Helper()
 	var e *egress.Error

@@ -163,7 +163,7 @@ func TestWhoComesDuringACallSharesTheNextOne(t *testing.T) {
 	var q queuedList
 	a := &asked{}
 	var callers errgroup.Group
-	q.turn.Lock() // a call is under way
+	q.turn.Lock() // a call is in progress
 	for range 50 {
 		callers.Go(func() error {
 			items, err := q.get(a.ask)

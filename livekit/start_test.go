@@ -42,7 +42,7 @@ func TestEachKindOfRequestReachesItsOwnMethodUnchanged(t *testing.T) {
 	}
 }
 
-// unknown is a request of a kind that the SDK has no call for.
+// unknown is a request of a kind for which the SDK has no call.
 type unknown struct{ *lk.EgressInfo }
 
 func (unknown) GetWebhooks() []*lk.WebhookConfig { return nil }

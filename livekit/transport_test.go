@@ -99,7 +99,7 @@ func TestACancelledCallIsAmbiguous(t *testing.T) {
 	require.Equal(t, egress.Ambiguous, failure(t, second(at(hangs(t)).Start(ctx, request()))).Reason)
 }
 
-// answers is the address of an HTTP server with one answer to everything.
+// answers returns the address of an HTTP server that gives one answer to everything.
 func answers(status int, body string, header ...string) func(*testing.T) string {
 	return func(t *testing.T) string { return serve(t, answer(status, "text/plain", body, header...)).url }
 }
@@ -122,7 +122,7 @@ func refused(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// unnamed is no domain name, so that no resolver is asked.
+// unnamed returns an invalid domain name, so that no resolver is asked.
 func unnamed(*testing.T) string { return "http://no..such..host:7880" }
 
 func hangsUp(t *testing.T) string {
@@ -142,7 +142,7 @@ func cuts(t *testing.T) string {
 	})).url
 }
 
-// hangs takes requests and never answers.
+// hangs accepts requests and never answers.
 func hangs(t *testing.T) string {
 	return serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -154,6 +154,6 @@ func listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() }) // again, where the test has closed it
+	t.Cleanup(func() { _ = l.Close() }) // a second time if the test has closed it
 	return l
 }

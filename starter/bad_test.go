@@ -7,7 +7,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// room and page are complete but for what a case is about.
+// room and page are complete except for what a case is about.
 const (
 	aRoom = "start room-composite --room r --file f.mp4 "
 	aPage = "start web --file f.mp4 "
@@ -105,7 +105,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 	}
 }
 
-// wantRefusal wants status 2, one line on stderr, and nothing done.
+// wantRefusal requires status 2, one line on stderr, and that nothing was done.
 func wantRefusal(t *testing.T, s *shell, got result, want string) {
 	t.Helper()
 	if got.status != 2 || got.stderr != "starter: "+want+"\n" || got.stdout != "" {

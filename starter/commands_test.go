@@ -51,7 +51,7 @@ func TestShowTellsAllThatIsKnown(t *testing.T) {
 	v := aVerdict(egress.Lost)
 	v.Missed, v.MissedBecause = egress.MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
 	v.Results = map[string]json.RawMessage{"transcribe": json.RawMessage(`{"text":"s3://b/t"}`), "long": json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}
-	// It stays open, in case that it shows that it lives.
+	// It stays open, in case the egress proves to be alive.
 	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v, Story: aView().Story}
 	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))
 	golden(t, "show-ended.json", s.run(t, "show", "--json", "egress/req"))

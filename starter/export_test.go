@@ -17,8 +17,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// archived are verdicts of a loss, of a recording in parts, and of a room with a name
-// that a spreadsheet would run.
+// archived returns the verdicts of a loss, of a recording in parts, and of a room whose name a
+// spreadsheet would run.
 func archived(t *testing.T) []egress.Verdict {
 	t.Helper()
 	i, err := egress.NewInfo(&livekit.EgressInfo{

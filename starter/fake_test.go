@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// fake is a recorder that remembers what it was asked.
+// fake is a recorder that remembers its calls.
 type fake struct {
 	started egress.StartOptions
 	starts  int
@@ -31,7 +31,7 @@ type fake struct {
 	opts     recordings.RedeliverOptions
 	span     recordings.Span
 	verdicts []egress.Verdict
-	deleted  bool // one more verdict has been, since it was listed
+	deleted  bool // one more verdict was deleted after it was listed
 
 	view    recordings.View
 	verdict egress.Verdict
@@ -149,7 +149,7 @@ func info() egress.Info {
 	return i
 }
 
-// result is what one command line did.
+// result is the result of one command line.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -161,12 +161,12 @@ type shell struct {
 	environ   map[string]string
 	dir       string
 	stdin     string
-	silent    bool              // nothing comes by standard input, and it has no end
-	connected map[string]string // the environment that a client was made from
+	silent    bool              // nothing arrives on standard input, and it has no end
+	connected map[string]string // the environment from which a client was made
 	role      config.Role
 	closed    bool
 	served    bool
-	asks      bool // a person is there to answer
+	asks      bool // a person can answer
 	watched   bool // and to look on
 	doctor    patient
 }

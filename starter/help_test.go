@@ -28,7 +28,7 @@ func TestEachCommandHasAManualWhoseExamplesAreUnderstood(t *testing.T) {
 	}
 }
 
-// words are a line's as a shell would hand them on.
+// words splits a line as a shell would.
 func words(t *testing.T, line string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `each() { printf '%s\0' "$@"; }; each `+strings.Split(line, " >")[0])

@@ -76,7 +76,7 @@ func TestWithoutAWorkerNothingIsLostAndAllIsSaid(t *testing.T) {
 	}
 }
 
-// awaitListed asks until visibility knows the recording.
+// awaitListed polls until visibility knows the recording.
 func awaitListed(t *testing.T, s realShell, line string) recordings.Row {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// overRows are recordings that closed at an hour each, the last first.
+// overRows returns recordings that closed an hour apart, the last first.
 func overRows(n int) []recordings.Row {
 	var rows []recordings.Row
 	for i := range n {
@@ -181,9 +181,9 @@ func TestWhoIsInterruptedIsToldWhereToGoOn(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		s.redelive = func(id string) (recordings.Redelivered, error) {
 			switch named := strings.Contains(line, id); {
-			case id == "egress/r1" && !named: // the one that is under way is still told
+			case id == "egress/r1" && !named: // the one in progress is completed
 				stop()
-			case id == "egress/r2": // it was not
+			case id == "egress/r2": // it was not announced
 				stop()
 				return recordings.Redelivered{}, context.Canceled
 			}

@@ -98,7 +98,7 @@ func TestAStartPrintsItsEgress(t *testing.T) {
 	golden(t, "start.json", s.run(t, append(fields(aRoom), "--json")...))
 }
 
-// golden compares what a command printed with a file of testdata.
+// golden compares a command's output with a file in testdata.
 func golden(t *testing.T, name string, got result) {
 	t.Helper()
 	if got.stderr != "" {
@@ -176,7 +176,7 @@ func TestADevInstanceDoesNotOverrideWhatIsSet(t *testing.T) {
 	}
 }
 
-// In a folder that all may write to, anybody can have left one.
+// In a world-writable folder, anybody can have left one.
 func TestADevInstanceOfAnotherUserIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

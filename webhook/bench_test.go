@@ -49,7 +49,7 @@ type temporal struct {
 	mu      sync.Mutex
 	signals []signal
 	adopted []string
-	noted   []string // ends that came too late
+	noted   []string // ends that were reported too late
 }
 
 var errOver = &egress.Error{Reason: egress.AlreadyOver, Message: "has completed"}
@@ -96,7 +96,7 @@ func (f *temporal) forget() {
 	f.signals = nil
 }
 
-// workflows are those that were signalled, in order.
+// workflows returns those that were signalled, in order.
 func (f *temporal) workflows() []string {
 	ids := []string{}
 	for _, s := range f.taken() {
@@ -123,7 +123,7 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// bench is the endpoint on a real server, with everything around it in sight.
+// bench is the endpoint on a real server, with everything around it observable.
 type bench struct {
 	temporal *temporal
 	keys     *seal.Keys
@@ -158,7 +158,7 @@ func newBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
 	return b
 }
 
-// request is a webhook that is right in every way.
+// request returns a webhook that is valid in every way.
 func (b *bench) request(tb testing.TB, path, body string) *http.Request {
 	tb.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.server.URL+path, bytes.NewReader([]byte(body)))
@@ -183,7 +183,7 @@ func (b *bench) post(tb testing.TB, path, body string) int {
 	return b.do(tb, b.request(tb, path, body)).StatusCode
 }
 
-// counts are the requests by reason, all reasons that exist.
+// counts returns the requests by reason, for all existing reasons.
 func (b *bench) counts(tb testing.TB) map[webhook.Reason]int64 {
 	tb.Helper()
 	counts := map[webhook.Reason]int64{}
@@ -209,7 +209,7 @@ func (b *bench) metric(tb testing.TB, name string) metricdata.Aggregation {
 	return nil
 }
 
-// became requires that there was one request, and that it became this.
+// became requires that there was one request, with this result.
 func (b *bench) became(tb testing.TB, want webhook.Reason) {
 	tb.Helper()
 	for reason, n := range b.counts(tb) {
@@ -220,7 +220,7 @@ func (b *bench) became(tb testing.TB, want webhook.Reason) {
 
 func (b *bench) path(requestID string) string { return b.keys.Token(requestID, 1).Path() }
 
-// sign is the Authorization that LiveKit sends with a body.
+// sign returns the Authorization that LiveKit sends with a body.
 func sign(tb testing.TB, key, secret, body string, change ...func(*auth.AccessToken)) string {
 	tb.Helper()
 	sum := sha256.Sum256([]byte(body))
@@ -234,11 +234,11 @@ func sign(tb testing.TB, key, secret, body string, change ...func(*auth.AccessTo
 	return jwt
 }
 
-// egressEvent is an egress event with the request that LiveKit echoes.
+// egressEvent returns an egress event with the request that LiveKit echoes.
 func egressEvent(name, id, echoedURL string) string {
 	return fmt.Sprintf(`{"event":%q, "id":"EV_1", "egressInfo":{"egressId":%q, "roomName":%q, "status":"EGRESS_ACTIVE",`+
 		` "roomComposite":{"roomName":%q, "webhooks":[{"url":%q}]}}}`, name, id, room, room, echoedURL)
 }
 
-// started is an event without a token of ours.
+// started returns an event without a token of ours.
 func started() string { return egressEvent(egress.EventStarted, egressID, "https://example.com/hook") }

@@ -87,7 +87,7 @@ func TestASenderThatHangsUpHasStillToldUs(t *testing.T) {
 	b.became(t, webhook.Accepted)
 }
 
-// A body that never comes must not hold the connection for longer than the rest.
+// A body that never arrives must not hold the connection for longer than others.
 func TestABodyThatNeverComesOrEndsEarlyIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -116,7 +116,7 @@ func TestABodyThatNeverComesOrEndsEarlyIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// The deadline of a body must not end a connection whose answer was slow.
+// The deadline of a body must not end a connection whose answer is slow.
 func TestAConnectionOutlivesASlowAnswer(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *webhook.Config) { c.Timeout = time.Second })

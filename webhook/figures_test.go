@@ -18,7 +18,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// clock is what the figures take for the time.
+// clock is the figures' clock.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -32,14 +32,14 @@ func (c *clock) read() time.Time {
 	return c.now
 }
 
-// at sets the clock to that long after noon.
+// at sets the clock to a time after noon.
 func (c *clock) at(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = noon.Add(d)
 }
 
-// counted is an endpoint with figures, at noon.
+// counted returns an endpoint with figures, at noon.
 func counted(t *testing.T) (*bench, *webhook.Figures, *clock) {
 	t.Helper()
 	c := &clock{now: noon}
@@ -47,7 +47,7 @@ func counted(t *testing.T) (*bench, *webhook.Figures, *clock) {
 	return newBench(t, func(cfg *webhook.Config) { cfg.Figures = f }), f, c
 }
 
-// minute is a report of the seconds after noon.
+// minute returns a report of a period in seconds after noon.
 func minute(from, until int, change ...func(*egress.Minute)) egress.Minute {
 	m := egress.Minute{
 		From: noon.Add(time.Duration(from) * time.Second), Until: noon.Add(time.Duration(until) * time.Second),
@@ -59,7 +59,7 @@ func minute(from, until int, change ...func(*egress.Minute)) egress.Minute {
 	return m
 }
 
-// timeless are the minutes without what a machine decides: how long an answer took.
+// timeless returns the minutes without what depends on the machine: how long an answer took.
 func timeless(t *testing.T, minutes []egress.Minute) []egress.Minute {
 	t.Helper()
 	for i := range minutes {
@@ -125,7 +125,7 @@ func TestFiguresSayWhetherAWebhookWasTakenRefusedOrCouldNotBeTaken(t *testing.T)
 	}
 }
 
-// idle is a minute of a process that nobody has asked anything for a while.
+// idle makes a minute that of a process without recent requests.
 func idle(m *egress.Minute) { m.Due = egress.Duration(time.Minute) }
 
 func TestThePartsOfAMinuteAreTakenForAsLongAsWebhooksCome(t *testing.T) {
@@ -178,10 +178,10 @@ func TestTheNextReportIsNeverLaterThanItIsDue(t *testing.T) {
 	})
 }
 
-// keeper is Temporal as reports see it.
+// keeper is Temporal as seen by reports.
 type keeper struct {
 	down atomic.Bool
-	slow atomic.Int64 // nanoseconds until it has kept one
+	slow atomic.Int64 // nanoseconds until a report is kept
 	mu   sync.Mutex
 	kept []egress.Minute
 }
@@ -202,14 +202,14 @@ func (k *keeper) ReportMinute(ctx context.Context, m egress.Minute) error {
 	return nil
 }
 
-// all is what it has been told so far.
+// all returns what has been reported so far.
 func (k *keeper) all() []egress.Minute {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.kept)
 }
 
-// reporting runs a test on a clock of its own, beside the reports of a process.
+// reporting runs a test on its own clock, alongside the reports of a process.
 func reporting(t *testing.T, test func(k *keeper, end func())) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -226,7 +226,7 @@ func reporting(t *testing.T, test func(k *keeper, end func())) {
 	})
 }
 
-// pass lets time go by in a bubble.
+// pass lets time pass in a bubble.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -303,7 +303,7 @@ func TestAProcessThatEndsDuringAReportReportsItAgainAndItsLastMinute(t *testing.
 	reporting(t, func(k *keeper, end func()) {
 		pass(55 * time.Second)
 		k.slow.Store(int64(10 * time.Second))
-		pass(10 * time.Second) // the report of 50 s to 60 s is under way
+		pass(10 * time.Second) // the report of 50 s to 60 s is in progress
 		k.slow.Store(0)
 		end()
 		last := k.all()[len(k.all())-1]

@@ -13,9 +13,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// FuzzHandler posts whatever, signed with a key that the endpoint has not, and then
-// the same signed with one that it has. It must never panic; the first must never
-// be taken; and the second, which no time can mend, must never be asked for again.
+// FuzzHandler posts arbitrary data, signed with a key that the endpoint lacks, and then the same
+// signed with one that it has. It must never panic; it must never accept the first; and it must
+// never ask for the second again, which no time can fix.
 func FuzzHandler(f *testing.F) {
 	for i, r := range recordings(f) {
 		if i%40 == 0 {

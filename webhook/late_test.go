@@ -43,7 +43,7 @@ func TestTheWebhookOfAnEndThatComesTooLateIsNoted(t *testing.T) {
 			}
 			status := http.StatusOK
 			if tc.err != nil {
-				status = http.StatusServiceUnavailable // LiveKit comes again
+				status = http.StatusServiceUnavailable // LiveKit retries
 			}
 
 			require.Equal(t, status, b.post(t, path, egressEvent(tc.event, egressID, "https://example.com/hook")))

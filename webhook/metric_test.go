@@ -24,7 +24,7 @@ func TestEveryReasonIsCountedFromTheStart(t *testing.T) {
 	require.Equal(t, want, newBench(t).counts(t))
 }
 
-// LiveKit takes all but 429 and 5xx for delivered.
+// LiveKit takes everything but 429 and 5xx for delivered.
 func TestOnlyWhatNoRetryCanMendIsAnsweredWith4xx(t *testing.T) {
 	t.Parallel()
 	statuses := map[int][]webhook.Reason{}

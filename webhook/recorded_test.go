@@ -58,7 +58,7 @@ func (everything) ByRoom(_ context.Context, room string) ([]string, error) {
 	return []string{egress.WorkflowID("of-" + room)}, nil
 }
 
-// newRecordedBench has LiveKit's recorded keys, and a workflow for everything.
+// newRecordedBench makes a bench with LiveKit's recorded keys, and a workflow for everything.
 func newRecordedBench(tb testing.TB, change ...func(*webhook.Config)) *bench {
 	tb.Helper()
 	return newBench(tb, append(change, func(c *webhook.Config) {
@@ -77,10 +77,10 @@ func (b *bench) replay(r recorded) int {
 	return w.Code
 }
 
-// LiveKit's JWT code takes no clock. In a synctest bubble the clock of the whole
-// program is ours: it is set to the moment at which each webhook was signed, so
-// that the recorded bytes and signature go through LiveKit's own verifier as they
-// are; and then to 70 s after the expiry, where the same webhook is refused.
+// LiveKit's JWT code takes no clock. In a synctest bubble we control the clock of the whole
+// program: it is set to the moment at which each webhook was signed, so that the recorded bytes and
+// signature pass through LiveKit's own verifier unchanged; and then to 70 s after the expiry, when
+// the same webhook is refused.
 func TestEveryRecordedWebhookIsTakenUnderItsOwnClock(t *testing.T) {
 	t.Parallel()
 	b := newRecordedBench(t)
@@ -125,11 +125,11 @@ func TestNothingRecordedLosesAFieldOrShowsACredential(t *testing.T) {
 	require.NotRegexp(t, credential, b.log.String())
 }
 
-// credential is what the recordings hold of them: the S3 keys of an automatic
-// egress that never started, the token in a webhook's URL, a room's password.
+// credential matches the credentials in the recordings: the S3 keys of an automatic egress that
+// never started, the token in a webhook's URL, a room's password.
 var credential = regexp.MustCompile(`PLAINTEXT|s3cr3t|"turnPassword":"[^{]`)
 
-// leaves are the paths of all values of a JSON document.
+// leaves returns the paths of all values of a JSON document.
 func leaves(t *testing.T, b []byte) []string {
 	t.Helper()
 	var paths []string

@@ -15,8 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/webhook"
 )
 
-// claimsAt is a token whose times are the test's to choose, which LiveKit's own
-// code does not offer.
+// claimsAt returns a token whose times the test chooses, which LiveKit's own code does not allow.
 func claimsAt(tb testing.TB, body string, method jwt.SigningMethod, key any, notBefore, expires time.Duration) string {
 	tb.Helper()
 	right := sign(tb, apiKey, apiSecret, body)
@@ -136,7 +135,7 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// No retry makes an event of it, and retries would hold up the events behind it.
+// No retry turns it into an event, and retries would delay the events behind it.
 func TestWhatIsSignedButNoEventIsAnsweredOnceForAll(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

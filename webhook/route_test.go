@@ -19,7 +19,7 @@ var (
 	errUnknown = &egress.Error{Reason: egress.NotFound, Message: "signal egress/x: workflow not found for ID: egress/x"}
 )
 
-// answers is what Temporal says of each workflow; it takes the others' signals.
+// answers returns Temporal's answer for each workflow; all others accept their signals.
 func answers(by map[string]error) func(context.Context, string) error {
 	return func(_ context.Context, workflowID string) error { return by[workflowID] }
 }
@@ -193,8 +193,8 @@ func TestWhatConcernsNoEgressIsTakenAndIgnored(t *testing.T) {
 	}
 }
 
-// LiveKit always sends an ID. Should it once not, the same body must still be the
-// same event, whatever its spacing, and another body another one.
+// LiveKit always sends an ID. If it ever does not, the same body must still be the same event,
+// whatever its spacing, and another body another event.
 func TestAnEventWithoutAnIDGetsOneThatStays(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -209,7 +209,7 @@ func TestAnEventWithoutAnIDGetsOneThatStays(t *testing.T) {
 	require.NotEqual(t, s[0].requestID, s[2].requestID)
 }
 
-// Temporal would refuse it for ever.
+// Temporal would always refuse it.
 func TestAnIDThatIsTooLongForTemporalIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

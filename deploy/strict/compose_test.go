@@ -22,8 +22,8 @@ import (
 // root is the repository.
 const root = "../.."
 
-// composed is docker-compose.yml as Docker Compose reads it, with the settings of
-// .env.example and every profile. Its own schema refuses what it does not know.
+// composed returns docker-compose.yml as Docker Compose reads it, with the settings of .env.example
+// and every profile. Compose's own schema rejects what it does not know.
 func composed(t *testing.T) *types.Project {
 	t.Helper()
 	p, err := composedWith(t, nil)
@@ -32,14 +32,14 @@ func composed(t *testing.T) *types.Project {
 	return p
 }
 
-// composedWith is that with more settings, and with more files beside it.
+// composedWith is composed with additional settings and files.
 func composedWith(t *testing.T, settings map[string]string, beside ...string) (*types.Project, error) {
 	t.Helper()
 	return loaded(t, root, settings, []string{"*"}, append([]string{"docker-compose.yml"}, beside...)...)
 }
 
-// loaded are files of a folder as Compose reads them with these profiles, and with settings
-// beside those of .env.example.
+// loaded returns files of a folder as Compose reads them, with these profiles, and with settings in
+// addition to those of .env.example.
 func loaded(t *testing.T, folder string, settings map[string]string, profiles []string, names ...string) (*types.Project, error) {
 	t.Helper()
 	env, err := dotenv.Read(filepath.Join(root, ".env.example"))
@@ -53,7 +53,7 @@ func loaded(t *testing.T, folder string, settings map[string]string, profiles []
 		func(o *loader.Options) { o.Profiles = profiles })
 }
 
-// once are the jobs that run to their end.
+// once reports whether a service is a job that runs to completion.
 func once(s types.ServiceConfig) bool { return strings.HasPrefix(s.Restart, "on-failure") }
 
 func TestComposeTakesTheFile(t *testing.T) {
@@ -89,7 +89,8 @@ func TestEveryServiceIsPinnedCheckedAndRestarted(t *testing.T) {
 	}
 }
 
-// Two that build one image export it at the same time, and the second one fails where containerd keeps the images.
+// Two services that build one image export it at the same time, and the second fails if containerd stores the
+// images.
 func TestEachImageIsBuiltByOneService(t *testing.T) {
 	t.Parallel()
 	p := composed(t)
@@ -131,7 +132,7 @@ func TestOursMayTakeTheMemoryThatTheyMayInACluster(t *testing.T) {
 	}
 }
 
-// A typing error in .env is an error of the process, and a file of storage profiles may name what stands there.
+// A typo in .env must fail in the process, and a file of storage profiles may name variables set there.
 func TestAllOfTheEnvironmentFileReachesOurs(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -245,7 +246,8 @@ func TestSecretsComeFromFiles(t *testing.T) {
 	}
 }
 
-// Neither a Temporal of its own nor a job that sets it up is waited for, and all else is as without Cloud.
+// Nothing waits for a Temporal of its own or a job that sets one up, and everything else is as without
+// Cloud.
 func TestWhatIsForTemporalCloudNeedsNoTemporalBesideIt(t *testing.T) {
 	t.Parallel()
 	alone := composed(t)
@@ -291,7 +293,8 @@ func TestWhatIsForTemporalCloudNeedsNoTemporalBesideIt(t *testing.T) {
 	}
 }
 
-// By the files that COMPOSE_FILE names, as whoever follows the file's head has it in .env.
+// With the files that COMPOSE_FILE names, as set in .env by a user who follows the head of the
+// file.
 func TestTemporalCloudStartsNoTemporalBesideIt(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"api-key", "mtls"} {
@@ -318,7 +321,7 @@ func TestOursHaveTheTimeToStop(t *testing.T) {
 	}
 }
 
-// What Compose leaves of the line is run, with a server that says what it was given.
+// The line is run as Compose leaves it, with a server that prints what it was given.
 func TestTemporalGetsThePasswordOfItsFile(t *testing.T) {
 	t.Parallel()
 	entrypoint := composed(t).Services["temporal"].Entrypoint
@@ -345,7 +348,7 @@ func TestWhatIsMountedIsThere(t *testing.T) {
 	}
 }
 
-// read is a file of the repository.
+// read returns a file of the repository.
 func read(t *testing.T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, name))

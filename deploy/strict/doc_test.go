@@ -1,4 +1,4 @@
-// Package strict_test reads what is deployed as those who run it do: Docker Compose by
-// its own loader and schema, Kubernetes by its own types. It is a module of its own, so
-// that Reelkeeper depends on neither.
+// Package strict_test reads the deployment files as those who run them do: with Docker Compose's
+// own loader and schema, and with Kubernetes' own types. It is a separate module, so that
+// Reelkeeper depends on neither.
 package strict_test

@@ -16,16 +16,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// overlays are all that can be applied as they are, once their settings are right.
+// overlays are all overlays that can be applied unchanged, once their settings are right.
 var overlays = []string{"production", "keda", "cloud-api-key", "cloud-mtls", "worker-controller"}
 
-// object is one that kustomize made, decoded into its own type.
+// object is an object made by kustomize, decoded into its own type.
 type object struct {
 	kind, name, namespace string
 	is                    any
 }
 
-// render is what `kubectl apply --kustomize` would send, each object strictly decoded.
+// render returns what `kubectl apply --kustomize` would send, each object strictly decoded.
 func render(t *testing.T, overlay string) []object {
 	t.Helper()
 	k := krusty.MakeKustomizer(krusty.MakeDefaultOptions())
@@ -43,8 +43,8 @@ func render(t *testing.T, overlay string) []object {
 	return all
 }
 
-// decode reads an object as Kubernetes' API does where it is asked to be strict:
-// unknown and doubled keys are errors, and so are keys in other letters.
+// decode reads an object as Kubernetes' API does in strict mode: unknown and duplicate keys are
+// errors, and so are keys in the wrong case.
 func decode(t *testing.T, what string, text []byte, into any) {
 	t.Helper()
 	raw, err := yaml.YAMLToJSONStrict(text)
@@ -54,7 +54,7 @@ func decode(t *testing.T, what string, text []byte, into any) {
 	require.Empty(t, wrong, what)
 }
 
-// of are the objects of one type, by name.
+// of returns the objects of one type, by name.
 func of[T any](objects []object) map[string]*T {
 	found := map[string]*T{}
 	for _, o := range objects {
@@ -65,8 +65,8 @@ func of[T any](objects []object) map[string]*T {
 	return found
 }
 
-// settings are the variables of the README's table, which a test of the settings holds
-// to their struct, and those of Temporal's that the docs name.
+// settings returns the variables of the README's table, which another test compares with their
+// struct, and those of Temporal's that the docs name.
 func settings(t *testing.T) []string {
 	t.Helper()
 	_, table, found := strings.Cut(string(read(t, "README.md")), "<!-- settings -->")

@@ -17,11 +17,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// stopping is how long a worker or a starter takes to stop at most: its part 20 s, and
+// stopping is the longest time that a worker or a starter takes to stop: its main part 20 s, and
 // its admin address 20 s more (shutdownGrace in app).
 const stopping = 40 * time.Second
 
-// pods are the pod templates of an overlay, by the name of what makes them.
+// pods returns the pod templates of an overlay, by the name of their owner.
 func pods(objects []object) map[string]corev1.PodTemplateSpec {
 	all := map[string]corev1.PodTemplateSpec{}
 	for name, d := range of[appsv1.Deployment](objects) {
@@ -33,7 +33,7 @@ func pods(objects []object) map[string]corev1.PodTemplateSpec {
 	return all
 }
 
-// everyPod runs a check over worker and starter of every overlay.
+// everyPod runs a check on worker and starter of every overlay.
 func everyPod(t *testing.T, check func(t *testing.T, name string, objects []object, pod corev1.PodTemplateSpec)) {
 	t.Helper()
 	for _, overlay := range overlays {
@@ -66,7 +66,7 @@ func TestPodsKeepToTheRestrictedProfile(t *testing.T) {
 	})
 }
 
-// goLimit is how much memory Go is told to stay below.
+// goLimit returns Go's soft memory limit.
 func goLimit(pod corev1.PodTemplateSpec) string {
 	for _, v := range pod.Spec.Containers[0].Env {
 		if v.Name == "GOMEMLIMIT" {
@@ -172,7 +172,7 @@ func TestOnlyOneDecidesHowManyRun(t *testing.T) {
 	}
 }
 
-// selects is whether a selector takes the pods of a template.
+// selects reports whether a selector matches the pods of a template.
 func selects(t *testing.T, s *metav1.LabelSelector, pod corev1.PodTemplateSpec) bool {
 	t.Helper()
 	selector, err := metav1.LabelSelectorAsSelector(s)

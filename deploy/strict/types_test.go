@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// typeOf is a new object of Kubernetes' or an operator's own Go type, or, for the two
-// operators whose types are not to be had without the operator, of one below.
+// typeOf returns a new object of Kubernetes' or an operator's own Go type or, for the two operators
+// whose types are not available without the operator, of a type below.
 func typeOf(t *testing.T, version, kind string) any {
 	t.Helper()
 	create, known := map[string]func() any{
@@ -37,7 +37,7 @@ func typeOf(t *testing.T, version, kind string) any {
 	return create()
 }
 
-// scaledObject is what we use of KEDA's ScaledObject (keda.sh/v1alpha1).
+// scaledObject is the part of KEDA's ScaledObject (keda.sh/v1alpha1) that we use.
 type scaledObject struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -76,7 +76,7 @@ type reference struct {
 	Name string `json:"name"`
 }
 
-// workerDeployment is what we use of its WorkerDeployment.
+// workerDeployment is the part of its WorkerDeployment that we use.
 type workerDeployment struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`

@@ -96,7 +96,7 @@ func TestNothingIsReachedThatIsNotNamed(t *testing.T) {
 	assert.Equal(t, "admin", metrics[0].Ports[0].Port.StrVal)
 }
 
-// A canary, a LiveKit and an agent inside of the cluster may all take the starter's Service for the public URL.
+// A canary, a LiveKit and an agent inside the cluster may all use the starter's Service as the public URL.
 func TestTheStartersServiceIsReachedByTheWorker(t *testing.T) {
 	t.Parallel()
 	objects := render(t, "production")
@@ -122,7 +122,7 @@ func TestTheStartersServiceIsReachedByTheWorker(t *testing.T) {
 	assert.Contains(t, string(read(t, "docs/setup.md")), url, "docs/setup.md has no %s", url)
 }
 
-// uncommented is a manifest with what it has in comments of this depth as if it stood there, without the words.
+// uncommented returns a manifest with its comments of this depth uncommented, without the prose.
 func uncommented(t *testing.T, file, depth string) (documents []string, rules int) {
 	t.Helper()
 	marked := regexp.MustCompile(`(?m)^` + depth + `# (- \w+:|  \w+:|\w+: \{)`)
@@ -174,7 +174,7 @@ func TestKEDAWatchesTheQueueOfTheSettings(t *testing.T) {
 	trigger := scaled.Spec.Triggers[0]
 	assert.Equal(t, "temporal", trigger.Type)
 	assert.Equal(t, "egress", trigger.Metadata["taskQueue"])
-	// KEDA takes what it does not know for nothing: these are of its Temporal scaler's documentation.
+	// KEDA ignores what it does not know: these are from the documentation of its Temporal scaler.
 	documented := []string{"endpointFromEnv", "namespace", "queueTypes", "targetQueueSize", "taskQueue"}
 	assert.Equal(t, documented, slices.Sorted(maps.Keys(trigger.Metadata)))
 	for _, m := range of[corev1.ConfigMap](objects) {
@@ -209,7 +209,7 @@ func TestTheWorkerControllerRunsTheBasesWorker(t *testing.T) {
 	assert.Less(t, last, 100)
 }
 
-// The controller mounts the certificate into its workers by itself: a second volume of that name would be refused.
+// The controller mounts the certificate into its workers itself: a second volume of that name would be rejected.
 func TestTheControllerReachesTemporalCloud(t *testing.T) {
 	t.Parallel()
 	const file = "deploy/kubernetes/overlays/worker-controller/worker.yaml"
@@ -234,7 +234,7 @@ func TestTheControllerReachesTemporalCloud(t *testing.T) {
 	}
 }
 
-// Temporal's worker controller calls a deployment by namespace and name.
+// Temporal's worker controller names a deployment by namespace and name.
 func TestTheDocsCallTheControllersDeploymentAsItDoes(t *testing.T) {
 	t.Parallel()
 	for _, o := range render(t, "worker-controller") {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One status does not make one end: LiveKit's own time tells two of them apart.
+// Equal statuses do not make two ends one: LiveKit's own time distinguishes them.
 func TestAnEndIsToldByItsTime(t *testing.T) {
 	t.Parallel()
 	ended := func(seconds float64) func(r *Request) {
@@ -34,7 +34,7 @@ func TestAnEndIsToldByItsTime(t *testing.T) {
 	}
 }
 
-// Workers and doors end where they are killed, or say why they cannot go on.
+// Workers and doors end when they are killed, or report why they cannot continue.
 func TestWhatPanicsIsFound(t *testing.T) {
 	t.Parallel()
 	kept := func(kills ...Kill) *logs {
@@ -46,8 +46,8 @@ func TestWhatPanicsIsFound(t *testing.T) {
 	require.Equal(t, map[Kind]int{KindCrashed: 2}, counted(kept(Kill{Part: "worker", Exit: crash}, Kill{Part: "door", Exit: crash + " (core dumped)"})))
 }
 
-// A start that went past Temporal leaves the request's own webhook to LiveKit, which may
-// repeat itself, and be wrong in the end.
+// A start that went past Temporal leaves the request's own webhook to LiveKit, which may repeat
+// itself, and may be wrong in the end.
 func TestWhatLiveKitItselfTellsIsNotOurs(t *testing.T) {
 	t.Parallel()
 	given := func(paths ...string) *logs {

@@ -11,22 +11,22 @@ import (
 
 var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
-// at is some seconds after noon.
+// at returns a time some seconds after noon.
 func at(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
 
 var rules = Rules{Path: "/announced", Bound: time.Minute, Past: "localhost", Hang: 6 * time.Second}
 
-// logs are written down for one life, in the words of its three witnesses.
+// logs are the logs of one life, by its three witnesses.
 type logs struct{ Logs }
 
-// accepted is a life whose agent was told of EG_1.
+// accepted is the log of a life whose agent was told of EG_1.
 func accepted() *logs {
 	l := &logs{}
 	return l.agent(Agent{At: at(0), Did: Began, Subject: "room", Kind: "room_composite"}).
 		agent(Agent{At: at(1), Did: Answered, Outcome: Accepted, EgressID: "EG_1", Tries: 1})
 }
 
-// owned is accepted, where the request names a webhook of its own.
+// owned is accepted, with a request that names its own webhook.
 func owned() *logs {
 	l := accepted()
 	l.Agents[0].Own = "/own"
@@ -209,8 +209,8 @@ func TestWhatIsLost(t *testing.T) {
 	}
 }
 
-// What was started past Temporal, or by a call that LiveKit has not answered, and is
-// forgotten before anybody took a webhook of it, nobody but its agent can know of.
+// If an egress was started past Temporal, or by a call that LiveKit has not answered, and is
+// forgotten before anybody accepted a webhook of it, only its agent can know of it.
 func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 	t.Parallel()
 	of := func(l *logs, host string) *logs {
@@ -270,7 +270,7 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 	require.Zero(t, f.Unknown, "somebody did know")
 }
 
-// What another Reelkeeper records on the same LiveKit is not ours to stop, nor to tell of.
+// Recordings by another Reelkeeper on the same LiveKit are not ours to stop or to announce.
 func TestANeighbourIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	const page = "https://example.com/theirs"
@@ -341,7 +341,7 @@ func TestTwins(t *testing.T) {
 	}
 }
 
-// last is how an egress ended.
+// last returns how an egress ended.
 func (l *logs) last(id string) (status string) {
 	for _, line := range l.LiveKit {
 		if line.Egress.ID == id {

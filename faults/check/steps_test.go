@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stepRules are those of a pipeline with a step.
+// stepRules are the rules for a pipeline with a step.
 var stepRules = Rules{Path: rules.Path, Bound: rules.Bound, Step: "index"}
 
 // works adds an attempt of the step that did its work, for an end of EG_1.

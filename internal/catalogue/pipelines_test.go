@@ -75,7 +75,7 @@ func TestNoFileIsNoPipelines(t *testing.T) {
 	require.ErrorContains(t, err, "none.yaml: no such file or directory")
 }
 
-// written is the path of a file with a text.
+// written writes a text to a file, and returns its path.
 func written(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file.yaml")
@@ -83,13 +83,13 @@ func written(t *testing.T, text string) string {
 	return path
 }
 
-// step is a file with one step, whose further fields begin in line 8.
+// step returns a file with one step, whose additional fields begin in line 8.
 func step(more ...string) string {
 	return "pipelines:\n  p:\n    steps:\n      - name: cut\n        activity: Cut\n        task_queue: media\n        # more\n        " +
 		strings.Join(more, "\n        ") + "\n"
 }
 
-// consumer is a file with one consumer, whose fields are in line 4.
+// consumer returns a file with one consumer, whose fields are in line 4.
 func consumer(fields string) string {
 	return "pipelines:\n  p:\n    consumers:\n      - {" + fields + "}\n"
 }

@@ -20,7 +20,7 @@ import (
 
 const canary = "CANARY-of-a-room"
 
-// cipher is that of a process whose secrets these are, the current one first.
+// cipher returns the cipher of a process with these secrets, the current one first.
 func cipher(t *testing.T, secret string, previous ...string) *seal.Payloads {
 	t.Helper()
 	keys, err := seal.New(seal.Config{Secret: secret, Previous: previous})
@@ -35,7 +35,7 @@ func encrypting(t *testing.T, secret string, previous ...string) converter.Paylo
 	return codec.New(cipher(t, secret, previous...), true)
 }
 
-// plain are payloads of every encoding that we write or receive.
+// plain returns payloads of every encoding that we write or receive.
 func plain(t *testing.T) map[string]*commonpb.Payload {
 	t.Helper()
 	payloads := map[string]*commonpb.Payload{
@@ -70,7 +70,7 @@ func TestAPayloadOfAnyEncodingComesBackAsItWas(t *testing.T) {
 			encoded, err := c.Encode(one(p))
 			require.NoError(t, err)
 			require.Len(t, encoded, 1)
-			requireEqual(t, before, p) // what is handed in stays the caller's
+			requireEqual(t, before, p) // the argument stays unchanged
 			require.NotContains(t, encoded[0].String(), canary)
 			require.NotContains(t, encoded[0].String(), "WebhookEvent", "the type is nobody's business either")
 

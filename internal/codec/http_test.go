@@ -60,7 +60,7 @@ func TestASettingThatIsWrongIsNamed(t *testing.T) {
 	}
 }
 
-// The CLI asks as the SDK's own remote codec does.
+// The CLI calls the endpoint like the SDK's own remote codec.
 func TestTemporalsRemoteCodecIsAnswered(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(handler(t, 0))
@@ -184,7 +184,7 @@ func TestWhatIsNoRequestForACodecIsRefused(t *testing.T) {
 	}
 }
 
-// A body that does not say its length is read no further than the limit.
+// A body that does not state its length is read only up to the limit.
 func TestABodyOfNoStatedLengthIsCutOff(t *testing.T) {
 	t.Parallel()
 	body := strings.NewReader(strings.Repeat(" ", 1<<20))

@@ -22,7 +22,7 @@ import (
 
 const queue = "codec"
 
-// dial is a client whose payloads go through a codec.
+// dial returns a client whose payloads go through a codec.
 func dial(t *testing.T, address string, c converter.PayloadCodec) client.Client {
 	t.Helper()
 	temporal, err := client.Dial(client.Options{
@@ -34,7 +34,7 @@ func dial(t *testing.T, address string, c converter.PayloadCodec) client.Client 
 	return temporal
 }
 
-// join waits for one signal and returns it behind its input.
+// join waits for one signal and returns it appended to its input.
 func join(ctx workflow.Context, first string) (string, error) {
 	var second string
 	workflow.GetSignalChannel(ctx, "second").Receive(ctx, &second)
@@ -63,8 +63,8 @@ func awaitEvent(ctx context.Context, t *testing.T, temporal client.Client, run c
 	require.Fail(t, "the workflow ended without "+want.String())
 }
 
-// A worker that lacks a secret must not make every running workflow fail, nor drop
-// its signals: it waits for the secret.
+// A worker that lacks a secret must not fail every running workflow, nor drop its signals: it waits
+// for the secret.
 func TestAWorkerWithoutTheKeyHoldsAWorkflowUntilTheKeyIsBack(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -28,7 +28,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// authority is one that signs certificates, as Temporal Cloud's and an account's own do.
+// authority signs certificates, as Temporal Cloud's and an account's own do.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -58,7 +58,7 @@ func newAuthority(t *testing.T) authority {
 	return authority{cert, key, pool}
 }
 
-// issue makes a certificate for a name, and returns the paths of it and of its key.
+// issue makes a certificate for a name, and returns its path and that of its key.
 func (a authority) issue(t *testing.T, name string) (cert, key string) {
 	t.Helper()
 	own := newKey(t)
@@ -80,13 +80,13 @@ func pemFile(t *testing.T, kind string, der []byte) string {
 	return path
 }
 
-// seen is what a call brought along.
+// seen is what a call carried.
 type seen struct {
 	method, authorization, namespace string
 }
 
-// cloud is a gRPC server that answers as much as a client asks when it connects, over
-// TLS where it has credentials.
+// cloud is a gRPC server that answers only what a client asks when it connects, over TLS if it has
+// credentials.
 type cloud struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	address string
@@ -101,7 +101,7 @@ func (*cloud) DescribeNamespace(context.Context, *workflowservice.DescribeNamesp
 	return &workflowservice.DescribeNamespaceResponse{}, nil
 }
 
-// note keeps what each call brought.
+// note keeps what each call carried.
 func (c *cloud) note(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	s := seen{method: filepath.Base(info.FullMethod), authorization: strings.Join(md["authorization"], ","), namespace: strings.Join(md["temporal-namespace"], ",")}
@@ -127,7 +127,7 @@ func serve(t *testing.T, options ...grpc.ServerOption) *cloud {
 	return c
 }
 
-// serveTLS asks for a certificate of the clients' authority, if there is one.
+// serveTLS requires a certificate of the clients' authority, if there is one.
 func serveTLS(t *testing.T, own authority, clients *authority) *cloud {
 	t.Helper()
 	cert, key := own.issue(t, "cloud.example")
@@ -140,7 +140,7 @@ func serveTLS(t *testing.T, own authority, clients *authority) *cloud {
 	return serve(t, grpc.Creds(credentials.NewTLS(conf)))
 }
 
-// ask connects by the settings, and asks for the namespace.
+// ask connects with the settings, and asks for the namespace.
 func ask(t *testing.T, environ map[string]string) error {
 	t.Helper()
 	environ = maps.Clone(environ)
@@ -160,7 +160,7 @@ func ask(t *testing.T, environ map[string]string) error {
 	return err
 }
 
-// trusting are the settings by which a server of the authority is known.
+// trusting returns the settings with which a server of the authority is trusted.
 func (c *cloud) trusting(t *testing.T, own authority) map[string]string {
 	t.Helper()
 	return map[string]string{

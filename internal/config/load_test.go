@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// least is what every role starts with, and what another setting needs beside it.
+// least returns the minimal settings for every role, and for other settings that depend on them.
 func least() map[string]string {
 	return map[string]string{
 		"LIVEKIT_URL": "wss://livekit.example", "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
@@ -28,7 +28,7 @@ func with(name, value string) map[string]string {
 	environ := least()
 	environ[name] = value
 	if strings.HasPrefix(name, "REELKEEPER_EXPECT_") {
-		environ["REELKEEPER_EXPECT"] = "*" // which they go with
+		environ["REELKEEPER_EXPECT"] = "*" // required by these settings
 	}
 	return environ
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Secrets of standard-webhooks: of its documentation, and another one.
+// Secrets of standard-webhooks: the one from its documentation, and another.
 const (
 	oneSecret   = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	otherSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// file writes a profile and returns its path. Without it the user's own is read.
+// file writes a profile and returns its path. Otherwise, the user's own would be read.
 func file(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "temporal.toml")

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// lineReader passes on each line that is written, one Write a line.
+// lineReader passes on the written lines, one Write per line.
 type lineReader chan string
 
 func (l lineReader) Write(p []byte) (int, error) {
@@ -90,7 +90,7 @@ func TestProgressIsToldWhileTheBuildRuns(t *testing.T) {
 	}()
 	for {
 		select {
-		case <-told: // A line that was on its way.
+		case <-told: // A line that was still in flight.
 		case <-stopped:
 			return
 		}

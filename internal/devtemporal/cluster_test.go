@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// startCluster starts a real one with few shards, or skips the test where there is no PostgreSQL.
+// startCluster starts a real one with few shards, or skips the test if there is no PostgreSQL.
 func startCluster(t *testing.T) *Cluster {
 	t.Helper()
 	dynamic := filepath.Join(t.TempDir(), "dynamic.yaml")
@@ -25,7 +25,7 @@ func startCluster(t *testing.T) *Cluster {
 		Schema:       map[string]string{"SQL_PLUGIN": "postgres12", "SQL_USER": "temporal"},
 		SchemaScript: "../../deploy/temporal-schema.sh", Progress: os.Stderr,
 	})
-	if errors.Is(err, ErrNoPostgres) && os.Getenv("CI") == "" { // In CI nothing is skipped for want of a tool.
+	if errors.Is(err, ErrNoPostgres) && os.Getenv("CI") == "" { // In CI nothing is skipped for a missing tool.
 		t.Skip(err)
 	}
 	must(t, err)

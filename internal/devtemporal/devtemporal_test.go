@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// startReal starts the real server, which is what a user gets.
+// startReal starts the real server that a user gets.
 func startReal(t *testing.T, opts Options) *Server {
 	t.Helper()
 	path, err := realPath()
@@ -56,7 +56,7 @@ func TestARealServerKeepsItsFileThroughKillAndRestart(t *testing.T) {
 	}
 }
 
-// checkNamespace looks at the namespace through the API, as a worker would find it.
+// checkNamespace checks the namespace through the API, as a worker would find it.
 func checkNamespace(t *testing.T, s *Server, namespace string) {
 	t.Helper()
 	c, err := dial(t.Context(), s.Address, namespace)
@@ -76,7 +76,7 @@ func checkNamespace(t *testing.T, s *Server, namespace string) {
 	}
 }
 
-// The Temporal CLI leaves an existing namespace as it is; then it is up to us.
+// The Temporal CLI does not change an existing namespace, so we must.
 func TestWhatTheServerDidNotDoIsDoneThroughItsAPI(t *testing.T) {
 	t.Parallel()
 	s := startReal(t, Options{Headless: true})
@@ -152,7 +152,7 @@ func TestABusyPortIsNotMistakenForOurServer(t *testing.T) {
 	defer listener.Close()
 	busy := listener.Addr().(*net.TCPAddr).Port
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // Without the patience for a port that is about to be free.
+	cancel() // Without the wait for a port that is about to be free.
 	for _, opts := range []Options{{Port: busy}, {UIPort: busy}} {
 		opts.Path = fake("dies")
 		_, err = Start(ctx, opts)

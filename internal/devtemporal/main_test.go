@@ -12,7 +12,7 @@ import (
 )
 
 // fakes are scripts that stand in for the Temporal CLI and the go command. They are written before
-// any test runs: a script that is written while another test forks may be "text file busy".
+// any test runs: if a script is written while another test forks, it may be "text file busy".
 var fakes = map[string]string{
 	"recent-cli": `echo "temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)"`,
 	"old-cli":    `echo "temporal version 1.3.0 (Server 1.27.1, UI 2.36.0)"`,
@@ -59,11 +59,11 @@ func withFakes(m *testing.M) int {
 	return m.Run()
 }
 
-// fake is the path of one of the fakes.
+// fake returns the path of one of the fakes.
 func fake(name string) string { return filepath.Join(fakesDir, name) }
 
 // realPath is the binary that Path finds or builds: a user's recent CLI or our devserver. A cold build
-// takes minutes, which the tests need the more patience for the fewer cores there are.
+// takes minutes; the fewer cores there are, the longer the tests must wait for it.
 var realPath = sync.OnceValues(func() (string, error) {
 	return Path(context.Background(), os.Stderr)
 })
@@ -87,7 +87,7 @@ func contains(t *testing.T, err error, parts ...string) {
 	}
 }
 
-// await fails the test if the channel is not closed within a time that no machine needs.
+// await fails the test if the channel is not closed within a time far above what any machine needs.
 func await(t *testing.T, what string, closed <-chan struct{}) {
 	t.Helper()
 	select {
@@ -97,7 +97,7 @@ func await(t *testing.T, what string, closed <-chan struct{}) {
 	}
 }
 
-// lines is what a fake has counted in a file; a missing file is none.
+// lines counts the lines that a fake has written to a file; a missing file has none.
 func lines(t *testing.T, file string) int {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -36,7 +36,8 @@ func TestARootsServerRunsAsNobodyAndMayUseItsFolder(t *testing.T) {
 	contains(t, err, "no-such-user")
 }
 
-// So that no other server is given the same state, where this one outlives who started it.
+// This keeps another server from using the same state, if this one outlives the process that
+// started it.
 func TestAServerHoldsALockForAsLongAsItLives(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "lock")

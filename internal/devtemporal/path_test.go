@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// fakeFinder looks in a made-up source tree and cache, with a fake go and no Temporal CLI.
+// fakeFinder returns a finder for a made-up source tree and cache, with a fake go and no Temporal
+// CLI.
 func fakeFinder(t *testing.T) (*finder, *bytes.Buffer) {
 	t.Helper()
 	var progress bytes.Buffer
@@ -33,7 +34,7 @@ func onPath(cli string) func(string) (string, error) {
 	}
 }
 
-// sourceTree is a root module with a devserver beneath.
+// sourceTree makes a root module with a devserver in it.
 func sourceTree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -52,7 +53,7 @@ func sourceTree(t *testing.T) string {
 	return root
 }
 
-// source is the devserver folder of the finder's source tree.
+// source returns the devserver folder of the finder's source tree.
 func source(t *testing.T, f *finder) string {
 	t.Helper()
 	dir, err := findSource(f.near, "devserver")
@@ -235,7 +236,7 @@ func TestTheFingerprintFollowsWhatDecidesTheBuild(t *testing.T) {
 	}
 }
 
-// Temporal's own programs are not built again for each change of our development server.
+// Temporal's own programs are not rebuilt for each change of our development server.
 func TestTheFingerprintOfTemporalsProgramsIsThatOfTheVersions(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(sourceTree(t), "devserver")

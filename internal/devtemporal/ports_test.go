@@ -35,7 +35,8 @@ func TestALastingPortIsItsServersAlsoWhileThatIsAway(t *testing.T) {
 			t.Fatal("the port of a server that is away was given once more")
 		}
 		var server net.Listener
-		// A child that another test begins just now has the listener of before until it runs its program.
+		// A child that another test is just starting holds the previous listener until it runs its
+		// program.
 		must(t, poll(t.Context(), func() error {
 			server, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])))
 			return err

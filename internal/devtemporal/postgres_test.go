@@ -26,7 +26,7 @@ func TestTheNewestWholePostgreSQLIsTaken(t *testing.T) {
 	whole := []string{"initdb", "postgres", "pg_isready", "psql"}
 	installation(t, root, "9", whole...)
 	newest := installation(t, root, "15", whole...)
-	installation(t, root, "17", "initdb", "psql") // A client's, and remains.
+	installation(t, root, "17", "initdb", "psql") // Those of a client, and leftovers.
 	elsewhere := installation(t, t.TempDir(), "14", whole...)
 	linked := filepath.Join(t.TempDir(), "initdb")
 	must(t, os.Symlink(filepath.Join(elsewhere, "initdb"), linked))

@@ -139,7 +139,7 @@ func TestAHostIsRefusedWhereAllOfItsAddressesAre(t *testing.T) {
 	}
 }
 
-// A name that is looked at twice could be a host of the internet's the first time.
+// A name that is resolved twice could be a public host's the first time.
 func TestANameThatChangesItsAddressIsJudgedByTheOneConnectedTo(t *testing.T) {
 	t.Parallel()
 	s := listen(t, fine)
@@ -165,7 +165,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	require.Zero(t, s.asked.Load())
 }
 
-// The proxy of an environment is read once in a process, so that no test can set it.
+// Go reads the environment's proxy once per process, so no test can set it.
 func TestNoProxyConnectsInOurPlace(t *testing.T) {
 	t.Parallel()
 	require.Nil(t, dialer(t).transport.(*capped).next.(*http.Transport).Proxy)
@@ -202,7 +202,7 @@ func TestAReplyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-// Media may be of any length, and a store's no may not: whoever asked keeps it whole.
+// Media may be of any length, but a store's refusal may not: the caller keeps it whole.
 func TestARefusalIsReadUpToAMebibyte(t *testing.T) {
 	t.Parallel()
 	s := listen(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -217,7 +217,7 @@ func TestARefusalIsReadUpToAMebibyte(t *testing.T) {
 	require.Len(t, body, 1<<20)
 }
 
-// reply writes so many bytes, compressed where the number is negative.
+// reply writes a body of the given length, compressed if the length is negative.
 func reply(w http.ResponseWriter, length int) {
 	if length >= 0 {
 		_, _ = io.WriteString(w, strings.Repeat("x", length))

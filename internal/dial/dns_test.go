@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// names is a DNS server that gives the same answers to every question for IPv4, and
-// none to others. Each call of the resolver takes the next set; the last one stays.
+// names is a DNS server that gives the same answers to every question for IPv4, and none to others.
+// Each call of the resolver gets the next set of answers; the last one stays.
 type names struct {
 	answers [][]netip.Addr
 	asked   atomic.Int32
 }
 
-// resolver asks it, over a packet connection of its own.
+// resolver returns a resolver that asks it, over a packet connection of its own.
 func (n *names) resolver(t *testing.T) *net.Resolver {
 	t.Helper()
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -41,7 +41,7 @@ func (n *names) serve(l net.PacketConn) {
 	}
 }
 
-// answer repeats the one question of a message and puts the answers behind it.
+// answer repeats the one question of a message, followed by the answers.
 func (n *names) answer(question []byte) []byte {
 	end := 12
 	for question[end] != 0 {
@@ -50,7 +50,7 @@ func (n *names) answer(question []byte) []byte {
 	end += 5 // the root, type and class
 	reply := append([]byte(nil), question[:end]...)
 	copy(reply[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
-	if question[end-3] != 1 { // no question for an A record
+	if question[end-3] != 1 { // not a question for an A record
 		return reply
 	}
 	answers := n.answers[min(int(n.asked.Add(1)), len(n.answers))-1]

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// everything that may go wrong with an egress goes wrong with some.
+// chaos makes everything go wrong that can, with some egresses.
 func chaos(cfg *fakelivekit.Config) {
 	cfg.Seed = 20261123
 	cfg.Timings.WebhookLate = 30 * time.Millisecond
@@ -35,7 +35,7 @@ func TestInAllChaosTheTruthIsConsistent(t *testing.T) {
 	g.SetLimit(20)
 	for range 150 {
 		g.Go(func() error {
-			_, _ = f.egress.StartParticipantEgress(f.Context(), person("daily")) // whatever the reply says: Egresses knows
+			_, _ = f.egress.StartParticipantEgress(f.Context(), person("daily")) // whatever the reply says: Egresses shows the truth
 			return nil
 		})
 	}
@@ -57,7 +57,7 @@ func TestInAllChaosTheTruthIsConsistent(t *testing.T) {
 	}
 }
 
-// inconsistencies are contradictions within one recording.
+// inconsistencies returns contradictions within one recording.
 func inconsistencies(r fakelivekit.Recording) []string {
 	var problems []string
 	expect := func(ok bool, format string, args ...any) {
@@ -78,7 +78,7 @@ func inconsistencies(r fakelivekit.Recording) []string {
 	return problems
 }
 
-// Whatever else a fault does, LiveKit's order per egress holds where none of those strikes that break it.
+// Whatever the faults, LiveKit's order per egress holds unless a fault occurs that breaks it.
 func TestEventsOfOneEgressComeInOrder(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fakelivekit.Config) {
@@ -105,7 +105,7 @@ func TestEventsOfOneEgressComeInOrder(t *testing.T) {
 	}
 }
 
-// A process that dies and comes back, again and again, forgets no egress and makes none up.
+// A process that dies and comes back, again and again, neither forgets nor invents an egress.
 func TestLivesGoOnThroughManyKills(t *testing.T) {
 	t.Parallel()
 	f := durable(t, nil)

@@ -56,7 +56,7 @@ func TestLoopbackAddressesAreTaken(t *testing.T) {
 	}
 }
 
-// worldly is a listener that says that it is open to the world.
+// worldly is a listener that claims to be open to the world.
 type worldly struct{ net.Listener }
 
 func (worldly) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: 7880} }

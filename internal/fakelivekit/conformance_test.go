@@ -16,17 +16,17 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// play plays a recorded scenario to the fake: the same calls, in the same order.
+// play plays a recorded scenario on the fake: the same calls, in the same order.
 type play struct {
 	*fake
 	recording
 	room string
 }
 
-// Errorf and the like come from both; the test's own are meant.
+// Both embedded fields have Errorf and the like; use the test's own.
 func (p play) t() *testing.T { return p.recording.T }
 
-// start makes the call again that a recorded reply came from, and compares the replies.
+// start repeats the call that led to a recorded reply, and compares the replies.
 func (p play) start(file string) string {
 	p.t().Helper()
 	want := p.info(file)
@@ -69,7 +69,8 @@ func (p play) unified(req *livekit.StartEgressRequest) (*livekit.EgressInfo, err
 	return client.StartEgress(ctx, req)
 }
 
-// track is the track of the fake's alice that stands for a recorded one. Those that never were stay so.
+// track returns the track of the fake's alice that stands for a recorded one. Tracks that never existed
+// stay so.
 func (p play) track(id string) string {
 	p.t().Helper()
 	if strings.HasSuffix(id, "nope") {
@@ -126,7 +127,7 @@ func (p play) deleteRoom() {
 	require.NoError(p.t(), errorOf(p.rooms.DeleteRoom(p.t().Context(), &livekit.DeleteRoomRequest{Room: p.room})))
 }
 
-// compare holds all webhooks of both queues and endpoints, and the list in the end, to what was recorded.
+// compare compares all webhooks of both queues and endpoints, and the final list, with the recording.
 func (p play) compare(id string) {
 	p.t().Helper()
 	for _, endpoint := range []string{"project", "request"} {
@@ -138,7 +139,8 @@ func (p play) compare(id string) {
 	}
 }
 
-// compareQueue compares one queue in order. A capture stopped some seconds after the end, so that room events may go on.
+// compareQueue compares one queue in order. A capture stopped some seconds after the end, so further room events may
+// follow.
 func (p play) compareQueue(endpoint string, egress bool) {
 	p.t().Helper()
 	want := p.bodies(endpoint, egress)
@@ -156,7 +158,7 @@ func (p play) compareQueue(endpoint string, egress bool) {
 	}
 }
 
-// scenario is a recorded one and how to play it.
+// scenario is a recorded scenario and how to play it.
 type scenario struct {
 	dir    string
 	script fakelivekit.RoomScript
@@ -181,7 +183,7 @@ func TestTheFakeBehavesAsWasRecorded(t *testing.T) {
 	}
 }
 
-// roomOf is the name of the recorded room; a web egress has none.
+// roomOf returns the name of the recorded room; a web egress has none.
 func roomOf(r recording) string {
 	for _, name := range r.files("01-project-room_started.json") {
 		var body struct{ Room struct{ Name string } }

@@ -16,7 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// faulty starts a server on which one fault always strikes, with a room that lasts until it is deleted.
+// faulty starts a server on which one fault always occurs, with a room that lasts until it is deleted.
 func faulty(t *testing.T, fault fakelivekit.Fault) *fake {
 	t.Helper()
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.Faults = map[fakelivekit.Fault]float64{fault: 1} })
@@ -24,7 +24,7 @@ func faulty(t *testing.T, fault fakelivekit.Fault) *fake {
 	return f
 }
 
-// only is the one egress that was accepted, once there is one.
+// only returns the one accepted egress, once there is one.
 func (f *fake) only() fakelivekit.Recording {
 	f.Helper()
 	f.waitUntil("an accepted egress", func() bool { return len(f.Egresses()) == 1 })
@@ -46,7 +46,7 @@ func (f *fake) finished(id string) {
 	f.waitUntil("the end of "+id, func() bool { return f.listed(id).Status >= livekit.EgressStatus_EGRESS_COMPLETE })
 }
 
-// errorOf is what failed of a call.
+// errorOf returns the error of a call.
 func errorOf[T any](_ T, err error) error { return err }
 
 func codeOf(err error) twirp.ErrorCode {

@@ -35,7 +35,8 @@ type fake struct {
 	cfg      fakelivekit.Config
 }
 
-// quick is 1/100 of what was recorded, with attempts that may take as long as a busy machine needs.
+// quick returns 1/100 of the recorded timings, with attempts that may take as long as a busy
+// machine needs.
 func quick() fakelivekit.Timings {
 	t := fakelivekit.Timings{}.Scaled(0.01)
 	t.WebhookTimeout, t.WebhookMaxAge = patience, patience
@@ -81,14 +82,14 @@ func (f *fake) room(name string, script fakelivekit.RoomScript) {
 	require.NoError(f, f.AddRoom(name, script))
 }
 
-// composite is a plain request for a room.
+// composite returns a plain request for a room.
 func composite(room string) *livekit.RoomCompositeEgressRequest {
 	return &livekit.RoomCompositeEgressRequest{
 		RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "rec/{room_name}.mp4"}},
 	}
 }
 
-// person is a plain request for alice.
+// person returns a plain request for alice.
 func person(room string) *livekit.ParticipantEgressRequest {
 	return &livekit.ParticipantEgressRequest{
 		RoomName: room, Identity: "alice", FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "rec/{room_name}.mp4"}},
@@ -103,7 +104,7 @@ func (f *fake) record(room string) string {
 	return info.EgressId
 }
 
-// listed is what ListEgress says of one egress.
+// listed returns ListEgress's info on one egress.
 func (f *fake) listed(id string) *livekit.EgressInfo {
 	f.Helper()
 	resp, err := f.egress.ListEgress(f.Context(), &livekit.ListEgressRequest{EgressId: id})
@@ -111,7 +112,7 @@ func (f *fake) listed(id string) *livekit.EgressInfo {
 	return resp.Items[0]
 }
 
-// waitUntil asks again and again, for what no webhook tells.
+// waitUntil polls for what no webhook reports.
 func (f *fake) waitUntil(what string, cond func() bool) {
 	f.Helper()
 	ctx, cancel := context.WithTimeout(f.Context(), patience)
@@ -127,14 +128,14 @@ func (f *fake) waitUntil(what string, cond func() bool) {
 	}
 }
 
-// received is one webhook as it came.
+// received is one webhook as it arrived.
 type received struct {
 	*livekit.WebhookEvent
 	path string
 	body []byte
 }
 
-// endpoint takes webhooks, and verifies each with LiveKit's own code.
+// endpoint accepts webhooks, and verifies each with LiveKit's own code.
 type endpoint struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -191,7 +192,7 @@ func (e *endpoint) all(match func(received) bool) ([]received, <-chan struct{}) 
 	return found, e.news
 }
 
-// await waits until n webhooks match, and returns them in the order in which they came.
+// await waits until n webhooks match, and returns them in order of arrival.
 func (f *fake) await(n int, match func(received) bool) []received {
 	f.Helper()
 	deadline := time.After(patience)
@@ -209,7 +210,7 @@ func (f *fake) await(n int, match func(received) bool) []received {
 	}
 }
 
-// untold wants that no webhook that matches has come.
+// untold requires that no matching webhook has arrived.
 func (f *fake) untold(match func(received) bool) {
 	f.Helper()
 	got, _ := f.endpoint.all(match)

@@ -16,7 +16,7 @@ import (
 
 func readAll(t *testing.T, r *http.Request) []byte {
 	body, err := io.ReadAll(r.Body)
-	if err != nil { // beside the test, in a handler
+	if err != nil { // called from a handler, not from the test's goroutine
 		t.Error(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))

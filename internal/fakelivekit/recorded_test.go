@@ -16,7 +16,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// recording is one scenario in testdata, as it was captured from real servers.
+// recording is one scenario in testdata, as captured from real servers.
 type recording struct {
 	*testing.T
 	dir string
@@ -29,7 +29,7 @@ func (r recording) read(name string) []byte {
 	return data
 }
 
-// info is a recorded EgressInfo.
+// info returns a recorded EgressInfo.
 func (r recording) info(name string) *livekit.EgressInfo {
 	r.Helper()
 	info := &livekit.EgressInfo{}
@@ -37,7 +37,7 @@ func (r recording) info(name string) *livekit.EgressInfo {
 	return info
 }
 
-// files are the names of the recorded files that match, in the order of their numbers.
+// files returns the names of the matching recorded files, in numeric order.
 func (r recording) files(pattern string) []string {
 	r.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", r.dir, pattern))
@@ -50,7 +50,8 @@ func (r recording) files(pattern string) []string {
 	return names
 }
 
-// bodies are the recorded webhooks of one endpoint and one of LiveKit's queues: egress events, or all others.
+// bodies returns the recorded webhooks of one endpoint and one of LiveKit's queues: egress events, or all
+// others.
 func (r recording) bodies(endpoint string, egress bool) [][]byte {
 	var bodies [][]byte
 	for _, name := range r.files("[0-9]*-" + endpoint + "-*.json") {
@@ -68,8 +69,8 @@ var (
 	figures = regexp.MustCompile(`^(.*At|.*AtMs|.*_at|creationTime.*|duration|size|unixMicro|segmentCount|imageCount|version|ssrc)$`)
 )
 
-// normal is JSON with all taken out that differs from run to run: IDs keep their prefix, figures and passwords only their
-// presence. roomEndReason is newer than the protocol version that the fake is built with.
+// normal returns JSON without what differs from run to run: IDs keep only their prefix, and of numbers and passwords only
+// their presence remains. roomEndReason is newer than the protocol version that the fake is built with.
 func normal(t *testing.T, text []byte) any {
 	t.Helper()
 	var tree any
@@ -113,7 +114,7 @@ func normalString(key, s string) string {
 	return ids.ReplaceAllString(s, "${1}_ID")
 }
 
-// same compares two JSON texts after normalising, and shows both where they differ.
+// same compares two JSON texts after normalising, and shows both if they differ.
 func same(t *testing.T, what string, got, want []byte) {
 	t.Helper()
 	g, w := pretty(t, normal(t, got)), pretty(t, normal(t, want))
@@ -130,7 +131,7 @@ func same(t *testing.T, what string, got, want []byte) {
 	t.Errorf("%s has more than was recorded: %q", what, around(gotLines, len(wantLines)))
 }
 
-// around shows some lines of context.
+// around returns some lines of context.
 func around(lines []string, i int) []string {
 	return lines[min(max(i-3, 0), len(lines)):min(i+4, len(lines))]
 }
@@ -149,5 +150,5 @@ func protoText(t *testing.T, m proto.Message) []byte {
 	return text
 }
 
-// normalSpace takes out the spaces that protojson puts in at random.
+// normalSpace removes the spaces that protojson inserts at random.
 func normalSpace(s string) string { return strings.ReplaceAll(s, " ", "") }

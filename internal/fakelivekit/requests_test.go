@@ -17,7 +17,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// Every start method in raw JSON, as the Node SDK sends it: what is echoed, what source it has, and whether it has a room.
+// Every start method in raw JSON, as the Node SDK sends it: what is echoed, which source it has, and whether it has a
+// room.
 func TestEveryStartMethodTakesJSON(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.AnyRoom = true })
@@ -81,7 +82,8 @@ func TestAStartWithoutOutputsIsRefusedWhateverItsKind(t *testing.T) {
 	require.Empty(t, f.Egresses())
 }
 
-// Who was told of a state must find it again after a kill: it is in the state file before it is sent.
+// A state that was reported must still be there after a kill: it is in the state file before it is
+// sent.
 func TestWhatWasToldIsNeverUndoneByAKill(t *testing.T) {
 	t.Parallel()
 	f := durable(t, nil)
@@ -121,7 +123,7 @@ func savedAs(file string, info *livekit.EgressInfo) bool {
 	return false
 }
 
-// BenchmarkStarts is the price of an accepted start with its first webhook, 100 at a time.
+// BenchmarkStarts measures the cost of an accepted start with its first webhook, 100 at a time.
 func BenchmarkStarts(b *testing.B) {
 	s, err := fakelivekit.New(fakelivekit.Config{APIKey: apiKey, APISecret: apiSecret, AnyRoom: true, Timings: quick()})
 	require.NoError(b, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// given starts a recording in the background, and gives up when told to.
+// given starts a recording in the background, which gives up when told to.
 func (f *fake) given(room string) (giveUp func() error) {
 	ctx, cancel := context.WithCancel(f.Context())
 	done := make(chan error, 1)
@@ -255,7 +255,7 @@ func TestUnifiedStartsKnowTheirSource(t *testing.T) {
 	}
 }
 
-// The same faults for the same seed is what lets a failed run be repeated.
+// Equal faults for equal seeds allow a failed run to be repeated.
 func TestTheSameSeedStrikesTheSameEgresses(t *testing.T) {
 	t.Parallel()
 	struck := func(seed uint64) string {

@@ -26,8 +26,8 @@ func durable(t *testing.T, change func(*fakelivekit.Config)) *fake {
 	})
 }
 
-// reborn is what a new process finds after a kill -9 at this moment: the state file as it is now, and nothing else. The old
-// server is not asked for anything; it goes on without an endpoint to disturb.
+// reborn returns what a new process finds after a kill -9 at this moment: the state file as it is now, and nothing else.
+// The old server is not called; it continues without an endpoint, disturbing nobody.
 func (f *fake) reborn(change func(*fakelivekit.Config)) *fake {
 	f.Helper()
 	data, err := os.ReadFile(f.cfg.StateFile)
@@ -66,7 +66,7 @@ func TestWhatWasDueDuringADowntimeHappenedAndIsToldToNobody(t *testing.T) {
 	f.room("daily", fakelivekit.RoomScript{Call: time.Hour})
 	id := f.record("daily")
 	f.active(id)
-	// Two hours pass: every time in the file is two hours earlier.
+	// Two hours pass: every time in the file moves two hours back.
 	again := f.reborn(func(cfg *fakelivekit.Config) { rewind(t, cfg.StateFile, f.Egresses()[0].Accepted) })
 	got := again.listed(id)
 	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, got.Status)
@@ -78,7 +78,7 @@ func TestWhatWasDueDuringADowntimeHappenedAndIsToldToNobody(t *testing.T) {
 	again.untold(func(received) bool { return true })
 }
 
-// rewind makes the call's planned end lie in the past.
+// rewind moves the call's planned end into the past.
 func rewind(t *testing.T, path string, accepted time.Time) {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -45,7 +45,7 @@ func seconds(t *testing.T, text string) time.Duration {
 	return time.Duration(s * float64(time.Second))
 }
 
-// find is the nth moment that contains a text.
+// find returns the nth moment that contains a text.
 func (tl timeline) find(t *testing.T, text string, n int) moment {
 	t.Helper()
 	for _, m := range tl {
@@ -59,7 +59,7 @@ func (tl timeline) find(t *testing.T, text string, n int) moment {
 	return moment{}
 }
 
-// A default is a figure that was recorded, not one that was thought of.
+// A default is a figure that was recorded, not invented.
 func TestTheDefaultTimingsAreThoseOfTheRecordings(t *testing.T) {
 	t.Parallel()
 	d := fakelivekit.DefaultTimings()
@@ -113,7 +113,8 @@ func TestTheDefaultTimingsAreThoseOfTheRecordings(t *testing.T) {
 	}
 }
 
-// begin is a named moment; without a name, the beginning of the call in question, or of the start call.
+// begin returns a named moment; without a name, the beginning of the call in question, or of the start
+// call.
 func (tl timeline) begin(t *testing.T, from, to string) moment {
 	t.Helper()
 	if from != "" {
@@ -127,7 +128,7 @@ func (tl timeline) begin(t *testing.T, from, to string) moment {
 	return moment{at: m.at - m.took}
 }
 
-// What the fake does when nothing is scaled takes as long as what was recorded: never less, and more on a busy machine.
+// Unscaled, the fake takes as long as was recorded: never less, and more on a busy machine.
 func TestUnscaledTheFakeTakesAsLongAsLiveKit(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings = fakelivekit.Timings{} })

@@ -69,7 +69,7 @@ func TestEgressStartedComesBeforeTheReply(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
 	f.room("daily", fakelivekit.RoomScript{})
-	const lead = 270 * time.Millisecond // a reply waits no longer, so that one that took longer shows nothing
+	const lead = 270 * time.Millisecond // a reply waits no longer, so one that took longer shows nothing
 	for judged, deadline := 0, time.Now().Add(patience); judged < 5; {
 		begun := time.Now()
 		id := f.record("daily")

@@ -17,13 +17,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
-// real is ffprobe, where the machine has it, and media that plays for 3 s, with a tone.
+// real returns ffprobe, if the machine has it, and media that plays for 3 s, with a tone.
 func real(t *testing.T, name string) (*Prober, []byte) {
 	t.Helper()
 	return made(t, name, "-f", "lavfi", "-i", "sine=duration=3", "-f", "lavfi", "-i", "color=duration=3:size=64x64", "-shortest")
 }
 
-// made is ffprobe, where the machine has it, and media that ffmpeg makes.
+// made returns ffprobe, if the machine has it, and media made by ffmpeg.
 func made(t *testing.T, name string, how ...string) (*Prober, []byte) {
 	t.Helper()
 	p, err := Find("")
@@ -50,7 +50,8 @@ func from(media []byte) Read {
 	}
 }
 
-// A playlist would name files and hosts; and of what LiveKit may write one day nothing is said.
+// A playlist would name files and hosts; and nothing is said about formats that LiveKit may write
+// one day.
 func TestAnotherFormatIsNotPlayedAndNotCalledBroken(t *testing.T) {
 	t.Parallel()
 	p, _ := real(t, "a.mp4")

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stalled is media whose first byte does not come before it is let go, or the player is.
+// stalled is media whose first byte does not arrive until it, or the player, is let go.
 func stalled(media []byte, asked chan<- struct{}, letGo <-chan struct{}) Read {
 	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
 		select {
@@ -27,7 +27,7 @@ func stalled(media []byte, asked chan<- struct{}, letGo <-chan struct{}) Read {
 	}
 }
 
-// Each holds the index of what it plays in memory.
+// Each holds the index of its media in memory.
 func TestAFewFFprobesRunAtATimeAndTheNextWaitsWithinItsOwnTime(t *testing.T) {
 	t.Parallel()
 	p, media := real(t, "a.mp4")

@@ -16,10 +16,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// recordedFor is how long the media plays that most tests listen to.
+// recordedFor is the length of the media in most of these tests.
 const recordedFor = 40 * time.Second
 
-// recorded is media of 40 s: what lavfi makes for its sound, and a black picture.
+// recorded returns media of 40 s: lavfi's sound, and a black picture.
 func recorded(t *testing.T, name, sound string, how ...string) (*Prober, []byte) {
 	t.Helper()
 	args := []string{"-f", "lavfi", "-i", sound, "-f", "lavfi", "-i", "color=size=64x64:rate=5", "-t", "40"}

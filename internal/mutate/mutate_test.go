@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// in are the mutants of a function's body, without the function's name.
+// in returns the mutants of a function's body, without the function's name.
 func in(t *testing.T, body string) (all []string) {
 	t.Helper()
 	mutants, err := mutantsOf("rule.go", []byte("package rule\n\nfunc rule() {\n"+body+"\n}\n"))
@@ -88,7 +88,7 @@ func TestOver(t *testing.T) {
 `
 )
 
-// module is a package of one rule, whose test may have gaps.
+// module makes a package with one rule, whose test may have gaps.
 func module(t *testing.T, test string) string {
 	t.Helper()
 	dir := t.TempDir()

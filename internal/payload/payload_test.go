@@ -22,7 +22,7 @@ func TestAnEventOfANewerLiveKitSurvivesTheSignal(t *testing.T) {
 	require.NoError(t, payload.Converter().FromPayload(payload.Proto("livekit.WebhookEvent", []byte(newer)), &got))
 	require.JSONEq(t, newer, string(got.Raw()))
 
-	// As an argument of an activity or a part of one it is plain JSON, and whole too.
+	// As an argument of an activity, or part of one, it is plain JSON, and complete too.
 	p, err := payload.Converter().ToPayload(got)
 	require.NoError(t, err)
 	require.Equal(t, converter.MetadataEncodingJSON, string(p.GetMetadata()[converter.MetadataEncoding]))
@@ -75,7 +75,7 @@ func TestWhatIsNoEventIsUndecodable(t *testing.T) {
 	require.ErrorContains(t, err, "decode webhook event")
 }
 
-// Payloads of other clients: plain JSON of any SDK, binary proto of a Go client.
+// Payloads of other clients: plain JSON from any SDK, binary proto from a Go client.
 func TestOtherEncodingsAreReadAsEver(t *testing.T) {
 	t.Parallel()
 	var in egress.Input

@@ -103,8 +103,8 @@ func TestABlobOfALostSecretNamesTheSettingAndTheKey(t *testing.T) {
 	requireSealed(t, err, fmt.Sprintf("REELKEEPER_PREVIOUS_SECRETS: the worker lacks the secret that sealed the request (key %x); do starter and worker have the same LIVEKIT_API_SECRET or REELKEEPER_SEAL_KEY? One that was changed is to be named here", old.current.id))
 }
 
-// A blob of a released version must open for as long as a workflow may run. Where
-// this test turns red, raise the version and keep the old way to open.
+// A blob of a released version must open for as long as a workflow may run. If this test fails,
+// raise the version and keep the old way of opening.
 func TestTheFormatOfABlobStays(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})

@@ -63,7 +63,7 @@ func TestEachPurposeHasAKeyOfItsOwn(t *testing.T) {
 	require.NotEqual(t, keyID{}, set.id)
 }
 
-// rotations are the ways in which what was made with one setting is met by another.
+// rotations are the ways in which one setting meets what was made with another.
 func rotations() map[string]struct {
 	before, after Config
 	known         bool

@@ -105,13 +105,13 @@ func TestARequestAndAPayloadAreNotTakenForEachOther(t *testing.T) {
 	_, err = k.open(p.Encrypt(nil), "req-1", nil)
 	requireSealed(t, err, "sealed: ")
 
-	blob[0] = payloadVersion // whoever swaps the version finds another key behind it
+	blob[0] = payloadVersion // with another version, a different key applies
 	_, err = p.Decrypt(blob)
 	requireSealed(t, err, "payload: was changed")
 }
 
-// Histories hold encrypted payloads for as long as the namespace keeps them. Where
-// this test turns red, raise the version and keep the old way to decrypt.
+// Histories hold encrypted payloads for as long as the namespace keeps them. If this test fails,
+// raise the version and keep the old way of decrypting.
 func TestTheFormatOfAPayloadStays(t *testing.T) {
 	t.Parallel()
 	p := payloadsOf(t, Config{Secret: testSecret})

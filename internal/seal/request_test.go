@@ -15,7 +15,7 @@ import (
 
 const canary = "CANARY-of-a-credential"
 
-// requests are one of each kind, each with a credential.
+// requests returns one request of each kind, each with a credential.
 func requests() map[egress.Kind]egress.Request {
 	s3 := &livekit.S3Upload{Secret: canary, Bucket: "b"}
 	file := &livekit.EncodedFileOutput{Filepath: "x.mp4", Output: &livekit.EncodedFileOutput_S3{S3: s3}}
@@ -32,7 +32,7 @@ func requests() map[egress.Kind]egress.Request {
 	}
 }
 
-// throughHistory is an input as the worker gets it: written and read as JSON.
+// throughHistory returns an input as the worker gets it: written and read as JSON.
 func throughHistory(t *testing.T, in egress.Input) egress.Input {
 	t.Helper()
 	b, err := json.Marshal(in)
@@ -173,7 +173,7 @@ func TestEqualRequestsHaveEqualFingerprintsAndNoOthersDo(t *testing.T) {
 	require.NotContains(t, seen, in.Fingerprint)
 }
 
-// Two empty requests have the same bytes: their kind tells them apart.
+// Two empty requests have the same bytes: only their kind distinguishes them.
 func TestTheKindIsPartOfTheFingerprint(t *testing.T) {
 	t.Parallel()
 	k := keysOf(t, Config{Secret: testSecret})

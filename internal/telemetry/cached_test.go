@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is made once counts as what is made anew each time, from wherever it is counted.
+// An instrument that is made once counts like one that is made anew each time, from wherever it is
+// used.
 func TestTemporalsInstrumentsCountForEachOfTheirTags(t *testing.T) {
 	t.Parallel()
 	tel := newTelemetry(t, Config{})

@@ -67,7 +67,7 @@ func TestOurMetricsAndTemporalsAreServedTogether(t *testing.T) {
 	temporal := tel.TemporalMetrics().WithTags(map[string]string{"namespace": "default"})
 	temporal.Counter("temporal_request").Inc(3)
 	temporal.Timer("temporal_request_latency").Record(30 * time.Millisecond)
-	temporal.Timer("reelkeeper_lag").Record(2 * time.Hour) // what workflows of ours record
+	temporal.Timer("reelkeeper_lag").Record(2 * time.Hour) // recorded by our workflows
 	temporal.Gauge("temporal_slots").Update(4)
 	body := scrape(tel)
 	for _, want := range []string{
