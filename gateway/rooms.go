@@ -50,7 +50,7 @@ func (s *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	head, err := io.ReadAll(io.LimitReader(r.Body, maxDeleteRoom+1))
 	if err != nil || len(head) > maxDeleteRoom {
-		// The rest, or the error that cut it off, follows with the rest: LiveKit refuses it.
+		// LiveKit also gets the rest, or the error that cut it off, and refuses the call.
 		s.proxy.ServeHTTP(w, anew(r.Context(), r, io.MultiReader(bytes.NewReader(head), r.Body)))
 		return
 	}

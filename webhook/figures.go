@@ -39,8 +39,8 @@ func (f *Figures) begin(at time.Time) {
 	f.minute = egress.Minute{From: at, Instance: f.instance, Every: egress.Duration(f.every)}
 }
 
-// roll completes the current minute once it is over. It leaves out a time of more than a minute in
-// which the process did not run, or for which its clock was set.
+// roll completes the current minute once it is over. It leaves out a gap of more than a minute, in
+// which the process did not run or its clock was set.
 func (f *Figures) roll(now time.Time) {
 	if frozen := now.Sub(f.seen).Abs() > f.every; frozen {
 		f.end(f.seen)

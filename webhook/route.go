@@ -24,7 +24,7 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	return reason
 }
 
-// hand does the same, whatever the URL's MAC.
+// hand passes an event to its workflow, whatever the URL's MAC.
 func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason {
 	for _, id := range named {
 		if reason := h.signalOrAdopt(ctx, d, id); reason != Unknown {

@@ -127,7 +127,7 @@ func (c *Cluster) StartTemporal(ctx context.Context) error {
 	defer cancel()
 	own := map[string]string{
 		"PATH": os.Getenv("PATH"), "HOME": c.Postgres.dir, "BIND_ON_IP": "127.0.0.1", "PROMETHEUS_ENDPOINT": "",
-		"LOG_LEVEL":      "fatal", // Errors have stacks; an error quotes the fatal one.
+		"LOG_LEVEL":      "fatal", // Errors are logged with stacks; our error quotes only the fatal line.
 		"POSTGRES_SEEDS": "127.0.0.1", "DB_PORT": strconv.Itoa(c.Postgres.Port), "POSTGRES_PWD": c.Postgres.password,
 	}
 	for i, name := range portVariables {
