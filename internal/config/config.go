@@ -27,45 +27,45 @@ type Config struct {
 
 	Deployment Deployment
 
-	Cached    int    `env:"REELKEEPER_CACHED_WORKFLOWS" doc:"Most workflows that a worker keeps in memory, at some 75 kB each. One that is not there is read again from Temporal when there is news of it."`
-	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file with the pipelines: who is told of an end, and which steps of your own are run then. Unset: none."`
-	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How often a recording is started again, as its next part, when its egress fails, is lost or reaches LiveKit's limit while its room is live, where its request does not say; at most 100. Unset: never."`
+	Cached    int    `env:"REELKEEPER_CACHED_WORKFLOWS" doc:"The most workflows that a worker keeps in memory, at about 75 kB each. It reads any other from Temporal again when there is news of it."`
+	Pipeline  string `env:"REELKEEPER_PIPELINE" doc:"Path of the YAML file of pipelines, which say who is told of an end and which of your own steps run then. Unset: none."`
+	Recover   uint   `env:"REELKEEPER_RECOVER" doc:"How many times a recording is started again, as its next part, if its egress fails, is lost or reaches LiveKit's limit while its room is live; at most 100. A request may give its own number. Unset: never."`
 	Reconcile Reconcile
 	Expect    Expect
 	Canary    Canary
 	Storage   Storage
 	Verify    Verify
 
-	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The least level that is logged: debug, info, warn or error."`
-	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"How a log line is written: text or json."`
+	LogLevel  slog.Level `env:"REELKEEPER_LOG_LEVEL" doc:"The lowest level that is logged: debug, info, warn or error."`
+	LogFormat string     `env:"REELKEEPER_LOG_FORMAT" doc:"Format of log lines: text or json."`
 }
 
 // LiveKit says where LiveKit is, and with which keys to call it.
 type LiveKit struct {
-	URL       string `env:"LIVEKIT_URL" required:"worker,serve" doc:"LiveKit's server: ws, wss, http or https."`
+	URL       string `env:"LIVEKIT_URL" required:"worker,serve" doc:"URL of LiveKit's server: ws, wss, http or https."`
 	APIKey    string `env:"LIVEKIT_API_KEY" required:"worker,serve,client" doc:"API key of the project."`
 	APISecret string `env:"LIVEKIT_API_SECRET" secret:"true" required:"worker,serve,client" doc:"Its secret. Without REELKEEPER_SEAL_KEY, requests are sealed with a key derived from it."`
-	Keys      Keys   `env:"LIVEKIT_KEYS" secret:"true" doc:"For a project with several keys: livekit-server's own map of key: secret, by line or comma. A key alone in it stands for the two above."`
+	Keys      Keys   `env:"LIVEKIT_KEYS" secret:"true" doc:"For a project with several keys: livekit-server's own map of key: secret pairs, separated by lines or commas. If it has only one key, the two variables above may stay unset."`
 
-	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"Most requests a minute to LiveKit's API for polls, over all workers. LiveKit Cloud allows 1,000 requests a minute to a project."`
+	RequestsPerMinute int `env:"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE" doc:"The most requests per minute that the polls of all workers make to LiveKit's API. LiveKit Cloud allows a project 1,000 per minute."`
 }
 
 // Deployment is the Temporal Worker Deployment that a worker belongs to. Temporal's worker
 // controller sets both.
 type Deployment struct {
-	Name    string `env:"TEMPORAL_DEPLOYMENT_NAME" doc:"Temporal Worker Deployment that the worker belongs to: a recording stays with the version of the worker that began it. Unset: any worker goes on with any recording."`
+	Name    string `env:"TEMPORAL_DEPLOYMENT_NAME" doc:"Temporal Worker Deployment that the worker belongs to: a recording stays with the worker version that began it. Unset: any worker continues any recording."`
 	BuildID string `env:"TEMPORAL_WORKER_BUILD_ID" doc:"Version of the worker in that deployment. Unset: what worker --version says, the release or else the commit."`
 }
 
 // Door says where the starter listens, and how long it lets a caller wait.
 type Door struct {
-	PublicURL   string `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"Where LiveKit reaches the webhook endpoint."`
+	PublicURL   string `env:"REELKEEPER_PUBLIC_URL" required:"worker,serve" doc:"URL at which LiveKit reaches the webhook endpoint."`
 	Listen      string `env:"REELKEEPER_LISTEN" doc:"Address of the front door and the webhook endpoint."`
-	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics, and of the codec endpoint."`
+	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics and the codec endpoint."`
 
-	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"How long a caller of the front door waits at most. LiveKit's SDKs give up after 10s by themselves."`
+	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"The longest that a caller of the front door waits. LiveKit's SDKs themselves give up after 10s."`
 	FailOpenAfter  DurationOrOff `env:"REELKEEPER_FAIL_OPEN_AFTER" doc:"How long a start waits for Temporal to accept it before it goes straight to LiveKit; off: it never does."`
-	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom waits for the room's egresses, which it stops first, to end before the room goes; off: it neither stops them nor waits."`
+	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom, which first stops the room's egresses, waits for their end before it deletes the room; off: it neither stops them nor waits."`
 }
 
 // The values of REELKEEPER_ANNOUNCE.
@@ -76,41 +76,41 @@ const (
 
 // Announce says where the consumer is told how a recording ended.
 type Announce struct {
-	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"Where each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced."`
-	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer has a webhook of LiveKit's own beside ours, and is told only of what LiveKit did not tell us."`
+	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"URL to which each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced there."`
+	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer also gets LiveKit's own webhooks, and hears from us only what LiveKit did not tell us."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 
-	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"Most announcements under way to one host at a time, of each worker."`
-	Secrets WebhookSecrets `env:"REELKEEPER_WEBHOOK_SECRETS" secret:"true" doc:"Secrets by which announcements are signed as standard-webhooks says too: name: whsec_…, by line or comma, where announce is the consumer of REELKEEPER_ANNOUNCE_URL. Two of one name, separated by a space, are a rotation. Unset: they are signed in LiveKit's way alone."`
+	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"The most announcements that a worker has under way to one host at a time."`
+	Secrets WebhookSecrets `env:"REELKEEPER_WEBHOOK_SECRETS" secret:"true" doc:"Secrets with which announcements are also signed as standard-webhooks says: name: whsec_… pairs, separated by lines or commas. The name announce is the consumer of REELKEEPER_ANNOUNCE_URL. For a rotation, give a name two secrets, separated by a space. Unset: they are signed only in LiveKit's way."`
 
-	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: told in words of each missed webhook, lost recording, stuck one and one without its media. It may hold a token. Unset: nobody is told."`
+	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: it gets a message for each missed webhook, and for each recording that is lost, stuck or without its media. The URL may hold a token. Unset: nobody is told."`
 }
 
 // Sealing says how requests, which may hold credentials, are sealed.
 type Sealing struct {
 	Key             string   `env:"REELKEEPER_SEAL_KEY" secret:"true" doc:"Secret that requests are sealed with; the same for starter and worker. Unset: derived from LIVEKIT_API_SECRET."`
-	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets (by line or comma) that still open and verify after a rotation."`
+	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets, separated by lines or commas, that can still open and verify after a rotation."`
 }
 
 // Payloads says whether payloads in Temporal are encrypted, and who may still read them in
 // Temporal's UI and CLI.
 type Payloads struct {
-	Encrypt     bool   `env:"REELKEEPER_ENCRYPT_PAYLOADS" doc:"Whether all that workflows keep in Temporal is encrypted, with a key derived as for requests: true or false. What is encrypted stays readable to us after it was switched off."`
-	CodecToken  string `env:"REELKEEPER_CODEC_TOKEN" secret:"true" doc:"Bearer token of the codec endpoint, by which Temporal's UI and CLI show what is encrypted. Unset: there is no such endpoint."`
-	CodecOrigin string `env:"REELKEEPER_CODEC_ORIGIN" doc:"Origin of Temporal's UI, which alone may ask the codec endpoint from a browser. Required with REELKEEPER_CODEC_TOKEN."`
+	Encrypt     bool   `env:"REELKEEPER_ENCRYPT_PAYLOADS" doc:"Whether to encrypt all that workflows keep in Temporal, with a key derived as for requests: true or false. What was encrypted stays readable to us after this is switched off."`
+	CodecToken  string `env:"REELKEEPER_CODEC_TOKEN" secret:"true" doc:"Bearer token of the codec endpoint, through which Temporal's UI and CLI show what is encrypted. Unset: there is no such endpoint."`
+	CodecOrigin string `env:"REELKEEPER_CODEC_ORIGIN" doc:"Origin of Temporal's UI, the only one that may call the codec endpoint from a browser. Required with REELKEEPER_CODEC_TOKEN."`
 }
 
 // Dial says what may be connected to besides the internet.
 type Dial struct {
-	AllowHosts []string `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts named in requests that may be at a private address (comma separated): host names and IPs, with or without :port, and CIDRs. Unset: the internet alone is reached."`
+	AllowHosts []string `env:"REELKEEPER_ALLOW_HOSTS" doc:"Hosts at private addresses that requests may name (comma separated): host names and IPs, with or without :port, and CIDRs. Unset: only the internet is reached."`
 }
 
 // Start says how long a start is tried, and how an earlier attempt is searched for.
 type Start struct {
 	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
 	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all; at most 50m."`
-	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"After a call that may have started something: how long its egress is looked for before another call. Must stay over 31s in production: LiveKit does not list a slow start for 24s, and a front door may be the one that asks, by default up to 7s later."`
-	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"Wait after the first look for it; each is twice as long as the one before, up to eight times this."`
+	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"How long to look for the egress of a start call that may have succeeded, before calling again. Must stay over 31s in production: LiveKit does not list a slow start for 24s, and the call may come from a front door, by default up to 7s later."`
+	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"Wait after the first of these looks; each wait is twice as long as the one before, up to eight times this."`
 }
 
 // Look is egress.Policy as settings.
@@ -118,36 +118,36 @@ type Look struct {
 	Starting []egress.Duration `env:"REELKEEPER_LOOK_STARTING" doc:"Waits between looks at an egress that is not active yet (comma separated; the last one repeats)."`
 	Active   egress.Duration   `env:"REELKEEPER_LOOK_ACTIVE" doc:"Wait between looks at an active egress, give or take 10 %."`
 	Ending   []egress.Duration `env:"REELKEEPER_LOOK_ENDING" doc:"Waits between looks once an end is expected (comma separated; the last one repeats)."`
-	Lost     egress.Duration   `env:"REELKEEPER_LOST_AFTER" doc:"How long the evidence that an egress is dead must stand."`
-	Stuck    egress.Duration   `env:"REELKEEPER_STUCK_AFTER" doc:"How long an egress may run before it is marked as stuck. Stops nothing."`
-	GiveUp   egress.Duration   `env:"REELKEEPER_GIVE_UP_AFTER" doc:"How long an expected end is waited for before the egress counts as lost."`
-	Hold     DurationOrOff     `env:"REELKEEPER_HOLD_FOR" doc:"How long an end that failed while its room is live is held, since LiveKit may run the egress again under its ID; off: not at all."`
-	Correct  DurationOrOff     `env:"REELKEEPER_CORRECT_FOR" doc:"How long a lost egress, or one that failed while its room is live, stays open for a late sign of life after it was announced; off: not at all."`
+	Lost     egress.Duration   `env:"REELKEEPER_LOST_AFTER" doc:"How long the evidence that an egress is dead must hold before it counts as lost."`
+	Stuck    egress.Duration   `env:"REELKEEPER_STUCK_AFTER" doc:"How long an egress may run before it is marked as stuck. It is not stopped."`
+	GiveUp   egress.Duration   `env:"REELKEEPER_GIVE_UP_AFTER" doc:"How long to wait for an expected end before the egress counts as lost."`
+	Hold     DurationOrOff     `env:"REELKEEPER_HOLD_FOR" doc:"How long to hold back the end of an egress that failed while its room is live, since LiveKit may run it again under the same ID; off: not at all."`
+	Correct  DurationOrOff     `env:"REELKEEPER_CORRECT_FOR" doc:"How long an egress that was announced as lost, or as failed while its room is live, stays open for a late sign of life; off: not at all."`
 }
 
 // Reconcile says how LiveKit's list of egresses is compared with ours.
 type Reconcile struct {
-	Every DurationOrOff `env:"REELKEEPER_RECONCILE_EVERY" doc:"How often LiveKit's list of egresses is compared with ours, so that what was started elsewhere is adopted, and what has ended is heard of; off: never."`
-	Grace time.Duration `env:"REELKEEPER_RECONCILE_GRACE" doc:"How long an egress that differs must have run, or be over, before that acts on it: its start may be under way, or the webhook of its end."`
+	Every DurationOrOff `env:"REELKEEPER_RECONCILE_EVERY" doc:"How often LiveKit's list of egresses is compared with ours, to adopt what was started elsewhere and to notice what has ended; off: never."`
+	Grace time.Duration `env:"REELKEEPER_RECONCILE_GRACE" doc:"How long an egress that differs must have run or been over before the comparison acts on it: its start, or the webhook of its end, may still be under way."`
 }
 
 // Expect says which rooms must be recorded.
 type Expect struct {
-	Rooms []string      `env:"REELKEEPER_EXPECT" doc:"Names of rooms that must be recorded (comma separated patterns: * for any letters but /, ? for one). Unset: none must."`
-	After time.Duration `env:"REELKEEPER_EXPECT_AFTER" doc:"How old such a room may become with people in it and no recording before it is reported."`
-	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then begun, such as {room_name}-{time}.mp4, in the default storage profile, or the storage that LiveKit's egress service is set to. Unset: none is begun."`
+	Rooms []string      `env:"REELKEEPER_EXPECT" doc:"Names of the rooms that must be recorded (comma separated patterns: * stands for any characters but /, ? for one). Unset: none."`
+	After time.Duration `env:"REELKEEPER_EXPECT_AFTER" doc:"How old such a room may get, with people in it and no recording, before it is reported."`
+	Start string        `env:"REELKEEPER_EXPECT_START" doc:"Path of the recording that is then started, such as {room_name}-{time}.mp4, in the default storage profile, or else in the storage that LiveKit's egress service is set to. Unset: none is started."`
 }
 
 // Canary says how often to test that LiveKit's webhooks arrive.
 type Canary struct {
-	Every DurationOrOff `env:"REELKEEPER_CANARY_EVERY" doc:"How often a signed event of ours is sent to REELKEEPER_PUBLIC_URL, as LiveKit would, to see whether webhooks arrive; off: never."`
+	Every DurationOrOff `env:"REELKEEPER_CANARY_EVERY" doc:"How often we send a signed event to REELKEEPER_PUBLIC_URL, as LiveKit would, to see whether webhooks arrive; off: never."`
 }
 
 // Verify says how recorded media is looked for in its store.
 type Verify struct {
-	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"How long an announcement waits at most for media that is not in its store yet, or that could not be played in time, or for a store that does not answer; at most 2m; off: nobody looks."`
-	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory below which LiveKit's egress service writes what it uploads nowhere, as the worker sees it, at the same path. Unset: such files are not looked for."`
-	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, by which the worker learns how long media plays; off: nothing is played. Unset: where PATH has it, if it does."`
+	For        DurationOrOff `env:"REELKEEPER_VERIFY_FOR" doc:"The longest that an announcement waits for media that is not in its store yet or could not be played in time, or for a store that does not answer; at most 2m; off: media is not looked for."`
+	LocalFiles string        `env:"REELKEEPER_LOCAL_FILES" doc:"Directory in which LiveKit's egress service writes files that it does not upload; the worker must see it at the same path. Unset: such files are not looked for."`
+	FFprobe    string        `env:"REELKEEPER_FFPROBE" doc:"Path of ffprobe, with which the worker learns how long media plays; off: nothing is played. Unset: the ffprobe on PATH, if there is one."`
 }
 
 // withDefaults sets the defaults.

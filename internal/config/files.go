@@ -41,7 +41,7 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 			continue
 		}
 		if strings.TrimSpace(environ[name]) != "" {
-			return nil, egress.Invalidf(name+fileSuffix, "is set, and %s is set as well: want one of the two", name)
+			return nil, egress.Invalidf(name+fileSuffix, "is set, and so is %s: set only one of the two", name)
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {

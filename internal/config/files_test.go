@@ -72,13 +72,13 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 		variable, value string
 		message         string
 	}{
-		"both are set":       {"LIVEKIT_API_SECRET_FILE", secretFile(t, "hunter2"), "is set, and LIVEKIT_API_SECRET is set as well: want one of the two"},
+		"both are set":       {"LIVEKIT_API_SECRET_FILE", secretFile(t, "hunter2"), "is set, and so is LIVEKIT_API_SECRET: set only one of the two"},
 		"it is not there":    {"REELKEEPER_SEAL_KEY_FILE", "/nowhere/seal", "open /nowhere/seal: no such file or directory"},
 		"it is a folder":     {"REELKEEPER_CODEC_TOKEN_FILE", "/", "read /: is a directory"},
-		"it is of no secret": {"REELKEEPER_ANNOUNCE_FOR_FILE", "/x", "is no setting; did you mean REELKEEPER_ANNOUNCE_FOR?"},
-		"our prefix":         {"REELKEEPER_LIVEKIT_API_SECRET_FILE", "/x", "is no setting; did you mean LIVEKIT_API_SECRET_FILE?"},
-		"Temporal's":         {"REELKEEPER_TEMPORAL_ADDRESS", "x:1", "is no setting; did you mean TEMPORAL_ADDRESS?"},
-		"a typing error":     {"REELKEEPER_SEAL_KEYS_FILE", "/x", "is no setting; did you mean REELKEEPER_SEAL_KEY_FILE?"},
+		"it is of no secret": {"REELKEEPER_ANNOUNCE_FOR_FILE", "/x", "is not a setting; did you mean REELKEEPER_ANNOUNCE_FOR?"},
+		"our prefix":         {"REELKEEPER_LIVEKIT_API_SECRET_FILE", "/x", "is not a setting; did you mean LIVEKIT_API_SECRET_FILE?"},
+		"Temporal's":         {"REELKEEPER_TEMPORAL_ADDRESS", "x:1", "is not a setting; did you mean TEMPORAL_ADDRESS?"},
+		"a typing error":     {"REELKEEPER_SEAL_KEYS_FILE", "/x", "is not a setting; did you mean REELKEEPER_SEAL_KEY_FILE?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,5 +103,5 @@ func TestTemporalsAPIKeyMayBeInAFile(t *testing.T) {
 	require.Equal(t, before, environ, "it is the caller's")
 	environ["TEMPORAL_API_KEY"] = "hunter3"
 	_, err = TemporalOptions(environ)
-	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is set, and TEMPORAL_API_KEY is set as well: want one of the two")
+	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is set, and so is TEMPORAL_API_KEY: set only one of the two")
 }

@@ -50,7 +50,7 @@ func (l *LiveKit) pickKey() error {
 	case l.APIKey != "" && l.APISecret == "":
 		l.APISecret = l.Keys[l.APIKey]
 	case l.APIKey != "" && l.Keys[l.APIKey] != "" && l.Keys[l.APIKey] != l.APISecret:
-		return egress.Invalidf("LIVEKIT_KEYS", "has another secret for %s than LIVEKIT_API_SECRET", l.APIKey)
+		return egress.Invalidf("LIVEKIT_KEYS", "has a secret for %s that differs from LIVEKIT_API_SECRET", l.APIKey)
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func TestTheDefaultPolicyIsTheVocabularys(t *testing.T) {
 	require.Equal(t, egress.DefaultPolicy(), c.Policy())
 }
 
-const wantOrigin = "want scheme, host and port alone, in small letters and without a / at the end"
+const wantOrigin = "want only scheme, host and port, in lower case and without a / at the end"
 
 func TestWhatIsWrongIsNamed(t *testing.T) {
 	t.Parallel()
@@ -139,14 +139,14 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"LIVEKIT_URL", "ftp://me:pass@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "ftp://livekit.example"`},
 		{"LIVEKIT_URL", "me:hunter2@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https:// and a host`},
 		{"REELKEEPER_ANNOUNCE_URL", "consumer.example/in?token=hunter2", `want a URL that begins with http:// or https:// and a host`},
-		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/webhooks/livekit", `want it without /webhooks/livekit, which is put behind it`},
-		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/below/webhooks/livekit/", `want it without /webhooks/livekit, which is put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/webhooks/livekit", `want a URL without /webhooks/livekit, which we append to it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/below/webhooks/livekit/", `want a URL without /webhooks/livekit, which we append to it`},
 		{"REELKEEPER_PUBLIC_URL", "https://me:hunter2@hooks.example", `want a URL without a user: LiveKit sends its own Authorization in place of a password`},
-		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/?a=b", `want a URL without ? and #: paths are put behind it`},
-		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#", `want a URL without ? and #: paths are put behind it`},
-		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#here", `want a URL without ? and #: paths are put behind it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/?a=b", `want a URL without ? and #: we append paths to it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#", `want a URL without ? and #: we append paths to it`},
+		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#here", `want a URL without ? and #: we append paths to it`},
 		{"REELKEEPER_PUBLIC_URL", "https://", `want a URL that begins with http:// or https:// and a host`},
-		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is no URL"},
+		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is not a URL"},
 		{"REELKEEPER_CACHED_WORKFLOWS", "0", "wants to be over zero, got 0"},
 		{"REELKEEPER_CONSUMER_CONCURRENCY", "0", "wants to be over zero, got 0"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "hunter2", "want `name: whsec_…` pairs, by line or comma, each with a space after its colon"},
@@ -193,16 +193,16 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_RECOVER", "101", "want 0 to 100, got 101"},
 		{"REELKEEPER_RECOVER", "-1", `want a number from 0 on, got "-1"`},
 		{"REELKEEPER_VERIFY_FOR", "3m", "want at most 2m0s, got 3m0s"},
-		{"REELKEEPER_LOCAL_FILES", "out", `want a path from the root on, got "out"`},
+		{"REELKEEPER_LOCAL_FILES", "out", `want an absolute path, got "out"`},
 		{"REELKEEPER_CANARY_EVERY", "1.5s", `wants whole seconds, or "off", got 1.5s`},
 		{"REELKEEPER_RECONCILE_EVERY", "90ms", `wants whole seconds, or "off", got 90ms`},
 		{"REELKEEPER_RECONCILE_EVERY", "1.5s", `wants whole seconds, or "off", got 1.5s`},
 		{"REELKEEPER_RECONCILE_GRACE", "-1s", "wants to be over zero, got -1s"},
 		{"REELKEEPER_EXPECT", "a, [b", `"[b" is no pattern: want * for any letters, ? for one, [a-z] for some`},
 		{"REELKEEPER_EXPECT_AFTER", "0s", "wants to be over zero, got 0s"},
-		{"REELKEEPER_STRT_FOR", "9s", "is no setting; did you mean REELKEEPER_START_FOR?"},
-		{"REELKEEPER_XYZ", "1", "is no setting"},
-		{"LIVEKIT_KEYS", "APIkey: another", "has another secret for APIkey than LIVEKIT_API_SECRET"},
+		{"REELKEEPER_STRT_FOR", "9s", "is not a setting; did you mean REELKEEPER_START_FOR?"},
+		{"REELKEEPER_XYZ", "1", "is not a setting"},
+		{"LIVEKIT_KEYS", "APIkey: another", "has a secret for APIkey that differs from LIVEKIT_API_SECRET"},
 		{"LIVEKIT_KEYS", "APIkey:hunter2", "want `key: secret` pairs, by line or comma, each with a space after its colon"},
 		{"LIVEKIT_KEYS", "- hunter2\n- hunter3", "want `key: secret` pairs, by line or comma"},
 	} {

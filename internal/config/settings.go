@@ -116,9 +116,9 @@ func refuseUnknown(set map[string]string) error {
 			continue
 		}
 		if near := nearest(name, slices.Concat(known, temporalNames())); near != "" {
-			return egress.Invalidf(name, "is no setting; did you mean %s?", near)
+			return egress.Invalidf(name, "is not a setting; did you mean %s?", near)
 		}
-		return egress.Invalidf(name, "is no setting")
+		return egress.Invalidf(name, "is not a setting")
 	}
 	return nil
 }

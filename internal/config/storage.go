@@ -16,8 +16,8 @@ const (
 
 // Storage says where media goes, and whether to test that before a start.
 type Storage struct {
-	File      string `env:"REELKEEPER_STORAGE" doc:"YAML file of storage profiles, so that who asks for a recording needs no credentials of a store; the same for starter and worker. Unset: there are none."`
-	Preflight string `env:"REELKEEPER_PREFLIGHT" doc:"Which starts are preceded by a try of their storage: new (those to one that this worker has not tried lately), always, or off."`
+	File      string `env:"REELKEEPER_STORAGE" doc:"Path of the YAML file of storage profiles, with which callers need no credentials of a store; the same for starter and worker. Unset: there are none."`
+	Preflight string `env:"REELKEEPER_PREFLIGHT" doc:"When to try the storage of a recording before its start: new (only if this worker has not tried it lately), always, or off."`
 }
 
 func (s Storage) validate() error {

@@ -119,7 +119,7 @@ func (v Verify) validate() error {
 		return egress.Invalidf("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
 	}
 	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
-		return egress.Invalidf("REELKEEPER_LOCAL_FILES", "want a path from the root on, got %q", v.LocalFiles)
+		return egress.Invalidf("REELKEEPER_LOCAL_FILES", "want an absolute path, got %q", v.LocalFiles)
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (p Payloads) validate() error {
 		return err
 	}
 	if u, err := url.Parse(p.CodecOrigin); err != nil || p.CodecOrigin != "" && p.CodecOrigin != strings.ToLower(u.Scheme+"://"+u.Host) {
-		return egress.Invalidf(name, "want scheme, host and port alone, in small letters and without a / at the end")
+		return egress.Invalidf(name, "want only scheme, host and port, in lower case and without a / at the end")
 	}
 	return nil
 }
@@ -163,13 +163,13 @@ func (d Door) checkPublic() error {
 	u, err := url.Parse(d.PublicURL)
 	switch {
 	case err != nil:
-		return egress.Invalidf(name, "is no URL")
+		return egress.Invalidf(name, "is not a URL")
 	case u.User != nil:
 		return egress.Invalidf(name, "want a URL without a user: LiveKit sends its own Authorization in place of a password")
 	case strings.ContainsAny(d.PublicURL, "?#"):
-		return egress.Invalidf(name, "want a URL without ? and #: paths are put behind it")
+		return egress.Invalidf(name, "want a URL without ? and #: we append paths to it")
 	case strings.Contains(u.Path+"/", egress.WebhookPath+"/"):
-		return egress.Invalidf(name, "want it without %s, which is put behind it", egress.WebhookPath)
+		return egress.Invalidf(name, "want a URL without %s, which we append to it", egress.WebhookPath)
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func checkURL(name, raw string, schemes []string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return egress.Invalidf(name, "is no URL")
+		return egress.Invalidf(name, "is not a URL")
 	case u.Host == "":
 		return egress.Invalidf(name, "want a URL that begins with %s:// and a host", strings.Join(schemes, ":// or "))
 	case !slices.Contains(schemes, u.Scheme):
