@@ -30,7 +30,7 @@ func judge(p Path, err error) Finding {
 		return failed(found+": LiveKit tries for 15 to 65 s, and then the event is lost", fixOf5xx(p))
 	case p.Status/100 == 2:
 		return failed(found+", but that was not our endpoint: LiveKit takes it for delivered, and every event is lost",
-			"let the proxy lead the path to `starter serve`, with its answers' headers, and run it in the version of this command")
+			"let the proxy send the path to `starter serve` and keep the headers of its answers, and run `starter serve` in the version of this command")
 	case p.Status/100 == 3:
 		return failed(fmt.Sprintf("%s, a redirect to %s: LiveKit follows none and takes it for delivered, so every event is lost", found, p.location),
 			"set REELKEEPER_PUBLIC_URL to where it leads, and change the URL of the project's webhook at LiveKit as well")
@@ -52,7 +52,7 @@ func well(p Path, found string) Finding {
 	}
 	if p.outcome == egress.CanarySlow {
 		return warn(fmt.Sprintf("%s: slow. LiveKit waits for %s, and drops events that queue for %s behind slow ones", found, attemptBudget, queueBudget),
-			"see which part of the way takes long; our endpoint itself answers within 2 s (reelkeeper_webhook_duration_seconds)")
+			"see which part of the path is slow; our endpoint itself answers within 2 s (reelkeeper_webhook_duration_seconds)")
 	}
 	return ok(found)
 }
@@ -61,11 +61,11 @@ func fixOf5xx(p Path) string {
 	switch {
 	case p.ours:
 		return "the endpoint cannot verify our signature: give `starter serve` the same LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or LIVEKIT_KEYS), " +
-			"let no proxy change the body, and see whether the clocks agree; reelkeeper_webhook_requests_total names the reason"
+			"make sure that no proxy changes the body, and that the clocks agree; reelkeeper_webhook_requests_total names the reason"
 	case p.Status == http.StatusTooManyRequests:
-		return "a proxy limits the rate: let it pass the path of the webhooks unlimited"
+		return "a proxy limits the rate: exempt the path of the webhooks"
 	default:
-		return "a proxy answered, which does not reach `starter serve`: see whether it runs, and where the proxy leads"
+		return "a proxy answered that does not reach `starter serve`: see whether that runs, and where the proxy leads"
 	}
 }
 
@@ -76,11 +76,11 @@ func fixOf4xx(p Path) string {
 	case p.ours && p.Status == http.StatusMethodNotAllowed:
 		return "the POST came as another method: let the proxy pass it on as it is"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
-		return "a proxy wants a sign-in of its own, or refuses LiveKit's address: let it pass the path of the webhooks to all; or the path is wrong, " +
-			"and LiveKit itself refused what came through the front door: let the proxy take off what stands before /webhooks/livekit"
+		return "a proxy wants a sign-in of its own, or refuses LiveKit's address: open the path of the webhooks to all; or the path is wrong, " +
+			"and LiveKit itself refused what came through the front door: let the proxy strip what precedes /webhooks/livekit"
 	case p.Status == http.StatusNotFound:
-		return "the path is wrong: REELKEEPER_PUBLIC_URL must lead to `starter serve`, and a proxy has to take off what stands before /webhooks/livekit, " +
-			"and to pass on everything below it"
+		return "the path is wrong: REELKEEPER_PUBLIC_URL must lead to `starter serve`, and a proxy must strip what precedes /webhooks/livekit " +
+			"and pass on everything below it"
 	default:
 		return "let the proxy pass POST, the header Authorization and the body of up to 1 MiB on to `starter serve` as they are"
 	}
@@ -102,9 +102,9 @@ func unanswered(p Path, err error) Finding {
 	}
 	switch {
 	case errors.As(err, &dns):
-		return say(fmt.Sprintf("DNS knows no %s (%s)", dns.Name, dns.Err), "make the name, or correct REELKEEPER_PUBLIC_URL; LiveKit must be able to resolve it")
+		return say(fmt.Sprintf("DNS does not know %s (%s)", dns.Name, dns.Err), "create the name in DNS, or correct REELKEEPER_PUBLIC_URL; LiveKit must be able to resolve it")
 	case errors.As(err, &authority):
-		return say("its certificate is signed by nobody that is trusted", "serve the whole chain, of an authority that LiveKit's machines trust")
+		return say("its certificate is not signed by a trusted authority", "serve the whole chain, from an authority that LiveKit's machines trust")
 	case errors.As(err, &host):
 		return say("its certificate is for another name", "get a certificate for the name in REELKEEPER_PUBLIC_URL")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -112,11 +112,11 @@ func unanswered(p Path, err error) Finding {
 	case errors.As(err, &invalid):
 		return say("its certificate is not valid: "+invalid.Error(), "get another certificate")
 	case errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &noTLS):
-		return say("no TLS is spoken there", "put a TLS proxy before `starter serve`, or begin REELKEEPER_PUBLIC_URL with http://")
+		return say("it does not speak TLS", "put a TLS proxy in front of `starter serve`, or begin REELKEEPER_PUBLIC_URL with http://")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return say("the connection is refused", "see whether `starter serve` and the proxy before it run, and listen there")
+		return say("the connection is refused", "see whether `starter serve` and the proxy in front of it run, and listen there")
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
-		return say(fmt.Sprintf("no answer within %s, LiveKit's own limit", attemptBudget), "see whether a firewall drops it, and whether the proxy's time-out is over 2 s")
+		return say(fmt.Sprintf("no answer within %s, LiveKit's own limit", attemptBudget), "see whether a firewall drops the connection, and whether the proxy's time-out is over 2 s")
 	default:
 		return say(plainly(err), "see whether REELKEEPER_PUBLIC_URL leads to `starter serve`")
 	}

@@ -46,7 +46,7 @@ func (d *Doctor) liveKit(ctx context.Context) Finding {
 	if _, err := d.cfg.LiveKit.Room(ctx, noRoom, ""); err != nil {
 		return d.liveKitRefuses("rooms", err)
 	}
-	return ok(fmt.Sprintf("LiveKit lists egresses and rooms to the key %s, both within %s", d.cfg.APIKey, brief(time.Since(began))))
+	return ok(fmt.Sprintf("LiveKit lists egresses and rooms for the key %s, both within %s", d.cfg.APIKey, brief(time.Since(began))))
 }
 
 func (d *Doctor) liveKitRefuses(what string, err error) Finding {
@@ -78,7 +78,7 @@ func (d *Doctor) clock(ctx context.Context) Finding {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.cfg.LiveKitURL, http.NoBody)
 	if err != nil {
-		return failed("LIVEKIT_URL is no URL", "set LIVEKIT_URL")
+		return failed("LIVEKIT_URL is not a URL", "set LIVEKIT_URL")
 	}
 	client := d.client()
 	defer client.CloseIdleConnections()

@@ -12,7 +12,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-const seeSettings = "set it right, or take it out where it is no setting, for the worker and the starter alike; the README has the table of settings"
+const seeSettings = "correct it, or remove it if it is not a setting, for the worker and the starter alike; the README has the table of settings"
 
 // leastSearch is what a search for a start must outlast: the time for which LiveKit may not list
 // it, and the default time for which a front door may still ask for what was handed back to it.
@@ -23,10 +23,10 @@ func (d *Doctor) settings(context.Context) Finding {
 	case d.cfg.Problem != nil:
 		return failed(d.cfg.Problem.Error(), seeSettings)
 	case d.cfg.SearchFor > 0 && d.cfg.SearchFor <= leastSearch:
-		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, and LiveKit may not list a start for up to %s, counted from a worker's search: a slow one would be made twice", d.cfg.SearchFor, leastSearch),
-			"leave it out, or set it well over that, for the worker and the starter alike")
+		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, but LiveKit may not list a start for up to %s after a worker begins to search: a slow start would be made twice", d.cfg.SearchFor, leastSearch),
+			"leave it unset, or set it well above that, for the worker and the starter alike")
 	}
-	return ok("all that are needed are set")
+	return ok("all required settings are set")
 }
 
 // keys seals a request and opens it again.
@@ -45,7 +45,7 @@ func (d *Doctor) keys(context.Context) Finding {
 		return failed("what was sealed cannot be opened", "give the worker and the starter the same REELKEEPER_SEAL_KEY and LIVEKIT_API_SECRET")
 	}
 	if !d.cfg.SealKeySet {
-		return ok("requests are sealed with a key of LIVEKIT_API_SECRET's; with a REELKEEPER_SEAL_KEY that secret could be rotated by itself")
+		return ok("requests are sealed with a key derived from LIVEKIT_API_SECRET; with a REELKEEPER_SEAL_KEY, that secret could be rotated by itself")
 	}
 	return ok("requests are sealed with REELKEEPER_SEAL_KEY")
 }

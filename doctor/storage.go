@@ -48,7 +48,7 @@ func (d *Doctor) profile(ctx context.Context, name string) Finding {
 	case egress.ProbeGood:
 		return ok(name + " can be written to")
 	case egress.ProbeUnchecked:
-		return ok(name + " is not ours to try: LiveKit's own credentials, or a store that we do not speak to")
+		return ok(name + " is not tried: it uses LiveKit's own credentials, or a store that we cannot access")
 	case egress.ProbeRefused:
 		return failed(err.Error(), "correct the field in the file of REELKEEPER_STORAGE: no recording that goes there is kept")
 	case egress.ProbeUndeleted:

@@ -31,7 +31,7 @@ func TestEachStorageProfileIsTried(t *testing.T) {
 		text, fix string
 	}{
 		"none":        {nil, doctor.OK, "no storage profiles: each request says where it goes (REELKEEPER_STORAGE)", ""},
-		"good":        {tried{"a": egress.ProbeGood, "b": egress.ProbeUnchecked}, doctor.OK, "a can be written to; b is not ours to try: LiveKit's own credentials, or a store that we do not speak to", ""},
+		"good":        {tried{"a": egress.ProbeGood, "b": egress.ProbeUnchecked}, doctor.OK, "a can be written to; b is not tried: it uses LiveKit's own credentials, or a store that we cannot access", ""},
 		"refused":     {tried{"a": egress.ProbeRefused, "b": egress.ProbeGood}, doctor.Fail, "a.s3: says refused; b can be written to", "correct the field in the file of REELKEEPER_STORAGE: no recording that goes there is kept"},
 		"undeleted":   {tried{"a": egress.ProbeGood, "b": egress.ProbeUndeleted}, doctor.Warn, "a can be written to; b.s3: says undeleted", "let the key delete .reelkeeper-probe-* and its versions, or set REELKEEPER_PREFLIGHT to off"},
 		"unreachable": {tried{"a": egress.ProbeUnreachable}, doctor.Warn, "a.s3: says unreachable", "see whether the store can be reached from here; REELKEEPER_ALLOW_HOSTS opens private addresses"},

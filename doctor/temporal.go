@@ -34,12 +34,12 @@ func (d *Doctor) temporal(ctx context.Context) Finding {
 		return failed(fmt.Sprintf("Temporal does not answer for the namespace %q at %s: %s", d.cfg.Namespace, d.cfg.Address, err),
 			"see whether TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and Temporal's key or certificate are right, and whether Temporal is well")
 	}
-	found := fmt.Sprintf("Temporal answers, and the namespace %q keeps what is over for %s", d.cfg.Namespace, days(retention))
+	found := fmt.Sprintf("Temporal answers, and the namespace %q keeps closed workflows for %s", d.cfg.Namespace, days(retention))
 	fix := fmt.Sprintf("temporal operator namespace update --namespace %s --retention 168h "+
 		"(in Temporal Cloud: tcld namespace retention set --namespace %[1]s --retention-days 7)", d.cfg.Namespace)
 	switch {
 	case retention < retentionFail:
-		return failed(found+": less than LiveKit does, so that an ended egress can be taken for a new one", fix)
+		return failed(found+": LiveKit lists ended egresses for longer, so one can be taken for new", fix)
 	case retention < retentionWarn:
 		return warn(found+": idempotency keys and reports reach no further back", fix)
 	}
@@ -57,7 +57,7 @@ func (d *Doctor) searchAttributes(ctx context.Context) Finding {
 	case command != "":
 		return failed("the namespace lacks search attributes, without which no worker starts", command)
 	}
-	return ok("the namespace has them all")
+	return ok("the namespace has all search attributes")
 }
 
 // workers requires a worker that polls each queue: without one nothing moves, although nothing is
@@ -90,12 +90,12 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	}
 	stranded, err := d.cfg.Temporal.Stranded(ctx, now.Add(-pollLimit))
 	if err != nil {
-		return warn("versions of workers are not checked: "+err.Error(), seeTemporal)
+		return warn("the versions of the workers are not checked: "+err.Error(), seeTemporal)
 	}
 	if versions := slices.Sorted(maps.Keys(stranded)); len(versions) > 0 {
 		version := versions[0]
-		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it has begun wait for one", version, stranded[version]),
-			"start a worker of that version again, or let them go on with the current one: docs/upgrades.md")
+		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it began wait for one", version, stranded[version]),
+			"start a worker of that version again, or let the recordings continue with the current one: docs/upgrades.md")
 	}
 	if oldest > pollLimit {
 		return failed(fmt.Sprintf("no worker has polled for %s", oldest.Round(time.Second)), "see whether a worker still runs: it polls every minute")
@@ -105,7 +105,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 
 // idle returns the finding for a worker version that polls but gets no new work.
 func idle(version, queue string) Finding {
-	found := fmt.Sprintf("workers of version %s poll the task queue %q, and none of the current version, to which all goes that begins", version, queue)
+	found := fmt.Sprintf("workers of version %s poll the task queue %q, but none of the current version does, which gets all new work", version, queue)
 	name, build, versioned := strings.Cut(version, ":")
 	if !versioned {
 		return failed(found, "start a worker of the current version: docs/upgrades.md")
@@ -121,7 +121,7 @@ func (d *Doctor) schedule(ctx context.Context) Finding {
 
 func (d *Doctor) canary(ctx context.Context) Finding {
 	return d.scheduled(ctx, rounds{
-		egress.CanarySchedule, egress.CanaryType, d.cfg.CanaryEvery, "REELKEEPER_CANARY_EVERY", "nobody looks whether webhooks arrive before one is missed",
+		egress.CanarySchedule, egress.CanaryType, d.cfg.CanaryEvery, "REELKEEPER_CANARY_EVERY", "nobody notices that webhooks do not arrive until one is missed",
 	})
 }
 
@@ -143,7 +143,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case egress.ReasonOf(err) == egress.NotFound && r.every == 0 && d.cfg.Problem == nil: // otherwise nothing is known of the settings
 		return warn(fmt.Sprintf("there is no schedule %q, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case egress.ReasonOf(err) == egress.NotFound:
-		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start a worker, or start one again: it makes it as it begins; where "+r.setting+" is off for the workers, set it so here, too")
+		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start or restart a worker, which creates it; if "+r.setting+" is off for the workers, set it to off here, too")
 	case err != nil:
 		return behind(TemporalServer, err.Error())
 	case s.Others:
@@ -154,7 +154,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 		return failed(fmt.Sprintf("the schedule %q is paused", r.schedule), "temporal schedule toggle --unpause --schedule-id "+r.schedule)
 	}
 	now, late := time.Now(), 3*s.Every+scheduleSlack
-	found := fmt.Sprintf("the schedule %q, every %s, last did something %s ago", r.schedule, s.Every, now.Sub(s.Acted).Round(time.Second))
+	found := fmt.Sprintf("the schedule %q, every %s, last acted %s ago", r.schedule, s.Every, now.Sub(s.Acted).Round(time.Second))
 	if now.Sub(s.Acted) > late {
 		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+r.schedule)
 	}

@@ -110,11 +110,11 @@ func TestEachAnswerThatLosesEventsIsExplained(t *testing.T) {
 		"a proxy's sign-in":   {answering(401), "LiveKit takes it for delivered", "a proxy wants a sign-in of its own"},
 		"a firewall":          {answering(403), "LiveKit takes it for delivered", "or refuses LiveKit's address"},
 		"a small body limit":  {answering(413), "LiveKit takes it for delivered", "the body of up to 1 MiB"},
-		"a proxy's 502":       {answering(502), "LiveKit tries for 15 to 65 s", "which does not reach `starter serve`"},
-		"a proxy's 503":       {answering(503), "LiveKit tries for 15 to 65 s", "which does not reach `starter serve`"},
+		"a proxy's 502":       {answering(502), "LiveKit tries for 15 to 65 s", "that does not reach `starter serve`"},
+		"a proxy's 503":       {answering(503), "LiveKit tries for 15 to 65 s", "that does not reach `starter serve`"},
 		"a rate limit":        {answering(429), "LiveKit tries for 15 to 65 s", "a proxy limits the rate"},
-		"somebody else's 200": {answering(200), "that was not our endpoint", "lead the path to `starter serve`"},
-		"a 204":               {answering(204), "that was not our endpoint", "lead the path to `starter serve`"},
+		"somebody else's 200": {answering(200), "that was not our endpoint", "send the path to `starter serve`"},
+		"a 204":               {answering(204), "that was not our endpoint", "send the path to `starter serve`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,8 +137,8 @@ func TestWhatAProxyTakesAwayIsNamed(t *testing.T) {
 	}{
 		"the signature":          {func(r *http.Request) bool { r.Header.Del("Authorization"); return true }, "answered 401", "the header Authorization did not come through"},
 		"the method":             {func(r *http.Request) bool { r.Method = http.MethodGet; return true }, "answered 405", "the POST came as another method"},
-		"the body":               {func(r *http.Request) bool { r.Body = http.NoBody; return true }, "answered 503", "let no proxy change the body"},
-		"what is below the path": {func(r *http.Request) bool { return r.URL.Path == egress.WebhookPath }, "answered 404", "to pass on everything below it"},
+		"the body":               {func(r *http.Request) bool { r.Body = http.NoBody; return true }, "answered 503", "no proxy changes the body"},
+		"what is below the path": {func(r *http.Request) bool { return r.URL.Path == egress.WebhookPath }, "answered 404", "pass on everything below it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,9 +182,9 @@ func TestAWayThatEndsEarlyIsNamed(t *testing.T) {
 	closed.Close()
 	plain := strings.Replace(serve(t, endpoint(t)), "http://", "https://", 1)
 	for public, want := range map[string][2]string{
-		closed.URL:                        {"the connection is refused", "see whether `starter serve` and the proxy before it run"},
-		"https://reelkeeper.invalid":      {"DNS knows no reelkeeper.invalid", "correct REELKEEPER_PUBLIC_URL"},
-		plain:                             {"no TLS is spoken there", "begin REELKEEPER_PUBLIC_URL with http://"},
+		closed.URL:                        {"the connection is refused", "see whether `starter serve` and the proxy in front of it run"},
+		"https://reelkeeper.invalid":      {"DNS does not know reelkeeper.invalid", "correct REELKEEPER_PUBLIC_URL"},
+		plain:                             {"it does not speak TLS", "begin REELKEEPER_PUBLIC_URL with http://"},
 		"http://u:CANARY@127.0.0.1:1/pre": {"http://u:xxxxx@127.0.0.1:1/pre/webhooks/livekit cannot be reached", "see whether"},
 	} {
 		f := look(t, doctor.Config{PublicURL: public})
@@ -240,7 +240,7 @@ func TestACertificateIsLookedAt(t *testing.T) {
 		"one that ends soon":  {ip, soon, false, doctor.Warn, soon.UTC().Format(time.RFC3339) + ": 13 days are left", "renew the certificate"},
 		"an expired one":      {ip, time.Now().Add(-24 * time.Hour), false, doctor.Fail, "its certificate was valid until ", "renew the certificate"},
 		"another name's":      {"example.com", soon, false, doctor.Fail, "its certificate is for another name", "a certificate for the name in REELKEEPER_PUBLIC_URL"},
-		"one that is its own": {ip, soon, true, doctor.Fail, "signed by nobody that is trusted", "serve the whole chain"},
+		"one that is its own": {ip, soon, true, doctor.Fail, "is not signed by a trusted authority", "serve the whole chain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

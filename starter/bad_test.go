@@ -150,10 +150,10 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 func TestAMissingOrWrongVariableIsOneLine(t *testing.T) {
 	t.Parallel()
 	for want, environ := range map[string]map[string]string{
-		"LIVEKIT_API_KEY: is not set, and a start needs it":                    {"TEMPORAL_ADDRESS": "x:1"},
-		"LIVEKIT_API_SECRET: is not set, and a start needs it":                 {"LIVEKIT_API_KEY": "APIkey"},
+		"LIVEKIT_API_KEY: is not set, and a start needs it":                       {"TEMPORAL_ADDRESS": "x:1"},
+		"LIVEKIT_API_SECRET: is not set, and a start needs it":                    {"LIVEKIT_API_KEY": "APIkey"},
 		"REELKEEPER_SEALKEY: is not a setting; did you mean REELKEEPER_SEAL_KEY?": {"LIVEKIT_API_KEY": "APIkey", "REELKEEPER_SEALKEY": "x"},
-		`REELKEEPER_ANNOUNCE_FOR: want a duration such as "3h", got "long"`:    {"LIVEKIT_API_KEY": "APIkey", "REELKEEPER_ANNOUNCE_FOR": "long"},
+		`REELKEEPER_ANNOUNCE_FOR: want a duration such as "3h", got "long"`:       {"LIVEKIT_API_KEY": "APIkey", "REELKEEPER_ANNOUNCE_FOR": "long"},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -37,7 +37,7 @@ func (p *patient) Watch(_ context.Context, every time.Duration, say func(doctor.
 
 func findings() []doctor.Finding {
 	return []doctor.Finding{
-		{Check: doctor.Settings, Status: doctor.OK, Found: "all that are needed are set"},
+		{Check: doctor.Settings, Status: doctor.OK, Found: "all required settings are set"},
 		{Check: doctor.Schedule, Status: doctor.Warn, Found: "there is none", Fix: "make one"},
 		{Check: doctor.Webhook, Status: doctor.Fail, Found: "answered 404", Fix: "correct the path", Path: &doctor.Path{
 			URL: "https://x.example/webhooks/livekit", Address: "192.0.2.1:443", DNS: egress.Duration(time.Millisecond), Status: 404,
