@@ -139,7 +139,7 @@ func named(m *livekit.EgressInfo, egressID, op string) (*livekit.EgressInfo, err
 // notLiveKits is the error for a 200 that does not contain what LiveKit would send: an empty reply
 // from a proxy decodes as any message, and says nothing about an egress.
 func notLiveKits(op string) error {
-	return &egress.Error{Reason: egress.Ambiguous, Message: op + ": the reply does not name the egress, and may not be LiveKit's"}
+	return &egress.Error{Reason: egress.Ambiguous, Message: op + ": the reply does not name the egress, and may not come from LiveKit"}
 }
 
 // InRoom lists the egresses of a room, including ended ones.

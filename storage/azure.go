@@ -29,9 +29,9 @@ var (
 func (s *Stores) openAzure(ctx context.Context, field string, u *livekit.AzureBlobUpload) (*blob.Bucket, error) {
 	switch {
 	case !accountName.MatchString(u.GetAccountName()):
-		return nil, egress.Invalidf(field+".account_name", "is no name of a storage account")
+		return nil, egress.Invalidf(field+".account_name", "is not a valid storage account name")
 	case !containerName.MatchString(u.GetContainerName()):
-		return nil, egress.Invalidf(field+".container_name", "is no name of a container")
+		return nil, egress.Invalidf(field+".container_name", "is not a valid container name")
 	}
 	at := "https://" + u.GetAccountName() + ".blob.core.windows.net/" + u.GetContainerName()
 	client, err := s.containerOf(at, field, u)
@@ -51,7 +51,7 @@ func (s *Stores) containerOf(at, field string, u *livekit.AzureBlobUpload) (*con
 	if u.GetAccountKey() != "" {
 		key, err := azblob.NewSharedKeyCredential(u.GetAccountName(), u.GetAccountKey())
 		if err != nil {
-			return nil, egress.Invalidf(field+".account_key", "is no key of a storage account") // not shown: it may be one
+			return nil, egress.Invalidf(field+".account_key", "is not a storage account key") // not shown: it may be one
 		}
 		return container.NewClientWithSharedKeyCredential(at, key, opts)
 	}

@@ -106,14 +106,14 @@ func (b *Bucket) Create(ctx context.Context, path, contentType string, data []by
 	if there, err := b.blobs.Exists(ctx, key); err != nil {
 		return explain(b.field, "look at the object", err)
 	} else if there {
-		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
+		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "the object already exists"}
 	}
 	err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType, IfNotExist: true})
 	if status, _ := answerOf(err); status == http.StatusNotImplemented { // it rejects the condition, and the object was not there just now
 		err = write(ctx, b.blobs, key, data, blob.WriterOptions{ContentType: contentType})
 	}
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "there is such an object already"}
+		return &egress.Error{Reason: egress.Conflict, Field: b.field, Message: "the object already exists"}
 	}
 	return explain(b.field, "write", err)
 }

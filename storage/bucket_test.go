@@ -145,7 +145,7 @@ func TestEachStoreKeepsWhatIsWrittenOnce(t *testing.T) {
 			require.EqualValues(t, 5, o.Size)
 
 			err = b.Create(ctx, "rec/a.mp4", "video/mp4", []byte("other media"))
-			requireReason(t, err, egress.Conflict, "out: there is such an object already")
+			requireReason(t, err, egress.Conflict, "out: the object already exists")
 
 			r, err := b.Read(ctx, "rec/a.mp4", 2)
 			require.NoError(t, err)

@@ -84,7 +84,7 @@ func TestABusyAmazonIsNoOtherRegion(t *testing.T) {
 	u := &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings"}
 	found, err := storage.New(cfg).Probe(t.Context(), to(u), "x")
 	require.Equal(t, egress.ProbeUnreachable, found)
-	requireReason(t, err, egress.Unreachable, "file_outputs[0].s3.region: is not named, and Amazon answers 503 when it is asked for it")
+	requireReason(t, err, egress.Unreachable, "file_outputs[0].s3.region: is not set, and Amazon answers 503 when asked for it")
 }
 
 func TestAStoreThatKnowsNoConditionIsWrittenToWithoutOne(t *testing.T) {

@@ -54,7 +54,7 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 	}
 	account, err := google.JWTConfigFromJSON([]byte(u.GetCredentials()), readWrite)
 	if err != nil {
-		return nil, egress.Invalidf(field+".credentials", "is no key of a service account") // not shown: it holds one
+		return nil, egress.Invalidf(field+".credentials", "is not a service account key") // not shown: it holds one
 	}
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
 }

@@ -21,15 +21,15 @@ func TestAWrongConfigurationIsNamedByItsField(t *testing.T) {
 	t.Parallel()
 	const secret = "do-not-show-me"
 	for want, u := range map[string]egress.Upload{
-		"out.bucket: is missing":                            {S3: &livekit.S3Upload{AccessKey: "k", Secret: secret}},
-		"out.endpoint: is no URL of a store":                {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Endpoint: "https://me:" + secret + "@host"}},
-		"out.proxy.url: is no URL of a proxy":               {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Proxy: &livekit.ProxyConfig{Url: "ftp://" + secret}}},
-		"out.bucket: is missing ":                           {GCP: &livekit.GCPUpload{Credentials: secret}},
-		"out.credentials: is no key of a service account":   {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: secret}},
-		"out.credentials: is no key of a service account ":  {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: `{"type":"external_account","credential_source":{"file":"/etc/passwd"}}`}},
-		"out.account_name: is no name of a storage account": {Azure: &livekit.AzureBlobUpload{AccountName: "evil.example/", ContainerName: "abc", AccountKey: secret}},
-		"out.container_name: is no name of a container":     {Azure: &livekit.AzureBlobUpload{AccountName: "abc", ContainerName: "../x", AccountKey: secret}},
-		"out.account_key: is no key of a storage account":   {Azure: &livekit.AzureBlobUpload{AccountName: "abc", ContainerName: "abc", AccountKey: secret}},
+		"out.bucket: is missing":                                {S3: &livekit.S3Upload{AccessKey: "k", Secret: secret}},
+		"out.endpoint: is not the URL of a store":               {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Endpoint: "https://me:" + secret + "@host"}},
+		"out.proxy.url: is not the URL of a proxy":              {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k", Secret: secret, Proxy: &livekit.ProxyConfig{Url: "ftp://" + secret}}},
+		"out.bucket: is missing ":                               {GCP: &livekit.GCPUpload{Credentials: secret}},
+		"out.credentials: is not a service account key":         {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: secret}},
+		"out.credentials: is not a service account key ":        {GCP: &livekit.GCPUpload{Bucket: "b", Credentials: `{"type":"external_account","credential_source":{"file":"/etc/passwd"}}`}},
+		"out.account_name: is not a valid storage account name": {Azure: &livekit.AzureBlobUpload{AccountName: "evil.example/", ContainerName: "abc", AccountKey: secret}},
+		"out.container_name: is not a valid container name":     {Azure: &livekit.AzureBlobUpload{AccountName: "abc", ContainerName: "../x", AccountKey: secret}},
+		"out.account_key: is not a storage account key":         {Azure: &livekit.AzureBlobUpload{AccountName: "abc", ContainerName: "abc", AccountKey: secret}},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -43,10 +43,10 @@ func TestAWrongConfigurationIsNamedByItsField(t *testing.T) {
 func TestWhatNobodyMayReadFromHereIsDenied(t *testing.T) {
 	t.Parallel()
 	for want, u := range map[string]egress.Upload{
-		"out: is Alibaba Cloud's, which cannot be read from here":                           {AliOSS: &livekit.AliOSSUpload{Bucket: "b"}},
-		"out: names no store, and REELKEEPER_LOCAL_FILES is not set":                        {},
-		"out.secret: is missing beside access_key, and LiveKit's own key is not known here": {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k"}},
-		"out.access_key: is missing, and the worker's own key is for Amazon alone":          {S3: &livekit.S3Upload{Bucket: "b", Endpoint: "https://evil.example"}},
+		"out: is Alibaba Cloud's, which cannot be read from here":                                    {AliOSS: &livekit.AliOSSUpload{Bucket: "b"}},
+		"out: names no store, and REELKEEPER_LOCAL_FILES is not set":                                 {},
+		"out.secret: is missing although access_key is set, and LiveKit's own key is not known here": {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k"}},
+		"out.access_key: is missing, and the worker's own key is only for Amazon":                    {S3: &livekit.S3Upload{Bucket: "b", Endpoint: "https://evil.example"}},
 	} {
 		_, err := storage.New(storage.Config{Client: through(refusing{})}).Open(t.Context(), egress.Destination{Field: "out", Upload: u})
 		requireReason(t, err, egress.Denied, want)

@@ -83,7 +83,7 @@ func TestHalfAKeyIsNoDefiniteNo(t *testing.T) {
 	u.Secret = ""
 	found, err := probe(t.Context(), to(u))
 	require.Equal(t, egress.ProbeUnreachable, found)
-	requireReason(t, err, egress.Denied, "file_outputs[0].s3.secret: is missing beside access_key, and LiveKit's own key is not known here")
+	requireReason(t, err, egress.Denied, "file_outputs[0].s3.secret: is missing although access_key is set, and LiveKit's own key is not known here")
 }
 
 func TestWhatTheStoreRefusesNamesTheField(t *testing.T) {
@@ -99,7 +99,7 @@ func TestWhatTheStoreRefusesNamesTheField(t *testing.T) {
 		"another secret": {func(u *livekit.S3Upload) { u.Secret = "hunter2" }, "", "secret: does not belong to the access key (the store answers SignatureDoesNotMatch)"},
 		"no right":       {nil, "AccessDenied", "access_key: may not write there (the store answers AccessDenied)"},
 		"another region": {nil, "PermanentRedirect", "region: is not the bucket's (the store answers PermanentRedirect)"},
-		"no endpoint":    {func(u *livekit.S3Upload) { u.Endpoint = "ftp://store" }, "", "endpoint: is no URL of a store"},
+		"no endpoint":    {func(u *livekit.S3Upload) { u.Endpoint = "ftp://store" }, "", "endpoint: is not the URL of a store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

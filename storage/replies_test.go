@@ -116,7 +116,7 @@ func TestAPathThatNoStoreTakesIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	b := open(t, storage.Config{Client: through(refusing{})}, egress.Upload{S3: s3Upload("http://store.example")})
 	_, err := b.Stat(t.Context(), strings.Repeat("a", 1025))
-	requireReason(t, err, egress.Invalid, "out: has a path of 1025 characters, and stores take 1024")
+	requireReason(t, err, egress.Invalid, "out: has a path of 1025 characters; stores take at most 1024")
 	_, err = b.Stat(t.Context(), strings.Repeat("ä", 1024))
 	require.ErrorContains(t, err, "REELKEEPER_ALLOW_HOSTS")
 }
@@ -126,7 +126,7 @@ func TestAPathThatWouldBeAskedForByAnotherNameIsNotAskedFor(t *testing.T) {
 	b := open(t, storage.Config{Client: through(refusing{})}, egress.Upload{S3: s3Upload("http://store.example")})
 	for _, path := range []string{"calls/two\nlines.mp4", "calls/a\tb.mp4", "calls/../a.mp4"} {
 		_, err := b.Stat(t.Context(), path)
-		requireReason(t, err, egress.Invalid, "out: has a path with a control character or ../ in it, which cannot be asked for")
+		requireReason(t, err, egress.Invalid, "out: has a path with a control character or ../, which stores cannot be asked for")
 	}
 	_, err := b.Stat(t.Context(), `calls/Ä "#1".. \ %?.mp4`)
 	require.ErrorContains(t, err, "REELKEEPER_ALLOW_HOSTS")

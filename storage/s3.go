@@ -74,7 +74,7 @@ func endpointOf(field, endpoint string) (*string, error) {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, egress.Invalidf(field+".endpoint", "is no URL of a store")
+		return nil, egress.Invalidf(field+".endpoint", "is not the URL of a store")
 	}
 	return &endpoint, nil
 }
@@ -85,12 +85,12 @@ func endpointOf(field, endpoint string) (*string, error) {
 func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config, error) {
 	switch {
 	case u.GetAccessKey() != "" && u.GetSecret() == "":
-		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".secret", Message: "is missing beside access_key, and LiveKit's own key is not known here"}
+		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".secret", Message: "is missing although access_key is set, and LiveKit's own key is not known here"}
 	case u.GetAccessKey() != "":
 		static := credentials.NewStaticCredentialsProvider(u.GetAccessKey(), u.GetSecret(), u.GetSessionToken())
 		return aws.Config{Credentials: static}, nil
 	case u.GetEndpoint() != "":
-		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker's own key is for Amazon alone"}
+		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker's own key is only for Amazon"}
 	}
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func regionOf(ctx context.Context, field string, client *http.Client, u *livekit
 	case region != "":
 		return region, nil
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= http.StatusInternalServerError:
-		return "", &egress.Error{Reason: egress.Unreachable, Field: field + ".region", Message: fmt.Sprintf("is not named, and Amazon answers %d when it is asked for it", res.StatusCode)}
+		return "", &egress.Error{Reason: egress.Unreachable, Field: field + ".region", Message: fmt.Sprintf("is not set, and Amazon answers %d when asked for it", res.StatusCode)}
 	}
 	return anyRegion, nil // no such bucket: the first call will say so
 }

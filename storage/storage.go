@@ -73,7 +73,7 @@ func (s *Stores) openLocal(field string) (dir string, b *blob.Bucket, err error)
 		b, err = fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
 	}
 	if err != nil {
-		return "", nil, &egress.Error{Reason: egress.Unreachable, Field: "REELKEEPER_LOCAL_FILES", Message: "is no directory that can be read", Err: err}
+		return "", nil, &egress.Error{Reason: egress.Unreachable, Field: "REELKEEPER_LOCAL_FILES", Message: "is not a readable directory", Err: err}
 	}
 	return dir, b, nil
 }
@@ -85,7 +85,7 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) { // those of net/http, like LiveKit's
-		return nil, egress.Invalidf(field+".proxy.url", "is no URL of a proxy") // not shown: it may hold a password
+		return nil, egress.Invalidf(field+".proxy.url", "is not the URL of a proxy") // not shown: it may hold a password
 	}
 	if user != "" {
 		u.User = url.UserPassword(user, password)
@@ -101,10 +101,10 @@ const longestKey = 1024
 func (b *Bucket) key(path string) (string, error) {
 	if b.local == "" {
 		if n := utf8.RuneCountInString(path); n > longestKey {
-			return "", egress.Invalidf(b.field, "has a path of %d characters, and stores take %d", n, longestKey)
+			return "", egress.Invalidf(b.field, "has a path of %d characters; stores take at most %d", n, longestKey)
 		}
 		if b.renames && renamed(path) {
-			return "", egress.Invalidf(b.field, "has a path with a control character or ../ in it, which cannot be asked for")
+			return "", egress.Invalidf(b.field, "has a path with a control character or ../, which stores cannot be asked for")
 		}
 		return path, nil
 	}

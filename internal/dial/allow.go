@@ -35,7 +35,7 @@ func parseAllow(list []string) (allowed, error) {
 	var a allowed
 	for _, entry := range list {
 		if !a.add(strings.TrimSpace(entry)) {
-			return allowed{}, fault("want host names, IPs, either with :port, or CIDRs, got %q", entry)
+			return allowed{}, fault("want host names and IPs, with or without :port, or CIDRs, got %q", entry)
 		}
 	}
 	return a, nil

@@ -25,7 +25,7 @@ func TestAnEntryThatIsWrongIsNamed(t *testing.T) {
 		t.Run(entry, func(t *testing.T) {
 			t.Parallel()
 			_, err := New(Config{Allow: []string{"localhost", entry}})
-			requireInvalid(t, err, `want host names, IPs, either with :port, or CIDRs, got "`+entry+`"`)
+			requireInvalid(t, err, `want host names and IPs, with or without :port, or CIDRs, got "`+entry+`"`)
 		})
 	}
 }
@@ -82,5 +82,5 @@ func TestARefusalNamesHostAddressAndSetting(t *testing.T) {
 	d, err := New(Config{})
 	require.NoError(t, err)
 	requireInvalid(t, d.judge("hooks.internal:8080", "10.0.0.5:8080"), "does not cover hooks.internal:8080, whose address 10.0.0.5 is private")
-	requireInvalid(t, d.judge("h:80", "/run/socket"), `does not cover h:80, whose address "/run/socket" is none that can be judged`)
+	requireInvalid(t, d.judge("h:80", "/run/socket"), `does not cover h:80, whose address "/run/socket" cannot be judged`)
 }

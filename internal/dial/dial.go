@@ -127,7 +127,7 @@ func (d *Dialer) connect(ctx context.Context, network, hostPort string) (net.Con
 func (d *Dialer) judge(hostPort, address string) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fault("does not cover %s, whose address %q is none that can be judged", hostPort, address)
+		return fault("does not cover %s, whose address %q cannot be judged", hostPort, address)
 	}
 	kind := kindOf(addr.Addr())
 	if kind == "" || d.allow.host(hostPort) || d.allow.address(addr) {

@@ -68,7 +68,7 @@ func Find(path string) (*Prober, error) {
 	}
 	found, err := exec.LookPath(path)
 	if err != nil {
-		return nil, &egress.Error{Reason: egress.Invalid, Field: "REELKEEPER_FFPROBE", Message: "is no program that can be run", Err: err}
+		return nil, &egress.Error{Reason: egress.Invalid, Field: "REELKEEPER_FFPROBE", Message: "is not a program that can be run", Err: err}
 	}
 	return newProber(found), nil
 }

@@ -120,7 +120,7 @@ func TestAStoreThatFailsSaysNothingOfTheMedia(t *testing.T) {
 func TestAProgramThatIsNoneIsNamed(t *testing.T) {
 	t.Parallel()
 	_, err := Find("/no/such/ffprobe")
-	require.EqualError(t, err, "REELKEEPER_FFPROBE: is no program that can be run")
+	require.EqualError(t, err, "REELKEEPER_FFPROBE: is not a program that can be run")
 }
 
 func TestTheLongestOfWhatFFprobeSaysCounts(t *testing.T) {
