@@ -13,11 +13,11 @@ var captures = &sameness{sides: sides{"the captures", "the real server"}, differ
 	},
 	{
 		"*: room room_finished", "answer.roomEndReason",
-		"1.13.5 does not tell why a room ended",
+		"1.13.5 does not say why a room ended",
 	},
 	{
 		"start-*: api-*", "error.text",
-		"1.13.5 wraps the message of an error in another; the code is the same",
+		"1.13.5 wraps the error's message in another; the code is the same",
 	},
 	{
 		"tc-stop: api-StopEgress-unknown.err.txt", "error.text",
@@ -29,7 +29,7 @@ var captures = &sameness{sides: sides{"the captures", "the real server"}, differ
 	},
 	{
 		"*: room participant_* egress", "answer.participant.capabilities*",
-		"the real worker joins a room that it shows by a browser, and the double by LiveKit's Go SDK",
+		"for a room composite, the real worker joins by a browser, and the double by LiveKit's Go SDK",
 	},
 	{
 		"*: room participant_* egress", "answer.participant.clientProtocol",
@@ -62,11 +62,11 @@ var doubles = &sameness{sides: sides{"the real server", "the fake"}, differences
 	},
 	{
 		"refused: start", "error.message",
-		"the words are the worker's, and of the real one they were never captured",
+		"the message is the worker's, and that of the real worker was never captured",
 	},
 	{
 		"*: room participant_* egress", "answer.participant.capabilities*",
-		"the fake joins a room that it shows as a browser does, and the worker double by LiveKit's Go SDK",
+		"for a room composite, the fake joins as a browser does, and the worker double by LiveKit's Go SDK",
 	},
 	{
 		"*: room participant_* egress", "answer.participant.clientProtocol",
@@ -74,7 +74,7 @@ var doubles = &sameness{sides: sides{"the real server", "the fake"}, differences
 	},
 	{
 		"listing: who is in the room", "answer.c*",
-		"the same, to somebody who asks",
+		"the same, in the answer to GetParticipant",
 	},
 }}
 
@@ -83,18 +83,18 @@ var unplayed = []struct {
 	dirs    string
 	because string
 }{
-	{"auto-egress auto-room-egress auto-noworker auto-noworker-s3", "the server starts these by itself, and nobody asks for them; their webhooks are among those of webhook/testdata, and `secrets_test.go` posts one of a start that failed"},
-	{"bad-path-proc s3-refused", "end as bad-path-perm and s3-403 do, with other words of the file system and of the store"},
-	{"s3-proxy-redact", "fails in the real worker's own S3 client, and the worker double stores on its disk only"},
+	{"auto-egress auto-room-egress auto-noworker auto-noworker-s3", "the server starts these by itself, without a call; their webhooks are in webhook/testdata, and `secrets_test.go` posts one of a start that failed"},
+	{"bad-path-proc s3-refused", "end as bad-path-perm and s3-403 do; only the messages of the file system and the store differ"},
+	{"s3-proxy-redact", "fails in the real worker's own S3 client, but the worker double stores only on its disk"},
 	{"v2-media track-unpublish", "the worker double records no segments, no images and no single tracks; the fake is held to v2-media by its own tests"},
-	{"tc-kill9-worker tc-kill9-service-only rc-kill9-observe", "look as tc-kill9-observe does from outside"},
+	{"tc-kill9-worker tc-kill9-service-only rc-kill9-observe", "look the same from outside as tc-kill9-observe"},
 	{"tc-sigint-worker", "the worker double ends at once"},
 	{"start-dup", "two starts are two egresses, as in `listing`"},
-	{"start-client-timeout start-client-timeout-600", "are of a client that does not wait for the answer: `internal/fakelivekit/starts_test.go` has one, and `e2e/faults_test.go` starts that outlast the call"},
-	{"fakeworker-two-runs-one-id", "is of a worker double; `twice` is the same with this one"},
-	{"livekit-kill9 livekit-sigterm-queued", "a server of its own would be killed for each: `TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt` does it through Reelkeeper"},
-	{"redis-restart redis-down-at-end", "need a redis that can be away, and miniredis is in one process with all it keeps; the fake's `api-down` and `forgotten` are what is seen of it"},
-	{"protocol1.54-fwh-hang-20 protocol1.54-fwh-hang-forever protocol1.54-fwh-retryafter-90 protocol1.54-fwh-sigterm", "are of a newer sender of webhooks than 1.13.5 has"},
+	{"start-client-timeout start-client-timeout-600", "come from a client that does not wait for the answer: `internal/fakelivekit/starts_test.go` has such a client, and `e2e/faults_test.go` has starts that outlast the call"},
+	{"fakeworker-two-runs-one-id", "comes from another worker double; `twice` is the same with ours"},
+	{"livekit-kill9 livekit-sigterm-queued", "each would need a server of its own to kill: `TestNoEndIsLostWithTheRealLiveKitThatHadToTellIt` does that through Reelkeeper"},
+	{"redis-restart redis-down-at-end", "need a redis that can go away, but miniredis keeps all its data in its one process; the fake's `api-down` and `forgotten` show the effects"},
+	{"protocol1.54-fwh-hang-20 protocol1.54-fwh-hang-forever protocol1.54-fwh-retryafter-90 protocol1.54-fwh-sigterm", "come from a newer webhook sender than that of 1.13.5"},
 	{"wh-down-all-60 wh-down-end-120", "show less than wh-down-end-35 does"},
 	{"wh-request-projectdown", "the server has one list of endpoints for all tests"},
 }
