@@ -29,13 +29,13 @@ func judge(p Path, err error) Finding {
 	case p.outcome == egress.CanaryUnavailable:
 		return failed(found+": LiveKit tries for 15 to 65 s, and then the event is lost", fixOf5xx(p))
 	case p.Status/100 == 2:
-		return failed(found+", but that was not our endpoint: LiveKit takes it for delivered, and every event is lost",
+		return failed(found+", but that was not our endpoint: LiveKit counts it as delivered, and every event is lost",
 			"let the proxy send the path to `starter serve` and keep the headers of its answers, and run `starter serve` in the version of this command")
 	case p.Status/100 == 3:
-		return failed(fmt.Sprintf("%s, a redirect to %s: LiveKit follows none and takes it for delivered, so every event is lost", found, p.location),
+		return failed(fmt.Sprintf("%s, a redirect to %s: LiveKit follows none and counts it as delivered, so every event is lost", found, p.location),
 			"set REELKEEPER_PUBLIC_URL to where it leads, and change the URL of the project's webhook at LiveKit as well")
 	default:
-		return failed(found+": LiveKit takes it for delivered, and every event is lost", fixOf4xx(p))
+		return failed(found+": LiveKit counts it as delivered, and every event is lost", fixOf4xx(p))
 	}
 }
 
@@ -47,7 +47,7 @@ func well(p Path, found string) Finding {
 		left := time.Until(*p.CertificateUntil)
 		found += fmt.Sprintf(", certificate until %s", p.CertificateUntil.UTC().Format(time.RFC3339))
 		if left < certificateWarn {
-			return warn(fmt.Sprintf("%s: %d days are left", found, int(left.Hours()/24)), "renew the certificate: behind an expired one every webhook is lost")
+			return warn(fmt.Sprintf("%s: %d days are left", found, int(left.Hours()/24)), "renew the certificate: with an expired one, every webhook is lost")
 		}
 	}
 	if p.outcome == egress.CanarySlow {

@@ -89,7 +89,7 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 	t.Run("its content is wrong", func(t *testing.T) {
 		t.Parallel()
 		_, err := Load(with("LIVEKIT_KEYS_FILE", secretFile(t, "hunter2")), Worker)
-		wantInvalid(t, err, "LIVEKIT_KEYS", "want `key: secret` pairs, by line or comma, each with a space after its colon")
+		wantInvalid(t, err, "LIVEKIT_KEYS", "want `key: secret` pairs, separated by lines or commas, each with a space after its colon")
 	})
 }
 

@@ -29,11 +29,11 @@ func (k *Keys) UnmarshalText(b []byte) error {
 	}
 	var m map[string]string
 	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
-		return errors.New("want `key: secret` pairs, by line or comma")
+		return errors.New("want `key: secret` pairs, separated by lines or commas")
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if key == "" || m[key] == "" {
-			return errors.New("want `key: secret` pairs, by line or comma, each with a space after its colon")
+			return errors.New("want `key: secret` pairs, separated by lines or commas, each with a space after its colon")
 		}
 	}
 	*k = m

@@ -149,8 +149,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is not a URL"},
 		{"REELKEEPER_CACHED_WORKFLOWS", "0", "wants to be over zero, got 0"},
 		{"REELKEEPER_CONSUMER_CONCURRENCY", "0", "wants to be over zero, got 0"},
-		{"REELKEEPER_WEBHOOK_SECRETS", "hunter2", "want `name: whsec_…` pairs, by line or comma, each with a space after its colon"},
-		{"REELKEEPER_WEBHOOK_SECRETS", "announce:" + oneSecret, "want `name: whsec_…` pairs, by line or comma, each with a space after its colon"},
+		{"REELKEEPER_WEBHOOK_SECRETS", "hunter2", "want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon"},
+		{"REELKEEPER_WEBHOOK_SECRETS", "announce:" + oneSecret, "want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce: hunter2", `"announce": want whsec_ and 24 to 64 bytes in base64`},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce: whsec_hunter2", `"announce": want whsec_ and 24 to 64 bytes in base64`},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce: whsec_aHVudGVyMg==", `"announce": want whsec_ and 24 to 64 bytes in base64`},
@@ -203,8 +203,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_STRT_FOR", "9s", "is not a setting; did you mean REELKEEPER_START_FOR?"},
 		{"REELKEEPER_XYZ", "1", "is not a setting"},
 		{"LIVEKIT_KEYS", "APIkey: another", "has a secret for APIkey that differs from LIVEKIT_API_SECRET"},
-		{"LIVEKIT_KEYS", "APIkey:hunter2", "want `key: secret` pairs, by line or comma, each with a space after its colon"},
-		{"LIVEKIT_KEYS", "- hunter2\n- hunter3", "want `key: secret` pairs, by line or comma"},
+		{"LIVEKIT_KEYS", "APIkey:hunter2", "want `key: secret` pairs, separated by lines or commas, each with a space after its colon"},
+		{"LIVEKIT_KEYS", "- hunter2\n- hunter3", "want `key: secret` pairs, separated by lines or commas"},
 	} {
 		t.Run(tc.name+"="+tc.value, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ type WebhookSecrets map[string][]string
 func (w *WebhookSecrets) UnmarshalText(b []byte) error {
 	var pairs Keys
 	if pairs.UnmarshalText(b) != nil {
-		return errors.New("want `name: whsec_…` pairs, by line or comma, each with a space after its colon")
+		return errors.New("want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon")
 	}
 	all := WebhookSecrets{}
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
