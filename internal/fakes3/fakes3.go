@@ -41,7 +41,7 @@ func New(keys map[string]string, buckets ...string) (*Store, error) {
 	return s, nil
 }
 
-// Versions, appended to a method, selects its requests for one version of an object.
+// Versions is appended to a method to select its requests for one version of an object.
 const Versions = " of a version"
 
 // Deny answers all requests of a method with a code, such as AccessDenied; with Versions appended,
