@@ -73,8 +73,8 @@ func TestAProfileThatIsNotKnownIsRefusedBeforeLiveKitIsAsked(t *testing.T) {
 		in   activities.StartRequest
 		want string
 	}{
-		"not known":    {sealedFor(t, toFile(nil), "hot"), `names no profile: "hot"; want one of cold, main`},
-		"beside owned": {sealedFor(t, toFile(&lk.S3Upload{Bucket: "own"}), "cold"), `names the profile "cold" beside a storage of the request's own: file_outputs[0].s3`},
+		"not known":    {sealedFor(t, toFile(nil), "hot"), `"hot" is not a profile; want one of cold, main`},
+		"beside owned": {sealedFor(t, toFile(&lk.S3Upload{Bucket: "own"}), "cold"), `names the profile "cold", but the request has a storage of its own: file_outputs[0].s3`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

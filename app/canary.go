@@ -16,7 +16,7 @@ import (
 // scheduleCanary creates or updates the canary's schedule.
 func (a *App) scheduleCanary(ctx context.Context) error {
 	return a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureCanary(ctx, a.cfg.Canary.Every.D()) },
-		"nobody looks whether webhooks arrive")
+		"nobody checks whether webhooks arrive")
 }
 
 // registerCanary registers the canary's probes with a worker.

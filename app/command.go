@@ -23,7 +23,7 @@ var (
 func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 	words := err.Error()
 	if m := undefinedFlag.FindStringSubmatch(words); m != nil {
-		return egress.Invalidf("--"+m[1], "is no flag of %s; see %s --help", c.FullName(), c.FullName())
+		return egress.Invalidf("--"+m[1], "is not a flag of %s; see %s --help", c.FullName(), c.FullName())
 	}
 	if m := lackingFlag.FindStringSubmatch(words); m != nil {
 		return egress.Invalidf("--"+m[1], "needs a value")
@@ -40,7 +40,7 @@ func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 		case strings.Contains(reason, "strconv.Parse"):
 			reason = "want a number"
 		}
-		return egress.Invalidf("--"+m[2], "%s is no value for it: %s", m[1], reason)
+		return egress.Invalidf("--"+m[2], "%s is not a valid value: %s", m[1], reason)
 	}
 	return egress.Invalidf("", "%s", words)
 }

@@ -18,13 +18,13 @@ import (
 func TestWhatTheFlagParserSaysIsSaidInOurWords(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"--prot 1":    "--prot: is no flag of cut; see cut --help",
+		"--prot 1":    "--prot: is not a flag of cut; see cut --help",
 		"--port":      "--port: needs a value",
-		"--port http": `--port: "http" is no value for it: want a number`,
-		"--loss 30%":  `--loss: "30%" is no value for it: want a number`,
-		"--seed=-1":   `--seed: "-1" is no value for it: want a number from 0 on`,
-		"--every 3":   `--every: "3" is no value for it: want a duration such as "3h"`,
-		"--json=x":    `--json: "x" is no value for it: want true or false`,
+		"--port http": `--port: "http" is not a valid value: want a number`,
+		"--loss 30%":  `--loss: "30%" is not a valid value: want a number`,
+		"--seed=-1":   `--seed: "-1" is not a valid value: want a number from 0 on`,
+		"--every 3":   `--every: "3" is not a valid value: want a duration such as "3h"`,
+		"--json=x":    `--json: "x" is not a valid value: want true or false`,
 	} {
 		c := &cli.Command{
 			Name: "cut", OnUsageError: app.UsageError, Writer: &bytes.Buffer{}, ErrWriter: &bytes.Buffer{},

@@ -59,13 +59,13 @@ func unreached(ctx context.Context, environ map[string]string, address string, e
 	e := &egress.Error{Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err}
 	switch code := serviceerror.ToStatus(err).Code(); {
 	case code == codes.Unauthenticated || code == codes.PermissionDenied:
-		e.Reason, e.Field, e.Message = egress.Denied, "TEMPORAL_API_KEY", fmt.Sprintf("Temporal at %s does not let us in (%s)", address, err)
+		e.Reason, e.Field, e.Message = egress.Denied, "TEMPORAL_API_KEY", fmt.Sprintf("Temporal at %s denies access (%s)", address, err)
 	case errors.Is(ctx.Err(), context.Canceled):
 		e.Field, e.Message = "", fmt.Sprintf("interrupted before Temporal at %s answered", address)
 	case ctx.Err() != nil:
-		e.Field, e.Message = "--timeout", fmt.Sprintf("was over before Temporal at %s answered", address)
+		e.Field, e.Message = "--timeout", fmt.Sprintf("ran out before Temporal at %s answered", address)
 	case strings.Contains(err.Error(), "first record does not look like a TLS handshake"): // from crypto/tls, which gRPC passes on only as text
-		e.Field, e.Message = "TEMPORAL_TLS", fmt.Sprintf("Temporal at %s speaks no TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS and a profile turn on: set TEMPORAL_TLS=false, or name another TEMPORAL_ADDRESS", address)
+		e.Field, e.Message = "TEMPORAL_TLS", fmt.Sprintf("Temporal at %s does not speak TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS or a profile turns on: set TEMPORAL_TLS=false, or name another TEMPORAL_ADDRESS", address)
 	case environ["TEMPORAL_ADDRESS"] == "" && environ["TEMPORAL_PROFILE"] == "":
 		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, err)
 	default:

@@ -55,7 +55,7 @@ func TestAKeyThatTemporalRefusesIsNamed(t *testing.T) {
 		"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",
 	}, "client")
 	require.Equal(t, egress.Denied, egress.ReasonOf(err))
-	require.ErrorContains(t, err, "TEMPORAL_API_KEY: Temporal at "+listener.Addr().String()+" does not let us in (")
+	require.ErrorContains(t, err, "TEMPORAL_API_KEY: Temporal at "+listener.Addr().String()+" denies access (")
 }
 
 func TestATemporalWithoutTLSIsNamedToWhoAsksForIt(t *testing.T) {
@@ -70,7 +70,7 @@ func TestATemporalWithoutTLSIsNamedToWhoAsksForIt(t *testing.T) {
 			"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), name: "true",
 		}, "reader")
 		require.Equal(t, egress.Unavailable, egress.ReasonOf(err))
-		require.ErrorContains(t, err, "TEMPORAL_TLS: Temporal at "+listener.Addr().String()+" speaks no TLS")
+		require.ErrorContains(t, err, "TEMPORAL_TLS: Temporal at "+listener.Addr().String()+" does not speak TLS")
 	}
 }
 
@@ -96,7 +96,7 @@ func TestWhoDoesNotWaitForTemporalIsNotToldThatItIsAway(t *testing.T) {
 	defer cancel()
 	for ctx, want := range map[context.Context]string{
 		gone: "interrupted before Temporal at " + listener.Addr().String() + " answered",
-		late: "--timeout: was over before Temporal at " + listener.Addr().String() + " answered",
+		late: "--timeout: ran out before Temporal at " + listener.Addr().String() + " answered",
 	} {
 		_, _, err := Connect(ctx, map[string]string{
 			"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), "LIVEKIT_API_KEY": "APIkey", "LIVEKIT_API_SECRET": "secret",

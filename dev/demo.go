@@ -48,13 +48,13 @@ const (
 func demoCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:         "demo",
-		Usage:        "record while webhooks get lost, and show that nothing else does",
+		Usage:        "record while webhooks get lost, and show that no recording does",
 		OnUsageError: app.UsageError,
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "egresses", Value: 20, Usage: "how many to record"},
-			&cli.FloatFlag{Name: "webhook-loss", Usage: "webhook-lost and room-webhook-lost at once, `0..1` (default: 0.3, and 0 with --fault)"},
-			&cli.StringSliceFlag{Name: "fault", Usage: "let a fault of LiveKit's strike, `NAME=RATE`; repeatable"},
-			&cli.BoolFlag{Name: "faults", Usage: "list the faults, with what each teaches, and end"},
+			&cli.FloatFlag{Name: "webhook-loss", Usage: "rate of webhook-lost and of room-webhook-lost, `0..1` (default: 0.3, and 0 with --fault)"},
+			&cli.StringSliceFlag{Name: "fault", Usage: "inject a fault of LiveKit's, `NAME=RATE`; may be repeated"},
+			&cli.BoolFlag{Name: "faults", Usage: "list the faults and what each teaches, and exit"},
 			&cli.Uint64Flag{Name: "seed", Usage: "repeat the faults of an earlier run (default: a new one)"},
 			&cli.StringFlag{Name: "state", Usage: "keep the instance's state in `DIR` (default: a temporary one)"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object instead of the table"},
@@ -111,7 +111,7 @@ type demo struct {
 func (d *demo) validate(args []string) error {
 	switch {
 	case len(args) > 0:
-		return egress.Invalidf(args[0], "is no argument of demo")
+		return egress.Invalidf(args[0], "is not an argument of demo")
 	case d.egresses < 1 || d.egresses > 10_000:
 		return egress.Invalidf("--egresses", "want 1 to 10000, got %d", d.egresses)
 	}
@@ -125,7 +125,7 @@ func (d *demo) run(ctx context.Context, stateDir string) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(stateDir)) }()
 	} else if entries, _ := os.ReadDir(stateDir); len(entries) > 0 {
-		return egress.Invalidf("--state", "%s is not empty, and a demo begins with an empty state", stateDir)
+		return egress.Invalidf("--state", "%s is not empty, but a demo needs an empty folder", stateDir)
 	}
 	consumer, err := newConsumer()
 	if err != nil {
@@ -148,7 +148,7 @@ func (d *demo) run(ctx context.Context, stateDir string) (err error) {
 		return err
 	}
 	if err = r.broken(); err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted with %d of %d settled, which says nothing of the promise (seed %d)", r.Settled, d.egresses, r.Seed)
+		return fmt.Errorf("interrupted with %d of %d settled, so the promise was not checked (seed %d)", r.Settled, d.egresses, r.Seed)
 	}
 	return err
 }
@@ -206,15 +206,15 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 		return r
 	}
 	r.accepted, r.egressID = true, started.Info.Proto().GetEgressId()
-	d.progress.say("%s: %s records", p.name(), r.egressID)
+	d.progress.say("%s: %s is recording", p.name(), r.egressID)
 	if err := d.endAfter(ctx, i, p); err != nil {
-		d.progress.say("%s: LiveKit does not end it: %v", p.name(), err) // which does not break our promise
+		d.progress.say("%s: LiveKit did not end it: %v", p.name(), err) // which does not break our promise
 	}
 	if r.verdict, r.err = i.app.Recordings().Wait(ctx, p.id); r.err != nil {
 		return r
 	}
 	r.settled, r.delivered = true, c.count(r.egressID)
-	d.progress.done("%s: %s, told by %s, media %s", p.name(), r.verdict.Status, r.verdict.EndedBy, r.verdict.Media)
+	d.progress.done("%s: %s, learned from %s, media %s", p.name(), r.verdict.Status, r.verdict.EndedBy, r.verdict.Media)
 	return r
 }
 

@@ -168,7 +168,7 @@ func TestTheReportIsATableForPeopleAndOneObjectForScripts(t *testing.T) {
 	var table, object bytes.Buffer
 	d := &demo{seed: 7, faults: rates{"zombie": 0.25}, stdout: &table}
 	require.NoError(t, d.print(rows, d.summarize(rows, nil, c)))
-	for _, want := range []string{"call-1", "EG_2", "LOST", "2 times", "it still runs", "2.5 s", "4 accepted, 3 settled (1 by webhook, 1 by poll, 1 by timeout), 2 delivered exactly once, 1 lost, 0 twins.", "Verdicts: 2 EGRESS_COMPLETE, 1 LOST.", "2 webhooks of an end were missed (1 late, 1 unclassified)", "Seed 7."} {
+	for _, want := range []string{"call-1", "EG_2", "LOST", "2 times", "it still runs", "2.5 s", "4 accepted, 3 settled (1 by webhook, 1 by poll, 1 by timeout), 2 delivered exactly once, 1 lost, 0 twins.", "Verdicts: 2 EGRESS_COMPLETE, 1 LOST.", "2 egress_ended webhooks were missed (1 late, 1 unclassified)", "Seed 7."} {
 		require.Contains(t, table.String(), want)
 	}
 	d.stdout, d.asJSON = &object, true

@@ -66,9 +66,9 @@ func known(f fakelivekit.Fault) error {
 		return nil
 	}
 	if near := config.Nearest(string(f), names); near != "" {
-		return egress.Invalidf("--fault", "%q is no fault; did you mean %s?", f, near)
+		return egress.Invalidf("--fault", "%q is not a fault; did you mean %s?", f, near)
 	}
-	return egress.Invalidf("--fault", "%q is no fault; --faults lists them", f)
+	return egress.Invalidf("--fault", "%q is not a fault; --faults lists them", f)
 }
 
 // listFaults prints every fault and what it teaches, one per line.

@@ -121,10 +121,10 @@ func (o instanceOptions) place() (place, error) {
 		return place{}, fmt.Errorf("state: %w", err)
 	}
 	if o.environ["LIVEKIT_URL"] != "" && !o.realLiveKit() {
-		return place{}, egress.Invalidf("LIVEKIT_URL", "is set without LIVEKIT_API_KEY and LIVEKIT_API_SECRET: want all three for a LiveKit of your own, in no files, or none for the fake")
+		return place{}, egress.Invalidf("LIVEKIT_URL", "is set without LIVEKIT_API_KEY and LIVEKIT_API_SECRET: set all three for a LiveKit of your own, not by files, or none for the fake")
 	}
 	if o.realLiveKit() && o.namesItself() {
-		return place{}, egress.Invalidf("LIVEKIT_URL", "leads to the starter of this dev itself, which wants a LiveKit behind it: name yours, or unset it for the fake")
+		return place{}, egress.Invalidf("LIVEKIT_URL", "leads to the starter of this dev itself, which needs a LiveKit behind it: name yours, or unset it for the fake")
 	}
 	p := place{
 		Starter: loopbackURL(o.ports.starter), LiveKit: loopbackURL(o.ports.livekit), APIKey: devKey, APISecret: devSecret, Room: demoRoom,

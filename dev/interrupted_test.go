@@ -30,8 +30,8 @@ func TestADemoThatIsInterruptedSaysSo(t *testing.T) {
 		t.Skip("needs a Temporal server")
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	d := demo{egresses: 2, seed: 7, stdout: io.Discard, stderr: interrupting{" records", stop}}
-	require.EqualError(t, d.run(ctx, ""), "interrupted with 0 of 2 settled, which says nothing of the promise (seed 7)")
+	d := demo{egresses: 2, seed: 7, stdout: io.Discard, stderr: interrupting{" is recording", stop}}
+	require.EqualError(t, d.run(ctx, ""), "interrupted with 0 of 2 settled, so the promise was not checked (seed 7)")
 	var out bytes.Buffer
 	d = demo{egresses: 2, stdout: &out, stderr: io.Discard}
 	require.EqualError(t, d.run(ctx, ""), "interrupted before anything was recorded")

@@ -42,16 +42,16 @@ func command(stdout, stderr io.Writer) *cli.Command {
 
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "state", Value: defaultState, Usage: "`DIR` that outlives the process"},
+			&cli.StringFlag{Name: "state", Value: defaultState, Usage: "keep the state in `DIR`, which outlives the process"},
 			&cli.IntFlag{Name: "port-base", Usage: "move all ports: starter at `N`, then admin, LiveKit, Temporal, its UI", DefaultText: defaultPorts.String()},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON line once ready"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return egress.Invalidf(cmd.Args().First(), "is no command; want demo, or nothing")
+				return egress.Invalidf(cmd.Args().First(), "is not a command; want demo, or nothing")
 			}
 			if cmd.String("state") == "" {
-				return egress.Invalidf("--state", "is empty: want a folder, or leave it out")
+				return egress.Invalidf("--state", "is empty: name a folder, or leave it out")
 			}
 			ports, err := portsFrom(cmd.Int("port-base"), cmd.IsSet("port-base"))
 			if err != nil {

@@ -58,7 +58,7 @@ func hold(lock *os.File, dir string) error {
 	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 		return nil
 	}
-	return egress.Invalidf("--state", "%s is in use by another dev, or by the Temporal of one that was killed; lsof %s finds it, and another --state and --port-base run beside it", dir, lock.Name())
+	return egress.Invalidf("--state", "%s is in use by another dev, or by the Temporal of one that was killed; lsof %s finds it; to run beside it, give another --state and --port-base", dir, lock.Name())
 }
 
 // inUse reports a state that another instance holds, and does not touch it.

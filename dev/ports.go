@@ -67,6 +67,6 @@ func checkTemporal(port int) error {
 	if check("Temporal", port) == nil {
 		return nil
 	}
-	return egress.Invalidf("Temporal", "port %[1]d is taken. By a Temporal of yours? TEMPORAL_ADDRESS=%[2]s uses it. "+
-		"By that of a dev that was killed? lsof -nP -iTCP:%[1]d -sTCP:LISTEN finds it. Else --port-base moves all ports", port, loopback(port))
+	return egress.Invalidf("Temporal", "port %[1]d is taken. If by a Temporal of yours, TEMPORAL_ADDRESS=%[2]s uses it. "+
+		"If by that of a dev that was killed, lsof -nP -iTCP:%[1]d -sTCP:LISTEN finds it. Otherwise --port-base moves all ports", port, loopback(port))
 }

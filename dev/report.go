@@ -134,7 +134,7 @@ func (d *demo) print(rows []row, r report) error {
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"recording", "kind", "egress", "verdict", "told by", "late", "delivered"})
+	t.AppendHeader(table.Row{"recording", "kind", "egress", "verdict", "source", "late", "delivered"})
 	for _, row := range rows {
 		t.AppendRow(row.cells())
 	}
@@ -156,7 +156,7 @@ func (r row) cells() table.Row {
 
 // String puts the result into words.
 func (r report) String() string {
-	missed := fmt.Sprintf("%d webhooks of an end were missed", r.Missed)
+	missed := fmt.Sprintf("%d egress_ended webhooks were missed", r.Missed)
 	if r.Missed > 0 {
 		missed += " (" + counted(r.Classes, egress.Misses(), "%d %s") + ")"
 	}

@@ -30,23 +30,23 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 		args string
 		says string
 	}{
-		"an unknown command":                 {"play", `dev: play: is no command`},
-		"an unknown flag":                    {"--prot-base 9000", "dev: --prot-base: is no flag of dev; see dev --help"},
-		"a port that is no number":           {"--port-base http", `dev: --port-base: "http" is no value for it: want a number`},
+		"an unknown command":                 {"play", `dev: play: is not a command`},
+		"an unknown flag":                    {"--prot-base 9000", "dev: --prot-base: is not a flag of dev; see dev --help"},
+		"a port that is no number":           {"--port-base http", `dev: --port-base: "http" is not a valid value: want a number`},
 		"a port for root alone":              {"--port-base 80", "dev: --port-base: want a port from 1024 to 65531, got 80"},
 		"a port of zero":                     {"--port-base 0", "dev: --port-base: want a port from 1024 to 65531, got 0"},
 		"ports beyond the last":              {"--port-base 65532", "dev: --port-base: want a port from 1024 to 65531, got 65532"},
 		"a flag without its value":           {"--state", "dev: --state: needs a value"},
-		"a state that is nowhere":            {"--state=", "dev: --state: is empty: want a folder, or leave it out"},
-		"help as a command":                  {"help", "dev: help: is no command"},
-		"a demo of something":                {"demo twice", "dev: twice: is no argument of demo"},
-		"a demo with an unknown flag":        {"demo --fast", "dev: --fast: is no flag of dev demo; see dev demo --help"},
+		"a state that is nowhere":            {"--state=", "dev: --state: is empty: name a folder, or leave it out"},
+		"help as a command":                  {"help", "dev: help: is not a command"},
+		"a demo of something":                {"demo twice", "dev: twice: is not an argument of demo"},
+		"a demo with an unknown flag":        {"demo --fast", "dev: --fast: is not a flag of dev demo; see dev demo --help"},
 		"more lost than all":                 {"demo --webhook-loss 1.1", "dev: --webhook-loss: want a rate from 0 to 1, got 1.1"},
 		"fewer lost than none":               {"demo --webhook-loss=-0.1", "dev: --webhook-loss: want a rate from 0 to 1, got -0.1"},
 		"a loss that is no number":           {"demo --webhook-loss NaN", "dev: --webhook-loss: want a rate from 0 to 1, got NaN"},
-		"a loss in percent":                  {"demo --webhook-loss 30%", `dev: --webhook-loss: "30%" is no value for it: want a number`},
-		"a fault that is none":               {"demo --fault zombi=0.2", `dev: --fault: "zombi" is no fault; did you mean zombie?`},
-		"a fault like no other":              {"demo --fault earthquake=0.2", `dev: --fault: "earthquake" is no fault; --faults lists them`},
+		"a loss in percent":                  {"demo --webhook-loss 30%", `dev: --webhook-loss: "30%" is not a valid value: want a number`},
+		"a fault that is none":               {"demo --fault zombi=0.2", `dev: --fault: "zombi" is not a fault; did you mean zombie?`},
+		"a fault like no other":              {"demo --fault earthquake=0.2", `dev: --fault: "earthquake" is not a fault; --faults lists them`},
 		"a fault without a rate":             {"demo --fault zombie", `dev: --fault: want NAME=RATE, got "zombie"`},
 		"a fault more often than always":     {"demo --fault zombie=1.5", `dev: --fault: zombie: want a rate from 0 to 1, got "1.5"`},
 		"a fault less often than never":      {"demo --fault zombie=-1", `dev: --fault: zombie: want a rate from 0 to 1, got "-1"`},
@@ -56,8 +56,8 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 		"nothing to record":                  {"demo --egresses 0", "dev: --egresses: want 1 to 10000, got 0"},
 		"less than nothing":                  {"demo --egresses=-1", "dev: --egresses: want 1 to 10000, got -1"},
 		"more than one machine can":          {"demo --egresses 10001", "dev: --egresses: want 1 to 10000, got 10001"},
-		"some":                               {"demo --egresses some", `dev: --egresses: "some" is no value for it: want a number`},
-		"a seed below zero":                  {"demo --seed=-1", `dev: --seed: "-1" is no value for it: want a number from 0 on`},
+		"some":                               {"demo --egresses some", `dev: --egresses: "some" is not a valid value: want a number`},
+		"a seed below zero":                  {"demo --seed=-1", `dev: --seed: "-1" is not a valid value: want a number from 0 on`},
 		"a demo on another instance's state": {"demo --state " + full, "dev: --state: " + full + " is not empty"},
 		"a demo whose state is a file":       {"demo --state " + file, "dev: --state: "},
 	} {
@@ -176,7 +176,7 @@ func TestAStateThatIsInUseIsLeftAlone(t *testing.T) {
 	var stderr bytes.Buffer
 	require.Equal(t, 2, app.Exit(&stderr, "dev", err))
 	require.Equal(t, "dev: --state: "+o.stateDir+" is in use by another dev, or by the Temporal of one that was killed; lsof "+
-		filepath.Join(o.stateDir, "lock")+" finds it, and another --state and --port-base run beside it\n", stderr.String())
+		filepath.Join(o.stateDir, "lock")+" finds it; to run beside it, give another --state and --port-base\n", stderr.String())
 	require.FileExists(t, word, "the other instance's")
 
 	require.NoError(t, held.Close())

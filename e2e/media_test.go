@@ -220,7 +220,7 @@ func TestMediaThatIsNotThereIsMissing(t *testing.T) {
 	require.Contains(t, v.MediaBecause, "file gone/call.mp4 is not there")
 	require.Len(t, w.consumer.told(gone.Info.Proto().GetEgressId()), 1)
 	require.Equal(t, egress.MediaEmpty, w.verdict("hollow").Media)
-	ofMedia := func(text string) bool { return strings.HasPrefix(text, "Media not as it should be: ") }
+	ofMedia := func(text string) bool { return strings.HasPrefix(text, "Media is not as it should be: ") }
 	for room, found := range map[string]string{"gone": "its media is missing", "hollow": "its media is empty"} {
 		w.want("people are told of "+room, func() bool {
 			return slices.ContainsFunc(hook.said(), func(text string) bool {

@@ -117,7 +117,7 @@ pipelines:
 	w.says("show r-room", "step transcribe failed for good: no such language: xx", "starter retry r-room transcribe")
 	media.answerWith(func(egress.StepInput) (any, error) { return map[string]string{"text": "s3://b/t"}, nil })
 
-	retried := w.says("retry r-room transcribe", "retry of step transcribe is noted")
+	retried := w.says("retry r-room transcribe", "requested retry of step transcribe")
 
 	require.Zero(t, retried.status, retried.err)
 	v := w.verdict("room")

@@ -87,8 +87,8 @@ func TestAConsumerThatLostItsDatabaseIsToldAgain(t *testing.T) {
 	}
 	step := w.says("redeliver "+ids[0]+" --step webhook-1", "it had no step")
 	require.Equal(t, 2, step.status)
-	require.Equal(t, "starter: --step: it had no step \"webhook-1\", but announce\n", step.err)
-	require.Equal(t, 3, w.says("redeliver "+ids[0]+" nobody --json", "1 of 2 could not be told again").status)
+	require.Equal(t, "starter: --step: it had no step \"webhook-1\"; want one of announce\n", step.err)
+	require.Equal(t, 3, w.says("redeliver "+ids[0]+" nobody --json", "1 of 2 could not be redelivered").status)
 	require.NoError(t, w.fake.EndCall("runs"))
 }
 
@@ -146,15 +146,15 @@ func TestAStepThatFailedForGoodIsRetriedAlsoInARedelivery(t *testing.T) {
 		w.want(what, func() bool { return w.count(recs) == 1 })
 	}
 	waits("the recording waits for a person", recordings.Filter{Stuck: true})
-	early := w.says("redeliver "+id, "announce waits for your word, retry or skip")
+	early := w.says("redeliver "+id, "announce waits for your retry or skip")
 	require.Equal(t, 2, early.status)
-	wrong := w.says("retry "+id+" --step webhook-1", "does not wait for a word")
-	require.Equal(t, "starter: --step: \"webhook-1\" does not wait for a word; want one of announce\n", wrong.err)
+	wrong := w.says("retry "+id+" --step webhook-1", "does not wait for retry or skip")
+	require.Equal(t, "starter: --step: \"webhook-1\" does not wait for retry or skip; want one of announce\n", wrong.err)
 
 	w.consumer.answerWith(nil)
-	w.want("the retry is noted", func() bool { // a slow answer may hide that it is
+	w.want("the retry is requested", func() bool { // a slow answer may hide that it is
 		retried := w.starter("", "retry", id)
-		return retried.out == id+": retry of step announce is noted\n" || strings.Contains(retried.err, "waits for a word")
+		return retried.out == id+": requested retry of step announce\n" || strings.Contains(retried.err, "waits for retry or skip")
 	})
 	require.Equal(t, []string{"announce"}, w.verdict("standup").Delivered)
 
@@ -166,7 +166,7 @@ func TestAStepThatFailedForGoodIsRetriedAlsoInARedelivery(t *testing.T) {
 	w.says("show "+id, "egress-redelivery/r-standup/1 running, stuck")
 	w.want("the step is skipped", func() bool { return w.starter("", "skip", "r-standup").status == 0 })
 	w.verdictOf(egress.RedeliveryID("r-standup", 1))
-	w.says("skip "+id, "no step of "+id+" waits for a word")
+	w.says("skip "+id, "no step of "+id+" waits for retry or skip")
 }
 
 func TestTheEndsOfWhatWasLostAreToldOnceThoughTheyComeAfterTheClose(t *testing.T) {

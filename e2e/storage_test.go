@@ -138,7 +138,7 @@ func TestAnAgentWithoutKeysRecordsToAProfile(t *testing.T) {
 		require.Equal(t, "recordings", egress.Destinations(e.Request.(egress.Request))[0].Upload.S3.GetBucket())
 	}
 	_, err := w.askStored(composite("room").(*livekit.RoomCompositeEgressRequest), "unknown", "cold")
-	require.ErrorContains(t, err, `storage: names no profile: "cold"; want one of good, nobucket, nokey`)
+	require.ErrorContains(t, err, `storage: "cold" is not a profile; want one of good, nobucket, nokey`)
 	require.Len(t, w.fake.Egresses(), 2)
 }
 

@@ -61,7 +61,7 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	var text, rows string
 	b.do("read", chromedp.Evaluate(frame+`.innerText`, &text), chromedp.Evaluate(`[...`+frame+`.querySelectorAll('td')].map(d => d.innerText).join('|')`, &rows))
 	for _, want := range []string{
-		"step announce failed for good", "404", "Waits for your word on announce",
+		"step announce failed for good", "404", "Waits for you to retry or skip announce",
 		"starter retry standup-1 announce", "starter skip standup-1 announce", "starter show standup-1",
 	} {
 		require.Contains(t, text, want)
@@ -72,7 +72,7 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	b.picture(*pictures, "ui-details.png")
 
 	// The starter says the same.
-	w.says("show standup-1", "ended as EGRESS_COMPLETE, told by poll", "starter retry standup-1 announce")
+	w.says("show standup-1", "ended as EGRESS_COMPLETE, learned from poll", "starter retry standup-1 announce")
 }
 
 // Temporal accepts each of them; the commands' own tests check what they find.

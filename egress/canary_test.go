@@ -93,7 +93,7 @@ func TestTheNoticesOfABreakSayWhatHelps(t *testing.T) {
 	c, broken := c.Next(bad, noon.Add(time.Minute))
 	_, healed := c.Next(egress.Passage{Outcome: egress.CanaryOK, Found: "it answered 200", Notify: true}, noon.Add(time.Hour))
 
-	for _, want := range []string{"do not arrive, since 2026-", "it answered 404", "To mend it: mend the path.", "`starter doctor --only webhook`"} {
+	for _, want := range []string{"have not arrived since 2026-", "it answered 404", "To fix it: mend the path.", "`starter doctor --only webhook`"} {
 		require.Contains(t, broken.Text(), want)
 	}
 	for _, want := range []string{"arrive again", "it answered 200", "`starter report --since " + noon.UTC().Format(time.RFC3339) + "`"} {

@@ -24,13 +24,13 @@ func (s *State) Details(requestID string) string {
 	line("now", s.now())
 	ways := s.Ways(requestID)
 	if s.Phase != Delivered {
-		ways = append(ways, Way{"starter show " + requestID, "see what is being tried, and what stands in its way"})
+		ways = append(ways, Way{"starter show " + requestID, "see what is being tried, and what prevents it"})
 	}
 	for _, w := range ways {
 		line("you can", "`"+w.Command+"`: "+w.For)
 	}
 	if len(s.Story) > 0 {
-		b.WriteString("\n| UTC | what happened | told by | late |\n|---|---|---|---|\n")
+		b.WriteString("\n| UTC | what happened | source | late |\n|---|---|---|---|\n")
 	}
 	for _, beat := range s.Story {
 		if beat.LeftOut > 0 {
@@ -48,14 +48,14 @@ func (s *State) now() string {
 		if !s.failedMidway() {
 			return fmt.Sprintf("%s failed as %s. LiveKit is asked whether it runs again under its ID.", s.ID, plain(string(s.Status)))
 		}
-		return fmt.Sprintf("%s failed as %s while its room is live. LiveKit may run it again under its ID: that is waited for until %s.",
+		return fmt.Sprintf("%s failed as %s while its room is live. LiveKit may run it again under its ID: we wait for that until %s.",
 			s.ID, plain(string(s.Status)), clock(s.heldUntil()))
 	case Settled:
 		return s.ended() + s.delivering()
 	case Delivered:
 		text := s.ended() + " " + s.delivered()
 		if s.Correctable() {
-			text += fmt.Sprintf(" Stays open for %s, in case that it shows that it lives.", s.Policy.CorrectFor)
+			text += fmt.Sprintf(" Stays open for %s, in case it turns out to be alive.", s.Policy.CorrectFor)
 		}
 		return text
 	case Watching:
@@ -75,12 +75,12 @@ func (s *State) waits() string {
 	}
 	text := "Waits for LiveKit's webhook; if none comes, LiveKit is asked at " + clock(s.NextLook()) + "."
 	if !s.AskedFrom.IsZero() {
-		text = "Waits for news, and asks LiveKit again and again from " + clock(s.AskedFrom) +
-			" on: the pending activity Poll says what it last saw."
+		text = "Waits for news, and keeps asking LiveKit from " + clock(s.AskedFrom) +
+			" on: the pending activity Poll shows what it last saw."
 	}
 	if !s.EndExpected.IsZero() {
-		text += " Its end is expected since " + clock(s.EndExpected) +
-			"; without one it is given up as lost at " + clock(s.EndExpected.Add(s.Policy.GiveUpAfter.D())) + " at the latest."
+		text += " Its end has been expected since " + clock(s.EndExpected) +
+			"; if none comes, it is given up as lost by " + clock(s.EndExpected.Add(s.Policy.GiveUpAfter.D())) + "."
 	}
 	return text
 }
@@ -88,9 +88,9 @@ func (s *State) waits() string {
 // ended returns the verdict in words.
 func (s *State) ended() string {
 	if s.Status != Lost {
-		return fmt.Sprintf("%s ended as %s, told by %s.", s.ID, plain(string(s.Status)), s.EndedBy)
+		return fmt.Sprintf("%s ended as %s, learned from %s.", s.ID, plain(string(s.Status)), s.EndedBy)
 	}
-	return fmt.Sprintf("%s is lost: %s. Nothing more is to come of it; its storage may hold a part.", s.ID, plain(s.LostBecause))
+	return fmt.Sprintf("%s is lost: %s. Nothing more is expected of it; its storage may hold a part.", s.ID, plain(s.LostBecause))
 }
 
 // delivering says what the delivery waits for.
@@ -103,13 +103,13 @@ func (s *State) delivering() string {
 		text = " Waits for LiveKit's answer to our start."
 	}
 	if len(s.AwaitsWord) > 0 {
-		text += " Waits for your word on " + strings.Join(s.AwaitsWord, ", ") + "."
+		text += " Waits for you to retry or skip " + strings.Join(s.AwaitsWord, ", ") + "."
 	}
 	if len(open) > 0 {
 		text += " Waits for delivery: " + strings.Join(open, ", ") + "."
 	}
 	if step, ok := s.stepOf(s.Doing); ok && !slices.Contains(s.AwaitsWord, s.Doing) {
-		text += fmt.Sprintf(" Step %s is under way: it waits for what a worker of task queue %s answers.", step.Name, plain(step.TaskQueue))
+		text += fmt.Sprintf(" Step %s is under way: it waits for an answer from a worker of task queue %s.", step.Name, plain(step.TaskQueue))
 	}
 	return text
 }

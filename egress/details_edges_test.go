@@ -9,7 +9,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-const tableHead = "\n\n| UTC | what happened | told by | late |\n|---|---|---|---|\n"
+const tableHead = "\n\n| UTC | what happened | source | late |\n|---|---|---|---|\n"
 
 func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
 	t.Parallel()
@@ -19,7 +19,7 @@ func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
 	}{
 		"held": {
 			func(t *testing.T) *egress.State { t.Helper(); return heldAt(t) },
-			"- **now**: EG_1 failed as EGRESS_FAILED while its room is live. LiveKit may run it again under its ID: that is waited for until 2026-11-23 12:01:30 UTC.\n",
+			"- **now**: EG_1 failed as EGRESS_FAILED while its room is live. LiveKit may run it again under its ID: we wait for that until 2026-11-23 12:01:30 UTC.\n",
 		},
 		"held, its room gone": {
 			func(t *testing.T) *egress.State {
@@ -32,7 +32,7 @@ func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
 		},
 		"delivered, and may be corrected": {
 			func(t *testing.T) *egress.State { t.Helper(); return lostAt(t) },
-			"its storage may hold a part. Nobody had to be told. Stays open for 24h0m0s, in case that it shows that it lives.\n",
+			"its storage may hold a part. Nobody had to be told. Stays open for 24h0m0s, in case it turns out to be alive.\n",
 		},
 		"the second part is asked for": {
 			func(t *testing.T) *egress.State {
@@ -63,7 +63,7 @@ func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
 				s.Observe(egress.Observation{Info: infoOf(t, "EG_1", complete), Final: true, Source: egress.FromWebhook, HeardAt: noon})
 				return s
 			},
-			"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook.\n",
+			"- **now**: EG_1 ended as EGRESS_COMPLETE, learned from webhook.\n",
 		},
 		"delivered to nobody": {
 			func(t *testing.T) *egress.State {
@@ -72,7 +72,7 @@ func TestTheDetailsOfWhatMayGoOn(t *testing.T) {
 				s.Phase = egress.Delivered
 				return s
 			},
-			"told by start. Nobody had to be told." + tableHead + "| 2026-11-23 12:00:00 |",
+			"learned from start. Nobody had to be told." + tableHead + "| 2026-11-23 12:00:00 |",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,14 +29,14 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 			[]string{
 				"- **now**: LiveKit is asked to start it. Waits for LiveKit's answer, or its first webhook.",
 				"- **you can**: `starter stop standup-1`: end it as soon as it has begun",
-				"- **you can**: `starter show standup-1`: see what is being tried, and what stands in its way",
+				"- **you can**: `starter show standup-1`: see what is being tried, and what prevents it",
 			},
 		},
 		"told by a webhook before the start answers": {
 			func(t *testing.T) *egress.State { t.Helper(); return seen(t, starting) },
 			[]string{
 				"- **now**: EG_1 is EGRESS_STARTING. Waits for LiveKit's answer to our start.",
-				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
+				"- **you can**: `starter stop standup-1`: end it now; otherwise it keeps recording",
 				"| 2026-11-23 12:00:00 | EGRESS_STARTING | start |  |",
 			},
 		},
@@ -44,7 +44,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 			func(t *testing.T) *egress.State { t.Helper(); return watched(t) },
 			[]string{
 				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for LiveKit's webhook; if none comes, LiveKit is asked at 2026-11-23 12:05:11 UTC.",
-				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
+				"- **you can**: `starter stop standup-1`: end it now; otherwise it keeps recording",
 				"| 2026-11-23 12:00:00 | EGRESS_ACTIVE | start |  |",
 			},
 		},
@@ -56,8 +56,8 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for news, and asks LiveKit again and again from 2026-11-23 12:05:00 UTC on: " +
-					"the pending activity Poll says what it last saw.",
+				"- **now**: EG_1 is EGRESS_ACTIVE. Waits for news, and keeps asking LiveKit from 2026-11-23 12:05:00 UTC on: " +
+					"the pending activity Poll shows what it last saw.",
 			},
 		},
 		"an end is expected": {
@@ -68,11 +68,11 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"if none comes, LiveKit is asked at 2026-11-23 12:01:20 UTC. Its end is expected since 2026-11-23 12:01:00 UTC; " +
-					"without one it is given up as lost at 2026-11-24 12:01:00 UTC at the latest.",
+				"if none comes, LiveKit is asked at 2026-11-23 12:01:20 UTC. Its end has been expected since 2026-11-23 12:01:00 UTC; " +
+					"if none comes, it is given up as lost by 2026-11-24 12:01:00 UTC.",
 				"- **you can**: `starter stop standup-1`: tell LiveKit once more to end it",
 				"| 2026-11-23 12:00:00 | EGRESS_ACTIVE | start |  |",
-				"| 2026-11-23 12:01:00 | a stop was asked for |  |  |",
+				"| 2026-11-23 12:01:00 | a stop was requested |  |  |",
 			},
 		},
 		"stuck": {
@@ -85,12 +85,12 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 			[]string{
 				"- **needs a person**: it has been running for over 12h0m0s\n",
 				"- **now**: EG_1 is EGRESS_ACTIVE.",
-				"- **you can**: `starter stop standup-1`: end it now; it records on otherwise",
+				"- **you can**: `starter stop standup-1`: end it now; otherwise it keeps recording",
 			},
 		},
 		"ended before the start answered": {
 			func(t *testing.T) *egress.State { t.Helper(); return seen(t, failed) },
-			[]string{"- **now**: EG_1 ended as EGRESS_FAILED, told by start. Waits for LiveKit's answer to our start."},
+			[]string{"- **now**: EG_1 ended as EGRESS_FAILED, learned from start. Waits for LiveKit's answer to our start."},
 		},
 		"settled, and not yet delivered": {
 			func(t *testing.T) *egress.State {
@@ -100,7 +100,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook. Waits for delivery: announce, webhook-2.",
+				"- **now**: EG_1 ended as EGRESS_COMPLETE, learned from webhook. Waits for delivery: announce, webhook-2.",
 				"\n- **you can**: `starter show standup-1`: see what is being tried",
 				"| 2026-11-23 12:01:00 | ended as EGRESS_COMPLETE | webhook |  |",
 			},
@@ -114,8 +114,8 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 			},
 			[]string{
 				"- **needs a person**: step webhook-1 failed for good: &lt;b&gt;404&lt;/b&gt; \\*Not\\* Found at all\n",
-				"Waits for your word on webhook-1. Waits for delivery: announce.",
-				"- **you can**: `starter retry standup-1 webhook-1`: run it again, once the cause is mended",
+				"Waits for you to retry or skip webhook-1. Waits for delivery: announce.",
+				"- **you can**: `starter retry standup-1 webhook-1`: run it again, once the cause is fixed",
 				"- **you can**: `starter skip standup-1 webhook-1`: leave it out",
 			},
 		},
@@ -128,7 +128,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"- **now**: EG_1 is lost: its room is gone. Nothing more is to come of it; its storage may hold a part. Waits for delivery: announce.",
+				"- **now**: EG_1 is lost: its room is gone. Nothing more is expected of it; its storage may hold a part. Waits for delivery: announce.",
 				"| 2026-11-23 13:00:00 | lost: its room is gone | timeout |  |",
 			},
 		},
@@ -140,7 +140,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				return s
 			},
 			[]string{
-				"- **now**: EG_1 ended as EGRESS_COMPLETE, told by webhook. Delivered: announce. Left out: webhook-1.\n\n| UTC | what happened | told by | late |",
+				"- **now**: EG_1 ended as EGRESS_COMPLETE, learned from webhook. Delivered: announce. Left out: webhook-1.\n\n| UTC | what happened | source | late |",
 				"| 2026-11-23 12:01:00 | ended as EGRESS_COMPLETE | webhook |  |",
 			},
 		},
@@ -151,7 +151,7 @@ func TestTheDetailsTellTheStoryOfEachPhase(t *testing.T) {
 				s.Phase = egress.Delivered
 				return s
 			},
-			[]string{"told by webhook. Nobody had to be told."},
+			[]string{"learned from webhook. Nobody had to be told."},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ func (e Expectation) Validate() error {
 		}
 	}
 	if e.Start != "" && len(e.Rooms) == 0 {
-		return Invalidf("REELKEEPER_EXPECT_START", "is set, and REELKEEPER_EXPECT is not")
+		return Invalidf("REELKEEPER_EXPECT_START", "is set, but REELKEEPER_EXPECT is not")
 	}
 	return nil
 }

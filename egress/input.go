@@ -134,7 +134,7 @@ func (in Input) Validate(requestID string) error {
 	case len(in.Sealed) > 0 && in.Summary == nil:
 		return Invalidf("summary", "is missing beside sealed")
 	case in.Carried == nil && in.size() > longestRequest: // a running one goes on
-		return Invalidf("request", "takes %d bytes as Temporal keeps it, and %d are the most", in.size(), longestRequest)
+		return Invalidf("request", "takes %d bytes as Temporal keeps it; the limit is %d", in.size(), longestRequest)
 	case in.MaxDuration < 0:
 		return Invalidf("max_duration", "is negative: %s", in.MaxDuration)
 	case in.Recover != nil && (*in.Recover < 0 || *in.Recover > MaxRecover):

@@ -29,7 +29,7 @@ func (s *State) Lookable(adopted bool) (because string, ok bool) {
 		}
 	}
 	if because == "" {
-		because = fmt.Sprintf("nothing is to be expected of what ended as %s", s.Status)
+		because = fmt.Sprintf("no media is expected of an egress that ended as %s", s.Status)
 	}
 	return because, false
 }
@@ -55,7 +55,7 @@ func (s *State) unreadable(d Destination, adopted bool) string {
 	case store == StoreLocal && !s.LocalFiles:
 		return d.Field + " names no store, and REELKEEPER_LOCAL_FILES is not set"
 	case adopted && d.Upload.masked():
-		return "it was started past us, and LiveKit masks the keys of " + d.Field
+		return "it was started without us, and LiveKit masks the keys of " + d.Field
 	}
 	return ""
 }

@@ -32,13 +32,13 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 		"a local file":           {on, local, complete, false, "file names no store, and REELKEEPER_LOCAL_FILES is not set"},
 		"a local file of ours":   {files, local, complete, false, ""},
 		"Ali's":                  {on, `{"roomComposite":{"file":{"aliOSS":{"bucket":"b"}}}}`, complete, false, "file.aliOSS is Alibaba Cloud's, which cannot be read from here"},
-		"adopted, keys masked":   {on, s3, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].s3"},
-		"adopted, ours masked":   {on, `{"web":{"fileOutputs":[{"s3":{"bucket":"b","secret":"{redacted}","region":"eu"}}]}}`, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].s3"},
-		"adopted, Google's":      {on, `{"web":{"fileOutputs":[{"gcp":{"bucket":"b","credentials":"{credentials}"}}]}}`, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].gcp"},
-		"adopted, Azure's":       {on, `{"web":{"fileOutputs":[{"azure":{"containerName":"b","accountKey":"{account_key}"}}]}}`, complete, true, "it was started past us, and LiveKit masks the keys of file_outputs[0].azure"},
+		"adopted, keys masked":   {on, s3, complete, true, "it was started without us, and LiveKit masks the keys of file_outputs[0].s3"},
+		"adopted, ours masked":   {on, `{"web":{"fileOutputs":[{"s3":{"bucket":"b","secret":"{redacted}","region":"eu"}}]}}`, complete, true, "it was started without us, and LiveKit masks the keys of file_outputs[0].s3"},
+		"adopted, Google's":      {on, `{"web":{"fileOutputs":[{"gcp":{"bucket":"b","credentials":"{credentials}"}}]}}`, complete, true, "it was started without us, and LiveKit masks the keys of file_outputs[0].gcp"},
+		"adopted, Azure's":       {on, `{"web":{"fileOutputs":[{"azure":{"containerName":"b","accountKey":"{account_key}"}}]}}`, complete, true, "it was started without us, and LiveKit masks the keys of file_outputs[0].azure"},
 		"adopted, no keys":       {on, segments, complete, true, ""},
 		"adopted, local":         {files, local, complete, true, ""},
-		"failed":                 {on, s3, failed, false, "nothing is to be expected of what ended as EGRESS_FAILED"},
+		"failed":                 {on, s3, failed, false, "no media is expected of an egress that ended as EGRESS_FAILED"},
 		"failed segments":        {on, segments, failed, false, ""},
 		"lost segments":          {on, segments, egress.Lost, false, ""},
 		"one of two can be seen": {on, `{"roomComposite":{"fileOutputs":[{"filepath":"a"},{"filepath":"a","gcp":{"bucket":"b"}}]}}`, complete, false, ""},
@@ -105,7 +105,7 @@ func TestPeopleAreToldOfMediaThatIsNotAsItShouldBe(t *testing.T) {
 	n, due := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{Kind: egress.KindWeb})
 	require.True(t, due)
 	require.Equal(t, "its media is empty: file a holds nothing", n.Because)
-	require.Contains(t, n.Text(), "Media not as it should be: egress EG_1 (web).\nFound: its media is empty: file a holds nothing.")
+	require.Contains(t, n.Text(), "Media is not as it should be: egress EG_1 (web).\nFound: its media is empty: file a holds nothing.")
 	require.Contains(t, n.Text(), "`starter show r-1`")
 	_, again := s.Notice(egress.ConcernMedia, 0, "r-1", egress.Summary{})
 	require.False(t, again)

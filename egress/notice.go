@@ -144,41 +144,41 @@ func (n Notice) Text() string {
 		if n.Because != "" {
 			say("Evidence: %s.", n.Because)
 		}
-		say("Nothing is lost, and the end is announced as always. Look at it: `starter show %s`. Look for more: `starter list --missed`.", n.RequestID)
-		say("One now and then is LiveKit's way. Several at once: is the webhook endpoint up, quick and reachable from LiveKit?")
+		say("Nothing is lost, and the end is announced as usual. See `starter show %s`, and `starter list --missed` for others.", n.RequestID)
+		say("One now and then is normal for LiveKit. If there are several at once: is the webhook endpoint up, fast and reachable from LiveKit?")
 	case ConcernLost:
 		say("Recording lost: %s.", n.what())
 		say("Evidence: %s. We gave it up at %s.", n.Because, clock(n.EndedAt))
-		say("Its consumer is told EGRESS_FAILED. Look at it: `starter show %s`. Look in its storage for what was written, and at LiveKit's egress workers for why one died.", n.RequestID)
+		say("Its consumer is told EGRESS_FAILED. See `starter show %s`. Check its storage for what was written, and LiveKit's egress workers for why one died.", n.RequestID)
 	case ConcernMedia:
-		say("Media not as it should be: %s.", n.what())
+		say("Media is not as it should be: %s.", n.what())
 		say("Found: %s.", n.Because)
-		say("Its consumer is told LiveKit's status all the same. Look at it: `starter show %s`. Look in its storage, and at LiveKit's egress workers.", n.RequestID)
+		say("Its consumer is still told LiveKit's status. See `starter show %s`. Check its storage and LiveKit's egress workers.", n.RequestID)
 	case ConcernStuck:
 		say("A recording needs a person: %s.", n.what())
 		say("Why: %s.", n.Because)
 		say("%s", n.remedy())
 	case ConcernBroken:
-		say("LiveKit's webhooks do not arrive, since %s: %s.", clock(n.Since), n.Because)
-		say("To mend it: %s.", n.Fix)
-		say("Nothing is lost: ends are learned by our own questions, but later. Look at it: `starter doctor --only webhook`.")
+		say("LiveKit's webhooks have not arrived since %s: %s.", clock(n.Since), n.Because)
+		say("To fix it: %s.", n.Fix)
+		say("Nothing is lost: we learn of ends by asking LiveKit, only later. See `starter doctor --only webhook`.")
 	case ConcernHealed:
 		say("LiveKit's webhooks arrive again, as seen at %s: %s.", clock(n.EndedAt), n.Because)
-		say("They had not since %s. What was missed in that time: `starter report --since %s`.", clock(n.Since), n.Since.UTC().Format(time.RFC3339))
+		say("They had not arrived since %s. To see what was missed: `starter report --since %s`.", clock(n.Since), n.Since.UTC().Format(time.RFC3339))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // remedy returns what a person can do about a recording that needs one.
 func (n Notice) remedy() string {
-	id, look := n.RequestID, fmt.Sprintf("Look at it: `starter show %s`.", n.RequestID)
+	id, look := n.RequestID, fmt.Sprintf("See `starter show %s`.", n.RequestID)
 	switch {
 	case n.Because == WhyIdle:
-		return fmt.Sprintf("%s Does its page load, and say that it may begin? Record the room in another way; `starter stop %s` ends this one.", look, id)
+		return fmt.Sprintf("%s Does its page load, and signal that recording may begin? Record the room in another way; `starter stop %s` ends this one.", look, id)
 	case n.Step == "":
-		return fmt.Sprintf("It records on. %s End it, if nobody wants it: `starter stop %s`.", look, id)
+		return fmt.Sprintf("It keeps recording. %s If nobody needs it, end it: `starter stop %s`.", look, id)
 	default:
-		return fmt.Sprintf("%s Mend the cause, then `starter retry %s %s`, or leave it out: `starter skip %s %s`.", look, id, n.Step, id, n.Step)
+		return fmt.Sprintf("%s Fix the cause, then `starter retry %s %s`; or leave it out: `starter skip %s %s`.", look, id, n.Step, id, n.Step)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestANoticeOfAMissedWebhookHasItsEvidenceWhereThereIsAny(t *testing.T) {
 		text := egress.Notice{Concern: egress.ConcernMissed, RequestID: "standup-1", Because: because}.Text()
 		require.Equal(t, want, strings.Count(text, "\nEvidence: the endpoint was away.\n"))
 		require.Equal(t, want, strings.Count(text, "Evidence"))
-		require.True(t, strings.HasSuffix(text, "is the webhook endpoint up, quick and reachable from LiveKit?"))
+		require.True(t, strings.HasSuffix(text, "is the webhook endpoint up, fast and reachable from LiveKit?"))
 	}
 }
 

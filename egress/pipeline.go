@@ -89,7 +89,7 @@ func (p Pipelines) Choose(name string) (Pipeline, error) {
 	case known:
 		return chosen, nil
 	case len(p.Named) == 0:
-		return byDefault, Invalidf("pipeline", "this worker has none, so not %q either; REELKEEPER_PIPELINE names their file", name)
+		return byDefault, Invalidf("pipeline", "this worker has none, so %q is unknown; set REELKEEPER_PIPELINE to their file", name)
 	default:
 		return byDefault, Invalidf("pipeline", "there is no %q; want one of %s", name, strings.Join(sortedKeys(p.Named), ", "))
 	}

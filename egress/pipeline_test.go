@@ -30,7 +30,7 @@ func TestAPipelineIsChosenByName(t *testing.T) {
 		"no default":              {noDefault, "", "", ""},
 		"another, and no default": {noDefault, "archive", "archive", ""},
 		"of none":                 {egress.Pipelines{}, "", "", ""},
-		"a name, of none":         {egress.Pipelines{}, "gone", "", `pipeline: this worker has none, so not "gone" either; REELKEEPER_PIPELINE names their file`},
+		"a name, of none":         {egress.Pipelines{}, "gone", "", `pipeline: this worker has none, so "gone" is unknown; set REELKEEPER_PIPELINE to their file`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -46,7 +46,7 @@ type fault struct{ field, because string }
 var faults = map[Store]map[string]fault{
 	StoreS3: {
 		"NoSuchBucket":                       {"bucket", "there is no such bucket"},
-		"InvalidBucketName":                  {"bucket", "is no name of a bucket"},
+		"InvalidBucketName":                  {"bucket", "is not a valid bucket name"},
 		"InvalidAccessKeyId":                 {"access_key", "the store does not know this key"},
 		"InvalidClientTokenId":               {"access_key", "the store does not know this key"},
 		"AccessDenied":                       {"access_key", "may not write there"},

@@ -44,7 +44,7 @@ func TestWhatAStoresAnswerSaysOfTheFieldAtFault(t *testing.T) {
 		want   string // empty: not a definite refusal
 	}{
 		"no bucket":                {s3, 404, "NoSuchBucket", "file_outputs[0].s3.bucket: there is no such bucket (the store answers NoSuchBucket)"},
-		"a bad name":               {s3, 400, "InvalidBucketName", "file_outputs[0].s3.bucket: is no name of a bucket (the store answers InvalidBucketName)"},
+		"a bad name":               {s3, 400, "InvalidBucketName", "file_outputs[0].s3.bucket: is not a valid bucket name (the store answers InvalidBucketName)"},
 		"no such key":              {s3, 403, "InvalidAccessKeyId", "file_outputs[0].s3.access_key: the store does not know this key (the store answers InvalidAccessKeyId)"},
 		"no such key, of a role":   {s3, 403, "InvalidClientTokenId", "file_outputs[0].s3.access_key: the store does not know this key (the store answers InvalidClientTokenId)"},
 		"not allowed":              {s3, 403, "AccessDenied", "file_outputs[0].s3.access_key: may not write there (the store answers AccessDenied)"},

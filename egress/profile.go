@@ -40,13 +40,13 @@ func (p Profiles) Pick(r Request, named string) (string, error) {
 	case named != "" && p.Named[named] == nil:
 		return "", p.unknown(named)
 	case named != "" && own != "":
-		return "", Invalidf(fieldStorage, "names the profile %q beside a storage of the request's own: %s", named, own)
+		return "", Invalidf(fieldStorage, "names the profile %q, but the request has a storage of its own: %s", named, own)
 	case lacks == "":
 		return "", nil
 	}
 	name := cmp.Or(named, p.Default)
 	if n := several(r); name != "" && n > 1 {
-		return "", Invalidf(fieldStorage, "has the profile %q for one of %d outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own", name, n)
+		return "", Invalidf(fieldStorage, "has the profile %q for one of %d outputs of a kind, whose keys LiveKit shows to anyone who may list: use StartEgress, one output of a kind, or storages of the request's own", name, n)
 	}
 	return name, nil
 }
@@ -104,9 +104,9 @@ func ValidateProfile(name string) error {
 
 func (p Profiles) unknown(name string) error {
 	if len(p.Named) == 0 {
-		return Invalidf(fieldStorage, "names the profile %q, and there are none: set REELKEEPER_STORAGE", name)
+		return Invalidf(fieldStorage, "names the profile %q, but there are none: set REELKEEPER_STORAGE", name)
 	}
-	return Invalidf(fieldStorage, "names no profile: %q; want one of %s", name, strings.Join(p.Names(), ", "))
+	return Invalidf(fieldStorage, "%q is not a profile; want one of %s", name, strings.Join(p.Names(), ", "))
 }
 
 // lacksStorage reports whether an output of StartEgress writes media and does not say where. What

@@ -86,7 +86,7 @@ func TestAProfileIsNotFilledInWhereLiveKitWouldShowItsKeys(t *testing.T) {
 	} {
 		r := parse(t, egress.KindRoomComposite, body)
 		_, err := profiles("main").Pick(r, "")
-		requireInvalid(t, err, `storage: has the profile "main" for one of 2 outputs of a kind, whose keys LiveKit shows to whoever may list: ask by StartEgress, with one output of a kind, or with storages of the request's own`)
+		requireInvalid(t, err, `storage: has the profile "main" for one of 2 outputs of a kind, whose keys LiveKit shows to anyone who may list: use StartEgress, one output of a kind, or storages of the request's own`)
 		name, err := profiles("").Pick(r, "")
 		require.NoError(t, err)
 		require.Empty(t, name, "without one there is nothing to show")
@@ -163,12 +163,12 @@ func TestWhichProfileIsPicked(t *testing.T) {
 		"the default for the rest":         {mixed, "main", "", "main", ""},
 		"a stream needs none":              {streams, "main", "", "", ""},
 		"nor where one is named":           {streams, "main", "cold", "", ""},
-		"a name beside its own":            {own, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
-		"a name beside some of its own":    {mixed, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
-		"a name beside two of its own":     {`{"file_outputs":[{"gcp":{"bucket":"b"}},{"s3":{"bucket":"b"}}]}`, "main", "cold", "", `storage: names the profile "cold" beside a storage of the request's own: file_outputs[0].gcp`},
-		"a name that is not known":         {lacking, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
-		"a name that is not, of a stream":  {streams, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
-		"a name that is not, beside owned": {own, "main", "hot", "", `storage: names no profile: "hot"; want one of ali, az, cold, main`},
+		"a name beside its own":            {own, "main", "cold", "", `storage: names the profile "cold", but the request has a storage of its own: file_outputs[0].gcp`},
+		"a name beside some of its own":    {mixed, "main", "cold", "", `storage: names the profile "cold", but the request has a storage of its own: file_outputs[0].gcp`},
+		"a name beside two of its own":     {`{"file_outputs":[{"gcp":{"bucket":"b"}},{"s3":{"bucket":"b"}}]}`, "main", "cold", "", `storage: names the profile "cold", but the request has a storage of its own: file_outputs[0].gcp`},
+		"a name that is not known":         {lacking, "main", "hot", "", `storage: "hot" is not a profile; want one of ali, az, cold, main`},
+		"a name that is not, of a stream":  {streams, "main", "hot", "", `storage: "hot" is not a profile; want one of ali, az, cold, main`},
+		"a name that is not, beside owned": {own, "main", "hot", "", `storage: "hot" is not a profile; want one of ali, az, cold, main`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,9 +195,9 @@ func TestWithoutProfilesNothingIsFilledIn(t *testing.T) {
 	require.Empty(t, name)
 	require.Same(t, r, got)
 	_, _, err = none.Apply(r, "main")
-	require.EqualError(t, err, `storage: names the profile "main", and there are none: set REELKEEPER_STORAGE`)
+	require.EqualError(t, err, `storage: names the profile "main", but there are none: set REELKEEPER_STORAGE`)
 	_, err = profiles("").Fill(r, "gone")
-	require.EqualError(t, err, `storage: names no profile: "gone"; want one of ali, az, cold, main`)
+	require.EqualError(t, err, `storage: "gone" is not a profile; want one of ali, az, cold, main`)
 }
 
 func TestTheProfileThatIsChosenIsFilledInAndNamed(t *testing.T) {

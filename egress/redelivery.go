@@ -67,13 +67,13 @@ func (s State) Again(step string, at time.Time) (State, error) {
 	if s.Phase != Delivered {
 		return State{}, s.undelivered()
 	}
-	what := "its consumers are to be told again"
+	what := "its consumers will be told again"
 	if own, ok := s.stepOf(step); ok {
 		if !own.RunsFor(s.Status) {
-			return State{}, &Error{Reason: Conflict, Code: "failed_precondition", Message: fmt.Sprintf("step %s is not run for %s", step, s.Status)}
+			return State{}, &Error{Reason: Conflict, Code: "failed_precondition", Message: fmt.Sprintf("step %s does not run for %s", step, s.Status)}
 		}
 		s.rerun(own)
-		what = "step " + step + " is to be run again"
+		what = "step " + step + " will be run again"
 	} else if err := s.keep(step); err != nil {
 		return State{}, err
 	}
@@ -103,7 +103,7 @@ func (s State) undelivered() error {
 	e := &Error{Reason: Conflict, Code: "failed_precondition"}
 	switch {
 	case len(s.AwaitsWord) > 0:
-		e.Message = fmt.Sprintf("it is not delivered yet: %s waits for your word, retry or skip", strings.Join(s.AwaitsWord, ", "))
+		e.Message = fmt.Sprintf("it is not delivered yet: %s waits for your retry or skip", strings.Join(s.AwaitsWord, ", "))
 	case s.Phase == Settled:
 		e.Message = "it is not delivered yet: its consumers are being told"
 	default:
@@ -117,7 +117,7 @@ func (s *State) keep(step string) error {
 	names := s.Tells()
 	switch {
 	case step == "" && len(names) == 0:
-		return Invalidf("step", "it has no consumer that could be told; a step of its pipeline is run again by its name")
+		return Invalidf("step", "it has no consumer to tell; to run a step of its pipeline again, name the step")
 	case step != "" && !slices.Contains(names, step):
 		for _, own := range s.Pipeline.Steps {
 			names = append(names, own.Name)
@@ -125,7 +125,7 @@ func (s *State) keep(step string) error {
 		if len(names) == 0 {
 			return Invalidf("step", "it had no step at all")
 		}
-		return Invalidf("step", "it had no step %q, but %s", step, strings.Join(names, ", "))
+		return Invalidf("step", "it had no step %q; want one of %s", step, strings.Join(names, ", "))
 	}
 	s.Pipeline.Steps = nil
 	if step != "" {

@@ -21,7 +21,7 @@ func TestWhoAsksAgainSharesNothingWithWhatWasDelivered(t *testing.T) {
 
 	last := first.Story[len(first.Story)-1]
 	require.Equal(t, noon, last.At, "the second one has a story of its own")
-	require.Equal(t, "its consumers are to be told again", last.What)
+	require.Equal(t, "its consumers will be told again", last.What)
 	require.Empty(t, first.AwaitsWord)
 	require.Empty(t, first.Stuck)
 	require.Zero(t, first.AskedFrom)

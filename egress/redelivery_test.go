@@ -101,7 +101,7 @@ func TestAStepOfThePipelineIsGivenTheSameAgain(t *testing.T) {
 	require.Equal(t, []egress.Step{summarize}, s.Pipeline.Steps)
 	require.Empty(t, s.Tells(), "nobody is told")
 	require.Empty(t, s.Done)
-	require.Equal(t, "step summarize is to be run again", s.Story[len(s.Story)-1].What)
+	require.Equal(t, "step summarize will be run again", s.Story[len(s.Story)-1].What)
 	require.Len(t, before.Results, 2, "what was delivered stays as it was")
 	require.Len(t, before.Pipeline.Steps, 3)
 }
@@ -114,13 +114,13 @@ func TestWhatCannotBeToldAgainIsSaidInWords(t *testing.T) {
 		reason egress.Reason
 		want   string
 	}{
-		"a step that it did not have":    {"webhook-2", func(*egress.State) {}, egress.Invalid, `step: it had no step "webhook-2", but announce, webhook-1, announce-crm, announce-archive, transcribe, summarize, tidy`},
-		"a step for another end":         {"tidy", func(*egress.State) {}, egress.Conflict, "failed_precondition: step tidy is not run for EGRESS_COMPLETE"},
-		"one that had nobody to tell":    {"", func(s *egress.State) { s.Steps, s.Pipeline.Consumers = nil, nil }, egress.Invalid, "step: it has no consumer that could be told; a step of its pipeline is run again by its name"},
+		"a step that it did not have":    {"webhook-2", func(*egress.State) {}, egress.Invalid, `step: it had no step "webhook-2"; want one of announce, webhook-1, announce-crm, announce-archive, transcribe, summarize, tidy`},
+		"a step for another end":         {"tidy", func(*egress.State) {}, egress.Conflict, "failed_precondition: step tidy does not run for EGRESS_COMPLETE"},
+		"one that had nobody to tell":    {"", func(s *egress.State) { s.Steps, s.Pipeline.Consumers = nil, nil }, egress.Invalid, "step: it has no consumer to tell; to run a step of its pipeline again, name the step"},
 		"one that had no step at all":    {"tidy", func(s *egress.State) { s.Steps, s.Pipeline = nil, egress.Pipeline{} }, egress.Invalid, "step: it had no step at all"},
 		"one that is being delivered":    {"", func(s *egress.State) { s.Phase = egress.Settled }, egress.Conflict, "failed_precondition: it is not delivered yet: its consumers are being told"},
-		"one that waits for a person":    {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce", "webhook-1"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce, webhook-1 waits for your word, retry or skip"},
-		"one step that waits":            {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce waits for your word, retry or skip"},
+		"one that waits for a person":    {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce", "webhook-1"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce, webhook-1 waits for your retry or skip"},
+		"one step that waits":            {"", func(s *egress.State) { s.Phase, s.AwaitsWord = egress.Settled, []string{"announce"} }, egress.Conflict, "failed_precondition: it is not delivered yet: announce waits for your retry or skip"},
 		"one that records":               {"", func(s *egress.State) { s.Phase = egress.Watching }, egress.Conflict, "failed_precondition: it is not delivered yet: it has no verdict"},
 		"one that is held":               {"", func(s *egress.State) { s.Phase = egress.Held }, egress.Conflict, "failed_precondition: it is not delivered yet: it has no verdict"},
 		"one that LiveKit did not start": {"", func(s *egress.State) { s.Phase = egress.Requested }, egress.Conflict, "failed_precondition: it is not delivered yet: it has no verdict"},

@@ -67,7 +67,7 @@ func KindOf(r Request) Kind {
 func ParseRequest(k Kind, b []byte) (Request, error) {
 	r := NewRequest(k)
 	if r == nil {
-		return nil, Invalidf(string(k), "is no kind of egress; want one of %s", strings.Join(kindNames(), ", "))
+		return nil, Invalidf(string(k), "is not a kind of egress; want one of %s", strings.Join(kindNames(), ", "))
 	}
 	if err := protojson.Unmarshal(b, r); err != nil {
 		return nil, Invalidf(string(k), "%s", protojsonMessage(err))
@@ -86,9 +86,9 @@ func ParseRequestFile(b []byte) (Request, error) {
 	for _, name := range names {
 		switch {
 		case slices.Contains(flagFields, name):
-			return nil, Invalidf(name, "is no part of a request; take it out, and give it as the flag --%s", strings.ReplaceAll(name, "_", "-"))
+			return nil, Invalidf(name, "is not part of a request; remove it, and give the flag --%s", strings.ReplaceAll(name, "_", "-"))
 		case NewRequest(Kind(name)) == nil:
-			return nil, Invalidf(name, "is no kind of egress; want one of %s", strings.Join(kindNames(), ", "))
+			return nil, Invalidf(name, "is not a kind of egress; want one of %s", strings.Join(kindNames(), ", "))
 		}
 		if err := in.setPlain(name, fields[name]); err != nil {
 			return nil, err

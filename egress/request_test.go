@@ -31,7 +31,7 @@ func TestARequestIsReadUnderItsKind(t *testing.T) {
 	require.True(t, proto.Equal(&livekit.TrackEgressRequest{RoomName: "daily", TrackId: "TR_1"}, r))
 
 	_, err = egress.ParseRequest("replay", []byte("{}"))
-	requireInvalid(t, err, "replay: is no kind of egress; want one of "+kinds)
+	requireInvalid(t, err, "replay: is not a kind of egress; want one of "+kinds)
 	_, err = egress.ParseRequest(egress.KindWeb, []byte(`{"newField":1}`))
 	requireInvalid(t, err, `web: (line 1:2): unknown field "newField"`)
 }
@@ -61,16 +61,16 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 	for file, want := range map[string]string{
 		`{}`:                                  "request: want one of " + kinds + " at the top level",
 		`null`:                                "request: want one of " + kinds + " at the top level",
-		`{"max_duration":"3h"}`:               "max_duration: is no part of a request; take it out, and give it as the flag --max-duration",
-		`{"web":{},"summary":{"kind":"web"}}`: "summary: is no kind of egress; want one of " + kinds,
-		`{"web":{},"sealed":"eA=="}`:          "sealed: is no kind of egress; want one of " + kinds,
-		`{"web":{},"carried":{}}`:             "carried: is no kind of egress; want one of " + kinds,
-		`{"web":{},"storage":"main"}`:         "storage: is no part of a request; take it out, and give it as the flag --storage",
-		`{"web":{},"preflight":true}`:         "preflight: is no part of a request; take it out, and give it as the flag --preflight",
-		`{"web":{},"max_duration":"3h"}`:      "max_duration: is no part of a request; take it out, and give it as the flag --max-duration",
-		`{"web":{},"pipeline":"archive"}`:     "pipeline: is no part of a request; take it out, and give it as the flag --pipeline",
-		`{"recover":2,"web":{}}`:              "recover: is no part of a request; take it out, and give it as the flag --recover",
-		`{"url":"https://example.com"}`:       "url: is no kind of egress; want one of " + kinds,
+		`{"max_duration":"3h"}`:               "max_duration: is not part of a request; remove it, and give the flag --max-duration",
+		`{"web":{},"summary":{"kind":"web"}}`: "summary: is not a kind of egress; want one of " + kinds,
+		`{"web":{},"sealed":"eA=="}`:          "sealed: is not a kind of egress; want one of " + kinds,
+		`{"web":{},"carried":{}}`:             "carried: is not a kind of egress; want one of " + kinds,
+		`{"web":{},"storage":"main"}`:         "storage: is not part of a request; remove it, and give the flag --storage",
+		`{"web":{},"preflight":true}`:         "preflight: is not part of a request; remove it, and give the flag --preflight",
+		`{"web":{},"max_duration":"3h"}`:      "max_duration: is not part of a request; remove it, and give the flag --max-duration",
+		`{"web":{},"pipeline":"archive"}`:     "pipeline: is not part of a request; remove it, and give the flag --pipeline",
+		`{"recover":2,"web":{}}`:              "recover: is not part of a request; remove it, and give the flag --recover",
+		`{"url":"https://example.com"}`:       "url: is not a kind of egress; want one of " + kinds,
 		`{`:                                   "request: is not a JSON object: unexpected EOF",
 	} {
 		_, err := egress.ParseRequestFile([]byte(file))

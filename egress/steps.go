@@ -98,13 +98,13 @@ func (s *State) FinishStep(step Step, result json.RawMessage, at time.Time) erro
 
 // LeaveOut notes that a step of the pipeline is not run because it does not apply to this status.
 func (s *State) LeaveOut(step Step, at time.Time) {
-	s.note(Beat{At: at, What: "step " + step.Name + " is left out: it is not run for " + string(s.Status)})
+	s.note(Beat{At: at, What: "step " + step.Name + " is skipped: it does not run for " + string(s.Status)})
 }
 
 // PassOver notes that a person has skipped a step of the pipeline.
 func (s *State) PassOver(step Step, at time.Time) {
 	s.Doing = ""
-	s.note(Beat{At: at, What: "step " + step.Name + " is left out by a person"})
+	s.note(Beat{At: at, What: "step " + step.Name + " is skipped by a person"})
 }
 
 // stepOf returns the step of the pipeline with that name.

@@ -156,16 +156,16 @@ func TestTheDetailsTellOfSteps(t *testing.T) {
 	one, two := s.Pipeline.Steps[0], s.Pipeline.Steps[1]
 	require.NotContains(t, s.Details("r"), "is under way")
 	s.Doing = one.Name
-	require.Contains(t, s.Details("r"), "Step one is under way: it waits for what a worker of task queue media answers.")
+	require.Contains(t, s.Details("r"), "Step one is under way: it waits for an answer from a worker of task queue media.")
 	s.AwaitsWord = []string{"one"}
 	require.NotContains(t, s.Details("r"), "is under way")
-	require.Contains(t, s.Details("r"), "Waits for your word on one.")
+	require.Contains(t, s.Details("r"), "Waits for you to retry or skip one.")
 	s.PassOver(one, endedAt)
 	require.Empty(t, s.Doing)
 	s.LeaveOut(two, endedAt)
 	details := s.Details("r")
-	require.Contains(t, details, "| step one is left out by a person |")
-	require.Contains(t, details, "| step two is left out: it is not run for EGRESS_COMPLETE |")
+	require.Contains(t, details, "| step one is skipped by a person |")
+	require.Contains(t, details, "| step two is skipped: it does not run for EGRESS_COMPLETE |")
 	require.NoError(t, s.FinishStep(two, nil, endedAt))
 	require.Contains(t, s.Details("r"), "| step two is done |")
 	require.Len(t, s.Story, 3)

@@ -27,7 +27,7 @@ const (
 func (b Beat) String() string {
 	s := b.What
 	if b.By != "" {
-		s += ", told by " + string(b.By)
+		s += ", from " + string(b.By)
 	}
 	if after := b.After(); after != "" {
 		s += ", " + after + " late"
@@ -83,11 +83,11 @@ func (r StopReason) words(by *Asker) string {
 	switch r {
 	case StopRequested:
 		if by != nil {
-			return "a stop was asked for by " + by.String()
+			return "a stop was requested by " + by.String()
 		}
-		return "a stop was asked for"
+		return "a stop was requested"
 	case StopMaxDuration:
-		return "its longest duration is over, so it is stopped"
+		return "its maximum duration is over, so it is stopped"
 	case StopCancelled:
 		return "its workflow was cancelled, so it is stopped"
 	default:
@@ -108,7 +108,7 @@ func (s *State) Ways(requestID string) []Way {
 		ways = append(ways, Way{Command: fmt.Sprintf("starter "+format, args...), For: what})
 	}
 	for _, step := range s.AwaitsWord {
-		add("run it again, once the cause is mended", "retry %s %s", requestID, step)
+		add("run it again, once the cause is fixed", "retry %s %s", requestID, step)
 		add("leave it out", "skip %s %s", requestID, step)
 	}
 	switch {
@@ -118,7 +118,7 @@ func (s *State) Ways(requestID string) []Way {
 	case s.Stopped != "":
 		add("tell LiveKit once more to end it", "stop %s", requestID)
 	default:
-		add("end it now; it records on otherwise", "stop %s", requestID)
+		add("end it now; otherwise it keeps recording", "stop %s", requestID)
 	}
 	return ways
 }

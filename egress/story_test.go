@@ -50,12 +50,12 @@ func TestTheStoryHasWhatHappenedFromWhomAndHowLate(t *testing.T) {
 		Status: failed, Error: "no\nspace", EndedAt: after(70 * time.Second).UnixNano(), UpdatedAt: after(71 * time.Second).UnixNano(),
 	})
 	require.Equal(t, []string{
-		"12:00:01 EGRESS_STARTING, told by start",
-		"12:00:04 EGRESS_ACTIVE, told by webhook, 1s late",
-		"12:01:00 its room finished, told by webhook",
-		"12:01:02 a stop was asked for by ann with the key API1",
-		"12:01:20 LiveKit no longer knows it, told by poll",
-		"12:02:00 ended as EGRESS_FAILED: no space, told by poll, 50s late",
+		"12:00:01 EGRESS_STARTING, from start",
+		"12:00:04 EGRESS_ACTIVE, from webhook, 1s late",
+		"12:01:00 its room finished, from webhook",
+		"12:01:02 a stop was requested by ann with the key API1",
+		"12:01:20 LiveKit no longer knows it, from poll",
+		"12:02:00 ended as EGRESS_FAILED: no space, from poll, 50s late",
 	}, lines(s))
 }
 
@@ -66,10 +66,10 @@ func TestWhoAskedForTheStopIsKeptAsFarAsThatIsKnown(t *testing.T) {
 		want string
 		kept *egress.Asker
 	}{
-		{nil, "a stop was asked for", nil},
-		{&egress.Asker{}, "a stop was asked for", nil},
-		{&egress.Asker{APIKey: "API1"}, "a stop was asked for by the key API1", &egress.Asker{APIKey: "API1"}},
-		{&egress.Asker{Identity: "ann"}, "a stop was asked for by ann", &egress.Asker{Identity: "ann"}},
+		{nil, "a stop was requested", nil},
+		{&egress.Asker{}, "a stop was requested", nil},
+		{&egress.Asker{APIKey: "API1"}, "a stop was requested by the key API1", &egress.Asker{APIKey: "API1"}},
+		{&egress.Asker{Identity: "ann"}, "a stop was requested by ann", &egress.Asker{Identity: "ann"}},
 	} {
 		s := seen(t)
 		s.StopAsked(tc.by, noon)
@@ -94,17 +94,17 @@ func TestALostEgressIsGivenUpInItsStory(t *testing.T) {
 	s.GiveUp(egress.FromTimeout, "its worker does not answer StopEgress", noon.Add(3*time.Minute))
 	s.Looked(egress.Look{MissingSince: noon}, noon.Add(4*time.Minute))
 	require.Equal(t, []string{
-		"12:00:00 EGRESS_ACTIVE, told by start",
-		"12:01:00 it left its room, told by webhook",
-		"12:02:00 its room is gone, told by poll",
-		"12:03:00 lost: its worker does not answer StopEgress, told by timeout",
+		"12:00:00 EGRESS_ACTIVE, from start",
+		"12:01:00 it left its room, from webhook",
+		"12:02:00 its room is gone, from poll",
+		"12:03:00 lost: its worker does not answer StopEgress, from timeout",
 	}, lines(s))
 }
 
 func TestEveryReasonForAStopHasItsWords(t *testing.T) {
 	t.Parallel()
 	for why, want := range map[egress.StopReason]string{
-		egress.StopRequested: "a stop was asked for", egress.StopMaxDuration: "its longest duration is over, so it is stopped",
+		egress.StopRequested: "a stop was requested", egress.StopMaxDuration: "its maximum duration is over, so it is stopped",
 		egress.StopCancelled: "its workflow was cancelled, so it is stopped", "storm": "it is stopped: storm",
 	} {
 		s := seen(t)
@@ -141,7 +141,7 @@ func TestALongStoryKeepsItsBeginningAndItsEnd(t *testing.T) {
 	heard(t, s, noon.Add(time.Minute), egress.FromPoll, &livekit.EgressInfo{Status: failed, Error: strings.Repeat("x", 1000)})
 
 	require.Len(t, s.Story, 12)
-	require.Equal(t, "12:00:00 EGRESS_ACTIVE, told by start", lines(s)[0])
+	require.Equal(t, "12:00:00 EGRESS_ACTIVE, from start", lines(s)[0])
 	require.Equal(t, noon.Add(21*time.Second), s.Story[1].At)
 	require.Equal(t, 20, s.Story[1].LeftOut)
 	require.Equal(t, noon.Add(time.Minute), s.Story[11].At)

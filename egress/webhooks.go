@@ -134,11 +134,11 @@ func CheckWebhooks(r Request, known func(key string) bool) error {
 	}
 	switch {
 	case len(hooks) > mostWebhooks:
-		return Invalidf("webhooks", "are %d, and %d are served at most", len(hooks), mostWebhooks)
+		return Invalidf("webhooks", "are %d; at most %d are served", len(hooks), mostWebhooks)
 	case size > longestWebhooks:
-		return Invalidf("webhooks", "take %d bytes, and %d are served at most", size, longestWebhooks)
+		return Invalidf("webhooks", "take %d bytes; at most %d are served", size, longestWebhooks)
 	case len(hooks) > 1 && len(hooks)*proto.Size(r) > longestRelay:
-		return Invalidf("webhooks", "are %d beside a request of %d bytes, a copy of which goes with each: %d bytes are the most for all", len(hooks), proto.Size(r), longestRelay)
+		return Invalidf("webhooks", "are %d with a request of %d bytes, which is copied to each: the limit for all is %d bytes", len(hooks), proto.Size(r), longestRelay)
 	}
 	for i, w := range hooks {
 		if key := w.GetSigningKey(); key != "" && !known(key) {

@@ -60,12 +60,12 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 	}{
 		"none":           {&livekit.WebEgressRequest{Url: page(1 << 20)}, ""},
 		"ten":            {&livekit.WebEgressRequest{Webhooks: hooks(10, 50)}, ""},
-		"eleven":         {&livekit.WebEgressRequest{Webhooks: hooks(11, 50)}, "webhooks: are 11, and 10 are served at most"},
+		"eleven":         {&livekit.WebEgressRequest{Webhooks: hooks(11, 50)}, "webhooks: are 11; at most 10 are served"},
 		"as long as may": {&livekit.WebEgressRequest{Webhooks: hooks(1, 4069)}, ""},
-		"too long":       {&livekit.WebEgressRequest{Webhooks: hooks(1, 4070)}, "webhooks: take 4097 bytes, and 4096 are served at most"},
+		"too long":       {&livekit.WebEgressRequest{Webhooks: hooks(1, 4070)}, "webhooks: take 4097 bytes; at most 4096 are served"},
 		"one page":       {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(1, 50)}, ""},
 		"two for a page": {half, ""},
-		"two for a book": {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(2, 50)}, "webhooks: are 2 beside a request of 1048751 bytes, a copy of which goes with each: 1048576 bytes are the most for all"},
+		"two for a book": {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(2, 50)}, "webhooks: are 2 with a request of 1048751 bytes, which is copied to each: the limit for all is 1048576 bytes"},
 		"another's key":  {&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{}, {SigningKey: "theirs"}}}, `webhooks[1].signing_key: "theirs" is no API key of this project`},
 	} {
 		t.Run(name, func(t *testing.T) {

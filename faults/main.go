@@ -39,7 +39,7 @@ func start() int {
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := &cli.Command{
 		Name:            "faults",
-		Usage:           "let recordings happen under all faults at once, and check that the promise is kept",
+		Usage:           "make recordings under all faults at once, and check that the promise is kept",
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // app.Exit prints, once
@@ -47,17 +47,17 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "scenario", Value: "faults/ci.yaml", Usage: "what happens, and how often: `FILE`"},
-			&cli.Uint64Flag{Name: "seed", Usage: "draw as an earlier run did (default: a new one, which is printed)"},
+			&cli.Uint64Flag{Name: "seed", Usage: "repeat the draws of an earlier run (default: a new seed, which is printed)"},
 			&cli.IntFlag{Name: "lives", Usage: "how many recordings (default: as the scenario has it)"},
 			&cli.StringFlag{Name: "state", Usage: "keep logs and state in `DIR`, which must be empty (default: a temporary one, removed when all is well)"},
 			&cli.StringFlag{Name: "resume", Usage: "go on with the interrupted run in `DIR`"},
-			&cli.StringFlag{Name: "check", Usage: "only judge the run in `DIR`, once more"},
+			&cli.StringFlag{Name: "check", Usage: "only judge the run in `DIR` again"},
 			&cli.StringFlag{Name: "bin", Usage: "folder with worker and starter (default: they are built)"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object instead of words"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return egress.Invalidf(cmd.Args().First(), "is no argument of faults")
+				return egress.Invalidf(cmd.Args().First(), "is not an argument of faults")
 			}
 			o := options{stdout: stdout, stderr: stderr, bin: cmd.String("bin"), asJSON: cmd.Bool("json")}
 			if dir := cmd.String("check"); dir != "" {
@@ -97,7 +97,7 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 	fmt.Fprintf(o.stderr, "seed %d, %d lives, logs in %s\n", s.Seed, sc.Lives, dir)
 	r := &run{scenario: sc, state: s, out: o.stderr, stage: &stage{scenario: sc, state: s, bin: o.bin, progress: o.stderr}}
 	if err := r.play(ctx); err != nil {
-		fmt.Fprintf(o.stderr, "interrupted; to go on: --resume %s\n", dir)
+		fmt.Fprintf(o.stderr, "interrupted; continue with --resume %s\n", dir)
 		return err
 	}
 	if err := o.judge(s, sc.rules()); err != nil || !temporary {

@@ -70,8 +70,8 @@ func TestWhatIsTypedWrongIsSaidInOneLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an argument":         {[]string{"now"}, "faults: now: is no argument of faults\n"},
-		"an unknown flag":     {[]string{"--loud"}, "faults: --loud: is no flag of faults; see faults --help\n"},
+		"an argument":         {[]string{"now"}, "faults: now: is not an argument of faults\n"},
+		"an unknown flag":     {[]string{"--loud"}, "faults: --loud: is not a flag of faults; see faults --help\n"},
 		"no such scenario":    {[]string{"--scenario", "none.yaml"}, "faults: --scenario: open none.yaml: no such file or directory\n"},
 		"no lives":            {[]string{"--scenario", "ci.yaml", "--lives", "0"}, "faults: --lives: want 1 to 1000000, got 0\n"},
 		"a folder in use":     {[]string{"--scenario", "ci.yaml", "--state", taken}, "faults: --state: " + taken + " is not empty; --resume goes on with a run\n"},

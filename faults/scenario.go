@@ -188,7 +188,7 @@ func (s scenario) problems() (found []problem) {
 	say(s.LiveKit.Speed <= 0 || s.LiveKit.Speed > 1, "livekit.speed", "want over 0 to 1, got %v", s.LiveKit.Speed)
 	for _, f := range slices.Sorted(maps.Keys(s.LiveKit.Faults)) {
 		known := slices.ContainsFunc(fakelivekit.Faults(), func(d fakelivekit.FaultDoc) bool { return d.Name == f })
-		say(!known, "livekit.faults."+string(f), "is no fault of LiveKit's")
+		say(!known, "livekit.faults."+string(f), "is not a fault of LiveKit's")
 	}
 	for field, rate := range s.rates() {
 		say(!(rate >= 0 && rate <= 1), field, "want a rate from 0 to 1, got %v", rate)

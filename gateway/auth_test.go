@@ -155,7 +155,7 @@ func TestADoorThatLacksSomethingNamesIt(t *testing.T) {
 			func(c *gateway.Config) {
 				c.Upstream = &url.URL{Scheme: "wss", Host: "livekit", User: url.User(apiSecret)}
 			},
-			"LIVEKIT_URL: want a URL that begins with ws:// or wss:// or http:// or https://, in small letters",
+			"LIVEKIT_URL: want a URL that begins with ws:// or wss:// or http:// or https://, in lower case",
 		},
 		"its address": {func(c *gateway.Config) { c.PublicURL = "" }, reached},
 		"a marker":    {func(c *gateway.Config) { c.Marker = nil }, joined},

@@ -37,7 +37,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, until time.Time) 
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &unread{twirp.NewError(twirp.DeadlineExceeded, "the request's body took too long"), http.StatusRequestTimeout}
 	case errors.Is(err, errNoGzip):
-		return nil, &unread{twirp.NewError(twirp.Malformed, "the request's body is no gzip"), http.StatusBadRequest}
+		return nil, &unread{twirp.NewError(twirp.Malformed, "the request's body is not gzip"), http.StatusBadRequest}
 	case err != nil:
 		return nil, &unread{twirp.NewError(twirp.Malformed, "the request's body ended early"), http.StatusBadRequest}
 	}

@@ -129,7 +129,7 @@ func (c Config) Validate() error {
 	case c.Upstream == nil || c.PublicURL == "" || c.SigningKey == "":
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: Upstream, PublicURL and SigningKey are required"}
 	case c.Upstream.Scheme != "http" && c.Upstream.Scheme != "https":
-		return egress.Invalidf("LIVEKIT_URL", "want a URL that begins with ws:// or wss:// or http:// or https://, in small letters")
+		return egress.Invalidf("LIVEKIT_URL", "want a URL that begins with ws:// or wss:// or http:// or https://, in lower case")
 	case c.RequestTimeout < 0 || c.FailOpenAfter < 0 || c.DeleteRoomWait < 0 || c.MaxBody < 0:
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: a duration or size is negative"}
 	case c.FailOpenAfter > 0 && c.FailOpenAfter+failOpenMargin >= c.RequestTimeout:

@@ -72,7 +72,7 @@ func unlistedYet() error {
 func (h *Handler) filled(s egress.StartOptions) (egress.Request, error) {
 	if s.Storage != "" && h.cfg.Profiles.Named[s.Storage] == nil {
 		return nil, &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf(
-			"a start past Temporal wants the storage profile %q, which is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
+			"a start past Temporal needs the storage profile %q, which is not known here: give `starter serve` the same REELKEEPER_STORAGE as the worker", s.Storage)}
 	}
 	filled, _, err := h.cfg.Profiles.Apply(s.Request, s.Storage)
 	return filled, err

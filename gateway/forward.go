@@ -74,7 +74,7 @@ func (h *Handler) forwardOnce(ctx context.Context, c *call, r egress.Request, ra
 		return reply{}, err
 	}
 	if c.storage != "" {
-		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request that names what only a newer LiveKit knows, or nobody (%s); name the storage in the request", asEgress(unknown).Message)
+		return reply{}, egress.Invalidf(HeaderStorage, "cannot be filled into a request with fields that this version does not know (%s); name the storage in the request", asEgress(unknown).Message)
 	}
 	digest := c.digest(raw)
 	if h.bypass.of(c.requestID).conflicts(digest) {

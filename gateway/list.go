@@ -56,7 +56,7 @@ func (h *Handler) listed(ctx context.Context, r *livekit.ListEgressRequest) (*li
 		turn, end := context.WithDeadline(ctx, c.share(1, 2))
 		defer end()
 		if err := h.whole.Acquire(turn, 1); err != nil {
-			return nil, &egress.Error{Reason: egress.RateLimited, Message: "others list everything", Err: err}
+			return nil, &egress.Error{Reason: egress.RateLimited, Message: "others are listing everything", Err: err}
 		}
 		defer h.whole.Release(1)
 	}

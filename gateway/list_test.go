@@ -262,7 +262,7 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 
 	impatient, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer end()
-	require.Equal(t, refusal{"resource_exhausted", "others list everything"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
+	require.Equal(t, refusal{"resource_exhausted", "others are listing everything"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
 	for _, part := range []string{`{"room_name":"daily"}`, `{"egress_id":"EG_1","active":true}`, `{"active":true}`} {
 		require.Equal(t, http.StatusOK, b.call(t, "ListEgress", part).Code, "a part of it waits for nobody")
 	}

@@ -12,7 +12,7 @@ import (
 
 // inLoop is the error for a door that calls itself. Without it, one call would use up all
 // connections, and one start would cause others.
-const inLoop = "LIVEKIT_URL of a starter or worker leads to the front door: it wants LiveKit's own address"
+const inLoop = "LIVEKIT_URL of a starter or worker leads to the front door: set it to LiveKit's own address"
 
 // marked marks each request, so that a door recognizes what a door has sent.
 type marked struct{ next http.RoundTripper }
@@ -36,7 +36,7 @@ func handedOn(ctx context.Context) context.Context {
 func (h *Handler) checkLoop(r egress.Request) error {
 	for i, w := range r.GetWebhooks() {
 		if t, ours := egress.ParseToken(w.GetUrl()); ours && h.cfg.Marker.Verify(t) {
-			return egress.Invalidf(fmt.Sprintf("webhooks[%d].url", i), "is of a request that is under way: %s", inLoop)
+			return egress.Invalidf(fmt.Sprintf("webhooks[%d].url", i), "belongs to a request that is under way: %s", inLoop)
 		}
 	}
 	return nil

@@ -65,7 +65,7 @@ func TestAStartThatAWorkerHasAskedForIsRefused(t *testing.T) {
 			b := newBench(t, newerLiveKit(t))
 			w := b.call(t, "StartRoomCompositeEgress", body)
 			require.Equal(t, http.StatusBadRequest, w.Code, w.Body.String())
-			require.Contains(t, w.Body.String(), "webhooks[0].url: is of a request that is under way: "+leadsBack)
+			require.Contains(t, w.Body.String(), "webhooks[0].url: belongs to a request that is under way: "+leadsBack)
 			require.Empty(t, b.recordings.begun())
 			require.Empty(t, b.reached())
 		})

@@ -75,9 +75,9 @@ func TestAStartPastTemporalIsRefusedWhereItsStorageIsNotKnown(t *testing.T) {
 		status      int
 		want        string
 	}{
-		"no profiles here":      {toFiles, "cold", func(*gateway.Config) {}, http.StatusServiceUnavailable, `wants the storage profile \"cold\", which is not known here`},
-		"another one":           {toFiles, "hot", storing, http.StatusServiceUnavailable, `wants the storage profile \"hot\", which is not known here`},
-		"beside its own bucket": {`{"room_name":"daily","file_outputs":[{"s3":{"bucket":"b"}}]}`, "cold", storing, http.StatusBadRequest, `beside a storage of the request's own: file_outputs[0].s3`},
+		"no profiles here":      {toFiles, "cold", func(*gateway.Config) {}, http.StatusServiceUnavailable, `needs the storage profile \"cold\", which is not known here`},
+		"another one":           {toFiles, "hot", storing, http.StatusServiceUnavailable, `needs the storage profile \"hot\", which is not known here`},
+		"beside its own bucket": {`{"room_name":"daily","file_outputs":[{"s3":{"bucket":"b"}}]}`, "cold", storing, http.StatusBadRequest, `but the request has a storage of its own: file_outputs[0].s3`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

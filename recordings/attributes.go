@@ -73,7 +73,7 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 	case notAllowed(err):
 		return names, &egress.Error{
 			Reason: egress.Invalid, Field: "TEMPORAL_NAMESPACE", Err: err,
-			Message: fmt.Sprintf("%q lacks search attributes that we may not make; run: %s", c.cfg.Namespace, c.command(missing)),
+			Message: fmt.Sprintf("%q lacks search attributes that we are not allowed to add; run: %s", c.cfg.Namespace, c.command(missing)),
 		}
 	case err != nil && !errors.As(err, &exists):
 		return names, errorOf(ctx, "add search attributes", err)
@@ -91,7 +91,7 @@ func (c *Client) awaitAttributes(ctx context.Context) error {
 		case err != nil || len(missing) == 0:
 			return err
 		case time.Now().After(by):
-			return egress.Invalidf("TEMPORAL_NAMESPACE", "%q does not know the search attribute %s as %s, %s after it was added: see whether it has another type there", c.cfg.Namespace, missing[0].name, missing[0].kind, c.cfg.AttributesFor)
+			return egress.Invalidf("TEMPORAL_NAMESPACE", "%q does not know the search attribute %s as %s, %s after it was added: check whether it has another type there", c.cfg.Namespace, missing[0].name, missing[0].kind, c.cfg.AttributesFor)
 		case !c.pause(ctx):
 			return errorOf(ctx, "add search attributes", ctx.Err())
 		}

@@ -11,9 +11,9 @@ import (
 // other workflow, and for a failed one, whose error says more.
 func (r Row) brokenOff(now time.Time) string {
 	var how string
-	goesOn := "its next webhook, or a round, takes up what LiveKit has of it"
+	goesOn := "its next webhook, or a round, picks up what LiveKit has of it"
 	if r.forgotten(now) {
-		goesOn = "that is over a day ago: unless LiveKit still runs it, nothing takes it up any more; look for its media in its storage, and tell its consumers by hand"
+		goesOn = "that was over a day ago: unless LiveKit still runs it, nothing picks it up any more; look for its media in its storage, and tell its consumers by hand"
 	}
 	switch r.Workflow {
 	case workflowTerminated:
@@ -26,7 +26,7 @@ func (r Row) brokenOff(now time.Time) string {
 		return ""
 	}
 	if _, again := egress.RedeliveryOf(r.WorkflowID); again {
-		goesOn = "another redelivery tells it"
+		goesOn = "redeliver it again"
 	}
 	return "its workflow " + how + "; " + goesOn
 }
@@ -48,7 +48,7 @@ func (r Row) ways(now time.Time) []egress.Way {
 	case r.forgotten(now):
 		return []egress.Way{{Command: "lk egress list --id " + r.EgressID, For: "see whether LiveKit still runs it"}}
 	}
-	return []egress.Way{{Command: egress.DeepRoundCommand, For: "have it taken up now, by a round that lists all"}}
+	return []egress.Way{{Command: egress.DeepRoundCommand, For: "pick it up now, by a round that lists all"}}
 }
 
 // nobodyTells returns an error if a workflow closed without a result, so that nobody goes on with

@@ -15,7 +15,7 @@ func TestOfATerminatedWorkflowItIsSaidWhoGoesOn(t *testing.T) {
 	id := fresh("broken-off")
 	begin(t, ctx, c, w, id, id)
 	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "an operator"))
-	const why = "its workflow was terminated; its next webhook, or a round, takes up what LiveKit has of it"
+	const why = "its workflow was terminated; its next webhook, or a round, picks up what LiveKit has of it"
 
 	v, err := c.State(ctx, id)
 	must(t, err)
@@ -34,8 +34,8 @@ func TestOfATerminatedWorkflowItIsSaidWhoGoesOn(t *testing.T) {
 
 func TestWhatHasAResultOrRunsIsNotBrokenOff(t *testing.T) {
 	t.Parallel()
-	const taken, told = "; its next webhook, or a round, takes up what LiveKit has of it", "; another redelivery tells it"
-	deep := []egress.Way{{Command: egress.DeepRoundCommand, For: "have it taken up now, by a round that lists all"}}
+	const taken, told = "; its next webhook, or a round, picks up what LiveKit has of it", "; redeliver it again"
+	deep := []egress.Way{{Command: egress.DeepRoundCommand, For: "pick it up now, by a round that lists all"}}
 	for name, tc := range map[string]struct {
 		workflowID, workflow, want string
 		ways                       []egress.Way
@@ -59,7 +59,7 @@ func TestWhatHasAResultOrRunsIsNotBrokenOff(t *testing.T) {
 
 func TestOfWhatLiveKitHasForgottenNobodyIsPromised(t *testing.T) {
 	t.Parallel()
-	const lastWord = "; that is over a day ago: unless LiveKit still runs it, nothing takes it up any more; look for its media in its storage, and tell its consumers by hand"
+	const lastWord = "; that was over a day ago: unless LiveKit still runs it, nothing picks it up any more; look for its media in its storage, and tell its consumers by hand"
 	list := []egress.Way{{Command: "lk egress list --id EG_1", For: "see whether LiveKit still runs it"}}
 	for name, tc := range map[string]struct {
 		row  Row
@@ -69,7 +69,7 @@ func TestOfWhatLiveKitHasForgottenNobodyIsPromised(t *testing.T) {
 		"it was terminated":        {Row{WorkflowID: "egress/req", Workflow: "terminated", EgressID: "EG_1"}, "its workflow was terminated" + lastWord, list},
 		"… before it had begun":    {Row{WorkflowID: "egress/req", Workflow: "terminated"}, "its workflow was terminated" + lastWord, nil},
 		"its time was over":        {Row{WorkflowID: "egress/req", Workflow: "timedout", EgressID: "EG_1"}, "its workflow timed out" + lastWord, nil},
-		"its redelivery was ended": {Row{WorkflowID: "egress-redelivery/req/1", Workflow: "terminated"}, "its workflow was terminated; another redelivery tells it", nil},
+		"its redelivery was ended": {Row{WorkflowID: "egress-redelivery/req/1", Workflow: "terminated"}, "its workflow was terminated; redeliver it again", nil},
 	} {
 		closed := time.Now()
 		now := closed.Add(egress.Remembered + 1)

@@ -55,7 +55,7 @@ func TestWhereWeMayNotMakeSearchAttributesTheErrorIsTheCommand(t *testing.T) {
 			c := New(Config{Temporal: &cloud{lacks: []string{"EgressRoom", "EgressStuck"}, answer: answer}, Namespace: "prod"})
 			missing, err := c.EnsureSearchAttributes(t.Context())
 			wantReason(t, err, egress.Invalid)
-			want := `TEMPORAL_NAMESPACE: "prod" lacks search attributes that we may not make; run: ` +
+			want := `TEMPORAL_NAMESPACE: "prod" lacks search attributes that we are not allowed to add; run: ` +
 				`temporal operator search-attribute create --namespace prod --name EgressRoom --type Keyword --name EgressStuck --type Bool ` +
 				`(in Temporal Cloud: tcld namespace search-attributes add --namespace prod --search-attribute EgressRoom=Keyword --search-attribute EgressStuck=Bool)`
 			if err.Error() != want || len(missing) != 2 {
@@ -90,7 +90,7 @@ func TestASearchAttributeOfAnotherTypeIsAnError(t *testing.T) {
 	c := New(Config{Temporal: &cloud{lacks: []string{"EgressStatus"}}, Namespace: "prod", AskEvery: time.Millisecond, AttributesFor: 10 * time.Millisecond})
 	_, err := c.EnsureSearchAttributes(t.Context())
 	wantReason(t, err, egress.Invalid)
-	want := `TEMPORAL_NAMESPACE: "prod" does not know the search attribute EgressStatus as Keyword, 10ms after it was added: see whether it has another type there`
+	want := `TEMPORAL_NAMESPACE: "prod" does not know the search attribute EgressStatus as Keyword, 10ms after it was added: check whether it has another type there`
 	if err.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", err, want)
 	}

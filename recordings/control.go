@@ -89,7 +89,7 @@ func (c *Client) tellStep(ctx context.Context, id, name, step string) error {
 
 // ErrUnanswered marks the error of a command, such as a stop, that was sent to a workflow and not
 // answered in time: the next worker may still carry it out.
-var ErrUnanswered = errors.New("sent, and not answered in time")
+var ErrUnanswered = errors.New("sent, but not answered in time")
 
 // update sends a workflow an update. Errors name the recording by the ID that the caller used; the
 // error is ErrUnanswered if there was no answer in time.

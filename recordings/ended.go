@@ -83,7 +83,7 @@ func (c *Client) Lost(ctx context.Context, egressIDs []string) (map[string]strin
 			if err != nil {
 				return lost, err
 			}
-			lost[row.EgressID] = "it is not heard of any more"
+			lost[row.EgressID] = "nothing more is heard of it"
 			if row.Memo != nil {
 				lost[row.EgressID] = cmp.Or(row.Memo.Lost, lost[row.EgressID])
 			}

@@ -46,7 +46,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 		case ctx.Err() != nil:
 			return "", errorOf(ctx, "find "+id, ctx.Err())
 		case doubt != "":
-			return "", &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("whether a recording has the ID %q is not known: %s; ask again, or by its request ID", id, doubt)}
+			return "", &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("cannot tell whether a recording has the ID %q: %s; ask again, or use its request ID", id, doubt)}
 		default:
 			return "", unknown(id)
 		}
@@ -58,7 +58,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 func unknown(id string) error {
 	message := fmt.Sprintf("no recording has the ID %q", id)
 	if strings.HasPrefix(id, egress.IDPrefix) {
-		message += "; an earlier part of one goes by its request ID"
+		message += "; to find an earlier part of one, use its request ID"
 	}
 	return &egress.Error{Reason: egress.NotFound, Message: message}
 }

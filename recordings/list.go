@@ -148,7 +148,7 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 		if err := c.data.FromPayload(p, m); err == nil {
 			r.Memo = m
 		} else if errors.Is(err, converter.ErrEncodingIsNotSupported) || egress.ReasonOf(err) == egress.Sealed {
-			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID + "; REELKEEPER_SEAL_KEY or REELKEEPER_PREVIOUS_SECRETS may be", Err: err}
+			r.unread = &egress.Error{Reason: egress.Sealed, Message: "LIVEKIT_API_SECRET is not the secret that encrypted what is known of " + r.WorkflowID + "; set that secret, or name it in REELKEEPER_SEAL_KEY or REELKEEPER_PREVIOUS_SECRETS", Err: err}
 		}
 	}
 	return r

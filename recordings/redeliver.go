@@ -185,7 +185,7 @@ func redeliveryTitle(s egress.State) string {
 	if s.Corrects != "" {
 		return "correct what was told of " + s.ID
 	}
-	return "tell again of " + s.ID
+	return "tell again how " + s.ID + " ended"
 }
 
 // attributesOfRedelivery returns the attributes that the egress has once it is delivered, so that

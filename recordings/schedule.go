@@ -152,7 +152,7 @@ func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
 }
 
 func (c *Client) notOurs() error {
-	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may be another LiveKit project's, and would be taken for lost. Give this project a namespace of its own. Where it is the same one, and the earlier secret must not be used any more: docs/keys.md, After a leak", c.cfg.Namespace)
+	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may belong to another LiveKit project, and would be taken for lost. Give this project a namespace of its own. If it is the same project, and the earlier secret must no longer be used, see docs/keys.md, After a leak", c.cfg.Namespace)
 }
 
 // change sets a schedule's interval and our mark, which it keeps while it is paused.

@@ -47,7 +47,7 @@ func lineOf(r recordings.Redelivered, dry bool) telling {
 	case dry:
 		t.Outcome = wouldBe
 	case r.UnderWay:
-		t.Outcome, t.Reason = skipped, r.WorkflowID+" tells them still"
+		t.Outcome, t.Reason = skipped, r.WorkflowID+" is still telling them"
 	}
 	return t
 }
@@ -71,7 +71,7 @@ func (b *bulk) run(ctx context.Context, targets []target) error {
 	}
 	b.out.end(b.counts())
 	if n := b.sum[failed]; n > 0 {
-		return driftError{fmt.Sprintf("%d of %d could not be told again", n, len(targets))}
+		return driftError{fmt.Sprintf("%d of %d could not be redelivered", n, len(targets))}
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (b *bulk) run(ctx context.Context, targets []target) error {
 // that is not delivered yet is skipped.
 func (b *bulk) one(ctx context.Context, t target) telling {
 	if before, told := b.said[requestOf(t.id)]; told {
-		return telling{Outcome: skipped, ID: requestOf(t.id), Reason: "it is named twice, before as " + before}
+		return telling{Outcome: skipped, ID: requestOf(t.id), Reason: "it is named twice, first as " + before}
 	}
 	r, err := b.rec.Redeliver(ctx, t.id, b.opts)
 	if err == nil {

@@ -73,9 +73,9 @@ func wantText(args []string) error {
 		if flag, _, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(flag, "-") && utf8.ValidString(flag) {
 			name = flag
 		} else if i > 0 && strings.HasPrefix(args[i-1], "-") {
-			name += ", behind " + args[i-1]
+			name += ", after " + args[i-1]
 		}
-		return egress.Invalidf(name, "is no UTF-8")
+		return egress.Invalidf(name, "is not UTF-8")
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (d deps) root() *cli.Command {
 		// starter completion bash|zsh|fish|pwsh prints the completion script of a shell.
 		EnableShellCompletion: true,
 		ConfigureShellCompletionCommand: func(c *cli.Command) {
-			c.Hidden, c.Usage = false, "print what makes a shell complete these commands: bash, zsh, fish or pwsh"
+			c.Hidden, c.Usage = false, "print a shell's completion script: bash, zsh, fish or pwsh"
 			c.Action = nil // otherwise an unknown shell prints the help
 			quiet(c)
 		},
@@ -145,7 +145,7 @@ func (d deps) serveCommand() *cli.Command {
 
 // unknownCommand lists the existing commands: guesses mislead more than they help.
 func unknownCommand(c *cli.Command, name string) error {
-	return egress.Invalidf(name, "is no command of %s; want one of %s", c.FullName(), strings.Join(commandNames(c), ", "))
+	return egress.Invalidf(name, "is not a command of %s; want one of %s", c.FullName(), strings.Join(commandNames(c), ", "))
 }
 
 // commandNames returns the names of a command's subcommands.

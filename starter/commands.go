@@ -27,7 +27,7 @@ const (
 
 // timeoutFlag is the flag for a command that only reads; 0 means no limit.
 func timeoutFlag(value time.Duration) cli.Flag {
-	return &cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` at most; 0 for as long as it takes", Value: value}
+	return &cli.DurationFlag{Name: "timeout", Usage: "wait at most `DURATION`; 0 waits as long as it takes", Value: value}
 }
 
 // with runs a command with a client, for at most --timeout; 0 means no limit.
@@ -77,7 +77,7 @@ func (d deps) byID(name, usage string, timeout time.Duration, do func(context.Co
 
 // showCommand shows a recording at any point of its life.
 func (d deps) showCommand() *cli.Command {
-	return d.byID("show", "show all that is known of a recording", askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
+	return d.byID("show", "show all that is known about a recording", askTimeout, func(ctx context.Context, c *cli.Command, rec recorder) error {
 		v, err := rec.State(ctx, c.Args().First())
 		if err != nil {
 			return err
@@ -141,8 +141,8 @@ func unanswered(err error, id string) error {
 		return err
 	}
 	told := *e
-	told.Message += fmt.Sprintf("; where no worker runs (starter doctor --only workers), the next one does it, unless Temporal has restarted by then: "+
-		"see by starter show %s, or ask again; StopEgress at the front door ends it without a worker", id)
+	told.Message += fmt.Sprintf("; if no worker runs (starter doctor --only workers tells), the next one stops it, unless Temporal restarts first: "+
+		"check with starter show %s, or ask again; StopEgress at the front door stops it without a worker", id)
 	return &told
 }
 
@@ -150,7 +150,7 @@ func unanswered(err error, id string) error {
 func (d deps) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "list",
-		Usage: "list recordings: first those that run, the newest first, then the others, the last that closed first",
+		Usage: "list recordings: first those that run, newest first, then the others, last closed first",
 		Flags: []cli.Flag{
 			roomFlag(),
 			&cli.StringFlag{Name: "kind", Usage: "only those of this `KIND`, such as room-composite"},
@@ -159,7 +159,7 @@ func (d deps) listCommand() *cli.Command {
 			&cli.BoolFlag{Name: "lost", Usage: "only those that are lost: short for --status LOST"},
 			&cli.BoolFlag{Name: "stuck", Usage: "only those that a person should look at"},
 			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended never came"},
-			&cli.BoolFlag{Name: "redeliveries", Usage: "what tells a verdict again, instead of the recordings"},
+			&cli.BoolFlag{Name: "redeliveries", Usage: "list redeliveries instead of recordings"},
 			&cli.StringFlag{Name: "since", Usage: "only those started at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N`; 0 for all", Value: listLimit},
 			timeoutFlag(askTimeout),
@@ -182,7 +182,7 @@ func readStatus(c *cli.Command) (egress.Status, error) {
 	if s == "" || s == egress.Lost || strings.HasPrefix(string(s), "EGRESS_") {
 		return s, nil
 	}
-	return s, egress.Invalidf("--status", "%q is none; want %s, or one of LiveKit's: %s", c.String("status"), egress.Lost, strings.Join(statusNames(), ", "))
+	return s, egress.Invalidf("--status", "%q is not a status; want %s, or one of LiveKit's: %s", c.String("status"), egress.Lost, strings.Join(statusNames(), ", "))
 }
 
 // statusNames are LiveKit's names, in the order of an egress's life.
@@ -209,11 +209,11 @@ func readFilter(c *cli.Command, now time.Time) (recordings.Filter, error) {
 		return f, err
 	}
 	if f.Kind != "" && !slices.Contains(egress.Kinds(), f.Kind) {
-		return f, egress.Invalidf("--kind", "%q is none; want one of %s", c.String("kind"), kindList())
+		return f, egress.Invalidf("--kind", "%q is not a kind; want one of %s", c.String("kind"), kindList())
 	}
 	if c.Bool("lost") {
 		if f.Status != "" && f.Status != egress.Lost {
-			return f, egress.Invalidf("--lost and --status", "name two statuses")
+			return f, egress.Invalidf("--lost and --status", "name two statuses; give one")
 		}
 		f.Status = egress.Lost
 	}

@@ -51,7 +51,7 @@ func TestShowTellsAllThatIsKnown(t *testing.T) {
 	v := aVerdict(egress.Lost)
 	v.Missed, v.MissedBecause = egress.MissedUntried, "LiveKit has never called it ended, so it had nothing to send"
 	v.Results = map[string]json.RawMessage{"transcribe": json.RawMessage(`{"text":"s3://b/t"}`), "long": json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}
-	// It stays open, in case the egress proves to be alive.
+	// It stays open, in case it turns out to be alive.
 	s.view = recordings.View{Row: aView().Row, Phase: egress.Delivered, Info: v.Info, Verdict: &v, Story: aView().Story}
 	golden(t, "show-ended.txt", s.run(t, "show", "egress/req"))
 	golden(t, "show-ended.json", s.run(t, "show", "--json", "egress/req"))
@@ -71,7 +71,7 @@ func TestShowSaysWhatAStartIsAt(t *testing.T) {
 	t.Parallel()
 	since, next := day(8), day(9)
 	for want, a := range map[string]recordings.Activity{
-		"Start, attempt 1, since 2026-03-04 08:00:00 UTC, asks LiveKit for it, or looks there for what it has asked for":            {Type: "Start", Attempt: 1, StartedAt: &since},
+		"Start, attempt 1, since 2026-03-04 08:00:00 UTC, asks LiveKit for it, or looks there for what it asked for before":         {Type: "Start", Attempt: 1, StartedAt: &since},
 		"Start, attempt 2, since 2026-03-04 08:00:00 UTC, looks for it at LiveKit before it asks again: activity Heartbeat timeout": {Type: "Start", Attempt: 2, StartedAt: &since, LastFailure: "activity Heartbeat timeout"},
 		"Start, attempt 2, again at 2026-03-04 09:00:00 UTC: worker stopped during the start":                                       {Type: "Start", Attempt: 2, NextAttempt: &next, LastFailure: "worker stopped during the start"},
 		"Stop, attempt 2, since 2026-03-04 08:00:00 UTC":                                                                            {Type: "Stop", Attempt: 2, StartedAt: &since},
@@ -155,8 +155,8 @@ func TestStopPrintsWhatLiveKitAnswered(t *testing.T) {
 
 func TestWhoGetsNoAnswerToAStopIsToldWhatBecomesOfIt(t *testing.T) {
 	t.Parallel()
-	const advice = "; where no worker runs (starter doctor --only workers), the next one does it, " +
-		"unless Temporal has restarted by then: see by starter show req, or ask again; StopEgress at the front door ends it without a worker"
+	const advice = "; if no worker runs (starter doctor --only workers tells), the next one stops it, " +
+		"unless Temporal restarts first: check with starter show req, or ask again; StopEgress at the front door stops it without a worker"
 	for name, tc := range map[string]struct {
 		cause error
 		want  string

@@ -29,7 +29,7 @@ var naming = []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "
 
 // devFlag names an instance that a search from here does not find.
 func devFlag() cli.Flag {
-	return &cli.StringFlag{Name: "dev", Usage: "use the development instance whose state is in `DIR`, whatever the environment names (default: one that runs here, where the environment names none)"}
+	return &cli.StringFlag{Name: "dev", Usage: "use the development instance with its state in `DIR`, even if the environment names another (default: the one running here, if the environment names none)"}
 }
 
 // environment returns the process's own environment or, if that names neither LiveKit's keys nor a
@@ -99,10 +99,10 @@ func readDev(path string) (i devInstance, err error) {
 		return i, fmt.Errorf("look for a development instance: %w", err)
 	}
 	if err := json.Unmarshal(b, &i); err != nil {
-		return i, egress.Invalidf(path, "is no JSON as `go run ./dev` writes it: %s", err)
+		return i, egress.Invalidf(path, "is not JSON as `go run ./dev` writes it: %s", err)
 	}
 	if i["TEMPORAL_ADDRESS"] == "" {
-		return i, egress.Invalidf(path, "names no TEMPORAL_ADDRESS: it was left behind by another version of `go run ./dev`, which writes it anew")
+		return i, egress.Invalidf(path, "names no TEMPORAL_ADDRESS: another version of `go run ./dev` left it behind; start dev again to rewrite it")
 	}
 	return i, nil
 }

@@ -29,12 +29,12 @@ type examiner interface {
 func (d deps) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "examine settings, LiveKit, Temporal and the way of the webhooks; exit status 3 when something is not well",
+		Usage: "check settings, LiveKit, Temporal and the path of the webhooks; exit status 3 when something is not well",
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "only", Usage: "run this `CHECK` alone: " + checkList() + "; may be repeated"},
-			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "look at the way of the webhooks again and again, and print a line when it changes"},
-			&cli.DurationFlag{Name: "every", Usage: "with --watch: look each `DURATION`", Value: canaryEvery},
-			jsonFlag("print JSON; with --watch one object a line"),
+			&cli.StringSliceFlag{Name: "only", Usage: "run only this `CHECK`: " + checkList() + "; may be repeated"},
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "keep checking the path of the webhooks, and print a line at each change"},
+			&cli.DurationFlag{Name: "every", Usage: "with --watch: check every `DURATION`", Value: canaryEvery},
+			jsonFlag("print JSON; with --watch, one object per line"),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			only, err := readChecks(c)
@@ -67,17 +67,17 @@ func readChecks(c *cli.Command) ([]doctor.Check, error) {
 	for _, name := range c.StringSlice("only") {
 		check := doctor.Check(name)
 		if !slices.Contains(doctor.Checks(), check) {
-			return nil, egress.Invalidf("--only", "%q is none; want one of %s", name, checkList())
+			return nil, egress.Invalidf("--only", "%q is not a check; want one of %s", name, checkList())
 		}
 		only = append(only, check)
 	}
 	switch every := c.Duration("every"); {
 	case c.IsSet("every") && !c.Bool("watch"):
-		return nil, egress.Invalidf("--every", "goes with --watch alone")
+		return nil, egress.Invalidf("--every", "needs --watch")
 	case every < time.Second:
 		return nil, egress.Invalidf("--every", "want 1s or more, got %s", every)
 	case c.Bool("watch") && slices.ContainsFunc(only, func(name doctor.Check) bool { return name != doctor.Webhook }):
-		return nil, egress.Invalidf("--only", "with --watch it is the check %s alone", doctor.Webhook)
+		return nil, egress.Invalidf("--only", "--watch runs only the check %s", doctor.Webhook)
 	}
 	return only, nil
 }

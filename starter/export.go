@@ -24,13 +24,13 @@ import (
 func (d deps) exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "export",
-		Usage:     "print the verdicts of recordings whose workflow has closed, a JSON object a line, the last that closed first",
+		Usage:     "print the verdicts of recordings whose workflow has closed, one JSON object per line, last closed first",
 		UsageText: "starter export [--since 24h] [--until TIME] [--where QUERY] [--csv] [--out FILE]",
-		Description: "A recording is in the span in which its workflow closed, so that spans without a gap hold each verdict once, and as it stays.\n" +
-			"One that may still be corrected has not closed: it is in a later span.",
+		Description: "A recording counts in the span in which its workflow closed, so that adjoining spans hold each verdict once, in its final form.\n" +
+			"One that may still be corrected has not closed yet: it will be in a later span.",
 		Flags: append(spanFlags("24h"),
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV with a header line"},
-			jsonFlag("print JSON lines, as without it"),
+			jsonFlag("print JSON lines, the default"),
 			&cli.StringFlag{Name: "out", Usage: "write to `FILE`, which appears once it is complete"},
 			timeoutFlag(0),
 		),
@@ -43,7 +43,7 @@ func (d deps) export(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if c.Bool("json") && c.Bool("csv") {
-		return egress.Invalidf("--json and --csv", "ask for two forms at once")
+		return egress.Invalidf("--json and --csv", "ask for two formats; give one")
 	}
 	span, err := readWhich(c, time.Now())
 	if err != nil {
@@ -81,7 +81,7 @@ func readOut(c *cli.Command) (string, error) {
 		return "", nil
 	}
 	if path == "" {
-		return "", egress.Invalidf("--out", "is empty: want the name of a file, or leave it out for standard output")
+		return "", egress.Invalidf("--out", "is empty: name a file, or leave it out for standard output")
 	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return path, nil
@@ -94,9 +94,9 @@ func readOut(c *cli.Command) (string, error) {
 	case err != nil:
 		return "", egress.Invalidf("--out", "%s", err)
 	case is.IsDir():
-		return "", egress.Invalidf("--out", "%s is a folder: want the name of a file", path)
+		return "", egress.Invalidf("--out", "%s is a folder: name a file", path)
 	case !is.Mode().IsRegular():
-		return "", egress.Invalidf("--out", "%s is no regular file: want one, or leave it out for standard output", path)
+		return "", egress.Invalidf("--out", "%s is not a regular file: name one, or leave it out for standard output", path)
 	}
 	return file, nil
 }
@@ -106,7 +106,7 @@ func tooLate(gone int) error {
 	if gone == 0 {
 		return nil
 	}
-	return driftError{fmt.Sprintf("%d had been deleted by Temporal, whose retention was over, before they were read; all others are there", gone)}
+	return driftError{fmt.Sprintf("Temporal deleted %d at the end of their retention, before they were read; all others are there", gone)}
 }
 
 // printVerdicts prints each verdict as it is read, and returns their number. In gone it counts

@@ -98,7 +98,7 @@ func TestVerdictsAreExportedAsCSV(t *testing.T) {
 
 func TestWhatTemporalHasDeletedMeanwhileIsCounted(t *testing.T) {
 	t.Parallel()
-	const said = "1 had been deleted by Temporal, whose retention was over, before they were read; all others are there\n"
+	const said = "Temporal deleted 1 at the end of their retention, before they were read; all others are there\n"
 	s := newShell()
 	s.verdicts, s.deleted = archived(t), true
 	if got := s.run(t, "export"); got.status != 3 || got.stderr != "starter: "+said || strings.Count(got.stdout, "\n") != 3 {
@@ -173,11 +173,11 @@ func TestAnExportReplacesNothingButAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"":          "--out: is empty: want the name of a file, or leave it out for standard output",
-		dir:         "--out: " + dir + " is a folder: want the name of a file",
-		pipe:        "--out: " + pipe + " is no regular file: want one, or leave it out for standard output",
+		"":          "--out: is empty: name a file, or leave it out for standard output",
+		dir:         "--out: " + dir + " is a folder: name a file",
+		pipe:        "--out: " + pipe + " is not a regular file: name one, or leave it out for standard output",
 		link:        "--out: lstat " + filepath.Join(dir, "gone") + ": no such file or directory",
-		"/dev/null": "--out: /dev/null is no regular file: want one, or leave it out for standard output",
+		"/dev/null": "--out: /dev/null is not a regular file: name one, or leave it out for standard output",
 	} {
 		s := newShell()
 		wantRefusal(t, s, s.run(t, "export", "--out", path), want)

@@ -5,9 +5,9 @@ import "github.com/urfave/cli/v3"
 // manual is the text that --help adds for a command; the key is the command's name. Each line that
 // begins with "  starter" is an example, which a test runs.
 var manual = map[string]string{
-	"": `Recordings are Temporal workflows that outlive this command: it starts, watches and mends them, and keeps nothing itself.
+	"": `Recordings are Temporal workflows that outlive this command: it starts, watches and repairs them, and stores nothing itself.
 
-An ID is an egress ID (EG_…), a request ID (the idempotency key of its start), or a workflow ID (egress/…).
+An ID is an egress ID (EG_…), a request ID (the idempotency key of the start), or a workflow ID (egress/…).
 
 Examples:
   starter start room-composite --room standup --file '{room_name}-{time}.mp4' --id standup-1
@@ -15,44 +15,44 @@ Examples:
   starter list --stuck
   starter report --since 24h
 
-Environment: TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or a TOML profile by TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE;
-for start LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or one key in LIVEKIT_KEYS), and REELKEEPER_SEAL_KEY if the workers have
-it, by which requests are sealed. Other commands of recordings need no secret, unless payloads are encrypted. Beside a
-running dev instance none is needed, and --dev DIR where its state is elsewhere. README.md lists all under Settings.
+Environment: TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or a TOML profile named by TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE.
+start also needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or one key in LIVEKIT_KEYS), and REELKEEPER_SEAL_KEY if the
+workers have it: they seal requests. Other commands on recordings need no secret, unless payloads are encrypted. With a
+dev instance running here, nothing need be set; --dev DIR finds one elsewhere. README.md lists all under Settings.
 
-Exit status: 0 clean, 1 a failure of ours, 2 what was typed or set is wrong (the line names it), 3 a recording, or the
-installation, is not as it should be.`,
+Exit status: 0 all is well, 1 Reelkeeper failed, 2 an argument or a setting is wrong (the error names it), 3 a recording
+or the installation is not as it should be.`,
 	"serve": `Listens on REELKEEPER_LISTEN: LiveKit's API for agents, the webhook endpoint at /webhooks/livekit for LiveKit, /healthz
-and /readyz. An agent gives its URL to the client by which it records; LIVEKIT_URL stays LiveKit's own.
-REELKEEPER_ADMIN_LISTEN has the metrics. It ends on SIGTERM or Ctrl-C within 20 s, once what is under way has its answer.
-It keeps nothing: run two or more.
+and /readyz. An agent gives this URL to the client that it records with; LIVEKIT_URL stays LiveKit's own.
+REELKEEPER_ADMIN_LISTEN serves the metrics. On SIGTERM or Ctrl-C it answers what is under way, and ends within 20 s.
+It stores nothing: run two or more.
 
 Example:
   starter serve`,
-	"start": `Returns LiveKit's EgressInfo once LiveKit has accepted; the recording goes on by itself, and so does the start where
-this command gives up. The same --id twice is one recording, also at the same moment from two callers. Credentials in
-the request are sealed before Temporal sees them.
+	"start": `Returns LiveKit's EgressInfo once LiveKit has accepted. The recording goes on by itself, and so does the start if this
+command gives up. The same --id twice starts one recording, even from two callers at the same moment. Credentials in the
+request are sealed before Temporal sees them.
 
 Examples:
   starter start room-composite --room standup --file '{room_name}-{time}.mp4' --id standup-1
   starter start track --room standup --track TR_1 --file a.ogg --max-duration 3h
   starter start web --url https://example.com --file page.mp4 --recover 2`,
-	"show": `How it is now, what it waits for, when LiveKit is asked next, what a person can do, and the story so far; once it is
-delivered, its verdict. Running ones are asked of a worker; without one, what Temporal's visibility has is shown.
+	"show": `Shows its state, what it waits for, when LiveKit is asked next, what you can do, and the story so far; once it is
+delivered, its verdict. While it runs, a worker answers; without one, it shows what Temporal's visibility has.
 
 Examples:
   starter show standup-1
   starter show EG_abc --json`,
-	"list": `Reads Temporal's visibility alone, which lags by some milliseconds and reaches as far back as the namespace's retention.
-The order is Temporal's: those that run first, the last begun before the others, then what has closed, the last first.
+	"list": `Reads only Temporal's visibility, which lags by some milliseconds and reaches back as far as the namespace's retention.
+The order is Temporal's: first those that run, newest first, then the closed ones, last closed first.
 
 Examples:
   starter list --active
   starter list --stuck --json
   starter list --room standup --since 24h --limit 0`,
-	"report": `How many were recorded, their verdicts, who told us of the end, the share whose webhook was missed and why, how late
-we heard (p50, p99, worst), and the list of the missed by date, room and egress ID. An egress counts while it runs, and
-in the span in which it ends. Reads visibility alone.
+	"report": `Shows how many were recorded, their verdicts, who told us of the end, the share whose webhook was missed and why, how
+late we heard (p50, p99, worst), and lists the missed by date, room and egress ID. An egress counts while it runs, and
+in the span in which it ends. Reads only Temporal's visibility.
 
 Examples:
   starter report --since 24h
@@ -63,16 +63,16 @@ Examples:
 Examples:
   starter wait standup-1
   starter wait EG_abc --timeout 2h --json`,
-	"stop": `LiveKit finishes the file and uploads it; the verdict follows, and is delivered as any other.
+	"stop": `LiveKit finishes the file and uploads it; the verdict follows, and is delivered like any other.
 
 Example:
   starter stop standup-1`,
-	"retry": `Mend the cause first: show says what failed.
+	"retry": `Fix the cause first: show says what failed.
 
 Examples:
   starter retry standup-1
   starter retry standup-1 --step announce`,
-	"skip": `What is left out is never tried again; the verdict names it among what was skipped.
+	"skip": `A skipped step is never tried again; the verdict lists it as skipped.
 
 Example:
   starter skip standup-1 --step announce`,
@@ -83,14 +83,15 @@ Example:
 	"export": `Examples:
   starter export --since 24h
   starter export --since 168h --csv >verdicts.csv`,
-	"doctor": `Changes nothing, but for a probe that it writes to each storage profile and deletes. Each finding has its remedy in words. Run it with the settings of serve, where LiveKit runs or at least
-outside of your own network: the way of the webhooks is the one on which recordings get lost unseen.
+	"doctor": `Changes nothing, except that it writes a probe to each storage profile and deletes it. Each finding comes with its fix.
+Run it with the settings of serve, where LiveKit runs or at least outside your own network: a broken path of the
+webhooks is how recordings get lost unseen.
 
 Examples:
   starter doctor
   starter doctor --only webhook --json
 
-With --watch --every 30s it is a canary that prints a line for each change; workers have one of their own, see
+With --watch --every 30s it is a canary that prints a line at each change. Workers have one of their own: see
 REELKEEPER_CANARY_EVERY.`,
 }
 

@@ -92,7 +92,7 @@ func (o *outputs) setPreset(name string) error {
 	}
 	v, ok := livekit.EncodingOptionsPreset_value[name]
 	if !ok {
-		return egress.Invalidf("--preset", "%q is none; want one of %s", name, strings.Join(presets(), ", "))
+		return egress.Invalidf("--preset", "%q is not a preset; want one of %s", name, strings.Join(presets(), ", "))
 	}
 	p := livekit.EncodingOptionsPreset(v)
 	o.preset = &p

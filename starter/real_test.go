@@ -70,7 +70,7 @@ func TestWithoutAWorkerNothingIsLostAndAllIsSaid(t *testing.T) {
 	if got = s.run(t, "wait patient --timeout 2s"); got.status != 1 || got.stderr != "starter: deadline_exceeded: wait for egress/patient: no answer in time\n" {
 		t.Errorf("wait: got %+v", got)
 	}
-	want = "starter: deadline_exceeded: egress.stop of egress/patient: no answer in time; where no worker runs "
+	want = "starter: deadline_exceeded: egress.stop of egress/patient: no answer in time; if no worker runs "
 	if got = s.run(t, "stop patient --timeout 2s"); got.status != 1 || !strings.HasPrefix(got.stderr, want) {
 		t.Errorf("stop: got %+v", got)
 	}

@@ -28,15 +28,15 @@ func (d deps) redeliverCommand() *cli.Command {
 		Usage: "tell the consumers again how recordings ended, under the same event IDs; exit status 3 when some could not be told",
 		UsageText: "starter redeliver ID… [flags]\nstarter redeliver --since 24h [--until TIME] [--where QUERY] [flags]\n" +
 			"starter redeliver --where \"EgressRoom = 'standup'\" [flags]",
-		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…). Without one, all that ended in a span, or that a query finds, are told again, the last first.\n" +
-			"Each redelivery is a workflow of its own, which goes on without this command and is repeated as the first announcement was. Its event has the ID of before, so that a consumer that has it already can drop it; a step of the pipeline gets the idempotency key of before.",
+		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…). Without one, it redelivers all that ended in a span, or that a query finds, last ended first.\n" +
+			"Each redelivery is a workflow of its own: it goes on without this command, and is retried as the first announcement was. Its event keeps its ID, so that a consumer that already has it can drop it; a pipeline step keeps its idempotency key.",
 		Flags: append(spanFlags(""),
-			&cli.StringFlag{Name: "step", Usage: "tell by the delivery step `NAME` alone, such as announce or webhook-1; or run that step of the pipeline again (default: all consumers)"},
+			&cli.StringFlag{Name: "step", Usage: "redeliver only by the delivery step `NAME`, such as announce or webhook-1; or rerun that step of the pipeline (default: all consumers)"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
 			&cli.StringFlag{Name: "rate", Usage: "begin at most `N/s`, N/m or N/h", Value: redeliverRate},
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before more than one is told again"},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before redelivering more than one"},
 			timeoutFlag(0),
-			jsonFlag("print a JSON object a line"),
+			jsonFlag("print one JSON object per line"),
 		),
 		Action: d.redeliver,
 	}
@@ -45,9 +45,9 @@ func (d deps) redeliverCommand() *cli.Command {
 // spanFlags select recordings, for commands that read many.
 func spanFlags(since string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "since", Usage: "those that were over at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z", Value: since},
-		&cli.StringFlag{Name: "until", Usage: "those that were over before `TIME` (default: now)"},
-		&cli.StringFlag{Name: "where", Usage: "those that a `QUERY` in Temporal's language finds, such as \"EgressRoom = 'standup' AND EgressMissed IS NOT NULL\""},
+		&cli.StringFlag{Name: "since", Usage: "only those that were over at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z", Value: since},
+		&cli.StringFlag{Name: "until", Usage: "only those that were over before `TIME` (default: now)"},
+		&cli.StringFlag{Name: "where", Usage: "only those that a `QUERY` in Temporal's language finds, such as \"EgressRoom = 'standup' AND EgressMissed IS NOT NULL\""},
 	}
 }
 
@@ -55,7 +55,7 @@ func spanFlags(since string) []cli.Flag {
 func readWhich(c *cli.Command, now time.Time) (s recordings.Span, err error) {
 	s.Where = strings.TrimSpace(c.String("where"))
 	if c.IsSet("where") && s.Where == "" {
-		return s, egress.Invalidf("--where", "is empty: want a query, or none")
+		return s, egress.Invalidf("--where", "is empty: give a query, or leave it out")
 	}
 	s.Since, s.Until, err = readSpan(c, now)
 	return s, err
@@ -66,7 +66,7 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 	many := c.IsSet("since") || c.IsSet("until") || c.IsSet("where")
 	switch {
 	case len(ids) > 0 && many:
-		return egress.Invalidf("ID", "is named beside --since, --until or --where: want one or the other")
+		return egress.Invalidf("ID", "is given together with --since, --until or --where: give one or the other")
 	case len(ids) == 0 && !many:
 		return egress.Invalidf("ID", "is missing: name recordings, or a span with --since or --where")
 	}
@@ -183,7 +183,7 @@ func readRate(text string) (rate.Limit, error) {
 	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
 	limit := n / per.Seconds()
 	if err != nil || !known || !(limit > 0) || math.IsInf(limit, 0) {
-		return 0, egress.Invalidf("--rate", `%q is no value for it: want a number over zero of them in a second, minute or hour, such as 10/s`, text)
+		return 0, egress.Invalidf("--rate", `%q is not a rate: want a number over zero per second, minute or hour, such as 10/s`, text)
 	}
 	return rate.Limit(limit), nil
 }

@@ -85,8 +85,8 @@ func TestASpanIsToldAgainAndGoesOnOverFailures(t *testing.T) {
 	}
 	got := s.run(t, "redeliver", "--since", "24h", "--where", "EgressRoom = 'a'", "--rate", "1000/s")
 	want := "redelivered  r0  EG LOST, event EV, by w\nfailed       r1: page; lost\nskipped      r2: it is not delivered yet\n" +
-		"skipped      r3  EG LOST, event EV: w tells them still\nredelivered  r4  EG LOST, event EV, by w\n"
-	if got.stdout != want || got.status != 3 || got.stderr != "redelivered 2, skipped 2, failed 1\nstarter: 1 of 5 could not be told again\n" {
+		"skipped      r3  EG LOST, event EV: w is still telling them\nredelivered  r4  EG LOST, event EV, by w\n"
+	if got.stdout != want || got.status != 3 || got.stderr != "redelivered 2, skipped 2, failed 1\nstarter: 1 of 5 could not be redelivered\n" {
 		t.Errorf("got %d\n%s%s", got.status, got.stdout, got.stderr)
 	}
 	if s.span.Where != "EgressRoom = 'a'" || time.Since(s.span.Since).Round(time.Hour) != 24*time.Hour || s.span.Until.IsZero() {
@@ -283,7 +283,7 @@ func TestARecordingThatIsNamedTwiceIsToldOnce(t *testing.T) {
 		got := s.run(t, append(fields(line), "--rate", "1000/s")...)
 		repeats := len(fields(strings.TrimSuffix(line, " --dry-run"))) - 2
 		if !slices.Equal(s.asked, []string{"redeliver " + told}) || got.status != 0 || strings.Count(got.stdout, "skipped ") != repeats ||
-			strings.Count(got.stdout, ": it is named twice, before as "+told+"\n") != repeats {
+			strings.Count(got.stdout, ": it is named twice, first as "+told+"\n") != repeats {
 			t.Errorf("%s: got %+v, asked %v", line, got, s.asked)
 		}
 	}

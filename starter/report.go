@@ -24,12 +24,12 @@ import (
 func (d deps) reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "report",
-		Usage: "say how recordings went, and list those whose webhook was missed; exit status 3 when any was missed, is lost, stuck or without its media",
+		Usage: "summarize recordings, and list those whose webhook was missed; exit status 3 when any was missed, is lost, stuck or without its media",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "since", Usage: "leave out what was over by `TIME`: a duration before now, or 2026-05-04T00:00:00Z", Value: "24h"},
+			&cli.StringFlag{Name: "since", Usage: "leave out what was over before `TIME`: a duration before now, or 2026-05-04T00:00:00Z", Value: "24h"},
 			&cli.StringFlag{Name: "until", Usage: "leave out what began at `TIME` or later (default: now)"},
 			jsonFlag("print one JSON object"),
-			&cli.BoolFlag{Name: "csv", Usage: "print the list of the missed alone, as CSV with a header line"},
+			&cli.BoolFlag{Name: "csv", Usage: "print only the list of the missed, as CSV with a header line"},
 			timeoutFlag(0),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -57,7 +57,7 @@ func checkReport(c *cli.Command) error {
 		return err
 	}
 	if c.Bool("json") && c.Bool("csv") {
-		return egress.Invalidf("--json and --csv", "ask for two forms at once")
+		return egress.Invalidf("--json and --csv", "ask for two formats; give one")
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	return time.Time{}, egress.Invalidf(flag, `%q is no value for it: want a duration such as "24h", or a time such as 2026-05-04T00:00:00Z`, text)
+	return time.Time{}, egress.Invalidf(flag, `%q is not a time: want a duration before now such as "24h", or a time such as 2026-05-04T00:00:00Z`, text)
 }
 
 func (d deps) report(c *cli.Command, r recordings.Report) error {

@@ -99,7 +99,7 @@ func track(c *cli.Command) (egress.Request, error) {
 	r := &livekit.TrackEgressRequest{RoomName: name, TrackId: id}
 	switch file, stream := c.String("file"), c.String("stream"); {
 	case file != "" && stream != "":
-		return nil, egress.Invalidf("--file and --stream", "a track goes to one of them")
+		return nil, egress.Invalidf("--file and --stream", "a track goes to only one of them; give one")
 	case file != "":
 		r.Output = &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{Filepath: file}}
 	case stream != "":
@@ -138,7 +138,7 @@ func webPage(c *cli.Command, out outputs) (egress.Request, error) {
 // checkOnly rejects a request for neither audio nor video.
 func checkOnly(c *cli.Command) error {
 	if c.Bool("audio-only") && c.Bool("video-only") {
-		return egress.Invalidf("--audio-only and --video-only", "leave nothing to record together")
+		return egress.Invalidf("--audio-only and --video-only", "together leave nothing to record")
 	}
 	return nil
 }

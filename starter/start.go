@@ -29,10 +29,10 @@ func (d deps) startCommand() *cli.Command {
 			&cli.StringFlag{Name: "id", Usage: "idempotency `KEY`: the same key twice starts one recording"},
 			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`"},
 			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails, is lost or reaches LiveKit's limit while its room is live (default: the worker's REELKEEPER_RECOVER)"},
-			&cli.StringFlag{Name: "storage", Usage: "storage profile `NAME` that the recording goes to (default: the worker's default profile, where an output has no storage of its own)"},
-			&cli.BoolFlag{Name: "preflight", Usage: "try the storage before the start, however lately it was tried"},
-			&cli.StringFlag{Name: "pipeline", Usage: "run the pipeline `NAME` at its end (default: the default one of the worker's REELKEEPER_PIPELINE)"},
-			&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for LiveKit's answer; the start goes on", Value: startTimeout},
+			&cli.StringFlag{Name: "storage", Usage: "storage profile `NAME` to record to (default: the worker's default profile, for outputs without a storage of their own)"},
+			&cli.BoolFlag{Name: "preflight", Usage: "test the storage before the start, even if it was tested just before"},
+			&cli.StringFlag{Name: "pipeline", Usage: "run the pipeline `NAME` when the recording ends (default: the default one in the worker's REELKEEPER_PIPELINE)"},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait at most `DURATION` for LiveKit's answer; after that the start still goes on", Value: startTimeout},
 			jsonFlag("print LiveKit's EgressInfo as JSON"),
 		},
 		Commands: []*cli.Command{
@@ -52,7 +52,7 @@ func (d deps) startCommand() *cli.Command {
 				return unknownCommand(c, name)
 			}
 			if c.String("request") == "" {
-				return egress.Invalidf("--request", "is missing; or name what to record: %s", strings.Join(commandNames(c), ", "))
+				return egress.Invalidf("--request", "is missing; give it, or name what to record: %s", strings.Join(commandNames(c), ", "))
 			}
 			r, err := d.readRequest(c.String("request"))
 			if err != nil {
@@ -116,7 +116,7 @@ func (d deps) startBuilt(ctx context.Context, c *cli.Command, build func() (egre
 // checkStart rejects two requests at once.
 func checkStart(c *cli.Command) error {
 	if c.IsSet("request") {
-		return egress.Invalidf("--request", "names its own kind; leave %s out", c.Name)
+		return egress.Invalidf("--request", "names its own kind; leave out %s", c.Name)
 	}
 	return wantArgs(c)
 }
@@ -155,7 +155,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 		switch {
 		case opts.ID != "" && egress.ReasonOf(err) == egress.Conflict:
 			return &egress.Error{Reason: egress.Conflict, Field: "--id", Message: fmt.Sprintf(
-				"another request already has the ID %q: starter show %s shows it; a recording of something else wants an ID of its own", opts.ID, opts.ID)}
+				"another request already has the ID %q: starter show %s shows it; to record something else, give another ID", opts.ID, opts.ID)}
 		case err != nil:
 			return err
 		}
@@ -186,7 +186,7 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 // a parser.
 func parseRequest(b []byte) (egress.Request, error) {
 	if !json.Valid(b) {
-		return nil, egress.Invalidf("--request", `is no JSON; want {"room_composite": {…}} or another kind`)
+		return nil, egress.Invalidf("--request", `is not JSON; want {"room_composite": {…}} or another kind`)
 	}
 	return egress.ParseRequestFile(b)
 }

@@ -195,7 +195,7 @@ func TestADevInstanceOfAnotherUserIsNotFollowed(t *testing.T) {
 
 func TestABrokenDevFileIsNamed(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{"{": "is no JSON", `{"temporal":"127.0.0.1:7233"}`: "names no TEMPORAL_ADDRESS"} {
+	for text, want := range map[string]string{"{": "is not JSON", `{"temporal":"127.0.0.1:7233"}`: "names no TEMPORAL_ADDRESS"} {
 		root, _ := inDev(t, text)
 		s := &shell{dir: root}
 		got := s.run(t, "list")
@@ -240,7 +240,7 @@ func TestAnIDThatIsTakenIsNamedByItsFlag(t *testing.T) {
 	t.Parallel()
 	s := newShell()
 	s.err = egress.IDTaken("daily")
-	want := "starter: --id: another request already has the ID \"daily\": starter show daily shows it; a recording of something else wants an ID of its own\n"
+	want := "starter: --id: another request already has the ID \"daily\": starter show daily shows it; to record something else, give another ID\n"
 	if got := s.run(t, fields(aRoom+"--id daily")...); got.status != 2 || got.stderr != want {
 		t.Errorf("got %+v", got)
 	}

@@ -237,7 +237,7 @@ func starting(a recordings.Activity) string {
 	case a.Attempt > 1:
 		return ", looks for it at LiveKit before it asks again"
 	default:
-		return ", asks LiveKit for it, or looks there for what it has asked for"
+		return ", asks LiveKit for it, or looks there for what it asked for before"
 	}
 }
 

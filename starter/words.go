@@ -16,13 +16,13 @@ import (
 // retryCommand is for a person who has removed the cause of a failure. It may apply to all steps at
 // once: a step that fails again waits again.
 func (d deps) retryCommand() *cli.Command {
-	return d.wordCommand("retry", "run delivery steps again that have failed for good: all of them, or one", true, recorder.Retry)
+	return d.wordCommand("retry", "rerun delivery steps that have failed for good: all of them, or one", true, recorder.Retry)
 }
 
 // skipCommand continues the delivery without the step. What is left out is never delivered, so it
 // applies to one step at a time.
 func (d deps) skipCommand() *cli.Command {
-	return d.wordCommand("skip", "leave a delivery step out that has failed for good", false, recorder.Skip)
+	return d.wordCommand("skip", "leave out a delivery step that has failed for good", false, recorder.Skip)
 }
 
 // wordCommand builds a command about the waiting steps of one recording and of its redeliveries.
@@ -31,9 +31,9 @@ func (d deps) wordCommand(name, usage string, all bool, say func(recorder, conte
 		Name:        name,
 		Usage:       usage,
 		UsageText:   fmt.Sprintf("starter %s ID [--step NAME]\nstarter %s ID NAME", name, name),
-		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…, or egress-redelivery/… for the steps of that redelivery alone).",
+		Description: "ID is an egress ID (EG_…), a request ID, or a workflow ID (egress/…, or egress-redelivery/… for the steps of that redelivery only).",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "step", Usage: "the step `NAME`, such as announce or webhook-1 (default: what waits)"},
+			&cli.StringFlag{Name: "step", Usage: "the step `NAME`, such as announce or webhook-1 (default: the step that waits; for retry, all that wait)"},
 			jsonFlag("print JSON"),
 			timeoutFlag(askTimeout),
 		},
@@ -68,7 +68,7 @@ func readStep(c *cli.Command) (string, error) {
 	case len(args) > 2:
 		return "", egress.Invalidf(args[2], "is one argument too many: %s ID [--step NAME]", c.FullName())
 	case len(args) == 2 && c.IsSet("step"):
-		return "", egress.Invalidf("--step", "names a step beside %q: want one of them", args[1])
+		return "", egress.Invalidf("--step", "names a second step after %q: give only one", args[1])
 	case len(args) == 2 && strings.TrimSpace(args[1]) == "":
 		return "", emptyFlag("step")
 	case len(args) == 2:
@@ -89,13 +89,13 @@ func choose(waiting []recordings.WaitingStep, id, step string, all bool) ([]reco
 	chosen := slices.DeleteFunc(slices.Clone(waiting), func(w recordings.WaitingStep) bool { return step != "" && w.Step != step })
 	switch {
 	case len(waiting) == 0:
-		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for a word; starter list --stuck lists what does"}
+		return nil, &egress.Error{Reason: egress.Conflict, Message: "no step of " + id + " waits for retry or skip; starter list --stuck lists what does"}
 	case len(chosen) == 0:
-		return nil, egress.Invalidf("--step", "%q does not wait for a word; want one of %s", step, strings.Join(names, ", "))
+		return nil, egress.Invalidf("--step", "%q does not wait for retry or skip; want one of %s", step, strings.Join(names, ", "))
 	case len(chosen) > 1 && !all && step == "":
-		return nil, egress.Invalidf("--step", "is missing: several wait for a word: %s", strings.Join(names, ", "))
+		return nil, egress.Invalidf("--step", "is missing, and several steps wait: want one of %s", strings.Join(names, ", "))
 	case len(chosen) > 1 && !all:
-		return nil, egress.Invalidf(anyID, "names several that wait for a word: %s; want the workflow's own", strings.Join(names, ", "))
+		return nil, egress.Invalidf(anyID, "matches several steps that wait: %s; want the ID of one workflow", strings.Join(names, ", "))
 	}
 	return chosen, nil
 }
@@ -110,7 +110,7 @@ func (d deps) sayTo(ctx context.Context, c *cli.Command, rec recorder, waiting [
 		if c.Bool("json") {
 			err = printJSON(d.stdout, map[string]string{"id": c.Args().First(), "workflow_id": w.WorkflowID, "step": w.Step, "said": c.Name})
 		} else {
-			_, err = fmt.Fprintf(d.stdout, "%s: %s of step %s is noted\n", c.Args().First(), c.Name, w.Step)
+			_, err = fmt.Fprintf(d.stdout, "%s: requested %s of step %s\n", c.Args().First(), c.Name, w.Step)
 		}
 		if err != nil {
 			return err

@@ -34,13 +34,13 @@ func TestAWordIsSaidToTheStepsThatWaitForOne(t *testing.T) {
 		s := newShell()
 		s.waiting = tc.waiting
 		got := s.run(t, fields(line)...)
-		if got.status != 0 || !slices.Equal(s.asked, tc.want) || strings.Count(got.stdout, " is noted\n") != len(tc.want) || s.role != "reader" {
+		if got.status != 0 || !slices.Equal(s.asked, tc.want) || strings.Count(got.stdout, ": requested ") != len(tc.want) || s.role != "reader" {
 			t.Errorf("%s: got %+v, asked %q", line, got, s.asked)
 		}
 	}
 	s := newShell()
 	s.waiting = waitingFor("announce")
-	if got := s.run(t, "retry", "EG_1"); got.stdout != "EG_1: retry of step announce is noted\n" {
+	if got := s.run(t, "retry", "EG_1"); got.stdout != "EG_1: requested retry of step announce\n" {
 		t.Errorf("got %+v", got)
 	}
 	if got := s.run(t, "skip", "EG_1", "announce", "--json"); !strings.Contains(got.stdout, `"said": "skip"`) || !strings.Contains(got.stdout, `"workflow_id": "egress/req"`) {
@@ -55,11 +55,11 @@ func TestAWordThatIsForNoStepOrForTooManyIsRefused(t *testing.T) {
 		waiting []recordings.WaitingStep
 		want    string
 	}{
-		"retry EG_1":          {nil, "no step of EG_1 waits for a word; starter list --stuck lists what does"},
-		"skip EG_1 announce":  {nil, "no step of EG_1 waits for a word; starter list --stuck lists what does"},
-		"retry EG_1 webhook":  {waitingFor("announce"), `--step: "webhook" does not wait for a word; want one of announce`},
-		"skip EG_1":           {waitingFor("announce", "webhook-1"), "--step: is missing: several wait for a word: announce, webhook-1"},
-		"skip EG_1 announce ": {append(waitingFor("announce"), again), "ID: names several that wait for a word: announce, announce of egress-redelivery/req/2; want the workflow's own"},
+		"retry EG_1":          {nil, "no step of EG_1 waits for retry or skip; starter list --stuck lists what does"},
+		"skip EG_1 announce":  {nil, "no step of EG_1 waits for retry or skip; starter list --stuck lists what does"},
+		"retry EG_1 webhook":  {waitingFor("announce"), `--step: "webhook" does not wait for retry or skip; want one of announce`},
+		"skip EG_1":           {waitingFor("announce", "webhook-1"), "--step: is missing, and several steps wait: want one of announce, webhook-1"},
+		"skip EG_1 announce ": {append(waitingFor("announce"), again), "ID: matches several steps that wait: announce, announce of egress-redelivery/req/2; want the ID of one workflow"},
 	} {
 		s := newShell()
 		s.waiting = tc.waiting

@@ -24,7 +24,7 @@ func TestTheCommandLineOfTheWorker(t *testing.T) {
 		"what it does fails": {works: true, fails: errors.New("no Temporal"), status: 1, stderr: "worker: no Temporal\n"},
 		"its version":        {args: []string{"--version"}, stdout: "worker version " + app.ThisBuild().String() + "\n"},
 		"an argument":        {args: []string{"serve"}, status: 2, stderr: "worker: serve: worker takes no arguments\n"},
-		"an unknown flag":    {args: []string{"--queue"}, status: 2, stderr: "worker: --queue: is no flag of worker; see worker --help\n"},
+		"an unknown flag":    {args: []string{"--queue"}, status: 2, stderr: "worker: --queue: is not a flag of worker; see worker --help\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -123,7 +123,7 @@ func TestAStepIsLeftOutForAnEndThatItIsNotFor(t *testing.T) {
 
 	require.Equal(t, []string{"bad"}, s.ran)
 	require.Equal(t, []string{"announce", "bad"}, v.Delivered)
-	require.Contains(t, what(s.state()), "step good is left out: it is not run for EGRESS_FAILED")
+	require.Contains(t, what(s.state()), "step good is skipped: it does not run for EGRESS_FAILED")
 	require.Contains(t, what(s.state()), "step bad is done")
 }
 
@@ -201,7 +201,7 @@ func TestAStepThatSaysThatNoRepeatHelpsIsHeldAtOnceAndCanBeLeftOut(t *testing.T)
 	require.NoError(t, told)
 	require.Equal(t, []string{"two"}, s.ran)
 	require.Empty(t, v.Results)
-	require.Contains(t, what(s.state()), "step one is left out by a person")
+	require.Contains(t, what(s.state()), "step one is skipped by a person")
 	require.Equal(t, []string{"one"}, v.Skipped)
 	require.NotContains(t, v.Delivered, "one")
 	require.Contains(t, v.Delivered, "two")
