@@ -76,7 +76,7 @@ func TestTheCanaryTellsOfABrokenWayOnceAndOfItsMending(t *testing.T) {
 
 	said := hook.said()
 	require.Len(t, said, 2, "once for the break, and once for its end")
-	require.Contains(t, said[0], "LiveKit's webhooks do not arrive")
+	require.Contains(t, said[0], "LiveKit's webhooks have not arrived")
 	require.Contains(t, said[0], "answered 404")
 	require.Contains(t, said[1], "arrive again")
 	checked := w.says("doctor --only canary", `the schedule "egress-canary", every 1s`)

@@ -17,7 +17,7 @@ Examples:
 
 Environment: TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or a TOML profile named by TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE.
 start also needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or one key in LIVEKIT_KEYS), and REELKEEPER_SEAL_KEY if the
-workers have it: they seal requests. Other commands on recordings need no secret, unless payloads are encrypted. With a
+workers have it: it seals requests. Other commands on recordings need no secret, unless payloads are encrypted. With a
 dev instance running here, nothing need be set; --dev DIR finds one elsewhere. README.md lists all under Settings.
 
 Exit status: 0 all is well, 1 Reelkeeper failed, 2 an argument or a setting is wrong (the error names it), 3 a recording
