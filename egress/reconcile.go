@@ -132,7 +132,7 @@ type Plan struct {
 	// Ask are the egresses of running workflows that LiveKit does not call active, ordered by ID.
 	// Their end is probably on its way to us.
 	Ask        []string
-	SeenBefore int // ended before the first round or longer than Remembered ago, and not ours
+	SeenBefore int // ended before the first round, or over Remembered ago or ahead, and not ours
 	Waiting    int // left for a later round: too young, or possibly of one of our own starts
 }
 
@@ -259,10 +259,11 @@ func (p *planner) other(l Listed, ours Ours) {
 }
 
 // ended takes a step once it has been due for the grace period. An end in the future stems from a
-// clock that is ahead, and does not tell how long ago it was.
+// clock that is ahead, and does not tell how long ago it was: deep rounds take it, between which its
+// webhook has mostly come.
 func (p *planner) ended(l Listed, s Measure) {
 	age := p.At.Sub(l.Since)
-	if toCome := Ended(l.Status) && age < -clocksDiffer; age < p.Grace.D() && !toCome {
+	if toCome := p.Deep && Ended(l.Status) && age < -clocksDiffer; age < p.Grace.D() && !toCome {
 		p.plan.Waiting++
 		return
 	}

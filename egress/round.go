@@ -170,7 +170,7 @@ const givenUpBefore = 15 * time.Minute
 
 // ClosedSince returns since when the workflows have closed that concern the listed egresses: none
 // closes before its egress began, unless we gave that up before. A workflow that closed earlier is
-// found by its ID when its egress is to be adopted. The time is at most Remembered ago.
+// found by its ID when its egress is to be adopted. The time is at most Remembered and a minute ago.
 func ClosedSince(listed []*livekit.EgressInfo, now time.Time) time.Time {
 	since, earliest := now, now.Add(-Remembered)
 	for _, m := range listed {

@@ -93,7 +93,7 @@ type Outcome struct {
 	Status  Status `json:"status,omitempty"` // the final one
 	EndedBy Source `json:"ended_by,omitempty"`
 	// Event is the terminal webhook event as LiveKit sent it, redacted, so that the consumer gets
-	// the same one. Empty if only a poll told us.
+	// the same one. Empty if no webhook told us.
 	Event         json.RawMessage `json:"event,omitempty"`
 	LostBecause   string          `json:"lost_because,omitempty"`
 	MissedWhy     Missed          `json:"missed_why,omitempty"`     // why the webhook of its end did not come, if known

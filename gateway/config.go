@@ -36,7 +36,7 @@ type Recordings interface {
 	// Begin returns once a worker has accepted the start: from then on it is durable.
 	Begin(ctx context.Context, s egress.StartOptions) (Pending, error)
 	// StopEgress ends the egress of a request and returns LiveKit's answer. Reason AlreadyOver
-	// means that exactly this egress has ended. If the request has no workflow, or the workflow has
+	// means that exactly this egress has ended well. If the request has no workflow, or the workflow has
 	// closed without knowing how this egress ended, the reason is NotFound.
 	StopEgress(ctx context.Context, requestID, egressID, room string, by *egress.Asker) (egress.Info, error)
 	// Adopt creates the workflow for a request of ours whose start went past Temporal, from what

@@ -16,11 +16,10 @@ import (
 // storage. r is the part that we can read; the rest keeps its bytes. The storage of the whole
 // request may be one that only a newer LiveKit knows.
 func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage, error) {
-	var said struct{ Storage map[string]json.RawMessage }
-	if err := json.Unmarshal(raw, &said); err != nil {
-		return nil, fmt.Errorf("forward: %w", err)
-	}
-	if holdsUnknown(said.Storage, (&livekit.StorageConfig{}).ProtoReflect().Descriptor()) {
+	var said struct{ Storage json.RawMessage }
+	var storage map[string]json.RawMessage
+	if json.Unmarshal(raw, &said) == nil && json.Unmarshal(said.Storage, &storage) == nil &&
+		holdsUnknown(storage, (&livekit.StorageConfig{}).ProtoReflect().Descriptor()) {
 		return raw, nil
 	}
 	filled, name, err := h.cfg.Profiles.Apply(r, "")

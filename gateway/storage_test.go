@@ -148,6 +148,8 @@ func TestAForwardedStartGetsTheDefaultProfile(t *testing.T) {
 			`{"room_name":"daily","outputs":[{"file":{"filepath":"a.mp4"},"storage":{"vault":{"name":"own"}}},{"segments":{},"keep":{}}]`},
 		"unified, with one of the whole request": {"StartEgress", `{"room_name":"daily","outputs":[{"file":{}}],"storage":{"vault":{"name":"own"}}}`,
 			`{"room_name":"daily","outputs":[{"file":{}}],"storage":{"vault":{"name":"own"}}`},
+		"an unknown field of that name": {"StartTrackEgress", `{"room_name":"daily","storage":"main","file":{}}`,
+			`{"room_name":"daily","storage":"main","file":{"s3":{"bucket":"main-bucket","secret":"` + profileSecret + `"}}`},
 		"its own": {"StartTrackEgress", `{"room_name":"daily","hologram":1.0,"file":{"gcp":{"bucket":"own"}}}`,
 			`{"room_name":"daily","hologram":1.0,"file":{"gcp":{"bucket":"own"}}`},
 	} {

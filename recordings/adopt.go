@@ -91,7 +91,7 @@ func (c *Client) adopted(a adoption, info egress.Info) egress.Input {
 			in.Summary, in.Sealed = sealed.Summary, sealed.Sealed
 		}
 	}
-	if err != nil && !egress.IsID(a.requestID) { // a stray may belong to another Reelkeeper, which tells them itself
+	if err != nil {
 		in.Summary.Webhooks = []string{"unreadable"}
 	}
 	return in

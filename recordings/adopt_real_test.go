@@ -157,11 +157,11 @@ func TestAForgottenRequestIsAdoptedAsItWasAskedFor(t *testing.T) {
 		id, sealed, host string // host: of the webhook that is to be told
 		open             bool
 	}{
-		"under its own ID":                    {fresh("forgotten"), sealed, "app.example.com", true},
-		"as a recording of its own":           {fresh("EG_forgotten"), sealed, "app.example.com", true},
-		"with what nobody can open":           {fresh("forgotten"), "c2VhbGVk", "unreadable", false},
-		"where another Reelkeeper's is asked": {fresh("EG_forgotten"), "c2VhbGVk", "", false},
-		"without webhooks":                    {fresh("forgotten"), "", "", false},
+		"under its own ID":            {fresh("forgotten"), sealed, "app.example.com", true},
+		"as a recording of its own":   {fresh("EG_forgotten"), sealed, "app.example.com", true},
+		"with what nobody can open":   {fresh("forgotten"), "c2VhbGVk", "unreadable", false},
+		"… as a recording of its own": {fresh("EG_forgotten"), "c2VhbGVk", "unreadable", false},
+		"without webhooks":            {fresh("forgotten"), "", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

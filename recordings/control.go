@@ -35,7 +35,7 @@ func (c *Client) stop(ctx context.Context, id, workflowID string, by *egress.Ask
 // StopEgress stops the egress of a request like Stop, for a caller that knows that egress from
 // LiveKit. It may be recording although the request's workflow is over: the workflow failed, was
 // bound to another egress, or settled it as lost. So the error has reason AlreadyOver only for a
-// known end, and otherwise NotFound, including for an egress of another room than the workflow's,
+// known good end, and otherwise NotFound, including for an egress of another room than the workflow's,
 // which keeps recording. An empty room is not compared. by is who asks; nil means Config.AskedBy.
 func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room string, by *egress.Asker) (egress.Info, error) {
 	workflowID := egress.WorkflowID(requestID) // the request ID may be an egress ID: it is known, and not looked up

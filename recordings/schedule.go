@@ -232,8 +232,8 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 		return time.Now(), nil
 	}
 	var made time.Time
-	if decode(c.data, d.Memo.GetFields()[memoMade], &made) && made.Before(d.Info.CreatedAt) {
+	if decode(c.data, d.Memo.GetFields()[memoMade], &made) && made.Before(d.Info.CreatedAt) && d.Info.CreatedAt.Sub(made) < time.Minute {
 		return made, nil
 	}
-	return d.Info.CreatedAt, nil // somebody else created it, or a worker whose clock was ahead
+	return d.Info.CreatedAt, nil // somebody else created it, or a worker whose clock was wrong
 }

@@ -45,6 +45,9 @@ func (f *Figures) roll(now time.Time) {
 	if frozen := now.Sub(f.seen).Abs() > f.every; frozen {
 		f.end(f.seen)
 		f.begin(now)
+		if f.asked.After(now) {
+			f.asked = now
+		}
 	}
 	for {
 		next := f.minute.From.Truncate(f.every).Add(f.every)
