@@ -161,7 +161,7 @@ func TestAStepThatFailedForGoodIsRetriedAlsoInARedelivery(t *testing.T) {
 	w.consumer.answerWith(func(*livekit.WebhookEvent) int { return http.StatusNotFound })
 	w.want("a redelivery begins", func() bool { return w.starter("", "redeliver", id).status == 0 })
 	waits("the redelivery waits for a person", recordings.Filter{Stuck: true, Redeliveries: true})
-	w.says("redeliver "+id, "egress-redelivery/r-standup/1 tells them still")
+	w.says("redeliver "+id, "egress-redelivery/r-standup/1 is still telling them")
 	w.says("list --redeliveries --stuck", id)
 	w.says("show "+id, "egress-redelivery/r-standup/1 running, stuck")
 	w.want("the step is skipped", func() bool { return w.starter("", "skip", "r-standup").status == 0 })

@@ -72,7 +72,7 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	b.picture(*pictures, "ui-details.png")
 
 	// The starter says the same.
-	w.says("show standup-1", "ended as EGRESS_COMPLETE, learned from poll", "starter retry standup-1 announce")
+	w.says("show standup-1", "ended as EGRESS_COMPLETE, from poll", "starter retry standup-1 announce")
 }
 
 // Temporal accepts each of them; the commands' own tests check what they find.
