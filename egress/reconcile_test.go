@@ -208,16 +208,6 @@ func TestWhatHasEndedIsHeardOfOnce(t *testing.T) {
 	}
 }
 
-// Temporal forgets the workflow after the retention, and the egress would be taken for a stray.
-func TestAnEndThatLiveKitNeverForgetsIsNotAnnouncedAgain(t *testing.T) {
-	t.Parallel()
-	s := egress.Sighting{At: noon, Deep: true, First: noon.Add(-30 * 24 * time.Hour), Grace: egress.Duration(grace)}
-	s.Listed = all(listed("EG_1", finished, of("r"), ago(egress.Remembered+1)), listed("EG_2", finished, ago(8*24*time.Hour)))
-	require.Equal(t, egress.Plan{SeenBefore: 2}, egress.PlanRound(s))
-	s.Listed = all(listed("EG_1", finished, of("r"), ago(egress.Remembered)))
-	require.Len(t, egress.PlanRound(s).Steps, 1)
-}
-
 func TestOneRequestHasOneEgress(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]sight{
