@@ -3,6 +3,8 @@ package egress
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/livekit/protocol/livekit"
 )
 
@@ -18,6 +20,9 @@ const (
 	// StoreLocal is not named in the request: it is the storage that LiveKit's egress service is
 	// configured with, or its own disk.
 	StoreLocal Store = "local"
+	// StoreNewer may be one that only a newer LiveKit knows: none of the four is named, but a field
+	// that we do not know is set where one would be.
+	StoreNewer Store = "newer"
 )
 
 // The kinds of output, and of a MediaFile.
@@ -31,15 +36,16 @@ const (
 	OutputSalvage  = "salvage"  // a playlist that we write for segments that LiveKit left behind
 )
 
-// Upload is the access to a store: one of LiveKit's four kinds, or none.
+// Upload is the access to a store: one of LiveKit's four kinds, one that we do not know, or none.
 type Upload struct {
 	S3     *livekit.S3Upload
 	GCP    *livekit.GCPUpload
 	Azure  *livekit.AzureBlobUpload
 	AliOSS *livekit.AliOSSUpload
+	Newer  bool // has fields that we do not know
 }
 
-// Store returns which of the four is set.
+// Store returns which of them is set.
 func (u Upload) Store() Store {
 	switch {
 	case u.S3 != nil:
@@ -50,6 +56,8 @@ func (u Upload) Store() Store {
 		return StoreAzure
 	case u.AliOSS != nil:
 		return StoreAliOSS
+	case u.Newer:
+		return StoreNewer
 	default:
 		return StoreLocal
 	}
@@ -75,6 +83,7 @@ type Destination struct {
 
 // uploading is any LiveKit output that can bring its own store.
 type uploading interface {
+	proto.Message
 	GetS3() *livekit.S3Upload
 	GetGcp() *livekit.GCPUpload
 	GetAzure() *livekit.AzureBlobUpload
@@ -148,11 +157,11 @@ func (d *destinations) encoded(m encoded) {
 func (d *destinations) unified(field string, o *livekit.Output, ofRequest *livekit.StorageConfig) {
 	from := func(inside uploading, name string) (string, uploading) {
 		switch {
-		case o.GetStorage().GetProvider() != nil:
+		case !isLocal(o.GetStorage()):
 			return field + ".storage", o.GetStorage()
-		case ofRequest.GetProvider() != nil:
+		case !isLocal(ofRequest):
 			return "storage", ofRequest
-		case uploadOf(inside).Store() != StoreLocal:
+		case !isLocal(inside):
 			return field + "." + name, inside
 		default:
 			return field, inside
@@ -199,7 +208,7 @@ func (d *destinations) images(field string, i imaged, u uploading) {
 
 func (d *destinations) add(to Destination, u uploading) {
 	to.Upload = uploadOf(u)
-	if store := to.Upload.Store(); store != StoreLocal {
+	if store := to.Upload.Store(); store != StoreLocal && store != StoreNewer {
 		to.Field += "." + string(store)
 	}
 	if d.kinds == nil {
@@ -211,5 +220,11 @@ func (d *destinations) add(to Destination, u uploading) {
 }
 
 func uploadOf(u uploading) Upload {
-	return Upload{S3: u.GetS3(), GCP: u.GetGcp(), Azure: u.GetAzure(), AliOSS: u.GetAliOSS()}
+	return Upload{
+		S3: u.GetS3(), GCP: u.GetGcp(), Azure: u.GetAzure(), AliOSS: u.GetAliOSS(),
+		Newer: len(u.ProtoReflect().GetUnknown()) > 0,
+	}
 }
+
+// isLocal reports whether an output brings no store of its own.
+func isLocal(u uploading) bool { return uploadOf(u).Store() == StoreLocal }

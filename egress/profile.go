@@ -30,10 +30,13 @@ func (p Profiles) Names() []string { return sortedKeys(p.Named) }
 func (p Profiles) Pick(r Request, named string) (string, error) {
 	lacks, own := "", ""
 	for _, d := range Destinations(r) {
-		if d.Upload.Store() == StoreLocal {
+		switch d.Upload.Store() {
+		case StoreLocal:
 			lacks = d.Field
-		} else if own == "" {
-			own = d.Field
+		case StoreNewer:
+			own = cmp.Or(own, d.Field+", in a field that only a newer LiveKit knows")
+		default:
+			own = cmp.Or(own, d.Field)
 		}
 	}
 	switch {
@@ -75,7 +78,7 @@ func (p Profiles) Fill(r Request, name string) (Request, error) {
 	switch m := out.(type) {
 	case *livekit.StartEgressRequest:
 		for _, o := range m.GetOutputs() {
-			if lacksStorage(o) && !says(m.GetStorage()) {
+			if lacksStorage(o, m.GetStorage()) {
 				o.Storage = proto.CloneOf(config)
 			}
 		}
@@ -109,27 +112,11 @@ func (p Profiles) unknown(name string) error {
 	return Invalidf(fieldStorage, "%q is not a profile; want one of %s", name, strings.Join(p.Names(), ", "))
 }
 
-// lacksStorage reports whether an output of StartEgress writes media and does not say where. What
-// a newer LiveKit may say in fields that we do not know counts as an answer.
-func lacksStorage(o *livekit.Output) bool {
-	if says(o.GetStorage()) || len(o.ProtoReflect().GetUnknown()) > 0 {
-		return false
-	}
-	switch c := o.GetConfig().(type) {
-	case *livekit.Output_File:
-		return true
-	case *livekit.Output_Segments:
-		return bare(c.Segments)
-	case *livekit.Output_Images:
-		return bare(c.Images)
-	default:
-		return false
-	}
-}
-
-// says reports whether a storage names a store, even one that only a newer LiveKit knows.
-func says(c *livekit.StorageConfig) bool {
-	return c.GetProvider() != nil || len(c.ProtoReflect().GetUnknown()) > 0
+// lacksStorage reports whether an output of StartEgress writes media and does not say where.
+func lacksStorage(o *livekit.Output, ofRequest *livekit.StorageConfig) bool {
+	var d destinations
+	d.unified("", o, ofRequest)
+	return slices.ContainsFunc(d.list, func(to Destination) bool { return to.Upload.Store() == StoreLocal })
 }
 
 // fillEncoded fills the lists, and the deprecated single outputs.
@@ -160,39 +147,29 @@ func several(r Request) int {
 		return 0
 	}
 	for _, list := range lists(m) {
-		if len(list) > 1 && slices.ContainsFunc(list, bare) {
+		if len(list) > 1 && slices.ContainsFunc(list, isLocal) {
 			return len(list)
 		}
 	}
 	return 0
 }
 
-func lists(m encoded) [][]output {
-	return [][]output{outputs(m.GetFileOutputs()), outputs(m.GetSegmentOutputs()), outputs(m.GetImageOutputs())}
+func lists(m encoded) [][]uploading {
+	return [][]uploading{outputs(m.GetFileOutputs()), outputs(m.GetSegmentOutputs()), outputs(m.GetImageOutputs())}
 }
 
-func outputs[T output](list []T) []output {
-	all := make([]output, len(list))
+func outputs[T uploading](list []T) []uploading {
+	all := make([]uploading, len(list))
 	for i, o := range list {
 		all[i] = o
 	}
 	return all
 }
 
-// output is an output that can bring its own storage.
-type output interface {
-	proto.Message
-	uploading
-}
-
-func bare(o output) bool {
-	return uploadOf(o).Store() == StoreLocal && len(o.ProtoReflect().GetUnknown()) == 0
-}
-
 // fill gives an output without a storage that of a profile. All outputs name the four stores by
 // the same fields.
-func fill(o output, config *livekit.StorageConfig) {
-	if !bare(o) {
+func fill(o uploading, config *livekit.StorageConfig) {
+	if !isLocal(o) {
 		return
 	}
 	config.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {

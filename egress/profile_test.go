@@ -132,17 +132,26 @@ func TestWhatANewerLiveKitMaySayOfAStorageStands(t *testing.T) {
 		r, _ := parse(t, egress.KindEgress, `{"outputs":[{"segments":{},"storage":{}}],"storage":{}}`).(*livekit.StartEgressRequest)
 		return r
 	}
-	inOutput, inItsStorage, inStorage := output(), output(), output()
-	for newer, r := range map[proto.Message]egress.Request{
-		track:                    &livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: track}},
-		inOutput.GetOutputs()[0]: inOutput,
-		inItsStorage.GetOutputs()[0].GetStorage(): inItsStorage,
-		inStorage.GetStorage():                    inStorage,
+	inside, inItsStorage, inStorage := output(), output(), output()
+	for newer, tc := range map[proto.Message]struct {
+		request egress.Request
+		field   string
+	}{
+		track:                                    {&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: track}}, "file"},
+		inside.GetOutputs()[0].GetSegments():     {inside, "outputs[0].segments"},
+		inItsStorage.GetOutputs()[0].GetStorage(): {inItsStorage, "outputs[0].storage"},
+		inStorage.GetStorage():                   {inStorage, "storage"},
 	} {
 		newer.ProtoReflect().SetUnknown(strange)
-		got, err := profiles("").Fill(r, "main")
+		got, name, err := profiles("main").Apply(tc.request, "")
 		require.NoError(t, err)
-		requireSame(t, r, got)
+		require.Empty(t, name)
+		requireSame(t, tc.request, got)
+		got, err = profiles("").Fill(tc.request, "main")
+		require.NoError(t, err)
+		requireSame(t, tc.request, got)
+		_, err = profiles("").Pick(tc.request, "cold")
+		require.EqualError(t, err, `storage: names the profile "cold", but the request has a storage of its own: `+tc.field+", in a field that only a newer LiveKit knows")
 	}
 }
 

@@ -40,7 +40,8 @@ func New(cfg Config) *Stores { return &Stores{cfg} }
 // *egress.Error and hold no credential:
 //
 //	Invalid      the configuration is wrong; Field names where
-//	Denied       nobody may look from here: Ali's stores, or local files that are not ours to read
+//	Denied       nobody may look from here: Ali's stores, those of a newer LiveKit, or local files
+//	             that are not ours to read
 //	Unreachable  the store, or who gives out the credentials, does not answer
 func (s *Stores) Open(ctx context.Context, d egress.Destination) (*Bucket, error) {
 	b := &Bucket{field: d.Field, renames: d.Upload.Store() != egress.StoreAzure} // for Azure, ownNames asks
@@ -54,6 +55,8 @@ func (s *Stores) Open(ctx context.Context, d egress.Destination) (*Bucket, error
 		b.blobs, err = s.openAzure(ctx, d.Field, d.Upload.Azure)
 	case egress.StoreAliOSS:
 		err = &egress.Error{Reason: egress.Denied, Field: d.Field, Message: "is Alibaba Cloud's, which cannot be read from here"}
+	case egress.StoreNewer:
+		err = &egress.Error{Reason: egress.Denied, Field: d.Field, Message: "may name a store that only a newer LiveKit knows"}
 	case egress.StoreLocal:
 		b.local, b.blobs, err = s.openLocal(d.Field)
 	}
