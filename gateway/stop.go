@@ -131,17 +131,20 @@ func (h *Handler) stopOther(ctx context.Context, egressID string, stopped *livek
 	return h.shown(m), nil
 }
 
-// requestOf resolves an egress ID to its request: first by the token that LiveKit echoes, then by
-// Temporal's search attributes, which lag behind. If LiveKit does not list the egress, the stop
+// requestOf resolves an egress ID to its request. If LiveKit does not list the egress, the stop
 // itself reports that.
 func (h *Handler) requestOf(ctx context.Context, egressID string) (request, error) {
 	asking, end := context.WithDeadline(ctx, callOf(ctx).share(lookShare, 2*shares)) // the other half is for Temporal
-	m, err := h.cfg.LiveKit.Get(asking, egressID)
+	m, _ := h.cfg.LiveKit.Get(asking, egressID)
 	end()
-	if err == nil {
-		if t, ours := egress.OurToken(m, h.cfg.Marker.Verify); ours {
-			return request{t.RequestID, h.theirs(m), m}, nil
-		}
+	return h.requestOfListed(ctx, egressID, m)
+}
+
+// requestOfListed resolves an egress to its request: first by the token that LiveKit echoes, then
+// by Temporal's search attributes, which lag behind.
+func (h *Handler) requestOfListed(ctx context.Context, egressID string, m *livekit.EgressInfo) (request, error) {
+	if t, ours := egress.OurToken(m, h.cfg.Marker.Verify); ours {
+		return request{t.RequestID, h.theirs(m), m}, nil
 	}
 	id, found, err := h.cfg.Recordings.ByEgressID(ctx, egressID)
 	if !found {
@@ -174,21 +177,29 @@ func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) 
 	failed := make([]error, len(items))
 	var all sync.WaitGroup
 	for i, m := range items {
-		if t, ours := egress.OurToken(m, h.cfg.Marker.Verify); ours && !egress.Ended(m.GetStatus()) {
-			all.Go(func() { failed[i] = h.end(ctx, m, t, by) })
+		if !egress.Ended(m.GetStatus()) {
+			all.Go(func() { failed[i] = h.end(ctx, m, by) })
 		}
 	}
 	all.Wait()
 	return errors.Join(failed...)
 }
 
-// end stops one egress, past Temporal if that is down. Its workflow gets half of the time that the
-// deletion of a room allows: if the workflow does not answer, LiveKit needs the other half.
-func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, t egress.Token, by *egress.Asker) error {
+// end stops one egress if it is ours or was adopted, past Temporal if that is down. Its workflow
+// gets half of the time that the deletion of a room allows: if the workflow does not answer,
+// LiveKit needs the other half.
+func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, by *egress.Asker) error {
 	until, _ := ctx.Deadline()
 	half, cancel := context.WithTimeout(ctx, time.Until(until)/2)
 	defer cancel()
-	info, err := h.stopKnown(half, m.GetEgressId(), request{id: t.RequestID, listed: m}, by)
+	of, err := h.requestOfListed(half, m.GetEgressId(), m)
+	if err != nil {
+		return fmt.Errorf("find the recording of %s: %w", m.GetEgressId(), err)
+	}
+	if of.id == "" {
+		return nil
+	}
+	info, err := h.stopKnown(half, m.GetEgressId(), of, by)
 	switch {
 	case err == nil:
 		_, err = h.stopOther(ctx, m.GetEgressId(), info.Proto())

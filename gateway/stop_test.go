@@ -323,13 +323,16 @@ func TestARoomThatIsDeletedHasItsRecordingsStoppedFirst(t *testing.T) {
 	deleted.stopped = b.recordings.stopped
 	ended := running("EG_3", "call-3")
 	ended.Status = livekit.EgressStatus_EGRESS_COMPLETE
-	b.liveKit.add(running("EG_1", "call-1"), running("EG_2", ""), ended)
+	b.recordings.byID = func(_ context.Context, egressID string) (string, bool, error) {
+		return egressID, egressID == "EG_4", nil // adopted
+	}
+	b.liveKit.add(running("EG_1", "call-1"), running("EG_2", ""), ended, running("EG_4", ""))
 	client := lksdk.NewRoomServiceClient(b.serve(t), apiKey, apiSecret)
 
 	_, err := client.DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "daily"})
 
 	require.NoError(t, err)
-	require.Equal(t, []string{"call-1"}, deleted.before, "ours that runs was stopped before, and nobody else's")
+	require.ElementsMatch(t, []string{"call-1", "EG_4"}, deleted.before, "what we know and runs was stopped before, and nobody else's")
 	require.Empty(t, b.liveKit.stopped())
 }
 
