@@ -41,8 +41,9 @@ func (d Destination) ProbePath(name string) string {
 // fault says which field of the upload a store's answer blames, and what is wrong with it.
 type fault struct{ field, because string }
 
-// faults are the answers that definitely mean no, whoever asks and from wherever, by the store's
-// code. All others may be temporary, or due to where we ask from.
+// faults are the answers that mean no, by the store's code. All others may be temporary, or due to
+// where we ask from. A policy that binds a key to addresses denies access, too: then preflight must
+// be off.
 var faults = map[Store]map[string]fault{
 	StoreS3: {
 		"NoSuchBucket":                       {"bucket", "there is no such bucket"},

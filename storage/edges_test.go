@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +104,31 @@ func TestAStoreThatKnowsNoConditionIsWrittenToWithoutOne(t *testing.T) {
 	}))}
 	require.NoError(t, open(t, cfg, egress.Upload{S3: s3Upload("http://store.example")}).Create(t.Context(), "a.m3u8", "x/y", []byte("#EXTM3U")))
 	require.Equal(t, "#EXTM3U", <-written)
+}
+
+// A bucket of Amazon's with a default retention takes no object without a checksum.
+func TestWhatIsWrittenToAmazonHasAChecksum(t *testing.T) {
+	t.Parallel()
+	var puts atomic.Int32
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		switch {
+		case r.Method == http.MethodHead:
+			return reply(r, http.StatusNotFound, ""), nil
+		case r.Method == http.MethodPut && r.Header.Get("X-Amz-Checksum-Crc32")+r.Header.Get("X-Amz-Trailer") == "":
+			return reply(r, http.StatusBadRequest, `<Error><Code>InvalidRequest</Code></Error>`), nil
+		case r.Method == http.MethodPut:
+			puts.Add(1)
+			_, err := io.Copy(io.Discard, r.Body)
+			return reply(r, http.StatusOK, ""), err
+		}
+		return reply(r, http.StatusNoContent, ""), nil
+	}))}
+	u := egress.Upload{S3: &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings", Region: "eu-west-1"}}
+	require.NoError(t, open(t, cfg, u).Create(t.Context(), "a.m3u8", "x/y", []byte("#EXTM3U")))
+	found, err := storage.New(cfg).Probe(t.Context(), egress.Destination{Field: "out.s3", Path: "a.mp4", Upload: u}, "x")
+	require.NoError(t, err)
+	require.Equal(t, egress.ProbeGood, found)
+	require.EqualValues(t, 2, puts.Load())
 }
 
 func TestWhoIsThrottledIsNotRefused(t *testing.T) {

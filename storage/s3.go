@@ -58,10 +58,19 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 		o.BaseEndpoint = endpoint
 		o.UsePathStyle = u.GetForcePathStyle()
 		o.RetryMaxAttempts = 1 // Temporal retries
-		// Stores that only speak the protocol do not know Amazon's new checksums.
-		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.RequestChecksumCalculation = checksums(u)
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	}), u.GetBucket(), &s3blob.Options{RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired})
+	}), u.GetBucket(), &s3blob.Options{RequestChecksumCalculation: checksums(u)})
+}
+
+// checksums says when an upload has a checksum: always for Amazon, whose buckets with a default
+// retention take no other, and only where it must for stores that merely speak the protocol, not all
+// of which know Amazon's new ones.
+func checksums(u *livekit.S3Upload) aws.RequestChecksumCalculation {
+	if u.GetEndpoint() == "" {
+		return aws.RequestChecksumCalculationWhenSupported
+	}
+	return aws.RequestChecksumCalculationWhenRequired
 }
 
 // endpointOf returns the endpoint of a store other than Amazon's, nil for Amazon's.

@@ -52,7 +52,7 @@ func putS3(ctx context.Context, client *s3.Client, d egress.Destination, path st
 		in.ContentDisposition = &u.ContentDisposition
 	}
 	out, err := transfermanager.New(client, func(o *transfermanager.Options) {
-		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired // as the client does
+		o.RequestChecksumCalculation = checksums(u)
 	}).UploadObject(ctx, in)
 	if err != nil {
 		return nil, err
