@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,8 +75,8 @@ func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
 // recording.
 func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	var missing egress.Found
-	for n, path := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
-		o, err := b.Stat(ctx, path)
+	for n, name := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
+		o, err := b.Stat(ctx, name)
 		switch {
 		case egress.ReasonOf(err) == egress.NotFound:
 		case err != nil:
@@ -82,7 +84,7 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // otherwise the store's clock is off
 			missing.Older = o.Modified
 		case n > 0:
-			return egress.Found{There: true, Size: o.Size, At: path}, nil
+			return egress.Found{There: true, Size: o.Size, At: name}, nil
 		default:
 			return egress.Found{There: true, Size: o.Size}, nil
 		}
@@ -90,16 +92,16 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 	return missing, nil
 }
 
-// others returns other paths where an object may be.
-func others(w egress.Wanted, path string) (paths []string) {
-	trimmed := strings.TrimPrefix(path, "/")
-	if trimmed != path {
-		paths = append(paths, trimmed)
-	}
+// others returns other names that an object may have: LiveKit's uploader cleans the name that it
+// reports, and below a prefix the slash before it goes.
+func others(w egress.Wanted, name string) []string {
+	clean := path.Join(name)
+	trimmed := strings.TrimPrefix(clean, "/")
+	names := slices.Compact([]string{name, clean, trimmed})[1:]
 	for _, under := range w.Under {
-		paths = append(paths, under+trimmed)
+		names = append(names, under+trimmed)
 	}
-	return paths
+	return names
 }
 
 // findSegments finds the segments that the playlist names or, if it is missing or empty, those
@@ -112,7 +114,7 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 			break
 		}
 		if segments, size, err = readPlaylist(ctx, b, other); err == nil {
-			prefix = strings.TrimSuffix(other, strings.TrimPrefix(w.Playlist, "/")) + strings.TrimPrefix(prefix, "/")
+			prefix = strings.TrimSuffix(other, strings.TrimPrefix(path.Join(w.Playlist), "/")) + strings.TrimPrefix(prefix, "/")
 		}
 	}
 	switch {
@@ -128,8 +130,8 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 	return counted(w, found, len(listed) < mostListed && len(segments) < mostListed && size < mostRead), err
 }
 
-func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress.Segment, size int64, err error) {
-	r, err := b.Read(ctx, path, 0)
+func readPlaylist(ctx context.Context, b Bucket, name string) (segments []egress.Segment, size int64, err error) {
+	r, err := b.Read(ctx, name, 0)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -138,7 +140,7 @@ func readPlaylist(ctx context.Context, b Bucket, path string) (segments []egress
 	if err != nil {
 		return nil, 0, &egress.Error{Reason: egress.Unreachable, Message: "the playlist could not be read to its end", Err: err}
 	}
-	return egress.ParsePlaylist(path, text, mostListed), int64(len(text)), nil
+	return egress.ParsePlaylist(name, text, mostListed), int64(len(text)), nil
 }
 
 // play probes a file that is there, until a deadline. What ffprobe cannot tell is left open, and
@@ -167,9 +169,9 @@ func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *
 }
 
 // reading returns a function that reads an object from an offset on.
-func reading(b Bucket, path string) Reading {
+func reading(b Bucket, name string) Reading {
 	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
-		r, err := b.Read(ctx, path, offset)
+		r, err := b.Read(ctx, name, offset)
 		if err != nil { // a refusal by the store says nothing about the media
 			return nil, fmt.Errorf("read media: %s", err.Error())
 		}

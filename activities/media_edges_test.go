@@ -142,6 +142,26 @@ func TestWhatLiesBelowAPrefixIsFoundByAnEscapedLocation(t *testing.T) {
 	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
 }
 
+// LiveKit's uploader cleans a path, and its result does not. A room may be named like a path.
+func TestWhatLiesUnderItsCleanedPathIsFoundThere(t *testing.T) {
+	t.Parallel()
+	for at, location := range map[string]string{
+		"rec/board/42.mp4":      "https://bucket.example.com/rec/board/42.mp4",
+		"prod/rec/board/42.mp4": "https://bucket.example.com/prod/rec/board/42.mp4",
+	} {
+		in := slashed(t)
+		m := proto.CloneOf(in.Info.Proto())
+		m.FileResults[0].Filename, m.FileResults[0].Location = "rec//board/42.mp4", location
+		var err error
+		in.Info, err = egress.NewInfo(m)
+		require.NoError(t, err)
+		got, err := verify(t, &objects{at: map[string][]byte{at: []byte("media")}}, readingPlayer{}, in)
+		require.NoError(t, err)
+		require.Equal(t, egress.MediaPresent, got.Media, got.Because)
+		require.Equal(t, egress.Duration(time.Minute), got.Files[0].Length)
+	}
+}
+
 func TestALookAtMediaJudgesByTemporalsClock(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ func ParsePlaylist(at string, text []byte, most int) []Segment {
 		if len(all) == most {
 			break
 		}
-		line = strings.TrimSpace(line)
+		line = strings.TrimRight(line, "\r\n\t ") // a name may begin with a space
 		if info, ok := strings.CutPrefix(line, "#EXTINF:"); ok {
 			seconds, _, _ := strings.Cut(info, ",")
 			if n, err := strconv.ParseFloat(seconds, 64); err == nil && n >= 0 && n < 1e6 {

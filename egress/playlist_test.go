@@ -25,6 +25,7 @@ func TestAPlaylistNamesItsSegmentsFromWhereItIs(t *testing.T) {
 	for length, want := range map[string]egress.Duration{"0.5": long(time.Second / 2), "-1": 0, "1000000": 0, "999999": long(999999 * time.Second), "NaN": 0, "1e400": 0} {
 		require.Equal(t, []egress.Segment{{"a.ts", want}}, egress.ParsePlaylist("p.m3u8", []byte("#EXTINF:"+length+",\na.ts"), 50), length)
 	}
+	require.Equal(t, []egress.Segment{{"rec/ Team_0.ts", 0}}, egress.ParsePlaylist("rec/p.m3u8", []byte(" Team_0.ts \r\n \n"), 50))
 	require.Equal(t, []egress.Segment{{"/out/a.ts", 0}}, egress.ParsePlaylist("/out/p.m3u8", []byte("a.ts"), 50))
 }
 

@@ -35,7 +35,7 @@ func Wants(i Info, to []Destination) []Wanted {
 	var all []Wanted
 	for n, f := range fileResults(m) {
 		all = append(all, Wanted{
-			To: nth(to, OutputFile, n), Since: unixNano(f.GetStartedAt()), Length: lengthOf(f.GetDuration(), f.GetStartedAt(), f.GetEndedAt()), Silence: soundless(m),
+			To: nth(to, OutputFile, n), Since: unixNano(f.GetStartedAt()), Length: lengthOf(f, m), Silence: soundless(m),
 			File: MediaFile{Kind: OutputFile, Path: f.GetFilename(), Location: plainURL(f.GetLocation()), Want: f.GetSize()},
 		})
 	}
@@ -59,15 +59,22 @@ func Wants(i Info, to []Destination) []Wanted {
 }
 
 // under returns what may stand before a path in a location: with and without its first element,
-// which may be the bucket.
+// which may be the bucket, or the directory if the location is of a local file. LiveKit's uploader
+// cleans a path, as in a/{room_name} for the room /b.
 func under(location, file string) []string {
-	if _, rest, remote := strings.Cut(location, "://"); remote {
+	file = path.Join(file)
+	scheme, rest, remote := strings.Cut(location, "://")
+	if remote {
 		_, location, _ = strings.Cut(rest, "/")
 		if plain, err := url.PathUnescape(location); err == nil && !strings.HasSuffix(location, file) {
 			location = plain // a presigned one is escaped
 		}
 	}
-	before, found := strings.CutSuffix("/"+strings.TrimPrefix(location, "/"), "/"+strings.TrimPrefix(file, "/"))
+	local := scheme == "file" || !remote && path.IsAbs(location)
+	before, found := strings.CutSuffix(path.Join("/", location), path.Join("/", file))
+	if found && local {
+		return []string{before + "/"}
+	}
 	if before = strings.TrimPrefix(before, "/"); !found || before == "" {
 		return nil
 	}
@@ -85,7 +92,7 @@ func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo
 		all = append(all, Wanted{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: live, Location: plainURL(s.GetLivePlaylistLocation())}})
 	}
 	return append(all, Wanted{
-		To: to, Length: lengthOf(s.GetDuration(), s.GetStartedAt(), s.GetEndedAt()), Playlist: s.GetPlaylistName(),
+		To: to, Length: lengthOf(s, m), Playlist: s.GetPlaylistName(),
 		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()), Since: since,
 		File: MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
 	})
@@ -129,9 +136,22 @@ func nth(to []Destination, kind string, n int) Destination {
 	return Destination{}
 }
 
+// timed is the result of an output that plays.
+type timed interface {
+	GetStartedAt() int64
+	GetEndedAt() int64
+	GetDuration() int64
+}
+
 // lengthOf returns how long media must play: the shorter of what LiveKit measured and the time
-// from its start to its end. LiveKit has been seen to report an end before the start.
-func lengthOf(measured, started, ended int64) Duration {
+// from its start to its end. LiveKit has been seen to report an end before the start. Where a track
+// joined late, egress services with a server-sdk-go from before March 2026 (its pull request 859)
+// report an end, and a duration, that are too late by as much; but no media ends after its egress.
+func lengthOf(of timed, m *livekit.EgressInfo) Duration {
+	measured, started, ended := of.GetDuration(), of.GetStartedAt(), of.GetEndedAt()
+	if over := m.GetEndedAt(); over > started {
+		ended = min(ended, over)
+	}
 	between := ended - started
 	switch {
 	case started == 0 || between <= 0:

@@ -90,23 +90,29 @@ func TestEachThingOfAResultIsWanted(t *testing.T) {
 
 func TestHowLongMediaMustPlay(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct{ measured, started, ended, want int64 }{
-		"both say the same":     {7, 1, 8, 7},
-		"it measured less":      {6, 1, 8, 6},
-		"it measured more":      {9, 1, 8, 7},
-		"it measured nothing":   {0, 1, 8, 7},
-		"it measured less yet":  {-1, 1, 8, 7},
-		"it never started":      {7, 0, 3, 7},
-		"it measured the least": {1, 1, 8, 1},
-		"it ended at once":      {7, 2, 3, 1},
-		"it ended as it began":  {7, 3, 3, 7},
-		"it ended before":       {7, 8, 3, 7},
-		"nobody knows anything": {-1, 0, 0, 0},
+	for name, tc := range map[string]struct{ measured, started, ended, over, want int64 }{
+		"both say the same":        {7, 1, 8, 0, 7},
+		"it measured less":         {6, 1, 8, 0, 6},
+		"it measured more":         {9, 1, 8, 0, 7},
+		"it measured nothing":      {0, 1, 8, 0, 7},
+		"it measured less yet":     {-1, 1, 8, 0, 7},
+		"it never started":         {7, 0, 3, 3, 7},
+		"it measured the least":    {1, 1, 8, 0, 1},
+		"it ended at once":         {7, 2, 3, 0, 1},
+		"it ended as it began":     {7, 3, 3, 0, 7},
+		"it ended before":          {7, 8, 3, 0, 7},
+		"nobody knows anything":    {-1, 0, 0, 0, 0},
+		"a track joined late":      {10, 1, 11, 8, 7},
+		"the egress ended later":   {7, 1, 8, 9, 7},
+		"an egress that never was": {7, 2, 9, 2, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			info := resultOf(t, fmt.Sprintf(`{"fileResults":[{"duration":"%d","startedAt":"%d","endedAt":"%d"}]}`, tc.measured, tc.started, tc.ended))
-			require.Equal(t, egress.Duration(tc.want), egress.Wants(info, nil)[0].Length)
+			info := resultOf(t, fmt.Sprintf(`{"endedAt":"%d","fileResults":[{"duration":"%d","startedAt":"%[3]d","endedAt":"%[4]d"}],"segmentResults":[{"duration":"%[2]d","startedAt":"%[3]d","endedAt":"%[4]d"}]}`,
+				tc.over, tc.measured, tc.started, tc.ended))
+			wants := egress.Wants(info, nil)
+			require.Equal(t, egress.Duration(tc.want), wants[0].Length)
+			require.Equal(t, egress.Duration(tc.want), wants[len(wants)-1].Length, "of segments")
 		})
 	}
 }
@@ -121,10 +127,13 @@ func TestALocationSaysWhatStandsBeforeThePath(t *testing.T) {
 		"https://b.s3.amazonaws.com/x-out/a.mp4":    nil,
 		"https://b.s3.amazonaws.com/prod/out/a.mp4": {"prod/"},
 		"https://minio:9000/b/prod/out/a.mp4":       {"b/prod/", "prod/"},
-		"/var/egress/out/a.mp4":                     {"var/egress/", "egress/"},
+		"https://minio:9000/b/prod/out//./a.mp4":    {"b/prod/", "prod/"},
+		"/var/egress/out/a.mp4":                     {"/var/egress/"},
+		"file:///var/egress/out/a.mp4":              {"/var/egress/"},
+		"/out/a.mp4":                                {"/"},
 		"https://b.s3.amazonaws.com/another.mp4":    nil,
 	} {
-		info := resultOf(t, fmt.Sprintf(`{"fileResults":[{"filename":"out/a.mp4","location":%q}],"segmentResults":[{"playlistName":"/out/a.mp4","playlistLocation":%q}]}`, location, location))
+		info := resultOf(t, fmt.Sprintf(`{"fileResults":[{"filename":"out/a.mp4","location":%q}],"segmentResults":[{"playlistName":"/out//a.mp4","playlistLocation":%q}]}`, location, location))
 		for _, w := range egress.Wants(info, nil) {
 			require.Equal(t, want, w.Under, location)
 		}
