@@ -152,12 +152,13 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 }
 
 // Record starts an expected recording under a key of its own, and waits until it is durable. The
-// same key twice is one recording, unless LiveKit refused it. begun is false if it was started
-// before; over then reports whether it has ended without anybody wanting it to.
+// same key twice is one recording, unless LiveKit refused it: then it is started again. begun is
+// false if it was started or refused before; over then reports whether it has ended without anybody
+// wanting it to.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
 	p, err := c.Begin(ctx, egress.StartOptions{ID: key, Request: r})
 	if err != nil || p.handle != nil && p.ours() {
-		return err == nil, false, err
+		return err == nil && !p.ask.input.Again, false, err
 	}
 	s, err := c.needState(ctx, Row{WorkflowID: egress.WorkflowID(key)})
 	return false, err == nil && s.Unasked(), err

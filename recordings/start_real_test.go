@@ -121,7 +121,7 @@ func TestWhatWasRefusedIsRecordedWhereItIsExpectedStill(t *testing.T) {
 		t.Fatalf("got %v, want it refused", err)
 	}
 	w.open(id)
-	record(true)
+	record(false) // started again: LiveKit was asked twice
 	record(false)
 	if _, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)}); err != nil || w.started(id) != 2 {
 		t.Errorf("LiveKit was asked %d times: %v", w.started(id), err)
