@@ -286,6 +286,17 @@ func (s *State) Announcement() (Event, error) {
 	})
 }
 
+// IsOurs reports whether only Announcement makes such an event. A consumer may send it back.
+func (e Event) IsOurs() bool {
+	info, err := e.Info()
+	if err != nil {
+		return false
+	}
+	m := info.Proto()
+	id, status := m.GetEgressId(), string(info.StatusName())
+	return slices.Contains([]string{eventID(id, string(Lost)), eventID(id, status), eventID(id, status, fmt.Sprint(m.GetEndedAt()))}, e.Proto().GetId())
+}
+
 // eventID derives an event ID for an end whose LiveKit event we do not have. A correction, such as
 // the end of a second run, must not be taken for an earlier end of the same status. A loss is
 // announced only once, even if the egress showed life in between.

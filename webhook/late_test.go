@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -50,6 +51,32 @@ func TestTheWebhookOfAnEndThatComesTooLateIsNoted(t *testing.T) {
 
 			require.Equal(t, tc.noted, b.temporal.noted)
 			b.became(t, tc.reason)
+		})
+	}
+}
+
+// A consumer's URL may lead to us, or it may pass on what it gets: we are no witness of an end.
+func TestOurOwnAnnouncementIsNoNews(t *testing.T) {
+	t.Parallel()
+	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: egressID, RoomName: room, Status: livekit.EgressStatus_EGRESS_COMPLETE, EndedAt: 7e9})
+	require.NoError(t, err)
+	complete := egress.Outcome{Status: egress.Status(info.StatusName())}
+	for name, s := range map[string]egress.State{
+		"a loss":       {ID: egressID, Latest: info, Outcome: egress.Outcome{Status: egress.Lost, LostBecause: "its worker died"}},
+		"a missed end": {ID: egressID, Latest: info, Outcome: complete},
+		"a correction": {ID: egressID, Latest: info, Outcome: complete, Corrects: egress.Lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			event, err := s.Announcement()
+			require.NoError(t, err)
+			for _, path := range []string{project, newBench(t).path("req-1")} {
+				b := newBench(t)
+				require.Equal(t, http.StatusOK, b.post(t, path, string(event.Raw())))
+				require.Empty(t, b.temporal.taken())
+				require.Empty(t, b.temporal.noted)
+				b.became(t, webhook.Ignored)
+			}
 		})
 	}
 }
