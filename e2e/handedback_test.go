@@ -54,7 +54,7 @@ func TestAStartThatIsAcceptedInTimeAndComesTooLateIsRecordedOnce(t *testing.T) {
 func TestAStartThatNoWorkerCanOpenIsRecordedAndToldAllTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
-		environ["REELKEEPER_SEAL_KEY"] = "the door's secret, of 32 letters or more"
+		environ["REELKEEPER_SEAL_KEY"] = "the door's secret of 32 letters or more"
 	})
 	w.environ["REELKEEPER_SEAL_KEY"] = "the workers' secret, of 32 letters or more"
 	w.startWorker()

@@ -188,13 +188,35 @@ func TestAStoreThatStaysDownWaitsForAPerson(t *testing.T) {
 func TestALookThatCannotBeMadeIsUnchecked(t *testing.T) {
 	t.Parallel()
 	l := looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
-		return activities.Verified{}, temporal.NewNonRetryableApplicationError("the request cannot be opened", string(egress.Sealed), nil)
+		return activities.Verified{}, temporal.NewNonRetryableApplicationError("the request cannot be read", string(egress.Invalid), nil)
 	})
 	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
 	v := l.mustRun(plainInput(t))
 	require.Equal(t, egress.MediaUnchecked, v.Media)
-	require.Equal(t, "could not be looked at: the request cannot be opened", v.MediaBecause)
+	require.Equal(t, "could not be looked at: the request cannot be read", v.MediaBecause)
 	require.Equal(t, []string{egress.StepAnnounce}, v.Delivered)
+}
+
+// It was sealed with a secret that was taken away too early, and may be put back.
+func TestALookWhoseRequestCannotBeOpenedWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	back := false
+	l := looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
+		if back {
+			return found(egress.MediaMissing, "is not there"), nil
+		}
+		return activities.Verified{}, temporal.NewNonRetryableApplicationError("the request cannot be opened", string(egress.Sealed), nil)
+	})
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+	told := error(nil)
+	l.at(time.Hour, func() {
+		require.Equal(t, []string{"verify"}, l.state().AwaitsWord)
+		back = true
+		l.update(egress.UpdateRetry, "word", &told, "verify")
+	})
+	v := l.mustRun(plainInput(t))
+	require.NoError(t, told)
+	require.Equal(t, egress.MediaMissing, v.Media)
 }
 
 func TestEachPartIsLookedForByItself(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -46,6 +47,8 @@ func (c Config) Validate() error {
 		return egress.Invalidf(variableSecret, "is empty, and so is %s", variableSealKey)
 	case c.SealKey != "" && len(c.SealKey) < minSealKey:
 		return egress.Invalidf(variableSealKey, "wants at least %d characters, has %d", minSealKey, len(c.SealKey))
+	case strings.ContainsAny(c.SealKey, ",\n"):
+		return egress.Invalidf(variableSealKey, "must not have a comma or a line break, at which %s is split once it is rotated", variablePrevious)
 	}
 	for i, p := range c.Previous {
 		if p == "" {

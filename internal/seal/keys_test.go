@@ -11,7 +11,7 @@ import (
 
 const (
 	testSecret = "a secret of LiveKit's, 32 or more"
-	testKey    = "a seal key of our own, 32 or more"
+	testKey    = "a seal key of our own of 32 or more"
 )
 
 func keysOf(t *testing.T, c Config) *Keys {
@@ -28,6 +28,7 @@ func TestASettingThatIsWrongIsNamed(t *testing.T) {
 		want   string
 	}{
 		"no secret at all":        {Config{}, "LIVEKIT_API_SECRET: is empty, and so is REELKEEPER_SEAL_KEY"},
+		"a seal key with a comma": {Config{Secret: testSecret, SealKey: strings.Repeat("k", 31) + ",k"}, "REELKEEPER_SEAL_KEY: must not have a comma or a line break, at which REELKEEPER_PREVIOUS_SECRETS is split once it is rotated"},
 		"a seal key too short":    {Config{Secret: testSecret, SealKey: strings.Repeat("k", 31)}, "REELKEEPER_SEAL_KEY: wants at least 32 characters, has 31"},
 		"an empty previous entry": {Config{Secret: testSecret, Previous: []string{"x", ""}}, "REELKEEPER_PREVIOUS_SECRETS: entry 2 is empty"},
 	} {
