@@ -92,7 +92,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	in := arg.Input
 	id, err := admit(workflow.GetInfo(ctx), arg)
 	if err != nil {
-		return nil, ctx, err
+		return nil, ctx, refuse(ctx, err)
 	}
 	e := &run{
 		recording:    w.newRecording(ctx, id, in, egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration}),

@@ -20,6 +20,13 @@ func (e *run) handle(ctx workflow.Context) error {
 	)
 }
 
+// refuse returns why no run can be made of an input, and has an update that was sent along with it
+// answered so, too.
+func refuse(ctx workflow.Context, why error) error {
+	no := func(workflow.Context, egress.StartUpdate) error { return why }
+	return cmp.Or(workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, no, workflow.UpdateHandlerOptions{Validator: no}), why)
+}
+
 // delivered is the verdict once it is delivered, also while it may be corrected.
 func (e *run) delivered() (*egress.Verdict, error) {
 	if e.Phase != egress.Delivered {
