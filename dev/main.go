@@ -133,6 +133,6 @@ func (p place) stuck() string {
 	if p.UI == "" {
 		return ""
 	}
-	query := fmt.Sprintf("WorkflowType = '%s' AND %s = true", egress.WorkflowType, egress.AttributeStuck)
+	query := fmt.Sprintf("WorkflowType = '%s' AND %s = true AND ExecutionStatus != 'ContinuedAsNew'", egress.WorkflowType, egress.AttributeStuck)
 	return "\n  stuck      " + p.UI + "/namespaces/" + url.PathEscape(p.Namespace) + "/workflows?query=" + url.QueryEscape(query)
 }

@@ -122,7 +122,7 @@ func TestAPersonIsToldWhatToDoNext(t *testing.T) {
 	for _, want := range []string{
 		p.Starter, p.Starter + "/webhooks/livekit", p.LiveKit, p.Temporal, p.UI, p.State, p.APIKey, `room "standup" has people in it`,
 		"go run ./starter --dev '" + p.State + "' start room-composite --room " + demoRoom,
-		p.UI + "/namespaces/default/workflows?query=WorkflowType+%3D+%27Egress%27+AND+EgressStuck+%3D+true\n",
+		p.UI + "/namespaces/default/workflows?query=WorkflowType+%3D+%27Egress%27+AND+EgressStuck+%3D+true+AND+ExecutionStatus+%21%3D+%27ContinuedAsNew%27\n",
 	} {
 		require.Contains(t, out.String(), want)
 	}
