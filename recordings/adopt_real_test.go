@@ -95,6 +95,30 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	}
 }
 
+func TestAStrayIsTakenUpOnceThoughVisibilityLags(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("EG_stray")
+	w.open(id)
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
+	must(t, err)
+	var runs []string
+	for _, first := range []bool{true, false} {
+		made, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
+		must(t, err)
+		if made != first {
+			t.Errorf("made one: %t, want %t", made, first)
+		}
+		d, err := c.describe(ctx, egress.WorkflowID(id), "")
+		must(t, err)
+		runs = append(runs, d.GetWorkflowExecutionInfo().GetExecution().GetRunId())
+	}
+	if runs[0] != runs[1] {
+		t.Error("the second round has started another run")
+	}
+}
+
 // If LiveKit does not echo our token, only visibility knows whose egress it is.
 func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) {
 	t.Parallel()
