@@ -67,6 +67,9 @@ func TestWithoutAWorkerNothingIsLostAndAllIsSaid(t *testing.T) {
 	if row.RequestID != "patient" || row.Status != "EGRESS_STARTING" || row.Kind != "room_composite" || row.Room != "r" {
 		t.Errorf("list: got %+v", row)
 	}
+	if got = s.run(t, "report --json"); got.status != 0 || !strings.Contains(got.stdout, `"running": 1,`) {
+		t.Errorf("report: got %+v", got)
+	}
 	if got = s.run(t, "wait patient --timeout 2s"); got.status != 1 || got.stderr != "starter: deadline_exceeded: wait for egress/patient: no answer in time\n" {
 		t.Errorf("wait: got %+v", got)
 	}
