@@ -5,7 +5,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 // Without it, the next attempt begins only when the time of the first one is up: an hour, for a start.
@@ -16,4 +19,17 @@ func TestAWorkerThatDiesInALongActivityIsNoticedWithinTenSeconds(t *testing.T) {
 	} {
 		require.Equal(t, 10*time.Second, o.HeartbeatTimeout, name)
 	}
+}
+
+func TestAStepIsTriedAsItsPipelineSays(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, workflow.ActivityOptions{
+		TaskQueue: "media", StartToCloseTimeout: time.Hour, ScheduleToCloseTimeout: 24 * time.Hour, HeartbeatTimeout: time.Minute,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute, MaximumAttempts: 7},
+		Summary:     "step transcribe of pipeline",
+	}, stepOptions(egress.Step{
+		Name: "transcribe", Activity: "Transcribe", TaskQueue: "media",
+		Timeout: egress.Duration(time.Hour), For: egress.Duration(24 * time.Hour), Heartbeat: egress.Duration(time.Minute), Attempts: 7,
+		Backoff: egress.Backoff{First: egress.Duration(time.Second), Max: egress.Duration(5 * time.Minute)},
+	}))
 }
