@@ -33,3 +33,11 @@ func TestAStepIsTriedAsItsPipelineSays(t *testing.T) {
 		Backoff: egress.Backoff{First: egress.Duration(time.Second), Max: egress.Duration(5 * time.Minute)},
 	}))
 }
+
+func TestPartsThatFailAreFurtherAndFurtherApart(t *testing.T) {
+	t.Parallel()
+	for part, want := range map[int]time.Duration{2: time.Second, 3: 2 * time.Second, 4: 4 * time.Second, 100: time.Minute} {
+		require.Equal(t, want, recoverBackoff("EGRESS_FAILED", part), "part %d", part)
+		require.Equal(t, time.Second, recoverBackoff("EGRESS_LIMIT_REACHED", part), "part %d", part)
+	}
+}
