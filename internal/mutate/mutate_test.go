@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,5 +158,22 @@ func TestWhatCannotBeWorkedOnIsToldAtOnce(t *testing.T) {
 			require.Contains(t, stderr, tc.says)
 			require.Empty(t, stdout)
 		})
+	}
+}
+
+func TestWhatIsExplainedCanStillBeChanged(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/mutation.md")
+	require.NoError(t, err)
+	ofEgress, ofWorkflows, found := strings.Cut(string(text), "\n## Elsewhere\n")
+	require.True(t, found)
+	for dir, explained := range map[string]string{"../../egress": ofEgress, "../../workflows": ofWorkflows} {
+		mutants, err := options{dir: dir, files: regexp.MustCompile(`.`)}.mutants()
+		require.NoError(t, err)
+		for line := range strings.Lines(explained) {
+			if strings.HasPrefix(line, "- ") {
+				require.True(t, slices.ContainsFunc(mutants, func(m mutant) bool { return strings.HasPrefix(line, "- "+m.String()+": ") }), line)
+			}
+		}
 	}
 }
