@@ -176,7 +176,7 @@ func TestARequestChoosesItsPipeline(t *testing.T) {
 	}
 	said := w.starter("", "start", "room-composite", "--room", "flag", "--file", "x.mp4", "--id", "r-flag", "--pipeline", "archived")
 	require.Equal(t, 2, said.status)
-	require.Contains(t, said.err, `pipeline: there is no "archived"; want one of archive, bare, standard`)
+	require.Contains(t, said.err, `--pipeline: there is no "archived"; want one of archive, bare, standard`)
 	refused := byHeader(w.ctx(), "archived")
 	require.ErrorContains(t, refused, "invalid_argument")
 	require.ErrorContains(t, refused, `there is no "archived"`)

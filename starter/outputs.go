@@ -113,3 +113,11 @@ func asFlag(err error) error {
 	}
 	return err
 }
+
+// asGiven does so for these fields alone, if their flag was given: others are LiveKit's own.
+func asGiven(c *cli.Command, err error, fields ...string) error {
+	if e, ok := errors.AsType[*egress.Error](err); ok && slices.Contains(fields, e.Field) && c.IsSet(e.Field) {
+		return asFlag(err)
+	}
+	return err
+}

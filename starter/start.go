@@ -157,7 +157,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 			return &egress.Error{Reason: egress.Conflict, Field: "--id", Message: fmt.Sprintf(
 				"another request already has the ID %q: starter show %s shows it; to record something else, give another ID", opts.ID, opts.ID)}
 		case err != nil:
-			return err
+			return asGiven(c, err, "storage", "pipeline")
 		}
 		if c.Bool("json") {
 			return printInfo(d.stdout, started.Info)

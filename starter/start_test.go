@@ -246,6 +246,20 @@ func TestAnIDThatIsTakenIsNamedByItsFlag(t *testing.T) {
 	}
 }
 
+func TestWhatAWorkerRefusesIsNamedByTheFlagThatGaveIt(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string]map[string]string{ // by the field in the worker's answer
+		"":                               {"storage": "storage", "pipeline": "pipeline"},
+		"--storage nope --pipeline nope": {"storage": "--storage", "pipeline": "--pipeline", "file": "file"},
+	} {
+		for field, named := range want {
+			s := newShell()
+			s.err = egress.Invalidf(field, "is wrong")
+			require.Equal(t, result{2, "", "starter: " + named + ": is wrong\n"}, s.run(t, fields(aRoom+flags)...))
+		}
+	}
+}
+
 func TestAStartNamesItsStorageAndAsksForItsTry(t *testing.T) {
 	t.Parallel()
 	s := newShell()
