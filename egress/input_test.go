@@ -74,7 +74,7 @@ func TestAnInputThatIsWrongIsRefusedByItsField(t *testing.T) {
 		"a number for a text":      {`{"fingerprint":1}`, "fingerprint: json: cannot unmarshal number into Go value of type string"},
 		"a text for the summary":   {`{"summary":"x"}`, "summary: json: cannot unmarshal string into Go value of type egress.Summary"},
 		"a text for the state":     {`{"carried":"x"}`, "carried: json: cannot unmarshal string into Go value of type egress.State"},
-		"a list":                   {`[]`, "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage"},
+		"a list":                   {`[]`, "request: is not a JSON object"},
 		"an unknown request field": {`{"web":{"ur":"x"}}`, `web: (line 1:2): unknown field "ur"`},
 		"an unknown enum name":     {`{"web":{"preset":"H264_9K"}}`, `web: (line 1:11): invalid value for enum field preset: "H264_9K"`},
 	} {

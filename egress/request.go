@@ -127,8 +127,8 @@ func protojsonMessage(err error) string {
 func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	var fields map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(b))
-	if err := dec.Decode(&fields); err != nil {
-		return nil, nil, Invalidf("request", "is not a JSON object: %s", err.Error())
+	if dec.Decode(&fields) != nil {
+		return nil, nil, Invalidf("request", "is not a JSON object")
 	}
 	if dec.More() {
 		return nil, nil, Invalidf("request", "has more than one JSON value")

@@ -122,8 +122,8 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                           `--request: is not JSON; want {"room_composite": {…}} or another kind`,
 		"{room_name: r}":             `--request: is not JSON; want {"room_composite": {…}} or another kind`,
-		"{}":                         "request: want one of " + kinds + " at the top level",
-		"[]":                         "request: is not a JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
+		"{}":                         "--request: want one of " + kinds + " at the top level",
+		"[]":                         "--request: is not a JSON object",
 		`{"room_name": "r"}`:         "room_name: is not a kind of egress; want one of " + kinds,
 		`{"web": {}, "storage":"s"}`: "storage: is not part of a request; remove it, and give the flag --storage",
 		`{"web": {}, "track":{}}`:    "web: is a second request beside track",

@@ -56,7 +56,7 @@ func (d deps) startCommand() *cli.Command {
 			}
 			r, err := d.readRequest(c.String("request"))
 			if err != nil {
-				return err
+				return asGiven(c, err, "request")
 			}
 			return d.start(ctx, c, r)
 		},
