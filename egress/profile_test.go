@@ -137,10 +137,10 @@ func TestWhatANewerLiveKitMaySayOfAStorageStands(t *testing.T) {
 		request egress.Request
 		field   string
 	}{
-		track:                                    {&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: track}}, "file"},
-		inside.GetOutputs()[0].GetSegments():     {inside, "outputs[0].segments"},
+		track:                                {&livekit.TrackEgressRequest{Output: &livekit.TrackEgressRequest_File{File: track}}, "file"},
+		inside.GetOutputs()[0].GetSegments(): {inside, "outputs[0].segments"},
 		inItsStorage.GetOutputs()[0].GetStorage(): {inItsStorage, "outputs[0].storage"},
-		inStorage.GetStorage():                   {inStorage, "storage"},
+		inStorage.GetStorage():                    {inStorage, "storage"},
 	} {
 		newer.ProtoReflect().SetUnknown(strange)
 		got, name, err := profiles("main").Apply(tc.request, "")

@@ -45,7 +45,7 @@ func TestWhatNobodyMayReadFromHereIsDenied(t *testing.T) {
 	for want, u := range map[string]egress.Upload{
 		"out: is Alibaba Cloud's, which cannot be read from here":                                    {AliOSS: &livekit.AliOSSUpload{Bucket: "b"}},
 		"out: names no store, and REELKEEPER_LOCAL_FILES is not set":                                 {},
-		"out: may name a store that only a newer LiveKit knows":                                       {Newer: true},
+		"out: may name a store that only a newer LiveKit knows":                                      {Newer: true},
 		"out.secret: is missing although access_key is set, and LiveKit's own key is not known here": {S3: &livekit.S3Upload{Bucket: "b", AccessKey: "k"}},
 		"out.access_key: is missing, and the worker's own key is only for Amazon":                    {S3: &livekit.S3Upload{Bucket: "b", Endpoint: "https://evil.example"}},
 	} {
