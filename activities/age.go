@@ -36,7 +36,7 @@ type age struct{ seconds metric.Float64Histogram }
 
 func newAge(m metric.Meter) (*age, error) {
 	h, err := m.Float64Histogram(MetricAge, metric.WithUnit("s"),
-		metric.WithDescription("Time from the end of an egress to the consumer's answer that it has taken it."),
+		metric.WithDescription("Time from the end of an egress, by LiveKit's clock, to the consumer's 2xx."),
 		metric.WithExplicitBucketBoundaries(ageBuckets...))
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", MetricAge, err)

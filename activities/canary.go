@@ -52,11 +52,11 @@ func NewCanary(cfg CanaryConfig, p Prober) (*Canary, error) {
 	c := &Canary{cfg: cfg, prober: p}
 	var err error
 	if c.count, err = cfg.Meter.Int64Counter(MetricCanary,
-		metric.WithDescription("Events of ours that went the way of LiveKit's webhooks, by what they met.")); err != nil {
+		metric.WithDescription("Test events sent along the path of LiveKit's webhooks, by outcome.")); err != nil {
 		return nil, fmt.Errorf("make %s: %w", MetricCanary, err)
 	}
 	if c.took, err = cfg.Meter.Float64Histogram(MetricCanaryTook, metric.WithUnit("s"),
-		metric.WithDescription("Time from sending such an event to its answer, where our endpoint took it."),
+		metric.WithDescription("Time from sending a test event to the answer, if our endpoint accepted it."),
 		metric.WithExplicitBucketBoundaries(canaryBuckets...)); err != nil {
 		return nil, fmt.Errorf("make %s: %w", MetricCanaryTook, err)
 	}

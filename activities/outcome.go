@@ -33,7 +33,7 @@ type attempts struct{ total metric.Int64Counter }
 
 // newAttempts creates the counter, with every value of its labels.
 func newAttempts(m metric.Meter) (*attempts, error) {
-	c, err := m.Int64Counter(MetricAttempts, metric.WithDescription("Attempts to tell a consumer of something, by what became of them."))
+	c, err := m.Int64Counter(MetricAttempts, metric.WithDescription("Attempts to deliver something to a consumer, by outcome."))
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", MetricAttempts, err)
 	}

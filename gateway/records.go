@@ -31,11 +31,11 @@ func newRecords(m metric.Meter, log *slog.Logger) (*records, error) {
 	r := &records{log: log, levels: Outcomes(), labels: map[string]map[Outcome]metric.MeasurementOption{}}
 	var err error
 	if r.requests, err = m.Int64Counter("reelkeeper_door_requests_total",
-		metric.WithDescription("Requests to the front door by method and what became of them.")); err != nil {
+		metric.WithDescription("Requests to the front door, by method and outcome.")); err != nil {
 		return nil, err
 	}
 	if r.starts, err = m.Float64Histogram("reelkeeper_door_start_duration_seconds", metric.WithUnit("s"),
-		metric.WithDescription("Time from a start's header to its answer."),
+		metric.WithDescription("Time from a start's request header to the answer."),
 		metric.WithExplicitBucketBoundaries(buckets...)); err != nil {
 		return nil, err
 	}

@@ -28,11 +28,11 @@ func newRecords(m metric.Meter, log *slog.Logger, f *Figures) (*records, error) 
 	r := &records{log: log, figures: f, outcomes: map[Reason]Outcome{}, labels: map[Reason]metric.MeasurementOption{}}
 	var err error
 	if r.requests, err = m.Int64Counter("reelkeeper_webhook_requests_total",
-		metric.WithDescription("Requests to the webhook endpoint by what became of them.")); err != nil {
+		metric.WithDescription("Requests to the webhook endpoint, by result.")); err != nil {
 		return nil, err
 	}
 	if r.duration, err = m.Float64Histogram("reelkeeper_webhook_duration_seconds", metric.WithUnit("s"),
-		metric.WithDescription("Time from a webhook's header to its answer."),
+		metric.WithDescription("Time from a webhook's request header to the answer."),
 		metric.WithExplicitBucketBoundaries(buckets...)); err != nil {
 		return nil, err
 	}
