@@ -39,5 +39,5 @@ func TestTheCodecEndpointIsOnTheAdminAddressForWhoHasItsToken(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/codec/decode", nil))
 	require.Equal(t, http.StatusNotFound, w.Code, "a worker shows nobody what is encrypted")
 	_, err = open(t, "REELKEEPER_CODEC_TOKEN", "short", "REELKEEPER_CODEC_ORIGIN", "http://127.0.0.1:8233").Admin(func() bool { return true })
-	require.ErrorContains(t, err, "REELKEEPER_CODEC_TOKEN: wants at least 16 characters")
+	require.ErrorContains(t, err, "REELKEEPER_CODEC_TOKEN: must have at least 16 characters")
 }

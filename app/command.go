@@ -36,7 +36,7 @@ func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 		case reason == "parse error": // only for a bool
 			reason = "want true or false"
 		case strings.Contains(reason, "ParseUint"):
-			reason = "want a number from 0 on"
+			reason = "want a whole number, 0 or more"
 		case strings.Contains(reason, "strconv.Parse"):
 			reason = "want a number"
 		}

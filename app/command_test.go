@@ -22,7 +22,7 @@ func TestWhatTheFlagParserSaysIsSaidInOurWords(t *testing.T) {
 		"--port":      "--port: needs a value",
 		"--port http": `--port: "http" is not a valid value: want a number`,
 		"--loss 30%":  `--loss: "30%" is not a valid value: want a number`,
-		"--seed=-1":   `--seed: "-1" is not a valid value: want a number from 0 on`,
+		"--seed=-1":   `--seed: "-1" is not a valid value: want a whole number, 0 or more`,
 		"--every 3":   `--every: "3" is not a valid value: want a duration such as "3h"`,
 		"--json=x":    `--json: "x" is not a valid value: want true or false`,
 	} {

@@ -57,7 +57,7 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 		"less than nothing":                  {"demo --egresses=-1", "dev: --egresses: want 1 to 10000, got -1"},
 		"more than one machine can":          {"demo --egresses 10001", "dev: --egresses: want 1 to 10000, got 10001"},
 		"some":                               {"demo --egresses some", `dev: --egresses: "some" is not a valid value: want a number`},
-		"a seed below zero":                  {"demo --seed=-1", `dev: --seed: "-1" is not a valid value: want a number from 0 on`},
+		"a seed below zero":                  {"demo --seed=-1", `dev: --seed: "-1" is not a valid value: want a whole number, 0 or more`},
 		"a demo on another instance's state": {"demo --state " + full, "dev: --state: " + full + " is not empty"},
 		"a demo whose state is a file":       {"demo --state " + file, "dev: --state: "},
 	} {

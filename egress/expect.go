@@ -23,7 +23,7 @@ type Expectation struct {
 func (e Expectation) Validate() error {
 	for _, p := range e.Rooms {
 		if _, err := path.Match(p, ""); err != nil {
-			return Invalidf("REELKEEPER_EXPECT", "%q is no pattern: want * for any letters, ? for one, [a-z] for some", p)
+			return Invalidf("REELKEEPER_EXPECT", "%q is not a pattern: use * for any text, ? for one character, [a-z] for a range", p)
 		}
 	}
 	if e.Start != "" && len(e.Rooms) == 0 {

@@ -98,7 +98,7 @@ func TestARoomIsRecordedUnderAKeyOfItsOwn(t *testing.T) {
 
 func TestAnExpectationThatCannotBeReadIsRefused(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, egress.Expectation{Rooms: []string{"ok", "[a-"}}.Validate(), `REELKEEPER_EXPECT: "[a-" is no pattern`)
+	require.ErrorContains(t, egress.Expectation{Rooms: []string{"ok", "[a-"}}.Validate(), `REELKEEPER_EXPECT: "[a-" is not a pattern`)
 	require.ErrorContains(t, egress.Expectation{Start: "x.mp4"}.Validate(), "REELKEEPER_EXPECT_START: is set, but REELKEEPER_EXPECT is not")
 	require.NoError(t, egress.Expectation{}.Validate())
 }

@@ -124,21 +124,21 @@ func (in Input) Validate(requestID string) error {
 	}
 	switch {
 	case in.Adopted && (in.Plain != nil || in.Summary == nil):
-		return Invalidf("adopted", "wants a summary beside it, and no request in the clear")
+		return Invalidf("adopted", "needs a summary, and no request in the clear")
 	case in.Adopted:
 		return nil
 	case in.Plain == nil && len(in.Sealed) == 0:
 		return Invalidf("request", "is missing; want one of %s", strings.Join(kindNames(), ", "))
 	case in.Plain != nil && len(in.Sealed) > 0:
-		return Invalidf("sealed", "comes beside a request in the clear")
+		return Invalidf("sealed", "is set together with a request in the clear")
 	case len(in.Sealed) > 0 && in.Summary == nil:
-		return Invalidf("summary", "is missing beside sealed")
+		return Invalidf("summary", "is missing, and sealed needs it")
 	case in.Carried == nil && in.size() > longestRequest: // a running one goes on
 		return Invalidf("request", "takes %d bytes as Temporal keeps it; the limit is %d", in.size(), longestRequest)
 	case in.MaxDuration < 0:
 		return Invalidf("max_duration", "is negative: %s", in.MaxDuration)
 	case in.Recover != nil && (*in.Recover < 0 || *in.Recover > MaxRecover):
-		return Invalidf("recover", "want 0 to %d, got %d", MaxRecover, *in.Recover)
+		return Invalidf("recover", "must be 0 to %d, got %d", MaxRecover, *in.Recover)
 	case in.Storage != "" && !profileName.MatchString(in.Storage):
 		return ValidateProfile(in.Storage)
 	case in.Pipeline != "" && !ValidName(in.Pipeline):
@@ -206,7 +206,7 @@ func IsID(s string) bool { return strings.HasPrefix(s, IDPrefix) && idPattern.Ma
 func ValidateID(id string) error {
 	switch {
 	case !idPattern.MatchString(id):
-		return Invalidf("id", "want 1 to %d of [A-Za-z0-9._-], got %q", maxIDLength, id)
+		return Invalidf("id", "want 1 to %d characters of [A-Za-z0-9._-], got %q", maxIDLength, id)
 	case id == "." || id == "..":
 		return Invalidf("id", "is %q, which is a folder in the path of a webhook", id)
 	case strings.HasPrefix(id, IDPrefix):

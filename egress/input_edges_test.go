@@ -94,7 +94,7 @@ func TestAWebhookWithoutAHostIsCalledUnreadable(t *testing.T) {
 func TestHowOftenARecordingIsStartedAgainIsCarriedAndBounded(t *testing.T) {
 	t.Parallel()
 	web := &livekit.WebEgressRequest{Url: "https://example.com"}
-	for n, want := range map[int]string{-1: "recover: want 0 to 100, got -1", 0: "", 1: "", 100: "", 101: "recover: want 0 to 100, got 101"} {
+	for n, want := range map[int]string{-1: "recover: must be 0 to 100, got -1", 0: "", 1: "", 100: "", 101: "recover: must be 0 to 100, got 101"} {
 		b, err := json.Marshal(egress.Input{Plain: web, Recover: &n})
 		require.NoError(t, err)
 		var got egress.Input

@@ -105,8 +105,8 @@ func TestAnInputThatCannotBeIsNamed(t *testing.T) {
 	}{
 		"nothing asked for":   {egress.Input{MaxDuration: 1}, "request: is missing; want one of " + kinds},
 		"a summary alone":     {egress.Input{Summary: sum}, "request: is missing; want one of " + kinds},
-		"sealed and clear":    {egress.Input{Plain: web, Sealed: []byte("x"), Summary: sum}, "sealed: comes beside a request in the clear"},
-		"sealed alone":        {egress.Input{Sealed: []byte("x")}, "summary: is missing beside sealed"},
+		"sealed and clear":    {egress.Input{Plain: web, Sealed: []byte("x"), Summary: sum}, "sealed: is set together with a request in the clear"},
+		"sealed alone":        {egress.Input{Sealed: []byte("x")}, "summary: is missing, and sealed needs it"},
 		"a negative duration": {egress.Input{Plain: web, MaxDuration: -1}, "max_duration: is negative: -1ns"},
 		"a credential": {egress.Input{Plain: &livekit.WebEgressRequest{Url: "https://u:p@example.com"}},
 			"web.url: holds a credential, which a request in the clear must not; name a storage profile, or use the starter, which seals it"},
@@ -127,7 +127,7 @@ func TestARequestIDIsOfAFewLettersOnly(t *testing.T) {
 		require.NoError(t, egress.ValidateID(id), id)
 	}
 	for _, id := range []string{"", "a b", "a/b", "ü", "a\n", strings.Repeat("x", 129)} {
-		require.ErrorContains(t, egress.ValidateID(id), "id: want 1 to 128 of [A-Za-z0-9._-], got ", id)
+		require.ErrorContains(t, egress.ValidateID(id), "id: want 1 to 128 characters of [A-Za-z0-9._-], got ", id)
 	}
 	for _, id := range []string{".", ".."} {
 		requireInvalid(t, egress.ValidateID(id), `id: is "`+id+`", which is a folder in the path of a webhook`)

@@ -89,7 +89,7 @@ func (p Pipelines) Choose(name string) (Pipeline, error) {
 	case known:
 		return chosen, nil
 	case len(p.Named) == 0:
-		return byDefault, Invalidf("pipeline", "this worker has none, so %q is unknown; set REELKEEPER_PIPELINE to their file", name)
+		return byDefault, Invalidf("pipeline", "this worker has no pipelines, so %q is unknown; set REELKEEPER_PIPELINE to their file", name)
 	default:
 		return byDefault, Invalidf("pipeline", "there is no %q; want one of %s", name, strings.Join(sortedKeys(p.Named), ", "))
 	}
@@ -99,7 +99,7 @@ var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // BadPipeline returns the error for a string that cannot be a pipeline's name.
 func BadPipeline(name string) error {
-	return Invalidf("pipeline", "want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got %q", name)
+	return Invalidf("pipeline", "want 1 to 64 characters of [A-Za-z0-9._-], the first a letter or digit, got %q", name)
 }
 
 // ValidName reports whether s can name a pipeline, consumer or step: 1 to 64 of [A-Za-z0-9._-], a

@@ -30,7 +30,7 @@ func TestAPipelineIsChosenByName(t *testing.T) {
 		"no default":              {noDefault, "", "", ""},
 		"another, and no default": {noDefault, "archive", "archive", ""},
 		"of none":                 {egress.Pipelines{}, "", "", ""},
-		"a name, of none":         {egress.Pipelines{}, "gone", "", `pipeline: this worker has none, so "gone" is unknown; set REELKEEPER_PIPELINE to their file`},
+		"a name, of none":         {egress.Pipelines{}, "gone", "", `pipeline: this worker has no pipelines, so "gone" is unknown; set REELKEEPER_PIPELINE to their file`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +91,7 @@ func TestTheNamesOfPipelinesAndSteps(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		`{"web":{"url":"https://x.example"},"pipeline":"archive"}`: "",
-		`{"web":{"url":"https://x.example"},"pipeline":"a b"}`:     `pipeline: want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got "a b"`,
+		`{"web":{"url":"https://x.example"},"pipeline":"a b"}`:     `pipeline: want 1 to 64 characters of [A-Za-z0-9._-], the first a letter or digit, got "a b"`,
 	} {
 		var input egress.Input
 		require.NoError(t, input.UnmarshalJSON([]byte(in)))

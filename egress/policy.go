@@ -73,7 +73,7 @@ func (p Policy) Validate() error {
 		}
 		for _, w := range c.waits {
 			if w <= 0 {
-				return Invalidf(c.name, "wants to be over zero, got %s", w)
+				return Invalidf(c.name, "must be positive, got %s", w)
 			}
 		}
 	}

@@ -24,13 +24,13 @@ func TestASettingOfThePolicyThatIsWrongIsNamed(t *testing.T) {
 		want   string
 	}{
 		"starting empty": {func(p *egress.Policy) { p.LookStarting = nil }, "REELKEEPER_LOOK_STARTING: is empty"},
-		"starting":       {func(p *egress.Policy) { p.LookStarting[2] = 0 }, "REELKEEPER_LOOK_STARTING: wants to be over zero, got 0s"},
-		"active":         {func(p *egress.Policy) { p.LookActive = 0 }, "REELKEEPER_LOOK_ACTIVE: wants to be over zero, got 0s"},
+		"starting":       {func(p *egress.Policy) { p.LookStarting[2] = 0 }, "REELKEEPER_LOOK_STARTING: must be positive, got 0s"},
+		"active":         {func(p *egress.Policy) { p.LookActive = 0 }, "REELKEEPER_LOOK_ACTIVE: must be positive, got 0s"},
 		"ending empty":   {func(p *egress.Policy) { p.LookEnding = nil }, "REELKEEPER_LOOK_ENDING: is empty"},
-		"ending":         {func(p *egress.Policy) { p.LookEnding[0] = -1 }, "REELKEEPER_LOOK_ENDING: wants to be over zero, got -1ns"},
-		"lost":           {func(p *egress.Policy) { p.LostAfter = 0 }, "REELKEEPER_LOST_AFTER: wants to be over zero, got 0s"},
-		"stuck":          {func(p *egress.Policy) { p.StuckAfter = 0 }, "REELKEEPER_STUCK_AFTER: wants to be over zero, got 0s"},
-		"give up":        {func(p *egress.Policy) { p.GiveUpAfter = 0 }, "REELKEEPER_GIVE_UP_AFTER: wants to be over zero, got 0s"},
+		"ending":         {func(p *egress.Policy) { p.LookEnding[0] = -1 }, "REELKEEPER_LOOK_ENDING: must be positive, got -1ns"},
+		"lost":           {func(p *egress.Policy) { p.LostAfter = 0 }, "REELKEEPER_LOST_AFTER: must be positive, got 0s"},
+		"stuck":          {func(p *egress.Policy) { p.StuckAfter = 0 }, "REELKEEPER_STUCK_AFTER: must be positive, got 0s"},
+		"give up":        {func(p *egress.Policy) { p.GiveUpAfter = 0 }, "REELKEEPER_GIVE_UP_AFTER: must be positive, got 0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -100,7 +100,7 @@ var profileName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // ValidateProfile checks the name of a profile: 1 to 64 of [A-Za-z0-9._-].
 func ValidateProfile(name string) error {
 	if !profileName.MatchString(name) {
-		return Invalidf(fieldStorage, "want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got %q", name)
+		return Invalidf(fieldStorage, "want the name of a profile, 1 to 64 characters of [A-Za-z0-9._-], got %q", name)
 	}
 	return nil
 }

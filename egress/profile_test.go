@@ -223,7 +223,7 @@ func TestTheNameOfAProfileInAnInput(t *testing.T) {
 		require.Equal(t, good, egress.ValidateProfile(name) == nil, name)
 	}
 	in := egress.Input{Plain: parse(t, egress.KindTrack, `{"file":{}}`), Storage: "a b"}
-	require.EqualError(t, in.Validate("id"), `storage: want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got "a b"`)
+	require.EqualError(t, in.Validate("id"), `storage: want the name of a profile, 1 to 64 characters of [A-Za-z0-9._-], got "a b"`)
 	in.Storage = "main"
 	require.NoError(t, in.Validate("id"))
 	in.Pipeline = "archive"

@@ -134,9 +134,9 @@ func CheckWebhooks(r Request, known func(key string) bool) error {
 	}
 	switch {
 	case len(hooks) > mostWebhooks:
-		return Invalidf("webhooks", "are %d; at most %d are served", len(hooks), mostWebhooks)
+		return Invalidf("webhooks", "are %d; the limit is %d", len(hooks), mostWebhooks)
 	case size > longestWebhooks:
-		return Invalidf("webhooks", "take %d bytes; at most %d are served", size, longestWebhooks)
+		return Invalidf("webhooks", "take %d bytes; the limit is %d", size, longestWebhooks)
 	case len(hooks) > 1 && len(hooks)*proto.Size(r) > longestRelay:
 		return Invalidf("webhooks", "are %d with a request of %d bytes, which is copied to each: the limit for all is %d bytes", len(hooks), proto.Size(r), longestRelay)
 	}

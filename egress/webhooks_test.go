@@ -60,9 +60,9 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 	}{
 		"none":           {&livekit.WebEgressRequest{Url: page(1 << 20)}, ""},
 		"ten":            {&livekit.WebEgressRequest{Webhooks: hooks(10, 50)}, ""},
-		"eleven":         {&livekit.WebEgressRequest{Webhooks: hooks(11, 50)}, "webhooks: are 11; at most 10 are served"},
+		"eleven":         {&livekit.WebEgressRequest{Webhooks: hooks(11, 50)}, "webhooks: are 11; the limit is 10"},
 		"as long as may": {&livekit.WebEgressRequest{Webhooks: hooks(1, 4069)}, ""},
-		"too long":       {&livekit.WebEgressRequest{Webhooks: hooks(1, 4070)}, "webhooks: take 4097 bytes; at most 4096 are served"},
+		"too long":       {&livekit.WebEgressRequest{Webhooks: hooks(1, 4070)}, "webhooks: take 4097 bytes; the limit is 4096"},
 		"one page":       {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(1, 50)}, ""},
 		"two for a page": {half, ""},
 		"two for a book": {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(2, 50)}, "webhooks: are 2 with a request of 1048751 bytes, which is copied to each: the limit for all is 1048576 bytes"},
@@ -184,7 +184,7 @@ func TestAnAdoptionIsNoRequest(t *testing.T) {
 		"without a summary": {Adopted: true, Sealed: []byte("x")},
 		"with a request":    {Adopted: true, Summary: sum, Plain: &livekit.WebEgressRequest{}},
 	} {
-		require.ErrorContains(t, in.Validate("req-1"), "adopted: wants a summary beside it", name)
+		require.ErrorContains(t, in.Validate("req-1"), "adopted: needs a summary", name)
 	}
 }
 

@@ -176,15 +176,15 @@ func (s scenario) problems() (found []problem) {
 	}
 	say(s.Lives < 1 || s.Lives > 1_000_000, "lives", "want 1 to 1000000, got %d", s.Lives)
 	say(s.AtOnce < 1 || s.AtOnce > 1000, "at_once", "want 1 to 1000, got %d", s.AtOnce)
-	say(s.Call.From <= 0 || s.Call.To < s.Call.From, "call", "want from over zero, and to not below it")
+	say(s.Call.From <= 0 || s.Call.To < s.Call.From, "call", "from must be positive, and to must not be below it")
 	say(len(s.Kinds) == 0, "kinds", "is missing or empty")
 	for _, k := range slices.Sorted(maps.Keys(s.Kinds)) {
 		say(!slices.Contains(kinds, k), "kinds."+k, "want one of %s", strings.Join(kinds, ", "))
 		say(s.Kinds[k] < 1, "kinds."+k, "want a weight of 1 or more, got %d", s.Kinds[k])
 	}
-	say(s.Agent.Timeout <= 0, "agent.timeout", "want a duration over zero")
-	say(s.Agent.Patience <= 0, "agent.patience", "want a duration over zero")
-	say(s.LiveKit.Remember < 0, "livekit.remember", "want a duration of zero or more")
+	say(s.Agent.Timeout <= 0, "agent.timeout", "must be positive")
+	say(s.Agent.Patience <= 0, "agent.patience", "must be positive")
+	say(s.LiveKit.Remember < 0, "livekit.remember", "must be 0 or more")
 	say(s.LiveKit.Speed <= 0 || s.LiveKit.Speed > 1, "livekit.speed", "want over 0 to 1, got %v", s.LiveKit.Speed)
 	for _, f := range slices.Sorted(maps.Keys(s.LiveKit.Faults)) {
 		known := slices.ContainsFunc(fakelivekit.Faults(), func(d fakelivekit.FaultDoc) bool { return d.Name == f })
@@ -195,14 +195,14 @@ func (s scenario) problems() (found []problem) {
 	}
 	for _, p := range slices.Sorted(maps.Keys(s.Kills)) {
 		say(!slices.Contains(parts, p), "kills."+p, "want one of %s", strings.Join(parts, ", "))
-		say(s.Kills[p].Every <= 0 || s.Kills[p].Down < 0, "kills."+p, "want every over zero, and down not below it")
+		say(s.Kills[p].Every <= 0 || s.Kills[p].Down < 0, "kills."+p, "every must be positive, and down 0 or more")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
 		say(!strings.HasPrefix(name, "REELKEEPER_"), "settings."+name, "want a setting that begins with REELKEEPER_")
 	}
-	say(s.DeepRounds < 0, "deep_rounds", "want a duration of zero or more")
-	say(s.Bound <= 0, "bound", "want a duration over zero")
-	say(s.Settle <= 0, "settle", "want a duration over zero")
+	say(s.DeepRounds < 0, "deep_rounds", "must be 0 or more")
+	say(s.Bound <= 0, "bound", "must be positive")
+	say(s.Settle <= 0, "settle", "must be positive")
 	return found
 }
 

@@ -88,7 +88,7 @@ func (c *call) name(asked, header http.Header) (err error) {
 func only(asked http.Header, header string) (string, error) {
 	values := asked.Values(header)
 	if len(slices.Compact(slices.Clone(values))) > 1 {
-		return "", egress.Invalidf(header, "is there more than once, with different values")
+		return "", egress.Invalidf(header, "is set more than once, with different values")
 	}
 	return strings.TrimSpace(asked.Get(header)), nil
 }

@@ -133,7 +133,7 @@ func (c Config) Validate() error {
 	case c.RequestTimeout < 0 || c.FailOpenAfter < 0 || c.DeleteRoomWait < 0 || c.MaxBody < 0:
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: a duration or size is negative"}
 	case c.FailOpenAfter > 0 && c.FailOpenAfter+failOpenMargin >= c.RequestTimeout:
-		return egress.Invalidf("REELKEEPER_FAIL_OPEN_AFTER", "want at least %s less than REELKEEPER_REQUEST_TIMEOUT (%s), got %s", failOpenMargin, c.RequestTimeout, c.FailOpenAfter)
+		return egress.Invalidf("REELKEEPER_FAIL_OPEN_AFTER", "must be at least %s less than REELKEEPER_REQUEST_TIMEOUT (%s), got %s", failOpenMargin, c.RequestTimeout, c.FailOpenAfter)
 	}
 	return nil
 }

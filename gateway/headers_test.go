@@ -10,7 +10,7 @@ import (
 // An empty key, from an unset variable, say, would record twice.
 func TestAKeyThatIsEmptyOrAHeaderThatSaysTwoThingsIsRefused(t *testing.T) {
 	t.Parallel()
-	const key, empty, twice = "Idempotency-Key", ": is empty: give it a value, or leave it out", ": is there more than once, with different values"
+	const key, empty, twice = "Idempotency-Key", ": is empty: give it a value, or leave it out", ": is set more than once, with different values"
 	for name, tc := range map[string]struct {
 		header, msg string
 		values      []string

@@ -21,7 +21,7 @@ func TestABadNameOfAPipelineIsRefusedByItsHeader(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	w := b.call(t, "StartWebEgress", `{}`, "X-Reelkeeper-Pipeline", "a/b")
-	require.Equal(t, refusal{"invalid_argument", `X-Reelkeeper-Pipeline: want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got "a/b"`}, refusalIn(t, w))
+	require.Equal(t, refusal{"invalid_argument", `X-Reelkeeper-Pipeline: want 1 to 64 characters of [A-Za-z0-9._-], the first a letter or digit, got "a/b"`}, refusalIn(t, w))
 	require.Empty(t, b.recordings.starts)
 }
 

@@ -163,7 +163,7 @@ func TestMoreWebhooksThanAreServedAreRefused(t *testing.T) {
 	for _, body := range []string{`{"webhooks":[` + many + `]}`, `{"not_invented_yet":1,"webhooks":[` + many + `]}`} {
 		b := newBench(t, nil)
 		w := b.call(t, "StartWebEgress", body)
-		require.Equal(t, refusal{"invalid_argument", "webhooks: are 11; at most 10 are served"}, refusalIn(t, w))
+		require.Equal(t, refusal{"invalid_argument", "webhooks: are 11; the limit is 10"}, refusalIn(t, w))
 		require.Empty(t, b.recordings.begun())
 	}
 }

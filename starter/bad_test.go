@@ -27,11 +27,11 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		aRoom + "extra":                           "extra: is one argument too many: starter start room-composite",
 		aRoom + "--max-duration 3":                `--max-duration: "3" is not a valid value: want a duration such as "3h"`,
 		aRoom + "--max-duration -3s":              "--max-duration: is negative: -3s",
-		aRoom + "--recover 101":                   "--recover: want 0 to 100, got 101",
-		aRoom + "--recover=-1":                    "--recover: want 0 to 100, got -1",
-		aRoom + "--pipeline a/b":                  `--pipeline: want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got "a/b"`,
+		aRoom + "--recover 101":                   "--recover: must be 0 to 100, got 101",
+		aRoom + "--recover=-1":                    "--recover: must be 0 to 100, got -1",
+		aRoom + "--pipeline a/b":                  `--pipeline: want 1 to 64 characters of [A-Za-z0-9._-], the first a letter or digit, got "a/b"`,
 		aRoom + "--timeout -1s":                   "--timeout: is negative: -1s",
-		aRoom + "--id a/b":                        `--id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`,
+		aRoom + "--id a/b":                        `--id: want 1 to 128 characters of [A-Za-z0-9._-], got "a/b"`,
 		aRoom + "--id EG_x":                       `--id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`,
 		aRoom + "--preset 4K":                     `--preset: "4K" is not a preset; want one of ` + strings.Join(presets(), ", "),
 		aRoom + "--stream http://x":               "--stream: want a URL that begins with rtmp:// or rtmps:// or srt://",
@@ -71,10 +71,10 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		"export --since=":              `--since: "" is not a time: want a duration before now such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"list --since -24h":            `--since: "-24h" is not a time: want a duration before now such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"redeliver --since 2026-05-04T00:00:00Z --until 2026-05-04T00:00:00Z": "--since: 2026-05-04T00:00:00Z is not before --until 2026-05-04T00:00:00Z",
-		"redeliver x --rate 10":              `--rate: "10" is not a rate: want a number over zero per second, minute or hour, such as 10/s`,
-		"redeliver x --rate 0/s":             `--rate: "0/s" is not a rate: want a number over zero per second, minute or hour, such as 10/s`,
-		"redeliver x --rate -1/s":            `--rate: "-1/s" is not a rate: want a number over zero per second, minute or hour, such as 10/s`,
-		"redeliver x --rate 1x/s":            `--rate: "1x/s" is not a rate: want a number over zero per second, minute or hour, such as 10/s`,
+		"redeliver x --rate 10":              `--rate: "10" is not a rate: want a positive number per second, minute or hour, such as 10/s`,
+		"redeliver x --rate 0/s":             `--rate: "0/s" is not a rate: want a positive number per second, minute or hour, such as 10/s`,
+		"redeliver x --rate -1/s":            `--rate: "-1/s" is not a rate: want a positive number per second, minute or hour, such as 10/s`,
+		"redeliver x --rate 1x/s":            `--rate: "1x/s" is not a rate: want a positive number per second, minute or hour, such as 10/s`,
 		"export x":                           "x: is one argument too many: starter export",
 		"export --csv --json":                "--json and --csv: ask for two formats; give one",
 		"export --until yesterday":           `--until: "yesterday" is not a time: want a duration before now such as "24h", or a time such as 2026-05-04T00:00:00Z`,
@@ -192,7 +192,7 @@ func TestAFlagThatIsNamedWithoutAValueIsNotLeftOut(t *testing.T) {
 		for _, empty := range []string{"", " "} {
 			s := newShell()
 			s.waiting = waitingFor("announce")
-			wantRefusal(t, s, s.run(t, append(fields(tc.line), empty)...), "--"+tc.flag+": is empty: want a value, or leave it out")
+			wantRefusal(t, s, s.run(t, append(fields(tc.line), empty)...), "--"+tc.flag+": is empty: give it a value, or leave it out")
 		}
 	}
 }

@@ -180,5 +180,5 @@ func wantValues(c *cli.Command, names ...string) error {
 }
 
 func emptyFlag(name string) error {
-	return egress.Invalidf("--"+name, "is empty: want a value, or leave it out")
+	return egress.Invalidf("--"+name, "is empty: give it a value, or leave it out")
 }

@@ -105,7 +105,7 @@ func TestWhatTemporalDoesNotKnowIsTheCallersMistake(t *testing.T) {
 			t.Errorf("%s: got %+v", line, got)
 		}
 	}
-	if got := s.run(t, "show a/b"); got.status != 2 || got.stderr != `starter: id: want 1 to 128 of [A-Za-z0-9._-], got "a/b"`+"\n" {
+	if got := s.run(t, "show a/b"); got.status != 2 || got.stderr != `starter: id: want 1 to 128 characters of [A-Za-z0-9._-], got "a/b"`+"\n" {
 		t.Errorf("got %+v", got)
 	}
 	s["TEMPORAL_NAMESPACE"] = "nowhere"

@@ -183,7 +183,7 @@ func readRate(text string) (rate.Limit, error) {
 	per, known := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
 	limit := n / per.Seconds()
 	if err != nil || !known || !(limit > 0) || math.IsInf(limit, 0) {
-		return 0, egress.Invalidf("--rate", `%q is not a rate: want a number over zero per second, minute or hour, such as 10/s`, text)
+		return 0, egress.Invalidf("--rate", `%q is not a rate: want a positive number per second, minute or hour, such as 10/s`, text)
 	}
 	return rate.Limit(limit), nil
 }

@@ -146,7 +146,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	if c.IsSet("recover") {
 		n := c.Int("recover")
 		if n < 0 || n > egress.MaxRecover {
-			return egress.Invalidf("--recover", "want 0 to %d, got %d", egress.MaxRecover, n)
+			return egress.Invalidf("--recover", "must be 0 to %d, got %d", egress.MaxRecover, n)
 		}
 		opts.Recover = &n
 	}

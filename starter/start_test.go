@@ -227,7 +227,7 @@ func TestADevInstanceThatIsNamedAndNotThereIsSaid(t *testing.T) {
 	for line, want := range map[string]string{
 		"list --dev /nowhere":  "starter: --dev: no instance of yours runs with its state in /nowhere; `go run ./dev --state '/nowhere'` starts one",
 		"serve --dev /nowhere": "starter: --dev: is not for serve: a development instance has its own",
-		"doctor --dev=":        "starter: --dev: is empty: want a value, or leave it out",
+		"doctor --dev=":        "starter: --dev: is empty: give it a value, or leave it out",
 	} {
 		s := newShell()
 		if got := s.run(t, fields(line)...); got.status != 2 || strings.TrimSpace(got.stderr) != want {
@@ -268,7 +268,7 @@ func TestAStartNamesItsStorageAndAsksForItsTry(t *testing.T) {
 		t.Errorf("got %+v, started %+v", got, s.started)
 	}
 	for line, want := range map[string]string{
-		"start --storage a/b room-composite --room r --file f.mp4": "--storage: want the name of a profile, 1 to 64 of [A-Za-z0-9._-], got \"a/b\"",
+		"start --storage a/b room-composite --room r --file f.mp4": "--storage: want the name of a profile, 1 to 64 characters of [A-Za-z0-9._-], got \"a/b\"",
 	} {
 		s := newShell()
 		if got := s.run(t, fields(line)...); got.status != 2 || s.starts != 0 || !strings.Contains(got.stderr, want) {

@@ -81,9 +81,9 @@ func (c Config) Validate() error {
 	case slices.Contains(c.Previous, ""):
 		return egress.Invalidf("REELKEEPER_PREVIOUS_SECRETS", "has an empty entry")
 	case c.Timeout <= 0:
-		return egress.Invalidf("Timeout", "wants to be over zero, got %s", c.Timeout)
+		return egress.Invalidf("Timeout", "must be positive, got %s", c.Timeout)
 	case c.MaxBody <= 0:
-		return egress.Invalidf("MaxBody", "wants to be over zero, got %d", c.MaxBody)
+		return egress.Invalidf("MaxBody", "must be positive, got %d", c.MaxBody)
 	}
 	return nil
 }

@@ -71,8 +71,8 @@ func TestAnEndpointThatLacksSomethingNamesIt(t *testing.T) {
 		"a secret":       {func(c *webhook.Config) { c.Previous = []string{"x", ""} }, "REELKEEPER_PREVIOUS_SECRETS: has an empty entry"},
 		"MACs":           {func(c *webhook.Config) { c.MACs = nil }, joined},
 		"recordings":     {func(c *webhook.Config) { c.Recordings = nil }, joined},
-		"any time":       {func(c *webhook.Config) { c.Timeout = -1 }, "Timeout: wants to be over zero, got -1ns"},
-		"room for bytes": {func(c *webhook.Config) { c.MaxBody = -1 }, "MaxBody: wants to be over zero, got -1"},
+		"any time":       {func(c *webhook.Config) { c.Timeout = -1 }, "Timeout: must be positive, got -1ns"},
+		"room for bytes": {func(c *webhook.Config) { c.MaxBody = -1 }, "MaxBody: must be positive, got -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -63,7 +63,7 @@ func named[T any](r *reader, field string, read func(v value, name string) (T, e
 func (v value) pipeline(name string) (egress.Pipeline, error) {
 	p := egress.Pipeline{Name: name}
 	if !egress.ValidName(name) {
-		return p, v.fail("wants a name of 1 to 64 of [A-Za-z0-9._-], a letter or digit first")
+		return p, v.fail("must have a name of 1 to 64 characters of [A-Za-z0-9._-], the first a letter or digit")
 	}
 	err := v.fields(fields{
 		"consumers": func(v value) (err error) { p.Consumers, err = v.consumers(); return err },
@@ -77,7 +77,7 @@ func (v value) pipeline(name string) (egress.Pipeline, error) {
 	case err != nil:
 		return p, v.fail("cannot be written as JSON: %s", err)
 	case len(b) > longestPipeline:
-		return p, v.fail("takes %d bytes as JSON, and %d are the most: let a step's own worker hold what is long", len(b), longestPipeline)
+		return p, v.fail("takes %d bytes as JSON; the limit is %d: keep long values in the step's own worker", len(b), longestPipeline)
 	}
 	return p, nil
 }

@@ -23,7 +23,7 @@ func unique[T any](v value, read func(value) (T, error), nameOf func(T) string) 
 			return err
 		}
 		if line, twice := seen[nameOf(one)]; twice {
-			return v.field("name").fail("%s is there twice; the other one is in line %d", nameOf(one), line)
+			return v.field("name").fail("%s is used twice; the other one is in line %d", nameOf(one), line)
 		}
 		seen[nameOf(one)] = v.line
 		all = append(all, one)
@@ -56,7 +56,7 @@ func (v value) consumerName(into *string) error {
 		return err
 	}
 	if egress.ReservedConsumerName(*into) {
-		return v.fail("%s would be taken for another step of Reelkeeper's own: take another name than announce, corrected, part-…, …-part-<number> and …-corrected", *into)
+		return v.fail("%s would be mistaken for one of Reelkeeper's own steps: use a name other than announce, corrected, part-…, …-part-<number> and …-corrected", *into)
 	}
 	return nil
 }

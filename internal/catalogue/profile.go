@@ -22,7 +22,7 @@ var providers = map[string]string{"s3": "s3", "gcp": "gcp", "azure": "azure", "a
 // profile reads one profile: one store.
 func (v value) profile(name string) (*livekit.StorageConfig, error) {
 	if egress.ValidateProfile(name) != nil {
-		return nil, v.fail("wants a name of 1 to 64 of [A-Za-z0-9._-]")
+		return nil, v.fail("must have a name of 1 to 64 characters of [A-Za-z0-9._-]")
 	}
 	profile := &livekit.StorageConfig{}
 	m := profile.ProtoReflect()
@@ -35,7 +35,7 @@ func (v value) profile(name string) (*livekit.StorageConfig, error) {
 		return nil, err
 	}
 	if len(v.node.Content) != 2 { // a name and its value
-		return nil, v.fail("want one store: one of %s", strings.Join(slices.Sorted(maps.Keys(stores)), ", "))
+		return nil, v.fail("want exactly one store, one of %s", strings.Join(slices.Sorted(maps.Keys(stores)), ", "))
 	}
 	return profile, nil
 }

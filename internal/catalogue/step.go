@@ -33,7 +33,7 @@ func (v value) step() (egress.Step, error) {
 	s = s.WithDefaults()
 	switch {
 	case s.Timeout > s.For:
-		return s, v.field("timeout").fail("one attempt may take %s, which is more than all may together (for: %s)", s.Timeout, s.For)
+		return s, v.field("timeout").fail("one attempt may take %s, longer than all attempts together (for: %s)", s.Timeout, s.For)
 	case s.Heartbeat > s.Timeout:
 		return s, v.field("heartbeat").fail("is %s, more than an attempt may take (timeout: %s)", s.Heartbeat, s.Timeout)
 	case s.Backoff.First > s.Backoff.Max:
@@ -54,7 +54,7 @@ func (v value) stepName(into *string) error {
 		return err
 	}
 	if egress.ReservedStepName(*into) {
-		return v.fail("%s is a step of Reelkeeper's own, or may become one: take another name than announce, announce-…, webhook-…, verify and verify-part-…", *into)
+		return v.fail("%s is one of Reelkeeper's own steps, or may become one: use a name other than announce, announce-…, webhook-…, verify and verify-part-…", *into)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (v value) taskQueue(into *string) error {
 		return err
 	}
 	if *into == egress.TaskQueue || *into == egress.PollQueue {
-		return v.fail("%s is a queue of Reelkeeper's own workers, which know no activity of yours: take one of your own", *into)
+		return v.fail("%s is a queue of Reelkeeper's own workers, which do not have your activities: use a queue of your own", *into)
 	}
 	return nil
 }

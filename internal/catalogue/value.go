@@ -57,9 +57,9 @@ func (r *reader) syntax(err error) error {
 	v := value{reader: r, line: 1}
 	_, _ = fmt.Sscanf(err.Error(), "yaml: line %d:", &v.line) // there may be no line
 	if r.secret {
-		return v.fail("is no YAML")
+		return v.fail("is not valid YAML")
 	}
-	return v.fail("is no YAML: %s", parserPrefix.ReplaceAllString(err.Error(), ""))
+	return v.fail("is not valid YAML: %s", parserPrefix.ReplaceAllString(err.Error(), ""))
 }
 
 // at returns a node, or the target of its alias, at the node's own line.
@@ -97,7 +97,7 @@ func (v value) entries(visit func(name string, v value) error) error {
 		entry := v.at(v.node.Content[i+1], v.field(name.Value).path)
 		entry.line = name.Line
 		if line, twice := seen[name.Value]; twice {
-			return entry.fail("is there twice; the other one is in line %d", line)
+			return entry.fail("is set twice; the other one is in line %d", line)
 		}
 		seen[name.Value] = name.Line
 		if err := visit(name.Value, entry); err != nil {
@@ -148,9 +148,9 @@ func (v value) shown() string {
 	case v.node.Tag == "!!null":
 		return "nothing"
 	case v.secret && v.node.Tag == "!!str":
-		return "a text"
+		return "a string"
 	case v.secret:
-		return "a value that is no text"
+		return "a value that is not a string"
 	default:
 		return strconv.Quote(egress.Clip(v.node.Value, 60))
 	}
@@ -159,7 +159,7 @@ func (v value) shown() string {
 // text reads a non-empty text.
 func (v value) text(into *string) error {
 	if v.node.Kind != yaml.ScalarNode || v.node.Tag != "!!str" || strings.TrimSpace(v.node.Value) == "" {
-		return v.fail("want a text, got %s", v.shown())
+		return v.fail("want a string, got %s", v.shown())
 	}
 	*into = v.node.Value
 	return nil
@@ -171,7 +171,7 @@ func (v value) name(into *string) error {
 		return err
 	}
 	if !egress.ValidName(*into) {
-		return v.fail("want 1 to 64 of [A-Za-z0-9._-], a letter or digit first, got %q", *into)
+		return v.fail("want 1 to 64 characters of [A-Za-z0-9._-], the first a letter or digit, got %q", *into)
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (v value) duration(into *egress.Duration) error {
 func (v value) count(into *int) error {
 	n, err := strconv.ParseInt(v.node.Value, 10, 32)
 	if v.node.Kind != yaml.ScalarNode || err != nil || n < 1 {
-		return v.fail("want a number from 1 on, got %s", v.shown())
+		return v.fail("want a whole number, 1 or more, got %s", v.shown())
 	}
 	*into = int(n)
 	return nil
@@ -211,7 +211,7 @@ func (v value) ends(into *[]egress.Status) error {
 			return v.fail("want one of %s, got %s", strings.Join(names(egress.Ends()), ", "), v.shown())
 		}
 		if slices.Contains(*into, end) {
-			return v.fail("%s is there twice", end)
+			return v.fail("%s is listed twice", end)
 		}
 		*into = append(*into, end)
 		return nil

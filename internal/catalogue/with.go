@@ -27,7 +27,7 @@ func (v value) anything(into *map[string]any) error {
 		return err
 	}
 	if n, found := tooLong(decoded); found {
-		return v.fail("the whole number %v has more digits than are kept, put it in quotes", n)
+		return v.fail("the integer %v is too large to be kept exactly; put it in quotes", n)
 	}
 	b, err := json.Marshal(decoded)
 	if err != nil {
@@ -67,11 +67,11 @@ var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credent
 
 // refuseCredentials looks for a key named like a credential, or a URL that contains one.
 func (v value) refuseCredentials() error {
-	const advice = "and the file is kept in workflow histories: let the step's own worker hold it"
+	const advice = "and the file is stored in workflow histories: keep the credential in the step's own worker"
 	if v.node.Kind == yaml.MappingNode {
 		return v.entries(func(name string, v value) error {
 			if credential.MatchString(name) {
-				return v.fail("is called like a credential, %s", advice)
+				return v.fail("is named like a credential, %s", advice)
 			}
 			return v.refuseCredentials()
 		})
@@ -86,7 +86,7 @@ func (v value) refuseCredentials() error {
 	case err != nil || u.User != nil:
 		return v.fail("is a URL with a user, %s", advice)
 	case egress.HasSecretQuery(u):
-		return v.fail("is a URL with what is called like a credential, %s", advice)
+		return v.fail("is a URL with a parameter named like a credential, %s", advice)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	switch {
 	case len(c.Token) < MinToken:
-		return egress.Invalidf(variableToken, "wants at least %d characters, has %d", MinToken, len(c.Token))
+		return egress.Invalidf(variableToken, "must have at least %d characters, has %d", MinToken, len(c.Token))
 	case c.Origin == "":
 		return egress.Invalidf(variableOrigin, "is not set, and %s needs it", variableToken)
 	}
@@ -80,7 +80,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case origin == g.cfg.Origin:
 		g.allowOrigin(w.Header())
 	case origin != "": // the CLI sends none
-		http.Error(w, "this origin may not ask; "+variableOrigin+" names the one that may", http.StatusForbidden)
+		http.Error(w, "this origin is not allowed; "+variableOrigin+" names the one that is", http.StatusForbidden)
 		return
 	}
 	switch {
@@ -88,10 +88,10 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST, OPTIONS")
-		http.Error(w, "want a POST", http.StatusMethodNotAllowed)
+		http.Error(w, "use POST", http.StatusMethodNotAllowed)
 	case !g.authorized(r):
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		http.Error(w, "want the bearer token that "+variableToken+" holds", http.StatusUnauthorized)
+		http.Error(w, "the bearer token from "+variableToken+" is required", http.StatusUnauthorized)
 	case r.ContentLength > g.cfg.MaxBody:
 		http.Error(w, fmt.Sprintf("want at most %d bytes", g.cfg.MaxBody), http.StatusRequestEntityTooLarge)
 	default:

@@ -46,8 +46,8 @@ func TestASettingThatIsWrongIsNamed(t *testing.T) {
 		config      codec.Config
 		field, want string
 	}{
-		"no token":    {codec.Config{Origin: origin}, "REELKEEPER_CODEC_TOKEN", "wants at least 16 characters, has 0"},
-		"a short one": {codec.Config{Token: "hunter2", Origin: origin}, "REELKEEPER_CODEC_TOKEN", "wants at least 16 characters, has 7"},
+		"no token":    {codec.Config{Origin: origin}, "REELKEEPER_CODEC_TOKEN", "must have at least 16 characters, has 0"},
+		"a short one": {codec.Config{Token: "hunter2", Origin: origin}, "REELKEEPER_CODEC_TOKEN", "must have at least 16 characters, has 7"},
 		"no origin":   {codec.Config{Token: token}, "REELKEEPER_CODEC_ORIGIN", "is not set, and REELKEEPER_CODEC_TOKEN needs it"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestWhatIsNoRequestForACodecIsRefused(t *testing.T) {
 		status             int
 		want               string
 	}{
-		"a GET":            {http.MethodGet, "/decode", "", http.StatusMethodNotAllowed, "want a POST"},
+		"a GET":            {http.MethodGet, "/decode", "", http.StatusMethodNotAllowed, "use POST"},
 		"another path":     {http.MethodPost, "/download", "", http.StatusNotFound, ""},
 		"a path that ends": {http.MethodPost, "/metrics/decode", "", http.StatusNotFound, ""},
 		"no JSON":          {http.MethodPost, "/decode", "x", http.StatusBadRequest, ""},

@@ -94,7 +94,7 @@ func parseDuration(s string) (any, error) {
 func parseCount(s string) (any, error) {
 	n, err := strconv.ParseUint(s, 10, 0)
 	if err != nil {
-		return nil, fmt.Errorf("want a number from 0 on, got %q", s)
+		return nil, fmt.Errorf("want a whole number, 0 or more, got %q", s)
 	}
 	return uint(n), nil
 }

@@ -35,7 +35,7 @@ func (d *DurationOrOff) UnmarshalText(b []byte) error {
 	case err != nil:
 		return fmt.Errorf(`want a duration such as "2s", or "off", got %q`, b)
 	case v <= 0:
-		return fmt.Errorf(`wants to be over zero, or "off", got %s`, v)
+		return fmt.Errorf(`must be positive, or "off", got %s`, v)
 	}
 	*d = DurationOrOff(v)
 	return nil

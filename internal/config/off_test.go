@@ -52,7 +52,7 @@ func TestWhatIsSwitchedOffIsNotComparedWithTheCallersWait(t *testing.T) {
 	require.NoError(t, err)
 	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1s"
 	_, err = Load(environ, Serve)
-	wantInvalid(t, err, "REELKEEPER_FAIL_OPEN_AFTER", "wants to be below REELKEEPER_REQUEST_TIMEOUT (1s), got 1s")
+	wantInvalid(t, err, "REELKEEPER_FAIL_OPEN_AFTER", "must be below REELKEEPER_REQUEST_TIMEOUT (1s), got 1s")
 }
 
 func TestATokenForTheCodecNeedsAnOrigin(t *testing.T) {

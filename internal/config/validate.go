@@ -74,9 +74,9 @@ func (c Config) checkChoices() error {
 func (c Config) checkBounds() error {
 	switch {
 	case c.Start.For > maxStartFor:
-		return egress.Invalidf("REELKEEPER_START_FOR", "want at most %s, got %s", maxStartFor, c.Start.For)
+		return egress.Invalidf("REELKEEPER_START_FOR", "must be at most %s, got %s", maxStartFor, c.Start.For)
 	case c.Recover > egress.MaxRecover:
-		return egress.Invalidf("REELKEEPER_RECOVER", "want 0 to %d, got %d", egress.MaxRecover, c.Recover)
+		return egress.Invalidf("REELKEEPER_RECOVER", "must be 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
 	if c.Reconcile.Every.D() == 0 && len(c.Expect.Rooms) > 0 {
 		return egress.Invalidf("REELKEEPER_EXPECT", "needs REELKEEPER_RECONCILE_EVERY, which is off: its rounds look at the rooms")
@@ -97,7 +97,7 @@ func (d Door) checkWaits() error {
 		{"REELKEEPER_DELETE_ROOM_WAIT", d.DeleteRoomWait},
 	} {
 		if wait := w.wait.D(); wait >= d.RequestTimeout {
-			return egress.Invalidf(w.name, "wants to be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, wait)
+			return egress.Invalidf(w.name, "must be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, wait)
 		}
 	}
 	return nil
@@ -106,7 +106,7 @@ func (d Door) checkWaits() error {
 // period accepts only what a Temporal schedule supports.
 func period(name string, d DurationOrOff) error {
 	if every := d.D(); every%time.Second != 0 {
-		return egress.Invalidf(name, `wants whole seconds, or "off", got %s`, every)
+		return egress.Invalidf(name, `must be whole seconds, or "off", got %s`, every)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ const maxVerifyFor = 2 * time.Minute
 
 func (v Verify) validate() error {
 	if wait := v.For.D(); wait > maxVerifyFor {
-		return egress.Invalidf("REELKEEPER_VERIFY_FOR", "want at most %s, got %s", maxVerifyFor, wait)
+		return egress.Invalidf("REELKEEPER_VERIFY_FOR", "must be at most %s, got %s", maxVerifyFor, wait)
 	}
 	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
 		return egress.Invalidf("REELKEEPER_LOCAL_FILES", "want an absolute path, got %q", v.LocalFiles)
@@ -134,7 +134,7 @@ func (p Payloads) validate() error {
 		return err
 	}
 	if u, err := url.Parse(p.CodecOrigin); err != nil || p.CodecOrigin != "" && p.CodecOrigin != strings.ToLower(u.Scheme+"://"+u.Host) {
-		return egress.Invalidf(name, "want only scheme, host and port, in lower case and without a / at the end")
+		return egress.Invalidf(name, "must be only scheme, host and port, in lower case and without a trailing /")
 	}
 	return nil
 }
@@ -145,11 +145,11 @@ func (c Config) checkPositive() error {
 		switch v := s.value.Interface().(type) {
 		case time.Duration:
 			if v <= 0 {
-				return egress.Invalidf(s.name, "wants to be over zero, got %s", v)
+				return egress.Invalidf(s.name, "must be positive, got %s", v)
 			}
 		case int:
 			if v <= 0 {
-				return egress.Invalidf(s.name, "wants to be over zero, got %d", v)
+				return egress.Invalidf(s.name, "must be positive, got %d", v)
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func (c Config) Validate() error {
 	case c.Secret == "" && c.SealKey == "":
 		return egress.Invalidf(variableSecret, "is empty, and so is %s", variableSealKey)
 	case c.SealKey != "" && len(c.SealKey) < minSealKey:
-		return egress.Invalidf(variableSealKey, "wants at least %d characters, has %d", minSealKey, len(c.SealKey))
+		return egress.Invalidf(variableSealKey, "must have at least %d characters, has %d", minSealKey, len(c.SealKey))
 	case strings.ContainsAny(c.SealKey, ",\n"):
 		return egress.Invalidf(variableSealKey, "must not have a comma or a line break, at which %s is split once it is rotated", variablePrevious)
 	}

@@ -29,7 +29,7 @@ func TestASettingThatIsWrongIsNamed(t *testing.T) {
 	}{
 		"no secret at all":        {Config{}, "LIVEKIT_API_SECRET: is empty, and so is REELKEEPER_SEAL_KEY"},
 		"a seal key with a comma": {Config{Secret: testSecret, SealKey: strings.Repeat("k", 31) + ",k"}, "REELKEEPER_SEAL_KEY: must not have a comma or a line break, at which REELKEEPER_PREVIOUS_SECRETS is split once it is rotated"},
-		"a seal key too short":    {Config{Secret: testSecret, SealKey: strings.Repeat("k", 31)}, "REELKEEPER_SEAL_KEY: wants at least 32 characters, has 31"},
+		"a seal key too short":    {Config{Secret: testSecret, SealKey: strings.Repeat("k", 31)}, "REELKEEPER_SEAL_KEY: must have at least 32 characters, has 31"},
 		"an empty previous entry": {Config{Secret: testSecret, Previous: []string{"x", ""}}, "REELKEEPER_PREVIOUS_SECRETS: entry 2 is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -72,7 +72,7 @@ func readablePart(sum egress.Summary, storage string) ([]byte, error) {
 func encode(r egress.Request) ([]byte, error) {
 	kind := egress.KindOf(r)
 	if kind == "" {
-		return nil, egress.Invalidf("request", "is of no kind that can be asked for")
+		return nil, egress.Invalidf("request", "is not of a kind that can be requested")
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(appendField(nil, []byte(kind)), r)
 	if err != nil {

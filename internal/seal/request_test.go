@@ -143,7 +143,7 @@ func TestARequestInTheClearIsClonedNotShared(t *testing.T) {
 func TestWhatIsNoRequestIsNotSealed(t *testing.T) {
 	t.Parallel()
 	_, err := keysOf(t, Config{Secret: testSecret}).SealRequest("req-1", nil, "", "")
-	require.EqualError(t, err, "request: is of no kind that can be asked for")
+	require.EqualError(t, err, "request: is not of a kind that can be requested")
 }
 
 func TestEqualRequestsHaveEqualFingerprintsAndNoOthersDo(t *testing.T) {
