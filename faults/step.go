@@ -99,7 +99,7 @@ func (c stepConfig) serve(ctx context.Context, stderr io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for ctx.Err() == nil {
 		if err := x.attend(ctx, logger); err != nil {
-			logger.Warn("begins anew", "error", err)
+			logger.Warn("starts again", "error", err)
 		}
 		sleep(ctx, time.Second)
 	}

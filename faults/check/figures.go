@@ -181,12 +181,12 @@ const mostFindings = 20
 // Print shows findings and figures to a person.
 func Print(w io.Writer, findings []Finding, f Figures) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls were repeated by agents, %d ends forged, %d neighbours, %d begun again elsewhere.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours, f.Elsewhere)
-	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still run, %d unknowable; faults drawn: %s; became: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
+	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls repeated by agents, %d forged ends, %d neighbours, %d restarted elsewhere.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours, f.Elsewhere)
+	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still running, %d unknowable; faults drawn: %s; results: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
-	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; worked after it was told: %s.\n", list(f.Steps), f.Cut, f.StepLag)
-	fmt.Fprintf(&b, "Kills: %s; ended by themselves: %s.\n", list(f.Kills), list(f.Exits))
-	fmt.Fprintf(&b, "Told after the end: %s.\n", f.Lag)
+	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; time from the announcement to its work: %s.\n", list(f.Steps), f.Cut, f.StepLag)
+	fmt.Fprintf(&b, "Kills: %s; exited by themselves: %s.\n", list(f.Kills), list(f.Exits))
+	fmt.Fprintf(&b, "Time from the end to the announcement: %s.\n", f.Lag)
 	var counts []string
 	for _, k := range Kinds() {
 		counts = append(counts, fmt.Sprintf("%d %s", Count(findings, k), k))
@@ -207,7 +207,7 @@ func by(counts map[string]int) string {
 	if len(counts) == 0 {
 		return ""
 	}
-	return "; told by: " + list(counts)
+	return "; ends heard from: " + list(counts)
 }
 
 // list puts counts into words.

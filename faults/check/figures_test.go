@@ -36,9 +36,9 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 
 	var out bytes.Buffer
 	require.NoError(t, Print(&out, nil, f))
-	require.Contains(t, out.String(), "1 accepted; 2 calls were repeated by agents, 1 ends forged, 0 neighbours, 0 begun again elsewhere.")
-	require.Contains(t, out.String(), "Step: attempts: 1 failed, 1 knew, 2 worked; 1 answers lost; worked after it was told: p50 0.0 s, p99 0.0 s, at most 0.0 s.\n")
-	require.Contains(t, out.String(), "Kills: 2 worker; ended by themselves: 1 door.")
+	require.Contains(t, out.String(), "1 accepted; 2 calls repeated by agents, 1 forged ends, 0 neighbours, 0 restarted elsewhere.")
+	require.Contains(t, out.String(), "Step: attempts: 1 failed, 1 knew, 2 worked; 1 answers lost; time from the announcement to its work: p50 0.0 s, p99 0.0 s, at most 0.0 s.\n")
+	require.Contains(t, out.String(), "Kills: 2 worker; exited by themselves: 1 door.")
 	require.Contains(t, out.String(), "0 lost, 0 twin, 0 unstopped, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 denied, 0 unstepped, 0 unverified, 0 meddled, 0 secret, 0 crashed.")
 }
 
@@ -59,12 +59,12 @@ func TestFindingsAreShownUpToALimit(t *testing.T) {
 	t.Parallel()
 	findings := make([]Finding, mostFindings+2)
 	for n := range findings {
-		findings[n] = Finding{Kind: KindTwin, Life: n, EgressID: "EG_1", Words: "records beside EG_2"}
+		findings[n] = Finding{Kind: KindTwin, Life: n, EgressID: "EG_1", Words: "recorded in addition to EG_2"}
 	}
 	var out bytes.Buffer
 	require.NoError(t, Print(&out, findings, Figures{}))
 	require.Contains(t, out.String(), "22 twin")
-	require.Contains(t, out.String(), "  twin: life 19, EG_1: records beside EG_2\n  … and 2 more\n")
+	require.Contains(t, out.String(), "  twin: life 19, EG_1: recorded in addition to EG_2\n  … and 2 more\n")
 }
 
 func TestLogsAreReadAsFarAsTheyAreWhole(t *testing.T) {

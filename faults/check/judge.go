@@ -80,7 +80,7 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	for _, path := range slices.Sorted(maps.Keys(told)) {
 		groups, same := byEgress(told[path])
 		if !same {
-			j.found(KindRepeated, 0, "", "one event ID was told with two verdicts at %s", path)
+			j.found(KindRepeated, 0, "", "one event ID was announced with two verdicts at %s", path)
 		}
 		for _, id := range slices.Sorted(maps.Keys(groups)) {
 			list := groups[id]
@@ -130,7 +130,7 @@ const crash = "signal: aborted"
 func (j *judge) crashed(kills []Kill) {
 	for _, k := range kills {
 		if (k.Part == "worker" || k.Part == "door") && strings.HasPrefix(k.Exit, crash) {
-			j.found(KindCrashed, 0, "", "a %s ended by itself at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
+			j.found(KindCrashed, 0, "", "a %s exited by itself at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (j *judge) crashed(kills []Kill) {
 // life judges what an agent was told, and that it has exactly one recording.
 func (j *judge) life(f *life) {
 	if e := j.egresses[f.egressID]; f.outcome == Accepted && (e == nil || e.life != f) {
-		j.found(KindInvented, f.n, f.egressID, "the agent was told of it, and LiveKit never had it for this one")
+		j.found(KindInvented, f.n, f.egressID, "the agent got this egress, but LiveKit never had it for this agent")
 	}
 	var media []*recorded
 	for _, e := range f.egresses {
@@ -147,12 +147,12 @@ func (j *judge) life(f *life) {
 		}
 	}
 	if i := slices.IndexFunc(media, func(e *recorded) bool { return f.outcome == Refused && e.recordsAt(f.answeredAt) }); i >= 0 {
-		j.found(KindDenied, f.n, media[i].ID, "the agent was told that nothing records, and it does")
+		j.found(KindDenied, f.n, media[i].ID, "the agent was told that nothing is being recorded, but this egress was recording")
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
 	for n := 1; n < len(media); n++ {
 		if !succeeds(media[n-1], media[n]) {
-			j.found(KindTwin, f.n, media[n].ID, "records beside %s", media[n-1].ID)
+			j.found(KindTwin, f.n, media[n].ID, "recorded in addition to %s", media[n-1].ID)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func succeeds(first, next *recorded) bool {
 func (j *judge) egress(e *recorded) {
 	if e.theirs != nil {
 		if e.theirs.stopped(e) {
-			j.found(KindMeddled, e.life.n, e.ID, "a neighbour's egress was stopped, and not by them")
+			j.found(KindMeddled, e.life.n, e.ID, "a neighbour's egress was stopped, but not by the neighbour")
 		}
 		return
 	}
@@ -184,7 +184,7 @@ func (j *judge) egress(e *recorded) {
 	if due.IsZero() {
 		j.figures.Running++
 		if asked := e.life.stoppedAt; e.answered && !asked.IsZero() && e.life.ignored == "" {
-			j.found(KindUnstopped, e.life.n, e.ID, "its end was granted at %s, and it records", asked.UTC().Format(time.RFC3339))
+			j.found(KindUnstopped, e.life.n, e.ID, "its stop was granted at %s, but it is still recording", asked.UTC().Format(time.RFC3339))
 		}
 		return
 	}
@@ -202,7 +202,7 @@ func (j *judge) egress(e *recorded) {
 func (j *judge) inTime(e *recorded, path string, due time.Time) {
 	told := j.byPath[path][e.ID]
 	if len(told) == 0 {
-		j.found(KindLost, e.life.n, e.ID, "%s since %s, and the consumer at %s was never told", e.how(), due.UTC().Format(time.RFC3339), path)
+		j.found(KindLost, e.life.n, e.ID, "%s since %s, but never announced to the consumer at %s", e.how(), due.UTC().Format(time.RFC3339), path)
 		return
 	}
 	last := told[len(told)-1]
@@ -214,7 +214,7 @@ func (j *judge) inTime(e *recorded, path string, due time.Time) {
 		j.figures.lags = append(j.figures.lags, lag)
 	}
 	if lag > j.rules.Bound {
-		j.found(KindLate, e.life.n, e.ID, "told at %s %s after it was over; the bound is %s", path, lag.Round(time.Millisecond), j.rules.Bound)
+		j.found(KindLate, e.life.n, e.ID, "announced at %s %s after its end; the bound is %s", path, lag.Round(time.Millisecond), j.rules.Bound)
 	}
 }
 
@@ -234,23 +234,23 @@ func (r *recorded) how() string {
 func (j *judge) told(life int, id string, list []announcement) {
 	e := j.egresses[id]
 	if e == nil {
-		j.found(KindInvented, life, id, "the consumer was told of it, and LiveKit never had it")
+		j.found(KindInvented, life, id, "announced to the consumer, but LiveKit never had it")
 		return
 	}
 	if e.theirs != nil {
-		j.found(KindMeddled, life, id, "the consumer was told of a neighbour's egress")
+		j.found(KindMeddled, life, id, "a neighbour's egress was announced to the consumer")
 		return
 	}
 	for n, a := range list {
 		if n > 0 && !e.corrects(list[:n], a) {
-			j.found(KindRepeated, life, id, "told as %s under %s, and again as %s under %s", list[n-1].status, list[n-1].eventID, a.status, a.eventID)
+			j.found(KindRepeated, life, id, "announced as %s under %s, and again as %s under %s", list[n-1].status, list[n-1].eventID, a.status, a.eventID)
 		}
 		if !e.couldBe(a) {
-			j.found(KindEarly, life, id, "told as %s before that", a.status)
+			j.found(KindEarly, life, id, "announced as %s before that happened", a.status)
 		}
 	}
 	if last := list[len(list)-1]; !e.agrees(last) {
-		j.found(KindWrong, life, id, "told as %s, and it is %s", last.status, e.how())
+		j.found(KindWrong, life, id, "announced as %s, but it is %s", last.status, e.how())
 	}
 }
 

@@ -17,7 +17,7 @@ func (j *judge) steps(log []Step, number map[string]int) {
 		if f, known := first[s.Key]; !known {
 			first[s.Key] = s
 		} else if !s.same(f) {
-			j.found(KindRepeated, number[s.EgressID], s.EgressID, "step %s was given one key with two verdicts, %s of %s and %s", s.Step, f.Status, f.EgressID, s.Status)
+			j.found(KindRepeated, number[s.EgressID], s.EgressID, "step %s got one key with two verdicts: %s of %s, and %s", s.Step, f.Status, f.EgressID, s.Status)
 		}
 		if s.Did == Worked {
 			works[s.EgressID] = append(works[s.EgressID], s)
@@ -62,7 +62,7 @@ func (s Step) same(other Step) bool {
 func (j *judge) worked(life int, id string, works []Step) {
 	e := j.egresses[id]
 	if e == nil {
-		j.found(KindInvented, life, id, "step %s was run for it, and LiveKit never had it", works[0].Step)
+		j.found(KindInvented, life, id, "step %s ran for it, but LiveKit never had it", works[0].Step)
 		return
 	}
 	for n, s := range works {
@@ -70,7 +70,7 @@ func (j *judge) worked(life int, id string, works []Step) {
 			j.found(KindRepeated, life, id, "step %s worked for %s under %s, and again for %s under %s", s.Step, works[n-1].Status, works[n-1].Key, s.Status, s.Key)
 		}
 		if !e.couldBe(announcement{s.At, s.Key, id, s.Status, s.EndedAt}) {
-			j.found(KindEarly, life, id, "step %s worked for %s before that", s.Step, s.Status)
+			j.found(KindEarly, life, id, "step %s worked for %s before that happened", s.Step, s.Status)
 		}
 	}
 }
@@ -100,14 +100,14 @@ func (j *judge) stepped(life int, id string, works []Step) {
 		}
 		i := slices.IndexFunc(left, func(s Step) bool { return s.Status == a.status })
 		if i < 0 {
-			j.found(KindUnstepped, life, id, "told as %s, and step %s never worked for that", a.status, j.rules.Step)
+			j.found(KindUnstepped, life, id, "announced as %s, but step %s never worked for it", a.status, j.rules.Step)
 			continue
 		}
 		lag := max(left[i].At.Sub(a.at), 0)
 		left = slices.Delete(left, i, i+1)
 		j.figures.stepLags = append(j.figures.stepLags, lag)
 		if lag > j.rules.Bound {
-			j.found(KindLate, life, id, "step %s worked %s after it was told; the bound is %s", j.rules.Step, lag.Round(time.Millisecond), j.rules.Bound)
+			j.found(KindLate, life, id, "step %s worked %s after the announcement; the bound is %s", j.rules.Step, lag.Round(time.Millisecond), j.rules.Bound)
 		}
 	}
 }
