@@ -22,7 +22,7 @@ func standardSigners(secrets map[string][]string) (map[string]standardSigner, er
 		for _, secret := range list {
 			w, err := standardwebhooks.NewWebhook(secret)
 			if err != nil { // the error is not shown, since it may quote the secret
-				return nil, egress.Invalidf("REELKEEPER_WEBHOOK_SECRETS", "what it has for %q is no secret", name)
+				return nil, egress.Invalidf("REELKEEPER_WEBHOOK_SECRETS", "its value for %q is not a secret", name)
 			}
 			all[name] = append(all[name], w)
 		}

@@ -79,7 +79,7 @@ func TestAConsumerWithoutASecretIsToldInLiveKitsWayAlone(t *testing.T) {
 func TestASecretThatIsNoneIsRefusedAndNotShown(t *testing.T) {
 	t.Parallel()
 	_, err := activities.NewDelivery(activities.DeliveryConfig{Secrets: map[string][]string{"archive": {"whsec_CANARY!"}}})
-	require.ErrorContains(t, err, `REELKEEPER_WEBHOOK_SECRETS: what it has for "archive" is no secret`)
+	require.ErrorContains(t, err, `REELKEEPER_WEBHOOK_SECRETS: its value for "archive" is not a secret`)
 	require.NotContains(t, err.Error(), "CANARY")
 }
 

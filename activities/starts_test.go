@@ -264,7 +264,7 @@ func TestAWebhookWhoseKeyIsNoneOfOursIsRefusedBeforeLiveKitIsAsked(t *testing.T)
 	a := &api{} // a start would panic
 	_, err := start(t, a, of("APIwho"))
 	_, e := failed(t, err)
-	require.Equal(t, egress.Error{Reason: egress.Invalid, Field: "webhooks[1].signing_key", Message: `"APIwho" is no API key of this project`}, e)
+	require.Equal(t, egress.Error{Reason: egress.Invalid, Field: "webhooks[1].signing_key", Message: `"APIwho" is not an API key of this project`}, e)
 	require.Empty(t, a.log)
 
 	in := of("APIwho")

@@ -20,7 +20,7 @@ func TestAWorkerWithAWrongFileOfPipelinesDoesNotStart(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"a step": {"pipelines:\n  p:\n    steps:\n      - {name: a, timeout: soon}", `pipelines.yaml:4: pipelines.p.steps[0].timeout: want a duration such as 30m, got "soon"`},
 		"a key of another project": {"pipelines:\n  p:\n    consumers:\n      - {key: APIother}",
-			`pipelines.yaml:4: pipelines.p.consumers[0].key: "APIother" is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIsecond, devkey`},
+			`pipelines.yaml:4: pipelines.p.consumers[0].key: "APIother" is not an API key in LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIsecond, devkey`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

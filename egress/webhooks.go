@@ -142,7 +142,7 @@ func CheckWebhooks(r Request, known func(key string) bool) error {
 	}
 	for i, w := range hooks {
 		if key := w.GetSigningKey(); key != "" && !known(key) {
-			return Invalidf(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is no API key of this project", key)
+			return Invalidf(fmt.Sprintf("webhooks[%d].signing_key", i), "%q is not an API key of this project", key)
 		}
 	}
 	return nil

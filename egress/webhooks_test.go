@@ -66,7 +66,7 @@ func TestWebhooksThatNobodyCouldServeAreRefused(t *testing.T) {
 		"one page":       {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(1, 50)}, ""},
 		"two for a page": {half, ""},
 		"two for a book": {&livekit.WebEgressRequest{Url: page(1 << 20), Webhooks: hooks(2, 50)}, "webhooks: are 2 with a request of 1048751 bytes, which is copied to each: the limit for all is 1048576 bytes"},
-		"another's key":  {&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{}, {SigningKey: "theirs"}}}, `webhooks[1].signing_key: "theirs" is no API key of this project`},
+		"another's key":  {&livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{{}, {SigningKey: "theirs"}}}, `webhooks[1].signing_key: "theirs" is not an API key of this project`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

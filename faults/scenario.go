@@ -185,7 +185,7 @@ func (s scenario) problems() (found []problem) {
 	say(s.Agent.Timeout <= 0, "agent.timeout", "must be positive")
 	say(s.Agent.Patience <= 0, "agent.patience", "must be positive")
 	say(s.LiveKit.Remember < 0, "livekit.remember", "must be 0 or more")
-	say(s.LiveKit.Speed <= 0 || s.LiveKit.Speed > 1, "livekit.speed", "want over 0 to 1, got %v", s.LiveKit.Speed)
+	say(s.LiveKit.Speed <= 0 || s.LiveKit.Speed > 1, "livekit.speed", "must be over 0 and at most 1, got %v", s.LiveKit.Speed)
 	for _, f := range slices.Sorted(maps.Keys(s.LiveKit.Faults)) {
 		known := slices.ContainsFunc(fakelivekit.Faults(), func(d fakelivekit.FaultDoc) bool { return d.Name == f })
 		say(!known, "livekit.faults."+string(f), "is not a fault of LiveKit's")

@@ -56,7 +56,7 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		"a kind of no weight": {"web: 1", "web: 0", "line 4: kinds.web: want a weight"},
 		"no patience":         {", patience: 2s", "", "line 5: agent.patience: must be positive"},
 		"no timeout":          {"timeout: 1s", "timeout: 0s", "line 5: agent.timeout: must be positive"},
-		"too fast":            {"speed: 0.1", "speed: 0", "line 7: livekit.speed: want over 0 to 1, got 0"},
+		"too fast":            {"speed: 0.1", "speed: 0", "line 7: livekit.speed: must be over 0 and at most 1, got 0"},
 		"unknown fault":       {"zombie: 0.5", "ghost: 0.5", "line 9: livekit.faults.ghost: is not a fault of LiveKit's"},
 		"a fault beyond 1":    {"zombie: 0.5", "zombie: 1.5", "line 9: livekit.faults.zombie: want a rate from 0 to 1, got 1.5"},
 		"a rate below zero":   {"lives: 3", "forge: -1\nlives: 3", "line 1: forge: want a rate from 0 to 1, got -1"},

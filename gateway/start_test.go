@@ -152,7 +152,7 @@ func TestAWebhookWithAnUnknownSigningKeyIsRefused(t *testing.T) {
 	} {
 		b := newBench(t, nil)
 		w := b.call(t, "StartWebEgress", body)
-		require.Equal(t, refusal{"invalid_argument", `webhooks[1].signing_key: "APIwho" is no API key of this project`}, refusalIn(t, w))
+		require.Equal(t, refusal{"invalid_argument", `webhooks[1].signing_key: "APIwho" is not an API key of this project`}, refusalIn(t, w))
 		require.Empty(t, b.recordings.begun())
 	}
 }

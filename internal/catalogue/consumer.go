@@ -71,8 +71,8 @@ func (v value) url(into *string) error {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return v.fail("want a URL that begins with http:// or https://")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return v.fail("has a user, a query or a fragment, which may hold a credential and would be kept in workflow histories; " +
-			"let the consumer check the signature instead, or tell it by REELKEEPER_ANNOUNCE_URL, which is kept nowhere")
+		return v.fail("has a user, a query or a fragment, which may hold a credential and would be stored in workflow histories; " +
+			"let the consumer check the signature instead, or use REELKEEPER_ANNOUNCE_URL, which is not stored")
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (v value) key(into *string) error {
 		return err
 	}
 	if !slices.Contains(v.keys, *into) {
-		return v.fail("%q is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of %s", *into, strings.Join(v.keys, ", "))
+		return v.fail("%q is not an API key in LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of %s", *into, strings.Join(v.keys, ", "))
 	}
 	return nil
 }

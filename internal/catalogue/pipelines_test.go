@@ -146,7 +146,7 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 		"consumer's name":       {consumer("url: 'https://c.example'"), ":4: pipelines.p.consumers[0].name: is missing"},
 		"consumer's URL":        {consumer("name: a"), ":4: pipelines.p.consumers[0].url: is missing"},
 		"consumer's scheme":     {consumer("name: a, url: 'ftp://c.example'"), ":4: pipelines.p.consumers[0].url: want a URL that begins with http:// or https://"},
-		"consumer's key":        {consumer("key: APIother"), `:4: pipelines.p.consumers[0].key: "APIother" is no API key of LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIone, APItwo`},
+		"consumer's key":        {consumer("key: APIother"), `:4: pipelines.p.consumers[0].key: "APIother" is not an API key in LIVEKIT_API_KEY or LIVEKIT_KEYS; want one of APIone, APItwo`},
 		"consumer announce":     {consumer("name: announce"), at4 + "announce" + notTaken},
 		"consumer of a part":    {consumer("name: part-1"), at4 + "part-1" + notTaken},
 		"part of a consumer":    {consumer("name: a-part-2"), at4 + "a-part-2" + notTaken},
