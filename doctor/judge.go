@@ -76,7 +76,7 @@ func fixOf4xx(p Path) string {
 	case p.ours && p.Status == http.StatusMethodNotAllowed:
 		return "the POST came as another method: let the proxy pass it on as it is"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
-		return "a proxy wants a sign-in of its own, or refuses LiveKit's address: open the path of the webhooks to all; or the path is wrong, " +
+		return "a proxy asks for its own sign-in, or refuses LiveKit's address: open the path of the webhooks to all; or the path is wrong, " +
 			"and LiveKit itself refused what came through the front door: let the proxy strip what precedes /webhooks/livekit"
 	case p.Status == http.StatusNotFound:
 		return "the path is wrong: REELKEEPER_PUBLIC_URL must lead to `starter serve`, and a proxy must strip what precedes /webhooks/livekit " +
