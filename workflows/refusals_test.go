@@ -23,7 +23,7 @@ func TestWhatIsNoRequestIsRefusedInWords(t *testing.T) {
 		want     string
 	}{
 		"the ID is not one of ours": {"standup-1", `{"web":{"url":"https://example.com"}}`, `want "egress/<request ID>"`},
-		"the argument is a list":    {egress.WorkflowID(requestID), `[]`, "cannot unmarshal array"},
+		"the argument is a list":    {egress.WorkflowID(requestID), `[]`, "request: is not a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
