@@ -140,4 +140,6 @@ func TestATitleSaysWhatIsRecordedAndWhereTo(t *testing.T) {
 	require.Equal(t, "web", egress.Summary{Kind: egress.KindWeb}.Title())
 	require.Equal(t, "track of room r", egress.Summary{Kind: egress.KindTrack, Room: "r"}.Title())
 	require.Equal(t, "web to a, b", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a", "b"}}.Title())
+	markup := egress.Summary{Kind: egress.KindTrack, Room: "[x](https://e) <b>", Paths: []string{"a|b", "`c`"}}
+	require.Equal(t, "track of room \\[x\\](https://e) &lt;b&gt; to a&#124;b, \\`c\\`", markup.Title(), "other people choose these names")
 }

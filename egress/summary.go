@@ -22,15 +22,15 @@ type Summary struct {
 	Webhooks []string `json:"webhooks,omitempty"`
 }
 
-// Title returns the summary in one line, for the UI.
+// Title returns the summary in one line, for the UI, which reads it as Markdown.
 func (s Summary) Title() string {
 	var b strings.Builder
 	b.WriteString(string(s.Kind))
 	if s.Room != "" {
-		fmt.Fprintf(&b, " of room %s", s.Room)
+		fmt.Fprintf(&b, " of room %s", plain(s.Room))
 	}
 	if len(s.Paths) > 0 {
-		fmt.Fprintf(&b, " to %s", strings.Join(s.Paths, ", "))
+		fmt.Fprintf(&b, " to %s", plain(strings.Join(s.Paths, ", ")))
 	}
 	return b.String()
 }
