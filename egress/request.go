@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -123,7 +124,8 @@ func protojsonMessage(err error) string {
 	return valueShown.ReplaceAllString(msg, "$1$2$3")
 }
 
-// strictFields decodes an object's fields and rejects a second value after it.
+// strictFields decodes an object's fields, and rejects one that is there twice and a second value
+// after the object.
 func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	var fields map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -132,6 +134,9 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	}
 	if dec.More() {
 		return nil, nil, Invalidf("request", "has more than one JSON value")
+	}
+	if err := protojson.Unmarshal(b, new(structpb.Struct)); err != nil && fields != nil { // a map just keeps the last of two
+		return nil, nil, Invalidf("request", "%s", protojsonMessage(err))
 	}
 	return fields, sortedKeys(fields), nil
 }

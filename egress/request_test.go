@@ -63,6 +63,7 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 		`null`:                                "request: want one of " + kinds + " at the top level",
 		`{"max_duration":"3h"}`:               "max_duration: is not part of a request; remove it, and give the flag --max-duration",
 		`{"web":{},"summary":{"kind":"web"}}`: "summary: is not a kind of egress; want one of " + kinds,
+		`{"web":{},"web":{}}`:                 `request: (line 1:11): duplicate map key "web"`,
 		`{"web":{},"sealed":"eA=="}`:          "sealed: is not a kind of egress; want one of " + kinds,
 		`{"web":{},"carried":{}}`:             "carried: is not a kind of egress; want one of " + kinds,
 		`{"web":{},"storage":"main"}`:         "storage: is not part of a request; remove it, and give the flag --storage",
