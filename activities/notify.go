@@ -17,8 +17,8 @@ import (
 const wrongHookDelay = 15 * time.Minute
 
 // slackText escapes what Slack and compatible services would read as markup: a room's name must
-// not notify a whole channel.
-var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+// not notify a whole channel. Slack wants <!channel> for that; for others, @channel will do.
+var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b")
 
 // Notify posts a notice to the notification hook in the settings, as `{"text": …}`. Any answer but
 // 2xx is a failure, and every failure is retried. The hook's URL is this worker's own setting and

@@ -54,10 +54,11 @@ func TestARoomsNameIsNoMarkup(t *testing.T) {
 	var got map[string]string
 	url := at(t, func(_ http.ResponseWriter, r *http.Request) { _ = json.NewDecoder(r.Body).Decode(&got) })
 	n := missed
-	n.Room = "<!channel> & <https://evil.example|here>"
+	n.Room = "<!channel> & <https://evil.example|here> @everyone"
 	require.NoError(t, notify(t, url, n))
-	require.Contains(t, got["text"], `"&lt;!channel&gt; &amp; &lt;https://evil.example|here&gt;"`)
+	require.Contains(t, got["text"], `"&lt;!channel&gt; &amp; &lt;https://evil.example|here&gt; @`)
 	require.NotContains(t, got["text"], "<")
+	require.NotContains(t, got["text"], "@everyone")
 }
 
 func TestWhatTheHookDoesNotTakeIsTriedAgain(t *testing.T) {
