@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -119,7 +120,7 @@ func results(v egress.Verdict) string {
 	if err != nil {
 		return "" // cannot fail: the results were JSON
 	}
-	return string(b)
+	return strings.ReplaceAll(string(b), ";", `\u003b`) // the same JSON, which cell leaves alone
 }
 
 func stamp(t time.Time) string {
@@ -138,11 +139,15 @@ func nanos(n int64) string {
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
+// laterFormula matches the beginning of a formula inside a text. Where numbers have decimal commas,
+// spreadsheets separate cells by semicolons, whatever stands in quotes.
+var laterFormula = regexp.MustCompile(`([;\t\r\n]"*)([=+@-])`)
+
 // cell keeps a spreadsheet from reading a text as a formula: other people choose room names and
 // errors. The apostrophe is how spreadsheets themselves mark a text.
 func cell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
-		return "'" + text
+		text = "'" + text
 	}
-	return text
+	return laterFormula.ReplaceAllString(text, "$1'$2")
 }

@@ -88,7 +88,7 @@ func TestVerdictsAreExportedAsCSV(t *testing.T) {
 	for i, want := range map[string]string{
 		of(1, "status"): "LOST", of(1, "late_seconds"): "21.000", of(1, "ended_at"): "2026-03-04T09:00:00Z",
 		of(2, "parts"): "EG_1 EG_1b EG_2", of(2, "files"): "a-1.mp4 a.mp4 a.m3u8", of(2, "locations"): "s3://b/a-1.mp4 s3://b/a.mp4 s3://b/a.m3u8 s3://b/live.m3u8 images/a",
-		of(3, "room"): `'=HYPERLINK("http://evil.example","a, b")`, of(3, "stopped_by"): "ann with the key API1", of(3, "because"): "'-1\n+2",
+		of(3, "room"): `'=HYPERLINK("http://evil.example","a, b")`, of(3, "stopped_by"): "ann with the key API1", of(3, "because"): "'-1\n'+2",
 	} {
 		if i != want {
 			t.Errorf("got %q, want %q", i, want)
@@ -116,11 +116,16 @@ func TestWhatTemporalHasDeletedMeanwhileIsCounted(t *testing.T) {
 func TestNoCellIsAFormula(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"": "", "daily": "daily", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "'\t=1", "\r=1": "'\r=1", "\n=1": "'\n=1", "'=1": "'=1", "é": "é",
+		"": "", "daily": "daily", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "'\t'=1", "\r=1": "'\r'=1", "\n=1": "'\n'=1", "'=1": "'=1", "é": "é",
+		"a;=1": "a;'=1", "a;\"=1;-b;c": "a;\"'=1;'-b;c", "a\t+1\r\n@x": "a\t'+1\r\n'@x", "a; b-c": "a; b-c",
 	} {
 		if got := cell(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
+	}
+	v := egress.Verdict{Results: map[string]json.RawMessage{"a": json.RawMessage(`";=1"`)}}
+	if got := cell(results(v)); got != `{"a":"\u003b=1"}` {
+		t.Errorf("JSON stays JSON: got %s", got)
 	}
 }
 
