@@ -29,7 +29,7 @@ pipelines:
         for: 24h
         backoff: {first: 2s, max: 1m}
         clear: true
-        with: {language: en, depth: 2, tags: [a, b], author: {name: x}}
+        with: {language: en, depth: 2, tags: [a, b], author: {name: x, since: "2026-05-04", sure: true, of: ~}}
       - {name: tidy, activity: Tidy, task_queue: media, when: *good}
   bare: {}
 `
@@ -54,7 +54,7 @@ func TestAFileIsReadAsItIsWritten(t *testing.T) {
 					Name: "transcribe", Activity: "Transcribe", TaskQueue: "media", When: good,
 					Timeout: seconds(1800), Heartbeat: seconds(30), Attempts: 5, For: hours(24),
 					Backoff: egress.Backoff{First: seconds(2), Max: seconds(60)}, Clear: true,
-					With: map[string]any{"language": "en", "depth": 2.0, "tags": []any{"a", "b"}, "author": map[string]any{"name": "x"}},
+					With: map[string]any{"language": "en", "depth": 2.0, "tags": []any{"a", "b"}, "author": map[string]any{"name": "x", "since": "2026-05-04", "sure": true, "of": nil}},
 				},
 				{
 					Name: "tidy", Activity: "Tidy", TaskQueue: "media", When: good,
@@ -141,6 +141,8 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 		"with a URL":            {step("with: {from: 'https://me:pw@example.com'}"), ":8: " + at + "with.from: is a URL with a user, and the file is stored in workflow histories: keep the credential in the step's own worker"},
 		"with a long number":    {step("with: {a: [9007199254740992, {b: -9007199254740993}]}"), ":8: " + at + "with: the integer -9007199254740993 is too large to be kept exactly; put it in quotes"},
 		"with a longer number":  {step("with: {a: 18446744073709551615}"), ":8: " + at + "with: the integer 18446744073709551615 is too large to be kept exactly; put it in quotes"},
+		"with a date":           {step("with: {a: [1, {b: 2026-05-04}]}"), ":8: " + at + "with.a[1].b: is no JSON: put it in quotes"},
+		"with an octal number":  {step("with: {a: 0644}"), ":8: " + at + "with.a: is no JSON: put it in quotes"},
 		"what is very long":     {step("with: {words: " + strings.Repeat("a", 64<<10) + "}"), ":2: pipelines.p: takes 65703 bytes as JSON; the limit is 65536: keep long values in the step's own worker"},
 		"with itself":           {step("with: &a {b: *a}"), ":8: " + at + "with: cannot be read: anchor 'a' value contains itself"},
 		"consumer's name":       {consumer("url: 'https://c.example'"), ":4: pipelines.p.consumers[0].name: is missing"},

@@ -23,7 +23,7 @@ func (v value) anything(into *map[string]any) error {
 	if err := v.node.Decode(&decoded); err != nil {
 		return v.fail("cannot be read: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	if err := v.refuseCredentials(); err != nil {
+	if err := v.check(); err != nil {
 		return err
 	}
 	if n, found := tooLong(decoded); found {
@@ -65,19 +65,23 @@ func tooLong(v any) (number any, found bool) {
 
 var credential = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|credentials?|token|authorization|(api|access|account|private|secret|stream)[_-]?key)([_-]|$)|(apiKey|accessKey|secretKey|authToken|accessToken)`)
 
-// refuseCredentials looks for a key named like a credential, or a URL that contains one.
-func (v value) refuseCredentials() error {
+// check refuses a key named like a credential, a URL that contains one, and what would not be passed
+// on as it is: YAML reads 0644 as 420, and 2026-05-04 as a time.
+func (v value) check() error {
 	const advice = "and the file is stored in workflow histories: keep the credential in the step's own worker"
 	if v.node.Kind == yaml.MappingNode {
 		return v.entries(func(name string, v value) error {
 			if credential.MatchString(name) {
 				return v.fail("is named like a credential, %s", advice)
 			}
-			return v.refuseCredentials()
+			return v.check()
 		})
 	}
 	if v.node.Kind == yaml.SequenceNode {
-		return v.list(value.refuseCredentials)
+		return v.list(value.check)
+	}
+	if !slices.Contains([]string{"!!str", "!!bool", "!!null"}, v.node.Tag) && !json.Valid([]byte(v.node.Value)) {
+		return v.fail("is no JSON: put it in quotes")
 	}
 	if !strings.Contains(v.node.Value, "://") {
 		return nil
