@@ -101,6 +101,8 @@ func TestWhatIsWrongIsNamedWithLineAndField(t *testing.T) {
 	for name, tc := range map[string]struct{ file, want string }{
 		"nothing":               {"", ":1: pipelines: is missing, or empty"},
 		"no YAML":               {"pipelines:\n  p: [", ":2: is not valid YAML: did not find expected node content"},
+		"a second document":     {"pipelines:\n  a: {}\n---\npipelines:\n  b: {}", ":3: there is more than one document"},
+		"words behind the end":  {"{pipelines: {a: {}}} words", ":1: is not valid YAML: did not find expected <document start>"},
 		"no steps":              {"pipelines:\n  p:\n    steps:\n      name: a", ":3: pipelines.p.steps: want a list, got fields"},
 		"steps of nothing":      {"pipelines:\n  p:\n    steps:", ":3: pipelines.p.steps: want a list, got nothing"},
 		"where it is used":      {step("with: {a: &soon soon}", "for: *soon"), ":9: " + at + `for: want a duration such as 30m, got "soon"`},

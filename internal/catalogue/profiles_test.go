@@ -63,6 +63,7 @@ func TestWhatIsWrongWithAProfileIsNamedByLineAndFieldAndNeverShown(t *testing.T)
 		"- hunter2":                ":1: want fields with values, got a list",
 		"profiles: hunter2":        ":1: profiles: want fields with values, got a string",
 		"a: b: hunter2":            ":1: is not valid YAML",
+		"a: b\n---\nhunter2":       ":2: there is more than one document",
 		"profiles:\n  a: *hunter2": ":1: is not valid YAML",
 		"profiles:\n\tx: hunter2":  ":2: is not valid YAML",
 		"\nprofile: hunter2":       ":2: profile: there is no such field; did you mean profiles?",

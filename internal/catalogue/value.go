@@ -1,7 +1,10 @@
 package catalogue
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"regexp"
@@ -39,11 +42,17 @@ func (r *reader) read() (value, error) {
 	if err != nil {
 		return value{}, egress.Invalidf(r.setting, "%s", err)
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return value{}, r.syntax(err)
+	var doc, second yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	if err = dec.Decode(&doc); err == nil {
+		err = dec.Decode(&second)
 	}
-	if len(doc.Content) == 0 {
+	switch {
+	case err == nil:
+		return value{}, r.at(&second, "").fail("there is more than one document")
+	case !errors.Is(err, io.EOF):
+		return value{}, r.syntax(err)
+	case len(doc.Content) == 0:
 		return r.at(&yaml.Node{Kind: yaml.MappingNode, Line: 1}, ""), nil
 	}
 	return r.at(doc.Content[0], ""), nil
