@@ -24,7 +24,7 @@ func (s *State) Details(requestID string) string {
 	line("now", s.now())
 	ways := s.Ways(requestID)
 	if s.Phase != Delivered {
-		ways = append(ways, Way{"starter show " + requestID, "see what is being tried, and what prevents it"})
+		ways = append(ways, Way{"starter show " + ForCommand(requestID), "see what is being tried, and what prevents it"})
 	}
 	for _, w := range ways {
 		line("you can", "`"+w.Command+"`: "+w.For)

@@ -175,6 +175,15 @@ func TestNobodyIsToldWhatToDoAboutWhatIsOver(t *testing.T) {
 	require.Empty(t, s.Ways("standup-1"))
 }
 
+func TestAnIDThatBeginsWithADashIsNoFlagOfACommand(t *testing.T) {
+	t.Parallel()
+	text := watched(t).Details("-x")
+	require.Contains(t, text, "`starter stop egress/-x`")
+	require.Contains(t, text, "`starter show egress/-x`")
+	n := egress.Notice{Concern: egress.ConcernStuck, RequestID: "-x", Step: egress.StepAnnounce}
+	require.Contains(t, n.Text(), "See `starter show egress/-x`. Fix the cause, then `starter retry egress/-x announce`; or leave it out: `starter skip egress/-x announce`.")
+}
+
 // The UI carries the details in a URL, and the state is carried over to each next run.
 func TestTheDetailsStaySmallHoweverLongTheLife(t *testing.T) {
 	t.Parallel()

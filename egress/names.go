@@ -71,6 +71,15 @@ func RequestID(workflowID string) (string, bool) {
 	return id, ok && id != ""
 }
 
+// ForCommand returns a request ID as a person can give it to a command, which would take one that
+// begins with a dash for a flag.
+func ForCommand(requestID string) string {
+	if strings.HasPrefix(requestID, "-") {
+		return WorkflowID(requestID)
+	}
+	return requestID
+}
+
 // LiveKit's names of the webhook events that we read.
 const (
 	EventStarted         = "egress_started"

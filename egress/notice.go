@@ -135,6 +135,7 @@ const maxBecause = 2000
 // Text returns the notice in words: what happened, to which recording, and what a person can do
 // about it.
 func (n Notice) Text() string {
+	n.RequestID = ForCommand(n.RequestID)
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	switch n.Concern {

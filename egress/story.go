@@ -103,6 +103,7 @@ type Way struct {
 
 // Ways returns what a person can do now, the most needed first.
 func (s *State) Ways(requestID string) []Way {
+	requestID = ForCommand(requestID)
 	var ways []Way
 	add := func(what, format string, args ...any) {
 		ways = append(ways, Way{Command: fmt.Sprintf("starter "+format, args...), For: what})

@@ -142,7 +142,7 @@ func unanswered(err error, id string) error {
 	}
 	told := *e
 	told.Message += fmt.Sprintf("; if no worker runs (starter doctor --only workers tells), the next one stops it, unless Temporal restarts first: "+
-		"check with starter show %s, or ask again; StopEgress at the front door stops it without a worker", id)
+		"check with starter show %s, or ask again; StopEgress at the front door stops it without a worker", egress.ForCommand(id))
 	return &told
 }
 

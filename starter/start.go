@@ -155,7 +155,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 		switch {
 		case opts.ID != "" && egress.ReasonOf(err) == egress.Conflict:
 			return &egress.Error{Reason: egress.Conflict, Field: "--id", Message: fmt.Sprintf(
-				"another request already has the ID %q: starter show %s shows it; to record something else, give another ID", opts.ID, opts.ID)}
+				"another request already has the ID %q: starter show %s shows it; to record something else, give another ID", opts.ID, egress.ForCommand(opts.ID))}
 		case err != nil:
 			return asGiven(c, err, "storage", "pipeline")
 		}
