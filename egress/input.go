@@ -95,6 +95,9 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 	if target == nil {
 		return in.setPlain(name, value)
 	}
+	if string(value) == "null" { // as if it were missing; a Duration would refuse it
+		return nil
+	}
 	if err := json.Unmarshal(value, target); err != nil {
 		return Invalidf(name, "%s", err.Error())
 	}

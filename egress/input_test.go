@@ -61,6 +61,14 @@ func TestAPlainInputIsReadAsAPersonWritesIt(t *testing.T) {
 	require.NoError(t, in.Validate("daily-2026-11-23"))
 }
 
+func TestNullIsAsIfItWereMissing(t *testing.T) {
+	t.Parallel()
+	var in egress.Input
+	require.NoError(t, json.Unmarshal([]byte(`{"summary":null,"sealed":null,"fingerprint":null,"max_duration":null,"start_by":null,"again":null,"unlisted":null,"recover":null,
+		"storage":null,"preflight":null,"pipeline":null,"adopted":null,"carried":null}`), &in))
+	require.Equal(t, egress.Input{}, in)
+}
+
 func TestAnInputThatIsWrongIsRefusedByItsField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ input, want string }{
