@@ -2,7 +2,7 @@
 # Builds what a release consists of: `sh release.sh v0.1.0` makes dist/ with an archive of worker and starter for
 # each platform, and SHA256SUMS. The same commit and the same Go give the same bytes on any Linux: it needs GNU tar
 # and sha256sum.
-#   PLATFORMS="linux/amd64" builds fewer; OUT=DIR puts them elsewhere.
+#   PLATFORMS="linux/amd64" builds fewer; OUT=DIR puts them in a new folder elsewhere.
 set -eu
 cd "$(dirname "$0")"
 
@@ -26,8 +26,8 @@ if [ -n "$(git status --porcelain)" ]; then
 	exit 1
 fi
 
-rm -rf "$out"
-mkdir -p "$out"
+[ -n "${OUT:-}" ] || rm -rf "$out" # only our own
+mkdir "$out"
 app=github.com/reelkeeper/reelkeeper/app
 for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	name=reelkeeper-$version-$(echo "$platform" | tr / -)

@@ -1,0 +1,62 @@
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/internal/needs"
+)
+
+// releasable returns a repository that release.sh makes a release of, and a PATH with a go that compiles nothing.
+func releasable(t *testing.T) (folder, path string) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("release.sh is for Linux")
+	}
+	needs.Tools(t, "git")
+	folder, tools := t.TempDir(), t.TempDir()
+	for _, name := range []string{"release.sh", ".gitignore", "LICENSE", "README.md", "CHANGELOG.md"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(read(t, name)), 0o600))
+	}
+	for _, args := range [][]string{
+		{"init", "-q"}, {"add", "."},
+		{"-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", "commit", "-q", "-m", "All of it"},
+	} {
+		out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", folder}, args...)...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	needs.Executable(t, filepath.Join(tools, "go"), "#!/bin/sh\n")
+	return folder, tools + ":" + os.Getenv("PATH")
+}
+
+// release runs release.sh with its own environment.
+func release(t *testing.T, folder string, environ ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "release.sh", "v1.2.3")
+	cmd.Dir = folder
+	cmd.Env = environ
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestAReleaseReplacesOnlyItsOwnFolder(t *testing.T) {
+	t.Parallel()
+	folder, path := releasable(t)
+	theirs := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(theirs, "precious"), nil, 0o600))
+	out, err := release(t, folder, "PATH="+path, "OUT="+theirs)
+	require.Error(t, err, out)
+	assert.FileExists(t, filepath.Join(theirs, "precious"))
+
+	for range 2 {
+		out, err = release(t, folder, "PATH="+path)
+		require.NoError(t, err, out)
+		assert.FileExists(t, filepath.Join(folder, "dist", "SHA256SUMS"))
+	}
+}
