@@ -5,6 +5,7 @@
 #   PLATFORMS="linux/amd64" builds fewer; OUT=DIR puts them in a new folder elsewhere.
 set -eu
 cd "$(dirname "$0")"
+unset TAR_OPTIONS GZIP # they would change the bytes
 
 version=${1:-}
 case $version in
@@ -36,8 +37,8 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} GOAMD64=v1 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X $app.release=$version -X $app.commit=$commit" -o "$out/$name/" ./worker ./starter
 	cp LICENSE README.md CHANGELOG.md "$out/$name/"
-	# Names in order, no owner, and the time of the commit: nothing of this machine.
-	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$date" \
+	# Names in order, no owner, no setgid bit of the folder, and the time of the commit: nothing of this machine.
+	tar --create --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX,g-s --mtime="@$date" \
 		--directory "$out" --file "$out/$name.tar" "$name"
 	gzip --no-name --best "$out/$name.tar"
 	rm -r "${out:?}/$name"

@@ -60,3 +60,20 @@ func TestAReleaseReplacesOnlyItsOwnFolder(t *testing.T) {
 		assert.FileExists(t, filepath.Join(folder, "dist", "SHA256SUMS"))
 	}
 }
+
+func TestTheMachineDoesNotShowInAnArchive(t *testing.T) {
+	t.Parallel()
+	folder, path := releasable(t)
+	shared := t.TempDir()
+	require.NoError(t, os.Chmod(shared, 0o770|os.ModeSetgid))
+	plain, err := release(t, folder, "PATH="+path)
+	require.NoError(t, err, plain)
+	for _, environ := range [][]string{
+		{"OUT=" + filepath.Join(shared, "of-a-group")},
+		{"TAR_OPTIONS=--format=posix", "GZIP=--rsyncable"},
+	} {
+		out, err := release(t, folder, append(environ, "PATH="+path)...)
+		require.NoError(t, err, out)
+		assert.Equal(t, plain, out, "%s", environ)
+	}
+}
