@@ -1,11 +1,12 @@
 #!/bin/sh
 # Builds what a release consists of: `sh release.sh v0.1.0` makes dist/ with an archive of worker and starter for
-# each platform, and SHA256SUMS. The same commit and the same Go give the same bytes on any Linux: it needs GNU tar
-# and sha256sum.
+# each platform, and SHA256SUMS. The same commit gives the same bytes on any Linux: it needs GNU tar and
+# sha256sum.
 #   PLATFORMS="linux/amd64" builds fewer; OUT=DIR puts them in a new folder elsewhere.
 set -eu
 cd "$(dirname "$0")"
 unset TAR_OPTIONS GZIP # they would change the bytes
+export GOWORK=off GOTOOLCHAIN=go1.26.8 # another Go fetches this one
 
 version=${1:-}
 case $version in

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,5 +23,15 @@ func TestTheImageIsBuiltFromAllThatItsCommandsNeed(t *testing.T) {
 			folder, _, _ := strings.Cut(path, "/")
 			assert.Contains(t, sent, "!"+folder, "%s does not reach the builder", pkg)
 		}
+	}
+}
+
+func TestOneGoCompilesWhatIsReleased(t *testing.T) {
+	t.Parallel()
+	inImage := regexp.MustCompile(`golang:(\S+)-alpine`).FindStringSubmatch(read(t, "Dockerfile"))
+	require.NotNil(t, inImage)
+	assert.Contains(t, read(t, "release.sh"), " GOTOOLCHAIN=go"+inImage[1]+" ", "as in the image")
+	for _, name := range []string{".ci/run", "CONTRIBUTING.md"} {
+		assert.Contains(t, read(t, name), " golang:"+inImage[1]+"-bookworm ", name)
 	}
 }
