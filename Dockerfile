@@ -11,11 +11,13 @@ COPY . .
 # What --version says: docs/releasing.md.
 ARG VERSION= COMMIT= TARGETOS TARGETARCH
 RUN --mount=type=cache,target=/cache/modules --mount=type=cache,target=/cache/build \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false -ldflags="-s -w -X github.com/reelkeeper/reelkeeper/app.release=$VERSION -X github.com/reelkeeper/reelkeeper/app.commit=$COMMIT" -o /out/ ./worker ./starter
+    export CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH && sh notices.sh >/THIRD_PARTY_NOTICES && \
+    go build -trimpath -buildvcs=false -ldflags="-s -w -X github.com/reelkeeper/reelkeeper/app.release=$VERSION -X github.com/reelkeeper/reelkeeper/app.commit=$COMMIT" -o /out/ ./worker ./starter
 
 FROM alpine:3.24.1
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/ /usr/local/bin/
+COPY --from=build /src/LICENSE /THIRD_PARTY_NOTICES /usr/share/licenses/reelkeeper/
 USER 10001:10001
 EXPOSE 7980 7981
 CMD ["worker"]

@@ -7,6 +7,7 @@ set -eu
 cd "$(dirname "$0")"
 unset TAR_OPTIONS GZIP # they would change the bytes
 export GOWORK=off GOTOOLCHAIN=go1.26.8 # another Go fetches this one
+export CGO_ENABLED=0 GOAMD64=v1 GOFLAGS=-mod=readonly
 
 version=${1:-}
 case $version in
@@ -35,9 +36,11 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	name=reelkeeper-$version-$(echo "$platform" | tr / -)
 	echo "$name" >&2
 	mkdir "$out/$name"
-	CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} GOAMD64=v1 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
+	export GOOS="${platform%/*}" GOARCH="${platform#*/}"
+	go build -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X $app.release=$version -X $app.commit=$commit" -o "$out/$name/" ./worker ./starter
 	cp LICENSE README.md CHANGELOG.md "$out/$name/"
+	sh notices.sh >"$out/$name/THIRD_PARTY_NOTICES"
 	# Names in order, no owner, no setgid bit of the folder, and the time of the commit: nothing of this machine.
 	tar --create --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX,g-s --mtime="@$date" \
 		--directory "$out" --file "$out/$name.tar" "$name"

@@ -1,8 +1,11 @@
 package deploy_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,4 +37,40 @@ func TestOneGoCompilesWhatIsReleased(t *testing.T) {
 	for _, name := range []string{".ci/run", "CONTRIBUTING.md"} {
 		assert.Contains(t, read(t, name), " golang:"+inImage[1]+"-bookworm ", name)
 	}
+}
+
+func TestALicenceComesWithAllThatIsReleased(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "./worker", "./starter")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	notices, err := exec.CommandContext(t.Context(), "sh", "../notices.sh").Output()
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(notices), "\n==> Go, LICENSE\n"))
+	files := regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)[^_]*$`)
+	modules := slices.Sorted(strings.Lines(string(out)))
+	for _, line := range slices.Compact(modules) {
+		module, folder, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if module == "" || strings.HasPrefix(module, "github.com/nexus-rpc/nexus-proto-annotations ") { // has no such file
+			continue
+		}
+		entries, err := os.ReadDir(folder)
+		require.NoError(t, err)
+		entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.IsDir() || !files.MatchString(e.Name()) })
+		assert.NotEmpty(t, entries, "%s has no licence", module)
+		for _, e := range entries {
+			text, err := os.ReadFile(filepath.Join(folder, e.Name()))
+			require.NoError(t, err)
+			want := "\n==> " + module + ", " + e.Name() + "\n\n" + string(text)
+			assert.True(t, strings.Contains(string(notices), want), "%s: %s", module, e.Name())
+		}
+	}
+	for _, name := range []string{"LICENSE", "notices.sh"} {
+		assert.Contains(t, read(t, ".dockerignore"), "\n!"+name+"\n")
+	}
+	_, final, _ := strings.Cut(read(t, "Dockerfile"), "\nFROM alpine")
+	assert.Contains(t, final, "/LICENSE /THIRD_PARTY_NOTICES ", "in the image")
+	assert.Contains(t, read(t, "release.sh"), "/THIRD_PARTY_NOTICES\"", "in the archives")
 }

@@ -21,7 +21,7 @@ func releasable(t *testing.T) (folder, path string) {
 	}
 	needs.Tools(t, "git")
 	folder, tools := t.TempDir(), t.TempDir()
-	for _, name := range []string{"release.sh", ".gitignore", "LICENSE", "README.md", "CHANGELOG.md"} {
+	for _, name := range []string{"release.sh", "notices.sh", ".gitignore", "LICENSE", "README.md", "CHANGELOG.md"} {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(read(t, name)), 0o600))
 	}
 	for _, args := range [][]string{
@@ -31,7 +31,7 @@ func releasable(t *testing.T) (folder, path string) {
 		out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", folder}, args...)...).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
-	needs.Executable(t, filepath.Join(tools, "go"), "#!/bin/sh\n")
+	needs.Executable(t, filepath.Join(tools, "go"), "#!/bin/sh\n[ $1 != env ] || pwd\n")
 	return folder, tools + ":" + os.Getenv("PATH")
 }
 
