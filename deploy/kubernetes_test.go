@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -35,4 +36,24 @@ func TestTheSettingsOfAClusterAreValid(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "0.0.0.0:7980", environ["REELKEEPER_LISTEN"], "as the manifests' ports have it")
 	assert.Equal(t, "0.0.0.0:7981", environ["REELKEEPER_ADMIN_LISTEN"])
+}
+
+func TestAnUpgradeNamesDeploymentsAndContainersThatAreThere(t *testing.T) {
+	t.Parallel()
+	deployment := regexp.MustCompile(`(?s)kind: Deployment\nmetadata:\n  name: (\S+)\n.*?\n +containers:\n +- name: (\S+)\n`)
+	there := map[string]string{}
+	for _, name := range []string{"worker", "starter"} {
+		m := deployment.FindStringSubmatch(read(t, "deploy/kubernetes/base/"+name+".yaml"))
+		require.NotNil(t, m, name)
+		there[m[1]] = m[2]
+	}
+	page := read(t, "docs/upgrades.md")
+	for _, m := range regexp.MustCompile(` deployment/(\S+)`).FindAllStringSubmatch(page, -1) {
+		assert.Contains(t, there, m[1])
+	}
+	set := map[string]string{}
+	for _, m := range regexp.MustCompile(`set image deployment/(\S+) (\S+)=`).FindAllStringSubmatch(page, -1) {
+		set[m[1]] = m[2]
+	}
+	assert.Equal(t, there, set)
 }
