@@ -107,6 +107,20 @@ func TestEachImageIsBuiltByOneService(t *testing.T) {
 	assert.Equal(t, types.PullPolicyNever, starter.PullPolicy, "no registry has it")
 }
 
+func TestARollbackFindsTheImageOfItsRelease(t *testing.T) {
+	t.Parallel()
+	p, err := composedWith(t, map[string]string{"IMAGE": "reelkeeper:v0.1.0", "VERSION": "v0.1.0", "COMMIT": "abc"})
+	require.NoError(t, err)
+	for _, name := range []string{"worker", "starter"} {
+		assert.Equal(t, "reelkeeper:v0.1.0", p.Services[name].Image, name)
+	}
+	args := p.Services["worker"].Build.Args.ToMapping()
+	assert.Equal(t, types.Mapping{"VERSION": "v0.1.0", "COMMIT": "abc"}, args)
+	for name := range args {
+		assert.Regexp(t, `(?m)^ARG .*\b`+name+`=`, string(read(t, "Dockerfile")))
+	}
+}
+
 func TestNoServiceFillsTheDiskWithLogs(t *testing.T) {
 	t.Parallel()
 	for name, s := range composed(t).Services {
