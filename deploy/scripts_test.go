@@ -144,3 +144,15 @@ func TestTheSchemaJobHandsItsPasswordOver(t *testing.T) {
 	assert.Contains(t, out, "hush: --db temporal create\n")
 	assert.Contains(t, out, "hush: --db temporal_visibility update-schema --schema-dir /etc/temporal/schema/postgresql/v12/visibility/versioned\n")
 }
+
+func TestInCINothingRunsWithoutTheRaceDetector(t *testing.T) {
+	t.Parallel()
+	tools := t.TempDir()
+	needs.Executable(t, filepath.Join(tools, "go"), "#!/bin/sh\n[ \"$1 $2\" != 'build -race' ]\n") // as one without a C compiler
+	path := "PATH=" + tools + ":" + os.Getenv("PATH")
+	out, err := run(t, "../test.sh", path, "CI=")
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "Without the race detector")
+	out, err = run(t, "../test.sh", path, "CI=true")
+	require.Error(t, err, out)
+}
