@@ -74,3 +74,10 @@ func TestALicenceComesWithAllThatIsReleased(t *testing.T) {
 	assert.Contains(t, final, "/LICENSE /THIRD_PARTY_NOTICES ", "in the image")
 	assert.Contains(t, read(t, "release.sh"), "/THIRD_PARTY_NOTICES\"", "in the archives")
 }
+
+func TestTheDemoNeedsTheGoThatTheReadmeNames(t *testing.T) {
+	t.Parallel()
+	needs := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(read(t, "devserver/go.mod"))
+	require.NotNil(t, needs)
+	assert.Contains(t, read(t, "README.md"), "You need Go "+needs[1]+" or later")
+}
