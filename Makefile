@@ -14,7 +14,7 @@ ci:
 demo:
 	go run ./dev demo $(ARGS)
 
-# The figures of docs/performance.md, which take an hour and a half; BENCH=Life$$ runs one of them.
+# The figures of docs/performance.md, which take an hour and a half; BENCH='Life$$' runs one of them.
 BENCH ?= .
 bench:
 	go run ./internal/devtemporal/build
