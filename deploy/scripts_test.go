@@ -96,12 +96,19 @@ func TestTheEgressServiceGetsItsSecretAndAPlaceToRun(t *testing.T) {
 	assert.DirExists(t, place)
 }
 
+// secretless returns a folder in which secrets.sh makes secrets, and the script in it.
+func secretless(t *testing.T) (place, script string) {
+	t.Helper()
+	place = t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(place, "deploy"), 0o700))
+	script = filepath.Join(place, "deploy", "secrets.sh")
+	require.NoError(t, os.WriteFile(script, []byte(read(t, "deploy/secrets.sh")), 0o600))
+	return place, script
+}
+
 func TestSecretsAreMadeOnceAndAtRandom(t *testing.T) {
 	t.Parallel()
-	place := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(place, "deploy"), 0o700))
-	script := filepath.Join(place, "deploy", "secrets.sh")
-	require.NoError(t, os.WriteFile(script, []byte(read(t, "deploy/secrets.sh")), 0o600))
+	place, script := secretless(t)
 	out, err := run(t, script)
 	require.NoError(t, err, out)
 	folder, err := os.Stat(filepath.Join(place, "secrets"))
@@ -132,6 +139,19 @@ func TestSecretsAreMadeOnceAndAtRandom(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(place, "secrets", "notify_url"))
 	require.NoError(t, err)
 	assert.Equal(t, "https://hooks.example\n", string(kept))
+}
+
+func TestASecretThatIsNotRandomIsNotKept(t *testing.T) {
+	t.Parallel()
+	place, script := secretless(t)
+	tools := t.TempDir()
+	needs.Executable(t, filepath.Join(tools, "od"), "#!/bin/sh\necho ' 01 02'\nexit 1\n")
+	out, err := run(t, script, "PATH="+tools+":"+os.Getenv("PATH"))
+	require.Error(t, err, out)
+	assert.NoFileExists(t, filepath.Join(place, "secrets", "seal_key"))
+	out, err = run(t, script)
+	require.NoError(t, err, out)
+	assert.FileExists(t, filepath.Join(place, "secrets", "seal_key"))
 }
 
 func TestTheSchemaJobHandsItsPasswordOver(t *testing.T) {

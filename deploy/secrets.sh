@@ -12,13 +12,17 @@ folder=${SECRETS_DIR:-./secrets}
 file() { # name, command that prints the content
 	name=$1
 	shift
-	[ -e "$folder/$name" ] || "$@" >"$folder/$name"
+	if [ ! -e "$folder/$name" ]; then
+		"$@" >"$folder/$name.new"
+		mv "$folder/$name.new" "$folder/$name"
+	fi
 	chmod 0644 "$folder/$name"
 }
 
 random() { # 64 hexadecimal digits
-	od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
-	echo
+	digits=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+	[ ${#digits} = 64 ]
+	echo "$digits"
 }
 
 mkdir -p "$folder"
