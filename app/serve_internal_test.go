@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/test/bufconn"
 )
 
 func TestAStopCutsRequestsThatDoNotEnd(t *testing.T) {
@@ -37,5 +40,39 @@ func TestAStopCutsRequestsThatDoNotEnd(t *testing.T) {
 	case <-cut:
 	case <-time.After(20 * time.Second):
 		require.Fail(t, "the request goes on")
+	}
+}
+
+func TestACallerWhoDoesNotFinishIsLetGo(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sent  string
+		after time.Duration
+	}{
+		"in its header":        {"POST / HTTP/1.1\r\nHost: x", 5 * time.Second},
+		"in its body":          {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", 15 * time.Second},
+		"with another request": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", idleTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := bufconn.Listen(1 << 10) // in memory, so that it may run on synctest's clock
+				ctx, stop := context.WithCancel(t.Context())
+				served := make(chan error, 1)
+				go func() {
+					served <- Serve(ctx, l, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) }))
+				}()
+				conn, err := l.DialContext(ctx)
+				require.NoError(t, err)
+				began := time.Now()
+				_, err = io.WriteString(conn, tc.sent)
+				require.NoError(t, err)
+				_, err = io.ReadAll(conn) // until we close it
+				require.NoError(t, err)
+				require.Equal(t, tc.after, time.Since(began))
+				stop()
+				require.NoError(t, <-served)
+			})
+		})
 	}
 }
