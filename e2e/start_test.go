@@ -10,6 +10,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -146,6 +147,38 @@ func TestAnyTemporalClientStartsARecordingWithPlainJSON(t *testing.T) {
 
 	require.Equal(t, "EGRESS_COMPLETE", v["status"])
 	require.Equal(t, "max_duration", v["stopped"])
+}
+
+// Names and arguments are as docs/start-from-temporal.md gives them for the SDKs of other languages.
+func TestAnyTemporalClientGetsLiveKitsAnswersAsPlainJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{})
+	c := w.temporal()
+	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: "egress/plain-2", TaskQueue: "egress", WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, "Egress", map[string]any{
+		"room_composite": map[string]any{"room_name": "room", "file_outputs": []any{map[string]any{"filepath": "x.mp4"}}},
+	})
+	update := func(name string, args ...any) client.UpdateWorkflowOptions {
+		return client.UpdateWorkflowOptions{WorkflowID: "egress/plain-2", UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted}
+	}
+	var started, stopped, v map[string]any
+
+	answer, err := c.UpdateWithStartWorkflow(w.ctx(), client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start, UpdateOptions: update("egress.start", map[string]any{}),
+	})
+	require.NoError(t, err)
+	require.NoError(t, answer.Get(w.ctx(), &started))
+	answer, err = c.UpdateWorkflow(w.ctx(), update("egress.stop"))
+	require.NoError(t, err)
+	require.NoError(t, answer.Get(w.ctx(), &stopped))
+	require.NoError(t, c.GetWorkflow(w.ctx(), "egress/plain-2", "").Get(w.ctx(), &v))
+
+	id := w.fake.Egresses()[0].Info.GetEgressId()
+	require.Equal(t, []any{id, id, id}, []any{started["egressId"], stopped["egressId"], v["egress_id"]})
+	require.Equal(t, "requested", v["stopped"])
 }
 
 func TestAPlainStartThatIsWrongFailsAndNamesTheField(t *testing.T) {
