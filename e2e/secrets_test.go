@@ -3,13 +3,16 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
@@ -18,6 +21,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
@@ -72,34 +76,45 @@ func secretURL(f protoreflect.FieldDescriptor, turn int) string {
 // request, whether it is recorded, fails, or is refused.
 func TestNoSecretRests(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+		environ["REELKEEPER_LOG_LEVEL"] = "debug"
+		environ["REELKEEPER_FAIL_OPEN_AFTER"] = "off" // all go through workflows
+	})
 	w.startWorker()
 	theirs := newConsumer(t)
 	w.room("room", fakelivekit.RoomScript{})
 	w.room("fails", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Failed}})
-	sent := 0
+	asked, sent := 0, 0
+	ask := func(id string, r egress.Request) (answer string, ok bool) { // every second one through the door
+		if asked++; asked%2 == 0 {
+			return w.askDoor(id, r)
+		}
+		s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: id, Request: r})
+		if err != nil {
+			return err.Error(), false
+		}
+		return string(s.Info.Raw()), true
+	}
 	for _, kind := range egress.Kinds() {
 		for turn := range 5 {
 			for _, room := range []string{"room", "fails", "unknown"} {
 				id := fmt.Sprintf("%s-%d-%s", kind, turn, room)
-				s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: id, Request: secretRequest(t, kind, turn, room, theirs.URL)})
-				if err != nil {
-					requireNone(t, canary, err.Error())
-					continue
+				answer, ok := ask(id, secretRequest(t, kind, turn, room, theirs.URL))
+				requireNone(t, canary, answer)
+				if ok {
+					sent++
+					_, _ = w.client.Stop(w.ctx(), id) // one that fails by itself may have ended
 				}
-				sent++
-				requireNone(t, canary, string(s.Info.Raw()))
-				_, _ = w.client.Stop(w.ctx(), id) // one that fails by itself may have ended
 			}
 		}
 	}
 	require.Greater(t, sent, 5*len(egress.Kinds()), "most are recorded")
 	for _, url := range []string{"rtmps://live.example.com/" + canary, "rtpm://live.example.com/app/" + canary, "live.example.com/app/" + canary, "rtmp:/live.example.com/'" + canary, "rtmps://live.example.com/it's " + canary, "https://live.example.com/app/" + canary} {
-		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "quoted", Request: &livekit.RoomCompositeEgressRequest{
-			RoomName: "room", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{url}}},
-		}})
-		require.ErrorContains(t, err, "invalid url", "LiveKit quotes the URL")
-		requireNone(t, canary, err.Error())
+		for range 2 {
+			answer, _ := ask("quoted", &livekit.RoomCompositeEgressRequest{RoomName: "room", StreamOutputs: []*livekit.StreamOutput{{Urls: []string{url}}}})
+			require.Contains(t, answer, "invalid url", "LiveKit quotes the URL")
+			requireNone(t, canary, answer)
+		}
 	}
 	for _, e := range w.fake.Egresses() {
 		b, err := protojson.Marshal(e.Request)
@@ -112,8 +127,12 @@ func TestNoSecretRests(t *testing.T) {
 	histories := w.everything()
 	require.Contains(t, histories, "{redacted}", "the search sees what rests")
 	requireNone(t, canary, histories)
+	require.Contains(t, w.log.String(), "DEBUG")
 	requireNone(t, canary, w.log.String())
 	requireNone(t, canary, w.metrics())
+	door := metricsOf(t, w.front)
+	require.Contains(t, door, "reelkeeper_door_requests_total")
+	requireNone(t, canary, door)
 }
 
 // The same holds for a storage profile's, whether the start is accepted, refused for its storage,
@@ -181,6 +200,31 @@ func secretRequest(t *testing.T, kind egress.Kind, turn int, room, webhookURL st
 	return r
 }
 
+// askDoor starts an egress through the door, and returns a refusal as it is sent. An EgressInfo is
+// not returned: it shows its caller the page's URL as they sent it.
+func (w *world) askDoor(id string, r egress.Request) (refusal string, ok bool) {
+	w.t.Helper()
+	body, err := protojson.Marshal(r)
+	require.NoError(w.t, err)
+	token, err := auth.NewAccessToken(apiKey, apiSecret).SetVideoGrant(&auth.VideoGrant{RoomRecord: true}).ToJWT()
+	require.NoError(w.t, err)
+	method := "Start" + strings.TrimSuffix(strings.TrimPrefix(string(r.ProtoReflect().Descriptor().Name()), "Start"), "Request")
+	w.want("an answer in time", func() bool {
+		req, err := http.NewRequestWithContext(w.ctx(), http.MethodPost, w.door.URL+livekit.EgressPathPrefix+method, bytes.NewReader(body))
+		require.NoError(w.t, err)
+		req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Idempotency-Key": {id}}
+		res, err := w.door.Client().Do(req)
+		require.NoError(w.t, err)
+		b, err := httputil.DumpResponse(res, true)
+		require.NoError(w.t, errors.Join(err, res.Body.Close()))
+		if ok = res.StatusCode == http.StatusOK; !ok {
+			refusal = string(b)
+		}
+		return res.StatusCode != http.StatusRequestTimeout
+	})
+	return refusal, ok
+}
+
 // automaticFailure makes LiveKit report an automatic egress that never started, with its request in
 // the clear.
 func (w *world) automaticFailure() {
@@ -192,11 +236,16 @@ func (w *world) automaticFailure() {
 // metrics returns the worker's metrics, as Prometheus gets them.
 func (w *world) metrics() string {
 	w.t.Helper()
+	return metricsOf(w.t, w.worker)
+}
+
+func metricsOf(t *testing.T, a *app.App) string {
+	t.Helper()
 	res := httptest.NewRecorder()
-	admin, err := w.worker.Admin(func() bool { return true })
-	require.NoError(w.t, err)
+	admin, err := a.Admin(func() bool { return true })
+	require.NoError(t, err)
 	admin.ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	require.Equal(w.t, http.StatusOK, res.Code)
+	require.Equal(t, http.StatusOK, res.Code)
 	return res.Body.String()
 }
 

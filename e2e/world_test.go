@@ -65,6 +65,7 @@ type world struct {
 	door     *httptest.Server
 	client   *recordings.Client
 	log      *logBuffer
+	front    *app.App // whose door it is
 	worker   *app.App
 	hurry    time.Duration // how often the webhook endpoint reports; zero: as it ships
 	away     func()        // ends the webhook endpoint, for good
@@ -137,7 +138,7 @@ func (w *world) openDoor(l net.Listener, liveKitURL string) {
 	t.Helper()
 	w.environ["LIVEKIT_URL"] = liveKitURL
 	a := w.open()
-	w.client = a.Recordings()
+	w.front, w.client = a, a.Recordings()
 	h, err := a.Door()
 	require.NoError(t, err)
 	w.door = &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
