@@ -47,14 +47,15 @@ func sum(counts map[string]int) (n int) {
 
 func TestTheDemoKeepsItsPromise(t *testing.T) {
 	t.Parallel()
-	r := demonstrate(t, "--webhook-loss", "0.5", "--seed", "3")
+	r := demonstrate(t, "--webhook-loss", "1", "--seed", "3")
 
 	require.Equal(t, []int{3, 0, 8}, []int{r.Seed, r.Lost, r.Verdicts["EGRESS_COMPLETE"]})
-	require.Equal(t, 8, r.EndedBy["webhook"]+r.EndedBy["poll"]+r.EndedBy["stop"])
+	require.Zero(t, r.EndedBy["webhook"])
+	require.Equal(t, 8, r.EndedBy["poll"]+r.EndedBy["stop"])
 	require.NotNil(t, r.Missed)
 	require.NotNil(t, r.Longest)
 	require.Equal(t, *r.Missed, sum(r.Classes))
-	require.Equal(t, map[string]float64{"webhook-lost": 0.5, "room-webhook-lost": 0.5}, r.Faults)
+	require.Equal(t, map[string]float64{"webhook-lost": 1, "room-webhook-lost": 1}, r.Faults)
 }
 
 func TestTheDemoKeepsItsPromiseWhateverIsInjected(t *testing.T) {
