@@ -92,11 +92,14 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 		"start_by": &in.StartBy, "again": &in.Again, "unlisted": &in.Unlisted, "recover": &in.Recover, fieldStorage: &in.Storage,
 		"preflight": &in.Preflight, "pipeline": &in.Pipeline, "adopted": &in.Adopted, "carried": &in.Carried,
 	}[name]
+	if target == nil && NewRequest(Kind(name)) == nil {
+		return Invalidf(name, "is not a field of the input; want one of %s, again, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
+	}
+	if string(value) == "null" { // as other SDKs write what is not set
+		return nil
+	}
 	if target == nil {
 		return in.setPlain(name, value)
-	}
-	if string(value) == "null" { // as if it were missing; a Duration would refuse it
-		return nil
 	}
 	if err := json.Unmarshal(value, target); err != nil {
 		return Invalidf(name, "%s", err.Error())
@@ -105,9 +108,6 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 }
 
 func (in *Input) setPlain(name string, value json.RawMessage) error {
-	if NewRequest(Kind(name)) == nil {
-		return Invalidf(name, "is not a field of the input; want one of %s, again, max_duration, pipeline, preflight, recover, start_by, storage", strings.Join(kindNames(), ", "))
-	}
 	if in.Plain != nil {
 		return Invalidf(name, "is a second request beside %s", KindOf(in.Plain))
 	}
