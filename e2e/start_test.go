@@ -213,6 +213,21 @@ func TestAPlainStartThatIsWrongFailsAndNamesTheField(t *testing.T) {
 			var failed *temporal.WorkflowExecutionError
 			require.ErrorAs(t, err, &failed)
 			require.ErrorContains(t, err, tt.want)
+
+			// An update that is sent along is told so, too.
+			start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+				ID: tt.id, TaskQueue: "egress", WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			}, "Egress", tt.input)
+			told, err := c.UpdateWithStartWorkflow(w.ctx(), client.UpdateWithStartWorkflowOptions{StartWorkflowOperation: start, UpdateOptions: client.UpdateWorkflowOptions{
+				UpdateName: "egress.start", Args: []any{map[string]any{}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			}})
+			if err == nil {
+				err = told.Get(w.ctx(), nil)
+			}
+			var said *temporal.ApplicationError
+			require.ErrorAs(t, err, &said)
+			require.Equal(t, "invalid", said.Type())
+			require.ErrorContains(t, err, tt.want)
 		})
 	}
 	t.Cleanup(func() { require.Empty(t, w.fake.Egresses()) })
