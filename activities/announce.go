@@ -75,8 +75,9 @@ func NewDelivery(cfg DeliveryConfig) (*Delivery, error) {
 	}, nil
 }
 
-// ownClient keeps one idle connection per concurrent request to a host; the default is two. It
-// follows no redirects: the failure shows that the consumer has moved.
+// ownClient keeps one idle connection per concurrent request to a host; the default is two.
+// Otherwise, its connections are kept as those of the process's default transport. It follows no
+// redirects: the failure shows that the consumer has moved.
 func ownClient(timeout time.Duration, perHost int) *http.Client {
 	c := &http.Client{
 		Timeout:       timeout,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/config"
+	"github.com/reelkeeper/reelkeeper/internal/dial"
 )
 
 // Interruptible returns a context that ends with the signals that ask a process to stop. That of a
@@ -27,6 +28,15 @@ func Interruptible() (context.Context, context.CancelFunc) {
 		signals = append(signals, syscall.SIGHUP)
 	}
 	return signal.NotifyContext(context.Background(), signals...)
+}
+
+// WatchConnections makes the process's default transport watch its connections, as dial.Watch says:
+// LiveKit's SDK uses it, and takes no other. It is for a main, before anything else: clients keep
+// the transport that they find.
+func WatchConnections() {
+	t := http.DefaultTransport.(*http.Transport).Clone() // one that was used would keep its HTTP/2 settings
+	dial.Watch(t)
+	http.DefaultTransport = t
 }
 
 // WorkerMain runs the worker process: the worker, and metrics and health on the admin address.

@@ -21,7 +21,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+func main() {
+	app.WatchConnections()
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := app.Interruptible()

@@ -44,7 +44,8 @@ type Client struct {
 	remembered queuedList
 }
 
-// New makes a client. It does not connect.
+// New makes a client. It does not connect. It uses http.DefaultTransport as it is now: the SDK takes
+// no other.
 func New(cfg Config) *Client {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.ShareFor = cmp.Or(cfg.ShareFor, time.Second)

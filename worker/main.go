@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	app.WatchConnections()
 	ctx, stop := app.Interruptible()
 	defer stop()
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(ctx context.Context) error { return app.WorkerMain(ctx, config.Environ()) }))

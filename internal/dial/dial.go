@@ -24,8 +24,15 @@ const variable = "REELKEEPER_ALLOW_HOSTS"
 
 const (
 	connectTimeout = 10 * time.Second // per address; a request's own limit may be shorter
-	idleTimeout    = 90 * time.Second // net/http's default
 	maxHeaders     = 64 << 10
+
+	// idleTimeout is half of the time for which load balancers commonly keep an idle connection
+	// (60 s), so that a request seldom meets one that is just being closed.
+	idleTimeout = 30 * time.Second
+
+	// silence is how long an HTTP/2 connection may be silent before its other end must answer a
+	// ping, for which net/http gives it 15 s.
+	silence = 15 * time.Second
 )
 
 // Config says what may be reached besides the public internet.
@@ -65,14 +72,24 @@ func New(c Config) (*Dialer, error) {
 }
 
 func (d *Dialer) through(proxy func(*http.Request) (*url.URL, error)) http.RoundTripper {
-	return &capped{limit: d.maxReply, next: &http.Transport{
+	t := &http.Transport{
 		Proxy:                  proxy,
 		DialContext:            d.connect,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    connectTimeout,
-		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaders,
-	}}
+	}
+	Watch(t)
+	return &capped{limit: d.maxReply, next: t}
+}
+
+// Watch makes a transport that has not been used close HTTP/2 connections within 30 s if the other
+// end is gone without a word, and idle ones of any kind in time. Otherwise, a dead HTTP/2
+// connection gets request after request until the kernel gives up, which takes about 15 min: a
+// request that times out does not close it.
+func Watch(t *http.Transport) {
+	t.IdleConnTimeout = idleTimeout
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: silence}
 }
 
 // Via makes a client like Client's, whose requests go through a proxy that the request names: we

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -31,4 +32,11 @@ func TestWithoutAProxyTheHostItselfIsReached(t *testing.T) {
 	_, body, err := get(t, dialer(t, "127.0.0.1").Via(nil, 0), store.URL)
 	require.NoError(t, err)
 	require.Equal(t, "fine", body)
+}
+
+func TestConnectionsAreGivenUpInTime(t *testing.T) {
+	t.Parallel()
+	transport := dialer(t).transport.(*capped).next.(*http.Transport)
+	require.Equal(t, 30*time.Second, transport.IdleConnTimeout, "before a load balancer closes them")
+	require.Equal(t, &http.HTTP2Config{SendPingTimeout: 15 * time.Second}, transport.HTTP2)
 }
