@@ -128,19 +128,26 @@ type upload struct {
 	io.ReadCloser
 	stall   time.Duration
 	control *http.ResponseController
+	over    bool // all of it has been read
 
 	mu    sync.Mutex
 	ended bool
 }
 
-// Read marks a failure as the caller's.
+// Read marks a failure as the caller's. Once the body is over, it stays so: if its length is known,
+// the transport asks for more even then, when LiveKit's answer may have closed the body. An error
+// would cut that answer.
 func (u *upload) Read(b []byte) (int, error) {
+	if u.over {
+		return 0, io.EOF
+	}
 	u.deadline(time.Now().Add(u.stall))
 	n, err := u.ReadCloser.Read(b)
 	if err == nil {
 		return n, nil
 	}
 	if errors.Is(err, io.EOF) {
+		u.over = true
 		u.deadline(time.Time{})
 		return n, io.EOF
 	}
