@@ -3,6 +3,7 @@ package egress
 import (
 	"errors"
 	"fmt"
+	"net"
 )
 
 // Reason says why we could not do our own part. The same words serve as Temporal error types,
@@ -90,6 +91,13 @@ func ReasonOf(err error) Reason {
 		return e.Reason
 	}
 	return Internal
+}
+
+// NotConnected reports whether an HTTP request failed before there was a connection, to its host or
+// to the proxy on the way: nothing was sent.
+func NotConnected(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect") // the latter is net/http's
 }
 
 // Invalidf returns an Error about one field, variable or flag of the input.

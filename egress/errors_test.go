@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,6 +37,24 @@ func TestEveryErrorHasAReasonAndNoErrorHasNone(t *testing.T) {
 	require.Empty(t, egress.ReasonOf(nil))
 	require.Equal(t, egress.Internal, egress.ReasonOf(io.EOF))
 	require.Equal(t, egress.NoEcho, egress.ReasonOf(fmt.Errorf("start egress: %w", &egress.Error{Reason: egress.NoEcho})))
+}
+
+func TestNothingWasSentOnlyWhereThereWasNoConnection(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no connection":              {&net.OpError{Op: "dial", Err: io.EOF}, true},
+		"no connection to the proxy": {&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: io.EOF}}, true},
+		"wrapped":                    {fmt.Errorf("start egress: %w", &net.OpError{Op: "dial", Err: io.EOF}), true},
+		"cut while sending":          {&net.OpError{Op: "write", Err: io.EOF}, false},
+		"cut before the answer":      {&net.OpError{Op: "read", Err: io.EOF}, false},
+		"no answer":                  {io.EOF, false},
+		"no error":                   {nil, false},
+	} {
+		require.Equal(t, tc.want, egress.NotConnected(tc.err), name)
+	}
 }
 
 func TestAnIDThatAnotherRequestHasIsAConflictWithIt(t *testing.T) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +14,16 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
+
+func TestAStartThatGotNoConnectionBeganNothing(t *testing.T) {
+	t.Parallel()
+	for op, want := range map[string]egress.Reason{
+		"dial": egress.Unavailable, "proxyconnect": egress.Unavailable, "write": egress.Ambiguous, "read": egress.Ambiguous,
+	} {
+		err := posted(&url.Error{Op: "Post", URL: "https://x", Err: &net.OpError{Op: op, Net: "tcp", Err: io.EOF}})
+		require.Equal(t, want, egress.ReasonOf(err), op)
+	}
+}
 
 func TestEveryReasonHasACodeThatSaysWhatTheCallerCanDo(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -110,8 +109,7 @@ func (r reply) refusal() twirp.Error {
 // posted classifies a start without an answer: LiveKit may have done it, unless there was no
 // connection.
 func posted(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	if egress.NotConnected(err) {
 		return &egress.Error{Reason: egress.Unavailable, Message: notSent, Err: err}
 	}
 	return &egress.Error{Reason: egress.Ambiguous, Message: notSent, Err: err}

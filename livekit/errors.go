@@ -3,7 +3,6 @@ package livekit
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 
@@ -32,10 +31,9 @@ func classifyMasked(op string, err error, mask func(string) string) error {
 }
 
 func reason(err error, te twirp.Error) egress.Reason {
-	var op *net.OpError
 	switch {
-	case errors.As(err, &op) && op.Op == "dial":
-		return egress.Unreachable // no connection, so nothing was sent
+	case egress.NotConnected(err):
+		return egress.Unreachable // nothing was sent
 	case te == nil:
 		return egress.Internal // our own failure: a token that cannot be signed, say
 	}

@@ -59,6 +59,9 @@ func (c *regions) of(project string) (n int) {
 	return n
 }
 
+// proxied is a host that is reached through a proxy, which is down.
+const proxied = "proxied.invalid"
+
 var projects atomic.Int32
 
 // projectOf returns a project of its own for each run of a test.
@@ -71,8 +74,11 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	http.DefaultTransport.(*http.Transport).Proxy = func(r *http.Request) (*url.URL, error) {
-		if strings.HasSuffix(r.URL.Hostname(), ".livekit.cloud") {
+		switch {
+		case strings.HasSuffix(r.URL.Hostname(), ".livekit.cloud"):
 			return proxy, nil
+		case r.URL.Hostname() == proxied:
+			return &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, nil // nobody listens there
 		}
 		return nil, nil
 	}

@@ -24,6 +24,7 @@ func TestEveryFaultOfTheWayHasAReason(t *testing.T) {
 	}{
 		"a refused connection":               {refused, egress.Unreachable},
 		"a host that cannot be found":        {unnamed, egress.Unreachable},
+		"a proxy that refuses connections":   {behindNobody, egress.Unreachable},
 		"a connection closed at once":        {hangsUp, egress.Ambiguous},
 		"a connection cut after sending":     {cuts, egress.Ambiguous},
 		"a reply cut in its body":            {answers(http.StatusOK, "cut short", "Content-Length", "100"), egress.Ambiguous},
@@ -124,6 +125,9 @@ func refused(t *testing.T) string {
 
 // unnamed returns an invalid domain name, so that no resolver is asked.
 func unnamed(*testing.T) string { return "http://no..such..host:7880" }
+
+// behindNobody returns a host whose proxy is down.
+func behindNobody(*testing.T) string { return "https://" + proxied }
 
 func hangsUp(t *testing.T) string {
 	l := listen(t)
