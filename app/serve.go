@@ -146,9 +146,10 @@ func Listen(variable, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// idleTimeout is longer than load balancers keep an idle connection, so that none sends a request
-// into one that we close: Google's keep it for 600 s and ask for 620 s.
-const idleTimeout = 620 * time.Second
+// idleTimeout is longer than proxies and load balancers keep an idle connection, so that none sends
+// a request into one that we close: Envoy keeps it for an hour, Cloudflare for 900 s, Google for
+// 600 s.
+const idleTimeout = 65 * time.Minute
 
 // errCut reports that requests did not end in the time that a stop allows.
 var errCut = errors.New("requests were still under way, and were cut")

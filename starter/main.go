@@ -36,6 +36,7 @@ func screened(f *os.File) io.Writer {
 }
 
 func start() int {
+	app.WatchConnections()
 	ctx, stop := app.Interruptible()
 	defer stop()
 	here, err := os.Getwd()
