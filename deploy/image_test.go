@@ -64,7 +64,9 @@ func TestALicenceComesWithAllThatIsReleased(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join(folder, e.Name()))
 			require.NoError(t, err)
 			want := "\n==> " + module + ", " + e.Name() + "\n\n" + string(text)
-			assert.True(t, strings.Contains(string(notices), want), "%s: %s", module, e.Name())
+			if !strings.Contains(string(notices), want) { // Contains would print all of them
+				t.Errorf("%s: %s is not in the notices", module, e.Name())
+			}
 		}
 	}
 	for _, name := range []string{"LICENSE", "notices.sh"} {
