@@ -60,7 +60,7 @@ func TestOurOwnAnnouncementIsNoNews(t *testing.T) {
 	t.Parallel()
 	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: egressID, RoomName: room, Status: livekit.EgressStatus_EGRESS_COMPLETE, EndedAt: 7e9})
 	require.NoError(t, err)
-	complete := egress.Outcome{Status: egress.Status(info.StatusName())}
+	complete := egress.Outcome{Status: info.StatusName()}
 	for name, s := range map[string]egress.State{
 		"a loss":       {ID: egressID, Latest: info, Outcome: egress.Outcome{Status: egress.Lost, LostBecause: "its worker died"}},
 		"a missed end": {ID: egressID, Latest: info, Outcome: complete},
