@@ -36,7 +36,7 @@ func Wants(i Info, to []Destination) []Wanted {
 	for n, f := range fileResults(m) {
 		all = append(all, Wanted{
 			To: nth(to, OutputFile, n), Since: unixNano(f.GetStartedAt()), Length: lengthOf(f, m), Silence: soundless(m),
-			File: MediaFile{Kind: OutputFile, Path: f.GetFilename(), Location: plainURL(f.GetLocation()), Want: f.GetSize()},
+			File: MediaFile{Kind: OutputFile, Path: f.GetFilename(), Location: plainURL(f.GetLocation(), f.GetFilename()), Want: f.GetSize()},
 		})
 	}
 	for n, s := range segmentResults(m) {
@@ -87,22 +87,22 @@ func under(location, file string) []string {
 
 func segmentWants(s *livekit.SegmentsInfo, to Destination, m *livekit.EgressInfo) []Wanted {
 	since := unixNano(s.GetStartedAt())
-	all := []Wanted{{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: s.GetPlaylistName(), Location: plainURL(s.GetPlaylistLocation())}}}
+	all := []Wanted{{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: s.GetPlaylistName(), Location: plainURL(s.GetPlaylistLocation(), s.GetPlaylistName())}}}
 	if live := s.GetLivePlaylistName(); live != "" {
-		all = append(all, Wanted{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: live, Location: plainURL(s.GetLivePlaylistLocation())}})
+		all = append(all, Wanted{To: to, Since: since, File: MediaFile{Kind: OutputPlaylist, Path: live, Location: plainURL(s.GetLivePlaylistLocation(), live)}})
 	}
 	return append(all, Wanted{
 		To: to, Length: lengthOf(s, m), Playlist: s.GetPlaylistName(),
-		Under: under(plainURL(s.GetPlaylistLocation()), s.GetPlaylistName()), Since: since,
+		Under: under(plainURL(s.GetPlaylistLocation(), s.GetPlaylistName()), s.GetPlaylistName()), Since: since,
 		File: MediaFile{Kind: OutputSegments, Path: segmentPrefix(to, m), Count: int(s.GetSegmentCount()), Want: s.GetSize()},
 	})
 }
 
 // manifestWants adds the manifest, which LiveKit puts beside the media under the egress's ID.
 func manifestWants(m *livekit.EgressInfo, media []Wanted) []Wanted {
-	location := plainURL(m.GetManifestLocation())
 	for _, w := range media {
 		at := path.Join(path.Dir(w.File.Path), m.GetEgressId()+".json")
+		location := plainURL(m.GetManifestLocation(), at)
 		if w.File.Path != "" && strings.HasSuffix(location, at) {
 			return []Wanted{{To: w.To, Since: w.Since, File: MediaFile{Kind: outputManifest, Path: at, Location: location}}}
 		}
@@ -163,9 +163,10 @@ func lengthOf(of timed, m *livekit.EgressInfo) Duration {
 	}
 }
 
-// plainURL returns a location without what may hold a credential.
-func plainURL(location string) string {
-	if strings.Contains(location, "://") {
+// plainURL returns a file's location without what may hold a credential. LiveKit escapes a question
+// mark in a name only where a query follows.
+func plainURL(location, file string) string {
+	if strings.Contains(location, "://") && (file == "" || !strings.HasSuffix(location, path.Join("/", file))) {
 		location, _, _ = strings.Cut(location, "?")
 	}
 	return location

@@ -34,6 +34,7 @@ func TestWhatMayStandBeforeAPathIsReadFromItsLocation(t *testing.T) {
 		"the path alone":                {"out/a.mp4", "https://s3/out/a.mp4", nil},
 		"bucket and prefix":             {"out/a.mp4", "https://s3/bucket/pre/out/a.mp4", []string{"bucket/pre/", "pre/"}},
 		"a presigned one is escaped":    {"out/a b.mp4", "https://s3/bucket/pre/out/a%20b.mp4?sig=1", []string{"bucket/pre/", "pre/"}},
+		"a question mark in its name":   {"out/a?.mp4", "https://s3/bucket/pre/out/a?.mp4", []string{"bucket/pre/", "pre/"}},
 		"… what stands before, too":     {"out/a b.mp4", "https://s3/bucket/the%20pre/out/a%20b.mp4?sig=1", []string{"bucket/the pre/", "the pre/"}},
 		"another one is as it is":       {"out/a.mp4", "https://s3/bucket/50%25/out/a.mp4", []string{"bucket/50%25/", "50%25/"}},
 		"a path that looks escaped":     {"out/a%20b.mp4", "https://s3/bucket/out/a%20b.mp4", []string{"bucket/"}},
