@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")"
 unset TAR_OPTIONS GZIP # they would change the bytes
 export GOWORK=off GOTOOLCHAIN=go1.26.8 # another Go fetches this one
-export CGO_ENABLED=0 GOAMD64=v1 GOFLAGS=-mod=readonly
+export CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off GOFLAGS=-mod=readonly
 
 version=${1:-}
 case $version in

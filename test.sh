@@ -45,6 +45,6 @@ go test $race -timeout 30m "$@" ./faults || status=$?
 if [ -n "${CI:-}" ] || (cd e2e/livekit && go list -deps ./... >/dev/null 2>&1); then
 	(cd e2e/livekit && go test -timeout 30m "$@" ./...) || status=$?
 else
-	echo 'Without the tests of e2e/livekit, whose modules can not be had.' >&2
+	echo 'Without the tests of e2e/livekit, whose modules cannot be had.' >&2
 fi
 exit $status

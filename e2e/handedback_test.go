@@ -56,7 +56,7 @@ func TestAStartThatNoWorkerCanOpenIsRecordedAndToldAllTheSame(t *testing.T) {
 	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
 		environ["REELKEEPER_SEAL_KEY"] = "the door's secret of 32 letters or more"
 	})
-	w.environ["REELKEEPER_SEAL_KEY"] = "the workers' secret, of 32 letters or more"
+	w.environ["REELKEEPER_SEAL_KEY"] = "the workers' secret of 32 letters or more"
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})
 

@@ -21,7 +21,7 @@ const (
 	// configured with, or its own disk.
 	StoreLocal Store = "local"
 	// StoreNewer may be one that only a newer LiveKit knows: none of the four is named, but a field
-	// that we do not know is set where one would be.
+	// that we do not know is set where one would be. An EgressInfo does not show such fields.
 	StoreNewer Store = "newer"
 )
 

@@ -65,7 +65,9 @@ func (s *State) outlasted(now time.Time) bool {
 // again, whereas a participant may.
 func trackMissing(m *livekit.EgressInfo) bool {
 	const notFound = 404 // LiveKit's codes are HTTP's
-	return m.GetErrorCode() == notFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil)
+	media := m.GetEgress().GetMedia()
+	return m.GetErrorCode() == notFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil || media.GetVideoTrackId() != "" ||
+		slices.ContainsFunc(media.GetAudio().GetRoutes(), func(r *livekit.AudioRoute) bool { return r.GetTrackId() != "" }))
 }
 
 // NextPart records the result of this part and turns the state into that of the next one before

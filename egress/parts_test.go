@@ -34,6 +34,11 @@ func TestWhatIsStartedAgain(t *testing.T) {
 	participant := func(m *livekit.EgressInfo) {
 		m.Request = &livekit.EgressInfo_Participant{Participant: &livekit.ParticipantEgressRequest{}}
 	}
+	media := func(media *livekit.MediaSource) func(*livekit.EgressInfo) {
+		return func(m *livekit.EgressInfo) {
+			m.Request = &livekit.EgressInfo_Egress{Egress: &livekit.StartEgressRequest{Source: &livekit.StartEgressRequest_Media{Media: media}}}
+		}
+	}
 	notFound := func(request func(*livekit.EgressInfo)) func(*livekit.EgressInfo) {
 		return func(m *livekit.EgressInfo) { m.ErrorCode = http.StatusNotFound; request(m) }
 	}
@@ -66,10 +71,17 @@ func TestWhatIsStartedAgain(t *testing.T) {
 			s.Observe(byAPI(31))
 			s.Settle()
 		}, nothing, true},
-		"its longest duration is over":       {failure, func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, false},
-		"… and is not":                       {failure, func(s *egress.State) { s.MaxDuration = egress.Duration(minute + 1) }, true},
-		"no such track":                      {ended(failed, notFound(track)), nothing, false},
-		"no such tracks":                     {ended(failed, notFound(tracks)), nothing, false},
+		"its longest duration is over":  {failure, func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, false},
+		"… and is not":                  {failure, func(s *egress.State) { s.MaxDuration = egress.Duration(minute + 1) }, true},
+		"no such track":                 {ended(failed, notFound(track)), nothing, false},
+		"no such tracks":                {ended(failed, notFound(tracks)), nothing, false},
+		"no such track, by StartEgress": {ended(failed, notFound(media(&livekit.MediaSource{Video: &livekit.MediaSource_VideoTrackId{VideoTrackId: "TR_1"}}))), nothing, false},
+		"no such sound, by StartEgress": {ended(failed, notFound(media(&livekit.MediaSource{Audio: &livekit.AudioConfig{Routes: []*livekit.AudioRoute{
+			{Match: &livekit.AudioRoute_TrackId{TrackId: "TR_1"}},
+		}}}))), nothing, false},
+		"no such participant, by StartEgress": {ended(failed, notFound(media(&livekit.MediaSource{Video: &livekit.MediaSource_ParticipantVideo{
+			ParticipantVideo: &livekit.ParticipantVideo{Identity: "ana"},
+		}}))), nothing, true},
 		"a track whose upload fails":         {ended(failed, track), nothing, true},
 		"no such participant":                {ended(failed, notFound(participant)), nothing, true},
 		"held yet":                           {failure, func(s *egress.State) { s.Phase = egress.Held }, false},

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/livekit/protocol/livekit"
 )
@@ -127,16 +126,32 @@ func protojsonMessage(err error) string {
 // strictFields decodes an object's fields, and rejects one that is there twice and a second value
 // after the object.
 func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
-	var fields map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(b))
-	if dec.Decode(&fields) != nil {
-		return nil, nil, Invalidf("request", "is not a JSON object")
+	noObject := Invalidf("request", "is not a JSON object")
+	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
+		return nil, nil, noObject
+	}
+	fields := map[string]json.RawMessage{}
+	for dec.More() {
+		var value json.RawMessage
+		name, err := dec.Token()
+		if err == nil {
+			err = dec.Decode(&value)
+		}
+		key, _ := name.(string)
+		switch _, twice := fields[key]; {
+		case err != nil:
+			return nil, nil, noObject
+		case twice:
+			return nil, nil, Invalidf(key, "is set twice")
+		}
+		fields[key] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, nil, noObject
 	}
 	if dec.More() {
 		return nil, nil, Invalidf("request", "has more than one JSON value")
-	}
-	if err := protojson.Unmarshal(b, new(structpb.Struct)); err != nil && fields != nil { // a map just keeps the last of two
-		return nil, nil, Invalidf("request", "%s", protojsonMessage(err))
 	}
 	return fields, sortedKeys(fields), nil
 }

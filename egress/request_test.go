@@ -60,10 +60,10 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 	require.True(t, proto.Equal(&livekit.WebEgressRequest{Url: "https://example.com"}, r))
 	for file, want := range map[string]string{
 		`{}`:                                  "request: want one of " + kinds + " at the top level",
-		`null`:                                "request: want one of " + kinds + " at the top level",
+		`null`:                                "request: is not a JSON object",
 		`{"max_duration":"3h"}`:               "max_duration: is not part of a request; remove it, and give the flag --max-duration",
 		`{"web":{},"summary":{"kind":"web"}}`: "summary: is not a kind of egress; want one of " + kinds,
-		`{"web":{},"web":{}}`:                 `request: (line 1:11): duplicate map key "web"`,
+		`{"web":{},"web":{}}`:                 "web: is set twice",
 		`{"web":{},"sealed":"eA=="}`:          "sealed: is not a kind of egress; want one of " + kinds,
 		`{"web":{},"carried":{}}`:             "carried: is not a kind of egress; want one of " + kinds,
 		`{"web":{},"storage":"main"}`:         "storage: is not part of a request; remove it, and give the flag --storage",

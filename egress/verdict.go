@@ -286,8 +286,8 @@ func (s *State) Announcement() (Event, error) {
 	})
 }
 
-// IsOurs reports whether only Announcement makes such an event. A consumer may send it back.
-func (e Event) IsOurs() bool {
+// IsAnnouncement reports whether only Announcement makes such an event. A consumer may send it back.
+func (e Event) IsAnnouncement() bool {
 	info, err := e.Info()
 	if err != nil {
 		return false

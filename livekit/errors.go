@@ -65,14 +65,18 @@ func turnedAway(te twirp.Error) bool {
 	return err == nil && status >= 300 && status < 500 && status != http.StatusRequestTimeout
 }
 
-// classifyStop handles the two answers that mean something else for a stop.
+// noResponse are psrpc's words for a worker that does not answer, as livekit-server before 1.9.1
+// passes them on under the code unavailable.
+const noResponse = "no response from servers"
+
+// classifyStop handles the answers that mean something else for a stop.
 func classifyStop(err error) error {
 	err = classify("stop egress", err)
 	if e, ok := errors.AsType[*egress.Error](err); ok {
-		switch twirp.ErrorCode(e.Code) {
-		case twirp.FailedPrecondition:
+		switch code := twirp.ErrorCode(e.Code); {
+		case code == twirp.FailedPrecondition:
 			e.Reason = egress.AlreadyOver
-		case twirp.DeadlineExceeded:
+		case code == twirp.DeadlineExceeded, code == twirp.Unavailable && e.Message == noResponse:
 			e.Reason = egress.Unanswered
 		}
 	}

@@ -69,6 +69,17 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 	}
 }
 
+// livekit-server before 1.9.1 passes on what psrpc says.
+func TestAWorkerThatDoesNotAnswerAStopIsKnownByItsWords(t *testing.T) {
+	t.Parallel()
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = twirp.WriteError(w, twirp.NewError(twirp.Unavailable, "no response from servers"))
+	}))
+	c := at(s.url)
+	require.Equal(t, egress.Unanswered, failure(t, second(c.Stop(t.Context(), "EG_1"))).Reason)
+	require.Equal(t, egress.Ambiguous, failure(t, second(c.Start(t.Context(), request()))).Reason)
+}
+
 // second returns the error of a call.
 func second[T any](_ T, err error) error { return err }
 

@@ -158,7 +158,7 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
 	p, err := c.Begin(ctx, egress.StartOptions{ID: key, Request: r})
 	if err != nil || p.handle != nil && p.ours() {
-		return err == nil && !p.ask.input.Again, false, err
+		return err == nil && !p.repeats(), false, err
 	}
 	s, err := c.needState(ctx, Row{WorkflowID: egress.WorkflowID(key)})
 	return false, err == nil && s.Unasked(), err

@@ -101,6 +101,9 @@ func (p *Pending) again(ctx context.Context) error {
 	return nil
 }
 
+// repeats reports whether the start follows an earlier one under its ID.
+func (p *Pending) repeats() bool { return p.ask.input.Again }
+
 // ours reports whether this call, and no earlier one, began the run.
 func (p *Pending) ours() bool { return p.born.call == p.ask.call }
 

@@ -123,12 +123,14 @@ func TestWhatIsWrittenToAmazonHasAChecksum(t *testing.T) {
 		}
 		return reply(r, http.StatusNoContent, ""), nil
 	}))}
-	u := egress.Upload{S3: &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings", Region: "eu-west-1"}}
-	require.NoError(t, open(t, cfg, u).Create(t.Context(), "a.m3u8", "x/y", []byte("#EXTM3U")))
-	found, err := storage.New(cfg).Probe(t.Context(), egress.Destination{Field: "out.s3", Path: "a.mp4", Upload: u}, "x")
-	require.NoError(t, err)
-	require.Equal(t, egress.ProbeGood, found)
-	require.EqualValues(t, 2, puts.Load())
+	for _, endpoint := range []string{"", "https://s3.eu-west-1.amazonaws.com"} {
+		u := egress.Upload{S3: &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings", Region: "eu-west-1", Endpoint: endpoint}}
+		require.NoError(t, open(t, cfg, u).Create(t.Context(), "a.m3u8", "x/y", []byte("#EXTM3U")))
+		found, err := storage.New(cfg).Probe(t.Context(), egress.Destination{Field: "out.s3", Path: "a.mp4", Upload: u}, "x")
+		require.NoError(t, err)
+		require.Equal(t, egress.ProbeGood, found)
+		require.EqualValues(t, 2, puts.Swap(0))
+	}
 }
 
 func TestWhoIsThrottledIsNotRefused(t *testing.T) {

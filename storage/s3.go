@@ -67,7 +67,7 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 // retention take no other, and only where it must for stores that merely speak the protocol, not all
 // of which know Amazon's new ones.
 func checksums(u *livekit.S3Upload) aws.RequestChecksumCalculation {
-	if u.GetEndpoint() == "" {
+	if e := u.GetEndpoint(); e == "" || strings.Contains(e, ".amazonaws.com") {
 		return aws.RequestChecksumCalculationWhenSupported
 	}
 	return aws.RequestChecksumCalculationWhenRequired

@@ -75,7 +75,7 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 		return Unreadable
 	}
 	switch {
-	case d.isEgress() && d.event.IsOurs(): // a consumer's URL leads here, or it passes on what it gets
+	case d.isEgress() && d.event.IsAnnouncement(): // a consumer's URL leads here, or it passes on what it gets
 		return Ignored
 	case d.isEgress():
 		return h.orLate(ctx, d, h.observe(ctx, d))

@@ -81,7 +81,7 @@ func (v value) check() error {
 		return v.list(value.check)
 	}
 	if !slices.Contains([]string{"!!str", "!!bool", "!!null"}, v.node.Tag) && !json.Valid([]byte(v.node.Value)) {
-		return v.fail("is not valid JSON; put it in quotes")
+		return v.fail("is not valid JSON; write it as JSON does, or put it in quotes")
 	}
 	if !strings.Contains(v.node.Value, "://") {
 		return nil

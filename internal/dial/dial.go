@@ -84,7 +84,7 @@ func (d *Dialer) through(proxy func(*http.Request) (*url.URL, error)) http.Round
 }
 
 // Watch makes a transport that has not been used close HTTP/2 connections within 30 s if the other
-// end is gone without a word, and idle ones of any kind in time. Otherwise, a dead HTTP/2
+// end is gone without a word, and connections of any kind that are idle for 30 s. Otherwise, a dead HTTP/2
 // connection gets request after request until the kernel gives up, which takes about 15 min: a
 // request that times out does not close it.
 func Watch(t *http.Transport) {

@@ -24,7 +24,7 @@ func (k *Keys) seal(plaintext []byte, requestID string, readable []byte) []byte 
 // open is the inverse of seal. Its error is an egress.Error with Reason Sealed.
 func (k *Keys) open(blob []byte, requestID string, readable []byte) ([]byte, error) {
 	if len(blob) < headerSize || blob[0] != version {
-		return nil, cannotOpen("sealed", "is no blob of version %d", version)
+		return nil, cannotOpen("sealed", "is not a blob of version %d", version)
 	}
 	header, body := blob[:headerSize], blob[headerSize:]
 	set := k.find(keyID(header[1:]))

@@ -78,9 +78,9 @@ func TestABlobOfAnotherVersionSaysSo(t *testing.T) {
 	blob := k.seal([]byte("x"), "req-1", nil)
 	blob[0] = 2
 	_, err := k.open(blob, "req-1", nil)
-	requireSealed(t, err, "sealed: is no blob of version 1")
+	requireSealed(t, err, "sealed: is not a blob of version 1")
 	_, err = k.open(nil, "req-1", nil)
-	requireSealed(t, err, "sealed: is no blob of version 1")
+	requireSealed(t, err, "sealed: is not a blob of version 1")
 }
 
 func TestABlobOpensAfterARotationThatKeepsItsSecret(t *testing.T) {
