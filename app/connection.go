@@ -9,12 +9,16 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/internal/telemetry"
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
+
+// answerLimit is how long Temporal may take to describe our namespace.
+const answerLimit = 10 * time.Second
 
 // connection holds how a process reaches Temporal.
 type connection struct {
@@ -62,12 +66,15 @@ func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
 	opts.FailureConverter = codec.Failures(opts.DataConverter, on)
 }
 
-// awaitTemporal retries until Temporal answers, so that processes may start in any order. It logs
-// this once.
+// awaitTemporal retries until Temporal answers for our namespace, so that processes may start in
+// any order. It logs this once. It does not ask whether Temporal is healthy, which Temporal Cloud
+// tells no API key.
 func (a *App) awaitTemporal(ctx context.Context) error {
 	for said := false; ; said = true {
-		_, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-		if err == nil {
+		asking, cancel := context.WithTimeout(ctx, answerLimit)
+		_, err := a.recordings.Retention(asking)
+		cancel()
+		if err == nil || egress.ReasonOf(err) == egress.Invalid { // the next call says that there is no such namespace
 			return nil
 		}
 		if !said {
