@@ -146,7 +146,8 @@ func (s *State) Needs(step string) bool {
 	return step != StepAnnounce || !s.MissedOnly || missed != ""
 }
 
-// Memo is what a report needs of a verdict, kept as a memo of the workflow.
+// Memo is what a report needs of a verdict, kept as a memo of the workflow. Temporal Cloud accepts
+// memos of 40 KB.
 type Memo struct {
 	RoomID  string    `json:"room_id,omitempty"`
 	EndedAt time.Time `json:"ended_at"`
@@ -164,8 +165,8 @@ type Memo struct {
 // EarlierPart is what a report needs of a part that was followed by another.
 type EarlierPart struct {
 	EgressID string    `json:"egress_id"`
-	Room     string    `json:"room,omitempty"`
-	RoomID   string    `json:"room_id,omitempty"`
+	Room     string    `json:"room,omitempty"`    // if it was another one than the last part's
+	RoomID   string    `json:"room_id,omitempty"` // likewise
 	Status   Status    `json:"status"`
 	EndedBy  Source    `json:"ended_by"`
 	EndedAt  time.Time `json:"ended_at"`
@@ -176,18 +177,25 @@ type EarlierPart struct {
 // Memo returns the part of the verdict that a report needs.
 func (v Verdict) Memo() Memo {
 	media, because, alarming := v.Alarming()
-	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: media, MissedBecause: v.MissedBecause}
+	m := Memo{RoomID: v.RoomID, EndedAt: v.EndedAt, Late: v.Late, Missed: v.Missed, Media: media, MissedBecause: Clip(v.MissedBecause, maxBecause)}
 	if v.Status == Lost {
-		m.Lost = v.Because
+		m.Lost = Clip(v.Because, maxBecause)
 	}
 	if alarming {
 		m.MediaBecause = Clip(because, maxBecause)
 	}
 	for _, p := range v.earlier() {
-		m.Earlier = append(m.Earlier, EarlierPart{
-			EgressID: p.EgressID, Room: p.Info.Proto().GetRoomName(), RoomID: p.Info.Proto().GetRoomId(), Status: p.Status, EndedBy: p.EndedBy, EndedAt: p.EndedAt, Missed: p.Missed,
+		e := EarlierPart{
+			EgressID: p.EgressID, Status: p.Status, EndedBy: p.EndedBy, EndedAt: p.EndedAt, Missed: p.Missed,
 			Late: Duration(max(0, p.HeardAt.Sub(p.EndedAt))),
-		})
+		}
+		if room := p.Info.Proto().GetRoomName(); room != v.Room {
+			e.Room = room
+		}
+		if id := p.Info.Proto().GetRoomId(); id != v.RoomID {
+			e.RoomID = id
+		}
+		m.Earlier = append(m.Earlier, e)
 	}
 	return m
 }

@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,7 +83,7 @@ func TestAMemoHasWhatAReportNeedsOfTheEarlierParts(t *testing.T) {
 	t.Parallel()
 	v := partsOf(t, "daily", "daily", "EGRESS_FAILED")
 	want := egress.EarlierPart{
-		EgressID: "EG_1", Room: "daily", RoomID: "RM_1", Status: "EGRESS_FAILED", EndedBy: egress.FromPoll,
+		EgressID: "EG_1", RoomID: "RM_1", Status: "EGRESS_FAILED", EndedBy: egress.FromPoll,
 		EndedAt: noon, Late: egress.Duration(minute), Missed: egress.MissedLate,
 	}
 	require.Equal(t, []egress.EarlierPart{want}, v.Memo().Earlier)
@@ -90,6 +91,23 @@ func TestAMemoHasWhatAReportNeedsOfTheEarlierParts(t *testing.T) {
 	v.Parts[0].HeardAt = noon.Add(-1) // LiveKit's clock is not ours
 	want.Late = 0
 	require.Equal(t, []egress.EarlierPart{want}, v.Memo().Earlier)
+
+	v = partsOf(t, "daily", "retro", "EGRESS_FAILED")
+	require.Equal(t, "retro", v.Memo().Earlier[0].Room)
+}
+
+// Temporal Cloud accepts no memo over 40 KB, and a workflow that writes one makes no progress.
+func TestAMemoOfManyPartsIsSmall(t *testing.T) {
+	t.Parallel()
+	room := strings.Repeat("r", 255)
+	v := partsOf(t, room, room, "EGRESS_FAILED")
+	v.RoomID, v.Status, v.Because, v.MissedBecause = v.Parts[0].Info.Proto().GetRoomId(), egress.Lost, strings.Repeat("x", 1<<16), strings.Repeat("x", 1<<16)
+	for range egress.MaxRecover {
+		v.Parts = append(v.Parts, v.Parts[0])
+	}
+	b, err := json.Marshal(v.Memo())
+	require.NoError(t, err)
+	require.Less(t, len(b), 40_000)
 }
 
 func TestAPieceLacksWhereAnEarlierPartOfTheRoomEndedBadly(t *testing.T) {
