@@ -28,7 +28,11 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	cfg, problem := config.Load(environ, config.Serve)
 	c := doctor.Config{
 		APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret, SealKeySet: cfg.Sealing.Key != "", PublicURL: cfg.Door.PublicURL,
-		ReconcileEvery: cfg.Reconcile.Every.D(), CanaryEvery: cfg.Canary.Every.D(), SearchFor: cfg.Start.Search,
+		ReconcileEvery: cfg.Reconcile.Every.D(), CanaryEvery: cfg.Canary.Every.D(),
+		SearchFor: cfg.Start.Search, CallTimeout: cfg.Start.CallTimeout, StartFor: cfg.Start.For,
+	}
+	if wait := cfg.Door.FailOpenAfter.D(); wait > 0 {
+		c.DoorFor = cfg.Door.RequestTimeout - wait
 	}
 	var conf recordings.Config
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {

@@ -107,6 +107,13 @@ type Config struct {
 	// SearchFor is how long a start with an unknown outcome is searched for in LiveKit. Zero:
 	// unknown here.
 	SearchFor time.Duration
+	// CallTimeout is how long one start call to LiveKit may take.
+	CallTimeout time.Duration
+	// StartFor is how long a start is tried in all. Zero: unknown here.
+	StartFor time.Duration
+	// DoorFor is how long a front door may ask LiveKit for a start after a worker has handed it
+	// back. Zero: it does not fail open.
+	DoorFor time.Duration
 
 	LiveKit    LiveKit
 	LiveKitURL string // http or https

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,17 +13,18 @@ import (
 
 const seeSettings = "correct it, or remove it if it is not a setting, for the worker and the starter alike; the README has the table of settings"
 
-// leastSearch is what a search for a start must outlast: the time for which LiveKit may not list
-// it, and the default time for which a front door may still ask for what was handed back to it.
-const leastSearch = egress.Unlisted + 7*time.Second
-
 func (d *Doctor) settings(context.Context) Finding {
+	leastSearch := egress.Unlisted + d.cfg.DoorFor
+	wholeTry := d.cfg.CallTimeout + d.cfg.SearchFor
 	switch {
 	case d.cfg.Problem != nil:
 		return failed(d.cfg.Problem.Error(), seeSettings)
 	case d.cfg.SearchFor > 0 && d.cfg.SearchFor <= leastSearch:
 		return warn(fmt.Sprintf("REELKEEPER_TOKEN_SEARCH is %s, but LiveKit may not list a start for up to %s after a worker begins to search: a slow start would be made twice", d.cfg.SearchFor, leastSearch),
 			"leave it unset, or set it well above that, for the worker and the starter alike")
+	case d.cfg.StartFor > 0 && d.cfg.StartFor <= wholeTry:
+		return warn(fmt.Sprintf("REELKEEPER_START_FOR is %s, but a call that hangs and the search for what it started take %s (REELKEEPER_START_CALL_TIMEOUT + REELKEEPER_TOKEN_SEARCH): the search would be cut short", d.cfg.StartFor, wholeTry),
+			"leave all three unset, or set REELKEEPER_START_FOR well above that")
 	}
 	return ok("all required settings are set")
 }
