@@ -184,7 +184,8 @@ func TestAnAPIKeyReachesTemporalOverTLS(t *testing.T) {
 	t.Parallel()
 	own := newAuthority(t)
 	for name, give := range map[string]func(t *testing.T, environ map[string]string){
-		"by variable": func(_ *testing.T, environ map[string]string) { environ["TEMPORAL_API_KEY"] = "hunter2" },
+		"by variable":                 func(_ *testing.T, environ map[string]string) { environ["TEMPORAL_API_KEY"] = "hunter2" },
+		"by variable, with a newline": func(_ *testing.T, environ map[string]string) { environ["TEMPORAL_API_KEY"] = "hunter2\n" },
 		"by file": func(t *testing.T, environ map[string]string) {
 			environ["TEMPORAL_API_KEY_FILE"] = secretFile(t, "hunter2\n")
 		},

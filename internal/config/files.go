@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"os"
 	"strings"
 
@@ -28,19 +27,22 @@ func ourSecrets() []string {
 	return names
 }
 
-// withFiles replaces each secret by the content of the file that NAME_FILE names, without
-// surrounding space. An empty file leaves the secret unset, as an empty variable does, so that a
-// file can be mounted whether or not it is used. Errors name the variable, and show nothing of the
-// content.
+// withFiles returns the variables without surrounding space, such as the line ends of a file with
+// CRLF, and each secret as the file has it that NAME_FILE names. An empty file leaves the secret
+// unset, as an empty variable does, so that a file can be mounted whether or not it is used. Errors
+// name the variable, and show nothing of the content.
 func withFiles(environ map[string]string, secrets ...string) (map[string]string, error) {
-	merged := maps.Clone(environ)
+	merged := map[string]string{}
+	for name, value := range environ {
+		merged[name] = strings.TrimSpace(value)
+	}
 	for _, name := range secrets {
-		path := strings.TrimSpace(environ[name+fileSuffix])
+		path := merged[name+fileSuffix]
 		delete(merged, name+fileSuffix)
 		if path == "" {
 			continue
 		}
-		if strings.TrimSpace(environ[name]) != "" {
+		if merged[name] != "" {
 			return nil, egress.Invalidf(name+fileSuffix, "is set, and so is %s: set only one of the two", name)
 		}
 		content, err := os.ReadFile(path)

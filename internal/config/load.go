@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"strconv"
@@ -32,16 +33,11 @@ func Environ() map[string]string { return env.ToMap(os.Environ()) }
 // secret NAME may also be in the file that NAME_FILE names. Every error is an *egress.Error of
 // reason Invalid whose Field is the invalid variable.
 func Load(environ map[string]string, role Role) (Config, error) {
-	environ, err := withFiles(environ, ourSecrets()...)
+	set, err := withFiles(environ, ourSecrets()...)
 	if err != nil {
 		return Config{}, err
 	}
-	set := map[string]string{}
-	for name, value := range environ {
-		if value = strings.TrimSpace(value); value != "" {
-			set[name] = value
-		}
-	}
+	maps.DeleteFunc(set, func(_, value string) bool { return value == "" })
 	if err := refuseUnknown(set); err != nil {
 		return Config{}, err
 	}

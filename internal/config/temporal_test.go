@@ -25,11 +25,14 @@ func TestTemporalIsFoundByItsOwnSettings(t *testing.T) {
 		environ             map[string]string
 		address, nameWanted string
 	}{
-		"nothing is set":               {"", nil, "127.0.0.1:7233", "default"},
-		"a file":                       {toml, nil, "file:1", "from-file"},
-		"a profile":                    {toml, map[string]string{"TEMPORAL_PROFILE": "prod"}, "prod:2", "default"},
-		"variables come before a file": {toml, map[string]string{"TEMPORAL_ADDRESS": "env:3", "TEMPORAL_NAMESPACE": "n"}, "env:3", "n"},
-		"an empty one is unset":        {toml, map[string]string{"TEMPORAL_ADDRESS": ""}, "file:1", "from-file"},
+		"nothing is set":                {"", nil, "127.0.0.1:7233", "default"},
+		"a file":                        {toml, nil, "file:1", "from-file"},
+		"a profile":                     {toml, map[string]string{"TEMPORAL_PROFILE": "prod"}, "prod:2", "default"},
+		"variables come before a file":  {toml, map[string]string{"TEMPORAL_ADDRESS": "env:3", "TEMPORAL_NAMESPACE": "n"}, "env:3", "n"},
+		"an empty one is unset":         {toml, map[string]string{"TEMPORAL_ADDRESS": ""}, "file:1", "from-file"},
+		"space around it is none of it": {toml, map[string]string{"TEMPORAL_ADDRESS": " env:3\r", "TEMPORAL_NAMESPACE": "n\n", "TEMPORAL_TLS": "false\r"}, "env:3", "n"},
+		"nor of a profile":              {toml, map[string]string{"TEMPORAL_PROFILE": "prod\r"}, "prod:2", "default"},
+		"nor is an empty line set":      {toml, map[string]string{"TEMPORAL_ADDRESS": "\r"}, "file:1", "from-file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
