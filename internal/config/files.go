@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"os"
 	"strings"
 
@@ -48,6 +49,9 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return nil, egress.Invalidf(name+fileSuffix, "%s", err.Error())
+		}
+		if bytes.HasPrefix(content, []byte("\ufeff")) {
+			return nil, egress.Invalidf(name+fileSuffix, "begins with a byte-order mark; save it without one")
 		}
 		merged[name] = strings.TrimSpace(string(content))
 	}
