@@ -127,6 +127,10 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 	refused := func(r egress.Reason) doctor.Config {
 		return doctor.Config{APIKey: apiKey, LiveKit: liveKit{egresses: &egress.Error{Reason: r, Message: "no"}}}
 	}
+	reconciling := func(c doctor.Config, every time.Duration) doctor.Config {
+		c.ReconcileEvery = every
+		return c
+	}
 	closed := "http://127.0.0.1:1"
 	noDate := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil }))
 	for name, tc := range map[string]struct {
@@ -185,6 +189,11 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"rounds that fail":                {doctor.Schedule, with(func(s *temporal) { s.failing = true }), doctor.Fail, "none of its rounds has completed within 8m0s", `'WorkflowType = "Reconcile"'`},
 		"a schedule made just now":        {doctor.Schedule, with(func(s *temporal) { s.failing, s.made = true, time.Now() }), doctor.OK, "last acted", ""},
 		"the reconciler is off":           {doctor.Schedule, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_RECONCILE_EVERY is off`, "set REELKEEPER_RECONCILE_EVERY if"},
+		"paused by another setting":       {doctor.Schedule, reconciling(with(func(s *temporal) { s.off = true }), time.Minute), doctor.Fail, `"egress-reconcile" is paused: a worker with another setting paused it (REELKEEPER_RECONCILE_EVERY is 1m0s here), and egresses`, "restart a worker with the current settings"},
+		"paused by a person":              {doctor.Schedule, reconciling(with(func(s *temporal) { s.paused = true }), time.Minute), doctor.Fail, "is paused", "toggle --unpause"},
+		"a schedule as set":               {doctor.Schedule, reconciling(with(func(*temporal) {}), time.Minute), doctor.OK, "every 1m0s, last acted", ""},
+		"a schedule of another interval":  {doctor.Schedule, reconciling(with(func(*temporal) {}), 5*time.Minute), doctor.Warn, "ago, but REELKEEPER_RECONCILE_EVERY is 5m0s here", "restart a worker with the current settings"},
+		"another interval, and late":      {doctor.Schedule, reconciling(with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), 5*time.Minute), doctor.Fail, "last acted 9m", "whether a round hangs"},
 		"a canary that is off":            {doctor.Canary, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_CANARY_EVERY is off`, "set REELKEEPER_CANARY_EVERY if"},
 		"not checked by a wrong one":      {doctor.Webhook, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "not checked: LIVEKIT_URL: is not set", "the README has the table"},
 		"no schedule":                     {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},

@@ -148,6 +148,8 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 		return behind(TemporalServer, err.Error())
 	case s.Others:
 		return failed("the workers of this namespace have other secrets: they may be another LiveKit project's", "give each project a namespace of its own, or set LIVEKIT_API_SECRET, REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS as the workers have them")
+	case s.Off && r.every > 0:
+		return failed(fmt.Sprintf("the schedule %q is paused: a worker with another setting paused it (%s is %s here), and %s", r.schedule, r.setting, r.every, r.without), "restart a worker with the current settings; if "+r.setting+" is off for the workers, set it to off here, too")
 	case s.Off:
 		return warn(fmt.Sprintf("the schedule %q is paused, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case s.Paused:
@@ -164,6 +166,8 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case !done && now.Sub(s.Made) > late:
 		return failed(fmt.Sprintf("%s, but none of its rounds has completed within %s", found, late),
 			fmt.Sprintf("see how they fail: temporal workflow list --query 'WorkflowType = %q'", r.workflow))
+	case r.every > 0 && s.Every != r.every:
+		return warn(fmt.Sprintf("%s, but %s is %s here", found, r.setting, r.every), "restart a worker with the current settings, or set "+r.setting+" here as the workers have it")
 	}
 	return ok(found)
 }
