@@ -78,6 +78,9 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 	if err != nil {
 		return err
 	}
+	if ctx.Err() != nil { // Start takes no context
+		return ctx.Err()
+	}
 	for _, w := range []worker.Worker{main, poll} {
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("start worker: %w", err)
@@ -100,7 +103,10 @@ func (a *App) ensureAttributes(ctx context.Context) error {
 	if err == nil && len(created) > 0 {
 		a.log.Info("search attributes created", "names", created)
 	}
-	if !unanswered(err) || ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !unanswered(err):
 		return err
 	}
 	a.log.Warn("search attributes cannot be looked for yet; a workflow that lacks one waits", "error", err)

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"maps"
+	"path"
 	"sync"
 	"testing"
 	"time"
@@ -28,8 +29,9 @@ type temporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
-	lacks  error // the answer to a query by our search attributes
-	others bool  // its schedules belong to another project's workers
+	lacks  error  // the answer to a query by our search attributes
+	others bool   // its schedules belong to another project's workers
+	silent string // the method that it does not answer
 
 	mu    sync.Mutex
 	polls map[string]float64 // by queue and kind of task, with the maximum of activities per second
@@ -104,12 +106,22 @@ func (s *temporal) DescribeSchedule(_ context.Context, r *workflowservice.Descri
 	}, nil
 }
 
+// answer answers every call except those of the silent method.
+func (s *temporal) answer(ctx context.Context, request any, i *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if method := path.Base(i.FullMethod); method == s.silent {
+		s.note(method, 0)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return next(ctx, request)
+}
+
 // serve runs the server until the test ends. As Temporal Cloud does to API keys, it says nothing of
 // its health.
 func (s *temporal) serve(t *testing.T) (address string) {
 	t.Helper()
 	s.polls = map[string]float64{}
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.UnaryInterceptor(s.answer))
 	workflowservice.RegisterWorkflowServiceServer(server, s)
 	operatorservice.RegisterOperatorServiceServer(server, s)
 	l := taken(t)
@@ -163,6 +175,20 @@ func TestAWorkerWorksWhereItsSearchAttributesCannotBeLookedFor(t *testing.T) {
 	r := run(t, app.WorkerMain, "TEMPORAL_ADDRESS", s.serve(t))
 	require.Eventually(t, func() bool { return answersOK(r.admin + "/readyz") }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, r.stop())
+}
+
+func TestAWorkerThatIsToldToStopBeforeItIsReadyEndsCleanly(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"CountWorkflowExecutions", "DescribeSchedule"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			s := &temporal{silent: method}
+			r := run(t, app.WorkerMain, "TEMPORAL_ADDRESS", s.serve(t))
+			require.Eventually(t, func() bool { _, asked := s.noted()[method]; return asked }, 20*time.Second, 10*time.Millisecond)
+			require.NoError(t, r.stop())
+			require.Empty(t, s.stopped(), "it has begun nothing")
+		})
+	}
 }
 
 func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {
