@@ -1,20 +1,22 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
-	grpchealth "google.golang.org/grpc/health"
-	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/reelkeeper/reelkeeper/internal/config"
@@ -42,38 +44,102 @@ func (deleted) PollActivityTaskQueue(context.Context, *workflowservice.PollActiv
 	return nil, serviceerror.ToStatus(serviceerror.NewNamespaceNotFound("default")).Err()
 }
 
-// serve answers in memory, so that it may run on synctest's clock.
-func (d deleted) serve(t *testing.T) grpc.DialOption {
+// leaving is a Temporal that goes away for a minute once it has been asked for its namespace.
+type leaving struct {
+	deleted
+
+	because error
+	asked   atomic.Bool
+	began   time.Time
+}
+
+func (l *leaving) DescribeNamespace(ctx context.Context, r *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
+	if l.asked.Swap(true) && time.Since(l.began) < time.Minute {
+		return nil, serviceerror.ToStatus(l.because).Err()
+	}
+	return l.deleted.DescribeNamespace(ctx, r)
+}
+
+// opened returns a worker's App whose Temporal answers in memory, so that it may run on synctest's
+// clock.
+func opened(t *testing.T, temporal workflowservice.WorkflowServiceServer, log io.Writer) *App {
 	t.Helper()
 	server, l := grpc.NewServer(), bufconn.Listen(1<<20)
-	workflowservice.RegisterWorkflowServiceServer(server, d)
-	healthy := grpchealth.NewServer()
-	healthy.SetServingStatus("temporal.api.workflowservice.v1.WorkflowService", grpc_health_v1.HealthCheckResponse_SERVING)
-	grpc_health_v1.RegisterHealthServer(server, healthy)
+	workflowservice.RegisterWorkflowServiceServer(server, temporal)
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
-	return grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })
+	a, err := Open(Options{Role: config.Worker, LogTo: log, Environ: map[string]string{
+		"LIVEKIT_URL": "http://localhost", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "a-secret-of-32-characters-or-more",
+		"REELKEEPER_PUBLIC_URL": "http://reel.example.com",
+	}})
+	require.NoError(t, err)
+	a.working.ConnectionOptions.DialOptions = []grpc.DialOption{
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
+	}
+	a.temporal.Close()
+	a.temporal, err = client.NewLazyClient(a.working)
+	require.NoError(t, err)
+	a.recordings = recordings.New(recordings.Config{Temporal: a.temporal, Namespace: a.namespace, Sealer: a.keys})
+	return a
 }
 
 // The SDK retries for two minutes, and then never again: whoever runs the process must restart it.
 func TestAWorkerWhoseNamespaceIsGoneEndsAndSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, err := Open(Options{Role: config.Worker, LogTo: io.Discard, Environ: map[string]string{
-			"LIVEKIT_URL": "http://localhost", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "a-secret-of-32-characters-or-more",
-			"REELKEEPER_PUBLIC_URL": "http://reel.example.com",
-		}})
-		require.NoError(t, err)
-		a.working.ConnectionOptions.DialOptions = []grpc.DialOption{deleted{}.serve(t)}
-		a.temporal.Close()
-		a.temporal, err = client.NewLazyClient(a.working)
-		require.NoError(t, err)
-		a.recordings = recordings.New(recordings.Config{Temporal: a.temporal, Namespace: a.namespace, Sealer: a.keys})
+		a := opened(t, deleted{}, io.Discard)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		ready := false
 		require.ErrorContains(t, a.RunWorker(ctx, func() { ready = true }), "worker: ")
 		require.True(t, ready)
+		require.NoError(t, a.Close())
+	})
+}
+
+// The schedules take a while between the wait for Temporal and the start of the workers.
+func TestAWorkerWaitsForATemporalThatLeavesBeforeItPolls(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		because error
+		refused string
+	}{
+		"unavailable":  {serviceerror.NewUnavailable("no usable database connection"), ""},
+		"overloaded":   {serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_SYSTEM_OVERLOADED, "busy"), ""},
+		"too slow":     {serviceerror.NewDeadlineExceeded("slow"), ""},
+		"called off":   {serviceerror.NewCanceled("slow"), ""},
+		"no namespace": {serviceerror.NewNamespaceNotFound("default"), "start worker: "},
+		"not allowed":  {serviceerror.NewPermissionDenied("no", ""), "start worker: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				a := opened(t, &leaving{began: time.Now(), because: tc.because}, &log)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				ready := false
+				err := a.RunWorker(ctx, func() { ready = true; stop() })
+				if tc.refused != "" {
+					require.ErrorContains(t, err, tc.refused)
+				} else {
+					require.NoError(t, err)
+					require.Equal(t, 1, strings.Count(log.String(), "waiting for Temporal"))
+				}
+				require.Equal(t, tc.refused == "", ready)
+				require.NoError(t, a.Close())
+			})
+		})
+	}
+}
+
+func TestAWorkerThatIsToldToStopWhileItWaitsForTemporalsReturnStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := opened(t, &leaving{began: time.Now(), because: serviceerror.NewUnavailable("no usable database connection")}, io.Discard)
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(30*time.Second, stop)
+		require.ErrorIs(t, a.RunWorker(ctx, func() { t.Error("it is not ready") }), context.Canceled)
 		require.NoError(t, a.Close())
 	})
 }

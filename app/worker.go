@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/grpc/codes"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -21,6 +25,9 @@ import (
 
 // tryAgain is the wait before a call that Temporal did not answer when a worker began is repeated.
 const tryAgain = 30 * time.Second
+
+// errNotBegun is that of a worker whose start Temporal did not answer.
+var errNotBegun = errors.New("worker not started")
 
 // unanswered reports whether Temporal did not answer, so that a retry may succeed.
 func unanswered(err error) bool {
@@ -58,7 +65,16 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.scheduleCanary(ctx); err != nil {
 		return err
 	}
-	return a.work(ctx, opts, prober, ready)
+	for {
+		err := a.work(ctx, opts, prober, ready)
+		if !errors.Is(err, errNotBegun) {
+			return err
+		}
+		a.log.Warn("Temporal went away before the worker polled", "error", err)
+		if err := a.awaitTemporal(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // work polls until the context ends or a worker stops by itself.
@@ -82,8 +98,8 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 		return ctx.Err()
 	}
 	for _, w := range []worker.Worker{main, poll} {
-		if err := w.Start(); err != nil {
-			return fmt.Errorf("start worker: %w", err)
+		if err := start(w); err != nil {
+			return err
 		}
 		defer w.Stop()
 	}
@@ -94,6 +110,19 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 	case err := <-a.fatal:
 		return fmt.Errorf("worker: %w", err)
 	}
+}
+
+// start starts a worker. A worker whose start failed cannot be started again.
+func start(w worker.Worker) error {
+	err := w.Start()
+	if err == nil {
+		return nil
+	}
+	noAnswer := []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Canceled} // the last by Temporal
+	if slices.Contains(noAnswer, serviceerror.ToStatus(err).Code()) {
+		return fmt.Errorf("%w: %w", errNotBegun, err)
+	}
+	return fmt.Errorf("start worker: %w", err)
 }
 
 // ensureAttributes creates the missing search attributes. A visibility store that does not answer
