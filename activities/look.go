@@ -146,7 +146,8 @@ func readPlaylist(ctx context.Context, b Bucket, name string) (segments []egress
 // play probes a file that is there, until a deadline. What ffprobe cannot tell is left open, and
 // what there was no time for is noted.
 func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
-	if l.cfg.Player == nil || w.File.Kind != egress.OutputFile || !f.There || f.Size == 0 || f.Size < w.File.Want {
+	played := w.File.Kind == egress.OutputFile && path.Ext(w.File.Path) != ".mcap" // ffprobe does not know MCAP, LiveKit's format for data
+	if l.cfg.Player == nil || !played || !f.There || f.Size == 0 || f.Size < w.File.Want {
 		return
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)

@@ -162,6 +162,19 @@ func TestWhatLiesUnderItsCleanedPathIsFoundThere(t *testing.T) {
 	}
 }
 
+func TestWhatNoPlayerKnowsIsNotPlayed(t *testing.T) {
+	t.Parallel()
+	in := slashed(t)
+	m := proto.CloneOf(in.Info.Proto())
+	m.FileResults[0].Filename = "a.mcap"
+	var err error
+	in.Info, err = egress.NewInfo(m)
+	require.NoError(t, err)
+	got, err := verify(t, &objects{at: map[string][]byte{"a.mcap": []byte("media")}}, player{err: &egress.Error{Reason: egress.Invalid, Message: "no media"}}, in)
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
+}
+
 func TestALookAtMediaJudgesByTemporalsClock(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -82,6 +82,6 @@ func (c Canary) Next(p Passage, at time.Time) (Canary, *Notice) {
 func (c Canary) notice(concern Concern, since time.Time) *Notice {
 	return &Notice{
 		Concern: concern, RequestID: fmt.Sprintf("canary-%d", since.Unix()), For: c.For,
-		Because: Clip(c.Found, maxBecause), Fix: Clip(c.Fix, maxBecause), Since: since, EndedAt: c.At,
+		Because: Clip(c.Found, maxNoticed), Fix: Clip(c.Fix, maxNoticed/2), Since: since, EndedAt: c.At,
 	}
 }

@@ -85,7 +85,7 @@ func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Noti
 	s.Noticed = append(s.Noticed, about)
 	n := Notice{
 		Concern: c, About: about, RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, For: s.AnnounceFor,
-		Because: Clip(s.Stuck, maxBecause),
+		Because: Clip(s.Stuck, maxNoticed),
 	}
 	media := s.Media
 	if i := slices.IndexFunc(s.Parts, func(p Part) bool { return p.Number == part && part != s.Part }); i >= 0 {
@@ -96,13 +96,13 @@ func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Noti
 	}
 	switch c {
 	case ConcernLost:
-		n.Because = Clip(s.LostBecause, maxBecause)
+		n.Because = Clip(s.LostBecause, maxNoticed)
 	case ConcernMissed:
 		_, why := s.missed()
-		n.Because = Clip(why, maxBecause)
+		n.Because = Clip(why, maxNoticed)
 	case ConcernMedia:
 		if media != nil {
-			n.Because = Clip(media.String(), maxBecause)
+			n.Because = Clip(media.String(), maxNoticed)
 		}
 	case ConcernStuck, ConcernBroken, ConcernHealed:
 	}
@@ -129,8 +129,12 @@ func (s *State) about(c Concern, part int) string {
 	return about
 }
 
-// maxBecause keeps the text of a notice below the 4,000 characters at which chat programs cut.
-const maxBecause = 2000
+const (
+	// maxBecause is how much is kept of an evidence, in bytes.
+	maxBecause = 2000
+	// maxNoticed keeps the text of a notice below the 2,000 characters that Discord accepts.
+	maxNoticed = 1000
+)
 
 // Text returns the notice in words: what happened, to which recording, and what a person can do
 // about it.

@@ -140,7 +140,7 @@ func TestANoticeFitsIntoAChat(t *testing.T) {
 	t.Parallel()
 	s := noticed(t, func(s *State) { s.Stuck = strings.Repeat("é", 5000) })
 	n, _ := s.Notice(ConcernStuck, 0, "standup-1", noticeSummary)
-	if l := len(n.Text()); l > 4000 {
+	if l := len(n.Text()); l > 2000 {
 		t.Errorf("%d characters", l)
 	}
 }

@@ -65,11 +65,12 @@ var faults = map[Store]map[string]fault{
 		"404": {"bucket", "there is no such bucket"},
 	},
 	StoreAzure: { // without AuthorizationFailure, which may be about the address that we ask from
-		"AuthenticationFailed":            {"account_key", "is refused"},
-		"AuthorizationPermissionMismatch": {"account_key", "may not write there"},
-		"AccountIsDisabled":               {"account_name", "is disabled"},
-		"ContainerNotFound":               {"container_name", "there is no such container"},
-		"ContainerBeingDeleted":           {"container_name", "is being deleted"},
+		"AuthenticationFailed":               {"account_key", "is refused"},
+		"AuthorizationPermissionMismatch":    {"account_key", "may not write there"},
+		"AccountIsDisabled":                  {"account_name", "is disabled"},
+		"KeyBasedAuthenticationNotPermitted": {"account_key", "is switched off for this account"},
+		"ContainerNotFound":                  {"container_name", "there is no such container"},
+		"ContainerBeingDeleted":              {"container_name", "is being deleted"},
 	},
 }
 

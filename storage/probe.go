@@ -22,6 +22,9 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	if !d.Upload.HasKeys() || d.Upload.Store() == egress.StoreAliOSS {
 		return egress.ProbeUnchecked, nil
 	}
+	if e := d.Upload.S3.GetEndpoint(); e != "" && !strings.Contains(e, "://") { // we would add it, but LiveKit's uploader does not
+		return egress.ProbeRefused, egress.Invalidf(d.Field+".endpoint", "must begin with https:// or http://: LiveKit's egress service cannot upload without it")
+	}
 	b, err := s.Open(ctx, d)
 	if err != nil {
 		return opening(d, err)

@@ -99,7 +99,9 @@ func TestWhatTheStoreRefusesNamesTheField(t *testing.T) {
 		"another secret": {func(u *livekit.S3Upload) { u.Secret = "hunter2" }, "", "secret: does not belong to the access key (the store answers SignatureDoesNotMatch)"},
 		"no right":       {nil, "AccessDenied", "access_key: may not write there (the store answers AccessDenied)"},
 		"another region": {nil, "PermanentRedirect", "region: is not the bucket's (the store answers PermanentRedirect)"},
-		"no endpoint":    {func(u *livekit.S3Upload) { u.Endpoint = "ftp://store" }, "", "endpoint: is not the URL of a store"},
+		"no scheme": {func(u *livekit.S3Upload) { u.Endpoint = "store.example" }, "",
+			"endpoint: must begin with https:// or http://: LiveKit's egress service cannot upload without it"},
+		"no endpoint": {func(u *livekit.S3Upload) { u.Endpoint = "ftp://store" }, "", "endpoint: is not the URL of a store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
