@@ -107,7 +107,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 func idle(version, queue string) Finding {
 	found := fmt.Sprintf("workers of version %s poll the task queue %q, but none of the current version does, which gets all new work", version, queue)
 	name, build, versioned := strings.Cut(version, ":")
-	if !versioned {
+	if !versioned || strings.Contains(name, "/") { // the controller's, which alone sets the current version
 		return failed(found, "start a worker of the current version: docs/upgrades.md")
 	}
 	return failed(found, fmt.Sprintf("temporal worker deployment set-current-version --deployment-name %s --build-id %s, or start a worker of the current version", name, build))
