@@ -67,18 +67,19 @@ func wrap(opts *client.Options, c converter.PayloadCodec, on bool) {
 }
 
 // awaitTemporal retries until Temporal answers for our namespace, so that processes may start in
-// any order. It logs this once. It does not ask whether Temporal is healthy, which Temporal Cloud
-// tells no API key.
+// any order. It logs each reason why it waits once. It does not ask whether Temporal is healthy,
+// which Temporal Cloud tells no API key.
 func (a *App) awaitTemporal(ctx context.Context) error {
-	for said := false; ; said = true {
+	for said := egress.Reason(""); ; {
 		asking, cancel := context.WithTimeout(ctx, answerLimit)
 		_, err := a.recordings.Retention(asking)
 		cancel()
 		if err == nil || egress.ReasonOf(err) == egress.Invalid { // the next call says that there is no such namespace
 			return nil
 		}
-		if !said {
+		if why := egress.ReasonOf(err); why != said {
 			a.log.Warn("waiting for Temporal", "error", err)
+			said = why
 		}
 		select {
 		case <-ctx.Done():

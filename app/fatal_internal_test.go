@@ -54,7 +54,7 @@ type leaving struct {
 }
 
 func (l *leaving) DescribeNamespace(ctx context.Context, r *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
-	if l.asked.Swap(true) && time.Since(l.began) < time.Minute {
+	if l.asked.Swap(true) && time.Since(l.began) < 45*time.Second {
 		return nil, serviceerror.ToStatus(l.because).Err()
 	}
 	return l.deleted.DescribeNamespace(ctx, r)

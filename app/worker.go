@@ -26,7 +26,7 @@ import (
 // tryAgain is the wait before a call that Temporal did not answer when a worker began is repeated.
 const tryAgain = 30 * time.Second
 
-// errNotBegun is that of a worker whose start Temporal did not answer.
+// errNotBegun means that Temporal did not answer when a worker started.
 var errNotBegun = errors.New("worker not started")
 
 // unanswered reports whether Temporal did not answer, so that a retry may succeed.
@@ -69,6 +69,11 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 		err := a.work(ctx, opts, prober, ready)
 		if !errors.Is(err, errNotBegun) {
 			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second): // it may answer the next call, over another connection
 		}
 		a.log.Warn("Temporal went away before the worker polled", "error", err)
 		if err := a.awaitTemporal(ctx); err != nil {
@@ -118,7 +123,7 @@ func start(w worker.Worker) error {
 	if err == nil {
 		return nil
 	}
-	noAnswer := []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Canceled} // the last by Temporal
+	noAnswer := []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Canceled} // the last by Temporal: Start has no context
 	if slices.Contains(noAnswer, serviceerror.ToStatus(err).Code()) {
 		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}

@@ -99,8 +99,10 @@ func TestASecondValueBehindTheInputIsRefused(t *testing.T) {
 	t.Parallel()
 	var in egress.Input
 	requireInvalid(t, in.UnmarshalJSON([]byte(`{"web":{}} {"track":{}}`)), "request: has more than one JSON value")
-	_, err := egress.ParseRequestFile([]byte(`{"web":{}} {"track":{}}`))
-	requireInvalid(t, err, "request: has more than one JSON value")
+	for _, text := range []string{`{"web":{}} {"track":{}}`, `{"web":{}}}`, `{"web":{}} ]`} {
+		_, err := egress.ParseRequestFile([]byte(text))
+		requireInvalid(t, err, "request: has more than one JSON value")
+	}
 }
 
 func TestAnInputThatCannotBeIsNamed(t *testing.T) {

@@ -133,7 +133,7 @@ const (
 	// maxBecause is how much is kept of an evidence, in bytes.
 	maxBecause = 2000
 	// maxNoticed keeps the text of a notice below the 2,000 characters that Discord accepts.
-	maxNoticed = 1000
+	maxNoticed = 900
 )
 
 // Text returns the notice in words: what happened, to which recording, and what a person can do

@@ -30,5 +30,5 @@ func TestAReasonIsCutForANotice(t *testing.T) {
 	s.Notify, s.Stuck = true, strings.Repeat("x", 2001)
 	n, due := s.Notice(egress.ConcernStuck, 0, "standup-1", egress.Summary{})
 	require.True(t, due)
-	require.Equal(t, s.Stuck[:1000], n.Because)
+	require.Equal(t, s.Stuck[:900], n.Because)
 }

@@ -139,7 +139,7 @@ func TestEachPartAndEachCauseIsToldOfOnce(t *testing.T) {
 func TestANoticeFitsIntoAChat(t *testing.T) {
 	t.Parallel()
 	s := noticed(t, func(s *State) { s.Stuck = strings.Repeat("é", 5000) })
-	n, _ := s.Notice(ConcernStuck, 0, "standup-1", noticeSummary)
+	n, _ := s.Notice(ConcernStuck, 0, strings.Repeat("i", 128), Summary{Kind: KindRoomComposite, Room: strings.Repeat("r", 255)})
 	if l := len(n.Text()); l > 2000 {
 		t.Errorf("%d characters", l)
 	}

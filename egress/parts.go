@@ -65,9 +65,14 @@ func (s *State) outlasted(now time.Time) bool {
 // again, whereas a participant may.
 func trackMissing(m *livekit.EgressInfo) bool {
 	const notFound = 404 // LiveKit's codes are HTTP's
-	media := m.GetEgress().GetMedia()
-	return m.GetErrorCode() == notFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil || media.GetVideoTrackId() != "" ||
-		slices.ContainsFunc(media.GetAudio().GetRoutes(), func(r *livekit.AudioRoute) bool { return r.GetTrackId() != "" }))
+	return m.GetErrorCode() == notFound && (m.GetTrack() != nil || m.GetTrackComposite() != nil || ofTracks(m.GetEgress().GetMedia()))
+}
+
+// ofTracks reports whether StartEgress is to record tracks by their IDs, and nothing else.
+func ofTracks(media *livekit.MediaSource) bool {
+	byName := func(r *livekit.AudioRoute) bool { return r.GetTrackId() == "" }
+	routes := media.GetAudio().GetRoutes()
+	return (media.GetVideoTrackId() != "" || len(routes) > 0) && media.GetParticipantVideo() == nil && !slices.ContainsFunc(routes, byName)
 }
 
 // NextPart records the result of this part and turns the state into that of the next one before

@@ -79,6 +79,10 @@ func TestWhatIsStartedAgain(t *testing.T) {
 		"no such sound, by StartEgress": {ended(failed, notFound(media(&livekit.MediaSource{Audio: &livekit.AudioConfig{Routes: []*livekit.AudioRoute{
 			{Match: &livekit.AudioRoute_TrackId{TrackId: "TR_1"}},
 		}}}))), nothing, false},
+		"no such participant beside a track, by StartEgress": {ended(failed, notFound(media(&livekit.MediaSource{
+			Video: &livekit.MediaSource_ParticipantVideo{ParticipantVideo: &livekit.ParticipantVideo{Identity: "ana"}},
+			Audio: &livekit.AudioConfig{Routes: []*livekit.AudioRoute{{Match: &livekit.AudioRoute_TrackId{TrackId: "TR_1"}}}},
+		}))), nothing, true},
 		"no such participant, by StartEgress": {ended(failed, notFound(media(&livekit.MediaSource{Video: &livekit.MediaSource_ParticipantVideo{
 			ParticipantVideo: &livekit.ParticipantVideo{Identity: "ana"},
 		}}))), nothing, true},

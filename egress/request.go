@@ -3,6 +3,8 @@ package egress
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -150,7 +152,7 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 	if _, err := dec.Token(); err != nil {
 		return nil, nil, noObject
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, nil, Invalidf("request", "has more than one JSON value")
 	}
 	return fields, sortedKeys(fields), nil

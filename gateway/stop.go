@@ -185,9 +185,9 @@ func (h *Handler) closeRoom(ctx context.Context, room string, by *egress.Asker) 
 	return errors.Join(failed...)
 }
 
-// end stops one egress if it is ours or was adopted, past Temporal if that is down; then an adopted
-// one is not known to be. Its workflow gets half of the time that the deletion of a room allows: if the workflow does not answer,
-// LiveKit needs the other half.
+// end stops one egress if it is ours or was adopted. While Temporal is down it goes past it, but
+// only Temporal knows what was adopted. The workflow gets half of the time that the deletion of a
+// room allows: if it does not answer, LiveKit needs the other half.
 func (h *Handler) end(ctx context.Context, m *livekit.EgressInfo, by *egress.Asker) error {
 	until, _ := ctx.Deadline()
 	half, cancel := context.WithTimeout(ctx, time.Until(until)/2)

@@ -112,7 +112,7 @@ func (v value) expanded() (string, error) {
 	return text, problem
 }
 
-// lookUp returns what a reference stands for. It drops a file's final newline, which editors add.
+// lookUp returns what a reference stands for. It drops a final newline, which editors and shells add.
 func (v value) lookUp(name string) (string, error) {
 	if path, ok := strings.CutPrefix(name, "file:"); ok {
 		b, err := os.ReadFile(path)
@@ -122,7 +122,7 @@ func (v value) lookUp(name string) (string, error) {
 		return strings.TrimRight(string(b), "\r\n"), nil
 	}
 	if named := v.environ[name]; named != "" {
-		return named, nil
+		return strings.TrimRight(named, "\r\n"), nil
 	}
 	return "", v.fail("the variable %s is not set", name)
 }

@@ -34,7 +34,7 @@ profiles:
   cold: {gcp: {bucket: b, credentials: '{"type":"service_account"}'}}
   az: {azure: {account_name: n, account_key: 12, container_name: c}}
   ali: {ali_oss: {bucket: b, region: r}}
-`), map[string]string{"KEY": "AKIA: {x}"})
+`), map[string]string{"KEY": "AKIA: {x}\r\n"})
 	require.NoError(t, err)
 	main := &livekit.StorageConfig{Provider: &livekit.StorageConfig_S3{S3: &livekit.S3Upload{
 		Bucket: "recordings", Region: "eu-central-1", AccessKey: "AKIA: {x}", Secret: `from: "a" file`, ForcePathStyle: true,

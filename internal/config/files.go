@@ -51,7 +51,7 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 			return nil, egress.Invalidf(name+fileSuffix, "%s", err.Error())
 		}
 		if bytes.HasPrefix(content, []byte("\ufeff")) {
-			return nil, egress.Invalidf(name+fileSuffix, "begins with a byte-order mark; save it without one")
+			return nil, egress.Invalidf(name+fileSuffix, "begins with a byte-order mark; save it without one, which makes it another secret")
 		}
 		merged[name] = strings.TrimSpace(string(content))
 	}

@@ -75,7 +75,7 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 		"both are set":       {"LIVEKIT_API_SECRET_FILE", secretFile(t, "hunter2"), "is set, and so is LIVEKIT_API_SECRET: set only one of the two"},
 		"it is not there":    {"REELKEEPER_SEAL_KEY_FILE", "/nowhere/seal", "open /nowhere/seal: no such file or directory"},
 		"it is a folder":     {"REELKEEPER_CODEC_TOKEN_FILE", "/", "read /: is a directory"},
-		"it has a mark":      {"REELKEEPER_SEAL_KEY_FILE", secretFile(t, "\ufeffhunter2"), "begins with a byte-order mark; save it without one"},
+		"it has a mark":      {"REELKEEPER_SEAL_KEY_FILE", secretFile(t, "\ufeffhunter2"), "begins with a byte-order mark; save it without one, which makes it another secret"},
 		"it is of no secret": {"REELKEEPER_ANNOUNCE_FOR_FILE", "/x", "is not a setting; did you mean REELKEEPER_ANNOUNCE_FOR?"},
 		"our prefix":         {"REELKEEPER_LIVEKIT_API_SECRET_FILE", "/x", "is not a setting; did you mean LIVEKIT_API_SECRET_FILE?"},
 		"Temporal's":         {"REELKEEPER_TEMPORAL_ADDRESS", "x:1", "is not a setting; did you mean TEMPORAL_ADDRESS?"},
