@@ -56,13 +56,7 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	if err := a.awaitTemporal(ctx); err != nil {
 		return err
 	}
-	if err := a.ensureAttributes(ctx); err != nil {
-		return err
-	}
-	if err := a.scheduleReconciler(ctx); err != nil { // the error applies to the canary, too
-		return err
-	}
-	if err := a.scheduleCanary(ctx); err != nil {
+	if err := a.furnish(ctx); err != nil {
 		return err
 	}
 	for {
@@ -80,6 +74,17 @@ func (a *App) RunWorker(ctx context.Context, ready func()) error {
 			return err
 		}
 	}
+}
+
+// furnish makes what our namespace lacks: search attributes and schedules.
+func (a *App) furnish(ctx context.Context) error {
+	if err := a.ensureAttributes(ctx); err != nil {
+		return err
+	}
+	if err := a.scheduleReconciler(ctx); err != nil { // the error applies to the canary, too
+		return err
+	}
+	return a.scheduleCanary(ctx)
 }
 
 // work polls until the context ends or a worker stops by itself.

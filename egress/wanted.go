@@ -70,7 +70,7 @@ func under(location, file string) []string {
 			location = plain // a presigned one is escaped
 		}
 	}
-	local := scheme == "file" || !remote && path.IsAbs(location)
+	local := remote && scheme == "file" || !remote && path.IsAbs(location)
 	before, found := strings.CutSuffix(path.Join("/", location), path.Join("/", file))
 	if found && local {
 		return []string{before + "/"}

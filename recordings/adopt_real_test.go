@@ -1,7 +1,6 @@
 package recordings
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -44,8 +43,7 @@ func TestWhatAFailedStartLeftBehindIsTakenUpByItsOwnRequest(t *testing.T) {
 				must(t, err)
 				must(t, c.cfg.Temporal.TerminateWorkflow(ctx, workflowID, "", "as if it had failed"))
 			}
-			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_ACTIVE","roomName":"standup"}}`))
-			must(t, err)
+			e := runningAs(t, "EG_1", "standup")
 
 			must(t, c.Adopt(ctx, id, egress.Extras{Pipeline: "usual"}, e))
 
@@ -75,8 +73,7 @@ func TestAStrayWhoseWorkflowWasTerminatedIsTakenUpAgain(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	id := fresh("EG_stray")
 	w.open(id) // otherwise its workflow fails, and is not there to be terminated
-	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
-	must(t, err)
+	e := runningAs(t, id, id)
 	adopt := func() {
 		t.Helper()
 		made, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
@@ -101,8 +98,7 @@ func TestAStrayIsTakenUpOnceThoughVisibilityLags(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	id := fresh("EG_stray")
 	w.open(id)
-	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
-	must(t, err)
+	e := runningAs(t, id, id)
 	var runs []string
 	for _, first := range []bool{true, false} {
 		made, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
@@ -144,8 +140,7 @@ func TestAnEgressWithoutOurTokenIsOfTheRequestThatVisibilityNames(t *testing.T) 
 			if tc.terminated {
 				must(t, c.cfg.Temporal.TerminateWorkflow(ctx, workflowID, "", "an operator"))
 			}
-			e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":"standup"}}`, id))
-			must(t, err)
+			e := runningAs(t, id, "standup")
 
 			made, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
 

@@ -151,6 +151,14 @@ func roomRequest(room string) egress.Request {
 	}
 }
 
+// runningAs returns the webhook of an egress that records a room.
+func runningAs(t *testing.T, egressID, room string) egress.Event {
+	t.Helper()
+	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, egressID, room))
+	must(t, err)
+	return e
+}
+
 func ctxOf(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -3,7 +3,6 @@ package recordings
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -67,9 +66,8 @@ func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testi
 	ctx := ctxOf(t, patience)
 	id := fresh("EG_stray")
 	w.open(id)
-	e, err := egress.ParseEvent(fmt.Appendf(nil, `{"event":"egress_updated","id":"EV_1","egressInfo":{"egressId":%q,"status":"EGRESS_ACTIVE","roomName":%q}}`, id, id))
-	must(t, err)
-	_, err = c.AdoptListed(ctx, id, egress.Extras{}, e)
+	e := runningAs(t, id, id)
+	_, err := c.AdoptListed(ctx, id, egress.Extras{}, e)
 	must(t, err)
 	blind := New(Config{Temporal: through(t, func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		if strings.HasSuffix(method, "/ListWorkflowExecutions") {
