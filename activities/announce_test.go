@@ -169,6 +169,15 @@ func TestEvery2xxIsTaken(t *testing.T) {
 	}
 }
 
+func TestOurOwnEndpointIsNoConsumer(t *testing.T) {
+	t.Parallel()
+	url := at(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set(egress.HeaderEndpoint, "webhook") })
+	a, e := failed(t, announce(t, url, ended(t, time.Now())))
+	require.Equal(t, egress.ConsumerFailed, e.Reason)
+	require.False(t, a.NonRetryable(), "the URL may be corrected")
+	require.Equal(t, "the consumer's URL leads to Reelkeeper's own webhook endpoint", e.Message)
+}
+
 func TestAConsumerThatDoesNotAnswerIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{
