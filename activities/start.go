@@ -175,12 +175,7 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 
 // ours returns the egress that has our token, or nil.
 func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
-	for _, m := range items {
-		if t, ok := egress.OurToken(m, s.opener.Verify); ok && t.Same(s.token) {
-			return m
-		}
-	}
-	return nil
+	return egress.OfToken(items, s.token, s.opener.Verify)
 }
 
 // run calls LiveKit until the outcome is known.

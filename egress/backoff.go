@@ -2,7 +2,7 @@ package egress
 
 import "time"
 
-// The waits between attempts at a consumer.
+// The waits between attempts at a consumer, and between looks at a store.
 const (
 	firstRetry = time.Second
 	// lastRetry is short enough that a consumer that is back after a day is told within minutes,
@@ -13,6 +13,8 @@ const (
 	longestAsked = 15 * time.Minute
 	// lastHeldBack is the longest wait for a free slot at a consumer that answers.
 	lastHeldBack = 30 * time.Second
+	// lastLook is the longest wait for media while an announcement waits for it.
+	lastLook = 15 * time.Second
 )
 
 // RetryConsumer returns the wait before the next attempt at a consumer after that many failed
@@ -31,6 +33,16 @@ func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duratio
 // consumer that answers: 1 s, doubled each time up to 30 s, ±50 %.
 func RetryHeldBack(held int, spread float64) time.Duration {
 	return times(Doubled(firstRetry, held, lastHeldBack), 0.5+spread)
+}
+
+// RetryLook returns the wait before media is looked for once more after that many looks: 1 s,
+// doubled each time up to 15 s, ±50 %. Behind an announcement, when nobody waits for it any more,
+// it is up to 5 min, ±20 %: a store may be down for days.
+func RetryLook(looks int, behind bool, spread float64) time.Duration {
+	if behind {
+		return RetryConsumer(looks, 0, spread)
+	}
+	return times(Doubled(firstRetry, looks, lastLook), 0.5+spread)
 }
 
 // Doubled returns first for n ≤ 1, doubled for each further n, up to most, and never more than

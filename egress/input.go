@@ -181,7 +181,7 @@ func Adoption(i Info, x Extras) Input {
 // OnlyLook returns the input of a run that takes over what an earlier run has started, and starts
 // nothing itself.
 func (in Input) OnlyLook() Input {
-	in.Again, in.StartBy = true, &time.Time{}
+	in.Again, in.StartBy, in.Carried = true, &time.Time{}, nil
 	return in
 }
 

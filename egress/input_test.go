@@ -166,8 +166,9 @@ func TestOnlyAStrayGoesByItsEgressID(t *testing.T) {
 func TestARunThatOnlyLooksStartsNothingAndAsksForTheSame(t *testing.T) {
 	t.Parallel()
 	by := noon
-	in := egress.Input{Pipeline: "compliance", MaxDuration: egress.Duration(minute), StartBy: &by}
+	in := egress.Input{Pipeline: "compliance", MaxDuration: egress.Duration(minute), StartBy: &by, Carried: &egress.State{ID: "EG_1"}}
 	looks := in.OnlyLook()
+	require.Nil(t, looks.Carried, "it does not go on where the earlier one was")
 	require.True(t, looks.Again)
 	require.True(t, looks.StartBy.IsZero(), "no moment is early enough")
 	require.Equal(t, in.Pipeline, looks.Pipeline)

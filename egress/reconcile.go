@@ -175,6 +175,18 @@ func inOrder(a, b Listed) int {
 	return cmp.Or(cmp.Compare(over(a), over(b)), a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
 }
 
+// OfToken returns the egress whose request carries a token of ours, nil if none does. Of several it
+// is the one to keep.
+func OfToken(items []*livekit.EgressInfo, token Token, ours func(Token) bool) (kept *livekit.EgressInfo) {
+	for _, m := range items {
+		t, ok := OurToken(m, ours)
+		if ok && t.Same(token) && (kept == nil || inOrder(ListedAs(m, ours), ListedAs(kept, ours)) < 0) {
+			kept = m
+		}
+	}
+	return kept
+}
+
 type planner struct {
 	Sighting
 	byID      map[string]*Ours // by egress ID

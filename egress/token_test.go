@@ -99,6 +99,21 @@ func TestATokenThatNoneOfOurKeysMadeNamesNothingOfOurs(t *testing.T) {
 	require.Equal(t, egress.Listed{ID: "EG_1", Others: true}, egress.ListedAs(m, of()))
 }
 
+// LiveKit lists in no order.
+func TestOfSeveralEgressesOfOneTokenTheOneThatRecordsIsKept(t *testing.T) {
+	t.Parallel()
+	of := func(id string, part int, s livekit.EgressStatus, began int64) *livekit.EgressInfo {
+		hook := &livekit.WebhookConfig{Url: "https://ours" + egress.Token{RequestID: "req-1", Part: part, MAC: "mac"}.Path()}
+		return &livekit.EgressInfo{EgressId: id, Status: s, StartedAt: began, Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{Webhooks: []*livekit.WebhookConfig{hook}}}}
+	}
+	stopped, younger, older, next := of("EG_1", 1, complete, 1), of("EG_2", 1, active, 3), of("EG_3", 1, active, 2), of("EG_4", 2, active, 1)
+	for _, listed := range [][]*livekit.EgressInfo{{stopped, younger, older, next, nil}, {nil, next, older, younger, stopped}} {
+		require.Same(t, older, egress.OfToken(listed, egress.Token{RequestID: "req-1", Part: 1}, anybodys))
+		require.Same(t, next, egress.OfToken(listed, egress.Token{RequestID: "req-1", Part: 2}, anybodys))
+		require.Nil(t, egress.OfToken(listed, egress.Token{RequestID: "req-2", Part: 1}, anybodys))
+	}
+}
+
 func TestAWorkflowIDAndItsRequestIDAreOneRule(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "egress/req-1", egress.WorkflowID("req-1"))

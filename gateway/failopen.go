@@ -100,17 +100,11 @@ func once[T any](flights *singleflight.Group, requestID, digest string, start fu
 // find looks once for our token among LiveKit's egresses. If LiveKit does not answer, nothing is
 // started: it might be the second egress.
 func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
-	ours := h.cfg.Marker.Token(s.ID, 1)
 	items, err := h.candidates(ctx, s)
 	if err != nil {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "look for an earlier start", Err: err}
 	}
-	for _, m := range items {
-		if t, ok := egress.OurToken(m, h.cfg.Marker.Verify); ok && t.Same(ours) {
-			return m, nil
-		}
-	}
-	return nil, nil
+	return egress.OfToken(items, h.cfg.Marker.Token(s.ID, 1), h.cfg.Marker.Verify), nil
 }
 
 // candidates lists the egresses among which ours would be. A web egress has no room to filter by.
