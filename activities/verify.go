@@ -101,7 +101,7 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 		return Verified{}, toTemporal(err)
 	}
 	info, clock := activity.GetInfo(ctx), temporalsClock(ctx)
-	wait := lookAgain(info.Attempt)
+	wait := egress.RetryLook(int(info.Attempt), in.Behind, spread(ctx))
 	until := info.ScheduledTime.Add(in.For.D())
 	last := !clock().Add(wait).Before(until)
 	look := ctx
@@ -161,11 +161,6 @@ func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egres
 
 // shortestLook is the least time that a look gets.
 const shortestLook = 10 * time.Second
-
-// lookAgain returns the wait after an attempt: 1 s, 2 s, 4 s, 8 s, and then 15 s each.
-func lookAgain(attempt int32) time.Duration {
-	return egress.Doubled(time.Second, int(attempt), 15*time.Second)
-}
 
 // destinations returns where the request writes. For an adopted egress, that is only what LiveKit
 // reports.

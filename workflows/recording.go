@@ -24,7 +24,7 @@ type recording struct {
 
 	// What is being told.
 	relays    relays
-	telling   map[string]bool   // delivery steps that are under way, by name
+	telling   map[string]int    // how many delivery steps are under way, by name
 	verifying int               // those of them that look for media behind the announcement
 	untried   int               // those of them that were not tried yet
 	failures  map[string]string // why each step failed that waits for a person's word
@@ -41,7 +41,7 @@ type published struct {
 func (w *Workflows) newRecording(ctx workflow.Context, id string, in egress.Input, s egress.State) recording {
 	sum := in.Readable()
 	return recording{
-		State: s, worker: w, id: id, in: in, sum: sum, failures: map[string]string{}, telling: map[string]bool{},
+		State: s, worker: w, id: id, in: in, sum: sum, failures: map[string]string{}, telling: map[string]int{},
 		log: log.With(workflow.GetLogger(ctx), "requestID", id, "room", sum.Room),
 	}
 }

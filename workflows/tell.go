@@ -33,10 +33,12 @@ func (e *recording) tellSteps(ctx workflow.Context, of *egress.State, name strin
 
 // beside does something beside all that follows, and keeps its name as under way until it is done.
 func (e *recording) beside(ctx workflow.Context, name string, do func(workflow.Context)) {
-	e.telling[name] = true
+	e.telling[name]++
 	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
 		do(ctx)
-		delete(e.telling, name)
+		if e.telling[name]--; e.telling[name] == 0 {
+			delete(e.telling, name)
+		}
 	})
 }
 
@@ -44,11 +46,11 @@ func (e *recording) beside(ctx workflow.Context, name string, do func(workflow.C
 // the correction last. It holds up no step of the pipeline meanwhile.
 func (e *recording) inTurn(ctx workflow.Context, step string) {
 	wrong, corrects := strings.CutSuffix(step, egress.CorrectedSuffix)
-	if !corrects || !e.telling[wrong] {
+	if !corrects || e.telling[wrong] == 0 {
 		return
 	}
 	e.untried--
-	until(ctx, func() bool { return !e.telling[wrong] })
+	until(ctx, func() bool { return e.telling[wrong] == 0 })
 	e.untried++
 }
 

@@ -355,7 +355,11 @@ func (e *run) poll(ctx workflow.Context) {
 	p := e.plan()
 	e.disarm()
 	e.armed, e.AskedFrom = p, p.look
-	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")))
+	opts := as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")
+	if e.Phase == egress.Held || p.outlook == egress.OutlookEnding { // a next part, or a verdict, waits for it
+		opts.Priority = urgent
+	}
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, opts))
 	e.polling = &pending{kind: looked, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Poll, activities.PollRequest{
 		EgressID: e.ID, Room: e.Room(e.sum.Room), Have: e.Latest.Proto().GetStatus(), Outlook: p.outlook, Policy: e.Policy, From: p.look, Until: p.alarm, WebhookSeen: e.WebhookSeen, Doubt: p.doubt,
 		Seen: e.RecorderSeen, Marked: e.Stuck != "", MissingSince: e.Evidence.MissingSince,
