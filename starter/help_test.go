@@ -28,6 +28,19 @@ func TestEachCommandHasAManualWhoseExamplesAreUnderstood(t *testing.T) {
 	}
 }
 
+func TestTheHelpOfEachKindNamesThePlaceholdersOfItsPaths(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]string{
+		"room-composite":  "{room_name}, {room_id}, {time} and {part}",
+		"participant":     "{room_name}, {room_id}, {time}, {publisher_identity} and {part}",
+		"track-composite": "{room_name}, {room_id}, {time}, {publisher_identity} and {part}",
+		"track":           "{room_name}, {room_id}, {time}, {publisher_identity}, {track_id}, {track_type}, {track_source} and {part}",
+		"web":             "{time} and {part}",
+	} {
+		require.Contains(t, newShell().run(t, "start", kind, "--help").stdout, "which may hold "+want+"\n")
+	}
+}
+
 // words splits a line as a shell would.
 func words(t *testing.T, line string) []string {
 	t.Helper()

@@ -20,10 +20,24 @@ type outputs struct {
 	preset   *livekit.EncodingOptionsPreset
 }
 
+// placeholders are those that LiveKit fills in for each kind; it leaves any other as it is.
+var placeholders = map[egress.Kind]string{
+	egress.KindRoomComposite:  "{room_name}, {room_id}, {time}",
+	egress.KindParticipant:    "{room_name}, {room_id}, {time}, {publisher_identity}",
+	egress.KindTrackComposite: "{room_name}, {room_id}, {time}, {publisher_identity}",
+	egress.KindTrack:          "{room_name}, {room_id}, {time}, {publisher_identity}, {track_id}, {track_type}, {track_source}",
+	egress.KindWeb:            "{time}",
+}
+
+// fileFlag adds the placeholder that we fill in ourselves, for every kind.
+func fileFlag(k egress.Kind) cli.Flag {
+	return &cli.StringFlag{Name: "file", Usage: "record to the file `PATH`, which may hold " + placeholders[k] + " and {part}"}
+}
+
 // outputFlags are named like LiveKit's outputs.
-func outputFlags() []cli.Flag {
+func outputFlags(k egress.Kind) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "file", Usage: "record to the file `PATH`, which may hold {room_name} and {time}"},
+		fileFlag(k),
 		&cli.StringFlag{Name: "segments", Usage: "record HLS segments whose names begin with `PREFIX`"},
 		&cli.StringFlag{Name: "playlist", Usage: "`NAME` of the segments' playlist"},
 		&cli.StringSliceFlag{Name: "stream", Usage: "stream to an rtmp or srt `URL`; may be repeated"},

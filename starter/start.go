@@ -68,7 +68,7 @@ func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command, ou
 	return &cli.Command{
 		Name:  commandOf(k),
 		Usage: usage,
-		Flags: append(flags, outputFlags()...),
+		Flags: append(flags, outputFlags(k)...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := checkStart(c); err != nil {
 				return err
@@ -92,7 +92,7 @@ func (d deps) startTrack() *cli.Command {
 		Flags: []cli.Flag{
 			roomFlag(),
 			&cli.StringFlag{Name: "track", Usage: "`ID` of the track"},
-			&cli.StringFlag{Name: "file", Usage: "record to the file `PATH`"},
+			fileFlag(egress.KindTrack),
 			&cli.StringFlag{Name: "stream", Usage: "stream to the websocket `URL`"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
