@@ -103,7 +103,7 @@ func (d deps) root() *cli.Command {
 		},
 	}
 	quiet(root)
-	describe(root)
+	describe(root, "")
 	return root
 }
 

@@ -1,9 +1,13 @@
 package main
 
-import "github.com/urfave/cli/v3"
+import (
+	"strings"
 
-// manual is the text that --help adds for a command; the key is the command's name. Each line that
-// begins with "  starter" is an example, which a test runs.
+	"github.com/urfave/cli/v3"
+)
+
+// manual is the text that --help adds for a command; the key is the command's name with those of
+// the commands above it. Each line that begins with "  starter" is an example, which a test runs.
 var manual = map[string]string{
 	"": `Recordings are Temporal workflows that outlive this command: it starts, watches and repairs them, and stores nothing itself.
 
@@ -33,10 +37,45 @@ Example:
 command gives up. The same --id twice starts one recording, even from two callers at the same moment. Credentials in the
 request are sealed before Temporal sees them.
 
+A path may hold placeholders, in --segments and --playlist too: --file in the help of each kind lists them. LiveKit fills
+in all but {part}, the number of the part: 1, and one more each time that the recording is started again (--recover).
+Without it, paths of later parts get -part2 and so on before their extension.
+
 Examples:
   starter start room-composite --room standup --file '{room_name}-{time}.mp4' --id standup-1
-  starter start track --room standup --track TR_1 --file a.ogg --max-duration 3h
-  starter start web --url https://example.com --file page.mp4 --recover 2`,
+  starter start --request - --storage archive --max-duration 3h <request.json`,
+	"start room-composite": `Records all of the room, as a page shows it in LiveKit's browser: one of LiveKit's layouts, or your own page by
+--base-url, which must log START_RECORDING. Ends when everybody has left.
+
+Examples:
+  starter start room-composite --room standup --layout speaker --file '{room_name}/{time}-{part}.mp4' --recover 2
+  starter start room-composite --room standup --audio-only --file '{room_name}-{time}.ogg'
+  starter start room-composite --room standup --segments live/standup --playlist standup.m3u8 --stream rtmps://example.com/live/key`,
+	"start participant": `Records one person's camera and microphone, or screen and its sound, through mutes and tracks that come and go. Begins
+once that person is in the room and publishes, and ends when they leave it.
+
+Examples:
+  starter start participant --room standup --identity alice --file '{publisher_identity}-{time}.mp4'
+  starter start participant --room standup --identity alice --screen-share --file 'screen-{time}.mp4'`,
+	"start track-composite": `Records one audio track, one video track or one of each, encoded together. They must be published already, and it ends
+with them: to follow a person whose tracks come and go, record the participant.
+
+Examples:
+  starter start track-composite --room standup --audio-track TR_1 --video-track TR_2 --file '{room_name}-{time}.mp4'
+  starter start track-composite --room standup --video-track TR_2 --file screen.mp4 --preset H264_1080P_30`,
+	"start track": `Records one published track without encoding it again, until it is unpublished. Its codec decides the format, and LiveKit
+mends the path's extension: H.264 goes into .mp4, VP8 into .webm, Opus into .ogg. --stream sends an audio track, as raw
+PCM, to a websocket.
+
+Examples:
+  starter start track --room standup --track TR_1 --file '{publisher_identity}-{track_id}.ogg' --max-duration 3h
+  starter start track --room standup --track TR_1 --stream wss://example.com/captions`,
+	"start web": `Records any page, as LiveKit's browser shows it. It belongs to no room, so nobody's leaving ends it and --recover does not
+start it again: give it a --max-duration, or stop it.
+
+Examples:
+  starter start web --url https://example.com --file 'page-{time}.mp4' --max-duration 1h
+  starter start web --url https://example.com --video-only --stream rtmps://example.com/live/key --id page-1`,
 	"show": `Shows its state, what it waits for, when LiveKit is asked next, what you can do, and the story so far; once it is
 delivered, its verdict. While it runs, a worker answers; without one, it shows what Temporal's visibility has.
 
@@ -95,13 +134,10 @@ With --watch --every 30s it is a canary that prints a line at each change. Worke
 REELKEEPER_CANARY_EVERY.`,
 }
 
-// describe appends to each command's description its part of the manual.
-func describe(root *cli.Command) {
-	root.Description = manual[""]
-	for _, c := range root.Commands {
-		if c.Description != "" && manual[c.Name] != "" {
-			c.Description += "\n\n"
-		}
-		c.Description += manual[c.Name]
+// describe appends to the description of a command, and of each one below it, its part of the manual.
+func describe(c *cli.Command, name string) {
+	c.Description = strings.TrimSpace(c.Description + "\n\n" + manual[name])
+	for _, sub := range c.Commands {
+		describe(sub, strings.TrimSpace(name+" "+sub.Name))
 	}
 }

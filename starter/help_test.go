@@ -1,30 +1,37 @@
 package main
 
 import (
+	"errors"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v3"
 )
 
 func TestEachCommandHasAManualWhoseExamplesAreUnderstood(t *testing.T) {
 	t.Parallel()
-	root := deps{}.root()
-	for _, c := range root.Commands {
-		require.Contains(t, c.Description, "\n  starter "+c.Name, "an example of %s", c.Name)
-	}
+	documented := map[string]bool{}
+	wantExamples(t, deps{}.root(), "", documented)
 	for name, text := range manual {
+		require.True(t, documented[name], "the manual has %q, which is no command", name)
 		for line := range strings.Lines(text) {
-			example, ok := strings.CutPrefix(line, "  starter ")
-			if !ok {
-				continue
+			if example, ok := strings.CutPrefix(line, "  starter "); ok {
+				requireUnderstood(t, name, example)
 			}
-			s := newShell()
-			s.waiting = waitingFor("announce")
-			got := s.run(t, words(t, example)...)
-			require.NotEqual(t, 2, got.status, "%s: %s: %s", name, example, got.stderr)
 		}
+	}
+}
+
+// wantExamples requires an example of a command, and of each one below it.
+func wantExamples(t *testing.T, c *cli.Command, name string, documented map[string]bool) {
+	t.Helper()
+	documented[name] = true
+	require.Regexp(t, `(?m)^  `+strings.TrimSpace("starter "+name)+`( |$)`, c.Description, "an example of %q", name)
+	for _, sub := range c.Commands {
+		wantExamples(t, sub, strings.TrimSpace(name+" "+sub.Name), documented)
 	}
 }
 
@@ -41,10 +48,23 @@ func TestTheHelpOfEachKindNamesThePlaceholdersOfItsPaths(t *testing.T) {
 	}
 }
 
+var redirect = regexp.MustCompile(` [<>].*`)
+
+// requireUnderstood requires that a command line gets as far as its first call, which fails so that
+// nothing is written.
+func requireUnderstood(t *testing.T, where, line string) {
+	t.Helper()
+	s := newShell()
+	s.stdin, s.err = `{"room_composite": {"room_name": "standup"}}`, errors.New("called")
+	got := s.run(t, words(t, line)...)
+	require.NotEqual(t, 2, got.status, "%s: %s: %s", where, line, got.stderr)
+	require.Contains(t, got.stdout+got.stderr, "called", "%s: %s", where, line)
+}
+
 // words splits a line as a shell would.
 func words(t *testing.T, line string) []string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", `each() { printf '%s\0' "$@"; }; each `+strings.Split(line, " >")[0])
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `each() { printf '%s\0' "$@"; }; each `+redirect.ReplaceAllString(line, ""))
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
