@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,7 +50,30 @@ func TestTheHelpOfEachKindNamesThePlaceholdersOfItsPaths(t *testing.T) {
 	}
 }
 
-var redirect = regexp.MustCompile(` [<>].*`)
+var (
+	fenced = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	// command matches a command line, also one that another program is to run.
+	command  = regexp.MustCompile(`(?m)^(?:.*[ /])?starter (\S.*)$`)
+	redirect = regexp.MustCompile(` [<>].*`)
+)
+
+func TestEachCommandInTheDocsIsUnderstood(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	commands := 0
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, block := range fenced.FindAllString(string(text), -1) {
+			for _, m := range command.FindAllStringSubmatch(block, -1) {
+				requireUnderstood(t, page, m[1])
+				commands++
+			}
+		}
+	}
+	require.Greater(t, commands, 20)
+}
 
 // requireUnderstood requires that a command line gets as far as its first call, which fails so that
 // nothing is written.
@@ -61,10 +86,11 @@ func requireUnderstood(t *testing.T, where, line string) {
 	require.Contains(t, got.stdout+got.stderr, "called", "%s: %s", where, line)
 }
 
-// words splits a line as a shell would.
+// words splits a line as a shell would. A script in the docs sets $day first.
 func words(t *testing.T, line string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `each() { printf '%s\0' "$@"; }; each `+redirect.ReplaceAllString(line, ""))
+	cmd.Env = append(os.Environ(), "day=2026-05-04")
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
