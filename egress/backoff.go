@@ -11,8 +11,9 @@ const (
 	// longestAsked bounds what a consumer may ask for. A wrong figure, such as milliseconds or a
 	// date by another clock, must not use up the days of an announcement.
 	longestAsked = 15 * time.Minute
-	// lastHeldBack is the longest wait for a free slot at a consumer that answers.
-	lastHeldBack = 30 * time.Second
+	// lastHeldBack is the longest wait for a free slot at a consumer that answers. Ten thousand
+	// ends that wait for one that is slow cost Temporal 80 attempts a second.
+	lastHeldBack = 2 * time.Minute
 	// lastLook is the longest wait for media while an announcement waits for it.
 	lastLook = 15 * time.Second
 )
@@ -30,7 +31,7 @@ func RetryConsumer(failed int, asked time.Duration, spread float64) time.Duratio
 }
 
 // RetryHeldBack returns the wait of an attempt that has found no free slot that many times at a
-// consumer that answers: 1 s, doubled each time up to 30 s, ±50 %.
+// consumer that answers: 1 s, doubled each time up to 2 min, ±50 %.
 func RetryHeldBack(held int, spread float64) time.Duration {
 	return times(Doubled(firstRetry, held, lastHeldBack), 0.5+spread)
 }

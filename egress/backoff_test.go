@@ -53,8 +53,9 @@ func TestWhoFindsNoPlaceComesAgainSoon(t *testing.T) {
 		"the first, latest":  {1, 1, 1500 * time.Millisecond},
 		"the second":         {2, 0.5, 2 * time.Second},
 		"the fifth":          {5, 0.5, 16 * time.Second},
-		"the sixth":          {6, 0.5, 30 * time.Second},
-		"the thousandth":     {1000, 0.5, 30 * time.Second},
+		"the seventh":        {7, 0.5, 64 * time.Second},
+		"the eighth":         {8, 0.5, 2 * minute},
+		"the thousandth":     {1000, 0.5, 2 * minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -64,6 +64,10 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 	case r.Header.Get("Authorization") == "":
 		return Unsigned
 	}
+	// Of whoever has no key of ours nothing is read.
+	if reason := h.verify(r.Header, nil); reason != "" && reason != WrongHash {
+		return reason
+	}
 	body, reason := h.read(w, r)
 	if reason != "" {
 		return reason

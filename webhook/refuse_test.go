@@ -2,9 +2,12 @@ package webhook_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -118,6 +121,17 @@ func TestABodyThatIsNotTheSignedOneIsRefused(t *testing.T) {
 			require.Empty(t, b.temporal.taken())
 			b.became(t, tc.reason)
 		})
+	}
+}
+
+func TestOfWhoeverHasNoKeyOfOursNothingIsRead(t *testing.T) {
+	t.Parallel()
+	for reason, secret := range map[webhook.Reason]string{webhook.BadSignature: "another secret", webhook.CutBody: apiSecret} {
+		b := newBench(t)
+		r := httptest.NewRequest(http.MethodPost, b.path("req-1"), iotest.ErrReader(io.ErrUnexpectedEOF))
+		r.Header.Set("Authorization", sign(t, apiKey, secret, started()))
+		b.handler.ServeHTTP(httptest.NewRecorder(), r)
+		b.became(t, reason)
 	}
 }
 

@@ -29,7 +29,12 @@ var startOptions = workflow.ActivityOptions{
 
 // searchOptions: whoever waits for the egress may start it themselves by now, and a worker only
 // looks for what came of that.
-var searchOptions = as(startOptions, "look for the egress, which its caller starts")
+var searchOptions = lookingOnly(startOptions)
+
+func lookingOnly(o workflow.ActivityOptions) workflow.ActivityOptions {
+	o.Priority = temporal.Priority{} // after a worker's outage there are many, and new starts go first
+	return as(o, "look for the egress, which its caller starts")
+}
 
 // pollOptions: an attempt is one look of two calls, and one more if its participant is absent or
 // it does not begin. Every look without news is a failed attempt whose error names the delay of
