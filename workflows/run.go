@@ -1,11 +1,9 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -92,7 +90,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	in := arg.Input
 	id, err := admit(workflow.GetInfo(ctx), arg)
 	if err != nil {
-		return nil, ctx, refuse(ctx, err)
+		return nil, ctx, refuseInput(ctx, err)
 	}
 	e := &run{
 		recording:    w.newRecording(ctx, id, in, egress.State{Phase: egress.Requested, Part: 1, MaxDuration: in.MaxDuration}),
@@ -147,14 +145,6 @@ func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
 	return id, nil
 }
 
-func invalid(err error) error {
-	var e *egress.Error
-	if !errors.As(err, &e) {
-		e = &egress.Error{Reason: egress.Invalid, Message: err.Error()}
-	}
-	return toCaller(e)
-}
-
 // full reports whether the run should go on as a new one: the server suggests it,
 // and nothing is under way that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
@@ -190,31 +180,4 @@ func (e *run) refuse(ctx workflow.Context, err error) error {
 	e.upsert(ctx, attributeStatus.ValueUnset()) // nothing records
 	until(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	return e.failed
-}
-
-// reasonOf is the reason of an activity's failure, empty when it did not fail.
-func reasonOf(err error) egress.Reason {
-	var app *temporal.ApplicationError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &app):
-		return egress.Reason(app.Type())
-	default:
-		return egress.Internal
-	}
-}
-
-// plainly is an activity's failure as the workflow's own: without the activity
-// around it, so that callers in every language see reason and details first.
-func plainly(op string, err error) error {
-	var app *temporal.ApplicationError
-	if !errors.As(err, &app) {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	var details egress.Error
-	if err := app.Details(&details); err != nil {
-		return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), app)
-	}
-	return temporal.NewNonRetryableApplicationError(app.Message(), app.Type(), nil, details)
 }

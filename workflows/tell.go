@@ -1,11 +1,9 @@
 package workflows
 
 import (
-	"errors"
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -111,21 +109,4 @@ func (e *recording) tell(ctx workflow.Context, opts workflow.ActivityOptions, t 
 	default:
 		return egress.Invalidf("step", "this worker has no step %s", t.kind)
 	}
-}
-
-// mayPass reports whether an activity failed that may succeed when it is tried again.
-func mayPass(err error) bool {
-	var failed *temporal.ActivityError
-	var said *temporal.ApplicationError
-	return errors.As(err, &failed) && (!errors.As(err, &said) || !said.NonRetryable())
-}
-
-// askedFor is when a failed step is to be tried again, and how it failed. An attempt that
-// died asks for nothing.
-func askedFor(err error) (time.Duration, string) {
-	var app *temporal.ApplicationError
-	if !errors.As(err, &app) {
-		return 0, ""
-	}
-	return app.NextRetryDelay(), app.Message()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -20,9 +19,9 @@ func (e *run) handle(ctx workflow.Context) error {
 	)
 }
 
-// refuse returns why no run can be made of an input, and has an update that was sent along with it
+// refuseInput returns why no run can be made of an input, and has an update that was sent along with it
 // answered so, too.
-func refuse(ctx workflow.Context, why error) error {
+func refuseInput(ctx workflow.Context, why error) error {
 	no := func(workflow.Context, egress.StartUpdate) error { return why }
 	return cmp.Or(workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, no, workflow.UpdateHandlerOptions{Validator: no}), why)
 }
@@ -80,9 +79,4 @@ func (e *run) askStop(ctx workflow.Context, u egress.StopUpdate) (egress.Info, e
 		return e.answered.info, nil
 	}
 	return e.Latest, nil
-}
-
-// toCaller gives an error the type and details by which a caller knows the reason.
-func toCaller(err *egress.Error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), string(err.Reason), nil, *err)
 }
