@@ -56,12 +56,12 @@ func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 
 // tellPart runs the delivery steps for a part that has ended, beside all that follows.
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
-	name := egress.PartSuffix(part.Part)
+	suffix := egress.PartSuffix(part.Part)
 	if part.Corrects != "" {
 		e.Corrections[part.Part]++
-		name += strings.Repeat(egress.CorrectedSuffix, e.Corrections[part.Part])
+		suffix += strings.Repeat(egress.CorrectedSuffix, e.Corrections[part.Part])
 	}
-	all := "tell" + name
+	all := "tell" + suffix
 	if !part.WebhookDue().IsZero() {
 		e.unheard[part.ID] = &part
 	}
@@ -69,8 +69,8 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	e.beside(ctx, all, func(ctx workflow.Context) {
 		e.inTurn(ctx, all)
 		e.awaitWebhookOf(ctx, &part)
-		e.verify(ctx, &part, name)
-		e.tellSteps(ctx, &part, name)
+		e.verify(ctx, &part, suffix)
+		e.tellSteps(ctx, &part, suffix)
 		e.untried--
 	})
 }

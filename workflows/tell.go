@@ -10,26 +10,26 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// tellSteps runs the delivery steps of what has ended, beside each other: who is down
-// holds up nobody else. Their names end in what tells them from those of other parts.
-func (e *recording) tellSteps(ctx workflow.Context, of *egress.State, name string) {
-	for _, kind := range of.Tells() {
-		if !of.Needs(kind) {
+// tellSteps runs the delivery steps that announce an end, all at once: a consumer that is down holds
+// up no other. The suffix tells the steps of an earlier part, or of a correction, from the others.
+func (e *recording) tellSteps(ctx workflow.Context, of *egress.State, suffix string) {
+	for _, step := range of.Tells() {
+		if !of.Needs(step) {
 			continue
 		}
-		step := kind + name
+		t := task{of: of, step: step, suffix: suffix}
 		e.untried++
-		e.beside(ctx, step, func(ctx workflow.Context) {
-			e.inTurn(ctx, step)
-			if _, relayed := egress.StepWebhook(kind); relayed {
+		e.beside(ctx, t.name(), func(ctx workflow.Context) {
+			e.inTurn(ctx, t.name())
+			if _, relayed := egress.StepWebhook(step); relayed {
 				e.relays.finish(ctx)
 			}
-			e.tellStep(ctx, task{step: step, kind: kind, of: of})
+			e.tellStep(ctx, t)
 		})
 	}
 }
 
-// beside does something beside all that follows, and keeps its name as under way until it is done.
+// beside does something in a coroutine of its own, and keeps its name in telling until it is done.
 func (e *recording) beside(ctx workflow.Context, name string, do func(workflow.Context)) {
 	e.telling[name]++
 	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
@@ -40,10 +40,10 @@ func (e *recording) beside(ctx workflow.Context, name string, do func(workflow.C
 	})
 }
 
-// inTurn has a correction wait for the step that tells what it corrects, so that everybody hears
-// the correction last. It holds up no step of the pipeline meanwhile.
-func (e *recording) inTurn(ctx workflow.Context, step string) {
-	wrong, corrects := strings.CutSuffix(step, egress.CorrectedSuffix)
+// inTurn lets a correction wait for the step that announces what it corrects, so that every
+// consumer hears the correction last. Meanwhile it holds up no step of the pipeline.
+func (e *recording) inTurn(ctx workflow.Context, name string) {
+	wrong, corrects := strings.CutSuffix(name, egress.CorrectedSuffix)
 	if !corrects || e.telling[wrong] == 0 {
 		return
 	}
@@ -52,15 +52,19 @@ func (e *recording) inTurn(ctx workflow.Context, step string) {
 	e.untried++
 }
 
-// task is a delivery step of what has ended.
+// task is a delivery step that announces an end.
 type task struct {
-	step string        // its name
-	kind string        // what is to be done
-	of   *egress.State // what has ended
-	// putOff is the wait of the next try, as the one before asked for it.
-	putOff  time.Duration
-	because string // how that one failed
+	of     *egress.State // what has ended
+	step   string        // as State.Tells names it
+	suffix string        // empty, or for example "-part-2-corrected"
+
+	// What the try before said:
+	putOff  time.Duration // how long this one is to wait
+	because string        // why it failed
 }
+
+// name returns the name of the step in this recording.
+func (t task) name() string { return t.step + t.suffix }
 
 // tellStep runs a delivery step until it is done, or a person leaves it out.
 func (e *recording) tellStep(ctx workflow.Context, t task) {
@@ -69,7 +73,7 @@ func (e *recording) tellStep(ctx workflow.Context, t task) {
 	err := e.tell(ctx, onceOptions, t)
 	e.untried--
 	if err != nil {
-		e.publishVerdict(ctx) // this may take days, and reports and lists must see the verdict meanwhile
+		e.publishVerdict(ctx) // the next tries may take days, and reports and lists must show the verdict meanwhile
 		e.remember(ctx)
 	}
 	if mayPass(err) {
@@ -77,36 +81,36 @@ func (e *recording) tellStep(ctx workflow.Context, t task) {
 		again.putOff, again.because = askedFor(err)
 		err = e.tell(ctx, patient, again)
 	}
-	if e.insist(ctx, t.step, err, func() error { return e.tell(ctx, patient, t) }) == nil {
-		e.done(ctx, t.step)
+	if e.insist(ctx, t.name(), err, func() error { return e.tell(ctx, patient, t) }) == nil {
+		e.done(ctx, t.name())
 	}
 }
 
 // done notes that a step is done.
-func (e *recording) done(ctx workflow.Context, step string) {
-	e.Done = append(e.Done, step)
+func (e *recording) done(ctx workflow.Context, name string) {
+	e.Done = append(e.Done, name)
 	e.explain(ctx)
 }
 
-// tell posts what has ended to the consumer that a step names.
+// tell announces the end to the consumer of a step.
 func (e *recording) tell(ctx workflow.Context, opts workflow.ActivityOptions, t task) error {
 	ev, err := t.of.Announcement()
 	if err != nil {
 		return err
 	}
-	opts.Summary += " (" + t.step + ")"
+	opts.Summary += " (" + t.name() + ")"
 	ctx = workflow.WithActivityOptions(ctx, opts)
-	n, webhook := egress.StepWebhook(t.kind)
-	consumer := t.of.Pipeline.Consumer(t.kind)
+	n, webhook := egress.StepWebhook(t.step)
+	consumer := t.of.Pipeline.Consumer(t.step)
 	env := activities.Envelope{Headers: t.of.Headers(e.id), PutOff: egress.Duration(t.putOff), Because: t.because}
 	switch {
-	case t.kind == egress.StepAnnounce, consumer != nil:
+	case t.step == egress.StepAnnounce, consumer != nil:
 		return workflow.ExecuteActivity(ctx, delivery.Announce, activities.Announcement{Event: ev, Consumer: consumer, Envelope: env}).Get(ctx, nil)
 	case webhook && n < len(e.sum.Webhooks):
 		told := e.toWebhook(n, ev)
 		told.Envelope = env
 		return workflow.ExecuteActivity(ctx, delivery.Tell, told).Get(ctx, nil)
 	default:
-		return egress.Invalidf("step", "this worker has no step %s", t.kind)
+		return egress.Invalidf("step", "this worker has no step %s", t.step)
 	}
 }

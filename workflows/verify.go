@@ -15,7 +15,7 @@ const MetricMedia = "reelkeeper_media_total"
 // verify asks the store for the media of what has ended, before anybody is told. It holds up the
 // telling for no longer than the terms say: a store that cannot be reached by then is asked
 // again beside it. Where nobody can look, no activity runs.
-func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
+func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	because, ok := of.Lookable(e.in.Adopted)
 	if !ok {
 		e.found(ctx, of, egress.Unchecked(because))
@@ -29,9 +29,9 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 	case err == nil && !v.Again:
 		e.found(ctx, of, v.MediaReport)
 	case err == nil:
-		e.verifyBehind(ctx, of, name, v.Because)
+		e.verifyBehind(ctx, of, suffix, v.Because)
 	case mayPass(err), reasonOf(err) == egress.Sealed: // a key is missing that may be put back
-		e.verifyBehind(ctx, of, name, inWords(err))
+		e.verifyBehind(ctx, of, suffix, inWords(err))
 	default:
 		e.found(ctx, of, egress.Unchecked("could not be looked at: "+inWords(err)))
 	}
@@ -39,33 +39,33 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, name string) {
 
 // verifyBehind goes on looking beside the announcement, for as long as an announcement is tried,
 // and then waits for a person.
-func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, name, because string) {
+func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, suffix, because string) {
 	r := of.WithBackup(egress.Unchecked(because))
 	e.NoteMedia(of.Part, r, workflow.Now(ctx))
 	if r.Media.Alarming() { // by LiveKit's own word
 		e.notify(ctx, egress.ConcernMedia, of.Part, "")
 	}
-	step := egress.StepVerify + name
+	name := egress.StepVerify + suffix
 	e.verifying++
-	e.beside(ctx, step, func(ctx workflow.Context) {
-		e.verifyOn(ctx, of, step)
+	e.beside(ctx, name, func(ctx workflow.Context) {
+		e.verifyOn(ctx, of, name)
 		e.verifying--
 	})
 }
 
-func (e *run) verifyOn(ctx workflow.Context, of *egress.State, step string) {
-	opts := as(verifyOptions, verifyOptions.Summary+", until it answers ("+step+")")
+func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string) {
+	opts := as(verifyOptions, verifyOptions.Summary+", until it answers ("+name+")")
 	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
 	var v activities.Verified
 	look := func() error {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 	}
-	if err := e.insist(ctx, step, look(), look); err != nil {
+	if err := e.insist(ctx, name, look(), look); err != nil {
 		e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
 		return
 	}
 	e.found(ctx, of, v.MediaReport)
-	e.done(ctx, step)
+	e.done(ctx, name)
 }
 
 // verification is the argument of Verify.
