@@ -14,7 +14,7 @@ import (
 // same one twice is harmless.
 func (c *Client) ReportMinute(ctx context.Context, m egress.Minute) error {
 	_, err := c.cfg.Temporal.SignalWithStartWorkflow(ctx, egress.EndpointID, egress.SignalMinute, m, client.StartWorkflowOptions{
-		TaskQueue: egress.TaskQueue, StaticSummary: "how the webhook endpoint was",
+		TaskQueue: egress.TaskQueue, StaticSummary: "how the webhook endpoint fared",
 	}, egress.EndpointType, egress.Ring{})
 	return errorOf(ctx, "report to "+egress.EndpointID, err)
 }

@@ -9,18 +9,18 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// asideFor is how long another egress of the request that could not be dealt with is put
-// aside. LiveKit was just asked three times, and the reconciler's rounds come as often. Each time
-// that no worker answers its stop, the wait doubles, up to asideAtMost: that worker may be dead,
-// and the run hears nothing else while it asks.
+// asideFor is how long another egress of the request that cannot be dealt with is put aside:
+// LiveKit has just been asked three times, and the reconciler's rounds are as far apart. The wait
+// doubles, up to asideAtMost, each time that no worker answers a stop: that worker may be dead, and
+// the run hears nothing else while it asks.
 const (
 	asideFor    = time.Minute
 	asideAtMost = 15 * time.Minute
 )
 
-// putAside keeps what was seen of another egress of the request, which cannot be dealt with
-// now: nobody knows yet whom to tell, or LiveKit did not say that it stopped. It is not carried
-// over to the next run, which hears of it from the reconciler.
+// putAside keeps an observation of another egress of the request that cannot be dealt with now:
+// nobody knows yet whom to tell, or LiveKit did not say that it stopped. It is not carried over to
+// the next run, which hears of that egress from the reconciler.
 func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	known := slices.ContainsFunc(e.aside, func(a egress.Observation) bool {
 		return a.Info.ID() == o.Info.ID()
@@ -31,21 +31,22 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 	if e.Started && e.asideDue == nil {
 		wait := egress.Doubled(asideFor, e.unanswered+1, asideAtMost)
 		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, wait,
-			workflow.TimerOptions{Summary: "until another egress of the request is to be asked for again"})}
+			workflow.TimerOptions{Summary: "before another egress of the request is dealt with again"})}
 	}
 }
 
-// foldTwins takes what was put aside of egresses that are not part of the recording. It does so
-// once the bound one is over and before that is told, since telling may take days. One whose stop
-// no worker answers does not take its place where a new part can be started instead.
+// foldTwins folds in what was put aside of egresses that are not part of the recording. It is
+// called once the bound egress is over, and before that is announced, since announcing may take
+// days. An egress whose stop no worker answers does not take the place of the bound one if a new
+// part can be started instead.
 func (e *run) foldTwins(ctx workflow.Context) {
 	e.foldBut(ctx, func(o egress.Observation) bool {
 		return e.Includes(o) || e.unanswered > 0 && e.Recoverable(workflow.Now(ctx))
 	})
 }
 
-// foldAside takes what was put aside. While a part is being started it stays there: else an
-// egress of another ID would be bound to that part.
+// foldAside folds in what was put aside, unless a part is being started: an egress of another ID
+// would be bound to that part.
 func (e *run) foldAside(ctx workflow.Context) {
 	e.asideDue = nil
 	if e.Started {
@@ -53,7 +54,7 @@ func (e *run) foldAside(ctx workflow.Context) {
 	}
 }
 
-// foldBut takes what was put aside, but for what is to stay there.
+// foldBut folds in what was put aside, except what is to stay there.
 func (e *run) foldBut(ctx workflow.Context, stays func(egress.Observation) bool) {
 	aside := e.aside
 	e.aside = nil

@@ -6,9 +6,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Canary sends an event of ours along the way of LiveKit's webhooks. Its result is what is
-// known of that way by now, and the schedule's next run goes on from there. People are told by
-// a notice when the way breaks, and when it is open again.
+// Canary sends a test event along the path of LiveKit's webhooks. Its result is the state of that
+// path, from which the schedule's next run continues. A notice tells people when the path breaks,
+// and when it is open again.
 func (w *Workflows) Canary(ctx workflow.Context) (egress.Canary, error) {
 	var last egress.Canary
 	lastResult(ctx, &last)
@@ -22,7 +22,7 @@ func (w *Workflows) Canary(ctx workflow.Context) (egress.Canary, error) {
 	}
 	if err := beginNotice(ctx, *notice).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Error("notice not begun", "reason", notice.Concern, "error", err)
-		next.Told = last.Told // the next probe has it told
+		next.Told = last.Told // the next probe tries again to tell people
 	}
 	return next, nil
 }

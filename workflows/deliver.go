@@ -6,12 +6,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// deliver tells the verdict to everyone. It cannot be cancelled: the media exists,
-// and someone waits for it.
+// deliver announces the verdict. It cannot be cancelled: the media exists, and someone waits for
+// it.
 //
-// Each step is tried once before the verdict goes to visibility. Mostly that is all,
-// and then the verdict comes with the end of the workflow, whose own write to
-// visibility covers it.
+// Each step is tried once before the verdict is written to the search attributes and the memo.
+// Usually no step needs more, and the verdict is written at the end of the workflow, whose own
+// write to visibility then covers it.
 func (e *run) deliver(ctx workflow.Context) {
 	if !e.toldBefore {
 		e.reportEnd(ctx)
@@ -19,8 +19,8 @@ func (e *run) deliver(ctx workflow.Context) {
 		e.verify(ctx, &e.State, "")
 		e.tellSteps(ctx, &e.State, "")
 	}
-	// A store may be down for days, and so may the consumers of a last part that no next part
-	// followed. Reports and lists must see the verdict meanwhile.
+	// A store may be down for days, and so may the consumers of a part that was to be followed by
+	// another, and is the last one after all. Reports and lists must show the verdict meanwhile.
 	if e.verifying > 0 || e.toldBefore && len(e.telling) > 0 {
 		e.publishVerdict(ctx)
 		e.remember(ctx)
@@ -39,9 +39,9 @@ func (e *run) deliver(ctx workflow.Context) {
 	e.remember(ctx)
 }
 
-// awaitCorrection gives an egress that is lost, or failed while its room is live, time to show
-// that it is alive, as much as the terms say. It reports whether it did: then the verdict that was
-// delivered is to be corrected.
+// awaitCorrection gives an egress that is lost, or failed while its room is live, time to show that
+// it is alive, for as long as the terms say. It reports whether it is alive: then the verdict that
+// was delivered is to be corrected.
 func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	if e.Correctable() {
 		e.awaitSign(ctx)
@@ -57,9 +57,9 @@ func (e *run) awaitCorrection(ctx workflow.Context) (corrected bool) {
 	return true
 }
 
-// awaitSign waits for a late sign of life, for as long as the terms say. Where the workflow is
-// cancelled, before or meanwhile, a lost egress is not waited for. One that failed is: it may run
-// again, and is to be stopped then.
+// awaitSign waits for a late sign of life, for as long as the terms say. If the workflow is or was
+// cancelled, it no longer waits for a lost egress. It still waits for one that failed: that one may
+// run again, and is to be stopped then.
 func (e *run) awaitSign(ctx workflow.Context) {
 	if e.Status == egress.Lost && e.wasCancelled() {
 		return
@@ -77,9 +77,9 @@ func (e *run) awaitSign(ctx workflow.Context) {
 	e.drain(ctx)
 }
 
-// drain takes what arrived meanwhile, and lets every caller have their answer, so
-// that nothing is dropped by the end of the workflow. What arrived may be the end of an earlier
-// part, which has to be told first; that takes its time, in which more may arrive.
+// drain takes what arrived meanwhile, and lets every caller have their answer, so that the end of
+// the workflow drops nothing. What arrived may be the end of an earlier part, which has to be
+// announced first; that takes time, in which more may arrive.
 func (e *run) drain(ctx workflow.Context) {
 	for {
 		e.takeIn(ctx)

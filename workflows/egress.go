@@ -13,14 +13,14 @@ import (
 //	start    ask LiveKit, once; a retry adopts what an earlier attempt started
 //	watch    until it ends: webhook first, our own look when news is overdue
 //	settle   one verdict
-//	recover  start again what failed, while there is something to record
+//	recover  restart what failed, while there is something to record
 //	deliver  tell the consumers, and run the steps of the pipeline
-//	correct  when what was lost turns out to be alive
+//	correct  deliver again, if what was lost turns out to be alive
 //
-// A lost webhook costs at most one wait of the policy, or, while the reconciler's rounds
-// complete, its grace and its period. If they stop, a wait that has begun still is as long as
-// they allowed: up to 72 times Policy.LookActive, six hours. Cancelling the workflow stops the
-// egress and still delivers what was recorded.
+// If a webhook is lost, the end is noticed later by at most one wait of the policy, or by the
+// reconciler's grace and period while its rounds complete. If the rounds stop, a wait that has
+// begun keeps the length that they allowed: up to 72 times Policy.LookActive, by default six hours.
+// Cancelling the workflow stops the egress and still delivers what was recorded.
 func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {
 	e, ctx, err := w.open(ctx, arg)
 	if err != nil {
@@ -32,7 +32,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			return egress.Verdict{}, err
 		}
 		e.foldTwins(ctx)
-		if !e.over() { // one of them has taken its place
+		if !e.over() { // a twin has taken its place
 			continue
 		}
 		wait := recoverBackoff(e.Status, e.Part+1)
@@ -77,7 +77,7 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
 			e.wake = nil
-		case asideAgain: // what could not be dealt with may be now
+		case asideAgain: // what was put aside can perhaps be dealt with now
 			e.foldAside(ctx)
 		}
 
@@ -108,8 +108,8 @@ func (e *run) doDue(ctx workflow.Context) {
 	}
 }
 
-// next waits for whatever happens first. It only says what happened; what to do
-// about it is decided in watch.
+// next waits for whatever happens first. It only says what happened; watch decides what to do about
+// it.
 func (e *run) next(ctx workflow.Context) (ev event) {
 	if e.observations.Len() == 0 { // else more news has arrived already
 		e.arm(ctx)
@@ -132,7 +132,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 	})
 	if e.own != nil {
 		s.AddReceive(e.own.Done(), func(workflow.ReceiveChannel, bool) {
-			ev.kind, e.own = cancelled, nil // it stays closed, and once is enough
+			ev.kind, e.own = cancelled, nil // its channel stays closed, and once is enough
 		})
 	}
 	for _, p := range []*pending{e.starting, e.polling, e.wake, e.asideDue} {
@@ -152,9 +152,9 @@ type source struct {
 
 type event struct {
 	kind   eventKind
-	event  egress.Event    // with observed, listed and hinted
-	by     *egress.Asker   // with stopAsked; nil where it is not known who asked
-	future workflow.Future // with started and looked
+	event  egress.Event    // of observed, listed and hinted
+	by     *egress.Asker   // of stopAsked; nil if nobody knows who asked
+	future workflow.Future // of started and looked
 }
 
 type eventKind int

@@ -69,7 +69,7 @@ func askedFor(err error) (wait time.Duration, because string) {
 }
 
 // longestWords is the most that is kept of what an activity said, in bytes. A user's step may say
-// as much as fits into one of Temporal's payloads, and so must the whole state.
+// as much as fits into one payload of Temporal's, and the whole state has to fit into one.
 const longestWords = 2000
 
 // inWords returns an activity's failure for a person: what the activity said, without what
@@ -87,11 +87,11 @@ func inWords(err error) string {
 func timeoutInWords(t enumspb.TimeoutType) string {
 	switch t {
 	case enumspb.TIMEOUT_TYPE_START_TO_CLOSE:
-		return "an attempt took longer than it may"
+		return "an attempt took too long"
 	case enumspb.TIMEOUT_TYPE_HEARTBEAT:
-		return "its worker no longer showed that it lives"
+		return "its worker stopped sending heartbeats"
 	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE:
-		return "no worker took it, or none was done with it, in all the time that it has"
+		return "no worker took it, or none finished it, in the time that it has"
 	default:
 		return "it ran out of time"
 	}

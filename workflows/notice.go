@@ -9,9 +9,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Notice carries one notice to the notification hook, until the hook has taken it. It
-// is a workflow of its own, so that a hook that is down holds up no recording. One that
-// could not be told in its time fails, and is found in Temporal by its type.
+// Notice delivers one notice to the notification hook, and tries until the hook accepts it. It is a
+// workflow of its own, so that a hook that is down holds up no recording. If the time for it runs
+// out, it fails, and can be found in Temporal by its type.
 func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
 	opts := noticeOptions
 	opts.ScheduleToCloseTimeout = n.For.D()
@@ -22,8 +22,8 @@ func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
 	return nil
 }
 
-// beginNotice begins the child workflow that carries a notice, and that outlives its parent.
-// The returned future is ready once it has begun.
+// beginNotice begins the child workflow that delivers a notice and outlives its parent. The
+// returned future is ready once the child has begun.
 func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            egress.NoticeID(n.RequestID, cmp.Or(n.About, string(n.Concern))),
@@ -34,9 +34,9 @@ func beginNotice(ctx workflow.Context, n egress.Notice) workflow.Future {
 	return workflow.ExecuteChildWorkflow(ctx, egress.NoticeType, n).GetChildWorkflowExecution()
 }
 
-// notify has people told of a concern, where the egress began with a hook. The workflow waits
-// only until the notice has begun, since the server drops a child whose parent ends before that.
-// What becomes of the notice then makes no difference to it.
+// notify tells people of a concern, if the egress began with a notification hook. The workflow
+// waits only until the notice has begun, since the server drops a child whose parent ends before
+// that. Whether the notice is then delivered makes no difference to it.
 func (e *recording) notify(ctx workflow.Context, c egress.Concern, part int, step string) {
 	n, due := e.State.Notice(c, part, e.id, e.sum)
 	if !due {

@@ -10,10 +10,10 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// startAgain goes on, after a wait, with the next part of a recording whose egress ended too early
-// while its room is live. What became of this part is told meanwhile: nobody waits for that.
+// startAgain continues, after a wait, with the next part of a recording whose egress ended too
+// early while its room is live. Meanwhile this part's end is announced; nobody waits for that.
 func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
-	e.log.Warn("to be started again", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
+	e.log.Warn("to be restarted as the next part", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
 	e.reportEnd(ctx)
 	e.relays.reopen()
@@ -34,11 +34,11 @@ func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.start(ctx)
 }
 
-// errEnough is why a part was not started: the recording's end was asked for before.
-var errEnough = errors.New("its end was asked for")
+// errEnough is why a part was not started: a stop was asked for before.
+var errEnough = errors.New("a stop was asked for")
 
-// backOff waits before the next part is started, or until a stop is asked for, which it takes and
-// reports. Whoever asked is answered once the recording is settled by that.
+// backOff waits before the next part is started. If a stop is asked for meanwhile, it takes the
+// stop at once and reports true: that settles the recording, and then whoever asked is answered.
 func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 	asked := func() bool { return e.asks.Len() > 0 || e.cancelHeard() }
 	opts := workflow.AwaitOptions{Timeout: wait, TimerOptions: workflow.TimerOptions{Summary: "before the next part is started"}}
@@ -54,7 +54,8 @@ func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {
 	return true
 }
 
-// tellPart runs the delivery steps for a part that has ended, beside all that follows.
+// tellPart looks for the media of a part that has ended, and announces the end, while the workflow
+// goes on.
 func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	suffix := egress.PartSuffix(part.Part)
 	if part.Corrects != "" {
@@ -65,7 +66,7 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	if !part.WebhookDue().IsZero() {
 		e.unheard[part.ID] = &part
 	}
-	e.untried++ // until each of its consumers is counted, so that no step of the pipeline runs before
+	e.untried++ // until its consumers are counted, so that no step of the pipeline runs before they are tried
 	e.beside(ctx, all, func(ctx workflow.Context) {
 		e.inTurn(ctx, all)
 		e.awaitWebhookOf(ctx, &part)
@@ -75,34 +76,34 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	})
 }
 
-// giveBack settles the recording by the part before, which is being told already: the next one
-// was refused, most likely since the room is gone, or is not wanted any more.
+// giveBack settles the recording with the part before, which is being announced already: the next
+// one was refused, most likely because the room is gone, or is no longer wanted.
 func (e *run) giveBack(err error) {
-	e.log.Warn("not started again", "part", e.Part, "error", err)
+	e.log.Warn("next part not started", "part", e.Part, "error", err)
 	now := e.State
 	e.State, e.Shared = *e.before, now.Shared
-	e.Parts = e.Parts[:len(e.Parts)-1] // the last of them is this one; the others may have been corrected
+	e.Parts = e.Parts[:len(e.Parts)-1] // the last one is the part that is settled now; the others may have been corrected
 	e.Stopped, e.StoppedAt, e.StoppedBy = now.Stopped, now.StoppedAt, now.StoppedBy
 	e.Recover, e.toldBefore, e.before = 0, true, nil
 	e.relays.end()
 }
 
-// past takes news of an earlier part. One that still records is treated as a twin of the part
-// that took its place.
+// past takes news of an earlier part. If that part still records, it is treated as a twin of the
+// one that took its place.
 func (e *run) past(ctx workflow.Context, o egress.Observation) {
 	if !e.correct(ctx, o) && e.Beside(o) {
 		e.foreign(ctx, o)
 	}
 }
 
-// correct tells the end of an earlier part that was lost, or that failed and ran again, as a
-// correction. It reports false for any other news.
+// correct announces as a correction the end of an earlier part that was lost, or that failed and
+// ran again. It reports false for any other news.
 func (e *run) correct(ctx workflow.Context, o egress.Observation) bool {
 	part, ok := e.CorrectPart(o)
 	if !ok {
 		return false
 	}
-	if e.before != nil && e.before.ID == part.ID { // it may be the last one after all
+	if e.before != nil && e.before.ID == part.ID { // if the next part does not begin, this is the last one
 		e.before.TakeCorrection(part)
 	}
 	workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)

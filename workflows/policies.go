@@ -1,6 +1,6 @@
-// Package workflows holds the policy of a recording's life, and nothing else: no
-// I/O, no clock but Temporal's, no retries of its own. The rules that need no
-// workflow are pure functions in package egress.
+// Package workflows holds the policy of a recording's life, and nothing else: no I/O, no clock but
+// Temporal's, no retries of its own. The rules that need no workflow are pure functions in package
+// egress.
 package workflows
 
 import (
@@ -12,13 +12,12 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// urgent goes before all else that waits for a place in a worker: long looks at media, and
-// consumers that hang, may take up all places.
+// urgent activities go before all others that wait for a place in a worker, where long looks at
+// media, and consumers that hang, may take up all places.
 var urgent = temporal.Priority{PriorityKey: 1}
 
-// startOptions: one attempt does all the asking and looking by its own settings
-// (REELKEEPER_START_FOR); another one follows only when its worker died, which is
-// noticed by the missing heartbeat.
+// startOptions: one attempt asks and looks as often as its own settings say (REELKEEPER_START_FOR).
+// Another one follows only if its worker died, which the missing heartbeat shows.
 var startOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: time.Hour,
 	HeartbeatTimeout:    10 * time.Second,
@@ -27,19 +26,19 @@ var startOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit to start the egress",
 }
 
-// searchOptions: whoever waits for the egress may start it themselves by now, and a worker only
-// looks for what came of that.
-var searchOptions = lookingOnly(startOptions)
-
-func lookingOnly(o workflow.ActivityOptions) workflow.ActivityOptions {
-	o.Priority = temporal.Priority{} // after a worker's outage there are many, and new starts go first
-	return as(o, "look for the egress, which its caller starts")
+// searchOptions: the caller may start the egress directly by now, and a worker only looks for it.
+// After an outage of the workers there may be many, so new starts go first.
+var searchOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: startOptions.StartToCloseTimeout,
+	HeartbeatTimeout:    startOptions.HeartbeatTimeout,
+	RetryPolicy:         startOptions.RetryPolicy,
+	Summary:             "look for the egress, which its caller may start directly",
 }
 
-// pollOptions: an attempt is one look of two calls, and one more if its participant is absent or
-// it does not begin. Every look without news is a failed attempt whose error names the delay of
-// the next one. The retry policy's own interval is for attempts that died, which is noticed by
-// the missing heartbeat.
+// pollOptions: an attempt is one look of two calls, or of three if the participant is absent or the
+// egress does not begin. A look without news is a failed attempt, whose error sets the delay of the
+// next one. The retry policy's own interval is for attempts that died, which the missing heartbeat
+// shows.
 var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
 	StartToCloseTimeout: 30 * time.Second,
@@ -48,9 +47,9 @@ var pollOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit how the egress is, until there is news",
 }
 
-// stopOptions: LiveKit takes 3 s to say that it reached no worker. Three such answers
-// are evidence where the end has been expected for REELKEEPER_LOST_AFTER; a stop that was
-// earlier, or could not be sent, is due again with the next probe.
+// stopOptions: LiveKit takes 3 s to say that it reached no worker. Three such answers are evidence
+// of a loss if the end has been expected for REELKEEPER_LOST_AFTER. A stop that came earlier, or
+// could not be sent, is due again with the next probe.
 var stopOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 15 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 2 * time.Second, MaximumAttempts: 3},
@@ -58,11 +57,11 @@ var stopOptions = workflow.ActivityOptions{
 	Summary:             "tell LiveKit to stop the egress",
 }
 
-// probeOptions are a stop too, for another reason.
+// probeOptions are those of a stop, which a probe is, too.
 var probeOptions = as(stopOptions, "ask by a stop whether the egress's worker still answers")
 
-// twinOptions: an attempt is four calls at most, of 10 s each, since LiveKit is asked for the
-// bound egress and its participant first.
+// twinOptions: an attempt is at most four calls of 10 s each, since LiveKit is first asked for the
+// bound egress and its participant.
 var twinOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 45 * time.Second,
 	RetryPolicy:         stopOptions.RetryPolicy,
@@ -70,16 +69,16 @@ var twinOptions = workflow.ActivityOptions{
 	Summary:             "stop another egress of the same request",
 }
 
-// as is options under another summary.
+// as returns options with another summary.
 func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
 	o.Summary = summary
 	return o
 }
 
-// verifyOptions: an attempt is one look at the store, and one at each file. What is not
-// there yet is looked for again by the activity's own delays, and for how long in all is
-// a setting (REELKEEPER_VERIFY_FOR). A worker that died in a look is noticed by the
-// missing heartbeat, so that another one looks within that time.
+// verifyOptions: an attempt is one look at the store, and one at each file. The activity itself
+// asks for the delay after which it looks again for what is not there yet, and a setting says for
+// how long in all (REELKEEPER_VERIFY_FOR). If its worker dies during a look, the missing heartbeat
+// shows it, and another one looks within that time.
 var verifyOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 5 * time.Minute, // ten files are played, and long lists read
 	HeartbeatTimeout:    10 * time.Second,
@@ -87,24 +86,24 @@ var verifyOptions = workflow.ActivityOptions{
 	Summary:             "look for the media in its store",
 }
 
-// announceOptions: a consumer may be down over a weekend; for how long in all it is
-// tried is a setting (REELKEEPER_ANNOUNCE_FOR).
+// announceOptions: a consumer may be down over a weekend. A setting says for how long in all it is
+// tried (REELKEEPER_ANNOUNCE_FOR).
 var announceOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
-	Summary:             "tell the consumer, until it takes it",
+	Summary:             "tell the consumer, until it accepts",
 }
 
-// onceOptions: most consumers take it at once. What one does not is tried again by
-// announceOptions.
+// onceOptions: most consumers accept an announcement at once. If one does not, announceOptions are
+// for its next tries.
 var onceOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
 	Summary:             "tell the consumer",
 }
 
-// recoverBackoff is the wait before a part is started, by how the one before ended. It doubles
-// from the second part on: what fails at once would else be started again without a pause.
+// recoverBackoff returns the wait before a part is started, by how the one before ended. It doubles
+// from the second part on: otherwise what fails at once would be restarted without a pause.
 func recoverBackoff(ended egress.Status, part int) time.Duration {
 	if ended.Good() { // it reached a limit, after hours
 		return time.Second
@@ -112,7 +111,7 @@ func recoverBackoff(ended egress.Status, part int) time.Duration {
 	return egress.Doubled(time.Second, part-1, time.Minute)
 }
 
-// relayOptions: intermediate events (egress_started, egress_updated) are worth a second try, and
+// relayOptions: intermediate events (egress_started, egress_updated) are worth a second try, but
 // must not hold up the end for longer than a slow consumer takes.
 var relayOptions = workflow.ActivityOptions{
 	StartToCloseTimeout:    10 * time.Second,
@@ -121,7 +120,7 @@ var relayOptions = workflow.ActivityOptions{
 	Summary:                "relay an event to the caller's webhook",
 }
 
-// stepOptions are a step's own, as its pipeline says.
+// stepOptions returns a step's own options, as its pipeline sets them.
 func stepOptions(s egress.Step) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		TaskQueue:              s.TaskQueue,
@@ -135,18 +134,18 @@ func stepOptions(s egress.Step) workflow.ActivityOptions {
 	}
 }
 
-// noticeOptions: the hook may be down as long as a consumer; for how long in all it is tried is
-// the same setting (REELKEEPER_ANNOUNCE_FOR). After an answer that will hardly change by itself
+// noticeOptions: the hook may be down as long as a consumer, and the same setting says for how long
+// in all it is tried (REELKEEPER_ANNOUNCE_FOR). After an answer that will hardly change by itself,
 // the activity asks for a longer delay.
 var noticeOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
-	Summary:             "tell the notification hook, until it takes it",
+	Summary:             "tell the notification hook, until it accepts",
 }
 
-// reconcileOptions: a round goes on where it stopped when its worker died, which is
-// noticed by the missing heartbeat. It heartbeats while it waits for whatever it called.
-// What keeps failing is left to the next round, so that the rest is tried in spite of it.
+// reconcileOptions: if its worker died, which the missing heartbeat shows, a round continues where
+// it stopped. It heartbeats while it waits for what it called. What keeps failing is left to the
+// next round, and does not keep this one from the rest.
 var reconcileOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 30 * time.Minute, // the first round may have thousands to adopt
 	HeartbeatTimeout:    10 * time.Second,
@@ -155,11 +154,11 @@ var reconcileOptions = workflow.ActivityOptions{
 }
 
 // canaryOptions: a probe is two events of at most 10 s each, which is LiveKit's own limit. What
-// it meets on a bad way is its result. It fails only by its worker's own trouble, and the next
-// one is due soon.
+// goes wrong on the path is its result. It fails only because of its own worker, and the next one
+// is due soon.
 var canaryOptions = workflow.ActivityOptions{
 	ScheduleToCloseTimeout: 50 * time.Second,
 	StartToCloseTimeout:    25 * time.Second,
 	RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
-	Summary:                "send an event of ours the way of LiveKit's webhooks",
+	Summary:                "send a test event along the path of LiveKit's webhooks",
 }

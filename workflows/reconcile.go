@@ -8,11 +8,11 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// scheduledFor is the moment of the schedule that a workflow was started for.
+// scheduledFor is the time for which the schedule started a workflow.
 var scheduledFor = temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime")
 
-// Reconcile is one round of comparing LiveKit's list with ours. A round that fails is
-// over: the next one sees whatever it would have seen.
+// Reconcile is one round of comparing LiveKit's list with ours. A round that fails is not repeated:
+// the next one sees whatever it would have seen.
 func (w *Workflows) Reconcile(ctx workflow.Context, in egress.Reconciliation) (egress.Round, error) {
 	at := workflow.GetInfo(ctx).WorkflowStartTime
 	if t, ok := workflow.GetTypedSearchAttributes(ctx).GetTime(scheduledFor); ok {
@@ -33,19 +33,19 @@ func (w *Workflows) Reconcile(ctx workflow.Context, in egress.Reconciliation) (e
 	return round, nil
 }
 
-// lastResult reads the result of the schedule's run before this one. One that cannot be read, since
-// its key is gone, is done without. Else every run from now on would wait for that key, which is
-// why a panic of the worker's codec is caught here.
+// lastResult reads the result of the schedule's run before this one. If it cannot be read because
+// its key is gone, this run does without it. Otherwise every future run would wait for that key,
+// which is why a panic of the worker's codec is caught here.
 func lastResult(ctx workflow.Context, into any) {
 	if !workflow.HasLastCompletionResult(ctx) {
 		return
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			workflow.GetLogger(ctx).Warn("what the run before answered cannot be decoded", "error", p)
+			workflow.GetLogger(ctx).Warn("the result of the run before cannot be decoded", "error", p)
 		}
 	}()
 	if err := workflow.GetLastCompletionResult(ctx, into); err != nil {
-		workflow.GetLogger(ctx).Warn("what the run before answered cannot be read", "error", err)
+		workflow.GetLogger(ctx).Warn("the result of the run before cannot be read", "error", err)
 	}
 }

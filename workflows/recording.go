@@ -7,13 +7,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// recording is what an Egress and a Redelivery of it have in common: the state of a recording,
-// and what tells people and consumers of it.
+// recording is what an Egress and its Redelivery have in common: the state of a recording, and all
+// that it takes to tell people and consumers of it.
 type recording struct {
 	egress.State
 	worker     *Workflows
 	id         string // request ID
-	redelivery string // which one of the request's it is; empty for its egress
+	redelivery string // ends the ID of a Redelivery; empty for an Egress
 	in         egress.Input
 	sum        egress.Summary
 	log        log.Logger
@@ -25,19 +25,19 @@ type recording struct {
 	// What is being told.
 	relays    relays
 	telling   map[string]int    // how many delivery steps are under way, by name
-	verifying int               // those of them that look for media behind the announcement
+	verifying int               // those of them that look for media beside the announcement
 	untried   int               // those of them that were not tried yet
-	failures  map[string]string // why each step failed that waits for a person's word
+	failures  map[string]string // why a step failed that waits for a person, by step
 	noticing  int               // notices whose workflow has not begun
 }
 
-// published is a status, and of an end also why its webhook was missed.
+// published is a status and, for an end, why its webhook was missed.
 type published struct {
 	status egress.Status
 	missed egress.Missed
 }
 
-// newRecording takes up a request's recording from a state on.
+// newRecording returns a request's recording in the given state.
 func (w *Workflows) newRecording(ctx workflow.Context, id string, in egress.Input, s egress.State) recording {
 	sum := in.Readable()
 	return recording{
@@ -46,11 +46,11 @@ func (w *Workflows) newRecording(ctx workflow.Context, id string, in egress.Inpu
 	}
 }
 
-// verdict judges the recording, once it is settled.
+// verdict returns the verdict on the recording, once it is settled.
 func (e *recording) verdict() egress.Verdict { return e.Verdict(e.id, e.sum) }
 
-// over reports whether the watch has ended. The start is awaited even when a
-// webhook came first: what it answers belongs to the egress.
+// over reports whether the watch has ended. The answer to the start is awaited even if a webhook
+// came first: it belongs to the egress.
 func (e *recording) over() bool {
 	return e.Started && (e.Phase == egress.Settled || e.Phase == egress.Delivered)
 }

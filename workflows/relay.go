@@ -7,13 +7,13 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// relays hands LiveKit's intermediate events (egress_started, egress_updated) to the caller's
-// own webhooks, as they come and in their order. It is best effort: only the end must arrive, and
-// a delivery step tells that. An egress whose caller named no webhooks has none.
+// relays passes LiveKit's intermediate events (egress_started, egress_updated) to the caller's own
+// webhooks, as they come and in order. An event may be dropped: only the end must arrive, and a
+// delivery step sees to that. If the caller named no webhooks, nothing is relayed.
 type relays struct {
 	queue workflow.Channel
-	due   int  // events that wait or are under way; the queue no longer counts one that its reader was just handed
-	over  bool // the end is told, or is about to be
+	due   int  // events that wait or are under way; the queue does not count the one that its reader has
+	over  bool // the end is announced, or is about to be
 }
 
 // relayBuffer is far more than an egress has events: its worker sends a handful of updates.
@@ -34,14 +34,14 @@ func (r *relays) begin(ctx workflow.Context, e *recording) {
 	})
 }
 
-// take queues an event. One too many for the buffer is dropped.
+// take queues an event, or drops it if the buffer is full.
 func (r *relays) take(ev egress.Event) {
 	if r.queue != nil && !r.over && r.queue.SendAsync(ev) {
 		r.due++
 	}
 }
 
-// end drops what waits: no relay begins after the end.
+// end drops the events that wait: no relay begins after the end.
 func (r *relays) end() {
 	r.over = true
 	for r.queue != nil && r.queue.ReceiveAsync(nil) {
@@ -49,14 +49,15 @@ func (r *relays) end() {
 	}
 }
 
-// reopen drops what waits of an egress that is over. The next one's events are relayed again.
+// reopen drops the events that wait of an egress that is over, and lets those of the next one be
+// relayed.
 func (r *relays) reopen() {
 	r.end()
 	r.over = false
 }
 
-// finish returns once no relay is under way, so that the end is told after them all. Consumers
-// that hear of ends alone need not wait.
+// finish returns once no relay is under way, so that the end is announced after all of them. Only
+// consumers that get relayed events need to wait.
 func (r *relays) finish(ctx workflow.Context) {
 	until(ctx, r.idle)
 }
@@ -77,7 +78,7 @@ func (e *recording) relay(ctx workflow.Context, ev egress.Event) {
 	}
 }
 
-// toWebhook is what the caller's nth webhook is told.
+// toWebhook returns what the caller's nth webhook is told, counted from 0.
 func (e *recording) toWebhook(n int, ev egress.Event) activities.TellRequest {
 	return activities.TellRequest{RequestID: e.id, Input: e.in, Webhook: n, Event: ev}
 }

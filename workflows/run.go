@@ -10,20 +10,20 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Workflows holds what workflows take from their worker.
+// Workflows holds what the workflows need from their worker.
 type Workflows struct {
-	// Terms are used for an egress whose start never answered, since the answer to
-	// the start brings them otherwise.
+	// Terms are those of an egress whose start never answered. Otherwise the answer to the start
+	// brings them.
 	Terms egress.Terms
-	// Pipelines are those from which an egress whose start never answered takes its own.
+	// Pipelines are those from which such an egress takes its own.
 	Pipelines egress.Pipelines
-	// Clear writes the inputs of steps that must not be encrypted, and reads also what is. Default:
-	// the worker's own converter, which must not encrypt then.
+	// Clear writes the inputs of steps that must not be encrypted, and can also read encrypted data.
+	// Default: the worker's own converter, which then must not encrypt.
 	Clear converter.DataConverter
 }
 
-// Nil pointers, used only to name activities: workflow.ExecuteActivity reads the
-// method, never the receiver.
+// Nil pointers, used only to name activities: workflow.ExecuteActivity reads the method, never the
+// receiver.
 var (
 	livekit      *activities.LiveKit
 	delivery     *activities.Delivery
@@ -38,11 +38,11 @@ type run struct {
 
 	// The start of the part.
 	starting   *pending
-	lookedFor  bool  // it first looks for what may have been begun for this part before
+	lookedFor  bool  // it first looks for an earlier start of this part
 	failed     error // why LiveKit did not start it; ends the run
-	handedBack error // why no worker asks LiveKit for the first part: who asked for it may
+	handedBack error // why no worker asks LiveKit for the first part; its caller may
 
-	// What it hears, and when it asks by itself.
+	// What it hears, and what makes it ask LiveKit.
 	observations  workflow.ReceiveChannel
 	listings      workflow.ReceiveChannel
 	hints         workflow.ReceiveChannel
@@ -50,17 +50,17 @@ type run struct {
 	armed         plan
 
 	// Who wants it to end.
-	own      workflow.Context // the workflow's own; nil once its cancel was taken
+	own      workflow.Context // the workflow's own; nil once its cancellation was taken
 	asks     workflow.Channel
 	answered answer // to the last stop
 
 	// Its other parts.
-	before     *egress.State            // the part before, until the next one has begun
-	unheard    map[string]*egress.State // earlier parts whose webhook of the end is waited for, by egress ID
-	toldBefore bool                     // what ended is being told already
+	before     *egress.State            // the part before this one, until this one has begun
+	unheard    map[string]*egress.State // earlier parts that wait for the webhook of their end, by egress ID
+	toldBefore bool                     // the end is being announced already
 
 	// Other egresses of the request.
-	aside      []egress.Observation // of those that could not be dealt with
+	aside      []egress.Observation // those that could not be dealt with yet
 	asideDue   *pending
 	asStopped  map[string]egress.Info // twins as they were when they were stopped, by egress ID
 	unanswered int                    // stops of twins in a row that no worker answered
@@ -68,12 +68,12 @@ type run struct {
 
 // answer is LiveKit's answer to a stop.
 type answer struct {
-	stops int         // how many have been answered, one way or another
+	stops int         // how many have been answered, or have failed
 	info  egress.Info // what LiveKit said
 	err   error       // how it failed, if it did
 }
 
-// forget forgets what LiveKit said, which is of another egress.
+// forget drops LiveKit's answer, which is about another egress.
 func (a *answer) forget() { a.info, a.err = egress.Info{}, nil }
 
 // pending is something that the run waits for.
@@ -83,9 +83,9 @@ type pending struct {
 	cancel workflow.CancelFunc
 }
 
-// open checks the input, takes up what an earlier run carried over, and begins the
-// start. The returned context is not cancelled with the workflow: a cancelled
-// workflow still ends its egress and delivers.
+// open checks the input, takes over what an earlier run carried over, and begins the start. The
+// returned context is not cancelled with the workflow: a cancelled workflow still ends its egress
+// and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
 	in := arg.Input
 	id, err := admit(workflow.GetInfo(ctx), arg)
@@ -112,7 +112,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	e.introduce(ctx)
 	e.relays.begin(ctx, &e.recording)
-	e.relays.over = e.Corrects != "" // its end was told, although it was none
+	e.relays.over = e.Corrects != "" // an end was announced that turned out to be none
 	switch {
 	case e.Started:
 	case in.Adopted:
@@ -124,16 +124,16 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	return e, ctx, nil
 }
 
-// admit refuses an argument that no run can be made of, and else returns the request's ID.
+// admit returns the request's ID, or refuses an argument that no run can be made of.
 func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
-	continued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // cron starts with the same argument again
+	continued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // a cron run gets the same argument again
 	switch {
 	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
 		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
 	case arg.Problem != nil:
 		return "", invalid(arg.Problem)
 	case arg.Carried != nil && !continued:
-		return "", invalid(egress.Invalidf("carried", "is what a run leaves to the next one, and nobody else's to say"))
+		return "", invalid(egress.Invalidf("carried", "is set only by continue-as-new; leave it out"))
 	}
 	id, ok := egress.RequestID(info.WorkflowExecution.ID)
 	if !ok {
@@ -145,36 +145,36 @@ func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
 	return id, nil
 }
 
-// full reports whether the run should go on as a new one: the server suggests it,
-// and nothing is under way that would not be carried over.
+// full reports whether to continue as a new run: the server suggests it, and nothing is under way
+// that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
 		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) &&
 		!e.cancelHeard()
 }
 
-// cancelHeard reports whether the workflow was cancelled and that has not been taken yet:
-// it would not be carried over.
+// cancelHeard reports whether the workflow was cancelled and the cancellation was not taken yet. It
+// would not be carried over.
 func (e *run) cancelHeard() bool { return e.own != nil && e.own.Err() != nil }
 
-// wasCancelled reports whether the workflow was cancelled, whether or not that was taken yet. Of an
-// earlier run it is known only where nobody had asked for a stop before.
+// wasCancelled reports whether the workflow was cancelled, even if the cancellation was not taken
+// yet. If an earlier run was cancelled, that is known only if nobody had asked for a stop before.
 func (e *run) wasCancelled() bool {
 	return e.own == nil || e.Stopped == egress.StopCancelled || e.cancelHeard()
 }
 
-// carry is the input of the next run.
+// carry returns the input of the next run.
 func (e *run) carry() egress.Input {
 	e.disarm()
 	e.in.Carried = &e.State
 	return e.in
 }
 
-// until waits until something is so. It cannot fail, since it is given disconnected contexts
-// alone: open, Redelivery and the handlers of updates make theirs such.
+// until waits until a condition holds. It cannot fail, since it only gets disconnected contexts:
+// open, Redelivery and the handlers of updates make them.
 func until(ctx workflow.Context, so func() bool) { _ = workflow.Await(ctx, so) }
 
-// refuse ends a run whose egress never began, once its callers have their answer.
+// refuse ends a run whose egress never began, once its callers have their answers.
 func (e *run) refuse(ctx workflow.Context, err error) error {
 	e.failed = err
 	e.upsert(ctx, attributeStatus.ValueUnset()) // nothing records

@@ -36,8 +36,8 @@ const (
 	MetricLag    = "reelkeeper_egress_detection_lag_seconds" // label: source; from the end to when we heard of it
 )
 
-// introduce sets the search attributes that our own starter sets with the start,
-// for a workflow that was started from elsewhere.
+// introduce sets the search attributes that our own starter sets at the start, if something else
+// started the workflow.
 func (e *recording) introduce(ctx workflow.Context) {
 	if workflow.GetTypedSearchAttributes(ctx).ContainsKey(attributeKind) {
 		return
@@ -46,17 +46,16 @@ func (e *recording) introduce(ctx workflow.Context) {
 		attributeStatus.ValueSet(livekitpb.EgressStatus_EGRESS_STARTING.String()), attributeStuck.ValueSet(false))
 }
 
-// reportMove tells the log and the UI of a change of state. The end is told by reportEnd,
-// with the verdict.
+// reportMove shows a change of state in the log and the UI. The end is left to reportEnd, which has
+// the verdict.
 func (e *recording) reportMove(ctx workflow.Context) {
 	e.explain(ctx)
 	e.log.Info("egress moved", "egressID", e.ID, "status", e.Latest.StatusName(), "source", e.NewsBy)
 }
 
-// publish tells the search attributes how the egress is. Each upsert is an event and
-// a write to visibility, so there is none for what mostly lasts for a moment: an egress
-// that has begun is given its time to become active, and one that is ENDING its time
-// to end.
+// publish shows the egress's status in the search attributes. Each upsert is an event and a write
+// to visibility, so there is none for a status that usually lasts a moment: an egress that has
+// begun is given time to become active, and one that is ENDING is given time to end.
 func (e *run) publish(ctx workflow.Context) {
 	status := e.Latest.StatusName()
 	switch {
@@ -69,7 +68,8 @@ func (e *run) publish(ctx workflow.Context) {
 	}
 }
 
-// reportEnd tells the log, the metrics and the UI the verdict.
+// reportEnd shows the verdict in the log, the metrics and the UI, and tells people of it if it
+// concerns them.
 func (e *recording) reportEnd(ctx workflow.Context) {
 	v := e.verdict()
 	e.log.Info("egress settled", "egressID", e.ID, "status", v.Status, "source", v.EndedBy, "late", v.Late.String(), "reason", v.Because,
@@ -91,10 +91,10 @@ func (e *recording) count(ctx workflow.Context, v egress.Verdict) {
 	}
 }
 
-// publishVerdict tells the search attributes the verdict, once. What it says of a
-// missed webhook changes when that comes after all.
+// publishVerdict shows the verdict in the search attributes. Once it has, only what they say of a
+// missed webhook changes, if that webhook comes after all.
 func (e *recording) publishVerdict(ctx workflow.Context) {
-	if !e.over() { // a step of a part before
+	if !e.over() { // the step is of an earlier part, while this one records
 		return
 	}
 	v := e.verdict()
@@ -115,8 +115,8 @@ func (e *recording) publishVerdict(ctx workflow.Context) {
 	e.upsert(ctx, updates...)
 }
 
-// publishLate says what has come after the verdict was published: a missed webhook after all,
-// or the end of an earlier part.
+// publishLate shows what has changed since the verdict was published: a missed webhook came after
+// all, or an earlier part ended.
 func (e *recording) publishLate(ctx workflow.Context) {
 	e.publishVerdict(ctx)
 	if m := e.verdict().Memo(); m.Missed != e.remembered.Missed || !slices.Equal(m.Earlier, e.remembered.Earlier) {
@@ -124,10 +124,10 @@ func (e *recording) publishLate(ctx workflow.Context) {
 	}
 }
 
-// remember keeps as the memo what a report needs of a recording that is over. It is called at the
-// end of the workflow, whose own write to visibility then covers it, or sooner where a step did
-// not succeed at once. It never fails for what we send: a Memo has its JSON, and to encrypt that
-// cannot fail.
+// remember keeps in the memo what a report needs of a recording that is over. It is called at the
+// end of the workflow, whose own write to visibility then covers it, or sooner if a step did not
+// succeed at once. It cannot fail on what we write: every Memo can be encoded as JSON and
+// encrypted.
 func (e *recording) remember(ctx workflow.Context) {
 	if !e.over() {
 		return
@@ -138,8 +138,7 @@ func (e *recording) remember(ctx workflow.Context) {
 	}
 }
 
-// mark makes the egress findable for a person, with the reason in words. A step is
-// named where it is one that waits for them.
+// mark lets a person find the egress, and says why in words. If a step waits for them, it is named.
 func (e *recording) mark(ctx workflow.Context, why, step string) {
 	e.Stuck = why
 	workflow.GetMetricsHandler(ctx).Counter(MetricStuck).Inc(1)
@@ -149,7 +148,7 @@ func (e *recording) mark(ctx workflow.Context, why, step string) {
 	e.notify(ctx, egress.ConcernStuck, 0, step)
 }
 
-// clear takes the mark away.
+// clear removes the mark.
 func (e *recording) clear(ctx workflow.Context) {
 	if e.Stuck == "" {
 		return
@@ -159,7 +158,7 @@ func (e *recording) clear(ctx workflow.Context) {
 	e.upsert(ctx, attributeStuck.ValueSet(false))
 }
 
-// upsert never fails for what we send: types and names are constants.
+// upsert cannot fail: the names and types that we send are constants.
 func (e *recording) upsert(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		e.log.Error("search attributes not set", "egressID", e.ID, "error", err)

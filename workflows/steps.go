@@ -10,15 +10,15 @@ import (
 )
 
 // runSteps runs the pipeline's own steps one after the other, once the media was looked for and
-// each consumer was tried: a consumer that is down does not hold up the steps, nor do they hold
-// up a consumer.
+// every consumer was tried: neither does a consumer that is down hold up the steps, nor do they
+// hold up a consumer.
 func (e *recording) runSteps(ctx workflow.Context) {
 	if len(e.Pipeline.Steps) == 0 {
 		return
 	}
 	until(ctx, func() bool { return e.untried == 0 && e.verifying == 0 })
 	if slices.ContainsFunc(e.Pipeline.Steps, func(s egress.Step) bool { return s.RunsFor(e.Status) }) {
-		e.publishVerdict(ctx) // this may take hours
+		e.publishVerdict(ctx) // the steps may take hours
 		e.remember(ctx)
 	}
 	for _, s := range e.Pipeline.Steps {
@@ -33,8 +33,8 @@ func (e *recording) runSteps(ctx workflow.Context) {
 	}
 }
 
-// runStep runs a step of the pipeline until it is done, or a person leaves it out. Each
-// attempt is given the same input, whatever has changed meanwhile.
+// runStep runs a step of the pipeline until it is done, or a person skips it. Each attempt gets the
+// same input, whatever changes meanwhile.
 func (e *recording) runStep(ctx workflow.Context, s egress.Step) {
 	in := e.StepInput(e.id, e.sum, s)
 	try := func() error { return e.execute(ctx, s, in) }
@@ -43,7 +43,7 @@ func (e *recording) runStep(ctx workflow.Context, s egress.Step) {
 	}
 }
 
-// execute runs a step by its own terms, on one of the user's workers.
+// execute runs a step with its own options, on one of the user's workers.
 func (e *recording) execute(ctx workflow.Context, s egress.Step, in egress.StepInput) error {
 	ctx = workflow.WithActivityOptions(ctx, stepOptions(s))
 	if s.Clear && e.worker.Clear != nil {

@@ -301,7 +301,7 @@ func TestAnAdoptedEgressTakesThePipelineOfItsWorker(t *testing.T) {
 
 			s := l.state()
 			require.Equal(t, want, s.Pipeline.Name)
-			said := slices.ContainsFunc(s.Story, func(b egress.Beat) bool { return strings.Contains(b.What, "pipeline "+name+" is not known") })
+			said := slices.ContainsFunc(s.Story, func(b egress.Beat) bool { return strings.Contains(b.What, "does not know pipeline "+name+",") })
 			require.Equal(t, name == "gone", said, s.Story)
 		})
 	}

@@ -66,7 +66,7 @@ type task struct {
 // name returns the name of the step in this recording.
 func (t task) name() string { return t.step + t.suffix }
 
-// tellStep runs a delivery step until it is done, or a person leaves it out.
+// tellStep runs a delivery step until it is done, or a person skips it.
 func (e *recording) tellStep(ctx workflow.Context, t task) {
 	patient := announceOptions
 	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
@@ -86,7 +86,7 @@ func (e *recording) tellStep(ctx workflow.Context, t task) {
 	}
 }
 
-// done notes that a step is done.
+// done notes that a step is done, and shows it.
 func (e *recording) done(ctx workflow.Context, name string) {
 	e.Done = append(e.Done, name)
 	e.explain(ctx)

@@ -9,11 +9,14 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// foreign ends an egress of the request that is not the bound one: it would record the same room
-// a second time. Where the bound one is gone, this one is all there is, and takes its place
-// instead. One that has ended is told as an earlier part: it was recorded, and its caller may know
-// of no other. One of another room, which somebody asked for with the same key past Temporal, is
-// left to record until it ends.
+// foreign deals with an egress of the request that is not the bound one.
+//
+//   - If it records, it is stopped: it would record the same room a second time.
+//   - If the bound one is gone, it is the only recording, and takes the bound one's place.
+//   - If it has ended, it is announced as an earlier part: it was recorded, and its caller may know
+//     of no other.
+//   - If it records another room, which somebody asked for with the same key past Temporal, it is
+//     left to record until it ends.
 func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	switch {
@@ -34,7 +37,7 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		return
 	}
 	switch {
-	case e.Undecided(o): // it has ended since, say
+	case e.Undecided(o): // for example, it has ended since
 		e.putAside(ctx, o)
 	case e.Orphaned() && !e.Followed(o):
 		e.takeOver(ctx, o)
@@ -54,16 +57,16 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	}
 }
 
-// elsewhere reports whether an egress of the request records another room than the bound one
-// does, or than was asked for.
+// elsewhere reports whether an egress of the request records another room than the bound one, or
+// than was asked for.
 func (e *run) elsewhere(o egress.Observation) bool {
 	here, there := e.Room(e.sum.Room), o.Info.Proto().GetRoomName()
 	return here != "" && there != "" && here != there
 }
 
-// stopUnlessGone asks LiveKit for the bound egress, unless its end is known, and has the twin
-// stopped unless the bound one is gone, which the state says from then on. It returns what is
-// known of the twin now, and reports whether it has stopped.
+// stopUnlessGone asks LiveKit for the bound egress, unless its end is known, and stops the twin,
+// unless the bound one is gone, which the state then says. It returns what is now known of the
+// twin, and reports whether it has stopped.
 func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress.Observation, bool) {
 	in := activities.TwinRequest{Twin: o.Info.ID(), Over: o.Final || o.Info.Ended()}
 	if e.Phase == egress.Watching {
@@ -101,9 +104,9 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
 }
 
-// takeOver makes an egress the next part of the recording, since the bound one is gone. That one
-// is told as lost, or as it ended. An egress that cannot take its place now is left alone until
-// the start has answered, or more is heard of it.
+// takeOver makes an egress the next part of the recording, since the bound one is gone. The bound
+// one is announced as lost, or as it ended. An egress that cannot take its place now is left to
+// record; if the start has not answered, it is put aside.
 func (e *run) takeOver(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	if !e.CanTakeOver(o) {

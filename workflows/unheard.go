@@ -8,29 +8,29 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// awaitWebhook waits for LiveKit's webhook of the end, where the end was learned from an answer
-// of LiveKit's to us, and a consumer is told only of ends that no webhook told. A webhook that
-// does not come in its time counts as missed, and the end is told like any other. A poll that is
-// under way is cancelled first.
+// awaitWebhook waits for LiveKit's webhook of the end, if we learned of the end from LiveKit's
+// answer to our start or stop, and a consumer is told only of ends that no webhook told. If the
+// webhook does not come in time, it counts as missed, and the end is announced like any other. A
+// poll that is under way is cancelled first.
 func (e *run) awaitWebhook(ctx workflow.Context) {
-	if e.polling != nil { // a wake timer may just run out
+	if e.polling != nil { // a wake timer does no harm
 		e.polling.cancel()
 		e.AskedFrom = time.Time{}
 	}
 	if due := e.WebhookDue(); !e.toldBefore && !due.IsZero() {
 		e.awaitWebhookUntil(ctx, due)
 	}
-	for len(e.unheard) > 0 && e.over() { // earlier parts wait for theirs, too
+	for len(e.unheard) > 0 && e.over() { // earlier parts wait for their webhooks, too
 		until(ctx, func() bool { return e.heard() || len(e.unheard) == 0 })
 		takeAll(ctx, e.observations, e.hearPart)
 	}
 }
 
-// heard reports whether what has arrived may be the webhook that an earlier part waits for.
+// heard reports whether something arrived that may be the webhook for which an earlier part waits.
 func (e *run) heard() bool { return len(e.unheard) > 0 && e.observations.Len() > 0 }
 
-// hearPart takes a webhook for an earlier part that waits for one. All others are put aside
-// until the end has been told.
+// hearPart takes the webhook for which an earlier part waits. All others are put aside until the
+// end has been announced.
 func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
 	if err != nil {
@@ -44,7 +44,7 @@ func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 	e.aside = append(e.aside, o)
 }
 
-// forWebhook says of a timer what it waits for.
+// forWebhook is the summary of a timer, which says what it waits for.
 const forWebhook = "for LiveKit's own webhook of the end"
 
 // awaitWebhookUntil waits for the webhook of the end until it is due.
@@ -61,7 +61,7 @@ func (e *run) awaitWebhookUntil(ctx workflow.Context, due time.Time) {
 	}
 }
 
-// awaitWebhookOf waits for the webhook of an earlier part's end, beside all that follows.
+// awaitWebhookOf waits for the webhook of an earlier part's end, while the workflow goes on.
 func (e *run) awaitWebhookOf(ctx workflow.Context, part *egress.State) {
 	if e.unheard[part.ID] != part {
 		return

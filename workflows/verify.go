@@ -12,9 +12,9 @@ import (
 // MetricMedia counts what was found of the media of ended egresses. Label: media.
 const MetricMedia = "reelkeeper_media_total"
 
-// verify asks the store for the media of what has ended, before anybody is told. It holds up the
-// telling for no longer than the terms say: a store that cannot be reached by then is asked
-// again beside it. Where nobody can look, no activity runs.
+// verify looks in the store for the media of what has ended, before anybody is told. It holds up
+// the announcement for no longer than the terms say: if the store cannot be reached by then, it is
+// asked again beside the announcement. If nobody can look, no activity runs.
 func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	because, ok := of.Lookable(e.in.Adopted)
 	if !ok {
@@ -42,7 +42,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, suffix, because string) {
 	r := of.WithBackup(egress.Unchecked(because))
 	e.NoteMedia(of.Part, r, workflow.Now(ctx))
-	if r.Media.Alarming() { // by LiveKit's own word
+	if r.Media.Alarming() { // LiveKit itself says so
 		e.notify(ctx, egress.ConcernMedia, of.Part, "")
 	}
 	name := egress.StepVerify + suffix
@@ -61,14 +61,14 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string) {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 	}
 	if err := e.insist(ctx, name, look(), look); err != nil {
-		e.found(ctx, of, egress.Unchecked("a person left it out: "+inWords(err)))
+		e.found(ctx, of, egress.Unchecked("a person skipped it: "+inWords(err)))
 		return
 	}
 	e.found(ctx, of, v.MediaReport)
 	e.done(ctx, name)
 }
 
-// verification is the argument of Verify.
+// verification returns the argument of Verify.
 func (e *run) verification(of *egress.State, behind bool) activities.VerifyRequest {
 	return activities.VerifyRequest{
 		RequestID: e.id, Input: e.in, Part: of.PathsOf(), Info: of.Latest, Status: of.Status, Storage: of.Storage,
@@ -76,8 +76,8 @@ func (e *run) verification(of *egress.State, behind bool) activities.VerifyReque
 	}
 }
 
-// found takes what became known of the media into the state, the log and the metrics, and has
-// people told if it is not as it should be.
+// found keeps what became known of the media in the state, the log and the metrics, and tells
+// people if something is wrong with it.
 func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport) {
 	r = of.WithBackup(r)
 	of.Media = &r
@@ -93,6 +93,6 @@ func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport
 	e.explain(ctx)
 }
 
-// verifyGrace is what the last look may take beyond the time that the terms give: it
-// began within them.
+// verifyGrace is how long the last look may go on after the time that the terms give: it began
+// within that time.
 const verifyGrace = 30 * time.Second

@@ -11,8 +11,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// start asks LiveKit for the egress. Nothing waits for the answer here: a webhook
-// may come first.
+// start asks LiveKit for the egress. It does not wait for the answer: a webhook may come first.
 func (e *run) start(ctx workflow.Context) {
 	opts, back := startOptions, e.Part == 1 && e.handedBack != nil
 	if back {
@@ -32,37 +31,37 @@ func (e *run) start(ctx workflow.Context) {
 	})}
 }
 
-// inputOf is the input of a part's start. What the request says of its moment, and of earlier
-// starts, is about the first part alone.
+// inputOf returns the input of a part's start. What the request says of the time of its start, and
+// of earlier starts, is about the first part alone.
 func inputOf(in egress.Input, part int, reset bool) egress.Input {
 	if part > 1 {
 		in.StartBy, in.Again, in.Unlisted = nil, false, false
 	}
 	if reset {
-		in.Again, in.Unlisted = true, part == 1 // the run before may just have asked for it
+		in.Again, in.Unlisted = true, part == 1 // the run that was reset may just have asked for it
 	}
 	return in
 }
 
 // overdue reports whether a start comes so late that Temporal may have been restored from a backup
-// in between: then the start was already made, and LiveKit lists it by now. A first part with a
-// StartBy is refused as too late instead.
+// in between: then it was already made, and LiveKit lists it by now. A first part with a StartBy is
+// refused as too late instead.
 func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
 	since := workflow.GetInfo(ctx).WorkflowStartTime
 	if e.Part > 1 {
-		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // of what is lost it is zero, which is long ago
+		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // zero if it was lost, which counts as long ago
 	}
 	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > egress.LateStart
 }
 
-// wasReset reports whether the run goes on from a point of an earlier one's history: that one
+// wasReset reports whether the run continues from a point in the history of an earlier one, which
 // may have started this part.
 func wasReset(info *workflow.Info) bool {
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID // empty in the SDK's test environment
 }
 
-// takeStart takes the answer to the start. A refusal ends the run, unless a webhook has
-// already shown that the egress runs: then only the reply was lost.
+// takeStart takes the answer to the start. A refusal ends the run, unless a webhook has already
+// shown that the egress runs: then only the answer was lost.
 func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	e.starting = nil
 	var s activities.Started
@@ -72,7 +71,7 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 		e.start(ctx)
 		return nil
 	}
-	if err != nil && e.Phase == egress.Requested { // LiveKit has had its answer to what came meanwhile, and does not send it again
+	if err != nil && e.Phase == egress.Requested { // LiveKit does not send again the webhooks that came meanwhile: we have accepted them
 		e.takeIn(ctx)
 	}
 	if err != nil && e.Phase == egress.Requested {
@@ -92,20 +91,20 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 		e.Note(workflow.Now(ctx), note)
 	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
-	if e.lookedFor { // what was begun before has recorded for a while
+	if e.lookedFor { // what an earlier start began has recorded for a while
 		e.BoundSince(s.Info)
 	}
 	e.foldAside(ctx)
 	return nil
 }
 
-// ownTerms are this worker's, for an egress whose start brought none. A pipeline that it
-// does not know cannot be refused any more, so the default takes its place.
+// ownTerms takes this worker's own terms for an egress whose start brought none. It is too late to
+// refuse a pipeline that the worker does not know, so the default runs instead.
 func (e *run) ownTerms(ctx workflow.Context) {
 	var t egress.Terms
 	if err := workflow.SideEffect(ctx, func(workflow.Context) any {
 		t := e.worker.Terms
-		t.Pipeline, _ = e.worker.Pipelines.Choose(e.in.Pipeline) // else the default
+		t.Pipeline, _ = e.worker.Pipelines.Choose(e.in.Pipeline) // the default, if it does not know this one
 		return t
 	}).Get(&t); err != nil { // the task fails, and waits for a worker that can read them
 		panic(fmt.Errorf("terms of a newer version cannot be read here: %w", err))
@@ -113,14 +112,14 @@ func (e *run) ownTerms(ctx workflow.Context) {
 	t.Storage = cmp.Or(e.Storage, e.in.Storage)
 	if name := e.in.Pipeline; !e.Terms.Known() && name != "" && name != t.Pipeline.Name {
 		e.log.Error("pipeline not known here, the default runs", "pipeline", name)
-		e.Note(workflow.Now(ctx), "its pipeline "+name+" is not known to its worker, so the default takes its place")
+		e.Note(workflow.Now(ctx), "its worker does not know pipeline "+name+", so the default runs instead")
 	}
 	e.agree(t)
 }
 
 // agree takes the terms, and adds the caller's own webhooks to the steps.
 func (e *run) agree(t egress.Terms) {
-	if e.Terms.Known() { // those of the first part stay, except for where this part's media goes
+	if e.Terms.Known() { // the first part's stay, except for where the media goes
 		e.Storage = t.Storage
 		return
 	}
@@ -136,17 +135,16 @@ func (e *run) agree(t egress.Terms) {
 	}
 }
 
-// takeWebhooks takes those that have arrived.
+// takeWebhooks takes the webhooks that have arrived.
 func (e *run) takeWebhooks(ctx workflow.Context) { takeAll(ctx, e.observations, e.takeWebhook) }
 
-// takeAll takes the signals of a kind that have arrived.
+// takeAll takes the signals that have arrived on a channel.
 func takeAll(ctx workflow.Context, from workflow.ReceiveChannel, take func(workflow.Context, egress.Event)) {
 	for ev := (egress.Event{}); from.ReceiveAsync(&ev); ev = (egress.Event{}) {
 		take(ctx, ev)
 	}
 }
 
-// takeWebhook takes a webhook.
 func (e *run) takeWebhook(ctx workflow.Context, ev egress.Event) {
 	o, err := egress.ObserveEvent(ev, workflow.Now(ctx))
 	if err != nil {
@@ -162,7 +160,7 @@ func (e *run) takeWebhook(ctx workflow.Context, ev egress.Event) {
 	e.fold(ctx, o)
 }
 
-// takeListed takes what the reconciler saw.
+// takeListed takes what the reconciler saw in LiveKit's list.
 func (e *run) takeListed(ctx workflow.Context, ev egress.Event) {
 	o, suspect, err := egress.ObserveListed(ev, workflow.Now(ctx))
 	switch {
@@ -175,8 +173,8 @@ func (e *run) takeListed(ctx workflow.Context, ev egress.Event) {
 	}
 }
 
-// fold takes news of an egress, whoever brings it, but for what a poll saw, which takeLook takes.
-// While it is not known which egress is the bound one, news of one in another room is put aside.
+// fold takes news of an egress from any source but a poll, which is for takeLook. While nobody
+// knows which egress is the bound one, news of one in another room is put aside.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	if e.ID == "" && !e.Started && e.elsewhere(o) {
 		e.putAside(ctx, o)
@@ -205,15 +203,15 @@ func (e *run) followUp(ctx workflow.Context, n egress.News, o egress.Observation
 	}
 }
 
-// takeHint takes the news that something else ended.
+// takeHint takes an event that announces an end: the egress will follow.
 func (e *run) takeHint(ctx workflow.Context, ev egress.Event) {
 	if e.Hint(ev, workflow.Now(ctx)) {
 		e.log.Info("end expected", "egressID", e.ID, "event", ev.Proto().GetEvent())
 	}
 }
 
-// takeLook takes what a poll saw. A poll that failed for good is no failed egress: the
-// next one is due after the usual wait.
+// takeLook takes what a poll saw. If a poll failed for good, the egress has not failed: the next
+// poll is due after the usual wait.
 func (e *run) takeLook(ctx workflow.Context, ev event) {
 	e.polling, e.AskedFrom = nil, time.Time{}
 	var l egress.Look
@@ -227,7 +225,7 @@ func (e *run) takeLook(ctx workflow.Context, ev event) {
 	}
 }
 
-// stop tells LiveKit to end the egress.
+// stop tells LiveKit to end the egress, and any that takes its place meanwhile.
 func (e *run) stop(ctx workflow.Context) {
 	if e.Stopped == "" {
 		e.WantStop(egress.StopMaxDuration, workflow.Now(ctx))
@@ -240,8 +238,8 @@ func (e *run) stop(ctx workflow.Context) {
 	e.answered.stops++
 }
 
-// probe asks by a stop whether the worker still answers, when there is nothing
-// left that it could record.
+// probe sends a stop to learn whether the worker still answers, when there is nothing left that it
+// could record.
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
 	if !e.sendStop(ctx, probeOptions) {
@@ -249,8 +247,8 @@ func (e *run) probe(ctx workflow.Context) {
 	}
 }
 
-// sendStop sends a stop. It reports false where another egress took the place of the stopped one
-// meanwhile, of which LiveKit's answer says nothing.
+// sendStop sends a stop. It reports false if another egress took the place of the stopped one
+// meanwhile: LiveKit's answer says nothing of that one.
 func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool {
 	e.explain(ctx) // LiveKit may take a while to answer
 	var info egress.Info
@@ -258,7 +256,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
-	e.takeWebhooks(ctx) // LiveKit's webhook of the end goes before its answer to us
+	e.takeWebhooks(ctx) // if LiveKit's webhook of the end has come, it counts before the answer
 	other := e.ID != id
 	if other {
 		e.answered.forget()
@@ -288,20 +286,20 @@ func (e *run) lose(ctx workflow.Context) {
 	e.reportMove(ctx)
 }
 
-// plan is when the run wakes by itself: a timer until news is overdue, or a poll
+// plan is when the run wakes by itself: by a timer that runs until news is overdue, or by a poll
 // that the server repeats.
 type plan struct {
 	look    time.Time
 	alarm   time.Time
 	outlook egress.Outlook
-	doubt   bool // whether the recorder is in its room is news
+	doubt   bool // a poll answers once it knows whether the recorder is in its room
 }
 
 func (e *run) plan() plan {
 	return plan{look: e.NextLook(), alarm: e.Alarm(), outlook: e.Outlook(), doubt: e.InDoubt()}
 }
 
-// wake is when a timer is to fire.
+// wake returns when the timer is to fire.
 func (p plan) wake() time.Time {
 	if !p.alarm.IsZero() && p.alarm.Before(p.look) {
 		return p.alarm
@@ -309,13 +307,13 @@ func (p plan) wake() time.Time {
 	return p.look
 }
 
-// sleep says of the timer until when it runs.
+// sleep returns the timer's summary.
 func (p plan) sleep() string {
-	return "unless LiveKit tells us before, sleep until " + p.wake().UTC().Format("2006-01-02 15:04:05 MST")
+	return "sleep until " + p.wake().UTC().Format("2006-01-02 15:04:05 MST") + ", unless LiveKit reports sooner"
 }
 
-// arm makes the run wake when the state says so, and leaves what is armed alone
-// when that has not changed: each change costs history.
+// arm makes the run wake when the state says so. It leaves what is armed alone if that has not
+// changed: each change costs history.
 func (e *run) arm(ctx workflow.Context) {
 	if !e.Started || e.Phase != egress.Watching && e.Phase != egress.Held {
 		e.disarm()
@@ -327,8 +325,8 @@ func (e *run) arm(ctx workflow.Context) {
 	}
 	e.disarm()
 	e.armed = p
-	// Webhooks do not come, so a poll may as well do the waiting, except for what is to be done at
-	// a certain moment.
+	// Webhooks do not come, so a poll can do the waiting, unless something is to be done at an exact
+	// time.
 	if e.NewsBy == egress.FromPoll && e.Phase == egress.Watching && p.wake().Equal(p.look) && !p.look.Equal(e.Decisive()) {
 		e.poll(ctx)
 		return
@@ -347,7 +345,7 @@ func (e *run) disarm() {
 	e.wake, e.polling, e.armed, e.AskedFrom = nil, nil, plan{}, time.Time{}
 }
 
-// poll lets an activity look that the server repeats until there is news.
+// poll starts an activity that looks, and that the server repeats until there is news.
 func (e *run) poll(ctx workflow.Context) {
 	if e.polling != nil {
 		return

@@ -43,7 +43,7 @@ func TestARunIsOfAResetWhereItsHistoryBeganAsAnothers(t *testing.T) {
 func TestAStateThatCronBeginsAgainIsRefused(t *testing.T) {
 	t.Parallel()
 	left := egress.Argument{Input: egress.Input{Carried: &egress.State{Phase: egress.Watching}}}
-	for schedule, want := range map[string]string{"": "request: is missing", "0 9 * * *": "what a run leaves to the next one"} {
+	for schedule, want := range map[string]string{"": "request: is missing", "0 9 * * *": "is set only by continue-as-new"} {
 		_, err := admit(&workflow.Info{
 			WorkflowExecution: workflow.Execution{ID: egress.WorkflowID("standup-1")}, ContinuedExecutionRunID: "the run before", CronSchedule: schedule,
 		}, left)

@@ -10,8 +10,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// insist tries a step again that has failed for good, as often as a person says so. Nil: it is
-// done; else a person left it out.
+// insist retries a step that has failed for good, as often as a person asks for it. It returns nil
+// once the step is done, and its last error if a person skipped it.
 func (e *recording) insist(ctx workflow.Context, step string, err error, try func() error) error {
 	for err != nil && e.askPerson(ctx, step, err) {
 		err = try()
@@ -19,9 +19,9 @@ func (e *recording) insist(ctx workflow.Context, step string, err error, try fun
 	return err
 }
 
-// askPerson marks the egress for a person, since a step of it has failed for good, and
-// waits for their word: nothing is dropped. It reports whether to try again, else the step
-// is left out.
+// askPerson marks the egress for a person, since one of its steps has failed for good, and waits
+// for their word: nothing is dropped. It reports whether to try again; otherwise the step is
+// skipped.
 func (e *recording) askPerson(ctx workflow.Context, step string, failed error) (again bool) {
 	e.AwaitsWord = append(e.AwaitsWord, step)
 	e.failures[step] = "step " + step + " failed for good: " + inWords(failed)
@@ -37,7 +37,7 @@ func (e *recording) askPerson(ctx workflow.Context, step string, failed error) (
 	return !slices.Contains(e.Skipped, step)
 }
 
-// whyAsked is why a person is waited for, of all steps.
+// whyAsked returns why a person is needed, for all steps that wait.
 func (e *recording) whyAsked() string {
 	var why []string
 	for _, step := range e.AwaitsWord {
@@ -48,7 +48,7 @@ func (e *recording) whyAsked() string {
 
 func (e *recording) waits(step string) bool { return slices.Contains(e.AwaitsWord, step) }
 
-// handleWords registers what a person can ask, and say to a step that waits for them.
+// handleWords registers what a person can ask, and what they can say to a step that waits for them.
 func (e *recording) handleWords(ctx workflow.Context) error {
 	return cmp.Or(
 		workflow.SetQueryHandler(ctx, egress.QueryState, func() (egress.State, error) { return e.State, nil }),
