@@ -2,8 +2,6 @@ package strict_test
 
 import (
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -65,21 +63,6 @@ func of[T any](objects []object) map[string]*T {
 	return found
 }
 
-// settings returns the variables of the README's table, which another test compares with their
-// struct, and those of Temporal's that the docs name.
-func settings(t *testing.T) []string {
-	t.Helper()
-	_, table, found := strings.Cut(string(read(t, "README.md")), "<!-- settings -->")
-	require.True(t, found)
-	var names []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` ").FindAllStringSubmatch(table, -1) {
-		names = append(names, m[1])
-	}
-	require.Greater(t, len(names), 40)
-	return append(names, "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY",
-		"TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH")
-}
-
 func TestEveryOverlayIsMadeOfKnownObjects(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
@@ -101,27 +84,6 @@ func TestEveryOverlayIsListed(t *testing.T) {
 		names = append(names, filepath.Base(f))
 	}
 	assert.ElementsMatch(t, overlays, names)
-}
-
-func TestEverySettingInAClusterIsKnown(t *testing.T) {
-	t.Parallel()
-	known := settings(t)
-	for _, overlay := range overlays {
-		maps := of[corev1.ConfigMap](render(t, overlay))
-		require.Len(t, maps, 1, overlay)
-		for _, m := range maps {
-			for name, value := range m.Data {
-				assert.NotEmpty(t, value, "%s: %s", overlay, name)
-				if bare, isFile := strings.CutSuffix(name, "_FILE"); isFile {
-					assert.Contains(t, known, bare, overlay)
-					assert.True(t, strings.HasPrefix(value, "/run/secrets/reelkeeper/"), "%s: %s", overlay, name)
-					continue
-				}
-				assert.Contains(t, known, name, overlay)
-				assert.False(t, slices.Contains([]string{"LIVEKIT_API_SECRET", "REELKEEPER_SEAL_KEY", "TEMPORAL_API_KEY"}, name), "%s: %s is a secret", overlay, name)
-			}
-		}
-	}
 }
 
 func TestTheSecretHasWhatIsReadOfIt(t *testing.T) {
