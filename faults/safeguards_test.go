@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-var allSafeguards = flag.Bool("safeguards", false, "switch every safeguard off in turn, not four of them alone, and run each scenario with it on as well")
+var allSafeguards = flag.Bool("safeguards", false, "switch every safeguard off in turn, not only those that are marked, and run each scenario with it on as well")
 
 // change is a text of a source file, and its replacement.
 type change struct{ file, old, now string }
@@ -60,7 +61,7 @@ var safeguards = []safeguard{
 		caught:   check.KindEarly, least: 6,
 	},
 	{
-		name:     "a token that no key of ours made names nothing of ours",
+		name: "a token that no key of ours made names nothing of ours", always: true,
 		changes:  []change{{"internal/seal/digest.go", "return ok == 1", "return ok >= 0"}},
 		scenario: []string{"lives: 12", "neighbour: 1\nlives: 12"},
 		caught:   check.KindMeddled, least: 6,
@@ -181,6 +182,28 @@ func TestABuildWithoutASafeguardIsCaught(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestThePageListsEverySafeguard(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/faults.md")
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(page), "\n| switched off | found as |\n|---|---|\n")
+	require.True(t, found)
+	table, _, _ := strings.Cut(after, "\n\n")
+	require.Equal(t, rows(safeguards), strings.Split(table, "\n"))
+}
+
+// rows returns the page's table, where a star marks what always runs.
+func rows(list []safeguard) (lines []string) {
+	for _, s := range list {
+		star := ""
+		if s.always {
+			star = " *"
+		}
+		lines = append(lines, fmt.Sprintf("| %s%s | %s |", s.name, star, s.caught))
+	}
+	return lines
 }
 
 // When a safeguard moves in the source, its row must change, too.
