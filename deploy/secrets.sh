@@ -26,6 +26,8 @@ random() { # 64 hexadecimal digits
 }
 
 mkdir -p "$folder"
+new=
+[ -e "$folder/seal_key" ] || new=yes
 chmod 0700 "$folder"
 for name in seal_key postgres_password grafana_admin_password; do
 	file "$name" random
@@ -39,3 +41,7 @@ chmod -R a+rX deploy
 # Where the egress service of the profile livekit writes, also as another user.
 mkdir -p out
 chmod 1777 out
+
+if [ -n "$new" ]; then
+	echo "Keep a copy of $folder elsewhere: a restored backup needs its seal_key (docs/backup.md)."
+fi

@@ -116,11 +116,15 @@ func (p *Postgres) initialize(ctx context.Context) error {
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 
-// program returns a command that runs one of PostgreSQL's programs as the owner.
+// program returns a command that runs one of PostgreSQL's programs as the owner. A client's server is
+// this one.
 func (p *Postgres) program(ctx context.Context, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(p.programs, name), args...)
 	command.Dir = p.dir
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGPASSWORD=" + p.password}
+	command.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "LC_ALL=C",
+		"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(p.Port), "PGPASSWORD=" + p.password,
+	}
 	p.owner.lend(command)
 	return command
 }
@@ -138,7 +142,7 @@ func (p *Postgres) Start(ctx context.Context) error {
 		}
 		return p.running.awaitUp(ctx, func(ctx context.Context) error {
 			return poll(ctx, func() error {
-				return p.program(ctx, "pg_isready", "--quiet", "--host", "127.0.0.1", "--port", strconv.Itoa(p.Port)).Run()
+				return p.program(ctx, "pg_isready", "--quiet").Run()
 			})
 		})
 	})
@@ -150,8 +154,8 @@ func (p *Postgres) Kill() { p.running.Kill() }
 
 // Query returns the result of SQL on a database: one line per row, with | between the columns.
 func (p *Postgres) Query(ctx context.Context, database, sql string) (string, error) {
-	out, err := p.program(ctx, "psql", "--host", "127.0.0.1", "--port", strconv.Itoa(p.Port), "--username", p.User,
-		"--dbname", database, "--no-psqlrc", "--no-align", "--tuples-only", "--command", sql).CombinedOutput()
+	out, err := p.program(ctx, "psql", "--username", p.User, "--dbname", database,
+		"--no-psqlrc", "--no-align", "--tuples-only", "--command", sql).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("psql: %w: %s", err, out)
 	}
