@@ -1,7 +1,9 @@
 #!/bin/sh
 # Creates Temporal's two databases and brings their schemas up to date. Running it
-# again is harmless: existing data stays, and newer versions are added. The SQL_
-# variables say where PostgreSQL is (temporal-sql-tool --help names them).
+# again is harmless: existing data stays, and newer versions are added. Do not interrupt
+# it: if a change had dropped something, the next run says `does not exist`, and so does
+# every other (docs/setup.md says what to do). The SQL_ variables say where PostgreSQL is
+# (temporal-sql-tool --help names them).
 set -eu
 
 # temporal-sql-tool takes the password only from its environment.
