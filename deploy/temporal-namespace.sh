@@ -4,7 +4,7 @@
 set -eu
 
 # Reports and idempotency keys reach as far back as closed workflows are kept:
-# seven days at least.
+# seven days at least. A namespace that is there keeps its retention.
 retention=${RETENTION:-168h}
 
 again() { # a command, until it works: for a minute
