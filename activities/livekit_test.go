@@ -39,6 +39,7 @@ type api struct {
 
 	publishers uint32 // in its room
 	quiet      int    // looks at the room that find no publishers yet
+	unlisted   int    // looks at the room that do not find it yet
 	here       bool   // whether the egress's participant is in the room
 	hereErr    error
 
@@ -88,7 +89,7 @@ func (a *api) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
 
 func (a *api) Room(_ context.Context, name, sid string) (*lk.Room, error) {
 	a.note("rooms", strings.TrimRight(" "+name+" "+sid, " "))
-	if !a.live || a.liveErr != nil {
+	if !a.live || a.liveErr != nil || a.count["rooms"] <= a.unlisted {
 		return nil, a.liveErr
 	}
 	if a.count["rooms"] <= a.quiet {

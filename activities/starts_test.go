@@ -103,8 +103,11 @@ func TestALaterPartIsStartedInTheRoomOfTheFirstAlone(t *testing.T) {
 		want      egress.Reason
 		log       []string
 	}{
-		"it is there":        {&api{live: true}, false, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
-		"it is gone":         {&api{}, false, egress.NotFound, []string{"0s rooms " + room + " RM_1"}},
+		"it is there": {&api{live: true}, false, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
+		"it is gone":  {&api{}, false, egress.NotFound, []string{"0s rooms " + room + " RM_1", "1s rooms " + room + " RM_1"}},
+		"it is listed after all": {&api{live: true, unlisted: 1}, false, "", []string{
+			"0s rooms " + room + " RM_1", "1s rooms " + room + " RM_1", "1s start",
+		}},
 		"nobody can say":     {&api{liveErr: because(egress.Unreachable)}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
 		"somebody publishes": {&api{live: true, publishers: 1}, true, "", []string{"0s rooms " + room + " RM_1", "0s start"}},
 		"somebody does in a while": {&api{live: true, publishers: 1, quiet: 2}, true, "", []string{
