@@ -49,92 +49,102 @@ func (a *LiveKit) Poll(ctx context.Context, in PollRequest) (egress.Look, error)
 	if now.Before(in.From) {
 		return egress.Look{}, retryIn(stillGoing("first look is not due"), in.From.Sub(now))
 	}
-	s := recall(ctx, in)
-	before := s
+	p := poll{LiveKit: a, in: in, info: activity.GetInfo(ctx), now: now, sight: recall(ctx, in)}
+	before := p.sight
 	stop := keepAlive(ctx, before)
-	look, why := a.look(ctx, in, &s, now)
+	why := p.ask(ctx)
 	stop()
-	if s != before {
-		activity.RecordHeartbeat(ctx, s)
+	if p.sight != before {
+		activity.RecordHeartbeat(ctx, p.sight)
 	}
-	until := s.until(in)
+	until := p.until()
 	if why == "" || !until.IsZero() && !clock().Before(until) {
-		look.RoomGone, look.RecorderGone, look.RecorderSeen, look.EndExpected = s.RoomGone, s.RecorderGone, s.Seen, s.EndExpected
-		look.Missed, look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, look.Info, egress.Miss{HeardAt: clock(), WebhookSeen: in.WebhookSeen})
-		return look, nil
+		p.look.RoomGone, p.look.RecorderGone, p.look.RecorderSeen, p.look.EndExpected = p.RoomGone, p.RecorderGone, p.Seen, p.EndExpected
+		p.look.Missed, p.look.MissedBecause = whyMissed(ctx, a.cfg.Endpoint, p.look.Info, egress.Miss{HeardAt: clock(), WebhookSeen: in.WebhookSeen})
+		return p.look, nil
 	}
-	delay := a.wait(ctx, in, &s, look)
+	delay := p.wait(ctx)
 	if !until.IsZero() {
 		delay = min(delay, max(until.Sub(clock()), time.Millisecond))
 	}
 	return egress.Look{}, retryIn(stillGoing(why), delay)
 }
 
+// poll is one attempt of a poll: what earlier looks saw, and what this one sees.
+type poll struct {
+	*LiveKit
+	sight
+	in   PollRequest
+	info activity.Info // Temporal's, of this attempt
+	now  time.Time     // when the attempt began
+	look egress.Look   // what it sees
+}
+
 // wait returns how long to wait before the next look. While the reconciler looks after it, an
 // egress that is active, or uploads for long, is left alone for longer, unless LiveKit could not
 // be asked for it or did not know it.
-func (a *LiveKit) wait(ctx context.Context, in PollRequest, s *sight, l egress.Look) time.Duration {
-	looks, spread := s.looks(ctx, in), egress.Spread(in.EgressID)
-	if watched, ok := in.Policy.Watched(a.cfg.ReconcileEvery, looks, spread); ok && l.Info.Known() && a.cfg.Reconciling(ctx) {
+func (p *poll) wait(ctx context.Context) time.Duration {
+	policy, outlook, looks, spread := p.in.Policy, p.outlook(), p.looks(), egress.Spread(p.in.EgressID)
+	if watched, ok := policy.Watched(p.cfg.ReconcileEvery, looks, spread); ok && p.look.Info.Known() && p.cfg.Reconciling(ctx) {
 		switch {
-		case s.outlook(in) == egress.OutlookActive:
+		case outlook == egress.OutlookActive:
 			return watched
-		case s.Ending && looks >= len(in.Policy.LookEnding):
-			return in.Policy.Wait(egress.OutlookActive, looks, spread)
+		case p.Ending && looks >= len(policy.LookEnding):
+			outlook = egress.OutlookActive
 		}
 	}
-	return in.Policy.Wait(s.outlook(in), looks, spread)
+	return policy.Wait(outlook, looks, spread)
 }
 
-// look asks once. why is empty if there is news; otherwise it says what was seen and is shown
+// ask looks once. why is empty if there is news; otherwise it says what was seen and is shown
 // among the workflow's pending activities.
-func (a *LiveKit) look(ctx context.Context, in PollRequest, s *sight, now time.Time) (l egress.Look, why string) {
-	m, err := a.api.Get(ctx, in.EgressID)
+func (p *poll) ask(ctx context.Context) (why string) {
+	m, err := p.api.Get(ctx, p.in.EgressID)
 	switch {
 	case egress.ReasonOf(err) == egress.NotFound:
-		if s.MissingSince.IsZero() {
-			s.MissingSince = now
+		if p.MissingSince.IsZero() {
+			p.MissingSince = p.now
 		}
-		l.MissingSince = s.MissingSince
-		if now.Sub(s.MissingSince) >= in.Policy.LostAfter.D() {
-			return l, ""
+		p.look.MissingSince = p.MissingSince
+		if p.now.Sub(p.MissingSince) >= p.in.Policy.LostAfter.D() {
+			return ""
 		}
-		return l, "LiveKit does not know it"
+		return "LiveKit does not know it"
 	case err != nil:
-		return l, "LiveKit could not be asked: " + err.Error()
+		return "LiveKit could not be asked: " + err.Error()
 	}
-	s.MissingSince = time.Time{}
-	if l.Info, err = egress.NewInfo(m); err != nil {
-		return l, err.Error()
+	p.MissingSince = time.Time{}
+	if p.look.Info, err = egress.NewInfo(m); err != nil {
+		return err.Error()
 	}
 	status := m.GetStatus()
-	s.Ending = status == livekit.EgressStatus_EGRESS_ENDING
+	p.Ending = status == livekit.EgressStatus_EGRESS_ENDING
 	switch {
-	case s.Ending && in.Have == livekit.EgressStatus_EGRESS_ACTIVE:
-		s.expectEnd(ctx, now)
-	case egress.Ahead(status, in.Have):
-		s.RecorderGone = time.Time{} // it had only just begun
-		return l, ""
-	case in.Room != "" && !s.Ending:
-		a.seek(ctx, in, s, &l, now)
+	case p.Ending && p.in.Have == livekit.EgressStatus_EGRESS_ACTIVE:
+		p.expectEnd()
+	case egress.Ahead(status, p.in.Have):
+		p.RecorderGone = time.Time{} // it had only just begun
+		return ""
+	case p.in.Room != "" && !p.Ending:
+		p.seek(ctx)
 	}
-	a.overdue(ctx, in, s, m, now)
-	if in.Doubt && (l.RecorderHere || l.RecorderAbsent) {
-		return l, ""
+	p.noteIdle(ctx, m)
+	if p.in.Doubt && (p.look.RecorderHere || p.look.RecorderAbsent) {
+		return ""
 	}
-	if l.Idle = !s.IdleSince.IsZero() && now.Sub(s.IdleSince) >= idleFor; l.Idle {
-		return l, ""
+	if p.look.Idle = !p.IdleSince.IsZero() && p.now.Sub(p.IdleSince) >= idleFor; p.look.Idle {
+		return ""
 	}
-	return l, s.still(l.Info.StatusName())
+	return p.still()
 }
 
 // still says in words what was seen of an egress without news.
-func (s *sight) still(status egress.Status) string {
-	why := "still " + string(status)
+func (p *poll) still() string {
+	why := "still " + string(p.look.Info.StatusName())
 	switch {
-	case !s.RoomGone.IsZero():
+	case !p.RoomGone.IsZero():
 		why += ", its room is gone"
-	case !s.RecorderGone.IsZero():
+	case !p.RecorderGone.IsZero():
 		why += ", its participant is not in the room"
 	}
 	return why
@@ -143,44 +153,45 @@ func (s *sight) still(status egress.Status) string {
 // seek looks for the egress's own participant, which is there as long as its worker lives, and for
 // the room if it is not. Absence means something only if the participant has been there, or if
 // LiveKit shows recorders that join in the same way and this one is not still on its way.
-func (a *LiveKit) seek(ctx context.Context, in PollRequest, s *sight, l *egress.Look, now time.Time) {
-	here, err := a.api.Present(ctx, in.Room, in.EgressID)
+func (p *poll) seek(ctx context.Context) {
+	here, err := p.api.Present(ctx, p.in.Room, p.in.EgressID)
 	if err != nil { // nothing is known of it
 		return
 	}
-	l.RecorderHere, l.RecorderAbsent = here, !here
+	p.look.RecorderHere, p.look.RecorderAbsent = here, !here
+	m := p.look.Info.Proto()
 	switch {
 	case here:
-		a.cfg.Shown.Saw(l.Info.Proto())
-		s.Seen = true
-		s.RecorderGone, s.RoomGone, s.EndExpected = time.Time{}, time.Time{}, time.Time{}
+		p.cfg.Shown.Saw(m)
+		p.Seen = true
+		p.RecorderGone, p.RoomGone, p.EndExpected = time.Time{}, time.Time{}, time.Time{}
 		return
-	case s.RecorderGone.IsZero() && (s.Seen || a.cfg.Shown.Tells(l.Info.Proto()) && !egress.ComesYet(l.Info.Proto(), now)):
-		s.RecorderGone = now
-		s.expectEnd(ctx, now)
+	case p.RecorderGone.IsZero() && (p.Seen || p.cfg.Shown.Tells(m) && !egress.ComesYet(m, p.now)):
+		p.RecorderGone = p.now
+		p.expectEnd()
 	}
-	if in.Outlook == egress.OutlookEnding || !s.RoomGone.IsZero() { // the room would tell nothing more
+	if p.in.Outlook == egress.OutlookEnding || !p.RoomGone.IsZero() { // the room would tell nothing more
 		return
 	}
-	if room, err := a.api.Room(ctx, in.Room, l.Info.Proto().GetRoomId()); err == nil && room == nil {
-		s.RoomGone = now
-		s.expectEnd(ctx, now)
+	if room, err := p.api.Room(ctx, p.in.Room, m.GetRoomId()); err == nil && room == nil {
+		p.RoomGone = p.now
+		p.expectEnd()
 	}
 }
 
-// overdue notes since when an egress has not begun though somebody publishes in its room.
-func (a *LiveKit) overdue(ctx context.Context, in PollRequest, s *sight, m *livekit.EgressInfo, now time.Time) {
-	if in.Marked || !egress.Overdue(m, now) || !s.RoomGone.IsZero() {
-		s.IdleSince = time.Time{}
+// noteIdle notes since when an egress has not begun though somebody publishes in its room.
+func (p *poll) noteIdle(ctx context.Context, m *livekit.EgressInfo) {
+	if p.in.Marked || !egress.Overdue(m, p.now) || !p.RoomGone.IsZero() {
+		p.IdleSince = time.Time{}
 		return
 	}
-	room, err := a.api.Room(ctx, m.GetRoomName(), m.GetRoomId())
+	room, err := p.api.Room(ctx, m.GetRoomName(), m.GetRoomId())
 	switch {
 	case err != nil: // nothing is known of it
 	case room.GetNumPublishers() == 0:
-		s.IdleSince = time.Time{}
-	case s.IdleSince.IsZero():
-		s.IdleSince = now
+		p.IdleSince = time.Time{}
+	case p.IdleSince.IsZero():
+		p.IdleSince = p.now
 	}
 }
 
@@ -200,7 +211,7 @@ type sight struct {
 	EndExpected  time.Time `json:"end_expected"`
 	IdleSince    time.Time `json:"idle_since,omitzero"` // since when it has not begun though somebody publishes
 	Ending       bool      `json:"ending"`              // it is uploading, which may take as long as it needs
-	Attempt      int32     `json:"attempt"`             // the attempt that first saw the end coming
+	EndAttempt   int32     `json:"attempt"`             // the attempt that first saw the end coming
 }
 
 func recall(ctx context.Context, in PollRequest) sight {
@@ -211,28 +222,27 @@ func recall(ctx context.Context, in PollRequest) sight {
 	return sight{MissingSince: in.MissingSince, Seen: in.Seen} // the first look, or the details of another version: sight starts anew
 }
 
-func (s *sight) expectEnd(ctx context.Context, now time.Time) {
-	if s.EndExpected.IsZero() {
-		s.EndExpected, s.Attempt = now, activity.GetInfo(ctx).Attempt
+func (p *poll) expectEnd() {
+	if p.EndExpected.IsZero() {
+		p.EndExpected, p.EndAttempt = p.now, p.info.Attempt
 	}
 }
 
-func (s *sight) outlook(in PollRequest) egress.Outlook {
-	if !s.EndExpected.IsZero() {
+func (p *poll) outlook() egress.Outlook {
+	if !p.EndExpected.IsZero() {
 		return egress.OutlookEnding
 	}
-	return in.Outlook
+	return p.in.Outlook
 }
 
 // looks counts the looks that found nothing under the current outlook, except the one for which
 // the workflow's own timer waited.
-func (s *sight) looks(ctx context.Context, in PollRequest) int {
-	i := activity.GetInfo(ctx)
-	n := i.Attempt
+func (p *poll) looks() int {
+	n := p.info.Attempt
 	switch {
-	case !s.EndExpected.IsZero():
-		n -= s.Attempt
-	case in.From.After(i.ScheduledTime):
+	case !p.EndExpected.IsZero():
+		n -= p.EndAttempt
+	case p.in.From.After(p.info.ScheduledTime):
 		n-- // the first attempt only waited
 	}
 	return int(n)
@@ -240,16 +250,16 @@ func (s *sight) looks(ctx context.Context, in PollRequest) int {
 
 // until returns when the workflow wants an answer, with or without news. An end in sight moves
 // that forward to when the workflow weighs the evidence.
-func (s *sight) until(in PollRequest) time.Time {
-	if s.EndExpected.IsZero() {
-		return in.Until
+func (p *poll) until() time.Time {
+	if p.EndExpected.IsZero() {
+		return p.in.Until
 	}
-	act := s.EndExpected.Add(in.Policy.LostAfter.D())
-	if s.Ending {
-		act = s.EndExpected.Add(in.Policy.GiveUpAfter.D())
+	act := p.EndExpected.Add(p.in.Policy.LostAfter.D())
+	if p.Ending {
+		act = p.EndExpected.Add(p.in.Policy.GiveUpAfter.D())
 	}
-	if !in.Until.IsZero() && in.Until.Before(act) {
-		return in.Until
+	if !p.in.Until.IsZero() && p.in.Until.Before(act) {
+		return p.in.Until
 	}
 	return act
 }

@@ -40,7 +40,7 @@ var safeguards = []safeguard{
 	},
 	{
 		name: "LiveKit is asked when news is overdue", always: true,
-		changes:  []change{{"activities/poll.go", "look, why := a.look(ctx, in, &s, now)", `look, why := egress.Look{}, "not asked"`}},
+		changes:  []change{{"activities/poll.go", "why := p.ask(ctx)", `why := "not asked"`}},
 		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {webhook-lost: 1, room-webhook-lost: 1}}", "web: 1}", "participant: 2}", "participant: 1, ", "", "settle: 40s", "settle: 30s", "at_once: 12", "at_once: 3", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}"},
 		caught:   check.KindLost, least: 9, // a slow start may find its room empty
 	},
