@@ -170,12 +170,17 @@ func (p *poll) seek(ctx context.Context) {
 		p.RecorderGone = p.now
 		p.expectEnd()
 	}
-	if p.in.Outlook == egress.OutlookEnding || !p.RoomGone.IsZero() { // the room would tell nothing more
+	if p.in.Outlook == egress.OutlookEnding { // the room would tell nothing more
 		return
 	}
-	if room, err := p.api.Room(ctx, p.in.Room, m.GetRoomId()); err == nil && room == nil {
+	room, err := p.api.Room(ctx, p.in.Room, m.GetRoomId())
+	switch {
+	case err != nil: // nothing is known of it
+	case room == nil && p.RoomGone.IsZero():
 		p.RoomGone = p.now
 		p.expectEnd()
+	case room != nil && !p.RoomGone.IsZero(): // LiveKit had lost it for a moment, or the answer was not LiveKit's
+		p.RoomGone, p.EndExpected = time.Time{}, p.RecorderGone
 	}
 }
 

@@ -221,20 +221,30 @@ func TestWhereThereIsADoubtTheRecorderIsNewsAsSoonAsItCanBeAskedFor(t *testing.T
 	})
 }
 
-// A LiveKit that has lost its rooms for a moment has them again when its recorders are back.
+// A LiveKit that has lost its rooms for a moment has them again later, and a proxy's empty answer
+// lists none. An end that is expected would have the egress stopped.
 func TestARoomThatIsBackIsNotGone(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		a := &api{onGet: is(active)}
-		_, why := looked(t, a, question(), false)
-		require.Equal(t, "still EGRESS_ACTIVE, its room is gone", why)
-		act := activitiesOf(t, a)
-		env := newEnv(a)
-		env.SetHeartbeatDetails(map[string]any{"room_gone": time.Now(), "end_expected": time.Now(), "attempt": 0})
-		env.RegisterActivity(act.Poll)
-		a.here = true
-		_, err := env.ExecuteActivity(act.Poll, question())
-		_, e := failed(t, err)
-		require.Equal(t, "still EGRESS_ACTIVE", e.Message)
-	})
+	for name, back := range map[string]func(*api){
+		"with its recorder":        func(a *api) { a.here = true },
+		"with nobody that we know": func(a *api) { a.live = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onGet: is(active)}
+				_, why := looked(t, a, question(), false)
+				require.Equal(t, "still EGRESS_ACTIVE, its room is gone", why)
+				act := activitiesOf(t, a)
+				env := newEnv(a)
+				env.SetHeartbeatDetails(map[string]any{"room_gone": time.Now(), "end_expected": time.Now(), "attempt": 0})
+				env.RegisterActivity(act.Poll)
+				back(a)
+				_, err := env.ExecuteActivity(act.Poll, question())
+				failure, e := failed(t, err)
+				require.Equal(t, "still EGRESS_ACTIVE", e.Message)
+				require.Greater(t, failure.NextRetryDelay(), 4*time.Minute, "no end is expected")
+			})
+		})
+	}
 }
