@@ -201,7 +201,7 @@ func (d *demo) one(ctx context.Context, i *instance, c *consumer, p planned) row
 		}
 	}
 	d.progress.say("%s: starting", p.name())
-	started, err := i.app.Recordings().Start(ctx, egress.StartOptions{ID: p.id, Request: p.request})
+	started, err := i.app.Recordings().Start(ctx, egress.StartOptions{RequestID: p.id, Request: p.request})
 	if r.err = err; err != nil {
 		return r
 	}

@@ -50,7 +50,7 @@ func TestAPlanHoldsKindsInTurnWithNamesOfTheirOwn(t *testing.T) {
 	for _, p := range d.plan() {
 		kinds[egress.KindOf(p.request)]++
 		ids[p.id], rooms[p.name()] = true, true
-		require.NoError(t, egress.ValidateID(p.id))
+		require.NoError(t, egress.ValidateRequestID(p.id))
 		require.Equal(t, egress.Summarize(p.request).Room, p.room)
 		require.GreaterOrEqual(t, p.call, shortestCall)
 		require.Less(t, p.call, longestCall)

@@ -26,7 +26,7 @@ const (
 // else that answers in its place does not.
 const (
 	noRoom   = "reelkeeper-doctor"
-	noEgress = egress.IDPrefix + noRoom
+	noEgress = egress.EgressIDPrefix + noRoom
 )
 
 // liveKit asks what our own process asks: for egresses, which needs the grant roomRecord, and for

@@ -27,7 +27,7 @@ func TestAWorkerThatDiesInALiveRoomIsFoundOut(t *testing.T) {
 			w.room("dies", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
 			good := w.start("good").Info.Proto().GetEgressId()
 			w.room("strange", fakelivekit.RoomScript{})
-			page, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-strange", Request: &livekit.RoomCompositeEgressRequest{
+			page, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-strange", Request: &livekit.RoomCompositeEgressRequest{
 				RoomName: "strange", CustomBaseUrl: "https://page.example.com/joins-by-itself",
 				FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "page.mp4"}},
 			}})

@@ -73,7 +73,7 @@ func (w *world) hooked(n int, url string) {
 				RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: room + ".mp4"}},
 				Webhooks: []*livekit.WebhookConfig{{Url: url, SigningKey: apiKey}},
 			}
-			_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: r})
+			_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: r})
 			return err
 		})
 	}

@@ -147,7 +147,7 @@ func (s *stage) temporal() client.Client {
 
 // start asks for a recording; for an empty ID the client makes one.
 func (s *stage) start(id string, room int) (recordings.Started, error) {
-	return s.client.Start(s.ctx, egress.StartOptions{ID: id, Request: composite("room-" + strconv.Itoa(room))})
+	return s.client.Start(s.ctx, egress.StartOptions{RequestID: id, Request: composite("room-" + strconv.Itoa(room))})
 }
 
 // path is where LiveKit posts a request's webhooks.

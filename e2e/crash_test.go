@@ -152,7 +152,7 @@ func TestTheWorkerIsKilled(t *testing.T) {
 			w.fake.HoldStarts()
 			asked := make(chan string, 1)
 			go func() { // it may wait for the next worker, or for the end
-				s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-room", Request: composite("room")})
+				s, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-room", Request: composite("room")})
 				if err == nil {
 					asked <- s.Info.Proto().GetEgressId()
 				}
@@ -218,7 +218,7 @@ func TestTheWorkerIsKilledAgainAndAgain(t *testing.T) {
 		room := fmt.Sprintf("room-%d", n)
 		w.room(room, fakelivekit.RoomScript{})
 		go func() { // the caller may be gone before the answer: the recording goes on
-			_, _ = w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: composite(room)})
+			_, _ = w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: composite(room)})
 		}()
 	}
 	for range kills {
@@ -267,7 +267,7 @@ func TestDevIsKilledAndGoesOn(t *testing.T) {
 	client := clientOf(t, place)
 	var ids []string
 	for n := range recorded {
-		s, err := client.Start(within(t), egress.StartOptions{ID: fmt.Sprintf("r-%d", n), Request: composite("standup")})
+		s, err := client.Start(within(t), egress.StartOptions{RequestID: fmt.Sprintf("r-%d", n), Request: composite("standup")})
 		require.NoError(t, err)
 		ids = append(ids, s.Info.Proto().GetEgressId())
 	}

@@ -32,7 +32,7 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 	theirs := newConsumer(t)
 	record := func(room string, script fakelivekit.RoomScript) egress.Verdict {
 		w.room(room, script)
-		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
 			RoomName: room, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: sentinel}},
 			Webhooks: []*livekit.WebhookConfig{{Url: theirs.URL, SigningKey: apiKey}},
 		}})
@@ -48,7 +48,7 @@ func TestEverythingIsEncryptedWhereThatIsAskedFor(t *testing.T) {
 		require.Len(t, w.consumer.told(v.EgressID), 1)
 		require.Contains(t, theirs.names(v.EgressID), egress.EventEnded)
 	}
-	_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "refused", Request: composite("no-such-room")})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "refused", Request: composite("no-such-room")})
 	require.ErrorContains(t, err, "requested room does not exist", "errors are readable to callers")
 
 	w.want("memos are readable to us", func() bool {
@@ -107,7 +107,7 @@ func TestAWorkerWithoutTheKeyHoldsRecordingsUntilOneHasIt(t *testing.T) {
 	stop = w.runWorker()
 	require.NoError(t, w.fake.EndCall("before"))
 	ask := func() error {
-		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-meanwhile", Request: composite("meanwhile")})
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-meanwhile", Request: composite("meanwhile")})
 		return err
 	}
 	var asked sync.WaitGroup

@@ -24,7 +24,7 @@ func TestVerdictsAreArchivedWholeAndReadBack(t *testing.T) {
 	})
 	w.startWorker()
 	ask := func(id, room string, again int) {
-		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: id, Request: composite(room), Recover: &again})
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: id, Request: composite(room), Recover: &again})
 		require.NoError(t, err)
 	}
 	w.room(formula, fakelivekit.RoomScript{})

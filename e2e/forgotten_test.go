@@ -38,7 +38,7 @@ func TestARecordingThatTemporalForgotGoesOnAsItWasAskedFor(t *testing.T) {
 	req := composite("room").(*livekit.RoomCompositeEgressRequest)
 	hook := &livekit.WebhookConfig{Url: theirs.URL + "/hook?key=theirs", SigningKey: apiKey}
 	req.Webhooks = []*livekit.WebhookConfig{hook}
-	s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-1", Request: req, MaxDuration: 20 * time.Second})
+	s, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-1", Request: req, MaxDuration: 20 * time.Second})
 	require.NoError(t, err)
 	id := s.Info.Proto().GetEgressId()
 	w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)

@@ -241,7 +241,7 @@ func recordRelayed(t *testing.T, write func(name string, events []*historypb.His
 	w.room("relayed", fakelivekit.RoomScript{Call: 2 * time.Second})
 	req := composite("relayed").(*livekit.RoomCompositeEgressRequest)
 	req.Webhooks = []*livekit.WebhookConfig{{Url: newConsumer(t).URL, SigningKey: apiKey}}
-	_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-relayed", Request: req})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-relayed", Request: req})
 	require.NoError(t, err)
 	time.AfterFunc(2*time.Second, func() { _ = w.fake.EndCall("relayed") })
 	require.Contains(t, w.verdict("relayed").Delivered, "webhook-1")

@@ -150,7 +150,7 @@ func (s *s3Store) upload() *livekit.S3Upload {
 // record starts an egress of a room that writes a file, segments and images to the store.
 func (s *s3Store) record(w *world, room string) recordings.Started {
 	w.t.Helper()
-	started, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
+	started, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: &livekit.RoomCompositeEgressRequest{
 		RoomName:       room,
 		FileOutputs:    []*livekit.EncodedFileOutput{{Filepath: room + "/call.mp4", Output: &livekit.EncodedFileOutput_S3{S3: s.upload()}}},
 		SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: room + "/seg", PlaylistName: room + "/seg.m3u8", Output: &livekit.SegmentedFileOutput_S3{S3: s.upload()}}},

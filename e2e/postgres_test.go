@@ -132,7 +132,7 @@ func roomsAreFoundWhateverTheirNames(t *testing.T) {
 	w.startWorker()
 	for n, room := range []string{`it's "quoted"`, `back\slash\`, `' OR WorkflowType = 'x`, "日本語 🎥", "100%_", "Any questions?", "?", "nul\x00l"} {
 		w.room(room, fakelivekit.RoomScript{})
-		s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: fmt.Sprint("r-", n), Request: composite(room)})
+		s, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: fmt.Sprint("r-", n), Request: composite(room)})
 		require.NoError(t, err)
 		var found []string
 		w.want(room, func() bool {

@@ -102,7 +102,7 @@ func TestFiftyAreToldAgainAtARate(t *testing.T) {
 		room := fmt.Sprintf("room-%d", i)
 		w.room(room, fakelivekit.RoomScript{Call: time.Second})
 		group.Go(func() {
-			if _, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: composite(room)}); err == nil {
+			if _, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: composite(room)}); err == nil {
 				_ = w.fake.EndCall(room)
 			}
 		})
@@ -214,7 +214,7 @@ func TestTheCommandsInTheDocsDeliverAgainAndArchive(t *testing.T) {
 	w := newWorld(t, nil)
 	w.startWorker()
 	w.room("standup", fakelivekit.RoomScript{Call: time.Second})
-	_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "standup-1", Request: composite("standup")})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "standup-1", Request: composite("standup")})
 	require.NoError(t, err)
 	require.NoError(t, w.fake.EndCall("standup"))
 	w.verdictOf("standup-1")
@@ -273,7 +273,7 @@ func TestTheWebhookThatARequestNamedIsToldAgain(t *testing.T) {
 	w.room("room", fakelivekit.RoomScript{})
 	r := composite("room").(*livekit.RoomCompositeEgressRequest)
 	r.Webhooks = []*livekit.WebhookConfig{{Url: own.URL, SigningKey: apiKey}}
-	started, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-room", Request: r})
+	started, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-room", Request: r})
 	require.NoError(t, err)
 	id := started.Info.Proto().GetEgressId()
 	require.NoError(t, w.fake.EndCall("room"))

@@ -58,7 +58,7 @@ func TestTheReportListsTheMissedAndWhoAskedForThem(t *testing.T) {
 		require.WithinDuration(t, time.Now(), ended, 2*time.Minute)
 		require.True(t, strings.HasPrefix(line[1], "RM_"), line)
 		require.Contains(t, []string{"typed", "asked"}, line[2])
-		require.True(t, strings.HasPrefix(line[3], egress.IDPrefix), line)
+		require.True(t, strings.HasPrefix(line[3], egress.EgressIDPrefix), line)
 		require.Contains(t, egress.Misses(), egress.Missed(line[4]))
 		require.Equal(t, apiKey, line[8])
 		require.Equal(t, line[2] == "typed", line[7] == "typed")

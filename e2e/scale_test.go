@@ -26,7 +26,7 @@ func TestTwoHundredAtOnceWithEveryWebhookLost(t *testing.T) {
 		room := fmt.Sprintf("room-%d", n)
 		w.room(room, fakelivekit.RoomScript{})
 		g.Go(func() (err error) {
-			if _, err = w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: composite(room)}); err != nil {
+			if _, err = w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: composite(room)}); err != nil {
 				return err
 			}
 			if err := w.fake.EndCall(room); err != nil {

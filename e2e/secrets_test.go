@@ -89,7 +89,7 @@ func TestNoSecretRests(t *testing.T) {
 		if asked++; asked%2 == 0 {
 			return w.askDoor(id, r)
 		}
-		s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: id, Request: r})
+		s, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: id, Request: r})
 		if err != nil {
 			return err.Error(), false
 		}

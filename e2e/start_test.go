@@ -23,7 +23,7 @@ func TestARefusalReachesTheCallerAsLiveKitSaidItAndFreesTheKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.startWorker()
-	ask := egress.StartOptions{ID: "key", Request: composite("room")}
+	ask := egress.StartOptions{RequestID: "key", Request: composite("room")}
 
 	for range 2 { // the second answer is a new one, not a repeat of the first
 		_, err := w.client.Start(w.ctx(), ask)
@@ -61,7 +61,7 @@ func TestTheSameKeyGivesTheSameEgress(t *testing.T) {
 	require.Len(t, w.fake.Egresses(), 1)
 
 	other := &livekit.RoomCompositeEgressRequest{RoomName: "room", AudioOnly: true}
-	_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-room", Request: other})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-room", Request: other})
 	require.Equal(t, egress.Conflict, egress.ReasonOf(err), "%v", err)
 }
 

@@ -40,7 +40,7 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	})
 	for _, room := range []string{"standup", "retro", "all-hands"} {
 		w.room(room, fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.WebhookLost}})
-		_, err := w.client.Start(w.ctx(), egress.StartOptions{ID: room + "-1", Request: composite(room)})
+		_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: room + "-1", Request: composite(room)})
 		require.NoError(t, err)
 	}
 	for _, room := range []string{"standup", "retro"} {

@@ -38,7 +38,7 @@ func TestTheWebhooksThatARequestNamesKeepWorking(t *testing.T) {
 			w.room(name, script)
 			req := composite(name).(*livekit.RoomCompositeEgressRequest)
 			req.Webhooks = []*livekit.WebhookConfig{{Url: theirs.URL + "/hook?key=theirs", SigningKey: apiKey}}
-			s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + name, Request: req})
+			s, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + name, Request: req})
 			require.NoError(t, err)
 			time.AfterFunc(script.Call, func() { _ = w.fake.EndCall(name) })
 			id := s.Info.Proto().GetEgressId()

@@ -223,7 +223,7 @@ func (w *world) room(name string, script fakelivekit.RoomScript) {
 // start asks for a recording of a room, as an agent does.
 func (w *world) start(room string) recordings.Started {
 	w.t.Helper()
-	s, err := w.client.Start(w.ctx(), egress.StartOptions{ID: "r-" + room, Request: composite(room)})
+	s, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-" + room, Request: composite(room)})
 	require.NoError(w.t, err)
 	if call, _ := w.calls.LoadAndDelete(room); call != nil && call != time.Duration(0) {
 		timer := time.AfterFunc(call.(time.Duration), func() { _ = w.fake.EndCall(room) }) // the room may have been closed

@@ -88,10 +88,10 @@ func TestARoomIsRecordedUnderAKeyOfItsOwn(t *testing.T) {
 	e := egress.Expectation{Rooms: []string{"*"}, Start: "{room_name}-{time}.mp4"}
 	key, r := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"}, 1)
 	require.Equal(t, "expect-RM_kX", key)
-	require.NoError(t, egress.ValidateID(key))
+	require.NoError(t, egress.ValidateRequestID(key))
 	again, second := e.Request(&livekit.Room{Name: "standup", Sid: "RM_kX"}, 2)
 	require.Equal(t, "expect-RM_kX-2", again)
-	require.NoError(t, egress.ValidateID(again))
+	require.NoError(t, egress.ValidateRequestID(again))
 	require.Equal(t, "room_composite of room standup to {room_name}-{time}-again2.mp4", egress.Summarize(second).Title())
 	require.Equal(t, "room_composite of room standup to {room_name}-{time}.mp4", egress.Summarize(r).Title())
 }

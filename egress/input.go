@@ -118,8 +118,8 @@ func (in *Input) setPlain(name string, value json.RawMessage) error {
 
 // Validate names the first field that is wrong. The request ID comes from the workflow's ID.
 func (in Input) Validate(requestID string) error {
-	err := ValidateID(requestID)
-	if in.Adopted && IsID(requestID) {
+	err := ValidateRequestID(requestID)
+	if in.Adopted && IsEgressID(requestID) {
 		err = nil // a stray has no request of ours and goes by its own egress ID
 	}
 	if err != nil {
@@ -201,19 +201,21 @@ const maxIDLength = 128
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// IsID reports whether a string can be a LiveKit egress ID.
-func IsID(s string) bool { return strings.HasPrefix(s, IDPrefix) && idPattern.MatchString(s) }
+// IsEgressID reports whether a string can be a LiveKit egress ID.
+func IsEgressID(s string) bool {
+	return strings.HasPrefix(s, EgressIDPrefix) && idPattern.MatchString(s)
+}
 
-// ValidateID checks a request ID (an idempotency key): 1 to 128 of [A-Za-z0-9._-]. IDs that begin
-// with "EG_" are reserved for LiveKit's own.
-func ValidateID(id string) error {
+// ValidateRequestID accepts 1 to 128 of [A-Za-z0-9._-]. IDs that begin with "EG_" are reserved for
+// LiveKit's own.
+func ValidateRequestID(id string) error {
 	switch {
 	case !idPattern.MatchString(id):
 		return Invalidf("id", "want 1 to %d characters of [A-Za-z0-9._-], got %q", maxIDLength, id)
 	case id == "." || id == "..":
 		return Invalidf("id", "is %q, which is a folder in the path of a webhook", id)
-	case strings.HasPrefix(id, IDPrefix):
-		return Invalidf("id", "begins with %s, which only LiveKit's egress IDs do: %q", IDPrefix, id)
+	case strings.HasPrefix(id, EgressIDPrefix):
+		return Invalidf("id", "begins with %s, which only LiveKit's egress IDs do: %q", EgressIDPrefix, id)
 	}
 	return nil
 }

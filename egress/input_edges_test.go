@@ -111,6 +111,6 @@ func TestHowOftenARecordingIsStartedAgainIsCarriedAndBounded(t *testing.T) {
 func TestWhatCanBeLiveKitsIDOfAnEgress(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{"EG_kX7": true, "standup-1": false, "eg_kX7": false, "": false, "EG_a/b": false, "x-EG_kX7": false} {
-		require.Equal(t, want, egress.IsID(id), id)
+		require.Equal(t, want, egress.IsEgressID(id), id)
 	}
 }

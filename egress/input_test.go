@@ -134,15 +134,15 @@ func TestAnInputThatCannotBeIsNamed(t *testing.T) {
 func TestARequestIDIsOfAFewLettersOnly(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"a", "A-z.0_9", "...", "eg_1", "xEG_1", strings.Repeat("x", 128)} {
-		require.NoError(t, egress.ValidateID(id), id)
+		require.NoError(t, egress.ValidateRequestID(id), id)
 	}
 	for _, id := range []string{"", "a b", "a/b", "ü", "a\n", strings.Repeat("x", 129)} {
-		require.ErrorContains(t, egress.ValidateID(id), "id: want 1 to 128 characters of [A-Za-z0-9._-], got ", id)
+		require.ErrorContains(t, egress.ValidateRequestID(id), "id: want 1 to 128 characters of [A-Za-z0-9._-], got ", id)
 	}
 	for _, id := range []string{".", ".."} {
-		requireInvalid(t, egress.ValidateID(id), `id: is "`+id+`", which is a folder in the path of a webhook`)
+		requireInvalid(t, egress.ValidateRequestID(id), `id: is "`+id+`", which is a folder in the path of a webhook`)
 	}
-	requireInvalid(t, egress.ValidateID("EG_x"), `id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`)
+	requireInvalid(t, egress.ValidateRequestID("EG_x"), `id: begins with EG_, which only LiveKit's egress IDs do: "EG_x"`)
 }
 
 func TestTheReadablePartIsTheSummaryWhicheverWayItCame(t *testing.T) {

@@ -97,8 +97,8 @@ const EventProbe = "reelkeeper.probe"
 // so that a proxy's own answer is not taken for ours.
 const HeaderEndpoint = "X-Reelkeeper-Endpoint"
 
-// IDPrefix begins every egress ID that LiveKit mints.
-const IDPrefix = "EG_"
+// EgressIDPrefix begins every egress ID that LiveKit mints.
+const EgressIDPrefix = "EG_"
 
 // maxKeyword is Temporal's limit for a keyword in its SQL stores, a VARCHAR(255).
 const maxKeyword = 255

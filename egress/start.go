@@ -8,7 +8,7 @@ const LateStart = time.Minute
 
 // StartOptions says what to record, and under which key.
 type StartOptions struct {
-	ID          string        // request ID, the caller's idempotency key; default: a new one
+	RequestID   string        // the caller's idempotency key; default: a new one
 	Made        bool          // the ID was generated just now: nobody has used it before
 	Request     Request       // what to record
 	MaxDuration time.Duration // when set, the egress is stopped after that long

@@ -51,7 +51,7 @@ func ParseToken(rawURL string) (Token, bool) {
 		return Token{}, false
 	}
 	n, err := strconv.Atoi(parts[1])
-	if err != nil || n < 1 || ValidateID(parts[0]) != nil || parts[2] == "" {
+	if err != nil || n < 1 || ValidateRequestID(parts[0]) != nil || parts[2] == "" {
 		return Token{}, false
 	}
 	return Token{RequestID: parts[0], Part: n, MAC: parts[2]}, true

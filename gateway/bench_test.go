@@ -80,7 +80,7 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 	b.recordings = &recordings{
 		begin: func(_ context.Context, s egress.StartOptions) (gateway.Pending, error) {
 			return pending(func(context.Context) (egress.Info, error) {
-				return egress.NewInfo(echo(egress.AddWebhook(s.Request, ours(s.ID)), "EG_"+s.ID))
+				return egress.NewInfo(echo(egress.AddWebhook(s.Request, ours(s.RequestID)), "EG_"+s.RequestID))
 			}), nil
 		},
 		stop:  func(_ context.Context, _, id string) (egress.Info, error) { return egress.NewInfo(ending(id)) },

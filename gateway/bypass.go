@@ -110,7 +110,7 @@ func (d detour) conflicts(digest string) bool {
 // an earlier door may have sent it before it died. That last reason alone starts no search for a
 // web egress, for which LiveKit would list everything.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
-	known := b.of(s.ID).known()
+	known := b.of(s.RequestID).known()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return known || time.Since(b.outage) < unsure || b.young() && egress.Summarize(s.Request).Room != ""

@@ -75,7 +75,7 @@ func (c *call) name(asked, header http.Header) (err error) {
 	if c.requestID = c.key; c.key == "" {
 		c.requestID = shortuuid.New()
 	}
-	if err := egress.ValidateID(c.requestID); err != nil {
+	if err := egress.ValidateRequestID(c.requestID); err != nil {
 		c.requestID = ""
 		return inHeader(HeaderKey, err)
 	}

@@ -33,18 +33,18 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 	if err != nil {
 		return nil, err
 	}
-	return once(&h.flights, s.ID, digestOf(s), func() (m *livekit.EgressInfo, err error) {
-		if h.bypass.of(s.ID).conflicts(digestOf(s)) { // it was started while this one waited for a worker
-			return nil, egress.IDTaken(s.ID)
+	return once(&h.flights, s.RequestID, digestOf(s), func() (m *livekit.EgressInfo, err error) {
+		if h.bypass.of(s.RequestID).conflicts(digestOf(s)) { // it was started while this one waited for a worker
+			return nil, egress.IDTaken(s.RequestID)
 		}
 		if m, err = h.find(ctx, s); m != nil || err != nil {
 			return m, err
 		}
-		if h.bypass.of(s.ID).unlisted() {
+		if h.bypass.of(s.RequestID).unlisted() {
 			return nil, unlistedYet()
 		}
-		h.bypass.ask(s.ID, digestOf(s), func() error {
-			m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.ID, s.Pipeline)))
+		h.bypass.ask(s.RequestID, digestOf(s), func() error {
+			m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.RequestID, s.Pipeline)))
 			return err
 		})
 		return m, err
@@ -54,7 +54,7 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 // join waits for a start of the same key that LiveKit has not answered yet, or finds the egress it
 // began. LiveKit lists that egress only once it answers, and asking again might begin a second one.
 func (h *Handler) join(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
-	return once(&h.flights, s.ID, digestOf(s), func() (*livekit.EgressInfo, error) {
+	return once(&h.flights, s.RequestID, digestOf(s), func() (*livekit.EgressInfo, error) {
 		m, err := h.find(ctx, s) // LiveKit has just answered
 		if m == nil && err == nil {
 			err = unlistedYet()
@@ -104,7 +104,7 @@ func (h *Handler) find(ctx context.Context, s egress.StartOptions) (*livekit.Egr
 	if err != nil {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "look for an earlier start", Err: err}
 	}
-	return egress.OfToken(items, h.cfg.Marker.Token(s.ID, 1), h.cfg.Marker.Verify), nil
+	return egress.OfToken(items, h.cfg.Marker.Token(s.RequestID, 1), h.cfg.Marker.Verify), nil
 }
 
 // candidates lists the egresses among which ours would be. A web egress has no room to filter by.
@@ -115,7 +115,7 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 	switch {
 	case room != "":
 		return h.cfg.LiveKit.InRoom(ctx, room)
-	case !s.Made && (h.bypass.of(s.ID).known() || h.bypass.young()):
+	case !s.Made && (h.bypass.of(s.RequestID).known() || h.bypass.young()):
 		items, _, err := h.cfg.LiveKit.All(ctx, false)
 		return items, err
 	default:

@@ -98,7 +98,7 @@ func TestAStartThatAWorkerMadeIsFoundAndNotMadeAgain(t *testing.T) {
 				b := newBench(t, nil)
 				b.recordings.begin = func(_ context.Context, s egress.StartOptions) (gateway.Pending, error) {
 					time.AfterFunc(time.Until(s.StartBy), func() {
-						b.liveKit.add(running("EG_other", "call-6"), echo(egress.AddWebhook(s.Request, ours(s.ID)), "EG_worker"))
+						b.liveKit.add(running("EG_other", "call-6"), echo(egress.AddWebhook(s.Request, ours(s.RequestID)), "EG_worker"))
 					})
 					return nil, away
 				}

@@ -110,7 +110,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 		if h.bypass.of(c.requestID).unlisted() {
 			return reply{}, unlistedYet()
 		}
-		m, err := h.find(ctx, egress.StartOptions{ID: c.requestID, Request: r})
+		m, err := h.find(ctx, egress.StartOptions{RequestID: c.requestID, Request: r})
 		if err != nil {
 			return reply{}, err
 		}

@@ -33,10 +33,10 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	if err := h.checkWebhooks(r); err != nil {
 		return nil, err
 	}
-	s := egress.StartOptions{ID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
-	before := h.bypass.of(s.ID)
+	s := egress.StartOptions{RequestID: c.requestID, Made: c.key == "", Request: r, Storage: c.storage, Pipeline: c.pipeline, AskedBy: c.askedBy}
+	before := h.bypass.of(s.RequestID)
 	if before.conflicts(digestOf(s)) {
-		return nil, egress.IDTaken(s.ID)
+		return nil, egress.IDTaken(s.RequestID)
 	}
 	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), before.unlisted()
 	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // otherwise the worker may search for longer, and asks once it is sure

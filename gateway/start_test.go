@@ -80,7 +80,7 @@ func TestEveryKindOfStartIsDurableInBothFormats(t *testing.T) {
 
 				require.Len(t, b.recordings.begun(), 1)
 				s := b.recordings.begun()[0]
-				require.Equal(t, "call-7", s.ID)
+				require.Equal(t, "call-7", s.RequestID)
 				require.False(t, s.Made)
 				require.Equal(t, &egress.Asker{APIKey: apiKey, Identity: "agent"}, s.AskedBy)
 				require.True(t, proto.Equal(start.request, s.Request))
@@ -99,8 +99,8 @@ func TestLiveKitsOwnSDKStartsThroughTheDoor(t *testing.T) {
 	require.NoError(t, err)
 	s := b.recordings.begun()[0]
 	require.True(t, s.Made)
-	require.NoError(t, egress.ValidateID(s.ID))
-	require.Equal(t, "EG_"+s.ID, got.GetEgressId())
+	require.NoError(t, egress.ValidateRequestID(s.RequestID))
+	require.Equal(t, "EG_"+s.RequestID, got.GetEgressId())
 	require.Empty(t, got.GetRoomComposite().GetWebhooks(), "our webhook shows")
 }
 
@@ -120,7 +120,7 @@ func TestEveryAnswerToAStartNamesItsRequest(t *testing.T) {
 	b := newBench(t, nil)
 	require.Equal(t, "call-7", b.call(t, "StartWebEgress", `{}`, "Idempotency-Key", "call-7").Header().Get("X-Reelkeeper-Request-Id"))
 	made := b.call(t, "StartWebEgress", `{}`).Header().Get("X-Reelkeeper-Request-Id")
-	require.Equal(t, b.recordings.begun()[1].ID, made)
+	require.Equal(t, b.recordings.begun()[1].RequestID, made)
 	b.recordings.begin = func(context.Context, egress.StartOptions) (gateway.Pending, error) {
 		return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "requested room does not exist"}
 	}

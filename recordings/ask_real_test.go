@@ -17,7 +17,7 @@ import (
 func begin(t *testing.T, ctx context.Context, c *Client, w *standIn, id, room string) Started {
 	t.Helper()
 	w.open(room)
-	s, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(room)})
+	s, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(room)})
 	must(t, err)
 	return s
 }
@@ -179,7 +179,7 @@ func TestARefusedStartIsShownAsOne(t *testing.T) {
 	id := fresh("refused")
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
-	_, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest("no such room")})
+	_, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest("no such room")})
 	wantReason(t, err, egress.NotFound)
 	_, err = c.Wait(ctx, id)
 	wantReason(t, err, egress.NotFound)

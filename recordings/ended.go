@@ -20,7 +20,7 @@ func (c *Client) Ended(ctx context.Context, egressID, room string, known ...stri
 	query := Filter{Room: room}.query() + fmt.Sprintf(" AND (%s OR %s AND %s IS NOT NULL)",
 		equal("ExecutionStatus", "Completed"), open, egress.AttributeEndedBy)
 	switch {
-	case egressID != "" && !egress.IsID(egressID):
+	case egressID != "" && !egress.IsEgressID(egressID):
 		return nil, nil
 	case egressID != "":
 		query += " AND " + equal(egress.AttributeID, egressID)

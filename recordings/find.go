@@ -21,8 +21,8 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RedeliveryOf(id); ok {
 		return id, nil
 	}
-	if !strings.HasPrefix(id, egress.IDPrefix) {
-		return egress.WorkflowID(id), egress.ValidateID(id)
+	if !strings.HasPrefix(id, egress.EgressIDPrefix) {
+		return egress.WorkflowID(id), egress.ValidateRequestID(id)
 	}
 	lookup, cancel := context.WithTimeout(ctx, c.cfg.FindFor)
 	defer cancel()
@@ -57,7 +57,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 // egress ID.
 func unknown(id string) error {
 	message := fmt.Sprintf("no recording has the ID %q", id)
-	if strings.HasPrefix(id, egress.IDPrefix) {
+	if strings.HasPrefix(id, egress.EgressIDPrefix) {
 		message += "; to find an earlier part of one, use its request ID"
 	}
 	return &egress.Error{Reason: egress.NotFound, Message: message}
@@ -68,7 +68,7 @@ func unknown(id string) error {
 // not asked for what cannot be an egress ID, such as an identity that a participant chose: on
 // PostgreSQL some of those make the query fail.
 func (c *Client) ByEgressID(ctx context.Context, egressID string) (string, bool, error) {
-	if !egress.IsID(egressID) {
+	if !egress.IsEgressID(egressID) {
 		return "", false, nil
 	}
 	query := fmt.Sprintf("%s AND (%s OR %s)", equal("WorkflowType", egress.WorkflowType),

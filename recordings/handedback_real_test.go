@@ -22,7 +22,7 @@ func TestAStartIsHandedBackToTheCallThatBeganItAlone(t *testing.T) {
 	for name, made := range map[string]bool{"named": false, "made": true} {
 		id := "late-" + fresh(name)
 		w.open(id)
-		o := egress.StartOptions{ID: id, Made: made, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
+		o := egress.StartOptions{RequestID: id, Made: made, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
 		p, err := c.Begin(ctx, o)
 		must(t, err)
 		_, err = p.Started(ctx)
@@ -57,7 +57,7 @@ func TestAStartThatWasHandedBackAndNotFoundIsAskedForAnewByItsKey(t *testing.T) 
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	id := "late-" + fresh("refused")
-	o := egress.StartOptions{ID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
+	o := egress.StartOptions{RequestID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
 	ask := func() error {
 		p, err := c.Begin(ctx, o)
 		must(t, err)
@@ -82,7 +82,7 @@ func TestAStartThatIsHandedBackAfterASearchIsOneCallsAlone(t *testing.T) {
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	id := "late-gated-" + fresh("two")
-	o := egress.StartOptions{ID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
+	o := egress.StartOptions{RequestID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)}
 	begin := func() *Pending {
 		p, err := c.Begin(ctx, o)
 		must(t, err)
@@ -148,7 +148,7 @@ func TestWhoseStartItIsNeedsNotBeAskedAgainOnceItIsHandedBack(t *testing.T) {
 	c.cfg.Temporal = temporal
 	ctx := ctxOf(t, patience)
 	id := "late-gated-" + fresh("mute")
-	p, err := c.Begin(ctx, egress.StartOptions{ID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)})
+	p, err := c.Begin(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)})
 	must(t, err)
 	temporal.off = true
 	_, err = p.Started(ctx)

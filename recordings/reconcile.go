@@ -156,7 +156,7 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 // false if it was started or refused before; over then reports whether it has ended without anybody
 // wanting it to.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
-	p, err := c.Begin(ctx, egress.StartOptions{ID: key, Request: r})
+	p, err := c.Begin(ctx, egress.StartOptions{RequestID: key, Request: r})
 	if err != nil || p.handle != nil && p.ours() {
 		return err == nil && !p.repeats(), false, err
 	}

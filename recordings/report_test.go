@@ -132,7 +132,7 @@ func TestAReportCoversWhatRanInItsTime(t *testing.T) {
 	c, w := real(t)
 	w.open(id)
 	ctx := ctxOf(t, patience)
-	_, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id), AskedBy: egress.AskedBy("APIkey", "ann")})
+	_, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id), AskedBy: egress.AskedBy("APIkey", "ann")})
 	must(t, err)
 	since := time.Now() // what began before and ended in it is part of it
 	_, err = c.Stop(ctx, id)

@@ -65,7 +65,7 @@ func closedInOrder(t *testing.T, ctx context.Context, c *Client, w *standIn, n i
 	w.open(room)
 	for range n {
 		id := fresh("span")
-		_, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(room)})
+		_, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(room)})
 		must(t, err)
 		_, err = c.Stop(ctx, id)
 		must(t, err)

@@ -108,8 +108,8 @@ func (p *Pending) repeats() bool { return p.ask.input.Again }
 func (p *Pending) ours() bool { return p.born.call == p.ask.call }
 
 func (c *Client) prepare(o egress.StartOptions) (ask, error) {
-	a := ask{requestID: o.ID, named: o.ID != "" && !o.Made, call: shortuuid.New()}
-	if o.ID == "" {
+	a := ask{requestID: o.RequestID, named: o.RequestID != "" && !o.Made, call: shortuuid.New()}
+	if o.RequestID == "" {
 		a.requestID = shortuuid.New()
 	}
 	input, err := c.cfg.Sealer.SealRequest(a.requestID, o.Request, o.Storage, o.Pipeline)

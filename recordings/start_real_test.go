@@ -19,9 +19,9 @@ func TestTheSameIDTwiceIsOneEgress(t *testing.T) {
 	c, w := real(t)
 	w.open(id)
 	ctx := ctxOf(t, patience)
-	first, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id), MaxDuration: time.Hour})
+	first, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id), MaxDuration: time.Hour})
 	must(t, err)
-	second, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id), MaxDuration: time.Hour, AskedBy: egress.AskedBy("APIother", "somebody else")})
+	second, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id), MaxDuration: time.Hour, AskedBy: egress.AskedBy("APIother", "somebody else")})
 	must(t, err)
 	if first.Info.Proto().GetEgressId() != second.Info.Proto().GetEgressId() || first.RunID != second.RunID || w.started(id) != 1 {
 		t.Errorf("got %+v and %+v after %d starts, want one egress", first, second, w.started(id))
@@ -41,7 +41,7 @@ func TestTwoCallersAtTheSameMomentGetOneEgress(t *testing.T) {
 	ids := make([]string, 5)
 	for i := range ids {
 		wg.Go(func() {
-			s, err := c.Start(ctx, egress.StartOptions{ID: once, Request: roomRequest(once)})
+			s, err := c.Start(ctx, egress.StartOptions{RequestID: once, Request: roomRequest(once)})
 			if err != nil {
 				t.Error(err)
 			}
@@ -80,7 +80,7 @@ func TestARefusedStartFreesItsID(t *testing.T) {
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	ask := func() (Started, error) {
-		return c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)})
+		return c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id)})
 	}
 	for range 3 {
 		_, err := ask()
@@ -123,7 +123,7 @@ func TestWhatWasRefusedIsRecordedWhereItIsExpectedStill(t *testing.T) {
 	w.open(id)
 	record(false) // started again: LiveKit was asked twice
 	record(false)
-	if _, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)}); err != nil || w.started(id) != 2 {
+	if _, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id)}); err != nil || w.started(id) != 2 {
 		t.Errorf("LiveKit was asked %d times: %v", w.started(id), err)
 	}
 	_, err := c.Stop(ctx, id)
@@ -142,10 +142,10 @@ func TestAnotherRequestUnderALivingIDIsAConflict(t *testing.T) {
 	w.open(mine)
 	w.open(yours)
 	ctx := ctxOf(t, patience)
-	_, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(mine)})
+	_, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(mine)})
 	must(t, err)
 	for _, other := range []egress.StartOptions{{Request: roomRequest(yours)}, {Request: roomRequest(mine), Storage: "cold"}, {Request: roomRequest(mine), Pipeline: "archive"}} {
-		other.ID = id
+		other.RequestID = id
 		_, err = c.Start(ctx, other)
 		wantReason(t, err, egress.Conflict)
 	}
@@ -153,9 +153,9 @@ func TestAnotherRequestUnderALivingIDIsAConflict(t *testing.T) {
 	must(t, err)
 	_, err = c.Wait(ctx, id)
 	must(t, err)
-	_, err = c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(yours)})
+	_, err = c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(yours)})
 	wantReason(t, err, egress.Conflict)
-	s, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(mine)})
+	s, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(mine)})
 	must(t, err)
 	if s.Info.Proto().GetRoomName() != mine || w.started(mine) != 1 || w.started(yours) != 0 {
 		t.Errorf("got %+v", s)
@@ -168,13 +168,13 @@ func TestAnIDWhoseSecondRunHasEndedGivesThatEgress(t *testing.T) {
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	ask := func(room string) (Started, error) {
-		return c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(room)})
+		return c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(room)})
 	}
 	for range 2 {
 		_, err := ask(id) // refused by `start`, then by `start/<run>`
 		wantReason(t, err, egress.NotFound)
 	}
-	p, err := c.Begin(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)})
+	p, err := c.Begin(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id)})
 	must(t, err)
 	_, err = p.Started(ctx)
 	wantReason(t, err, egress.NotFound)
@@ -200,7 +200,7 @@ func TestBeginReturnsAtAcceptance(t *testing.T) {
 	c, w := real(t)
 	w.open(id)
 	ctx := ctxOf(t, patience)
-	p, err := c.Begin(ctx, egress.StartOptions{ID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)})
+	p, err := c.Begin(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id), StartBy: time.Now().Add(time.Hour)})
 	must(t, err)
 	s, err := p.Started(ctx)
 	must(t, err)
@@ -216,7 +216,7 @@ func TestAStartWaitsForAWorker(t *testing.T) {
 	c := newReal(t, "default")
 	_, err := c.EnsureSearchAttributes(ctxOf(t, patience))
 	must(t, err)
-	o := egress.StartOptions{ID: id, Request: roomRequest(id)}
+	o := egress.StartOptions{RequestID: id, Request: roomRequest(id)}
 	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err = c.Start(short, o)
@@ -238,8 +238,8 @@ func TestAStartWaitsForAWorker(t *testing.T) {
 func TestBadInputStartsNothing(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]egress.StartOptions{
-		"an ID with a slash":    {ID: "a/b", Request: roomRequest("r")},
-		"an ID like LiveKit's":  {ID: "EG_x", Request: roomRequest("r")},
+		"an ID with a slash":    {RequestID: "a/b", Request: roomRequest("r")},
+		"an ID like LiveKit's":  {RequestID: "EG_x", Request: roomRequest("r")},
 		"a negative duration":   {Request: roomRequest("r"), MaxDuration: -time.Second},
 		"a pipeline's bad name": {Request: roomRequest("r"), Pipeline: "a/b"},
 		"a request of no kind":  {Request: strange{}},

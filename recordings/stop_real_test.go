@@ -19,7 +19,7 @@ func TestAStopIsNotAnsweredByAWorkflowThatFailed(t *testing.T) {
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
 	id := fresh("refused")
-	_, err := c.Start(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)})
+	_, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id)})
 	wantReason(t, err, egress.NotFound)
 
 	_, err = c.Stop(ctx, id)

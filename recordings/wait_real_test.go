@@ -106,7 +106,7 @@ func TestAnAnswerThatTemporalBreaksOffIsAskedForAgain(t *testing.T) {
 	}
 	c := New(Config{Temporal: through(t, down), Namespace: namespace, Sealer: keys})
 	ctx := ctxOf(t, patience)
-	p, err := c.Begin(ctx, egress.StartOptions{ID: id, Request: roomRequest(id)})
+	p, err := c.Begin(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id)})
 	must(t, err)
 
 	s, err := p.Started(ctx)

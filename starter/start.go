@@ -124,7 +124,7 @@ func checkStart(c *cli.Command) error {
 // start makes the remaining checks, and starts the recording.
 func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error {
 	if c.IsSet("id") {
-		if err := egress.ValidateID(c.String("id")); err != nil {
+		if err := egress.ValidateRequestID(c.String("id")); err != nil {
 			return asFlag(err)
 		}
 	}
@@ -132,7 +132,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 		return egress.Invalidf("--max-duration", "is negative: %s", c.Duration("max-duration"))
 	}
 	opts := egress.StartOptions{
-		ID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration"), Storage: c.String("storage"), Preflight: c.Bool("preflight"),
+		RequestID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration"), Storage: c.String("storage"), Preflight: c.Bool("preflight"),
 		Pipeline: c.String("pipeline"),
 	}
 	if c.IsSet("storage") {
@@ -153,9 +153,9 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 	return d.with(ctx, c, config.Client, func(ctx context.Context, rec recorder) error {
 		started, err := rec.Start(ctx, opts)
 		switch {
-		case opts.ID != "" && egress.ReasonOf(err) == egress.Conflict:
+		case opts.RequestID != "" && egress.ReasonOf(err) == egress.Conflict:
 			return &egress.Error{Reason: egress.Conflict, Field: "--id", Message: fmt.Sprintf(
-				"another request already has the ID %q: starter show %s shows it; to record something else, give another ID", opts.ID, egress.ForCommand(opts.ID))}
+				"another request already has the ID %q: starter show %s shows it; to record something else, give another ID", opts.RequestID, egress.ForCommand(opts.RequestID))}
 		case err != nil:
 			return asGiven(c, err, "storage", "pipeline")
 		}

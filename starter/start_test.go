@@ -67,7 +67,7 @@ func TestARequestFileMayHoldAnyKind(t *testing.T) {
 		for _, from := range []string{path, "-"} {
 			s := newShell()
 			s.stdin = text
-			if got := s.run(t, "start", "--request", from, "--id", "k"); got.status != 0 || s.started.ID != "k" {
+			if got := s.run(t, "start", "--request", from, "--id", "k"); got.status != 0 || s.started.RequestID != "k" {
 				t.Fatalf("got %+v", got)
 			}
 			wantRequest(t, s.started.Request, text)
@@ -85,7 +85,7 @@ func TestFlagsOfAllStartsStandBeforeOrBehindTheKind(t *testing.T) {
 		if got := s.run(t, fields(line)...); got.status != 0 {
 			t.Fatalf("got %+v", got)
 		}
-		if s.started.ID != "k" || s.started.MaxDuration != 3*time.Hour || !s.stopped || !s.closed || s.role != "client" {
+		if s.started.RequestID != "k" || s.started.MaxDuration != 3*time.Hour || !s.stopped || !s.closed || s.role != "client" {
 			t.Errorf("%s: got %+v", line, s)
 		}
 	}

@@ -64,7 +64,7 @@ func (d *delivery) room() string {
 // egressID returns the egress that the event is about: a recorder's identity in its room is its
 // egress ID.
 func (d *delivery) egressID() string {
-	if id := d.sent.GetParticipant().GetIdentity(); strings.HasPrefix(id, egress.IDPrefix) {
+	if id := d.sent.GetParticipant().GetIdentity(); strings.HasPrefix(id, egress.EgressIDPrefix) {
 		return id
 	}
 	return d.sent.GetEgressInfo().GetEgressId()

@@ -157,5 +157,5 @@ func TestALookThatSomebodyWaitsForGoesFirst(t *testing.T) {
 // ofWorkflow is the ID of a workflow's egress.
 func ofWorkflow(id string) string {
 	name, _ := egress.RequestID(id)
-	return egress.IDPrefix + name
+	return egress.EgressIDPrefix + name
 }
