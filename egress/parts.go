@@ -184,9 +184,9 @@ func (s *State) TakeCorrection(part State) {
 	s.Outcome, s.Corrects, s.ToldAs = part.Outcome, part.Corrects, part.ToldAs
 }
 
-// Concerns reports whether an observation is of the part that is recording, not of an earlier one,
-// which has been announced, or of a twin.
-func (s *State) Concerns(o Observation) bool {
+// IsOfThisPart reports whether an observation is of the part that is recording, not of an earlier
+// one, which has been announced, or of a twin.
+func (s *State) IsOfThisPart(o Observation) bool {
 	id := o.Info.ID()
 	return id == s.ID || s.ID == "" && s.earlier(id) < 0 && !slices.Contains(s.Twins, id)
 }

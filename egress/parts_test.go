@@ -351,10 +351,10 @@ func TestOnlyThePartThatRecordsIsRelayed(t *testing.T) {
 	of := func(id string) egress.Observation { return egress.Observation{Info: infoOf(t, id, active)} }
 	s := watched(t)
 	s.Twins, s.Parts = []string{"EG_twin"}, []egress.Part{{EgressID: "EG_before"}}
-	require.True(t, s.Concerns(of("EG_1")))
-	require.False(t, s.Concerns(of("EG_other")))
+	require.True(t, s.IsOfThisPart(of("EG_1")))
+	require.False(t, s.IsOfThisPart(of("EG_other")))
 	s.ID = "" // the next part is being started
-	require.True(t, s.Concerns(of("EG_1")))
-	require.False(t, s.Concerns(of("EG_before")))
-	require.False(t, s.Concerns(of("EG_twin")))
+	require.True(t, s.IsOfThisPart(of("EG_1")))
+	require.False(t, s.IsOfThisPart(of("EG_before")))
+	require.False(t, s.IsOfThisPart(of("EG_twin")))
 }

@@ -151,7 +151,7 @@ func (e *run) takeWebhook(ctx workflow.Context, ev egress.Event) {
 		e.log.Error("webhook event cannot be read", "error", err)
 		return
 	}
-	if !o.Final && e.Concerns(o) && len(egress.Webhooks(o.Info.Proto())) == 0 { // else LiveKit serves them
+	if !o.Final && e.IsOfThisPart(o) && len(egress.Webhooks(o.Info.Proto())) == 0 { // else LiveKit serves them
 		e.relays.take(ev)
 	}
 	if part, waits := e.unheard[o.Info.ID()]; waits {
