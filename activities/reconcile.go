@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// atOnce is how many steps of a round run concurrently: each takes at most four calls to Temporal.
+// atOnce is how many measures of a round run concurrently: each takes at most four calls to Temporal.
 const atOnce = 16
 
 // Lister is what the reconciler needs of LiveKit. Errors are egress.Errors.
@@ -81,10 +81,10 @@ type RoundRequest struct {
 	SoughtAt time.Time `json:"sought_at,omitzero"` // Round.SoughtAt of the last round
 }
 
-// Reconcile does one round: it looks at both sides, plans, and acts. Every step is harmless twice:
-// an adoption goes by a workflow ID, which is unique, and a signal by an event ID. So an attempt
-// that follows a dead one looks anew, and resumes after the last egress that the earlier one is
-// known to have dealt with.
+// Reconcile does one round: it looks at both sides, plans, and acts. Every measure is harmless
+// twice: an adoption goes by a workflow ID, which is unique, and a signal by an event ID. So an
+// attempt that follows a dead one looks anew, and resumes after the last egress that the earlier
+// one is known to have dealt with.
 func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Round, error) {
 	r := a.resume(ctx, in)
 	calls, failed := r.Round.Calls, r.Round.Failed
@@ -105,7 +105,7 @@ type round struct {
 
 	infos   map[string]*livekit.EgressInfo
 	shallow bool       // ended egresses cannot be listed
-	mu      sync.Mutex // steps run concurrently
+	mu      sync.Mutex // measures run concurrently
 }
 
 // progress is what the next attempt must know of a round.
@@ -137,7 +137,7 @@ func (r *round) run(ctx context.Context) error {
 	if r.Deep {
 		r.Round.DeepAt = r.Round.At
 	}
-	if err := r.act(ctx, plan.Steps); err != nil {
+	if err := r.act(ctx, plan.Measures); err != nil {
 		return err
 	}
 	r.strand(ctx)
@@ -279,12 +279,12 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 	}
 }
 
-// act takes the steps that an earlier attempt has not taken.
-func (r *round) act(ctx context.Context, steps []egress.Measure) error {
+// act takes the measures that an earlier attempt has not taken.
+func (r *round) act(ctx context.Context, measures []egress.Measure) error {
 	if r.After != "" {
-		steps = slices.DeleteFunc(steps, func(s egress.Measure) bool { return s.EgressID <= r.After })
+		measures = slices.DeleteFunc(measures, func(s egress.Measure) bool { return s.EgressID <= r.After })
 	}
-	for some := range slices.Chunk(steps, atOnce) {
+	for some := range slices.Chunk(measures, atOnce) {
 		stop := r.alive(ctx)
 		var all sync.WaitGroup
 		for _, s := range some {
@@ -301,10 +301,10 @@ func (r *round) act(ctx context.Context, steps []egress.Measure) error {
 	return nil
 }
 
-// do takes one step and logs it. What fails is left to the next round.
+// do takes one measure and logs it. What fails is left to the next round.
 func (r *round) do(ctx context.Context, s egress.Measure) {
 	log := activity.GetLogger(ctx)
-	done, err := r.step(ctx, s)
+	done, err := r.perform(ctx, s)
 	if err == nil {
 		r.roster.note(s, done, r.infos[s.EgressID].GetStatus())
 	}
@@ -326,7 +326,7 @@ func (r *round) do(ctx context.Context, s egress.Measure) {
 	}
 }
 
-func (r *round) step(ctx context.Context, s egress.Measure) (done bool, err error) {
+func (r *round) perform(ctx context.Context, s egress.Measure) (done bool, err error) {
 	if s.Deed == egress.DeedQuarantine {
 		return true, nil
 	}

@@ -128,7 +128,7 @@ type Measure struct {
 
 // Plan is what a round has to do.
 type Plan struct {
-	Steps []Measure // ordered by egress ID, so that a round can resume where it stopped
+	Measures []Measure // ordered by egress ID, so that a round can resume where it stopped
 	// Ask are the egresses of running workflows that LiveKit does not call active, ordered by ID.
 	// Their end is probably on its way to us.
 	Ask        []string
@@ -142,7 +142,7 @@ func (p Plan) Deepen() bool { return len(p.Ask) > MaxAsked }
 
 // Differs reports whether the two lists differ in anything that is ours to settle.
 func (p Plan) Differs() bool {
-	return len(p.Ask) > 0 || slices.ContainsFunc(p.Steps, func(s Measure) bool { return s.Deed != DeedQuarantine })
+	return len(p.Ask) > 0 || slices.ContainsFunc(p.Measures, func(s Measure) bool { return s.Deed != DeedQuarantine })
 }
 
 // PlanRound plans what to do about the differences between LiveKit's list and ours. A workflow
@@ -158,7 +158,7 @@ func PlanRound(s Sighting) Plan {
 		p.judge(l)
 	}
 	p.suspect(listed)
-	slices.SortStableFunc(p.plan.Steps, func(a, b Measure) int { return cmp.Compare(a.EgressID, b.EgressID) })
+	slices.SortStableFunc(p.plan.Measures, func(a, b Measure) int { return cmp.Compare(a.EgressID, b.EgressID) })
 	slices.Sort(p.plan.Ask)
 	return p.plan
 }
@@ -266,26 +266,26 @@ func (p *planner) other(l Listed, ours Ours) {
 	case Ended(l.Status), ours.Closed:
 		p.ended(l, s)
 	case !ours.Over || ours.gone():
-		p.step(s)
+		p.add(s)
 	}
 }
 
-// ended takes a step once it has been due for the grace period. An end in the future stems from a
-// clock that is ahead, and does not tell how long ago it was: deep rounds take it, between which its
-// webhook has mostly come.
+// ended adds a measure once it has been due for the grace period. An end in the future stems from
+// a clock that is ahead, and does not tell how long ago it was: deep rounds take it, between which
+// its webhook has mostly come.
 func (p *planner) ended(l Listed, s Measure) {
 	age := p.At.Sub(l.Since)
 	if toCome := p.Deep && Ended(l.Status) && age < -clocksDiffer; age < p.Grace.D() && !toCome {
 		p.plan.Waiting++
 		return
 	}
-	p.step(s)
+	p.add(s)
 }
 
-func (p *planner) step(s Measure) { p.plan.Steps = append(p.plan.Steps, s) }
+func (p *planner) add(m Measure) { p.plan.Measures = append(p.plan.Measures, m) }
 
 func (p *planner) quarantine(l Listed, why string) {
-	p.step(Measure{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
+	p.add(Measure{Deed: DeedQuarantine, EgressID: l.ID, Why: why})
 }
 
 // suspect finds the workflows that wait for an egress that LiveKit does not list: it is no longer
@@ -299,7 +299,7 @@ func (p *planner) suspect(listed []Listed) {
 		switch {
 		case o.EgressID == "" || o.Over || seen[o.EgressID] || p.At.Sub(o.StartedAt) < p.Grace.D():
 		case p.Deep, slices.Contains(p.Unknown, o.EgressID):
-			p.step(Measure{Deed: DeedSuspect, EgressID: o.EgressID, RequestID: o.RequestID})
+			p.add(Measure{Deed: DeedSuspect, EgressID: o.EgressID, RequestID: o.RequestID})
 		default:
 			p.plan.Ask = append(p.plan.Ask, o.EgressID)
 		}

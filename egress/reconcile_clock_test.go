@@ -16,7 +16,7 @@ func TestAnEndThatLiveKitNeverForgetsIsNotAnnouncedAgain(t *testing.T) {
 	s.Listed = all(listed("EG_1", finished, of("r"), ago(egress.Remembered+1)), listed("EG_2", finished, ago(8*24*time.Hour)))
 	require.Equal(t, egress.Plan{SeenBefore: 2}, egress.PlanRound(s))
 	s.Listed = all(listed("EG_1", finished, of("r"), ago(egress.Remembered)))
-	require.Len(t, egress.PlanRound(s).Steps, 1)
+	require.Len(t, egress.PlanRound(s).Measures, 1)
 }
 
 func TestOnlyADeepRoundTakesWhatIsStillToComeAndOnlyAnEnd(t *testing.T) {

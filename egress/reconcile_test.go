@@ -61,7 +61,7 @@ func plan(deep bool, l []egress.Listed, o []egress.Ours) (did []string, p egress
 	p = egress.PlanRound(egress.Sighting{
 		At: noon, Deep: deep, First: noon.Add(-6 * time.Hour), Grace: egress.Duration(grace), Listed: l, Ours: o,
 	})
-	for _, s := range p.Steps {
+	for _, s := range p.Measures {
 		words := fmt.Sprintf("%s %s", s.Deed, s.EgressID)
 		if s.RequestID != "" {
 			words += " as " + s.RequestID
@@ -243,7 +243,7 @@ func TestWhatCannotBeWatchedIsPutAsideInWords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, p := plan(true, all(tc.listed), nil)
-			require.Equal(t, []egress.Measure{{Deed: egress.DeedQuarantine, EgressID: tc.listed.ID, Why: tc.want}}, p.Steps)
+			require.Equal(t, []egress.Measure{{Deed: egress.DeedQuarantine, EgressID: tc.listed.ID, Why: tc.want}}, p.Measures)
 		})
 	}
 }
@@ -274,7 +274,7 @@ func TestWhatLiveKitWasAskedForAndDoesNotKnowIsSuspected(t *testing.T) {
 		At: noon, Grace: egress.Duration(grace), Ours: have(ours("r", "EG_1"), ours("s", "EG_2")), Unknown: []string{"EG_2"},
 	})
 	require.Equal(t, []string{"EG_1"}, p.Ask)
-	require.Equal(t, []egress.Measure{{Deed: egress.DeedSuspect, EgressID: "EG_2", RequestID: "s"}}, p.Steps)
+	require.Equal(t, []egress.Measure{{Deed: egress.DeedSuspect, EgressID: "EG_2", RequestID: "s"}}, p.Measures)
 }
 
 func TestADeepRoundShowsWhatEndedBesideTheBoundOne(t *testing.T) {
@@ -367,11 +367,11 @@ func TestTenThousandAreToldApart(t *testing.T) {
 	l, o := crowd(n)
 	_, p := plan(true, l, o)
 	count := map[egress.Deed]int{}
-	for _, s := range p.Steps {
+	for _, s := range p.Measures {
 		count[s.Deed]++
 	}
 	require.Equal(t, map[egress.Deed]int{egress.DeedAdopt: n / 10, egress.DeedNudge: n / 10, egress.DeedTwin: n / 100}, count)
-	require.True(t, slices.IsSortedFunc(p.Steps, func(a, b egress.Measure) int {
+	require.True(t, slices.IsSortedFunc(p.Measures, func(a, b egress.Measure) int {
 		if a.EgressID < b.EgressID {
 			return -1
 		}

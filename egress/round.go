@@ -76,7 +76,7 @@ type Round struct {
 	Quarantined int `json:"quarantined"`
 	SeenBefore  int `json:"seen_before"` // ended before the schedule was created, or longer than Remembered ago
 	Waiting     int `json:"waiting"`     // left for a later round
-	Failed      int `json:"failed"`      // steps that failed; the next round tries them again
+	Failed      int `json:"failed"`      // what failed; the next round tries it again
 
 	Calls int `json:"livekit_calls"`
 
