@@ -175,3 +175,11 @@ func TestARunThatOnlyLooksStartsNothingAndAsksForTheSame(t *testing.T) {
 	require.Equal(t, in.MaxDuration, looks.MaxDuration)
 	require.Equal(t, noon, *in.StartBy)
 }
+
+func requireInvalid(t *testing.T, err error, want string) {
+	t.Helper()
+	require.EqualError(t, err, want)
+	var e *egress.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, egress.Invalid, e.Reason)
+}

@@ -55,31 +55,6 @@ func DefaultPolicy() Policy {
 
 func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
 
-// Validate names the first setting that is wrong.
-func (p Policy) Validate() error {
-	for _, c := range []struct {
-		name  string
-		waits []Duration
-	}{
-		{"REELKEEPER_LOOK_STARTING", p.LookStarting},
-		{"REELKEEPER_LOOK_ACTIVE", []Duration{p.LookActive}},
-		{"REELKEEPER_LOOK_ENDING", p.LookEnding},
-		{"REELKEEPER_LOST_AFTER", []Duration{p.LostAfter}},
-		{"REELKEEPER_STUCK_AFTER", []Duration{p.StuckAfter}},
-		{"REELKEEPER_GIVE_UP_AFTER", []Duration{p.GiveUpAfter}},
-	} {
-		if len(c.waits) == 0 {
-			return Invalidf(c.name, "is empty")
-		}
-		for _, w := range c.waits {
-			if w <= 0 {
-				return Invalidf(c.name, "must be positive, got %s", w)
-			}
-		}
-	}
-	return nil
-}
-
 // Outlook is what is known of an egress's near future. It decides how often to look.
 type Outlook string
 

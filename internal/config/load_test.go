@@ -183,7 +183,12 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_CODEC_ORIGIN", "https://Temporal.example", wantOrigin},
 		{"REELKEEPER_CODEC_ORIGIN", "https://me:hunter2@temporal.example", wantOrigin},
 		{"REELKEEPER_LOOK_STARTING", "5s,soon", `want a duration such as "3h", got "soon"`},
+		{"REELKEEPER_LOOK_STARTING", "5s,10s,0s", "must be positive, got 0s"},
 		{"REELKEEPER_LOOK_ACTIVE", "0s", "must be positive, got 0s"},
+		{"REELKEEPER_LOOK_ENDING", "-1ns,5s", "must be positive, got -1ns"},
+		{"REELKEEPER_LOST_AFTER", "0s", "must be positive, got 0s"},
+		{"REELKEEPER_STUCK_AFTER", "0s", "must be positive, got 0s"},
+		{"REELKEEPER_GIVE_UP_AFTER", "0s", "must be positive, got 0s"},
 		{"REELKEEPER_GIVE_UP_AFTER", "1d", `want a duration such as "3h", got "1d"`},
 		{"REELKEEPER_HOLD_FOR", "no", `want a duration such as "2s", or "off", got "no"`},
 		{"REELKEEPER_CACHED_WORKFLOWS", "abc", `want a whole number, got "abc"`},
@@ -220,6 +225,19 @@ func wantInvalid(t *testing.T, err error, field, message string) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, egress.Error{Reason: egress.Invalid, Field: field, Message: message}, *e)
 	require.NotContains(t, err.Error(), "hunter", "it is a secret")
+}
+
+func TestWaitsBetweenLooksAreNeverNone(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Config){
+		"REELKEEPER_LOOK_STARTING": func(c *Config) { c.Look.Starting = []egress.Duration{} },
+		"REELKEEPER_LOOK_ENDING":   func(c *Config) { c.Look.Ending = []egress.Duration{} },
+	} {
+		c := Config{}.withDefaults()
+		require.NoError(t, c.Validate())
+		change(&c)
+		wantInvalid(t, c.Validate(), name, "is empty")
+	}
 }
 
 func TestRoomsThatNobodyLooksAtAreNotExpected(t *testing.T) {

@@ -25,7 +25,7 @@ const maxStartFor = 50 * time.Minute
 func (c Config) Validate() error {
 	for _, check := range []func() error{
 		c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
-		c.Storage.validate, c.Verify.validate, c.Expectation().Validate, c.Policy().Validate,
+		c.Storage.validate, c.Verify.validate, c.Expectation().Validate,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -142,16 +142,33 @@ func (p Payloads) validate() error {
 // checkPositive rejects durations and rates of zero or less: none of ours has a special value.
 func (c Config) checkPositive() error {
 	for _, s := range settings(&c) {
-		switch v := s.value.Interface().(type) {
-		case time.Duration:
-			if v <= 0 {
-				return egress.Invalidf(s.name, "must be positive, got %s", v)
-			}
-		case int:
-			if v <= 0 {
-				return egress.Invalidf(s.name, "must be positive, got %d", v)
-			}
+		if err := s.checkPositive(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (s setting) checkPositive() error {
+	switch v := s.value.Interface().(type) {
+	case time.Duration:
+		return positive(s.name, v)
+	case egress.Duration:
+		return positive(s.name, v)
+	case []egress.Duration:
+		if len(v) == 0 {
+			return egress.Invalidf(s.name, "is empty")
+		}
+		return positive(s.name, slices.Min(v))
+	case int:
+		return positive(s.name, v)
+	}
+	return nil
+}
+
+func positive[T time.Duration | egress.Duration | int](name string, v T) error {
+	if v <= 0 {
+		return egress.Invalidf(name, "must be positive, got %v", v)
 	}
 	return nil
 }
