@@ -220,14 +220,28 @@ func TestAFailureMayBeCorrectedUntilItsRoomIsGone(t *testing.T) {
 
 func TestAFailureThatComesBeforeTheStartIsAnsweredIsHeldToo(t *testing.T) {
 	t.Parallel()
-	l := lenient(t)
-	l.slowStart(20 * time.Second)
-	l.webhook(5*time.Second, egress.EventEnded, at(failed, 5, 0))
-	l.webhook(30*time.Second, egress.EventUpdated, at(active, 30, 1))
-	l.webhook(5*time.Minute, egress.EventEnded, at(complete, 300, 1))
+	for name, change := range map[string]func(l *life){
+		"with the egress": func(*life) {},
+		"with a failure, since its reply was lost": func(l *life) {
+			l.worker.Terms.Policy = egress.DefaultPolicy()
+			l.start = func(context.Context) (activities.Started, error) {
+				return activities.Started{}, failure(egress.Ambiguous, "no reply")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lenient(t)
+			change(l)
+			l.slowStart(20 * time.Second)
+			l.webhook(5*time.Second, egress.EventEnded, at(failed, 5, 0))
+			l.webhook(30*time.Second, egress.EventUpdated, at(active, 30, 1))
+			l.webhook(5*time.Minute, egress.EventEnded, at(complete, 300, 1))
 
-	v := l.mustRun(plainInput(t))
+			v := l.mustRun(plainInput(t))
 
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf(), "the consumer is told of what is final, once")
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Equal(t, []lk.EgressStatus{complete}, l.toldOf(), "the consumer is told of what is final, once")
+		})
+	}
 }

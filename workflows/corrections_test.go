@@ -98,6 +98,18 @@ func TestACorrectionAfterTheHistoryWasFullIsTold(t *testing.T) {
 	require.Contains(t, v.Delivered, "announce-part-1-corrected-corrected")
 }
 
+// lossIsHeardLate is a consumer that takes the end of the lost part at the third try, after twenty
+// minutes.
+func (l *life) lossIsHeardLate() func(egress.Event) error {
+	var tries atomic.Int32
+	return func(e egress.Event) error {
+		if e.Proto().GetEgressInfo().GetStatus() == failed && tries.Add(1) < 3 {
+			return down(20 * time.Minute)
+		}
+		return nil
+	}
+}
+
 // One consumer is down for twenty minutes, and the lost part turns out to be whole meanwhile.
 func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 	t.Parallel()
@@ -109,13 +121,7 @@ func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 		return s, err
 	}
 	l.poll = l.firstIsGone
-	var tries atomic.Int32
-	l.announce = func(e egress.Event) error {
-		if e.Proto().GetEgressInfo().GetStatus() == failed && tries.Add(1) < 3 {
-			return down(20 * time.Minute)
-		}
-		return nil
-	}
+	l.announce = l.lossIsHeardLate()
 	l.webhook(15*time.Minute, egress.EventEnded, part(1, complete, 900))
 	l.at(16*time.Minute, func() {
 		require.Equal(t, []string{"announce-well-part-1", "announce-well-part-1-corrected"}, l.state().Done)
@@ -132,6 +138,48 @@ func TestACorrectionIsToldAfterTheLossThatItCorrects(t *testing.T) {
 		}
 	}
 	require.Equal(t, []lk.EgressStatus{failed, complete}, ofThePart, "nobody hears of the loss last")
+}
+
+func TestACorrectionThatWaitsItsTurnDoesNotHoldUpTheSteps(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	s := withSteps(l, egress.Step{Name: "one"})
+	s.activity("ONE", returns(nil))
+	l.poll = l.firstIsGone
+	l.announce = l.lossIsHeardLate()
+	l.webhook(15*time.Minute, egress.EventEnded, part(1, complete, 900))
+	l.webhook(16*time.Minute, egress.EventEnded, part(2, complete, 960))
+	l.at(17*time.Minute, func() { require.Equal(t, []string{"one"}, s.ran) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"announce", "one", "announce-part-1", "announce-part-1-corrected"}, v.Delivered)
+}
+
+// The consumer takes a minute to answer.
+func TestTheStepsWaitForTheConsumerAlsoWhereACorrectionHadToWaitItsTurn(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	s := withSteps(l, egress.Step{Name: "one"})
+	s.activity("ONE", returns(nil))
+	l.poll = l.firstIsGone
+	answer := l.lossIsHeardLate()
+	l.OnActivity("Announce", mock.Anything, mock.MatchedBy(func(in activities.Announcement) bool {
+		return in.Event.Proto().GetEgressInfo().GetEgressId() == "EG_2"
+	})).After(time.Minute).Return(nil)
+	l.OnActivity("Announce", mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.Announcement) error {
+		return answer(in.Event)
+	})
+	l.webhook(15*time.Minute, egress.EventEnded, part(1, complete, 900))
+	l.webhook(time.Hour, egress.EventEnded, part(2, complete, 3600))
+	l.at(time.Hour+30*time.Second, func() {
+		require.Contains(t, l.state().Done, "announce-part-1-corrected")
+		require.Empty(t, s.ran)
+	})
+
+	l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"one"}, s.ran)
 }
 
 // LiveKit's answer to the stop says ABORTED, and its own event of that end dates it later.

@@ -137,6 +137,51 @@ func TestWhatAPartIsCorrectedToAfterTheVerdictIsReported(t *testing.T) {
 	require.Equal(t, v.Memo(), memo)
 }
 
+// Lists by status know the egress that records, also where the one before was as far.
+func TestWhatTakesThePlaceOfAForgottenEgressIsListedAsItRecords(t *testing.T) {
+	t.Parallel()
+	l := forgetting(t)
+	missing := l.poll
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		if in.EgressID == egressID {
+			return missing(in)
+		}
+		return l.nothingNew(in)
+	}
+	var listed []string
+	l.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		if id, ok := args.Get(0).(temporal.SearchAttributes).GetKeyword(temporal.NewSearchAttributeKeyKeyword(egress.AttributeID)); ok {
+			listed = append(listed, id)
+		}
+	}).Return(nil)
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(2*time.Second, egress.EventUpdated, part(2, active, 2))
+	l.at(time.Minute, func() { require.Equal(t, []string{egressID, "EG_2"}, listed) })
+	l.webhook(10*time.Minute, egress.EventEnded, part(2, complete, 600))
+
+	l.mustRun(plainInput(t))
+}
+
+// Its consumer is down as the time for corrections runs out.
+func TestWhatAPartIsCorrectedToIsToldAlsoWhereNothingElseCanBeCorrectedAnyMore(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.agreesTo(func(p *egress.Policy) { p.CorrectFor = egress.Duration(2 * time.Hour) })
+	l.poll = l.firstIsGone
+	l.announce = func(e egress.Event) error {
+		if e.Proto().GetEgressInfo().GetStatus() == complete {
+			return l.downFor(150*time.Minute, 5*time.Minute)
+		}
+		return nil
+	}
+	l.webhook(20*time.Minute, egress.EventEnded, part(2, failed, 1200))
+	l.webhook(139*time.Minute, egress.EventEnded, part(1, complete, 1800))
+
+	l.mustRun(plainInput(t))
+
+	require.Equal(t, []lk.EgressStatus{failed, failed, complete}, l.toldOf())
+}
+
 // Lists by status would show it as beginning for as long as Temporal keeps it.
 func TestARefusedStartIsNotListedAsOneThatBegins(t *testing.T) {
 	t.Parallel()

@@ -127,6 +127,21 @@ func TestAPartHearsItsWebhookWhateverBecameOfItsSuccessor(t *testing.T) {
 	}
 }
 
+// The next part waits for a worker, and is refused in the end.
+func TestAWebhookThatAPartMissedWhileItsSuccessorWasAwaitedIsReported(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		return l.startedOver(in.Part), nil
+	}
+	l.refusesInTheEnd(2)
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.MissedUnclassified, v.Missed)
+}
+
 // It is on its way to us, or comes while the verdict is told, when LiveKit says to our stop that the twin has ended.
 func TestATwinWhoseEndTheStopToldHearsItsWebhook(t *testing.T) {
 	t.Parallel()
