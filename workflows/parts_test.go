@@ -193,6 +193,22 @@ func TestAPartWhoseEndLiveKitSaidInAnAnswerIsToldUnlessItsWebhookComes(t *testin
 	}
 }
 
+// There is no request of it.
+func TestWhatWasAdoptedIsNotStartedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.worker.Terms.Recover = 2
+	l.start = func(context.Context) (activities.Started, error) {
+		t.Error("a next part is asked for")
+		return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+
+	v := l.mustRun(egress.Adoption(info(t, active), egress.Extras{}))
+
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+}
+
 func TestARecordingWhoseNextPartIsRefusedEndsWithThePartBefore(t *testing.T) {
 	t.Parallel()
 	l, _ := recovering(t, 3)
@@ -299,6 +315,32 @@ func TestWhatEndsWhileTheNextPartIsBeingStartedDoesNotTakeItsPlace(t *testing.T)
 			require.Equal(t, []lk.EgressStatus{failed, complete, complete}, l.toldOf())
 		})
 	}
+}
+
+// A second egress of the request has ended meanwhile, and is told as an earlier part: the steps of
+// both have one name.
+func TestEachEndIsToldBeforeTheWorkflowClosesAlsoWhereTwoAreToldByOneName(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.refusesInTheEnd(2)
+	var told []string
+	l.announce = func(e egress.Event) error {
+		m := e.Proto().GetEgressInfo()
+		if m.GetEgressId() == egressID && l.took() < 10*time.Minute {
+			return down(5 * time.Minute)
+		}
+		l.note(func() { told = append(told, m.GetEgressId()) })
+		return nil
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 10))
+	l.webhook(time.Minute, egress.EventEnded, part(3, complete, 9))
+	l.at(7*time.Minute, func() { require.Equal(t, []string{"announce-part-1"}, l.state().Done) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"EG_3", egressID}, told)
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, []string{"announce-part-1", "announce-part-1"}, v.Delivered)
 }
 
 func TestAStepOfAPartThatWaitsForAPersonIsStillKnownWhenTheNextPartIsRefused(t *testing.T) {

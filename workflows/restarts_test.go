@@ -135,9 +135,13 @@ func TestWhatRecordsBesideALostEgressIsItsNextPartAndNoneIsStarted(t *testing.T)
 
 func TestNoPartIsStartedOnceItsEndWasAskedFor(t *testing.T) {
 	t.Parallel()
-	for name, ask := range map[string]func(l *life, told *error){
-		"by a stop":            func(l *life, told *error) { l.askStop("stop", told) },
-		"by cancelling it all": func(l *life, _ *error) { l.CancelWorkflow() },
+	for name, tc := range map[string]struct {
+		ask  func(l *life, told *error)
+		want egress.StopReason
+		by   *egress.Asker
+	}{
+		"by a stop":            {func(l *life, told *error) { l.askStop("stop", told) }, egress.StopRequested, ann},
+		"by cancelling it all": {func(l *life, _ *error) { l.CancelWorkflow() }, egress.StopCancelled, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +149,7 @@ func TestNoPartIsStartedOnceItsEndWasAskedFor(t *testing.T) {
 			var told error
 			l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
 			l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
-			l.at(10*time.Second+recoverIn/2, func() { ask(l, &told) })
+			l.at(10*time.Second+recoverIn/2, func() { tc.ask(l, &told) })
 
 			v := l.mustRun(plainInput(t))
 
@@ -155,6 +159,8 @@ func TestNoPartIsStartedOnceItsEndWasAskedFor(t *testing.T) {
 			require.Equal(t, "EG_1", v.EgressID)
 			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
 			require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+			require.Equal(t, tc.want, v.Stopped)
+			require.Equal(t, tc.by, v.StoppedBy)
 		})
 	}
 }
