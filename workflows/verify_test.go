@@ -47,6 +47,11 @@ func found(m egress.Media, because string) activities.Verified {
 	return activities.Verified{MediaReport: egress.MediaReport{Media: m, Because: because}}
 }
 
+// againIn is a look that could not be made, and is to be tried again after a wait.
+func againIn(wait time.Duration, why egress.Reason) error {
+	return temporal.NewApplicationErrorWithOptions("no look", string(why), temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+}
+
 // Without the profile, its media would be looked for among local files.
 func TestTheProfileIsKnownWhereTheStartsReplyIsLost(t *testing.T) {
 	t.Parallel()
@@ -120,6 +125,31 @@ func TestMediaInBackupStorageIsMissingThoughNobodyCanLook(t *testing.T) {
 	require.Equal(t, "we are denied; an upload failed, and LiveKit kept that in its backup storage", v.MediaBecause)
 }
 
+func TestPeopleAreToldOfMediaInBackupStorageWhileItsStoreIsDown(t *testing.T) {
+	t.Parallel()
+	var l *life
+	l = looking(t, 0, func(in activities.VerifyRequest) (activities.Verified, error) {
+		if in.Behind {
+			return found(egress.MediaPresent, ""), l.downFor(time.Hour, 30*time.Minute)
+		}
+		return activities.Verified{MediaReport: egress.Unchecked("the store does not answer"), Again: true}, nil
+	})
+	h := l.hook(true)
+	l.start = func(context.Context) (activities.Started, error) {
+		terms := terms()
+		terms.VerifyFor, terms.Notify = egress.Duration(time.Minute), true
+		return activities.Started{Info: infoOf(t, stored(egressID, active)), Terms: terms}, nil
+	}
+	m := stored(egressID, complete)
+	m.BackupStorageUsed = true
+	l.webhook(5*time.Second, egress.EventEnded, m)
+	l.at(time.Minute, func() { require.Equal(t, []string{"egress-notice/standup-1/media"}, h.begun) })
+
+	l.mustRun(plainInput(t))
+
+	require.Len(t, h.begun, 1)
+}
+
 func TestAStoreThatIsBackIsLookedAtBehindTheAnnouncement(t *testing.T) {
 	t.Parallel()
 	looks := 0
@@ -145,6 +175,50 @@ func TestAStoreThatIsBackIsLookedAtBehindTheAnnouncement(t *testing.T) {
 	require.Equal(t, 4, looks)
 }
 
+// What was found is in the step's input.
+func TestTheStepsWaitForAStoreThatIsLookedAtBehindTheAnnouncement(t *testing.T) {
+	t.Parallel()
+	first := true
+	s := withSteps(looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		switch {
+		case !in.Behind:
+			return activities.Verified{MediaReport: egress.Unchecked("the store does not answer"), Again: true}, nil
+		case first:
+			first = false
+			return activities.Verified{}, againIn(10*time.Minute, egress.Unreachable)
+		}
+		return found(egress.MediaPresent, ""), nil
+	}), egress.Step{Name: "one"})
+	s.activity("ONE", returns(nil))
+	ended(s.life, lk.EgressStatus_EGRESS_COMPLETE)
+	s.at(time.Minute, func() {
+		require.Len(t, s.announced, 1)
+		require.Empty(t, s.ran)
+	})
+
+	s.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"one"}, s.ran)
+	require.Equal(t, egress.MediaPresent, s.inputs[0].Verdict.Media)
+}
+
+// Workers have no slot for another look, say.
+func TestALookThatIsPutOffIsMadeBehindTheAnnouncement(t *testing.T) {
+	t.Parallel()
+	l := looking(t, 10*time.Second, func(in activities.VerifyRequest) (activities.Verified, error) {
+		if !in.Behind {
+			return activities.Verified{}, againIn(time.Hour, egress.HeldBack)
+		}
+		return found(egress.MediaPresent, ""), nil
+	})
+	ended(l, lk.EgressStatus_EGRESS_COMPLETE)
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.MediaPresent, v.Media)
+	require.Less(t, l.heard[0], time.Minute)
+}
+
 func TestAStoreThatStaysDownWaitsForAPerson(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -164,13 +238,12 @@ func TestAStoreThatStaysDownWaitsForAPerson(t *testing.T) {
 				case mended:
 					return found(egress.MediaPresent, ""), nil
 				}
-				// What a failure for good is, the test environment does not learn from a time limit.
-				return activities.Verified{}, temporal.NewNonRetryableApplicationError("the store does not answer", string(egress.Unreachable), nil)
+				return activities.Verified{}, againIn(20*time.Hour, egress.Unreachable) // the fifth try would be after three days
 			})
 			ended(l, lk.EgressStatus_EGRESS_COMPLETE)
 			told := error(nil)
 			l.at(80*time.Hour, func() {
-				require.Contains(t, l.state().Stuck, "step verify failed for good: the store does not answer")
+				require.Contains(t, l.state().Stuck, "step verify failed for good: no look")
 				require.Equal(t, []string{"verify"}, l.state().AwaitsWord)
 				mended = true
 				l.update(tc.word, "word", &told, "verify")
@@ -222,8 +295,9 @@ func TestALookWhoseRequestCannotBeOpenedWaitsForAPerson(t *testing.T) {
 func TestEachPartIsLookedForByItself(t *testing.T) {
 	t.Parallel()
 	var asked []int
+	var stores []string
 	l := looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
-		asked = append(asked, in.Part)
+		asked, stores = append(asked, in.Part), append(stores, in.Storage)
 		if in.Part == 1 {
 			return found(egress.MediaUnchecked, "left behind"), nil
 		}
@@ -235,8 +309,9 @@ func TestEachPartIsLookedForByItself(t *testing.T) {
 		terms := terms()
 		terms.VerifyFor, terms.Recover = egress.Duration(time.Minute), 1
 		id := egressID
+		terms.Storage = "hot"
 		if part == 2 {
-			id = "EG_2"
+			id, terms.Storage = "EG_2", "cold"
 		}
 		return activities.Started{Info: infoOf(t, stored(id, lk.EgressStatus_EGRESS_ACTIVE)), Terms: terms}, nil
 	}
@@ -246,10 +321,32 @@ func TestEachPartIsLookedForByItself(t *testing.T) {
 	l.webhook(10*time.Second, egress.EventEnded, stored("EG_2", lk.EgressStatus_EGRESS_COMPLETE))
 	v := l.mustRun(plainInput(t))
 	require.Equal(t, []int{1, 2}, asked)
+	require.Equal(t, []string{"hot", "cold"}, stores, "as each start filled it in")
 	require.Equal(t, egress.MediaPresent, v.Media)
 	require.Len(t, v.Parts, 2)
 	require.Equal(t, "left behind", v.Parts[0].Media.Because)
 	require.Equal(t, egress.MediaPresent, v.Parts[1].Media.Media)
+}
+
+func TestWhatWasFoundOfAPartStandsWhenTheNextOneIsRefused(t *testing.T) {
+	t.Parallel()
+	l := looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
+		return found(egress.MediaMissing, "x"), nil
+	})
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		if in.Part > 1 {
+			return activities.Started{}, failure(egress.NotFound, "requested room does not exist")
+		}
+		terms := terms()
+		terms.VerifyFor, terms.Recover = egress.Duration(time.Minute), 1
+		return activities.Started{Info: infoOf(t, stored(egressID, active)), Terms: terms}, nil
+	}
+	ended(l, lk.EgressStatus_EGRESS_LIMIT_REACHED)
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_LIMIT_REACHED"), v.Status)
+	require.Equal(t, egress.MediaMissing, v.Media)
 }
 
 // A twin is told as an earlier part: the bound egress is the second then, and writes where it
