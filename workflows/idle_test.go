@@ -18,9 +18,10 @@ func TestAPersonIsCalledForWhereAnEgressDoesNotBegin(t *testing.T) {
 	for name, tc := range map[string]struct {
 		begins time.Duration // 0: never
 		end    lk.EgressStatus
+		then   string // why a person is to look, ten minutes later
 	}{
-		"it begins after all": {20 * time.Minute, complete},
-		"it never does":       {0, aborted},
+		"it begins after all": {20 * time.Minute, complete, ""},
+		"it never does":       {0, aborted, egress.WhyIdle},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,8 +38,9 @@ func TestAPersonIsCalledForWhereAnEgressDoesNotBegin(t *testing.T) {
 				look.Idle = in.Have == lk.EgressStatus_EGRESS_STARTING && !in.Marked && l.took() > 5*time.Minute
 				return look, err
 			}
-			var why string
+			var why, then string
 			l.at(15*time.Minute, func() { why = l.state().Stuck })
+			l.at(30*time.Minute, func() { then = l.state().Stuck })
 			if tc.begins > 0 {
 				l.webhook(tc.begins, egress.EventUpdated, message(egressID, active))
 			}
@@ -48,6 +50,7 @@ func TestAPersonIsCalledForWhereAnEgressDoesNotBegin(t *testing.T) {
 
 			require.Equal(t, egress.Status(tc.end.String()), v.Status)
 			require.Equal(t, egress.WhyIdle, why)
+			require.Equal(t, tc.then, then)
 			require.Equal(t, []bool{false, true, false}, marks, "once, until it moves")
 			require.Equal(t, []string{"egress-notice/standup-1/stuck-idle"}, h.begun)
 		})

@@ -21,6 +21,15 @@ func TestAWorkerThatDiesInALongActivityIsNoticedWithinTenSeconds(t *testing.T) {
 	}
 }
 
+// Three unanswered stops are evidence that a worker is dead.
+func TestAStopIsSentUpToThreeTimesAndBeforeAllElse(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]workflow.ActivityOptions{"stop": stopOptions, "probe": probeOptions, "twin": twinOptions} {
+		require.Equal(t, int32(3), o.RetryPolicy.MaximumAttempts, name)
+		require.Equal(t, urgent, o.Priority, name)
+	}
+}
+
 func TestAStepIsTriedAsItsPipelineSays(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, workflow.ActivityOptions{

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -13,6 +14,27 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
+
+// Who started it, or asks for it again, by other means than ours says nothing of what they ask for.
+func TestARequestThatCannotBeComparedWithTheLivingOneIsNotRefused(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ lives, asked string }{
+		"nothing is known of what is asked for": {lives: "one"}, "nor of what lives": {asked: "one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			in := plainInput(t)
+			in.Fingerprint = tc.lives
+			told := errors.New("no answer")
+			l.at(time.Second, func() { l.update(egress.UpdateStart, "start", &told, egress.StartUpdate{Fingerprint: tc.asked}) })
+
+			l.mustRun(in)
+
+			require.NoError(t, told)
+		})
+	}
+}
 
 // Whoever started it by other means than ours reads what to change.
 func TestWhatIsNoRequestIsRefusedInWords(t *testing.T) {

@@ -60,6 +60,31 @@ func TestASuspectedEgressIsLookedAtAtOnce(t *testing.T) {
 	}
 }
 
+// Its recorder may have left since, which is evidence only where it was there.
+func TestThatARecorderWasSeenIsKnownToAllWhoLookLater(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		look, err := l.nothingNew(in)
+		look.RecorderSeen = true
+		return look, err
+	}
+	var seen []bool
+	l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
+		seen = append(seen, in.Seen)
+		return activities.TwinAnswer{}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(2*time.Hour, egress.EventUpdated, part(2, active, 7200))
+	l.webhook(3*time.Hour, egress.EventEnded, message(egressID, complete))
+
+	l.mustRun(plainInput(t))
+
+	require.False(t, l.polls[0].Seen)
+	require.True(t, l.polls[1].Seen)
+	require.Equal(t, []bool{true}, seen)
+}
+
 func TestWhatLiveKitForgotIsLostSoonAfterTheReconcilerSawIt(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
