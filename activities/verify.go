@@ -175,7 +175,7 @@ func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, err
 	if err != nil {
 		return nil, err
 	}
-	return egress.Destinations(egress.ForPart(r, max(1, in.Part))), nil
+	return egress.Destinations(egress.ForPart(r, in.Part)), nil
 }
 
 // looker looks at what one result names. It opens each bucket once.

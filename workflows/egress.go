@@ -32,16 +32,13 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 			return egress.Verdict{}, err
 		}
 		e.foldTwins(ctx)
-		if !e.over() { // a twin has taken its place
-			continue
-		}
 		wait := recoverBackoff(e.Status, e.Part+1)
 		if e.Recoverable(workflow.Now(ctx).Add(wait)) {
 			e.startAgain(ctx, wait)
 			continue
 		}
 		e.awaitWebhook(ctx)
-		if !e.over() { // likewise
+		if !e.over() { // a twin has taken its place
 			continue
 		}
 		e.deliver(ctx)
