@@ -61,6 +61,26 @@ func TestACorrectedVerdictOfTheSameStatusIsPublishedAnew(t *testing.T) {
 	require.Greater(t, (*endings)[1].at, time.Hour)
 }
 
+// Its consumer is down for an hour, in which a lost egress turns out to be whole.
+func TestAVerdictThatIsWrongOnceItIsToldIsNotPublishedBeforeItsCorrection(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.poll = l.firstIsGone
+	l.announce = func(egress.Event) error { return l.downFor(time.Hour, 10*time.Minute) }
+	endings := l.endings()
+	l.webhook(30*time.Minute, egress.EventEnded, at(complete, 1800, 0))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Lost, v.Corrects)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+	var by []string
+	for _, e := range *endings {
+		by = append(by, e.by)
+	}
+	require.Equal(t, []string{"timeout", "webhook"}, by)
+}
+
 // The step of a part fails while the end of its successor is held: that end is no
 // verdict, and a second run follows it.
 func TestAStepOfAPartDoesNotPublishAVerdictThatIsOnlyHeld(t *testing.T) {
