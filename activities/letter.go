@@ -108,7 +108,7 @@ func post(client *http.Client, req *http.Request) (became outcome, asked time.Du
 		return outcomeUnreached, 0, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's answer broke off"}
 	}
 	switch {
-	case res.Header.Get(egress.HeaderEndpoint) != "": // it takes this for LiveKit's word, and tells nobody
+	case res.Header.Get(egress.HeaderEndpoint) != "": // it takes this for no news, and nobody is told
 		return outcomeRefused, 0, &egress.Error{Reason: egress.ConsumerFailed, Message: "the consumer's URL leads to Reelkeeper's own webhook endpoint"}
 	case res.StatusCode/100 == 2:
 		return outcomeTaken, 0, nil

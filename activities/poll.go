@@ -180,7 +180,9 @@ func (p *poll) seek(ctx context.Context) {
 		p.RoomGone = p.now
 		p.expectEnd()
 	case room != nil && !p.RoomGone.IsZero(): // LiveKit had lost it for a moment, or the answer was not LiveKit's
-		p.RoomGone, p.EndExpected = time.Time{}, p.RecorderGone
+		if p.RoomGone = (time.Time{}); p.RecorderGone.IsZero() {
+			p.EndExpected = time.Time{}
+		}
 	}
 }
 

@@ -342,8 +342,7 @@ func (r *round) perform(ctx context.Context, s egress.Measure) (done bool, err e
 		return false, err
 	}
 	if info, err := e.Info(); err == nil {
-		class, because := whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: time.Now(), Unasked: true})
-		if e, err = e.WithMissed(class, because); err != nil {
+		if e, err = e.WithMissed(whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: time.Now(), Unasked: true})); err != nil {
 			return false, err
 		}
 	}

@@ -292,6 +292,8 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
 		room, err := s.roomBefore(ctx)
 		switch {
+		case ctx.Err() != nil:
+			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody could ask twice for the room", Err: ctx.Err()}
 		case err != nil:
 		case room == nil:
 			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}

@@ -132,6 +132,16 @@ func TestALaterPartIsStartedInTheRoomOfTheFirstAlone(t *testing.T) {
 	}
 }
 
+func TestARoomThatThereIsNoTimeToAskForTwiceIsNotGone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := plain(roomRequest())
+		in.Part, in.RoomID = 2, "RM_1"
+		_, err := start(t, &api{live: true, unlisted: 2, onStart: accepts}, in, func(c *activities.Config) { c.CallTimeout = time.Second / 2 })
+		require.NoError(t, err)
+	})
+}
+
 func TestTheFirstAttemptAsksOnceAndLooksForNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

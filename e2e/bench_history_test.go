@@ -90,35 +90,26 @@ func (s *stage) historyOf(r recordings.Started) history {
 	return h
 }
 
-// actionOf names what Temporal Cloud bills for an event, and says how many actions that is, by
-// https://docs.temporal.io/cloud/actions. Activities are counted by their attempts, of which the
-// history shows only the last. A memo is not an action.
-func actionOf(event enumspb.EventType) (name string, actions int) {
-	switch event {
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-		return "starts", 1
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
-		return "updates", 1
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-		return "signals", 1
-	case enumspb.EVENT_TYPE_TIMER_STARTED:
-		return "timers", 1
-	case enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
-		return "upserts", 1
-	case enumspb.EVENT_TYPE_MARKER_RECORDED:
-		return "markers", 1
-	case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: // one of them is the child's start, which is in its own history, too
-		return "children", 1
-	}
-	return "", 0
+// actionOf names the billed action behind an event, by https://docs.temporal.io/cloud/actions.
+// Activities are counted by their attempts, of which the history shows only the last. The second
+// action of a child is the start in its own history. A memo is not an action.
+var actionOf = map[enumspb.EventType]string{
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:               "starts",
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:       "updates",
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:              "signals",
+	enumspb.EVENT_TYPE_TIMER_STARTED:                            "timers",
+	enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:        "upserts",
+	enumspb.EVENT_TYPE_MARKER_RECORDED:                          "markers",
+	enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: "children",
 }
 
 func (h history) addTo(f *figures, s *stage) {
 	size, actions := 0, map[string]int{"attempts": s.attempts()}
 	for _, e := range h {
 		size += proto.Size(e)
-		name, n := actionOf(e.GetEventType())
-		actions[name] += n
+		if name, ok := actionOf[e.GetEventType()]; ok {
+			actions[name]++
+		}
 	}
 	all := 0
 	for _, n := range actions {

@@ -154,9 +154,8 @@ func (s *stage) billedOf(c client.Client, workflowID, runID string, from, to tim
 			return n, err
 		}
 		at := e.GetEventTime().AsTime()
-		if !at.Before(from) && at.Before(to) {
-			_, billed := actionOf(e.GetEventType())
-			n += billed
+		if _, billed := actionOf[e.GetEventType()]; billed && !at.Before(from) && at.Before(to) {
+			n++
 		}
 	}
 	return n, nil

@@ -37,13 +37,13 @@ func RetryHeldBack(held int, spread float64) time.Duration {
 }
 
 // RetryLook returns the wait before media is looked for once more after that many looks: 1 s,
-// doubled each time up to 15 s, ±50 %. Behind an announcement, when nobody waits for it any more,
+// doubled each time up to 15 s, less up to half. Behind an announcement, when nobody waits for it any more,
 // it is up to 5 min, ±20 %: a store may be down for days.
 func RetryLook(looks int, behind bool, spread float64) time.Duration {
 	if behind {
 		return RetryConsumer(looks, 0, spread)
 	}
-	return times(Doubled(firstRetry, looks, lastLook), 0.5+spread)
+	return times(Doubled(firstRetry, looks, lastLook), 0.5+spread/2)
 }
 
 // Doubled returns first for n ≤ 1, doubled for each further n, up to most, and never more than

@@ -67,8 +67,8 @@ func TestWhoFindsNoPlaceComesAgainSoon(t *testing.T) {
 func TestMediaIsLookedForMoreSeldomOnceNobodyWaits(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, 500*time.Millisecond, egress.RetryLook(1, false, 0))
-	require.Equal(t, 4*time.Second, egress.RetryLook(3, false, 0.5))
-	require.Equal(t, 22500*time.Millisecond, egress.RetryLook(100, false, 1))
+	require.Equal(t, 3*time.Second, egress.RetryLook(3, false, 0.5))
+	require.Equal(t, 15*time.Second, egress.RetryLook(100, false, 1))
 	require.Equal(t, time.Second, egress.RetryLook(1, true, 0.5))
 	require.Equal(t, 5*minute, egress.RetryLook(100, true, 0.5))
 }

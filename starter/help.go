@@ -51,8 +51,8 @@ Examples:
   starter start room-composite --room standup --layout speaker --file '{room_name}/{time}-{part}.mp4' --recover 2
   starter start room-composite --room standup --audio-only --file '{room_name}-{time}.ogg'
   starter start room-composite --room standup --segments live/standup --playlist standup.m3u8 --stream rtmps://example.com/live/key`,
-	"start participant": `Records one person's camera and microphone, or screen and its sound, through mutes and tracks that come and go. Begins
-once that person is in the room and publishes, and ends when they leave it.
+	"start participant": `Records one person's camera and microphone, or screen and its sound, through mutes and tracks that come and go. It
+fails unless that person is in the room within 30 s, and ends when they leave it.
 
 Examples:
   starter start participant --room standup --identity alice --file '{publisher_identity}-{time}.mp4'

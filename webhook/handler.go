@@ -64,7 +64,7 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 	case r.Header.Get("Authorization") == "":
 		return Unsigned
 	}
-	// Of whoever has no key of ours nothing is read.
+	// Of whoever has no key of ours nothing is kept in memory.
 	if reason := h.verify(r.Header, nil); reason != "" && reason != WrongHash {
 		return reason
 	}

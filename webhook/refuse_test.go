@@ -124,7 +124,7 @@ func TestABodyThatIsNotTheSignedOneIsRefused(t *testing.T) {
 	}
 }
 
-func TestOfWhoeverHasNoKeyOfOursNothingIsRead(t *testing.T) {
+func TestTheBodyOfWhoeverHasNoKeyOfOursIsNotKept(t *testing.T) {
 	t.Parallel()
 	for reason, secret := range map[webhook.Reason]string{webhook.BadSignature: "another secret", webhook.CutBody: apiSecret} {
 		b := newBench(t)

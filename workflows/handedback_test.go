@@ -59,24 +59,6 @@ func TestAStartThatIsHandedBackAndNotFoundIsRefused(t *testing.T) {
 	}
 }
 
-// A webhook has said which egress its caller started.
-func TestAStartThatIsHandedBackIsNotLookedForOnceItIsKnown(t *testing.T) {
-	t.Parallel()
-	l := newLife(t)
-	l.start = func(context.Context) (activities.Started, error) {
-		return activities.Started{}, failure(egress.HandedBack, "not started before noon")
-	}
-	l.slowStart(10 * time.Second)
-	l.webhook(5*time.Second, egress.EventStarted, message(egressID, active))
-	l.webhook(time.Minute, egress.EventEnded, message(egressID, complete))
-
-	v := l.mustRun(plainInput(t))
-
-	l.AssertActivityNumberOfCalls(t, "Start", 1)
-	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
-	require.Equal(t, []string{egress.StepAnnounce}, v.Delivered)
-}
-
 func TestAPartAfterAStartThatWasHandedBackIsAskedFor(t *testing.T) {
 	t.Parallel()
 	l, starts := recovering(t, 1)

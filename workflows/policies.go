@@ -35,8 +35,8 @@ var searchOptions = workflow.ActivityOptions{
 	Summary:             "look for the egress, which its caller may start directly",
 }
 
-// pollOptions: an attempt is one look of two calls, or of three if the participant is absent or the
-// egress does not begin. A look without news is a failed attempt, whose error sets the delay of the
+// pollOptions: an attempt is one look of two calls, or of up to four if the participant is absent or
+// the egress does not begin. A look without news is a failed attempt, whose error sets the delay of the
 // next one. The retry policy's own interval is for attempts that died, which the missing heartbeat
 // shows.
 var pollOptions = workflow.ActivityOptions{

@@ -66,7 +66,7 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	e.starting = nil
 	var s activities.Started
 	err := ev.future.Get(ctx, &s)
-	if reasonOf(err) == egress.HandedBack && e.Phase == egress.Requested { // its caller may start it now, and we look for that
+	if reasonOf(err) == egress.HandedBack { // its caller may start it now, and we look for that
 		e.handedBack = plainly("start egress", err)
 		e.start(ctx)
 		return nil

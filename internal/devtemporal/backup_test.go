@@ -106,7 +106,8 @@ func loseDisk(t *testing.T, c *Cluster) {
 	t.Helper()
 	c.KillTemporal()
 	c.Postgres.Kill()
-	must(t, os.RemoveAll(c.Postgres.data()))
+	// Its children may still write for a moment.
+	must(t, poll(within(t), func() error { return os.RemoveAll(c.Postgres.data()) }))
 }
 
 // goesOn starts Temporal on what was restored, after the job of each `up`, and checks that history and
