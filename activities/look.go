@@ -125,7 +125,7 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 		return egress.Found{}, err
 	}
 	listed, err := b.List(ctx, egress.CommonPrefix(segments), mostListed)
-	found := egress.FindSegments(segments, listed)
+	found := egress.FindSegments(segments, w.Fresh(listed))
 	found.Size += size // LiveKit may include it
 	return counted(w, found, len(listed) < mostListed && len(segments) < mostListed && size < mostRead), err
 }

@@ -177,6 +177,36 @@ func TestWhatNoPlayerKnowsIsNotPlayed(t *testing.T) {
 	require.Equal(t, egress.MediaPresent, got.Media, got.Because)
 }
 
+// older is a store in which one object was written long before the others.
+type older struct {
+	*objects
+	path string
+}
+
+func (o older) List(ctx context.Context, prefix string, most int) ([]egress.Object, error) {
+	listed, err := o.objects.List(ctx, prefix, most)
+	for i := range listed {
+		if listed[i].Path == o.path {
+			listed[i].Modified = listed[i].Modified.Add(-time.Hour)
+		}
+	}
+	return listed, err
+}
+
+func TestASegmentOfAnEarlierRecordingFillsNoGap(t *testing.T) {
+	t.Parallel()
+	in := verifying(t, wellDone, 0)
+	m := proto.CloneOf(in.Info.Proto())
+	m.SegmentResults[0].StartedAt = 90 * int64(time.Second)
+	var err error
+	in.Info, err = egress.NewInfo(m)
+	require.NoError(t, err)
+	got, err := verify(t, older{&objects{at: whole()}, "s/seg_00001.ts"}, nil, in)
+	require.NoError(t, err)
+	require.Equal(t, egress.MediaMissing, got.Media)
+	require.Contains(t, got.Because, "are 1 of 2")
+}
+
 func TestAStoreThatIsDownIsAskedMoreSeldomOnceNobodyWaits(t *testing.T) {
 	t.Parallel()
 	store := &objects{err: &egress.Error{Reason: egress.Unreachable, Message: "the store does not answer"}}

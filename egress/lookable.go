@@ -2,6 +2,7 @@ package egress
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -35,12 +36,14 @@ func (s *State) Lookable(adopted bool) (because string, ok bool) {
 }
 
 // WithBackup adds to a report that LiveKit says it used its backup storage: the media then is
-// missing from its destination, even if nobody could look there.
+// missing from its destination, even if nobody could look there. A file of another size than
+// LiveKit reports is not the one that was to go there.
 func (s *State) WithBackup(r MediaReport) MediaReport {
-	if r.Media == MediaPresent || !s.Latest.Proto().GetBackupStorageUsed() {
+	if !s.Latest.Proto().GetBackupStorageUsed() {
 		return r
 	}
-	if r.Media == MediaUnchecked {
+	another := func(f MediaFile) bool { return f.Kind == OutputFile && f.Want > 0 && f.Size != f.Want }
+	if r.Media == MediaUnchecked || r.Media == MediaPresent && slices.ContainsFunc(r.Files, another) {
 		r.Media = MediaMissing
 	}
 	r.Because = strings.TrimPrefix(r.Because+"; an upload failed, and LiveKit kept that in its backup storage", "; ")

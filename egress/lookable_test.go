@@ -57,9 +57,13 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 // only one.
 func TestMediaInLiveKitsBackupStorageIsMissingWhereItIsNotFound(t *testing.T) {
 	t.Parallel()
+	ofSize := func(n int64) []egress.MediaFile {
+		return []egress.MediaFile{{Kind: egress.OutputFile, Size: n, Want: 5}, {Kind: egress.OutputSegments, Size: 8, Want: 7}}
+	}
 	const kept = "an upload failed, and LiveKit kept that in its backup storage"
 	for name, tc := range map[string]struct{ found, want egress.MediaReport }{
-		"it is there":       {egress.MediaReport{Media: egress.MediaPresent}, egress.MediaReport{Media: egress.MediaPresent}},
+		"it is there":       {egress.MediaReport{Media: egress.MediaPresent, Files: ofSize(5)}, egress.MediaReport{Media: egress.MediaPresent, Because: kept, Files: ofSize(5)}},
+		"another is there":  {egress.MediaReport{Media: egress.MediaPresent, Files: ofSize(9)}, egress.MediaReport{Media: egress.MediaMissing, Because: kept, Files: ofSize(9)}},
 		"it is not":         {egress.MediaReport{Media: egress.MediaMissing, Because: "is not there"}, egress.MediaReport{Media: egress.MediaMissing, Because: "is not there; " + kept}},
 		"a part of it is":   {egress.MediaReport{Media: egress.MediaTruncated}, egress.MediaReport{Media: egress.MediaTruncated, Because: kept}},
 		"the store says no": {egress.Unchecked("we are denied"), egress.MediaReport{Media: egress.MediaMissing, Because: "we are denied; " + kept}},

@@ -207,10 +207,11 @@ func (p *planner) know(o *Ours) {
 }
 
 // mayBegin reports whether an egress without a token may belong to one of our starts: it is not
-// older than the start.
+// older than the start, and so young that the start may still be unanswered. A workflow may be open
+// for days before its start: paused, delayed by Temporal, or of a version without workers.
 func (p *planner) mayBegin(l Listed) bool {
 	first, ok := p.beginning[Keyword(l.Room)]
-	return ok && l.RequestID == "" && (l.Since.IsZero() || !l.Since.Before(first.Add(-clocksDiffer)))
+	return ok && l.RequestID == "" && (l.Since.IsZero() || !l.Since.Before(first.Add(-clocksDiffer)) && p.At.Sub(l.Since) < givenUpBefore)
 }
 
 // clocksDiffer is the tolerated difference between LiveKit's clock and Temporal's.

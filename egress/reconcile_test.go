@@ -52,6 +52,9 @@ func ours(request, egressID string, change ...func(*egress.Ours)) egress.Ours {
 func over(o *egress.Ours)  { o.Over = true }
 func young(o *egress.Ours) { o.StartedAt = noon.Add(-grace / 2) }
 func web(o *egress.Ours)   { o.Room = "" }
+func asked(ago time.Duration) func(*egress.Ours) {
+	return func(o *egress.Ours) { o.StartedAt = noon.Add(-ago) }
+}
 func elsewhere(o *egress.Ours) {
 	o.Room = "retro"
 }
@@ -115,11 +118,13 @@ func TestWhatRunsAtLiveKitHasItsWorkflow(t *testing.T) {
 		"one that we hold to be over":             {all(listed("EG_1", active, of("r"))), have(ours("r", "EG_1", over)), nil},
 		"a LiveKit without our token":             {all(listed("EG_1", active)), have(ours("r", "EG_1")), nil},
 		"one without our token, and unbound":      {all(listed("EG_1", active)), have(ours("r", "")), does("waiting 1")},
+		"… for as long as a start takes at most":  {all(listed("EG_1", active, ago(15*time.Minute-1))), have(ours("r", "")), does("waiting 1")},
+		"… and no longer":                         {all(listed("EG_1", active, ago(15*time.Minute))), have(ours("r", "")), does("adopted EG_1 as EG_1")},
 		"a stray beside a start in its room":      {all(listed("EG_1", active)), have(ours("r", ""), ours("s", "EG_2", elsewhere)), does("waiting 1", "ask EG_2")},
 		"a stray beside a start elsewhere":        {all(listed("EG_1", active)), have(ours("r", "", elsewhere)), does("adopted EG_1 as EG_1")},
 		"a web stray beside a web start of ours":  {all(listed("EG_1", active, roomless)), have(ours("r", "", web)), does("waiting 1")},
-		"a stray that is older than the start":    {all(listed("EG_1", active, ago(time.Hour+time.Minute+1))), have(ours("r", ""), ours("s", "", young)), does("adopted EG_1 as EG_1")},
-		"… by no more than clocks differ":         {all(listed("EG_1", active, ago(time.Hour+time.Minute))), have(ours("s", "", young), ours("r", "")), does("waiting 1")},
+		"a stray that is older than the start":    {all(listed("EG_1", active, ago(6*time.Minute+1))), have(ours("r", "", asked(5*time.Minute)), ours("s", "", young)), does("adopted EG_1 as EG_1")},
+		"… by no more than clocks differ":         {all(listed("EG_1", active, ago(6*time.Minute))), have(ours("s", "", young), ours("r", "", asked(5*time.Minute))), does("waiting 1")},
 		"… or of unknown age":                     {all(listed("EG_1", active, timeless)), have(ours("r", "")), does("waiting 1")},
 		"a stray beside a start that was refused": {all(listed("EG_1", active)), have(ours("r", "", over)), does("adopted EG_1 as EG_1")},
 		"a failed-open one beside a start there":  {all(listed("EG_1", active, of("s"))), have(ours("r", "")), does("adopted EG_1 as s")},

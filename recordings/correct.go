@@ -40,8 +40,8 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 			return err
 		}
 		state, amends := before.Amend(o)
-		if !amends {
-			return nil
+		if !amends { // it may have been heard before, and what it replaced not have ended
+			return c.supersede(ctx, egress.NthCorrectionID(row.RequestID, o.Info.ID(), last.n-1), last.n > 1)
 		}
 		known.State = state
 		taken, err := c.beginRedelivery(ctx, egress.NthCorrectionID(row.RequestID, state.ID, last.n+1), known, RedeliverOptions{})
@@ -50,14 +50,21 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 			return err
 		case taken: // by another webhook, at the same time
 			continue
-		case isOpen(last.status):
-			err = errorOf(ctx, "end "+last.id, c.cfg.Temporal.CancelWorkflow(ctx, last.id, ""))
 		}
-		if egress.ReasonOf(err) == egress.NotFound || egress.ReasonOf(err) == egress.AlreadyOver { // it has just ended
-			return nil
-		}
-		return err
+		return c.supersede(ctx, last.id, isOpen(last.status))
 	}
+}
+
+// supersede ends a correction, if there may be one, that a later one replaces.
+func (c *Client) supersede(ctx context.Context, id string, mayBe bool) error {
+	if !mayBe {
+		return nil
+	}
+	err := errorOf(ctx, "end "+id, c.cfg.Temporal.CancelWorkflow(ctx, id, ""))
+	if reason := egress.ReasonOf(err); reason == egress.NotFound || reason == egress.AlreadyOver {
+		return nil
+	}
+	return err
 }
 
 // asCorrected returns a state with the corrections that it and its lost or failed parts got after

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,12 +75,7 @@ const lostAtOnce = 1000
 func (c *Client) Lost(ctx context.Context, egressIDs []string) (map[string]string, error) {
 	lost := map[string]string{}
 	for some := range slices.Chunk(egressIDs, lostAtOnce) {
-		quoted := make([]string, len(some))
-		for i, id := range some {
-			quoted[i] = quote(id)
-		}
-		query := fmt.Sprintf("%s AND %s IN (%s)", Filter{Status: egress.Lost}.query(), egress.AttributeID, strings.Join(quoted, ", "))
-		for row, err := range c.rows(ctx, query) {
+		for row, err := range c.rows(ctx, Filter{Status: egress.Lost}.query()+" AND "+among(some)) {
 			if err != nil {
 				return lost, err
 			}
@@ -89,5 +85,30 @@ func (c *Client) Lost(ctx context.Context, egressIDs []string) (map[string]strin
 			}
 		}
 	}
-	return lost, nil
+	return lost, c.exceptWatched(ctx, lost)
+}
+
+// exceptWatched takes out those that another run watches again, after the one that settled them was
+// terminated or reset.
+func (c *Client) exceptWatched(ctx context.Context, lost map[string]string) error {
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(lost)), lostAtOnce) {
+		for row, err := range c.rows(ctx, Filter{Active: true}.query()+" AND "+among(some)) {
+			if err != nil {
+				return err
+			}
+			if row.Status != egress.Lost {
+				delete(lost, row.EgressID)
+			}
+		}
+	}
+	return nil
+}
+
+// among matches the workflows of some egresses.
+func among(egressIDs []string) string {
+	quoted := make([]string, len(egressIDs))
+	for i, id := range egressIDs {
+		quoted[i] = quote(id)
+	}
+	return fmt.Sprintf("%s IN (%s)", egress.AttributeID, strings.Join(quoted, ", "))
 }

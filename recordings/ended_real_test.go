@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -83,7 +85,7 @@ func TestOfThousandsTheLostAreAskedForInParts(t *testing.T) {
 
 	lost, err := c.Lost(ctx, ids)
 	must(t, err)
-	if len(lost) != 2 || lost[first.EgressID] == "" || lost[last.EgressID] == "" || asked != 2 {
+	if len(lost) != 2 || lost[first.EgressID] == "" || lost[last.EgressID] == "" || asked != 3 {
 		t.Errorf("got %v by %d questions", lost, asked)
 	}
 	asked, away = 0, true
@@ -93,6 +95,35 @@ func TestOfThousandsTheLostAreAskedForInParts(t *testing.T) {
 	}
 	if lost, err = c.Lost(ctx, nil); err != nil || len(lost) != 0 || asked != 2 {
 		t.Errorf("got %v and %v by %d questions, want none", lost, err, asked)
+	}
+}
+
+// Its workflow was terminated or reset after a loss, and another run watches it.
+func TestWhatIsWatchedAgainIsNotLost(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("again")
+	runAs := func(status egress.Status) {
+		_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: egress.WorkflowID(id), TaskQueue: "nobody's",
+			TypedSearchAttributes: temporal.NewSearchAttributes(
+				temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet("EG_"+id),
+				temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(id),
+				temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet(string(status)),
+			),
+		}, egress.WorkflowType, egress.Input{})
+		must(t, err)
+		awaitRows(t, ctx, c, Filter{Room: id, Status: status}, 1)
+	}
+	runAs(egress.Lost)
+	if lost, err := c.Lost(ctx, []string{"EG_" + id}); err != nil || len(lost) != 1 {
+		t.Errorf("got %v and %v, want it lost while nobody else watches it", lost, err)
+	}
+	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "it records"))
+	runAs("EGRESS_ACTIVE")
+	if lost, err := c.Lost(ctx, []string{"EG_" + id}); err != nil || len(lost) != 0 {
+		t.Errorf("got %v and %v, want none", lost, err)
 	}
 }
 

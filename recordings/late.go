@@ -26,6 +26,9 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 	if err != nil {
 		return err
 	}
+	if row, err = c.own(ctx, row, e); err != nil {
+		return err
+	}
 	if err := c.correct(ctx, row, e); err != nil {
 		return err
 	}
@@ -49,6 +52,23 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 		return nil
 	}
 	return errorOf(ctx, "note late webhook of "+workflowID, err)
+}
+
+// own returns the row of an egress's own workflow, if its request's had closed without knowing of
+// it, else the request's.
+func (c *Client) own(ctx context.Context, request Row, e egress.Event) (Row, error) {
+	info, err := e.Info()
+	if err != nil || info.ID() == request.EgressID {
+		return request, nil //nolint:nilerr // correct says what it cannot read
+	}
+	row, err := c.row(ctx, egress.WorkflowID(info.ID()))
+	switch {
+	case egress.ReasonOf(err) == egress.NotFound:
+		return request, nil
+	case err != nil:
+		return request, err
+	}
+	return row, nil
 }
 
 func closed(row Row) egress.Closed {

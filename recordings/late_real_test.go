@@ -17,12 +17,17 @@ import (
 // stands for its end: readers then see what it said of itself.
 func missedOne(t *testing.T, ctx context.Context, c *Client, id string) {
 	t.Helper()
+	missedAs(t, ctx, c, id, "EG_"+id)
+}
+
+func missedAs(t *testing.T, ctx context.Context, c *Client, id, egressID string) {
+	t.Helper()
 	ended := time.Now().UTC().Add(-time.Minute)
 	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: egress.WorkflowID(id), TaskQueue: "nobody's",
 		Memo: map[string]any{egress.MemoVerdict: egress.Memo{EndedAt: ended, Late: egress.Duration(20 * time.Second), Missed: egress.MissedDown, MissedBecause: "away"}},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet("EG_"+id),
+			temporal.NewSearchAttributeKeyKeyword(egress.AttributeID).ValueSet(egressID),
 			temporal.NewSearchAttributeKeyKeyword(egress.AttributeRoom).ValueSet(id),
 			temporal.NewSearchAttributeKeyKeyword(egress.AttributeStatus).ValueSet("EGRESS_COMPLETE"),
 			temporal.NewSearchAttributeKeyKeyword(egress.AttributeEndedBy).ValueSet(string(egress.FromPoll)),
@@ -84,6 +89,28 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 		if m.RequestID == id && m.Class != egress.MissedLate {
 			t.Errorf("got the class %s in the report", m.Class)
 		}
+	}
+}
+
+// Its request's workflow had closed without knowing of it, so it has one of its own.
+func TestTheLateWebhookOfAnEgressOfItsOwnIsNotedThere(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	request, stranger := fresh("asked"), fresh("EG_stranger")
+	missedOne(t, ctx, c, request)
+	missedAs(t, ctx, c, stranger, stranger)
+	for _, id := range []string{request, stranger} {
+		must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(id), "", "it has ended"))
+	}
+
+	must(t, c.Late(ctx, egress.WorkflowID(request), endOf(t, egress.EventEnded, stranger, "EV_1")))
+
+	if _, err := c.describe(ctx, egress.LateID(stranger), ""); err != nil {
+		t.Errorf("its webhook is not noted: %v", err)
+	}
+	if _, err := c.describe(ctx, egress.LateID(request), ""); egress.ReasonOf(err) != egress.NotFound {
+		t.Errorf("noted of its request: %v", err)
 	}
 }
 
