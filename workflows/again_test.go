@@ -6,6 +6,7 @@ import (
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -45,6 +46,22 @@ func (l *life) toldOf() []lk.EgressStatus {
 		told = append(told, e.Proto().GetEgressInfo().GetStatus())
 	}
 	return told
+}
+
+// LiveKit does not answer the stop for a while, in which the first run's end comes, and the second's.
+func TestTheEndOfASecondRunThatComesWithTheFirstOnesDuringAStopIsTold(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.OnActivity("Stop", mock.Anything, mock.Anything).After(20*time.Second).Return(infoOf(t, at(complete, 32, 1)), nil)
+	l.webhook(0, egress.EventUpdated, at(active, 1, 0))
+	l.at(10*time.Second, func() { l.askStop("stop", nil) })
+	l.webhook(15*time.Second, egress.EventEnded, at(failed, 5, 0))
+	l.webhook(20*time.Second, egress.EventEnded, at(complete, 32, 1))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
 }
 
 func TestAFailureWhileTheRoomIsLiveIsHeld(t *testing.T) {
