@@ -126,11 +126,11 @@ func (s *State) heldBlind(l Look, now time.Time) {
 }
 
 // runsAgain reports whether the news is of a later run than the one that is watched, whose end may
-// still be on its way to us, or than the one that has just been settled, since we heard of its
-// failure after a stop was requested.
+// still be on its way to us, or than the one whose failure was not held, since we heard of it after
+// a stop was requested.
 func (s *State) runsAgain(o Observation) bool {
-	settled := s.Phase == Settled && s.Stopped != "" && s.brokeOff() && s.Policy.HoldFor > 0
-	return (s.Phase == Watching || settled) && o.Info.RanAgain(s.Latest)
+	unheld := s.over() && s.Stopped != "" && s.brokeOff() && s.Policy.HoldFor > 0
+	return (s.Phase == Watching || unheld) && o.Info.RanAgain(s.Latest)
 }
 
 // superseded reports whether a webhook tells of the end of an earlier run than the one known to be

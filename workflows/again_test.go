@@ -64,6 +64,22 @@ func TestTheEndOfASecondRunThatComesWithTheFirstOnesDuringAStopIsTold(t *testing
 	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
 }
 
+func TestTheEndOfASecondRunThatComesWhileTheFirstOnesIsToldIsACorrection(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	l.OnActivity("Stop", mock.Anything, mock.Anything).After(20*time.Second).Return(egress.Info{}, failure(egress.AlreadyOver, "it has ended"))
+	l.announce = func(egress.Event) error { return l.downFor(time.Minute, 10*time.Second) }
+	l.webhook(0, egress.EventUpdated, at(active, 1, 0))
+	l.at(10*time.Second, func() { l.askStop("stop", nil) })
+	l.webhook(15*time.Second, egress.EventEnded, at(failed, 5, 0))
+	l.webhook(40*time.Second, egress.EventEnded, at(complete, 38, 1))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Corrects)
+	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+}
+
 func TestAFailureWhileTheRoomIsLiveIsHeld(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

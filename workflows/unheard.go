@@ -37,7 +37,7 @@ func (e *run) hearPart(ctx workflow.Context, ev egress.Event) {
 		e.log.Error("webhook event cannot be read", "error", err)
 		return
 	}
-	if part, waits := e.unheard[o.Info.ID()]; waits {
+	if part, waits := e.unheard[o.Info.ID()]; waits && !o.Info.RanAgain(part.Latest) {
 		part.Observe(o)
 		return
 	}

@@ -154,7 +154,7 @@ func (e *run) takeWebhook(ctx workflow.Context, ev egress.Event) {
 	if !o.Final && e.IsOfThisPart(o) && len(egress.Webhooks(o.Info.Proto())) == 0 { // else LiveKit serves them
 		e.relays.take(ev)
 	}
-	if part, waits := e.unheard[o.Info.ID()]; waits {
+	if part, waits := e.unheard[o.Info.ID()]; waits && !o.Info.RanAgain(part.Latest) {
 		part.Observe(o)
 	}
 	e.fold(ctx, o)
