@@ -40,8 +40,11 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 			return err
 		}
 		state, amends := before.Amend(o)
-		if !amends { // it may have been heard before, and what it replaced not have ended
-			return c.supersede(ctx, egress.NthCorrectionID(row.RequestID, o.Info.ID(), last.n-1), last.n > 1)
+		switch {
+		case !amends && last.n > 1: // it may have been heard before, and what it replaced not have ended
+			return c.supersede(ctx, egress.NthCorrectionID(row.RequestID, o.Info.ID(), last.n-1))
+		case !amends:
+			return nil
 		}
 		known.State = state
 		taken, err := c.beginRedelivery(ctx, egress.NthCorrectionID(row.RequestID, state.ID, last.n+1), known, RedeliverOptions{})
@@ -50,16 +53,15 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 			return err
 		case taken: // by another webhook, at the same time
 			continue
+		case isOpen(last.status):
+			return c.supersede(ctx, last.id)
 		}
-		return c.supersede(ctx, last.id, isOpen(last.status))
+		return nil
 	}
 }
 
-// supersede ends a correction, if there may be one, that a later one replaces.
-func (c *Client) supersede(ctx context.Context, id string, mayBe bool) error {
-	if !mayBe {
-		return nil
-	}
+// supersede ends a correction that a later one replaces, unless it has ended by itself.
+func (c *Client) supersede(ctx context.Context, id string) error {
 	err := errorOf(ctx, "end "+id, c.cfg.Temporal.CancelWorkflow(ctx, id, ""))
 	if reason := egress.ReasonOf(err); reason == egress.NotFound || reason == egress.AlreadyOver {
 		return nil
