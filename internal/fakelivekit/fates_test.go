@@ -161,3 +161,34 @@ func TestAnOldServerEchoesNoWebhooks(t *testing.T) {
 	f.untold(func(r received) bool { return r.path == "/mine" })
 	require.Len(t, f.Egresses()[0].Request.(*livekit.ParticipantEgressRequest).Webhooks, 1, "as received")
 }
+
+// As in tc-kill-handler: the service reports the names of the start, before the publisher was known.
+func TestAKilledRecordersEndHasTheNamesOfItsStart(t *testing.T) {
+	t.Parallel()
+	stored := make(chan string, 100)
+	f := start(t, func(cfg *fakelivekit.Config) {
+		cfg.Store = func(name string, _ []byte) error {
+			stored <- name
+			return nil
+		}
+	})
+	f.room("daily", always(fakelivekit.Failed))
+	request := &livekit.ParticipantEgressRequest{
+		RoomName: "daily", Identity: "alice",
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{PlaylistName: "{publisher_identity}.m3u8", LivePlaylistName: "live.m3u8"}},
+		ImageOutputs:   []*livekit.ImageOutput{{FilenamePrefix: "img"}},
+	}
+	started, err := f.egress.StartParticipantEgress(f.Context(), request)
+	require.NoError(t, err)
+	require.Equal(t, "{publisher_identity}.m3u8", started.SegmentResults[0].PlaylistName)
+
+	ended := f.ended(started.EgressId).EgressInfo
+
+	active := f.await(1, func(r received) bool { return r.EgressInfo.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE })[0].EgressInfo
+	require.Equal(t, "alice.m3u8", active.SegmentResults[0].PlaylistName)
+	require.Equal(t, "live.m3u8", active.SegmentResults[0].LivePlaylistName)
+	require.Equal(t, "img", active.ImageResults[0].FilenamePrefix)
+	require.Equal(t, "alice_00000.ts", <-stored)
+	require.EqualExportedValues(t, started.SegmentResults[0], ended.SegmentResults[0])
+	require.EqualExportedValues(t, started.ImageResults[0], ended.ImageResults[0])
+}

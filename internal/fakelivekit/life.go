@@ -73,7 +73,9 @@ func (s *Server) strike(e *egress, at time.Time) {
 // kill ends a recording as when its handler process is killed: the service reports what it knew at the start.
 func (s *Server) kill(e *egress, at time.Time) {
 	e.change(at, func(info *livekit.EgressInfo) {
-		info.StartedAt, info.FileResults, info.Result = e.First.StartedAt, e.First.FileResults, e.First.Result
+		info.StartedAt, info.Result = e.First.StartedAt, e.First.Result
+		info.FileResults, info.StreamResults = e.First.FileResults, e.First.StreamResults
+		info.SegmentResults, info.ImageResults = e.First.SegmentResults, e.First.ImageResults
 		info.Details = ""
 	})
 	s.conclude(e, at, livekit.EgressStatus_EGRESS_FAILED, http.StatusInternalServerError, "signal: killed")

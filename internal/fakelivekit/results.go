@@ -41,8 +41,9 @@ func nameFiles(info *livekit.EgressInfo, at time.Time) {
 	setLegacyResult(info)
 }
 
-// beginFiles records the start of the media. started_at and file names change here, as with LiveKit: the handler
-// process sets them again, and only now knows the publisher and the codec.
+// beginFiles records the start of the media. started_at and names change here, as with LiveKit: the handler process
+// sets them again, and only now knows the publisher and the codec. LiveKit does not put the publisher into the names
+// of live playlists and images in a result.
 func (s *Server) beginFiles(e *egress, info *livekit.EgressInfo, at time.Time) {
 	handler := e.Accepted.Add(at.Sub(e.Accepted) / 64)
 	begun := at
@@ -58,10 +59,13 @@ func (s *Server) beginFiles(e *egress, info *livekit.EgressInfo, at time.Time) {
 		f.Filename = resolve(outs.files[i].name(trackType), info, handler, e.publisher(s))
 		f.StartedAt = begun.UnixNano()
 	}
-	for _, seg := range info.SegmentResults {
+	for i, seg := range info.SegmentResults {
+		seg.PlaylistName = resolve(outs.segments[i].GetPlaylistName(), info, handler, e.publisher(s))
+		seg.LivePlaylistName = resolve(outs.segments[i].GetLivePlaylistName(), info, handler, "")
 		seg.StartedAt = begun.UnixNano()
 	}
-	for _, img := range info.ImageResults {
+	for i, img := range info.ImageResults {
+		img.FilenamePrefix = resolve(outs.images[i].GetFilenamePrefix(), info, handler, "")
 		img.StartedAt = begun.UnixNano()
 	}
 	for _, st := range info.StreamResults {
