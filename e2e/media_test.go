@@ -280,3 +280,21 @@ func TestSegmentsOfWhatFailedAreSalvaged(t *testing.T) {
 	require.Equal(t, []string{"segments broken/seg", "salvage broken/seg-salvaged.m3u8"}, kinds(v.Files, egress.MediaPresent))
 	require.Contains(t, store.text(t, "broken/seg-salvaged.m3u8"), "\nseg_00000.ts\n")
 }
+
+// As recorded in tc-kill-handler: the end has the names of the start.
+func TestSegmentsOfAKilledRecorderAreSalvagedUnderTheNamesInUse(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	w := newMediaWorld(t, store, nil)
+	w.startWorker()
+	w.room("killed", fakelivekit.RoomScript{Call: 6 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Failed}})
+	_, err := w.client.Start(w.ctx(), egress.StartOptions{RequestID: "r-killed", Request: &livekit.ParticipantEgressRequest{
+		RoomName: "killed", Identity: "alice",
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{PlaylistName: "killed/{publisher_identity}.m3u8", Output: &livekit.SegmentedFileOutput_S3{S3: store.upload()}}},
+	}})
+	require.NoError(t, err)
+	v := w.verdict("killed")
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Equal(t, "killed/{publisher_identity}.m3u8", v.Info.Proto().GetSegmentResults()[0].GetPlaylistName())
+	require.Equal(t, []string{"segments killed/alice", "salvage killed/alice-salvaged.m3u8"}, kinds(v.Files, egress.MediaPresent), v.MediaBecause)
+}

@@ -203,8 +203,7 @@ func (s *State) revive(o Observation) {
 		s.ToldAs = wrongs(s.ToldAs, s.Corrects)
 		s.Corrects, s.Done, s.Skipped, s.Media, s.Results = s.Status, nil, nil, nil, nil
 	}
-	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
-	s.WebhookSeen = s.WebhookSeen || o.Source == FromWebhook
+	s.hear(o)
 	s.HeldSince, s.Evidence = time.Time{}, Evidence{RoomGone: s.Evidence.RoomGone}
 	switch {
 	case s.Stopped == "" && s.Evidence.RoomGone.IsZero():

@@ -143,6 +143,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 		return State{}, false
 	}
 	past := s.pastPart(s.Parts[i].Number, s.Parts[i].Paths, o)
+	past.Named = (&State{Latest: s.Parts[i].Info}).namedBefore(o)
 	past.Storage = cmp.Or(s.Parts[i].Storage, past.Storage)
 	past.Corrects, past.ToldAs = s.Parts[i].Status, wrongs(s.Parts[i].ToldAs, s.Parts[i].Corrects)
 	p := past.part()
@@ -180,7 +181,7 @@ func (p Part) endsAgain(end Info) bool {
 
 // TakeCorrection takes over that the last part ended differently from what was announced.
 func (s *State) TakeCorrection(part State) {
-	s.Latest, s.NewsAt, s.NewsBy = part.Latest, part.NewsAt, part.NewsBy
+	s.Latest, s.Named, s.NewsAt, s.NewsBy = part.Latest, part.Named, part.NewsAt, part.NewsBy
 	s.Outcome, s.Corrects, s.ToldAs = part.Outcome, part.Corrects, part.ToldAs
 }
 

@@ -8,10 +8,44 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/livekit/protocol/livekit"
 )
 
 // An egress that failed or is lost leaves segments behind, written one by one. LiveKit tells
 // nobody of them.
+
+// MediaInfo returns the EgressInfo by which to look for the media. If the process that recorded is
+// killed, LiveKit's egress service reports the end with the names of the start, when {time} was
+// earlier and {publisher_identity} was not known. What that process reported has the names in use.
+func (s *State) MediaInfo() Info {
+	if s.Named.Known() {
+		return s.Named
+	}
+	return s.Latest
+}
+
+// namedBefore returns the last news if an observation is of the end of the same run without a
+// whole recording, and names the segments differently. A further end of that run keeps what the
+// first one left.
+func (s *State) namedBefore(o Observation) Info {
+	switch {
+	case s.rankOf(o) != rankEnded, o.Info.StatusName().Good(), o.Info.RanAgain(s.Latest):
+		return Info{}
+	case s.rank() == rankEnded:
+		return s.Named
+	case s.rank() < rank(livekit.EgressStatus_EGRESS_ACTIVE), sameNames(s.Latest, o.Info):
+		return Info{}
+	}
+	return s.Latest
+}
+
+// sameNames reports whether both name the same playlists, which the segments are named after.
+func sameNames(a, b Info) bool {
+	return slices.EqualFunc(segmentResults(a.Proto()), segmentResults(b.Proto()), func(a, b *livekit.SegmentsInfo) bool {
+		return a.GetPlaylistName() == b.GetPlaylistName() && a.GetLivePlaylistName() == b.GetLivePlaylistName()
+	})
+}
 
 // Leftover is an ordered sequence of segments that belong together.
 type Leftover struct {

@@ -41,6 +41,8 @@ type State struct {
 	ID       string `json:"id"`      // the egress ID that the first confirmation bound to this part
 	Latest   Info   `json:"latest"`  // the last news
 	Started  bool   `json:"started"` // the start activity has answered
+	// Named is the last news before an end that names the segments differently.
+	Named Info `json:"named,omitzero"`
 
 	MaxDuration Duration `json:"max_duration,omitempty"`
 
@@ -215,8 +217,8 @@ func (s *State) Observe(o Observation) News {
 			s.BoundAt = o.HeardAt
 		}
 	}
-	s.Phase, s.Latest, s.NewsAt, s.NewsBy = Watching, o.Info, o.HeardAt, o.Source
-	s.WebhookSeen = s.WebhookSeen || o.Source == FromWebhook
+	s.Phase = Watching
+	s.hear(o)
 	s.Evidence.MissingSince, s.Evidence.Unanswered = time.Time{}, time.Time{}
 	s.Evidence.RecorderGone = time.Time{}
 	switch s.rankOf(o) {
@@ -228,6 +230,13 @@ func (s *State) Observe(o Observation) News {
 	}
 	s.note(o.beat(false))
 	return Moved
+}
+
+// hear makes an observation the last news.
+func (s *State) hear(o Observation) {
+	s.Named = s.namedBefore(o)
+	s.Latest, s.NewsAt, s.NewsBy = o.Info, o.HeardAt, o.Source
+	s.WebhookSeen = s.WebhookSeen || o.Source == FromWebhook
 }
 
 // mayBind reports whether an observation can be of the part that is being started. A stopped twin

@@ -71,7 +71,7 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string) {
 // verification returns the argument of Verify.
 func (e *run) verification(of *egress.State, behind bool) activities.VerifyRequest {
 	return activities.VerifyRequest{
-		RequestID: e.id, Input: e.in, Part: of.PathsOf(), Info: of.Latest, Status: of.Status, Storage: of.Storage,
+		RequestID: e.id, Input: e.in, Part: of.PathsOf(), Info: of.MediaInfo(), Status: of.Status, Storage: of.Storage,
 		HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
 	}
 }

@@ -370,3 +370,27 @@ func TestMediaIsLookedForWhereItWasToldToBeWritten(t *testing.T) {
 	require.Equal(t, 2, v.Parts[1].Number)
 	require.Equal(t, map[string]int{egressID: 1, "EG_2": 1}, asked)
 }
+
+// LiveKit's egress service reports the end of a killed recorder with the names of the start.
+func TestMediaOfAKilledRecorderIsLookedForUnderTheNamesThatItGave(t *testing.T) {
+	t.Parallel()
+	var asked []activities.VerifyRequest
+	l := looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		asked = append(asked, in)
+		return activities.Verified{MediaReport: egress.Unchecked("it failed")}, nil
+	})
+	named := func(s lk.EgressStatus, name string) *lk.EgressInfo {
+		m := stored(egressID, s)
+		m.SegmentResults = []*lk.SegmentsInfo{{PlaylistName: name}}
+		return m
+	}
+	l.webhook(2*time.Second, egress.EventUpdated, named(active, "44.m3u8"))
+	l.webhook(5*time.Second, egress.EventEnded, named(failed, "43.m3u8"))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, asked, 1)
+	require.Equal(t, egress.Status("EGRESS_FAILED"), asked[0].Status)
+	require.Equal(t, "44.m3u8", asked[0].Info.Proto().GetSegmentResults()[0].GetPlaylistName())
+	require.Equal(t, "43.m3u8", v.Info.Proto().GetSegmentResults()[0].GetPlaylistName(), "the verdict has LiveKit's own words")
+}
