@@ -35,10 +35,15 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		c.DoorFor = cfg.Door.RequestTimeout - wait
 	}
 	var conf recordings.Config
+	sealed := func(*client.Options) error { return nil }
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
 		keys, err := keysOf(cfg)
 		if problem = errors.Join(problem, err); err == nil {
 			c.Sealer, conf.Sealer = keys, keys
+			sealed = func(opts *client.Options) (err error) {
+				conf.Codec, err = encrypt(opts, keys, cfg.Payloads.Encrypt)
+				return err
+			}
 		}
 	}
 	if cfg.LiveKit.URL != "" && cfg.LiveKit.APISecret != "" {
@@ -50,6 +55,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	opts, err := config.TemporalOptions(environ)
 	if problem = errors.Join(problem, err); err == nil {
 		opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+		problem = errors.Join(problem, sealed(&opts))
 		temporal, err := client.NewLazyClient(opts)
 		if err != nil {
 			return nil, nil, fmt.Errorf("Temporal client: %w", err)

@@ -33,12 +33,13 @@ const (
 	Schedule         Check = "schedule"
 	Canary           Check = "canary"
 	Storage          Check = "storage"
+	Endpoint         Check = "endpoint"
 	Webhook          Check = "webhook"
 )
 
 // Checks lists every Check.
 func Checks() []Check {
-	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Canary, Storage, Webhook}
+	return []Check{Settings, Keys, LiveKitAPI, Clock, TemporalServer, SearchAttributes, Workers, Schedule, Canary, Storage, Endpoint, Webhook}
 }
 
 // Status says how well something is.
@@ -88,6 +89,9 @@ type Temporal interface {
 	ScheduleState(ctx context.Context, id string) (egress.ScheduleState, error)
 	// Succeeded reports whether a workflow of a type has completed since the given time.
 	Succeeded(ctx context.Context, workflowType string, since time.Time) (bool, error)
+	// Minutes returns what webhook endpoints reported about a span. If none has ever reported, the
+	// error has reason NotFound. A worker answers.
+	Minutes(ctx context.Context, from, to time.Time) (egress.Reported, error)
 }
 
 // Sealer seals requests and opens them. *seal.Keys is one.
@@ -160,7 +164,7 @@ func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 	checks := map[Check]func(context.Context) Finding{
 		Settings: d.settings, Keys: d.keys, LiveKitAPI: d.liveKit, Clock: d.clock, TemporalServer: d.temporal,
 		SearchAttributes: d.searchAttributes, Workers: d.workers, Schedule: d.schedule, Canary: d.canary,
-		Storage: d.storage, Webhook: d.webhook,
+		Storage: d.storage, Endpoint: d.endpoint, Webhook: d.webhook,
 	}
 	findings := make([]Finding, len(Checks()))
 	var all sync.WaitGroup

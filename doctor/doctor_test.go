@@ -54,6 +54,8 @@ type temporal struct {
 	stranded                   map[string]int64
 	noVersions                 error
 	err, attributesErr, noPlan error
+	reported                   time.Time
+	noReports                  error
 }
 
 func (s temporal) Retention(context.Context) (time.Duration, error) { return s.retention, s.err }
@@ -90,9 +92,13 @@ func (s temporal) Succeeded(_ context.Context, workflowType string, since time.T
 	return !s.failing, nil
 }
 
+func (s temporal) Minutes(context.Context, time.Time, time.Time) (egress.Reported, error) {
+	return egress.Reported{Last: s.reported, Every: egress.Duration(time.Minute), Due: egress.Duration(time.Minute)}, errors.Join(s.err, s.noReports)
+}
+
 func healthy() temporal {
 	now := time.Now()
-	return temporal{retention: 7 * 24 * time.Hour, workflows: now, activities: now, last: now}
+	return temporal{retention: 7 * 24 * time.Hour, workflows: now, activities: now, last: now, reported: now}
 }
 
 func keys(t *testing.T) *seal.Keys {
@@ -204,6 +210,11 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a paused canary":                 {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},
 		"no canary":                       {doctor.Canary, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `there is no schedule "egress-canary"`, "REELKEEPER_CANARY_EVERY"},
 		"no Temporal for workers":         {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Warn, "not checked: away", "see the check temporal"},
+		"an endpoint":                     {doctor.Endpoint, with(func(*temporal) {}), doctor.OK, `last reported to the namespace "prod" 0s ago`, ""},
+		"an endpoint that is due":         {doctor.Endpoint, with(func(s *temporal) { s.reported = time.Now().Add(-110 * time.Second) }), doctor.OK, "1m50s ago", ""},
+		"an endpoint cut off":             {doctor.Endpoint, with(func(s *temporal) { s.reported = time.Now().Add(-130 * time.Second) }), doctor.Fail, "may be answered 503, or go to another namespace", "whether it reaches Temporal"},
+		"no endpoint yet":                 {doctor.Endpoint, with(func(s *temporal) { s.noReports = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `no webhook endpoint has reported to the namespace "prod" yet`, "its TEMPORAL_ADDRESS"},
+		"no worker for the endpoint":      {doctor.Endpoint, with(func(s *temporal) { s.noReports = errors.New("no answer in time") }), doctor.Warn, "not checked: no answer in time", "see the check workers"},
 		"no public URL":                   {doctor.Webhook, doctor.Config{}, doctor.Warn, "not checked: no REELKEEPER_PUBLIC_URL", "set REELKEEPER_PUBLIC_URL"},
 		"no key to sign with":             {doctor.Webhook, doctor.Config{PublicURL: closed}, doctor.Warn, "not checked: no LIVEKIT_API_KEY", "set LIVEKIT_API_KEY"},
 	} {
@@ -245,6 +256,7 @@ func TestWhatFollowsFromAFailedCheckIsSkippedBesideIt(t *testing.T) {
 		"skip schedule: not checked: see temporal",
 		"skip canary: not checked: see temporal",
 		"skip storage: not checked: see settings",
+		"warn endpoint: not checked: away",
 		"skip webhook: not checked: see settings",
 	}, found(problem))
 	require.Equal(t, []string{"warn workers: not checked: away", "fail webhook: not checked: LIVEKIT_URL: is not set"}, found(problem, doctor.Workers, doctor.Webhook),

@@ -79,6 +79,7 @@ func TestTheCanaryTellsOfABrokenWayOnceAndOfItsMending(t *testing.T) {
 	require.Contains(t, said[0], "LiveKit's webhooks have not arrived")
 	require.Contains(t, said[0], "answered 404")
 	require.Contains(t, said[1], "arrive again")
+	w.says("doctor --only endpoint", "the webhook endpoint last reported to the namespace")
 	checked := w.says("doctor --only canary", `the schedule "egress-canary", every 1s`)
 	require.Zero(t, checked.status, checked.out+checked.err)
 }

@@ -91,7 +91,7 @@ func TestBadInputIsOneLineAndStartsNothing(t *testing.T) {
 		"report --until 2026-05-04":          `--until: "2026-05-04" is not a time: want a duration before now such as "24h", or a time such as 2026-05-04T00:00:00Z`,
 		"report --until 2026-05-04T00:00:00Z --since 2026-05-05T01:00:00+01:00": "--since: 2026-05-05T00:00:00Z is not before --until 2026-05-04T00:00:00Z",
 		"doctor extra":                "extra: is one argument too many: starter doctor",
-		"doctor --only hope":          `--only: "hope" is not a check; want one of settings, keys, livekit, clock, temporal, search_attributes, workers, schedule, canary, storage, webhook`,
+		"doctor --only hope":          `--only: "hope" is not a check; want one of settings, keys, livekit, clock, temporal, search_attributes, workers, schedule, canary, storage, endpoint, webhook`,
 		"doctor --every 10s":          "--every: needs --watch",
 		"doctor --watch --every 10ms": "--every: want 1s or more, got 10ms",
 		"doctor --watch --only clock": "--only: --watch runs only the check webhook",

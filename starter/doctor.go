@@ -53,7 +53,11 @@ func (d deps) doctorCommand() *cli.Command {
 			if c.Bool("watch") {
 				return doc.Watch(ctx, c.Duration("every"), d.sayChange(c.Bool("json")))
 			}
-			return d.printFindings(c, doc.Run(ctx, only...))
+			findings := doc.Run(ctx, only...)
+			if ctx.Err() != nil { // checks that were cut short would look like failures
+				return &egress.Error{Reason: egress.Ambiguous, Message: "doctor: interrupted", Err: ctx.Err()}
+			}
+			return d.printFindings(c, findings)
 		},
 	}
 }

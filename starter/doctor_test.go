@@ -66,6 +66,17 @@ func TestTheDoctorPrintsFindingsAndFixes(t *testing.T) {
 	}
 }
 
+func TestAnInterruptedDoctorInventsNoFailures(t *testing.T) {
+	t.Parallel()
+	s := newShell()
+	s.doctor.findings = findings()
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if got := s.runIn(ctx, "doctor"); got.status != 1 || got.stdout != "" || !strings.HasSuffix(got.stderr, "doctor: interrupted\n") {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestTheDoctorRunsWhatIsNamedAlone(t *testing.T) {
 	t.Parallel()
 	s := newShell()
