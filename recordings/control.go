@@ -88,7 +88,7 @@ func (c *Client) tellStep(ctx context.Context, id, name, step string) error {
 }
 
 // ErrUnanswered marks the error of a command, such as a stop, that was sent to a workflow and not
-// answered in time: the next worker may still carry it out.
+// answered in time, or before the caller gave up: the next worker may still carry it out.
 var ErrUnanswered = errors.New("sent, but not answered in time")
 
 // update sends a workflow an update. Errors name the recording by the ID that the caller used; the
@@ -103,7 +103,7 @@ func (c *Client) update(ctx context.Context, id, workflowID, name string, result
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return c.over(ctx, id, name, workflowID)
 	}
-	if timedOut(err) && !errors.Is(ctx.Err(), context.Canceled) {
+	if timedOut(err) {
 		err = fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
 	return errorOf(ctx, name+" of "+workflowID, err)

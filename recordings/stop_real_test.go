@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -84,6 +85,33 @@ func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testi
 	_, err = blind.StopEgress(ctx, "EG_nobody", "EG_nobody", "", nil)
 	if want := `no recording has the ID "EG_nobody"; to find an earlier part of one, use its request ID`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// The next worker may still carry it out, however the caller's wait ended.
+func TestAStopWithoutAnAnswerMayStillBeCarriedOut(t *testing.T) {
+	t.Parallel()
+	for want, interrupted := range map[string]bool{"no answer in time": false, "interrupted": true} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if interrupted {
+			ctx, cancel = context.WithCancel(t.Context())
+		}
+		c := New(Config{Temporal: through(t, func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if !strings.HasSuffix(method, "/UpdateWorkflowExecution") {
+				return invoke(ctx, method, req, reply, cc, opts...)
+			}
+			if interrupted {
+				cancel()
+			}
+			<-ctx.Done()
+			return status.FromContextError(ctx.Err()).Err()
+		}), Namespace: namespace})
+
+		_, err := c.Stop(ctx, egress.WorkflowID("any"))
+		cancel()
+		if !errors.Is(err, ErrUnanswered) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }
 
