@@ -45,6 +45,7 @@ func TestAWebhookThatComesAfterItsWorkflowHasClosedIsLateInTheReport(t *testing.
 	require.Equal(t, id, report.Misses[0].EgressID)
 	require.Equal(t, egress.MissedLate, report.Misses[0].Class)
 	require.Contains(t, w.starter("", "list", "--missed", "--json").out, `"missed": "late"`)
+	require.Contains(t, w.starter("", "export").out, `"missed":"late"`)
 	shown := w.state("room")
 	require.Equal(t, egress.MissedLate, shown.Verdict.Missed)
 	require.Regexp(t, `^it came .*s after we had learned the end$`, shown.Verdict.MissedBecause)

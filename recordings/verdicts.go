@@ -43,7 +43,11 @@ func (c *Client) read(ctx context.Context, s Span) <-chan chan answer {
 	turns := make(chan chan answer, readAhead)
 	go func() {
 		defer close(turns)
+		noted := latecomers{client: c, since: s.Since}
 		for row, err := range c.Closed(ctx, s) {
+			if err == nil {
+				err = noted.join(ctx, &row)
+			}
 			turn := make(chan answer, 1)
 			select {
 			case turns <- turn:
@@ -59,6 +63,12 @@ func (c *Client) read(ctx context.Context, s Span) <-chan chan answer {
 				if err != nil {
 					turn <- answer{err: err}
 					return
+				}
+				if row.Missed == egress.MissedLate && v.EgressID == row.EgressID {
+					v.Missed = row.Missed
+					if row.Memo != nil {
+						v.MissedBecause = row.Memo.MissedBecause
+					}
 				}
 				turn <- answer{verdict: *v}
 			}()
