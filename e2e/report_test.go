@@ -48,7 +48,7 @@ func TestTheReportListsTheMissedAndWhoAskedForThem(t *testing.T) {
 	w.want("all are settled", func() bool { return w.running() == 0 })
 	report := w.starter("", "report", "--csv")
 	require.Equal(t, 3, report.status)
-	require.Equal(t, "starter: 2 missed, 0 lost, 0 stuck, 0 without their media\n", report.err)
+	require.Equal(t, "starter: 2 missed, 0 lost, 0 stuck, 0 broken off, 0 without their media\n", report.err)
 	lines, err := csv.NewReader(strings.NewReader(report.out)).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, []string{"date", "room_id", "room", "egress_id", "class", "late_seconds", "status", "request_id", "api_key", "identity"}, lines[0])

@@ -7,6 +7,36 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// cutShort reports whether a workflow closed without a verdict, although its start was not refused.
+func (r Row) cutShort() bool {
+	switch r.Workflow {
+	case workflowRunning, workflowPaused, workflowFailed, workflowContinued:
+		return false
+	}
+	return r.EndedBy == ""
+}
+
+// runs are when the last runs of recordings began, by request ID and by egress ID. An egress whose
+// workflow broke off is taken up under the one or the other.
+type runs map[string]time.Time
+
+func lastRuns(rows []Row) runs {
+	last := runs{}
+	for _, row := range rows {
+		for _, id := range []string{row.RequestID, row.EgressID} {
+			if row.StartedAt.After(last[id]) {
+				last[id] = row.StartedAt
+			}
+		}
+	}
+	return last
+}
+
+// after reports whether a recording has a later run than this one.
+func (l runs) after(r Row) bool {
+	return l[r.RequestID].After(r.StartedAt) || r.EgressID != "" && l[r.EgressID].After(r.StartedAt)
+}
+
 // brokenOff says how a workflow closed without a result, and who continues; it is empty for any
 // other workflow, and for a failed one, whose error says more.
 func (r Row) brokenOff(now time.Time) string {

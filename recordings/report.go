@@ -20,7 +20,7 @@ type Report struct {
 	Running   int `json:"running"`    // have no verdict yet
 	Settled   int `json:"settled"`    // have one
 	Refused   int `json:"refused"`    // LiveKit did not start them
-	BrokenOff int `json:"broken_off"` // their workflow was terminated or timed out, so nobody watched the end
+	BrokenOff int `json:"broken_off"` // their workflow was terminated, cancelled or timed out, and no other watched the end
 
 	Verdicts map[egress.Status]int `json:"verdicts"`
 	EndedBy  map[egress.Source]int `json:"ended_by"`
@@ -57,9 +57,9 @@ type Miss struct {
 	AskedBy   *egress.Asker   `json:"asked_by,omitempty"`
 }
 
-// Drift reports whether anything is wrong: missed, lost or stuck, or media that is not in its
-// store.
-func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck+r.WithoutMedia() > 0 }
+// Drift reports whether anything is wrong: missed, lost, stuck or broken off, or media that is not
+// in its store.
+func (r Report) Drift() bool { return r.Missed+r.Lost+r.Stuck+r.BrokenOff+r.WithoutMedia() > 0 }
 
 // WithoutMedia counts the recordings whose media is missing, empty or truncated.
 func (r Report) WithoutMedia() (n int) {
@@ -89,15 +89,17 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 	return ReportOf(rows, since, until), nil
 }
 
-// ReportOf counts rows. A run that continued as new is left out, since it counts as its successor.
+// ReportOf counts rows. A run that continued as new is left out, since it counts as its successor,
+// and so is one that broke off if another took up its recording.
 func ReportOf(rows []Row, since, until time.Time) Report {
 	r := Report{
 		Since: since.UTC(), Until: until.UTC(),
 		Verdicts: map[egress.Status]int{}, EndedBy: map[egress.Source]int{}, Classes: map[egress.Missed]int{}, Media: map[egress.Media]int{}, Misses: []Miss{},
 	}
 	var late []egress.Duration
+	last := lastRuns(rows)
 	for _, row := range rows {
-		if row.Workflow == workflowContinued {
+		if row.Workflow == workflowContinued || row.cutShort() && last.after(row) {
 			continue
 		}
 		if row.overAfter(until) { // it is in the next span
@@ -162,12 +164,12 @@ func (r *Report) add(row Row) {
 	switch {
 	case row.EndedBy != "":
 		r.settle(row)
-	case row.Workflow == workflowRunning, row.Workflow == workflowPaused:
-		r.Running++
+	case row.cutShort():
+		r.BrokenOff++
 	case row.Workflow == workflowFailed:
 		r.Refused++
 	default:
-		r.BrokenOff++
+		r.Running++
 	}
 }
 

@@ -97,9 +97,31 @@ func TestAReportOfNothingIsClean(t *testing.T) {
 	}
 	for name, row := range map[string]Row{
 		"missed": {EndedBy: egress.FromPoll, Missed: egress.MissedLate}, "lost": {EndedBy: egress.FromStop, Status: egress.Lost}, "stuck": {Workflow: "running", Stuck: true},
+		"broken off": {Workflow: "terminated"},
 	} {
 		if !ReportOf([]Row{row}, hour(1), hour(2)).Drift() {
 			t.Errorf("%s is no drift", name)
+		}
+	}
+}
+
+func TestARunThatBrokeOffCountsUnlessItsRecordingWasTakenUp(t *testing.T) {
+	t.Parallel()
+	off := Row{RequestID: "a", EgressID: "EG_a", Workflow: "terminated", StartedAt: hour(2)}
+	for name, tc := range map[string]struct {
+		other   Row
+		counted int
+		settled int
+	}{
+		"by its request":             {Row{RequestID: "a", EgressID: "EG_a", Workflow: "completed", EndedBy: egress.FromPoll, StartedAt: hour(3)}, 0, 1},
+		"under the ID of its egress": {Row{RequestID: "EG_a", EgressID: "EG_a", Workflow: "running", StartedAt: hour(3)}, 0, 0},
+		"by a run before it":         {Row{RequestID: "a", EgressID: "EG_a", Workflow: "completed", EndedBy: egress.FromPoll, StartedAt: hour(1)}, 1, 1},
+		"another recording":          {Row{RequestID: "b", EgressID: "EG_b", Workflow: "completed", EndedBy: egress.FromPoll, StartedAt: hour(3)}, 1, 1},
+		"another without an egress":  {Row{RequestID: "b", Workflow: "failed", StartedAt: hour(3)}, 1, 0},
+	} {
+		r := ReportOf([]Row{tc.other, off}, hour(0), hour(9))
+		if r.BrokenOff != tc.counted || r.Settled != tc.settled || r.Egresses != 1+tc.counted {
+			t.Errorf("%s: got %+v", name, r)
 		}
 	}
 }

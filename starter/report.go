@@ -24,7 +24,7 @@ import (
 func (d deps) reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "report",
-		Usage: "summarize recordings, and list those whose webhook was missed; exit status 3 when any was missed, is lost, stuck or without its media",
+		Usage: "summarize recordings, and list those whose webhook was missed; exit status 3 when any was missed, is lost, stuck, broken off or without its media",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "since", Usage: "leave out what was over before `TIME`: a duration before now, or 2026-05-04T00:00:00Z", Value: "24h"},
 			&cli.StringFlag{Name: "until", Usage: "leave out what began at `TIME` or later (default: now)"},
@@ -104,7 +104,7 @@ func (d deps) report(c *cli.Command, r recordings.Report) error {
 		err = printReport(d.stdout, r)
 	}
 	if err == nil && r.Drift() {
-		return driftError{fmt.Sprintf("%d missed, %d lost, %d stuck, %d without their media", r.Missed, r.Lost, r.Stuck, r.WithoutMedia())}
+		return driftError{fmt.Sprintf("%d missed, %d lost, %d stuck, %d broken off, %d without their media", r.Missed, r.Lost, r.Stuck, r.BrokenOff, r.WithoutMedia())}
 	}
 	return err
 }
@@ -132,9 +132,9 @@ func printReport(w io.Writer, r recordings.Report) error {
 		return err
 	}
 	t := plainTable()
-	t.AppendHeader(table.Row{"date", "room ID", "room", "egress", "class", "late"})
+	t.AppendHeader(table.Row{"date", "room ID", "room", "egress", "class", "late", "request"})
 	for _, m := range r.Misses {
-		t.AppendRow(cells(m.Date.Format(time.RFC3339), m.RoomID, m.Room, m.EgressID, m.Class, brief(m.Late)))
+		t.AppendRow(cells(m.Date.Format(time.RFC3339), m.RoomID, m.Room, m.EgressID, m.Class, brief(m.Late), m.RequestID))
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err

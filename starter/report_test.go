@@ -26,7 +26,7 @@ func missedRows() []recordings.Row {
 // drifted removes the line that goes with exit status 3.
 func drifted(t *testing.T, got result) result {
 	t.Helper()
-	if got.status != 3 || got.stderr != "starter: 2 missed, 1 lost, 1 stuck, 0 without their media\n" {
+	if got.status != 3 || got.stderr != "starter: 2 missed, 1 lost, 1 stuck, 0 broken off, 0 without their media\n" {
 		t.Errorf("got status %d and %q", got.status, got.stderr)
 	}
 	got.stderr = ""
