@@ -16,7 +16,7 @@ import (
 // last.
 func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 	o, err := egress.ObserveEvent(e, time.Now().UTC())
-	if err != nil || !o.Final || row.ClosedAt == nil {
+	if err != nil || !o.Final {
 		return errorOf(ctx, "correct", err)
 	}
 	// Usually it is the second webhook of an end that the first one told: no worker has to replay a

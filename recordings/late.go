@@ -17,7 +17,8 @@ import (
 // Late notes the webhook of an end that came after its workflow had closed with that webhook
 // missed. It returns once the note is durable: a workflow of its own, which reports read beside
 // the closed one. If the recording was given up as lost, its end is delivered as a correction. The
-// same webhook twice is noted once.
+// same webhook twice is noted once. If the egress has a workflow of its own that still runs, that
+// one is told.
 func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
 	row, err := c.row(ctx, workflowID)
 	if egress.ReasonOf(err) == egress.NotFound {
@@ -29,11 +30,14 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 	if row, err = c.own(ctx, row, e); err != nil {
 		return err
 	}
+	if row.ClosedAt == nil {
+		return c.Signal(ctx, row.WorkflowID, egress.SignalObserved, e.Proto().GetId(), e)
+	}
 	if err := c.correct(ctx, row, e); err != nil {
 		return err
 	}
 	late, due := closed(row).CameLate(e, time.Now().UTC())
-	if !due || row.ClosedAt == nil {
+	if !due {
 		return nil
 	}
 	_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -54,8 +58,8 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 	return errorOf(ctx, "note late webhook of "+workflowID, err)
 }
 
-// own returns the row of an egress's own workflow, if its request's had closed without knowing of
-// it, else the request's.
+// own returns the row of an egress's own workflow, if it was adopted under its own ID, else the
+// request's.
 func (c *Client) own(ctx context.Context, request Row, e egress.Event) (Row, error) {
 	info, err := e.Info()
 	if err != nil || info.ID() == request.EgressID {

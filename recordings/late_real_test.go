@@ -3,6 +3,7 @@ package recordings
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestALateWebhookIsJoinedToItsClosedRecording(t *testing.T) {
 	must(t, c.Late(ctx, workflowID, end))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventEnded, "EG_another", "EV_1")))
 	if noted() {
-		t.Error("its workflow runs, and takes the webhook by itself")
+		t.Error("its workflow runs, and takes the webhook itself")
 	}
 	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, workflowID, "", "it has ended"))
 	must(t, c.Late(ctx, workflowID, endOf(t, egress.EventUpdated, "EG_"+id, "EV_0")))
@@ -111,6 +112,31 @@ func TestTheLateWebhookOfAnEgressOfItsOwnIsNotedThere(t *testing.T) {
 	}
 	if _, err := c.describe(ctx, egress.LateID(request), ""); egress.ReasonOf(err) != egress.NotFound {
 		t.Errorf("noted of its request: %v", err)
+	}
+}
+
+// A round that could not verify our token, as after a change of secrets, adopted a lost part under
+// its own ID. Its webhook goes to the URL of its request, which has closed.
+func TestTheLateWebhookOfAnEgressWhoseOwnWorkflowRunsIsTakenThere(t *testing.T) {
+	t.Parallel()
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	request, part := fresh("asked"), fresh("EG_part")
+	missedOne(t, ctx, c, request)
+	missedAs(t, ctx, c, part, part)
+	must(t, c.cfg.Temporal.TerminateWorkflow(ctx, egress.WorkflowID(request), "", "it has ended"))
+
+	for range 2 { // at LiveKit's second try, too
+		must(t, c.Late(ctx, egress.WorkflowID(request), endOf(t, egress.EventEnded, part, "EV_1")))
+	}
+
+	if got := signals(t, ctx, c, egress.WorkflowID(part)); !slices.Equal(got, []string{egress.SignalObserved}) {
+		t.Errorf("its workflow has the signals %v", got)
+	}
+	for _, id := range []string{request, part} {
+		if _, err := c.describe(ctx, egress.LateID(id), ""); egress.ReasonOf(err) != egress.NotFound {
+			t.Errorf("noted as late of %s: %v", id, err)
+		}
 	}
 }
 

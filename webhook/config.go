@@ -40,7 +40,8 @@ type Recordings interface {
 	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)
 	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
 	// Late records that the webhook of an end arrived after its workflow had closed, and returns
-	// once that is durable. Repeating it changes nothing.
+	// once that is durable. Repeating it changes nothing. If the egress has another workflow, which
+	// runs, that one gets the event.
 	Late(ctx context.Context, workflowID string, e egress.Event) error
 }
 
