@@ -45,8 +45,8 @@ type Recordings interface {
 	// ByEgressID finds the request that an egress belongs to.
 	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
 	// Lost returns, with the evidence in words, those of the given egresses that are settled as
-	// lost, although LiveKit may call them active. With an error, it returns those found before the
-	// error.
+	// lost, although LiveKit may call them active. With an error, it returns those that it is sure
+	// of.
 	Lost(ctx context.Context, egressIDs []string) (map[string]string, error)
 	// Ended lists the ended egresses that Temporal remembers, by egress ID or by room, newest
 	// first, bounded, and without those already known. LiveKit forgets them after 24 h.

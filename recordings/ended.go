@@ -71,34 +71,45 @@ func (c *Client) verdict(ctx context.Context, row Row) (*egress.Verdict, error) 
 const lostAtOnce = 1000
 
 // Lost returns those of some egresses that are settled as lost, with the evidence. On error it
-// returns those found before.
+// returns those that it is sure of.
 func (c *Client) Lost(ctx context.Context, egressIDs []string) (map[string]string, error) {
 	lost := map[string]string{}
 	for some := range slices.Chunk(egressIDs, lostAtOnce) {
-		for row, err := range c.rows(ctx, Filter{Status: egress.Lost}.query()+" AND "+among(some)) {
-			if err != nil {
-				return lost, err
-			}
-			lost[row.EgressID] = "nothing more is heard of it"
-			if row.Memo != nil {
-				lost[row.EgressID] = cmp.Or(row.Memo.Lost, lost[row.EgressID])
-			}
+		settled, err := c.settledAsLost(ctx, some)
+		if err == nil && len(settled) > 0 {
+			err = c.exceptWatched(ctx, settled)
+		}
+		if err != nil {
+			return lost, err
+		}
+		maps.Copy(lost, settled)
+	}
+	return lost, nil
+}
+
+func (c *Client) settledAsLost(ctx context.Context, egressIDs []string) (map[string]string, error) {
+	lost := map[string]string{}
+	for row, err := range c.rows(ctx, Filter{Status: egress.Lost}.query()+" AND "+among(egressIDs)) {
+		if err != nil {
+			return nil, err
+		}
+		lost[row.EgressID] = "nothing more is heard of it"
+		if row.Memo != nil {
+			lost[row.EgressID] = cmp.Or(row.Memo.Lost, lost[row.EgressID])
 		}
 	}
-	return lost, c.exceptWatched(ctx, lost)
+	return lost, nil
 }
 
 // exceptWatched takes out those that another run watches again, after the one that settled them was
 // terminated or reset.
 func (c *Client) exceptWatched(ctx context.Context, lost map[string]string) error {
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(lost)), lostAtOnce) {
-		for row, err := range c.rows(ctx, Filter{Active: true}.query()+" AND "+among(some)) {
-			if err != nil {
-				return err
-			}
-			if row.Status != egress.Lost {
-				delete(lost, row.EgressID)
-			}
+	for row, err := range c.rows(ctx, Filter{Active: true}.query()+" AND "+among(slices.Sorted(maps.Keys(lost)))) {
+		if err != nil {
+			return err
+		}
+		if row.Status != egress.Lost {
+			delete(lost, row.EgressID)
 		}
 	}
 	return nil
