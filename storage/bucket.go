@@ -47,7 +47,7 @@ func (b *Bucket) Stat(ctx context.Context, path string) (o egress.Object, err er
 	if err != nil {
 		return egress.Object{}, explain(b.field, "look at the object", err)
 	}
-	return egress.Object{Path: path, Size: attrs.Size, Modified: attrs.ModTime}, nil
+	return egress.Object{Path: path, Size: attrs.Size, Modified: written(attrs.ModTime, attrs.As)}, nil
 }
 
 // List returns at most limit objects whose path begins with a prefix, ordered by name.
@@ -68,7 +68,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 		if err != nil {
 			return nil, explain(b.field, "list", err)
 		}
-		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size, Modified: next.ModTime})
+		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size, Modified: written(next.ModTime, next.As)})
 	}
 	return objects, nil
 }

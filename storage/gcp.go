@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"github.com/livekit/protocol/livekit"
@@ -67,7 +68,18 @@ func briefly(as func(any) bool) error {
 		return nil
 	}
 	q.Projection = gcs.ProjectionNoACL
-	return q.SetAttrSelection([]string{"Name", "Size", "Updated"})
+	return q.SetAttrSelection([]string{"Name", "Size", "Created"})
+}
+
+// written returns when an object was written. At Google, the time of the last change is also that of
+// a change to metadata, or of the storage class by a lifecycle rule, while each overwrite is a
+// creation. At Azure, what is overwritten keeps its time of creation, so the last change counts.
+func written(changed time.Time, as func(any) bool) time.Time {
+	var google gcs.ObjectAttrs
+	if as(&google) {
+		return google.Created
+	}
+	return changed
 }
 
 // refusedToken returns the status with which a token was refused and the time of that by the token
