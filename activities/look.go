@@ -19,6 +19,7 @@ const (
 	mostListed = 50_000  // objects: segments of 2 s over 24 h
 	mostRead   = 8 << 20 // bytes of a playlist; that of such a recording stays below
 	mostPlayed = 10      // files of one result
+	lastRead   = 1 << 10 // bytes at a playlist's end, where LiveKit writes that it is finished
 )
 
 // find looks for one thing. It fails if the store cannot be reached.
@@ -37,6 +38,8 @@ func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error
 		found, err = findSegments(ctx, b, w)
 	case egress.OutputImages:
 		found, err = findImages(ctx, b, w)
+	case egress.OutputPlaylist:
+		found, err = findPlaylist(ctx, b, w)
 	default:
 		found, err = findObject(ctx, b, w)
 	}
@@ -92,6 +95,18 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 	return missing, nil
 }
 
+// findPlaylist finds a playlist, and looks whether it is finished. As an egress ends, LiveKit
+// finishes a live one, too.
+func findPlaylist(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
+	found, err := findObject(ctx, b, w)
+	if err != nil || found.Size == 0 {
+		return found, err
+	}
+	end, err := readText(ctx, b, cmp.Or(found.At, w.File.Path), max(0, found.Size-lastRead), lastRead)
+	found.Unfinished = err == nil && !egress.Finished(end)
+	return found, err
+}
+
 // others returns other names that an object may have: LiveKit's uploader cleans the name that it
 // reports, and below a prefix the slash before it goes.
 func others(w egress.Wanted, name string) []string {
@@ -131,16 +146,25 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 }
 
 func readPlaylist(ctx context.Context, b Bucket, name string) (segments []egress.Segment, size int64, err error) {
-	r, err := b.Read(ctx, name, 0)
+	text, err := readText(ctx, b, name, 0, mostRead)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, mostRead))
-	if err != nil {
-		return nil, 0, &egress.Error{Reason: egress.Unreachable, Message: "the playlist could not be read to its end", Err: err}
-	}
 	return egress.ParsePlaylist(name, text, mostListed), int64(len(text)), nil
+}
+
+// readText reads a playlist from an offset on, up to a limit.
+func readText(ctx context.Context, b Bucket, name string, offset, most int64) ([]byte, error) {
+	r, err := b.Read(ctx, name, offset)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, most))
+	if err != nil {
+		return nil, &egress.Error{Reason: egress.Unreachable, Message: "the playlist could not be read to its end", Err: err}
+	}
+	return text, nil
 }
 
 // play probes a file that is there, until a deadline. What ffprobe cannot tell is left open, and

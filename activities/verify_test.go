@@ -114,7 +114,7 @@ func verifying(t *testing.T, status egress.Status, wait time.Duration) activitie
 
 func whole() map[string][]byte {
 	return map[string][]byte{
-		"a.mp4": []byte("media"), "s/p.m3u8": []byte("#EXTINF:4,\nseg_00000.ts\n#EXTINF:4,\nseg_00001.ts\n"), "s/seg_00000.ts": []byte("ab"), "s/seg_00001.ts": []byte("cd"),
+		"a.mp4": []byte("media"), "s/p.m3u8": []byte("#EXTINF:4,\nseg_00000.ts\n#EXTINF:4,\nseg_00001.ts\n#EXT-X-ENDLIST\n"), "s/seg_00000.ts": []byte("ab"), "s/seg_00001.ts": []byte("cd"),
 	}
 }
 

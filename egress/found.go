@@ -25,6 +25,8 @@ type Found struct {
 	Hollow int       // for a set, the number of empty objects
 	// Length is the playing time, 0 if unknown.
 	Length Duration
+	// Unfinished says that it is a playlist without an end.
+	Unfinished bool
 	// Unplayable is why a player cannot read it, in words.
 	Unplayable string
 	// Unplayed says that there was no time to play it.
@@ -36,8 +38,8 @@ type Found struct {
 }
 
 // Judge returns the verdict on a wanted thing, with the evidence in words if it is not present, is
-// silent, or could not be played in time. Missing takes precedence over empty, and empty over
-// truncated.
+// silent or unfinished, or could not be played in time. Missing takes precedence over empty, and
+// empty over truncated.
 func (w Wanted) Judge(f Found) (MediaFile, string) {
 	file := w.File
 	file.Size, file.Length = f.Size, f.Length
@@ -58,7 +60,7 @@ func (w Wanted) Judge(f Found) (MediaFile, string) {
 		media, why = w.judgeLength(f)
 	}
 	if media == MediaPresent {
-		file.Silent = slices.Contains(w.Silence, f.Sound)
+		file.Silent, file.Unfinished = slices.Contains(w.Silence, f.Sound), f.Unfinished
 		why = w.remark(f)
 	}
 	file.Media = media
@@ -102,6 +104,8 @@ func (w Wanted) remark(f Found) string {
 	switch {
 	case slices.Contains(w.Silence, f.Sound):
 		return f.Sound.words()
+	case f.Unfinished:
+		return "is there, but without " + endMark + ": players take it for a live one"
 	case f.Unplayed:
 		return "is there, but whether it plays could not be checked in time"
 	case f.Unheard:

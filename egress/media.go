@@ -20,7 +20,7 @@ func Medias() []Media {
 // MediaReport is what `verify` found in the object store.
 type MediaReport struct {
 	Media   Media       `json:"media"`
-	Because string      `json:"because,omitempty"` // the evidence in words, if it is not present, is silent, or could not be played in time
+	Because string      `json:"because,omitempty"` // the evidence in words, if it is not present, is silent or unfinished, or could not be played in time
 	Files   []MediaFile `json:"files,omitempty"`
 }
 
@@ -37,4 +37,7 @@ type MediaFile struct {
 	// Silent says that the request wants sound and none was heard. The file counts as present all
 	// the same.
 	Silent bool `json:"silent,omitempty"`
+	// Unfinished says that a playlist lacks the mark of its end: LiveKit's last upload of it failed,
+	// or another recording wrote it. It counts as present all the same.
+	Unfinished bool `json:"unfinished,omitempty"`
 }

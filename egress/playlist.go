@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"path"
@@ -40,6 +41,13 @@ func ParsePlaylist(at string, text []byte, most int) []Segment {
 	}
 	return all
 }
+
+// endMark ends a playlist to which nothing is added any more. Players take one without it for that
+// of a live stream.
+const endMark = "#EXT-X-ENDLIST"
+
+// Finished reports whether the text of a playlist, or its end, holds the mark.
+func Finished(text []byte) bool { return bytes.Contains(text, []byte(endMark)) }
 
 // FindSegments returns what a store says of a playlist's segments, given the listed objects. The
 // length is the playlist's own.
@@ -104,7 +112,7 @@ func WritePlaylist(at string, segments []Segment) []byte {
 		}
 		fmt.Fprintf(&b, "#EXTINF:%.3f,\n%s\n", s.Length.D().Seconds(), strings.TrimPrefix(strings.TrimPrefix(s.Path, path.Dir(at)), "/"))
 	}
-	b.WriteString("#EXT-X-ENDLIST\n")
+	b.WriteString(endMark + "\n")
 	return []byte(b.String())
 }
 

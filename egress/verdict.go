@@ -38,7 +38,7 @@ type Verdict struct {
 	Info      Info        `json:"info"`
 
 	MissedBecause string `json:"missed_because,omitempty"` // the evidence for Missed, in words
-	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, if it is not present, is silent, or could not be played in time
+	MediaBecause  string `json:"media_because,omitempty"`  // the evidence for Media, in words, if it is not present, is silent or unfinished, or could not be played in time
 
 	// Results are what the steps of the pipeline returned, by step name.
 	Results map[string]json.RawMessage `json:"results,omitempty"`

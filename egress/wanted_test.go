@@ -166,6 +166,7 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 	loud := file
 	loud.Silence = []egress.Sound{egress.SoundSilent, egress.SoundAbsent}
 	set := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputSegments, Path: "s", Want: 100, Count: 4}, Playlist: "s.m3u8"}
+	list := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputPlaylist, Path: "p"}}
 	images := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputImages, Path: "i", Count: 2}}
 	some := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputSegments, Path: "s"}, Playlist: "s.m3u8"}
 	none := egress.Wanted{File: egress.MediaFile{Kind: egress.OutputImages, Path: "i"}}
@@ -195,6 +196,8 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 		"truncated before unplayed":  {loud, egress.Found{There: true, Size: 99, Unplayed: true}, egress.MediaTruncated, "file a has 99 of 100 bytes"},
 		"too short before unheard":   {loud, egress.Found{There: true, Size: 100, Length: seconds(9), Unheard: true}, egress.MediaTruncated, "file a plays for 9s of 3m20s"},
 		"truncated before silent":    {loud, egress.Found{There: true, Size: 99, Sound: egress.SoundSilent}, egress.MediaTruncated, "file a has 99 of 100 bytes"},
+		"without its end":            {list, egress.Found{There: true, Size: 9, Unfinished: true}, egress.MediaPresent, "playlist p is there, but without #EXT-X-ENDLIST: players take it for a live one"},
+		"nothing before no end":      {list, egress.Found{There: true, Unfinished: true}, egress.MediaEmpty, "playlist p holds nothing"},
 		"all segments":               {set, egress.Found{There: true, Size: 100, Count: 4}, egress.MediaPresent, ""},
 		"one segment missing":        {set, egress.Found{There: true, Size: 100, Count: 3}, egress.MediaMissing, "segments s are 3 of 4"},
 		"missing before empty":       {set, egress.Found{There: true, Size: 100, Count: 3, Hollow: 1}, egress.MediaMissing, "segments s are 3 of 4"},
@@ -215,6 +218,7 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 			require.Equal(t, tc.f.Length, got.Length)
 			require.Equal(t, tc.f.Count, got.Count, "of a set, how many are there, and not how many there should be")
 			require.Equal(t, strings.Contains(tc.why, "silent"), got.Silent)
+			require.Equal(t, strings.Contains(tc.why, "without"), got.Unfinished)
 		})
 	}
 }

@@ -110,6 +110,9 @@ func mediaFile(f egress.MediaFile) string {
 	if f.Silent {
 		s += ", silent"
 	}
+	if f.Unfinished {
+		s += ", unfinished"
+	}
 	return s
 }
 
