@@ -133,12 +133,15 @@ func (s *State) runsAgain(o Observation) bool {
 	return (s.Phase == Watching || unheld) && o.Info.RanAgain(s.Latest)
 }
 
-// superseded reports whether a webhook tells of the end of an earlier run than the one known to be
-// under way: by LiveKit's retry count, else by both of its times, since clocks differ. Only a
-// webhook can be late; what LiveKit lists is current.
+// superseded reports whether an answer to a stop, or a webhook of an end, is of an earlier run than
+// the one known to be under way: by LiveKit's retry count, else, for a webhook, by both of its
+// times, since clocks differ. Only these can be late; what LiveKit lists is current.
 func (s *State) superseded(o Observation) bool {
 	seen, known := o.Info.Proto(), s.Latest.Proto()
-	if o.Source != FromWebhook || s.rankOf(o) != rankEnded {
+	switch {
+	case o.Source == FromStop:
+		return s.Latest.RanAgain(o.Info)
+	case o.Source != FromWebhook || s.rankOf(o) != rankEnded:
 		return false
 	}
 	if theirs, ours := seen.GetRetryCount(), known.GetRetryCount(); theirs != ours {
@@ -178,6 +181,7 @@ func (s *State) anew(o Observation) News {
 		if s.uploading() {
 			s.ExpectEnd(o.HeardAt)
 		}
+		s.StopDue = s.Stopped != "" && !s.uploading() // the stop was of what came before
 		return Moved
 	default:
 		s.cameLate(o)
@@ -208,7 +212,7 @@ func (s *State) revive(o Observation) {
 	switch {
 	case s.Stopped == "" && s.Evidence.RoomGone.IsZero():
 		s.EndExpected = time.Time{}
-	case s.Status == Lost: // without an expected end, the evidence weighed before it showed life would at once make it lost again
+	case s.Status == Lost || s.Stopped != "": // evidence from before it showed life must not make it lost at once
 		s.EndExpected = o.HeardAt
 	}
 }

@@ -174,6 +174,63 @@ func TestANewRunIsKnownBeforeTheEndOfTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestASecondRunOfWhatIsToStopIsStoppedItselfUnlessItEnds(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		seen   egress.Info
+		want   bool
+	}{
+		"it records":              {func(s *egress.State) { s.WantStop(egress.StopRequested, noon) }, infoAt(t, active, 20, 1), true},
+		"it begins":               {func(s *egress.State) { s.WantStop(egress.StopRequested, noon) }, infoAt(t, starting, 20, 1), true},
+		"it uploads":              {func(s *egress.State) { s.WantStop(egress.StopRequested, noon) }, infoAt(t, ending, 20, 1), false},
+		"the same run":            {func(s *egress.State) { s.WantStop(egress.StopRequested, noon) }, infoAt(t, active, 20, 0), false},
+		"nobody wants it to stop": {func(*egress.State) {}, infoAt(t, active, 20, 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			tc.change(s)
+			s.StopDue = false // it was sent
+			s.Observe(observed(tc.seen, day))
+			require.Equal(t, tc.want, s.StopDue)
+		})
+	}
+}
+
+// However long ago its end was first expected, a second run has just shown that it lives.
+func TestTheEndOfASecondRunIsExpectedFromThenOn(t *testing.T) {
+	t.Parallel()
+	s := recording(t)
+	s.WantStop(egress.StopRequested, noon)
+	s.Observe(observed(infoAt(t, active, 20, 1), day))
+	require.Equal(t, noon.Add(day), s.EndExpected)
+	s.StopDue, s.LookedAt, s.Evidence.Probed, s.Evidence.Unanswered = false, noon.Add(day), noon.Add(day), noon.Add(day)
+	require.NotEqual(t, egress.ActLose, s.Due(noon.Add(day)), "a stop that goes unanswered once")
+}
+
+// A stop may be answered for the run before: it was under way when the next one began.
+func TestAnAnswerToAStopOfAnEarlierRunSaysNothing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		seen egress.Info
+		want egress.News
+	}{
+		"it uploads":        {infoAt(t, ending, 30, 0), egress.NoNews},
+		"it has failed":     {infoAt(t, failed, 30, 0), egress.NoNews},
+		"of the run itself": {infoAt(t, ending, 30, 1), egress.Moved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := recording(t)
+			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 20, 1), minute)))
+			o := observed(tc.seen, 2*minute)
+			o.Source = egress.FromStop
+			require.Equal(t, tc.want, s.Observe(o))
+		})
+	}
+}
+
 // A stop requested between an end and the answer to the start applies to the second run.
 func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 	t.Parallel()

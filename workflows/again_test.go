@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -62,6 +63,74 @@ func TestTheEndOfASecondRunThatComesWithTheFirstOnesDuringAStopIsTold(t *testing
 
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
+}
+
+// slowStops has LiveKit take 20 s to answer a stop. It returns when each was answered.
+func (l *life) slowStops() *[]time.Duration {
+	var answered []time.Duration
+	l.OnActivity("Stop", mock.Anything, mock.Anything).After(20 * time.Second).Return(func(_ context.Context, id string) (egress.Info, error) {
+		l.note(func() { answered = append(answered, l.took()) })
+		return l.stop(id)
+	})
+	return &answered
+}
+
+// LiveKit does not answer the stop for a while, in which it runs the egress again.
+func TestASecondRunThatBeginsDuringAStopIsStoppedAtOnceWhateverTheAnswerSaysOfTheFirst(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		info egress.Info
+		err  error
+	}{
+		"it uploads":               {infoOf(t, at(ending, 12, 0)), nil},
+		"it has failed":            {infoOf(t, at(failed, 5, 0)), nil},
+		"it cannot be stopped":     {egress.Info{}, failure(egress.AlreadyOver, "it has ended")},
+		"LiveKit does not know it": {egress.Info{}, failure(egress.NotFound, "egress does not exist")},
+		"its worker says nothing":  {egress.Info{}, failure(egress.Unanswered, "no response")},
+		"it runs again":            {infoOf(t, at(active, 20, 1)), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lenient(t)
+			stops := l.slowStops()
+			l.stop = func(string) (egress.Info, error) {
+				if len(*stops) == 1 {
+					return tc.info, tc.err
+				}
+				return infoOf(t, at(ending, 50, 1)), nil
+			}
+			l.webhook(0, egress.EventUpdated, at(active, 1, 0))
+			said := errors.New("none")
+			l.at(10*time.Second, func() { l.askStop("stop", &said) })
+			l.webhook(15*time.Second, egress.EventEnded, at(failed, 5, 0))
+			l.webhook(20*time.Second, egress.EventUpdated, at(active, 20, 1))
+			l.at(31*time.Second, func() { require.Equal(t, egress.Evidence{}, l.state().Evidence, "nothing is known of the second run") })
+			l.webhook(5*time.Minute, egress.EventEnded, at(complete, 50, 1))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, []time.Duration{30 * time.Second, 50 * time.Second}, rounded(*stops))
+			require.NoError(t, said, "the second run's answer")
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+			require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
+		})
+	}
+}
+
+// LiveKit refused a stop, and another one is to show a minute later whether the worker still answers.
+func TestASecondRunThatBeginsDuringAProbeIsStoppedAtOnce(t *testing.T) {
+	t.Parallel()
+	l := lenient(t)
+	stops := l.slowStops()
+	l.stop = func(string) (egress.Info, error) { return egress.Info{}, failure(egress.AlreadyOver, "it has ended") }
+	l.webhook(0, egress.EventUpdated, at(active, 1, 0))
+	l.at(10*time.Second, func() { l.askStop("stop", nil) })
+	l.webhook(100*time.Second, egress.EventUpdated, at(active, 80, 1))
+	l.webhook(140*time.Second, egress.EventEnded, at(complete, 140, 1))
+
+	l.mustRun(plainInput(t))
+
+	require.Equal(t, []time.Duration{30 * time.Second, 110 * time.Second, 130 * time.Second}, rounded(*stops))
 }
 
 func TestTheEndOfASecondRunThatComesWhileTheFirstOnesIsToldIsACorrection(t *testing.T) {

@@ -225,15 +225,16 @@ func (e *run) takeLook(ctx workflow.Context, ev event) {
 	}
 }
 
-// stop tells LiveKit to end the egress, and any that takes its place meanwhile.
+// stop tells LiveKit to end the egress, and any other egress or later run that takes its place
+// meanwhile.
 func (e *run) stop(ctx workflow.Context) {
 	if e.Stopped == "" {
 		e.WantStop(egress.StopMaxDuration, workflow.Now(ctx))
 	}
-	e.StopDue = false
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
-	for !e.sendStop(ctx, stopOptions) && e.Due(workflow.Now(ctx)) == egress.ActStop {
+	for e.Due(workflow.Now(ctx)) == egress.ActStop {
 		e.StopDue = false
+		e.sendStop(ctx, stopOptions)
 	}
 	e.answered.stops++
 }
@@ -242,22 +243,23 @@ func (e *run) stop(ctx workflow.Context) {
 // could record.
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
-	if !e.sendStop(ctx, probeOptions) {
-		e.doDue(ctx) // for the egress that took its place
+	e.sendStop(ctx, probeOptions)
+	if e.StopDue { // for what took its place
+		e.doDue(ctx)
 	}
 }
 
-// sendStop sends a stop. It reports false if another egress took the place of the stopped one
-// meanwhile: LiveKit's answer says nothing of that one.
-func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool {
+// sendStop sends a stop. If another egress or a later run took the place of the stopped one
+// meanwhile, LiveKit's answer says nothing of that.
+func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	e.explain(ctx) // LiveKit may take a while to answer
 	var info egress.Info
-	id := e.ID
+	id, before := e.ID, e.Latest
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
 	e.takeWebhooks(ctx) // if LiveKit's webhook of the end has come, it counts before the answer
-	other := e.ID != id
+	other := e.ID != id || e.Latest.RanAgain(before)
 	if other {
 		e.answered.forget()
 	}
@@ -274,7 +276,6 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) bool
 	default:
 		e.log.Warn("stop failed", "egressID", id, "error", err)
 	}
-	return !other
 }
 
 // lose settles the egress as lost.
