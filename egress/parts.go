@@ -118,14 +118,15 @@ func idOf(event json.RawMessage) string {
 	return e.Proto().GetId()
 }
 
-// HeardOf takes over what became of the webhook of a part's end, which that part waited for.
+// HeardOf takes over what became of the webhook of a part's end, which that part waited for. The
+// end of a later run, which has corrected the part meanwhile, has its own.
 func (s *State) HeardOf(part State) {
-	if i := s.earlier(part.ID); i >= 0 {
+	if i := s.earlier(part.ID); i >= 0 && !s.Parts[i].Info.RanAgain(part.Latest) {
 		s.Parts = slices.Clone(s.Parts)
 		s.Parts[i].EventID = idOf(part.Event)
 		s.Parts[i].Missed, s.Parts[i].MissedBecause = part.missed()
 	}
-	if s.ID == part.ID {
+	if s.ID == part.ID && !s.Latest.RanAgain(part.Latest) {
 		s.Event, s.MissedWhy, s.MissedBecause = part.Event, part.MissedWhy, part.MissedBecause
 	}
 }

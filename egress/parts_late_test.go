@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +42,21 @@ func TestWhatCameOfTheWebhookOfAPartIsToldOfThatPart(t *testing.T) {
 	s.HeardOf(heardOf("EG_9"))
 	require.Equal(t, parts, s.Parts)
 	require.Empty(t, s.Event)
+}
+
+func TestWhatCameOfTheWebhookOfARunIsNotToldOfALaterOne(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"EG_1", "EG_2"} {
+		s := secondPart(t)
+		s.Latest.Proto().RetryCount, s.Parts[0].Info.Proto().RetryCount = 1, 1
+		parts := slices.Clone(s.Parts)
+
+		s.HeardOf(heardOf(id))
+
+		require.Equal(t, parts, s.Parts, id)
+		require.Empty(t, s.Event, id)
+		require.Empty(t, s.MissedWhy, id)
+	}
 }
 
 func TestACorrectionOfTheLastPartIsWhatTheRecordingEndedAs(t *testing.T) {

@@ -127,6 +127,33 @@ func TestAPartHearsItsWebhookWhateverBecameOfItsSuccessor(t *testing.T) {
 	}
 }
 
+// LiveKit runs the part again, beside the next one or after it.
+func TestTheEndOfASecondRunIsNotTheWebhookForWhichAPartWaits(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]time.Duration{"the next part records": 5 * time.Minute, "the next part has ended": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := recovering(t, 1)
+			l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+				return l.startedOver(in.Part), nil
+			}
+			again := part(1, complete, 30)
+			again.RetryCount = 1
+			l.webhook(30*time.Second, egress.EventEnded, again)
+			l.webhook(end, egress.EventEnded, part(2, complete, 60))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, []lk.EgressStatus{failed}, l.toldOf(), "LiveKit did not tell of it")
+			require.Equal(t, []time.Duration{70 * time.Second}, rounded(l.heard))
+			first := v.Parts[0]
+			require.Equal(t, egress.Status("EGRESS_FAILED"), first.Corrects)
+			require.Equal(t, "EV_EG_1_EGRESS_COMPLETE", first.EventID)
+			require.Empty(t, first.Missed, "of the second run's end, LiveKit told")
+		})
+	}
+}
+
 // The next part waits for a worker, and is refused in the end.
 func TestAWebhookThatAPartMissedWhileItsSuccessorWasAwaitedIsReported(t *testing.T) {
 	t.Parallel()
