@@ -204,6 +204,31 @@ func TestAnAPIKeyReachesTemporalOverTLS(t *testing.T) {
 	}
 }
 
+func TestAnAPIKeyThatIsRotatedInItsFileTakesNoRestart(t *testing.T) {
+	t.Parallel()
+	own := newAuthority(t)
+	c := serveTLS(t, own, nil)
+	environ, path := c.trusting(t, own), secretFile(t, "hunter2\n")
+	maps.Copy(environ, map[string]string{"TEMPORAL_API_KEY_FILE": path, "TEMPORAL_CONFIG_FILE": file(t, "")})
+	opts, err := TemporalOptions(environ)
+	require.NoError(t, err)
+	temporal, err := client.NewLazyClient(opts)
+	require.NoError(t, err)
+	defer temporal.Close()
+	sent := func() string {
+		_, err := temporal.WorkflowService().DescribeNamespace(t.Context(), &workflowservice.DescribeNamespaceRequest{Namespace: opts.Namespace})
+		require.NoError(t, err)
+		return c.described(t).authorization
+	}
+	require.Equal(t, "Bearer hunter2", sent())
+	for _, step := range []struct{ content, want string }{{"hunter3\n", "hunter3"}, {"", "hunter3"}, {"\ufeffhunter4", "hunter3"}, {"hunter4", "hunter4"}} {
+		require.NoError(t, os.WriteFile(path, []byte(step.content), 0o600))
+		require.Equal(t, "Bearer "+step.want, sent(), "the file holds %q", step.content)
+	}
+	require.NoError(t, os.Remove(path))
+	require.Equal(t, "Bearer hunter4", sent())
+}
+
 func TestAnAPIKeyIsNotSentInTheClear(t *testing.T) {
 	t.Parallel()
 	c := serve(t)

@@ -2,8 +2,12 @@ package config
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strings"
+	"sync/atomic"
+
+	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -46,14 +50,35 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 		if merged[name] != "" {
 			return nil, egress.Invalidf(name+fileSuffix, "is set, and so is %s: set only one of the two", name)
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, egress.Invalidf(name+fileSuffix, "%s", err.Error())
+		var err error
+		if merged[name], err = readSecret(name, path); err != nil {
+			return nil, err
 		}
-		if bytes.HasPrefix(content, []byte("\ufeff")) {
-			return nil, egress.Invalidf(name+fileSuffix, "begins with a byte-order mark; save it without one, which makes it another secret")
-		}
-		merged[name] = strings.TrimSpace(string(content))
 	}
 	return merged, nil
+}
+
+// readSecret returns what the file that NAME_FILE names holds.
+func readSecret(name, path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", egress.Invalidf(name+fileSuffix, "%s", err.Error())
+	}
+	if bytes.HasPrefix(content, []byte("\ufeff")) {
+		return "", egress.Invalidf(name+fileSuffix, "begins with a byte-order mark; save it without one, which makes it another secret")
+	}
+	return strings.TrimSpace(string(content)), nil
+}
+
+// rotating returns credentials that read the file of Temporal's API key at each call, so that a
+// rotated key takes no restart. While the file gives none, the last key is used.
+func rotating(path, key string) client.Credentials {
+	var last atomic.Pointer[string]
+	last.Store(&key)
+	return client.NewAPIKeyDynamicCredentials(func(context.Context) (string, error) {
+		if now, err := readSecret(temporalAPIKey, path); err == nil && now != "" {
+			last.Store(&now)
+		}
+		return *last.Load(), nil
+	})
 }

@@ -33,8 +33,9 @@ func temporalNames() []string {
 // TemporalOptions reads Temporal's own settings, TEMPORAL_* variables over a TOML profile, as every
 // Temporal tool does. Address and namespace default to 127.0.0.1:7233 and "default". The options
 // include our data converter; logger and metrics are left to the caller. TEMPORAL_API_KEY_FILE
-// names a file with the key. Errors name the invalid variable.
+// names a file with the key, which is read at each call. Errors name the invalid variable.
 func TemporalOptions(environ map[string]string) (client.Options, error) {
+	keyFile := strings.TrimSpace(environ[temporalAPIKey+fileSuffix])
 	environ, err := withFiles(environ, temporalAPIKey)
 	if err != nil {
 		return client.Options{}, err
@@ -61,6 +62,9 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return client.Options{}, egress.Invalidf(temporalTLS, "%s", err.Error())
+	}
+	if key := environ[temporalAPIKey]; keyFile != "" && key != "" {
+		opts.Credentials = rotating(keyFile, key)
 	}
 	opts.DataConverter = payload.Converter()
 	if ip := net.ParseIP(host); host == "localhost" || ip.IsLoopback() {
