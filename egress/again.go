@@ -134,17 +134,17 @@ func (s *State) runsAgain(o Observation) bool {
 }
 
 // superseded reports whether an answer to a stop, or a webhook of an end, is of an earlier run than
-// the one known to be under way: by LiveKit's retry count, else, for a webhook, by both of its
-// times, since clocks differ. Only these can be late; what LiveKit lists is current.
+// the one known to be under way: by LiveKit's retry count, else, for an end, by both of its times,
+// since clocks differ. Only these can be late; what LiveKit lists is current.
 func (s *State) superseded(o Observation) bool {
 	seen, known := o.Info.Proto(), s.Latest.Proto()
+	theirs, ours := seen.GetRetryCount(), known.GetRetryCount()
 	switch {
-	case o.Source == FromStop:
-		return s.Latest.RanAgain(o.Info)
-	case o.Source != FromWebhook || s.rankOf(o) != rankEnded:
+	case o.Source != FromWebhook && o.Source != FromStop:
 		return false
-	}
-	if theirs, ours := seen.GetRetryCount(), known.GetRetryCount(); theirs != ours {
+	case s.rankOf(o) != rankEnded:
+		return o.Source == FromStop && theirs < ours
+	case theirs != ours:
 		return theirs < ours
 	}
 	before := func(a, b int64) bool { return a != 0 && a < b }

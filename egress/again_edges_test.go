@@ -212,18 +212,28 @@ func TestTheEndOfASecondRunIsExpectedFromThenOn(t *testing.T) {
 // A stop may be answered for the run before: it was under way when the next one began.
 func TestAnAnswerToAStopOfAnEarlierRunSaysNothing(t *testing.T) {
 	t.Parallel()
+	begun := func(status livekit.EgressStatus, start, second int64) egress.Info {
+		return infoWith(t, status, func(m *livekit.EgressInfo) {
+			if m.StartedAt, m.UpdatedAt = start, second; status >= complete {
+				m.EndedAt = second
+			}
+		})
+	}
 	for name, tc := range map[string]struct {
-		seen egress.Info
-		want egress.News
+		runs, seen egress.Info
+		want       egress.News
 	}{
-		"it uploads":        {infoAt(t, ending, 30, 0), egress.NoNews},
-		"it has failed":     {infoAt(t, failed, 30, 0), egress.NoNews},
-		"of the run itself": {infoAt(t, ending, 30, 1), egress.Moved},
+		"it uploads":                       {infoAt(t, active, 20, 1), infoAt(t, ending, 30, 0), egress.NoNews},
+		"it has failed":                    {infoAt(t, active, 20, 1), infoAt(t, failed, 30, 0), egress.NoNews},
+		"it has failed, and nobody counts": {begun(active, 18, 20), begun(failed, 5, 15), egress.NoNews},
+		"of the run itself":                {infoAt(t, active, 20, 1), infoAt(t, ending, 30, 1), egress.Moved},
+		"of the run itself, uncounted":     {begun(active, 18, 20), begun(failed, 18, 25), egress.Moved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := recording(t)
-			require.Equal(t, egress.Moved, s.Observe(observed(infoAt(t, active, 20, 1), minute)))
+			require.Equal(t, egress.Moved, s.Observe(observed(begun(failed, 5, 15), minute/2)))
+			require.Equal(t, egress.Moved, s.Observe(observed(tc.runs, minute)))
 			o := observed(tc.seen, 2*minute)
 			o.Source = egress.FromStop
 			require.Equal(t, tc.want, s.Observe(o))

@@ -76,7 +76,7 @@ func (l *life) slowStops() *[]time.Duration {
 }
 
 // LiveKit does not answer the stop for a while, in which it runs the egress again.
-func TestASecondRunThatBeginsDuringAStopIsStoppedAtOnceWhateverTheAnswerSaysOfTheFirst(t *testing.T) {
+func TestASecondRunThatBeginsDuringAStopIsStoppedWhateverTheAnswerSaysOfTheFirst(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		info egress.Info
@@ -113,6 +113,46 @@ func TestASecondRunThatBeginsDuringAStopIsStoppedAtOnceWhateverTheAnswerSaysOfTh
 			require.NoError(t, said, "the second run's answer")
 			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 			require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
+		})
+	}
+}
+
+// A stop of a failure that is held: LiveKit runs the egress again before it answers, and its own
+// count does not say so.
+func TestASecondRunThatNobodyCountsIsStoppedWhateverTheAnswerSaysOfTheFirst(t *testing.T) {
+	t.Parallel()
+	begun := func(status lk.EgressStatus, start, second int64) *lk.EgressInfo {
+		m := at(status, second, 0)
+		m.StartedAt = start * int64(time.Second)
+		return m
+	}
+	for name, tc := range map[string]struct {
+		info egress.Info
+		err  error
+	}{
+		"it has failed":           {infoOf(t, begun(failed, 1, 5)), nil},
+		"its worker says nothing": {egress.Info{}, failure(egress.Unanswered, "no response")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lenient(t)
+			stops := l.slowStops()
+			l.stop = func(string) (egress.Info, error) {
+				if len(*stops) == 1 {
+					return tc.info, tc.err
+				}
+				return infoOf(t, begun(ending, 18, 50)), nil
+			}
+			l.webhook(0, egress.EventUpdated, begun(active, 1, 1))
+			l.webhook(5*time.Second, egress.EventEnded, begun(failed, 1, 5))
+			l.at(10*time.Second, func() { l.askStop("stop", nil) })
+			l.webhook(20*time.Second, egress.EventUpdated, begun(active, 18, 20))
+			l.webhook(5*time.Minute, egress.EventEnded, begun(complete, 18, 50))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, []time.Duration{30 * time.Second, 50 * time.Second}, rounded(*stops))
+			require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 		})
 	}
 }

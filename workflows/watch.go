@@ -259,7 +259,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
 	e.takeWebhooks(ctx) // if LiveKit's webhook of the end has come, it counts before the answer
-	other := e.ID != id || e.Latest.RanAgain(before)
+	other := e.ID != id || e.Latest.RanAgain(before) || before.Ended() && !e.Latest.Ended()
 	if other {
 		e.answered.forget()
 	}
