@@ -21,7 +21,7 @@ func TestWhatAnAttemptNotesForTheNextIsReadAfterAnUpgrade(t *testing.T) {
 			"end_expected": "2026-05-04T12:00:04Z", "idle_since": "2026-05-04T12:00:05Z", "ending": true, "attempt": 6
 		}`},
 		"a look at media": {&egress.MediaReport{}, `{"media": "truncated", "because": "it is too short", "files": [{
-			"kind": "segments", "path": "daily/", "location": "s3://bucket/daily/", "count": 1, "size": 2, "want": 3, "length": "4s", "media": "truncated", "silent": true
+			"kind": "segments", "path": "daily/", "location": "s3://bucket/daily/", "count": 1, "size": 2, "want": 3, "length": "4s", "media": "truncated", "silent": true, "unfinished": true
 		}]}`},
 		"a round": {&progress{}, `{"after": "EG_1", "deep": true, "began": "2026-05-04T12:00:01Z", "round": {
 			"at": "2026-05-04T12:00:02Z", "deep_at": "2026-05-04T12:00:03Z", "anew": "2026-05-04T12:00:04Z", "took": "5s", "sought_at": "2026-05-04T12:00:06Z",

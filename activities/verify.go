@@ -68,7 +68,7 @@ type VerifyRequest struct {
 	RequestID string        `json:"request_id"`
 	Input     egress.Input  `json:"input"`
 	Part      int           `json:"part"`
-	Info      egress.Info   `json:"info"` // as LiveKit last named the media
+	Info      egress.Info   `json:"info"` // by which to look for the media
 	Status    egress.Status `json:"status"`
 	Storage   string        `json:"storage,omitempty"` // profile that the start filled in
 	HeardAt   time.Time     `json:"heard_at"`          // when we learned of the end

@@ -16,6 +16,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
 	"github.com/reelkeeper/reelkeeper/internal/dial"
+	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/livekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
 	"github.com/reelkeeper/reelkeeper/storage"
@@ -35,15 +36,12 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 		c.DoorFor = cfg.Door.RequestTimeout - wait
 	}
 	var conf recordings.Config
-	sealed := func(*client.Options) error { return nil }
+	var keys *seal.Keys
 	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
-		keys, err := keysOf(cfg)
+		var err error
+		keys, err = keysOf(cfg)
 		if problem = errors.Join(problem, err); err == nil {
 			c.Sealer, conf.Sealer = keys, keys
-			sealed = func(opts *client.Options) (err error) {
-				conf.Codec, err = encrypt(opts, keys, cfg.Payloads.Encrypt)
-				return err
-			}
 		}
 	}
 	if cfg.LiveKit.URL != "" && cfg.LiveKit.APISecret != "" {
@@ -55,7 +53,10 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	opts, err := config.TemporalOptions(environ)
 	if problem = errors.Join(problem, err); err == nil {
 		opts.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
-		problem = errors.Join(problem, sealed(&opts))
+		if c.Sealer != nil {
+			conf.Codec, err = encrypt(&opts, keys, cfg.Payloads.Encrypt)
+			problem = errors.Join(problem, err)
+		}
 		temporal, err := client.NewLazyClient(opts)
 		if err != nil {
 			return nil, nil, fmt.Errorf("Temporal client: %w", err)

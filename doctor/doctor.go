@@ -185,7 +185,10 @@ func (d *Doctor) Run(ctx context.Context, only ...Check) []Finding {
 	}
 	all.Wait()
 	for i, f := range findings {
-		if f.behind != "" && findings[slices.Index(Checks(), f.behind)].Status == Fail { // reported only once
+		if f.behind == "" {
+			continue
+		}
+		if s := findings[slices.Index(Checks(), f.behind)].Status; s == Fail || s == Skip { // reported only once
 			findings[i] = Finding{Check: f.Check, Status: Skip, Found: "not checked: see " + string(f.behind)}
 		}
 	}

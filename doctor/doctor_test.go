@@ -256,7 +256,7 @@ func TestWhatFollowsFromAFailedCheckIsSkippedBesideIt(t *testing.T) {
 		"skip schedule: not checked: see temporal",
 		"skip canary: not checked: see temporal",
 		"skip storage: not checked: see settings",
-		"warn endpoint: not checked: away",
+		"skip endpoint: not checked: see workers",
 		"skip webhook: not checked: see settings",
 	}, found(problem))
 	require.Equal(t, []string{"warn workers: not checked: away", "fail webhook: not checked: LIVEKIT_URL: is not set"}, found(problem, doctor.Workers, doctor.Webhook),

@@ -14,7 +14,7 @@ func (d *Doctor) endpoint(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
 		return d.notChecked("TEMPORAL_ADDRESS")
 	}
-	const fix = "see the log of `starter serve`: whether it reaches Temporal, and whether its TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are these; it reads its keys when it starts"
+	const fix = "see the log of `starter serve`: whether it reaches Temporal, and whether its TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are these"
 	now := time.Now()
 	r, err := d.cfg.Temporal.Minutes(ctx, now, now)
 	switch {
@@ -23,7 +23,7 @@ func (d *Doctor) endpoint(ctx context.Context) Finding {
 	case err != nil:
 		return behind(Workers, err.Error())
 	}
-	found := fmt.Sprintf("the webhook endpoint last reported to the namespace %q %s ago", d.cfg.Namespace, now.Sub(r.Last).Round(time.Second))
+	found := fmt.Sprintf("the webhook endpoint last reported to the namespace %q %s ago", d.cfg.Namespace, max(0, now.Sub(r.Last)).Round(time.Second))
 	if now.Sub(r.Last) > (r.Due + r.Every).D() {
 		return failed(found+", but does so each minute if it reaches Temporal: webhooks may be answered 503, or go to another namespace", fix)
 	}

@@ -99,6 +99,7 @@ func TestTheNamesInUseSurviveTheJourneyIntoTheNextRun(t *testing.T) {
 	require.Equal(t, egress.Held, s.Phase, "the next run may begin before it is settled")
 	b, err := json.Marshal(s)
 	require.NoError(t, err)
+	require.Contains(t, string(b), `"named":`, "the next run may be of another version")
 	var next egress.State
 	require.NoError(t, json.Unmarshal(b, &next))
 	require.Equal(t, "44", nameIn(next.MediaInfo()))

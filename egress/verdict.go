@@ -146,6 +146,14 @@ func (s *State) Needs(step string) bool {
 	return step != StepAnnounce || !s.MissedOnly || missed != ""
 }
 
+// CameLate notes that LiveKit's webhook of the end came after all, once nobody waited for it.
+func (v *Verdict) CameLate(because string) {
+	v.Missed, v.MissedBecause = MissedLate, because
+	if n := len(v.Parts); n > 0 {
+		v.Parts[n-1].Missed, v.Parts[n-1].MissedBecause = MissedLate, because
+	}
+}
+
 // Memo is what a report needs of a verdict, kept as a memo of the workflow. Temporal Cloud accepts
 // memos of 40 KB.
 type Memo struct {

@@ -16,13 +16,16 @@ func (r Row) cutShort() bool {
 	return r.EndedBy == ""
 }
 
-// runs are when the last runs of recordings began, by request ID and by egress ID. An egress whose
-// workflow broke off is taken up under the one or the other.
+// runs are when the last runs of recordings began, by request ID and by egress ID, but for refused
+// ones. An egress whose workflow broke off is taken up under the one or the other.
 type runs map[string]time.Time
 
 func lastRuns(rows []Row) runs {
 	last := runs{}
 	for _, row := range rows {
+		if row.Workflow == workflowFailed {
+			continue
+		}
 		for _, id := range []string{row.RequestID, row.EgressID} {
 			if row.StartedAt.After(last[id]) {
 				last[id] = row.StartedAt

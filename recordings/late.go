@@ -17,8 +17,8 @@ import (
 // Late notes the webhook of an end that came after its workflow had closed with that webhook
 // missed. It returns once the note is durable: a workflow of its own, which reports read beside
 // the closed one. If the recording was given up as lost, its end is delivered as a correction. The
-// same webhook twice is noted once. If the egress has a workflow of its own that still runs, that
-// one is told.
+// same webhook twice is noted once. If the egress was adopted under its own ID and that workflow
+// still runs, that one is told.
 func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) error {
 	row, err := c.row(ctx, workflowID)
 	if egress.ReasonOf(err) == egress.NotFound {
@@ -154,7 +154,7 @@ func (c *Client) lateVerdict(ctx context.Context, v *View) error {
 	}
 	if late, ok := c.lateOf(d.GetWorkflowExecutionInfo()); ok && late.EgressID == v.EgressID {
 		v.cameLate(late)
-		v.Verdict.Missed, v.Verdict.MissedBecause = egress.MissedLate, late.Because
+		v.Verdict.CameLate(late.Because)
 	}
 	return nil
 }

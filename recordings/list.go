@@ -142,7 +142,6 @@ func (c *Client) rowOf(info *workflowpb.WorkflowExecutionInfo) Row {
 	} {
 		decode(converter.GetDefaultDataConverter(), fields[name], target)
 	}
-	r.Stuck = r.Stuck && r.ClosedAt == nil // one that was cancelled or terminated waits for nobody
 	decode(c.data, info.GetMemo().GetFields()[egress.MemoAskedBy], &r.AskedBy)
 	if p := info.GetMemo().GetFields()[egress.MemoVerdict]; p != nil {
 		m := &egress.Memo{}

@@ -48,7 +48,7 @@ func (f Filter) query() string {
 	add(f.Room != "", roomTerm(egress.Keyword(f.Room)))
 	add(f.Kind != "", equal(egress.AttributeKind, string(f.Kind)))
 	add(f.Status != "", equal(egress.AttributeStatus, string(f.Status)))
-	add(f.Active || f.Stuck, open)
+	add(f.Active || f.Stuck && f.Redeliveries, open) // a redelivery that was cancelled waits for nobody
 	add(f.Stuck, egress.AttributeStuck+" = true")
 	add(f.Missed, egress.AttributeMissed+" IS NOT NULL")
 	add(!f.Since.IsZero(), "StartTime >= "+instant(f.Since))

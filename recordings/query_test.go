@@ -21,7 +21,8 @@ func TestAFilterIsOneQuery(t *testing.T) {
 		"what a store mangles is not asked for": {Filter{Room: `it's "q"`}, `WorkflowType = 'Egress' AND EgressRoom STARTS_WITH 'it'`},
 		"also where it comes first":             {Filter{Room: `' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressRoom IS NOT NULL`},
 		"other values never leave their quotes": {Filter{Status: `\' OR 1=1 --`}, `WorkflowType = 'Egress' AND EgressStatus = '\\\' OR 1=1 --'`},
-		"what has closed needs nobody":          {Filter{Stuck: true}, `WorkflowType = 'Egress' AND ExecutionStatus IN ('Running', 'Paused') AND EgressStuck = true`},
+		"a closed recording was told to nobody": {Filter{Stuck: true}, `WorkflowType = 'Egress' AND EgressStuck = true`},
+		"a closed redelivery was cancelled":     {Filter{Stuck: true, Redeliveries: true}, `WorkflowType = 'Redelivery' AND ExecutionStatus IN ('Running', 'Paused') AND EgressStuck = true`},
 		"all that ran in a span of time": {
 			Filter{RanSince: day, Until: day.Add(time.Hour)},
 			`WorkflowType = 'Egress' AND StartTime < '2026-03-04T05:06:07Z' AND (ExecutionStatus IN ('Running', 'Paused') OR CloseTime >= '2026-03-04T04:06:07Z')`,

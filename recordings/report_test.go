@@ -117,6 +117,7 @@ func TestARunThatBrokeOffCountsUnlessItsRecordingWasTakenUp(t *testing.T) {
 		"under the ID of its egress": {Row{RequestID: "EG_a", EgressID: "EG_a", Workflow: "running", StartedAt: hour(3)}, 0, 0},
 		"by a run before it":         {Row{RequestID: "a", EgressID: "EG_a", Workflow: "completed", EndedBy: egress.FromPoll, StartedAt: hour(1)}, 1, 1},
 		"another recording":          {Row{RequestID: "b", EgressID: "EG_b", Workflow: "completed", EndedBy: egress.FromPoll, StartedAt: hour(3)}, 1, 1},
+		"by a run that was refused":  {Row{RequestID: "a", Workflow: "failed", StartedAt: hour(3)}, 1, 0},
 		"another without an egress":  {Row{RequestID: "b", Workflow: "failed", StartedAt: hour(3)}, 1, 0},
 	} {
 		r := ReportOf([]Row{tc.other, off}, hour(0), hour(9))

@@ -64,11 +64,8 @@ func (c *Client) read(ctx context.Context, s Span) <-chan chan answer {
 					turn <- answer{err: err}
 					return
 				}
-				if row.Missed == egress.MissedLate && v.EgressID == row.EgressID {
-					v.Missed = row.Missed
-					if row.Memo != nil {
-						v.MissedBecause = row.Memo.MissedBecause
-					}
+				if row.Missed == egress.MissedLate && row.Memo != nil && v.EgressID == row.EgressID {
+					v.CameLate(row.Memo.MissedBecause)
 				}
 				turn <- answer{verdict: *v}
 			}()

@@ -75,9 +75,9 @@ func briefly(as func(any) bool) error {
 // a change to metadata, or of the storage class by a lifecycle rule, while each overwrite is a
 // creation. At Azure, what is overwritten keeps its time of creation, so the last change counts.
 func written(changed time.Time, as func(any) bool) time.Time {
-	var google gcs.ObjectAttrs
-	if as(&google) {
-		return google.Created
+	var attrs gcs.ObjectAttrs
+	if as(&attrs) {
+		return attrs.Created
 	}
 	return changed
 }
