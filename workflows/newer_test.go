@@ -2,12 +2,19 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/workflows"
 )
 
 // earlierRun is a run that was continued.
@@ -34,4 +41,54 @@ func TestOnlyARunLeavesAStateToTheNextOne(t *testing.T) {
 	var held *temporal.PanicError // by which a worker fails the task
 	require.ErrorAs(t, end(asked+unknown+state+`}`, earlierRun), &held)
 	require.ErrorContains(t, held, "of_tomorrow")
+}
+
+// Workers are set back to an older version while a recording runs whose input that one does not
+// know. What the newer one has admitted is not refused: LiveKit records it.
+func TestWhatANewerWorkerAdmittedWaitsForOne(t *testing.T) {
+	t.Parallel()
+	const ofTomorrow = `,"of_tomorrow":1`
+	c := realTemporal(t)
+	w := &workflows.Workflows{Terms: egress.Terms{Policy: egress.DefaultPolicy()}}
+	start := func(egressType any) worker.Worker {
+		worker := worker.New(c, egress.TaskQueue, worker.Options{LocalActivityWorkerOnly: true})
+		worker.RegisterWorkflowWithOptions(egressType, workflow.RegisterOptions{Name: egress.WorkflowType})
+		require.NoError(t, worker.Start())
+		return worker
+	}
+	newer := func(ctx workflow.Context, arg json.RawMessage) (egress.Verdict, error) {
+		known := egress.Argument{}
+		if err := json.Unmarshal([]byte(strings.Replace(string(arg), ofTomorrow, "", 1)), &known); err != nil {
+			return egress.Verdict{}, err
+		}
+		return w.Egress(ctx, known)
+	}
+	id, began := egress.WorkflowID(requestID), start(newer)
+	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: egress.TaskQueue}, egress.WorkflowType,
+		json.RawMessage(`{"web":{"url":"https://example.com"}`+ofTomorrow+`}`))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		d, err := c.DescribeWorkflowExecution(t.Context(), id, "")
+		return err == nil && len(d.GetPendingActivities()) == 1
+	}, time.Minute, 50*time.Millisecond, "its start waits for LiveKit")
+	began.Stop()
+
+	older := start(w.Egress)
+	_, err = c.QueryWorkflow(t.Context(), id, "", egress.QueryState)
+	require.ErrorContains(t, err, "cannot be read here: of_tomorrow")
+	require.NoError(t, c.SignalWorkflow(t.Context(), id, "", egress.SignalObserved, webhook(t, egress.EventUpdated, message(egressID, active))))
+	require.Eventually(t, func() bool {
+		d, err := c.DescribeWorkflowExecution(t.Context(), id, "")
+		require.NoError(t, err)
+		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, d.GetWorkflowExecutionInfo().GetStatus())
+		return d.GetPendingWorkflowTask().GetAttempt() > 1
+	}, time.Minute, 50*time.Millisecond, "its task fails")
+	older.Stop()
+
+	t.Cleanup(start(newer).Stop)
+	require.Eventually(t, func() bool {
+		v, err := c.QueryWorkflow(t.Context(), id, "", egress.QueryState)
+		var s egress.State
+		return err == nil && v.Get(&s) == nil && s.Phase == egress.Watching && s.ID == egressID
+	}, 2*time.Minute, 50*time.Millisecond, "it goes on")
 }

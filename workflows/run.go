@@ -89,7 +89,10 @@ type pending struct {
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
 	in := arg.Input
 	id, err := admit(workflow.GetInfo(ctx), arg)
-	if err != nil {
+	switch {
+	case err != nil && admitted(ctx, arg): // the task fails, and waits for a worker that can read it: nothing of the run is lost
+		panic(fmt.Errorf("what another version took cannot be read here: %w", err))
+	case err != nil:
 		return nil, ctx, refuseInput(ctx, err)
 	}
 	e := &run{
@@ -126,13 +129,10 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 
 // admit returns the request's ID, or refuses an argument that no run can be made of.
 func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
-	continued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" // a cron run gets the same argument again
 	switch {
-	case arg.Newer && continued: // the task fails, and waits for a worker that can read it: nothing of the run is lost
-		panic(fmt.Errorf("what a newer version left cannot be read here: %w", arg.Problem))
 	case arg.Problem != nil:
 		return "", invalid(arg.Problem)
-	case arg.Carried != nil && !continued:
+	case arg.Carried != nil && !continued(info):
 		return "", invalid(egress.Invalidf("carried", "is set only by continue-as-new; leave it out"))
 	}
 	id, ok := egress.RequestID(info.WorkflowExecution.ID)
@@ -143,6 +143,18 @@ func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
 		return "", invalid(err)
 	}
 	return id, nil
+}
+
+// admitted reports whether another worker has admitted the argument, which this one would refuse: a
+// run that was refused has no second task, or an earlier run has left the argument.
+func admitted(ctx workflow.Context, arg egress.Argument) bool {
+	return workflow.IsReplaying(ctx) || arg.Newer && continued(workflow.GetInfo(ctx))
+}
+
+// continued reports whether an earlier run has left the argument. A cron run gets the same one
+// again.
+func continued(info *workflow.Info) bool {
+	return info.ContinuedExecutionRunID != "" && info.CronSchedule == ""
 }
 
 // full reports whether to continue as a new run: the server suggests it, and nothing is under way
