@@ -52,7 +52,7 @@ type temporal struct {
 	paused, off, failing       bool
 	others                     bool
 	stranded                   map[string]int64
-	noVersions                 error
+	noVersions, noRounds       error
 	err, attributesErr, noPlan error
 	reported                   time.Time
 	noReports                  error
@@ -89,7 +89,7 @@ func (s temporal) Succeeded(_ context.Context, workflowType string, since time.T
 	if workflowType != "Reconcile" && workflowType != "Canary" || time.Since(since).Round(time.Second) != 8*time.Minute {
 		return false, errors.New("another question")
 	}
-	return !s.failing, nil
+	return !s.failing, s.noRounds
 }
 
 func (s temporal) Minutes(context.Context, time.Time, time.Time) (egress.Reported, error) {
@@ -137,6 +137,7 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		c.ReconcileEvery = every
 		return c
 	}
+	disabled := &egress.Error{Reason: egress.Denied, Message: "disabled"}
 	closed := "http://127.0.0.1:1"
 	noDate := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil }))
 	for name, tc := range map[string]struct {
@@ -183,7 +184,9 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"no worker":                       {doctor.Workers, with(func(s *temporal) { s.workflows = time.Time{} }), doctor.Fail, `no worker polls the task queue "egress"`, "start a worker"},
 		"no worker for polls":             {doctor.Workers, with(func(s *temporal) { s.activities = time.Time{} }), doctor.Fail, "no worker polls", "start a worker"},
 		"a version without workers":       {doctor.Workers, with(func(s *temporal) { s.stranded = map[string]int64{"reelkeeper:v2": 1, "reelkeeper:v1": 50} }), doctor.Fail, "no worker of version reelkeeper:v1 polls, and 50 recordings", "of that version again"},
-		"versions cannot be asked for":    {doctor.Workers, with(func(s *temporal) { s.noVersions = errors.New("no answer") }), doctor.Warn, "versions of the workers are not checked: no answer", "see the check temporal"},
+		"versions do not answer":          {doctor.Workers, with(func(s *temporal) { s.noVersions = errors.New("no answer") }), doctor.Fail, "versions of the workers are not checked: no answer", "see the check temporal"},
+		"versions are disabled":           {doctor.Workers, with(func(s *temporal) { s.noVersions = disabled }), doctor.Warn, "versions of the workers are not checked: disabled", "see the check temporal"},
+		"… and a worker of before":        {doctor.Workers, with(func(s *temporal) { s.noVersions, s.activities = disabled, time.Now().Add(-3*time.Minute) }), doctor.Fail, "no worker has polled for 3m", "whether a worker still runs"},
 		"a worker of before":              {doctor.Workers, with(func(s *temporal) { s.activities = time.Now().Add(-3 * time.Minute) }), doctor.Fail, "no worker has polled for 3m", "whether a worker still runs"},
 		"the controller's, not current":   {doctor.Workers, with(func(s *temporal) { s.workflows, s.idle = time.Time{}, "reelkeeper/worker:v1" }), doctor.Fail, "workers of version reelkeeper/worker:v1 poll", "start a worker of the current version: docs/upgrades.md"},
 		"a version that is not current":   {doctor.Workers, with(func(s *temporal) { s.workflows, s.idle = time.Time{}, "reelkeeper:v1" }), doctor.Fail, "workers of version reelkeeper:v1 poll", "set-current-version --deployment-name reelkeeper --build-id v1"},
@@ -209,7 +212,10 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a canary":                        {doctor.Canary, with(func(*temporal) {}), doctor.OK, `the schedule "egress-canary", every 1m0s`, ""},
 		"a paused canary":                 {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},
 		"no canary":                       {doctor.Canary, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `there is no schedule "egress-canary"`, "REELKEEPER_CANARY_EVERY"},
-		"no Temporal for workers":         {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Warn, "not checked: away", "see the check temporal"},
+		"no Temporal for workers":         {doctor.Workers, with(func(s *temporal) { s.err = errors.New("away") }), doctor.Fail, "not checked: away", "whether all of Temporal's services run"},
+		"no Temporal for attributes":      {doctor.SearchAttributes, with(func(s *temporal) { s.attributesErr = errors.New("away") }), doctor.Fail, "not checked: away", "see the check temporal"},
+		"no Temporal for schedules":       {doctor.Schedule, with(func(s *temporal) { s.noPlan = errors.New("away") }), doctor.Fail, "not checked: away", "see the check temporal"},
+		"no Temporal for rounds":          {doctor.Canary, with(func(s *temporal) { s.noRounds = errors.New("away") }), doctor.Fail, "whether its rounds complete was not checked: away", "see the check temporal"},
 		"an endpoint":                     {doctor.Endpoint, with(func(*temporal) {}), doctor.OK, `last reported to the namespace "prod" 0s ago`, ""},
 		"an endpoint that is due":         {doctor.Endpoint, with(func(s *temporal) { s.reported = time.Now().Add(-110 * time.Second) }), doctor.OK, "1m50s ago", ""},
 		"an endpoint cut off":             {doctor.Endpoint, with(func(s *temporal) { s.reported = time.Now().Add(-130 * time.Second) }), doctor.Fail, "may be answered 503, or go to another namespace", "whether it reaches Temporal"},
@@ -259,7 +265,7 @@ func TestWhatFollowsFromAFailedCheckIsSkippedBesideIt(t *testing.T) {
 		"skip endpoint: not checked: see workers",
 		"skip webhook: not checked: see settings",
 	}, found(problem))
-	require.Equal(t, []string{"warn workers: not checked: away", "fail webhook: not checked: LIVEKIT_URL: is not set"}, found(problem, doctor.Workers, doctor.Webhook),
+	require.Equal(t, []string{"fail workers: not checked: away", "fail webhook: not checked: LIVEKIT_URL: is not set"}, found(problem, doctor.Workers, doctor.Webhook),
 		"who asks for them alone is told why")
 }
 

@@ -25,6 +25,12 @@ const (
 
 const seeTemporal = "see the check temporal"
 
+// noAnswer returns the finding for what Temporal did not answer. Its other services can be down
+// while the one that the check of the server asks is up.
+func noAnswer(unchecked string, err error) Finding {
+	return Finding{Status: Fail, Found: unchecked + err.Error(), Fix: seeTemporal + "; if it is ok, see whether all of Temporal's services run", behind: TemporalServer}
+}
+
 func (d *Doctor) temporal(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
 		return d.notChecked("TEMPORAL_ADDRESS")
@@ -53,7 +59,7 @@ func (d *Doctor) searchAttributes(ctx context.Context) Finding {
 	command, err := d.cfg.Temporal.LackingSearchAttributes(ctx)
 	switch {
 	case err != nil:
-		return behind(TemporalServer, err.Error())
+		return noAnswer("not checked: ", err)
 	case command != "":
 		return failed("the namespace lacks search attributes, without which no worker starts", command)
 	}
@@ -71,7 +77,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	for _, queue := range []string{egress.TaskQueue, egress.PollQueue} {
 		polls, err := d.cfg.Temporal.LastPolls(ctx, queue)
 		if err != nil {
-			return behind(TemporalServer, err.Error())
+			return noAnswer("not checked: ", err)
 		}
 		seen := []time.Time{polls.Activities}
 		if queue == egress.TaskQueue {
@@ -88,17 +94,21 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 			oldest = max(oldest, now.Sub(at))
 		}
 	}
+	if oldest > pollLimit {
+		return failed(fmt.Sprintf("no worker has polled for %s", oldest.Round(time.Second)), "see whether a worker still runs: it polls every minute")
+	}
 	stranded, err := d.cfg.Temporal.Stranded(ctx, now.Add(-pollLimit))
-	if err != nil {
-		return warn("the versions of the workers are not checked: "+err.Error(), seeTemporal)
+	const unchecked = "the versions of the workers are not checked: "
+	switch {
+	case egress.ReasonOf(err) == egress.Denied: // Temporal's answer, too, where versions are disabled
+		return warn(unchecked+err.Error(), seeTemporal)
+	case err != nil:
+		return noAnswer(unchecked, err)
 	}
 	if versions := slices.Sorted(maps.Keys(stranded)); len(versions) > 0 {
 		version := versions[0]
 		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it began wait for one", version, stranded[version]),
 			"start a worker of that version again, or let the recordings continue with the current one: docs/upgrades.md")
-	}
-	if oldest > pollLimit {
-		return failed(fmt.Sprintf("no worker has polled for %s", oldest.Round(time.Second)), "see whether a worker still runs: it polls every minute")
 	}
 	return ok(fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second)))
 }
@@ -145,7 +155,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case egress.ReasonOf(err) == egress.NotFound:
 		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start or restart a worker, which creates it; if "+r.setting+" is off for the workers, set it to off here, too")
 	case err != nil:
-		return behind(TemporalServer, err.Error())
+		return noAnswer("not checked: ", err)
 	case s.Others:
 		return failed("the workers of this namespace have other secrets: they may be another LiveKit project's", "give each project a namespace of its own, or set LIVEKIT_API_SECRET, REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS as the workers have them")
 	case s.Off && r.every > 0:
@@ -162,7 +172,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	}
 	switch done, err := d.cfg.Temporal.Succeeded(ctx, r.workflow, now.Add(-late)); {
 	case err != nil:
-		return warn(found+"; whether its rounds complete was not checked: "+err.Error(), seeTemporal)
+		return noAnswer(found+"; whether its rounds complete was not checked: ", err)
 	case !done && now.Sub(s.Made) > late:
 		return failed(fmt.Sprintf("%s, but none of its rounds has completed within %s", found, late),
 			fmt.Sprintf("see how they fail: temporal workflow list --query 'WorkflowType = %q'", r.workflow))
