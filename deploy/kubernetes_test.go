@@ -14,7 +14,7 @@ import (
 // Tests in deploy/strict check the manifests with Kubernetes' own types.
 func TestTheSettingsOfAClusterAreValid(t *testing.T) {
 	t.Parallel()
-	environ := map[string]string{}
+	environ := map[string]string{"LIVEKIT_API_KEY": "APIkey"} // from the Secret
 	for _, name := range []string{"base/settings.env", "overlays/production/settings.env"} {
 		for line := range strings.Lines(read(t, "deploy/kubernetes/"+name)) {
 			if variable, value, is := strings.Cut(strings.TrimSpace(line), "="); is && !strings.HasPrefix(line, "#") {
@@ -25,7 +25,7 @@ func TestTheSettingsOfAClusterAreValid(t *testing.T) {
 	for variable, path := range environ {
 		if strings.HasSuffix(variable, "_FILE") {
 			assert.True(t, strings.HasPrefix(path, "/run/secrets/reelkeeper/"), variable)
-			environ[variable] = secretFile(t, strings.Repeat("s", 32))
+			environ[variable] = secretFile(t, "APIold: "+strings.Repeat("s", 32))
 		}
 	}
 	for _, role := range []config.Role{config.Worker, config.Serve} {

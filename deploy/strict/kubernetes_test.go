@@ -86,10 +86,15 @@ func TestEveryOverlayIsListed(t *testing.T) {
 	assert.ElementsMatch(t, overlays, names)
 }
 
+func secretExample(t *testing.T) (secret corev1.Secret) {
+	t.Helper()
+	decode(t, "secret.example.yaml", read(t, "deploy/kubernetes/secret.example.yaml"), &secret)
+	return secret
+}
+
 func TestTheSecretHasWhatIsReadOfIt(t *testing.T) {
 	t.Parallel()
-	var secret corev1.Secret
-	decode(t, "secret.example.yaml", read(t, "deploy/kubernetes/secret.example.yaml"), &secret)
+	secret := secretExample(t)
 	for key, value := range secret.StringData {
 		assert.Empty(t, value, "%s: an example holds no secret", key)
 	}

@@ -1,6 +1,7 @@
 package strict_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,23 @@ func TestPodsTakeTheSettingsAndTheSecrets(t *testing.T) {
 		for _, m := range c.VolumeMounts {
 			assert.True(t, m.ReadOnly, name)
 		}
+	})
+}
+
+// The worker controller leaves old versions their ConfigMap, while all pods mount one Secret: a new secret under an old
+// name would be denied.
+func TestAKeysNameIsWhereItsSecretIs(t *testing.T) {
+	t.Parallel()
+	everyPod(t, func(t *testing.T, name string, objects []object, pod corev1.PodTemplateSpec) {
+		for _, m := range of[corev1.ConfigMap](objects) {
+			assert.NotContains(t, m.Data, "LIVEKIT_API_KEY", name)
+			assert.Contains(t, m.Data, "LIVEKIT_KEYS_FILE", "%s: an old key is kept without another version", name)
+		}
+		env := pod.Spec.Containers[0].Env
+		i := slices.IndexFunc(env, func(v corev1.EnvVar) bool { return v.Name == "LIVEKIT_API_KEY" })
+		require.GreaterOrEqual(t, i, 0, name)
+		assert.Equal(t, pod.Spec.Volumes[0].Secret.SecretName, env[i].ValueFrom.SecretKeyRef.Name, name)
+		assert.Contains(t, secretExample(t).StringData, env[i].ValueFrom.SecretKeyRef.Key, name)
 	})
 }
 
