@@ -26,7 +26,7 @@ const (
 	HandedBack     Reason = "handed_back"  // start_by passed before LiveKit was asked: the caller may ask it directly, and we only look
 	Invalid        Reason = "invalid"      // the caller's input is wrong; Field names where
 	Conflict       Reason = "conflict"     // another request already has this ID
-	Sealed         Reason = "sealed"       // the sealed request cannot be opened with our keys
+	Sealed         Reason = "sealed"       // the sealed request cannot be opened with our keys, or stems from a newer starter
 	StillGoing     Reason = "still_going"  // poll: no news yet
 	ConsumerFailed Reason = "consumer"     // the consumer did not take the announcement
 	HeldBack       Reason = "held_back"    // nobody was asked: it was not this attempt's turn

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -58,11 +59,20 @@ func (in *Input) UnmarshalJSON(b []byte) error {
 	var out Input
 	for _, name := range names {
 		if err := out.setField(name, fields[name]); err != nil {
-			return err
+			return cmp.Or(newer(name, fields), err)
 		}
 	}
 	*in = out
 	return nil
+}
+
+// newer returns why a field of a sealed input cannot be read, nil if the input is not sealed: only
+// our starter seals, and it makes no typos.
+func newer(field string, fields map[string]json.RawMessage) error {
+	if sealed := fields["sealed"]; sealed == nil || string(sealed) == "null" || field == "sealed" {
+		return nil
+	}
+	return &Error{Reason: Sealed, Field: field, Message: "cannot be read by this worker: the starter that sealed the request is newer"}
 }
 
 // Argument is Input as the workflow receives it. An unreadable input is kept as the Problem, so

@@ -49,6 +49,21 @@ func TestASealedInputSurvivesItsJourney(t *testing.T) {
 	require.NotContains(t, string(b), "max_duration")
 }
 
+// By the reason, a front door knows that the agent is not to blame.
+func TestWhatANewerStarterHasSealedIsNoTypo(t *testing.T) {
+	t.Parallel()
+	for field, value := range map[string]string{"of_tomorrow": `1`, "recover": `"always"`} {
+		for input, want := range map[string]egress.Reason{
+			`{"sealed":"AQ==","summary":{"kind":"web"}`: egress.Sealed, `{"web":{}`: egress.Invalid, `{"web":{},"sealed":null`: egress.Invalid,
+		} {
+			var arg egress.Argument
+			require.NoError(t, json.Unmarshal([]byte(input+`,"`+field+`":`+value+`}`), &arg))
+			require.Equal(t, want, egress.ReasonOf(arg.Problem), arg.Problem)
+			require.ErrorContains(t, arg.Problem, field+": ")
+		}
+	}
+}
+
 // An example from the docs: protojson accepts either spelling of a name.
 func TestAPlainInputIsReadAsAPersonWritesIt(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit
 }
 
 // direct starts an egress at LiveKit, unless LiveKit lists it already. No worker will start it: its
-// moment has passed, or no worker can open its request.
+// moment has passed, or no worker can read its request.
 func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	filled, err := h.filled(s)
 	if err != nil {

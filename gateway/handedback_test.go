@@ -76,8 +76,8 @@ func TestAStartThatIsHandedBackAfterAnotherCallHasAskedInVainIsNotAskedForAgain(
 	})
 }
 
-// The door has another secret than the workers: they cannot open what it seals.
-func TestAStartThatNoWorkerCanOpenGoesStraightToLiveKit(t *testing.T) {
+// The door has another secret than the workers, or is newer: they cannot read what it seals.
+func TestAStartThatNoWorkerCanReadGoesStraightToLiveKit(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]int{2 * time.Second: 1, 0: 0} {
 		synctest.Test(t, func(t *testing.T) {

@@ -78,7 +78,8 @@ func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, er
 }
 
 // unasked reports whether a workflow took a start but LiveKit was not asked, through no fault of
-// the caller's: the worker was late, or lacks the secret with which we sealed the request.
+// the caller's: the worker was late, lacks the secret with which we sealed the request,
+// or is too old to read it.
 func unasked(err error) bool {
 	reason := egress.ReasonOf(err)
 	return reason == egress.HandedBack || reason == egress.Sealed
