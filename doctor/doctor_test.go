@@ -183,7 +183,7 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"workers":                         {doctor.Workers, with(func(*temporal) {}), doctor.OK, "workers poll both task queues", ""},
 		"no worker":                       {doctor.Workers, with(func(s *temporal) { s.workflows = time.Time{} }), doctor.Fail, `no worker polls the task queue "egress"`, "start a worker"},
 		"no worker for polls":             {doctor.Workers, with(func(s *temporal) { s.activities = time.Time{} }), doctor.Fail, "no worker polls", "start a worker"},
-		"a version without workers":       {doctor.Workers, with(func(s *temporal) { s.stranded = map[string]int64{"reelkeeper:v2": 1, "reelkeeper:v1": 50} }), doctor.Fail, "no worker of version reelkeeper:v1 polls, and 50 recordings", "of that version again"},
+		"a version without workers":       {doctor.Workers, with(func(s *temporal) { s.stranded = map[string]int64{"reelkeeper:v2": 1, "reelkeeper:v1": 50} }), doctor.Fail, "no worker of version reelkeeper:v1 polls, and 50 recordings", "of that version again; or, if the current version is newer"},
 		"versions do not answer":          {doctor.Workers, with(func(s *temporal) { s.noVersions = errors.New("no answer") }), doctor.Fail, "versions of the workers are not checked: no answer", "see the check temporal"},
 		"versions are disabled":           {doctor.Workers, with(func(s *temporal) { s.noVersions = disabled }), doctor.Warn, "versions of the workers are not checked: disabled", "see the check temporal"},
 		"… and a worker of before":        {doctor.Workers, with(func(s *temporal) { s.noVersions, s.activities = disabled, time.Now().Add(-3*time.Minute) }), doctor.Fail, "no worker has polled for 3m", "whether a worker still runs"},

@@ -108,7 +108,7 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	if versions := slices.Sorted(maps.Keys(stranded)); len(versions) > 0 {
 		version := versions[0]
 		return failed(fmt.Sprintf("no worker of version %s polls, and %d recordings that it began wait for one", version, stranded[version]),
-			"start a worker of that version again, or let the recordings continue with the current one: docs/upgrades.md")
+			"start a worker of that version again; or, if the current version is newer or of the same release, move the recordings to it: docs/upgrades.md")
 	}
 	return ok(fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second)))
 }
