@@ -190,7 +190,7 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a worker of before":              {doctor.Workers, with(func(s *temporal) { s.activities = time.Now().Add(-3 * time.Minute) }), doctor.Fail, "no worker has polled for 3m", "whether a worker still runs"},
 		"the controller's, not current":   {doctor.Workers, with(func(s *temporal) { s.workflows, s.idle = time.Time{}, "reelkeeper/worker:v1" }), doctor.Fail, "workers of version reelkeeper/worker:v1 poll", "start a worker of the current version: docs/upgrades.md"},
 		"a version that is not current":   {doctor.Workers, with(func(s *temporal) { s.workflows, s.idle = time.Time{}, "reelkeeper:v1" }), doctor.Fail, "workers of version reelkeeper:v1 poll", "set-current-version --deployment-name reelkeeper --build-id v1"},
-		"workers without a version":       {doctor.Workers, with(func(s *temporal) { s.activities, s.idle = time.Time{}, "__unversioned__" }), doctor.Fail, "workers of version __unversioned__ poll", "start a worker of the current version"},
+		"workers without a version":       {doctor.Workers, with(func(s *temporal) { s.activities, s.idle = time.Time{}, "__unversioned__" }), doctor.Fail, "workers without a version poll", "set-current-version --deployment-name NAME --unversioned"},
 		"a schedule":                      {doctor.Schedule, with(func(*temporal) {}), doctor.OK, "every 1m0s, last acted", ""},
 		"a schedule of long ago":          {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last acted 9m", "whether a round hangs"},
 		"a schedule that is late":         {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last acted 7m", ""},

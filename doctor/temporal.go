@@ -113,14 +113,21 @@ func (d *Doctor) workers(ctx context.Context) Finding {
 	return ok(fmt.Sprintf("workers poll both task queues, last seen %s ago", oldest.Round(time.Second)))
 }
 
-// idle returns the finding for a worker version that polls but gets no new work.
+// idle returns the finding for workers that poll but get no new work, by their version.
 func idle(version, queue string) Finding {
-	found := fmt.Sprintf("workers of version %s poll the task queue %q, but none of the current version does, which gets all new work", version, queue)
+	const start = "start a worker of the current version"
+	var fix string
+	whose := "of version " + version
 	name, build, versioned := strings.Cut(version, ":")
-	if !versioned || strings.Contains(name, "/") { // the controller's, which alone sets the current version
-		return failed(found, "start a worker of the current version: docs/upgrades.md")
+	switch {
+	case !versioned:
+		whose, fix = "without a version", start+", or leave versions: temporal worker deployment set-current-version --deployment-name NAME --unversioned (docs/upgrades.md)"
+	case strings.Contains(name, "/"): // the controller's, which alone sets the current version
+		fix = start + ": docs/upgrades.md"
+	default:
+		fix = fmt.Sprintf("temporal worker deployment set-current-version --deployment-name %s --build-id %s, or %s", name, build, start)
 	}
-	return failed(found, fmt.Sprintf("temporal worker deployment set-current-version --deployment-name %s --build-id %s, or start a worker of the current version", name, build))
+	return failed(fmt.Sprintf("workers %s poll the task queue %q, but none of the current version does, which gets all new work", whose, queue), fix)
 }
 
 func (d *Doctor) schedule(ctx context.Context) Finding {
