@@ -60,7 +60,7 @@ func TestWhatIsOneOfAKindGoesOnWithTheCurrentVersion(t *testing.T) {
 	}, registered(t))
 }
 
-// unpolled is a Temporal that knows one version of workers, which nobody runs any more. It keeps
+// unpolled is a Temporal that knows two versions of workers, which nobody runs any more. It keeps
 // the queries that it was asked to count.
 type unpolled struct {
 	client.Client
@@ -102,6 +102,7 @@ type described struct{ client.WorkerDeploymentHandle }
 func (described) Describe(context.Context, client.WorkerDeploymentDescribeOptions) (client.WorkerDeploymentDescribeResponse, error) {
 	return client.WorkerDeploymentDescribeResponse{Info: client.WorkerDeploymentInfo{VersionSummaries: []client.WorkerDeploymentVersionSummary{
 		{Version: worker.WorkerDeploymentVersion{DeploymentName: "recorder", BuildID: "v1"}},
+		{Version: worker.WorkerDeploymentVersion{DeploymentName: "recorder", BuildID: "v0"}, DrainageStatus: client.WorkerDeploymentVersionDrainageStatusDrained},
 	}}}, nil
 }
 
@@ -111,7 +112,7 @@ func TestWhateverWaitsForItsVersionIsCountedAsStranded(t *testing.T) {
 	temporal := &unpolled{}
 	stranded, err := recordings.New(recordings.Config{Temporal: temporal}).Stranded(t.Context(), time.Time{})
 	require.NoError(t, err)
-	require.Equal(t, map[string]int64{"recorder:v1": 7}, stranded)
+	require.Equal(t, map[string]int64{"recorder:v1": 7, "recorder:v0": 7}, stranded)
 	for name, behavior := range registered(t) {
 		waits := behavior != workflow.VersioningBehaviorAutoUpgrade && name != egress.LateType // which ends at once
 		require.Equal(t, waits, strings.Contains(temporal.asked, "'"+name+"'"), "%s in %s", name, temporal.asked)

@@ -42,9 +42,10 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 		}
 		for _, v := range described.Info.VersionSummaries {
 			version := versionName(v.Version.DeploymentName, v.Version.BuildID)
-			if polled[version] || v.DrainageStatus == client.WorkerDeploymentVersionDrainageStatusDrained {
+			if polled[version] {
 				continue
 			}
+			// A drained version may have some, too: a reset can begin a run on the version of the run before.
 			n, err := c.count(ctx, keptByVersion+" AND "+open+" AND "+equal("TemporalWorkerDeploymentVersion", version))
 			if err != nil {
 				return nil, errorOf(ctx, "count recordings of "+version, err)
