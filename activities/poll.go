@@ -118,7 +118,8 @@ func (p *poll) ask(ctx context.Context) (why string) {
 		return err.Error()
 	}
 	status := m.GetStatus()
-	p.Ending = status == livekit.EgressStatus_EGRESS_ENDING
+	// LiveKit lists as active what uploads at its limit (see Stop).
+	p.Ending = status == livekit.EgressStatus_EGRESS_ENDING || p.in.Have == livekit.EgressStatus_EGRESS_ENDING
 	switch {
 	case p.Ending && p.in.Have == livekit.EgressStatus_EGRESS_ACTIVE:
 		p.expectEnd()

@@ -35,6 +35,7 @@ func TestAnEgressIsAskedForSeldomWhileTheReconcilerIsWell(t *testing.T) {
 		"it starts":                  {true, time.Minute, &api{onGet: is(starting), live: true}, have(starting, egress.OutlookStarting), 30 * time.Second},
 		"it has begun to upload":     {true, time.Minute, &api{onGet: is(ending)}, have(ending, egress.OutlookEnding), 40 * time.Second},
 		"it uploads for long":        {true, time.Minute, &api{onGet: is(ending)}, uploading, usual},
+		"… listed as active":         {true, time.Minute, &api{onGet: is(active)}, uploading, usual},
 		"… and it is not well":       {false, time.Minute, &api{onGet: is(ending)}, uploading, time.Minute},
 		"its room is gone":           {true, time.Minute, &api{onGet: is(active)}, func(*activities.PollRequest) {}, 20 * time.Second},
 		"LiveKit does not know it":   {true, time.Minute, &api{onGet: gets(because(egress.NotFound))}, web, usual},

@@ -11,13 +11,20 @@ import (
 
 // Stop tells LiveKit to end an egress and returns it as it then is. Stopping twice is harmless:
 // LiveKit answers a second stop with the ending egress, and an ended one is looked up.
+//
+// An egress at its limit says LIMIT_REACHED before it uploads, and only to a stop: until the upload
+// has succeeded or failed, LiveKit lists it as active. So it is ENDING here.
 func (a *LiveKit) Stop(ctx context.Context, egressID string) (egress.Info, error) {
 	m, err := a.api.Stop(ctx, egressID)
-	if egress.ReasonOf(err) == egress.AlreadyOver {
+	limited := m.GetStatus() == livekit.EgressStatus_EGRESS_LIMIT_REACHED
+	if limited || egress.ReasonOf(err) == egress.AlreadyOver {
 		m, err = a.api.Get(ctx, egressID)
 	}
 	if err != nil {
 		return egress.Info{}, toTemporal(fmt.Errorf("stop egress %s: %w", egressID, err))
+	}
+	if limited && !egress.Ended(m.GetStatus()) {
+		m.Status = livekit.EgressStatus_EGRESS_ENDING
 	}
 	info, err := egress.NewInfo(m)
 	return info, toTemporal(err)

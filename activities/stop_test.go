@@ -23,6 +23,8 @@ func stop(t *testing.T, a *api) (egress.Info, error) {
 	return i, v.Get(&i)
 }
 
+const limited = lk.EgressStatus_EGRESS_LIMIT_REACHED
+
 func TestAStopTellsHowTheEgressThenIs(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -45,6 +47,25 @@ func TestAStopOfAnEgressThatIsOverTellsHowItEnded(t *testing.T) {
 	})
 }
 
+// LiveKit lists it as active until its file is uploaded, which may fail.
+func TestAStopOfAnEgressAtItsLimitTellsThatItEndsUntilLiveKitListsTheEnd(t *testing.T) {
+	t.Parallel()
+	for listed, want := range map[lk.EgressStatus]lk.EgressStatus{
+		active: ending, ending: ending, limited: limited, lk.EgressStatus_EGRESS_FAILED: lk.EgressStatus_EGRESS_FAILED,
+	} {
+		t.Run(listed.String(), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStop: is(limited), onGet: is(listed)}
+				info, err := stop(t, a)
+				require.NoError(t, err)
+				require.Equal(t, want, info.Proto().GetStatus())
+				require.Equal(t, []string{"0s stop EG_1", "0s get EG_1"}, a.log)
+			})
+		})
+	}
+}
+
 func TestAStopThatFailsSaysWhy(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -52,18 +73,23 @@ func TestAStopThatFailsSaysWhy(t *testing.T) {
 		want      egress.Reason
 		final     bool
 	}{
-		"its worker does not answer":       {because(egress.Unanswered), nil, egress.Unanswered, false},
-		"LiveKit cannot be reached":        {because(egress.Unreachable), nil, egress.Unreachable, false},
-		"nobody knows what became of it":   {because(egress.Ambiguous), nil, egress.Ambiguous, false},
-		"LiveKit does not know the egress": {because(egress.NotFound), nil, egress.NotFound, true},
-		"our key is refused":               {because(egress.Denied), nil, egress.Denied, true},
-		"over, and then LiveKit is down":   {because(egress.AlreadyOver), because(egress.Ambiguous), egress.Ambiguous, false},
-		"over, and forgotten":              {because(egress.AlreadyOver), because(egress.NotFound), egress.NotFound, true},
+		"its worker does not answer":         {because(egress.Unanswered), nil, egress.Unanswered, false},
+		"LiveKit cannot be reached":          {because(egress.Unreachable), nil, egress.Unreachable, false},
+		"nobody knows what became of it":     {because(egress.Ambiguous), nil, egress.Ambiguous, false},
+		"LiveKit does not know the egress":   {because(egress.NotFound), nil, egress.NotFound, true},
+		"our key is refused":                 {because(egress.Denied), nil, egress.Denied, true},
+		"over, and then LiveKit is down":     {because(egress.AlreadyOver), because(egress.Ambiguous), egress.Ambiguous, false},
+		"over, and forgotten":                {because(egress.AlreadyOver), because(egress.NotFound), egress.NotFound, true},
+		"at its limit, then LiveKit is down": {nil, because(egress.Ambiguous), egress.Ambiguous, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				_, err := stop(t, &api{onStop: gets(tc.stop), onGet: gets(tc.get)})
+				livekit := &api{onStop: gets(tc.stop), onGet: gets(tc.get)}
+				if tc.stop == nil {
+					livekit.onStop = is(limited)
+				}
+				_, err := stop(t, livekit)
 				a, e := failed(t, err)
 				require.Equal(t, tc.want, e.Reason)
 				require.Equal(t, "LiveKit said "+string(tc.want), e.Message)
