@@ -12,7 +12,7 @@ import (
 
 // CallsPerPoll is how many LiveKit API calls one look takes: for the egress, and for its own
 // participant. Only if the participant is not found, or the egress does not begin, does the look
-// also ask for the room.
+// also ask for the room, and twice before it calls the room gone.
 const CallsPerPoll = 2
 
 // PollRequest is the argument of Poll.
@@ -174,7 +174,7 @@ func (p *poll) seek(ctx context.Context) {
 	if p.in.Outlook == egress.OutlookEnding { // the room would tell nothing more
 		return
 	}
-	room, err := p.api.Room(ctx, p.in.Room, m.GetRoomId())
+	room, err := p.listed(ctx, p.in.Room, m.GetRoomId())
 	switch {
 	case err != nil: // nothing is known of it
 	case room == nil && p.RoomGone.IsZero():
@@ -185,6 +185,19 @@ func (p *poll) seek(ctx context.Context) {
 			p.EndExpected = time.Time{}
 		}
 	}
+}
+
+// listed returns a room as LiveKit lists it, nil once it is gone. One answer does not say that: a
+// proxy's empty reply looks the same.
+func (a *LiveKit) listed(ctx context.Context, name, sid string) (*livekit.Room, error) {
+	room, err := a.api.Room(ctx, name, sid)
+	switch {
+	case room != nil || err != nil:
+		return room, err
+	case !sleep(ctx, time.Second):
+		return nil, ctx.Err()
+	}
+	return a.api.Room(ctx, name, sid)
 }
 
 // noteIdle notes since when an egress has not begun though somebody publishes in its room.

@@ -248,3 +248,28 @@ func TestARoomThatIsBackIsNotGone(t *testing.T) {
 		})
 	}
 }
+
+// The look that closes a hold asks once, and decides whether there is a next part.
+func TestARoomIsGoneOnceLiveKitHasSaidSoTwice(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		api  *api
+		gone bool
+	}{
+		"it is listed":               {&api{live: true}, false},
+		"one answer was empty":       {&api{live: true, unlisted: 1}, false},
+		"both answers were":          {&api{live: true, unlisted: 2}, true},
+		"LiveKit could not be asked": {&api{liveErr: because(egress.Unreachable)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := tc.api
+				a.onGet = is(lk.EgressStatus_EGRESS_FAILED)
+				look, err := poll(t, a, question(have(lk.EgressStatus_EGRESS_FAILED, egress.OutlookActive), from(-time.Minute), until(-time.Minute)))
+				require.NoError(t, err)
+				require.Equal(t, tc.gone, !look.RoomGone.IsZero())
+			})
+		})
+	}
+}

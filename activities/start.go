@@ -290,7 +290,7 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
 	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
-		room, err := s.roomBefore(ctx)
+		room, err := s.listed(ctx, s.room, s.in.RoomID)
 		switch {
 		case ctx.Err() != nil:
 			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody could ask twice for the room", Err: ctx.Err()}
@@ -302,16 +302,6 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 		}
 	}
 	return s.api.Start(ctx, s.req)
-}
-
-// roomBefore returns the room that the part before recorded, nil once it is gone. One answer does
-// not say that: a proxy's empty reply looks the same.
-func (s starting) roomBefore(ctx context.Context) (*livekit.Room, error) {
-	room, err := s.api.Room(ctx, s.room, s.in.RoomID)
-	if room == nil && err == nil && sleep(ctx, time.Second) {
-		return s.api.Room(ctx, s.room, s.in.RoomID)
-	}
-	return room, err
 }
 
 // search looks for our token until it is found or certainly absent: a list read after SearchFor,

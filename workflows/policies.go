@@ -35,7 +35,7 @@ var searchOptions = workflow.ActivityOptions{
 	Summary:             "look for the egress, which its caller may start directly",
 }
 
-// pollOptions: an attempt is one look of two calls, or of up to four if the participant is absent or
+// pollOptions: an attempt is one look of two calls, or of up to five if the participant is absent or
 // the egress does not begin. A look without news is a failed attempt, whose error sets the delay of the
 // next one. The retry policy's own interval is for attempts that died, which the missing heartbeat
 // shows.
