@@ -289,6 +289,9 @@ func (s starting) lateIn(d time.Duration) bool {
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
+	if by := s.in.NotAfter; !by.IsZero() && time.Now().After(by) {
+		return nil, &egress.Error{Reason: egress.TooLate, Message: "the longest duration of the recording is over"}
+	}
 	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
 		room, err := s.listed(ctx, s.room, s.in.RoomID)
 		switch {

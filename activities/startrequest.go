@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"time"
+
 	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -17,6 +19,9 @@ type StartRequest struct {
 	// Published waits until somebody publishes in the room: the previous part is complete, and
 	// another part that waits in vain would end the recording as aborted.
 	Published bool `json:"published,omitempty"`
+	// NotAfter is when the recording's longest duration is over, so that no part is to begin any more.
+	// Zero: never.
+	NotAfter time.Time `json:"not_after,omitzero"`
 	// HandedBack marks a start that an earlier activity handed back: it is searched for, and not
 	// made.
 	HandedBack bool `json:"handed_back,omitempty"`

@@ -132,6 +132,38 @@ func TestALaterPartIsStartedInTheRoomOfTheFirstAlone(t *testing.T) {
 	}
 }
 
+func TestNoPartIsStartedAfterTheLongestDuration(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		after time.Duration // 0: there is no longest duration
+		want  egress.Reason
+	}{
+		"it is over before somebody publishes": {2 * time.Second, egress.TooLate},
+		"it is not":                            {4 * time.Second, ""},
+		"there is none":                        {0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				in := plain(roomRequest())
+				in.Part, in.RoomID, in.Published = 2, "RM_1", true
+				if tc.after > 0 {
+					in.NotAfter = time.Now().Add(tc.after)
+				}
+				a := &api{live: true, publishers: 1, quiet: 2, onStart: accepts} // somebody publishes after 3 s
+				_, err := start(t, a, in)
+				if tc.want == "" {
+					require.NoError(t, err)
+					return
+				}
+				_, e := failed(t, err)
+				require.Equal(t, tc.want, e.Reason)
+				require.Empty(t, a.sent)
+			})
+		})
+	}
+}
+
 func TestARoomThatThereIsNoTimeToAskForTwiceIsNotGone(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -61,6 +61,14 @@ func (s *State) outlasted(now time.Time) bool {
 	return s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now)
 }
 
+// Until returns when the maximum duration has passed. Zero: never.
+func (s *State) Until() time.Time {
+	if s.MaxDuration == 0 {
+		return time.Time{}
+	}
+	return s.BoundAt.Add(s.MaxDuration.D())
+}
+
 // trackMissing reports whether LiveKit could not find the track to record. A track ID never comes
 // again, whereas a participant may.
 func trackMissing(m *livekit.EgressInfo) bool {

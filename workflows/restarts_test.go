@@ -165,6 +165,23 @@ func TestNoPartIsStartedOnceItsEndWasAskedFor(t *testing.T) {
 	}
 }
 
+// A start may wait for somebody who publishes.
+func TestNoPartMayBeStartedAfterTheLongestDuration(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(10*time.Second, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 10))
+	l.webhook(20*time.Second, egress.EventEnded, part(2, complete, 20))
+	in := plainInput(t)
+	in.MaxDuration = egress.Duration(time.Hour)
+
+	l.mustRun(in)
+
+	require.Len(t, *starts, 2)
+	require.Zero(t, (*starts)[0].NotAfter)
+	require.WithinDuration(t, l.began.Add(time.Hour), (*starts)[1].NotAfter, time.Second, "since the first part began")
+}
+
 // LiveKit takes its time over the stop of a twin, while the part has reached its limit.
 func TestAStopWhileATwinIsDealtWithBeforeTheNextPartIsTaken(t *testing.T) {
 	t.Parallel()

@@ -19,15 +19,16 @@ func (e *run) start(ctx workflow.Context) {
 	}
 	ctx = workflow.WithActivityOptions(ctx, opts)
 	var before egress.Part
+	var notAfter time.Time
 	if n := len(e.Parts); e.Part > 1 {
-		before = e.Parts[n-1]
+		before, notAfter = e.Parts[n-1], e.Until()
 	}
 	in := inputOf(e.in, e.Part, wasReset(workflow.GetInfo(ctx)))
 	in.Again = in.Again || e.overdue(ctx, before)
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
-		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), HandedBack: back,
+		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, HandedBack: back,
 	})}
 }
 
