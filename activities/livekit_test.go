@@ -37,10 +37,11 @@ type api struct {
 	live    bool
 	liveErr error
 
-	publishers uint32 // in its room
-	quiet      int    // looks at the room that find no publishers yet
-	unlisted   int    // looks at the room that do not find it yet
-	here       bool   // whether the egress's participant is in the room
+	answers    time.Duration // how long it takes to answer a start
+	publishers uint32        // in its room
+	quiet      int           // looks at the room that find no publishers yet
+	unlisted   int           // looks at the room that do not find it yet
+	here       bool          // whether the egress's participant is in the room
 	hereErr    error
 
 	mu    sync.Mutex
@@ -62,8 +63,13 @@ func (a *api) note(method, argument string) int {
 	return a.count[method]
 }
 
-func (a *api) Start(_ context.Context, r egress.Request) (*lk.EgressInfo, error) {
+func (a *api) Start(ctx context.Context, r egress.Request) (*lk.EgressInfo, error) {
 	a.sent = append(a.sent, r)
+	select {
+	case <-time.After(a.answers):
+	case <-ctx.Done():
+		return nil, because(egress.Ambiguous)
+	}
 	return a.onStart(a.note("start", ""), r)
 }
 

@@ -35,6 +35,9 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, toTemporal(err)
 	}
+	ctx, withdrawn, end := beyondCancel(ctx)
+	defer end()
+	s.withdrawn = withdrawn
 	defer keepAlive(ctx)()
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.StartFor)
 	defer cancel()
@@ -127,11 +130,12 @@ type starting struct {
 	token egress.Token
 	terms egress.Terms
 
-	refused   error     // why it may start nothing; nil: it may
-	by        time.Time // until when LiveKit may be asked for a new egress; zero: no limit
-	onlyLook  bool      // LiveKit may not be asked at all
-	again     bool      // an earlier run of the key may have started it, or this run in a time that Temporal has forgotten: LiveKit then lists it
-	maybeSent bool      // LiveKit may have been asked just now, and not list it yet
+	refused   error       // why it may start nothing; nil: it may
+	by        time.Time   // until when LiveKit may be asked for a new egress; zero: no limit
+	withdrawn func() bool // whether it was taken back
+	onlyLook  bool        // LiveKit may not be asked at all
+	again     bool        // an earlier run of the key may have started it, or this run in a time that Temporal has forgotten: LiveKit then lists it
+	maybeSent bool        // LiveKit may have been asked just now, and not list it yet
 	// ahead is how far this worker's clock is ahead of Temporal's, which sent the attempt just
 	// before.
 	ahead time.Duration
@@ -289,8 +293,8 @@ func (s starting) lateIn(d time.Duration) bool {
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
-	if by := s.in.NotAfter; !by.IsZero() && time.Now().After(by) {
-		return nil, &egress.Error{Reason: egress.TooLate, Message: "the longest duration of the recording is over"}
+	if by := s.in.NotAfter; s.withdrawn() || !by.IsZero() && time.Now().After(by) {
+		return nil, &egress.Error{Reason: egress.TooLate, Message: "the recording is to be over by now"}
 	}
 	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
 		room, err := s.listed(ctx, s.room, s.in.RoomID)

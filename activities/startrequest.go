@@ -19,8 +19,8 @@ type StartRequest struct {
 	// Published waits until somebody publishes in the room: the previous part is complete, and
 	// another part that waits in vain would end the recording as aborted.
 	Published bool `json:"published,omitempty"`
-	// NotAfter is when the recording's longest duration is over, so that no part is to begin any more.
-	// Zero: never.
+	// NotAfter is when the recording's longest duration is over, or a stop was asked for, so that no
+	// part is to begin any more. Zero: never.
 	NotAfter time.Time `json:"not_after,omitzero"`
 	// HandedBack marks a start that an earlier activity handed back: it is searched for, and not
 	// made.

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -8,7 +9,10 @@ import (
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -159,6 +163,42 @@ func TestNoPartIsStartedAfterTheLongestDuration(t *testing.T) {
 				_, e := failed(t, err)
 				require.Equal(t, tc.want, e.Reason)
 				require.Empty(t, a.sent)
+			})
+		})
+	}
+}
+
+// The workflow takes back the start of a part, or the worker ends, after two seconds.
+func TestAStartThatIsTakenBackAsksForNothingAndSeesThroughWhatItAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		api   *api
+		cause error
+		want  egress.Reason
+	}{
+		"while it waits for somebody who publishes": {&api{live: true, publishers: 1, quiet: 2}, temporal.NewCanceledError(), egress.TooLate},
+		"while LiveKit starts it":                   {&api{live: true, publishers: 1, answers: 10 * time.Second}, temporal.NewCanceledError(), ""},
+		"the worker ends":                           {&api{live: true, publishers: 1, quiet: 2}, worker.ErrWorkerShutdown, egress.Ambiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				in := plain(roomRequest())
+				in.Part, in.RoomID, in.Published, tc.api.onStart = 2, "RM_1", true, accepts
+				act, env := activitiesOf(t, tc.api), newEnv(tc.api)
+				env.RegisterActivityWithOptions(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+					ctx, cancel := context.WithCancelCause(ctx)
+					time.AfterFunc(2*time.Second, func() { cancel(tc.cause) })
+					return act.Start(ctx, in)
+				}, activity.RegisterOptions{Name: "Start"})
+				_, err := env.ExecuteActivity("Start", in)
+				if tc.want == "" {
+					require.NoError(t, err)
+					return
+				}
+				_, e := failed(t, err)
+				require.Equal(t, tc.want, e.Reason)
+				require.Empty(t, tc.api.sent)
 			})
 		})
 	}

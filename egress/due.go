@@ -13,13 +13,14 @@ type Action string
 
 // What can be due.
 const (
-	ActNothing Action = "nothing"
-	ActStop    Action = "stop"   // tell LiveKit to stop it
-	ActProbe   Action = "probe"  // send a stop to learn whether its worker still answers
-	ActLose    Action = "lose"   // settle it as lost
-	ActMark    Action = "mark"   // mark it for a person: it runs longer than it should
-	ActLook    Action = "look"   // news is overdue: ask LiveKit
-	ActSettle  Action = "settle" // make the held end the last word
+	ActNothing  Action = "nothing"
+	ActWithdraw Action = "withdraw" // take back the start of its next part
+	ActStop     Action = "stop"     // tell LiveKit to stop it
+	ActProbe    Action = "probe"    // send a stop to learn whether its worker still answers
+	ActLose     Action = "lose"     // settle it as lost
+	ActMark     Action = "mark"     // mark it for a person: it runs longer than it should
+	ActLook     Action = "look"     // news is overdue: ask LiveKit
+	ActSettle   Action = "settle"   // make the held end the last word
 )
 
 // Due returns what the egress needs at the given time. It is the whole policy of the watch.
@@ -27,6 +28,8 @@ func (s *State) Due(now time.Time) Action {
 	switch {
 	case s.Phase == Held:
 		return s.dueHeld(now)
+	case s.Phase == Requested && s.Part > 1 && s.StopDue: // the start may be waiting for somebody who publishes
+		return ActWithdraw
 	case s.Phase != Watching:
 		return ActNothing
 	case s.StopDue && !s.stopTried():

@@ -51,6 +51,8 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a stop before the start answers":  {func(s *egress.State) { s.StopDue, s.Started = true, false }, 0, egress.ActStop},
 		"nothing before the start answers": {func(s *egress.State) { s.Started = false }, 100 * day, egress.ActNothing},
 		"nothing before it is confirmed":   {func(s *egress.State) { s.Phase, s.StopDue = egress.Requested, true }, day, egress.ActNothing},
+		"nothing for its second part":      {func(s *egress.State) { s.Phase, s.Part = egress.Requested, 2 }, day, egress.ActNothing},
+		"no second part after a stop":      {func(s *egress.State) { s.Phase, s.Part, s.StopDue = egress.Requested, 2, true }, 0, egress.ActWithdraw},
 		"nothing once it is settled":       {func(s *egress.State) { s.Phase, s.StopDue = egress.Settled, true }, day, egress.ActNothing},
 		"nothing before its max_duration":  {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute - 1, egress.ActNothing},
 		"a stop at its max_duration":       {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute, egress.ActStop},

@@ -89,6 +89,8 @@ func (e *run) watch(ctx workflow.Context) error {
 // doDue does what the state asks for now.
 func (e *run) doDue(ctx workflow.Context) {
 	switch e.Due(workflow.Now(ctx)) {
+	case egress.ActWithdraw:
+		e.withdraw(ctx)
 	case egress.ActStop:
 		e.stop(ctx)
 	case egress.ActProbe:

@@ -37,6 +37,25 @@ func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 // errEnough is why a part was not started: a stop was asked for before.
 var errEnough = errors.New("a stop was asked for")
 
+// withdrawsStarts is the change since which a stop takes back the start of a part.
+const withdrawsStarts = "withdraw the start of a part"
+
+// withdraw takes back the start of a later part, since a stop was asked for. A part that LiveKit
+// has begun all the same is stopped.
+func (e *run) withdraw(ctx workflow.Context) {
+	if e.withdrawn || workflow.GetVersion(ctx, withdrawsStarts, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	e.withdrawn = true
+	e.starting.cancel()
+}
+
+// interrupted reports whether a start was broken off when LiveKit may have been asked.
+func interrupted(err error) bool {
+	why := reasonOf(err)
+	return why == egress.Ambiguous || why == egress.Internal
+}
+
 // backOff waits before the next part is started. If a stop is asked for meanwhile, it takes the
 // stop at once and reports true: that settles the recording, and then whoever asked is answered.
 func (e *run) backOff(ctx workflow.Context, wait time.Duration) (stopped bool) {

@@ -17,8 +17,10 @@ import (
 var urgent = temporal.Priority{PriorityKey: 1}
 
 // startOptions: one attempt asks and looks as often as its own settings say (REELKEEPER_START_FOR).
-// Another one follows only if its worker died, which the missing heartbeat shows.
+// Another one follows only if its worker died, which the missing heartbeat shows. One that is
+// cancelled is waited for: only then is it known what it has asked of LiveKit.
 var startOptions = workflow.ActivityOptions{
+	WaitForCancellation: true,
 	StartToCloseTimeout: time.Hour,
 	HeartbeatTimeout:    10 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 10 * time.Second},

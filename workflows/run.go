@@ -38,6 +38,7 @@ type run struct {
 
 	// The start of the part.
 	starting   *pending
+	withdrawn  bool  // a stop was asked for before this part began
 	lookedFor  bool  // it first looks for an earlier start of this part
 	failed     error // why LiveKit did not start it; ends the run
 	handedBack error // why no worker asks LiveKit for the first part; its caller may

@@ -13,20 +13,23 @@ import (
 
 // start asks LiveKit for the egress. It does not wait for the answer: a webhook may come first.
 func (e *run) start(ctx workflow.Context) {
-	opts, back := startOptions, e.Part == 1 && e.handedBack != nil
+	opts, back := startOptions, e.Part == 1 && e.handedBack != nil || e.withdrawn
 	if back {
 		opts = searchOptions
 	}
-	ctx = workflow.WithActivityOptions(ctx, opts)
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, opts))
 	var before egress.Part
 	var notAfter time.Time
 	if n := len(e.Parts); e.Part > 1 {
 		before, notAfter = e.Parts[n-1], e.Until()
 	}
+	if e.withdrawn {
+		notAfter = e.StoppedAt
+	}
 	in := inputOf(e.in, e.Part, wasReset(workflow.GetInfo(ctx)))
 	in.Again = in.Again || e.overdue(ctx, before)
 	e.lookedFor = in.Again
-	e.starting = &pending{kind: started, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
+	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
 		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, HandedBack: back,
 	})}
@@ -75,7 +78,12 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	if err != nil && e.Phase == egress.Requested { // LiveKit does not send again the webhooks that came meanwhile: we have accepted them
 		e.takeIn(ctx)
 	}
-	if err != nil && e.Phase == egress.Requested {
+	switch {
+	case err == nil || e.Phase != egress.Requested:
+	case e.withdrawn && interrupted(err):
+		e.start(ctx) // only looks
+		return nil
+	default:
 		return plainly("start egress", err)
 	}
 	e.Started, e.before = true, nil
