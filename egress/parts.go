@@ -31,7 +31,8 @@ type Part struct {
 	Missed    Missed    `json:"missed,omitempty"`
 	Corrects  Status    `json:"corrects,omitempty"` // the status announced for it before, which was wrong
 	ToldAs    []Status  `json:"told_as,omitempty"`  // the statuses announced before that
-	// Gap is what is missing between the end of the previous part and the start of this one.
+	// Gap is what is missing between the end of the previous part and the start of this one. Only a
+	// verdict has it, since the previous part may be corrected.
 	Gap  Duration `json:"gap,omitempty"`
 	Info Info     `json:"info"`
 	// EventID is LiveKit's ID of the webhook event of its end, under which the end was announced.
@@ -111,10 +112,15 @@ func (s *State) part() Part {
 	if s.Status == Lost {
 		p.EndedAt = unixNano(cmp.Or(m.GetUpdatedAt(), s.NewsAt.UnixNano()))
 	}
-	if n := len(s.Parts); n > 0 {
-		p.Gap = Duration(max(0, p.StartedAt.Sub(s.Parts[n-1].EndedAt)))
-	}
 	return p
+}
+
+// withGaps returns parts with what is missing between them.
+func withGaps(parts []Part) []Part {
+	for i := 1; i < len(parts); i++ {
+		parts[i].Gap = Duration(max(0, parts[i].StartedAt.Sub(parts[i-1].EndedAt)))
+	}
+	return parts
 }
 
 // idOf returns the ID of a LiveKit event, empty if there is none: what a poll saw has no event.
@@ -156,7 +162,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	past.Storage = cmp.Or(s.Parts[i].Storage, past.Storage)
 	past.Corrects, past.ToldAs = s.Parts[i].Status, wrongs(s.Parts[i].ToldAs, s.Parts[i].Corrects)
 	p := past.part()
-	p.StartedAt, p.Gap = s.Parts[i].StartedAt, s.Parts[i].Gap
+	p.StartedAt = s.Parts[i].StartedAt
 	s.Parts = slices.Clone(s.Parts)
 	s.Parts[i] = p
 	return past, true

@@ -56,6 +56,25 @@ func threeParts(tb testing.TB) *egress.State {
 	return s
 }
 
+// When a lost part ended is not known.
+func TestTheGapsAroundACorrectedPartAreThoseToItsRealEnd(t *testing.T) {
+	t.Parallel()
+	gaps := func(s *egress.State) (all []egress.Duration) {
+		for _, p := range s.Verdict("r", egress.Summary{}).Parts {
+			all = append(all, p.Gap)
+		}
+		return all
+	}
+	s := threeParts(t)
+	s.Observe(observed(ofPart(t, "EG_3", active, 200, 210), 4*minute))
+	require.Equal(t, []egress.Duration{0, 45, 120}, gaps(s), "from its last sign of life")
+
+	_, ok := s.CorrectPart(observed(ofPart(t, "EG_2", complete, 77, 120), 5*minute))
+
+	require.True(t, ok)
+	require.Equal(t, []egress.Duration{0, 45, 80}, gaps(s))
+}
+
 func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
 	t.Parallel()
 	s := threeParts(t)
@@ -73,8 +92,8 @@ func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
 	at := func(n int64) time.Time { return time.Unix(0, n).UTC() }
 	require.Equal(t, egress.Part{
 		Number: 2, EgressID: "EG_2", Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook, Because: "why",
-		StartedAt: at(75), EndedAt: at(120), HeardAt: noon.Add(5 * minute), Gap: 45, Info: o.Info, Corrects: egress.Lost, Storage: "main",
-	}, s.Parts[1], "the gap before it is the one that was told")
+		StartedAt: at(75), EndedAt: at(120), HeardAt: noon.Add(5 * minute), Info: o.Info, Corrects: egress.Lost, Storage: "main",
+	}, s.Parts[1], "it began when it did")
 	require.Equal(t, before[0], s.Parts[0])
 	require.Equal(t, egress.Lost, before[1].Status, "who holds the parts of before sees no change")
 }

@@ -64,7 +64,7 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 		v.Files, v.MediaBecause = s.Media.Files, s.Media.Because
 	}
 	if len(s.Parts) > 0 {
-		v.Parts = append(slices.Clone(s.Parts), s.part())
+		v.Parts = withGaps(append(slices.Clone(s.Parts), s.part()))
 	}
 	return v
 }
