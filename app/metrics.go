@@ -14,7 +14,9 @@ func (a *App) announceMetrics() {
 	workflow.Counter(workflows.MetricCorrected).Inc(0)
 	workflow.Counter(workflows.MetricRecovered).Inc(0)
 	for _, workflowType := range []string{egress.WorkflowType, egress.RedeliveryType} { // either may need a person
-		workflow.WithTags(map[string]string{"workflow_type": workflowType}).Counter(workflows.MetricStuck).Inc(0)
+		for _, why := range egress.Marks() {
+			workflow.WithTags(map[string]string{"workflow_type": workflowType, "why": string(why)}).Counter(workflows.MetricStuck).Inc(0)
+		}
 	}
 	for _, status := range egress.Ends() {
 		for _, source := range egress.Sources() {

@@ -21,7 +21,9 @@ func requireCountersAtZero(t *testing.T, metrics string) {
 	}
 	requireZeros(t, metrics, workflows.MetricMissed, "class", egress.Misses())
 	requireZeros(t, metrics, workflows.MetricMedia, "media", egress.Medias())
-	requireZeros(t, metrics, workflows.MetricStuck, "workflow_type", []string{egress.WorkflowType, egress.RedeliveryType})
+	for _, why := range egress.Marks() {
+		requireZeros(t, metrics, workflows.MetricStuck, `why="`+string(why)+`".*workflow_type`, []string{egress.WorkflowType, egress.RedeliveryType})
+	}
 	for _, source := range egress.Sources() {
 		requireZeros(t, metrics, workflows.MetricEnded, `source="`+string(source)+`",status`, egress.Ends())
 	}

@@ -114,19 +114,29 @@ func (s *State) Notice(c Concern, part int, requestID string, sum Summary) (Noti
 // that a step waits.
 func (s *State) about(c Concern, part int) string {
 	about := string(c)
-	switch {
-	case c != ConcernStuck:
-	case len(s.AwaitsWord) > 0: // the last one is the newest
-		return about + "-" + s.AwaitsWord[len(s.AwaitsWord)-1]
-	case s.Stuck == WhyIdle:
-		about += "-idle"
-	default:
-		about += "-long"
+	if c == ConcernStuck {
+		why := s.Mark()
+		if why == MarkStep { // the last one is the newest
+			return about + "-" + s.AwaitsWord[len(s.AwaitsWord)-1]
+		}
+		about += "-" + string(why)
 	}
 	if part > 1 {
 		about += PartSuffix(part)
 	}
 	return about
+}
+
+// Mark returns why a marked egress waits for a person.
+func (s *State) Mark() Mark {
+	switch {
+	case len(s.AwaitsWord) > 0:
+		return MarkStep
+	case s.Stuck == WhyIdle:
+		return MarkIdle
+	default:
+		return MarkLong
+	}
 }
 
 const (

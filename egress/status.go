@@ -100,6 +100,19 @@ func Misses() []Missed {
 	return []Missed{MissedDown, MissedSlow, MissedRefused, MissedUntried, MissedLate, MissedUnclassified}
 }
 
+// Mark says why an egress is marked for a person.
+type Mark string
+
+// Why an egress is marked.
+const (
+	MarkIdle Mark = "idle" // it is STARTING still though somebody publishes: nothing is recorded
+	MarkStep Mark = "step" // a delivery step failed for good
+	MarkLong Mark = "long" // it has been running for longer than Policy.StuckAfter
+)
+
+// Marks lists every Mark.
+func Marks() []Mark { return []Mark{MarkIdle, MarkStep, MarkLong} }
+
 // Kind is the kind of an egress request, which is also its field in Input.
 type Kind string
 

@@ -73,7 +73,9 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		"a missed webhook":                          {newLife, (*life).missed, workflows.MetricMissed, []labels{{"class": "endpoint_down"}}},
 		"a loss":                                    {newLife, (*life).lostForGood, workflows.MetricEnded, []labels{{"status": "LOST", "source": "timeout"}}},
 		"nobody knows how late a loss was heard of": {newLife, (*life).lostForGood, workflows.MetricLag, nil},
-		"a step that waits for a person":            {newLife, func(l *life) { l.lived(); l.neverTaken() }, workflows.MetricStuck, []labels{nil}},
+		"a step that waits for a person":            {newLife, func(l *life) { l.lived(); l.neverTaken() }, workflows.MetricStuck, []labels{{"why": "step"}}},
+		"one that does not begin":                   {newLife, (*life).idle, workflows.MetricStuck, []labels{{"why": "idle"}}},
+		"one that runs for very long":               {newLife, (*life).runsLong, workflows.MetricStuck, []labels{{"why": "long"}}},
 		"what preceded the bound one":               {newLife, (*life).preceded, workflows.MetricEnded, []labels{{"status": "EGRESS_FAILED", "source": "webhook"}, {"status": "EGRESS_COMPLETE", "source": "webhook"}}},
 		"a part whose successor is refused":         {once, (*life).succeeded, workflows.MetricEnded, []labels{{"status": "EGRESS_FAILED", "source": "webhook"}, {"status": "EGRESS_COMPLETE", "source": "webhook"}}},
 		"a twin":                                    {newLife, (*life).twinned, workflows.MetricTwins, []labels{nil}},
@@ -99,6 +101,21 @@ func (l *life) lostForGood() { l.poll = l.alwaysMissing }
 // alwaysMissing is LiveKit's answer where it does not know the egress.
 func (l *life) alwaysMissing(activities.PollRequest) (egress.Look, error) {
 	return egress.Look{MissingSince: l.Now().Add(-time.Minute)}, nil
+}
+
+// idle does not begin, though somebody publishes in its room.
+func (l *life) idle() {
+	l.poll = func(in activities.PollRequest) (egress.Look, error) {
+		look, err := l.nothingNew(in)
+		look.Idle = !in.Marked
+		return look, err
+	}
+	l.webhook(time.Hour, egress.EventEnded, message(egressID, aborted))
+}
+
+func (l *life) runsLong() {
+	l.stillActive()
+	l.webhook(24*time.Hour, egress.EventEnded, message(egressID, complete))
 }
 
 func (l *life) twinned() {

@@ -67,10 +67,7 @@ func TestPeopleAreToldOfWhatConcernsThem(t *testing.T) {
 			}
 		}, []string{"egress-notice/standup-1/lost"}},
 		"a step waits for a person": {func(l *life) { l.lived(); l.neverTaken() }, []string{"egress-notice/standup-1/stuck-announce"}},
-		"it runs for very long": {func(l *life) {
-			l.stillActive()
-			l.webhook(24*time.Hour, egress.EventEnded, message(egressID, complete))
-		}, []string{"egress-notice/standup-1/stuck-long"}},
+		"it runs for very long":     {(*life).runsLong, []string{"egress-notice/standup-1/stuck-long"}},
 		"a webhook was missed, and a step waits": {func(l *life) { l.neverTaken() },
 			[]string{"egress-notice/standup-1/missed", "egress-notice/standup-1/stuck-announce"}},
 		"all is well": {func(l *life) { l.lived() }, nil},

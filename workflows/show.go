@@ -30,7 +30,7 @@ const (
 	// and egresses that took the place of one that is gone. A part after a limit is not counted:
 	// nothing went wrong.
 	MetricRecovered = "reelkeeper_egress_recovered_total"
-	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person
+	MetricStuck     = "reelkeeper_egress_stuck_total" // times that an egress was marked for a person; label: why
 
 	MetricMissed = "reelkeeper_webhook_missed_total"         // label: class
 	MetricLag    = "reelkeeper_egress_detection_lag_seconds" // label: source; from the end to when we heard of it
@@ -141,7 +141,7 @@ func (e *recording) remember(ctx workflow.Context) {
 // mark lets a person find the egress, and says why in words. If a step waits for them, it is named.
 func (e *recording) mark(ctx workflow.Context, why, step string) {
 	e.Stuck = why
-	workflow.GetMetricsHandler(ctx).Counter(MetricStuck).Inc(1)
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"why": string(e.Mark())}).Counter(MetricStuck).Inc(1)
 	e.log.Error("needs a person", "egressID", e.ID, "reason", why)
 	e.explain(ctx)
 	e.upsert(ctx, attributeStuck.ValueSet(true))
