@@ -72,6 +72,7 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		"no missed webhook":                         {newLife, (*life).lived, workflows.MetricMissed, nil},
 		"a missed webhook":                          {newLife, (*life).missed, workflows.MetricMissed, []labels{{"class": "endpoint_down"}}},
 		"a loss":                                    {newLife, (*life).lostForGood, workflows.MetricEnded, []labels{{"status": "LOST", "source": "timeout"}}},
+		"no missed webhook of a loss":               {newLife, (*life).lostForGood, workflows.MetricMissed, nil},
 		"nobody knows how late a loss was heard of": {newLife, (*life).lostForGood, workflows.MetricLag, nil},
 		"a step that waits for a person":            {newLife, func(l *life) { l.lived(); l.neverTaken() }, workflows.MetricStuck, []labels{{"why": "step"}}},
 		"one that does not begin":                   {newLife, (*life).idle, workflows.MetricStuck, []labels{{"why": "idle"}}},

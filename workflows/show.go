@@ -83,9 +83,10 @@ func (e *recording) reportEnd(ctx workflow.Context) {
 func (e *recording) count(ctx workflow.Context, v egress.Verdict) {
 	metrics := workflow.GetMetricsHandler(ctx)
 	metrics.WithTags(map[string]string{"status": string(v.Status), "source": string(v.EndedBy)}).Counter(MetricEnded).Inc(1)
-	if v.Status != egress.Lost { // nobody knows when that ended
-		metrics.WithTags(map[string]string{"source": string(v.EndedBy)}).Timer(MetricLag).Record(v.Late.D())
+	if v.Status == egress.Lost { // nobody knows when that ended, and LiveKit had no end to report
+		return
 	}
+	metrics.WithTags(map[string]string{"source": string(v.EndedBy)}).Timer(MetricLag).Record(v.Late.D())
 	if v.Missed != "" {
 		metrics.WithTags(map[string]string{"class": string(v.Missed)}).Counter(MetricMissed).Inc(1)
 	}
