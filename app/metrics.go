@@ -11,11 +11,12 @@ import (
 func (a *App) announceMetrics() {
 	workflow := a.tel.TemporalMetrics().WithTags(a.sdkTags("none"))
 	workflow.Counter(workflows.MetricTwins).Inc(0)
-	workflow.Counter(workflows.MetricCorrected).Inc(0)
 	workflow.Counter(workflows.MetricRecovered).Inc(0)
-	for _, workflowType := range []string{egress.WorkflowType, egress.RedeliveryType} { // either may need a person
+	for _, workflowType := range []string{egress.WorkflowType, egress.RedeliveryType} { // either may correct, or need a person
+		m := workflow.WithTags(map[string]string{"workflow_type": workflowType})
+		m.Counter(workflows.MetricCorrected).Inc(0)
 		for _, why := range egress.Marks() {
-			workflow.WithTags(map[string]string{"workflow_type": workflowType, "why": string(why)}).Counter(workflows.MetricStuck).Inc(0)
+			m.WithTags(map[string]string{"why": string(why)}).Counter(workflows.MetricStuck).Inc(0)
 		}
 	}
 	for _, status := range egress.Ends() {

@@ -14,15 +14,17 @@ import (
 func requireCountersAtZero(t *testing.T, metrics string) {
 	t.Helper()
 	for _, counter := range []string{
-		workflows.MetricTwins, workflows.MetricCorrected, workflows.MetricRecovered,
+		workflows.MetricTwins, workflows.MetricRecovered,
 		activities.MetricNoEcho, activities.MetricCalls, activities.MetricStranded,
 	} {
 		requireZeros(t, metrics, counter, "namespace", []string{"default"})
 	}
 	requireZeros(t, metrics, workflows.MetricMissed, "class", egress.Misses())
 	requireZeros(t, metrics, workflows.MetricMedia, "media", egress.Medias())
+	both := []string{egress.WorkflowType, egress.RedeliveryType}
+	requireZeros(t, metrics, workflows.MetricCorrected, "workflow_type", both)
 	for _, why := range egress.Marks() {
-		requireZeros(t, metrics, workflows.MetricStuck, `why="`+string(why)+`".*workflow_type`, []string{egress.WorkflowType, egress.RedeliveryType})
+		requireZeros(t, metrics, workflows.MetricStuck, `why="`+string(why)+`".*workflow_type`, both)
 	}
 	for _, source := range egress.Sources() {
 		requireZeros(t, metrics, workflows.MetricEnded, `source="`+string(source)+`",status`, egress.Ends())
