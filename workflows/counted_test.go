@@ -86,6 +86,7 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		"a correction of a part":                    {once, (*life).partIsBack, workflows.MetricCorrected, []labels{nil}},
 		"a correction of a verdict":                 {lenient, (*life).isBack, workflows.MetricCorrected, []labels{nil}},
 		"missing media":                             {robbed, func(l *life) { ended(l, complete) }, workflows.MetricMedia, []labels{{"media": "missing"}}},
+		"media that LiveKit could not store":        {unanswered, (*life).backedUp, workflows.MetricMedia, []labels{{"media": "missing"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,6 +157,26 @@ func robbed(t *testing.T) *life {
 	return looking(t, time.Minute, func(activities.VerifyRequest) (activities.Verified, error) {
 		return found(egress.MediaMissing, "file a is not there"), nil
 	})
+}
+
+// unanswered is a life whose store does not answer.
+func unanswered(t *testing.T) *life {
+	t.Helper()
+	return looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		if in.Behind {
+			return activities.Verified{}, failure(egress.Invalid, "the store does not answer")
+		}
+		return activities.Verified{MediaReport: egress.Unchecked("the store does not answer"), Again: true}, nil
+	})
+}
+
+// backedUp ends with its media in LiveKit's backup storage. A person gives up the look at its store.
+func (l *life) backedUp() {
+	m := stored(egressID, complete)
+	m.BackupStorageUsed = true
+	l.webhook(5*time.Second, egress.EventEnded, m)
+	l.at(time.Minute, func() { require.Len(l.t, l.counted.of(workflows.MetricMedia), 1, "before the store answers") })
+	l.at(time.Hour, func() { l.update(egress.UpdateSkip, "skip", new(error), egress.StepVerify) })
 }
 
 func (l *life) preceded() {

@@ -18,7 +18,7 @@ const MetricMedia = "reelkeeper_media_total"
 func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	because, ok := of.Lookable(e.in.Adopted)
 	if !ok {
-		e.found(ctx, of, egress.Unchecked(because))
+		e.found(ctx, of, egress.Unchecked(because), "")
 		return
 	}
 	opts := verifyOptions
@@ -27,13 +27,13 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, false)).Get(ctx, &v)
 	switch {
 	case err == nil && !v.Again:
-		e.found(ctx, of, v.MediaReport)
+		e.found(ctx, of, v.MediaReport, "")
 	case err == nil:
 		e.verifyBehind(ctx, of, suffix, v.Because)
 	case mayPass(err), reasonOf(err) == egress.Sealed: // a key is missing that may be put back
 		e.verifyBehind(ctx, of, suffix, inWords(err))
 	default:
-		e.found(ctx, of, egress.Unchecked("could not be looked at: "+inWords(err)))
+		e.found(ctx, of, egress.Unchecked("could not be looked at: "+inWords(err)), "")
 	}
 }
 
@@ -42,18 +42,21 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, suffix, because string) {
 	r := of.WithBackup(egress.Unchecked(because))
 	e.NoteMedia(of.Part, r, workflow.Now(ctx))
-	if r.Media.Alarming() { // LiveKit itself says so
+	var counted egress.Media
+	if r.Media.Alarming() { // LiveKit itself says so, and its backup storage may be cleared before the store answers
+		counted = r.Media
+		countMedia(ctx, counted)
 		e.notify(ctx, egress.ConcernMedia, of.Part, "")
 	}
 	name := egress.StepVerify + suffix
 	e.verifying++
 	e.beside(ctx, name, func(ctx workflow.Context) {
-		e.verifyOn(ctx, of, name)
+		e.verifyOn(ctx, of, name, counted)
 		e.verifying--
 	})
 }
 
-func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string) {
+func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string, counted egress.Media) {
 	opts := as(verifyOptions, verifyOptions.Summary+", until it answers ("+name+")")
 	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
 	var v activities.Verified
@@ -61,10 +64,10 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string) {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
 	}
 	if err := e.insist(ctx, name, look(), look); err != nil {
-		e.found(ctx, of, egress.Unchecked("a person skipped it: "+inWords(err)))
+		e.found(ctx, of, egress.Unchecked("a person skipped it: "+inWords(err)), counted)
 		return
 	}
-	e.found(ctx, of, v.MediaReport)
+	e.found(ctx, of, v.MediaReport, counted)
 	e.done(ctx, name)
 }
 
@@ -77,8 +80,8 @@ func (e *run) verification(of *egress.State, behind bool) activities.VerifyReque
 }
 
 // found keeps what became known of the media in the state, the log and the metrics, and tells
-// people if something is wrong with it.
-func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport) {
+// people if something is wrong with it. What was counted of it before is not counted again.
+func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport, counted egress.Media) {
 	r = of.WithBackup(r)
 	of.Media = &r
 	e.NoteMedia(of.Part, r, workflow.Now(ctx))
@@ -86,11 +89,17 @@ func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport
 		e.before.Media = &r
 	}
 	e.log.Info("media verified", "egressID", of.ID, "media", r.Media, "reason", r.Because, "files", len(r.Files))
-	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"media": string(r.Media)}).Counter(MetricMedia).Inc(1)
+	if r.Media != counted {
+		countMedia(ctx, r.Media)
+	}
 	if r.Media.Alarming() {
 		e.notify(ctx, egress.ConcernMedia, of.Part, "")
 	}
 	e.explain(ctx)
+}
+
+func countMedia(ctx workflow.Context, m egress.Media) {
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"media": string(m)}).Counter(MetricMedia).Inc(1)
 }
 
 // verifyGrace is how long the last look may go on after the time that the terms give: it began
