@@ -19,6 +19,10 @@ func (a *App) announceMetrics() {
 			m.WithTags(map[string]string{"why": string(why)}).Counter(workflows.MetricStuck).Inc(0)
 		}
 	}
+	workflow.WithTags(map[string]string{"outcome": workflows.StartBegan}).Counter(workflows.MetricStarts).Inc(0)
+	for _, reason := range egress.Reasons() {
+		workflow.WithTags(map[string]string{"outcome": string(reason)}).Counter(workflows.MetricStarts).Inc(0)
+	}
 	for _, status := range egress.Ends() {
 		for _, source := range egress.Sources() {
 			workflow.WithTags(map[string]string{"status": string(status), "source": string(source)}).Counter(workflows.MetricEnded).Inc(0)

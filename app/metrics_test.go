@@ -21,6 +21,7 @@ func requireCountersAtZero(t *testing.T, metrics string) {
 	}
 	requireZeros(t, metrics, workflows.MetricMissed, "class", egress.Misses())
 	requireZeros(t, metrics, workflows.MetricMedia, "media", egress.Medias())
+	requireZeros(t, metrics, workflows.MetricStarts, "outcome", append(egress.Reasons(), workflows.StartBegan))
 	both := []string{egress.WorkflowType, egress.RedeliveryType}
 	requireZeros(t, metrics, workflows.MetricCorrected, "workflow_type", both)
 	for _, why := range egress.Marks() {

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -67,6 +69,8 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		metric string
 		want   []labels
 	}{
+		"a start":                                   {newLife, (*life).lived, workflows.MetricStarts, []labels{{"outcome": "began"}}},
+		"a start, but not that of a later part":     {once, func(l *life) { l.endsTwice(failed) }, workflows.MetricStarts, []labels{{"outcome": "began"}}},
 		"an end that a webhook told":                {newLife, (*life).lived, workflows.MetricEnded, []labels{{"status": "EGRESS_COMPLETE", "source": "webhook"}}},
 		"how late it was heard of":                  {newLife, (*life).lived, workflows.MetricLag, []labels{{"source": "webhook"}}},
 		"no missed webhook":                         {newLife, (*life).lived, workflows.MetricMissed, nil},
@@ -94,6 +98,43 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 			tc.script(l)
 			l.mustRun(plainInput(t))
 			require.Equal(t, tc.want, l.counted.of(tc.metric))
+		})
+	}
+}
+
+func TestARefusedStartIsCountedOnceWithItsReason(t *testing.T) {
+	t.Parallel()
+	back := failure(egress.HandedBack, "not started before noon")
+	never := failure(egress.TooLate, "no earlier start found")
+	for name, tc := range map[string]struct {
+		change  func(*egress.Input)
+		answers []error
+		want    string
+	}{
+		"by LiveKit":                        {nil, []error{failure(egress.NotFound, "no such room")}, "not_found"},
+		"LiveKit had no room for it":        {nil, []error{never}, "too_late"},
+		"its caller may ask LiveKit":        {nil, []error{back, never}, "handed_back"},
+		"it was only looked for":            {func(in *egress.Input) { *in = in.OnlyLook() }, []error{never}, "handed_back"},
+		"for a reason that is none of ours": {nil, []error{temporal.NewNonRetryableApplicationError("index out of range", "codec", nil)}, "internal"},
+		"since it asks for nothing":         {func(in *egress.Input) { *in = egress.Input{} }, nil, "invalid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.started = func(context.Context, activities.StartRequest) (activities.Started, error) {
+				err := tc.answers[0]
+				tc.answers = tc.answers[1:]
+				return activities.Started{}, err
+			}
+			in := plainInput(t)
+			if tc.change != nil {
+				tc.change(&in)
+			}
+
+			_, err := l.run(in)
+
+			require.Error(t, err)
+			require.Equal(t, []labels{{"outcome": tc.want}}, l.counted.of(workflows.MetricStarts))
 		})
 	}
 }

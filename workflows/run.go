@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
@@ -190,7 +191,21 @@ func until(ctx workflow.Context, so func() bool) { _ = workflow.Await(ctx, so) }
 // refuse ends a run whose egress never began, once its callers have their answers.
 func (e *run) refuse(ctx workflow.Context, err error) error {
 	e.failed = err
+	countStart(ctx, string(e.refusal(err)))
 	e.upsert(ctx, attributeStatus.ValueUnset()) // nothing records
 	until(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	return e.failed
+}
+
+// refusal returns why an egress never began. HandedBack also stands for a run that only looks for
+// what was started elsewhere: not to find that is no failure to record.
+func (e *run) refusal(err error) egress.Reason {
+	reason := reasonOf(err)
+	switch {
+	case e.handedBack != nil, e.in.StartBy != nil && e.in.StartBy.IsZero():
+		return egress.HandedBack
+	case !slices.Contains(egress.Reasons(), reason): // the word is none of ours
+		return egress.Internal
+	}
+	return reason
 }

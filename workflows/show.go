@@ -22,6 +22,10 @@ var (
 
 // Metrics that the workflows count.
 const (
+	// MetricStarts counts what became of starts, but not of those of later parts, which are
+	// announced as ends. Label: outcome; StartBegan, or an egress.Reason.
+	MetricStarts = "reelkeeper_egress_starts_total"
+
 	MetricEnded = "reelkeeper_egress_ended_total" // labels: status, source
 	MetricTwins = "reelkeeper_egress_twins_total"
 	// MetricCorrected counts verdicts that a late sign of life has changed.
@@ -35,6 +39,14 @@ const (
 	MetricMissed = "reelkeeper_webhook_missed_total"         // label: class
 	MetricLag    = "reelkeeper_egress_detection_lag_seconds" // label: source; from the end to when we heard of it
 )
+
+// StartBegan is the outcome of a start after which an egress runs.
+const StartBegan = "began"
+
+// countStart counts what became of a start.
+func countStart(ctx workflow.Context, outcome string) {
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"outcome": outcome}).Counter(MetricStarts).Inc(1)
+}
 
 // introduce sets the search attributes that our own starter sets at the start, if something else
 // started the workflow.

@@ -87,6 +87,9 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 		return plainly("start egress", err)
 	}
 	e.Started, e.before = true, nil
+	if e.Part == 1 {
+		countStart(ctx, StartBegan)
+	}
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
 		e.ownTerms(ctx)
