@@ -149,8 +149,9 @@ func TestABackupOfARunningTemporalIsRestored(t *testing.T) {
 	loseDisk(t, c)
 	must(t, os.Mkdir(c.Postgres.data(), 0o700))
 	must(t, c.Postgres.owner.give(c.Postgres.data()))
-	args := documented(t, "backup.md", `(?m)^docker compose run .*--entrypoint tar postgresql (.*) /var/lib/postgresql/data <`)[0]
-	unpack := exec.CommandContext(t.Context(), "tar", append(args, c.Postgres.data())...)
+	line := documented(t, "backup.md", `(?m)^docker compose run .*--entrypoint sh postgresql -c '(.*)' <`)[0]
+	unpack := exec.CommandContext(t.Context(), "sh", "-c", strings.Join(line, " "))
+	unpack.Env = append(os.Environ(), "PGDATA="+c.Postgres.data())
 	c.Postgres.owner.lend(unpack)
 	feed(t, unpack, archive)
 	must(t, c.Postgres.Start(within(t)))
