@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/activity"
@@ -25,12 +24,12 @@ func (r *round) expect(ctx context.Context, s egress.Sighting) error {
 		return fmt.Errorf("list rooms: %w", err)
 	}
 	log, metrics := activity.GetLogger(ctx), activity.GetMetricsHandler(ctx)
-	list := r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
+	list := r.cfg.Expect.Unrecorded(r.clock(), rooms, s.Listed, s.Ours)
 	if slices.ContainsFunc(list, func(u egress.Unrecorded) bool { return u.Begin }) {
 		if s, err = r.now(ctx, s.Ours); err != nil {
 			return err
 		}
-		list = r.cfg.Expect.Unrecorded(time.Now(), rooms, s.Listed, s.Ours)
+		list = r.cfg.Expect.Unrecorded(r.clock(), rooms, s.Listed, s.Ours)
 	}
 	counts := map[string]int64{}
 	for _, u := range list {

@@ -93,7 +93,7 @@ func (a *Reconciler) Reconcile(ctx context.Context, in RoundRequest) (egress.Rou
 	if err == nil {
 		a.roster.end(in.At)
 	}
-	r.Round.Took = egress.Duration(time.Since(r.Began).Round(time.Millisecond))
+	r.Round.Took = egress.Duration(r.clock().Sub(r.Began).Round(time.Millisecond))
 	r.count(ctx, r.Round.Calls-calls, r.Round.Failed-failed, err)
 	return r.Round, toTemporal(err)
 }
@@ -103,6 +103,7 @@ type round struct {
 	*Reconciler
 	progress
 
+	clock   func() time.Time // Temporal's, in this attempt
 	infos   map[string]*livekit.EgressInfo
 	shallow bool       // ended egresses cannot be listed
 	mu      sync.Mutex // measures run concurrently
@@ -117,9 +118,9 @@ type progress struct {
 }
 
 func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
-	r := &round{Reconciler: a}
+	r := &round{Reconciler: a, clock: temporalsClock(ctx)}
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &r.progress) != nil {
-		r.progress = progress{Round: egress.Round{At: in.At, Anew: in.Anew, SoughtAt: in.SoughtAt}, Began: time.Now(), Deep: in.Deep}
+		r.progress = progress{Round: egress.Round{At: in.At, Anew: in.Anew, SoughtAt: in.SoughtAt}, Began: r.clock(), Deep: in.Deep}
 	}
 	return r
 }
@@ -158,7 +159,7 @@ func (r *round) see(ctx context.Context) (egress.Sighting, egress.Plan, error) {
 	plan := egress.PlanRound(s)
 	if !all && plan.Differs() {
 		stop := r.alive(ctx)
-		s.Ours, err = r.roster.whole(ctx, r.temporal)
+		s.Ours, err = r.roster.whole(ctx, r.temporal, r.clock())
 		stop()
 		if err != nil {
 			return s, plan, err
@@ -206,7 +207,7 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 		return s, false, err
 	}
 	activity.RecordHeartbeat(ctx, r.progress)
-	s = egress.Sighting{At: time.Now(), Deep: r.Deep, Grace: r.cfg.Grace}
+	s = egress.Sighting{At: r.clock(), Deep: r.Deep, Grace: r.cfg.Grace}
 	r.infos = make(map[string]*livekit.EgressInfo, len(items))
 	r.Round.Seen, r.Round.Active = len(items), 0
 	for _, m := range items {
@@ -247,13 +248,13 @@ func (r *round) list(ctx context.Context, active bool) ([]*livekit.EgressInfo, e
 // given time.
 func (r *round) ours(ctx context.Context, since time.Time) (running, completed []egress.Ours, all bool, err error) {
 	if !r.Deep {
-		running, all, err = r.roster.latest(ctx, r.temporal)
+		running, all, err = r.roster.latest(ctx, r.temporal, r.clock())
 		return running, nil, all, err
 	}
-	if running, err = r.roster.whole(ctx, r.temporal); err != nil {
+	if running, err = r.roster.whole(ctx, r.temporal, r.clock()); err != nil {
 		return nil, nil, false, err
 	}
-	completed, err = r.roster.completed(ctx, r.temporal, since)
+	completed, err = r.roster.completed(ctx, r.temporal, since, r.clock())
 	return running, completed, true, err
 }
 
@@ -342,7 +343,7 @@ func (r *round) perform(ctx context.Context, s egress.Measure) (done bool, err e
 		return false, err
 	}
 	if info, err := e.Info(); err == nil {
-		if e, err = e.WithMissed(whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: time.Now(), Unasked: true})); err != nil {
+		if e, err = e.WithMissed(whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: r.clock(), Unasked: true})); err != nil {
 			return false, err
 		}
 	}
@@ -362,7 +363,7 @@ func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sightin
 	for _, m := range items {
 		r.take(&s, m)
 	}
-	running, err := r.roster.whole(ctx, r.temporal)
+	running, err := r.roster.whole(ctx, r.temporal, r.clock())
 	s.Listed = r.roster.open(s.Listed, running)
 	s.Ours = append(running, slices.DeleteFunc(before, func(o egress.Ours) bool { return !o.Closed })...)
 	return s, err

@@ -61,15 +61,14 @@ func (r *roster) end(at time.Time) {
 	r.last = at
 }
 
-// whole reads all workflows.
-func (r *roster) whole(ctx context.Context, from Registry) ([]egress.Ours, error) {
+// whole reads all workflows, as they are at that time or later.
+func (r *roster) whole(ctx context.Context, from Registry, at time.Time) ([]egress.Ours, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.read(ctx, from)
+	return r.read(ctx, from, at)
 }
 
-func (r *roster) read(ctx context.Context, from Registry) ([]egress.Ours, error) {
-	at := time.Now()
+func (r *roster) read(ctx context.Context, from Registry, at time.Time) ([]egress.Ours, error) {
 	ours, err := from.Running(ctx)
 	if err != nil {
 		return nil, err
@@ -81,21 +80,20 @@ func (r *roster) read(ctx context.Context, from Registry) ([]egress.Ours, error)
 	return ours, nil
 }
 
-// latest reads what changed, and reports whether it had to read everything.
-func (r *roster) latest(ctx context.Context, from Registry) (ours []egress.Ours, all bool, err error) {
+// latest reads what has changed until that time, and reports whether it had to read everything.
+func (r *roster) latest(ctx context.Context, from Registry, at time.Time) (ours []egress.Ours, all bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at.IsZero() {
-		ours, err = r.read(ctx, from)
+		ours, err = r.read(ctx, from, at)
 		return ours, true, err
 	}
-	at := time.Now()
 	changed, err := from.Changed(ctx, r.at.Add(-lag))
 	if err != nil {
 		return nil, false, err
 	}
 	if !r.take(changed) {
-		ours, err = r.read(ctx, from)
+		ours, err = r.read(ctx, from, at)
 		return ours, true, err
 	}
 	r.at = at
@@ -168,12 +166,12 @@ func (r *roster) take(changed []egress.Ours) bool {
 	return true
 }
 
-// completed returns the workflows that have completed since the given time, and some earlier ones.
+// completed returns the workflows that have completed from since until at, and some earlier ones.
 // It reads only those that completed since the last reading.
-func (r *roster) completed(ctx context.Context, from Registry, since time.Time) ([]egress.Ours, error) {
+func (r *roster) completed(ctx context.Context, from Registry, since, at time.Time) ([]egress.Ours, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at, unread := time.Now(), since
+	unread := since
 	if last := r.doneAt.Add(-lag); last.After(since) && !since.Before(r.doneFrom) {
 		unread = last
 	}

@@ -31,7 +31,7 @@ func TestWhatCompletedBeforeLiveKitForgotIsForgotten(t *testing.T) {
 		for _, id := range requestIDs {
 			f.list = append(f.list, egress.Ours{RequestID: id, EgressID: "EG_" + id})
 		}
-		ours, err := r.completed(t.Context(), &f, since)
+		ours, err := r.completed(t.Context(), &f, since, time.Now())
 		require.NoError(t, err)
 		for _, o := range ours {
 			known = append(known, o.RequestID)

@@ -29,7 +29,7 @@ func (r *round) strand(ctx context.Context) {
 	}
 	defer r.alive(ctx)()
 	log := activity.GetLogger(ctx)
-	stranded, err := r.temporal.Stranded(ctx, time.Now().Add(-strandedAfter))
+	stranded, err := r.temporal.Stranded(ctx, r.clock().Add(-strandedAfter))
 	if err != nil {
 		log.Warn("reconcile: recordings of versions that nobody runs are not looked for", "error", err)
 		return
