@@ -108,7 +108,7 @@ type Dial struct {
 // Start says how long a start is tried, and how an earlier attempt is searched for.
 type Start struct {
 	CallTimeout time.Duration `env:"REELKEEPER_START_CALL_TIMEOUT" doc:"How long one start call to LiveKit may take; the server itself tries for up to 75s."`
-	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a start is tried in all; at most 50m."`
+	For         time.Duration `env:"REELKEEPER_START_FOR" doc:"How long a worker tries a start, from when it takes it; at most 50m. The wait for a worker does not count."`
 	Search      time.Duration `env:"REELKEEPER_TOKEN_SEARCH" doc:"How long to look for the egress of a start call that may have succeeded, before calling again. Must stay over 31s in production: LiveKit does not list a slow start for 24s, and the call may come from a front door, by default up to 7s later."`
 	SearchEvery time.Duration `env:"REELKEEPER_TOKEN_SEARCH_EVERY" doc:"Wait after the first of these looks; each wait is twice as long as the one before, up to eight times this."`
 }
