@@ -169,6 +169,18 @@ func (s *State) NoteMedia(part int, r MediaReport, at time.Time) {
 	}
 }
 
+// NumberOf returns the number of the part that an egress is, 0 if it is none. A part may get another
+// number, since what turns out to have ended before it is put there.
+func (s *State) NumberOf(egressID string) int {
+	if i := s.earlier(egressID); i >= 0 {
+		return s.Parts[i].Number
+	}
+	if s.ID == egressID {
+		return s.Part
+	}
+	return 0
+}
+
 // String returns the report in words.
 func (r MediaReport) String() string {
 	text := "its media is " + string(r.Media)

@@ -56,8 +56,8 @@ func threeParts(tb testing.TB) *egress.State {
 	return s
 }
 
-// When a lost part ended is not known.
-func TestTheGapsAroundACorrectedPartAreThoseToItsRealEnd(t *testing.T) {
+// Another part has ended since.
+func TestTheGapAfterACorrectedPartBeginsWithItsRealEnd(t *testing.T) {
 	t.Parallel()
 	gaps := func(s *egress.State) (all []egress.Duration) {
 		for _, p := range s.Verdict("r", egress.Summary{}).Parts {
@@ -67,12 +67,12 @@ func TestTheGapsAroundACorrectedPartAreThoseToItsRealEnd(t *testing.T) {
 	}
 	s := threeParts(t)
 	s.Observe(observed(ofPart(t, "EG_3", active, 200, 210), 4*minute))
-	require.Equal(t, []egress.Duration{0, 45, 120}, gaps(s), "from its last sign of life")
+	require.Equal(t, []egress.Duration{0, 45, 120}, gaps(s))
 
-	_, ok := s.CorrectPart(observed(ofPart(t, "EG_2", complete, 77, 120), 5*minute))
+	_, ok := s.CorrectPart(observed(ofPart(t, "EG_1", complete, 10, 60), 5*minute))
 
 	require.True(t, ok)
-	require.Equal(t, []egress.Duration{0, 45, 80}, gaps(s))
+	require.Equal(t, []egress.Duration{0, 15, 120}, gaps(s))
 }
 
 func TestACorrectedPartKeepsItsPlaceAndTellsItsEndAsHeard(t *testing.T) {
@@ -117,4 +117,12 @@ func TestEveryPathOfARequestIsOfThePart(t *testing.T) {
 	got := egress.ForPart(r, 2)
 
 	require.True(t, proto.Equal(want, got), got)
+}
+
+func TestTheNumberOfAPartIsKnownByItsEgress(t *testing.T) {
+	t.Parallel()
+	s := secondPart(t)
+	for id, want := range map[string]int{"EG_1": 1, "EG_2": 2, "EG_9": 0} {
+		require.Equal(t, want, s.NumberOf(id), id)
+	}
 }

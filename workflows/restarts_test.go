@@ -8,6 +8,7 @@ import (
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -180,6 +181,35 @@ func TestNoPartMayBeStartedAfterTheLongestDuration(t *testing.T) {
 	require.Len(t, *starts, 2)
 	require.Zero(t, (*starts)[0].NotAfter)
 	require.WithinDuration(t, l.began.Add(time.Hour), (*starts)[1].NotAfter, time.Second, "since the first part began")
+}
+
+// The next part is refused in the end, so the first one is the last, after another egress that had
+// ended before. Its media is looked for all the while.
+func TestMediaIsOfTheEgressThatItWasLookedForThoughItsPartGetsAnotherNumber(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		s.Terms.VerifyFor = egress.Duration(20 * time.Minute)
+		return s, err
+	}
+	l.RegisterActivityWithOptions(func(context.Context, activities.VerifyRequest) (v activities.Verified, err error) { return v, err }, activity.RegisterOptions{Name: "Verify"})
+	l.refusesInTheEnd(2)
+	l.OnActivity("Verify", mock.Anything, mock.MatchedBy(func(in activities.VerifyRequest) bool { return in.Info.ID() == egressID })).
+		After(8*time.Minute).Return(found(egress.MediaMissing, "nothing is there"), nil)
+	l.OnActivity("Verify", mock.Anything, mock.Anything).Return(found(egress.MediaPresent, ""), nil)
+	for after, m := range map[time.Duration]*lk.EgressInfo{10 * time.Second: part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 10), time.Minute: part(3, complete, 9)} {
+		m.Request = stored("", 0).GetRequest()
+		l.webhook(after, egress.EventEnded, m)
+	}
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.MediaMissing, v.Media)
+	require.Equal(t, "EG_3", v.Parts[0].EgressID)
+	require.Equal(t, egress.MediaPresent, v.Parts[0].Media.Media)
 }
 
 // LiveKit takes its time over the stop of a twin, while the part has reached its limit.

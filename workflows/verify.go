@@ -41,12 +41,12 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 // and then waits for a person.
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, suffix, because string) {
 	r := of.WithBackup(egress.Unchecked(because))
-	e.NoteMedia(of.Part, r, workflow.Now(ctx))
+	e.NoteMedia(e.NumberOf(of.ID), r, workflow.Now(ctx))
 	var counted egress.Media
 	if r.Media.Alarming() { // LiveKit itself says so, and its backup storage may be cleared before the store answers
 		counted = r.Media
 		countMedia(ctx, counted)
-		e.notify(ctx, egress.ConcernMedia, of.Part, "")
+		e.notify(ctx, egress.ConcernMedia, e.NumberOf(of.ID), "")
 	}
 	name := egress.StepVerify + suffix
 	e.verifying++
@@ -84,8 +84,8 @@ func (e *run) verification(of *egress.State, behind bool) activities.VerifyReque
 func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport, counted egress.Media) {
 	r = of.WithBackup(r)
 	of.Media = &r
-	e.NoteMedia(of.Part, r, workflow.Now(ctx))
-	if e.before != nil && e.before.Part == of.Part {
+	e.NoteMedia(e.NumberOf(of.ID), r, workflow.Now(ctx))
+	if e.before != nil && e.before.ID == of.ID {
 		e.before.Media = &r
 	}
 	e.log.Info("media verified", "egressID", of.ID, "media", r.Media, "reason", r.Because, "files", len(r.Files))
@@ -93,7 +93,7 @@ func (e *run) found(ctx workflow.Context, of *egress.State, r egress.MediaReport
 		countMedia(ctx, r.Media)
 	}
 	if r.Media.Alarming() {
-		e.notify(ctx, egress.ConcernMedia, of.Part, "")
+		e.notify(ctx, egress.ConcernMedia, e.NumberOf(of.ID), "")
 	}
 	e.explain(ctx)
 }
