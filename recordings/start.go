@@ -172,8 +172,14 @@ func startOptions(a ask) client.StartWorkflowOptions {
 
 func (p *Pending) startError(ctx context.Context, err error) error {
 	err = errorOf(ctx, "start "+egress.WorkflowID(p.ask.requestID), err)
-	var e *egress.Error
-	if errors.As(err, &e) && e.Reason == egress.Ambiguous && errors.Is(err, egress.ErrTemporal) {
+	e, ok := errors.AsType[*egress.Error](err)
+	if !ok || !errors.Is(err, egress.ErrTemporal) {
+		return err
+	}
+	if e.Reason == egress.NotFound { // Temporal has lost what it had taken; LiveKit may have been asked
+		e.Reason = egress.Ambiguous
+	}
+	if e.Reason == egress.Ambiguous {
 		e.Message += fmt.Sprintf("; it may go on: ask again with the ID %q", p.ask.requestID)
 	}
 	return err
