@@ -24,7 +24,8 @@ const remembered = time.Hour
 // slowStart is how long an egress that LiveKit starts may be missing from its list, with a margin.
 const slowStart = egress.Unlisted + 6*time.Second
 
-// bypass remembers, by key, the starts that this door has lately sent past Temporal.
+// bypass remembers, by key, the starts that this door has lately sent past Temporal, or of which
+// Temporal has not said what became.
 type bypass struct {
 	since  time.Time // when this door began
 	mu     sync.Mutex
@@ -32,10 +33,10 @@ type bypass struct {
 	keys   map[string]detour
 }
 
-// detour is a start past Temporal.
+// detour is a start past Temporal, or one that Temporal may have lost.
 type detour struct {
 	at     time.Time
-	digest string // from digestOf, or the digest of a forwarded call
+	digest string // from digestOf, or the digest of a forwarded call; of what was lost, empty
 	word   word
 }
 
@@ -43,7 +44,7 @@ type detour struct {
 type word int
 
 const (
-	awaited word = iota + 1 // zero: LiveKit was not asked
+	awaited word = iota + 1 // zero: this door has not asked LiveKit
 	unclear                 // nobody waits for the answer, or it does not say whether the egress was started
 	refused
 	begun
@@ -79,6 +80,20 @@ func wordOf(err error) word {
 func (b *bypass) note(key string, d detour) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.put(key, d)
+}
+
+// noteDoubt records that a workflow took the start of a key, and that we have not heard what became
+// of it. If Temporal loses the workflow, LiveKit may have the egress all the same.
+func (b *bypass) noteDoubt(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.keys[key].known() {
+		b.put(key, detour{at: time.Now()})
+	}
+}
+
+func (b *bypass) put(key string, d detour) {
 	if b.keys == nil {
 		b.keys = map[string]detour{}
 	}
@@ -86,7 +101,7 @@ func (b *bypass) note(key string, d detour) {
 	b.keys[key] = d
 }
 
-// of returns the last start of a key that went past Temporal, or zero if there was none.
+// of returns what is remembered of a key's last start, or zero if nothing is.
 func (b *bypass) of(key string) detour {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,13 +117,13 @@ func (d detour) unlisted() bool { return d.word == unclear && time.Since(d.at) <
 // conflicts reports whether LiveKit was asked for something else under this key. The workflow that
 // adopts the egress cannot tell.
 func (d detour) conflicts(digest string) bool {
-	return d.known() && d.word != refused && d.digest != digest
+	return d.known() && d.word != 0 && d.word != refused && d.digest != digest
 }
 
 // mayHave reports whether LiveKit may already have this start without any workflow knowing of it:
-// this door has sent it, or lately any other start, past Temporal, and its caller may ask again; or
-// an earlier door may have sent it before it died. That last reason alone starts no search for a
-// web egress, for which LiveKit would list everything.
+// this door has sent it, or lately any other start, past Temporal, and its caller may ask again;
+// Temporal may have lost it; or an earlier door may have sent it before it died. That last reason
+// alone starts no search for a web egress, for which LiveKit would list everything.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
 	known := b.of(s.RequestID).known()
 	b.mu.Lock()

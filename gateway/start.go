@@ -51,6 +51,9 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	case err == nil:
 		c.outcome = Durable
 		m, err := confirmed(ctx, pending)
+		if egress.ReasonOf(err) == egress.Ambiguous {
+			h.bypass.noteDoubt(s.RequestID)
+		}
 		if h.cfg.FailOpenAfter == 0 || !unasked(err) {
 			return m, err
 		}

@@ -129,7 +129,8 @@ func (c *Client) prepare(o egress.StartOptions) (ask, error) {
 }
 
 // send repeats the request until a worker takes the start. Without a worker the server starts the
-// workflow but does not record the update, so the same IDs are sent again.
+// workflow but does not record the update, so the same IDs are sent again. Should Temporal have lost
+// that workflow meanwhile, the next one first looks for what it may have begun.
 func (p *Pending) send(ctx context.Context, updateID string) (client.WorkflowUpdateHandle, error) {
 	a, c := p.ask, p.client
 	for {
@@ -140,6 +141,7 @@ func (p *Pending) send(ctx context.Context, updateID string) (client.WorkflowUpd
 		if err == nil || !timedOut(err) || !c.pause(ctx) {
 			return handle, err
 		}
+		a.input.Again = true // of no effect on a workflow that is there
 	}
 }
 
