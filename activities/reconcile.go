@@ -14,7 +14,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// atOnce is how many measures of a round run concurrently: each takes at most four calls to Temporal.
+// atOnce is how many measures of a round run concurrently: each takes a few calls to Temporal.
 const atOnce = 16
 
 // Lister is what the reconciler needs of LiveKit. Errors are egress.Errors.
@@ -306,6 +306,10 @@ func (r *round) act(ctx context.Context, measures []egress.Measure) error {
 func (r *round) do(ctx context.Context, s egress.Measure) {
 	log := activity.GetLogger(ctx)
 	done, err := r.perform(ctx, s)
+	if s.Deed == egress.DeedNudge && !done && err == nil { // visibility shows what Temporal itself has lost
+		s.Deed = egress.DeedAdopt
+		done, err = r.perform(ctx, s)
+	}
 	if err == nil {
 		r.roster.note(s, done, r.infos[s.EgressID].GetStatus())
 	}

@@ -40,6 +40,7 @@ type both struct {
 	deepErr   error            // for a list of everything
 	failing   string           // egress ID for which every step fails
 	closed    string           // egress ID whose workflow has closed
+	lost      string           // request ID whose workflow only visibility shows
 
 	stranded      map[string]int64
 	strandedErr   error
@@ -133,7 +134,7 @@ func (b *both) Tell(_ context.Context, requestID string, e egress.Event) (bool, 
 		return false, errors.New("Temporal is away")
 	}
 	b.note("tell %s of %s", requestID, id)
-	return true, nil
+	return requestID != b.lost, nil
 }
 
 func (b *both) AdoptListed(_ context.Context, requestID string, _ egress.Extras, e egress.Event) (bool, error) {
@@ -257,6 +258,21 @@ func TestWhatIsNotActiveAnyMoreIsAskedForOneByOneWhileItIsFew(t *testing.T) {
 	require.Equal(t, []string{"get EG_1", "get EG_2", "list active=true", "tell r-1 of EG_1", "tell r-2 of EG_2"}, b.noted())
 	require.Equal(t, [4]int{3, 2, 1, 1}, [4]int{r.Calls, r.Asked, r.Nudged, r.Suspected})
 	require.Zero(t, r.DeepAt)
+}
+
+// Its row would otherwise be told in every round, and nobody would hear of the end.
+func TestAnEndWhoseWorkflowOnlyVisibilityShowsIsAdopted(t *testing.T) {
+	t.Parallel()
+	for closed, want := range map[string]int{"": 1, "EG_1": 0} {
+		b := &both{
+			items:   []*lk.EgressInfo{over("EG_1")},
+			running: []egress.Ours{workflowOf("r-1", "EG_1")},
+			lost:    "r-1", closed: closed,
+		}
+		r := reconcile(t, b, false, egress.Expectation{})
+		require.Equal(t, []string{"adopt EG_1 as r-1", "get EG_1", "list active=true", "tell r-1 of EG_1"}, b.noted())
+		require.Equal(t, [3]int{want, 0, 0}, [3]int{r.Adopted, r.Nudged, r.Failed})
+	}
 }
 
 func TestManyThatAreNotActiveAnyMoreCostOneCall(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 // observe passes an egress event to its workflow: the one that the token in the URL names, else the
 // one that the echoed token names, else the one with the egress ID. A workflow that has closed ends
-// the search; one that never existed does not: a start that went past Temporal may be adopted under
-// its egress ID, and is otherwise adopted now.
+// the search; one that does not exist does not: a start that went past Temporal may be adopted under
+// its egress ID, and is otherwise adopted now, as is one that only visibility still shows.
 func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	if d.egressID() == "" {
 		return NoEgressID
@@ -35,15 +35,22 @@ func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason 
 	switch {
 	case err != nil:
 		return d.failed(ctx, err)
-	case !found && len(named) > 0:
-		return h.adopt(ctx, d, named[0])
-	case !found || slices.Contains(named, id):
+	case !found && len(named) == 0:
 		return Unknown
+	case !found:
+		return h.adopt(ctx, d, named[0])
 	}
-	if reason := h.signalOrAdopt(ctx, d, id); reason != Accepted {
-		return reason
+	reason := Unknown
+	if !slices.Contains(named, id) {
+		reason = h.signalOrAdopt(ctx, d, id)
 	}
-	return LookedUp
+	if reason == Unknown { // Temporal has lost what visibility still shows
+		return h.adopt(ctx, d, id)
+	}
+	if reason == Accepted {
+		return LookedUp
+	}
+	return reason
 }
 
 // signalOrAdopt adopts if the workflow has closed: it may have failed before LiveKit began after

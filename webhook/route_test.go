@@ -66,8 +66,8 @@ func TestAnEgressEventFindsItsWorkflow(t *testing.T) {
 			webhook.Adopted, []string{"egress/req-1"}},
 		"nowhere, with a wrong MAC": {wrong(b.path("req-1")), egressEvent(egress.EventEnded, "EG_unknown", other), nil,
 			webhook.Unknown, []string{}},
-		"found and gone": {project, egressEvent(egress.EventEnded, egressID, other), map[string]error{"egress/found": errUnknown},
-			webhook.Unknown, []string{"egress/found"}},
+		"found and gone: adopted again": {project, egressEvent(egress.EventEnded, egressID, other), map[string]error{"egress/found": errUnknown},
+			webhook.Adopted, []string{"egress/found"}},
 		"too late, by the token": {b.path("req-1"), egressEvent(egress.EventEnded, egressID, url("req-1")),
 			map[string]error{"egress/req-1": errClosed},
 			webhook.Late, []string{"egress/req-1"}},
@@ -97,14 +97,16 @@ func TestAnEgressEventFindsItsWorkflow(t *testing.T) {
 	}
 }
 
-func TestAFoundWorkflowThatItsTokenHasNamedIsNotAskedTwice(t *testing.T) {
+// Visibility can be ahead: its store keeps what Temporal's database has lost.
+func TestAFoundWorkflowThatItsTokenHasNamedIsNotAskedTwiceButAdopted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.temporal.byID[egressID] = "egress/req-1"
 	b.temporal.answer = answers(map[string]error{"egress/req-1": errUnknown})
 	require.Equal(t, 200, b.post(t, b.path("req-1"), started()))
 	require.Equal(t, []string{"egress/req-1"}, b.temporal.workflows())
-	b.became(t, webhook.Unknown)
+	require.Equal(t, []string{"req-1 by EV_1"}, b.temporal.adopted)
+	b.became(t, webhook.Adopted)
 }
 
 func TestAnEgressThatWasStartedWhileTemporalWasAwayIsAdoptedByItsToken(t *testing.T) {
