@@ -308,7 +308,7 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // not yet: it is retried
 		}
 	}
-	return s.api.Start(ctx, s.req)
+	return s.send(ctx)
 }
 
 // search looks for our token until it is found or certainly absent: a list read after SearchFor,

@@ -1,6 +1,7 @@
 package livekit_test
 
 import (
+	"net/http/httptrace"
 	"strings"
 	"testing"
 
@@ -39,6 +40,21 @@ func TestEachKindOfRequestReachesItsOwnMethodUnchanged(t *testing.T) {
 				require.True(t, proto.Equal(req, got[0].req), "%v", got[0].req)
 			})
 		}
+	}
+}
+
+// A start that must be sent in time relies on it.
+func TestWhoTracesAStartSeesWhenItHasAConnection(t *testing.T) {
+	t.Parallel()
+	for _, req := range []egress.Request{request(), &lk.StartEgressRequest{}} {
+		var seen []string
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+			GetConn: func(string) { seen = append(seen, "wanted") },
+			GotConn: func(httptrace.GotConnInfo) { seen = append(seen, "got") },
+		})
+		_, err := at((&project{}).open(t).url).Start(ctx, req)
+		require.NoError(t, err)
+		require.Equal(t, []string{"wanted", "got"}, seen)
 	}
 }
 
