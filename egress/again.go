@@ -18,9 +18,7 @@ type Hold struct {
 	HeldSince time.Time `json:"held_since"` // when we heard of the end
 	// HoldMore extends the hold beyond the policy's HoldFor, because LiveKit could not be asked at
 	// its close. Zero: it could be, so far.
-	HoldMore   time.Time `json:"hold_more,omitzero"`
-	BlindSince time.Time `json:"blind_since,omitzero"`  // when a look of this hold first got no answer from LiveKit
-	BlindLooks int       `json:"blind_looks,omitempty"` // how many looks of this hold got none
+	HoldMore time.Time `json:"hold_more,omitzero"`
 }
 
 // conclude settles the egress with the end that o reports, or holds that end.
@@ -103,25 +101,6 @@ func (s *State) dueHeld(now time.Time) Action {
 		return ActLook
 	default:
 		return ActSettle
-	}
-}
-
-// leastBlind is how many looks at the close of a hold must go unanswered before it ends all the
-// same. Two would not do: an outage of our own may lie between them.
-const leastBlind = 5
-
-// heldBlind extends the hold if LiveKit could not be asked at its close. It stops extending once
-// five looks have gone unanswered and LostAfter has passed since the first of them.
-func (s *State) heldBlind(l Look, now time.Time) {
-	if s.Phase != Held || l.answered() {
-		return
-	}
-	if s.BlindSince.Before(s.HeldSince) {
-		s.BlindSince, s.BlindLooks = now, 0
-	}
-	s.BlindLooks++
-	if s.BlindLooks < leastBlind || !stood(s.BlindSince, s.Policy.LostAfter, now) {
-		s.HoldMore = now.Add(s.Policy.Wait(OutlookEnding, 0, Spread(s.ID)))
 	}
 }
 

@@ -228,10 +228,11 @@ func (s *State) Looked(l Look, now time.Time) News {
 	if l.answered() {
 		s.AnsweredAt = now
 	}
-	s.heldBlind(l, now)
 	if s.Phase == Watching && !l.EndExpected.IsZero() {
 		s.ExpectEnd(l.EndExpected)
 	}
+	s.countBlind(l, now)
+	s.holdBlind(l, now)
 	if s.Phase == Watching && s.Evidence.RoomGone.IsZero() && !l.RoomGone.IsZero() {
 		s.note(Beat{At: now, What: "its room is gone", By: FromPoll})
 	}

@@ -35,8 +35,8 @@ func (s *State) WhyLost() (string, bool) {
 	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.AnsweredAt):
 		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected",
 			statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
-	case stood(s.EndExpected, s.Policy.unasked(), s.LookedAt):
-		why = append(why, fmt.Sprintf("LiveKit cannot be asked, and its end was expected %s ago", s.Policy.unasked()))
+	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt) && s.blindEnough():
+		why = append(why, fmt.Sprintf("LiveKit cannot be asked, and its end was expected over %s ago", s.Policy.GiveUpAfter))
 	default:
 		return "", false
 	}
@@ -74,17 +74,17 @@ func (s *State) Decisive() time.Time {
 	return first.Time
 }
 
-// mayBeLost adds the times from which WhyLost may report a loss.
+// mayBeLost adds the times from which WhyLost may report a loss. Once an egress is to be given up,
+// each look that LiveKit does not answer may be the last.
 func (s *State) mayBeLost(first *earliest) {
 	first.since(s.EndExpected, s.Policy.LostAfter, s.dead())
-	first.since(s.EndExpected, s.Policy.GiveUpAfter, !stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt))
-	first.since(s.EndExpected, s.Policy.unasked(), true)
+	if stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt) {
+		first.since(s.LookedAt, Duration(s.Policy.Wait(OutlookEnding, s.BlindLooks, Spread(s.ID))), true)
+	} else {
+		first.since(s.EndExpected, s.Policy.GiveUpAfter, true)
+	}
 	first.since(s.Evidence.MissingSince, s.Policy.LostAfter, true)
 }
-
-// unasked returns after how long an egress is given up if LiveKit answers no looks: LiveKit may be
-// down at that very moment, but is not waited for without end.
-func (p Policy) unasked() Duration { return p.GiveUpAfter + p.LostAfter }
 
 func (s *State) absentWhenDue() bool {
 	return stood(s.probeFrom(), s.Policy.LostAfter, s.Evidence.Absent)

@@ -76,15 +76,49 @@ func TestNothingIsGivenUpByALookThatLiveKitDidNotAnswer(t *testing.T) {
 
 	require.Equal(t, egress.Moved, s.Observe(observed(infoOf(t, "EG_1", complete), day+minute)), "its end may still come")
 	require.Equal(t, egress.Settled, s.Phase)
-	s = seen(t, ending)
-	s.Started, s.EndExpected, s.Stuck = true, noon, "x"
-	s.Looked(egress.Look{}, noon.Add(day+minute-1))
-	_, lost = s.WhyLost()
-	require.False(t, lost)
-	require.Equal(t, noon.Add(day+minute), s.Alarm())
-	s.Looked(egress.Look{}, noon.Add(day+minute))
-	why, _ = s.WhyLost()
-	require.Equal(t, "LiveKit cannot be asked, and its end was expected 24h1m0s ago", why)
+}
+
+// After an outage of our own, every look may be the first for days, and LiveKit may not be back yet.
+func TestAnOutageOfOurOwnGivesNothingUp(t *testing.T) {
+	t.Parallel()
+	s := watched(t)
+	s.Latest, s.EndExpected, s.LookedAt, s.AnsweredAt, s.Stuck = infoOf(t, "EG_1", ending), noon, noon, noon, "x"
+	at := noon.Add(60 * time.Hour)
+	for n := range 4 {
+		s.Looked(egress.Look{}, at)
+		_, lost := s.WhyLost()
+		require.False(t, lost, n)
+		require.Equal(t, egress.ActLook, s.Due(s.Alarm()), "it is asked again soon")
+		at = s.Alarm()
+	}
+	require.Equal(t, noon.Add(60*time.Hour+220*time.Second), at)
+	s.Looked(egress.Look{}, at)
+	why, _ := s.WhyLost()
+	require.Equal(t, "LiveKit cannot be asked, and its end was expected over 24h0m0s ago", why)
+	require.Equal(t, egress.ActLose, s.Due(s.LookedAt))
+}
+
+func TestOnlyLooksInARowThatGoUnansweredGiveAnEgressUp(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		want   bool
+	}{
+		"the fifth":                          {func(*egress.State) {}, true},
+		"the fourth":                         {func(s *egress.State) { s.BlindLooks-- }, false},
+		"too soon after the first":           {func(s *egress.State) { s.BlindSince = s.BlindSince.Add(1) }, false},
+		"where it was not yet to be decided": {func(s *egress.State) { s.BlindSince = noon.Add(day - 1) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			s.EndExpected, s.BlindSince, s.BlindLooks = noon, noon.Add(2*day-minute), 4
+			tc.change(s)
+			s.Looked(egress.Look{}, noon.Add(2*day))
+			_, lost := s.WhyLost()
+			require.Equal(t, tc.want, lost)
+		})
+	}
 }
 
 // Each row removes one condition of a probe that may be sent.

@@ -27,6 +27,7 @@ type State struct {
 	Terms
 	Shared
 	Hold
+	Blind
 	Outcome
 	Phase Phase `json:"phase"`
 	Part  int   `json:"part"` // counted from 1
