@@ -67,11 +67,13 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"a look before that, too": {func(s *egress.State) {
 			s.Evidence.RecorderGone, s.EndExpected, s.Evidence.Absent = noon, noon, noon.Add(minute)
 		}, minute - 1, egress.ActLook},
-		"to be lost":                        {judged, minute, egress.ActLose},
-		"a look before it is lost":          {dead, 2 * minute, egress.ActLook},
-		"a stop again before it is dead":    {func(s *egress.State) { dead(s); s.Evidence.Unanswered = noon.Add(minute - 1) }, minute, egress.ActProbe},
-		"a look before it is given up":      {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "why" }, 2 * day, egress.ActLook},
-		"to be given up":                    {func(s *egress.State) { s.EndExpected, s.LookedAt, s.AnsweredAt = noon, noon.Add(day), noon.Add(day) }, 2 * day, egress.ActLose},
+		"to be lost":                     {judged, minute, egress.ActLose},
+		"a look before it is lost":       {dead, 2 * minute, egress.ActLook},
+		"a stop again before it is dead": {func(s *egress.State) { dead(s); s.Evidence.Unanswered = noon.Add(minute - 1) }, minute, egress.ActProbe},
+		"a look before it is given up":   {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "why" }, 2 * day, egress.ActLook},
+		"to be given up": {func(s *egress.State) {
+			s.EndExpected, s.LookedAt, s.Evidence.Absent = noon, noon.Add(day), noon.Add(day)
+		}, 2 * day, egress.ActLose},
 		"to be lost before anything else":   {func(s *egress.State) { judged(s); s.MaxDuration, s.Stopped = 1, "" }, minute, egress.ActLose},
 		"a wanted stop before that":         {func(s *egress.State) { dead(s); s.StopDue = true }, minute, egress.ActStop},
 		"no stop again where one is tried":  {func(s *egress.State) { judged(s); s.StopDue, s.StoppedAt, s.Evidence.Probed = true, noon, noon }, minute, egress.ActLose},
@@ -141,7 +143,7 @@ func TestTheAlarmRingsAtTheFirstMomentAtWhichMoreThanALookIsDue(t *testing.T) {
 			s.EndExpected, s.Evidence.RoomGone, s.Evidence.Probed, s.Evidence.Absent = noon, noon, noon.Add(minute), noon.Add(2*minute)
 		}, 2 * minute},
 		"a probe was not answered": {func(s *egress.State) { s.EndExpected, s.Evidence.Unanswered, s.Stuck = noon, noon.Add(minute), "x" }, minute},
-		"the end does not come":    {func(s *egress.State) { s.EndExpected, s.Stuck = noon, "x" }, day},
+		"the end does not come":    {func(s *egress.State) { s.EndExpected, s.Stuck, s.Latest = noon, "x", infoOf(t, "EG_1", ending) }, day},
 		"LiveKit does not know it": {func(s *egress.State) { s.Evidence.MissingSince = noon.Add(minute) }, 2 * minute},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func (s *State) WhyLost() (string, bool) {
 		why = append(why, "LiveKit no longer knows the egress")
 	case s.dead() && stood(s.EndExpected, s.Policy.LostAfter, s.LookedAt):
 		why = append(why, "its worker does not answer StopEgress")
-	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.AnsweredAt):
+	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.decidedAt()):
 		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected",
 			statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
 	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt) && s.blindEnough():
@@ -47,6 +47,15 @@ func (s *State) WhyLost() (string, bool) {
 		why = append(why, "its participant has left the room")
 	}
 	return strings.Join(why, ", "), true
+}
+
+// decidedAt returns when LiveKit's last answer came by which an egress may be given up. A recorder
+// that was out of its room may be back, so that answer must also say that it is not there.
+func (s *State) decidedAt() time.Time {
+	if s.Stopped == "" && s.Evidence.RoomGone.IsZero() && !s.uploading() && !isWebEgress(s.Latest.Proto()) {
+		return s.Evidence.Absent
+	}
+	return s.AnsweredAt
 }
 
 // MayProbe reports whether we may probe the worker with a StopEgress: only if nothing is left to
@@ -79,7 +88,11 @@ func (s *State) Decisive() time.Time {
 func (s *State) mayBeLost(first *earliest) {
 	first.since(s.EndExpected, s.Policy.LostAfter, s.dead())
 	if stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt) {
-		first.since(s.LookedAt, Duration(s.Policy.Wait(OutlookEnding, s.BlindLooks, Spread(s.ID))), true)
+		outlook := OutlookEnding
+		if s.BlindLooks == 0 { // the recorder could not be asked for; where a look can, InDoubt makes that news
+			outlook = OutlookActive
+		}
+		first.since(s.LookedAt, Duration(s.Policy.Wait(outlook, s.BlindLooks, Spread(s.ID))), true)
 	} else {
 		first.since(s.EndExpected, s.Policy.GiveUpAfter, true)
 	}

@@ -49,7 +49,7 @@ func TestAnEgressIsLostWhenTheEvidenceHasStoodLongEnough(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := seen(t, tc.status)
-			s.Evidence = egress.Evidence{MissingSince: tc.missing, RoomGone: tc.roomGone, Unanswered: tc.unanswered}
+			s.Evidence = egress.Evidence{MissingSince: tc.missing, RoomGone: tc.roomGone, Unanswered: tc.unanswered, Absent: noon.Add(tc.after)}
 			s.EndExpected, s.LookedAt, s.AnsweredAt = tc.expected, noon.Add(tc.after), noon.Add(tc.after)
 			why, lost := s.WhyLost()
 			require.Equal(t, tc.want, why)
@@ -119,6 +119,47 @@ func TestOnlyLooksInARowThatGoUnansweredGiveAnEgressUp(t *testing.T) {
 			require.Equal(t, tc.want, lost)
 		})
 	}
+}
+
+// A recorder that lost its connection while we were away may have come back.
+func TestWhatLeftItsRoomIsGivenUpOnlyByALookThatDoesNotFindItThere(t *testing.T) {
+	t.Parallel()
+	late := noon.Add(60 * time.Hour)
+	is := infoOf(t, "EG_1", active)
+	page := infoWith(t, active, func(m *livekit.EgressInfo) { m.Request = &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{}} })
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		look   egress.Look
+		want   egress.Action
+	}{
+		"it could not be asked for": {func(*egress.State) {}, egress.Look{Info: is}, egress.ActNothing},
+		"it is not there":           {func(*egress.State) {}, egress.Look{Info: is, RecorderAbsent: true}, egress.ActLose},
+		"it is there":               {func(*egress.State) {}, egress.Look{Info: is, RecorderHere: true}, egress.ActNothing},
+		"a stop was asked for":      {func(s *egress.State) { s.Stopped = egress.StopRequested }, egress.Look{Info: is}, egress.ActLose},
+		"its room is gone":          {func(s *egress.State) { s.Evidence.RoomGone = noon }, egress.Look{Info: is}, egress.ActLose},
+		"it uploads":                {func(*egress.State) {}, egress.Look{Info: infoOf(t, "EG_1", ending)}, egress.ActLose},
+		"a page is in no room":      {func(s *egress.State) { s.Latest = page }, egress.Look{Info: page}, egress.ActLose},
+		"others went unanswered":    {func(s *egress.State) { s.BlindSince, s.BlindLooks = noon.Add(2*day), 9 }, egress.Look{Info: is}, egress.ActNothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			s.RecorderLeft(noon)
+			s.Stuck = "x"
+			tc.change(s)
+			s.Looked(tc.look, late)
+			require.Equal(t, tc.want, s.Due(late))
+			require.Equal(t, tc.look.RecorderHere, s.EndExpected.IsZero())
+		})
+	}
+	s := watched(t)
+	s.RecorderLeft(noon)
+	s.Stuck = "x"
+	s.Looked(egress.Look{Info: is}, late)
+	require.True(t, s.InDoubt())
+	require.Equal(t, late.Add(patience()), s.Alarm(), "the next look says so by itself if it can ask")
+	s.Looked(egress.Look{}, s.NextLook())
+	require.Equal(t, 1, s.BlindLooks)
 }
 
 // Each row removes one condition of a probe that may be sent.
