@@ -59,6 +59,12 @@ func mayPass(err error) bool {
 	return !said || !app.NonRetryable()
 }
 
+// ranOut reports whether an activity failed because the time for all of its attempts was over.
+func ranOut(err error) bool {
+	late, ok := errors.AsType[*temporal.TimeoutError](err)
+	return ok && late.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
+}
+
 // askedFor returns how long a failed activity wants the next try to wait, and what it said. An
 // attempt that died says nothing.
 func askedFor(err error) (wait time.Duration, because string) {

@@ -15,7 +15,9 @@ import (
 func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
 	opts := noticeOptions
 	opts.ScheduleToCloseTimeout = n.For.D()
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), delivery.Notify, n).Get(ctx, nil)
+	err := inItsTime(opts, func(opts workflow.ActivityOptions) error {
+		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), delivery.Notify, n).Get(ctx, nil)
+	})
 	if err != nil {
 		return plainly("notify", err)
 	}

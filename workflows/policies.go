@@ -96,6 +96,19 @@ var announceOptions = workflow.ActivityOptions{
 	Summary:             "tell the consumer, until it accepts",
 }
 
+// inItsTime runs an activity within its time. If that is over before an attempt answered, no worker
+// may have run meanwhile, so the activity gets a few more attempts, which wait for a worker.
+func inItsTime(opts workflow.ActivityOptions, do func(workflow.ActivityOptions) error) error {
+	err := do(opts)
+	if !ranOut(err) {
+		return err
+	}
+	few := *opts.RetryPolicy
+	few.MaximumAttempts = 10
+	opts.ScheduleToCloseTimeout, opts.RetryPolicy = 0, &few
+	return do(as(opts, opts.Summary+", after its time"))
+}
+
 // onceOptions: most consumers accept an announcement at once. If one does not, announceOptions are
 // for its next tries.
 var onceOptions = workflow.ActivityOptions{

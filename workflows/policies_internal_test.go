@@ -1,10 +1,12 @@
 package workflows
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -48,5 +50,36 @@ func TestPartsThatFailAreFurtherAndFurtherApart(t *testing.T) {
 	for part, want := range map[int]time.Duration{2: time.Second, 3: 2 * time.Second, 4: 4 * time.Second, 100: time.Minute} {
 		require.Equal(t, want, recoverBackoff("EGRESS_FAILED", part), "part %d", part)
 		require.Equal(t, time.Second, recoverBackoff("EGRESS_LIMIT_REACHED", part), "part %d", part)
+	}
+}
+
+func TestWhatRanOutOfTimeWaitsForAWorkerAndHasAFewAttemptsMore(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want []time.Duration // the times that it had
+	}{
+		"it is done":       {nil, []time.Duration{time.Hour}},
+		"it failed":        {errors.New("down"), []time.Duration{time.Hour}},
+		"an attempt hung":  {temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil), []time.Duration{time.Hour}},
+		"its time is over": {temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil), []time.Duration{time.Hour, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ran []workflow.ActivityOptions
+			opts := announceOptions
+			opts.ScheduleToCloseTimeout = time.Hour
+			err := inItsTime(opts, func(o workflow.ActivityOptions) error {
+				ran = append(ran, o)
+				return tc.err
+			})
+			require.Equal(t, tc.err, err)
+			require.Len(t, ran, len(tc.want))
+			for n, want := range tc.want {
+				require.Equal(t, want, ran[n].ScheduleToCloseTimeout)
+				require.EqualValues(t, n*10, ran[n].RetryPolicy.MaximumAttempts)
+			}
+			require.Zero(t, announceOptions.RetryPolicy.MaximumAttempts)
+		})
 	}
 }

@@ -68,8 +68,6 @@ func (t task) name() string { return t.step + t.suffix }
 
 // tellStep runs a delivery step until it is done, or a person skips it.
 func (e *recording) tellStep(ctx workflow.Context, t task) {
-	patient := announceOptions
-	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
 	err := e.tell(ctx, onceOptions, t)
 	e.untried--
 	if err != nil {
@@ -79,11 +77,18 @@ func (e *recording) tellStep(ctx workflow.Context, t task) {
 	if mayPass(err) {
 		again := t
 		again.putOff, again.because = askedFor(err)
-		err = e.tell(ctx, patient, again)
+		err = e.tellPatiently(ctx, again)
 	}
-	if e.insist(ctx, t.name(), err, func() error { return e.tell(ctx, patient, t) }) == nil {
+	if e.insist(ctx, t.name(), err, func() error { return e.tellPatiently(ctx, t) }) == nil {
 		e.done(ctx, t.name())
 	}
+}
+
+// tellPatiently tries a delivery step for as long as the terms say.
+func (e *recording) tellPatiently(ctx workflow.Context, t task) error {
+	patient := announceOptions
+	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
+	return inItsTime(patient, func(opts workflow.ActivityOptions) error { return e.tell(ctx, opts, t) })
 }
 
 // done notes that a step is done, and shows it.

@@ -61,7 +61,9 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string, coun
 	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
 	var v activities.Verified
 	look := func() error {
-		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
+		return inItsTime(opts, func(opts workflow.ActivityOptions) error {
+			return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
+		})
 	}
 	if err := e.insist(ctx, name, look(), look); err != nil {
 		e.found(ctx, of, egress.Unchecked("a person skipped it: "+inWords(err)), counted)
