@@ -174,11 +174,14 @@ func ObserveListed(e Event, at time.Time) (o Observation, suspect bool, err erro
 }
 
 // BoundSince makes time limits count from when LiveKit started the bound egress, if that was
-// earlier.
-func (s *State) BoundSince(info Info) {
-	if began := unixNano(info.Proto().GetStartedAt()); info.ID() == s.ID && !began.IsZero() && began.Before(s.BoundAt) {
-		s.BoundAt = began
+// earlier. It began no earlier than it was asked for, whatever LiveKit's clock says; zero: nobody
+// knows when that was.
+func (s *State) BoundSince(info Info, asked time.Time) {
+	began := unixNano(info.Proto().GetStartedAt())
+	if info.ID() != s.ID || began.IsZero() {
+		return
 	}
+	s.BoundAt = sooner(s.BoundAt, later(began, asked))
 }
 
 // News says what an observation changed.

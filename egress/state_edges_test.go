@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -101,4 +103,34 @@ func TestWhatAllPartsShareIsAmongTheOtherKeysOfAState(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &back))
 	require.Equal(t, s.Stuck, back.Stuck)
 	require.Equal(t, s.Twins, back.Twins)
+}
+
+func TestTimeLimitsCountFromTheBeginningThatLiveKitNames(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		id           string
+		began, asked time.Time
+		want         time.Time
+	}{
+		"it began before we heard of it":           {"EG_1", noon.Add(-time.Hour), noon.Add(-2 * time.Hour), noon.Add(-time.Hour)},
+		"nobody knows when it was asked for":       {"EG_1", noon.Add(-time.Hour), time.Time{}, noon.Add(-time.Hour)},
+		"LiveKit's clock is behind":                {"EG_1", noon.Add(-time.Hour), noon.Add(-time.Minute), noon.Add(-time.Minute)},
+		"LiveKit's clock is ahead":                 {"EG_1", noon.Add(time.Hour), noon.Add(-time.Minute), noon},
+		"it has not begun":                         {"EG_1", time.Time{}, noon.Add(-time.Minute), noon},
+		"it is another one":                        {"EG_2", noon.Add(-time.Hour), time.Time{}, noon},
+		"it was asked for again, and began before": {"EG_1", noon.Add(-time.Hour), noon.Add(time.Minute), noon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			m := &livekit.EgressInfo{EgressId: tc.id, Status: active}
+			if !tc.began.IsZero() {
+				m.StartedAt = tc.began.UnixNano()
+			}
+			info, err := egress.NewInfo(m)
+			require.NoError(t, err)
+			s.BoundSince(info, tc.asked)
+			require.True(t, tc.want.Equal(s.BoundAt), s.BoundAt)
+		})
+	}
 }

@@ -77,6 +77,47 @@ func TestALimitOfWhatALateStartFindsCountsFromItsBeginning(t *testing.T) {
 	}
 }
 
+// No worker ran: its webhooks wait in Temporal, and LiveKit's answer to the start is lost.
+func TestALimitOfWhatWeHearOfLateCountsFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	for name, answers := range map[string]func(*lk.EgressInfo) (activities.Started, error){
+		"another attempt finds it": func(m *lk.EgressInfo) (activities.Started, error) {
+			return activities.Started{Info: infoOf(t, m), Terms: terms()}, nil
+		},
+		"it is not found": func(*lk.EgressInfo) (activities.Started, error) {
+			return activities.Started{}, failure(egress.TooLate, "no earlier start found")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.stillActive()
+			accepted, m, died := message(egressID, lk.EgressStatus_EGRESS_STARTING), message(egressID, active), false
+			accepted.StartedAt, m.StartedAt = 0, l.began.Add(2*time.Second).UnixNano()
+			l.start = func(context.Context) (activities.Started, error) {
+				if !died {
+					died = true
+					return activities.Started{}, againIn(61*time.Minute, egress.Unreachable)
+				}
+				return answers(m)
+			}
+			l.webhook(time.Hour, egress.EventStarted, accepted)
+			l.webhook(time.Hour, egress.EventUpdated, m)
+			var stopped time.Duration
+			l.stop = func(string) (egress.Info, error) {
+				stopped = l.took()
+				return info(t, lk.EgressStatus_EGRESS_COMPLETE), nil
+			}
+			in := plainInput(t)
+			in.MaxDuration = egress.Duration(2 * time.Hour)
+
+			l.mustRun(in)
+
+			require.Equal(t, 2*time.Hour+2*time.Second, stopped.Round(time.Second))
+		})
+	}
+}
+
 // waits registers the workflow "Waits", which is an egress that no worker takes for a while.
 func (l *life) waits(d time.Duration) {
 	l.RegisterWorkflowWithOptions(func(ctx workflow.Context, arg egress.Argument) (egress.Verdict, error) {

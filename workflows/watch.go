@@ -104,7 +104,7 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	}
 	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 	if e.lookedFor { // what an earlier start began has recorded for a while
-		e.BoundSince(s.Info)
+		e.BoundSince(s.Info, time.Time{})
 	}
 	e.foldAside(ctx)
 	return nil
@@ -194,7 +194,7 @@ func (e *run) fold(ctx workflow.Context, o egress.Observation) {
 	}
 	n := e.Observe(o)
 	if e.in.Adopted && e.MaxDuration > 0 { // it has recorded for a while
-		e.BoundSince(o.Info)
+		e.BoundSince(o.Info, time.Time{})
 	}
 	e.followUp(ctx, n, o)
 }
@@ -208,6 +208,7 @@ func (e *run) followUp(ctx workflow.Context, n egress.News, o egress.Observation
 	case egress.Past:
 		e.past(ctx, o)
 	case egress.Moved:
+		e.BoundSince(o.Info, workflow.GetInfo(ctx).WorkflowStartTime) // we may hear of it late, if no worker ran
 		if e.Stuck == egress.WhyIdle {
 			e.clear(ctx)
 		}
