@@ -87,7 +87,7 @@ func TestALookThatSeesLessKeepsWhatTheOneBeforeHasSeen(t *testing.T) {
 	there, longer := &objects{at: whole()}, &objects{at: whole()}
 	longer.at["a.mp4"] = []byte("a longer media")
 	plays, cut, hurried := player{length: egress.Duration(time.Minute)}, player{length: egress.Duration(9 * time.Second)}, player{err: errOutOfTime}
-	unlistened := &listener{player: plays, cannot: errOutOfTime}
+	unlistened := func() *listener { return &listener{player: plays, cannot: errOutOfTime} } // each remembers what it heard
 	for name, tc := range map[string]struct {
 		first *objects
 		by    activities.Player
@@ -97,10 +97,10 @@ func TestALookThatSeesLessKeepsWhatTheOneBeforeHasSeen(t *testing.T) {
 		why   string
 		again bool
 	}{
-		"it cannot look":                         {there, unlistened, down, plays, egress.MediaPresent, unheard, false},
-		"it has no time to play":                 {there, unlistened, there, hurried, egress.MediaPresent, unheard, false},
-		"it listens":                             {there, unlistened, there, &listener{player: plays, sound: egress.SoundHeard}, egress.MediaPresent, "", false},
-		"it finds what is wrong":                 {there, unlistened, there, cut, egress.MediaTruncated, short, false},
+		"it cannot look":                         {there, unlistened(), down, plays, egress.MediaPresent, unheard, false},
+		"it has no time to play":                 {there, unlistened(), there, hurried, egress.MediaPresent, unheard, false},
+		"it listens":                             {there, unlistened(), there, &listener{player: plays, sound: egress.SoundHeard}, egress.MediaPresent, "", false},
+		"it finds what is wrong":                 {there, unlistened(), there, cut, egress.MediaTruncated, short, false},
 		"what was cut short has no time to play": {there, cut, there, hurried, egress.MediaTruncated, short, false},
 		"what was cut short is there anew":       {longer, cut, there, hurried, egress.MediaPresent, unplayed, false},
 		"what was missing is there":              {&objects{}, plays, there, hurried, egress.MediaPresent, unplayed, false},
