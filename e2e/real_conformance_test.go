@@ -174,6 +174,25 @@ var scenarios = []scenario{
 		p.stop("stop the second run", id)
 		p.finally(id, 2)
 	}},
+	{dir: "asked", in: alice, uncaught: true, play: func(p *play) {
+		id := p.started("start", p.like())
+		p.active(id)
+		p.question("ask its worker", id)
+		p.list("list it", &livekit.ListEgressRequest{EgressId: id})
+		p.stop("stop", id)
+		p.finally(id, 1)
+		p.question("ask the worker of one that has ended", id)
+		p.question("ask for an unknown ID", "EG_unknown")
+	}},
+	{dir: "asked-dead", in: alice, fate: dies, alone: true, uncaught: true, play: func(p *play) {
+		id := p.started("start", p.like())
+		p.active(id)
+		p.killWorker(p.asking.t, p.room)
+		p.recorder("participant_left")
+		p.question("ask its worker", id)
+		p.deleteRoom()
+		p.list("list", &livekit.ListEgressRequest{EgressId: id})
+	}},
 	{dir: "listing", in: alice, uncaught: true, play: func(p *play) {
 		first, second := p.started("start", p.like()), p.started("start another", p.like())
 		p.active(first)

@@ -61,6 +61,14 @@ var doubles = &sameness{sides: sides{"the real server", "the fake"}, differences
 		"the same",
 	},
 	{
+		"asked: ask*", "error.message",
+		"the same",
+	},
+	{
+		"asked-dead: ask its worker", "error.message",
+		"the same",
+	},
+	{
 		"refused: start", "error.message",
 		"the message is the worker's, and that of the real worker was never captured",
 	},

@@ -126,6 +126,12 @@ func (p *play) stop(name, id string) {
 	ask(&p.asking, name, p.egress.StopEgress, &livekit.StopEgressRequest{EgressId: id})
 }
 
+// question asks the egress's worker for an update that changes nothing.
+func (p *play) question(name, id string) {
+	p.asking.t.Helper()
+	ask(&p.asking, name, p.egress.UpdateStream, &livekit.UpdateStreamRequest{EgressId: id})
+}
+
 func (p *play) list(name string, r *livekit.ListEgressRequest) {
 	p.asking.t.Helper()
 	ask(&p.asking, name, p.egress.ListEgress, r)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -28,12 +29,13 @@ const (
 	toTell, toTellAgain = time.Minute, 500 * time.Millisecond
 )
 
-// run is one egress in progress. All but the two channels belongs to the goroutine of live.
+// run is one egress in progress. All but the channels belongs to the goroutine of live.
 type run struct {
 	*worker
 	*order
 	plan
 	stops chan chan *livekit.EgressInfo
+	asked chan struct{}
 	news  chan *livekit.EgressInfo
 
 	room             *lksdk.Room
@@ -62,7 +64,7 @@ func (r *run) live(first *livekit.EgressInfo) {
 	now := time.Now()
 	r.info.StartedAt = now.UnixNano()
 	r.file = r.result(now, "")
-	stop, err := r.answerStops()
+	stop, err := r.answerCalls()
 	if err != nil {
 		r.failed(psrpc.NewErrorf(psrpc.Internal, "register: %v", err))
 		return
@@ -84,7 +86,7 @@ func (r *run) live(first *livekit.EgressInfo) {
 	if r.Fate == twice {
 		<-time.After(toRecover)
 		r.again()
-		if stop, err = r.answerStops(); err == nil {
+		if stop, err = r.answerCalls(); err == nil {
 			r.follow(time.Time{})
 		}
 	}
@@ -100,6 +102,7 @@ func (r *run) follow(missed time.Time) {
 		case reply := <-r.stops:
 			r.stopped(livekit.EndReasonAPI)
 			reply <- r.answer()
+		case <-r.asked:
 		case <-tick.C:
 		}
 		if r.step(time.Now(), missed) {
@@ -239,13 +242,13 @@ func (r *run) again() {
 	r.begin(time.Now())
 }
 
-// answerStops serves the calls for this egress.
-func (r *run) answerStops() (end func(), err error) {
+// answerCalls serves the calls for this egress.
+func (r *run) answerCalls() (end func(), err error) {
 	s, err := rpc.NewEgressHandlerServer(r, r.bus)
 	if err != nil {
 		return nil, err
 	}
-	return s.Kill, s.RegisterStopEgressTopic(r.info.EgressId)
+	return s.Kill, errors.Join(s.RegisterStopEgressTopic(r.info.EgressId), s.RegisterUpdateStreamTopic(r.info.EgressId))
 }
 
 // StopEgress asks the goroutine of live to stop. A hung one does not answer.
@@ -259,9 +262,14 @@ func (r *run) StopEgress(ctx context.Context, _ *livekit.StopEgressRequest) (*li
 	}
 }
 
-// UpdateStream has nothing to update: there are no streams.
-func (r *run) UpdateStream(context.Context, *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
-	return nil, psrpc.ErrUnimplemented
+// UpdateStream has nothing to update: there are no streams. A hung egress does not answer.
+func (r *run) UpdateStream(ctx context.Context, _ *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
+	select {
+	case r.asked <- struct{}{}:
+		return nil, psrpc.NewErrorf(psrpc.InvalidArgument, "UpdateStream called on non-streaming egress")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // UpdateEgress has nothing to update.

@@ -133,7 +133,7 @@ func (w *worker) StartEgress(ctx context.Context, req *rpc.StartEgressRequest) (
 	if err != nil {
 		return nil, err
 	}
-	r := &run{worker: w, order: o, plan: w.planned(o.info.RoomName), stops: make(chan chan *livekit.EgressInfo), news: make(chan *livekit.EgressInfo, 20)}
+	r := &run{worker: w, order: o, plan: w.planned(o.info.RoomName), stops: make(chan chan *livekit.EgressInfo), asked: make(chan struct{}), news: make(chan *livekit.EgressInfo, 20)}
 	switch r.Fate {
 	case refuse:
 		return nil, psrpc.NewErrorf(psrpc.ResourceExhausted, "not enough CPU")

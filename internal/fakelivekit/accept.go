@@ -18,7 +18,7 @@ const startedLead = 270 * time.Millisecond
 // perCall are the faults that are decided once per start.
 var perCall = []Fault{
 	ReplyLost, ReplyHang, Reply5xx, StartSlow,
-	Failed, UploadFailed, Aborted, LimitReached, Zombie, Rerun, Forgotten, NoEcho, MediaMissing, MediaEmpty,
+	Failed, UploadFailed, Aborted, LimitReached, Zombie, RecorderUnlisted, Rerun, Forgotten, NoEcho, MediaMissing, MediaEmpty,
 }
 
 // begin handles a start call from its arrival to its reply.

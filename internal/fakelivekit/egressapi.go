@@ -19,6 +19,8 @@ var (
 	errNoEgress      = twirp.NewError(twirp.NotFound, "egress does not exist")
 	errNoParticipant = twirp.NewError(twirp.NotFound, "participant does not exist")
 	errTimedOut      = twirp.NewError(twirp.DeadlineExceeded, "request timed out")
+	errNoResponse    = twirp.NewError(twirp.Unavailable, "no response from servers")
+	errNoStreams     = twirp.NewError(twirp.InvalidArgument, "UpdateStream called on non-streaming egress")
 	errNoName        = twirp.NewError(twirp.InvalidArgument, "no room name")
 )
 
@@ -190,26 +192,38 @@ func (a egressAPI) UpdateLayout(ctx context.Context, req *livekit.UpdateLayoutRe
 	return e.Info.EgressInfo, nil
 }
 
-// UpdateStream adds and removes stream outputs of an active egress.
+// UpdateStream asks the worker that records to add and remove stream outputs; a caller without an answer waits for 3 s. The
+// worker of an egress without streams answers, too.
 func (a egressAPI) UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
 	if err := allow(ctx, recording); err != nil {
 		return nil, err
 	}
-	s := a.s
+	info, answered, err := a.s.updateStream(req)
+	if !answered {
+		_ = a.s.pause(ctx, a.s.timings.StopFails)
+	}
+	return info, err
+}
+
+// updateStream also reports whether a worker answered. What LiveKit's store says counts only if the worker did not agree.
+func (s *Server) updateStream(req *livekit.UpdateStreamRequest) (info *livekit.EgressInfo, answered bool, err error) {
 	s.mu.Lock()
 	defer s.unlock()
 	e, now := s.egresses[req.EgressId], time.Now()
+	lives := e != nil && e.Listed && !e.Dead && !e.over()
 	switch {
+	case lives && len(e.Info.StreamResults) > 0:
+		e.change(now, func(info *livekit.EgressInfo) { updateStreams(info, req, now) })
+		s.save(e)
+		return e.Info.EgressInfo, true, nil
 	case e == nil || !e.visible():
-		return nil, errNoEgress
-	case e.over():
-		return nil, twirp.NewError(twirp.FailedPrecondition, fmt.Sprintf("egress with status %s cannot be updated", e.Info.Status))
-	case e.Dead:
-		return nil, errTimedOut
+		return nil, lives, errNoEgress
+	case e.Info.Status >= livekit.EgressStatus_EGRESS_ENDING:
+		return nil, lives, twirp.NewError(twirp.FailedPrecondition, fmt.Sprintf("egress with status %s cannot be updated", e.Info.Status))
+	case lives:
+		return nil, true, errNoStreams
 	}
-	e.change(now, func(info *livekit.EgressInfo) { updateStreams(info, req, now) })
-	s.save(e)
-	return e.Info.EgressInfo, nil
+	return nil, false, errNoResponse
 }
 
 // updateStreams changes the results; only redacted URLs are ever shown.

@@ -80,12 +80,37 @@ func TestAZombieIsActiveForEverAndDoesNotAnswer(t *testing.T) {
 	require.Equal(t, livekit.DisconnectReason_CONNECTION_TIMEOUT, left.Participant.DisconnectReason)
 	require.Equal(t, twirp.NotFound, codeOf(errorOf(f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id}))))
 	require.Equal(t, twirp.DeadlineExceeded, codeOf(errorOf(f.stop(id))))
+	require.Equal(t, twirp.Unavailable, codeOf(f.ask(id)))
 	f.deleteRoom("daily")
 	f.await(1, named(webhook.EventRoomFinished, ""))
 	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, f.listed(id).Status)
 	truth := f.Egresses()[0]
 	require.True(t, truth.Recorded)
 	require.Zero(t, truth.Ended)
+}
+
+// ask sends the worker an update that changes nothing.
+func (f *fake) ask(id string) error {
+	f.Helper()
+	return errorOf(f.egress.UpdateStream(f.Context(), &livekit.UpdateStreamRequest{EgressId: id}))
+}
+
+func TestARecorderMayBeAtWorkThoughItsRoomDoesNotShowIt(t *testing.T) {
+	t.Parallel()
+	f := faulty(t, fakelivekit.RecorderUnlisted)
+	id := f.record("daily")
+	f.active(id)
+	f.waitUntil("unlisted", func() bool {
+		_, err := f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: id})
+		return codeOf(err) == twirp.NotFound
+	})
+	require.ErrorContains(t, f.ask(id), "UpdateStream called on non-streaming egress")
+	require.Equal(t, twirp.InvalidArgument, codeOf(f.ask(id)))
+	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, f.listed(id).Status)
+	f.untold(isRecorder("participant_left"))
+	f.endCall("daily")
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(id).EgressInfo.Status)
+	require.Equal(t, twirp.FailedPrecondition, codeOf(f.ask(id)))
 }
 
 func TestAZombieThatIsStoppedEarlyDiesThen(t *testing.T) {

@@ -34,6 +34,7 @@ const (
 	Aborted           Fault = "aborted"
 	LimitReached      Fault = "limit-reached"
 	Zombie            Fault = "zombie"
+	RecorderUnlisted  Fault = "recorder-unlisted"
 	Rerun             Fault = "rerun"
 	Forgotten         Fault = "forgotten"
 	NoEcho            Fault = "no-echo"
@@ -72,6 +73,7 @@ var faultDocs = []FaultDoc{
 	{Aborted, false, "The start signal never comes: the egress stays STARTING until somebody stops it or the room closes, then ABORTED with code 412."},
 	{LimitReached, false, "The recording reaches a limit: LIMIT_REACHED with code 413 and good media, an end like any other."},
 	{Zombie, false, "The worker dies: the egress stays ACTIVE for ever and sends no webhook, its participant vanishes after 20 s, and a stop times out. Only all of this together shows that it is lost."},
+	{RecorderUnlisted, false, "LiveKit's store loses the egress's participant: the egress records on, but its room does not show it. That a recorder is absent does not mean that it is dead; its worker answers a call."},
 	{Rerun, false, "One egress ID runs twice: FAILED while the room is live, then the participant is back and a second egress_ended follows with retry_count 1."},
 	{Forgotten, false, "LiveKit's store is flushed: the egress goes on recording, but is no longer found, and no webhook comes."},
 	{NoEcho, false, "An old server drops the request's webhooks: no per-request webhook comes and no token is echoed. A start can't be found again."},

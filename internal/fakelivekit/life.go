@@ -37,7 +37,7 @@ func (s *Server) activate(e *egress, at time.Time) {
 
 // midway returns the fault, if any, that occurs in the middle of this egress's recording.
 func (e *egress) midway() Fault {
-	for _, f := range []Fault{Forgotten, Zombie, Failed, LimitReached, Rerun} {
+	for _, f := range []Fault{Forgotten, Zombie, Failed, LimitReached, Rerun, RecorderUnlisted} {
 		if e.has(f) {
 			return f
 		}
@@ -66,6 +66,8 @@ func (s *Server) strike(e *egress, at time.Time) {
 		s.kill(e, at)
 		s.leaveRecorder(e, at, livekit.DisconnectReason_CLIENT_INITIATED)
 		s.later(e, at.Add(s.timings.RerunGap), stepRerun)
+	case RecorderUnlisted:
+		s.unlistRecorder(e)
 	}
 	s.log.Debug("fault struck", "egressID", e.id(), "fault", e.midway())
 }

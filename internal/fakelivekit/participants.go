@@ -60,6 +60,14 @@ func (s *Server) leaveRecorder(e *egress, at time.Time, why livekit.DisconnectRe
 	}
 }
 
+// unlistRecorder makes LiveKit's store lose the egress's own participant, of which nobody is told.
+func (s *Server) unlistRecorder(e *egress) {
+	e.Joined = nil
+	if r := s.rooms[e.Info.RoomName]; r != nil {
+		delete(r.recorders, e.id())
+	}
+}
+
 // leaveAll removes all people, or all recorders, from a room.
 func (s *Server) leaveAll(r *room, from map[string]participantInfo, at time.Time, why livekit.DisconnectReason) {
 	for identity := range from {
