@@ -20,6 +20,7 @@ type API interface {
 	Start(ctx context.Context, r egress.Request) (*livekit.EgressInfo, error)
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
+	Answers(ctx context.Context, egressID string) error
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
 	Remembered(ctx context.Context) ([]*livekit.EgressInfo, error)

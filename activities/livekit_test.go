@@ -34,6 +34,7 @@ type api struct {
 	onList  func(n int) ([]*lk.EgressInfo, error)
 	onGet   func(n int) (*lk.EgressInfo, error)
 	onStop  func(n int) (*lk.EgressInfo, error)
+	onAsk   func(n int) error
 	live    bool
 	liveErr error
 
@@ -92,6 +93,8 @@ func (a *api) Get(_ context.Context, id string) (*lk.EgressInfo, error) {
 func (a *api) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
 	return a.onStop(a.note("stop", " "+id))
 }
+
+func (a *api) Answers(_ context.Context, id string) error { return a.onAsk(a.note("ask", " "+id)) }
 
 func (a *api) Room(_ context.Context, name, sid string) (*lk.Room, error) {
 	a.note("rooms", strings.TrimRight(" "+name+" "+sid, " "))

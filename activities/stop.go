@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -14,7 +15,35 @@ import (
 //
 // An egress at its limit says LIMIT_REACHED before it uploads, and only to a stop: until the upload
 // has succeeded or failed, LiveKit lists it as active. So it is ENDING here.
-func (a *LiveKit) Stop(ctx context.Context, egressID string) (egress.Info, error) {
+//
+// With ask set, the egress's worker is asked first whether it lives. If it answers, nothing is
+// stopped: the egress is returned as LiveKit lists it. One silence does not mean a dead worker, so
+// the first attempt only asks.
+func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.Info, error) {
+	if ask {
+		err := a.api.Answers(ctx, egressID)
+		why := egress.ReasonOf(err)
+		switch {
+		case err == nil, why == egress.AlreadyOver:
+			return a.listedAs(ctx, egressID)
+		case why != egress.Unanswered, activity.GetInfo(ctx).Attempt == 1:
+			return egress.Info{}, toTemporal(fmt.Errorf("ask the worker of egress %s: %w", egressID, err))
+		}
+	}
+	return a.stop(ctx, egressID)
+}
+
+// listedAs returns an egress as LiveKit lists it.
+func (a *LiveKit) listedAs(ctx context.Context, egressID string) (egress.Info, error) {
+	m, err := a.api.Get(ctx, egressID)
+	if err != nil {
+		return egress.Info{}, toTemporal(fmt.Errorf("look for egress %s: %w", egressID, err))
+	}
+	info, err := egress.NewInfo(m)
+	return info, toTemporal(err)
+}
+
+func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error) {
 	m, err := a.api.Stop(ctx, egressID)
 	limited := m.GetStatus() == livekit.EgressStatus_EGRESS_LIMIT_REACHED
 	if limited || egress.ReasonOf(err) == egress.AlreadyOver {
@@ -81,7 +110,7 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)
 		}
 	}
-	twin, err := a.Stop(ctx, in.Twin)
+	twin, err := a.stop(ctx, in.Twin)
 	if err == nil && egress.Ended(twin.Proto().GetStatus()) {
 		return TwinAnswer{Ended: twin}, nil
 	}

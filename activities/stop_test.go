@@ -1,6 +1,8 @@
 package activities_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	lk "github.com/livekit/protocol/livekit"
@@ -15,7 +17,7 @@ func stop(t *testing.T, a *api) (egress.Info, error) {
 	env := newEnv(a)
 	act := activitiesOf(t, a)
 	env.RegisterActivity(act.Stop)
-	v, err := env.ExecuteActivity(act.Stop, egressID)
+	v, err := env.ExecuteActivity(act.Stop, egressID, false)
 	if err != nil {
 		return egress.Info{}, err
 	}
@@ -45,6 +47,81 @@ func TestAStopOfAnEgressThatIsOverTellsHowItEnded(t *testing.T) {
 		require.Equal(t, complete, info.Proto().GetStatus())
 		require.Equal(t, []string{"0s stop EG_1", "0s get EG_1"}, a.log)
 	})
+}
+
+// asked runs a probe, which asks before it stops, for up to three attempts.
+func asked(t *testing.T, a *api) (i egress.Info, err error) {
+	t.Helper()
+	env := newAttempts(a)
+	env.options.RetryPolicy.MaximumAttempts = 3
+	act := activitiesOf(t, a)
+	err = env.run(func(ctx context.Context, id string) (egress.Info, error) { return act.Stop(ctx, id, true) }, egressID, &i)
+	return i, err
+}
+
+func TestAProbeStopsNoWorkerThatAnswers(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		said   error
+		listed lk.EgressStatus
+	}{
+		"that it lives":               {nil, active},
+		"and has ended meanwhile":     {nil, complete},
+		"that is over, says its list": {because(egress.AlreadyOver), ending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onAsk: func(int) error { return tc.said }, onGet: is(tc.listed)}
+				info, err := asked(t, a)
+				require.NoError(t, err)
+				require.Equal(t, tc.listed, info.Proto().GetStatus())
+				require.Equal(t, []string{"0s ask EG_1", "0s get EG_1"}, a.log)
+			})
+		})
+	}
+}
+
+// Its first question may have been lost.
+func TestAProbeStopsAWorkerThatDoesNotAnswerTwice(t *testing.T) {
+	t.Parallel()
+	silence := because(egress.Unanswered)
+	bubble(t, func(t *testing.T) {
+		a := &api{onAsk: func(int) error { return silence }, onStop: gets(silence)}
+		_, err := asked(t, a)
+		require.ErrorContains(t, err, string(egress.Unanswered))
+		require.Equal(t, []string{"ask EG_1", "ask EG_1", "stop EG_1", "ask EG_1", "stop EG_1"}, untimed(a.log))
+	})
+	bubble(t, func(t *testing.T) {
+		a := &api{onAsk: func(n int) error { return map[bool]error{true: silence}[n == 1] }, onGet: is(active)}
+		_, err := asked(t, a)
+		require.NoError(t, err)
+		require.Equal(t, []string{"ask EG_1", "ask EG_1", "get EG_1"}, untimed(a.log))
+	})
+}
+
+// untimed returns the calls without their times.
+func untimed(log []string) (calls []string) {
+	for _, l := range log {
+		_, call, _ := strings.Cut(l, " ")
+		calls = append(calls, call)
+	}
+	return calls
+}
+
+func TestAProbeStopsNothingIfLiveKitCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	for _, why := range []egress.Reason{egress.NotFound, egress.Denied, egress.Refused, egress.Unreachable, egress.Ambiguous, egress.RateLimited} {
+		t.Run(string(why), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onAsk: func(int) error { return because(why) }} // a stop would panic
+				_, err := asked(t, a)
+				require.ErrorContains(t, err, string(why))
+				require.NotContains(t, untimed(a.log), "stop EG_1")
+			})
+		})
+	}
 }
 
 // LiveKit lists it as active until its file is uploaded, which may fail.

@@ -42,6 +42,7 @@ func faultsEndInOneVerdictAndOneAnnouncement(t *testing.T, wanted func(fakelivek
 		{fakelivekit.Aborted, fakelivekit.RoomScript{Call: call}, "EGRESS_ABORTED", by(egress.FromWebhook)},
 		{fakelivekit.LimitReached, fakelivekit.RoomScript{Call: 5 * time.Second}, "EGRESS_LIMIT_REACHED", by(egress.FromWebhook)},
 		{fakelivekit.Zombie, fakelivekit.RoomScript{Call: call}, egress.Lost, by(egress.FromTimeout)},
+		{fakelivekit.RecorderUnlisted, fakelivekit.RoomScript{Call: 5 * time.Second}, "EGRESS_COMPLETE", by(egress.FromWebhook, egress.FromPoll)},
 		{fakelivekit.Rerun, fakelivekit.RoomScript{Call: 5 * time.Second}, "EGRESS_COMPLETE", by(egress.FromWebhook)},
 		{fakelivekit.Forgotten, fakelivekit.RoomScript{Call: call}, egress.Lost, by(egress.FromTimeout)},
 		{fakelivekit.NoEcho, fakelivekit.RoomScript{Call: call}, "EGRESS_COMPLETE", by(egress.FromWebhook, egress.FromPoll)},

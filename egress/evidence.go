@@ -15,7 +15,7 @@ type Evidence struct {
 	RoomGone     time.Time `json:"room_gone"`       // when its room finished, or was no longer listed
 	RecorderGone time.Time `json:"recorder_gone"`   // since when its own participant is not in the room
 	Absent       time.Time `json:"absent,omitzero"` // when the last look did not find its participant, if it could ask
-	Probed       time.Time `json:"probed"`          // when a worker was last probed with a stop
+	Probed       time.Time `json:"probed"`          // when a worker was last probed, or told to stop
 	Unanswered   time.Time `json:"unanswered"`      // when StopEgress last reached no worker
 }
 
@@ -66,6 +66,18 @@ func (s *State) decidedAt() time.Time {
 // connection comes back. So the last look must have asked for the recorder and not found it.
 func (s *State) MayProbe(now time.Time) bool {
 	return s.probeable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
+}
+
+// Answered takes how an egress is after a probe, whose worker was asked before it was stopped. It
+// reports whether the egress goes on: then its worker answered, and LiveKit has lost sight of a
+// recorder that is at work.
+func (s *State) Answered(info Info) bool {
+	if s.Phase != Watching || s.uploading() || Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
+		return false
+	}
+	s.recovered()
+	s.Evidence.Absent = time.Time{}
+	return true
 }
 
 // InDoubt reports whether a probe would be due, but the last look could not ask for the recorder.

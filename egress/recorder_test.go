@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -102,4 +103,36 @@ func TestALookThatCouldNotAskForTheRecorderLeavesADoubt(t *testing.T) {
 	absent.Looked(egress.Look{RecorderAbsent: true}, noon.Add(2*minute))
 	require.False(t, absent.InDoubt())
 	require.Equal(t, egress.ActProbe, absent.Due(noon.Add(2*minute)))
+}
+
+// Its worker was asked whether it lives, and LiveKit then had the egress so.
+func TestAnAnswerToAProbeShowsThatTheRecorderIsAtWorkIfTheEgressGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*egress.State)
+		status livekit.EgressStatus
+		want   bool
+	}{
+		"active":                      {func(*egress.State) {}, active, true},
+		"starting":                    {func(*egress.State) {}, starting, true},
+		"ending":                      {func(*egress.State) {}, ending, false},
+		"ended":                       {func(*egress.State) {}, complete, false},
+		"active before it was ending": {func(s *egress.State) { s.Latest = infoOf(t, "EG_1", ending) }, active, false},
+		"active before it failed":     {func(s *egress.State) { s.Phase = egress.Held }, active, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := watched(t)
+			s.EndExpected = noon
+			s.Evidence = egress.Evidence{RecorderGone: noon, RoomGone: noon, Absent: noon.Add(minute), Probed: noon.Add(minute)}
+			tc.change(s)
+			before := s.Evidence
+			require.Equal(t, tc.want, s.Answered(infoOf(t, "EG_1", tc.status)))
+			if tc.want {
+				before = egress.Evidence{Probed: noon.Add(minute)}
+			}
+			require.Equal(t, before, s.Evidence)
+			require.Equal(t, tc.want, s.EndExpected.IsZero())
+		})
+	}
 }

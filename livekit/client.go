@@ -185,6 +185,20 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 	return named(m, egressID, "stop egress")
 }
 
+// Answers asks the worker of an egress for a sign of life, and ends nothing: it sends an UpdateStream
+// that changes nothing, to which even the worker of an egress without streams answers. nil: it
+// answered. Reason Unanswered: nobody did. Reason AlreadyOver: the egress has ended, or is ENDING.
+func (c *Client) Answers(ctx context.Context, egressID string) error {
+	ctx, cancel := within(ctx, c.cfg.Timeout)
+	defer cancel()
+	m, err := c.egress.UpdateStream(ctx, &livekit.UpdateStreamRequest{EgressId: egressID})
+	if err != nil {
+		return classifyAsked(err)
+	}
+	_, err = named(m, egressID, "update stream")
+	return err
+}
+
 // Present reports whether a participant is in a room. An egress joins its room with its egress ID
 // as identity. A deleted room has no participants.
 func (c *Client) Present(ctx context.Context, room, identity string) (bool, error) {

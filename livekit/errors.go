@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/twitchtv/twirp"
 
@@ -65,18 +66,33 @@ func turnedAway(te twirp.Error) bool {
 	return err == nil && status >= 300 && status < 500 && status != http.StatusRequestTimeout
 }
 
-// noResponse are psrpc's words for a worker that does not answer, as livekit-server before 1.9.1
-// passes them on under the code unavailable.
+// noResponse are psrpc's words for a worker that does not answer. livekit-server passes them on under
+// the code unavailable, to a stop only before 1.9.1; 1.13.5 puts "twirp error unknown: " before them.
 const noResponse = "no response from servers"
 
+// noStreams are in the answer of a worker that has no streams to update.
+const noStreams = "non-streaming egress"
+
+// classifyAsked handles the answers to a question that only a worker can answer.
+func classifyAsked(err error) error {
+	err = classifyWorkers("update stream", err)
+	if e, ok := errors.AsType[*egress.Error](err); ok && e.Code == string(twirp.InvalidArgument) && strings.Contains(e.Message, noStreams) {
+		return nil
+	}
+	return err
+}
+
 // classifyStop handles the answers that mean something else for a stop.
-func classifyStop(err error) error {
-	err = classify("stop egress", err)
+func classifyStop(err error) error { return classifyWorkers("stop egress", err) }
+
+// classifyWorkers handles the answers of calls that LiveKit passes on to the egress's worker.
+func classifyWorkers(op string, err error) error {
+	err = classify(op, err)
 	if e, ok := errors.AsType[*egress.Error](err); ok {
 		switch code := twirp.ErrorCode(e.Code); {
 		case code == twirp.FailedPrecondition:
 			e.Reason = egress.AlreadyOver
-		case code == twirp.DeadlineExceeded, code == twirp.Unavailable && e.Message == noResponse:
+		case code == twirp.DeadlineExceeded, code == twirp.Unavailable && strings.HasSuffix(e.Message, noResponse):
 			e.Reason = egress.Unanswered
 		}
 	}

@@ -53,6 +53,7 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 			}{
 				"start": {second(c.Start(t.Context(), request())), tc.start},
 				"stop":  {second(c.Stop(t.Context(), "EG_1")), tc.stop},
+				"ask":   {c.Answers(t.Context(), "EG_1"), tc.stop},
 				"get":   {second(c.Get(t.Context(), "EG_1")), tc.start},
 				"list":  {second(c.InRoom(t.Context(), "standup")), tc.start},
 				"share": {second(c.Active(t.Context())), tc.start},
@@ -64,20 +65,38 @@ func TestEveryCodeOfTwirpHasAReason(t *testing.T) {
 				require.Equal(t, message, e.Message, call)
 				require.ErrorAs(t, got.err, new(twirp.Error), call)
 			}
-			require.EqualValues(t, 6, s.calls.Load(), "no call is repeated")
+			require.EqualValues(t, 7, s.calls.Load(), "no call is repeated")
 		})
 	}
 }
 
-// livekit-server before 1.9.1 passes on what psrpc says.
-func TestAWorkerThatDoesNotAnswerAStopIsKnownByItsWords(t *testing.T) {
+// livekit-server passes on what psrpc says; before 1.9.1, to a stop as well.
+func TestAWorkerThatDoesNotAnswerIsKnownByItsWords(t *testing.T) {
 	t.Parallel()
-	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = twirp.WriteError(w, twirp.NewError(twirp.Unavailable, "no response from servers"))
-	}))
-	c := at(s.url)
-	require.Equal(t, egress.Unanswered, failure(t, second(c.Stop(t.Context(), "EG_1"))).Reason)
-	require.Equal(t, egress.Ambiguous, failure(t, second(c.Start(t.Context(), request()))).Reason)
+	for _, words := range []string{"no response from servers", "twirp error unknown: no response from servers"} {
+		s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_ = twirp.WriteError(w, twirp.NewError(twirp.Unavailable, words))
+		}))
+		c := at(s.url)
+		require.Equal(t, egress.Unanswered, failure(t, second(c.Stop(t.Context(), "EG_1"))).Reason)
+		require.Equal(t, egress.Unanswered, failure(t, c.Answers(t.Context(), "EG_1")).Reason)
+		require.Equal(t, egress.Ambiguous, failure(t, second(c.Start(t.Context(), request()))).Reason)
+	}
+}
+
+// Only the worker knows whether there are streams.
+func TestAWorkerWithoutStreamsAnswersByItsWords(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]egress.Reason{
+		"UpdateStream called on non-streaming egress":                      "",
+		"twirp error unknown: UpdateStream called on non-streaming egress": "",
+		"nothing to add or remove":                                         egress.Refused, // anybody may say so
+	} {
+		s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_ = twirp.WriteError(w, twirp.NewError(twirp.InvalidArgument, said))
+		}))
+		require.Equal(t, want, egress.ReasonOf(at(s.url).Answers(t.Context(), "EG_1")))
+	}
 }
 
 // second returns the error of a call.

@@ -108,6 +108,11 @@ func (p *project) StopEgress(_ context.Context, r *lk.StopEgressRequest) (*lk.Eg
 	return &lk.EgressInfo{EgressId: r.GetEgressId(), Status: lk.EgressStatus_EGRESS_ENDING}, nil
 }
 
+func (p *project) UpdateStream(_ context.Context, r *lk.UpdateStreamRequest) (*lk.EgressInfo, error) {
+	p.note("UpdateStream", r)
+	return &lk.EgressInfo{EgressId: r.GetEgressId(), Status: lk.EgressStatus_EGRESS_ACTIVE}, nil
+}
+
 func (p *project) ListEgress(_ context.Context, r *lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
 	p.note("ListEgress", r)
 	return p.list(r)

@@ -92,6 +92,13 @@ func TestAnEmptySecretIsOurOwnFault(t *testing.T) {
 	require.Zero(t, s.calls.Load())
 }
 
+func TestAWorkerIsAskedByAnUpdateThatChangesNothing(t *testing.T) {
+	t.Parallel()
+	p := &project{}
+	require.NoError(t, at(p.open(t).url).Answers(t.Context(), "EG_7"))
+	require.True(t, proto.Equal(&lk.UpdateStreamRequest{EgressId: "EG_7"}, p.noted()[0].req))
+}
+
 func TestAStopNamesItsEgress(t *testing.T) {
 	t.Parallel()
 	p := &project{}

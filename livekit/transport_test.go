@@ -65,6 +65,7 @@ func TestAnEmptyReplyIsAmbiguous(t *testing.T) {
 	require.Nil(t, m)
 	for call, err := range map[string]error{
 		"start": err, "stop": second(c.Stop(t.Context(), "EG_1")), "get": second(c.Get(t.Context(), "EG_1")),
+		"ask":     c.Answers(t.Context(), "EG_1"),
 		"present": second(c.Present(t.Context(), "standup", "EG_1")),
 	} {
 		require.Equal(t, egress.Ambiguous, failure(t, err).Reason, call)
@@ -85,6 +86,7 @@ func TestOurOwnTimeOutOfAStopIsNotTheAnswerThatItsWorkerIsDead(t *testing.T) {
 	c := livekit.New(livekit.Config{URL: hangs(t), APIKey: key, APISecret: secret, Timeout: 50 * time.Millisecond})
 	for call, err := range map[string]error{
 		"stop":   second(c.Stop(t.Context(), "EG_1")),
+		"ask":    c.Answers(t.Context(), "EG_1"),
 		"get":    second(c.Get(t.Context(), "EG_1")),
 		"active": second(c.Active(t.Context())),
 		"rooms":  second(c.Room(t.Context(), "standup", "")),

@@ -53,7 +53,7 @@ func (l *life) toldOf() []lk.EgressStatus {
 func TestTheEndOfASecondRunThatComesWithTheFirstOnesDuringAStopIsTold(t *testing.T) {
 	t.Parallel()
 	l := lenient(t)
-	l.OnActivity("Stop", mock.Anything, mock.Anything).After(20*time.Second).Return(infoOf(t, at(complete, 32, 1)), nil)
+	l.OnActivity("Stop", mock.Anything, mock.Anything, mock.Anything).After(20*time.Second).Return(infoOf(t, at(complete, 32, 1)), nil)
 	l.webhook(0, egress.EventUpdated, at(active, 1, 0))
 	l.at(10*time.Second, func() { l.askStop("stop", nil) })
 	l.webhook(15*time.Second, egress.EventEnded, at(failed, 5, 0))
@@ -68,7 +68,7 @@ func TestTheEndOfASecondRunThatComesWithTheFirstOnesDuringAStopIsTold(t *testing
 // slowStops has LiveKit take 20 s to answer a stop. It returns when each was answered.
 func (l *life) slowStops() *[]time.Duration {
 	var answered []time.Duration
-	l.OnActivity("Stop", mock.Anything, mock.Anything).After(20 * time.Second).Return(func(_ context.Context, id string) (egress.Info, error) {
+	l.OnActivity("Stop", mock.Anything, mock.Anything, mock.Anything).After(20 * time.Second).Return(func(_ context.Context, id string, _ bool) (egress.Info, error) {
 		l.note(func() { answered = append(answered, l.took()) })
 		return l.stop(id)
 	})
@@ -176,7 +176,7 @@ func TestASecondRunThatBeginsDuringAProbeIsStoppedAtOnce(t *testing.T) {
 func TestTheEndOfASecondRunThatComesWhileTheFirstOnesIsToldIsACorrection(t *testing.T) {
 	t.Parallel()
 	l := lenient(t)
-	l.OnActivity("Stop", mock.Anything, mock.Anything).After(20*time.Second).Return(egress.Info{}, failure(egress.AlreadyOver, "it has ended"))
+	l.OnActivity("Stop", mock.Anything, mock.Anything, mock.Anything).After(20*time.Second).Return(egress.Info{}, failure(egress.AlreadyOver, "it has ended"))
 	l.announce = func(egress.Event) error { return l.downFor(time.Minute, 10*time.Second) }
 	l.webhook(0, egress.EventUpdated, at(active, 1, 0))
 	l.at(10*time.Second, func() { l.askStop("stop", nil) })

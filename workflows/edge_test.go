@@ -320,7 +320,7 @@ func TestTheNextRunGoesOnWhereThisOneStopped(t *testing.T) {
 	l.webhook(2*time.Second, egress.EventUpdated, message(egressID, active))
 	// Two signals come while the run waits for a stop: with one of them waiting, it
 	// must not end.
-	l.OnActivity("Stop", mock.Anything, mock.Anything).After(5*time.Second).Return(info(t, active), nil)
+	l.OnActivity("Stop", mock.Anything, mock.Anything, mock.Anything).After(5*time.Second).Return(info(t, active), nil)
 	l.at(time.Minute, l.CancelWorkflow)
 	l.at(time.Minute+time.Second, func() { l.SetContinueAsNewSuggested(true) })
 	l.webhook(time.Minute+2*time.Second, egress.EventUpdated, message(egressID, active))

@@ -49,6 +49,7 @@ type life struct {
 	started  func(ctx context.Context, in activities.StartRequest) (activities.Started, error) // in the place of start, for parts
 	poll     func(in activities.PollRequest) (egress.Look, error)
 	stop     func(id string) (egress.Info, error)
+	answers  func(id string) (egress.Info, error) // a probe, if its worker is to answer before it is stopped
 	announce func(e egress.Event) error
 	forgot   bool // LiveKit does not know the bound egress, when another one is seen
 	absent   bool // its recorder is not in the room then
@@ -63,6 +64,7 @@ type life struct {
 	mu        sync.Mutex // activities run beside each other
 	polls     []activities.PollRequest
 	stops     []string
+	asks      int // probes, which ask before they stop
 	announced []egress.Event
 	heard     []time.Duration // when each announcement was made, from the beginning on
 	told      []string        // of the caller's own webhooks: which, and of what
@@ -132,7 +134,13 @@ func (l *life) register() {
 			l.note(func() { l.polls = append(l.polls, in) })
 			return l.poll(in)
 		},
-		"Stop": func(_ context.Context, id string) (egress.Info, error) {
+		"Stop": func(_ context.Context, id string, ask bool) (egress.Info, error) {
+			if ask {
+				l.note(func() { l.asks++ })
+			}
+			if ask && l.answers != nil {
+				return l.answers(id)
+			}
 			l.note(func() { l.stops = append(l.stops, id) })
 			return l.stop(id)
 		},

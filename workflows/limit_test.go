@@ -19,31 +19,37 @@ func (uploads) Stop(_ context.Context, id string) (*lk.EgressInfo, error) {
 	return message(id, lk.EgressStatus_EGRESS_LIMIT_REACHED), nil
 }
 
+func (uploads) Answers(context.Context, string) error { return nil }
+
 func (uploads) Get(_ context.Context, id string) (*lk.EgressInfo, error) {
 	return message(id, active), nil
 }
 
 func TestARecordingAtItsLimitIsNotToldBeforeItHasUploaded(t *testing.T) {
 	t.Parallel()
-	for name, stop := range map[string]func(*life){
-		"a probe": func(l *life) {
+	for name, tc := range map[string]struct {
+		does  func(*life)
+		stops []string
+	}{
+		"a probe": {func(l *life) {
 			l.at(10*time.Second, func() { l.SignalWorkflow(egress.SignalHint, hint(t, egress.EventParticipantLeft, roomID, egressID)) })
-		},
-		"a stop": func(l *life) { l.at(10*time.Second, func() { l.askStop("stop", nil) }) },
+		}, nil},
+		"a stop": {func(l *life) { l.at(10*time.Second, func() { l.askStop("stop", nil) }) }, []string{egressID}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLife(t)
 			l.stillActive()
 			livekit := activities.NewLiveKit(activities.Config{}, uploads{}, nil)
-			l.stop = func(id string) (egress.Info, error) { return livekit.Stop(t.Context(), id) }
+			l.stop = func(id string) (egress.Info, error) { return livekit.Stop(t.Context(), id, false) }
+			l.answers = func(string) (egress.Info, error) { return livekit.Stop(t.Context(), egressID, true) }
 			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
-			stop(l)
+			tc.does(l)
 			l.webhook(10*time.Minute, egress.EventEnded, part(1, failed, 600))
 
 			v := l.mustRun(plainInput(t))
 
-			require.Equal(t, []string{egressID}, l.stops)
+			require.Equal(t, tc.stops, l.stops)
 			require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
 			require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
 		})

@@ -41,6 +41,10 @@ func newRandom(t *testing.T, seed uint64) *random {
 		r.alone(func() { i, err = r.stops(id) })
 		return i, err
 	}
+	r.answers = func(id string) (i egress.Info, err error) {
+		r.alone(func() { i, err = r.probes(id) })
+		return i, err
+	}
 	r.twin = func(in activities.TwinRequest) (a activities.TwinAnswer, err error) {
 		r.alone(func() { a, err = r.stopsTwin(in) })
 		return a, err
@@ -117,6 +121,15 @@ func (r *random) wantsEnd() {
 
 func (r *random) stops(id string) (egress.Info, error) {
 	r.say("stop of %s", id)
+	return r.fate(id).stop()
+}
+
+// probes is Stop for a worker that is asked first.
+func (r *random) probes(id string) (egress.Info, error) {
+	r.say("probe of %s", id)
+	if f := r.fate(id); !f.dead() {
+		return infoOf(r.t, f.now()), nil
+	}
 	return r.fate(id).stop()
 }
 

@@ -59,8 +59,14 @@ var stopOptions = workflow.ActivityOptions{
 	Summary:             "tell LiveKit to stop the egress",
 }
 
-// probeOptions are those of a stop, which a probe is, too.
-var probeOptions = as(stopOptions, "ask by a stop whether the egress's worker still answers")
+// probeOptions: an attempt is a question, a stop and a look of 10 s each. Otherwise they are those of a
+// stop, which a probe ends with if its question is not answered.
+var probeOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 35 * time.Second,
+	RetryPolicy:         stopOptions.RetryPolicy,
+	Priority:            urgent,
+	Summary:             "ask whether the egress's worker still answers, and stop it if it does not",
+}
 
 // twinOptions: an attempt is at most four calls of 10 s each, since LiveKit is first asked for the
 // bound egress and its participant.

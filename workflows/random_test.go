@@ -29,6 +29,7 @@ type fate struct {
 	dies    time.Time      // its worker is gone from then on, and LiveKit calls it active for good; zero: never
 	forgot  time.Time      // LiveKit does not know it from then on; zero: never
 	known   time.Time      // but does so again; zero: never
+	hidden  time.Time      // its room does not show it from then on; zero: never
 	late    bool           // it runs again later than its end is held
 	heardOf time.Time      // when the workflow was first told of it
 	webhook bool           // a webhook has told an end of it
@@ -88,6 +89,9 @@ func (r *random) begin(id string) *fate {
 	f.add(now, lk.EgressStatus_EGRESS_STARTING)
 	if f.chance(0.1) { // people often have enough when something has happened
 		f.at(midway.Add(r.within(2*time.Minute)).Sub(now), r.wantsEnd)
+	}
+	if f.chance(0.1) {
+		f.hidden = midway
 	}
 	switch r.IntN(10) {
 	case 0:
@@ -303,6 +307,8 @@ func (r *random) look(in activities.PollRequest) (egress.Look, error) {
 		if gone {
 			l.RoomGone = r.roomEnds
 		}
+	case !f.hidden.IsZero() && now.After(f.hidden):
+		l.RecorderAbsent, l.RecorderGone, l.EndExpected = true, now, now
 	default:
 		l.RecorderHere = true
 	}

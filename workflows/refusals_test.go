@@ -76,7 +76,7 @@ func TestTheCallerOfAStopHearsOfAFailureThatIsNotOurs(t *testing.T) {
 			t.Parallel()
 			l := newLife(t)
 			l.stillActive()
-			l.OnActivity("Stop", mock.Anything, mock.Anything).Return(egress.Info{}, tc.failure)
+			l.OnActivity("Stop", mock.Anything, mock.Anything, mock.Anything).Return(egress.Info{}, tc.failure)
 			var told error
 			l.at(time.Minute, func() { l.askStop("stop", &told) })
 			l.webhook(2*time.Minute, egress.EventEnded, message(egressID, complete))

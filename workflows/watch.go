@@ -247,28 +247,29 @@ func (e *run) stop(ctx workflow.Context) {
 	e.log.Info("stopping", "egressID", e.ID, "reason", e.Stopped)
 	for e.Due(workflow.Now(ctx)) == egress.ActStop {
 		e.StopDue = false
-		e.sendStop(ctx, stopOptions)
+		e.sendStop(ctx, stopOptions, false)
 	}
 	e.answered.stops++
 }
 
-// probe sends a stop to learn whether the worker still answers, when there is nothing left that it
-// could record.
+// probe learns whether the worker still answers, when there seems to be nothing left that it could
+// record. Unless a stop was asked for, it is stopped only if it does not answer a question first.
 func (e *run) probe(ctx workflow.Context) {
 	e.log.Info("probing", "egressID", e.ID)
-	e.sendStop(ctx, probeOptions)
+	e.sendStop(ctx, probeOptions, e.Stopped == "")
 	if e.StopDue { // for what took its place
 		e.doDue(ctx)
 	}
 }
 
-// sendStop sends a stop. If another egress or a later run took the place of the stopped one
-// meanwhile, LiveKit's answer says nothing of that.
-func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
+// sendStop sends a stop; with ask set, only to a worker that does not answer a question. If another
+// egress or a later run took the place of the stopped one meanwhile, LiveKit's answer says nothing of
+// that.
+func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions, ask bool) {
 	e.explain(ctx) // LiveKit may take a while to answer
 	var info egress.Info
 	id, before := e.ID, e.Latest
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id).Get(ctx, &info)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id, ask).Get(ctx, &info)
 	now := workflow.Now(ctx)
 	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
 	e.takeWebhooks(ctx) // if LiveKit's webhook of the end has come, it counts before the answer
@@ -278,6 +279,9 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions) {
 	}
 	switch why := reasonOf(err); {
 	case why == "":
+		if ask && !other && e.Answered(info) {
+			e.log.Warn("its worker answers, although LiveKit does not show it in its room", "egressID", id)
+		}
 		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})
 	case other:
 	case why == egress.Unanswered:

@@ -1,0 +1,85 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// unseen is LiveKit that does not find the recorder in its room, in no look.
+func (l *life) unseen() {
+	l.poll = func(activities.PollRequest) (egress.Look, error) {
+		return egress.Look{
+			Info: info(l.t, active), RecorderSeen: true, RecorderAbsent: true, RecorderGone: l.Now(), EndExpected: l.Now(),
+		}, nil
+	}
+}
+
+func TestARecordingWhoseWorkerAnswersIsNotStoppedAlthoughItsRoomDoesNotShowIt(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.unseen()
+	l.answers = func(string) (egress.Info, error) { return info(t, active), nil }
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.webhook(time.Hour, egress.EventEnded, message(egressID, complete))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.FromWebhook, v.EndedBy)
+	require.Greater(t, l.asks, 5, "it is asked again")
+	require.Less(t, l.asks, 20, "after the usual waits")
+}
+
+func TestAnAnsweringWorkerIsStoppedOnceThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.unseen()
+	l.answers = func(string) (egress.Info, error) { return info(t, active), nil }
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+	l.at(30*time.Minute, func() { l.askStop("stop", nil) })
+	l.webhook(31*time.Minute, egress.EventEnded, message(egressID, complete))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{egressID}, l.stops)
+	require.Equal(t, egress.StopRequested, v.Stopped)
+}
+
+func TestAWorkerThatAnswersNeitherAQuestionNorAStopIsLost(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.unseen()
+	l.answers = func(string) (egress.Info, error) {
+		return egress.Info{}, failure(egress.Unanswered, "request timed out")
+	}
+	l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, 1, l.asks)
+	require.Less(t, l.took(), 10*time.Minute)
+}
+
+// A stop is wanted then, and a worker that lives ends it.
+func TestAProbeAfterAStopWasAskedForAsksNothingFirst(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	l.stop = func(string) (egress.Info, error) {
+		return egress.Info{}, failure(egress.Unanswered, "request timed out")
+	}
+	l.at(time.Minute, func() { l.askStop("stop", nil) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Lost, v.Status)
+	require.Greater(t, len(l.stops), 1)
+	require.Zero(t, l.asks)
+}
