@@ -56,6 +56,7 @@ func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err err
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
 		again: in.Input.Again || in.maybePutBack(i), maybeSent: in.maybeSent(i),
 	}
+	s.onlyLook = in.HandedBack
 	if by := in.Input.StartBy; by != nil { // the zero time is before any time at which LiveKit could be asked
 		s.by, s.onlyLook = *by, in.HandedBack || by.IsZero()
 	}
@@ -293,7 +294,7 @@ func (s starting) lateIn(d time.Duration) bool {
 func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
-	if by := s.in.NotAfter; s.withdrawn() || !by.IsZero() && time.Now().After(by) {
+	if by := s.in.NotAfter; s.withdrawn() || !by.IsZero() && time.Now().Add(-s.ahead).After(by) {
 		return nil, &egress.Error{Reason: egress.TooLate, Message: "the recording is to be over by now"}
 	}
 	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too

@@ -168,6 +168,20 @@ func TestNoPartIsStartedAfterTheLongestDuration(t *testing.T) {
 	}
 }
 
+// By then, a worker whose clock is behind would still ask for it.
+func TestTheSearchAfterAStartThatWasTakenBackStartsNothing(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := plain(roomRequest())
+		in.Part, in.RoomID, in.HandedBack, in.NotAfter = 2, "RM_1", true, time.Now().Add(time.Hour)
+		a := &api{live: true, publishers: 1, onList: lists(), onStart: accepts}
+		_, err := start(t, a, in)
+		_, e := failed(t, err)
+		require.Equal(t, egress.TooLate, e.Reason)
+		require.Empty(t, a.sent)
+	})
+}
+
 // The workflow takes back the start of a part, or the worker ends, after two seconds.
 func TestAStartThatIsTakenBackAsksForNothingAndSeesThroughWhatItAskedFor(t *testing.T) {
 	t.Parallel()

@@ -113,6 +113,7 @@ func TestWhateverWaitsForItsVersionIsCountedAsStranded(t *testing.T) {
 	stranded, err := recordings.New(recordings.Config{Temporal: temporal}).Stranded(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"recorder:v1": 7, "recorder:v0": 7}, stranded)
+	require.Contains(t, temporal.asked, "TemporalWorkflowVersioningBehavior = 'Pinned'", "what was moved to the current version waits for nobody")
 	for name, behavior := range registered(t) {
 		waits := behavior != workflow.VersioningBehaviorAutoUpgrade && name != egress.LateType // which ends at once
 		require.Equal(t, waits, strings.Contains(temporal.asked, "'"+name+"'"), "%s in %s", name, temporal.asked)

@@ -3,7 +3,8 @@ package egress
 import "time"
 
 // Blind is what is known of looks that LiveKit did not answer when they were to decide on an end:
-// at the close of a hold, or when an egress was to be given up.
+// at the close of a hold, or when an egress was to be given up. One that could not ask for the
+// recorder is such a look, too, where that decides.
 type Blind struct {
 	BlindSince time.Time `json:"blind_since,omitzero"`  // when the first of them got no answer
 	BlindLooks int       `json:"blind_looks,omitempty"` // how many in a row got none
@@ -19,10 +20,11 @@ func (s *State) countBlind(l Look, now time.Time) {
 	if s.Phase == Watching {
 		decides = s.EndExpected.Add(s.Policy.GiveUpAfter.D())
 	}
-	if l.answered() || s.BlindSince.Before(decides) {
+	saw := l.answered() && (s.Phase != Watching || !s.onlyAbsent() || l.RecorderAbsent || l.RecorderHere)
+	if saw || s.BlindSince.Before(decides) {
 		s.Blind = Blind{}
 	}
-	if l.answered() {
+	if saw {
 		return
 	}
 	if s.BlindLooks == 0 {

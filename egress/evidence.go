@@ -52,10 +52,15 @@ func (s *State) WhyLost() (string, bool) {
 // decidedAt returns when LiveKit's last answer came by which an egress may be given up. A recorder
 // that was out of its room may be back, so that answer must also say that it is not there.
 func (s *State) decidedAt() time.Time {
-	if s.Stopped == "" && s.Evidence.RoomGone.IsZero() && !s.uploading() && !isWebEgress(s.Latest.Proto()) {
+	if s.onlyAbsent() {
 		return s.Evidence.Absent
 	}
 	return s.AnsweredAt
+}
+
+// onlyAbsent reports whether nothing but the recorder's absence could speak for an end.
+func (s *State) onlyAbsent() bool {
+	return s.Stopped == "" && s.Evidence.RoomGone.IsZero() && !s.uploading() && !isWebEgress(s.Latest.Proto())
 }
 
 // MayProbe reports whether we may probe the worker with a StopEgress: only if nothing is left to

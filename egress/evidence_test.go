@@ -139,7 +139,7 @@ func TestWhatLeftItsRoomIsGivenUpOnlyByALookThatDoesNotFindItThere(t *testing.T)
 		"its room is gone":          {func(s *egress.State) { s.Evidence.RoomGone = noon }, egress.Look{Info: is}, egress.ActLose},
 		"it uploads":                {func(*egress.State) {}, egress.Look{Info: infoOf(t, "EG_1", ending)}, egress.ActLose},
 		"a page is in no room":      {func(s *egress.State) { s.Latest = page }, egress.Look{Info: page}, egress.ActLose},
-		"others went unanswered":    {func(s *egress.State) { s.BlindSince, s.BlindLooks = noon.Add(2*day), 9 }, egress.Look{Info: is}, egress.ActNothing},
+		"others went unanswered":    {func(s *egress.State) { s.BlindSince, s.BlindLooks = noon.Add(2*day), 9 }, egress.Look{Info: is}, egress.ActLose},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,11 +155,20 @@ func TestWhatLeftItsRoomIsGivenUpOnlyByALookThatDoesNotFindItThere(t *testing.T)
 	s := watched(t)
 	s.RecorderLeft(noon)
 	s.Stuck = "x"
+	for n := range 5 {
+		at := late.Add(time.Duration(n) * time.Minute)
+		s.Looked(egress.Look{Info: is}, at)
+		require.Equal(t, n == 4, s.Due(at) == egress.ActLose, "LiveKit never answers for it, as a proxy may want it")
+	}
+
+	s = watched(t)
+	s.RecorderLeft(noon)
+	s.Stuck = "x"
 	s.Looked(egress.Look{Info: is}, late)
 	require.True(t, s.InDoubt())
-	require.Equal(t, late.Add(patience()), s.Alarm(), "the next look says so by itself if it can ask")
+	require.Equal(t, late.Add(40*time.Second), s.Alarm(), "and says so by itself before that, if it can ask")
 	s.Looked(egress.Look{}, s.NextLook())
-	require.Equal(t, 1, s.BlindLooks)
+	require.Equal(t, 2, s.BlindLooks)
 }
 
 // Each row removes one condition of a probe that may be sent.

@@ -64,7 +64,8 @@ func toTwirp(err error) twirp.Error {
 	return twirp.NewError(code, message(e))
 }
 
-// temporalAway reports whether no workflow has answered. NotFound from Temporal is an answer. If
+// temporalAway reports whether no workflow has answered. NotFound from Temporal is an answer (to a
+// start it is not: the recordings client then says Ambiguous). If
 // the context ended before Temporal was asked, the error lacks ErrTemporal.
 func temporalAway(err error) bool {
 	return errors.Is(err, egress.ErrTemporal) && egress.ReasonOf(err) != egress.NotFound ||

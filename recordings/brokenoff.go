@@ -40,6 +40,24 @@ func (l runs) after(r Row) bool {
 	return l[r.RequestID].After(r.StartedAt) || r.EgressID != "" && l[r.EgressID].After(r.StartedAt)
 }
 
+// takenUp reports whether another run goes on with the recording of a workflow that closed.
+func (c *Client) takenUp(ctx context.Context, r Row) (bool, error) {
+	if r.ClosedAt == nil {
+		return false, nil
+	}
+	for _, id := range []string{r.WorkflowID, egress.WorkflowID(r.EgressID)} {
+		last, err := c.row(ctx, id)
+		switch {
+		case egress.ReasonOf(err) == egress.NotFound:
+		case err != nil:
+			return false, err
+		case last.RunID != r.RunID && last.StartedAt.After(r.StartedAt):
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // brokenOff says how a workflow closed without a result, and who continues; it is empty for any
 // other workflow, and for a failed one, whose error says more.
 func (r Row) brokenOff(now time.Time) string {

@@ -51,6 +51,12 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 			if err == nil && f.letsThrough(row) {
 				err = late.join(ctx, &row)
 			}
+			if err == nil && f.Stuck {
+				var again bool
+				if again, err = c.takenUp(ctx, row); again {
+					continue
+				}
+			}
 			if (err != nil || f.letsThrough(row)) && !yield(row, err) {
 				return
 			}

@@ -46,7 +46,8 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 				continue
 			}
 			// A drained version may have some, too: a reset can begin a run on the version of the run before.
-			n, err := c.count(ctx, keptByVersion+" AND "+open+" AND "+equal("TemporalWorkerDeploymentVersion", version))
+			n, err := c.count(ctx, keptByVersion+" AND "+open+" AND "+equal("TemporalWorkflowVersioningBehavior", "Pinned")+
+				" AND "+equal("TemporalWorkerDeploymentVersion", version))
 			if err != nil {
 				return nil, errorOf(ctx, "count recordings of "+version, err)
 			}

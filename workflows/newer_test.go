@@ -43,6 +43,15 @@ func TestOnlyARunLeavesAStateToTheNextOne(t *testing.T) {
 	require.ErrorContains(t, held, "of_tomorrow")
 }
 
+// The front door starts it past Temporal, so nobody is paged.
+func TestAStartOfANewerStarterIsCountedAsSealed(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.ExecuteWorkflow(egress.WorkflowType, json.RawMessage(`{"sealed":"AQ==","summary":{},"of_tomorrow":1}`))
+	require.Error(t, l.GetWorkflowError())
+	require.Equal(t, []labels{{"outcome": "sealed"}}, l.counted.of(workflows.MetricStarts))
+}
+
 // Workers are set back to an older version while a recording runs whose input that one does not
 // know. What the newer one has admitted is not refused: LiveKit records it.
 func TestWhatANewerWorkerAdmittedWaitsForOne(t *testing.T) {

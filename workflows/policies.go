@@ -43,7 +43,7 @@ var searchOptions = workflow.ActivityOptions{
 // shows.
 var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
-	StartToCloseTimeout: 30 * time.Second,
+	StartToCloseTimeout: time.Minute, // LiveKit may take 10 s for each call
 	HeartbeatTimeout:    10 * time.Second,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Minute},
 	Summary:             "ask LiveKit how the egress is, until there is news",

@@ -22,7 +22,7 @@ func (e *run) handle(ctx workflow.Context) error {
 // refuseInput returns why no run can be made of an input, and gives an update that was sent along
 // with it the same answer.
 func refuseInput(ctx workflow.Context, why error) error {
-	countStart(ctx, string(egress.Invalid))
+	countStart(ctx, string(reasonOf(why)))
 	no := func(workflow.Context, egress.StartUpdate) error { return why }
 	return cmp.Or(workflow.SetUpdateHandlerWithOptions(ctx, egress.UpdateStart, no, workflow.UpdateHandlerOptions{Validator: no}), why)
 }
