@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log"
 	"os"
 	"path/filepath"
@@ -59,12 +58,18 @@ func Index(ctx context.Context, in StepInput) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	draft := fmt.Sprintf("%s.%d", r.File, os.Getpid())
-	if err := os.WriteFile(draft, b, 0o600); err != nil {
+	draft, err := os.CreateTemp(dir, in.IdempotencyKey+".*.draft") // of a name that no attempt had: it becomes the entry
+	if err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = os.Remove(draft) }()                            // a draft that stays harms nobody
-	if err := os.Link(draft, r.File); err != nil && !os.IsExist(err) { // Link fails where the file is there
+	defer func() { _ = os.Remove(draft.Name()) }() // a draft that stays harms nobody
+	if _, err := draft.Write(b); err != nil {
+		return Result{}, err
+	}
+	if err := draft.Close(); err != nil {
+		return Result{}, err
+	}
+	if err := os.Link(draft.Name(), r.File); err != nil && !os.IsExist(err) { // Link fails where the file is there
 		return Result{}, err
 	}
 	if b, err = os.ReadFile(r.File); err != nil {
