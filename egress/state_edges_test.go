@@ -60,19 +60,21 @@ func TestOnlyTheSettingsConsumerIsSparedWhatLiveKitToldUs(t *testing.T) {
 		missedOnly bool
 		by         egress.Source
 		want       bool
+		corrects   egress.Status
 	}{
-		"announce always, told by webhook":      {egress.StepAnnounce, false, egress.FromWebhook, true},
-		"announce always, told by poll":         {egress.StepAnnounce, false, egress.FromPoll, true},
-		"announce what is missed, by webhook":   {egress.StepAnnounce, true, egress.FromWebhook, false},
-		"announce what is missed, by poll":      {egress.StepAnnounce, true, egress.FromPoll, true},
-		"a caller's webhook, missed, by poll":   {egress.WebhookStep(0), true, egress.FromPoll, true},
-		"a caller's webhook, told by webhook":   {egress.WebhookStep(0), true, egress.FromWebhook, true},
-		"a caller's webhook, always, by itself": {egress.WebhookStep(0), false, egress.FromWebhook, true},
+		"announce a correction, by webhook":     {egress.StepAnnounce, true, egress.FromWebhook, true, egress.Lost},
+		"announce always, told by webhook":      {egress.StepAnnounce, false, egress.FromWebhook, true, ""},
+		"announce always, told by poll":         {egress.StepAnnounce, false, egress.FromPoll, true, ""},
+		"announce what is missed, by webhook":   {egress.StepAnnounce, true, egress.FromWebhook, false, ""},
+		"announce what is missed, by poll":      {egress.StepAnnounce, true, egress.FromPoll, true, ""},
+		"a caller's webhook, missed, by poll":   {egress.WebhookStep(0), true, egress.FromPoll, true, ""},
+		"a caller's webhook, told by webhook":   {egress.WebhookStep(0), true, egress.FromWebhook, true, ""},
+		"a caller's webhook, always, by itself": {egress.WebhookStep(0), false, egress.FromWebhook, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := ended(t, tc.by)
-			s.MissedOnly = tc.missedOnly
+			s.MissedOnly, s.Corrects = tc.missedOnly, tc.corrects
 			require.Equal(t, tc.want, s.Needs(tc.step))
 		})
 	}

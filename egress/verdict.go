@@ -136,14 +136,15 @@ func (s *State) sameEnd(o Observation) bool {
 }
 
 // Needs reports whether a delivery step has anything to do for this status. Whoever was told of an
-// end that is corrected is told of the correction, and of each that follows.
+// end that is corrected is told of the correction, and of each that follows; so is who gets
+// LiveKit's own webhooks, since the end that was wrong may have been our word.
 func (s *State) Needs(step string) bool {
 	if c := s.Pipeline.Consumer(step); c != nil {
 		said := append([]Status{s.Status, s.Corrects}, s.ToldAs...)
 		return slices.ContainsFunc(said, func(status Status) bool { return status.among(c.When) })
 	}
 	missed, _ := s.missed()
-	return step != StepAnnounce || !s.MissedOnly || missed != ""
+	return step != StepAnnounce || !s.MissedOnly || missed != "" || s.Corrects != ""
 }
 
 // CameLate notes that LiveKit's webhook of the end came after all, once nobody waited for it.
