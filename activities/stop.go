@@ -3,9 +3,9 @@ package activities
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -17,20 +17,29 @@ import (
 // has succeeded or failed, LiveKit lists it as active. So it is ENDING here.
 //
 // With ask set, the egress's worker is asked first whether it lives. If it answers, nothing is
-// stopped: the egress is returned as LiveKit lists it. One silence does not mean a dead worker, so
-// the first attempt only asks.
+// stopped: the egress is returned as LiveKit lists it.
 func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.Info, error) {
 	if ask {
-		err := a.api.Answers(ctx, egressID)
+		err := a.ask(ctx, egressID)
 		why := egress.ReasonOf(err)
 		switch {
 		case err == nil, why == egress.AlreadyOver:
 			return a.listedAs(ctx, egressID)
-		case why != egress.Unanswered, activity.GetInfo(ctx).Attempt == 1:
+		case why != egress.Unanswered:
 			return egress.Info{}, toTemporal(fmt.Errorf("ask the worker of egress %s: %w", egressID, err))
 		}
 	}
 	return a.stop(ctx, egressID)
+}
+
+// ask asks an egress's worker whether it lives. One silence does not mean a dead worker, so only a
+// second one a second later is its answer.
+func (a *LiveKit) ask(ctx context.Context, egressID string) error {
+	err := a.api.Answers(ctx, egressID)
+	if egress.ReasonOf(err) == egress.Unanswered && sleep(ctx, time.Second) {
+		err = a.api.Answers(ctx, egressID)
+	}
+	return err
 }
 
 // listedAs returns an egress as LiveKit lists it.

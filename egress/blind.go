@@ -20,7 +20,8 @@ func (s *State) countBlind(l Look, now time.Time) {
 	if s.Phase == Watching {
 		decides = s.EndExpected.Add(s.Policy.GiveUpAfter.D())
 	}
-	saw := l.answered() && (s.Phase != Watching || !s.onlyAbsent() || l.RecorderAbsent || l.RecorderHere)
+	news := Ahead(l.Info.Proto().GetStatus(), s.Latest.Proto().GetStatus())
+	saw := l.answered() && (s.Phase != Watching || news || !s.onlyAbsent() || l.RecorderAbsent || l.RecorderHere)
 	if saw || s.BlindSince.Before(decides) {
 		s.Blind = Blind{}
 	}

@@ -36,7 +36,11 @@ func (s *State) WhyLost() (string, bool) {
 		why = append(why, fmt.Sprintf("LiveKit still calls it %s %s after its end was expected",
 			statusOf(s.Latest.Proto().GetStatus()), s.Policy.GiveUpAfter))
 	case stood(s.EndExpected, s.Policy.GiveUpAfter, s.LookedAt) && s.blindEnough():
-		why = append(why, fmt.Sprintf("LiveKit cannot be asked, and its end was expected over %s ago", s.Policy.GiveUpAfter))
+		what := "cannot be asked"
+		if s.AnsweredAt.After(s.BlindSince) {
+			what = "does not say whether its recorder is in its room"
+		}
+		why = append(why, fmt.Sprintf("LiveKit %s, and its end was expected over %s ago", what, s.Policy.GiveUpAfter))
 	default:
 		return "", false
 	}
@@ -81,7 +85,7 @@ func (s *State) Answered(info Info) bool {
 		return false
 	}
 	s.recovered()
-	s.Evidence.Absent = time.Time{}
+	s.Evidence.Absent, s.Evidence.Probed = time.Time{}, time.Time{} // nothing was stopped
 	return true
 }
 

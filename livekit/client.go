@@ -188,10 +188,13 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 // Answers asks the worker of an egress for a sign of life, and ends nothing: it sends an UpdateStream
 // that changes nothing, to which even the worker of an egress without streams answers. nil: it
 // answered. Reason Unanswered: nobody did. Reason AlreadyOver: the egress has ended, or is ENDING.
+//
+// LiveKit passes on silence as unavailable, for which its SDK would ask its other regions: they have
+// the same worker, and the call would run out of time.
 func (c *Client) Answers(ctx context.Context, egressID string) error {
 	ctx, cancel := within(ctx, c.cfg.Timeout)
 	defer cancel()
-	m, err := c.egress.UpdateStream(ctx, &livekit.UpdateStreamRequest{EgressId: egressID})
+	m, err := c.egress.UpdateStream(lksdk.WithFailover(ctx, false), &livekit.UpdateStreamRequest{EgressId: egressID})
 	if err != nil {
 		return classifyAsked(err)
 	}

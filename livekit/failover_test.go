@@ -112,6 +112,14 @@ func TestAListIsReadFromAnotherRegion(t *testing.T) {
 	require.Equal(t, 3, cloud.of(project))
 }
 
+// All regions pass it on to the same worker.
+func TestAWorkerIsAskedThroughOneRegionAlone(t *testing.T) {
+	t.Parallel()
+	project := projectOf("asked")
+	require.Error(t, at("http://"+project+".livekit.cloud").Answers(t.Context(), "EG_1"))
+	require.Equal(t, 1, cloud.of(project))
+}
+
 // The SDK gives each region the whole of a deadline.
 func TestACallIsBoundedOverAllRegionsThatHang(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,7 @@ func (c *Client) takenUp(ctx context.Context, r Row) (bool, error) {
 		case egress.ReasonOf(err) == egress.NotFound:
 		case err != nil:
 			return false, err
-		case last.RunID != r.RunID && last.StartedAt.After(r.StartedAt):
+		case last.Workflow != workflowFailed && last.RunID != r.RunID && last.StartedAt.After(r.StartedAt):
 			return true, nil
 		}
 	}

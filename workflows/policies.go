@@ -59,10 +59,10 @@ var stopOptions = workflow.ActivityOptions{
 	Summary:             "tell LiveKit to stop the egress",
 }
 
-// probeOptions: an attempt is a question, a stop and a look of 10 s each. Otherwise they are those of a
+// probeOptions: an attempt is two questions, a stop and a look of 10 s each. Otherwise they are those of a
 // stop, which a probe ends with if its question is not answered.
 var probeOptions = workflow.ActivityOptions{
-	StartToCloseTimeout: 35 * time.Second,
+	StartToCloseTimeout: 45 * time.Second,
 	RetryPolicy:         stopOptions.RetryPolicy,
 	Priority:            urgent,
 	Summary:             "ask whether the egress's worker still answers, and stop it if it does not",
