@@ -113,7 +113,7 @@ type Terms struct {
 	// setting's default is 72 h.
 	AnnounceFor Duration `json:"announce_for"`
 	// MissedOnly says that the consumer in the settings receives LiveKit's own webhooks, and is
-	// told only of ends that LiveKit did not tell us.
+	// told only of ends that LiveKit did not tell us, and of corrections.
 	MissedOnly bool `json:"missed_only,omitempty"`
 	// Recover is how often a recording is restarted as its next part if its egress fails, is lost
 	// or reaches a limit while its room is live. Default: never.

@@ -77,7 +77,7 @@ const (
 // Announce says where the consumer is told how a recording ended.
 type Announce struct {
 	URL  string        `env:"REELKEEPER_ANNOUNCE_URL" doc:"URL to which each end is announced, as the webhook that LiveKit would have sent. Unset: no end is announced there."`
-	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer also gets LiveKit's own webhooks, and hears from us only what LiveKit did not tell us."`
+	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer also gets LiveKit's own webhooks, and hears from us only what LiveKit did not tell us, and corrections."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 
 	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"The most announcements that a worker has under way to one host at a time."`
