@@ -111,7 +111,7 @@ var safeguards = []safeguard{
 	{
 		name: "a start past Temporal is adopted",
 		changes: []change{
-			{"webhook/route.go", "case !found && len(named) > 0:\n\t\treturn h.adopt(ctx, d, named[0])\n", ""},
+			{"webhook/route.go", "case !found:\n\t\treturn h.adopt(ctx, d, named[0])\n", "case !found:\n\t\treturn Unknown\n"},
 			{"egress/reconcile.go", "p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})\n", ""},
 		},
 		scenario: []string{"at_once: 12", "kills: {temporal: {every: 2s, down: 20s}}\nat_once: 12", "lives: 12", "lives: 60", "bound: 60s", "deep_rounds: 5s\nbound: 90s",
