@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -40,6 +41,7 @@ type App struct {
 	pipelines egress.Pipelines // read by RunWorker
 	shown     activities.Shown // recorders that have appeared in LiveKit
 	fatal     chan error       // errors that end a worker
+	retries   sync.WaitGroup   // what is retried alongside a worker's work
 }
 
 // Options hold what does not come from the environment.

@@ -46,10 +46,7 @@ func (a *App) schedule(ctx context.Context, ensure func(context.Context) error, 
 	}
 	a.log.Error("no schedule", "consequence", consequence, "error", err)
 	if unanswered(err) {
-		time.AfterFunc(tryAgain, func() {
-			if ctx.Err() != nil { // Temporal's client may be closed
-				return
-			}
+		a.later(ctx, func() {
 			if err := a.schedule(ctx, ensure, consequence); err != nil {
 				a.fatal <- err
 			}

@@ -39,6 +39,7 @@ func unanswered(err error) bool {
 // polls.
 func (a *App) RunWorker(ctx context.Context, ready func()) error {
 	ctx, cancel := context.WithCancel(ctx) // for what is retried alongside the work
+	defer a.retries.Wait()                 // Close must not meet its calls
 	defer cancel()
 	if err := a.readPipelines(); err != nil {
 		return err
@@ -149,12 +150,23 @@ func (a *App) ensureAttributes(ctx context.Context) error {
 		return err
 	}
 	a.log.Warn("search attributes cannot be looked for yet; a workflow that lacks one waits", "error", err)
-	time.AfterFunc(tryAgain, func() {
+	a.later(ctx, func() {
 		if err := a.ensureAttributes(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("search attributes", "error", err)
 		}
 	})
 	return nil
+}
+
+// later calls f after tryAgain, unless the worker ends first.
+func (a *App) later(ctx context.Context, f func()) {
+	a.retries.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(tryAgain):
+			f()
+		}
+	})
 }
 
 // workers returns the two workers of a worker process: polls have a queue of their own, whose rate
