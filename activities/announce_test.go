@@ -181,7 +181,7 @@ func TestOurOwnEndpointIsNoConsumer(t *testing.T) {
 func TestAConsumerThatDoesNotAnswerIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{
-		"refuses": refusing(t),
+		"refuses": refusing,
 		"hangs": at(t, func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
@@ -204,13 +204,8 @@ func TestAConsumerThatDoesNotAnswerIsTriedAgain(t *testing.T) {
 	}
 }
 
-func refusing(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return "http://" + l.Addr().String()
-}
+// refusing is a consumer whose port nobody listens on.
+const refusing = "http://127.0.0.1:1"
 
 func TestAConsumerThatTalksWithoutEndIsNotListenedToForLong(t *testing.T) {
 	t.Parallel()
@@ -226,7 +221,7 @@ func TestAConsumerThatTalksWithoutEndIsNotListenedToForLong(t *testing.T) {
 
 func TestAKeyThatCannotSignIsOurOwnFault(t *testing.T) {
 	t.Parallel()
-	d := delivery(t, refusing(t), func(cfg *activities.DeliveryConfig) { cfg.Keys[consumerKey] = "" })
+	d := delivery(t, refusing, func(cfg *activities.DeliveryConfig) { cfg.Keys[consumerKey] = "" })
 	_, e := failed(t, tryOnce(d, activities.Announcement{Event: ended(t, time.Now())}))
 	require.Equal(t, egress.Internal, e.Reason)
 }

@@ -189,7 +189,7 @@ func TestAConsumerOfThePipelineIsToldWithItsOwnKey(t *testing.T) {
 	t.Parallel()
 	c := &consumer{}
 	url := at(t, c.ServeHTTP)
-	d := delivery(t, refusing(t), func(cfg *activities.DeliveryConfig) {
+	d := delivery(t, refusing, func(cfg *activities.DeliveryConfig) {
 		cfg.SigningKey, cfg.Keys["ours"] = "ours", "our secret, which nobody else knows"
 	})
 	in := activities.Announcement{Event: ended(t, time.Now()), Consumer: &egress.Consumer{Name: "archive", URL: url, Key: consumerKey}}

@@ -89,7 +89,7 @@ func TestAHookThatDoesNotAnswerIsTriedAgainAndNotNamed(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	for name, url := range map[string]string{"refuses": refusing(t) + "/CANARY", "hangs": hangs + "/CANARY"} {
+	for name, url := range map[string]string{"refuses": refusing + "/CANARY", "hangs": hangs + "/CANARY"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := notify(t, url, missed)

@@ -61,7 +61,7 @@ func TestEachAttemptIsCountedByWhatBecameOfIt(t *testing.T) {
 	require.NoError(t, tryOnce(d, activities.Announcement{Event: event}))
 	statuses <- http.StatusNotFound
 	require.Error(t, tryOnce(d, to(url, "")))
-	require.Error(t, tryOnce(d, to(refusing(t), "")))
+	require.Error(t, tryOnce(d, to(refusing, "")))
 	require.Error(t, tryOnce(d, to(url, "rotated")))
 	require.Error(t, tryOnce(d, activities.Announcement{Event: event, Envelope: activities.Envelope{PutOff: 1}}), "no attempt at all")
 	want["consumer taken"], want["pipeline refused"], want["pipeline unreached"], want["pipeline unsendable"] = 1, 1, 1, 1
@@ -93,7 +93,7 @@ func TestAnAttemptThatFindsNoPlaceIsCounted(t *testing.T) {
 
 func TestAWebhookOfARequestIsCountedAsSuch(t *testing.T) {
 	t.Parallel()
-	k := newTeller(t, refusing(t))
+	k := newTeller(t, refusing)
 	in, err := keys(t).SealRequest(requestID, &lk.RoomCompositeEgressRequest{RoomName: room, Webhooks: []*lk.WebhookConfig{{
 		Url: at(t, func(http.ResponseWriter, *http.Request) {}), SigningKey: consumerKey}}}, "", "")
 	require.NoError(t, err)

@@ -178,11 +178,9 @@ func TestASlowAnswerIsAWarning(t *testing.T) {
 
 func TestAWayThatEndsEarlyIsNamed(t *testing.T) {
 	t.Parallel()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
 	plain := strings.Replace(serve(t, endpoint(t)), "http://", "https://", 1)
 	for public, want := range map[string][2]string{
-		closed.URL:                        {"the connection is refused", "see whether `starter serve` and the proxy in front of it run"},
+		"http://127.0.0.1:1":              {"the connection is refused", "see whether `starter serve` and the proxy in front of it run"},
 		"https://reelkeeper.invalid":      {"DNS does not know reelkeeper.invalid", "correct REELKEEPER_PUBLIC_URL"},
 		plain:                             {"it does not speak TLS", "begin REELKEEPER_PUBLIC_URL with http://"},
 		"http://u:CANARY@127.0.0.1:1/pre": {"http://u:xxxxx@127.0.0.1:1/pre/webhooks/livekit cannot be reached", "see whether"},

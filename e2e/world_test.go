@@ -190,18 +190,22 @@ func (w *world) runWorker() (stop func()) {
 	a := w.open()
 	w.worker = a
 	ctx, cancel := context.WithCancel(w.t.Context())
-	done := make(chan error, 1)
-	ready := make(chan struct{})
-	go func() { done <- a.RunWorker(ctx, func() { close(ready) }) }()
+	done, ready := make(chan struct{}), make(chan struct{})
+	var ended error
+	go func() { ended = a.RunWorker(ctx, func() { close(ready) }); close(done) }()
 	select {
 	case <-ready:
-	case err := <-done:
-		require.NoError(w.t, err)
+	case <-done:
+		require.NoError(w.t, ended)
 	}
-	w.t.Cleanup(cancel)
-	return func() {
+	end := func() {
 		cancel()
-		require.NoError(w.t, <-done)
+		<-done
+	}
+	w.t.Cleanup(end) // before its App is closed
+	return func() {
+		end()
+		require.NoError(w.t, ended)
 	}
 }
 

@@ -119,11 +119,7 @@ func answer(status int, contentType, body string, header ...string) http.Handler
 	})
 }
 
-func refused(t *testing.T) string {
-	l := listen(t)
-	require.NoError(t, l.Close())
-	return "http://" + l.Addr().String()
-}
+func refused(*testing.T) string { return "http://127.0.0.1:1" }
 
 // unnamed returns an invalid domain name, so that no resolver is asked.
 func unnamed(*testing.T) string { return "http://no..such..host:7880" }

@@ -103,15 +103,16 @@ func TestASenderThatHangsUpHasStillToldUs(t *testing.T) {
 func TestABodyThatNeverComesOrEndsEarlyIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		end    func(*net.TCPConn) error
-		reason webhook.Reason
+		end     func(*net.TCPConn) error
+		timeout time.Duration
+		reason  webhook.Reason
 	}{
-		"never comes": {func(*net.TCPConn) error { return nil }, webhook.SlowBody},
-		"ends early":  {(*net.TCPConn).CloseWrite, webhook.CutBody},
+		"never comes": {func(*net.TCPConn) error { return nil }, time.Second, webhook.SlowBody},
+		"ends early":  {(*net.TCPConn).CloseWrite, time.Minute, webhook.CutBody},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, func(c *webhook.Config) { c.Timeout = time.Second })
+			b := newBench(t, func(c *webhook.Config) { c.Timeout = tc.timeout })
 			conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 			require.NoError(t, err)
 			defer func() { require.NoError(t, conn.Close()) }()
@@ -131,7 +132,7 @@ func TestABodyThatNeverComesOrEndsEarlyIsAskedForAgain(t *testing.T) {
 // The deadline of a body must not end a connection whose answer is slow.
 func TestAConnectionOutlivesASlowAnswer(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(c *webhook.Config) { c.Timeout = time.Second })
+	b := newBench(t, func(c *webhook.Config) { c.Timeout = 3 * time.Second })
 	b.temporal.answer = func(ctx context.Context, _ string) error {
 		<-ctx.Done()
 		return ctx.Err()
