@@ -2,10 +2,12 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -20,16 +22,36 @@ import (
 // stopped: the egress is returned as LiveKit lists it.
 func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.Info, error) {
 	if ask {
-		err := a.ask(ctx, egressID)
-		why := egress.ReasonOf(err)
-		switch {
-		case err == nil, why == egress.AlreadyOver:
-			return a.listedAs(ctx, egressID)
-		case why != egress.Unanswered:
-			return egress.Info{}, toTemporal(fmt.Errorf("ask the worker of egress %s: %w", egressID, err))
+		info, err := a.spare(ctx, egressID)
+		if egress.ReasonOf(err) != egress.Unanswered {
+			return info, toTemporal(err)
 		}
+		activity.RecordHeartbeat(ctx, "stop") // for the next attempt
 	}
 	return a.stop(ctx, egressID)
+}
+
+// spare returns an egress whose worker answers as LiveKit lists it. Another error than Unanswered
+// says that nothing was stopped, unless it is Ambiguous: then an earlier attempt may have stopped it.
+func (a *LiveKit) spare(ctx context.Context, egressID string) (egress.Info, error) {
+	err := a.ask(ctx, egressID)
+	if egress.ReasonOf(err) == egress.AlreadyOver {
+		err = nil
+	}
+	var m *livekit.EgressInfo
+	if err == nil {
+		m, err = a.api.Get(ctx, egressID)
+	}
+	if e, ok := errors.AsType[*egress.Error](err); ok && e.Reason == egress.Ambiguous {
+		e.Reason = egress.Unavailable // neither call changes anything
+	}
+	if err != nil {
+		return egress.Info{}, fmt.Errorf("ask the worker of egress %s: %w", egressID, err)
+	}
+	if activity.HasHeartbeatDetails(ctx) && !egress.Ahead(m.GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
+		return egress.Info{}, &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("the worker of egress %s answers, but may have been told to stop", egressID)}
+	}
+	return egress.NewInfo(m)
 }
 
 // ask asks an egress's worker whether it lives. One silence does not mean a dead worker, so only a
@@ -40,16 +62,6 @@ func (a *LiveKit) ask(ctx context.Context, egressID string) error {
 		err = a.api.Answers(ctx, egressID)
 	}
 	return err
-}
-
-// listedAs returns an egress as LiveKit lists it.
-func (a *LiveKit) listedAs(ctx context.Context, egressID string) (egress.Info, error) {
-	m, err := a.api.Get(ctx, egressID)
-	if err != nil {
-		return egress.Info{}, toTemporal(fmt.Errorf("look for egress %s: %w", egressID, err))
-	}
-	info, err := egress.NewInfo(m)
-	return info, toTemporal(err)
 }
 
 func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error) {

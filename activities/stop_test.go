@@ -108,6 +108,34 @@ func TestAProbeStopsAWorkerThatDoesNotAnswerTwice(t *testing.T) {
 	})
 }
 
+// The stop of an attempt that failed may still be carried out.
+func TestAWorkerThatAnswersAfterItMayHaveBeenStoppedIsInDoubtUntilItEnds(t *testing.T) {
+	t.Parallel()
+	for listed, calls := range map[lk.EgressStatus][]string{
+		active: {"ask EG_1", "ask EG_1", "stop EG_1", "ask EG_1", "get EG_1", "ask EG_1", "get EG_1"},
+		ending: {"ask EG_1", "ask EG_1", "stop EG_1", "ask EG_1", "get EG_1"},
+	} {
+		t.Run(listed.String(), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				silence := because(egress.Unanswered)
+				a := &api{
+					onAsk:  func(n int) error { return map[bool]error{true: silence}[n <= 2] },
+					onStop: gets(because(egress.Ambiguous)), onGet: is(listed),
+				}
+				info, err := asked(t, a)
+				require.Equal(t, calls, untimed(a.log))
+				if listed == active {
+					require.ErrorContains(t, err, string(egress.Ambiguous))
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, ending, info.Proto().GetStatus())
+			})
+		})
+	}
+}
+
 // untimed returns the calls without their times.
 func untimed(log []string) (calls []string) {
 	for _, l := range log {
@@ -125,6 +153,9 @@ func TestAProbeStopsNothingIfLiveKitCannotBeAsked(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				a := &api{onAsk: func(int) error { return because(why) }} // a stop would panic
 				_, err := asked(t, a)
+				if why == egress.Ambiguous {
+					why = egress.Unavailable // it is not in doubt that nothing was stopped
+				}
 				require.ErrorContains(t, err, string(why))
 				require.NotContains(t, untimed(a.log), "stop EG_1")
 			})

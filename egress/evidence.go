@@ -2,6 +2,7 @@ package egress
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,8 @@ type Evidence struct {
 	RoomGone     time.Time `json:"room_gone"`       // when its room finished, or was no longer listed
 	RecorderGone time.Time `json:"recorder_gone"`   // since when its own participant is not in the room
 	Absent       time.Time `json:"absent,omitzero"` // when the last look did not find its participant, if it could ask
-	Probed       time.Time `json:"probed"`          // when a worker was last probed, or told to stop
+	Probed       time.Time `json:"probed"`          // when a worker was last told to stop, or may have been
+	Asked        time.Time `json:"asked,omitzero"`  // when a worker was last asked whether it lives, and not told to stop
 	Unanswered   time.Time `json:"unanswered"`      // when StopEgress last reached no worker
 }
 
@@ -77,6 +79,17 @@ func (s *State) MayProbe(now time.Time) bool {
 	return s.probeable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
 }
 
+// Probe notes how a probe ended whose worker was asked before it was stopped: with how the egress
+// then is, or for a reason. Whatever leaves open whether the worker was stopped counts as a stop.
+func (e *Evidence) Probe(info Info, why Reason, now time.Time) {
+	stopped := slices.Contains([]Reason{Unanswered, Ambiguous, Internal}, why)
+	if stopped || Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
+		e.Probed = now
+	} else {
+		e.Asked = now
+	}
+}
+
 // Answered takes how an egress is after a probe, whose worker was asked before it was stopped. It
 // reports whether the egress goes on: then its worker answered, and LiveKit has lost sight of a
 // recorder that is at work.
@@ -85,7 +98,8 @@ func (s *State) Answered(info Info) bool {
 		return false
 	}
 	s.recovered()
-	s.Evidence.Absent, s.Evidence.Probed = time.Time{}, time.Time{} // nothing was stopped
+	s.Evidence.Absent, s.Evidence.Asked = time.Time{}, time.Time{}
+	s.Evidence.Probed = time.Time{} // an earlier stop has not reached it
 	return true
 }
 
@@ -135,7 +149,7 @@ func (s *State) probeable() bool {
 // probeFrom returns when the last thing happened that a worker may still be reacting to.
 func (s *State) probeFrom() time.Time {
 	gone := later(s.Evidence.RoomGone, s.Evidence.RecorderGone)
-	return later(later(s.EndExpected, gone), s.Evidence.Probed)
+	return later(later(s.EndExpected, gone), later(s.Evidence.Probed, s.Evidence.Asked))
 }
 
 // dead reports whether a stop went unanswered after the end had been expected for LostAfter. An

@@ -197,8 +197,10 @@ func TestAProbeNeverEndsAGoodRecording(t *testing.T) {
 		"no end expected":                         {active, func(s *egress.State) { s.EndExpected = time.Time{} }, day, false},
 		"asked without an answer":                 {active, func(s *egress.State) { s.Evidence.Unanswered = noon.Add(minute) }, day, false},
 		"asked early without an answer":           {active, func(s *egress.State) { s.Evidence.Unanswered = noon.Add(minute - 1) }, minute, true},
-		"asked a moment ago":                      {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
-		"asked a minute ago, answered":            {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
+		"stopped a moment ago":                    {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute, false},
+		"stopped a minute ago, answered":          {active, func(s *egress.State) { s.Evidence.Probed = noon.Add(time.Second) }, minute + time.Second, true},
+		"asked a moment ago":                      {active, func(s *egress.State) { s.Evidence.Asked = noon.Add(time.Second) }, minute, false},
+		"asked a minute ago":                      {active, func(s *egress.State) { s.Evidence.Asked = noon.Add(time.Second) }, minute + time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,4 +222,36 @@ func TestGivingUpSettlesTheEgressAsLost(t *testing.T) {
 	require.Equal(t, egress.FromTimeout, s.NewsBy)
 	require.Equal(t, noon.Add(day), s.NewsAt)
 	require.Equal(t, "why", s.LostBecause)
+}
+
+func TestAProbeThatLeavesOpenWhetherItStoppedTheWorkerCountsAsAStop(t *testing.T) {
+	t.Parallel()
+	at := noon.Add(minute)
+	for name, tc := range map[string]struct {
+		info    egress.Info
+		why     egress.Reason
+		stopped bool
+	}{
+		"it answers":               {infoOf(t, "EG_1", active), "", false},
+		"it ends":                  {infoOf(t, "EG_1", ending), "", true},
+		"no worker answers":        {egress.Info{}, egress.Unanswered, true},
+		"no answer of LiveKit":     {egress.Info{}, egress.Ambiguous, true},
+		"an attempt died":          {egress.Info{}, egress.Internal, true},
+		"nobody could be asked":    {egress.Info{}, egress.Unavailable, false},
+		"LiveKit does not know":    {egress.Info{}, egress.NotFound, false},
+		"LiveKit does not allow":   {egress.Info{}, egress.Denied, false},
+		"LiveKit is not there":     {egress.Info{}, egress.Unreachable, false},
+		"LiveKit has had its fill": {egress.Info{}, egress.RateLimited, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var e egress.Evidence
+			e.Probe(tc.info, tc.why, at)
+			if tc.stopped {
+				require.Equal(t, egress.Evidence{Probed: at}, e)
+			} else {
+				require.Equal(t, egress.Evidence{Asked: at}, e)
+			}
+		})
+	}
 }

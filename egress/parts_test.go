@@ -115,6 +115,7 @@ func TestWhatEndedUnaskedIsToldFromWhatSomebodyWanted(t *testing.T) {
 			s.Settle()
 		}
 	}
+	probe := func(s *egress.State, why egress.Reason) { s.Evidence.Probe(egress.Info{}, why, noon) }
 	for name, tc := range map[string]struct {
 		end  func(*egress.State)
 		want bool
@@ -126,7 +127,8 @@ func TestWhatEndedUnaskedIsToldFromWhatSomebodyWanted(t *testing.T) {
 		"it records":         {func(*egress.State) {}, false},
 		"it was stopped":     {func(s *egress.State) { s.WantStop(egress.StopRequested, noon); end(complete, livekit.EndReasonAPI)(s) }, false},
 		"… past us":          {end(complete, livekit.EndReasonAPI), false},
-		"… by a probe of us": {func(s *egress.State) { s.Evidence.Probed = noon; end(complete, livekit.EndReasonAPI)(s) }, true},
+		"… by a probe of us": {func(s *egress.State) { probe(s, egress.Ambiguous); end(complete, livekit.EndReasonAPI)(s) }, true},
+		"… and we had asked": {func(s *egress.State) { probe(s, egress.Unavailable); end(complete, livekit.EndReasonAPI)(s) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,7 +33,7 @@ func TestWhoeverWakesHasSomethingToDo(t *testing.T) {
 		if r.IntN(2) == 0 {
 			s.AnsweredAt = s.LookedAt
 		}
-		s.Evidence = egress.Evidence{MissingSince: at(), RoomGone: at(), RecorderGone: at(), Absent: at(), Probed: at(), Unanswered: at()}
+		s.Evidence = egress.Evidence{MissingSince: at(), RoomGone: at(), RecorderGone: at(), Absent: at(), Probed: at(), Asked: at(), Unanswered: at()}
 		s.MaxDuration = egress.Duration(r.IntN(3)) * egress.Duration(minute)
 		if r.IntN(2) == 0 {
 			s.Stopped, s.StoppedAt = egress.StopRequested, noon

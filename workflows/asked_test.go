@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/activities"
@@ -82,4 +83,34 @@ func TestAProbeAfterAStopWasAskedForAsksNothingFirst(t *testing.T) {
 	require.Equal(t, egress.Lost, v.Status)
 	require.Greater(t, len(l.stops), 1)
 	require.Zero(t, l.asks)
+}
+
+// LiveKit could not be asked then, so nothing of ours has stopped it.
+func TestWhatAPersonStopsPastUsAfterAQuestionIsNotStartedAgain(t *testing.T) {
+	t.Parallel()
+	for why, parts := range map[egress.Reason]int{egress.Unavailable: 1, egress.Ambiguous: 2} {
+		t.Run(string(why), func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				if in.EgressID != egressID {
+					return l.nothingNew(in)
+				}
+				return egress.Look{
+					Info: info(t, active), RecorderSeen: true, RecorderAbsent: true, RecorderGone: l.Now(), EndExpected: l.Now(),
+				}, nil
+			}
+			l.answers = func(string) (egress.Info, error) { return egress.Info{}, failure(why, "no answer") }
+			l.webhook(time.Second, egress.EventUpdated, message(egressID, active))
+			stopped := part(1, aborted, 600)
+			stopped.SetEndReason(lk.EndReasonAPI)
+			l.webhook(10*time.Minute, egress.EventEnded, stopped)
+			l.webhook(20*time.Minute, egress.EventEnded, part(2, complete, 1200))
+
+			l.mustRun(plainInput(t))
+
+			require.Positive(t, l.asks)
+			require.Len(t, *starts, parts)
+		})
+	}
 }

@@ -271,7 +271,12 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions, ask 
 	id, before := e.ID, e.Latest
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), livekit.Stop, id, ask).Get(ctx, &info)
 	now := workflow.Now(ctx)
-	e.Evidence.Probed, e.answered.err, e.answered.info = now, err, info
+	e.answered.err, e.answered.info = err, info
+	if ask {
+		e.Evidence.Probe(info, reasonOf(err), now)
+	} else {
+		e.Evidence.Probed = now
+	}
 	e.takeWebhooks(ctx) // if LiveKit's webhook of the end has come, it counts before the answer
 	other := e.ID != id || e.Latest.RanAgain(before) || before.Ended() && !e.Latest.Ended()
 	if other {
