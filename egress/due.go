@@ -188,7 +188,7 @@ func (s *State) recorderGone(at, now time.Time) {
 	}
 	s.Evidence.RecorderGone = at
 	if s.Phase == Watching {
-		s.note(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
+		s.noteOnce(Beat{At: now, What: "its participant is not in the room", By: FromPoll})
 	}
 }
 

@@ -54,6 +54,9 @@ func TestARecorderThatLeftMeansThatTheEndIsNear(t *testing.T) {
 	require.Equal(t, noon.Add(minute), s.EndExpected)
 	s.RecorderLeft(noon.Add(2 * minute))
 	require.Equal(t, noon.Add(minute), s.Evidence.RecorderGone, "since when it is gone stays")
+	require.True(t, s.Answered(s.Latest))
+	s.RecorderLeft(noon.Add(3 * minute))
+	require.Equal(t, noon.Add(3*minute), s.Evidence.RecorderGone)
 	require.Equal(t, []string{"its participant is not in the room"}, said(s)[1:], "and is told once")
 }
 

@@ -124,7 +124,7 @@ func TestAnAnswerToAProbeShowsThatTheRecorderIsAtWorkIfTheEgressGoesOn(t *testin
 			t.Parallel()
 			s := watched(t)
 			s.EndExpected = noon
-			s.Evidence = egress.Evidence{RecorderGone: noon, RoomGone: noon, Absent: noon.Add(minute), Probed: noon.Add(minute)}
+			s.Evidence = egress.Evidence{RecorderGone: noon, RoomGone: noon, Absent: noon.Add(minute), Probed: noon.Add(minute), Asked: noon.Add(minute)}
 			tc.change(s)
 			before := s.Evidence
 			require.Equal(t, tc.want, s.Answered(infoOf(t, "EG_1", tc.status)))

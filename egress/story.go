@@ -56,6 +56,14 @@ func (s *State) note(b Beat) {
 	s.Story = append(s.Story, b)
 }
 
+// noteOnce adds a beat to the story, unless the last one says the same: what is seen again and again
+// must not push out the rest.
+func (s *State) noteOnce(b Beat) {
+	if n := len(s.Story); n == 0 || s.Story[n-1].What != b.What {
+		s.note(b)
+	}
+}
+
 // Note adds to the story what nobody told us but we found out at a start.
 func (s *State) Note(at time.Time, what string) { s.note(Beat{At: at, What: what}) }
 
