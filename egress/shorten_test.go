@@ -3,6 +3,7 @@ package egress
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,10 +170,13 @@ func TestARecordingOfAsManyPartsAsThereCanBeIsNoMoreThanTemporalTakes(t *testing
 	sent.Error = strings.Repeat("e", longestMessage)
 	info, err := NewInfo(sent)
 	require.NoError(t, err)
-	s := State{Phase: Settled, Part: 1, ID: "EG_long", Latest: info, Outcome: Outcome{Event: info.Raw(), Status: "EGRESS_FAILED"}}
+	// A step is given the files of all parts, and each only once.
+	file := MediaFile{Kind: OutputFile, Path: strings.Repeat("p", 400), Location: strings.Repeat("l", 500), Size: 1 << 40, Want: 1 << 40, Media: MediaPresent}
+	media := &MediaReport{Files: slices.Repeat([]MediaFile{file}, 6)}
+	s := State{Phase: Settled, Part: 1, ID: "EG_long", Latest: info, Media: media, Outcome: Outcome{Event: info.Raw(), Status: "EGRESS_FAILED"}}
 	for range MaxRecover {
 		s.NextPart()
-		s.Phase, s.ID, s.Latest, s.Event, s.Status = Settled, "EG_long", info, info.Raw(), "EGRESS_FAILED"
+		s.Phase, s.ID, s.Latest, s.Media, s.Event, s.Status = Settled, "EG_long", info, media, info.Raw(), "EGRESS_FAILED"
 	}
 	require.Len(t, s.Parts, MaxRecover)
 	requireKept(t, sent, s.Parts[0].Info)

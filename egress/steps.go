@@ -32,23 +32,28 @@ type StepInput struct {
 	// Verdict is how the recording ended. Its EgressInfo is spelled as `lk` prints it,
 	// with LiveKit's proto field names.
 	Verdict Verdict `json:"verdict"`
-	// Files are what was found in the store; empty if nobody could look.
-	Files []MediaFile `json:"files"`
+	// Files are what was found in the store, of all parts in order. Of a part for whose media nobody
+	// looked there are none.
+	Files []StepFile `json:"files"`
 	// Results are what earlier steps returned, by step name.
 	Results map[string]json.RawMessage `json:"results"`
 	With    map[string]any             `json:"with"` // the step's own, from the pipeline
 }
 
+// StepFile is a file of a recording, and the number of its part.
+type StepFile struct {
+	Part int `json:"part"` // counted from 1
+	MediaFile
+}
+
 // StepInput returns the argument of a step.
 func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 	v := s.Verdict(requestID, sum).Spelled()
-	v.Delivered, v.Skipped, v.Results, v.Files = nil, nil, nil, nil // who has been told does not concern a step; the others are fields of their own
+	v.Delivered, v.Skipped, v.Results = nil, nil, nil // who has been told does not concern a step; the results are a field of their own
+	files := s.takeFiles(&v)
 	in := StepInput{
 		RequestID: requestID, EgressID: s.ID, Step: step.Name, IdempotencyKey: v.StepKey(step.Name),
-		Verdict: v, Files: []MediaFile{}, Results: map[string]json.RawMessage{}, With: map[string]any{},
-	}
-	if s.Media != nil {
-		in.Files = append(in.Files, s.Media.Files...)
+		Verdict: v, Files: files, Results: map[string]json.RawMessage{}, With: map[string]any{},
 	}
 	for _, name := range sortedKeys(s.Results) {
 		in.Results[name] = s.Results[name]
@@ -57,6 +62,26 @@ func (s *State) StepInput(requestID string, sum Summary, step Step) StepInput {
 		in.With[name] = step.With[name]
 	}
 	return in
+}
+
+// takeFiles returns the files of all parts, and takes them out of the verdict: whatever they are,
+// the input of a step is then hardly larger than the verdict.
+func (s *State) takeFiles(v *Verdict) []StepFile {
+	files, parts := []StepFile{}, v.Parts
+	if len(parts) == 0 {
+		parts = []Part{{Number: s.Part, Media: s.Media}}
+	}
+	for i, p := range parts {
+		if p.Media == nil {
+			continue
+		}
+		for _, f := range p.Media.Files {
+			files = append(files, StepFile{Part: p.Number, MediaFile: f})
+		}
+		parts[i].Media = &MediaReport{Media: p.Media.Media, Because: p.Media.Because}
+	}
+	v.Files = nil
+	return files
 }
 
 // StepKey returns the idempotency key of a step for a verdict. A corrected verdict has another

@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func settled(t *testing.T) egress.State {
 	})
 	require.NoError(t, err)
 	return egress.State{
-		Phase: egress.Settled, Started: true, ID: "EG_1", Latest: i, Outcome: egress.Outcome{Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook}, NewsAt: endedAt,
+		Phase: egress.Settled, Started: true, Part: 1, ID: "EG_1", Latest: i, Outcome: egress.Outcome{Status: "EGRESS_COMPLETE", EndedBy: egress.FromWebhook}, NewsAt: endedAt,
 		Terms: egress.Terms{Pipeline: egress.Pipeline{Name: "p", Steps: []egress.Step{
 			{Name: "one", Activity: "One", TaskQueue: "media", With: map[string]any{"language": "en"}}, {Name: "two", Activity: "Two", TaskQueue: "media"},
 		}}},
@@ -47,7 +48,7 @@ func TestWhatAStepIsGiven(t *testing.T) {
 			"heard_at": "2026-03-01T12:00:00Z", "late": "0s", "media": "present",
 			"info": {"egress_id": "EG_1", "room_name": "standup", "status": "EGRESS_COMPLETE", "ended_at": "1772366400000000000"}
 		},
-		"files": [{"kind": "file", "path": "x.mp4", "size": 9, "media": "present"}],
+		"files": [{"part": 1, "kind": "file", "path": "x.mp4", "size": 9, "media": "present"}],
 		"results": {"zero": {"n": 0}}, "with": {"language": "en"}
 	}`, string(b))
 
@@ -67,6 +68,41 @@ func TestAStepIsGivenEachPartAsLkPrintsIt(t *testing.T) {
 		require.Contains(t, string(p.Info.Raw()), `"egress_id"`)
 	}
 	require.Contains(t, string(s.Parts[0].Info.Raw()), `"egressId"`, "what is kept stays as LiveKit spells it")
+}
+
+func TestAStepIsGivenTheFilesOfAllParts(t *testing.T) {
+	t.Parallel()
+	report := func(m egress.Media, paths ...string) *egress.MediaReport {
+		r := egress.MediaReport{Media: m, Because: "seen"}
+		for _, p := range paths {
+			r.Files = append(r.Files, egress.MediaFile{Kind: "file", Path: p, Media: m})
+		}
+		return &r
+	}
+	s := settled(t)
+	s.Part, s.Media = 4, report(egress.MediaPresent, "d.mp4")
+	s.Parts = []egress.Part{
+		{Number: 1, EgressID: "EG_a", Media: report(egress.MediaPresent, "a.mp4", "a.m3u8")},
+		{Number: 2, EgressID: "EG_b"}, // nobody has looked
+		{Number: 3, EgressID: "EG_c", Media: report(egress.MediaMissing, "c.mp4")},
+	}
+
+	in := s.StepInput("r", egress.Summary{}, s.Pipeline.Steps[0])
+
+	var files []string
+	for _, f := range in.Files {
+		files = append(files, fmt.Sprint(f.Part, " ", f.Path, " ", f.Media))
+	}
+	require.Equal(t, []string{"1 a.mp4 present", "1 a.m3u8 present", "3 c.mp4 missing", "4 d.mp4 present"}, files)
+	require.Empty(t, in.Verdict.Files)
+	require.Len(t, in.Verdict.Parts, 4)
+	require.Equal(t, report(egress.MediaPresent), in.Verdict.Parts[0].Media, "without the files, which would be there twice")
+	require.Nil(t, in.Verdict.Parts[1].Media)
+	require.Equal(t, report(egress.MediaMissing), in.Verdict.Parts[2].Media)
+	require.Equal(t, report(egress.MediaPresent), in.Verdict.Parts[3].Media)
+	require.Len(t, s.Parts[0].Media.Files, 2, "what is kept stays as it is")
+	require.Len(t, s.Verdict("r", egress.Summary{}).Parts[3].Media.Files, 1)
+	require.Equal(t, in, s.StepInput("r", egress.Summary{}, s.Pipeline.Steps[0]), "whoever asks again is given the same")
 }
 
 func settledInput(t *testing.T) egress.StepInput {

@@ -269,6 +269,44 @@ func TestStepsAreRunOnceForARecordingOfSeveralParts(t *testing.T) {
 	require.ElementsMatch(t, []string{"announce-part-1", "announce", "one"}, v.Delivered)
 }
 
+// The steps wait for a store that is late for an earlier part, and each attempt is given the same.
+func TestAStepIsGivenTheFilesOfEveryPart(t *testing.T) {
+	t.Parallel()
+	l := looking(t, time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
+		if in.Part == 1 && !in.Behind {
+			return activities.Verified{MediaReport: egress.Unchecked("not there yet"), Again: true}, nil
+		}
+		v := found(egress.MediaPresent, "")
+		v.Files = []egress.MediaFile{{Kind: "file", Path: in.Info.ID() + ".mp4", Media: egress.MediaPresent}}
+		return v, nil
+	})
+	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
+		terms := terms()
+		terms.VerifyFor, terms.Recover = egress.Duration(time.Minute), 1
+		return activities.Started{Info: infoOf(t, stored(part(in.Part, active, 1).GetEgressId(), active)), Terms: terms}, nil
+	}
+	s := withSteps(l, egress.Step{Name: "one"})
+	s.webhook(5*time.Second, egress.EventEnded, stored(egressID, lk.EgressStatus_EGRESS_LIMIT_REACHED))
+	s.webhook(10*time.Second, egress.EventEnded, stored("EG_2", complete))
+	s.activity("ONE", func(egress.StepInput) (any, error) {
+		if len(s.inputs) == 1 {
+			return nil, errors.New("no disk")
+		}
+		return nil, nil
+	})
+
+	v := s.mustRun(plainInput(t))
+
+	require.Len(t, v.Parts, 2)
+	require.Len(t, s.inputs, 2)
+	require.Equal(t, s.inputs[0], s.inputs[1])
+	require.Equal(t, []egress.StepFile{
+		{Part: 1, MediaFile: egress.MediaFile{Kind: "file", Path: "EG_1.mp4", Media: egress.MediaPresent}},
+		{Part: 2, MediaFile: egress.MediaFile{Kind: "file", Path: "EG_2.mp4", Media: egress.MediaPresent}},
+	}, s.inputs[0].Files)
+	require.Equal(t, "EG_1.mp4", v.Parts[0].Media.Files[0].Path, "the verdict of the recording has them by part")
+}
+
 func TestStepsAreRunAgainForACorrectedVerdictUnderAnotherKey(t *testing.T) {
 	t.Parallel()
 	s := withSteps(lenient(t), egress.Step{Name: "one"})
