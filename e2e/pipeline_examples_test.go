@@ -19,12 +19,15 @@ import (
 const examples = "../examples/pipeline"
 
 // The examples' pipeline, with its workers in Go and TypeScript as separate processes: each step
-// runs in the worker of its language, and sees the earlier results.
+// runs in the worker of its language, and sees the earlier results and the files of both parts.
 func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
 	t.Parallel()
 	typescript := typescriptWorker(t)
-	w := newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) {
+	store := newS3Store(t)
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		fake.Store, fake.Timings.MidRecording = store.store, 300*time.Millisecond
 		environ["REELKEEPER_PIPELINE"] = examples + "/pipelines.yaml"
+		environ["REELKEEPER_VERIFY_FOR"], environ["REELKEEPER_RECOVER"] = "30s", "1"
 	})
 	w.startWorker()
 	dir := t.TempDir()
@@ -33,12 +36,12 @@ func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	w.example(exec.Command(indexer), "INDEX_DIR="+dir)
 	w.example(typescript, "SUMMARY_DIR="+dir)
-	w.room("room", fakelivekit.RoomScript{Call: time.Second})
-	w.start("room")
+	w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.LimitReached}})
+	store.record(w, "room")
 
 	v := w.verdict("room")
 
-	require.Equal(t, []string{"announce", "index", "summarize"}, v.Delivered)
+	require.ElementsMatch(t, []string{"announce-part-1", "announce", "index", "summarize"}, v.Delivered)
 	var index struct {
 		File  string `json:"file"`
 		Entry struct {
@@ -47,8 +50,11 @@ func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(v.Results["index"], &index))
 	require.Equal(t, "room", index.Entry.Room)
-	require.Equal(t, "EGRESS_COMPLETE", index.Entry.Status)
-	require.FileExists(t, index.File)
+	require.Equal(t, "EGRESS_LIMIT_REACHED", index.Entry.Status)
+	entry, err := os.ReadFile(index.File)
+	require.NoError(t, err)
+	require.Contains(t, string(entry), `{"part":1,"kind":"file","path":"room/call.mp4",`)
+	require.Contains(t, string(entry), `{"part":2,"kind":"file","path":"room/call-part2.mp4",`)
 	var summary struct{ File string }
 	require.NoError(t, json.Unmarshal(v.Results["summarize"], &summary))
 	require.Equal(t, filepath.Join(dir, v.StepKey("summarize")+".md"), summary.File)
@@ -56,7 +62,8 @@ func TestTheExamplePipelineRunsInGoAndTypeScript(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "# Standup r-room\n", "with is handed on")
 	require.Contains(t, string(text), "- ended: ")
-	require.Contains(t, string(text), "- file: "+v.Info.Proto().GetFileResults()[0].GetFilename())
+	require.Contains(t, string(text), "- file: room/call.mp4, part 1, ")
+	require.Contains(t, string(text), "- file: room/call-part2.mp4, part 2, ")
 	require.Contains(t, string(text), "- index: {", "so are results of earlier steps")
 }
 

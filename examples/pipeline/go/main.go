@@ -25,6 +25,16 @@ type StepInput struct {
 		Room    string `json:"room"`
 		EndedAt string `json:"ended_at"`
 	} `json:"verdict"`
+	Files []File `json:"files"` // of all parts of the recording
+}
+
+// File is one file, playlist, or set of segments or images that was looked for in the store.
+type File struct {
+	Part  int    `json:"part"` // counted from 1
+	Kind  string `json:"kind"`
+	Path  string `json:"path"`
+	Size  int64  `json:"size"`
+	Media string `json:"media"` // whether it is there
 }
 
 // Entry is one recording in the index. Attempt says which one wrote it.
@@ -34,9 +44,10 @@ type Entry struct {
 	Status    string `json:"status"`
 	EndedAt   string `json:"ended_at"`
 	Attempt   int32  `json:"attempt"`
+	Files     []File `json:"files,omitempty"`
 }
 
-// Result is what the steps behind this one see.
+// Result is what the steps behind this one see. It must be small, so its entry is without files.
 type Result struct {
 	File  string `json:"file"`
 	Entry Entry  `json:"entry"`
@@ -52,7 +63,7 @@ func Index(ctx context.Context, in StepInput) (Result, error) {
 	}
 	r := Result{File: filepath.Join(dir, in.IdempotencyKey+".json"), Entry: Entry{
 		RequestID: in.RequestID, Room: in.Verdict.Room, Status: in.Verdict.Status, EndedAt: in.Verdict.EndedAt,
-		Attempt: activity.GetInfo(ctx).Attempt,
+		Attempt: activity.GetInfo(ctx).Attempt, Files: in.Files,
 	}}
 	b, err := json.Marshal(r.Entry)
 	if err != nil {
@@ -75,7 +86,9 @@ func Index(ctx context.Context, in StepInput) (Result, error) {
 	if b, err = os.ReadFile(r.File); err != nil {
 		return Result{}, err
 	}
-	return r, json.Unmarshal(b, &r.Entry)
+	err = json.Unmarshal(b, &r.Entry)
+	r.Entry.Files = nil
+	return r, err
 }
 
 func main() {

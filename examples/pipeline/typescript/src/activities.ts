@@ -2,6 +2,11 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
 
+/** LiveKit's own account of a part. */
+interface Info {
+  file_results?: { filename: string; duration?: string; size?: string }[];
+}
+
 /** What a step is given. docs/pipelines.md has all of it. */
 export interface StepInput {
   request_id: string;
@@ -14,7 +19,8 @@ export interface StepInput {
     ended_at: string;
     room?: string;
     media: string;
-    info: { file_results?: { filename: string; duration?: string; size?: string }[] };
+    info: Info;
+    parts?: { number: number; info: Info }[]; // all parts, if there are several
   };
   results: Record<string, unknown>;
   with: { title?: string };
@@ -31,7 +37,8 @@ export interface Summary {
  */
 export async function Summarize(input: StepInput): Promise<Summary> {
   const { verdict } = input;
-  const files = verdict.info.file_results ?? [];
+  const parts = verdict.parts ?? [{ number: 1, info: verdict.info }];
+  const files = parts.flatMap(({ number, info }) => (info.file_results ?? []).map((f) => ({ part: number, ...f })));
   if (verdict.status === 'EGRESS_COMPLETE' && files.length === 0) {
     throw ApplicationFailure.nonRetryable('this recording has no file, so there is nothing to sum up', 'NoFile');
   }
@@ -40,7 +47,7 @@ export async function Summarize(input: StepInput): Promise<Summary> {
     '',
     `- room: ${verdict.room ?? '–'}`,
     `- ended: ${verdict.ended_at} as ${verdict.status}, told by ${verdict.ended_by}`,
-    ...files.map((f) => `- file: ${f.filename}, ${Number(f.duration ?? 0) / 1e9} s, ${f.size ?? 0} bytes`),
+    ...files.map((f) => `- file: ${f.filename}, part ${f.part}, ${Number(f.duration ?? 0) / 1e9} s, ${f.size ?? 0} bytes`),
     ...Object.entries(input.results).map(([step, result]) => `- ${step}: ${JSON.stringify(result)}`),
   ];
   const dir = process.env.SUMMARY_DIR ?? 'summaries';
