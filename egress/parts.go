@@ -49,11 +49,11 @@ type Part struct {
 
 // Recoverable reports whether a settled egress is to be restarted: it failed, is lost, or reached
 // a limit; its room is not known to be gone; nobody wanted it stopped; what it records still
-// exists; its maximum duration has not passed; and restarts are left. Parts that others started do
-// not count.
+// exists; its maximum duration has not passed; no next part was refused; and restarts are left.
+// Parts that others started do not count.
 func (s *State) Recoverable(now time.Time) bool {
 	m := s.Latest.Proto()
-	return s.Phase == Settled && s.Restarts < s.Recover && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
+	return s.Phase == Settled && s.Restarts < s.Recover && !s.LastPart && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
 		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isWebEgress(m) && !trackMissing(m)
 }
 

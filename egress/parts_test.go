@@ -92,6 +92,7 @@ func TestWhatIsStartedAgain(t *testing.T) {
 		"the last part":                      {failure, func(s *egress.State) { s.Restarts = 1 }, true},
 		"one more":                           {failure, func(s *egress.State) { s.Restarts = 2 }, false},
 		"after parts of others":              {failure, func(s *egress.State) { s.Part = 3 }, true},
+		"whose next part was refused":        {failure, func(s *egress.State) { s.LastPart = true }, false},
 		"where nothing is recovered":         {failure, func(s *egress.State) { s.Recover = 0 }, false},
 		"a page, whose request names a room": {lost, func(s *egress.State) { s.Latest = pageInRoom(t) }, false},
 		"a web egress":                       {lost, func(s *egress.State) { s.Latest = infoOf(t, "EG_1", active); s.Latest = egress.Info{} }, false},

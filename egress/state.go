@@ -87,6 +87,7 @@ type Shared struct {
 	Twins      []string `json:"twins,omitempty"`       // other egress IDs of this request, which we stopped
 	Story      []Beat   `json:"story,omitempty"`       // what happened, oldest first; at most 12
 	Noticed    []string `json:"noticed,omitempty"`     // what the notification hook was told
+	LastPart   bool     `json:"last_part,omitempty"`   // the next part was refused, so none follows
 	// Corrections counts how often each earlier part was corrected, by its number.
 	Corrections map[int]int `json:"corrections,omitempty"`
 }

@@ -103,7 +103,7 @@ func (e *run) giveBack(err error) {
 	e.State, e.Shared = *e.before, now.Shared
 	e.Parts = e.Parts[:len(e.Parts)-1] // the last one is the part that is settled now; the others may have been corrected
 	e.Stopped, e.StoppedAt, e.StoppedBy = now.Stopped, now.StoppedAt, now.StoppedBy
-	e.Recover, e.toldBefore, e.before = 0, true, nil
+	e.LastPart, e.toldBefore, e.before = true, true, nil
 	e.relays.end()
 }
 

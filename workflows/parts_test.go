@@ -290,6 +290,9 @@ func TestAPartThatRecordsIsNotStoppedBeforeItsSuccessorHasBegun(t *testing.T) {
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Equal(t, egressID, v.EgressID)
 	require.Equal(t, []lk.EgressStatus{failed, complete}, l.toldOf())
+	for _, told := range l.asked {
+		require.Equal(t, "1", told.Headers[egress.HeaderPart], "also in the correction")
+	}
 }
 
 // A second egress of the request was not heard of until it ended, by itself.
