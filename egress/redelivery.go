@@ -61,16 +61,18 @@ type Redelivery struct {
 // Again returns the state for announcing once more what was delivered: to all consumers, or by one
 // step alone. It is announced unchanged, under the same event IDs, even if LiveKit itself had
 // announced it. A step of the pipeline is rerun only if named: on the same input, under the same
-// idempotency key. The error has reason Conflict if nothing was delivered, or if the step is not
-// run for this status, and reason Invalid if the egress did not have the step.
+// idempotency key. The error has reason Conflict if nothing was delivered, or if no consumer is
+// told of such an end, or the step not run for it, and reason Invalid if the egress did not have
+// the step.
 func (s State) Again(step string, at time.Time) (State, error) {
 	if s.Phase != Delivered {
 		return State{}, s.undelivered()
 	}
+	s.MissedOnly, s.Noticed = false, nil
 	what := "its consumers will be told again"
 	if own, ok := s.stepOf(step); ok {
 		if !own.RunsFor(s.Status) {
-			return State{}, &Error{Reason: Conflict, Code: "failed_precondition", Message: fmt.Sprintf("step %s does not run for %s", step, s.Status)}
+			return State{}, notFor(step, s.Status)
 		}
 		s.rerun(own)
 		what = "step " + step + " will be run again"
@@ -78,9 +80,17 @@ func (s State) Again(step string, at time.Time) (State, error) {
 		return State{}, err
 	}
 	s.retell()
-	s.MissedOnly, s.Noticed = false, nil
 	s.note(Beat{At: at, What: what})
 	return s, nil
+}
+
+// notFor says that a step has nothing to do for a status; without a step, that no consumer has.
+func notFor(step string, status Status) error {
+	e := &Error{Reason: Conflict, Code: "failed_precondition", Message: fmt.Sprintf("step %s does not run for %s", step, status)}
+	if step == "" {
+		e.Message = fmt.Sprintf("none of its consumers is told of %s", status)
+	}
+	return e
 }
 
 // rerun leaves out everybody except one step of the pipeline, which gets the same input as the
@@ -132,7 +142,15 @@ func (s *State) keep(step string) error {
 		s.Steps = slices.DeleteFunc(slices.Clone(s.Steps), func(name string) bool { return name != step })
 		s.Pipeline.Consumers = slices.DeleteFunc(slices.Clone(s.Pipeline.Consumers), func(c Consumer) bool { return ConsumerStep(c.Name) != step })
 	}
+	if !s.needed() {
+		return notFor(step, s.Status)
+	}
 	return nil
+}
+
+// needed reports whether a consumer is told of this end, or of that of an earlier part.
+func (s *State) needed() bool {
+	return slices.ContainsFunc(append(s.Before(), *s), func(end State) bool { return slices.ContainsFunc(end.Tells(), end.Needs) })
 }
 
 // retell turns a delivered state into one that is still to be delivered.

@@ -36,6 +36,17 @@ func TestARecordingWithConsumersOfThePipelineAloneCanBeToldAgain(t *testing.T) {
 	require.Equal(t, []string{"announce-crm"}, s.Tells())
 }
 
+func TestARecordingIsToldAgainIfAConsumerIsToldOfAnEarlierPart(t *testing.T) {
+	t.Parallel()
+	before := toldOnce(t)
+	before.Steps, before.Pipeline.Consumers = nil, []egress.Consumer{{Name: "crm", When: []egress.Status{"EGRESS_FAILED"}}}
+	before.Parts = []egress.Part{{Number: 1, EgressID: "EG_0", Status: "EGRESS_FAILED"}}
+	for _, step := range []string{"", "announce-crm"} {
+		_, err := before.Again(step, noon)
+		require.NoError(t, err)
+	}
+}
+
 func TestALateEndOfTheLastPartTellsNobodyOfTheOthers(t *testing.T) {
 	t.Parallel()
 	before := gaveUp(t)

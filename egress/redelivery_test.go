@@ -114,8 +114,12 @@ func TestWhatCannotBeToldAgainIsSaidInWords(t *testing.T) {
 		reason egress.Reason
 		want   string
 	}{
-		"a step that it did not have":    {"webhook-2", func(*egress.State) {}, egress.Invalid, `step: it had no step "webhook-2"; want one of announce, webhook-1, announce-crm, announce-archive, transcribe, summarize, tidy`},
-		"a step for another end":         {"tidy", func(*egress.State) {}, egress.Conflict, "failed_precondition: step tidy does not run for EGRESS_COMPLETE"},
+		"a step that it did not have": {"webhook-2", func(*egress.State) {}, egress.Invalid, `step: it had no step "webhook-2"; want one of announce, webhook-1, announce-crm, announce-archive, transcribe, summarize, tidy`},
+		"a step for another end":      {"tidy", func(*egress.State) {}, egress.Conflict, "failed_precondition: step tidy does not run for EGRESS_COMPLETE"},
+		"a consumer of another end":   {"announce-crm", func(s *egress.State) { s.Pipeline.Consumers[0].When = []egress.Status{egress.Lost} }, egress.Conflict, "failed_precondition: step announce-crm does not run for EGRESS_COMPLETE"},
+		"one that nobody is told of": {"", func(s *egress.State) {
+			s.Steps, s.Pipeline.Consumers = nil, []egress.Consumer{{Name: "crm", When: []egress.Status{egress.Lost, "EGRESS_FAILED"}}}
+		}, egress.Conflict, "failed_precondition: none of its consumers is told of EGRESS_COMPLETE"},
 		"one that had nobody to tell":    {"", func(s *egress.State) { s.Steps, s.Pipeline.Consumers = nil, nil }, egress.Invalid, "step: it has no consumer to tell; to run a step of its pipeline again, name the step"},
 		"one that had no step at all":    {"tidy", func(s *egress.State) { s.Steps, s.Pipeline = nil, egress.Pipeline{} }, egress.Invalid, "step: it had no step at all"},
 		"one that is being delivered":    {"", func(s *egress.State) { s.Phase = egress.Settled }, egress.Conflict, "failed_precondition: it is not delivered yet: its consumers are being told"},
