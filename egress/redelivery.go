@@ -41,6 +41,13 @@ func NthCorrectionID(requestID, egressID string, n int) string {
 	return id
 }
 
+// IsCorrection reports whether a workflow's ID is that of a correction. Other redeliveries announce
+// again what was announced before, even if that was a correction.
+func IsCorrection(workflowID string) bool {
+	requestID, ok := RedeliveryOf(workflowID)
+	return ok && strings.HasPrefix(workflowID, CorrectionID(requestID, ""))
+}
+
 // RedeliveriesOf returns the prefix of the IDs of all redeliveries of a request's recording.
 func RedeliveriesOf(requestID string) string { return redeliveryPrefix + requestID + "/" }
 

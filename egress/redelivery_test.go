@@ -29,6 +29,15 @@ func TestTheIDOfARedeliveryNamesItsRequest(t *testing.T) {
 	}
 	require.Equal(t, "egress-redelivery/standup-1/2", egress.RedeliveryID("standup-1", 2))
 	require.Equal(t, "egress-redelivery/standup-1/corrects-EG_1", egress.CorrectionID("standup-1", "EG_1"))
+	for id, want := range map[string]bool{
+		egress.CorrectionID("standup-1", "EG_1"):       true,
+		egress.NthCorrectionID("standup-1", "EG_1", 2): true,
+		egress.RedeliveryID("standup-1", 2):            false,
+		egress.RedeliveryID("corrects-EG_1", 2):        false,
+		"egress/corrects-EG_1":                         false,
+	} {
+		require.Equal(t, want, egress.IsCorrection(id), id)
+	}
 	_, isEgress := egress.RequestID(egress.RedeliveryID("standup-1", 1))
 	require.False(t, isEgress, "no list of egresses shows it")
 }

@@ -171,7 +171,7 @@ func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Rede
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            egress.Clip(redeliveryTitle(arg.State)+": "+sum.Title(), maxTitle),
+		StaticSummary:                            egress.Clip(redeliveryTitle(id, arg.State.ID)+": "+sum.Title(), maxTitle),
 		TypedSearchAttributes:                    attributesOfRedelivery(sum, arg.State),
 		Memo:                                     memo,
 	}, egress.RedeliveryType, arg)
@@ -181,11 +181,11 @@ func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Rede
 	return false, errorOf(ctx, "start "+id, err)
 }
 
-func redeliveryTitle(s egress.State) string {
-	if s.Corrects != "" {
-		return "correct what was told of " + s.ID
+func redeliveryTitle(workflowID, egressID string) string {
+	if egress.IsCorrection(workflowID) {
+		return "correct what was told of " + egressID
 	}
-	return "tell again how " + s.ID + " ended"
+	return "tell again how " + egressID + " ended"
 }
 
 // attributesOfRedelivery returns the attributes that the egress has once it is delivered, so that

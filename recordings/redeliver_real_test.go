@@ -232,6 +232,22 @@ func TestTheLateEndOfWhatWasLostIsToldOnce(t *testing.T) {
 	if told.Corrects != egress.Lost || told.Status != "EGRESS_COMPLETE" {
 		t.Errorf("got %+v", told)
 	}
+	repeat, err := c.Redeliver(ctx, v.RequestID, RedeliverOptions{})
+	must(t, err)
+	for workflowID, want := range map[string]string{id: "correct what was told of ", repeat.WorkflowID: "tell again how "} {
+		if got := titleOf(t, ctx, c, workflowID); !strings.HasPrefix(got, want+v.EgressID) {
+			t.Errorf("%s: got %q", workflowID, got)
+		}
+	}
+}
+
+// titleOf returns the title of a workflow.
+func titleOf(t *testing.T, ctx context.Context, c *Client, workflowID string) (title string) {
+	t.Helper()
+	d, err := c.describe(ctx, workflowID, "")
+	must(t, err)
+	must(t, c.data.FromPayload(d.GetExecutionConfig().GetUserMetadata().GetSummary(), &title))
+	return title
 }
 
 func TestTheLateEndOfASecondRunIsToldAndToldAgain(t *testing.T) {

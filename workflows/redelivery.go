@@ -54,7 +54,7 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*recordin
 	e.redelivery = strings.TrimPrefix(workflowID, egress.RedeliveriesOf(id))
 	v := e.verdict()
 	e.published.status, e.published.missed = v.Status, v.Missed
-	if e.Corrects != "" {
+	if egress.IsCorrection(workflowID) {
 		workflow.GetMetricsHandler(ctx).Counter(MetricCorrected).Inc(1)
 		e.log.Warn("verdict was wrong", "egressID", e.ID, "status", v.Status, "source", v.EndedBy)
 	}

@@ -195,6 +195,7 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 	amended, ok := s.Amend(o)
 	require.True(t, ok)
 	l := newRedelivery(t)
+	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.CorrectionID(requestID, egressID), TaskQueue: egress.TaskQueue})
 
 	v, err := l.redeliver(in, amended)
 
@@ -204,6 +205,13 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 	require.Equal(t, egress.Lost, v.Corrects)
 	require.Equal(t, egress.FromWebhook, v.EndedBy)
 	require.Equal(t, []labels{nil}, l.counted.of(workflows.MetricCorrected))
+
+	repeat := newRedelivery(t)
+	v, err = repeat.redeliver(in, again(t, l.state(), ""))
+	require.NoError(t, err)
+	require.Equal(t, egress.Lost, v.Corrects)
+	require.Equal(t, ids(l.announced), ids(repeat.announced), "the same event")
+	require.Empty(t, repeat.counted.of(workflows.MetricCorrected), "no other correction")
 }
 
 func TestARedeliveryUnderAnotherIDIsRefused(t *testing.T) {
