@@ -2,7 +2,11 @@ package storage
 
 import (
 	"context"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
 	"time"
 
@@ -57,7 +61,40 @@ func tokensOf(ctx context.Context, field string, u *livekit.GCPUpload, client *h
 	if err != nil {
 		return nil, egress.Invalidf(field+".credentials", "is not a service account key") // not shown: it holds one
 	}
+	if tooLong(account.PrivateKey) {
+		return nil, egress.Invalidf(field+".credentials", "has a key of more than %d bits", longestModulus)
+	}
 	return account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)), nil
+}
+
+// longestModulus is the longest RSA key that we compute with, in bits, like crypto/tls. That takes the
+// cube of the length, and no context ends it: hours at 100,000 bits. Google's own keys have 2,048.
+const longestModulus = 8192
+
+// tooLong reports whether a private key, as oauth2 reads it, is longer than longestModulus. Its primes
+// count as well, since crypto/rsa computes with them before it finds that they do not belong to the key.
+func tooLong(key []byte) bool {
+	if block, _ := pem.Decode(key); block != nil {
+		key = block.Bytes
+	}
+	var pkcs8 struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	if _, err := asn1.Unmarshal(key, &pkcs8); err == nil {
+		key = pkcs8.Key
+	}
+	var pkcs1 struct {
+		Version int
+		N       *big.Int
+		E       int
+		D, P, Q *big.Int
+	}
+	if _, err := asn1.Unmarshal(key, &pkcs1); err != nil {
+		return false // oauth2 cannot read it either
+	}
+	return pkcs1.N.BitLen() > longestModulus || max(pkcs1.P.BitLen(), pkcs1.Q.BitLen()) > longestModulus/2
 }
 
 // briefly requests only the fields that we read of each listed object. Otherwise Google would also

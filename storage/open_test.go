@@ -1,8 +1,14 @@
 package storage_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +42,51 @@ func TestAWrongConfigurationIsNamedByItsField(t *testing.T) {
 			s := storage.New(storage.Config{Client: through(refusing{})})
 			_, err := s.Open(t.Context(), egress.Destination{Field: "out", Upload: u})
 			requireReason(t, err, egress.Invalid, strings.TrimSpace(want))
+		})
+	}
+}
+
+// Computing with such a key would take hours, and no context ends it. Nothing of it need be right.
+func TestAKeyThatIsTooLongToComputeWithIsRefused(t *testing.T) {
+	t.Parallel()
+	odd := func(bits uint) *big.Int { return new(big.Int).SetBit(big.NewInt(1), int(bits-1), 1) }
+	wrapped := func(key []byte) []byte {
+		der, err := asn1.Marshal(struct {
+			Version   int
+			Algorithm pkix.AlgorithmIdentifier
+			Key       []byte
+		}{0, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: asn1.NullRawValue}, key})
+		require.NoError(t, err)
+		return der
+	}
+	for name, tc := range map[string]struct {
+		n, p, q uint // bits
+		wrap    func([]byte) []byte
+		refused bool
+	}{
+		"the longest":           {8192, 4096, 4096, bytes.Clone, false},
+		"a long modulus":        {8193, 4096, 4096, bytes.Clone, true},
+		"a long prime":          {8192, 4097, 4096, bytes.Clone, true},
+		"another long prime":    {8192, 4096, 4097, wrapped, true},
+		"a prime longer than N": {2048, 131_072, 2, wrapped, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			der, err := asn1.Marshal(struct {
+				Version       int
+				N, E, D, P, Q *big.Int
+			}{0, odd(tc.n), big.NewInt(65537), big.NewInt(5), odd(tc.p), odd(tc.q)})
+			require.NoError(t, err)
+			key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: tc.wrap(der)}))
+			credentials, err := json.Marshal(map[string]string{"type": "service_account", "client_email": "me@project.example", "private_key": key})
+			require.NoError(t, err)
+			_, err = storage.New(storage.Config{Client: through(refusing{})}).Open(t.Context(), egress.Destination{
+				Field: "out", Upload: egress.Upload{GCP: &livekit.GCPUpload{Bucket: "b", Credentials: string(credentials)}},
+			})
+			require.Equal(t, tc.refused, err != nil)
+			if tc.refused {
+				requireReason(t, err, egress.Invalid, "out.credentials: has a key of more than 8192 bits")
+			}
 		})
 	}
 }
