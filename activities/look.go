@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -168,7 +169,7 @@ func readText(ctx context.Context, b Bucket, name string, offset, most int64) ([
 }
 
 // play probes a file that is there, until a deadline. What ffprobe cannot tell is left open, and
-// what there was no time for is noted.
+// what there was no time or no memory for is noted.
 func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *egress.Found) {
 	played := w.File.Kind == egress.OutputFile && path.Ext(w.File.Path) != ".mcap" // ffprobe does not know MCAP, LiveKit's format for data
 	if l.cfg.Player == nil || !played || !f.There || f.Size == 0 || f.Size < w.File.Want {
@@ -185,7 +186,7 @@ func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *
 	if egress.ReasonOf(err) == egress.Invalid {
 		f.Unplayable = err.Error()
 	}
-	f.Unplayed = errors.Is(err, context.DeadlineExceeded)
+	f.Unplayed, f.Heavy = errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ENOMEM)
 	f.Length = length
 	if length > 0 && len(w.Silence) > 0 {
 		f.Sound, err = l.cfg.Player.Sound(ctx, f.Size, length, read) // if it cannot tell, the sound stays unknown

@@ -25,7 +25,8 @@ type Bucket interface {
 type Player interface {
 	// Length returns the playing time. Media that cannot be played is an *egress.Error of reason
 	// Invalid; any other error says nothing about the media. If there was no time to play it, the
-	// error is context.DeadlineExceeded, here and in Sound.
+	// error is context.DeadlineExceeded, here and in Sound; if that takes too much memory, it is
+	// syscall.ENOMEM.
 	Length(ctx context.Context, size int64, read Reading) (egress.Duration, error)
 	// Sound returns what can be heard in media of that length. An error says nothing about the
 	// media.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,8 +133,9 @@ func TestWhatIsInTheStoreIsHeldAgainstTheResult(t *testing.T) {
 		"it plays long enough": {func(map[string][]byte) {}, player{length: egress.Duration(59 * time.Second)}, egress.MediaPresent, ""},
 		"it plays too short":   {func(map[string][]byte) {}, player{length: egress.Duration(9 * time.Second)}, egress.MediaTruncated, "file a.mp4 plays for 9s of 1m0s"},
 		"it does not play":     {func(map[string][]byte) {}, player{err: &egress.Error{Reason: egress.Invalid, Message: "no index"}}, egress.MediaTruncated, "file a.mp4 cannot be played: no index"},
-		"nobody can say":       {func(map[string][]byte) {}, player{err: errors.New("no memory")}, egress.MediaPresent, ""},
+		"nobody can say":       {func(map[string][]byte) {}, player{err: errors.New("no ffprobe")}, egress.MediaPresent, ""},
 		"no time to play it":   {func(map[string][]byte) {}, player{err: errOutOfTime}, egress.MediaPresent, "file a.mp4 is there, but whether it plays could not be checked in time"},
+		"no memory to play it": {func(map[string][]byte) {}, player{err: fmt.Errorf("probe media: %w", syscall.ENOMEM)}, egress.MediaPresent, "file a.mp4 is there, but whether it plays could not be checked: that takes too much memory"},
 		"no file":              {func(m map[string][]byte) { delete(m, "a.mp4") }, nil, egress.MediaMissing, "file a.mp4 is not there"},
 		"an empty file":        {func(m map[string][]byte) { m["a.mp4"] = nil }, player{}, egress.MediaEmpty, "file a.mp4 holds nothing"},
 		"a cut file":           {func(m map[string][]byte) { m["a.mp4"] = []byte("med") }, player{}, egress.MediaTruncated, "file a.mp4 has 3 of 5 bytes"},

@@ -31,6 +31,8 @@ type Found struct {
 	Unplayable string
 	// Unplayed says that there was no time to play it.
 	Unplayed bool
+	// Heavy says that playing it would take more memory than a player gets.
+	Heavy bool
 	// Sound is what was heard in it, empty if unknown.
 	Sound Sound
 	// Unheard says that there was no time to listen to it.
@@ -38,7 +40,7 @@ type Found struct {
 }
 
 // Judge returns the verdict on a wanted thing, with the evidence in words if it is not present, is
-// silent or unfinished, or could not be played in time. Missing takes precedence over empty, and
+// silent or unfinished, or could not be played. Missing takes precedence over empty, and
 // empty over truncated.
 func (w Wanted) Judge(f Found) (MediaFile, string) {
 	file := w.File
@@ -108,6 +110,8 @@ func (w Wanted) remark(f Found) string {
 		return "is there, but without " + endMark + ": players take it for a live one"
 	case f.Unplayed:
 		return "is there, but whether it plays could not be checked in time"
+	case f.Heavy:
+		return "is there, but whether it plays could not be checked: that takes too much memory"
 	case f.Unheard:
 		return "is there, but could not be listened to in time"
 	}

@@ -192,6 +192,7 @@ func TestWhatIsFoundIsHeldAgainstWhatIsWanted(t *testing.T) {
 		"no audio":                   {loud, egress.Found{There: true, Size: 100, Sound: egress.SoundAbsent}, egress.MediaPresent, "file a is silent: it has no audio"},
 		"no sound is wanted":         {file, egress.Found{There: true, Size: 100, Sound: egress.SoundAbsent}, egress.MediaPresent, ""},
 		"no time to play":            {loud, egress.Found{There: true, Size: 100, Unplayed: true}, egress.MediaPresent, "file a is there, but whether it plays could not be checked in time"},
+		"no memory to play":          {loud, egress.Found{There: true, Size: 100, Heavy: true}, egress.MediaPresent, "file a is there, but whether it plays could not be checked: that takes too much memory"},
 		"no time to listen":          {loud, egress.Found{There: true, Size: 100, Length: seconds(200), Unheard: true}, egress.MediaPresent, "file a is there, but could not be listened to in time"},
 		"truncated before unplayed":  {loud, egress.Found{There: true, Size: 99, Unplayed: true}, egress.MediaTruncated, "file a has 99 of 100 bytes"},
 		"too short before unheard":   {loud, egress.Found{There: true, Size: 100, Length: seconds(9), Unheard: true}, egress.MediaTruncated, "file a plays for 9s of 3m20s"},

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -23,13 +24,15 @@ import (
 // seconds of its media.
 const Timeout = 20 * time.Second
 
-// places limits the ffprobes that a Prober runs at a time: six for files below large, or two.
+// places limits the ffprobes that a Prober runs at a time: three for files below large, or one. An
+// ffprobe gets the memory of its places and no more (on Linux), so that all together stay within
+// 384 MiB, whatever a file claims: deploy/kubernetes leaves 448 MiB of a worker's limit to them.
 // ffprobe holds the whole index of an MP4. With 30 frames a second and AAC at 48 kHz, ffprobe 5.1
-// took 54 MB for a minute, 91 MB for 3 h, 213 MB for 12 h and 366 MB for 24 h, and a worker's limit
-// is 1 GiB (deploy/kubernetes).
+// took 54 MB for a minute, 91 MB for 3 h, 213 MB for 12 h and 366 MB for 24 h.
 const (
-	places = 6
-	large  = 1 << 30 // bytes: some 45 min at LiveKit's 3 Mbit/s of H264_720P_30
+	places = 3
+	memory = 128 << 20 // bytes a place
+	large  = 4 << 30   // bytes: some 3 h at LiveKit's 3 Mbit/s of H264_720P_30
 )
 
 // share returns how many places the ffprobe of a file of this size takes.
@@ -37,7 +40,7 @@ func share(size int64) int64 {
 	if size < large {
 		return 1
 	}
-	return places / 2
+	return places
 }
 
 // formats are the ones that LiveKit writes, and WAV. Playlists are excluded: they would name files
@@ -45,6 +48,7 @@ func share(size int64) int64 {
 const (
 	formats     = "mov,mp4,m4a,3gp,3g2,mj2,ogg,mp3,matroska,webm,mpegts,wav"
 	otherFormat = "not on whitelist"
+	noMemory    = "Cannot allocate memory"
 )
 
 // Prober runs ffprobe, a few at a time: further callers wait for a place until their context ends.
@@ -75,7 +79,8 @@ func Find(path string) (*Prober, error) {
 
 // Length returns how long media plays, or 0 if the media does not say. If a player cannot read the
 // media, the error is an *egress.Error of reason Invalid; any other error says nothing about the
-// media. One of those, context.DeadlineExceeded, means that there was no time to play it.
+// media. Two of those say why it was not played: context.DeadlineExceeded that there was no time,
+// and syscall.ENOMEM that it would take more memory than ffprobe may have.
 func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Duration, error) {
 	told, err := p.ask(ctx, size, read, "-show_entries", "format=duration:stream=duration")
 	if err != nil {
@@ -92,7 +97,7 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	defer p.places.Release(share(size))
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	source, err := serve(ctx, size, read)
+	source, err := listen(ctx, size, read)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +108,7 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	cmd.WaitDelay = time.Second
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &limited{&out, 1 << 20}, &limited{&said, 4 << 10}
-	err = cmd.Run()
+	err = run(cmd, uint64(share(size))*memory, source.serve)
 	switch {
 	case source.failed() != nil:
 		return nil, fmt.Errorf("probe media: %w", source.failed())
@@ -113,10 +118,25 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 		return out.Bytes(), nil
 	}
 	exit, ok := errors.AsType[*exec.ExitError](err)
-	if ok && exit.Exited() && source.asked.Load() && !strings.Contains(said.String(), otherFormat) { // otherwise ffprobe does not work, or is not allowed to
+	switch tried := ok && exit.Exited() && source.asked.Load(); { // otherwise ffprobe does not work
+	case tried && (said.Len() == 0 || strings.Contains(said.String(), noMemory)): // it may lack the memory to say so
+		return nil, fmt.Errorf("probe media: %w", syscall.ENOMEM)
+	case tried && !strings.Contains(said.String(), otherFormat): // that one it is not allowed to read
 		return nil, unplayable(lastWords(said.String()))
 	}
 	return nil, fmt.Errorf("probe media: %w: %s", err, lastWords(said.String()))
+}
+
+// run runs a program that may have so many bytes of memory, and calls begin once it is bound.
+func run(cmd *exec.Cmd, bytes uint64, begin func()) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := boundMemory(cmd.Process.Pid, bytes); err != nil {
+		return errors.Join(fmt.Errorf("bound its memory: %w", err), cmd.Process.Kill(), cmd.Wait())
+	}
+	begin()
+	return cmd.Wait()
 }
 
 // parse reads ffprobe's JSON: the longest duration of the file and its streams.

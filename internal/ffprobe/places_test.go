@@ -73,8 +73,8 @@ func TestAProbeThatIsCutOffSaysThatItsTimeWasUp(t *testing.T) {
 	require.Zero(t, length)
 }
 
-func TestOfLargeFilesTwoAreProbedAtATime(t *testing.T) {
+func TestOfLargeFilesOneIsProbedAtATime(t *testing.T) {
 	t.Parallel()
 	require.EqualValues(t, 1, share(large-1))
-	require.EqualValues(t, places, 2*share(large))
+	require.EqualValues(t, places, share(large))
 }

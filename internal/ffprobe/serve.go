@@ -18,9 +18,10 @@ type Read = func(ctx context.Context, offset int64) (io.ReadCloser, error)
 // source serves one object on loopback, so that ffprobe can seek in it: the index of an MP4 may be
 // at its end. Others on the machine cannot guess its path.
 type source struct {
-	url    string
-	server *http.Server
-	asked  atomic.Bool // whether anybody has requested the object
+	url      string
+	listener net.Listener
+	server   *http.Server
+	asked    atomic.Bool // whether anybody has requested the object
 
 	mu  sync.Mutex
 	err error
@@ -29,13 +30,14 @@ type source struct {
 // buffered is how much of the media may wait on loopback, in bytes.
 const buffered = 64 << 10
 
-func serve(ctx context.Context, size int64, read Read) (*source, error) {
+// listen returns a source at which requests wait until it serves them.
+func listen(ctx context.Context, size int64, read Read) (*source, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	path := "/" + rand.Text()
-	s := &source{url: "http://" + listener.Addr().String() + path}
+	s := &source{url: "http://" + listener.Addr().String() + path, listener: listener}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Store(true)
@@ -53,11 +55,15 @@ func serve(ctx context.Context, size int64, read Read) (*source, error) {
 			return ctx
 		},
 	}
-	go func() { _ = s.server.Serve(listener) }() // returns after close
 	return s, nil
 }
 
-func (s *source) close() { _ = s.server.Close() }
+func (s *source) serve() { go func() { _ = s.server.Serve(s.listener) }() } // it returns after close
+
+func (s *source) close() {
+	_ = s.server.Close()
+	_ = s.listener.Close() // the server does not know it before it serves
+}
 
 func (s *source) fail(err error) {
 	s.mu.Lock()
