@@ -151,7 +151,12 @@ func readPlaylist(ctx context.Context, b Bucket, name string) (segments []egress
 	if err != nil {
 		return nil, 0, err
 	}
-	return egress.ParsePlaylist(name, text, mostListed), int64(len(text)), nil
+	most := min(mostListed, mostRead/len(path.Dir(name))) // each segment's path begins with it
+	segments = egress.ParsePlaylist(name, text, most)
+	if most < mostListed && len(segments) == most {
+		return nil, 0, &egress.Error{Reason: egress.Invalid, Message: "the names in the playlist are longer than a look reads"}
+	}
+	return segments, int64(len(text)), nil
 }
 
 // readText reads a playlist from an offset on, up to a limit.

@@ -2,9 +2,11 @@ package activities_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -42,6 +44,27 @@ func TestALookClosesEachStoreThatItOpened(t *testing.T) {
 	_, err := verify(t, store, nil, verifying(t, wellDone, 0))
 	require.NoError(t, err)
 	require.Equal(t, 2, store.closed, "that of the file, and that of the segments")
+}
+
+// Each of its segments has the path of the directory, so that a short line takes a kilobyte.
+func TestAPlaylistOfLongNamesIsReadToALimit(t *testing.T) {
+	t.Parallel()
+	dir := strings.Repeat("d", 1000)
+	in := verifying(t, wellDone, 0)
+	result := proto.CloneOf(in.Info.Proto())
+	result.SegmentResults[0].PlaylistName = dir + "/p.m3u8"
+	var err error
+	in.Info, err = egress.NewInfo(result)
+	require.NoError(t, err)
+	for segments, why := range map[int]string{
+		8000:   "segments s/seg are 0 of 2",
+		50_000: "segments s/seg could not be looked at: the names in the playlist are longer than a look reads",
+	} {
+		store := &objects{at: map[string][]byte{"a.mp4": []byte("media"), dir + "/p.m3u8": []byte(strings.Repeat("a\n", segments))}}
+		got, err := verify(t, store, nil, in)
+		require.NoError(t, err)
+		require.Contains(t, got.Because, why)
+	}
 }
 
 func TestSegmentsOfALaterPartAreLookedForWhereThatPartWrites(t *testing.T) {

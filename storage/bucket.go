@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -50,7 +51,13 @@ func (b *Bucket) Stat(ctx context.Context, path string) (o egress.Object, err er
 	return egress.Object{Path: path, Size: attrs.Size, Modified: written(attrs.ModTime, attrs.As)}, nil
 }
 
-// List returns at most limit objects whose path begins with a prefix, ordered by name.
+// longestNames bounds the names of one list, in bytes, since its pages may go on without an end. Of
+// 50,000 objects, each may have 167.
+const longestNames = 8 << 20
+
+// List returns at most limit objects whose path begins with a prefix, ordered by name. If their
+// names are longer than longestNames in all, or one is longer than any store's, the error has
+// reason Invalid.
 func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.Object, error) {
 	key, err := b.key(prefix)
 	if err != nil {
@@ -60,6 +67,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 		key = ""
 	}
 	var objects []egress.Object
+	named := 0
 	for it := b.blobs.List(&blob.ListOptions{Prefix: key, BeforeList: briefly}); len(objects) < limit; {
 		next, err := b.next(ctx, it)
 		if errors.Is(err, io.EOF) {
@@ -67,6 +75,9 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 		}
 		if err != nil {
 			return nil, explain(b.field, "list", err)
+		}
+		if named += len(next.Key); len(next.Key) > longestKey*utf8.UTFMax || named > longestNames {
+			return nil, egress.Invalidf(b.field, "cannot list: the store's names are longer than %d bytes, or %d in all", longestKey*utf8.UTFMax, longestNames)
 		}
 		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size, Modified: written(next.ModTime, next.As)})
 	}

@@ -66,6 +66,31 @@ func TestAStoreThatListsWithoutAnEndIsReadToALimit(t *testing.T) {
 	}
 }
 
+func TestAStoreThatListsPageAfterPageIsReadToALimit(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ names, length, pages int }{
+		"long names":        {500, 4096, 5},
+		"a name of its own": {1, 4097, 1},
+		"very many objects": {1000, 100, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := `<Contents><Key>` + strings.Repeat("a", tc.length) + `</Key><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>`
+			asked := 0
+			cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+				asked++
+				return reply(r, http.StatusOK, `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>on</NextContinuationToken>`+
+					strings.Repeat(object, tc.names)+`</ListBucketResult>`), nil
+			}))}
+			_, err := open(t, cfg, egress.Upload{S3: s3Upload("http://store.example")}).List(t.Context(), "a", 50_000)
+			require.Equal(t, tc.pages, asked)
+			if tc.pages*tc.names < 50_000 {
+				requireReason(t, err, egress.Invalid, "out: cannot list: the store's names are longer than 4096 bytes, or 8388608 in all")
+			}
+		})
+	}
+}
+
 func TestMediaIsReadHoweverLongItIs(t *testing.T) {
 	t.Parallel()
 	const size = 5 << 20
