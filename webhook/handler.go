@@ -64,9 +64,12 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 	case r.Header.Get("Authorization") == "":
 		return Unsigned
 	}
-	// Of whoever has no key of ours nothing is kept in memory.
+	// Of whoever has no key of ours, or signs no body with it, nothing is kept in memory.
 	if reason := h.verify(r.Header, nil); reason != "" && reason != WrongHash {
 		return reason
+	}
+	if !signsBody(r.Header) {
+		return NoWebhook
 	}
 	body, reason := h.read(w, r)
 	if reason != "" {

@@ -36,7 +36,7 @@ func TestOnlyWhatNoRetryCanMendIsAnsweredWith4xx(t *testing.T) {
 	require.Equal(t, []webhook.Reason{webhook.NotPost}, statuses[http.StatusMethodNotAllowed])
 	require.Equal(t, []webhook.Reason{webhook.Unsigned}, statuses[http.StatusUnauthorized])
 	require.Len(t, statuses[http.StatusOK], 10)
-	require.Len(t, statuses[http.StatusServiceUnavailable], 11)
+	require.Len(t, statuses[http.StatusServiceUnavailable], 12)
 }
 
 func TestTheDurationHasLiveKitsBudgetsAmongItsBuckets(t *testing.T) {

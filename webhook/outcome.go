@@ -27,6 +27,7 @@ const (
 	BadSignature   Reason = "bad_signature"   // not signed with our secret for the key
 	Expired        Reason = "expired"         // signed too long ago, or a clock is wrong
 	NotYetValid    Reason = "not_yet_valid"   // signed in the future: a clock is wrong
+	NoWebhook      Reason = "no_webhook"      // signed with our key, but for no body: a participant's token
 	WrongHash      Reason = "wrong_hash"      // the body is not the one that was signed
 	TooLarge       Reason = "too_large"       // the body is over the cap, so it can't be verified
 	CutBody        Reason = "cut_body"        // the body ended early
@@ -70,6 +71,7 @@ func Outcomes() []Outcome {
 		{BadSignature, http.StatusServiceUnavailable, slog.LevelWarn, refused},
 		{Expired, http.StatusServiceUnavailable, slog.LevelWarn, refused},
 		{NotYetValid, http.StatusServiceUnavailable, slog.LevelWarn, refused},
+		{NoWebhook, http.StatusServiceUnavailable, slog.LevelWarn, nobody},
 		{WrongHash, http.StatusServiceUnavailable, slog.LevelWarn, refused},
 		{TooLarge, http.StatusServiceUnavailable, slog.LevelWarn, unavailable},
 		{CutBody, http.StatusServiceUnavailable, slog.LevelWarn, unavailable},

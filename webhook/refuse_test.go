@@ -57,7 +57,7 @@ func TestWhatIsNotLiveKitsIsRefusedAndNeverSignalled(t *testing.T) {
 		"expired 62 s ago":       {authorization(claimsAt(t, body, hs256, secret, -time.Hour, -62*time.Second)), webhook.Expired, 503},
 		"signed an hour ahead":   {authorization(claimsAt(t, body, hs256, secret, time.Hour, 2*time.Hour)), webhook.NotYetValid, 503},
 		"another body's token":   {authorization(sign(t, apiKey, apiSecret, body+" ")), webhook.WrongHash, 503},
-		"a participant's token":  {authorization(sign(t, apiKey, apiSecret, body, func(a *auth.AccessToken) { a.SetSha256("") })), webhook.WrongHash, 503},
+		"a participant's token":  {authorization(sign(t, apiKey, apiSecret, body, func(a *auth.AccessToken) { a.SetSha256("") })), webhook.NoWebhook, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,6 +132,24 @@ func TestTheBodyOfWhoeverHasNoKeyOfOursIsNotKept(t *testing.T) {
 		r.Header.Set("Authorization", sign(t, apiKey, secret, started()))
 		b.handler.ServeHTTP(httptest.NewRecorder(), r)
 		b.became(t, reason)
+	}
+}
+
+// Whoever may join a room has such a token: it must not look as if a webhook had come.
+func TestTheBodyOfAParticipantIsNotKeptAndCountsForNoWebhook(t *testing.T) {
+	t.Parallel()
+	figures := webhook.NewFigures("test", time.Minute, time.Now)
+	b := newBench(t, func(c *webhook.Config) { c.Figures = figures })
+	r := httptest.NewRequest(http.MethodPost, b.path("req-1"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	token, err := auth.NewAccessToken(apiKey, apiSecret).SetIdentity("alice").SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: room}).ToJWT()
+	require.NoError(t, err)
+	r.Header.Set("Authorization", token)
+	answer := httptest.NewRecorder()
+	b.handler.ServeHTTP(answer, r)
+	require.Equal(t, 503, answer.Code)
+	b.became(t, webhook.NoWebhook)
+	for _, minute := range figures.Take(true) {
+		require.Zero(t, minute.Requests())
 	}
 }
 
