@@ -82,7 +82,7 @@ func TestOnlyTheSettingsConsumerIsSparedWhatLiveKitToldUs(t *testing.T) {
 
 func TestNothingIsKnownOfAnEgressThatWasNeverSeenAndIsLost(t *testing.T) {
 	t.Parallel()
-	_, err := egress.Info{}.AsLost("LiveKit no longer knows it", noon)
+	_, err := egress.Verdict{Status: egress.Lost, Because: "LiveKit no longer knows it", EndedAt: noon}.Told()
 	require.ErrorContains(t, err, "lost EgressInfo")
 }
 

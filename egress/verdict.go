@@ -48,15 +48,9 @@ type Verdict struct {
 func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
-		Status: s.Status, EndedBy: s.EndedBy, EndedAt: s.Latest.EndTime(), HeardAt: s.NewsAt,
-		Media: s.media(), Stopped: s.Stopped, StoppedBy: s.StoppedBy, Because: s.LostBecause, Delivered: s.taken(), Skipped: s.Skipped, Corrects: s.Corrects, Info: s.Latest,
-		Twins: s.Twins, Results: s.Results,
-	}
-	if v.EndedAt.IsZero() {
-		v.EndedAt = s.NewsAt
-	}
-	if v.Because == "" {
-		v.Because = s.Latest.Proto().GetError()
+		Status: s.Status, EndedBy: s.EndedBy, EndedAt: cmp.Or(s.Latest.EndTime(), s.NewsAt), HeardAt: s.NewsAt,
+		Media: s.media(), Stopped: s.Stopped, StoppedBy: s.StoppedBy, Because: cmp.Or(s.LostBecause, s.Latest.Proto().GetError()),
+		Delivered: s.taken(), Skipped: s.Skipped, Corrects: s.Corrects, Info: s.Latest, Twins: s.Twins, Results: s.Results,
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
 	v.Missed, v.MissedBecause = s.missed()
@@ -256,18 +250,13 @@ func (v Verdict) Told() (Info, error) {
 	if v.Status != Lost {
 		return v.Info, nil
 	}
-	return v.Info.AsLost(v.Because, v.EndedAt)
-}
-
-// AsLost returns the EgressInfo of a lost egress in LiveKit's words.
-func (i Info) AsLost(because string, at time.Time) (Info, error) {
 	var fields map[string]any
-	if err := json.Unmarshal(i.raw, &fields); err != nil {
+	if err := json.Unmarshal(v.Info.raw, &fields); err != nil {
 		return Info{}, fmt.Errorf("lost EgressInfo: %w", err)
 	}
 	fields["status"] = livekit.EgressStatus_EGRESS_FAILED.String()
-	fields["error"] = "lost: " + because
-	fields["endedAt"] = strconv.FormatInt(at.UnixNano(), 10)
+	fields["error"] = "lost: " + v.Because
+	fields["endedAt"] = strconv.FormatInt(v.EndedAt.UnixNano(), 10)
 	b, err := json.Marshal(fields)
 	if err != nil {
 		return Info{}, fmt.Errorf("lost EgressInfo: %w", err)
@@ -277,29 +266,25 @@ func (i Info) AsLost(because string, at time.Time) (Info, error) {
 
 // Announcement returns the webhook event that the consumer gets: the one that LiveKit sent, if it
 // reached us, else what it would have been. Its ID is derived from egress ID and verdict, so that
-// a repeated announcement carries the same one. A lost egress is EGRESS_FAILED to the consumer,
-// who has no word for lost.
+// a repeated announcement carries the same one.
 func (s *State) Announcement() (Event, error) {
 	if len(s.Event) > 0 && s.Status != Lost {
 		return parseEvent(s.Event)
 	}
-	info := s.Latest
-	if !info.Known() {
+	if !s.Latest.Known() {
 		return Event{}, fmt.Errorf("announce %s: it has not been seen", s.ID)
 	}
-	at := cmp.Or(info.EndTime(), s.NewsAt)
-	if s.Status == Lost {
-		var err error
-		if info, err = info.AsLost(s.LostBecause, at); err != nil {
-			return Event{}, err
-		}
+	v := s.Verdict("", Summary{})
+	info, err := v.Told()
+	if err != nil {
+		return Event{}, err
 	}
 	return eventOf(map[string]any{
 		"event":      EventEnded,
 		"room":       map[string]any{"sid": s.Latest.Proto().GetRoomId(), "name": s.Latest.Proto().GetRoomName()},
 		"egressInfo": info,
 		"id":         s.eventID(),
-		"createdAt":  strconv.FormatInt(at.Unix(), 10),
+		"createdAt":  strconv.FormatInt(v.EndedAt.Unix(), 10),
 	})
 }
 
