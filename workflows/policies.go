@@ -70,12 +70,7 @@ var probeOptions = workflow.ActivityOptions{
 
 // twinOptions: an attempt is at most four calls of 10 s each, since LiveKit is first asked for the
 // bound egress and its participant.
-var twinOptions = workflow.ActivityOptions{
-	StartToCloseTimeout: 45 * time.Second,
-	RetryPolicy:         stopOptions.RetryPolicy,
-	Priority:            urgent,
-	Summary:             "stop another egress of the same request",
-}
+var twinOptions = as(probeOptions, "stop another egress of the same request")
 
 // as returns options with another summary.
 func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {
@@ -158,11 +153,7 @@ func stepOptions(s egress.Step) workflow.ActivityOptions {
 // noticeOptions: the hook may be down as long as a consumer, and the same setting says for how long
 // in all it is tried (REELKEEPER_ANNOUNCE_FOR). After an answer that will hardly change by itself,
 // the activity asks for a longer delay.
-var noticeOptions = workflow.ActivityOptions{
-	StartToCloseTimeout: 30 * time.Second,
-	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 5 * time.Minute},
-	Summary:             "tell the notification hook, until it accepts",
-}
+var noticeOptions = as(announceOptions, "tell the notification hook, until it accepts")
 
 // reconcileOptions: if its worker died, which the missing heartbeat shows, a round continues where
 // it stopped. It heartbeats while it waits for what it called. What keeps failing is left to the

@@ -56,12 +56,6 @@ func (r *relays) reopen() {
 	r.over = false
 }
 
-// finish returns once no relay is under way, so that the end is announced after all of them. Only
-// consumers that get relayed events need to wait.
-func (r *relays) finish(ctx workflow.Context) {
-	until(ctx, r.idle)
-}
-
 func (r *relays) idle() bool { return r.due == 0 }
 
 // relay posts an event to all of the caller's webhooks at once.

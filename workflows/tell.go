@@ -22,7 +22,7 @@ func (e *recording) tellSteps(ctx workflow.Context, of *egress.State, suffix str
 		e.beside(ctx, t.name(), func(ctx workflow.Context) {
 			e.inTurn(ctx, t.name())
 			if _, relayed := egress.StepWebhook(step); relayed {
-				e.relays.finish(ctx)
+				until(ctx, e.relays.idle) // the end is announced after what was relayed
 			}
 			e.tellStep(ctx, t)
 		})
