@@ -148,7 +148,7 @@ func (e Event) AsHint() (Event, error) {
 // name never is.
 func (s *State) Hint(e Event, now time.Time) bool {
 	m := e.Proto()
-	if s.Phase == Requested || s.Phase == Settled || isWebEgress(s.Latest.Proto()) || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
+	if s.Phase == Settled || isWebEgress(s.Latest.Proto()) || m.GetRoom().GetSid() != s.Latest.Proto().GetRoomId() || m.GetRoom().GetSid() == "" {
 		return false
 	}
 	news := s.EndExpected.IsZero()

@@ -53,7 +53,7 @@ type Part struct {
 // Parts that others started do not count.
 func (s *State) Recoverable(now time.Time) bool {
 	m := s.Latest.Proto()
-	return s.Phase == Settled && s.Restarts < s.Recover && !s.LastPart && (s.Status == Lost && !s.stoppedPastUs() || s.failedMidway() || s.Status.limited()) &&
+	return s.Phase == Settled && s.Restarts < s.Recover && !s.LastPart && (s.Status == Lost && !s.stoppedPastUs() || s.brokeOff() || s.Status.limited()) &&
 		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isWebEgress(m) && !trackMissing(m)
 }
 
@@ -205,12 +205,6 @@ func (s *State) TakeCorrection(part State) {
 func (s *State) IsOfThisPart(o Observation) bool {
 	id := o.Info.ID()
 	return id == s.ID || s.ID == "" && s.earlier(id) < 0 && !slices.Contains(s.Twins, id)
-}
-
-// Includes reports whether an observation is of any part of the recording.
-func (s *State) Includes(o Observation) bool {
-	id := o.Info.ID()
-	return id == s.ID || s.earlier(id) >= 0
 }
 
 // Beside reports whether an earlier part shows that it is still recording, beside the part that

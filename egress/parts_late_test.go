@@ -79,14 +79,6 @@ func TestACorrectionOfTheLastPartIsWhatTheRecordingEndedAs(t *testing.T) {
 	require.Equal(t, []any{egress.MissedDown, "away"}, []any{v.Missed, v.MissedBecause})
 }
 
-func TestARecordingIncludesAllItsParts(t *testing.T) {
-	t.Parallel()
-	s := secondPart(t)
-	for id, want := range map[string]bool{"EG_1": true, "EG_2": true, "EG_9": false} {
-		require.Equal(t, want, s.Includes(observed(ofPart(t, id, active, 10, 20), 0)), id)
-	}
-}
-
 func TestWhatAPartWasToldAsIsKeptOnceThroughEachCorrection(t *testing.T) {
 	t.Parallel()
 	s := secondPart(t)

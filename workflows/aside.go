@@ -41,7 +41,7 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 // part can be started instead.
 func (e *run) foldTwins(ctx workflow.Context) {
 	e.foldBut(ctx, func(o egress.Observation) bool {
-		return e.Includes(o) || e.unanswered > 0 && e.Recoverable(workflow.Now(ctx))
+		return e.NumberOf(o.Info.ID()) > 0 || e.unanswered > 0 && e.Recoverable(workflow.Now(ctx))
 	})
 }
 
