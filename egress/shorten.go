@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/livekit/protocol/livekit"
 )
 
 // longestMessage bounds an EgressInfo or a webhook event as we carry it, in bytes of JSON: the
@@ -28,7 +26,7 @@ func (i Info) short(most int) Info {
 	if json.Unmarshal(i.raw, &tree) != nil {
 		return i
 	}
-	b, err := fitting((&livekit.EgressInfo{}).ProtoReflect().Descriptor(), tree, most)
+	b, err := fitting(infoMessage, tree, most)
 	if err != nil {
 		return i
 	}

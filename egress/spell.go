@@ -39,10 +39,7 @@ func spell(md protoreflect.MessageDescriptor, raw json.RawMessage) json.RawMessa
 	}
 	out := make(map[string]json.RawMessage, len(fields))
 	for _, name := range sortedKeys(fields) {
-		fd := md.Fields().ByJSONName(name)
-		if fd == nil {
-			fd = md.Fields().ByTextName(name)
-		}
+		fd := fieldOf(md, name).desc
 		value := fields[name]
 		if fd != nil {
 			name = fd.TextName()
