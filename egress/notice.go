@@ -31,11 +31,6 @@ const (
 	ConcernHealed Concern = "path_healed" // they arrive again
 )
 
-// Concerns lists every Concern.
-func Concerns() []Concern {
-	return []Concern{ConcernMissed, ConcernLost, ConcernMedia, ConcernStuck, ConcernBroken, ConcernHealed}
-}
-
 // Notice is what people are told about one egress, or about the path of the webhooks, and all that
 // its text is made of. It holds names, IDs and our own words, and nothing that is redacted
 // elsewhere.
@@ -51,7 +46,7 @@ type Notice struct {
 	EndedAt   time.Time `json:"ended_at"`           // zero while it runs; for the webhooks' path: when it was last tested
 	Late      Duration  `json:"late,omitempty"`
 	Missed    Missed    `json:"missed,omitempty"`
-	Because   string    `json:"because,omitempty"` // evidence of a loss or of the class of a miss, or why it is stuck
+	Because   string    `json:"because,omitempty"` // evidence of a loss, of the class of a miss or of the media, why it is stuck, or what the canary found
 	Step      string    `json:"step,omitempty"`    // the delivery step that waits for a person
 	Fix       string    `json:"fix,omitempty"`     // how to repair a broken path
 	Since     time.Time `json:"since,omitzero"`    // since when the path was broken

@@ -9,11 +9,6 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-func TestEveryConcernIsListed(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, []egress.Concern{"missed", "lost", "media", "stuck", "path_broken", "path_healed"}, egress.Concerns())
-}
-
 func TestANoticeOfAMissedWebhookHasItsEvidenceWhereThereIsAny(t *testing.T) {
 	t.Parallel()
 	for because, want := range map[string]int{"": 0, "the endpoint was away": 1} {

@@ -50,7 +50,7 @@ func TestANoticeIsDueOnceAndOnlyWithAHook(t *testing.T) {
 	if _, due := on.Notice("", 0, "standup-1", noticeSummary); due {
 		t.Error("no concern is no notice")
 	}
-	for _, c := range Concerns() {
+	for _, c := range []Concern{ConcernMissed, ConcernLost, ConcernMedia, ConcernStuck, ConcernBroken, ConcernHealed} {
 		for _, want := range []bool{true, false} {
 			if _, due := on.Notice(c, 0, "standup-1", noticeSummary); due != want {
 				t.Errorf("%s: got %v, want %v", c, due, want)
