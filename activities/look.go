@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +78,7 @@ func counted(w egress.Wanted, f egress.Found, whole bool) egress.Found {
 // recording.
 func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, error) {
 	var missing egress.Found
-	for n, name := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
+	for _, name := range append([]string{w.File.Path}, others(w, w.File.Path)...) {
 		o, err := b.Stat(ctx, name)
 		switch {
 		case egress.ReasonOf(err) == egress.NotFound:
@@ -87,10 +86,8 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 			return egress.Found{}, err
 		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // otherwise the store's clock is off
 			missing.Older = o.Modified
-		case n > 0:
-			return egress.Found{There: true, Size: o.Size, At: name}, nil
 		default:
-			return egress.Found{There: true, Size: o.Size}, nil
+			return egress.Found{There: true, Size: o.Size, At: name}, nil
 		}
 	}
 	return missing, nil
@@ -103,7 +100,7 @@ func findPlaylist(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 	if err != nil || found.Size == 0 {
 		return found, err
 	}
-	end, err := readText(ctx, b, cmp.Or(found.At, w.File.Path), max(0, found.Size-lastRead), lastRead)
+	end, err := readText(ctx, b, found.At, max(0, found.Size-lastRead), lastRead)
 	found.Unfinished = err == nil && !egress.Finished(end)
 	return found, err
 }
@@ -186,7 +183,7 @@ func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *
 	if err != nil {
 		return
 	}
-	read := reading(b, cmp.Or(f.At, w.File.Path))
+	read := reading(b, f.At)
 	length, err := l.cfg.Player.Length(ctx, f.Size, read)
 	if egress.ReasonOf(err) == egress.Invalid {
 		f.Unplayable = err.Error()

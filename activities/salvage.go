@@ -66,10 +66,8 @@ func (l *looker) leftovers(ctx context.Context, until time.Time, d egress.Destin
 // it and reporting that matters more.
 func share(ctx context.Context, n int) time.Time {
 	now := time.Now()
-	if end, ok := ctx.Deadline(); ok {
-		return now.Add(end.Sub(now) / time.Duration(n))
-	}
-	return now.Add(time.Minute)
+	end, _ := ctx.Deadline() // every activity has one
+	return now.Add(end.Sub(now) / time.Duration(n))
 }
 
 // keep lists a set and makes a playlist beside it. It probes segments until the deadline.

@@ -50,12 +50,11 @@ const fewFailed = 10
 // for.
 func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error) {
 	var all errgroup.Group
-	var sought, failed atomic.Int64
+	var failed atomic.Int64
 	for _, s := range some {
 		all.Go(func() error {
 			m := r.infos[s.EgressID]
 			here, err := r.livekit.Present(ctx, m.GetRoomName(), s.EgressID)
-			sought.Add(1)
 			switch {
 			case err != nil:
 				failed.Add(1)
@@ -68,7 +67,7 @@ func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error
 		})
 	}
 	err := all.Wait()
-	r.Round.Calls += int(sought.Load())
-	r.Round.Sought += int(sought.Load())
+	r.Round.Calls += len(some)
+	r.Round.Sought += len(some)
 	return int(failed.Load()), err
 }

@@ -19,7 +19,7 @@ type Found struct {
 	Unseen string // why nobody could look, in words; empty if somebody did
 	There  bool
 	Older  time.Time // when the object there was written, if before the recording began
-	At     string    // where it is, if not at the path that LiveKit names
+	At     string    // of one object: where it is, which may not be the path that LiveKit names
 	Size   int64     // bytes; for a set, the total
 	Count  int       // for a set, the number of objects
 	Hollow int       // for a set, the number of empty objects
