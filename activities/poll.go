@@ -174,7 +174,7 @@ func (p *poll) seek(ctx context.Context) {
 	if p.in.Outlook == egress.OutlookEnding { // the room would tell nothing more
 		return
 	}
-	room, err := p.listed(ctx, p.in.Room, m.GetRoomId())
+	room, err := p.liveRoom(ctx, p.in.Room, m.GetRoomId())
 	switch {
 	case err != nil: // nothing is known of it
 	case room == nil && p.RoomGone.IsZero():
@@ -187,9 +187,9 @@ func (p *poll) seek(ctx context.Context) {
 	}
 }
 
-// listed returns a room as LiveKit lists it, nil once it is gone. One answer does not say that: a
+// liveRoom returns a room as LiveKit lists it, nil once it is gone. One answer does not say that: a
 // proxy's empty reply looks the same.
-func (a *LiveKit) listed(ctx context.Context, name, sid string) (*livekit.Room, error) {
+func (a *LiveKit) liveRoom(ctx context.Context, name, sid string) (*livekit.Room, error) {
 	room, err := a.api.Room(ctx, name, sid)
 	switch {
 	case room != nil || err != nil:

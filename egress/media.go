@@ -26,7 +26,7 @@ type MediaReport struct {
 
 // MediaFile is one file, playlist, or set of segments or images of a result.
 type MediaFile struct {
-	Kind     string   `json:"kind"`               // file, playlist, segments, images, manifest
+	Kind     string   `json:"kind"`               // one of the Output kinds
 	Path     string   `json:"path"`               // its key in the store; for a set, the common prefix of the keys
 	Location string   `json:"location,omitempty"` // where LiveKit says that it is
 	Count    int      `json:"count,omitempty"`    // for a set, the number of objects

@@ -80,7 +80,7 @@ func ForCommand(requestID string) string {
 	return requestID
 }
 
-// LiveKit's names of the webhook events that we read.
+// LiveKit's names of webhook events.
 const (
 	EventStarted         = "egress_started"
 	EventUpdated         = "egress_updated"

@@ -59,7 +59,8 @@ type Round struct {
 	Anew   time.Time `json:"anew,omitzero"` // what workers remember of earlier rounds may be about another database
 	Took   Duration  `json:"took"`
 	// SoughtAt is the time up to which the recorders that came due have been looked for: At, unless
-	// LiveKit could not be asked about one.
+	// LiveKit answered for none of a batch, or more than one in ten could not be asked for or their
+	// workflows not told.
 	SoughtAt time.Time `json:"sought_at,omitzero"`
 
 	Seen      int `json:"seen"`      // egresses that LiveKit listed

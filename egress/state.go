@@ -16,7 +16,7 @@ type Phase string
 const (
 	Requested Phase = "requested" // LiveKit has not confirmed a start
 	Watching  Phase = "watching"
-	Held      Phase = "held"    // it failed while its room is live, and may run again
+	Held      Phase = "held"    // it failed, and LiveKit may run it again
 	Settled   Phase = "settled" // it ended, or is lost
 	Delivered Phase = "delivered"
 )
@@ -50,7 +50,7 @@ type State struct {
 	BoundAt  time.Time `json:"bound_at"`
 	NewsAt   time.Time `json:"news_at"`
 	NewsBy   Source    `json:"news_by"`
-	LookedAt time.Time `json:"looked_at"` // when a poll last answered
+	LookedAt time.Time `json:"looked_at"` // when a poll last ended, whatever it saw
 	// AnsweredAt is when LiveKit last answered a poll.
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	// SuspectedAt is when the reconciler last saw that something may be wrong.
