@@ -53,6 +53,7 @@ func TestWhatAnEgressNeedsAtAMoment(t *testing.T) {
 		"nothing before it is confirmed":   {func(s *egress.State) { s.Phase, s.StopDue = egress.Requested, true }, day, egress.ActNothing},
 		"nothing for its second part":      {func(s *egress.State) { s.Phase, s.Part = egress.Requested, 2 }, day, egress.ActNothing},
 		"no second part after a stop":      {func(s *egress.State) { s.Phase, s.Part, s.StopDue = egress.Requested, 2, true }, 0, egress.ActWithdraw},
+		"the first waits for its answer":   {func(s *egress.State) { s.Phase, s.Part, s.StopDue = egress.Requested, 1, true }, 0, egress.ActNothing},
 		"nothing once it is settled":       {func(s *egress.State) { s.Phase, s.StopDue = egress.Settled, true }, day, egress.ActNothing},
 		"nothing before its max_duration":  {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute - 1, egress.ActNothing},
 		"a stop at its max_duration":       {func(s *egress.State) { s.MaxDuration = egress.Duration(minute) }, minute, egress.ActStop},
@@ -283,4 +284,13 @@ func TestALookIsToldOnceAndWhileTheEgressIsWatched(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The metadata of rooms and participants is nobody's in a history.
+func TestAHintIsKeptWithoutWhatItDoesNotNeed(t *testing.T) {
+	t.Parallel()
+	said, err := hintOf(t, `{"event":"participant_left","id":"EV_1","createdAt":"7","numDropped":3,
+		"room":{"sid":"RM_1","name":"daily","metadata":"CANARY"},"participant":{"identity":"EG_1","name":"CANARY"}}`).AsHint()
+	require.NoError(t, err)
+	require.JSONEq(t, `{"event":"participant_left","id":"EV_1","createdAt":"7","room":{"sid":"RM_1","name":"daily"},"participant":{"identity":"EG_1"}}`, string(said.Raw()))
 }

@@ -147,3 +147,39 @@ func TestOfMediaThatIsEquallyBadTheLastPartsIsTold(t *testing.T) {
 		require.Equal(t, want, because, first)
 	}
 }
+
+func TestOnlyOurOwnAnnouncementIsTakenForOne(t *testing.T) {
+	t.Parallel()
+	ended := func(change func(*egress.State)) egress.Event {
+		s := askedFor(t, complete, 0)
+		change(s)
+		e, err := s.Announcement()
+		require.NoError(t, err)
+		return e
+	}
+	for name, tc := range map[string]struct {
+		event egress.Event
+		want  bool
+	}{
+		"an end that LiveKit did not tell us": {ended(func(*egress.State) {}), true},
+		"a correction":                        {ended(func(s *egress.State) { s.Corrects = egress.Lost }), true},
+		"a loss":                              {ended(func(s *egress.State) { s.GiveUp(egress.FromTimeout, "why", noon) }), true},
+		"LiveKit's own event":                 {hintOf(t, `{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_COMPLETE"}}`), false},
+		"an event of no egress":               {hintOf(t, `{"event":"room_finished","id":"EV_1"}`), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.event.IsAnnouncement())
+		})
+	}
+}
+
+func TestAWebhookThatComesAfterAllIsOfTheLastPart(t *testing.T) {
+	t.Parallel()
+	v := egress.Verdict{Missed: egress.MissedDown}
+	v.CameLate("an hour later")
+	require.Equal(t, egress.Verdict{Missed: egress.MissedLate, MissedBecause: "an hour later"}, v)
+	v = egress.Verdict{Parts: []egress.Part{{Number: 1, Missed: egress.MissedDown}, {Number: 2}}}
+	v.CameLate("an hour later")
+	require.Equal(t, []egress.Part{{Number: 1, Missed: egress.MissedDown}, {Number: 2, Missed: egress.MissedLate, MissedBecause: "an hour later"}}, v.Parts)
+}

@@ -151,8 +151,8 @@ func TestWhatANewerLiveKitAddsIsAnnouncedToo(t *testing.T) {
 func TestALostEgressIsAFailedOneToTheConsumer(t *testing.T) {
 	t.Parallel()
 	s := seen(t, active)
-	s.Event = json.RawMessage(`{"event":"egress_ended"}`) // not even then: the verdict is ours
 	s.GiveUp(egress.FromTimeout, "its room is gone", noon)
+	s.Event = json.RawMessage(`{"event":"egress_ended"}`) // not even then: the verdict is ours
 	got := announce(t, s)
 	require.Equal(t, "1795435200", got["createdAt"])
 	require.Equal(t, map[string]any{"egressId": "EG_1", "roomId": "RM_1", "roomName": "daily", "status": "EGRESS_FAILED",
@@ -174,6 +174,9 @@ func TestAnAnnouncementsIDIsOfItsEgressAndItsVerdict(t *testing.T) {
 	require.Len(t, ids, 4)
 	// Consumers have seen it: it must not change between versions.
 	require.Equal(t, "EV_HEK5ADSHLOLX", announce(t, lost("EG_1"))["id"])
+	again := lost("EG_1")
+	again.Corrects = egress.Lost
+	require.Equal(t, "EV_HEK5ADSHLOLX", announce(t, again)["id"], "a loss is told once")
 }
 
 func TestNothingIsAnnouncedOfAnEgressThatNobodyHasSeen(t *testing.T) {
