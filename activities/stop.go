@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,20 +20,30 @@ import (
 // has succeeded or failed, LiveKit lists it as active. So it is ENDING here.
 //
 // With ask set, the egress's worker is asked first whether it lives. If it answers, nothing is
-// stopped: the egress is returned as LiveKit lists it.
+// stopped: the egress is returned as LiveKit lists it. Of an error then, the reason Unanswered,
+// Ambiguous or Internal leaves open whether this or an earlier attempt stopped the egress.
 func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.Info, error) {
-	if ask {
-		info, err := a.spare(ctx, egressID)
-		if egress.ReasonOf(err) != egress.Unanswered {
-			return info, toTemporal(err)
-		}
-		activity.RecordHeartbeat(ctx, "stop") // for the next attempt
+	if !ask {
+		info, err := a.stop(ctx, egressID)
+		return info, toTemporal(err)
 	}
-	return a.stop(ctx, egressID)
+	told := activity.HasHeartbeatDetails(ctx)
+	info, err := a.spare(ctx, egressID)
+	if egress.ReasonOf(err) == egress.Unanswered {
+		activity.RecordHeartbeat(ctx, "stop") // for the next attempt
+		info, err = a.stop(ctx, egressID)
+	}
+	if told && !egress.Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) && egress.ReasonOf(err) != egress.Unanswered {
+		err = &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("egress %s may have been told to stop: %v", egressID, cmp.Or(err, errAnswers))}
+	}
+	return info, toTemporal(err)
 }
 
-// spare returns an egress whose worker answers as LiveKit lists it. Another error than Unanswered
-// says that nothing was stopped, unless it is Ambiguous: then an earlier attempt may have stopped it.
+// errAnswers says that a worker lives that may have been told to stop.
+var errAnswers = errors.New("its worker answers")
+
+// spare returns an egress whose worker answers as LiveKit lists it. The error has reason Unanswered
+// only if no worker answers.
 func (a *LiveKit) spare(ctx context.Context, egressID string) (egress.Info, error) {
 	err := a.ask(ctx, egressID)
 	if egress.ReasonOf(err) == egress.AlreadyOver {
@@ -47,9 +58,6 @@ func (a *LiveKit) spare(ctx context.Context, egressID string) (egress.Info, erro
 	}
 	if err != nil {
 		return egress.Info{}, fmt.Errorf("ask the worker of egress %s: %w", egressID, err)
-	}
-	if activity.HasHeartbeatDetails(ctx) && !egress.Ahead(m.GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
-		return egress.Info{}, &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("the worker of egress %s answers, but may have been told to stop", egressID)}
 	}
 	return egress.NewInfo(m)
 }
@@ -71,13 +79,12 @@ func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error
 		m, err = a.api.Get(ctx, egressID)
 	}
 	if err != nil {
-		return egress.Info{}, toTemporal(fmt.Errorf("stop egress %s: %w", egressID, err))
+		return egress.Info{}, fmt.Errorf("stop egress %s: %w", egressID, err)
 	}
 	if limited && !egress.Ended(m.GetStatus()) {
 		m.Status = livekit.EgressStatus_EGRESS_ENDING
 	}
-	info, err := egress.NewInfo(m)
-	return info, toTemporal(err)
+	return egress.NewInfo(m)
 }
 
 // TwinRequest names an egress that records beside the one bound to its request.
@@ -135,5 +142,5 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 	if err == nil && egress.Ended(twin.Proto().GetStatus()) {
 		return TwinAnswer{Ended: twin}, nil
 	}
-	return TwinAnswer{}, err
+	return TwinAnswer{}, toTemporal(err)
 }

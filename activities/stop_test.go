@@ -108,29 +108,38 @@ func TestAProbeStopsAWorkerThatDoesNotAnswerTwice(t *testing.T) {
 	})
 }
 
-// The stop of an attempt that failed may still be carried out.
-func TestAWorkerThatAnswersAfterItMayHaveBeenStoppedIsInDoubtUntilItEnds(t *testing.T) {
+// The stop of an attempt that failed may still be carried out, whatever the next one hears.
+func TestAWorkerThatMayHaveBeenStoppedBeforeIsInDoubtUntilItEnds(t *testing.T) {
 	t.Parallel()
-	for listed, calls := range map[lk.EgressStatus][]string{
-		active: {"ask EG_1", "ask EG_1", "stop EG_1", "ask EG_1", "get EG_1", "ask EG_1", "get EG_1"},
-		ending: {"ask EG_1", "ask EG_1", "stop EG_1", "ask EG_1", "get EG_1"},
+	silence, stopped := because(egress.Unanswered), []string{"ask EG_1", "ask EG_1", "stop EG_1"}
+	for name, tc := range map[string]struct {
+		then   error // what the next attempts hear from the worker
+		listed lk.EgressStatus
+		calls  []string
+		want   egress.Reason
+	}{
+		"it answers":           {nil, active, []string{"ask EG_1", "get EG_1", "ask EG_1", "get EG_1"}, egress.Ambiguous},
+		"it ends":              {nil, ending, []string{"ask EG_1", "get EG_1"}, ""},
+		"nobody can be asked":  {because(egress.Ambiguous), active, []string{"ask EG_1", "ask EG_1"}, egress.Ambiguous},
+		"too many have asked":  {because(egress.RateLimited), active, []string{"ask EG_1", "ask EG_1"}, egress.Ambiguous},
+		"it is silent":         {silence, active, slices.Repeat(stopped, 2), egress.Ambiguous},
+		"LiveKit is not there": {because(egress.Unreachable), active, []string{"ask EG_1", "ask EG_1"}, egress.Ambiguous},
 	} {
-		t.Run(listed.String(), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				silence := because(egress.Unanswered)
 				a := &api{
-					onAsk:  func(n int) error { return map[bool]error{true: silence}[n <= 2] },
-					onStop: gets(because(egress.Ambiguous)), onGet: is(listed),
+					onAsk:  func(n int) error { return map[bool]error{true: silence, false: tc.then}[n <= 2] },
+					onStop: gets(because(egress.Ambiguous)), onGet: is(tc.listed),
 				}
 				info, err := asked(t, a)
-				require.Equal(t, calls, untimed(a.log))
-				if listed == active {
-					require.ErrorContains(t, err, string(egress.Ambiguous))
+				require.Equal(t, append(stopped[:3:3], tc.calls...), untimed(a.log))
+				if tc.want != "" {
+					require.ErrorContains(t, err, string(tc.want))
 					return
 				}
 				require.NoError(t, err)
-				require.Equal(t, ending, info.Proto().GetStatus())
+				require.Equal(t, tc.listed, info.Proto().GetStatus())
 			})
 		})
 	}

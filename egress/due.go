@@ -218,7 +218,7 @@ func (l Look) answered() bool { return l.Info.Known() || !l.MissingSince.IsZero(
 func (s *State) recovered() {
 	s.Evidence.RecorderGone, s.Evidence.RoomGone, s.Evidence.Unanswered = time.Time{}, time.Time{}, time.Time{}
 	if s.Stopped == "" && !s.uploading() {
-		s.EndExpected = time.Time{}
+		s.EndExpected, s.Evidence.Probed = time.Time{}, time.Time{} // a stop of ours has not reached it
 	}
 }
 
@@ -234,7 +234,7 @@ func (s *State) Looked(l Look, now time.Time) News {
 	s.countBlind(l, now)
 	s.holdBlind(l, now)
 	if s.Phase == Watching && s.Evidence.RoomGone.IsZero() && !l.RoomGone.IsZero() {
-		s.note(Beat{At: now, What: "its room is gone", By: FromPoll})
+		s.noteOnce(Beat{At: now, What: "its room is gone", By: FromPoll})
 	}
 	if s.Evidence.RoomGone.IsZero() {
 		s.Evidence.RoomGone = l.RoomGone

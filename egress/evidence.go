@@ -99,7 +99,6 @@ func (s *State) Answered(info Info) bool {
 	}
 	s.recovered()
 	s.Evidence.Absent, s.Evidence.Asked = time.Time{}, time.Time{}
-	s.Evidence.Probed = time.Time{} // an earlier stop has not reached it
 	return true
 }
 

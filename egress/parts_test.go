@@ -129,6 +129,11 @@ func TestWhatEndedUnaskedIsToldFromWhatSomebodyWanted(t *testing.T) {
 		"it was stopped":     {func(s *egress.State) { s.WantStop(egress.StopRequested, noon); end(complete, livekit.EndReasonAPI)(s) }, false},
 		"… past us":          {end(complete, livekit.EndReasonAPI), false},
 		"… by a probe of us": {func(s *egress.State) { probe(s, egress.Ambiguous); end(complete, livekit.EndReasonAPI)(s) }, true},
+		"… and ours did not reach it": {func(s *egress.State) {
+			probe(s, egress.Ambiguous)
+			s.Looked(egress.Look{Info: s.Latest, RecorderHere: true}, noon)
+			end(complete, livekit.EndReasonAPI)(s)
+		}, false},
 		"… and we had asked": {func(s *egress.State) { probe(s, egress.Unavailable); end(complete, livekit.EndReasonAPI)(s) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

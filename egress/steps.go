@@ -32,8 +32,8 @@ type StepInput struct {
 	// Verdict is how the recording ended. Its EgressInfo is spelled as `lk` prints it,
 	// with LiveKit's proto field names.
 	Verdict Verdict `json:"verdict"`
-	// Files are what was found in the store, of all parts in order. Of a part for whose media nobody
-	// looked there are none.
+	// Files are what was looked for in the store, of all parts in order. Of a part for whose media
+	// nobody looked there are none.
 	Files []StepFile `json:"files"`
 	// Results are what earlier steps returned, by step name.
 	Results map[string]json.RawMessage `json:"results"`

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -56,10 +57,11 @@ func (s *State) note(b Beat) {
 	s.Story = append(s.Story, b)
 }
 
-// noteOnce adds a beat to the story, unless the last one says the same: what is seen again and again
-// must not push out the rest.
+// noteOnce adds a beat to the story, unless one of the last two says the same: what is seen again and
+// again, of a recorder and of its room, must not push out the rest.
 func (s *State) noteOnce(b Beat) {
-	if n := len(s.Story); n == 0 || s.Story[n-1].What != b.What {
+	last := s.Story[max(0, len(s.Story)-2):]
+	if !slices.ContainsFunc(last, func(l Beat) bool { return l.What == b.What }) {
 		s.note(b)
 	}
 }
