@@ -77,6 +77,9 @@ func tooLong(key []byte) bool {
 	if block, _ := pem.Decode(key); block != nil {
 		key = block.Bytes
 	}
+	if len(key) > longestModulus { // in bytes: it has more than two primes, or other large numbers
+		return true
+	}
 	var pkcs8 struct {
 		Version   int
 		Algorithm pkix.AlgorithmIdentifier

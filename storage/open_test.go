@@ -61,21 +61,24 @@ func TestAKeyThatIsTooLongToComputeWithIsRefused(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		n, p, q uint // bits
+		more    int  // bytes
 		wrap    func([]byte) []byte
 		refused bool
 	}{
-		"the longest":           {8192, 4096, 4096, bytes.Clone, false},
-		"a long modulus":        {8193, 4096, 4096, bytes.Clone, true},
-		"a long prime":          {8192, 4097, 4096, bytes.Clone, true},
-		"another long prime":    {8192, 4096, 4097, wrapped, true},
-		"a prime longer than N": {2048, 131_072, 2, wrapped, true},
+		"the longest":           {8192, 4096, 4096, 0, bytes.Clone, false},
+		"a long modulus":        {8193, 4096, 4096, 0, bytes.Clone, true},
+		"a long prime":          {8192, 4097, 4096, 0, bytes.Clone, true},
+		"another long prime":    {8192, 4096, 4097, 0, wrapped, true},
+		"a prime longer than N": {2048, 4097, 2, 0, wrapped, true},
+		"more primes":           {2048, 3, 5, 8192, wrapped, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			der, err := asn1.Marshal(struct {
 				Version       int
 				N, E, D, P, Q *big.Int
-			}{0, odd(tc.n), big.NewInt(65537), big.NewInt(5), odd(tc.p), odd(tc.q)})
+				More          []byte `asn1:"optional,omitempty"`
+			}{0, odd(tc.n), big.NewInt(65537), big.NewInt(5), odd(tc.p), odd(tc.q), make([]byte, tc.more)})
 			require.NoError(t, err)
 			key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: tc.wrap(der)}))
 			credentials, err := json.Marshal(map[string]string{"type": "service_account", "client_email": "me@project.example", "private_key": key})

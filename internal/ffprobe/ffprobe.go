@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,12 +28,13 @@ const Timeout = 20 * time.Second
 // places limits the ffprobes that a Prober runs at a time: three for files below large, or one. An
 // ffprobe gets the memory of its places and no more (on Linux), so that all together stay within
 // 384 MiB, whatever a file claims: deploy/kubernetes leaves 448 MiB of a worker's limit to them.
-// ffprobe holds the whole index of an MP4. With 30 frames a second and AAC at 48 kHz, ffprobe 5.1
-// took 54 MB for a minute, 91 MB for 3 h, 213 MB for 12 h and 366 MB for 24 h.
+// ffprobe holds the whole index of an MP4, and a bound counts the private pages of its libraries as
+// well. With 30 frames a second and AAC at 48 kHz, ffprobe 5.1 needs 39 MiB for a minute, 112 MiB
+// for 4 h, 224 MiB for 12 h and 406 MiB for 24 h.
 const (
 	places = 3
 	memory = 128 << 20 // bytes a place
-	large  = 4 << 30   // bytes: some 3 h at LiveKit's 3 Mbit/s of H264_720P_30
+	large  = 1 << 30   // bytes: 45 min at LiveKit's 3 Mbit/s of H264_720P_30
 )
 
 // share returns how many places the ffprobe of a file of this size takes.
@@ -48,8 +50,11 @@ func share(size int64) int64 {
 const (
 	formats     = "mov,mp4,m4a,3gp,3g2,mj2,ogg,mp3,matroska,webm,mpegts,wav"
 	otherFormat = "not on whitelist"
-	noMemory    = "Cannot allocate memory"
 )
+
+// noMemory is what ffprobe says that lacks memory, in the words of glibc or musl. It may also lack
+// what it needs to say so.
+var noMemory = regexp.MustCompile(`Cannot allocate memory|Out of memory|^$`)
 
 // Prober runs ffprobe, a few at a time: further callers wait for a place until their context ends.
 // It is safe for concurrent use.
@@ -107,7 +112,7 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	cmd.Env = []string{} // it needs nothing of our environment
 	cmd.WaitDelay = time.Second
 	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &limited{&out, 1 << 20}, &limited{&said, 4 << 10}
+	cmd.Stdout, cmd.Stderr = &limited{&out, 1 << 20}, &last{&said, 4 << 10}
 	err = run(cmd, uint64(share(size))*memory, source.serve)
 	switch {
 	case source.failed() != nil:
@@ -119,7 +124,7 @@ func (p *Prober) ask(ctx context.Context, size int64, read Read, what ...string)
 	}
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	switch tried := ok && exit.Exited() && source.asked.Load(); { // otherwise ffprobe does not work
-	case tried && (said.Len() == 0 || strings.Contains(said.String(), noMemory)): // it may lack the memory to say so
+	case tried && noMemory.Match(said.Bytes()):
 		return nil, fmt.Errorf("probe media: %w", syscall.ENOMEM)
 	case tried && !strings.Contains(said.String(), otherFormat): // that one it is not allowed to read
 		return nil, unplayable(lastWords(said.String()))
@@ -191,5 +196,20 @@ func (l *limited) Write(b []byte) (int, error) {
 	keep := b[:min(len(b), l.left)]
 	l.left -= len(keep)
 	l.to.Write(keep)
+	return len(b), nil
+}
+
+// last keeps at least so much of the end of what is written.
+type last struct {
+	to   *bytes.Buffer
+	most int
+}
+
+// Write never fails.
+func (l *last) Write(b []byte) (int, error) {
+	l.to.Write(b)
+	if n := l.to.Len(); n > 2*l.most {
+		l.to.Next(n - l.most)
+	}
 	return len(b), nil
 }

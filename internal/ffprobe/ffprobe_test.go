@@ -158,6 +158,30 @@ func TestOnlyItsLastWordsAreKept(t *testing.T) {
 	require.Equal(t, "aba", b.String())
 }
 
+func TestTheEndOfWhatFFprobeComplainsOfIsKept(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	l := &last{&b, 3}
+	for _, said := range []string{"abcd", "ef", "g", "h"} {
+		n, err := l.Write([]byte(said))
+		require.NoError(t, err)
+		require.Len(t, said, n)
+	}
+	require.Equal(t, "efgh", b.String(), "at least 3, and at most twice that")
+}
+
+func TestALackOfMemoryIsKnownByTheWordsOfEachLibrary(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]bool{
+		"http://127.0.0.1:1/x: Cannot allocate memory\n":    true,
+		"[mov] moov\nhttp://127.0.0.1:1/x: Out of memory\n": true, // musl's
+		"": true,
+		"http://127.0.0.1:1/x: Invalid data found when processing input\n": false,
+	} {
+		require.Equal(t, want, noMemory.MatchString(said), said)
+	}
+}
+
 func TestAnFFprobeThatDoesNotWorkSaysNothingOfTheMedia(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{

@@ -19,7 +19,8 @@ const (
 )
 
 // Sound says what can be heard in media of the given length, judged by samples of it. It is empty
-// if the sizes of its packets do not tell. An error says nothing about the media.
+// if the sizes of its packets do not tell, or if no packets come from the last sample: then ffprobe
+// lacked the memory for the whole index. An error says nothing about the media.
 func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, read Read) (egress.Sound, error) {
 	// Ask for the track first, since ffprobe would look for packets of a missing track up to the end of the file.
 	told, err := p.ask(ctx, size, read, "-select_streams", "a:0", "-show_entries", "stream=codec_name")
@@ -36,35 +37,44 @@ func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, 
 		return "", nil
 	}
 	told, err = p.ask(ctx, size, read, "-select_streams", "a:0", "-read_intervals", intervals(length.D()),
-		"-show_entries", "stream=codec_name:packet=size")
+		"-show_entries", "stream=codec_name:packet=pts_time,size")
 	if err != nil {
 		return "", err
 	}
 	audio, err = understand(told)
-	return egress.Hear(audio.codec, audio.packets), err
+	heard := egress.Hear(audio.codec, audio.packets)
+	if heard == egress.SoundSilent && audio.until < position(length.D(), samples-1).Seconds() {
+		return "", err
+	}
+	return heard, err
 }
 
 // intervals returns the samples' positions in ffprobe's format: each in the middle of its part.
 func intervals(length time.Duration) string {
 	all := make([]string, samples)
 	for n := range all {
-		at := length * time.Duration(2*n+1) / (2 * samples)
-		all[n] = fmt.Sprintf("%.3f%%+%.3f", at.Seconds(), sample.Seconds())
+		all[n] = fmt.Sprintf("%.3f%%+%.3f", position(length, n).Seconds(), sample.Seconds())
 	}
 	return strings.Join(all, ",")
+}
+
+func position(length time.Duration, n int) time.Duration {
+	return length * time.Duration(2*n+1) / (2 * samples)
 }
 
 // track is the first audio track of a file. Its codec is empty if there is none.
 type track struct {
 	codec   string
 	packets []int64 // sizes in bytes
+	until   float64 // seconds at which the last packet begins
 }
 
 // understand reads ffprobe's JSON.
 func understand(b []byte) (track, error) {
 	var told struct {
 		Packets []struct {
-			Size int64 `json:"size,string"`
+			Size int64   `json:"size,string"`
+			At   float64 `json:"pts_time,string"`
 		} `json:"packets"`
 		Streams []struct {
 			Codec string `json:"codec_name"`
@@ -78,7 +88,7 @@ func understand(b []byte) (track, error) {
 	}
 	t := track{codec: cmp.Or(told.Streams[0].Codec, "unknown")}
 	for _, p := range told.Packets {
-		t.packets = append(t.packets, p.Size)
+		t.packets, t.until = append(t.packets, p.Size), max(t.until, p.At)
 	}
 	return t, nil
 }

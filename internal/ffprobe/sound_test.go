@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // recordedFor is the length of the media in most of these tests.
@@ -93,11 +95,29 @@ func TestOfALongFileOnlySamplesAreRead(t *testing.T) {
 	require.Less(t, read.n.Load(), int64(len(media))*2/3)
 }
 
+// Where there is no memory for the rest of its index, ffprobe says nothing, and skips the samples.
+func TestAFileIsSilentOnlyIfItWasSampledToItsEnd(t *testing.T) {
+	t.Parallel()
+	for packet, want := range map[string]egress.Sound{
+		`{"pts_time":"14.99","size":"6"}`: "",
+		`{"pts_time":"15.01","size":"6"}`: egress.SoundSilent,
+		`{"pts_time":"1.01","size":"99"}`: egress.SoundHeard,
+	} {
+		path := filepath.Join(t.TempDir(), "ffprobe")
+		needs.Executable(t, path, "#!/bin/sh\necho '{\"packets\":["+packet+"],\"streams\":[{\"codec_name\":\"aac\"}]}'\n")
+		p, err := Find(path)
+		require.NoError(t, err)
+		heard, err := p.Sound(t.Context(), 5, egress.Duration(16*time.Second), from([]byte("media")))
+		require.NoError(t, err)
+		require.Equal(t, want, heard, packet)
+	}
+}
+
 func TestWhatFFprobeSaysOfAudioIsUnderstood(t *testing.T) {
 	t.Parallel()
-	got, err := understand([]byte(`{"packets":[{"size":"6"},{"size":"341"}],"programs":[],"streams":[{"codec_name":"aac"}]}`))
+	got, err := understand([]byte(`{"packets":[{"pts_time":"7.5","size":"6"},{"size":"341"}],"programs":[],"streams":[{"codec_name":"aac"}]}`))
 	require.NoError(t, err)
-	require.Equal(t, track{"aac", []int64{6, 341}}, got)
+	require.Equal(t, track{"aac", []int64{6, 341}, 7.5}, got)
 	got, err = understand([]byte(`{"streams":[{}]}`))
 	require.NoError(t, err)
 	require.Equal(t, "unknown", got.codec)
