@@ -27,13 +27,14 @@ func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.I
 		info, err := a.stop(ctx, egressID)
 		return info, toTemporal(err)
 	}
-	told := activity.HasHeartbeatDetails(ctx)
+	told := activity.HasHeartbeatDetails(ctx) // to stop, by an earlier attempt
 	info, err := a.spare(ctx, egressID)
 	if egress.ReasonOf(err) == egress.Unanswered {
 		activity.RecordHeartbeat(ctx, "stop") // for the next attempt
 		info, err = a.stop(ctx, egressID)
 	}
-	if told && !egress.Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) && egress.ReasonOf(err) != egress.Unanswered {
+	said := egress.ReasonOf(err)
+	if told && said != egress.Unanswered && said != egress.NotFound && !egress.Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
 		err = &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("egress %s may have been told to stop: %v", egressID, cmp.Or(err, errAnswers))}
 	}
 	return info, toTemporal(err)

@@ -123,6 +123,7 @@ func TestAWorkerThatMayHaveBeenStoppedBeforeIsInDoubtUntilItEnds(t *testing.T) {
 		"nobody can be asked":  {because(egress.Ambiguous), active, []string{"ask EG_1", "ask EG_1"}, egress.Ambiguous},
 		"too many have asked":  {because(egress.RateLimited), active, []string{"ask EG_1", "ask EG_1"}, egress.Ambiguous},
 		"it is silent":         {silence, active, slices.Repeat(stopped, 2), egress.Ambiguous},
+		"it is forgotten":      {because(egress.NotFound), active, []string{"ask EG_1"}, egress.NotFound},
 		"LiveKit is not there": {because(egress.Unreachable), active, []string{"ask EG_1", "ask EG_1"}, egress.Ambiguous},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -217,8 +217,12 @@ func (l Look) answered() bool { return l.Info.Known() || !l.MissingSince.IsZero(
 // its connection, or runs a second time.
 func (s *State) recovered() {
 	s.Evidence.RecorderGone, s.Evidence.RoomGone, s.Evidence.Unanswered = time.Time{}, time.Time{}, time.Time{}
-	if s.Stopped == "" && !s.uploading() {
-		s.EndExpected, s.Evidence.Probed = time.Time{}, time.Time{} // a stop of ours has not reached it
+	if s.Stopped != "" || s.uploading() {
+		return
+	}
+	s.EndExpected = time.Time{}
+	if s.Phase == Watching {
+		s.Evidence.Probed = time.Time{} // a stop of ours has not reached it
 	}
 }
 

@@ -134,6 +134,12 @@ func TestWhatEndedUnaskedIsToldFromWhatSomebodyWanted(t *testing.T) {
 			s.Looked(egress.Look{Info: s.Latest, RecorderHere: true}, noon)
 			end(complete, livekit.EndReasonAPI)(s)
 		}, false},
+		"… of ours, whose recorder is still listed": {func(s *egress.State) {
+			probe(s, egress.Ambiguous)
+			s.Observe(observed(infoWith(t, aborted, func(m *livekit.EgressInfo) { m.SetEndReason(livekit.EndReasonAPI) }), minute))
+			s.Looked(egress.Look{Info: s.Latest, RecorderHere: true}, noon)
+			s.Settle()
+		}, true},
 		"… and we had asked": {func(s *egress.State) { probe(s, egress.Unavailable); end(complete, livekit.EndReasonAPI)(s) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,11 +19,11 @@ const (
 )
 
 // Sound says what can be heard in media of the given length, judged by samples of it. It is empty
-// if the sizes of its packets do not tell, or if no packets come from the last sample: then ffprobe
-// lacked the memory for the whole index. An error says nothing about the media.
+// if the sizes of its packets do not tell, or if none come from its end: then ffprobe lacked the
+// memory for the whole index. An error says nothing about the media.
 func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, read Read) (egress.Sound, error) {
 	// Ask for the track first, since ffprobe would look for packets of a missing track up to the end of the file.
-	told, err := p.ask(ctx, size, read, "-select_streams", "a:0", "-show_entries", "stream=codec_name")
+	told, err := p.ask(ctx, size, read, "-select_streams", "a:0", "-show_entries", "stream=codec_name,duration")
 	if err != nil {
 		return "", err
 	}
@@ -41,9 +41,13 @@ func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, 
 	if err != nil {
 		return "", err
 	}
+	end := position(length.D(), samples-1).Seconds()
+	if audio.length > 0 { // it may be shorter than the file
+		end = min(end, audio.length-sample.Seconds())
+	}
 	audio, err = understand(told)
 	heard := egress.Hear(audio.codec, audio.packets)
-	if heard == egress.SoundSilent && audio.until < position(length.D(), samples-1).Seconds() {
+	if heard == egress.SoundSilent && audio.until < end {
 		return "", err
 	}
 	return heard, err
@@ -65,6 +69,7 @@ func position(length time.Duration, n int) time.Duration {
 // track is the first audio track of a file. Its codec is empty if there is none.
 type track struct {
 	codec   string
+	length  float64 // seconds, or 0 if the file does not say
 	packets []int64 // sizes in bytes
 	until   float64 // seconds at which the last packet begins
 }
@@ -77,7 +82,8 @@ func understand(b []byte) (track, error) {
 			At   float64 `json:"pts_time,string"`
 		} `json:"packets"`
 		Streams []struct {
-			Codec string `json:"codec_name"`
+			Codec  string  `json:"codec_name"`
+			Length float64 `json:"duration,string"`
 		} `json:"streams"`
 	}
 	if err := json.Unmarshal(b, &told); err != nil {
@@ -86,7 +92,7 @@ func understand(b []byte) (track, error) {
 	if len(told.Streams) == 0 {
 		return track{}, nil
 	}
-	t := track{codec: cmp.Or(told.Streams[0].Codec, "unknown")}
+	t := track{codec: cmp.Or(told.Streams[0].Codec, "unknown"), length: told.Streams[0].Length}
 	for _, p := range told.Packets {
 		t.packets, t.until = append(t.packets, p.Size), max(t.until, p.At)
 	}

@@ -98,18 +98,24 @@ func TestOfALongFileOnlySamplesAreRead(t *testing.T) {
 // Where there is no memory for the rest of its index, ffprobe says nothing, and skips the samples.
 func TestAFileIsSilentOnlyIfItWasSampledToItsEnd(t *testing.T) {
 	t.Parallel()
-	for packet, want := range map[string]egress.Sound{
-		`{"pts_time":"14.99","size":"6"}`: "",
-		`{"pts_time":"15.01","size":"6"}`: egress.SoundSilent,
-		`{"pts_time":"1.01","size":"99"}`: egress.SoundHeard,
+	for _, tc := range []struct {
+		packet, track string
+		want          egress.Sound
+	}{
+		{`"pts_time":"14.99","size":"6"`, ``, ""},
+		{`"pts_time":"15.01","size":"6"`, ``, egress.SoundSilent},
+		{`"pts_time":"1.01","size":"99"`, ``, egress.SoundHeard},
+		{`"pts_time":"14.48","size":"6"`, `,"duration":"14.5"`, egress.SoundSilent}, // its sound ends before its picture
+		{`"pts_time":"13.48","size":"6"`, `,"duration":"14.5"`, ""},
+		{`"pts_time":"14.99","size":"6"`, `,"duration":"16.0"`, ""},
 	} {
 		path := filepath.Join(t.TempDir(), "ffprobe")
-		needs.Executable(t, path, "#!/bin/sh\necho '{\"packets\":["+packet+"],\"streams\":[{\"codec_name\":\"aac\"}]}'\n")
+		needs.Executable(t, path, fmt.Sprintf("#!/bin/sh\necho '{\"packets\":[{%s}],\"streams\":[{\"codec_name\":\"aac\"%s}]}'\n", tc.packet, tc.track))
 		p, err := Find(path)
 		require.NoError(t, err)
 		heard, err := p.Sound(t.Context(), 5, egress.Duration(16*time.Second), from([]byte("media")))
 		require.NoError(t, err)
-		require.Equal(t, want, heard, packet)
+		require.Equal(t, tc.want, heard, tc.packet)
 	}
 }
 
@@ -117,7 +123,7 @@ func TestWhatFFprobeSaysOfAudioIsUnderstood(t *testing.T) {
 	t.Parallel()
 	got, err := understand([]byte(`{"packets":[{"pts_time":"7.5","size":"6"},{"size":"341"}],"programs":[],"streams":[{"codec_name":"aac"}]}`))
 	require.NoError(t, err)
-	require.Equal(t, track{"aac", []int64{6, 341}, 7.5}, got)
+	require.Equal(t, track{"aac", 0, []int64{6, 341}, 7.5}, got)
 	got, err = understand([]byte(`{"streams":[{}]}`))
 	require.NoError(t, err)
 	require.Equal(t, "unknown", got.codec)
