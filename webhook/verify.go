@@ -52,8 +52,7 @@ func (h *Handler) verify(header http.Header, body []byte) Reason {
 func signsBody(header http.Header) bool {
 	var claims struct {
 		jwt.RegisteredClaims
-
-		Sha256 string `json:"sha256"`
+		auth.ClaimGrants
 	}
 	_, _, err := jwt.NewParser().ParseUnverified(header.Get("Authorization"), &claims)
 	return err == nil && claims.Sha256 != ""
