@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -13,11 +14,16 @@ const (
 	mostMeasured = 100 // segments that are probed for their length
 )
 
-// salvage finds the segments that a failed or lost egress left behind. LiveKit expects no media,
-// so nothing counts as missing.
+// salvage finds the segments that a failed or lost egress left behind, and the files and images of
+// a lost one. LiveKit expects no media, so nothing counts as missing.
 func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.MediaReport, error) {
 	report := egress.Unchecked(fmt.Sprintf("it ended as %s, so that no media is expected", l.in.Status))
 	until := share(ctx, 3)
+	if l.in.Status == egress.Lost {
+		if err := l.left(ctx, until, to, &report); err != nil {
+			return report, err
+		}
+	}
 	for _, d := range to {
 		if d.Kind != egress.OutputSegments {
 			continue
@@ -35,6 +41,28 @@ func (l *looker) salvage(ctx context.Context, to []egress.Destination) (egress.M
 		}
 	}
 	return report, nil
+}
+
+// left looks for the files and images of a lost egress, which may have been finished and uploaded
+// although LiveKit was never told. It plays files until the deadline.
+func (l *looker) left(ctx context.Context, until time.Time, to []egress.Destination, report *egress.MediaReport) error {
+	for _, w := range egress.Left(l.in.Info, to) {
+		found, err := l.find(ctx, w)
+		if err != nil {
+			return err
+		}
+		l.play(ctx, until, w, &found)
+		l.hurried = l.hurried || found.Unplayed || found.Unheard
+		file, why := w.Judge(found)
+		said := file.Kind + " found at " + file.Path
+		if found.There || found.Count > 0 {
+			report.Files = append(report.Files, file)
+		} else {
+			said = "no " + said
+		}
+		report.Because += "; " + cmp.Or(why, said)
+	}
+	return nil
 }
 
 // leftovers lists the segments of a base, and keeps those of this egress.

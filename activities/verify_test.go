@@ -315,10 +315,10 @@ func TestSegmentsThatWereLeftBehindGetAPlaylist(t *testing.T) {
 			t.Parallel()
 			store := &objects{at: whole()}
 			tc.change(store)
-			got, err := verify(t, store, tc.player, verifying(t, egress.Lost, time.Minute))
+			got, err := verify(t, store, tc.player, verifying(t, "EGRESS_FAILED", time.Minute))
 			require.NoError(t, err)
 			require.Equal(t, egress.MediaUnchecked, got.Media)
-			require.Contains(t, got.Because, "it ended as LOST, so that no media is expected; ")
+			require.Contains(t, got.Because, "it ended as EGRESS_FAILED, so that no media is expected; ")
 			require.Contains(t, got.Because, tc.says)
 			require.Len(t, got.Files, tc.files)
 			require.Contains(t, string(store.at["s/seg-salvaged.m3u8"]), tc.length)
@@ -330,7 +330,7 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 	t.Parallel()
 	store := &objects{at: whole()}
 	store.at["s/seg-salvaged.m3u8"] = []byte("mine")
-	got, err := verify(t, store, nil, verifying(t, egress.Lost, 0))
+	got, err := verify(t, store, nil, verifying(t, "EGRESS_FAILED", 0))
 	require.NoError(t, err)
 	require.Len(t, got.Files, 1, "that is none of these segments")
 	require.Contains(t, got.Because, "a playlist of them is s/seg-salvaged.m3u8, which was there with 0 of them")
@@ -338,7 +338,7 @@ func TestASalvagedPlaylistIsNeverWrittenOverAnother(t *testing.T) {
 
 	delete(store.at, "s/seg-salvaged.m3u8")
 	for range 2 { // an earlier attempt wrote it
-		got, err = verify(t, store, nil, verifying(t, egress.Lost, 0))
+		got, err = verify(t, store, nil, verifying(t, "EGRESS_FAILED", 0))
 		require.NoError(t, err)
 		require.Len(t, got.Files, 2)
 	}

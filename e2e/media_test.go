@@ -281,6 +281,21 @@ func TestSegmentsOfWhatFailedAreSalvaged(t *testing.T) {
 	require.Contains(t, store.text(t, "broken/seg-salvaged.m3u8"), "\nseg_00000.ts\n")
 }
 
+// LiveKit forgets the egress, whose worker goes on and uploads what it recorded.
+func TestTheFileOfALostEgressIsFound(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	w := newMediaWorld(t, store, func(environ map[string]string) { environ["REELKEEPER_LOST_AFTER"] = "5s" })
+	w.startWorker()
+	w.room("forgotten", fakelivekit.RoomScript{Call: 2 * time.Second, Faults: []fakelivekit.Fault{fakelivekit.Forgotten}})
+	store.record(w, "forgotten")
+	v := w.verdict("forgotten")
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, egress.MediaUnchecked, v.Media)
+	require.Contains(t, v.MediaBecause, "; file found at forgotten/call.mp4; images found at forgotten/img; ")
+	require.Equal(t, []string{"file forgotten/call.mp4", "images forgotten/img", "segments forgotten/seg", "salvage forgotten/seg-salvaged.m3u8"}, kinds(v.Files, egress.MediaPresent))
+}
+
 // As recorded in tc-kill-handler: the end has the names of the start.
 func TestSegmentsOfAKilledRecorderAreSalvagedUnderTheNamesInUse(t *testing.T) {
 	t.Parallel()

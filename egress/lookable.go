@@ -25,7 +25,7 @@ func (s *State) Lookable(adopted bool) (because string, ok bool) {
 		return "it writes no files", false
 	}
 	for _, d := range to {
-		if because = s.unreadable(d, adopted); because == "" && (s.Status.Good() || d.Kind == OutputSegments) {
+		if because = s.unreadable(d, adopted); because == "" && (s.Status.Good() || s.Status == Lost || d.Kind == OutputSegments) {
 			return "", true
 		}
 	}

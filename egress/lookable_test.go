@@ -41,6 +41,8 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 		"failed":                 {on, s3, failed, false, "no media is expected of an egress that ended as EGRESS_FAILED"},
 		"failed segments":        {on, segments, failed, false, ""},
 		"lost segments":          {on, segments, egress.Lost, false, ""},
+		"a lost file":            {on, s3, egress.Lost, false, ""},
+		"lost, keys masked":      {on, s3, egress.Lost, true, "it was started without us, and LiveKit masks the keys of file_outputs[0].s3"},
 		"one of two can be seen": {on, `{"roomComposite":{"fileOutputs":[{"filepath":"a"},{"filepath":"a","gcp":{"bucket":"b"}}]}}`, complete, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // An egress that failed or is lost leaves segments behind, written one by one. LiveKit tells
-// nobody of them.
+// nobody of them. A lost one may even have ended well, and only LiveKit does not know.
 
 // MediaInfo returns the EgressInfo by which to look for the media. If the process that recorded is
 // killed, LiveKit's egress service reports the end with the names of the start, when {time} was
@@ -45,6 +45,17 @@ func sameNames(a, b Info) bool {
 	return slices.EqualFunc(segmentResults(a.Proto()), segmentResults(b.Proto()), func(a, b *livekit.SegmentsInfo) bool {
 		return a.GetPlaylistName() == b.GetPlaylistName() && a.GetLivePlaylistName() == b.GetLivePlaylistName()
 	})
+}
+
+// Left returns the files and images that a lost egress may have left, by the names that LiveKit
+// gave them while it recorded. What was written before it began is another recording's: there is no
+// size by which to tell them apart.
+func Left(i Info, to []Destination) []Wanted {
+	left := slices.DeleteFunc(Wants(i, to), func(w Wanted) bool { return w.File.Kind != OutputFile && w.File.Kind != OutputImages })
+	for n := range left {
+		left[n].Since = later(left[n].Since, unixNano(i.Proto().GetStartedAt())).Add(uploadLag)
+	}
+	return left
 }
 
 // Leftover is an ordered sequence of segments that belong together.
