@@ -74,6 +74,9 @@ func (e *run) awaitSign(ctx workflow.Context) {
 		takeAll(ctx, e.listings, e.takeListed)
 		takeAll(ctx, e.hints, e.takeHint)
 	}
+	if e.Status == egress.Lost && e.Correctable() && timer.IsReady() {
+		e.verifyLost(ctx)
+	}
 	e.drain(ctx)
 }
 

@@ -37,6 +37,21 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	}
 }
 
+// verifyLost looks again for what a lost egress left, since a large file takes long to upload. What
+// it finds goes into the verdict; nobody is told of it.
+func (e *run) verifyLost(ctx workflow.Context) {
+	if _, ok := e.Lookable(e.in.Adopted); !ok || e.Media == nil {
+		return
+	}
+	opts := as(verifyOptions, verifyOptions.Summary+", a last time")
+	opts.ScheduleToCloseTimeout = e.VerifyFor.D() + verifyGrace
+	var v activities.Verified
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(&e.State, false)).Get(ctx, &v)
+	if err == nil && !v.Again && !v.Of(*e.Media) {
+		e.found(ctx, &e.State, v.MediaReport, v.Media)
+	}
+}
+
 // verifyBehind goes on looking beside the announcement, for as long as an announcement is tried,
 // and then waits for a person.
 func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, suffix, because string) {
