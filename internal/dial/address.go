@@ -1,6 +1,9 @@
 package dial
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // special is a range of addresses that no host on the internet has, and the kind of those
 // addresses.
@@ -20,7 +23,7 @@ func ranges(kind string, prefixes ...string) []special {
 // specials are IANA's special-purpose registries, except for globally reachable ranges, and
 // metadata services at addresses that look public. The first range that contains an address gives
 // its kind.
-var specials = join(
+var specials = slices.Concat(
 	ranges("of a cloud's metadata service",
 		"169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", // most clouds; credentials of ECS and EKS
 		"100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", // Alibaba, Azure, Oracle
@@ -46,14 +49,6 @@ var (
 	nat64  = netip.MustParsePrefix("64:ff9b::/96")
 	sixTo4 = netip.MustParsePrefix("2002::/16")
 )
-
-func join(lists ...[]special) []special {
-	var all []special
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
-}
 
 // kindOf says why an address cannot be a host's on the internet, or returns "" if it can.
 func kindOf(a netip.Addr) string {

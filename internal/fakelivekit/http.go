@@ -1,12 +1,12 @@
 package fakelivekit
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"slices"
 
@@ -71,7 +71,7 @@ func (s *Server) meddle(next http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		reply := &draft{header: http.Header{}, status: http.StatusOK}
+		reply := httptest.NewRecorder()
 		next.ServeHTTP(reply, r)
 		s.deliver(w, r, reply, sp)
 	})
@@ -112,7 +112,7 @@ func (s *Server) interrupts(w http.ResponseWriter, call uint64) bool {
 var errRateLimited = twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded")
 
 // deliver sends the reply, or what a fault makes of it.
-func (s *Server) deliver(w http.ResponseWriter, r *http.Request, reply *draft, sp *spoiled) {
+func (s *Server) deliver(w http.ResponseWriter, r *http.Request, reply *httptest.ResponseRecorder, sp *spoiled) {
 	switch sp.fault {
 	case ReplyLost:
 		panic(http.ErrAbortHandler)
@@ -128,30 +128,9 @@ func (s *Server) deliver(w http.ResponseWriter, r *http.Request, reply *draft, s
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	reply.send(w)
-}
-
-// draft is a reply that has not been sent yet.
-type draft struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-// Header, WriteHeader and Write make a draft an http.ResponseWriter.
-func (d *draft) Header() http.Header { return d.header }
-
-// WriteHeader keeps the status.
-func (d *draft) WriteHeader(status int) { d.status = status }
-
-// Write keeps the body.
-func (d *draft) Write(b []byte) (int, error) { return d.body.Write(b) }
-
-// send sends the draft as it is.
-func (d *draft) send(w http.ResponseWriter) {
-	maps.Copy(w.Header(), d.header)
-	w.WriteHeader(d.status)
-	_, _ = w.Write(d.body.Bytes())
+	maps.Copy(w.Header(), reply.Header())
+	w.WriteHeader(reply.Code)
+	_, _ = w.Write(reply.Body.Bytes())
 }
 
 // refuse lets faults occur that keep a start from being accepted.
