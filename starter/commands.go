@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// askTimeout bounds a command that only reads; LiveKit takes up to 10 s for a stop.
+	// askTimeout bounds a command that waits for an answer; LiveKit takes up to 10 s for a stop.
 	askTimeout = 30 * time.Second
 	// listLimit is how many recordings are listed by default.
 	listLimit = 50
 )
 
-// timeoutFlag is the flag for a command that only reads; 0 means no limit.
+// timeoutFlag is the flag of how long a command may wait; 0 means no limit.
 func timeoutFlag(value time.Duration) cli.Flag {
 	return &cli.DurationFlag{Name: "timeout", Usage: "wait at most `DURATION`; 0 waits as long as it takes", Value: value}
 }
@@ -82,10 +82,7 @@ func (d deps) showCommand() *cli.Command {
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			return printJSON(d.stdout, v)
-		}
-		return printView(d.stdout, v)
+		return show(c, d.stdout, v, printView)
 	})
 }
 
@@ -97,11 +94,7 @@ func (d deps) waitCommand() *cli.Command {
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			err = printJSON(d.stdout, v)
-		} else {
-			err = printVerdict(d.stdout, v)
-		}
+		err = show(c, d.stdout, v, printVerdict)
 		media, because, alarming := v.Alarming()
 		switch {
 		case err != nil:
@@ -126,10 +119,7 @@ func (d deps) stopCommand() *cli.Command {
 		if err != nil {
 			return unanswered(err, id)
 		}
-		if c.Bool("json") {
-			return printInfo(d.stdout, info)
-		}
-		return printInfoTable(d.stdout, info)
+		return show(c, d.stdout, info, printInfo)
 	})
 }
 
@@ -158,7 +148,7 @@ func (d deps) listCommand() *cli.Command {
 			&cli.BoolFlag{Name: "active", Aliases: []string{"a"}, Usage: "only those that are not over"},
 			&cli.BoolFlag{Name: "lost", Usage: "only those that are lost: short for --status LOST"},
 			&cli.BoolFlag{Name: "stuck", Usage: "only those that a person should look at"},
-			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended never came"},
+			&cli.BoolFlag{Name: "missed", Usage: "only those whose egress_ended did not come in time"},
 			&cli.BoolFlag{Name: "redeliveries", Usage: "list redeliveries instead of recordings"},
 			&cli.StringFlag{Name: "since", Usage: "only those started at `TIME` or later: a duration before now, or 2026-05-04T00:00:00Z"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N`; 0 for all", Value: listLimit},
@@ -239,8 +229,5 @@ func (d deps) list(ctx context.Context, c *cli.Command, rec recorder, f recordin
 		}
 		rows = append(rows, row)
 	}
-	if c.Bool("json") {
-		return printJSON(d.stdout, rows)
-	}
-	return printRows(d.stdout, rows)
+	return show(c, d.stdout, rows, printRows)
 }

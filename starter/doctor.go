@@ -95,12 +95,7 @@ func checkList() string {
 }
 
 func (d deps) printFindings(c *cli.Command, findings []doctor.Finding) error {
-	var err error
-	if c.Bool("json") {
-		err = printJSON(d.stdout, findings)
-	} else {
-		err = printFindings(d.stdout, findings)
-	}
+	err := show(c, d.stdout, findings, printFindings)
 	var ill []string
 	for _, f := range findings {
 		if f.Status == doctor.Fail {

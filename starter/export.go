@@ -39,11 +39,8 @@ func (d deps) exportCommand() *cli.Command {
 }
 
 func (d deps) export(ctx context.Context, c *cli.Command) error {
-	if err := wantArgs(c); err != nil {
+	if err := checkFormat(c); err != nil {
 		return err
-	}
-	if c.Bool("json") && c.Bool("csv") {
-		return egress.Invalidf("--json and --csv", "ask for two formats; give one")
 	}
 	span, err := readWhich(c, time.Now())
 	if err != nil {

@@ -34,24 +34,18 @@ func fileFlag(k egress.Kind) cli.Flag {
 	return &cli.StringFlag{Name: "file", Usage: "record to the file `PATH`, which may hold " + placeholders[k] + " and {part}"}
 }
 
-// outputFlags are named like LiveKit's outputs.
-func outputFlags(k egress.Kind) []cli.Flag {
-	return []cli.Flag{
+// outputFlags adds the flags of encoded outputs, named like LiveKit's.
+func outputFlags(k egress.Kind, flags ...cli.Flag) []cli.Flag {
+	return append(flags,
 		fileFlag(k),
 		&cli.StringFlag{Name: "segments", Usage: "record HLS segments whose names begin with `PREFIX`"},
 		&cli.StringFlag{Name: "playlist", Usage: "`NAME` of the segments' playlist"},
 		&cli.StringSliceFlag{Name: "stream", Usage: "stream to an rtmp or srt `URL`; may be repeated"},
 		&cli.StringFlag{Name: "preset", Usage: "encoding `PRESET`: " + strings.Join(presets(), ", ")},
-	}
+	)
 }
 
-func roomFlag() cli.Flag { return &cli.StringFlag{Name: "room", Usage: "`NAME` of the room"} }
-func layoutFlag() cli.Flag {
-	return &cli.StringFlag{Name: "layout", Usage: "`LAYOUT` of the room: grid, speaker, single-speaker, or a template's own"}
-}
-func baseURLFlag() cli.Flag {
-	return &cli.StringFlag{Name: "base-url", Usage: "`URL` of a layout template of your own"}
-}
+func roomFlag() cli.Flag      { return &cli.StringFlag{Name: "room", Usage: "`NAME` of the room"} }
 func audioOnlyFlag() cli.Flag { return &cli.BoolFlag{Name: "audio-only", Usage: "record no video"} }
 func videoOnlyFlag() cli.Flag { return &cli.BoolFlag{Name: "video-only", Usage: "record no audio"} }
 func jsonFlag(usage string) cli.Flag {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/urfave/cli/v3"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 
@@ -18,12 +19,20 @@ import (
 	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
-// printInfo prints an EgressInfo as `lk` does: protojson with proto field names.
-func printInfo(w io.Writer, i egress.Info) error { return printJSON(w, i.Spelled()) }
+// show prints a value as JSON with --json, and otherwise as text does.
+func show[T any](c *cli.Command, w io.Writer, v T, text func(io.Writer, T) error) error {
+	if c.Bool("json") {
+		return printJSON(w, v)
+	}
+	return text(w, v)
+}
 
-// printJSON prints a value of ours, with each EgressInfo in it printed as by printInfo.
+// printJSON prints a value of ours, with each EgressInfo in it as `lk` prints it: protojson with
+// proto field names.
 func printJSON(w io.Writer, v any) error {
 	switch t := v.(type) {
+	case egress.Info:
+		v = t.Spelled()
 	case recordings.View:
 		v = viewSpelled(t)
 	case egress.Verdict:

@@ -33,7 +33,7 @@ func (d deps) reportCommand() *cli.Command {
 			timeoutFlag(0),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := checkReport(c); err != nil {
+			if err := checkFormat(c); err != nil {
 				return err
 			}
 			since, until, err := readSpan(c, time.Now())
@@ -51,8 +51,8 @@ func (d deps) reportCommand() *cli.Command {
 	}
 }
 
-// checkReport rejects arguments and flags that a report does not take.
-func checkReport(c *cli.Command) error {
+// checkFormat rejects arguments, and two formats at once.
+func checkFormat(c *cli.Command) error {
 	if err := wantArgs(c); err != nil {
 		return err
 	}

@@ -36,16 +36,19 @@ func (d deps) startCommand() *cli.Command {
 			jsonFlag("print LiveKit's EgressInfo as JSON"),
 		},
 		Commands: []*cli.Command{
-			d.startKind(egress.KindRoomComposite, "record a room with a layout", roomComposite,
-				roomFlag(), layoutFlag(), baseURLFlag(), audioOnlyFlag(), videoOnlyFlag()),
-			d.startKind(egress.KindParticipant, "record a participant's audio and video", participant,
+			d.startKind(egress.KindRoomComposite, "record a room with a layout", encoded(roomComposite), outputFlags(egress.KindRoomComposite,
+				roomFlag(), &cli.StringFlag{Name: "layout", Usage: "`LAYOUT` of the room: grid, speaker, single-speaker, or a template's own"},
+				&cli.StringFlag{Name: "base-url", Usage: "`URL` of a layout template of your own"}, audioOnlyFlag(), videoOnlyFlag())...),
+			d.startKind(egress.KindParticipant, "record a participant's audio and video", encoded(participant), outputFlags(egress.KindParticipant,
 				roomFlag(), &cli.StringFlag{Name: "identity", Usage: "`IDENTITY` of the participant"},
-				&cli.BoolFlag{Name: "screen-share", Usage: "record the screen share instead of camera and microphone"}),
-			d.startKind(egress.KindTrackComposite, "record an audio and a video track together", trackComposite,
-				roomFlag(), &cli.StringFlag{Name: "audio-track", Usage: "`ID` of the audio track"}, &cli.StringFlag{Name: "video-track", Usage: "`ID` of the video track"}),
-			d.startTrack(),
-			d.startKind(egress.KindWeb, "record a web page", webPage,
-				&cli.StringFlag{Name: "url", Usage: "`URL` of the page"}, audioOnlyFlag(), videoOnlyFlag()),
+				&cli.BoolFlag{Name: "screen-share", Usage: "record the screen share instead of camera and microphone"})...),
+			d.startKind(egress.KindTrackComposite, "record an audio and a video track together", encoded(trackComposite), outputFlags(egress.KindTrackComposite,
+				roomFlag(), &cli.StringFlag{Name: "audio-track", Usage: "`ID` of the audio track"}, &cli.StringFlag{Name: "video-track", Usage: "`ID` of the video track"})...),
+			d.startKind(egress.KindTrack, "record one track as it is", track,
+				roomFlag(), &cli.StringFlag{Name: "track", Usage: "`ID` of the track"}, fileFlag(egress.KindTrack),
+				&cli.StringFlag{Name: "stream", Usage: "stream to the websocket `URL`"}),
+			d.startKind(egress.KindWeb, "record a web page", encoded(webPage), outputFlags(egress.KindWeb,
+				&cli.StringFlag{Name: "url", Usage: "`URL` of the page"}, audioOnlyFlag(), videoOnlyFlag())...),
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if name := c.Args().First(); name != "" {
@@ -63,62 +66,38 @@ func (d deps) startCommand() *cli.Command {
 	}
 }
 
-// startKind builds the command for one kind of request with encoded outputs.
-func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command, outputs) (egress.Request, error), flags ...cli.Flag) *cli.Command {
+// startKind builds the command for one kind of request.
+func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command) (egress.Request, error), flags ...cli.Flag) *cli.Command {
 	return &cli.Command{
 		Name:  commandOf(k),
 		Usage: usage,
-		Flags: append(flags, outputFlags(k)...),
+		Flags: flags,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := checkStart(c); err != nil {
+			if c.IsSet("request") {
+				return egress.Invalidf("--request", "names its own kind; leave out %s", c.Name)
+			}
+			if err := wantArgs(c); err != nil {
 				return err
 			}
-			return d.startBuilt(ctx, c, func() (egress.Request, error) {
-				out, err := readOutputs(c)
-				if err != nil {
-					return nil, err
-				}
-				return build(c, out)
-			})
-		},
-	}
-}
-
-// startTrack has its own outputs: a track is not encoded again.
-func (d deps) startTrack() *cli.Command {
-	return &cli.Command{
-		Name:  commandOf(egress.KindTrack),
-		Usage: "record one track as it is",
-		Flags: []cli.Flag{
-			roomFlag(),
-			&cli.StringFlag{Name: "track", Usage: "`ID` of the track"},
-			fileFlag(egress.KindTrack),
-			&cli.StringFlag{Name: "stream", Usage: "stream to the websocket `URL`"},
-		},
-		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := checkStart(c); err != nil {
+			r, err := build(c)
+			if err != nil {
 				return err
 			}
-			return d.startBuilt(ctx, c, func() (egress.Request, error) { return track(c) })
+			return d.start(ctx, c, r)
 		},
 	}
 }
 
-// startBuilt starts the request that the flags make, if they make a valid one.
-func (d deps) startBuilt(ctx context.Context, c *cli.Command, build func() (egress.Request, error)) error {
-	r, err := build()
-	if err != nil {
-		return err
+// encoded builds a request with encoded outputs. That of a track has its own, since a track is not
+// encoded again.
+func encoded(build func(*cli.Command, outputs) (egress.Request, error)) func(*cli.Command) (egress.Request, error) {
+	return func(c *cli.Command) (egress.Request, error) {
+		out, err := readOutputs(c)
+		if err != nil {
+			return nil, err
+		}
+		return build(c, out)
 	}
-	return d.start(ctx, c, r)
-}
-
-// checkStart rejects two requests at once.
-func checkStart(c *cli.Command) error {
-	if c.IsSet("request") {
-		return egress.Invalidf("--request", "names its own kind; leave out %s", c.Name)
-	}
-	return wantArgs(c)
 }
 
 // start makes the remaining checks, and starts the recording.
@@ -160,7 +139,7 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 			return asGiven(c, err, "storage", "pipeline")
 		}
 		if c.Bool("json") {
-			return printInfo(d.stdout, started.Info)
+			return printJSON(d.stdout, started.Info)
 		}
 		return printStarted(d.stdout, started)
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// Exit statuses of all our commands.
+// Exit statuses of starter.
 const (
 	exitFailure = 1
 	exitUsage   = 2
@@ -25,11 +25,7 @@ func statusOf(err error) int {
 	if _, ok := errors.AsType[driftError](err); ok {
 		return exitDrift
 	}
-	var e *egress.Error
-	if !errors.As(err, &e) {
-		return exitFailure
-	}
-	switch e.Reason {
+	switch egress.ReasonOf(err) {
 	case egress.Invalid, egress.Refused, egress.Denied, egress.NotFound, egress.Conflict, egress.AlreadyOver:
 		return exitUsage
 	default:

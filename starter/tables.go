@@ -26,8 +26,8 @@ func printStarted(w io.Writer, s recordings.Started) error {
 	)
 }
 
-// printInfoTable prints LiveKit's answer, for people.
-func printInfoTable(w io.Writer, info egress.Info) error {
+// printInfo prints LiveKit's answer, for people.
+func printInfo(w io.Writer, info egress.Info) error {
 	i := info.Proto()
 	return facts(w,
 		[2]string{"egress", i.GetEgressId()},
@@ -56,8 +56,8 @@ func verdictFacts(v egress.Verdict) [][2]string {
 		{"ended", at(v.EndedAt)},
 		{"ended by", string(v.EndedBy)},
 		{"heard after", late},
-		{"missed webhook", missed(v)},
-		{"media", mediaOf(v)},
+		{"missed webhook", evident(string(v.Missed), v.MissedBecause)},
+		{"media", evident(string(v.Media), v.MediaBecause)},
 		{"stopped", stopped(v)},
 		{"because", v.Because},
 		{"delivered", strings.Join(v.Delivered, ", ")},
@@ -82,20 +82,12 @@ func stopped(v egress.Verdict) string {
 	return string(v.Stopped) + " by " + v.StoppedBy.String()
 }
 
-// missed returns the class of a missed webhook, with the evidence.
-func missed(v egress.Verdict) string {
-	if v.MissedBecause == "" {
-		return string(v.Missed)
+// evident returns a finding with its evidence, if there is any.
+func evident(found, because string) string {
+	if because == "" {
+		return found
 	}
-	return string(v.Missed) + ": " + v.MissedBecause
-}
-
-// mediaOf returns what was found of the media, with the evidence.
-func mediaOf(v egress.Verdict) string {
-	if v.MediaBecause == "" {
-		return string(v.Media)
-	}
-	return string(v.Media) + ": " + v.MediaBecause
+	return found + ": " + because
 }
 
 // mediaFile describes one file, or set of files, found in the store.

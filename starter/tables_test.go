@@ -35,7 +35,7 @@ func TestAStatusOfANewerLiveKitIsShownAsItSpellsIt(t *testing.T) {
 	}
 	for name, show := range map[string]func(io.Writer) error{
 		"start": func(w io.Writer) error { return printStarted(w, recordings.Started{Info: info}) },
-		"stop":  func(w io.Writer) error { return printInfoTable(w, info) },
+		"stop":  func(w io.Writer) error { return printInfo(w, info) },
 		"show": func(w io.Writer) error {
 			return printView(w, recordings.View{Row: recordings.Row{Status: info.StatusName()}, Info: info})
 		},
