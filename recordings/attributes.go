@@ -2,7 +2,6 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,14 +67,13 @@ func (c *Client) EnsureSearchAttributes(ctx context.Context) ([]string, error) {
 	_, err = c.cfg.Temporal.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
 		Namespace: c.cfg.Namespace, SearchAttributes: add,
 	})
-	var exists *serviceerror.AlreadyExists // another worker was faster
 	switch {
 	case notAllowed(err):
 		return names, &egress.Error{
 			Reason: egress.Invalid, Field: "TEMPORAL_NAMESPACE", Err: err,
 			Message: fmt.Sprintf("%q lacks search attributes that we are not allowed to add; run: %s", c.cfg.Namespace, c.command(missing)),
 		}
-	case err != nil && !errors.As(err, &exists):
+	case err != nil && !is[*serviceerror.AlreadyExists](err): // which means that another worker was faster
 		return names, errorOf(ctx, "add search attributes", err)
 	}
 	return names, c.awaitAttributes(ctx)
@@ -104,9 +102,8 @@ func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
 	var missing []attribute
 	for _, a := range attributes() {
 		_, err := c.count(ctx, a.name+" = "+a.sample)
-		var unknown *serviceerror.InvalidArgument
 		switch {
-		case errors.As(err, &unknown):
+		case is[*serviceerror.InvalidArgument](err):
 			missing = append(missing, a)
 		case err != nil:
 			return nil, errorOf(ctx, "look for search attributes", err)
@@ -116,11 +113,7 @@ func (c *Client) lacking(ctx context.Context) ([]attribute, error) {
 }
 
 func notAllowed(err error) bool {
-	var (
-		denied        *serviceerror.PermissionDenied
-		unimplemented *serviceerror.Unimplemented
-	)
-	return errors.As(err, &denied) || errors.As(err, &unimplemented)
+	return is[*serviceerror.PermissionDenied](err) || is[*serviceerror.Unimplemented](err)
 }
 
 // command returns the command that creates the attributes by hand; Temporal Cloud has its own.

@@ -63,10 +63,7 @@ func (c *Client) StopEgress(ctx context.Context, requestID, egressID, room strin
 // ended reports whether an egress is known to have ended for good. One that failed may have run
 // again since; only LiveKit knows.
 func (v View) ended(egressID string) bool {
-	if v.Verdict == nil || v.Verdict.EgressID != egressID {
-		return false
-	}
-	return v.Verdict.Status.Good()
+	return v.Verdict != nil && v.Verdict.EgressID == egressID && v.Verdict.Status.Good()
 }
 
 // Retry reruns a delivery step that has failed for good.
@@ -100,7 +97,7 @@ func (c *Client) update(ctx context.Context, id, workflowID, name string, result
 	if err == nil {
 		err = handle.Get(ctx, result)
 	}
-	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+	if is[*serviceerror.NotFound](err) {
 		return c.over(ctx, id, name, workflowID)
 	}
 	if timedOut(err) {

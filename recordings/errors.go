@@ -25,10 +25,7 @@ func errorOf(ctx context.Context, operation string, err error) error {
 	}
 	e := &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("%s: %s", operation, err)}
 	var (
-		notFound    *serviceerror.NotFound
 		noNamespace *serviceerror.NamespaceNotFound
-		denied      *serviceerror.PermissionDenied
-		invalid     *serviceerror.InvalidArgument
 		ended       *temporal.WorkflowExecutionError
 	)
 	switch {
@@ -40,11 +37,11 @@ func errorOf(ctx context.Context, operation string, err error) error {
 		e.Reason, e.Code, e.Message = egress.Ambiguous, "deadline_exceeded", operation+": no answer in time"
 	case errors.As(err, &noNamespace):
 		e.Reason, e.Field, e.Message = egress.Invalid, "TEMPORAL_NAMESPACE", fmt.Sprintf("Temporal has no namespace %q", noNamespace.Namespace)
-	case errors.As(err, &notFound):
+	case is[*serviceerror.NotFound](err):
 		e.Reason = egress.NotFound
-	case errors.As(err, &denied):
+	case is[*serviceerror.PermissionDenied](err):
 		e.Reason = egress.Denied
-	case errors.As(err, &invalid):
+	case is[*serviceerror.InvalidArgument](err):
 		e.Reason = egress.Internal
 	}
 	e.Err = fmt.Errorf("%w: %w", egress.ErrTemporal, err)
@@ -76,11 +73,12 @@ func said(err error) (*egress.Error, bool) {
 // timedOut reports whether a time limit, ours or the server's, was reached, or the call was
 // cancelled on either side.
 func timedOut(err error) bool {
-	var (
-		update   *client.WorkflowUpdateServiceTimeoutOrCanceledError
-		deadline *serviceerror.DeadlineExceeded
-		canceled *serviceerror.Canceled
-	)
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.As(err, &update) || errors.As(err, &deadline) || errors.As(err, &canceled)
+		is[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err) || is[*serviceerror.DeadlineExceeded](err) || is[*serviceerror.Canceled](err)
+}
+
+// is reports whether an error of this type is in err's tree.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }

@@ -44,7 +44,7 @@ func TestAStartThatIsSentAgainLooksBeforeItStarts(t *testing.T) {
 	if in := temporal.inputs; len(in) != 2 || in[0].Again || !in[1].Again {
 		t.Errorf("sent %+v", in)
 	}
-	if p.repeats() {
+	if p.ask.input.Again {
 		t.Error("it counts as a repetition of the caller's")
 	}
 }

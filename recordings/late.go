@@ -2,11 +2,9 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -52,7 +50,7 @@ func (c *Client) Late(ctx context.Context, workflowID string, e egress.Event) er
 			temporal.NewSearchAttributeKeyKeyword(egress.AttributeMissed).ValueSet(string(egress.MissedLate)),
 		),
 	}, egress.LateType, late)
-	if _, before := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); before {
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return nil
 	}
 	return errorOf(ctx, "note late webhook of "+workflowID, err)

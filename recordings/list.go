@@ -48,7 +48,10 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		late := latecomers{client: c, since: cmp.Or(f.Since, f.RanSince)}
 		for row, err := range c.rows(ctx, f.query()) {
-			if err == nil && f.letsThrough(row) {
+			if err == nil && !f.letsThrough(row) {
+				continue
+			}
+			if err == nil {
 				err = late.join(ctx, &row)
 			}
 			if err == nil && f.Stuck {
@@ -57,7 +60,7 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 					continue
 				}
 			}
-			if (err != nil || f.letsThrough(row)) && !yield(row, err) {
+			if !yield(row, err) {
 				return
 			}
 		}

@@ -2,7 +2,6 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -67,7 +66,7 @@ func (p *Pending) searched(ctx context.Context, s Started) (Started, error) {
 	o := p.ask.update(updateID+"/searched", false)
 	o.WorkflowID, o.RunID = s.WorkflowID, s.RunID
 	handle, err := p.client.cfg.Temporal.UpdateWorkflow(ctx, o)
-	if _, over := errors.AsType[*serviceerror.NotFound](err); over {
+	if is[*serviceerror.NotFound](err) {
 		return p.ended(ctx, s.RunID)
 	}
 	if err != nil {
@@ -83,11 +82,10 @@ func (p *Pending) outcome(ctx context.Context, of client.WorkflowUpdateHandle) (
 	for timedOut(err) && p.client.pause(ctx) { // Temporal's frontend cut it off, for example because it shuts down
 		err = of.Get(ctx, &s.Info)
 	}
-	_, said := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case err == nil:
 		return s, nil
-	case !said && egress.ReasonOf(err) == egress.Sealed: // we cannot open it, and it may record: no worker said so
+	case !is[*temporal.ApplicationError](err) && egress.ReasonOf(err) == egress.Sealed: // we cannot open it, and it may record: no worker said so
 		return s, &egress.Error{Reason: egress.Ambiguous, Message: "the answer to the start: " + err.Error(), Err: err}
 	}
 	return s, p.startError(ctx, err)

@@ -1,7 +1,6 @@
 package recordings
 
 import (
-	"errors"
 	"strings"
 	"time"
 
@@ -32,14 +31,17 @@ const open = "ExecutionStatus IN ('Running', 'Paused')"
 // asOlder returns a query for a Temporal before 1.30, which knows no paused workflows, if the
 // server rejected the query.
 func asOlder(query string, err error) (string, bool) {
-	_, refused := errors.AsType[*serviceerror.InvalidArgument](err)
 	older := strings.ReplaceAll(query, open, equal("ExecutionStatus", "Running"))
-	return older, refused && older != query
+	return older, is[*serviceerror.InvalidArgument](err) && older != query
 }
 
 // query returns the filter as a visibility query.
 func (f Filter) query() string {
-	terms := []string{equal("WorkflowType", f.workflowType())}
+	of := egress.WorkflowType
+	if f.Redeliveries {
+		of = egress.RedeliveryType
+	}
+	terms := []string{equal("WorkflowType", of)}
 	add := func(want bool, term string) {
 		if want {
 			terms = append(terms, term)
@@ -55,13 +57,6 @@ func (f Filter) query() string {
 	add(!f.Until.IsZero(), "StartTime < "+instant(f.Until))
 	add(!f.RanSince.IsZero(), "("+open+" OR CloseTime >= "+instant(f.RanSince)+")")
 	return strings.Join(terms, " AND ")
-}
-
-func (f Filter) workflowType() string {
-	if f.Redeliveries {
-		return egress.RedeliveryType
-	}
-	return egress.WorkflowType
 }
 
 // mangled are the characters that Temporal's SQL stores may fail to find: up to server 1.32 they

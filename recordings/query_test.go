@@ -1,10 +1,19 @@
 package recordings
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -49,5 +58,31 @@ func TestALongNameIsCutAtARune(t *testing.T) {
 		if len(got) > 255 || !utf8.ValidString(got) || !strings.HasPrefix(s, got) || len(s) <= 255 && got != s {
 			t.Errorf("%q became %q", s, got)
 		}
+	}
+}
+
+// onePage is a Temporal that lists these workflows, and describes none.
+type onePage struct {
+	client.Client
+	listed []*workflowpb.WorkflowExecutionInfo
+}
+
+func (p *onePage) ListWorkflow(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	return &workflowservice.ListWorkflowExecutionsResponse{Executions: p.listed}, nil
+}
+
+func (p *onePage) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return nil, serviceerror.NewUnavailable("away")
+}
+
+func TestNothingIsAskedAboutARunThatIsNotListed(t *testing.T) {
+	t.Parallel()
+	run := &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: egress.WorkflowID("call-1"), RunId: "1"},
+		Status:    enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, CloseTime: timestamppb.Now(),
+	}
+	c := New(Config{Temporal: &onePage{listed: []*workflowpb.WorkflowExecutionInfo{run}}})
+	for row, err := range c.List(t.Context(), Filter{Stuck: true}) {
+		t.Errorf("got %+v, %v", row, err)
 	}
 }

@@ -2,13 +2,12 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -132,8 +131,8 @@ func (c *Client) adopt(ctx context.Context, a adoption, info egress.Info, e egre
 		StaticSummary:         egress.Clip(sum.Title(), maxTitle),
 		TypedSearchAttributes: attributesAtStart(sum, string(info.StatusName())),
 	}, egress.WorkflowType, in)
-	if over, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return &egress.Error{Reason: egress.AlreadyOver, Message: id + " has completed", Err: over}
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return &egress.Error{Reason: egress.AlreadyOver, Message: id + " has completed", Err: err}
 	}
 	return errorOf(ctx, "adopt "+id, err)
 }
@@ -158,7 +157,7 @@ func (c *Client) Succeeded(ctx context.Context, workflowType string, since time.
 func (c *Client) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
 	p, err := c.Begin(ctx, egress.StartOptions{RequestID: key, Request: r})
 	if err != nil || p.handle != nil && p.ours() {
-		return err == nil && !p.repeats(), false, err
+		return err == nil && !p.ask.input.Again, false, err
 	}
 	s, err := c.needState(ctx, Row{WorkflowID: egress.WorkflowID(key)})
 	return false, err == nil && s.Unasked(), err

@@ -3,13 +3,11 @@ package recordings
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -175,7 +173,7 @@ func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Rede
 		TypedSearchAttributes:                    attributesOfRedelivery(sum, arg.State),
 		Memo:                                     memo,
 	}, egress.RedeliveryType, arg)
-	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return true, nil
 	}
 	return false, errorOf(ctx, "start "+id, err)

@@ -8,8 +8,8 @@ import (
 
 	"github.com/lithammer/shortuuid/v4"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -73,7 +73,7 @@ func (c *Client) begin(ctx context.Context, o egress.StartOptions, stage client.
 	a.stage = stage
 	p := &Pending{client: c, ask: a}
 	p.handle, err = p.send(ctx, updateID)
-	if _, over := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); over {
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return p, nil
 	}
 	if err != nil {
@@ -100,9 +100,6 @@ func (p *Pending) again(ctx context.Context) error {
 	p.handle, p.born = handle, p.birth(ctx, handle.RunID())
 	return nil
 }
-
-// repeats reports whether the start follows an earlier one under its ID.
-func (p *Pending) repeats() bool { return p.ask.input.Again }
 
 // ours reports whether this call, and no earlier one, began the run.
 func (p *Pending) ours() bool { return p.born.call == p.ask.call }

@@ -2,7 +2,6 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +23,7 @@ func (c *Client) Stranded(ctx context.Context, since time.Time) (map[string]int6
 		return nil, err
 	}
 	deployments, err := c.cfg.Temporal.WorkerDeploymentClient().List(ctx, client.WorkerDeploymentListOptions{})
-	if _, none := errors.AsType[*serviceerror.Unimplemented](err); none {
+	if is[*serviceerror.Unimplemented](err) {
 		return nil, nil // a server without versions
 	}
 	if err != nil {
