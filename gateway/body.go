@@ -76,8 +76,7 @@ func withBody(r *http.Request, body []byte) *http.Request {
 
 // newer returns the request in a JSON body if it has a field or an enum name that our protocol
 // package does not know: Twirp's generated server would drop that silently. It returns nil for all
-// others, including a body that cannot be read at all, which Twirp refuses. Twirp ignores what
-// follows the first JSON value.
+// others, including a body that cannot be read at all, which Twirp refuses.
 func newer(body []byte, into proto.Message) json.RawMessage {
 	first := firstValue(body)
 	if protojson.Unmarshal(first, proto.Clone(into)) == nil || lenient.Unmarshal(first, into) != nil {

@@ -125,10 +125,9 @@ func (d detour) conflicts(digest string) bool {
 // Temporal may have lost it; or an earlier door may have sent it before it died. That last reason
 // alone starts no search for a web egress, for which LiveKit would list everything.
 func (b *bypass) mayHave(s egress.StartOptions) bool {
-	known := b.of(s.RequestID).known()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return known || time.Since(b.outage) < unsure || b.young() && egress.Summarize(s.Request).Room != ""
+	return b.keys[s.RequestID].known() || time.Since(b.outage) < unsure || b.young() && egress.Summarize(s.Request).Room != ""
 }
 
 // young reports whether callers may still ask again for a start that an earlier door has sent.

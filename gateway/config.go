@@ -1,7 +1,8 @@
 // Package gateway is the front door for agents: LiveKit's own Egress API at the root of its host,
 // so that an agent in any language changes one URL and every recording it starts is durable. It
-// passes all other requests to LiveKit unchanged. It keeps no state, and never makes a caller wait
-// longer than LiveKit would without it: while Temporal is down, a start goes straight to LiveKit.
+// passes all other requests to LiveKit unchanged. It keeps nothing but an hour's memory of the
+// starts that it sent past Temporal, and never makes a caller wait longer than LiveKit would without
+// it: while Temporal is down, a start goes straight to LiveKit.
 package gateway
 
 import (

@@ -48,8 +48,10 @@ func toTwirp(err error) twirp.Error {
 		return twirp.NewError(twirp.DeadlineExceeded, "no answer in time")
 	case e == nil:
 		return twirp.NewError(twirp.Internal, "internal error")
+	case temporalAway(err) && e.Reason == egress.Ambiguous:
+		return twirp.NewError(twirp.DeadlineExceeded, "Temporal does not answer")
 	case temporalAway(err):
-		return twirp.NewError(codes[temporals(e.Reason)], "Temporal does not answer")
+		return twirp.NewError(twirp.Unavailable, "Temporal does not answer")
 	}
 	switch {
 	case unheard(e):
@@ -65,8 +67,8 @@ func toTwirp(err error) twirp.Error {
 }
 
 // temporalAway reports whether no workflow has answered. NotFound from Temporal is an answer (to a
-// start it is not: the recordings client then says Ambiguous). If
-// the context ended before Temporal was asked, the error lacks ErrTemporal.
+// start it is not: the recordings client then says Ambiguous). If the context ended before Temporal
+// was asked, the error lacks ErrTemporal.
 func temporalAway(err error) bool {
 	return errors.Is(err, egress.ErrTemporal) && egress.ReasonOf(err) != egress.NotFound ||
 		asEgress(err) == nil && errors.Is(err, context.DeadlineExceeded)
@@ -85,14 +87,6 @@ func unheard(e *egress.Error) bool {
 // whereto begins the end of Twirp's message for a redirect sent in LiveKit's place. The address
 // follows.
 const whereto = ", Location="
-
-// temporals reduces a reason that Temporal gave to what a caller can act on.
-func temporals(r egress.Reason) egress.Reason {
-	if r == egress.Ambiguous {
-		return r
-	}
-	return egress.Unavailable
-}
 
 func message(e *egress.Error) string {
 	switch {

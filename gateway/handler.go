@@ -77,11 +77,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, asCame *http.Request) {
 		h.serve(&response{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c, request)
 		return
 	}
-	h.records.passed(r.Context(), pathOf(r))
 	if pathOf(r) == deleteRoomPath {
+		h.records.passed(r.Context(), deleteRoom)
 		h.rooms.ServeHTTP(w, r)
 		return
 	}
+	h.records.passed(r.Context(), other)
 	h.proxy.ServeHTTP(w, asCame)
 }
 

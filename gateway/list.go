@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,10 +32,7 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 		c.cause = err
 		return nil, toTwirp(err)
 	}
-	shown := &livekit.ListEgressResponse{}
-	if list != nil {
-		shown = list
-	}
+	shown := cmp.Or(list, &livekit.ListEgressResponse{})
 	for i, m := range shown.GetItems() {
 		shown.Items[i] = h.shown(m)
 	}

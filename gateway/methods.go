@@ -120,11 +120,7 @@ func (h *Handler) update(ctx context.Context, egressID string, ask func(context.
 	c.egressID = egressID
 	ctx, cancel := c.lasting(ctx)
 	defer cancel()
-	ctx, err := as(ctx, c.token)
-	if err != nil {
-		return nil, err
-	}
-	m, err := ask(ctx)
+	m, err := ask(as(ctx, c.token))
 	if err != nil {
 		c.cause = err
 		return nil, toTwirp(sent(err))

@@ -73,11 +73,7 @@ func happens(method string, o Outcome) bool {
 }
 
 // passed counts a request that is passed on to LiveKit.
-func (r *records) passed(ctx context.Context, path string) {
-	method := other
-	if path == deleteRoomPath {
-		method = deleteRoom
-	}
+func (r *records) passed(ctx context.Context, method string) {
 	r.requests.Add(ctx, 1, r.labels[method][Proxied])
 }
 

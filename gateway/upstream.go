@@ -43,21 +43,14 @@ func newUpstream(at *url.URL) upstream {
 
 // list requests LiveKit's list.
 func (u upstream) list(ctx context.Context, token string, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
-	ctx, err := as(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	list, err := u.egress.ListEgress(ctx, r)
+	list, err := u.egress.ListEgress(as(ctx, token), r)
 	return list, sent(err)
 }
 
 // as returns a context in which the generated client calls in somebody's name.
-func as(ctx context.Context, token string) (context.Context, error) {
-	ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{"Authorization": {bearer + token}})
-	if err != nil {
-		return nil, fmt.Errorf("set token: %w", err)
-	}
-	return ctx, nil
+func as(ctx context.Context, token string) context.Context {
+	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{"Authorization": {bearer + token}}) // it refuses only Twirp's own headers
+	return ctx
 }
 
 // reply is what LiveKit answered.
@@ -96,14 +89,10 @@ func (r reply) refusal() twirp.Error {
 		Code twirp.ErrorCode `json:"code"`
 		Msg  string          `json:"msg"`
 	}
-	switch {
-	case r.status == http.StatusOK:
-		return nil
-	case json.Unmarshal(r.body, &said) == nil && said.Code != twirp.NoError && twirp.IsValidErrorCode(said.Code):
+	if json.Unmarshal(r.body, &said) == nil && said.Code != twirp.NoError && twirp.IsValidErrorCode(said.Code) {
 		return twirp.NewError(said.Code, said.Msg)
-	default:
-		return twirp.NewError(twirp.Unknown, "HTTP status "+http.StatusText(r.status))
 	}
+	return twirp.NewError(twirp.Unknown, "HTTP status "+http.StatusText(r.status))
 }
 
 // posted classifies a start without an answer: LiveKit may have done it, unless there was no

@@ -98,7 +98,7 @@ func (b *Bucket) Read(ctx context.Context, path string, offset int64) (media io.
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.blobs.NewRangeReader(passOn(ctx), key, offset, -1, nil)
+	r, err := b.blobs.NewRangeReader(context.WithValue(ctx, passedOn{}, true), key, offset, -1, nil)
 	if err != nil {
 		return nil, explain(b.field, "read", err)
 	}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,10 +15,6 @@ const longestReply = 4 << 20
 
 // passedOn marks the context of a call whose reply is streamed to the caller.
 type passedOn struct{}
-
-func passOn(ctx context.Context) context.Context {
-	return context.WithValue(ctx, passedOn{}, true)
-}
 
 // client returns a client that bounds a store's replies: a host that a request names could list
 // endlessly, and fill the worker's memory.

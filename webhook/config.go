@@ -35,8 +35,8 @@ type Recordings interface {
 	// workflow has completed, the error is an *egress.Error of reason AlreadyOver, unless that
 	// workflow never knew of the egress, which is then adopted under its own ID.
 	Adopt(ctx context.Context, requestID string, x egress.Extras, e egress.Event) error
-	// ByEgressID and ByRoom find running workflows by their search attributes. These lag behind, so
-	// an empty answer does not prove that there is none.
+	// ByEgressID finds an egress's workflow, running or closed, and ByRoom those that run, by their
+	// search attributes. These lag behind, so an empty answer does not prove that there is none.
 	ByEgressID(ctx context.Context, egressID string) (workflowID string, found bool, err error)
 	ByRoom(ctx context.Context, room string) (workflowIDs []string, err error)
 	// Late records that the webhook of an end arrived after its workflow had closed, and returns

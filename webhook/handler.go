@@ -45,7 +45,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(began.Add(h.cfg.Timeout))
 
 	d := &delivery{}
-	o := h.records.outcome(h.receive(ctx, d, w, r))
+	o := h.records.outcomes[h.receive(ctx, d, w, r)]
 	if o.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}

@@ -44,8 +44,6 @@ func newRecords(m metric.Meter, log *slog.Logger, f *Figures) (*records, error) 
 	return r, nil
 }
 
-func (r *records) outcome(reason Reason) Outcome { return r.outcomes[reason] }
-
 // record counts an outcome and writes its log line. answerErr is why the answer could not be sent;
 // the sender is then gone, and will send again.
 func (r *records) record(ctx context.Context, o Outcome, d *delivery, began time.Time, answerErr error) {

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -27,10 +26,9 @@ type Keeper interface {
 
 // Report sends the figures until ctx ends: each completed minute, and the current one a few times
 // while webhooks arrive, since an egress that has just ended is judged by it. What cannot be sent
-// waits, so that an outage of Temporal does not look like one of the endpoint. Log defaults to
-// slog.Default().
+// waits, so that an outage of Temporal does not look like one of the endpoint.
 func Report(ctx context.Context, f *Figures, to Keeper, log *slog.Logger) {
-	r := &reporter{figures: f, to: to, log: cmp.Or(log, slog.Default())}
+	r := &reporter{figures: f, to: to, log: log}
 	tick := time.NewTicker(max(f.every/egress.MinuteParts, time.Millisecond))
 	defer tick.Stop()
 	for {

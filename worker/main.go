@@ -16,8 +16,7 @@ import (
 
 func main() {
 	app.WatchConnections()
-	ctx, stop := app.Interruptible()
-	defer stop()
+	ctx, _ := app.Interruptible()
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(ctx context.Context) error { return app.WorkerMain(ctx, config.Environ()) }))
 }
 
