@@ -47,3 +47,19 @@ func TestWhatMayStandBeforeAPathIsReadFromItsLocation(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyFilesAndImagesWrittenSinceALostEgressBeganAreItsOwn(t *testing.T) {
+	t.Parallel()
+	info := resultOf(t, `{"egressId":"EG_x","status":"EGRESS_ACTIVE","startedAt":"5000000000","fileResults":[{"filename":"a.mp4","startedAt":"4000000000"},{"filename":"b.mp4","startedAt":"6000000000"}],
+		"segmentResults":[{"playlistName":"p.m3u8"}],"imageResults":[{"filenamePrefix":"i"}]}`)
+	since := map[string]int64{}
+	for _, w := range egress.Left(info, nil) {
+		for second := range int64(10) {
+			if at := time.Unix(second, 0); len(w.Fresh([]egress.Object{{Modified: at}})) > 0 {
+				since[w.File.Kind+" "+w.File.Path] = second
+				break
+			}
+		}
+	}
+	require.Equal(t, map[string]int64{"file a.mp4": 5, "file b.mp4": 6, "images i": 5}, since)
+}
