@@ -32,11 +32,19 @@ func judge(p Path, err error) Finding {
 		return failed(found+", but that was not our endpoint: LiveKit counts it as delivered, and every event is lost",
 			"let the proxy send the path to `starter serve` and keep the headers of its answers, and run `starter serve` in the version of this command")
 	case p.Status/100 == 3:
-		return failed(fmt.Sprintf("%s, a redirect to %s: LiveKit follows none and counts it as delivered, so every event is lost", found, p.location),
+		return failed(fmt.Sprintf("%s, a redirect to %s: %s", found, p.location, lostAt(p.Status)),
 			"set REELKEEPER_PUBLIC_URL to where it leads, and change the URL of the project's webhook at LiveKit as well")
 	default:
 		return failed(found+": LiveKit counts it as delivered, and every event is lost", fixOf4xx(p))
 	}
+}
+
+// lostAt says what LiveKit's sender, net/http's client, makes of a redirect.
+func lostAt(status int) string {
+	if status == http.StatusTemporaryRedirect || status == http.StatusPermanentRedirect {
+		return "LiveKit follows it, but to another host without its token, where every event is lost"
+	}
+	return "LiveKit goes there without the event and counts it as delivered, so every event is lost"
 }
 
 // well judges a probe that our endpoint accepted: its path may still be too slow, or its

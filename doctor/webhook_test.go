@@ -105,8 +105,8 @@ func TestEachAnswerThatLosesEventsIsExplained(t *testing.T) {
 		found, fix string
 	}{
 		"a 404":               {http.NotFoundHandler(), "answered 404 in ", "the path is wrong: REELKEEPER_PUBLIC_URL"},
-		"a 301":               {answering(301, "Location", "https://x.example/hooks?key=CANARY"), "a redirect to https://x.example/hooks: LiveKit follows none", "set REELKEEPER_PUBLIC_URL to where it leads"},
-		"a 308":               {answering(308, "Location", "/other"), "answered 308", "set REELKEEPER_PUBLIC_URL to where it leads"},
+		"a 301":               {answering(301, "Location", "https://x.example/hooks?key=CANARY"), "a redirect to https://x.example/hooks: LiveKit goes there without the event", "set REELKEEPER_PUBLIC_URL to where it leads"},
+		"a 308":               {answering(308, "Location", "/other"), "LiveKit follows it, but to another host without its token", "set REELKEEPER_PUBLIC_URL to where it leads"},
 		"a proxy's sign-in":   {answering(401), "LiveKit counts it as delivered", "a proxy asks for its own sign-in"},
 		"a firewall":          {answering(403), "LiveKit counts it as delivered", "or refuses LiveKit's address"},
 		"a small body limit":  {answering(413), "LiveKit counts it as delivered", "the body of up to 1 MiB"},

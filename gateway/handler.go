@@ -197,9 +197,13 @@ type response struct {
 	begun bool
 }
 
-// WriteHeader begins the response.
+// WriteHeader begins the response. Without a Retry-After, OkHttp, the client under LiveKit's Kotlin
+// and Java SDK, sends a POST again at once after a 408: a start without a key would record twice.
 func (r *response) WriteHeader(status int) {
 	r.begun = true
+	if status == http.StatusRequestTimeout {
+		r.Header().Set("Retry-After", "1")
+	}
 	r.ResponseWriter.WriteHeader(status)
 }
 

@@ -225,6 +225,8 @@ func TestNoAnswerInTimeSaysHowToAskAgain(t *testing.T) {
 			"deadline_exceeded",
 			"no answer in time; the recording may go on: ask again with the header Idempotency-Key: call-7",
 		}, refusalIn(t, w))
+		require.Equal(t, http.StatusRequestTimeout, w.Code)
+		require.Equal(t, "1", w.Header().Get("Retry-After"), "OkHttp would send the start again by itself")
 		require.Empty(t, b.liveKit.started(), "what is durable failed open")
 		require.Equal(t, map[string]int64{"StartWebEgress unanswered": 1}, b.counts(t))
 	})
