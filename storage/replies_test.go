@@ -3,6 +3,8 @@ package storage_test
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,11 +150,30 @@ func TestAPathThatNoStoreTakesIsNotAskedFor(t *testing.T) {
 
 func TestAPathThatWouldBeAskedForByAnotherNameIsNotAskedFor(t *testing.T) {
 	t.Parallel()
-	b := open(t, storage.Config{Client: through(refusing{})}, egress.Upload{S3: s3Upload("http://store.example")})
-	for _, path := range []string{"calls/two\nlines.mp4", "calls/a\tb.mp4", "calls/../a.mp4"} {
-		_, err := b.Stat(t.Context(), path)
-		requireReason(t, err, egress.Invalid, "out: has a path with a control character or ../, which stores cannot be asked for")
+	const refused = "out: has a path with a control character, ../ or the like of __0x23__, which stores cannot be asked for"
+	dir := t.TempDir()
+	s3 := open(t, storage.Config{Client: through(refusing{})}, egress.Upload{S3: s3Upload("http://store.example")})
+	local := open(t, storage.Config{LocalFiles: dir}, egress.Upload{})
+	for _, path := range []string{"calls/two\nlines.mp4", "calls/a\tb.mp4", "To be continued.../a.mp4", "calls/a__0x23__b.mp4", "calls/a__0x+2F__b.mp4"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, path), []byte("media"), 0o600))
+		for _, b := range []*storage.Bucket{s3, local} {
+			_, err := b.Stat(t.Context(), path)
+			requireReason(t, err, egress.Invalid, refused)
+			_, err = b.List(t.Context(), path, 1)
+			requireReason(t, err, egress.Invalid, refused)
+			requireReason(t, b.Create(t.Context(), path+".m3u8", "x/y", nil), egress.Invalid, refused)
+		}
 	}
-	_, err := b.Stat(t.Context(), `calls/Ä "#1".. \ %?.mp4`)
+	_, err := s3.Stat(t.Context(), "calls/../a.mp4")
+	requireReason(t, err, egress.Invalid, refused)
+	const like = `calls/Ä "#1".. \ %?_0x23__ __0x__ __0xg__.mp4`
+	_, err = s3.Stat(t.Context(), like)
 	require.ErrorContains(t, err, "REELKEEPER_ALLOW_HOSTS")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, like), []byte("media"), 0o600))
+	for _, path := range []string{like, "calls/../" + like} {
+		o, err := local.Stat(t.Context(), path)
+		require.NoError(t, err)
+		require.EqualValues(t, 5, o.Size)
+	}
 }

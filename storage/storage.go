@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -101,16 +102,23 @@ func proxyOf(field, rawURL, user, password string) (*url.URL, error) {
 const longestKey = 1024
 
 // key returns the key of a path: for a local file, relative to the directory.
-func (b *Bucket) key(path string) (string, error) {
-	if b.local == "" {
-		if n := utf8.RuneCountInString(path); n > longestKey {
-			return "", egress.Invalidf(b.field, "has a path of %d characters; stores take at most %d", n, longestKey)
+func (b *Bucket) key(path string) (key string, err error) {
+	key = path
+	if b.local != "" {
+		if key, err = b.below(path); err != nil {
+			return "", err
 		}
-		if b.renames && renamed(path) {
-			return "", egress.Invalidf(b.field, "has a path with a control character or ../, which stores cannot be asked for")
-		}
-		return path, nil
+	} else if n := utf8.RuneCountInString(path); n > longestKey {
+		return "", egress.Invalidf(b.field, "has a path of %d characters; stores take at most %d", n, longestKey)
 	}
+	if b.renames && renamed(key) {
+		return "", egress.Invalidf(b.field, "has a path with a control character, ../ or the like of __0x23__, which stores cannot be asked for")
+	}
+	return key, nil
+}
+
+// below returns the path of a local file, relative to the directory.
+func (b *Bucket) below(path string) (string, error) {
 	full := path
 	if !filepath.IsAbs(path) {
 		full = filepath.Join(b.local, path)
@@ -126,10 +134,13 @@ func (b *Bucket) key(path string) (string, error) {
 }
 
 // renamed reports whether go-cloud's drivers would ask for an object with another name than path:
-// they write some characters of a name in hexadecimal.
+// they write some characters of a name in hexadecimal, and take what looks like that for it.
 func renamed(path string) bool {
-	return strings.Contains(path, "../") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' })
+	return strings.Contains(path, "../") || looksHexadecimal.MatchString(path) || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' })
 }
+
+// looksHexadecimal matches all that go-cloud reads as one character.
+var looksHexadecimal = regexp.MustCompile(`__0x[+-]?[0-9A-Fa-f]+__`)
 
 // path is the inverse of key, absolute if like, the path that was asked for, is.
 func (b *Bucket) path(key, like string) string {
