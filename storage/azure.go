@@ -92,3 +92,13 @@ func plain(s string) string {
 	}
 	return string(rune(c))
 }
+
+// ownName returns the name of a listed object: from Azure the blob's own, since go-cloud's driver reads
+// what looks like hexadecimal in it.
+func ownName(o *blob.ListObject) string {
+	var item container.BlobItem
+	if o.As(&item) && item.Name != nil {
+		return *item.Name
+	}
+	return o.Key
+}

@@ -76,10 +76,11 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 		if err != nil {
 			return nil, explain(b.field, "list", err)
 		}
-		if named += len(next.Key); len(next.Key) > longestKey*utf8.UTFMax || named > longestNames {
+		name := ownName(next)
+		if named += len(name); len(name) > longestKey*utf8.UTFMax || named > longestNames {
 			return nil, egress.Invalidf(b.field, "cannot list: the store's names are longer than %d bytes, or %d in all", longestKey*utf8.UTFMax, longestNames)
 		}
-		objects = append(objects, egress.Object{Path: b.path(next.Key, prefix), Size: next.Size, Modified: written(next.ModTime, next.As)})
+		objects = append(objects, egress.Object{Path: b.path(name, prefix), Size: next.Size, Modified: written(next.ModTime, next.As)})
 	}
 	return objects, nil
 }
