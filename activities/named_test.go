@@ -50,3 +50,23 @@ func TestSegmentsOfAKilledRecorderAreFoundUnderTheNamesThatItGaveThem(t *testing
 	require.Len(t, got.Files, 2)
 	require.Equal(t, base+"-salvaged.m3u8", got.Files[1].Path)
 }
+
+// A room's name may be one that a playlist cannot hold as it is.
+func TestALaterAttemptReadsItsPlaylistOfSegmentsWithUnusualNames(t *testing.T) {
+	t.Parallel()
+	const base = "s/#general: 100%"
+	store := &objects{at: map[string][]byte{base + "_00000.ts": []byte("ab"), base + "_00001.ts": []byte("cd")}}
+	request := &livekit.RoomCompositeEgressRequest{RoomName: "#general: 100%", SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: "s/{room_name}"}}}
+	info, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", RoomName: request.GetRoomName(), Request: &livekit.EgressInfo_RoomComposite{RoomComposite: request}})
+	require.NoError(t, err)
+	in := verifying(t, "EGRESS_FAILED", 0)
+	in.Input, in.Info = egress.Input{Plain: request}, info
+	for _, says := range []string{"a playlist of them is " + base + "-salvaged.m3u8", "which was there with 2 of them"} {
+		got, err := verify(t, store, nil, in)
+		require.NoError(t, err)
+		require.Contains(t, got.Because, says)
+		require.Len(t, got.Files, 2)
+		require.Equal(t, base+"-salvaged.m3u8", got.Files[1].Path)
+		require.Equal(t, 2*egress.Duration(4*time.Second), got.Files[1].Length)
+	}
+}

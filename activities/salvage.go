@@ -118,6 +118,7 @@ func (l *looker) keep(ctx context.Context, until time.Time, b Bucket, d egress.D
 		if err != nil {
 			return err
 		}
+		there = egress.Unescape(there)
 		listed := set.Has(there)
 		said += fmt.Sprintf(", which was there with %d of them", listed)
 		if listed > 0 && listed == len(there) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -99,10 +100,11 @@ func CommonPrefix(segments []Segment) string {
 	return prefix
 }
 
-// WritePlaylist returns a finished playlist, to be stored at a path, of segments beside or below
-// it. Where numbers are missing between two segments, it marks a discontinuity.
+// WritePlaylist returns a finished playlist, to be stored at a path, of segments beside it. Where
+// numbers are missing between two segments, it marks a discontinuity.
 func WritePlaylist(at string, segments []Segment) []byte {
 	longest := slices.MaxFunc(segments, func(a, b Segment) int { return int(a.Length - b.Length) })
+	dir, _ := path.Split(at)
 	var b strings.Builder
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n",
 		int(math.Ceil(longest.Length.D().Seconds())))
@@ -110,10 +112,35 @@ func WritePlaylist(at string, segments []Segment) []byte {
 		if i > 0 && gap(segments[i-1].Path, s.Path) {
 			b.WriteString("#EXT-X-DISCONTINUITY\n")
 		}
-		fmt.Fprintf(&b, "#EXTINF:%.3f,\n%s\n", s.Length.D().Seconds(), strings.TrimPrefix(strings.TrimPrefix(s.Path, path.Dir(at)), "/"))
+		fmt.Fprintf(&b, "#EXTINF:%.3f,\n%s\n", s.Length.D().Seconds(), reference(strings.TrimPrefix(s.Path, dir)))
 	}
 	b.WriteString(endMark + "\n")
 	return []byte(b.String())
+}
+
+// escapes are for what players do not take for a part of a name. The rest, such as spaces, stays as
+// LiveKit writes it, since ffmpeg finds no local file by an escaped name.
+var escapes = strings.NewReplacer("%", "%25", "#", "%23", "?", "%3F", `\`, "%5C", "\t", "%09", "\r", "%0D", "\n", "%0A")
+
+// reference returns a name as an entry of a playlist, which is the reference to a URL.
+func reference(name string) string {
+	if strings.Contains(name, ":") || strings.HasPrefix(name, " ") { // a scheme, or to be trimmed
+		name = "./" + name
+	}
+	return escapes.Replace(name)
+}
+
+// Unescape returns segments of a playlist that WritePlaylist wrote by the names that they have in
+// the store.
+func Unescape(segments []Segment) []Segment {
+	segments = slices.Clone(segments)
+	for i, s := range segments {
+		dir, escaped := path.Split(s.Path)
+		if name, err := url.PathUnescape(escaped); err == nil {
+			segments[i].Path = dir + name
+		}
+	}
+	return segments
 }
 
 // gap reports whether the numbers of two segments are not consecutive. Numbers that are times do

@@ -2,6 +2,8 @@ package egress_test
 
 import (
 	"fmt"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +107,29 @@ seg_00003.ts
 		text := egress.WritePlaylist("p.m3u8", []egress.Segment{{before, 1}, {after, 1}})
 		require.NotContains(t, string(text), "DISCONTINUITY", "%s, %s", before, after)
 	}
+}
+
+func TestAPlayerFindsWhatAPlaylistOfLeftoversNames(t *testing.T) {
+	t.Parallel()
+	for name, written := range map[string]string{
+		"seg": "seg", "定例　会議 & +": "定例　会議 & +", ".hidden": ".hidden", // as LiveKit writes them
+		"Sprint #42": "Sprint %2342", "#general": "%23general", "Why?": "Why%3F", "100% done": "100%25 done", "a%23b": "a%2523b",
+		"standup: mon": "./standup: mon", " team": "./ team", `a\b`: "a%5Cb", "a\tb\rc\nd": "a%09b%0Dc%0Ad",
+	} {
+		for _, dir := range []string{"", "rec/", "/out/50%25/"} {
+			at, segments := dir+"x.m3u8", []egress.Segment{{dir + name + "_00000.ts", long(time.Second)}}
+			text := egress.WritePlaylist(at, segments)
+			require.Contains(t, string(text), "#EXTINF:1.000,\n"+written+"_00000.ts\n#EXT-X-ENDLIST")
+			require.Equal(t, segments, egress.Unescape(egress.ParsePlaylist(at, text, 50)))
+			of := url.URL{Scheme: "https", Host: "store.example", Path: path.Join("/", at)}
+			got, err := of.Parse(written + "_00000.ts")
+			require.NoError(t, err)
+			require.Equal(t, path.Join("/", segments[0].Path), got.Path)
+			require.Empty(t, got.RawQuery+got.Fragment)
+		}
+	}
+	others := []egress.Segment{{"rec/50%_00000.ts", 1}}
+	require.Equal(t, others, egress.Unescape(others), "that is not escaped")
 }
 
 func TestLeftoversAreTheSegmentsOfThisEgressAlone(t *testing.T) {
