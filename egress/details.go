@@ -2,9 +2,13 @@ package egress
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // longestWhy bounds the reason for a mark as it is shown, in bytes.
@@ -136,9 +140,29 @@ func (s *State) taken() []string {
 var markdown = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", `*`, `\*`, `[`, `\[`, `]`, `\]`, `<`, "&lt;", `>`, "&gt;", `&`, "&amp;", `|`, "&#124;", `$`, `\$`, `~`, `\~`)
 
-// plain returns foreign text as Markdown that shows it unchanged.
-func plain(text string) string { return markdown.Replace(oneLine(text)) }
+// special matches words with underscores, which are no markup; other underscores, which may be; and
+// characters that are not seen but may turn the direction of a line, except those that only join
+// others, in words and emoji.
+var special = regexp.MustCompile(`[\pL\pN]+(?:_+[\pL\pN]+)+|_|[^\P{Cf}\x{200c}\x{200d}]`)
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// plain returns foreign text as Markdown that shows it unchanged, and what is not seen by its code.
+func plain(text string) string {
+	return special.ReplaceAllStringFunc(markdown.Replace(oneLine(text)), func(s string) string {
+		r, _ := utf8.DecodeRuneInString(s)
+		switch {
+		case s == "_":
+			return `\_`
+		case unicode.Is(unicode.Cf, r):
+			return strings.Trim(strconv.QuoteRune(r), "'")
+		default:
+			return s
+		}
+	})
+}
+
+// oneLine replaces line breaks and control characters by spaces. Other spaces may be of a name.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
+}
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -20,8 +20,8 @@ func TestAReportSaysWhyOfEachFileUntilItIsLong(t *testing.T) {
 	r.Add(bad, "file a\nis not there")
 	require.Equal(t, "file a is not there", r.Because, "in one line")
 	r.Add(egress.MediaFile{Media: egress.MediaPresent}, "")
-	r.Add(bad, "file b is not there")
-	require.Equal(t, "file a is not there; file b is not there", r.Because)
+	r.Add(bad, "file b　c is not there")
+	require.Equal(t, "file a is not there; file b　c is not there", r.Because, "by its own name")
 
 	for length, more := range map[int]bool{999: true, 1000: false} {
 		long := egress.MediaReport{Media: egress.MediaMissing, Because: strings.Repeat("x", length)}
