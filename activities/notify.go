@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -20,6 +21,45 @@ const wrongHookDelay = 15 * time.Minute
 // not notify a whole channel. Slack wants <!channel> for that; for others, @channel will do.
 var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b")
 
+const (
+	// mostSent is how long a message may be, in bytes: Discord takes 2,000 characters of it.
+	mostSent = 2000
+	// mostOfRoom is how much of a room's name is left in a message that is too long, in bytes.
+	mostOfRoom = 100
+)
+
+// message returns the text of a notice as it is sent. If that is too long, the room's name is cut,
+// and then what was found.
+func message(n egress.Notice) string {
+	text := slackText.Replace(n.Text())
+	if len(text) <= mostSent {
+		return text
+	}
+	if len(n.Room) > mostOfRoom {
+		n.Room = egress.Clip(n.Room, mostOfRoom) + more
+		text = slackText.Replace(n.Text())
+	}
+	if over := len(text) - mostSent; over > 0 {
+		n.Because = without(n.Because, over+len(more)) + more
+		text = slackText.Replace(n.Text())
+	}
+	return text
+}
+
+// more shows that a text is cut.
+const more = "…"
+
+// without returns a text without its end, which takes at least n bytes of a message.
+func without(text string, n int) string {
+	for n > 0 && text != "" {
+		_, size := utf8.DecodeLastRuneInString(text)
+		end := len(text) - size
+		n -= len(slackText.Replace(text[end:]))
+		text = text[:end]
+	}
+	return text
+}
+
 // Notify posts a notice to the notification hook in the settings, as `{"text": …}`. Any answer but
 // 2xx is a failure, and every failure is retried. The hook's URL is this worker's own setting and
 // may hold a token: no argument and no error shows it. Running it twice is harmless: people read
@@ -28,7 +68,7 @@ func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 	if d.cfg.NotifyURL == "" { // another worker may have it
 		return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)
 	}
-	body, err := json.Marshal(map[string]string{"text": slackText.Replace(n.Text())})
+	body, err := json.Marshal(map[string]string{"text": message(n)})
 	if err != nil {
 		return toTemporal(err)
 	}

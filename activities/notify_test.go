@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,36 @@ func TestARoomsNameIsNoMarkup(t *testing.T) {
 	require.Contains(t, got["text"], `"&lt;!channel&gt; &amp; &lt;https://evil.example|here&gt; @`)
 	require.NotContains(t, got["text"], "<")
 	require.NotContains(t, got["text"], "@everyone")
+}
+
+// Discord refuses what is longer, however often it is sent.
+func TestAMessageIsNoLongerThanAChatTakes(t *testing.T) {
+	t.Parallel()
+	var got map[string]string
+	url := at(t, func(_ http.ResponseWriter, r *http.Request) { _ = json.NewDecoder(r.Body).Decode(&got) })
+	n := missed
+	n.RequestID, n.Step, n.Fix = strings.Repeat("i", 128), strings.Repeat("s", 100), strings.Repeat("f", 450)
+	for _, room := range []string{strings.Repeat("&", 256), strings.Repeat("\x01", 256), strings.Repeat("\u202e", 85), "standup"} {
+		for _, because := range []string{strings.Repeat("<", 900), strings.Repeat("\u3000", 300), egress.WhyIdle} {
+			for _, n.Concern = range []egress.Concern{egress.ConcernMissed, egress.ConcernLost, egress.ConcernMedia, egress.ConcernStuck, egress.ConcernBroken, egress.ConcernHealed} {
+				n.Room, n.Because = room, because
+				require.NoError(t, notify(t, url, n))
+				require.LessOrEqual(t, len(got["text"]), 2000, "%q", n)
+				whole := n.Text()
+				require.True(t, strings.HasSuffix(got["text"], whole[strings.LastIndex(whole, "\n"):]), "what to do about it")
+			}
+		}
+	}
+	n = missed
+	n.Room, n.Because = strings.Repeat("&", 150), strings.Repeat("r", 900)
+	require.NoError(t, notify(t, url, n))
+	require.Contains(t, got["text"], strings.Repeat("&amp;", 100)+"…")
+	require.Contains(t, got["text"], n.Because, "there is room for it")
+	n.Room, n.Because = n.Room[:100], strings.Repeat("r", 1500)
+	require.NoError(t, notify(t, url, n))
+	require.Contains(t, got["text"], strings.Repeat("&amp;", 100)+`"`)
+	require.Contains(t, got["text"], strings.Repeat("r", 900)+"….\n")
+	require.Len(t, got["text"], 2000)
 }
 
 func TestWhatTheHookDoesNotTakeIsTriedAgain(t *testing.T) {

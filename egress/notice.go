@@ -137,7 +137,7 @@ func (s *State) Mark() Mark {
 const (
 	// maxBecause is how much is kept of an evidence, in bytes.
 	maxBecause = 2000
-	// maxNoticed keeps the text of a notice below the 2,000 characters that Discord accepts.
+	// maxNoticed is how much of it a notice carries. A message may hold less.
 	maxNoticed = 900
 )
 
