@@ -27,8 +27,15 @@ const (
 
 // scheduleReconciler creates or updates the reconciler's schedule.
 func (a *App) scheduleReconciler(ctx context.Context) error {
-	return a.schedule(ctx, func(ctx context.Context) error { return a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()) },
-		"what is started elsewhere is not adopted")
+	return a.schedule(ctx, func(ctx context.Context) error {
+		if err := a.recordings.EnsureReconcile(ctx, a.cfg.Reconcile.Every.D()); err != nil {
+			return err
+		}
+		if s, err := a.recordings.ScheduleState(ctx, egress.ReconcileSchedule); err == nil && s.Ignored != "" {
+			a.log.Warn("ends from before the schedule was created are not announced", "schedule", egress.ReconcileSchedule, "reason", s.Ignored)
+		}
+		return nil
+	}, "what is started elsewhere is not adopted")
 }
 
 // schedule creates or updates a schedule. A worker that may not do so still works, and one that

@@ -51,6 +51,7 @@ type temporal struct {
 	made                       time.Time
 	paused, off, failing       bool
 	others                     bool
+	ignored                    string
 	stranded                   map[string]int64
 	noVersions, noRounds       error
 	err, attributesErr, noPlan error
@@ -87,7 +88,7 @@ func (s temporal) ScheduleState(_ context.Context, id string) (egress.ScheduleSt
 	if id != "egress-reconcile" && id != "egress-canary" {
 		return egress.ScheduleState{}, errors.New("no such schedule: " + id)
 	}
-	return egress.ScheduleState{Made: s.made, Acted: s.last, Every: time.Minute, Paused: s.paused || s.off, Off: s.off, Others: s.others}, errors.Join(s.err, s.noPlan)
+	return egress.ScheduleState{Made: s.made, Acted: s.last, Every: time.Minute, Paused: s.paused || s.off, Off: s.off, Others: s.others, Ignored: s.ignored}, errors.Join(s.err, s.noPlan)
 }
 
 func (s temporal) Succeeded(_ context.Context, workflowType string, since time.Time) (bool, error) {
@@ -209,6 +210,8 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a schedule as set":               {doctor.Schedule, reconciling(with(func(*temporal) {}), time.Minute), doctor.OK, "every 1m0s, last acted", ""},
 		"a schedule of another interval":  {doctor.Schedule, reconciling(with(func(*temporal) {}), 5*time.Minute), doctor.Warn, "ago, but REELKEEPER_RECONCILE_EVERY is 5m0s here", "restart a worker with the current settings"},
 		"another interval, and late":      {doctor.Schedule, reconciling(with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), 5*time.Minute), doctor.Fail, "last acted 9m", "whether a round hangs"},
+		"a time that does not count":      {doctor.Schedule, with(func(s *temporal) { s.made, s.ignored = time.Now(), "its memo is no time" }), doctor.Warn, "ago, but ends from before it was created are not announced: its memo is no time", "create it again"},
+		"one that no longer matters":      {doctor.Schedule, with(func(s *temporal) { s.made, s.ignored = time.Now().Add(-26*time.Hour), "its memo is no time" }), doctor.OK, "last acted", ""},
 		"a canary that is off":            {doctor.Canary, with(func(s *temporal) { s.off = true }), doctor.Warn, `is paused, since REELKEEPER_CANARY_EVERY is off`, "set REELKEEPER_CANARY_EVERY if"},
 		"not checked by a wrong one":      {doctor.Webhook, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "not checked: LIVEKIT_URL: is not set", "the README has the table"},
 		"no schedule":                     {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},

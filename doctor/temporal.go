@@ -183,6 +183,9 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case !done && now.Sub(s.Made) > late:
 		return failed(fmt.Sprintf("%s, but none of its rounds has completed within %s", found, late),
 			fmt.Sprintf("see how they fail: temporal workflow list --query 'WorkflowType = %q'", r.workflow))
+	case s.Ignored != "" && now.Sub(s.Made) < egress.Remembered: // later, they could not be announced anyway
+		return warn(found+", but ends from before it was created are not announced: "+s.Ignored,
+			"delete it, create it again with such a time, and restart the workers: docs/backup.md")
 	case r.every > 0 && s.Every != r.every:
 		return warn(fmt.Sprintf("%s, but %s is %s here", found, r.setting, r.every), "restart a worker with the current settings, or set "+r.setting+" here as the workers have it")
 	}

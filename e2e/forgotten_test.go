@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
@@ -58,6 +62,65 @@ func TestARecordingThatTemporalForgotGoesOnAsItWasAskedFor(t *testing.T) {
 	end := theirs.told(id)[0]
 	require.Equal(t, egress.EventEnded, end.GetEvent())
 	require.Equal(t, hook.GetUrl(), egress.Webhooks(end.GetEgressInfo())[0].GetUrl())
+}
+
+// As docs/backup.md has it: the database is lost, and its recordings end before anybody restores it.
+func TestWhatEndedWhileThereWasNoDatabaseIsAnnouncedIfAPersonSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, reconciled)
+	w.room("room", fakelivekit.RoomScript{})
+	id := w.stray("room", "r-1")
+	w.becomes(id, livekit.EgressStatus_EGRESS_ACTIVE)
+	require.NoError(t, w.fake.EndCall("room"))
+	w.becomes(id, livekit.EgressStatus_EGRESS_COMPLETE)
+
+	schedule := w.schedule("yesterday")
+	stop := w.runWorker()
+	w.roundWith(1, true, func(r egress.Round) int { return r.SeenBefore })
+	require.Contains(t, w.log.String(), `reason="its memo announce_since is not a time such as`)
+	stop()
+	require.NoError(t, schedule.Delete(w.ctx()))
+
+	w.schedule(time.Now().Add(-5 * time.Hour).Format(time.RFC3339))
+	w.runWorker()
+	w.roundWith(1, true, func(r egress.Round) int { return r.Adopted })
+
+	v := w.verdictOf(egress.WorkflowID("r-1"))
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, egress.FromReconcile, v.EndedBy)
+	require.Len(t, w.consumer.told(id), 1)
+	require.Equal(t, 1, strings.Count(w.log.String(), "announce_since"), "the second time counts")
+}
+
+// schedule creates the reconciler's schedule as the command in docs/backup.md does, with the given
+// time. The tests start its rounds.
+func (w *world) schedule(announceSince string) client.ScheduleHandle {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "docs", "backup.md"))
+	require.NoError(w.t, err)
+	_, command, found := strings.Cut(string(b), "\ntemporal schedule create ")
+	require.True(w.t, found)
+	command, _, _ = strings.Cut(command, "\n```")
+	flags := map[string]string{}
+	for _, m := range regexp.MustCompile(`--([a-z-]+) ('[^']*'|\S+)`).FindAllStringSubmatch(command, -1) {
+		flags[m[1]] = strings.Trim(m[2], "'")
+	}
+	memo, _, _ := strings.Cut(flags["schedule-memo"], "=")
+	var h client.ScheduleHandle
+	w.answered("there is a schedule", func() (err error) { // a new namespace may take seconds
+		h, err = w.temporal().ScheduleClient().Create(w.ctx(), client.ScheduleOptions{
+			ID:     flags["schedule-id"],
+			Spec:   client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: 240000 * time.Hour}}},
+			Action: &client.ScheduleWorkflowAction{ID: flags["workflow-id"], Workflow: flags["type"], TaskQueue: flags["task-queue"]},
+			Memo:   map[string]any{memo: announceSince},
+		})
+		return err
+	})
+	w.answered("it is known", func() error {
+		_, err := w.client.ScheduleState(w.ctx(), flags["schedule-id"])
+		return err
+	})
+	return h
 }
 
 // Its LiveKit knows none of this namespace's recordings, so the worker would take them for lost.

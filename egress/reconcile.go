@@ -89,7 +89,7 @@ func (o Ours) gone() bool { return o.Status == Lost || o.Status.Failed() }
 type Sighting struct {
 	At    time.Time
 	Deep  bool      // LiveKit was asked for all that it remembers, not only for what is active
-	First time.Time // when the schedule was created: what ended earlier is not ours to announce
+	First time.Time // when the schedule was created, or earlier by a person's word: what ended before it is not ours to announce
 	// Grace is how long a difference must have lasted before a round acts on it: a start may be
 	// under way, or the webhook of an end.
 	Grace  Duration

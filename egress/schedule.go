@@ -10,6 +10,9 @@ type ScheduleState struct {
 	Paused bool
 	Off    bool // paused by a worker whose setting is off, not by a person
 	Others bool // created by workers whose secrets are not ours
+	// Ignored says why the time from which a person wanted ends announced does not count. Empty: it
+	// does, or nobody named one.
+	Ignored string
 }
 
 // Polls says when workers last polled a task queue for new work. Zero: none has within some

@@ -92,6 +92,7 @@ func (c *Client) ScheduleState(ctx context.Context, id string) (egress.ScheduleS
 		return egress.ScheduleState{}, &egress.Error{Reason: egress.NotFound, Message: "there is no schedule " + id}
 	}
 	s := egress.ScheduleState{Made: d.Info.CreatedAt, Acted: d.Info.CreatedAt, Others: c.foreign(&d.Schedule)}
+	_, s.Ignored = c.announcesSince(d)
 	for _, a := range d.Info.RecentActions {
 		if a.ActualTime.After(s.Acted) {
 			s.Acted = a.ActualTime

@@ -63,6 +63,10 @@ func probing() plan {
 // processed the creation, which may be seconds later.
 const memoMade = "made"
 
+// memoSince is the schedule's memo that says since when ends are announced, if a person created the
+// schedule to say so: a time in JSON, as docs/backup.md has it. Workers never write it.
+const memoSince = "announce_since"
+
 // EnsureReconcile creates the schedule of the reconciler, or sets its interval. Zero pauses it.
 // Calling it twice is harmless, even concurrently from two workers. The schedule carries a mark of
 // the namespace's workers, a digest: if none of our secrets made it, the error has reason Invalid,
@@ -221,8 +225,8 @@ func (c *Client) describeSchedule(ctx context.Context, id string) (*client.Sched
 	return d, errorOf(ctx, "describe schedule "+id, err)
 }
 
-// ReconcilingSince returns when the schedule of the reconciler was created: what ended earlier is
-// not announced. Without a schedule it returns now.
+// ReconcilingSince returns the time before which ends are not announced: when the schedule of the
+// reconciler was created, or an earlier one that a person named. Without a schedule it returns now.
 func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 	d, err := c.describeSchedule(ctx, egress.ReconcileSchedule)
 	if err != nil {
@@ -231,9 +235,26 @@ func (c *Client) ReconcilingSince(ctx context.Context) (time.Time, error) {
 	if d == nil {
 		return time.Now(), nil
 	}
-	var made time.Time
-	if decode(c.data, d.Memo.GetFields()[memoMade], &made) && made.Before(d.Info.CreatedAt) && d.Info.CreatedAt.Sub(made) < time.Minute {
-		return made, nil
+	since, _ := c.announcesSince(d)
+	return since, nil
+}
+
+// announcesSince returns the time that a person named in the memo, else when the schedule was
+// created. ignored says why the memo does not count, empty if it does or there is none.
+func (c *Client) announcesSince(d *client.ScheduleDescription) (since time.Time, ignored string) {
+	memo := d.Memo.GetFields()
+	since = d.Info.CreatedAt
+	var made, named time.Time
+	if decode(c.data, memo[memoMade], &made) && made.Before(since) && since.Sub(made) < time.Minute { // else somebody else created it, or a worker whose clock was wrong
+		since = made
 	}
-	return d.Info.CreatedAt, nil // somebody else created it, or a worker whose clock was wrong
+	switch p := memo[memoSince]; {
+	case p == nil:
+		return since, ""
+	case !decode(c.data, p, &named):
+		return since, "its memo " + memoSince + " is not a time such as \"2026-05-04T00:00:00Z\""
+	case !named.Before(since):
+		return since, "its memo " + memoSince + " is not before the schedule was created"
+	}
+	return named, ""
 }

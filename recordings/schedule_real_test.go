@@ -3,6 +3,10 @@ package recordings
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +21,7 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 )
 
-// Three tests use the namespace's schedule in sequence: no other test creates one.
+// Four tests use the namespace's schedule in sequence: no other test creates one.
 func TestTheScheduleFollowsItsSetting(t *testing.T) { //nolint:paralleltest // as above
 	c, _ := real(t)
 	ctx := ctxOf(t, patience)
@@ -108,6 +112,55 @@ func TestAWrongClockDoesNotSayWhatIsOld(t *testing.T) { //nolint:paralleltest //
 		must(t, err)
 		if since, err := c.ReconcilingSince(ctx); err != nil || time.Since(since).Abs() > time.Minute {
 			t.Errorf("since %s, %v", since, err)
+		}
+		must(t, h.Delete(ctx))
+	}
+}
+
+// The name of the memo is that of the command in docs/backup.md.
+func TestAPersonSaysSinceWhenEndsAreAnnounced(t *testing.T) { //nolint:paralleltest // as above
+	c, _ := real(t)
+	ctx := ctxOf(t, patience)
+	schedules, done, err := c.schedules(ctx)
+	must(t, err)
+	defer done()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "backup.md"))
+	must(t, err)
+	memo := regexp.MustCompile(`--schedule-memo '(\w+)="(.+)"'`).FindStringSubmatch(string(page))
+	if memo == nil {
+		t.Fatal("the page names no memo")
+	}
+	if _, err := time.Parse(time.RFC3339, memo[2]); err != nil {
+		t.Error(err)
+	}
+	early := time.Now().Add(-5 * time.Hour).UTC()
+	for _, tc := range []struct {
+		value   any
+		counts  bool
+		ignored string
+	}{
+		{early.Format(time.RFC3339Nano), true, ""},
+		{time.Now().Add(24 * time.Hour).Format(time.RFC3339), false, "not before the schedule was created"},
+		{early.Format(time.DateOnly), false, "not a time such as"},
+		{early.Unix(), false, "not a time such as"},
+	} {
+		h, err := schedules.Create(ctx, client.ScheduleOptions{
+			ID: egress.ReconcileSchedule, Paused: true, Spec: scheduleSpec(time.Hour), Memo: map[string]any{memo[1]: tc.value},
+			Action: &client.ScheduleWorkflowAction{Workflow: egress.ReconcileType, TaskQueue: egress.TaskQueue},
+		})
+		must(t, err)
+		must(t, c.EnsureReconcile(ctx, 2*time.Hour)) // which sets the rest
+		d, err := h.Describe(ctx)
+		must(t, err)
+		want := d.Info.CreatedAt
+		if tc.counts {
+			want = early
+		}
+		if since, err := c.ReconcilingSince(ctx); err != nil || !since.Equal(want) {
+			t.Errorf("%v: since %s, want %s, %v", tc.value, since, want, err)
+		}
+		if s, err := c.ScheduleState(ctx, egress.ReconcileSchedule); err != nil || tc.counts != (s.Ignored == "") || !strings.Contains(s.Ignored, tc.ignored) {
+			t.Errorf("%v: got %+v, %v", tc.value, s, err)
 		}
 		must(t, h.Delete(ctx))
 	}
