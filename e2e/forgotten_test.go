@@ -179,6 +179,28 @@ func TestTheQueryInTheDocsErasesARecording(t *testing.T) {
 	require.ElementsMatch(t, kept, w.ids(recorded))
 }
 
+// docs/operations.md says so, and what to do about it.
+func TestALostRecordingThatIsErasedIsAdoptedAgainWhileLiveKitListsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+		reconciled(fake, environ)
+		environ["REELKEEPER_LOOK_ENDING"] = "200ms"
+	})
+	w.startWorker()
+	w.room("room", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
+	id := w.start("room").Info.Proto().GetEgressId()
+	w.known(id)
+	w.want("its participant has left", func() bool { return w.round(false).Suspected == 1 })
+	require.Equal(t, egress.Lost, w.verdict("room").Status)
+	w.roundWith(0, true, func(r egress.Round) int { return r.Adopted })
+
+	w.forget(egress.WorkflowID("r-room"))
+	w.roundWith(1, true, func(r egress.Round) int { return r.Adopted })
+
+	w.known(id)
+	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.statusOf(id))
+}
+
 // ids returns the IDs of the workflows that a query finds.
 func (w *world) ids(query string) (ids []string) {
 	w.t.Helper()
