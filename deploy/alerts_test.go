@@ -201,3 +201,21 @@ func TestEveryAlertIsShownToFireAndNotTo(t *testing.T) {
 		assert.True(t, silent[a.Alert], "%s: no test in which it does not", a.Alert)
 	}
 }
+
+// The day without webhooks counts in it for as long as it looks back.
+func TestThePageSilencesNeverTriedForAsLongAsItLooksBack(t *testing.T) {
+	t.Parallel()
+	const alert = "ReelkeeperWebhooksNeverTried"
+	silent := regexp.MustCompile("`" + alert + "` until (\\w+ \\w+) after").FindStringSubmatch(read(t, "docs/moving-from-cron.md"))
+	require.NotNil(t, silent)
+	hours := map[string]int{"m": 0, "h": 1, "d": 24}
+	longest := 0
+	for _, a := range alerts(t) {
+		for _, m := range regexp.MustCompile(`\[(\d+)([mhd])\b`).FindAllStringSubmatch(a.Expr, -1) {
+			if n, err := strconv.Atoi(m[1]); a.Alert == alert && assert.NoError(t, err) {
+				longest = max(longest, n*hours[m[2]])
+			}
+		}
+	}
+	assert.Equal(t, longest, map[string]int{"six hours": 6, "three days": 72}[silent[1]])
+}
