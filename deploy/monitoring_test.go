@@ -133,3 +133,15 @@ func TestNobodyGetsIntoGrafanaWithoutThePassword(t *testing.T) {
 	}
 	assert.NotContains(t, environ, "GF_SECURITY_ADMIN_PASSWORD")
 }
+
+// A text log has status=LOST, and a JSON log, which Compose and Kubernetes have, "status":"LOST".
+func TestPagesSearchTheLogsForWhatEitherFormatHas(t *testing.T) {
+	t.Parallel()
+	text := regexp.MustCompile("`[a-z]\\w*=[^`\"]+`")
+	for _, page := range files(t, ".md") {
+		assert.Empty(t, text.FindString(fenced.ReplaceAllString(read(t, page), "")), page)
+	}
+	for _, lines := range regexp.MustCompile(`(?m)^.* logs .*$`).FindAllString(read(t, metricsFile), -1) {
+		assert.Regexp(t, `( \| grep ('[\w ]+'|\w+))+$`, lines)
+	}
+}
