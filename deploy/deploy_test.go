@@ -189,6 +189,17 @@ func TestOursAreCheckedRestartedAndLockedUp(t *testing.T) {
 	assert.Regexp(t, `(?m)^USER [1-9]`, read(t, "Dockerfile"), "not as root")
 }
 
+// Ours can write no file, as the test above has it.
+func TestNoCommandOfAPageHasAContainerWriteAFile(t *testing.T) {
+	t.Parallel()
+	writes := regexp.MustCompile(`starter .*--out\b`)
+	for _, page := range files(t, ".md") {
+		for _, block := range fenced.FindAllString(read(t, page), -1) {
+			assert.Empty(t, writes.FindString(block), page)
+		}
+	}
+}
+
 func TestWhatAServiceWaitsForExistsAndCanHappen(t *testing.T) {
 	t.Parallel()
 	c := load(t)
