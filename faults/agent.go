@@ -74,7 +74,7 @@ func (a *agent) live(ctx context.Context, p plan, had progress) error {
 		return a.log.add(e)
 	}
 	if !had.began {
-		if err := note(check.Agent{Did: check.Began, Subject: p.subject, Kind: p.kind, Own: p.ownPath()}); err != nil {
+		if err := note(check.Agent{Did: check.Began, Subject: p.subject, Kind: p.kind, Own: p.ownPath(), Call: p.call}); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -144,6 +145,9 @@ func TestARunThatIsKilledIsResumed(t *testing.T) {
 	require.Zero(t, o.status)
 	require.Equal(t, 40, dones(), "each life is done once")
 	require.Contains(t, o.stdout, "40 lives")
+	l, err := check.Read(dir)
+	require.NoError(t, err)
+	require.False(t, slices.ContainsFunc(l.Agents, func(a check.Agent) bool { return a.Did == check.Began && a.Call < 2*time.Second }), "its log says how long a call is")
 	again := perform(t, "--check", dir)
 	require.Equal(t, outcome{0, o.stdout, ""}, again, "the logs tell the same later")
 }

@@ -109,6 +109,14 @@ var safeguards = []safeguard{
 		caught:   check.KindLost, least: 12,
 	},
 	{
+		// A recorder's absence means something only if LiveKit shows others that join in the same way.
+		name:    "a worker that answers is not stopped",
+		changes: []change{{"activities/stop.go", "err := a.ask(ctx, egressID)\n\tif egress.ReasonOf(err) == egress.AlreadyOver {", "_, err := a.stop(ctx, egressID)\n\tif egress.ReasonOf(err) == egress.AlreadyOver {"}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {recorder-unlisted: 0.5}}", "kinds: {room_composite: 2, participant: 1, web: 1}", "kinds: {participant: 1}",
+			"call: {from: 2s, to: 5s}", "call: {from: 20s, to: 20s}"},
+		caught: check.KindCut, least: 2,
+	},
+	{
 		name: "a start past Temporal is adopted",
 		changes: []change{
 			{"webhook/route.go", "case !found:\n\t\treturn h.adopt(ctx, d, named[0])\n", "case !found:\n\t\treturn Unknown\n"},

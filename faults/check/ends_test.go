@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -26,6 +27,35 @@ func TestAnEndIsToldByItsTime(t *testing.T) {
 		"the first is told twice":   {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1, KindRepeated: 1}},
 		"the last, before it was":   {twice().told(8, "EV_1", "EG_1", failed, "").but(ended(9)), map[Kind]int{KindEarly: 1}},
 		"one that never was":        {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(8)), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+		})
+	}
+}
+
+// Nobody but its agent, or the people in its room, ends a recording that is well.
+func TestARecordingThatIsWellGoesOn(t *testing.T) {
+	t.Parallel()
+	called := func() *logs {
+		l := accepted()
+		l.Agents[0].Call = 6 * time.Second
+		return l.records("EG_1", 1)
+	}
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"it ends with the call":        {called().ends(6, complete).told(7, "EV_1", "EG_1", complete, ""), map[Kind]int{}},
+		"it is stopped before":         {called().ends(5.9, complete).told(7, "EV_1", "EG_1", complete, ""), map[Kind]int{KindCut: 1}},
+		"its start is stopped":         {called().ends(2, aborted).told(7, "EV_1", "EG_1", aborted, ""), map[Kind]int{KindCut: 1}},
+		"it aborts itself":             {called().then(1, func(e *Egress) { e.Faults = []string{abortion} }).ends(2, aborted).told(7, "EV_1", "EG_1", aborted, ""), map[Kind]int{}},
+		"it fails":                     {called().ends(2, failed).told(7, "EV_1", "EG_1", failed, ""), map[Kind]int{}},
+		"its second run is stopped":    {called().ends(2, failed).ends(5, complete).told(7, "EV_1", "EG_1", complete, ""), map[Kind]int{KindCut: 1}},
+		"it is stopped, and not heard": {called().ends(5, complete), map[Kind]int{KindCut: 1, KindLost: 1}},
+		"a twin of it is stopped": {called().ends(6, complete).told(7, "EV_1", "EG_1", complete, "").
+			records("EG_2", 2).ends(3, complete).told(7, "EV_2", "EG_2", complete, ""), map[Kind]int{KindTwin: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

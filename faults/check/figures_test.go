@@ -39,7 +39,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 	require.Contains(t, out.String(), "1 accepted; 2 calls repeated by agents, 1 forged ends, 0 neighbours, 0 restarted elsewhere.")
 	require.Contains(t, out.String(), "Step: attempts: 1 failed, 1 knew, 2 worked; 1 answers lost; time from the announcement to its work: p50 0.0 s, p99 0.0 s, at most 0.0 s.\n")
 	require.Contains(t, out.String(), "Kills: 2 worker; exited by themselves: 1 door.")
-	require.Contains(t, out.String(), "0 lost, 0 twin, 0 unstopped, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 denied, 0 unstepped, 0 unverified, 0 meddled, 0 secret, 0 crashed.")
+	require.Contains(t, out.String(), "0 lost, 0 twin, 0 unstopped, 0 cut, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 denied, 0 unstepped, 0 unverified, 0 meddled, 0 secret, 0 crashed.")
 }
 
 func TestALagIsTheWaitFromTheEnd(t *testing.T) {

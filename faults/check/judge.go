@@ -38,6 +38,7 @@ const (
 	KindLost       Kind = "lost"       // accepted or recorded, ended, and never announced to the consumer
 	KindTwin       Kind = "twin"       // recorded in addition to another egress of the same request
 	KindUnstopped  Kind = "unstopped"  // its agent asked for its end, was told that it is ending, and it still records
+	KindCut        Kind = "cut"        // stopped while its agent wanted it to record
 	KindRepeated   Kind = "repeated"   // handled again under another event ID, or worked for under another key, with nothing new in it
 	KindWrong      Kind = "wrong"      // the last announcement is not how it ended
 	KindEarly      Kind = "early"      // announced, or worked for, before it ended; announced as lost while it was well
@@ -53,7 +54,7 @@ const (
 
 // Kinds returns all ways of breaking the promise, in display order.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindTwin, KindUnstopped, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindDenied, KindUnstepped, KindUnverified, KindMeddled, KindSecret, KindCrashed}
+	return []Kind{KindLost, KindTwin, KindUnstopped, KindCut, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindDenied, KindUnstepped, KindUnverified, KindMeddled, KindSecret, KindCrashed}
 }
 
 // Finding is one broken promise.
@@ -168,17 +169,20 @@ func succeeds(first, next *recorded) bool {
 	})
 }
 
-// egress judges that the end was announced in time, and that the egress ended if its agent was told
-// so. An egress that neither recorded nor was promised to its agent is owed to nobody.
+// egress judges that the end was announced in time, that the egress ended if its agent was told so,
+// and that it was not stopped sooner. An egress that neither recorded nor was promised to its agent is owed to nobody.
 func (j *judge) egress(e *recorded) {
 	if e.theirs != nil {
-		if e.theirs.stopped(e) {
+		if e.stoppedBefore(e.theirs.over) {
 			j.found(KindMeddled, e.life.n, e.ID, "a neighbour's egress was stopped, but not by the neighbour")
 		}
 		return
 	}
 	if !e.Recorded && !e.answered {
 		return
+	}
+	if e.answered && e.stoppedBefore(e.life.until) {
+		j.found(KindCut, e.life.n, e.ID, "stopped before %s, when its agent had not asked and people were in the room", e.life.until.UTC().Format(time.RFC3339))
 	}
 	due := e.due(e.life.stoppedAt)
 	if due.IsZero() {

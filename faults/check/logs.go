@@ -57,16 +57,17 @@ const (
 
 // Agent is one line of the agents' log.
 type Agent struct {
-	At       time.Time `json:"at"`
-	Life     int       `json:"life"`
-	Did      Deed      `json:"did"`
-	Subject  string    `json:"subject,omitempty"` // the room, or the page of a web egress; unique to this life
-	Kind     string    `json:"kind,omitempty"`
-	Own      string    `json:"own,omitempty"` // path of the request's own webhook, if it names one
-	Outcome  Outcome   `json:"outcome,omitempty"`
-	EgressID string    `json:"egress_id,omitempty"`
-	Tries    int       `json:"tries,omitempty"`
-	Error    string    `json:"error,omitempty"`
+	At       time.Time     `json:"at"`
+	Life     int           `json:"life"`
+	Did      Deed          `json:"did"`
+	Subject  string        `json:"subject,omitempty"` // the room, or the page of a web egress; unique to this life
+	Kind     string        `json:"kind,omitempty"`
+	Own      string        `json:"own,omitempty"`  // path of the request's own webhook, if it names one
+	Call     time.Duration `json:"call,omitempty"` // from then until people leave, or the agent asks for the end: at least
+	Outcome  Outcome       `json:"outcome,omitempty"`
+	EgressID string        `json:"egress_id,omitempty"`
+	Tries    int           `json:"tries,omitempty"`
+	Error    string        `json:"error,omitempty"`
 }
 
 // Egress is the true state of one egress at a moment.

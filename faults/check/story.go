@@ -61,8 +61,9 @@ type recorded struct {
 type life struct {
 	n        int
 	subject  string
-	own      string // path of the request's own webhook
-	ignored  string // how the request for its end failed; empty if it was granted, or there was none
+	own      string    // path of the request's own webhook
+	until    time.Time // when its recording may end at the earliest
+	ignored  string    // how the request for its end failed; empty if it was granted, or there was none
 	outcome  Outcome
 	egressID string
 	// answeredAt is when its agent got the last answer that it waited for.
@@ -132,7 +133,7 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 		}
 		switch a.Did {
 		case Began:
-			f.subject, f.own = a.Subject, a.Own
+			f.subject, f.own, f.until = a.Subject, a.Own, a.At.Add(a.Call)
 			bySubject[a.Subject] = f
 		case Answered:
 			f.outcome, f.egressID, f.answeredAt = a.Outcome, a.EgressID, a.At
@@ -158,12 +159,12 @@ func neighboursOf(agents []Agent) map[string]*neighbour {
 	return all
 }
 
-// stopped reports whether it was stopped before its owner asked for that: a web egress runs until
-// somebody asks, unless it fails.
-func (n *neighbour) stopped(r *recorded) bool {
+// stoppedBefore reports whether it was stopped before a moment, or at all if that is zero: an egress
+// runs until somebody asks for its end or its room is empty, unless it fails.
+func (r *recorded) stoppedBefore(t time.Time) bool {
 	return slices.ContainsFunc(r.ends, func(e end) bool {
 		asked := e.status == complete || e.status == aborted && !slices.Contains(r.Faults, abortion)
-		return asked && (n.over.IsZero() || e.at.Before(n.over))
+		return asked && (t.IsZero() || e.at.Before(t))
 	})
 }
 
