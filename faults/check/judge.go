@@ -159,12 +159,12 @@ func (j *judge) life(f *life) {
 }
 
 // succeeds reports whether an egress is the next part of a recording, not a twin: the previous one
-// had failed, died or been forgotten when this one began.
+// had failed, died or been forgotten when this one began, and was not running a second time.
 func succeeds(first, next *recorded) bool {
 	if !first.goneAt.IsZero() {
 		return first.goneAt.Before(next.Accepted)
 	}
-	return slices.ContainsFunc(first.ends, func(e end) bool {
+	return !first.recordsAt(next.Accepted) && slices.ContainsFunc(first.ends, func(e end) bool {
 		return e.at.Before(next.Accepted) && (e.status == "EGRESS_FAILED" || e.status == "EGRESS_ABORTED")
 	})
 }

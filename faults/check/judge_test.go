@@ -70,6 +70,11 @@ func (l *logs) ends(seconds float64, status string) *logs {
 	return l.then(seconds, func(e *Egress) { e.Status, e.Ended = status, at(seconds) })
 }
 
+// again makes the egress run a second time.
+func (l *logs) again(seconds float64) *logs {
+	return l.then(seconds, func(e *Egress) { e.Status, e.Ended = "EGRESS_ACTIVE", time.Time{} })
+}
+
 func (l *logs) dies(seconds float64) *logs {
 	return l.then(seconds, func(e *Egress) { e.Dead = true })
 }
@@ -113,6 +118,9 @@ func TestThePromise(t *testing.T) {
 		"never told of, though its agent was refused":    {unanswered(Refused).records("EG_1", 1).ends(5, complete), map[Kind]int{KindLost: 1, KindDenied: 1}},
 		"it was over when its agent was refused":         {unanswered(Refused).records("EG_1", 0.1).ends(0.9, complete).told(6, "EV_1", "EG_1", complete, ""), kept},
 		"it was dead when its agent was refused":         {unanswered(Refused).records("EG_1", 0.1).dies(0.9).told(6, "EV_1", "EG_1", failed, "lost: x"), kept},
+		"it had failed when its agent was refused":       {unanswered(Refused).records("EG_1", 0.1).ends(0.5, failed).told(6, "EV_1", "EG_1", failed, ""), kept},
+		"it ran again when its agent was refused":        {unanswered(Refused).records("EG_1", 0.1).ends(0.5, failed).again(0.9).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindDenied: 1}},
+		"it ran again once its agent was refused":        {unanswered(Refused).records("EG_1", 0.1).ends(0.5, failed).again(1.1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), kept},
 		"it began after its agent was refused":           {unanswered(Refused).records("EG_1", 1.1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), kept},
 		"told of, and its agent was refused":             {unanswered(Refused).records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindDenied: 1}},
 		"the agent was told of another's":                {accepted().state(1, Egress{ID: "EG_1", Room: "other", Recorded: true}).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindInvented: 1}},
@@ -199,7 +207,7 @@ func TestWhatIsLost(t *testing.T) {
 		"it ran twice, and each end was told":        {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, ""), kept},
 		"it ran twice, and the last is not told":     {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, ""), map[Kind]int{KindWrong: 1}},
 		"it ran twice, and was told of three times":  {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(4, "EV_1", "EG_1", failed, "").told(10, "EV_2", "EG_1", complete, "").told(11, "EV_3", "EG_1", complete, ""), map[Kind]int{KindRepeated: 1}},
-		"it failed, and runs again":                  {accepted().records("EG_1", 1).ends(3, failed).then(4, func(e *Egress) { e.Status = "EGRESS_ACTIVE" }), kept},
+		"it failed, and runs again":                  {accepted().records("EG_1", 1).ends(3, failed).again(4), kept},
 		"it ran twice, and is told late of its last": {accepted().records("EG_1", 1).ends(3, failed).ends(9, complete).told(70, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLate: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -330,6 +338,9 @@ func TestTwins(t *testing.T) {
 		"one after one that failed":       {told(accepted().records("EG_1", 1).ends(5, failed).records("EG_2", 6).ends(9, complete), "EG_1", "EG_2"), 0},
 		"one before the other failed":     {told(accepted().records("EG_1", 1).ends(5, failed).records("EG_2", 4).ends(9, complete), "EG_1", "EG_2"), 1},
 		"one after one whose worker died": {told(accepted().records("EG_1", 1).dies(3).records("EG_2", 6).ends(9, complete), "EG_2").told(20, "EV_L", "EG_1", failed, "lost: x"), 0},
+		"one beside a second run":         {told(accepted().records("EG_1", 1).ends(3, failed).again(4).ends(9, complete).records("EG_2", 6).ends(9, complete), "EG_1", "EG_2"), 1},
+		"one before the second run":       {told(accepted().records("EG_1", 1).ends(3, failed).again(7).ends(9, complete).records("EG_2", 6).ends(9, complete), "EG_1", "EG_2"), 0},
+		"one after the second run failed": {told(accepted().records("EG_1", 1).ends(3, failed).again(4).ends(5, failed).records("EG_2", 6).ends(9, complete), "EG_1", "EG_2"), 0},
 		"one before its worker died":      {told(accepted().records("EG_1", 1).dies(7).records("EG_2", 6).ends(9, complete), "EG_2").told(20, "EV_L", "EG_1", failed, "lost: x"), 1},
 	} {
 		t.Run(name, func(t *testing.T) {

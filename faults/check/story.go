@@ -49,6 +49,8 @@ func (e end) is(a announcement) bool {
 type recorded struct {
 	Egress
 	ends     []end
+	again    time.Time // when it ran a second time; zero if it did not
+	former   int       // how many of its ends were before that
 	goneAt   time.Time // when its worker died, or LiveKit forgot it
 	answered bool      // its agent was told of it
 	taken    bool      // the project's endpoint accepted a webhook of it
@@ -182,6 +184,9 @@ func (r *recorded) take(line LiveKit) {
 	if !e.Ended.IsZero() && !e.Ended.Equal(r.Ended) {
 		r.ends = append(r.ends, end{e.Ended, e.Status})
 	}
+	if e.Ended.IsZero() && !r.Ended.IsZero() {
+		r.again, r.former = line.At, len(r.ends)
+	}
 	if (e.Dead || e.Forgotten) && r.goneAt.IsZero() {
 		r.goneAt = line.At
 	}
@@ -229,10 +234,14 @@ func (r *recorded) due(stoppedAt time.Time) time.Time {
 }
 
 // recordsAt reports whether it records at a moment: it was accepted, and has neither ended nor
-// gone.
+// gone, or has begun again since it ended.
 func (r *recorded) recordsAt(t time.Time) bool {
 	over := func(at time.Time) bool { return !at.IsZero() && !at.After(t) }
-	return !r.Accepted.After(t) && !over(r.goneAt) && !slices.ContainsFunc(r.ends, func(e end) bool { return over(e.at) })
+	ends := r.ends
+	if over(r.again) {
+		ends = ends[r.former:]
+	}
+	return !r.Accepted.After(t) && !over(r.goneAt) && !slices.ContainsFunc(ends, func(e end) bool { return over(e.at) })
 }
 
 // runsAgain reports whether it is in a second run, after its end.
