@@ -124,6 +124,9 @@ func (a *agent) after(ctx context.Context, p plan, had progress, note func(check
 	stopped := check.Agent{Did: check.Stopped, EgressID: id}
 	if err := a.finish(ctx, p, id); err != nil {
 		stopped.Error = err.Error()
+		if p.end == endStop && final(err) { // a room may be gone by a call whose answer was lost
+			stopped.Outcome = check.Refused
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"github.com/twitchtv/twirp"
 
@@ -176,6 +177,40 @@ func TestTheConsumerIsAwayNowAndThenUntilAllIsCalm(t *testing.T) {
 	calm()
 	<-done
 	require.False(t, c.away.Load())
+}
+
+// forgetful is a door that knows no egress and no room.
+type forgetful struct {
+	livekit.Egress
+	livekit.RoomService
+}
+
+func (forgetful) StopEgress(context.Context, *livekit.StopEgressRequest) (*livekit.EgressInfo, error) {
+	return nil, twirp.NotFoundError("egress does not exist")
+}
+
+func (forgetful) DeleteRoom(context.Context, *livekit.DeleteRoomRequest) (*livekit.DeleteRoomResponse, error) {
+	return nil, twirp.NotFoundError("requested room does not exist")
+}
+
+func TestAStopThatIsRefusedForGoodIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.Handle(livekit.EgressPathPrefix, livekit.NewEgressServer(forgetful{}))
+	mux.Handle(livekit.RoomServicePathPrefix, livekit.NewRoomServiceServer(forgetful{}))
+	door := httptest.NewServer(mux)
+	t.Cleanup(door.Close)
+	a := &agent{scenario: scenario{Agent: agentSpec{Patience: time.Minute}}, http: door.Client(), token: grant, door: door.URL}
+	for end, want := range map[string]check.Outcome{endStop: check.Refused, endDelete: ""} {
+		var stopped check.Agent
+		require.NoError(t, a.after(t.Context(), plan{end: end}, progress{answer: &check.Agent{EgressID: "EG_1"}}, func(e check.Agent) error {
+			stopped = e
+			return nil
+		}))
+		require.Equal(t, check.Stopped, stopped.Did)
+		require.Contains(t, stopped.Error, "does not exist")
+		require.Equal(t, want, stopped.Outcome, end)
+	}
 }
 
 func TestWhichErrorsAnAgentTakesForFinal(t *testing.T) {

@@ -64,6 +64,35 @@ func TestARecordingThatIsWellGoesOn(t *testing.T) {
 	}
 }
 
+// An agent that is told for good that its egress can't be stopped leaves it to record for ever.
+func TestAStopIsNotRefusedWhileItRecords(t *testing.T) {
+	t.Parallel()
+	refused := Agent{At: at(4), Did: Stopped, Outcome: Refused, Error: "not_found"}
+	whole := func(ends float64) *logs {
+		return accepted().agent(refused).records("EG_1", 1).ends(ends, complete).told(6, "EV_1", "EG_1", complete, "")
+	}
+	denied := map[Kind]int{KindDenied: 1}
+	for name, tc := range map[string]struct {
+		logs *logs
+		want map[Kind]int
+	}{
+		"it records":            {accepted().agent(refused).records("EG_1", 1), denied},
+		"it records, and ends":  {whole(5), denied},
+		"it had ended":          {whole(3.9), map[Kind]int{}},
+		"nobody said for good":  {accepted().agent(Agent{At: at(4), Did: Stopped, Error: "unavailable"}).records("EG_1", 1), map[Kind]int{}},
+		"LiveKit had forgotten": {accepted().agent(refused).records("EG_1", 1).forgets(3).told(6, "EV_1", "EG_1", failed, "lost: x"), map[Kind]int{}},
+		"it was to run again":   {accepted().agent(refused).records("EG_1", 1).ends(3, failed).again(4.1), map[Kind]int{}},
+		"it ran again":          {accepted().agent(refused).records("EG_1", 1).ends(3, failed).again(3.9), denied},
+		"its next part records": {accepted().agent(refused).records("EG_1", 1).ends(3, failed).told(4, "EV_1", "EG_1", failed, "").records("EG_2", 3.5), map[Kind]int{}},
+		"it never began":        {accepted().agent(refused).state(1, Egress{ID: "EG_1", Room: "room", Accepted: at(1)}).ends(5, aborted).told(6, "EV_1", "EG_1", aborted, ""), map[Kind]int{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, counted(tc.logs))
+		})
+	}
+}
+
 // Workers and doors end when they are killed, or report why they cannot continue.
 func TestWhatPanicsIsFound(t *testing.T) {
 	t.Parallel()

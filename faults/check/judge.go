@@ -44,7 +44,7 @@ const (
 	KindEarly      Kind = "early"      // announced, or worked for, before it ended; announced as lost while it was well
 	KindLate       Kind = "late"       // announced after the bound
 	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent of another agent's
-	KindDenied     Kind = "denied"     // its agent was told that nothing is being recorded, but something is
+	KindDenied     Kind = "denied"     // its agent was told that nothing is being recorded, or can be stopped, but something is
 	KindUnstepped  Kind = "unstepped"  // announced, but the pipeline's step never did its work for it
 	KindUnverified Kind = "unverified" // announced without LiveKit's signature
 	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, or was announced to the consumer
@@ -149,6 +149,9 @@ func (j *judge) life(f *life) {
 	}
 	if i := slices.IndexFunc(media, func(e *recorded) bool { return f.outcome == Refused && e.recordsAt(f.answeredAt) }); i >= 0 {
 		j.found(KindDenied, f.n, media[i].ID, "the agent was told that nothing is being recorded, but this egress was recording")
+	}
+	if i := slices.IndexFunc(media, func(e *recorded) bool { return f.refused && e.answered && e.recordsAt(f.stoppedAt) }); i >= 0 {
+		j.found(KindDenied, f.n, media[i].ID, "the agent was told that it cannot be stopped, but this egress was recording")
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
 	for n := 1; n < len(media); n++ {

@@ -31,7 +31,7 @@ type Deed string
 const (
 	Began    Deed = "began"    // is about to ask for a recording
 	Answered Deed = "answered" // has the last answer that it waits for
-	Stopped  Deed = "stopped"  // asked for the end and has an answer, of either kind
+	Stopped  Deed = "stopped"  // asked for the end and has an answer, of either kind; refused: asking again changes nothing
 	Forged   Deed = "forged"   // somebody else sent us a false end
 	Done     Deed = "done"     // has nothing left to do
 

@@ -66,6 +66,7 @@ type life struct {
 	own      string    // path of the request's own webhook
 	until    time.Time // when its recording may end at the earliest
 	ignored  string    // how the request for its end failed; empty if it was granted, or there was none
+	refused  bool      // that request, for good
 	outcome  Outcome
 	egressID string
 	// answeredAt is when its agent got the last answer that it waited for.
@@ -140,7 +141,7 @@ func livesOf(agents []Agent) ([]*life, map[string]*life) {
 		case Answered:
 			f.outcome, f.egressID, f.answeredAt = a.Outcome, a.EgressID, a.At
 		case Stopped:
-			f.stoppedAt, f.ignored = a.At, a.Error
+			f.stoppedAt, f.ignored, f.refused = a.At, a.Error, a.Outcome == Refused
 		case Forged, Neighbour, NeighbourOver, Elsewhere, Done:
 		}
 	}
