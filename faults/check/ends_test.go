@@ -9,24 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// endedAt adds LiveKit's time of an end to a request.
+func endedAt(seconds float64) func(r *Request) {
+	return func(r *Request) {
+		r.Body = strings.Replace(r.Body, `"egressId"`, fmt.Sprintf(`"endedAt":"%d","egressId"`, at(seconds).UnixNano()), 1)
+	}
+}
+
 // Equal statuses do not make two ends one: LiveKit's own time distinguishes them.
 func TestAnEndIsToldByItsTime(t *testing.T) {
 	t.Parallel()
-	ended := func(seconds float64) func(r *Request) {
-		return func(r *Request) {
-			r.Body = strings.Replace(r.Body, `"egressId"`, fmt.Sprintf(`"endedAt":"%d","egressId"`, at(seconds).UnixNano()), 1)
-		}
-	}
 	twice := func() *logs { return accepted().records("EG_1", 1).ends(3, failed).ends(9, failed) }
 	for name, tc := range map[string]struct {
 		logs *logs
 		want map[Kind]int
 	}{
-		"each end is told":          {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(9.09)), map[Kind]int{}},
-		"the first end is the last": {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1}},
-		"the first is told twice":   {twice().told(4, "EV_1", "EG_1", failed, "").but(ended(3)).told(10, "EV_2", "EG_1", failed, "").but(ended(3)), map[Kind]int{KindWrong: 1, KindRepeated: 1}},
-		"the last, before it was":   {twice().told(8, "EV_1", "EG_1", failed, "").but(ended(9)), map[Kind]int{KindEarly: 1}},
-		"one that never was":        {twice().told(10, "EV_1", "EG_1", failed, "").but(ended(8)), map[Kind]int{KindEarly: 1, KindWrong: 1}},
+		"each end is told":          {twice().told(4, "EV_1", "EG_1", failed, "").but(endedAt(3)).told(10, "EV_2", "EG_1", failed, "").but(endedAt(9.09)), map[Kind]int{}},
+		"the first end is the last": {twice().told(10, "EV_1", "EG_1", failed, "").but(endedAt(3)), map[Kind]int{KindWrong: 1}},
+		"the first is told twice":   {twice().told(4, "EV_1", "EG_1", failed, "").but(endedAt(3)).told(10, "EV_2", "EG_1", failed, "").but(endedAt(3)), map[Kind]int{KindWrong: 1, KindRepeated: 1}},
+		"the last, before it was":   {twice().told(8, "EV_1", "EG_1", failed, "").but(endedAt(9)), map[Kind]int{KindEarly: 1}},
+		"one that never was":        {twice().told(10, "EV_1", "EG_1", failed, "").but(endedAt(8)), map[Kind]int{KindEarly: 1, KindWrong: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +93,25 @@ func TestAStopIsNotRefusedWhileItRecords(t *testing.T) {
 			require.Equal(t, tc.want, counted(tc.logs))
 		})
 	}
+}
+
+// A consumer drops what comes under an ID that it knows, whatever that is.
+func TestAnEventIDIsOfOneEnd(t *testing.T) {
+	t.Parallel()
+	parts := func(secondID string) *logs {
+		return accepted().records("EG_1", 1).ends(5, failed).told(6, "EV_1", "EG_1", failed, "").
+			records("EG_2", 6).ends(9, complete).told(10, secondID, "EG_2", complete, "")
+	}
+	twice := func(secondEnd float64) *logs {
+		return accepted().records("EG_1", 1).ends(5, complete).
+			told(6, "EV_1", "EG_1", complete, "").but(endedAt(5)).told(7, "EV_1", "EG_1", complete, "").but(endedAt(secondEnd))
+	}
+	require.Equal(t, map[Kind]int{}, counted(parts("EV_2")))
+	require.Equal(t, map[Kind]int{KindRepeated: 1, KindLost: 1}, counted(parts("EV_1")), "the second part is dropped")
+	require.Equal(t, map[Kind]int{}, counted(twice(5)))
+	require.Equal(t, map[Kind]int{KindRepeated: 1}, counted(twice(5.05)), "the consumer never hears of the second end")
+	apart := accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own)
+	require.Equal(t, map[Kind]int{}, counted(apart), "each consumer knows its own IDs")
 }
 
 // Workers and doors end when they are killed, or report why they cannot continue.

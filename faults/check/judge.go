@@ -81,7 +81,7 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	for _, path := range slices.Sorted(maps.Keys(told)) {
 		groups, same := byEgress(told[path])
 		if !same {
-			j.found(KindRepeated, 0, "", "one event ID was announced with two verdicts at %s", path)
+			j.found(KindRepeated, 0, "", "one event ID was announced for two egresses or two ends at %s", path)
 		}
 		for _, id := range slices.Sorted(maps.Keys(groups)) {
 			list := groups[id]

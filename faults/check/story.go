@@ -336,19 +336,19 @@ func (r *recorded) ours(path string, list []announcement, made map[string]bool) 
 	return rest
 }
 
-// byEgress groups announcements, and drops repeats of an event ID, as a consumer does. same reports
-// whether each of those repeats had the same content.
+// byEgress groups announcements, and drops repeats of an event ID, as a consumer does: it looks at
+// the ID before anything else. same reports whether each of those repeats was of the same egress
+// and end.
 func byEgress(told []announcement) (groups map[string][]announcement, same bool) {
 	groups, same = map[string][]announcement{}, true
+	first := map[string]announcement{}
 	for _, a := range told {
-		known := groups[a.egressID]
-		i := slices.IndexFunc(known, func(b announcement) bool { return b.eventID == a.eventID })
-		switch {
-		case i < 0:
-			groups[a.egressID] = append(known, a)
-		case known[i].status != a.status:
-			same = false
+		f, known := first[a.eventID]
+		if !known {
+			first[a.eventID], groups[a.egressID] = a, append(groups[a.egressID], a)
+			continue
 		}
+		same = same && f.egressID == a.egressID && f.status == a.status && f.endedAt.Equal(a.endedAt)
 	}
 	return groups, same
 }
