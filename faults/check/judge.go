@@ -40,14 +40,14 @@ const (
 	KindUnstopped  Kind = "unstopped"  // its agent asked for its end, was told that it is ending, and it still records
 	KindCut        Kind = "cut"        // stopped while its agent wanted it to record
 	KindRepeated   Kind = "repeated"   // handled again under another event ID, or worked for under another key, with nothing new in it
-	KindWrong      Kind = "wrong"      // the last announcement is not how it ended
+	KindWrong      Kind = "wrong"      // the last announcement, or the last that was worked for, is not how it ended
 	KindEarly      Kind = "early"      // announced, or worked for, before it ended; announced as lost while it was well
 	KindLate       Kind = "late"       // announced after the bound
 	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent of another agent's
 	KindDenied     Kind = "denied"     // its agent was told that nothing is being recorded, or can be stopped, but something is
 	KindUnstepped  Kind = "unstepped"  // announced, but the pipeline's step never did its work for it
 	KindUnverified Kind = "unverified" // announced without LiveKit's signature
-	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, or was announced to the consumer
+	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, was announced to the consumer, or was worked for
 	KindSecret     Kind = "secret"     // a credential of a request in a place where none may be stored
 	KindCrashed    Kind = "crashed"    // a worker or a door ended by itself, as after a panic
 )

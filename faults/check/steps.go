@@ -23,7 +23,7 @@ func (j *judge) steps(log []Step, number map[string]int) {
 			works[s.EgressID] = append(works[s.EgressID], s)
 		}
 		for _, id := range s.Parts {
-			parts[id] = parts[id] || id != s.EgressID
+			parts[id] = parts[id] || id != s.EgressID && s.Did == Worked && j.sameLife(id, s.EgressID)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(works)) {
@@ -34,6 +34,12 @@ func (j *judge) steps(log []Step, number map[string]int) {
 			j.stepped(number[id], id, works[id])
 		}
 	}
+}
+
+// sameLife reports whether LiveKit had both egresses, for one agent.
+func (j *judge) sameLife(id, other string) bool {
+	a, b := j.egresses[id], j.egresses[other]
+	return a != nil && b != nil && a.life == b.life
 }
 
 // goesOn returns the egresses whose recording continues as another one that is still running: the
@@ -65,22 +71,36 @@ func (j *judge) worked(life int, id string, works []Step) {
 		j.found(KindInvented, life, id, "step %s ran for it, but LiveKit never had it", works[0].Step)
 		return
 	}
+	if e.theirs != nil {
+		j.found(KindMeddled, life, id, "step %s ran for a neighbour's egress", works[0].Step)
+		return
+	}
 	for n, s := range works {
 		if n > 0 && !e.renews(works[:n], s) {
 			j.found(KindRepeated, life, id, "step %s worked for %s under %s, and again for %s under %s", s.Step, works[n-1].Status, works[n-1].Key, s.Status, s.Key)
 		}
-		if !e.couldBe(announcement{s.At, s.Key, id, s.Status, s.EndedAt}) {
+		if !e.couldBe(s.verdict()) {
 			j.found(KindEarly, life, id, "step %s worked for %s before that happened", s.Step, s.Status)
 		}
 	}
+	if last := works[len(works)-1]; !e.agrees(last.verdict()) {
+		j.found(KindWrong, life, id, "step %s worked last for %s, but it is %s", last.Step, last.Status, e.how())
+	}
+}
+
+// verdict returns what the step was told, as if a consumer had been.
+func (s Step) verdict() announcement {
+	return announcement{s.At, s.Key, s.EgressID, s.Status, s.EndedAt}
 }
 
 // renews reports whether a step rightly worked again: its verdict is a correction, with a status or
-// end unlike all before. Unless the verdict is lost, LiveKit has another end, too.
+// end unlike all before. Unless the verdict is lost, LiveKit has another end, too. If it is lost,
+// none before may be how the egress ended.
 func (r *recorded) renews(before []Step, next Step) bool {
 	ends := 1
 	for _, s := range before {
-		if s.same(next) {
+		right := s.Status != Lost && !r.runsAgain() && r.agrees(s.verdict())
+		if s.same(next) || next.Status == Lost && right {
 			return false
 		}
 		if s.Status != Lost {
