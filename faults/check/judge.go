@@ -278,17 +278,17 @@ func (r *recorded) corrects(before []announcement, next announcement) bool {
 
 // couldBe reports whether what was announced had happened by then.
 func (r *recorded) couldBe(a announcement) bool {
-	if a.status == Lost { // nobody can tell when an egress that never ends is lost
-		return len(r.ends) == 0 && r.goneAt.IsZero() || !r.goneAt.IsZero() && !r.goneAt.After(a.at.Add(skew))
+	if a.status == Lost {
+		return !r.goneAt.IsZero() && !r.goneAt.After(a.at.Add(skew))
 	}
 	return slices.ContainsFunc(r.ends, func(e end) bool { return e.is(a) && !e.at.After(a.at.Add(skew)) })
 }
 
-// agrees reports whether a verdict matches the actual end. Lost matches an egress whose worker
-// died, that LiveKit forgot, or that never ended.
+// agrees reports whether a verdict matches the actual end. Lost matches an egress whose worker died
+// or that LiveKit forgot.
 func (r *recorded) agrees(a announcement) bool {
 	if a.status == Lost {
-		return r.Dead || r.Forgotten || len(r.ends) == 0
+		return r.Dead || r.Forgotten
 	}
 	return len(r.ends) > 0 && r.ends[len(r.ends)-1].is(a)
 }
