@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
@@ -158,7 +159,7 @@ func (o options) judge(s *state, rules check.Rules) error {
 	if err != nil {
 		return err
 	}
-	findings = append(findings, secrets...)
+	findings = slices.Concat(findings, secrets, check.SearchTold(logs.Consumer, rules.Path, canaryOf(s.Seed)))
 	if o.asJSON {
 		counts := map[check.Kind]int{}
 		for _, k := range check.Kinds() {

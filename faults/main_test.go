@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
 // commandVariable makes the test binary the command, so that a test can kill it.
@@ -104,6 +107,34 @@ func TestARunIsHeldByOneProcess(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = again.close() })
 	require.Equal(t, []any{uint64(7), 5, s.Ports}, []any{again.Seed, again.Lives, again.Ports}, "URLs with these ports are in requests")
+}
+
+// finished makes a folder of a run with seed 7 whose one life is over, and returns it.
+func finished(t *testing.T, body string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
+	s, err := newState(dir, []byte(whole), 7, 1)
+	require.NoError(t, err)
+	require.NoError(t, s.close())
+	add := func(name string, lines ...any) {
+		r, err := openRecord(dir, name)
+		require.NoError(t, err)
+		for _, line := range lines {
+			require.NoError(t, r.add(line))
+		}
+		require.NoError(t, r.close())
+	}
+	add(check.AgentLog, check.Agent{Life: 1, Did: check.Began}, check.Agent{Life: 1, Did: check.Answered, Outcome: check.Refused}, check.Agent{Life: 1, Did: check.Done})
+	add(check.ConsumerLog, check.Request{Path: announcePath, Verified: true, Answer: http.StatusOK, Body: body})
+	return dir
+}
+
+func TestACredentialInWhatTheConsumerIsToldIsFound(t *testing.T) {
+	t.Parallel()
+	require.Zero(t, perform(t, "--check", finished(t, `{"event":"egress_updated"}`)).status)
+	o := perform(t, "--check", finished(t, `{"event":"egress_updated","url":"https://example.com/?token=`+canaryOf(7)+`hook1"}`))
+	require.Equal(t, 1, o.status)
+	require.Contains(t, o.stdout, "secret: life 0, : 1 credentials in a request to the consumer at /announced\n")
 }
 
 func TestALogLosesNoMoreThanATornLine(t *testing.T) {

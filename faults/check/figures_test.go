@@ -128,6 +128,12 @@ func TestSecretsAreFoundInAnyFileAndInBase64(t *testing.T) {
 			require.Equal(t, tc.want, strings.Join(words, ";"))
 		})
 	}
+	told := func(path, name, body string) Request {
+		return Request{Path: path, Header: http.Header{name: {"x"}}, Body: body}
+	}
+	findings := SearchTold([]Request{told("/announced", "", "none"), told("/announced", canary, ""), told("/own", "", canary), told("/announced", "", "UktjYW5hcnk3WnNlY3JldA==")}, "/announced", canary)
+	words := "1 credentials in a request to the consumer at /announced"
+	require.Equal(t, []Finding{{Kind: KindSecret, Words: words}, {Kind: KindSecret, Words: words}}, findings)
 	_, err := Search(filepath.Join(t.TempDir(), "nowhere"), canary)
 	require.Error(t, err)
 }

@@ -48,7 +48,7 @@ const (
 	KindUnstepped  Kind = "unstepped"  // announced, but the pipeline's step never did its work for it
 	KindUnverified Kind = "unverified" // announced without LiveKit's signature
 	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, was announced to the consumer, or was worked for
-	KindSecret     Kind = "secret"     // a credential of a request in a place where none may be stored
+	KindSecret     Kind = "secret"     // a credential of a request in a place where none may be stored, or in what the consumer was told
 	KindCrashed    Kind = "crashed"    // a worker or a door ended by itself, as after a panic
 )
 
@@ -66,7 +66,7 @@ type Finding struct {
 }
 
 // Judge checks the logs against the rules. It returns every broken promise, and the figures of what
-// happened. It does not look for secrets: see Search.
+// happened. It does not look for secrets: see Search and SearchTold.
 func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	lives, egresses := stories(l)
 	j := &judge{rules: r, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses), byPath: map[string]map[string][]announcement{}}

@@ -33,6 +33,17 @@ func Search(dir, canary string) ([]Finding, error) {
 	return findings, err
 }
 
+// SearchTold looks for a canary in the requests to a path of the consumer, where LiveKit itself
+// sends nothing. Each request that contains it is one finding.
+func SearchTold(log []Request, path, canary string) (findings []Finding) {
+	for _, r := range log {
+		if n, _ := hits([]byte(fmt.Sprint(r.Header, r.Body)), canary); n > 0 && r.Path == path {
+			findings = append(findings, Finding{Kind: KindSecret, Words: fmt.Sprintf("%d credentials in a request to the consumer at %s", n, path)})
+		}
+	}
+	return findings
+}
+
 // hits returns how often a canary is in data, and where it is first.
 func hits(data []byte, canary string) (n, first int) {
 	first = len(data)
