@@ -17,11 +17,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/faults/check"
 )
 
-// Paths of the consumer: from the settings, and from requests that name one.
-const (
-	announcePath = "/announced"
-	ownPath      = "/own"
-)
+// announcePath is the consumer's path in the settings. Each request that names a webhook has
+// another one.
+const announcePath = "/announced"
 
 // consumer takes announcements as a former consumer of LiveKit's own webhooks does. It logs what
 // arrives, and misbehaves as the scenario says.

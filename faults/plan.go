@@ -98,12 +98,13 @@ func (p plan) s3() *livekit.S3Upload {
 	}
 }
 
-// ownPath returns the path of the request's own webhook, or "" if it names none.
+// ownPath returns the path of the request's own webhook, or "" if it names none. No other life has
+// it.
 func (p plan) ownPath() string {
 	if !p.own {
 		return ""
 	}
-	return ownPath
+	return fmt.Sprintf("/own/%d", p.n)
 }
 
 // hooks returns the request's own webhooks, at a consumer whose URL has a token. If the request
@@ -113,7 +114,7 @@ func (p plan) hooks(consumer string) (hooks []*livekit.WebhookConfig) {
 		hooks = append(hooks, &livekit.WebhookConfig{Url: p.token, SigningKey: apiKey})
 	}
 	if p.own {
-		hooks = append(hooks, &livekit.WebhookConfig{Url: consumer + ownPath + "?token=" + p.secret("hook"), SigningKey: apiKey})
+		hooks = append(hooks, &livekit.WebhookConfig{Url: consumer + p.ownPath() + "?token=" + p.secret("hook"), SigningKey: apiKey})
 	}
 	return hooks
 }

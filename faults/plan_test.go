@@ -125,6 +125,7 @@ func TestEveryRequestHasItsSubjectAndCredentials(t *testing.T) {
 		for _, what := range []string{"access", "secret", "session", "proxy", "hook"} {
 			require.Contains(t, string(text), fmt.Sprintf("RKcanary7Z%s5", what), kind)
 		}
+		require.Contains(t, string(text), "http://consumer/own/5?token=", "and its own webhook")
 	}
 }
 

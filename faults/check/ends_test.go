@@ -110,7 +110,7 @@ func TestAnEventIDIsOfOneEnd(t *testing.T) {
 	require.Equal(t, map[Kind]int{KindRepeated: 1, KindLost: 1}, counted(parts("EV_1")), "the second part is dropped")
 	require.Equal(t, map[Kind]int{}, counted(twice(5)))
 	require.Equal(t, map[Kind]int{KindRepeated: 1}, counted(twice(5.05)), "the consumer never hears of the second end")
-	apart := accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own)
+	apart := owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own)
 	require.Equal(t, map[Kind]int{}, counted(apart), "each consumer knows its own IDs")
 }
 
@@ -131,7 +131,7 @@ func TestWhatPanicsIsFound(t *testing.T) {
 func TestWhatLiveKitItselfTellsIsNotOurs(t *testing.T) {
 	t.Parallel()
 	given := func(paths ...string) *logs {
-		l := accepted().records("EG_1", 1).then(1, func(e *Egress) { e.Hooks = paths }).ends(5, failed).ends(9, complete).told(10, "EV_1", "EG_1", complete, "")
+		l := owned().records("EG_1", 1).then(1, func(e *Egress) { e.Hooks = paths }).ends(5, failed).ends(9, complete).told(10, "EV_1", "EG_1", complete, "")
 		for _, id := range []string{"EV_1", "EV_2", "EV_3"} {
 			l.LiveKit = append(l.LiveKit, LiveKit{Webhook: &Webhook{ID: id}})
 		}

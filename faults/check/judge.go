@@ -43,7 +43,7 @@ const (
 	KindWrong      Kind = "wrong"      // the last announcement, or the last that was worked for, is not how it ended
 	KindEarly      Kind = "early"      // announced, or worked for, before it ended; announced as lost while it was well
 	KindLate       Kind = "late"       // announced after the bound
-	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent of another agent's
+	KindInvented   Kind = "invented"   // the agent, the consumer or the step was told of an egress that LiveKit never had, or the agent or its webhook of another agent's
 	KindDenied     Kind = "denied"     // its agent was told that nothing is being recorded, or can be stopped, but something is
 	KindUnstepped  Kind = "unstepped"  // announced, but the pipeline's step never did its work for it
 	KindUnverified Kind = "unverified" // announced without LiveKit's signature
@@ -85,12 +85,17 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 		}
 		for _, id := range slices.Sorted(maps.Keys(groups)) {
 			list := groups[id]
-			if e := egresses[id]; e != nil {
+			e := egresses[id]
+			if e != nil {
 				list = e.ours(path, list, made)
 			}
-			if len(list) > 0 {
-				j.told(number[id], id, list)
+			if len(list) == 0 {
+				continue
 			}
+			if e != nil && e.theirs == nil && path != r.Path && path != e.life.own {
+				j.found(KindInvented, number[id], id, "announced at %s, which its request does not name", path)
+			}
+			j.told(number[id], id, list)
 		}
 		j.byPath[path] = groups
 	}

@@ -27,8 +27,9 @@ func accepted() *logs {
 }
 
 // owned is accepted, with a request that names its own webhook.
-func owned() *logs {
-	l := accepted()
+func owned() *logs { return accepted().owning() }
+
+func (l *logs) owning() *logs {
 	l.Agents[0].Own = "/own"
 	return l
 }
@@ -127,7 +128,7 @@ func TestThePromise(t *testing.T) {
 		"aborted, accepted and never told of":            {accepted().state(1, Egress{ID: "EG_1", Room: "room"}).ends(5, "EGRESS_ABORTED"), map[Kind]int{KindLost: 1}},
 		"the consumer's answer was 500":                  {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Answer = 500 }), map[Kind]int{KindLost: 1}},
 		"told without a signature":                       {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Verified = false }), map[Kind]int{KindLost: 1, KindUnverified: 1}},
-		"told only at the request's own webhook":         {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Path = "/own" }), map[Kind]int{KindLost: 1}},
+		"told only at the request's own webhook":         {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(own), map[Kind]int{KindLost: 1}},
 		"told of another event alone":                    {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Body = `{"event":"egress_updated"}` }), map[Kind]int{KindLost: 1}},
 		"told of in the last moment":                     {accepted().records("EG_1", 1).ends(5, complete).told(65, "EV_1", "EG_1", complete, ""), kept},
 		"told of too late":                               {accepted().records("EG_1", 1).ends(5, complete).told(65.1, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLate: 1}},
@@ -140,9 +141,11 @@ func TestThePromise(t *testing.T) {
 		"one event ID with two verdicts":                 {accepted().records("EG_1", 1).ends(5, failed).told(6, "EV_1", "EG_1", failed, "").told(7, "EV_1", "EG_1", complete, ""), map[Kind]int{KindRepeated: 1}},
 		"the agent was told of what never was":           {accepted(), map[Kind]int{KindInvented: 1}},
 		"the consumer was told of what never was":        {unanswered(Refused).told(6, "EV_1", "EG_9", complete, ""), map[Kind]int{KindInvented: 1}},
-		"twice at the request's own webhook":             {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own).told(7, "EV_2", "EG_1", complete, "").but(own), map[Kind]int{KindRepeated: 1}},
-		"told of in the main and at the request's own":   {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), kept},
-		"an own webhook that is told of a worse verdict": {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", Lost, "lost: x").but(own), map[Kind]int{KindWrong: 1, KindEarly: 1}},
+		"twice at the request's own webhook":             {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own).told(7, "EV_2", "EG_1", complete, "").but(own), map[Kind]int{KindRepeated: 1}},
+		"told of in the main and at the request's own":   {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), kept},
+		"an own webhook that is told of a worse verdict": {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", Lost, "lost: x").but(own), map[Kind]int{KindWrong: 1, KindEarly: 1}},
+		"a webhook that its request does not name":       {accepted().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), map[Kind]int{KindInvented: 1}},
+		"the webhook of another agent":                   {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(func(r *Request) { r.Path = "/own/2" }), map[Kind]int{KindInvented: 1, KindLost: 1}},
 		"an own webhook that is never told":              {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, ""), map[Kind]int{KindLost: 1}},
 		"an own webhook that is told":                    {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(6, "EV_1", "EG_1", complete, "").but(own), kept},
 		"an own webhook that is told late":               {owned().records("EG_1", 1).ends(5, complete).told(6, "EV_1", "EG_1", complete, "").told(66, "EV_1", "EG_1", complete, "").but(own), map[Kind]int{KindLate: 1}},

@@ -83,7 +83,7 @@ func TestTheStepOfThePipeline(t *testing.T) {
 		"one key for two ends":                {whole().works(7, "ST_1", complete, 5).works(8, "ST_1", complete, 4).as(knowing), map[Kind]int{KindRepeated: 1}},
 		"told twice, and it works once":       {whole().told(7, "EV_2", "EG_1", complete, "").works(8, "ST_1", complete, 5), map[Kind]int{KindRepeated: 1}},
 		"told twice under one ID":             {whole().told(7, "EV_1", "EG_1", complete, "").works(8, "ST_1", complete, 5), kept},
-		"told at the request's own, too":      {whole().works(7, "ST_1", complete, 5).told(8, "EV_1", "EG_1", complete, "").but(own), kept},
+		"told at the request's own, too":      {whole().owning().works(7, "ST_1", complete, 5).told(8, "EV_1", "EG_1", complete, "").but(own), kept},
 
 		"it ran twice, and works for each":      {twice().works(5, "ST_1", failed, 3).works(11, "ST_2", complete, 9).as(correcting), kept},
 		"it ran twice, and works for the first": {twice().works(5, "ST_1", failed, 3), map[Kind]int{KindUnstepped: 1, KindWrong: 1}},
