@@ -66,6 +66,16 @@ func progressOf(log []check.Agent) map[int]*progress {
 	return all
 }
 
+// doneOf returns how many lives are over.
+func doneOf(log []check.Agent) (n int) {
+	for _, p := range progressOf(log) {
+		if p.done {
+			n++
+		}
+	}
+	return n
+}
+
 // live continues a life from where it was. It ends early only if the context ends or the log cannot
 // be written.
 func (a *agent) live(ctx context.Context, p plan, had progress) error {

@@ -83,12 +83,9 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer func() { _ = s.close() }() // the lock ends with the process
-	sc, _, err := readScenario(s.path(scenarioFile))
+	sc, err := s.scenario()
 	if err != nil {
 		return err
-	}
-	if s.Lives > 0 {
-		sc.Lives = s.Lives
 	}
 	if o.bin == "" {
 		if o.bin, err = build(ctx, s.path("bin"), o.stderr); err != nil {
@@ -101,7 +98,7 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 		fmt.Fprintf(o.stderr, "interrupted; continue with --resume %s\n", dir)
 		return err
 	}
-	if err := o.judge(s, sc.rules()); err != nil || !temporary {
+	if err := o.judge(s, sc); err != nil || !temporary {
 		return err
 	}
 	return os.RemoveAll(dir)
@@ -141,25 +138,26 @@ func (o options) again(dir string) error {
 		return err
 	}
 	defer func() { _ = s.close() }() // the lock ends with the process
-	sc, _, err := readScenario(s.path(scenarioFile))
+	sc, err := s.scenario()
 	if err != nil {
 		return err
 	}
-	return o.judge(s, sc.rules())
+	return o.judge(s, sc)
 }
 
-// judge checks the logs against the promise, and prints the result.
-func (o options) judge(s *state, rules check.Rules) error {
+// judge checks the logs against the promise, and prints the result. It is an error if not all
+// lives are done: nobody knows of the others.
+func (o options) judge(s *state, sc scenario) error {
 	logs, err := check.Read(s.dir)
 	if err != nil {
 		return err
 	}
-	findings, figures := check.Judge(logs, rules)
+	findings, figures := check.Judge(logs, sc.rules())
 	secrets, err := check.Search(s.ours(""), canaryOf(s.Seed))
 	if err != nil {
 		return err
 	}
-	findings = slices.Concat(findings, secrets, check.SearchTold(logs.Consumer, rules.Path, canaryOf(s.Seed)))
+	findings = slices.Concat(findings, secrets, check.SearchTold(logs.Consumer, announcePath, canaryOf(s.Seed)))
 	if o.asJSON {
 		counts := map[check.Kind]int{}
 		for _, k := range check.Kinds() {
@@ -169,8 +167,14 @@ func (o options) judge(s *state, rules check.Rules) error {
 	} else {
 		err = check.Print(o.stdout, findings, figures)
 	}
-	if err != nil || len(findings) == 0 {
+	if err != nil {
 		return err
+	}
+	if done := doneOf(logs.Agents); done < sc.Lives {
+		return fmt.Errorf("only %d of %d lives are done; continue with --resume %s", done, sc.Lives, s.dir)
+	}
+	if len(findings) == 0 {
+		return nil
 	}
 	return fmt.Errorf("the promise is broken %d times; seed %d, logs in %s", len(findings), s.Seed, s.dir)
 }

@@ -129,6 +129,21 @@ func finished(t *testing.T, body string) (dir string) {
 	return dir
 }
 
+func TestARunThatIsNotOverIsNotCalledKept(t *testing.T) {
+	t.Parallel()
+	dir := finished(t, "{}")
+	require.Zero(t, perform(t, "--check", dir).status)
+	log, err := openRecord(dir, check.AgentLog)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(filepath.Join(dir, check.AgentLog), 0))
+	o := perform(t, "--check", dir)
+	require.Equal(t, 1, o.status)
+	require.Equal(t, "faults: only 0 of 1 lives are done; continue with --resume "+dir+"\n", o.stderr)
+	require.NoError(t, log.add(check.Agent{Life: 1, Did: check.Began}))
+	require.Equal(t, o.stderr, perform(t, "--check", dir).stderr, "it only began")
+	require.NoError(t, log.close())
+}
+
 func TestACredentialInWhatTheConsumerIsToldIsFound(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, perform(t, "--check", finished(t, `{"event":"egress_updated"}`)).status)

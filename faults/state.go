@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,6 +80,13 @@ func oldState(dir string) (*state, error) {
 		return nil, fmt.Errorf("%s: %w", runFile, err)
 	}
 	return s, s.hold()
+}
+
+// scenario reads the scenario of the run.
+func (s *state) scenario() (scenario, error) {
+	sc, _, err := readScenario(s.path(scenarioFile))
+	sc.Lives = cmp.Or(s.Lives, sc.Lives)
+	return sc, err
 }
 
 // hold locks the folder. The lock ends with the process, however that ends.
