@@ -192,7 +192,7 @@ func (j *judge) egress(e *recorded) {
 	if e.answered && e.stoppedBefore(e.life.until) {
 		j.found(KindCut, e.life.n, e.ID, "stopped before %s, when its agent had not asked and people were in the room", e.life.until.UTC().Format(time.RFC3339))
 	}
-	due := e.due(e.life.stoppedAt)
+	due := e.due()
 	if due.IsZero() {
 		j.figures.Running++
 		if asked := e.life.stoppedAt; e.answered && !asked.IsZero() && e.life.ignored == "" {

@@ -48,7 +48,7 @@ func (j *judge) goesOn() map[string]bool {
 	all := map[string]bool{}
 	for _, f := range j.lives {
 		for _, next := range f.egresses {
-			if !next.due(f.stoppedAt).IsZero() {
+			if !next.due().IsZero() {
 				continue
 			}
 			for _, e := range f.egresses {

@@ -217,16 +217,12 @@ func (r *recorded) page() bool { return r.URL != "" }
 // due is the moment from which its end must be announced, zero while there is none. For an egress
 // that ran twice, it is the last end. For a dead one that records a page, it is when its agent
 // asked for its end.
-func (r *recorded) due(stoppedAt time.Time) time.Time {
+func (r *recorded) due() time.Time {
+	asked := r.life.stoppedAt
 	switch {
-	case r.Forgotten:
-		return r.goneAt
-	case r.Dead && r.page():
-		if stoppedAt.IsZero() || stoppedAt.After(r.goneAt) {
-			return stoppedAt
-		}
-		return r.goneAt
-	case r.Dead:
+	case r.Dead && !r.Forgotten && r.page() && (asked.IsZero() || asked.After(r.goneAt)):
+		return asked
+	case r.Dead, r.Forgotten:
 		return r.goneAt
 	case len(r.ends) > 0 && !r.runsAgain():
 		return r.ends[len(r.ends)-1].at
