@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"os"
 	"os/exec"
 	"runtime"
 )
@@ -52,8 +51,3 @@ func (c *child) Done() <-chan struct{} { return c.done }
 
 // Err says how the process ended, once it has.
 func (c *child) Err() error { return c.err }
-
-// openLog opens a file to which a part's output is appended.
-func openLog(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-}

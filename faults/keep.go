@@ -26,12 +26,12 @@ const (
 	exitWait = time.Second
 )
 
-// keep runs a part until the context ends, and kills it at random until calm is closed. It logs
-// each action before taking it.
-func keep(ctx context.Context, p part, first running, log *record, calm <-chan struct{}, seed uint64) error {
+// keep runs a part until the context ends, and kills it at random until wild ends. It logs each
+// action before taking it.
+func keep(ctx, wild context.Context, p part, first running, log *record, seed uint64) error {
 	random := newRandom(seed, p.name)
 	for r := first; ; {
-		k, err := p.watch(ctx, r, calm, random)
+		k, err := p.watch(ctx, wild, r, random)
 		if k == nil || err != nil {
 			return err
 		}
@@ -53,9 +53,9 @@ func keep(ctx context.Context, p part, first running, log *record, calm <-chan s
 
 // watch waits until a part is to be killed, or has ended by itself. When the context ends, it kills
 // the part and returns nil.
-func (p part) watch(ctx context.Context, r running, calm <-chan struct{}, random *rand.Rand) (*check.Kill, error) {
+func (p part) watch(ctx, wild context.Context, r running, random *rand.Rand) (*check.Kill, error) {
 	var due <-chan time.Time
-	if p.kills.Every > 0 && !closed(calm) {
+	if p.kills.Every > 0 && wild.Err() == nil {
 		t := time.NewTimer(p.kills.next(random))
 		defer t.Stop()
 		due = t.C
@@ -72,7 +72,7 @@ func (p part) watch(ctx context.Context, r running, calm <-chan struct{}, random
 			}
 			return &check.Kill{At: time.Now(), Part: p.name, Down: exitWait, Exit: exit}, nil
 		case <-due:
-			if due = nil; closed(calm) {
+			if due = nil; wild.Err() != nil {
 				continue
 			}
 			return &check.Kill{At: time.Now(), Part: p.name, Down: p.kills.down(random)}, nil
@@ -91,15 +91,6 @@ func (p part) again(ctx context.Context) (r running, err error) {
 		}
 	}
 	return nil, fmt.Errorf("start %s again: %w", p.name, err)
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // newRandom makes a generator for one purpose, independent of all others.

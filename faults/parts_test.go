@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -38,7 +39,7 @@ func (p *puppet) Kill() {
 }
 
 // kept keeps a part until it has been started that many times, and returns what was logged.
-func kept(t *testing.T, spec killSpec, calm <-chan struct{}, starts int, alive func(p *puppet)) []check.Kill {
+func kept(t *testing.T, wild context.Context, spec killSpec, starts int, alive func(p *puppet)) []check.Kill {
 	t.Helper()
 	dir := t.TempDir()
 	log, err := openRecord(dir, check.KillLog)
@@ -55,7 +56,7 @@ func kept(t *testing.T, spec killSpec, calm <-chan struct{}, starts int, alive f
 	}
 	first, err := next(ctx)
 	require.NoError(t, err)
-	require.NoError(t, keep(ctx, part{name: partWorker, start: next, kills: spec}, first, log, calm, 7))
+	require.NoError(t, keep(ctx, wild, part{name: partWorker, start: next, kills: spec}, first, log, 7))
 	logs, err := check.Read(dir)
 	require.NoError(t, err)
 	return logs.Kills
@@ -63,7 +64,7 @@ func kept(t *testing.T, spec killSpec, calm <-chan struct{}, starts int, alive f
 
 func TestAPartIsKilledAndStartedAgain(t *testing.T) {
 	t.Parallel()
-	kills := kept(t, killSpec{Every: time.Millisecond, Down: time.Millisecond}, make(chan struct{}), 4, func(*puppet) {})
+	kills := kept(t, t.Context(), killSpec{Every: time.Millisecond, Down: time.Millisecond}, 4, func(*puppet) {})
 	require.GreaterOrEqual(t, len(kills), 3)
 	for _, k := range kills {
 		require.Equal(t, partWorker, k.Part)
@@ -74,9 +75,9 @@ func TestAPartIsKilledAndStartedAgain(t *testing.T) {
 
 func TestAPartThatEndsByItselfIsStartedAgainAndNoted(t *testing.T) {
 	t.Parallel()
-	calm := make(chan struct{})
-	close(calm)
-	kills := kept(t, killSpec{Every: time.Nanosecond}, calm, 2, func(p *puppet) {
+	wild, calm := context.WithCancel(t.Context())
+	calm()
+	kills := kept(t, wild, killSpec{Every: time.Nanosecond}, 2, func(p *puppet) {
 		if p.err = errors.New("exit status 2"); !t.Failed() {
 			p.Kill()
 		}
@@ -96,7 +97,7 @@ func TestAPartThatCannotBeStartedAgainEndsTheRun(t *testing.T) {
 
 func TestAChildIsGoneOnceItIsKilled(t *testing.T) {
 	t.Parallel()
-	log, err := openLog(filepath.Join(t.TempDir(), "log"))
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = log.Close() })
 	c, err := spawn("/bin/cat", []string{"/dev/zero"}, inherited(), nil)

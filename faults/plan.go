@@ -73,17 +73,11 @@ func planOf(s scenario, seed uint64, n int) plan {
 
 // pick draws a kind by its weight.
 func pick(weights map[string]int, random *rand.Rand) string {
-	names, sum := slices.Sorted(maps.Keys(weights)), 0
-	for _, k := range names {
-		sum += weights[k]
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(weights)) {
+		all = append(all, slices.Repeat([]string{k}, weights[k])...)
 	}
-	draw := random.IntN(sum)
-	for _, k := range names {
-		if draw -= weights[k]; draw < 0 {
-			return k
-		}
-	}
-	return names[0] // unreachable: the draw is below the sum
+	return all[random.IntN(len(all))]
 }
 
 // secret returns a credential of the life.

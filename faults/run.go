@@ -60,7 +60,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	wild, calm := context.WithCancel(ctx) // once it ends, nothing is killed any more
 	defer calm()
-	if err := r.raise(ctx, g, wild.Done()); err != nil {
+	if err := r.raise(ctx, wild, g); err != nil {
 		end()
 		return errors.Join(err, g.Wait())
 	}
@@ -91,8 +91,8 @@ func (r *run) open() (err error) {
 	return mend(r.state.path(check.LiveKitLog))
 }
 
-// raise starts all parts, and keeps each running from then on.
-func (r *run) raise(ctx context.Context, g *errgroup.Group, calm <-chan struct{}) error {
+// raise starts all parts, keeps each running from then on, and kills them until wild ends.
+func (r *run) raise(ctx, wild context.Context, g *errgroup.Group) error {
 	list, err := r.stage.parts(ctx)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (r *run) raise(ctx context.Context, g *errgroup.Group, calm <-chan struct{}
 		}
 	}
 	for i, p := range list {
-		g.Go(func() error { return keep(ctx, p, first[i], r.kills, calm, r.state.Seed) })
+		g.Go(func() error { return keep(ctx, wild, p, first[i], r.kills, r.state.Seed) })
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ type scenario struct {
 	AtOnce int `yaml:"at_once"`
 	// Call is how long people stay in a room, or a page is recorded.
 	Call span `yaml:"call"`
-	// Kinds are the weights of the kinds of request.
+	// Kinds are the weights of the kinds of request, 1 to 1000.
 	Kinds map[string]int `yaml:"kinds"`
 	// Stop and DeleteRoom are the rates of agents that end a recording themselves. The others let
 	// the people leave. A web egress is always stopped.
@@ -180,7 +180,7 @@ func (s scenario) problems() (found []problem) {
 	say(len(s.Kinds) == 0, "kinds", "is missing or empty")
 	for _, k := range slices.Sorted(maps.Keys(s.Kinds)) {
 		say(!slices.Contains(kinds, k), "kinds."+k, "want one of %s", strings.Join(kinds, ", "))
-		say(s.Kinds[k] < 1, "kinds."+k, "want a weight of 1 or more, got %d", s.Kinds[k])
+		say(s.Kinds[k] < 1 || s.Kinds[k] > 1000, "kinds."+k, "want a weight from 1 to 1000, got %d", s.Kinds[k])
 	}
 	say(s.Agent.Timeout <= 0, "agent.timeout", "must be positive")
 	say(s.Agent.Patience <= 0, "agent.patience", "must be positive")

@@ -85,7 +85,7 @@ func (s *stage) temporal(ctx context.Context) (starter, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := s.log(partTemporal)
+	log, err := s.log(s.state.ours(partTemporal + ".log"))
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +102,10 @@ func (s *stage) role(logFile string, r role) (starter, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := openLog(s.state.path(logFile))
+	log, err := s.log(s.state.path(logFile))
 	if err != nil {
 		return nil, err
 	}
-	s.logs = append(s.logs, log)
 	config, err := r.environ()
 	if err != nil {
 		return nil, err
@@ -118,7 +117,7 @@ func (s *stage) role(logFile string, r role) (starter, error) {
 
 // ours starts one of the shipped commands.
 func (s *stage) ours(name, path, admin string, args ...string) (starter, error) {
-	log, err := s.log(name)
+	log, err := s.log(s.state.ours(name + ".log"))
 	if err != nil {
 		return nil, err
 	}
@@ -163,9 +162,9 @@ func inherited() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "XDG_CACHE_HOME=" + os.Getenv("XDG_CACHE_HOME")}
 }
 
-// log opens a part's log, which may hold no secret.
-func (s *stage) log(name string) (*os.File, error) {
-	f, err := openLog(s.state.ours(name + ".log"))
+// log opens a file to which a part's output is appended.
+func (s *stage) log(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err == nil {
 		s.logs = append(s.logs, f)
 	}

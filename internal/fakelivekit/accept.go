@@ -15,8 +15,8 @@ import (
 // reply. It is the longest lead that was recorded, and is not scaled: the network is no faster in a fast test.
 const startedLead = 270 * time.Millisecond
 
-// perCall are the faults that are decided once per start.
-var perCall = []Fault{
+// perEgress are the faults that are decided once per egress.
+var perEgress = []Fault{
 	ReplyLost, ReplyHang, Reply5xx, StartSlow,
 	Failed, UploadFailed, Aborted, LimitReached, Zombie, RecorderUnlisted, Rerun, Forgotten, NoEcho, MediaMissing, MediaEmpty,
 }
@@ -114,7 +114,7 @@ func (s *Server) decide(ordinal uint64, forced []Fault) []Fault {
 	var faults []Fault
 	for _, doc := range faultDocs {
 		f := doc.Name
-		if slices.Contains(forced, f) || slices.Contains(perCall, f) && s.dice.strikes(f, ordinal) {
+		if slices.Contains(forced, f) || slices.Contains(perEgress, f) && s.dice.strikes(f, ordinal) {
 			faults = append(faults, f)
 		}
 	}

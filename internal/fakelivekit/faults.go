@@ -90,7 +90,7 @@ func FaultTable() string {
 		switch {
 		case d.PerEvent:
 			each = "event"
-		case !slices.Contains(perCall, d.Name):
+		case !slices.Contains(perEgress, d.Name):
 			each = "call"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", d.Name, each, d.Teaches)
