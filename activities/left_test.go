@@ -46,8 +46,8 @@ func TestWhatALostEgressLeftIsFound(t *testing.T) {
 		says   string
 		files  []egress.MediaFile
 	}{
-		"its file":                       {func(*objects) {}, before, nil, "file found at a.mp4; no images found at i/img", []egress.MediaFile{file}},
-		"… which plays":                  {func(*objects) {}, before, player{length: plays}, "file found at a.mp4; no images found at i/img", []egress.MediaFile{played}},
+		"its file":                       {func(*objects) {}, before, nil, "file found at a.mp4, of 1970-01-01T00:01:40Z; no images found at i/img", []egress.MediaFile{file}},
+		"… which plays":                  {func(*objects) {}, before, player{length: plays}, "file found at a.mp4, of 1970-01-01T00:01:40Z; no images found at i/img", []egress.MediaFile{played}},
 		"… which does not":               {func(*objects) {}, before, player{err: &egress.Error{Reason: egress.Invalid, Message: "no moov"}}, "file a.mp4 cannot be played: no moov; no images found at i/img", []egress.MediaFile{torn}},
 		"the file of a recording before": {func(*objects) {}, written.Add(time.Second), nil, "file a.mp4 is not there, but an older one of 1970-01-01T00:01:40Z; no images found at i/img", nil},
 		"nothing":                        {func(o *objects) { o.at = nil }, before, nil, "file a.mp4 is not there; no images found at i/img", nil},

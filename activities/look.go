@@ -87,7 +87,7 @@ func findObject(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found, e
 		case len(w.Fresh([]egress.Object{o})) == 0 && (w.File.Want == 0 || o.Size != w.File.Want): // otherwise the store's clock is off
 			missing.Older = o.Modified
 		default:
-			return egress.Found{There: true, Size: o.Size, At: name}, nil
+			return egress.Found{There: true, Size: o.Size, At: name, Written: o.Modified}, nil
 		}
 	}
 	return missing, nil

@@ -55,10 +55,13 @@ func (l *looker) left(ctx context.Context, until time.Time, to []egress.Destinat
 		l.hurried = l.hurried || found.Unplayed || found.Unheard
 		file, why := w.Judge(found)
 		said := file.Kind + " found at " + file.Path
-		if found.There || found.Count > 0 {
-			report.Files = append(report.Files, file)
-		} else {
+		if !found.There {
 			said = "no " + said
+		} else {
+			report.Files = append(report.Files, file)
+		}
+		if !found.Written.IsZero() { // by which recording, only that can tell
+			said += ", of " + found.Written.UTC().Format(time.RFC3339)
 		}
 		report.Because += "; " + cmp.Or(why, said)
 	}

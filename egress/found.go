@@ -18,11 +18,13 @@ type Object struct {
 type Found struct {
 	Unseen string // why nobody could look, in words; empty if somebody did
 	There  bool
-	Older  time.Time // when the object there was written, if before the recording began
-	At     string    // of one object: where it is, which may not be the path that LiveKit names
-	Size   int64     // bytes; for a set, the total
-	Count  int       // for a set, the number of objects
-	Hollow int       // for a set, the number of empty objects
+	// Written is when the object there was written, zero if unknown, and Older likewise, if that was
+	// before the recording began.
+	Written, Older time.Time
+	At             string // of one object: where it is, which may not be the path that LiveKit names
+	Size           int64  // bytes; for a set, the total
+	Count          int    // for a set, the number of objects
+	Hollow         int    // for a set, the number of empty objects
 	// Length is the playing time, 0 if unknown.
 	Length Duration
 	// Unfinished says that it is a playlist without an end.
@@ -141,6 +143,15 @@ func (r *MediaReport) Add(f MediaFile, why string) {
 // Of reports whether both reports list the same objects: as many, with the same paths and sizes.
 func (r MediaReport) Of(other MediaReport) bool {
 	return slices.EqualFunc(r.Files, other.Files, func(a, b MediaFile) bool { return a.Path == b.Path && a.Size == b.Size })
+}
+
+// Keeps reports whether a report still lists what an earlier one does, and none of it is smaller.
+func (r MediaReport) Keeps(earlier MediaReport) bool {
+	return !slices.ContainsFunc(earlier.Files, func(before MediaFile) bool {
+		return !slices.ContainsFunc(r.Files, func(now MediaFile) bool {
+			return now.Kind == before.Kind && now.Path == before.Path && now.Size >= before.Size
+		})
+	})
 }
 
 // Alarming reports whether people should be told.

@@ -33,3 +33,27 @@ func TestWhatLayThereBeforeTheRecordingIsNotItsFile(t *testing.T) {
 		})
 	}
 }
+
+func TestAReportKeepsWhatAnEarlierOneLists(t *testing.T) {
+	t.Parallel()
+	of := func(files ...egress.MediaFile) egress.MediaReport { return egress.MediaReport{Files: files} }
+	file := egress.MediaFile{Kind: egress.OutputFile, Path: "a", Size: 5, Media: egress.MediaPresent}
+	grown, smaller, elsewhere, segments := file, file, file, file
+	grown.Size, grown.Media, smaller.Size, elsewhere.Path, segments.Kind = 6, egress.MediaTruncated, 4, "b", egress.OutputSegments
+	for name, tc := range map[string]struct {
+		now, before egress.MediaReport
+		want        bool
+	}{
+		"nothing, of nothing": {of(), of(), true},
+		"the same":            {of(file), of(file), true},
+		"one that grew":       {of(grown), of(file), true},
+		"more":                {of(elsewhere, file), of(file), true},
+		"none":                {of(), of(file), false},
+		"another":             {of(elsewhere), of(file), false},
+		"another kind":        {of(segments), of(file), false},
+		"a smaller one":       {of(smaller), of(file), false},
+		"one of two":          {of(file), of(file, elsewhere), false},
+	} {
+		require.Equal(t, tc.want, tc.now.Keeps(tc.before), name)
+	}
+}

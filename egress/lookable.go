@@ -35,6 +35,13 @@ func (s *State) Lookable(adopted bool) (because string, ok bool) {
 	return because, false
 }
 
+// Insists reports whether a store that does not answer in time is asked until it does. Nobody is to
+// wait for what a lost egress may have left, except for segments, which get a playlist.
+func (s *State) Insists() bool {
+	r, _ := RequestOf(s.Latest.Proto())
+	return s.Status != Lost || slices.ContainsFunc(Destinations(r), func(d Destination) bool { return d.Kind == OutputSegments })
+}
+
 // WithBackup adds to a report that LiveKit says it used its backup storage: the media then is
 // missing from its destination, even if nobody could look there. A file of another size than
 // LiveKit reports is not the one that was to go there.

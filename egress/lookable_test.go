@@ -55,6 +55,19 @@ func TestNobodyLooksWhereNothingCanBeSeen(t *testing.T) {
 	}
 }
 
+func TestOnlyForFilesOfALostEgressAStoreIsNotAskedUntilItAnswers(t *testing.T) {
+	t.Parallel()
+	for body, insists := range map[string]bool{
+		`{"web":{"fileOutputs":[{"s3":{"bucket":"b"}}]}}`:                                          false,
+		`{"web":{"fileOutputs":[{"s3":{"bucket":"b"}}],"segmentOutputs":[{"s3":{"bucket":"b"}}]}}`: true,
+	} {
+		s := egress.State{Latest: resultOf(t, body), Outcome: egress.Outcome{Status: egress.Lost}}
+		require.Equal(t, insists, s.Insists(), body)
+		s.Status = "EGRESS_COMPLETE"
+		require.True(t, s.Insists(), body)
+	}
+}
+
 // LiveKit says so itself, whether or not somebody can look. With several outputs it may be true of
 // only one.
 func TestMediaInLiveKitsBackupStorageIsMissingWhereItIsNotFound(t *testing.T) {

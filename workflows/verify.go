@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -25,12 +26,12 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	opts.ScheduleToCloseTimeout = of.VerifyFor.D() + verifyGrace
 	var v activities.Verified
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, false)).Get(ctx, &v)
-	switch {
-	case err == nil && !v.Again:
-		e.found(ctx, of, v.MediaReport, "")
-	case err == nil:
+	switch insists := of.Insists(); {
+	case err == nil && v.Again && insists:
 		e.verifyBehind(ctx, of, suffix, v.Because)
-	case mayPass(err), reasonOf(err) == egress.Sealed: // a key is missing that may be put back
+	case err == nil:
+		e.found(ctx, of, v.MediaReport, "")
+	case insists && (mayPass(err) || reasonOf(err) == egress.Sealed): // a key is missing that may be put back
 		e.verifyBehind(ctx, of, suffix, inWords(err))
 	default:
 		e.found(ctx, of, egress.Unchecked("could not be looked at: "+inWords(err)), "")
@@ -38,7 +39,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 }
 
 // verifyLost looks again for what a lost egress left, since a large file takes long to upload. What
-// it finds goes into the verdict; nobody is told of it.
+// it finds goes into the verdict, unless something is gone by then; nobody is told of it.
 func (e *run) verifyLost(ctx workflow.Context) {
 	if _, ok := e.Lookable(e.in.Adopted); !ok || e.Media == nil {
 		return
@@ -47,8 +48,12 @@ func (e *run) verifyLost(ctx workflow.Context) {
 	opts.ScheduleToCloseTimeout = e.VerifyFor.D() + verifyGrace
 	var v activities.Verified
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(&e.State, false)).Get(ctx, &v)
-	if err == nil && !v.Again && !v.Of(*e.Media) {
-		e.found(ctx, &e.State, v.MediaReport, v.Media)
+	if err != nil || v.Again {
+		return
+	}
+	now := e.WithBackup(v.MediaReport)
+	if now.Keeps(*e.Media) && (now.Because != e.Media.Because || !slices.Equal(now.Files, e.Media.Files)) {
+		e.found(ctx, &e.State, v.MediaReport, e.Media.Media)
 	}
 }
 
