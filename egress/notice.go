@@ -2,6 +2,8 @@ package egress
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,8 +16,21 @@ const NoticeType = "Notice" // argument: Notice, no result
 const noticePrefix = "egress-notice/"
 
 // NoticeID returns the ID of the workflow that carries a notice. It is derived from what the
-// notice is about, so that the same notice goes out once, however often it is asked for.
-func NoticeID(requestID, about string) string { return noticePrefix + requestID + "/" + about }
+// notice is about, so that the same notice goes out once, however often it is asked for. What is
+// longer than PostgreSQL takes ends in a digest.
+func NoticeID(requestID, about string) string {
+	id := noticePrefix + requestID + "/" + about
+	if len(id) <= maxWorkflowID {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	digest := "-" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:24]
+	return Clip(id, maxWorkflowID-len(digest)) + digest
+}
+
+// maxWorkflowID is the limit of Temporal's SQL schema, in which a workflow ID is a VARCHAR(255).
+// Temporal itself lets longer ones pass, and then cannot store them.
+const maxWorkflowID = 255
 
 // Concern is what the notification hook tells people about.
 type Concern string

@@ -168,3 +168,22 @@ func TestTheIDOfANoticeIsNoEgress(t *testing.T) {
 		t.Error("it is taken for an egress")
 	}
 }
+
+func TestTheIDOfANoticeFitsIntoPostgreSQL(t *testing.T) {
+	t.Parallel()
+	requestID, consumer := strings.Repeat("i", maxIDLength), strings.Repeat("c", 64)
+	about := "stuck-announce-" + consumer + "-part-12-corrected-corrected/corrects-EG_xxxxxxxxxxxx"
+	first, second := NoticeID(requestID, about), NoticeID(requestID, about+"/2")
+	for _, id := range []string{first, second} {
+		if len(id) != 255 || !strings.HasPrefix(id, (noticePrefix + requestID + "/" + about)[:230]+"-") {
+			t.Errorf("got %q of %d bytes", id, len(id))
+		}
+	}
+	if first == second || first != NoticeID(requestID, about) {
+		t.Errorf("got %q and %q, want one for each cause, always the same", first, second)
+	}
+	whole := strings.Repeat("a", 255-len(noticePrefix+requestID+"/"))
+	if id := NoticeID(requestID, whole); id != noticePrefix+requestID+"/"+whole {
+		t.Errorf("got %q, want it whole", id)
+	}
+}
