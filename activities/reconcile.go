@@ -79,6 +79,8 @@ type RoundRequest struct {
 	Deep     bool      `json:"deep"`
 	Anew     time.Time `json:"anew,omitzero"`      // as Round.Anew
 	SoughtAt time.Time `json:"sought_at,omitzero"` // Round.SoughtAt of the last round
+
+	Stranded map[string]time.Time `json:"stranded,omitempty"` // and its Round.Stranded
 }
 
 // Reconcile does one round: it looks at both sides, plans, and acts. Every measure is harmless
@@ -120,7 +122,7 @@ type progress struct {
 func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
 	r := &round{Reconciler: a, clock: temporalsClock(ctx)}
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &r.progress) != nil {
-		r.progress = progress{Round: egress.Round{At: in.At, Anew: in.Anew, SoughtAt: in.SoughtAt}, Began: r.clock(), Deep: in.Deep}
+		r.progress = progress{Round: egress.Round{At: in.At, Anew: in.Anew, SoughtAt: in.SoughtAt, Stranded: in.Stranded}, Began: r.clock(), Deep: in.Deep}
 	}
 	return r
 }

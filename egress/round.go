@@ -62,6 +62,9 @@ type Round struct {
 	// LiveKit answered for none of a batch, or more than one in ten could not be asked for or their
 	// workflows not told.
 	SoughtAt time.Time `json:"sought_at,omitzero"`
+	// Stranded are the worker versions of which the last deep round found no worker while recordings
+	// wait for one, each with when the first of such rounds in a row looked. At most MaxWords.
+	Stranded map[string]time.Time `json:"stranded,omitempty"`
 
 	Seen      int `json:"seen"`      // egresses that LiveKit listed
 	Active    int `json:"active"`    // of those, the ones that have not ended

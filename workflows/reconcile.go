@@ -22,7 +22,7 @@ func (w *Workflows) Reconcile(ctx workflow.Context, in egress.Reconciliation) (e
 	lastResult(ctx, &last)
 	ctx = workflow.WithActivityOptions(ctx, reconcileOptions)
 	err := workflow.ExecuteActivity(ctx, reconciler.Reconcile, activities.RoundRequest{
-		At: at, Deep: in.DeepDue(at, last.DeepAt), Anew: in.Anew(at, last), SoughtAt: last.SoughtAt,
+		At: at, Deep: in.DeepDue(at, last.DeepAt), Anew: in.Anew(at, last), SoughtAt: last.SoughtAt, Stranded: last.Stranded,
 	}).Get(ctx, &round)
 	if err != nil {
 		return round, plainly("reconcile", err)

@@ -61,6 +61,7 @@ func TestTheScheduledMomentDecidesHowDeepARoundIs(t *testing.T) {
 		"later":                       {quarter.Add(7 * time.Minute), nil, every, false},
 		"a deep one is known":         {quarter.Add(14 * time.Minute), &egress.Round{At: quarter.Add(13 * time.Minute), DeepAt: quarter}, every, false},
 		"recorders were looked for":   {quarter.Add(14 * time.Minute), &egress.Round{DeepAt: quarter, SoughtAt: quarter.Add(time.Minute)}, every, false},
+		"nobody runs a version":       {quarter.Add(14 * time.Minute), &egress.Round{DeepAt: quarter, Stranded: map[string]time.Time{"r:v1": quarter}}, every, false},
 		"the deep one is long ago":    {quarter.Add(17 * time.Minute), &egress.Round{DeepAt: quarter}, every, true},
 		"it is asked for by a person": {quarter.Add(time.Minute), &egress.Round{DeepAt: quarter}, egress.Reconciliation{Deep: true}, true},
 	} {
@@ -78,7 +79,7 @@ func TestTheScheduledMomentDecidesHowDeepARoundIs(t *testing.T) {
 			require.NoError(t, err)
 			want := activities.RoundRequest{At: tc.at, Deep: tc.deep, Anew: tc.at}
 			if tc.last != nil {
-				want.Anew, want.SoughtAt = tc.in.Anew(tc.at, *tc.last), tc.last.SoughtAt
+				want.Anew, want.SoughtAt, want.Stranded = tc.in.Anew(tc.at, *tc.last), tc.last.SoughtAt, tc.last.Stranded
 			}
 			require.Equal(t, want, asked)
 			require.Equal(t, 3, r.Seen)
