@@ -40,7 +40,8 @@ type Config struct {
 	AskedBy *egress.Asker
 
 	// AskEvery is the pause before retrying a start that no worker took, and before repeating a
-	// search that found nothing. Default: 200 ms.
+	// search that found nothing; in one for an egress ID, each pause is twice the last. Default:
+	// 200 ms.
 	AskEvery time.Duration
 	// FindFor is how long an egress ID is searched for: visibility lags by up to 0.5 s on SQLite.
 	// Default: 2 s.
@@ -97,8 +98,10 @@ func (c *Client) encode(p *commonpb.Payload) ([]*commonpb.Payload, error) {
 }
 
 // pause waits before another try. It reports false if the context ends first.
-func (c *Client) pause(ctx context.Context) bool {
-	t := time.NewTimer(c.cfg.AskEvery)
+func (c *Client) pause(ctx context.Context) bool { return pauseFor(ctx, c.cfg.AskEvery) }
+
+func pauseFor(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

@@ -13,7 +13,7 @@ import (
 // (`egress/…`, or `egress-redelivery/…` for a redelivery). It looks up only egress IDs, for as
 // long as FindFor, since visibility lags; the others need no look-up. An egress that is not active
 // yet is found by asking its workflow. Find reports that there is none only if Temporal, and each
-// workflow that has just begun, has said so.
+// workflow that it shows as just begun, has said so: one that it does not show yet is not found.
 func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	if _, ok := egress.RequestID(id); ok {
 		return id, nil
@@ -26,7 +26,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	}
 	lookup, cancel := context.WithTimeout(ctx, c.cfg.FindFor)
 	defer cancel()
-	doubt := ""
+	doubt, wait := "", c.cfg.AskEvery
 	for answered := false; ; {
 		workflowID, found, err := c.ByEgressID(lookup, id)
 		if err == nil && !found {
@@ -41,7 +41,8 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 			return workflowID, nil
 		case err != nil && (!answered || ctx.Err() != nil || !timedOut(err)):
 			return "", err
-		case err == nil && c.pause(lookup):
+		case err == nil && pauseFor(lookup, wait):
+			wait *= 2 // Temporal limits such look-ups, and the webhooks of rooms need some
 			continue
 		case ctx.Err() != nil:
 			return "", errorOf(ctx, "find "+id, ctx.Err())
@@ -54,11 +55,11 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 }
 
 // unknown returns the error for an unknown ID. An earlier part of a recording is not found by its
-// egress ID.
+// egress ID, nor is a recording that visibility does not show yet.
 func unknown(id string) error {
 	message := fmt.Sprintf("no recording has the ID %q", id)
 	if strings.HasPrefix(id, egress.EgressIDPrefix) {
-		message += "; to find an earlier part of one, use its request ID"
+		message += "; to find an earlier part of one, or one that has just begun, use its request ID"
 	}
 	return &egress.Error{Reason: egress.NotFound, Message: message}
 }

@@ -45,7 +45,7 @@ func TestAnEgressIsNotDeniedWhereItCouldNotBeAskedFor(t *testing.T) {
 	ctx := ctxOf(t, patience)
 	_, err := c.Find(ctx, "EG_nobody")
 	wantReason(t, err, egress.NotFound)
-	if want := `no recording has the ID "EG_nobody"; to find an earlier part of one, use its request ID`; err.Error() != want {
+	if want := `no recording has the ID "EG_nobody"; to find an earlier part of one, or one that has just begun, use its request ID`; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 	_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: egress.WorkflowID("early"), TaskQueue: "nobody's"}, egress.WorkflowType, egress.Input{})

@@ -83,7 +83,7 @@ func TestAStopOfAnAdoptedEgressReachesItsWorkflowThoughVisibilityIsAway(t *testi
 	_, err = c.Wait(ctx, egress.WorkflowID(id))
 	must(t, err)
 	_, err = blind.StopEgress(ctx, "EG_nobody", "EG_nobody", "", nil)
-	if want := `no recording has the ID "EG_nobody"; to find an earlier part of one, use its request ID`; err == nil || err.Error() != want {
+	if want := `no recording has the ID "EG_nobody"; to find an earlier part of one, or one that has just begun, use its request ID`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
