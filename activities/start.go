@@ -54,7 +54,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err error) {
 	s = starting{
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
-		again: in.Input.Again || in.maybePutBack(i), maybeSent: in.maybeSent(i),
+		again: in.Input.Again || in.maybePutBack(i), forgotten: in.maybeForgotten(i), maybeSent: in.maybeSent(i),
 	}
 	s.onlyLook = in.HandedBack
 	if by := in.Input.StartBy; by != nil { // the zero time is before any time at which LiveKit could be asked
@@ -136,6 +136,7 @@ type starting struct {
 	withdrawn func() bool // whether it was taken back
 	onlyLook  bool        // LiveKit may not be asked at all
 	again     bool        // an earlier run of the key may have started it, or this run in a time that Temporal has forgotten: LiveKit then lists it
+	forgotten bool        // this run may have started it in the last minute, which Temporal has forgotten: LiveKit mostly lists it
 	maybeSent bool        // LiveKit may have been asked just now, and not list it yet
 	// ahead is how far this worker's clock is ahead of Temporal's, which sent the attempt just
 	// before.
@@ -145,6 +146,11 @@ type starting struct {
 // obtain returns the egress of the start, whether an earlier one started it or it is new, and
 // notes about its storage, which is probed before LiveKit is first asked.
 func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
+	if s.forgotten && !s.again && !s.maybeSent { // those are looked for more thoroughly
+		if m, err = s.glance(ctx); m != nil || err != nil {
+			return m, nil, err
+		}
+	}
 	if s.again { // what an earlier run asked for may have come after its search
 		late := s.late()
 		items, err := s.list(ctx, true)

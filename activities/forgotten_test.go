@@ -1,0 +1,137 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/reelkeeper/reelkeeper/activities"
+	"github.com/reelkeeper/reelkeeper/egress"
+)
+
+// waited has an attempt wait that long for its worker.
+type waited struct {
+	interceptor.WorkerInterceptorBase
+	interceptor.ActivityInboundInterceptorBase
+	interceptor.ActivityOutboundInterceptorBase
+	d time.Duration
+}
+
+func (w *waited) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	w.ActivityInboundInterceptorBase.Next = next
+	return w
+}
+
+func (w *waited) Init(next interceptor.ActivityOutboundInterceptor) error {
+	w.ActivityOutboundInterceptorBase.Next = next
+	return w.ActivityInboundInterceptorBase.Next.Init(w)
+}
+
+func (w *waited) GetInfo(ctx context.Context) activity.Info {
+	i := w.ActivityOutboundInterceptorBase.Next.GetInfo(ctx)
+	i.ScheduledTime = i.StartedTime.Add(-w.d)
+	return i
+}
+
+// startAfter runs the first attempt as Temporal knows it, which a worker takes that late.
+func startAfter(ctx context.Context, t *testing.T, d time.Duration, a *api, in activities.StartRequest, change ...func(*activities.Config)) (activities.Started, error) {
+	t.Helper()
+	env := newEnv(a)
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&waited{d: d}}, BackgroundActivityContext: ctx})
+	return startIn(t, env, a, in, change...)
+}
+
+// Temporal's database failed over without its last transactions, after a worker had asked LiveKit.
+func TestAStartOfWhichTemporalForgotAnAttemptIsLookedForBeforeItIsMade(t *testing.T) {
+	t.Parallel()
+	part := plain(roomRequest())
+	part.Part = 2
+	for name, tc := range map[string]struct {
+		in     activities.StartRequest
+		waited time.Duration
+		listed *lk.EgressInfo
+		want   []string
+	}{
+		"it was begun":                  {plain(roomRequest()), 20 * time.Second, ours(t, "EG_forgotten"), []string{"0s list " + room}},
+		"its next part was":             {part, 20 * time.Second, withToken(t, "EG_forgotten", requestID, 2), []string{"0s list " + room}},
+		"a page":                        {plain(webRequest()), 20 * time.Second, webOurs(t, "EG_forgotten"), []string{"0s active"}},
+		"a page, after a restored copy": {plain(webRequest()), 2 * time.Minute, webOurs(t, "EG_forgotten"), []string{"0s all"}},
+		"it was not":                    {plain(roomRequest()), 20 * time.Second, nil, []string{"0s list " + room, "0s start"}},
+		"it was taken in time":          {plain(roomRequest()), 5 * time.Second, ours(t, "EG_other"), []string{"0s start"}},
+		"its caller waits no longer":    {by(2 * time.Second), 20 * time.Second, ours(t, "EG_other"), []string{"0s start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: accepts, onList: lists(tc.listed)}
+				s, err := startAfter(t.Context(), t, tc.waited, a, tc.in)
+				require.NoError(t, err)
+				require.Equal(t, tc.want, a.log)
+				require.Equal(t, a.count["start"] == 0, s.Info.Proto().GetEgressId() == "EG_forgotten")
+			})
+		})
+	}
+}
+
+func TestAListThatMayShowAForgottenAttemptIsReadUntilLiveKitAnswers(t *testing.T) {
+	t.Parallel()
+	looks := func(at ...int) (log []string) {
+		for _, s := range at {
+			log = append(log, fmt.Sprintf("%s list %s", time.Duration(s)*time.Second, room))
+		}
+		return log
+	}
+	for name, tc := range map[string]struct {
+		answers int           // the look that is answered
+		ends    time.Duration // when its workflow takes it back; 0: never
+		want    []string
+		reason  egress.Reason
+	}{
+		"in a while":               {3, 0, append(looks(0, 1, 3), "3s start"), ""},
+		"in vain":                  {100, 0, looks(0, 1, 3, 7, 15, 25), egress.TooLate},
+		"… until it is taken back": {100, 2 * time.Second, looks(0, 1, 3), egress.TooLate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{onStart: accepts, onList: func(n int) ([]*lk.EgressInfo, error) {
+					return nil, map[bool]error{true: rateLimited}[n < tc.answers]
+				}}
+				ctx, end := context.WithCancelCause(t.Context())
+				defer end(nil)
+				if tc.ends > 0 {
+					time.AfterFunc(tc.ends, func() { end(temporal.NewCanceledError()) })
+				}
+				_, err := startAfter(ctx, t, 20*time.Second, a, plain(roomRequest()), func(c *activities.Config) { c.StartFor = 30 * time.Second })
+				require.Equal(t, tc.want, a.log)
+				if tc.reason == "" {
+					require.NoError(t, err)
+					return
+				}
+				_, e := failed(t, err)
+				require.Equal(t, tc.reason, e.Reason)
+			})
+		})
+	}
+}
+
+// Its search finds what a glance would.
+func TestAStartThatIsSearchedForIsNotGlancedAt(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := plain(roomRequest())
+		in.Input.Unlisted = true
+		a := &api{onStart: accepts, onList: lists()}
+		_, err := startAfter(t.Context(), t, 20*time.Second, a, in)
+		require.NoError(t, err)
+		require.Equal(t, append(searched(0), "1m30s start"), a.log)
+	})
+}
